@@ -1,0 +1,7 @@
+/* The rooms of gpupt.core: each pushes one table of functions. Add a room here and in core.c's list. */
+#ifndef GP_LUA_CORE_H
+#define GP_LUA_CORE_H
+
+#include <lua.h>
+
+#endif

@@ -1,0 +1,106 @@
+--- The gpupt command: finds the sub-command's file, reads its options, turns results into exit statuses.
+-- Exit: 0 done, 1 something failed or a problem was found, 2 wrong usage, 3 no connection or login, 4 changes pending
+-- or an approval missing, 130 interrupted. Data goes to stdout, everything else to stderr.
+-- A command is one file lua/gpupt/cli/<name>.lua giving the table of args.lua plus `run(options, words) -> status`.
+local args = require "gpupt.cli.args"
+local failure = require "gpupt.failure"
+local nearest = require "gpupt.nearest"
+
+local cli = { OK = 0, FAILED = 1, USAGE = 2, UNREACHABLE = 3, PENDING = 4, INTERRUPTED = 130 }
+
+-- In the order of an operator's day. A name stands here once its file does.
+cli.commands = {}
+
+local function known(name)
+  for _, command in ipairs(cli.commands) do
+    if command == name then return true end
+  end
+  return false
+end
+
+--- Loads a command's declaration.
+function cli.load(name) return require("gpupt.cli." .. name) end
+
+--- Prints to stderr, prefixed as a Unix tool does.
+function cli.complain(format, ...)
+  io.stderr:write("gpupt: ", select("#", ...) > 0 and format:format(...) or format, "\n")
+end
+
+local function overview()
+  local out = { "usage: gpupt COMMAND [options]    (gpupt COMMAND --help explains one)", "" }
+  for _, name in ipairs(cli.commands) do
+    out[#out + 1] = ("  %-12s %s"):format(name, cli.load(name).summary)
+  end
+  return table.concat(out, "\n") .. "\n"
+end
+
+local codes = {
+  ECONNECT = cli.UNREACHABLE, ETLS = cli.UNREACHABLE, EUNTRUSTED = cli.UNREACHABLE, InvalidLogin = cli.UNREACHABLE,
+  NotAuthenticated = cli.UNREACHABLE, ENOLOGIN = cli.UNREACHABLE, EAPPROVAL = cli.PENDING, EUSAGE = cli.USAGE,
+  ECANCELLED = cli.INTERRUPTED,
+}
+
+--- The exit status for a failure's code.
+function cli.status_of(code) return codes[code] or cli.FAILED end
+
+local function guard(message)
+  if failure.is(message) then return message end
+  -- "interrupted!" is what lua.c raises on Ctrl-C
+  if type(message) == "string" and message:find "interrupted!$" then
+    return failure.new("interrupted", "ECANCELLED")
+  end
+  return debug.traceback("internal error (please report): " .. tostring(message), 2)
+end
+
+--- Runs one command line (a list of words); returns the exit status. Never raises.
+function cli.main(words)
+  local name = words[1]
+  if name == nil then
+    io.stderr:write(overview())
+    return cli.USAGE
+  end
+  if name == "help" and words[2] then return cli.main { words[2], "--help" } end
+  if name == "--help" or name == "-h" or name == "help" then
+    io.stdout:write(overview())
+    return cli.OK
+  end
+  if name == "--version" or name == "version" then
+    io.stdout:write(require("gpupt")._VERSION, "\n")
+    return cli.OK
+  end
+  if not known(name) then
+    cli.complain("unknown command '%s'%s", name, nearest.hint(name, cli.commands))
+    return cli.USAGE
+  end
+  local command = cli.load(name)
+  local rest = table.move(words, 2, #words, 1, {})
+  for _, word in ipairs(rest) do
+    if word == "--" then break end
+    if word == "--help" or word == "-h" then
+      io.stdout:write(args.help(command))
+      return cli.OK
+    end
+  end
+  local options, positional = args.parse(command, rest)
+  if not options then
+    cli.complain("%s: %s\nusage: gpupt %s", name, positional, command.usage)
+    return cli.USAGE
+  end
+  local ok, status, message, code = xpcall(command.run, guard, options, positional)
+  if not ok then
+    if failure.is(status) then
+      cli.complain("%s", status.message)
+      return cli.status_of(status.code)
+    end
+    cli.complain("%s", status)
+    return cli.FAILED
+  end
+  if status == nil and message then
+    cli.complain("%s", message)
+    if code == "EUSAGE" then io.stderr:write("usage: gpupt ", command.usage, "\n") end
+    return cli.status_of(code)
+  end
+  return status or cli.OK
+end
+
+return cli

@@ -1,0 +1,93 @@
+--- Option tables, declared once.
+-- A declaration checks a call's options and is also the source of the reference, the ---@meta file, `--help`,
+-- shell completion and the man page. An unknown option or a wrong Lua type is misuse: it raises, naming the nearest
+-- known option, at the level of the caller of the public function. A bad *value* is the callee's business.
+--
+--   local opts = options.declare("bar.window", {
+--     { "rule", "string", choices = { "min", "safe", "seed" }, default = "safe", doc = "how the window is sized" },
+--   })
+--   function bar.window(cards, o)  o = opts:check(o) ...
+local nearest = require "gpupt.nearest"
+
+local options = { declared = {} }
+
+local Declaration = {}
+Declaration.__index = Declaration
+
+local function type_matches(wanted, value)
+  if wanted == "any" then return true end
+  if wanted == "integer" then return math.type(value) == "integer" end
+  if wanted == "callable" then
+    return type(value) == "function" or (getmetatable(value) or {}).__call ~= nil
+  end
+  return type(value) == wanted
+end
+
+local function any_matches(wanted, value)
+  for one in wanted:gmatch "[^|]+" do
+    if type_matches(one, value) then return true end
+  end
+  return false
+end
+
+--- Declares the options of the function `name`.
+-- Each field is { NAME, TYPE, doc =, default =, required =, choices = }; TYPE is a Lua type name, "integer", "callable"
+-- or "any", alternatives joined by "|".
+function options.declare(name, fields)
+  local by_name, names = {}, {}
+  for i, field in ipairs(fields) do
+    field.name, field.type = field[1], field[2]
+    by_name[field.name] = field
+    names[i] = field.name
+  end
+  local declaration = setmetatable({ name = name, fields = fields, by_name = by_name, names = names }, Declaration)
+  options.declared[name] = declaration
+  return declaration
+end
+
+--- Says what is wrong with `given`, or nil when nothing is.
+function Declaration:problem(given)
+  if type(given) ~= "table" then
+    return ("%s: options must be a table, not a %s"):format(self.name, type(given))
+  end
+  for key, value in pairs(given) do
+    local field = self.by_name[key]
+    if not field then
+      return ("%s: unknown option '%s'%s"):format(self.name, tostring(key), nearest.hint(key, self.names))
+    end
+    if not any_matches(field.type, value) then
+      return ("%s: option '%s' must be a %s, not a %s"):format(self.name, key, (field.type:gsub("|", " or ")),
+        math.type(value) or type(value))
+    end
+    if field.choices and type(value) == "string" then
+      local known = false
+      for _, choice in ipairs(field.choices) do known = known or choice == value end
+      if not known then
+        return ("%s: option '%s' cannot be '%s': one of %s%s"):format(self.name, key, value,
+          table.concat(field.choices, ", "), nearest.hint(value, field.choices))
+      end
+    end
+  end
+  for _, field in ipairs(self.fields) do
+    if field.required and given[field.name] == nil then
+      return ("%s: option '%s' is required"):format(self.name, field.name)
+    end
+  end
+end
+
+--- A new table with the given options and the defaults. Raises for misuse; `level` as in error(), counted from the
+-- public function that calls check (default: that function's caller).
+function Declaration:check(given, level)
+  given = given == nil and {} or given
+  local problem = self:problem(given)
+  if problem then error(problem, (level or 1) + 2) end
+  local result = {}
+  for _, field in ipairs(self.fields) do
+    local value = given[field.name]
+    if value == nil then value = field.default end
+    result[field.name] = value
+  end
+  return result
+end
+
+return options
