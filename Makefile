@@ -19,9 +19,8 @@ ALL_CFLAGS   = -std=c17 $(WARNINGS) $(CFLAGS) -fPIC -fvisibility=hidden -fno-mat
 # nodelete: sanitizers and valgrind lose a module's symbols when Lua unloads it.
 ALL_LDFLAGS  = -shared -Wl,-z,nodelete -Wl,--no-undefined-version -Wl,--as-needed $(LDFLAGS)
 ifeq ($(SANITIZE),1)
-  CC      := clang
-  # -O0: at -O1 a single leak was missed
-  CFLAGS  := -O0 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -shared-libasan
+  # gcc's own runtime, so that `make test` needs no second compiler. -O0: at -O1 a single leak was missed.
+  CFLAGS  := -O0 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 
 src = $(sort $(foreach pattern,$(1),$(wildcard csrc/$(pattern).c)))
@@ -46,17 +45,17 @@ store: $(LIBDIR)/store.so
 
 $(LIBDIR)/core.so: $(call objs,$(CORE_SRC))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(CORE_PKGS))
+	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(CORE_PKGS))
 $(LIBDIR)/net.so: $(call objs,$(NET_SRC))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(NET_PKGS)) -lm
+	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(NET_PKGS)) -lm
 $(LIBDIR)/store.so: $(call objs,$(STORE_SRC))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(STORE_PKGS))
+	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(STORE_PKGS))
 
 $(OBJDIR)/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  CC   $<";) $(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 $(call objs,$(NET_SRC)): EXTRA_CFLAGS = $(NET_CFLAGS)
 $(call objs,$(STORE_SRC)): EXTRA_CFLAGS = $(STORE_CFLAGS)
 $(call objs,$(CORE_SRC)): EXTRA_CFLAGS = $(CORE_CFLAGS)
@@ -64,6 +63,13 @@ CORE_CFLAGS  := $(call pkgs_cflags,$(CORE_PKGS))
 NET_CFLAGS   := $(call pkgs_cflags,$(NET_PKGS))
 STORE_CFLAGS := $(call pkgs_cflags,$(STORE_PKGS))
 -include $(wildcard $(OBJDIR)/*/*.d)
+
+# What a C test or fuzz target links: the core files of a library (not its binding), and the libraries under it.
+.PHONY: sources libraries
+sources:
+	@echo $(filter csrc/core/% csrc/gen/%,$(CORE_SRC:%=$(if $(filter core,$(ROOM)),%)) $(NET_SRC:%=$(if $(filter net,$(ROOM)),%)) $(STORE_SRC:%=$(if $(filter store,$(ROOM)),%)))
+libraries:
+	@echo $(shell $(PKG) --libs $(if $(filter core,$(ROOM)),$(CORE_PKGS)) $(if $(filter net,$(ROOM)),$(NET_PKGS)) $(if $(filter store,$(ROOM)),$(STORE_PKGS)))
 
 vcenter: ## build the test vCenter (Go) into build/vcenter
 	@mkdir -p $(BUILD)
@@ -73,13 +79,18 @@ export GPUPT_BUILD := $(abspath $(BUILD))
 LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" LUA_CPATH="$(GPUPT_BUILD)/lib/?.so;;"
 
 .PHONY: setup demo test spec lint sanitize soak bench fuzz docs install fresh clean help
-setup: ## install what is missing on Debian 12 (names it first)
-	@build-support/setup
+setup: ## install what is missing on Debian 12 for development (names it first)
+	@build-support/setup develop
 
-demo: setup build vcenter ## two hosts, four GPUs, two guests: the whole chain against the test vCenter
+# Set-up comes before the build, whose flags come from pkg-config: hence a second make.
+demo: ## two hosts, four GPUs, two guests: the whole chain against the test vCenter
+	@build-support/setup demo
+	@$(MAKE) --no-print-directory build vcenter
 	@$(LUA_ENV) build-support/demo
 
-test: setup build vcenter ## every test; ends with "N passed, N failed"
+test: ## every test; ends with "N passed, N failed"
+	@build-support/setup test
+	@$(MAKE) --no-print-directory build vcenter
 	@$(LUA_ENV) $(LUA) build-support/test.lua
 
 spec: build ## one room's specs: make spec ROOM=vmx
@@ -91,10 +102,10 @@ lint: ## luacheck, clang-tidy, go vet
 sanitize: ## ASan+UBSan over all specs, valgrind over the C tests and the offline specs
 	@build-support/sanitize
 
-soak: setup build vcenter ## the long sweeps: fuzzing, kill matrix, race detector, scale
+soak: build vcenter ## the long sweeps: fuzzing, kill matrix, race detector, scale
 	@$(LUA_ENV) build-support/soak
 
-bench: setup build vcenter ## speed beside the peers and the physical floor, as ratios
+bench: build vcenter ## speed beside the peers and the physical floor, as ratios
 	@$(LUA_ENV) build-support/bench
 
 fuzz: ## run every libFuzzer target for FUZZ_SECONDS (60)

@@ -1,0 +1,50 @@
+--- The suites of `make test`, each a shell command run in the repository's root.
+-- Every folder of spec/ with *_spec.lua files is a suite by itself, so that a new room cannot be forgotten.
+local suites = {}
+
+local busted = "lua5.4 /usr/bin/busted --lpath= --cpath= -o TAP "
+
+local function folders(root)
+  local pipe = assert(io.popen("cd '" .. root .. "' && find spec -name '*_spec.lua' -printf '%h\\n' | sort -u"))
+  local list = {}
+  for line in pipe:lines() do list[#list + 1] = line end
+  pipe:close()
+  return list
+end
+
+-- Parsers and decoders: what hostile input reaches. These run once more under ASan and UBSan.
+local exposed = { "spec/vmx", "spec/bar", "spec/pci", "spec/vmlog", "spec/json", "spec/codec" }
+
+local function exists(root, path)
+  local f = io.open(root .. "/" .. path)
+  if f then f:close() end
+  return f ~= nil
+end
+
+function suites.list(root)
+  local list = {}
+  local function add(name, reader, command)
+    list[#list + 1] = { name = name, reader = reader, command = command }
+  end
+  add("luacheck", "status", "luacheck -q --no-color lua bin/gpupt spec examples build-support bench")
+  local rooms = folders(root)
+  for _, folder in ipairs(rooms) do
+    add(folder:gsub("^spec/", ""), "tap", busted .. folder)
+  end
+  if exists(root, "spec/regress") then
+    add("regress", "tap", busted .. "--pattern='%d%d%d-.*%.lua$' spec/regress")
+  end
+  add("test vCenter", "go", ". build-support/environment && cd spec/vcenter && go vet ./... && go test -json ./...")
+  add("C tests", "tap", "build-support/c-tests")
+  local sanitized = {}
+  for _, folder in ipairs(exposed) do
+    for _, present in ipairs(rooms) do
+      if present == folder then sanitized[#sanitized + 1] = folder end
+    end
+  end
+  add("sanitized", "tap", "build-support/sanitized " .. busted .. table.concat(sanitized, " "))
+  add("corpora", "tap", "build-support/fuzz --replay")
+  return list
+end
+
+return suites
