@@ -4,4 +4,6 @@
 
 #include <lua.h>
 
+void gp_open_json(lua_State *L);
+
 #endif
