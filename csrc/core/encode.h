@@ -45,11 +45,16 @@ void gp_encode_leave(gp_encode *e);
 int gp_encode_field(gp_encode *e, const gp_schema_field *field, gp_error *err);
 
 /* ---- values of the innermost path element, in a slot declared as `slot` */
-int gp_encode_object(gp_encode *e, gp_type_id slot, gp_type_id actual, gp_error *err);
+/* `actual`: the type that the value says, GP_VOID when it says none (fine unless the slot is abstract or anyType).
+ * `*type` (may be NULL) gets the type whose fields follow. */
+int gp_encode_object(gp_encode *e, gp_type_id slot, gp_type_id actual, gp_type_id *type, gp_error *err);
+/* A field that the type does not have: the error names the nearest one; returns -1. */
+int gp_encode_unknown_field(const gp_encode *e, gp_type_id type, const char *name, gp_error *err);
+int gp_encode_missing(const gp_encode *e, const char *name, gp_type_id type, gp_error *err);
 int gp_encode_close(gp_encode *e, gp_error *err);
-/* An ArrayOfX in an anyType slot; its elements are then entered by gp_encode_element_name(type). */
+/* An ArrayOfX in an anyType slot; each element is then entered by gp_encode_element_name(element) and its index. */
 int gp_encode_array(gp_encode *e, gp_type_id element, gp_error *err);
-void gp_encode_element_name(gp_type_id element, char *out, size_t size);
+const char *gp_encode_element_name(gp_type_id element);
 
 typedef struct gp_scalar_value {
     enum { GP_GIVEN_BOOLEAN, GP_GIVEN_INTEGER, GP_GIVEN_NUMBER, GP_GIVEN_TEXT } given;

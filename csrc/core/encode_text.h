@@ -1,0 +1,21 @@
+/* Leaf text of a request: escaping, and the lexical forms of numbers and times. Independent of the locale. */
+#ifndef GP_ENCODE_TEXT_H
+#define GP_ENCODE_TEXT_H
+
+#include "buf.h"
+
+#include <stdint.h>
+
+/* NULL when the text may stand in XML, else what is wrong with it (invalid UTF-8, a control character); `at` gets
+ * the offset of the first bad byte. */
+const char *gp_encode_text_fault(const char *text, size_t length, size_t *at);
+/* Appends with & < > " and carriage returns escaped. The text must be faultless. */
+int gp_encode_text_escape(gp_buf *out, const char *text, size_t length);
+/* The shortest decimal form that reads back as the same float (single) or double. */
+void gp_encode_text_number(char out[40], double number, int single);
+/* Whether it is an xsd:dateTime: 2026-01-31T23:59:59[.fraction][Z|+hh:mm]. */
+int gp_encode_text_is_time(const char *text, size_t length);
+/* Unix seconds as an xsd:dateTime in UTC, with milliseconds when it has a fraction; -1 when no such year. */
+int gp_encode_text_time(char out[40], double seconds);
+
+#endif
