@@ -1,0 +1,10 @@
+/* The rooms of gpupt.net: each pushes one table of functions. Add a room here and in net.c's list. */
+#ifndef GP_LUA_NET_H
+#define GP_LUA_NET_H
+
+#include <lua.h>
+
+void gp_open_engine(lua_State *L);
+void gp_open_http(lua_State *L);
+
+#endif
