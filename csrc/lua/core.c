@@ -8,6 +8,7 @@ static const struct {
     const char *name;
     void (*open)(lua_State *L); /* pushes the room's table */
 } rooms[] = {
+    {"bar", gp_open_bar},
     {"json", gp_open_json},
     {NULL, NULL},
 };

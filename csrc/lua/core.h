@@ -4,6 +4,7 @@
 
 #include <lua.h>
 
+void gp_open_bar(lua_State *L);
 void gp_open_json(lua_State *L);
 
 #endif
