@@ -114,12 +114,12 @@ local card_fields = {
 
 --- Misuse of the list of cards raises; what comes back are problems of values.
 local function check_card(card, i)
-  if type(card) ~= "table" then error(("bar.window: card %d must be a table, not a %s"):format(i, type(card)), 4) end
+  if type(card) ~= "table" then error(("bar.window: card %d must be a table, not a %s"):format(i, type(card)), 3) end
   for field, kind in pairs(card_fields) do
     local value = card[field]
     if value ~= nil and (math.type(value) or type(value)) ~= kind then
       error(("bar.window: card %d: %s must be a %s, not a %s"):format(i, field, kind,
-        math.type(value) or type(value)), 4)
+        math.type(value) or type(value)), 3)
     end
   end
 end

@@ -27,8 +27,8 @@ return [[
 10de:1eb8 | Tesla T4 | | 0:mem32:16M 1:mem64:256M 3:mem64:32M | S | cloud-hypervisor #434
 10de:1e30 | Quadro RTX 8000/6000 | passive board | 0:mem32:16M 1:mem64:32G 3:mem64:32M | T | NVIDIA AI Enterprise table
 10de:1e30 | Quadro RTX 8000/6000 | workstation board | 0:mem32:16M 1:mem64:256M 3:mem64:32M | S | public lspci output
-10de:1e78 | Quadro RTX 8000/6000 passive | passive board | 0:mem32:16M 1:mem64:32G 3:mem64:32M | T | NVIDIA AI Enterprise table
-10de:1e78 | Quadro RTX 8000/6000 passive | as shipped | 0:mem32:16M 1:mem64:256M 3:mem64:32M | S | public lspci output
+10de:1e78 | RTX 8000/6000 passive | passive board | 0:mem32:16M 1:mem64:32G 3:mem64:32M | T | NVIDIA AI Enterprise table
+10de:1e78 | RTX 8000/6000 passive | as shipped | 0:mem32:16M 1:mem64:256M 3:mem64:32M | S | public lspci output
 10de:20b0 | A100 SXM4 40GB | | 0:mem32:16M 1:mem64:64G 3:mem64:32M | S | public lspci output
 10de:20f1 | A100 PCIe 40GB | | 0:mem32:16M 1:mem64:64G 3:mem64:32M | S | public lspci output
 10de:20b2 | A100 SXM4 80GB | | 0:mem32:16M 1:mem64:128G 3:mem64:32M | S | vmware.log: 33566722 pages

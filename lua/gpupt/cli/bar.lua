@@ -1,0 +1,130 @@
+--- gpupt bar: the MMIO window for a set of cards.
+local bar = require "gpupt.bar"
+local failure = require "gpupt.failure"
+
+local command = {
+  name = "bar",
+  summary = "the 64-bit MMIO window (pciPassthru.64bitMMIOSizeGB) that a set of cards needs",
+  usage = "bar [Nx]CARD... [--rule min|safe|seed] [--cards FILE] | bar --table | bar --pages N | bar --kb N",
+  details = [[
+A CARD is vendor:device (10de:20b5), whose BARs come from the table, or BARS=16M,128G,32M, the sizes as measured
+(write 16M/32 for a 32-bit BAR and 128/io for I/O ports; without it a BAR counts as 64-bit). "2x" before it counts.
+--pages and --kb turn the figures of a failed power-on in vmware.log back into sizes.
+A row of the table is: vendor:device | name | variant | index:kind:size ... | mark | source.
+The mark says how sure it is: S public source, I inferred, T agrees with NVIDIA's table of windows, M from memory.]],
+  options = {
+    { "rule", "RULE", choices = { "min", "safe", "seed" }, default = "safe", doc = "how the window is sized" },
+    { "cards", "FILE", doc = "rows of your own, before the built-in table" },
+    { "table", doc = "print the table (with the rows of --cards)" },
+    { "pages", "N", doc = "explain \"total number of pages needed (N)\"" },
+    { "kb", "N", doc = "explain \"could not allocate N KB of PCI MMIO\"" },
+    { "json", doc = "the result of gpupt.bar.window as JSON" },
+  },
+  examples = {
+    { "gpupt bar 2x10de:20b5", "two A100 80GB" },
+    { "gpupt bar BARS=16M/32,32G,32M --rule min", "a card measured in vmware.log" },
+    { "gpupt bar 8x10de:2330 BARS=32M --json", "eight H100 with an NVSwitch" },
+    { "gpupt bar --pages 33566722", "what a failed power-on asked for" },
+  },
+}
+
+local function usage(format, ...) return nil, format:format(...), "EUSAGE" end
+
+local function read_bars(text)
+  local bars = {}
+  for word in (text .. ","):gmatch "([^,]*)," do
+    local size, kind = word:match "^([^/]*)/(%w+)$"
+    if kind and kind ~= "32" and kind ~= "64" and kind ~= "io" then
+      return nil, ("'%s': a BAR ends in /32, /64 or /io"):format(word)
+    end
+    local bytes, message = bar.size(size or word)
+    if not bytes then return nil, message end
+    bars[#bars + 1] = { size = bytes, kind = kind == "32" and "mem32" or kind == "io" and "io" or "mem64" }
+  end
+  return bars
+end
+
+local function read_card(word)
+  local count, rest = word:match "^(%d+)[xX](.+)$"
+  rest = rest or word
+  local card = { count = count and math.tointeger(tonumber(count)) or 1 }
+  if count and not math.tointeger(tonumber(count)) then return nil, ("'%s': the count is too large"):format(word) end
+  local bars = rest:match "^[Bb][Aa][Rr][Ss]=(.*)$"
+  if bars then
+    local list, message = read_bars(bars)
+    if not list then return nil, message end
+    card.bars = list
+    return card
+  end
+  local vendor, device = rest:match "^(%x+):(%x+)$"
+  if not vendor or #vendor > 4 or #device > 4 then
+    return nil, ("'%s' is not a card: write [Nx]vendor:device (10de:20b5) or [Nx]BARS=16M,128G,32M"):format(word)
+  end
+  card.vendor, card.device = tonumber(vendor, 16), tonumber(device, 16)
+  return card
+end
+
+local function print_json(value)
+  io.stdout:write(failure.check(require "gpupt.json".document(value)))
+  return 0
+end
+
+local function row_text(row)
+  local bars = {}
+  for i, one in ipairs(row.bars) do bars[i] = ("%d:%s:%s"):format(one.index, one.kind, bar.short(one.size)) end
+  return ("%04x:%04x | %s | %s | %s | %s | %s"):format(row.vendor, row.device, row.name, row.variant or "",
+    #bars > 0 and table.concat(bars, " ") or "-", row.mark, row.source or "-")
+end
+
+local function print_table(cards, as_json)
+  if as_json then
+    local rows = require "gpupt.json".array {}
+    for row in bar.each(cards) do rows[#rows + 1] = row end
+    return print_json(rows)
+  end
+  for row in bar.each(cards) do io.stdout:write(row_text(row), "\n") end
+  return 0
+end
+
+local function explain(figure, word, as_json)
+  local number = math.tointeger(tonumber(word))
+  if not number then return usage("'%s' is not a whole number", word) end
+  local result, message, code = bar[figure](number)
+  if not result then return nil, message, code end
+  if as_json then return print_json(result) end
+  local sizes = {}
+  for i, size in ipairs(result.sizes) do sizes[i] = bar.short(size) end
+  io.stdout:write(("%s\nBARs of sizes such as %s\npciPassthru.64bitMMIOSizeGB = \"%d\" holds them\n")
+    :format(result.text, table.concat(sizes, ", "), result.gb))
+  return 0
+end
+
+function command.run(options, words)
+  local cards
+  if options.cards then
+    local message, code
+    cards, message, code = bar.load(options.cards)
+    if not cards then return nil, message, code end
+  end
+  if options.table then
+    if #words > 0 then return usage("--table takes no cards") end
+    return print_table(cards, options.json)
+  end
+  if options.pages then return explain("from_pages", options.pages, options.json) end
+  if options.kb then return explain("from_kb", options.kb, options.json) end
+  if #words == 0 then return usage("no card given") end
+  local list = {}
+  for i, word in ipairs(words) do
+    local card, message = read_card(word)
+    if not card then return usage("%s", message) end
+    list[i] = card
+  end
+  local result, message, code = bar.window(list, { rule = options.rule, table = cards })
+  if not result then return nil, message, code end
+  if options.json then return print_json(result) end
+  io.stdout:write(('pciPassthru.use64bitMMIO = "TRUE"\npciPassthru.64bitMMIOSizeGB = "%d"\n\n'):format(result.gb),
+    result.why, ("\nmin %d, safe %d, seed %d (GB)\n"):format(result.min, result.safe, result.seed))
+  return 0
+end
+
+return command
