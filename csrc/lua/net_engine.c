@@ -100,11 +100,18 @@ static int engine_now(lua_State *L)
     return 1;
 }
 
+static int engine_forked(lua_State *L)
+{
+    lua_pushboolean(L, gp_engine_forked(gp_engine_arg(L, 1)));
+    return 1;
+}
+
 void gp_open_engine(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"pollfd", engine_pollfd}, {"events", engine_events}, {"timeout", engine_timeout}, {"step", engine_step},
-        {"take", engine_take},     {"alarm", engine_alarm},   {"close", engine_close},     {NULL, NULL},
+        {"take", engine_take},     {"alarm", engine_alarm},   {"close", engine_close},
+        {"forked", engine_forked}, {NULL, NULL},
     };
     static const luaL_Reg meta[] = {{"__gc", engine_close}, {"__close", engine_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", engine_new}, {"now", engine_now}, {NULL, NULL}};

@@ -1,0 +1,246 @@
+--- Waiting: the one place that decides how a caller waits for an event.
+--   a fiber of ours                  parks and yields to the scheduler
+--   a coroutine of an adapted loop   parks in that loop (cqueues, luv)
+--   anything else                    blocks, stepping the engine until the event is done
+-- The last is also right for a generator inside a fiber, table.sort, gsub, require: correct, only not concurrent.
+--
+-- Each fiber (and each coroutine that is not one) has a *context*: its cancellation, its deadlines, its shields.
+-- A cancelled or late context does not get to wait: wait gives the failure, and the caller raises it after tidying
+-- up. It is given again by every later wait, except inside shield and inside __close methods that run because of it,
+-- which get a grace of 10 seconds.
+local engine = require "gpupt.loop.engine"
+local failure = require "gpupt.failure"
+
+local wait = { GRACE = 10, adapter = nil, current = nil }
+
+local contexts = setmetatable({}, { __mode = "k" })
+local now = engine.now
+
+--- A context's fields; fibers carry them too.
+function wait.context_fields(table)
+  table.deadlines = {}
+  table.shields = 0
+  return table
+end
+
+--- The running code's context: the fiber that is being resumed (also from a generator inside it), or the
+-- coroutine's own.
+function wait.context()
+  if wait.current then return wait.current end
+  local co = coroutine.running()
+  local context = contexts[co]
+  if not context then
+    context = wait.context_fields {}
+    contexts[co] = context
+  end
+  return context
+end
+
+-- While an error unwinds, Lua runs __close methods as callees of the pcall that will catch it. So a wait belongs to
+-- such a method when a pcall stands where one stood as the failure was raised, called from the same line, with
+-- another function above it than then.
+local protected = { [pcall] = true, [xpcall] = true }
+
+local function walk(visit)
+  local levels = 0
+  while debug.getinfo(levels + 2, "l") do levels = levels + 1 end
+  for level = 3, levels do
+    local info = debug.getinfo(level, "fl")
+    if info and protected[info.func] then
+      local caller, callee = debug.getinfo(level + 1, "fl"), debug.getinfo(level - 1, "fn")
+      visit(levels - level, caller and caller.func, caller and caller.currentline, callee)
+    end
+  end
+end
+
+local function mark(context)
+  local marks = {}
+  walk(function(depth, func, line, callee)
+    marks[depth] = { func = func, line = line, callee = callee and callee.func }
+  end)
+  context.marks = marks
+  context.grace = context.grace or now() + wait.GRACE
+end
+
+local function closing(context)
+  local marks, found = context.marks, false
+  if not marks then return false end
+  for level = 3, 40 do
+    local info = debug.getinfo(level, "n")
+    if not info then break end
+    if info.namewhat == "metamethod" and info.name == "close" then return true end
+  end
+  walk(function(depth, func, line, callee)
+    local seen = marks[depth]
+    if seen and seen.func == func and seen.line == line and callee and seen.callee ~= callee.func then found = true end
+  end)
+  return found
+end
+
+local function cancelled(context) return context.cancelled end
+
+-- The innermost deadline that has passed, or else when the earliest one will.
+local function late(context, time)
+  local earliest
+  for i = #context.deadlines, 1, -1 do
+    local deadline = context.deadlines[i]
+    if deadline.at <= time then return deadline end
+    if not earliest or deadline.at < earliest then earliest = deadline.at end
+  end
+  return nil, earliest
+end
+
+--- The failure that keeps this context from waiting, or nil and the time until which it may wait.
+local function stopped(context)
+  local time = now()
+  local reason, limit = cancelled(context), nil
+  if not reason then
+    local deadline, earliest = late(context, time)
+    reason, limit = deadline and deadline.failure, earliest
+  end
+  if not reason then return nil, limit end
+  context.grace = context.grace or time + wait.GRACE
+  if time < context.grace and (context.shields > 0 or closing(context)) then return nil, context.grace end
+  return reason
+end
+
+--- Gives the failure if the running code has been cancelled or is late, else nil.
+function wait.stopped()
+  local context = wait.context()
+  local reason = stopped(context)
+  if reason and not context.marks then mark(context) end
+  return reason
+end
+
+local Foreign = {}
+Foreign.__index = Foreign
+function Foreign:wake()
+  if self.woken then return end
+  self.woken = true
+  wait.adapter.wake(self.token)
+end
+
+local function add_waiter(event, waiter)
+  local waiters = event.waiters
+  if waiters then waiters[#waiters + 1] = waiter else event.waiters = { waiter } end
+end
+
+local function remove_waiter(event, waiter)
+  local waiters = event.waiters
+  if not waiters then return end
+  for i = 1, #waiters do
+    if waiters[i] == waiter then
+      table.remove(waiters, i)
+      return
+    end
+  end
+end
+
+local warned = {}
+
+-- Once per place: the call was right, but it kept every other fiber waiting.
+local function warn_blocking()
+  for level = 4, 30 do
+    local info = debug.getinfo(level, "Sl")
+    if not info then return end
+    local inside = info.source:find("gpupt/loop/", 1, true) or info.source:find("gpupt/vim/", 1, true)
+    if info.what ~= "C" and not inside then
+      local place = info.short_src .. ":" .. info.currentline
+      if not warned[place] then
+        warned[place] = true
+        wait.warn(place .. ": this call inside a fiber cannot yield (a generator, table.sort, gsub or require is "
+          .. "around it), so it blocks all fibers")
+      end
+      return
+    end
+  end
+end
+
+--- What to do with a warning: a function of one text.
+function wait.warn(text) io.stderr:write("gpupt: ", text, "\n") end
+
+local function block(loop, event, limit)
+  if wait.current then warn_blocking() end
+  while not event.done do
+    local patience = limit and math.max(0, limit - now()) or math.huge
+    if limit and patience == 0 then return end
+    if patience == math.huge and not loop:alive() then
+      error("deadlock: this waits for something that nothing under way can bring about", 0)
+    end
+    local ok, message, code = loop:step(patience)
+    if not ok then error(failure.new(message, code), 0) end
+  end
+end
+
+--- Waits until `event` is done. Gives nil, or the failure for which the caller has to stop (cancelled, too late).
+-- `until_time` bounds this wait alone: when it passes, wait gives nil and event.done is still false.
+function wait.wait(event, until_time)
+  local context = wait.context()
+  local reason, limit = stopped(context)
+  if reason then
+    if not context.marks then mark(context) end
+    return reason
+  end
+  if event.done then return nil end
+  if until_time and (not limit or until_time < limit) then limit = until_time end
+  local loop = assert(engine.shared())
+  local fiber = wait.current
+  if fiber and fiber.co == coroutine.running() and coroutine.isyieldable() then
+    local timer = limit and loop:at(limit, { done = false, waiters = { fiber } })
+    add_waiter(event, fiber)
+    fiber.parked = true
+    coroutine.yield(wait)
+    remove_waiter(event, fiber)
+    if timer then engine.cancel(timer) end
+  elseif not fiber and wait.adapter and wait.adapter.mine() then
+    local waiter = setmetatable({ token = {} }, Foreign)
+    local timer = limit and loop:at(limit, { done = false, waiters = { waiter } })
+    add_waiter(event, waiter)
+    wait.adapter.watch(loop)
+    wait.adapter.wait(waiter.token)
+    remove_waiter(event, waiter)
+    if timer then engine.cancel(timer) end
+  else
+    block(loop, event, limit)
+  end
+  if event.done then return nil end
+  reason = stopped(context)
+  if reason and not context.marks then mark(context) end
+  return reason
+end
+
+local function unshield(context, ...)
+  context.shields = context.shields - 1
+  if not (...) then error((select(2, ...)), 0) end
+  return select(2, ...)
+end
+
+--- Runs fn(...) so that a cancellation or deadline does not stop its waits, for at most the grace.
+function wait.shield(fn, ...)
+  local context = wait.context()
+  context.shields = context.shields + 1
+  return unshield(context, pcall(fn, ...))
+end
+
+local function end_deadline(context, deadline, ok, ...)
+  for i = #context.deadlines, 1, -1 do
+    if context.deadlines[i] == deadline then table.remove(context.deadlines, i) end
+  end
+  if not context.cancelled and #context.deadlines == 0 then context.marks, context.grace = nil, nil end
+  if ok then return ... end
+  local err = ...
+  if err == deadline.failure then return nil, err.message, err.code end
+  error(err, 0)
+end
+
+--- Runs fn(...); if it is not done in `seconds`, whatever it waits for is given up and this returns
+-- nil, message, "ETIMEDOUT". The earliest of nested deadlines counts.
+function wait.deadline(seconds, fn, ...)
+  local context = wait.context()
+  local deadline = { at = now() + seconds,
+    failure = failure.new(("not done within %g s"):format(seconds), "ETIMEDOUT") }
+  table.insert(context.deadlines, deadline)
+  return end_deadline(context, deadline, pcall(fn, ...))
+end
+
+return wait
