@@ -1,0 +1,142 @@
+--- open-vm-tools on a Linux guest: the shell text that checks, installs and starts it, by distribution
+-- family. Every distribution that vSphere supports carries open-vm-tools as a package; the old tar
+-- installer is not used. The texts are for `/bin/bash -c`, run as root or with `sudo = true`; no text asks
+-- anything on a terminal.
+--
+--   local linux = require "gpupt.guest.linux"
+--   local t = linux.tools { os_release = "ID=ubuntu\n" }    -- or { id = "rocky" }, { family = "rhel" }
+--   t.check      --> command -v vmtoolsd >/dev/null && vmtoolsd -v    (status 0 and a version when installed)
+--   t.install    --> DEBIAN_FRONTEND=noninteractive apt-get install -y open-vm-tools
+--   t.enable     --> systemctl enable --now open-vm-tools.service
+--   t.ensure     --> the three in one, which changes nothing when all stands already
+--   linux.outcome("debian", 100)  --> { success=false, retry=true, meaning="...holding the lock" }
+local nearest = require "gpupt.nearest"
+local options = require "gpupt.options"
+local text = require "gpupt.guest.text"
+
+local linux = {}
+
+local families = {
+  debian = {
+    ids = { "debian", "ubuntu", "linuxmint", "raspbian", "kali" },
+    service = "open-vm-tools.service",
+    refresh = "DEBIAN_FRONTEND=noninteractive apt-get update",
+    install = "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y %s",
+    codes = { [100] = { retry = true,
+      meaning = "apt failed; just after the first boot that is mostly another apt or dpkg holding the lock" } },
+  },
+  rhel = {
+    ids = { "rhel", "centos", "rocky", "almalinux", "ol", "fedora", "amzn", "oraclelinux" },
+    service = "vmtoolsd.service",
+    install = "if command -v dnf >/dev/null; then dnf install -y %s; else yum install -y %s; fi",
+    codes = { [200] = { retry = true, meaning = "dnf could not get its lock" },
+      [1] = { meaning = "dnf or yum failed: no subscription or repository, or no such package" } },
+  },
+  suse = {
+    ids = { "sles", "sled", "suse", "opensuse", "opensuse-leap", "opensuse-tumbleweed", "sle-micro" },
+    service = "vmtoolsd.service",
+    install = "zypper --non-interactive install %s",
+    codes = { [7] = { retry = true, meaning = "another zypper or YaST holds the lock" },
+      [102] = { success = true, reboot = true, meaning = "installed; a reboot is needed" },
+      [103] = { success = true, retry = true, meaning = "zypper updated itself and wants to be run again" },
+      [104] = { meaning = "no such package in the enabled repositories" } },
+  },
+  photon = {
+    ids = { "photon" },
+    service = "vmtoolsd.service",
+    install = "tdnf install -y %s",
+    codes = {},
+  },
+}
+
+--- The family of a distribution by /etc/os-release's ID and ID_LIKE; nil, message, "EINVAL" when none is
+-- known.
+function linux.family(id, id_like)
+  local words = { id }
+  for word in (id_like or ""):gmatch "%S+" do words[#words + 1] = word end
+  local names = {}
+  for _, word in ipairs(words) do
+    if families[word] then return word end
+    for family, entry in pairs(families) do
+      for _, known in ipairs(entry.ids) do
+        if known == word then return family end
+        names[#names + 1] = known
+      end
+    end
+  end
+  return nil, ("no known Linux distribution: '%s'%s"):format(id, nearest.hint(id, names)), "EINVAL"
+end
+
+--- Reads /etc/os-release: a table of its variables.
+function linux.os_release(content)
+  local values = {}
+  for line in text.lines(content) do
+    local key, value = line:match "^%s*([A-Z_0-9]+)=(.*)$"
+    if key then
+      value = text.trim(value)
+      values[key] = value:match '^"(.*)"$' or value:match "^'(.*)'$" or value
+    end
+  end
+  return values
+end
+
+local tools_options = options.declare("guest.linux.tools", {
+  { "family", "string", choices = { "debian", "rhel", "suse", "photon" }, doc = "when it is known already" },
+  { "id", "string", doc = "ID of /etc/os-release" },
+  { "id_like", "string", doc = "ID_LIKE of /etc/os-release" },
+  { "os_release", "string", doc = "the text of /etc/os-release" },
+  { "desktop", "boolean", default = false, doc = "adds open-vm-tools-desktop" },
+  { "sudo", "boolean", default = false, doc = "the user is not root, but may use sudo without a password" },
+})
+
+--- Shell texts for a distribution: { family=, packages=, check=, refresh=, install=, enable=, ensure=,
+-- service= }.
+function linux.tools(given)
+  local o = tools_options:check(given)
+  local family = o.family
+  if not family then
+    local release = o.os_release and linux.os_release(o.os_release) or {}
+    local id = o.id or release.ID
+    if not id then return nil, "one of family, id or os_release (with an ID line) is needed", "EINVAL" end
+    local found, message, code = linux.family(id, o.id_like or release.ID_LIKE)
+    if not found then return nil, message, code end
+    family = found
+  end
+  local entry = families[family]
+  local packages = o.desktop and "open-vm-tools open-vm-tools-desktop" or "open-vm-tools"
+  local function as_root(command)
+    if not o.sudo then return command end
+    return "sudo -n /bin/sh -c '" .. command .. "'"
+  end
+  local check = "command -v vmtoolsd >/dev/null && vmtoolsd -v"
+  local install = as_root((entry.install:gsub("%%s", packages)))
+  local refresh = entry.refresh and as_root(entry.refresh)
+  local enable = as_root("systemctl enable --now " .. entry.service)
+  local active = "systemctl is-active --quiet " .. entry.service
+  return {
+    family = family, packages = packages, service = entry.service, check = check,
+    refresh = refresh, install = install, enable = enable,
+    -- with a desktop the second package may be the missing one, which vmtoolsd does not tell
+    ensure = ("%s { %s%s; } && { %s || %s; }"):format(o.desktop and "" or "{ " .. check .. "; } ||",
+      refresh and refresh .. " && " or "", install, active, enable):gsub("^ ", ""),
+  }
+end
+
+--- What the package manager's exit code means: { success=, retry=, reboot=, meaning= }.
+function linux.outcome(family, exit_code)
+  if exit_code == 0 then
+    return { code = 0, success = true, retry = false, reboot = false, meaning = "installed" }
+  end
+  local known = (families[family] or { codes = {} }).codes[exit_code] or {}
+  local meaning = known.meaning
+  if not meaning and exit_code == 127 then
+    meaning = "a command was not found: is this the right distribution family?"
+  end
+  return {
+    code = exit_code, success = known.success == true, retry = known.retry == true,
+    reboot = known.reboot == true,
+    meaning = meaning or ("the package manager ended with %d"):format(exit_code),
+  }
+end
+
+return linux

@@ -1,0 +1,273 @@
+--- VMware Tools: which installer command a guest needs, and what its end means.
+-- Pure knowledge: nothing here talks to a guest. Steps build the command here, run it through guest
+-- operations (or give `installer_options` to UpgradeTools_Task), and hand the exit code back to `outcome`.
+--
+--   local tools = require "gpupt.guest.tools"
+--   local c = tools.command { version = "12.4.0", horizon = true, nsx = false }
+--   c.line       --> setup64.exe /s /v"/qn REBOOT=R ADDLOCAL=ALL REMOVE=Hgfs,VSS,SVGA,NetworkIntrospection"
+--   c.arguments  --> /s /v"/qn REBOOT=R ADDLOCAL=ALL REMOVE=Hgfs,VSS,SVGA,NetworkIntrospection"
+--   c.why        --> { {feature="SVGA", why="the Horizon Agent brings its own display driver"}, ... }
+--   c.notes      --> what was assumed, for a person ("the feature list of Tools 13 is ... assumed")
+--   local o = tools.outcome(3010)             --> { success=true, reboot=true, retry=false, meaning="..." }
+--   local l = tools.linux { id = "ubuntu" }   --> { family="debian", check=, install=, ... }: shell text
+--
+-- Which features are removed (ADDLOCAL=ALL installs everything first):
+--   Hgfs, VSS             always
+--   AppDefense            Tools 11 and older only: 12 does not have it, and naming it ends in MSI error 2711
+--   SVGA                  only if the Horizon Agent will be installed
+--   NetworkIntrospection  only if NSX is not used
+-- FileIntrospection stays, although ADDLOCAL=ALL brings it in too: agentless virus scanners use it without
+-- NSX networking. Whoever has neither says `remove = { "FileIntrospection" }`.
+local nearest = require "gpupt.nearest"
+local options = require "gpupt.options"
+local linux = require "gpupt.guest.linux"
+local text = require "gpupt.guest.text"
+
+local tools = {}
+
+-- Feature names are case-sensitive. The list of Tools 13 is not published: 12's is assumed, and said to be.
+local common = {
+  "Audio", "BootCamp", "Drivers", "FileIntrospection", "Hgfs", "MemCtl", "Mouse", "MouseUSB",
+  "NetworkIntrospection", "PVSCSI", "Perfmon", "SVGA", "Toolbox", "VMCI", "VMXNet", "VMXNet3", "VSS",
+}
+local additions = {
+  [10] = { "AppDefense", "Sync", "ThinPrint", "Unity", "WYSE" },
+  [11] = { "AppDefense", "CBHelper", "DeviceHelper", "EFIFW", "ServiceDiscovery", "VmwTimeProvider" },
+  [12] = { "CBHelper", "DeviceHelper", "EFIFW", "ServiceDiscovery", "VmwTimeProvider" },
+}
+additions[13] = additions[12]
+
+local oldest, newest = 10, 13
+
+--- The label of the Tools CD. A CD's letter depends on how many drives a VM has; its label does not.
+tools.cd_label = "VMware Tools"
+
+--- Reads a Tools version: "12.4.0", "12.4.0.1234", 12, or the packed number of guest.toolsVersion ("12416"
+-- is 12.4.0: major * 1024 + minor * 32 + patch). Returns {major=, minor=, patch=, text=}; or nil, message,
+-- "EINVAL".
+function tools.version(value)
+  local major, minor, patch
+  local number = math.tointeger(tonumber(value))
+  if number and number >= 1024 then
+    if number >= 0x7fffffff then
+      return nil, "Tools version 2147483647 means that the guest manages its Tools by itself (open-vm-tools): "
+        .. "there is no setup64.exe to run", "EINVAL"
+    end
+    major, minor, patch = number // 1024, number % 1024 // 32, number % 32
+  else
+    major, minor, patch = tostring(value):match "^(%d+)%.?(%d*)%.?(%d*)[%d%.]*$"
+    if not major then
+      return nil, ("'%s' is no version of VMware Tools (12.4.0, or 12416)"):format(tostring(value)), "EINVAL"
+    end
+    major, minor, patch = tonumber(major), tonumber(minor) or 0, tonumber(patch) or 0
+  end
+  return { major = major, minor = minor, patch = patch, text = ("%d.%d.%d"):format(major, minor, patch) }
+end
+
+local function set_of(list)
+  local set = {}
+  for _, name in ipairs(list) do set[name] = true end
+  return set
+end
+
+--- The features that the installer of a major version knows, sorted; nil, message, "EINVAL" for one we know
+-- nothing of.
+function tools.features(major)
+  if not additions[major] then
+    return nil, ("the features of VMware Tools %s are not known (%d to %d are)")
+      :format(tostring(major), oldest, newest), "EINVAL"
+  end
+  local list = table.move(common, 1, #common, 1, {})
+  table.move(additions[major], 1, #additions[major], #list + 1, list)
+  table.sort(list)
+  return list
+end
+
+local command_options = options.declare("guest.tools.command", {
+  { "version", "string|number", required = true, doc = "of the installer that will run: 12.4.0, or 12416" },
+  { "horizon", "boolean", default = false, doc = "the Horizon Agent will be installed afterwards" },
+  { "nsx", "boolean", default = false, doc = "NSX is used, so that its network driver must stay" },
+  { "features", "table", doc = "the feature names of this very installer, when known" },
+  { "remove", "table", doc = "more features to leave out" },
+  { "keep", "table", doc = "features to keep although the rules would leave them out" },
+  { "reboot", "boolean", default = false, doc = "lets the installer reboot by itself (REBOOT=R is left out)" },
+  { "log", "string", doc = "a file in the guest for the MSI log" },
+  { "program", "string", default = "setup64.exe", doc = "the installer, with its path where that is known" },
+})
+
+-- The seed's rules, in the seed's order.
+local rules = {
+  { "Hgfs", "shared folders are a workstation feature", function() return true end },
+  { "VSS", "passthrough rules out the snapshots that it quiesces for", function() return true end },
+  { "AppDefense", "a product that is discontinued; Tools 12 no longer knows the name",
+    function(_, version) return version.major <= 11 end },
+  { "SVGA", "the Horizon Agent brings its own display driver", function(o) return o.horizon end },
+  { "NetworkIntrospection", "NSX is not used; ADDLOCAL=ALL would bring its driver in",
+    function(o) return not o.nsx end },
+}
+
+local function check_names(what, names, known, list)
+  for _, name in ipairs(names or {}) do
+    if not known[name] then
+      return nil, ("%s: the installer has no feature '%s'%s; the names are case-sensitive, and a wrong one ends in "
+        .. "MSI error 2711 (exit code 1603)"):format(what, tostring(name), nearest.hint(name, list)), "EINVAL"
+    end
+  end
+  return true
+end
+
+-- What stands in the MSI's property after /v: one string in quotes; quotes within are doubled by a backslash.
+local function setup_arguments(msi) return '/s /v"' .. msi:gsub('"', '\\"') .. '"' end
+
+--- The installer's command line for a Windows guest.
+-- Returns { program=, arguments=, line=, msi=, installer_options=, remove={names}, why={{feature=,why=}},
+-- notes={texts}, version= }. `msi` is what msiexec receives, `installer_options` the text for
+-- UpgradeTools_Task (Windows only: Linux guests must be given none). nil, message, "EINVAL" for a version
+-- or feature that does not exist.
+function tools.command(given)
+  local o = command_options:check(given)
+  local version, message, code = tools.version(o.version)
+  if not version then return nil, message, code end
+  local notes = {}
+  local list = o.features
+  if not list then
+    if version.major < oldest then
+      return nil, ("VMware Tools %s: releases before %d are not known"):format(version.text, oldest), "EINVAL"
+    end
+    list = tools.features(math.min(version.major, newest))
+    if version.major >= 13 then
+      notes[#notes + 1] = ("the feature list of Tools %d is not published; that of 12 is assumed")
+        :format(version.major)
+    end
+  end
+  local known = set_of(list)
+  for what, names in pairs { remove = o.remove or {}, keep = o.keep or {} } do
+    local ok, why, kind = check_names(what, names, known, list)
+    if not ok then return nil, why, kind end
+  end
+
+  local kept, removed, remove, why = set_of(o.keep or {}), {}, {}, {}
+  local function leave_out(name, reason)
+    if removed[name] or kept[name] then return end
+    removed[name] = true
+    remove[#remove + 1] = name
+    why[#why + 1] = { feature = name, why = reason }
+  end
+  for _, rule in ipairs(rules) do
+    local name, reason, applies = rule[1], rule[2], rule[3]
+    if applies(o, version) then
+      if known[name] then
+        leave_out(name, reason)
+      else
+        notes[#notes + 1] = name .. " is not removed: this installer does not have it"
+      end
+    end
+  end
+  for _, name in ipairs(o.remove or {}) do leave_out(name, "asked for") end
+
+  local words = { "/qn" }
+  if not o.reboot then words[#words + 1] = "REBOOT=R" end
+  words[#words + 1] = "ADDLOCAL=ALL"
+  if #remove > 0 then words[#words + 1] = "REMOVE=" .. table.concat(remove, ",") end
+  if o.log then words[#words + 1] = '/l*v "' .. o.log .. '"' end
+  local msi = table.concat(words, " ")
+  local arguments = setup_arguments(msi)
+  local program = o.program:find "%s" and '"' .. o.program .. '"' or o.program
+  return {
+    program = o.program, arguments = arguments, line = program .. " " .. arguments, msi = msi,
+    installer_options = arguments, remove = remove, why = why, notes = notes, version = version,
+  }
+end
+
+-- For one argument in double quotes of a Windows command line: a quote gets a backslash, and backslashes
+-- that stand before a quote are doubled (the rule of CommandLineToArgvW).
+local function in_double_quotes(script)
+  return '"' .. script:gsub('(\\*)"', function(slashes) return slashes .. slashes .. '\\"' end) .. '"'
+end
+
+--- The command that runs the installer from the Tools CD, which it finds by its label; its exit code is the
+-- installer's, or 2 when no such CD is there. `command` is a result of tools.command. Returns { program=,
+-- arguments=, line= }.
+function tools.from_cd(command)
+  local script = ("$v = Get-Volume | Where-Object { $_.FileSystemLabel -eq '%s' }; "
+    .. "if (-not $v) { Write-Error 'no CD with the label %s'; exit 2 }; "
+    .. "$p = Start-Process -FilePath ($v.DriveLetter + ':\\setup64.exe') -ArgumentList '%s' -Wait -PassThru; "
+    .. "exit $p.ExitCode"):format(tools.cd_label, tools.cd_label, (command.arguments:gsub("'", "''")))
+  local arguments = "-NoProfile -NonInteractive -ExecutionPolicy Bypass -Command " .. in_double_quotes(script)
+  return {
+    program = [[C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe]], arguments = arguments,
+    line = "powershell.exe " .. arguments,
+  }
+end
+
+-- Windows Installer's codes; success: the product is installed. retry: the same command later is likely to
+-- work.
+local outcomes = {
+  [0] = { "ERROR_SUCCESS", success = true, meaning = "installed" },
+  [1601] = { "ERROR_INSTALL_SERVICE_FAILURE", retry = true,
+    meaning = "the Windows Installer service could not be reached" },
+  [1602] = { "ERROR_INSTALL_USEREXIT", meaning = "somebody cancelled the installation" },
+  [1603] = { "ERROR_INSTALL_FAILURE",
+    meaning = "a fatal error; a wrong feature name (MSI error 2711) ends like this too",
+    remedy = "read the MSI log for 'Return value 3' and for 2711" },
+  [1605] = { "ERROR_UNKNOWN_PRODUCT", meaning = "the product to be changed is not installed" },
+  [1618] = { "ERROR_INSTALL_ALREADY_RUNNING", retry = true, meaning = "another installation is running" },
+  [1619] = { "ERROR_INSTALL_PACKAGE_OPEN_FAILED", meaning = "the package could not be opened",
+    remedy = "is the Tools CD still connected?" },
+  [1625] = { "ERROR_INSTALL_PACKAGE_REJECTED", meaning = "a group policy forbids this installation" },
+  [1633] = { "ERROR_INSTALL_PLATFORM_UNSUPPORTED", meaning = "the package is for another platform",
+    remedy = "setup64.exe is for 64-bit Windows" },
+  [1638] = { "ERROR_PRODUCT_VERSION", meaning = "another version of the product is installed already" },
+  [1639] = { "ERROR_INVALID_COMMAND_LINE", meaning = "the command line is wrong" },
+  [1641] = { "ERROR_SUCCESS_REBOOT_INITIATED", success = true, reboot = true, rebooting = true,
+    meaning = "installed; the guest has begun to reboot" },
+  [2711] = { "MSI 2711", meaning = "a feature name in ADDLOCAL or REMOVE does not exist in this installer" },
+  [3010] = { "ERROR_SUCCESS_REBOOT_REQUIRED", success = true, reboot = true,
+    meaning = "installed; a reboot is needed" },
+}
+
+--- The feature name that an MSI log complains about, or nil. Windows Installer words it in three ways:
+-- "Error 2711. The specified Feature name ('X') not found in Feature table.", "The error code is 2711. The
+-- arguments are: X, , " and "Note: 1: 2711 2: X".
+function tools.wrong_feature(log)
+  for line in text.lines(log) do
+    if line:find "2711" then
+      local name = line:match "[Ff]eature name %('?([%w_]+)'?%)" or line:match "arguments are: ([%w_]+)"
+        or line:match "2711 2: ([%w_]+)"
+      if name then return name end
+    end
+  end
+end
+
+--- What an exit code of the installer means: { code=, name=, success=, reboot=, rebooting=, retry=,
+-- meaning=, remedy= }. `log` (optional) is the MSI log, read for the wrong feature name. An unknown code is
+-- no success. A code that came as a negative number or as an unsigned 32-bit one (0xC0000005 and its like)
+-- is shown in hexadecimal.
+function tools.outcome(exit_code, log)
+  local known = outcomes[exit_code]
+  known = known or { "UNKNOWN" }
+  local result = {
+    code = exit_code, name = known[1], success = known.success == true, reboot = known.reboot == true,
+    rebooting = known.rebooting == true, retry = known.retry == true, meaning = known.meaning,
+    remedy = known.remedy,
+  }
+  if not known.meaning then
+    local large = exit_code < 0 or exit_code > 0xffff
+    local shown = large and ("0x%08X"):format(exit_code & 0xffffffff) or tostring(exit_code)
+    result.meaning = ("exit code %s, which is none of the Windows Installer's"):format(shown)
+  end
+  local wrong = log and tools.wrong_feature(log)
+  if wrong and not result.success then
+    result.feature = wrong
+    result.meaning = ("the installer has no feature '%s' (MSI error 2711)"):format(wrong)
+    result.remedy = ("leave %s out of REMOVE: the names differ between Tools releases and are case-sensitive")
+      :format(wrong)
+  end
+  return result
+end
+
+--- The same for Linux guests: open-vm-tools by the distribution's package manager. See gpupt.guest.linux.
+tools.linux = linux.tools
+tools.linux_outcome = linux.outcome
+
+return tools
