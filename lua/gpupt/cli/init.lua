@@ -10,7 +10,8 @@ local cli = { OK = 0, FAILED = 1, USAGE = 2, UNREACHABLE = 3, PENDING = 4, INTER
 
 -- In the order of an operator's day. A name stands here once its file does.
 cli.commands = {
-  "bar",
+  "vmx",
+  "bar", "pci",
 }
 
 local function known(name)

@@ -1,0 +1,177 @@
+--- gpupt vmx: reads and edits .vmx files without losing a byte of what is not edited.
+local cli = require "gpupt.cli"
+local vmx = require "gpupt.vmx"
+
+local actions = {}
+
+local function usage(format, ...) return nil, "vmx: " .. format:format(...), "EUSAGE" end
+
+--- Prints a value as JSON.
+local function print_json(value)
+  local text, message, code = require("gpupt.json").document(value)
+  if not text then return nil, message, code end
+  io.stdout:write(text)
+  return cli.OK
+end
+
+local function spelled(key, value)
+  return ('%s = "%s"\n'):format(key, (value:gsub('[%c"|\127]', function(c) return ("|%02X"):format(c:byte()) end)))
+end
+
+--- What is wrong with the file's form goes to stderr; true when the host could not load it as it is.
+local function complain_about(doc, path)
+  local malformed = false
+  for _, problem in ipairs(doc:problems()) do
+    cli.complain("%s:%d: %s", path, problem.line, problem.message)
+    if problem.code == "unbalanced-quote" or problem.code == "trailing-text" then malformed = true end
+  end
+  return malformed
+end
+
+function actions.get(options, path, keys)
+  local doc, message, code = vmx.open(path)
+  if not doc then return nil, message, code end
+  complain_about(doc, path)
+  local found, missing, out = {}, false, {}
+  local bare = #keys == 1 and not keys[1]:find "[*?]"
+  for _, key in ipairs(#keys > 0 and keys or { "*" }) do
+    if key:find "[*?]" then
+      for name in doc:each(key) do
+        if found[name] == nil then
+          found[name] = doc:get(name)
+          out[#out + 1] = spelled(name, found[name])
+        end
+      end
+    else
+      local value = doc:get(key)
+      if value == nil then
+        cli.complain("%s: %s is not set", path, key)
+        missing = true
+      else
+        found[key] = value
+        out[#out + 1] = bare and value .. "\n" or spelled(key, value)
+      end
+    end
+  end
+  if options.json then
+    local status, why, why_code = print_json(found)
+    if not status then return nil, why, why_code end
+  else
+    io.stdout:write(table.concat(out))
+  end
+  return (missing or next(found) == nil) and cli.FAILED or cli.OK
+end
+
+--- Applies `edit` to the document of `path`, then shows (--dry-run) or saves.
+local function change(options, path, edit)
+  local doc, message, code = vmx.open(path)
+  if not doc then return nil, message, code end
+  if complain_about(doc, path) and not options.force then
+    return nil, ("%s: not edited: a host could not load it as it is; repair the lines above (or give --force)")
+      :format(path), "EPARSE"
+  end
+  local before = vmx.parse(tostring(doc))
+  local ok
+  ok, message, code = edit(doc)
+  if not ok then return nil, ("%s: %s"):format(path, message), code end
+  local differences = before:diff(doc)
+  if not options.dry_run then
+    ok, message, code = doc:save()
+    if not ok then return nil, message, code end
+  end
+  if options.json then
+    return print_json {
+      changed = doc:changed() or #differences > 0, saved = not options.dry_run,
+      changes = require("gpupt.json").array(table.move(differences, 1, #differences, 1, {})),
+    }
+  end
+  if options.dry_run then
+    io.stdout:write(require("gpupt.vmx.diff").text(tostring(before), tostring(doc), path, path .. " (edited)"))
+  end
+  return cli.OK
+end
+
+function actions.set(options, path, words)
+  if #words == 0 then return usage "set needs KEY=VALUE" end
+  local pairs_given = {}
+  for _, word in ipairs(words) do
+    local key, value = word:match "^([^=]+)=(.*)$"
+    if not key then return usage("'%s' is not KEY=VALUE", word) end
+    pairs_given[#pairs_given + 1] = { key, value }
+  end
+  return change(options, path, function(doc)
+    for _, pair in ipairs(pairs_given) do
+      local ok, message, code = doc:set(pair[1], pair[2])
+      if not ok then return nil, message, code end
+    end
+    return true
+  end)
+end
+
+function actions.unset(options, path, keys)
+  if #keys == 0 then return usage "unset needs a KEY" end
+  return change(options, path, function(doc)
+    for _, key in ipairs(keys) do
+      local names = { key }
+      if key:find "[*?]" then
+        names = {}
+        for name in doc:each(key) do names[#names + 1] = name end
+      end
+      for _, name in ipairs(names) do
+        local removed, message, code = doc:unset(name)
+        if not removed then return nil, message, code end
+      end
+    end
+    return true
+  end)
+end
+
+function actions.diff(options, path, words)
+  if #words ~= 1 then return usage "diff needs two files" end
+  local before, message, code = vmx.open(path)
+  if not before then return nil, message, code end
+  local after
+  after, message, code = vmx.open(words[1])
+  if not after then return nil, message, code end
+  local differences = before:diff(after)
+  if options.json then
+    return print_json(require("gpupt.json").array(table.move(differences, 1, #differences, 1, {})))
+  end
+  io.stdout:write(tostring(differences))
+  return cli.OK
+end
+
+return {
+  name = "vmx",
+  summary = "read and edit a .vmx file; what is not edited keeps every byte",
+  usage = "vmx get|set|unset|diff FILE [KEY | KEY=VALUE | FILE]... [options]",
+  details = [[
+get FILE KEY...         the value of a key; several keys or a pattern (pciPassthru*) print KEY = "VALUE" lines
+set FILE KEY=VALUE...   changes or adds keys, beside their namespace
+unset FILE KEY...       removes keys (patterns too)
+diff FILE FILE          what differs, as a unified diff
+
+Saving is atomic, keeps mode, owner and ACL, and is refused while a .lck says that the VM runs or when the file
+changed in between.]],
+  options = {
+    { "dry-run", short = "n", doc = "show the difference, save nothing" },
+    { "force", doc = "edit although some line could not be loaded by a host" },
+    { "json", doc = "the result as JSON" },
+  },
+  examples = {
+    { "gpupt vmx get win11.vmx firmware" },
+    { "gpupt vmx get win11.vmx 'pciPassthru*'", "every passthrough key" },
+    { "gpupt vmx set win11.vmx firmware=efi pciPassthru.use64bitMMIO=TRUE --dry-run" },
+  },
+  run = function(options, words)
+    local action, path = words[1], words[2]
+    if not action then return usage "get, set, unset or diff?" end
+    if not actions[action] then
+      local names = {}
+      for name in pairs(actions) do names[#names + 1] = name end
+      return usage("unknown action '%s'%s", action, require("gpupt.nearest").hint(action, names))
+    end
+    if not path then return usage("%s needs a FILE", action) end
+    return actions[action](options, path, table.move(words, 3, #words, 1, {}))
+  end,
+}
