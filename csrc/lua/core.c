@@ -10,6 +10,7 @@ static const struct {
 } rooms[] = {
     {"bar", gp_open_bar},
     {"json", gp_open_json},
+    {"pci", gp_open_pci},
     {"vmx", gp_open_vmx},
     {NULL, NULL},
 };
