@@ -16,8 +16,17 @@ typedef struct step {
     bool item;      /* an element of an ArrayOfX: in a path its name is left out */
 } step;
 
+/* Where a secret field stands in the body. */
+typedef struct span {
+    size_t start, end;
+    const char *name;
+} span;
+
 struct gp_encode {
     gp_buf body;
+    span *secrets;
+    size_t secret_count, secret_capacity;
+    uint32_t secret_depth; /* the path's length inside the secret being written, 0 when outside */
     const gp_schema_method *method;
     int server;
     bool any_array; /* the innermost path element is an ArrayOfX */
@@ -42,6 +51,7 @@ void gp_encode_free(gp_encode *e)
 {
     if (!e) return;
     gp_buf_free(&e->body); /* wipes by itself when secret */
+    free(e->secrets);
     free(e);
 }
 
@@ -148,7 +158,8 @@ int gp_encode_begin(gp_encode *e, const gp_schema_method *method, const char *th
     }
     gp_buf_clear(&e->body);
     e->method = method;
-    e->depth = 0;
+    e->depth = e->secret_depth = 0;
+    e->secret_count = 0;
     gp_buf *b = &e->body;
     gp_buf_puts(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                    "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" "
@@ -187,6 +198,10 @@ int gp_encode_enter(gp_encode *e, const char *name, uint32_t index, gp_error *er
 
 void gp_encode_leave(gp_encode *e)
 {
+    if (e->secret_depth == e->depth) {
+        e->secrets[e->secret_count - 1].end = e->body.length;
+        e->secret_depth = 0;
+    }
     step *s = &e->path[--e->depth];
     e->any_array = s->item;
 }
@@ -197,8 +212,31 @@ int gp_encode_field(gp_encode *e, const gp_schema_field *field, gp_error *err)
         return gp_encode_fail(e, err, "EVERSION", "needs a server of version %s, this one speaks %s",
                               gp_schema_since(field->version), gp_schema_version_name(e->server));
     }
-    if (field->flags & GP_FIELD_SECRET) e->body.secret = true;
+    if ((field->flags & GP_FIELD_SECRET) && e->secret_depth == 0) {
+        if (e->secret_count == e->secret_capacity) {
+            size_t capacity = e->secret_capacity ? e->secret_capacity * 2 : 4;
+            span *secrets = realloc(e->secrets, capacity * sizeof *secrets);
+            if (!secrets) return gp_fail_memory(err);
+            e->secrets = secrets;
+            e->secret_capacity = capacity;
+        }
+        e->body.secret = true;
+        e->secrets[e->secret_count++] = (span){e->body.length, e->body.length, e->path[e->depth - 1].name};
+        e->secret_depth = e->depth;
+    }
     return 0;
+}
+
+int gp_encode_redacted(const gp_encode *e, gp_buf *out)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < e->secret_count; i++) {
+        const span *s = &e->secrets[i];
+        gp_buf_append(out, e->body.data + at, s->start - at);
+        gp_buf_printf(out, "<%s>(secret)</%s>", s->name, s->name);
+        at = s->end;
+    }
+    return gp_buf_append(out, e->body.data + at, e->body.length - at);
 }
 
 /* ---- elements */

@@ -34,6 +34,8 @@ int gp_encode_end(gp_encode *e, gp_error *err);
 /* The bytes; owned by `e`. */
 gp_buf *gp_encode_body(gp_encode *e);
 bool gp_encode_secret(const gp_encode *e);
+/* The request with each secret field as <name>(secret)</name>: what a trace may show. */
+int gp_encode_redacted(const gp_encode *e, gp_buf *out);
 /* "urn:vim25/8.0.3.0", the SOAPAction; owned by `e`. */
 const char *gp_encode_action(const gp_encode *e);
 const gp_schema_method *gp_encode_method(const gp_encode *e);
@@ -41,7 +43,8 @@ const gp_schema_method *gp_encode_method(const gp_encode *e);
 /* ---- the path; index 0: not a list element. Depth is limited (a cycle is an error that names its path). */
 int gp_encode_enter(gp_encode *e, const char *name, uint32_t index, gp_error *err);
 void gp_encode_leave(gp_encode *e);
-/* A field that is about to be written: checks that the server knows it; marks the body when it is secret. */
+/* After gp_encode_enter, for a slot of the schema: checks that the server knows it, and remembers where it stands
+ * when it is secret. */
 int gp_encode_field(gp_encode *e, const gp_schema_field *field, gp_error *err);
 
 /* ---- values of the innermost path element, in a slot declared as `slot` */

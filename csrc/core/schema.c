@@ -56,15 +56,15 @@ void gp_schema_array_name(gp_type_id type, char *out, size_t size)
 
 int gp_schema_name_find(const char *name, size_t length)
 {
-    uint32_t low = 0, high = gp_schema_count.names;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        int order = compare(name, length, gp_schema_name((uint16_t)middle));
-        if (order == 0) return (int)middle;
-        if (order < 0) high = middle;
-        else low = middle + 1;
+    uint32_t hash = 2166136261u; /* FNV-1a, as in gen/pack.py */
+    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)name[i]) * 16777619u;
+    hash ^= hash >> 15;
+    for (uint32_t at = hash % GP_SCHEMA_NAME_SLOTS;; at = (at + 1) % GP_SCHEMA_NAME_SLOTS) {
+        uint16_t slot = gp_schema_name_slots[at];
+        if (slot == 0) return -1;
+        const char *known = gp_schema_name((uint16_t)(slot - 1));
+        if (strncmp(known, name, length) == 0 && known[length] == '\0') return slot - 1;
     }
-    return -1;
 }
 
 bool gp_schema_is_a(gp_type_id type, gp_type_id base)

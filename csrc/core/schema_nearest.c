@@ -111,7 +111,12 @@ const char *gp_schema_nearest_method(gp_type_id managed, const char *name, char 
     for (; managed != 0; managed = gp_schema_types[managed].base) {
         const gp_schema_method *method;
         for (size_t n = 0; (method = gp_schema_method_owned(managed, n)) != NULL; n++) {
-            consider(&s, gp_schema_text(method->name));
+            const char *known = gp_schema_text(method->name);
+            if (strncmp(known, name, s.length) == 0 && strcmp(known + s.length, "_Task") == 0) {
+                (void)snprintf(out, GP_NEAREST_SIZE, "%s", known);
+                return out;
+            }
+            consider(&s, known);
         }
     }
     return finish(&s, out);

@@ -19,7 +19,7 @@
 #include "schema.h"
 
 typedef enum gp_tag {
-    GP_TAG_OBJECT,   /* head: count, end; type: a data type, or GP_VOID when unknown (then `name` may say) */
+    GP_TAG_OBJECT,   /* head: count, end; type: a data type, or GP_VOID when nothing is known */
     GP_TAG_ARRAY,    /* head: count, end; type: of the elements */
     GP_TAG_MANY,     /* as ARRAY, of a field unknown to the schema: one child means a plain value */
     GP_TAG_STRING,   /* text; type string, enum, dateTime, anyURI... */
@@ -33,7 +33,8 @@ typedef enum gp_tag {
 
 enum {
     GP_CELL_TYPED = 1,    /* the slot is polymorphic: the value has to say its type */
-    GP_CELL_NAMED = 2,    /* an object of a type unknown to the schema: the next cell is a STRING with its name */
+    GP_CELL_NAMED = 2,    /* an object of a type unknown to the schema: the next cell is a STRING with its name, and
+                             the type is that of its slot */
     GP_CELL_MERGE = 4,    /* some child came out of order: the same key may come twice */
     GP_CELL_ANY = 8       /* an array that stood in an anyType slot (ArrayOfX) */
 };

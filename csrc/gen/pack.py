@@ -33,6 +33,28 @@ class Pool:
         self.size = at
 
 
+NAME_SLOTS = 8192
+
+
+def name_hash(name):
+    """FNV-1a, folded; csrc/core/schema.c computes the same."""
+    h = 2166136261
+    for c in name.encode("ascii"):
+        h = ((h ^ c) * 16777619) & 0xffffffff
+    return h ^ h >> 15
+
+
+def hashed(names):
+    """Open addressing with linear probing: the index of a name plus one, 0 for an empty slot."""
+    slots = [0] * NAME_SLOTS
+    for i, name in enumerate(names):
+        at = name_hash(name) % NAME_SLOTS
+        while slots[at]:
+            at = (at + 1) % NAME_SLOTS
+        slots[at] = i + 1
+    return slots
+
+
 class Packer:
     def __init__(self, model):
         self.model, self.pool = model, Pool()
@@ -153,6 +175,7 @@ def write(model, source, out):
         line += piece
     out.write("\n    " + line + ";\n\n")
     _array(out, "uint32_t", "gp_schema_names", [at[n] for n in p.names])
+    _array(out, "uint16_t", "gp_schema_name_slots", hashed(p.names), 24)
     _array(out, "uint32_t", "gp_schema_privileges", [at[n] for n in p.privileges])
     _array(out, "uint32_t", "gp_schema_values", [at[n] for n in values])
     _array(out, "gp_schema_version", "gp_schema_versions",

@@ -15,6 +15,8 @@
 
 #include <stdint.h>
 
+enum { GP_SCHEMA_NAME_SLOTS = 8192 };
+
 typedef struct gp_schema_counts {
     uint32_t types, fields, methods, names, versions, first_guarded;
 } gp_schema_counts;
@@ -57,6 +59,7 @@ typedef struct gp_schema_method {
 extern const gp_schema_counts gp_schema_count;
 extern const char gp_schema_pool[];
 extern const uint32_t gp_schema_names[];
+extern const uint16_t gp_schema_name_slots[]; /* a hash over gp_schema_names: index + 1, linear probing */
 extern const uint32_t gp_schema_privileges[];
 extern const uint32_t gp_schema_values[];
 extern const gp_schema_version gp_schema_versions[];

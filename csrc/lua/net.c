@@ -11,6 +11,8 @@ static const struct {
 } rooms[] = {
     {"engine", gp_open_engine},
     {"http", gp_open_http},
+    {"schema", gp_open_schema},
+    {"codec", gp_open_codec},
     {NULL, NULL},
 };
 

@@ -1,0 +1,88 @@
+/* Inside the decoder: what its three files share (decode.c the parser and its limits, decode_tree.c elements ->
+ * cells, decode_leaf.c text -> values). Not for others.
+ *
+ * Each open element has a frame. A frame of an object remembers the list that is open inside it, because vim25
+ * writes a list as siblings of one name. An element whose type nobody knows starts as an object (UNSURE) and turns
+ * into a string when it ends without children. The text of the current leaf is always the tail of the slab.
+ */
+#ifndef GP_DECODE_STATE_H
+#define GP_DECODE_STATE_H
+
+#include "decode.h"
+
+#include <libxml/parser.h>
+
+enum { GP_DECODE_CACHE = 512, GP_DECODE_STRINGS = 1024, GP_DECODE_OWN_MOST = 4096, GP_DECODE_OWN_SLOTS = 16384 };
+#define GP_NO_CELL UINT32_MAX
+
+typedef enum frame_kind {
+    FRAME_SKIP,
+    FRAME_ENVELOPE,
+    FRAME_BODY,
+    FRAME_RESPONSE,
+    FRAME_FAULT,
+    FRAME_FAULT_CODE,
+    FRAME_FAULT_STRING,
+    FRAME_DETAIL,
+    FRAME_OBJECT,
+    FRAME_UNSURE,
+    FRAME_ARRAY, /* ArrayOfX in an anyType slot */
+    FRAME_LEAF
+} frame_kind;
+
+typedef struct frame {
+    uint8_t kind;
+    uint8_t cell_flags; /* of a leaf's cell */
+    uint16_t key;
+    gp_type_id type;   /* of the object, of the array's elements, of the leaf; GP_VOID: unknown */
+    uint16_t list_key; /* of the open list */
+    uint16_t order;    /* place of the last field in the schema's order */
+    uint32_t cell;     /* the opening cell */
+    uint32_t list;     /* the open list's cell, or GP_NO_CELL */
+    uint32_t count, list_count;
+    uint32_t text; /* slab offset where a leaf's text starts */
+} frame;
+
+/* (type, element name) -> field; the name is a pointer into the parser's dictionary, so comparing it is enough. */
+typedef struct field_slot {
+    const xmlChar *name;
+    const gp_schema_field *field; /* NULL: unknown to the type */
+    gp_type_id type;
+    uint16_t key, order;
+} field_slot;
+
+struct gp_decode {
+    xmlParserCtxtPtr parser;
+    gp_tape *tape;
+    gp_decode_limits limits;
+    gp_error error;
+    bool failed, done, saw_body;
+    uint64_t fed;
+    uint32_t cell_capacity, slab_capacity, frame_capacity;
+    uint32_t depth;
+    frame *frames; /* [0..depth) */
+    const xmlChar *xsi, *xsi_type, *xsi_nil, *type_name, *xsi_prefix; /* interned */
+    uint16_t *own_slots; /* pointer hash over own names; made with the first one */
+    const xmlChar **own_pointers;
+    field_slot cache[GP_DECODE_CACHE];
+    struct {
+        uint32_t offset, length;
+    } strings[GP_DECODE_STRINGS];
+};
+
+/* Latches the first error and stops the parser. */
+void gp_decode_latch(gp_decode *d, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int namespaces,
+                     const xmlChar **namespace_list, int attributes, int defaulted, const xmlChar **list);
+void gp_decode_end(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri);
+
+/* A new cell (GP_NO_CELL once an error latched); slab bytes at its tail. */
+uint32_t gp_decode_cell(gp_decode *d, uint8_t tag, uint16_t key, gp_type_id type);
+bool gp_decode_slab(gp_decode *d, const char *bytes, size_t length);
+/* The leaf that ends: its text becomes a cell. */
+void gp_decode_leaf(gp_decode *d, const frame *leaf);
+/* A string cell from the slab's tail beginning at `start`; equal short strings share their bytes. */
+void gp_decode_string(gp_decode *d, gp_cell *cell, uint32_t start);
+
+#endif

@@ -1,0 +1,461 @@
+/* Elements -> frames and opening cells. */
+#include "decode_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char soap[] = "http://schemas.xmlsoap.org/soap/envelope/";
+
+/* What an element's attributes say about its value. */
+typedef struct claim {
+    const char *type, *moref;
+    size_t type_length, moref_length;
+    bool nil;
+} claim;
+
+static claim read_claim(const gp_decode *d, int attributes, const xmlChar **list)
+{
+    claim c = {0};
+    for (int i = 0; i < attributes; i++, list += 5) {
+        const xmlChar *name = list[0], *prefix = list[1], *uri = list[2];
+        size_t length = (size_t)(list[4] - list[3]);
+        bool instance = uri == d->xsi || (!uri && prefix == d->xsi_prefix);
+        if (name == d->xsi_type) {
+            if (instance) {
+                c.type = (const char *)list[3];
+                c.type_length = length;
+                const char *colon = memchr(c.type, ':', length);
+                if (colon) {
+                    c.type_length -= (size_t)(colon + 1 - c.type);
+                    c.type = colon + 1;
+                }
+            } else if (!uri) {
+                c.moref = (const char *)list[3];
+                c.moref_length = length;
+            }
+        } else if (name == d->xsi_nil && instance) {
+            c.nil = length > 0 && (list[3][0] == 't' || list[3][0] == '1');
+        }
+    }
+    return c;
+}
+
+static frame *push(gp_decode *d, frame_kind kind)
+{
+    if (d->depth >= d->limits.depth) {
+        gp_decode_latch(d, "ELIMIT", "the answer is nested deeper than %u elements", d->limits.depth);
+        return NULL;
+    }
+    if (d->depth == d->frame_capacity) {
+        uint32_t capacity = d->frame_capacity ? d->frame_capacity * 2 : 32;
+        frame *frames = realloc(d->frames, capacity * sizeof *frames);
+        if (!frames) {
+            gp_decode_latch(d, "ENOMEM", "out of memory");
+            return NULL;
+        }
+        d->frames = frames;
+        d->frame_capacity = capacity;
+    }
+    frame *f = &d->frames[d->depth++];
+    memset(f, 0, sizeof *f);
+    f->kind = (uint8_t)kind;
+    f->list = f->cell = GP_NO_CELL;
+    f->key = f->list_key = GP_KEY_NONE;
+    return f;
+}
+
+/* ---- names */
+/* The key of a name that the schema does not know: its place in the tape's own list. */
+static uint16_t own_key(gp_decode *d, const xmlChar *name)
+{
+    gp_tape *t = d->tape;
+    if (!d->own_slots) {
+        d->own_slots = calloc(GP_DECODE_OWN_SLOTS, sizeof *d->own_slots);
+        d->own_pointers = calloc(GP_DECODE_OWN_MOST, sizeof *d->own_pointers);
+        t->own_names = calloc(GP_DECODE_OWN_MOST, sizeof *t->own_names);
+        if (!d->own_slots || !d->own_pointers || !t->own_names) {
+            gp_decode_latch(d, "ENOMEM", "out of memory");
+            return GP_KEY_NONE;
+        }
+    }
+    uintptr_t hash = (uintptr_t)name;
+    hash ^= hash >> 17 ^ hash >> 7;
+    for (uintptr_t at = hash % GP_DECODE_OWN_SLOTS;; at = (at + 1) % GP_DECODE_OWN_SLOTS) {
+        uint16_t slot = d->own_slots[at];
+        if (slot != 0 && d->own_pointers[slot - 1] == name) return (uint16_t)(GP_KEY_OWN + slot - 1);
+        if (slot != 0) continue;
+        if (t->own_count == GP_DECODE_OWN_MOST) {
+            gp_decode_latch(d, "ELIMIT", "the answer has more than %d unknown element names", GP_DECODE_OWN_MOST);
+            return GP_KEY_NONE;
+        }
+        t->own_names[t->own_count] = t->slab_length;
+        if (!gp_decode_slab(d, (const char *)name, strlen((const char *)name) + 1)) return GP_KEY_NONE;
+        d->own_pointers[t->own_count++] = name;
+        d->own_slots[at] = t->own_count;
+        return (uint16_t)(GP_KEY_OWN + t->own_count - 1);
+    }
+}
+
+/* Where a field stands in the order of the wire: depth of its declarer, then its place there. */
+static uint16_t field_order(gp_type_id owner, const gp_schema_field *field)
+{
+    uint32_t level = 0;
+    for (gp_type_id up = gp_schema_types[owner].base; up != 0; up = gp_schema_types[up].base) level++;
+    return (uint16_t)(level << 10 | (uint32_t)(field - &gp_schema_fields[gp_schema_types[owner].first] + 1));
+}
+
+static field_slot *find_field(gp_decode *d, gp_type_id type, const xmlChar *name)
+{
+    uintptr_t hash = ((uintptr_t)name >> 3) ^ ((uintptr_t)name >> 12) ^ ((uintptr_t)type * 0x9e37u);
+    field_slot *slot = &d->cache[hash % GP_DECODE_CACHE];
+    if (slot->name == name && slot->type == type) return slot;
+    gp_type_id owner = 0;
+    int known = gp_schema_name_find((const char *)name, strlen((const char *)name));
+    slot->field = known < 0 ? NULL : gp_schema_field_find(type, (uint16_t)known, &owner);
+    slot->order = slot->field ? field_order(owner, slot->field) : 0;
+    slot->key = known < 0 ? own_key(d, name) : (uint16_t)known;
+    slot->type = type;
+    slot->name = name;
+    return slot;
+}
+
+/* ---- values */
+static void close_list(gp_decode *d, frame *f)
+{
+    if (f->list == GP_NO_CELL || d->failed) return;
+    gp_cell *cell = &d->tape->cells[f->list];
+    cell->as.head.count = f->list_count;
+    cell->as.head.end = d->tape->count;
+    f->list = GP_NO_CELL;
+    f->list_key = GP_KEY_NONE;
+}
+
+/* The name of a type that the schema does not know: a cell of its own, right behind the opening one. */
+static bool keep_name(gp_decode *d, uint32_t cell, const claim *c)
+{
+    uint32_t name = gp_decode_cell(d, GP_TAG_STRING, GP_KEY_NONE, GP_STRING), start = d->tape->slab_length;
+    if (name == GP_NO_CELL || !gp_decode_slab(d, c->type, c->type_length)) return false;
+    gp_decode_string(d, &d->tape->cells[name], start);
+    d->tape->cells[cell].flags |= GP_CELL_NAMED | GP_CELL_TYPED;
+    return true;
+}
+
+/* `unknown`: the server named a type that the schema does not know, in a slot of `type`: what it inherits is read
+ * by the slot's type. */
+static void open_object(gp_decode *d, uint16_t key, gp_type_id type, uint8_t flags, const claim *unknown)
+{
+    uint32_t cell = gp_decode_cell(d, GP_TAG_OBJECT, key, type);
+    if (cell == GP_NO_CELL) return;
+    d->tape->cells[cell].flags = flags;
+    if (unknown && !keep_name(d, cell, unknown)) return;
+    frame *f = push(d, FRAME_OBJECT);
+    if (!f) return;
+    f->cell = cell;
+    f->key = key;
+    f->type = type;
+}
+
+static void open_array(gp_decode *d, uint16_t key, gp_type_id element)
+{
+    uint32_t cell = gp_decode_cell(d, GP_TAG_ARRAY, key, element);
+    if (cell == GP_NO_CELL) return;
+    d->tape->cells[cell].flags = GP_CELL_ANY;
+    frame *f = push(d, FRAME_ARRAY);
+    if (!f) return;
+    f->cell = cell;
+    f->type = element;
+}
+
+static void open_unsure(gp_decode *d, uint16_t key, const claim *c)
+{
+    uint32_t cell = gp_decode_cell(d, GP_TAG_OBJECT, key, GP_VOID);
+    if (cell == GP_NO_CELL) return;
+    if (c->type_length > 0 && !keep_name(d, cell, c)) return;
+    frame *f = push(d, FRAME_UNSURE);
+    if (!f) return;
+    f->cell = cell;
+    f->key = key;
+    f->type = GP_VOID;
+    f->text = d->tape->slab_length;
+}
+
+static void open_leaf(gp_decode *d, uint16_t key, gp_type_id type, const claim *c)
+{
+    frame *f = push(d, FRAME_LEAF);
+    if (!f) return;
+    f->key = key;
+    f->type = type;
+    f->text = d->tape->slab_length;
+    if (type != GP_MOREF && gp_schema_types[type].kind != GP_KIND_MANAGED) return;
+    /* A moref's text is "Type:value": its type first. */
+    const char *name = c->moref;
+    size_t length = c->moref_length;
+    if (!name) {
+        name = gp_schema_type_name(type);
+        length = strlen(name);
+    }
+    f->type = GP_MOREF;
+    if (gp_decode_slab(d, name, length)) gp_decode_slab(d, ":", 1);
+}
+
+/* An element that is a value in a slot declared as `slot` (GP_VOID: the schema does not know the slot). */
+static void open_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c)
+{
+    if (c->nil) {
+        (void)gp_decode_cell(d, GP_TAG_NULL, key, slot);
+        (void)push(d, FRAME_SKIP);
+        return;
+    }
+    bool array = false;
+    int type = slot;
+    if (c->type) {
+        type = gp_schema_type_find_any(c->type, c->type_length, &array);
+        if (array) {
+            open_array(d, key, type < 0 ? GP_VOID : (gp_type_id)type);
+            return;
+        }
+    }
+    if (type < 0 && gp_schema_types[slot].kind == GP_KIND_DATA) {
+        open_object(d, key, slot, 0, c);
+        return;
+    }
+    if (type <= GP_ANY) { /* unknown, or nothing said what it is */
+        open_unsure(d, key, c);
+        return;
+    }
+    gp_type_id actual = (gp_type_id)type;
+    if (gp_schema_types[actual].kind == GP_KIND_DATA) {
+        bool typed = actual != slot || gp_schema_polymorphic(slot);
+        open_object(d, key, actual, typed ? GP_CELL_TYPED : 0, NULL);
+    } else {
+        open_leaf(d, key, actual, c);
+    }
+}
+
+static void mark_merge(gp_decode *d, const frame *f)
+{
+    if (f->cell != GP_NO_CELL) d->tape->cells[f->cell].flags |= GP_CELL_MERGE;
+}
+
+/* A child of an object: a field, or one element of a list that the schema declares there. */
+static void open_field(gp_decode *d, const xmlChar *name, const claim *c)
+{
+    frame *f = &d->frames[d->depth - 1];
+    field_slot *slot = find_field(d, f->type, name);
+    if (d->failed) return;
+    const gp_schema_field *field = slot->field;
+    gp_type_id type = field ? field->type : GP_VOID;
+    if (field && !(field->flags & GP_FIELD_ARRAY)) {
+        close_list(d, f);
+        f->count++;
+        if (slot->order <= f->order) mark_merge(d, f);
+        f->order = slot->order;
+        open_value(d, slot->key, type, c);
+        return;
+    }
+    if (f->list == GP_NO_CELL || f->list_key != slot->key) {
+        close_list(d, f);
+        uint32_t list = gp_decode_cell(d, field ? GP_TAG_ARRAY : GP_TAG_MANY, slot->key, type);
+        if (list == GP_NO_CELL) return;
+        f->list = list;
+        f->list_key = slot->key;
+        f->list_count = 0;
+        f->count++;
+        if (!field || slot->order <= f->order) mark_merge(d, f);
+        if (field) f->order = slot->order;
+    }
+    f->list_count++;
+    open_value(d, GP_KEY_NONE, type, c);
+}
+
+/* ---- the frame of SOAP */
+static bool is_soap(const xmlChar *uri)
+{
+    return uri && strcmp((const char *)uri, soap) == 0;
+}
+
+static bool is_name(const xmlChar *name, const char *text)
+{
+    return strcmp((const char *)name, text) == 0;
+}
+
+static void open_in_body(gp_decode *d, const xmlChar *name, const xmlChar *uri)
+{
+    if (d->saw_body) {
+        (void)push(d, FRAME_SKIP);
+        return;
+    }
+    d->saw_body = true;
+    if (is_name(name, "Fault") && is_soap(uri)) {
+        d->tape->kind = GP_TAPE_FAULT;
+        (void)push(d, FRAME_FAULT);
+        return;
+    }
+    const char *method = gp_schema_text(d->tape->method->name);
+    size_t length = strlen(method);
+    if (strncmp((const char *)name, method, length) != 0 || !is_name(name + length, "Response")) {
+        gp_decode_latch(d, "EPROTOCOL", "expected the answer to %s, got <%.100s>", method, (const char *)name);
+        return;
+    }
+    (void)push(d, FRAME_RESPONSE);
+}
+
+static void open_result(gp_decode *d, const xmlChar *name, const claim *c)
+{
+    frame *f = &d->frames[d->depth - 1];
+    const gp_schema_method *m = d->tape->method;
+    bool array = m->result_flags & GP_FIELD_ARRAY;
+    if (!is_name(name, "returnval") || m->result == GP_VOID || (!array && f->count > 0)) {
+        (void)push(d, FRAME_SKIP);
+        return;
+    }
+    if (array && f->list == GP_NO_CELL) {
+        f->list = gp_decode_cell(d, GP_TAG_ARRAY, GP_KEY_NONE, m->result);
+        if (f->list == GP_NO_CELL) return;
+    }
+    f->count++;
+    f->list_count++;
+    open_value(d, GP_KEY_NONE, m->result, c);
+}
+
+/* The fault's own element: xsi:type says what it is, else the element's name without "Fault" at its end. */
+static void open_fault(gp_decode *d, const xmlChar *name, claim c)
+{
+    frame *f = &d->frames[d->depth - 1];
+    if (f->count++ > 0) {
+        (void)push(d, FRAME_SKIP);
+        return;
+    }
+    if (!c.type) {
+        size_t length = strlen((const char *)name);
+        int whole = gp_schema_type_find((const char *)name, length);
+        bool known = whole >= 0 && (gp_schema_types[whole].flags & GP_TYPE_FAULT);
+        c.type = (const char *)name;
+        c.type_length = length;
+        /* <HostConfigFaultFault>, but also <HostConfigFault> */
+        if (length > 5 && is_name(name + length - 5, "Fault")) {
+            int cut = gp_schema_type_find((const char *)name, length - 5);
+            if (!known || (cut >= 0 && (gp_schema_types[cut].flags & GP_TYPE_FAULT))) c.type_length -= 5;
+        }
+    }
+    open_value(d, GP_KEY_NONE, (gp_type_id)gp_schema_type_find("MethodFault", 11), &c);
+}
+
+static void open_fault_part(gp_decode *d, const xmlChar *name)
+{
+    frame_kind kind = is_name(name, "faultcode")     ? FRAME_FAULT_CODE
+                      : is_name(name, "faultstring") ? FRAME_FAULT_STRING
+                      : is_name(name, "detail")      ? FRAME_DETAIL
+                                                     : FRAME_SKIP;
+    frame *f = push(d, kind);
+    if (f) f->text = d->tape->slab_length;
+}
+
+static void open_root(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c)
+{
+    if (!d->tape->method) {
+        open_value(d, GP_KEY_NONE, GP_VOID, c);
+    } else if (is_name(name, "Envelope") && is_soap(uri)) {
+        (void)push(d, FRAME_ENVELOPE);
+    } else {
+        gp_decode_latch(d, "EPROTOCOL", "expected a SOAP envelope, got <%.100s>", (const char *)name);
+    }
+}
+
+void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int namespaces,
+                     const xmlChar **namespace_list, int attributes, int defaulted, const xmlChar **list)
+{
+    (void)prefix;
+    (void)namespace_list;
+    (void)defaulted;
+    gp_decode *d = data;
+    if (d->failed) return;
+    if ((uint32_t)attributes + (uint32_t)namespaces > d->limits.attributes) {
+        gp_decode_latch(d, "ELIMIT", "an element of the answer has more than %u attributes", d->limits.attributes);
+        return;
+    }
+    claim c = {0};
+    if (attributes > 0) c = read_claim(d, attributes, list);
+    if (d->depth == 0) {
+        open_root(d, name, uri, &c);
+        return;
+    }
+    frame *f = &d->frames[d->depth - 1];
+    switch (f->kind) {
+    case FRAME_UNSURE: /* it has a child: an object, and the text so far was white space between elements */
+        f->kind = FRAME_OBJECT;
+        d->tape->slab_length = f->text;
+        open_field(d, name, &c);
+        break;
+    case FRAME_OBJECT: open_field(d, name, &c); break;
+    case FRAME_ARRAY: {
+        f->count++;
+        open_value(d, GP_KEY_NONE, f->type, &c);
+        break;
+    }
+    case FRAME_ENVELOPE:
+        (void)push(d, is_name(name, "Body") && is_soap(uri) ? FRAME_BODY : FRAME_SKIP);
+        break;
+    case FRAME_BODY: open_in_body(d, name, uri); break;
+    case FRAME_RESPONSE: open_result(d, name, &c); break;
+    case FRAME_FAULT: open_fault_part(d, name); break;
+    case FRAME_DETAIL: open_fault(d, name, c); break;
+    default: (void)push(d, FRAME_SKIP); break;
+    }
+}
+
+/* ---- the end of an element */
+static void close_object(gp_decode *d, frame *f)
+{
+    close_list(d, f);
+    gp_cell *cell = &d->tape->cells[f->cell];
+    cell->as.head.count = f->count;
+    cell->as.head.end = d->tape->count;
+}
+
+/* Without children: text, unless it is an empty object of a type that was named. */
+static void close_unsure(gp_decode *d, frame *f)
+{
+    gp_tape *t = d->tape;
+    gp_cell *cell = &t->cells[f->cell];
+    if ((cell->flags & GP_CELL_NAMED) && t->slab_length == f->text) {
+        close_object(d, f);
+        return;
+    }
+    t->count = f->cell + 1;
+    cell->tag = GP_TAG_STRING;
+    cell->type = GP_STRING;
+    cell->flags = 0;
+    gp_decode_string(d, cell, f->text);
+}
+
+static uint32_t keep_text(gp_decode *d, const frame *f)
+{
+    uint32_t start = f->text;
+    return gp_decode_slab(d, "", 1) ? start : 0;
+}
+
+void gp_decode_end(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+    (void)name;
+    (void)prefix;
+    (void)uri;
+    gp_decode *d = data;
+    if (d->failed || d->depth == 0) return;
+    frame *f = &d->frames[d->depth - 1];
+    switch (f->kind) {
+    case FRAME_LEAF: gp_decode_leaf(d, f); break;
+    case FRAME_OBJECT:
+    case FRAME_ARRAY: close_object(d, f); break;
+    case FRAME_UNSURE: close_unsure(d, f); break;
+    case FRAME_RESPONSE: close_list(d, f); break;
+    case FRAME_FAULT_CODE: d->tape->fault_code = keep_text(d, f); break;
+    case FRAME_FAULT_STRING: d->tape->fault_string = keep_text(d, f); break;
+    case FRAME_ENVELOPE:
+        if (!d->saw_body) gp_decode_latch(d, "EPROTOCOL", "the SOAP envelope is empty");
+        break;
+    default: break;
+    }
+    d->depth--;
+    if (d->depth == 0) d->done = true;
+}
