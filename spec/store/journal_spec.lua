@@ -59,7 +59,7 @@ describe("the journal", function()
 
   it("stays whole when a loop over it is left early and it is closed", function()
     for _ = 1, 3 do assert(journal:append { run = "r1", kind = "event" }) end
-    for _ in journal:rows "r1" do break end
+    for row in journal:rows "r1" do if row.number then break end end
     journal:close()
     assert.has_error(function() journal:runs() end, "calling 'runs' on bad self (the journal is closed)")
   end)

@@ -1,0 +1,189 @@
+--- What a VM with these GPUs needs, worked out once.
+--
+--   local value = gpupt.check(gpupt.settings.compute{ memory_mb = 65536,
+--     gpus = { {vendor=0x10de, device=0x20b5, count=2} }, guest = "ubuntu64Guest" })
+--   settings.to_spec(value)   -> a VirtualMachineConfigSpec        settings.to_vmx(value, doc) -> a .vmx on disk
+--
+-- The value is plain data: firmware, extra (the ExtraConfig keys in order), memory (locked, reserved, no limit),
+-- video, flags, window (of gpupt.bar), gpus, `choices` (each with its why), warnings, and `allow`, the approvals that
+-- an explicit choice needs. `doctor` holds a VM against the same value.
+local bar = require "gpupt.bar"
+local cpuid = require "gpupt.settings.cpuid"
+local options = require "gpupt.options"
+
+local settings = {
+  to_spec = function(...) return require "gpupt.settings.spec".write(...) end,
+  to_vmx = function(...) return require "gpupt.settings.vmx".write(...) end,
+}
+
+local compute_options = options.declare("settings.compute", {
+  { "gpus", "table", required = true,
+    doc = "the cards: {vendor=, device=, count=, bars=, name=, class=, address=, system_id=}" },
+  { "memory_mb", "integer", required = true, doc = "the VM's memory; a multiple of 4" },
+  { "guest", "string", doc = "the guest id, as windows2022srvNext_64Guest or ubuntu64Guest" },
+  { "firmware", "string", choices = { "auto", "efi", "bios" }, default = "auto",
+    doc = "auto: EFI, or what is installed" },
+  { "installed", "string", choices = { "efi", "bios" },
+    doc = "the firmware that an operating system on the disk boots with; leave out for a blank disk" },
+  { "mmio", "string|integer", default = "safe",
+    doc = "min, safe, seed: the rule of the window; off; or a size in GiB" },
+  { "hide_hypervisor", "string|boolean", default = "auto",
+    doc = "hypervisor.cpuid.v0: auto decides by card and driver" },
+  { "driver", "string", doc = "the version of the card's driver in the guest, when known" },
+  { "horizon", "boolean", default = false, doc = "the VM serves a Horizon desktop on its card (vDGA)" },
+  { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed",
+    doc = "fixed: these addresses; dynamic: any card of these ids and this label" },
+  { "label", "string", doc = "dynamic backing: the hardware label" },
+  { "bar_table", "table", doc = "a table of gpupt.bar.load instead of the built-in one" },
+})
+
+local rules = { min = true, safe = true, seed = true }
+
+--- bar.format is exact; the limit is known to everybody as 3.5 GiB.
+local function gib(bytes) return bytes == bar.LIMIT and "3.5 GiB" or bar.format(bytes) end
+
+--- The rule and the fixed size that `mmio` asks for.
+local function window_rule(mmio)
+  if math.type(mmio) == "integer" then
+    if mmio < 1 or mmio & (mmio - 1) ~= 0 then
+      return nil, ("mmio: %d GiB is not a power of two, which pciPassthru.64bitMMIOSizeGB must be"):format(mmio),
+        "EINVAL"
+    end
+    return "safe", mmio
+  end
+  if mmio == "off" then return "safe", 0 end
+  if not rules[mmio] then
+    return nil, ("mmio: '%s' is none of min, safe, seed, off or a size in GiB"):format(mmio), "EINVAL"
+  end
+  return mmio
+end
+
+local function choose_firmware(o, window, add)
+  local firmware = o.installed or "efi"
+  if o.firmware ~= "auto" then firmware = o.firmware end
+  if o.installed and firmware ~= o.installed then
+    return nil, ("firmware: an operating system is installed for %s; changing it to %s would make the disk unbootable")
+      :format(o.installed, firmware), "EFIRMWARE"
+  end
+  if window.needed and firmware ~= "efi" then
+    local why = ("the cards map %s, above the %s that a VM without the 64-bit window may map, and only EFI has it")
+      :format(gib(window.bytes), gib(bar.LIMIT))
+    if o.installed then
+      return nil, "firmware: " .. why .. "; the installed system boots with BIOS: convert its disk first", "EFIRMWARE"
+    end
+    return nil, "firmware: " .. why, "EFIRMWARE"
+  end
+  if o.installed then
+    add("firmware", firmware, "what the installed operating system boots with; it is never changed")
+  elseif o.firmware ~= "auto" then
+    add("firmware", firmware, "as asked")
+  else
+    add("firmware", firmware, window.needed and "the 64-bit MMIO window exists with EFI only"
+      or "chosen before the operating system is installed, because it cannot be changed afterwards")
+  end
+  return firmware
+end
+
+--- The two keys of the window, or the reason why there are none.
+local function choose_window(window, size, firmware, add, warn)
+  if size == 0 then
+    if window.needed then
+      return nil, ("mmio = off: the cards map %s and do not fit the %s without the 64-bit window")
+        :format(gib(window.bytes), gib(bar.LIMIT)), "EWINDOW"
+    end
+    add("mmio", "off", "as asked")
+    return {}
+  end
+  if not window.needed and not size then
+    add("mmio", "not needed", ("the cards map %s; the limit without a 64-bit window is %s"):format(gib(window.bytes),
+      gib(bar.LIMIT)))
+    if firmware == "bios" then warn("the guest boots with BIOS: more or larger cards than these would not start") end
+    return {}
+  end
+  if size and firmware ~= "efi" then
+    return nil, ("mmio = %d: a 64-bit window exists with EFI only, and the firmware is %s"):format(size, firmware),
+      "EFIRMWARE"
+  end
+  if size and size < window.min then
+    return nil, ("mmio = %d: %s do not fit %d GiB: at least %d is needed"):format(size, gib(window.bytes), size,
+      window.min), "EWINDOW"
+  end
+  local gb = size or window.gb
+  add("pciPassthru.use64bitMMIO", "TRUE", ("the cards map %s; the limit without it is %s"):format(gib(window.bytes),
+    gib(bar.LIMIT)))
+  add("pciPassthru.64bitMMIOSizeGB", tostring(gb), size and "as asked" or window.why)
+  return { { key = "pciPassthru.use64bitMMIO", value = "TRUE" },
+    { key = "pciPassthru.64bitMMIOSizeGB", value = tostring(gb) } }
+end
+
+local function copy_cards(gpus)
+  local list = {}
+  for i, card in ipairs(gpus) do
+    local copy = {}
+    if type(card) ~= "table" then
+      error(("settings.compute: card %d must be a table, not a %s"):format(i, type(card)), 3)
+    end
+    for name, field in pairs(card) do copy[name] = field end
+    list[i] = copy
+  end
+  return list
+end
+
+local function window_cards(gpus)
+  local list = {}
+  for i, card in ipairs(gpus) do
+    list[i] = { vendor = card.vendor, device = card.device, count = card.count, bars = card.bars, name = card.name,
+      address = card.address }
+  end
+  return list
+end
+
+--- Works the settings out. A bad value or a contradiction gives nil, message, code (EINVAL, EFIRMWARE, EWINDOW,
+-- ENOENT for an unknown card, and what gpupt.bar.window gives).
+function settings.compute(o)
+  o = compute_options:check(o)
+  local choices, warnings, allow = {}, {}, {}
+  local function add(name, value, why) choices[#choices + 1] = { name = name, value = value, why = why } end
+  local function warn(text) warnings[#warnings + 1] = text end
+  if o.memory_mb < 4 or o.memory_mb % 4 ~= 0 then
+    return nil, ("memory_mb: %d is not a positive multiple of 4"):format(o.memory_mb), "EINVAL"
+  end
+  local gpus = copy_cards(o.gpus)
+  local rule, size, code = window_rule(o.mmio)
+  if not rule then return nil, size, code end
+  local window, message
+  window, message, code = bar.window(window_cards(gpus), { rule = rule, table = o.bar_table })
+  if not window then return nil, message, code end
+  local firmware
+  firmware, message, code = choose_firmware(o, window, add)
+  if not firmware then return nil, message, code end
+  local extra
+  extra, message, code = choose_window(window, size, firmware, add, warn)
+  if not extra then return nil, message, code end
+  local hidden = cpuid.choose(o, gpus, add, warn, allow)
+  if hidden == nil then
+    return nil, ("hide_hypervisor: '%s' is none of true, false, auto"):format(tostring(o.hide_hypervisor)), "EINVAL"
+  end
+  if hidden then extra[#extra + 1] = { key = "hypervisor.cpuid.v0", value = "FALSE" } end
+  add("memory", ("%d MiB locked, fully reserved, no limit"):format(o.memory_mb),
+    "a card writes into guest memory at any time, so none of it may be moved or swapped")
+  add("hot-add of CPU and memory, nested virtualization", "off", "none of them works beside a passed-through device")
+  local video
+  if o.horizon then
+    video = { auto_detect = false, enable_3d = false }
+    add("video card", "custom settings, 3D off",
+      "the desktop is drawn by the card; VMware's own 3D would take its place")
+  else
+    add("video card", "left as it is", "no Horizon desktop is served, so it only shows the console")
+  end
+  return {
+    firmware = firmware, memory_mb = o.memory_mb,
+    memory = { locked = true, reservation_mb = o.memory_mb, limit = -1 },
+    extra = extra, video = video,
+    flags = { cpu_hot_add = false, memory_hot_add = false, nested = false },
+    window = window, gpus = gpus, backing = o.backing, label = o.label,
+    choices = choices, warnings = warnings, allow = allow,
+  }
+end
+
+return settings

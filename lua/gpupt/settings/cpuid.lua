@@ -1,0 +1,69 @@
+--- Whether the hypervisor is hidden from the guest (hypervisor.cpuid.v0 = FALSE).
+-- NVIDIA's Windows driver refused GeForce cards in VMs before R465 (problem code 43). Datacentre and workstation cards
+-- never needed the key, and it takes paravirtual features from the guest: so auto sets it for a GeForce in Windows with
+-- an older or unknown driver, and for nothing else.
+local cpuid = {}
+
+local FIRST_DRIVER = 465
+
+--- "geforce", "workstation", "datacentre" or "other", by PCI class and name.
+function cpuid.kind(card)
+  local name = card.name or ""
+  if card.vendor ~= 0x10de then return "other" end
+  if name:find "GeForce" or name:find "TITAN" then return "geforce" end
+  if name:find "Quadro" or name:find "RTX A%d" or name:find "RTX %d000" or name:find "RTX PRO" then
+    return "workstation"
+  end
+  if card.class == 0x0302 then return "datacentre" end
+  if name == "" then
+    local known = require "gpupt.bar".lookup(card.vendor, card.device)
+    if known and known.name then
+      return cpuid.kind { vendor = card.vendor, device = card.device, class = card.class, name = known.name }
+    end
+  end
+  -- the GeForce rows of the table are named by their chip's series
+  if name:find "^RTX %d%d%d%d" then return "geforce" end
+  return "datacentre"
+end
+
+--- Adds the choice with its reason; true when the key is to be set, nil for a value that is none.
+function cpuid.choose(o, gpus, add, warn, allow)
+  local wish = o.hide_hypervisor
+  local geforce, others = false, {}
+  for _, card in ipairs(gpus) do
+    if cpuid.kind(card) == "geforce" then geforce = true else others[#others + 1] = card end
+  end
+  if wish == true then
+    if #others > 0 then
+      allow[#allow + 1] = "hide-hypervisor"
+      warn("hide_hypervisor = true: a card that is no GeForce never needs it, "
+        .. "and there is a report of one failing with it")
+    end
+    add("hypervisor.cpuid.v0", "FALSE", "as asked")
+    return true
+  elseif wish == false then
+    add("hypervisor.cpuid.v0", "not set", "as asked")
+    return false
+  elseif wish ~= "auto" then
+    return nil
+  end
+  if not geforce then
+    add("hypervisor.cpuid.v0", "not set", "only GeForce cards with drivers before 465 need it")
+    return false
+  end
+  if not (o.guest or "windows"):lower():find "^win" then
+    add("hypervisor.cpuid.v0", "not set", "only the Windows driver of a GeForce needs it")
+    return false
+  end
+  local major = o.driver and tonumber(o.driver:match "^%d+")
+  if major and major >= FIRST_DRIVER then
+    add("hypervisor.cpuid.v0", "not set", ("driver %s accepts a GeForce in a VM (since 465)"):format(o.driver))
+    return false
+  end
+  add("hypervisor.cpuid.v0", "FALSE",
+    o.driver and ("driver %s stops with Code 43 when it sees a hypervisor"):format(o.driver)
+      or "drivers before 465 stop a GeForce with Code 43 when they see a hypervisor, and this one's version is unknown")
+  return true
+end
+
+return cpuid
