@@ -1,0 +1,175 @@
+package collector
+
+// retrieve.go: RetrievePropertiesEx and its pages, and pyVmomi's Fetch.
+
+import (
+	"reflect"
+	"strconv"
+
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/session"
+	"gpupt.test/vcenter/internal/wire"
+	"gpupt.test/vcenter/internal/world"
+)
+
+// pages is what is left of an answer that did not fit into one page.
+type pages struct {
+	owner *session.Session
+	rest  []chosen
+	size  int
+}
+
+// Fetch is pyVmomi's way to read one property; it is not in the WSDL.
+type Fetch struct {
+	This types.ManagedObjectReference `xml:"_this"`
+	Prop string                       `xml:"prop"`
+}
+
+// FetchResponse carries any value.
+type FetchResponse struct {
+	Returnval types.AnyType `xml:"returnval,omitempty,typeattr"`
+}
+
+func init() { types.Add("Fetch", reflect.TypeOf(Fetch{})) }
+
+// content reads one chosen object.
+func (r *Room) content(c chosen) (types.ObjectContent, bool) {
+	v, ok := r.value(c.ref)
+	if !ok {
+		return types.ObjectContent{}, false
+	}
+	out := types.ObjectContent{Obj: c.ref}
+	for _, p := range paths(v.Type(), c.spec) {
+		if x, ok := get(v, p); ok {
+			out.PropSet = append(out.PropSet, types.DynamicProperty{Name: p, Val: addr(x)})
+		}
+	}
+	return out, true
+}
+
+// addr avoids copying large structs into an interface.
+func addr(v reflect.Value) any {
+	if v.Kind() == reflect.Struct && v.CanAddr() {
+		return v.Addr().Interface()
+	}
+	return v.Interface()
+}
+
+func (r *Room) page(owner *session.Session, all []chosen, size int) *types.RetrieveResult {
+	if len(all) == 0 {
+		return nil
+	}
+	res := &types.RetrieveResult{}
+	n := 0
+	for ; n < len(all) && len(res.Objects) < size; n++ {
+		if o, ok := r.content(all[n]); ok {
+			res.Objects = append(res.Objects, o)
+		}
+	}
+	if n < len(all) {
+		res.Token = strconv.FormatInt(r.w.NextID(), 10)
+		r.mu.Lock()
+		r.tokens[res.Token] = &pages{owner, all[n:], size}
+		r.mu.Unlock()
+	}
+	return res
+}
+
+func (r *Room) registerRetrieve(s *api.Server) {
+	s.Handle("RetrievePropertiesEx", func(c *api.Call) (any, *fault.Error) {
+		req := c.Req.(*types.RetrievePropertiesEx)
+		if _, e := r.collector(c); e != nil {
+			return nil, e
+		}
+		all, e := r.choose(req.SpecSet)
+		if e != nil {
+			return nil, e
+		}
+		size := r.limits.Page
+		if m := int(req.Options.MaxObjects); m > 0 && m < size {
+			size = m
+		} else if m < 0 {
+			return nil, fault.InvalidArgument("options.maxObjects")
+		}
+		return &types.RetrievePropertiesExResponse{Returnval: r.page(c.Session, all, size)}, nil
+	}, api.ReadOnly())
+	s.Handle("ContinueRetrievePropertiesEx", func(c *api.Call) (any, *fault.Error) {
+		p, e := r.take(c, c.Req.(*types.ContinueRetrievePropertiesEx).Token)
+		if e != nil {
+			return nil, e
+		}
+		res := r.page(c.Session, p.rest, p.size)
+		return &types.ContinueRetrievePropertiesExResponse{Returnval: *res}, nil
+	}, api.ReadOnly())
+	s.Handle("CancelRetrievePropertiesEx", func(c *api.Call) (any, *fault.Error) {
+		if _, e := r.take(c, c.Req.(*types.CancelRetrievePropertiesEx).Token); e != nil {
+			return nil, e
+		}
+		return &types.CancelRetrievePropertiesExResponse{}, nil
+	}, api.ReadOnly())
+	s.Handle("RetrieveProperties", func(c *api.Call) (any, *fault.Error) {
+		all, e := r.choose(c.Req.(*types.RetrieveProperties).SpecSet)
+		if e != nil {
+			return nil, e
+		}
+		res := &types.RetrievePropertiesResponse{}
+		for _, x := range all {
+			if o, ok := r.content(x); ok {
+				res.Returnval = append(res.Returnval, o)
+			}
+		}
+		return res, nil
+	}, api.ReadOnly())
+	s.Handle("Fetch", func(c *api.Call) (any, *fault.Error) {
+		req := c.Req.(*Fetch)
+		if req.This.Type == "ServiceInstance" && req.Prop == "content" {
+			return &FetchResponse{&r.w.Content}, nil
+		}
+		if c.Session == nil {
+			obj := c.This
+			return nil, fault.New(&types.NotAuthenticated{NoPermission: types.NoPermission{Object: &obj, PrivilegeId: "System.View"}})
+		}
+		if !managed(req.This.Type) || !valid(req.This.Type, req.Prop) {
+			return nil, fault.New(&types.InvalidProperty{Name: req.Prop}, "The property %s is not valid", req.Prop)
+		}
+		v, ok := r.value(req.This)
+		if !ok {
+			return nil, fault.NotFound(req.This)
+		}
+		x, ok := get(v, req.Prop)
+		if !ok {
+			return &FetchResponse{}, nil
+		}
+		return &FetchResponse{addr(x)}, nil
+	}, api.ReadOnly(), api.NoLogin())
+}
+
+func (r *Room) choose(specs []types.PropertyFilterSpec) ([]chosen, *fault.Error) {
+	var all []chosen
+	for i := range specs {
+		if e := r.verify(&specs[i]); e != nil {
+			return nil, e
+		}
+		all = append(all, r.selected(&specs[i], map[refs]bool{})...)
+	}
+	return all, nil
+}
+
+// take redeems a token: once, and only in the session that got it.
+func (r *Room) take(c *api.Call, token string) (*pages, *fault.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.tokens[token]
+	if p == nil || p.owner != c.Session {
+		return nil, fault.New(&types.InvalidProperty{Name: "token"}, "A specified parameter was not correct: token")
+	}
+	delete(r.tokens, token)
+	return p, nil
+}
+
+func managed(name string) bool { return wire.IsManaged(name) }
+
+var _ = world.MO

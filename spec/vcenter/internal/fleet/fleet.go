@@ -1,0 +1,399 @@
+// Package fleet is the description of a fleet: one JSON file, every field of which has a
+// default. Without a file the demo fleet is used: two clusters of one host with two
+// A100 80GB cards each, a datastore with operating-system ISOs and answer media.
+package fleet
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Fleet is the whole file.
+type Fleet struct {
+	Datacenter string      `json:"datacenter"`
+	Clusters   []Cluster   `json:"clusters"`
+	Datastores []Datastore `json:"datastores"`
+	Networks   []string    `json:"networks"`
+	Users      []User      `json:"users"`
+	VMs        []VM        `json:"vms"`
+}
+
+// Cluster is a ClusterComputeResource; without a name its hosts stand alone.
+type Cluster struct {
+	Name       string   `json:"name"`
+	DRS        string   `json:"drs"` // fullyAutomated, partiallyAutomated, manual, off
+	HA         bool     `json:"ha"`
+	Hosts      []Host   `json:"hosts"`
+	Count      int      `json:"count"`          // makes so many copies of hosts[1], named by {n}
+	MaxAway    int      `json:"max_away"`       // invariant: more hosts away at once is a violation; default 1
+	Resource   []string `json:"resource_pools"` // child pools of Resources
+	Datastores []string `json:"datastores"`     // names; empty = all
+}
+
+// Host is one ESXi host.
+type Host struct {
+	Name          string   `json:"name"`
+	MemoryGB      int      `json:"memory_gb"`
+	CPUs          int      `json:"cpus"`
+	BootSeconds   float64  `json:"boot_seconds"`
+	EnterSeconds  float64  `json:"enter_seconds"` // maintenance mode, once nothing runs
+	ExitSeconds   float64  `json:"exit_seconds"`
+	Model         string   `json:"model"`
+	Vendor        string   `json:"vendor"`
+	UUID          string   `json:"uuid"`
+	Cards         []Device `json:"cards"`
+	Devices       []Device `json:"devices"`
+	Rebind        bool     `json:"rebind_without_reboot"` // capability.deviceRebindWithoutRebootSupported
+	USBBoot       bool     `json:"usb_boot"`
+	Maintenance   bool     `json:"maintenance"`
+	Lockdown      string   `json:"lockdown"` // lockdownDisabled, lockdownNormal, lockdownStrict
+	Connection    string   `json:"connection"`
+	BootFault     string   `json:"boot_fault"` // "", late:SECONDS, never, without:ADDRESS
+	UptimeSeconds float64  `json:"uptime_seconds"`
+}
+
+// Device is a PCI function. BARs are written SIZE:KIND, KIND being 32, 64, 64p or io.
+type Device struct {
+	Address   string   `json:"address"`
+	Vendor    string   `json:"vendor"`
+	Device    string   `json:"device"`
+	SubVendor string   `json:"subvendor"`
+	SubDevice string   `json:"subdevice"`
+	Name      string   `json:"name"`
+	VendorTxt string   `json:"vendor_name"`
+	Class     string   `json:"class"`
+	Revision  string   `json:"revision"`
+	BARs      []string `json:"bars"`
+	Capable   *bool    `json:"capable"`
+	Enabled   bool     `json:"enabled"`
+	Active    *bool    `json:"active"` // default: as enabled
+	Dependent string   `json:"dependent"`
+	Label     string   `json:"label"`
+	Slot      string   `json:"slot"`
+	Parent    string   `json:"parent"`
+	Role      string   `json:"role"` // vga, nic, hba, usb, bridge, gpu...
+}
+
+// Datastore is a VMFS volume that all hosts see.
+type Datastore struct {
+	Name       string          `json:"name"`
+	CapacityGB int             `json:"capacity_gb"`
+	FreeGB     int             `json:"free_gb"`
+	Files      map[string]File `json:"files"`
+}
+
+// File is a file that stands on a datastore from the beginning: an OS ISO (os), a file of
+// this machine (source: a path), or plain text.
+type File struct {
+	OS      string `json:"os"`
+	Source  string `json:"source"`
+	Text    string `json:"text"`
+	SizeMB  int    `json:"size_mb"`
+	Version string `json:"version"`
+}
+
+// User may log in. Role: Admin (default), ReadOnly, NoAccess, or a list of privileges.
+type User struct {
+	Name       string   `json:"name"`
+	Password   string   `json:"password"`
+	Role       string   `json:"role"`
+	Privileges []string `json:"privileges"`
+}
+
+// VM is a machine that exists from the beginning.
+type VM struct {
+	Name        string            `json:"name"`
+	Count       int               `json:"count"`
+	Host        string            `json:"host"`
+	Cluster     string            `json:"cluster"`
+	Datastore   string            `json:"datastore"`
+	Folder      string            `json:"folder"`
+	Guest       string            `json:"guest"`
+	Firmware    string            `json:"firmware"`
+	MemoryMB    int64             `json:"memory_mb"`
+	CPUs        int32             `json:"cpus"`
+	DiskGB      int               `json:"disk_gb"`
+	Version     string            `json:"version"` // vmx-20
+	Power       string            `json:"power"`   // poweredOff (default), poweredOn
+	ExtraConfig map[string]string `json:"extra_config"`
+	Devices     []string          `json:"devices"` // addresses of cards on the host: fixed backing
+	MemoryLock  bool              `json:"memory_lock"`
+	Installed   string            `json:"installed"` // windows or ubuntu: an OS with Tools is on the disk
+	Username    string            `json:"username"`
+	Password    string            `json:"password"`
+	Template    bool              `json:"template"`
+	More        map[string]any    `json:"more"` // for the rooms of VMs and guests
+}
+
+// Load reads a file; an empty path gives the demo fleet. Defaults are filled in.
+func Load(path string) (*Fleet, error) {
+	f := Demo()
+	if path != "" {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if f, err = Parse(data); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return f, f.fill()
+}
+
+// Parse reads the JSON; a misspelt field is an error.
+func Parse(data []byte) (*Fleet, error) {
+	f := &Fleet{}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(f); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Fill sets the defaults of a fleet made in Go; Load has done it already.
+func (f *Fleet) Fill() error { return f.fill() }
+
+func (f *Fleet) fill() error {
+	if f.Datacenter == "" {
+		f.Datacenter = "DC0"
+	}
+	if f.Networks == nil {
+		f.Networks = []string{"VM Network"}
+	}
+	if f.Datastores == nil {
+		f.Datastores = []Datastore{{Name: "ds-1"}}
+	}
+	for i := range f.Datastores {
+		if d := &f.Datastores[i]; d.CapacityGB == 0 {
+			d.CapacityGB = 4096
+		}
+		if d := &f.Datastores[i]; d.FreeGB == 0 {
+			d.FreeGB = d.CapacityGB
+		}
+	}
+	total := 0
+	for i := range f.Clusters {
+		c := &f.Clusters[i]
+		if c.DRS == "" {
+			c.DRS = "fullyAutomated"
+		}
+		if c.MaxAway == 0 {
+			c.MaxAway = 1
+		}
+		if c.Count > 0 {
+			if len(c.Hosts) != 1 {
+				return fmt.Errorf("cluster %s: count needs exactly one host as the pattern", c.Name)
+			}
+			pattern := c.Hosts[0]
+			c.Hosts = nil
+			for n := 1; n <= c.Count; n++ {
+				h := pattern
+				h.Cards = append([]Device(nil), pattern.Cards...)
+				h.Devices = append([]Device(nil), pattern.Devices...)
+				h.Name = Numbered(pattern.Name, n)
+				c.Hosts = append(c.Hosts, h)
+			}
+			c.Count = 0
+		}
+		for j := range c.Hosts {
+			total++
+			if err := c.Hosts[j].fill(total); err != nil {
+				return fmt.Errorf("cluster %s: %w", c.Name, err)
+			}
+		}
+	}
+	for i := range f.Users {
+		if f.Users[i].Role == "" && f.Users[i].Privileges == nil {
+			f.Users[i].Role = "Admin"
+		}
+	}
+	return nil
+}
+
+// Numbered puts n where {n} or {n:03} stands, or at the end.
+func Numbered(pattern string, n int) string {
+	open := strings.Index(pattern, "{n")
+	if open < 0 {
+		return pattern + "-" + strconv.Itoa(n)
+	}
+	shut := strings.Index(pattern[open:], "}")
+	if shut < 0 {
+		return pattern + "-" + strconv.Itoa(n)
+	}
+	width := 0
+	if _, w, ok := strings.Cut(pattern[open:open+shut], ":"); ok {
+		width, _ = strconv.Atoi(w)
+	}
+	return pattern[:open] + fmt.Sprintf("%0*d", width, n) + pattern[open+shut+1:]
+}
+
+func (h *Host) fill(n int) error {
+	if h.Name == "" {
+		h.Name = fmt.Sprintf("esx-%d", n)
+	}
+	if h.MemoryGB == 0 {
+		h.MemoryGB = 512
+	}
+	if h.CPUs == 0 {
+		h.CPUs = 64
+	}
+	if h.BootSeconds == 0 {
+		h.BootSeconds = 240
+	}
+	if h.EnterSeconds == 0 {
+		h.EnterSeconds = 8
+	}
+	if h.ExitSeconds == 0 {
+		h.ExitSeconds = 4
+	}
+	if h.Model == "" {
+		h.Model = "ThinkSystem SR670 V2"
+	}
+	if h.Vendor == "" {
+		h.Vendor = "Example Systems"
+	}
+	if h.Lockdown == "" {
+		h.Lockdown = "lockdownDisabled"
+	}
+	if h.Connection == "" {
+		h.Connection = "connected"
+	}
+	if h.UptimeSeconds == 0 {
+		h.UptimeSeconds = 40 * 86400
+	}
+	if h.Devices == nil {
+		h.Devices = BoardDevices()
+	}
+	seen := map[string]bool{}
+	for _, list := range [][]Device{h.Devices, h.Cards} {
+		for i := range list {
+			d := &list[i]
+			if err := d.fill(); err != nil {
+				return fmt.Errorf("host %s: device %d: %w", h.Name, i+1, err)
+			}
+			if seen[d.Address] {
+				return fmt.Errorf("host %s: two devices at %s", h.Name, d.Address)
+			}
+			seen[d.Address] = true
+		}
+	}
+	return nil
+}
+
+func (d *Device) fill() error {
+	if d.Address == "" || d.Vendor == "" || d.Device == "" {
+		return fmt.Errorf("address, vendor and device are needed")
+	}
+	d.Address = strings.ToLower(d.Address)
+	if strings.Count(d.Address, ":") == 1 {
+		d.Address = "0000:" + d.Address
+	}
+	if _, _, _, _, err := d.BDF(); err != nil {
+		return err
+	}
+	if d.SubVendor == "" {
+		d.SubVendor = d.Vendor
+	}
+	if d.SubDevice == "" {
+		d.SubDevice = "0000"
+	}
+	if d.Class == "" {
+		d.Class = "0302"
+	}
+	if d.Revision == "" {
+		d.Revision = "a1"
+	}
+	for _, id := range []string{d.Vendor, d.Device, d.SubVendor, d.SubDevice, d.Class} {
+		if _, err := strconv.ParseUint(id, 16, 16); err != nil {
+			return fmt.Errorf("%q is not a 16-bit hexadecimal number", id)
+		}
+	}
+	if d.VendorTxt == "" {
+		d.VendorTxt = vendors[d.Vendor]
+	}
+	if d.Name == "" {
+		d.Name = "PCI device " + d.Vendor + ":" + d.Device
+	}
+	if d.Capable == nil {
+		yes := true
+		d.Capable = &yes
+	}
+	if d.Active == nil {
+		a := d.Enabled
+		d.Active = &a
+	}
+	for _, b := range d.BARs {
+		if _, err := ParseBAR(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var vendors = map[string]string{
+	"10de": "NVIDIA Corporation", "1002": "Advanced Micro Devices, Inc. [AMD/ATI]", "8086": "Intel Corporation",
+	"1a03": "ASPEED Technology, Inc.", "102b": "Matrox Electronics Systems Ltd.", "14e4": "Broadcom Inc. and subsidiaries",
+	"1000": "Broadcom / LSI", "15b3": "Mellanox Technologies", "144d": "Samsung Electronics Co Ltd",
+}
+
+// BDF gives domain, bus, slot and function of the address.
+func (d *Device) BDF() (domain, bus, slot, fn int, err error) {
+	n, err := fmt.Sscanf(d.Address, "%x:%x:%x.%x", &domain, &bus, &slot, &fn)
+	if err != nil || n != 4 || bus > 255 || slot > 31 || fn > 7 {
+		err = fmt.Errorf("%q is no PCI address", d.Address)
+	}
+	return
+}
+
+// ID gives one of the hexadecimal ids as a number.
+func ID(hex string) uint16 {
+	v, _ := strconv.ParseUint(hex, 16, 16)
+	return uint16(v)
+}
+
+// BAR is a base address register.
+type BAR struct {
+	Size     uint64
+	Is64     bool
+	IO       bool
+	Prefetch bool
+}
+
+// ParseBAR reads "16M:32", "128G:64p", "128:io"; "-" is an empty register.
+func ParseBAR(s string) (BAR, error) {
+	if s == "-" {
+		return BAR{}, nil
+	}
+	size, kind, _ := strings.Cut(s, ":")
+	unit := uint64(1)
+	if size != "" {
+		if i := strings.IndexByte("KMGT", size[len(size)-1]); i >= 0 {
+			unit = 1 << (10 * (i + 1))
+			size = size[:len(size)-1]
+		}
+	}
+	n, err := strconv.ParseUint(size, 10, 64)
+	b := BAR{Size: n * unit}
+	switch kind {
+	case "32", "":
+	case "32p":
+		b.Prefetch = true
+	case "64":
+		b.Is64 = true
+	case "64p":
+		b.Is64, b.Prefetch = true, true
+	case "io":
+		b.IO = true
+	default:
+		err = fmt.Errorf("unknown kind")
+	}
+	if err != nil || b.Size == 0 || b.Size&(b.Size-1) != 0 {
+		return b, fmt.Errorf("%q is no BAR (write 16M:32, 128G:64p or 128:io)", s)
+	}
+	return b, nil
+}

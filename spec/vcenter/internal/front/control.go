@@ -1,0 +1,94 @@
+package front
+
+// control.go: the pages below /gpsim/, for tests and onlookers. No login.
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+
+	"gpupt.test/vcenter/internal/rules"
+)
+
+func (f *Front) control(w http.ResponseWriter, r *http.Request) {
+	switch r.Method + " " + r.URL.Path {
+	case "GET /gpsim/truth":
+		f.W.RLock()
+		data, err := json.MarshalIndent(f.W.Truth.Page(), "", " ")
+		f.W.RUnlock()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(data)
+	case "GET /gpsim/journal":
+		since, _ := strconv.Atoi(r.URL.Query().Get("since"))
+		reply(w, f.Journal.Since(since))
+	case "POST /gpsim/journal/clear":
+		f.Journal.Clear()
+		reply(w, map[string]any{"ok": true})
+	case "GET /gpsim/sessions":
+		out := map[string]any{"sessions": f.S.Sessions.Count(), "logins": f.S.Sessions.Total}
+		f.statMu.Lock()
+		for k, g := range f.stats {
+			out[k] = g()
+		}
+		f.statMu.Unlock()
+		reply(w, out)
+	case "POST /gpsim/sessions/drop":
+		f.S.Sessions.Drop()
+		reply(w, map[string]any{"ok": true})
+	case "GET /gpsim/rules":
+		reply(w, rules.All())
+	case "POST /gpsim/trouble":
+		f.addTrouble(w, r)
+	case "GET /gpsim/trouble":
+		reply(w, f.Trouble.List())
+	case "DELETE /gpsim/trouble":
+		f.Trouble.Clear()
+		reply(w, map[string]any{"ok": true})
+	case "POST /gpsim/set":
+		change := map[string]any{}
+		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&change); err != nil {
+			refuseControl(w, "not JSON: "+err.Error())
+			return
+		}
+		f.W.Lock()
+		mine, err := f.S.Set(change)
+		f.W.Unlock()
+		if err != nil {
+			refuseControl(w, err.Error())
+		} else if !mine {
+			refuseControl(w, "nothing here answers to that change")
+		} else {
+			reply(w, map[string]any{"ok": true})
+		}
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func refuseControl(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": text})
+}
+
+func (f *Front) addTrouble(w http.ResponseWriter, r *http.Request) {
+	data, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err == nil {
+		err = f.Trouble.Add(data)
+	}
+	if err != nil {
+		refuseControl(w, err.Error())
+		return
+	}
+	reply(w, map[string]any{"ok": true})
+}

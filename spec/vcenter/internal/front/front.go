@@ -1,0 +1,300 @@
+// Package front is the HTTP face: /sdk, /sdk/vimServiceVersions.xml, the control pages
+// below /gpsim/ and whatever paths the rooms registered. A SOAP request goes through
+// trouble rules, strict decoding, session, privilege, handler, encoding and journal, in
+// this order; what no room handles is called on the simulator's object in process.
+package front
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/rules"
+	"gpupt.test/vcenter/internal/session"
+	"gpupt.test/vcenter/internal/task"
+	"gpupt.test/vcenter/internal/wire"
+	"gpupt.test/vcenter/internal/world"
+)
+
+var (
+	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "seen", Source: "govmomi issues quote `Unsupported version URI \"urn:vim25/...\"`",
+		Text: "SOAPAction names urn:vim25/VERSION with a version that vimServiceVersions.xml lists; urn:vim25 alone means the oldest."})
+	_ = rules.Add(rules.Rule{ID: "wire.method-not-found", Sure: "inferred", Source: "API reference: MethodNotFound",
+		Text: "A method that the object's type does not have is MethodNotFound; an unknown object is ManagedObjectNotFound."})
+)
+
+// maxBody bounds a request.
+const maxBody = 32 << 20
+
+// Front is the http.Handler.
+type Front struct {
+	S       *api.Server
+	W       *world.World
+	Journal *Journal
+	Trouble *Trouble
+	Sleep   func(time.Duration)
+
+	statMu sync.Mutex
+	stats  map[string]func() any // /gpsim/sessions
+}
+
+// New makes the front of a server.
+func New(s *api.Server) *Front {
+	f := &Front{S: s, W: s.W, Journal: NewJournal(), Trouble: NewTrouble(), stats: map[string]func() any{}}
+	f.sessionMethods()
+	s.Tasks.Trouble = f.Trouble.task
+	return f
+}
+
+// Stat adds a number to /gpsim/sessions.
+func (f *Front) Stat(name string, get func() any) {
+	f.statMu.Lock()
+	f.stats[name] = get
+	f.statMu.Unlock()
+}
+
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			fmt.Fprintf(os.Stderr, "vcenter: %s %s: %v\n%s", r.Method, r.URL.Path, p, debug.Stack())
+			http.Error(w, "internal error", http.StatusInternalServerError)
+		}
+	}()
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, "/gpsim/"):
+		f.control(w, r)
+	case path == "/sdk" || path == "/sdk/":
+		f.sdk(w, r)
+	case path == "/sdk/vimServiceVersions.xml" || path == "/sdk/vimService.wsdl":
+		f.versions(w, r)
+	default:
+		h := f.S.Path(path)
+		if h == nil {
+			http.NotFound(w, r)
+			return
+		}
+		rec := f.Journal.open("HTTP "+r.Method, path)
+		rec.Changing = r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete
+		act := f.Trouble.request(rec, r)
+		var s *session.Session
+		if c := cookie(r); c != "" {
+			if s = f.S.Sessions.Enter(c); s != nil {
+				defer f.S.Sessions.Leave(s)
+				rec.Session = s.Key
+			}
+		}
+		out := &recorder{ResponseWriter: w, status: 200}
+		defer func() { rec.HTTP = out.status; f.Journal.close(rec) }()
+		if act.before(f, out, r) {
+			return
+		}
+		h(act.wrap(f, out), r, s)
+	}
+}
+
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(code int)        { r.status = code; r.ResponseWriter.WriteHeader(code) }
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// cookie gives the session cookie's value without its quotes.
+func cookie(r *http.Request) string {
+	for _, line := range r.Header.Values("Cookie") {
+		for _, part := range strings.Split(line, ";") {
+			k, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+			if k == "vmware_soap_session" {
+				return strings.Trim(v, `"`)
+			}
+		}
+	}
+	return ""
+}
+
+func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		http.Error(w, "only POST", http.StatusMethodNotAllowed)
+		return
+	}
+	body, err := readBody(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	version, e := f.version(r.Header.Get("SOAPAction"))
+	var req *wire.Request
+	if e == nil {
+		req, e = wire.Decode(body, version)
+	} else {
+		req = &wire.Request{}
+	}
+	rec := f.Journal.open(req.Method, ref(req.This))
+	rec.OperationID = req.OperationID
+	rec.Changing = changing(req.Method)
+	defer f.Journal.close(rec)
+	act := f.Trouble.request(rec, r)
+	if act.before(f, w, r) {
+		rec.HTTP = act.status()
+		return
+	}
+	var sess *session.Session
+	if c := cookie(r); c != "" {
+		if sess = f.S.Sessions.Enter(c); sess != nil {
+			defer f.S.Sessions.Leave(sess)
+			rec.Session = sess.Key
+		}
+	}
+	enc := &wire.Encoder{Version: version}
+	if e == nil {
+		call := &api.Call{S: f.S, W: f.W, Ctx: r.Context(), Method: req.Method, This: req.This, Req: req.Body, Session: sess,
+			OperationID: req.OperationID, Version: version, HTTP: r, Out: w.Header()}
+		if act.fault != nil {
+			e = act.fault
+		} else {
+			e = f.dispatch(call, enc)
+		}
+		rec.Task = call.TaskStarted
+		if call.Session != nil {
+			rec.Session = call.Session.Key
+		}
+	}
+	status := http.StatusOK
+	if e != nil {
+		enc.Reset()
+		enc.Fault(e)
+		rec.Fault = fault.Name(e.Fault)
+		rec.Message = strings.TrimSpace(e.Message)
+		status = http.StatusInternalServerError
+		if full, ok := e.Fault.(*outOfSessions); ok && full != nil {
+			http.Error(w, "Out of HTTP sessions: Limited to "+fmt.Sprint(f.S.Sessions.Limit), http.StatusServiceUnavailable)
+			rec.HTTP = http.StatusServiceUnavailable
+			return
+		}
+	}
+	rec.HTTP = status
+	act.reply(f, w, r, status, enc.Bytes())
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	var in io.Reader = io.LimitReader(r.Body, maxBody)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, err
+		}
+		in = io.LimitReader(z, maxBody)
+	}
+	return io.ReadAll(in)
+}
+
+func ref(r types.ManagedObjectReference) string {
+	if r.Value == "" {
+		return ""
+	}
+	return r.Type + ":" + r.Value
+}
+
+// dispatch finds the handler, takes the lock as it wants it, and encodes the answer under it.
+func (f *Front) dispatch(c *api.Call, enc *wire.Encoder) *fault.Error {
+	entry := f.S.Lookup(c.This.Type, c.Method)
+	if c.Session == nil && (entry == nil || !entry.Anonymous) {
+		obj := c.This
+		return fault.New(&types.NotAuthenticated{NoPermission: types.NoPermission{Object: &obj, PrivilegeId: "System.View"}})
+	}
+	if c.Session != nil {
+		need := privileges[c.Method]
+		if entry != nil && entry.Privilege != "" {
+			need = entry.Privilege
+		}
+		if need == "" && changing(c.Method) {
+			need = "System.Read"
+		}
+		if !session.Allowed(c.Session.User, need) {
+			return session.NoPermission(c.This, need)
+		}
+	}
+	if entry == nil {
+		entry = &api.Entry{Do: f.stock}
+	}
+	switch entry.Mode {
+	case api.Write:
+		f.W.Lock()
+		defer f.W.Unlock()
+	case api.Read:
+		f.W.RLock()
+		defer f.W.RUnlock()
+	}
+	res, e := entry.Do(c)
+	if e != nil {
+		return e
+	}
+	if entry.Mode == api.Free {
+		if raw, ok := res.(api.Encoded); ok {
+			raw(enc)
+			return nil
+		}
+		f.W.RLock()
+		defer f.W.RUnlock()
+	}
+	if res == nil {
+		res = &api.Void{}
+	}
+	enc.Response(c.Method, res)
+	return nil
+}
+
+// stock calls the simulator's own method; a task of it is shown as a task of ours.
+func (f *Front) stock(c *api.Call) (any, *fault.Error) {
+	obj := f.W.Reg.Get(c.This)
+	if obj == nil {
+		return nil, fault.NotFound(c.This)
+	}
+	if e := refuse(c); e != nil {
+		return nil, e
+	}
+	if !strings.HasSuffix(c.Method, "_Task") {
+		return f.W.Inner(c.This, c.Method, c.Req)
+	}
+	this, method, req := c.This, c.Method, c.Req
+	return c.Task(task.Spec{Exclusive: true, Work: 2 * time.Second,
+		Do: func(*task.Task) (any, *fault.Error) { return f.W.Inner(this, method, req) }})
+}
+
+// changing tells whether a method changes the fleet: what a second run must not call.
+func changing(method string) bool {
+	if method == "" || harmless[method] {
+		return false
+	}
+	for _, p := range []string{"Query", "Retrieve", "Find", "List", "Get", "Has", "Validate", "Check", "Continue", "WaitFor", "Read", "Fetch", "Lookup", "Estimate", "Export", "Acquire", "Search", "Is"} {
+		if strings.HasPrefix(method, p) {
+			return false
+		}
+	}
+	return true
+}
+
+var harmless = map[string]bool{
+	"Login": true, "Logout": true, "LoginByToken": true, "CurrentTime": true, "SessionIsActive": true, "CreateFilter": true,
+	"DestroyPropertyFilter": true, "DestroyPropertyCollector": true, "CreatePropertyCollector": true, "CancelWaitForUpdates": true,
+	"CancelRetrievePropertiesEx": true, "CreateContainerView": true, "CreateListView": true, "CreateInventoryView": true,
+	"DestroyView": true, "ModifyListView": true, "ResetListView": true, "SetLocale": true, "TerminateSession": true,
+	"CreateCollectorForEvents": true, "CreateCollectorForTasks": true, "DestroyCollector": true, "RewindCollector": true,
+	"ResetCollector": true, "Refresh": true, "RefreshDatastore": true, "InitiateFileTransferFromGuest": true,
+	"SearchDatastore_Task": true, "SearchDatastoreSubFolders_Task": true, "LogUserEvent": true,
+}

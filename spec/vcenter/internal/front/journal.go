@@ -1,0 +1,71 @@
+package front
+
+// journal.go: what was asked of the server. One line per request, kept in memory.
+
+import (
+	"sync"
+	"time"
+)
+
+// Record is one request.
+type Record struct {
+	N           int       `json:"n"`
+	T0          time.Time `json:"t0"`
+	T1          time.Time `json:"t1"`
+	Method      string    `json:"method"`
+	This        string    `json:"this"`
+	Session     string    `json:"session"`
+	OperationID string    `json:"operationID"`
+	Task        string    `json:"task,omitempty"`
+	Fault       string    `json:"fault,omitempty"`
+	Message     string    `json:"message,omitempty"`
+	Changing    bool      `json:"changing"`
+	HTTP        int       `json:"http"`
+	Trouble     string    `json:"trouble,omitempty"`
+}
+
+// Journal keeps the records.
+type Journal struct {
+	mu   sync.Mutex
+	n    int
+	recs []*Record
+}
+
+// NewJournal makes an empty one.
+func NewJournal() *Journal { return &Journal{} }
+
+func (j *Journal) open(method, this string) *Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.n++
+	r := &Record{N: j.n, T0: time.Now(), Method: method, This: this}
+	return r
+}
+
+// close files the record; from then on nobody changes it.
+func (j *Journal) close(r *Record) {
+	r.T1 = time.Now()
+	j.mu.Lock()
+	j.recs = append(j.recs, r)
+	j.mu.Unlock()
+}
+
+// Since gives the records with n greater than since, in the order in which they ended.
+func (j *Journal) Since(since int) []Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := []Record{}
+	for _, r := range j.recs {
+		if r.N > since {
+			out = append(out, *r)
+		}
+	}
+	return out
+}
+
+// Clear forgets all; numbers go on.
+func (j *Journal) Clear() {
+	j.mu.Lock()
+	j.recs = nil
+	j.mu.Unlock()
+}

@@ -1,0 +1,98 @@
+package front
+
+// sessions.go: the methods of ServiceInstance and SessionManager.
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+)
+
+// outOfSessions is not a vim25 fault: it becomes HTTP 503.
+type outOfSessions struct{ types.RuntimeFault }
+
+func (f *Front) sessionMethods() {
+	s := f.S
+	s.Handle("RetrieveServiceContent", func(c *api.Call) (any, *fault.Error) {
+		if c.This.Value != "ServiceInstance" {
+			return nil, fault.NotFound(c.This)
+		}
+		return &types.RetrieveServiceContentResponse{Returnval: f.W.Content}, nil
+	}, api.ReadOnly(), api.NoLogin())
+	s.Handle("CurrentTime", func(c *api.Call) (any, *fault.Error) {
+		return &types.CurrentTimeResponse{Returnval: time.Now()}, nil
+	}, api.ReadOnly())
+	s.Handle("Login", f.login, api.NoLogin())
+	for _, m := range []string{"LoginByToken", "LoginExtensionByCertificate", "LoginBySSPI", "CloneSession"} {
+		s.Handle(m, func(c *api.Call) (any, *fault.Error) { return nil, fault.New(&types.InvalidLogin{}) }, api.NoLogin())
+	}
+	s.Handle("Logout", func(c *api.Call) (any, *fault.Error) {
+		c.S.Sessions.Logout(c.Session)
+		return &types.LogoutResponse{}, nil
+	}, api.Unlocked())
+	s.Handle("SessionIsActive", func(c *api.Call) (any, *fault.Error) {
+		req := c.Req.(*types.SessionIsActive)
+		for _, u := range c.S.Sessions.List() {
+			if u.Key == req.SessionID && u.UserName == req.UserName {
+				return &types.SessionIsActiveResponse{Returnval: true}, nil
+			}
+		}
+		return &types.SessionIsActiveResponse{}, nil
+	}, api.ReadOnly(), api.Needs("Sessions.ValidateSession"))
+	s.Handle("TerminateSession", func(c *api.Call) (any, *fault.Error) {
+		for _, key := range c.Req.(*types.TerminateSession).SessionId {
+			if key == c.Session.Key {
+				return nil, fault.InvalidArgument("sessionId")
+			}
+			if !c.S.Sessions.Terminate(key) {
+				return nil, fault.New(&types.NotFound{})
+			}
+		}
+		return &types.TerminateSessionResponse{}, nil
+	}, api.Unlocked(), api.Needs("Sessions.TerminateSession"))
+	s.Handle("SetLocale", func(c *api.Call) (any, *fault.Error) {
+		c.Session.Locale = c.Req.(*types.SetLocale).Locale
+		return &types.SetLocaleResponse{}, nil
+	})
+	s.Handle("CancelTask", func(c *api.Call) (any, *fault.Error) {
+		if e := c.S.Tasks.Cancel(c.This); e != nil {
+			return nil, e
+		}
+		return &types.CancelTaskResponse{}, nil
+	})
+}
+
+func (f *Front) login(c *api.Call) (any, *fault.Error) {
+	req := c.Req.(*types.Login)
+	if c.This.Type != "SessionManager" {
+		return nil, fault.NotFound(c.This)
+	}
+	if c.Session != nil {
+		return nil, fault.New(&types.InvalidLogin{})
+	}
+	if c.S.Sessions.Full() {
+		return nil, fault.New(&outOfSessions{}, "Out of HTTP sessions: Limited to %s", fmt.Sprint(c.S.Sessions.Limit))
+	}
+	s, e := c.S.Sessions.Login(req.UserName, req.Password, req.Locale)
+	if e != nil {
+		return nil, e
+	}
+	s.IpAddress, s.UserAgent = host(c.HTTP.RemoteAddr), c.HTTP.UserAgent()
+	c.Out.Set("Set-Cookie", s.CookieHeader())
+	c.Session = c.S.Sessions.Enter(s.Cookie)
+	defer c.S.Sessions.Leave(s)
+	return &types.LoginResponse{Returnval: s.UserSession}, nil
+}
+
+func host(addr string) string {
+	for i := len(addr) - 1; i >= 0; i-- {
+		if addr[i] == ':' {
+			return addr[:i]
+		}
+	}
+	return addr
+}

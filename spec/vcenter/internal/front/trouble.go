@@ -1,0 +1,346 @@
+package front
+
+// trouble.go: trouble on demand. A rule matches requests by method, object and number,
+// and says what goes wrong with them:
+//
+//	{"match":{"method":"PowerOnVM_Task","object":"VirtualMachine:vm-7","nth":1,"count":2},
+//	 "do":{"kind":"fault","fault":"TaskInProgress","message":"..."}}
+//
+// kind: refuse (the next connections are closed at once), tls-fail (their handshake
+// fails), reset-before and reset-after (the connection is reset before or after the
+// request took effect), hold (the answer is kept back for "seconds", 0 = until the client
+// goes), status ("code", with an HTML body), html, truncate ("bytes"), slow ("bytes" per
+// write), gzip, fault, session-lost, unknown-type and unknown-field (the answer carries
+// what no client knows), task-fail and task-hang (the task of that method).
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"reflect"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/task"
+	"gpupt.test/vcenter/internal/wire"
+)
+
+// TroubleRule is one rule.
+type TroubleRule struct {
+	Match struct {
+		Method string `json:"method"` // wsdl name, or "HTTP GET"; empty = any
+		Object string `json:"object"` // Type:value, or a path
+		Nth    int    `json:"nth"`    // from the n-th match on; default 1
+		Count  int    `json:"count"`  // so many times; default 1, -1 = always
+	} `json:"match"`
+	Do struct {
+		Kind    string  `json:"kind"`
+		Fault   string  `json:"fault"`
+		Message string  `json:"message"`
+		Code    int     `json:"code"`
+		Seconds float64 `json:"seconds"` // real seconds
+		Bytes   int     `json:"bytes"`
+	} `json:"do"`
+	Seen int `json:"seen"`
+	Hits int `json:"hits"`
+}
+
+// Trouble is the list of rules in force.
+type Trouble struct {
+	mu    sync.Mutex
+	rules []*TroubleRule
+}
+
+// NewTrouble makes an empty list.
+func NewTrouble() *Trouble { return &Trouble{} }
+
+var kinds = map[string]bool{"refuse": true, "tls-fail": true, "reset-before": true, "reset-after": true, "hold": true,
+	"status": true, "html": true, "truncate": true, "slow": true, "gzip": true, "fault": true, "session-lost": true,
+	"unknown-type": true, "unknown-field": true, "task-fail": true, "task-hang": true}
+
+// Add reads one rule or a list of them.
+func (t *Trouble) Add(data []byte) error {
+	var list []*TroubleRule
+	if len(bytes.TrimSpace(data)) > 0 && bytes.TrimSpace(data)[0] == '[' {
+		if err := json.Unmarshal(data, &list); err != nil {
+			return err
+		}
+	} else {
+		r := &TroubleRule{}
+		if err := json.Unmarshal(data, r); err != nil {
+			return err
+		}
+		list = append(list, r)
+	}
+	for _, r := range list {
+		if !kinds[r.Do.Kind] {
+			return fmt.Errorf("unknown kind of trouble %q", r.Do.Kind)
+		}
+		if r.Do.Fault != "" {
+			if _, err := makeFault(r.Do.Fault, ""); err != nil {
+				return err
+			}
+		}
+		if r.Match.Nth == 0 {
+			r.Match.Nth = 1
+		}
+		if r.Match.Count == 0 {
+			r.Match.Count = 1
+		}
+	}
+	t.mu.Lock()
+	t.rules = append(t.rules, list...)
+	t.mu.Unlock()
+	return nil
+}
+
+// Clear removes all rules.
+func (t *Trouble) Clear() {
+	t.mu.Lock()
+	t.rules = nil
+	t.mu.Unlock()
+}
+
+// List shows them with their hits.
+func (t *Trouble) List() []TroubleRule {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := []TroubleRule{}
+	for _, r := range t.rules {
+		out = append(out, *r)
+	}
+	return out
+}
+
+// take finds the first rule that strikes now among those of a class.
+func (t *Trouble) take(method, object string, class func(kind string) bool) *TroubleRule {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.rules {
+		if !class(r.Do.Kind) || (r.Match.Method != "" && r.Match.Method != method) ||
+			(r.Match.Object != "" && r.Match.Object != object) {
+			continue
+		}
+		r.Seen++
+		if r.Seen < r.Match.Nth || (r.Match.Count > 0 && r.Hits >= r.Match.Count) {
+			continue
+		}
+		r.Hits++
+		return r
+	}
+	return nil
+}
+
+func ofTask(kind string) bool       { return kind == "task-fail" || kind == "task-hang" }
+func ofConnection(kind string) bool { return kind == "refuse" || kind == "tls-fail" }
+func ofRequest(kind string) bool    { return !ofTask(kind) && !ofConnection(kind) }
+
+// task is asked when a task starts to run.
+func (t *Trouble) task(tk *task.Task) (bool, *fault.Error) {
+	r := t.take(tk.Method(), ref(tk.Entity()), ofTask)
+	if r == nil {
+		return false, nil
+	}
+	if r.Do.Kind == "task-hang" {
+		return true, nil
+	}
+	name := r.Do.Fault
+	if name == "" {
+		name = "SystemError"
+	}
+	e, _ := makeFault(name, r.Do.Message)
+	return false, e
+}
+
+func makeFault(name, message string) (*fault.Error, error) {
+	t, ok := wire.TypeByName(name)
+	if !ok {
+		return nil, fmt.Errorf("unknown fault %q", name)
+	}
+	f, ok := reflect.New(t).Interface().(types.BaseMethodFault)
+	if !ok {
+		return nil, fmt.Errorf("%q is no fault", name)
+	}
+	return fault.New(f, "%s", message), nil
+}
+
+// action is what happens to one request; the zero value is nothing.
+type action struct {
+	rule  *TroubleRule
+	fault *fault.Error
+	code  int
+}
+
+func (t *Trouble) request(rec *Record, r *http.Request) *action {
+	a := &action{rule: t.take(rec.Method, rec.This, ofRequest)}
+	if a.rule != nil {
+		rec.Trouble = a.rule.Do.Kind
+		if a.rule.Do.Kind == "fault" {
+			a.fault, _ = makeFault(a.rule.Do.Fault, a.rule.Do.Message)
+		}
+	}
+	return a
+}
+
+func (a *action) kind() string {
+	if a.rule == nil {
+		return ""
+	}
+	return a.rule.Do.Kind
+}
+
+func (a *action) status() int { return a.code }
+
+// before does what must happen instead of processing; true = the request ends here.
+func (a *action) before(f *Front, w http.ResponseWriter, r *http.Request) bool {
+	switch a.kind() {
+	case "reset-before":
+		reset(w)
+		return true
+	case "status":
+		a.code = a.rule.Do.Code
+		if a.code == 0 {
+			a.code = http.StatusServiceUnavailable
+		}
+		page(w, a.code)
+		return true
+	case "html":
+		a.code = http.StatusOK
+		page(w, a.code)
+		return true
+	case "session-lost":
+		if c := cookie(r); c != "" {
+			if s := f.S.Sessions.Enter(c); s != nil {
+				f.S.Sessions.Leave(s)
+				f.S.Sessions.Logout(s)
+			}
+		}
+	}
+	return false
+}
+
+func page(w http.ResponseWriter, code int) {
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(code)
+	fmt.Fprintf(w, "<html><head><title>%d %s</title></head><body><h1>%s</h1></body></html>\n", code, http.StatusText(code), http.StatusText(code))
+}
+
+// reset closes the connection so that the client sees ECONNRESET.
+func reset(w http.ResponseWriter) {
+	c, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	raw := c
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
+		raw = t.NetConn()
+	}
+	if t, ok := raw.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+	_ = raw.Close()
+}
+
+// wrap gives file transfers the same treatment as far as it makes sense.
+func (a *action) wrap(f *Front, w http.ResponseWriter) http.ResponseWriter { return w }
+
+// reply sends the answer, spoiled as the rule says.
+func (a *action) reply(f *Front, w http.ResponseWriter, r *http.Request, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "text/xml; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	switch a.kind() {
+	case "reset-after":
+		reset(w)
+		return
+	case "hold":
+		if a.rule.Do.Seconds == 0 {
+			<-r.Context().Done()
+			panic(http.ErrAbortHandler)
+		}
+		select {
+		case <-time.After(time.Duration(a.rule.Do.Seconds * float64(time.Second))):
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+	case "unknown-field":
+		body = unknownField.ReplaceAll(body, []byte(`$0<zzFutureField>1</zzFutureField>`))
+	case "unknown-type":
+		body = unknownType.ReplaceAll(body, []byte(`xsi:type="VirtualZzFutureDevice"`))
+	case "gzip":
+		var z bytes.Buffer
+		zw := gzip.NewWriter(&z)
+		_, _ = zw.Write(body)
+		_ = zw.Close()
+		body = z.Bytes()
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	switch a.kind() {
+	case "truncate":
+		n := a.rule.Do.Bytes
+		if n == 0 || n >= len(body) {
+			n = len(body) / 2
+		}
+		_, _ = w.Write(body[:n])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	case "slow":
+		n := a.rule.Do.Bytes
+		if n <= 0 {
+			n = 64
+		}
+		for len(body) > 0 && r.Context().Err() == nil {
+			if n > len(body) {
+				n = len(body)
+			}
+			_, _ = w.Write(body[:n])
+			_ = http.NewResponseController(w).Flush()
+			body = body[n:]
+			time.Sleep(10 * time.Millisecond)
+		}
+	default:
+		_, _ = w.Write(body)
+	}
+}
+
+var (
+	unknownField = regexp.MustCompile(`<(returnval|objects|objectSet)>`)
+	unknownType  = regexp.MustCompile(`xsi:type="Virtual(Keyboard|PointingDevice|MachineVMCIDevice)"`)
+)
+
+// Listener closes or spoils connections as the rules say.
+type Listener struct {
+	net.Listener
+	T *Trouble
+}
+
+func (l Listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		switch r := l.T.take("", "", ofConnection); {
+		case r == nil:
+			return c, nil
+		case r.Do.Kind == "refuse":
+			if t, ok := c.(*net.TCPConn); ok {
+				_ = t.SetLinger(0)
+			}
+			_ = c.Close()
+		default: // tls-fail: an alert instead of a handshake
+			_, _ = c.Write([]byte{21, 3, 3, 0, 2, 2, 40})
+			_ = c.Close()
+		}
+	}
+}

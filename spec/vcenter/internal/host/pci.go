@@ -1,0 +1,214 @@
+package host
+
+// pci.go: hardware.pciDevice, config.pciPassthruInfo, and the HostPciPassthruSystem of
+// each host. "Enabled" is what was configured, "active" what the kernel has; between the
+// two stands a reboot, or applyNow on hosts that can rebind.
+
+import (
+	"strings"
+
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/rules"
+)
+
+const passthruDoc = "API reference: HostPciPassthruSystem, HostPciPassthruConfig, HostPciPassthruInfo"
+
+var (
+	_ = rules.Add(rules.Rule{ID: "host.passthru-pending", Sure: "documented", Source: passthruDoc,
+		Text: "UpdatePassthruConfig sets passthruEnabled at once; passthruActive follows at the next boot, and summary.rebootRequired is true until then."})
+	_ = rules.Add(rules.Rule{ID: "host.passthru-apply-now", Sure: "documented", Source: passthruDoc + " (applyNow, HostCapability.deviceRebindWithoutRebootSupported)",
+		Text: "applyNow true, or unset on a host that can rebind, makes the change active at once unless a VM uses the device; applyNow false never does."})
+	_ = rules.Add(rules.Rule{ID: "host.passthru-not-capable", Sure: "inferred", Source: passthruDoc + "; UpdatePassthruConfig throws HostConfigFault",
+		Text: "Enabling a device that is not passthruCapable is HostConfigFault; nothing of the call takes effect."})
+	_ = rules.Add(rules.Rule{ID: "host.passthru-unknown", Sure: "inferred", Source: passthruDoc + "; UpdatePassthruConfig throws HostConfigFault",
+		Text: "An id that the host does not have is HostConfigFault."})
+	_ = rules.Add(rules.Rule{ID: "host.passthru-dependent", Sure: "documented", Source: passthruDoc + " (dependentDevice); the client marks dependent devices together",
+		Text: "Devices that depend on each other (functions behind one reset) are enabled and disabled together."})
+	_ = rules.Add(rules.Rule{ID: "host.passthru-in-use", Sure: "inferred", Source: "a running VM holds the device",
+		Text: "Disabling a device that a powered-on VM holds is HostConfigFault with ResourceInUse as its cause."})
+	_ = rules.Add(rules.Rule{ID: "host.signed-ids", Sure: "documented", Source: "WS SDK 4.0 known issues: two's complement; WSDL: xsd:short, xsd:byte",
+		Text: "vendorId, deviceId, classId are signed shorts and bus a signed byte on the wire: Intel is -32634, bus 0x86 is -122."})
+	_ = rules.Add(rules.Rule{ID: "host.not-connected", Sure: "documented", Source: "API reference: HostNotConnected, HostNotReachable (HostCommunication)",
+		Text: "A host that does not respond takes no calls: HostNotConnected when disconnected, HostNotReachable when not responding."})
+)
+
+type passthruSystem struct{ mo.HostPciPassthruSystem }
+
+// pciDevice is the vim25 form of a function.
+func pciDevice(c *Card) types.HostPciDevice {
+	_, bus, slot, fn, _ := c.BDF()
+	return types.HostPciDevice{Id: c.Address, ClassId: int16(fleet.ID(c.Class)), Bus: byte(bus), Slot: byte(slot), Function: byte(fn),
+		VendorId: int16(fleet.ID(c.Vendor)), DeviceId: int16(fleet.ID(c.Device.Device)), SubVendorId: int16(fleet.ID(c.SubVendor)),
+		SubDeviceId: int16(fleet.ID(c.SubDevice)), VendorName: c.VendorTxt, DeviceName: c.Name, ParentBridge: c.Parent,
+		SlotDescription: c.Slot, DeviceClassName: className(c.Class)}
+}
+
+// PciDevice is the device as QueryConfigTarget and hardware.pciDevice show it.
+func (c *Card) PciDevice() types.HostPciDevice { return pciDevice(c) }
+
+func className(class string) string {
+	names := map[string]string{"0300": "VGA compatible controller", "0302": "3D controller", "0200": "Ethernet controller",
+		"0104": "RAID bus controller", "0108": "Non-Volatile memory controller", "0c03": "USB controller", "0600": "Host bridge",
+		"0604": "PCI bridge", "1200": "Processing accelerators", "0380": "Display controller", "0403": "Audio device"}
+	if n, ok := names[class]; ok {
+		return n
+	}
+	return "Unclassified device"
+}
+
+// publish writes the state of the cards into the managed objects.
+func (r *Room) publish(h *Host) {
+	var devs []types.HostPciDevice
+	var info []types.BaseHostPciPassthruInfo
+	pending := false
+	for _, c := range h.Cards {
+		if c.Absent {
+			continue
+		}
+		devs = append(devs, pciDevice(c))
+		dep := c.Dependent
+		if dep == "" {
+			dep = c.Address
+		}
+		info = append(info, &types.HostPciPassthruInfo{Id: c.Address, DependentDevice: dep, PassthruEnabled: c.Enabled,
+			PassthruCapable: *c.Capable, PassthruActive: c.Active, HardwareLabel: c.Label})
+		pending = pending || c.Enabled != c.Active
+	}
+	h.HS.Hardware.PciDevice = devs
+	h.HS.Config.PciPassthruInfo = info
+	h.HS.Summary.RebootRequired = pending
+	if sys, ok := r.w.Reg.Get(h.Passthru).(*passthruSystem); ok {
+		sys.PciPassthruInfo = info
+		r.w.Touch(h.Passthru)
+	}
+	r.w.Touch(h.Ref())
+}
+
+func (r *Room) byPassthru(ref types.ManagedObjectReference) (*Host, *fault.Error) {
+	for _, h := range r.order {
+		if h.Passthru == ref {
+			return h, nil
+		}
+	}
+	return nil, fault.NotFound(ref)
+}
+
+func (r *Room) registerPCI() {
+	r.s.Handle("HostPciPassthruSystem.Refresh", func(c *api.Call) (any, *fault.Error) {
+		h, e := r.byPassthru(c.This)
+		if e == nil {
+			e = h.Reachable()
+		}
+		if e != nil {
+			return nil, e
+		}
+		r.publish(h)
+		return &types.RefreshResponse{}, nil
+	})
+	r.s.Handle("UpdatePassthruConfig", func(c *api.Call) (any, *fault.Error) {
+		h, e := r.byPassthru(c.This)
+		if e == nil {
+			e = h.Reachable()
+		}
+		if e == nil {
+			e = r.configure(h, c.Req.(*types.UpdatePassthruConfig).Config)
+		}
+		if e != nil {
+			return nil, e
+		}
+		return &types.UpdatePassthruConfigResponse{}, nil
+	})
+}
+
+func configFault(format string, args ...any) *fault.Error {
+	return fault.New(&types.HostConfigFault{}, append([]any{format}, args...)...)
+}
+
+// group closes a device over its dependents.
+func (h *Host) group(c *Card) []*Card {
+	set := []*Card{c}
+	in := map[*Card]bool{c: true}
+	for i := 0; i < len(set); i++ {
+		for _, o := range h.Cards {
+			if !in[o] && !o.Absent && (o.Dependent == set[i].Address || set[i].Dependent == o.Address) {
+				in[o] = true
+				set = append(set, o)
+			}
+		}
+	}
+	return set
+}
+
+// configure checks the whole list before the first change.
+func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault.Error {
+	type change struct {
+		c   *Card
+		on  bool
+		now bool
+	}
+	var todo []change
+	rebind := *h.HS.Capability.DeviceRebindWithoutRebootSupported
+	for _, b := range list {
+		cfg := b.GetHostPciPassthruConfig()
+		card := h.Card(cfg.Id)
+		if card == nil {
+			return configFault("The PCI device %s does not exist on host %s.", cfg.Id, h.Name())
+		}
+		now := rebind
+		if cfg.ApplyNow != nil {
+			now = *cfg.ApplyNow && rebind
+		}
+		for _, m := range h.group(card) {
+			if cfg.PassthruEnabled && !*m.Capable {
+				return configFault("The PCI device %s is not capable of passthrough.", m.Address)
+			}
+			if vm := r.Holder(h, m.Address); vm != nil && !cfg.PassthruEnabled && m.Enabled {
+				return configFault("The PCI device %s is in use by virtual machine %s.", m.Address, vm.Name).
+					Because(fault.New(&types.ResourceInUse{Type: "PciDevice", Name: m.Address}))
+			}
+			todo = append(todo, change{m, cfg.PassthruEnabled, now})
+		}
+		if cfg.HardwareLabel != "" {
+			card.Label = cfg.HardwareLabel
+		}
+	}
+	for _, t := range todo {
+		if t.c.Enabled != t.on {
+			r.w.Truth.Host("passthru-config", h.Name(), "%s enabled=%t", t.c.Address, t.on)
+		}
+		t.c.Enabled = t.on
+		if t.now && t.c.Active != t.on && r.Holder(h, t.c.Address) == nil {
+			t.c.Active = t.on
+			r.w.Truth.Host("passthru-active", h.Name(), "%s active=%t without reboot", t.c.Address, t.on)
+			r.watchConsole(h, t.c)
+		}
+	}
+	r.publish(h)
+	return nil
+}
+
+// watchConsole notes what an administrator would curse.
+func (r *Room) watchConsole(h *Host, c *Card) {
+	if c.Active && (c.Role == "nic" || c.Role == "hba" || (c.Role == "usb" && h.Desc.USBBoot)) {
+		r.w.Truth.Violate("host-device-lost", "%s: %s (%s) was given away to passthrough", h.Name(), c.Address, c.Role)
+	}
+}
+
+// set is POST /gpsim/set for hosts.
+func (r *Room) set(m map[string]any) (bool, error) {
+	name, ok := m["host"].(string)
+	if !ok {
+		return false, nil
+	}
+	for _, h := range r.order {
+		if strings.EqualFold(h.Name(), name) {
+			return true, r.change(h, m)
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,329 @@
+package host
+
+// reboot.go: a host that reboots goes away and comes back: the task ends when the request
+// was accepted, the connection is lost a little later, and after the boot the host is
+// connected again with another bootTime and the passthrough configuration in force.
+
+import (
+	"fmt"
+	"math/rand"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/rules"
+	"gpupt.test/vcenter/internal/task"
+	"gpupt.test/vcenter/internal/world"
+)
+
+const rebootDoc = "API reference: HostSystem.RebootHost_Task"
+
+var (
+	_ = rules.Add(rules.Rule{ID: "host.reboot-outside", Sure: "documented", Source: rebootDoc + " (force: reboot even when not in maintenance mode)",
+		Text: "RebootHost_Task and ShutdownHost_Task with force=false outside maintenance mode fail with InvalidState."})
+	_ = rules.Add(rules.Rule{ID: "host.reboot-away", Sure: "documented", Source: rebootDoc + "; HostSystemConnectionState.notResponding, HostSystemPowerState.unknown",
+		Text: "A rebooting host turns notResponding (power state unknown), later connected again with a new bootTime; maintenance mode stays."})
+	_ = rules.Add(rules.Rule{ID: "host.reboot-vms", Sure: "memory", Source: "none at hand",
+		Text: "VMs that run when a host is rebooted with force are powered off by it; while it is away its VMs are disconnected."})
+	_ = rules.Add(rules.Rule{ID: "host.boot-device-lost", Sure: "documented", Source: "vSphere docs: do not pass through the device that the host boots from or the management NIC",
+		Text: "A host that boots with the NIC of vmk0, the HBA of its boot disk, or the USB controller of a USB boot given to passthrough does not come back."})
+)
+
+// rule names of the invariants on the truth page
+const (
+	brokenOutside = "reboot-outside-maintenance"
+	brokenRunning = "reboot-under-running-vms"
+	brokenAway    = "too-many-hosts-away"
+)
+
+func (r *Room) registerReboot() {
+	r.s.Handle("RebootHost_Task", func(c *api.Call) (any, *fault.Error) {
+		h, e := r.hostOf(c)
+		if e != nil {
+			return nil, e
+		}
+		return r.goDown(c, h, c.Req.(*types.RebootHost_Task).Force, true)
+	})
+	r.s.Handle("ShutdownHost_Task", func(c *api.Call) (any, *fault.Error) {
+		h, e := r.hostOf(c)
+		if e != nil {
+			return nil, e
+		}
+		return r.goDown(c, h, c.Req.(*types.ShutdownHost_Task).Force, false)
+	})
+	r.s.Handle("DisconnectHost_Task", func(c *api.Call) (any, *fault.Error) {
+		h, e := r.hostOf(c)
+		if e != nil {
+			return nil, e
+		}
+		return c.Task(task.Spec{Exclusive: true, Work: 2 * time.Second, Do: func(*task.Task) (any, *fault.Error) {
+			r.connection(h, types.HostSystemConnectionStateDisconnected)
+			return nil, nil
+		}})
+	})
+	r.s.Handle("ReconnectHost_Task", func(c *api.Call) (any, *fault.Error) {
+		h, e := r.hostOf(c)
+		if e != nil {
+			return nil, e
+		}
+		return c.Task(task.Spec{Exclusive: true, Work: 4 * time.Second, Do: func(*task.Task) (any, *fault.Error) {
+			if h.away {
+				return nil, fault.New(&types.HostNotReachable{})
+			}
+			r.connection(h, types.HostSystemConnectionStateConnected)
+			return nil, nil
+		}})
+	})
+}
+
+func (r *Room) goDown(c *api.Call, h *Host, force, again bool) (any, *fault.Error) {
+	return c.Task(task.Spec{Exclusive: true, Work: 3 * time.Second,
+		Check: func(*task.Task) *fault.Error {
+			if e := h.Reachable(); e != nil {
+				return e
+			}
+			if !h.HS.Runtime.InMaintenanceMode && !force {
+				return fault.InvalidState("")
+			}
+			return nil
+		},
+		Do: func(*task.Task) (any, *fault.Error) {
+			if e := h.Reachable(); e != nil {
+				return nil, e
+			}
+			if !h.HS.Runtime.InMaintenanceMode {
+				r.w.Truth.Violate(brokenOutside, "%s was rebooted outside maintenance mode", h.Name())
+			}
+			if n := r.running(h); n > 0 {
+				r.w.Truth.Violate(brokenRunning, "%s was rebooted under %d running VM(s)", h.Name(), n)
+			}
+			kind := "reboot"
+			if !again {
+				kind = "shutdown"
+			}
+			r.w.Truth.Host(kind, h.Name(), "%s accepted", kind)
+			h.away = true
+			r.countAway(h)
+			go r.cycle(h, again)
+			return nil, nil
+		}})
+}
+
+// countAway checks the invariant "no more hosts of a cluster away than allowed".
+func (r *Room) countAway(h *Host) {
+	if h.Cluster == nil || h.Cluster.Name == "" {
+		return
+	}
+	var names []string
+	for _, o := range r.order {
+		if o.Cluster == h.Cluster && o.away {
+			names = append(names, o.Name())
+		}
+	}
+	if len(names) > h.Cluster.MaxAway {
+		r.w.Truth.Violate(brokenAway, "cluster %s: %s are away at once, allowed %d", h.Cluster.Name, strings.Join(names, ", "), h.Cluster.MaxAway)
+	}
+}
+
+func (r *Room) locked(f func()) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	f()
+}
+
+// cycle is the reboot after it was accepted.
+func (r *Room) cycle(h *Host, again bool) {
+	boot := world.Seconds(h.Desc.BootSeconds * (0.95 + 0.1*rand.Float64()))
+	if !r.w.Clock.Sleep(r.w.Stop, boot/12) {
+		return
+	}
+	r.locked(func() { r.lose(h) })
+	if !again || !r.w.Clock.Sleep(r.w.Stop, boot-boot/12) {
+		return
+	}
+	var mode string
+	r.locked(func() { mode = h.boot })
+	if s, ok := strings.CutPrefix(mode, "late:"); ok {
+		extra, _ := strconv.ParseFloat(s, 64)
+		if !r.w.Clock.Sleep(r.w.Stop, world.Seconds(extra)) {
+			return
+		}
+	}
+	r.locked(func() {
+		if mode == "never" {
+			r.w.Truth.Host("boot-failed", h.Name(), "the host does not come back")
+			return
+		}
+		if h.away {
+			r.comeBack(h, mode)
+		}
+	})
+}
+
+// lose is the moment at which vCenter misses the host.
+func (r *Room) lose(h *Host) {
+	h.away = true
+	r.connection(h, types.HostSystemConnectionStateNotResponding)
+	h.HS.Runtime.PowerState = types.HostSystemPowerStateUnknown
+	r.w.Truth.Host("away", h.Name(), "not responding")
+	for _, vm := range r.w.VMsOn(h.HS) {
+		if On(vm) {
+			PowerOffHard(r.w, vm)
+			r.w.Truth.VM("power-lost", h.Name(), vm.Name, "went down with its host")
+		}
+	}
+	r.w.Touch(h.Ref())
+}
+
+// PowerOffHard is what happens to a machine whose host goes down.
+func PowerOffHard(w *world.World, vm *simulator.VirtualMachine) {
+	vm.Runtime.PowerState = types.VirtualMachinePowerStatePoweredOff
+	vm.Summary.Runtime.PowerState = vm.Runtime.PowerState
+	vm.Runtime.BootTime, vm.Summary.Runtime.BootTime = nil, nil
+	w.Touch(vm.Self)
+	for _, f := range w.PowerLost {
+		f(vm)
+	}
+}
+
+// comeBack is the boot: the configuration takes effect.
+func (r *Room) comeBack(h *Host, mode string) {
+	for _, c := range h.Cards {
+		c.Absent = false
+		if gone, ok := strings.CutPrefix(mode, "without:"); ok && c.Address == strings.ToLower(gone) {
+			c.Absent = true
+			r.w.Truth.Host("device-lost", h.Name(), "%s did not come back", c.Address)
+		}
+		if c.Enabled && (c.Role == "nic" || c.Role == "hba" || (c.Role == "usb" && h.Desc.USBBoot)) && r.vital(h, c) {
+			r.w.Truth.Violate("host-device-lost", "%s: %s (%s) was given away to passthrough; the host does not come back", h.Name(), c.Address, c.Role)
+			return
+		}
+	}
+	for _, c := range h.Cards {
+		if c.Active != c.Enabled {
+			c.Active = c.Enabled
+			r.w.Truth.Host("passthru-active", h.Name(), "%s active=%t", c.Address, c.Active)
+		}
+	}
+	now := time.Now()
+	h.away = false
+	h.HS.Runtime.BootTime = &now
+	h.HS.Runtime.PowerState = types.HostSystemPowerStatePoweredOn
+	r.connection(h, types.HostSystemConnectionStateConnected)
+	r.publish(h)
+	r.w.Truth.Host("back", h.Name(), "connected again")
+}
+
+// vital tells whether the host cannot live without a device.
+func (r *Room) vital(h *Host, c *Card) bool {
+	switch c.Role {
+	case "nic":
+		return len(h.HS.Config.Network.Pnic) > 0 && h.HS.Config.Network.Pnic[0].Pci == c.Address
+	case "hba":
+		sd := h.HS.Config.StorageDevice
+		return sd != nil && len(sd.HostBusAdapter) > 0 && sd.HostBusAdapter[0].GetHostHostBusAdapter().Pci == c.Address && !h.Desc.USBBoot
+	}
+	return true
+}
+
+// connection sets the state of a host and of its machines.
+func (r *Room) connection(h *Host, s types.HostSystemConnectionState) {
+	h.HS.Runtime.ConnectionState = s
+	vs := types.VirtualMachineConnectionStateConnected
+	if s != types.HostSystemConnectionStateConnected {
+		vs = types.VirtualMachineConnectionStateDisconnected
+	}
+	for _, vm := range r.w.VMsOn(h.HS) {
+		vm.Runtime.ConnectionState = vs
+		vm.Summary.Runtime.ConnectionState = vs
+		r.w.Touch(vm.Self)
+	}
+	r.w.Touch(h.Ref())
+}
+
+// change is one change by hand.
+func (r *Room) change(h *Host, m map[string]any) error {
+	for k, v := range m {
+		switch k {
+		case "host":
+		case "boot": // what the next boots do
+			h.boot, _ = v.(string)
+		case "lost": // power failure: true
+			if b, _ := v.(bool); b {
+				r.lose(h)
+			}
+		case "revive":
+			if b, _ := v.(bool); b && h.away {
+				r.comeBack(h, "")
+			}
+		case "maintenance":
+			b, _ := v.(bool)
+			h.HS.Runtime.InMaintenanceMode, h.foreign = b, b
+			r.w.Touch(h.Ref())
+		case "connection":
+			s, _ := v.(string)
+			r.connection(h, types.HostSystemConnectionState(s))
+		case "standby":
+			s, _ := v.(string)
+			h.HS.Runtime.StandbyMode = s
+			r.w.Touch(h.Ref())
+		case "quarantine":
+			b, _ := v.(bool)
+			h.HS.Runtime.InQuarantineMode = &b
+			r.w.Touch(h.Ref())
+		case "lockdown":
+			s, _ := v.(string)
+			h.HS.Config.LockdownMode = types.HostLockdownMode(s)
+			r.w.Touch(h.Ref())
+		case "card":
+			c, ok := v.(map[string]any)
+			if !ok {
+				return fmt.Errorf("card must be an object with an address")
+			}
+			if err := r.changeCard(h, c); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("host %s: unknown change %q", h.Name(), k)
+		}
+	}
+	return nil
+}
+
+func (r *Room) changeCard(h *Host, m map[string]any) error {
+	address, _ := m["address"].(string)
+	var card *Card
+	for _, c := range h.Cards {
+		if c.Address == strings.ToLower(address) {
+			card = c
+		}
+	}
+	if card == nil {
+		return fmt.Errorf("host %s has no device at %q", h.Name(), address)
+	}
+	for k, v := range m {
+		b, _ := v.(bool)
+		switch k {
+		case "address":
+		case "enabled":
+			card.Enabled = b
+		case "active":
+			card.Active = b
+		case "absent":
+			card.Absent = b
+		case "capable":
+			card.Capable = &b
+		case "label":
+			card.Label, _ = v.(string)
+		default:
+			return fmt.Errorf("unknown property %q of a card", k)
+		}
+	}
+	r.publish(h)
+	return nil
+}

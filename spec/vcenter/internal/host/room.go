@@ -1,0 +1,255 @@
+// Package host is the room of ESXi hosts: their PCI devices and passthrough states,
+// maintenance mode, reboot, lockdown, and what a host can offer to a new VM.
+//
+//	room.go      the hosts and how they look in vim25
+//	pci.go       devices and passthrough: UpdatePassthruConfig, Refresh
+//	target.go    QueryConfigTarget
+//	maintenance.go  entering and leaving maintenance mode
+//	reboot.go    reboot, loss and return
+//	usage.go     which VM holds which card
+package host
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/world"
+)
+
+// Room knows the state behind each HostSystem.
+type Room struct {
+	w     *world.World
+	s     *api.Server
+	hosts map[types.ManagedObjectReference]*Host
+	order []*Host
+}
+
+// NewRoom makes the room; Setup fills it while the inventory is built.
+func NewRoom() *Room { return &Room{hosts: map[types.ManagedObjectReference]*Host{}} }
+
+// Host is one host with what vim25 does not show. Guarded by the world lock.
+type Host struct {
+	HS       *simulator.HostSystem
+	Desc     *fleet.Host
+	Cluster  *fleet.Cluster
+	Cards    []*Card // all PCI functions in order of address
+	SystemID string  // what a passthrough backing names as its host
+	Passthru types.ManagedObjectReference
+	IP       string
+
+	boot    string // what the next boot does: "", late:SECONDS, never, without:ADDRESS
+	away    bool   // between the loss of the connection and its return
+	foreign bool   // in maintenance by somebody else
+}
+
+// Card is a PCI function and its passthrough state.
+type Card struct {
+	fleet.Device
+	Enabled bool
+	Active  bool
+	Absent  bool // not seen since the last boot
+}
+
+// Get finds the host behind a reference.
+func (r *Room) Get(ref types.ManagedObjectReference) *Host { return r.hosts[ref] }
+
+// All lists the hosts in the order of the fleet file.
+func (r *Room) All() []*Host { return r.order }
+
+// Name of the host.
+func (h *Host) Name() string { return h.HS.Name }
+
+// Ref of the HostSystem.
+func (h *Host) Ref() types.ManagedObjectReference { return h.HS.Self }
+
+// Connected tells whether vCenter can talk to the host.
+func (h *Host) Connected() bool {
+	return h.HS.Runtime.ConnectionState == types.HostSystemConnectionStateConnected
+}
+
+// Reachable faults as vCenter does when it cannot talk to the host.
+func (h *Host) Reachable() *fault.Error {
+	switch h.HS.Runtime.ConnectionState {
+	case types.HostSystemConnectionStateConnected:
+		return nil
+	case types.HostSystemConnectionStateDisconnected:
+		return fault.New(&types.HostNotConnected{})
+	}
+	return fault.New(&types.HostNotReachable{}, "Unable to communicate with the remote host, since it is disconnected.")
+}
+
+// Card finds a function by its address (0000:3b:00.0).
+func (h *Host) Card(address string) *Card {
+	address = strings.ToLower(address)
+	for _, c := range h.Cards {
+		if c.Address == address && !c.Absent {
+			return c
+		}
+	}
+	return nil
+}
+
+// Setup makes a GPU host of a HostSystem that the simulator has just added.
+func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster, d *fleet.Host) error {
+	r.w = w
+	n := len(r.order) + 1
+	h := &Host{HS: hs, Desc: d, Cluster: cl, boot: d.BootFault, SystemID: d.UUID,
+		IP: fmt.Sprintf("10.%d.%d.%d", 20+n/62500, n/250%250, n%250+1)}
+	if h.SystemID == "" {
+		h.SystemID = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("system "+d.Name)).String()
+	}
+	for _, list := range [][]fleet.Device{d.Devices, d.Cards} {
+		for _, dev := range list {
+			h.Cards = append(h.Cards, &Card{Device: dev, Enabled: dev.Enabled, Active: *dev.Active})
+		}
+	}
+	sort.SliceStable(h.Cards, func(i, j int) bool { return h.Cards[i].Address < h.Cards[j].Address })
+	r.look(h)
+	sys := &passthruSystem{}
+	sys.Self = types.ManagedObjectReference{Type: "HostPciPassthruSystem", Value: fmt.Sprintf("pciPassthruSystem-%d", n)}
+	h.Passthru = w.Put(sys)
+	hs.ConfigManager.PciPassthruSystem = &h.Passthru
+	r.hosts[hs.Self] = h
+	r.order = append(r.order, h)
+	r.publish(h)
+	return nil
+}
+
+// look fills in what a client reads of a host.
+func (r *Room) look(h *Host) {
+	d, hs := h.Desc, h.HS
+	boot := time.Now().Add(-world.Seconds(d.UptimeSeconds))
+	hs.Runtime.BootTime = &boot
+	hs.Runtime.PowerState = types.HostSystemPowerStatePoweredOn
+	hs.Runtime.ConnectionState = types.HostSystemConnectionState(d.Connection)
+	hs.Runtime.InMaintenanceMode = d.Maintenance
+	h.foreign = d.Maintenance
+	no, yes := false, true
+	hs.Runtime.InQuarantineMode = &no
+	hs.Runtime.StandbyMode = string(types.HostStandbyModeNone)
+	hs.Summary.Runtime = &hs.Runtime
+	bytes := int64(d.MemoryGB) << 30
+	hw := hs.Summary.Hardware
+	hw.Vendor, hw.Model, hw.MemorySize = d.Vendor, d.Model, bytes
+	hw.NumCpuCores, hw.NumCpuThreads, hw.NumCpuPkgs, hw.CpuMhz = int16(d.CPUs), int16(2*d.CPUs), 2, 2900
+	hw.CpuModel = "Intel(R) Xeon(R) Gold 6326 CPU @ 2.90GHz"
+	hs.Hardware.SystemInfo.Vendor, hs.Hardware.SystemInfo.Model, hs.Hardware.SystemInfo.Uuid = d.Vendor, d.Model, hw.Uuid
+	hs.Hardware.MemorySize = bytes
+	hs.Hardware.CpuInfo = types.HostCpuInfo{NumCpuPackages: 2, NumCpuCores: int16(d.CPUs), NumCpuThreads: int16(2 * d.CPUs), Hz: 2900000000}
+	product := *hs.Summary.Config.Product
+	v := r.w.Version
+	product.Version = fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
+	product.ApiVersion, product.Build = v.String(), "24022510"
+	product.FullName = fmt.Sprintf("VMware ESXi %s build-%s", product.Version, product.Build)
+	hs.Summary.Config.Product = &product
+	hs.Config.Product = product
+	hs.Summary.ManagementServerIp = "127.0.0.1"
+	hs.Summary.OverallStatus = types.ManagedEntityStatusGreen
+	rebind := d.Rebind
+	hs.Capability.DeviceRebindWithoutRebootSupported = &rebind
+	hs.Capability.MaintenanceModeSupported, hs.Capability.RebootSupported = true, true
+	hs.Capability.VmDirectPathGen2Supported = &yes
+	hs.Config.LockdownMode = types.HostLockdownMode(d.Lockdown)
+	locked := d.Lockdown != "lockdownDisabled"
+	hs.Config.AdminDisabled = &locked
+	r.wiring(h)
+}
+
+// wiring ties vmk0 to the first NIC and the boot disk to the first HBA of the description.
+func (r *Room) wiring(h *Host) {
+	net := *h.HS.Config.Network
+	pnics := []types.PhysicalNic{}
+	hbas := []types.BaseHostHostBusAdapter{}
+	for _, c := range h.Cards {
+		switch c.Role {
+		case "nic":
+			n := len(pnics)
+			name := fmt.Sprintf("vmnic%d", n)
+			pnics = append(pnics, types.PhysicalNic{Key: "key-vim.host.PhysicalNic-" + name, Device: name, Pci: c.Address, Driver: "bnxtnet",
+				LinkSpeed: &types.PhysicalNicLinkInfo{SpeedMb: 25000, Duplex: true},
+				Mac:       fmt.Sprintf("b0:26:28:%02x:%02x:%02x", len(r.order)>>8&255, len(r.order)&255, n)})
+		case "hba":
+			n := len(hbas)
+			name := fmt.Sprintf("vmhba%d", n)
+			hbas = append(hbas, &types.HostParallelScsiHba{HostHostBusAdapter: types.HostHostBusAdapter{Key: "key-vim.host.ParallelScsiHba-" + name,
+				Device: name, Bus: 0, Status: "unknown", Model: c.Name, Driver: "lsi_mr3", Pci: c.Address}})
+		}
+	}
+	net.Pnic = pnics
+	vs := append([]types.HostVirtualSwitch(nil), net.Vswitch...)
+	if len(vs) > 0 && len(pnics) > 0 {
+		vs[0].Pnic = []string{pnics[0].Key}
+		spec := vs[0].Spec
+		spec.Bridge = &types.HostVirtualSwitchBondBridge{NicDevice: []string{pnics[0].Device}}
+		vs[0].Spec = spec
+	}
+	net.Vswitch = vs
+	vnics := append([]types.HostVirtualNic(nil), net.Vnic...)
+	for i := range vnics {
+		if vnics[i].Spec.Ip != nil {
+			ip := *vnics[i].Spec.Ip
+			ip.IpAddress = h.IP
+			vnics[i].Spec.Ip = &ip
+		}
+	}
+	net.Vnic = vnics
+	h.HS.Config.Network = &net
+	if h.HS.Config.StorageDevice != nil {
+		sd := *h.HS.Config.StorageDevice
+		sd.HostBusAdapter = hbas
+		h.HS.Config.StorageDevice = &sd
+	}
+}
+
+// hostOf finds the host of a call.
+func (r *Room) hostOf(c *api.Call) (*Host, *fault.Error) {
+	h := r.hosts[c.This]
+	if h == nil {
+		return nil, fault.NotFound(c.This)
+	}
+	return h, nil
+}
+
+// Register hangs the room's methods into the server.
+func (r *Room) Register(s *api.Server) {
+	r.s = s
+	r.registerPCI()
+	r.registerTarget()
+	r.registerMaintenance()
+	r.registerReboot()
+	s.OnSet(r.set)
+	s.W.Truth.Section("hosts", r.truth)
+}
+
+// truth is the host part of /gpsim/truth.
+func (r *Room) truth() any {
+	out := []map[string]any{}
+	for _, h := range r.order {
+		cards := []map[string]any{}
+		for _, c := range h.Cards {
+			holder := ""
+			if vm := r.Holder(h, c.Address); vm != nil {
+				holder = vm.Name
+			}
+			cards = append(cards, map[string]any{"address": c.Address, "id": c.Vendor + ":" + c.Device.Device, "name": c.Name, "class": c.Class,
+				"role": c.Role, "capable": *c.Capable, "enabled": c.Enabled, "active": c.Active, "absent": c.Absent, "used_by": holder})
+		}
+		name := ""
+		if h.Cluster != nil {
+			name = h.Cluster.Name
+		}
+		out = append(out, map[string]any{"name": h.Name(), "ref": h.Ref().Value, "cluster": name, "state": h.HS.Runtime.ConnectionState,
+			"maintenance": h.HS.Runtime.InMaintenanceMode, "boot_time": h.HS.Runtime.BootTime, "reboot_required": h.HS.Summary.RebootRequired,
+			"power": h.HS.Runtime.PowerState, "system_id": h.SystemID, "cards": cards, "vms": len(h.HS.Vm)})
+	}
+	return out
+}

@@ -1,0 +1,53 @@
+package host
+
+// usage.go: which virtual machine holds which card.
+
+import (
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// Passthrough lists the passthrough devices of a machine.
+func Passthrough(vm *simulator.VirtualMachine) []*types.VirtualPCIPassthrough {
+	var out []*types.VirtualPCIPassthrough
+	if vm.Config == nil {
+		return nil
+	}
+	for _, d := range vm.Config.Hardware.Device {
+		if p, ok := d.(*types.VirtualPCIPassthrough); ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Address is the card that a passthrough device names, "" when none is settled.
+func Address(p *types.VirtualPCIPassthrough) string {
+	switch b := p.Backing.(type) {
+	case *types.VirtualPCIPassthroughDeviceBackingInfo:
+		return b.Id
+	case *types.VirtualPCIPassthroughDynamicBackingInfo:
+		return b.AssignedId
+	}
+	return ""
+}
+
+// On tells whether a machine runs.
+func On(vm *simulator.VirtualMachine) bool {
+	return vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn
+}
+
+// Holder is the running machine that holds a card, nil when it is free.
+func (r *Room) Holder(h *Host, address string) *simulator.VirtualMachine {
+	for _, vm := range r.w.VMsOn(h.HS) {
+		if !On(vm) {
+			continue
+		}
+		for _, p := range Passthrough(vm) {
+			if Address(p) == address {
+				return vm
+			}
+		}
+	}
+	return nil
+}

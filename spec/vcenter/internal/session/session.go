@@ -1,0 +1,234 @@
+// Package session keeps who is logged in: login and its refusals, the cookie, idle
+// expiry, the limit, and what each user may do. It knows nothing of HTTP or XML.
+package session
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/rules"
+)
+
+var (
+	_ = rules.Add(rules.Rule{ID: "session.invalid-login", Sure: "documented", Source: "API reference: SessionManager.Login throws InvalidLogin",
+		Text: "A wrong user or password, or a Login on a session that is logged in already, is InvalidLogin."})
+	_ = rules.Add(rules.Rule{ID: "session.not-authenticated", Sure: "documented", Source: "API reference: NotAuthenticated; real servers fault RetrievePropertiesEx too",
+		Text: "Without a live session every call but Login*, RetrieveServiceContent and CurrentTime of nobody is NotAuthenticated."})
+	_ = rules.Add(rules.Rule{ID: "session.cookie", Sure: "seen", Source: "pyVmomi SoapAdapter keeps the quoted value",
+		Text: "The session is the cookie vmware_soap_session=\"...\"; Path=/; HttpOnly; Secure, with quotes."})
+	_ = rules.Add(rules.Rule{ID: "session.idle-expiry", Sure: "seen", Source: "pyvmomi#953, govmomi#2698: 30 minutes",
+		Text: "A session that was idle for 30 minutes (virtual) is gone: NotAuthenticated. A request under way keeps it alive."})
+	_ = rules.Add(rules.Rule{ID: "session.limit", Sure: "seen", Source: "kops#2747: \"Out of HTTP sessions: Limited to 2000\"",
+		Text: "No more than 2000 sessions: HTTP 503 `Out of HTTP sessions: Limited to 2000`."})
+	_ = rules.Add(rules.Rule{ID: "session.privilege", Sure: "documented", Source: "API reference: the privilege that each method names; NoPermission.privilegeId",
+		Text: "A user without the privilege of a method on the object gets NoPermission, which names object and privilege."})
+)
+
+// Session is one login.
+type Session struct {
+	types.UserSession
+	Cookie  string
+	User    *fleet.User
+	busy    int
+	Objects map[types.ManagedObjectReference]bool // filters, collectors, views of this session
+}
+
+// Manager holds the live sessions.
+type Manager struct {
+	mu    sync.Mutex
+	users map[string]*fleet.User
+	live  map[string]*Session
+	Idle  time.Duration // real time; 0 = never
+	Limit int
+	// Ended is called, without the lock, for each session that ends.
+	Ended func(*Session)
+	Total int
+}
+
+// New makes a manager for these users.
+func New(users []fleet.User, idle time.Duration, limit int) *Manager {
+	m := &Manager{users: map[string]*fleet.User{}, live: map[string]*Session{}, Idle: idle, Limit: limit}
+	for i := range users {
+		m.users[strings.ToLower(users[i].Name)] = &users[i]
+	}
+	return m
+}
+
+// Login makes a session; the caller has none yet.
+func (m *Manager) Login(name, password, locale string) (*Session, *fault.Error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.users[strings.ToLower(name)]
+	if u == nil || subtle.ConstantTimeCompare([]byte(u.Password), []byte(password)) != 1 {
+		return nil, fault.New(&types.InvalidLogin{})
+	}
+	if locale == "" {
+		locale = "en"
+	}
+	now := time.Now()
+	s := &Session{Cookie: strings.ReplaceAll(uuid.NewString()+uuid.NewString(), "-", ""), User: u,
+		Objects: map[types.ManagedObjectReference]bool{},
+		UserSession: types.UserSession{Key: uuid.NewString(), UserName: u.Name, FullName: u.Name, LoginTime: now,
+			LastActiveTime: now, Locale: locale, MessageLocale: locale}}
+	m.live[s.Cookie] = s
+	m.Total++
+	return s, nil
+}
+
+// Full tells whether another login would exceed the limit.
+func (m *Manager) Full() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.Limit > 0 && len(m.live) >= m.Limit
+}
+
+// Enter finds the session of a cookie and marks a request as under way in it.
+func (m *Manager) Enter(cookie string) *Session {
+	m.Expire()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.live[cookie]
+	if s != nil {
+		s.busy++
+		s.CallCount++
+	}
+	return s
+}
+
+// Leave ends what Enter began.
+func (m *Manager) Leave(s *Session) {
+	m.mu.Lock()
+	s.busy--
+	s.LastActiveTime = time.Now()
+	m.mu.Unlock()
+}
+
+// Expire drops the sessions that were idle too long.
+func (m *Manager) Expire() {
+	if m.Idle <= 0 {
+		return
+	}
+	m.mu.Lock()
+	var gone []*Session
+	for c, s := range m.live {
+		if s.busy == 0 && time.Since(s.LastActiveTime) > m.Idle {
+			delete(m.live, c)
+			gone = append(gone, s)
+		}
+	}
+	m.mu.Unlock()
+	m.ended(gone)
+}
+
+// Logout ends one session.
+func (m *Manager) Logout(s *Session) {
+	m.mu.Lock()
+	delete(m.live, s.Cookie)
+	m.mu.Unlock()
+	m.ended([]*Session{s})
+}
+
+// Terminate ends a session by its key.
+func (m *Manager) Terminate(key string) bool {
+	m.mu.Lock()
+	var found *Session
+	for c, s := range m.live {
+		if s.Key == key {
+			delete(m.live, c)
+			found = s
+		}
+	}
+	m.mu.Unlock()
+	if found == nil {
+		return false
+	}
+	m.ended([]*Session{found})
+	return true
+}
+
+// Drop ends all sessions, as a restart of the service does.
+func (m *Manager) Drop() {
+	m.mu.Lock()
+	gone := make([]*Session, 0, len(m.live))
+	for _, s := range m.live {
+		gone = append(gone, s)
+	}
+	m.live = map[string]*Session{}
+	m.mu.Unlock()
+	m.ended(gone)
+}
+
+func (m *Manager) ended(gone []*Session) {
+	if m.Ended == nil {
+		return
+	}
+	for _, s := range gone {
+		m.Ended(s)
+	}
+}
+
+// List gives the live sessions.
+func (m *Manager) List() []types.UserSession {
+	m.Expire()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]types.UserSession, 0, len(m.live))
+	for _, s := range m.live {
+		out = append(out, s.UserSession)
+	}
+	return out
+}
+
+// Count gives the number of live sessions.
+func (m *Manager) Count() int {
+	m.Expire()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.live)
+}
+
+// readOnly is what the role ReadOnly holds.
+var readOnly = map[string]bool{"System.Anonymous": true, "System.View": true, "System.Read": true}
+
+// Allowed tells whether a user holds a privilege.
+func Allowed(u *fleet.User, privilege string) bool {
+	if privilege == "" {
+		return true
+	}
+	if u.Privileges != nil {
+		if readOnly[privilege] {
+			return true
+		}
+		for _, p := range u.Privileges {
+			if p == privilege || (strings.HasSuffix(p, ".*") && strings.HasPrefix(privilege, p[:len(p)-1])) {
+				return true
+			}
+		}
+		return false
+	}
+	switch u.Role {
+	case "Admin":
+		return true
+	case "ReadOnly":
+		return readOnly[privilege]
+	}
+	return privilege == "System.Anonymous"
+}
+
+// NoPermission is the fault for a missing privilege on an object.
+func NoPermission(ref types.ManagedObjectReference, privilege string) *fault.Error {
+	return fault.New(&types.NoPermission{Object: &ref, PrivilegeId: privilege})
+}
+
+// CookieHeader is the Set-Cookie line of a login.
+func (s *Session) CookieHeader() string {
+	return fmt.Sprintf("vmware_soap_session=\"%s\"; Path=/; HttpOnly; Secure", s.Cookie)
+}

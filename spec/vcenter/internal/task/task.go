@@ -1,0 +1,321 @@
+// Package task runs vim25 tasks as a vCenter does: queued, running with progress, then
+// success or error, each change visible in Task.info, in the entity's recentTask and in
+// the TaskManager's. A task is a goroutine that sleeps virtual time without the world
+// lock and takes it (Do) for each step in which it reads or changes something.
+package task
+
+import (
+	"context"
+	"fmt"
+	"math/rand"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/rules"
+	"gpupt.test/vcenter/internal/world"
+)
+
+var (
+	RuleInProgress = rules.Add(rules.Rule{ID: "task.in-progress", Sure: "documented",
+		Source: "API reference: TaskInProgress thrown by ReconfigVM_Task, PowerOnVM_Task, EnterMaintenanceMode_Task...",
+		Text:   "While an exclusive task runs on an entity, another one on it fails with TaskInProgress naming the first."})
+	RuleCancel = rules.Add(rules.Rule{ID: "task.cancel", Sure: "documented",
+		Source: "API reference: Task.CancelTask, TaskInfo.cancelable; NotSupported when the task cannot be cancelled, InvalidState when it has ended",
+		Text:   "CancelTask stops a cancelable task: info.cancelled, then state error with RequestCanceled."})
+	RuleQueued = rules.Add(rules.Rule{ID: "task.queued", Sure: "documented", Source: "API reference: TaskInfo.state, queueTime, startTime, progress",
+		Text: "A task is queued first, then running with rising progress, and ends later than the call that started it."})
+	RuleCaps = rules.Add(rules.Rule{ID: "task.caps", Sure: "memory", Source: "none at hand; vCenter limits concurrent operations per host",
+		Text: "Only so many tasks of one host run at once; the others stay queued."})
+)
+
+// Keep is how many finished tasks stay readable.
+const Keep = 4000
+
+// recentMax is the length of recentTask lists.
+const recentMax = 200
+
+// Origin says who started a task.
+type Origin struct{ User, OperationID string }
+
+// Spec describes a task to start.
+type Spec struct {
+	Method     string // wsdl name: PowerOnVM_Task
+	Entity     types.ManagedObjectReference
+	Exclusive  bool
+	Cancelable bool
+	Slot       string        // tasks with the same slot share a cap
+	Queue      time.Duration // virtual time spent queued; 0 takes a short default
+	Work       time.Duration // virtual time of Simple tasks
+	// Run does the work without the world lock.
+	Run func(*Task) (any, *fault.Error)
+	// Check and Do make a Simple task when Run is nil: Check when it starts running, Do
+	// after Work has passed; both run with the world lock held.
+	Check func(*Task) *fault.Error
+	Do    func(*Task) (any, *fault.Error)
+}
+
+// Task is the managed object; Info is guarded by the world lock.
+type Task struct {
+	mo.Task
+	m      *Manager
+	spec   Spec
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// Manager starts tasks and knows the running ones.
+type Manager struct {
+	W       *world.World
+	Cap     int // tasks per slot
+	running map[types.ManagedObjectReference]*Task
+	slots   map[string]chan struct{}
+	done    []types.ManagedObjectReference
+	wg      sync.WaitGroup
+	// Hang and Fail are set by trouble rules: what to do with a task of a method.
+	Trouble func(t *Task) (hang bool, fail *fault.Error)
+}
+
+// New makes the manager.
+func New(w *world.World) *Manager {
+	return &Manager{W: w, Cap: 8, running: map[types.ManagedObjectReference]*Task{}, slots: map[string]chan struct{}{}}
+}
+
+// Start makes a task; the world lock is held.
+func (m *Manager) Start(o Origin, s Spec) types.ManagedObjectReference {
+	t := &Task{m: m, spec: s}
+	t.ctx, t.cancel = context.WithCancel(m.W.Stop)
+	t.Self = types.ManagedObjectReference{Type: "Task", Value: fmt.Sprintf("task-%d", m.W.NextID())}
+	name := ""
+	if e, ok := m.W.Reg.Get(s.Entity).(mo.Entity); ok {
+		name = e.Entity().Name
+	}
+	entity := s.Entity
+	t.Info = types.TaskInfo{Key: t.Self.Value, Task: t.Self, Name: s.Method, DescriptionId: describe(s.Entity.Type, s.Method),
+		Entity: &entity, EntityName: name, State: types.TaskInfoStateQueued, Cancelable: s.Cancelable,
+		Reason: &types.TaskReasonUser{UserName: o.User}, QueueTime: time.Now(), EventChainId: int32(m.W.NextID()),
+		ActivationId: o.OperationID}
+	m.W.Put(t)
+	m.recent(t)
+	m.wg.Add(1)
+	go m.run(t)
+	return t.Self
+}
+
+func (m *Manager) recent(t *Task) {
+	add := func(list []types.ManagedObjectReference) []types.ManagedObjectReference {
+		out := append(append([]types.ManagedObjectReference(nil), list...), t.Self)
+		if len(out) > recentMax {
+			out = out[len(out)-recentMax:]
+		}
+		return out
+	}
+	if tm, ok := m.W.Reg.Get(*m.W.Content.TaskManager).(*simulator.TaskManager); ok {
+		tm.RecentTask = add(tm.RecentTask)
+		m.W.Touch(tm.Self)
+	}
+	if e, ok := m.W.Reg.Get(*t.Info.Entity).(mo.Entity); ok {
+		e.Entity().RecentTask = add(e.Entity().RecentTask)
+		m.W.Touch(*t.Info.Entity)
+	}
+}
+
+func (m *Manager) run(t *Task) {
+	defer m.wg.Done()
+	defer t.cancel()
+	result, e := m.perform(t)
+	m.W.Lock()
+	defer m.W.Unlock()
+	if m.running[*t.Info.Entity] == t {
+		delete(m.running, *t.Info.Entity)
+	}
+	now := time.Now()
+	t.Info.CompleteTime = &now
+	if e != nil {
+		t.Info.State = types.TaskInfoStateError
+		t.Info.Error = e.Localized()
+	} else {
+		t.Info.State = types.TaskInfoStateSuccess
+		t.Info.Result = result
+	}
+	t.Info.Progress = 0
+	m.W.Touch(t.Self)
+	m.done = append(m.done, t.Self)
+	for len(m.done) > Keep {
+		m.W.Remove(m.done[0])
+		m.done = m.done[1:]
+	}
+}
+
+func (m *Manager) perform(t *Task) (any, *fault.Error) {
+	queue := t.spec.Queue
+	if queue == 0 {
+		queue = time.Duration(150+rand.Intn(200)) * time.Millisecond
+	}
+	if !m.W.Clock.Sleep(t.ctx, queue) {
+		return nil, Cancelled()
+	}
+	if t.spec.Slot != "" {
+		slot := m.slot(t.spec.Slot)
+		select {
+		case slot <- struct{}{}:
+			defer func() { <-slot }()
+		case <-t.ctx.Done():
+			return nil, Cancelled()
+		}
+	}
+	var busy *Task
+	t.Do(func() {
+		if t.spec.Exclusive {
+			if busy = m.running[*t.Info.Entity]; busy == nil {
+				m.running[*t.Info.Entity] = t
+			}
+		}
+		now := time.Now()
+		t.Info.StartTime = &now
+		t.Info.State = types.TaskInfoStateRunning
+		m.W.Touch(t.Self)
+	})
+	if busy != nil {
+		return nil, fault.New(&types.TaskInProgress{Task: busy.Self})
+	}
+	if m.Trouble != nil {
+		hang, fail := m.Trouble(t)
+		if fail != nil {
+			t.Sleep(t.spec.Work / 2)
+			return nil, fail
+		}
+		if hang {
+			<-t.ctx.Done()
+			return nil, Cancelled()
+		}
+	}
+	if t.spec.Run != nil {
+		return t.spec.Run(t)
+	}
+	return t.simple()
+}
+
+func (t *Task) simple() (any, *fault.Error) {
+	var e *fault.Error
+	if t.spec.Check != nil {
+		if t.Do(func() { e = t.spec.Check(t) }); e != nil {
+			return nil, e
+		}
+	}
+	work := time.Duration(float64(t.spec.Work) * (0.9 + 0.2*rand.Float64()))
+	if !t.SleepProgress(work, 0, 95) {
+		return nil, Cancelled()
+	}
+	var result any
+	t.Do(func() { result, e = t.spec.Do(t) })
+	return result, e
+}
+
+// Entity is the object that the task works on; Method its wsdl name.
+func (t *Task) Entity() types.ManagedObjectReference { return t.spec.Entity }
+func (t *Task) Method() string                       { return t.spec.Method }
+
+// Context ends when the task is cancelled or the server stops.
+func (t *Task) Context() context.Context { return t.ctx }
+
+// Do runs a step with the world lock held.
+func (t *Task) Do(f func()) {
+	t.m.W.Lock()
+	defer t.m.W.Unlock()
+	f()
+}
+
+// Sleep waits virtual time; false when the task was cancelled.
+func (t *Task) Sleep(d time.Duration) bool { return t.m.W.Clock.Sleep(t.ctx, d) }
+
+// SleepProgress waits while the progress goes from one percentage to another.
+func (t *Task) SleepProgress(d time.Duration, from, to int32) bool {
+	steps := int32(1)
+	if real := t.m.W.Clock.Real(d); real > 40*time.Millisecond {
+		steps = 4
+	}
+	for i := int32(1); i <= steps; i++ {
+		if !t.Sleep(d / time.Duration(steps)) {
+			return false
+		}
+		t.Progress(from + (to-from)*i/steps)
+	}
+	return true
+}
+
+// Progress sets the percentage.
+func (t *Task) Progress(p int32) {
+	t.Do(func() {
+		if t.Info.State == types.TaskInfoStateRunning {
+			t.Info.Progress = p
+			t.m.W.Touch(t.Self)
+		}
+	})
+}
+
+// Cancelled is the fault of a task that was stopped.
+func Cancelled() *fault.Error { return fault.New(&types.RequestCanceled{}) }
+
+// Cancel is CancelTask; the world lock is held.
+func (m *Manager) Cancel(ref types.ManagedObjectReference) *fault.Error {
+	t, ok := m.W.Reg.Get(ref).(*Task)
+	if !ok {
+		return fault.NotFound(ref)
+	}
+	if t.Info.State == types.TaskInfoStateSuccess || t.Info.State == types.TaskInfoStateError {
+		return fault.New(&types.InvalidState{})
+	}
+	if !t.Info.Cancelable {
+		return fault.New(&types.NotSupported{})
+	}
+	t.Info.Cancelled = true
+	m.W.Touch(ref)
+	t.cancel()
+	return nil
+}
+
+// Busy tells which exclusive task runs on an entity; the world lock is held.
+func (m *Manager) Busy(entity types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
+	if t := m.running[entity]; t != nil {
+		return t.Self, true
+	}
+	return types.ManagedObjectReference{}, false
+}
+
+// Wait returns when all tasks have ended (after the world's Stop).
+func (m *Manager) Wait() { m.wg.Wait() }
+
+func (m *Manager) slot(name string) chan struct{} {
+	m.W.Lock()
+	defer m.W.Unlock()
+	s := m.slots[name]
+	if s == nil {
+		s = make(chan struct{}, m.Cap)
+		m.slots[name] = s
+	}
+	return s
+}
+
+// describe makes the descriptionId: PowerOnVM_Task on a VirtualMachine is VirtualMachine.powerOn.
+func describe(kind, method string) string {
+	name := strings.TrimSuffix(method, "_Task")
+	for _, noun := range []string{"VM", "Host"} {
+		if n, ok := strings.CutSuffix(name, noun); ok && n != "" {
+			name = n
+			break
+		}
+	}
+	switch method {
+	case "ReconfigVM_Task":
+		name = "Reconfigure"
+	case "CreateVM_Task":
+		name = "CreateVm"
+	}
+	return kind + "." + strings.ToLower(name[:1]) + name[1:]
+}

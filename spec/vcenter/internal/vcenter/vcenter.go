@@ -1,0 +1,77 @@
+// Package vcenter puts the rooms together: the world of a fleet, sessions, tasks, the
+// front, and each room's handlers. Tests of any room start a whole server from here.
+package vcenter
+
+import (
+	"context"
+	"time"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/collector"
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/front"
+	"gpupt.test/vcenter/internal/host"
+	"gpupt.test/vcenter/internal/session"
+	"gpupt.test/vcenter/internal/task"
+	"gpupt.test/vcenter/internal/vm"
+	"gpupt.test/vcenter/internal/world"
+)
+
+// Options of a server; zero values take the defaults of the command line.
+type Options struct {
+	Fleet        *fleet.Fleet
+	Dir          string
+	Speed        float64
+	Version      string
+	Stop         context.Context
+	Idle         float64 // virtual seconds; 0 = never
+	SessionLimit int
+	Page         int
+	MaxUpdates   int
+	TaskCap      int
+}
+
+// VCenter is a running server without its listener.
+type VCenter struct {
+	W     *world.World
+	API   *api.Server
+	Front *front.Front
+}
+
+// New builds everything.
+func New(o Options) (*VCenter, error) {
+	if o.Version == "" {
+		o.Version = "8.0.3.0"
+	}
+	hosts := host.NewRoom()
+	w, err := world.New(world.Options{Fleet: o.Fleet, Dir: o.Dir, Speed: o.Speed, Version: o.Version, Stop: o.Stop}, hosts.Setup)
+	if err != nil {
+		return nil, err
+	}
+	idle := time.Duration(o.Idle / o.Speed * float64(time.Second))
+	sessions := session.New(o.Fleet.Users, idle, o.SessionLimit)
+	tasks := task.New(w)
+	if o.TaskCap > 0 {
+		tasks.Cap = o.TaskCap
+	}
+	s := api.NewServer(w, tasks, sessions)
+	v := &VCenter{W: w, API: s, Front: front.New(s)}
+	pc := collector.New(s, collector.Limits{Page: o.Page, Updates: o.MaxUpdates})
+	for name, get := range pc.Stats() {
+		v.Front.Stat(name, get)
+	}
+	// The rooms. Each one's Register hangs its methods, paths and truth sections in; a
+	// later room may refine what an earlier one set.
+	hosts.Register(s)
+	if err := vm.Register(s, hosts); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// Hosts and VMs count the inventory.
+func (v *VCenter) Hosts() int { return len(v.W.Reg.All("HostSystem")) }
+func (v *VCenter) VMs() int   { return len(v.W.Reg.All("VirtualMachine")) }
+
+// Wait returns when all tasks have ended after Stop.
+func (v *VCenter) Wait() { v.API.Tasks.Wait() }

@@ -1,0 +1,54 @@
+package wire
+
+// managed.go lists the managed object types. govmomi keeps its own list private, so it
+// is found through mo.ObjectContentToType, which says whether it knows a name.
+
+import (
+	"reflect"
+	"sync"
+
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+var managed sync.Map // name -> reflect.Type or nil
+
+// Managed gives the mo struct of a managed object type.
+func Managed(name string) (reflect.Type, bool) {
+	if t, ok := managed.Load(name); ok {
+		rt, _ := t.(reflect.Type)
+		return rt, rt != nil
+	}
+	t := lookup(name)
+	if t == nil {
+		managed.Store(name, 0)
+		return nil, false
+	}
+	managed.Store(name, t)
+	return t, true
+}
+
+func lookup(name string) (t reflect.Type) {
+	switch name { // abstract bases that property specs may name
+	case "ManagedEntity":
+		return reflect.TypeOf(mo.ManagedEntity{})
+	case "ExtensibleManagedObject":
+		return reflect.TypeOf(mo.ExtensibleManagedObject{})
+	}
+	defer func() {
+		if recover() != nil {
+			t = nil
+		}
+	}()
+	v, err := mo.ObjectContentToType(types.ObjectContent{Obj: types.ManagedObjectReference{Type: name, Value: "x"}}, true)
+	if err != nil {
+		return nil
+	}
+	return reflect.TypeOf(v).Elem()
+}
+
+// IsManaged tells whether a name is a managed object type.
+func IsManaged(name string) bool {
+	_, ok := Managed(name)
+	return ok
+}

@@ -1,0 +1,212 @@
+package world
+
+// build.go makes the inventory: root folder, datacenter, clusters, hosts, datastores and
+// networks, by calling the simulator's object methods in process (its Model.Create waits
+// 20 ms and more per task). What makes a host a GPU host is put on by the host room.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/simulator/vpx"
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/truth"
+	"gpupt.test/vcenter/internal/wire"
+)
+
+// Options are the settings of New.
+type Options struct {
+	Fleet   *fleet.Fleet
+	Dir     string
+	Speed   float64
+	Version string
+	Stop    context.Context
+}
+
+// New builds the world of a fleet. each is called for every host that was added.
+func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fleet.Host) error) (*World, error) {
+	if o.Speed <= 0 {
+		return nil, fmt.Errorf("speed must be positive")
+	}
+	w := &World{Fleet: o.Fleet, Dir: o.Dir, Clock: Clock{Speed: o.Speed}, Truth: truth.New(), Stop: o.Stop,
+		Version: wire.ParseVersion(o.Version), byName: map[string]types.ManagedObjectReference{}}
+	w.counter.Store(100)
+	content := vpx.ServiceContent
+	about := &content.About
+	parts := strings.Split(w.Version.String(), ".")
+	about.ApiVersion, about.Version = w.Version.String(), strings.Join(parts[:3], ".")
+	about.Build = "24022515"
+	about.FullName = fmt.Sprintf("VMware vCenter Server %s build-%s", about.Version, about.Build)
+	about.LicenseProductVersion = parts[0] + ".0"
+	about.ApiType, about.ProductLineId = "VirtualCenter", "vpx"
+	w.Ctx = simulator.NewContext()
+	w.Reg = w.Ctx.Map
+	w.watch = newWatcher(w)
+	w.Ctx, _ = simulator.NewServiceInstance(w.Ctx, content, vpx.RootFolder)
+	w.Svc = simulator.New(w.Ctx, w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance))
+	w.Content = w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content
+	w.Content.About.InstanceUuid = uuid.NewString()
+	w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content = w.Content
+	w.Reg.AddHandler(w.watch)
+	om := w.Reg.OptionManager()
+	om.Setting = append(om.Setting, &types.OptionValue{Key: "vcsim.home", Value: o.Dir})
+	if err := w.inventory(each); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *World) inventory(each func(*World, *simulator.HostSystem, *fleet.Cluster, *fleet.Host) error) error {
+	res, e := w.Inner(w.Content.RootFolder, "CreateDatacenter",
+		&types.CreateDatacenter{This: w.Content.RootFolder, Name: w.Fleet.Datacenter})
+	if e != nil {
+		return e
+	}
+	dcRef := res.(*types.CreateDatacenterResponse).Returnval
+	w.DC = w.Reg.Get(dcRef).(*simulator.Datacenter)
+	w.byName["Datacenter "+w.Fleet.Datacenter] = dcRef
+	nets := w.networks()
+	for i := range w.Fleet.Datastores {
+		if err := os.MkdirAll(w.DatastoreDir(w.Fleet.Datastores[i].Name), 0o700); err != nil {
+			return err
+		}
+	}
+	for i := range w.Fleet.Clusters {
+		c := &w.Fleet.Clusters[i]
+		add := func(h *fleet.Host) (any, *fault.Error) {
+			return w.Inner(w.DC.HostFolder, "AddStandaloneHost_Task", &types.AddStandaloneHost_Task{This: w.DC.HostFolder,
+				Spec: types.HostConnectSpec{HostName: h.Name}, AddConnected: true})
+		}
+		if c.Name != "" {
+			ref, err := w.cluster(c, nets)
+			if err != nil {
+				return err
+			}
+			add = func(h *fleet.Host) (any, *fault.Error) {
+				return w.Inner(ref, "AddHost_Task", &types.AddHost_Task{This: ref,
+					Spec: types.HostConnectSpec{HostName: h.Name}, AsConnected: true})
+			}
+		}
+		for j := range c.Hosts {
+			h := &c.Hosts[j]
+			got, e := add(h)
+			if e != nil {
+				return e
+			}
+			ref := got.(types.ManagedObjectReference)
+			w.byName["HostSystem "+h.Name] = ref
+			hs := w.Reg.Get(ref).(*simulator.HostSystem)
+			if err := w.mount(hs, c); err != nil {
+				return err
+			}
+			hs.Network = nets
+			w.Compute(hs).Network = nets
+			if err := each(w, hs, c, h); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *World) cluster(c *fleet.Cluster, nets []types.ManagedObjectReference) (types.ManagedObjectReference, error) {
+	res, e := w.Inner(w.DC.HostFolder, "CreateClusterEx", &types.CreateClusterEx{This: w.DC.HostFolder, Name: c.Name})
+	if e != nil {
+		return types.ManagedObjectReference{}, e
+	}
+	ref := res.(*types.CreateClusterExResponse).Returnval
+	w.byName["ClusterComputeResource "+c.Name] = ref
+	cr := w.Reg.Get(ref).(*simulator.ClusterComputeResource)
+	cfg := cr.ConfigurationEx.(*types.ClusterConfigInfoEx)
+	on := c.DRS != "off"
+	cfg.DrsConfig.Enabled = &on
+	if on {
+		cfg.DrsConfig.DefaultVmBehavior = types.DrsBehavior(c.DRS)
+	}
+	ha := c.HA
+	cfg.DasConfig.Enabled = &ha
+	cr.Network = nets
+	pool := *cr.ResourcePool
+	for _, name := range c.Resource {
+		if _, e := w.Inner(pool, "CreateResourcePool", &types.CreateResourcePool{This: pool, Name: name,
+			Spec: types.DefaultResourceConfigSpec()}); e != nil {
+			return ref, e
+		}
+	}
+	return ref, nil
+}
+
+// DatastoreDir is the directory of this machine behind a datastore.
+func (w *World) DatastoreDir(name string) string { return filepath.Join(w.Dir, "datastores", name) }
+
+func (w *World) mount(h *simulator.HostSystem, c *fleet.Cluster) error {
+	for i := range w.Fleet.Datastores {
+		d := &w.Fleet.Datastores[i]
+		if len(c.Datastores) > 0 && !contains(c.Datastores, d.Name) {
+			continue
+		}
+		sys := *h.ConfigManager.DatastoreSystem
+		res, e := w.Inner(sys, "CreateLocalDatastore",
+			&types.CreateLocalDatastore{This: sys, Name: d.Name, Path: w.DatastoreDir(d.Name)})
+		if e != nil {
+			return e
+		}
+		if _, known := w.byName["Datastore "+d.Name]; known {
+			continue
+		}
+		// The answer's reference is of a fresh object even where the datastore existed.
+		ref := res.(*types.CreateLocalDatastoreResponse).Returnval
+		ds := w.Reg.Get(ref).(*simulator.Datastore)
+		w.byName["Datastore "+d.Name] = ref
+		gb := int64(1) << 30
+		ds.Summary.Capacity, ds.Summary.FreeSpace = int64(d.CapacityGB)*gb, int64(d.FreeGB)*gb
+		ds.Summary.Type = "VMFS"
+		yes := true
+		ds.Summary.MultipleHostAccess = &yes
+		ds.Info.GetDatastoreInfo().FreeSpace = ds.Summary.FreeSpace
+		ds.Info.GetDatastoreInfo().MaxFileSize = 62 << 40
+	}
+	return nil
+}
+
+func (w *World) networks() []types.ManagedObjectReference {
+	folder := w.Reg.Get(w.DC.NetworkFolder).(*simulator.Folder)
+	refs := append([]types.ManagedObjectReference(nil), w.DC.Network...)
+	for _, r := range refs {
+		w.byName["Network "+w.Reg.Get(r).(*mo.Network).Name] = r
+	}
+	for _, name := range w.Fleet.Networks {
+		if _, have := w.byName["Network "+name]; have {
+			continue
+		}
+		n := &mo.Network{}
+		n.Name = name
+		n.ManagedEntity.Name = name
+		ref := w.Reg.PutEntity(folder, n).Reference()
+		n.Summary = &types.NetworkSummary{Network: &ref, Name: name, Accessible: true}
+		folder.ChildEntity = append(folder.ChildEntity, ref)
+		w.DC.Network = append(w.DC.Network, ref)
+		w.byName["Network "+name] = ref
+		refs = append(refs, ref)
+	}
+	return refs
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,288 @@
+// Package world holds the state of the fleet: govmomi's registry of managed objects, the
+// clock, the directory of files, the truth log, and the one lock that guards them.
+//
+// The world lock is all there is to know about concurrency here. A handler runs with it
+// held; a task's goroutine takes it for each short step (task.Do) and sleeps without it;
+// answers are written as XML before it is released. So rooms change the fields of
+// managed objects directly and then say Touch(ref), upon which the property collector
+// reads those objects again and tells its waiting clients what differs.
+package world
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/truth"
+	"gpupt.test/vcenter/internal/wire"
+)
+
+// World is one vCenter with its fleet.
+type World struct {
+	sync.RWMutex
+	Fleet   *fleet.Fleet
+	Reg     *simulator.Registry
+	Ctx     *simulator.Context
+	Svc     *simulator.Service
+	Content types.ServiceContent
+	Clock   Clock
+	Dir     string // datastores/NAME, guests/ID, ...
+	Truth   *truth.Log
+	Version wire.Version
+	Stop    context.Context // ends with the server
+	// PowerLost is called for a machine that went down with its host (lock held).
+	PowerLost []func(*simulator.VirtualMachine)
+
+	DC         *simulator.Datacenter
+	byName     map[string]types.ManagedObjectReference // "HostSystem esx-a-1"
+	counter    atomic.Int64
+	watch      *watcher
+	listenerMu sync.Mutex
+	listeners  []Listener
+}
+
+// Listener hears of every change in the registry. It is called from anywhere, with or
+// without the world lock, and must not take it.
+type Listener interface {
+	Added(types.ManagedObjectReference)
+	Changed(types.ManagedObjectReference)
+	Removed(types.ManagedObjectReference)
+}
+
+// Listen adds a listener.
+func (w *World) Listen(l Listener) {
+	w.listenerMu.Lock()
+	w.listeners = append(w.listeners, l)
+	w.listenerMu.Unlock()
+}
+
+func (w *World) tell(f func(Listener)) {
+	w.listenerMu.Lock()
+	all := w.listeners
+	w.listenerMu.Unlock()
+	for _, l := range all {
+		f(l)
+	}
+}
+
+// Touch says that fields of these objects were changed.
+func (w *World) Touch(refs ...types.ManagedObjectReference) {
+	w.tell(func(l Listener) {
+		for _, r := range refs {
+			l.Changed(r)
+		}
+	})
+}
+
+// Put adds an object of our own to the registry (its Self may be preset).
+func (w *World) Put(o mo.Reference) types.ManagedObjectReference { return w.Reg.Put(o).Reference() }
+
+// Remove takes an object out of the registry.
+func (w *World) Remove(ref types.ManagedObjectReference) { w.Reg.Remove(w.Ctx, ref) }
+
+// NextID numbers things that need a name of their own.
+func (w *World) NextID() int64 { return w.counter.Add(1) }
+
+// Host gives the host behind a reference.
+func (w *World) Host(ref types.ManagedObjectReference) (*simulator.HostSystem, *fault.Error) {
+	h, ok := w.Reg.Get(ref).(*simulator.HostSystem)
+	if !ok {
+		return nil, fault.NotFound(ref)
+	}
+	return h, nil
+}
+
+// VM gives the virtual machine behind a reference.
+func (w *World) VM(ref types.ManagedObjectReference) (*simulator.VirtualMachine, *fault.Error) {
+	v, ok := w.Reg.Get(ref).(*simulator.VirtualMachine)
+	if !ok {
+		return nil, fault.NotFound(ref)
+	}
+	return v, nil
+}
+
+// Named finds a host, datastore, cluster or network of the fleet by its name.
+func (w *World) Named(kind, name string) (types.ManagedObjectReference, bool) {
+	r, ok := w.byName[kind+" "+name]
+	return r, ok
+}
+
+// Parent of a host: its ComputeResource or cluster.
+func (w *World) Compute(h *simulator.HostSystem) *mo.ComputeResource {
+	switch c := w.Reg.Get(*h.Parent).(type) {
+	case *simulator.ClusterComputeResource:
+		return &c.ComputeResource
+	case *mo.ComputeResource:
+		return c
+	}
+	return nil
+}
+
+// VMsOn lists the machines registered on a host.
+func (w *World) VMsOn(h *simulator.HostSystem) []*simulator.VirtualMachine {
+	out := make([]*simulator.VirtualMachine, 0, len(h.Vm))
+	for _, ref := range h.Vm {
+		if vm, ok := w.Reg.Get(ref).(*simulator.VirtualMachine); ok {
+			out = append(out, vm)
+		}
+	}
+	return out
+}
+
+// MO gives the mo struct inside a registry object, for reading properties.
+func MO(o any) reflect.Value {
+	v := reflect.ValueOf(o)
+	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	for v.Kind() == reflect.Struct && !strings.HasSuffix(v.Type().PkgPath(), "vim25/mo") && v.NumField() > 0 {
+		f := v.Field(0)
+		if f.Kind() == reflect.Pointer {
+			if f.IsNil() {
+				break
+			}
+			f = f.Elem()
+		}
+		if f.Kind() != reflect.Struct {
+			break
+		}
+		v = f
+	}
+	return v
+}
+
+// Inner calls the simulator's own method on an object, in process and to its end: where
+// it starts a task, the task is waited for, removed, and its result returned. The world
+// lock must be held. A panic of the simulator becomes a SystemError.
+func (w *World) Inner(this types.ManagedObjectReference, method string, req any) (res any, e *fault.Error) {
+	obj := w.Reg.Get(this)
+	if obj == nil {
+		return nil, fault.NotFound(this)
+	}
+	return w.InnerOn(obj, method, req)
+}
+
+// InnerOn is Inner for an object that need not be in the registry.
+func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *fault.Error) {
+	name := method
+	if base, ok := strings.CutSuffix(name, "_Task"); ok {
+		name = base + "Task"
+	}
+	name = strings.ToUpper(name[:1]) + name[1:]
+	m := reflect.ValueOf(obj).MethodByName(name)
+	if !m.IsValid() {
+		return nil, fault.New(&types.MethodNotFound{Receiver: obj.Reference(), Method: method},
+			"The method '%s' is not implemented by %s", method, obj.Reference())
+	}
+	ctx := *w.Ctx
+	args := []reflect.Value{}
+	if m.Type().NumIn() == 2 {
+		args = append(args, reflect.ValueOf(&ctx))
+	}
+	in := reflect.ValueOf(req)
+	want := m.Type().In(m.Type().NumIn() - 1)
+	if !in.Type().AssignableTo(want) {
+		if !in.Type().ConvertibleTo(want) {
+			return nil, fault.New(&types.MethodNotFound{Receiver: obj.Reference(), Method: method})
+		}
+		in = in.Convert(want)
+	}
+	args = append(args, in)
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "vcenter: %s.%s: %v\n", obj.Reference(), method, p)
+			res, e = nil, fault.New(&types.SystemError{Reason: fmt.Sprint(p)})
+		}
+	}()
+	body := func() soap.HasFault {
+		unlock := w.Reg.AcquireLock(&ctx, obj)
+		defer unlock()
+		return m.Call(args)[0].Interface().(soap.HasFault)
+	}()
+	if f := body.Fault(); f != nil {
+		bf, ok := f.VimFault().(types.BaseMethodFault)
+		if !ok {
+			bf = &types.SystemError{Reason: f.String}
+		}
+		return nil, fault.New(bf, "%s", f.String)
+	}
+	out := reflect.ValueOf(body).Elem().FieldByName("Res").Interface()
+	if !strings.HasSuffix(method, "_Task") {
+		w.Touch(obj.Reference())
+		return out, nil
+	}
+	ref := reflect.ValueOf(out).Elem().FieldByName("Returnval").Interface().(types.ManagedObjectReference)
+	info := w.watch.wait(ref)
+	w.Reg.Remove(w.Ctx, ref)
+	w.Touch(obj.Reference())
+	if info.Error != nil {
+		return nil, fault.New(info.Error.Fault)
+	}
+	return info.Result, nil
+}
+
+// watcher is our ear in the simulator's registry: it passes changes on to the listeners
+// and keeps the final state of the simulator's tasks for Inner.
+type watcher struct {
+	w    *World
+	self types.ManagedObjectReference
+	mu   sync.Mutex
+	cond *sync.Cond
+	done map[types.ManagedObjectReference]types.TaskInfo
+}
+
+func newWatcher(w *World) *watcher {
+	h := &watcher{w: w, self: types.ManagedObjectReference{Type: "Watcher", Value: "watcher"},
+		done: map[types.ManagedObjectReference]types.TaskInfo{}}
+	h.cond = sync.NewCond(&h.mu)
+	return h
+}
+
+func (h *watcher) Reference() types.ManagedObjectReference { return h.self }
+
+func (h *watcher) PutObject(_ *simulator.Context, o mo.Reference) {
+	ref := o.Reference()
+	h.w.tell(func(l Listener) { l.Added(ref) })
+}
+
+func (h *watcher) UpdateObject(_ *simulator.Context, o mo.Reference, pc []types.PropertyChange) {
+	ref := o.Reference()
+	if t, ok := o.(*mo.Task); ok {
+		for i := range pc {
+			if pc[i].Name == "info.state" && (t.Info.State == types.TaskInfoStateSuccess || t.Info.State == types.TaskInfoStateError) {
+				h.mu.Lock()
+				h.done[ref] = t.Info
+				h.cond.Broadcast()
+				h.mu.Unlock()
+			}
+		}
+	}
+	h.w.tell(func(l Listener) { l.Changed(ref) })
+}
+
+func (h *watcher) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) {
+	h.w.tell(func(l Listener) { l.Removed(ref) })
+}
+
+func (h *watcher) wait(ref types.ManagedObjectReference) types.TaskInfo {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for {
+		if info, ok := h.done[ref]; ok {
+			delete(h.done, ref)
+			return info
+		}
+		h.cond.Wait()
+	}
+}
