@@ -71,6 +71,16 @@ sources:
 libraries:
 	@echo $(shell $(PKG) --libs $(if $(filter core,$(ROOM)),$(CORE_PKGS)) $(if $(filter net,$(ROOM)),$(NET_PKGS)) $(if $(filter store,$(ROOM)),$(STORE_PKGS)))
 
+.PHONY: schema
+schema: ## write csrc/gen/schema_data.c again from pyVmomi's tables
+	@build-support/setup test
+	@build/venv/bin/python csrc/gen/generate.py
+
+# A host whose allocations can be made to fail, for spec/codec.
+$(BUILD)/oomhost: csrc/test/oomhost.c
+	@mkdir -p $(@D)
+	@$(CC) -std=c17 $(WARNINGS) -O1 -g -Wl,-E $(LUA_CFLAGS) -o $@ $< $(shell $(PKG) --libs lua5.4) -ldl
+
 vcenter: ## build the test vCenter (Go) into build/vcenter
 	@mkdir -p $(BUILD)
 	@. build-support/environment && cd spec/vcenter && go build -o ../../build/vcenter .
