@@ -75,10 +75,11 @@ static int change_end(gp_vmx *doc, uint32_t at, uint8_t eol, gp_error *err)
 {
     gp_buf bytes = GP_BUF_EMPTY;
     vmx_line fresh;
-    vmx_line *line = &doc->lines[at];
+    const vmx_line *line = &doc->lines[at];
     (void)gp_buf_append(&bytes, doc->text.data + line->start, line->length);
     int result = write_line(doc, &bytes, eol, &fresh, err);
     if (result == 0) {
+        fresh.opened = doc->lines[at].eol == EOL_NONE;
         forget(doc, &doc->lines[at]);
         doc->lines[at] = fresh;
     }
@@ -91,6 +92,10 @@ static int remove_line(gp_vmx *doc, uint32_t at, gp_error *err)
     /* A CR whose neighbour becomes a line that is only LF would merge with it into one line's end. */
     if (at > 0 && at + 1 < doc->count && doc->lines[at - 1].eol == EOL_CR && doc->lines[at + 1].length == 0 &&
         doc->lines[at + 1].eol == EOL_LF && change_end(doc, at - 1, EOL_CRLF, err) != 0)
+        return -1;
+    /* What was put behind a last line without an end goes: that line is the last again. */
+    if (at > 0 && at + 1 == doc->count && doc->lines[at].eol == EOL_NONE && doc->lines[at - 1].opened &&
+        change_end(doc, at - 1, EOL_NONE, err) != 0)
         return -1;
     forget(doc, &doc->lines[at]);
     memmove(&doc->lines[at], &doc->lines[at + 1], (doc->count - at - 1) * sizeof *doc->lines);
@@ -220,6 +225,7 @@ static int replace_value(gp_vmx *doc, uint32_t at, const gp_buf *value, gp_error
     (void)gp_buf_append(&bytes, text + to, end - to);
     int result = write_line(doc, &bytes, line->eol, &fresh, err);
     if (result == 0) {
+        fresh.opened = doc->lines[at].opened;
         forget(doc, &doc->lines[at]);
         doc->lines[at] = fresh;
         touched(doc);

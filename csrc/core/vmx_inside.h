@@ -14,6 +14,7 @@ typedef struct vmx_line {
     uint32_t name, name_length;
     uint32_t value, value_length; /* between the quotes, when quoted */
     uint8_t kind, eol, quoted, fault;
+    uint8_t opened; /* had no end, being the last; got one because a line was put behind it */
 } vmx_line;
 
 struct gp_vmx {

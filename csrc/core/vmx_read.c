@@ -108,6 +108,7 @@ static int cut_lines(gp_vmx *doc, gp_error *err)
         vmx_line *line = &doc->lines[doc->count++];
         line->start = at;
         line->length = stop - at;
+        line->opened = 0;
         bool crlf = stop == cr && lf < end && lf == cr + 1;
         line->eol = stop == end ? EOL_NONE : stop == lf ? EOL_LF : crlf ? EOL_CRLF : EOL_CR;
         vmx_line_read(text, line);
