@@ -63,6 +63,16 @@ function engine:start(op)
   return event
 end
 
+--- Ends an operation that nobody waits for any more, and frees it.
+function engine:abandon(op)
+  local id = op:id()
+  if self.operations[id] then
+    self.operations[id] = nil
+    self.in_flight = self.in_flight - 1
+  end
+  op:close()
+end
+
 --- `event` fires at this time of the monotonic clock. Gives a handle for cancel.
 function engine:at(when, event)
   local handle = self.timers:add(when, event)

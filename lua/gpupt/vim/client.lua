@@ -1,0 +1,266 @@
+--- The client of one vCenter (or ESXi host): a session, its references, its calls.
+local call = require "gpupt.vim.call"
+local engine = require "gpupt.loop.engine"
+local env = require "gpupt.vim.env"
+local net = require "gpupt.net"
+local nearest = require "gpupt.nearest"
+local options = require "gpupt.options"
+local ref = require "gpupt.vim.ref"
+local session = require "gpupt.vim.session"
+local wait = require "gpupt.loop.wait"
+
+local client = {}
+
+local Client = { __name = "gpupt.client" }
+
+local declared = options.declare("vim.connect", {
+  { "url", "string", doc = "https://HOST/sdk, or just the host (GOVC_URL)" },
+  { "username", "string", doc = "(GOVC_USERNAME)" },
+  { "password", "string|function|table", doc = "a text, a function, or { file= | command= | env= } (GOVC_PASSWORD)" },
+  { "ca_file", "string", doc = "PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)" },
+  { "thumbprint", "string", doc = "SHA-256 or SHA-1 thumbprint of the one certificate to trust" },
+  { "known_hosts", "string", doc = "file of lines 'host:port thumbprint' (GOVC_TLS_KNOWN_HOSTS)" },
+  { "insecure", "boolean", doc = "trust any certificate (GOVC_INSECURE); said once on stderr" },
+  { "proxy", "string", doc = "URL of an HTTP proxy" },
+  { "timeout", "number", default = 180, doc = "seconds for a whole call, queueing and repeats included" },
+  { "connect_timeout", "number", default = 15, doc = "seconds for connecting, TLS included" },
+  { "stall_timeout", "number", default = 120, doc = "seconds without a byte" },
+  { "connections", "integer", default = 8, doc = "at most so many connections" },
+  { "retries", "integer", default = 4, doc = "how often a call that only reads is sent again" },
+  { "keep_alive", "number", default = 600, doc = "seconds of idleness after which a small call keeps the session" },
+  { "probe_after", "number", default = 300, doc = "seconds of idleness after which a changing call first asks "
+    .. "whether the session lives" },
+  { "limits", "table", doc = "ceilings of an answer: bytes, cells, text, depth, attributes" },
+  { "trace", "function|string", doc = "a function of one event table, or a file's name; secrets are redacted" },
+  { "version", "string", doc = "speak this version of vim25 instead of the newest both sides know" },
+  { "datacenter", "string", doc = "where relative inventory paths begin (GOVC_DATACENTER)" },
+  { "operation_id", "string", doc = "first part of every call's operationID" },
+  { "login", "boolean", default = true, doc = "false: connect without logging in" },
+})
+
+local lazy = { datastore = "gpupt.vim.datastore", guest = "gpupt.vim.guest" }
+
+function Client.__index(self, key)
+  local method = Client[key]
+  if method ~= nil then return method end
+  local module = lazy[key]
+  if not module then return nil end
+  local made = require(module).new(self)
+  rawset(self, key, made)
+  return made
+end
+
+function Client.__tostring(self) return ("vSphere client of %s%s"):format(self.base, self.closed and " (closed)" or "") end
+
+--- Every method of vim25: `object` is a reference. Gives the result (true for void, false for an absent optional, {} for
+-- an absent list), or nil, message, code, detail.
+function Client:call(object, name, arguments, opts)
+  if not ref.is(object) then error("vc:call: a reference is needed, not a " .. type(object), 2) end
+  if object.client ~= self then error(("vc:call: %s belongs to another connection"):format(tostring(object)), 2) end
+  if opts ~= nil and type(opts) ~= "table" then error(name .. ": options must be a table", 2) end
+  return call.invoke(self, object, name, arguments, opts, 2)
+end
+
+--- A reference from its text "VirtualMachine:vm-42".
+function Client:ref(text, value)
+  local kind = value and text or tostring(text):match "^(%a+):"
+  local name = value or tostring(text):match "^%a+:(.+)$"
+  if not kind or not name then error(("vc:ref: '%s' is not TYPE:VALUE"):format(tostring(text)), 2) end
+  local found, message = net.schema.type(kind)
+  if not found then error("vc:ref: " .. message, 2) end
+  if found.kind ~= "managed" then error(("vc:ref: %s is not a managed type"):format(kind), 2) end
+  return self.intern(kind, name)
+end
+
+local properties_of = {}
+
+--- Checks the first word of a property path against the schema: nil or a message.
+function client.check_path(kind, path)
+  local known = properties_of[kind]
+  if not known then
+    local found = net.schema.type(kind)
+    if not found or found.kind ~= "managed" then return nil end
+    known = { list = {} }
+    for _, property in ipairs(found.properties) do
+      known[property.name] = true
+      known.list[#known.list + 1] = property.name
+    end
+    properties_of[kind] = known
+  end
+  local first = path:match "^[^.%[]+" or path
+  if known[first] then return nil end
+  return ("%s has no property '%s'%s"):format(kind, first, nearest.hint(first, known.list))
+end
+
+--- ref:get{ "name", "config.hardware" } gives { [path] = value } and, when the server left some out for a reason,
+-- { [path] = fault }; ref:get "name" gives the one value (false when it is unset). Or nil, message, code.
+function Client.get_properties(object, paths, opts)
+  local self = object.client
+  local one = type(paths) == "string" and paths or nil
+  local list = one and { one } or paths
+  if type(list) ~= "table" then error("ref:get: a property path or a list of them is needed", 2) end
+  for _, path in ipairs(list) do
+    local message = client.check_path(object.type, path)
+    if message then return nil, message, "InvalidProperty" end
+  end
+  local collect = require "gpupt.vim.collect"
+  local values, missing, code, detail = collect.object(self, object, list, opts)
+  if not values then return nil, missing, code, detail end
+  if not one then return values, missing end
+  if values[one] ~= nil then return values[one] end
+  if missing and missing[one] then
+    local fault = require "gpupt.vim.fault"
+    local message, kind, more = fault.read(missing[one])
+    return nil, ("%s of %s cannot be read: %s"):format(one, tostring(object), message), kind, more
+  end
+  return false
+end
+
+--- Lazily: everything of the given objects' properties, a page at a time. See gpupt.vim.collect.
+function Client:collect(spec) return require("gpupt.vim.collect").each(self, spec) end
+function Client:collect_all(spec) return require("gpupt.vim.collect").all(self, spec) end
+
+--- Inventory paths. See gpupt.vim.path.
+function Client:find(pattern, opts) return require("gpupt.vim.path").find(self, pattern, opts) end
+function Client:one(pattern, opts) return require("gpupt.vim.path").one(self, pattern, opts) end
+function Client:path(object) return require("gpupt.vim.path").of(self, object) end
+
+--- Waiting for tasks and properties. See gpupt.vim.watch.
+function Client:wait(task, opts) return require("gpupt.vim.watch").task(self, task, opts) end
+function Client:wait_all(tasks, opts) return require("gpupt.vim.watch").tasks(self, tasks, opts) end
+function Client:wait_for(object, paths, predicate, opts)
+  return require("gpupt.vim.watch").property(self, object, paths, predicate, opts)
+end
+
+--- The recent task of `object` that carries this operationID; nil, message, "ENOENT" when there is none.
+function Client:find_task(object, operation_id) return call.find_task(self, object, operation_id) end
+
+function Client:next_operation_id()
+  self.calls = self.calls + 1
+  return ("%s-%x"):format(self.operation_prefix, self.calls)
+end
+
+function Client:is_idle() return self.session_open and engine.now() - self.last_answer > self.probe_after end
+
+--- Whether the session lives; logs in again when it does not. true, or nil, message, code.
+function Client:probe()
+  local ok, message, code = call.invoke(self, self.instance, "CurrentTime", {}, {}, 2)
+  if not ok then return nil, message, code end
+  return true
+end
+
+function Client:login_again(generation) return session.again(self, generation) end
+
+--- Hands an event to the trace.
+function Client:emit(event)
+  if type(self.trace) == "function" then return self.trace(event) end
+  local file = io.open(self.trace, "a")
+  if not file then return end
+  file:write(("%s %s %s %.3fs HTTP %s%s\n%s\n"):format(event.operation_id, event.object, event.method, event.seconds,
+    tostring(event.status), event.code and (" " .. event.code) or event.fault and " fault" or "", event.request))
+  file:close()
+end
+
+--- Logs out and closes every connection. Closing twice does nothing.
+function Client:close()
+  if self.closed then return true end
+  self.closed = true
+  if self.watch then self.watch:stop() end
+  local ok, message, code = session.logout(self)
+  if self.keeper_wake then engine.fire(self.keeper_wake) end
+  if self.http then self.http:close() end
+  self.http = nil
+  client.open[self] = nil
+  if not ok then return nil, message, code end
+  return true
+end
+Client.__close = Client.close
+
+-- Logging out needs the network, which a collector must not wait for: it frees, and says what was forgotten.
+function Client:__gc()
+  if self.closed or not self.http then return end
+  self.closed = true
+  self.http:close()
+  self.http = nil
+  client.leaked = client.leaked + 1
+  if self.session_open then
+    wait.warn(("a connection to %s was never closed: its session stays on the server until it expires"):format(self.base))
+  end
+end
+
+client.leaked = 0
+client.open = setmetatable({}, { __mode = "k" })
+
+local warned = {}
+
+local function make(o)
+  local loop, message, code = engine.shared()
+  if not loop then return nil, message, code end
+  if o.address.scheme == "http" and not o.insecure then
+    return nil, "http:// sends the password in the clear: use https://, or say insecure = true", "ETLS"
+  end
+  local http
+  http, message, code = net.http.client(loop.core, {
+    ca_file = o.ca_file, ca_bytes = o.ca_bytes, thumbprint = o.thumbprint, insecure = o.insecure and not o.thumbprint,
+    proxy = o.proxy, connections = o.connections,
+  })
+  if not http then return nil, message, code end
+  local a = o.address
+  local base = a.scheme .. "://" .. a.host .. (a.port and (":" .. a.port) or "")
+  if o.insecure and not o.thumbprint and not warned[base] then
+    warned[base] = true
+    wait.warn("the certificate of " .. base .. " is not checked (insecure)")
+  end
+  local self = setmetatable({
+    http = http, base = base, host = a.host, path = a.path, url = base .. a.path, username = o.username,
+    password = o.password, timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
+    retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
+    datacenter = o.datacenter, agent = require("gpupt")._VERSION:gsub(" ", "/"), calls = 0, generation = 0,
+    session_open = false, last_answer = engine.now(), trust = { ca_file = o.ca_file, ca_bytes = o.ca_bytes,
+    insecure = o.insecure },
+    operation_prefix = o.operation_id or ("gpupt-%08x"):format(math.random(0, 0xffffffff)),
+  }, Client)
+  self.refs, self.make_ref, self.intern = ref.factory(self)
+  self.instance = self.intern("ServiceInstance", "ServiceInstance")
+  return self
+end
+
+local function open(self, o)
+  local version, message, code, detail
+  if o.version then
+    version = o.version
+  else
+    version, message, code = session.negotiate(self)
+    if not version then return nil, message, code end
+  end
+  self.version = version
+  self.content, message, code, detail = self:call(self.instance, "RetrieveServiceContent", {}, {})
+  if not self.content then return nil, message, code, detail end
+  self.about = self.content.about
+  if not o.login then return self end
+  local ok
+  ok, message, code, detail = session.login(self)
+  if not ok then return nil, message, code, detail end
+  session.keep_alive(self)
+  return self
+end
+
+--- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, ETLS, EUNTRUSTED, ETIMEDOUT, InvalidLogin,
+-- ENOLOGIN (no user name or password), EINVAL.
+function client.connect(given)
+  local o, message, code = env.complete(declared:check(given))
+  if not o then return nil, message, code end
+  local self
+  self, message, code = make(o)
+  if not self then return nil, message, code end
+  local results = table.pack(pcall(open, self, o))
+  if not results[1] or not results[2] then
+    self:close()
+    if not results[1] then error(results[2], 0) end
+    return table.unpack(results, 2, results.n)
+  end
+  client.open[self] = true
+  return self
+end
+
+return client

@@ -1,0 +1,182 @@
+--- Properties of many objects: RetrievePropertiesEx with the server's paging, a page at a time in the core.
+--   for obj in vc:collect{ type = "VirtualMachine", under = folder, paths = { "name", "runtime.powerState" } } do
+--     obj.ref  obj.name  obj["runtime.powerState"]  obj.missing (faults by path, when the server left some out)
+-- One object is made per step; leaving the loop early tells the server so. Iterators raise in mid-way.
+local call = require "gpupt.vim.call"
+local failure = require "gpupt.failure"
+local net = require "gpupt.net"
+local options = require "gpupt.options"
+local wait = require "gpupt.loop.wait"
+
+local collect = {}
+
+local declared = options.declare("vc:collect", {
+  { "type", "string", doc = "the managed type of the objects wanted" },
+  { "types", "table", doc = "{ type = { paths } } in place of type and paths, for several types in one pass" },
+  { "under", "table", doc = "the folder, datacenter... below which they are looked for; default: everything" },
+  { "objects", "table", doc = "a list of references in place of under" },
+  { "paths", "table", doc = "property paths" },
+  { "page", "integer", default = 100, doc = "objects a page (the server may give fewer)" },
+  { "timeout", "number", doc = "seconds for each request" },
+})
+
+local function request(property_sets, object_set, page)
+  return { specSet = { { propSet = property_sets, objectSet = object_set } }, options = { maxObjects = page } }
+end
+
+--- The properties of one object: values, missing; or nil, message, code, detail.
+function collect.object(client, object, paths, opts)
+  local tape, message, code, detail = call.tape(client, client.content.propertyCollector, "RetrievePropertiesEx",
+    request({ { type = object.type, pathSet = paths, all = false } }, { { obj = object, skip = false } }), opts or {})
+  if not tape then return nil, message, code, detail end
+  local _, _, step = tape:page(client.refs, client.make_ref)
+  local ref, values, missing = step()
+  if not ref then
+    return nil, ("%s does not exist"):format(tostring(object)), "ManagedObjectNotFound", { object = object }
+  end
+  return values, missing
+end
+
+-- A view of everything below `under`, for as long as the collecting takes.
+local function open_view(client, under, kinds)
+  return client:call(client.content.viewManager, "CreateContainerView",
+    { container = under, type = kinds, recursive = true })
+end
+
+local function sets(spec)
+  local kinds, property_sets = {}, {}
+  for kind, paths in pairs(spec.types or { [spec.type] = spec.paths or {} }) do
+    kinds[#kinds + 1] = kind
+    property_sets[#property_sets + 1] = { type = kind, pathSet = paths, all = false }
+  end
+  table.sort(kinds)
+  return kinds, property_sets
+end
+
+local function of_list(objects)
+  local list = {}
+  for i, object in ipairs(objects) do list[i] = { obj = object, skip = false } end
+  return list
+end
+
+local Collection = {}
+Collection.__index = Collection
+
+function Collection:close()
+  if self.closed then return end
+  self.closed = true
+  wait.shield(function()
+    local client = self.client
+    if self.token then
+      client:call(client.content.propertyCollector, "CancelRetrievePropertiesEx", { token = self.token })
+      self.token = nil
+    end
+    if self.view then
+      client:call(self.view, "DestroyView")
+      self.view = nil
+    end
+  end)
+end
+Collection.__close = Collection.close
+Collection.__gc = nil
+
+function Collection:page(tape)
+  local _, token, step = tape:page(self.client.refs, self.client.make_ref)
+  self.token, self.step = token or nil, step
+end
+
+local function raise(message, code, detail)
+  error(failure.new(message, code, detail), 0)
+end
+
+function Collection:next()
+  local client = self.client
+  while not self.closed do
+    local object, values, missing = self.step()
+    if object then
+      values.ref, values.missing = object, missing
+      return values
+    end
+    if not self.token then
+      self:close()
+      return nil
+    end
+    local token = self.token
+    self.token = nil
+    local tape, message, code, detail = call.tape(client, client.content.propertyCollector,
+      "ContinueRetrievePropertiesEx", { token = token }, { timeout = self.timeout })
+    if not tape then
+      self:close()
+      raise(message, code, detail)
+    end
+    self:page(tape)
+  end
+end
+
+local function start(client, spec)
+  local kinds, property_sets = sets(spec)
+  local self = setmetatable({ client = client, timeout = spec.timeout }, Collection)
+  local object_set
+  if spec.objects then
+    object_set = of_list(spec.objects)
+    if #object_set == 0 then
+      self.closed = true
+      return self
+    end
+  else
+    local view, message, code, detail = open_view(client, spec.under or client.content.rootFolder, kinds)
+    if not view then return nil, message, code, detail end
+    self.view = view
+    object_set = { { obj = view, skip = true, selectSet = {
+      { _type = "TraversalSpec", name = "view", type = "ContainerView", path = "view", skip = false },
+    } } }
+  end
+  local ok, tape, message, code, detail = pcall(call.tape, client, client.content.propertyCollector,
+    "RetrievePropertiesEx", request(property_sets, object_set, spec.page), { timeout = spec.timeout })
+  if not ok then
+    self:close()
+    error(tape, 0)
+  end
+  if not tape then
+    self:close()
+    return nil, message, code, detail
+  end
+  self:page(tape)
+  return self
+end
+
+local function checked(client, given, level)
+  local spec = declared:check(given, level)
+  if not spec.type and not spec.types then error("vc:collect: option 'type' or 'types' is required", level + 1) end
+  local check_path = require("gpupt.vim.client").check_path
+  for kind, paths in pairs(spec.types or { [spec.type] = spec.paths or {} }) do
+    local found, message = net.schema.type(kind)
+    if not found then error("vc:collect: " .. message, level + 1) end
+    for _, path in ipairs(paths) do
+      message = check_path(kind, path)
+      if message then error("vc:collect: " .. message, level + 1) end
+    end
+  end
+  return spec
+end
+
+--- An iterator over objects; raises on failure, also at its start.
+function collect.each(client, given)
+  local self, message, code, detail = start(client, checked(client, given, 2))
+  if not self then raise(message, code, detail) end
+  return function() return self:next() end, nil, nil, self
+end
+
+--- The list of all objects; or nil, message, code, detail.
+function collect.all(client, given)
+  local self, message, code, detail = start(client, checked(client, given, 2))
+  if not self then return nil, message, code, detail end
+  return failure.catch(function()
+    local owner <close> = self -- luacheck: ignore
+    local list = {}
+    for object in function() return self:next() end do list[#list + 1] = object end
+    return list
+  end)
+end
+
+return collect

@@ -1,0 +1,57 @@
+--- One request over one client: started on the engine, waited for, and tidied up whatever happens.
+local engine = require "gpupt.loop.engine"
+local failure = require "gpupt.failure"
+local wait = require "gpupt.loop.wait"
+
+local transport = {}
+
+--- What is thrown when the waiting fiber was stopped after a request left that may have changed something.
+local function unknown(stop, what)
+  return failure.new(("%s: %s was sent, and whether it took effect is unknown"):format(stop.message, what.name),
+    "EUNKNOWN", { stop = stop, operation_id = what.operation_id, method = what.name, object = what.object })
+end
+
+--- Sends `request` (fields of net.http's request) and waits for its end.
+-- Gives the result (a tape, text or count) and { status, seconds, sent, op }, or nil, message, code, info.
+-- `what` = { name =, unsafe =, operation_id =, object = } is for the error when the caller is stopped meanwhile.
+function transport.exchange(client, request, what)
+  local loop, no_loop, no_code = engine.shared()
+  if not loop then return nil, no_loop, no_code, {} end
+  if not client.http then return nil, "this connection is closed", "ECLOSED", {} end
+  local op, message, code = client.http:request(request)
+  if not op then return nil, message, code, {} end
+  local event
+  event, message, code = loop:start(op)
+  if not event then
+    op:close()
+    return nil, message, code, {}
+  end
+  what.op = op
+  local ok, stop = pcall(wait.wait, event, what.until_time)
+  what.op = nil
+  if not ok or stop or not event.done then
+    local sent = op:sent()
+    loop:abandon(op)
+    if not ok then error(stop, 0) end
+    if stop then error(what.unsafe and sent and unknown(stop, what) or stop, 0) end
+    return nil, what.late or "not done in time", "ETIMEDOUT", { sent = sent }
+  end
+  local result
+  result, message, code = op:result()
+  local seconds, reused = op:seconds()
+  local info = { status = op:status(), sent = op:sent(), seconds = seconds, reused = reused }
+  local cookie
+  for i = 1, 8 do
+    local line = op:header("set-cookie", i)
+    if not line then break end
+    cookie = line:match "^%s*vmware_soap_session=([^;]*)" or cookie
+  end
+  info.cookie = cookie
+  info.headers = what.headers and {} or nil
+  for _, name in ipairs(what.headers or {}) do info.headers[name] = op:header(name) end
+  op:close()
+  if result == nil then return nil, message, code, info end
+  return result, info
+end
+
+return transport
