@@ -109,8 +109,8 @@ local rules = {
 local function check_names(what, names, known, list)
   for _, name in ipairs(names or {}) do
     if not known[name] then
-      return nil, ("%s: the installer has no feature '%s'%s; the names are case-sensitive, and a wrong one ends in "
-        .. "MSI error 2711 (exit code 1603)"):format(what, tostring(name), nearest.hint(name, list)), "EINVAL"
+      return nil, ("%s: the installer has no feature '%s'%s; the names are case-sensitive, and a wrong one "
+        .. "ends in MSI error 2711 (exit code 1603)"):format(what, tostring(name), nearest.hint(name, list)), "EINVAL"
     end
   end
   return true

@@ -1,0 +1,271 @@
+--- Does the guest see its GPUs, and do they work? What to run inside, and how to read it.
+-- Pure knowledge: a step runs the commands through guest operations and hands their outputs back.
+--
+--   local proof = require "gpupt.guest.proof"
+--   local commands = proof.commands("linux", { vendors = { 0x10de } })
+--     --> { { name="lspci", program="/bin/bash", arguments="-c '...'", optional=false }, ... }   in order
+--   local outputs = {}
+--   for _, c in ipairs(commands) do outputs[c.name] = { out = ..., status = ... } end
+--   local seen = proof.read("linux", outputs, { expected = 2, vendors = { 0x10de } })
+--     --> { ok=true, devices={ {vendor=0x10de, device=0x20b5, address="0000:0b:00.0", driver="nvidia"}, ... },
+--           findings={ {code="bar1-0m", severity="error", text=, cause=, remedy=}, ... } }
+--
+-- On Windows devices have no address but an `id` and a `problem_code` (0 is well). `driver = false` in the
+-- options of `read` is for a guest that gets its driver later: then a missing driver is a warning. Nothing
+-- is believed from an exit status alone, and an output that cannot be read never counts as "no problem".
+local causes = require "gpupt.guest.causes"
+local lspci = require "gpupt.guest.lspci"
+local options = require "gpupt.options"
+local pnp = require "gpupt.guest.pnp"
+local text = require "gpupt.guest.text"
+
+local proof = {}
+
+local nvidia = 0x10de
+local query = "--query-gpu=name,pci.bus_id,memory.total,driver_version --format=csv,noheader"
+
+local command_options = options.declare("guest.proof.commands", {
+  { "vendors", "table", doc = "PCI vendor numbers of the cards looked for; NVIDIA and AMD by default" },
+})
+
+local function has(list, value)
+  for _, one in ipairs(list) do
+    if one == value then return true end
+  end
+  return false
+end
+
+-- One argument of a POSIX shell.
+local function quoted(s) return "'" .. s:gsub("'", "'\\''") .. "'" end
+
+local function bash(name, script, optional)
+  local arguments = "-c " .. quoted("export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin; " .. script)
+  return { name = name, program = "/bin/bash", arguments = arguments, optional = optional or false }
+end
+
+local function linux_commands(vendors)
+  local lists = {}
+  for i, vendor in ipairs(vendors) do lists[i] = ("lspci -Dnnkvv -d %04x:"):format(vendor) end
+  local list = { bash("lspci", table.concat(lists, " && ")) }
+  -- Only root reads the kernel's log on most distributions; the journal may be open to others.
+  list[#list + 1] = bash("dmesg", "{ dmesg || sudo -n dmesg || journalctl -k --no-pager; } 2>/dev/null", true)
+  if has(vendors, nvidia) then list[#list + 1] = bash("nvidia-smi", "nvidia-smi " .. query .. " 2>&1", true) end
+  return list
+end
+
+local function windows_commands(vendors)
+  local ids = {}
+  for i, vendor in ipairs(vendors) do ids[i] = ("$_.DeviceID -like 'PCI\\VEN_%04X*'"):format(vendor) end
+  local script = "Get-CimInstance Win32_PnPEntity | Where-Object { " .. table.concat(ids, " -or ") .. " } | "
+    .. "Select-Object DeviceID,ConfigManagerErrorCode,Service,PNPClass,CompatibleID,Name | "
+    .. "ConvertTo-Json -Compress"
+  local list = { {
+    name = "pnp", program = [[C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe]],
+    arguments = '-NoProfile -NonInteractive -Command "' .. script .. '"', optional = false,
+  } }
+  if has(vendors, nvidia) then
+    list[#list + 1] = { name = "nvidia-smi", program = [[C:\Windows\System32\cmd.exe]],
+      arguments = "/c nvidia-smi " .. query .. " 2>&1", optional = true }
+  end
+  return list
+end
+
+local function unknown_family(family)
+  return nil, ("no proof is known for a guest of the family '%s' (linux, windows)"):format(tostring(family)),
+    "EINVAL"
+end
+
+--- The commands to run in a guest of the family "linux" or "windows", in order. An `optional` one may fail.
+function proof.commands(family, given)
+  local o = command_options:check(given)
+  local vendors = o.vendors or { nvidia, 0x1002 }
+  if family == "linux" then return linux_commands(vendors) end
+  if family == "windows" then return windows_commands(vendors) end
+  return unknown_family(family)
+end
+
+local function is_gpu_class(class)
+  return class == nil or class >> 8 == 0x03 or class == 0x1200
+end
+
+--- The cards that nvidia-smi lists: { { name=, bus_id="00000000:0b:00.0", memory=, driver_version= } }, and
+-- its complaint.
+function proof.parse_smi(output)
+  local cards, complaint = {}, nil
+  for line in text.lines(output) do
+    local name, bus, memory, version =
+      line:match "^%s*(.-)%s*,%s*(%x+:%x+:%x+%.%x)%s*,%s*(.-)%s*,%s*([%d%.]+)%s*$"
+    if name then
+      cards[#cards + 1] = { name = name, bus_id = bus:lower(), memory = memory, driver_version = version }
+    elseif line:find "couldn't communicate with the NVIDIA driver" or line:find "No devices were found" then
+      complaint = text.trim(line)
+    end
+  end
+  return cards, complaint
+end
+
+-- 00000000:0B:00.0 of nvidia-smi, 0000:0b:00 of the kernel, 0000:0b:00.0 of lspci: one form.
+local function same_address(a, b)
+  if not a or not b then return false end
+  local function key(address)
+    local domain, bus, slot = address:lower():match "^(%x+):(%x+):(%x+)"
+    return domain and ("%x:%x:%x"):format(tonumber(domain, 16), tonumber(bus, 16), tonumber(slot, 16))
+  end
+  return key(a) ~= nil and key(a) == key(b)
+end
+
+local function no_answer(what, output, status)
+  local said = text.trim(text.plain(output or "")):sub(1, 300)
+  if said ~= "" then said = ": " .. said end
+  return causes.finding("no-answer", ("%s ended with %s%s"):format(what, tostring(status), said))
+end
+
+local function read_smi(result, outputs, loaded)
+  local smi = outputs["nvidia-smi"]
+  if not smi or not smi.out then return end
+  local cards, complaint = proof.parse_smi(smi.out)
+  result.smi = cards
+  for _, device in ipairs(result.devices) do
+    for _, card in ipairs(cards) do
+      if same_address(device.address, card.bus_id) then
+        device.driver_version, device.memory = card.driver_version, card.memory
+      end
+    end
+  end
+  if complaint and loaded then
+    result.findings[#result.findings + 1] = causes.finding("driver-silent", complaint)
+  elseif #cards > 0 then
+    local nvidia_cards = 0
+    for _, device in ipairs(result.devices) do
+      if device.vendor == nvidia then nvidia_cards = nvidia_cards + 1 end
+    end
+    if #cards < nvidia_cards then
+      result.findings[#result.findings + 1] =
+        causes.finding("smi-fewer", ("nvidia-smi lists %d of %d cards"):format(#cards, nvidia_cards))
+    end
+  end
+end
+
+local function read_linux(result, outputs)
+  local bus = outputs.lspci
+  if not bus or bus.status ~= 0 then
+    result.findings[1] = no_answer("lspci", bus and bus.out, bus and bus.status)
+    return
+  end
+  for _, device in ipairs(lspci.parse(bus.out)) do
+    if is_gpu_class(device.class) then
+      result.devices[#result.devices + 1] = device
+      local where = { address = device.address, device = device }
+      for _, region in ipairs(device.regions) do
+        if region.unassigned then
+          result.findings[#result.findings + 1] = causes.finding("bar-unassigned",
+            ("%s Region %d: Memory at <unassigned>"):format(device.address, region.index), where)
+          break
+        end
+      end
+      if device.driver == "nouveau" then
+        result.findings[#result.findings + 1] =
+          causes.finding("nouveau", device.address .. " Kernel driver in use: nouveau", where)
+      elseif not device.driver then
+        result.findings[#result.findings + 1] =
+          causes.finding("no-driver", device.address .. " has no 'Kernel driver in use'", where)
+      end
+    end
+  end
+  local seen = {}
+  for line in text.lines(outputs.dmesg and outputs.dmesg.out or "") do
+    local finding = causes.of_kernel_line(line)
+    -- The kernel repeats itself at each attempt: the last words about a card and a cause are kept.
+    local key = finding and finding.code .. (finding.address or "")
+    if finding and not seen[key] then
+      seen[key] = finding
+      result.findings[#result.findings + 1] = finding
+    elseif finding then
+      seen[key].text = line
+    end
+  end
+  local loaded = false
+  for _, device in ipairs(result.devices) do loaded = loaded or device.driver == "nvidia" end
+  read_smi(result, outputs, loaded)
+  -- What the kernel said earlier in this boot is history once every card works.
+  if #result.devices > 0 and #(result.smi or {}) == #result.devices then
+    for _, finding in pairs(seen) do finding.severity = "warning" end
+  end
+end
+
+local function read_windows(result, outputs)
+  local query_result = outputs.pnp
+  if not query_result or query_result.status ~= 0 then
+    result.findings[1] = no_answer("the query of Win32_PnPEntity", query_result and query_result.out,
+      query_result and query_result.status)
+    return
+  end
+  local devices, message = pnp.parse(query_result.out)
+  if not devices then
+    result.findings[1] = causes.finding("no-answer", message)
+    return
+  end
+  local works = false
+  for _, device in ipairs(devices) do
+    -- Code 45 is a device that is remembered, but not connected.
+    if is_gpu_class(device.class) and device.problem_code ~= 45 then
+      result.devices[#result.devices + 1] = device
+      works = works or device.driver == "nvlddmkm" and device.problem_code == 0
+      local where = { device = device, address = device.id }
+      if device.problem_code ~= 0 then
+        -- Only a GeForce ever minded the hypervisor.
+        local geforce = (device.name or ""):find "GeForce" or (device.name or ""):find "TITAN"
+        if device.problem_code == 43 and geforce then where.fix = "hide-hypervisor" end
+        result.findings[#result.findings + 1] = causes.finding(causes.windows_code(device.problem_code),
+          ("%s: Code %d"):format(device.name or device.id, device.problem_code), where)
+      elseif not device.driver or device.driver:lower() == "basicdisplay" then
+        result.findings[#result.findings + 1] = causes.finding("no-driver",
+          ("%s runs with %s"):format(device.name or device.id, device.driver or "no driver"), where)
+      end
+    end
+  end
+  read_smi(result, outputs, works)
+end
+
+local read_options = options.declare("guest.proof.read", {
+  { "expected", "integer", doc = "how many cards the guest has to see" },
+  { "vendors", "table", doc = "PCI vendor numbers; other cards are left out of the count" },
+  { "driver", "boolean", default = true, doc = "the driver must hold the cards; false: it comes later" },
+})
+
+--- Reads the outputs of proof.commands: name -> { out = text, status = exit code }.
+-- Returns { ok =, devices = {...}, findings = {...}, smi = {...} }; nil, message, "EINVAL" for an unknown
+-- family.
+function proof.read(family, outputs, given)
+  local o = read_options:check(given)
+  local result = { devices = {}, findings = {} }
+  if family == "linux" then
+    read_linux(result, outputs)
+  elseif family == "windows" then
+    read_windows(result, outputs)
+  else
+    return unknown_family(family)
+  end
+  if o.vendors then
+    local kept = {}
+    for _, device in ipairs(result.devices) do
+      if has(o.vendors, device.vendor) then kept[#kept + 1] = device end
+    end
+    result.devices = kept
+  end
+  local answered = not (result.findings[1] and result.findings[1].code == "no-answer")
+  if o.expected and answered and #result.devices ~= o.expected then
+    local code = #result.devices < o.expected and "fewer-cards" or "more-cards"
+    table.insert(result.findings, 1,
+      causes.finding(code, ("%d of %d expected cards are seen"):format(#result.devices, o.expected)))
+  end
+  result.ok = true
+  for _, finding in ipairs(result.findings) do
+    if finding.about_driver and not o.driver then finding.severity = "warning" end
+    finding.about_driver = nil
+    if finding.severity == "error" then result.ok = false end
+  end
+  return result
+end
+
+return proof
