@@ -145,13 +145,6 @@ func (r *Room) look(h *Host) {
 	hs.Hardware.SystemInfo.Vendor, hs.Hardware.SystemInfo.Model, hs.Hardware.SystemInfo.Uuid = d.Vendor, d.Model, hw.Uuid
 	hs.Hardware.MemorySize = bytes
 	hs.Hardware.CpuInfo = types.HostCpuInfo{NumCpuPackages: 2, NumCpuCores: int16(d.CPUs), NumCpuThreads: int16(2 * d.CPUs), Hz: 2900000000}
-	product := *hs.Summary.Config.Product
-	v := r.w.Version
-	product.Version = fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
-	product.ApiVersion, product.Build = v.String(), "24022510"
-	product.FullName = fmt.Sprintf("VMware ESXi %s build-%s", product.Version, product.Build)
-	hs.Summary.Config.Product = &product
-	hs.Config.Product = product
 	hs.Summary.ManagementServerIp = "127.0.0.1"
 	hs.Summary.OverallStatus = types.ManagedEntityStatusGreen
 	rebind := d.Rebind
@@ -162,6 +155,20 @@ func (r *Room) look(h *Host) {
 	locked := d.Lockdown != "lockdownDisabled"
 	hs.Config.AdminDisabled = &locked
 	r.wiring(h)
+}
+
+// product sets the version of a host. It comes after the whole inventory stands, because
+// the simulator parses the versions of a cluster's hosts again at each AddHost, and
+// panics on one that it does not know.
+func (r *Room) product(h *Host) {
+	hs := h.HS
+	product := *hs.Summary.Config.Product
+	v := r.w.Version
+	product.Version = fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
+	product.ApiVersion, product.Build = v.String(), "24022510"
+	product.FullName = fmt.Sprintf("VMware ESXi %s build-%s", product.Version, product.Build)
+	hs.Summary.Config.Product = &product
+	hs.Config.Product = product
 }
 
 // wiring ties vmk0 to the first NIC and the boot disk to the first HBA of the description.
@@ -222,6 +229,9 @@ func (r *Room) hostOf(c *api.Call) (*Host, *fault.Error) {
 // Register hangs the room's methods into the server.
 func (r *Room) Register(s *api.Server) {
 	r.s = s
+	for _, h := range r.order {
+		r.product(h)
+	}
 	r.registerPCI()
 	r.registerTarget()
 	r.registerMaintenance()
