@@ -83,7 +83,7 @@ $(BUILD)/oomhost: csrc/test/oomhost.c
 
 vcenter: ## build the test vCenter (Go) into build/vcenter
 	@mkdir -p $(BUILD)
-	@. build-support/environment && cd spec/vcenter && go build -o ../../build/vcenter .
+	@. ./build-support/environment && cd spec/vcenter && go build -o ../../build/vcenter .
 
 export GPUPT_BUILD := $(abspath $(BUILD))
 LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" LUA_CPATH="$(GPUPT_BUILD)/lib/?.so;;"
@@ -104,7 +104,7 @@ test: ## every test; ends with "N passed, N failed"
 	@$(LUA_ENV) $(LUA) build-support/test.lua
 
 spec: build ## one room's specs: make spec ROOM=vmx
-	@$(LUA_ENV) $(LUA) /usr/bin/busted --lpath= --cpath= $(if $(ROOM),spec/$(ROOM),spec)
+	@$(LUA_ENV) $(LUA) /usr/bin/busted $(if $(ROOM),spec/$(ROOM),spec)
 
 lint: ## luacheck, clang-tidy, go vet
 	@build-support/lint

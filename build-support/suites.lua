@@ -2,7 +2,7 @@
 -- Every folder of spec/ with *_spec.lua files is a suite by itself, so that a new room cannot be forgotten.
 local suites = {}
 
-local busted = "lua5.4 /usr/bin/busted --lpath= --cpath= -o TAP "
+local busted = "lua5.4 /usr/bin/busted -o TAP "
 
 local function folders(root)
   local pipe = assert(io.popen("cd '" .. root .. "' && find spec -name '*_spec.lua' -printf '%h\\n' | sort -u"))
@@ -34,7 +34,7 @@ function suites.list(root)
   if exists(root, "spec/regress") then
     add("regress", "tap", busted .. "--pattern='%d%d%d-.*%.lua$' spec/regress")
   end
-  add("test vCenter", "go", ". build-support/environment && cd spec/vcenter && go vet ./... && go test -json ./...")
+  add("test vCenter", "go", ". ./build-support/environment && cd spec/vcenter && go vet ./... && go test -json ./...")
   add("C tests", "tap", "build-support/c-tests")
   local sanitized = {}
   for _, folder in ipairs(exposed) do
