@@ -29,7 +29,7 @@ local declared = options.declare("vim.connect", {
   { "retries", "integer", default = 4, doc = "how often a call that only reads is sent again" },
   { "keep_alive", "number", default = 600, doc = "seconds of idleness after which a small call keeps the session" },
   { "probe_after", "number", default = 300, doc = "seconds of idleness after which a changing call first asks "
-    .. "whether the session lives" },
+    .. "whether the session still lives" },
   { "limits", "table", doc = "ceilings of an answer: bytes, cells, text, depth, attributes" },
   { "trace", "function|string", doc = "a function of one event table, or a file's name; secrets are redacted" },
   { "version", "string", doc = "speak this version of vim25 instead of the newest both sides know" },
@@ -50,10 +50,12 @@ function Client.__index(self, key)
   return made
 end
 
-function Client.__tostring(self) return ("vSphere client of %s%s"):format(self.base, self.closed and " (closed)" or "") end
+function Client.__tostring(self)
+  return ("vSphere client of %s%s"):format(self.base, self.closed and " (closed)" or "")
+end
 
---- Every method of vim25: `object` is a reference. Gives the result (true for void, false for an absent optional, {} for
--- an absent list), or nil, message, code, detail.
+--- Every method of vim25: `object` is a reference. Gives the result (true for void, false for an absent optional,
+-- {} for an absent list), or nil, message, code, detail.
 function Client:call(object, name, arguments, opts)
   if not ref.is(object) then error("vc:call: a reference is needed, not a " .. type(object), 2) end
   if object.client ~= self then error(("vc:call: %s belongs to another connection"):format(tostring(object)), 2) end
@@ -184,7 +186,8 @@ function Client:__gc()
   self.http = nil
   client.leaked = client.leaked + 1
   if self.session_open then
-    wait.warn(("a connection to %s was never closed: its session stays on the server until it expires"):format(self.base))
+    wait.warn(("a connection to %s was never closed: its session stays on the server until it expires")
+      :format(self.base))
   end
 end
 
@@ -212,7 +215,7 @@ local function make(o)
     wait.warn("the certificate of " .. base .. " is not checked (insecure)")
   end
   local self = setmetatable({
-    http = http, base = base, host = a.host, path = a.path, url = base .. a.path, username = o.username,
+    http = http, base = base, host = a.host, url_path = a.path, url = base .. a.path, username = o.username,
     password = o.password, timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
     datacenter = o.datacenter, agent = require("gpupt")._VERSION:gsub(" ", "/"), calls = 0, generation = 0,

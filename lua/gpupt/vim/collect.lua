@@ -145,7 +145,7 @@ local function start(client, spec)
   return self
 end
 
-local function checked(client, given, level)
+local function checked(given, level)
   local spec = declared:check(given, level)
   if not spec.type and not spec.types then error("vc:collect: option 'type' or 'types' is required", level + 1) end
   local check_path = require("gpupt.vim.client").check_path
@@ -162,14 +162,14 @@ end
 
 --- An iterator over objects; raises on failure, also at its start.
 function collect.each(client, given)
-  local self, message, code, detail = start(client, checked(client, given, 2))
+  local self, message, code, detail = start(client, checked(given, 2))
   if not self then raise(message, code, detail) end
   return function() return self:next() end, nil, nil, self
 end
 
 --- The list of all objects; or nil, message, code, detail.
 function collect.all(client, given)
-  local self, message, code, detail = start(client, checked(client, given, 2))
+  local self, message, code, detail = start(client, checked(given, 2))
   if not self then return nil, message, code, detail end
   return failure.catch(function()
     local owner <close> = self -- luacheck: ignore

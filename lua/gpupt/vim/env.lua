@@ -10,7 +10,9 @@ end
 
 local function truthy(text) return text == "1" or text == "true" or text == "TRUE" or text == "yes" or text == "t" end
 
-local function unescape(text) return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)) end
+local function unescape(text)
+  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
 
 --- Takes a vCenter's address apart: "host", "host:port", "https://user:pw@host/sdk". Gives
 -- { scheme, host, port, path, username, password }, or nil, message, "EINVAL".

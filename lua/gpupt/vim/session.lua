@@ -13,18 +13,18 @@ local LOGOUT = 5 -- seconds; a server that does not answer must not keep a scrip
 
 --- Asks the server which versions of vim25 it speaks and takes the newest that we know.
 function session.negotiate(client)
-  local text, message, code, info = transport.exchange(client, {
-    url = client.base .. client.path:gsub("/+$", "") .. "/vimServiceVersions.xml",
+  local text, message, code = transport.exchange(client, {
+    url = client.base .. client.url_path:gsub("/+$", "") .. "/vimServiceVersions.xml",
     headers = { "User-Agent: " .. client.agent }, answer = "bytes", max_bytes = 1024 * 1024,
     timeout = math.min(client.timeout, 60), connect_timeout = client.connect_timeout,
     stall_timeout = client.stall_timeout,
   }, { name = "vimServiceVersions.xml" })
   if not text then return nil, message, code end
-  info = message
+  local info = message
   if info.status ~= 200 then
     local to = info.status // 100 == 3 and " (a redirect, which is not followed)" or ""
     return nil, ("%s does not speak the vSphere API: HTTP %d%s for %s/vimServiceVersions.xml"):format(client.base,
-      info.status, to, client.path), info.status >= 500 and "EHTTP" or "ECONNECT"
+      info.status, to, client.url_path), info.status >= 500 and "EHTTP" or "ECONNECT"
   end
   local versions, ours = {}, false
   for block in (text .. "<namespace>"):gmatch "(.-)<namespace>" do
@@ -104,7 +104,8 @@ function session.logout(client)
   client.session_open = false
   local ok, message, code = wait.shield(function()
     return failure.catch(function()
-      return client:call(client.content.sessionManager, "Logout", {}, { timeout = LOGOUT, retries = 0, no_login = true })
+      return client:call(client.content.sessionManager, "Logout", {},
+        { timeout = LOGOUT, retries = 0, no_login = true })
     end)
   end)
   client.cookie = nil

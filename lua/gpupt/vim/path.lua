@@ -1,0 +1,321 @@
+--- Inventory paths, as govc writes them: "/DC0/host/gpu-a/esx-*", "/DC0/vm/**/W11-*", "esx-a-1" with a type.
+--   *  ?  [abc]  {a,b}   within one name;   ** (or ...)  any number of levels;   %2f  a slash inside a name
+-- A path that does not begin with "/" begins at the datacenter (the option datacenter, GOVC_DATACENTER, or the only one
+-- there is), and with a type at that type's folder; a bare name with a type is looked for at any depth.
+-- The way down: folder -> children; datacenter -> vm, host, datastore, network; cluster -> hosts, "Resources";
+-- resource pool -> pools and virtual machines.
+local collect = require "gpupt.vim.collect"
+local net = require "gpupt.net"
+local options = require "gpupt.options"
+
+local path = {}
+
+local below = {
+  Folder = { "childEntity" },
+  StoragePod = { "childEntity" },
+  Datacenter = { "vmFolder", "hostFolder", "datastoreFolder", "networkFolder" },
+  ComputeResource = { "host", "resourcePool" },
+  ClusterComputeResource = { "host", "resourcePool" },
+  ResourcePool = { "resourcePool", "vm" },
+  VirtualApp = { "resourcePool", "vm" },
+}
+
+-- where a datacenter keeps objects of a type
+local home = {
+  VirtualMachine = "vm", VirtualApp = "vm", HostSystem = "host", ComputeResource = "host",
+  ClusterComputeResource = "host", ResourcePool = "host", Datastore = "datastore", StoragePod = "datastore",
+  Network = "network", DistributedVirtualPortgroup = "network", DistributedVirtualSwitch = "network",
+  OpaqueNetwork = "network",
+}
+
+local function decode(name)
+  return (name:gsub("%%(%x%x)", function(hex)
+    local byte = string.char(tonumber(hex, 16))
+    return (byte == "/" or byte == "\\" or byte == "%") and byte or nil
+  end))
+end
+
+local function encode(name) return (name:gsub("[%%/\\]", { ["%"] = "%25", ["/"] = "%2f", ["\\"] = "%5c" })) end
+
+local function braces(glob, out)
+  local before, inside, after = glob:match "^(.-){([^{}]*)}(.*)$"
+  if not before then
+    out[#out + 1] = glob
+    return out
+  end
+  for choice in (inside .. ","):gmatch "([^,]*)," do braces(before .. choice .. after, out) end
+  return out
+end
+
+local function to_pattern(glob)
+  local out, i = { "^" }, 1
+  while i <= #glob do
+    local c = glob:sub(i, i)
+    local set = c == "[" and glob:match("^%[[^%]]+%]", i)
+    if set then
+      out[#out + 1] = (set:gsub("^%[!", "[^"):gsub("%%", "%%%%"))
+      i = i + #set - 1
+    elseif c == "*" then
+      out[#out + 1] = ".*"
+    elseif c == "?" then
+      out[#out + 1] = "."
+    elseif c == "\\" and i < #glob then
+      i = i + 1
+      out[#out + 1] = "%" .. glob:sub(i, i)
+    else
+      out[#out + 1] = c:gsub("[^%w]", "%%%0")
+    end
+    i = i + 1
+  end
+  out[#out + 1] = "$"
+  return table.concat(out)
+end
+
+local function is_glob(text) return text:find "[%*%?%[{]" ~= nil end
+
+--- A function that says whether a name matches one part of a path.
+local function matcher(part)
+  if not is_glob(part) then
+    local plain = decode(part)
+    return function(name) return name == plain end
+  end
+  local patterns = {}
+  for i, one in ipairs(braces(part, {})) do patterns[i] = to_pattern(decode(one)) end
+  return function(name)
+    for _, pattern in ipairs(patterns) do
+      if name:find(pattern) then return true end
+    end
+    return false
+  end
+end
+
+local function split(text)
+  local parts = {}
+  for part in text:gmatch "[^/]+" do parts[#parts + 1] = part end
+  return parts
+end
+
+-- The lists of children of `parents` (nodes); two requests, however many there are.
+local function children_of(client, parents)
+  local by_kind, asked, node_of = {}, {}, {}
+  for _, node in ipairs(parents) do
+    local fields = below[node.ref.type]
+    if fields then
+      by_kind[node.ref.type] = fields
+      asked[#asked + 1] = node.ref
+      node_of[node.ref] = node
+    end
+  end
+  if #asked == 0 then return {} end
+  local found, message, code, detail = collect.all(client, { types = by_kind, objects = asked })
+  if not found then return nil, message, code, detail end
+  local children, refs, kinds = {}, {}, {}
+  for _, object in ipairs(found) do
+    for _, field in ipairs(below[object.ref.type]) do
+      local value = object[field]
+      local list = value and (value.type and { value } or value) or {}
+      for _, child in ipairs(list) do
+        local parent = node_of[object.ref]
+        children[#children + 1] = { ref = child, parent = parent, depth = parent.depth + 1 }
+        refs[#refs + 1] = child
+        kinds[child.type] = { "name" }
+      end
+    end
+  end
+  if #refs == 0 then return children end
+  local names
+  names, message, code, detail = collect.all(client, { types = kinds, objects = refs })
+  if not names then return nil, message, code, detail end
+  local name_of = {}
+  for _, object in ipairs(names) do name_of[object.ref] = object.name end
+  local kept = {}
+  for _, child in ipairs(children) do
+    -- the server says names with %2f; an object that has gone meanwhile has none
+    child.name = name_of[child.ref] and decode(name_of[child.ref])
+    if child.name then kept[#kept + 1] = child end
+  end
+  return kept
+end
+
+local function text_of(node)
+  local parts = {}
+  while node.parent do
+    table.insert(parts, 1, encode(node.name))
+    node = node.parent
+  end
+  return node.prefix .. (#parts > 0 and "/" or node.prefix == "" and "/" or "") .. table.concat(parts, "/")
+end
+
+local function fits(node, kind) return not kind or net.schema.is_a(node.ref.type, kind) end
+
+-- Everything below `nodes`, themselves included.
+local function descend(client, nodes)
+  local all, level = table.move(nodes, 1, #nodes, 1, {}), nodes
+  local seen = {}
+  for _, node in ipairs(nodes) do seen[node.ref] = true end
+  while #level > 0 do
+    local children, message, code, detail = children_of(client, level)
+    if not children then return nil, message, code, detail end
+    level = {}
+    for _, child in ipairs(children) do
+      if not seen[child.ref] then
+        seen[child.ref] = true
+        level[#level + 1] = child
+        all[#all + 1] = child
+      end
+    end
+  end
+  return all
+end
+
+local function listing(nodes)
+  local names = {}
+  for i, node in ipairs(nodes) do
+    if i > 12 then
+      names[i] = ("and %d more"):format(#nodes - 12)
+      break
+    end
+    names[i] = node.name
+  end
+  return #names > 0 and table.concat(names, ", ") or "nothing"
+end
+
+-- Walks down from `start`; gives the nodes, or nil, message, code. What stands below the last part that matched is
+-- named in the message.
+local function walk(client, start, parts, kind, pattern)
+  local nodes = { start }
+  for i, part in ipairs(parts) do
+    local last = i == #parts
+    local message, code, detail
+    if part == "**" or part == "..." then
+      nodes, message, code, detail = descend(client, nodes)
+      if not nodes then return nil, message, code, detail end
+    else
+      local children
+      children, message, code, detail = children_of(client, nodes)
+      if not children then return nil, message, code, detail end
+      local matches, found = matcher(part), {}
+      for _, child in ipairs(children) do
+        if matches(child.name) and (not last or fits(child, kind)) then found[#found + 1] = child end
+      end
+      if #found == 0 then
+        local where = #nodes == 1 and text_of(nodes[1]) or ("%d places such as %s"):format(#nodes, text_of(nodes[1]))
+        return nil, ("nothing matches '%s': '%s' is not there; under %s there is: %s"):format(pattern, part, where,
+          listing(children)), "ENOENT"
+      end
+      nodes = found
+    end
+  end
+  local wanted = {}
+  for _, node in ipairs(nodes) do
+    if fits(node, kind) then wanted[#wanted + 1] = node end
+  end
+  if #wanted == 0 then
+    return nil, ("nothing matches '%s': under %s there is no %s"):format(pattern, text_of(start), kind or "object"),
+      "ENOENT"
+  end
+  return wanted
+end
+
+local function root(client) return { ref = client.content.rootFolder, depth = 0, prefix = "" } end
+
+-- The datacenter that relative paths begin at.
+local function datacenter(client)
+  local pattern = client.datacenter
+  if pattern then
+    if pattern:sub(1, 1) ~= "/" then pattern = "/" .. pattern end
+    local found, message, code = walk(client, root(client), split(pattern), "Datacenter", pattern)
+    if not found then return nil, message, code end
+    return found[1]
+  end
+  local found, message, code, detail = collect.all(client, { type = "Datacenter", paths = { "name" } })
+  if not found then return nil, message, code, detail end
+  if #found == 0 then return nil, "the server has no datacenter: begin the path with '/'", "ENOENT" end
+  if #found > 1 then
+    return nil, ("there are %d datacenters (%s): begin the path with one, or set GOVC_DATACENTER"):format(#found,
+      listing(found)), "EAMBIGUOUS"
+  end
+  local prefix
+  prefix, message, code, detail = path.of(client, found[1].ref)
+  if not prefix then return nil, message, code, detail end
+  return { ref = found[1].ref, depth = 0, prefix = prefix }
+end
+
+local function nodes_of(client, pattern, kind)
+  if type(pattern) ~= "string" or pattern == "" then error("an inventory path is needed", 3) end
+  if pattern:sub(1, 1) == "/" then
+    local parts = split(pattern)
+    if #parts == 0 then return { { ref = client.content.rootFolder, depth = 0, prefix = "" } } end
+    return walk(client, root(client), parts, kind, pattern)
+  end
+  local start, message, code, detail = datacenter(client)
+  if not start then return nil, message, code, detail end
+  local parts = split((pattern:gsub("^%./", "")))
+  local folder = home[kind]
+  local known = { vm = true, host = true, datastore = true, network = true }
+  if folder and not (known[parts[1]] and #parts > 1) then
+    if #parts == 1 and parts[1] ~= "**" then table.insert(parts, 1, "**") end
+    table.insert(parts, 1, folder)
+  end
+  return walk(client, start, parts, kind, pattern)
+end
+
+local declared = options.declare("vc:find", {
+  { "type", "string", doc = "only objects of this managed type" },
+})
+
+local function checked(given, level)
+  local o = declared:check(given, level)
+  local found, message = net.schema.type(o.type or "ManagedEntity")
+  if not found then error("vc:find: " .. message, level + 2) end
+  return o
+end
+
+--- The references that a path matches, in the server's order; nil, message, "ENOENT" when it matches nothing.
+function path.find(client, pattern, given)
+  local o = checked(given, 1)
+  local nodes, message, code, detail = nodes_of(client, pattern, o.type)
+  if not nodes then return nil, message, code, detail end
+  local refs, seen = {}, {}
+  for _, node in ipairs(nodes) do
+    if not seen[node.ref] then
+      seen[node.ref] = true
+      refs[#refs + 1] = node.ref
+    end
+  end
+  return refs
+end
+
+--- The one reference that a path matches; nil, message, "ENOENT" or "EAMBIGUOUS" (naming the candidates).
+function path.one(client, pattern, given)
+  local o = checked(given, 1)
+  local nodes, message, code, detail = nodes_of(client, pattern, o.type)
+  if not nodes then return nil, message, code, detail end
+  local paths, seen, candidates = {}, {}, {}
+  for _, node in ipairs(nodes) do
+    if not seen[node.ref] then
+      seen[node.ref] = true
+      candidates[#candidates + 1] = node.ref
+      paths[#paths + 1] = text_of(node)
+    end
+  end
+  if #candidates == 1 then return candidates[1], paths[1] end
+  local shown = table.concat(paths, ", ", 1, math.min(10, #paths)) .. (#paths > 10 and ", ..." or "")
+  return nil, ("'%s' matches %d objects: %s"):format(pattern, #candidates, shown), "EAMBIGUOUS",
+    { candidates = candidates }
+end
+
+--- The inventory path of a reference; or nil, message, code.
+function path.of(client, object)
+  local names, at = {}, object
+  while at and at ~= client.content.rootFolder do
+    local values, message, code, detail = client.get_properties(at, { "name", "parent" })
+    if not values then return nil, message, code, detail end
+    table.insert(names, 1, encode(decode(values.name)))
+    at = values.parent
+    if #names > 64 then return nil, "the inventory has a loop", "ELOOP" end
+  end
+  return "/" .. table.concat(names, "/")
+end
+
+return path

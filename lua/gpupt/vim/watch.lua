@@ -1,0 +1,445 @@
+--- Waiting for tasks and properties: one WaitForUpdatesEx per client for everything that anybody awaits.
+--
+--   vc:wait(task) ----+                                  +--> entry.values change, entry.event fires
+--   vc:wait_for(...) -+--> entries --> filters (batches) --> WaitForUpdatesEx --> updates
+--
+-- An *entry* is one object with the paths that somebody waits on. Entries that come together share one filter; a
+-- filter is destroyed when its last entry has left. Two helpers do the talking: one makes and destroys filters, one
+-- keeps a single WaitForUpdatesEx in flight while there are filters. They stop when nobody waits, so an idle client
+-- costs its server nothing. The callers' own code (predicates, progress) runs in the callers, never in a helper.
+local engine = require "gpupt.loop.engine"
+local failure = require "gpupt.failure"
+local fault = require "gpupt.vim.fault"
+local fiber = require "gpupt.loop.fiber"
+local options = require "gpupt.options"
+local wait = require "gpupt.loop.wait"
+
+local watch = { MAX_WAIT = 60 }
+
+local Watch = {}
+Watch.__index = Watch
+
+local function of(client)
+  local self = client.watch
+  if not self then
+    self = setmetatable({
+      client = client, pending = {}, filters = {}, entries = 0, idle_filters = {}, version = "",
+    }, Watch)
+    rawset(client, "watch", self)
+  end
+  return self
+end
+
+-- ---- entries
+
+function Watch:add(object, paths)
+  local entry = { object = object, paths = paths, values = {}, event = engine.event() }
+  self.entries = self.entries + 1
+  self.pending[#self.pending + 1] = entry
+  self:keep_going()
+  return entry
+end
+
+local function changed(entry)
+  engine.fire(entry.event)
+end
+
+--- The entry is of no interest any more.
+function Watch:remove(entry)
+  if entry.removed then return end
+  entry.removed = true
+  self.entries = self.entries - 1
+  local filter = entry.filter
+  if not filter then return end
+  filter.living = filter.living - 1
+  if filter.living == 0 then
+    self.filters[filter.ref.value] = nil
+    self.idle_filters[#self.idle_filters + 1] = filter.ref
+    self:keep_going()
+  end
+end
+
+local function fail_all(self, message, code, detail)
+  local failed = { message, code, detail }
+  for _, entry in ipairs(self.pending) do
+    entry.failed = failed
+    changed(entry)
+  end
+  self.pending = {}
+  for _, filter in pairs(self.filters) do
+    for _, entries in pairs(filter.entries) do
+      for _, entry in ipairs(entries) do
+        entry.failed = failed
+        changed(entry)
+      end
+    end
+  end
+  self.filters = {}
+end
+
+-- The session (or the collector) has gone: every living entry asks anew.
+local function restart(self)
+  self.collector, self.version, self.idle_filters = nil, "", {}
+  for _, filter in pairs(self.filters) do
+    for _, entries in pairs(filter.entries) do
+      for _, entry in ipairs(entries) do
+        if not entry.removed then
+          entry.filter = nil
+          self.pending[#self.pending + 1] = entry
+        end
+      end
+    end
+  end
+  self.filters = {}
+end
+
+-- ---- filters
+
+local function collector_of(self)
+  if self.collector and self.generation == self.client.generation then return self.collector end
+  if self.collector then restart(self) end
+  local client = self.client
+  local generation = client.generation
+  local made, message, code, detail = client:call(client.content.propertyCollector, "CreatePropertyCollector")
+  if not made then return nil, message, code, detail end
+  self.collector, self.generation, self.version = made, generation, ""
+  return made
+end
+
+local function sets_of(batch)
+  local kinds, object_set, seen = {}, {}, {}
+  for _, entry in ipairs(batch) do
+    local kind = kinds[entry.object.type]
+    if not kind then
+      kind = {}
+      kinds[entry.object.type] = kind
+    end
+    for _, path in ipairs(entry.paths) do
+      if not kind[path] then
+        kind[path] = true
+        kind[#kind + 1] = path
+      end
+    end
+    if not seen[entry.object] then
+      seen[entry.object] = true
+      object_set[#object_set + 1] = { obj = entry.object, skip = false }
+    end
+  end
+  local property_sets = {}
+  for kind, paths in pairs(kinds) do
+    property_sets[#property_sets + 1] = { type = kind, pathSet = table.move(paths, 1, #paths, 1, {}), all = false }
+  end
+  return { propSet = property_sets, objectSet = object_set }
+end
+
+-- One filter for a batch. When the server refuses it, its entries are tried one by one, so that a bad one fails alone.
+local function make_filter(self, batch)
+  local collector, message, code, detail = collector_of(self)
+  local made
+  if collector then
+    made, message, code, detail = self.client:call(collector, "CreateFilter",
+      { spec = sets_of(batch), partialUpdates = false })
+  end
+  if not made then
+    if collector and #batch > 1 and detail and detail.fault then
+      for _, entry in ipairs(batch) do
+        if not entry.removed then make_filter(self, { entry }) end
+      end
+      return
+    end
+    for _, entry in ipairs(batch) do
+      entry.failed = { message, code, detail }
+      changed(entry)
+    end
+    return
+  end
+  local filter = { ref = made, entries = {}, living = 0 }
+  for _, entry in ipairs(batch) do
+    if not entry.removed then
+      filter.living = filter.living + 1
+      entry.filter = filter
+      local list = filter.entries[entry.object] or {}
+      filter.entries[entry.object] = list
+      list[#list + 1] = entry
+    end
+  end
+  if filter.living == 0 then self.idle_filters[#self.idle_filters + 1] = made return end
+  self.filters[made.value] = filter
+end
+
+local function filters_helper(self)
+  while not self.stopped and (#self.pending > 0 or #self.idle_filters > 0) do
+    local batch = {}
+    for _, entry in ipairs(self.pending) do
+      if not entry.removed then batch[#batch + 1] = entry end
+    end
+    self.pending = {}
+    if #batch > 0 then
+      make_filter(self, batch)
+      self:keep_going()
+    end
+    local idle = table.remove(self.idle_filters)
+    if idle and self.collector and self.generation == self.client.generation then
+      self.client:call(idle, "DestroyPropertyFilter")
+    end
+  end
+end
+
+-- ---- updates
+
+local function take_change(entry, change)
+  local name = change.name
+  if change.op == "assign" or change.op == "add" then entry.values[name] = change.val
+  elseif change.op == "remove" or change.op == "indirectRemove" then entry.values[name] = nil end
+end
+
+local function take_update(filter, update)
+  local entries = filter.entries[update.obj]
+  for _, entry in ipairs(entries or {}) do
+    if update.kind == "leave" then
+      entry.failed = { ("%s has gone"):format(tostring(update.obj)), "ManagedObjectNotFound", { object = update.obj } }
+    else
+      for _, change in ipairs(update.changeSet or {}) do take_change(entry, change) end
+      for _, missing in ipairs(update.missingSet or {}) do
+        local message, code, detail = fault.read(missing.fault)
+        entry.failed = { ("%s of %s: %s"):format(missing.path, tostring(update.obj), message), code, detail }
+      end
+    end
+    changed(entry)
+  end
+end
+
+local function take(self, set)
+  for _, part in ipairs(set.filterSet or {}) do
+    local filter = self.filters[part.filter.value]
+    if filter then
+      for _, update in ipairs(part.objectSet or {}) do take_update(filter, update) end
+      for _, gone in ipairs(part.missingSet or {}) do
+        local message, code, detail = fault.read(gone.fault)
+        for _, entry in ipairs(filter.entries[gone.obj] or {}) do
+          entry.failed = { ("%s: %s"):format(tostring(gone.obj), message), code, detail }
+          changed(entry)
+        end
+      end
+    end
+  end
+  self.version, self.truncated = set.version, set.truncated
+end
+
+local recoverable = { ECONNECT = true, ELOST = true, ETIMEDOUT = true, ETRUNCATED = true, EHTTP = true }
+
+-- What to do when the wait failed: true goes on, false gives up for all.
+local function recover(self, message, code, detail, tries)
+  if self.stopped then return false end
+  if code == "RequestCanceled" then return true end
+  if code == "InvalidCollectorVersion" then
+    self.version = ""
+    return true
+  end
+  if code == "NotAuthenticated" then
+    local ok, why, failed = self.client:login_again(self.generation)
+    if not ok then
+      fail_all(self, why, failed)
+      return false
+    end
+    restart(self)
+    self:keep_going()
+    return true
+  end
+  if code == "ManagedObjectNotFound" and tries <= 3 then -- the collector went with its session
+    restart(self)
+    self:keep_going()
+    return true
+  end
+  if recoverable[code] and tries <= self.client.retries + 2 then
+    -- a truncated set may be asked for only once: begin again
+    if self.truncated then self.version = "" end
+    wait.wait(engine.event(), engine.now() + math.min(5, 0.2 * 2 ^ tries) * (0.5 + math.random()))
+    return true
+  end
+  fail_all(self, message, code, detail)
+  return false
+end
+
+local function updates_helper(self)
+  local tries = 0
+  while not self.stopped and next(self.filters) do
+    local collector, generation = self.collector, self.generation
+    if not collector or generation ~= self.client.generation then
+      restart(self)
+      self:keep_going()
+      return
+    end
+    self.waiting = true
+    local set, message, code, detail = self.client:call(collector, "WaitForUpdatesEx",
+      { version = self.version, options = { maxWaitSeconds = watch.MAX_WAIT } },
+      { timeout = watch.MAX_WAIT + 60, stall_timeout = watch.MAX_WAIT + 45, retries = 0, safe = true, no_login = true })
+    self.waiting = false
+    if set == nil then
+      tries = tries + 1
+      if not recover(self, message, code, detail, tries) then return end
+    else
+      tries = 0
+      if set then take(self, set) end
+    end
+  end
+end
+
+-- Nobody waits any more, but a request does: the server is told to answer it now.
+local function cancel_helper(self)
+  while not self.stopped and self.waiting and not next(self.filters) and #self.pending == 0 do
+    self.client:call(self.collector, "CancelWaitForUpdates", {}, { retries = 0 })
+    wait.wait(engine.event(), engine.now() + 0.5)
+  end
+end
+
+local function helper(self, name, needed, body)
+  if self[name] or not needed then return end
+  self[name] = true
+  fiber.helper(function()
+    local ok, err = pcall(body, self)
+    self[name] = nil
+    if not ok then
+      local failed = failure.is(err) and err or { message = "internal error in the wait: " .. tostring(err), code = "EFAULT" }
+      fail_all(self, failed.message, failed.code)
+    elseif not self.stopped then
+      self:keep_going()
+    end
+  end)
+end
+
+--- Starts the helpers that have something to do.
+function Watch:keep_going()
+  if self.stopped then return end
+  helper(self, "filtering", #self.pending > 0 or #self.idle_filters > 0, filters_helper)
+  helper(self, "updating", next(self.filters) ~= nil, updates_helper)
+  helper(self, "cancelling", self.waiting and not next(self.filters) and #self.pending == 0, cancel_helper)
+end
+
+--- The client closes: nobody gets an answer any more. The session's end removes collector and filters.
+function Watch:stop()
+  fail_all(self, "the connection was closed while waiting", "ECLOSED")
+  self.stopped = true
+end
+
+-- ---- what the client offers
+
+-- Waits until examine(values) gives something that is not nil, and gives it.
+local function await(client, object, paths, examine, until_time, what)
+  local self = of(client)
+  if client.closed then return nil, "this connection is closed", "ECLOSED" end
+  local entry = self:add(object, paths)
+  while true do
+    local stop = wait.wait(entry.event, until_time)
+    if stop then
+      self:remove(entry)
+      error(stop, 0)
+    end
+    if not entry.event.done then
+      self:remove(entry)
+      return nil, ("timed out waiting for %s"):format(what), "ETIMEDOUT", { object = object }
+    end
+    entry.event = engine.event()
+    if entry.failed then
+      self:remove(entry)
+      return nil, table.unpack(entry.failed, 1, 3)
+    end
+    local ok, results = pcall(function() return table.pack(examine(entry.values)) end)
+    if not ok then
+      self:remove(entry)
+      error(results, 0)
+    end
+    if results[1] ~= nil or results.n > 1 then
+      self:remove(entry)
+      return table.unpack(results, 1, results.n)
+    end
+  end
+end
+
+local task_options = options.declare("vc:wait", {
+  { "timeout", "number", doc = "seconds; the task goes on without us" },
+  { "progress", "callable", doc = "called with (percent, info) when the task's progress or state changes" },
+  { "cancel_task", "boolean", doc = "cancel the task too when the waiting is cancelled or times out" },
+})
+
+--- A finished task's outcome: its result (true when it has none) and info; or nil, message, code, detail.
+function watch.outcome(task, info)
+  if info.state == "success" then
+    local result = info.result
+    if result == nil then result = true end
+    return result, info
+  end
+  local message, code, detail = fault.read(info.error or {})
+  if info.error == nil then message, code = "the task failed without saying why", "EFAULT" end
+  detail = detail or {}
+  detail.task, detail.object, detail.method, detail.info = task, info.entity, info.descriptionId or info.name, info
+  return nil, message, code, detail
+end
+
+local function until_of(o) return o.timeout and engine.now() + o.timeout end
+
+local function cancel_task(client, task)
+  wait.shield(function() return client:call(task, "CancelTask", {}, { timeout = 10 }) end)
+end
+
+--- Waits for a task's end. Gives its result (true when it has none) and its info; or nil, message, code, detail of the
+-- fault it ended in, or "ETIMEDOUT". Cancelling the waiting leaves the task alone unless cancel_task says otherwise.
+function watch.task(client, task, given)
+  local o = task_options:check(given)
+  if type(task) ~= "table" or task.type ~= "Task" then error("vc:wait: a Task is needed, not " .. tostring(task), 3) end
+  local shown, state
+  local results = table.pack(pcall(await, client, task, { "info" }, function(values)
+    local info = values.info
+    if not info then return nil end
+    if o.progress and (info.progress ~= shown or info.state ~= state) then
+      shown, state = info.progress, info.state
+      o.progress(info.state == "success" and 100 or info.progress or 0, info)
+    end
+    if info.state == "success" or info.state == "error" then return watch.outcome(task, info) end
+  end, until_of(o), tostring(task)))
+  if not results[1] then
+    if o.cancel_task and failure.is(results[2]) then cancel_task(client, task) end
+    error(results[2], 0)
+  end
+  if o.cancel_task and results[4] == "ETIMEDOUT" then cancel_task(client, task) end
+  return table.unpack(results, 2, results.n)
+end
+
+--- Waits for a list of tasks; a list of { ok =, result =, info = } or { ok = false, message =, code =, detail = }.
+function watch.tasks(client, tasks, given)
+  local o = task_options:check(given)
+  local outcomes = {}
+  local functions = {}
+  for i, task in ipairs(tasks) do
+    functions[i] = function()
+      local result, info, code, detail = watch.task(client, task, o)
+      if result ~= nil then outcomes[i] = { ok = true, result = result, info = info }
+      else outcomes[i] = { ok = false, message = info, code = code, detail = detail } end
+      return true
+    end
+  end
+  fiber.all(functions)
+  return outcomes
+end
+
+local property_options = options.declare("vc:wait_for", {
+  { "timeout", "number", doc = "seconds" },
+})
+
+--- Waits until predicate(values, object) gives something true, and gives that. `paths` are read and watched together;
+-- values holds those that are set. nil, message, code, detail when the object goes or a path is refused.
+function watch.property(client, object, paths, predicate, given)
+  local o = property_options:check(given)
+  paths = type(paths) == "string" and { paths } or paths
+  local check_path = require("gpupt.vim.client").check_path
+  for _, path in ipairs(paths) do
+    local message = check_path(object.type, path)
+    if message then return nil, message, "InvalidProperty" end
+  end
+  return await(client, object, paths, function(values)
+    local result = predicate(values, object)
+    if result then return result end
+  end, until_of(o), ("%s of %s"):format(table.concat(paths, ", "), tostring(object)))
+end
+
+return watch
