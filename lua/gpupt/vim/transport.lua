@@ -11,6 +11,17 @@ local function unknown(stop, what)
     "EUNKNOWN", { stop = stop, operation_id = what.operation_id, method = what.name, object = what.object })
 end
 
+-- Waits for the event; what.tick(sent, received) is called twice a second meanwhile.
+local function await(op, event, what)
+  if not what.tick then return wait.wait(event, what.until_time) end
+  while not event.done do
+    local stop = wait.wait(event, math.min(engine.now() + 0.5, what.until_time or math.huge))
+    if stop then return stop end
+    what.tick(op:progress())
+    if not event.done and what.until_time and engine.now() >= what.until_time then return nil end
+  end
+end
+
 --- Sends `request` (fields of net.http's request) and waits for its end.
 -- Gives the result (a tape, text or count) and { status, seconds, sent, op }, or nil, message, code, info.
 -- `what` = { name =, unsafe =, operation_id =, object = } is for the error when the caller is stopped meanwhile.
@@ -27,7 +38,7 @@ function transport.exchange(client, request, what)
     return nil, message, code, {}
   end
   what.op = op
-  local ok, stop = pcall(wait.wait, event, what.until_time)
+  local ok, stop = pcall(await, op, event, what)
   what.op = nil
   if not ok or stop or not event.done then
     local sent = op:sent()

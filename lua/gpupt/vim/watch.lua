@@ -300,7 +300,8 @@ local function helper(self, name, needed, body)
     local ok, err = pcall(body, self)
     self[name] = nil
     if not ok then
-      local failed = failure.is(err) and err or { message = "internal error in the wait: " .. tostring(err), code = "EFAULT" }
+      local failed = failure.is(err) and err
+        or { message = "internal error in the wait: " .. tostring(err), code = "EFAULT" }
       fail_all(self, failed.message, failed.code)
     elseif not self.stopped then
       self:keep_going()

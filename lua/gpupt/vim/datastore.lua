@@ -1,0 +1,311 @@
+--- Files on datastores: vc.datastore. Paths are written as vSphere does: "[datastore] folder/file".
+local collect = require "gpupt.vim.collect"
+local failure = require "gpupt.failure"
+local files = require "gpupt.vim.files"
+local nearest = require "gpupt.nearest"
+local options = require "gpupt.options"
+local path = require "gpupt.vim.path"
+
+local datastore = {}
+
+local Datastore = {}
+Datastore.__index = Datastore
+Datastore.__name = "gpupt.datastore"
+
+function datastore.new(client) return setmetatable({ client = client, found = {} }, Datastore) end
+
+--- "[ds] folder/file" as name, path; nil, message, "EINVAL" when it is not one.
+function Datastore.split(_, text)
+  local name, rest = tostring(text):match "^%[([^%]]+)%]%s*(.-)/*$"
+  if not name then
+    return nil, ("'%s' is not a datastore path: [datastore] folder/file"):format(tostring(text)), "EINVAL"
+  end
+  return name, rest
+end
+
+local location = {
+  { "datacenter", "string", doc = "inventory path of the datacenter; default: the client's or the only one" },
+}
+
+local function declare(name, fields)
+  return options.declare("vc.datastore:" .. name, table.move(location, 1, #location, #fields + 1, fields))
+end
+
+-- The datacenter (reference and path without its first slash) that holds the datastore `name`, and the datastore.
+local function locate(self, name, datacenter)
+  local client = self.client
+  local key = (datacenter or "") .. "\0" .. name
+  if self.found[key] then return self.found[key] end
+  local wanted = datacenter or client.datacenter
+  local centres, message, code, detail
+  if wanted then
+    centres, message, code, detail = path.find(client, wanted:sub(1, 1) == "/" and wanted or "/" .. wanted,
+      { type = "Datacenter" })
+  else
+    local list
+    list, message, code, detail = collect.all(client, { type = "Datacenter", paths = { "name" } })
+    centres = {}
+    for i, one in ipairs(list or {}) do centres[i] = one.ref end
+    if not list then centres = nil end
+  end
+  if not centres then return nil, message, code, detail end
+  local matches, names = {}, {}
+  for _, centre in ipairs(centres) do
+    local stores
+    stores, message, code, detail = collect.all(client,
+      { type = "Datastore", under = centre, paths = { "name", "browser" } })
+    if not stores then return nil, message, code, detail end
+    for _, store in ipairs(stores) do
+      names[#names + 1] = store.name
+      if store.name == name then
+        matches[#matches + 1] = { ref = store.ref, browser = store.browser, datacenter = centre }
+      end
+    end
+  end
+  if #matches == 0 then
+    table.sort(names)
+    return nil, ("there is no datastore '%s'%s; there is: %s"):format(name, nearest.hint(name, names),
+      #names > 0 and table.concat(names, ", ", 1, math.min(#names, 12)) or "none"), "ENOENT"
+  end
+  if #matches > 1 then
+    return nil, ("%d datacenters have a datastore '%s': say which with the option datacenter"):format(#matches, name),
+      "EAMBIGUOUS"
+  end
+  local where, no, refused = path.of(client, matches[1].datacenter)
+  if not where then return nil, no, refused end
+  matches[1].path = where:sub(2)
+  self.found[key] = matches[1]
+  return matches[1]
+end
+
+local function address(self, text, o)
+  local name, rest, code = self:split(text)
+  if not name then return nil, rest, code end
+  local place, message, failed = locate(self, name, o.datacenter)
+  if not place then return nil, message, failed end
+  local client = self.client
+  return client.base .. "/folder/" .. files.encode(rest, true) .. "?dcPath=" .. files.encode(place.path) .. "&dsName="
+    .. files.encode(name), place
+end
+
+local function headers(client)
+  return { "Cookie: vmware_soap_session=" .. tostring(client.cookie), "User-Agent: " .. client.agent }
+end
+
+local list_options = declare("list", {
+  { "pattern", "string", default = "*", doc = "glob of the names wanted" },
+  { "recursive", "boolean", doc = "sub-folders too" },
+})
+
+--- The files of a folder: a list of { name, path, size, modified, folder }.
+function Datastore:list(text, given)
+  local o = list_options:check(given)
+  local name, rest, code = self:split(text)
+  if not name then return nil, rest, code end
+  local place, message, failed = locate(self, name, o.datacenter)
+  if not place then return nil, message, failed end
+  local client = self.client
+  local where = ("[%s] %s"):format(name, rest)
+  local task, why, kind, detail = client:call(place.browser,
+    o.recursive and "SearchDatastoreSubFolders_Task" or "SearchDatastore_Task", {
+      datastorePath = where,
+      searchSpec = { matchPattern = { o.pattern }, sortFoldersFirst = true,
+        details = { fileType = true, fileSize = true, modification = true, fileOwner = false } },
+    })
+  if not task then return nil, why, kind, detail end
+  local result
+  result, why, kind, detail = client:wait(task)
+  if result == nil then return nil, why, kind, detail end
+  local list = {}
+  for _, folder in ipairs(o.recursive and result or { result }) do
+    local base = folder.folderPath:match "^%[[^%]]*%]%s*(.-)/*$"
+    for _, file in ipairs(folder.file or {}) do
+      list[#list + 1] = {
+        name = file.path, path = ("[%s] %s%s"):format(name, base ~= "" and base .. "/" or "", file.path),
+        size = file.fileSize, modified = file.modification,
+        folder = require("gpupt.vim").typeof(file) == "FolderFileInfo",
+      }
+    end
+  end
+  return list
+end
+
+--- Whether a file or folder is there: its entry of list, false, or nil, message, code.
+function Datastore:stat(text, given)
+  local name, rest, code = self:split(text)
+  if not name then return nil, rest, code end
+  local folder, file = rest:match "^(.-)/?([^/]+)$"
+  if not file then return nil, ("'%s' names no file"):format(text), "EINVAL" end
+  local list, message, kind, detail = self:list(("[%s] %s"):format(name, folder),
+    { pattern = file, datacenter = given and given.datacenter })
+  if not list then
+    if kind == "FileNotFound" then return false end
+    return nil, message, kind, detail
+  end
+  for _, entry in ipairs(list) do
+    if entry.name == file then return entry end
+  end
+  return false
+end
+
+local download_options = declare("download", {
+  { "resume", "boolean", doc = "go on with what an earlier attempt left in TARGET.part" },
+  { "progress", "callable", doc = "called with (bytes received)" },
+  { "timeout", "number", doc = "seconds for the whole transfer" },
+})
+
+--- Downloads to a local file, which gets its name when it is complete. Its size, or nil, message, code.
+function Datastore:download(text, target, given)
+  local o = download_options:check(given)
+  local url, place, code = address(self, text, o)
+  if not url then return nil, place, code end
+  return files.download(self.client, { url = url, headers = headers(self.client), timeout = o.timeout }, target,
+    { name = text }, o, self.client.retries)
+end
+
+local read_options = declare("read", {
+  { "offset", "integer", default = 0, doc = "first byte" },
+  { "length", "integer", doc = "so many bytes; default: to the end" },
+  { "chunk", "integer", default = 1 << 20, doc = "bytes a request" },
+})
+
+--- An iterator over the file's bytes, a chunk at a time; memory is bounded by the chunk. Raises in mid-way.
+function Datastore:read(text, given)
+  local o = read_options:check(given)
+  local url, place, code = address(self, text, o)
+  if not url then failure.check(nil, place, code) end
+  local at, last, done = o.offset, o.length and o.offset + o.length, false
+  return function()
+    if done or (last and at >= last) then return nil end
+    local size = last and math.min(o.chunk, last - at) or o.chunk
+    local bytes, info, kind = files.transfer(self.client, {
+      url = url, headers = headers(self.client), identity = true, range = ("%d-%d"):format(at, at + size - 1),
+      timeout = self.client.timeout, answer = "bytes",
+    }, { name = text, headers = { "content-range" } }, self.client.retries)
+    if not bytes then
+      if kind == "ERANGE" then return nil end
+      failure.check(nil, info, kind)
+    end
+    if info.status == 200 then -- ranges are not understood: this is everything
+      bytes, done = bytes:sub(at + 1, last), true
+    end
+    at = at + #bytes
+    local total = info.headers["content-range"] and tonumber(info.headers["content-range"]:match "/(%d+)%s*$")
+    done = done or #bytes < size or (total and at >= total)
+    if #bytes == 0 then return nil end
+    return bytes
+  end
+end
+
+local text_options = declare("text", { { "max", "integer", default = 64 << 20, doc = "refuse more bytes than this" } })
+
+--- A whole small file (a vmware.log, a .vmx) as text.
+function Datastore:text(text, given)
+  local o = text_options:check(given)
+  local url, place, code = address(self, text, o)
+  if not url then return nil, place, code end
+  return files.transfer(self.client, { url = url, headers = headers(self.client), max_bytes = o.max, answer = "bytes",
+    timeout = self.client.timeout }, { name = text }, self.client.retries)
+end
+
+local upload_options = declare("upload", {
+  { "progress", "callable", doc = "called with (bytes sent, bytes in all)" },
+  { "timeout", "number", doc = "seconds for the whole transfer" },
+  { "overwrite", "boolean", default = true, doc = "false: refuse when the file is there" },
+  { "folders", "boolean", default = true, doc = "make the folders of its path" },
+})
+
+local function put(self, url, file, size, text, o)
+  local list = headers(self.client)
+  list[#list + 1] = "Content-Type: application/octet-stream"
+  return files.transfer(self.client, {
+    url = url, method = "PUT", headers = list, file = file, offset = 0, length = size, answer = "bytes",
+    max_bytes = 1 << 20, timeout = o.timeout,
+  }, { name = text, tick = o.progress and function(sent) o.progress(sent, size) end }, self.client.retries)
+end
+
+--- Uploads a local file. It is sent under another name and moved to its own when it is complete.
+-- true, or nil, message, code.
+function Datastore:upload(source, text, given)
+  local o = upload_options:check(given)
+  local name, rest, bad = self:split(text)
+  if not name then return nil, rest, bad end
+  local file, message, code = files.open(source, "rb", "read")
+  if not file then return nil, message, code end
+  local handle <close> = file -- luacheck: ignore
+  if not o.overwrite then
+    local there, why, kind = self:stat(text, { datacenter = o.datacenter })
+    if there == nil then return nil, why, kind end
+    if there then return nil, text .. " is there already", "FileAlreadyExists" end
+  end
+  local folder = rest:match "^(.*)/[^/]*$"
+  if o.folders and folder then
+    local ok, why, kind = self:mkdir(("[%s] %s"):format(name, folder), { datacenter = o.datacenter })
+    if not ok then return nil, why, kind end
+  end
+  local temporary = ("[%s] %s.%08x.part"):format(name, rest, math.random(0, 0xffffffff))
+  local url, place, failed = address(self, temporary, o)
+  if not url then return nil, place, failed end
+  local size = files.size(file)
+  local ok, sent, why, kind = pcall(put, self, url, file, size, text, o)
+  if ok and sent then
+    sent, why, kind = self:move(temporary, text, { datacenter = o.datacenter, force = true })
+    if sent then
+      if o.progress then o.progress(size, size) end
+      return true
+    end
+  end
+  require("gpupt.loop.wait").shield(function() self:delete(temporary, { datacenter = o.datacenter }) end)
+  if not ok then error(sent, 0) end
+  return nil, why, kind
+end
+
+local plain_options = declare("mkdir", {})
+
+--- Makes a folder and those above it; it may be there already.
+function Datastore:mkdir(text, given)
+  local o = plain_options:check(given)
+  local name, rest, bad = self:split(text)
+  if not name then return nil, rest, bad end
+  local place, message, code = locate(self, name, o.datacenter)
+  if not place then return nil, message, code end
+  local ok, why, kind, detail = self.client:call(self.client.content.fileManager, "MakeDirectory",
+    { name = ("[%s] %s"):format(name, rest), datacenter = place.datacenter, createParentDirectories = true })
+  if not ok and kind ~= "FileAlreadyExists" then return nil, why, kind, detail end
+  return true
+end
+
+local move_options = declare("move", { { "force", "boolean", doc = "replace what is there" } })
+
+--- Moves a file on its datastore (or to another one).
+function Datastore:move(from, to, given)
+  local o = move_options:check(given)
+  local name, rest, bad = self:split(from)
+  if not name then return nil, rest, bad end
+  local target, target_path, bad_target = self:split(to)
+  if not target then return nil, target_path, bad_target end
+  local place, message, code = locate(self, name, o.datacenter)
+  if not place then return nil, message, code end
+  local task, why, kind, detail = self.client:call(self.client.content.fileManager, "MoveDatastoreFile_Task", {
+    sourceName = ("[%s] %s"):format(name, rest), sourceDatacenter = place.datacenter,
+    destinationName = ("[%s] %s"):format(target, target_path), destinationDatacenter = place.datacenter,
+    force = o.force or false,
+  })
+  if not task then return nil, why, kind, detail end
+  return self.client:wait(task)
+end
+
+--- Deletes a file or a folder with all that is in it. true, or nil, message, code (FileNotFound).
+function Datastore:delete(text, given)
+  local o = plain_options:check(given)
+  local name, rest, bad = self:split(text)
+  if not name then return nil, rest, bad end
+  local place, message, code = locate(self, name, o.datacenter)
+  if not place then return nil, message, code end
+  local task, why, kind, detail = self.client:call(self.client.content.fileManager, "DeleteDatastoreFile_Task",
+    { name = ("[%s] %s"):format(name, rest), datacenter = place.datacenter })
+  if not task then return nil, why, kind, detail end
+  return self.client:wait(task)
+end
+
+return datastore

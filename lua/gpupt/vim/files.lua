@@ -1,0 +1,127 @@
+--- HTTP transfers beside SOAP: datastore files (/folder) and guest files (/guestFile).
+-- Downloads go to a file beside the target and get their name at the end; a broken one can be resumed. Transfers that
+-- fail on the way are tried again where that is safe.
+local engine = require "gpupt.loop.engine"
+local transport = require "gpupt.vim.transport"
+local wait = require "gpupt.loop.wait"
+
+local files = {}
+
+--- Percent-encodes a path, keeping its slashes (or not).
+function files.encode(text, slashes)
+  return (text:gsub(slashes and "[^%w%-._~/]" or "[^%w%-._~]", function(c) return ("%%%02X"):format(c:byte()) end))
+end
+
+local meanings = {
+  [401] = { "the session is not accepted", "NotAuthenticated" },
+  [403] = { "not permitted", "NoPermission" },
+  [404] = { "there is no such file", "FileNotFound" },
+  [405] = { "this cannot be written", "EHTTP" },
+  [409] = { "a folder of its path is missing", "FileNotFound" },
+  [416] = { "the file is shorter than the range asked for", "ERANGE" },
+  [507] = { "the datastore is full", "NoDiskSpace" },
+}
+
+local transient = { [502] = true, [503] = true, [504] = true }
+
+local function again(code, info)
+  return code == "ECONNECT" or code == "ELOST" or code == "EHTTP" and transient[info.status]
+end
+
+--- One transfer with repeats. `request` as net.http's; `what` = { name =, tick =, headers = {...} }.
+-- Gives the result and info, or nil, message, code, info.
+function files.transfer(client, request, what, retries)
+  local until_time = request.timeout and engine.now() + request.timeout
+  request.connect_timeout = request.connect_timeout or client.connect_timeout
+  request.stall_timeout = request.stall_timeout or client.stall_timeout
+  local try = 0
+  while true do
+    try = try + 1
+    local result, message, code, info = transport.exchange(client, request, what)
+    if result ~= nil then info = message end
+    local meaning = info.status and meanings[info.status]
+    if result ~= nil and info.status // 100 == 2 then return result, info end
+    if result ~= nil or (code == "EHTTP" and meaning) then
+      local excerpt = type(result) == "string" and result:sub(1, 200):gsub("<[^>]*>", " "):gsub("%s+", " ") or ""
+      message = ("%s: %s (HTTP %d)"):format(what.name, meaning and meaning[1] or excerpt, info.status)
+      code = meaning and meaning[2] or "EHTTP"
+    end
+    if try > (retries or 0) or not again(code, info) or (until_time and engine.now() >= until_time) then
+      return nil, message, code, info
+    end
+    local stop = wait.wait(engine.event(), engine.now() + math.min(5, 0.2 * 2 ^ (try - 1)) * (0.5 + math.random()))
+    if stop then error(stop, 0) end
+  end
+end
+
+--- Opens a file, saying what for.
+function files.open(path, mode, purpose)
+  local file, message, number = io.open(path, mode)
+  if file then return file end
+  return nil, ("cannot %s %s"):format(purpose, message), number == 2 and "ENOENT" or number == 13 and "EACCES" or "EIO"
+end
+
+--- The size of an open file.
+function files.size(file)
+  local at = file:seek()
+  local size = file:seek "end"
+  file:seek("set", at)
+  return size
+end
+
+--- Downloads `request` to the file `target`. o: resume, progress(received, total).
+-- Gives the file's size, or nil, message, code.
+function files.download(client, request, target, what, o, retries)
+  local part = target .. ".part"
+  local have = 0
+  if o.resume then
+    local old = io.open(part, "rb")
+    if old then
+      have = files.size(old)
+      old:close()
+    end
+  end
+  local tries = 0
+  while true do
+    local file, message, code = files.open(part, have > 0 and "ab" or "wb", "write")
+    if not file then return nil, message, code end
+    request.into, request.answer, request.identity = file, "file", true
+    request.range = have > 0 and (have .. "-") or nil
+    what.headers = { "content-range", "content-length" }
+    local base = have
+    if o.progress then
+      what.tick = function(_, received) o.progress(base + received, nil) end
+    end
+    local info
+    local ok, result
+    ok, result, message, code, info = pcall(files.transfer, client, request, what, 0)
+    local size = files.size(file)
+    file:close()
+    if not ok then
+      if not o.resume then os.remove(part) end
+      error(result, 0)
+    end
+    if result then
+      info = message
+      if have > 0 and info.status ~= 206 then -- the server sent it from the beginning: what we have is doubled
+        have = 0
+      else
+        if o.progress then o.progress(size, size) end
+        local renamed, why = os.rename(part, target)
+        if not renamed then return nil, "cannot write " .. why, "EIO" end
+        return size
+      end
+    elseif code == "ERANGE" and have > 0 then
+      have = 0 -- the file has become another one
+    elseif tries >= retries or not again(code, info) then
+      if not o.resume then os.remove(part) end
+      return nil, message, code
+    else
+      have = size
+    end
+    tries = tries + 1
+    if tries > retries + 2 then return nil, message or "the transfer does not come to an end", code or "EIO" end
+  end
+end
+
+return files
