@@ -29,19 +29,24 @@ CORE_SRC  := $(call src,core/error core/buf core/vmx* core/bar* core/pci* core/v
 NET_SRC   := $(call src,core/error core/buf core/schema* core/encode* core/decode* core/tape* core/http* core/trust* \
                core/engine* core/xml* core/base64* gen/* lua/bind lua/net*)
 STORE_SRC := $(call src,core/error core/buf core/journal* lua/bind lua/store*)
+# Optional: writes answer media; built where pkg-config finds libarchive.
+ISO_SRC   := $(call src,core/error core/buf core/iso* lua/bind lua/iso*)
 
 CORE_PKGS  := jansson zlib
 NET_PKGS   := libcurl libxml-2.0 openssl
 STORE_PKGS := sqlite3
+ISO_PKGS   := libarchive
+HAVE_ISO   := $(shell $(PKG) --exists $(ISO_PKGS) 2>/dev/null && echo yes)
 
 objs = $(patsubst csrc/%.c,$(OBJDIR)/%.o,$(1))
 pkgs_cflags = $(shell $(PKG) --cflags $(1) 2>/dev/null | sed 's/-I/-isystem /g')
 
-.PHONY: build core net store vcenter
-build: core net store ## build the three C libraries into build/lib
+.PHONY: build core net store iso vcenter
+build: core net store $(if $(HAVE_ISO),iso) ## build the C libraries into build/lib
 core: $(LIBDIR)/core.so
 net: $(LIBDIR)/net.so
 store: $(LIBDIR)/store.so
+iso: $(LIBDIR)/iso.so
 
 $(LIBDIR)/core.so: $(call objs,$(CORE_SRC))
 	@mkdir -p $(@D)
@@ -52,24 +57,29 @@ $(LIBDIR)/net.so: $(call objs,$(NET_SRC))
 $(LIBDIR)/store.so: $(call objs,$(STORE_SRC))
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(STORE_PKGS))
+$(LIBDIR)/iso.so: $(call objs,$(ISO_SRC))
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(ISO_PKGS))
 
 $(OBJDIR)/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC   $<";) $(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 $(call objs,$(NET_SRC)): EXTRA_CFLAGS = $(NET_CFLAGS)
 $(call objs,$(STORE_SRC)): EXTRA_CFLAGS = $(STORE_CFLAGS)
+$(call objs,$(ISO_SRC)): EXTRA_CFLAGS = $(ISO_CFLAGS)
 $(call objs,$(CORE_SRC)): EXTRA_CFLAGS = $(CORE_CFLAGS)
 CORE_CFLAGS  := $(call pkgs_cflags,$(CORE_PKGS))
 NET_CFLAGS   := $(call pkgs_cflags,$(NET_PKGS))
 STORE_CFLAGS := $(call pkgs_cflags,$(STORE_PKGS))
+ISO_CFLAGS   := $(call pkgs_cflags,$(ISO_PKGS))
 -include $(wildcard $(OBJDIR)/*/*.d)
 
 # What a C test or fuzz target links: the core files of a library (not its binding), and the libraries under it.
 .PHONY: sources libraries
 sources:
-	@echo $(filter csrc/core/% csrc/gen/%,$(CORE_SRC:%=$(if $(filter core,$(ROOM)),%)) $(NET_SRC:%=$(if $(filter net,$(ROOM)),%)) $(STORE_SRC:%=$(if $(filter store,$(ROOM)),%)))
+	@echo $(filter csrc/core/% csrc/gen/%,$(CORE_SRC:%=$(if $(filter core,$(ROOM)),%)) $(NET_SRC:%=$(if $(filter net,$(ROOM)),%)) $(STORE_SRC:%=$(if $(filter store,$(ROOM)),%)) $(ISO_SRC:%=$(if $(filter iso,$(ROOM)),%)))
 libraries:
-	@echo $(shell $(PKG) --libs $(if $(filter core,$(ROOM)),$(CORE_PKGS)) $(if $(filter net,$(ROOM)),$(NET_PKGS)) $(if $(filter store,$(ROOM)),$(STORE_PKGS)))
+	@echo $(shell $(PKG) --libs $(if $(filter core,$(ROOM)),$(CORE_PKGS)) $(if $(filter net,$(ROOM)),$(NET_PKGS)) $(if $(filter store,$(ROOM)),$(STORE_PKGS)) $(if $(filter iso,$(ROOM)),$(ISO_PKGS)))
 
 .PHONY: schema
 schema: ## write csrc/gen/schema_data.c again from pyVmomi's tables
