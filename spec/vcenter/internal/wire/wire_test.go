@@ -1,0 +1,231 @@
+package wire_test
+
+import (
+	"strings"
+	"testing"
+
+	"gpupt.test/vcenter/internal/vcenter"
+	"gpupt.test/vcenter/internal/vctest"
+)
+
+const folderPath = "DC0/vm"
+
+type rig struct {
+	*vctest.Client
+	s    *vctest.Server
+	t    *testing.T
+	host string
+	sys  string
+}
+
+func newRig(t *testing.T) *rig {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	r := &rig{Client: c, s: s, t: t, host: c.Find("DC0/host/gpu-a/esx-a-1")}
+	r.sys = "HostPciPassthruSystem:" + r.Get(r.host, "configManager.pciPassthruSystem")["configManager.pciPassthruSystem"]
+	return r
+}
+
+// pair sends the broken request and the nearest valid one.
+func (r *rig) pair(method, this, broken, valid string, parts ...string) {
+	r.t.Helper()
+	r.Refused(r.Call(method, this, broken), "InvalidRequest", parts...)
+	r.Must(method, this, valid)
+}
+
+func TestElementOrder(t *testing.T) {
+	r := newRig(t)
+	r.pair("UpdatePassthruConfig", r.sys,
+		"<config><passthruEnabled>true</passthruEnabled><id>0000:3b:00.0</id></config>",
+		"<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>",
+		`Unexpected element tag &quot;id&quot; seen`, "while parsing serialized DataObject of type HostPciPassthruConfig",
+		"while parsing call information for method UpdatePassthruConfig", "while parsing SOAP body", "while parsing SOAP envelope")
+}
+
+func TestParameterOrder(t *testing.T) {
+	r := newRig(t)
+	c := r.s.Client(t)
+	c.Refused(c.Call("Login", "SessionManager:SessionManager", "<password>"+vctest.Password+"</password><userName>"+vctest.User+"</userName>"),
+		"InvalidRequest", `Unexpected element tag &quot;userName&quot; seen`)
+	c.Must("Login", "SessionManager:SessionManager", "<userName>"+vctest.User+"</userName><password>"+vctest.Password+"</password>")
+}
+
+func TestUnknownElement(t *testing.T) {
+	r := newRig(t)
+	r.pair("UpdatePassthruConfig", r.sys,
+		"<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled><colour>red</colour></config>",
+		"<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>", `Unexpected element tag &quot;colour&quot; seen`)
+	r.pair("CurrentTime", "ServiceInstance:ServiceInstance", "<zone>UTC</zone>", "", `&quot;zone&quot;`)
+}
+
+func TestAnElementTwice(t *testing.T) {
+	r := newRig(t)
+	r.pair("UpdatePassthruConfig", r.sys,
+		"<config><id>0000:3b:00.0</id><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>",
+		"<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>", `&quot;id&quot;`)
+}
+
+func TestFieldNewerThanTheVersionInSoapAction(t *testing.T) {
+	r := newRig(t)
+	labelled := "<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled><hardwareLabel>a</hardwareLabel></config>"
+	r.Version = "6.7.3"
+	r.Refused(r.Call("UpdatePassthruConfig", r.sys, labelled), "InvalidRequest", `Unexpected element tag &quot;hardwareLabel&quot; seen`)
+	r.Version = "7.0.2.0"
+	r.Must("UpdatePassthruConfig", r.sys, labelled)
+}
+
+func TestAnswersLeaveOutFieldsNewerThanTheVersion(t *testing.T) {
+	r := newRig(t)
+	r.Must("UpdatePassthruConfig", r.sys, "<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled><hardwareLabel>a</hardwareLabel></config>")
+	read := func() string { return r.Get(r.host, "config.pciPassthruInfo")["config.pciPassthruInfo"] }
+	if !strings.Contains(read(), "<hardwareLabel>a") {
+		t.Fatal("the label is missing for a new client")
+	}
+	r.Version = "6.7.3"
+	if strings.Contains(read(), "hardwareLabel") {
+		t.Fatal("an old client got a new field")
+	}
+}
+
+func TestRequiredProperty(t *testing.T) {
+	r := newRig(t)
+	pc := "PropertyCollector:propertyCollector"
+	set := func(obj string) string {
+		return "<specSet><propSet><type>Folder</type><pathSet>name</pathSet></propSet><objectSet>" + obj + "</objectSet></specSet><options/>"
+	}
+	r.pair("RetrievePropertiesEx", pc, set("<skip>false</skip>"), set(vctest.Ref("obj", "Folder:group-d1")+"<skip>false</skip>"),
+		"Required property obj is missing from data object of type ObjectSpec")
+}
+
+func TestRequiredParameter(t *testing.T) {
+	r := newRig(t)
+	r.Refused(r.Call("EnterMaintenanceMode_Task", r.host, ""), "InvalidRequest", "Required parameter timeout is missing")
+	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	r.Refused(r.Call("RetrievePropertiesEx", "PropertyCollector:propertyCollector",
+		"<specSet><propSet><type>Folder</type></propSet><objectSet>"+vctest.Ref("obj", "Folder:group-d1")+"</objectSet></specSet>"),
+		"InvalidRequest", "options")
+}
+
+func TestAbstractTypeNeedsXsiType(t *testing.T) {
+	r := newRig(t)
+	create := func(device string) string {
+		return `<config><name>x</name><files><vmPathName>[ds-1]</vmPathName></files><deviceChange><operation>add</operation>` + device +
+			`</deviceChange></config>` + vctest.Ref("pool", "ResourcePool:none")
+	}
+	folder := r.Find(folderPath)
+	r.Refused(r.Call("CreateVM_Task", folder, create("<device><key>-1</key></device>")), "InvalidRequest", "Missing xsi:type", "VirtualDevice")
+	// The nearest valid one passes the parser: it fails later, over the pool.
+	if a := r.Call("CreateVM_Task", folder, create(`<device xsi:type="VirtualPCIController"><key>-1</key><busNumber>0</busNumber></device>`)); a.Fault() == "InvalidRequest" {
+		t.Fatal(a.Body)
+	}
+}
+
+func TestUnknownType(t *testing.T) {
+	r := newRig(t)
+	with := func(xt string) string {
+		return `<config xsi:type="` + xt + `"><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>`
+	}
+	for _, bad := range []string{"NoSuchType", "VirtualMachineConfigSpec", "xsd:string", "nowhere:HostPciPassthruConfig"} {
+		r.Refused(r.Call("UpdatePassthruConfig", r.sys, with(bad)), "InvalidRequest")
+	}
+	r.Must("UpdatePassthruConfig", r.sys, with("HostPciPassthruConfig"))
+	r.Must("UpdatePassthruConfig", r.sys, `<config xmlns:v="urn:vim25" xsi:type="v:HostPciPassthruConfig"><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>`)
+}
+
+func TestAnyTypeNeedsXsiType(t *testing.T) {
+	r := newRig(t)
+	options := "OptionManager:VpxSettings"
+	with := func(value string) string {
+		return `<changedValue><key>config.vpxd.x</key>` + value + `</changedValue>`
+	}
+	r.pair("UpdateOptions", options, with("<value>1</value>"), with(`<value xsi:type="xsd:string">1</value>`), "Missing xsi:type")
+}
+
+func TestEnum(t *testing.T) {
+	r := newRig(t)
+	host := r.Find("DC0/host")
+	with := func(b string) string {
+		return `<name>c-` + b + `</name><spec><drsConfig><defaultVmBehavior>` + b + `</defaultVmBehavior></drsConfig></spec>`
+	}
+	r.pair("CreateClusterEx", host, with("sometimes"), with("manual"), "sometimes")
+}
+
+func TestRanges(t *testing.T) {
+	r := newRig(t)
+	r.Refused(r.Call("EnterMaintenanceMode_Task", r.host, "<timeout>2147483648</timeout>"), "InvalidRequest", "xsd:int")
+	r.Refused(r.Call("EnterMaintenanceMode_Task", r.host, "<timeout>soon</timeout>"), "InvalidRequest", "xsd:int")
+	r.Refused(r.Call("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout><evacuatePoweredOffVms>yes</evacuatePoweredOffVms>"), "InvalidRequest", "xsd:boolean")
+	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>2147483647</timeout><evacuatePoweredOffVms>0</evacuatePoweredOffVms>")
+	folder := r.Find(folderPath)
+	vm := func(id string) string {
+		return `<config><name>x</name><files><vmPathName>[ds-1]</vmPathName></files><deviceChange><operation>add</operation>` +
+			`<device xsi:type="VirtualPCIPassthrough"><key>-1</key><backing xsi:type="VirtualPCIPassthroughDeviceBackingInfo"><deviceName>a</deviceName>` +
+			`<id>0000:3b:00.0</id><deviceId>20b5</deviceId><systemId>s</systemId><vendorId>` + id + `</vendorId></backing></device></deviceChange></config>` +
+			vctest.Ref("pool", "ResourcePool:none")
+	}
+	r.Refused(r.Call("CreateVM_Task", folder, vm("34000")), "InvalidRequest", "xsd:short")
+	if a := r.Call("CreateVM_Task", folder, vm("-31536")); a.Fault() == "InvalidRequest" {
+		t.Fatal(a.Body)
+	}
+}
+
+func TestNamespaceOfTheCall(t *testing.T) {
+	r := newRig(t)
+	doc := func(ns string) string {
+		return vctest.Envelope(`<soapenv:Body><CurrentTime xmlns="` + ns + `">` + vctest.Ref("_this", "ServiceInstance:ServiceInstance") + `</CurrentTime></soapenv:Body>`)
+	}
+	r.Refused(r.Raw(doc("urn:nonsense")), "InvalidRequest")
+	r.Refused(r.Raw(strings.Replace(doc(""), ` xmlns=""`, "", 1)), "InvalidRequest")
+	if a := r.Raw(doc("urn:vim25")); a.Status != 200 {
+		t.Fatal(a.Body)
+	}
+	prefixed := vctest.Envelope(`<soapenv:Body xmlns:v="urn:vim25"><v:CurrentTime><v:_this type="ServiceInstance">ServiceInstance</v:_this></v:CurrentTime></soapenv:Body>`)
+	if a := r.Raw(prefixed); a.Status != 200 {
+		t.Fatal(a.Body)
+	}
+}
+
+func TestReferences(t *testing.T) {
+	r := newRig(t)
+	call := func(this string) vctest.Answer {
+		return r.Raw(vctest.Envelope(`<soapenv:Body><CurrentTime xmlns="urn:vim25">` + this + `</CurrentTime></soapenv:Body>`))
+	}
+	r.Refused(call(`<_this>ServiceInstance</_this>`), "InvalidRequest")
+	r.Refused(call(`<_this type="Nonsense">ServiceInstance</_this>`), "InvalidRequest", "Nonsense")
+	r.Refused(call(`<_this type="ServiceInstance"></_this>`), "InvalidRequest")
+	r.Refused(call(``), "InvalidRequest", "_this")
+	if a := call(`<_this type="ServiceInstance">ServiceInstance</_this>`); a.Status != 200 {
+		t.Fatal(a.Body)
+	}
+}
+
+func TestUnknownMethod(t *testing.T) {
+	r := newRig(t)
+	r.Refused(r.Call("MakeCoffee_Task", r.host, ""), "InvalidRequest", "MakeCoffee_Task")
+	r.Refused(r.Call("ManagedObjectReference", r.host, ""), "InvalidRequest")
+	r.Refused(r.Call("RebootHost_Task", "HostSystem:host-99999", "<force>false</force>"), "ManagedObjectNotFound")
+	r.Refused(r.Call("QueryConnectionInfo", "Datacenter:"+strings.TrimPrefix(r.Find("DC0"), "Datacenter:"), "<hostname>x</hostname><port>1</port><username>u</username><password>p</password>"), "MethodNotFound")
+}
+
+func TestSoapAction(t *testing.T) {
+	r := newRig(t)
+	doc := vctest.Envelope(`<soapenv:Body><CurrentTime xmlns="urn:vim25">` + vctest.Ref("_this", "ServiceInstance:ServiceInstance") + `</CurrentTime></soapenv:Body>`)
+	for _, bad := range []string{"urn:vim25/99.9", "urn:vim25/8.0.9.9", "urn:nonsense/8.0.3.0", "\"urn:vim25/9.0.0.0\""} {
+		r.Refused(r.Post(t.Context(), doc, bad), "InvalidRequest", "Unsupported version URI")
+	}
+	for _, good := range []string{"urn:vim25/8.0.3.0", "\"urn:vim25/6.5\"", "urn:vim25/7.0"} {
+		if a := r.Post(t.Context(), doc, good); a.Status != 200 {
+			t.Fatal(good, a.Body)
+		}
+	}
+}
+
+func TestBrokenDocuments(t *testing.T) {
+	r := newRig(t)
+	for _, bad := range []string{"", "hello", "<a>", "<a/>", vctest.Envelope(""), vctest.Envelope("<soapenv:Body/>"),
+		`<!DOCTYPE x [<!ENTITY e "boom">]>` + vctest.Envelope("<soapenv:Body/>"),
+		vctest.Envelope("<soapenv:Body>" + strings.Repeat("<a>", 500) + strings.Repeat("</a>", 500) + "</soapenv:Body>")} {
+		r.Refused(r.Raw(bad), "InvalidRequest")
+	}
+	r.Must("CurrentTime", "ServiceInstance:ServiceInstance", "")
+}
