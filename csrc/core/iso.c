@@ -12,11 +12,10 @@
 static int check_label(const char *label, gp_error *err)
 {
     size_t length = strlen(label);
-    if (length == 0 || length > 16 ||
-        strspn(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != length) {
-        return gp_fail(err, "EINVAL",
-                       "'%s' cannot be a volume label: 1 to 16 characters of A to Z, 0 to 9 and _ are allowed",
-                       label);
+    if (length == 0 || length > 16 || strspn(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != length) {
+        return gp_fail(
+            err, "EINVAL",
+            "'%s' cannot be a volume label: 1 to 16 characters of A to Z, 0 to 9 and _ are allowed", label);
     }
     return 0;
 }
@@ -74,7 +73,8 @@ static int fail_archive(struct archive *archive, const gp_buf *out, gp_error *er
 {
     if (out->failed) return gp_fail_memory(err);
     const char *text = archive_error_string(archive);
-    return gp_fail(err, "EISO", "the image could not be written: %s", text ? text : "libarchive does not say why");
+    return gp_fail(err, "EISO", "the image could not be written: %s",
+                   text ? text : "libarchive does not say why");
 }
 
 static int write_file(struct archive *archive, struct archive_entry *entry, const gp_iso_file *file)
