@@ -1,0 +1,84 @@
+/* links: net
+ *
+ * Bytes -> decoder -> tape. The first byte chooses the method whose answer it is to be (0xff: any document), the
+ * second how the rest is cut into pieces. Every tape that comes out is walked to its last cell, so that a wrong
+ * offset, count or end is seen by the sanitizers. The limits are small: a slow input is a finding.
+ */
+#include "../core/decode.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const methods[] = {"RetrievePropertiesEx", "RetrieveProperties", "WaitForUpdatesEx", "CurrentTime",
+                                      "Logout", "QueryOptions", "FindAllByUuid", "QueryConfigTarget",
+                                      "RetrieveServiceContent", "ListProcessesInGuest"};
+
+static void must(int condition)
+{
+    if (!condition) abort();
+}
+
+/* Walks one value; returns the cell behind it. */
+static uint32_t walk(const gp_tape *tape, uint32_t at, unsigned depth, uint64_t *sum)
+{
+    must(at < tape->count && depth < 400);
+    const gp_cell *cell = &tape->cells[at];
+    const char *key = gp_tape_key(tape, cell);
+    if (key) *sum += strlen(key);
+    if (cell->tag <= GP_TAG_MANY) {
+        uint32_t i = at + 1, children = 0, end = cell->as.head.end;
+        must(end > at && end <= tape->count);
+        if (cell->tag == GP_TAG_OBJECT) {
+            *sum += strlen(gp_tape_type_name(tape, at));
+            if (cell->flags & GP_CELL_NAMED) i++;
+        }
+        for (; i < end; children++) i = walk(tape, i, depth + 1, sum);
+        must(i == end && children == cell->as.head.count);
+        return end;
+    }
+    if (cell->tag == GP_TAG_STRING || cell->tag == GP_TAG_BINARY || cell->tag == GP_TAG_MOREF) {
+        const char *text = gp_tape_text(tape, cell);
+        must((uint64_t)cell->as.text.offset + cell->as.text.length < tape->slab_length);
+        for (uint32_t i = 0; i < cell->as.text.length; i++) *sum += (unsigned char)text[i];
+        must(text[cell->as.text.length] == '\0');
+        if (cell->tag == GP_TAG_MOREF) must(memchr(text, ':', cell->as.text.length) != NULL);
+    }
+    return at + 1;
+}
+
+static void check(const gp_tape *tape)
+{
+    uint64_t sum = 0;
+    if (tape->count > 0) must(walk(tape, 0, 0, &sum) == tape->count);
+    if (tape->kind != GP_TAPE_FAULT) return;
+    char code[96];
+    gp_buf message = GP_BUF_EMPTY;
+    must(gp_tape_fault_text(tape, &message, code, sizeof code) == 0);
+    must(message.length > 0);
+    gp_buf_free(&message);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const gp_decode_limits limits = {1 << 20, 1 << 16, 1 << 16, 100, 32};
+    gp_error err;
+    if (size < 2) return 0;
+    const char *name = methods[data[0] % (sizeof methods / sizeof methods[0])];
+    const gp_schema_method *method = data[0] == 0xff ? NULL : gp_schema_method_find(name, strlen(name));
+    size_t piece = data[1] ? data[1] : size;
+    gp_decode *d = gp_decode_new(method, &limits, &err);
+    must(d != NULL);
+    for (size_t at = 2; at < size; at += piece) {
+        size_t length = size - at < piece ? size - at : piece;
+        if (gp_decode_feed(d, (const char *)data + at, length, &err) != 0) break;
+    }
+    gp_tape *tape = gp_decode_finish(d, &err);
+    if (tape) check(tape);
+    else must(err.code[0] != '\0' && err.message[0] != '\0');
+    gp_tape_free(tape);
+    gp_decode_free(d);
+    return 0;
+}
