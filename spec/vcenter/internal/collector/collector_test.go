@@ -1,0 +1,357 @@
+package collector_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/vcenter"
+	"gpupt.test/vcenter/internal/vctest"
+)
+
+const pc = "PropertyCollector:propertyCollector"
+
+func many(n int) *fleet.Fleet {
+	f := fleet.Demo()
+	f.Clusters = []fleet.Cluster{{Name: "big", Count: n, Hosts: []fleet.Host{{Name: "esx-{n:03}", Cards: []fleet.Device{fleet.A100("0000:3b:00.0")}}}}}
+	return f
+}
+
+func spec(kind, paths, obj string) string {
+	set := ""
+	for _, p := range strings.Fields(paths) {
+		set += "<pathSet>" + p + "</pathSet>"
+	}
+	return "<propSet><type>" + kind + "</type>" + set + "</propSet><objectSet>" + vctest.Ref("obj", obj) + "</objectSet>"
+}
+
+const viewSelect = `<skip>true</skip><selectSet xsi:type="TraversalSpec"><type>ContainerView</type><path>view</path><skip>false</skip></selectSet>`
+
+func viewSpec(kind, path, view string) string {
+	return "<propSet><type>" + kind + "</type><pathSet>" + path + "</pathSet></propSet><objectSet>" + vctest.Ref("obj", view) + viewSelect + "</objectSet>"
+}
+
+func hostView(c *vctest.Client) string {
+	a := c.Must("CreateContainerView", "ViewManager:ViewManager", vctest.Ref("container", "Folder:group-d1")+"<type>HostSystem</type><recursive>true</recursive>")
+	return "ContainerView:" + a.Text("returnval")
+}
+
+func TestPagesOfTheServersOwnSize(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{Fleet: many(10), Page: 3})
+	c, other := s.Login(t), s.Login(t)
+	view := hostView(c)
+	a := c.Must("RetrievePropertiesEx", pc, "<specSet>"+viewSpec("HostSystem", "name", view)+"</specSet><options><maxObjects>100</maxObjects></options>")
+	names := a.Texts("val")
+	sizes := []string{strconv.Itoa(len(names))}
+	for token := a.Text("token"); token != ""; {
+		other.Refused(other.Call("ContinueRetrievePropertiesEx", pc, "<token>"+token+"</token>"), "InvalidProperty", "token")
+		a = c.Must("ContinueRetrievePropertiesEx", pc, "<token>"+token+"</token>")
+		c.Refused(c.Call("ContinueRetrievePropertiesEx", pc, "<token>"+token+"</token>"), "InvalidProperty", "token")
+		token = a.Text("token")
+		sizes = append(sizes, strconv.Itoa(len(a.Texts("val"))))
+		names = append(names, a.Texts("val")...)
+	}
+	if strings.Join(sizes, " ") != "3 3 3 1" || len(names) != 10 || names[9] != "esx-010" {
+		t.Fatal(sizes, names)
+	}
+	a = c.Must("RetrievePropertiesEx", pc, "<specSet>"+viewSpec("HostSystem", "name", view)+"</specSet><options><maxObjects>2</maxObjects></options>")
+	if len(a.Texts("val")) != 2 {
+		t.Fatal("maxObjects below the server's page")
+	}
+	c.Must("CancelRetrievePropertiesEx", pc, "<token>"+a.Text("token")+"</token>")
+	c.Refused(c.Call("ContinueRetrievePropertiesEx", pc, "<token>"+a.Text("token")+"</token>"), "InvalidProperty")
+	if n := s.Control(t, "GET", "/sessions", nil)["tokens"]; n != 0.0 {
+		t.Fatal("tokens left: ", n)
+	}
+}
+
+func TestInvalidPropertyFaultsTheWholeCall(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	get := func(kind, paths string) vctest.Answer {
+		return c.Call("RetrievePropertiesEx", pc, "<specSet>"+spec(kind, paths, host)+"</specSet><options/>")
+	}
+	for _, bad := range []string{"nonsense", "summary.nonsense", "runtime.bootTime.year", "name.x", "config.option.key", "summary..hardware", "name[1]"} {
+		c.Refused(get("HostSystem", "name "+bad), "InvalidProperty", bad)
+	}
+	c.Refused(get("NoSuchType", "name"), "InvalidArgument", "type")
+	a := get("HostSystem", "name summary.hardware.memorySize configManager.pciPassthruSystem runtime.bootTime")
+	if a.Status != 200 || len(a.Texts("val")) != 4 {
+		t.Fatal(a.Body)
+	}
+	if a := get("ManagedEntity", "name"); a.Text("val") != "esx-a-1" {
+		t.Fatal("a property spec of a base type: ", a.Body)
+	}
+	c.Refused(c.Call("RetrievePropertiesEx", pc, "<specSet>"+spec("HostSystem", "name", "HostSystem:host-0")+"</specSet><options/>"), "ManagedObjectNotFound")
+}
+
+func TestKeyedPaths(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	got := c.Get(host, `hardware.pciDevice["0000:3b:00.0"].deviceName`, `hardware.pciDevice["0000:3b:00.9"].deviceName`)
+	if len(got) != 1 || got[`hardware.pciDevice["0000:3b:00.0"].deviceName`] != "GA100 [A100 PCIe 80GB]" {
+		t.Fatal(got)
+	}
+}
+
+func TestTraversalByNames(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	sel := func(name, kind, path string, next ...string) string {
+		in := ""
+		for _, n := range next {
+			in += "<selectSet><name>" + n + "</name></selectSet>"
+		}
+		return `<selectSet xsi:type="TraversalSpec"><name>` + name + `</name><type>` + kind + `</type><path>` + path + `</path><skip>false</skip>` + in + `</selectSet>`
+	}
+	walk := func(last string) string {
+		return "<specSet><propSet><type>HostSystem</type><pathSet>name</pathSet></propSet><propSet><type>ManagedEntity</type><pathSet>parent</pathSet></propSet><objectSet>" +
+			vctest.Ref("obj", "Folder:group-d1") + "<skip>false</skip>" + sel("f", "Folder", "childEntity", "f", "d", last) + sel("d", "Datacenter", "hostFolder", "f") +
+			sel("c", "ComputeResource", "host") + "</objectSet></specSet><options/>"
+	}
+	c.Refused(c.Call("RetrievePropertiesEx", pc, walk("zz")), "InvalidArgument", "selectSet")
+	a := c.Must("RetrievePropertiesEx", pc, walk("c"))
+	if n := strings.Count(a.Body, "<name>name</name>"); n != 2 {
+		t.Fatalf("%d hosts found: %s", n, a.Body)
+	}
+	if !strings.Contains(a.Body, `<obj type="Datacenter">`) || !strings.Contains(a.Body, `<obj type="ClusterComputeResource">`) {
+		t.Fatal("the objects on the way are missing: ", a.Body)
+	}
+}
+
+func filter(c *vctest.Client, spec string, partial bool) string {
+	a := c.Must("CreateFilter", pc, "<spec>"+spec+"</spec><partialUpdates>"+strconv.FormatBool(partial)+"</partialUpdates>")
+	return "PropertyFilter:" + a.Text("returnval")
+}
+
+func wait(c *vctest.Client, version string, seconds int) vctest.Answer {
+	return c.Call("WaitForUpdatesEx", pc, fmt.Sprintf("<version>%s</version><options><maxWaitSeconds>%d</maxWaitSeconds></options>", version, seconds))
+}
+
+func TestVersionsAreEnforced(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	filter(c, spec("HostSystem", "summary.rebootRequired", host), false)
+	c.Refused(wait(c, "7", 0), "InvalidCollectorVersion")
+	c.Refused(wait(c, "-", 0), "InvalidCollectorVersion")
+	a := wait(c, "", 0)
+	if a.Text("kind") != "enter" || a.Text("version") != "1" {
+		t.Fatal(a.Body)
+	}
+	if b := wait(c, "1", 0); strings.Contains(b.Body, "returnval") {
+		t.Fatal("nothing happened, yet: ", b.Body)
+	}
+	sys := "HostPciPassthruSystem:" + c.Get(host, "configManager.pciPassthruSystem")["configManager.pciPassthruSystem"]
+	c.Must("UpdatePassthruConfig", sys, "<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>")
+	b := wait(c, "1", 5)
+	if b.Text("version") != "2" || b.Text("kind") != "modify" || b.Text("val") != "true" {
+		t.Fatal(b.Body)
+	}
+	if again := wait(c, "1", 5); again.Body != b.Body {
+		t.Fatal("a lost answer must be had again: ", again.Body)
+	}
+	c.Must("UpdatePassthruConfig", sys, "<config><id>0000:3b:00.0</id><passthruEnabled>false</passthruEnabled></config>")
+	if d := wait(c, "2", 5); d.Text("version") != "3" || d.Text("val") != "false" {
+		t.Fatal(d.Body)
+	}
+	c.Refused(wait(c, "1", 0), "InvalidCollectorVersion")
+	if e := wait(c, "", 0); e.Text("kind") != "enter" {
+		t.Fatal("the empty version begins anew: ", e.Body)
+	}
+}
+
+func TestTimeoutAnswersWithoutReturnval(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	filter(c, spec("Folder", "name", "Folder:group-d1"), false)
+	wait(c, "", 0)
+	begun := time.Now()
+	a := wait(c, "1", 1)
+	if a.Status != 200 || strings.Contains(a.Body, "returnval") || time.Since(begun) < time.Second {
+		t.Fatal(a.Body, time.Since(begun))
+	}
+}
+
+func TestTruncatedUpdates(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{Fleet: many(7), MaxUpdates: 3})
+	c := s.Login(t)
+	filter(c, viewSpec("HostSystem", "name", hostView(c)), false)
+	version, sizes := "", []string{}
+	for {
+		a := wait(c, version, 0)
+		version = a.Text("version")
+		sizes = append(sizes, fmt.Sprint(len(a.Texts("objectSet")), a.Text("truncated")))
+		if a.Text("truncated") != "true" {
+			break
+		}
+	}
+	if strings.Join(sizes, ",") != "3true,3true,1" {
+		t.Fatal(sizes)
+	}
+	a := c.Must("WaitForUpdatesEx", pc, "<version></version><options><maxWaitSeconds>0</maxWaitSeconds><maxObjectUpdates>2</maxObjectUpdates></options>")
+	if len(a.Texts("objectSet")) != 2 {
+		t.Fatal(a.Body)
+	}
+}
+
+func TestPartialUpdatesNameTheNestedProperty(t *testing.T) {
+	for _, partial := range []bool{true, false} {
+		s := vctest.Start(t, vcenter.Options{})
+		c := s.Login(t)
+		host := c.Find("DC0/host/gpu-a/esx-a-1")
+		filter(c, spec("HostSystem", "runtime", host), partial)
+		version := wait(c, "", 0).Text("version")
+		c.MustTask("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
+		a := wait(c, version, 5)
+		want := "runtime"
+		if partial {
+			want = "runtime.inMaintenanceMode"
+		}
+		if a.Text("name") != want {
+			t.Fatal(partial, a.Body)
+		}
+		c.MustTask("ExitMaintenanceMode_Task", host, "<timeout>0</timeout>")
+		if b := wait(c, a.Text("version"), 5); b.Text("name") != want {
+			t.Fatal("the second change: ", partial, b.Body)
+		}
+	}
+}
+
+func TestTaskStatesArriveInOrder(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{Speed: 20})
+	c := s.Login(t)
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	task := c.Start("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
+	filter(c, spec("Task", "info.state info.progress", task), false)
+	version, states, progress := "", "", 0
+	for !strings.HasSuffix(states, "success ") {
+		a := wait(c, version, 5)
+		if a.Status != 200 || a.Text("version") == "" {
+			t.Fatal(a.Body, states)
+		}
+		version = a.Text("version")
+		for i, n := range a.Texts("name") {
+			v := ""
+			if vals := a.Texts("val"); i < len(vals) {
+				v = vals[i]
+			}
+			if n == "info.state" {
+				states += v + " "
+			} else if p, _ := strconv.Atoi(v); p > 0 {
+				if p < progress {
+					t.Fatal("progress went back")
+				}
+				progress = p
+			}
+		}
+	}
+	if states != "queued running success " || progress < 50 {
+		t.Fatal(states, progress)
+	}
+}
+
+func TestCancelAndDisconnect(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	second := s.Client(t)
+	second.Cookie = c.Cookie
+	filter(c, spec("Folder", "name", "Folder:group-d1"), false)
+	wait(c, "", 0)
+	waiting := func() float64 { return s.Control(t, "GET", "/sessions", nil)["waiting"].(float64) }
+	done := make(chan vctest.Answer, 1)
+	go func() { done <- wait(second, "1", 60) }()
+	vctest.Eventually(t, "waiting", func() bool { return waiting() == 1 })
+	c.Must("CancelWaitForUpdates", pc, "")
+	c.Refused(<-done, "RequestCanceled")
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		done <- second.Post(ctx, vctest.Envelope(`<soapenv:Body><WaitForUpdatesEx xmlns="urn:vim25">`+vctest.Ref("_this", pc)+`<version>1</version></WaitForUpdatesEx></soapenv:Body>`), "urn:vim25/8.0.3.0")
+	}()
+	vctest.Eventually(t, "waiting", func() bool { return waiting() == 1 })
+	cancel()
+	<-done
+	vctest.Eventually(t, "the disconnect is noticed", func() bool { return waiting() == 0 })
+}
+
+func TestFiltersAndViewsOfASession(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c, other := s.Login(t), s.Login(t)
+	count := func(what string) float64 { return s.Control(t, "GET", "/sessions", nil)[what].(float64) }
+	view := hostView(c)
+	f := filter(c, viewSpec("HostSystem", "name", view), false)
+	own := "PropertyCollector:" + c.Must("CreatePropertyCollector", pc, "").Text("returnval")
+	if count("filters") != 1 || count("views") != 1 {
+		t.Fatal(count("filters"), count("views"))
+	}
+	other.Refused(other.Call("DestroyView", view, ""), "ManagedObjectNotFound")
+	other.Refused(other.Call("DestroyPropertyFilter", f, ""), "ManagedObjectNotFound")
+	other.Refused(other.Call("DestroyPropertyCollector", own, ""), "ManagedObjectNotFound")
+	c.Refused(c.Call("DestroyPropertyCollector", pc, ""), "NotSupported")
+	c.Must("DestroyPropertyFilter", f, "")
+	c.Refused(c.Call("DestroyPropertyFilter", f, ""), "ManagedObjectNotFound")
+	c.Must("DestroyPropertyCollector", own, "")
+	if count("filters") != 0 {
+		t.Fatal("filter left")
+	}
+	filter(c, viewSpec("HostSystem", "name", view), false)
+	c.Must("Logout", "SessionManager:SessionManager", "")
+	if count("filters") != 0 || count("views") != 0 {
+		t.Fatal("logout leaves filters or views")
+	}
+}
+
+func TestListViewMembersComeAndGo(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	a, b := c.Find("DC0/host/gpu-a/esx-a-1"), c.Find("DC0/host/gpu-b/esx-b-1")
+	view := "ListView:" + c.Must("CreateListView", "ViewManager:ViewManager", vctest.Ref("obj", a)).Text("returnval")
+	filter(c, strings.ReplaceAll(viewSpec("HostSystem", "name", view), "ContainerView", "ListView"), false)
+	one := wait(c, "", 0)
+	if got := one.Texts("val"); len(got) != 1 || got[0] != "esx-a-1" {
+		t.Fatal(one.Body)
+	}
+	c.Must("ModifyListView", view, vctest.Ref("add", b)+vctest.Ref("remove", a))
+	two := wait(c, one.Text("version"), 5)
+	kinds := strings.Join(two.Texts("kind"), " ")
+	if kinds != "enter leave" && kinds != "leave enter" {
+		t.Fatal(two.Body)
+	}
+	c.Refused(c.Call("CreateContainerView", "ViewManager:ViewManager", vctest.Ref("container", "Folder:group-d1")+"<type>Nonsense</type><recursive>true</recursive>"), "InvalidArgument", "type")
+}
+
+func TestAThousandTasksInOneFilter(t *testing.T) {
+	const n = 1000
+	f := many(n)
+	f.Clusters[0].Hosts[0].Devices = []fleet.Device{}
+	s := vctest.Start(t, vcenter.Options{Fleet: f, Speed: 400})
+	c := s.Login(t)
+	hosts := s.W.Reg.All("HostSystem")
+	view := "ListView:" + c.Must("CreateListView", "ViewManager:ViewManager", "").Text("returnval")
+	filter(c, strings.ReplaceAll(viewSpec("Task", "info.state", view), "ContainerView", "ListView"), false)
+	begun := time.Now()
+	add := ""
+	for _, h := range hosts {
+		add += vctest.Ref("add", c.Start("EnterMaintenanceMode_Task", "HostSystem:"+h.Reference().Value, "<timeout>0</timeout>"))
+	}
+	c.Must("ModifyListView", view, add)
+	done, version, calls := 0, "", 0
+	for done < n && time.Since(begun) < 20*time.Second {
+		a := wait(c, version, 5)
+		calls++
+		if v := a.Text("version"); v != "" {
+			version = v
+		}
+		done += strings.Count(a.Body, ">success<")
+	}
+	if done != n {
+		t.Fatalf("%d of %d tasks after %s", done, n, time.Since(begun))
+	}
+	t.Logf("%d tasks in %s, %d waits", n, time.Since(begun), calls)
+}

@@ -1,0 +1,326 @@
+package front_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/vcenter"
+	"gpupt.test/vcenter/internal/vctest"
+)
+
+const si = "ServiceInstance:ServiceInstance"
+
+func credentials(user, password string) string {
+	return "<userName>" + user + "</userName><password>" + password + "</password>"
+}
+
+func TestLoginRules(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Client(t)
+	c.Refused(c.Call("Login", "SessionManager:SessionManager", credentials(vctest.User, "wrong")), "InvalidLogin", "incorrect user name or password")
+	c.Refused(c.Call("Login", "SessionManager:SessionManager", credentials("nobody", vctest.Password)), "InvalidLogin")
+	if c.Cookie != "" {
+		t.Fatal("a refused login set a cookie")
+	}
+	c.Must("Login", "SessionManager:SessionManager", credentials(vctest.User, vctest.Password))
+	c.Refused(c.Call("Login", "SessionManager:SessionManager", credentials(vctest.User, vctest.Password)), "InvalidLogin")
+	c.Must("Logout", "SessionManager:SessionManager", "")
+	c.Refused(c.Call("CurrentTime", si, ""), "NotAuthenticated")
+	c.Must("Login", "SessionManager:SessionManager", credentials(strings.ToUpper(vctest.User), vctest.Password))
+}
+
+func TestCookieForm(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Client(t)
+	a := c.Must("Login", "SessionManager:SessionManager", credentials(vctest.User, vctest.Password))
+	set := a.Header.Get("Set-Cookie")
+	if !strings.HasPrefix(set, `vmware_soap_session="`) || !strings.HasSuffix(set, `"; Path=/; HttpOnly; Secure`) {
+		t.Fatal(set)
+	}
+	c.Must("CurrentTime", si, "")
+	c.Cookie = strings.Trim(c.Cookie, `"`)
+	c.Must("CurrentTime", si, "")
+	c.Cookie = `"0123"`
+	c.Refused(c.Call("CurrentTime", si, ""), "NotAuthenticated")
+}
+
+func TestWithoutASession(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Client(t)
+	c.Must("RetrieveServiceContent", si, "")
+	c.Refused(c.Call("RetrievePropertiesEx", "PropertyCollector:propertyCollector", "<specSet><propSet><type>Folder</type><pathSet>name</pathSet></propSet><objectSet>"+
+		vctest.Ref("obj", "Folder:group-d1")+"</objectSet></specSet><options/>"), "NotAuthenticated", "System.View")
+	c.Refused(c.Call("FindByInventoryPath", "SearchIndex:SearchIndex", "<inventoryPath>DC0</inventoryPath>"), "NotAuthenticated")
+}
+
+func TestIdleSessionsExpire(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{Speed: 1, Idle: 0.3})
+	c := s.Login(t)
+	for i := 0; i < 4; i++ {
+		time.Sleep(150 * time.Millisecond)
+		c.Must("CurrentTime", si, "") // each call keeps it alive
+	}
+	// A wait under way keeps it alive too.
+	c.Must("CreateFilter", "PropertyCollector:propertyCollector", "<spec><propSet><type>Folder</type><pathSet>name</pathSet></propSet><objectSet>"+
+		vctest.Ref("obj", "Folder:group-d1")+"</objectSet></spec><partialUpdates>false</partialUpdates>")
+	c.Must("WaitForUpdatesEx", "PropertyCollector:propertyCollector", "<version></version>")
+	c.Must("WaitForUpdatesEx", "PropertyCollector:propertyCollector", "<version>1</version><options><maxWaitSeconds>1</maxWaitSeconds></options>")
+	c.Must("CurrentTime", si, "")
+	time.Sleep(500 * time.Millisecond)
+	c.Refused(c.Call("CurrentTime", si, ""), "NotAuthenticated")
+	if n := s.Control(t, "GET", "/sessions", nil)["filters"]; n != 0.0 {
+		t.Fatal("the filter outlived its session: ", n)
+	}
+}
+
+func TestSessionLimit(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{SessionLimit: 2})
+	first := s.Login(t)
+	s.Login(t)
+	c := s.Client(t)
+	a := c.Call("Login", "SessionManager:SessionManager", credentials(vctest.User, vctest.Password))
+	if a.Status != 503 || !strings.Contains(a.Body, "Out of HTTP sessions: Limited to 2") {
+		t.Fatal(a.Status, a.Body)
+	}
+	first.Must("Logout", "SessionManager:SessionManager", "")
+	c.Must("Login", "SessionManager:SessionManager", credentials(vctest.User, vctest.Password))
+}
+
+func TestPrivileges(t *testing.T) {
+	f := fleet.Demo()
+	f.Users = []fleet.User{{Name: "reader", Password: "r", Role: "ReadOnly"}, {Name: "nobody", Password: "n", Role: "NoAccess"},
+		{Name: "gpu", Password: "g", Privileges: []string{"Host.Config.PciPassthru", "VirtualMachine.Interact.*"}}}
+	s := vctest.Start(t, vcenter.Options{Fleet: f})
+	admin := s.Login(t)
+	host := admin.Find("DC0/host/gpu-a/esx-a-1")
+	sys := "HostPciPassthruSystem:" + admin.Get(host, "configManager.pciPassthruSystem")["configManager.pciPassthruSystem"]
+	config := "<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>"
+	reader, gpu, nobody := s.Login(t, "reader", "r"), s.Login(t, "gpu", "g"), s.Login(t, "nobody", "n")
+	reader.Get(host, "name")
+	reader.Refused(reader.Call("UpdatePassthruConfig", sys, config), "NoPermission", "<privilegeId>Host.Config.PciPassthru</privilegeId>", strings.TrimPrefix(sys, "HostPciPassthruSystem:"))
+	gpu.Must("UpdatePassthruConfig", sys, config)
+	gpu.Refused(gpu.Call("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>"), "NoPermission", "<privilegeId>Host.Config.Maintenance</privilegeId>")
+	admin.MustTask("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
+	nobody.Refused(nobody.Call("RetrievePropertiesEx", "PropertyCollector:propertyCollector", "<specSet><propSet><type>HostSystem</type><pathSet>name</pathSet></propSet><objectSet>"+
+		vctest.Ref("obj", host)+"</objectSet></specSet><options/>"), "NoPermission")
+}
+
+func TestSessionsEndByTerminateSession(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	admin, other := s.Login(t), s.Login(t)
+	key := ""
+	for _, u := range s.API.Sessions.List() {
+		if strings.Contains(admin.Must("SessionIsActive", "SessionManager:SessionManager", "<sessionID>"+u.Key+"</sessionID><userName>"+u.UserName+"</userName>").Body, "true") {
+			if a := admin.Call("TerminateSession", "SessionManager:SessionManager", "<sessionId>"+u.Key+"</sessionId>"); a.Status == 200 {
+				key = u.Key
+			} else {
+				admin.Refused(a, "InvalidArgument", "sessionId") // its own
+			}
+		}
+	}
+	other.Refused(other.Call("CurrentTime", si, ""), "NotAuthenticated")
+	admin.Refused(admin.Call("TerminateSession", "SessionManager:SessionManager", "<sessionId>"+key+"</sessionId>"), "NotFound")
+}
+
+func TestVersionsPage(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{Version: "8.0.1.0"})
+	res, err := http.Get(s.URL + "/sdk/vimServiceVersions.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	text := string(b)
+	if !strings.Contains(text, "<name>urn:vim25</name>\n  <version>8.0.1.0</version>") || !strings.Contains(text, "<version>7.0.3.0</version>") ||
+		strings.Contains(text, "8.0.2.0") {
+		t.Fatal(text)
+	}
+	c := s.Client(t)
+	c.Version = "8.0.1.0"
+	a := c.Must("RetrieveServiceContent", si, "")
+	if a.Text("apiVersion") != "8.0.1.0" || a.Text("version") != "8.0.1" || a.Text("apiType") != "VirtualCenter" {
+		t.Fatal(a.Body)
+	}
+	c.Version = "8.0.2.0"
+	c.Refused(c.Call("RetrieveServiceContent", si, ""), "InvalidRequest")
+}
+
+func TestJournal(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	c.OpID = "run-7"
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	task := c.Start("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
+	if r := c.Wait(task); !strings.Contains(r.Info, "<activationId>run-7</activationId>") || !strings.Contains(r.Info, "<userName>"+vctest.User) {
+		t.Fatal(r.Info)
+	}
+	c.Refused(c.Call("RebootHost_Task", "HostSystem:host-0", "<force>false</force>"), "ManagedObjectNotFound")
+	var seen, failed bool
+	last := 0.0
+	for _, x := range s.Control(t, "GET", "/journal", nil)["list"].([]any) {
+		r := x.(map[string]any)
+		switch r["method"] {
+		case "EnterMaintenanceMode_Task":
+			seen = r["this"] == host && r["operationID"] == "run-7" && "Task:"+r["task"].(string) == task && r["changing"] == true && r["session"] != ""
+		case "RebootHost_Task":
+			failed = r["fault"] == "ManagedObjectNotFound" && r["http"] == 500.0
+		default:
+			if r["changing"] == true {
+				t.Fatal("a read counted as a change: ", r)
+			}
+		}
+		last = r["n"].(float64)
+	}
+	if !seen || !failed {
+		t.Fatal("journal: ", seen, failed)
+	}
+	s.Control(t, "POST", "/journal/clear", map[string]any{})
+	c.Must("CurrentTime", si, "")
+	list := s.Control(t, "GET", "/journal", nil)["list"].([]any)
+	if len(list) != 1 || list[0].(map[string]any)["n"].(float64) <= last {
+		t.Fatal(list)
+	}
+}
+
+func TestRecentTask(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	task := c.Start("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
+	value := strings.TrimPrefix(task, "Task:")
+	if !strings.Contains(c.Get(host, "recentTask")["recentTask"], value) || !strings.Contains(c.Get("TaskManager:TaskManager", "recentTask")["recentTask"], value) {
+		t.Fatal("the task is not among the recent ones")
+	}
+	info := c.Wait(task).Info
+	for _, want := range []string{"<name>EnterMaintenanceMode_Task</name>", "<descriptionId>HostSystem.enterMaintenanceMode</descriptionId>", "<entityName>esx-a-1</entityName>", "<cancelable>true</cancelable>"} {
+		if !strings.Contains(info, want) {
+			t.Fatal(want, info)
+		}
+	}
+}
+
+func TestTrouble(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	rule := func(kind, more string) {
+		s.Front.Trouble.Clear()
+		s.Trouble(t, `{"match":{"method":"CurrentTime"},"do":{"kind":"`+kind+`"`+more+`}}`)
+	}
+	now := func() vctest.Answer { return c.Call("CurrentTime", si, "") }
+	fine := func() {
+		t.Helper()
+		if a := now(); a.Status != 200 || a.Err != nil {
+			t.Fatal("the next call suffers too: ", a)
+		}
+	}
+	for _, kind := range []string{"reset-before", "reset-after", "truncate"} {
+		rule(kind, "")
+		if a := now(); a.Err == nil {
+			t.Fatal(kind, a)
+		}
+		fine()
+	}
+	rule("status", `,"code":502`)
+	if a := now(); a.Status != 502 || !strings.Contains(a.Body, "<html>") {
+		t.Fatal(a)
+	}
+	fine()
+	rule("html", "")
+	if a := now(); a.Status != 200 || !strings.Contains(a.Body, "<html>") {
+		t.Fatal(a)
+	}
+	rule("fault", `,"fault":"TaskInProgress","message":"busy"`)
+	c.Refused(now(), "TaskInProgress", "busy")
+	fine()
+	rule("slow", "")
+	if a := now(); a.Text("returnval") == "" {
+		t.Fatal(a)
+	}
+	rule("gzip", "")
+	if a := now(); a.Text("returnval") == "" { // net/http undoes it
+		t.Fatal(a)
+	}
+	rule("hold", `,"seconds":0.2`)
+	begun := time.Now()
+	if a := now(); a.Status != 200 || time.Since(begun) < 200*time.Millisecond {
+		t.Fatal(a, time.Since(begun))
+	}
+	rule("hold", "")
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if a := c.Post(ctx, vctest.Envelope(`<soapenv:Body><CurrentTime xmlns="urn:vim25">`+vctest.Ref("_this", si)+`</CurrentTime></soapenv:Body>`), "urn:vim25/8.0.3.0"); a.Err == nil {
+		t.Fatal(a)
+	}
+	rule("unknown-field", "")
+	if a := now(); !strings.Contains(a.Body, "zzFutureField") {
+		t.Fatal(a.Body)
+	}
+	s.Trouble(t, `{"do":{"kind":"refuse"}}`)
+	c.HTTP.CloseIdleConnections()
+	if a := now(); a.Err == nil {
+		t.Fatal("connection was not refused")
+	}
+	fine()
+	rule("session-lost", "")
+	c.Refused(now(), "NotAuthenticated")
+	if err := s.Front.Trouble.Add([]byte(`{"do":{"kind":"nonsense"}}`)); err == nil {
+		t.Fatal("an unknown kind was taken")
+	}
+}
+
+func TestTroubleByNumberAndObject(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	s.Trouble(t, `{"match":{"method":"CurrentTime","nth":3,"count":2},"do":{"kind":"status"}}`)
+	got := ""
+	for i := 0; i < 6; i++ {
+		if c.Call("CurrentTime", si, "").Status == 200 {
+			got += "."
+		} else {
+			got += "x"
+		}
+	}
+	if got != "..xx.." {
+		t.Fatal(got)
+	}
+	a, b := c.Find("DC0/host/gpu-a/esx-a-1"), c.Find("DC0/host/gpu-b/esx-b-1")
+	s.Trouble(t, `{"match":{"method":"EnterMaintenanceMode_Task","object":"`+b+`"},"do":{"kind":"task-fail","fault":"HostConfigFault","message":"no way"}}`)
+	c.MustTask("EnterMaintenanceMode_Task", a, "<timeout>0</timeout>")
+	if r := c.FailTask("HostConfigFault", "EnterMaintenanceMode_Task", b, "<timeout>0</timeout>"); r.Message != "no way" {
+		t.Fatal(r)
+	}
+	c.MustTask("EnterMaintenanceMode_Task", b, "<timeout>0</timeout>")
+}
+
+func TestTaskCap(t *testing.T) {
+	f := fleet.Demo()
+	s := vctest.Start(t, vcenter.Options{Fleet: f, TaskCap: 1})
+	c := s.Login(t)
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	s.Trouble(t, `{"match":{"method":"EnterMaintenanceMode_Task"},"do":{"kind":"task-hang"}}`)
+	first := c.Start("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
+	vctest.Eventually(t, "running", func() bool { return c.Get(first, "info.state")["info.state"] == "running" })
+	second := c.Start("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
+	time.Sleep(100 * time.Millisecond)
+	if st := c.Get(second, "info.state")["info.state"]; st != "queued" {
+		t.Fatal("the second task is ", st)
+	}
+	c.Must("CancelTask", first, "")
+	if r := c.Wait(second); r.State != "success" {
+		t.Fatal(r)
+	}
+}
+
+func TestGetOnSdk(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	res, err := http.Get(s.URL + "/sdk")
+	if err != nil || res.StatusCode != http.StatusMethodNotAllowed {
+		t.Fatal(err, res)
+	}
+	res.Body.Close()
+}
