@@ -1,9 +1,11 @@
 --- PCI devices: where they are, what they are, which are GPUs, which go together.
 -- One record for all sources (sysfs, esxcli, lspci, vmkchdev, the vSphere API):
---   address "0000:65:00.0" (with domain, bus, slot, func), vendor, device, subvendor, subdevice, class (0x0302), prog_if,
+--   address "0000:65:00.0" (with domain, bus, slot, func), vendor, device, subvendor, subdevice, class (0x0302),
+-- prog_if,
 --   revision, bars {{index=, kind=, size=, prefetchable=, address=}...}, bytes (all memory BARs), rom, sriov {total=,
 --   enabled=, bars=}, rebar {{index=, current=, supported={...}}...}, bridge, numa_node, iommu_group, parent, physfn,
---   dependent, boot_vga, driver, owner, configured_owner, capable, enabled, and names. What a source does not tell is nil.
+--   dependent, boot_vga, driver, owner, configured_owner, capable, enabled, and names. What a source does not tell
+-- is nil.
 local core = require "gpupt.core".pci
 local options = require "gpupt.options"
 
@@ -56,7 +58,8 @@ end
 
 local list_options = options.declare("pci.list", {
   { "root", "string", default = "/sys", doc = "a sysfs, or a copy of one" },
-  { "names", "string|boolean", doc = "a pci.ids file; false for no names; left out, the system's file if it has one" },
+  { "names", "string|boolean", doc = "a pci.ids file; false for no names; left out, the system's file if it has "
+    .. "one" },
 })
 
 --- The devices of a sysfs, sorted by address. nil, message, code when there is none.
@@ -69,8 +72,10 @@ local parse_options = options.declare("pci.parse", {
   { "names", "string|boolean", default = false, doc = "a pci.ids file, or true for the system's" },
 })
 
---- The devices in a text: `esxcli hardware pci list`, `esxcli hardware pci pcipassthru list`, `lspci` (plain, -n, -nn,
--- -v, -vv, -x to -xxxx; ESXi's own, -p), `vmkchdev -l`; recognised line by line, so texts may be joined, and each adds
+--- The devices in a text: `esxcli hardware pci list`, `esxcli hardware pci pcipassthru list`, `lspci` (plain, -n,
+-- -nn,
+-- -v, -vv, -x to -xxxx; ESXi's own, -p), `vmkchdev -l`; recognised line by line, so texts may be joined, and each
+-- adds
 -- to the record of its address. nil, message, "EPARSE" when nothing in the text was recognised.
 function pci.parse(text, opts)
   opts = parse_options:check(opts)
@@ -80,7 +85,8 @@ function pci.parse(text, opts)
   local devices, recognised, code = core.text(text, names or nil)
   if not devices then return nil, recognised, code end
   if recognised == 0 then
-    return nil, "no PCI device found: the text should be the output of esxcli hardware pci list, lspci or vmkchdev -l",
+    return nil, "no PCI device found: the text should be the output of esxcli hardware pci list, lspci or "
+      .. "vmkchdev -l",
       "EPARSE"
   end
   return devices

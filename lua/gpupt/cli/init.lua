@@ -11,7 +11,7 @@ local cli = { OK = 0, FAILED = 1, USAGE = 2, UNREACHABLE = 3, PENDING = 4, INTER
 -- In the order of an operator's day. A name stands here once its file does.
 cli.commands = {
   "vmx",
-  "bar", "pci",
+  "bar", "pci", "log",
 }
 
 local function known(name)

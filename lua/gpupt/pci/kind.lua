@@ -10,7 +10,8 @@ local allowed = { [0x10de] = "NVIDIA", [0x1002] = "AMD", [0x8086] = "Intel" }
 
 -- Display controllers of management processors and of VMware itself, named so that a reader sees what was left out.
 local denied = {
-  [0x1a03] = "ASPEED management graphics", [0x102b] = "Matrox management graphics", [0x15ad] = "VMware's virtual display",
+  [0x1a03] = "ASPEED management graphics", [0x102b] = "Matrox management graphics", [0x15ad] = "VMware's virtual "
+    .. "display",
   [0x1234] = "a virtual display", [0x1b36] = "a virtual display", [0x1af4] = "a virtual display",
   [0x1013] = "a virtual display",
 }
@@ -48,7 +49,8 @@ local function part_pattern(part, width)
 end
 
 local function bad(pattern)
-  return nil, ("'%s' is not a pattern: write vendor:device[:subvendor:subdevice] with * for any, class=0302, an address, "
+  return nil, ("'%s' is not a pattern: write vendor:device[:subvendor:subdevice] with * for any, class=0302, an "
+    .. "address, "
     .. "or gpu"):format(tostring(pattern)), "EINVAL"
 end
 

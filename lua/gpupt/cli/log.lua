@@ -1,0 +1,143 @@
+--- gpupt log: what a vmware.log says about passthrough.
+local bar = require "gpupt.bar"
+local failure = require "gpupt.failure"
+local vmlog = require "gpupt.vmlog"
+
+local command = {
+  name = "log",
+  summary = "the cards, BARs and passthrough problems in a vmware.log (or vmkernel.log, dmesg)",
+  usage = "log FILE|FOLDER|- [--all] | log --catalogue",
+  details = [[
+FILE may be gzip; a FOLDER means its vmware*.log files, oldest first; - is standard input. A log may hold several
+power-ons: the last one counts, --all shows each. Exit status 1 when a problem was found.]],
+  options = {
+    { "all", doc = "every power-on, not only the last" },
+    { "catalogue", doc = "print the messages that are known, with cause, remedy and source" },
+    { "json", doc = "the result of gpupt.vmlog.scan as JSON" },
+  },
+  examples = {
+    { "gpupt log vmware.log" },
+    { "ssh esx-01 cat /vmfs/volumes/ds/vm/vmware.log | gpupt log -" },
+    { "gpupt log /vmfs/volumes/ds/vm --all --json", "each power-on in a VM's folder" },
+    { "gpupt log --catalogue" },
+  },
+}
+
+local function write(format, ...) io.stdout:write(format:format(...), "\n") end
+
+local function fixed(part) return type(part) == "string" and part or "(worked out from the figures of the message)" end
+
+local function print_catalogue(as_json)
+  if as_json then
+    local json = require "gpupt.json"
+    local list = json.array {}
+    for _, entry in ipairs(vmlog.catalogue()) do
+      list[#list + 1] = { code = entry.code, severity = entry.severity, match = entry.match, source = entry.source,
+        cause = fixed(entry.cause), remedy = fixed(entry.remedy) }
+    end
+    io.stdout:write(failure.check(json.document(list)))
+    return 0
+  end
+  for _, entry in ipairs(vmlog.catalogue()) do
+    write("%s (%s)", entry.code, entry.severity)
+    for _, pattern in ipairs(type(entry.match) == "table" and entry.match or { entry.match }) do
+      write("  pattern: %s", pattern)
+    end
+    write("  cause:   %s\n  remedy:  %s\n  source:  %s\n", fixed(entry.cause), fixed(entry.remedy), entry.source)
+  end
+  return 0
+end
+
+local function print_devices(devices)
+  for _, device in ipairs(devices) do
+    local parts = {}
+    for i, one in ipairs(device.bars) do
+      parts[i] = ("BAR%d %s%s"):format(one.index, bar.short(one.size),
+        one.kind == "io" and " of I/O ports" or one.kind == "mem32" and " (32-bit)" or "")
+    end
+    write("%s  %s  = %s", device.address, table.concat(parts, ", "), bar.format(device.bytes))
+  end
+end
+
+local function place(finding)
+  return finding.file and ("%s:%d"):format(finding.file, finding.line) or ("line %d"):format(finding.line)
+end
+
+local function print_findings(findings)
+  for _, finding in ipairs(findings) do
+    local again = finding.count > 1 and (" (%d times)"):format(finding.count) or ""
+    write("\n%s: %s: %s%s\n  %s\n  cause:  %s\n  remedy: %s", place(finding), finding.severity, finding.code, again,
+      finding.message, finding.cause, finding.remedy)
+  end
+end
+
+local function print_window(window)
+  if not window then return end
+  local parts = {}
+  if window.use64bitMMIO ~= nil then
+    parts[#parts + 1] = window.use64bitMMIO and "64-bit MMIO on" or "64-bit MMIO off"
+  end
+  if window.offered_gb then parts[#parts + 1] = ("window offered %d GB"):format(window.offered_gb) end
+  if window.needed_bytes then parts[#parts + 1] = "needed " .. bar.format(window.needed_bytes) end
+  local gb = window.safe_gb or window.needed_gb
+  if window.needed == false then
+    parts[#parts + 1] = "no 64-bit window needed"
+  elseif gb then
+    parts[#parts + 1] = ("64bitMMIOSizeGB %d holds it"):format(gb)
+  end
+  if #parts > 0 then write("MMIO: %s", table.concat(parts, "; ")) end
+end
+
+local function has_problem(findings)
+  for _, finding in ipairs(findings) do
+    if finding.severity ~= "info" then return true end
+  end
+  return false
+end
+
+--- Empty lists must stay lists in JSON.
+local function mark_lists(result)
+  local array = require "gpupt.json".array
+  array(result.devices)
+  array(result.findings)
+  for _, session in ipairs(array(result.sessions)) do
+    array(session.findings)
+    if session.devices ~= result.devices then array(session.devices) end
+  end
+  array(result.files)
+  return result
+end
+
+function command.run(options, words)
+  if options.catalogue then
+    if #words > 0 then return nil, "--catalogue takes no file", "EUSAGE" end
+    return print_catalogue(options.json)
+  end
+  if #words ~= 1 then return nil, "give one file or folder, or - for standard input", "EUSAGE" end
+  local result, message, code = vmlog.scan(words[1], { sessions = options.all and "all" or "last" })
+  if not result then return nil, message, code end
+  local status = (has_problem(result.findings) or result.partial) and 1 or 0
+  if options.json then
+    io.stdout:write(failure.check(require "gpupt.json".document(mark_lists(result))))
+    return status
+  end
+  if options.all then
+    for i, session in ipairs(result.sessions) do
+      write("%spower-on %d%s%s", i > 1 and "\n" or "", result.session_count - #result.sessions + i,
+        session.time and " at " .. session.time or "", session.version and ", " .. session.version or "")
+      print_devices(session.devices)
+      print_findings(session.findings)
+    end
+  else
+    print_devices(result.devices)
+    print_window(result.window)
+    print_findings(result.findings)
+    if #result.devices == 0 and #result.findings == 0 then
+      write("nothing about passthrough in %d lines", result.lines)
+    end
+  end
+  if result.partial then io.stderr:write("gpupt: only a part was read: ", result.problem, "\n") end
+  return status
+end
+
+return command

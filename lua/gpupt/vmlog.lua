@@ -1,0 +1,46 @@
+--- vmware.log and its relatives: the cards with their BARs, and what went wrong.
+--
+--   local log = gpupt.check(gpupt.vmlog.scan "vmware.log")
+--   log.devices   --> {{address="0000:42:00.0", bars={{index=1, kind="mem64", size=34359738368, ...}...},
+-- bytes=...}...}
+--   log.findings  --> {{code="mmio-limit", line=1182, text=, cause=, remedy=, ...}...}
+--
+-- A log of any size is read in constant memory: the core hands over only the lines that hold one of the words of the
+-- catalogue. A file may hold several power-ons (sessions); the last one counts.
+local core = require "gpupt.core".vmlog
+local options = require "gpupt.options"
+
+local vmlog = {}
+
+local scan_options = options.declare("vmlog.scan", {
+  { "sessions", "string", choices = { "last", "all" }, default = "last",
+    doc = "whether `sessions` holds every power-on, or only the last one" },
+})
+
+local function sources_of(source)
+  if type(source) == "table" then
+    if type(source.text) ~= "string" then error("vmlog.scan: a path or {text=...}", 3) end
+    return { { text = source.text, name = source.name } }
+  end
+  if type(source) ~= "string" then error("vmlog.scan: a path or {text=...}, not a " .. type(source), 3) end
+  return require "gpupt.vmlog.files".of(source)
+end
+
+--- Reads a log: a path ("-" is standard input), a folder with vmware*.log files, or {text=...}. Gzip is recognised.
+-- Result: {devices=, findings=, sessions=, session_count=, config=, window=, lines=, bytes=, files=}. When reading
+-- failed midway, what was read is there, with `partial` = true and `problem` = the message.
+-- nil, message, code when nothing could be read.
+function vmlog.scan(source, opts)
+  opts = scan_options:check(opts)
+  local sources, message, code = sources_of(source)
+  if not sources then return nil, message, code end
+  return require "gpupt.vmlog.scan"(sources, opts)
+end
+
+--- The catalogue of findings, for a loop: code, severity, word, source and the fixed texts of each.
+function vmlog.catalogue() return require "gpupt.vmlog.catalogue" end
+
+--- What stands before a message: {time=, thread=, operation=, level=, message=} by the form of the line.
+function vmlog.prefix(line) return core.prefix(line) end
+
+return vmlog
