@@ -1,0 +1,416 @@
+--- Guest operations: vc.guest. Programs and files inside a virtual machine, through VMware Tools.
+--   login = { username =, password = text | function | { file= | command= | env= } }
+--   vc.guest:run(vm, login, { program = "/usr/bin/lspci", arguments = "-d 10de:" }) --> { rc=, stdout=, stderr= }
+-- A password that a guest refused is not tried again by this client: a second wrong try may lock the account.
+-- Tools that are busy or restarting are waited for. run starts a script that leaves its output and exit code in files
+-- (the code last, by a rename), so a result survives a restart of Tools, which forget their processes.
+local engine = require "gpupt.loop.engine"
+local env = require "gpupt.vim.env"
+local files = require "gpupt.vim.files"
+local options = require "gpupt.options"
+local sha256 = require "gpupt.sha256"
+local trust = require "gpupt.vim.trust"
+local wait = require "gpupt.loop.wait"
+
+local guest = {}
+
+local Guest = {}
+Guest.__index = Guest
+Guest.__name = "gpupt.guest"
+
+function guest.new(client)
+  return setmetatable({ client = client, refused = {}, managers = nil, endpoints = {} }, Guest)
+end
+
+local function managers(self)
+  if self.managers then return self.managers end
+  local manager = self.client.content.guestOperationsManager
+  if not manager then return nil, "this server has no guest operations", "NotSupported" end
+  local found, message, code, detail = manager:get { "authManager", "processManager", "fileManager" }
+  if not found then return nil, message, code, detail end
+  if not (found.authManager and found.processManager and found.fileManager) then
+    return nil, "this server's guest operations are incomplete", "NotSupported"
+  end
+  self.managers = found
+  return found
+end
+
+-- ---- logging in
+
+local function authentication(self, vm, login)
+  if type(login) ~= "table" then error("vc.guest: a login is needed: { username =, password = }", 4) end
+  local name = login.username or login.user
+  if type(name) ~= "string" then error("vc.guest: the login has no username", 4) end
+  local password, message, code = env.secret(login.password)
+  if password == nil then
+    return nil, message or ("the login of '%s' has no password"):format(name), code or "ENOLOGIN"
+  end
+  local print = sha256(tostring(vm) .. "\0" .. name .. "\0" .. password)
+  if self.refused[print] then
+    return nil, ("%s refused the login of '%s' before; the same password is not tried twice"):format(tostring(vm),
+      name), "InvalidGuestLogin"
+  end
+  return { _type = "NamePasswordAuthentication", interactiveSession = login.interactive or false, username = name,
+    password = password }, print
+end
+
+local busy = { GuestOperationsUnavailable = true, TaskInProgress = true }
+
+local function tools_busy(code, message)
+  return busy[code] or (code == "SystemError" and message:find("3016", 1, true))
+end
+
+local function pause(seconds, until_time)
+  local stop = wait.wait(engine.event(), math.min(engine.now() + seconds, until_time))
+  if stop then error(stop, 0) end
+end
+
+--- Calls a guest method, waiting while Tools are busy or away, until `until_time`.
+local function operate(self, vm, login, manager, name, arguments, until_time)
+  local all, no, refused = managers(self)
+  if not all then return nil, no, refused end
+  local auth, print, failed = authentication(self, vm, login)
+  if not auth then return nil, print, failed end
+  arguments.vm, arguments.auth = vm, auth
+  local delay = 0.25
+  while true do
+    local result, message, code, detail = self.client:call(all[manager], name, arguments,
+      { timeout = math.max(1, until_time - engine.now()) })
+    if result ~= nil then return result end
+    if code == "InvalidGuestLogin" then
+      self.refused[print] = true
+      return nil, ("the login of '%s' is refused by the guest"):format(auth.username), code, detail
+    end
+    if not tools_busy(code, message) or engine.now() + delay >= until_time then return nil, message, code, detail end
+    pause(delay, until_time)
+    delay = math.min(5, delay * 2)
+  end
+end
+
+local timed = options.declare("vc.guest", {
+  { "timeout", "number", default = 120, doc = "seconds, waiting for busy Tools included" },
+})
+
+local function deadline(given) return engine.now() + timed:check(given).timeout end
+
+local function checked_vm(vm)
+  if type(vm) ~= "table" or vm.type ~= "VirtualMachine" then error("vc.guest: a VirtualMachine is needed", 3) end
+end
+
+--- Whether the guest accepts the login. true, or nil, message, code (InvalidGuestLogin...).
+function Guest:validate(vm, login, given)
+  checked_vm(vm)
+  return operate(self, vm, login, "authManager", "ValidateCredentialsInGuest", {}, deadline(given))
+end
+
+local ready_options = options.declare("vc.guest:ready", {
+  { "timeout", "number", default = 600, doc = "seconds" },
+})
+
+--- Waits until the guest takes operations. true, or nil, message, code.
+function Guest:ready(vm, given)
+  checked_vm(vm)
+  local o = ready_options:check(given)
+  return self.client:wait_for(vm, { "guest.guestOperationsReady", "guest.toolsRunningStatus" }, function(values)
+    return values["guest.guestOperationsReady"] == true
+      and values["guest.toolsRunningStatus"] ~= "guestToolsNotRunning"
+  end, { timeout = o.timeout })
+end
+
+--- "windows" or "linux": what runs in the guest, else what the VM was configured for.
+function Guest.family(_, vm)
+  checked_vm(vm)
+  local values, message, code, detail = vm:get { "guest.guestFamily", "config.guestId" }
+  if not values then return nil, message, code, detail end
+  local family, id = values["guest.guestFamily"], values["config.guestId"] or ""
+  if family == "windowsGuest" or (not family and id:find "^win") then return "windows" end
+  return "linux"
+end
+
+-- ---- files
+
+--- Makes a temporary directory in the guest; its path.
+function Guest:tempdir(vm, login, given)
+  checked_vm(vm)
+  return operate(self, vm, login, "fileManager", "CreateTemporaryDirectoryInGuest", { prefix = "gpupt-", suffix = "" },
+    deadline(given))
+end
+
+--- Deletes a directory with all that is in it.
+function Guest:rmdir(vm, login, directory, given)
+  checked_vm(vm)
+  return operate(self, vm, login, "fileManager", "DeleteDirectoryInGuest",
+    { directoryPath = directory, recursive = true }, deadline(given))
+end
+
+function Guest:delete(vm, login, path, given)
+  checked_vm(vm)
+  return operate(self, vm, login, "fileManager", "DeleteFileInGuest", { filePath = path }, deadline(given))
+end
+
+--- The files of a directory: a list of { path, type = "file" | "directory" | "symlink", size, modified }.
+function Guest:files(vm, login, directory, given)
+  checked_vm(vm)
+  local until_time, list, index = deadline(given), {}, 0
+  repeat
+    local page, message, code, detail = operate(self, vm, login, "fileManager", "ListFilesInGuest",
+      { filePath = directory, index = index, maxResults = 200 }, until_time)
+    if not page then return nil, message, code, detail end
+    for _, file in ipairs(page.files or {}) do
+      local attributes = file.attributes
+      list[#list + 1] = { path = file.path, type = file.type, size = file.size,
+        modified = attributes and rawget(attributes, "modificationTime") }
+    end
+    index = index + #(page.files or {})
+  until (page.remaining or 0) == 0 or #(page.files or {}) == 0
+  return list
+end
+
+-- The address of a transfer: "*" stands for the server that was asked; another host has a certificate of its own,
+-- which the server vouches for.
+local function endpoint(self, vm, url)
+  local client = self.client
+  local scheme, authority, rest = url:match "^(%w+)://([^/]+)(.*)$"
+  if not scheme then return nil, "the server gave an address that is none", "EPROTOCOL" end
+  local host, port = authority:match "^(.-):?(%d*)$"
+  if host == "*" then
+    local own = client.base:match "^%w+://(.*)$"
+    return client.http, client.base:match "^(%w+)://" .. "://" .. own .. rest
+  end
+  local own_host = client.base:match "^%w+://(.-):?%d*$"
+  local own_port = client.base:match ":(%d+)$" or "443"
+  if host == own_host and (port == "" and "443" or port) == own_port then return client.http, url end
+  local known = self.endpoints[authority]
+  if not known then
+    local message, code
+    known, message, code = trust.host_client(client, vm)
+    if not known then return nil, message, code end
+    self.endpoints[authority] = known
+  end
+  return known, url
+end
+
+local function transfer(self, vm, url, request, what, retries)
+  local http, address, code = endpoint(self, vm, url)
+  if not http then return nil, address, code end
+  request.url, request.fresh, request.identity = address, true, true
+  request.headers = { "User-Agent: " .. self.client.agent }
+  local over = setmetatable({ http = http }, { __index = self.client })
+  return files.transfer(over, request, what, retries)
+end
+
+local put_options = options.declare("vc.guest:put", {
+  { "text", "string", doc = "send this text in place of a file" },
+  { "permissions", "integer", doc = "of a Linux file, as in 493 (0755)" },
+  { "overwrite", "boolean", default = true, doc = "false: refuse when the file is there" },
+  { "progress", "callable", doc = "called with (bytes sent, bytes in all)" },
+  { "timeout", "number", default = 3600, doc = "seconds" },
+})
+
+--- Sends a local file (or the option text) to `target` in the guest. true, or nil, message, code.
+-- An address takes one transfer only, so one that breaks starts again from asking for an address.
+function Guest:put(vm, login, source, target, given)
+  checked_vm(vm)
+  local o = put_options:check(given)
+  local until_time = engine.now() + o.timeout
+  local file, size, message, code, detail = nil, o.text and #o.text, nil, nil, nil
+  if not o.text then
+    file, message, code = files.open(source, "rb", "read")
+    if not file then return nil, message, code end
+    size = files.size(file)
+  end
+  local handle <close> = file -- luacheck: ignore
+  local attributes = o.permissions and { _type = "GuestPosixFileAttributes", permissions = o.permissions }
+    or { _type = "GuestFileAttributes" }
+  for try = 1, 3 do
+    local url
+    url, message, code, detail = operate(self, vm, login, "fileManager", "InitiateFileTransferToGuest",
+      { guestFilePath = target, fileAttributes = attributes, fileSize = size, overwrite = o.overwrite or try > 1 },
+      until_time)
+    if not url then return nil, message, code, detail end
+    local sent
+    sent, message, code = transfer(self, vm, url, {
+      method = "PUT", body = o.text, file = file, offset = 0, length = not o.text and size or nil, answer = "bytes",
+      max_bytes = 1 << 20, timeout = math.max(1, until_time - engine.now()),
+    }, { name = target, tick = o.progress and function(bytes) o.progress(bytes, size) end }, 0)
+    if sent then return true end
+    if code ~= "ELOST" and code ~= "ECONNECT" then break end
+  end
+  return nil, message, code, detail
+end
+
+local get_options = options.declare("vc.guest:get", {
+  { "max", "integer", default = 16 << 20, doc = "refuse a longer text" },
+  { "progress", "callable", doc = "called with (bytes received)" },
+  { "timeout", "number", default = 3600, doc = "seconds" },
+})
+
+--- Fetches a guest's file to the local file `target`, or as a text when target is nil.
+-- The text or the size, or nil, message, code (FileNotFound).
+function Guest:get(vm, login, source, target, given)
+  checked_vm(vm)
+  local o = get_options:check(given)
+  local until_time = engine.now() + o.timeout
+  local message, code, detail
+  for _ = 1, 3 do
+    local info
+    info, message, code, detail = operate(self, vm, login, "fileManager", "InitiateFileTransferFromGuest",
+      { guestFilePath = source }, until_time)
+    if not info then return nil, message, code, detail end
+    local got
+    local file, why, failed
+    if target then
+      file, why, failed = files.open(target .. ".part", "wb", "write")
+      if not file then return nil, why, failed end
+    end
+    got, message, code = transfer(self, vm, info.url, {
+      answer = file and "file" or "bytes", into = file, max_bytes = not file and o.max or nil,
+      timeout = math.max(1, until_time - engine.now()),
+    }, { name = source, tick = o.progress and function(_, bytes) o.progress(bytes) end }, 0)
+    if file then file:close() end
+    if got then
+      if not target then return got end
+      local ok
+      ok, why = os.rename(target .. ".part", target)
+      if not ok then return nil, "cannot write " .. why, "EIO" end
+      return got
+    end
+    if target then os.remove(target .. ".part") end
+    if code ~= "ELOST" and code ~= "ECONNECT" then break end
+  end
+  return nil, message, code, detail
+end
+
+-- ---- programs
+
+--- The guest's programs: a list of { pid, name, owner, command, started, ended, rc }. `pids`: only these.
+function Guest:list(vm, login, pids, given)
+  checked_vm(vm)
+  local found, message, code, detail = operate(self, vm, login, "processManager", "ListProcessesInGuest",
+    { pids = pids }, deadline(given))
+  if not found then return nil, message, code, detail end
+  local list = {}
+  for i, process in ipairs(found) do
+    list[i] = { pid = process.pid, name = process.name, owner = process.owner, command = process.cmdLine,
+      started = process.startTime, ended = process.endTime, rc = process.endTime and (process.exitCode or 0) or nil }
+  end
+  return list
+end
+
+--- Ends a program. true, or nil, message, code (GuestProcessNotFound).
+function Guest:kill(vm, login, pid, given)
+  checked_vm(vm)
+  return operate(self, vm, login, "processManager", "TerminateProcessInGuest", { pid = pid }, deadline(given))
+end
+
+local function shell_quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+local function script_of(family, directory, o)
+  if family == "windows" then
+    local inside = directory .. "\\"
+    return "run.cmd", table.concat({
+      "@echo off", ('cd /d "%s"'):format(o.directory or directory),
+      ('"%s" %s >"%sstdout" 2>"%sstderr" <nul'):format(o.program, ((o.arguments or ""):gsub("%%", "%%%%")), inside,
+        inside),
+      ('(echo %%ERRORLEVEL%%)>"%src.new"'):format(inside), ('move /y "%src.new" "%src" >nul'):format(inside, inside),
+      "",
+    }, "\r\n"), inside
+  end
+  local inside = directory .. "/"
+  local lines = { ("cd %s || exit 126"):format(shell_quote(o.directory or directory)) }
+  lines[#lines + 1] = ("( %s %s ) >%s 2>%s </dev/null"):format(shell_quote(o.program), o.arguments or "",
+    shell_quote(inside .. "stdout"), shell_quote(inside .. "stderr"))
+  lines[#lines + 1] = ("echo $? >%s && mv %s %s"):format(shell_quote(inside .. "rc.new"),
+    shell_quote(inside .. "rc.new"), shell_quote(inside .. "rc"))
+  return "run.sh", table.concat(lines, "\n") .. "\n", inside
+end
+
+local run_options = options.declare("vc.guest:run", {
+  { "program", "string", required = true, doc = "absolute path of the program" },
+  { "arguments", "string", doc = "its arguments, as the guest's shell reads them" },
+  { "directory", "string", doc = "working directory; default: the temporary one" },
+  { "environment", "table", doc = "list of NAME=VALUE; replaces the whole environment" },
+  { "family", "string", choices = { "windows", "linux" }, doc = "default: what the guest says" },
+  { "timeout", "number", default = 600, doc = "seconds for everything" },
+  { "max", "integer", default = 16 << 20, doc = "most bytes of each output" },
+})
+
+-- Asks for the exit code until the script has written it or is known to have ended without.
+local function follow(self, vm, login, pid, inside, until_time)
+  local delay, missed = 0.25, 0
+  while true do
+    if engine.now() >= until_time then return nil, "the program is still running", "ETIMEDOUT" end
+    local left = { timeout = math.max(1, until_time - engine.now()) }
+    local list, message, code, detail = self:list(vm, login, { pid }, left)
+    local process = list and list[1]
+    local gone = (list and not process) or code == "GuestProcessNotFound"
+    if not list and not gone then return nil, message, code, detail end
+    if gone or process.ended then
+      local text, why, failed, more = self:get(vm, login, inside .. "rc", nil, left)
+      local rc = text and tonumber(text:match "%-?%d+")
+      if rc then return math.tointeger(rc) or rc end
+      if not text and failed ~= "FileNotFound" then return nil, why, failed, more end
+      missed = missed + 1
+      -- a listing may lag behind the start, and Tools that restarted know no process: the file alone decides, unless
+      -- the process is listed as ended and left none
+      if process and process.ended and missed >= 2 then return process.rc end
+    end
+    pause(delay, until_time)
+    delay = math.min(5, delay * 1.6)
+  end
+end
+
+local function tidy(self, vm, login, pid, directory, running)
+  wait.shield(function()
+    if running and pid then self:kill(vm, login, pid, { timeout = 5 }) end
+    self:rmdir(vm, login, directory, { timeout = 5 })
+  end)
+end
+
+--- Runs a program to its end: { rc =, stdout =, stderr =, pid = }; or nil, message, code, detail.
+function Guest:run(vm, login, given)
+  checked_vm(vm)
+  local o = run_options:check(given)
+  local until_time = engine.now() + o.timeout
+  local left = { timeout = o.timeout }
+  local family, no, refused, fault = o.family, nil, nil, nil
+  if not family then
+    family, no, refused, fault = self:family(vm)
+    if not family then return nil, no, refused, fault end
+  end
+  local directory, message, code, detail = self:tempdir(vm, login, left)
+  if not directory then return nil, message, code, detail end
+  local name, text, inside = script_of(family, directory, o)
+  local pid, running
+  local function work()
+    local sent, why, failed, more = self:put(vm, login, nil, inside .. name, { text = text, timeout = o.timeout,
+      permissions = family == "linux" and 448 or nil })
+    if not sent then return nil, why, failed, more end
+    local program = family == "windows" and {
+      programPath = "C:\\Windows\\System32\\cmd.exe", arguments = ('/d /c "%s%s"'):format(inside, name),
+    } or { programPath = "/bin/sh", arguments = shell_quote(inside .. name) }
+    program.workingDirectory, program.envVariables = directory, o.environment
+    program._type = "GuestProgramSpec"
+    pid, why, failed, more = operate(self, vm, login, "processManager", "StartProgramInGuest", { spec = program },
+      until_time)
+    if not pid then return nil, why, failed, more end
+    running = true
+    local rc
+    rc, why, failed, more = follow(self, vm, login, pid, inside, until_time)
+    if rc == nil then return nil, why, failed, more end
+    running = false
+    local out = { rc = rc, pid = pid }
+    for _, stream in ipairs { "stdout", "stderr" } do
+      local bytes, no, kind, tree = self:get(vm, login, inside .. stream, nil, { max = o.max, timeout = 60 })
+      if not bytes and kind ~= "FileNotFound" then return nil, no, kind, tree end
+      out[stream] = bytes or ""
+    end
+    return out
+  end
+  local results = table.pack(pcall(work))
+  tidy(self, vm, login, pid, directory, running)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+return guest
