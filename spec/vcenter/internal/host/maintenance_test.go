@@ -1,0 +1,136 @@
+package host_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/vctest"
+)
+
+// pair is a cluster of two hosts, the first with an active card.
+func pair(drs string) *fleet.Fleet {
+	f := fleet.Demo()
+	f.Clusters[0].DRS = drs
+	f.Clusters[0].Hosts[0].Cards[0].Enabled = true
+	f.Clusters[0].Hosts = append(f.Clusters[0].Hosts, fleet.Host{Name: "esx-a-2"})
+	return f
+}
+
+// machine makes a VM on the rig's host and gives its reference.
+func (r *rig) machine(name string, devices string) string {
+	r.t.Helper()
+	pool := "ResourcePool:" + r.Get(r.Find("DC0/host/gpu-a"), "resourcePool")["resourcePool"]
+	r.MustTask("CreateVM_Task", r.Find("DC0/vm"), `<config><name>`+name+`</name><guestId>otherGuest64</guestId><files><vmPathName>[ds-1]</vmPathName></files>`+
+		`<numCPUs>1</numCPUs><memoryMB>1024</memoryMB>`+devices+`</config>`+vctest.Ref("pool", pool)+vctest.Ref("host", r.host))
+	return r.Find("DC0/vm/" + name)
+}
+
+func (r *rig) passthroughVM(name string) string {
+	target := r.Must("QueryConfigTarget", "EnvironmentBrowser:"+r.Get(r.Find("DC0/host/gpu-a"), "environmentBrowser")["environmentBrowser"], vctest.Ref("host", r.host))
+	return r.machine(name, `<deviceChange><operation>add</operation><device xsi:type="VirtualPCIPassthrough"><key>-1</key>`+
+		`<backing xsi:type="VirtualPCIPassthroughDeviceBackingInfo"><deviceName>GPU</deviceName><id>`+card+`</id><deviceId>20b5</deviceId><systemId>`+
+		target.Text("systemId")+`</systemId><vendorId>4318</vendorId></backing></device></deviceChange>`+
+		`<memoryAllocation><reservation>1024</reservation><limit>-1</limit></memoryAllocation>`+
+		`<extraConfig xsi:type="OptionValue"><key>pciPassthru.use64bitMMIO</key><value xsi:type="xsd:string">TRUE</value></extraConfig>`+
+		`<extraConfig xsi:type="OptionValue"><key>pciPassthru.64bitMMIOSizeGB</key><value xsi:type="xsd:string">256</value></extraConfig>`+
+		`<firmware>efi</firmware><memoryReservationLockedToMax>true</memoryReservationLockedToMax>`)
+}
+
+func TestMaintenanceModeWaitsForRunningMachines(t *testing.T) {
+	r := newRig(t, pair("manual"))
+	vm := r.machine("plain", "")
+	r.MustTask("PowerOnVM_Task", vm, "")
+	r.FailTask("Timedout", "EnterMaintenanceMode_Task", r.host, "<timeout>40</timeout>")
+	r.expect("runtime.inMaintenanceMode", "false")
+	task := r.Start("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	time.Sleep(150 * time.Millisecond)
+	if st := r.Get(task, "info.state")["info.state"]; st != "running" {
+		t.Fatal("with a running machine the task is ", st)
+	}
+	r.MustTask("PowerOffVM_Task", vm, "")
+	if res := r.Wait(task); res.State != "success" {
+		t.Fatal(res)
+	}
+	r.expect("runtime.inMaintenanceMode", "true")
+}
+
+func TestAWaitingMaintenanceTaskCanBeCancelled(t *testing.T) {
+	r := newRig(t, pair("manual"))
+	vm := r.machine("plain", "")
+	r.MustTask("PowerOnVM_Task", vm, "")
+	task := r.Start("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	vctest.Eventually(t, "running", func() bool { return r.Get(task, "info.state")["info.state"] == "running" })
+	r.Must("CancelTask", task, "")
+	if res := r.Wait(task); res.Fault != "RequestCanceled" {
+		t.Fatal(res)
+	}
+	r.expect("runtime.inMaintenanceMode", "false")
+}
+
+func TestFullyAutomatedDrsMovesWhatCanMove(t *testing.T) {
+	r := newRig(t, pair("fullyAutomated"))
+	plain, gpu := r.machine("plain", ""), r.passthroughVM("gpu")
+	r.MustTask("PowerOnVM_Task", plain, "")
+	r.MustTask("PowerOnVM_Task", gpu, "")
+	other := strings.TrimPrefix(r.Find("DC0/host/gpu-a/esx-a-2"), "HostSystem:")
+	task := r.Start("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	vctest.Eventually(t, "the plain machine moved", func() bool { return r.Get(plain, "runtime.host")["runtime.host"] == other })
+	time.Sleep(100 * time.Millisecond)
+	if st := r.Get(task, "info.state")["info.state"]; st != "running" {
+		t.Fatal("a running passthrough machine must block: ", st)
+	}
+	if r.Get(gpu, "runtime.host")["runtime.host"] == other {
+		t.Fatal("a passthrough machine moved")
+	}
+	r.MustTask("PowerOffVM_Task", gpu, "")
+	if res := r.Wait(task); res.State != "success" {
+		t.Fatal(res)
+	}
+	if r.Get(gpu, "runtime.host")["runtime.host"] == other {
+		t.Fatal("a powered-off machine moved without evacuatePoweredOffVms")
+	}
+}
+
+func TestEvacuationOfPoweredOffMachines(t *testing.T) {
+	r := newRig(t, pair("fullyAutomated"))
+	vm := r.machine("plain", "")
+	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout><evacuatePoweredOffVms>true</evacuatePoweredOffVms>")
+	if h := r.Get(vm, "runtime.host")["runtime.host"]; h == strings.TrimPrefix(r.host, "HostSystem:") {
+		t.Fatal("the powered-off machine stayed")
+	}
+	manual := newRig(t, pair("manual"))
+	manual.machine("plain", "")
+	manual.FailTask("Timedout", "EnterMaintenanceMode_Task", manual.host, "<timeout>40</timeout><evacuatePoweredOffVms>true</evacuatePoweredOffVms>")
+	manual.MustTask("EnterMaintenanceMode_Task", manual.host, "<timeout>0</timeout><evacuatePoweredOffVms>false</evacuatePoweredOffVms>")
+}
+
+func TestForcedRebootUnderRunningMachines(t *testing.T) {
+	r := newRig(t, pair("manual"))
+	vm := r.machine("plain", "")
+	r.MustTask("PowerOnVM_Task", vm, "")
+	r.MustTask("RebootHost_Task", r.host, "<force>true</force>")
+	if v := r.violations(); v != "reboot-outside-maintenance reboot-under-running-vms" {
+		t.Fatal(v)
+	}
+	vctest.Eventually(t, "away", func() bool { return r.is("runtime.connectionState", "notResponding") })
+	got := r.Get(vm, "runtime.powerState", "runtime.connectionState")
+	if got["runtime.connectionState"] != "disconnected" {
+		t.Fatal(got)
+	}
+	vctest.Eventually(t, "back", func() bool { return r.is("runtime.connectionState", "connected") })
+	got = r.Get(vm, "runtime.powerState", "runtime.connectionState")
+	if got["runtime.powerState"] != "poweredOff" || got["runtime.connectionState"] != "connected" {
+		t.Fatal(got)
+	}
+}
+
+func TestACardInUseCannotBeTakenFromPassthrough(t *testing.T) {
+	r := newRig(t, pair("manual"))
+	gpu := r.passthroughVM("gpu")
+	r.MustTask("PowerOnVM_Task", gpu, "")
+	r.Refused(r.Call("UpdatePassthruConfig", r.system, config(card, "false", "false")), "HostConfigFault", "in use by virtual machine gpu", "ResourceInUse")
+	r.MustTask("PowerOffVM_Task", gpu, "")
+	r.Must("UpdatePassthruConfig", r.system, config(card, "false", "false"))
+}
