@@ -14,7 +14,8 @@
 static ssize_t read_some(int fd, void *into, size_t length)
 {
     ssize_t got;
-    do got = read(fd, into, length);
+    do
+        got = read(fd, into, length);
     while (got < 0 && errno == EINTR);
     return got;
 }
@@ -81,14 +82,15 @@ out:
     return result;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct place {
-    char *real;           /* the target with its last symbolic link followed */
-    const char *name;     /* its last component, inside `real` */
+    char *real;       /* the target with its last symbolic link followed */
+    const char *name; /* its last component, inside `real` */
     char temporary[NAME_MAX + 1];
     int folder;
-    int fd;               /* the temporary file, locked */
+    int fd; /* the temporary file, locked */
     bool exists;
     struct stat old;
 } place;
@@ -99,7 +101,10 @@ static int find_target(place *p, const char *path, gp_error *err)
     if (lstat(path, &st) == 0) {
         if (S_ISLNK(st.st_mode)) {
             p->real = realpath(path, NULL);
-            if (!p->real) return gp_fail_errno(err, errno, "%s: following the link", path);
+            if (!p->real) {
+                gp_fail_errno(err, errno, "%s: following the link", path);
+                return -1;
+            }
             if (stat(p->real, &st) != 0) return gp_fail_errno(err, errno, "%s", p->real);
         }
         if (S_ISDIR(st.st_mode)) return gp_fail_errno(err, EISDIR, "%s", path);
@@ -110,7 +115,10 @@ static int find_target(place *p, const char *path, gp_error *err)
         return gp_fail_errno(err, errno, "%s", path);
     }
     if (!p->real) p->real = strdup(path);
-    if (!p->real) return gp_fail_memory(err);
+    if (!p->real) {
+        gp_fail_memory(err);
+        return -1;
+    }
     char *slash = strrchr(p->real, '/');
     p->name = slash ? slash + 1 : p->real;
     if (!*p->name) return gp_fail(err, "EISDIR", "%s: names a folder", path);
@@ -175,7 +183,8 @@ static int open_temporary(place *p, gp_error *err)
             p->fd = -1;
             break;
         }
-        if (errno != EEXIST) return gp_fail_errno(err, errno, "%s: making a temporary file beside it", p->real);
+        if (errno != EEXIST)
+            return gp_fail_errno(err, errno, "%s: making a temporary file beside it", p->real);
         int gone = clear_stale(p);
         if (gone < 0) return gp_fail_errno(err, errno, "%s: clearing %s", p->real, p->temporary);
         if (gone == 0) break;
@@ -283,7 +292,7 @@ int gp_file_replace(const gp_file_replacement *wanted, gp_error *err)
     bool unlink_temporary = false;
     place p = {.folder = -1, .fd = -1};
 
-    if (find_target(&p, wanted->path, err) != 0) goto out;
+    if (find_target(&p, wanted->path, err) != 0 || !p.real) goto out;
     if (!p.exists && wanted->must_match) {
         gp_fail_errno(err, ENOENT, "%s: gone since it was read", p.real);
         goto out;

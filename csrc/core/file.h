@@ -1,12 +1,13 @@
 /* Reading a whole file within a limit, and replacing one so that nobody ever sees half of it.
  *
- * gp_file_replace writes a hidden temporary file in the same folder, syncs it, makes sure that the file is still
- * the one its caller read, renames, and syncs the folder. A crash, a full disk or SIGKILL at any moment leaves
- * either the old file or the new one, whole. Mode, owner, ACL and extended attributes are carried over; a symbolic
- * link is followed and stays; other hard links keep the old content.
+ * gp_file_replace writes a hidden temporary file in the same folder, syncs it, makes sure that the file is
+ * still the one its caller read, renames, and syncs the folder. A crash, a full disk or SIGKILL at any moment
+ * leaves either the old file or the new one, whole. Mode, owner, ACL and extended attributes are carried
+ * over; a symbolic link is followed and stays; other hard links keep the old content.
  *
  * The temporary file has one name per target and is held under flock: two writers exclude each other (EBUSY),
- * and what a killed writer left behind is found and taken away by the next one, so that litter never piles up.
+ * and what a killed writer left behind is found and taken away by the next one, so that litter never piles
+ * up.
  */
 #ifndef GP_FILE_H
 #define GP_FILE_H
@@ -28,8 +29,8 @@ typedef struct gp_file_replacement {
     const char *path;
     const void *bytes;
     size_t length;
-    bool must_match;      /* the file must exist and still hold `expected`, else ECHANGED (ENOENT) */
-    bool overwrite;       /* without must_match: an existing file may be replaced, else EEXIST */
+    bool must_match; /* the file must exist and still hold `expected`, else ECHANGED (ENOENT) */
+    bool overwrite;  /* without must_match: an existing file may be replaced, else EEXIST */
     const char *expected;
     size_t expected_length;
     gp_file_guard guard; /* asked first, and again just before the rename; may be NULL */

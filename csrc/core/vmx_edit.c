@@ -51,7 +51,8 @@ static int write_line(gp_vmx *doc, const gp_buf *bytes, uint8_t eol, vmx_line *l
     static const char *const ends[] = {"", "\n", "\r\n", "\r"};
     if (bytes->failed) return gp_fail_memory(err);
     if (doc->text.length + bytes->length > doc->original + doc->max_bytes)
-        return gp_fail(err, "EFBIG", "the edits exceed the limit of %llu bytes", (unsigned long long)doc->max_bytes);
+        return gp_fail(err, "EFBIG", "the edits exceed the limit of %llu bytes",
+                       (unsigned long long)doc->max_bytes);
     if (gp_buf_reserve(&doc->text, bytes->length + 2) != 0) {
         doc->text.failed = false; /* the document is whole and stays usable */
         return gp_fail_memory(err);
@@ -104,7 +105,7 @@ static int remove_line(gp_vmx *doc, uint32_t at, gp_error *err)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------
+/* ---------------------------------------------------------------------------------------------------------
  * Where a new key goes: behind the last line of its nearest kin.
  *   4  same dotted parent              pciPassthru0.id            pciPassthru0.present
  *   3  parents share leading parts     ethernet0.a.b              ethernet0.c
@@ -119,14 +120,16 @@ static size_t first_part(const char *name, size_t length)
 
 static size_t parent_length(const char *name, size_t length)
 {
-    while (length > 0 && name[length - 1] != '.') length--;
+    while (length > 0 && name[length - 1] != '.')
+        length--;
     return length;
 }
 
 static size_t family_length(const char *name, size_t length)
 {
     length = first_part(name, length);
-    while (length > 1 && ((name[length - 1] >= '0' && name[length - 1] <= '9') || name[length - 1] == ':')) length--;
+    while (length > 1 && ((name[length - 1] >= '0' && name[length - 1] <= '9') || name[length - 1] == ':'))
+        length--;
     return length;
 }
 
@@ -136,7 +139,8 @@ static int kinship(const char *a, size_t a_length, const char *b, size_t b_lengt
     bool a_dotted = first_part(a, a_length) < a_length, b_dotted = first_part(b, b_length) < b_length;
     if (!a_dotted && !b_dotted) return 1;
     if (vmx_name_equal(a, family_length(a, a_length), b, family_length(b, b_length))) {
-        if (a_dotted && b_dotted && vmx_name_equal(a, parent_length(a, a_length), b, parent_length(b, b_length)))
+        if (a_dotted && b_dotted &&
+            vmx_name_equal(a, parent_length(a, a_length), b, parent_length(b, b_length)))
             return 4;
         if (vmx_name_equal(a, first_part(a, a_length), b, first_part(b, b_length))) return 3;
         return 2;
@@ -162,14 +166,15 @@ static uint32_t place_for(const gp_vmx *doc, const char *key, size_t length)
     if (best > 1) return at;
     if (key[0] == '.') {
         /* hosts write dot-keys first; a shebang stays before them */
-        bool shebang = doc->count > 0 && doc->lines[0].length >= 2 &&
-                       memcmp(text + doc->lines[0].start, "#!", 2) == 0;
+        bool shebang =
+            doc->count > 0 && doc->lines[0].length >= 2 && memcmp(text + doc->lines[0].start, "#!", 2) == 0;
         return shebang ? 1 : 0;
     }
     if (best == 1) return at;
     /* at the end, but before trailing blank lines */
     at = doc->count;
-    while (at > 0 && doc->lines[at - 1].kind == GP_VMX_BLANK) at--;
+    while (at > 0 && doc->lines[at - 1].kind == GP_VMX_BLANK)
+        at--;
     return at;
 }
 
@@ -234,7 +239,8 @@ static int replace_value(gp_vmx *doc, uint32_t at, const gp_buf *value, gp_error
     return result;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------------------
+ */
 
 static int check_key(const char *key, size_t length, gp_error *err)
 {
@@ -242,7 +248,9 @@ static int check_key(const char *key, size_t length, gp_error *err)
     if (length == 0) return gp_fail(err, "EINVAL", "a key cannot be empty");
     for (size_t i = 0; i < length; i++) {
         if (memchr(forbidden, key[i], sizeof forbidden))
-            return gp_fail(err, "EINVAL", "a key cannot hold blanks, '#', '=', line ends or zero bytes: \"%.60s\"", key);
+            return gp_fail(err, "EINVAL",
+                           "a key cannot hold blanks, '#', '=', line ends or zero bytes: \"%.*s\"",
+                           length < 60 ? (int)length : 60, key);
     }
     if (length >= 3 && memcmp(key, "\xef\xbb\xbf", 3) == 0)
         return gp_fail(err, "EINVAL", "a key cannot begin with a byte order mark");
@@ -250,15 +258,18 @@ static int check_key(const char *key, size_t length, gp_error *err)
 }
 
 /* UTF-8 from the caller to the document's bytes. */
-static int encode(const gp_vmx *doc, const char *what, const char *text, size_t length, gp_buf *out, gp_error *err)
+static int encode(const gp_vmx *doc, const char *what, const char *text, size_t length, gp_buf *out,
+                  gp_error *err)
 {
     size_t bad = 0;
     if (doc->encoding == ENCODING_UTF8 || vmx_is_ascii(text, length)) {
         (void)gp_buf_append(out, text, length);
     } else if (doc->encoding == ENCODING_ASCII) {
-        return gp_fail(err, "EENCODING", "%s is not plain ASCII, and gpupt cannot write this file's .encoding", what);
+        return gp_fail(err, "EENCODING",
+                       "%s is not plain ASCII, and gpupt cannot write this file's .encoding", what);
     } else if (vmx_to_1252(text, length, out, &bad) != 0) {
-        return gp_fail(err, "EENCODING", "%s: byte %zu has no place in windows-1252, this file's .encoding", what, bad + 1);
+        return gp_fail(err, "EENCODING", "%s: byte %zu has no place in windows-1252, this file's .encoding",
+                       what, bad + 1);
     }
     return out->failed ? gp_fail_memory(err) : 0;
 }
@@ -269,21 +280,24 @@ static int check_encoding_change(const gp_vmx *doc, const char *key, size_t key_
     enum vmx_encoding wanted;
     if (!vmx_name_equal(key, key_length, ".encoding", 9)) return 0;
     int known = value ? vmx_encoding_named(value, value_length, &wanted) : (wanted = ENCODING_UTF8, 0);
-    if (known != 0) return gp_fail(err, "EENCODING", "a .vmx cannot be written in that .encoding");
+    if (known != 0 || (wanted == ENCODING_ASCII && !vmx_is_ascii(value, value_length)))
+        return gp_fail(err, "EENCODING", "a .vmx cannot be written in that .encoding");
     if (wanted == doc->encoding) return 0;
     gp_buf all = GP_BUF_EMPTY;
     int result = 0;
     if (gp_vmx_write(doc, &all) != 0) {
         result = gp_fail_memory(err);
     } else if (!vmx_is_ascii(all.data ? all.data : "", all.length)) {
-        result = gp_fail(err, "EENCODING",
-                         "the file holds text beyond ASCII: changing .encoding alone would garble it; convert it first");
+        result = gp_fail(
+            err, "EENCODING",
+            "the file holds text beyond ASCII: changing .encoding alone would garble it; convert it first");
     }
     gp_buf_free(&all);
     return result;
 }
 
-static int remove_all(gp_vmx *doc, const char *key, size_t length, uint32_t keep, uint32_t *removed, gp_error *err)
+static int remove_all(gp_vmx *doc, const char *key, size_t length, uint32_t keep, uint32_t *removed,
+                      gp_error *err)
 {
     for (uint32_t i = doc->count; i-- > 0;) {
         const vmx_line *line = &doc->lines[i];
@@ -302,7 +316,8 @@ static int same_value(const gp_vmx *doc, uint32_t at, const gp_buf *value)
     const vmx_line *line = &doc->lines[at];
     vmx_unescape(doc->text.data + line->value, line->value_length, &now);
     int same = now.failed ? -1
-                          : now.length == value->length && (now.length == 0 || memcmp(now.data, value->data, now.length) == 0);
+                          : now.length == value->length &&
+                                (now.length == 0 || memcmp(now.data, value->data, now.length) == 0);
     gp_buf_free(&now);
     return same;
 }
@@ -314,11 +329,16 @@ int gp_vmx_set(gp_vmx *doc, const char *key, size_t key_length, const char *valu
     uint32_t removed = 0;
     gp_buf name = GP_BUF_EMPTY, bytes = GP_BUF_EMPTY, line = GP_BUF_EMPTY;
     if (check_key(key, key_length, err) != 0 ||
-        check_encoding_change(doc, key, key_length, value, value_length, err) != 0 || compact(doc, err) != 0 ||
-        encode(doc, "the key", key, key_length, &name, err) != 0 ||
+        check_encoding_change(doc, key, key_length, value, value_length, err) != 0 ||
+        compact(doc, err) != 0 || encode(doc, "the key", key, key_length, &name, err) != 0 ||
         encode(doc, "the value", value, value_length, &bytes, err) != 0)
         goto out;
-    int64_t at = vmx_find_raw(doc, name.data, name.length);
+    const char *raw = gp_buf_string(&name);
+    if (!raw) {
+        gp_fail_memory(err);
+        goto out;
+    }
+    int64_t at = vmx_find_raw(doc, raw, name.length);
     if (at >= 0) {
         int same = same_value(doc, (uint32_t)at, &bytes);
         if (same < 0) {
@@ -326,13 +346,13 @@ int gp_vmx_set(gp_vmx *doc, const char *key, size_t key_length, const char *valu
             goto out;
         }
         if (!same && replace_value(doc, (uint32_t)at, &bytes, err) != 0) goto out;
-        if (remove_all(doc, name.data, name.length, (uint32_t)at, &removed, err) != 0) goto out;
+        if (remove_all(doc, raw, name.length, (uint32_t)at, &removed, err) != 0) goto out;
     } else {
-        (void)gp_buf_append(&line, name.data, name.length);
+        (void)gp_buf_append(&line, raw, name.length);
         (void)gp_buf_puts(&line, " = \"");
         vmx_escape(bytes.data, bytes.length, &line);
         (void)gp_buf_putc(&line, '"');
-        if (insert_line(doc, place_for(doc, name.data, name.length), &line, err) != 0) goto out;
+        if (insert_line(doc, place_for(doc, raw, name.length), &line, err) != 0) goto out;
     }
     if (vmx_name_equal(key, key_length, ".encoding", 9))
         (void)vmx_encoding_named(value, value_length, &doc->encoding);

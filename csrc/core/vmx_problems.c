@@ -22,7 +22,8 @@ int gp_vmx_index_duplicates(gp_vmx *doc, gp_error *err)
     uint32_t *slots = NULL;
     if (doc->twins) return 0;
     size_t size = 64;
-    while (size < (size_t)doc->count * 2) size *= 2;
+    while (size < (size_t)doc->count * 2)
+        size *= 2;
     uint32_t *twins = calloc(doc->count ? doc->count : 1, sizeof *twins);
     slots = calloc(size, sizeof *slots); /* 1 + line */
     if (!twins || !slots) {
@@ -37,7 +38,8 @@ int gp_vmx_index_duplicates(gp_vmx *doc, gp_error *err)
         size_t at = hash_name(name, line->name_length) & (size - 1);
         for (; slots[at]; at = (at + 1) & (size - 1)) {
             const vmx_line *other = &doc->lines[slots[at] - 1];
-            if (vmx_name_equal(name, line->name_length, doc->text.data + other->name, other->name_length)) break;
+            if (vmx_name_equal(name, line->name_length, doc->text.data + other->name, other->name_length))
+                break;
         }
         twins[i] = slots[at];
         slots[at] = i + 1;
@@ -60,6 +62,7 @@ enum gp_vmx_problem gp_vmx_problem_at(const gp_vmx *doc, uint32_t at, uint32_t *
     }
     if (doc->encoding == ENCODING_UTF8 && vmx_utf8_valid(text + line->start, line->length) != line->length)
         return GP_VMX_UTF8;
-    if (line->kind == GP_VMX_PAIR && vmx_escape_is_bad(text + line->value, line->value_length)) return GP_VMX_ESCAPE;
+    if (line->kind == GP_VMX_PAIR && vmx_escape_is_bad(text + line->value, line->value_length))
+        return GP_VMX_ESCAPE;
     return GP_VMX_NO_PROBLEM;
 }

@@ -16,7 +16,8 @@
 
 static uint32_t skip_blanks(const char *text, uint32_t at, uint32_t end)
 {
-    while (at < end && (text[at] == ' ' || text[at] == '\t')) at++;
+    while (at < end && (text[at] == ' ' || text[at] == '\t'))
+        at++;
     return at;
 }
 
@@ -33,7 +34,8 @@ void vmx_line_read(const char *text, vmx_line *line)
     }
     line->kind = GP_VMX_ODD;
     uint32_t name = at;
-    while (at < end && text[at] != ' ' && text[at] != '\t' && text[at] != '#' && text[at] != '=') at++;
+    while (at < end && text[at] != ' ' && text[at] != '\t' && text[at] != '#' && text[at] != '=')
+        at++;
     uint32_t name_end = at;
     at = skip_blanks(text, at, end);
     if (at == end || text[at] != '=') {
@@ -58,7 +60,8 @@ void vmx_line_read(const char *text, vmx_line *line)
         at += line->value_length + 1;
     } else {
         line->value = at;
-        while (at < end && text[at] != ' ' && text[at] != '\t' && text[at] != '#') at++;
+        while (at < end && text[at] != ' ' && text[at] != '\t' && text[at] != '#')
+            at++;
         line->value_length = at - line->value;
     }
     at = skip_blanks(text, at, end);
@@ -79,7 +82,8 @@ int vmx_lines_reserve(gp_vmx *doc, uint32_t more, gp_error *err)
         return gp_fail(err, "EFBIG", "more than %u lines: this is no .vmx", (unsigned)GP_VMX_MAX_LINES);
     if (doc->count + more <= doc->capacity) return 0;
     uint32_t capacity = doc->capacity ? doc->capacity : 64;
-    while (capacity < doc->count + more) capacity *= 2;
+    while (capacity < doc->count + more)
+        capacity *= 2;
     vmx_line *lines = realloc(doc->lines, capacity * sizeof *lines);
     if (!lines) return gp_fail_memory(err);
     doc->lines = lines;
@@ -126,7 +130,8 @@ static int refuse_binary(const char *text, size_t length, gp_error *err)
     if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
         return gp_fail(err, "EENCODING", "the text is UTF-16: a .vmx is UTF-8 or names an 8-bit .encoding");
     unsigned long line = 1;
-    for (const char *at = text; (at = memchr(at, '\n', (size_t)(nul - at))) != NULL; at++) line++;
+    for (const char *at = text; (at = memchr(at, '\n', (size_t)(nul - at))) != NULL; at++)
+        line++;
     return gp_fail(err, "EPARSE", "line %lu holds a zero byte: this is not a .vmx but a binary file", line);
 }
 
@@ -140,12 +145,14 @@ static int settle_encoding(gp_vmx *doc, gp_error *err)
     vmx_unescape(doc->text.data + l->value, l->value_length, &name);
     if (name.failed) return gp_fail_memory(err);
     int result = vmx_encoding_named(name.data ? name.data : "", name.length, &doc->encoding);
-    if (result == 0 && doc->encoding == ENCODING_ASCII && !vmx_is_ascii(doc->text.data, doc->text.length)) result = -1;
+    if (result == 0 && doc->encoding == ENCODING_ASCII && !vmx_is_ascii(doc->text.data, doc->text.length))
+        result = -1;
     if (result != 0) {
         int shown = name.length < 40 ? (int)name.length : 40;
-        gp_fail(err, "EENCODING",
-                "line %lld: .encoding is \"%.*s\": only UTF-8 and windows-1252 are read; convert the file first",
-                (long long)line + 1, shown, name.data ? name.data : "");
+        gp_fail(
+            err, "EENCODING",
+            "line %lld: .encoding is \"%.*s\": only UTF-8 and windows-1252 are read; convert the file first",
+            (long long)line + 1, shown, name.data ? name.data : "");
     }
     gp_buf_free(&name);
     return result;
@@ -300,7 +307,8 @@ int64_t vmx_find_raw(const gp_vmx *doc, const char *key, size_t length)
 {
     for (uint32_t i = doc->count; i-- > 0;) {
         const vmx_line *l = &doc->lines[i];
-        if (l->kind == GP_VMX_PAIR && vmx_name_equal(doc->text.data + l->name, l->name_length, key, length)) return i;
+        if (l->kind == GP_VMX_PAIR && vmx_name_equal(doc->text.data + l->name, l->name_length, key, length))
+            return i;
     }
     return -1;
 }
@@ -311,7 +319,8 @@ int64_t gp_vmx_find(const gp_vmx *doc, const char *key, size_t length)
     gp_buf raw = GP_BUF_EMPTY;
     size_t bad;
     int64_t line = -1;
-    if (vmx_to_1252(key, length, &raw, &bad) == 0 && !raw.failed) line = vmx_find_raw(doc, raw.data, raw.length);
+    if (vmx_to_1252(key, length, &raw, &bad) == 0 && !raw.failed)
+        line = vmx_find_raw(doc, raw.data, raw.length);
     gp_buf_free(&raw);
     return line;
 }

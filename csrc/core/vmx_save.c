@@ -13,9 +13,11 @@
 
 static int fail_locked(const char *lock, gp_error *err)
 {
-    return gp_fail(err, "ELOCKED",
-                   "%s exists: the VM runs, or another program has it open; power it off first (edits under a running "
-                   "VM are lost at best)", lock);
+    return gp_fail(
+        err, "ELOCKED",
+        "%s exists: the VM runs, or another program has it open; power it off first (edits under a running "
+        "VM are lost at best)",
+        lock);
 }
 
 /* NAME.vmx.lck is a file on VMFS and a folder under Workstation; on NFS ESXi makes .lck-<file id>, the id in
@@ -33,7 +35,8 @@ static int refuse_locked(const char *real_path, const struct stat *old, gp_error
     uint64_t id = (uint64_t)old->st_ino;
     for (int order = 0; order < 2; order++, id = __builtin_bswap64(id)) {
         length = snprintf(lock, sizeof lock, "%.*s.lck-%016" PRIx64, folder, real_path, id);
-        if (length > 0 && (size_t)length < sizeof lock && lstat(lock, &st) == 0) return fail_locked(lock, err);
+        if (length > 0 && (size_t)length < sizeof lock && lstat(lock, &st) == 0)
+            return fail_locked(lock, err);
     }
     return 0;
 }

@@ -11,7 +11,8 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* A | behind a | is the non-hex character that ends the first: it begins no escape of its own (||22 stays). */
+/* A | behind a | is the non-hex character that ends the first: it begins no escape of its own (||22 stays).
+ */
 void vmx_unescape(const char *raw, size_t length, gp_buf *out)
 {
     for (size_t i = 0; i < length;) {
@@ -50,6 +51,7 @@ bool vmx_escape_is_bad(const char *raw, size_t length)
 void vmx_escape(const char *value, size_t length, gp_buf *out)
 {
     static const char digits[] = "0123456789ABCDEF";
+    if (length == 0) return; /* value may be NULL then */
     size_t from = 0;
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)value[i];
@@ -81,8 +83,11 @@ static size_t utf8_read(const char *bytes, size_t length, uint32_t *code)
 {
     const unsigned char *b = (const unsigned char *)bytes;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t need = b[0] < 0x80 ? 1 : b[0] >= 0xc2 && b[0] < 0xe0 ? 2 : b[0] >= 0xe0 && b[0] < 0xf0 ? 3
-                  : b[0] >= 0xf0 && b[0] < 0xf5 ? 4 : 0;
+    size_t need = b[0] < 0x80                   ? 1
+                  : b[0] >= 0xc2 && b[0] < 0xe0 ? 2
+                  : b[0] >= 0xe0 && b[0] < 0xf0 ? 3
+                  : b[0] >= 0xf0 && b[0] < 0xf5 ? 4
+                                                : 0;
     if (need == 0 || need > length) return 0;
     uint32_t value = need == 1 ? b[0] : b[0] & (0x7fU >> need);
     for (size_t i = 1; i < need; i++) {
@@ -108,9 +113,9 @@ size_t vmx_utf8_valid(const char *bytes, size_t length)
 /* 0x80 to 0x9F; the five holes keep their number, as the WHATWG encoding standard has it, so that every byte
  * survives both ways. */
 static const uint16_t cp1252_high[32] = {
-    0x20ac, 0x0081, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008d,
-    0x017d, 0x008f, 0x0090, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a,
-    0x0153, 0x009d, 0x017e, 0x0178,
+    0x20ac, 0x0081, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
+    0x2039, 0x0152, 0x008d, 0x017d, 0x008f, 0x0090, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
+    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x009d, 0x017e, 0x0178,
 };
 
 void vmx_from_1252(const char *bytes, size_t length, gp_buf *out)

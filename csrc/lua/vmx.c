@@ -178,7 +178,8 @@ static int document_pairs(lua_State *L)
     return 1;
 }
 
-static void push_problem(lua_State *L, const gp_vmx *doc, uint32_t line, enum gp_vmx_problem problem, uint32_t first)
+static void push_problem(lua_State *L, const gp_vmx *doc, uint32_t line, enum gp_vmx_problem problem,
+                         uint32_t first)
 {
     size_t length;
     const char *code = "odd-line";
@@ -191,8 +192,9 @@ static void push_problem(lua_State *L, const gp_vmx *doc, uint32_t line, enum gp
         break;
     case GP_VMX_TRAILING:
         code = "trailing-text";
-        lua_pushliteral(L, "text stands behind the value (a value with blanks needs quotes, a quote in it is |22): "
-                           "hosts ignore the line");
+        lua_pushliteral(
+            L, "text stands behind the value (a value with blanks needs quotes, a quote in it is |22): "
+               "hosts ignore the line");
         break;
     case GP_VMX_NO_NAME:
         code = "no-name";
@@ -202,13 +204,15 @@ static void push_problem(lua_State *L, const gp_vmx *doc, uint32_t line, enum gp
         code = "duplicate-key";
         name = gp_vmx_line_name(doc, line, &length);
         lua_pushlstring(L, name, length);
-        lua_pushfstring(L, "%s stands on line %d already: ESXi refuses the file (\"Variable already defined\")",
+        lua_pushfstring(L,
+                        "%s stands on line %d already: ESXi refuses the file (\"Variable already defined\")",
                         lua_tostring(L, -1), (int)first + 1);
         lua_remove(L, -2);
         break;
     case GP_VMX_ESCAPE:
         code = "bad-escape";
-        lua_pushliteral(L, "a | is not followed by two hexadecimal digits: it is read as it stands (write |7C)");
+        lua_pushliteral(L,
+                        "a | is not followed by two hexadecimal digits: it is read as it stands (write |7C)");
         break;
     case GP_VMX_UTF8:
         code = "not-utf8";
@@ -296,8 +300,10 @@ static int document_release(lua_State *L)
 
 void gp_open_vmx(lua_State *L)
 {
-    static const luaL_Reg meta[] = {
-        {"__gc", document_release}, {"__close", document_release}, {"__tostring", document_text}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {{"__gc", document_release},
+                                    {"__close", document_release},
+                                    {"__tostring", document_text},
+                                    {NULL, NULL}};
     static const luaL_Reg methods[] = {{"get", document_get},
                                        {"set", document_set},
                                        {"unset", document_unset},

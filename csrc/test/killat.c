@@ -1,8 +1,9 @@
 /* killat N COMMAND...: runs COMMAND and kills it (SIGKILL) at its N-th system-call stop.
  *
  * A call stops twice, on its way in and on its way out, so that counting N up from 1 kills a program at every
- * moment that the kernel, and so a file system, can tell apart. N = 0 lets it run to its end. Prints the number of
- * stops seen; exits with 0 when the command was killed or ended well, 1 when it failed by itself, 2 on trouble. */
+ * moment that the kernel, and so a file system, can tell apart. N = 0 lets it run to its end. Prints the
+ * number of stops seen; exits with 0 when the command was killed or ended well, 1 when it failed by itself, 2
+ * on trouble. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>

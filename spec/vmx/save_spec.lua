@@ -2,10 +2,14 @@
 local gpupt = require "gpupt"
 local vmx = gpupt.vmx
 
+-- A sanitizer's runtime is preloaded into our own process only, not into every tool: children that need it say $LUA.
+local PRELUDE = [[export LUA="env LD_PRELOAD=$LD_PRELOAD lua5.4"; unset LD_PRELOAD; ]]
+
 local function shell(command, ...)
   local quoted = {}
   for i, word in ipairs { ... } do quoted[i] = "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
-  local pipe = assert(io.popen((command:gsub("%%(%d)", function(n) return quoted[tonumber(n)] end)) .. " 2>&1"))
+  local line = command:gsub("%%(%d)", function(n) return quoted[tonumber(n)] end)
+  local pipe = assert(io.popen(PRELUDE .. "{ " .. line .. "\n} 2>&1"))
   local out = pipe:read "a"
   local ok, _, status = pipe:close()
   return out, ok and 0 or status
@@ -29,7 +33,7 @@ local OLD = '#!/usr/bin/vmware\r\nfirmware = "bios"\r\n' .. ('# filler line\r\n'
 local NEW = OLD:gsub('"bios"', '"efi"')
 
 local function is_root() return shell("id -u"):match "^0" ~= nil end
-local function is_sanitized() return (os.getenv "LD_PRELOAD" or ""):find "asan" ~= nil end
+local function is_sanitized() return os.getenv "GPUPT_SANITIZED" ~= nil or (os.getenv "LD_PRELOAD" or ""):find "asan" ~= nil end
 
 describe("saving a vmx", function()
   local folder, path
@@ -93,7 +97,7 @@ describe("saving a vmx", function()
     if not is_root() then return pending "needs root to play another user" end
     -- user 1234 may write into the folder and into root's file, but cannot give a file to root
     shell("chmod 777 %1; chmod 666 %2", folder, path)
-    local out, status = shell("setpriv --reuid=1234 --regid=1234 --clear-groups lua5.4 -e %1",
+    local out, status = shell("setpriv --reuid=1234 --regid=1234 --clear-groups $LUA -e %1",
       ([[local d = assert(require "gpupt.vmx".open "%s") d:set("firmware", "efi") local ok, message, code = d:save()
         print(ok, code, message)]]):format(path))
     assert.equal(0, status, out)
@@ -217,7 +221,7 @@ describe("saving a vmx", function()
   end)
 
   it("gives a new file the mode that umask leaves", function()
-    shell("umask 027; lua5.4 -e %1", ([[local d = assert(require "gpupt.vmx".open "%s") d:save "%s/copy.vmx"]])
+    shell("umask 027; $LUA -e %1", ([[local d = assert(require "gpupt.vmx".open "%s") d:save "%s/copy.vmx"]])
       :format(path, folder))
     assert.equal("640\n", shell("stat -c %a %1/copy.vmx", folder))
   end)
@@ -225,7 +229,7 @@ describe("saving a vmx", function()
   it("does not get round a read-only file through its folder's rights", function()
     if not is_root() then return pending "needs root to play another user" end
     shell("chown -R 1234 %1; chmod 400 %2", folder, path)
-    local out = shell("setpriv --reuid=1234 --regid=1234 --clear-groups lua5.4 -e %1",
+    local out = shell("setpriv --reuid=1234 --regid=1234 --clear-groups $LUA -e %1",
       ([[local d = assert(require "gpupt.vmx".open "%s") d:set("firmware", "efi") print(select(3, d:save()))]]):format(path))
     assert.equal("EACCES\n", out)
     assert.equal(OLD, read(path))
@@ -234,7 +238,7 @@ describe("saving a vmx", function()
   it("leaves the old file whole when the folder forbids new files", function()
     if not is_root() then return pending "needs root to play another user" end
     shell("chown -R 1234 %1; chmod 500 %1", folder)
-    local out = shell("setpriv --reuid=1234 --regid=1234 --clear-groups lua5.4 -e %1",
+    local out = shell("setpriv --reuid=1234 --regid=1234 --clear-groups $LUA -e %1",
       ([[local d = assert(require "gpupt.vmx".open "%s") d:set("firmware", "efi") print(select(3, d:save()))]]):format(path))
     assert.equal("EACCES\n", out)
     assert.equal(OLD, read(path))
@@ -247,7 +251,7 @@ describe("saving a vmx", function()
     -- a namespace of its own where we are not root; the mount goes with it
     local enter = is_root() and "unshare -m" or "unshare -rm"
     local out, status = shell(enter .. [[ sh -c 'mkdir "$1" && mount -t tmpfs -o size=32k none "$1" && cp "$2" "$1/a.vmx" &&
-      lua5.4 -e "$3"; echo "--"; cat "$1/a.vmx"; echo "--"; ls -A "$1"' - %1 %2 %3]], disk, path, script)
+      $LUA -e "$3"; echo "--"; cat "$1/a.vmx"; echo "--"; ls -A "$1"' - %1 %2 %3]], disk, path, script)
     if out:find("mount", 1, true) or out:find("unshare", 1, true) then return pending("cannot mount here: " .. out) end
     assert.equal(0, status)
     assert.equal("ENOSPC\n--\n" .. OLD .. "--\na.vmx\n", out)
@@ -255,7 +259,7 @@ describe("saving a vmx", function()
 
   it("excludes another save of the same file at the same moment", function()
     -- what a writer at work looks like: its temporary file, locked
-    write(folder .. "/hold.sh", ([[exec 9>'%s/.win11.vmx.gpupt~'; flock -x 9; lua5.4 "$1"]]):format(folder))
+    write(folder .. "/hold.sh", ([[exec 9>'%s/.win11.vmx.gpupt~'; flock -x 9; exec $LUA "$1"]]):format(folder))
     write(folder .. "/try.lua", ([[local d = assert(require "gpupt.vmx".open "%s") d:set("firmware", "efi")
       local ok, message, code = d:save() print(code, message)]]):format(path))
     local out = shell("sh %1/hold.sh %1/try.lua", folder)
@@ -319,7 +323,7 @@ describe("opening a vmx", function()
     if is_root() then
       write(folder .. "/x.vmx", "a = 1\n")
       shell("chmod 711 %1; chmod 000 %1/x.vmx", folder)
-      assert.equal("EACCES\n", shell("setpriv --reuid=1234 --regid=1234 --clear-groups lua5.4 -e %1",
+      assert.equal("EACCES\n", shell("setpriv --reuid=1234 --regid=1234 --clear-groups $LUA -e %1",
         ([[print(select(3, require "gpupt.vmx".open "%s/x.vmx"))]]):format(folder)))
     end
     shell("rm -rf %1", folder)
@@ -331,7 +335,7 @@ describe("opening a vmx", function()
     local script = ([[for _, name in ipairs { "big", "line" } do
       local d, message, code = require "gpupt.vmx".open("%s/" .. name .. ".vmx") print(code, message) end]]):format(folder)
     -- the sanitizer's shadow memory would not fit the limit
-    local out = shell((is_sanitized() and "" or "ulimit -v 100000; ") .. "lua5.4 -e %1", script)
+    local out = shell((is_sanitized() and "" or "ulimit -v 100000; ") .. "$LUA -e %1", script)
     shell("rm -rf %1", folder)
     assert.truthy(out:find "EFBIG\t[^\n]*big.vmx[^\n]*16777216 bytes\nEFBIG\t[^\n]*line.vmx", out)
   end)
@@ -343,7 +347,7 @@ describe("opening a vmx", function()
   end)
 
   it("reads a pipe", function()
-    local out = shell([[printf 'firmware = "efi"\n' | lua5.4 -e %1]],
+    local out = shell([[printf 'firmware = "efi"\n' | $LUA -e %1]],
       [[local d = assert(require "gpupt.vmx".open "/dev/stdin") print(d:get "firmware") print(select(3, (function() d:set("a", 1) return d:save() end)()))]])
     assert.truthy(out:find("^efi\n"), out)
   end)
