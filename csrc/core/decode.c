@@ -90,39 +90,28 @@ static bool grow(gp_decode *d, void **block, uint32_t *capacity, uint64_t need, 
     return true;
 }
 
-uint32_t gp_decode_cell(gp_decode *d, uint8_t tag, uint16_t key, gp_type_id type)
-{
-    gp_tape *t = d->tape;
-    if (d->failed) return GP_NO_CELL;
-    if (t->count >= d->limits.cells) {
-        gp_decode_latch(d, "ELIMIT", "the answer has more than %llu values", (unsigned long long)d->limits.cells);
-        return GP_NO_CELL;
-    }
-    if (t->count == d->cell_capacity) {
-        void *cells = t->cells;
-        if (!grow(d, &cells, &d->cell_capacity, (uint64_t)t->count + 1, sizeof *t->cells)) return GP_NO_CELL;
-        t->cells = cells;
-    }
-    gp_cell *cell = &t->cells[t->count];
-    memset(cell, 0, sizeof *cell);
-    cell->tag = tag;
-    cell->key = key;
-    cell->type = type;
-    return t->count++;
-}
-
-bool gp_decode_slab(gp_decode *d, const char *bytes, size_t length)
+bool gp_decode_grow_cells(gp_decode *d)
 {
     gp_tape *t = d->tape;
     if (d->failed) return false;
-    uint64_t need = (uint64_t)t->slab_length + length + 1;
-    if (need > d->slab_capacity) {
-        void *slab = t->slab;
-        if (!grow(d, &slab, &d->slab_capacity, need, 1)) return false;
-        t->slab = slab;
+    if (t->count >= d->limits.cells) {
+        gp_decode_latch(d, "ELIMIT", "the answer has more than %llu values", (unsigned long long)d->limits.cells);
+        return false;
     }
-    memcpy(t->slab + t->slab_length, bytes, length);
-    t->slab_length += (uint32_t)length;
+    void *cells = t->cells;
+    if (!grow(d, &cells, &d->cell_capacity, (uint64_t)t->count + 1, sizeof *t->cells)) return false;
+    t->cells = cells;
+    if (d->cell_capacity > d->limits.cells) d->cell_capacity = (uint32_t)d->limits.cells;
+    return true;
+}
+
+bool gp_decode_grow_slab(gp_decode *d, size_t length)
+{
+    gp_tape *t = d->tape;
+    if (d->failed) return false;
+    void *slab = t->slab;
+    if (!grow(d, &slab, &d->slab_capacity, (uint64_t)t->slab_length + length + 1, 1)) return false;
+    t->slab = slab;
     return true;
 }
 

@@ -11,8 +11,9 @@
 #include "decode.h"
 
 #include <libxml/parser.h>
+#include <string.h>
 
-enum { GP_DECODE_CACHE = 512, GP_DECODE_STRINGS = 1024, GP_DECODE_OWN_MOST = 4096, GP_DECODE_OWN_SLOTS = 16384 };
+enum { GP_DECODE_CACHE = 1024, GP_DECODE_TYPES = 128, GP_DECODE_STRINGS = 1024, GP_DECODE_OWN_MOST = 4096, GP_DECODE_OWN_SLOTS = 16384 };
 #define GP_NO_CELL UINT32_MAX
 
 typedef enum frame_kind {
@@ -46,10 +47,17 @@ typedef struct frame {
 /* (type, element name) -> field; the name is a pointer into the parser's dictionary, so comparing it is enough. */
 typedef struct field_slot {
     const xmlChar *name;
-    const gp_schema_field *field; /* NULL: unknown to the type */
     gp_type_id type;
+    uint16_t field; /* index + 1; 0: unknown to the type */
     uint16_t key, order;
 } field_slot;
+
+/* The text of an xsi:type -> type. Its hash chooses the slot, the name itself is compared. */
+typedef struct type_slot {
+    gp_type_id type; /* 0: empty */
+    uint8_t length;  /* of the name, without ArrayOf */
+    bool array;
+} type_slot;
 
 struct gp_decode {
     xmlParserCtxtPtr parser;
@@ -58,13 +66,15 @@ struct gp_decode {
     gp_error error;
     bool failed, done, saw_body;
     uint64_t fed;
-    uint32_t cell_capacity, slab_capacity, frame_capacity;
+    uint32_t cell_capacity; /* never beyond the limit */
+    uint32_t slab_capacity, frame_capacity;
     uint32_t depth;
     frame *frames; /* [0..depth) */
     const xmlChar *xsi, *xsi_type, *xsi_nil, *type_name, *xsi_prefix; /* interned */
     uint16_t *own_slots; /* pointer hash over own names; made with the first one */
     const xmlChar **own_pointers;
     field_slot cache[GP_DECODE_CACHE];
+    type_slot types[GP_DECODE_TYPES];
     struct {
         uint32_t offset, length;
     } strings[GP_DECODE_STRINGS];
@@ -77,9 +87,29 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
                      const xmlChar **namespace_list, int attributes, int defaulted, const xmlChar **list);
 void gp_decode_end(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri);
 
-/* A new cell (GP_NO_CELL once an error latched); slab bytes at its tail. */
-uint32_t gp_decode_cell(gp_decode *d, uint8_t tag, uint16_t key, gp_type_id type);
-bool gp_decode_slab(gp_decode *d, const char *bytes, size_t length);
+/* Make room: for one more cell, for so many bytes of text and a zero behind them. */
+bool gp_decode_grow_cells(gp_decode *d);
+bool gp_decode_grow_slab(gp_decode *d, size_t length);
+
+/* A new cell; GP_NO_CELL once an error latched. */
+static inline uint32_t gp_decode_cell(gp_decode *d, uint8_t tag, uint16_t key, gp_type_id type)
+{
+    gp_tape *t = d->tape;
+    if ((d->failed || t->count == d->cell_capacity) && !gp_decode_grow_cells(d)) return GP_NO_CELL;
+    t->cells[t->count] = (gp_cell){.tag = tag, .key = key, .type = type};
+    return t->count++;
+}
+
+/* Adds bytes to the slab's tail. */
+static inline bool gp_decode_slab(gp_decode *d, const char *bytes, size_t length)
+{
+    gp_tape *t = d->tape;
+    if ((d->failed || d->slab_capacity - t->slab_length <= length) && !gp_decode_grow_slab(d, length)) return false;
+    memcpy(t->slab + t->slab_length, bytes, length);
+    t->slab_length += (uint32_t)length;
+    return true;
+}
+
 /* The leaf that ends: its text becomes a cell. */
 void gp_decode_leaf(gp_decode *d, const frame *leaf);
 /* A string cell from the slab's tail beginning at `start`; equal short strings share their bytes. */

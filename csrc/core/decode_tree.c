@@ -104,19 +104,43 @@ static uint16_t field_order(gp_type_id owner, const gp_schema_field *field)
     return (uint16_t)(level << 10 | (uint32_t)(field - &gp_schema_fields[gp_schema_types[owner].first] + 1));
 }
 
-static field_slot *find_field(gp_decode *d, gp_type_id type, const xmlChar *name)
+static const field_slot *find_field(gp_decode *d, gp_type_id type, const xmlChar *name)
 {
-    uintptr_t hash = ((uintptr_t)name >> 3) ^ ((uintptr_t)name >> 12) ^ ((uintptr_t)type * 0x9e37u);
+    uintptr_t hash = ((uintptr_t)name >> 3) ^ ((uintptr_t)name >> 13) ^ ((uintptr_t)type * 0x9e37u >> 4);
     field_slot *slot = &d->cache[hash % GP_DECODE_CACHE];
     if (slot->name == name && slot->type == type) return slot;
     gp_type_id owner = 0;
     int known = gp_schema_name_find((const char *)name, strlen((const char *)name));
-    slot->field = known < 0 ? NULL : gp_schema_field_find(type, (uint16_t)known, &owner);
-    slot->order = slot->field ? field_order(owner, slot->field) : 0;
+    const gp_schema_field *field = known < 0 ? NULL : gp_schema_field_find(type, (uint16_t)known, &owner);
+    slot->field = field ? (uint16_t)(field - gp_schema_fields + 1) : 0;
+    slot->order = field ? field_order(owner, field) : 0;
     slot->key = known < 0 ? own_key(d, name) : (uint16_t)known;
     slot->type = type;
     slot->name = name;
     return slot;
+}
+
+/* The type that an xsi:type names, -1 when the schema does not know it. */
+static int find_type(gp_decode *d, const char *text, size_t length, bool *array)
+{
+    bool list = length > 7 && memcmp(text, "ArrayOf", 7) == 0;
+    const char *name = list ? text + 7 : text;
+    size_t left = list ? length - 7 : length;
+    if (left == 0) return -1;
+    size_t hash = left * 31 + (unsigned char)name[left - 1] * 7u + (unsigned char)name[left / 2] * 13u +
+                  (unsigned char)name[0] + list;
+    type_slot *slot = &d->types[hash % GP_DECODE_TYPES];
+    if (slot->type != 0 && slot->length == left && slot->array == list &&
+        memcmp(gp_schema_type_name(slot->type), name, left) == 0) {
+        *array = list;
+        return slot->type;
+    }
+    int type = gp_schema_type_find_any(text, length, array);
+    /* ArrayOfString holds string: the cache knows only names as they stand */
+    if (type > 0 && *array == list && left < 256 && !(list && type < GP_FIRST_NAMED)) {
+        *slot = (type_slot){(gp_type_id)type, (uint8_t)left, list};
+    }
+    return type;
 }
 
 /* ---- values */
@@ -209,7 +233,7 @@ static void open_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim 
     bool array = false;
     int type = slot;
     if (c->type) {
-        type = gp_schema_type_find_any(c->type, c->type_length, &array);
+        type = find_type(d, c->type, c->type_length, &array);
         if (array) {
             open_array(d, key, type < 0 ? GP_VOID : (gp_type_id)type);
             return;
@@ -241,9 +265,9 @@ static void mark_merge(gp_decode *d, const frame *f)
 static void open_field(gp_decode *d, const xmlChar *name, const claim *c)
 {
     frame *f = &d->frames[d->depth - 1];
-    field_slot *slot = find_field(d, f->type, name);
+    const field_slot *slot = find_field(d, f->type, name);
     if (d->failed) return;
-    const gp_schema_field *field = slot->field;
+    const gp_schema_field *field = slot->field ? &gp_schema_fields[slot->field - 1] : NULL;
     gp_type_id type = field ? field->type : GP_VOID;
     if (field && !(field->flags & GP_FIELD_ARRAY)) {
         close_list(d, f);

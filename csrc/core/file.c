@@ -292,7 +292,7 @@ int gp_file_replace(const gp_file_replacement *wanted, gp_error *err)
     bool unlink_temporary = false;
     place p = {.folder = -1, .fd = -1};
 
-    if (find_target(&p, wanted->path, err) != 0 || !p.real) goto out;
+    if (find_target(&p, wanted->path, err) != 0 || !p.real || !p.name) goto out;
     if (!p.exists && wanted->must_match) {
         gp_fail_errno(err, ENOENT, "%s: gone since it was read", p.real);
         goto out;

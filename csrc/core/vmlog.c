@@ -185,30 +185,10 @@ static int start(gp_vmlog *log, gp_error *err)
     return 0;
 }
 
-/* Counted with the compiler's vectors: a byte of -1 per newline, summed before it can overflow. */
-typedef uint8_t lanes __attribute__((vector_size(32), aligned(1), may_alias));
-
-static uint64_t count_newlines(const char *at, const char *end)
-{
-    uint64_t total = 0;
-    const lanes newline = (lanes){0} + '\n';
-    while (end - at >= 32) {
-        size_t rounds = (size_t)(end - at) / 32;
-        if (rounds > 255) rounds = 255;
-        lanes sums = {0};
-        for (size_t i = 0; i < rounds; i++, at += 32) {
-            sums -= (lanes)(*(const lanes *)(const void *)at == newline);
-        }
-        for (int i = 0; i < 32; i++) total += sums[i];
-    }
-    for (; at < end; at++) total += *at == '\n';
-    return total;
-}
-
 static void count_to(gp_vmlog *log, size_t place)
 {
     if (place <= log->counted) return;
-    log->line += count_newlines(log->window + log->counted, log->window + place);
+    log->line += gp_vmlog_count_newlines(log->words, log->window + log->counted, log->window + place);
     log->counted = place;
 }
 

@@ -11,7 +11,7 @@
 #endif
 
 #define BUCKETS 8
-#define PRINT 3 /* bytes of a word's fingerprint */
+#define PRINT 4 /* bytes of a word's fingerprint */
 
 typedef struct word {
     uint8_t length;
@@ -56,24 +56,50 @@ static uint8_t best_print(const word *w)
     return (uint8_t)at;
 }
 
+/* How often a bucket with these halves of bytes would propose a place in vain, on an arbitrary scale. */
+static double vain(uint16_t low[PRINT], uint16_t high[PRINT])
+{
+    double rate = 1;
+    for (unsigned k = 0; k < PRINT; k++) {
+        unsigned sum = 0;
+        for (unsigned c = 32; c < 127; c++) {
+            unsigned weight = commonness((unsigned char)c);
+            if (low[k] >> (c & 15) & 1 && high[k] >> (c >> 4) & 1) sum += weight * weight;
+        }
+        rate *= sum;
+    }
+    return rate;
+}
+
+/* Each word goes where it adds least to what is proposed in vain. */
 static void fill_buckets(gp_vmlog_words *set)
 {
+    uint16_t low[BUCKETS][PRINT] = {{0}}, high[BUCKETS][PRINT] = {{0}};
+    double rate[BUCKETS] = {0};
     for (size_t i = 0; i < set->count; i++) {
-        const word *w = &set->words[i];
-        unsigned chosen = (unsigned)i % BUCKETS;
-        /* words with the same fingerprint cost nothing more in one bucket */
-        for (size_t k = 0; k < i; k++) {
-            const word *other = &set->words[k];
-            if (memcmp(other->bytes + other->print, w->bytes + w->print, PRINT) != 0) continue;
-            for (unsigned b = 0; b < BUCKETS; b++) {
-                if (set->bucket[b] >> k & 1) chosen = b;
+        const unsigned char *print = (const unsigned char *)set->words[i].bytes + set->words[i].print;
+        unsigned chosen = 0;
+        double least = -1, chosen_rate = 0;
+        for (unsigned b = 0; b < BUCKETS; b++) {
+            uint16_t more_low[PRINT], more_high[PRINT];
+            for (unsigned k = 0; k < PRINT; k++) {
+                more_low[k] = (uint16_t)(low[b][k] | 1u << (print[k] & 15));
+                more_high[k] = (uint16_t)(high[b][k] | 1u << (print[k] >> 4));
+            }
+            double with = vain(more_low, more_high);
+            if (least < 0 || with - rate[b] < least) {
+                least = with - rate[b];
+                chosen = b;
+                chosen_rate = with;
             }
         }
+        rate[chosen] = chosen_rate;
         set->bucket[chosen] |= UINT64_C(1) << i;
         for (unsigned k = 0; k < PRINT; k++) {
-            unsigned char c = (unsigned char)w->bytes[w->print + k];
-            set->low[k][c & 15] |= (uint8_t)(1u << chosen);
-            set->high[k][c >> 4] |= (uint8_t)(1u << chosen);
+            low[chosen][k] = (uint16_t)(low[chosen][k] | 1u << (print[k] & 15));
+            high[chosen][k] = (uint16_t)(high[chosen][k] | 1u << (print[k] >> 4));
+            set->low[k][print[k] & 15] |= (uint8_t)(1u << chosen);
+            set->high[k][print[k] >> 4] |= (uint8_t)(1u << chosen);
         }
     }
 }
@@ -142,6 +168,46 @@ void gp_vmlog_words_plain(gp_vmlog_words *words)
     words->wide = false;
 }
 
+/* Bytes of -1 per newline, summed before they can overflow. */
+#if HAVE_WIDE
+__attribute__((target("avx2"))) static uint64_t count_wide(const char **at, const char *end)
+{
+    const __m256i newline = _mm256_set1_epi8('\n'), zero = _mm256_setzero_si256();
+    __m256i total = zero;
+    while (end - *at >= 32) {
+        size_t rounds = (size_t)(end - *at) / 32;
+        if (rounds > 255) rounds = 255;
+        __m256i sums = zero;
+        for (size_t i = 0; i < rounds; i++, *at += 32) {
+            __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)*at);
+            sums = _mm256_sub_epi8(sums, _mm256_cmpeq_epi8(bytes, newline));
+        }
+        total = _mm256_add_epi64(total, _mm256_sad_epu8(sums, zero));
+    }
+    uint64_t parts[4];
+    _mm256_storeu_si256((__m256i *)(void *)parts, total);
+    return parts[0] + parts[1] + parts[2] + parts[3];
+}
+#endif
+
+uint64_t gp_vmlog_count_newlines(const gp_vmlog_words *words, const char *at, const char *end)
+{
+    uint64_t total = 0;
+#if HAVE_WIDE
+    if (words->wide) total = count_wide(&at, end);
+#endif
+    /* eight bytes at a time: a newline becomes zero, and a zero byte sets its high bit (exactly) */
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f), newline = UINT64_C(0x0a0a0a0a0a0a0a0a);
+    for (; end - at >= 8; at += 8) {
+        uint64_t v;
+        memcpy(&v, at, 8);
+        v ^= newline;
+        total += (uint64_t)__builtin_popcountll(~(((v & low) + low) | v | low));
+    }
+    for (; at < end; at++) total += *at == '\n';
+    return total;
+}
+
 bool gp_vmlog_words_wide(const gp_vmlog_words *words)
 {
     return words->wide;
@@ -195,7 +261,7 @@ static const char *check_place(const gp_vmlog_words *set, unsigned buckets, cons
     for (; buckets; buckets &= buckets - 1) candidates |= set->bucket[__builtin_ctz(buckets)];
     for (; candidates; candidates &= candidates - 1) {
         const word *w = &set->words[__builtin_ctzll(candidates)];
-        if ((size_t)(place - at) < w->print) continue;
+        if (memcmp(place, w->bytes + w->print, PRINT) != 0 || (size_t)(place - at) < w->print) continue;
         const char *start = place - w->print;
         if (start >= limit || (size_t)(end - start) < w->length || (best && start >= best)) continue;
         if (memcmp(start, w->bytes, w->length) == 0) best = start;

@@ -1,9 +1,9 @@
 /* Many fixed words sought in one pass.
  *
  * A log of hundreds of megabytes has a handful of lines of interest, so nearly all time goes into seeing that a
- * stretch holds no word. Each word is known by the three bytes of it that are rarest in logs. With AVX2, 32 places
+ * stretch holds no word. Each word is known by the four bytes of it that are rarest in logs. With AVX2, 32 places
  * are tested at once: two 16-entry tables per byte (low and high half) say which of eight buckets of words could have
- * that byte there, and the AND over three bytes is nearly always zero ("Teddy", as in Hyperscan). Elsewhere a shift
+ * that byte there, and the AND over four bytes is nearly always zero ("Teddy", as in Hyperscan). Elsewhere a shift
  * table over byte pairs skips ahead (Wu-Manber). Both only propose places; the same comparison decides.
  */
 #ifndef GP_VMLOG_MATCH_H
@@ -30,6 +30,8 @@ void gp_vmlog_words_free(gp_vmlog_words *words);
  * set of words beginning there. */
 const char *gp_vmlog_find(const gp_vmlog_words *words, const char *at, const char *limit, const char *end,
                           uint64_t *found);
+
+uint64_t gp_vmlog_count_newlines(const gp_vmlog_words *words, const char *at, const char *end);
 
 /* For tests and measurements: never use the wide instructions. */
 void gp_vmlog_words_plain(gp_vmlog_words *words);
