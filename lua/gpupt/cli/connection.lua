@@ -1,0 +1,51 @@
+--- Connecting for commands: the options that all commands with a server share, and the connection they give.
+-- The password never stands on the command line: it comes from GOVC_PASSWORD (a value may name a file), from
+-- --password-file or from --password-command.
+local connection = {}
+
+connection.options = {
+  { "url", "URL", doc = "the server, as https://vcenter.example/sdk (GOVC_URL)" },
+  { "username", "NAME", doc = "the account (GOVC_USERNAME)" },
+  { "password-file", "FILE", doc = "its password is the first line of a file" },
+  { "password-command", "COMMAND", doc = "its password is the first line of what a command prints" },
+  { "ca-file", "FILE", doc = "PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)" },
+  { "thumbprint", "HEX", doc = "SHA-256 or SHA-1 thumbprint of the certificate to trust" },
+  { "insecure", doc = "trust any certificate (GOVC_INSECURE)" },
+  { "timeout", "SECONDS", doc = "for each call" },
+}
+
+--- Appends the shared options to a command's own.
+function connection.with(options)
+  local list = table.move(options, 1, #options, 1, {})
+  table.move(connection.options, 1, #connection.options, #list + 1, list)
+  return list
+end
+
+--- Opens the connection; nil, message, code.
+function connection.open(options)
+  local password
+  if options.password_file then password = { file = options.password_file } end
+  if options.password_command then password = { command = options.password_command } end
+  local timeout
+  if options.timeout then
+    timeout = tonumber(options.timeout)
+    if not timeout or timeout <= 0 then
+      return nil, ("--timeout: '%s' is no number of seconds"):format(options.timeout), "EUSAGE"
+    end
+  end
+  return require "gpupt.vim".connect { url = options.url, username = options.username, password = password,
+    ca_file = options.ca_file, thumbprint = options.thumbprint, insecure = options.insecure, timeout = timeout }
+end
+
+--- "k=v" words of --var as a table; nil, message, "EUSAGE".
+function connection.vars(words)
+  local vars = {}
+  for _, word in ipairs(words or {}) do
+    local name, value = word:match "^([%a_][%w_]*)=(.*)$"
+    if not name then return nil, ("--var %s: NAME=VALUE is needed"):format(word), "EUSAGE" end
+    vars[name] = value
+  end
+  return vars
+end
+
+return connection

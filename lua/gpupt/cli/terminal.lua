@@ -1,0 +1,13 @@
+--- Whether a descriptor is a terminal, without a C library: Linux names it in /proc.
+local terminal = {}
+
+function terminal.is(descriptor)
+  if os.getenv "TERM" == "dumb" then return false end
+  local pipe = io.popen(("test -t 0 <&%d && echo yes"):format(descriptor))
+  if not pipe then return false end
+  local said = pipe:read "l"
+  pipe:close()
+  return said == "yes"
+end
+
+return terminal

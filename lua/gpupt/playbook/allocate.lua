@@ -1,0 +1,123 @@
+--- Which machine gets which cards of which host.
+-- A machine that exists stays where it is and keeps the cards it holds; the rest is taken from what is free: cards that
+-- the selector means, that are active or will be by the playbook's own hosts, and that no machine holds (powered-off
+-- ones count). New machines are spread evenly, or packed host by host.
+local host_records = require "gpupt.playbook.host"
+local selector = require "gpupt.playbook.selector"
+
+local allocate = {}
+
+--- Makes the pool of a world's cards.
+function allocate.pool(world) return { world = world, taken = {}, used_memory = {} } end
+
+--- Why a card is not free: nil when it is.
+local function blocked(pool, card, except)
+  if not card.capable then return "not capable" end
+  if not pool.world:will_be_active(card) then return host_records.state(card) end
+  if card.vgpu then return card.vgpu end
+  local owner = pool.taken[card]
+  if owner then return "for " .. owner end
+  for _, claim in ipairs(pool.world:owners(card)) do
+    if claim.name ~= except then return ("held by %s (%s)"):format(claim.name, claim.power or "?") end
+  end
+end
+
+local function selected(node, record)
+  local list = {}
+  for _, card in ipairs(record.cards) do
+    if selector.matches(node, card) then list[#list + 1] = card end
+  end
+  return list
+end
+
+local function free_of(pool, record, node, name)
+  local list = {}
+  for _, card in ipairs(selected(node, record)) do
+    if not blocked(pool, card, name) then list[#list + 1] = card end
+  end
+  return list
+end
+
+--- One line per host of why there are too few: "esx-a-1: 3b:00.0 held by x (poweredOff), 86:00.0 free".
+local function inventory_text(pool, hosts, node, name)
+  local lines = {}
+  for _, record in ipairs(hosts) do
+    local words = {}
+    for _, card in ipairs(selected(node, record)) do
+      words[#words + 1] = host_records.short(card.address) .. " " .. (blocked(pool, card, name) or "free")
+    end
+    if #words > 0 then
+      lines[#lines + 1] = record.name .. ": " .. table.concat(words, ", ")
+    elseif record.skipped then
+      lines[#lines + 1] = record.name .. ": " .. record.skipped
+    end
+  end
+  return #lines > 0 and table.concat(lines, "; ") or "no such card on these hosts"
+end
+
+local function take(pool, cards, count, name)
+  local list = {}
+  for i = 1, count do
+    list[i] = cards[i]
+    pool.taken[cards[i]] = name
+  end
+  return list
+end
+
+--- The cards that a machine holds already, of those the selector means.
+local function held(record, node, machine)
+  local list = {}
+  for _, card in ipairs(machine.cards) do
+    local device = card.kind == "fixed" and record.devices[card.address]
+    if device and card.system_id == record.uuid and selector.matches(node, device) then list[#list + 1] = device end
+  end
+  return list
+end
+
+--- Gives `count` cards to a machine. `request` = { name, node, count, hosts (allowed records), spread, machine (record
+-- when it exists), memory_mb }. Result { host = record, cards = list }; or nil, message, "ENOCARDS".
+function allocate.take(pool, request)
+  local name, node, count = request.name, request.node, request.count
+  if request.machine then
+    local record = pool.world.by_ref[request.machine.host]
+    if not record then
+      return nil, ("%s stands on a host that this playbook does not see"):format(name), "ENOHOST"
+    end
+    local own = held(record, node, request.machine)
+    for _, card in ipairs(own) do pool.taken[card] = name end
+    if #own >= count then return { host = record, cards = table.move(own, 1, count, 1, {}) } end
+    local free = free_of(pool, record, node, name)
+    if #own + #free < count then
+      return nil, ("%s needs %d GPU%s of %s on %s, where it stands, and %d %s free: %s"):format(name, count,
+        count == 1 and "" or "s", selector.describe(node), record.name, #own + #free,
+        #own + #free == 1 and "is" or "are", inventory_text(pool, { record }, node, name)), "ENOCARDS"
+    end
+    table.move(take(pool, free, count - #own, name), 1, count - #own, #own + 1, own)
+    return { host = record, cards = own }
+  end
+  local best, best_free
+  for _, record in ipairs(request.hosts) do
+    local free = not record.skipped and free_of(pool, record, node, name) or {}
+    local memory = record.memory_mb - (pool.used_memory[record] or 0)
+    if #free >= count and memory >= (request.memory_mb or 0) then
+      local better = not best or (request.spread == "pack" and #free < #best_free)
+        or (request.spread ~= "pack" and #free > #best_free)
+      if better then best, best_free = record, free end
+    end
+  end
+  if not best then
+    return nil, ("%s needs %d free GPU%s of %s on one host: %s"):format(name, count, count == 1 and "" or "s",
+      selector.describe(node), inventory_text(pool, request.hosts, node, name)), "ENOCARDS"
+  end
+  pool.used_memory[best] = (pool.used_memory[best] or 0) + (request.memory_mb or 0)
+  return { host = best, cards = take(pool, best_free, count, name) }
+end
+
+--- How many cards of the selector are free on these hosts now.
+function allocate.free_count(pool, hosts, node)
+  local count = 0
+  for _, record in ipairs(hosts) do count = count + #free_of(pool, record, node) end
+  return count
+end
+
+return allocate

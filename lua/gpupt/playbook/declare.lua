@@ -1,0 +1,95 @@
+--- Declared constructors: a function of one table that checks it, remembers where it was written, and gives a node.
+--
+--   local hosts = declare.constructor("p.hosts", "hosts", { {"where", "string|table", required = true}, ... },
+--     { children = true })
+--
+-- The fields are those of gpupt.options; `late = true` lets a field be a function of the target, which is called once
+-- at plan and whose result is then checked like a value written there. `children` allows a list part.
+-- A node is { kind =, options =, place =, children = }. Misuse raises at the line of the playbook that wrote it.
+local options = require "gpupt.options"
+local place = require "gpupt.playbook.place"
+
+local declare = {}
+
+local Node = {}
+Node.__index = Node
+Node.__name = "gpupt.playbook.node"
+
+--- True for a node; with a kind, for a node of that kind.
+function declare.is(value, kind)
+  return getmetatable(value) == Node and (kind == nil or value.kind == kind)
+end
+
+--- The same fields, where late ones may also be functions.
+local function with_functions(fields)
+  local list = {}
+  for i, field in ipairs(fields) do
+    local copy = {}
+    for name, value in pairs(field) do copy[name] = value end
+    if copy.late and not copy[2]:find "function" then copy[2] = copy[2] .. "|function" end
+    list[i] = copy
+  end
+  return list
+end
+
+local function split(given)
+  local named, list = {}, {}
+  for key, value in pairs(given) do
+    if math.type(key) == "integer" and key >= 1 then list[key] = value else named[key] = value end
+  end
+  for i = 1, #given do
+    if list[i] == nil then return nil, ("entry %d of the list is nil: is a name misspelt?"):format(i) end
+  end
+  return named, list
+end
+
+--- Makes a constructor. `traits.children` allows a list; `traits.check(node)` may return a message.
+function declare.constructor(name, kind, fields, traits)
+  traits = traits or {}
+  local late = options.declare(name, with_functions(fields))
+  local final = options.declare(name .. " (at plan)", fields)
+  options.declared[name .. " (at plan)"] = nil
+  return function(given)
+    if given == nil then given = {} end
+    if type(given) ~= "table" then
+      error(("%s: options must be a table, not a %s"):format(name, type(given)), 2)
+    end
+    local named, list = split(given)
+    if not named then error(("%s: %s"):format(name, list), 2) end
+    if not traits.children and #list > 0 then
+      error(("%s: takes named options only, not a list"):format(name), 2)
+    end
+    local node = setmetatable({ kind = kind, name = name, place = place.of(1), children = list,
+      options = late:check(named), declaration = final, extra = traits.extra }, Node)
+    local problem = traits.check and traits.check(node)
+    if problem then error(("%s: %s"):format(name, problem), 2) end
+    return node
+  end
+end
+
+--- The options of a node for one target: late ones are called. nil, message, code for a bad result.
+function Node:resolve(target)
+  local result
+  for field, value in pairs(self.options) do
+    if type(value) == "function" and self.declaration.by_name[field].late
+      and not self.declaration.by_name[field].type:find "function" then
+      local ok, given = pcall(value, target)
+      if not ok then
+        return nil, ("%s: %s: the function of '%s' failed for %s: %s"):format(self.place, self.name, field,
+          tostring(target.name), tostring(given)), "EPLAYBOOK"
+      end
+      if not result then
+        result = {}
+        for k, v in pairs(self.options) do result[k] = v end
+      end
+      result[field] = given
+      if given == nil then result[field] = self.declaration.by_name[field].default end
+    end
+  end
+  if not result then return self.options end
+  local problem = self.declaration:problem(result)
+  if problem then return nil, ("%s: %s (for %s)"):format(self.place, problem, tostring(target.name)), "EPLAYBOOK" end
+  return result
+end
+
+return declare

@@ -1,0 +1,147 @@
+--- A host as the playbook sees it: plain data from the properties of a HostSystem.
+-- `cards` are its GPUs with their passthrough state, `devices` all PCI functions by address, `protected` those that may
+-- never be given away, each with the reason: the NIC behind a vmkernel port, the adapters that hold disks, USB on a
+-- host that boots from USB. Nothing here calls the server.
+local pci = require "gpupt.pci"
+
+local host = {}
+
+host.paths = {
+  "name", "parent", "vm", "runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode",
+  "runtime.inQuarantineMode", "runtime.standbyMode", "runtime.bootTime", "summary.rebootRequired",
+  "summary.managementServerIp", "summary.config.product.version", "hardware.pciDevice",
+  "hardware.systemInfo.uuid", "hardware.memorySize", "config.pciPassthruInfo", "config.network.pnic",
+  "config.network.vswitch", "config.network.proxySwitch", "config.network.vnic", "config.network.portgroup",
+  "config.storageDevice.hostBusAdapter", "config.lockdownMode", "config.graphicsInfo",
+  "capability.deviceRebindWithoutRebootSupported", "configManager.pciPassthruSystem",
+}
+
+--- pNICs (by key) behind virtual switches that carry a vmkernel port; all of a host whose switches are not readable.
+local function management_nics(props)
+  local ports, switches, uplinks = {}, {}, {}
+  for _, vnic in ipairs(props["config.network.vnic"] or {}) do
+    if vnic.portgroup and vnic.portgroup ~= "" then ports[vnic.portgroup] = vnic.device end
+    local dvs = vnic.spec and vnic.spec.distributedVirtualPort
+    if dvs and dvs.switchUuid then switches[dvs.switchUuid] = vnic.device end
+  end
+  local by_switch = {}
+  for _, group in ipairs(props["config.network.portgroup"] or {}) do
+    local device = ports[group.spec.name]
+    if device then by_switch[group.spec.vswitchName] = device end
+  end
+  local seen = false
+  for _, switch in ipairs(props["config.network.vswitch"] or {}) do
+    seen = true
+    if by_switch[switch.name] then
+      for _, key in ipairs(switch.pnic or {}) do uplinks[key] = by_switch[switch.name] end
+    end
+  end
+  for _, switch in ipairs(props["config.network.proxySwitch"] or {}) do
+    seen = true
+    if switches[switch.dvsUuid] then
+      for _, key in ipairs(switch.pnic or {}) do uplinks[key] = switches[switch.dvsUuid] end
+    end
+  end
+  return uplinks, seen
+end
+
+local function protected(props, devices)
+  local list = {}
+  local uplinks, readable = management_nics(props)
+  for _, pnic in ipairs(props["config.network.pnic"] or {}) do
+    if pnic.pci and pnic.pci ~= "" then
+      local port = uplinks[pnic.key]
+      if port then
+        list[pnic.pci] = ("the network adapter %s carries %s"):format(pnic.device, port)
+      elseif not readable then
+        list[pnic.pci] = ("the network adapter %s may carry management: the switches cannot be read"):format(pnic.device)
+      end
+    end
+  end
+  for _, adapter in ipairs(props["config.storageDevice.hostBusAdapter"] or {}) do
+    if adapter.pci and adapter.pci ~= "" then
+      list[adapter.pci] = ("the adapter %s holds disks or the boot device"):format(adapter.device)
+    end
+  end
+  for address, device in pairs(devices) do
+    -- whether a host boots from USB is not readable everywhere, and a wrong guess costs the host
+    if device.class == 0x0c03 and not list[address] then
+      list[address] = "a USB controller: a host that boots from USB or SD would lose its boot device"
+    end
+  end
+  return list
+end
+
+--- "0000:3b:00.0" -> "3b:00.0"; for people.
+function host.short(address) return (address:gsub("^0000:", "")) end
+
+local function vgpu_cards(props)
+  local used = {}
+  for _, info in ipairs(props["config.graphicsInfo"] or {}) do
+    if info.vm and #info.vm > 0 then used[info.pciId] = "virtual GPUs of it are in use" end
+  end
+  return used
+end
+
+--- The record of a host from its properties (a table keyed by path) and its reference.
+function host.record(ref, props)
+  local self = {
+    ref = ref, name = props.name, parent = props.parent, vms = props.vm or {},
+    connection = props["runtime.connectionState"], power = props["runtime.powerState"],
+    maintenance = props["runtime.inMaintenanceMode"] == true, quarantine = props["runtime.inQuarantineMode"] == true,
+    standby = props["runtime.standbyMode"], boot_time = props["runtime.bootTime"],
+    reboot_required = props["summary.rebootRequired"] == true, version = props["summary.config.product.version"],
+    uuid = props["hardware.systemInfo.uuid"], lockdown = props["config.lockdownMode"],
+    memory_mb = (props["hardware.memorySize"] or 0) // (1 << 20),
+    rebind = props["capability.deviceRebindWithoutRebootSupported"] == true,
+    system = props["configManager.pciPassthruSystem"],
+    devices = {}, cards = {}, left_out = {},
+  }
+  for _, device in ipairs(props["hardware.pciDevice"] or {}) do
+    local record = pci.from_vim(device)
+    self.devices[record.address] = record
+  end
+  local vgpu = vgpu_cards(props)
+  for _, info in ipairs(props["config.pciPassthruInfo"] or {}) do
+    local device = self.devices[info.id]
+    if device then
+      device.capable, device.enabled, device.active = info.passthruCapable == true, info.passthruEnabled == true,
+        info.passthruActive == true
+      device.dependent = info.dependentDevice ~= "" and info.dependentDevice or nil
+      device.label = info.hardwareLabel ~= "" and info.hardwareLabel or nil
+      device.vgpu = vgpu[info.id]
+    end
+  end
+  self.protected = protected(props, self.devices)
+  for _, device in pairs(self.devices) do
+    local gpu, why = pci.is_gpu(device)
+    device.host = self
+    device.system_id = self.uuid
+    if gpu then
+      self.cards[#self.cards + 1] = device
+    elseif device.class and device.class >> 8 == 0x03 then
+      self.left_out[#self.left_out + 1] = { device = device, why = why }
+    end
+  end
+  table.sort(self.cards, function(a, b) return a.address < b.address end)
+  return self
+end
+
+--- Why the host cannot be worked on now, or nil.
+function host.unavailable(self)
+  if self.connection ~= "connected" then return ("is %s"):format(self.connection or "not readable") end
+  if self.standby and self.standby ~= "none" then return "is in standby" end
+  if self.quarantine then return "is in quarantine" end
+  if self.lockdown == "lockdownStrict" then return "is in strict lockdown" end
+end
+
+--- The state of a card in one honest word.
+function host.state(card)
+  if card.enabled and card.active then return "active" end
+  if card.enabled then return "pending reboot" end
+  if card.active then return "active until the next reboot" end
+  if card.capable then return "off" end
+  return "not capable"
+end
+
+return host

@@ -1,0 +1,65 @@
+--- Where the journal is, and what its notes hold. The store itself is gpupt.store.
+local json = require "gpupt.json"
+
+local journal = {}
+
+--- The path that a --journal value means; the user's own file without one. nil, message, code.
+function journal.path(url)
+  if url == nil or url == "" then
+    local base = os.getenv "XDG_STATE_HOME"
+    if not base or base == "" then
+      local home = os.getenv "HOME"
+      if not home or home == "" then
+        return nil, "neither XDG_STATE_HOME nor HOME is set: say --journal FILE", "ENOENT"
+      end
+      base = home .. "/.local/state"
+    end
+    return base .. "/gpupt/journal.db"
+  end
+  local scheme, rest = url:match "^(%a[%w+.-]*):(.*)$"
+  if not scheme then return url end
+  if scheme == "sqlite" or scheme == "file" then
+    rest = rest:gsub("^//", "")
+    if rest == "" then return nil, ("--journal %s names no file"):format(url), "EINVAL" end
+    return rest
+  end
+  return nil, ("--journal %s: '%s' is no kind of journal that gpupt has (sqlite:FILE)"):format(url, scheme), "EINVAL"
+end
+
+--- Opens the journal of a --journal value.
+function journal.open(url)
+  local path, message, code = journal.path(url)
+  if not path then return nil, message, code end
+  return require "gpupt.store".open(path)
+end
+
+--- A table as the text that rows keep.
+function journal.note(value)
+  local text = json.encode(require "gpupt.playbook.context".plain(value), { invalid = "replace" })
+  return text or "{}"
+end
+
+function journal.host_name()
+  local file = io.open "/proc/sys/kernel/hostname"
+  if not file then return "?" end
+  local name = file:read "l"
+  file:close()
+  return name
+end
+
+--- The run of an id or the beginning of one; the newest without. nil, message, code.
+function journal.find(store, id)
+  local found = {}
+  for record in store:runs() do
+    if id == nil then return record end
+    if record.id == id then return record end
+    if record.id:sub(1, #id) == id then found[#found + 1] = record end
+  end
+  if #found == 1 then return found[1] end
+  if #found > 1 then
+    return nil, ("'%s' is the beginning of %d runs"):format(id, #found), "EAMBIGUOUS"
+  end
+  return nil, id and ("the journal has no run '%s'"):format(id) or "the journal has no run yet", "ENOENT"
+end
+
+return journal

@@ -1,0 +1,161 @@
+--- The words of a playbook: p.playbook, p.hosts, p.vms, p.gpus, p.login, p.secret, p.answer and the steps.
+-- Words are checked as they are written; an unknown one raises with the nearest name. The steps' words come from the
+-- step files (gpupt.step), so that a step declares its options beside what it does with them.
+local declare = require "gpupt.playbook.declare"
+local nearest = require "gpupt.nearest"
+local options = require "gpupt.options"
+local order = require "gpupt.playbook.order"
+local place = require "gpupt.playbook.place"
+local secret = require "gpupt.playbook.secret"
+local selector = require "gpupt.playbook.selector"
+local steps = require "gpupt.step"
+
+local language = {}
+
+--- A table whose unknown names raise, with the nearest known one.
+local function strict(name, words)
+  local names = {}
+  for word in pairs(words) do names[#names + 1] = tostring(word) end
+  table.sort(names)
+  return setmetatable(words, { __index = function(_, word)
+    error(("%s has no '%s'%s: it knows %s"):format(name, tostring(word), nearest.hint(word, names),
+      table.concat(names, ", ")), 2)
+  end })
+end
+language.strict = strict
+
+language.gpus = declare.constructor("p.gpus", "gpus", {
+  { "match", "string|table", doc = "vendor:device[:subvendor:subdevice] in hexadecimal, * allowed; or a list of them" },
+  { "class", "string|table", doc = "a PCI class as 0302, or a list" },
+  { "address", "string|table", doc = "a PCI address, or a list" },
+  { "label", "string|table", doc = "the hardware label that the host gives the card, or a list" },
+}, { check = selector.problem })
+
+local roll_options = options.declare("p.hosts roll", {
+  { "unavailable", "string", default = "1/cluster", doc = "how many hosts may be away at once: N/cluster" },
+  { "guests", "string", choices = { "keep", "shutdown-idle" }, default = "keep",
+    doc = "running machines that hold a card and cannot move: refuse the host, or shut them down when nobody uses them" },
+  { "back_within", "string", default = "45m", doc = "how long a reboot may take" },
+  { "drain_within", "string", default = "30m", doc = "how long machines may take to leave" },
+})
+
+local function check_scope_steps(node, scope)
+  if #node.children == 0 then return "has no steps" end
+  for i, child in ipairs(node.children) do
+    if not steps.is_instance(child) then
+      if type(child) == "table" and type(child.observe) == "function" then
+        local step, message = steps.contract(child)
+        if not step then return ("entry %d: %s"):format(i, message) end
+        node.children[i] = steps.instance(step, {}, node.place)
+      else
+        return ("entry %d is a %s, not a step"):format(i, declare.is(child) and child.name or type(child))
+      end
+    end
+  end
+  for _, child in ipairs(node.children) do
+    if child.step.scope ~= scope then
+      return ("%s (%s) runs on %s, and this is p.%s"):format(child.step.name, child.place, child.step.scope, scope)
+    end
+  end
+  return order.problem(node.children)
+end
+
+language.hosts = declare.constructor("p.hosts", "hosts", {
+  { "where", "string|table", required = true, doc = "inventory paths of hosts or clusters, as /DC/host/cluster/*" },
+  { "devices", "table", doc = "p.gpus: the cards that the steps mean unless they say otherwise" },
+  { "roll", "table", doc = "how the hosts take turns" },
+}, { children = true, check = function(node)
+  if node.options.devices and not declare.is(node.options.devices, "gpus") then return "devices must be p.gpus { ... }" end
+  local problem = roll_options:problem(node.options.roll or {})
+  if problem then return problem end
+  node.options.roll = roll_options:check(node.options.roll)
+  local away = node.options.roll.unavailable:match "^(%d+)/cluster$"
+  if not away or tonumber(away) < 1 then
+    return ("roll: unavailable = '%s' is not N/cluster"):format(node.options.roll.unavailable)
+  end
+  node.options.roll.away = math.tointeger(tonumber(away))
+  return check_scope_steps(node, "hosts")
+end })
+
+local place_options = options.declare("p.vms place", {
+  { "cluster", "string", doc = "name or inventory path of the cluster" },
+  { "host", "string", doc = "name or inventory path of one host" },
+  { "datastore", "string", doc = "name of the datastore" },
+  { "network", "string", doc = "name of the network" },
+  { "folder", "string", doc = "the VM folder, below the datacenter's" },
+  { "datacenter", "string", doc = "the datacenter, where there are several" },
+})
+
+language.vms = declare.constructor("p.vms", "vms", {
+  { "where", "string|table", doc = "inventory paths of existing machines" },
+  { "count", "integer", doc = "how many machines are to exist" },
+  { "name", "string", doc = "their name; {n} or {n:03} is the number" },
+  { "place", "table", doc = "where they are made: cluster or host, datastore, network, folder" },
+  { "spread", "string", choices = { "even", "pack" }, default = "even", doc = "over all hosts, or host by host" },
+  { "keep_free", "integer", default = 0, doc = "cards that stay free in the cluster" },
+  { "login", "table", late = true, doc = "p.login: the account inside the guest" },
+}, { children = true, check = function(node)
+  local o = node.options
+  if (o.where == nil) == (o.name == nil) then return "says which machines by `where` (existing) or by `name`: give one" end
+  if o.place then
+    local problem = place_options:problem(o.place)
+    if problem then return problem end
+  end
+  o.count = o.count or 1
+  if o.count < 1 then return "count must be at least 1" end
+  if o.name and o.count > 1 and not o.name:find "{n" then
+    return ("count = %d needs a number in the name, as '%s-{n}'"):format(o.count, o.name)
+  end
+  if o.login and type(o.login) == "table" and not declare.is(o.login, "login") then
+    return "login must be p.login(user, secret)"
+  end
+  return check_scope_steps(node, "vms")
+end })
+
+--- p.login(user, secret)
+function language.login(user, password)
+  if type(user) ~= "string" or user == "" then error("p.login needs a user name", 2) end
+  if type(password) == "string" then
+    error("p.login: a password does not stand in a playbook: use p.secret.file, .env, .command or .callback", 2)
+  end
+  if not secret.is(password) then error("p.login needs a secret: p.secret.file, .env, .command or .callback", 2) end
+  local make = declare.constructor("p.login", "login", { { "user", "string" }, { "password", "table" } })
+  local node = make { user = user, password = password }
+  node.place = place.of(1)
+  return node
+end
+
+language.secret = strict("p.secret", { file = secret.file, env = secret.env, command = secret.command,
+  callback = secret.callback })
+
+language.playbook = declare.constructor("p.playbook", "playbook", {
+  { "name", "string", required = true, doc = "what runs of it are called" },
+}, { children = true, check = function(node)
+  if #node.children == 0 then return "has neither p.hosts nor p.vms" end
+  for i, child in ipairs(node.children) do
+    if not (declare.is(child, "hosts") or declare.is(child, "vms")) then
+      return ("entry %d is a %s: p.hosts or p.vms stand here"):format(i,
+        steps.is_instance(child) and "step (" .. child.step.name .. ")" or type(child))
+    end
+  end
+end })
+
+--- p.step(contract): a constructor for a step of the user's own.
+function language.step(contract)
+  local step, message = steps.contract(contract)
+  if not step then error("p.step: " .. message, 2) end
+  return steps.constructor(step)
+end
+
+-- p.host.enable and its like: one word per step file
+for _, name in ipairs(steps.names) do
+  local group, word = name:match "^(.-)%.(.+)$"
+  language[group] = rawget(language, group) or {}
+  language[group][word] = steps.constructor(steps.load(name))
+end
+for _, name in ipairs(steps.names) do
+  local group = name:match "^(.-)%."
+  if not getmetatable(language[group]) then strict("p." .. group, language[group]) end
+end
+
+return language

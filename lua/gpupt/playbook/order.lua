@@ -1,0 +1,59 @@
+--- The order that the facts demand of a VM's steps, checked when a playbook is loaded.
+-- Each rule names two steps: when both stand in a scope, the first comes before the second, and the reason is told to
+-- who wrote them the other way round. A step of the user's own may name `after = { ["step.name"] = "reason" }`.
+local order = {}
+
+order.rules = {
+  { "vm.create", "os.install", "an operating system needs a machine to be installed on" },
+  { "vm.create", "gpu.attach", "a card is given to a machine that exists" },
+  { "vm.clone", "gpu.attach", "a clone copies the source's devices: clone without the card first, then attach it" },
+  { "vm.clone", "tools.ensure", "Tools are looked after in the machine that was cloned" },
+  { "vm.create", "tools.ensure", "Tools run inside an installed system" },
+  { "os.install", "tools.ensure", "Tools run inside an installed system" },
+  { "os.install", "gpu.attach",
+    "the operating system comes before the card: installers meet a console they can draw on, and the firmware is settled" },
+  { "tools.ensure", "gpu.attach", "Tools go in before the card, because the console may go dark with its driver" },
+  { "gpu.attach", "driver.install", "a driver is installed for a card that is there" },
+  { "gpu.attach", "guest.verify", "there is nothing to see in the guest before a card is attached" },
+  { "driver.install", "guest.verify", "the proof is taken after the driver is in" },
+  { "gpu.attach", "horizon.agent", "the Horizon agent chooses its mode by the card it finds when it is installed" },
+  { "driver.install", "horizon.agent", "the Horizon agent needs the card's driver" },
+  { "tools.ensure", "horizon.agent", "Tools must be installed before the Horizon agent" },
+  { "horizon.agent", "horizon.pool", "a pool takes machines that have the agent" },
+}
+
+local function position(steps)
+  local at = {}
+  for i, step in ipairs(steps) do
+    local name = step.step.name
+    if at[name] and not step.step.repeatable then
+      return nil, ("%s: %s stands here a second time (first at %s)"):format(step.place, name, steps[at[name]].place)
+    end
+    at[name] = at[name] or i
+  end
+  return at
+end
+
+--- nil when the order is right, else a message.
+function order.problem(steps)
+  local at, message = position(steps)
+  if not at then return message end
+  local function compare(first, second, reason)
+    local a, b = at[first], at[second]
+    if a and b and a > b then
+      return ("%s: %s must come before %s (%s): %s"):format(steps[a].place, first, second, steps[b].place, reason)
+    end
+  end
+  for _, rule in ipairs(order.rules) do
+    local problem = compare(rule[1], rule[2], rule[3])
+    if problem then return problem end
+  end
+  for _, step in ipairs(steps) do
+    for before, reason in pairs(step.step.after or {}) do
+      local problem = compare(before, step.step.name, reason)
+      if problem then return problem end
+    end
+  end
+end
+
+return order

@@ -1,0 +1,11 @@
+--- Where in a playbook something was written: every message about a step says file:line.
+local place = {}
+
+--- "file:line" of the function `level` levels above the caller (1 = the caller's caller).
+function place.of(level)
+  local info = debug.getinfo((level or 1) + 2, "Sl")
+  if not info or info.currentline < 0 then return "?" end
+  return info.short_src .. ":" .. info.currentline
+end
+
+return place

@@ -1,0 +1,179 @@
+--- A plan: what would change, per target and step, with the approvals it needs. Making one changes nothing.
+-- plan:changes() is data, tostring(plan) is for people, plan:save writes a file that apply compares with the fleet
+-- again, plan:apply carries it out (gpupt.playbook.run).
+local context = require "gpupt.playbook.context"
+local failure = require "gpupt.failure"
+local options = require "gpupt.options"
+local targets = require "gpupt.playbook.targets"
+local units = require "gpupt.playbook.units"
+local world = require "gpupt.playbook.world"
+
+local plan = {}
+
+local Plan = {}
+Plan.__index = Plan
+Plan.__name = "gpupt.plan"
+
+local function add_problem(problems, target, place, message, code)
+  problems[#problems + 1] = { target = target, text = place and not message:find(place, 1, true)
+    and place .. ": " .. message or message, code = code }
+end
+
+--- Observe and plan every step of one target. Failures become problems; the target's later steps are left out then.
+function plan.steps(ctx, target, problems)
+  local entry = { target = target, steps = {} }
+  for _, instance in ipairs(target.scope.children) do
+    target.instance = instance
+    local o, message, code = instance:resolve(target)
+    if not o then
+      add_problem(problems, target.name, instance.place, message, code)
+      return entry
+    end
+    target.options = o
+    local seen, changes
+    seen, message, code = failure.catch(instance.step.observe, ctx, target)
+    if seen ~= nil then
+      changes, message, code = failure.catch(instance.step.plan, ctx, target, seen)
+    end
+    if changes == nil then
+      add_problem(problems, target.name, instance.place, message or "failed without a message", code)
+      return entry
+    end
+    entry.steps[#entry.steps + 1] = { instance = instance, changes = changes }
+    if #changes > 0 then entry.changes = true end
+  end
+  return entry
+end
+
+local function each_scope(pb, kind)
+  local list = {}
+  for _, scope in ipairs(pb.root.children) do if scope.kind == kind then list[#list + 1] = scope end end
+  return list
+end
+
+local function read_fleet(self, problems)
+  local limit = self.limit and units.glob(self.limit)
+  local machines = {}
+  self.hosts, self.vms = {}, {}
+  for _, scope in ipairs(each_scope(self.playbook, "hosts")) do
+    local list, message, code = failure.catch(targets.hosts, self.world, scope, limit, self.skipped)
+    if list then
+      table.move(list, 1, #list, #self.hosts + 1, self.hosts)
+    else
+      add_problem(problems, "p.hosts", scope.place, message, code)
+    end
+  end
+  for _, scope in ipairs(each_scope(self.playbook, "vms")) do
+    local list, message, code = failure.catch(targets.vms, self.world, scope, limit)
+    if list then
+      table.move(list, 1, #list, #machines + 1, machines)
+    else
+      add_problem(problems, "p.vms", scope.place, message, code)
+    end
+  end
+  self.world:read_claims()
+  return machines
+end
+
+local function words_needed(self)
+  local set, list = {}, {}
+  for _, entry in ipairs(self.entries) do
+    for _, step in ipairs(entry.steps) do
+      for _, change in ipairs(step.changes) do
+        if change.allow and not set[change.allow] then
+          set[change.allow] = true
+          list[#list + 1] = change.allow
+        end
+      end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+local function first_code(problems)
+  for _, problem in ipairs(problems) do if problem.code then return problem.code end end
+  return "EPLAN"
+end
+
+local function text_of(problems)
+  local lines, seen = {}, {}
+  for _, problem in ipairs(problems) do
+    if not seen[problem.text] then
+      seen[problem.text] = true
+      lines[#lines + 1] = problem.text
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+--- Makes the plan of a playbook. Problems (every one of them) give nil, message, code, { problems = }.
+function plan.make(playbook, vc, o)
+  local self = setmetatable({ playbook = playbook, vc = vc, limit = o.limit, journal = o.journal, run_id = o.run,
+    world = world.new(vc), entries = {}, skipped = {}, notes = {} }, Plan)
+  local problems = {}
+  self.ctx = context.new { vc = vc, world = self.world, planning = true, run = o.run, emit = function(event)
+    self.notes[#self.notes + 1] = event
+  end }
+  if o.run and o.journal then
+    self.ctx.journal = o.journal
+    self.ctx:remember()
+    self.ctx.journal = nil
+  end
+  local ok, message, code, detail = failure.catch(function()
+    local machines = read_fleet(self, problems)
+    for _, target in ipairs(self.hosts) do
+      self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
+    end
+    targets.allocate(self.world, machines, problems)
+    for _, target in ipairs(machines) do
+      self.vms[#self.vms + 1] = target
+      if target.host then self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems) end
+    end
+    return true
+  end)
+  if not ok then return nil, message, code, detail end
+  if #problems > 0 then return nil, text_of(problems), first_code(problems), { problems = problems } end
+  if #self.entries == 0 then
+    return nil, self.limit and ("--limit %s matches no host and no machine of the playbook"):format(self.limit)
+      or (self.skipped[1] and text_of(self.skipped) or "the playbook means no host and no machine here"), "ENOENT"
+  end
+  self.words = words_needed(self)
+  return self
+end
+
+--- A flat list of the changes: { target, kind, step, place, sign, what, allow, undoable }.
+function Plan:changes()
+  local list = {}
+  for _, entry in ipairs(self.entries) do
+    for _, step in ipairs(entry.steps) do
+      for _, change in ipairs(step.changes) do
+        list[#list + 1] = { target = entry.target.name, kind = entry.target.kind, step = step.instance.name,
+          place = step.instance.place, sign = change.sign or "~", what = change.what, allow = change.allow,
+          undoable = change.undo ~= false, verb = change.verb }
+      end
+    end
+  end
+  return list
+end
+
+--- The approvals that carrying it out needs.
+function Plan:needs() return table.move(self.words, 1, #self.words, 1, {}) end
+
+function Plan:__tostring() return require "gpupt.playbook.plan_text"(self) end
+
+--- Writes the plan for a later apply; true, or nil, message, code.
+function Plan:save(path) return require "gpupt.playbook.saved".write(self, path) end
+
+local apply_options = options.declare("plan.apply", {
+  { "journal", "userdata", doc = "an open journal (gpupt.store.open); the user's own file when left out" },
+  { "on_event", "function", doc = "called with each event { kind =, target =, text =, percent = }" },
+  { "allow", "table", default = {}, doc = "the approvals, as { 'reboot' }" },
+  { "run", "string", doc = "the run that is resumed" },
+})
+
+--- Carries the plan out. Gives a run (see gpupt.playbook.run), also when parts of it failed; nil, message, code when it
+-- did not begin: EAPPROVAL when approvals are missing, ESTALE, the journal's errors.
+function Plan:apply(o) return require("gpupt.playbook.run").start(self, apply_options:check(o)) end
+
+return plan

@@ -1,0 +1,92 @@
+--- A plan as people read it.
+local hosts = require "gpupt.playbook.host"
+
+local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
+
+--- "vcenter 8.0.3 . 2 hosts . 4 GPUs: 4 off . left out: 2 x 1a03:2000 (...)"
+local function head(self)
+  local about = self.vc.about
+  local words = { ("%s %s"):format(self.vc.host, about.version), plural(#self.world.hosts, "host") }
+  local states, order, count = {}, {}, 0
+  local left, left_order = {}, {}
+  for _, record in ipairs(self.world.hosts) do
+    for _, card in ipairs(record.cards) do
+      local state = hosts.state(card)
+      if not states[state] then order[#order + 1] = state end
+      states[state] = (states[state] or 0) + 1
+      count = count + 1
+    end
+    for _, out in ipairs(record.left_out) do
+      local text = ("%04x:%04x (%s)"):format(out.device.vendor, out.device.device, out.why or "no GPU")
+      if not left[text] then left_order[#left_order + 1] = text end
+      left[text] = (left[text] or 0) + 1
+    end
+  end
+  table.sort(order)
+  for i, state in ipairs(order) do order[i] = ("%d %s"):format(states[state], state) end
+  words[#words + 1] = plural(count, "GPU") .. (count > 0 and ": " .. table.concat(order, ", ") or "")
+  if #left_order > 0 then
+    for i, text in ipairs(left_order) do left_order[i] = ("%d x %s"):format(left[text], text) end
+    words[#words + 1] = "left out: " .. table.concat(left_order, ", ")
+  end
+  return table.concat(words, " . ")
+end
+
+local function widths(list)
+  local target, step = 4, 4
+  for _, change in ipairs(list) do
+    target, step = math.max(target, #change.target), math.max(step, #change.step)
+  end
+  return target, step
+end
+
+--- "2 reboots, 2 creates."
+local function totals(list)
+  local counts, order = {}, {}
+  for _, change in ipairs(list) do
+    local verb = change.verb or "change"
+    if not counts[verb] then order[#order + 1] = verb end
+    counts[verb] = (counts[verb] or 0) + 1
+  end
+  for i, verb in ipairs(order) do order[i] = ("%s x%d"):format(verb, counts[verb]) end
+  return table.concat(order, ", ")
+end
+
+return function(self)
+  local lines = { head(self) }
+  local list = self:changes()
+  local target_width, step_width = widths(list)
+  local format = ("%%s %%-%ds  %%-%ds  %%s"):format(target_width, step_width)
+  local noted = {}
+  local function notes(name)
+    for _, event in ipairs(self.notes) do
+      if event.target == name and not noted[event] then
+        noted[event] = true
+        lines[#lines + 1] = "    " .. event.text
+      end
+    end
+  end
+  for i, change in ipairs(list) do
+    lines[#lines + 1] = format:format(change.sign, change.target, change.step, change.what)
+    local next_one = list[i + 1]
+    if not next_one or next_one.target ~= change.target then notes(change.target) end
+  end
+  for _, event in ipairs(self.notes) do
+    if not noted[event] then lines[#lines + 1] = ("  %s: %s"):format(event.target or "", event.text) end
+  end
+  for _, skip in ipairs(self.skipped) do lines[#lines + 1] = "! " .. skip.text end
+  if #list == 0 then
+    lines[#lines + 1] = "nothing to change"
+    return table.concat(lines, "\n") .. "\n"
+  end
+  local fixed, seen = {}, {}
+  for _, change in ipairs(list) do
+    if not change.undoable and not seen[change.verb] then
+      seen[change.verb] = true
+      fixed[#fixed + 1] = change.verb
+    end
+  end
+  lines[#lines + 1] = totals(list) .. "." .. (#fixed > 0 and " Not undoable: " .. table.concat(fixed, ", ") .. "." or "")
+    .. (#self.words > 0 and " Needs: --allow " .. table.concat(self.words, ",") or "")
+  return table.concat(lines, "\n") .. "\n"
+end

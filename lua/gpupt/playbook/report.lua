@@ -1,0 +1,71 @@
+--- The end of a run as tables: hosts and their cards, machines and what was proved.
+local hosts = require "gpupt.playbook.host"
+
+local report = {}
+
+local function columns(rows)
+  local width = {}
+  for _, row in ipairs(rows) do
+    for i, cell in ipairs(row) do width[i] = math.max(width[i] or 0, utf8.len(cell) or #cell) end
+  end
+  local lines = {}
+  for _, row in ipairs(rows) do
+    local cells = {}
+    for i, cell in ipairs(row) do
+      cells[i] = i < #row and cell .. (" "):rep(width[i] - (utf8.len(cell) or #cell)) or cell
+    end
+    lines[#lines + 1] = (table.concat(cells, "  "):gsub("%s+$", ""))
+  end
+  return lines
+end
+
+local function host_rows(run)
+  local rows = { { "HOST", "CARD", "MODEL", "STATE", "RESULT" } }
+  for _, outcome in ipairs(run.outcomes) do
+    local target = outcome.target_record
+    if outcome.kind == "host" then
+      local first = true
+      for _, card in ipairs(target.record.cards) do
+        rows[#rows + 1] = { first and outcome.target or "", hosts.short(card.address), card.name or "?",
+          hosts.state(card), first and (outcome.message or outcome.status or "cut off") or "" }
+        first = false
+      end
+    end
+  end
+  return rows
+end
+
+local function proof_of(outcome)
+  if outcome.status == "failed" or outcome.status == "not begun" then return outcome.message or outcome.status end
+  local proof = outcome.proofs["guest.verify"]
+  if proof and proof ~= "nothing to change" then return proof end
+  return outcome.target_record.proof or proof or outcome.proofs["gpu.attach"] or outcome.status or "cut off"
+end
+
+local function vm_rows(run)
+  local rows = { { "VM", "HOST", "CARDS", "RESULT", "PROVED" } }
+  for _, outcome in ipairs(run.outcomes) do
+    local target = outcome.target_record
+    if outcome.kind == "vm" then
+      local cards = {}
+      for i, card in ipairs(target.cards or {}) do cards[i] = hosts.short(card.address) end
+      rows[#rows + 1] = { outcome.target, target.host and target.host.name or "?", table.concat(cards, " "),
+        outcome.status or "cut off", proof_of(outcome) }
+    end
+  end
+  return rows
+end
+
+--- The text of a run's end.
+function report.text(run)
+  local lines = {}
+  for _, rows in ipairs { host_rows(run), vm_rows(run) } do
+    if #rows > 1 then
+      if #lines > 0 then lines[#lines + 1] = "" end
+      table.move(columns(rows), 1, #rows, #lines + 1, lines)
+    end
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+return report

@@ -1,0 +1,297 @@
+--- A run: a plan being carried out. One fiber per target; machines wait for their host's fiber; hosts of a cluster take
+-- turns by the roll's slots. Every step observes and plans again before it changes anything, so a run may be cut off at
+-- any moment and resumed: what is done already is seen and not done twice. After the second failure nothing new starts.
+local context = require "gpupt.playbook.context"
+local failure = require "gpupt.failure"
+local journal = require "gpupt.playbook.journal"
+local loop = require "gpupt.loop"
+local targets = require "gpupt.playbook.targets"
+
+local run = {}
+
+local Run = {}
+Run.__index = Run
+Run.__name = "gpupt.run"
+
+--- Leases last this long and are prolonged at each step.
+local LEASE_SECONDS = 4 * 3600
+
+local function new_id(name)
+  local file = io.open("/dev/urandom", "rb")
+  local bytes = file and file:read(3) or string.char(math.random(0, 255), math.random(0, 255), math.random(0, 255))
+  if file then file:close() end
+  local word = name:lower():gsub("[^%w]+", "-"):sub(1, 24)
+  return ("%s-%s-%s"):format(word, os.date "!%Y%m%d%H%M%S", (bytes:gsub(".", function(c)
+    return ("%02x"):format(c:byte())
+  end)))
+end
+
+local function missing_words(plan, allow)
+  local list = {}
+  for _, word in ipairs(plan.words) do if not allow[word] then list[#list + 1] = word end end
+  return list
+end
+
+local function set_of(list)
+  local set = {}
+  for _, word in ipairs(list) do set[word] = true end
+  return set
+end
+
+local function begin(self, o)
+  local plan = self.plan
+  if o.run then
+    self.id = o.run
+    failure.check(self.journal:append { run = o.run, kind = "resume", what = "resumed" })
+    self.ctx.run = o.run
+    self.ctx:remember()
+    return
+  end
+  self.id = new_id(plan.playbook.name)
+  self.ctx.run = self.id
+  failure.check(self.journal:begin { id = self.id, playbook = plan.playbook.path, hash = plan.playbook.hash,
+    endpoint = plan.vc.host, who = os.getenv "USER" or os.getenv "LOGNAME" or "?", whence = journal.host_name(),
+    note = journal.note { vars = plan.playbook.vars, limit = plan.limit, allow = o.allow, name = plan.playbook.name } })
+  for _, change in ipairs(plan:changes()) do
+    failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
+      place = change.place, what = change.sign .. " " .. change.what })
+  end
+end
+
+--- Cards and hosts of this run belong to it until its end: another gpupt on the same journal sees that.
+local function claim(self, resource)
+  local ok, message, code, detail = self.journal:claim(resource, self.id, LEASE_SECONDS)
+  if ok then return true end
+  return nil, message, code == "EHELD" and "EREFUSED" or code, detail
+end
+
+local function claim_all(self)
+  for _, target in ipairs(self.plan.vms) do
+    for _, card in ipairs(target.cards or {}) do
+      failure.check(claim(self, "card/" .. card.system_id .. "/" .. card.address))
+    end
+  end
+  for _, target in ipairs(self.plan.hosts) do failure.check(claim(self, "host/" .. target.record.uuid)) end
+end
+
+local function emit(self, event)
+  event.run = self.id
+  event.time = os.time()
+  if self.on_event then self.on_event(event) end
+end
+
+--- One step of one target: observe, plan, apply, prove. Gives true, or nil, message, code.
+local function step(self, target, instance, outcome)
+  local ctx = self.ctx
+  target.instance = instance
+  local o, message, code, detail = instance:resolve(target)
+  if not o then return nil, message, code end
+  target.options = o
+  local seen, changes, proof
+  seen, message, code = failure.catch(instance.step.observe, ctx, target)
+  if seen == nil then return nil, message, code end
+  changes, message, code = failure.catch(instance.step.plan, ctx, target, seen)
+  if changes == nil then return nil, message, code end
+  if #changes == 0 then
+    outcome.proofs[instance.name] = outcome.proofs[instance.name] or "nothing to change"
+    return true
+  end
+  for _, change in ipairs(changes) do
+    if change.allow and not self.allow[change.allow] then
+      return nil, ("%s: %s needs --allow %s"):format(target.name, change.what, change.allow), "EAPPROVAL"
+    end
+  end
+  emit(self, { kind = "step", target = target.name, step = instance.name, text = changes[1].what
+    .. (#changes > 1 and (" (and %d more)"):format(#changes - 1) or "") })
+  local ok
+  ok, message, code, detail = failure.catch(instance.step.apply, ctx, target, changes, seen)
+  if ok == nil then return nil, message or "failed without a message", code, detail end
+  proof, message, code = failure.catch(instance.step.prove, ctx, target)
+  if proof == nil then return nil, message or "not proved", code or "EPROOF" end
+  outcome.changed = outcome.changed + #changes
+  outcome.proofs[instance.name] = proof
+  emit(self, { kind = "proved", target = target.name, step = instance.name, text = tostring(proof) })
+  return true
+end
+
+local function finish(self, outcome, status, message, code)
+  outcome.status, outcome.message, outcome.code = status, message, code
+  if status == "failed" then self.failures = self.failures + 1 end
+  emit(self, { kind = status, target = outcome.target, step = outcome.step, text = message, code = code })
+  self.journal:append { run = self.id, kind = "target", target = outcome.target, step = outcome.step,
+    what = status, detail = message and journal.note { message = message, code = code } or nil }
+end
+
+--- All steps of a target in order.
+local function carry_out(self, target, outcome)
+  if self.failures >= 2 or self.cancelled then
+    return finish(self, outcome, "not begun", self.cancelled and "the run was cancelled"
+      or "two targets failed before: nothing new is begun")
+  end
+  for _, instance in ipairs(target.scope.children) do
+    outcome.step = instance.name
+    local ok, message, code = step(self, target, instance, outcome)
+    if not ok then return finish(self, outcome, "failed", message, code) end
+  end
+  outcome.step = nil
+  return finish(self, outcome, outcome.changed > 0 and "changed" or "ok")
+end
+
+local function slots_of(self, target)
+  local cluster = target.record.cluster
+  if not self.slots[cluster] then
+    self.slots[cluster] = loop.semaphore(target.scope.options.roll.away)
+  end
+  return self.slots[cluster]
+end
+
+local function host_fiber(self, target, outcome)
+  local slots = slots_of(self, target)
+  local token <close> = slots:acquire() -- luacheck: ignore
+  -- another process may roll the same cluster: its lease is in the journal
+  local resource = ("slot/%s/%s"):format(self.plan.vc.about.instanceUuid or self.plan.vc.host,
+    target.record.cluster.ref.value)
+  if target.scope.options.roll.away == 1 then
+    local ok, message, code = claim(self, resource)
+    if not ok then
+      return finish(self, outcome, "failed", ("%s: deferred: %s"):format(target.name, message), code)
+    end
+  end
+  carry_out(self, target, outcome)
+  if outcome.status ~= "failed" then self.journal:release(self.id, resource) end
+end
+
+local function vm_fiber(self, target, outcome, host_fibers)
+  local host = host_fibers[target.host and target.host.ref]
+  if host then
+    host.fiber:join()
+    if host.outcome.status == "failed" or host.outcome.status == "not begun" then
+      return finish(self, outcome, "not begun", ("its host %s: %s"):format(host.outcome.target,
+        host.outcome.message or host.outcome.status))
+    end
+  end
+  return carry_out(self, target, outcome)
+end
+
+local function new_outcome(self, target)
+  local outcome = { target = target.name, kind = target.kind, changed = 0, proofs = {}, target_record = target }
+  self.outcomes[#self.outcomes + 1] = outcome
+  return outcome
+end
+
+local function guarded(self, outcome, fn, ...)
+  local ok, err = pcall(fn, ...)
+  if ok then return end
+  local message = failure.is(err) and err.message or tostring(err)
+  local code = failure.is(err) and err.code or "EINTERNAL"
+  pcall(finish, self, outcome, "failed", message, code)
+  if code == "ECANCELLED" then error(err, 0) end
+end
+
+local function all_fibers(self)
+  local host_fibers = {}
+  self.fibers = {}
+  for _, target in ipairs(self.plan.hosts) do
+    local outcome = new_outcome(self, target)
+    local fiber = loop.spawn(function() guarded(self, outcome, host_fiber, self, target, outcome) end)
+    host_fibers[target.ref] = { fiber = fiber, outcome = outcome }
+    self.fibers[#self.fibers + 1] = fiber
+  end
+  for _, target in ipairs(self.plan.vms) do
+    local outcome = new_outcome(self, target)
+    self.fibers[#self.fibers + 1] = loop.spawn(function()
+      guarded(self, outcome, vm_fiber, self, target, outcome, host_fibers)
+    end)
+  end
+  for _, fiber in ipairs(self.fibers) do fiber:join() end
+end
+
+--- Starts and waits for the end. See Plan:apply.
+function run.start(plan, o)
+  local allow = set_of(o.allow)
+  local missing = missing_words(plan, allow)
+  if #missing > 0 then
+    return nil, ("the plan needs --allow %s"):format(table.concat(missing, ",")), "EAPPROVAL", { words = missing }
+  end
+  local self = setmetatable({ plan = plan, allow = allow, on_event = o.on_event, outcomes = {}, slots = {},
+    failures = 0 }, Run)
+  if #plan:changes() == 0 then
+    self.nothing = true
+    for _, list in ipairs { plan.hosts, plan.vms } do
+      for _, target in ipairs(list) do
+        local outcome = new_outcome(self, target)
+        outcome.status = "ok"
+      end
+    end
+    return self
+  end
+  local message, code, detail
+  self.journal = o.journal
+  if not self.journal then
+    self.journal, message, code = journal.open()
+    if not self.journal then return nil, message, code end
+    self.own_journal = true
+  end
+  self.ctx = context.new { vc = plan.vc, world = plan.world, journal = self.journal, allow = allow,
+    emit = function(event) emit(self, event) end }
+  local ok
+  ok, message, code, detail = failure.catch(function()
+    begin(self, o)
+    claim_all(self)
+    return true
+  end)
+  if ok then
+    emit(self, { kind = "begin", text = self.id })
+    ok, message, code, detail = failure.catch(function()
+      loop.run(all_fibers, self)
+      return true
+    end)
+  end
+  self:close(ok, message, code)
+  if not ok and #self.outcomes == 0 then return nil, message, code, detail end
+  self.message, self.code = message, code
+  return self
+end
+
+--- Writes the end and gives the leases back; those of hosts that are away stay, so that nobody takes another one.
+function Run:close(ok, message, code)
+  if self.id then
+    local failed = not ok or self.failures > 0
+    self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
+      or failed and "failed" or "done", detail = message and journal.note { message = message, code = code } or nil }
+    if not failed then self.journal:release(self.id) end
+    for _, target in ipairs(self.plan.vms) do
+      for _, card in ipairs(target.cards or {}) do
+        self.journal:release(self.id, "card/" .. card.system_id .. "/" .. card.address)
+      end
+    end
+  end
+  if self.own_journal then
+    self.journal:close()
+    self.own_journal = nil
+  end
+end
+
+--- { id =, status = "nothing" | "done" | "failed" | "interrupted", targets = { {target, kind, status, step, message,
+-- code, changed, proofs} } }
+function Run:result()
+  local list = {}
+  for i, outcome in ipairs(self.outcomes) do
+    list[i] = { target = outcome.target, kind = outcome.kind, status = outcome.status or "cut off",
+      step = outcome.step, message = outcome.message, code = outcome.code, changed = outcome.changed,
+      proofs = outcome.proofs }
+  end
+  local status = self.nothing and "nothing" or self.code == "ECANCELLED" and "interrupted"
+    or (self.failures > 0 or self.code) and "failed" or "done"
+  return { id = self.id, status = status, targets = list, message = self.message }
+end
+
+--- Asks every fiber to stop where it waits. The run stays resumable.
+function Run:cancel(reason)
+  self.cancelled = true
+  for _, fiber in ipairs(self.fibers or {}) do fiber:cancel(reason) end
+end
+
+run.scopes_of = targets.scopes_of
+
+return run

@@ -1,0 +1,57 @@
+--- p.gpus: one selector that says which cards, everywhere.
+-- A card is chosen when it is a GPU of the allow-list (never a BMC's VGA, whatever its class) and all given words
+-- match: `match` ("10de:20b5", "10de:25b6:10de:159a", "10de:*"), `class`, `address`, `label`.
+local pci = require "gpupt.pci"
+
+local selector = {}
+
+local function as_list(value)
+  if value == nil then return nil end
+  return type(value) == "table" and value or { value }
+end
+
+local function any(list, test)
+  if not list then return true end
+  for _, one in ipairs(list) do if test(one) then return true end end
+  return false
+end
+
+--- Checks the patterns of a node when the playbook is loaded; a message or nil.
+function selector.problem(node)
+  local o = node.options
+  if not (o.match or o.class or o.address or o.label) then
+    return "says which cards by match, class, address or label: give at least one"
+  end
+  for _, pattern in ipairs(as_list(o.match) or {}) do
+    local ok = type(pattern) == "string" and pattern:match "^[%x*]+:[%x*]+$"
+      or type(pattern) == "string" and pattern:match "^[%x*]+:[%x*]+:[%x*]+:[%x*]+$"
+    if not ok then
+      return ("match: '%s' is not vendor:device[:subvendor:subdevice] in hexadecimal"):format(tostring(pattern))
+    end
+  end
+  for _, address in ipairs(as_list(o.address) or {}) do
+    local known, message = pci.address(address)
+    if not known then return "address: " .. tostring(message) end
+  end
+end
+
+--- True when the selector means this card ({vendor=, device=, subvendor=, subdevice=, class=, address=, label=}).
+function selector.matches(node, card)
+  local o = node.options
+  return any(as_list(o.match), function(pattern) return pci.match(card, pattern) end)
+    and any(as_list(o.class), function(class) return pci.match(card, class) end)
+    and any(as_list(o.address), function(address) return tostring(pci.address(address)) == card.address end)
+    and any(as_list(o.label), function(label) return card.label == label end)
+end
+
+--- How people name it in messages.
+function selector.describe(node)
+  local words = {}
+  for _, name in ipairs { "match", "class", "address", "label" } do
+    local list = as_list(node.options[name])
+    if list then words[#words + 1] = (name == "match" and "" or name .. " ") .. table.concat(list, "|") end
+  end
+  return table.concat(words, ", ")
+end
+
+return selector

@@ -1,0 +1,176 @@
+--- What a playbook's scopes mean in this fleet: host targets and machine targets, with their cards.
+-- A target is { kind = "host" | "vm", name, scope = node, ref?, record? (host), host?, cards?, folder?, pool?... }. All
+-- problems are gathered, so that one plan tells them all.
+local allocate = require "gpupt.playbook.allocate"
+local check = require "gpupt.failure".check
+local declare = require "gpupt.playbook.declare"
+local hosts = require "gpupt.playbook.host"
+local places = require "gpupt.playbook.places"
+local units = require "gpupt.playbook.units"
+
+local targets = {}
+
+--- Targets of a p.hosts scope; hosts that cannot be worked on are reported in `skipped`.
+function targets.hosts(world, scope, limit, skipped)
+  local refs, message, code = world:resolve_hosts(scope.options.where)
+  if not refs then return nil, ("%s: where: %s"):format(scope.place, message), code end
+  world:read_hosts(refs)
+  local list = {}
+  for _, ref in ipairs(refs) do
+    local record = world.by_ref[ref]
+    if record and (not limit or record.name:find(limit)) then
+      local why = hosts.unavailable(record)
+      if why then
+        record.skipped = why
+        skipped[#skipped + 1] = { target = record.name, text = ("%s %s: skipped"):format(record.name, why) }
+      else
+        list[#list + 1] = { kind = "host", name = record.name, scope = scope, record = record, ref = ref }
+      end
+    end
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
+--- The gpu.attach step of a scope, when it has one.
+local function attach_of(scope)
+  for _, instance in ipairs(scope.children) do
+    if instance.name == "gpu.attach" then return instance end
+  end
+end
+
+local function named(world, scope, limit)
+  local list = {}
+  local place = places.resolve(world.vc, scope)
+  world:read_hosts(place.hosts)
+  for n = 1, scope.options.count do
+    local name = units.numbered(scope.options.name, n)
+    if not limit or name:find(limit) then
+      local target = { kind = "vm", name = name, number = n, scope = scope, folder = place.folder, pool = place.pool,
+        datastore = place.datastore, network = place.network, network_name = place.network_name, host_refs = place.hosts }
+      target.ref = world:find_machine(target)
+      list[#list + 1] = target
+    end
+  end
+  return list
+end
+
+local function existing(world, scope, limit)
+  local list, seen = {}, {}
+  local where = scope.options.where
+  for _, pattern in ipairs(type(where) == "table" and where or { where }) do
+    for _, ref in ipairs(check(world.vc:find(pattern, { type = "VirtualMachine" }))) do
+      if not seen[ref] then
+        seen[ref] = true
+        local props = check(ref:get { "name", "runtime.host", "parent" })
+        if not limit or props.name:find(limit) then
+          list[#list + 1] = { kind = "vm", name = props.name, scope = scope, ref = ref, folder = props.parent,
+            host_refs = { props["runtime.host"] } }
+          world:read_hosts { props["runtime.host"] }
+        end
+      end
+    end
+  end
+  return list
+end
+
+--- Targets of a p.vms scope, without cards yet.
+function targets.vms(world, scope, limit)
+  if scope.options.name then return named(world, scope, limit) end
+  return existing(world, scope, limit)
+end
+
+local function request_of(world, target, instance)
+  target.instance = instance
+  local o, message, code = instance:resolve(target)
+  if not o then return nil, message, code end
+  if not declare.is(o.devices, "gpus") then
+    return nil, instance.place .. ": p.gpu.attach: devices must be p.gpus { ... }", "EPLAYBOOK"
+  end
+  local records = {}
+  for _, ref in ipairs(target.host_refs) do records[#records + 1] = world.by_ref[ref] end
+  return { name = target.name, node = o.devices, count = o.count, hosts = records, spread = target.scope.options.spread,
+    machine = target.machine, memory_mb = target.memory_wish }
+end
+
+--- The memory that vm.create will give, so that a host with room is chosen.
+local function memory_wish(target)
+  for _, instance in ipairs(target.scope.children) do
+    if instance.name == "vm.create" then
+      local o = instance:resolve(target)
+      if o then
+        target.guest_id, target.firmware = o.guest, o.firmware
+        return (units.mebibytes(o.memory))
+      end
+    end
+  end
+end
+
+--- Gives every machine its host and cards; problems are appended. Machines that exist choose first.
+function targets.allocate(world, list, problems)
+  local pool = allocate.pool(world)
+  local function one(target)
+    target.memory_wish = memory_wish(target)
+    local instance = attach_of(target.scope)
+    if not instance then
+      local record = target.machine and world.by_ref[target.machine.host] or world.by_ref[target.host_refs[1]]
+      target.host = record
+      return true
+    end
+    local request, message, code = request_of(world, target, instance)
+    if not request then return nil, message, code end
+    local given
+    given, message, code = allocate.take(pool, request)
+    if not given then return nil, ("%s: %s"):format(instance.place, message), code end
+    target.host, target.cards = given.host, given.cards
+    return true
+  end
+  local function pass(existing_ones)
+    for _, target in ipairs(list) do
+      if (target.ref ~= nil) == existing_ones then
+        if target.ref then target.machine = world:machine(target.ref) end
+        local ok, message, code = one(target)
+        if not ok then problems[#problems + 1] = { target = target.name, text = message, code = code } end
+      end
+    end
+  end
+  pass(true)
+  pass(false)
+  for _, scope in ipairs(targets.scopes_of(list)) do targets.check_spare(pool, list, scope, problems) end
+end
+
+function targets.scopes_of(list)
+  local scopes, seen = {}, {}
+  for _, target in ipairs(list) do
+    if not seen[target.scope] then
+      seen[target.scope] = true
+      scopes[#scopes + 1] = target.scope
+    end
+  end
+  return scopes
+end
+
+--- keep_free: cards that must stay free in the hosts of the scope.
+function targets.check_spare(pool, list, scope, problems)
+  if scope.options.keep_free == 0 then return end
+  local instance = attach_of(scope)
+  if not instance or type(instance.options.devices) == "function" then return end
+  local records, seen = {}, {}
+  for _, target in ipairs(list) do
+    if target.scope == scope then
+      for _, ref in ipairs(target.host_refs) do
+        if not seen[ref] then
+          seen[ref] = true
+          records[#records + 1] = pool.world.by_ref[ref]
+        end
+      end
+    end
+  end
+  local free = allocate.free_count(pool, records, instance.options.devices)
+  if free < scope.options.keep_free then
+    problems[#problems + 1] = { target = "p.vms", text = ("%s: keep_free = %d, and %d would stay free"):format(scope.place,
+      scope.options.keep_free, free), allow = "over-commit" }
+  end
+end
+
+return targets

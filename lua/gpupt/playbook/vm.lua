@@ -1,0 +1,81 @@
+--- A virtual machine as the playbook sees it: plain data from the properties of a VirtualMachine.
+-- `cards` are its passthrough devices: fixed ones with address and host uuid, dynamic ones with what they allow.
+-- `extra` are the ExtraConfig values by lower-case key. Nothing here calls the server.
+local vm = {}
+
+vm.paths = {
+  "name", "parent", "runtime.host", "runtime.powerState", "runtime.bootTime", "runtime.connectionState",
+  "runtime.question", "config.template", "config.firmware", "config.version", "config.changeVersion",
+  "config.extraConfig", "config.hardware.device", "config.hardware.memoryMB", "config.hardware.numCPU",
+  "config.guestId", "config.memoryReservationLockedToMax", "config.memoryAllocation", "config.cpuHotAddEnabled",
+  "config.memoryHotAddEnabled", "config.nestedHVEnabled", "config.files.vmPathName", "guest.toolsRunningStatus",
+  "guest.toolsVersionStatus2", "guest.toolsVersion", "guest.toolsInstallType", "guest.guestOperationsReady",
+  "guest.guestFamily", "guest.guestId", "snapshot", "config.flags",
+}
+
+--- What is enough to know which cards a machine holds.
+vm.claim_paths = { "name", "runtime.host", "runtime.powerState", "config.hardware.device", "config.template" }
+
+local function card_of(device)
+  local backing = device.backing
+  if not backing then return { key = device.key, kind = "unknown" } end
+  if backing._type == "VirtualPCIPassthroughDeviceBackingInfo" then
+    return { key = device.key, kind = "fixed", address = backing.id, system_id = backing.systemId }
+  elseif backing._type == "VirtualPCIPassthroughDynamicBackingInfo" then
+    return { key = device.key, kind = "dynamic", allowed = backing.allowedDevice or {}, label = backing.customLabel,
+      assigned = backing.assignedId }
+  end
+  return { key = device.key, kind = "other" }
+end
+
+--- The passthrough devices among config.hardware.device.
+function vm.cards(devices)
+  local list = {}
+  for _, device in ipairs(devices or {}) do
+    if device._type == "VirtualPCIPassthrough" then list[#list + 1] = card_of(device) end
+  end
+  return list
+end
+
+--- The record of a machine.
+function vm.record(ref, props)
+  local extra = {}
+  for _, pair in ipairs(props["config.extraConfig"] or {}) do extra[pair.key:lower()] = tostring(pair.value) end
+  local allocation = props["config.memoryAllocation"] or {}
+  return {
+    ref = ref, name = props.name, parent = props.parent, host = props["runtime.host"],
+    power = props["runtime.powerState"], boot_time = props["runtime.bootTime"],
+    connection = props["runtime.connectionState"], question = props["runtime.question"],
+    template = props["config.template"] == true, firmware = props["config.firmware"],
+    hardware_version = tonumber((props["config.version"] or ""):match "%d+$"),
+    change_version = props["config.changeVersion"], extra = extra, devices = props["config.hardware.device"] or {},
+    cards = vm.cards(props["config.hardware.device"]), memory_mb = props["config.hardware.memoryMB"],
+    cpus = props["config.hardware.numCPU"], guest_id = props["config.guestId"],
+    locked = props["config.memoryReservationLockedToMax"] == true, reservation_mb = allocation.reservation,
+    limit_mb = allocation.limit, cpu_hot_add = props["config.cpuHotAddEnabled"] == true,
+    memory_hot_add = props["config.memoryHotAddEnabled"] == true, nested = props["config.nestedHVEnabled"] == true,
+    path = props["config.files.vmPathName"], snapshot = props.snapshot, flags = props["config.flags"],
+    guest = {
+      running = props["guest.toolsRunningStatus"] == "guestToolsRunning",
+      ready = props["guest.guestOperationsReady"] == true, version = props["guest.toolsVersion"],
+      version_status = props["guest.toolsVersionStatus2"], install_type = props["guest.toolsInstallType"],
+      family = props["guest.guestFamily"], id = props["guest.guestId"],
+    },
+  }
+end
+
+--- "windows" or "linux", by what the guest says or else by what it was made for.
+function vm.family(record)
+  local id = (record.guest.id or record.guest_id or ""):lower()
+  if record.guest.family == "windowsGuest" or id:find "^win" then return "windows" end
+  return "linux"
+end
+
+--- The first device of a type, and all of them.
+function vm.devices_of(record, kind)
+  local list = {}
+  for _, device in ipairs(record.devices) do if device._type == kind then list[#list + 1] = device end end
+  return list[1], list
+end
+
+return vm

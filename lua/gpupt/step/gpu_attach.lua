@@ -1,0 +1,195 @@
+--- gpu.attach: the cards go to the machine, with everything that they need, in one reconfigure.
+-- What is needed is gpupt.settings' one computation; what differs is a line of the plan each. The machine must be off:
+-- cards cannot be hot-added. changeVersion guards the reconfigure against somebody who edits at the same time.
+local check = require "gpupt.failure".check
+local difference = require "gpupt.step.gpu_difference"
+local hosts = require "gpupt.playbook.host"
+local power = require "gpupt.step.vm_power"
+local settings = require "gpupt.settings"
+local vms = require "gpupt.playbook.vm"
+
+local step = {
+  name = "gpu.attach", scope = "vms",
+  options = {
+    { "devices", "table", required = true, doc = "p.gpus: which cards" },
+    { "count", "integer", default = 1, late = true, doc = "how many cards each machine gets" },
+    { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed", late = true,
+      doc = "fixed: these very cards; dynamic: any card of that kind, chosen at power-on" },
+    { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB" },
+    { "hide_hypervisor", "string|boolean", default = "auto", late = true, doc = "auto, true or false" },
+    { "driver", "string", late = true, doc = "the version of the driver that the guest will have, when known" },
+    { "horizon", "boolean", default = false, late = true, doc = "the machine serves a Horizon desktop (vDGA)" },
+    { "bars", "table", late = true, doc = "measured BARs of one card, where the built-in table does not know it" },
+    { "power_on", "boolean", default = true, late = true, doc = "start the machine afterwards" },
+  },
+  needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.HostDevice",
+    "VirtualMachine.Config.AdvancedConfig", "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings",
+    "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.PowerOff" },
+}
+
+function step.check(o)
+  if math.type(o.count) == "integer" and o.count < 1 then return "count must be at least 1" end
+end
+
+--- How many passthrough devices a machine of a hardware version may have.
+local function most(version)
+  if not version then return 128 end
+  if version >= 21 then return 128 elseif version >= 20 then return 32 end
+  return 16
+end
+
+local function cards_of(target)
+  local list = {}
+  for i, card in ipairs(target.cards or {}) do
+    list[i] = { vendor = card.vendor, device = card.device, subvendor = card.subvendor, subdevice = card.subdevice,
+      class = card.class, name = card.name, address = card.address, system_id = card.system_id, label = card.label,
+      bars = target.options.bars }
+  end
+  return list
+end
+
+local function compute(target, vm)
+  local o = target.options
+  local gpus = cards_of(target)
+  return settings.compute {
+    gpus = gpus, memory_mb = vm and vm.memory_mb or target.memory_mb, guest = vm and vm.guest_id or target.guest_id,
+    installed = vm and vm.firmware or target.firmware, mmio = o.mmio, hide_hypervisor = o.hide_hypervisor,
+    driver = o.driver, horizon = o.horizon, backing = o.backing, label = gpus[1] and gpus[1].label,
+  }
+end
+
+function step.observe(ctx, target)
+  if not target.ref then target.ref = ctx.world:find_machine(target) end
+  return { vm = target.ref and ctx.world:machine(target.ref) or nil }
+end
+
+--- What is against it, whatever the plan says.
+local function refusal(target, vm, value)
+  if vm.template then return "is a template: clone it first" end
+  if vm.nested then return "has nested virtualization on, which no passed-through card works beside" end
+  if value.backing == "dynamic" and (vm.hardware_version or 99) < 17 then
+    return ("has hardware version %d; a dynamic backing needs 17"):format(vm.hardware_version)
+  end
+  if #target.cards > most(vm.hardware_version) then
+    return ("may have %d passthrough devices at hardware version %d, and gets %d"):format(most(vm.hardware_version),
+      vm.hardware_version, #target.cards)
+  end
+end
+
+local function card_text(target)
+  local words = {}
+  for i, card in ipairs(target.cards) do words[i] = hosts.short(card.address) end
+  local first = target.cards[1]
+  return ("%s x%d%s"):format(first.name or ("%04x:%04x"):format(first.vendor, first.device), #target.cards,
+    target.options.backing == "fixed" and " (" .. table.concat(words, " ") .. ")" or " dynamic")
+end
+
+local function explain(ctx, target, value)
+  for _, text in ipairs(value.warnings) do ctx:note(target, text) end
+  for _, choice in ipairs(value.choices) do
+    if choice.name == "mmio" then ctx:note(target, ("64-bit MMIO: %s (%s)"):format(choice.value, choice.why)) end
+    if choice.name == "pciPassthru.64bitMMIOSizeGB" then
+      ctx:note(target, ("64-bit MMIO: %s GiB: %s"):format(choice.value, choice.why))
+    end
+  end
+end
+
+function step.plan(ctx, target, seen)
+  if not target.cards then return nil, target.name .. ": no cards were found for it", "ENOCARDS" end
+  local value, message, code = compute(target, seen.vm)
+  if not value then return nil, ("%s: %s"):format(target.name, message), code end
+  local changes = {}
+  target.wanted = value
+  local vm = seen.vm
+  if not vm or target.installs then
+    explain(ctx, target, value)
+    changes[1] = { sign = "+", verb = "attach", allow = value.allow[1], what = ("%s, memory locked and reserved, %s"):format(
+      card_text(target), #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed") }
+    return changes
+  end
+  local why = refusal(target, vm, value)
+  if why then return nil, target.name .. " " .. why, "EREFUSED" end
+  changes = difference.list(vm, value, target.cards)
+  if #changes > 0 then
+    explain(ctx, target, value)
+    changes[1].allow = value.allow[1]
+    if vm.power == "poweredOn" then
+      table.insert(changes, 1, { sign = "-", verb = "guest shutdown", what = "shut down the guest",
+        allow = power.delivered(vm) and "guest-shutdown" or nil })
+    end
+  end
+  if target.options.power_on and (vm.power ~= "poweredOn" or #changes > 0) then
+    changes[#changes + 1] = { sign = "~", verb = "power on", what = "power on" }
+  end
+  return changes
+end
+
+--- A last look before the reconfigure: nobody else took the cards meanwhile.
+local function still_free(ctx, target)
+  ctx.world:refresh_host(target.host)
+  ctx.world:read_claims()
+  for _, card in ipairs(target.cards) do
+    local now = target.host.devices[card.address]
+    if not now then return nil, ("%s: %s is gone"):format(target.host.name, card.address), "EREFUSED" end
+    if not (now.enabled and now.active) then
+      return nil, ("%s: %s is %s: it cannot be used before it is active"):format(target.host.name,
+        hosts.short(card.address), hosts.state(now)), "EREFUSED"
+    end
+    for _, owner in ipairs(ctx.world:owners(now)) do
+      if owner.name ~= target.name then
+        return nil, ("%s: %s is held by %s (%s)"):format(target.host.name, hosts.short(card.address), owner.name,
+          owner.power), "EREFUSED"
+      end
+    end
+  end
+  return true
+end
+
+local function reconfigure(ctx, target)
+  local vm = ctx.world:machine(target.ref)
+  local value, message, code = compute(target, vm)
+  if not value then return nil, message, code end
+  if #difference.list(vm, value, target.cards) == 0 then return true end
+  local spec = check(settings.to_spec(value, { change_version = vm.change_version, firmware = false, devices = false,
+    video_card = vms.devices_of(vm, "VirtualMachineVideoCard") }))
+  spec.deviceChange = difference.device_changes(vm, value, target.cards, spec.deviceChange)
+  table.insert(spec.extraConfig, { key = "gpupt.run", value = ctx.run })
+  -- a proof of other devices is worth nothing any more
+  if vm.extra["gpupt.proved"] then table.insert(spec.extraConfig, { key = "gpupt.proved", value = "" }) end
+  local detail
+  local ok
+  ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = spec },
+    "ReconfigVM (cards and settings)")
+  if not ok then return nil, message, code, detail end
+  ctx:note(target, "attached " .. card_text(target))
+  return true
+end
+
+function step.apply(ctx, target)
+  local vm = ctx.world:machine(target.ref)
+  local pending = #difference.list(vm, check(compute(target, vm)), target.cards) > 0
+  local ok, message, code, detail
+  if pending then
+    ok, message, code = still_free(ctx, target)
+    if not ok then return nil, message, code end
+    ok, message, code, detail = power.off(ctx, target, vm)
+    if not ok then return nil, message, code, detail end
+    ok, message, code, detail = reconfigure(ctx, target)
+    if not ok then return nil, message, code, detail end
+  end
+  if not target.options.power_on then return true end
+  return power.on(ctx, target)
+end
+
+function step.prove(ctx, target)
+  local seen = step.observe(ctx, target)
+  if not seen.vm then return nil, target.name .. " does not exist", "EPROOF" end
+  local changes = difference.list(seen.vm, check(compute(target, seen.vm)), target.cards)
+  if #changes > 0 then return nil, ("%s: %s"):format(target.name, changes[1].what), "EPROOF" end
+  if target.options.power_on and seen.vm.power ~= "poweredOn" then
+    return nil, ("%s is %s"):format(target.name, seen.vm.power), "EPROOF"
+  end
+  return card_text(target) .. (target.options.power_on and ", running" or "")
+end
+
+return step

@@ -1,0 +1,66 @@
+--- Programs inside the guest of a target, for steps: who logs in, what is run, what came out.
+-- The password is asked from its secret for each session and handed to the client only; the journal keeps what was run,
+-- never the account's secret. A refused login is tried once and never again: accounts lock.
+local secret = require "gpupt.playbook.secret"
+
+local guest = {}
+
+local Session = {}
+Session.__index = Session
+
+--- The login of a target, with its password; nil, message, code.
+local function credentials(target)
+  local o, message, code = target.scope:resolve(target)
+  if not o then return nil, message, code end
+  local login = o.login
+  if not login then
+    return nil, ("%s: no account inside the guest: p.vms { login = p.login(user, secret) }"):format(target.name),
+      "ENOLOGIN"
+  end
+  local password
+  password, message, code = secret.reveal(login.options.password)
+  if not password then return nil, message, code end
+  return { username = login.options.user, password = password }
+end
+
+--- Waits until guest operations are possible, then checks the account once.
+function guest.open(ctx, target, o)
+  o = o or {}
+  local ready, message, code = ctx:wait_for(target.ref, { "guest.toolsRunningStatus", "guest.guestOperationsReady" },
+    function(props)
+      return props["guest.toolsRunningStatus"] == "guestToolsRunning" and props["guest.guestOperationsReady"] == true
+    end, { timeout = o.timeout or 600 })
+  if not ready then
+    return nil, ("%s: guest operations are not ready: %s"):format(target.name, message), code
+  end
+  local auth
+  auth, message, code = credentials(target)
+  if not auth then return nil, message, code end
+  local ok, detail
+  ok, message, code, detail = ctx.vc.guest:validate(target.ref, auth)
+  if not ok then
+    return nil, ("%s: the account '%s' is not accepted inside the guest: %s"):format(target.name, auth.username, message),
+      code, detail
+  end
+  return setmetatable({ ctx = ctx, target = target, auth = auth }, Session)
+end
+
+--- Runs a program; gives { out =, err =, status = }. `changing` programs get a journal row before they start.
+function Session:run(command, o)
+  o = o or {}
+  local ctx, target = self.ctx, self.target
+  local number
+  if o.changing then
+    number = ctx:row(target, "change", o.changing, { program = command.program, arguments = command.arguments })
+  end
+  local result, message, code, detail = ctx.vc.guest:run(target.ref, self.auth, { program = command.program,
+    arguments = command.arguments, timeout = o.timeout or 300 })
+  if number then
+    ctx:row(target, "result", o.changing, result and { ok = true, status = result.rc }
+      or { ok = false, message = message, code = code }, { of = number })
+  end
+  if not result then return nil, message, code, detail end
+  return { out = result.stdout, err = result.stderr, status = result.rc }
+end
+
+return guest

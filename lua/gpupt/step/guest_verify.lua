@@ -1,0 +1,125 @@
+--- guest.verify: the guest itself says that it sees its cards. Windows by PnP device and problem code, Linux by lspci.
+-- The proof is taken by programs inside the guest, and remembered on the machine (ExtraConfig gpupt.proved) together
+-- with what it depends on: the devices and the boot it was taken in. A later run believes it only while both are the
+-- same, so that looking again changes nothing and starts nothing.
+local guest = require "gpupt.step.guest_session"
+local proof = require "gpupt.guest.proof"
+local sha256 = require "gpupt.sha256"
+local vms = require "gpupt.playbook.vm"
+
+local step = {
+  name = "guest.verify", scope = "vms",
+  options = {
+    { "gpus", "integer", late = true, doc = "how many cards the guest must see; as many as are attached" },
+    { "driver", "boolean", default = false, late = true, doc = "their driver must hold them; false: it comes later" },
+    { "within", "string", default = "15m", late = true, doc = "how long the guest may take to be ready" },
+  },
+  needs = { "VirtualMachine.GuestOperations.Execute", "VirtualMachine.GuestOperations.Query",
+    "VirtualMachine.GuestOperations.Modify", "VirtualMachine.Config.AdvancedConfig" },
+}
+
+--- What a proof depends on: the devices, and the boot in which it was taken.
+local function fingerprint(vm, o)
+  local words = { tostring(vm.boot_time), vm.firmware or "", o.driver and "driver" or "", tostring(o.gpus or "") }
+  for _, card in ipairs(vm.cards) do
+    words[#words + 1] = ("%s/%s/%s"):format(card.kind, card.system_id or card.label or "", card.address or "")
+  end
+  return sha256(table.concat(words, "\n")):sub(1, 24)
+end
+
+function step.observe(ctx, target)
+  if not target.ref then target.ref = ctx.world:find_machine(target) end
+  if not target.ref then return {} end
+  local vm = ctx.world:machine(target.ref)
+  local mark = vm.extra["gpupt.proved"]
+  local hash, text = (mark or ""):match "^(%x+) (.*)$"
+  return { vm = vm, expected = target.options.gpus or #vm.cards,
+    proved = hash == fingerprint(vm, target.options) and vm.power == "poweredOn" and text or nil }
+end
+
+function step.plan(_, target, seen)
+  if seen.proved then
+    target.proof = seen.proved
+    return {}
+  end
+  local count = target.options.gpus or (seen.vm and #seen.vm.cards > 0 and #seen.vm.cards) or
+    (target.cards and #target.cards) or 0
+  return { { sign = "?", verb = "proof", what = ("ask the guest for %d GPU%s"):format(count, count == 1 and "" or "s") } }
+end
+
+local function vendors_of(target)
+  local set, list = {}, {}
+  for _, card in ipairs(target.cards or {}) do
+    if not set[card.vendor] then
+      set[card.vendor] = true
+      list[#list + 1] = card.vendor
+    end
+  end
+  return #list > 0 and list or nil
+end
+
+local function look(ctx, target, seen)
+  local family = vms.family(seen.vm)
+  local units = require "gpupt.playbook.units"
+  local session, message, code = guest.open(ctx, target, { timeout = units.duration(target.options.within) })
+  if not session then return nil, message, code end
+  local outputs = {}
+  for _, command in ipairs(proof.commands(family, { vendors = vendors_of(target) })) do
+    local result
+    result, message, code = session:run(command)
+    if result then
+      outputs[command.name] = { out = result.out, status = result.status }
+    elseif not command.optional then
+      return nil, ("%s: %s cannot be run in the guest: %s"):format(target.name, command.name, message), code
+    end
+  end
+  return proof.read(family, outputs, { expected = seen.expected, vendors = vendors_of(target),
+    driver = target.options.driver })
+end
+
+local function describe(result)
+  local words = {}
+  for _, device in ipairs(result.devices) do
+    local text = ("%04x:%04x"):format(device.vendor, device.device)
+    if device.problem_code then text = text .. (" (problem code %d)"):format(device.problem_code) end
+    words[#words + 1] = text
+  end
+  return ("the guest sees %d: %s"):format(#result.devices, table.concat(words, ", "))
+end
+
+local function complaint(result)
+  local words = {}
+  for _, finding in ipairs(result.findings) do
+    if finding.severity == "error" then
+      words[#words + 1] = ("%s %s"):format(finding.cause or finding.text, finding.remedy or "")
+    end
+  end
+  return #words > 0 and table.concat(words, "; ") or nil
+end
+
+function step.apply(ctx, target, _, seen)
+  local vm = ctx.world:machine(target.ref)
+  if vm.power ~= "poweredOn" then return nil, target.name .. " does not run: nothing can be asked", "EPROOF" end
+  seen.vm, seen.expected = vm, target.options.gpus or #vm.cards
+  local result, message, code = look(ctx, target, seen)
+  if not result then return nil, message, code end
+  if not result.ok then
+    return nil, ("%s: %s: %s"):format(target.name, describe(result), complaint(result) or "not as expected"), "EPROOF"
+  end
+  for _, finding in ipairs(result.findings) do
+    if finding.severity ~= "error" then ctx:note(target, finding.cause or finding.text) end
+  end
+  vm = ctx.world:machine(target.ref)
+  local text = describe(result)
+  target.proof = text
+  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = { { key = "gpupt.proved",
+    value = fingerprint(vm, target.options) .. " " .. text } } } }, "ReconfigVM (the proof's mark)")
+end
+
+function step.prove(ctx, target)
+  local seen = step.observe(ctx, target)
+  if not seen.proved then return nil, target.name .. ": the proof's mark does not read back", "EPROOF" end
+  return seen.proved
+end
+
+return step

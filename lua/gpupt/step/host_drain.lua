@@ -1,0 +1,90 @@
+--- Emptying a host before its reboot, and filling it again: who runs there, who moves, who is shut down.
+--   vCenter's own  (vCLS and agents)     left to vCenter
+--   bound          hold a card           shut down by the guest, when idle and approved; started again afterwards
+--   movable        the rest              DRS fully automated moves them when the host enters maintenance mode
+-- A guest that ignores the shutdown is never powered off here: the roll fails and what was stopped is started again.
+local check = require "gpupt.failure".check
+local vms = require "gpupt.playbook.vm"
+
+local drain = {}
+
+drain.SHUTDOWN_SECONDS = 600
+
+local function own(name, props)
+  return name:find "^vCLS" ~= nil or (props["config.managedBy"] ~= nil and props["config.managedBy"] ~= false)
+end
+
+--- The machines that run on the host: { bound = {}, movable = {}, own = {} }, entries { ref, name }.
+function drain.classify(ctx, record)
+  local result = { bound = {}, movable = {}, own = {} }
+  if #record.vms == 0 then return result end
+  local list = check(ctx.vc:collect_all { objects = record.vms, type = "VirtualMachine",
+    paths = { "name", "runtime.powerState", "config.hardware.device", "config.managedBy" } })
+  for _, object in ipairs(list) do
+    if object["runtime.powerState"] == "poweredOn" then
+      local entry = { ref = object.ref, name = object.name }
+      local kind = own(object.name, object) and "own"
+        or #vms.cards(object["config.hardware.device"]) > 0 and "bound" or "movable"
+      table.insert(result[kind], entry)
+    end
+  end
+  return result
+end
+
+function drain.names(list)
+  local words = {}
+  for i, entry in ipairs(list) do words[i] = entry.name end
+  table.sort(words)
+  if #words > 4 then return ("%s and %d more"):format(table.concat(words, ", ", 1, 3), #words - 3) end
+  return table.concat(words, ", ")
+end
+
+--- Running machines that hold one of these devices.
+function drain.holders(ctx, record, devices)
+  local list = {}
+  for _, device in ipairs(devices) do
+    for _, owner in ipairs(ctx.world:owners(record.devices[device.address] or device)) do
+      if owner.power == "poweredOn" then list[#list + 1] = owner end
+    end
+  end
+  return list
+end
+
+local function shut_down(ctx, target, entry)
+  local ok, message, code = ctx:call(target, entry.ref, "ShutdownGuest", {}, "ShutdownGuest " .. entry.name)
+  if not ok then return nil, message, code end
+  ok, message, code = ctx:wait_for(entry.ref, { "runtime.powerState" }, function(props)
+    return props["runtime.powerState"] == "poweredOff"
+  end, { timeout = drain.SHUTDOWN_SECONDS })
+  if ok == nil then
+    return nil, ("%s did not shut down (%s): it is left running"):format(entry.name, message), code
+  end
+  return true
+end
+
+--- Shuts down what holds a card. Gives the list of what was stopped; nil, message, code after restoring it.
+function drain.run(ctx, target)
+  local busy = drain.classify(ctx, target.record)
+  local stopped = {}
+  if #busy.bound > 0 then ctx:require_approval("guest-shutdown", target.name .. ": shutting down " .. drain.names(busy.bound)) end
+  for _, entry in ipairs(busy.bound) do
+    local ok, message, code = shut_down(ctx, target, entry)
+    if not ok then
+      drain.restore(ctx, target, stopped)
+      return nil, message, code
+    end
+    stopped[#stopped + 1] = entry
+  end
+  return stopped
+end
+
+--- Starts again what run stopped.
+function drain.restore(ctx, target, stopped)
+  for _, entry in ipairs(stopped) do
+    local ok, message, code = ctx:task(target, entry.ref, "PowerOnVM_Task", {}, "PowerOnVM " .. entry.name)
+    if not ok then return nil, ("%s was shut down for the reboot and does not start: %s"):format(entry.name, message), code end
+  end
+  return true
+end
+
+return drain

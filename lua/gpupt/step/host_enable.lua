@@ -1,0 +1,259 @@
+--- host.enable: the cards of a host become passthrough devices, by the rolling procedure.
+--   OBSERVE -> VET -> STAGE -> (REBIND) -> DRAIN -> MM -> REBOOT -> AWAY -> PROVE -> EXIT
+-- The claim on the cluster's slot is taken by the run before apply is called. Enabled is not active: a card counts only
+-- when the host says passthruActive after it came back. What fails before the reboot is taken back (UNSTAGE).
+local check = require "gpupt.failure".check
+local drain = require "gpupt.step.host_drain"
+local hosts = require "gpupt.playbook.host"
+local reboot = require "gpupt.step.host_reboot"
+local selector = require "gpupt.playbook.selector"
+
+local step = {
+  name = "host.enable", scope = "hosts",
+  options = {
+    { "devices", "table", doc = "p.gpus: the cards; the scope's devices when left out" },
+    { "apply", "string", choices = { "auto", "reboot", "stage" }, default = "auto", late = true,
+      doc = "auto: without a reboot where the host can; reboot: always by reboot; stage: leave the reboot to others" },
+    { "foreign_maintenance", "boolean", default = false, late = true,
+      doc = "work on a host that somebody else put into maintenance, and leave it there (--allow foreign-maintenance)" },
+  },
+  needs = { "Host.Config.PciPassthru", "Host.Config.Settings", "Host.Config.Maintenance" },
+}
+
+--- The cards that are meant, and all functions that go with them (dependentDevice), as device records.
+local function closure(record, chosen)
+  local set, list, queue = {}, {}, {}
+  for _, card in ipairs(chosen) do queue[#queue + 1] = card end
+  while #queue > 0 do
+    local device = table.remove(queue)
+    if not set[device.address] then
+      set[device.address] = true
+      list[#list + 1] = device
+      local other = device.dependent and record.devices[device.dependent]
+      if other then queue[#queue + 1] = other end
+    end
+  end
+  table.sort(list, function(a, b) return a.address < b.address end)
+  return list
+end
+
+--- The first reason against giving these devices away, or nil.
+local function refusal(record, list, chosen)
+  local wanted = {}
+  for _, card in ipairs(chosen) do wanted[card.address] = true end
+  for _, device in ipairs(list) do
+    local reason = record.protected[device.address]
+    if reason then
+      local how = wanted[device.address] and "" or ", which goes with the cards (dependent device)"
+      return ("%s: %s%s: %s; it is never given away"):format(record.name, hosts.short(device.address), how, reason)
+    end
+    if device.capable == false or device.capable == nil then
+      return ("%s: %s (%s) is not capable of passthrough"):format(record.name, hosts.short(device.address),
+        device.name or "?")
+    end
+    if device.vgpu then return ("%s: %s: %s"):format(record.name, hosts.short(device.address), device.vgpu) end
+  end
+end
+
+local function chosen_cards(target)
+  local node = target.options.devices or target.scope.options.devices
+  check(node, "host.enable: neither the step nor p.hosts says which devices: devices = p.gpus { ... }", "EPLAYBOOK")
+  local list = {}
+  for _, card in ipairs(target.record.cards) do
+    if selector.matches(node, card) then list[#list + 1] = card end
+  end
+  return list, node
+end
+
+function step.observe(ctx, target)
+  local record = ctx.planning and target.record or ctx.world:refresh_host(target.record)
+  local chosen, node = chosen_cards(target)
+  if #chosen == 0 then
+    local seen = {}
+    for _, card in ipairs(record.cards) do
+      seen[#seen + 1] = ("%04x:%04x at %s"):format(card.vendor, card.device, hosts.short(card.address))
+    end
+    return nil, ("%s: no card matches %s (its GPUs: %s)"):format(record.name, selector.describe(node),
+      #seen > 0 and table.concat(seen, ", ") or "none"), "ENOCARDS"
+  end
+  local list = closure(record, chosen)
+  local stage, pending = {}, {}
+  for _, device in ipairs(list) do
+    if not device.enabled then stage[#stage + 1] = device
+    elseif not device.active then pending[#pending + 1] = device end
+  end
+  return { record = record, chosen = chosen, devices = list, stage = stage, pending = pending }
+end
+
+local function addresses(list)
+  local words = {}
+  for i, device in ipairs(list) do words[i] = hosts.short(device.address) end
+  return table.concat(words, " ")
+end
+
+--- What reboots need and whom they meet, as plan lines.
+local function reboot_changes(ctx, target, seen, changes)
+  local record = seen.record
+  local busy = drain.classify(ctx, record)
+  local allow = { what = "reboot" .. (#busy.bound > 0 and (", after %s shut down"):format(drain.names(busy.bound)) or "")
+    .. (#busy.movable > 0 and (", %s leave by vMotion"):format(drain.names(busy.movable)) or ""),
+    sign = "~", allow = "reboot", undo = false, verb = "reboot" }
+  if #busy.bound > 0 then
+    if target.scope.options.roll.guests ~= "shutdown-idle" then
+      return nil, ("%s: %s run on it with a card and cannot move: roll = { guests = \"shutdown-idle\" } lets them be shut "
+        .. "down"):format(record.name, drain.names(busy.bound)), "EREFUSED"
+    end
+    changes[#changes + 1] = { what = "shut down " .. drain.names(busy.bound), sign = "-", allow = "guest-shutdown",
+      verb = "guest shutdown" }
+  end
+  if #busy.movable > 0 and record.cluster.drs ~= "fullyAutomated" then
+    return nil, ("%s: %s run on it, and DRS of %s is %s: move them, or let DRS do it"):format(record.name,
+      drain.names(busy.movable), record.cluster.name, record.cluster.drs), "EREFUSED"
+  end
+  changes[#changes + 1] = allow
+  return true
+end
+
+function step.plan(ctx, target, seen)
+  local record, changes = seen.record, {}
+  for _, card in ipairs(seen.chosen) do ctx.world:expect_active(card) end
+  local entering = ctx.planning or not ctx:did(target, "EnterMaintenanceMode")
+  if #seen.stage == 0 and #seen.pending == 0 then
+    if record.maintenance and not entering then
+      changes[1] = { what = "leave maintenance mode, which this run entered", sign = "~", verb = "maintenance exit" }
+    end
+    return changes
+  end
+  local why = refusal(record, seen.devices, seen.chosen)
+  if why then return nil, why, "EREFUSED" end
+  if record.maintenance and entering then
+    if not target.options.foreign_maintenance then
+      return nil, ("%s is in maintenance mode already, by somebody else: foreign_maintenance = true works on it and leaves "
+        .. "it there"):format(record.name), "EREFUSED"
+    end
+    changes[#changes + 1] = { what = "work in somebody else's maintenance mode", sign = "!",
+      allow = "foreign-maintenance" }
+  end
+  if #seen.stage > 0 then
+    changes[#changes + 1] = { what = "enable " .. addresses(seen.stage), sign = "~", verb = "enable",
+      addresses = seen.stage }
+  else
+    ctx:note(target, addresses(seen.pending) .. ": enabled, not active: pending reboot")
+  end
+  if target.options.apply == "stage" then return changes end
+  if target.options.apply == "auto" and record.rebind and #drain.holders(ctx, record, seen.devices) == 0 then
+    changes[#changes + 1] = { what = "activate without a reboot", sign = "~", verb = "rebind", rebind = true }
+    return changes
+  end
+  local ok, message, code = reboot_changes(ctx, target, seen, changes)
+  if not ok then return nil, message, code end
+  return changes
+end
+
+local function configure(ctx, target, list, enabled, now, what)
+  local config = {}
+  for i, device in ipairs(list) do
+    config[i] = { _type = "HostPciPassthruConfig", id = device.address, passthruEnabled = enabled, applyNow = now }
+  end
+  return ctx:call(target, target.record.system, "UpdatePassthruConfig", { config = config }, what)
+end
+
+local function find(changes, verb)
+  for _, change in ipairs(changes) do if change.verb == verb then return change end end
+end
+
+local function stage(ctx, target, seen)
+  if #seen.stage == 0 then return true end
+  local ok, message, code, detail = configure(ctx, target, seen.stage, true, false, "UpdatePassthruConfig")
+  if not ok then return nil, message, code, detail end
+  ctx.world:refresh_host(target.record)
+  for _, device in ipairs(seen.stage) do
+    if not target.record.devices[device.address].enabled then
+      return nil, ("%s: %s does not read back as enabled"):format(target.name, hosts.short(device.address)), "EPROOF"
+    end
+  end
+  ctx:note(target, "enabled " .. addresses(seen.stage) .. ", not active yet")
+  return true
+end
+
+--- Takes back what STAGE enabled, so that a later reboot by somebody else does not surprise anybody.
+local function unstage(ctx, target, seen, failure)
+  if #seen.stage > 0 then
+    local ok, message = configure(ctx, target, seen.stage, false, false, "UpdatePassthruConfig (taken back)")
+    if not ok then ctx:note(target, "could not take back what was enabled: " .. message) end
+  end
+  return nil, failure[1], failure[2], failure[3]
+end
+
+local function active(record, list)
+  local missing = {}
+  for _, device in ipairs(list) do
+    local now = record.devices[device.address]
+    if not now then
+      missing[#missing + 1] = hosts.short(device.address) .. " is gone"
+    elseif not (now.enabled and now.active) then
+      missing[#missing + 1] = hosts.short(device.address) .. " is " .. hosts.state(now)
+    end
+  end
+  return missing
+end
+
+local function rebind(ctx, target, seen)
+  local ok, message = configure(ctx, target, seen.devices, true, true, "UpdatePassthruConfig (now)")
+  if not ok then
+    ctx:note(target, "not possible without a reboot: " .. message)
+    return false
+  end
+  ctx:call(target, target.record.system, "Refresh", {}, "Refresh")
+  ctx.world:refresh_host(target.record)
+  return #active(target.record, seen.devices) == 0
+end
+
+function step.apply(ctx, target, changes, seen)
+  local record = target.record
+  if #seen.stage == 0 and #seen.pending == 0 then return reboot.leave_maintenance(ctx, target) end
+  local ok, message, code, detail = stage(ctx, target, seen)
+  if not ok then return nil, message, code, detail end
+  if target.options.apply == "stage" then return true end
+  if find(changes, "rebind") then
+    if rebind(ctx, target, seen) then return true end
+    ctx:require_approval("reboot", record.name .. ": activating without a reboot did not work; a reboot")
+  end
+  local foreign = record.maintenance and not ctx:did(target, "EnterMaintenanceMode")
+  local drained
+  drained, message, code, detail = drain.run(ctx, target)
+  if not drained then return unstage(ctx, target, seen, { message, code, detail }) end
+  if not record.maintenance then
+    ok, message, code, detail = reboot.enter_maintenance(ctx, target)
+    if not ok then
+      drain.restore(ctx, target, drained)
+      return unstage(ctx, target, seen, { message, code, detail })
+    end
+  end
+  ok, message, code, detail = reboot.cycle(ctx, target)
+  if not ok then return nil, message, code, detail end
+  ctx:call(target, record.system, "Refresh", {}, "Refresh")
+  ctx.world:refresh_host(record)
+  local missing = active(record, seen.devices)
+  if #missing > 0 then
+    return nil, ("%s came back, but %s; it stays in maintenance mode"):format(record.name, table.concat(missing, ", ")),
+      "EPROOF"
+  end
+  ctx:note(target, "active: " .. addresses(seen.devices))
+  if not foreign then
+    ok, message, code, detail = reboot.leave_maintenance(ctx, target)
+    if not ok then return nil, message, code, detail end
+  end
+  return drain.restore(ctx, target, drained)
+end
+
+function step.prove(ctx, target)
+  local seen, message, code = step.observe(ctx, target)
+  if not seen then return nil, message, code end
+  if target.options.apply == "stage" then return addresses(seen.devices) .. " enabled, pending reboot" end
+  local missing = active(target.record, seen.devices)
+  if #missing > 0 then return nil, ("%s: %s"):format(target.name, table.concat(missing, ", ")), "EPROOF" end
+  return addresses(seen.devices) .. " active"
+end
+
+return step

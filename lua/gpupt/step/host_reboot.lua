@@ -1,0 +1,97 @@
+--- Maintenance mode and the reboot of a host.
+-- The proof of a reboot is a boot time that differs (not one that is later: clocks skew). A reboot request whose answer
+-- was lost is never sent again blindly; only a host that stays connected with the old boot time for 15 minutes gets one
+-- more.
+local units = require "gpupt.playbook.units"
+
+local reboot = {}
+
+reboot.RESEND_SECONDS = 900
+
+--- Properties of a host that say whether it is away.
+local watched = { "runtime.connectionState", "runtime.bootTime", "runtime.inMaintenanceMode" }
+
+function reboot.enter_maintenance(ctx, target)
+  local seconds = units.duration(target.scope.options.roll.drain_within)
+  local ok, message, code, detail = ctx:task(target, target.record.ref, "EnterMaintenanceMode_Task",
+    { timeout = math.tointeger(seconds // 1), evacuatePoweredOffVms = false }, "EnterMaintenanceMode",
+    { timeout = seconds + 120 })
+  if not ok then return nil, message, code, detail end
+  ctx.world:refresh_host(target.record)
+  if not target.record.maintenance then
+    return nil, target.name .. " does not read back as being in maintenance mode", "EPROOF"
+  end
+  ctx:note(target, "in maintenance mode")
+  return true
+end
+
+function reboot.leave_maintenance(ctx, target)
+  if not target.record.maintenance then return true end
+  local ok, message, code, detail = ctx:task(target, target.record.ref, "ExitMaintenanceMode_Task", { timeout = 0 },
+    "ExitMaintenanceMode")
+  if not ok then return nil, message, code, detail end
+  ctx.world:refresh_host(target.record)
+  ctx:note(target, "out of maintenance mode")
+  return true
+end
+
+--- The answer to RebootHost was lost: it may have arrived.
+local unknown = { EUNKNOWN = true, ECONNECT = true, ETIMEDOUT = true, ERESET = true }
+
+local function send(ctx, target, before)
+  local ok, message, code, detail = ctx:task(target, target.record.ref, "RebootHost_Task", { force = false },
+    "RebootHost")
+  if ok then return true end
+  if unknown[code] then
+    ctx:note(target, "the answer to the reboot request was lost: watching the host instead of asking again")
+    return true
+  end
+  -- the host may go away before the task's end was read
+  local props = target.record.ref:get(watched)
+  if props and (props["runtime.connectionState"] ~= "connected" or props["runtime.bootTime"] ~= before) then return true end
+  return nil, message, code, detail
+end
+
+local function wait_away(ctx, target, before, seconds)
+  return ctx:wait_for(target.record.ref, watched, function(props)
+    return props["runtime.connectionState"] == "connected" and props["runtime.bootTime"] ~= nil
+      and props["runtime.bootTime"] ~= before
+  end, { timeout = seconds })
+end
+
+--- Reboots the host and waits until it is back. A run that is resumed while the host was away goes on waiting.
+function reboot.cycle(ctx, target)
+  local record = target.record
+  local within = units.duration(target.scope.options.roll.back_within)
+  local earlier = ctx:did(target, "RebootHost (boot time before)")
+  local before = earlier and earlier.boot_time or record.boot_time
+  if not earlier then
+    -- the boot time goes to disk before the request goes out: a resumed run can tell whether it happened
+    ctx:row(target, "change", "RebootHost (boot time before)", { boot_time = before })
+  elseif record.connection == "connected" and record.boot_time ~= before then
+    return true
+  end
+  local ok, message, code, detail = true, nil, nil, nil
+  if not earlier or record.connection == "connected" then ok, message, code, detail = send(ctx, target, before) end
+  if not ok then return nil, message, code, detail end
+  ctx:note(target, "rebooting")
+  local patience = math.min(within, reboot.RESEND_SECONDS)
+  local back = wait_away(ctx, target, before, patience)
+  if not back and within > patience then
+    local props = record.ref:get(watched)
+    if props and props["runtime.connectionState"] == "connected" and props["runtime.bootTime"] == before then
+      ctx:note(target, "has not gone away in 15 minutes: asking once more")
+      ok, message, code, detail = send(ctx, target, before)
+      if not ok then return nil, message, code, detail end
+    end
+    back = wait_away(ctx, target, before, within - patience)
+  end
+  if not back then
+    return nil, ("%s did not come back within %s (LOST): resume the run when it has"):format(target.name,
+      units.span(within)), "ELOST"
+  end
+  ctx:note(target, "back")
+  return true
+end
+
+return reboot

@@ -1,0 +1,90 @@
+--- The steps: one file each, by one contract, which a user's own step follows as well.
+--
+--   { name = "gpu.attach", scope = "vms" or "hosts", options = { fields of gpupt.options }, needs = { privileges },
+--     observe(ctx, target) -> seen                 reads the world, changes nothing
+--     plan(ctx, target, seen) -> changes           a list; empty = nothing to do. No calls: pure
+--     apply(ctx, target, changes, seen)            changes only that, through ctx:call and ctx:task
+--     prove(ctx, target) -> text                   reads again; nil, message, code when it does not hold
+--     undo(ctx, target, done) }                    optional
+--
+-- Failing is nil, message, code from any of them, or an error raised by gpupt.check. A change is { what = "text",
+-- sign = "+" | "~" | "-", allow = "word", undo = false when it cannot be taken back }. Within the functions,
+-- target.options are the step's options for this target.
+local nearest = require "gpupt.nearest"
+local options = require "gpupt.options"
+
+local steps = {
+  -- in the order in which a playbook uses them
+  names = { "host.enable", "vm.create", "os.install", "tools.ensure", "gpu.attach", "guest.verify" },
+}
+
+local contract_fields = options.declare("step contract", {
+  { "name", "string", required = true, doc = "as group.word" },
+  { "scope", "string", required = true, choices = { "hosts", "vms" }, doc = "what it runs on" },
+  { "options", "table", default = {}, doc = "the declared options" },
+  { "needs", "table", default = {}, doc = "the privileges that its calls need" },
+  { "after", "table", default = {}, doc = "steps that must come before it, each with the reason" },
+  { "repeatable", "boolean", default = false, doc = "may stand more than once in a scope" },
+  { "check", "function", doc = "check(options) -> message, when the playbook is loaded" },
+  { "observe", "function", required = true, doc = "reads the world" },
+  { "plan", "function", required = true, doc = "says what it would change" },
+  { "apply", "function", required = true, doc = "changes it" },
+  { "prove", "function", required = true, doc = "reads again" },
+  { "undo", "function", doc = "takes back what it did" },
+})
+
+local known = setmetatable({}, { __mode = "k" })
+
+--- Checks a contract; gives the step, or nil, message.
+function steps.contract(given)
+  if known[given] then return given end
+  local problem = contract_fields:problem(given)
+  if problem then return nil, problem end
+  local step = contract_fields:check(given)
+  known[step] = true
+  return step
+end
+
+--- The step of a name.
+function steps.load(name)
+  local ok = false
+  for _, one in ipairs(steps.names) do ok = ok or one == name end
+  if not ok then return nil, ("there is no step '%s'%s"):format(name, nearest.hint(name, steps.names)), "ENOENT" end
+  local step, message = steps.contract(require("gpupt.step." .. name:gsub("%.", "_")))
+  if not step then error(name .. ": " .. message) end
+  return step
+end
+
+local Instance = {}
+Instance.__index = Instance
+
+function steps.is_instance(value) return getmetatable(value) == Instance end
+
+--- A step with options, as it stands in a playbook.
+function steps.instance(step, given, place, node)
+  return setmetatable({ step = step, name = step.name, options = given, place = place, node = node }, Instance)
+end
+
+--- The options for one target; nil, message, code.
+function Instance:resolve(target)
+  if self.node then return self.node:resolve(target) end
+  return self.options
+end
+
+--- The constructor that playbooks call: p.gpu.attach { ... }.
+function steps.constructor(step)
+  local declare = require "gpupt.playbook.declare"
+  local place = require "gpupt.playbook.place"
+  local make = declare.constructor("p." .. step.name, "step", step.options, {
+    check = step.check and function(node) return step.check(node.options) end or nil,
+  })
+  return function(given)
+    local where = place.of(1)
+    local ok, node = pcall(make, given)
+    if not ok then error((tostring(node):gsub("^[^:]+:%d+: ", "")), 2) end
+    node.place = where
+    return steps.instance(step, node.options, where, node)
+  end
+end
+
+return steps

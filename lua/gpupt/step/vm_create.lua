@@ -1,0 +1,147 @@
+--- vm.create: an empty machine on the host where its cards are: EFI, a blank disk, a network adapter, no card yet.
+-- The firmware is chosen here, before any operating system, because it cannot be changed afterwards. A machine of that
+-- name in that folder is taken as it is; a firmware that differs is refused, since its disk may be installed.
+local check = require "gpupt.failure".check
+local units = require "gpupt.playbook.units"
+
+local step = {
+  name = "vm.create", scope = "vms",
+  options = {
+    { "guest", "string", required = true, late = true, doc = "the guest id, as windows2022srvNext_64Guest" },
+    { "cpus", "integer", required = true, late = true, doc = "virtual CPUs" },
+    { "memory", "string|integer", required = true, late = true, doc = "memory, as 64 GiB" },
+    { "disk", "string|integer", required = true, late = true, doc = "the size of the blank disk, as 100 GiB" },
+    { "firmware", "string", choices = { "efi", "bios" }, default = "efi", late = true, doc = "how it boots" },
+    { "secure_boot", "boolean", default = false, late = true, doc = "EFI Secure Boot" },
+    { "version", "string", late = true, doc = "hardware version, as vmx-20; the cluster's default when left out" },
+    { "annotation", "string", default = "", late = true, doc = "a note" },
+  },
+  needs = { "VirtualMachine.Inventory.Create", "VirtualMachine.Config.AddNewDisk", "Datastore.AllocateSpace",
+    "Network.Assign", "Resource.AssignVMToPool" },
+}
+
+function step.check(o)
+  for _, field in ipairs { "memory", "disk" } do
+    if type(o[field]) ~= "function" then
+      local _, message = units.mebibytes(o[field])
+      if message then return field .. ": " .. message end
+    end
+  end
+end
+
+--- Memory in MiB and disk in KiB.
+local function sizes(o)
+  return check(units.mebibytes(o.memory)), check(units.mebibytes(o.disk)) * 1024
+end
+
+function step.observe(ctx, target)
+  if not target.ref then target.ref = ctx.world:find_machine(target) end
+  if not target.ref then return { exists = false } end
+  return { exists = true, vm = ctx.world:machine(target.ref) }
+end
+
+function step.plan(ctx, target, seen)
+  local o = target.options
+  local memory = sizes(o)
+  target.memory_mb = memory
+  if not seen.exists then
+    if not target.host then return nil, ("%s: no host was found for it"):format(target.name), "ENOHOST" end
+    target.fresh = true
+    return { { sign = "+", verb = "create", what = ("%s, %s, %d CPUs, %s, blank disk of %s, on %s"):format(o.firmware,
+      o.guest, o.cpus, o.memory, o.disk, target.host.name) } }
+  end
+  local vm = seen.vm
+  if vm.firmware ~= o.firmware then
+    return nil, ("%s boots with %s, and the playbook says %s: the firmware of an existing machine is never changed"):format(
+      target.name, vm.firmware, o.firmware), "EREFUSED"
+  end
+  local changes = {}
+  if vm.memory_mb ~= memory then
+    changes[1] = { sign = "~", verb = "resize", what = ("memory %d -> %d MiB"):format(vm.memory_mb, memory) }
+  end
+  if vm.cpus ~= o.cpus then
+    changes[#changes + 1] = { sign = "~", verb = "resize", what = ("CPUs %d -> %d"):format(vm.cpus, o.cpus) }
+  end
+  if #changes > 0 and vm.power ~= "poweredOff" then
+    return nil, ("%s: %s: the machine runs; shut it down first"):format(target.name, changes[1].what), "EREFUSED"
+  end
+  return changes
+end
+
+local function devices(target, disk_kb)
+  local list = {
+    { operation = "add", device = { _type = "ParaVirtualSCSIController", key = -1, busNumber = 0,
+      sharedBus = "noSharing" } },
+    { operation = "add", fileOperation = "create", device = { _type = "VirtualDisk", key = -2, controllerKey = -1,
+      unitNumber = 0, capacityInKB = disk_kb,
+      backing = { _type = "VirtualDiskFlatVer2BackingInfo", fileName = "", diskMode = "persistent",
+        thinProvisioned = true } } },
+  }
+  if target.network then
+    local backing
+    if target.network.type == "DistributedVirtualPortgroup" then
+      local props = check(target.network:get { "key", "config.distributedVirtualSwitch" })
+      local switch = check(props["config.distributedVirtualSwitch"]:get { "uuid" })
+      backing = { _type = "VirtualEthernetCardDistributedVirtualPortBackingInfo",
+        port = { switchUuid = switch.uuid, portgroupKey = props.key } }
+    else
+      backing = { _type = "VirtualEthernetCardNetworkBackingInfo", deviceName = target.network_name }
+    end
+    list[#list + 1] = { operation = "add", device = { _type = "VirtualVmxnet3", key = -3, backing = backing,
+      addressType = "generated", connectable = { startConnected = true, allowGuestControl = true, connected = false } } }
+  end
+  return list
+end
+
+local function create(ctx, target)
+  local o = target.options
+  local memory, disk = sizes(o)
+  local config = {
+    name = target.name, guestId = o.guest, numCPUs = o.cpus, memoryMB = memory, firmware = o.firmware,
+    version = o.version, annotation = o.annotation ~= "" and o.annotation or nil,
+    files = { vmPathName = "[" .. target.datastore .. "]" },
+    deviceChange = devices(target, disk),
+    cpuHotAddEnabled = false, memoryHotAddEnabled = false,
+    extraConfig = { { key = "gpupt.run", value = ctx.run } },
+  }
+  if o.firmware == "efi" then config.bootOptions = { efiSecureBootEnabled = o.secure_boot } end
+  local ref, message, code, detail = ctx:task(target, target.folder, "CreateVM_Task", { config = config,
+    pool = target.pool, host = target.host.ref }, "CreateVM")
+  if not ref then return nil, message, code, detail end
+  target.ref = ref
+  return true
+end
+
+function step.apply(ctx, target, _, seen)
+  if not seen.exists then return create(ctx, target) end
+  local memory = sizes(target.options)
+  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { changeVersion = seen.vm.change_version,
+    memoryMB = memory, numCPUs = target.options.cpus } }, "ReconfigVM (memory and CPUs)")
+end
+
+function step.prove(ctx, target)
+  local seen = step.observe(ctx, target)
+  if not seen.exists then return nil, target.name .. " does not exist", "EPROOF" end
+  if seen.vm.firmware ~= target.options.firmware then
+    return nil, ("%s boots with %s"):format(target.name, seen.vm.firmware), "EPROOF"
+  end
+  return ("exists, %s, on %s"):format(seen.vm.firmware, target.host.name)
+end
+
+--- Only machines that carry this run's mark are deleted, and only while they are off.
+function step.undo(ctx, target)
+  local seen = step.observe(ctx, target)
+  if not seen.exists then return {} end
+  if seen.vm.extra["gpupt.run"] ~= ctx.run then
+    return nil, ("%s does not carry this run's mark: it is left"):format(target.name), "EREFUSED"
+  end
+  ctx:require_approval("delete-vm", "deleting " .. target.name)
+  if seen.vm.power ~= "poweredOff" then
+    return nil, ("%s runs: it is left; shut it down and undo again"):format(target.name), "EREFUSED"
+  end
+  local ok, message, code = ctx:task(target, target.ref, "Destroy_Task", {}, "Destroy")
+  if not ok then return nil, message, code end
+  return { "deleted " .. target.name }
+end
+
+return step

@@ -1,0 +1,55 @@
+--- Power of a machine for steps: a clean shutdown, and a start whose failure is explained.
+local power = {}
+
+power.SHUTDOWN_SECONDS = 600
+
+--- Whether the machine was handed over to its users: then shutting it down needs an approval.
+function power.delivered(vm)
+  return vm.extra["gpupt.run"] == nil or vm.extra["gpupt.proved"] ~= nil
+end
+
+--- Shuts the guest down and waits. A guest that ignores it stays as it is: nothing is powered off hard.
+function power.off(ctx, target, vm)
+  if vm.power == "poweredOff" then return true end
+  if power.delivered(vm) then ctx:require_approval("guest-shutdown", "shutting down " .. target.name) end
+  if vm.power ~= "poweredOn" then
+    return nil, ("%s is %s: power it on or off first"):format(target.name, vm.power), "EREFUSED"
+  end
+  local ok, message, code, detail = ctx:call(target, target.ref, "ShutdownGuest", {}, "ShutdownGuest")
+  if not ok then return nil, ("%s: the guest cannot be shut down: %s"):format(target.name, message), code, detail end
+  ok, message, code, detail = ctx:wait_for(target.ref, { "runtime.powerState" }, function(props)
+    return props["runtime.powerState"] == "poweredOff"
+  end, { timeout = power.SHUTDOWN_SECONDS })
+  if not ok then return nil, ("%s does not shut down (%s); it is left running"):format(target.name, message), code, detail end
+  return true
+end
+
+--- What the machine's own log says about a start that failed: "; vmware.log:1182: cause. remedy", or "".
+local function evidence(ctx, target)
+  local ok, text = pcall(function()
+    local vm = ctx.world:machine(target.ref)
+    local folder = vm.path:match "^(%[[^%]]+%] .*)/[^/]*$"
+    local content = ctx.vc.datastore:download(folder .. "/vmware.log")
+    if not content then return "" end
+    local scan = require "gpupt.vmlog".scan { text = content }
+    local words = {}
+    for _, finding in ipairs(scan and scan.findings or {}) do
+      words[#words + 1] = ("vmware.log:%d: %s %s"):format(finding.line, finding.cause, finding.remedy or "")
+    end
+    return #words > 0 and "; " .. table.concat(words, "; ") or ""
+  end)
+  return ok and text or ""
+end
+
+function power.on(ctx, target)
+  local vm = ctx.world:machine(target.ref)
+  if vm.power == "poweredOn" then return true end
+  local ok, message, code, detail = ctx:task(target, target.ref, "PowerOnVM_Task", {}, "PowerOnVM")
+  if not ok then
+    return nil, ("%s: power on failed: %s%s"):format(target.name, message, evidence(ctx, target)), code, detail
+  end
+  ctx:note(target, "powered on")
+  return true
+end
+
+return power
