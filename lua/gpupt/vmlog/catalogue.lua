@@ -64,7 +64,7 @@ end
 
 return {
   {
-    code = "mmio-limit", severity = "error", word = "total number of pages needed",
+    code = "mmio-limit", severity = "error", word = "PCIPassthru: ",
     match = "PCIPassthru: total number of pages needed %((%d+)%) exceeds limit %((%d+)%)",
     cause = mmio_cause,
     remedy = function(captures) return GO_TOGETHER:format(pages(captures).gb) .. "." end,
@@ -120,7 +120,7 @@ return {
     source = "Broadcom KB 392714; a write-up of ESXi on ENCS",
   },
   {
-    code = "iommu-fault-host", severity = "error", word = "VTD: IOMMU Fault", address = 2,
+    code = "iommu-fault-host", severity = "error", word = "VTD: ", address = 2,
     match = "VTD: IOMMU Fault IOMMU Unit #%d+: R/W=(%a), Device (%x+:%x+:%x+%.%x) Addr = (0x%x+)",
     cause = function(captures)
       return ("The host's IOMMU refused %s of %s at %s."):format(
@@ -130,7 +130,7 @@ return {
     source = "a write-up of ESXi on ENCS",
   },
   {
-    code = "iommu-reason", severity = "error", word = "PTE not set to allow",
+    code = "iommu-reason", severity = "error", word = "VTD: ",
     match = "VTD: %d+: Reason = (0x%x+) %-> PTE not set to allow (%a+)",
     cause = function(captures)
       return ("The page was not mapped for %s (reason %s)."):format(
@@ -149,7 +149,7 @@ return {
     source = "a write-up of ESXi on ENCS",
   },
   {
-    code = "no-predicates", severity = "error", word = "Failed to generate predicates", device_key = 1,
+    code = "no-predicates", severity = "error", word = "pciPassthru",
     match = "Failed to generate predicates for (pciPassthru%d+)",
     cause = function(captures) return captures[1] .. " is incomplete or contradictory, so ESXi cannot look for "
       .. "its device." end,
@@ -161,7 +161,7 @@ return {
     source = "a write-up of ESXi on ENCS",
   },
   {
-    code = "no-suitable-device", severity = "error", word = "Failed to find a suitable device",
+    code = "no-suitable-device", severity = "error", word = "pciPassthru",
     match = "AH Failed to find a suitable device for (pciPassthru%d+)",
     cause = function(captures)
       return ("No free device that is active for passthrough fits %s on this host."):format(captures[1])
@@ -236,33 +236,33 @@ return {
     source = "a public troubleshooting write-up",
   },
   {
-    code = "domain-disabled", severity = "info", word = "Disable Domain for device", address = 1,
+    code = "domain-disabled", severity = "info", word = "PCIPassthru: ", address = 1,
     match = "PCIPassthru: %d+: Disable Domain for device (%x+:%x+:%x+%.%x)",
     cause = "The VM let go of the card.", remedy = "Nothing, unless it happened while the VM should run.",
     source = "a public troubleshooting write-up",
   },
   {
-    code = "device-released", severity = "info", word = "pcipdevInfo:", address = 1,
+    code = "device-released", severity = "info", word = "PCIPassthru: ", address = 1,
     match = "PCIPassthru: %d+: pcipdevInfo: 0x%x+ ?%((%x+:%x+:%x+%.%x)%), state %d+, destroyed",
     cause = "ESXi closed the card's passthrough state.",
     remedy = "Nothing, unless it happened while the VM should run.",
     source = "a public troubleshooting write-up",
   },
   {
-    code = "device-taken", severity = "info", word = "pcipDevInfo(", address = 1,
+    code = "device-taken", severity = "info", word = "PCIPassthru: ", address = 1,
     match = "PCIPassthru: %d+: pcipDevInfo%(0x%x+%) allocated for (%x+:%x+:%x+%.%x)",
     cause = "ESXi gave the card to a VM.", remedy = "Nothing.",
     source = "a public troubleshooting write-up",
   },
   {
-    code = "no-migration", severity = "info", word = "pciPassthru.noMigration",
+    code = "no-migration", severity = "info", word = "pciPassthru",
       match = "msg%.pciPassthru%.noMigration",
     cause = "vMotion, Storage vMotion, Fault Tolerance and hot-plug are off for a VM with a DirectPath I/O device.",
     remedy = "Nothing: plan maintenance of this host with the VM shut down.",
     source = "public posts",
   },
   {
-    code = "no-suspend", severity = "info", word = "pciPassthru.noSuspend", match = "msg%.pciPassthru%.noSuspend",
+    code = "no-suspend", severity = "info", word = "pciPassthru", match = "msg%.pciPassthru%.noSuspend",
     cause = "A VM with this device cannot be suspended.", remedy = "Nothing: shut it down instead.",
     source = "public posts",
   },
@@ -300,14 +300,14 @@ return {
     source = "Broadcom KB 88161",
   },
   {
-    code = "nvrm-bar-invalid", severity = "error", word = "assigned to your NVIDIA device is invalid",
+    code = "nvrm-bar-invalid", severity = "error", word = "NVRM: ",
     match = "NVRM: This PCI I/O region assigned to your NVIDIA device is invalid",
     cause = "The guest's firmware gave a BAR of the card no address: there is no 64-bit window, or it is too small.",
     remedy = GO_TOGETHER:format("...") .. "; gpupt bar works out the size.",
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
-    code = "nvrm-bar-unassigned", severity = "error", word = "NVRM: BAR", address = 3,
+    code = "nvrm-bar-unassigned", severity = "error", word = "NVRM: ", address = 3,
     match = "NVRM: BAR(%d) is (%d+)M @ (0x%x+) %(PCI:(%x+:%x+:%x+%.%x)%)",
     detail = function(captures)
       if captures[2] ~= "0" and tonumber(captures[3]) ~= 0 then return false end
@@ -322,21 +322,21 @@ return {
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
-    code = "nvrm-region", severity = "error", word = "request_mem_region failed",
+    code = "nvrm-region", severity = "error", word = "NVRM: ",
     match = "NVRM: request_mem_region failed for (%d+)M @ (0x%x+)",
     cause = "Another driver of the guest (often nouveau, or a frame buffer) holds the card's memory.",
     remedy = "Blacklist nouveau, rebuild the initramfs, reboot the guest.",
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
-    code = "nvrm-no-gpu", severity = "error", word = "No NVIDIA GPU found", match = "NVRM: No NVIDIA GPU found",
+    code = "nvrm-no-gpu", severity = "error", word = "NVRM: ", match = "NVRM: No NVIDIA GPU found",
     cause = "The guest has NVIDIA's driver but no card.",
     remedy = "Check with lspci -d 10de: in the guest; if nothing is there, the VM has no card assigned or did "
       .. "not get it.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
-    code = "nvrm-probe", severity = "error", word = "NVIDIA probe routine failed",
+    code = "nvrm-probe", severity = "error", word = "NVRM: ",
     match = "NVRM: The NVIDIA probe routine failed for (%d+) device",
     cause = function(captures) return ("The driver could not take over %s of the cards."):format(captures[1]) end,
     remedy = "The lines before it say why: BARs without address, another driver, or a card that this driver does "
@@ -344,13 +344,13 @@ return {
     source = "NVIDIA kernel module, nv.c",
   },
   {
-    code = "nvrm-none", severity = "error", word = "None of the NVIDIA devices",
+    code = "nvrm-none", severity = "error", word = "NVRM: ",
     match = "NVRM: None of the NVIDIA devices were initialized",
     cause = "No card could be started by the driver.", remedy = "The lines before it say why.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
-    code = "nvrm-init", severity = "error", word = { "RmInitAdapter failed", "rm_init_adapter failed" },
+    code = "nvrm-init", severity = "error", word = { "NVRM: ", "rm_init_adapter failed" },
     match = { "NVRM: GPU (%S+): RmInitAdapter failed! %((%S-)%)", "rm_init_adapter failed" },
     cause = "The driver found the card but could not start it.",
     remedy = "Check the MMIO window and the power of the card; a GeForce with the open kernel modules may need "
@@ -359,7 +359,7 @@ return {
     source = "NVIDIA kernel module, nv.c",
   },
   {
-    code = "nvrm-resized-bar", severity = "warning", word = "allocate resized BAR1",
+    code = "nvrm-resized-bar", severity = "warning", word = "NVRM: ",
     match = "NVRM: No address space to allocate resized BAR1",
     cause = "The driver wanted to enlarge BAR1 and the window of the VM has no room for it.",
     remedy = "Resizable BAR is not supported with passthrough on ESXi (Broadcom KB 312208); the size that the host's "

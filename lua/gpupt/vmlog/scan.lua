@@ -3,8 +3,7 @@ local core = require "gpupt.core".vmlog
 local catalogue = require "gpupt.vmlog.catalogue"
 local session_of = require "gpupt.vmlog.session"
 
-local BAR, BEGIN, DICT, MAPPED, ROM = "PCIPassthru: Device ", "Log for VMware", "DICT ",
-  "successfully created the IOMMU mappings", "EFI ROM version"
+local PASSTHRU, BEGIN, DICT, ROM = "PCIPassthru: ", "Log for VMware", "DICT ", "EFI ROM version"
 
 -- The words sought, and for each the entries of the catalogue that it belongs to.
 local words, entries_of = {}, {}
@@ -19,7 +18,7 @@ local function add_word(word)
 end
 
 local special = {}
-for _, word in ipairs { BAR, BEGIN, DICT, MAPPED, ROM } do special[add_word(word)] = word end
+for _, word in ipairs { PASSTHRU, BEGIN, DICT, ROM } do special[add_word(word)] = word end
 for _, entry in ipairs(catalogue) do
   for _, word in ipairs(type(entry.word) == "table" and entry.word or { entry.word }) do
     table.insert(entries_of[add_word(word)], entry)
@@ -59,11 +58,14 @@ function Scan:begin(number, explicit)
 end
 
 function Scan:special(word, text, number)
-  if word == BAR then
+  if word == PASSTHRU then
     local address, bar = core.bar(text)
-    if not address then return end
-    if self.current:has_bar(address, bar.index) then self:begin(number, false) end
-    self.current:add_bar(address, bar, number)
+    if address then
+      if self.current:has_bar(address, bar.index) then self:begin(number, false) end
+      self.current:add_bar(address, bar, number)
+    elseif text:find("PCIPassthru: successfully created the IOMMU mappings", 1, true) then
+      self.current:mark("mapped", number, text)
+    end
   elseif word == BEGIN then
     if text:find("Log for VMware ", 1, true) then
       self:begin(number, true)
@@ -71,8 +73,6 @@ function Scan:special(word, text, number)
     end
   elseif word == DICT then
     self.current:add_config(text, number)
-  elseif word == MAPPED then
-    self.current:mark("mapped", number, text)
   elseif word == ROM then
     self.current:mark("rom", number, text)
   end
