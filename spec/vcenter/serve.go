@@ -127,7 +127,7 @@ func run(args []string) error {
 		info := map[string]any{"url": "https://" + addr + "/sdk", "host": addr, "username": *user, "password": *password,
 			"ca_file": caFile, "thumbprint_sha256": id.sha256, "thumbprint_sha1": id.sha1,
 			"control": "https://" + addr + "/gpsim", "pid": os.Getpid(), "dir": state,
-			"start_seconds": time.Since(begun).Seconds(), "version": v.W.Version.String()}
+			"start_seconds": time.Since(begun).Seconds(), "version": v.W.Content.About.ApiVersion}
 		if err := writeAtomically(*ready, info); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ type Fleet struct {
 	Networks   []string    `json:"networks"`
 	Users      []User      `json:"users"`
 	VMs        []VM        `json:"vms"`
+	Endpoint   string      `json:"endpoint"` // vcenter (default), or esxi: the first host speaks for itself
 }
 
 // Cluster is a ClusterComputeResource; without a name its hosts stand alone.
@@ -161,6 +162,18 @@ func (f *Fleet) Fill() error { return f.fill() }
 func (f *Fleet) fill() error {
 	if f.Datacenter == "" {
 		f.Datacenter = "DC0"
+	}
+	switch f.Endpoint {
+	case "", "vcenter":
+	case "esxi":
+		if len(f.Clusters) == 0 || len(f.Clusters[0].Hosts) == 0 {
+			return fmt.Errorf("an esxi endpoint needs a host")
+		}
+		f.Clusters = f.Clusters[:1]
+		f.Clusters[0].Hosts = f.Clusters[0].Hosts[:1]
+		f.Clusters[0].Name = ""
+	default:
+		return fmt.Errorf("unknown endpoint %q: vcenter or esxi", f.Endpoint)
 	}
 	if f.Networks == nil {
 		f.Networks = []string{"VM Network"}

@@ -42,7 +42,9 @@ type Front struct {
 	W       *world.World
 	Journal *Journal
 	Trouble *Trouble
-	Sleep   func(time.Duration)
+	// Gone tells that the endpoint itself is down (an ESXi host in its reboot); Barred
+	// that it takes no direct logins.
+	Gone, Barred func() bool
 
 	statMu sync.Mutex
 	stats  map[string]func() any // /gpsim/sessions
@@ -76,10 +78,12 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case strings.HasPrefix(path, "/gpsim/"):
 		f.control(w, r)
-	case path == "/sdk" || path == "/sdk/":
+	case (path == "/sdk" || path == "/sdk/") && (f.Gone == nil || !f.Gone()):
 		f.sdk(w, r)
 	case path == "/sdk/vimServiceVersions.xml" || path == "/sdk/vimService.wsdl":
 		f.versions(w, r)
+	case f.Gone != nil && f.Gone():
+		reset(w)
 	default:
 		h := f.S.Path(path)
 		if h == nil {

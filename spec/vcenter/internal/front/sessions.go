@@ -10,6 +10,7 @@ import (
 
 	"gpupt.test/vcenter/internal/api"
 	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/session"
 )
 
 // outOfSessions is not a vim25 fault: it becomes HTTP 503.
@@ -73,6 +74,9 @@ func (f *Front) login(c *api.Call) (any, *fault.Error) {
 	}
 	if c.Session != nil {
 		return nil, fault.New(&types.InvalidLogin{})
+	}
+	if f.Barred != nil && f.Barred() {
+		return nil, session.NoPermission(c.This, "System.View")
 	}
 	if c.S.Sessions.Full() {
 		return nil, fault.New(&outOfSessions{}, "Out of HTTP sessions: Limited to %s", fmt.Sprint(c.S.Sessions.Limit))

@@ -321,7 +321,8 @@ var (
 // Listener closes or spoils connections as the rules say.
 type Listener struct {
 	net.Listener
-	T *Trouble
+	T    *Trouble
+	Down func() bool // the endpoint is down: nobody answers
 }
 
 func (l Listener) Accept() (net.Conn, error) {
@@ -329,6 +330,13 @@ func (l Listener) Accept() (net.Conn, error) {
 		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
+		}
+		if l.Down != nil && l.Down() {
+			if t, ok := c.(*net.TCPConn); ok {
+				_ = t.SetLinger(0)
+			}
+			_ = c.Close()
+			continue
 		}
 		switch r := l.T.take("", "", ofConnection); {
 		case r == nil:

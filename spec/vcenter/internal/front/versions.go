@@ -17,7 +17,7 @@ var known = []string{"9.1.0.0", "9.0.0.0", "8.0.3.0", "8.0.2.0", "8.0.1.0", "8.0
 
 // spoken lists the versions from the advertised one down.
 func (f *Front) spoken() []string {
-	out := []string{f.W.Version.String()}
+	out := []string{f.W.Content.About.ApiVersion}
 	for _, v := range known {
 		if f.W.Version.After(wire.ParseVersion(v)) {
 			out = append(out, v)

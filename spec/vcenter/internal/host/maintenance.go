@@ -60,6 +60,7 @@ func (r *Room) registerMaintenance() {
 					return nil, e
 				}
 				h.HS.Runtime.InMaintenanceMode, h.foreign = false, false
+				r.event(h, exited)
 				r.w.Truth.Host("maintenance-exit", h.Name(), "left maintenance mode")
 				r.w.Touch(h.Ref())
 				return nil, nil
@@ -74,6 +75,7 @@ func (r *Room) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff b
 			e = fault.InvalidState("")
 		}
 		if e == nil {
+			r.event(h, entering)
 			r.w.Truth.Host("maintenance-begin", h.Name(), "entering maintenance mode, %d VM(s) on", r.running(h))
 		}
 	})
@@ -125,6 +127,7 @@ func (r *Room) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff b
 			return
 		}
 		h.HS.Runtime.InMaintenanceMode = true
+		r.event(h, entered)
 		r.w.Truth.Host("maintenance-enter", h.Name(), "in maintenance mode")
 		r.w.Touch(h.Ref())
 	})

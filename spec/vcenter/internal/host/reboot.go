@@ -30,6 +30,8 @@ var (
 		Text: "A rebooting host turns notResponding (power state unknown), later connected again with a new bootTime; maintenance mode stays."})
 	_ = rules.Add(rules.Rule{ID: "host.reboot-vms", Sure: "memory", Source: "none at hand",
 		Text: "VMs that run when a host is rebooted with force are powered off by it; while it is away its VMs are disconnected."})
+	_ = rules.Add(rules.Rule{ID: "host.esxi-endpoint", Sure: "inferred", Source: "hostd is the server: it goes down with the host",
+		Text: "On a standalone ESXi endpoint sessions and tasks die with the reboot, and connections are refused until the host is back."})
 	_ = rules.Add(rules.Rule{ID: "host.boot-device-lost", Sure: "documented", Source: "vSphere docs: do not pass through the device that the host boots from or the management NIC",
 		Text: "A host that boots with the NIC of vmk0, the HBA of its boot disk, or the USB controller of a USB boot given to passthrough does not come back."})
 )
@@ -106,6 +108,7 @@ func (r *Room) goDown(c *api.Call, h *Host, force, again bool) (any, *fault.Erro
 			if !again {
 				kind = "shutdown"
 			}
+			r.event(h, down)
 			r.w.Truth.Host(kind, h.Name(), "%s accepted", kind)
 			h.away = true
 			r.countAway(h)
@@ -167,7 +170,11 @@ func (r *Room) cycle(h *Host, again bool) {
 
 // lose is the moment at which vCenter misses the host.
 func (r *Room) lose(h *Host) {
-	h.away = true
+	h.away, h.down = true, true
+	if r.w.ESXi {
+		r.s.Sessions.Drop()
+	}
+	r.event(h, lost)
 	r.connection(h, types.HostSystemConnectionStateNotResponding)
 	h.HS.Runtime.PowerState = types.HostSystemPowerStateUnknown
 	r.w.Truth.Host("away", h.Name(), "not responding")
@@ -211,7 +218,8 @@ func (r *Room) comeBack(h *Host, mode string) {
 		}
 	}
 	now := time.Now()
-	h.away = false
+	h.away, h.down = false, false
+	r.event(h, back)
 	h.HS.Runtime.BootTime = &now
 	h.HS.Runtime.PowerState = types.HostSystemPowerStatePoweredOn
 	r.connection(h, types.HostSystemConnectionStateConnected)

@@ -6,7 +6,11 @@
 //	target.go    QueryConfigTarget
 //	maintenance.go  entering and leaving maintenance mode
 //	reboot.go    reboot, loss and return
+//	lockdown.go  lockdown mode
 //	usage.go     which VM holds which card
+//	options.go   hardware versions
+//	events.go    events of hosts
+//	watch.go     invariants
 package host
 
 import (
@@ -48,6 +52,7 @@ type Host struct {
 
 	boot    string // what the next boot does: "", late:SECONDS, never, without:ADDRESS
 	away    bool   // between the loss of the connection and its return
+	down    bool   // nobody answers there
 	foreign bool   // in maintenance by somebody else
 }
 
@@ -165,7 +170,7 @@ func (r *Room) product(h *Host) {
 	product := *hs.Summary.Config.Product
 	v := r.w.Version
 	product.Version = fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
-	product.ApiVersion, product.Build = v.String(), "24022510"
+	product.ApiVersion, product.Build = r.w.Content.About.ApiVersion, "24022510"
 	product.FullName = fmt.Sprintf("VMware ESXi %s build-%s", product.Version, product.Build)
 	hs.Summary.Config.Product = &product
 	hs.Config.Product = product
@@ -232,10 +237,13 @@ func (r *Room) Register(s *api.Server) {
 	for _, h := range r.order {
 		r.product(h)
 	}
+	r.hardware()
 	r.registerPCI()
 	r.registerTarget()
 	r.registerMaintenance()
 	r.registerReboot()
+	r.registerLockdown()
+	r.watch()
 	s.OnSet(r.set)
 	s.W.Truth.Section("hosts", r.truth)
 }

@@ -63,6 +63,7 @@ func New(o Options) (*VCenter, error) {
 	// The rooms. Each one's Register hangs its methods, paths and truth sections in; a
 	// later room may refine what an earlier one set.
 	hosts.Register(s)
+	v.Front.Gone, v.Front.Barred = hosts.Away, hosts.Locked
 	if err := vm.Register(s, hosts); err != nil {
 		return nil, err
 	}

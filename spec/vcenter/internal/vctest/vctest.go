@@ -243,12 +243,18 @@ func (a Answer) Texts(name string) []string {
 // Get reads properties of one object: path -> inner XML of val.
 func (c *Client) Get(ref string, paths ...string) map[string]string {
 	c.t.Helper()
+	return c.MustOn("propertyCollector", ref, paths...)
+}
+
+// MustOn is Get by the property collector of that name.
+func (c *Client) MustOn(collector, ref string, paths ...string) map[string]string {
+	c.t.Helper()
 	kind, _, _ := strings.Cut(ref, ":")
 	set := ""
 	for _, p := range paths {
 		set += "<pathSet>" + strings.ReplaceAll(p, `"`, "&quot;") + "</pathSet>"
 	}
-	a := c.Must("RetrievePropertiesEx", "PropertyCollector:propertyCollector", "<specSet><propSet><type>"+kind+"</type>"+set+
+	a := c.Must("RetrievePropertiesEx", "PropertyCollector:"+collector, "<specSet><propSet><type>"+kind+"</type>"+set+
 		"</propSet><objectSet>"+Ref("obj", ref)+"</objectSet></specSet><options/>")
 	out := map[string]string{}
 	for _, m := range propSet.FindAllStringSubmatch(a.Body, -1) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/simulator/esx"
 	"github.com/vmware/govmomi/simulator/vpx"
 	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -41,18 +42,20 @@ func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fl
 	w := &World{Fleet: o.Fleet, Dir: o.Dir, Clock: Clock{Speed: o.Speed}, Truth: truth.New(), Stop: o.Stop,
 		Version: wire.ParseVersion(o.Version), byName: map[string]types.ManagedObjectReference{}}
 	w.counter.Store(100)
-	content := vpx.ServiceContent
+	content, root := vpx.ServiceContent, vpx.RootFolder
+	if w.ESXi = o.Fleet.Endpoint == "esxi"; w.ESXi {
+		content, root = esx.ServiceContent, esx.RootFolder
+	}
 	about := &content.About
 	parts := strings.Split(w.Version.String(), ".")
-	about.ApiVersion, about.Version = w.Version.String(), strings.Join(parts[:3], ".")
+	about.ApiVersion, about.Version = o.Version, strings.Join(parts[:3], ".")
 	about.Build = "24022515"
-	about.FullName = fmt.Sprintf("VMware vCenter Server %s build-%s", about.Version, about.Build)
+	about.FullName = fmt.Sprintf("%s %s build-%s", about.Name, about.Version, about.Build)
 	about.LicenseProductVersion = parts[0] + ".0"
-	about.ApiType, about.ProductLineId = "VirtualCenter", "vpx"
 	w.Ctx = simulator.NewContext()
 	w.Reg = w.Ctx.Map
 	w.watch = newWatcher(w)
-	w.Ctx, _ = simulator.NewServiceInstance(w.Ctx, content, vpx.RootFolder)
+	w.Ctx, _ = simulator.NewServiceInstance(w.Ctx, content, root)
 	w.Svc = simulator.New(w.Ctx, w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance))
 	w.Content = w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content
 	w.Content.About.InstanceUuid = uuid.NewString()
@@ -67,6 +70,9 @@ func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fl
 }
 
 func (w *World) inventory(each func(*World, *simulator.HostSystem, *fleet.Cluster, *fleet.Host) error) error {
+	if w.ESXi {
+		return w.single(each)
+	}
 	res, e := w.Inner(w.Content.RootFolder, "CreateDatacenter",
 		&types.CreateDatacenter{This: w.Content.RootFolder, Name: w.Fleet.Datacenter})
 	if e != nil {
@@ -117,6 +123,26 @@ func (w *World) inventory(each func(*World, *simulator.HostSystem, *fleet.Cluste
 		}
 	}
 	return nil
+}
+
+// single takes the one host that the simulator made for an ESXi endpoint.
+func (w *World) single(each func(*World, *simulator.HostSystem, *fleet.Cluster, *fleet.Host) error) error {
+	w.DC = w.Reg.Any("Datacenter").(*simulator.Datacenter)
+	hs := w.Reg.Any("HostSystem").(*simulator.HostSystem)
+	c := &w.Fleet.Clusters[0]
+	hs.Name, hs.Summary.Config.Name = c.Hosts[0].Name, c.Hosts[0].Name
+	cr := w.Compute(hs)
+	cr.Name = hs.Name
+	w.byName["HostSystem "+hs.Name] = hs.Self
+	for i := range w.Fleet.Datastores {
+		if err := os.MkdirAll(w.DatastoreDir(w.Fleet.Datastores[i].Name), 0o700); err != nil {
+			return err
+		}
+	}
+	if err := w.mount(hs, c); err != nil {
+		return err
+	}
+	return each(w, hs, c, &c.Hosts[0])
 }
 
 func (w *World) cluster(c *fleet.Cluster, nets []types.ManagedObjectReference) (types.ManagedObjectReference, error) {

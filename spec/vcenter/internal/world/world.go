@@ -40,6 +40,7 @@ type World struct {
 	Dir     string // datastores/NAME, guests/ID, ...
 	Truth   *truth.Log
 	Version wire.Version
+	ESXi    bool            // the endpoint is a single host, not a vCenter
 	Stop    context.Context // ends with the server
 	// PowerLost is called for a machine that went down with its host (lock held).
 	PowerLost []func(*simulator.VirtualMachine)

@@ -1,0 +1,116 @@
+package host_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/vcenter"
+	"gpupt.test/vcenter/internal/vctest"
+)
+
+func esxi() *fleet.Fleet {
+	f := fleet.Demo()
+	f.Endpoint = "esxi"
+	return f
+}
+
+// loginESXi logs in by the names that an ESXi host uses.
+func loginESXi(t *testing.T, s *vctest.Server) *vctest.Client {
+	c := s.Client(t)
+	c.Must("Login", "SessionManager:ha-sessionmgr", "<userName>"+vctest.User+"</userName><password>"+vctest.Password+"</password>")
+	return c
+}
+
+func TestAnEsxiEndpointDiesWithItsReboot(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{Fleet: esxi()})
+	c := loginESXi(t, s)
+	if a := c.Must("RetrieveServiceContent", "ServiceInstance:ServiceInstance", ""); a.Text("apiType") != "HostAgent" || a.Text("apiVersion") != "8.0.3.0" {
+		t.Fatal(a.Body)
+	}
+	host := "HostSystem:" + s.W.Reg.All("HostSystem")[0].Reference().Value
+	c.MustOn("ha-property-collector", host, "name")
+	c.Must("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
+	vctest.Eventually(t, "maintenance", func() bool {
+		return c.MustOn("ha-property-collector", host, "runtime.inMaintenanceMode")["runtime.inMaintenanceMode"] == "true"
+	})
+	c.Must("RebootHost_Task", host, "<force>false</force>")
+	vctest.Eventually(t, "nobody answers", func() bool { return c.Call("CurrentTime", "ServiceInstance:ServiceInstance", "").Err != nil })
+	vctest.Eventually(t, "answers again", func() bool { return c.Call("RetrieveServiceContent", "ServiceInstance:ServiceInstance", "").Status == 200 })
+	c.Refused(c.Call("CurrentTime", "ServiceInstance:ServiceInstance", ""), "NotAuthenticated")
+	again := loginESXi(t, s)
+	if m := again.MustOn("ha-property-collector", host, "runtime.inMaintenanceMode"); m["runtime.inMaintenanceMode"] != "true" {
+		t.Fatal("maintenance mode did not outlive the reboot")
+	}
+}
+
+func TestLockdown(t *testing.T) {
+	r := newRig(t, nil)
+	r.expect("config.lockdownMode", "lockdownDisabled")
+	r.Refused(r.Call("ExitLockdownMode", r.host, ""), "HostConfigFault")
+	r.Must("EnterLockdownMode", r.host, "")
+	r.expect("config.lockdownMode", "lockdownNormal")
+	r.Refused(r.Call("EnterLockdownMode", r.host, ""), "HostConfigFault")
+	r.Must("UpdatePassthruConfig", r.system, config(card, "true", "false")) // vCenter goes on working
+	r.Must("ExitLockdownMode", r.host, "")
+
+	f := esxi()
+	f.Clusters[0].Hosts[0].Lockdown = "lockdownStrict"
+	s := vctest.Start(t, vcenter.Options{Fleet: f})
+	c := s.Client(t)
+	c.Refused(c.Call("Login", "SessionManager:ha-sessionmgr", "<userName>"+vctest.User+"</userName><password>"+vctest.Password+"</password>"), "NoPermission")
+	s.Control(t, "POST", "/set", map[string]any{"host": "esx-a-1", "lockdown": "lockdownDisabled"})
+	loginESXi(t, s)
+}
+
+func TestHardwareVersionsOfTheHost(t *testing.T) {
+	for version, want := range map[string]string{"8.0.3.0": "vmx-21", "8.0.1.0": "vmx-20", "7.0.2.0": "vmx-19", "6.7.3": "vmx-15"} {
+		s := vctest.Start(t, vcenter.Options{Version: version})
+		c := s.Client(t)
+		c.Version = version
+		c.Must("Login", "SessionManager:SessionManager", "<userName>"+vctest.User+"</userName><password>"+vctest.Password+"</password>")
+		cluster := c.Find("DC0/host/gpu-a")
+		a := c.Must("QueryConfigOptionDescriptor", "EnvironmentBrowser:"+c.Get(cluster, "environmentBrowser")["environmentBrowser"], "")
+		keys := a.Texts("key")
+		if keys[len(keys)-1] != want || keys[0] != "vmx-08" {
+			t.Fatal(version, keys)
+		}
+	}
+}
+
+func TestEventsOfAHost(t *testing.T) {
+	r := newRig(t, nil)
+	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	r.MustTask("RebootHost_Task", r.host, "<force>false</force>")
+	vctest.Eventually(t, "away", func() bool { return r.is("runtime.connectionState", "notResponding") })
+	vctest.Eventually(t, "back", func() bool { return r.is("runtime.connectionState", "connected") })
+	r.MustTask("ExitMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	a := r.Must("QueryEvents", "EventManager:EventManager", "<filter><entity>"+vctest.Ref("entity", r.host)+"<recursion>self</recursion></entity></filter>")
+	got := strings.Join(eventTypes.FindAllString(a.Body, -1), " ") // newest first
+	want := ""
+	for _, e := range []string{"ExitMaintenanceMode", "HostConnected", "HostConnectionLost", "HostShutdown", "EnteredMaintenanceMode", "EnteringMaintenanceMode"} {
+		want += `xsi:type="` + e + `Event" `
+	}
+	if got != strings.TrimSpace(want) {
+		t.Fatal(got)
+	}
+}
+
+var eventTypes = regexp.MustCompile(`xsi:type="\w+Event"`)
+
+func TestAMachineOnAHostInMaintenanceIsAViolation(t *testing.T) {
+	r := newRig(t, pair("manual"))
+	vm := r.machine("plain", "")
+	r.MustTask("PowerOnVM_Task", vm, "")
+	if v := r.violations(); v != "" {
+		t.Fatal(v)
+	}
+	r.s.Control(t, "POST", "/set", map[string]any{"host": "esx-a-1", "maintenance": true})
+	r.s.W.Lock()
+	for _, m := range r.s.W.Reg.All("VirtualMachine") {
+		r.s.W.Touch(m.Reference())
+	}
+	r.s.W.Unlock()
+	vctest.Eventually(t, "the violation", func() bool { return r.violations() == "vm-running-in-maintenance" })
+}

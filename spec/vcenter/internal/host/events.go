@@ -1,0 +1,42 @@
+package host
+
+// events.go: the events that a client of the EventManager sees of a host.
+
+import (
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/rules"
+)
+
+var _ = rules.Add(rules.Rule{ID: "host.events", Sure: "documented", Source: "API reference: EnteringMaintenanceModeEvent, EnteredMaintenanceModeEvent, ExitMaintenanceModeEvent, HostShutdownEvent, HostConnectionLostEvent, HostConnectedEvent",
+	Text: "Maintenance mode, shutdown, loss and return of a host are events."})
+
+// event posts one; the world lock is held.
+func (r *Room) event(h *Host, make func(types.HostEvent) types.BaseEvent) {
+	if r.w.Content.EventManager == nil {
+		return
+	}
+	e := types.HostEvent{}
+	e.Host = &types.HostEventArgument{EntityEventArgument: types.EntityEventArgument{Name: h.Name()}, Host: h.Ref()}
+	if cr := r.w.Compute(h.HS); cr != nil {
+		e.ComputeResource = &types.ComputeResourceEventArgument{EntityEventArgument: types.EntityEventArgument{Name: cr.Name}, ComputeResource: cr.Self}
+	}
+	e.Datacenter = &types.DatacenterEventArgument{EntityEventArgument: types.EntityEventArgument{Name: r.w.DC.Name}, Datacenter: r.w.DC.Self}
+	em := *r.w.Content.EventManager
+	_, _ = r.w.Inner(em, "PostEvent", &types.PostEvent{This: em, EventToPost: make(e)})
+}
+
+func entering(e types.HostEvent) types.BaseEvent {
+	return &types.EnteringMaintenanceModeEvent{HostEvent: e}
+}
+func entered(e types.HostEvent) types.BaseEvent {
+	return &types.EnteredMaintenanceModeEvent{HostEvent: e}
+}
+func exited(e types.HostEvent) types.BaseEvent {
+	return &types.ExitMaintenanceModeEvent{HostEvent: e}
+}
+func lost(e types.HostEvent) types.BaseEvent { return &types.HostConnectionLostEvent{HostEvent: e} }
+func back(e types.HostEvent) types.BaseEvent { return &types.HostConnectedEvent{HostEvent: e} }
+func down(e types.HostEvent) types.BaseEvent {
+	return &types.HostShutdownEvent{HostEvent: e, Reason: "reboot"}
+}
