@@ -106,9 +106,11 @@ static uint16_t field_order(gp_type_id owner, const gp_schema_field *field)
 
 static const field_slot *find_field(gp_decode *d, gp_type_id type, const xmlChar *name)
 {
-    uintptr_t hash = ((uintptr_t)name >> 3) ^ ((uintptr_t)name >> 13) ^ ((uintptr_t)type * 0x9e37u >> 4);
-    field_slot *slot = &d->cache[hash % GP_DECODE_CACHE];
+    uint64_t hash = ((uint64_t)(uintptr_t)name + ((uint64_t)type << 40)) * UINT64_C(0x9e3779b97f4a7c15) >> 48;
+    field_slot *slot = &d->cache[hash % GP_DECODE_CACHE], *neighbour = &d->cache[(hash % GP_DECODE_CACHE) ^ 1];
     if (slot->name == name && slot->type == type) return slot;
+    if (neighbour->name == name && neighbour->type == type) return neighbour;
+    *neighbour = *slot;
     gp_type_id owner = 0;
     int known = gp_schema_name_find((const char *)name, strlen((const char *)name));
     const gp_schema_field *field = known < 0 ? NULL : gp_schema_field_find(type, (uint16_t)known, &owner);
@@ -127,8 +129,8 @@ static int find_type(gp_decode *d, const char *text, size_t length, bool *array)
     const char *name = list ? text + 7 : text;
     size_t left = list ? length - 7 : length;
     if (left == 0) return -1;
-    size_t hash = left * 31 + (unsigned char)name[left - 1] * 7u + (unsigned char)name[left / 2] * 13u +
-                  (unsigned char)name[0] + list;
+    size_t hash = left * 5 + (unsigned char)name[left - 1] * 11u + (unsigned char)name[left / 2] * 37u +
+                  (unsigned char)name[left / 4] * 3u + (unsigned char)name[0] * 17u + list;
     type_slot *slot = &d->types[hash % GP_DECODE_TYPES];
     if (slot->type != 0 && slot->length == left && slot->array == list &&
         memcmp(gp_schema_type_name(slot->type), name, left) == 0) {
