@@ -37,7 +37,9 @@ func TestAnEsxiEndpointDiesWithItsReboot(t *testing.T) {
 	})
 	c.Must("RebootHost_Task", host, "<force>false</force>")
 	vctest.Eventually(t, "nobody answers", func() bool { return c.Call("CurrentTime", "ServiceInstance:ServiceInstance", "").Err != nil })
-	vctest.Eventually(t, "answers again", func() bool { return c.Call("RetrieveServiceContent", "ServiceInstance:ServiceInstance", "").Status == 200 })
+	vctest.Eventually(t, "answers again", func() bool {
+		return c.Call("RetrieveServiceContent", "ServiceInstance:ServiceInstance", "").Status == 200
+	})
 	c.Refused(c.Call("CurrentTime", "ServiceInstance:ServiceInstance", ""), "NotAuthenticated")
 	again := loginESXi(t, s)
 	if m := again.MustOn("ha-property-collector", host, "runtime.inMaintenanceMode"); m["runtime.inMaintenanceMode"] != "true" {
