@@ -33,7 +33,8 @@ local function load_everything()
 end
 
 local function commands()
-  local out = { "# Commands", "", "Made from the declarations in `lua/gpupt/cli/` by `make docs`; what `gpupt COMMAND --help` prints.", "",
+  local out = { "# Commands", "",
+    "Made from the declarations in `lua/gpupt/cli/` by `make docs`; what `gpupt COMMAND --help` prints.", "",
     "Exit status: 0 done; 1 something failed or a problem was found; 2 wrong usage; 3 could not connect or log in;",
     "4 changes pending (`plan --exit-code`) or an approval is missing; 130 interrupted, resumable.", "" }
   for _, name in ipairs(cli.commands) do
@@ -48,14 +49,16 @@ end
 local function cell(text) return (tostring(text):gsub("|", "\\|"):gsub("\n", " ")) end
 
 local function option_tables()
-  local out = { "# Options of the Lua functions", "", "Made from the declarations by `make docs`. An unknown option or a wrong type raises, naming the nearest.", "" }
+  local out = { "# Options of the Lua functions", "",
+    "Made from the declarations by `make docs`. An unknown option or a wrong type raises, naming the nearest.", "" }
   for _, name in ipairs(sorted_keys(options.declared)) do
     local declaration = options.declared[name]
     if #declaration.fields > 0 then
       out[#out + 1] = "## " .. name .. "\n"
       out[#out + 1] = "| option | type | default | meaning |\n|---|---|---|---|"
       for _, field in ipairs(declaration.fields) do
-        local default = field.required and "required" or field.default ~= nil and ("`%s`"):format(tostring(field.default)) or ""
+        local default = field.required and "required"
+          or field.default ~= nil and ("`%s`"):format(tostring(field.default)) or ""
         if type(field.default) == "table" then default = "" end
         local kind = field.choices and table.concat(field.choices, ", ") or field.type:gsub("|", " or ")
         out[#out + 1] = ("| `%s` | %s | %s | %s |"):format(field.name, cell(kind), default, cell(field.doc or ""))
@@ -109,7 +112,8 @@ local function meta()
     out[#out + 1] = ""
   end
   out[#out + 1] = "---@class gpupt\n---@field _VERSION string\nlocal gpupt = {}\n"
-  out[#out + 1] = "---Passes results through; raises {message, code, detail, where} for nil, message.\nfunction gpupt.check(...) end\n"
+  out[#out + 1] = "---Passes results through; raises {message, code, detail, where} for nil, message."
+  out[#out + 1] = "function gpupt.check(...) end\n"
   for _, room in ipairs(rooms) do
     local list = functions_of(room)
     if #list > 0 then
@@ -141,8 +145,8 @@ local function manual()
     out[#out + 1] = ".SS gpupt " .. name
     out[#out + 1] = ".nf\n" .. roff(args.help(cli.load(name))) .. ".fi"
   end
-  out[#out + 1] = ".SH EXIT STATUS\n0 done; 1 something failed or a problem was found; 2 wrong usage; 3 could not connect or log in; "
-    .. "4 changes pending or an approval is missing; 130 interrupted, resumable."
+  out[#out + 1] = ".SH EXIT STATUS\n0 done; 1 something failed or a problem was found; 2 wrong usage; "
+    .. "3 could not connect or log in; 4 changes pending or an approval is missing; 130 interrupted, resumable."
   return table.concat(out, "\n") .. "\n"
 end
 
