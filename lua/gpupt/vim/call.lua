@@ -7,6 +7,7 @@
 local codec = require("gpupt.net").codec
 local engine = require "gpupt.loop.engine"
 local schema = require("gpupt.net").schema
+local secrets = require "gpupt.vim.secrets"
 local transport = require "gpupt.vim.transport"
 local wait = require "gpupt.loop.wait"
 
@@ -66,14 +67,14 @@ local function attempt(client, body, what, options, until_time)
   local headers = {
     'Content-Type: text/xml; charset="utf-8"', "SOAPAction: " .. body:action(), "User-Agent: " .. client.agent,
   }
-  if client.cookie then headers[4] = "Cookie: vmware_soap_session=" .. client.cookie end
+  if secrets[client].cookie then headers[4] = "Cookie: vmware_soap_session=" .. secrets[client].cookie end
   local tape, message, code, info = transport.exchange(client, {
     url = client.url, body = body, headers = headers, answer = "soap", limits = client.limits,
     timeout = math.max(0.001, until_time - now), connect_timeout = client.connect_timeout,
     stall_timeout = options.stall_timeout or client.stall_timeout, once = what.unsafe,
   }, what)
   if tape then info = message end
-  if info.cookie and what.name:find "^Login" then client.cookie = info.cookie end
+  if info.cookie and what.name:find "^Login" then secrets[client].cookie = info.cookie end
   if client.trace then
     client:emit { method = what.name, object = tostring(what.object), operation_id = what.operation_id,
       seconds = engine.now() - now, status = info.status, code = code, message = not tape and message or nil,

@@ -6,6 +6,7 @@ local net = require "gpupt.net"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local ref = require "gpupt.vim.ref"
+local secrets = require "gpupt.vim.secrets"
 local session = require "gpupt.vim.session"
 local wait = require "gpupt.loop.wait"
 
@@ -216,13 +217,14 @@ local function make(o)
   end
   local self = setmetatable({
     http = http, base = base, host = a.host, url_path = a.path, url = base .. a.path, username = o.username,
-    password = o.password, timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
+    timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
     datacenter = o.datacenter, agent = require("gpupt")._VERSION:gsub(" ", "/"), calls = 0, generation = 0,
     session_open = false, last_answer = engine.now(), trust = { ca_file = o.ca_file, ca_bytes = o.ca_bytes,
     insecure = o.insecure },
     operation_prefix = o.operation_id or ("gpupt-%08x"):format(math.random(0, 0xffffffff)),
   }, Client)
+  secrets[self] = { password = o.password }
   self.refs, self.make_ref, self.intern = ref.factory(self)
   self.instance = self.intern("ServiceInstance", "ServiceInstance")
   return self

@@ -5,6 +5,7 @@ local files = require "gpupt.vim.files"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local path = require "gpupt.vim.path"
+local secrets = require "gpupt.vim.secrets"
 
 local datastore = {}
 
@@ -89,7 +90,7 @@ local function address(self, text, o)
 end
 
 local function headers(client)
-  return { "Cookie: vmware_soap_session=" .. tostring(client.cookie), "User-Agent: " .. client.agent }
+  return { "Cookie: vmware_soap_session=" .. tostring(secrets[client].cookie), "User-Agent: " .. client.agent }
 end
 
 local list_options = declare("list", {

@@ -373,7 +373,7 @@ function Guest:run(vm, login, given)
   local o = run_options:check(given)
   local until_time = engine.now() + o.timeout
   local left = { timeout = o.timeout }
-  local family, no, refused, fault = o.family, nil, nil, nil
+  local family, no, refused, fault = o.family
   if not family then
     family, no, refused, fault = self:family(vm)
     if not family then return nil, no, refused, fault end
@@ -401,8 +401,8 @@ function Guest:run(vm, login, given)
     running = false
     local out = { rc = rc, pid = pid }
     for _, stream in ipairs { "stdout", "stderr" } do
-      local bytes, no, kind, tree = self:get(vm, login, inside .. stream, nil, { max = o.max, timeout = 60 })
-      if not bytes and kind ~= "FileNotFound" then return nil, no, kind, tree end
+      local bytes, unread, kind, tree = self:get(vm, login, inside .. stream, nil, { max = o.max, timeout = 60 })
+      if not bytes and kind ~= "FileNotFound" then return nil, unread, kind, tree end
       out[stream] = bytes or ""
     end
     return out

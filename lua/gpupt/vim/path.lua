@@ -299,7 +299,7 @@ function path.one(client, pattern, given)
       paths[#paths + 1] = text_of(node)
     end
   end
-  if #candidates == 1 then return candidates[1], paths[1] end
+  if #candidates == 1 then return candidates[1] end
   local shown = table.concat(paths, ", ", 1, math.min(10, #paths)) .. (#paths > 10 and ", ..." or "")
   return nil, ("'%s' matches %d objects: %s"):format(pattern, #candidates, shown), "EAMBIGUOUS",
     { candidates = candidates }

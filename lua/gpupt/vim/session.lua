@@ -4,6 +4,7 @@ local env = require "gpupt.vim.env"
 local failure = require "gpupt.failure"
 local fiber = require "gpupt.loop.fiber"
 local net = require "gpupt.net"
+local secrets = require "gpupt.vim.secrets"
 local transport = require "gpupt.vim.transport"
 local wait = require "gpupt.loop.wait"
 
@@ -40,7 +41,7 @@ end
 local function credentials(client)
   local name = client.username
   if not name then return nil, "no user name is given: set GOVC_USERNAME, or give the option username", "ENOLOGIN" end
-  local password, message, code = env.secret(client.password)
+  local password, message, code = env.secret(secrets[client].password)
   if password == nil then
     return nil, message or "no password is given: set GOVC_PASSWORD, or give the option password", code or "ENOLOGIN"
   end
@@ -51,7 +52,7 @@ end
 function session.login(client)
   local name, password, code = credentials(client)
   if not name then return nil, password, code end
-  client.cookie = nil
+  secrets[client].cookie = nil
   local found, message, kind, detail = client:call(client.content.sessionManager, "Login",
     { userName = name, password = password }, { no_login = true })
   if not found then
@@ -108,7 +109,7 @@ function session.logout(client)
         { timeout = LOGOUT, retries = 0, no_login = true })
     end)
   end)
-  client.cookie = nil
+  secrets[client].cookie = nil
   if ok or code == "NotAuthenticated" then return true end
   return nil, message, code
 end

@@ -1,0 +1,2 @@
+--- What a client must not show when somebody prints it or walks through its fields: { password =, cookie = } by client.
+return setmetatable({}, { __mode = "k" })
