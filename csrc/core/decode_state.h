@@ -13,7 +13,7 @@
 #include <libxml/parser.h>
 #include <string.h>
 
-enum { GP_DECODE_CACHE = 1024, GP_DECODE_TYPES = 128, GP_DECODE_STRINGS = 1024, GP_DECODE_OWN_MOST = 4096, GP_DECODE_OWN_SLOTS = 16384 };
+enum { GP_DECODE_CACHE = 2048, GP_DECODE_TYPES = 128, GP_DECODE_STRINGS = 1024, GP_DECODE_OWN_MOST = 4096, GP_DECODE_OWN_SLOTS = 16384 };
 #define GP_NO_CELL UINT32_MAX
 
 typedef enum frame_kind {
@@ -33,7 +33,6 @@ typedef enum frame_kind {
 
 typedef struct frame {
     uint8_t kind;
-    uint8_t cell_flags; /* of a leaf's cell */
     uint16_t key;
     gp_type_id type;   /* of the object, of the array's elements, of the leaf; GP_VOID: unknown */
     uint16_t list_key; /* of the open list */

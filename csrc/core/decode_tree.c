@@ -40,27 +40,42 @@ static claim read_claim(const gp_decode *d, int attributes, const xmlChar **list
     return c;
 }
 
-static frame *push(gp_decode *d, frame_kind kind)
+static bool grow_frames(gp_decode *d)
 {
     if (d->depth >= d->limits.depth) {
         gp_decode_latch(d, "ELIMIT", "the answer is nested deeper than %u elements", d->limits.depth);
-        return NULL;
+        return false;
     }
-    if (d->depth == d->frame_capacity) {
-        uint32_t capacity = d->frame_capacity ? d->frame_capacity * 2 : 32;
-        frame *frames = realloc(d->frames, capacity * sizeof *frames);
-        if (!frames) {
-            gp_decode_latch(d, "ENOMEM", "out of memory");
-            return NULL;
-        }
-        d->frames = frames;
-        d->frame_capacity = capacity;
+    uint32_t capacity = d->frame_capacity ? d->frame_capacity * 2 : 32;
+    if (capacity > d->limits.depth) capacity = d->limits.depth;
+    frame *frames = realloc(d->frames, capacity * sizeof *frames);
+    if (!frames) {
+        gp_decode_latch(d, "ENOMEM", "out of memory");
+        return false;
     }
+    d->frames = frames;
+    d->frame_capacity = capacity;
+    return true;
+}
+
+static frame *push(gp_decode *d, frame_kind kind)
+{
+    if (d->depth == d->frame_capacity && !grow_frames(d)) return NULL;
     frame *f = &d->frames[d->depth++];
-    memset(f, 0, sizeof *f);
-    f->kind = (uint8_t)kind;
-    f->list = f->cell = GP_NO_CELL;
-    f->key = f->list_key = GP_KEY_NONE;
+    *f = (frame){.kind = (uint8_t)kind, .key = GP_KEY_NONE, .list_key = GP_KEY_NONE, .cell = GP_NO_CELL,
+                 .list = GP_NO_CELL};
+    return f;
+}
+
+/* The frame of a leaf is the most frequent one: it has no children, so only what its end reads is set. */
+static frame *push_leaf(gp_decode *d, uint16_t key, gp_type_id type)
+{
+    if (d->depth == d->frame_capacity && !grow_frames(d)) return NULL;
+    frame *f = &d->frames[d->depth++];
+    f->kind = FRAME_LEAF;
+    f->key = key;
+    f->type = type;
+    f->text = d->tape->slab_length;
     return f;
 }
 
@@ -207,12 +222,8 @@ static void open_unsure(gp_decode *d, uint16_t key, const claim *c)
 
 static void open_leaf(gp_decode *d, uint16_t key, gp_type_id type, const claim *c)
 {
-    frame *f = push(d, FRAME_LEAF);
-    if (!f) return;
-    f->key = key;
-    f->type = type;
-    f->text = d->tape->slab_length;
-    if (type != GP_MOREF && gp_schema_types[type].kind != GP_KIND_MANAGED) return;
+    frame *f = push_leaf(d, key, type);
+    if (!f || (type != GP_MOREF && gp_schema_types[type].kind != GP_KIND_MANAGED)) return;
     /* A moref's text is "Type:value": its type first. */
     const char *name = c->moref;
     size_t length = c->moref_length;
@@ -227,6 +238,10 @@ static void open_leaf(gp_decode *d, uint16_t key, gp_type_id type, const claim *
 /* An element that is a value in a slot declared as `slot` (GP_VOID: the schema does not know the slot). */
 static void open_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c)
 {
+    if (slot >= GP_BOOLEAN && slot < GP_MOREF && !c->type && !c->nil) { /* most values */
+        (void)push_leaf(d, key, slot);
+        return;
+    }
     if (c->nil) {
         (void)gp_decode_cell(d, GP_TAG_NULL, key, slot);
         (void)push(d, FRAME_SKIP);
@@ -400,10 +415,15 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         gp_decode_latch(d, "ELIMIT", "an element of the answer has more than %u attributes", d->limits.attributes);
         return;
     }
-    claim c = {0};
-    if (attributes > 0) c = read_claim(d, attributes, list);
+    static const claim nothing;
+    claim said;
+    const claim *c = &nothing;
+    if (attributes > 0) {
+        said = read_claim(d, attributes, list);
+        c = &said;
+    }
     if (d->depth == 0) {
-        open_root(d, name, uri, &c);
+        open_root(d, name, uri, c);
         return;
     }
     frame *f = &d->frames[d->depth - 1];
@@ -411,21 +431,21 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
     case FRAME_UNSURE: /* it has a child: an object, and the text so far was white space between elements */
         f->kind = FRAME_OBJECT;
         d->tape->slab_length = f->text;
-        open_field(d, name, &c);
+        open_field(d, name, c);
         break;
-    case FRAME_OBJECT: open_field(d, name, &c); break;
+    case FRAME_OBJECT: open_field(d, name, c); break;
     case FRAME_ARRAY: {
         f->count++;
-        open_value(d, GP_KEY_NONE, f->type, &c);
+        open_value(d, GP_KEY_NONE, f->type, c);
         break;
     }
     case FRAME_ENVELOPE:
         (void)push(d, is_name(name, "Body") && is_soap(uri) ? FRAME_BODY : FRAME_SKIP);
         break;
     case FRAME_BODY: open_in_body(d, name, uri); break;
-    case FRAME_RESPONSE: open_result(d, name, &c); break;
+    case FRAME_RESPONSE: open_result(d, name, c); break;
     case FRAME_FAULT: open_fault_part(d, name); break;
-    case FRAME_DETAIL: open_fault(d, name, c); break;
+    case FRAME_DETAIL: open_fault(d, name, *c); break;
     default: (void)push(d, FRAME_SKIP); break;
     }
 }
