@@ -1,0 +1,84 @@
+--- Answer media: what an operating system's installer reads so that nobody has to answer it.
+-- Windows gets an autounattend.xml, Linux user-data and meta-data; both bring VMware Tools in, without which a
+-- guest can be neither asked nor commanded. A medium that a user brings along is checked before it costs an
+-- hour of installation.
+--
+--   local answer = require "gpupt.guest.answer"
+--   local text = assert(answer.windows { computer_name = "CAD-01", password = secret, image = 2 })
+--   local files = assert(answer.cloud_init { hostname = "train-01", user = "ops", password = secret })
+--   local image = assert(answer.iso(files, "CIDATA"))              -- bytes of an ISO 9660 image, by gpupt.iso
+--   local problems = answer.problems(text)                         -- or answer.problems(files, { label = "CIDATA" })
+--     --> { { code="no-msr", severity="error", file=, line=12, message="no partition of Type MSR: ..." }, ... }
+--
+-- Secrets are asked when the text is made (a function, a p.secret) and stand in no message; `redacted = true`
+-- makes the same text with ******** in their place, for logs and comparisons.
+local cloud = require "gpupt.guest.cloud"
+local options = require "gpupt.options"
+local windows = require "gpupt.guest.windows"
+
+local answer = {
+  windows = windows.answer,
+  cloud_init = cloud.answer,
+}
+
+local problem_options = options.declare("guest.answer.problems", {
+  { "label", "string", doc = "the volume label of the medium, when it is known" },
+})
+
+-- A name of any case: Windows Setup looks for Autounattend.xml, and media spell it as they like.
+local function find(files, name)
+  for path, text in pairs(files) do
+    if path:lower() == name then return text, path end
+  end
+end
+
+local function with_file(problems, file)
+  for _, problem in ipairs(problems) do problem.file = problem.file or file end
+  return problems
+end
+
+--- The problems of an answer medium: of one text (its kind is seen from its content) or of a table of files.
+-- An empty list when nothing is wrong. Problems with severity "error" stop the installation or leave no Tools.
+function answer.problems(given, opts)
+  local o = problem_options:check(opts)
+  local files = given
+  if type(given) == "string" then
+    if given:gsub("^\u{FEFF}", ""):find "^%s*<" then
+      files = { ["autounattend.xml"] = given }
+    else
+      files = { ["user-data"] = given, ["meta-data"] = "" }
+    end
+  elseif type(given) ~= "table" then
+    error("guest.answer.problems: a text or a table of files is expected, not a " .. type(given), 2)
+  end
+  local unattend, path = find(files, "autounattend.xml")
+  if unattend then return with_file(windows.problems(unattend), path) end
+  if find(files, "user-data") or find(files, "meta-data") then
+    local problems = cloud.problems(files)
+    if o.label and o.label:lower() ~= cloud.label:lower() then
+      table.insert(problems, 1, { code = "wrong-label", severity = "error", message =
+        ("the medium's label is '%s': cloud-init takes only one labelled %s"):format(o.label, cloud.label) })
+    end
+    return problems
+  end
+  local names = {}
+  for name in pairs(files) do names[#names + 1] = name end
+  table.sort(names)
+  return { { code = "no-answer", severity = "error", message =
+    ("neither autounattend.xml nor user-data is in the root of the medium (there is: %s)")
+      :format(#names > 0 and table.concat(names, ", ") or "nothing") } }
+end
+
+--- The bytes of an ISO 9660 image (Joliet, Rock Ridge) with the files { path = bytes } and the volume label.
+-- nil, message, code: "ENOLIBRARY" when gpupt was built without libarchive.
+function answer.iso(files, label)
+  local found, iso = pcall(require, "gpupt.iso")
+  if not found then
+    return nil, "answer media cannot be written: gpupt was built without libarchive (install libarchive-dev "
+      .. "and build it "
+      .. "again, or write the ISO with another program: xorriso -as mkisofs -J -r -V LABEL)", "ENOLIBRARY"
+  end
+  return iso.write(files, label)
+end
+
+return answer

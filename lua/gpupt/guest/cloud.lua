@@ -1,0 +1,151 @@
+--- user-data and meta-data: the answers that a Linux installation needs to come up with open-vm-tools and an
+-- account. With autoinstall (the default) for the Ubuntu server installer; without it for a ready cloud image
+-- that cloud-init sets up at its first boot. Both read a medium with the label CIDATA and the two files in its
+-- root.
+--
+--   local cloud = require "gpupt.guest.cloud"
+--   local files = assert(cloud.answer { hostname = "train-01", user = "ops", password = secret })
+--   files["user-data"], files["meta-data"]
+--   cloud.problems(files)      --> { { code="unknown-key", file="user-data", line=3, message="..." }, ... }
+--
+-- The password never stands in the files: it is hashed (SHA-512-crypt) here. A hash that is there already comes
+-- as `password_hash`. Guest operations log in with this account, so a password is needed even where ssh keys
+-- are given. The Ubuntu installer asks "Continue with autoinstall?" unless the word autoinstall stands on the
+-- kernel's command line of its medium; that is a matter of the medium, not of the answers.
+local crypt = require "gpupt.guest.crypt"
+local options = require "gpupt.options"
+local reveal = require "gpupt.guest.reveal"
+local yaml = require "gpupt.guest.yaml"
+
+local cloud = {}
+
+--- The label by which cloud-init knows its medium.
+cloud.label = "CIDATA"
+
+local answer_options = options.declare("guest.answer.cloud_init", {
+  { "hostname", "string", required = true, doc = "letters, digits and -" },
+  { "user", "string", required = true, doc = "the account that is made" },
+  { "password", "any", doc = "a function, a p.secret, or text; hashed here" },
+  { "password_hash", "any", doc = "as /etc/shadow has it ($6$...), instead of password" },
+  { "salt", "string", doc = "for the hash; random when absent" },
+  { "ssh_keys", "table", doc = "public keys that may log in" },
+  { "sudo", "boolean", default = true, doc = "the user may use sudo without a password (drivers need root)" },
+  { "autoinstall", "boolean", default = true, doc = "answers for the Ubuntu installer; false: for a cloud image" },
+  { "storage", "string", choices = { "direct", "lvm", "zfs" }, default = "direct", doc = "layout of the disk" },
+  { "packages", "table", doc = "more packages; open-vm-tools always is one" },
+  { "late_commands", "table", doc = "commands at the installation's end, /target is the new system" },
+  { "runcmd", "table", doc = "commands at the first boot" },
+  { "locale", "string", default = "en_US.UTF-8", doc = "of the installed system" },
+  { "keyboard", "string", default = "us", doc = "layout" },
+  { "timezone", "string", default = "Etc/UTC", doc = "as Linux names it" },
+  { "instance_id", "string", doc = "of meta-data; the host name when absent. cloud-init runs once for each" },
+  { "redacted", "boolean", default = false, doc = "shows ******** in place of every secret, and asks none" },
+})
+
+local function check_names(o)
+  if not o.hostname:find "^%w[%w%-]*$" or #o.hostname > 63 then
+    return nil, ("hostname '%s': up to 63 letters, digits and '-'"):format(o.hostname), "EINVAL"
+  end
+  if not o.user:find "^[%l_][%l%d_%-]*$" or #o.user > 32 then
+    return nil, ("user '%s': up to 32 lower-case letters, digits, '_' and '-', a letter first"):format(o.user), "EINVAL"
+  end
+  return true
+end
+
+local function hash_of(o)
+  if o.password_hash then
+    local hash, message, code = reveal("password_hash", o.password_hash, o.redacted)
+    if hash and not o.redacted and not crypt.is_hash(hash) then
+      return nil, "password_hash is no hash of a Linux password ($6$salt$...)", "EINVAL"
+    end
+    return hash, message, code
+  end
+  if not o.password then
+    return nil, "password or password_hash is needed: guest operations log in with it", "EINVAL"
+  end
+  local password, message, code = reveal("password", o.password, o.redacted)
+  if not password or o.redacted then return password, message, code end
+  local salt = o.salt
+  if not salt then
+    salt, message, code = crypt.salt()
+    if not salt then return nil, message, code end
+  end
+  return crypt.sha512(password, salt)
+end
+
+local function packages_of(o)
+  local list = { "open-vm-tools" }
+  for _, name in ipairs(o.packages or {}) do
+    if name ~= "open-vm-tools" then list[#list + 1] = name end
+  end
+  return list
+end
+
+local function autoinstall(o, hash)
+  local late = table.move(o.late_commands or {}, 1, #(o.late_commands or {}), 1, {})
+  if o.sudo then
+    local rule = "/target/etc/sudoers.d/90-" .. o.user
+    table.insert(late, 1, ("echo '%s ALL=(ALL) NOPASSWD:ALL' > %s"):format(o.user, rule))
+    table.insert(late, 2, "chmod 0440 " .. rule)
+  end
+  local map = yaml.map {
+    { "version", 1 },
+    { "locale", o.locale },
+    { "keyboard", yaml.map { { "layout", o.keyboard } } },
+    { "timezone", o.timezone },
+    { "identity", yaml.map { { "hostname", o.hostname }, { "username", o.user }, { "password", hash } } },
+    { "ssh", yaml.map { { "install-server", true }, { "allow-pw", o.ssh_keys == nil },
+      { "authorized-keys", o.ssh_keys or {} } } },
+    { "storage", yaml.map { { "layout", yaml.map { { "name", o.storage } } } } },
+    { "packages", packages_of(o) },
+  }
+  if #late > 0 then map[#map + 1] = { "late-commands", late } end
+  if o.runcmd then map[#map + 1] = { "user-data", yaml.map { { "runcmd", o.runcmd } } } end
+  return yaml.map { { "autoinstall", map } }
+end
+
+local function cloud_image(o, hash)
+  local user = yaml.map {
+    { "name", o.user }, { "shell", "/bin/bash" }, { "lock_passwd", false }, { "passwd", hash },
+  }
+  if o.sudo then user[#user + 1] = { "sudo", "ALL=(ALL) NOPASSWD:ALL" } end
+  if o.ssh_keys then user[#user + 1] = { "ssh_authorized_keys", o.ssh_keys } end
+  local map = yaml.map {
+    { "hostname", o.hostname },
+    { "locale", o.locale },
+    { "keyboard", yaml.map { { "layout", o.keyboard } } },
+    { "timezone", o.timezone },
+    { "users", { user } },
+    { "package_update", true },
+    { "packages", packages_of(o) },
+  }
+  if o.runcmd then map[#map + 1] = { "runcmd", o.runcmd } end
+  return map
+end
+
+--- The files of the medium: { ["user-data"] = text, ["meta-data"] = text }; nil, message, code.
+function cloud.answer(given)
+  local o = answer_options:check(given)
+  local ok, message, code = check_names(o)
+  if not ok then return nil, message, code end
+  if o.late_commands and not o.autoinstall then
+    return nil, "late_commands belong to autoinstall; a cloud image has runcmd", "EINVAL"
+  end
+  local hash
+  hash, message, code = hash_of(o)
+  if not hash then return nil, message, code end
+  local map = o.autoinstall and autoinstall(o, hash) or cloud_image(o, hash)
+  local user_data = "#cloud-config\n" .. yaml.write(map)
+  if not utf8.len(user_data) then return nil, "one of the values is not UTF-8", "EINVAL" end
+  return {
+    ["user-data"] = user_data,
+    ["meta-data"] = yaml.write(yaml.map {
+      { "instance-id", o.instance_id or o.hostname }, { "local-hostname", o.hostname },
+    }),
+  }
+end
+
+--- What would stop the installation, or leave the guest without Tools: see gpupt.guest.cloud_problems.
+function cloud.problems(files) return require "gpupt.guest.cloud_problems"(files) end
+
+return cloud

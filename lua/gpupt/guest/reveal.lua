@@ -1,0 +1,24 @@
+--- A secret of an answer medium, asked when the text is made and never before.
+-- A secret is a function that returns it, an object with a `read` method (as p.secret gives), or the text
+-- itself. With `redacted` nothing is asked: the text then shows where the secret would stand, and may be logged
+-- or compared.
+local reveal = {}
+
+reveal.mask = "********"
+
+--- The text of a secret; nil, message, "ESECRET". The message never holds the secret.
+return setmetatable(reveal, { __call = function(_, name, secret, redacted)
+  if redacted then return reveal.mask end
+  local value, message
+  if type(secret) == "function" then
+    value, message = secret()
+  elseif type(secret) == "table" and secret.read then
+    value, message = secret:read()
+  else
+    value = secret
+  end
+  if type(value) ~= "string" or value == "" then
+    return nil, ("%s: %s"):format(name, message or "the secret is empty, or no text"), "ESECRET"
+  end
+  return value
+end })

@@ -1,0 +1,255 @@
+--- autounattend.xml: the answers that Windows Setup needs to install itself and VMware Tools without anybody
+-- present. EFI and GPT (system partition, MSR, one primary), an administrator, and Tools run at the first logon
+-- from the CD that is found by its label. Nothing of a product or edition is built in: the image is named by
+-- index or name, or by key.
+--
+--   local windows = require "gpupt.guest.windows"
+--   local text = assert(windows.answer { computer_name = "CAD-01", password = secret, image = 2 })
+--   windows.problems(text)   --> { { code="no-msr", line=, message= }, ... }, empty when Setup would get through
+--
+-- The password stands in the file in plain text, as Setup wants it; Windows removes it from its own copy
+-- afterwards, and the medium should be deleted when the installation is done. Setup looks for the file in the
+-- root of every medium, so the volume's label is free.
+local options = require "gpupt.options"
+local reveal = require "gpupt.guest.reveal"
+local tools = require "gpupt.guest.tools"
+local xml = require "gpupt.guest.xml"
+
+local windows = {}
+
+local answer_options = options.declare("guest.answer.windows", {
+  { "computer_name", "string", required = true, doc = "1 to 15 letters, digits and -" },
+  { "password", "any", required = true, doc = "of the administrator: a function, a p.secret, or text" },
+  { "user", "string", default = "Administrator", doc = "the account; another name makes a local administrator" },
+  { "image", "integer|string", doc = "the edition in install.wim, by its index or its name" },
+  { "product_key", "any", doc = "a key, as a secret; chooses the edition when no image is named" },
+  { "language", "string", default = "en-US", doc = "of the installed system and of Setup (the medium must have it)" },
+  { "keyboard", "string", doc = "input locale, as 0409:00000409; the language's when absent" },
+  { "timezone", "string", default = "UTC", doc = "as Windows names it" },
+  { "organization", "string", default = "", doc = "registered organization" },
+  { "disk", "integer", default = 0, doc = "the disk that is wiped" },
+  { "esp_mb", "integer", default = 300, doc = "size of the EFI system partition" },
+  { "drivers", "table", doc = "paths with drivers for Setup (pvscsi), as E:\\drivers" },
+  { "tools", "table|boolean", default = true, doc = "options of guest.tools.command; false: no Tools" },
+  { "commands", "table", doc = "more command lines for the first logon, after Tools" },
+  { "redacted", "boolean", default = false, doc = "shows ******** in place of every secret, and asks none" },
+})
+
+local head = [[
+<?xml version="1.0" encoding="utf-8"?>
+<unattend xmlns="urn:schemas-microsoft-com:unattend" xmlns:wcm="http://schemas.microsoft.com/WMIConfig/2002/State">
+]]
+
+local function component(name, body)
+  return ([[
+    <component name="%s" processorArchitecture="amd64" publicKeyToken="31bf3856ad364e35"
+               language="neutral" versionScope="nonSxS">
+%s    </component>
+]]):format(name, body)
+end
+
+-- {{$name}} in a template is the escaped value of that name.
+local function fill(template, values)
+  return (template:gsub("{{([%w_]+)}}", function(name) return assert(values[name], name) end))
+end
+
+local international = [[
+      <InputLocale>{{keyboard}}</InputLocale>
+      <SystemLocale>{{language}}</SystemLocale>
+      <UILanguage>{{language}}</UILanguage>
+      <UserLocale>{{language}}</UserLocale>
+]]
+
+local disks = [[
+      <DiskConfiguration>
+        <WillShowUI>OnError</WillShowUI>
+        <Disk wcm:action="add">
+          <DiskID>{{disk}}</DiskID>
+          <WillWipeDisk>true</WillWipeDisk>
+          <CreatePartitions>
+            <CreatePartition wcm:action="add">
+              <Order>1</Order><Type>EFI</Type><Size>{{esp_mb}}</Size>
+            </CreatePartition>
+            <CreatePartition wcm:action="add">
+              <Order>2</Order><Type>MSR</Type><Size>16</Size>
+            </CreatePartition>
+            <CreatePartition wcm:action="add">
+              <Order>3</Order><Type>Primary</Type><Extend>true</Extend>
+            </CreatePartition>
+          </CreatePartitions>
+          <ModifyPartitions>
+            <ModifyPartition wcm:action="add">
+              <Order>1</Order><PartitionID>1</PartitionID><Format>FAT32</Format><Label>System</Label>
+            </ModifyPartition>
+            <ModifyPartition wcm:action="add">
+              <Order>2</Order><PartitionID>2</PartitionID>
+            </ModifyPartition>
+            <ModifyPartition wcm:action="add">
+              <Order>3</Order><PartitionID>3</PartitionID><Format>NTFS</Format><Label>Windows</Label><Letter>C</Letter>
+            </ModifyPartition>
+          </ModifyPartitions>
+        </Disk>
+      </DiskConfiguration>
+      <ImageInstall>
+        <OSImage>
+{{from}}          <InstallTo><DiskID>{{disk}}</DiskID><PartitionID>3</PartitionID></InstallTo>
+        </OSImage>
+      </ImageInstall>
+      <UserData>
+        <AcceptEula>true</AcceptEula>
+        <FullName>{{user}}</FullName>
+        <Organization>{{organization}}</Organization>
+{{key}}      </UserData>
+]]
+
+local oobe = [[
+      <OOBE>
+        <HideEULAPage>true</HideEULAPage>
+        <HideOEMRegistrationScreen>true</HideOEMRegistrationScreen>
+        <HideOnlineAccountScreens>true</HideOnlineAccountScreens>
+        <HideWirelessSetupInOOBE>true</HideWirelessSetupInOOBE>
+        <ProtectYourPC>3</ProtectYourPC>
+      </OOBE>
+      <UserAccounts>
+{{account}}      </UserAccounts>
+      <AutoLogon>
+        <Enabled>true</Enabled>
+        <LogonCount>1</LogonCount>
+        <Username>{{user}}</Username>
+        <Password><Value>{{password}}</Value><PlainText>true</PlainText></Password>
+      </AutoLogon>
+]]
+
+local product_key = [[
+        <ProductKey><Key>{{product_key}}</Key><WillShowUI>OnError</WillShowUI></ProductKey>
+]]
+
+local administrator = [[
+        <AdministratorPassword><Value>{{password}}</Value><PlainText>true</PlainText></AdministratorPassword>
+]]
+
+local local_account = [[
+        <LocalAccounts>
+          <LocalAccount wcm:action="add">
+            <Name>{{user}}</Name><Group>Administrators</Group>
+            <Password><Value>{{password}}</Value><PlainText>true</PlainText></Password>
+          </LocalAccount>
+        </LocalAccounts>
+]]
+
+local function check_name(name)
+  if #name > 15 or not name:find "^[%w%-]+$" or name:find "^%d+$" or name:find "^%-" or name:find "%-$" then
+    return nil, ("computer_name '%s': 1 to 15 letters, digits and '-', not digits alone, no '-' at either end")
+      :format(name), "EINVAL"
+  end
+  return true
+end
+
+local function image_from(o)
+  if not o.image then return "" end
+  local key = math.type(o.image) and "/IMAGE/INDEX" or "/IMAGE/NAME"
+  local value, message, code = xml.text(tostring(o.image))
+  if not value then return nil, "image: " .. message, code end
+  return ('          <InstallFrom><MetaData wcm:action="add"><Key>%s</Key><Value>%s</Value></MetaData></InstallFrom>\n')
+    :format(key, value)
+end
+
+local function first_logon(lines)
+  if #lines == 0 then return "" end
+  local out = { "      <FirstLogonCommands>\n" }
+  for i, line in ipairs(lines) do
+    -- Setup cuts longer ones, or refuses the whole file
+    if #line > 1024 then
+      return nil, ("command %d for the first logon has %d characters; 1024 are allowed"):format(i, #line), "EINVAL"
+    end
+    local text, message, code = xml.text(line)
+    if not text then return nil, ("command %d: %s"):format(i, message), code end
+    out[#out + 1] = ('        <SynchronousCommand wcm:action="add"><Order>%d</Order><CommandLine>%s</CommandLine>'
+      .. "</SynchronousCommand>\n"):format(i, text)
+  end
+  out[#out + 1] = "      </FirstLogonCommands>\n"
+  return table.concat(out)
+end
+
+local function tools_line(given)
+  if given == false then return false end
+  local o = {}
+  for key, value in pairs(given == true and {} or given) do o[key] = value end
+  -- Which Tools lie on the CD is not known here; the names for 12 exist in every release.
+  o.version = o.version or 12
+  local command, message, code = tools.command(o)
+  if not command then return nil, "tools: " .. message, code end
+  return tools.from_cd(command).line
+end
+
+--- The text of autounattend.xml; nil, message, code ("EINVAL" for a bad value, "ESECRET" when a secret cannot be
+-- had).
+function windows.answer(given)
+  local o = answer_options:check(given)
+  local ok, message, code = check_name(o.computer_name)
+  if not ok then return nil, message, code end
+  if not o.image and not o.product_key then
+    return nil, "image (an index or a name in install.wim) or product_key is needed, or Setup asks for the edition",
+      "EINVAL"
+  end
+  if o.esp_mb < 100 then return nil, "esp_mb: an EFI system partition needs 100 MB", "EINVAL" end
+  local values = {}
+  local texts = { language = o.language, keyboard = o.keyboard or o.language, timezone = o.timezone, user = o.user,
+    organization = o.organization, computer_name = o.computer_name, disk = tostring(o.disk),
+    esp_mb = tostring(o.esp_mb) }
+  for _, name in ipairs { "password", "product_key" } do
+    if o[name] then
+      texts[name], message, code = reveal(name, o[name], o.redacted)
+      if not texts[name] then return nil, message, code end
+    end
+  end
+  for name, text in pairs(texts) do
+    values[name], message, code = xml.text(text)
+    if not values[name] then return nil, name .. ": " .. message, code end
+  end
+  values.from, message, code = image_from(o)
+  if not values.from then return nil, message, code end
+  values.key = values.product_key and fill(product_key, values) or ""
+  values.account = fill(o.user:lower() == "administrator" and administrator or local_account, values)
+
+  local lines = table.move(o.commands or {}, 1, #(o.commands or {}), 1, {})
+  local line
+  line, message, code = tools_line(o.tools)
+  if line == nil then return nil, message, code end
+  if line then table.insert(lines, 1, line) end
+  local commands
+  commands, message, code = first_logon(lines)
+  if not commands then return nil, message, code end
+
+  local pe = component("Microsoft-Windows-International-Core-WinPE",
+    fill("      <SetupUILanguage><UILanguage>{{language}}</UILanguage></SetupUILanguage>\n" .. international, values))
+    .. component("Microsoft-Windows-Setup", fill(disks, values))
+  if o.drivers then
+    local paths = {}
+    for i, path in ipairs(o.drivers) do
+      local text
+      text, message, code = xml.text(path)
+      if not text then return nil, "drivers: " .. message, code end
+      paths[i] = ('        <PathAndCredentials wcm:action="add" wcm:keyValue="%d"><Path>%s</Path>'
+        .. "</PathAndCredentials>\n"):format(i, text)
+    end
+    pe = pe .. component("Microsoft-Windows-PnpCustomizationsWinPE",
+      "      <DriverPaths>\n" .. table.concat(paths) .. "      </DriverPaths>\n")
+  end
+  local shell = fill("      <ComputerName>{{computer_name}}</ComputerName>\n"
+    .. "      <TimeZone>{{timezone}}</TimeZone>\n", values)
+  return table.concat {
+    head,
+    '  <settings pass="windowsPE">\n', pe, "  </settings>\n",
+    '  <settings pass="specialize">\n', component("Microsoft-Windows-Shell-Setup", shell), "  </settings>\n",
+    '  <settings pass="oobeSystem">\n',
+    component("Microsoft-Windows-International-Core", fill(international, values)),
+    component("Microsoft-Windows-Shell-Setup", fill(oobe, values) .. commands), "  </settings>\n",
+    "</unattend>\n",
+  }
+end
+
+--- What would stop Setup, or leave the guest without Tools: see gpupt.guest.windows_problems.
+function windows.problems(text) return require "gpupt.guest.windows_problems"(text) end
+
+return windows

@@ -1,0 +1,244 @@
+-- cloud-init's media: made, judged by PyYAML and by Linux' own password hash; and the problems of files that people bring.
+local answer = require "gpupt.guest.answer"
+local crypt = require "gpupt.guest.crypt"
+local json = require "gpupt.json"
+local yaml = require "gpupt.guest.yaml"
+
+local function made(o)
+  local options = { hostname = "train-01", user = "ops", password = "secret-" .. "word" }
+  for key, value in pairs(o or {}) do options[key] = value end
+  if options.password == false then options.password = nil end
+  return answer.cloud_init(options)
+end
+
+-- What another program reads in a text.
+local function read_yaml(text)
+  local path = os.tmpname()
+  local f = assert(io.open(path, "w"))
+  f:write(text)
+  f:close()
+  local pipe = io.popen("python3 -c 'import yaml, json, sys; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))' " .. path .. " 2>&1")
+  local output = pipe:read "a"
+  assert(pipe:close(), output)
+  os.remove(path)
+  return assert(json.decode(output))
+end
+
+describe("user-data for the Ubuntu installer", function()
+  it("is read by another program as it was meant", function()
+    local files = assert(made { packages = { "build-essential", "open-vm-tools" }, runcmd = { "echo 'a: b' > /x" }, ssh_keys = { "ssh-ed25519 AAAA a@b" },
+      late_commands = { "true" }, salt = "abc", timezone = "Europe/Zürich", locale = "de_DE.UTF-8" })
+    assert.equal("#cloud-config", files["user-data"]:match "^[^\n]*")
+    local data = read_yaml(files["user-data"])
+    local auto = data.autoinstall
+    assert.equal(1, auto.version)
+    assert.same({ hostname = "train-01", username = "ops", password = crypt.sha512("secret-word", "abc") }, auto.identity)
+    assert.same({ ["install-server"] = true, ["allow-pw"] = false, ["authorized-keys"] = { "ssh-ed25519 AAAA a@b" } }, auto.ssh)
+    assert.same({ "open-vm-tools", "build-essential" }, auto.packages)
+    assert.equal("direct", auto.storage.layout.name)
+    assert.same({ "echo 'a: b' > /x" }, auto["user-data"].runcmd)
+    assert.equal("true", auto["late-commands"][3])
+    assert.matches("NOPASSWD", auto["late-commands"][1])
+    assert.equal("Europe/Zürich", auto.timezone)
+    assert.same({ ["instance-id"] = "train-01", ["local-hostname"] = "train-01" }, read_yaml(files["meta-data"]))
+  end)
+
+  it("has no problem that we know of", function()
+    assert.same({}, answer.problems(assert(made()), { label = "CIDATA" }))
+    assert.same({}, answer.problems(assert(made { autoinstall = false }), { label = "cidata" }))
+    assert.same({}, answer.problems(assert(made { sudo = false, ssh_keys = { "k" }, storage = "lvm" })))
+  end)
+
+  it("holds the hash and never the password, which is asked once", function()
+    local asked = 0
+    local function secret()
+      asked = asked + 1
+      return "secret-word"
+    end
+    local files = assert(made { password = secret })
+    assert.equal(1, asked)
+    assert.is_nil(files["user-data"]:find "secret%-word")
+    local hash = read_yaml(files["user-data"]).autoinstall.identity.password
+    local salt = hash:match "^%$6%$(.-)%$"
+    local pipe = io.popen("openssl passwd -6 -salt '" .. salt .. "' secret-word")
+    assert.equal(hash, pipe:read "l")
+    pipe:close()
+    local shown = assert(made { password = secret, redacted = true })
+    assert.equal(1, asked)
+    assert.equal("********", read_yaml(shown["user-data"]).autoinstall.identity.password)
+  end)
+
+  it("takes a hash that is there already", function()
+    local hash = crypt.sha512("x", "y")
+    assert.equal(hash, read_yaml(made({ password = false, password_hash = hash })["user-data"]).autoinstall.identity.password)
+    assert.matches("no hash", select(2, made { password_hash = "plain" }))
+  end)
+end)
+
+describe("user-data for a cloud image", function()
+  it("makes the account, with a password that is not locked", function()
+    local data = read_yaml(made({ autoinstall = false, salt = "s", ssh_keys = { "k" }, runcmd = { "x" } })["user-data"])
+    assert.is_nil(data.autoinstall)
+    local user = data.users[1]
+    assert.same({ "ops", false, crypt.sha512("secret-word", "s"), "ALL=(ALL) NOPASSWD:ALL" },
+      { user.name, user.lock_passwd, user.passwd, user.sudo })
+    assert.same({ "open-vm-tools" }, data.packages)
+    assert.same({ "x" }, data.runcmd)
+  end)
+end)
+
+describe("answers for Linux that cannot be", function()
+  local function refused(o, words, code)
+    local files, message, kind = made(o)
+    assert.is_nil(files)
+    assert.matches(words, message)
+    assert.equal(code or "EINVAL", kind)
+    assert.is_nil(message:find "secret%-word")
+  end
+
+  it("are refused with what is wrong", function()
+    refused({ hostname = "a b" }, "hostname")
+    refused({ hostname = ("x"):rep(64) }, "hostname")
+    refused({ user = "Ops" }, "lower%-case")
+    refused({ user = "o;ps" }, "user")
+    refused({ password = false }, "password or password_hash")
+    refused({ password = function() return nil, "sealed" end }, "password: sealed", "ESECRET")
+    refused({ salt = "a b" }, "salt")
+    refused({ autoinstall = false, late_commands = { "x" } }, "runcmd")
+    refused({ packages = { "\xff" } }, "UTF%-8")
+    assert.error_matches(function() made { sotrage = "lvm" } end, "did you mean 'storage'")
+    assert.error_matches(function() made { storage = "lwm" } end, "did you mean 'lvm'")
+  end)
+end)
+
+describe("the problems of a cloud-init medium that somebody brings", function()
+  local good = made { salt = "abc", packages = { "pciutils" } }
+
+  local function find(files, code, o)
+    local list = {}
+    for i, problem in ipairs(answer.problems(files, o)) do
+      list[i] = problem.code
+      if problem.code == code then return problem end
+    end
+    error(("%s is not among: %s"):format(code, table.concat(list, " ")))
+  end
+
+  local function changed(pattern, by)
+    local text, count = good["user-data"]:gsub(pattern, by)
+    assert(count > 0, "the pattern fits nothing")
+    return { ["user-data"] = text, ["meta-data"] = good["meta-data"] }
+  end
+
+  local rows = {
+    { "a first line that is not #cloud-config", "^#cloud%-config", "# cloud-config", "no-header" },
+    { "a misspelt key below autoinstall, with the right one", "late%-commands", "late-comands", "unknown-key", "did you mean 'late%-commands'" },
+    { "no version", "  version: 1\n", "", "no-version" },
+    { "another version", "version: 1", "version: 2", "no-version" },
+    { "sections that ask", "version: 1", "version: 1\n  interactive-sections:\n    - storage", "asks" },
+    { "no account", "  identity:.-(  ssh:)", "%1", "no-account" },
+    { "an account without name", "    username: ops\n", "", "no-account", "lacks username" },
+    { "a password that is no hash", 'password: "[^"]*"', "password: hunter", "plain-password", "openssl passwd %-6" },
+    { "a layout that does not exist", "name: direct", "name: raid", "unknown-layout" },
+    { "no Tools", "    %- open%-vm%-tools\n", "", "no-tools" },
+    { "Tools only in a comment", "    %- open%-vm%-tools\n", "    # - open-vm-tools\n", "no-tools" },
+    { "a tab", "  version", "\tversion", "not-yaml", "tab" },
+    { "a key twice", "  version: 1", "  version: 1\n  version: 1", "not-yaml", "twice" },
+    { "a quote that does not end", 'password: "[^"]*"', 'password: "x', "not-yaml", "does not end" },
+  }
+  for _, row in ipairs(rows) do
+    it("tell of " .. row[1], function()
+      local problem = find(changed(row[2], row[3]), row[4])
+      assert.matches(row[5] or ".", problem.message)
+      assert.equal("error", problem.severity)
+      assert.equal("user-data", problem.file)
+    end)
+  end
+
+  it("tell of misspelt keys at the top, which cloud-init's own check lets pass", function()
+    local files = { ["user-data"] = "#cloud-config\nruncdm:\n  - open-vm-tools\n", ["meta-data"] = "" }
+    local problem = find(files, "unknown-key")
+    assert.matches("no key 'runcdm' %(did you mean 'runcmd'%?%)", problem.message)
+    assert.equal(2, problem.line)
+    files["user-data"] = "#cloud-config\nidentity:\n  hostname: a\n"
+    assert.matches("belongs below autoinstall", find(files, "unknown-key").message)
+  end)
+
+  it("tell of a wrong label and of missing files", function()
+    assert.matches("'OEMDRV'.*CIDATA", find(good, "wrong-label", { label = "OEMDRV" }).message)
+    find({ ["user-data"] = good["user-data"] }, "no-meta-data")
+    find({ ["meta-data"] = "" }, "no-user-data")
+    find({ ["user-data"] = good["user-data"], ["meta-data"] = "a: 1\na: 2\n" }, "not-yaml")
+  end)
+
+  it("tell of an account of a cloud image that nobody can log in to", function()
+    local files = { ["user-data"] = "#cloud-config\nusers:\n  - name: ops\n    passwd: $6$a$b\n", ["meta-data"] = "" }
+    assert.equal("warning", find(files, "locked-password").severity)
+    files["user-data"] = "#cloud-config\npackages: [open-vm-tools]\n"
+    assert.equal("warning", find(files, "no-password").severity)
+  end)
+
+  it("are none where the file is written in flow style, which is not looked into", function()
+    local files = { ["meta-data"] = "", ["user-data"] = '#cloud-config\nautoinstall: {version: 1, packages: [open-vm-tools]}\n' }
+    assert.same({}, answer.problems(files))
+  end)
+
+  it("are none for CRLF", function()
+    assert.same({}, answer.problems { ["user-data"] = good["user-data"]:gsub("\n", "\r\n"), ["meta-data"] = "" })
+  end)
+end)
+
+describe("YAML that is written", function()
+  it("is read by another program as the same text, whatever the text", function()
+    local texts = { "yes", "No", "null", "~", "", " x", "x ", "012", "1e3", "1:30", "0x1f", "a: b", "a #b", "- a", "*a", "&a", "!a", "%a", "@a", "`a`",
+      "'a'", '"a"', "a\\b", "a\nb", "a\tb", "\1", "{a}", "[a]", "a,b", "true", "2024-01-01", "ümläut", "/dev/sda", "a|b", ">x", "?x", "=" }
+    local data = read_yaml(yaml.write(yaml.map { { "list", texts } }))
+    assert.same(texts, data.list)
+    local map, wanted = {}, {}
+    for i, text in ipairs(texts) do
+      map[i] = { "key " .. text, text }
+      wanted["key " .. text] = text
+    end
+    assert.same(wanted, read_yaml(yaml.write(yaml.map(map))))
+  end)
+
+  it("keeps numbers, truth and nesting", function()
+    local data = read_yaml(yaml.write(yaml.map {
+      { "n", 5 }, { "t", true }, { "m", yaml.map { { "l", { yaml.map { { "a", 1 }, { "b", { "c" } } }, "d" } } } }, { "e", {} },
+      { "f", yaml.map {} },
+    }))
+    assert.same({ n = 5, t = true, m = { l = { { a = 1, b = { "c" } }, "d" } }, e = json.array {}, f = {} }, data)
+  end)
+end)
+
+describe("the outline of YAML", function()
+  it("says which key stands where, and leaves block scalars alone", function()
+    local lines = assert(yaml.outline 'a:\n  b: "x\n    y"\n  c:\n  - |\n    d: 1\n   \n    e: 2\n  - f: 3 # c\n    g: \'it\'\'s\'\n"q r": >-\n  h: 1\ni: 2\n')
+    local list = {}
+    for i, entry in ipairs(lines) do list[i] = ("%d %s %s=%s"):format(entry.line, entry.path, entry.key, entry.value) end
+    assert.same({ "1  a=", "2 a b=x\n    y", "4 a c=", "5 a.c[] nil=|", "9 a.c[] f=3", "10 a.c[] g=it''s", "11  q r=>-", "13  i=2" }, list)
+  end)
+end)
+
+describe("a password's hash", function()
+  it("is the one of Linux, for every length that the algorithm treats differently", function()
+    for _, length in ipairs { 1, 15, 63, 64, 65, 111, 112, 130 } do
+      local password = ("p"):rep(length)
+      local pipe = io.popen("openssl passwd -6 -salt saltsalt " .. password)
+      assert.equal(pipe:read "l", (crypt.sha512(password, "saltsalt")))
+      pipe:close()
+    end
+  end)
+
+  it("of the published test vectors is right", function()
+    assert.equal("$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+      (crypt.sha512("Hello world!", "saltstring")))
+    assert.matches("^%$6%$rounds=1000%$roundstoolow%$kUMsbe306n21p9R%.FRkW3IGn%.S9NPN0x50YhH1xhLsPuWGsUSklZt58jaTfF4ZEQpyUNGc0dqbpBYYBaHHrsX%.$",
+      (crypt.sha512("the minimum number is still observed", "roundstoolow", 10)))
+  end)
+
+  it("uses another salt each time, and refuses a salt that is none", function()
+    assert.matches("^[%./%w]+$", (crypt.salt()))
+    assert.are_not.equal(crypt.salt(), crypt.salt())
+    assert.equal("EINVAL", select(3, crypt.sha512("x", "")))
+  end)
+end)
