@@ -27,7 +27,7 @@ src = $(sort $(foreach pattern,$(1),$(wildcard csrc/$(pattern).c)))
 CORE_SRC  := $(call src,core/error core/buf core/vmx* core/bar* core/pci* core/vmlog* core/json* core/text* core/file* \
                lua/bind lua/core lua/vmx* lua/bar* lua/pci* lua/vmlog* lua/json* lua/text*)
 NET_SRC   := $(call src,core/error core/buf core/schema* core/encode* core/decode* core/tape* core/http* core/trust* \
-               core/engine* core/xml* core/base64* gen/* lua/bind lua/net*)
+               core/engine* core/digest* core/xml* core/base64* gen/* lua/bind lua/net*)
 STORE_SRC := $(call src,core/error core/buf core/journal* lua/bind lua/store*)
 # Optional: writes answer media; built where pkg-config finds libarchive.
 ISO_SRC   := $(call src,core/error core/buf core/iso* lua/bind lua/iso*)
@@ -53,7 +53,7 @@ $(LIBDIR)/core.so: $(call objs,$(CORE_SRC))
 	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(CORE_PKGS))
 $(LIBDIR)/net.so: $(call objs,$(NET_SRC))
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(NET_PKGS)) -lm
+	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(NET_PKGS)) -lcrypt -lm
 $(LIBDIR)/store.so: $(call objs,$(STORE_SRC))
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(STORE_PKGS))
@@ -79,7 +79,7 @@ ISO_CFLAGS   := $(call pkgs_cflags,$(ISO_PKGS))
 sources:
 	@echo $(filter csrc/core/% csrc/gen/%,$(CORE_SRC:%=$(if $(filter core,$(ROOM)),%)) $(NET_SRC:%=$(if $(filter net,$(ROOM)),%)) $(STORE_SRC:%=$(if $(filter store,$(ROOM)),%)) $(ISO_SRC:%=$(if $(filter iso,$(ROOM)),%)))
 libraries:
-	@echo $(shell $(PKG) --libs $(if $(filter core,$(ROOM)),$(CORE_PKGS)) $(if $(filter net,$(ROOM)),$(NET_PKGS)) $(if $(filter store,$(ROOM)),$(STORE_PKGS)) $(if $(filter iso,$(ROOM)),$(ISO_PKGS)))
+	@echo $(if $(filter net,$(ROOM)),-lcrypt) $(shell $(PKG) --libs $(if $(filter core,$(ROOM)),$(CORE_PKGS)) $(if $(filter net,$(ROOM)),$(NET_PKGS)) $(if $(filter store,$(ROOM)),$(STORE_PKGS)) $(if $(filter iso,$(ROOM)),$(ISO_PKGS)))
 
 .PHONY: schema
 schema: ## write csrc/gen/schema_data.c again from pyVmomi's tables

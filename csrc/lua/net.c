@@ -13,6 +13,7 @@ static const struct {
     {"http", gp_open_http},
     {"schema", gp_open_schema},
     {"codec", gp_open_codec},
+    {"digest", gp_open_digest},
     {NULL, NULL},
 };
 

@@ -8,5 +8,6 @@ void gp_open_engine(lua_State *L);
 void gp_open_http(lua_State *L);
 void gp_open_schema(lua_State *L); /* vim25's types, methods, enums, privileges, versions */
 void gp_open_codec(lua_State *L);  /* Lua values -> request bodies, answers -> Lua values */
+void gp_open_digest(lua_State *L); /* SHA-256 and the Unix password hash */
 
 #endif

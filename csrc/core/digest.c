@@ -1,0 +1,33 @@
+#define _DEFAULT_SOURCE
+#include "digest.h"
+
+#include <crypt.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int gp_digest_sha256(const void *bytes, size_t length, uint8_t out[GP_DIGEST_SHA256], gp_error *err)
+{
+    unsigned int size = 0;
+    if (EVP_Digest(bytes, length, out, &size, EVP_sha256(), NULL) != 1 || size != GP_DIGEST_SHA256)
+        return gp_fail(err, "ENODIGEST", "OpenSSL gives no SHA-256 here (is it restricted by its configuration?)");
+    return 0;
+}
+
+int gp_digest_crypt(const char *password, const char *setting, char out[GP_DIGEST_CRYPT], gp_error *err)
+{
+    /* 32 KiB, too much for a stack that may be a coroutine's neighbour */
+    struct crypt_data *data = calloc(1, sizeof *data);
+    if (!data) return gp_fail_memory(err);
+    const char *hash = crypt_r(password, setting, data);
+    int status = 0;
+    /* libxcrypt says "*0" or "*1" instead of NULL */
+    if (!hash || hash[0] == '*' || strlen(hash) >= GP_DIGEST_CRYPT)
+        status = gp_fail(err, "EINVAL", "the system's crypt does not take the setting '%s'", setting);
+    else
+        (void)snprintf(out, GP_DIGEST_CRYPT, "%s", hash);
+    explicit_bzero(data, sizeof *data);
+    free(data);
+    return status;
+}

@@ -1,0 +1,31 @@
+local digest = require "gpupt.net".digest
+local sha256 = require "gpupt.sha256"
+
+describe("SHA-256", function()
+  -- FIPS 180-4 examples (NIST CSRC, "SHA256.pdf")
+  it("gives the published values", function()
+    assert.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", sha256 "abc")
+    assert.equal("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", sha256 "")
+    assert.equal("248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
+      sha256 "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")
+  end)
+  it("takes bytes, zero bytes too", function()
+    assert.not_equal(sha256 "a\0b", sha256 "a\0c")
+    assert.error_matches(function() sha256(nil) end, "string expected")
+  end)
+end)
+
+describe("the password hash of Unix", function()
+  -- the password and salt of Ulrich Drepper's specification; the value is that of `openssl passwd -6`
+  it("gives the published SHA-512 value", function()
+    assert.equal("$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+      digest.crypt("Hello world!", "$6$saltstring"))
+  end)
+  it("refuses a setting that is none, and a password that C would cut", function()
+    local hash, message, code = digest.crypt("x", "*nonsense")
+    assert.is_nil(hash)
+    assert.matches("does not take the setting", message)
+    assert.equal("EINVAL", code)
+    assert.equal("EINVAL", select(3, digest.crypt("a\0b", "$6$salt")))
+  end)
+end)
