@@ -130,8 +130,8 @@ function yaml.outline(source)
     if text then return text end
     number = first
     if closed then
-      return fail(("text stands behind a quoted value,
-        or its quote does not end: %s"):format(value:match "^%s*([^\n]*)"))
+      return fail(("text stands behind a quoted value, or its quote does not end: %s")
+        :format(value:match "^%s*([^\n]*)"))
     end
     return fail(("a quoted value does not end: %s"):format(value:match "^%s*([^\n]*)"))
   end
