@@ -6,13 +6,13 @@ import (
 	"reflect"
 	"strconv"
 
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/api"
 	"gpupt.test/vcenter/internal/fault"
 	"gpupt.test/vcenter/internal/session"
 	"gpupt.test/vcenter/internal/wire"
-	"gpupt.test/vcenter/internal/world"
 )
 
 // pages is what is left of an answer that did not fit into one page.
@@ -30,14 +30,29 @@ type Fetch struct {
 
 // FetchResponse carries any value.
 type FetchResponse struct {
-	Returnval types.AnyType `xml:"returnval,omitempty,typeattr"`
+	Returnval types.AnyType `xml:"returnval,omitempty"`
 }
 
 func init() { types.Add("Fetch", reflect.TypeOf(Fetch{})) }
 
+// valueFor is value with what is private to a session.
+func (r *Room) valueFor(owner *session.Session, ref refs) (reflect.Value, bool) {
+	v, ok := r.value(ref)
+	if !ok || ref.Type != "SessionManager" || owner == nil {
+		return v, ok
+	}
+	sm := v.Interface().(mo.SessionManager)
+	own := owner.UserSession
+	sm.CurrentSession, sm.SessionList = &own, nil
+	if session.Allowed(owner.User, "Sessions.TerminateSession") {
+		sm.SessionList = r.sessions.List()
+	}
+	return reflect.ValueOf(&sm).Elem(), true
+}
+
 // content reads one chosen object.
-func (r *Room) content(c chosen) (types.ObjectContent, bool) {
-	v, ok := r.value(c.ref)
+func (r *Room) content(owner *session.Session, c chosen) (types.ObjectContent, bool) {
+	v, ok := r.valueFor(owner, c.ref)
 	if !ok {
 		return types.ObjectContent{}, false
 	}
@@ -65,7 +80,7 @@ func (r *Room) page(owner *session.Session, all []chosen, size int) *types.Retri
 	res := &types.RetrieveResult{}
 	n := 0
 	for ; n < len(all) && len(res.Objects) < size; n++ {
-		if o, ok := r.content(all[n]); ok {
+		if o, ok := r.content(owner, all[n]); ok {
 			res.Objects = append(res.Objects, o)
 		}
 	}
@@ -117,7 +132,7 @@ func (r *Room) registerRetrieve(s *api.Server) {
 		}
 		res := &types.RetrievePropertiesResponse{}
 		for _, x := range all {
-			if o, ok := r.content(x); ok {
+			if o, ok := r.content(c.Session, x); ok {
 				res.Returnval = append(res.Returnval, o)
 			}
 		}
@@ -135,7 +150,7 @@ func (r *Room) registerRetrieve(s *api.Server) {
 		if !managed(req.This.Type) || !valid(req.This.Type, req.Prop) {
 			return nil, fault.New(&types.InvalidProperty{Name: req.Prop}, "The property %s is not valid", req.Prop)
 		}
-		v, ok := r.value(req.This)
+		v, ok := r.valueFor(c.Session, req.This)
 		if !ok {
 			return nil, fault.NotFound(req.This)
 		}
@@ -171,5 +186,3 @@ func (r *Room) take(c *api.Call, token string) (*pages, *fault.Error) {
 }
 
 func managed(name string) bool { return wire.IsManaged(name) }
-
-var _ = world.MO

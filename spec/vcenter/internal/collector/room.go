@@ -40,11 +40,13 @@ type Limits struct {
 type Room struct {
 	w      *world.World
 	limits Limits
-	mu     sync.Mutex
-	views  map[refs]*view
-	tokens map[string]*pages
-	pcs    map[pcKey]*pc
-	wait   struct{ now, peak int }
+	// sessions are read for SessionManager.sessionList
+	sessions *session.Manager
+	mu       sync.Mutex
+	views    map[refs]*view
+	tokens   map[string]*pages
+	pcs      map[pcKey]*pc
+	wait     struct{ now, peak int }
 }
 
 type pcKey struct {
@@ -60,7 +62,7 @@ func New(s *api.Server, l Limits) *Room {
 	if l.Updates <= 0 {
 		l.Updates = 100
 	}
-	r := &Room{w: s.W, limits: l, views: map[refs]*view{}, tokens: map[string]*pages{}, pcs: map[pcKey]*pc{}}
+	r := &Room{w: s.W, limits: l, sessions: s.Sessions, views: map[refs]*view{}, tokens: map[string]*pages{}, pcs: map[pcKey]*pc{}}
 	s.W.Listen(r)
 	s.Sessions.Ended = r.ended
 	r.registerRetrieve(s)

@@ -86,7 +86,7 @@ func (r *Room) object(ref refs) any {
 	if v := r.view(ref); v != nil {
 		return v
 	}
-	if o := r.w.Reg.Get(ref); o != nil {
+	if o := r.w.Get(ref); o != nil {
 		return o
 	}
 	return nil

@@ -265,8 +265,7 @@ func (f *Front) dispatch(c *api.Call, enc *wire.Encoder) *fault.Error {
 
 // stock calls the simulator's own method; a task of it is shown as a task of ours.
 func (f *Front) stock(c *api.Call) (any, *fault.Error) {
-	obj := f.W.Reg.Get(c.This)
-	if obj == nil {
+	if f.W.Get(c.This) == nil {
 		return nil, fault.NotFound(c.This)
 	}
 	if e := refuse(c); e != nil {

@@ -127,6 +127,41 @@ func TestSessionsEndByTerminateSession(t *testing.T) {
 	admin.Refused(admin.Call("TerminateSession", "SessionManager:SessionManager", "<sessionId>"+key+"</sessionId>"), "NotFound")
 }
 
+func TestCurrentSession(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	a, b := s.Login(t), s.Login(t)
+	key := func(c *vctest.Client) string {
+		m := c.Get("SessionManager:SessionManager", "currentSession.key", "sessionList")
+		if n := strings.Count(m["sessionList"], "<UserSession>"); n != 2 {
+			t.Fatal(n, m)
+		}
+		return m["currentSession.key"]
+	}
+	if ka, kb := key(a), key(b); ka == kb || ka == "" {
+		t.Fatal(ka, kb)
+	}
+}
+
+func TestDatastoreSizesSurviveARefresh(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	ds := c.Find("DC0/datastore/ds-1")
+	c.Must("RefreshDatastore", ds, "")
+	if got := c.Get(ds, "summary.capacity")["summary.capacity"]; got != "4398046511104" {
+		t.Fatal(got)
+	}
+}
+
+func TestEventCollectors(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	a := c.Must("CreateCollectorForEvents", "EventManager:EventManager", "<filter/>")
+	collector := "EventHistoryCollector:" + a.Text("returnval")
+	c.Must("SetCollectorPageSize", collector, "<maxCount>5</maxCount>")
+	c.Must("ReadNextEvents", collector, "<maxCount>5</maxCount>")
+	c.Refused(c.Call("ReadNextEvents", "EventHistoryCollector:none", "<maxCount>5</maxCount>"), "ManagedObjectNotFound")
+}
+
 func TestVersionsPage(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{Version: "8.0.1.0"})
 	res, err := http.Get(s.URL + "/sdk/vimServiceVersions.xml")

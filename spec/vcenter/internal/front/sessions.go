@@ -59,6 +59,13 @@ func (f *Front) sessionMethods() {
 		c.Session.Locale = c.Req.(*types.SetLocale).Locale
 		return &types.SetLocaleResponse{}, nil
 	})
+	s.Handle("RefreshDatastore", func(c *api.Call) (any, *fault.Error) {
+		if f.W.Reg.Get(c.This) == nil {
+			return nil, fault.NotFound(c.This)
+		}
+		f.W.Volumes()
+		return &types.RefreshDatastoreResponse{}, nil
+	})
 	s.Handle("CancelTask", func(c *api.Call) (any, *fault.Error) {
 		if e := c.S.Tasks.Cancel(c.This); e != nil {
 			return nil, e

@@ -129,7 +129,6 @@ func Envelope(body string) string {
 func (c *Client) Call(method, this, inside string) Answer {
 	head := ""
 	if c.OpID != "" {
-		head = "<soapenv:Header><operationID>" + c.OpID + "</operationID></soapenv:Header>"
 		head = "<soapenv:Header><operationID xmlns=\"urn:vim25\">" + c.OpID + "</operationID></soapenv:Header>"
 	}
 	return c.Raw(Envelope(head + `<soapenv:Body><` + method + ` xmlns="urn:vim25">` + Ref("_this", this) + inside + `</` + method + `></soapenv:Body>`))

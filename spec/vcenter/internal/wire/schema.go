@@ -78,7 +78,6 @@ var (
 	refType    = reflect.TypeOf(types.ManagedObjectReference{})
 	bytesType  = reflect.TypeOf([]byte(nil))
 	sliceType  = reflect.TypeOf(types.ByteSlice(nil))
-	anyType    = reflect.TypeOf((*types.AnyType)(nil)).Elem()
 	infos      sync.Map
 	byTypeName = types.TypeFunc()
 )

@@ -66,6 +66,7 @@ func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fl
 	if err := w.inventory(each); err != nil {
 		return nil, err
 	}
+	w.Volumes()
 	return w, nil
 }
 
@@ -191,9 +192,21 @@ func (w *World) mount(h *simulator.HostSystem, c *fleet.Cluster) error {
 			continue
 		}
 		// The answer's reference is of a fresh object even where the datastore existed.
-		ref := res.(*types.CreateLocalDatastoreResponse).Returnval
+		w.byName["Datastore "+d.Name] = res.(*types.CreateLocalDatastoreResponse).Returnval
+	}
+	return nil
+}
+
+// Volumes writes the sizes of the datastores; the simulator reads those of the disk of
+// this machine at each mount and refresh, so this comes after every one of them.
+func (w *World) Volumes() {
+	for i := range w.Fleet.Datastores {
+		d := &w.Fleet.Datastores[i]
+		ref, ok := w.byName["Datastore "+d.Name]
+		if !ok {
+			continue
+		}
 		ds := w.Reg.Get(ref).(*simulator.Datastore)
-		w.byName["Datastore "+d.Name] = ref
 		gb := int64(1) << 30
 		ds.Summary.Capacity, ds.Summary.FreeSpace = int64(d.CapacityGB)*gb, int64(d.FreeGB)*gb
 		ds.Summary.Type = "VMFS"
@@ -201,8 +214,8 @@ func (w *World) mount(h *simulator.HostSystem, c *fleet.Cluster) error {
 		ds.Summary.MultipleHostAccess = &yes
 		ds.Info.GetDatastoreInfo().FreeSpace = ds.Summary.FreeSpace
 		ds.Info.GetDatastoreInfo().MaxFileSize = 62 << 40
+		w.Touch(ref)
 	}
-	return nil
 }
 
 func (w *World) networks() []types.ManagedObjectReference {

@@ -92,6 +92,15 @@ func (w *World) Put(o mo.Reference) types.ManagedObjectReference { return w.Reg.
 // Remove takes an object out of the registry.
 func (w *World) Remove(ref types.ManagedObjectReference) { w.Reg.Remove(w.Ctx, ref) }
 
+// Get finds an object in the registry, or among those that the simulator keeps with the
+// session (collectors of events and tasks).
+func (w *World) Get(ref types.ManagedObjectReference) mo.Reference {
+	if o := w.Reg.Get(ref); o != nil {
+		return o
+	}
+	return w.Ctx.Session.Registry.Get(ref)
+}
+
 // NextID numbers things that need a name of their own.
 func (w *World) NextID() int64 { return w.counter.Add(1) }
 
@@ -167,7 +176,7 @@ func MO(o any) reflect.Value {
 // it starts a task, the task is waited for, removed, and its result returned. The world
 // lock must be held. A panic of the simulator becomes a SystemError.
 func (w *World) Inner(this types.ManagedObjectReference, method string, req any) (res any, e *fault.Error) {
-	obj := w.Reg.Get(this)
+	obj := w.Get(this)
 	if obj == nil {
 		return nil, fault.NotFound(this)
 	}
