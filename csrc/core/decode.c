@@ -31,8 +31,10 @@ void gp_decode_latch(gp_decode *d, const char *code, const char *format, ...)
 static void on_error(void *data, xmlErrorPtr e)
 {
     gp_decode *d = data;
-    /* An undeclared prefix is what old servers write in a fault's detail; the names still say what it is. */
-    if (e->level < XML_ERR_ERROR || e->domain == XML_FROM_NAMESPACE) return;
+    /* An undeclared prefix is what old servers write in a fault's detail; the names still say what it is. But a
+     * prefix bound to nothing is also how libxml2 ends up when its dictionary gets no memory, and goes on. */
+    if (e->level < XML_ERR_ERROR) return;
+    if (e->domain == XML_FROM_NAMESPACE && e->code != XML_NS_ERR_XML_NAMESPACE) return;
     if (e->code == XML_ERR_NO_MEMORY) {
         gp_decode_latch(d, "ENOMEM", "out of memory");
         return;

@@ -1,0 +1,188 @@
+/* A Lua host whose memory runs out on command: oomhost SCRIPT
+ *
+ * The script returns a table of functions by name. Each is run again and again: with the n-th allocation of Lua
+ * failing (and all after it), then with the n-th malloc of C code failing (alone, then with all after it), for
+ * n = 1, 2, 3... until the function ends without meeting a failure. After every run it must work again unharmed.
+ * A function tells a wrong result by an error with WRONG in it; any other error under failing memory is fine.
+ * At the end, with everything collected and the state closed, no C block may be left. Output is TAP.
+ *
+ * malloc is this program's own (the libraries are bound to it), so failing and counting need no cooperation.
+ */
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void __libc_free(void *block);
+
+typedef struct fuse {
+    long left;     /* allocations until it blows; 0: not armed */
+    bool lasting;  /* everything after it fails too */
+    bool blown;
+} fuse;
+
+static fuse lua_fuse, c_fuse;
+static long live;
+
+static bool blows(fuse *f)
+{
+    if (f->blown && f->lasting) return true;
+    if (f->left == 0 || --f->left > 0) return false;
+    f->blown = true;
+    return true;
+}
+
+void *malloc(size_t size)
+{
+    if (blows(&c_fuse)) return NULL;
+    void *block = __libc_malloc(size);
+    if (block) live++;
+    return block;
+}
+
+void *calloc(size_t count, size_t size)
+{
+    if (blows(&c_fuse)) return NULL;
+    void *block = __libc_calloc(count, size);
+    if (block) live++;
+    return block;
+}
+
+void *realloc(void *old, size_t size)
+{
+    if (size > 0 && blows(&c_fuse)) return NULL;
+    void *block = __libc_realloc(old, size);
+    if (block && !old) live++;
+    if (!block && old && size == 0) live--;
+    return block;
+}
+
+void free(void *block)
+{
+    if (block) live--;
+    __libc_free(block);
+}
+
+static void *lua_memory(void *data, void *old, size_t old_size, size_t size)
+{
+    (void)data;
+    if (size == 0) {
+        __libc_free(old);
+        return NULL;
+    }
+    /* shrinking may not fail */
+    if ((!old || size > old_size) && blows(&lua_fuse)) return NULL;
+    return __libc_realloc(old, size);
+}
+
+static int number;
+
+static int report(bool good, const char *name, const char *how, const char *detail)
+{
+    printf("%sok %d - %s: %s%s%s\n", good ? "" : "not ", ++number, name, how, detail[0] ? ": " : "", detail);
+    return good ? 0 : 1;
+}
+
+/* Calls the function on top of the stack (it stays there); false when its result is wrong. */
+static bool call(lua_State *L, bool failing, char *detail, size_t size)
+{
+    lua_pushvalue(L, -1);
+    int status = lua_pcall(L, 0, 0, 0);
+    lua_fuse = c_fuse = (fuse){0};
+    if (status == LUA_OK) return true;
+    const char *text = lua_tostring(L, -1);
+    bool good = failing && !(text && strstr(text, "WRONG"));
+    if (!good) (void)snprintf(detail, size, "%s", text ? text : "an error that is no text");
+    lua_pop(L, 1);
+    return good;
+}
+
+static int sweep(lua_State *L, const char *name, fuse *which, bool lasting, const char *how)
+{
+    char detail[300] = "";
+    for (long n = 1; n < 1000000; n++) {
+        *which = (fuse){n, lasting, false};
+        lua_pushvalue(L, -1);
+        int status = lua_pcall(L, 0, 0, 0);
+        bool met = which->blown;
+        lua_fuse = c_fuse = (fuse){0};
+        if (status != LUA_OK) {
+            const char *text = lua_tostring(L, -1);
+            if (!met || (text && strstr(text, "WRONG"))) {
+                (void)snprintf(detail, sizeof detail, "at allocation %ld: %s", n, text ? text : "?");
+            }
+            lua_pop(L, 1);
+        }
+        if (detail[0] == '\0' && !call(L, false, detail, sizeof detail)) {
+            size_t used = strlen(detail);
+            (void)snprintf(detail + used, sizeof detail - used, " (in the run after allocation %ld failed)", n);
+        }
+        if (detail[0] != '\0') return report(false, name, how, detail);
+        if (!met) {
+            (void)snprintf(detail, sizeof detail, "%ld failed, one by one", n - 1);
+            return report(n > 1 || which == &c_fuse, name, how, detail);
+        }
+    }
+    return report(false, name, how, "it never ends");
+}
+
+static lua_State *load(const char *script)
+{
+    lua_State *L = lua_newstate(lua_memory, NULL);
+    if (!L) return NULL;
+    luaL_openlibs(L);
+    if (luaL_dofile(L, script) == LUA_OK && lua_istable(L, -1)) return L;
+    fprintf(stderr, "%s\n", lua_tostring(L, -1) ? lua_tostring(L, -1) : "the script returns no table");
+    lua_close(L);
+    return NULL;
+}
+
+/* Everything once, so that what libraries keep for good is there before counting. */
+static int warm_up(const char *script)
+{
+    char detail[300] = "";
+    lua_State *L = load(script);
+    if (!L) return 1;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        if (!call(L, false, detail, sizeof detail)) {
+            fprintf(stderr, "%s: %s\n", lua_tostring(L, -2), detail);
+            lua_close(L);
+            return 1;
+        }
+    }
+    lua_close(L);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    char detail[100];
+    int failures = 0;
+    static char lines[4096];
+    setvbuf(stdout, lines, _IOLBF, sizeof lines); /* its own buffer would count as a block left */
+    if (argc != 2) {
+        fprintf(stderr, "usage: oomhost SCRIPT\n");
+        return 2;
+    }
+    if (warm_up(argv[1]) != 0) return 1;
+    long before = live;
+    lua_State *L = load(argv[1]);
+    if (!L) return 1;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        const char *name = lua_tostring(L, -2);
+        failures += sweep(L, name, &lua_fuse, true, "the n-th allocation of Lua fails");
+        failures += sweep(L, name, &c_fuse, false, "the n-th malloc fails");
+        failures += sweep(L, name, &c_fuse, true, "the n-th malloc and all after it fail");
+    }
+    lua_close(L);
+    (void)snprintf(detail, sizeof detail, "%ld blocks left", live - before);
+    failures += report(live == before, "the end", "every C block was given back", detail);
+    printf("1..%d\n", number);
+    return failures ? 1 : 0;
+}
