@@ -1,13 +1,275 @@
-// Package vm is the room of virtual machines: the machines of the fleet file, and the
-// methods that create, reconfigure and clone them.
+// Package vm is the room of virtual machines: creating, reconfiguring and cloning them,
+// power with the rules for passthrough, their guests, files and logs. The simulator keeps
+// the objects and default devices; this room vets what it would accept blindly, completes
+// what it leaves empty, and links each machine to a guest (package guest).
+//
+// Locks: handlers hold the world lock and may take a guest's lock below it. A guest calls
+// back (Changed, Power) without its own lock and takes the world's.
 package vm
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+
 	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/guest"
 	"gpupt.test/vcenter/internal/host"
+	"gpupt.test/vcenter/internal/iso"
+	"gpupt.test/vcenter/internal/world"
 )
+
+// Room knows the guest behind each VirtualMachine.
+type Room struct {
+	w     *world.World
+	s     *api.Server
+	hosts *host.Room
+	vms   map[types.ManagedObjectReference]*VM
+	media mediaCache
+	files transfers
+	tick  int64
+}
+
+// VM is a machine with what vim25 does not show. Guarded by the world lock.
+type VM struct {
+	*simulator.VirtualMachine
+	room     *Room
+	guest    *guest.Machine
+	log      string // vmware.log of this run
+	assigned []*placed
+	mmio     string // set by hand: "guest" lets a too small window boot
+	refuse   string // set by hand: the next power-on fails with this line
+	tools    bool   // the Tools medium is mounted
+	doomed   bool
+	updates  sync.Mutex
+}
 
 // Register hangs the room into the server and builds the machines of the fleet file.
 func Register(s *api.Server, hosts *host.Room) error {
-	return nil
+	r := &Room{w: s.W, s: s, hosts: hosts, vms: map[types.ManagedObjectReference]*VM{}}
+	r.files.open = map[string]*transfer{}
+	r.media.byPath = map[string]cached{}
+	r.registerConfig()
+	r.registerPower()
+	r.registerGuestPower()
+	r.registerGuestOps()
+	r.registerFolder()
+	s.OnSet(r.set)
+	s.W.Truth.Section("vms", r.truth)
+	s.W.PowerLost = append(s.W.PowerLost, func(v *simulator.VirtualMachine) {
+		if vm := r.vms[v.Self]; vm != nil {
+			vm.halted()
+		}
+	})
+	s.W.Lock()
+	defer s.W.Unlock()
+	if err := r.stock(); err != nil {
+		return err
+	}
+	return r.inventory()
+}
+
+// of finds the room's record of a machine, making one for a machine new to it.
+func (r *Room) of(ref types.ManagedObjectReference) (*VM, *fault.Error) {
+	v, e := r.w.VM(ref)
+	if e != nil {
+		return nil, e
+	}
+	if vm := r.vms[ref]; vm != nil {
+		return vm, nil
+	}
+	vm := &VM{VirtualMachine: v, room: r}
+	vm.guest = guest.New(filepath.Join(r.w.Dir, "guests", ref.Value), &r.w.Clock)
+	vm.guest.Changed = func() { go vm.publishLater() }
+	vm.guest.Power = func(what string) { go vm.wished(what) }
+	vm.guest.Note = func(kind, text string) { r.w.Truth.VM(kind, vm.hostName(), v.Name, "%s", text) }
+	if err := os.MkdirAll(vm.guest.Dir, 0o700); err != nil {
+		return nil, fault.From(err)
+	}
+	r.vms[ref] = vm
+	return vm, nil
+}
+
+func (vm *VM) hostName() string {
+	if vm.Runtime.Host != nil {
+		if h := vm.room.hosts.Get(*vm.Runtime.Host); h != nil {
+			return h.Name()
+		}
+	}
+	return ""
+}
+
+func (vm *VM) host() *host.Host {
+	if vm.Runtime.Host == nil {
+		return nil
+	}
+	return vm.room.hosts.Get(*vm.Runtime.Host)
+}
+
+func (vm *VM) on() bool { return host.On(vm.VirtualMachine) }
+func (vm *VM) off() bool {
+	return vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOff
+}
+
+// touch gives the machine a new changeVersion and tells the collector.
+func (r *Room) touch(vm *VM, changed bool) {
+	if changed {
+		r.tick++
+		now := time.Now().UTC()
+		vm.Config.Modified = now
+		vm.Config.ChangeVersion = now.Format("2006-01-02T15:04:05.000000") + fmt.Sprintf("%03dZ", r.tick%1000)
+	}
+	r.w.Touch(vm.Self)
+}
+
+// extra reads a key of extraConfig; case does not matter.
+func (vm *VM) extra(key string) string {
+	for _, o := range vm.Config.ExtraConfig {
+		v := o.GetOptionValue()
+		if strings.EqualFold(v.Key, key) {
+			s, _ := v.Value.(string)
+			return s
+		}
+	}
+	return ""
+}
+
+func (vm *VM) extraTrue(key string) bool { return truthy(vm.extra(key)) }
+
+func truthy(s string) bool {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "true", "t", "yes", "y", "1", "on":
+		return true
+	}
+	return false
+}
+
+func falsy(s string) bool {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "false", "f", "no", "n", "0", "off":
+		return true
+	}
+	return false
+}
+
+func (vm *VM) efi() bool { return vm.Config.Firmware == "efi" }
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+// hardwareVersion is the number in vmx-21.
+func hardwareVersion(s string) int {
+	var n int
+	if _, err := fmt.Sscanf(s, "vmx-%d", &n); err != nil {
+		return 0
+	}
+	return n
+}
+
+// datastoreFile maps "[ds] path" to a file of this machine.
+func (r *Room) datastoreFile(name string) (string, object.DatastorePath, bool) {
+	var p object.DatastorePath
+	if !p.FromString(name) || p.Datastore == "" {
+		return "", p, false
+	}
+	if _, ok := r.w.Named("Datastore", p.Datastore); !ok {
+		return "", p, false
+	}
+	clean := filepath.Clean("/" + p.Path)
+	return filepath.Join(r.w.DatastoreDir(p.Datastore), clean), p, true
+}
+
+// dir is the machine's directory on its datastore, on this machine.
+func (vm *VM) dir() string {
+	f, _, ok := vm.room.datastoreFile(vm.Config.Files.VmPathName)
+	if !ok {
+		return ""
+	}
+	return filepath.Dir(f)
+}
+
+type mediaCache struct {
+	mu     sync.Mutex
+	byPath map[string]cached
+}
+
+type cached struct {
+	stamp time.Time
+	size  int64
+	img   *iso.Image
+	err   error
+}
+
+// medium opens an ISO of a datastore; the answer is kept until the file changes.
+func (r *Room) medium(file string) (*iso.Image, error) {
+	st, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	r.media.mu.Lock()
+	defer r.media.mu.Unlock()
+	if c, ok := r.media.byPath[file]; ok && c.stamp.Equal(st.ModTime()) && c.size == st.Size() {
+		return c.img, c.err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	img, err := iso.Open(f)
+	if err != nil {
+		f.Close()
+	}
+	r.media.byPath[file] = cached{st.ModTime(), st.Size(), img, err}
+	return img, err
+}
+
+// truth is the machines' part of /gpsim/truth.
+func (r *Room) truth() any {
+	out := []map[string]any{}
+	for _, ref := range r.order() {
+		vm := r.vms[ref]
+		extra := map[string]string{}
+		for _, o := range vm.Config.ExtraConfig {
+			extra[o.GetOptionValue().Key] = fmt.Sprint(o.GetOptionValue().Value)
+		}
+		devices := []map[string]any{}
+		for _, p := range host.Passthrough(vm.VirtualMachine) {
+			d := map[string]any{"key": p.Key, "address": host.Address(p)}
+			switch b := p.Backing.(type) {
+			case *types.VirtualPCIPassthroughDeviceBackingInfo:
+				d["backing"], d["device_id"], d["system_id"] = "fixed", b.DeviceId, b.SystemId
+			case *types.VirtualPCIPassthroughDynamicBackingInfo:
+				d["backing"] = "dynamic"
+			}
+			devices = append(devices, d)
+		}
+		mem := vm.Config.MemoryAllocation
+		g := vm.guest.Info()
+		out = append(out, map[string]any{"name": vm.Name, "ref": vm.Self.Value, "host": vm.hostName(), "power": vm.Runtime.PowerState,
+			"firmware": vm.Config.Firmware, "version": vm.Config.Version, "extra_config": extra, "devices": devices,
+			"memory_mb": vm.Config.Hardware.MemoryMB, "memory_locked": isTrue(vm.Config.MemoryReservationLockedToMax),
+			"memory_reservation": mem.Reservation, "memory_limit": mem.Limit, "path": vm.Config.Files.VmPathName,
+			"guest": map[string]any{"state": g.State, "stage": g.Stage, "why": g.Why, "os": g.OS, "tools": g.ToolsRun, "tools_version": g.Tools.Text,
+				"tools_features": g.Tools.Features, "ready": g.Ready, "devices": g.Devices, "hostname": g.Hostname, "session": vm.guest.Session()}})
+	}
+	return out
+}
+
+// order lists the machines by name of their reference.
+func (r *Room) order() []types.ManagedObjectReference {
+	var refs []types.ManagedObjectReference
+	for _, e := range r.w.Reg.All("VirtualMachine") {
+		ref := e.Reference()
+		if _, e := r.of(ref); e == nil {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
 }

@@ -1,0 +1,70 @@
+package guest
+
+// install.go: what happens when the firmware finds no system on the disk. It takes the
+// first medium that boots, and the installer on it looks for an answer medium. Whatever an
+// answer lacks is a question on a screen that nobody sees: the machine is stuck there, and
+// the truth page says at which question.
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gpupt.test/vcenter/internal/iso"
+)
+
+func (m *Machine) install(ctx context.Context) {
+	m.mu.Lock()
+	hw := m.hw
+	m.mu.Unlock()
+	var boot *CD
+	for _, c := range hw.CDs {
+		if bootable(c.Medium) != "" {
+			boot = c
+			break
+		}
+	}
+	if boot == nil {
+		why := "No operating system was found: the disk is blank and no connected CD-ROM boots"
+		if len(hw.CDs) == 0 {
+			why = "No operating system was found: the disk is blank and no CD-ROM is connected"
+		}
+		m.stuck(ctx, why)
+		return
+	}
+	if !hw.Disk {
+		m.stuck(ctx, "the installer finds no disk")
+		return
+	}
+	family := bootable(boot.Medium)
+	m.note("guest-install", "%s boots from %s", family, boot.Where)
+	if family == "windows" {
+		m.installWindows(ctx, boot)
+	} else {
+		m.installUbuntu(ctx, boot)
+	}
+}
+
+// finish boots the fresh system, without the media of the installation if they asked for it.
+func (m *Machine) finish(ctx context.Context) bool {
+	return m.to(ctx, "booting", "first boot from disk") && m.Clock.Sleep(ctx, m.seconds("post"))
+}
+
+// labelled finds the first medium with a label, in any case.
+func labelled(cds []*CD, label string) *CD {
+	for _, c := range cds {
+		if c.Medium != nil && strings.EqualFold(c.Medium.Label, label) {
+			return c
+		}
+	}
+	return nil
+}
+
+func read(i *iso.Image, name string) (string, error) {
+	e := i.Find(name)
+	if e == nil {
+		return "", fmt.Errorf("%s is not on the medium", name)
+	}
+	b, err := i.Read(e, 4<<20)
+	return string(b), err
+}

@@ -1,0 +1,662 @@
+package guest
+
+// linux_hardware.go: programs that show or change hardware and services.
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"gpupt.test/vcenter/internal/bars"
+)
+
+// runLspci knows -d -s -n -nn -k -v -vv -vvv -D -m -mm -x in any combination of letters.
+func runLspci(r *linuxRun, args []string) int {
+	flags := map[rune]int{}
+	var only, slot string
+	for i := 1; i < len(args); i++ {
+		a := args[i]
+		if !strings.HasPrefix(a, "-") {
+			return r.err(1, "Usage: lspci [<switches>]\n")
+		}
+		for j, c := range a[1:] {
+			if c == 'd' || c == 's' {
+				value := a[j+2:]
+				if value == "" {
+					if i++; i >= len(args) {
+						return r.err(1, "lspci: option requires an argument -- '%c'\n", c)
+					}
+					value = args[i]
+				}
+				if c == 'd' {
+					only = value
+				} else {
+					slot = value
+				}
+				break
+			}
+			if !strings.ContainsRune("nkvDmbqQPt", c) {
+				return r.err(1, "lspci: invalid option -- '%c'\nUsage: lspci [<switches>]\n", c)
+			}
+			flags[c]++
+		}
+	}
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	list := slices.Clone(r.m.hw.Devices)
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Address < list[j].Address })
+	for _, d := range list {
+		if only != "" {
+			ok, err := matchID(only, d)
+			if err != nil {
+				return r.err(1, "lspci: -d: %v\n", err)
+			}
+			if !ok {
+				continue
+			}
+		}
+		if slot != "" && !matchSlot(slot, d.Address) {
+			continue
+		}
+		r.lspciDevice(d, flags)
+	}
+	return 0
+}
+
+// matchID reads [vendor]:[device][:class].
+func matchID(s string, d *Device) (bool, error) {
+	parts := strings.Split(s, ":")
+	if len(parts) < 2 || len(parts) > 4 {
+		return false, fmt.Errorf("':' expected")
+	}
+	for i, want := range []uint32{uint32(d.Vendor), uint32(d.Device), d.Class >> 8} {
+		if i >= len(parts) || parts[i] == "" || parts[i] == "*" {
+			continue
+		}
+		n, err := strconv.ParseUint(parts[i], 16, 16)
+		if err != nil {
+			return false, fmt.Errorf("Invalid %s ID", []string{"vendor", "device", "class"}[i])
+		}
+		if uint32(n) != want {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func matchSlot(s, address string) bool {
+	if strings.Count(s, ":") == 1 {
+		s = "0000:" + s
+	}
+	return s == address || strings.HasPrefix(address, s+".") || strings.HasSuffix(s, ":") && strings.HasPrefix(address, s)
+}
+
+func (r *linuxRun) lspciDevice(d *Device, flags map[rune]int) {
+	at := d.short()
+	if flags['D'] > 0 {
+		at = d.Address
+	}
+	rev := ""
+	if d.Revision != 0 {
+		rev = fmt.Sprintf(" (rev %02x)", d.Revision)
+	}
+	switch {
+	case flags['m'] > 0:
+		if flags['n'] == 1 {
+			r.out("%s \"%04x\" \"%04x\" \"%04x\" -r%02x -p00 \"%04x\" \"%04x\"\n", at, d.Class>>8, d.Vendor, d.Device, d.Revision, d.SubVendor, d.SubDevice)
+		} else {
+			r.out("%s \"%s\" \"%s\" \"%s\" -r%02x -p00 \"%s\" \"Device %04x\"\n", at, className(d.Class), d.VendorName, d.Name, d.Revision, d.VendorName, d.SubDevice)
+		}
+		return
+	case flags['n'] == 1:
+		r.out("%s %04x: %04x:%04x%s\n", at, d.Class>>8, d.Vendor, d.Device, rev)
+	case flags['n'] > 1:
+		r.out("%s %s [%04x]: %s %s [%04x:%04x]%s\n", at, className(d.Class), d.Class>>8, d.VendorName, d.Name, d.Vendor, d.Device, rev)
+	default:
+		r.out("%s %s: %s %s%s\n", at, className(d.Class), d.VendorName, d.Name, rev)
+	}
+	v := flags['v']
+	if v > 0 || flags['k'] > 0 {
+		switch {
+		case flags['n'] == 1:
+			r.out("\tSubsystem: %04x:%04x\n", d.SubVendor, d.SubDevice)
+		case flags['n'] > 1:
+			r.out("\tSubsystem: %s Device [%04x:%04x]\n", d.VendorName, d.SubVendor, d.SubDevice)
+		default:
+			r.out("\tSubsystem: %s Device %04x\n", d.VendorName, d.SubDevice)
+		}
+	}
+	if v > 0 {
+		for i, b := range d.Bars {
+			where := fmt.Sprintf("%x", d.At[i])
+			if d.At[i] == 0 {
+				where = "<unassigned>"
+			}
+			if b.IO {
+				if v > 1 {
+					r.out("\tRegion %d: I/O ports at %s [size=%s]\n", b.Index, where, bars.Text(b.Size))
+				} else {
+					r.out("\tI/O ports at %s [size=%s]\n", where, bars.Text(b.Size))
+				}
+				continue
+			}
+			width, pre := "32-bit", "non-prefetchable"
+			if b.Mem64 {
+				width = "64-bit"
+			}
+			if b.Prefetch {
+				pre = "prefetchable"
+			}
+			size := fmt.Sprintf(" [size=%s]", bars.Text(b.Size))
+			if d.At[i] == 0 {
+				size = ""
+			}
+			if v > 1 {
+				r.out("\tRegion %d: Memory at %s (%s, %s)%s\n", b.Index, where, width, pre, size)
+			} else {
+				r.out("\tMemory at %s (%s, %s)%s\n", where, width, pre, size)
+			}
+		}
+	}
+	if v > 0 || flags['k'] > 0 {
+		if drv := r.m.linuxDriver(d); drv != "" {
+			r.out("\tKernel driver in use: %s\n", drv)
+		}
+		if d.nvidia() {
+			mods := "nvidiafb, nouveau"
+			if r.m.disk.Driver != "" {
+				mods += ", nvidia_drm, nvidia"
+			}
+			r.out("\tKernel modules: %s\n", mods)
+		}
+	}
+	if v > 0 {
+		r.out("\n")
+	}
+}
+
+func runDmesg(r *linuxRun, args []string) int {
+	if !r.isRoot() {
+		return r.err(1, "dmesg: read kernel buffer failed: Operation not permitted\n")
+	}
+	r.m.mu.Lock()
+	text := strings.Join(r.m.kernel, "\n")
+	r.m.mu.Unlock()
+	r.out("%s\n", text)
+	return 0
+}
+
+func runJournal(r *linuxRun, args []string) int {
+	if slices.Contains(args, "-k") || slices.Contains(args, "--dmesg") {
+		x := *r
+		x.user = "root"
+		return runDmesg(&x, args)
+	}
+	r.out("-- No entries --\n")
+	return 0
+}
+
+func runLinuxSMI(r *linuxRun, args []string) int {
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	if !r.m.modules["nvidia"] || r.m.disk.Driver == "" {
+		r.out("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.\n\n")
+		return 9
+	}
+	return r.m.smi(r.stdout, args[1:])
+}
+
+// smi is nvidia-smi of both systems.
+func (m *Machine) smi(w io.Writer, args []string) int {
+	var cards []*Device
+	for _, d := range m.hw.Devices {
+		if m.working(d) {
+			cards = append(cards, d)
+		}
+	}
+	query, format, list, one := "", "", false, ""
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		switch {
+		case strings.HasPrefix(a, "--query-gpu="):
+			query = a[len("--query-gpu="):]
+		case strings.HasPrefix(a, "--format="):
+			format = a[len("--format="):]
+		case a == "-L" || a == "--list-gpus":
+			list = true
+		case strings.HasPrefix(a, "--id="):
+			one = a[5:]
+		case a == "-i" && i+1 < len(args):
+			i++
+			one = args[i]
+		case a == "-q", a == "-pm" && i+1 < len(args):
+			if a == "-pm" {
+				return 0
+			}
+		default:
+			fmt.Fprintf(w, "Invalid combination of input arguments. Please run 'nvidia-smi -h' for help.\n")
+			return 1
+		}
+	}
+	if len(cards) == 0 {
+		fmt.Fprintln(w, "No devices were found")
+		return 6
+	}
+	if one != "" {
+		n, err := strconv.Atoi(one)
+		if err != nil || n >= len(cards) {
+			fmt.Fprintln(w, "No devices were found")
+			return 6
+		}
+		cards = cards[n : n+1]
+	}
+	if list {
+		for i, d := range cards {
+			fmt.Fprintf(w, "GPU %d: %s (UUID: %s)\n", i, d.model(), d.uuid())
+		}
+		return 0
+	}
+	if query == "" {
+		fmt.Fprintf(w, "NVIDIA-SMI %s   Driver Version: %s   CUDA Version: 12.4\n", m.disk.Driver, m.disk.Driver)
+		for i, d := range cards {
+			fmt.Fprintf(w, "| %3d  %-30s %s Off | %dMiB |\n", i, d.model(), d.busID(), d.memoryMiB())
+		}
+		return 0
+	}
+	units := !strings.Contains(format, "nounits")
+	if !strings.HasPrefix(format, "csv") {
+		fmt.Fprintln(w, `"--format=" is missing or is not csv: --format=csv[,noheader][,nounits] is required`)
+		return 2
+	}
+	names := strings.Split(query, ",")
+	var head []string
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+		h := names[i]
+		if units && strings.HasPrefix(h, "memory.") {
+			h += " [MiB]"
+		}
+		head = append(head, h)
+	}
+	if !strings.Contains(format, "noheader") {
+		fmt.Fprintln(w, strings.Join(head, ", "))
+	}
+	for i, d := range cards {
+		var row []string
+		for _, n := range names {
+			v := ""
+			mib := func(x int) string {
+				if units {
+					return fmt.Sprintf("%d MiB", x)
+				}
+				return strconv.Itoa(x)
+			}
+			switch n {
+			case "index":
+				v = strconv.Itoa(i)
+			case "name", "gpu_name":
+				v = d.model()
+			case "uuid", "gpu_uuid":
+				v = d.uuid()
+			case "pci.bus_id", "gpu_bus_id":
+				v = d.busID()
+			case "pci.device_id":
+				v = fmt.Sprintf("0x%04X%04X", d.Device, d.Vendor)
+			case "pci.sub_device_id":
+				v = fmt.Sprintf("0x%04X%04X", d.SubDevice, d.SubVendor)
+			case "driver_version":
+				v = m.disk.Driver
+			case "memory.total":
+				v = mib(d.memoryMiB())
+			case "memory.used":
+				v = mib(4)
+			case "memory.free":
+				v = mib(d.memoryMiB() - 4)
+			case "count":
+				v = strconv.Itoa(len(cards))
+			case "serial", "gpu_serial":
+				v = "[N/A]"
+			case "vbios_version":
+				v = "92.00.25.00.08"
+			case "temperature.gpu":
+				v = "34"
+			case "compute_mode":
+				v = "Default"
+			default:
+				fmt.Fprintf(w, "Field \"%s\" is not a valid field to query.\n\n", n)
+				return 2
+			}
+			row = append(row, v)
+		}
+		fmt.Fprintln(w, strings.Join(row, ", "))
+	}
+	return 0
+}
+
+func (d *Device) busID() string { return "0000" + strings.ToUpper(d.Address) }
+
+func (d *Device) uuid() string {
+	h := uint64(1469598103934665603)
+	for _, c := range []byte(d.Serial + d.Host + d.Name) {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return fmt.Sprintf("GPU-%08x-%04x-%04x-%04x-%012x", h>>32, (h>>16)&0xffff, h&0xffff, (h>>8)&0xffff, h&0xffffffffffff)
+}
+
+func runModprobe(r *linuxRun, args []string) int {
+	remove := slices.Contains(args, "-r") || slices.Contains(args, "--remove")
+	name := args[len(args)-1]
+	if !r.isRoot() {
+		return r.err(1, "modprobe: ERROR: could not insert '%s': Operation not permitted\n", name)
+	}
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	if remove {
+		return r.unload(name)
+	}
+	switch name {
+	case "nvidia", "nvidia_drm", "nvidia-drm", "nvidia_uvm", "nvidia-uvm", "nvidia_modeset":
+		if r.m.disk.Driver == "" {
+			return r.err(1, "modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", name, kernelVersion)
+		}
+		if r.m.modules["nvidia"] {
+			return 0
+		}
+		if !r.m.loadNvidia() {
+			return r.err(1, "modprobe: ERROR: could not insert 'nvidia': No such device\n")
+		}
+	case "nouveau":
+		r.m.loadNouveau()
+	case "vfio-pci", "amdgpu", "vmxnet3", "sg", "loop":
+		r.m.modules[name] = true
+	default:
+		return r.err(1, "modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", name, kernelVersion)
+	}
+	return 0
+}
+
+func (r *linuxRun) unload(name string) int {
+	if !r.m.modules[name] {
+		return r.err(1, "rmmod: ERROR: Module %s is not currently loaded\n", name)
+	}
+	delete(r.m.modules, name)
+	return 0
+}
+
+func runRmmod(r *linuxRun, args []string) int {
+	if !r.isRoot() {
+		return r.err(1, "rmmod: ERROR: could not remove module: Operation not permitted\n")
+	}
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	return r.unload(args[len(args)-1])
+}
+
+func runLsmod(r *linuxRun, args []string) int {
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	r.out("Module                  Size  Used by\n")
+	names := []string{"vmw_balloon", "vmw_vmci", "vmxnet3", "vmwgfx"}
+	for n := range r.m.modules {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		r.out("%-23s %d  0\n", n, 16384+len(n)*4096)
+	}
+	return 0
+}
+
+func runInitramfs(r *linuxRun, args []string) int {
+	if !r.isRoot() {
+		return r.err(1, "E: update-initramfs needs root\n")
+	}
+	r.m.mu.Lock()
+	r.m.readInitramfs()
+	r.m.mu.Unlock()
+	r.out("update-initramfs: Generating /boot/initrd.img-%s\n", kernelVersion)
+	return 0
+}
+
+func runUbuntuDrivers(r *linuxRun, args []string) int {
+	r.m.mu.Lock()
+	some := slices.ContainsFunc(r.m.hw.Devices, func(d *Device) bool { return d.nvidia() })
+	r.m.mu.Unlock()
+	if !some {
+		return 0
+	}
+	if len(args) > 1 && args[1] == "install" {
+		return runApt(r, []string{"apt-get", "install", "-y", "nvidia-driver-550-server"})
+	}
+	r.out("nvidia-driver-550-server, (kernel modules provided by linux-modules-nvidia-550-server-generic)\n")
+	return 0
+}
+
+func runApt(r *linuxRun, args []string) int {
+	var words []string
+	for i := 1; i < len(args); i++ {
+		if args[i] == "-o" || args[i] == "-t" {
+			i++
+		} else if !strings.HasPrefix(args[i], "-") {
+			words = append(words, args[i])
+		}
+	}
+	if len(words) == 0 {
+		return r.err(1, "apt 2.7.14\n")
+	}
+	change := words[0] == "install" || words[0] == "remove" || words[0] == "purge" || words[0] == "update" || words[0] == "upgrade" ||
+		words[0] == "dist-upgrade" || words[0] == "full-upgrade" || words[0] == "autoremove"
+	if change && !r.isRoot() {
+		return r.err(100, "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\n"+
+			"E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?\n")
+	}
+	yes := slices.ContainsFunc(args, func(s string) bool {
+		return s == "-y" || s == "--yes" || s == "--assume-yes" || s == "-qy" || s == "-yq" || s == "-qqy"
+	})
+	switch words[0] {
+	case "update", "upgrade", "dist-upgrade", "full-upgrade", "autoremove":
+		r.m.mu.Lock()
+		net := r.m.ip() != ""
+		r.m.mu.Unlock()
+		if !net {
+			return r.err(100, "W: Failed to fetch http://archive.ubuntu.com/ubuntu/dists/noble/InRelease\n")
+		}
+		r.out("Reading package lists... Done\n")
+		return 0
+	case "install", "remove", "purge":
+		if !yes && len(words) > 1 {
+			r.out("Do you want to continue? [Y/n] Abort.\n")
+			return 1
+		}
+		for _, name := range words[1:] {
+			f := r.m.aptRemove
+			if words[0] == "install" {
+				f = func(n string) (string, int) { return r.m.aptInstall(r.ctx, n) }
+			}
+			text, code := f(name)
+			if code != 0 {
+				return r.err(code, "%s", text)
+			}
+			r.out("%s", text)
+		}
+		return 0
+	case "list", "show", "policy":
+		return 0
+	}
+	return r.err(100, "E: Invalid operation %s\n", words[0])
+}
+
+func runDpkg(r *linuxRun, args []string) int {
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	var names []string
+	for _, a := range args[1:] {
+		if !strings.HasPrefix(a, "-") {
+			names = append(names, a)
+		}
+	}
+	if len(names) == 0 {
+		for n := range r.m.disk.Packages {
+			names = append(names, n)
+		}
+		sort.Strings(names)
+	}
+	format := ""
+	for i, a := range args {
+		if strings.HasPrefix(a, "-f=") || strings.HasPrefix(a, "--showformat=") {
+			_, format, _ = strings.Cut(a, "=")
+		} else if a == "-f" && i+1 < len(args) {
+			format = args[i+1]
+		} else if strings.HasPrefix(a, "-f") && len(a) > 2 {
+			format = a[2:]
+		} else if strings.HasPrefix(a, "-Wf=") {
+			format = a[4:]
+		}
+	}
+	code := 0
+	for _, n := range names {
+		if strings.Contains(n, "${") {
+			continue
+		}
+		found := false
+		for have, v := range r.m.disk.Packages {
+			if ok, _ := filepath.Match(n, have); !ok {
+				continue
+			}
+			found = true
+			switch {
+			case slices.Contains(args, "-s"):
+				r.out("Package: %s\nStatus: install ok installed\nVersion: %s\n", have, v)
+			case format != "":
+				r.out("%s", strings.NewReplacer("${Package}", have, "${binary:Package}", have, "${Version}", v,
+					"${Status}", "install ok installed", "${db:Status-Status}", "installed", `\n`, "\n", `\t`, "\t").Replace(format))
+			case slices.Contains(args, "-W"):
+				r.out("%s\t%s\n", have, v)
+			default:
+				r.out("ii  %-40s %-30s amd64\n", have, v)
+			}
+		}
+		if !found {
+			r.err(0, "dpkg-query: package '%s' is not installed and no information is available\n", n)
+			code = 1
+		}
+	}
+	return code
+}
+
+func runSystemctl(r *linuxRun, args []string) int {
+	var words []string
+	for _, a := range args[1:] {
+		if !strings.HasPrefix(a, "-") {
+			words = append(words, a)
+		}
+	}
+	if len(words) == 0 {
+		return 0
+	}
+	switch words[0] {
+	case "reboot":
+		return runPower(r, []string{"reboot"})
+	case "poweroff", "halt":
+		return runPower(r, []string{"poweroff"})
+	}
+	if len(words) < 2 {
+		if words[0] == "is-system-running" {
+			r.out("running\n")
+		}
+		return 0
+	}
+	name := strings.TrimSuffix(words[1], ".service")
+	r.m.mu.Lock()
+	there := map[string]bool{"ssh": true, "cron": true, "systemd-journald": true, "networkd-dispatcher": true, "gdm3": false,
+		"open-vm-tools": r.m.disk.Tools != nil, "vmtoolsd": r.m.disk.Tools != nil, "nvidia-persistenced": r.m.disk.Driver != ""}[name]
+	r.m.mu.Unlock()
+	if !there {
+		if words[0] == "is-active" || words[0] == "is-enabled" {
+			r.out("inactive\n")
+			return 3
+		}
+		return r.err(5, "Failed to %s %s.service: Unit %s.service not found.\n", words[0], name, name)
+	}
+	switch words[0] {
+	case "is-active":
+		r.out("active\n")
+	case "is-enabled":
+		r.out("enabled\n")
+	case "status":
+		r.out("● %s.service\n     Active: active (running)\n", name)
+	case "restart", "start", "stop", "enable", "disable", "mask", "unmask":
+		if !r.isRoot() {
+			return r.err(1, "Failed to %s %s.service: Interactive authentication required.\n", words[0], name)
+		}
+		if words[0] == "restart" && (name == "open-vm-tools" || name == "vmtoolsd") {
+			r.m.restartTools()
+		}
+	}
+	return 0
+}
+
+func runToolbox(r *linuxRun, args []string) int {
+	if len(args) > 1 && (args[1] == "-v" || args[1] == "--version") {
+		r.out("12.3.5.46049 (build-22544099)\n")
+		return 0
+	}
+	return r.err(64, "vmware-toolbox-cmd: Missing command\n")
+}
+
+func runVmtoolsd(r *linuxRun, args []string) int {
+	if slices.Contains(args, "-v") {
+		r.out("VMware Tools daemon, version 12.3.5.46049 (build-22544099)\n")
+		return 0
+	}
+	for i, a := range args {
+		text := ""
+		if a == "--cmd" && i+1 < len(args) {
+			text = args[i+1]
+		} else if v, ok := strings.CutPrefix(a, "--cmd="); ok {
+			text = v
+		}
+		if key, ok := strings.CutPrefix(text, "info-get "); ok {
+			_ = key
+			return r.err(1, "No value found\n")
+		}
+	}
+	return 0
+}
+
+func runPs(r *linuxRun, args []string) int {
+	r.out("    PID COMMAND\n")
+	for _, p := range r.m.Processes(nil) {
+		if !p.ended() {
+			r.out("%7d %s\n", p.Pid, p.Cmd)
+		}
+	}
+	return 0
+}
+
+func runKill(r *linuxRun, args []string) int {
+	code := 0
+	for _, a := range args[1:] {
+		if pid, err := strconv.ParseInt(a, 10, 64); err == nil && pid > 0 {
+			if slices.Contains(args, "-0") {
+				found := false
+				for _, p := range r.m.Processes([]int64{pid}) {
+					found = !p.ended()
+				}
+				if !found {
+					code = r.err(1, "kill: (%d) - No such process\n", pid)
+				}
+			} else if r.m.Kill(pid) != nil {
+				code = r.err(1, "kill: (%d) - No such process\n", pid)
+			}
+		}
+	}
+	return code
+}
+
+var _ = os.Stdout

@@ -1,0 +1,399 @@
+package guest
+
+// linux_system.go: an installed Ubuntu: its programs and files, the kernel's start with its
+// messages, sysfs, and packages.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+const kernelVersion = "6.8.0-41-generic"
+
+// layoutLinux makes the directories and the programs that a server installation has.
+func (m *Machine) layoutLinux() error {
+	r := m.root()
+	for _, d := range []string{"usr/bin", "usr/sbin", "usr/lib/modprobe.d", "usr/local/bin", "usr/local/sbin", "etc/modprobe.d", "etc/default",
+		"etc/modules-load.d", "etc/apt/sources.list.d", "tmp", "root", "home", "proc", "sys", "dev", "run", "var/log", "var/tmp", "var/lib", "boot",
+		"mnt", "opt", "cdrom"} {
+		if err := os.MkdirAll(filepath.Join(r, d), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, l := range [][2]string{{"usr/bin", "bin"}, {"usr/sbin", "sbin"}, {"usr/lib", "lib"}, {".", "target"}} {
+		os.Symlink(l[0], filepath.Join(r, l[1]))
+	}
+	for name := range linuxPrograms {
+		if packaged[name] == "" {
+			m.installProgram(name)
+		}
+	}
+	files := map[string]string{
+		"etc/os-release": fmt.Sprintf("PRETTY_NAME=\"Ubuntu %s LTS\"\nNAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nVERSION=\"%s LTS (Noble Numbat)\"\n"+
+			"VERSION_CODENAME=noble\nID=ubuntu\nID_LIKE=debian\n", m.disk.Version, m.disk.Version),
+		"etc/hostname":     m.disk.Hostname + "\n",
+		"etc/hosts":        "127.0.0.1 localhost\n127.0.1.1 " + m.disk.Hostname + "\n",
+		"etc/default/grub": "GRUB_CMDLINE_LINUX_DEFAULT=\"\"\nGRUB_CMDLINE_LINUX=\"\"\n",
+		"etc/lsb-release":  "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=24.04\nDISTRIB_CODENAME=noble\n",
+		"etc/fstab":        "/dev/disk/by-uuid/root / ext4 defaults 0 1\n",
+	}
+	passwd := "root:x:0:0:root:/root:/bin/bash\n"
+	for i, u := range m.disk.Users {
+		if u.Name != "root" {
+			passwd += fmt.Sprintf("%s:x:%d:%d::/home/%s:/bin/bash\n", u.Name, 1000+i, 1000+i, u.Name)
+			os.MkdirAll(filepath.Join(r, "home", u.Name), 0o755)
+		}
+	}
+	files["etc/passwd"] = passwd
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(r, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// installProgram puts a marked executable where the system has it.
+func (m *Machine) installProgram(name string) {
+	dir := "usr/bin"
+	switch name {
+	case "modprobe", "lsmod", "rmmod", "modinfo", "reboot", "shutdown", "poweroff", "update-initramfs", "update-grub", "swapoff", "depmod",
+		"insmod", "ip", "useradd", "usermod", "chpasswd":
+		dir = "usr/sbin"
+	}
+	os.WriteFile(filepath.Join(m.root(), dir, name), []byte(program+name+"\n"), 0o755)
+}
+
+func (m *Machine) removeProgram(name string) {
+	for _, d := range []string{"usr/bin", "usr/sbin"} {
+		os.Remove(filepath.Join(m.root(), d, name))
+	}
+}
+
+// packaged programs are there only with their package.
+var packaged = map[string]string{"nvidia-smi": "nvidia", "vmtoolsd": "open-vm-tools", "vmware-toolbox-cmd": "open-vm-tools"}
+
+// readInitramfs takes over the blacklist of modprobe.d, as update-initramfs does.
+func (m *Machine) readInitramfs() {
+	m.disk.Initramfs = map[string]bool{}
+	for _, d := range []string{"etc/modprobe.d", "usr/lib/modprobe.d"} {
+		list, _ := os.ReadDir(filepath.Join(m.root(), d))
+		for _, e := range list {
+			b, _ := os.ReadFile(filepath.Join(m.root(), d, e.Name()))
+			for _, line := range strings.Split(string(b), "\n") {
+				f := strings.Fields(line)
+				if len(f) >= 2 && f[0] == "blacklist" {
+					m.disk.Initramfs[f[1]] = true
+				}
+				if len(f) >= 3 && f[0] == "install" && (f[2] == "/bin/false" || f[2] == "/bin/true" || f[2] == "/usr/bin/false") {
+					m.disk.Initramfs[f[1]] = true
+				}
+			}
+		}
+	}
+}
+
+// log adds a line to the kernel's messages.
+func (m *Machine) klog(format string, args ...any) {
+	t := 0.0
+	if !m.booted.IsZero() && m.state == "running" {
+		t = time.Since(m.booted).Seconds() + 9
+	} else {
+		t = float64(len(m.kernel)) * 0.113
+	}
+	m.kernel = append(m.kernel, fmt.Sprintf("[%12.6f] ", t)+fmt.Sprintf(format, args...))
+}
+
+// bootKernel starts the kernel over the devices of this power-on: modules, dmesg, sysfs.
+func (m *Machine) bootKernel() {
+	m.kernel, m.modules = nil, map[string]bool{}
+	m.booted = time.Time{}
+	if m.disk.OS != "ubuntu" || m.hw == nil {
+		return
+	}
+	m.klog("Linux version %s (buildd@lcy02-amd64-100) (x86_64-linux-gnu-gcc-13) #41-Ubuntu SMP PREEMPT_DYNAMIC", kernelVersion)
+	m.klog("Command line: BOOT_IMAGE=/vmlinuz-%s root=/dev/mapper/ubuntu--vg-ubuntu--lv ro", kernelVersion)
+	if m.hw.EFI {
+		m.klog("efi: EFI v2.7 by VMware, Inc.")
+	}
+	if !m.hw.Hidden {
+		m.klog("Hypervisor detected: VMware")
+	}
+	m.klog("DMI: VMware, Inc. VMware20,1/440BX Desktop Reference Platform, BIOS VMW201.00V.21805430.B64.2305221830 05/22/2023")
+	for _, d := range m.hw.Devices {
+		m.klog("pci %s: [%04x:%04x] type 00 class 0x%06x", d.Address, d.Vendor, d.Device, d.Class)
+		for i, b := range d.Bars {
+			kind := "mem"
+			if b.IO {
+				kind = "io"
+			}
+			attr := ""
+			if b.Mem64 {
+				attr += " 64bit"
+			}
+			if b.Prefetch {
+				attr += " pref"
+			}
+			if i < len(d.At) && d.At[i] != 0 {
+				m.klog("pci %s: reg 0x%02x: [%s 0x%08x-0x%08x%s]", d.Address, 0x10+4*b.Index, kind, d.At[i], d.At[i]+b.Size-1, attr)
+			} else {
+				m.klog("pci %s: BAR %d: no space for [%s size 0x%08x%s]", d.Address, b.Index, kind, b.Size, attr)
+				m.klog("pci %s: BAR %d: failed to assign [%s size 0x%08x%s]", d.Address, b.Index, kind, b.Size, attr)
+			}
+		}
+	}
+	m.sysfs()
+	nv := false
+	for _, d := range m.hw.Devices {
+		nv = nv || d.nvidia()
+	}
+	if nv && !m.blacklisted("nouveau") {
+		m.loadNouveau()
+	}
+	if nv && m.disk.Driver != "" && !m.blacklisted("nvidia") {
+		m.loadNvidia()
+	}
+	for _, d := range m.hw.Devices {
+		if d.Vendor == 0x1002 && d.GPU() {
+			if d.Missing() > 0 {
+				m.klog("amdgpu %s: amdgpu: Fatal error during GPU init", d.Address)
+				m.klog("amdgpu: probe of %s failed with error -12", d.Address)
+			} else {
+				m.modules["amdgpu"] = true
+				m.klog("[drm] Initialized amdgpu 3.57.0 20150101 for %s on minor 1", d.Address)
+			}
+		}
+	}
+	os.WriteFile(filepath.Join(m.root(), "proc/cmdline"), []byte("BOOT_IMAGE=/vmlinuz-"+kernelVersion+" root=/dev/mapper/ubuntu--vg-ubuntu--lv ro\n"), 0o644)
+	os.WriteFile(filepath.Join(m.root(), "proc/version"), []byte("Linux version "+kernelVersion+"\n"), 0o644)
+	os.WriteFile(filepath.Join(m.root(), "proc/meminfo"), []byte(fmt.Sprintf("MemTotal:       %d kB\n", m.hw.MemoryMB*1024)), 0o644)
+	os.RemoveAll(filepath.Join(m.root(), "sys/firmware"))
+	if m.hw.EFI {
+		os.MkdirAll(filepath.Join(m.root(), "sys/firmware/efi"), 0o755)
+	}
+	os.RemoveAll(filepath.Join(m.root(), "tmp"))
+	os.MkdirAll(filepath.Join(m.root(), "tmp"), 0o777)
+}
+
+func (m *Machine) loadNouveau() {
+	for _, d := range m.hw.Devices {
+		if !d.nvidia() {
+			continue
+		}
+		m.modules["nouveau"] = true
+		if nouveauTakes(d) {
+			m.klog("nouveau %s: NVIDIA (%08x)", d.Address, uint32(d.Device)<<16|0xa1)
+			m.klog("[drm] Initialized nouveau 1.4.0 20120801 for %s on minor 1", d.Address)
+		} else {
+			m.klog("nouveau %s: unknown chipset (%04x00a1)", d.Address, d.Device)
+			m.klog("nouveau: probe of %s failed with error -12", d.Address)
+		}
+	}
+}
+
+// loadNvidia is the driver's start: which cards it takes and what it says otherwise.
+func (m *Machine) loadNvidia() bool {
+	taken, found := 0, 0
+	m.klog("nvidia: loading out-of-tree module taints kernel.")
+	for _, d := range m.hw.Devices {
+		if !d.nvidia() {
+			continue
+		}
+		found++
+		if m.modules["nouveau"] && nouveauTakes(d) {
+			continue
+		}
+		bad := false
+		for i, b := range d.Bars {
+			if !b.IO && d.At[i] == 0 {
+				m.klog("NVRM: This PCI I/O region assigned to your NVIDIA device is invalid:")
+				m.klog("NVRM: BAR%d is %dM @ 0x%x (PCI:%s)", i, 0, 0, d.Address)
+				m.klog("nvidia: probe of %s failed with error -1", d.Address)
+				bad = true
+				break
+			}
+		}
+		if bad {
+			continue
+		}
+		taken++
+		if c := m.problem[d.Host]; c != 0 || m.refused(d) {
+			m.klog("NVRM: GPU %s: RmInitAdapter failed! (0x24:0x72:1447)", d.Address)
+			m.klog("NVRM: GPU %s: rm_init_adapter failed, device minor number 0", d.Address)
+		}
+	}
+	if found == 0 {
+		m.klog("NVRM: No NVIDIA GPU found.")
+		return false
+	}
+	if taken == 0 {
+		if m.modules["nouveau"] {
+			m.klog("NVRM: GPU probe: the device is already bound to nouveau")
+			m.klog("NVRM: The NVIDIA probe routine was not called for %d device(s).", found)
+			m.klog("NVRM: This can occur when a driver such as:")
+			m.klog("NVRM: nouveau, rivafb, nvidiafb or rivatv")
+			m.klog("NVRM: was loaded and obtained ownership of the NVIDIA device(s).")
+		} else {
+			m.klog("NVRM: The NVIDIA probe routine failed for %d device(s).", found)
+		}
+		m.klog("NVRM: None of the NVIDIA devices were initialized.")
+		return false
+	}
+	m.modules["nvidia"] = true
+	kind := "NVIDIA UNIX x86_64 Kernel Module"
+	if m.disk.OpenKmod {
+		kind = "NVIDIA UNIX Open Kernel Module for x86_64"
+	}
+	m.klog("NVRM: loading %s  %s", kind, m.disk.Driver)
+	dir := filepath.Join(m.root(), "proc/driver/nvidia")
+	os.MkdirAll(dir, 0o755)
+	os.WriteFile(filepath.Join(dir, "version"), []byte(fmt.Sprintf("NVRM version: %s  %s\nGCC version:  gcc version 13.2.0\n", kind, m.disk.Driver)), 0o444)
+	return true
+}
+
+// sysfs writes /sys/bus/pci/devices as far as files can show it.
+func (m *Machine) sysfs() {
+	base := filepath.Join(m.root(), "sys/bus/pci/devices")
+	os.RemoveAll(base)
+	os.RemoveAll(filepath.Join(m.root(), "proc/driver"))
+	for _, d := range m.hw.Devices {
+		dir := filepath.Join(base, d.Address)
+		os.MkdirAll(dir, 0o755)
+		put := func(name, format string, args ...any) {
+			os.WriteFile(filepath.Join(dir, name), []byte(fmt.Sprintf(format, args...)+"\n"), 0o644)
+		}
+		put("vendor", "0x%04x", d.Vendor)
+		put("device", "0x%04x", d.Device)
+		put("subsystem_vendor", "0x%04x", d.SubVendor)
+		put("subsystem_device", "0x%04x", d.SubDevice)
+		put("class", "0x%06x", d.Class)
+		put("revision", "0x%02x", d.Revision)
+		lines := make([]string, 13)
+		for i := range lines {
+			lines[i] = "0x0000000000000000 0x0000000000000000 0x0000000000000000"
+		}
+		for i, b := range d.Bars {
+			flags := uint64(0x40200)
+			if b.IO {
+				flags = 0x40101
+			}
+			if b.Prefetch {
+				flags |= 0x2008
+			}
+			if b.Mem64 {
+				flags |= 0x100004
+			}
+			if d.At[i] == 0 {
+				lines[b.Index] = fmt.Sprintf("0x%016x 0x%016x 0x%016x", 0, b.Size-1, flags|0x20000000)
+			} else {
+				lines[b.Index] = fmt.Sprintf("0x%016x 0x%016x 0x%016x", d.At[i], d.At[i]+b.Size-1, flags)
+			}
+		}
+		put("resource", "%s", strings.Join(lines, "\n"))
+	}
+}
+
+func (m *Machine) linuxEnv(user string) map[string]string {
+	home := "/home/" + user
+	if user == "root" {
+		home = "/root"
+	}
+	return map[string]string{"HOME": home, "USER": user, "LOGNAME": user, "SHELL": "/bin/bash", "LANG": "C.UTF-8",
+		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+}
+
+var driverPackage = regexp.MustCompile(`^nvidia-(driver|headless|headless-no-dkms|dkms|utils|open)(-(\d+))?(-server)?(-open)?$`)
+
+var driverVersions = map[string]string{"390": "390.157", "418": "418.226.00", "450": "450.248.02", "460": "460.106.00", "470": "470.256.02",
+	"525": "525.147.05", "535": "535.183.01", "545": "545.29.06", "550": "550.107.02", "560": "560.35.03", "565": "565.57.01", "570": "570.86.15"}
+
+// aptInstall installs a package: open-vm-tools lies on the installation medium and in the
+// cache, everything else comes over the network.
+func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
+	m.mu.Lock()
+	_, have := m.disk.Packages[name]
+	network := m.ip() != ""
+	m.mu.Unlock()
+	if have {
+		return name + " is already the newest version.\n", 0
+	}
+	if !network && name != "open-vm-tools" {
+		return "E: Failed to fetch http://archive.ubuntu.com/ubuntu/pool/: Temporary failure resolving 'archive.ubuntu.com'\n", 100
+	}
+	version := ""
+	driver := driverPackage.FindStringSubmatch(name)
+	switch {
+	case name == "open-vm-tools":
+		version = "2:12.3.5-5ubuntu3"
+	case name == "open-vm-tools-desktop" || name == "pciutils" || name == "linux-headers-generic" || name == "build-essential" || name == "dkms" ||
+		name == "curl" || name == "jq" || name == "openssh-server" || name == "linux-headers-"+kernelVersion || name == "net-tools" || name == "mokutil" ||
+		name == "qemu-guest-agent" || name == "nvidia-cuda-toolkit" || name == "linux-modules-extra-"+kernelVersion || name == "vim":
+		version = "24.04"
+	case driver != nil:
+		branch := driver[3]
+		if branch == "" && driver[1] == "open" {
+			branch = "570"
+		}
+		version = driverVersions[branch]
+	}
+	if version == "" {
+		return "E: Unable to locate package " + name + "\n", 100
+	}
+	wait := m.seconds("apt")
+	if driver != nil {
+		wait = m.seconds("driver.install")
+	}
+	if !m.Clock.Sleep(ctx, wait) {
+		return "", 130
+	}
+	m.mu.Lock()
+	m.disk.Packages[name] = version
+	started := false
+	if name == "open-vm-tools" {
+		m.disk.Tools = &Tools{Text: "12.3.5", Number: 12389, Type: "guestToolsTypeOpenVMTools"}
+		m.installProgram("vmtoolsd")
+		m.installProgram("vmware-toolbox-cmd")
+		started = m.state == "running"
+	}
+	if driver != nil && driver[1] != "utils" {
+		m.disk.Driver = version
+		m.disk.OpenKmod = driver[5] != "" || driver[1] == "open"
+		m.installProgram("nvidia-smi")
+		m.writeGuest("/usr/lib/modprobe.d/nvidia-graphics-drivers.conf", []byte("blacklist nouveau\nblacklist lbm-nouveau\nalias nouveau off\n"))
+		m.readInitramfs()
+		if m.state == "running" && !m.modules["nouveau"] {
+			m.loadNvidia()
+		}
+	} else if driver != nil {
+		m.installProgram("nvidia-smi")
+	}
+	mctx := m.ctx
+	m.mu.Unlock()
+	if started {
+		m.wg.Add(1)
+		go func() { defer m.wg.Done(); m.startTools(mctx) }()
+	}
+	return fmt.Sprintf("Setting up %s (%s) ...\n", name, version), 0
+}
+
+// aptRemove takes a package away.
+func (m *Machine) aptRemove(name string) (string, int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.disk.Packages[name]; !ok {
+		return "Package '" + name + "' is not installed, so not removed\n", 0
+	}
+	delete(m.disk.Packages, name)
+	if driverPackage.MatchString(name) {
+		m.disk.Driver = ""
+		m.removeProgram("nvidia-smi")
+		os.Remove(filepath.Join(m.root(), "usr/lib/modprobe.d/nvidia-graphics-drivers.conf"))
+		m.readInitramfs()
+	}
+	return "Removing " + name + " ...\n", 0
+}

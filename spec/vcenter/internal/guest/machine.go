@@ -1,0 +1,514 @@
+// Package guest is the inside of a virtual machine: firmware, installer, operating system,
+// Tools, files and programs. Nothing here knows SOAP. What a guest shows (lspci, PnP, dmesg,
+// nvidia-smi) is computed from the devices that were there when the machine was powered on,
+// and from what was installed on its disk since; no answer is written down beforehand.
+//
+//	blank disk -> boots an OS ISO -> reads the answer medium's bytes -> installs -> reboots
+//	           -> Tools start -> guest operations are ready
+//
+// A Machine has its own lock. It calls Changed and Power without holding it, so that these
+// may take the world's lock; the order is always world before machine.
+package guest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"gpupt.test/vcenter/internal/iso"
+)
+
+// Clock is virtual time; Sleep is false when ctx ended first.
+type Clock interface {
+	Sleep(ctx context.Context, d time.Duration) bool
+}
+
+// Hardware is what the firmware finds at power-on.
+type Hardware struct {
+	Name       string
+	EFI        bool
+	CPUs       int
+	MemoryMB   int64
+	Devices    []*Device
+	CDs        []*CD
+	NICs       []NIC
+	Disk       bool   // a virtual disk is there
+	DiskDriver string // controller: lsisas, pvscsi, nvme, ahci, lsilogic, buslogic
+	DiskGB     int
+	Hidden     bool // hypervisor.cpuid.v0 = FALSE
+	CDFirst    bool // boot order by hand: the CD before the disk
+}
+
+// NIC is a virtual network card.
+type NIC struct {
+	MAC, Kind, Network string
+	Connected          bool
+}
+
+// CD is a drive with a medium.
+type CD struct {
+	Key    int32
+	Where  string // the backing's file name
+	Medium *iso.Image
+	letter string
+	dir    string // unpacked files
+}
+
+// User is an account of the installed system.
+type User struct {
+	Name   string
+	Secret string // as the system stores it: plain:..., or a crypt hash
+	Admin  bool   // root, Administrator
+	Sudo   bool   // without a password
+	Sudoer bool   // with the password
+}
+
+// Disk is what survives power-off; a clone gets a copy.
+type Disk struct {
+	OS        string // "", windows, ubuntu
+	Version   string
+	EFI       bool
+	Hostname  string
+	Users     []User
+	Tools     *Tools
+	Packages  map[string]string // Linux packages, Windows programs: name -> version
+	Driver    string            // version of the NVIDIA driver, "" none
+	OpenKmod  bool              // its open kernel modules
+	Reboot    bool              // a restart is pending
+	Initramfs map[string]bool   // modules kept out since the last update-initramfs
+	Registry  map[string]string // Windows values that programs set
+}
+
+// Info is a snapshot for the outside.
+type Info struct {
+	State    string // off, firmware, installing, stuck, booting, running, stopping
+	Stage    string
+	Why      string // why it is stuck
+	OS       string
+	Version  string
+	Hostname string
+	IP       string
+	Tools    Tools
+	HasTools bool
+	ToolsRun string // guestToolsNotRunning, guestToolsExecutingScripts, guestToolsRunning
+	Ready    bool   // guest operations
+	Devices  []DeviceReport
+}
+
+// DeviceReport says how the guest sees a passed-through device.
+type DeviceReport struct {
+	Address string `json:"address"`
+	Host    string `json:"host"`
+	ID      string `json:"id"`
+	Driver  string `json:"driver"`
+	Code    int    `json:"code"` // Windows problem code
+	Placed  bool   `json:"placed"`
+}
+
+// Machine is one guest.
+type Machine struct {
+	Dir     string
+	Clock   Clock
+	Changed func()
+	Power   func(what string)         // "off" or "reboot", wished by the guest
+	Eject   func(key int32)           // the guest throws a medium out
+	Note    func(kind, format string) // timeline
+	Seconds map[string]float64        // durations by name, see seconds()
+
+	mu       sync.Mutex
+	disk     Disk
+	hw       *Hardware
+	state    string
+	stage    string
+	why      string
+	toolsRun string
+	ready    bool
+	booted   time.Time
+	cancel   context.CancelFunc
+	ctx      context.Context
+	wg       sync.WaitGroup
+	procs    map[int64]*Process
+	nextPid  int64
+	kernel   []string // dmesg
+	modules  map[string]bool
+	problem  map[string]int // host address -> problem code set by hand
+	session  string         // a user at the console
+	msi      bool           // an installation is running
+	deaf     bool           // ignores a shutdown request
+}
+
+// New makes a machine with a blank disk.
+func New(dir string, clock Clock) *Machine {
+	return &Machine{Dir: dir, Clock: clock, state: "off", toolsRun: notRunning, procs: map[int64]*Process{},
+		problem: map[string]int{}, Seconds: map[string]float64{}, nextPid: 1000}
+}
+
+const (
+	notRunning = "guestToolsNotRunning"
+	scripts    = "guestToolsExecutingScripts"
+	running    = "guestToolsRunning"
+)
+
+// seconds of virtual time for a stage; the map overrides.
+func (m *Machine) seconds(name string) time.Duration {
+	s, ok := m.Seconds[name]
+	if !ok {
+		s = map[string]float64{"post": 4, "windows.copy": 90, "windows.specialize": 40, "windows.oobe": 30,
+			"ubuntu.boot": 25, "ubuntu.copy": 80, "ubuntu.late": 20, "windows.boot": 15, "ubuntu.boot-disk": 10,
+			"tools.start": 5, "tools.install": 20, "stop": 6, "driver.install": 40, "apt": 10}[name]
+	}
+	return time.Duration(s * float64(time.Second))
+}
+
+// Info takes a snapshot.
+func (m *Machine) Info() Info {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := Info{State: m.state, Stage: m.stage, Why: m.why, OS: m.disk.OS, Version: m.disk.Version,
+		ToolsRun: m.toolsRun, Ready: m.ready}
+	if t := m.disk.Tools; t != nil {
+		i.Tools, i.HasTools = t.copy(), true
+	}
+	if m.state == "running" && m.toolsRun == running {
+		i.Hostname = m.disk.Hostname
+		i.IP = m.ip()
+	}
+	if m.hw != nil && m.disk.OS != "" && (m.state == "running" || m.state == "stopping") {
+		for _, d := range m.hw.Devices {
+			if d.Passthrough {
+				r := DeviceReport{Address: d.Address, Host: d.Host, ID: fmt.Sprintf("%04x:%04x", d.Vendor, d.Device),
+					Placed: d.Missing() == 0}
+				if m.disk.OS == "windows" {
+					r.Code = m.problemCode(d)
+					r.Driver = m.windowsService(d)
+				} else {
+					r.Driver = m.linuxDriver(d)
+				}
+				i.Devices = append(i.Devices, r)
+			}
+		}
+	}
+	return i
+}
+
+// ip is the address that DHCP gave, made from the first connected card's MAC.
+func (m *Machine) ip() string {
+	if m.hw == nil {
+		return ""
+	}
+	for _, n := range m.hw.NICs {
+		var b [6]int
+		if _, err := fmt.Sscanf(n.MAC, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]); err == nil && n.Connected {
+			return fmt.Sprintf("10.%d.%d.%d", b[3]&0x7f, b[4], b[5])
+		}
+	}
+	return ""
+}
+
+// Installed puts a finished system on the disk: templates and machines that exist already.
+func (m *Machine) Installed(d Disk) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.disk = d
+	return m.layout()
+}
+
+// CloneTo copies the disk.
+func (m *Machine) CloneTo(n *Machine) error {
+	m.mu.Lock()
+	d := m.disk
+	d.Users = slices.Clone(d.Users)
+	d.Packages, d.Registry, d.Initramfs = maps.Clone(d.Packages), maps.Clone(d.Registry), maps.Clone(d.Initramfs)
+	if d.Tools != nil {
+		t := d.Tools.copy()
+		d.Tools = &t
+	}
+	from := filepath.Join(m.Dir, "root")
+	m.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.disk = d
+	if _, err := os.Stat(from); err == nil {
+		return os.CopyFS(filepath.Join(n.Dir, "root"), os.DirFS(from))
+	}
+	return nil
+}
+
+// HasOS tells whether a system is on the disk.
+func (m *Machine) HasOS() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.disk.OS != ""
+}
+
+// OS is the installed system's family: "", windows, ubuntu.
+func (m *Machine) OS() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.disk.OS
+}
+
+// Blank wipes the disk (its file was replaced).
+func (m *Machine) Blank() {
+	m.mu.Lock()
+	m.disk = Disk{}
+	m.mu.Unlock()
+	os.RemoveAll(filepath.Join(m.Dir, "root"))
+}
+
+// Start powers the machine on with this hardware.
+func (m *Machine) Start(hw *Hardware) {
+	m.mu.Lock()
+	m.hw = hw
+	m.mu.Unlock()
+	m.launch()
+}
+
+func (m *Machine) launch() {
+	m.mu.Lock()
+	ctx, cancel := context.WithCancel(context.Background())
+	m.ctx, m.cancel = ctx, cancel
+	m.state, m.stage, m.why = "firmware", "power-on self test", ""
+	m.toolsRun, m.ready, m.modules = notRunning, false, map[string]bool{}
+	m.procs = map[int64]*Process{}
+	m.wg.Add(1)
+	m.mu.Unlock()
+	m.changed()
+	go func() {
+		defer m.wg.Done()
+		m.boot(ctx)
+	}()
+}
+
+// Stop is a power cut: programs end, nothing is saved.
+func (m *Machine) Stop() {
+	m.halt()
+	m.mu.Lock()
+	m.hw = nil
+	m.state, m.stage, m.why = "off", "", ""
+	m.mu.Unlock()
+	m.changed()
+}
+
+func (m *Machine) halt() {
+	m.mu.Lock()
+	if m.cancel != nil {
+		m.cancel()
+	}
+	m.toolsRun, m.ready, m.session = notRunning, false, ""
+	m.state = "stopping"
+	m.mu.Unlock()
+}
+
+// Reset restarts without saving; the devices stay.
+func (m *Machine) Reset() {
+	m.halt()
+	m.launch()
+}
+
+// CDChanged replaces the media of the running machine.
+func (m *Machine) CDChanged(cds []*CD) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.hw == nil {
+		return
+	}
+	m.hw.CDs = cds
+	if m.disk.OS != "" {
+		m.mountCDs()
+	}
+}
+
+func (m *Machine) changed() {
+	if m.Changed != nil {
+		m.Changed()
+	}
+}
+
+func (m *Machine) note(kind, format string, args ...any) {
+	if m.Note != nil {
+		m.Note(kind, fmt.Sprintf(format, args...))
+	}
+}
+
+// to sets the state and tells it.
+func (m *Machine) to(ctx context.Context, state, stage string) bool {
+	m.mu.Lock()
+	if ctx.Err() != nil {
+		m.mu.Unlock()
+		return false
+	}
+	m.state, m.stage = state, stage
+	m.mu.Unlock()
+	m.changed()
+	return true
+}
+
+func (m *Machine) stuck(ctx context.Context, why string) {
+	m.mu.Lock()
+	if ctx.Err() != nil {
+		m.mu.Unlock()
+		return
+	}
+	m.state, m.why = "stuck", why
+	m.mu.Unlock()
+	m.note("guest-stuck", "%s", why)
+	m.changed()
+}
+
+// boot is the firmware's work: the disk if it holds a system, else an OS medium.
+func (m *Machine) boot(ctx context.Context) {
+	if !m.Clock.Sleep(ctx, m.seconds("post")) {
+		return
+	}
+	m.mu.Lock()
+	disk, hw := m.disk.OS, m.hw
+	wasEFI, first := m.disk.EFI, hw.CDFirst
+	m.mu.Unlock()
+	if disk != "" && hw.Disk && !first {
+		if wasEFI != hw.EFI {
+			m.stuck(ctx, fmt.Sprintf("No operating system was found: the disk was installed for %s and the firmware is %s",
+				firmware(wasEFI), firmware(hw.EFI)))
+			return
+		}
+		m.run(ctx)
+		return
+	}
+	m.install(ctx)
+}
+
+func firmware(efi bool) string {
+	if efi {
+		return "efi"
+	}
+	return "bios"
+}
+
+// run boots the installed system up to a running Tools service.
+func (m *Machine) run(ctx context.Context) {
+	m.mu.Lock()
+	os, tools := m.disk.OS, m.disk.Tools != nil
+	m.disk.Reboot = false
+	m.bootKernel()
+	m.mountCDs()
+	m.mu.Unlock()
+	wait := "ubuntu.boot-disk"
+	if os == "windows" {
+		wait = "windows.boot"
+	}
+	if !m.to(ctx, "booting", "the operating system starts") || !m.Clock.Sleep(ctx, m.seconds(wait)) {
+		return
+	}
+	m.mu.Lock()
+	m.booted = time.Now()
+	m.mu.Unlock()
+	if !m.to(ctx, "running", "up") {
+		return
+	}
+	m.note("guest-up", "%s runs", os)
+	if tools {
+		m.startTools(ctx)
+	}
+}
+
+// startTools brings the service up, first its scripts, then guest operations.
+func (m *Machine) startTools(ctx context.Context) {
+	m.setTools(ctx, scripts, false)
+	if !m.Clock.Sleep(ctx, m.seconds("tools.start")) {
+		return
+	}
+	m.setTools(ctx, running, false)
+	if !m.Clock.Sleep(ctx, m.seconds("tools.start")/5) {
+		return
+	}
+	m.setTools(ctx, running, true)
+}
+
+func (m *Machine) setTools(ctx context.Context, run string, ready bool) {
+	m.mu.Lock()
+	if ctx.Err() != nil || m.state != "running" {
+		m.mu.Unlock()
+		return
+	}
+	m.toolsRun, m.ready = run, ready
+	m.mu.Unlock()
+	m.changed()
+}
+
+// restartTools is what an upgrade or a change of features does under the caller.
+func (m *Machine) restartTools() {
+	m.mu.Lock()
+	ctx, procs := m.ctx, m.procs
+	if m.state != "running" {
+		m.mu.Unlock()
+		return
+	}
+	for pid, p := range procs { // exit codes of finished programs are lost with the service
+		if p.ended() {
+			delete(procs, pid)
+		}
+	}
+	m.mu.Unlock()
+	m.setTools(ctx, notRunning, false)
+	m.wg.Add(1)
+	go func() {
+		defer m.wg.Done()
+		if m.Clock.Sleep(ctx, m.seconds("tools.start")) {
+			m.startTools(ctx)
+		}
+	}()
+}
+
+// Shutdown asks the system to stop (what: off or reboot). It takes a while.
+func (m *Machine) Shutdown(what string) {
+	m.mu.Lock()
+	if m.state != "running" || m.deaf {
+		m.mu.Unlock()
+		return
+	}
+	ctx := m.ctx
+	m.state, m.stage = "stopping", "the operating system stops"
+	m.toolsRun, m.ready = notRunning, false
+	m.wg.Add(1)
+	m.mu.Unlock()
+	m.changed()
+	go func() {
+		defer m.wg.Done()
+		if !m.Clock.Sleep(ctx, m.seconds("stop")) {
+			return
+		}
+		if m.Power != nil {
+			m.Power(what)
+		}
+	}()
+}
+
+// Set changes the guest by hand: problem codes, a session at the console, a deaf guest.
+func (m *Machine) Set(f func(s *Settable)) {
+	m.mu.Lock()
+	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver}
+	f(&s)
+	m.session, m.deaf, m.disk.Driver = s.Session, s.Deaf, s.Driver
+	m.mu.Unlock()
+	m.changed()
+}
+
+// Settable is what Set can change.
+type Settable struct {
+	Problem map[string]int
+	Session string
+	Deaf    bool
+	Driver  string
+}
+
+// Session names the user at the console.
+func (m *Machine) Session() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.session
+}

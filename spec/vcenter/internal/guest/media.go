@@ -1,0 +1,203 @@
+package guest
+
+// media.go makes the media that come with the fleet: small operating-system ISOs whose
+// files say what they are, the Tools ISO, and complete answer media as examples. They are
+// real ISO 9660 images; the installers read them back byte by byte.
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"gpupt.test/vcenter/internal/iso"
+)
+
+// DefaultTools is the Tools version that ESXi 8.0 U3 carries.
+const DefaultTools = "12.4.0"
+
+var stamp = time.Date(2024, 6, 25, 12, 0, 0, 0, time.UTC)
+
+// OSMedium makes an installation ISO: windows, windows-11, ubuntu; with "-prompt" (Windows:
+// "Press any key to boot from CD") or "-stock" (Ubuntu: no autoinstall word on the kernel line).
+func OSMedium(os, version string) ([]byte, error) {
+	family, variant, _ := strings.Cut(os, "-")
+	switch family {
+	case "windows":
+		loader := "bootx64.efi: efisys_noprompt"
+		if variant == "prompt" {
+			loader = "bootx64.efi: efisys\nPress any key to boot from CD or DVD......"
+		}
+		images := []string{"Windows Server 2022 SERVERSTANDARDCORE", "Windows Server 2022 SERVERSTANDARD",
+			"Windows Server 2022 SERVERDATACENTERCORE", "Windows Server 2022 SERVERDATACENTER"}
+		build := "10.0.20348.587"
+		if variant == "11" || version == "11" {
+			images, build = []string{"Windows 11 Pro", "Windows 11 Enterprise"}, "10.0.22621.1702"
+		}
+		var wim strings.Builder
+		wim.WriteString("<WIM>\n")
+		for i, n := range images {
+			fmt.Fprintf(&wim, "<IMAGE INDEX=\"%d\"><NAME>%s</NAME><BUILD>%s</BUILD></IMAGE>\n", i+1, n, build)
+		}
+		wim.WriteString("</WIM>\n")
+		return iso.Write("SSS_X64FREE_EN-US_DV9", map[string][]byte{
+			"setup.exe": []byte("Windows Setup\n"), "bootmgr": []byte("bootmgr\n"),
+			"efi/boot/bootx64.efi": []byte(loader + "\n"), "boot/etfsboot.com": []byte("etfsboot\n"),
+			"sources/boot.wim": []byte("Windows PE\n"), "sources/install.wim": []byte(wim.String()),
+		}, stamp)
+	case "ubuntu":
+		if version == "" {
+			version = "24.04.1"
+		}
+		word := " autoinstall"
+		if variant == "stock" {
+			word = ""
+		}
+		return iso.Write("Ubuntu-Server "+version+" LTS amd64", map[string][]byte{
+			".disk/info":           []byte("Ubuntu-Server " + version + " LTS \"Noble Numbat\" - Release amd64 (20240827)"),
+			"boot/grub/grub.cfg":   []byte("set timeout=5\nmenuentry \"Try or Install Ubuntu Server\" {\n\tlinux\t/casper/vmlinuz" + word + " ---\n\tinitrd\t/casper/initrd\n}\n"),
+			"EFI/boot/bootx64.efi": []byte("shim\n"), "casper/vmlinuz": []byte("Linux 6.8.0-41-generic\n"),
+			"casper/initrd": []byte("initrd\n"), "casper/install-sources.yaml": []byte("- id: ubuntu-server\n  default: true\n"),
+			"pool/main/o/open-vm-tools/open-vm-tools_12.3.5-5ubuntu3_amd64.deb": []byte("open-vm-tools 12.3.5\n"),
+		}, stamp)
+	}
+	return nil, fmt.Errorf("no medium is known for the operating system %q", os)
+}
+
+// ToolsMedium is windows.iso of VMware Tools.
+func ToolsMedium(version string) ([]byte, error) {
+	if version == "" {
+		version = DefaultTools
+	}
+	n, err := ToolsNumber(version)
+	if err != nil {
+		return nil, err
+	}
+	return iso.Write("VMware Tools", map[string][]byte{
+		"setup64.exe":  []byte("VMware Tools " + version + "\n"),
+		"setup.exe":    []byte("VMware Tools " + version + " (32 bit)\n"),
+		"manifest.txt": []byte(fmt.Sprintf("monolithic.version = \"%s\"\nversion.number = \"%d\"\n", version, n)),
+		"autorun.inf":  []byte("[autorun]\nopen=setup.exe\n"),
+		"Program Files/VMware/VMware Tools/Drivers/pvscsi/Win8/amd64/pvscsi.inf": []byte("[Version]\n"),
+	}, stamp)
+}
+
+// ToolsNumber is guest.toolsVersion for "12.3.5": 12389.
+func ToolsNumber(version string) (int, error) {
+	p := strings.Split(version, ".")
+	if len(p) != 3 {
+		return 0, fmt.Errorf("%q is no Tools version", version)
+	}
+	n := 0
+	for i, shift := range []int{10, 5, 0} {
+		v, err := strconv.Atoi(p[i])
+		if err != nil {
+			return 0, fmt.Errorf("%q is no Tools version", version)
+		}
+		n += v << shift
+	}
+	return n, nil
+}
+
+// bootable says which system a medium boots ("" none).
+func bootable(i *iso.Image) string {
+	if i == nil {
+		return ""
+	}
+	if i.Find("sources/install.wim") != nil && i.Find("efi/boot/bootx64.efi") != nil {
+		return "windows"
+	}
+	if i.Find("casper/vmlinuz") != nil && i.Find("boot/grub/grub.cfg") != nil {
+		return "ubuntu"
+	}
+	return ""
+}
+
+var imageLine = regexp.MustCompile(`<IMAGE INDEX="(\d+)"><NAME>([^<]*)</NAME>`)
+
+// images lists the editions in install.wim.
+func images(i *iso.Image) (names []string) {
+	e := i.Find("sources/install.wim")
+	if e == nil {
+		return nil
+	}
+	b, err := i.Read(e, 1<<20)
+	if err != nil {
+		return nil
+	}
+	for _, m := range imageLine.FindAllStringSubmatch(string(b), -1) {
+		names = append(names, m[2])
+	}
+	return names
+}
+
+// AnswerMedium makes a complete answer medium of the fleet itself.
+func AnswerMedium(kind, user, password string) ([]byte, error) {
+	switch kind {
+	case "windows-answer":
+		return iso.Write("OEMDRV", map[string][]byte{"autounattend.xml": []byte(WindowsAnswer(password))}, stamp)
+	case "ubuntu-answer":
+		return iso.Write("CIDATA", map[string][]byte{"meta-data": []byte("instance-id: iid-1\n"),
+			"user-data": []byte(UbuntuAnswer(user, password))}, stamp)
+	case "tools":
+		return ToolsMedium("")
+	}
+	return nil, fmt.Errorf("no built-in medium is called %q", kind)
+}
+
+// WindowsAnswer is a whole autounattend.xml.
+func WindowsAnswer(password string) string {
+	return strings.ReplaceAll(windowsAnswer, "@PASSWORD@", password)
+}
+
+// UbuntuAnswer is a whole user-data.
+func UbuntuAnswer(user, password string) string {
+	return "#cloud-config\nautoinstall:\n  version: 1\n  identity:\n    hostname: train\n    username: " + user +
+		"\n    password: \"" + Crypt(password, "$6$exampleSalt") + "\"\n  storage:\n    layout:\n      name: lvm\n" +
+		"  packages:\n    - open-vm-tools\n"
+}
+
+const windowsAnswer = `<?xml version="1.0" encoding="utf-8"?>
+<unattend xmlns="urn:schemas-microsoft-com:unattend" xmlns:wcm="http://schemas.microsoft.com/WMIConfig/2002/State">
+  <settings pass="windowsPE">
+    <component name="Microsoft-Windows-International-Core-WinPE" processorArchitecture="amd64">
+      <SetupUILanguage><UILanguage>en-US</UILanguage></SetupUILanguage>
+      <UILanguage>en-US</UILanguage>
+    </component>
+    <component name="Microsoft-Windows-Setup" processorArchitecture="amd64">
+      <DiskConfiguration>
+        <Disk wcm:action="add">
+          <DiskID>0</DiskID><WillWipeDisk>true</WillWipeDisk>
+          <CreatePartitions>
+            <CreatePartition wcm:action="add"><Order>1</Order><Type>EFI</Type><Size>260</Size></CreatePartition>
+            <CreatePartition wcm:action="add"><Order>2</Order><Type>MSR</Type><Size>16</Size></CreatePartition>
+            <CreatePartition wcm:action="add"><Order>3</Order><Type>Primary</Type><Extend>true</Extend></CreatePartition>
+          </CreatePartitions>
+          <ModifyPartitions>
+            <ModifyPartition wcm:action="add"><Order>1</Order><PartitionID>1</PartitionID><Format>FAT32</Format></ModifyPartition>
+            <ModifyPartition wcm:action="add"><Order>2</Order><PartitionID>3</PartitionID><Format>NTFS</Format><Letter>C</Letter></ModifyPartition>
+          </ModifyPartitions>
+        </Disk>
+      </DiskConfiguration>
+      <ImageInstall><OSImage>
+        <InstallFrom><MetaData wcm:action="add"><Key>/IMAGE/INDEX</Key><Value>2</Value></MetaData></InstallFrom>
+        <InstallTo><DiskID>0</DiskID><PartitionID>3</PartitionID></InstallTo>
+      </OSImage></ImageInstall>
+      <UserData><AcceptEula>true</AcceptEula></UserData>
+    </component>
+  </settings>
+  <settings pass="oobeSystem">
+    <component name="Microsoft-Windows-Shell-Setup" processorArchitecture="amd64">
+      <UserAccounts><AdministratorPassword><Value>@PASSWORD@</Value><PlainText>true</PlainText></AdministratorPassword></UserAccounts>
+      <AutoLogon><Enabled>true</Enabled><LogonCount>1</LogonCount><Username>Administrator</Username>
+        <Password><Value>@PASSWORD@</Value><PlainText>true</PlainText></Password></AutoLogon>
+      <FirstLogonCommands>
+        <SynchronousCommand wcm:action="add"><Order>1</Order>
+          <CommandLine>powershell.exe -NoProfile -Command "$v = Get-Volume | Where-Object { $_.FileSystemLabel -eq 'VMware Tools' }; Start-Process -Wait -FilePath ($v.DriveLetter + ':\setup64.exe') -ArgumentList '/S /v&quot;/qn REBOOT=R&quot;'"</CommandLine>
+        </SynchronousCommand>
+      </FirstLogonCommands>
+    </component>
+  </settings>
+</unattend>
+`

@@ -1,0 +1,542 @@
+package guest
+
+// win_programs.go: the programs of a Windows guest beside its two shells.
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var windowsPrograms map[string]func(w *winRun, args string) int
+
+func init() {
+	windowsPrograms = map[string]func(*winRun, string) int{
+		"cmd": runCmd, "powershell": runPowerShell, "nvidia-smi": runWindowsSMI, "msiexec": runMsiexec, "pnputil": runPnputil,
+		"reg": runReg, "sc": runSc, "net": runNet, "shutdown": runShutdown, "hostname": func(w *winRun, _ string) int {
+			w.m.mu.Lock()
+			defer w.m.mu.Unlock()
+			w.out("%s\n", w.m.disk.Hostname)
+			return 0
+		}, "whoami": func(w *winRun, _ string) int {
+			w.m.mu.Lock()
+			defer w.m.mu.Unlock()
+			w.out("%s\\%s\n", strings.ToLower(w.m.disk.Hostname), strings.ToLower(w.user))
+			return 0
+		}, "timeout": runWinTimeout, "ping": runPing, "findstr": runFindstr, "find": runFind, "where": runWhere, "tasklist": runTasklist,
+		"vmtoolsd": func(w *winRun, _ string) int {
+			w.out("VMware Tools daemon, version %s\n", w.m.toolsText())
+			return 0
+		},
+		"vmware-toolbox-cmd": func(w *winRun, _ string) int { w.out("%s\n", w.m.toolsText()); return 0 },
+		"ipconfig": func(w *winRun, _ string) int {
+			w.m.mu.Lock()
+			defer w.m.mu.Unlock()
+			w.out("\nWindows IP Configuration\n\n   IPv4 Address. . . . . . . . . . . : %s\n", w.m.ip())
+			return 0
+		},
+		"systeminfo": func(w *winRun, _ string) int {
+			w.m.mu.Lock()
+			defer w.m.mu.Unlock()
+			w.out("Host Name:                 %s\nOS Version:                %s\nSystem Manufacturer:       VMware, Inc.\n", w.m.disk.Hostname, w.m.disk.Version)
+			return 0
+		},
+	}
+}
+
+func (m *Machine) toolsText() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.disk.Tools == nil {
+		return ""
+	}
+	return m.disk.Tools.Text
+}
+
+func runWindowsSMI(w *winRun, args string) int {
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	if w.m.disk.Driver == "" {
+		w.out("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.\n")
+		return 9
+	}
+	var text strings.Builder
+	code := w.m.smi(&text, fields(args))
+	w.out("%s", text.String())
+	return code
+}
+
+// runMsiexec knows Tools' package, by its file or its product.
+func runMsiexec(w *winRun, args string) int {
+	o := parseMSI(args)
+	if o.Bad != "" {
+		return 1639
+	}
+	version := ""
+	if h := w.host(o.Product); h != "" && strings.HasSuffix(strings.ToLower(o.Product), ".msi") {
+		if data, err := os.ReadFile(h); err == nil {
+			version, _ = toolsVersion(data)
+		}
+	}
+	if version == "" && o.Action != "install" {
+		w.m.mu.Lock()
+		if t := w.m.disk.Tools; t != nil {
+			version = t.Text
+		}
+		w.m.mu.Unlock()
+		if version == "" {
+			return 1605
+		}
+	}
+	if version == "" {
+		return 1619
+	}
+	if !o.Quiet {
+		<-w.ctx.Done()
+		return 1602
+	}
+	code, _ := w.m.installTools(w.ctx, o, version)
+	return code
+}
+
+// pnp is how Windows sees one function.
+type pnp struct {
+	d       *Device
+	name    string
+	id      string
+	class   string
+	code    int
+	service string
+	maker   string
+	guid    string
+}
+
+// devices is the device manager's list; the machine's lock is held.
+func (m *Machine) devices() []pnp {
+	var out []pnp
+	for i, d := range m.hw.Devices {
+		p := pnp{d: d, code: m.problemCode(d), service: m.windowsService(d), maker: d.VendorName,
+			id: fmt.Sprintf(`PCI\VEN_%04X&DEV_%04X&SUBSYS_%04X%04X&REV_%02X\%d&%08X&0&%04X`, d.Vendor, d.Device, d.SubDevice, d.SubVendor, d.Revision, 4+i%3,
+				uint32(d.Device)*2654435761, 0xA8+i*8)}
+		switch {
+		case d.nvidia() && m.disk.Driver != "":
+			p.name, p.class = d.model(), "Display"
+		case d.Passthrough && d.Class>>8 == 0x0300:
+			p.name, p.class = "Microsoft Basic Display Adapter", "Display"
+		case d.Passthrough && d.Class>>8 == 0x0302:
+			p.name, p.class, p.service = "3D Video Controller", "", ""
+		case d.Passthrough:
+			p.name, p.class, p.service = "PCI Device", "", ""
+		case d.id() == "15ad:0405":
+			p.name, p.class, p.service, p.maker = "VMware SVGA 3D", "Display", "vm3dmp", "VMware, Inc."
+			if m.disk.Tools == nil || !slices.Contains(m.disk.Tools.Features, "SVGA") {
+				p.name, p.service, p.maker = "Microsoft Basic Display Adapter", "BasicDisplay", "(Standard display types)"
+			}
+		case d.id() == "15ad:07b0":
+			p.name, p.class, p.service = "vmxnet3 Ethernet Adapter", "Net", "vmxnet3ndis6"
+			if m.disk.Tools == nil {
+				p.code, p.service, p.name, p.class = 28, "", "Ethernet Controller", ""
+			}
+		default:
+			p.name, p.class, p.service = d.Name, "System", "pci"
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (p *pnp) status() string {
+	if p.code == 0 {
+		return "OK"
+	}
+	return "Error"
+}
+
+func (p *pnp) problem() string {
+	return map[int]string{0: "CM_PROB_NONE", 12: "CM_PROB_NORMAL_CONFLICT", 28: "CM_PROB_FAILED_INSTALL", 31: "CM_PROB_FAILED_ADD",
+		43: "CM_PROB_FAILED_POST_START", 10: "CM_PROB_FAILED_START", 45: "CM_PROB_PHANTOM", 22: "CM_PROB_DISABLED"}[p.code]
+}
+
+func (p *pnp) compatible() []string {
+	d := p.d
+	return []string{fmt.Sprintf(`PCI\VEN_%04X&DEV_%04X&REV_%02X`, d.Vendor, d.Device, d.Revision), fmt.Sprintf(`PCI\VEN_%04X&DEV_%04X`, d.Vendor, d.Device),
+		fmt.Sprintf(`PCI\VEN_%04X&CC_%06X`, d.Vendor, d.Class), fmt.Sprintf(`PCI\VEN_%04X&CC_%04X`, d.Vendor, d.Class>>8),
+		fmt.Sprintf(`PCI\VEN_%04X`, d.Vendor), fmt.Sprintf(`PCI\CC_%06X`, d.Class), fmt.Sprintf(`PCI\CC_%04X`, d.Class>>8)}
+}
+
+func (p *pnp) hardware() []string {
+	d := p.d
+	base := fmt.Sprintf(`PCI\VEN_%04X&DEV_%04X&SUBSYS_%04X%04X`, d.Vendor, d.Device, d.SubDevice, d.SubVendor)
+	return []string{fmt.Sprintf("%s&REV_%02X", base, d.Revision), base, fmt.Sprintf(`PCI\VEN_%04X&DEV_%04X&CC_%06X`, d.Vendor, d.Device, d.Class),
+		fmt.Sprintf(`PCI\VEN_%04X&DEV_%04X&CC_%04X`, d.Vendor, d.Device, d.Class>>8)}
+}
+
+// runPnputil lists devices: /enum-devices [/problem [N]] [/connected] [/class NAME] [/instanceid ID].
+func runPnputil(w *winRun, args string) int {
+	words := fields(args)
+	if len(words) == 0 {
+		return w.fail(0, "Microsoft PnP Utility\n")
+	}
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	switch strings.ToLower(words[0]) {
+	case "/enum-devices":
+		problem, code, class, instance := false, -1, "", ""
+		for i := 1; i < len(words); i++ {
+			next := ""
+			if i+1 < len(words) && !strings.HasPrefix(words[i+1], "/") {
+				next = words[i+1]
+			}
+			switch strings.ToLower(words[i]) {
+			case "/problem":
+				problem = true
+				if n, err := strconv.Atoi(next); err == nil {
+					code = n
+					i++
+				}
+			case "/class":
+				class = next
+				i++
+			case "/instanceid":
+				instance = next
+				i++
+			case "/connected", "/ids", "/drivers", "/properties":
+			default:
+				return w.fail(87, "Invalid option: %s\n", words[i])
+			}
+		}
+		w.out("Microsoft PnP Utility\n\n")
+		n := 0
+		for _, p := range w.m.devices() {
+			if problem && p.code == 0 || code >= 0 && p.code != code || class != "" && !strings.EqualFold(class, p.class) ||
+				instance != "" && !strings.EqualFold(instance, p.id) {
+				continue
+			}
+			n++
+			w.out("Instance ID:                %s\nDevice Description:         %s\nClass Name:                 %s\nManufacturer Name:          %s\n", p.id, p.name, p.class, p.maker)
+			if p.code == 0 {
+				w.out("Status:                     Started\n")
+			} else {
+				w.out("Status:                     Problem\nProblem Code:               %d (0x%02X) [%s]\n", p.code, p.code, p.problem())
+			}
+			if p.service != "" {
+				w.out("Driver Name:                %s.inf\n", p.service)
+			}
+			w.out("\n")
+		}
+		if n == 0 {
+			w.out("No devices were found on the system.\n")
+			return 259
+		}
+		return 0
+	case "/scan-devices":
+		w.out("Scan complete.\n")
+		return 0
+	case "/add-driver":
+		return w.fail(2, "Failed to add driver package: The system cannot find the file specified.\n")
+	}
+	return w.fail(87, "Invalid option: %s\n", words[0])
+}
+
+// registry gives the values that exist: Tools' and Windows' own, and what was set.
+func (m *Machine) registry() map[string]string {
+	r := map[string]string{}
+	for k, v := range m.disk.Registry {
+		r[k] = v
+	}
+	nt := `HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion`
+	build := m.disk.Version[strings.LastIndexByte(m.disk.Version, '.')+1:]
+	r[nt+`\CurrentBuild`], r[nt+`\CurrentBuildNumber`] = build, build
+	name := "Windows Server 2022 Standard"
+	if build == "22621" {
+		name = "Windows 10 Pro"
+	}
+	r[nt+`\ProductName`] = name
+	if t := m.disk.Tools; t != nil {
+		k := `HKLM\SOFTWARE\VMware, Inc.\VMware Tools`
+		r[k+`\InstallPath`] = `C:\Program Files\VMware\VMware Tools\`
+		r[k+`\ProductVersion`] = t.Text
+		u := `HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall\{F32C4E7B-2BF8-4788-8408-824C6896E1BB}`
+		r[u+`\DisplayName`], r[u+`\DisplayVersion`], r[u+`\Publisher`] = "VMware Tools", t.Text, "VMware, Inc."
+		for _, f := range t.Features {
+			r[`HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Installer\Features\VMwareTools\`+f] = "1"
+		}
+	}
+	if m.disk.Driver != "" {
+		r[`HKLM\SOFTWARE\NVIDIA Corporation\Global\Driver\Version`] = m.disk.Driver
+	}
+	if m.disk.Reboot {
+		r[`HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending\(Default)`] = ""
+	}
+	return r
+}
+
+func regKey(s string) string {
+	s = strings.TrimRight(s, `\`)
+	for long, short := range map[string]string{"HKEY_LOCAL_MACHINE": "HKLM", "HKEY_CURRENT_USER": "HKCU"} {
+		if len(s) >= len(long) && strings.EqualFold(s[:len(long)], long) {
+			s = short + s[len(long):]
+		}
+	}
+	return s
+}
+
+func runReg(w *winRun, args string) int {
+	words := fields(args)
+	if len(words) < 2 {
+		return w.fail(1, "ERROR: Invalid syntax.\n")
+	}
+	key := regKey(words[1])
+	value, data, all := "", "", false
+	for i := 2; i < len(words); i++ {
+		next := func() string {
+			if i+1 < len(words) {
+				i++
+				return words[i]
+			}
+			return ""
+		}
+		switch strings.ToLower(words[i]) {
+		case "/v":
+			value = next()
+		case "/d":
+			data = next()
+		case "/t":
+			next()
+		case "/s":
+			all = true
+		case "/ve", "/f", "/reg:64", "/reg:32":
+		}
+	}
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	switch strings.ToLower(words[0]) {
+	case "add":
+		if !w.m.user(w.user).Admin {
+			return w.fail(1, "ERROR: Access is denied.\n")
+		}
+		if value == "" {
+			value = "(Default)"
+		}
+		w.m.disk.Registry[key+`\`+value] = data
+		w.out("The operation completed successfully.\n")
+		return 0
+	case "delete":
+		n := 0
+		for k := range w.m.disk.Registry {
+			if value != "" && strings.EqualFold(k, key+`\`+value) || value == "" && strings.HasPrefix(strings.ToLower(k), strings.ToLower(key)+`\`) {
+				delete(w.m.disk.Registry, k)
+				n++
+			}
+		}
+		if n == 0 {
+			return w.fail(1, "ERROR: The system was unable to find the specified registry key or value.\n")
+		}
+		w.out("The operation completed successfully.\n")
+		return 0
+	case "query":
+		found := map[string][]string{}
+		var order []string
+		r := w.m.registry()
+		names := make([]string, 0, len(r))
+		for k := range r {
+			names = append(names, k)
+		}
+		slices.Sort(names)
+		for _, k := range names {
+			i := strings.LastIndexByte(k, '\\')
+			at, name := k[:i], k[i+1:]
+			if !strings.EqualFold(at, key) && !(all && strings.HasPrefix(strings.ToLower(at), strings.ToLower(key)+`\`)) {
+				continue
+			}
+			if value != "" && !strings.EqualFold(name, value) {
+				continue
+			}
+			if found[at] == nil {
+				order = append(order, at)
+			}
+			found[at] = append(found[at], fmt.Sprintf("    %s    REG_SZ    %s", name, r[k]))
+		}
+		if len(order) == 0 {
+			return w.fail(1, "ERROR: The system was unable to find the specified registry key or value.\n")
+		}
+		for _, at := range order {
+			w.out("\n%s\n%s\n", strings.Replace(at, "HKLM", "HKEY_LOCAL_MACHINE", 1), strings.Join(found[at], "\n"))
+		}
+		w.out("\n")
+		return 0
+	}
+	return w.fail(1, "ERROR: Invalid syntax.\n")
+}
+
+// services and their states.
+func (m *Machine) services() map[string]string {
+	s := map[string]string{"WinRM": "Running", "EventLog": "Running", "Spooler": "Running", "TermService": "Running"}
+	if m.disk.Tools != nil {
+		s["VMTools"] = "Running"
+		if m.toolsRun == notRunning {
+			s["VMTools"] = "Stopped"
+		}
+	}
+	if m.disk.Driver != "" {
+		s["NVDisplay.ContainerLocalSystem"] = "Running"
+	}
+	return s
+}
+
+func runSc(w *winRun, args string) int {
+	words := fields(args)
+	if len(words) < 2 {
+		return 0
+	}
+	w.m.mu.Lock()
+	all := w.m.services()
+	w.m.mu.Unlock()
+	for name, state := range all {
+		if strings.EqualFold(name, words[1]) {
+			n := 4
+			if state != "Running" {
+				n = 1
+			}
+			w.out("\nSERVICE_NAME: %s\n        STATE              : %d  %s\n", name, n, strings.ToUpper(state))
+			return 0
+		}
+	}
+	return w.fail(1060, "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\n\nThe specified service does not exist as an installed service.\n")
+}
+
+func runNet(w *winRun, args string) int {
+	words := fields(args)
+	if len(words) == 2 && (strings.EqualFold(words[0], "stop") || strings.EqualFold(words[0], "start")) && strings.EqualFold(words[1], "VMTools") {
+		if strings.EqualFold(words[0], "start") {
+			w.m.restartTools()
+		}
+		return 0
+	}
+	return w.fail(1, "The syntax of this command is:\n")
+}
+
+func runShutdown(w *winRun, args string) int {
+	words := fields(strings.ToLower(args))
+	what := ""
+	for _, x := range words {
+		switch strings.ReplaceAll(x, "-", "/") {
+		case "/r":
+			what = "reboot"
+		case "/s", "/p":
+			what = "off"
+		case "/a":
+			return w.fail(1116, "Unable to abort the system shutdown because no shutdown was in progress.(1116)\n")
+		}
+	}
+	if what == "" {
+		return w.fail(1, "Usage: shutdown [/i | /l | /s | /r]\n")
+	}
+	w.m.Shutdown(what)
+	return 0
+}
+
+func runWinTimeout(w *winRun, args string) int {
+	for _, x := range fields(args) {
+		if n, err := strconv.Atoi(x); err == nil {
+			w.m.Clock.Sleep(w.ctx, time.Duration(n)*time.Second)
+		}
+	}
+	return 0
+}
+
+func runPing(w *winRun, args string) int {
+	words := fields(args)
+	n := 4
+	for i, x := range words {
+		if strings.EqualFold(x, "-n") && i+1 < len(words) {
+			n, _ = strconv.Atoi(words[i+1])
+		}
+	}
+	w.m.Clock.Sleep(w.ctx, time.Duration(n-1)*time.Second)
+	return 0
+}
+
+func (w *winRun) inputs(files []string) (string, bool) {
+	if len(files) == 0 {
+		if w.stdin == nil {
+			return "", true
+		}
+		b, _ := io.ReadAll(w.stdin)
+		return string(b), true
+	}
+	var all strings.Builder
+	for _, f := range files {
+		b, err := os.ReadFile(w.host(f))
+		if err != nil {
+			return "", false
+		}
+		all.Write(b)
+	}
+	return all.String(), true
+}
+
+func runFindstr(w *winRun, args string) int {
+	var pats, files []string
+	fold, invert := false, false
+	for _, x := range fields(args) {
+		low := strings.ToLower(x)
+		switch {
+		case low == "/i":
+			fold = true
+		case low == "/v":
+			invert = true
+		case strings.HasPrefix(low, "/c:"):
+			pats = append(pats, x[3:])
+		case strings.HasPrefix(low, "/"):
+		case pats == nil:
+			pats = strings.Fields(x)
+		default:
+			files = append(files, x)
+		}
+	}
+	text, ok := w.inputs(files)
+	if !ok {
+		return w.fail(1, "FINDSTR: Cannot open %s\n", files[0])
+	}
+	code := 1
+	for _, line := range strings.Split(strings.TrimRight(text, "\r\n"), "\n") {
+		line = strings.TrimRight(line, "\r")
+		hit := false
+		for _, p := range pats {
+			hit = hit || strings.Contains(line, p) || fold && strings.Contains(strings.ToLower(line), strings.ToLower(p))
+		}
+		if hit != invert {
+			w.out("%s\n", line)
+			code = 0
+		}
+	}
+	return code
+}
+
+func runFind(w *winRun, args string) int { return runFindstr(w, args) }
+
+func runWhere(w *winRun, args string) int {
+	for _, x := range fields(args) {
+		p, ok := w.find(x)
+		if !ok {
+			return w.fail(1, "INFO: Could not find files for the given pattern(s).\n")
+		}
+		w.out("%s\n", p)
+	}
+	return 0
+}
+
+func runTasklist(w *winRun, args string) int {
+	w.out("\nImage Name                     PID\n========================= ========\n")
+	for _, p := range w.m.Processes(nil) {
+		if !p.ended() {
+			w.out("%-25s %8d\n", p.Name, p.Pid)
+		}
+	}
+	return 0
+}

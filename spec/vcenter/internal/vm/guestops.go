@@ -1,0 +1,440 @@
+package vm
+
+// guestops.go: GuestAuthManager, GuestFileManager and GuestProcessManager. Every call is
+// checked in this order: machine running, Tools ready, credentials, then the request.
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/guest"
+)
+
+var (
+	_ = rule("guest.power", "documented", "API reference: InvalidPowerState of guest operations", "Guest operations need a running machine.")
+	_ = rule("guest.ready", "documented", "API reference: GuestOperationsUnavailable; guest.guestOperationsReady", "Guest operations need Tools that are ready; a bare system has none.")
+	_ = rule("guest.login", "documented", "API reference: InvalidGuestLogin", "Credentials are those of an account of the guest.")
+	_ = rule("guest.auth-type", "documented", "API reference: OperationNotSupportedByGuest", "Name and password are understood; SSPI and tickets are not set up here.")
+	_ = rule("guest.program", "documented", "API reference: StartProgramInGuest, FileNotFound", "The program exists in the guest, under an absolute path of its system; a directory that does not exist is refused too.")
+	_ = rule("guest.process", "documented", "API reference: GuestProcessNotFound", "Only a running process is terminated; an ended one stays listed for five minutes and is lost when Tools restart.")
+	_ = rule("guest.file", "documented", "API reference: FileNotFound, FileAlreadyExists, NotAFile, NotADirectory, DirectoryNotEmpty", "File operations refuse what the system refuses.")
+	_ = rule("guest.attributes", "documented", "API reference: GuestPosixFileAttributes, GuestWindowsFileAttributes", "File attributes are of the guest's kind.")
+	_ = rule("guest.transfer", "documented", "API reference: FileTransferInformation", "A transfer URL serves one transfer, within ten minutes, with the size that was announced; it dies with the machine's power.")
+)
+
+func (r *Room) registerGuestOps() {
+	r.managers()
+	h := func(method string, f func(*VM, string, any) (any, *fault.Error), get func(any) (types.ManagedObjectReference, types.BaseGuestAuthentication)) {
+		r.s.Handle(method, func(c *api.Call) (any, *fault.Error) {
+			ref, auth := get(c.Req)
+			vm, e := r.of(ref)
+			if e != nil {
+				return nil, e
+			}
+			user, e := r.enter(vm, auth)
+			if e != nil {
+				return nil, e
+			}
+			return f(vm, user, c.Req)
+		})
+	}
+	type target = types.ManagedObjectReference
+	type auth = types.BaseGuestAuthentication
+	h("ValidateCredentialsInGuest", func(*VM, string, any) (any, *fault.Error) { return &api.Void{}, nil },
+		func(q any) (target, auth) { x := q.(*types.ValidateCredentialsInGuest); return x.Vm, x.Auth })
+	h("StartProgramInGuest", r.startProgram, func(q any) (target, auth) { x := q.(*types.StartProgramInGuest); return x.Vm, x.Auth })
+	h("ListProcessesInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+		var out []types.GuestProcessInfo
+		for _, p := range vm.guest.Processes(q.(*types.ListProcessesInGuest).Pids) {
+			i := types.GuestProcessInfo{Name: p.Name, Pid: p.Pid, Owner: p.Owner, CmdLine: p.Cmd, StartTime: p.Started, EndTime: p.Ended}
+			if p.Ended != nil {
+				i.ExitCode = p.Exit
+			}
+			out = append(out, i)
+		}
+		return &types.ListProcessesInGuestResponse{Returnval: out}, nil
+	}, func(q any) (target, auth) { x := q.(*types.ListProcessesInGuest); return x.Vm, x.Auth })
+	h("TerminateProcessInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+		pid := q.(*types.TerminateProcessInGuest).Pid
+		if vm.guest.Kill(pid) != nil {
+			return nil, fault.New(&types.GuestProcessNotFound{Pid: pid}, "The process %d was not found in the guest.", pid)
+		}
+		return &api.Void{}, nil
+	}, func(q any) (target, auth) { x := q.(*types.TerminateProcessInGuest); return x.Vm, x.Auth })
+	h("ReadEnvironmentVariableInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
+		env := vm.guest.Environment(user)
+		names := q.(*types.ReadEnvironmentVariableInGuest).Names
+		if len(names) == 0 {
+			for k := range env {
+				names = append(names, k)
+			}
+			sort.Strings(names)
+		}
+		out := []string{}
+		for _, n := range names {
+			for k, v := range env {
+				if k == n || vm.guest.OS() == "windows" && strings.EqualFold(k, n) {
+					out = append(out, k+"="+v)
+				}
+			}
+		}
+		return &types.ReadEnvironmentVariableInGuestResponse{Returnval: out}, nil
+	}, func(q any) (target, auth) { x := q.(*types.ReadEnvironmentVariableInGuest); return x.Vm, x.Auth })
+	h("MakeDirectoryInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+		x := q.(*types.MakeDirectoryInGuest)
+		p, err := vm.guest.Writable(x.DirectoryPath)
+		if err == nil {
+			if _, serr := os.Lstat(p); serr == nil {
+				err = guest.ErrExists
+			} else if x.CreateParentDirectories {
+				err = os.MkdirAll(p, 0o755)
+			} else {
+				err = os.Mkdir(p, 0o755)
+			}
+		}
+		return void(err, x.DirectoryPath)
+	}, func(q any) (target, auth) { x := q.(*types.MakeDirectoryInGuest); return x.Vm, x.Auth })
+	h("DeleteFileInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+		x := q.(*types.DeleteFileInGuest)
+		p, err := vm.guest.Writable(x.FilePath)
+		if err == nil {
+			var st fs.FileInfo
+			if st, err = os.Lstat(p); err == nil && st.IsDir() {
+				err = guest.ErrIsDir
+			} else if err == nil {
+				err = os.Remove(p)
+			}
+		}
+		return void(err, x.FilePath)
+	}, func(q any) (target, auth) { x := q.(*types.DeleteFileInGuest); return x.Vm, x.Auth })
+	h("DeleteDirectoryInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+		x := q.(*types.DeleteDirectoryInGuest)
+		p, err := vm.guest.Writable(x.DirectoryPath)
+		if err == nil {
+			var st fs.FileInfo
+			switch st, err = os.Lstat(p); {
+			case err != nil:
+			case !st.IsDir():
+				err = guest.ErrNotDir
+			case x.Recursive:
+				err = os.RemoveAll(p)
+			default:
+				err = os.Remove(p)
+			}
+		}
+		return void(err, x.DirectoryPath)
+	}, func(q any) (target, auth) { x := q.(*types.DeleteDirectoryInGuest); return x.Vm, x.Auth })
+	move := func(from, to string, overwrite, dir bool, vm *VM) (any, *fault.Error) {
+		a, err := vm.guest.Writable(from)
+		if err != nil {
+			return void(err, from)
+		}
+		b, err := vm.guest.Writable(to)
+		if err != nil {
+			return void(err, to)
+		}
+		st, err := os.Lstat(a)
+		switch {
+		case err != nil:
+			return void(err, from)
+		case st.IsDir() && !dir:
+			return void(guest.ErrIsDir, from)
+		case !st.IsDir() && dir:
+			return void(guest.ErrNotDir, from)
+		}
+		if _, err := os.Lstat(b); err == nil && !overwrite {
+			return void(guest.ErrExists, to)
+		}
+		return void(os.Rename(a, b), to)
+	}
+	h("MoveFileInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+		x := q.(*types.MoveFileInGuest)
+		return move(x.SrcFilePath, x.DstFilePath, x.Overwrite, false, vm)
+	}, func(q any) (target, auth) { x := q.(*types.MoveFileInGuest); return x.Vm, x.Auth })
+	h("MoveDirectoryInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+		x := q.(*types.MoveDirectoryInGuest)
+		return move(x.SrcDirectoryPath, x.DstDirectoryPath, false, true, vm)
+	}, func(q any) (target, auth) { x := q.(*types.MoveDirectoryInGuest); return x.Vm, x.Auth })
+	h("CreateTemporaryFileInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
+		x := q.(*types.CreateTemporaryFileInGuest)
+		name, e := temporary(vm, user, x.Prefix, x.Suffix, x.DirectoryPath, false)
+		return &types.CreateTemporaryFileInGuestResponse{Returnval: name}, e
+	}, func(q any) (target, auth) { x := q.(*types.CreateTemporaryFileInGuest); return x.Vm, x.Auth })
+	h("CreateTemporaryDirectoryInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
+		x := q.(*types.CreateTemporaryDirectoryInGuest)
+		name, e := temporary(vm, user, x.Prefix, x.Suffix, x.DirectoryPath, true)
+		return &types.CreateTemporaryDirectoryInGuestResponse{Returnval: name}, e
+	}, func(q any) (target, auth) { x := q.(*types.CreateTemporaryDirectoryInGuest); return x.Vm, x.Auth })
+	h("ChangeFileAttributesInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+		x := q.(*types.ChangeFileAttributesInGuest)
+		p, err := vm.guest.Writable(x.GuestFilePath)
+		if err == nil {
+			_, err = os.Lstat(p)
+		}
+		if err != nil {
+			return void(err, x.GuestFilePath)
+		}
+		if e := applyAttributes(vm, p, x.FileAttributes); e != nil {
+			return nil, e
+		}
+		return &api.Void{}, nil
+	}, func(q any) (target, auth) { x := q.(*types.ChangeFileAttributesInGuest); return x.Vm, x.Auth })
+	h("ListFilesInGuest", listFiles, func(q any) (target, auth) { x := q.(*types.ListFilesInGuest); return x.Vm, x.Auth })
+	h("InitiateFileTransferToGuest", r.transferTo, func(q any) (target, auth) { x := q.(*types.InitiateFileTransferToGuest); return x.Vm, x.Auth })
+	h("InitiateFileTransferFromGuest", r.transferFrom, func(q any) (target, auth) { x := q.(*types.InitiateFileTransferFromGuest); return x.Vm, x.Auth })
+}
+
+// managers makes sure that the three managers exist as objects.
+func (r *Room) managers() {
+	if r.w.Content.GuestOperationsManager == nil {
+		return
+	}
+	ref := *r.w.Content.GuestOperationsManager
+	m, ok := r.w.Reg.Get(ref).(interface {
+		Reference() types.ManagedObjectReference
+	})
+	if !ok {
+		return
+	}
+	name := func(kind string) *types.ManagedObjectReference {
+		v := map[string]string{"GuestAuthManager": "guestOperationsAuthManager", "GuestFileManager": "guestOperationsFileManager",
+			"GuestProcessManager": "guestOperationsProcessManager"}[kind]
+		return &types.ManagedObjectReference{Type: kind, Value: v}
+	}
+	auth := &mo.GuestAuthManager{Self: *name("GuestAuthManager")}
+	file := &mo.GuestFileManager{Self: *name("GuestFileManager")}
+	proc := &mo.GuestProcessManager{Self: *name("GuestProcessManager")}
+	r.w.Put(auth)
+	r.w.Put(file)
+	r.w.Put(proc)
+	setManagers(m, &auth.Self, &file.Self, &proc.Self)
+}
+
+// enter checks the machine, its Tools and the credentials.
+func (r *Room) enter(vm *VM, auth types.BaseGuestAuthentication) (string, *fault.Error) {
+	if e := vm.mustRun(); e != nil {
+		return "", e
+	}
+	i := vm.guest.Info()
+	if !i.Ready {
+		return "", fault.New(&types.GuestOperationsUnavailable{})
+	}
+	a, ok := auth.(*types.NamePasswordAuthentication)
+	if !ok {
+		return "", fault.New(&types.OperationNotSupportedByGuest{}, "The operation is not supported by the guest operating system.")
+	}
+	if a.InteractiveSession && vm.guest.Session() != a.Username {
+		return "", fault.New(&types.InvalidGuestLogin{})
+	}
+	user, err := vm.guest.Login(a.Username, a.Password)
+	if err != nil {
+		r.w.Truth.VM("guest-login-failed", vm.hostName(), vm.Name, "user %s", a.Username)
+		return "", fault.New(&types.InvalidGuestLogin{})
+	}
+	return user, nil
+}
+
+func fileFault(err error, path string) *fault.Error {
+	f := types.FileFault{File: path}
+	switch {
+	case errors.Is(err, guest.ErrBadPath):
+		return fault.New(&types.InvalidArgument{InvalidProperty: "path"}, "A specified parameter was not correct: %s", path)
+	case errors.Is(err, guest.ErrIsDir):
+		return fault.New(&types.NotAFile{FileFault: f}, "%s is not a file", path)
+	case errors.Is(err, guest.ErrNotDir), errors.Is(err, syscall.ENOTDIR):
+		return fault.New(&types.NotADirectory{FileFault: f}, "%s is not a directory", path)
+	case errors.Is(err, guest.ErrReadOnly):
+		return fault.New(&types.CannotAccessFile{FileFault: f}, "Unable to access file %s", path)
+	case errors.Is(err, syscall.ENOTEMPTY), errors.Is(err, guest.ErrNotEmpty):
+		return fault.New(&types.DirectoryNotEmpty{FileFault: f}, "The directory %s is not empty", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.New(&types.FileNotFound{FileFault: f}, "File %s was not found", path)
+	case errors.Is(err, fs.ErrExist):
+		return fault.New(&types.FileAlreadyExists{FileFault: f}, "The file %s already exists", path)
+	}
+	return fault.New(&types.FileFault{File: path}, "%s: %v", path, errors.Unwrap(err))
+}
+
+func void(err error, path string) (any, *fault.Error) {
+	if err != nil {
+		return nil, fileFault(err, path)
+	}
+	return &api.Void{}, nil
+}
+
+func (r *Room) startProgram(vm *VM, user string, q any) (any, *fault.Error) {
+	x := q.(*types.StartProgramInGuest)
+	if x.Spec == nil {
+		return nil, fault.InvalidArgument("spec")
+	}
+	s := x.Spec.GetGuestProgramSpec()
+	if _, ok := x.Spec.(*types.GuestWindowsProgramSpec); ok && vm.guest.OS() != "windows" {
+		return nil, fault.InvalidArgument("spec")
+	}
+	if s.WorkingDirectory != "" {
+		p, err := vm.guest.File(s.WorkingDirectory)
+		if err == nil {
+			var st fs.FileInfo
+			if st, err = os.Stat(p); err == nil && !st.IsDir() {
+				err = guest.ErrNotDir
+			}
+		}
+		if err != nil {
+			return nil, fileFault(err, s.WorkingDirectory)
+		}
+	}
+	pid, err := vm.guest.StartProgram(user, guest.Program{Path: s.ProgramPath, Args: s.Arguments, Dir: s.WorkingDirectory, Env: s.EnvVariables})
+	if err != nil {
+		return nil, fault.New(&types.FileNotFound{FileFault: types.FileFault{File: s.ProgramPath}}, "File %s was not found", s.ProgramPath)
+	}
+	r.w.Truth.VM("guest-program", vm.hostName(), vm.Name, "%s: %s %s", user, s.ProgramPath, brief(s.Arguments))
+	return &types.StartProgramInGuestResponse{Returnval: pid}, nil
+}
+
+func brief(s string) string {
+	if len(s) > 200 {
+		return s[:200] + "..."
+	}
+	return s
+}
+
+func temporary(vm *VM, user, prefix, suffix, dir string, directory bool) (string, *fault.Error) {
+	if dir == "" {
+		dir = vm.guest.TempDir(user)
+		if p, err := vm.guest.Writable(dir); err == nil {
+			_ = os.MkdirAll(p, 0o755)
+		}
+	}
+	p, err := vm.guest.Writable(dir)
+	if err == nil {
+		var st fs.FileInfo
+		if st, err = os.Stat(p); err == nil && !st.IsDir() {
+			err = guest.ErrNotDir
+		}
+	}
+	if err != nil {
+		return "", fileFault(err, dir)
+	}
+	if strings.ContainsAny(prefix+suffix, `/\`) {
+		return "", fault.InvalidArgument("prefix")
+	}
+	name := prefix + "vmware" + uuid.NewString()[:8] + suffix
+	if directory {
+		err = os.Mkdir(filepath.Join(p, name), 0o755)
+	} else {
+		err = os.WriteFile(filepath.Join(p, name), nil, 0o644)
+	}
+	if err != nil {
+		return "", fileFault(err, dir)
+	}
+	return vm.guest.Join(dir, name), nil
+}
+
+func applyAttributes(vm *VM, p string, a types.BaseGuestFileAttributes) *fault.Error {
+	if a == nil {
+		return nil
+	}
+	windows := vm.guest.OS() == "windows"
+	switch x := a.(type) {
+	case *types.GuestPosixFileAttributes:
+		if windows {
+			return fault.InvalidArgument("fileAttributes")
+		}
+		if x.Permissions != 0 {
+			if err := os.Chmod(p, fs.FileMode(x.Permissions)&0o777); err != nil {
+				return fileFault(err, p)
+			}
+		}
+	case *types.GuestWindowsFileAttributes:
+		if !windows {
+			return fault.InvalidArgument("fileAttributes")
+		}
+	}
+	b := a.GetGuestFileAttributes()
+	if b.ModificationTime != nil {
+		at := time.Now()
+		if b.AccessTime != nil {
+			at = *b.AccessTime
+		}
+		_ = os.Chtimes(p, at, *b.ModificationTime)
+	}
+	return nil
+}
+
+func attributes(vm *VM, st fs.FileInfo) types.BaseGuestFileAttributes {
+	mod := st.ModTime()
+	base := types.GuestFileAttributes{ModificationTime: &mod, AccessTime: &mod}
+	if vm.guest.OS() == "windows" {
+		return &types.GuestWindowsFileAttributes{GuestFileAttributes: base, Hidden: ptr(false), ReadOnly: ptr(false), CreateTime: &mod}
+	}
+	return &types.GuestPosixFileAttributes{GuestFileAttributes: base, OwnerId: ptr(int32(0)), GroupId: ptr(int32(0)), Permissions: int64(st.Mode().Perm())}
+}
+
+func listFiles(vm *VM, _ string, q any) (any, *fault.Error) {
+	x := q.(*types.ListFilesInGuest)
+	p, err := vm.guest.File(x.FilePath)
+	if err != nil {
+		return nil, fileFault(err, x.FilePath)
+	}
+	st, err := os.Lstat(p)
+	if err != nil {
+		return nil, fileFault(err, x.FilePath)
+	}
+	var pattern *regexp.Regexp
+	if x.MatchPattern != "" {
+		if pattern, err = regexp.Compile(x.MatchPattern); err != nil {
+			return nil, fault.InvalidArgument("matchPattern")
+		}
+	}
+	var all []types.GuestFileInfo
+	add := func(name string, st fs.FileInfo) {
+		if pattern != nil && !pattern.MatchString(name) {
+			return
+		}
+		kind := string(types.GuestFileTypeFile)
+		if st.IsDir() {
+			kind = string(types.GuestFileTypeDirectory)
+		} else if st.Mode()&fs.ModeSymlink != 0 {
+			kind = string(types.GuestFileTypeSymlink)
+		}
+		all = append(all, types.GuestFileInfo{Path: name, Type: kind, Size: st.Size(), Attributes: attributes(vm, st)})
+	}
+	if st.IsDir() {
+		list, err := os.ReadDir(p)
+		if err != nil {
+			return nil, fileFault(err, x.FilePath)
+		}
+		add(".", st)
+		add("..", st)
+		for _, e := range list {
+			if i, err := e.Info(); err == nil {
+				add(e.Name(), i)
+			}
+		}
+	} else {
+		add(filepath.Base(p), st)
+	}
+	out := types.GuestListFileInfo{}
+	most := int(x.MaxResults)
+	if most <= 0 {
+		most = 50
+	}
+	from := min(int(x.Index), len(all))
+	to := min(from+most, len(all))
+	out.Files = all[from:to]
+	out.Remaining = int32(len(all) - to)
+	return &types.ListFilesInGuestResponse{Returnval: out}, nil
+}

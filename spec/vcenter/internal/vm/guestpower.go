@@ -1,0 +1,197 @@
+package vm
+
+// guestpower.go: what goes through Tools to the guest's own power management, the Tools
+// medium, and changes by hand (POST /gpsim/set with "vm").
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/guest"
+	"gpupt.test/vcenter/internal/task"
+)
+
+var (
+	_ = rule("guest.tools-needed", "documented", "API reference: ToolsUnavailable of ShutdownGuest, RebootGuest, UpgradeTools_Task",
+		"ShutdownGuest, RebootGuest and UpgradeTools_Task need running Tools.")
+	_ = rule("guest.mount-tools", "documented", "API reference: MountToolsInstaller, InvalidState", "MountToolsInstaller wants a running machine with a CD-ROM drive.")
+	_ = rule("guest.upgrade-tools", "documented", "API reference: UpgradeTools_Task.installerOptions; VmToolsUpgradeFault",
+		"UpgradeTools_Task passes its options to the installer as received; open-vm-tools are not upgraded this way.")
+)
+
+func (r *Room) registerGuestPower() {
+	power := func(method, what string) {
+		r.s.Handle(method, func(c *api.Call) (any, *fault.Error) {
+			vm, e := r.of(c.This)
+			if e != nil {
+				return nil, e
+			}
+			if e := vm.mustRun(); e != nil {
+				return nil, e
+			}
+			if i := vm.guest.Info(); i.ToolsRun != "guestToolsRunning" {
+				return nil, fault.New(&types.ToolsUnavailable{})
+			}
+			vm.guest.Shutdown(what)
+			r.w.Truth.VM("guest-"+what, vm.hostName(), vm.Name, "%s", method)
+			return &api.Void{}, nil
+		})
+	}
+	power("ShutdownGuest", "off")
+	power("RebootGuest", "reboot")
+	r.s.Handle("StandbyGuest", func(c *api.Call) (any, *fault.Error) {
+		return nil, fault.New(&types.NotSupported{})
+	})
+	r.s.Handle("MountToolsInstaller", func(c *api.Call) (any, *fault.Error) {
+		vm, e := r.of(c.This)
+		if e != nil {
+			return nil, e
+		}
+		if e := vm.mustRun(); e != nil {
+			return nil, e
+		}
+		if len(vm.drives()) == 0 {
+			return nil, fault.New(&types.VmConfigFault{}, "The virtual machine has no CD-ROM drive.")
+		}
+		vm.tools = true
+		vm.Runtime.ToolsInstallerMounted, vm.Summary.Runtime.ToolsInstallerMounted = true, true
+		vm.guest.CDChanged(vm.drives())
+		r.touch(vm, false)
+		return &api.Void{}, nil
+	})
+	r.s.Handle("UnmountToolsInstaller", func(c *api.Call) (any, *fault.Error) {
+		vm, e := r.of(c.This)
+		if e != nil {
+			return nil, e
+		}
+		if e := vm.mustRun(); e != nil {
+			return nil, e
+		}
+		vm.tools = false
+		vm.Runtime.ToolsInstallerMounted, vm.Summary.Runtime.ToolsInstallerMounted = false, false
+		vm.guest.CDChanged(vm.drives())
+		r.touch(vm, false)
+		return &api.Void{}, nil
+	})
+	r.s.Handle("UpgradeTools_Task", func(c *api.Call) (any, *fault.Error) {
+		req := c.Req.(*types.UpgradeTools_Task)
+		vm, e := r.of(c.This)
+		if e != nil {
+			return nil, e
+		}
+		return c.Task(task.Spec{Exclusive: true, Run: func(t *task.Task) (any, *fault.Error) {
+			var e *fault.Error
+			t.Do(func() {
+				if e = vm.mustRun(); e == nil && vm.guest.Info().ToolsRun != "guestToolsRunning" {
+					e = fault.New(&types.ToolsUnavailable{})
+				}
+			})
+			if e != nil {
+				return nil, e
+			}
+			i := vm.guest.Info()
+			if i.Tools.Type != "guestToolsTypeMSI" {
+				return nil, fault.New(&types.VmToolsUpgradeFault{}, "The Tools of this guest are managed by its operating system.")
+			}
+			code := vm.guest.Upgrade(t.Context(), guest.DefaultTools, req.InstallerOptions)
+			if code != 0 && code != 3010 && code != 1641 {
+				return nil, fault.New(&types.VmToolsUpgradeFault{}, "Error upgrading VMware Tools: the installer ended with %d.", code)
+			}
+			for n := 0; n < 120; n++ { // the task ends when Tools are back
+				if !t.Sleep(time.Second) {
+					return nil, task.Cancelled()
+				}
+				if i := vm.guest.Info(); i.ToolsRun == "guestToolsRunning" && i.Ready {
+					break
+				}
+			}
+			return nil, nil
+		}})
+	})
+}
+
+// wished carries out what the guest asked of its virtual power switch.
+func (vm *VM) wished(what string) {
+	r := vm.room
+	r.w.Lock()
+	defer r.w.Unlock()
+	if r.vms[vm.Self] != vm || !vm.on() {
+		return
+	}
+	if what == "reboot" {
+		vm.guest.Reset()
+		r.w.Truth.VM("guest-rebooted", vm.hostName(), vm.Name, "restarted by the guest")
+		return
+	}
+	r.powerOff(vm, "shut down by the guest")
+}
+
+// set answers POST /gpsim/set for machines: {"vm": NAME, ...}.
+func (r *Room) set(m map[string]any) (bool, error) {
+	name, ok := m["vm"].(string)
+	if !ok {
+		return false, nil
+	}
+	var vm *VM
+	for _, ref := range r.order() {
+		if r.vms[ref].Name == name || ref.Value == name {
+			vm = r.vms[ref]
+		}
+	}
+	if vm == nil {
+		return true, fmt.Errorf("there is no virtual machine %q", name)
+	}
+	for k, v := range m {
+		text, _ := v.(string)
+		flag, _ := v.(bool)
+		switch k {
+		case "vm":
+		case "mmio": // "guest": a window that is too small lets the machine boot
+			vm.mmio = text
+		case "fail_power_on": // the next power-on fails with this line
+			vm.refuse = text
+		case "session": // a user at the console
+			vm.guest.Set(func(s *guest.Settable) { s.Session = text })
+		case "deaf": // ignores ShutdownGuest
+			vm.guest.Set(func(s *guest.Settable) { s.Deaf = flag })
+		case "driver":
+			vm.guest.Set(func(s *guest.Settable) { s.Driver = text })
+		case "problem": // {"0000:3b:00.0": 43}
+			codes, ok := v.(map[string]any)
+			if !ok {
+				return true, fmt.Errorf("problem wants an object of addresses and codes")
+			}
+			vm.guest.Set(func(s *guest.Settable) {
+				for address, code := range codes {
+					n, _ := code.(float64)
+					if n == 0 {
+						delete(s.Problem, address)
+					} else {
+						s.Problem[address] = int(n)
+					}
+				}
+			})
+		case "seconds": // durations of the guest's stages
+			for stage, s := range asMap(v) {
+				if f, ok := s.(float64); ok {
+					vm.guest.Seconds[stage] = f
+				}
+			}
+		case "iommu_fault": // the device did a forbidden access: the host kills the machine
+			if vm.on() {
+				r.iommuFault(vm, text)
+			}
+		case "log": // a line for vmware.log
+			r.logLine(vm, text)
+		default:
+			return true, fmt.Errorf("a virtual machine has no %q to set", k)
+		}
+	}
+	return true, nil
+}
+
+func asMap(v any) map[string]any { m, _ := v.(map[string]any); return m }

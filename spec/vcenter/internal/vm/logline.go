@@ -1,0 +1,26 @@
+package vm
+
+import (
+	"fmt"
+	"time"
+
+	"gpupt.test/vcenter/internal/vmlog"
+)
+
+// logLine writes one line into the running vmware.log.
+func (r *Room) logLine(vm *VM, text string) {
+	if dir := vm.dir(); dir != "" {
+		l := vmlog.New(time.Now)
+		l.Info("%s", text)
+		_ = vmlog.Append(dir, l.String())
+	}
+}
+
+// iommuFault is the end that a device's forbidden access brings.
+func (r *Room) iommuFault(vm *VM, address string) {
+	if address == "" && len(vm.assigned) > 0 {
+		address = vm.assigned[0].card.Address
+	}
+	r.logLine(vm, fmt.Sprintf("PCI passthru device %s caused an IOMMU fault type 5 at address 0xe0041000.  Powering off the virtual machine.", address))
+	r.powerOff(vm, "IOMMU fault")
+}

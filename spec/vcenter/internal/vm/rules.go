@@ -1,0 +1,79 @@
+package vm
+
+import "gpupt.test/vcenter/internal/rules"
+
+func rule(id, sure, source, text string) string {
+	return rules.Add(rules.Rule{ID: id, Sure: sure, Source: source, Text: text})
+}
+
+// The rules of configuration.
+var (
+	_ = rule("vm.change-version", "documented", "API reference: VirtualMachineConfigSpec.changeVersion, ConcurrentAccess",
+		"A ReconfigVM_Task whose changeVersion is not config.changeVersion fails with ConcurrentAccess.")
+	_ = rule("vm.firmware-enum", "documented", "API reference: GuestOsDescriptorFirmwareType", "firmware is bios or efi.")
+	_ = rule("vm.firmware-off", "documented", "API reference: VirtualMachineConfigSpec, \"powered off\" properties",
+		"The firmware changes only while the machine is powered off.")
+	_ = rule("vm.secure-boot", "documented", "API reference: VirtualMachineBootOptions.efiSecureBootEnabled; hardware version 13",
+		"Secure Boot needs efi and hardware version 13.")
+	_ = rule("vm.memory-multiple", "documented", "API reference: VirtualMachineConfigSpec.memoryMB", "Memory is a positive multiple of 4 MB.")
+	_ = rule("vm.memory-lock", "documented", "API reference: VirtualMachineConfigInfo.memoryReservationLockedToMax",
+		"memoryReservationLockedToMax sets the reservation to the memory and follows it.")
+	_ = rule("vm.memory-lock-conflict", "seen", "govmomi#1871", "With the lock, another reservation is InvalidArgument spec.memoryAllocation.reservation.")
+	_ = rule("vm.reservation-range", "documented", "API reference: ResourceAllocationInfo", "A reservation does not exceed the memory, nor the limit.")
+	_ = rule("vm.hot-add-conflict", "documented", "KB 89638", "A machine with passthrough devices has CPU and memory hot-add off.")
+	_ = rule("vm.nested-hv", "seen", "public troubleshooting write-up quoting the sentence",
+		"PCI passthrough devices cannot be added when Nested Hardware-Assisted Virtualization is enabled.")
+	_ = rule("vm.passthrough-hot-add", "documented", "vSphere docs: DirectPath I/O restrictions", "Passthrough devices are added and removed only while powered off.")
+	_ = rule("vm.passthrough-id", "documented", "API reference: VirtualPCIPassthroughDeviceBackingInfo, values as retrieved from the host",
+		"A fixed backing names a device of the machine's host: id, vendorId (signed), deviceId (hexadecimal text of 16 bits, with or without 0x, or empty).")
+	_ = rule("vm.passthrough-system-id", "seen", "public PowerCLI post quoting \"The systemId does not match the current system...\"",
+		"systemId is that of the host (VirtualMachinePciPassthroughInfo.systemId), or BYPASS.")
+	_ = rule("vm.passthrough-twice", "inferred", "a device can be used by one VM device only", "One device stands in a machine once.")
+	_ = rule("vm.dynamic-version", "documented", "vSphere 7.0 docs: Dynamic DirectPath I/O needs hardware version 17", "A dynamic backing needs hardware version 17.")
+	_ = rule("vm.dynamic-allowed", "documented", "API reference: VirtualPCIPassthroughAllowedDevice", "A dynamic backing lists at least one allowed device; ids are 0..65535.")
+	_ = rule("vm.device-limit", "documented", "KB 309986", "At most 16 passthrough devices up to hardware version 19, 32 (8.0) or 64 (8.0 U1) at 20, 128 from 21.")
+	_ = rule("vm.device-keys", "inferred", "API reference: keys of new devices are negative and distinct", "Two new devices of one spec do not share a key.")
+	_ = rule("vm.device-unknown", "documented", "API reference: InvalidDeviceSpec", "Editing or removing a device that the machine does not have is InvalidDeviceSpec.")
+	_ = rule("vm.device-concrete", "documented", "API reference: VirtualDevice is abstract", "A device names its concrete type.")
+	_ = rule("vm.cdrom-iso", "inferred", "FileNotFound of CreateVM_Task and ReconfigVM_Task", "The ISO of a CD-ROM's backing exists on its datastore.")
+	_ = rule("vm.network", "documented", "API reference: VirtualEthernetCardNetworkBackingInfo", "The network of a card's backing exists.")
+	_ = rule("vm.disk", "documented", "API reference: VirtualDisk", "A new disk has a controller, a unit number and a capacity.")
+	_ = rule("vm.video-card", "documented", "API reference: VirtualMachineVideoCard", "The video card changes only while powered off; use3dRenderer is automatic, software or hardware; there is one card.")
+	_ = rule("vm.extra-config", "documented", "govmomi doc of VirtualMachineConfigSpec.ExtraConfig",
+		"extraConfig merges: a value replaces, an empty one removes, keys of explicit fields are ignored, values are strings.")
+	_ = rule("vm.guest-id", "documented", "API reference: VirtualMachineGuestOsIdentifier", "guestId is a known identifier.")
+	_ = rule("vm.version", "documented", "API reference: VirtualMachineConfigSpec.version; KB 1003746", "The hardware version is one that the host supports; it is changed by UpgradeVM_Task only.")
+	_ = rule("vm.powered-on-change", "documented", "API reference: VirtualMachineConfigSpec, power state of each property",
+		"While powered on, memory and CPUs change only with hot-add enabled; guestId, nestedHV, flags and hot-add switches do not.")
+	_ = rule("vm.name", "documented", "API reference: DuplicateName, InvalidName", "A name has 1 to 80 characters and is unique in its folder.")
+	_ = rule("vm.place-host", "documented", "API reference: Folder.CreateVM_Task, parameter host", "The host belongs to the pool's cluster, is connected and not in maintenance; without DRS it must be given.")
+	_ = rule("vm.clone-keeps", "documented", "API reference: VirtualMachine.CloneVM_Task", "A clone keeps firmware, memory lock, extraConfig and devices of its source; spec.config refines them.")
+	_ = rule("vm.clone-running-passthrough", "inferred", "snapshot of a running passthrough machine is refused", "A running machine with passthrough devices is not cloned.")
+	_ = rule("vm.destroy-on", "documented", "API reference: InvalidPowerState of Destroy_Task and UnregisterVM", "A running machine is neither destroyed nor unregistered.")
+)
+
+// The rules of power.
+var (
+	_ = rule("power.state", "documented", "API reference: InvalidPowerState", "A power operation in the state that it leads to is InvalidPowerState.")
+	_ = rule("power.maintenance", "documented", "API reference: PowerOnVM_Task, InvalidState", "No machine powers on on a host in maintenance mode or out of reach.")
+	_ = rule("power.device-active", "seen", "HPE hot-plug advisory: \"Device 6:0.0 is not a passthrough device.\"", "Each fixed device is enabled and active for passthrough on the machine's host.")
+	_ = rule("power.device-matches", "seen", "public PowerCLI post: \"The systemId does not match the current system or the deviceId, and the vendorId does not match the device currently at 97:0.0.\"",
+		"A fixed backing still matches the host and the device at its address.")
+	_ = rule("power.device-in-use", "documented", "vSphere docs: a DirectPath device serves one running VM", "A device of another running machine is refused.")
+	_ = rule("power.dynamic-free", "documented", "vSphere 7.0 docs: Dynamic DirectPath I/O placement", "A dynamic backing takes a free active device of an allowed kind on the host, or on another one of the cluster under DRS.")
+	_ = rule("power.reservation", "seen", "KB 2002779: \"Invalid memory setting: memory reservation (sched.mem.min) should be equal to memsize(16384).\"",
+		"With passthrough devices the whole memory is reserved.")
+	_ = rule("power.limit", "documented", "vSphere docs: DirectPath I/O prerequisites", "With passthrough devices the memory has no limit below its size.")
+	_ = rule("power.pages", "seen", "Dell KB 000199172: \"total number of pages needed (4206594) exceeds limit (917504), failing\"",
+		"Without pciPassthru.use64bitMMIO the memory BARs of a machine's devices fit 3.5 GiB: pages + 2 per device.")
+	_ = rule("power.window", "seen", "KB 334594: \"The firmware could not allocate 33587200 KB of PCI MMIO.\"",
+		"With EFI and pciPassthru.64bitMMIOSizeGB the 64-bit BARs fit the window.")
+	_ = rule("power.window-size", "documented", "KB 323402: a power of two", "64bitMMIOSizeGB is a power of two.")
+	_ = rule("power.window-default", "inferred", "Denneman 2023-05-30: 32 GB by default", "use64bitMMIO alone gives a window of 32 GB; what does not fit has no address in the guest (Code 12, BAR1 is 0M).")
+	_ = rule("power.bios-window", "seen", "public reports: BAR1 <unassigned> until EFI", "Under BIOS the 64-bit keys give no window: large BARs have no address in the guest.")
+	_ = rule("power.host-memory", "documented", "API reference: InsufficientResourcesFault", "Reserved memory fits into what the host has unreserved.")
+	_ = rule("power.media", "inferred", "a disconnected backing fails the power-on", "The ISO of a CD-ROM that connects at power-on exists.")
+	_ = rule("power.snapshot", "documented", "vSphere docs: DirectPath I/O restrictions", "A running machine with passthrough devices takes no snapshot.")
+	_ = rule("power.suspend", "seen", "msg.pciPassthru.noSuspend", "A machine with passthrough devices is not suspended.")
+	_ = rule("power.migrate", "seen", "msg.pciPassthru.noMigration", "A running machine with passthrough devices does not move.")
+)

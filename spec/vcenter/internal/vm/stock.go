@@ -1,0 +1,256 @@
+package vm
+
+// stock.go puts the fleet file's files on the datastores, and builds its machines.
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/guest"
+	"gpupt.test/vcenter/internal/host"
+)
+
+// Example credentials of the built-in answer media.
+const (
+	ExampleUser     = "ops"
+	ExamplePassword = "Train-1-pass"
+)
+
+func (r *Room) stock() error {
+	for i := range r.w.Fleet.Datastores {
+		d := &r.w.Fleet.Datastores[i]
+		for name, f := range d.Files {
+			data, err := content(f)
+			if err != nil {
+				return fmt.Errorf("datastore %s: %s: %w", d.Name, name, err)
+			}
+			to := filepath.Join(r.w.DatastoreDir(d.Name), filepath.Clean("/"+name))
+			if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+				return err
+			}
+			if err := os.WriteFile(to, data, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	tools, err := guest.ToolsMedium("")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(r.w.Dir, "tools")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "windows.iso"), tools, 0o644)
+}
+
+func content(f fleet.File) ([]byte, error) {
+	switch {
+	case f.OS == "tools":
+		return guest.ToolsMedium(f.Version)
+	case f.OS != "":
+		return guest.OSMedium(f.OS, f.Version)
+	case f.Source == "builtin:tools":
+		return guest.ToolsMedium(f.Version)
+	case strings.HasPrefix(f.Source, "builtin:"):
+		return guest.AnswerMedium(strings.TrimPrefix(f.Source, "builtin:"), ExampleUser, ExamplePassword)
+	case f.Source != "":
+		return os.ReadFile(f.Source)
+	case f.SizeMB > 0:
+		return make([]byte, f.SizeMB<<20), nil
+	}
+	return []byte(f.Text), nil
+}
+
+// fromFile builds one entry of the fleet file's machines.
+func (r *Room) fromFile(i int) error {
+	d := &r.w.Fleet.VMs[i]
+	count := max(d.Count, 1)
+	for n := 1; n <= count; n++ {
+		name := d.Name
+		if d.Count > 0 {
+			name = fleet.Numbered(d.Name, n)
+		}
+		if err := r.oneFromFile(d, name, n-1); err != nil {
+			return fmt.Errorf("vm %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (r *Room) oneFromFile(d *fleet.VM, name string, n int) error {
+	h, err := r.hostFor(d, n)
+	if err != nil {
+		return err
+	}
+	pool := r.w.Compute(h.HS).ResourcePool
+	if pool == nil {
+		return fmt.Errorf("host %s has no resource pool", h.Name())
+	}
+	ds := d.Datastore
+	if ds == "" {
+		ds = r.w.Fleet.Datastores[0].Name
+	}
+	spec := types.VirtualMachineConfigSpec{Name: name, GuestId: "otherGuest64", MemoryMB: 4096, NumCPUs: 2, Firmware: "bios",
+		Files: &types.VirtualMachineFileInfo{VmPathName: "[" + ds + "]"}}
+	if d.Guest != "" {
+		spec.GuestId = d.Guest
+	} else if d.Installed == "windows" {
+		spec.GuestId = "windows2019srvNext_64Guest"
+	} else if d.Installed != "" {
+		spec.GuestId = "ubuntu64Guest"
+	}
+	if d.Firmware != "" {
+		spec.Firmware = d.Firmware
+	}
+	if d.MemoryMB > 0 {
+		spec.MemoryMB = d.MemoryMB
+	}
+	if d.CPUs > 0 {
+		spec.NumCPUs = d.CPUs
+	}
+	spec.Version = d.Version
+	if d.MemoryLock {
+		spec.MemoryReservationLockedToMax = ptr(true)
+	}
+	for k, v := range d.ExtraConfig {
+		spec.ExtraConfig = append(spec.ExtraConfig, &types.OptionValue{Key: k, Value: v})
+	}
+	add := func(dev types.BaseVirtualDevice, op types.VirtualDeviceConfigSpecFileOperation) {
+		spec.DeviceChange = append(spec.DeviceChange, &types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationAdd,
+			FileOperation: op, Device: dev})
+	}
+	if d.DiskGB > 0 || d.Installed != "" {
+		gb := max(d.DiskGB, 40)
+		add(&types.VirtualLsiLogicSASController{VirtualSCSIController: types.VirtualSCSIController{SharedBus: types.VirtualSCSISharingNoSharing,
+			VirtualController: types.VirtualController{BusNumber: 0, VirtualDevice: types.VirtualDevice{Key: -101}}}}, "")
+		add(&types.VirtualDisk{CapacityInKB: int64(gb) << 20, VirtualDevice: types.VirtualDevice{Key: -102, ControllerKey: -101, UnitNumber: ptr(int32(0)),
+			Backing: &types.VirtualDiskFlatVer2BackingInfo{DiskMode: "persistent", ThinProvisioned: ptr(true),
+				VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: "[" + ds + "]"}}}}, types.VirtualDeviceConfigSpecFileOperationCreate)
+	}
+	if len(r.w.Fleet.Networks) > 0 {
+		add(&types.VirtualVmxnet3{VirtualVmxnet: types.VirtualVmxnet{VirtualEthernetCard: types.VirtualEthernetCard{VirtualDevice: types.VirtualDevice{Key: -103,
+			Backing: &types.VirtualEthernetCardNetworkBackingInfo{VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: r.w.Fleet.Networks[0]}}}}}}, "")
+	}
+	for j, id := range d.Devices {
+		c := h.Card(id)
+		if c == nil {
+			return fmt.Errorf("host %s has no device %s", h.Name(), id)
+		}
+		add(&types.VirtualPCIPassthrough{VirtualDevice: types.VirtualDevice{Key: int32(-200 - j), Backing: &types.VirtualPCIPassthroughDeviceBackingInfo{
+			Id: c.Address, DeviceId: c.Device.Device, SystemId: h.SystemID, VendorId: c.PciDevice().VendorId,
+			VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: c.Name}}}}, "")
+	}
+	folder := r.w.DC.VmFolder
+	ref := h.Ref()
+	maintenance := h.HS.Runtime.InMaintenanceMode
+	got, e := r.create(&types.CreateVM_Task{This: folder, Config: spec, Pool: *pool, Host: &ref})
+	if e != nil {
+		return e
+	}
+	vm, e := r.of(got.(types.ManagedObjectReference))
+	if e != nil {
+		return e
+	}
+	if d.Installed != "" {
+		if err := vm.guest.Installed(installed(d, name)); err != nil {
+			return err
+		}
+	}
+	if d.Template {
+		vm.Config.Template, vm.Summary.Config.Template = true, true
+	}
+	if d.Power == "poweredOn" && !maintenance {
+		if e := r.powerOn(vm); e != nil {
+			return fmt.Errorf("power on: %s", lastLine(e))
+		}
+	}
+	return nil
+}
+
+// installed is a finished system as the fleet file describes it. More: tools (version or
+// "none"), driver, hostname, address.
+func installed(d *fleet.VM, name string) guest.Disk {
+	more := func(k string) string { s, _ := d.More[k].(string); return s }
+	user, pw := d.Username, d.Password
+	disk := guest.Disk{OS: "ubuntu", Version: "24.04.1", EFI: d.Firmware == "efi", Hostname: name, Driver: more("driver"),
+		Packages: map[string]string{"pciutils": "1:3.10.0-2build1"}}
+	if d.Installed == "windows" || d.Installed == "windows-11" {
+		disk.OS, disk.Version = "windows", "10.0.20348"
+		if d.Installed == "windows-11" {
+			disk.Version = "10.0.22621"
+		}
+		if user == "" {
+			user = "Administrator"
+		}
+		disk.Users = []guest.User{{Name: user, Secret: "plain:" + pw, Admin: true}}
+		t := &guest.Tools{Text: guest.DefaultTools, Type: "guestToolsTypeMSI"}
+		if v := more("tools"); v != "" {
+			t.Text = v
+		}
+		t.Number, _ = guest.ToolsNumber(t.Text)
+		t.Features = guest.DefaultFeatures(t.Number)
+		disk.Tools = t
+	} else {
+		if user == "" {
+			user = ExampleUser
+		}
+		disk.Users = []guest.User{{Name: user, Secret: "plain:" + pw, Sudo: true, Sudoer: true}}
+		disk.Tools = &guest.Tools{Text: "12.3.5", Number: 12389, Type: "guestToolsTypeOpenVMTools"}
+		disk.Packages["open-vm-tools"] = "2:12.3.5-5ubuntu3"
+	}
+	if more("tools") == "none" {
+		disk.Tools = nil
+		delete(disk.Packages, "open-vm-tools")
+	}
+	return disk
+}
+
+func (r *Room) hostFor(d *fleet.VM, n int) (*host.Host, error) {
+	var all []*host.Host
+	for _, h := range r.hosts.All() {
+		if d.Host != "" && h.Name() != d.Host || d.Cluster != "" && (h.Cluster == nil || h.Cluster.Name != d.Cluster) {
+			continue
+		}
+		all = append(all, h)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no host %q in cluster %q", d.Host, d.Cluster)
+	}
+	return all[n%len(all)], nil
+}
+
+// logFiles lists the logs in layoutEx.
+func (r *Room) logFiles(vm *VM) {
+	dir := vm.dir()
+	base := vm.Config.Files.VmPathName
+	if i := strings.LastIndexByte(base, '/'); i >= 0 {
+		base = base[:i+1]
+	}
+	names, _ := filepath.Glob(filepath.Join(dir, "vmware*.log"))
+	l := *vm.LayoutEx
+	l.File = nil
+	key := int32(0)
+	for _, f := range vm.LayoutEx.File {
+		if f.Type != string(types.VirtualMachineFileLayoutExFileTypeLog) {
+			l.File = append(l.File, f)
+			key = max(key, f.Key)
+		}
+	}
+	for _, n := range names {
+		key++
+		size := int64(0)
+		if st, err := os.Stat(n); err == nil {
+			size = st.Size()
+		}
+		l.File = append(l.File, types.VirtualMachineFileLayoutExFileInfo{Key: key, Name: base + filepath.Base(n), Size: size,
+			UniqueSize: size, Type: string(types.VirtualMachineFileLayoutExFileTypeLog), Accessible: ptr(true)})
+	}
+	vm.LayoutEx = &l
+	vm.Config.Files.LogDirectory = strings.TrimSuffix(base, "/")
+}

@@ -1,0 +1,170 @@
+package vm
+
+// transfer.go: files into and out of a guest. Initiate gives a URL below /guestFile that
+// serves one transfer; it names the host "*", which stands for the server called.
+
+import (
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/guest"
+	"gpupt.test/vcenter/internal/session"
+)
+
+type transfer struct {
+	vm    *VM
+	path  string
+	name  string
+	put   bool
+	size  int64
+	attr  types.BaseGuestFileAttributes
+	until time.Time
+	boot  *time.Time
+}
+
+type transfers struct {
+	mu   sync.Mutex
+	open map[string]*transfer
+}
+
+func (t *transfers) add(x *transfer) string {
+	id := uuid.NewString()
+	t.mu.Lock()
+	t.open[id] = x
+	t.mu.Unlock()
+	return id
+}
+
+func (t *transfers) take(id string) *transfer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x := t.open[id]
+	delete(t.open, id)
+	return x
+}
+
+func setManagers(m any, auth, file, proc *types.ManagedObjectReference) {
+	if g, ok := m.(*simulator.GuestOperationsManager); ok {
+		g.AuthManager, g.FileManager, g.ProcessManager = auth, file, proc
+	}
+}
+
+func (r *Room) url(id string) string { return "https://*/guestFile?id=" + id + "&token=" + id[:8] }
+
+func (r *Room) transferTo(vm *VM, user string, q any) (any, *fault.Error) {
+	x := q.(*types.InitiateFileTransferToGuest)
+	p, err := vm.guest.Writable(x.GuestFilePath)
+	if err != nil {
+		return nil, fileFault(err, x.GuestFilePath)
+	}
+	if st, err := os.Stat(p); err == nil {
+		if st.IsDir() {
+			return nil, fileFault(guest.ErrIsDir, x.GuestFilePath)
+		}
+		if !x.Overwrite {
+			return nil, fileFault(guest.ErrExists, x.GuestFilePath)
+		}
+	}
+	if st, err := os.Stat(filepath.Dir(p)); err != nil || !st.IsDir() {
+		return nil, fileFault(fs.ErrNotExist, x.GuestFilePath)
+	}
+	if x.FileSize < 0 {
+		return nil, fault.InvalidArgument("fileSize")
+	}
+	if x.FileAttributes != nil {
+		_, posix := x.FileAttributes.(*types.GuestPosixFileAttributes)
+		_, win := x.FileAttributes.(*types.GuestWindowsFileAttributes)
+		windows := vm.guest.OS() == "windows"
+		if posix && windows || win && !windows {
+			return nil, fault.InvalidArgument("fileAttributes")
+		}
+	}
+	id := r.files.add(&transfer{vm: vm, path: p, name: x.GuestFilePath, put: true, size: x.FileSize, attr: x.FileAttributes,
+		until: time.Now().Add(10 * time.Minute), boot: vm.Runtime.BootTime})
+	return &types.InitiateFileTransferToGuestResponse{Returnval: r.url(id)}, nil
+}
+
+func (r *Room) transferFrom(vm *VM, user string, q any) (any, *fault.Error) {
+	x := q.(*types.InitiateFileTransferFromGuest)
+	p, err := vm.guest.File(x.GuestFilePath)
+	if err != nil {
+		return nil, fileFault(err, x.GuestFilePath)
+	}
+	st, err := os.Stat(p)
+	if err != nil {
+		return nil, fileFault(err, x.GuestFilePath)
+	}
+	if st.IsDir() {
+		return nil, fileFault(guest.ErrIsDir, x.GuestFilePath)
+	}
+	id := r.files.add(&transfer{vm: vm, path: p, name: x.GuestFilePath, size: st.Size(), until: time.Now().Add(10 * time.Minute), boot: vm.Runtime.BootTime})
+	return &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{Attributes: attributes(vm, st), Size: st.Size(), Url: r.url(id)}}, nil
+}
+
+func (r *Room) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Session) {
+	w.Header().Set("Connection", "close")
+	id := q.URL.Query().Get("id")
+	want := http.MethodGet
+	t := r.files.take(id)
+	if t != nil && t.put {
+		want = http.MethodPut
+	}
+	if t == nil || q.URL.Query().Get("token") != id[:8] || time.Now().After(t.until) {
+		http.Error(w, "404 Not Found", http.StatusNotFound)
+		return
+	}
+	if q.Method != want {
+		r.files.mu.Lock()
+		r.files.open[id] = t
+		r.files.mu.Unlock()
+		http.Error(w, "405 Method Not Allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	r.w.RLock()
+	same := t.vm.on() && t.vm.Runtime.BootTime == t.boot
+	ready := t.vm.guest.Info().Ready
+	r.w.RUnlock()
+	if !same || !ready {
+		http.Error(w, "500 the guest operations agent could not be contacted", http.StatusInternalServerError)
+		return
+	}
+	if !t.put {
+		f, err := os.Open(t.path)
+		if err != nil {
+			http.Error(w, "404 Not Found", http.StatusNotFound)
+			return
+		}
+		defer f.Close()
+		w.Header().Set("Content-Type", "application/octet-stream")
+		if st, err := f.Stat(); err == nil {
+			http.ServeContent(w, q, "", st.ModTime(), f)
+		}
+		return
+	}
+	if q.ContentLength < 0 {
+		http.Error(w, "411 Length Required", http.StatusLengthRequired)
+		return
+	}
+	if q.ContentLength != t.size {
+		http.Error(w, "400 the size is not the one announced", http.StatusBadRequest)
+		return
+	}
+	if err := put(t.path, io.LimitReader(q.Body, t.size), t.size); err != nil {
+		http.Error(w, strings.TrimSpace(err.Error()), http.StatusInternalServerError)
+		return
+	}
+	if e := applyAttributes(t.vm, t.path, t.attr); e != nil {
+		http.Error(w, e.Message, http.StatusInternalServerError)
+	}
+}

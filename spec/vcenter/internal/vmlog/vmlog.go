@@ -1,0 +1,102 @@
+// Package vmlog writes vmware.log as ESXi 8 does: a time stamp, the level, the thread, an
+// operation id or "-", and the message. The sentences about passthrough are those that
+// public logs and articles show.
+package vmlog
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gpupt.test/vcenter/internal/bars"
+)
+
+// Log is the log of one power-on.
+type Log struct {
+	b     strings.Builder
+	Now   func() time.Time
+	OpID  string
+	lines int
+}
+
+// New begins a log.
+func New(now func() time.Time) *Log { return &Log{Now: now} }
+
+func (l *Log) line(level, thread, format string, args ...any) {
+	op := l.OpID
+	if op == "" {
+		op = "-"
+	}
+	l.lines++
+	t := l.Now().UTC().Add(time.Duration(l.lines) * time.Millisecond)
+	fmt.Fprintf(&l.b, "%s %s %s %s %s\n", t.Format("2006-01-02T15:04:05.000Z"), level, thread, op, fmt.Sprintf(format, args...))
+}
+
+// Info, Warn and Error write lines of the vmx thread.
+func (l *Log) Info(format string, args ...any)  { l.line("In(05)", "vmx", format, args...) }
+func (l *Log) Warn(format string, args ...any)  { l.line("Wa(03)", "vmx", format, args...) }
+func (l *Log) Error(format string, args ...any) { l.line("Er(02)", "vmx", format, args...) }
+
+// VCPU writes a line of the first virtual processor.
+func (l *Log) VCPU(format string, args ...any) { l.line("In(05)", "vcpu-0", format, args...) }
+
+// Begin is the head of every log.
+func (l *Log) Begin(path, name, product, build string, version int) {
+	l.Info("Log for VMware ESX pid=%d version=%s build=build-%s option=Release", 2100000+len(name)*37, product, build)
+	l.Info("The host is x86_64.")
+	l.Info("Host codepage=UTF-8 encoding=UTF-8")
+	l.Info("Msg_Reset:")
+	l.Info("[msg.dictionary.load.openFailed] Cannot open file \"/usr/lib/vmware/settings\": No such file or directory.")
+	l.Info("DICT --- USER PREFERENCES")
+	l.Info("DICT --- CONFIGURATION %s", path)
+	l.Info("DICT       virtualHW.version = \"%d\"", version)
+	l.Info("DICT             displayName = \"%s\"", name)
+}
+
+// Dict writes a configuration line, as the head of a real log has them.
+func (l *Log) Dict(key, value string) { l.Info("DICT %23s = \"%s\"", key, value) }
+
+// Device writes the BAR lines of a passthrough device.
+func (l *Log) Device(address string, at []uint64, list []bars.Bar) {
+	l.Info("PCIPassthru: Device %s successfully registered", address)
+	for i, b := range list {
+		real := uint64(0)
+		if i < len(at) {
+			real = at[i]
+		}
+		l.Info("PCIPassthru: Device %s barIndex %d type %d realaddr 0x%x size %d flags %d", address, b.Index, b.Kind(), real, b.Size, b.Flags())
+	}
+}
+
+// String is the text so far.
+func (l *Log) String() string { return l.b.String() }
+
+// Rotate moves vmware.log to the next vmware-N.log and writes the new one.
+func Rotate(dir, text string) error {
+	name := filepath.Join(dir, "vmware.log")
+	if _, err := os.Stat(name); err == nil {
+		for n := 1; n < 1000; n++ {
+			old := filepath.Join(dir, fmt.Sprintf("vmware-%d.log", n))
+			if _, err := os.Stat(old); os.IsNotExist(err) {
+				if err := os.Rename(name, old); err != nil {
+					return err
+				}
+				break
+			}
+		}
+	}
+	return os.WriteFile(name, []byte(text), 0o644)
+}
+
+// Append adds lines to the running log.
+func Append(dir, text string) error {
+	f, err := os.OpenFile(filepath.Join(dir, "vmware.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(text)
+	return err
+}
