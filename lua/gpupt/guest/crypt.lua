@@ -1,4 +1,5 @@
---- The hash of a Linux password: SHA-512-crypt ("$6$salt$..."), as /etc/shadow and cloud-init want it, by crypt(3).
+--- The hash of a Linux password: SHA-512-crypt ("$6$salt$..."), as /etc/shadow and cloud-init want it.
+-- The system's crypt(3) does the arithmetic.
 --
 --   local crypt = require "gpupt.guest.crypt"
 --   crypt.sha512("correct horse", "saltsalt")   --> "$6$saltsalt$..."
@@ -7,16 +8,13 @@ local crypt = {}
 
 local alphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
---- "$6$salt$hash" of a password. `salt` has 1 to 16 characters of . / 0-9 A-Z a-z; `rounds` is 5000 when absent.
--- nil, message, "EINVAL" for another salt.
-function crypt.sha512(password, salt, rounds)
+--- "$6$salt$hash" of a password. `salt` has 1 to 16 characters of . / 0-9 A-Z a-z. nil, message, "EINVAL" for another
+-- salt, or for a password with a zero byte.
+function crypt.sha512(password, salt)
   if #salt == 0 or #salt > 16 or salt:find "[^%./%w]" then
     return nil, "a salt has 1 to 16 characters of . / 0 to 9, A to Z and a to z", "EINVAL"
   end
-  -- the library of the network rooms holds the digests; it is loaded when a password is hashed, not before
-  local digest = require "gpupt.net".digest
-  local prefix = rounds and ("$6$rounds=%d$"):format(math.max(1000, math.min(rounds, 999999999))) or "$6$"
-  return digest.crypt(password, prefix .. salt)
+  return require("gpupt.net").digest.crypt(password, "$6$" .. salt)
 end
 
 --- A random salt; nil, message, code when there is no /dev/urandom.
