@@ -39,6 +39,8 @@ var (
 		Text: "An xsi:type that is unknown, in the wrong namespace, or not derived from the declared type is InvalidRequest."})
 	_ = rules.Add(rules.Rule{ID: "wire.any-type", Sure: "inferred", Source: "xsd:anyType carries no type of its own; rbvmomi and pyVmomi always send it",
 		Text: "A value of type anyType needs xsi:type."})
+	_ = rules.Add(rules.Rule{ID: "wire.xsd-prefix", Sure: "inferred", Source: "govmomi never declares the prefix and works with real servers",
+		Text: "The prefix xsd in xsi:type needs no declaration; any other prefix does."})
 	_ = rules.Add(rules.Rule{ID: "wire.enum", Sure: "inferred", Source: "enumeration facets of the WSDL",
 		Text: "An enum takes only its listed values."})
 	_ = rules.Add(rules.Rule{ID: "wire.range", Sure: "inferred", Source: "xsd:byte, short, int, long are signed and bounded",

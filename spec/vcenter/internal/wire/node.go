@@ -55,7 +55,9 @@ func (n *Node) qname(v string) (space, local string, ok bool) {
 	if !has {
 		return n.prefixes[""], prefix, true
 	}
-	space, ok = n.prefixes[prefix]
+	if space, ok = n.prefixes[prefix]; !ok && prefix == "xsd" {
+		return nsXSD, local, true // govmomi never declares it, and real servers take it
+	}
 	return space, local, ok
 }
 

@@ -141,6 +141,18 @@ func TestAnyTypeNeedsXsiType(t *testing.T) {
 	r.pair("UpdateOptions", options, with("<value>1</value>"), with(`<value xsi:type="xsd:string">1</value>`), "Missing xsi:type")
 }
 
+func TestThePrefixXsdNeedsNoDeclaration(t *testing.T) {
+	r := newRig(t)
+	doc := func(xt string) string {
+		return `<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><UpdateOptions xmlns="urn:vim25"><_this type="OptionManager">VpxSettings</_this>` +
+			`<changedValue><key>config.vpxd.y</key><value xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:type="` + xt + `">1</value></changedValue></UpdateOptions></Body></Envelope>`
+	}
+	r.Refused(r.Raw(doc("xs:string")), "InvalidRequest", "xs:string")
+	if a := r.Raw(doc("xsd:string")); a.Status != 200 {
+		t.Fatal(a.Body)
+	}
+}
+
 func TestEnum(t *testing.T) {
 	r := newRig(t)
 	host := r.Find("DC0/host")
