@@ -18,17 +18,16 @@ static void endpoint(CURL *easy, char *out, size_t size)
 
 static const char *stage(CURL *easy)
 {
-    curl_off_t resolved = 0, connected = 0, secured = 0, ready = 0, first = 0;
+    curl_off_t resolved = 0, connected = 0, ready = 0;
+    long headers = 0;
     curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
     curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected);
-    curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &secured);
     curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
-    curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
-    if (first) return "while reading the answer";
+    curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
+    if (headers) return "while reading the answer";
     if (ready) return "while waiting for the answer";
     if (connected) return "in the TLS handshake";
     if (resolved) return "while connecting";
-    (void)secured;
     return "while resolving the name";
 }
 
@@ -58,6 +57,13 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
         gp_fail(err, "ETLS", "cannot read the CA file: %s", detail);
         return;
     case CURLE_SSL_CONNECT_ERROR:
+        /* a connection that breaks in the handshake is a broken connection; only OpenSSL's own errors are TLS's */
+        if (!strstr(detail, "error:") || strstr(detail, "unexpected eof")) {
+            gp_fail(err, "ECONNECT", "%s closed the connection in the TLS handshake (%s)", host, detail);
+            return;
+        }
+        gp_fail(err, "ETLS", "TLS with %s failed: %s", host, detail);
+        return;
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ENGINE_NOTFOUND:

@@ -229,7 +229,9 @@ local function end_deadline(context, deadline, ok, ...)
   if not context.cancelled and #context.deadlines == 0 then context.marks, context.grace = nil, nil end
   if ok then return ... end
   local err = ...
-  if err == deadline.failure then return nil, err.message, err.code end
+  -- a call that was under way says EUNKNOWN in its own words, and for which stop
+  local mine = err == deadline.failure or (failure.is(err) and err.detail and err.detail.stop == deadline.failure)
+  if mine then return nil, err.message, err.code, err.detail end
   error(err, 0)
 end
 

@@ -71,7 +71,7 @@ local function attempt(client, body, what, options, until_time)
   local tape, message, code, info = transport.exchange(client, {
     url = client.url, body = body, headers = headers, answer = "soap", limits = client.limits,
     timeout = math.max(0.001, until_time - now), connect_timeout = client.connect_timeout,
-    stall_timeout = options.stall_timeout or client.stall_timeout, once = what.unsafe,
+    stall_timeout = options.stall_timeout or client.stall_timeout, once = what.once,
   }, what)
   if tape then info = message end
   if info.cookie and what.name:find "^Login" then secrets[client].cookie = info.cookie end
@@ -140,7 +140,7 @@ function call.invoke(client, object, name, arguments, options, level)
   if not _ then error(starts_task, level + 1) end
   local safe = options.safe
   if safe == nil then safe = call.safe(name) end
-  local what = { name = name, object = object, unsafe = not safe and not name:find "^Login",
+  local what = { name = name, object = object, unsafe = not safe and not name:find "^Login", once = not safe,
     operation_id = options.operation_id or client:next_operation_id() }
   local body, message, code = codec.encode(name, object.type, object.value, arguments,
     { version = client.version, operation_id = what.operation_id })
@@ -195,8 +195,8 @@ end
 
 --- As invoke, but gives the tape itself (for pages). nil, message, code, detail on a fault.
 function call.tape(client, object, name, arguments, options)
-  local what = { name = name, object = object, operation_id = client:next_operation_id() }
   local safe = call.safe(name)
+  local what = { name = name, object = object, operation_id = client:next_operation_id(), once = not safe }
   local until_time = engine.now() + (options.timeout or client.timeout)
   local relogged, try = false, 1
   while true do

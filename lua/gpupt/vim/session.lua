@@ -78,7 +78,11 @@ function session.again(client, seen)
     return nil, "the session ended, and logging in again failed", "NotAuthenticated"
   end
   client.logging_in = engine.event()
-  local results = table.pack(pcall(session.login, client))
+  local results = table.pack(pcall(function()
+    -- a server may say NotAuthenticated for want of rights: the session that we have must not be left behind
+    client:call(client.content.sessionManager, "Logout", {}, { timeout = LOGOUT, retries = 0, no_login = true })
+    return session.login(client)
+  end))
   engine.fire(client.logging_in)
   client.logging_in = nil
   if not results[1] then error(results[2], 0) end
