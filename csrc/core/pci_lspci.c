@@ -133,14 +133,14 @@ static bool read_resizable(gp_pci_device *device, int index, gp_text text)
     if (word.length && word.data[word.length - 1] == ',') word.length--;
     gp_error ignored;
     if (gp_bar_parse_size(word.data, word.length, &rebar.current, &ignored) != 0) rebar.current = 0;
-    if (rebar.current > INT64_MAX) rebar.current = 0;
+    if (rebar.current > INT64_MAX || (rebar.current & (rebar.current - 1))) rebar.current = 0;
     gp_text supported = gp_pci_after(text, "supported: ");
     while (supported.data && supported.length) {
         uint64_t bytes;
         word = gp_pci_word(supported, &supported);
         if (gp_bar_parse_size(word.data, word.length, &bytes, &ignored) != 0) break;
         int bit = bytes ? 63 - __builtin_clzll(bytes) : 0;
-        if (bit >= 20 && bit <= 62) rebar.supported |= UINT64_C(1) << (bit - 20);
+        if (bit >= 20 && bit <= 62 && bytes == UINT64_C(1) << bit) rebar.supported |= UINT64_C(1) << (bit - 20);
     }
     for (size_t i = 0; i < device->rebar_count; i++) {
         if (device->rebars[i].index == index) {

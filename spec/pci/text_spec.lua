@@ -127,8 +127,8 @@ describe("lspci", function()
     assert.is_true(pci.is_gpu(dev))
   end)
   it("-nn with a programming interface", function()
-    local dev = one "00:02.0 VGA compatible controller [0300]: ASPEED Technology, Inc. ASPEED Graphics Family [1a03:2000] (rev 41)"
-      .. " (prog-if 00 [VGA controller])\n"
+    local dev = one("00:02.0 VGA compatible controller [0300]: ASPEED Technology, Inc. ASPEED Graphics Family [1a03:2000] (rev 41)"
+      .. " (prog-if 00 [VGA controller])\n")
     assert.same({ 0x1a03, 0x2000, 0x0300, 0x41, 0 }, { dev.vendor, dev.device, dev.class, dev.revision, dev.prog_if })
     assert.is_false(pci.is_gpu(dev))
   end)
