@@ -220,20 +220,16 @@ describe("the outline of YAML", function()
 end)
 
 describe("a password's hash", function()
-  it("is the one of Linux, for every length that the algorithm treats differently", function()
-    for _, length in ipairs { 1, 15, 63, 64, 65, 111, 112, 130 } do
-      local password = ("p"):rep(length)
-      local pipe = io.popen("openssl passwd -6 -salt saltsalt " .. password)
+  it("is the one that openssl makes too", function()
+    for _, password in ipairs { "p", ("p"):rep(130), "x y$z" } do
+      local pipe = io.popen("openssl passwd -6 -salt saltsalt '" .. password .. "'")
       assert.equal(pipe:read "l", (crypt.sha512(password, "saltsalt")))
       pipe:close()
     end
   end)
 
-  it("of the published test vectors is right", function()
-    assert.equal("$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
-      (crypt.sha512("Hello world!", "saltstring")))
-    assert.matches("^%$6%$rounds=1000%$roundstoolow%$kUMsbe306n21p9R%.FRkW3IGn%.S9NPN0x50YhH1xhLsPuWGsUSklZt58jaTfF4ZEQpyUNGc0dqbpBYYBaHHrsX%.$",
-      (crypt.sha512("the minimum number is still observed", "roundstoolow", 10)))
+  it("is refused for a password that C would cut", function()
+    assert.equal("EINVAL", select(3, crypt.sha512("a\0b", "salt")))
   end)
 
   it("uses another salt each time, and refuses a salt that is none", function()

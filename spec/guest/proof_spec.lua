@@ -58,12 +58,13 @@ describe("a Linux guest", function()
     local r = linux(broken, { dmesg = "[    4.2] NVRM: This PCI I/O region assigned to your NVIDIA device is invalid:\n"
       .. "[    4.2] NVRM: BAR1 is 0M @ 0x0 (PCI:0000:13:00.0)\n" }, { expected = 2 })
     assert.is_false(r.ok)
-    assert.same({ "bar-unassigned", "no-driver", "bar1-0m" }, codes(r))
+    assert.same({ "bar-unassigned", "no-driver", "nvrm-bar-invalid", "nvrm-bar-unassigned" }, codes(r))
     assert.equal("0000:13:00.0", r.findings[1].address)
-    assert.equal("0000:13:00.0", r.findings[3].address)
-    assert.matches("BAR1 is 0M @ 0x0", r.findings[3].text)
-    assert.matches("use64bitMMIO", r.findings[3].cause)
-    assert.equal("mmio", r.findings[3].fix)
+    assert.equal("0000:13:00.0", r.findings[4].address)
+    assert.matches("BAR1 is 0M @ 0x0", r.findings[4].text)
+    assert.matches("64%-bit window", r.findings[4].cause)
+    assert.matches("use64bitMMIO", r.findings[4].remedy)
+    assert.equal("mmio", r.findings[4].fix)
   end)
 
   it("held by nouveau says so", function()
@@ -102,23 +103,22 @@ describe("a Linux guest", function()
     local r = linux(two_cards, { ["nvidia-smi"] = one,
       dmesg = "NVRM: GPU 0000:13:00.0: RmInitAdapter failed! (0x24:0x72:1447)\n"
         .. "NVRM: GPU 0000:13:00.0: rm_init_adapter failed, device minor number 1\n" }, { expected = 2 })
-    assert.same({ "init-failed", "init-failed", "smi-fewer" }, codes(r))
-    assert.equal("0000:13:00.0", r.findings[1].address)
+    assert.same({ "nvrm-init", "smi-fewer" }, codes(r))
     assert.is_false(r.ok)
   end)
 
   it("whose driver failed earlier in this boot, but works now, is proved with a warning", function()
     local r = linux(two_cards, { ["nvidia-smi"] = smi_two, dmesg = "NVRM: No NVIDIA GPU found.\n" }, { expected = 2 })
     assert.is_true(r.ok)
-    assert.same({ "no-nvidia-gpu" }, codes(r))
+    assert.same({ "nvrm-no-gpu" }, codes(r))
     assert.equal("warning", r.findings[1].severity)
   end)
 
   local kernel = {
-    ["region-busy"] = "NVRM: request_mem_region failed for 16M @ 0xfd000000. This can",
-    ["no-nvidia-gpu"] = "[   12.004] NVRM: No NVIDIA GPU found.",
-    ["probe-failed"] = "NVRM: The NVIDIA probe routine failed for 1 device(s).",
-    ["amdgpu-enomem"] = "amdgpu: probe of 0000:0b:00.0 failed with error -12",
+    ["nvrm-region"] = "NVRM: request_mem_region failed for 16M @ 0xfd000000. This can",
+    ["nvrm-no-gpu"] = "[   12.004] NVRM: No NVIDIA GPU found.",
+    ["nvrm-probe"] = "NVRM: The NVIDIA probe routine failed for 1 device(s).",
+    ["amdgpu-memory"] = "amdgpu: probe of 0000:0b:00.0 failed with error -12",
   }
   for code, line in pairs(kernel) do
     it(("with the kernel's line '%s' gets the finding %s"):format(line:sub(1, 40), code), function()
@@ -132,7 +132,7 @@ describe("a Linux guest", function()
   it("reports a BAR that could not grow as a warning only", function()
     local r = linux(two_cards, { dmesg = "NVRM: No address space to allocate resized BAR1.\n" }, { expected = 2 })
     assert.is_true(r.ok)
-    assert.same({ "no-resized-bar" }, codes(r))
+    assert.same({ "nvrm-resized-bar" }, codes(r))
   end)
 
   it("whose nvidia-smi reaches no driver although the module holds the card says so", function()

@@ -3,6 +3,8 @@
 -- remedy=, fix=, address=, device= }: `code` is a stable word, `text` the evidence as the guest wrote it,
 -- `fix` names the repair of the doctor that cures it, when one does. severity "error" fails a proof,
 -- "warning" does not.
+local vmlog = require "gpupt.vmlog"
+
 local causes = {}
 
 local window = "the 64-bit MMIO window has no room for the card's BARs: pciPassthru.use64bitMMIO is missing, "
@@ -26,25 +28,12 @@ local catalogue = {
   ["code-52"] = { "Windows does not accept the driver's signature",
     "install a signed driver, or turn Secure Boot off" },
   ["code-other"] = { "Windows reports a problem of the device", "look the code up in the Device Manager" },
-  -- Linux: lspci, the kernel's log, loaded modules
+  -- Linux: lspci and nvidia-smi; the kernel's log is read by the catalogue of gpupt.vmlog
   ["bar-unassigned"] = { window, window_remedy, fix = "mmio" },
-  ["bar1-0m"] = { window, window_remedy, fix = "mmio" },
-  ["region-busy"] = { "another driver or a framebuffer holds the card's memory region",
-    "keep nouveau, vesafb and efifb from the card: reboot the guest after the driver's installation" },
   ["no-driver"] = { "no driver of the card's vendor holds it",
     "install the vendor's driver (on Linux: and let the initramfs be rebuilt)", driver = true },
   ["nouveau"] = { "nouveau holds the card, so that the vendor's driver cannot",
     "blacklist nouveau, rebuild the initramfs, reboot the guest", driver = true },
-  ["init-failed"] = { "the driver found the card but could not start it: its BARs are incomplete, the card was not "
-    .. "reset, or it is a GeForce that the open kernel modules do not support",
-    "check BAR1 in `lspci -vv`; power the VM off and on; for a GeForce NVreg_OpenRmEnableUnsupportedGpus=1" },
-  ["probe-failed"] = { "the NVIDIA driver gave the card up",
-    "the lines before it in dmesg say why; mostly a BAR without room, or nouveau" },
-  ["no-nvidia-gpu"] = { "the NVIDIA driver runs, but sees no card of its own",
-    "is the card assigned to this VM, and of a generation that this driver supports?" },
-  ["no-resized-bar"] = { "no room for a larger BAR1: Resizable BAR is not supported with passthrough on ESXi",
-    "none is needed: the card works with the BAR size that the host's firmware set", severity = "warning" },
-  ["amdgpu-enomem"] = { window, window_remedy, fix = "mmio" },
   ["driver-silent"] = { "nvidia-smi reaches no working card: the kernel module is not loaded, or failed",
     "modprobe nvidia, and read dmesg; with Secure Boot the module must be signed", driver = true },
   ["smi-fewer"] = { "the driver works with fewer cards than the PCI bus shows",
@@ -87,30 +76,20 @@ function causes.list()
   return list
 end
 
--- Lines of the Linux kernel's log; the wording is that of the drivers' sources (nv-pci.c, nv.c, amdgpu).
--- The first capture, when there is one, is the card's address as the driver writes it.
-local kernel_lines = {
-  { "NVRM: BAR(%d) is 0M @ 0x0 %(PCI:(%x+:%x+:%x+%.%x+)%)", "bar1-0m" },
-  { "NVRM: request_mem_region failed for", "region-busy" },
-  { "NVRM: GPU ([%x:%.]+): RmInitAdapter failed!", "init-failed" },
-  { "NVRM: .*rm_init_adapter failed, device minor number %d+", "init-failed" },
-  { "NVRM: No NVIDIA GPU found", "no-nvidia-gpu" },
-  { "NVRM: The NVIDIA probe routine failed for %d+ device", "probe-failed" },
-  { "NVRM: None of the NVIDIA devices were initialized", "probe-failed" },
-  { "NVRM: No address space to allocate resized BAR1", "no-resized-bar" },
-  { "amdgpu: probe of ([%x:%.]+) failed with error %-12", "amdgpu-enomem" },
-  { "amdgpu ([%x:%.]+): probe with driver amdgpu failed with error %-12", "amdgpu-enomem" },
-}
+-- A BAR without address: the cure is the window.
+local window_codes = { ["nvrm-bar-invalid"] = true, ["nvrm-bar-unassigned"] = true, ["amdgpu-memory"] = true }
 
---- The finding in a line of the kernel's log, or nil.
-function causes.of_kernel_line(line)
-  for _, entry in ipairs(kernel_lines) do
-    local first, second = line:match(entry[1])
-    if first then
-      local address = (second or first):match "^%x+:%x+:%x+%.%x+$"
-      return causes.finding(entry[2], line, { address = address and address:lower() })
+--- The findings in the Linux kernel's log, by the catalogue of gpupt.vmlog (codes nvrm-... and amdgpu-...).
+function causes.of_kernel_log(log)
+  local found = {}
+  for _, one in ipairs((vmlog.scan { text = log }).findings) do
+    if one.code:find "^nvrm" or one.code:find "^amdgpu" then
+      found[#found + 1] = { code = one.code, severity = one.severity, text = one.text, cause = one.cause,
+        remedy = one.remedy, address = one.detail and one.detail.address or one.address,
+        fix = window_codes[one.code] and "mmio" or nil }
     end
   end
+  return found
 end
 
 return causes

@@ -8,7 +8,7 @@
 --   for _, c in ipairs(commands) do outputs[c.name] = { out = ..., status = ... } end
 --   local seen = proof.read("linux", outputs, { expected = 2, vendors = { 0x10de } })
 --     --> { ok=true, devices={ {vendor=0x10de, device=0x20b5, address="0000:0b:00.0", driver="nvidia"}, ... },
---           findings={ {code="bar1-0m", severity="error", text=, cause=, remedy=}, ... } }
+--           findings={ {code="nvrm-bar-unassigned", severity="error", text=, cause=, remedy=}, ... } }
 --
 -- On Windows devices have no address but an `id` and a `problem_code` (0 is well). `driver = false` in the
 -- options of `read` is for a guest that gets its driver later: then a missing driver is a warning. Nothing
@@ -172,24 +172,14 @@ local function read_linux(result, outputs)
       end
     end
   end
-  local seen = {}
-  for line in text.lines(outputs.dmesg and outputs.dmesg.out or "") do
-    local finding = causes.of_kernel_line(line)
-    -- The kernel repeats itself at each attempt: the last words about a card and a cause are kept.
-    local key = finding and finding.code .. (finding.address or "")
-    if finding and not seen[key] then
-      seen[key] = finding
-      result.findings[#result.findings + 1] = finding
-    elseif finding then
-      seen[key].text = line
-    end
-  end
+  local kernel = causes.of_kernel_log(text.plain(outputs.dmesg and outputs.dmesg.out or ""))
+  table.move(kernel, 1, #kernel, #result.findings + 1, result.findings)
   local loaded = false
   for _, device in ipairs(result.devices) do loaded = loaded or device.driver == "nvidia" end
   read_smi(result, outputs, loaded)
   -- What the kernel said earlier in this boot is history once every card works.
   if #result.devices > 0 and #(result.smi or {}) == #result.devices then
-    for _, finding in pairs(seen) do finding.severity = "warning" end
+    for _, finding in ipairs(kernel) do finding.severity = "warning" end
   end
 end
 
