@@ -141,14 +141,75 @@ function actions.diff(options, path, words)
   return cli.OK
 end
 
+--- Examines each file by the doctor's rules; `then_do(doc, path, result)` may mend it and gives the result to show.
+local function examine_all(options, paths, then_do)
+  local doctor, show = require "gpupt.doctor", require "gpupt.doctor.show"
+  local status, results = cli.OK, require("gpupt.json").array {}
+  for i, path in ipairs(paths) do
+    local doc, message, code = vmx.open(path)
+    local result, made
+    if doc then result, message, code = doctor.examine { vmx = doc } end
+    if result and then_do then
+      result, made, code = then_do(doc, path, result)
+      if not result then message = made end
+    end
+    if not result then
+      if #paths == 1 then return nil, message, code end
+      cli.complain("%s", message)
+      results[i] = { vmx = path, problem = message }
+      status = cli.FAILED
+    else
+      if not result.healthy then status = cli.FAILED end
+      if options.json then
+        results[i] = show.for_json(result, made, made and not options.dry_run)
+        results[i].vmx = path
+      else
+        if #paths > 1 then io.stdout:write(i > 1 and "\n" or "", "== ", path, "\n") end
+        show.result(result)
+      end
+    end
+  end
+  if options.json then
+    local ok, message, code = print_json(results)
+    if not ok then return nil, message, code end
+  end
+  return status
+end
+
+local function with_more(path, words) return table.move(words, 1, #words, 2, { path }) end
+
+function actions.check(options, path, words) return examine_all(options, with_more(path, words)) end
+
+function actions.fix(options, path, words)
+  local doctor = require "gpupt.doctor"
+  return examine_all(options, with_more(path, words), function(doc, name, result)
+    local before = tostring(doc)
+    local made, message, code = require("gpupt.failure").catch(doctor.fix, result.findings, doc)
+    if not made then return nil, message, code end
+    if not options.json then
+      io.stdout:write(require("gpupt.vmx.diff").text(before, tostring(doc), name, name .. " (fixed)"))
+    end
+    if not options.dry_run then
+      local ok
+      ok, message, code = doc:save()
+      if not ok then return nil, message, code end
+    end
+    result, message, code = doctor.examine { vmx = doc }
+    if not result then return nil, message, code end
+    return result, made
+  end)
+end
+
 return {
   name = "vmx",
-  summary = "read and edit a .vmx file; what is not edited keeps every byte",
-  usage = "vmx get|set|unset|diff FILE [KEY | KEY=VALUE | FILE]... [options]",
+  summary = "read, edit, check and mend a .vmx file; what is not edited keeps every byte",
+  usage = "vmx get|set|unset|check|fix|diff FILE [KEY | KEY=VALUE | FILE]... [options]",
   details = [[
 get FILE KEY...         the value of a key; several keys or a pattern (pciPassthru*) print KEY = "VALUE" lines
 set FILE KEY=VALUE...   changes or adds keys, beside their namespace
 unset FILE KEY...       removes keys (patterns too)
+check FILE...           what a host would refuse or misread, and what a passed-through card needs; exit 1 if anything
+fix FILE...             makes the safe ones of these changes and shows the difference
 diff FILE FILE          what differs, as a unified diff
 
 Saving is atomic, keeps mode, owner and ACL, and is refused while a .lck says that the VM runs or when the file
@@ -162,10 +223,11 @@ changed in between.]],
     { "gpupt vmx get win11.vmx firmware" },
     { "gpupt vmx get win11.vmx 'pciPassthru*'", "every passthrough key" },
     { "gpupt vmx set win11.vmx firmware=efi pciPassthru.use64bitMMIO=TRUE --dry-run" },
+    { "gpupt vmx fix --dry-run win11.vmx", "what would be mended, as a difference" },
   },
   run = function(options, words)
     local action, path = words[1], words[2]
-    if not action then return usage "get, set, unset or diff?" end
+    if not action then return usage "get, set, unset, check, fix or diff?" end
     if not actions[action] then
       local names = {}
       for name in pairs(actions) do names[#names + 1] = name end

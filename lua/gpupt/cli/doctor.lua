@@ -1,0 +1,91 @@
+--- gpupt doctor: why a VM with a card does not start, or its guest does not see the card.
+local cli = require "gpupt.cli"
+local doctor = require "gpupt.doctor"
+local show = require "gpupt.doctor.show"
+local failure = require "gpupt.failure"
+
+local function print_json(value)
+  io.stdout:write(failure.check(require "gpupt.json".document(value)))
+end
+
+--- Fixes what is fixable in the .vmx and examines again; shows the difference. Result, made changes.
+local function fix(options, given, result)
+  local path, before = options.vmx, tostring(given.vmx)
+  local made = doctor.fix(result.findings, given.vmx)
+  local after = tostring(given.vmx)
+  if not options.json then
+    io.stdout:write(require "gpupt.vmx.diff".text(before, after, path, path .. " (fixed)"))
+  end
+  if not options.dry_run then failure.check(given.vmx:save()) end
+  local again = failure.check(doctor.examine(given))
+  return again, made
+end
+
+local function examine_bundle(options)
+  if options.vmx or options.log or options.pci or options.fix then
+    return nil, "--bundle goes alone: it examines every VM in the folder", "EUSAGE"
+  end
+  local result, message, code = doctor.bundle(options.bundle)
+  if not result then return nil, message, code end
+  if options.json then
+    print_json(show.bundle_for_json(result))
+  else
+    show.bundle(result)
+  end
+  return result.healthy and cli.OK or cli.FAILED
+end
+
+return {
+  name = "doctor",
+  summary = "why a VM with a passed-through card does not start, or its guest does not see the card",
+  usage = "doctor --vmx FILE [--log FILE]... [--pci FILE] [--fix] | --log FILE | --bundle FOLDER",
+  details = [[
+Examines a .vmx, logs (vmware.log or its folder, vmkernel.log, dmesg, Windows reports) and the host's PCI list
+(esxcli hardware pci list, lspci, or a sysfs folder) together. Each finding names its evidence by file and line, the
+cause, and the exact change. Exit status 1 when something is wrong.
+--fix makes the changes that are safe while the VM is off and shows the difference; the firmware of an installed
+system is never changed.]],
+  options = {
+    { "vmx", "FILE", doc = "the VM's .vmx" },
+    { "log", "FILE", many = true, doc = "a log, or the VM's folder; may be given several times" },
+    { "pci", "FILE", doc = "the host's list of PCI devices" },
+    { "system-id", "UUID", doc = "the host's id (esxcli system uuid get)" },
+    { "bundle", "FOLDER", doc = "an unpacked vm-support folder: every VM with a card in it" },
+    { "fix", doc = "make the safe changes in the .vmx" },
+    { "dry-run", short = "n", doc = "with --fix: show the difference, save nothing" },
+    { "rules", doc = "list the rules with their sources" },
+    { "json", doc = "the result as JSON" },
+  },
+  examples = {
+    { "gpupt doctor --vmx win11.vmx --log vmware.log" },
+    { "gpupt doctor --vmx win11.vmx --log . --pci esxcli.txt --fix", "the folder's logs, newest last" },
+    { "gpupt doctor --log dmesg.txt", "what the guest says" },
+    { "gpupt doctor --bundle esx-esx01-2026-03-01", "a vm-support bundle" },
+  },
+  run = function(options, words)
+    if #words > 0 then
+      return nil, ("doctor: '%s': give the .vmx with --vmx, a log with --log"):format(words[1]), "EUSAGE"
+    end
+    if options.rules then
+      if options.json then print_json(show.rules_for_json(doctor.rules())) else show.rules(doctor.rules()) end
+      return cli.OK
+    end
+    if options.bundle then return examine_bundle(options) end
+    if not options.vmx and not options.log then
+      return nil, "doctor: give --vmx, --log or --bundle", "EUSAGE"
+    end
+    if options.fix and not options.vmx then return nil, "doctor: --fix needs --vmx", "EUSAGE" end
+    local given = { log = options.log, pci = options.pci, system_id = options.system_id }
+    if options.vmx then given.vmx = failure.check(require "gpupt.vmx".open(options.vmx)) end
+    local result, message, code = doctor.examine(given)
+    if not result then return nil, message, code end
+    local made
+    if options.fix then result, made = fix(options, given, result) end
+    if options.json then
+      print_json(show.for_json(result, made, made and not options.dry_run))
+    else
+      show.result(result)
+    end
+    return result.healthy and cli.OK or cli.FAILED
+  end,
+}

@@ -1,0 +1,180 @@
+--- A vm-support folder (unpacked): every VM with a card in it, examined with the host's own lists beside it.
+-- What is used: vmfs/volumes/*/*/NAME.vmx with its vmware*.log, commands/ (lspci, esxcli hardware pci, the system's
+-- uuid), var/run/log/vmkernel*. Large outputs are split there as NAME.FRAG-00000, -00001...; they are joined by number.
+local core = require "gpupt.core".vmlog
+local failure = require "gpupt.failure"
+local load = require "gpupt.doctor.load"
+local pci = require "gpupt.pci"
+local vmlog = require "gpupt.vmlog"
+local vmx = require "gpupt.vmx"
+
+local bundle = {}
+
+local MAX_DEPTH, MAX_ENTRIES = 12, 200000
+
+--- Every file below the folder, as paths in order.
+local function walk(folder, found, depth)
+  if depth > MAX_DEPTH then return found end
+  local entries = core.names(folder)
+  if not entries then return found end -- a folder that may not be read: its VMs are not seen
+  table.sort(entries, function(a, b) return a.name < b.name end)
+  for _, entry in ipairs(entries) do
+    local path = folder .. "/" .. entry.name
+    if #found >= MAX_ENTRIES then return found end
+    if entry.folder then walk(path, found, depth + 1) else found[#found + 1] = path end
+  end
+  return found
+end
+
+--- The text of a file, its fragments joined by number; lines that the collector itself put in are left out.
+local function text_of(paths)
+  table.sort(paths, function(a, b)
+    local x, y = tonumber(a:match "%.FRAG%-(%d+)$" or -1), tonumber(b:match "%.FRAG%-(%d+)$" or -1)
+    if x ~= y then return x < y end
+    return a < b
+  end)
+  local parts = {}
+  for i, path in ipairs(paths) do parts[i] = load.read_text(path) end
+  return (("\n" .. table.concat(parts)):gsub("\nResourceGroup:[^\n]*", ""):sub(2))
+end
+
+--- The host's command outputs by name without fragment number: {name=, path=, paths=}.
+local function commands_of(files)
+  local by_name, list = {}, {}
+  for _, path in ipairs(files) do
+    local name = path:match "/commands/([^/]+)$"
+    if name then
+      local base = name:gsub("%.FRAG%-%d+$", "")
+      if not by_name[base] then
+        by_name[base] = { name = base, path = (path:gsub("%.FRAG%-%d+$", "")), paths = {} }
+        list[#list + 1] = by_name[base]
+      end
+      table.insert(by_name[base].paths, path)
+    end
+  end
+  return list
+end
+
+--- The devices of all lists together; for the evidence, where each stands (the first list that has it).
+local function host_devices(commands)
+  local texts, name, lines = {}, nil, {}
+  for _, command in ipairs(commands) do
+    if command.name:find "^lspci" or command.name:find "hardware%-pci" then
+      local text = text_of(command.paths)
+      local devices = pci.parse(text)
+      if devices then
+        texts[#texts + 1] = text
+        local one = load.pci_text(text, command.path)
+        -- evidence names one file: the fullest list, which is esxcli's
+        if not name or (command.name:find "pci%-list" and not name:find "pci%-list") then
+          name, lines = command.path, one.pci_lines
+        end
+      end
+    end
+  end
+  if #texts == 0 then return {} end
+  return { pci = failure.check(pci.parse(table.concat(texts, "\n"))), pci_name = name, pci_lines = lines }
+end
+
+local UUID = "%x%x%x%x%x%x%x%x%-%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x"
+local LONG_UUID = "%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x"
+
+--- The host's id and where it stands.
+local function system_id(commands)
+  for _, command in ipairs(commands) do
+    if command.name:find "system%-uuid" or command.name:find "^esxcfg%-info_%-a" then
+      local number = 0
+      for line in (text_of(command.paths) .. "\n"):gmatch "(.-)\r?\n" do
+        number = number + 1
+        local id = line:match(UUID) or line:match(LONG_UUID)
+        if id and (command.name:find "uuid" or line:find "System UUID") then
+          return id, { file = command.path, line = number, text = line }
+        end
+      end
+    end
+  end
+end
+
+--- The findings of the host's kernel logs.
+local function kernel_findings(files)
+  local list = {}
+  for _, path in ipairs(files) do
+    if path:find "/var/run/log/vmkernel[^/]*$" or path:find "/var/log/vmkernel[^/]*$" then
+      local scan = vmlog.scan(path)
+      for _, finding in ipairs(scan and scan.findings or {}) do
+        finding.file = path
+        list[#list + 1] = finding
+      end
+    end
+  end
+  return list
+end
+
+local function address_of(text, form)
+  local address = text and pci.address(text, form)
+  return address and tostring(address)
+end
+
+--- Examines the folder. Result: {vms = {{vmx=, result=}...}, host = findings that belong to no VM, looked_at=,
+-- healthy=}. nil, message, code when the folder cannot be read, or is none of vm-support's.
+function bundle.examine(folder)
+  return failure.catch(function()
+    failure.check(core.names(folder))
+    local files = walk(folder:gsub("(.)/+$", "%1"), {}, 1)
+    local commands = commands_of(files)
+    local host = host_devices(commands)
+    local id, id_at = system_id(commands)
+    local kernel = kernel_findings(files)
+    local claimed, vms, seen, unread, healthy = {}, {}, 0, {}, true
+    for _, path in ipairs(files) do
+      if path:find "%.vmx$" then
+        seen = seen + 1
+        local doc, message = vmx.open(path)
+        if not doc then
+          unread[#unread + 1] = message
+          healthy = false
+        elseif doc:each "pciPassthru*"() then
+          local logs = {}
+          local scan = vmlog.scan(path:match "^(.*)/")
+          if scan then logs[1] = scan end
+          local mine = {}
+          for key, value in doc:each "pciPassthru*" do
+            if key:lower():find "^pcipassthru%d+%.id$" then mine[address_of(value, "vmx") or ""] = true end
+          end
+          local of_host = { devices = {}, findings = {}, config = {}, files = { "vmkernel" } }
+          for _, finding in ipairs(kernel) do
+            local address = address_of(finding.address, "hex")
+            if address and mine[address] then
+              table.insert(of_host.findings, finding)
+              claimed[finding] = true
+            end
+          end
+          if #of_host.findings > 0 then logs[#logs + 1] = of_host end
+          local result = failure.check(require "gpupt.doctor".examine_loaded {
+            doc = doc, log = logs, pci = host.pci, pci_name = host.pci_name, pci_lines = host.pci_lines, system_id = id,
+            system_id_at = id_at })
+          healthy = healthy and result.healthy
+          vms[#vms + 1] = { vmx = path, result = result }
+        end
+      end
+    end
+    local rest = {}
+    for _, finding in ipairs(kernel) do
+      if not claimed[finding] and finding.severity ~= "info" then
+        rest[#rest + 1] = { code = finding.code, severity = finding.severity, cause = finding.cause,
+          remedy = finding.remedy, fixable = false, source = finding.source,
+          evidence = { { file = finding.file, line = finding.line, text = finding.text, code = finding.code } } }
+        healthy = false
+      end
+    end
+    if #files == 0 or (seen == 0 and #commands == 0 and #kernel == 0) then
+      failure.check(nil, folder .. ": no .vmx, no commands/ and no vmkernel log in it: this is no vm-support folder",
+        "ENOENT")
+    end
+    return { vms = vms, host = rest, unread = unread, healthy = healthy, looked_at = {
+      ("%s: %d files, %d .vmx, %d of them with a card; %d devices of the host%s"):format(folder, #files, seen, #vms,
+        #(host.pci or {}), id and ", host " .. id or "") } }
+  end)
+end
+
+return bundle

@@ -1,0 +1,115 @@
+--- Reads what the doctor was given: documents and scans as they are, paths by what they name.
+local failure = require "gpupt.failure"
+local pci = require "gpupt.pci"
+local vmlog = require "gpupt.vmlog"
+local vmx = require "gpupt.vmx"
+
+local loader = {}
+
+local LIMIT = 64 << 20
+
+local function is_folder(path)
+  local file = io.open(path, "rb")
+  if not file then return false end
+  local _, _, code = file:read(0)
+  file:close()
+  return code == 21 -- EISDIR
+end
+
+--- A text's content; raises the failure that it cannot be read, or is larger than a list of devices can be.
+function loader.read_text(path)
+  local file, message = io.open(path, "rb")
+  if not file then failure.check(nil, message, "ENOENT") end
+  local text, problem = file:read(LIMIT + 1)
+  file:close()
+  if not text and problem then failure.check(nil, path .. ": " .. problem, "EIO") end
+  if text and #text > LIMIT then failure.check(nil, path .. ": larger than a list of PCI devices can be", "EFBIG") end
+  return text or ""
+end
+
+--- On which line of the text each address stands first.
+local function lines_of(text, devices)
+  local lines, number = {}, 0
+  local wanted = {}
+  for _, device in ipairs(devices) do
+    wanted[device.address:lower()] = device.address
+    wanted[device.address:lower():gsub("^0000:", "")] = device.address
+  end
+  for line in (text .. "\n"):gmatch "(.-)\r?\n" do
+    number = number + 1
+    local first = line:match "^%s*([%x:]+%.%x)"
+    local address = first and wanted[first:lower()]
+    if address and not lines[address] then lines[address] = number end
+  end
+  return lines
+end
+
+--- From the text of a host's device list.
+function loader.pci_text(text, name)
+  local devices = failure.check(pci.parse(text))
+  return { pci = devices, pci_name = name, pci_lines = lines_of(text, devices) }
+end
+
+local function load_pci(given)
+  if given == nil then return {} end
+  if type(given) == "table" then return { pci = given, pci_name = "the PCI list" } end
+  if type(given) ~= "string" then error("doctor.examine: pci must be a list of devices or a path", 0) end
+  if is_folder(given) then return { pci = failure.check(pci.list { root = given }), pci_name = given } end
+  return loader.pci_text(loader.read_text(given), given)
+end
+
+--- Several logs as one: devices of all (the last that measured a card counts), messages of all, settings of the first
+-- that lists any.
+local function join(logs)
+  if #logs == 1 then return logs[1].scan end
+  local result = { devices = {}, findings = {}, config = {} }
+  local place = {}
+  for _, log in ipairs(logs) do
+    for _, device in ipairs(log.scan.devices) do
+      place[device.address] = place[device.address] or #result.devices + 1
+      result.devices[place[device.address]] = device
+    end
+    table.move(log.scan.findings, 1, #log.scan.findings, #result.findings + 1, result.findings)
+    if next(result.config) == nil then result.config = log.scan.config or {} end
+  end
+  return result
+end
+
+local function load_logs(given)
+  if given == nil then return {} end
+  local list = type(given) == "table" and not given.findings and given.text == nil and given or { given }
+  local logs = {}
+  for i, one in ipairs(list) do
+    if type(one) == "table" and one.findings then
+      logs[i] = { scan = one, name = one.files and one.files[1] or "the log" }
+    else
+      logs[i] = { scan = failure.check(vmlog.scan(one)),
+        name = type(one) == "string" and one or one.name or "the log" }
+    end
+    for _, finding in ipairs(logs[i].scan.findings) do finding.file = finding.file or logs[i].name end
+  end
+  return logs
+end
+
+--- What subject.lua wants; raises a failure for what cannot be read.
+function loader.load(given)
+  local loaded = load_pci(given.pci)
+  loaded.gpus, loaded.system_id, loaded.system_id_at = given.gpus, given.system_id, given.system_id_at
+  loaded.logs = load_logs(given.log)
+  if #loaded.logs > 0 then loaded.log = join(loaded.logs) end
+  if type(given.vmx) == "string" then
+    loaded.doc = failure.check(vmx.open(given.vmx))
+  else
+    loaded.doc = given.vmx
+  end
+  if not loaded.doc and not loaded.log then
+    failure.check(nil, "nothing to examine: give a .vmx, a log, or both", "EINVAL")
+  end
+  if loaded.doc then
+    local path = loaded.doc:path()
+    loaded.vmx_name = path or "the .vmx"
+  end
+  return loaded
+end
+
+return loader

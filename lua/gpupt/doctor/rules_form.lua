@@ -1,0 +1,131 @@
+--- Rules on the form of a .vmx: what a host could not read, or reads otherwise than it looks.
+-- The shape of a rule stands in rules.lua.
+
+local function problems_with(code)
+  return function(subject, report)
+    for _, problem in ipairs(subject.doc:problems()) do
+      if problem.code == code then report { subject:line(problem.line) } end
+    end
+  end
+end
+
+local known_firmware = { efi = true, bios = true }
+
+return {
+  {
+    id = "unbalanced-quote", severity = "error", needs = "vmx",
+    cause = "A quoted value has no closing quote, so the VM does not load.",
+    remedy = "Close the quote; a quote inside a value is written |22.",
+    source = "open-vm-tools dictll.c; sanbarrow FAQ",
+    check = problems_with "unbalanced-quote",
+  },
+  {
+    id = "trailing-text", severity = "error", needs = "vmx",
+    cause = "Text stands behind a value, so the line is no setting.",
+    remedy = "Put a value with blanks between quotes, and a comment behind a #.",
+    source = "open-vm-tools dictll.c",
+    check = problems_with "trailing-text",
+  },
+  {
+    id = "no-name", severity = "warning", needs = "vmx",
+    cause = "A line has a value and no name, and hosts ignore it.", remedy = "Name the setting, or delete the line.",
+    source = "open-vm-tools dictll.c",
+    check = problems_with "no-name",
+  },
+  {
+    id = "odd-line", severity = "warning", needs = "vmx",
+    cause = "A line is neither a comment nor NAME = VALUE, and hosts ignore it.",
+    remedy = "Delete it, or put a # before it.",
+    source = "open-vm-tools dictll.c",
+    check = problems_with "odd-line",
+  },
+  {
+    id = "bad-escape", severity = "warning", needs = "vmx",
+    cause = "A | is not followed by two hexadecimal digits and is read as it stands, which other tools refuse.",
+    remedy = "Write a | inside a value as |7C.",
+    source = "open-vm-tools escape.c; libvirt vmx.c",
+    check = problems_with "bad-escape",
+  },
+  {
+    id = "not-utf8", severity = "warning", needs = "vmx",
+    cause = "A line is not UTF-8, which a .vmx without .encoding is.",
+    remedy = "Convert the file to UTF-8, or set .encoding to its code page.",
+    source = "libvirt vmx.c",
+    check = problems_with "not-utf8",
+  },
+  {
+    id = "duplicate-key", severity = "error", needs = "vmx",
+    cause = "A key stands in the file twice, and ESXi refuses that as \"Variable already defined\".",
+    remedy = "Leave one line of the key.",
+    source = "a guide for ESXi 8.0.2; libvirt case-insensitive keys",
+    check = function(subject, report)
+      local lines, names, order = {}, {}, {}
+      for key, value, line in subject.doc:each() do
+        local name = key:lower()
+        if not lines[name] then lines[name], order[#order + 1] = {}, name end
+        table.insert(lines[name], { line = line, value = value })
+        names[name] = key
+      end
+      for _, name in ipairs(order) do
+        local found = lines[name]
+        if #found > 1 then
+          local evidence, numbers, same = {}, {}, true
+          for i, one in ipairs(found) do
+            evidence[i], numbers[i] = subject:line(one.line), tostring(one.line)
+            same = same and one.value == found[1].value
+          end
+          local last = found[#found]
+          report(evidence, {
+            cause = ("%s stands on lines %s, and ESXi refuses the file (\"Variable already defined\").")
+              :format(names[name], table.concat(numbers, ", ")),
+            remedy = same and "The values are the same: leave one line."
+              or ("Leave one line; the last one, \"%s\", is what was added last."):format(last.value),
+            changes = { { key = names[name], value = last.value } },
+          })
+        end
+      end
+    end,
+  },
+  {
+    id = "config-version", severity = "warning", needs = "vmx",
+    cause = "config.version is not 8, so this is no .vmx that a current host loads.",
+    remedy = "A .vmx of today has config.version = \"8\".",
+    source = "libvirt vmx.c",
+    check = function(subject, report)
+      local value = subject:get "config.version"
+      if value and value ~= "8" then report({ subject:at "config.version" }) end
+    end,
+  },
+  {
+    id = "memory-size", severity = "error", needs = "vmx",
+    cause = "The memory size is no multiple of 4 MB, and the VM does not load.",
+    remedy = "Make memsize a multiple of 4.",
+    source = "sanbarrow FAQ: Memory size 255 not a multiple of 4",
+    check = function(subject, report)
+      local value = subject:get "memsize"
+      if not value then return end
+      local size = subject:number "memsize"
+      if not size or size <= 0 then
+        report({ subject:at "memsize" }, { cause = ("memsize is \"%s\", which is no number of MB."):format(value) })
+      elseif size % 4 ~= 0 then
+        local wanted = size + 4 - size % 4
+        report({ subject:at "memsize" }, {
+          cause = ("memsize is %d, and a host says \"Memory size %d not a multiple of 4\"."):format(size, size),
+          remedy = ("Set memsize to %d."):format(wanted),
+          changes = { { key = "memsize", value = tostring(wanted) } },
+        })
+      end
+    end,
+  },
+  {
+    id = "firmware-name", severity = "error", needs = "vmx",
+    cause = "firmware is neither efi nor bios.", remedy = "Set firmware to what the installed system boots with.",
+    source = "vSphere API, GuestOsDescriptorFirmwareType",
+    check = function(subject, report)
+      local value = subject:get "firmware"
+      if value and not known_firmware[value:lower()] then
+        report({ subject:at "firmware" }, { cause = ("firmware is \"%s\": hosts know efi and bios."):format(value) })
+      end
+    end,
+  },
+}

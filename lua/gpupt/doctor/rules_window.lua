@@ -1,0 +1,153 @@
+--- Rules on the 64-bit MMIO window: the BARs of the cards must find room in the VM's address space.
+local bar = require "gpupt.bar"
+
+local USE, SIZE = "pciPassthru.use64bitMMIO", "pciPassthru.64bitMMIOSizeGB"
+
+local function power_of_two(number) return number and number > 0 and number & (number - 1) == 0 end
+
+local function next_power(number)
+  local power = 1
+  while power < number do power = power * 2 end
+  return power
+end
+
+--- The lines that make up the offer.
+local function offer_lines(subject)
+  return { subject:at "firmware", subject:at(USE), subject:at(SIZE) }
+end
+
+local function window_changes(subject, gb)
+  local changes = {}
+  if subject:truth(USE) ~= true then changes[#changes + 1] = { key = USE, value = "TRUE" } end
+  if subject:number(SIZE) ~= gb then changes[#changes + 1] = { key = SIZE, value = tostring(gb) } end
+  return changes
+end
+
+return {
+  {
+    id = "mmio-size", severity = "error", needs = "vmx",
+    cause = "The size of the window is no power of two of GB.", remedy = "Use the next power of two.",
+    source = "Broadcom KB 323402",
+    check = function(subject, report)
+      local value = subject:get(SIZE)
+      local size = subject:number(SIZE)
+      if not value or power_of_two(size) then return end
+      local wanted = size and size > 0 and size <= 65536 and next_power(size)
+      -- with cards that are known, the window's own rule has the better size
+      if subject:window() then wanted = math.max(wanted or 0, subject:window().gb) end
+      report({ subject:at(SIZE) }, {
+        cause = ("%s is \"%s\", which is no power of two."):format(SIZE, value),
+        remedy = wanted and ("Set it to %d."):format(wanted) or "Set it to what gpupt bar works out for the cards.",
+        changes = wanted and { { key = SIZE, value = tostring(wanted) } } or nil,
+      })
+    end,
+  },
+  {
+    id = "mmio-window", severity = "error", needs = "vmx",
+    cause = "The BARs of the cards need more room than the VM offers.",
+    remedy = "EFI firmware, use64bitMMIO and a 64bitMMIOSizeGB that holds them go together.",
+    source = "Broadcom KB 323402 and 334594; Dell KB 000199172",
+    keys = { "firmware", USE, SIZE },
+    check = function(subject, report)
+      local window = subject:window()
+      if not window or not window.needed then return end
+      local offer = subject:offer()
+      if offer.gb >= window.gb then return end
+      local measured = window.source == "log" and " (from the log)" or window.source == "measured" and " (measured)"
+        or window.source == "table" and " (from the table of cards)" or ""
+      local need = ("The cards map %s%s"):format(window.text, measured)
+      if not offer.efi then
+        report(offer_lines(subject), {
+          cause = ("%s, above the 3.5 GiB that a VM without a 64-bit window may map, and with %s firmware there "
+            .. "is none."):format(need, subject:get "firmware" and "BIOS" or "BIOS (the default)"),
+          remedy = ("Convert the installed system to EFI first, or install anew with firmware = \"efi\"; then set %s = "
+            .. "\"TRUE\" and %s = \"%d\"."):format(USE, SIZE, window.gb),
+        })
+      elseif offer.gb < window.min then
+        report(offer_lines(subject), {
+          cause = ("%s, and the VM offers %s."):format(need, offer.gb == 0 and "3.5 GiB without a 64-bit window"
+            or ("a window of %d GB%s"):format(offer.gb, offer.explicit and "" or " (the default)")),
+          remedy = ("Set %s = \"TRUE\" and %s = \"%d\"."):format(USE, SIZE, window.gb),
+          changes = window_changes(subject, window.gb),
+        })
+      else
+        report(offer_lines(subject), { severity = "warning",
+          cause = ("%s: a window of %d GB holds them only if nothing is lost between the cards."):format(need,
+            offer.gb),
+          remedy = ("Set %s = \"%d\", which also holds cards behind root ports of their own."):format(SIZE, window.gb),
+          changes = window_changes(subject, window.gb),
+        })
+      end
+    end,
+  },
+  {
+    id = "mmio-without-efi", severity = "warning", needs = "vmx",
+    cause = "The keys of the 64-bit window do nothing with BIOS firmware.",
+    remedy = "Convert the installed system to EFI, or remove the keys.",
+    source = "a write-up of a P40 on ESXi: BAR1 unassigned until EFI",
+    check = function(subject, report)
+      local window = subject:window()
+      if window and window.needed then return end -- mmio-window says more
+      if subject:truth(USE) == true and not subject:offer().efi then
+        report({ subject:at(USE), subject:at "firmware" }, {
+          cause = ("%s is TRUE, and with BIOS firmware%s it does nothing."):format(USE,
+            subject:get "firmware" and "" or " (the default)") })
+      end
+    end,
+  },
+  {
+    id = "mmio-size-alone", severity = "warning", needs = "vmx",
+    cause = "The window has a size but is not switched on.",
+    remedy = ("Set %s = \"TRUE\"."):format(USE),
+    source = "Broadcom KB 323402",
+    check = function(subject, report)
+      local window = subject:window()
+      if window and window.needed then return end
+      if subject:get(SIZE) and subject:truth(USE) ~= true then
+        report({ subject:at(SIZE), subject:at(USE) }, {
+          cause = ("%s is set, but %s is not TRUE, so there is no window."):format(SIZE, USE),
+          changes = { { key = USE, value = "TRUE" } } })
+      end
+    end,
+  },
+  {
+    id = "actual-bases", severity = "warning", needs = "vmx",
+    cause = "pciPassthru.useActualBases is an experiment that has crashed VMs.", remedy = "Remove it.",
+    source = "a write-up of ESXi on ENCS",
+    check = function(subject, report)
+      if subject:get "pciPassthru.useActualBases" then
+        report({ subject:at "pciPassthru.useActualBases" },
+          { changes = { { key = "pciPassthru.useActualBases", remove = true } } })
+      end
+    end,
+  },
+  {
+    id = "low-hole", severity = "warning", needs = "vmx",
+    cause = "The 32-bit BARs of the cards do not fit the hole below 4 GB.",
+    remedy = "Use fewer cards in this VM, or lower pciHole.start.",
+    source = "pciHole keys; 32-bit BARs are not covered by 64bitMMIOSizeGB (inferred)",
+    check = function(subject, report)
+      local key = subject:number "pciHole.start" and "pciHole.start" or "pciHole.dynStart"
+      local start = subject:number(key)
+      if not start or start <= 0 or start >= 4096 then return end
+      local cards = subject:cards()
+      local total = 0
+      for _, card in ipairs(cards or {}) do
+        local bars = card.bars
+        if not bars then
+          local known = bar.lookup(card.vendor, card.device)
+          bars = known and known.bars or {}
+        end
+        for _, one in ipairs(bars) do
+          if one.kind == "mem32" then total = total + one.size * (card.count or 1) end
+        end
+      end
+      local hole = (4096 - start) << 20
+      if total > hole then
+        report({ subject:at(key) }, {
+          cause = ("The cards' 32-bit BARs take %s, and the hole below 4 GB has %s."):format(bar.format(total),
+            bar.format(hole)) })
+      end
+    end,
+  },
+}

@@ -1,0 +1,105 @@
+--- The doctor's findings for people and for `--json`.
+local show = {}
+
+local function write(format, ...) io.stdout:write(select("#", ...) > 0 and format:format(...) or format, "\n") end
+
+--- "win11.vmx:12: firmware = ..." ; without a line when the evidence is that nothing stands there.
+function show.place(evidence)
+  return ("%s%s: %s"):format(evidence.file or "?", evidence.line and ":" .. evidence.line or "", evidence.text or "")
+end
+
+local function change(one)
+  if one.remove then return ("remove %s"):format(one.key) end
+  return ("%s = \"%s\""):format(one.key, one.value)
+end
+
+function show.finding(finding)
+  write("%s: %s", finding.severity, finding.code)
+  for _, evidence in ipairs(finding.evidence) do write("    %s", show.place(evidence)) end
+  write("  %s\n  %s", finding.cause, finding.remedy)
+  if finding.changes then
+    for i, one in ipairs(finding.changes) do write("  %s %s", i == 1 and "fix:" or "    ", change(one)) end
+  end
+end
+
+function show.findings(findings)
+  for i, finding in ipairs(findings) do
+    if i > 1 then write "" end
+    show.finding(finding)
+  end
+end
+
+local function count(findings)
+  local counts, fixable = { error = 0, warning = 0, info = 0 }, 0
+  for _, finding in ipairs(findings) do
+    counts[finding.severity] = counts[finding.severity] + 1
+    if finding.fixable then fixable = fixable + 1 end
+  end
+  return counts, fixable
+end
+
+function show.result(result)
+  show.findings(result.findings)
+  if #result.findings > 0 then write "" end
+  local counts, fixable = count(result.findings)
+  if result.healthy then
+    write "nothing wrong found; looked at:"
+  else
+    write("%d error%s, %d warning%s%s; looked at:", counts.error, counts.error == 1 and "" or "s", counts.warning,
+      counts.warning == 1 and "" or "s", fixable > 0 and (", %d fixable"):format(fixable) or "")
+  end
+  for _, line in ipairs(result.looked_at) do write("  %s", line) end
+end
+
+function show.bundle(result)
+  for _, vm in ipairs(result.vms) do
+    write("== %s", vm.vmx)
+    show.result(vm.result)
+    write ""
+  end
+  if #result.host > 0 then
+    write "== the host"
+    show.findings(result.host)
+    write ""
+  end
+  for _, message in ipairs(result.unread) do write("not read: %s", message) end
+  write("%s", result.looked_at[1])
+end
+
+function show.rules(rules)
+  for _, rule in ipairs(rules) do
+    write("%s (%s)\n  %s\n  %s\n  source: %s\n", rule.id, rule.severity, rule.cause, rule.remedy, rule.source)
+  end
+end
+
+--- Lists that are empty must stay lists.
+local function arrays(findings)
+  local array = require "gpupt.json".array
+  for _, finding in ipairs(findings) do array(finding.evidence) end
+  return array(findings)
+end
+
+function show.for_json(result, made, saved)
+  local array = require "gpupt.json".array
+  return { findings = arrays(result.findings), looked_at = array(result.looked_at), healthy = result.healthy,
+    changes = made and array(made) or nil, saved = made and saved or nil }
+end
+
+function show.bundle_for_json(result)
+  local array = require "gpupt.json".array
+  local vms = array {}
+  for i, vm in ipairs(result.vms) do vms[i] = { vmx = vm.vmx, result = show.for_json(vm.result) } end
+  return { vms = vms, host = arrays(result.host), unread = array(result.unread), looked_at = array(result.looked_at),
+    healthy = result.healthy }
+end
+
+function show.rules_for_json(rules)
+  local list = require "gpupt.json".array {}
+  for i, rule in ipairs(rules) do
+    list[i] = { id = rule.id, severity = rule.severity, cause = rule.cause, remedy = rule.remedy,
+      source = rule.source }
+  end
+  return list
+end
+
+return show

@@ -1,0 +1,260 @@
+--- Each rule: a VM that breaks it, the nearest one that does not, and what --fix makes of it.
+local gpupt = require "gpupt"
+local doctor = gpupt.doctor
+
+-- A VM as a host writes it, with one A100 (10de:20b5 maps 128 GiB + 48 MiB) and everything it needs.
+local HEALTHY = [[
+.encoding = "UTF-8"
+config.version = "8"
+virtualHW.version = "19"
+displayName = "train-01"
+firmware = "efi"
+memsize = "65536"
+sched.mem.min = "65536"
+sched.mem.minSize = "65536"
+sched.mem.pin = "TRUE"
+pciBridge0.present = "TRUE"
+pciBridge4.present = "TRUE"
+pciBridge4.virtualDev = "pcieRootPort"
+pciBridge4.functions = "8"
+scsi0:0.fileName = "train-01.vmdk"
+pciPassthru0.present = "TRUE"
+pciPassthru0.id = "00000:066:00.0"
+pciPassthru0.deviceId = "0x20b5"
+pciPassthru0.vendorId = "0x10de"
+pciPassthru0.systemId = "5f1c2b3a-0001-0002-0003-aabbccddeeff"
+pciPassthru0.pciSlotNumber = "2208"
+pciPassthru.use64bitMMIO = "TRUE"
+pciPassthru.64bitMMIOSizeGB = "256"
+]]
+
+local PCI = [[
+0000:42:00.0
+   Address: 0000:42:00.0
+   Vendor ID: 0x10de
+   Device ID: 0x20b5
+   SubVendor ID: 0x10de
+   SubDevice ID: 0x1533
+   Device Class: 0x0302
+   Device Name: GA100 [A100 PCIe 80GB]
+   Configured Owner: VM Passthru
+   Current Owner: VM Passthru
+   Passthru Capable: true
+]]
+
+--- The healthy VM with keys changed (false removes one), and lines put behind it.
+local function vm(changes, more)
+  local doc = gpupt.check(gpupt.vmx.parse(HEALTHY))
+  for key, value in pairs(changes or {}) do
+    if value == false then doc:unset(key) else gpupt.check(doc:set(key, value)) end
+  end
+  return gpupt.check(gpupt.vmx.parse(tostring(doc) .. (more or "")))
+end
+
+local function examine(doc, pci, log)
+  return gpupt.check(doctor.examine { vmx = doc, pci = pci and gpupt.check(gpupt.pci.parse(pci)), log = log and { text = log, name = "vmware.log" } })
+end
+
+local function codes(result)
+  local list = {}
+  for _, finding in ipairs(result.findings) do list[#list + 1] = finding.code end
+  return list
+end
+
+local function the(result, code)
+  for _, finding in ipairs(result.findings) do
+    if finding.code == code then return finding end
+  end
+  error(code .. " was not found, but: " .. table.concat(codes(result), ", "), 2)
+end
+
+describe("a healthy VM", function()
+  it("has no finding, and the result says what was looked at", function()
+    local result = examine(vm(), PCI)
+    assert.same({}, result.findings)
+    assert.is_true(result.healthy)
+    assert.matches("22 keys, 1 passed%-through cards; %d+ rules", result.looked_at[1])
+    assert.matches("1 devices", result.looked_at[2])
+    assert.matches("need a window of 256 GB %(table%); the .vmx offers 256 GB", result.looked_at[3])
+  end)
+
+  it("without a card has no finding either", function()
+    assert.same({}, examine(gpupt.vmx.parse 'memsize = "1024"\nvhv.enable = "TRUE"\nvcpu.hotadd = "TRUE"\n').findings)
+  end)
+end)
+
+--- The lines of a second card.
+local function second(bus, host)
+  return ('pciPassthru1.present = "TRUE"\npciPassthru1.id = "0:%d:0.0"\npciPassthru1.deviceId = "0x20b5"\n'
+    .. 'pciPassthru1.vendorId = "0x10de"\npciPassthru1.systemId = "%s"\n'):format(bus, host or "5f1c2b3a-0001-0002-0003-aabbccddeeff")
+end
+
+-- { rule, changes or nil, lines behind, near miss: changes, lines behind; pci text; near miss' pci text; what fix makes of a key }
+local cases = {
+  { "unbalanced-quote", more = 'annotation = "oh\n', near = { more = 'annotation = "oh" # "\n' } },
+  { "trailing-text", more = 'guestOS = "a" b\n', near = { more = 'guestOS = "a" #b\n' } },
+  { "no-name", more = ' = "x"\n', near = { more = 'x = "= x"\n' } },
+  { "odd-line", more = "hello world\n", near = { more = "# hello world\n" } },
+  { "bad-escape", more = 'annotation = "a|b"\n', near = { more = 'annotation = "a|7Cb"\n' } },
+  { "not-utf8", more = 'annotation = "caf\233"\n', near = { more = 'annotation = "caf\195\169"\n' } },
+  { "duplicate-key", more = 'FIRMWARE = "efi"\n', near = { more = 'firmware2 = "efi"\n' }, fixed = { firmware = "efi" } },
+  { "config-version", { ["config.version"] = "4" }, near = { { ["config.version"] = false } } },
+  { "memory-size", { memsize = "65533", ["sched.mem.min"] = "65533", ["sched.mem.minSize"] = "65533" },
+    near = { { memsize = "65532", ["sched.mem.min"] = "65532", ["sched.mem.minSize"] = "65532" } }, fixed = { memsize = "65536" } },
+  { "memory-size", { memsize = "64G" }, near = { {} } },
+  { "firmware-name", { firmware = "uefi", ["pciPassthru0.present"] = "FALSE", ["pciPassthru.use64bitMMIO"] = false, ["pciPassthru.64bitMMIOSizeGB"] = false },
+    near = { { firmware = "EFI" } } },
+  { "hex-id", { ["pciPassthru0.id"] = "0000:0d:00.0" }, near = { { ["pciPassthru0.id"] = "0:66:0.0" } }, fixed = { ["pciPassthru0.id"] = "00000:013:00.0" } },
+  { "hex-id", { ["pciPassthru0.id"] = "0000:42:00.0" }, near = { { ["pciPassthru0.id"] = "00000:042:00.0" } } },
+  { "hex-id", { ["pciPassthru0.id"] = "0000:42:00.0" }, pci = PCI, near = { {}, pci = PCI }, fixed = { ["pciPassthru0.id"] = "00000:066:00.0" } },
+  { "hex-id", { ["pciPassthru0.id"] = "somewhere" }, near = { { ["pciPassthru0.id"] = "00000:300:00.0" }, only_not_hex = true } },
+  { "incomplete-device", { ["pciPassthru0.id"] = false }, near = { { ["pciPassthru0.present"] = "FALSE", ["pciPassthru0.id"] = false } } },
+  { "incomplete-device", { ["pciPassthru0.systemId"] = false }, near = { {} } },
+  { "id-spelling", { ["pciPassthru0.vendorId"] = "10de" }, near = { { ["pciPassthru0.vendorId"] = "0X10DE" } },
+    fixed = { ["pciPassthru0.vendorId"] = "0x10de" } },
+  { "id-spelling", { ["pciPassthru0.deviceId"] = "8373" }, near = { {} } },
+  { "same-device", more = second(66),
+    near = { { ["pciPassthru.64bitMMIOSizeGB"] = "512" }, more = second(67) } },
+  { "stale-backing", { ["pciPassthru0.id"] = "00000:067:00.0" }, pci = PCI, near = { {}, pci = PCI },
+    fixed = { ["pciPassthru0.present"] = false, ["pciPassthru0.id"] = false } },
+  { "stale-backing", { ["pciPassthru0.deviceId"] = "0x20b2" }, pci = PCI, near = { {}, pci = PCI }, fixed = { ["pciPassthru0.systemId"] = false } },
+  { "stale-backing", more = second(67, "6666"),
+    near = {} },
+  { "not-enabled", pci = PCI:gsub("Owner: VM Passthru", "Owner: VMkernel"), near = { pci = PCI } },
+  { "not-enabled", pci = PCI:gsub("Current Owner: VM Passthru", "Current Owner: VMkernel"), near = { pci = PCI } },
+  { "not-enabled", pci = PCI:gsub("Capable: true", "Capable: false"), near = { pci = PCI } },
+  { "not-in-effect", more = 'pciPassthru1.id = "00000:013:00.0"\n', near = {} },
+  { "unknown-key", { ["pciPassthru.use64bitMMIO"] = false, ["pciPassthru.use64bitMIMO"] = "TRUE" }, near = { {} },
+    fixed = { ["pciPassthru.use64bitMMIO"] = "TRUE", ["pciPassthru.use64bitMIMO"] = false } },
+  { "unknown-key", { ["pciPassthru.RelaxACSCheck"] = "TRUE" }, near = { { ["pciPassthru.RelaxACSforP2P"] = "TRUE" } } },
+  { "mmio-size", { ["pciPassthru.64bitMMIOSizeGB"] = "300" }, near = { { ["pciPassthru.64bitMMIOSizeGB"] = "512" } },
+    fixed = { ["pciPassthru.64bitMMIOSizeGB"] = "512" } },
+  { "mmio-window", { ["pciPassthru.64bitMMIOSizeGB"] = "128" }, near = { { ["pciPassthru.64bitMMIOSizeGB"] = "256" } },
+    fixed = { ["pciPassthru.64bitMMIOSizeGB"] = "256" } },
+  { "mmio-window", { ["pciPassthru.64bitMMIOSizeGB"] = false }, near = { {} }, fixed = { ["pciPassthru.64bitMMIOSizeGB"] = "256" } },
+  { "mmio-window", { ["pciPassthru.use64bitMMIO"] = "FALSE" }, near = { {} }, fixed = { ["pciPassthru.use64bitMMIO"] = "TRUE" } },
+  -- a T4 (256 MiB + 48 MiB) fits below 3.5 GiB
+  { "mmio-window", { firmware = "bios" },
+    near = { { firmware = "bios", ["pciPassthru0.deviceId"] = "0x1eb8", ["pciPassthru.use64bitMMIO"] = false, ["pciPassthru.64bitMMIOSizeGB"] = false } } },
+  { "mmio-without-efi", { firmware = "bios", ["pciPassthru0.deviceId"] = "0x1eb8" }, near = { { ["pciPassthru0.deviceId"] = "0x1eb8" } } },
+  { "mmio-size-alone", { ["pciPassthru.use64bitMMIO"] = false, ["pciPassthru0.deviceId"] = "0x1eb8" },
+    near = { { ["pciPassthru0.deviceId"] = "0x1eb8" } }, fixed = { ["pciPassthru.use64bitMMIO"] = "TRUE" } },
+  { "actual-bases", { ["pciPassthru.useActualBases"] = "TRUE" }, near = { {} }, fixed = { ["pciPassthru.useActualBases"] = false } },
+  -- 16 MiB of 32-bit BAR (A100) against a hole of 8 MiB, and of 1536 MiB
+  { "low-hole", { ["pciHole.start"] = "4088" }, near = { { ["pciHole.dynStart"] = "2560" } } },
+  { "memory-reservation", { ["sched.mem.min"] = "0" }, near = { {} }, fixed = { ["sched.mem.min"] = "65536" } },
+  { "memory-reservation", { ["sched.mem.min"] = false, ["sched.mem.minSize"] = false, ["sched.mem.pin"] = false },
+    near = { { ["sched.mem.pin"] = false, ["sched.mem.minSize"] = false } },
+    fixed = { ["sched.mem.min"] = "65536", ["sched.mem.minSize"] = "65536", ["sched.mem.pin"] = "TRUE" } },
+  { "memory-limit", { ["sched.mem.max"] = "65536" }, near = { { ["sched.mem.max"] = "unlimited" } }, fixed = { ["sched.mem.max"] = false } },
+  { "nested-hv", { ["vhv.enable"] = "TRUE" }, near = { { ["vhv.enable"] = "FALSE" } }, fixed = { ["vhv.enable"] = "FALSE" } },
+  { "cpu-hot-add", { ["vcpu.hotadd"] = "true" }, near = { { ["vcpu.hotadd"] = "false" } }, fixed = { ["vcpu.hotadd"] = "FALSE" } },
+  { "memory-hot-add", { ["mem.hotadd"] = "TRUE" }, near = { { ["mem.hotadd"] = "FALSE" } }, fixed = { ["mem.hotadd"] = "FALSE" } },
+  { "pcie-bridges", { ["pciBridge4.present"] = false }, near = { {} },
+    fixed = { ["pciBridge7.virtualDev"] = "pcieRootPort", ["pciBridge4.present"] = "TRUE" } },
+  { "hardware-version", { ["virtualHW.version"] = "7" }, near = { { ["virtualHW.version"] = "8" } } },
+  { "hardware-version", { ["virtualHW.version"] = "11", ["uefi.secureBoot.enabled"] = "TRUE" },
+    near = { { ["virtualHW.version"] = "13", ["uefi.secureBoot.enabled"] = "TRUE" } } },
+  { "snapshot-disk", { ["scsi0:0.fileName"] = "train-01-000002.vmdk" }, near = { { ["scsi0:0.fileName"] = "train-000002x.vmdk" } } },
+  { "hidden-hypervisor", { ["hypervisor.cpuid.v0"] = "FALSE" }, near = { { ["hypervisor.cpuid.v0"] = "FALSE", ["pciPassthru0.deviceId"] = "0x2204" } } },
+}
+
+describe("the doctor's rule", function()
+  local covered = {}
+  for _, case in ipairs(cases) do
+    local rule = case[1]
+    covered[rule] = true
+    it(rule .. " finds what breaks it, with file and line, in two sentences", function()
+      local result = examine(vm(case[2], case.more), case.pci)
+      local finding = the(result, rule)
+      assert.truthy(#finding.evidence >= 1)
+      local located = false
+      for _, evidence in ipairs(finding.evidence) do
+        assert.truthy(evidence.file and evidence.text, "evidence without file or text")
+        located = located or evidence.line ~= nil
+      end
+      assert.is_true(located, "no evidence has a line")
+      assert.matches("%.$", finding.cause)
+      assert.matches("%.$", finding.remedy)
+      assert.truthy(finding.source and #finding.source > 5)
+    end)
+
+    it(rule .. " leaves the nearest healthy VM alone", function()
+      local near = case.near
+      local result = examine(vm(near[1], near.more), near.pci)
+      for _, finding in ipairs(result.findings) do
+        if near.only_not_hex then
+          assert.is_nil(finding.cause:find("hexadecimal and", 1, true))
+        else
+          assert.not_equal(rule, finding.code)
+        end
+      end
+    end)
+
+    it(rule .. (case.fixed and " is mended by its own change" or " offers a change only if it cures"), function()
+      local doc = vm(case[2], case.more)
+      local finding = the(examine(doc, case.pci), rule)
+      assert.equal(finding.changes ~= nil, finding.fixable)
+      if case.fixed then assert.is_true(finding.fixable) end
+      if not finding.fixable then return end
+      doctor.fix({ finding }, doc)
+      for _, other in ipairs(examine(doc, case.pci).findings) do assert.not_equal(rule, other.code) end
+      for key, value in pairs(case.fixed or {}) do assert.equal(value or nil, (doc:get(key))) end
+    end)
+  end
+
+  it("too-many-devices counts cards against the hardware version", function()
+    local function with(count, version)
+      local lines = {}
+      for i = 1, count - 1 do
+        lines[#lines + 1] = ('pciPassthru%d.present = "TRUE"\npciPassthru%d.id = "00000:%03d:00.0"\n'):format(i, i, i)
+      end
+      return codes(examine(vm({ ["virtualHW.version"] = version }, table.concat(lines))))
+    end
+    local function has(list) for _, code in ipairs(list) do if code == "too-many-devices" then return true end end return false end
+    assert.is_false(has(with(16, "19")))
+    assert.is_true(has(with(17, "19")))
+    assert.is_false(has(with(32, "20")))
+    assert.is_true(has(with(33, "20")))
+    assert.is_false(has(with(65, "21")))
+    covered["too-many-devices"] = true
+  end)
+
+  it("table has no rule that these specs do not break", function()
+    for _, rule in ipairs(doctor.rules()) do assert.truthy(covered[rule.id], rule.id .. " has no case") end
+  end)
+
+  it("table is data: every rule has cause, remedy, severity and source", function()
+    local seen = {}
+    for _, rule in ipairs(doctor.rules()) do
+      assert.is_nil(seen[rule.id])
+      seen[rule.id] = true
+      for _, field in ipairs { "cause", "remedy", "source" } do assert.equal("string", type(rule[field]), rule.id .. field) end
+      assert.truthy(rule.severity == "error" or rule.severity == "warning" or rule.severity == "info")
+    end
+    for _, id in pairs(require "gpupt.doctor.rules".of_message) do assert.truthy(seen[id], id .. " is no rule") end
+  end)
+end)
+
+describe("fixing", function()
+  it("never changes the firmware", function()
+    local doc = vm { firmware = "bios", ["sched.mem.min"] = false }
+    local result = examine(doc)
+    assert.is_false(the(result, "mmio-window").fixable)
+    doctor.fix(result.findings, doc)
+    assert.equal("bios", doc:get "firmware")
+    assert.equal("65536", doc:get "sched.mem.min")
+  end)
+
+  it("of everything at once leaves a VM without fixable findings", function()
+    local doc = vm({ ["pciPassthru.64bitMMIOSizeGB"] = "100", ["vhv.enable"] = "TRUE", ["pciBridge4.present"] = false, memsize = "65533",
+      ["pciPassthru0.id"] = "0000:0d:00.0" }, 'FIRMWARE = "efi"\n')
+    local rounds = 0
+    repeat
+      local made = doctor.fix(examine(doc).findings, doc)
+      rounds = rounds + 1
+    until #made == 0 or rounds > 5
+    assert.truthy(rounds <= 3, rounds)
+    assert.same({}, codes(examine(doc)))
+  end)
+end)
