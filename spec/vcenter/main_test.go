@@ -106,6 +106,19 @@ func TestReadyFileAndEnd(t *testing.T) {
 		t.Fatal("trusted without its CA")
 	}
 	c.CloseIdleConnections()
+	if res, err = c.Post(r.Control+"/trouble", "application/json", strings.NewReader(`{"do":{"kind":"tls-fail"}}`)); err != nil || res.StatusCode != 200 {
+		t.Fatal(err, res)
+	}
+	res.Body.Close()
+	c.CloseIdleConnections()
+	if _, err := c.Get(r.Control + "/truth"); err == nil || !strings.Contains(err.Error(), "handshake failure") {
+		t.Fatal("the handshake did not fail: ", err)
+	}
+	if res, err = c.Get(r.Control + "/truth"); err != nil {
+		t.Fatal("only one handshake was to fail: ", err)
+	}
+	res.Body.Close()
+	c.CloseIdleConnections()
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}

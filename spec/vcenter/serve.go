@@ -152,6 +152,11 @@ func run(args []string) error {
 	if n := v.API.Sessions.Count(); n > 0 && !*quiet {
 		fmt.Printf("vcenter: %d session(s) were never logged out\n", n)
 	}
+	for _, what := range []string{"filters", "views"} {
+		if n := v.Front.Count(what); n != 0 && !*quiet {
+			fmt.Printf("vcenter: %d %s of live sessions were never destroyed\n", n, what)
+		}
+	}
 	for _, x := range v.W.Truth.Violations() {
 		if !*quiet {
 			fmt.Printf("vcenter: violation %s: %s\n", x.Rule, x.What)

@@ -64,7 +64,7 @@ func New(s *api.Server, l Limits) *Room {
 	}
 	r := &Room{w: s.W, limits: l, sessions: s.Sessions, views: map[refs]*view{}, tokens: map[string]*pages{}, pcs: map[pcKey]*pc{}}
 	s.W.Listen(r)
-	s.Sessions.Ended = r.ended
+	s.Sessions.OnEnd(r.ended)
 	r.registerRetrieve(s)
 	r.registerViews(s)
 	r.registerFilters(s)

@@ -20,7 +20,10 @@ type Fleet struct {
 	Networks   []string    `json:"networks"`
 	Users      []User      `json:"users"`
 	VMs        []VM        `json:"vms"`
-	Endpoint   string      `json:"endpoint"` // vcenter (default), or esxi: the first host speaks for itself
+	// Delays are the virtual seconds that the tasks of a method work, by its name:
+	// {"PowerOnVM_Task": 30}; they take the place of the built-in ones.
+	Delays   map[string]float64 `json:"delays"`
+	Endpoint string             `json:"endpoint"` // vcenter (default), or esxi: the first host speaks for itself
 }
 
 // Cluster is a ClusterComputeResource; without a name its hosts stand alone.

@@ -65,6 +65,17 @@ func (f *Front) Stat(name string, get func() any) {
 	f.statMu.Unlock()
 }
 
+// Count asks for one of the numbers.
+func (f *Front) Count(name string) int {
+	f.statMu.Lock()
+	defer f.statMu.Unlock()
+	if get := f.stats[name]; get != nil {
+		n, _ := get().(int)
+		return n
+	}
+	return 0
+}
+
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -91,7 +102,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		rec := f.Journal.open("HTTP "+r.Method, path)
-		rec.Changing = r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete
+		rec.Guest = strings.HasPrefix(path, "/guestFile")
+		rec.Changing = !rec.Guest && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete)
 		act := f.Trouble.request(rec, r)
 		var s *session.Session
 		if c := cookie(r); c != "" {
@@ -105,7 +117,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if act.before(f, out, r) {
 			return
 		}
-		h(act.wrap(f, out), r, s)
+		h(act.wrap(out), r, s)
 	}
 }
 
@@ -150,7 +162,7 @@ func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
 	}
 	rec := f.Journal.open(req.Method, ref(req.This))
 	rec.OperationID = req.OperationID
-	rec.Changing = changing(req.Method)
+	rec.Changing, rec.Guest = changing(req.Method), inGuest(req.Method)
 	defer f.Journal.close(rec)
 	act := f.Trouble.request(rec, r)
 	if act.before(f, w, r) {
@@ -279,9 +291,15 @@ func (f *Front) stock(c *api.Call) (any, *fault.Error) {
 		Do: func(*task.Task) (any, *fault.Error) { return f.W.Inner(this, method, req) }})
 }
 
+// inGuest tells whether a method works inside a guest: whether that changes anything only
+// the program knows, so the journal marks it by itself.
+func inGuest(method string) bool {
+	return strings.HasSuffix(method, "InGuest") || strings.HasSuffix(method, "ToGuest") || strings.HasSuffix(method, "FromGuest")
+}
+
 // changing tells whether a method changes the fleet: what a second run must not call.
 func changing(method string) bool {
-	if method == "" || harmless[method] {
+	if method == "" || harmless[method] || inGuest(method) {
 		return false
 	}
 	for _, p := range []string{"Query", "Retrieve", "Find", "List", "Get", "Has", "Validate", "Check", "Continue", "WaitFor", "Read", "Fetch", "Lookup", "Estimate", "Export", "Acquire", "Search", "Is"} {

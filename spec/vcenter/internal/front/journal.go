@@ -19,7 +19,8 @@ type Record struct {
 	Task        string    `json:"task,omitempty"`
 	Fault       string    `json:"fault,omitempty"`
 	Message     string    `json:"message,omitempty"`
-	Changing    bool      `json:"changing"`
+	Changing    bool      `json:"changing"`        // changes the fleet
+	Guest       bool      `json:"guest,omitempty"` // works inside a guest
 	HTTP        int       `json:"http"`
 	Trouble     string    `json:"trouble,omitempty"`
 }

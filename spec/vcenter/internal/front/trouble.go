@@ -249,8 +249,49 @@ func reset(w http.ResponseWriter) {
 	_ = raw.Close()
 }
 
-// wrap gives file transfers the same treatment as far as it makes sense.
-func (a *action) wrap(f *Front, w http.ResponseWriter) http.ResponseWriter { return w }
+// wrap gives file transfers the same treatment as far as it makes sense: cut off after
+// so many bytes, or slow.
+func (a *action) wrap(w http.ResponseWriter) http.ResponseWriter {
+	if k := a.kind(); k == "truncate" || k == "slow" {
+		return &spoiled{ResponseWriter: w, cut: k == "truncate", left: a.rule.Do.Bytes, step: a.rule.Do.Bytes}
+	}
+	return w
+}
+
+type spoiled struct {
+	http.ResponseWriter
+	cut        bool
+	left, step int
+}
+
+func (s *spoiled) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+func (s *spoiled) Write(b []byte) (int, error) {
+	if !s.cut {
+		n := s.step
+		if n <= 0 {
+			n = 4096
+		}
+		done := 0
+		for done < len(b) {
+			end := min(done+n, len(b))
+			m, err := s.ResponseWriter.Write(b[done:end])
+			if done += m; err != nil {
+				return done, err
+			}
+			_ = http.NewResponseController(s.ResponseWriter).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
+		return done, nil
+	}
+	if len(b) <= s.left {
+		s.left -= len(b)
+		return s.ResponseWriter.Write(b)
+	}
+	_, _ = s.ResponseWriter.Write(b[:s.left])
+	_ = http.NewResponseController(s.ResponseWriter).Flush()
+	panic(http.ErrAbortHandler)
+}
 
 // reply sends the answer, spoiled as the rule says.
 func (a *action) reply(f *Front, w http.ResponseWriter, r *http.Request, status int, body []byte) {

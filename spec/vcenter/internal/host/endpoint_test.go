@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/vcenter"
@@ -115,4 +116,76 @@ func TestAMachineOnAHostInMaintenanceIsAViolation(t *testing.T) {
 	}
 	r.s.W.Unlock()
 	vctest.Eventually(t, "the violation", func() bool { return r.violations() == "vm-running-in-maintenance" })
+}
+
+func TestGraphicsOfAHost(t *testing.T) {
+	f := pair("manual")
+	r := newRig(t, f)
+	manager := "HostGraphicsManager:" + r.Get(r.host, "configManager.graphicsManager")["configManager.graphicsManager"]
+	list := strings.Split(r.Get(manager, "graphicsInfo")["graphicsInfo"], "</HostGraphicsInfo>")
+	types := map[string]string{}
+	for _, x := range list {
+		if id := between(x, "pciId"); id != "" {
+			types[id] = between(x, "graphicsType")
+		}
+	}
+	if types["0000:03:00.0"] != "basic" || types[card] != "direct" || types["0000:86:00.0"] != "basic" || len(types) != 3 {
+		t.Fatal(types)
+	}
+	gpu := r.passthroughVM("gpu")
+	r.Must("RefreshGraphicsManager", manager, "")
+	if !strings.Contains(r.Get(manager, "graphicsInfo")["graphicsInfo"], strings.TrimPrefix(gpu, "VirtualMachine:")) {
+		t.Fatal("the machine that has the card is not named")
+	}
+	r.Refused(r.Call("RefreshGraphicsManager", "HostGraphicsManager:none", ""), "ManagedObjectNotFound")
+}
+
+func TestTheHaAgentFollowsTheHost(t *testing.T) {
+	f := pair("manual")
+	f.Clusters[0].HA = true
+	r := newRig(t, f)
+	state := func() string { return r.Get(r.host, "runtime.dasHostState.state")["runtime.dasHostState.state"] }
+	if s := state(); s != "master" {
+		t.Fatal(s)
+	}
+	other := r.Find("DC0/host/gpu-a/esx-a-2")
+	if s := r.Get(other, "runtime.dasHostState.state")["runtime.dasHostState.state"]; s != "connectedToMaster" {
+		t.Fatal(s)
+	}
+	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	r.MustTask("RebootHost_Task", r.host, "<force>false</force>")
+	vctest.Eventually(t, "down", func() bool { return state() == "hostDown" })
+	vctest.Eventually(t, "election", func() bool { return state() == "election" })
+	vctest.Eventually(t, "in again", func() bool { return state() == "master" || state() == "connectedToMaster" })
+}
+
+func TestAMachineLeftHalfMade(t *testing.T) {
+	r := newRig(t, pair("manual"))
+	target := r.Must("QueryConfigTarget", "EnvironmentBrowser:"+r.Get(r.Find("DC0/host/gpu-a"), "environmentBrowser")["environmentBrowser"], vctest.Ref("host", r.host))
+	whole := r.passthroughVM("whole")
+	other := r.s.Login(t)
+	other.Must("Logout", "SessionManager:SessionManager", "")
+	time.Sleep(50 * time.Millisecond)
+	if v := r.violations(); v != "" {
+		t.Fatal(v, whole)
+	}
+	r.machine("half", `<deviceChange><operation>add</operation><device xsi:type="VirtualPCIPassthrough"><key>-1</key>`+
+		`<backing xsi:type="VirtualPCIPassthroughDeviceBackingInfo"><deviceName>GPU</deviceName><id>`+card+`</id><deviceId>20b5</deviceId><systemId>`+
+		target.Text("systemId")+`</systemId><vendorId>4318</vendorId></backing></device></deviceChange>`)
+	for i := 0; i < 2; i++ { // said once, however many sessions end
+		r.s.Login(t).Must("Logout", "SessionManager:SessionManager", "")
+	}
+	vctest.Eventually(t, "the violation", func() bool { return r.violations() == "vm-left-half-made" })
+}
+
+func TestDelaysOfTheFleetFile(t *testing.T) {
+	f := fleet.Demo()
+	f.Delays = map[string]float64{"ExitMaintenanceMode_Task": 200}
+	r := newRig(t, f)
+	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	begun := time.Now()
+	r.MustTask("ExitMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	if d := time.Since(begun); d < 400*time.Millisecond {
+		t.Fatal("200 s at speed 400 took ", d)
+	}
 }

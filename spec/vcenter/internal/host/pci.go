@@ -86,6 +86,7 @@ func (r *Room) publish(h *Host) {
 		sys.PciPassthruInfo = info
 		r.w.Touch(h.Passthru)
 	}
+	r.publishGraphics(h)
 	r.w.Touch(h.Ref())
 }
 

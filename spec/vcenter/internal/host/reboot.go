@@ -175,6 +175,7 @@ func (r *Room) lose(h *Host) {
 		r.s.Sessions.Drop()
 	}
 	r.event(h, lost)
+	r.agent(h, types.ClusterDasFdmAvailabilityStateHostDown)
 	r.connection(h, types.HostSystemConnectionStateNotResponding)
 	h.HS.Runtime.PowerState = types.HostSystemPowerStateUnknown
 	r.w.Truth.Host("away", h.Name(), "not responding")
@@ -224,6 +225,18 @@ func (r *Room) comeBack(h *Host, mode string) {
 	h.HS.Runtime.PowerState = types.HostSystemPowerStatePoweredOn
 	r.connection(h, types.HostSystemConnectionStateConnected)
 	r.publish(h)
+	if h.Cluster != nil && h.Cluster.HA {
+		r.agent(h, types.ClusterDasFdmAvailabilityStateElection)
+		go func() {
+			if r.w.Clock.Sleep(r.w.Stop, 20*time.Second) {
+				r.locked(func() {
+					if h.Connected() {
+						r.agent(h, types.ClusterDasFdmAvailabilityStateConnectedToMaster)
+					}
+				})
+			}
+		}()
+	}
 	r.w.Truth.Host("back", h.Name(), "connected again")
 }
 

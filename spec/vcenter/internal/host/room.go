@@ -8,6 +8,7 @@
 //	reboot.go    reboot, loss and return
 //	lockdown.go  lockdown mode
 //	usage.go     which VM holds which card
+//	graphics.go  graphics cards and HA agent
 //	options.go   hardware versions
 //	events.go    events of hosts
 //	watch.go     invariants
@@ -125,6 +126,8 @@ func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster
 	hs.ConfigManager.PciPassthruSystem = &h.Passthru
 	r.hosts[hs.Self] = h
 	r.order = append(r.order, h)
+	r.graphics(h, n)
+	r.agent(h, types.ClusterDasFdmAvailabilityStateConnectedToMaster)
 	r.publish(h)
 	return nil
 }
@@ -243,6 +246,7 @@ func (r *Room) Register(s *api.Server) {
 	r.registerMaintenance()
 	r.registerReboot()
 	r.registerLockdown()
+	r.registerGraphics()
 	r.watch()
 	s.OnSet(r.set)
 	s.W.Truth.Section("hosts", r.truth)

@@ -1,18 +1,24 @@
 package host
 
 // watch.go: invariants that are looked at whenever a machine changes: no card in two
-// running machines, no machine running on a host in maintenance mode.
+// running machines, no machine running on a host in maintenance mode. When a session
+// ends, no machine may be left half made: with a card, but without the memory
+// reservation that it needs to start.
 
 import (
 	"sync"
 	"time"
 
+	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/session"
 )
 
 const (
 	brokenTwice       = "device-in-two-running-vms"
 	brokenMaintenance = "vm-running-in-maintenance"
+	brokenHalf        = "vm-left-half-made"
 )
 
 // watcher notes which machines changed and looks at them soon afterwards.
@@ -43,6 +49,23 @@ func (x *watcher) Removed(types.ManagedObjectReference)     {}
 func (r *Room) watch() {
 	x := &watcher{dirty: map[types.ManagedObjectReference]bool{}, wake: make(chan struct{}, 1), said: map[string]bool{}}
 	r.w.Listen(x)
+	var half sync.Map
+	for _, vm := range r.w.Reg.All("VirtualMachine") {
+		half.Store(vm.Reference(), true) // the fleet file may begin with such machines
+	}
+	r.s.Sessions.OnEnd(func(*session.Session) {
+		go func() { // whoever ends a session may hold the world lock
+			r.w.RLock()
+			defer r.w.RUnlock()
+			for _, e := range r.w.Reg.All("VirtualMachine") {
+				if vm, ok := e.(*simulator.VirtualMachine); ok && halfMade(vm) {
+					if _, said := half.LoadOrStore(vm.Self, true); !said {
+						r.w.Truth.Violate(brokenHalf, "%s has %d passthrough device(s), but its memory is not reserved in full", vm.Name, len(Passthrough(vm)))
+					}
+				}
+			}
+		}()
+	})
 	go func() {
 		for {
 			select {
@@ -62,6 +85,21 @@ func (r *Room) watch() {
 			r.w.RUnlock()
 		}
 	}()
+}
+
+// halfMade tells whether a machine with a card lacks its full reservation.
+func halfMade(vm *simulator.VirtualMachine) bool {
+	if len(Passthrough(vm)) == 0 || vm.Config == nil {
+		return false
+	}
+	if lock := vm.Config.MemoryReservationLockedToMax; lock != nil && *lock {
+		return false
+	}
+	a := vm.Config.MemoryAllocation
+	if a == nil || a.Reservation == nil {
+		return true
+	}
+	return *a.Reservation < int64(vm.Config.Hardware.MemoryMB)
 }
 
 // inspect checks one machine against its neighbours. World lock held (read).

@@ -48,8 +48,7 @@ type Manager struct {
 	live  map[string]*Session
 	Idle  time.Duration // real time; 0 = never
 	Limit int
-	// Ended is called, without the lock, for each session that ends.
-	Ended func(*Session)
+	ends  []func(*Session)
 	Total int
 }
 
@@ -167,13 +166,15 @@ func (m *Manager) Drop() {
 }
 
 func (m *Manager) ended(gone []*Session) {
-	if m.Ended == nil {
-		return
-	}
 	for _, s := range gone {
-		m.Ended(s)
+		for _, f := range m.ends {
+			f(s)
+		}
 	}
 }
+
+// OnEnd has f called for each session that ends; the caller may hold the world lock.
+func (m *Manager) OnEnd(f func(*Session)) { m.ends = append(m.ends, f) }
 
 // List gives the live sessions.
 func (m *Manager) List() []types.UserSession {

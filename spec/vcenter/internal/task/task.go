@@ -88,6 +88,9 @@ func New(w *world.World) *Manager {
 
 // Start makes a task; the world lock is held.
 func (m *Manager) Start(o Origin, s Spec) types.ManagedObjectReference {
+	if d, ok := m.W.Fleet.Delays[s.Method]; ok {
+		s.Work = world.Seconds(d)
+	}
 	t := &Task{m: m, spec: s}
 	t.ctx, t.cancel = context.WithCancel(m.W.Stop)
 	t.Self = types.ManagedObjectReference{Type: "Task", Value: fmt.Sprintf("task-%d", m.W.NextID())}

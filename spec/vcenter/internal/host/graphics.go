@@ -1,0 +1,116 @@
+package host
+
+// graphics.go: what the host says of its graphics cards (HostGraphicsManager), and the
+// state of its HA agent. A card given to passthrough is of type direct; the BMC's VGA,
+// which every server has, is basic.
+
+import (
+	"fmt"
+
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/rules"
+)
+
+var (
+	_ = rules.Add(rules.Rule{ID: "host.graphics-type", Sure: "documented", Source: "API reference: HostGraphicsInfo.graphicsType (basic, shared, direct, sharedDirect)",
+		Text: "HostGraphicsManager.graphicsInfo lists the display controllers: direct when active for passthrough, with the VMs that have them; basic otherwise."})
+	_ = rules.Add(rules.Rule{ID: "host.ha-agent", Sure: "documented", Source: "API reference: HostRuntimeInfo.dasHostState, ClusterDasFdmAvailabilityState",
+		Text: "In a cluster with HA, runtime.dasHostState is master or connectedToMaster, hostDown while away, and election for a while after the boot."})
+)
+
+type graphicsManager struct{ mo.HostGraphicsManager }
+
+// graphics makes the manager of a host.
+func (r *Room) graphics(h *Host, n int) {
+	g := &graphicsManager{}
+	g.Self = types.ManagedObjectReference{Type: "HostGraphicsManager", Value: fmt.Sprintf("graphicsManager-%d", n)}
+	ref := r.w.Put(g)
+	h.HS.ConfigManager.GraphicsManager = &ref
+	g.GraphicsConfig = &types.HostGraphicsConfig{HostDefaultGraphicsType: "shared", SharedPassthruAssignmentPolicy: "performance"}
+}
+
+// display tells whether a function is a display controller.
+func (c *Card) display() bool { return fleet.ID(c.Class)>>8 == 3 || c.Class == "1200" }
+
+// memory is the size of the largest BAR in KB: good enough for what a host reports.
+func (c *Card) memory() int64 {
+	var most uint64
+	for _, s := range c.BARs {
+		if b, err := fleet.ParseBAR(s); err == nil && b.Size > most {
+			most = b.Size
+		}
+	}
+	return int64(most >> 10)
+}
+
+func (r *Room) publishGraphics(h *Host) {
+	if h.HS.ConfigManager.GraphicsManager == nil {
+		return
+	}
+	g, ok := r.w.Reg.Get(*h.HS.ConfigManager.GraphicsManager).(*graphicsManager)
+	if !ok {
+		return
+	}
+	list := []types.HostGraphicsInfo{}
+	for _, c := range h.Cards {
+		if c.Absent || !c.display() {
+			continue
+		}
+		info := types.HostGraphicsInfo{DeviceName: c.Name, VendorName: c.VendorTxt, PciId: c.Address, GraphicsType: "basic", MemorySizeInKB: c.memory()}
+		if c.Active {
+			info.GraphicsType = "direct"
+		}
+		for _, vm := range r.w.VMsOn(h.HS) {
+			for _, p := range Passthrough(vm) {
+				if Address(p) == c.Address {
+					info.Vm = append(info.Vm, vm.Self)
+				}
+			}
+		}
+		list = append(list, info)
+	}
+	g.GraphicsInfo = list
+	h.HS.Config.GraphicsInfo = list
+	r.w.Touch(g.Self)
+}
+
+func (r *Room) registerGraphics() {
+	r.s.Handle("RefreshGraphicsManager", func(c *api.Call) (any, *fault.Error) {
+		for _, h := range r.order {
+			if h.HS.ConfigManager.GraphicsManager != nil && *h.HS.ConfigManager.GraphicsManager == c.This {
+				if e := h.Reachable(); e != nil {
+					return nil, e
+				}
+				r.publishGraphics(h)
+				return &api.Void{}, nil
+			}
+		}
+		return nil, fault.NotFound(c.This)
+	}, api.Needs("Host.Config.GuestGraphics"))
+}
+
+// agent sets the state of the HA agent.
+func (r *Room) agent(h *Host, state types.ClusterDasFdmAvailabilityState) {
+	if h.Cluster == nil || !h.Cluster.HA {
+		return
+	}
+	if state == types.ClusterDasFdmAvailabilityStateConnectedToMaster {
+		master := true
+		for _, o := range r.order {
+			if o != h && o.Cluster == h.Cluster && o.HS.Runtime.DasHostState != nil &&
+				o.HS.Runtime.DasHostState.State == string(types.ClusterDasFdmAvailabilityStateMaster) {
+				master = false
+			}
+		}
+		if master {
+			state = types.ClusterDasFdmAvailabilityStateMaster
+		}
+	}
+	h.HS.Runtime.DasHostState = &types.ClusterDasFdmHostState{State: string(state)}
+	r.w.Touch(h.Ref())
+}
