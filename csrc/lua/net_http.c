@@ -141,7 +141,7 @@ static int descriptor(lua_State *L, int index, const char *name)
 {
     luaL_Stream *stream = luaL_testudata(L, index, LUA_FILEHANDLE);
     if (!stream || !stream->closef) return luaL_error(L, "http: '%s' has to be an open file", name);
-    fflush(stream->f);
+    if (fflush(stream->f) != 0) return luaL_error(L, "http: '%s' cannot be written", name);
     return fileno(stream->f);
 }
 

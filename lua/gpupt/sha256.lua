@@ -1,2 +1,2 @@
---- SHA-256 of a string as 64 lower-case hexadecimal digits, by OpenSSL: for the hashes of playbooks, plans, certificates.
+--- SHA-256 of a string as 64 lower-case hexadecimal digits, by OpenSSL: hashes of playbooks, plans, certificates.
 return require("gpupt.net").digest.sha256
