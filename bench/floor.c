@@ -1,6 +1,6 @@
-/* The floor for bench/decode.lua: libxml2's SAX2 push parser with empty handlers over a text, in pieces of 16 KiB as
- * libcurl hands them out. A Lua module of the benchmark only: floor(text, passes) -> seconds of the fastest pass,
- * the median. */
+/* The floor for bench/decode.lua: libxml2's SAX2 push parser with empty handlers over a text, in pieces of 16
+ * KiB as libcurl hands them out. A Lua module of the benchmark only: floor(text, passes) -> seconds of the
+ * fastest pass, the median. */
 #include <lauxlib.h>
 #include <libxml/parser.h>
 #include <lua.h>

@@ -12,8 +12,8 @@ int gp_base64_encode(gp_buf *out, const void *bytes, size_t length)
         uint32_t group = (uint32_t)in[i] << 16;
         if (left > 1) group |= (uint32_t)in[i + 1] << 8;
         if (left > 2) group |= in[i + 2];
-        char quad[4] = {digits[group >> 18], digits[group >> 12 & 63], left > 1 ? digits[group >> 6 & 63] : '=',
-                        left > 2 ? digits[group & 63] : '='};
+        char quad[4] = {digits[group >> 18], digits[group >> 12 & 63],
+                        left > 1 ? digits[group >> 6 & 63] : '=', left > 2 ? digits[group & 63] : '='};
         if (gp_buf_append(out, quad, 4) != 0) return -1;
     }
     return out->failed ? -1 : 0;

@@ -31,8 +31,9 @@ void gp_decode_latch(gp_decode *d, const char *code, const char *format, ...)
 static void on_error(void *data, xmlErrorPtr e)
 {
     gp_decode *d = data;
-    /* An undeclared prefix is what old servers write in a fault's detail; the names still say what it is. But a
-     * prefix bound to nothing is also how libxml2 ends up when its dictionary gets no memory, and goes on. */
+    /* An undeclared prefix is what old servers write in a fault's detail; the names still say what it is. But
+     * a prefix bound to nothing is also how libxml2 ends up when its dictionary gets no memory, and goes on.
+     */
     if (e->level < XML_ERR_ERROR) return;
     if (e->domain == XML_FROM_NAMESPACE && e->code != XML_NS_ERR_XML_NAMESPACE) return;
     if (e->code == XML_ERR_NO_MEMORY) {
@@ -62,8 +63,10 @@ static void on_text(void *data, const xmlChar *text, int length)
     case FRAME_LEAF:
     case FRAME_UNSURE:
     case FRAME_FAULT_CODE:
-    case FRAME_FAULT_STRING: break;
-    default: return;
+    case FRAME_FAULT_STRING:
+        break;
+    default:
+        return;
     }
     if ((uint64_t)(d->tape->slab_length - f->text) + (uint64_t)length > d->limits.text) {
         gp_decode_latch(d, "ELIMIT", "one text of the answer is longer than %llu bytes",
@@ -77,7 +80,8 @@ static void on_text(void *data, const xmlChar *text, int length)
 static bool grow(gp_decode *d, void **block, uint32_t *capacity, uint64_t need, size_t size)
 {
     uint64_t next = *capacity < 64 ? 64 : *capacity;
-    while (next < need) next *= 2;
+    while (next < need)
+        next *= 2;
     if (next >= UINT32_MAX) {
         gp_decode_latch(d, "ELIMIT", "the answer is too large to decode");
         return false;
@@ -97,7 +101,8 @@ bool gp_decode_grow_cells(gp_decode *d)
     gp_tape *t = d->tape;
     if (d->failed) return false;
     if (t->count >= d->limits.cells) {
-        gp_decode_latch(d, "ELIMIT", "the answer has more than %llu values", (unsigned long long)d->limits.cells);
+        gp_decode_latch(d, "ELIMIT", "the answer has more than %llu values",
+                        (unsigned long long)d->limits.cells);
         return false;
     }
     void *cells = t->cells;
@@ -181,13 +186,15 @@ int gp_decode_feed(gp_decode *d, const char *bytes, size_t length, gp_error *err
         int piece = length > 1 << 20 ? 1 << 20 : (int)length;
         d->fed += (uint64_t)piece;
         if (d->fed > d->limits.bytes) {
-            gp_decode_latch(d, "ELIMIT", "the answer is larger than %llu bytes", (unsigned long long)d->limits.bytes);
+            gp_decode_latch(d, "ELIMIT", "the answer is larger than %llu bytes",
+                            (unsigned long long)d->limits.bytes);
             break;
         }
         int code = xmlParseChunk(d->parser, bytes, piece, 0);
         /* libxml2 may fail without calling the error handler */
         if (code == XML_ERR_NO_MEMORY) gp_decode_latch(d, "ENOMEM", "out of memory");
-        if (code != 0 && !d->parser->wellFormed) gp_decode_latch(d, "EXML", "the answer is not well-formed XML");
+        if (code != 0 && !d->parser->wellFormed)
+            gp_decode_latch(d, "EXML", "the answer is not well-formed XML");
         bytes += piece;
         length -= (size_t)piece;
     }

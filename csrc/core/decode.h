@@ -1,13 +1,13 @@
 /* Decoding an answer while its bytes arrive: libxml2's SAX2 push parser -> a stack of types -> the tape.
  *
- * Feed any chunks; nothing is kept of the XML. The schema says what each element is, xsi:type wins over it, and
- * fields and types that the schema does not know are kept. Without a method any XML document is decoded (all
- * fields unknown): that is how vimServiceVersions.xml is read.
+ * Feed any chunks; nothing is kept of the XML. The schema says what each element is, xsi:type wins over it,
+ * and fields and types that the schema does not know are kept. Without a method any XML document is decoded
+ * (all fields unknown): that is how vimServiceVersions.xml is read.
  *
- * The first error latches: gp_decode_feed gives it again on every later call, so that a curl call-back may return
- * short and the latched error still wins. Codes: EXML (not well-formed, or not an answer), ELIMIT (a limit was
- * passed), EENTITY (a document type or entity), ETRUNCATED (the end is missing; only from finish), ENOMEM,
- * EPROTOCOL (an answer to something else). Limits are ours, not libxml2's, and every one can be set.
+ * The first error latches: gp_decode_feed gives it again on every later call, so that a curl call-back may
+ * return short and the latched error still wins. Codes: EXML (not well-formed, or not an answer), ELIMIT (a
+ * limit was passed), EENTITY (a document type or entity), ETRUNCATED (the end is missing; only from finish),
+ * ENOMEM, EPROTOCOL (an answer to something else). Limits are ours, not libxml2's, and every one can be set.
  *
  * One decoder is used by one thread; nothing global is touched. libxml2 must have been initialised
  * (xmlInitParser), which gp_decode_new does once.

@@ -1,6 +1,6 @@
-/* The text of a leaf -> a value. A number that is none is an error (EVALUE): guessing would hide it. What real
- * servers and simulators are known to write differently is read: 1/0 for booleans, unsigned bytes and shorts,
- * empty numbers (left out) and empty enums. */
+/* The text of a leaf -> a value. A number that is none is an error (EVALUE): guessing would hide it. What
+ * real servers and simulators are known to write differently is read: 1/0 for booleans, unsigned bytes and
+ * shorts, empty numbers (left out) and empty enums. */
 #include "decode_state.h"
 
 #include "base64.h"
@@ -54,8 +54,8 @@ static void bad(gp_decode *d, const frame *leaf, const char *text, uint32_t leng
     const char *key = leaf->key == GP_KEY_NONE ? "a value"
                       : leaf->key < GP_KEY_OWN ? gp_schema_name(leaf->key)
                                                : d->tape->slab + d->tape->own_names[leaf->key - GP_KEY_OWN];
-    gp_decode_latch(d, "EVALUE", "in the answer, %s: '%.*s' is no %s", key, (int)(length < 40 ? length : 40), text,
-                    gp_schema_type_name(leaf->type));
+    gp_decode_latch(d, "EVALUE", "in the answer, %s: '%.*s' is no %s", key, (int)(length < 40 ? length : 40),
+                    text, gp_schema_type_name(leaf->type));
 }
 
 static bool parse_integer(const char *text, uint32_t length, int64_t *out)
@@ -101,9 +101,12 @@ static bool parse_number(const char *text, uint32_t length, double *out)
     uint32_t used = 0;
     for (uint32_t i = 0; i < length && used + 8 < sizeof copy; i++) {
         char c = text[i];
-        if (c == '.') used += (uint32_t)snprintf(copy + used, 8, "%.7s", point);
-        else if ((c >= '0' && c <= '9') || c == '-' || c == '+' || c == 'e' || c == 'E') copy[used++] = c;
-        else return false;
+        if (c == '.')
+            used += (uint32_t)snprintf(copy + used, 8, "%.7s", point);
+        else if ((c >= '0' && c <= '9') || c == '-' || c == '+' || c == 'e' || c == 'E')
+            copy[used++] = c;
+        else
+            return false;
     }
     copy[used] = '\0';
     char *end;
@@ -140,8 +143,10 @@ void gp_decode_leaf(gp_decode *d, const frame *leaf)
         gp_decode_string(d, cell, leaf->text);
         return;
     }
-    while (length > 0 && is_space(text[0])) text++, length--;
-    while (length > 0 && is_space(text[length - 1])) length--;
+    while (length > 0 && is_space(text[0]))
+        text++, length--;
+    while (length > 0 && is_space(text[length - 1]))
+        length--;
     bool good = true;
     if (length == 0) {
         cell->tag = GP_TAG_NULL;

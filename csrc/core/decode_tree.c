@@ -1,17 +1,9 @@
-/* Elements -> frames and opening cells. */
+/* Elements -> frames and opening cells: fields, lists, objects. What stands around a value is in
+ * decode_soap.c. */
 #include "decode_state.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char soap[] = "http://schemas.xmlsoap.org/soap/envelope/";
-
-/* What an element's attributes say about its value. */
-typedef struct claim {
-    const char *type, *moref;
-    size_t type_length, moref_length;
-    bool nil;
-} claim;
 
 static claim read_claim(const gp_decode *d, int attributes, const xmlChar **list)
 {
@@ -58,11 +50,14 @@ static bool grow_frames(gp_decode *d)
     return true;
 }
 
-static frame *push(gp_decode *d, frame_kind kind)
+frame *gp_decode_push(gp_decode *d, frame_kind kind)
 {
     if (d->depth == d->frame_capacity && !grow_frames(d)) return NULL;
     frame *f = &d->frames[d->depth++];
-    *f = (frame){.kind = (uint8_t)kind, .key = GP_KEY_NONE, .list_key = GP_KEY_NONE, .cell = GP_NO_CELL,
+    *f = (frame){.kind = (uint8_t)kind,
+                 .key = GP_KEY_NONE,
+                 .list_key = GP_KEY_NONE,
+                 .cell = GP_NO_CELL,
                  .list = GP_NO_CELL};
     return f;
 }
@@ -100,7 +95,8 @@ static uint16_t own_key(gp_decode *d, const xmlChar *name)
         if (slot != 0 && d->own_pointers[slot - 1] == name) return (uint16_t)(GP_KEY_OWN + slot - 1);
         if (slot != 0) continue;
         if (t->own_count == GP_DECODE_OWN_MOST) {
-            gp_decode_latch(d, "ELIMIT", "the answer has more than %d unknown element names", GP_DECODE_OWN_MOST);
+            gp_decode_latch(d, "ELIMIT", "the answer has more than %d unknown element names",
+                            GP_DECODE_OWN_MOST);
             return GP_KEY_NONE;
         }
         t->own_names[t->own_count] = t->slab_length;
@@ -115,22 +111,32 @@ static uint16_t own_key(gp_decode *d, const xmlChar *name)
 static uint16_t field_order(gp_type_id owner, const gp_schema_field *field)
 {
     uint32_t level = 0;
-    for (gp_type_id up = gp_schema_types[owner].base; up != 0; up = gp_schema_types[up].base) level++;
+    for (gp_type_id up = gp_schema_types[owner].base; up != 0; up = gp_schema_types[up].base)
+        level++;
     return (uint16_t)(level << 10 | (uint32_t)(field - &gp_schema_fields[gp_schema_types[owner].first] + 1));
+}
+
+/* A type whose value is text and nothing else. */
+static bool is_plain(gp_type_id type)
+{
+    return (type >= GP_BOOLEAN && type < GP_MOREF) || gp_schema_types[type].kind == GP_KIND_ENUM;
 }
 
 static const field_slot *find_field(gp_decode *d, gp_type_id type, const xmlChar *name)
 {
     uint64_t hash = ((uint64_t)(uintptr_t)name + ((uint64_t)type << 40)) * UINT64_C(0x9e3779b97f4a7c15) >> 48;
-    field_slot *slot = &d->cache[hash % GP_DECODE_CACHE], *neighbour = &d->cache[(hash % GP_DECODE_CACHE) ^ 1];
+    field_slot *slot = &d->cache[hash % GP_DECODE_CACHE],
+               *neighbour = &d->cache[(hash % GP_DECODE_CACHE) ^ 1];
     if (slot->name == name && slot->type == type) return slot;
     if (neighbour->name == name && neighbour->type == type) return neighbour;
     *neighbour = *slot;
     gp_type_id owner = 0;
     int known = gp_schema_name_find((const char *)name, strlen((const char *)name));
     const gp_schema_field *field = known < 0 ? NULL : gp_schema_field_find(type, (uint16_t)known, &owner);
-    slot->field = field ? (uint16_t)(field - gp_schema_fields + 1) : 0;
+    slot->value = field ? field->type : GP_VOID;
     slot->order = field ? field_order(owner, field) : 0;
+    if (field && (field->flags & GP_FIELD_ARRAY)) slot->order |= SLOT_LIST;
+    if (field && is_plain(field->type)) slot->order |= SLOT_LEAF;
     slot->key = known < 0 ? own_key(d, name) : (uint16_t)known;
     slot->type = type;
     slot->name = name;
@@ -144,8 +150,9 @@ static int find_type(gp_decode *d, const char *text, size_t length, bool *array)
     const char *name = list ? text + 7 : text;
     size_t left = list ? length - 7 : length;
     if (left == 0) return -1;
-    size_t hash = left * 5 + (unsigned char)name[left - 1] * 11u + (unsigned char)name[left / 2] * 37u +
-                  (unsigned char)name[left / 4] * 3u + (unsigned char)name[0] * 17u + list;
+    uint32_t hash = (uint32_t)left * 5 + (unsigned char)name[left - 1] * 11u +
+                    (unsigned char)name[left / 2] * 37u + (unsigned char)name[left / 4] * 3u +
+                    (unsigned char)name[0] * 17u + list;
     type_slot *slot = &d->types[hash % GP_DECODE_TYPES];
     if (slot->type != 0 && slot->length == left && slot->array == list &&
         memcmp(gp_schema_type_name(slot->type), name, left) == 0) {
@@ -175,21 +182,21 @@ static void close_list(gp_decode *d, frame *f)
 static bool keep_name(gp_decode *d, uint32_t cell, const claim *c)
 {
     uint32_t name = gp_decode_cell(d, GP_TAG_STRING, GP_KEY_NONE, GP_STRING), start = d->tape->slab_length;
-    if (name == GP_NO_CELL || !gp_decode_slab(d, c->type, c->type_length)) return false;
+    if (name == GP_NO_CELL || !gp_decode_slab(d, c->type ? c->type : "", c->type_length)) return false;
     gp_decode_string(d, &d->tape->cells[name], start);
     d->tape->cells[cell].flags |= GP_CELL_NAMED | GP_CELL_TYPED;
     return true;
 }
 
-/* `unknown`: the server named a type that the schema does not know, in a slot of `type`: what it inherits is read
- * by the slot's type. */
+/* `unknown`: the server named a type that the schema does not know, in a slot of `type`: what it inherits is
+ * read by the slot's type. */
 static void open_object(gp_decode *d, uint16_t key, gp_type_id type, uint8_t flags, const claim *unknown)
 {
     uint32_t cell = gp_decode_cell(d, GP_TAG_OBJECT, key, type);
     if (cell == GP_NO_CELL) return;
     d->tape->cells[cell].flags = flags;
     if (unknown && !keep_name(d, cell, unknown)) return;
-    frame *f = push(d, FRAME_OBJECT);
+    frame *f = gp_decode_push(d, FRAME_OBJECT);
     if (!f) return;
     f->cell = cell;
     f->key = key;
@@ -201,7 +208,7 @@ static void open_array(gp_decode *d, uint16_t key, gp_type_id element)
     uint32_t cell = gp_decode_cell(d, GP_TAG_ARRAY, key, element);
     if (cell == GP_NO_CELL) return;
     d->tape->cells[cell].flags = GP_CELL_ANY;
-    frame *f = push(d, FRAME_ARRAY);
+    frame *f = gp_decode_push(d, FRAME_ARRAY);
     if (!f) return;
     f->cell = cell;
     f->type = element;
@@ -212,7 +219,7 @@ static void open_unsure(gp_decode *d, uint16_t key, const claim *c)
     uint32_t cell = gp_decode_cell(d, GP_TAG_OBJECT, key, GP_VOID);
     if (cell == GP_NO_CELL) return;
     if (c->type_length > 0 && !keep_name(d, cell, c)) return;
-    frame *f = push(d, FRAME_UNSURE);
+    frame *f = gp_decode_push(d, FRAME_UNSURE);
     if (!f) return;
     f->cell = cell;
     f->key = key;
@@ -235,16 +242,11 @@ static void open_leaf(gp_decode *d, uint16_t key, gp_type_id type, const claim *
     if (gp_decode_slab(d, name, length)) gp_decode_slab(d, ":", 1);
 }
 
-/* An element that is a value in a slot declared as `slot` (GP_VOID: the schema does not know the slot). */
-static void open_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c)
+void gp_decode_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c)
 {
-    if (slot >= GP_BOOLEAN && slot < GP_MOREF && !c->type && !c->nil) { /* most values */
-        (void)push_leaf(d, key, slot);
-        return;
-    }
     if (c->nil) {
         (void)gp_decode_cell(d, GP_TAG_NULL, key, slot);
-        (void)push(d, FRAME_SKIP);
+        (void)gp_decode_push(d, FRAME_SKIP);
         return;
     }
     bool array = false;
@@ -284,127 +286,37 @@ static void open_field(gp_decode *d, const xmlChar *name, const claim *c)
     frame *f = &d->frames[d->depth - 1];
     const field_slot *slot = find_field(d, f->type, name);
     if (d->failed) return;
-    const gp_schema_field *field = slot->field ? &gp_schema_fields[slot->field - 1] : NULL;
-    gp_type_id type = field ? field->type : GP_VOID;
-    if (field && !(field->flags & GP_FIELD_ARRAY)) {
-        close_list(d, f);
+    uint16_t order = slot->order & SLOT_ORDER, key = slot->key;
+    bool plain = (slot->order & SLOT_LEAF) && !c->type && !c->nil;
+    if (order != 0 && !(slot->order & SLOT_LIST)) {
+        if (f->list != GP_NO_CELL) close_list(d, f);
         f->count++;
-        if (slot->order <= f->order) mark_merge(d, f);
-        f->order = slot->order;
-        open_value(d, slot->key, type, c);
-        return;
-    }
-    if (f->list == GP_NO_CELL || f->list_key != slot->key) {
-        close_list(d, f);
-        uint32_t list = gp_decode_cell(d, field ? GP_TAG_ARRAY : GP_TAG_MANY, slot->key, type);
-        if (list == GP_NO_CELL) return;
-        f->list = list;
-        f->list_key = slot->key;
-        f->list_count = 0;
-        f->count++;
-        if (!field || slot->order <= f->order) mark_merge(d, f);
-        if (field) f->order = slot->order;
-    }
-    f->list_count++;
-    open_value(d, GP_KEY_NONE, type, c);
-}
-
-/* ---- the frame of SOAP */
-static bool is_soap(const xmlChar *uri)
-{
-    return uri && strcmp((const char *)uri, soap) == 0;
-}
-
-static bool is_name(const xmlChar *name, const char *text)
-{
-    return strcmp((const char *)name, text) == 0;
-}
-
-static void open_in_body(gp_decode *d, const xmlChar *name, const xmlChar *uri)
-{
-    if (d->saw_body) {
-        (void)push(d, FRAME_SKIP);
-        return;
-    }
-    d->saw_body = true;
-    if (is_name(name, "Fault") && is_soap(uri)) {
-        d->tape->kind = GP_TAPE_FAULT;
-        (void)push(d, FRAME_FAULT);
-        return;
-    }
-    const char *method = gp_schema_text(d->tape->method->name);
-    size_t length = strlen(method);
-    if (strncmp((const char *)name, method, length) != 0 || !is_name(name + length, "Response")) {
-        gp_decode_latch(d, "EPROTOCOL", "expected the answer to %s, got <%.100s>", method, (const char *)name);
-        return;
-    }
-    (void)push(d, FRAME_RESPONSE);
-}
-
-static void open_result(gp_decode *d, const xmlChar *name, const claim *c)
-{
-    frame *f = &d->frames[d->depth - 1];
-    const gp_schema_method *m = d->tape->method;
-    bool array = m->result_flags & GP_FIELD_ARRAY;
-    if (!is_name(name, "returnval") || m->result == GP_VOID || (!array && f->count > 0)) {
-        (void)push(d, FRAME_SKIP);
-        return;
-    }
-    if (array && f->list == GP_NO_CELL) {
-        f->list = gp_decode_cell(d, GP_TAG_ARRAY, GP_KEY_NONE, m->result);
-        if (f->list == GP_NO_CELL) return;
-    }
-    f->count++;
-    f->list_count++;
-    open_value(d, GP_KEY_NONE, m->result, c);
-}
-
-/* The fault's own element: xsi:type says what it is, else the element's name without "Fault" at its end. */
-static void open_fault(gp_decode *d, const xmlChar *name, claim c)
-{
-    frame *f = &d->frames[d->depth - 1];
-    if (f->count++ > 0) {
-        (void)push(d, FRAME_SKIP);
-        return;
-    }
-    if (!c.type) {
-        size_t length = strlen((const char *)name);
-        int whole = gp_schema_type_find((const char *)name, length);
-        bool known = whole >= 0 && (gp_schema_types[whole].flags & GP_TYPE_FAULT);
-        c.type = (const char *)name;
-        c.type_length = length;
-        /* <HostConfigFaultFault>, but also <HostConfigFault> */
-        if (length > 5 && is_name(name + length - 5, "Fault")) {
-            int cut = gp_schema_type_find((const char *)name, length - 5);
-            if (!known || (cut >= 0 && (gp_schema_types[cut].flags & GP_TYPE_FAULT))) c.type_length -= 5;
-        }
-    }
-    open_value(d, GP_KEY_NONE, (gp_type_id)gp_schema_type_find("MethodFault", 11), &c);
-}
-
-static void open_fault_part(gp_decode *d, const xmlChar *name)
-{
-    frame_kind kind = is_name(name, "faultcode")     ? FRAME_FAULT_CODE
-                      : is_name(name, "faultstring") ? FRAME_FAULT_STRING
-                      : is_name(name, "detail")      ? FRAME_DETAIL
-                                                     : FRAME_SKIP;
-    frame *f = push(d, kind);
-    if (f) f->text = d->tape->slab_length;
-}
-
-static void open_root(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c)
-{
-    if (!d->tape->method) {
-        open_value(d, GP_KEY_NONE, GP_VOID, c);
-    } else if (is_name(name, "Envelope") && is_soap(uri)) {
-        (void)push(d, FRAME_ENVELOPE);
+        if (order <= f->order) mark_merge(d, f);
+        f->order = order;
     } else {
-        gp_decode_latch(d, "EPROTOCOL", "expected a SOAP envelope, got <%.100s>", (const char *)name);
+        if (f->list == GP_NO_CELL || f->list_key != key) {
+            close_list(d, f);
+            uint32_t list = gp_decode_cell(d, order ? GP_TAG_ARRAY : GP_TAG_MANY, key, slot->value);
+            if (list == GP_NO_CELL) return;
+            f->list = list;
+            f->list_key = key;
+            f->list_count = 0;
+            f->count++;
+            if (order <= f->order) mark_merge(d, f); /* unknown fields too: their order is 0 */
+            if (order != 0) f->order = order;
+        }
+        f->list_count++;
+        key = GP_KEY_NONE;
     }
+    if (plain)
+        (void)push_leaf(d, key, slot->value);
+    else
+        gp_decode_value(d, key, slot->value, c);
 }
 
-void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int namespaces,
-                     const xmlChar **namespace_list, int attributes, int defaulted, const xmlChar **list)
+void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                     int namespaces, const xmlChar **namespace_list, int attributes, int defaulted,
+                     const xmlChar **list)
 {
     (void)prefix;
     (void)namespace_list;
@@ -412,7 +324,8 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
     gp_decode *d = data;
     if (d->failed) return;
     if ((uint32_t)attributes + (uint32_t)namespaces > d->limits.attributes) {
-        gp_decode_latch(d, "ELIMIT", "an element of the answer has more than %u attributes", d->limits.attributes);
+        gp_decode_latch(d, "ELIMIT", "an element of the answer has more than %u attributes",
+                        d->limits.attributes);
         return;
     }
     static const claim nothing;
@@ -423,7 +336,7 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         c = &said;
     }
     if (d->depth == 0) {
-        open_root(d, name, uri, c);
+        gp_decode_open_root(d, name, uri, c);
         return;
     }
     frame *f = &d->frames[d->depth - 1];
@@ -433,20 +346,32 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         d->tape->slab_length = f->text;
         open_field(d, name, c);
         break;
-    case FRAME_OBJECT: open_field(d, name, c); break;
+    case FRAME_OBJECT:
+        open_field(d, name, c);
+        break;
     case FRAME_ARRAY: {
         f->count++;
-        open_value(d, GP_KEY_NONE, f->type, c);
+        gp_decode_value(d, GP_KEY_NONE, f->type, c);
         break;
     }
     case FRAME_ENVELOPE:
-        (void)push(d, is_name(name, "Body") && is_soap(uri) ? FRAME_BODY : FRAME_SKIP);
+        (void)gp_decode_push(d, gp_decode_is_body(name, uri) ? FRAME_BODY : FRAME_SKIP);
         break;
-    case FRAME_BODY: open_in_body(d, name, uri); break;
-    case FRAME_RESPONSE: open_result(d, name, c); break;
-    case FRAME_FAULT: open_fault_part(d, name); break;
-    case FRAME_DETAIL: open_fault(d, name, *c); break;
-    default: (void)push(d, FRAME_SKIP); break;
+    case FRAME_BODY:
+        gp_decode_open_in_body(d, name, uri);
+        break;
+    case FRAME_RESPONSE:
+        gp_decode_open_result(d, name, c);
+        break;
+    case FRAME_FAULT:
+        gp_decode_open_fault_part(d, name);
+        break;
+    case FRAME_DETAIL:
+        gp_decode_open_fault(d, name, *c);
+        break;
+    default:
+        (void)gp_decode_push(d, FRAME_SKIP);
+        break;
     }
 }
 
@@ -490,17 +415,30 @@ void gp_decode_end(void *data, const xmlChar *name, const xmlChar *prefix, const
     if (d->failed || d->depth == 0) return;
     frame *f = &d->frames[d->depth - 1];
     switch (f->kind) {
-    case FRAME_LEAF: gp_decode_leaf(d, f); break;
+    case FRAME_LEAF:
+        gp_decode_leaf(d, f);
+        break;
     case FRAME_OBJECT:
-    case FRAME_ARRAY: close_object(d, f); break;
-    case FRAME_UNSURE: close_unsure(d, f); break;
-    case FRAME_RESPONSE: close_list(d, f); break;
-    case FRAME_FAULT_CODE: d->tape->fault_code = keep_text(d, f); break;
-    case FRAME_FAULT_STRING: d->tape->fault_string = keep_text(d, f); break;
+    case FRAME_ARRAY:
+        close_object(d, f);
+        break;
+    case FRAME_UNSURE:
+        close_unsure(d, f);
+        break;
+    case FRAME_RESPONSE:
+        close_list(d, f);
+        break;
+    case FRAME_FAULT_CODE:
+        d->tape->fault_code = keep_text(d, f);
+        break;
+    case FRAME_FAULT_STRING:
+        d->tape->fault_string = keep_text(d, f);
+        break;
     case FRAME_ENVELOPE:
         if (!d->saw_body) gp_decode_latch(d, "EPROTOCOL", "the SOAP envelope is empty");
         break;
-    default: break;
+    default:
+        break;
     }
     d->depth--;
     if (d->depth == 0) d->done = true;

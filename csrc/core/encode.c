@@ -118,8 +118,10 @@ static int memory(const gp_encode *e, gp_error *err)
 
 static const char *hint(char *out, size_t size, const char *nearest)
 {
-    if (nearest[0] != '\0') (void)snprintf(out, size, " (did you mean '%s'?)", nearest);
-    else out[0] = '\0';
+    if (nearest[0] != '\0')
+        (void)snprintf(out, size, " (did you mean '%s'?)", nearest);
+    else
+        out[0] = '\0';
     return out;
 }
 
@@ -127,7 +129,8 @@ int gp_encode_unknown_field(const gp_encode *e, gp_type_id type, const char *nam
 {
     char near[GP_NEAREST_SIZE], text[GP_NEAREST_SIZE + 24];
     hint(text, sizeof text, gp_schema_nearest_field(type, name, near));
-    return gp_encode_fail(e, err, "EARGUMENT", "%s has no field '%.100s'%s", gp_schema_type_name(type), name, text);
+    return gp_encode_fail(e, err, "EARGUMENT", "%s has no field '%.100s'%s", gp_schema_type_name(type), name,
+                          text);
 }
 
 int gp_encode_missing(const gp_encode *e, const char *name, gp_type_id type, gp_error *err)
@@ -137,8 +140,8 @@ int gp_encode_missing(const gp_encode *e, const char *name, gp_type_id type, gp_
 }
 
 /* ---- the frame */
-int gp_encode_begin(gp_encode *e, const gp_schema_method *method, const char *this_type, const char *this_value,
-                    const char *operation_id, gp_error *err)
+int gp_encode_begin(gp_encode *e, const gp_schema_method *method, const char *this_type,
+                    const char *this_value, const char *operation_id, gp_error *err)
 {
     size_t at;
     const char *name = gp_schema_text(method->name);
@@ -188,8 +191,8 @@ int gp_encode_end(gp_encode *e, gp_error *err)
 int gp_encode_enter(gp_encode *e, const char *name, uint32_t index, gp_error *err)
 {
     if (e->depth == GP_ENCODE_DEPTH) {
-        return gp_encode_fail(e, err, "EARGUMENT", "nested deeper than %d levels: does a table contain itself?",
-                              GP_ENCODE_DEPTH);
+        return gp_encode_fail(e, err, "EARGUMENT",
+                              "nested deeper than %d levels: does a table contain itself?", GP_ENCODE_DEPTH);
     }
     e->path[e->depth++] = (step){name, index, e->any_array};
     e->any_array = false;
@@ -273,7 +276,8 @@ static int abstract(const gp_encode *e, gp_type_id slot, gp_error *err)
     int shown = 0;
     for (uint32_t i = GP_FIRST_NAMED; i < gp_schema_count.types && shown < 3; i++) {
         gp_type_id type = (gp_type_id)i;
-        if (type == slot || !gp_schema_is_a(type, slot) || (gp_schema_types[i].flags & GP_TYPE_ABSTRACT)) continue;
+        if (type == slot || !gp_schema_is_a(type, slot) || (gp_schema_types[i].flags & GP_TYPE_ABSTRACT))
+            continue;
         used += (size_t)snprintf(some + used, sizeof some - used, "%s%s", shown > 0 ? ", " : "",
                                  gp_schema_type_name(type));
         if (used >= sizeof some) break;
@@ -288,10 +292,12 @@ int gp_encode_object(gp_encode *e, gp_type_id slot, gp_type_id actual, gp_type_i
     const gp_schema_type *declared = &gp_schema_types[slot];
     if (slot != GP_ANY && declared->kind != GP_KIND_DATA) {
         return gp_encode_fail(e, err, "EARGUMENT", "expects %s, got an object",
-                              declared->kind == GP_KIND_MANAGED ? "a managed object" : gp_schema_type_name(slot));
+                              declared->kind == GP_KIND_MANAGED ? "a managed object"
+                                                                : gp_schema_type_name(slot));
     }
     if (actual == GP_VOID) {
-        if (slot == GP_ANY) return gp_encode_fail(e, err, "EARGUMENT", "a table in an anyType slot needs _type");
+        if (slot == GP_ANY)
+            return gp_encode_fail(e, err, "EARGUMENT", "a table in an anyType slot needs _type");
         if (declared->flags & GP_TYPE_ABSTRACT) return abstract(e, slot, err);
         actual = slot;
     }
@@ -314,7 +320,8 @@ int gp_encode_array(gp_encode *e, gp_type_id element, gp_error *err)
 {
     char name[96];
     if (!gp_schema_knows(e->server, gp_schema_types[element].version)) {
-        return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s", gp_schema_type_name(element),
+        return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s",
+                              gp_schema_type_name(element),
                               gp_schema_since(gp_schema_types[element].version));
     }
     gp_schema_array_name(element, name, sizeof name);
@@ -339,10 +346,16 @@ static int wrong(const gp_encode *e, gp_type_id slot, const gp_scalar_value *val
 {
     const char *name = gp_schema_type_name(slot);
     switch (gp_schema_types[slot].kind) {
-    case GP_KIND_DATA: return gp_encode_fail(e, err, "EARGUMENT", "expects an object of type %s, got %s", name, given_name(value));
-    case GP_KIND_MANAGED: return gp_encode_fail(e, err, "EARGUMENT", "expects a managed object (%s), got %s", name, given_name(value));
-    case GP_KIND_ENUM: return gp_encode_fail(e, err, "EARGUMENT", "expects a value of %s, got %s", name, given_name(value));
-    default: return gp_encode_fail(e, err, "EARGUMENT", "expects %s, got %s", name, given_name(value));
+    case GP_KIND_DATA:
+        return gp_encode_fail(e, err, "EARGUMENT", "expects an object of type %s, got %s", name,
+                              given_name(value));
+    case GP_KIND_MANAGED:
+        return gp_encode_fail(e, err, "EARGUMENT", "expects a managed object (%s), got %s", name,
+                              given_name(value));
+    case GP_KIND_ENUM:
+        return gp_encode_fail(e, err, "EARGUMENT", "expects a value of %s, got %s", name, given_name(value));
+    default:
+        return gp_encode_fail(e, err, "EARGUMENT", "expects %s, got %s", name, given_name(value));
     }
 }
 
@@ -351,7 +364,8 @@ static int write_integer(gp_encode *e, gp_type_id slot, const gp_scalar_value *v
     int64_t integer = value->integer;
     if (value->given == GP_GIVEN_NUMBER) {
         if (!(value->number >= -9223372036854775808.0 && value->number < 9223372036854775808.0)) {
-            return gp_encode_fail(e, err, "ERANGE", "%.17g does not fit %s", value->number, gp_schema_type_name(slot));
+            return gp_encode_fail(e, err, "ERANGE", "%.17g does not fit %s", value->number,
+                                  gp_schema_type_name(slot));
         }
         integer = (int64_t)value->number;
         if ((double)integer != value->number) {
@@ -373,7 +387,8 @@ static int write_integer(gp_encode *e, gp_type_id slot, const gp_scalar_value *v
 
 static int write_number(gp_encode *e, gp_type_id slot, const gp_scalar_value *value, gp_error *err)
 {
-    if (value->given != GP_GIVEN_INTEGER && value->given != GP_GIVEN_NUMBER) return wrong(e, slot, value, err);
+    if (value->given != GP_GIVEN_INTEGER && value->given != GP_GIVEN_NUMBER)
+        return wrong(e, slot, value, err);
     double number = value->given == GP_GIVEN_INTEGER ? (double)value->integer : value->number;
     if (!isfinite(number) || (slot == GP_FLOAT && fabs(number) > (double)FLT_MAX)) {
         return gp_encode_fail(e, err, "ERANGE", "%g does not fit %s", number, gp_schema_type_name(slot));
@@ -397,7 +412,8 @@ static int write_enum(gp_encode *e, gp_type_id slot, const gp_scalar_value *valu
 {
     if (!gp_schema_enum_has(slot, value->text, value->length)) {
         char near[GP_NEAREST_SIZE], text[GP_NEAREST_SIZE + 24], name[64];
-        (void)snprintf(name, sizeof name, "%.*s", (int)(value->length < 60 ? value->length : 60), value->text);
+        (void)snprintf(name, sizeof name, "%.*s", (int)(value->length < 60 ? value->length : 60),
+                       value->text);
         hint(text, sizeof text, gp_schema_nearest_value(slot, name, near));
         return gp_encode_fail(e, err, "ERANGE", "'%s' is no %s%s", name, gp_schema_type_name(slot), text);
     }
@@ -410,7 +426,8 @@ static int write_time(gp_encode *e, const gp_scalar_value *value, gp_error *err)
     char text[40];
     if (value->given == GP_GIVEN_TEXT) {
         if (!gp_encode_text_is_time(value->text, value->length)) {
-            return gp_encode_fail(e, err, "ERANGE", "'%.40s' is no dateTime (2026-01-31T23:59:59Z)", value->text);
+            return gp_encode_fail(e, err, "ERANGE", "'%.40s' is no dateTime (2026-01-31T23:59:59Z)",
+                                  value->text);
         }
         gp_buf_append(&e->body, value->text, value->length);
         return 0;
@@ -418,7 +435,8 @@ static int write_time(gp_encode *e, const gp_scalar_value *value, gp_error *err)
     if (value->given == GP_GIVEN_BOOLEAN) return wrong(e, GP_DATETIME, value, err);
     double seconds = value->given == GP_GIVEN_INTEGER ? (double)value->integer : value->number;
     if (gp_encode_text_time(text, seconds) != 0) {
-        return gp_encode_fail(e, err, "ERANGE", "%g seconds is no time between the years 1 and 9999", seconds);
+        return gp_encode_fail(e, err, "ERANGE", "%g seconds is no time between the years 1 and 9999",
+                              seconds);
     }
     gp_buf_puts(&e->body, text);
     return 0;
@@ -430,15 +448,19 @@ static int write_leaf(gp_encode *e, gp_type_id type, const gp_scalar_value *valu
     case GP_BYTE:
     case GP_SHORT:
     case GP_INT:
-    case GP_LONG: return write_integer(e, type, value, err);
+    case GP_LONG:
+        return write_integer(e, type, value, err);
     case GP_FLOAT:
-    case GP_DOUBLE: return write_number(e, type, value, err);
-    case GP_DATETIME: return write_time(e, value, err);
+    case GP_DOUBLE:
+        return write_number(e, type, value, err);
+    case GP_DATETIME:
+        return write_time(e, value, err);
     case GP_BOOLEAN:
         if (value->given != GP_GIVEN_BOOLEAN) return wrong(e, type, value, err);
         gp_buf_puts(&e->body, value->integer ? "true" : "false");
         return 0;
-    default: break;
+    default:
+        break;
     }
     if (value->given != GP_GIVEN_TEXT) return wrong(e, type, value, err);
     if (gp_schema_types[type].kind == GP_KIND_ENUM) return write_enum(e, type, value, err);
@@ -459,10 +481,12 @@ static int any_type(const gp_encode *e, const gp_scalar_value *value, gp_type_id
     long long n = (long long)value->integer;
     return gp_encode_fail(e, err, "EARGUMENT",
                           "an integer in an anyType slot has to say which: vim.int(%lld), vim.long(%lld), "
-                          "vim.short(%lld) or vim.byte(%lld)", n, n, n, n);
+                          "vim.short(%lld) or vim.byte(%lld)",
+                          n, n, n, n);
 }
 
-int gp_encode_scalar(gp_encode *e, gp_type_id slot, gp_type_id as, const gp_scalar_value *value, gp_error *err)
+int gp_encode_scalar(gp_encode *e, gp_type_id slot, gp_type_id as, const gp_scalar_value *value,
+                     gp_error *err)
 {
     gp_type_id type = slot;
     const char *prefix = "xsd:", *say = NULL;
@@ -483,7 +507,8 @@ int gp_encode_moref(gp_encode *e, gp_type_id slot, const char *type, size_t type
     size_t at;
     uint8_t kind = gp_schema_types[slot].kind;
     if (slot != GP_ANY && slot != GP_MOREF && kind != GP_KIND_MANAGED) {
-        return gp_encode_fail(e, err, "EARGUMENT", "expects %s, got a managed object", gp_schema_type_name(slot));
+        return gp_encode_fail(e, err, "EARGUMENT", "expects %s, got a managed object",
+                              gp_schema_type_name(slot));
     }
     const char *fault = gp_encode_text_fault(type, type_length, &at);
     if (!fault) fault = gp_encode_text_fault(value, value_length, &at);

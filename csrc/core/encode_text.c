@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The length of the UTF-8 sequence at `s`, 0 when it is none (overlong, surrogate, beyond U+10FFFF, cut short). */
+/* The length of the UTF-8 sequence at `s`, 0 when it is none (overlong, surrogate, beyond U+10FFFF, cut
+ * short). */
 static size_t sequence(const unsigned char *s, size_t left)
 {
     if (s[0] < 0x80) return 1;
@@ -44,12 +45,23 @@ int gp_encode_text_escape(gp_buf *out, const char *text, size_t length)
     for (size_t i = 0; i < length; i++) {
         const char *entity;
         switch (text[i]) {
-        case '&': entity = "&amp;"; break;
-        case '<': entity = "&lt;"; break;
-        case '>': entity = "&gt;"; break;
-        case '"': entity = "&quot;"; break;
-        case '\r': entity = "&#13;"; break; /* a parser would turn a bare one into a newline */
-        default: continue;
+        case '&':
+            entity = "&amp;";
+            break;
+        case '<':
+            entity = "&lt;";
+            break;
+        case '>':
+            entity = "&gt;";
+            break;
+        case '"':
+            entity = "&quot;";
+            break;
+        case '\r':
+            entity = "&#13;";
+            break; /* a parser would turn a bare one into a newline */
+        default:
+            continue;
         }
         gp_buf_append(out, text + plain, i - plain);
         gp_buf_puts(out, entity);
@@ -64,9 +76,12 @@ static void neutral(char *text)
     char *to = text;
     int in_separator = 0;
     for (const char *from = text; *from != '\0'; from++) {
-        int part = (*from >= '0' && *from <= '9') || *from == '-' || *from == '+' || *from == 'e' || *from == 'E';
-        if (part) *to++ = *from;
-        else if (!in_separator) *to++ = '.';
+        int part =
+            (*from >= '0' && *from <= '9') || *from == '-' || *from == '+' || *from == 'e' || *from == 'E';
+        if (part)
+            *to++ = *from;
+        else if (!in_separator)
+            *to++ = '.';
         in_separator = !part;
     }
     *to = '\0';
@@ -101,7 +116,8 @@ static int between(int value, int low, int high)
 
 int gp_encode_text_is_time(const char *text, size_t length)
 {
-    if (length < 19 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') {
+    if (length < 19 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' ||
+        text[16] != ':') {
         return 0;
     }
     if (number_at(text, length, 0, 4) < 1 || !between(number_at(text, length, 5, 2), 1, 12) ||
@@ -116,13 +132,15 @@ int gp_encode_text_is_time(const char *text, size_t length)
     size_t at = 19;
     if (at < length && text[at] == '.') {
         size_t start = ++at;
-        while (at < length && text[at] >= '0' && text[at] <= '9') at++;
+        while (at < length && text[at] >= '0' && text[at] <= '9')
+            at++;
         if (at == start) return 0;
     }
     if (at == length) return 1;
     if (text[at] == 'Z') return at + 1 == length;
     return (text[at] == '+' || text[at] == '-') && length - at == 6 && text[at + 3] == ':' &&
-           between(number_at(text, length, at + 1, 2), 0, 14) && between(number_at(text, length, at + 4, 2), 0, 59);
+           between(number_at(text, length, at + 1, 2), 0, 14) &&
+           between(number_at(text, length, at + 4, 2), 0, 59);
 }
 
 int gp_encode_text_time(char out[40], double seconds)

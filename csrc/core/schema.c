@@ -23,8 +23,10 @@ int gp_schema_type_find(const char *name, size_t length)
         uint32_t middle = (low + high) / 2;
         int order = compare(name, length, gp_schema_type_name((gp_type_id)middle));
         if (order == 0) return (int)middle;
-        if (order < 0) high = middle;
-        else low = middle + 1;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return -1;
 }
@@ -57,7 +59,8 @@ void gp_schema_array_name(gp_type_id type, char *out, size_t size)
 int gp_schema_name_find(const char *name, size_t length)
 {
     uint32_t hash = 2166136261u; /* FNV-1a, as in gen/pack.py */
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)name[i]) * 16777619u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)name[i]) * 16777619u;
     hash ^= hash >> 15;
     for (uint32_t at = hash % GP_SCHEMA_NAME_SLOTS;; at = (at + 1) % GP_SCHEMA_NAME_SLOTS) {
         uint16_t slot = gp_schema_name_slots[at];
@@ -79,8 +82,8 @@ bool gp_schema_is_a(gp_type_id type, gp_type_id base)
 
 bool gp_schema_polymorphic(gp_type_id type)
 {
-    return type == GP_ANY || (gp_schema_types[type].kind == GP_KIND_DATA &&
-                              (gp_schema_types[type].flags & GP_TYPE_EXTENDED));
+    return type == GP_ANY ||
+           (gp_schema_types[type].kind == GP_KIND_DATA && (gp_schema_types[type].flags & GP_TYPE_EXTENDED));
 }
 
 /* ---- fields */
@@ -93,7 +96,8 @@ gp_schema_walk gp_schema_fields_of(gp_type_id type)
     for (; type != 0 && walk.depth < sizeof up / sizeof up[0]; type = gp_schema_types[type].base) {
         up[walk.depth++] = type;
     }
-    for (uint8_t i = 0; i < walk.depth; i++) walk.chain[i] = up[walk.depth - 1 - i];
+    for (uint8_t i = 0; i < walk.depth; i++)
+        walk.chain[i] = up[walk.depth - 1 - i];
     return walk;
 }
 
@@ -161,8 +165,10 @@ const gp_schema_method *gp_schema_method_find(const char *name, size_t length)
         uint32_t middle = (low + high) / 2;
         int order = compare(name, length, gp_schema_text(gp_schema_methods[middle].name));
         if (order == 0) return &gp_schema_methods[middle];
-        if (order < 0) high = middle;
-        else low = middle + 1;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return NULL;
 }

@@ -1,13 +1,14 @@
 /* The vim25 model: types, fields, enums, managed types, methods, versions, privileges.
  *
  * Everything is read-only and lives in the packed table of csrc/gen (pyVmomi 9.1.1.0): looking something up
- * allocates nothing and needs no start-up. A type is a small number (gp_type_id); its fields are walked base first,
- * which is the order on the wire:
+ * allocates nothing and needs no start-up. A type is a small number (gp_type_id); its fields are walked base
+ * first, which is the order on the wire:
  *
  *     for (gp_schema_walk w = gp_schema_fields_of(type); gp_schema_next(&w);) use(w.field, w.owner);
  *
- * A field or type came with a version; a server of version S knows it when gp_schema_knows(S, version). Names are
- * compared exactly. gp_schema_nearest_* give the likely cure for a misspelt name, "" when nothing is near.
+ * A field or type came with a version; a server of version S knows it when gp_schema_knows(S, version). Names
+ * are compared exactly. gp_schema_nearest_* give the likely cure for a misspelt name, "" when nothing is
+ * near.
  */
 #ifndef GP_SCHEMA_H
 #define GP_SCHEMA_H
@@ -39,7 +40,13 @@ typedef enum gp_scalar {
 } gp_scalar;
 
 enum { GP_KIND_SCALAR, GP_KIND_DATA, GP_KIND_ENUM, GP_KIND_MANAGED };
-enum { GP_FIELD_LINK = 1, GP_FIELD_LINKABLE = 2, GP_FIELD_OPTIONAL = 4, GP_FIELD_SECRET = 8, GP_FIELD_ARRAY = 16 };
+enum {
+    GP_FIELD_LINK = 1,
+    GP_FIELD_LINKABLE = 2,
+    GP_FIELD_OPTIONAL = 4,
+    GP_FIELD_SECRET = 8,
+    GP_FIELD_ARRAY = 16
+};
 enum { GP_TYPE_EXTENDED = 1, GP_TYPE_ABSTRACT = 2, GP_TYPE_FAULT = 4 };
 enum { GP_NEAREST_SIZE = 96 };
 
@@ -85,7 +92,8 @@ typedef struct gp_schema_walk {
 
 gp_schema_walk gp_schema_fields_of(gp_type_id type);
 bool gp_schema_next(gp_schema_walk *walk);
-/* A field (or property of a managed type) by name, own or inherited; `owner` (may be NULL) gets its declarer. */
+/* A field (or property of a managed type) by name, own or inherited; `owner` (may be NULL) gets its declarer.
+ */
 const gp_schema_field *gp_schema_field_find(gp_type_id type, uint16_t name, gp_type_id *owner);
 /* Required: not optional, and as old as what declares it (a field that came later never is). */
 static inline bool gp_schema_required(const gp_schema_field *field, uint8_t declarer_version)

@@ -1,5 +1,5 @@
-/* The nearest known name: the same measure as lua/gpupt/nearest.lua (Damerau-Levenshtein, case-insensitive; near
- * means at most two slips, or a third of the name). Only run when an error is being written. */
+/* The nearest known name: the same measure as lua/gpupt/nearest.lua (Damerau-Levenshtein, case-insensitive;
+ * near means at most two slips, or a third of the name). Only run when an error is being written. */
 #include "schema.h"
 
 #include <ctype.h>
@@ -23,7 +23,8 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
 {
     size_t rows[3][LONGEST + 1];
     size_t *before = rows[0], *previous = rows[1], *row = rows[2];
-    for (size_t j = 0; j <= m; j++) before[j] = previous[j] = j;
+    for (size_t j = 0; j <= m; j++)
+        before[j] = previous[j] = j;
     for (size_t i = 1; i <= n; i++) {
         row[0] = i;
         int ca = tolower((unsigned char)a[i - 1]);
@@ -84,7 +85,8 @@ const char *gp_schema_nearest_field(gp_type_id type, const char *name, char *out
 const char *gp_schema_nearest_param(const gp_schema_method *method, const char *name, char *out)
 {
     search s = start(name);
-    for (size_t i = 0; i < method->params; i++) consider(&s, gp_schema_name(gp_schema_params(method)[i].name));
+    for (size_t i = 0; i < method->params; i++)
+        consider(&s, gp_schema_name(gp_schema_params(method)[i].name));
     return finish(&s, out);
 }
 
@@ -92,7 +94,8 @@ const char *gp_schema_nearest_type(gp_type_id base, const char *name, char *out)
 {
     search s = start(name);
     for (uint32_t i = 1; i < gp_schema_count.types; i++) {
-        if (base == GP_ANY || gp_schema_is_a((gp_type_id)i, base)) consider(&s, gp_schema_type_name((gp_type_id)i));
+        if (base == GP_ANY || gp_schema_is_a((gp_type_id)i, base))
+            consider(&s, gp_schema_type_name((gp_type_id)i));
     }
     return finish(&s, out);
 }
@@ -101,7 +104,8 @@ const char *gp_schema_nearest_value(gp_type_id enumeration, const char *name, ch
 {
     search s = start(name);
     const char *value;
-    for (size_t n = 0; (value = gp_schema_enum_value(enumeration, n)) != NULL; n++) consider(&s, value);
+    for (size_t n = 0; (value = gp_schema_enum_value(enumeration, n)) != NULL; n++)
+        consider(&s, value);
     return finish(&s, out);
 }
 

@@ -51,8 +51,10 @@ const char *gp_tape_type_name(const gp_tape *tape, uint32_t at)
 /* Adds a sentence unless the message has it already. */
 static void add_sentence(gp_buf *message, const char *text, size_t length)
 {
-    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\n')) length--;
-    while (length > 0 && (text[0] == ' ' || text[0] == '\n')) text++, length--;
+    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\n'))
+        length--;
+    while (length > 0 && (text[0] == ' ' || text[0] == '\n'))
+        text++, length--;
     if (length == 0) return;
     const char *whole = gp_buf_string(message);
     for (const char *p = whole; p && (p = strchr(p, text[0])) != NULL; p++) {

@@ -1,8 +1,8 @@
 /* links: net
  *
- * Bytes -> decoder -> tape. The first byte chooses the method whose answer it is to be (0xff: any document), the
- * second how the rest is cut into pieces. Every tape that comes out is walked to its last cell, so that a wrong
- * offset, count or end is seen by the sanitizers. The limits are small: a slow input is a finding.
+ * Bytes -> decoder -> tape. The first byte chooses the method whose answer it is to be (0xff: any document),
+ * the second how the rest is cut into pieces. Every tape that comes out is walked to its last cell, so that a
+ * wrong offset, count or end is seen by the sanitizers. The limits are small: a slow input is a finding.
  */
 #include "../core/decode.h"
 
@@ -12,9 +12,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const methods[] = {"RetrievePropertiesEx", "RetrieveProperties", "WaitForUpdatesEx", "CurrentTime",
-                                      "Logout", "QueryOptions", "FindAllByUuid", "QueryConfigTarget",
-                                      "RetrieveServiceContent", "ListProcessesInGuest"};
+static const char *const methods[] = {"RetrievePropertiesEx",
+                                      "RetrieveProperties",
+                                      "WaitForUpdatesEx",
+                                      "CurrentTime",
+                                      "Logout",
+                                      "QueryOptions",
+                                      "FindAllByUuid",
+                                      "QueryConfigTarget",
+                                      "RetrieveServiceContent",
+                                      "ListProcessesInGuest"};
 
 static void must(int condition)
 {
@@ -35,14 +42,16 @@ static uint32_t walk(const gp_tape *tape, uint32_t at, unsigned depth, uint64_t 
             *sum += strlen(gp_tape_type_name(tape, at));
             if (cell->flags & GP_CELL_NAMED) i++;
         }
-        for (; i < end; children++) i = walk(tape, i, depth + 1, sum);
+        for (; i < end; children++)
+            i = walk(tape, i, depth + 1, sum);
         must(i == end && children == cell->as.head.count);
         return end;
     }
     if (cell->tag == GP_TAG_STRING || cell->tag == GP_TAG_BINARY || cell->tag == GP_TAG_MOREF) {
         const char *text = gp_tape_text(tape, cell);
         must((uint64_t)cell->as.text.offset + cell->as.text.length < tape->slab_length);
-        for (uint32_t i = 0; i < cell->as.text.length; i++) *sum += (unsigned char)text[i];
+        for (uint32_t i = 0; i < cell->as.text.length; i++)
+            *sum += (unsigned char)text[i];
         must(text[cell->as.text.length] == '\0');
         if (cell->tag == GP_TAG_MOREF) must(memchr(text, ':', cell->as.text.length) != NULL);
     }
@@ -76,8 +85,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (gp_decode_feed(d, (const char *)data + at, length, &err) != 0) break;
     }
     gp_tape *tape = gp_decode_finish(d, &err);
-    if (tape) check(tape);
-    else must(err.code[0] != '\0' && err.message[0] != '\0');
+    if (tape)
+        check(tape);
+    else
+        must(err.code[0] != '\0' && err.message[0] != '\0');
     gp_tape_free(tape);
     gp_decode_free(d);
     return 0;

@@ -1,12 +1,13 @@
-/* The layout of the packed vim25 table (schema_data.c is generated; csrc/core/schema.h is the way to read it).
+/* The layout of the packed vim25 table (schema_data.c is generated; csrc/core/schema.h is the way to read
+ * it).
  *
  *   gp_schema_types  [0..15] scalars in the order of gp_scalar, then all data, enum and managed types by name
- *       |-- base, first/count --> gp_schema_fields (data, managed: own fields in xsd order; base fields first)
- *       |                         gp_schema_values (enum)
- *       `-- owned_first/owned --> gp_schema_owned --> gp_schema_methods (sorted by name; names are unique in vim25)
- *   gp_schema_fields --name--> gp_schema_names (sorted) --> gp_schema_pool
- *       from `first_guarded` on these are properties and parameters, whose privilege stands in gp_schema_guards
- *   gp_schema_versions: `knows` has a bit for each version that a server of this version knows, itself included
+ *       |-- base, first/count --> gp_schema_fields (data, managed: own fields in xsd order; base fields
+ * first) |                         gp_schema_values (enum)
+ *       `-- owned_first/owned --> gp_schema_owned --> gp_schema_methods (sorted by name; names are unique in
+ * vim25) gp_schema_fields --name--> gp_schema_names (sorted) --> gp_schema_pool from `first_guarded` on these
+ * are properties and parameters, whose privilege stands in gp_schema_guards gp_schema_versions: `knows` has a
+ * bit for each version that a server of this version knows, itself included
  *
  * All of it is read-only data without pointers: no relocations, no start-up work.
  */
@@ -40,7 +41,7 @@ typedef struct gp_schema_type {
     uint16_t first, count;
     uint16_t owned_first;
     uint8_t owned;
-    uint8_t kind;  /* GP_KIND_* */
+    uint8_t kind; /* GP_KIND_* */
     uint8_t version;
     uint8_t flags; /* GP_TYPE_* */
 } gp_schema_type;

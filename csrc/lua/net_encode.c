@@ -5,9 +5,10 @@
  *   body:action()  body:secret()  body:method()  #body  body:bytes()  body:redacted()
  *   codec.wrap(type, value)   a scalar that says its type, for anyType slots: vim.int, vim.long, vim.time...
  *
- * Tables are read raw, so no metamethod runs. A table is, in this order: a wrapper ({_type="int", value=5}), a
- * reference (raw `type` and `value`), a list where the slot is one, else an object. An object's type is its raw
- * _type, else what its metatable says (values that were decoded keep their type that way), else the slot's.
+ * Tables are read raw, so no metamethod runs. A table is, in this order: a wrapper ({_type="int", value=5}),
+ * a reference (raw `type` and `value`), a list where the slot is one, else an object. An object's type is its
+ * raw _type, else what its metatable says (values that were decoded keep their type that way), else the
+ * slot's.
  */
 #include "bind.h"
 #include "net.h"
@@ -52,9 +53,12 @@ static const char *said_type(lua_State *L, int table, size_t *length)
 static const char *lua_kind(lua_State *L, int index)
 {
     switch (lua_type(L, index)) {
-    case LUA_TTABLE: return lua_rawlen(L, index) > 0 ? "a list" : "a table";
-    case LUA_TNIL: return "nil";
-    default: return lua_typename(L, lua_type(L, index));
+    case LUA_TTABLE:
+        return lua_rawlen(L, index) > 0 ? "a list" : "a table";
+    case LUA_TNIL:
+        return "nil";
+    default:
+        return lua_typename(L, lua_type(L, index));
     }
 }
 
@@ -73,10 +77,13 @@ static int read_scalar(const walk *w, int index, gp_scalar_value *value)
         return 0;
     case LUA_TNUMBER:
         value->given = lua_isinteger(L, index) ? GP_GIVEN_INTEGER : GP_GIVEN_NUMBER;
-        if (value->given == GP_GIVEN_INTEGER) value->integer = lua_tointeger(L, index);
-        else value->number = lua_tonumber(L, index);
+        if (value->given == GP_GIVEN_INTEGER)
+            value->integer = lua_tointeger(L, index);
+        else
+            value->number = lua_tonumber(L, index);
         return 0;
-    default: return gp_encode_fail(w->e, w->err, "EARGUMENT", "got %s", lua_kind(L, index));
+    default:
+        return gp_encode_fail(w->e, w->err, "EARGUMENT", "got %s", lua_kind(L, index));
     }
 }
 
@@ -95,8 +102,10 @@ static int bad_type(const walk *w, gp_type_id slot, const char *name)
 {
     char near[GP_NEAREST_SIZE];
     gp_schema_nearest_type(slot, name, near);
-    return gp_encode_fail(w->e, w->err, "EARGUMENT", near[0] ? "vim25 has no type '%.100s' (did you mean '%s'?)"
-                                                             : "vim25 has no type '%.100s'", name, near);
+    return gp_encode_fail(w->e, w->err, "EARGUMENT",
+                          near[0] ? "vim25 has no type '%.100s' (did you mean '%s'?)"
+                                  : "vim25 has no type '%.100s'",
+                          name, near);
 }
 
 /* A list is a table with the keys 1 to n and nothing else (but _type). The path stands at the list itself. */
@@ -105,8 +114,8 @@ static int check_list(const walk *w, int index, gp_type_id element)
     lua_State *L = w->L;
     const char *name = gp_schema_type_name(element);
     if (lua_type(L, index) != LUA_TTABLE) {
-        return gp_encode_fail(w->e, w->err, "EARGUMENT", "expects a list of %s, got %s: put it in braces", name,
-                              lua_kind(L, index));
+        return gp_encode_fail(w->e, w->err, "EARGUMENT", "expects a list of %s, got %s: put it in braces",
+                              name, lua_kind(L, index));
     }
     lua_Unsigned count = lua_rawlen(L, index), keys = 0;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
@@ -116,11 +125,13 @@ static int check_list(const walk *w, int index, gp_type_id element)
     if (keys == count) return 0;
     return gp_encode_fail(w->e, w->err, "EARGUMENT",
                           count == 0 ? "expects a list of %s, got one table with names: put it in braces"
-                                     : "expects a list of %s, without holes or names in it", name);
+                                     : "expects a list of %s, without holes or names in it",
+                          name);
 }
 
 /* The elements of a checked list, each entered under `name`; `slot` is theirs. */
-static int write_elements(const walk *w, int table, const char *name, gp_type_id slot, const gp_schema_field *field)
+static int write_elements(const walk *w, int table, const char *name, gp_type_id slot,
+                          const gp_schema_field *field)
 {
     lua_State *L = w->L;
     lua_Unsigned count = lua_rawlen(L, table);
@@ -156,21 +167,26 @@ static int write_table(const walk *w, int table, gp_type_id slot)
         if (type < 0) return bad_type(w, slot, said);
     }
     if (array && slot == GP_ANY) return write_any_array(w, table, (gp_type_id)type);
-    if (array) return gp_encode_fail(w->e, w->err, "EARGUMENT", "expects one %s, got a list", gp_schema_type_name(slot));
+    if (array)
+        return gp_encode_fail(w->e, w->err, "EARGUMENT", "expects one %s, got a list",
+                              gp_schema_type_name(slot));
     if (!said || type == GP_MOREF) {
         if (slot == GP_ANY || slot == GP_MOREF || kind == GP_KIND_MANAGED) {
-            const char *ref = raw_text(L, table, "type", &length), *value = raw_text(L, table, "value", &value_length);
+            const char *ref = raw_text(L, table, "type", &length),
+                       *value = raw_text(L, table, "value", &value_length);
             if (ref && value) return gp_encode_moref(w->e, slot, ref, length, value, value_length, w->err);
         }
     } else if (gp_schema_types[type].kind == GP_KIND_SCALAR || gp_schema_types[type].kind == GP_KIND_ENUM) {
         return write_wrapper(w, table, slot, (gp_type_id)type);
     }
     if (kind == GP_KIND_DATA && lua_rawlen(L, table) > 0) {
-        return gp_encode_fail(w->e, w->err, "EARGUMENT", "expects one %s, got a list", gp_schema_type_name(slot));
+        return gp_encode_fail(w->e, w->err, "EARGUMENT", "expects one %s, got a list",
+                              gp_schema_type_name(slot));
     }
     if (slot != GP_ANY && kind != GP_KIND_DATA) {
         return gp_encode_fail(w->e, w->err, "EARGUMENT", "expects %s, got %s",
-                              kind == GP_KIND_MANAGED ? "a managed object" : gp_schema_type_name(slot), lua_kind(L, table));
+                              kind == GP_KIND_MANAGED ? "a managed object" : gp_schema_type_name(slot),
+                              lua_kind(L, table));
     }
     gp_type_id actual;
     if (gp_encode_object(w->e, slot, (gp_type_id)type, &actual, w->err) != 0) return -1;
@@ -234,7 +250,8 @@ static int write_fields(const walk *w, int table, gp_type_id type)
     const char *stray = NULL;
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
-            return gp_encode_fail(w->e, w->err, "EARGUMENT", "expects an object of type %s, got a list or odd keys",
+            return gp_encode_fail(w->e, w->err, "EARGUMENT",
+                                  "expects an object of type %s, got a list or odd keys",
                                   gp_schema_type_name(type));
         }
         const char *key = lua_tostring(L, -2);
@@ -269,8 +286,10 @@ static int write_params(const walk *w, int table, const gp_schema_method *method
         }
         if (known) continue;
         gp_schema_nearest_param(method, key, near);
-        return gp_fail(w->err, "EARGUMENT", near[0] ? "%s has no argument '%.100s' (did you mean '%s'?)"
-                                                    : "%s has no argument '%.100s'", name, key, near);
+        return gp_fail(w->err, "EARGUMENT",
+                       near[0] ? "%s has no argument '%.100s' (did you mean '%s'?)"
+                               : "%s has no argument '%.100s'",
+                       name, key, near);
     }
     return 0;
 }
@@ -337,10 +356,15 @@ static gp_encode **new_body(lua_State *L)
 {
     static const luaL_Reg meta[] = {
         {"__gc", body_release}, {"__close", body_release}, {"__len", body_length}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {
-        {"action", body_action}, {"secret", body_secret},     {"method", body_method}, {"bytes", body_bytes},
-        {"redacted", body_redacted}, {"release", body_release}, {NULL, NULL}};
-    gp_encode **body = lua_newuserdatauv(L, sizeof *body, 0);
+    static const luaL_Reg methods[] = {{"action", body_action},
+                                       {"secret", body_secret},
+                                       {"method", body_method},
+                                       {"bytes", body_bytes},
+                                       {"redacted", body_redacted},
+                                       {"release", body_release},
+                                       {NULL, NULL}};
+    gp_encode **body = lua_newuserdatauv(
+        L, sizeof *body, 0); /* NOLINT(bugprone-sizeof-expression): a pointer is what it holds */
     *body = NULL;
     gp_bind_class(L, BODY, methods, meta);
     lua_setmetatable(L, -2);
@@ -350,7 +374,8 @@ static gp_encode **new_body(lua_State *L)
 static int option_version(lua_State *L, int options)
 {
     size_t length;
-    if (!lua_istable(L, options) || lua_getfield(L, options, "version") == LUA_TNIL) return gp_schema_version_newest();
+    if (!lua_istable(L, options) || lua_getfield(L, options, "version") == LUA_TNIL)
+        return gp_schema_version_newest();
     const char *name = luaL_checklstring(L, -1, &length);
     int version = gp_schema_version_find(name, length);
     if (version < 0) luaL_error(L, "this schema does not know version '%s'", name);
@@ -426,8 +451,9 @@ static int codec_wrap(lua_State *L)
     size_t length;
     const char *name = luaL_checklstring(L, 1, &length);
     int type = gp_schema_type_find(name, length);
-    bool scalar = type > GP_ANY && type != GP_MOREF && (gp_schema_types[type].kind == GP_KIND_SCALAR ||
-                                                        gp_schema_types[type].kind == GP_KIND_ENUM);
+    bool scalar =
+        type > GP_ANY && type != GP_MOREF &&
+        (gp_schema_types[type].kind == GP_KIND_SCALAR || gp_schema_types[type].kind == GP_KIND_ENUM);
     if (!scalar) return luaL_argerror(L, 1, lua_pushfstring(L, "'%s' is no scalar type and no enum", name));
     luaL_argcheck(L, !lua_isnoneornil(L, 2) && !lua_istable(L, 2), 2, "a scalar is expected");
     lua_createtable(L, 0, 2);

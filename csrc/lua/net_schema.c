@@ -6,9 +6,9 @@
  *   privileges(name)      of a method: the method's own, and per parameter; of a managed type: per property
  *   methods(type)         names of all methods, the inherited ones too
  *   subtypes(type)        names of the types that extend it, directly or not
- *   is_a(type, base)      versions() oldest first   newest()   choose(list) the newest version of a list that is known
- *   find(type, method)    name and whether it starts a task: the quick look-up of a call
- * An unknown name gives nil, message (with the nearest one), "ENOENT".
+ *   is_a(type, base)      versions() oldest first   newest()   choose(list) the newest version of a list that
+ * is known find(type, method)    name and whether it starts a task: the quick look-up of a call An unknown
+ * name gives nil, message (with the nearest one), "ENOENT".
  */
 #include "bind.h"
 #include "net.h"
@@ -20,8 +20,10 @@
 static int unknown(lua_State *L, const char *what, const char *name, const char *near)
 {
     lua_pushnil(L);
-    if (near[0] != '\0') lua_pushfstring(L, "vim25 has no %s '%s' (did you mean '%s'?)", what, name, near);
-    else lua_pushfstring(L, "vim25 has no %s '%s'", what, name);
+    if (near[0] != '\0')
+        lua_pushfstring(L, "vim25 has no %s '%s' (did you mean '%s'?)", what, name, near);
+    else
+        lua_pushfstring(L, "vim25 has no %s '%s'", what, name);
     lua_pushliteral(L, "ENOENT");
     return 3;
 }
@@ -151,7 +153,8 @@ static int schema_enum(lua_State *L)
     return 1;
 }
 
-/* The method named at `arg`, for the managed type named behind it when there is one; NULL with the failure pushed. */
+/* The method named at `arg`, for the managed type named behind it when there is one; NULL with the failure
+ * pushed. */
 static const gp_schema_method *check_method(lua_State *L, int arg, int type_arg, int *results)
 {
     size_t length;
@@ -279,7 +282,8 @@ static int schema_types(lua_State *L)
     lua_Integer n = 0;
     lua_newtable(L);
     for (uint32_t i = 0; i < gp_schema_count.types; i++) {
-        if (kind >= 0 ? gp_schema_types[i].kind != kind : gp_schema_type_name((gp_type_id)i)[0] == '\0') continue;
+        if (kind >= 0 ? gp_schema_types[i].kind != kind : gp_schema_type_name((gp_type_id)i)[0] == '\0')
+            continue;
         if (i > GP_MOREF && i < GP_FIRST_NAMED) continue;
         lua_pushstring(L, gp_schema_type_name((gp_type_id)i));
         lua_rawseti(L, -2, ++n);
@@ -345,11 +349,12 @@ static int schema_knows(lua_State *L)
 
 void gp_open_schema(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"type", schema_type},         {"method", schema_method},   {"enum", schema_enum},
-        {"privileges", schema_privileges}, {"methods", schema_methods}, {"subtypes", schema_subtypes},
-        {"types", schema_types},       {"is_a", schema_is_a},       {"versions", schema_versions},
-        {"newest", schema_newest},     {"choose", schema_choose},   {"knows", schema_knows},
-        {"find", schema_find},         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"type", schema_type},         {"method", schema_method},
+                                         {"enum", schema_enum},         {"privileges", schema_privileges},
+                                         {"methods", schema_methods},   {"subtypes", schema_subtypes},
+                                         {"types", schema_types},       {"is_a", schema_is_a},
+                                         {"versions", schema_versions}, {"newest", schema_newest},
+                                         {"choose", schema_choose},     {"knows", schema_knows},
+                                         {"find", schema_find},         {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -1,17 +1,15 @@
 /* The tape as Lua values: see net_value.h for what Lua sees.
  *
- * Building is one C function that walks the cells; all C memory belongs to the tape's userdata, so a jump out of
- * any Lua call leaks nothing. Key strings come from a table indexed by the schema's name number, tables are made
- * at their size, and each type has one metatable for all its values:
+ * Building is one C function that walks the cells; all C memory belongs to the tape's userdata, so a jump out
+ * of any Lua call leaks nothing. Key strings come from a table indexed by the schema's name number, tables
+ * are made at their size, and each type has one metatable for all its values:
  *
- *   __vimtype   the type's name         __index   nil for an absent field, an error with the nearest name for one
- *                                                 that the type does not have; "_type" gives the type's name
+ *   __vimtype   the type's name         __index   nil for an absent field, an error with the nearest name for
+ * one that the type does not have; "_type" gives the type's name
  */
 #include "bind.h"
 #include "net.h"
 #include "net_codec.h"
-
-#include "../core/decode.h"
 
 #include <string.h>
 
@@ -158,8 +156,9 @@ static void push_list(const build *b, uint32_t at)
     if ((cells[at].flags & GP_CELL_ANY) && cells[at].type != GP_VOID) set_list_metatable(L, cells[at].type);
 }
 
-/* Of an object whose children came out of order, or are unknown: a key may come again, and then its values form
- * one list. The table of the object is on top, `lists` (which keys hold such a list already) below it. */
+/* Of an object whose children came out of order, or are unknown: a key may come again, and then its values
+ * form one list. The table of the object is on top, `lists` (which keys hold such a list already) below it.
+ */
 static void merge_child(const build *b, uint32_t at)
 {
     lua_State *L = b->L;
@@ -244,29 +243,46 @@ static void push_value(const build *b, uint32_t at)
     lua_State *L = b->L;
     const gp_cell *cell = &b->tape->cells[at];
     switch ((gp_tag)cell->tag) {
-    case GP_TAG_INTEGER: lua_pushinteger(L, (lua_Integer)cell->as.integer); return;
-    case GP_TAG_DOUBLE: lua_pushnumber(L, cell->as.number); return;
-    case GP_TAG_BOOLEAN: lua_pushboolean(L, cell->as.integer != 0); return;
+    case GP_TAG_INTEGER:
+        lua_pushinteger(L, (lua_Integer)cell->as.integer);
+        return;
+    case GP_TAG_DOUBLE:
+        lua_pushnumber(L, cell->as.number);
+        return;
+    case GP_TAG_BOOLEAN:
+        lua_pushboolean(L, cell->as.integer != 0);
+        return;
     case GP_TAG_STRING:
-    case GP_TAG_BINARY: lua_pushlstring(L, gp_tape_text(b->tape, cell), cell->as.text.length); return;
-    case GP_TAG_NULL: lua_pushnil(L); return;
-    default: break;
+    case GP_TAG_BINARY:
+        lua_pushlstring(L, gp_tape_text(b->tape, cell), cell->as.text.length);
+        return;
+    case GP_TAG_NULL:
+        lua_pushnil(L);
+        return;
+    default:
+        break;
     }
     luaL_checkstack(L, 12, "the answer is nested too deeply");
     switch ((gp_tag)cell->tag) {
-    case GP_TAG_MOREF: push_moref(b, cell); return;
-    case GP_TAG_MANY:
-        if (cell->as.head.count == 1) push_value(b, at + 1);
-        else push_list(b, at);
+    case GP_TAG_MOREF:
+        push_moref(b, cell);
         return;
-    case GP_TAG_ARRAY: push_list(b, at); return;
-    default: push_object(b, at); return;
+    case GP_TAG_MANY:
+        if (cell->as.head.count == 1)
+            push_value(b, at + 1);
+        else
+            push_list(b, at);
+        return;
+    case GP_TAG_ARRAY:
+        push_list(b, at);
+        return;
+    default:
+        push_object(b, at);
+        return;
     }
 }
 
 /* ---- the tape userdata */
-gp_tape **gp_value_tape(lua_State *L);
-
 static gp_tape **check_tape(lua_State *L, int index)
 {
     return luaL_checkudata(L, index, TAPE);
@@ -307,10 +323,14 @@ static build start_build(lua_State *L, const gp_tape *tape, int first)
 /* What an empty answer means: true for void, {} for a list, false for an optional object. */
 static void push_nothing(lua_State *L, const gp_tape *tape)
 {
-    if (!tape->method) lua_pushnil(L);
-    else if (tape->method->result == GP_VOID) lua_pushboolean(L, 1);
-    else if (tape->method->result_flags & GP_FIELD_ARRAY) lua_newtable(L);
-    else lua_pushboolean(L, 0);
+    if (!tape->method)
+        lua_pushnil(L);
+    else if (tape->method->result == GP_VOID)
+        lua_pushboolean(L, 1);
+    else if (tape->method->result_flags & GP_FIELD_ARRAY)
+        lua_newtable(L);
+    else
+        lua_pushboolean(L, 0);
 }
 
 static int tape_value(lua_State *L)
@@ -318,8 +338,10 @@ static int tape_value(lua_State *L)
     gp_tape *tape = full_tape(L, 1);
     lua_settop(L, 3);
     build b = start_build(L, tape, 2);
-    if (tape->count == 0 || tape->cells[0].tag == GP_TAG_NULL) push_nothing(L, tape);
-    else push_value(&b, 0);
+    if (tape->count == 0 || tape->cells[0].tag == GP_TAG_NULL)
+        push_nothing(L, tape);
+    else
+        push_value(&b, 0);
     lua_pushcfunction(L, tape_release);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 0);
@@ -330,8 +352,10 @@ static int tape_kind(lua_State *L)
 {
     static const char *const kinds[] = {"result", "fault", "document"};
     gp_tape **tape = check_tape(L, 1);
-    if (*tape) lua_pushstring(L, kinds[(*tape)->kind]);
-    else lua_pushnil(L);
+    if (*tape)
+        lua_pushstring(L, kinds[(*tape)->kind]);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
@@ -378,7 +402,8 @@ static int tape_size(lua_State *L)
 static int page_step(lua_State *L)
 {
     gp_tape **place = lua_touserdata(L, lua_upvalueindex(1));
-    uint32_t at = (uint32_t)lua_tointeger(L, lua_upvalueindex(4)), end = (uint32_t)lua_tointeger(L, lua_upvalueindex(5));
+    uint32_t at = (uint32_t)lua_tointeger(L, lua_upvalueindex(4)),
+             end = (uint32_t)lua_tointeger(L, lua_upvalueindex(5));
     gp_tape *tape = *place;
     lua_settop(L, 0);
     if (!tape) return 0;
@@ -395,7 +420,8 @@ static int page_step(lua_State *L)
     if (object == UINT32_MAX) return luaL_error(L, "the answer has an object without a reference");
     push_value(&b, object);
     lua_createtable(L, 0, set == UINT32_MAX ? 0 : (int)tape->cells[set].as.head.count);
-    for (uint32_t i = set + 1; set != UINT32_MAX && i < tape->cells[set].as.head.end; i = gp_tape_after(tape, i)) {
+    for (uint32_t i = set + 1; set != UINT32_MAX && i < tape->cells[set].as.head.end;
+         i = gp_tape_after(tape, i)) {
         uint32_t name = gp_tape_child(tape, i, "name"), value = gp_tape_child(tape, i, "val");
         if (name == UINT32_MAX || value == UINT32_MAX) continue;
         push_value(&b, name);
@@ -442,8 +468,10 @@ static int tape_page(lua_State *L)
     uint32_t list = page_list(tape), token = tape->count ? gp_tape_child(tape, 0, "token") : UINT32_MAX;
     bool some = list != UINT32_MAX && tape->cells[list].tag == GP_TAG_ARRAY;
     lua_pushinteger(L, some ? (lua_Integer)tape->cells[list].as.head.count : 0);
-    if (token == UINT32_MAX) lua_pushnil(L);
-    else lua_pushlstring(L, gp_tape_text(tape, &tape->cells[token]), tape->cells[token].as.text.length);
+    if (token == UINT32_MAX)
+        lua_pushnil(L);
+    else
+        lua_pushlstring(L, gp_tape_text(tape, &tape->cells[token]), tape->cells[token].as.text.length);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
     lua_pushvalue(L, 3);
@@ -456,93 +484,13 @@ static int tape_page(lua_State *L)
 gp_tape **gp_value_tape(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__gc", tape_release}, {"__close", tape_release}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"value", tape_value}, {"kind", tape_kind},       {"fault", tape_fault},
-                                       {"page", tape_page},   {"bytes", tape_bytes},     {"size", tape_size},
-                                       {"release", tape_release}, {NULL, NULL}};
-    gp_tape **tape = lua_newuserdatauv(L, sizeof *tape, 0);
+    static const luaL_Reg methods[] = {
+        {"value", tape_value}, {"kind", tape_kind}, {"fault", tape_fault},     {"page", tape_page},
+        {"bytes", tape_bytes}, {"size", tape_size}, {"release", tape_release}, {NULL, NULL}};
+    gp_tape **tape = lua_newuserdatauv(
+        L, sizeof *tape, 0); /* NOLINT(bugprone-sizeof-expression): a pointer is what it holds */
     *tape = NULL;
     gp_bind_class(L, TAPE, methods, meta);
     lua_setmetatable(L, -2);
     return tape;
-}
-
-/* ---- decoding without a network: for the specs, the benchmark and recorded answers */
-static void release_decode(void *decode)
-{
-    gp_decode_free(decode);
-}
-
-static void read_limits(lua_State *L, int table, gp_decode_limits *limits)
-{
-    const struct {
-        const char *name;
-        uint64_t *wide;
-        uint32_t *narrow;
-    } all[] = {{"bytes", &limits->bytes, NULL},
-               {"cells", &limits->cells, NULL},
-               {"text", &limits->text, NULL},
-               {"depth", NULL, &limits->depth},
-               {"attributes", NULL, &limits->attributes}};
-    if (lua_isnoneornil(L, table)) return;
-    luaL_checktype(L, table, LUA_TTABLE);
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if (lua_getfield(L, table, all[i].name) != LUA_TNIL) {
-            uint64_t value = gp_bind_check_u64(L, lua_gettop(L));
-            if (all[i].wide) *all[i].wide = value;
-            else *all[i].narrow = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
-        }
-        lua_pop(L, 1);
-    }
-}
-
-/* codec.decode(method or nil, text or list of chunks[, limits]) -> tape | nil, message, code */
-static int codec_decode(lua_State *L)
-{
-    gp_error err;
-    const gp_schema_method *method = NULL;
-    if (!lua_isnil(L, 1)) {
-        size_t length;
-        const char *name = luaL_checklstring(L, 1, &length);
-        method = gp_schema_method_find(name, length);
-        luaL_argcheck(L, method, 1, "vim25 has no such method");
-    }
-    if (!lua_istable(L, 2)) luaL_checkstring(L, 2);
-    gp_decode_limits limits = gp_decode_default_limits;
-    read_limits(L, 3, &limits);
-    gp_tape **tape = gp_value_tape(L);
-    void **box = gp_bind_box(L, release_decode);
-    gp_decode *d = *box = gp_decode_new(method, &limits, &err);
-    if (!d) return gp_bind_fail(L, &err);
-    lua_Integer chunks = lua_istable(L, 2) ? luaL_len(L, 2) : 1;
-    for (lua_Integer i = 1; i <= chunks; i++) {
-        size_t length;
-        if (lua_istable(L, 2)) lua_rawgeti(L, 2, i);
-        else lua_pushvalue(L, 2);
-        const char *bytes = luaL_checklstring(L, -1, &length);
-        if (gp_decode_feed(d, bytes, length, &err) != 0) return gp_bind_fail(L, &err);
-        lua_pop(L, 1);
-    }
-    *tape = gp_decode_finish(d, &err);
-    if (!*tape) return gp_bind_fail(L, &err);
-    *box = NULL;
-    gp_decode_free(d);
-    lua_pop(L, 1);
-    return 1;
-}
-
-/* codec.typeof(value): the vim25 type of a decoded table; nil for anything else. */
-static int codec_typeof(lua_State *L)
-{
-    luaL_checkany(L, 1);
-    if (!lua_istable(L, 1)) return 0;
-    lua_pushliteral(L, "_type");
-    if (lua_rawget(L, 1) == LUA_TSTRING) return 1;
-    return luaL_getmetafield(L, 1, GP_CODEC_TYPE) == LUA_TSTRING ? 1 : 0;
-}
-
-void gp_open_codec(lua_State *L)
-{
-    static const luaL_Reg functions[] = {{"decode", codec_decode}, {"typeof", codec_typeof}, {NULL, NULL}};
-    luaL_newlib(L, functions);
-    gp_codec_add_encode(L);
 }

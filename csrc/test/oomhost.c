@@ -1,10 +1,11 @@
 /* A Lua host whose memory runs out on command: oomhost SCRIPT
  *
- * The script returns a table of functions by name. Each is run again and again: with the n-th allocation of Lua
- * failing (and all after it), then with the n-th malloc of C code failing (alone, then with all after it), for
- * n = 1, 2, 3... until the function ends without meeting a failure. After every run it must work again unharmed.
- * A function tells a wrong result by an error with WRONG in it; any other error under failing memory is fine.
- * At the end, with everything collected and the state closed, no C block may be left. Output is TAP.
+ * The script returns a table of functions by name. Each is run again and again: with the n-th allocation of
+ * Lua failing (and all after it), then with the n-th malloc of C code failing (alone, then with all after
+ * it), for n = 1, 2, 3... until the function ends without meeting a failure. After every run it must work
+ * again unharmed. A function tells a wrong result by an error with WRONG in it; any other error under failing
+ * memory is fine. At the end, with everything collected and the state closed, no C block may be left. Output
+ * is TAP.
  *
  * malloc is this program's own (the libraries are bound to it), so failing and counting need no cooperation.
  */
@@ -22,8 +23,8 @@ void *__libc_realloc(void *block, size_t size);
 void __libc_free(void *block);
 
 typedef struct fuse {
-    long left;     /* allocations until it blows; 0: not armed */
-    bool lasting;  /* everything after it fails too */
+    long left;    /* allocations until it blows; 0: not armed */
+    bool lasting; /* everything after it fails too */
     bool blown;
 } fuse;
 
@@ -121,7 +122,8 @@ static int sweep(lua_State *L, const char *name, fuse *which, bool lasting, cons
         }
         if (detail[0] == '\0' && !call(L, false, detail, sizeof detail)) {
             size_t used = strlen(detail);
-            (void)snprintf(detail + used, sizeof detail - used, " (in the run after allocation %ld failed)", n);
+            (void)snprintf(detail + used, sizeof detail - used, " (in the run after allocation %ld failed)",
+                           n);
         }
         if (detail[0] != '\0') return report(false, name, how, detail);
         if (!met) {
