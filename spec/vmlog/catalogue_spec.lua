@@ -48,7 +48,8 @@ local cases = {
     { "PCI passthrough devices cannot be added when Nested Hardware-Assisted Virtualization is enabled." },
     "Nested Hardware-Assisted Virtualization is enabled." },
   ["link-down"] = {
-    { "2026-02-07T09:29:18.734Z In(182) vmkernel: cpu59:2099897)PCI: 1401: Skipping device reset on 0000:05:00.0 because PCIe link to the device is down." },
+    { "2026-02-07T09:29:18.734Z In(182) vmkernel: cpu59:2099897)PCI: 1401: "
+      .. "Skipping device reset on 0000:05:00.0 because PCIe link to the device is down." },
     "PCIe link to the device is down to 8 GT/s." },
   ["domain-disabled"] = {
     { "2026-02-07T09:29:18.734Z In(182) vmkernel: cpu59:2099897)PCIPassthru: 1750: Disable Domain for device 0000:05:00.0" },
@@ -60,10 +61,12 @@ local cases = {
     { "cpu144:15901592)PCIPassthru: 3873: pcipDevInfo(0x43174d483300) allocated for 0000:a9:00.0" },
     "PCIPassthru: 3873: pcipDevInfo(0x43174d483300) freed" },
   ["no-migration"] = {
-    { "msg.pciPassthru.noMigration: vMotion, Storage vMotion, Fault Tolerance, and PCI hot-plug cannot be used for a virtual machine with PCI DirectPath I/O device." },
+    { "msg.pciPassthru.noMigration: vMotion, Storage vMotion, Fault Tolerance, and PCI hot-plug cannot be used for a "
+      .. "virtual machine with PCI DirectPath I/O device." },
     "msg.pciPassthru.migration: x" },
   ["no-suspend"] = {
-    { "msg.pciPassthru.noSuspend.postedInterrupts: A virtual machine with a PCI DirectPath I/O device cannot be suspended when FPT devices in-use have posted interrupts enabled." },
+    { "msg.pciPassthru.noSuspend.postedInterrupts: A virtual machine with a PCI DirectPath I/O device "
+      .. "cannot be suspended when FPT devices in-use have posted interrupts enabled." },
     "msg.pciPassthru.suspend: x" },
   ["no-pcie-slot"] = {
     { "No PCIe slot available for SCSI0 ... Too many PCI devices are already configured" }, "No PCIe slot available." },

@@ -200,7 +200,10 @@ describe("a log as a stream", function()
       for file, content in pairs(files) do write(name .. "/" .. file, content) end
       return path(name)
     end
-    local function dated(day, text) return ("2023-07-%02dT09:40:50.413Z In(05) vmx - Log for VMware ESX pid=1 version=VMware ESXi 8.0.%d build=build-1 option=Release\n"):format(day, day) .. text end
+    local function dated(day, text)
+      return ("2023-07-%02dT09:40:50.413Z In(05) vmx - Log for VMware ESX pid=1 version=VMware ESXi 8.0.%d build=build-1 option=Release\n")
+        :format(day, day) .. text
+    end
 
     it("is read oldest first; vmware.log is the newest", function()
       local got = assert(vmlog.scan(make("rotated", {
