@@ -126,19 +126,22 @@ local function add_messages(subject, rules, findings)
   end
 end
 
+local function counted(number, what) return ("%d %s%s"):format(number, what, number == 1 and "" or "s") end
+
 local function looked_at(subject, ran, given)
   local list = {}
   if subject.doc then
     local keys = 0
     for _ in subject.doc:each() do keys = keys + 1 end
-    list[#list + 1] = ("%s: %d keys, %d passed-through cards; %d rules"):format(subject.vmx_name, keys,
-      #subject:present(), ran)
+    list[#list + 1] = ("%s: %s, %s; %s"):format(subject.vmx_name, counted(keys, "key"),
+      counted(#subject:present(), "passed-through card"), counted(ran, "rule"))
   end
   for _, log in ipairs(given.logs) do
-    list[#list + 1] = ("%s: %d lines, %d power-ons, BARs of %d cards"):format(log.name, log.scan.lines or 0,
-      log.scan.session_count or 0, #log.scan.devices)
+    list[#list + 1] = ("%s: %s, %s, BARs of %s%s"):format(log.name, counted(log.scan.lines or 0, "line"),
+      counted(log.scan.session_count or 0, "power-on"), counted(#log.scan.devices, "card"),
+      log.scan.partial and "; only a part was read: " .. log.scan.problem or "")
   end
-  if subject.pci then list[#list + 1] = ("%s: %d devices"):format(subject.pci_name, #subject.pci) end
+  if subject.pci then list[#list + 1] = subject.pci_name .. ": " .. counted(#subject.pci, "device") end
   if subject.doc and #subject:present() > 0 then
     local window, problem = subject:window()
     if not window then

@@ -15,6 +15,7 @@ local function fix(options, given, result)
   local after = tostring(given.vmx)
   if not options.json then
     io.stdout:write(require "gpupt.vmx.diff".text(before, after, path, path .. " (fixed)"))
+    show.made(made, options.dry_run)
   end
   if not options.dry_run then failure.check(given.vmx:save()) end
   local again = failure.check(doctor.examine(given))

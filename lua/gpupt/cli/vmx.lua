@@ -74,14 +74,14 @@ local function change(options, path, edit)
   local ok
   ok, message, code = edit(doc)
   if not ok then return nil, ("%s: %s"):format(path, message), code end
-  local differences = before:diff(doc)
+  local differences, changed = before:diff(doc), doc:changed()
   if not options.dry_run then
     ok, message, code = doc:save()
     if not ok then return nil, message, code end
   end
   if options.json then
     return print_json {
-      changed = doc:changed() or #differences > 0, saved = not options.dry_run,
+      changed = changed, saved = not options.dry_run,
       changes = require("gpupt.json").array(table.move(differences, 1, #differences, 1, {})),
     }
   end
@@ -188,6 +188,7 @@ function actions.fix(options, path, words)
     if not made then return nil, message, code end
     if not options.json then
       io.stdout:write(require("gpupt.vmx.diff").text(before, tostring(doc), name, name .. " (fixed)"))
+      require("gpupt.doctor.show").made(made, options.dry_run)
     end
     if not options.dry_run then
       local ok
@@ -213,7 +214,7 @@ fix FILE...             makes the safe ones of these changes and shows the diffe
 diff FILE FILE          what differs, as a unified diff
 
 Saving is atomic, keeps mode, owner and ACL, and is refused while a .lck says that the VM runs or when the file
-changed in between.]],
+changed in between. Afterwards let the host read the file again: vim-cmd vmsvc/reload VMID.]],
   options = {
     { "dry-run", short = "n", doc = "show the difference, save nothing" },
     { "force", doc = "edit although some line could not be loaded by a host" },

@@ -51,6 +51,20 @@ function show.result(result)
   for _, line in ipairs(result.looked_at) do write("  %s", line) end
 end
 
+--- What was mended, by rule: "mended: duplicate-key, mmio-window".
+function show.made(made, dry_run)
+  local codes, seen = {}, {}
+  for _, one in ipairs(made) do
+    if not seen[one.code] then codes[#codes + 1] = one.code end
+    seen[one.code] = true
+  end
+  if #codes == 0 then
+    write "nothing here is safe to mend by itself"
+  else
+    write("%s: %s", dry_run and "would be mended" or "mended", table.concat(codes, ", "))
+  end
+end
+
 function show.bundle(result)
   for _, vm in ipairs(result.vms) do
     write("== %s", vm.vmx)
