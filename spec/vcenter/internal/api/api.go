@@ -11,6 +11,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/session"
 	"gpupt.test/vcenter/internal/task"
 	"gpupt.test/vcenter/internal/wire"
@@ -74,7 +75,10 @@ type Server struct {
 	handlers map[string]*Entry
 	paths    map[string]HTTPHandler
 	sets     []func(map[string]any) (bool, error)
-	URL      string // https://host:port, known once the server listens
+	owners   []func(types.ManagedObjectReference) (types.ManagedObjectReference, bool)
+	// May tells whether a user holds a privilege on an entity; world lock held.
+	May func(u *fleet.User, privilege string, entity types.ManagedObjectReference) bool
+	URL string // https://host:port, known once the server listens
 }
 
 // NewServer makes an empty one.
@@ -112,6 +116,22 @@ func (s *Server) Path(path string) HTTPHandler {
 		}
 	}
 	return s.paths[best]
+}
+
+// OnOwner registers who says to which inventory entity an object of a room belongs: its
+// permissions count. Called with the world lock held.
+func (s *Server) OnOwner(f func(types.ManagedObjectReference) (types.ManagedObjectReference, bool)) {
+	s.owners = append(s.owners, f)
+}
+
+// Owner asks the rooms.
+func (s *Server) Owner(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
+	for _, f := range s.owners {
+		if o, ok := f(ref); ok {
+			return o, true
+		}
+	}
+	return ref, false
 }
 
 // OnSet registers a handler of POST /gpsim/set. It says whether the change was its own;

@@ -50,6 +50,17 @@ func (r *Room) valueFor(owner *session.Session, ref refs) (reflect.Value, bool) 
 	return reflect.ValueOf(&sm).Elem(), true
 }
 
+// hidden tells whether a user may not read an entity.
+func (r *Room) hidden(owner *session.Session, ref refs) bool {
+	if u := owner.User; u.Role == "Admin" && len(u.Grants) == 0 {
+		return false
+	}
+	if _, entity := r.w.Reg.Get(ref).(mo.Entity); !entity {
+		return false
+	}
+	return !r.s.May(owner.User, "System.Read", ref)
+}
+
 // content reads one chosen object.
 func (r *Room) content(owner *session.Session, c chosen) (types.ObjectContent, bool) {
 	v, ok := r.valueFor(owner, c.ref)
@@ -57,6 +68,12 @@ func (r *Room) content(owner *session.Session, c chosen) (types.ObjectContent, b
 		return types.ObjectContent{}, false
 	}
 	out := types.ObjectContent{Obj: c.ref}
+	if owner != nil && r.hidden(owner, c.ref) {
+		for _, p := range paths(v.Type(), c.spec) {
+			out.MissingSet = append(out.MissingSet, types.MissingProperty{Path: p, Fault: *session.NoPermission(c.ref, "System.Read").Localized()})
+		}
+		return out, true
+	}
 	for _, p := range paths(v.Type(), c.spec) {
 		if x, ok := get(v, p); ok {
 			out.PropSet = append(out.PropSet, types.DynamicProperty{Name: p, Val: addr(x)})

@@ -18,6 +18,8 @@ var (
 		Text: "RetrievePropertiesEx returns pages of the server's own size; a token is redeemed once, in its own session, by ContinueRetrievePropertiesEx or CancelRetrievePropertiesEx."})
 	_ = rules.Add(rules.Rule{ID: "collector.invalid-property", Sure: "documented", Source: "API reference: RetrievePropertiesEx throws InvalidProperty",
 		Text: "A property path that the type does not have faults the whole call with InvalidProperty."})
+	_ = rules.Add(rules.Rule{ID: "collector.permission", Sure: "documented", Source: "API reference: ObjectContent.missingSet (NoPermission)",
+		Text: "Properties of an entity on which the user lacks System.Read come as missingSet with NoPermission, not as a fault of the call."})
 	_ = rules.Add(rules.Rule{ID: "collector.version", Sure: "documented", Source: "API reference: WaitForUpdatesEx, InvalidCollectorVersion",
 		Text: "WaitForUpdatesEx takes the empty version, the last one, or once more the one before; any other is InvalidCollectorVersion."})
 	_ = rules.Add(rules.Rule{ID: "collector.truncated", Sure: "documented", Source: "API reference: UpdateSet.truncated",
@@ -39,6 +41,7 @@ type Limits struct {
 // Room is the collector of the whole server.
 type Room struct {
 	w      *world.World
+	s      *api.Server
 	limits Limits
 	// sessions are read for SessionManager.sessionList
 	sessions *session.Manager
@@ -62,7 +65,7 @@ func New(s *api.Server, l Limits) *Room {
 	if l.Updates <= 0 {
 		l.Updates = 100
 	}
-	r := &Room{w: s.W, limits: l, sessions: s.Sessions, views: map[refs]*view{}, tokens: map[string]*pages{}, pcs: map[pcKey]*pc{}}
+	r := &Room{w: s.W, s: s, limits: l, sessions: s.Sessions, views: map[refs]*view{}, tokens: map[string]*pages{}, pcs: map[pcKey]*pc{}}
 	s.W.Listen(r)
 	s.Sessions.OnEnd(r.ended)
 	r.registerRetrieve(s)

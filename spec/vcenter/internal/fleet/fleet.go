@@ -106,6 +106,15 @@ type User struct {
 	Password   string   `json:"password"`
 	Role       string   `json:"role"`
 	Privileges []string `json:"privileges"`
+	Grants     []Grant  `json:"grants"` // permissions on places; without any the role holds everywhere
+}
+
+// Grant is a permission on an inventory path. Propagate is true unless said otherwise.
+type Grant struct {
+	Path       string   `json:"path"`
+	Role       string   `json:"role"`
+	Privileges []string `json:"privileges"`
+	Propagate  *bool    `json:"propagate"`
 }
 
 // VM is a machine that exists from the beginning.
@@ -224,7 +233,7 @@ func (f *Fleet) fill() error {
 		}
 	}
 	for i := range f.Users {
-		if f.Users[i].Role == "" && f.Users[i].Privileges == nil {
+		if f.Users[i].Role == "" && f.Users[i].Privileges == nil && f.Users[i].Grants == nil {
 			f.Users[i].Role = "Admin"
 		}
 	}

@@ -54,6 +54,7 @@ type Front struct {
 func New(s *api.Server) *Front {
 	f := &Front{S: s, W: s.W, Journal: NewJournal(), Trouble: NewTrouble(), stats: map[string]func() any{}}
 	f.sessionMethods()
+	f.registerAuthorization()
 	s.Tasks.Trouble = f.Trouble.task
 	return f
 }
@@ -229,21 +230,28 @@ func ref(r types.ManagedObjectReference) string {
 // dispatch finds the handler, takes the lock as it wants it, and encodes the answer under it.
 func (f *Front) dispatch(c *api.Call, enc *wire.Encoder) *fault.Error {
 	entry := f.S.Lookup(c.This.Type, c.Method)
+	model, known := wire.MethodOf(c.This.Type, c.Method)
 	if c.Session == nil && (entry == nil || !entry.Anonymous) {
 		obj := c.This
 		return fault.New(&types.NotAuthenticated{NoPermission: types.NoPermission{Object: &obj, PrivilegeId: "System.View"}})
 	}
 	if c.Session != nil {
 		need := privileges[c.Method]
+		if model != nil && model.Privilege != "" {
+			need = model.Privilege
+		}
 		if entry != nil && entry.Privilege != "" {
 			need = entry.Privilege
 		}
 		if need == "" && changing(c.Method) {
 			need = "System.Read"
 		}
-		if !session.Allowed(c.Session.User, need) {
+		if !f.allowed(c, need) {
 			return session.NoPermission(c.This, need)
 		}
+	}
+	if known && model == nil {
+		return fault.New(&types.MethodNotFound{Receiver: c.This, Method: c.Method}, "The method %s is not found on %s", c.Method, wire.ServerName(c.This.Type))
 	}
 	if entry == nil {
 		entry = &api.Entry{Do: f.stock}

@@ -106,8 +106,49 @@ func TestPrivileges(t *testing.T) {
 	gpu.Must("UpdatePassthruConfig", sys, config)
 	gpu.Refused(gpu.Call("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>"), "NoPermission", "<privilegeId>Host.Config.Maintenance</privilegeId>")
 	admin.MustTask("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
-	nobody.Refused(nobody.Call("RetrievePropertiesEx", "PropertyCollector:propertyCollector", "<specSet><propSet><type>HostSystem</type><pathSet>name</pathSet></propSet><objectSet>"+
-		vctest.Ref("obj", host)+"</objectSet></specSet><options/>"), "NoPermission")
+	a := nobody.Must("RetrievePropertiesEx", "PropertyCollector:propertyCollector", "<specSet><propSet><type>HostSystem</type><pathSet>name</pathSet></propSet><objectSet>"+
+		vctest.Ref("obj", host)+"</objectSet></specSet><options/>")
+	if !strings.Contains(a.Body, `<missingSet><path>name</path><fault><fault xsi:type="NoPermission">`) || strings.Contains(a.Body, "esx-a-1") {
+		t.Fatal(a.Body)
+	}
+}
+
+func TestPermissionsOnPlaces(t *testing.T) {
+	f := fleet.Demo()
+	no := false
+	f.Users = []fleet.User{{Name: "a", Password: "a", Grants: []fleet.Grant{{Path: "/DC0/host/gpu-a", Role: "Admin"},
+		{Path: "/DC0/host/gpu-b", Role: "Admin", Propagate: &no}, {Path: "/DC0", Role: "ReadOnly"}}}}
+	s := vctest.Start(t, vcenter.Options{Fleet: f})
+	c := s.Login(t, "a", "a")
+	one, two := c.Find("DC0/host/gpu-a/esx-a-1"), c.Find("DC0/host/gpu-b/esx-b-1")
+	sys := func(h string) string {
+		return "HostPciPassthruSystem:" + c.Get(h, "configManager.pciPassthruSystem")["configManager.pciPassthruSystem"]
+	}
+	config := "<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>"
+	c.Must("UpdatePassthruConfig", sys(one), config)
+	c.Refused(c.Call("UpdatePassthruConfig", sys(two), config), "NoPermission", "Host.Config.PciPassthru")
+	c.MustTask("EnterMaintenanceMode_Task", one, "<timeout>0</timeout>")
+	c.Refused(c.Call("EnterMaintenanceMode_Task", two, "<timeout>0</timeout>"), "NoPermission")
+	key := c.Get("SessionManager:SessionManager", "currentSession.key")["currentSession.key"]
+	a := c.Must("HasPrivilegeOnEntities", "AuthorizationManager:AuthorizationManager", vctest.Ref("entity", one)+vctest.Ref("entity", two)+
+		"<sessionId>"+key+"</sessionId><privId>Host.Config.Maintenance</privId><privId>System.Read</privId>")
+	if got := strings.Join(a.Texts("isGranted"), " "); got != "true true false true" {
+		t.Fatal(got)
+	}
+	b := c.Must("FetchUserPrivilegeOnEntities", "AuthorizationManager:AuthorizationManager", vctest.Ref("entities", one)+vctest.Ref("entities", two)+"<userName>a</userName>")
+	if n := len(b.Texts("privileges")); n < 50 || strings.Count(b.Body, "<privileges>Host.Config.Maintenance") != 1 {
+		t.Fatal(n)
+	}
+	c.Refused(c.Call("HasPrivilegeOnEntities", "AuthorizationManager:AuthorizationManager", vctest.Ref("entity", one)+"<sessionId>x</sessionId>"), "InvalidArgument", "sessionId")
+}
+
+func TestAMethodOfAnotherType(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	c.Refused(c.Call("PowerOnVM_Task", host, ""), "MethodNotFound", "PowerOnVM_Task")
+	c.Refused(c.Call("EnterMaintenanceMode_Task", c.Find("DC0"), "<timeout>0</timeout>"), "MethodNotFound")
+	c.MustTask("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
 }
 
 func TestSessionsEndByTerminateSession(t *testing.T) {

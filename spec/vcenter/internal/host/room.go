@@ -249,6 +249,14 @@ func (r *Room) Register(s *api.Server) {
 	r.registerGraphics()
 	r.watch()
 	s.OnSet(r.set)
+	s.OnOwner(func(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
+		for _, h := range r.order {
+			if h.Passthru == ref || (h.HS.ConfigManager.GraphicsManager != nil && *h.HS.ConfigManager.GraphicsManager == ref) {
+				return h.Ref(), true
+			}
+		}
+		return ref, false
+	})
 	s.W.Truth.Section("hosts", r.truth)
 }
 

@@ -224,6 +224,37 @@ func Allowed(u *fleet.User, privilege string) bool {
 	return privilege == "System.Anonymous"
 }
 
+// AllowedAt tells whether a user holds a privilege at a place: paths are the inventory
+// paths of an entity and of all above it, nearest first. The nearest permission decides.
+func AllowedAt(u *fleet.User, privilege string, paths []string) bool {
+	for i, p := range paths {
+		for _, g := range u.Grants {
+			if g.Path == p && (i == 0 || g.Propagate == nil || *g.Propagate) {
+				return Allowed(&fleet.User{Role: g.Role, Privileges: g.Privileges}, privilege)
+			}
+		}
+	}
+	return Allowed(&fleet.User{Role: u.Role, Privileges: u.Privileges}, privilege)
+}
+
+// User finds a user by name; UserOf by the key of a live session.
+func (m *Manager) User(name string) *fleet.User {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.users[strings.ToLower(name)]
+}
+
+func (m *Manager) UserOf(key string) *fleet.User {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.live {
+		if s.Key == key {
+			return s.User
+		}
+	}
+	return nil
+}
+
 // NoPermission is the fault for a missing privilege on an object.
 func NoPermission(ref types.ManagedObjectReference, privilege string) *fault.Error {
 	return fault.New(&types.NoPermission{Object: &ref, PrivilegeId: privilege})

@@ -29,6 +29,8 @@ var (
 		Text: "An element that the type does not know is refused with the same fault."})
 	_ = rules.Add(rules.Rule{ID: "wire.too-new-field", Sure: "seen", Source: "rbvmomi#132 is such a case",
 		Text: "A field newer than the version in SOAPAction (or than the server) is an unknown element."})
+	_ = rules.Add(rules.Rule{ID: "wire.too-new-type", Sure: "inferred", Source: "the versions of types and methods in pyVmomi's tables",
+		Text: "A type or a method newer than the version in SOAPAction is unknown; an answer carries the nearest older base type instead."})
 	_ = rules.Add(rules.Rule{ID: "wire.required-property", Sure: "seen", Source: "node-vsphere#3",
 		Text: "A required field that is missing: `Required property X is missing from data object of type Y`."})
 	_ = rules.Add(rules.Rule{ID: "wire.required-parameter", Sure: "inferred", Source: "none for the wording; minOccurs in the WSDL",
@@ -73,6 +75,20 @@ type decoder struct {
 	trail   []string
 }
 
+// request begins the trail with the method and the object that are being asked for.
+func (d *decoder) request(call *Node) {
+	this := call.First("_this")
+	if this == nil {
+		return
+	}
+	kind, _ := this.Attribute("", "type")
+	name := call.Name
+	if m, _ := MethodOf(kind, call.Name); m != nil {
+		name = m.Server
+	}
+	d.trail = append(d.trail, fmt.Sprintf("while parsing HTTP request for method %s\non object of type %s\nat line 1, column 0", name, ServerName(kind)))
+}
+
 func (d *decoder) push(n *Node, format string, args ...any) {
 	d.trail = append(d.trail, fmt.Sprintf(format, args...)+fmt.Sprintf("\nat line %d, column %d", n.Line, n.Col))
 }
@@ -98,6 +114,9 @@ func Decode(data []byte, version Version) (*Request, *fault.Error) {
 	}
 	if root.Name != "Envelope" || root.Space != nsEnvelope {
 		return req, d.fail("Unexpected element tag \"%s\" seen", root.Name)
+	}
+	if body := root.First("Body"); body != nil && len(body.Child) == 1 {
+		d.request(body.Child[0])
 	}
 	d.push(root, "while parsing SOAP envelope")
 	var body *Node
@@ -126,6 +145,9 @@ func Decode(data []byte, version Version) (*Request, *fault.Error) {
 	}
 	d.push(call, "while parsing call information for method %s", call.Name)
 	t, ok := TypeByName(call.Name)
+	if since, has := oldest(call.Name); has && since.After(d.version) {
+		ok = false
+	}
 	if !ok || t.Kind() != reflect.Struct || !isRequest(t) {
 		return req, d.fail("Unable to resolve WSDL method name %s", call.Name)
 	}
@@ -181,7 +203,7 @@ func (d *decoder) object(n *Node, v reflect.Value, call bool) *fault.Error {
 
 func (d *decoder) unexpected(n *Node, info *Info, c *Node, call bool) *fault.Error {
 	if !call {
-		d.push(n, "while parsing serialized DataObject of type %s", info.Name)
+		d.push(n, "while parsing serialized DataObject of type %s", ServerName(info.Name))
 		defer d.pop()
 	}
 	return d.fail("Unexpected element tag \"%s\" seen", c.Name)
@@ -189,7 +211,7 @@ func (d *decoder) unexpected(n *Node, info *Info, c *Node, call bool) *fault.Err
 
 // wrap notes the enclosing data object in the trail of an error from below.
 func (d *decoder) wrap(n *Node, info *Info, e *fault.Error) *fault.Error {
-	line := fmt.Sprintf("while parsing serialized DataObject of type %s\nat line %d, column %d", info.Name, n.Line, n.Col)
+	line := fmt.Sprintf("while parsing serialized DataObject of type %s\nat line %d, column %d", ServerName(info.Name), n.Line, n.Col)
 	head, tail, found := strings.Cut(e.Message, "\n\nwhile parsing call information")
 	if found {
 		e.Message = head + "\n\n" + line + "\n\nwhile parsing call information" + tail
@@ -298,7 +320,7 @@ func (d *decoder) dataType(n *Node, xt string) (reflect.Type, *fault.Error) {
 		return nil, d.fail("Unable to resolve WSDL type name %s", xt)
 	}
 	dyn, ok := TypeByName(local)
-	if !ok || dyn.Kind() != reflect.Struct || isRequest(dyn) {
+	if !ok || dyn.Kind() != reflect.Struct || isRequest(dyn) || typeSince[local].After(d.version) {
 		return nil, d.fail("Unable to resolve WSDL type name %s", xt)
 	}
 	return dyn, nil

@@ -112,6 +112,9 @@ func (e *Encoder) Value(name string, t reflect.Type, v reflect.Value) {
 			return
 		}
 		if v.Type() != refType {
+			for typeSince[v.Type().Name()].After(e.Version) && v.NumField() > 0 && v.Type().Field(0).Anonymous {
+				v = v.Field(0) // a client of that age knows only the base
+			}
 			e.WriteString("<" + name + ` xsi:type="` + v.Type().Name() + `">`)
 			e.fields(v)
 			e.WriteString("</" + name + ">")

@@ -38,8 +38,9 @@ func TestElementOrder(t *testing.T) {
 	r.pair("UpdatePassthruConfig", r.sys,
 		"<config><passthruEnabled>true</passthruEnabled><id>0000:3b:00.0</id></config>",
 		"<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>",
-		`Unexpected element tag &quot;id&quot; seen`, "while parsing serialized DataObject of type HostPciPassthruConfig",
-		"while parsing call information for method UpdatePassthruConfig", "while parsing SOAP body", "while parsing SOAP envelope")
+		`Unexpected element tag &quot;id&quot; seen`, "while parsing serialized DataObject of type vim.host.PciPassthruConfig",
+		"while parsing call information for method UpdatePassthruConfig", "while parsing SOAP body", "while parsing SOAP envelope",
+		"while parsing HTTP request for method updatePassthruConfig\non object of type vim.host.PciPassthruSystem")
 }
 
 func TestParameterOrder(t *testing.T) {
@@ -72,6 +73,31 @@ func TestFieldNewerThanTheVersionInSoapAction(t *testing.T) {
 	r.Refused(r.Call("UpdatePassthruConfig", r.sys, labelled), "InvalidRequest", `Unexpected element tag &quot;hardwareLabel&quot; seen`)
 	r.Version = "7.0.2.0"
 	r.Must("UpdatePassthruConfig", r.sys, labelled)
+}
+
+func TestTypesAndMethodsNewerThanTheVersion(t *testing.T) {
+	r := newRig(t)
+	folder := r.Find(folderPath)
+	create := func() vctest.Answer {
+		return r.Call("CreateVM_Task", folder, `<config><name>x</name><files><vmPathName>[ds-1]</vmPathName></files><deviceChange><operation>add</operation>`+
+			`<device xsi:type="VirtualPCIPassthrough"><key>-1</key><backing xsi:type="VirtualPCIPassthroughDynamicBackingInfo"><deviceName></deviceName>`+
+			`<allowedDevice><vendorId>4318</vendorId><deviceId>8373</deviceId></allowedDevice></backing></device></deviceChange></config>`+vctest.Ref("pool", "ResourcePool:none"))
+	}
+	r.Version = "6.7.3"
+	r.Refused(create(), "InvalidRequest", "VirtualPCIPassthroughDynamicBackingInfo")
+	r.Version = "7.0"
+	if a := create(); a.Fault() == "InvalidRequest" {
+		t.Fatal(a.Body)
+	}
+	r.Version = "6.0"
+	query := func() vctest.Answer {
+		return r.Call("QueryConfigOptionEx", "EnvironmentBrowser:none", "")
+	}
+	if a := query(); a.Fault() == "InvalidRequest" {
+		t.Fatal(a.Body)
+	}
+	r.Version = "5.5"
+	r.Refused(query(), "InvalidRequest", "QueryConfigOptionEx")
 }
 
 func TestAnswersLeaveOutFieldsNewerThanTheVersion(t *testing.T) {
