@@ -18,7 +18,8 @@ int gp_bar_add(gp_bar_cards *card, const gp_bar *bar, gp_error *err)
     }
     if (bar->kind == GP_BAR_IO) return 0;
     if (bar->kind == GP_BAR_MEM32 && bar->size > UINT64_C(1) << 31) {
-        return gp_fail(err, "EINVAL", "a 32-bit BAR of %" PRIu64 " bytes: it can have 2 GiB at most", bar->size);
+        return gp_fail(err, "EINVAL", "a 32-bit BAR of %" PRIu64 " bytes: it can have 2 GiB at most",
+                       bar->size);
     }
     if (__builtin_add_overflow(card->total, bar->size, &card->total)) {
         return gp_fail(err, "ERANGE", "the BARs of one card do not fit 64 bits");
@@ -47,9 +48,9 @@ int gp_bar_compute(const gp_bar_cards *cards, size_t count, gp_bar_window *resul
     for (size_t i = 0; i < count && fits; i++) {
         const gp_bar_cards *card = &cards[i];
         uint64_t port = card->window ? gp_bar_round(card->window) : 0;
-        fits = (port || !card->window) && accumulate(&exact, card->count, card->window)
-               && accumulate(&ports, card->count, port) && accumulate(&largest, card->count, card->largest)
-               && accumulate(&total, card->count, card->total);
+        fits = (port || !card->window) && accumulate(&exact, card->count, card->window) &&
+               accumulate(&ports, card->count, port) && accumulate(&largest, card->count, card->largest) &&
+               accumulate(&total, card->count, card->total);
         high_end = high_end || card->total > GP_BAR_HIGH_END;
     }
     uint64_t min = gp_bar_round(exact), safe = gp_bar_round(ports);
@@ -72,12 +73,13 @@ static int unit_shift(const char *unit, size_t length)
     static const struct {
         const char *name;
         int shift;
-    } units[] = {{"", 0},    {"b", 0},    {"k", 10},  {"kb", 10},  {"kib", 10}, {"m", 20},  {"mb", 20},
-                 {"mib", 20}, {"g", 30},   {"gb", 30}, {"gib", 30}, {"t", 40},   {"tb", 40}, {"tib", 40}};
+    } units[] = {{"", 0},     {"b", 0},  {"k", 10},  {"kb", 10},  {"kib", 10}, {"m", 20},  {"mb", 20},
+                 {"mib", 20}, {"g", 30}, {"gb", 30}, {"gib", 30}, {"t", 40},   {"tb", 40}, {"tib", 40}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (strlen(units[i].name) != length) continue;
         size_t k = 0;
-        while (k < length && (unit[k] | 0x20) == units[i].name[k]) k++;
+        while (k < length && (unit[k] | 0x20) == units[i].name[k])
+            k++;
         if (k == length) return units[i].shift;
     }
     return -1;
@@ -85,7 +87,9 @@ static int unit_shift(const char *unit, size_t length)
 
 static int digit_of(char c, unsigned base)
 {
-    int value = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+    int value = c >= '0' && c <= '9'                     ? c - '0'
+                : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                         : -1;
     return value >= 0 && (unsigned)value < base ? value : -1;
 }
 
@@ -101,18 +105,21 @@ int gp_bar_parse_size(const char *text, size_t length, uint64_t *bytes, gp_error
     uint64_t value = 0;
     size_t first = at;
     for (int digit; at < length && (digit = digit_of(text[at], base)) >= 0; at++) {
-        if (__builtin_mul_overflow(value, base, &value)
-            || __builtin_add_overflow(value, (uint64_t)digit, &value)) {
+        if (__builtin_mul_overflow(value, base, &value) ||
+            __builtin_add_overflow(value, (uint64_t)digit, &value)) {
             return gp_fail(err, "ERANGE", "'%.*s' does not fit 64 bits", shown, text);
         }
     }
     size_t digits = at - first;
-    while (at < length && text[at] == ' ') at++;
+    while (at < length && text[at] == ' ')
+        at++;
     int shift = unit_shift(text + at, length - at);
     if (digits == 0 || shift < 0 || (base == 16 && shift > 0)) {
-        return gp_fail(err, "EINVAL", "'%.*s' is not a size: give bytes, or a number with K, M, G or T", shown, text);
+        return gp_fail(err, "EINVAL", "'%.*s' is not a size: give bytes, or a number with K, M, G or T",
+                       shown, text);
     }
-    if (shift && value >> (64 - shift)) return gp_fail(err, "ERANGE", "'%.*s' does not fit 64 bits", shown, text);
+    if (shift && value >> (64 - shift))
+        return gp_fail(err, "ERANGE", "'%.*s' does not fit 64 bits", shown, text);
     *bytes = value << shift;
     return 0;
 }

@@ -1,13 +1,13 @@
 /* PCI devices, one record whatever they were read from.
  *
- *   sysfs tree            gp_pci_read_sysfs      ids, BARs, ROM, SR-IOV, bridge, NUMA node, IOMMU group, Resizable BAR
- *   text of a tool        gp_pci_read_text       esxcli, lspci (-n -nn -v -vv -x), vmkchdev -l; recognised line by line
- *   config space          gp_pci_read_config     what the raw bytes tell (sizes of BARs are not among it)
- *   pci.ids               gp_pci_read_names      fills in names by ids
+ *   sysfs tree            gp_pci_read_sysfs      ids, BARs, ROM, SR-IOV, bridge, NUMA node, IOMMU group,
+ * Resizable BAR text of a tool        gp_pci_read_text       esxcli, lspci (-n -nn -v -vv -x), vmkchdev -l;
+ * recognised line by line config space          gp_pci_read_config     what the raw bytes tell (sizes of BARs
+ * are not among it) pci.ids               gp_pci_read_names      fills in names by ids
  *
- * All fill a gp_pci_list, which owns everything: devices in the order met, and one block of strings that fields point
- * into by offset. A second text about a known address adds to its record. What a source does not tell stays -1 (ids
- * and numbers) or empty (strings); a BAR is only listed when its size is known.
+ * All fill a gp_pci_list, which owns everything: devices in the order met, and one block of strings that
+ * fields point into by offset. A second text about a known address adds to its record. What a source does not
+ * tell stays -1 (ids and numbers) or empty (strings); a BAR is only listed when its size is known.
  */
 #ifndef GP_PCI_H
 #define GP_PCI_H
@@ -33,7 +33,8 @@ typedef enum gp_pci_form {
     GP_PCI_DECIMAL /* 00000:101:00.0   101:0.0   PCI 0:101:0:0    .vmx, messages of hostd */
 } gp_pci_form;
 
-int gp_pci_parse_address(const char *text, size_t length, gp_pci_form form, gp_pci_address *address, gp_error *err);
+int gp_pci_parse_address(const char *text, size_t length, gp_pci_form form, gp_pci_address *address,
+                         gp_error *err);
 /* "0000:65:00.0"; `out` holds GP_PCI_ADDRESS_SIZE bytes. */
 #define GP_PCI_ADDRESS_SIZE 32
 void gp_pci_format_address(const gp_pci_address *address, char *out);
@@ -75,7 +76,7 @@ typedef struct gp_pci_device {
     uint64_t rom;
     int32_t vf_total, vf_enabled;
     int32_t numa_node, iommu_group;
-    int32_t secondary_bus, subordinate_bus; /* of a bridge */
+    int32_t secondary_bus, subordinate_bus;    /* of a bridge */
     int8_t bridge, boot_vga, capable, enabled; /* -1 unknown, 0, 1 */
     struct {
         size_t offset, length;
@@ -91,13 +92,16 @@ typedef struct gp_pci_list {
     size_t slot_count;
 } gp_pci_list;
 
-#define GP_PCI_LIST_EMPTY {0}
+#define GP_PCI_LIST_EMPTY                                                                                    \
+    {                                                                                                        \
+        0                                                                                                    \
+    }
 void gp_pci_list_free(gp_pci_list *list);
 /* The record of `address`, made when new. NULL when memory ran out or the list has GP_PCI_MAX devices. */
 #define GP_PCI_MAX 65536
 gp_pci_device *gp_pci_list_at(gp_pci_list *list, const gp_pci_address *address, gp_error *err);
-int gp_pci_set_string(gp_pci_list *list, gp_pci_device *device, gp_pci_string which, const char *text, size_t length,
-                      gp_error *err);
+int gp_pci_set_string(gp_pci_list *list, gp_pci_device *device, gp_pci_string which, const char *text,
+                      size_t length, gp_error *err);
 gp_text gp_pci_get_string(const gp_pci_list *list, const gp_pci_device *device, gp_pci_string which);
 /* Adds or replaces the BAR with the same index; BARs stay sorted by index. */
 void gp_pci_set_bar(gp_bar *bars, size_t *count, const gp_bar *bar);

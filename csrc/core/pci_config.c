@@ -59,7 +59,8 @@ static void add_resized(gp_pci_device *device, const uint8_t *config, size_t reg
         size_t index = (size_t)rebar->index;
         if (index >= registers || rebar->current == 0) continue;
         bool known = false;
-        for (size_t k = 0; k < device->bar_count; k++) known = known || device->bars[k].index == rebar->index;
+        for (size_t k = 0; k < device->bar_count; k++)
+            known = known || device->bars[k].index == rebar->index;
         if (known) continue;
         uint32_t raw = le32(config + 0x10 + 4 * index);
         bool wide = (raw & 6) == 4 && index + 1 < registers;

@@ -7,11 +7,16 @@ static const struct {
     const char *key;
     gp_pci_string which;
 } texts[] = {
-    {"VMkernel Name", GP_PCI_VMKERNEL_NAME},   {"Vendor Name", GP_PCI_VENDOR_NAME},
-    {"Device Name", GP_PCI_DEVICE_NAME},       {"Configured Owner", GP_PCI_CONFIGURED_OWNER},
-    {"Current Owner", GP_PCI_OWNER},           {"Device Class Name", GP_PCI_CLASS_NAME},
-    {"Module Name", GP_PCI_DRIVER},            {"Physical Slot", GP_PCI_PHYSICAL_SLOT},
-    {"Slot Description", GP_PCI_SLOT_DESCRIPTION}, {"Reset Method", GP_PCI_RESET_METHOD},
+    {"VMkernel Name", GP_PCI_VMKERNEL_NAME},
+    {"Vendor Name", GP_PCI_VENDOR_NAME},
+    {"Device Name", GP_PCI_DEVICE_NAME},
+    {"Configured Owner", GP_PCI_CONFIGURED_OWNER},
+    {"Current Owner", GP_PCI_OWNER},
+    {"Device Class Name", GP_PCI_CLASS_NAME},
+    {"Module Name", GP_PCI_DRIVER},
+    {"Physical Slot", GP_PCI_PHYSICAL_SLOT},
+    {"Slot Description", GP_PCI_SLOT_DESCRIPTION},
+    {"Reset Method", GP_PCI_RESET_METHOD},
 };
 
 /* "PCI 0:4:0:0", decimal; kept in the canonical form */
@@ -47,9 +52,9 @@ bool gp_pci_read_esxcli_field(gp_pci_reader *reader, gp_text line)
         const char *key;
         int32_t *field;
     } numbers[] = {
-        {"Vendor ID", &device->vendor},         {"Device ID", &device->device},
-        {"SubVendor ID", &device->subvendor},   {"SubDevice ID", &device->subdevice},
-        {"Device Class", &device->class},       {"Programming Interface", &device->prog_if},
+        {"Vendor ID", &device->vendor},       {"Device ID", &device->device},
+        {"SubVendor ID", &device->subvendor}, {"SubDevice ID", &device->subdevice},
+        {"Device Class", &device->class},     {"Programming Interface", &device->prog_if},
         {"Revision ID", &device->revision},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -74,14 +79,15 @@ bool gp_pci_read_esxcli_field(gp_pci_reader *reader, gp_text line)
     return false;
 }
 
-/* The columns after the ids: "255/   /     A P pciPassthru  vmgfx0"; the module is the first word of letters. */
+/* The columns after the ids: "255/   /     A P pciPassthru  vmgfx0"; the module is the first word of letters.
+ */
 static void read_module(gp_pci_reader *reader, gp_text rest)
 {
     gp_text word;
     while (rest.length) {
         word = gp_pci_word(rest, &rest);
-        bool name = word.length > 2 && !memchr(word.data, '/', word.length)
-                    && !(word.data[0] >= '0' && word.data[0] <= '9');
+        bool name = word.length > 2 && !memchr(word.data, '/', word.length) &&
+                    !(word.data[0] >= '0' && word.data[0] <= '9');
         if (!name) continue;
         gp_pci_keep(reader, GP_PCI_DRIVER, word);
         word = gp_pci_word(rest, &rest);

@@ -21,7 +21,8 @@ gp_text gp_pci_word(gp_text text, gp_text *rest);
 bool gp_pci_starts(gp_text text, const char *prefix);
 /* What follows `needle`, or a view of length 0 with data NULL. */
 gp_text gp_pci_after(gp_text text, const char *needle);
-/* A whole hexadecimal number of `digits` digits (0 = any up to 8, "0x" allowed) as the complete text; -1 if not. */
+/* A whole hexadecimal number of `digits` digits (0 = any up to 8, "0x" allowed) as the complete text; -1 if
+ * not. */
 int64_t gp_pci_hex(gp_text text, size_t digits);
 int64_t gp_pci_decimal(gp_text text);
 void gp_pci_keep(gp_pci_reader *reader, gp_pci_string which, gp_text text);

@@ -39,7 +39,8 @@ static bool grow(gp_pci_list *list)
     list->slots = slots;
     list->slot_count = capacity * 2;
     list->capacity = capacity;
-    for (size_t i = 0; i < list->count; i++) *slot_of(list, &list->devices[i].address) = (uint32_t)i + 1;
+    for (size_t i = 0; i < list->count; i++)
+        *slot_of(list, &list->devices[i].address) = (uint32_t)i + 1;
     return true;
 }
 
@@ -81,8 +82,8 @@ gp_pci_device *gp_pci_list_at(gp_pci_list *list, const gp_pci_address *address, 
     return device;
 }
 
-int gp_pci_set_string(gp_pci_list *list, gp_pci_device *device, gp_pci_string which, const char *text, size_t length,
-                      gp_error *err)
+int gp_pci_set_string(gp_pci_list *list, gp_pci_device *device, gp_pci_string which, const char *text,
+                      size_t length, gp_error *err)
 {
     size_t offset = list->strings.length;
     if (gp_buf_append(&list->strings, text, length) != 0) return gp_fail_memory(err);
@@ -100,7 +101,8 @@ gp_text gp_pci_get_string(const gp_pci_list *list, const gp_pci_device *device, 
 void gp_pci_set_bar(gp_bar *bars, size_t *count, const gp_bar *bar)
 {
     size_t at = 0;
-    while (at < *count && bars[at].index < bar->index) at++;
+    while (at < *count && bars[at].index < bar->index)
+        at++;
     if (at < *count && bars[at].index == bar->index) {
         bars[at] = *bar;
         return;

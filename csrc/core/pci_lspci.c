@@ -12,9 +12,11 @@ static gp_pci_device *device_of(gp_pci_reader *reader)
 static gp_text last_bracket(gp_text text, gp_text *before)
 {
     size_t close = text.length;
-    while (close > 0 && text.data[close - 1] != ']') close--;
+    while (close > 0 && text.data[close - 1] != ']')
+        close--;
     size_t open = close;
-    while (open > 0 && text.data[open - 1] != '[') open--;
+    while (open > 0 && text.data[open - 1] != '[')
+        open--;
     if (open == 0) return (gp_text){NULL, 0};
     *before = (gp_text){text.data, open - 1};
     return (gp_text){text.data + open, close - 1 - open};
@@ -33,15 +35,18 @@ static gp_text cut_tail(gp_pci_device *device, gp_text text)
         int64_t prog_if = prog.length > 2 ? gp_pci_hex((gp_text){prog.data, 2}, 2) : -1;
         if (prog_if >= 0) device->prog_if = (int32_t)prog_if;
     }
-    const char *first = rev.data && (!prog.data || rev.data < prog.data) ? rev.data - 6 : prog.data ? prog.data - 10 : NULL;
+    const char *first = rev.data && (!prog.data || rev.data < prog.data) ? rev.data - 6
+                        : prog.data                                      ? prog.data - 10
+                                                                         : NULL;
     return first ? (gp_text){text.data, (size_t)(first - text.data)} : text;
 }
 
 /* "vmhba2", "vmnic0", "vmgfx1": ESXi appends its own name for the device. */
 static bool is_vmkernel_name(gp_text text)
 {
-    return text.length > 2 && text.length < 24 && gp_pci_starts(text, "vm") && !memchr(text.data, ' ', text.length)
-           && text.data[text.length - 1] >= '0' && text.data[text.length - 1] <= '9';
+    return text.length > 2 && text.length < 24 && gp_pci_starts(text, "vm") &&
+           !memchr(text.data, ' ', text.length) && text.data[text.length - 1] >= '0' &&
+           text.data[text.length - 1] <= '9';
 }
 
 bool gp_pci_read_lspci(gp_pci_reader *reader, gp_text rest)
@@ -51,7 +56,8 @@ bool gp_pci_read_lspci(gp_pci_reader *reader, gp_text rest)
     if (!right.data) return false;
     gp_text left = {rest.data, (size_t)(right.data - rest.data) - 2};
     right = gp_pci_trim(cut_tail(device, right));
-    gp_text class_text = gp_pci_starts(left, "Class ") ? gp_pci_trim((gp_text){left.data + 6, left.length - 6}) : left;
+    gp_text class_text =
+        gp_pci_starts(left, "Class ") ? gp_pci_trim((gp_text){left.data + 6, left.length - 6}) : left;
     int64_t class = class_text.length == 4 ? gp_pci_hex(class_text, 4) : -1;
     gp_text before;
     if (class < 0) {
@@ -59,7 +65,7 @@ bool gp_pci_read_lspci(gp_pci_reader *reader, gp_text rest)
         if (bracket.data) class = gp_pci_hex(bracket, 4);
         gp_pci_keep(reader, GP_PCI_CLASS_NAME, class >= 0 ? before : left);
     }
-    if (class >= 0) device->class = (int32_t)class;
+    if (class >= 0) device->class = (int32_t) class;
     gp_text bracket = last_bracket(right, &before);
     if (bracket.data && is_vmkernel_name(bracket)) {
         gp_pci_keep(reader, GP_PCI_VMKERNEL_NAME, bracket);
@@ -79,7 +85,8 @@ static uint64_t size_of(gp_text text)
     gp_text size = gp_pci_after(text, "[size=");
     if (!size.data) return 0;
     size_t n = 0;
-    while (n < size.length && size.data[n] != ']') n++;
+    while (n < size.length && size.data[n] != ']')
+        n++;
     uint64_t bytes;
     gp_error ignored;
     return gp_bar_parse_size(size.data, n, &bytes, &ignored) == 0 ? bytes : 0;
@@ -95,7 +102,8 @@ static bool read_region(gp_pci_device *device, int index, gp_text text)
     }
     bool io = gp_pci_starts(text, "I/O ports at ");
     if (!io && !gp_pci_starts(text, "Memory at ")) return false;
-    gp_text rest, address = gp_pci_word((gp_text){text.data + (io ? 13 : 10), text.length - (io ? 13 : 10)}, &rest);
+    gp_text rest,
+        address = gp_pci_word((gp_text){text.data + (io ? 13 : 10), text.length - (io ? 13 : 10)}, &rest);
     uint64_t size = size_of(text), base = 0;
     for (size_t i = 0; i < address.length && address.data[0] != '<'; i++) {
         int64_t digit = gp_pci_hex((gp_text){address.data + i, 1}, 1);
@@ -111,10 +119,13 @@ static bool read_region(gp_pci_device *device, int index, gp_text text)
         const gp_bar *last = device->bar_count ? &device->bars[device->bar_count - 1] : NULL;
         index = last ? last->index + (last->kind == GP_BAR_MEM64 ? 2 : 1) : 0;
     }
-    if (index > 5 || size == 0 || (size & (size - 1)) || base > INT64_MAX || size > UINT64_C(1) << 62) return true;
+    if (index > 5 || size == 0 || (size & (size - 1)) || base > INT64_MAX || size > UINT64_C(1) << 62)
+        return true;
     gp_bar bar = {
         .index = index,
-        .kind = io ? GP_BAR_IO : wide ? GP_BAR_MEM64 : GP_BAR_MEM32,
+        .kind = io     ? GP_BAR_IO
+                : wide ? GP_BAR_MEM64
+                       : GP_BAR_MEM32,
         .prefetchable = gp_pci_after(text, ", prefetchable").data != NULL,
         .size = size,
         .address = base,
@@ -140,7 +151,8 @@ static bool read_resizable(gp_pci_device *device, int index, gp_text text)
         word = gp_pci_word(supported, &supported);
         if (gp_bar_parse_size(word.data, word.length, &bytes, &ignored) != 0) break;
         int bit = bytes ? 63 - __builtin_clzll(bytes) : 0;
-        if (bit >= 20 && bit <= 62 && bytes == UINT64_C(1) << bit) rebar.supported |= UINT64_C(1) << (bit - 20);
+        if (bit >= 20 && bit <= 62 && bytes == UINT64_C(1) << bit)
+            rebar.supported |= UINT64_C(1) << (bit - 20);
     }
     for (size_t i = 0; i < device->rebar_count; i++) {
         if (device->rebars[i].index == index) {
@@ -156,8 +168,8 @@ static bool read_resizable(gp_pci_device *device, int index, gp_text text)
 static int indexed(gp_text line, const char *word, gp_text *rest)
 {
     size_t n = strlen(word);
-    if (!gp_pci_starts(line, word) || line.length < n + 3 || line.data[n] < '0' || line.data[n] > '5'
-        || line.data[n + 1] != ':') {
+    if (!gp_pci_starts(line, word) || line.length < n + 3 || line.data[n] < '0' || line.data[n] > '5' ||
+        line.data[n + 1] != ':') {
         return -1;
     }
     *rest = gp_pci_trim((gp_text){line.data + n + 2, line.length - n - 2});
@@ -185,7 +197,8 @@ static bool read_functions(gp_pci_device *device, gp_text line)
     int32_t *const fields[2] = {&device->vf_total, &device->vf_enabled};
     for (int i = 0; i < 2; i++) {
         size_t n = 0;
-        while (n < values[i].length && values[i].data[n] >= '0' && values[i].data[n] <= '9') n++;
+        while (n < values[i].length && values[i].data[n] >= '0' && values[i].data[n] <= '9')
+            n++;
         int64_t value = gp_pci_decimal((gp_text){values[i].data, n});
         if (value >= 0 && value <= 65535) *fields[i] = (int32_t)value;
     }

@@ -30,8 +30,8 @@ static int name_vendor(gp_pci_list *list, scope *at, gp_text name, gp_error *err
     for (size_t i = 0; i < list->count; i++) {
         gp_pci_device *device = &list->devices[i];
         at->wanted = at->wanted || device->vendor == at->vendor;
-        if (device->vendor == at->vendor && missing(device, GP_PCI_VENDOR_NAME)
-            && gp_pci_set_string(list, device, GP_PCI_VENDOR_NAME, name.data, name.length, err) != 0) {
+        if (device->vendor == at->vendor && missing(device, GP_PCI_VENDOR_NAME) &&
+            gp_pci_set_string(list, device, GP_PCI_VENDOR_NAME, name.data, name.length, err) != 0) {
             return -1;
         }
     }
@@ -42,22 +42,23 @@ static int name_device(gp_pci_list *list, const scope *at, gp_text name, gp_erro
 {
     for (size_t i = 0; i < list->count; i++) {
         gp_pci_device *device = &list->devices[i];
-        if (device->vendor == at->vendor && device->device == at->device && missing(device, GP_PCI_DEVICE_NAME)
-            && gp_pci_set_string(list, device, GP_PCI_DEVICE_NAME, name.data, name.length, err) != 0) {
+        if (device->vendor == at->vendor && device->device == at->device &&
+            missing(device, GP_PCI_DEVICE_NAME) &&
+            gp_pci_set_string(list, device, GP_PCI_DEVICE_NAME, name.data, name.length, err) != 0) {
             return -1;
         }
     }
     return 0;
 }
 
-static int name_subsystem(gp_pci_list *list, const scope *at, int64_t subvendor, int64_t subdevice, gp_text name,
-                          gp_error *err)
+static int name_subsystem(gp_pci_list *list, const scope *at, int64_t subvendor, int64_t subdevice,
+                          gp_text name, gp_error *err)
 {
     for (size_t i = 0; i < list->count; i++) {
         gp_pci_device *device = &list->devices[i];
-        if (device->vendor == at->vendor && device->device == at->device && device->subvendor == subvendor
-            && device->subdevice == subdevice && missing(device, GP_PCI_SUBSYSTEM_NAME)
-            && gp_pci_set_string(list, device, GP_PCI_SUBSYSTEM_NAME, name.data, name.length, err) != 0) {
+        if (device->vendor == at->vendor && device->device == at->device && device->subvendor == subvendor &&
+            device->subdevice == subdevice && missing(device, GP_PCI_SUBSYSTEM_NAME) &&
+            gp_pci_set_string(list, device, GP_PCI_SUBSYSTEM_NAME, name.data, name.length, err) != 0) {
             return -1;
         }
     }
@@ -68,8 +69,8 @@ static int name_class(gp_pci_list *list, int64_t class, int64_t sub, gp_text nam
 {
     for (size_t i = 0; i < list->count; i++) {
         gp_pci_device *device = &list->devices[i];
-        if (device->class == (class << 8 | sub) && missing(device, GP_PCI_CLASS_NAME)
-            && gp_pci_set_string(list, device, GP_PCI_CLASS_NAME, name.data, name.length, err) != 0) {
+        if (device->class == (class << 8 | sub) && missing(device, GP_PCI_CLASS_NAME) &&
+            gp_pci_set_string(list, device, GP_PCI_CLASS_NAME, name.data, name.length, err) != 0) {
             return -1;
         }
     }
@@ -79,7 +80,8 @@ static int name_class(gp_pci_list *list, int64_t class, int64_t sub, gp_text nam
 static int read_entry(gp_pci_list *list, scope *at, gp_text line, gp_error *err)
 {
     size_t tabs = 0;
-    while (tabs < line.length && line.data[tabs] == '\t') tabs++;
+    while (tabs < line.length && line.data[tabs] == '\t')
+        tabs++;
     gp_text rest, word = gp_pci_word(line, &rest);
     if (tabs == 0) {
         *at = (scope){-1, -1, -1, false};
@@ -121,7 +123,8 @@ int gp_pci_read_names(gp_pci_list *list, const char *path, gp_error *err)
         bool skip = cut || line[0] == '#' || line[0] == '\n';
         cut = !whole;
         if (skip) continue;
-        while (length && (line[length - 1] == '\n' || line[length - 1] == '\r')) length--;
+        while (length && (line[length - 1] == '\n' || line[length - 1] == '\r'))
+            length--;
         if (length) result = read_entry(list, &at, (gp_text){line, length}, err);
     }
     if (result == 0 && ferror(file)) result = gp_fail_errno(err, errno, "%s", path);

@@ -16,7 +16,8 @@
 #define RESOURCE_PREFETCH 0x2000u
 #define RESOURCE_MEM_64 0x100000u
 #define RESOURCE_UNSET 0x20000000u
-/* Lines of `resource`: 0-5 BARs, 6 ROM, then 6 for virtual functions (kernels with SR-IOV), then bridge windows. */
+/* Lines of `resource`: 0-5 BARs, 6 ROM, then 6 for virtual functions (kernels with SR-IOV), then bridge
+ * windows. */
 #define LINE_ROM 6
 #define LINE_VF 7
 #define LINES_WITH_VF 13
@@ -58,8 +59,10 @@ static size_t last_part(char *path, char *out, size_t size)
     size_t length = strlen(last);
     if (length >= size) return 0;
     memcpy(out, last, length + 1);
-    if (slash) *slash = '\0';
-    else *path = '\0';
+    if (slash)
+        *slash = '\0';
+    else
+        *path = '\0';
     return length;
 }
 
@@ -89,14 +92,17 @@ static void add_resource(gp_pci_device *device, unsigned line, uint64_t start, u
     if (!(flags & (RESOURCE_IO | RESOURCE_MEM)) || size == 0) return;
     gp_bar bar = {
         .index = (int)(virtual ? line - LINE_VF : line),
-        .kind = flags & RESOURCE_IO ? GP_BAR_IO : flags & RESOURCE_MEM_64 ? GP_BAR_MEM64 : GP_BAR_MEM32,
+        .kind = flags & RESOURCE_IO       ? GP_BAR_IO
+                : flags & RESOURCE_MEM_64 ? GP_BAR_MEM64
+                                          : GP_BAR_MEM32,
         .prefetchable = (flags & RESOURCE_PREFETCH) != 0,
         .size = size,
         .address = flags & RESOURCE_UNSET ? 0 : start,
     };
     if (virtual) {
         /* the kernel shows the room of all virtual functions together */
-        if (device->vf_total > 0 && size % (uint64_t)device->vf_total == 0) bar.size /= (uint64_t)device->vf_total;
+        if (device->vf_total > 0 && size % (uint64_t)device->vf_total == 0)
+            bar.size /= (uint64_t)device->vf_total;
         gp_pci_set_bar(device->vf_bars, &device->vf_bar_count, &bar);
     } else {
         gp_pci_set_bar(device->bars, &device->bar_count, &bar);
@@ -110,7 +116,8 @@ static void read_resource(gp_pci_device *device, int folder)
     if (length <= 0) return;
     text[length] = '\0';
     unsigned lines = 0;
-    for (const char *at = text; *at; at++) lines += *at == '\n';
+    for (const char *at = text; *at; at++)
+        lines += *at == '\n';
     unsigned line = 0;
     for (const char *at = text; at && *at; line++) {
         unsigned long long start, end, flags;
@@ -122,8 +129,8 @@ static void read_resource(gp_pci_device *device, int folder)
     }
 }
 
-static int set_link(gp_pci_list *list, gp_pci_device *device, gp_pci_string which, int folder, const char *name,
-                    gp_error *err)
+static int set_link(gp_pci_list *list, gp_pci_device *device, gp_pci_string which, int folder,
+                    const char *name, gp_error *err)
 {
     char text[256];
     size_t length = link_name(folder, name, text, sizeof text, NULL, 0);
@@ -167,17 +174,18 @@ static int read_device(gp_pci_list *list, int devices, const char *name, gp_erro
     if (link_name(folder, "iommu_group", text, sizeof text, NULL, 0)) {
         char *end;
         long group = strtol(text, &end, 10);
-        if (end != text && *end == '\0' && group >= 0 && group <= INT32_MAX) device->iommu_group = (int32_t)group;
+        if (end != text && *end == '\0' && group >= 0 && group <= INT32_MAX)
+            device->iommu_group = (int32_t)group;
     }
-    if (set_link(list, device, GP_PCI_DRIVER, folder, "driver", err) != 0
-        || set_link(list, device, GP_PCI_PHYSFN, folder, "physfn", err) != 0) {
+    if (set_link(list, device, GP_PCI_DRIVER, folder, "driver", err) != 0 ||
+        set_link(list, device, GP_PCI_PHYSFN, folder, "physfn", err) != 0) {
         goto out;
     }
     /* devices/NAME is a link to .../<bridge>/NAME */
     gp_pci_address parent;
-    if (link_name(devices, name, text, sizeof text, above, sizeof above) && above[0]
-        && gp_pci_parse_address(above, strlen(above), GP_PCI_HEX, &parent, &ignored) == 0
-        && gp_pci_set_string(list, device, GP_PCI_PARENT, above, strlen(above), err) != 0) {
+    if (link_name(devices, name, text, sizeof text, above, sizeof above) && above[0] &&
+        gp_pci_parse_address(above, strlen(above), GP_PCI_HEX, &parent, &ignored) == 0 &&
+        gp_pci_set_string(list, device, GP_PCI_PARENT, above, strlen(above), err) != 0) {
         goto out;
     }
     result = 0;
@@ -247,7 +255,8 @@ int gp_pci_read_sysfs(gp_pci_list *list, const char *root, gp_error *err)
     }
     result = 0;
 out:
-    for (size_t i = 0; i < count; i++) free(names[i]);
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
     free(names);
     if (folder) (void)closedir(folder); /* closes fd */
     (void)close(base);

@@ -5,8 +5,10 @@
 
 gp_text gp_pci_trim(gp_text t)
 {
-    while (t.length && (t.data[0] == ' ' || t.data[0] == '\t')) t.data++, t.length--;
-    while (t.length && (t.data[t.length - 1] == ' ' || t.data[t.length - 1] == '\t')) t.length--;
+    while (t.length && (t.data[0] == ' ' || t.data[0] == '\t'))
+        t.data++, t.length--;
+    while (t.length && (t.data[t.length - 1] == ' ' || t.data[t.length - 1] == '\t'))
+        t.length--;
     return t;
 }
 
@@ -14,7 +16,8 @@ gp_text gp_pci_word(gp_text t, gp_text *rest)
 {
     t = gp_pci_trim(t);
     size_t n = 0;
-    while (n < t.length && t.data[n] != ' ' && t.data[n] != '\t') n++;
+    while (n < t.length && t.data[n] != ' ' && t.data[n] != '\t')
+        n++;
     *rest = gp_pci_trim((gp_text){t.data + n, t.length - n});
     return (gp_text){t.data, n};
 }
@@ -141,8 +144,10 @@ static void read_line(gp_pci_reader *reader, gp_text line)
     while (tabs + spaces < line.length) {
         char c = line.data[tabs + spaces];
         if (c != '\t' && c != ' ') break;
-        if (c == '\t') tabs++;
-        else spaces++;
+        if (c == '\t')
+            tabs++;
+        else
+            spaces++;
     }
     gp_text text = gp_pci_trim(line);
     bool told = false;
@@ -155,7 +160,8 @@ static void read_line(gp_pci_reader *reader, gp_text line)
         told = (reader->current >= 0 && read_dump(reader, text)) || begin_device(reader, text);
     } else if (reader->current >= 0) {
         /* tabs turn into eight blanks when text is copied from a terminal */
-        told = gp_pci_read_lspci_detail(reader, text, tabs + spaces / 8) || gp_pci_read_esxcli_field(reader, text);
+        told = gp_pci_read_lspci_detail(reader, text, tabs + spaces / 8) ||
+               gp_pci_read_esxcli_field(reader, text);
     } else {
         told = begin_device(reader, text);
     }

@@ -11,8 +11,8 @@
 
 #define WINDOW (256 * 1024)
 #define PACKED (64 * 1024)
-#define BEFORE 512  /* of a long line: shown before a word */
-#define AFTER 3584  /* and after its beginning; more than any message has */
+#define BEFORE 512 /* of a long line: shown before a word */
+#define AFTER 3584 /* and after its beginning; more than any message has */
 
 struct gp_vmlog {
     const gp_vmlog_words *words;
@@ -27,10 +27,10 @@ struct gp_vmlog {
     /* window: [0, searched) is done with, [searched, filled) is not */
     char *window;
     size_t filled, searched, counted;
-    uint64_t line;  /* number of the line in which `counted` stands */
-    bool ended;     /* nothing more will come */
+    uint64_t line; /* number of the line in which `counted` stands */
+    bool ended;    /* nothing more will come */
     bool started;
-    bool broken;    /* the window begins inside a line */
+    bool broken; /* the window begins inside a line */
     uint64_t bytes;
 };
 
@@ -178,7 +178,8 @@ static int start(gp_vmlog *log, gp_error *err)
     }
     const unsigned char *b = (const unsigned char *)log->window;
     if ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff)) {
-        return gp_fail(err, "EENCODING", "the text is UTF-16 (PowerShell's > writes it): convert it to UTF-8");
+        return gp_fail(err, "EENCODING",
+                       "the text is UTF-16 (PowerShell's > writes it): convert it to UTF-8");
     }
     if (b[0] == 0x1f && b[1] == 0x8b) return begin_unpacking(log, err);
     log->bytes = log->filled;
@@ -247,7 +248,8 @@ static void hand_out(gp_vmlog *log, const char *hit, uint64_t found, gp_vmlog_li
     /* the other words of the same line */
     uint64_t more;
     line->words = found;
-    for (const char *at = hit + 1; (at = gp_vmlog_find(log->words, at, stop, stop, &more)); at++) line->words |= more;
+    for (const char *at = hit + 1; (at = gp_vmlog_find(log->words, at, stop, stop, &more)); at++)
+        line->words |= more;
     count_to(log, (size_t)(hit - first));
     line->number = log->line;
     if (stop > start && stop[-1] == '\r') stop--;

@@ -1,7 +1,7 @@
 /* What is in a folder, for logs that lie beside each other.
  *
- * `names` receives one entry after the other: a letter ('d' folder, 'f' anything that can be read), the name, a zero
- * byte. Symbolic links are followed for the letter.
+ * `names` receives one entry after the other: a letter ('d' folder, 'f' anything that can be read), the name,
+ * a zero byte. Symbolic links are followed for the letter.
  */
 #ifndef GP_VMLOG_FOLDER_H
 #define GP_VMLOG_FOLDER_H

@@ -36,10 +36,12 @@ static uint64_t number(cursor *c, unsigned base)
     for (; c->ok && c->at < c->end; c->at++) {
         char k = *c->at;
         unsigned digit = k >= '0' && k <= '9' ? (unsigned)(k - '0')
-                         : base == 16 && (k | 0x20) >= 'a' && (k | 0x20) <= 'f' ? (unsigned)((k | 0x20) - 'a') + 10
-                                                                                : 99;
+                         : base == 16 && (k | 0x20) >= 'a' && (k | 0x20) <= 'f'
+                             ? (unsigned)((k | 0x20) - 'a') + 10
+                             : 99;
         if (digit == 99) break;
-        if (__builtin_mul_overflow(value, base, &value) || __builtin_add_overflow(value, digit, &value)) c->ok = false;
+        if (__builtin_mul_overflow(value, base, &value) || __builtin_add_overflow(value, digit, &value))
+            c->ok = false;
     }
     if (c->at == first) c->ok = false;
     return value;
@@ -53,7 +55,8 @@ bool gp_vmlog_parse_bar(gp_text text, gp_pci_address *address, gp_bar *bar)
     cursor c = {at + sizeof lead - 1, text.data + text.length, true};
     const char *space = memchr(c.at, ' ', (size_t)(c.end - c.at));
     gp_error ignored;
-    if (!space || gp_pci_parse_address(c.at, (size_t)(space - c.at), GP_PCI_HEX, address, &ignored) != 0) return false;
+    if (!space || gp_pci_parse_address(c.at, (size_t)(space - c.at), GP_PCI_HEX, address, &ignored) != 0)
+        return false;
     c.at = space;
     expect(&c, " barIndex ");
     uint64_t index = number(&c, 10);
@@ -63,16 +66,20 @@ bool gp_vmlog_parse_bar(gp_text text, gp_pci_address *address, gp_bar *bar)
     uint64_t base = number(&c, 16);
     expect(&c, " size ");
     uint64_t size = number(&c, 10);
-    if (!c.ok || index > 5 || type < 1 || type > 3 || size == 0 || (size & (size - 1)) || size > INT64_MAX) return false;
+    if (!c.ok || index > 5 || type < 1 || type > 3 || size == 0 || (size & (size - 1)) || size > INT64_MAX)
+        return false;
     uint64_t flags = 0;
     cursor before_flags = c;
     expect(&c, " flags ");
     if (c.ok) flags = number(&c, 10);
     /* a line cut behind the size still tells the BAR */
-    if (!c.ok && before_flags.at < before_flags.end && *before_flags.at >= '0' && *before_flags.at <= '9') return false;
+    if (!c.ok && before_flags.at < before_flags.end && *before_flags.at >= '0' && *before_flags.at <= '9')
+        return false;
     *bar = (gp_bar){
         .index = (int)index,
-        .kind = type == 1 ? GP_BAR_IO : type == 2 ? GP_BAR_MEM32 : GP_BAR_MEM64,
+        .kind = type == 1   ? GP_BAR_IO
+                : type == 2 ? GP_BAR_MEM32
+                            : GP_BAR_MEM64,
         /* type 3 always came with flags 12 = 64-bit, prefetchable */
         .prefetchable = c.ok ? (flags & 8) != 0 : type == 3,
         .size = size,
@@ -89,23 +96,25 @@ static bool digits(const char *at, size_t count)
     return true;
 }
 
-/* Length of "2023-07-21T09:40:52.413Z" (or +03:00, or without the fraction) at the beginning; 0 if it is none. */
+/* Length of "2023-07-21T09:40:52.413Z" (or +03:00, or without the fraction) at the beginning; 0 if it is
+ * none. */
 static size_t iso_time(gp_text t)
 {
     const char *s = t.data;
-    if (t.length < 19 || !digits(s, 4) || s[4] != '-' || !digits(s + 5, 2) || s[7] != '-' || !digits(s + 8, 2)
-        || s[10] != 'T' || !digits(s + 11, 2) || s[13] != ':' || !digits(s + 14, 2) || s[16] != ':'
-        || !digits(s + 17, 2)) {
+    if (t.length < 19 || !digits(s, 4) || s[4] != '-' || !digits(s + 5, 2) || s[7] != '-' ||
+        !digits(s + 8, 2) || s[10] != 'T' || !digits(s + 11, 2) || s[13] != ':' || !digits(s + 14, 2) ||
+        s[16] != ':' || !digits(s + 17, 2)) {
         return 0;
     }
     size_t n = 19;
     if (n < t.length && s[n] == '.') {
         n++;
-        while (n < t.length && s[n] >= '0' && s[n] <= '9') n++;
+        while (n < t.length && s[n] >= '0' && s[n] <= '9')
+            n++;
     }
     if (n < t.length && s[n] == 'Z') return n + 1;
-    if (n + 6 <= t.length && (s[n] == '+' || s[n] == '-') && digits(s + n + 1, 2) && s[n + 3] == ':'
-        && digits(s + n + 4, 2)) {
+    if (n + 6 <= t.length && (s[n] == '+' || s[n] == '-') && digits(s + n + 1, 2) && s[n + 3] == ':' &&
+        digits(s + n + 4, 2)) {
         return n + 6;
     }
     return n;
@@ -115,21 +124,23 @@ static size_t iso_time(gp_text t)
 static size_t old_time(gp_text t)
 {
     const char *s = t.data;
-    if (t.length < 19 || s[3] != ' ' || !digits(s + 4, 2) || s[6] != ' ' || !digits(s + 7, 2) || s[9] != ':'
-        || !digits(s + 10, 2) || s[12] != ':' || !digits(s + 13, 2)) {
+    if (t.length < 19 || s[3] != ' ' || !digits(s + 4, 2) || s[6] != ' ' || !digits(s + 7, 2) ||
+        s[9] != ':' || !digits(s + 10, 2) || s[12] != ':' || !digits(s + 13, 2)) {
         return 0;
     }
     size_t n = 15;
     if (s[n] == '.') {
         n++;
-        while (n < t.length && s[n] >= '0' && s[n] <= '9') n++;
+        while (n < t.length && s[n] >= '0' && s[n] <= '9')
+            n++;
     }
     return n;
 }
 
 static gp_text skip_blanks(gp_text t)
 {
-    while (t.length && t.data[0] == ' ') t.data++, t.length--;
+    while (t.length && t.data[0] == ' ')
+        t.data++, t.length--;
     return t;
 }
 
@@ -137,7 +148,8 @@ static gp_text cut_word(gp_text *t)
 {
     *t = skip_blanks(*t);
     size_t n = 0;
-    while (n < t->length && t->data[n] != ' ') n++;
+    while (n < t->length && t->data[n] != ' ')
+        n++;
     gp_text word = {t->data, n};
     *t = skip_blanks((gp_text){t->data + n, t->length - n});
     return word;
@@ -150,7 +162,8 @@ static bool cut_column(gp_text *t, gp_text *column)
     const char *bar = memchr(t->data, '|', reach);
     if (!bar) return false;
     *column = skip_blanks((gp_text){t->data, (size_t)(bar - t->data)});
-    while (column->length && column->data[column->length - 1] == ' ') column->length--;
+    while (column->length && column->data[column->length - 1] == ' ')
+        column->length--;
     size_t used = (size_t)(bar - t->data) + 1;
     *t = (gp_text){t->data + used, t->length - used};
     return true;
@@ -160,7 +173,8 @@ static bool cut_column(gp_text *t, gp_text *column)
 static bool cut_tag(gp_text *t, int *level)
 {
     gp_text at = skip_blanks(*t);
-    if (at.length < 5 || at.data[0] < 'A' || at.data[0] > 'Z' || !digits(at.data + 1, 3) || at.data[4] != ':') {
+    if (at.length < 5 || at.data[0] < 'A' || at.data[0] > 'Z' || !digits(at.data + 1, 3) ||
+        at.data[4] != ':') {
         return false;
     }
     int code = (at.data[1] - '0') * 100 + (at.data[2] - '0') * 10 + at.data[3] - '0';
@@ -172,13 +186,13 @@ static bool cut_tag(gp_text *t, int *level)
 /* Thread names: vmx, vcpu-0, mks, host-1, worker-123, svga, vthread-5... */
 static bool is_thread(gp_text word)
 {
-    static const char *const names[] = {"vmx", "vcpu", "mks", "host", "worker", "svga", "vthread", "vmkernel", "vmm",
-                                        "pool", "poll", "main", "Thread"};
+    static const char *const names[] = {"vmx",      "vcpu", "mks",  "host", "worker", "svga",  "vthread",
+                                        "vmkernel", "vmm",  "pool", "poll", "main",   "Thread"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t n = strlen(names[i]);
-        if (word.length >= n && memcmp(word.data, names[i], n) == 0
-            && (word.length == n || word.data[n] == '-' || word.data[n] == ':' || word.data[n] == 'P'
-                || word.data[n] == 'T')) {
+        if (word.length >= n && memcmp(word.data, names[i], n) == 0 &&
+            (word.length == n || word.data[n] == '-' || word.data[n] == ':' || word.data[n] == 'P' ||
+             word.data[n] == 'T')) {
             return true;
         }
     }
@@ -190,13 +204,16 @@ static void parse_modern(gp_text rest, gp_vmlog_prefix *p)
 {
     gp_text tag = cut_word(&rest);
     size_t open = 0;
-    while (open < tag.length && tag.data[open] != '(') open++;
+    while (open < tag.length && tag.data[open] != '(')
+        open++;
     size_t count = tag.length > open + 2 ? tag.length - open - 2 : 0;
-    if (open != 2 || count < 2 || count > 3 || tag.data[tag.length - 1] != ')' || !digits(tag.data + open + 1, count)) {
+    if (open != 2 || count < 2 || count > 3 || tag.data[tag.length - 1] != ')' ||
+        !digits(tag.data + open + 1, count)) {
         return;
     }
     int code = 0;
-    for (size_t i = 0; i < count; i++) code = code * 10 + tag.data[open + 1 + i] - '0';
+    for (size_t i = 0; i < count; i++)
+        code = code * 10 + tag.data[open + 1 + i] - '0';
     p->level = code < 100 ? code : -1; /* vmkernel.log: the syslog number */
     p->message = rest;
     gp_text after = rest, word = cut_word(&after);
@@ -207,10 +224,12 @@ static void parse_modern(gp_text rest, gp_vmlog_prefix *p)
     gp_text next = after, operation = cut_word(&next);
     if (operation.length == 1 && operation.data[0] == '-') {
         p->message = next;
-    } else if (operation.length > 6 && memchr(operation.data, '-', operation.length)
-               && operation.data[operation.length - 1] != ':' && !memchr(operation.data, '.', operation.length)
-               && (digits(operation.data + operation.length - 1, 1)
-                   || (operation.data[operation.length - 1] >= 'a' && operation.data[operation.length - 1] <= 'f'))) {
+    } else if (operation.length > 6 && memchr(operation.data, '-', operation.length) &&
+               operation.data[operation.length - 1] != ':' &&
+               !memchr(operation.data, '.', operation.length) &&
+               (digits(operation.data + operation.length - 1, 1) ||
+                (operation.data[operation.length - 1] >= 'a' &&
+                 operation.data[operation.length - 1] <= 'f'))) {
         p->operation = operation;
         p->message = next;
     }

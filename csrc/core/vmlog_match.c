@@ -24,7 +24,7 @@ struct gp_vmlog_words {
     size_t count;
     size_t shortest, longest, deepest; /* deepest: the largest `print` */
     bool wide;
-    uint64_t bucket[BUCKETS];     /* which words */
+    uint64_t bucket[BUCKETS]; /* which words */
     uint8_t low[PRINT][16], high[PRINT][16];
     /* how far the window's end may move on for the two bytes at its end; 0: a word may end there */
     uint8_t shift[1 << 16];
@@ -47,7 +47,8 @@ static uint8_t best_print(const word *w)
     unsigned best = UINT32_MAX, at = 0;
     for (unsigned i = 0; i + PRINT <= w->length; i++) {
         unsigned sum = 0;
-        for (unsigned k = 0; k < PRINT; k++) sum += commonness((unsigned char)w->bytes[i + k]);
+        for (unsigned k = 0; k < PRINT; k++)
+            sum += commonness((unsigned char)w->bytes[i + k]);
         if (sum < best) {
             best = sum;
             at = i;
@@ -137,8 +138,7 @@ gp_vmlog_words *gp_vmlog_words_new(const gp_text *words, size_t count, gp_error 
     set->shortest = GP_VMLOG_WORD_MAX;
     for (size_t i = 0; i < count; i++) {
         size_t length = words[i].length;
-        if (length < GP_VMLOG_WORD_MIN || length > GP_VMLOG_WORD_MAX
-            || memchr(words[i].data, '\n', length)) {
+        if (length < GP_VMLOG_WORD_MIN || length > GP_VMLOG_WORD_MAX || memchr(words[i].data, '\n', length)) {
             free(set);
             return gp_fail_null(err, "EINVAL", "word %zu: 4 to 64 bytes of one line", i + 1);
         }
@@ -204,7 +204,8 @@ uint64_t gp_vmlog_count_newlines(const gp_vmlog_words *words, const char *at, co
         v ^= newline;
         total += (uint64_t)__builtin_popcountll(~(((v & low) + low) | v | low));
     }
-    for (; at < end; at++) total += *at == '\n';
+    for (; at < end; at++)
+        total += *at == '\n';
     return total;
 }
 
@@ -252,13 +253,15 @@ static const char *find_plain(const gp_vmlog_words *set, const char *at, const c
 }
 
 #if HAVE_WIDE
-/* The words whose fingerprint may stand at `place`: the earliest beginning in [at, limit) wins; NULL if none. */
+/* The words whose fingerprint may stand at `place`: the earliest beginning in [at, limit) wins; NULL if none.
+ */
 static const char *check_place(const gp_vmlog_words *set, unsigned buckets, const char *place, const char *at,
                                const char *limit, const char *end)
 {
     const char *best = NULL;
     uint64_t candidates = 0;
-    for (; buckets; buckets &= buckets - 1) candidates |= set->bucket[__builtin_ctz(buckets)];
+    for (; buckets; buckets &= buckets - 1)
+        candidates |= set->bucket[__builtin_ctz(buckets)];
     for (; candidates; candidates &= candidates - 1) {
         const word *w = &set->words[__builtin_ctzll(candidates)];
         if (memcmp(place, w->bytes + w->print, PRINT) != 0 || (size_t)(place - at) < w->print) continue;
@@ -269,8 +272,8 @@ static const char *check_place(const gp_vmlog_words *set, unsigned buckets, cons
     return best;
 }
 
-__attribute__((target("avx2"))) static const char *find_wide(const gp_vmlog_words *set, const char *at,
-                                                             const char *limit, const char *end, uint64_t *found)
+__attribute__((target("avx2"))) static const char *
+find_wide(const gp_vmlog_words *set, const char *at, const char *limit, const char *end, uint64_t *found)
 {
     const __m256i nibble = _mm256_set1_epi8(15);
     __m256i low[PRINT], high[PRINT];
@@ -279,8 +282,8 @@ __attribute__((target("avx2"))) static const char *find_wide(const gp_vmlog_word
         high[k] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)set->high[k]));
     }
     const char *place = at, *best = NULL;
-    /* A fingerprint at `place` belongs to a word that began up to `deepest` before: a word found can only be beaten
-     * by places up to best + deepest. */
+    /* A fingerprint at `place` belongs to a word that began up to `deepest` before: a word found can only be
+     * beaten by places up to best + deepest. */
     while ((size_t)(end - place) >= 32 + PRINT - 1) {
         if (best && place > best + set->deepest) break;
         if (!best && place >= limit + set->deepest) return NULL;

@@ -1,6 +1,7 @@
 /* links: core */
-/* Texts of PCI tools, addresses and config space from arbitrary bytes. First byte: 'c' the rest is config space, 'a' an
- * address in each form, else a text. Whatever is read must be within what the record promises. */
+/* Texts of PCI tools, addresses and config space from arbitrary bytes. First byte: 'c' the rest is config
+ * space, 'a' an address in each form, else a text. Whatever is read must be within what the record promises.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,11 +53,13 @@ static void try_address(const char *text, size_t length)
         char out[GP_PCI_ADDRESS_SIZE];
         if (gp_pci_parse_address(text, length, forms[i], &address, &err) != 0) continue;
         gp_pci_format_address(&address, out);
-        check(gp_pci_parse_address(out, strlen(out), GP_PCI_HEX, &again, &err) == 0, "an address written is read");
+        check(gp_pci_parse_address(out, strlen(out), GP_PCI_HEX, &again, &err) == 0,
+              "an address written is read");
         check(gp_pci_same_address(&address, &again), "an address survives");
         gp_pci_format_vmx(&address, out);
         if (address.domain <= 99999999) {
-            check(gp_pci_parse_address(out, strlen(out), GP_PCI_DECIMAL, &again, &err) == 0, "a vmx address is read");
+            check(gp_pci_parse_address(out, strlen(out), GP_PCI_DECIMAL, &again, &err) == 0,
+                  "a vmx address is read");
             check(gp_pci_same_address(&address, &again), "a vmx address survives");
         }
     }
@@ -82,7 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         size_t recognised = 0;
         if (gp_pci_read_text(&list, (const char *)data, size, &recognised, &err) == 0) {
-            for (size_t i = 0; i < list.count; i++) check_device(&list, &list.devices[i]);
+            for (size_t i = 0; i < list.count; i++)
+                check_device(&list, &list.devices[i]);
         }
     }
     gp_pci_list_free(&list);

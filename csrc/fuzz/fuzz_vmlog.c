@@ -1,7 +1,7 @@
 /* links: core */
-/* The log reader over arbitrary bytes: first byte chooses wide or plain search and whether the rest comes as it is or
- * through a file descriptor (gzip included). Every line handed out must hold the words it claims, lie in order, and
- * survive the parsers of its prefix and its BAR. */
+/* The log reader over arbitrary bytes: first byte chooses wide or plain search and whether the rest comes as
+ * it is or through a file descriptor (gzip included). Every line handed out must hold the words it claims,
+ * lie in order, and survive the parsers of its prefix and its BAR. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +39,10 @@ static void check_line(const gp_vmlog_line *line, const gp_vmlog_line *before)
     check(line->text.length <= 512 + 3584, "a line of bounded length");
     for (size_t i = 0; i < WORDS; i++) {
         bool claimed = line->words >> i & 1;
-        if (claimed) check(holds_word(line->text, words[i]), "a word that is not there");
-        else if (!line->cut) check(!holds_word(line->text, words[i]), "a word that was missed");
+        if (claimed)
+            check(holds_word(line->text, words[i]), "a word that is not there");
+        else if (!line->cut)
+            check(!holds_word(line->text, words[i]), "a word that was missed");
     }
     gp_vmlog_prefix prefix;
     gp_vmlog_parse_prefix(line->text, &prefix);

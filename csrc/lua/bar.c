@@ -65,7 +65,9 @@ static int bar_card(lua_State *L)
         lua_Integer size = luaL_checkinteger(L, -1);
         lua_getfield(L, -2, "kind");
         const char *kind = luaL_checkstring(L, -1);
-        bar.kind = strcmp(kind, "io") == 0 ? GP_BAR_IO : strcmp(kind, "mem32") == 0 ? GP_BAR_MEM32 : GP_BAR_MEM64;
+        bar.kind = strcmp(kind, "io") == 0      ? GP_BAR_IO
+                   : strcmp(kind, "mem32") == 0 ? GP_BAR_MEM32
+                                                : GP_BAR_MEM64;
         bar.size = size < 0 ? 0 : (uint64_t)size;
         if (gp_bar_add(&card, &bar, &err) != 0) return gp_bind_fail(L, &err);
         lua_pop(L, 3);
@@ -85,7 +87,8 @@ static uint64_t field_u64(lua_State *L, const char *name)
     return value < 0 ? 0 : (uint64_t)value;
 }
 
-/* compute({{count=, window=, total=, largest=}...}) -> {min=, safe=, seed=, bytes=, needs_64bit=, high_end=} */
+/* compute({{count=, window=, total=, largest=}...}) -> {min=, safe=, seed=, bytes=, needs_64bit=, high_end=}
+ */
 static int bar_compute(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);

@@ -1,8 +1,9 @@
 /* gpupt.json over jansson, chosen because 64-bit integers and empty arrays survive both ways.
  *
- * encode: the table is walked raw into a json_t tree that a box owns; every node is hung below its parent before
- * its children are visited, so an error raised by Lua in mid-walk leaks nothing. decode: the tree is owned by a box
- * while tables are built from it. A table with the metatable "gpupt.json.array" is an array even when empty.
+ * encode: the table is walked raw into a json_t tree that a box owns; every node is hung below its parent
+ * before its children are visited, so an error raised by Lua in mid-walk leaks nothing. decode: the tree is
+ * owned by a box while tables are built from it. A table with the metatable "gpupt.json.array" is an array
+ * even when empty.
  */
 #include <jansson.h>
 #include <lauxlib.h>
@@ -21,7 +22,7 @@
 
 typedef struct writer {
     lua_State *L;
-    bool replace; /* malformed UTF-8 becomes U+FFFD instead of an error */
+    bool replace;  /* malformed UTF-8 becomes U+FFFD instead of an error */
     int precision; /* digits that the least friendly float needs to be read back equal */
     char path[256];
     gp_buf *scratch;
@@ -220,7 +221,8 @@ static bool fill(writer *w, json_t *node, int index, size_t at, int depth)
         return false;
     }
     luaL_checkstack(w->L, 8, "JSON nested too deeply");
-    return json_is_array(node) ? fill_array(w, node, index, at, depth) : fill_object(w, node, index, at, depth);
+    return json_is_array(node) ? fill_array(w, node, index, at, depth)
+                               : fill_object(w, node, index, at, depth);
 }
 
 /* The node for a value; a table's node comes back empty, to be filled by the caller once it is hung up. */
@@ -228,9 +230,12 @@ static json_t *encode(writer *w, int index)
 {
     lua_State *L = w->L;
     switch (lua_type(L, index)) {
-    case LUA_TBOOLEAN: return lua_toboolean(L, index) ? json_true() : json_false();
-    case LUA_TNUMBER: return encode_number(w, index);
-    case LUA_TSTRING: return encode_string(w, index);
+    case LUA_TBOOLEAN:
+        return lua_toboolean(L, index) ? json_true() : json_false();
+    case LUA_TNUMBER:
+        return encode_number(w, index);
+    case LUA_TSTRING:
+        return encode_string(w, index);
     case LUA_TTABLE: {
         lua_Integer count = 0;
         int kind = shape(w, index, &count);
@@ -241,7 +246,8 @@ static json_t *encode(writer *w, int index)
     case LUA_TLIGHTUSERDATA:
         if (lua_touserdata(L, index) == NULL) return json_null();
         break;
-    default: break;
+    default:
+        break;
     }
     char what[64];
     (void)snprintf(what, sizeof what, "a %s cannot be written as JSON", luaL_typename(L, index));
@@ -308,12 +314,24 @@ static void materialise(lua_State *L, const json_t *node)
         }
         break;
     }
-    case JSON_STRING: lua_pushlstring(L, json_string_value(node), json_string_length(node)); break;
-    case JSON_INTEGER: lua_pushinteger(L, (lua_Integer)json_integer_value(node)); break;
-    case JSON_REAL: lua_pushnumber(L, json_real_value(node)); break;
-    case JSON_TRUE: lua_pushboolean(L, 1); break;
-    case JSON_FALSE: lua_pushboolean(L, 0); break;
-    case JSON_NULL: lua_pushlightuserdata(L, NULL); break;
+    case JSON_STRING:
+        lua_pushlstring(L, json_string_value(node), json_string_length(node));
+        break;
+    case JSON_INTEGER:
+        lua_pushinteger(L, (lua_Integer)json_integer_value(node));
+        break;
+    case JSON_REAL:
+        lua_pushnumber(L, json_real_value(node));
+        break;
+    case JSON_TRUE:
+        lua_pushboolean(L, 1);
+        break;
+    case JSON_FALSE:
+        lua_pushboolean(L, 0);
+        break;
+    case JSON_NULL:
+        lua_pushlightuserdata(L, NULL);
+        break;
     }
 }
 

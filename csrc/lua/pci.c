@@ -210,7 +210,10 @@ static int pci_format(lua_State *L)
 
 void gp_open_pci(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"sysfs", pci_sysfs}, {"text", pci_text}, {"address", pci_address}, {"format", pci_format}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"sysfs", pci_sysfs},
+                                         {"text", pci_text},
+                                         {"address", pci_address},
+                                         {"format", pci_format},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -1,4 +1,5 @@
-/* Binding of core/vmlog.h. A log object pulls one line of interest at a time; lua/gpupt/vmlog.lua makes sense of it. */
+/* Binding of core/vmlog.h. A log object pulls one line of interest at a time; lua/gpupt/vmlog.lua makes sense
+ * of it. */
 #include <string.h>
 
 #include "../core/vmlog.h"
@@ -80,8 +81,11 @@ static int vmlog_open(lua_State *L)
     luaL_argcheck(L, path || text, 1, "a path or a text is needed");
     bool plain = lua_toboolean(L, 4);
     lua_settop(L, 3);
-    static const luaL_Reg methods[] = {
-        {"next", reader_next}, {"head", reader_head}, {"read", reader_read}, {"close", reader_close}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"next", reader_next},
+                                       {"head", reader_head},
+                                       {"read", reader_read},
+                                       {"close", reader_close},
+                                       {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__gc", reader_close}, {"__close", reader_close}, {NULL, NULL}};
     gp_text words[GP_VMLOG_WORDS];
     lua_Integer count = luaL_len(L, 3);
@@ -171,8 +175,11 @@ static int vmlog_names(lua_State *L)
 
 void gp_open_vmlog(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"open", vmlog_open}, {"bar", vmlog_bar}, {"prefix", vmlog_prefix}, {"names", vmlog_names}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", vmlog_open},
+                                         {"bar", vmlog_bar},
+                                         {"prefix", vmlog_prefix},
+                                         {"names", vmlog_names},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushinteger(L, GP_VMLOG_WORDS);
     lua_setfield(L, -2, "words");

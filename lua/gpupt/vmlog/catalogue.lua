@@ -46,14 +46,13 @@ local device_manager = {
     .. "reboot." },
   [43] = { "The driver stopped the card. GeForce drivers before 465 do this when they see a hypervisor.",
     "Update the driver to 465 or later; with an older one on a GeForce set hypervisor.cpuid.v0 = \"FALSE\". "
-      .. "Datacentre "
-      .. "and Quadro cards never need that key: look for MMIO and power problems there." },
+      .. "Datacentre and Quadro cards never need that key: look for MMIO and power problems there." },
 }
 
 local function windows_entry(number)
   return {
-    code = "windows-code-" .. number, severity = "error", word = { "(Code ", "ConfigManagerErrorCode", "Problem "
-      .. "Code" },
+    code = "windows-code-" .. number,
+    severity = "error", word = { "(Code ", "ConfigManagerErrorCode", "Problem Code" },
     match = { "%(Code " .. number .. "%)", "ConfigManagerErrorCode%s*[:=]%s*" .. number .. "%f[%D]",
       "Problem Code%s*:%s*" .. number .. "%f[%D]" },
     cause = device_manager[number][1], remedy = device_manager[number][2],
@@ -114,8 +113,7 @@ return {
         captures[1], captures[3])
     end,
     remedy = "If cards of this VM talk to each other, set pciPassthru.allowP2P and pciPassthru.RelaxACSforP2P to "
-      .. "TRUE; "
-      .. "else reboot the host, and give the card a working reset method in /etc/vmware/passthru.map.",
+      .. "TRUE; else reboot the host, and give the card a working reset method in /etc/vmware/passthru.map.",
     detail = function(captures) return { type = integer(captures[2]), at = captures[3] } end,
     source = "Broadcom KB 392714; a write-up of ESXi on ENCS",
   },
@@ -142,17 +140,17 @@ return {
   {
     code = "no-device-hints", severity = "error", word = "No device hints found", match = "AH No device hints found",
     cause = "No device of the host fits what the VM asks for: usually pciPassthruN.id is hexadecimal where ESXi "
-      .. "reads "
-      .. "decimal.",
-    remedy = "Write the id decimal: 0000:0d:00.0 is \"00000:013:00.0\" (gpupt pci prints addresses, gpupt vmx check "
-      .. "finds such ids).",
+      .. "reads decimal.",
+    remedy = "Write the id decimal: 0000:0d:00.0 is \"00000:013:00.0\" (gpupt pci prints addresses, gpupt vmx "
+      .. "check finds such ids).",
     source = "a write-up of ESXi on ENCS",
   },
   {
     code = "no-predicates", severity = "error", word = "pciPassthru",
     match = "Failed to generate predicates for (pciPassthru%d+)",
-    cause = function(captures) return captures[1] .. " is incomplete or contradictory, so ESXi cannot look for "
-      .. "its device." end,
+    cause = function(captures)
+      return captures[1] .. " is incomplete or contradictory, so ESXi cannot look for its device."
+    end,
     remedy = function(captures)
       return ("Give %s.id (decimal), deviceId, vendorId and systemId of one device, or remove "
         .. "%s.*."):format(captures[1],
@@ -167,8 +165,7 @@ return {
       return ("No free device that is active for passthrough fits %s on this host."):format(captures[1])
     end,
     remedy = "Check that the card is enabled and active (after the host's reboot), not held by another VM, and "
-      .. "that id, "
-      .. "deviceId and vendorId are its own.",
+      .. "that id, deviceId and vendorId are its own.",
     source = "a write-up of ESXi on ENCS",
   },
   {
@@ -191,20 +188,17 @@ return {
     cause = function(captures)
       return ("The device at %s (decimal) is not given to passthrough on this host now."):format(captures[1])
     end,
-    remedy = "Enable it and reboot the host; if it loses passthrough at each reboot: esxcli system settings "
-      .. "kernel set "
-      .. "-s enablePCIEHotplug -v FALSE.",
+    remedy = "Enable it and reboot the host; if it loses passthrough at each reboot: esxcli system settings kernel "
+      .. "set -s enablePCIEHotplug -v FALSE.",
     source = "Broadcom and HPE on PCIe hot-plug",
   },
   {
     code = "system-id", severity = "error", word = "The systemId does not match",
     match = "The systemId does not match the current system or the deviceId, and the vendorId does not match the "
-      .. "device "
-      .. "currently at (%d+:%d+%.%d)",
+      .. "device currently at (%d+:%d+%.%d)",
     cause = function(captures)
       return ("The VM was set up for a card of another host, or another card now sits at %s (decimal): copied, "
-        .. "restored "
-        .. "or moved VMs keep the old one's ids."):format(captures[1])
+        .. "restored or moved VMs keep the old one's ids."):format(captures[1])
     end,
     remedy = "Remove the pciPassthruN entries and add the card of this host.",
     source = "a public PowerCLI post",
@@ -230,8 +224,9 @@ return {
   {
     code = "link-down", severity = "error", word = "PCIe link to the device is down", address = 1,
     match = "Skipping device reset on (%x+:%x+:%x+%.%x) because PCIe link to the device is down",
-    cause = function(captures) return ("The host does not reach %s any more: its PCIe link is "
-      .. "down."):format(captures[1]) end,
+    cause = function(captures)
+      return ("The host does not reach %s any more: its PCIe link is down."):format(captures[1])
+    end,
     remedy = "Power the host off and on (not a warm reboot); check power cable, riser and the card's firmware.",
     source = "a public troubleshooting write-up",
   },
@@ -267,8 +262,8 @@ return {
     source = "public posts",
   },
   {
-    code = "no-pcie-slot", severity = "error", word = "No PCIe slot available", match = "No PCIe slot available "
-      .. "for (%S+)",
+    code = "no-pcie-slot",
+    severity = "error", word = "No PCIe slot available", match = "No PCIe slot available for (%S+)",
     cause = function(captures)
       return ("There is no place on the virtual PCI bus for %s: the .vmx lacks its PCIe bridges, or has too many "
         .. "devices."):format(
@@ -288,8 +283,8 @@ return {
   {
     code = "bar-memory", severity = "error", word = "Failed to add BAR memory", match = "Failed to add BAR memory",
     cause = "ESXi could not give the VM the memory behind a BAR of the card.",
-    remedy = "Check the BARs against the window (gpupt bar); a BAR must be a power of two of whole pages and "
-      .. "share none.",
+    remedy = "Check the BARs against the window (gpupt bar); a BAR must be a power of two of whole pages and share "
+      .. "none.",
     source = "public posts; Broadcom KB 2142307",
   },
   {
@@ -331,8 +326,8 @@ return {
   {
     code = "nvrm-no-gpu", severity = "error", word = "NVRM: ", match = "NVRM: No NVIDIA GPU found",
     cause = "The guest has NVIDIA's driver but no card.",
-    remedy = "Check with lspci -d 10de: in the guest; if nothing is there, the VM has no card assigned or did "
-      .. "not get it.",
+    remedy = "Check with lspci -d 10de: in the guest; if nothing is there, the VM has no card assigned or did not "
+      .. "get it.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
@@ -362,8 +357,8 @@ return {
     code = "nvrm-resized-bar", severity = "warning", word = "NVRM: ",
     match = "NVRM: No address space to allocate resized BAR1",
     cause = "The driver wanted to enlarge BAR1 and the window of the VM has no room for it.",
-    remedy = "Resizable BAR is not supported with passthrough on ESXi (Broadcom KB 312208); the size that the host's "
-      .. "firmware sets counts. Enlarge the window only if the card must have the larger BAR.",
+    remedy = "Resizable BAR is not supported with passthrough on ESXi (Broadcom KB 312208); the size that the "
+      .. "host's firmware sets counts. Enlarge the window only if the card must have the larger BAR.",
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
