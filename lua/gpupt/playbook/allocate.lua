@@ -65,11 +65,13 @@ local function take(pool, cards, count, name)
 end
 
 --- The cards that a machine holds already, of those the selector means.
-local function held(record, node, machine)
+local function held(pool, record, node, machine)
   local list = {}
   for _, card in ipairs(machine.cards) do
     local device = card.kind == "fixed" and record.devices[card.address]
-    if device and card.system_id == record.uuid and selector.matches(node, device) then list[#list + 1] = device end
+    if device and card.system_id == pool.world:system_id(record) and selector.matches(node, device) then
+      list[#list + 1] = device
+    end
   end
   return list
 end
@@ -83,7 +85,7 @@ function allocate.take(pool, request)
     if not record then
       return nil, ("%s stands on a host that this playbook does not see"):format(name), "ENOHOST"
     end
-    local own = held(record, node, request.machine)
+    local own = held(pool, record, node, request.machine)
     for _, card in ipairs(own) do pool.taken[card] = name end
     if #own >= count then return { host = record, cards = table.move(own, 1, count, 1, {}) } end
     local free = free_of(pool, record, node, name)

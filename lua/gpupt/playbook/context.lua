@@ -154,6 +154,6 @@ function Context:wait_for(ref, paths, predicate, o)
   return self.vc:wait_for(ref, paths, predicate, o or {})
 end
 
-function Context:sleep(seconds) return require "gpupt.loop".sleep(seconds) end
+function Context.sleep(_, seconds) return require "gpupt.loop".sleep(seconds) end
 
 return context

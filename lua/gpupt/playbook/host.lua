@@ -54,7 +54,8 @@ local function protected(props, devices)
       if port then
         list[pnic.pci] = ("the network adapter %s carries %s"):format(pnic.device, port)
       elseif not readable then
-        list[pnic.pci] = ("the network adapter %s may carry management: the switches cannot be read"):format(pnic.device)
+        list[pnic.pci] = ("the network adapter %s may carry management: its switch cannot be read"):format(
+          pnic.device)
       end
     end
   end
@@ -115,8 +116,7 @@ function host.record(ref, props)
   self.protected = protected(props, self.devices)
   for _, device in pairs(self.devices) do
     local gpu, why = pci.is_gpu(device)
-    device.host = self
-    device.system_id = self.uuid
+    device.host, device.name = self, device.device_name
     if gpu then
       self.cards[#self.cards + 1] = device
     elseif device.class and device.class >> 8 == 0x03 then

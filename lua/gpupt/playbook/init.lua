@@ -1,7 +1,7 @@
 --- gpupt.playbook: the words of a playbook, and load(path, vars) for those who run one.
 --
 --   local pb   = gpupt.check(gpupt.playbook.load("first_light.lua", { site = "lab" }))
---   local plan = gpupt.check(pb:plan(vc, { limit = "esx-a-*" }))     print(plan)      plan:changes()     plan:save(path)
+--   local plan = gpupt.check(pb:plan(vc, { limit = "esx-a-*" }))   print(plan)   plan:changes()   plan:save(path)
 --   local run  = gpupt.check(plan:apply{ journal =, on_event =, allow = { "reboot" } })    run:result()
 --
 -- Inside a playbook, `local p = require "gpupt.playbook"` gives p.playbook, p.hosts, p.vms, p.gpus, p.login, p.secret

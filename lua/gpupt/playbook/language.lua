@@ -34,7 +34,7 @@ language.gpus = declare.constructor("p.gpus", "gpus", {
 local roll_options = options.declare("p.hosts roll", {
   { "unavailable", "string", default = "1/cluster", doc = "how many hosts may be away at once: N/cluster" },
   { "guests", "string", choices = { "keep", "shutdown-idle" }, default = "keep",
-    doc = "running machines that hold a card and cannot move: refuse the host, or shut them down when nobody uses them" },
+    doc = "running machines that hold a card and cannot move: refuse the host, or shut them down when idle" },
   { "back_within", "string", default = "45m", doc = "how long a reboot may take" },
   { "drain_within", "string", default = "30m", doc = "how long machines may take to leave" },
 })
@@ -65,7 +65,9 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
   { "devices", "table", doc = "p.gpus: the cards that the steps mean unless they say otherwise" },
   { "roll", "table", doc = "how the hosts take turns" },
 }, { children = true, check = function(node)
-  if node.options.devices and not declare.is(node.options.devices, "gpus") then return "devices must be p.gpus { ... }" end
+  if node.options.devices and not declare.is(node.options.devices, "gpus") then
+    return "devices must be p.gpus { ... }"
+  end
   local problem = roll_options:problem(node.options.roll or {})
   if problem then return problem end
   node.options.roll = roll_options:check(node.options.roll)
@@ -96,7 +98,9 @@ language.vms = declare.constructor("p.vms", "vms", {
   { "login", "table", late = true, doc = "p.login: the account inside the guest" },
 }, { children = true, check = function(node)
   local o = node.options
-  if (o.where == nil) == (o.name == nil) then return "says which machines by `where` (existing) or by `name`: give one" end
+  if (o.where == nil) == (o.name == nil) then
+    return "says which machines by `where` (existing) or by `name`: give one"
+  end
   if o.place then
     local problem = place_options:problem(o.place)
     if problem then return problem end

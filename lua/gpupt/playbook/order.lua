@@ -11,7 +11,7 @@ order.rules = {
   { "vm.create", "tools.ensure", "Tools run inside an installed system" },
   { "os.install", "tools.ensure", "Tools run inside an installed system" },
   { "os.install", "gpu.attach",
-    "the operating system comes before the card: installers meet a console they can draw on, and the firmware is settled" },
+    "the operating system comes before the card: installers meet a console they can draw on, and the firmware is set" },
   { "tools.ensure", "gpu.attach", "Tools go in before the card, because the console may go dark with its driver" },
   { "gpu.attach", "driver.install", "a driver is installed for a card that is there" },
   { "gpu.attach", "guest.verify", "there is nothing to see in the guest before a card is attached" },

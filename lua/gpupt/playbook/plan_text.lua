@@ -86,7 +86,8 @@ return function(self)
       fixed[#fixed + 1] = change.verb
     end
   end
-  lines[#lines + 1] = totals(list) .. "." .. (#fixed > 0 and " Not undoable: " .. table.concat(fixed, ", ") .. "." or "")
+  lines[#lines + 1] = totals(list) .. "."
+    .. (#fixed > 0 and " Not undoable: " .. table.concat(fixed, ", ") .. "." or "")
     .. (#self.words > 0 and " Needs: --allow " .. table.concat(self.words, ",") or "")
   return table.concat(lines, "\n") .. "\n"
 end

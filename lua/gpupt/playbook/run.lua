@@ -68,7 +68,7 @@ end
 local function claim_all(self)
   for _, target in ipairs(self.plan.vms) do
     for _, card in ipairs(target.cards or {}) do
-      failure.check(claim(self, "card/" .. card.system_id .. "/" .. card.address))
+      failure.check(claim(self, "card/" .. target.host.uuid .. "/" .. card.address))
     end
   end
   for _, target in ipairs(self.plan.hosts) do failure.check(claim(self, "host/" .. target.record.uuid)) end
@@ -84,9 +84,10 @@ end
 local function step(self, target, instance, outcome)
   local ctx = self.ctx
   target.instance = instance
-  local o, message, code, detail = instance:resolve(target)
+  local o, message, code = instance:resolve(target)
   if not o then return nil, message, code end
   target.options = o
+  local detail
   local seen, changes, proof
   seen, message, code = failure.catch(instance.step.observe, ctx, target)
   if seen == nil then return nil, message, code end
@@ -262,7 +263,7 @@ function Run:close(ok, message, code)
     if not failed then self.journal:release(self.id) end
     for _, target in ipairs(self.plan.vms) do
       for _, card in ipairs(target.cards or {}) do
-        self.journal:release(self.id, "card/" .. card.system_id .. "/" .. card.address)
+        self.journal:release(self.id, "card/" .. target.host.uuid .. "/" .. card.address)
       end
     end
   end

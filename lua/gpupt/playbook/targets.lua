@@ -47,7 +47,8 @@ local function named(world, scope, limit)
     local name = units.numbered(scope.options.name, n)
     if not limit or name:find(limit) then
       local target = { kind = "vm", name = name, number = n, scope = scope, folder = place.folder, pool = place.pool,
-        datastore = place.datastore, network = place.network, network_name = place.network_name, host_refs = place.hosts }
+        datastore = place.datastore, network = place.network, network_name = place.network_name,
+        host_refs = place.hosts }
       target.ref = world:find_machine(target)
       list[#list + 1] = target
     end
@@ -168,8 +169,8 @@ function targets.check_spare(pool, list, scope, problems)
   end
   local free = allocate.free_count(pool, records, instance.options.devices)
   if free < scope.options.keep_free then
-    problems[#problems + 1] = { target = "p.vms", text = ("%s: keep_free = %d, and %d would stay free"):format(scope.place,
-      scope.options.keep_free, free), allow = "over-commit" }
+    problems[#problems + 1] = { target = "p.vms", allow = "over-commit",
+      text = ("%s: keep_free = %d, and %d would stay free"):format(scope.place, scope.options.keep_free, free) }
   end
 end
 

@@ -13,7 +13,7 @@ World.__index = World
 local function as_list(value) return type(value) == "table" and value or { value } end
 
 function world.new(vc)
-  return setmetatable({ vc = vc, hosts = {}, by_ref = {}, clusters = {}, claims = {}, dynamic = {}, expected = {} },
+  return setmetatable({ vc = vc, hosts = {}, by_ref = {}, clusters = {}, claims = {}, dynamic = {}, expected = {}, system_ids = {} },
     World)
 end
 
@@ -86,13 +86,25 @@ function World:cluster_of(record)
 end
 
 --- Reads a host again; the record is renewed in place, so that whoever holds it sees the new state.
-function World:refresh_host(record)
+function World.refresh_host(_, record)
   local props = check(record.ref:get(host.paths))
   local fresh = host.record(record.ref, props)
   for name in pairs(record) do if name ~= "cluster" then record[name] = nil end end
   for name, value in pairs(fresh) do record[name] = value end
   for _, device in pairs(record.devices) do device.host = record end
   return record
+end
+
+--- The id by which a fixed backing names its host: QueryConfigTarget knows it. Asked once per host.
+function World:system_id(record)
+  if self.system_ids[record.ref] then return self.system_ids[record.ref] end
+  local browser = check(record.parent:get "environmentBrowser")
+  local target = check(browser:QueryConfigTarget { host = record.ref })
+  for _, info in ipairs(target and target.pciPassthrough or {}) do
+    self.system_ids[record.ref] = info.systemId
+    break
+  end
+  return self.system_ids[record.ref]
 end
 
 --- Reads which machines hold cards on the known hosts. claims[uuid][address] = list of { name, ref, power }.
@@ -115,16 +127,18 @@ function World:read_claims()
   return true
 end
 
+--- A machine's cards are those of the host it stands on, also when it is a copy whose backing names another host.
 function World:claim_of(ref, props)
   local on = self.by_ref[props["runtime.host"]]
+  if not on then return end
   for _, card in ipairs(vm.cards(props["config.hardware.device"])) do
     local owner = { ref = ref, name = props.name, power = props["runtime.powerState"] }
     if card.kind == "fixed" then
-      local of_host = self.claims[card.system_id] or {}
-      self.claims[card.system_id] = of_host
+      local of_host = self.claims[on.uuid] or {}
+      self.claims[on.uuid] = of_host
       of_host[card.address] = of_host[card.address] or {}
       table.insert(of_host[card.address], owner)
-    elseif card.kind == "dynamic" and on then
+    elseif card.kind == "dynamic" then
       if card.assigned then
         self.claims[on.uuid] = self.claims[on.uuid] or {}
         local list = self.claims[on.uuid][card.assigned] or {}

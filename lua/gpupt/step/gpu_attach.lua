@@ -40,9 +40,10 @@ end
 
 local function cards_of(target)
   local list = {}
+  local system_id = target.system_id
   for i, card in ipairs(target.cards or {}) do
     list[i] = { vendor = card.vendor, device = card.device, subvendor = card.subvendor, subdevice = card.subdevice,
-      class = card.class, name = card.name, address = card.address, system_id = card.system_id, label = card.label,
+      class = card.class, name = card.name, address = card.address, system_id = system_id, label = card.label,
       bars = target.options.bars }
   end
   return list
@@ -60,6 +61,8 @@ end
 
 function step.observe(ctx, target)
   if not target.ref then target.ref = ctx.world:find_machine(target) end
+  -- before the first card is active a host may not tell its id
+  target.system_id = target.host and ctx.world:system_id(target.host)
   return { vm = target.ref and ctx.world:machine(target.ref) or nil }
 end
 
@@ -85,11 +88,12 @@ local function card_text(target)
 end
 
 local function explain(ctx, target, value)
+  if not ctx.planning then return end
   for _, text in ipairs(value.warnings) do ctx:note(target, text) end
   for _, choice in ipairs(value.choices) do
     if choice.name == "mmio" then ctx:note(target, ("64-bit MMIO: %s (%s)"):format(choice.value, choice.why)) end
     if choice.name == "pciPassthru.64bitMMIOSizeGB" then
-      ctx:note(target, ("64-bit MMIO: %s GiB: %s"):format(choice.value, choice.why))
+      ctx:note(target, ("64-bit MMIO: %s GiB: %s"):format(choice.value, choice.why:gsub("%s*\n%s*", "; ")))
     end
   end
 end
@@ -103,13 +107,14 @@ function step.plan(ctx, target, seen)
   local vm = seen.vm
   if not vm or target.installs then
     explain(ctx, target, value)
-    changes[1] = { sign = "+", verb = "attach", allow = value.allow[1], what = ("%s, memory locked and reserved, %s"):format(
+    changes[1] = { sign = "+", verb = "attach", allow = value.allow[1],
+      what = ("%s, memory locked and reserved, %s"):format(
       card_text(target), #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed") }
     return changes
   end
   local why = refusal(target, vm, value)
   if why then return nil, target.name .. " " .. why, "EREFUSED" end
-  changes = difference.list(vm, value, target.cards)
+  changes = difference.list(vm, value, value.gpus)
   if #changes > 0 then
     explain(ctx, target, value)
     changes[1].allow = value.allow[1]
@@ -128,6 +133,10 @@ end
 local function still_free(ctx, target)
   ctx.world:refresh_host(target.host)
   ctx.world:read_claims()
+  target.system_id = ctx.world:system_id(target.host)
+  if not target.system_id then
+    return nil, target.host.name .. " offers no card for passthrough (QueryConfigTarget)", "EREFUSED"
+  end
   for _, card in ipairs(target.cards) do
     local now = target.host.devices[card.address]
     if not now then return nil, ("%s: %s is gone"):format(target.host.name, card.address), "EREFUSED" end
@@ -149,10 +158,10 @@ local function reconfigure(ctx, target)
   local vm = ctx.world:machine(target.ref)
   local value, message, code = compute(target, vm)
   if not value then return nil, message, code end
-  if #difference.list(vm, value, target.cards) == 0 then return true end
+  if #difference.list(vm, value, value.gpus) == 0 then return true end
   local spec = check(settings.to_spec(value, { change_version = vm.change_version, firmware = false, devices = false,
     video_card = vms.devices_of(vm, "VirtualMachineVideoCard") }))
-  spec.deviceChange = difference.device_changes(vm, value, target.cards, spec.deviceChange)
+  spec.deviceChange = difference.device_changes(vm, value, value.gpus, spec.deviceChange)
   table.insert(spec.extraConfig, { key = "gpupt.run", value = ctx.run })
   -- a proof of other devices is worth nothing any more
   if vm.extra["gpupt.proved"] then table.insert(spec.extraConfig, { key = "gpupt.proved", value = "" }) end
@@ -167,7 +176,8 @@ end
 
 function step.apply(ctx, target)
   local vm = ctx.world:machine(target.ref)
-  local pending = #difference.list(vm, check(compute(target, vm)), target.cards) > 0
+  local wanted = check(compute(target, vm))
+  local pending = #difference.list(vm, wanted, wanted.gpus) > 0
   local ok, message, code, detail
   if pending then
     ok, message, code = still_free(ctx, target)
@@ -184,7 +194,8 @@ end
 function step.prove(ctx, target)
   local seen = step.observe(ctx, target)
   if not seen.vm then return nil, target.name .. " does not exist", "EPROOF" end
-  local changes = difference.list(seen.vm, check(compute(target, seen.vm)), target.cards)
+  local wanted = check(compute(target, seen.vm))
+  local changes = difference.list(seen.vm, wanted, wanted.gpus)
   if #changes > 0 then return nil, ("%s: %s"):format(target.name, changes[1].what), "EPROOF" end
   if target.options.power_on and seen.vm.power ~= "poweredOn" then
     return nil, ("%s is %s"):format(target.name, seen.vm.power), "EPROOF"

@@ -28,7 +28,7 @@ local function devices(vm, value, cards)
     if device.kind == "fixed" then held[device.system_id .. "/" .. device.address] = device end
   end
   for _, card in ipairs(cards) do
-    if not held[card.system_id .. "/" .. card.address] then missing[#missing + 1] = card end
+    if not held[(card.system_id or "?") .. "/" .. card.address] then missing[#missing + 1] = card end
   end
   local here = cards[1] and cards[1].system_id
   for _, device in ipairs(vm.cards) do

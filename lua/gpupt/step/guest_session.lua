@@ -39,8 +39,8 @@ function guest.open(ctx, target, o)
   local ok, detail
   ok, message, code, detail = ctx.vc.guest:validate(target.ref, auth)
   if not ok then
-    return nil, ("%s: the account '%s' is not accepted inside the guest: %s"):format(target.name, auth.username, message),
-      code, detail
+    return nil, ("%s: the account '%s' is not accepted inside the guest: %s"):format(target.name, auth.username,
+      message), code, detail
   end
   return setmetatable({ ctx = ctx, target = target, auth = auth }, Session)
 end

@@ -44,7 +44,8 @@ function step.plan(_, target, seen)
   end
   local count = target.options.gpus or (seen.vm and #seen.vm.cards > 0 and #seen.vm.cards) or
     (target.cards and #target.cards) or 0
-  return { { sign = "?", verb = "proof", what = ("ask the guest for %d GPU%s"):format(count, count == 1 and "" or "s") } }
+  return { { sign = "?", verb = "proof",
+    what = ("ask the guest for %d GPU%s"):format(count, count == 1 and "" or "s") } }
 end
 
 local function vendors_of(target)

@@ -66,7 +66,9 @@ end
 function drain.run(ctx, target)
   local busy = drain.classify(ctx, target.record)
   local stopped = {}
-  if #busy.bound > 0 then ctx:require_approval("guest-shutdown", target.name .. ": shutting down " .. drain.names(busy.bound)) end
+  if #busy.bound > 0 then
+    ctx:require_approval("guest-shutdown", target.name .. ": shutting down " .. drain.names(busy.bound))
+  end
   for _, entry in ipairs(busy.bound) do
     local ok, message, code = shut_down(ctx, target, entry)
     if not ok then
@@ -82,7 +84,9 @@ end
 function drain.restore(ctx, target, stopped)
   for _, entry in ipairs(stopped) do
     local ok, message, code = ctx:task(target, entry.ref, "PowerOnVM_Task", {}, "PowerOnVM " .. entry.name)
-    if not ok then return nil, ("%s was shut down for the reboot and does not start: %s"):format(entry.name, message), code end
+    if not ok then
+      return nil, ("%s was shut down for the reboot and does not start: %s"):format(entry.name, message), code
+    end
   end
   return true
 end

@@ -15,7 +15,7 @@ local step = {
     { "apply", "string", choices = { "auto", "reboot", "stage" }, default = "auto", late = true,
       doc = "auto: without a reboot where the host can; reboot: always by reboot; stage: leave the reboot to others" },
     { "foreign_maintenance", "boolean", default = false, late = true,
-      doc = "work on a host that somebody else put into maintenance, and leave it there (--allow foreign-maintenance)" },
+      doc = "work on a host that somebody else put into maintenance (--allow foreign-maintenance), left there" },
   },
   needs = { "Host.Config.PciPassthru", "Host.Config.Settings", "Host.Config.Maintenance" },
 }
@@ -95,13 +95,14 @@ end
 local function reboot_changes(ctx, target, seen, changes)
   local record = seen.record
   local busy = drain.classify(ctx, record)
-  local allow = { what = "reboot" .. (#busy.bound > 0 and (", after %s shut down"):format(drain.names(busy.bound)) or "")
+  local allow = { what = "reboot"
+    .. (#busy.bound > 0 and (", after %s shut down"):format(drain.names(busy.bound)) or "")
     .. (#busy.movable > 0 and (", %s leave by vMotion"):format(drain.names(busy.movable)) or ""),
     sign = "~", allow = "reboot", undo = false, verb = "reboot" }
   if #busy.bound > 0 then
     if target.scope.options.roll.guests ~= "shutdown-idle" then
-      return nil, ("%s: %s run on it with a card and cannot move: roll = { guests = \"shutdown-idle\" } lets them be shut "
-        .. "down"):format(record.name, drain.names(busy.bound)), "EREFUSED"
+      return nil, ("%s: %s run on it with a card and cannot move: roll = { guests = \"shutdown-idle\" } lets them "
+        .. "be shut down"):format(record.name, drain.names(busy.bound)), "EREFUSED"
     end
     changes[#changes + 1] = { what = "shut down " .. drain.names(busy.bound), sign = "-", allow = "guest-shutdown",
       verb = "guest shutdown" }
@@ -117,7 +118,7 @@ end
 function step.plan(ctx, target, seen)
   local record, changes = seen.record, {}
   for _, card in ipairs(seen.chosen) do ctx.world:expect_active(card) end
-  local entering = ctx.planning or not ctx:did(target, "EnterMaintenanceMode")
+  local entering = not ctx:did(target, "EnterMaintenanceMode")
   if #seen.stage == 0 and #seen.pending == 0 then
     if record.maintenance and not entering then
       changes[1] = { what = "leave maintenance mode, which this run entered", sign = "~", verb = "maintenance exit" }
@@ -128,8 +129,8 @@ function step.plan(ctx, target, seen)
   if why then return nil, why, "EREFUSED" end
   if record.maintenance and entering then
     if not target.options.foreign_maintenance then
-      return nil, ("%s is in maintenance mode already, by somebody else: foreign_maintenance = true works on it and leaves "
-        .. "it there"):format(record.name), "EREFUSED"
+      return nil, ("%s is in maintenance mode already, by somebody else: foreign_maintenance = true works on it and "
+        .. "leaves it there"):format(record.name), "EREFUSED"
     end
     changes[#changes + 1] = { what = "work in somebody else's maintenance mode", sign = "!",
       allow = "foreign-maintenance" }

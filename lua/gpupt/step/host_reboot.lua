@@ -48,7 +48,9 @@ local function send(ctx, target, before)
   end
   -- the host may go away before the task's end was read
   local props = target.record.ref:get(watched)
-  if props and (props["runtime.connectionState"] ~= "connected" or props["runtime.bootTime"] ~= before) then return true end
+  if props and (props["runtime.connectionState"] ~= "connected" or props["runtime.bootTime"] ~= before) then
+    return true
+  end
   return nil, message, code, detail
 end
 

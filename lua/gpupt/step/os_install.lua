@@ -1,7 +1,7 @@
 --- os.install: an operating system from its ISO, unattended by an answer medium, both on a datastore.
 -- The answer medium must bring Tools in (a bare Windows has no guest operations): the installation counts as done when
--- Tools run and guest operations are ready. The machine is marked then (ExtraConfig gpupt.os), so that a later run knows
--- it without starting anything; a run that is resumed in mid-installation goes on waiting.
+-- Tools run and guest operations are ready. The machine is marked then (ExtraConfig gpupt.os), so that a later run
+-- knows it without starting anything; a run that is resumed in mid-installation goes on waiting.
 local vms = require "gpupt.playbook.vm"
 local units = require "gpupt.playbook.units"
 
@@ -127,8 +127,8 @@ function step.apply(ctx, target, _, seen)
   end, { timeout = within })
   if not ok then
     if code == "ETIMEDOUT" then
-      return nil, ("%s: no Tools after %s: the answer medium %s must install the system unattended and bring Tools in"):format(
-        target.name, units.span(within), target.options.answer), code
+      return nil, ("%s: no Tools after %s: the answer medium %s must install the system unattended and bring Tools in")
+        :format(target.name, units.span(within), target.options.answer), code
     end
     return nil, message, code, detail
   end

@@ -1,7 +1,7 @@
 --- tools.ensure: VMware Tools with the features that a machine with cards should have, and no others.
 -- Windows: setup64 of the mounted Tools CD with ADDLOCAL=ALL and the REMOVE list of that release (gpupt.guest.tools);
--- Linux: the distribution's open-vm-tools. The installer restarts Tools under the call, so its end is awaited twice. What
--- was done is marked on the machine (ExtraConfig gpupt.tools) with the release, and done again when either changes.
+-- Linux: the distribution's open-vm-tools. The installer restarts Tools under the call, so its end is awaited twice.
+-- What was done is marked on the machine (ExtraConfig gpupt.tools) with the release, and again when either changes.
 local guest = require "gpupt.step.guest_session"
 local tools = require "gpupt.guest.tools"
 local vms = require "gpupt.playbook.vm"
@@ -95,7 +95,9 @@ local function windows(ctx, target, session, seconds)
       outcome.remedy and "; " .. outcome.remedy or ""), outcome.retry and "EBUSY" or "EGUEST"
   end
   ok, message, code = wait_ready(ctx, target, 600)
-  if not ok then return nil, ("%s: Tools do not come back after their installer: %s"):format(target.name, message), code end
+  if not ok then
+    return nil, ("%s: Tools do not come back after their installer: %s"):format(target.name, message), code
+  end
   if outcome.reboot then
     ok, message, code = reboot_guest(ctx, target)
     if not ok then return nil, message, code end
@@ -146,7 +148,8 @@ function step.prove(ctx, target)
   local text, message, code = wanted_mark(target, vm)
   if not text then return nil, message, code end
   if vm.extra["gpupt.tools"] ~= text then
-    return nil, ("%s: Tools are %s, not %s"):format(target.name, vm.extra["gpupt.tools"] or "as they came", text), "EPROOF"
+    return nil, ("%s: Tools are %s, not %s"):format(target.name, vm.extra["gpupt.tools"] or "as they came", text),
+      "EPROOF"
   end
   return text
 end

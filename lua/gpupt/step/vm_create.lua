@@ -40,7 +40,7 @@ function step.observe(ctx, target)
   return { exists = true, vm = ctx.world:machine(target.ref) }
 end
 
-function step.plan(ctx, target, seen)
+function step.plan(_, target, seen)
   local o = target.options
   local memory = sizes(o)
   target.memory_mb = memory
@@ -52,8 +52,8 @@ function step.plan(ctx, target, seen)
   end
   local vm = seen.vm
   if vm.firmware ~= o.firmware then
-    return nil, ("%s boots with %s, and the playbook says %s: the firmware of an existing machine is never changed"):format(
-      target.name, vm.firmware, o.firmware), "EREFUSED"
+    return nil, ("%s boots with %s, and the playbook says %s: the firmware of an existing machine is never changed")
+      :format(target.name, vm.firmware, o.firmware), "EREFUSED"
   end
   local changes = {}
   if vm.memory_mb ~= memory then
@@ -88,7 +88,8 @@ local function devices(target, disk_kb)
       backing = { _type = "VirtualEthernetCardNetworkBackingInfo", deviceName = target.network_name }
     end
     list[#list + 1] = { operation = "add", device = { _type = "VirtualVmxnet3", key = -3, backing = backing,
-      addressType = "generated", connectable = { startConnected = true, allowGuestControl = true, connected = false } } }
+      addressType = "generated",
+      connectable = { startConnected = true, allowGuestControl = true, connected = false } } }
   end
   return list
 end

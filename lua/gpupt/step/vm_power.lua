@@ -20,7 +20,9 @@ function power.off(ctx, target, vm)
   ok, message, code, detail = ctx:wait_for(target.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
   end, { timeout = power.SHUTDOWN_SECONDS })
-  if not ok then return nil, ("%s does not shut down (%s); it is left running"):format(target.name, message), code, detail end
+  if not ok then
+    return nil, ("%s does not shut down (%s); it is left running"):format(target.name, message), code, detail
+  end
   return true
 end
 

@@ -1,0 +1,290 @@
+local lab = require "spec.support.lab"
+
+local function card(address, more)
+  local one = { address = address, vendor = "10de", device = "20b5", subvendor = "10de", subdevice = "1533",
+    name = "GA100 [A100 PCIe 80GB]", class = "0302", bars = { "16M:32", "128G:64p", "32M:64p" } }
+  for k, v in pairs(more or {}) do one[k] = v end
+  return one
+end
+
+local function host(name, more)
+  local one = { name = name, boot_seconds = 60, cards = { card "0000:3b:00.0", card "0000:86:00.0" } }
+  for k, v in pairs(more or {}) do one[k] = v end
+  return one
+end
+
+local function playbook(options, roll)
+  return ([[return p.playbook { name = "hosts", p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "10de:20b5" },
+    %s p.host.enable { %s } } }]]):format(roll or "", options or "")
+end
+
+local function find(events, text)
+  for _, event in ipairs(events) do
+    if event.text and event.text:find(text, 1, true) then return event end
+  end
+end
+
+local function what_of(rows, kind)
+  local list = {}
+  for _, row in ipairs(rows) do if row.kind == kind then list[#list + 1] = row.what end end
+  return list
+end
+
+describe("host.enable", function()
+  local l
+
+  after_each(function()
+    if l then l:stop() end
+    l = nil
+  end)
+
+  local function state(name, address)
+    for _, one in ipairs(l:truth("hosts", name).cards) do if one.address == address then return one end end
+  end
+
+  local function start(clusters, speed)
+    l = lab.start { speed = speed or 200, fleet = { clusters = clusters } }
+    return l
+  end
+
+  it("takes a host from off to active: stage, maintenance, reboot, proof, exit", function()
+    start { { name = "gpu-a", hosts = { host "esx-1" } } }
+    l.sim:forget()
+    local result, events, rows = l:apply(playbook(), { allow = { "reboot" } })
+    assert.equal("done", result.status)
+    assert.equal("3b:00.0 86:00.0 active", result.targets[1].proofs["host.enable"])
+    assert.same({ "UpdatePassthruConfig", "EnterMaintenanceMode", "RebootHost (boot time before)", "RebootHost",
+      "Refresh", "ExitMaintenanceMode" }, what_of(rows, "change"))
+    assert.is_truthy(find(events, "not active yet"))
+    local truth = l:truth("hosts", "esx-1")
+    assert.is_false(truth.maintenance)
+    for _, one in ipairs(truth.cards) do
+      if one.address == "0000:3b:00.0" then assert.is_true(one.active) end
+    end
+    assert.same({}, l.sim:get "truth".violations)
+  end)
+
+  it("writes each row before its call goes out", function()
+    start { { name = "gpu-a", hosts = { host "esx-1" } } }
+    local journal = l:journal()
+    local seen = {}
+    local plan = assert(l:plan(playbook()))
+    local vc = l:client()
+    vc.trace = function(event)
+      if event.method == "RebootHost_Task" or event.method == "UpdatePassthruConfig" then
+        local last
+        for record in journal:runs() do for row in journal:rows(record.id) do last = row end end
+        seen[#seen + 1] = last.what .. " " .. last.kind .. " " .. tostring(last.operation == event.operation_id)
+      end
+    end
+    assert(plan:apply { journal = journal, allow = { "reboot" } })
+    vc.trace = nil
+    assert.same({ "UpdatePassthruConfig change true", "RebootHost change true" }, seen)
+  end)
+
+  it("says applyNow = false", function()
+    start { { name = "gpu-a", hosts = { host "esx-1" } } }
+    local vc, sent = l:client(), nil
+    vc.trace = function(event) if event.method == "UpdatePassthruConfig" then sent = event.request end end
+    assert(l:apply(playbook 'apply = "stage"', {}))
+    vc.trace = nil
+    assert.matches("<applyNow>false</applyNow>", sent, 1, true)
+  end)
+
+  it("changes nothing in a plan, and nothing the second time", function()
+    start { { name = "gpu-a", hosts = { host "esx-1" } } }
+    l.sim:forget()
+    local plan = assert(l:plan(playbook()))
+    assert.equal(2, #plan:changes())
+    assert.same({ "reboot" }, plan:needs())
+    assert.same({}, l:changing())
+    assert(l:apply(playbook(), { allow = { "reboot" } }))
+    l.sim:forget()
+    assert.equal("nothing", l:apply(playbook()).status)
+    assert.same({}, l:changing())
+  end)
+
+  it("does not begin without the approval", function()
+    start { { name = "gpu-a", hosts = { host "esx-1" } } }
+    l.sim:forget()
+    local result, message, code = l:apply(playbook())
+    assert.is_nil(result)
+    assert.equal("EAPPROVAL", code)
+    assert.matches("--allow reboot", message, 1, true)
+    assert.same({}, l:changing())
+  end)
+
+  it("calls a card that is enabled but not active pending, and needs one reboot only", function()
+    start { { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { enabled = true, active = false }) } }) } } }
+    local plan = assert(l:plan(playbook()))
+    assert.matches("1 pending reboot", tostring(plan), 1, true)
+    local result, _, rows = l:apply(playbook(), { allow = { "reboot" } })
+    assert.equal("done", result.status)
+    assert.is_nil(table.concat(what_of(rows, "change"), " "):find "UpdatePassthruConfig")
+  end)
+
+  it("does without a reboot where the host can", function()
+    start { { name = "gpu-a", hosts = { host("esx-1", { rebind_without_reboot = true }) } } }
+    local plan = assert(l:plan(playbook()))
+    assert.same({}, plan:needs())
+    local result, _, rows = l:apply(playbook())
+    assert.equal("done", result.status)
+    assert.is_nil(table.concat(what_of(rows, "change"), " "):find "RebootHost")
+    assert.is_true(state("esx-1", "0000:3b:00.0").active)
+  end)
+
+  it("only stages when told so", function()
+    start { { name = "gpu-a", hosts = { host "esx-1" } } }
+    local result = l:apply(playbook 'apply = "stage"')
+    assert.equal("3b:00.0 86:00.0 enabled, pending reboot", result.targets[1].proofs["host.enable"])
+  end)
+
+  it("never has two hosts of a cluster away, and two clusters at once", function()
+    start({ { name = "gpu-a", hosts = { host "a-1", host "a-2" } }, { name = "gpu-b", hosts = { host "b-1" } } }, 60)
+    assert.equal("done", l:apply(playbook(), { allow = { "reboot" } }).status)
+    local truth = l.sim:get "truth"
+    assert.same({}, truth.violations)
+    -- when each host was away, by the onlooker's timeline
+    local away = {}
+    for _, event in ipairs(truth.timeline) do
+      if event.host and event.kind == "away" then away[event.host] = { event.t } end
+      if event.host and event.kind == "back" and away[event.host] then
+        away[event.host][2] = event.t
+      end
+    end
+    assert.is_truthy(away["a-1"] and away["a-1"][2], "the timeline has no a-1")
+    local first, second = away["a-1"], away["a-2"]
+    assert.is_true(first[2] <= second[1] or second[2] <= first[1])
+    local b = away["b-1"]
+    local overlaps = false
+    for _, a in ipairs { first, second } do overlaps = overlaps or (b[1] < a[2] and a[1] < b[2]) end
+    assert.is_true(overlaps)
+  end)
+
+  describe("refuses, without a changing call,", function()
+    local function refused(clusters, text, wanted)
+      start(clusters)
+      l.sim:forget()
+      local plan, message = l:plan(text or playbook())
+      assert.is_nil(plan)
+      assert.matches(wanted, message, 1, true)
+      assert.same({}, l:changing())
+    end
+
+    it("a set that drags the management NIC along", function()
+      refused({ { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { dependent = "0000:18:00.0" }) } }) } } },
+        nil, "18:00.0, which goes with the cards (dependent device): the network adapter")
+    end)
+    it("a set that drags the boot adapter along", function()
+      refused({ { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { dependent = "0000:19:00.0" }) } }) } } },
+        nil, "holds disks or the boot device; it is never given away")
+    end)
+    it("a set that drags a USB controller along", function()
+      refused({ { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { dependent = "0000:00:14.0" }) } }) } } },
+        nil, "a USB controller")
+    end)
+    it("a card that is not capable", function()
+      refused({ { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { capable = false }) } }) } } },
+        nil, "is not capable of passthrough")
+    end)
+    it("a pattern without a match, saying what is there", function()
+      refused({ { name = "gpu-a", hosts = { host "esx-1" } } },
+        'return p.playbook { name = "x", p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "10de:ffff" }, p.host.enable {} } }',
+        "no card matches 10de:ffff (its GPUs: 10de:20b5 at 3b:00.0, 10de:20b5 at 86:00.0)")
+    end)
+    it("a BMC's VGA, whatever the pattern", function()
+      refused({ { name = "gpu-a", hosts = { host "esx-1" } } },
+        'return p.playbook { name = "x", p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "1a03:2000" }, p.host.enable {} } }',
+        "no card matches 1a03:2000")
+    end)
+    it("a path that means nothing, saying what was looked under", function()
+      refused({ { name = "gpu-a", hosts = { host "esx-1" } } },
+        'return p.playbook { name = "x", p.hosts { where = "/DC0/host/gpu-z", devices = p.gpus { match = "10de:*" }, p.host.enable {} } }',
+        "gpu-z")
+    end)
+    it("a host in somebody else's maintenance mode", function()
+      refused({ { name = "gpu-a", hosts = { host("esx-1", { maintenance = true }) } } }, nil,
+        "esx-1 is in maintenance mode already, by somebody else")
+    end)
+  end)
+
+  it("works in somebody else's maintenance mode when told and allowed, and leaves the host there", function()
+    start { { name = "gpu-a", hosts = { host("esx-1", { maintenance = true }) } } }
+    local text = playbook "foreign_maintenance = true"
+    local _, message = l:apply(text, { allow = { "reboot" } })
+    assert.matches("--allow foreign-maintenance", message, 1, true)
+    assert.equal("done", l:apply(text, { allow = { "reboot", "foreign-maintenance" } }).status)
+    assert.is_true(l:truth("hosts", "esx-1").maintenance)
+  end)
+
+  it("skips a host that does not answer, and does the others", function()
+    start { { name = "gpu-a", hosts = { host "esx-1", host "esx-2" } } }
+    l.sim:post("set", { host = "esx-2", connection = "notResponding" })
+    local plan = assert(l:plan(playbook()))
+    assert.matches("! esx-2 is notResponding: skipped", tostring(plan), 1, true)
+    local result = l:apply(playbook(), { allow = { "reboot" } })
+    assert.equal("done", result.status)
+    assert.equal(1, #result.targets)
+  end)
+
+  describe("when a host", function()
+    it("does not come back, ends with its name, and goes on when the run is resumed", function()
+      start { { name = "gpu-a", hosts = { host("esx-1", { boot_fault = "never" }) } } }
+      local journal = l:journal()
+      local text = playbook("", 'roll = { back_within = "3s" },')
+      local result, _, rows = l:apply(text, { allow = { "reboot" }, journal = journal })
+      assert.equal("failed", result.status)
+      assert.equal("ELOST", result.targets[1].code)
+      assert.matches("esx-1 did not come back", result.targets[1].message, 1, true)
+      assert.equal("failed", rows[#rows].what)
+      l.sim:post("set", { host = "esx-1", boot = "", revive = true })
+      local again, _, after = l:apply(text, { allow = { "reboot" }, journal = journal, resume = result.id })
+      assert.equal("done", again.status)
+      local reboots = 0
+      for _, row in ipairs(after) do
+        if row.kind == "change" and row.what == "RebootHost" then reboots = reboots + 1 end
+      end
+      assert.equal(1, reboots)
+      assert.is_false(l:truth("hosts", "esx-1").maintenance)
+    end)
+
+    it("comes back without a card, stays in maintenance mode and says so", function()
+      start { { name = "gpu-a", hosts = { host("esx-1", { boot_fault = "without:0000:86:00.0" }) } } }
+      local result = l:apply(playbook(), { allow = { "reboot" } })
+      assert.equal("EPROOF", result.targets[1].code)
+      assert.matches("86:00.0", result.targets[1].message, 1, true)
+      assert.matches("stays in maintenance mode", result.targets[1].message, 1, true)
+      assert.is_true(l:truth("hosts", "esx-1").maintenance)
+    end)
+
+    it("cannot enter maintenance mode, takes back what was enabled", function()
+      start { { name = "gpu-a", hosts = { host "esx-1" } } }
+      l.sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "fault", fault = "InvalidState" })
+      local result, _, rows = l:apply(playbook(), { allow = { "reboot" } })
+      assert.equal("InvalidState", result.targets[1].code)
+      assert.same({ "UpdatePassthruConfig", "EnterMaintenanceMode", "UpdatePassthruConfig (taken back)" },
+        what_of(rows, "change"))
+      assert.is_false(state("esx-1", "0000:3b:00.0").enabled)
+    end)
+
+    it("gets its reboot although the answer is lost: it is not asked twice", function()
+      start { { name = "gpu-a", hosts = { host "esx-1" } } }
+      l.sim:trouble({ method = "RebootHost_Task" }, { kind = "reset-after" })
+      l.sim:forget()
+      local result = l:apply(playbook(), { allow = { "reboot" } })
+      assert.equal("done", result.status)
+      assert.equal(1, l.sim:calls "RebootHost_Task")
+    end)
+  end)
+
+  it("begins nothing new after the second failure", function()
+    start { { name = "a", hosts = { host("a-1", { boot_fault = "never" }) } }, { name = "b", hosts = { host("b-1", { boot_fault = "never" }) } },
+      { name = "c", hosts = { host("c-1", { boot_seconds = 3000 }), host "c-2" } } }
+    local result = l:apply(playbook("", 'roll = { back_within = "4s" },'), { allow = { "reboot" } })
+    assert.equal("failed", result.status)
+    local by_name = {}
+    for _, one in ipairs(result.targets) do by_name[one.target] = one end
+    assert.equal("failed", by_name["a-1"].status)
+    assert.equal("not begun", by_name["c-2"].status)
+  end)
+end)

@@ -1,0 +1,102 @@
+--- A playbook against a test vCenter, for specs: writes the playbook, plans and applies it, runs the command.
+--   local lab = require "spec.support.lab".start{ speed =, fleet = }      lab:load(text)  lab:plan(text)  lab:apply(text)
+--   lab:command{ "apply", path, ... } -> { status =, out =, err = }       lab:stop()
+local gpupt = require "gpupt"
+local vcenter = require "spec.support.vcenter"
+
+local lab = {}
+
+local Lab = {}
+Lab.__index = Lab
+
+function lab.start(o)
+  local self = setmetatable({ sim = vcenter.start(o) }, Lab)
+  self.dir = self.sim.dir
+  self.count = 0
+  return self
+end
+
+function Lab:stop()
+  self.sim:close_all()
+  self.sim:stop()
+end
+
+--- Writes a playbook; `p` is there already. Its path.
+function Lab:write(text)
+  self.count = self.count + 1
+  local path = ("%s/play-%d.lua"):format(self.dir, self.count)
+  vcenter.write(path, 'local p = require "gpupt.playbook"\n' .. text)
+  return path
+end
+
+function Lab:load(text) return gpupt.check(gpupt.playbook.load(self:write(text))) end
+
+function Lab:client()
+  self.vc = self.vc or self.sim:connect()
+  return self.vc
+end
+
+--- plan, or nil, message, code, detail
+function Lab:plan(text, o) return self:load(text):plan(self:client(), o) end
+
+--- A fresh journal in the lab's folder.
+function Lab:journal()
+  self.count = self.count + 1
+  return assert(require "gpupt.store".open(("%s/journal-%d.db"):format(self.dir, self.count)))
+end
+
+--- Plans and applies; gives the run's result, the events, and the journal's rows; nil, message, code when it did not
+-- begin. o.allow, o.journal, o.resume.
+function Lab:apply(text, o)
+  o = o or {}
+  local journal = o.journal or self:journal()
+  local plan, message, code = self:plan(text, { journal = o.resume and journal or nil, run = o.resume, limit = o.limit })
+  if not plan then return nil, message, code end
+  local events = {}
+  local run
+  run, message, code = plan:apply { journal = journal, allow = o.allow or {}, run = o.resume,
+    on_event = function(event) events[#events + 1] = event end }
+  if not run then return nil, message, code end
+  local rows = {}
+  if run.id then for row in journal:rows(run.id) do rows[#rows + 1] = row end end
+  return run:result(), events, rows, run
+end
+
+--- Runs the command; the password goes by the environment.
+function Lab:command(words, o)
+  o = o or {}
+  local quoted = {}
+  for i, word in ipairs(words) do quoted[i] = "'" .. word:gsub("'", "'\\''") .. "'" end
+  local ready = self.sim.ready
+  local environment = { GOVC_URL = ready.url, GOVC_USERNAME = ready.username, GOVC_PASSWORD = ready.password,
+    GOVC_TLS_CA_CERTS = ready.ca_file, XDG_STATE_HOME = self.dir .. "/state", TERM = "dumb" }
+  for name, value in pairs(o.env or {}) do environment[name] = value or nil end
+  -- by a file: nothing of it stands in a command line
+  local lines = {}
+  for name, value in pairs(environment) do
+    lines[#lines + 1] = ("export %s='%s'\n"):format(name, (value:gsub("'", "'\\''")))
+  end
+  vcenter.write(self.dir .. "/environment", table.concat(lines))
+  local _, _, status = os.execute((". %s/environment; %s bin/gpupt %s >%s/out 2>%s/err </dev/null"):format(self.dir,
+    o.before or "", table.concat(quoted, " "), self.dir, self.dir))
+  return { status = status, out = vcenter.read(self.dir .. "/out"), err = vcenter.read(self.dir .. "/err") }
+end
+
+--- The calls since sim:forget() that changed something, as "Method object".
+function Lab:changing()
+  local list = {}
+  local page = self.sim:get "journal"
+  for _, entry in ipairs(page.requests or page) do
+    if entry.changing then list[#list + 1] = entry.method .. " " .. tostring(entry.this) end
+  end
+  return list
+end
+
+--- The host or machine of the truth page.
+function Lab:truth(kind, name)
+  for _, one in ipairs(self.sim:get "truth"[kind] or {}) do
+    if one.name == name then return one end
+  end
+end
+
+return lab
