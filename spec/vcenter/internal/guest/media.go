@@ -74,13 +74,18 @@ func ToolsMedium(version string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return iso.Write("VMware Tools", map[string][]byte{
+	return iso.Write("VMware Tools", toolsPackage(version, n), stamp)
+}
+
+// toolsPackage is the content of the Tools medium.
+func toolsPackage(version string, n int) map[string][]byte {
+	return map[string][]byte{
 		"setup64.exe":  []byte("VMware Tools " + version + "\n"),
 		"setup.exe":    []byte("VMware Tools " + version + " (32 bit)\n"),
 		"manifest.txt": []byte(fmt.Sprintf("monolithic.version = \"%s\"\nversion.number = \"%d\"\n", version, n)),
 		"autorun.inf":  []byte("[autorun]\nopen=setup.exe\n"),
 		"Program Files/VMware/VMware Tools/Drivers/pvscsi/Win8/amd64/pvscsi.inf": []byte("[Version]\n"),
-	}, stamp)
+	}
 }
 
 // ToolsNumber is guest.toolsVersion for "12.3.5": 12389.
@@ -136,7 +141,14 @@ func images(i *iso.Image) (names []string) {
 func AnswerMedium(kind, user, password string) ([]byte, error) {
 	switch kind {
 	case "windows-answer":
-		return iso.Write("OEMDRV", map[string][]byte{"autounattend.xml": []byte(WindowsAnswer(password))}, stamp)
+		// the label is free for Setup; as "VMware Tools" the medium brings Tools along
+		n, err := ToolsNumber(DefaultTools)
+		if err != nil {
+			return nil, err
+		}
+		files := toolsPackage(DefaultTools, n)
+		files["autounattend.xml"] = []byte(WindowsAnswer(password))
+		return iso.Write("VMware Tools", files, stamp)
 	case "ubuntu-answer":
 		return iso.Write("CIDATA", map[string][]byte{"meta-data": []byte("instance-id: iid-1\n"),
 			"user-data": []byte(UbuntuAnswer(user, password))}, stamp)
@@ -194,7 +206,7 @@ const windowsAnswer = `<?xml version="1.0" encoding="utf-8"?>
         <Password><Value>@PASSWORD@</Value><PlainText>true</PlainText></Password></AutoLogon>
       <FirstLogonCommands>
         <SynchronousCommand wcm:action="add"><Order>1</Order>
-          <CommandLine>powershell.exe -NoProfile -Command "$v = Get-Volume | Where-Object { $_.FileSystemLabel -eq 'VMware Tools' }; Start-Process -Wait -FilePath ($v.DriveLetter + ':\setup64.exe') -ArgumentList '/S /v&quot;/qn REBOOT=R&quot;'"</CommandLine>
+          <CommandLine>powershell.exe -NoProfile -Command "$v = Get-Volume | Where-Object { $_.FileSystemLabel -eq 'VMware Tools' }; Start-Process -Wait -FilePath ($v.DriveLetter + ':\setup64.exe') -ArgumentList '/S /v\&quot;/qn REBOOT=R\&quot;'"</CommandLine>
         </SynchronousCommand>
       </FirstLogonCommands>
     </component>

@@ -32,3 +32,39 @@ func TestLinuxFromNothingToTheGPUs(t *testing.T) {
 		t.Errorf("vmware.log:\n%s", log)
 	}
 }
+
+func (k *kit) powershell(vm, line string) string {
+	k.t.Helper()
+	k.program(vm, windowsAuth, `C:\Windows\System32\cmd.exe`, `/c powershell.exe -NoProfile -NonInteractive -Command "`+
+		strings.ReplaceAll(line, `"`, `\"`)+`" > C:\Windows\Temp\out.txt 2>&1`)
+	return k.fetch(vm, windowsAuth, `C:\Windows\Temp\out.txt`)
+}
+
+// A whole Windows machine, with the change of Tools' features on the way.
+func TestWindowsFromNothingToTheGPU(t *testing.T) {
+	k := start(t)
+	parts := append(disk("VirtualLsiLogicSASController"), network("VM Network"), cd(-120, 0, "[ds-1] iso/windows-2022.iso"),
+		cd(-121, 1, "[ds-1] iso/windows-answer.iso"))
+	vm := k.vm("cad-01", parts...)
+	k.accepted(k.on(vm))
+	k.until(vm, "guest.guestOperationsReady", "true")
+	if got := k.get(vm, "guest.toolsVersionStatus2"); got != "guestToolsCurrent" {
+		t.Errorf("Tools: %s", got)
+	}
+	out := k.powershell(vm, `$v = Get-Volume | Where-Object { $_.FileSystemLabel -eq 'VMware Tools' }; `+
+		`if (-not $v) { Write-Error 'no CD'; exit 2 }; `+
+		`$p = Start-Process -FilePath ($v.DriveLetter + ':\setup64.exe') -ArgumentList '/s /v"/qn REBOOT=R ADDLOCAL=ALL REMOVE=Hgfs,VSS"' -Wait -PassThru; 'ended with ' + $p.ExitCode`)
+	if strings.TrimSpace(out) != "ended with 3010" {
+		t.Errorf("setup64: %q", out)
+	}
+	k.until(vm, "guest.guestOperationsReady", "true")
+	k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
+	k.accepted(k.reconfigure(vm, fixed(-1, "0000:3b:00.0", "20b5", k.sys, 4318)))
+	k.accepted(k.on(vm))
+	k.until(vm, "guest.guestOperationsReady", "true")
+	out = k.powershell(vm, `Get-CimInstance Win32_PnPEntity | Where-Object { $_.DeviceID -like 'PCI\VEN_10DE*' -or $_.DeviceID -like 'PCI\VEN_1002*' } | `+
+		`Select-Object DeviceID,ConfigManagerErrorCode,Service,PNPClass,CompatibleID,Name | ConvertTo-Json -Compress`)
+	if !strings.HasPrefix(out, `{"DeviceID":"PCI\\VEN_10DE\u0026DEV_20B5`) || !strings.Contains(out, `"ConfigManagerErrorCode":28,"Service":null`) {
+		t.Errorf("PnP: %q", out)
+	}
+}

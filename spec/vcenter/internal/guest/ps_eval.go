@@ -1,0 +1,829 @@
+package guest
+
+// ps_eval.go evaluates what ps_parse.go read. Each pipeline element is run to its end before
+// the next one starts: the guest's queries are small.
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+)
+
+type psRun struct {
+	*winRun
+	vars   []map[string]any // innermost last
+	funcs  map[string]*psNode
+	last   int
+	ok     bool
+	capOut int
+}
+
+type (
+	psExit   struct{ code int }
+	psReturn struct{ value []any }
+	psLoop   struct{ again bool }
+	psThrow  struct{ text string }
+)
+
+// runPowerShell is powershell.exe: -Command TEXT, -File FILE ARGS, -EncodedCommand BASE64.
+func runPowerShell(w *winRun, args string) int {
+	words := fields(args)
+	for i := 0; i < len(words); i++ {
+		low := strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(words[i], "-"), "/"))
+		is := func(full string, least int) bool { return len(low) >= least && strings.HasPrefix(full, low) }
+		switch {
+		case !strings.HasPrefix(words[i], "-") && !strings.HasPrefix(words[i], "/"):
+			return w.powershell(strings.Join(words[i:], " "), nil)
+		case is("command", 1):
+			text := strings.Join(words[i+1:], " ")
+			if text == "-" {
+				b, _ := io.ReadAll(w.stdin)
+				text = string(b)
+			}
+			return w.powershell(text, nil)
+		case is("file", 1):
+			if i+1 >= len(words) {
+				return w.fail(-196608, "The argument to -File is missing.\n")
+			}
+			data, err := os.ReadFile(w.host(words[i+1]))
+			if err != nil {
+				return w.fail(-196608, "The argument '%s' to the -File parameter does not exist. Provide the path to an existing '.ps1' file as an argument to the -File parameter.\n", words[i+1])
+			}
+			var rest []any
+			for _, a := range words[i+2:] {
+				rest = append(rest, a)
+			}
+			return w.powershell(decodeText(data), rest)
+		case is("encodedcommand", 1) || low == "ec":
+			if i+1 >= len(words) {
+				return 1
+			}
+			text, err := decodeCommand(words[i+1])
+			if err != nil {
+				return w.fail(1, "Cannot process the command because the value specified with -EncodedCommand is not properly encoded.\n")
+			}
+			return w.powershell(text, nil)
+		case is("executionpolicy", 2), low == "ep", is("windowstyle", 1), is("inputformat", 2), is("outputformat", 1), is("version", 1):
+			i++
+		case is("noprofile", 3), is("noninteractive", 4), is("nologo", 3), is("sta", 3), is("mta", 3), is("noexit", 3):
+		default:
+			return w.fail(1, "%s : The term '%s' is not recognized as the name of a cmdlet, function, script file, or operable program.\n", words[i], words[i])
+		}
+	}
+	if w.stdin == nil {
+		return 0
+	}
+	b, _ := io.ReadAll(w.stdin)
+	return w.powershell(string(b), nil)
+}
+
+func (w *winRun) powershell(text string, args []any) (code int) {
+	root, err := parsePS(text)
+	if err != nil {
+		return w.fail(1, "%s\n    + CategoryInfo          : ParserError: (:) [], ParentContainsErrorRecordException\n", err)
+	}
+	r := &psRun{winRun: w, vars: []map[string]any{{"args": args, "true": true, "false": false, "null": nil,
+		"erroractionpreference": "Continue", "pwd": w.dir, "home": `C:\Users\` + w.user, "psversiontable": newObject("", "PSVersion", "5.1.20348.558")}},
+		funcs: map[string]*psNode{}, ok: true}
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case psExit:
+			code = p.code
+		case psThrow:
+			code = w.fail(1, "%s\n", p.text)
+		case psReturn:
+			r.emit(p.value)
+			code = r.status()
+		case psLoop:
+		default:
+			panic(p)
+		}
+	}()
+	if len(root.kids) > 0 && root.kids[0].kind == "param" {
+		r.bind(root.kids[0].num.([]string), args)
+	}
+	for _, k := range root.kids {
+		r.emit(r.exec(k))
+	}
+	return r.status()
+}
+
+func (r *psRun) status() int {
+	if r.ok {
+		return 0
+	}
+	return 1
+}
+
+func (r *psRun) emit(list []any) { io.WriteString(r.stdout, render(list, false)) }
+
+func (r *psRun) lookup(name string) any {
+	if n, ok := strings.CutPrefix(name, "env:"); ok {
+		v, found := r.getenv(n)
+		if !found {
+			return nil
+		}
+		return v
+	}
+	for _, scope := range []string{"script:", "global:", "local:"} {
+		name = strings.TrimPrefix(name, scope)
+	}
+	switch name {
+	case "lastexitcode":
+		return int64(r.last)
+	case "?":
+		return r.ok
+	}
+	for i := len(r.vars) - 1; i >= 0; i-- {
+		if v, ok := r.vars[i][name]; ok {
+			return v
+		}
+	}
+	return nil
+}
+
+func (r *psRun) store(name string, v any) {
+	if n, ok := strings.CutPrefix(name, "env:"); ok {
+		r.setenv(n, psString(v))
+		return
+	}
+	if n, ok := strings.CutPrefix(name, "global:"); ok {
+		r.vars[0][n] = v
+		return
+	}
+	if n, ok := strings.CutPrefix(name, "script:"); ok {
+		r.vars[0][n] = v
+		return
+	}
+	r.vars[len(r.vars)-1][name] = v
+}
+
+func (r *psRun) throw(format string, args ...any) { panic(psThrow{fmt.Sprintf(format, args...)}) }
+
+// complain is a non-terminating error, unless the preference says Stop.
+func (r *psRun) complain(quiet bool, format string, args ...any) {
+	r.ok = false
+	text := fmt.Sprintf(format, args...)
+	if strings.EqualFold(psString(r.lookup("erroractionpreference")), "stop") {
+		panic(psThrow{text})
+	}
+	if !quiet {
+		r.fail(0, "%s\n", text)
+	}
+}
+
+// exec runs a statement or a pipeline and gives what it puts out.
+func (r *psRun) exec(n *psNode) []any {
+	if r.ctx.Err() != nil {
+		panic(psExit{1})
+	}
+	switch n.kind {
+	case "block":
+		var out []any
+		for _, k := range n.kids {
+			func() {
+				defer func() { // what came before a return is put out as well
+					if p, ok := recover().(psReturn); ok {
+						panic(psReturn{append(out, p.value...)})
+					} else if q := recover(); q != nil {
+						panic(q)
+					}
+				}()
+				out = append(out, r.execKeep(k)...)
+			}()
+		}
+		return out
+	}
+	return r.execKeep(n)
+}
+
+func (r *psRun) execKeep(n *psNode) []any {
+	switch n.kind {
+	case "block":
+		return r.exec(n)
+	case "if":
+		for i := 0; i+1 < len(n.kids); i += 2 {
+			if psBool(one(r.exec(n.kids[i]))) {
+				return r.exec(n.kids[i+1])
+			}
+		}
+		if len(n.kids)%2 == 1 {
+			return r.exec(n.kids[len(n.kids)-1])
+		}
+		return nil
+	case "foreach":
+		var out []any
+		for _, v := range r.exec(n.kids[0]) {
+			r.store(n.text, v)
+			o, stop := r.turn(n.kids[1])
+			out = append(out, o...)
+			if stop {
+				break
+			}
+		}
+		return out
+	case "while", "do-while", "do-until", "for":
+		return r.loop(n)
+	case "try":
+		return r.try(n)
+	case "function":
+		r.funcs[n.text] = n
+		return nil
+	case "param":
+		return nil
+	case "exit":
+		code := r.last * 0
+		if len(n.kids) > 0 {
+			if v, ok := psNumber(one(r.exec(n.kids[0]))); ok {
+				code = int(toFloat(v))
+			}
+		}
+		panic(psExit{code})
+	case "return":
+		var v []any
+		if len(n.kids) > 0 {
+			v = r.exec(n.kids[0])
+		}
+		panic(psReturn{v})
+	case "throw":
+		text := "ScriptHalted"
+		if len(n.kids) > 0 {
+			text = psString(one(r.exec(n.kids[0])))
+		}
+		panic(psThrow{text})
+	case "break":
+		panic(psLoop{false})
+	case "continue":
+		panic(psLoop{true})
+	case "assign":
+		r.assign(n)
+		return nil
+	case "pipeline":
+		in := r.run(n.kids[0], nil, false)
+		for _, k := range n.kids[1:] {
+			in = r.run(k, in, true)
+		}
+		return in
+	}
+	return r.run(n, nil, false)
+}
+
+// turn runs a loop's body once; stop is true after break.
+func (r *psRun) turn(b *psNode) (out []any, stop bool) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case psLoop:
+			stop = !p.again
+		default:
+			panic(p)
+		}
+	}()
+	return r.exec(b), false
+}
+
+func (r *psRun) loop(n *psNode) (out []any) {
+	if n.kind == "for" && n.kids[0] != nil {
+		r.exec(n.kids[0])
+	}
+	for turns := 0; turns < 100000 && r.ctx.Err() == nil; turns++ {
+		cond, body := n.kids[0], n.kids[1]
+		if n.kind == "for" {
+			cond, body = n.kids[1], n.kids[3]
+		}
+		if (n.kind == "while" || n.kind == "for") && cond != nil && !psBool(one(r.exec(cond))) {
+			break
+		}
+		o, stop := r.turn(body)
+		out = append(out, o...)
+		if stop {
+			break
+		}
+		if n.kind == "for" && n.kids[2] != nil {
+			r.exec(n.kids[2])
+		}
+		if strings.HasPrefix(n.kind, "do-") && psBool(one(r.exec(cond))) != (n.kind == "do-while") {
+			break
+		}
+	}
+	return
+}
+
+func (r *psRun) try(n *psNode) (out []any) {
+	defer func() {
+		if n.kids[2] != nil {
+			r.exec(n.kids[2])
+		}
+	}()
+	caught, text := false, ""
+	func() {
+		defer func() {
+			switch p := recover().(type) {
+			case nil:
+			case psThrow:
+				caught, text = true, p.text
+			default:
+				panic(p)
+			}
+		}()
+		out = r.exec(n.kids[0])
+	}()
+	if caught {
+		if n.kids[1] == nil {
+			r.throw("%s", text)
+		}
+		ex := newObject("System.Exception", "Message", text)
+		r.store("_", newObject("ErrorRecord", "Exception", ex, "Message", text))
+		out = append(out, r.exec(n.kids[1])...)
+	}
+	return
+}
+
+func (r *psRun) assign(n *psNode) {
+	v := one(r.exec(n.kids[1]))
+	left := n.kids[0]
+	if n.text != "=" {
+		v = r.binary(n.text[:1], r.eval(left), v)
+	}
+	for left.kind == "cast" {
+		v = r.cast(left.text, v)
+		left = left.kids[0]
+	}
+	switch left.kind {
+	case "var":
+		r.store(left.text, v)
+	case "member":
+		if o, ok := r.eval(left.kids[0]).(*psObject); ok {
+			o.set(psString(r.eval(left.kids[1])), v)
+		}
+	case "index":
+		switch o := r.eval(left.kids[0]).(type) {
+		case *psObject:
+			o.set(psString(r.eval(left.kids[1])), v)
+		case []any:
+			if i, ok := psNumber(r.eval(left.kids[1])); ok && int(toFloat(i)) < len(o) {
+				o[int(toFloat(i))] = v
+			}
+		}
+	default:
+		r.throw("The assignment expression is not valid.")
+	}
+}
+
+// run is one element of a pipeline with its input.
+func (r *psRun) run(n *psNode, in []any, piped bool) []any {
+	switch n.kind {
+	case "command":
+		return r.command(n, in, piped)
+	case "redirect":
+		return r.redirected(n, in, piped)
+	}
+	r.ok = true
+	v := r.eval(n)
+	if n.kind == "list" || n.kind == "array" || n.kind == "var" || n.kind == "group" || n.kind == "member" || n.kind == "method" ||
+		n.kind == "binary" || n.kind == "sub" || n.kind == "index" || n.kind == "static" || n.kind == "static-method" || n.kind == "cast" || n.kind == "split" {
+		return items(v)
+	}
+	return []any{v}
+}
+
+func (r *psRun) redirected(n *psNode, in []any, piped bool) []any {
+	out, errw := r.stdout, r.stderr
+	defer func() { r.stdout, r.stderr = out, errw }()
+	switch n.text {
+	case "2>&1", "*>&1", "3>&1":
+		var both bytes.Buffer
+		r.stderr = &both
+		list := r.run(n.kids[0], in, piped)
+		for _, l := range lines(both.String()) {
+			list = append(list, l)
+		}
+		return list
+	case "1>&2":
+		io.WriteString(errw, render(r.run(n.kids[0], in, piped), false))
+		return nil
+	}
+	name := psString(r.eval(n.kids[1]))
+	null := n.kids[1].kind == "var" && n.kids[1].text == "null" || isNul(name)
+	var text bytes.Buffer
+	if strings.HasPrefix(n.text, "2") || strings.HasPrefix(n.text, "*") {
+		r.stderr = &text
+	}
+	list := r.run(n.kids[0], in, piped)
+	if !strings.HasPrefix(n.text, "2") {
+		text.WriteString(render(list, false))
+		list = nil
+	}
+	if !null {
+		h := r.writable(name)
+		if h == "" {
+			r.throw("Could not find a part of the path '%s'.", name)
+		}
+		data := utf16le(text.String(), true)
+		if strings.HasSuffix(n.text, ">>") {
+			old, _ := os.ReadFile(h)
+			data = append(old, utf16le(text.String(), len(old) == 0)...)
+		}
+		if err := os.WriteFile(h, data, 0o644); err != nil {
+			r.throw("Could not find a part of the path '%s'.", name)
+		}
+	}
+	return list
+}
+
+func lines(s string) []string {
+	s = strings.TrimRight(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, "\n")
+}
+
+// eval gives an expression's value.
+func (r *psRun) eval(n *psNode) any {
+	switch n.kind {
+	case "string":
+		return n.text
+	case "number":
+		return n.num
+	case "var":
+		return r.lookup(n.text)
+	case "concat":
+		var b strings.Builder
+		for _, k := range n.kids {
+			b.WriteString(psString(r.eval(k)))
+		}
+		return b.String()
+	case "group":
+		return one(r.exec(n.kids[0]))
+	case "sub":
+		return one(r.exec(n.kids[0]))
+	case "array":
+		list := r.exec(n.kids[0])
+		if list == nil {
+			list = []any{}
+		}
+		return list
+	case "list":
+		out := []any{}
+		for _, k := range n.kids {
+			out = append(out, r.eval(k))
+		}
+		return out
+	case "hash":
+		o := newObject("")
+		o.hash = true
+		for i := 0; i+1 < len(n.kids); i += 2 {
+			o.set(psString(r.eval(n.kids[i])), one(r.exec(n.kids[i+1])))
+		}
+		return o
+	case "script":
+		return &psScript{n.kids[0]}
+	case "not":
+		return !psBool(r.eval(n.kids[0]))
+	case "negate":
+		v, ok := psNumber(r.eval(n.kids[0]))
+		if !ok {
+			r.throw("Cannot negate a text.")
+		}
+		if n.text == "+" {
+			return v
+		}
+		if i, ok := v.(int64); ok {
+			return -i
+		}
+		return -v.(float64)
+	case "join":
+		var parts []string
+		for _, v := range items(r.eval(n.kids[0])) {
+			parts = append(parts, psString(v))
+		}
+		return strings.Join(parts, "")
+	case "split":
+		var out []any
+		for _, f := range strings.Fields(psString(r.eval(n.kids[0]))) {
+			out = append(out, f)
+		}
+		return out
+	case "binary":
+		if n.text == "-and" {
+			return psBool(r.eval(n.kids[0])) && psBool(r.eval(n.kids[1]))
+		}
+		if n.text == "-or" {
+			return psBool(r.eval(n.kids[0])) || psBool(r.eval(n.kids[1]))
+		}
+		if n.kids[1].kind == "type" && (n.text == "-is" || n.text == "-isnot") {
+			return psBool(r.isType(r.eval(n.kids[0]), n.kids[1].text)) == (n.text == "-is")
+		}
+		return r.binary(n.text, r.eval(n.kids[0]), r.eval(n.kids[1]))
+	case "cast":
+		if n.text == "ordered" {
+			return r.eval(n.kids[0])
+		}
+		return r.cast(n.text, r.eval(n.kids[0]))
+	case "member":
+		return r.member(r.eval(n.kids[0]), psString(r.eval(n.kids[1])))
+	case "index":
+		return r.index(r.eval(n.kids[0]), r.eval(n.kids[1]))
+	case "method":
+		var args []any
+		for _, a := range n.kids[2:] {
+			args = append(args, r.eval(a))
+		}
+		return r.method(r.eval(n.kids[0]), psString(r.eval(n.kids[1])), args)
+	case "static", "static-method":
+		var args []any
+		for _, a := range n.kids[2:] {
+			args = append(args, r.eval(a))
+		}
+		return r.static(n.kids[0].text, psString(r.eval(n.kids[1])), args)
+	case "type":
+		return n.text
+	}
+	return one(r.exec(n))
+}
+
+func (r *psRun) isType(v any, name string) bool {
+	switch strings.ToLower(name) {
+	case "string", "system.string":
+		_, ok := v.(string)
+		return ok
+	case "int", "int32", "int64", "long":
+		_, ok := v.(int64)
+		return ok
+	case "array", "object[]":
+		_, ok := v.([]any)
+		return ok
+	case "bool", "boolean":
+		_, ok := v.(bool)
+		return ok
+	}
+	return false
+}
+
+func (r *psRun) cast(kind string, v any) any {
+	switch strings.TrimPrefix(kind, "system.") {
+	case "int", "int32", "int64", "long", "uint32", "uint64", "byte", "uint16":
+		n, ok := psNumber(v)
+		if !ok {
+			r.throw("Cannot convert value \"%s\" to type \"System.Int32\". Error: \"Input string was not in a correct format.\"", psString(v))
+		}
+		if f, ok := n.(float64); ok {
+			return int64(f + 0.5)
+		}
+		return n
+	case "double", "float", "single", "decimal":
+		n, ok := psNumber(v)
+		if !ok {
+			r.throw("Cannot convert value \"%s\" to type \"System.Double\".", psString(v))
+		}
+		return toFloat(n)
+	case "string":
+		return psString(v)
+	case "bool", "boolean", "switch":
+		return psBool(v)
+	case "array", "object[]", "string[]", "int[]":
+		l := items(v)
+		if l == nil {
+			l = []any{}
+		}
+		return l
+	case "void":
+		return nil
+	case "pscustomobject", "psobject":
+		if o, ok := v.(*psObject); ok {
+			n := *o
+			n.hash = false
+			return &n
+		}
+		return v
+	case "version":
+		return v
+	}
+	return v
+}
+
+func (r *psRun) binary(op string, a, b any) any {
+	// on a list, comparisons filter
+	if l, ok := a.([]any); ok {
+		switch op {
+		case "-eq", "-ne", "-like", "-notlike", "-match", "-notmatch", "-gt", "-ge", "-lt", "-le", "-ieq", "-ine":
+			out := []any{}
+			for _, x := range l {
+				if psBool(r.binary(op, x, b)) {
+					out = append(out, x)
+				}
+			}
+			return out
+		case "-replace":
+			out := []any{}
+			for _, x := range l {
+				out = append(out, r.binary(op, x, b))
+			}
+			return out
+		}
+	}
+	switch op {
+	case "-eq", "-ieq":
+		return psCompare(a, b) == 0
+	case "-ceq":
+		return psString(a) == psString(b)
+	case "-ne", "-ine":
+		return psCompare(a, b) != 0
+	case "-cne":
+		return psString(a) != psString(b)
+	case "-gt":
+		return psCompare(a, b) > 0
+	case "-ge":
+		return psCompare(a, b) >= 0
+	case "-lt":
+		return psCompare(a, b) < 0
+	case "-le":
+		return psCompare(a, b) <= 0
+	case "-like", "-ilike", "-clike":
+		return wildcard(psString(b)).MatchString(psString(a))
+	case "-notlike":
+		return !wildcard(psString(b)).MatchString(psString(a))
+	case "-match", "-imatch", "-notmatch", "-cmatch":
+		flags := "(?i)"
+		if op == "-cmatch" {
+			flags = ""
+		}
+		re, err := regexp.Compile(flags + psString(b))
+		if err != nil {
+			r.throw("parsing \"%s\" - %v", psString(b), err)
+		}
+		m := re.FindStringSubmatch(psString(a))
+		if m != nil {
+			h := newObject("")
+			h.hash = true
+			for i, s := range m {
+				h.set(fmt.Sprint(i), s)
+				if n := re.SubexpNames()[i]; n != "" {
+					h.set(n, s)
+				}
+			}
+			r.store("matches", h)
+		}
+		return (m != nil) != (op == "-notmatch")
+	case "-contains", "-notcontains", "-in", "-notin":
+		list, x := a, b
+		if op == "-in" || op == "-notin" {
+			list, x = b, a
+		}
+		found := false
+		for _, e := range items(list) {
+			found = found || psCompare(e, x) == 0
+		}
+		return found == (op == "-contains" || op == "-in")
+	case "-replace", "-ireplace", "-creplace":
+		p, with := b, any("")
+		if l, ok := b.([]any); ok && len(l) > 0 {
+			p = l[0]
+			if len(l) > 1 {
+				with = l[1]
+			}
+		}
+		re, err := regexp.Compile("(?i)" + psString(p))
+		if err != nil {
+			r.throw("parsing \"%s\" - %v", psString(p), err)
+		}
+		return re.ReplaceAllString(psString(a), regexp.MustCompile(`\$(\d+)`).ReplaceAllString(psString(with), "$${$1}"))
+	case "-split":
+		re, err := regexp.Compile("(?i)" + psString(b))
+		if err != nil {
+			r.throw("parsing \"%s\" - %v", psString(b), err)
+		}
+		out := []any{}
+		for _, s := range re.Split(psString(a), -1) {
+			out = append(out, s)
+		}
+		return out
+	case "-join":
+		var parts []string
+		for _, v := range items(a) {
+			parts = append(parts, psString(v))
+		}
+		return strings.Join(parts, psString(b))
+	case "-f":
+		return psFormat(psString(a), items(b))
+	case "-as":
+		return b
+	case "-xor":
+		return psBool(a) != psBool(b)
+	case "..":
+		x, _ := psNumber(a)
+		y, _ := psNumber(b)
+		out := []any{}
+		for i, end := int64(toFloat(x)), int64(toFloat(y)); i <= end && len(out) < 100000; i++ {
+			out = append(out, i)
+		}
+		return out
+	case "+":
+		if l, ok := a.([]any); ok {
+			return append(append([]any{}, l...), items(b)...)
+		}
+		if s, ok := a.(string); ok {
+			return s + psString(b)
+		}
+		if a == nil {
+			return b
+		}
+	case "*":
+		if s, ok := a.(string); ok {
+			n, _ := psNumber(b)
+			return strings.Repeat(s, max(0, int(toFloat(n))))
+		}
+	}
+	x, ok1 := psNumber(a)
+	y, ok2 := psNumber(b)
+	if !ok1 || !ok2 {
+		r.throw("Method invocation failed because the operands of '%s' are not numbers.", op)
+	}
+	i, int1 := x.(int64)
+	j, int2 := y.(int64)
+	if int1 && int2 {
+		switch op {
+		case "+":
+			return i + j
+		case "-":
+			return i - j
+		case "*":
+			return i * j
+		case "%":
+			if j == 0 {
+				r.throw("Attempted to divide by zero.")
+			}
+			return i % j
+		case "/":
+			if j == 0 {
+				r.throw("Attempted to divide by zero.")
+			}
+			if i%j == 0 {
+				return i / j
+			}
+		case "-band":
+			return i & j
+		case "-bor":
+			return i | j
+		case "-shl":
+			return i << uint(j&63)
+		case "-shr":
+			return i >> uint(j&63)
+		}
+	}
+	f, g := toFloat(x), toFloat(y)
+	switch op {
+	case "+":
+		return f + g
+	case "-":
+		return f - g
+	case "*":
+		return f * g
+	case "/":
+		if g == 0 {
+			r.throw("Attempted to divide by zero.")
+		}
+		return f / g
+	}
+	r.throw("The operator '%s' is not supported here.", op)
+	return nil
+}
+
+var placeholder = regexp.MustCompile(`\{(\d+)(?:,(-?\d+))?(?::([^}]*))?\}`)
+
+// psFormat is -f with {0}, {0,10}, {0:x4}, {0:D3}, {0:N2}.
+func psFormat(format string, args []any) string {
+	return placeholder.ReplaceAllStringFunc(format, func(m string) string {
+		p := placeholder.FindStringSubmatch(m)
+		var i, width int
+		fmt.Sscan(p[1], &i)
+		if i >= len(args) {
+			return ""
+		}
+		s := psString(args[i])
+		if n, ok := psNumber(args[i]); ok && p[3] != "" && args[i] != nil {
+			digits := 0
+			fmt.Sscan(p[3][1:], &digits)
+			switch p[3][0] {
+			case 'x':
+				s = fmt.Sprintf("%0*x", digits, uint64(int64(toFloat(n)))&0xffffffff)
+			case 'X':
+				s = fmt.Sprintf("%0*X", digits, uint64(int64(toFloat(n)))&0xffffffff)
+			case 'd', 'D':
+				s = fmt.Sprintf("%0*d", digits, int64(toFloat(n)))
+			case 'n', 'N', 'f', 'F':
+				s = fmt.Sprintf("%.*f", digits, toFloat(n))
+			}
+		}
+		if p[2] != "" {
+			fmt.Sscan(p[2], &width)
+			s = fmt.Sprintf("%*s", width, s)
+		}
+		return s
+	})
+}
