@@ -220,6 +220,7 @@ int gp_pci_read_sysfs(gp_pci_list *list, const char *root, gp_error *err)
         }
         goto out;
     }
+    errno = ENOMEM; /* what it is when nothing sets it */
     folder = fdopendir(fd);
     if (!folder) {
         (void)gp_fail_errno(err, errno, "%s", root);

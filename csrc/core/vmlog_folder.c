@@ -9,6 +9,7 @@
 
 int gp_vmlog_folder(const char *path, gp_buf *names, gp_error *err)
 {
+    errno = ENOMEM; /* what it is when nothing sets it */
     DIR *folder = opendir(path);
     if (!folder) return gp_fail_errno(err, errno, "%s", path);
     errno = 0;

@@ -345,7 +345,8 @@ static int json_decode(lua_State *L)
     *root = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &problem);
     if (!*root) {
         gp_error err;
-        if (json_error_code(&problem) == json_error_out_of_memory) {
+        /* without memory jansson may say nothing at all */
+        if (json_error_code(&problem) == json_error_out_of_memory || problem.text[0] == '\0') {
             (void)gp_fail_memory(&err);
         } else {
             (void)gp_fail(&err, "EPARSE", "JSON line %d, column %d: %s", problem.line, problem.column,

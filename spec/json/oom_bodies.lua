@@ -1,0 +1,100 @@
+--- What csrc/test/oomhost.c runs while memory fails: the offline rooms' C code (see oom_spec.lua).
+-- A function ends normally, or raises anything but WRONG: a result that is not what it should be.
+local core = require "gpupt.core"
+
+local function expect(condition, what)
+  if not condition then error("WRONG: " .. tostring(what), 0) end
+end
+
+--- nil, message, code is a way to end, when the code says memory.
+local function got(value, message, code)
+  if value ~= nil then return value, message, code end
+  expect(code == "ENOMEM", tostring(message) .. " " .. tostring(code))
+  error("out of memory", 0)
+end
+
+local value = { list = core.json.array {}, text = ("x"):rep(200), number = 1.25, big = math.maxinteger, yes = true,
+  deep = { { { a = { 1, 2, 3 }, b = "\u{20ac}", none = core.json.null } } } }
+local encoded = assert(core.json.encode(value, 2, false))
+
+local lspci = [[
+65:00.0 3D controller [0302]: NVIDIA Corporation GA100 [A100 PCIe 80GB] [10de:20b5] (rev a1)
+	Subsystem: NVIDIA Corporation Device [10de:1533]
+	Region 1: Memory at 1ff000000000 (64-bit, prefetchable) [size=128G]
+	BAR 1: current size: 128GB, supported: 64GB 128GB
+	Kernel driver in use: vfio-pci
+0000:04:00.0
+   Vendor ID: 0x1000
+   Parent Device: PCI 0:0:2:0
+]]
+
+local many = {}
+for i = 0, 150 do many[i + 1] = ("0000:%02x:00.0 10de:1b38 10de:11d9 passthru"):format(i) end
+many = table.concat(many, "\n")
+
+local log = ("noise\n"):rep(50)
+  .. "PCIPassthru: Device 0000:42:00.0 barIndex 1 type 3 realaddr 0x3b800000000 size 34359738368 flags 12\n"
+local words = { "PCIPassthru: ", "DICT " }
+
+local function read_all(reader)
+  local lines = 0
+  while true do
+    local text, message, code = reader:next()
+    if not text then
+      if message then got(nil, message, code) end
+      return lines
+    end
+    lines = lines + 1
+  end
+end
+
+local function write(path, bytes)
+  local file = assert(io.open(path, "wb"))
+  file:write(bytes)
+  file:close()
+end
+
+local packed = os.tmpname()
+write(packed .. ".log", log)
+os.execute("gzip -c " .. packed .. ".log > " .. packed)
+os.remove(packed .. ".log")
+
+local bodies = {}
+
+bodies["json.encode"] = function() expect(got(core.json.encode(value, 2, false)) == encoded, "other JSON") end
+bodies["json.encode, foreign bytes"] = function()
+  expect(got(core.json.encode({ ["\xff"] = { "\xfe" } }, 0, true)) == '{"\u{FFFD}":["\u{FFFD}"]}', "other JSON")
+end
+-- json.decode is left out: jansson's lexer asserts, and so ends the process, when its own buffer cannot grow.
+bodies["bar"] = function()
+  expect(core.bar.size "32G" == 32 << 30, "other size")
+  local window = got(core.bar.compute { { count = 2, window = 1 << 35, total = 1 << 35, largest = 1 << 35 } })
+  expect(window.min == 64, "other window")
+end
+bodies["pci text"] = function()
+  local list = got(core.pci.text(lspci))
+  expect(#list == 2 and list[1].bars[1].size == 128 << 30 and list[2].parent == "0000:00:02.0", "other devices")
+end
+bodies["pci text of many"] = function() expect(#got(core.pci.text(many)) == 151, "other devices") end
+bodies["pci sysfs"] = function()
+  local list, message, code = core.pci.sysfs "/sys"
+  if not list and code == "ENOENT" then return end
+  got(list, message, code)
+end
+bodies["vmlog"] = function()
+  local reader <close> = got(core.vmlog.open(nil, log, words))
+  expect(read_all(reader) == 1, "other lines")
+  local address, bar = core.vmlog.bar(log:sub(-100))
+  expect(address == nil or bar.size == 32 << 30, "other BAR")
+end
+bodies["vmlog gzip"] = function()
+  local reader <close> = got(core.vmlog.open(packed, nil, words))
+  expect(got(reader:head()) == "noise", "other head")
+  expect(read_all(reader) == 1, "other lines")
+end
+bodies["vmlog folder"] = function() expect(#got(core.vmlog.names "spec/json") >= 2, "other names") end
+bodies["vmlog prefix"] = function()
+  expect(core.vmlog.prefix("2023-07-21T09:40:52.413Z In(05) vmx - x").message == "x", "other message")
+end
+
+return bodies
