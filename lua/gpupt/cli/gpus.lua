@@ -1,0 +1,171 @@
+--- gpupt gpus: every card of the fleet, its state, and whose it is.
+local connection = require "gpupt.cli.connection"
+
+local command = {
+  name = "gpus",
+  summary = "every card of the fleet: host, slot, model, enabled and active, whose, free",
+  usage = "gpus [PATH]... [--free] [--match PATTERN] [--json]",
+  details = [[
+PATH names hosts, clusters, folders or datacenters as govc does ("/DC1/host/vdi-*/*"); without it the whole inventory is
+read. A card that a powered-off machine holds is not free. "pending reboot" is enabled,
+  but not active: the host has to
+be restarted first. Management graphics and the like are left out, and said to be.]],
+  options = connection.with {
+    { "free", doc = "only cards that a machine could be given now" },
+    { "match", "PATTERN", doc = "only these: 10de:20b5, 10de:*, class=0302" },
+    { "json", doc = "the result of gpupt.fleet.cards as JSON" },
+  },
+  examples = {
+    { "gpupt gpus", "the whole fleet" },
+    { "gpupt gpus '/DC1/host/vdi-*' --free", "what is free in some clusters" },
+    { "gpupt gpus --match 10de:1eb8 --json | jq '[.cards[] | select(.free)] | length'", "how many T4 are free" },
+  },
+}
+
+local function width(text) return utf8.len(text) or #text end
+
+--- Rows of texts as a table whose columns line up; the last column is not padded.
+local function aligned(rows)
+  local widths = {}
+  for _, row in ipairs(rows) do
+    for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, width(cell)) end
+  end
+  local lines = {}
+  for n, row in ipairs(rows) do
+    local cells = {}
+    for i, cell in ipairs(row) do
+      cells[i] = i == #row and cell or cell .. (" "):rep(widths[i] - width(cell))
+    end
+    lines[n] = (table.concat(cells, "  "):gsub("%s+$", ""))
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local function owner_text(card)
+  local words = {}
+  for i, owner in ipairs(card.owners) do
+    local power = owner.template and "template" or owner.power == "poweredOff" and "off" or owner.power
+    words[i] = owner.power == "poweredOn" and owner.name or ("%s (%s)"):format(owner.name, power)
+  end
+  if #words > 0 then return table.concat(words, ", ") end
+  return card.free and "free" or card.vgpu or "-"
+end
+
+local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
+
+local function summary(seen)
+  local states, order, free, clashes = {}, {}, 0, 0
+  for _, card in ipairs(seen.cards) do
+    if not states[card.state] then
+      states[card.state] = 0
+      order[#order + 1] = card.state
+    end
+    states[card.state] = states[card.state] + 1
+    if card.free then free = free + 1 end
+    if #card.owners > 1 then clashes = clashes + 1 end
+  end
+  table.sort(order)
+  local words = {}
+  for i, state in ipairs(order) do words[i] = states[state] .. " " .. state end
+  local text = ("%s on %s"):format(plural(#seen.cards, "card"), plural(seen.hosts, "host"))
+  if #words > 0 then text = ("%s: %s; %d free"):format(text, table.concat(words, ", "), free) end
+  if clashes > 0 then text = text .. ("; %s in the configuration of more than one "
+    .. "machine"):format(plural(clashes, "card")) end
+  return text
+end
+
+-- The same thing on every host is said once, with how often.
+local function left_out_lines(list)
+  local counts, order = {}, {}
+  for _, one in ipairs(list) do
+    local text = ("%s %s (%s)"):format(one.model or "?", one.id, one.why or "no GPU")
+    if not counts[text] then
+      counts[text] = 0
+      order[#order + 1] = text
+    end
+    counts[text] = counts[text] + 1
+  end
+  table.sort(order)
+  for i, text in ipairs(order) do order[i] = ("left out: %d x %s"):format(counts[text], text) end
+  return order
+end
+
+local function print_text(seen)
+  local slots, clusters, labels = false, false, false
+  for _, card in ipairs(seen.cards) do
+    slots, clusters, labels = slots or card.slot ~= nil, clusters or card.cluster ~= nil, labels or card.label ~= nil
+  end
+  local function row(cluster, host, address, slot, id, model, label, state, owner)
+    local cells = {}
+    if clusters then cells[#cells + 1] = cluster end
+    table.move({ host, address }, 1, 2, #cells + 1, cells)
+    if slots then cells[#cells + 1] = slot end
+    table.move({ id, model }, 1, 2, #cells + 1, cells)
+    if labels then cells[#cells + 1] = label end
+    table.move({ state, owner }, 1, 2, #cells + 1, cells)
+    return cells
+  end
+  if #seen.cards > 0 then
+    local rows = { row("CLUSTER", "HOST", "CARD", "SLOT", "ID", "MODEL", "LABEL", "STATE", "OWNER") }
+    for _, card in ipairs(seen.cards) do
+      rows[#rows + 1] = row(card.cluster or "-", card.host, card.address, card.slot or "-", card.id,
+        card.model or "?",
+        card.label or "-", card.state, owner_text(card))
+    end
+    io.stdout:write(aligned(rows))
+  end
+  io.stdout:write(summary(seen), "\n")
+  for _, one in ipairs(seen.dynamic) do
+    io.stdout:write(("%s (%s) is given a card at power-on: %s%s\n"):format(one.vm, one.power or "?",
+      table.concat(one.allowed, ", "), one.label and " with the label " .. one.label or ""))
+  end
+  for _, one in ipairs(seen.elsewhere) do
+    io.stdout:write(("%s (%s) has %s of another host (system id %s)\n"):format(one.vm, one.power or "?", one.address,
+      one.system_id))
+  end
+  for _, line in ipairs(left_out_lines(seen.left_out)) do io.stdout:write(line, "\n") end
+end
+
+local function only(seen, options)
+  local pci = require "gpupt.pci"
+  local kept = {}
+  for _, card in ipairs(seen.cards) do
+    local wanted = not options.free or card.free
+    if wanted and options.match then
+      local fits, message, code = pci.match(card, options.match)
+      if fits == nil then return nil, "--match: " .. message, code == "EINVAL" and "EUSAGE" or code end
+      wanted = fits
+    end
+    if wanted then kept[#kept + 1] = card end
+  end
+  seen.cards = kept
+  return true
+end
+
+local function print_json(seen)
+  local json = require "gpupt.json"
+  for _, name in ipairs { "cards", "left_out", "dynamic", "elsewhere" } do json.array(seen[name]) end
+  for _, card in ipairs(seen.cards) do json.array(card.owners) end
+  for _, one in ipairs(seen.dynamic) do json.array(one.allowed) end
+  io.stdout:write((json.document(seen)))
+end
+
+function command.run(options, words)
+  local cli = require "gpupt.cli"
+  if options.match then
+    local fits, message = require("gpupt.pci").match({ vendor = 0, device = 0 }, options.match)
+    if fits == nil then return nil, "--match: " .. message, "EUSAGE" end
+  end
+  local vc <close>, message, code = connection.open(options)
+  if not vc then return nil, message, code end
+  local seen
+  seen, message, code = require("gpupt.fleet").cards(vc, { path = #words > 0 and words or nil })
+  if not seen then return nil, message, code end
+  local ok
+  ok, message, code = only(seen, options)
+  if not ok then return nil, message, code end
+  if options.json then print_json(seen) else print_text(seen) end
+  return cli.OK
+end
+
+return command
