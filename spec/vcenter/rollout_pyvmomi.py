@@ -106,6 +106,27 @@ def roll_host(si, host):
     print("%s: rebooted, %d cards active, systemId %s" % (host.name, len(seen), seen.popitem()[1]))
 
 
+def read_everything(si):
+    """Every property of every entity must decode: pyVmomi raises where a required one lacks."""
+    total = 0
+    for kind in (vim.Folder, vim.Datacenter, vim.ClusterComputeResource, vim.HostSystem, vim.ResourcePool, vim.Datastore,
+                 vim.Network, vim.VirtualMachine):
+        view = si.content.viewManager.CreateContainerView(si.content.rootFolder, [kind], True)
+        walk = vmodl.query.PropertyCollector.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
+        spec = vmodl.query.PropertyCollector.FilterSpec(
+            objectSet=[vmodl.query.PropertyCollector.ObjectSpec(obj=view, skip=True, selectSet=[walk])],
+            propSet=[vmodl.query.PropertyCollector.PropertySpec(type=kind, all=True)])
+        pc = si.content.propertyCollector
+        result = pc.RetrievePropertiesEx([spec], vmodl.query.PropertyCollector.RetrieveOptions())
+        while result:
+            for obj in result.objects:
+                assert not obj.missingSet, obj.missingSet
+                total += len(obj.propSet)
+            result = pc.ContinueRetrievePropertiesEx(result.token) if result.token else None
+        view.DestroyView()
+    print("%d properties read" % total)
+
+
 def main():
     ready = json.load(open(sys.argv[1]))
     context = ssl.create_default_context(cafile=ready["ca_file"])
@@ -115,6 +136,7 @@ def main():
         print("connected to %s, API %s" % (si.content.about.fullName, si.content.about.apiVersion))
         for host in hosts_of(si):
             roll_host(si, host)
+        read_everything(si)
         more = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rollout_vms.py")
         if os.path.exists(more):
             spec = importlib.util.spec_from_file_location("rollout_vms", more)

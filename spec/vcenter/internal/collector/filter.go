@@ -15,6 +15,7 @@ import (
 
 	"gpupt.test/vcenter/internal/api"
 	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/session"
 	"gpupt.test/vcenter/internal/wire"
 )
 
@@ -22,6 +23,7 @@ import (
 type pc struct {
 	room *Room
 	self refs
+	user *session.Session
 	turn chan struct{} // held by the call that waits or evaluates
 
 	mu       sync.Mutex
@@ -52,8 +54,8 @@ type filter struct {
 // report is what the client was told of an object: path -> XML, in order.
 type report struct{ props map[string]string }
 
-func newPC(r *Room, self refs) *pc {
-	return &pc{room: r, self: self, turn: make(chan struct{}, 1), interest: map[refs]bool{}, dirty: map[refs]bool{},
+func newPC(r *Room, self refs, user *session.Session) *pc {
+	return &pc{room: r, self: self, user: user, turn: make(chan struct{}, 1), interest: map[refs]bool{}, dirty: map[refs]bool{},
 		wake: make(chan struct{}, 1), cancel: make(chan struct{}), prev: -1}
 }
 
@@ -133,7 +135,7 @@ func (r *Room) registerFilters(s *api.Server) {
 		}
 		self := refs{Type: "PropertyCollector", Value: fmt.Sprintf("session[%s]%d", c.Session.Key, r.w.NextID())}
 		r.mu.Lock()
-		r.pcs[pcKey{c.Session.Key, self}] = newPC(r, self)
+		r.pcs[pcKey{c.Session.Key, self}] = newPC(r, self, c.Session)
 		r.mu.Unlock()
 		return &types.CreatePropertyCollectorResponse{Returnval: self}, nil
 	}, api.ReadOnly())
@@ -299,7 +301,7 @@ func (p *pc) evaluate(limit int, v wire.Version) *types.UpdateSet {
 			ref := f.queue[0]
 			f.queue = f.queue[1:]
 			delete(f.queued, ref)
-			if o := f.update(p.room, ref, v); o != nil {
+			if o := f.update(p, ref, v); o != nil {
 				up.ObjectSet = append(up.ObjectSet, *o)
 				limit--
 			}
@@ -376,7 +378,8 @@ func (f *filter) enqueue(ref refs) {
 }
 
 // update compares an object with what the client knows of it.
-func (f *filter) update(r *Room, ref refs, ver wire.Version) *types.ObjectUpdate {
+func (f *filter) update(p *pc, ref refs, ver wire.Version) *types.ObjectUpdate {
+	r := p.room
 	old := f.known[ref]
 	spec := f.members[ref]
 	v, exists := reflect.Value{}, false
@@ -389,6 +392,17 @@ func (f *filter) update(r *Room, ref refs, ver wire.Version) *types.ObjectUpdate
 		}
 		delete(f.known, ref)
 		return &types.ObjectUpdate{Kind: types.ObjectUpdateKindLeave, Obj: ref}
+	}
+	if p.user != nil && r.hidden(p.user, ref) {
+		f.known[ref] = &report{}
+		if old != nil {
+			return nil
+		}
+		out := &types.ObjectUpdate{Kind: types.ObjectUpdateKindEnter, Obj: ref}
+		for _, path := range paths(v.Type(), spec) {
+			out.MissingSet = append(out.MissingSet, types.MissingProperty{Path: path, Fault: *session.NoPermission(ref, "System.Read").Localized()})
+		}
+		return out
 	}
 	now := &report{props: map[string]string{}}
 	out := &types.ObjectUpdate{Kind: types.ObjectUpdateKindModify, Obj: ref}

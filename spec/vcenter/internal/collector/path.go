@@ -233,6 +233,10 @@ func set(v reflect.Value, optional, top bool) bool {
 			return true
 		}
 		return top && v.Type().Elem() == refType // an empty list of objects is a list all the same
+	case reflect.Struct:
+		if top && v.Type() != refType && v.IsZero() {
+			return false // a property that the simulator never filled in
+		}
 	case reflect.String:
 		if v.Type().Name() != "string" && v.Len() == 0 {
 			return false // an enum without a value

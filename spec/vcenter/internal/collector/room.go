@@ -132,7 +132,7 @@ func (r *Room) collector(c *api.Call) (*pc, *fault.Error) {
 		if c.This != r.w.Content.PropertyCollector {
 			return nil, fault.NotFound(c.This)
 		}
-		p = newPC(r, c.This)
+		p = newPC(r, c.This, c.Session)
 		r.pcs[k] = p
 	}
 	return p, nil

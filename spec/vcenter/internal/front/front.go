@@ -92,7 +92,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.control(w, r)
 	case (path == "/sdk" || path == "/sdk/") && (f.Gone == nil || !f.Gone()):
 		f.sdk(w, r)
-	case path == "/sdk/vimServiceVersions.xml" || path == "/sdk/vimService.wsdl":
+	case path == "/sdk/vimServiceVersions.xml":
 		f.versions(w, r)
 	case f.Gone != nil && f.Gone():
 		reset(w)

@@ -117,7 +117,7 @@ func TestPermissionsOnPlaces(t *testing.T) {
 	f := fleet.Demo()
 	no := false
 	f.Users = []fleet.User{{Name: "a", Password: "a", Grants: []fleet.Grant{{Path: "/DC0/host/gpu-a", Role: "Admin"},
-		{Path: "/DC0/host/gpu-b", Role: "Admin", Propagate: &no}, {Path: "/DC0", Role: "ReadOnly"}}}}
+		{Path: "/DC0/host/gpu-b", Role: "Admin", Propagate: &no}, {Path: "/DC0", Role: "ReadOnly"}}}, {Name: "b", Password: "b", Grants: []fleet.Grant{{Path: "/DC0/host/gpu-b", Role: "ReadOnly"}}}}
 	s := vctest.Start(t, vcenter.Options{Fleet: f})
 	c := s.Login(t, "a", "a")
 	one, two := c.Find("DC0/host/gpu-a/esx-a-1"), c.Find("DC0/host/gpu-b/esx-b-1")
@@ -129,6 +129,13 @@ func TestPermissionsOnPlaces(t *testing.T) {
 	c.Refused(c.Call("UpdatePassthruConfig", sys(two), config), "NoPermission", "Host.Config.PciPassthru")
 	c.MustTask("EnterMaintenanceMode_Task", one, "<timeout>0</timeout>")
 	c.Refused(c.Call("EnterMaintenanceMode_Task", two, "<timeout>0</timeout>"), "NoPermission")
+	half := s.Login(t, "b", "b")
+	half.Get(two, "name")
+	half.Must("CreateFilter", "PropertyCollector:propertyCollector", "<spec><propSet><type>HostSystem</type><pathSet>name</pathSet></propSet><objectSet>"+
+		vctest.Ref("obj", one)+"</objectSet></spec><partialUpdates>false</partialUpdates>")
+	if b := half.Must("WaitForUpdatesEx", "PropertyCollector:propertyCollector", "<version></version>"); !strings.Contains(b.Body, `xsi:type="NoPermission"`) || strings.Contains(b.Body, "esx-a-1") {
+		t.Fatal(b.Body)
+	}
 	key := c.Get("SessionManager:SessionManager", "currentSession.key")["currentSession.key"]
 	a := c.Must("HasPrivilegeOnEntities", "AuthorizationManager:AuthorizationManager", vctest.Ref("entity", one)+vctest.Ref("entity", two)+
 		"<sessionId>"+key+"</sessionId><privId>Host.Config.Maintenance</privId><privId>System.Read</privId>")
@@ -320,6 +327,24 @@ func TestTrouble(t *testing.T) {
 	rule("gzip", "")
 	if a := now(); a.Text("returnval") == "" { // net/http undoes it
 		t.Fatal(a)
+	}
+	rule("chunked", "")
+	if a := now(); a.Text("returnval") == "" || a.Header.Get("Content-Length") != "" {
+		t.Fatal(a)
+	}
+	rule("close", "")
+	if a := now(); a.Text("returnval") == "" {
+		t.Fatal(a)
+	}
+	s.Front.Trouble.Clear()
+	s.Trouble(t, `{"match":{"method":"RetrievePropertiesEx"},"do":{"kind":"unknown-type"}}`)
+	pool := "ResourcePool:" + c.Get(c.Find("DC0/host/gpu-a"), "resourcePool")["resourcePool"] // this one has no device in it
+	c.MustTask("CreateVM_Task", c.Find("DC0/vm"), "<config><name>x</name><guestId>otherGuest64</guestId><files><vmPathName>[ds-1]</vmPathName></files></config>"+vctest.Ref("pool", pool))
+	vm := c.Find("DC0/vm/x")
+	s.Front.Trouble.Clear()
+	s.Trouble(t, `{"match":{"method":"RetrievePropertiesEx"},"do":{"kind":"unknown-type"}}`)
+	if got := c.Get(vm, "config.hardware.device")["config.hardware.device"]; !strings.Contains(got, `"VirtualZzFutureDevice"`) {
+		t.Fatal(got)
 	}
 	rule("hold", `,"seconds":0.2`)
 	begun := time.Now()

@@ -11,7 +11,7 @@ package front
 // request took effect), hold (the answer is kept back for "seconds", 0 = until the client
 // goes), status ("code", with an HTML body), html, truncate ("bytes"), slow ("bytes" per
 // write), gzip, fault, session-lost, unknown-type and unknown-field (the answer carries
-// what no client knows), task-fail and task-hang (the task of that method).
+// what no client knows), close (the connection ends after the answer), chunked, task-fail and task-hang (the task of that method).
 
 import (
 	"bytes"
@@ -64,7 +64,7 @@ func NewTrouble() *Trouble { return &Trouble{} }
 
 var kinds = map[string]bool{"refuse": true, "tls-fail": true, "reset-before": true, "reset-after": true, "hold": true,
 	"status": true, "html": true, "truncate": true, "slow": true, "gzip": true, "fault": true, "session-lost": true,
-	"unknown-type": true, "unknown-field": true, "task-fail": true, "task-hang": true}
+	"unknown-type": true, "close": true, "chunked": true, "unknown-field": true, "task-fail": true, "task-hang": true}
 
 // Add reads one rule or a list of them.
 func (t *Trouble) Add(data []byte) error {
@@ -323,6 +323,19 @@ func (a *action) reply(f *Front, w http.ResponseWriter, r *http.Request, status 
 		_ = zw.Close()
 		body = z.Bytes()
 		h.Set("Content-Encoding", "gzip")
+	}
+	switch a.kind() {
+	case "close":
+		h.Set("Connection", "close")
+	case "chunked":
+		w.WriteHeader(status)
+		for len(body) > 0 {
+			n := min(97, len(body))
+			_, _ = w.Write(body[:n])
+			_ = http.NewResponseController(w).Flush()
+			body = body[n:]
+		}
+		return
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

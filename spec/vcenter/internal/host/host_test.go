@@ -160,6 +160,23 @@ func TestAHostThatGivesAwayItsManagementNicDoesNotReturn(t *testing.T) {
 	r.expect("runtime.connectionState", "notResponding")
 }
 
+func TestAHostThatBootsFromUsbNeedsItsUsbController(t *testing.T) {
+	for _, usb := range []bool{false, true} {
+		f := fleet.Demo()
+		f.Clusters[0].Hosts[0].USBBoot = usb
+		r := newRig(t, f)
+		r.Must("UpdatePassthruConfig", r.system, config("0000:00:14.0", "true", "false"))
+		r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+		r.MustTask("RebootHost_Task", r.host, "<force>false</force>")
+		vctest.Eventually(t, "away", func() bool { return r.is("runtime.connectionState", "notResponding") })
+		if usb {
+			vctest.Eventually(t, "violation", func() bool { return r.violations() == "host-device-lost" })
+		} else {
+			vctest.Eventually(t, "back", func() bool { return r.is("runtime.connectionState", "connected") })
+		}
+	}
+}
+
 func TestRebootOutsideMaintenanceMode(t *testing.T) {
 	r := newRig(t, nil)
 	r.FailTask("InvalidState", "RebootHost_Task", r.host, "<force>false</force>")

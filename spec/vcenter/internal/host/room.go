@@ -162,6 +162,7 @@ func (r *Room) look(h *Host) {
 	hs.Config.LockdownMode = types.HostLockdownMode(d.Lockdown)
 	locked := d.Lockdown != "lockdownDisabled"
 	hs.Config.AdminDisabled = &locked
+	hs.Config.OptionDef = nil // of the simulator's own options, and incomplete
 	r.wiring(h)
 }
 
