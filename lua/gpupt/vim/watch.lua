@@ -137,9 +137,12 @@ local function make_filter(self, batch)
   local collector, message, code, detail = collector_of(self)
   local made
   if collector then
+    self.early = {}
     made, message, code, detail = self.client:call(collector, "CreateFilter",
       { spec = sets_of(batch), partialUpdates = false })
   end
+  local early = self.early
+  self.early = nil
   if not made then
     if collector and #batch > 1 and detail and detail.fault then
       for _, entry in ipairs(batch) do
@@ -165,6 +168,7 @@ local function make_filter(self, batch)
   end
   if filter.living == 0 then self.idle_filters[#self.idle_filters + 1] = made return end
   self.filters[made.value] = filter
+  for _, part in ipairs(early[made.value] or {}) do self:take_part(filter, part) end
 end
 
 local function filters_helper(self)
@@ -209,18 +213,27 @@ local function take_update(filter, update)
   end
 end
 
+function Watch.take_part(_, filter, part)
+  for _, update in ipairs(part.objectSet or {}) do take_update(filter, update) end
+  for _, gone in ipairs(part.missingSet or {}) do
+    local message, code, detail = fault.read(gone.fault)
+    for _, entry in ipairs(filter.entries[gone.obj] or {}) do
+      entry.failed = { ("%s: %s"):format(tostring(gone.obj), message), code, detail }
+      changed(entry)
+    end
+  end
+end
+
 local function take(self, set)
   for _, part in ipairs(set.filterSet or {}) do
-    local filter = self.filters[part.filter.value]
+    local name = part.filter.value
+    local filter = self.filters[name]
     if filter then
-      for _, update in ipairs(part.objectSet or {}) do take_update(filter, update) end
-      for _, gone in ipairs(part.missingSet or {}) do
-        local message, code, detail = fault.read(gone.fault)
-        for _, entry in ipairs(filter.entries[gone.obj] or {}) do
-          entry.failed = { ("%s: %s"):format(tostring(gone.obj), message), code, detail }
-          changed(entry)
-        end
-      end
+      self:take_part(filter, part)
+    elseif self.early then
+      -- the wait in flight may tell of a new filter before the answer that names it has come
+      self.early[name] = self.early[name] or {}
+      table.insert(self.early[name], part)
     end
   end
   self.version, self.truncated = set.version, set.truncated
@@ -280,7 +293,11 @@ local function updates_helper(self)
       if not recover(self, message, code, detail, tries) then return end
     else
       tries = 0
-      if set then take(self, set) end
+      if set then
+        take(self, set)
+        -- those who got what they waited for leave first: often nothing is left to wait for
+        wait.wait(engine.event(), engine.now())
+      end
     end
   end
 end
