@@ -74,6 +74,8 @@ int gp_file_read(const char *path, uint64_t max, gp_buf *out, gp_error *err)
             fail_too_big(path, max, err);
             goto out;
         }
+        if (S_ISREG(st.st_mode) && (size_t)got < chunk)
+            break; /* a regular file reads short only at its end */
         if (chunk > 65536) chunk = 65536;
     }
     result = 0;
@@ -90,45 +92,18 @@ typedef struct place {
     const char *name; /* its last component, inside `real` */
     char temporary[NAME_MAX + 1];
     int folder;
-    int fd; /* the temporary file, locked */
-    bool exists;
+    int old_fd; /* the file that is replaced, or -1 */
+    int fd;     /* the temporary file, locked */
+    bool exists, attributes;
     struct stat old;
 } place;
-
-static int find_target(place *p, const char *path, gp_error *err)
-{
-    struct stat st;
-    if (lstat(path, &st) == 0) {
-        if (S_ISLNK(st.st_mode)) {
-            p->real = realpath(path, NULL);
-            if (!p->real) {
-                gp_fail_errno(err, errno, "%s: following the link", path);
-                return -1;
-            }
-            if (stat(p->real, &st) != 0) return gp_fail_errno(err, errno, "%s", p->real);
-        }
-        if (S_ISDIR(st.st_mode)) return gp_fail_errno(err, EISDIR, "%s", path);
-        if (!S_ISREG(st.st_mode)) return gp_fail(err, "EINVAL", "%s: not a regular file", path);
-        p->exists = true;
-        p->old = st;
-    } else if (errno != ENOENT) {
-        return gp_fail_errno(err, errno, "%s", path);
-    }
-    if (!p->real) p->real = strdup(path);
-    if (!p->real) {
-        gp_fail_memory(err);
-        return -1;
-    }
-    char *slash = strrchr(p->real, '/');
-    p->name = slash ? slash + 1 : p->real;
-    if (!*p->name) return gp_fail(err, "EISDIR", "%s: names a folder", path);
-    return 0;
-}
 
 static int open_folder(place *p, gp_error *err)
 {
     char *slash = strrchr(p->real, '/');
     const char *folder = ".";
+    p->name = slash ? slash + 1 : p->real;
+    if (!*p->name) return gp_fail_errno(err, EISDIR, "%s", p->real);
     if (slash == p->real) {
         folder = "/";
     } else if (slash) {
@@ -140,6 +115,37 @@ static int open_folder(place *p, gp_error *err)
     int result = p->folder < 0 ? gp_fail_errno(err, errnum, "%s", folder) : 0;
     if (slash) *slash = '/';
     return result;
+}
+
+/* Takes over `real` (malloc'd, may be NULL): opens its folder, then itself, if it exists and is no link.
+ * Asking for writing too: a folder's rights must not get round a file that is read-only for us. */
+static int open_target(place *p, char *real, gp_error *err)
+{
+    free(p->real);
+    p->real = real;
+    if (p->folder >= 0) (void)close(p->folder);
+    p->folder = -1;
+    if (!p->real) return gp_fail_memory(err);
+    if (open_folder(p, err) != 0) return -1;
+    p->old_fd = openat(p->folder, p->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    return 0;
+}
+
+/* Everything about one file is done relative to its opened folder, where the name is looked up once for all.
+ */
+static int find_target(place *p, const char *path, gp_error *err)
+{
+    if (open_target(p, strdup(path), err) != 0) return -1;
+    if (p->old_fd < 0 && errno == ELOOP) {
+        char *real = realpath(path, NULL);
+        if (!real) return gp_fail_errno(err, errno, "%s: following the link", path);
+        if (open_target(p, real, err) != 0) return -1;
+    }
+    if (p->old_fd < 0 && errno != ENOENT) return gp_fail_errno(err, errno, "%s", path);
+    p->exists = p->old_fd >= 0;
+    if (p->exists && fstat(p->old_fd, &p->old) != 0) return gp_fail_errno(err, errno, "%s", path);
+    if (p->exists && !S_ISREG(p->old.st_mode)) return gp_fail(err, "EINVAL", "%s: not a regular file", path);
+    return 0;
 }
 
 /* Takes away what a killed writer left: 1 when gone (try again), 0 when somebody is at work, -1 on error. */
@@ -172,8 +178,14 @@ static int open_temporary(place *p, gp_error *err)
     p->temporary[0] = '.';
     memcpy(p->temporary + 1, p->name, length);
     memcpy(p->temporary + 1 + length, suffix, sizeof suffix);
-    /* A replaced file's content stays private until its mode is set; a new file gets what umask leaves. */
-    mode_t mode = p->exists ? 0600 : 0666;
+    /* A new file gets what umask leaves. A replacement has its mode from the start where that can show its
+     * content to nobody new; else it stays private until owner and ACL are set. */
+    mode_t mode = 0666;
+    if (p->exists) {
+        p->attributes = flistxattr(p->old_fd, NULL, 0) > 0;
+        bool plain = !p->attributes && p->old.st_uid == geteuid() && p->old.st_gid == getegid();
+        mode = plain ? p->old.st_mode & 0777 : 0600;
+    }
     for (int attempt = 0; attempt < 8; attempt++) {
         p->fd = openat(p->folder, p->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (p->fd >= 0) {
@@ -218,7 +230,7 @@ static int copy_attributes(int from, int to, gp_buf *scratch)
     return 0;
 }
 
-static int keep_ownership(const place *p, int old, gp_error *err)
+static int keep_ownership(const place *p, gp_error *err)
 {
     int result = -1;
     gp_buf scratch = GP_BUF_EMPTY;
@@ -233,11 +245,13 @@ static int keep_ownership(const place *p, int old, gp_error *err)
                       (unsigned)p->old.st_gid);
         goto out;
     }
-    if (fchmod(p->fd, p->old.st_mode & 07777) != 0) {
+    bool chowned = mine.st_uid != p->old.st_uid || mine.st_gid != p->old.st_gid;
+    if ((chowned || ((mine.st_mode ^ p->old.st_mode) & 07777) != 0) &&
+        fchmod(p->fd, p->old.st_mode & 07777) != 0) {
         gp_fail_errno(err, errno, "%s: keeping its mode", p->real);
         goto out;
     }
-    if (copy_attributes(old, p->fd, &scratch) != 0) {
+    if (p->attributes && copy_attributes(p->old_fd, p->fd, &scratch) != 0) {
         gp_fail_errno(err, errno, "%s: keeping its ACL and attributes", p->real);
         goto out;
     }
@@ -248,7 +262,7 @@ out:
 }
 
 /* Content, not time stamps: clocks are coarse, and a touched file has not changed. */
-static int still_matches(const gp_file_replacement *wanted, const place *p, int fd, gp_error *err)
+static int still_matches(const gp_file_replacement *wanted, const place *p, gp_error *err)
 {
     char chunk[65536];
     size_t at = 0;
@@ -256,7 +270,7 @@ static int still_matches(const gp_file_replacement *wanted, const place *p, int 
     if (fstatat(p->folder, p->name, &now, 0) != 0) return gp_fail_errno(err, errno, "%s", p->real);
     bool same = now.st_ino == p->old.st_ino && now.st_dev == p->old.st_dev;
     for (off_t offset = 0; same;) {
-        ssize_t got = pread(fd, chunk, sizeof chunk, offset);
+        ssize_t got = pread(p->old_fd, chunk, sizeof chunk, offset);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return gp_fail_errno(err, errno, "%s", p->real);
         if (got == 0) break;
@@ -264,6 +278,7 @@ static int still_matches(const gp_file_replacement *wanted, const place *p, int 
         same = length <= wanted->expected_length - at && memcmp(chunk, wanted->expected + at, length) == 0;
         at += length;
         offset += got;
+        if (length < sizeof chunk) break; /* a regular file reads short only at its end */
     }
     if (same && at == wanted->expected_length) return 0;
     return gp_fail(err, "ECHANGED", "%s: changed since it was read; read it again", p->real);
@@ -288,11 +303,11 @@ static int publish(const gp_file_replacement *wanted, const place *p, gp_error *
 
 int gp_file_replace(const gp_file_replacement *wanted, gp_error *err)
 {
-    int result = -1, old = -1;
+    int result = -1;
     bool unlink_temporary = false;
-    place p = {.folder = -1, .fd = -1};
+    place p = {.folder = -1, .old_fd = -1, .fd = -1};
 
-    if (find_target(&p, wanted->path, err) != 0 || !p.real || !p.name) goto out;
+    if (find_target(&p, wanted->path, err) != 0 || !p.name) goto out;
     if (!p.exists && wanted->must_match) {
         gp_fail_errno(err, ENOENT, "%s: gone since it was read", p.real);
         goto out;
@@ -301,28 +316,20 @@ int gp_file_replace(const gp_file_replacement *wanted, gp_error *err)
         gp_fail_errno(err, EEXIST, "%s", p.real);
         goto out;
     }
-    if (wanted->guard && wanted->guard(p.real, p.exists ? &p.old : NULL, err) != 0) goto out;
-    if (p.exists) {
-        /* O_RDWR: a folder's rights must not get round a file that is read-only for us */
-        old = open(p.real, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        if (old < 0 || fstat(old, &p.old) != 0) {
-            gp_fail_errno(err, errno, "%s", p.real);
-            goto out;
-        }
-    }
-    if (open_folder(&p, err) != 0 || open_temporary(&p, err) != 0) goto out;
+    if (open_temporary(&p, err) != 0) goto out;
     unlink_temporary = true;
     if (write_all(p.fd, wanted->bytes, wanted->length) != 0) {
         gp_fail_errno(err, errno, "%s: writing", p.real);
         goto out;
     }
-    if (p.exists && keep_ownership(&p, old, err) != 0) goto out;
+    if (p.exists && keep_ownership(&p, err) != 0) goto out;
     if (fsync(p.fd) != 0) {
         gp_fail_errno(err, errno, "%s: writing", p.real);
         goto out;
     }
-    if (wanted->must_match && still_matches(wanted, &p, old, err) != 0) goto out;
-    if (wanted->guard && wanted->guard(p.real, p.exists ? &p.old : NULL, err) != 0) goto out;
+    /* Last of all, to leave others the least time in between. */
+    if (wanted->guard && wanted->guard(p.folder, p.name, p.exists ? &p.old : NULL, err) != 0) goto out;
+    if (wanted->must_match && still_matches(wanted, &p, err) != 0) goto out;
     if (publish(wanted, &p, err) != 0) goto out;
     unlink_temporary = false;
     if (fsync(p.folder) != 0 && errno != EINVAL && errno != ENOTSUP) {
@@ -334,7 +341,7 @@ out:
     if (unlink_temporary) (void)unlinkat(p.folder, p.temporary, 0);
     if (p.fd >= 0) (void)close(p.fd);
     if (p.folder >= 0) (void)close(p.folder);
-    if (old >= 0) (void)close(old);
+    if (p.old_fd >= 0) (void)close(p.old_fd);
     free(p.real);
     return result;
 }

@@ -22,8 +22,9 @@
 /* Appends the file's bytes to `out`. More than `max` bytes is EFBIG, a folder EISDIR. Pipes are read too. */
 int gp_file_read(const char *path, uint64_t max, gp_buf *out, gp_error *err);
 
-/* Looks at the target (its real path; `old` is NULL when it does not exist yet) and may refuse by failing. */
-typedef int (*gp_file_guard)(const char *real_path, const struct stat *old, gp_error *err);
+/* Looks at the target, `name` in the opened `folder` (`old` is NULL when it does not exist yet), and may
+ * refuse by failing. */
+typedef int (*gp_file_guard)(int folder, const char *name, const struct stat *old, gp_error *err);
 
 typedef struct gp_file_replacement {
     const char *path;
@@ -33,7 +34,7 @@ typedef struct gp_file_replacement {
     bool overwrite;  /* without must_match: an existing file may be replaced, else EEXIST */
     const char *expected;
     size_t expected_length;
-    gp_file_guard guard; /* asked first, and again just before the rename; may be NULL */
+    gp_file_guard guard; /* asked just before the rename; may be NULL */
 } gp_file_replacement;
 
 int gp_file_replace(const gp_file_replacement *wanted, gp_error *err);

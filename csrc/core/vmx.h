@@ -53,6 +53,9 @@ void gp_vmx_free(gp_vmx *doc);
 /* Where it was opened or last saved, or NULL. */
 const char *gp_vmx_path(const gp_vmx *doc);
 
+/* Bytes that the document holds. */
+size_t gp_vmx_memory(const gp_vmx *doc);
+
 uint32_t gp_vmx_line_count(const gp_vmx *doc);
 enum gp_vmx_kind gp_vmx_line_kind(const gp_vmx *doc, uint32_t line);
 /* Raw bytes of a line without its end; valid until the next edit. Lines count from 0 here. */

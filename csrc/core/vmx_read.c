@@ -239,6 +239,11 @@ const char *gp_vmx_path(const gp_vmx *doc)
     return doc->path;
 }
 
+size_t gp_vmx_memory(const gp_vmx *doc)
+{
+    return sizeof *doc + doc->text.capacity + doc->capacity * sizeof *doc->lines;
+}
+
 uint32_t gp_vmx_line_count(const gp_vmx *doc)
 {
     return doc->count;

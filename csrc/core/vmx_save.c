@@ -1,6 +1,6 @@
 /* Saving: never under a running VM, never over somebody else's change. */
 #define _DEFAULT_SOURCE
-#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -20,47 +20,44 @@ static int fail_locked(const char *lock, gp_error *err)
         lock);
 }
 
-/* NAME.vmx.lck is a file on VMFS and a folder under Workstation; on NFS ESXi makes .lck-<file id>, the id in
- * hexadecimal, in either byte order. */
-static int refuse_locked(const char *real_path, const struct stat *old, gp_error *err)
+/* NAME.vmx.lck is a file on VMFS and a folder under Workstation. On NFS, ESXi makes .lck-<file id>: 16
+ * hexadecimal digits, the lowest byte first. */
+static int refuse_locked(int folder, const char *name, const struct stat *old, gp_error *err)
 {
-    char lock[PATH_MAX];
+    char lock[NAME_MAX + 1];
     struct stat st;
-    int length = snprintf(lock, sizeof lock, "%s.lck", real_path);
-    if (length < 0 || (size_t)length >= sizeof lock) return gp_fail_errno(err, ENAMETOOLONG, "%s", real_path);
-    if (lstat(lock, &st) == 0) return fail_locked(lock, err);
+    int length = snprintf(lock, sizeof lock, "%s.lck", name);
+    /* a name too long to have a lock beside it has none */
+    bool fits = length > 0 && (size_t)length < sizeof lock;
+    if (fits && fstatat(folder, lock, &st, AT_SYMLINK_NOFOLLOW) == 0) return fail_locked(lock, err);
     if (!old) return 0;
-    const char *slash = strrchr(real_path, '/');
-    int folder = slash ? (int)(slash - real_path) + 1 : 0;
-    uint64_t id = (uint64_t)old->st_ino;
-    for (int order = 0; order < 2; order++, id = __builtin_bswap64(id)) {
-        length = snprintf(lock, sizeof lock, "%.*s.lck-%016" PRIx64, folder, real_path, id);
-        if (length > 0 && (size_t)length < sizeof lock && lstat(lock, &st) == 0)
-            return fail_locked(lock, err);
-    }
+    (void)snprintf(lock, sizeof lock, ".lck-%016" PRIx64, __builtin_bswap64((uint64_t)old->st_ino));
+    if (fstatat(folder, lock, &st, AT_SYMLINK_NOFOLLOW) == 0) return fail_locked(lock, err);
     return 0;
 }
 
-/* What is on disk now is what the document was read from. */
-static int settle(gp_vmx *doc, gp_buf *text, const char *path, gp_error *err)
+/* What is on disk now is what the document was read from: the written text becomes the original, the lines
+ * move with it. Nothing here can fail, since the file is replaced already. */
+static void settle(gp_vmx *doc, gp_buf *text)
 {
-    gp_vmx *again = gp_vmx_parse(text->data, text->length, doc->max_bytes, err);
-    if (!again) return -1;
-    if (doc->path && strcmp(doc->path, path) == 0) {
-        again->path = doc->path;
-        doc->path = NULL;
-    } else {
-        again->path = strdup(path);
-        if (!again->path) {
-            gp_vmx_free(again);
-            return gp_fail_memory(err);
+    uint32_t at = doc->bom ? 3 : 0;
+    for (uint32_t i = 0; i < doc->count; i++) {
+        vmx_line *line = &doc->lines[i];
+        uint32_t moved = at - line->start; /* wraps round, and back when it is added */
+        line->start = at;
+        if (line->kind == GP_VMX_PAIR) {
+            line->name += moved;
+            line->value += moved;
         }
+        line->opened = 0;
+        at += line->length + (uint32_t)vmx_eol_length(line->eol);
     }
-    gp_vmx old = *doc;
-    *doc = *again;
-    *again = old;
-    gp_vmx_free(again);
-    return 0;
+    gp_buf_free(&doc->text);
+    doc->text = *text;
+    *text = (gp_buf)GP_BUF_EMPTY;
+    doc->original = doc->text.length;
+    doc->live_edits = 0;
+    doc->changed = false;
 }
 
 int gp_vmx_save(gp_vmx *doc, const char *path, bool overwrite, gp_error *err)
@@ -70,7 +67,9 @@ int gp_vmx_save(gp_vmx *doc, const char *path, bool overwrite, gp_error *err)
     if (!path) path = doc->path;
     if (!path) return gp_fail(err, "EINVAL", "this document came from a text: give save a path");
     if (own && !doc->changed) return 0;
-    if (gp_vmx_write(doc, &text) != 0) {
+    char *name = own ? NULL : strdup(path);
+    if ((!own && !name) || gp_vmx_write(doc, &text) != 0) {
+        free(name);
         gp_buf_free(&text);
         return gp_fail_memory(err);
     }
@@ -85,7 +84,15 @@ int gp_vmx_save(gp_vmx *doc, const char *path, bool overwrite, gp_error *err)
         .guard = refuse_locked,
     };
     int result = gp_file_replace(&wanted, err);
-    if (result == 0) result = settle(doc, &text, path, err);
+    if (result == 0) {
+        settle(doc, &text);
+        if (name) {
+            free(doc->path);
+            doc->path = name;
+            name = NULL;
+        }
+    }
+    free(name);
     gp_buf_free(&text);
     return result;
 }

@@ -32,6 +32,14 @@ static uint64_t check_limit(lua_State *L, int arg)
     return lua_isnoneornil(L, arg) ? 0 : gp_bind_check_u64(L, arg);
 }
 
+/* Lua sees only the small userdata: told how much hangs on it, it collects documents in time. */
+static int born(lua_State *L, const gp_vmx *doc)
+{
+    size_t bytes = gp_vmx_memory(doc);
+    lua_gc(L, LUA_GCSTEP, (int)(bytes / 1024) + 1);
+    return 1;
+}
+
 static int vmx_parse(lua_State *L)
 {
     gp_error err;
@@ -40,7 +48,7 @@ static int vmx_parse(lua_State *L)
     uint64_t limit = check_limit(L, 2);
     document *d = new_document(L);
     d->doc = gp_vmx_parse(text, length, limit, &err);
-    return d->doc ? 1 : gp_bind_fail(L, &err);
+    return d->doc ? born(L, d->doc) : gp_bind_fail(L, &err);
 }
 
 static int vmx_open(lua_State *L)
@@ -50,7 +58,7 @@ static int vmx_open(lua_State *L)
     uint64_t limit = check_limit(L, 2);
     document *d = new_document(L);
     d->doc = gp_vmx_open(path, limit, &err);
-    return d->doc ? 1 : gp_bind_fail(L, &err);
+    return d->doc ? born(L, d->doc) : gp_bind_fail(L, &err);
 }
 
 static int push_buf(lua_State *L, gp_buf *buf)
