@@ -326,6 +326,41 @@ func TestListViewMembersComeAndGo(t *testing.T) {
 	c.Refused(c.Call("CreateContainerView", "ViewManager:ViewManager", vctest.Ref("container", "Folder:group-d1")+"<type>Nonsense</type><recursive>true</recursive>"), "InvalidArgument", "type")
 }
 
+func TestListsOfTheInventoryFollow(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	host, folder := c.Find("DC0/host/gpu-a/esx-a-1"), c.Find("DC0/vm")
+	pool := "ResourcePool:" + c.Get(c.Find("DC0/host/gpu-a"), "resourcePool")["resourcePool"]
+	filter(c, spec("HostSystem", "vm", host), false)
+	filter(c, spec("Folder", "childEntity", folder), false)
+	filter(c, spec("ResourcePool", "vm", pool), false)
+	version := wait(c, "", 0).Text("version")
+	collect := func(until string) {
+		t.Helper()
+		seen := ""
+		for i := 0; i < 20; i++ {
+			a := wait(c, version, 2)
+			if v := a.Text("version"); v != "" {
+				version = v
+			}
+			for _, kind := range []string{"HostSystem", "Folder", "ResourcePool"} {
+				if strings.Contains(a.Body, `<obj type="`+kind+`">`) && !strings.Contains(seen, kind) {
+					seen += kind + " "
+				}
+			}
+			if len(strings.Fields(seen)) == 3 {
+				return
+			}
+		}
+		t.Fatal(until, ": only told of ", seen)
+	}
+	c.MustTask("CreateVM_Task", folder, "<config><name>x</name><guestId>otherGuest64</guestId><files><vmPathName>[ds-1]</vmPathName></files></config>"+
+		vctest.Ref("pool", pool)+vctest.Ref("host", host))
+	collect("created")
+	c.MustTask("Destroy_Task", c.Find("DC0/vm/x"), "")
+	collect("destroyed")
+}
+
 func TestAThousandTasksInOneFilter(t *testing.T) {
 	const n = 1000
 	f := many(n)

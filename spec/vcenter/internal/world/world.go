@@ -239,6 +239,11 @@ func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *f
 	if info.Error != nil {
 		return nil, fault.New(info.Error.Fault)
 	}
+	if made, ok := info.Result.(types.ManagedObjectReference); ok {
+		if o := w.Reg.Get(made); o != nil {
+			w.watch.around(o) // its place was settled after it came into the registry
+		}
+	}
 	return info.Result, nil
 }
 
@@ -264,6 +269,25 @@ func (h *watcher) Reference() types.ManagedObjectReference { return h.self }
 func (h *watcher) PutObject(_ *simulator.Context, o mo.Reference) {
 	ref := o.Reference()
 	h.w.tell(func(l Listener) { l.Added(ref) })
+	h.around(o)
+}
+
+// around touches the objects whose lists an entity comes into or leaves.
+func (h *watcher) around(o mo.Reference) {
+	e, ok := o.(mo.Entity)
+	if !ok {
+		return
+	}
+	if p := e.Entity().Parent; p != nil {
+		h.w.Touch(*p)
+	}
+	if vm, ok := o.(*simulator.VirtualMachine); ok {
+		for _, r := range []*types.ManagedObjectReference{vm.Runtime.Host, vm.ResourcePool} {
+			if r != nil {
+				h.w.Touch(*r)
+			}
+		}
+	}
 }
 
 func (h *watcher) UpdateObject(_ *simulator.Context, o mo.Reference, pc []types.PropertyChange) {
@@ -282,6 +306,9 @@ func (h *watcher) UpdateObject(_ *simulator.Context, o mo.Reference, pc []types.
 }
 
 func (h *watcher) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) {
+	if o := h.w.Reg.Get(ref); o != nil {
+		h.around(o)
+	}
 	h.w.tell(func(l Listener) { l.Removed(ref) })
 }
 
