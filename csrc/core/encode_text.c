@@ -163,3 +163,29 @@ int gp_encode_text_time(char out[40], double seconds)
     (void)snprintf(out + used, 40 - (size_t)used, "Z");
     return 0;
 }
+
+int gp_encode_text_read_time(const char *text, size_t length, int64_t *seconds, int64_t *nanoseconds)
+{
+    if (!gp_encode_text_is_time(text, length)) return -1;
+    int64_t year = number_at(text, length, 0, 4), month = number_at(text, length, 5, 2);
+    int64_t day = number_at(text, length, 8, 2);
+    /* days since 1970-01-01: the inverse of gp_encode_text_time */
+    int64_t y = year - (month <= 2), era = y / 400, yoe = y - era * 400;
+    int64_t doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    int64_t days = era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+    *seconds = days * 86400 + number_at(text, length, 11, 2) * 3600 + number_at(text, length, 14, 2) * 60 +
+               number_at(text, length, 17, 2);
+    *nanoseconds = 0;
+    size_t at = 19;
+    if (at < length && text[at] == '.') {
+        int64_t unit = 100000000;
+        for (at++; at < length && text[at] >= '0' && text[at] <= '9'; at++, unit /= 10) {
+            *nanoseconds += (text[at] - '0') * unit;
+        }
+    }
+    if (at < length && text[at] != 'Z') {
+        int64_t offset = number_at(text, length, at + 1, 2) * 3600 + number_at(text, length, at + 4, 2) * 60;
+        *seconds += text[at] == '-' ? offset : -offset;
+    }
+    return 0;
+}

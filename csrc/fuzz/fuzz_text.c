@@ -96,10 +96,16 @@ static void check_time(const char *bytes, size_t length)
 {
     char text[40];
     int64_t seconds = 0;
-    (void)gp_encode_text_is_time(bytes, length);
+    int64_t any, rest;
+    must((gp_encode_text_read_time(bytes, length, &any, &rest) == 0) ==
+         gp_encode_text_is_time(bytes, length));
     memcpy(&seconds, bytes, length < sizeof seconds ? length : sizeof seconds);
-    if (gp_encode_text_time(text, (double)(seconds >> 20)) == 0)
-        must(gp_encode_text_is_time(text, strlen(text)));
+    seconds >>= 20;
+    if (gp_encode_text_time(text, (double)seconds) == 0) {
+        int64_t back, nanoseconds;
+        must(gp_encode_text_read_time(text, strlen(text), &back, &nanoseconds) == 0);
+        must(back == seconds && nanoseconds == 0);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -9,6 +9,7 @@
 #include "net_codec.h"
 
 #include "../core/decode.h"
+#include "../core/encode_text.h"
 
 static void release_decode(void *decode)
 {
@@ -85,9 +86,28 @@ static int codec_typeof(lua_State *L)
     return luaL_getmetafield(L, 1, GP_CODEC_TYPE) == LUA_TSTRING ? 1 : 0;
 }
 
+static int codec_time(lua_State *L)
+{
+    size_t length;
+    int64_t seconds, nanoseconds;
+    const char *text = luaL_checklstring(L, 1, &length);
+    if (gp_encode_text_read_time(text, length, &seconds, &nanoseconds) != 0) {
+        lua_pushnil(L);
+        lua_pushfstring(L, "'%s' is no dateTime (2026-01-31T23:59:59Z)", text);
+        lua_pushliteral(L, "EVALUE");
+        return 3;
+    }
+    if (nanoseconds == 0)
+        lua_pushinteger(L, (lua_Integer)seconds);
+    else
+        lua_pushnumber(L, (lua_Number)seconds + (lua_Number)nanoseconds / 1e9);
+    return 1;
+}
+
 void gp_open_codec(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"decode", codec_decode}, {"typeof", codec_typeof}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"decode", codec_decode}, {"typeof", codec_typeof}, {"time", codec_time}, {NULL, NULL}};
     luaL_newlib(L, functions);
     gp_codec_add_encode(L);
 }

@@ -189,6 +189,18 @@ describe("values", function()
     assert.is_nil(device.maxCpuUsage)
   end)
 
+  it("that are times can be turned into seconds", function()
+    for text, seconds in pairs { ["1970-01-01T00:00:00Z"] = 0, ["2026-11-22T17:00:00Z"] = 1795366800,
+      ["2026-11-22T17:00:00"] = 1795366800, ["2026-11-22T18:30:00.5+01:30"] = 1795366800.5,
+      ["2026-11-22T12:00:00-05:00"] = 1795366800, ["2024-02-29T00:00:00.000000Z"] = 1709164800,
+      ["0001-01-01T00:00:00Z"] = -62135596800, ["1969-12-31T23:59:59.250Z"] = -0.75 } do
+      assert.equal(seconds, codec.time(text))
+    end
+    assert.equal("integer", math.type(codec.time "2026-11-22T17:00:00Z"))
+    local seconds, message, code = codec.time "soon"
+    assert.same({ nil, "'soon' is no dateTime (2026-01-31T23:59:59Z)", "EVALUE" }, { seconds, message, code })
+  end)
+
   it("in lists of ArrayOfX are plain lists that still know their type", function()
     local list = property '<val xsi:type="ArrayOfString"><string>a</string><string>b</string></val>'
     assert.same({ "a", "b" }, { table.unpack(list) })
