@@ -13,6 +13,8 @@ local step = {
     { "disk", "string|integer", required = true, late = true, doc = "the size of the blank disk, as 100 GiB" },
     { "firmware", "string", choices = { "efi", "bios" }, default = "efi", late = true, doc = "how it boots" },
     { "secure_boot", "boolean", default = false, late = true, doc = "EFI Secure Boot" },
+    { "controller", "string", choices = { "auto", "pvscsi", "lsisas", "nvme" }, default = "auto", late = true,
+      doc = "the disk's controller; auto: pvscsi, and for Windows lsisas, for which its installer has a driver" },
     { "version", "string", late = true, doc = "hardware version, as vmx-20; the cluster's default when left out" },
     { "annotation", "string", default = "", late = true, doc = "a note" },
   },
@@ -68,10 +70,20 @@ function step.plan(_, target, seen)
   return changes
 end
 
+local controllers = {
+  pvscsi = { _type = "ParaVirtualSCSIController", key = -1, busNumber = 0, sharedBus = "noSharing" },
+  lsisas = { _type = "VirtualLsiLogicSASController", key = -1, busNumber = 0, sharedBus = "noSharing" },
+  nvme = { _type = "VirtualNVMEController", key = -1, busNumber = 0 },
+}
+
+local function controller_of(o)
+  if o.controller ~= "auto" then return controllers[o.controller] end
+  return controllers[o.guest:lower():find "^win" and "lsisas" or "pvscsi"]
+end
+
 local function devices(target, disk_kb)
   local list = {
-    { operation = "add", device = { _type = "ParaVirtualSCSIController", key = -1, busNumber = 0,
-      sharedBus = "noSharing" } },
+    { operation = "add", device = controller_of(target.options) },
     { operation = "add", fileOperation = "create", device = { _type = "VirtualDisk", key = -2, controllerKey = -1,
       unitNumber = 0, capacityInKB = disk_kb,
       backing = { _type = "VirtualDiskFlatVer2BackingInfo", fileName = "", diskMode = "persistent",
