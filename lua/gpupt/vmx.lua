@@ -60,6 +60,11 @@ function Document:each(pattern)
   end
 end
 
+--- Values with a type, and the namespaces of the devices: gpupt.vmx.view.
+for _, name in ipairs { "boolean", "integer", "namespace", "namespaces" } do
+  Document[name] = function(...) return require("gpupt.vmx.view")[name](...) end
+end
+
 --- The differences to another document: a list of {key, before, after, line} (`before` or `after` absent for a key
 -- that only one of them has) in file order; its `tostring` is a unified diff of the texts.
 function Document:diff(other) return require("gpupt.vmx.diff").compare(self, other) end
