@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes internal/wire/model.txt from pyVmomi's tables: gen_model.py PYVMOMI_FOLDER
 
-govmomi's structs say which fields a type has; they do not say in which version a type, an
-enum value's type or a method came, how the server calls it in its messages
+govmomi's structs say which fields a type has; they do not say in which version a type or a
+method came (and of a field only if it is a recent one), how the server calls it in its messages
 (vim.vm.ConfigSpec), or which privilege a method needs. pyVmomi (Apache-2.0) does. The
 tables are read with ast and never executed. One line per item:
 
@@ -10,6 +10,7 @@ tables are read with ast and never executed. One line per item:
     E HostLockdownMode vim.host.HostAccessManager.LockdownMode 6.0     enum
     O HostSystem vim.HostSystem ManagedEntity 2.0             managed object type, its base
     M HostSystem RebootHost_Task reboot 2.0 Host.Config.Maintenance    method, "-" = none
+    F HostPciPassthruConfig applyNow 7.0                      a field or parameter newer than its type or method
 """
 import ast
 import os
@@ -41,9 +42,16 @@ def version(node):
     return versions.get(text(node), "0")
 
 
+def newer(owner, since, fields):
+    for field in fields:
+        if version(field.elts[2]) != since:
+            lines.append("F %s %s %s" % (owner, text(field.elts[0]), version(field.elts[2])))
+
+
 for name, args in calls:
     if name == "CreateDataType":
         lines.append("T %s %s %s" % (text(args[1]), text(args[0]), version(args[3])))
+        newer(text(args[1]), version(args[3]), args[4].elts if len(args) > 4 and hasattr(args[4], "elts") else [])
     elif name == "CreateEnumType":
         lines.append("E %s %s %s" % (text(args[1]), text(args[0]), version(args[2])))
     elif name == "CreateManagedType":
@@ -51,6 +59,7 @@ for name, args in calls:
         lines.append("O %s %s %s %s" % (kind, text(args[0]), names.get(text(args[2]), "-"), version(args[3])))
         for m in (args[5].elts if len(args) > 5 and isinstance(args[5], (ast.List, ast.Tuple)) else []):
             f = m.elts
+            newer(text(f[1]), version(f[2]), f[3].elts)
             lines.append("M %s %s %s %s %s" % (kind, text(f[1]), text(f[0]), version(f[2]), text(f[5]) or "-"))
 
 print("# made by gen_model.py from the tables of pyVmomi (Apache-2.0); do not edit")

@@ -22,6 +22,7 @@ type Method struct {
 
 var (
 	typeSince  = map[string]Version{} // data types and enums
+	fieldSince = map[string]Version{} // Type.field, Method.parameter
 	serverName = map[string]string{}  // wsdl name -> vim.vm.ConfigSpec
 	bases      = map[string]string{}  // managed object types
 	methods    = map[string]map[string]*Method{}
@@ -34,6 +35,8 @@ func init() {
 		case len(f) == 4 && (f[0] == "T" || f[0] == "E"):
 			typeSince[f[1]] = ParseVersion(f[3])
 			serverName[f[1]] = f[2]
+		case len(f) == 4 && f[0] == "F":
+			fieldSince[f[1]+"."+f[2]] = ParseVersion(f[3])
 		case len(f) == 5 && f[0] == "O":
 			serverName[f[1]], bases[f[1]] = f[2], f[3]
 		case len(f) == 6 && f[0] == "M":

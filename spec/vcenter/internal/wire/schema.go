@@ -139,6 +139,9 @@ func collect(i *Info, t reflect.Type, at []int) {
 		if v := sf.Tag.Get("vim"); v != "" {
 			f.Version = ParseVersion(v)
 		}
+		if v := fieldSince[t.Name()+"."+f.Name]; v.After(f.Version) {
+			f.Version = v
+		}
 		i.Fields = append(i.Fields, f)
 	}
 }

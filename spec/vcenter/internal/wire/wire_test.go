@@ -73,6 +73,17 @@ func TestFieldNewerThanTheVersionInSoapAction(t *testing.T) {
 	r.Refused(r.Call("UpdatePassthruConfig", r.sys, labelled), "InvalidRequest", `Unexpected element tag &quot;hardwareLabel&quot; seen`)
 	r.Version = "7.0.2.0"
 	r.Must("UpdatePassthruConfig", r.sys, labelled)
+	now := "<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled><applyNow>false</applyNow></config>"
+	r.Version = "6.7.3"
+	r.Refused(r.Call("UpdatePassthruConfig", r.sys, now), "InvalidRequest", "applyNow")
+	r.Version = "7.0.0.0"
+	r.Must("UpdatePassthruConfig", r.sys, now)
+	// A parameter can be newer than its method, too.
+	spec := "<timeout>0</timeout><maintenanceSpec><vsanMode><objectAction>noAction</objectAction></vsanMode></maintenanceSpec>"
+	r.Version = "5.1"
+	r.Refused(r.Call("EnterMaintenanceMode_Task", r.host, spec), "InvalidRequest", "maintenanceSpec")
+	r.Version = "5.5"
+	r.MustTask("EnterMaintenanceMode_Task", r.host, spec)
 }
 
 func TestTypesAndMethodsNewerThanTheVersion(t *testing.T) {
@@ -85,7 +96,7 @@ func TestTypesAndMethodsNewerThanTheVersion(t *testing.T) {
 	}
 	r.Version = "6.7.3"
 	r.Refused(create(), "InvalidRequest", "VirtualPCIPassthroughDynamicBackingInfo")
-	r.Version = "7.0"
+	r.Version = "7.0.0.0"
 	if a := create(); a.Fault() == "InvalidRequest" {
 		t.Fatal(a.Body)
 	}
@@ -251,7 +262,7 @@ func TestSoapAction(t *testing.T) {
 	for _, bad := range []string{"urn:vim25/99.9", "urn:vim25/8.0.9.9", "urn:nonsense/8.0.3.0", "\"urn:vim25/9.0.0.0\""} {
 		r.Refused(r.Post(t.Context(), doc, bad), "InvalidRequest", "Unsupported version URI")
 	}
-	for _, good := range []string{"urn:vim25/8.0.3.0", "\"urn:vim25/6.5\"", "urn:vim25/7.0"} {
+	for _, good := range []string{"urn:vim25/8.0.3.0", "\"urn:vim25/6.5\"", "urn:vim25/7.0.0.0"} {
 		if a := r.Post(t.Context(), doc, good); a.Status != 200 {
 			t.Fatal(good, a.Body)
 		}
