@@ -118,7 +118,6 @@ type Machine struct {
 	Power   func(what string)         // "off" or "reboot", wished by the guest
 	Eject   func(key int32)           // the guest throws a medium out
 	Note    func(kind, format string) // timeline
-	Seconds map[string]float64        // durations by name, see seconds()
 
 	mu       sync.Mutex
 	disk     Disk
@@ -140,12 +139,13 @@ type Machine struct {
 	session  string         // a user at the console
 	msi      bool           // an installation is running
 	deaf     bool           // ignores a shutdown request
+	times    sync.Map       // durations by name, see seconds()
 }
 
 // New makes a machine with a blank disk.
 func New(dir string, clock Clock) *Machine {
 	return &Machine{Dir: dir, Clock: clock, state: "off", toolsRun: notRunning, procs: map[int64]*Process{},
-		problem: map[string]int{}, Seconds: map[string]float64{}, nextPid: 1000}
+		problem: map[string]int{}, nextPid: 1000}
 }
 
 const (
@@ -154,9 +154,13 @@ const (
 	running    = "guestToolsRunning"
 )
 
-// seconds of virtual time for a stage; the map overrides.
+// SetSeconds changes how long a stage lasts.
+func (m *Machine) SetSeconds(name string, s float64) { m.times.Store(name, s) }
+
+// seconds of virtual time for a stage.
 func (m *Machine) seconds(name string) time.Duration {
-	s, ok := m.Seconds[name]
+	set, ok := m.times.Load(name)
+	s, _ := set.(float64)
 	if !ok {
 		s = map[string]float64{"post": 4, "windows.copy": 90, "windows.specialize": 40, "windows.oobe": 30,
 			"ubuntu.boot": 25, "ubuntu.copy": 80, "ubuntu.late": 20, "windows.boot": 15, "ubuntu.boot-disk": 10,
@@ -288,8 +292,7 @@ func (m *Machine) launch() {
 // Stop is a power cut: programs end, nothing is saved.
 func (m *Machine) Stop() {
 	m.halt()
-	m.mu.Lock()
-	m.hw = nil
+	m.mu.Lock() // hw stays: goroutines on their way out may still read it
 	m.state, m.stage, m.why = "off", "", ""
 	m.mu.Unlock()
 	m.changed()
@@ -315,10 +318,12 @@ func (m *Machine) Reset() {
 func (m *Machine) CDChanged(cds []*CD) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.hw == nil {
+	if m.hw == nil || m.state == "off" {
 		return
 	}
-	m.hw.CDs = cds
+	hw := *m.hw
+	hw.CDs = cds
+	m.hw = &hw
 	if m.disk.OS != "" {
 		m.mountCDs()
 	}

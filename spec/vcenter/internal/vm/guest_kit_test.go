@@ -71,3 +71,19 @@ func (k *kit) send(vm, auth, path, content string) int {
 	res.Body.Close()
 	return res.StatusCode
 }
+
+// http sends one request to a path and gives the status.
+func (k *kit) http(method, path, body, cookie string) int {
+	k.t.Helper()
+	r, _ := http.NewRequest(method, k.URL+path, strings.NewReader(body))
+	if cookie != "" {
+		r.Header.Set("Cookie", "vmware_soap_session="+cookie)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	_, _ = io.ReadAll(res.Body)
+	return res.StatusCode
+}

@@ -178,7 +178,7 @@ func (r *Room) set(m map[string]any) (bool, error) {
 		case "seconds": // durations of the guest's stages
 			for stage, s := range asMap(v) {
 				if f, ok := s.(float64); ok {
-					vm.guest.Seconds[stage] = f
+					vm.guest.SetSeconds(stage, f)
 				}
 			}
 		case "iommu_fault": // the device did a forbidden access: the host kills the machine

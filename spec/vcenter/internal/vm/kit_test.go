@@ -1,13 +1,18 @@
 package vm_test
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/vcenter"
 	"gpupt.test/vcenter/internal/vctest"
 )
@@ -80,7 +85,7 @@ type part struct {
 }
 
 // order of VirtualMachineConfigSpec's fields that the tests use
-var order = []string{"changeVersion", "name", "version", "guestId", "files", "numCPUs", "numCoresPerSocket", "memoryMB", "memoryHotAddEnabled",
+var order = []string{"changeVersion", "name", "version", "guestId", "files", "flags", "numCPUs", "numCoresPerSocket", "memoryMB", "memoryHotAddEnabled",
 	"cpuHotAddEnabled", "deviceChange", "memoryAllocation", "extraConfig", "bootOptions", "firmware", "memoryReservationLockedToMax", "nestedHVEnabled"}
 
 func field(name, xml string) part {
@@ -163,6 +168,42 @@ func cd(key int, unit int, file string) part {
 		`<controllerKey>%d</controllerKey><unitNumber>%d</unitNumber>`, file, 200+unit/2, unit%2))
 }
 
+// covered collects the rules that tests have broken; TestMain compares with the table.
+var covered = struct {
+	sync.Mutex
+	ids map[string]bool
+}{ids: map[string]bool{}}
+
+// rule names the rule that a test breaks.
+func (k *kit) rule(ids ...string) {
+	covered.Lock()
+	defer covered.Unlock()
+	for _, id := range ids {
+		covered.ids[id] = true
+	}
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if run := flag.Lookup("test.run"); code == 0 && (run == nil || run.Value.String() == "") {
+		for _, r := range rules.All() {
+			room, _, _ := strings.Cut(r.ID, ".")
+			mine := room == "vm" || room == "power" || room == "guest" || room == "file" || room == "install"
+			if mine && !covered.ids[r.ID] {
+				fmt.Printf("no test breaks the rule %s: %s\n", r.ID, r.Text)
+				code = 1
+			}
+		}
+		for id := range covered.ids {
+			if !slices.ContainsFunc(rules.All(), func(r rules.Rule) bool { return r.ID == id }) {
+				fmt.Printf("a test breaks %s, which is not in the table\n", id)
+				code = 1
+			}
+		}
+	}
+	os.Exit(code)
+}
+
 // calls -----------------------------------------------------------------------
 
 func (k *kit) create(parts ...part) vctest.Result {
@@ -175,9 +216,15 @@ func (k *kit) folder() string { return k.c.Find("/DC0/vm") }
 // vm makes a machine that the rules accept: EFI, 8 GiB locked, the window of two A100.
 func (k *kit) vm(name string, more ...part) string {
 	k.t.Helper()
+	given := map[int]bool{}
+	for _, p := range more {
+		given[p.order] = true
+	}
 	parts := append([]part{val("name", name), val("guestId", "ubuntu64Guest"), files(), val("numCPUs", "4"), val("memoryMB", "8192"),
 		val("firmware", "efi"), val("memoryReservationLockedToMax", "true"), extra("pciPassthru.use64bitMMIO", "TRUE"),
 		extra("pciPassthru.64bitMMIOSizeGB", "512")}, more...)
+	list := field("extraConfig", "").order
+	parts = append(slices.DeleteFunc(parts[:len(parts)-len(more):len(parts)-len(more)], func(p part) bool { return given[p.order] && p.order != list }), more...)
 	if r := k.create(parts...); r.State != "success" {
 		k.t.Fatalf("create %s: %s %s %s", name, r.Fault, r.Message, r.Info)
 	}

@@ -348,10 +348,6 @@ func (r *Room) start(vm *VM, h *host.Host, list []*placed, log *vmlog.Log) (uint
 		return 0, refused(log, "msg.memVmnix.badMinSize",
 			fmt.Sprintf("Invalid memory setting: memory reservation (sched.mem.min) should be equal to memsize(%d).", memory))
 	}
-	if l := *c.MemoryAllocation.Limit; l >= 0 && l < memory {
-		return 0, refused(log, "msg.memVmnix.badMaxSize",
-			fmt.Sprintf("Invalid memory setting: memory limit (sched.mem.max) should be unlimited or at least memsize(%d).", memory))
-	}
 	wide := vm.extraTrue("pciPassthru.use64bitMMIO")
 	window := uint64(0)
 	if wide && vm.efi() {

@@ -19,7 +19,7 @@ var (
 	_ = rule("vm.memory-lock", "documented", "API reference: VirtualMachineConfigInfo.memoryReservationLockedToMax",
 		"memoryReservationLockedToMax sets the reservation to the memory and follows it.")
 	_ = rule("vm.memory-lock-conflict", "seen", "govmomi#1871", "With the lock, another reservation is InvalidArgument spec.memoryAllocation.reservation.")
-	_ = rule("vm.reservation-range", "documented", "API reference: ResourceAllocationInfo", "A reservation does not exceed the memory, nor the limit.")
+	_ = rule("vm.reservation-range", "documented", "API reference: ResourceAllocationInfo", "A reservation does not exceed the memory, nor the limit; so a locked machine has no limit below its memory.")
 	_ = rule("vm.hot-add-conflict", "documented", "KB 89638", "A machine with passthrough devices has CPU and memory hot-add off.")
 	_ = rule("vm.nested-hv", "seen", "public troubleshooting write-up quoting the sentence",
 		"PCI passthrough devices cannot be added when Nested Hardware-Assisted Virtualization is enabled.")
@@ -63,7 +63,6 @@ var (
 	_ = rule("power.dynamic-free", "documented", "vSphere 7.0 docs: Dynamic DirectPath I/O placement", "A dynamic backing takes a free active device of an allowed kind on the host, or on another one of the cluster under DRS.")
 	_ = rule("power.reservation", "seen", "KB 2002779: \"Invalid memory setting: memory reservation (sched.mem.min) should be equal to memsize(16384).\"",
 		"With passthrough devices the whole memory is reserved.")
-	_ = rule("power.limit", "documented", "vSphere docs: DirectPath I/O prerequisites", "With passthrough devices the memory has no limit below its size.")
 	_ = rule("power.pages", "seen", "Dell KB 000199172: \"total number of pages needed (4206594) exceeds limit (917504), failing\"",
 		"Without pciPassthru.use64bitMMIO the memory BARs of a machine's devices fit 3.5 GiB: pages + 2 per device.")
 	_ = rule("power.window", "seen", "KB 334594: \"The firmware could not allocate 33587200 KB of PCI MMIO.\"",

@@ -168,29 +168,28 @@ func (v *vetting) sizes() *fault.Error {
 	if s.MemoryReservationLockedToMax != nil {
 		v.lock = *s.MemoryReservationLockedToMax
 	}
-	a := s.MemoryAllocation
-	if a == nil {
-		return nil
+	// what will hold: the spec's value, else the machine's
+	reservation, limit := int64(0), int64(-1)
+	if v.vm != nil {
+		reservation, limit = *v.vm.Config.MemoryAllocation.Reservation, *v.vm.Config.MemoryAllocation.Limit
+		reservation = min(reservation, v.memory)
 	}
-	if a.Reservation != nil {
-		if *a.Reservation < 0 || *a.Reservation > v.memory || v.lock && *a.Reservation != v.memory {
-			return fault.InvalidArgument("spec.memoryAllocation.reservation")
-		}
-	}
-	if a.Limit != nil {
-		if *a.Limit < -1 {
-			return fault.InvalidArgument("spec.memoryAllocation.limit")
-		}
-		need := int64(0)
+	if a := s.MemoryAllocation; a != nil {
 		if a.Reservation != nil {
-			need = *a.Reservation
+			reservation = *a.Reservation
+			if reservation < 0 || reservation > v.memory || v.lock && reservation != v.memory {
+				return fault.InvalidArgument("spec.memoryAllocation.reservation")
+			}
 		}
-		if v.lock {
-			need = v.memory
+		if a.Limit != nil {
+			limit = *a.Limit
 		}
-		if *a.Limit >= 0 && *a.Limit < need {
-			return fault.InvalidArgument("spec.memoryAllocation.limit")
-		}
+	}
+	if v.lock {
+		reservation = v.memory
+	}
+	if limit < -1 || limit >= 0 && limit < reservation {
+		return fault.InvalidArgument("spec.memoryAllocation.limit")
 	}
 	return nil
 }
