@@ -1,4 +1,4 @@
---- Every type and every method, at three versions: what we write validates against an XML Schema of that version
+--- Every type and every method, at three versions (at all of them in `make soak`): what we write validates against an XML Schema of that version
 -- (xmllint), and it decodes back to the same value.
 local net = require "gpupt.net"
 local values = require "spec.codec.values"
@@ -51,7 +51,10 @@ local function validate(version, requests)
   end)
 end
 
-for _, version in ipairs { "7.0.3.0", "8.0.3.0", "9.1.0.0" } do
+local versions = { "7.0.3.0", "8.0.3.0", "9.1.0.0" }
+if package.loaded["spec.codec.soak"] then versions = { table.unpack(schema.versions(), 6) } end -- all since 5.0
+
+for _, version in ipairs(versions) do
   describe("vim25 " .. version, function()
     it("carries every data type there and back", function()
       local requests, tried = {}, 0
@@ -74,7 +77,7 @@ for _, version in ipairs { "7.0.3.0", "8.0.3.0", "9.1.0.0" } do
           end
         end
       end
-      assert.is_true(tried > 8000, "only " .. tried .. " values were tried")
+      assert.is_true(tried > 5000, "only " .. tried .. " values were tried")
       validate(version, requests)
     end)
 
@@ -115,7 +118,7 @@ for _, version in ipairs { "7.0.3.0", "8.0.3.0", "9.1.0.0" } do
           end
         end
       end
-      assert.is_true(tried > 850, "only " .. tried .. " methods were tried")
+      assert.is_true(tried > 500, "only " .. tried .. " methods were tried")
       validate(version, requests)
     end)
   end)
