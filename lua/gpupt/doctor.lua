@@ -17,6 +17,7 @@ local examine_options = options.declare("doctor.examine", {
     doc = "a result of gpupt.vmlog.scan, a path, or a list of these (vmware.log, dmesg, Windows reports)" },
   { "pci", "any", doc = "devices of gpupt.pci, or the path of a text (esxcli, lspci) or of a sysfs: the host's" },
   { "gpus", "table", doc = "the cards for gpupt.bar.window, when the .vmx does not tell them" },
+  { "vm", "table", doc = "a reference to a VirtualMachine: its settings, its host's cards and its log are read" },
   { "system_id", "string", doc = "the host's id (esxcli system uuid get)" },
 })
 
@@ -142,6 +143,7 @@ local function looked_at(subject, ran, given)
       log.scan.partial and "; only a part was read: " .. log.scan.problem or "")
   end
   if subject.pci then list[#list + 1] = subject.pci_name .. ": " .. counted(#subject.pci, "device") end
+  for _, note in ipairs(given.notes or {}) do list[#list + 1] = note end
   if subject.doc and #subject:present() > 0 then
     local window, problem = subject:window()
     if not window then
@@ -156,11 +158,17 @@ local function looked_at(subject, ran, given)
   return list
 end
 
+--- The settings of a server are not edited offline: the change is told, and made by a playbook.
+local function not_offline(findings)
+  for _, finding in ipairs(findings) do finding.fixable = false end
+end
+
 local function examine(loaded)
   local rules = require "gpupt.doctor.rules"
   local subject = require "gpupt.doctor.subject" (loaded)
   local findings, ran = run_rules(subject, rules)
   add_messages(subject, rules, findings)
+  if loaded.remote then not_offline(findings) end
   local healthy = true
   for _, finding in ipairs(findings) do healthy = healthy and finding.severity == "info" end
   return { findings = sorted(findings), looked_at = looked_at(subject, ran, loaded), healthy = healthy }
@@ -181,7 +189,8 @@ end
 function doctor.examine(given)
   given = examine_options:check(given)
   return failure.catch(function()
-    return examine(require "gpupt.doctor.load".load(given))
+    local load = require "gpupt.doctor.load"
+    return examine(given.vm and load.remote(given) or load.load(given))
   end)
 end
 

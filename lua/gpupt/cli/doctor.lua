@@ -1,5 +1,6 @@
 --- gpupt doctor: why a VM with a card does not start, or its guest does not see the card.
 local cli = require "gpupt.cli"
+local connection = require "gpupt.cli.connection"
 local doctor = require "gpupt.doctor"
 local show = require "gpupt.doctor.show"
 local failure = require "gpupt.failure"
@@ -36,17 +37,37 @@ local function examine_bundle(options)
   return result.healthy and cli.OK or cli.FAILED
 end
 
+local function examine_vm(options, words)
+  if #words > 1 or options.vmx or options.pci or options.fix or options.bundle then
+    return nil, "doctor: a VM of the server goes with --log alone; to mend it, use a playbook", "EUSAGE"
+  end
+  local vc <close>, message, code = connection.open(options)
+  if not vc then return nil, message, code end
+  local ref
+  ref, message, code = vc:one(words[1])
+  if not ref then return nil, message, code end
+  if ref.type ~= "VirtualMachine" then
+    return nil, ("%s is a %s, not a VM"):format(words[1], ref.type), "EUSAGE"
+  end
+  local result
+  result, message, code = doctor.examine { vm = ref, log = options.log }
+  if not result then return nil, message, code end
+  if options.json then print_json(show.for_json(result)) else show.result(result) end
+  return result.healthy and cli.OK or cli.FAILED
+end
+
 return {
   name = "doctor",
   summary = "why a VM with a passed-through card does not start, or its guest does not see the card",
-  usage = "doctor --vmx FILE [--log FILE]... [--pci FILE] [--fix] | --log FILE | --bundle FOLDER",
+  usage = "doctor VM | --vmx FILE [--log FILE]... [--pci FILE] [--fix] | --log FILE | --bundle FOLDER",
   details = [[
-Examines a .vmx, logs (vmware.log or its folder, vmkernel.log, dmesg, Windows reports) and the host's PCI list
+VM is an inventory path: its settings, its host's cards and its vmware.log are read from the server. Else: examines
+a .vmx, logs (vmware.log or its folder, vmkernel.log, dmesg, Windows reports) and the host's PCI list
 (esxcli hardware pci list, lspci, or a sysfs folder) together. Each finding names its evidence by file and line, the
 cause, and the exact change. Exit status 1 when something is wrong.
 --fix makes the changes that are safe while the VM is off and shows the difference; the firmware of an installed
 system is never changed.]],
-  options = {
+  options = connection.with {
     { "vmx", "FILE", doc = "the VM's .vmx" },
     { "log", "FILE", many = true, doc = "a log, or the VM's folder; may be given several times" },
     { "pci", "FILE", doc = "the host's list of PCI devices" },
@@ -60,20 +81,19 @@ system is never changed.]],
   examples = {
     { "gpupt doctor --vmx win11.vmx --log vmware.log" },
     { "gpupt doctor --vmx win11.vmx --log . --pci esxcli.txt --fix", "the folder's logs, newest last" },
+    { "gpupt doctor /DC0/vm/win11-07" },
     { "gpupt doctor --log dmesg.txt", "what the guest says" },
     { "gpupt doctor --bundle esx-esx01-2026-03-01", "a vm-support bundle" },
   },
   run = function(options, words)
-    if #words > 0 then
-      return nil, ("doctor: '%s': give the .vmx with --vmx, a log with --log"):format(words[1]), "EUSAGE"
-    end
     if options.rules then
       if options.json then print_json(show.rules_for_json(doctor.rules())) else show.rules(doctor.rules()) end
       return cli.OK
     end
+    if #words > 0 then return examine_vm(options, words) end
     if options.bundle then return examine_bundle(options) end
     if not options.vmx and not options.log then
-      return nil, "doctor: give --vmx, --log or --bundle", "EUSAGE"
+      return nil, "doctor: give a VM, --vmx, --log or --bundle", "EUSAGE"
     end
     if options.fix and not options.vmx then return nil, "doctor: --fix needs --vmx", "EUSAGE" end
     local given = { log = options.log, pci = options.pci, system_id = options.system_id }

@@ -91,6 +91,21 @@ local function load_logs(given)
   return logs
 end
 
+--- The same for a VM of a server.
+function loader.remote(given)
+  for _, other in ipairs { "vmx", "pci", "system_id" } do
+    if given[other] ~= nil then
+      failure.check(nil, ("vm and %s exclude each other: the server tells both"):format(other), "EINVAL")
+    end
+  end
+  local seen = require "gpupt.doctor.remote".read(given.vm)
+  local logs = load_logs(seen.log)
+  for _, log in ipairs(load_logs(given.log)) do logs[#logs + 1] = log end
+  return { doc = seen.vmx, vmx_name = seen.vmx_name, remote = true, notes = seen.notes, logs = logs,
+    log = #logs > 0 and join(logs) or nil, pci = seen.pci, pci_name = seen.pci_name, gpus = given.gpus,
+    system_id = seen.system_id, system_id_at = seen.system_id_at }
+end
+
 --- What subject.lua wants; raises a failure for what cannot be read.
 function loader.load(given)
   local loaded = load_pci(given.pci)

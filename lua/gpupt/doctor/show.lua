@@ -18,7 +18,8 @@ function show.finding(finding)
   for _, evidence in ipairs(finding.evidence) do write("    %s", show.place(evidence)) end
   write("  %s\n  %s", finding.cause, finding.remedy)
   if finding.changes then
-    for i, one in ipairs(finding.changes) do write("  %s %s", i == 1 and "fix:" or "    ", change(one)) end
+    local label = finding.fixable and "fix:" or "change:"
+    for i, one in ipairs(finding.changes) do write("  %s %s", i == 1 and label or (" "):rep(#label), change(one)) end
   end
 end
 

@@ -26,12 +26,16 @@ function Subject:number(key) return math.tointeger(tonumber(self:get(key) or "")
 --- The evidence of a key's line; of the file as a whole when the key is absent.
 function Subject:at(key)
   local line = self.doc:where(key)
+  if line and self.remote then return self:line(line) end
   if not line then return { file = self.vmx_name, text = key .. " is not set" } end
   return { file = self.vmx_name, line = line, text = self.doc:line(line) }
 end
 
 --- The evidence of a line by number.
-function Subject:line(number) return { file = self.vmx_name, line = number, text = self.doc:line(number) } end
+function Subject:line(number)
+  -- a server's settings have no lines
+  return { file = self.vmx_name, line = not self.remote and number or nil, text = self.doc:line(number) }
+end
 
 local function hex(text) return text and math.tointeger(tonumber((text:match "^0[xX](%x+)$") or "", 16)) end
 
