@@ -2,9 +2,12 @@
 /* Texts of PCI tools, addresses and config space from arbitrary bytes. First byte: 'c' the rest is config
  * space, 'a' an address in each form, else a text. Whatever is read must be within what the record promises.
  */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../core/pci.h"
 
@@ -65,6 +68,29 @@ static void try_address(const char *text, size_t length)
     }
 }
 
+/* A pci.ids for two devices whose ids a small input can hit. */
+static void try_names(gp_pci_list *list, const uint8_t *data, size_t size)
+{
+    gp_error err;
+    for (uint8_t i = 0; i < 2; i++) {
+        gp_pci_address address = {.bus = i};
+        gp_pci_device *device = gp_pci_list_at(list, &address, &err);
+        if (!device) return;
+        device->vendor = device->subvendor = 0x10de;
+        device->device = i ? 0x20b5 : 0x1b38;
+        device->subdevice = 0x1533;
+        device->class = 0x0302;
+    }
+    int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, data, size) != (ssize_t)size) abort();
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    check(gp_pci_read_names(list, path, &err) == 0, "names from any bytes");
+    (void)close(fd);
+    for (size_t i = 0; i < list->count; i++)
+        check_device(list, &list->devices[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) return 0;
@@ -82,6 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             gp_pci_read_config(device, data + 1, size - 1 < 4096 ? size - 1 : 4096);
             check_device(&list, device);
         }
+    } else if (mode == 'n') {
+        try_names(&list, data + 1, size - 1);
     } else {
         size_t recognised = 0;
         if (gp_pci_read_text(&list, (const char *)data, size, &recognised, &err) == 0) {

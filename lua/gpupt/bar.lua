@@ -188,9 +188,17 @@ local function resolve(card, i, tbl)
   return resolved
 end
 
+--- 32-bit BARs lie below 4 GiB, outside the window.
+local function low_bytes(devices)
+  local sum = 0
+  for _, device in ipairs(devices) do sum = sum + (device.bytes - device.window) * device.count end
+  return sum
+end
+
 --- The window for a list of cards. Result: {gb=, rule=, min=, safe=, seed=} in GiB, `needed` (the VM does not start
--- without use64bitMMIO), `high_end` (a card maps more than 16 GiB), `bytes` (all memory BARs), `source` ("measured",
--- "table" or "mixed"), `devices` (the cards with their BARs) and `why` (text). A bad value gives nil, message, code:
+-- without use64bitMMIO), `high_end` (a card maps more than 16 GiB), `bytes` (all memory BARs), `low_bytes` (32-bit
+-- BARs, below 4 GiB), `source` ("measured", "table" or "mixed"), `warnings` (texts), `devices` (the cards with their
+-- BARs) and `why` (text). A bad value gives nil, message, code:
 -- EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
 function bar.window(list, opts)
   opts = window_options:check(opts)
@@ -210,6 +218,8 @@ function bar.window(list, opts)
   if not result then return nil, message, code end
   result.rule, result.gb = opts.rule, result[opts.rule]
   result.needed, result.needs_64bit = result.needs_64bit, nil
+  result.low_bytes = low_bytes(devices)
+  result.warnings = require "gpupt.bar.limits"(result)
   result.source = sources.measured and sources.table and "mixed" or next(sources)
   result.devices = devices
   result.why = require "gpupt.bar.why"(result)

@@ -136,6 +136,26 @@ describe("the MMIO window", function()
     assert.is_false(assert(bar.window { { bars = { { kind = "mem64", size = 16 * G } } } }).high_end)
   end)
 
+  describe("warns, without refusing,", function()
+    it("when the 32-bit BARs crowd the room below 4 GiB", function()
+      local blackwell = { vendor = 0x10de, device = 0x2bb5, count = 14 }
+      local w = assert(bar.window { blackwell })
+      assert.equal(14 * 64 << 20, w.low_bytes)
+      assert.same({}, w.warnings)
+      blackwell.count = 15
+      w = assert(bar.window { blackwell })
+      assert.matches("32%-bit BARs sum to 960 MiB; below 4 GiB a guest has about 896 MiB", w.warnings[1])
+      assert.matches("warning: the 32%-bit BARs", w.why)
+    end)
+    it("when the window takes half of a guest's physical addresses", function()
+      assert.same({}, assert(bar.window(cards(0x10de2335, 16))).warnings)
+      local w = assert(bar.window(cards(0x10de2335, 32)))
+      assert.equal(16384, w.gb)
+      assert.matches("window of 16384 GB .* %(45 bits, 32768 GB%)", w.warnings[1])
+    end)
+    it("counts no 64-bit BAR as low", function() assert.equal(0, assert(bar.window(cards(0x10de2330, 8))).low_bytes) end)
+  end)
+
   it("prefers measured BARs to the table and says where they come from", function()
     local measured = { vendor = 0x10de, device = 0x20b5, bars = { { index = 1, kind = "mem64", size = 64 * G } } }
     local w = assert(bar.window { measured })

@@ -121,7 +121,10 @@ function command.run(options, words)
   end
   local result, message, code = bar.window(list, { rule = options.rule, table = cards })
   if not result then return nil, message, code end
-  if options.json then return print_json(result) end
+  if options.json then
+    require "gpupt.json".array(result.warnings)
+    return print_json(result)
+  end
   io.stdout:write(('pciPassthru.use64bitMMIO = "TRUE"\npciPassthru.64bitMMIOSizeGB = "%d"\n\n'):format(result.gb),
     result.why, ("\nmin %d, safe %d, seed %d (GB)\n"):format(result.min, result.safe, result.seed))
   return 0

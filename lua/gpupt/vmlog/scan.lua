@@ -5,7 +5,7 @@ local session_of = require "gpupt.vmlog.session"
 
 local PASSTHRU, BEGIN, DICT, ROM = "PCIPassthru: ", "Log for VMware", "DICT ", "EFI ROM version"
 
--- The words sought, and for each the entries of the catalogue that it belongs to.
+-- The words sought, and for each (by its bit in a line's mask) the entries of the catalogue that it belongs to.
 local words, entries_of = {}, {}
 
 local function add_word(word)
@@ -13,24 +13,24 @@ local function add_word(word)
     if known == word then return i end
   end
   words[#words + 1] = word
-  entries_of[#words] = {}
+  entries_of[1 << (#words - 1)] = {}
   return #words
 end
 
 local special = {}
-for _, word in ipairs { PASSTHRU, BEGIN, DICT, ROM } do special[add_word(word)] = word end
+for _, word in ipairs { PASSTHRU, BEGIN, DICT, ROM } do special[1 << (add_word(word) - 1)] = word end
 for _, entry in ipairs(catalogue) do
   for _, word in ipairs(type(entry.word) == "table" and entry.word or { entry.word }) do
-    table.insert(entries_of[add_word(word)], entry)
+    table.insert(entries_of[1 << (add_word(word) - 1)], entry)
   end
 end
 assert(#words <= core.words, "more words than the core can seek at once")
 
 local function captures_of(entry, text)
-  local patterns = type(entry.match) == "table" and entry.match or { entry.match }
-  for _, pattern in ipairs(patterns) do
-    local captures = { text:match(pattern) }
-    if captures[1] ~= nil then return captures end
+  local match = entry.match
+  if type(match) == "string" then return text:find(match) and { text:match(match) } end
+  for _, pattern in ipairs(match) do
+    if text:find(pattern) then return { text:match(pattern) } end
   end
 end
 
@@ -84,10 +84,8 @@ function Scan:line(text, number, mask)
   while mask ~= 0 do
     local bit = mask & -mask
     mask = mask & ~bit
-    local i = 1
-    while 1 << (i - 1) ~= bit do i = i + 1 end
-    if special[i] then self:special(special[i], text, number) end
-    for _, entry in ipairs(entries_of[i]) do
+    if special[bit] then self:special(special[bit], text, number) end
+    for _, entry in ipairs(entries_of[bit]) do
       if not seen[entry] then
         seen[entry] = true
         local captures = captures_of(entry, text)

@@ -1,0 +1,23 @@
+--- What may stand in the way of a window that is worked out right: the room below 4 GiB and the guest's address width.
+-- Both limits are inferred from single guests, so they warn and never refuse.
+local text = require "gpupt.bar.text"
+
+-- A guest's PCI hole began at 2560 MiB (pciHole.dynStart) and its configuration space at 0xe0000000; the virtual
+-- devices of the VM want some of what lies between.
+local LOW_ROOM = (0xe0000000 - (2560 << 20)) - (128 << 20)
+
+-- A guest placed its window top-down from 2^45.
+local ADDRESS_TOP_GB = 1 << (45 - 30)
+
+return function(result)
+  local warnings = {}
+  if result.low_bytes > LOW_ROOM then
+    warnings[#warnings + 1] = ("the 32-bit BARs sum to %s; below 4 GiB a guest has about %s for them "
+      .. "(pciHole.start moves the beginning, in MB)"):format(text.format(result.low_bytes), text.format(LOW_ROOM))
+  end
+  if result.gb >= ADDRESS_TOP_GB // 2 then
+    warnings[#warnings + 1] = ("a window of %d GB takes half or more of a guest's physical addresses as they were seen "
+      .. "(45 bits, %d GB): check the host's address width"):format(result.gb, ADDRESS_TOP_GB)
+  end
+  return warnings
+end
