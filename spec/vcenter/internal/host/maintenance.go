@@ -144,9 +144,20 @@ func (r *Room) running(h *Host) int {
 	return n
 }
 
+// automated tells whether DRS moves machines by itself, as the cluster is configured now.
+func (r *Room) automated(h *Host) bool {
+	c, ok := r.w.Reg.Get(*h.HS.Parent).(*simulator.ClusterComputeResource)
+	if !ok {
+		return false
+	}
+	cfg, ok := c.ConfigurationEx.(*types.ClusterConfigInfoEx)
+	return ok && cfg.DrsConfig.Enabled != nil && *cfg.DrsConfig.Enabled &&
+		cfg.DrsConfig.DefaultVmBehavior == types.DrsBehaviorFullyAutomated
+}
+
 // evacuate moves one machine per call, as DRS would.
 func (r *Room) evacuate(h *Host, off bool) {
-	if h.Cluster == nil || h.Cluster.DRS != "fullyAutomated" {
+	if !r.automated(h) {
 		return
 	}
 	for _, vm := range r.w.VMsOn(h.HS) {

@@ -93,6 +93,16 @@ func TestFullyAutomatedDrsMovesWhatCanMove(t *testing.T) {
 	}
 }
 
+func TestDrsFollowsTheClustersConfiguration(t *testing.T) {
+	r := newRig(t, pair("manual"))
+	vm := r.machine("plain", "")
+	r.MustTask("PowerOnVM_Task", vm, "")
+	r.FailTask("Timedout", "EnterMaintenanceMode_Task", r.host, "<timeout>20</timeout>")
+	r.MustTask("ReconfigureComputeResource_Task", r.Find("DC0/host/gpu-a"), `<spec xsi:type="ClusterConfigSpecEx"><drsConfig>`+
+		`<defaultVmBehavior>fullyAutomated</defaultVmBehavior></drsConfig></spec><modify>true</modify>`)
+	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+}
+
 func TestEvacuationOfPoweredOffMachines(t *testing.T) {
 	r := newRig(t, pair("fullyAutomated"))
 	vm := r.machine("plain", "")

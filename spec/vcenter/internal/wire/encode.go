@@ -45,6 +45,13 @@ func (e *Encoder) Response(method string, body any) {
 	e.WriteString(tail)
 }
 
+// Request writes a call as a client would; body is a pointer to a request struct.
+func (e *Encoder) Request(method string, body any) {
+	e.WriteString("<" + method + ` xmlns="urn:vim25">`)
+	e.fields(reflect.ValueOf(body).Elem())
+	e.WriteString("</" + method + ">")
+}
+
 // Fault writes the whole envelope of a SOAP fault.
 func (e *Encoder) Fault(f *fault.Error) {
 	name := fault.Name(f.Fault)

@@ -79,6 +79,18 @@ func Privileges() []string {
 	return out
 }
 
+// MethodsOf lists the methods of a managed object type, those of its bases included.
+func MethodsOf(kind string) []string {
+	out := []string{}
+	for name := range methods {
+		if m, _ := MethodOf(kind, name); m != nil {
+			out = append(out, name)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
 // ServerName is the server's own name of a type in its messages.
 func ServerName(name string) string {
 	if s := serverName[name]; s != "" {

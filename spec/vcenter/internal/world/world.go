@@ -11,7 +11,6 @@ package world
 import (
 	"context"
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -195,10 +194,12 @@ func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *f
 		return nil, fault.New(&types.MethodNotFound{Receiver: obj.Reference(), Method: method},
 			"The method '%s' is not implemented by %s", method, obj.Reference())
 	}
-	ctx := *w.Ctx
+	// One context for all calls: they come one after the other, and a lock that a panic
+	// left behind is then held by its next taker already.
+	ctx := w.Ctx
 	args := []reflect.Value{}
 	if m.Type().NumIn() == 2 {
-		args = append(args, reflect.ValueOf(&ctx))
+		args = append(args, reflect.ValueOf(ctx))
 	}
 	in := reflect.ValueOf(req)
 	want := m.Type().In(m.Type().NumIn() - 1)
@@ -211,12 +212,11 @@ func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *f
 	args = append(args, in)
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(os.Stderr, "vcenter: %s.%s: %v\n", obj.Reference(), method, p)
-			res, e = nil, fault.New(&types.SystemError{Reason: fmt.Sprint(p)})
+			res, e = nil, fault.From(fmt.Errorf("%v", p))
 		}
 	}()
 	body := func() soap.HasFault {
-		unlock := w.Reg.AcquireLock(&ctx, obj)
+		unlock := w.Reg.AcquireLock(ctx, obj)
 		defer unlock()
 		return m.Call(args)[0].Interface().(soap.HasFault)
 	}()
@@ -268,8 +268,25 @@ func (h *watcher) Reference() types.ManagedObjectReference { return h.self }
 
 func (h *watcher) PutObject(_ *simulator.Context, o mo.Reference) {
 	ref := o.Reference()
+	if t, ok := o.(*simulator.Task); ok {
+		guard(t)
+	}
 	h.w.tell(func(l Listener) { l.Added(ref) })
 	h.around(o)
+}
+
+// guard turns a panic in a task of the simulator, which would end the process, into the
+// task's error. The task has not started when it comes into the registry.
+func guard(t *simulator.Task) {
+	run := t.Execute
+	t.Execute = func(t *simulator.Task) (res types.AnyType, f types.BaseMethodFault) {
+		defer func() {
+			if p := recover(); p != nil {
+				res, f = nil, &types.SystemError{Reason: fmt.Sprint(p)}
+			}
+		}()
+		return run(t)
+	}
 }
 
 // around touches the objects whose lists an entity comes into or leaves.
