@@ -10,6 +10,8 @@ local step = {
   options = {
     { "iso", "string", required = true, late = true, doc = "the installation medium, as [datastore] path.iso" },
     { "answer", "string", required = true, late = true, doc = "the answer medium, as [datastore] path.iso" },
+    { "tools", "string", late = true,
+      doc = "the medium with Tools that the answer's command finds; for Windows the host's own, \"none\" for none" },
     { "within", "string", default = "2h", late = true, doc = "how long an installation may take" },
   },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
@@ -26,6 +28,16 @@ function step.check(o)
     local _, message = units.duration(o.within)
     if message then return "within: " .. message end
   end
+end
+
+--- Where ESXi keeps the Tools of Windows guests; the installation finds the medium by its label.
+local HOST_TOOLS = "[] /vmimages/tools-isoimages/windows.iso"
+
+local function media_of(o, vm)
+  local list = { o.iso, o.answer }
+  local tools = o.tools or (vms.family(vm) == "windows" and HOST_TOOLS or "none")
+  if tools ~= "none" then list[3] = tools end
+  return list
 end
 
 local function file_of(device)
@@ -89,7 +101,7 @@ local function start(ctx, target, seen)
   local o = target.options
   if not seen.media[o.iso] then
     local ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
-      changeVersion = seen.vm.change_version, deviceChange = drives(seen.vm, { o.iso, o.answer }) } },
+      changeVersion = seen.vm.change_version, deviceChange = drives(seen.vm, media_of(o, seen.vm)) } },
       "ReconfigVM (installation media)")
     if not ok then return nil, message, code, detail end
   end
@@ -98,9 +110,10 @@ end
 
 local function finish(ctx, target)
   local vm = ctx.world:machine(target.ref)
-  local o, edits = target.options, {}
+  local ours, edits = {}, {}
+  for _, file in ipairs(media_of(target.options, vm)) do ours[file] = true end
   for file, drive in pairs(media(vm)) do
-    if file == o.iso or file == o.answer then
+    if ours[file] then
       edits[#edits + 1] = { operation = "edit", device = { _type = "VirtualCdrom", key = drive.key,
         controllerKey = drive.controllerKey, unitNumber = drive.unitNumber,
         backing = { _type = "VirtualCdromRemotePassthroughBackingInfo", deviceName = "", exclusive = false },
@@ -108,7 +121,7 @@ local function finish(ctx, target)
     end
   end
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
-    extraConfig = { { key = "gpupt.os", value = o.iso } },
+    extraConfig = { { key = "gpupt.os", value = target.options.iso } },
     deviceChange = #edits > 0 and edits or nil } }, "ReconfigVM (installation done)")
 end
 
