@@ -19,7 +19,7 @@ const kernelVersion = "6.8.0-41-generic"
 func (m *Machine) layoutLinux() error {
 	r := m.root()
 	for _, d := range []string{"usr/bin", "usr/sbin", "usr/lib/modprobe.d", "usr/local/bin", "usr/local/sbin", "etc/modprobe.d", "etc/default",
-		"etc/modules-load.d", "etc/apt/sources.list.d", "tmp", "root", "home", "proc", "sys", "dev", "run", "var/log", "var/tmp", "var/lib", "boot",
+		"etc/modules-load.d", "etc/sudoers.d", "etc/apt/sources.list.d", "tmp", "root", "home", "proc", "sys", "dev", "run", "var/log", "var/tmp", "var/lib", "boot",
 		"mnt", "opt", "cdrom"} {
 		if err := os.MkdirAll(filepath.Join(r, d), 0o755); err != nil {
 			return err
@@ -42,6 +42,14 @@ func (m *Machine) layoutLinux() error {
 		"etc/lsb-release":  "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=24.04\nDISTRIB_CODENAME=noble\n",
 		"etc/fstab":        "/dev/disk/by-uuid/root / ext4 defaults 0 1\n",
 	}
+	if m.disk.Driver != "" {
+		files["usr/lib/modprobe.d/nvidia-graphics-drivers.conf"] = noNouveau
+		m.installProgram("nvidia-smi")
+	}
+	if m.disk.Tools != nil {
+		m.installProgram("vmtoolsd")
+		m.installProgram("vmware-toolbox-cmd")
+	}
 	passwd := "root:x:0:0:root:/root:/bin/bash\n"
 	for i, u := range m.disk.Users {
 		if u.Name != "root" {
@@ -55,8 +63,12 @@ func (m *Machine) layoutLinux() error {
 			return err
 		}
 	}
+	m.readInitramfs()
 	return nil
 }
+
+// noNouveau is what the driver's package puts into modprobe.d.
+const noNouveau = "blacklist nouveau\nblacklist lbm-nouveau\nalias nouveau off\n"
 
 // installProgram puts a marked executable where the system has it.
 func (m *Machine) installProgram(name string) {
@@ -212,7 +224,7 @@ func (m *Machine) loadNvidia() bool {
 		for i, b := range d.Bars {
 			if !b.IO && d.At[i] == 0 {
 				m.klog("NVRM: This PCI I/O region assigned to your NVIDIA device is invalid:")
-				m.klog("NVRM: BAR%d is %dM @ 0x%x (PCI:%s)", i, 0, 0, d.Address)
+				m.klog("NVRM: BAR%d is %dM @ 0x%x (PCI:%s)", b.Index, 0, 0, d.Address)
 				m.klog("nvidia: probe of %s failed with error -1", d.Address)
 				bad = true
 				break
@@ -364,7 +376,7 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 		m.disk.Driver = version
 		m.disk.OpenKmod = driver[5] != "" || driver[1] == "open"
 		m.installProgram("nvidia-smi")
-		m.writeGuest("/usr/lib/modprobe.d/nvidia-graphics-drivers.conf", []byte("blacklist nouveau\nblacklist lbm-nouveau\nalias nouveau off\n"))
+		m.writeGuest("/usr/lib/modprobe.d/nvidia-graphics-drivers.conf", []byte(noNouveau))
 		m.readInitramfs()
 		if m.state == "running" && !m.modules["nouveau"] {
 			m.loadNvidia()
