@@ -18,15 +18,20 @@ end
 
 function adapter.wait(token)
   local controller = cqueues.running()
-  token.condition = condition.new()
+  if token.woken then return end
+  token.condition, token.controller = condition.new(), controller
   waiting[controller] = (waiting[controller] or 0) + 1
   while not token.woken do token.condition:wait() end
-  waiting[controller] = waiting[controller] - 1
 end
 
+-- The count goes down here and not when the coroutine runs again, which may be later than the pump's next look.
 function adapter.wake(token)
+  if token.woken then return end
   token.woken = true
-  if token.condition then token.condition:signal() end
+  if token.condition then
+    waiting[token.controller] = waiting[token.controller] - 1
+    token.condition:signal()
+  end
 end
 
 --- Pumps `engine` from the running controller while one of its coroutines waits or a fiber is alive.

@@ -32,7 +32,9 @@ end
 function engine.new()
   local core, message, code = net.engine.new()
   if not core then return nil, message, code end
-  return setmetatable({ core = core, timers = timers.new(), operations = {}, in_flight = 0 }, engine)
+  return setmetatable({
+    core = core, timers = timers.new(), operations = {}, in_flight = 0, pending_timers = 0,
+  }, engine)
 end
 
 local shared
@@ -73,14 +75,20 @@ function engine:abandon(op)
   op:close()
 end
 
---- `event` fires at this time of the monotonic clock. Gives a handle for cancel.
-function engine:at(when, event)
+--- `event` fires at this time of the monotonic clock. Gives a handle for cancel. An *idle* timer (keep-alive) does not
+-- count as something that is under way.
+function engine:at(when, event, idle)
   local handle = self.timers:add(when, event)
+  handle.idle = idle
+  if not idle then self.pending_timers = self.pending_timers + 1 end
   self:arm()
   return handle
 end
 
-engine.cancel = timers.cancel
+function engine:cancel(handle)
+  if handle.event and not handle.idle then self.pending_timers = self.pending_timers - 1 end
+  timers.cancel(handle)
+end
 
 -- The core's alarm mirrors the earliest timer, so that a foreign poller wakes in time.
 function engine:arm()
@@ -102,7 +110,7 @@ local function ready(queue) return queue.first <= queue.last end
 
 --- True while something can still happen by itself.
 function engine:alive()
-  return self.in_flight > 0 or self.timers:earliest() ~= nil or ready(engine.system)
+  return self.in_flight > 0 or self.pending_timers > 0 or ready(engine.system)
 end
 
 --- Runs the system fibers that are ready; they park on events and never block.
@@ -112,9 +120,9 @@ local function run_system()
     local fiber = queue[queue.first]
     queue[queue.first] = nil
     queue.first = queue.first + 1
+    if queue.first > queue.last then queue.first, queue.last = 1, 0 end
     fiber:resume()
   end
-  queue.first, queue.last = 1, 0
 end
 
 --- Waits at most `seconds` (0 when left out) for something to happen and lets it happen.
@@ -133,7 +141,12 @@ function engine:step(seconds)
     end
   end
   local time = now()
-  for event in function() return self.timers:take(time) end do engine.fire(event) end
+  while true do
+    local event, idle = self.timers:take(time)
+    if not event then break end
+    if not idle then self.pending_timers = self.pending_timers - 1 end
+    engine.fire(event)
+  end
   self.stepping = false
   if not count then return nil, message, code end
   run_system()

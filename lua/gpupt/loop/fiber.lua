@@ -113,17 +113,20 @@ end
 
 --- Resumes every fiber that is ready now; gives how many were.
 function fiber.turn()
-  local count, last = 0, ready.last
-  while ready.first <= last do
+  -- a fiber that blocks inside a generator takes turns of its own: the queue may have changed after each resume
+  local count, most = 0, ready.last - ready.first + 1
+  while count < most and ready.first <= ready.last do
     local one = ready[ready.first]
     ready[ready.first] = nil
     ready.first = ready.first + 1
+    if ready.first > ready.last then ready.first, ready.last = 1, 0 end
     count = count + 1
     one:resume()
   end
-  if ready.first > ready.last then ready.first, ready.last = 1, 0 end
   return count
 end
+
+wait.turn = fiber.turn
 
 --- Whether a fiber waits to be resumed.
 function fiber.pending() return ready.first <= ready.last end
@@ -172,10 +175,9 @@ end
 --- Runs fn(...) as a fiber and everything it spawns; returns fn's results when all have ended.
 function fiber.run(fn, ...)
   local scope = new_scope()
-  local outer = wait.current
   local watcher
   local root
-  if outer or (wait.adapter and wait.adapter.mine()) then
+  if wait.can_park() or (not wait.current and wait.adapter and wait.adapter.mine()) then
     root = new(scope, false, fn, ...)
     if wait.adapter then wait.adapter.watch(assert(engine.shared())) end
     settle(scope, root)

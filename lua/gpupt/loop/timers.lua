@@ -45,13 +45,15 @@ function timers:earliest()
   return self.n > 0 and self[1].at or nil
 end
 
---- The next event due at `now`, taken out; nil when none is.
+--- The next event due at `now`, taken out, and whether it was an idle one; nil when none is due.
 function timers:take(now)
   local at = self:earliest()
   if not at or at > now then return nil end
-  local event = self[1].event
+  local handle = self[1]
+  local event = handle.event
+  handle.event = nil -- cancelling it later does nothing
   drop_top(self)
-  return event
+  return event, handle.idle
 end
 
 return timers

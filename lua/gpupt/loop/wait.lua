@@ -108,7 +108,7 @@ end
 function wait.stopped()
   local context = wait.context()
   local reason = stopped(context)
-  if reason and not context.marks then mark(context) end
+  if reason then mark(context) end
   return reason
 end
 
@@ -159,12 +159,23 @@ end
 --- What to do with a warning: a function of one text.
 function wait.warn(text) io.stderr:write("gpupt: ", text, "\n") end
 
+--- Resumes the fibers that are ready; gives how many (set by gpupt.loop.fiber).
+function wait.turn() return 0 end
+
+--- Whether the running code is a fiber of ours that can park.
+function wait.can_park()
+  local fiber = wait.current
+  return fiber ~= nil and fiber.co == coroutine.running() and coroutine.isyieldable()
+end
+
 local function block(loop, event, limit)
   if wait.current then warn_blocking() end
   while not event.done do
     local patience = limit and math.max(0, limit - now()) or math.huge
     if limit and patience == 0 then return end
-    if patience == math.huge and not loop:alive() then
+    if not loop:alive() and wait.turn() > 0 then
+      patience = 0 -- only another fiber can bring it about: it runs from here
+    elseif patience == math.huge and not loop:alive() then
       error("deadlock: this waits for something that nothing under way can bring about", 0)
     end
     local ok, message, code = loop:step(patience)
@@ -173,25 +184,26 @@ local function block(loop, event, limit)
 end
 
 --- Waits until `event` is done. Gives nil, or the failure for which the caller has to stop (cancelled, too late).
--- `until_time` bounds this wait alone: when it passes, wait gives nil and event.done is still false.
-function wait.wait(event, until_time)
+-- `until_time` bounds this wait alone: when it passes, wait gives nil and event.done is still false. `idle`: a helper
+-- that waits so is no reason to go on for those who wait for nothing else.
+function wait.wait(event, until_time, idle)
   local context = wait.context()
   local reason, limit = stopped(context)
   if reason then
-    if not context.marks then mark(context) end
+    mark(context)
     return reason
   end
   if event.done then return nil end
   if until_time and (not limit or until_time < limit) then limit = until_time end
   local loop = assert(engine.shared())
   local fiber = wait.current
-  if fiber and fiber.co == coroutine.running() and coroutine.isyieldable() then
-    local timer = limit and loop:at(limit, { done = false, waiters = { fiber } })
+  if wait.can_park() then
+    local timer = limit and loop:at(limit, { done = false, waiters = { fiber } }, idle)
     add_waiter(event, fiber)
     fiber.parked = true
     coroutine.yield(wait)
     remove_waiter(event, fiber)
-    if timer then engine.cancel(timer) end
+    if timer then loop:cancel(timer) end
   elseif not fiber and wait.adapter and wait.adapter.mine() then
     local waiter = setmetatable({ token = {} }, Foreign)
     local timer = limit and loop:at(limit, { done = false, waiters = { waiter } })
@@ -199,13 +211,13 @@ function wait.wait(event, until_time)
     wait.adapter.watch(loop)
     wait.adapter.wait(waiter.token)
     remove_waiter(event, waiter)
-    if timer then engine.cancel(timer) end
+    if timer then loop:cancel(timer) end
   else
     block(loop, event, limit)
   end
   if event.done then return nil end
   reason = stopped(context)
-  if reason and not context.marks then mark(context) end
+  if reason then mark(context) end
   return reason
 end
 

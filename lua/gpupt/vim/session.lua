@@ -95,7 +95,7 @@ function session.keep_alive(client)
     while not client.closed do
       local wake = engine.event()
       client.keeper_wake = wake
-      if wait.wait(wake, engine.now() + client.keep_alive / 2) or client.closed then return end
+      if wait.wait(wake, engine.now() + client.keep_alive / 2, true) or client.closed then return end
       if client.session_open and engine.now() - client.last_answer >= client.keep_alive then
         client:call(client.instance, "CurrentTime", {}, { retries = 0 })
       end
