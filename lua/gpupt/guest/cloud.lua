@@ -85,8 +85,8 @@ local function autoinstall(o, hash)
   local late = table.move(o.late_commands or {}, 1, #(o.late_commands or {}), 1, {})
   if o.sudo then
     local rule = "/target/etc/sudoers.d/90-" .. o.user
-    table.insert(late, 1, ("echo '%s ALL=(ALL) NOPASSWD:ALL' > %s"):format(o.user, rule))
-    table.insert(late, 2, "chmod 0440 " .. rule)
+    table.insert(late, 1, ("mkdir -p /target/etc/sudoers.d && echo '%s ALL=(ALL) NOPASSWD:ALL' > %s && chmod 0440 %s")
+      :format(o.user, rule, rule))
   end
   local map = yaml.map {
     { "version", 1 },
