@@ -33,6 +33,11 @@ type ready struct {
 func serve(t *testing.T, args ...string) (ready, func() error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ready.json")
+	for i, a := range args {
+		if a == "-ready" {
+			file = args[i+1]
+		}
+	}
 	in, out, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
