@@ -189,7 +189,8 @@ func NextPow2(n uint64) uint64 {
 
 // Place lays the 64-bit BARs of devices into a window that ends at 2^45, top down and by
 // falling size, as seen on ESXi guests. It gives one address per BAR (0: did not fit, or
-// is not a 64-bit one) and the bytes that found no room.
+// is not a 64-bit one) and the bytes that found no room. A device of which one BAR does
+// not fit gets none: the bridge in front of it opens no window.
 func Place(devices [][]Bar, window uint64) (at [][]uint64, missing uint64) {
 	type slot struct {
 		d, b int
@@ -207,15 +208,20 @@ func Place(devices [][]Bar, window uint64) (at [][]uint64, missing uint64) {
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].size > all[j].size })
 	const top = uint64(1) << 45
+	lost := map[int]bool{}
 	end := top
 	for _, s := range all {
 		base := (end - min(s.size, end)) &^ (s.size - 1)
 		if window == 0 || top-base > window {
-			missing += s.size
+			lost[s.d] = true
 			continue
 		}
 		at[s.d][s.b] = base
 		end = base
+	}
+	for d := range lost {
+		at[d] = make([]uint64, len(devices[d]))
+		missing += Above(devices[d])
 	}
 	return at, missing
 }

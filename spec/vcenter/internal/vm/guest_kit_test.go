@@ -87,3 +87,5 @@ func (k *kit) http(method, path, body, cookie string) int {
 	_, _ = io.ReadAll(res.Body)
 	return res.StatusCode
 }
+
+func vmRef(vm string) string { return vctest.Ref("vm", vm) }

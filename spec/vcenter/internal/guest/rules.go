@@ -1,0 +1,44 @@
+package guest
+
+import "gpupt.test/vcenter/internal/rules"
+
+func rule(id, sure, source, text string) string {
+	return rules.Add(rules.Rule{ID: id, Sure: sure, Source: source, Text: text})
+}
+
+// What installers, guests and drivers do.
+var (
+	_ = rule("install.nothing-boots", "documented", "VM firmware", "A blank disk without a bootable medium gives no guest, and no guest operations.")
+	_ = rule("install.firmware-fits", "documented", "vSphere docs: firmware of an installed guest", "A system installed under EFI does not start under BIOS, nor the other way round.")
+	_ = rule("install.windows-key", "documented", "Windows ADK: efisys.bin and efisys_noprompt.bin", "A Windows medium that asks for a key does not boot unattended.")
+	_ = rule("install.windows-answer", "documented", "Windows Setup: implicit answer file search order", "autounattend.xml stands in the root of a medium, is well formed and of the unattend namespace; components are for amd64.")
+	_ = rule("install.windows-language", "documented", "unattend reference: International-Core-WinPE UILanguage", "Setup asks for the language without UILanguage.")
+	_ = rule("install.windows-disk", "documented", "Microsoft: configure UEFI/GPT-based hard drive partitions",
+		"On EFI the layout has an EFI partition of 100 MB, an MSR and a primary partition; the disk is wiped; BIOS has neither ESP nor MSR.")
+	_ = rule("install.windows-target", "documented", "unattend reference: ImageInstall InstallTo", "InstallTo names the primary partition of disk 0.")
+	_ = rule("install.windows-image", "documented", "unattend reference: InstallFrom MetaData", "Setup asks for the edition without MetaData or a product key, and stops at an image that install.wim does not have.")
+	_ = rule("install.windows-eula", "documented", "unattend reference: UserData AcceptEula", "Setup asks for the licence.")
+	_ = rule("install.windows-account", "documented", "unattend reference: UserAccounts, AutoLogon", "The first start asks for a password; an AutoLogon with another password fails.")
+	_ = rule("install.windows-pvscsi", "documented", "KB 1010398: PVSCSI boot device needs its driver", "Windows Setup has no driver for the paravirtual SCSI controller.")
+	_ = rule("install.windows-tools", "documented", "unattend reference: FirstLogonCommands run at the first logon",
+		"Tools come by a command that finds setup64.exe; without AutoLogon the command waits for ever; without Tools there are no guest operations.")
+	_ = rule("install.ubuntu-seed", "documented", "cloud-init NoCloud: file system labelled CIDATA with user-data and meta-data", "The seed medium is labelled CIDATA and has user-data and meta-data.")
+	_ = rule("install.ubuntu-config", "documented", "Ubuntu autoinstall reference", "user-data begins with #cloud-config, is YAML, and has autoinstall with version 1 and known keys.")
+	_ = rule("install.ubuntu-word", "documented", "Ubuntu autoinstall docs: the word autoinstall on the kernel command line", "Without the word the installer asks for confirmation.")
+	_ = rule("install.ubuntu-identity", "documented", "Ubuntu autoinstall reference: identity", "An identity (or user-data users) is needed; its password is a crypt hash: a plain text lets nobody in.")
+	_ = rule("install.ubuntu-storage", "documented", "Ubuntu autoinstall reference: storage", "A layout is known; a config mounts / and, on EFI, /boot/efi on a boot partition.")
+	_ = rule("install.ubuntu-interactive", "documented", "Ubuntu autoinstall reference: interactive-sections", "interactive-sections waits for a person.")
+	_ = rule("install.ubuntu-commands", "documented", "Ubuntu autoinstall reference: late-commands", "A late command that fails, or a package that does not exist, stops the installation.")
+	_ = rule("install.ubuntu-tools", "documented", "KB 2073803: open-vm-tools", "Without open-vm-tools there are no guest operations.")
+	_ = rule("tools.feature-names", "seen", "ivobeerens.nl 2022-04-14: REMOVE=AppDefense with Tools 12 is MSI error 2711", "A feature name that the version does not have ends in 1603, with 2711 in the MSI log; names are case-sensitive.")
+	_ = rule("tools.exit-codes", "documented", "VMware Tools docs; Windows Installer error codes", "0, 3010 where a restart is pending, 1641 where it has begun (no REBOOT=R), 1618 while another installation runs, 1639 for a line that is none.")
+	_ = rule("tools.quiet", "documented", "VMware Tools docs: /S /v\"/qn ...\"", "Without /S outside and /qn inside /v the installer waits in a dialog.")
+	_ = rule("tools.restart", "documented", "VMware Tools docs", "An installation restarts Tools: guest operations go away for a while and ended programs are forgotten.")
+	_ = rule("driver.code-12", "seen", "ReBarUEFI #381; facts of KB 323402", "A device whose BAR found no address is Code 12 in Windows, and `BAR1 is 0M` for the Linux driver.")
+	_ = rule("driver.code-28", "memory", "none at hand; Windows' device manager", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
+	_ = rule("driver.code-43", "seen", "NVIDIA R465 release notes: GeForce passthrough", "A GeForce with a driver before 465 is Code 43 unless hypervisor.cpuid.v0 is FALSE.")
+	_ = rule("driver.nouveau", "seen", "NVRM: The NVIDIA probe routine was not called for N device(s)", "While nouveau holds a card the NVIDIA driver does not take it; a blacklist acts after update-initramfs and a restart.")
+	_ = rule("driver.power-on", "documented", "PCI enumeration at boot", "lspci, PnP and nvidia-smi show the devices of this power-on.")
+	_ = rule("guest.os-programs", "documented", "operating systems", "A Linux guest has no PowerShell, a Windows guest no lspci.")
+	_ = rule("guest.rights", "documented", "Linux: kernel.dmesg_restrict, sudo", "dmesg, modprobe and apt-get need root; sudo asks for the password unless the account is exempt.")
+)

@@ -1,0 +1,187 @@
+package vm_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/guest"
+	"gpupt.test/vcenter/internal/iso"
+)
+
+// answer uploads a medium through /folder and gives its datastore path.
+func (k *kit) answer(name, label string, files map[string]string) string {
+	k.t.Helper()
+	content := map[string][]byte{}
+	for n, s := range files {
+		content[n] = []byte(s)
+	}
+	img, err := iso.Write(label, content, time.Unix(1700000000, 0))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if code := k.http("PUT", "/folder/iso/"+name+".iso?dcPath=DC0&dsName=ds-1", string(img), k.c.Cookie); code != http.StatusCreated {
+		k.t.Fatalf("upload of %s: %d", name, code)
+	}
+	return "[ds-1] iso/" + name + ".iso"
+}
+
+// boot makes a machine with these media and powers it on.
+func (k *kit) boot(name, controller string, media []string, more ...part) string {
+	k.t.Helper()
+	parts := append(disk(controller), network("VM Network"))
+	for i, m := range media {
+		parts = append(parts, cd(-120-i, i, m))
+	}
+	vm := k.vm(name, append(parts, more...)...)
+	k.accepted(k.on(vm))
+	return vm
+}
+
+// wantStuck checks that the guest stands still for a reason that says so, without guest operations.
+func (k *kit) wantStuck(vm, because string) {
+	k.t.Helper()
+	if why := k.stuck(vm); !strings.Contains(why, because) {
+		k.t.Errorf("%s: wanted %q, got %q", vm, because, why)
+	}
+	if r := k.get(vm, "guest.guestOperationsReady"); r != "false" {
+		k.t.Errorf("%s: guest operations are ready", vm)
+	}
+}
+
+const windows, ubuntu = "[ds-1] iso/windows-2022.iso", "[ds-1] iso/ubuntu-24.04.iso"
+
+func swap(pairs ...string) func(string) string { return strings.NewReplacer(pairs...).Replace }
+
+func TestNothingBoots(t *testing.T) {
+	k := start(t)
+	k.rule("install.nothing-boots", "install.firmware-fits")
+	k.wantStuck(k.boot("a", "VirtualLsiLogicSASController", nil), "No operating system was found")
+	k.wantStuck(k.boot("b", "VirtualLsiLogicSASController", []string{"[ds-1] iso/ubuntu-answer.iso"}), "no connected CD-ROM boots")
+	vm := k.boot("c", "VirtualLsiLogicSASController", []string{ubuntu, "[ds-1] iso/ubuntu-answer.iso"})
+	k.until(vm, "guest.guestOperationsReady", "true")
+	k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
+	k.accepted(k.reconfigure(vm, val("firmware", "bios")))
+	k.accepted(k.on(vm))
+	k.wantStuck(vm, "the disk was installed for efi and the firmware is bios")
+	k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
+	k.accepted(k.reconfigure(vm, val("firmware", "efi")))
+	k.accepted(k.on(vm))
+	k.until(vm, "guest.guestOperationsReady", "true")
+}
+
+func TestWindowsAnswers(t *testing.T) {
+	k := startFleet(t, func(f *fleet.Fleet) {
+		f.Datastores[0].Files["iso/windows-prompt.iso"] = fleet.File{OS: "windows-prompt"}
+	}, nil...)
+	k.rule("install.windows-answer", "install.windows-language", "install.windows-disk", "install.windows-target", "install.windows-image",
+		"install.windows-eula", "install.windows-account", "install.windows-tools", "install.windows-key", "install.windows-pvscsi")
+	good := guest.WindowsAnswer("pw-1")
+	const tools = "[ds-1] iso/vmware-tools-12.iso"
+	n := 0
+	try := func(because, controller string, change func(string) string, media ...string) {
+		t.Helper()
+		n++
+		name := fmt.Sprintf("w%d", n)
+		if len(media) == 0 {
+			media = []string{windows, k.answer(name, "ANYTHING", map[string]string{"autounattend.xml": change(good)}), tools}
+		}
+		vm := k.boot(name, controller, media)
+		if because == "" {
+			k.until(vm, "guest.guestOperationsReady", "true")
+		} else {
+			k.wantStuck(vm, because)
+		}
+		k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
+	}
+	const sas = "VirtualLsiLogicSASController"
+	same := swap()
+	try("", sas, same)
+	try("", "VirtualNVMEController", same)
+	try("waits for a key", sas, nil, "[ds-1] iso/windows-prompt.iso", "[ds-1] iso/windows-answer.iso")
+	try("has an autounattend.xml in its root", sas, nil, windows, k.answer("deep", "X", map[string]string{"sub/autounattend.xml": good}))
+	try("could not parse", sas, swap("</unattend>", ""))
+	try("the root is not", sas, swap("urn:schemas-microsoft-com:unattend", "urn:other"))
+	try("asks for the language", sas, swap("<UILanguage>en-US</UILanguage>", ""))
+	try("asks for the language", sas, swap("amd64", "x86"))
+	try("needs a partition of type EFI", sas, swap("<Type>EFI</Type>", "<Type>Primary</Type>"))
+	try("needs a partition of type MSR", sas, swap("<Type>MSR</Type>", "<Type>Primary</Type>"))
+	try("needs 100 MB", sas, swap("<Size>260</Size>", "<Size>50</Size>"))
+	try("WillWipeDisk", sas, swap("<WillWipeDisk>true</WillWipeDisk>", ""))
+	try("the primary partition is 3", sas, swap("<DiskID>0</DiskID><PartitionID>3</PartitionID>", "<DiskID>0</DiskID><PartitionID>2</PartitionID>"))
+	try("finds no image", sas, swap("<Value>2</Value>", "<Value>9</Value>"))
+	try("asks for the edition", sas, swap("<InstallFrom><MetaData wcm:action=\"add\"><Key>/IMAGE/INDEX</Key><Value>2</Value></MetaData></InstallFrom>", ""))
+	try("accept the licence", sas, swap("<AcceptEula>true</AcceptEula>", ""))
+	try("administrator's password", sas, swap("<AdministratorPassword><Value>pw-1</Value><PlainText>true</PlainText></AdministratorPassword>", ""))
+	try("automatic logon", sas, swap("<Username>Administrator</Username>\n        <Password><Value>pw-1</Value>", "<Username>Administrator</Username>\n        <Password><Value>pw-2</Value>"))
+	try("AutoLogon is not enabled", sas, swap("<Enabled>true</Enabled>", "<Enabled>false</Enabled>"))
+	try("runs no command", sas, swap("<CommandLine>", "<Comment>", "</CommandLine>", "</Comment>", "FirstLogonCommands", "Nothing"))
+	try("Tools are not installed", sas, nil, windows, k.answer("bare", "X", map[string]string{"autounattend.xml": good})) // no Tools medium
+	try("", sas, swap("eq 'VMware Tools'", "eq 'vmware tools'"))                                                          // PowerShell does not mind the case
+	try("no driver for the paravirtual SCSI controller", "ParaVirtualSCSIController", same)
+	try("", "ParaVirtualSCSIController", swap(`<component name="Microsoft-Windows-Setup"`,
+		`<component name="Microsoft-Windows-PnpCustomizationsWinPE" processorArchitecture="amd64"><DriverPaths><PathAndCredentials><Path>E:\Drivers</Path></PathAndCredentials></DriverPaths></component><component name="Microsoft-Windows-Setup"`))
+	// cmd.exe finds Tools as well, letter by letter
+	try("", sas, func(s string) string {
+		from, to := strings.Index(s, "<CommandLine>"), strings.Index(s, "</CommandLine>")
+		return s[:from] + `<CommandLine>cmd.exe /c "for %d in (D E F G) do if exist %d:\setup64.exe start /wait %d:\setup64.exe /S /v"/qn REBOOT=R""` + s[to:]
+	})
+}
+
+func TestUbuntuAnswers(t *testing.T) {
+	k := startFleet(t, func(f *fleet.Fleet) {
+		f.Datastores[0].Files["iso/ubuntu-stock.iso"] = fleet.File{OS: "ubuntu-stock"}
+	}, nil...)
+	k.rule("install.ubuntu-seed", "install.ubuntu-config", "install.ubuntu-word", "install.ubuntu-identity", "install.ubuntu-storage",
+		"install.ubuntu-interactive", "install.ubuntu-commands", "install.ubuntu-tools")
+	good := guest.UbuntuAnswer("ops", "Train-1-pass")
+	n := 0
+	try := func(because string, change func(string) string, media ...string) string {
+		t.Helper()
+		n++
+		name := fmt.Sprintf("u%d", n)
+		if len(media) == 0 {
+			media = []string{ubuntu, k.answer(name, "cidata", map[string]string{"user-data": change(good), "meta-data": ""})}
+		}
+		vm := k.boot(name, "ParaVirtualSCSIController", media)
+		if because == "" {
+			k.until(vm, "guest.guestOperationsReady", "true")
+		} else {
+			k.wantStuck(vm, because)
+		}
+		return vm
+	}
+	more := func(lines string) func(string) string { return func(s string) string { return s + lines } }
+	try("", swap())
+	try("no connected medium is labelled CIDATA", nil, ubuntu, k.answer("label", "SEED", map[string]string{"user-data": good, "meta-data": ""}))
+	try("meta-data is not on the medium", nil, ubuntu, k.answer("meta", "CIDATA", map[string]string{"user-data": good}))
+	try("first line is not #cloud-config", swap("#cloud-config", "# cloud-config"))
+	try("cannot parse user-data", swap("  identity:", "\tidentity:"))
+	try("no mapping autoinstall", swap("autoinstall:", "install:"))
+	try("version must be 1", swap("version: 1", "version: '1'"))
+	try("unknown key \"package\"", swap("packages:", "package:"))
+	try("Continue with autoinstall?", nil, "[ds-1] iso/ubuntu-stock.iso", "[ds-1] iso/ubuntu-answer.iso")
+	try("identity lacks hostname", swap("hostname: train", "host: train"))
+	try("neither identity nor user-data/users", swap("  identity:", "  ssh:"))
+	try("storage layout \"raid9\"", swap("name: lvm", "name: raid9"))
+	try("a partition with the flag boot mounted at /boot/efi", swap("    layout:\n      name: lvm\n", "    config:\n      - {type: mount, path: /}\n"))
+	try("", swap("    layout:\n      name: lvm\n", "    config:\n      - {type: partition, id: esp, flag: boot}\n      - {type: mount, path: /boot/efi, device: esp}\n      - {type: mount, path: /}\n"))
+	try("interactive-sections", more("  interactive-sections:\n    - network\n"))
+	try("failed at package no-such-package", more("    - no-such-package\n"))
+	try("late command \"curtin in-target -- false\" ended with 1", more("  late-commands:\n    - curtin in-target -- false\n"))
+	try("Tools are not installed", swap("    - open-vm-tools\n", "    - jq\n"))
+	try("", swap("  packages:\n    - open-vm-tools\n", "  late-commands:\n    - curtin in-target --target=/target -- apt-get install -y open-vm-tools\n    - echo done > /target/root/mark\n"))
+	// a plain text where a hash belongs: installed, but nobody can log in
+	vm := try("", func(s string) string {
+		i := strings.Index(s, "password: ")
+		j := strings.Index(s[i:], "\n")
+		return s[:i] + "password: Train-1-pass" + s[i+j:]
+	})
+	a := k.c.Call("ValidateCredentialsInGuest", guestAuth, vmRef(vm)+linuxAuth)
+	k.c.Refused(a, "InvalidGuestLogin")
+	vm = try("", more("  user-data:\n    users:\n      - name: root2\n        lock_passwd: false\n        plain_text_passwd: Train-1-pass\n        sudo: ALL=(ALL) NOPASSWD:ALL\n"))
+	k.c.Must("ValidateCredentialsInGuest", guestAuth, vmRef(vm)+strings.Replace(linuxAuth, ">ops<", ">root2<", 1))
+}
