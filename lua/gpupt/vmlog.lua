@@ -7,6 +7,18 @@
 --
 -- A log of any size is read in constant memory: the core hands over only the lines that hold one of the words of the
 -- catalogue. A file may hold several power-ons (sessions); the last one counts.
+--
+-- The result, also of `gpupt log --json`:
+--   devices   {{address=, bars={{index=, kind=, size=, prefetchable=, address=}...}, bytes= (all memory BARs), line=}
+--             ...} of the last power-on that logged any
+--   findings  {{code=, severity="error"|"warning"|"info", line=, count=, last_line=, file=, text= (the line), message=
+--             (without its prefix), time=, address=, cause=, remedy=, source=, detail= (the figures)}...} of the last
+--   window    {needed= (true: not without use64bitMMIO), needed_bytes=, min_gb=, safe_gb= (what the cards need),
+--             use64bitMMIO=, offered_gb= (what the VM had), needed_gb=, limit_bytes= (what a message said)}
+--   config    settings that the log lists (DICT lines), by key in lower case: {key=, value=, line=}
+--   sessions  the power-ons, oldest first: {line=, last_line=, file=, time=, version=, build=, devices=, findings=,
+--             config=, window=}; session_count says how many there were
+--   files, bytes, lines     what was read; partial, problem, code     when that was not all
 local core = require "gpupt.core".vmlog
 local options = require "gpupt.options"
 

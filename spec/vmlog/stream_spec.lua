@@ -164,6 +164,14 @@ describe("a log as a stream", function()
     assert.equal("ENOENT", code)
   end)
 
+  it("says that reading failed", function()
+    -- the first page of a process is never mapped
+    local got, message, code = vmlog.scan "/proc/self/mem"
+    assert.is_nil(got)
+    assert.matches("/proc/self/mem: reading the log: Input/output error", message)
+    assert.equal("EIO", code)
+  end)
+
   it("survives a file that is cut while it is read", function()
     local file = write("shrink.log", NOISE:rep(20000) .. NESTED)
     local reader <close> = assert(core.open(file, nil, { "SVGA: nothing" }))

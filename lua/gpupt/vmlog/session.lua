@@ -10,25 +10,23 @@ Session.__index = Session
 
 --- A BAR of the card was logged already: the power-on began again.
 function Session:has_bar(address, index)
-  local device = self.by_address[address]
-  return device ~= nil and device.indices[index] ~= nil
+  local known = self.by_address[address]
+  return known ~= nil and known.indices[index] ~= nil
 end
 
 function Session:add_bar(address, one, number)
   self.touched = true
-  local device = self.by_address[address]
-  if not device then
-    if #self.devices == MAX_DEVICES then return end
-    device = { address = address, bars = {}, bytes = 0, line = number }
-    self.by_address[address] = setmetatable({ indices = {} }, { __index = device })
-    self.devices[#self.devices + 1] = device
-    self.by_address[address].device = device
-  end
   local known = self.by_address[address]
+  if not known then
+    if #self.devices == MAX_DEVICES then return end
+    known = { device = { address = address, bars = {}, bytes = 0, line = number }, indices = {} }
+    self.by_address[address] = known
+    self.devices[#self.devices + 1] = known.device
+  end
   known.indices[one.index] = true
-  device = known.device
+  local device = known.device
   table.insert(device.bars, one)
-  table.sort(device.bars, function(a, b) return a.index < b.index end)
+  table.sort(device.bars, function(x, y) return x.index < y.index end)
   if one.kind ~= "io" then device.bytes = device.bytes + one.size end
 end
 
