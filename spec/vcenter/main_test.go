@@ -124,6 +124,14 @@ func TestReadyFileAndEnd(t *testing.T) {
 	}
 	res.Body.Close()
 	c.CloseIdleConnections()
+	if res, err = c.Post(r.Control+"/set", "application/json", strings.NewReader(`{"certificate":"new"}`)); err != nil || res.StatusCode != 200 {
+		t.Fatal(err, res)
+	}
+	res.Body.Close()
+	c.CloseIdleConnections()
+	if _, err := c.Get(r.Control + "/truth"); err == nil {
+		t.Fatal("the new certificate is of another CA, and yet trusted")
+	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}

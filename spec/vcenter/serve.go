@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -117,8 +118,20 @@ func run(args []string) error {
 	addr := l.Addr().String()
 	v.API.URL = "https://" + addr
 	// HTTP/1.1 only, as the SDK port of a vCenter behaves for SOAP clients.
-	tl := tls.NewListener(front.Listener{Listener: l, T: v.Front.Trouble},
-		&tls.Config{Certificates: []tls.Certificate{id.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	var shown atomic.Pointer[tls.Certificate]
+	shown.Store(&id.cert)
+	v.API.OnSet(func(change map[string]any) (bool, error) { // {"certificate": "new"}: as after a re-installation
+		if what, _ := change["certificate"].(string); what != "new" {
+			return false, nil
+		}
+		other, err := makeIdentity(*selfSigned)
+		if err == nil {
+			shown.Store(&other.cert)
+		}
+		return true, err
+	})
+	tl := tls.NewListener(front.Listener{Listener: l, T: v.Front.Trouble}, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown.Load(), nil }})
 	srv := &http.Server{Handler: v.Front, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 30 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return stop }}
 	failed := make(chan error, 1)

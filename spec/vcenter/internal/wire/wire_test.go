@@ -100,6 +100,19 @@ func TestTypesAndMethodsNewerThanTheVersion(t *testing.T) {
 	if a := create(); a.Fault() == "InvalidRequest" {
 		t.Fatal(a.Body)
 	}
+	r.Version = "8.0.3.0"
+	pool := "ResourcePool:" + r.Get(r.Find("DC0/host/gpu-a"), "resourcePool")["resourcePool"]
+	r.MustTask("CreateVM_Task", folder, `<config><name>dyn</name><guestId>otherGuest64</guestId><files><vmPathName>[ds-1]</vmPathName></files><deviceChange><operation>add</operation>`+
+		`<device xsi:type="VirtualPCIPassthrough"><key>-1</key><backing xsi:type="VirtualPCIPassthroughDynamicBackingInfo"><deviceName></deviceName>`+
+		`<allowedDevice><vendorId>4318</vendorId><deviceId>8373</deviceId></allowedDevice></backing></device></deviceChange></config>`+vctest.Ref("pool", pool))
+	vm := r.Find(folderPath + "/dyn")
+	for version, want := range map[string]string{"8.0.3.0": "VirtualPCIPassthroughDynamicBackingInfo", "6.7.3": "VirtualDeviceDeviceBackingInfo"} {
+		r.Version = version
+		if got := r.Get(vm, "config.hardware.device")["config.hardware.device"]; !strings.Contains(got, `<backing xsi:type="`+want+`">`) ||
+			strings.Contains(got, "allowedDevice") != (version == "8.0.3.0") {
+			t.Fatal(version, got)
+		}
+	}
 	r.Version = "6.0"
 	query := func() vctest.Answer {
 		return r.Call("QueryConfigOptionEx", "EnvironmentBrowser:none", "")
