@@ -35,6 +35,11 @@ static inline size_t vmx_eol_length(uint8_t eol)
     return eol == EOL_NONE ? 0 : eol == EOL_CRLF ? 2 : 1;
 }
 
+/* Takes over `text` (emptied), success or not. */
+gp_vmx *vmx_parse_owned(gp_buf *text, uint64_t max_bytes, gp_error *err);
+/* 0 is the default; never more than offsets of 32 bits and room for edits allow. */
+uint64_t vmx_byte_limit(uint64_t max_bytes);
+
 /* Reads one line's parts by the grammar: fills kind, name, value, quoted, fault from start and length. */
 void vmx_line_read(const char *text, vmx_line *line);
 

@@ -7,11 +7,9 @@
  *
  * A value that begins with a quote must end with one: there is no way back to the bare form.
  */
-#define _DEFAULT_SOURCE
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
 #include "vmx_inside.h"
 
 static uint32_t skip_blanks(const char *text, uint32_t at, uint32_t end)
@@ -158,8 +156,7 @@ static int settle_encoding(gp_vmx *doc, gp_error *err)
     return result;
 }
 
-/* Takes over `text` (emptied), success or not. */
-static gp_vmx *parse_owned(gp_buf *text, uint64_t max_bytes, gp_error *err)
+gp_vmx *vmx_parse_owned(gp_buf *text, uint64_t max_bytes, gp_error *err)
 {
     gp_vmx *doc = calloc(1, sizeof *doc);
     if (!doc) {
@@ -180,7 +177,7 @@ static gp_vmx *parse_owned(gp_buf *text, uint64_t max_bytes, gp_error *err)
     return doc;
 }
 
-static uint64_t byte_limit(uint64_t max_bytes)
+uint64_t vmx_byte_limit(uint64_t max_bytes)
 {
     const uint64_t ceiling = (uint64_t)1 << 30; /* offsets have 32 bits, edits need room behind */
     if (max_bytes == 0) max_bytes = GP_VMX_MAX_BYTES;
@@ -190,7 +187,7 @@ static uint64_t byte_limit(uint64_t max_bytes)
 gp_vmx *gp_vmx_parse(const char *text, size_t length, uint64_t max_bytes, gp_error *err)
 {
     gp_buf copy = GP_BUF_EMPTY;
-    uint64_t limit = byte_limit(max_bytes);
+    uint64_t limit = vmx_byte_limit(max_bytes);
     if (length > limit)
         return gp_fail_null(err, "EFBIG", "%llu bytes: larger than the limit of %llu; this is no .vmx",
                             (unsigned long long)length, (unsigned long long)limit);
@@ -198,30 +195,7 @@ gp_vmx *gp_vmx_parse(const char *text, size_t length, uint64_t max_bytes, gp_err
         gp_fail_memory(err);
         return NULL;
     }
-    return parse_owned(&copy, limit, err);
-}
-
-gp_vmx *gp_vmx_open(const char *path, uint64_t max_bytes, gp_error *err)
-{
-    gp_buf text = GP_BUF_EMPTY;
-    uint64_t limit = byte_limit(max_bytes);
-    if (gp_file_read(path, limit, &text, err) != 0) {
-        gp_buf_free(&text);
-        return NULL;
-    }
-    gp_vmx *doc = parse_owned(&text, limit, err);
-    if (!doc) {
-        gp_error why = *err;
-        gp_fail(err, why.code, "%.200s: %.700s", path, why.message);
-        return NULL;
-    }
-    doc->path = strdup(path);
-    if (!doc->path) {
-        gp_vmx_free(doc);
-        gp_fail_memory(err);
-        return NULL;
-    }
-    return doc;
+    return vmx_parse_owned(&copy, limit, err);
 }
 
 void gp_vmx_free(gp_vmx *doc)
@@ -232,11 +206,6 @@ void gp_vmx_free(gp_vmx *doc)
     free(doc->twins);
     free(doc->path);
     free(doc);
-}
-
-const char *gp_vmx_path(const gp_vmx *doc)
-{
-    return doc->path;
 }
 
 size_t gp_vmx_memory(const gp_vmx *doc)

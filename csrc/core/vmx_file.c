@@ -1,4 +1,4 @@
-/* Saving: never under a running VM, never over somebody else's change. */
+/* A document and its file. Saving happens never under a running VM, never over somebody else's change. */
 #define _DEFAULT_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,6 +10,34 @@
 
 #include "file.h"
 #include "vmx_inside.h"
+
+gp_vmx *gp_vmx_open(const char *path, uint64_t max_bytes, gp_error *err)
+{
+    gp_buf text = GP_BUF_EMPTY;
+    uint64_t limit = vmx_byte_limit(max_bytes);
+    if (gp_file_read(path, limit, &text, err) != 0) {
+        gp_buf_free(&text);
+        return NULL;
+    }
+    gp_vmx *doc = vmx_parse_owned(&text, limit, err);
+    if (!doc) {
+        gp_error why = *err;
+        gp_fail(err, why.code, "%.200s: %.700s", path, why.message);
+        return NULL;
+    }
+    doc->path = strdup(path);
+    if (!doc->path) {
+        gp_vmx_free(doc);
+        gp_fail_memory(err);
+        return NULL;
+    }
+    return doc;
+}
+
+const char *gp_vmx_path(const gp_vmx *doc)
+{
+    return doc->path;
+}
 
 static int fail_locked(const char *lock, gp_error *err)
 {
