@@ -101,15 +101,17 @@ local cases = {
   ["amdgpu-memory"] = {
     { "amdgpu 0000:03:00.0: probe with driver amdgpu failed with error -12", "amdgpu: probe of 0000:03:00.0 failed with error -12" },
     "amdgpu: probe of 0000:03:00.0 failed with error -22" },
-  ["windows-code-10"] = { { "This device cannot start. (Code 10)" }, "This device cannot start. (Code 100)" },
+  ["windows-code-10"] = { { "This device cannot start. (Code 10)", "Problem : CM_PROB_FAILED_START" }, "Problem : CM_PROB_FAILED_STARTED" },
   ["windows-code-12"] = {
-    { "This device cannot find enough free resources that it can use. (Code 12)", "ConfigManagerErrorCode : 12" },
+    { "This device cannot find enough free resources that it can use. (Code 12)", "ConfigManagerErrorCode : 12",
+      "Error  Display  NVIDIA A40  PCI\\VEN_10DE  CM_PROB_NORMAL_CONFLICT" },
     "ConfigManagerErrorCode : 0" },
   ["windows-code-28"] = {
-    { "The drivers for this device are not installed. (Code 28)", "ConfigManagerErrorCode=28" }, "(Code 2)" },
-  ["windows-code-31"] = { { "ConfigManagerErrorCode : 31" }, "ConfigManagerErrorCode : 310" },
+    { "The drivers for this device are not installed. (Code 28)", "ConfigManagerErrorCode=28", "CM_PROB_FAILED_INSTALL" }, "(Code 2)" },
+  ["windows-code-31"] = { { "ConfigManagerErrorCode : 31", "CM_PROB_FAILED_ADD" }, "ConfigManagerErrorCode : 310" },
   ["windows-code-43"] = {
-    { "Windows has stopped this device because it has reported problems. (Code 43)", "    Problem Code:   43 (0x2B)" },
+    { "Windows has stopped this device because it has reported problems. (Code 43)", "    Problem Code:   43 (0x2B)",
+      "CM_PROB_FAILED_POST_START" },
     "Problem Code: 4 (0x4)" },
 }
 

@@ -49,12 +49,18 @@ local device_manager = {
       .. "Datacentre and Quadro cards never need that key: look for MMIO and power problems there." },
 }
 
+-- What PowerShell's Get-PnpDevice calls the same problems.
+local problem_names = {
+  [10] = "CM_PROB_FAILED_START", [12] = "CM_PROB_NORMAL_CONFLICT", [28] = "CM_PROB_FAILED_INSTALL",
+  [31] = "CM_PROB_FAILED_ADD", [43] = "CM_PROB_FAILED_POST_START",
+}
+
 local function windows_entry(number)
   return {
-    code = "windows-code-" .. number,
-    severity = "error", word = { "(Code ", "ConfigManagerErrorCode", "Problem Code" },
+    code = "windows-code-" .. number, severity = "error",
+    word = { "(Code ", "ConfigManagerErrorCode", "Problem Code", "CM_PROB_" },
     match = { "%(Code " .. number .. "%)", "ConfigManagerErrorCode%s*[:=]%s*" .. number .. "%f[%D]",
-      "Problem Code%s*:%s*" .. number .. "%f[%D]" },
+      "Problem Code%s*:%s*" .. number .. "%f[%D]", problem_names[number] .. "%f[^%w_]" },
     cause = device_manager[number][1], remedy = device_manager[number][2],
     source = number == 12 and "ReBarUEFI #381" or number == 43 and "NVIDIA release notes of R465" or "Windows "
       .. "Device Manager",
