@@ -1,0 +1,198 @@
+--- gpupt vim: any method of the vim25 API on any object, by name.
+local connection = require "gpupt.cli.connection"
+local json = require "gpupt.json"
+
+local command = {
+  name = "vim",
+  summary = "call any method of the vSphere API by its name",
+  usage = "vim METHOD PATH [--args FILE] | vim get PATH --property P... [options]",
+  details = [[
+PATH is an inventory path as govc writes it ("/DC1/vm/**/cad-04"), a reference ("VirtualMachine:vm-42") or the name of
+one of the server's managers ("searchIndex", "ServiceInstance"). METHOD is the API's own name; the arguments are a JSON
+object with the API's own names, a reference being {"type": "HostSystem", "value": "host-9"} or a text
+"HostSystem:host-9". A task is waited for. METHOD "get" reads properties; "help" shows a method's parameters.]],
+  options = connection.with {
+    { "args", "FILE", doc = "the arguments as a JSON object; - reads standard input" },
+    { "property", "PATH", many = true, doc = "with get: a property path (may be given several times)" },
+    { "type", "TYPE", doc = "only objects of this managed type" },
+    { "no-wait", doc = "print the task instead of waiting for it" },
+    { "json", doc = "the result as JSON" },
+  },
+  examples = {
+    { "gpupt vim get /DC1/host/c/esx-1 --property name --property runtime.bootTime" },
+    { "gpupt vim QueryHostConnectionInfo /DC1/host/c/esx-1 --json" },
+    { "echo '{\"timeout\": 0}' | gpupt vim EnterMaintenanceMode_Task /DC1/host/c/esx-1 --args -" },
+    { "gpupt vim help HostSystem RebootHost_Task", "what it takes and gives" },
+  },
+}
+
+--- A decoded value as plain tables for JSON and for printing: references become "Type:value".
+local function plain(value)
+  if type(value) ~= "table" then return value end
+  if getmetatable(value) == "gpupt.ref" then return tostring(value) end
+  local out = {}
+  if #value > 0 or next(value) == nil then
+    for i, one in ipairs(value) do out[i] = plain(one) end
+    return json.array(out)
+  end
+  for key, one in next, value do out[key] = plain(one) end
+  local kind = require("gpupt.vim").typeof(value)
+  if out._type == nil and type(kind) == "string" and kind ~= "table" then out._type = kind end
+  return out
+end
+command.plain = plain
+
+local function lines_of(value, indent, out)
+  local space = ("  "):rep(indent)
+  if type(value) ~= "table" then
+    out[#out + 1] = space .. tostring(value)
+  elseif #value > 0 then
+    for _, one in ipairs(value) do
+      if type(one) == "table" then
+        out[#out + 1] = space .. "-"
+        lines_of(one, indent + 1, out)
+      else
+        out[#out + 1] = space .. "- " .. tostring(one)
+      end
+    end
+  else
+    local keys = {}
+    for key in next, value do if key ~= "_type" then keys[#keys + 1] = key end end
+    table.sort(keys)
+    for _, key in ipairs(keys) do
+      local one = value[key]
+      if type(one) ~= "table" then
+        out[#out + 1] = space .. key .. ": " .. tostring(one)
+      elseif next(one) == nil then
+        out[#out + 1] = space .. key .. ": (none)"
+      else
+        out[#out + 1] = space .. key .. ":"
+        lines_of(one, indent + 1, out)
+      end
+    end
+  end
+  return out
+end
+
+local function show(value, as_json)
+  local clean = plain(value)
+  if as_json then
+    local text, message, code = json.document(clean)
+    if not text then return nil, message, code end
+    io.stdout:write(text)
+  elseif value ~= true then
+    io.stdout:write(table.concat(lines_of(clean, 0, {}), "\n"), "\n")
+  end
+  return 0
+end
+
+-- JSON's null leaves a field out; "Type:value" where a reference is meant becomes one.
+local function arguments_of(value, vc)
+  if value == json.null then return nil end
+  if type(value) == "string" then
+    local kind = value:match "^(%u%a+):%S+$"
+    local found = kind and vc.schema.type(kind)
+    return found and found.kind == "managed" and vc.client:ref(value) or value
+  end
+  if type(value) ~= "table" then return value end
+  local out = {}
+  for key, one in pairs(value) do out[key] = arguments_of(one, vc) end
+  return out
+end
+
+local function read_arguments(source, vc)
+  if not source then return {} end
+  local file, message = io.stdin
+  if source ~= "-" then
+    file, message = io.open(source, "r")
+    if not file then return nil, message, "ENOENT" end
+  end
+  local text = file:read "a"
+  if source ~= "-" then file:close() end
+  local value, why, code = json.decode(text)
+  if value == nil then return nil, "--args: " .. why, code end
+  if type(value) ~= "table" then return nil, "--args: a JSON object is needed", "EPARSE" end
+  return arguments_of(value, vc)
+end
+
+local function object_of(client, text, kind)
+  if text == "ServiceInstance" then return client.instance end
+  local manager = rawget(client.content, text)
+  if type(manager) == "table" and getmetatable(manager) == "gpupt.ref" then return manager end
+  if text:match "^%u%a+:%S+$" then
+    local ok, ref = pcall(client.ref, client, text)
+    if not ok then return nil, (tostring(ref):gsub("^.-: ", "", 1)), "ENOENT" end
+    return ref
+  end
+  return client:one(text, { type = kind })
+end
+
+local function signature(slot)
+  local kind = slot.type or "void"
+  return kind .. (slot.array and "[]" or "") .. (slot.optional and " (optional)" or "")
+end
+
+local function help(words)
+  local schema = require("gpupt.vim").schema
+  local kind, name = words[2], words[3]
+  if not kind then return nil, "help needs a managed type, and a method of it", "EUSAGE" end
+  if not name then
+    local methods, message, code = schema.methods(kind)
+    if not methods then return nil, message, code end
+    table.sort(methods)
+    io.stdout:write(table.concat(methods, "\n"), "\n")
+    return 0
+  end
+  local method, message, code = schema.method(name, kind)
+  if not method then return nil, message, code end
+  local out = { ("%s.%s"):format(method.owner, method.name) }
+  for _, param in ipairs(method.params) do out[#out + 1] = ("  %s: %s"):format(param.name, signature(param)) end
+  out[#out + 1] = "gives " .. signature(method.task_result or method.result) .. (method.task and ", by a task" or "")
+  if method.privilege then out[#out + 1] = "needs the privilege " .. method.privilege end
+  if #method.faults > 0 then out[#out + 1] = "may fail with " .. table.concat(method.faults, ", ") end
+  io.stdout:write(table.concat(out, "\n"), "\n")
+  return 0
+end
+
+local function call(client, options, words)
+  local object, message, code = object_of(client, words[2], options.type)
+  if not object then return nil, message, code end
+  local value
+  if words[1] == "get" then
+    if not options.property then return nil, "get needs --property PATH", "EUSAGE" end
+    value, message, code = object:get(options.property)
+    if value == nil then return nil, message, code end
+    return show(value, options.json)
+  end
+  local vim = require "gpupt.vim"
+  local given
+  given, message, code = read_arguments(options.args, { client = client, schema = vim.schema })
+  if not given then return nil, message, code end
+  local ok
+  ok, value, message, code = pcall(client.call, client, object, words[1], given)
+  if not ok then
+    if require("gpupt.failure").is(value) then error(value, 0) end
+    return nil, (tostring(value):gsub("^[^%s]+:%d+: ", "")), "EUSAGE"
+  end
+  if value == nil then return nil, message, code end
+  if type(value) == "table" and rawget(value, "type") == "Task" and words[1]:find "_Task$" and not options.no_wait then
+    local live = require("gpupt.cli.terminal").is(2)
+    value, message, code = client:wait(value, { progress = live and function(percent)
+      io.stderr:write(("\r%s %3d %%"):format(words[1], percent))
+    end or nil })
+    if live then io.stderr:write "\n" end
+    if value == nil then return nil, message, code end
+  end
+  return show(value, options.json)
+end
+
+function command.run(options, words)
+  if words[1] == "help" then return help(words) end
+  if #words ~= 2 then return nil, "METHOD and PATH are needed", "EUSAGE" end
+  local client, message, code = connection.open(options)
+  if not client then return nil, message, code end
+  local closing <close> = client -- luacheck: ignore
+  return call(client, options, words)
+end
+
+return command
