@@ -55,6 +55,7 @@ func New(s *api.Server) *Front {
 	f := &Front{S: s, W: s.W, Journal: NewJournal(), Trouble: NewTrouble(), stats: map[string]func() any{}}
 	f.sessionMethods()
 	f.registerAuthorization()
+	f.registerHistory()
 	s.Tasks.Trouble = f.Trouble.task
 	return f
 }

@@ -76,6 +76,9 @@ type Manager struct {
 	running map[types.ManagedObjectReference]*Task
 	slots   map[string]chan struct{}
 	done    []types.ManagedObjectReference
+	all     []*Task // those still readable, in the order of their start
+	// Changed is called when a task starts or changes its state; world lock held.
+	Changed func(*Task)
 	wg      sync.WaitGroup
 	// Hang and Fail are set by trouble rules: what to do with a task of a method.
 	Trouble func(t *Task) (hang bool, fail *fault.Error)
@@ -104,7 +107,9 @@ func (m *Manager) Start(o Origin, s Spec) types.ManagedObjectReference {
 		Reason: &types.TaskReasonUser{UserName: o.User}, QueueTime: time.Now(), EventChainId: int32(m.W.NextID()),
 		ActivationId: o.OperationID}
 	m.W.Put(t)
+	m.all = append(m.all, t)
 	m.recent(t)
+	m.changed(t)
 	m.wg.Add(1)
 	go m.run(t)
 	return t.Self
@@ -128,6 +133,15 @@ func (m *Manager) recent(t *Task) {
 	}
 }
 
+func (m *Manager) changed(t *Task) {
+	if m.Changed != nil {
+		m.Changed(t)
+	}
+}
+
+// History lists the readable tasks in the order of their start; world lock held.
+func (m *Manager) History() []*Task { return m.all }
+
 func (m *Manager) run(t *Task) {
 	defer m.wg.Done()
 	defer t.cancel()
@@ -150,9 +164,17 @@ func (m *Manager) run(t *Task) {
 	m.W.Touch(t.Self)
 	m.done = append(m.done, t.Self)
 	for len(m.done) > Keep {
-		m.W.Remove(m.done[0])
+		gone := m.done[0]
+		m.W.Remove(gone)
 		m.done = m.done[1:]
+		for i, x := range m.all {
+			if x.Self == gone {
+				m.all = append(m.all[:i:i], m.all[i+1:]...)
+				break
+			}
+		}
 	}
+	m.changed(t)
 }
 
 func (m *Manager) perform(t *Task) (any, *fault.Error) {
@@ -183,6 +205,7 @@ func (m *Manager) perform(t *Task) (any, *fault.Error) {
 		t.Info.StartTime = &now
 		t.Info.State = types.TaskInfoStateRunning
 		m.W.Touch(t.Self)
+		m.changed(t)
 	})
 	if busy != nil {
 		return nil, fault.New(&types.TaskInProgress{Task: busy.Self})
