@@ -434,7 +434,7 @@ func runPower(r *linuxRun, args []string) int {
 	if args[0] == "reboot" || slices.Contains(args, "-r") {
 		what = "reboot"
 	}
-	go r.m.Shutdown(what)
+	r.m.Shutdown(what)
 	return 0
 }
 

@@ -388,7 +388,7 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 	m.mu.Unlock()
 	if started {
 		m.wg.Add(1)
-		go func() { defer m.wg.Done(); m.startTools(mctx) }()
+		m.background(func() { m.startTools(mctx) })
 	}
 	return fmt.Sprintf("Setting up %s (%s) ...\n", name, version), 0
 }

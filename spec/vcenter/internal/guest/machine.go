@@ -16,6 +16,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -114,6 +115,7 @@ type DeviceReport struct {
 type Machine struct {
 	Dir     string
 	Clock   Clock
+	Parent  context.Context // ends with the server
 	Changed func()
 	Power   func(what string)         // "off" or "reboot", wished by the guest
 	Eject   func(key int32)           // the guest throws a medium out
@@ -144,7 +146,7 @@ type Machine struct {
 
 // New makes a machine with a blank disk.
 func New(dir string, clock Clock) *Machine {
-	return &Machine{Dir: dir, Clock: clock, state: "off", toolsRun: notRunning, procs: map[int64]*Process{},
+	return &Machine{Dir: dir, Clock: clock, Parent: context.Background(), state: "off", toolsRun: notRunning, procs: map[int64]*Process{},
 		problem: map[string]int{}, nextPid: 1000}
 }
 
@@ -275,7 +277,7 @@ func (m *Machine) Start(hw *Hardware) {
 
 func (m *Machine) launch() {
 	m.mu.Lock()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(m.Parent)
 	m.ctx, m.cancel = ctx, cancel
 	m.state, m.stage, m.why = "firmware", "power-on self test", ""
 	m.toolsRun, m.ready, m.modules = notRunning, false, map[string]bool{}
@@ -283,11 +285,25 @@ func (m *Machine) launch() {
 	m.wg.Add(1)
 	m.mu.Unlock()
 	m.changed()
+	m.background(func() { m.boot(ctx) })
+}
+
+// background runs f in a goroutine of its own, which wg was told of; a fault in a played
+// program ends that program, not the server.
+func (m *Machine) background(f func()) {
 	go func() {
 		defer m.wg.Done()
-		m.boot(ctx)
+		defer func() {
+			if p := recover(); p != nil {
+				fmt.Fprintf(os.Stderr, "vcenter: guest in %s: %v\n%s", m.Dir, p, debug.Stack())
+			}
+		}()
+		f()
 	}()
 }
+
+// Wait returns when nothing runs in the guest any more.
+func (m *Machine) Wait() { m.wg.Wait() }
 
 // Stop is a power cut: programs end, nothing is saved.
 func (m *Machine) Stop() {
@@ -461,12 +477,11 @@ func (m *Machine) restartTools() {
 	m.mu.Unlock()
 	m.setTools(ctx, notRunning, false)
 	m.wg.Add(1)
-	go func() {
-		defer m.wg.Done()
+	m.background(func() {
 		if m.Clock.Sleep(ctx, m.seconds("tools.start")) {
 			m.startTools(ctx)
 		}
-	}()
+	})
 }
 
 // Shutdown asks the system to stop (what: off or reboot). It takes a while.
@@ -482,15 +497,11 @@ func (m *Machine) Shutdown(what string) {
 	m.wg.Add(1)
 	m.mu.Unlock()
 	m.changed()
-	go func() {
-		defer m.wg.Done()
-		if !m.Clock.Sleep(ctx, m.seconds("stop")) {
-			return
-		}
-		if m.Power != nil {
+	m.background(func() {
+		if m.Clock.Sleep(ctx, m.seconds("stop")) && m.Power != nil {
 			m.Power(what)
 		}
-	}()
+	})
 }
 
 // Set changes the guest by hand: problem codes, a session at the console, a deaf guest.

@@ -104,20 +104,21 @@ func (m *Machine) StartProgram(user string, p Program) (int64, error) {
 	m.procs[proc.Pid] = proc
 	m.wg.Add(1)
 	m.mu.Unlock()
-	go func() {
-		defer m.wg.Done()
-		defer cancel()
-		var code int
+	m.background(func() {
+		code := 255
+		defer func() {
+			cancel()
+			m.mu.Lock()
+			now := time.Now()
+			proc.Ended, proc.Exit = &now, int32(code)
+			m.mu.Unlock()
+		}()
 		if os_ == "windows" {
 			code = m.runWindows(pctx, user, p)
 		} else {
 			code = m.runLinux(pctx, user, p)
 		}
-		m.mu.Lock()
-		now := time.Now()
-		proc.Ended, proc.Exit = &now, int32(code)
-		m.mu.Unlock()
-	}()
+	})
 	return proc.Pid, nil
 }
 

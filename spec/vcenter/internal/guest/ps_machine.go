@@ -478,7 +478,7 @@ func startProcess(r *psRun, a *psArgs) []any {
 		code, _ := x.run(path, strings.Join(parts, " "))
 		proc.set("ExitCode", int64(code))
 	} else {
-		go x.run(path, strings.Join(parts, " "))
+		x.apart(path, strings.Join(parts, " "))
 		proc.set("HasExited", false)
 	}
 	if a.flag("PassThru") {

@@ -262,7 +262,7 @@ func (st *cmdState) builtin(body string) bool {
 		if _, ok := x.find(prog); !ok {
 			return refuse("The system cannot find the file " + prog + ".")
 		}
-		go x.run(prog, a)
+		x.apart(prog, a)
 		return done(0)
 	case "ver":
 		st.m.mu.Lock()

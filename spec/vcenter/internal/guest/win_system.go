@@ -310,6 +310,16 @@ func (w *winRun) run(name, args string) (code int, found bool) {
 	return 216, true
 }
 
+// apart runs a program that nobody waits for; it lives as long as the system does.
+func (w *winRun) apart(name, args string) {
+	w.m.mu.Lock()
+	w.ctx = w.m.ctx
+	w.m.wg.Add(1)
+	w.m.mu.Unlock()
+	w.stdout, w.stderr, w.stdin = io.Discard, io.Discard, nil
+	w.m.background(func() { w.run(name, args) })
+}
+
 // driverInstaller recognises an NVIDIA driver package: "NVIDIA Display Driver 551.61".
 func driverInstaller(data []byte) (string, bool) {
 	f := strings.Fields(string(data[:min(len(data), 200)]))

@@ -36,6 +36,8 @@ type VCenter struct {
 	W     *world.World
 	API   *api.Server
 	Front *front.Front
+
+	guests *vm.Room
 }
 
 // New builds everything.
@@ -64,7 +66,7 @@ func New(o Options) (*VCenter, error) {
 	// later room may refine what an earlier one set.
 	hosts.Register(s)
 	v.Front.Gone, v.Front.Barred = hosts.Away, hosts.Locked
-	if err := vm.Register(s, hosts); err != nil {
+	if v.guests, err = vm.Register(s, hosts); err != nil {
 		return nil, err
 	}
 	return v, nil
@@ -74,5 +76,8 @@ func New(o Options) (*VCenter, error) {
 func (v *VCenter) Hosts() int { return len(v.W.Reg.All("HostSystem")) }
 func (v *VCenter) VMs() int   { return len(v.W.Reg.All("VirtualMachine")) }
 
-// Wait returns when all tasks have ended after Stop.
-func (v *VCenter) Wait() { v.API.Tasks.Wait() }
+// Wait returns when all tasks and guests have ended after Stop.
+func (v *VCenter) Wait() {
+	v.API.Tasks.Wait()
+	v.guests.Wait()
+}

@@ -53,7 +53,7 @@ type VM struct {
 }
 
 // Register hangs the room into the server and builds the machines of the fleet file.
-func Register(s *api.Server, hosts *host.Room) error {
+func Register(s *api.Server, hosts *host.Room) (*Room, error) {
 	r := &Room{w: s.W, s: s, hosts: hosts, vms: map[types.ManagedObjectReference]*VM{}}
 	r.files.open = map[string]*transfer{}
 	r.media.byPath = map[string]cached{}
@@ -72,9 +72,22 @@ func Register(s *api.Server, hosts *host.Room) error {
 	s.W.Lock()
 	defer s.W.Unlock()
 	if err := r.stock(); err != nil {
-		return err
+		return nil, err
 	}
-	return r.inventory()
+	return r, r.inventory()
+}
+
+// Wait returns when no guest runs anything any more (after the world's Stop).
+func (r *Room) Wait() {
+	r.w.Lock()
+	all := make([]*VM, 0, len(r.vms))
+	for _, vm := range r.vms {
+		all = append(all, vm)
+	}
+	r.w.Unlock()
+	for _, vm := range all {
+		vm.guest.Wait()
+	}
 }
 
 // of finds the room's record of a machine, making one for a machine new to it.
@@ -88,12 +101,10 @@ func (r *Room) of(ref types.ManagedObjectReference) (*VM, *fault.Error) {
 	}
 	vm := &VM{VirtualMachine: v, room: r}
 	vm.guest = guest.New(filepath.Join(r.w.Dir, "guests", ref.Value), &r.w.Clock)
+	vm.guest.Parent = r.w.Stop
 	vm.guest.Changed = func() { go vm.publishLater() }
 	vm.guest.Power = func(what string) { go vm.wished(what) }
 	vm.guest.Note = func(kind, text string) { r.w.Truth.VM(kind, vm.hostName(), v.Name, "%s", text) }
-	if err := os.MkdirAll(vm.guest.Dir, 0o700); err != nil {
-		return nil, fault.From(err)
-	}
 	r.vms[ref] = vm
 	return vm, nil
 }
