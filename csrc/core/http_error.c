@@ -43,7 +43,11 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT: gp_fail(err, "ECONNECT", "cannot connect to %s: %s", host, detail); return;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: gp_fail(err, "EINVAL", "not a usable address (%s)", detail); return;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        /* after connecting it means an answer that is no HTTP */
+        if (ready) gp_fail(err, "EPROTOCOL", "%s answered badly: %s", host, detail);
+        else gp_fail(err, "EINVAL", "not a usable address (%s)", detail);
+        return;
     case CURLE_OPERATION_TIMEDOUT:
         gp_fail(err, "ETIMEDOUT", "%s: timed out %s (%s)", host, stage(easy), detail);
         return;

@@ -241,6 +241,14 @@ local function open(self, o)
   self.version = version
   self.content, message, code, detail = self:call(self.instance, "RetrieveServiceContent", {}, {})
   if not self.content then return nil, message, code, detail end
+  for _, field in ipairs { "about", "rootFolder", "propertyCollector" } do
+    if type(self.content) ~= "table" or type(rawget(self.content, field)) ~= "table" then
+      return nil, ("%s answers RetrieveServiceContent without %s"):format(self.base, field), "EPROTOCOL"
+    end
+  end
+  if o.login and not rawget(self.content, "sessionManager") then
+    return nil, self.base .. " has no session manager to log in at", "EPROTOCOL"
+  end
   self.about = self.content.about
   if not o.login then return self end
   local ok

@@ -1,0 +1,160 @@
+-- Servers that answer badly: an error with a code, bounded memory and time, and the others go on.
+local gpupt = require "gpupt"
+local loop = require "gpupt.loop"
+local vcenter = require "spec.support.vcenter"
+
+describe("a hostile server", function()
+  local dir, pipe, port
+  setup(function()
+    dir = vcenter.shell("mktemp -d /tmp/gpupt-hostile.XXXXXX"):match "%S+"
+    local text, ok = vcenter.shell(("env -u LD_PRELOAD openssl req -x509 -newkey rsa:2048 -nodes -keyout %s/key -out %s/cert "
+      .. "-days 2 -subj /CN=hostile -addext subjectAltName=IP:127.0.0.1 2>&1"):format(dir, dir))
+    assert(ok, text)
+    pipe = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/hostile.py %s/cert %s/key %s/log >%s/port 2>%s/err"):format(
+      dir, dir, dir, dir, dir), "w"))
+    for _ = 1, 100 do
+      port = tonumber(vcenter.read(dir .. "/port") or "")
+      if port then break end
+      vcenter.sleep(0.05)
+    end
+    assert(port, vcenter.read(dir .. "/err"))
+  end)
+  teardown(function()
+    pipe:close()
+    os.execute("rm -rf " .. dir)
+  end)
+
+  -- A client of that server which misbehaves as `how` says, made without talking to it.
+  local function client(how, more)
+    local o = { url = ("https://127.0.0.1:%d/%s"):format(port, how), ca_file = dir .. "/cert", username = "u",
+      password = "p", retries = 0, timeout = 10, login = false }
+    for key, value in pairs(more or {}) do o[key] = value end
+    return gpupt.vim.connect(o)
+  end
+
+  -- connect's own first call meets the answer
+  local function refused(how, wanted, pattern, more)
+    local before = loop.now()
+    collectgarbage()
+    local vc, message, code = client(how, more)
+    assert.is_nil(vc)
+    assert.is_string(message)
+    assert.are.equal(wanted, code, message)
+    if pattern then assert.matches(pattern, message) end
+    assert.is_true(loop.now() - before < 12)
+    return message
+  end
+
+  local function resident()
+    for line in io.lines "/proc/self/status" do
+      local kb = line:match "^VmRSS:%s*(%d+)"
+      if kb then return tonumber(kb) end
+    end
+  end
+
+  it("with a gzip bomb of 2 GiB is stopped at the ceiling, in little memory", function()
+    local before = resident()
+    refused("bomb", "ELIMIT", nil, { limits = { bytes = 16 << 20 } })
+    refused("bomb", "ELIMIT", nil, { limits = { text = 1 << 20 } })
+    assert.is_true(resident() - before < 120000)
+  end)
+  it("with bytes that are no gzip", function() refused("badgzip", "EPROTOCOL") end)
+  it("with an endless answer", function() refused("endless", "ELIMIT", nil, { limits = { bytes = 8 << 20 } }) end)
+  it("with an endless page of HTML is left after its beginning", function()
+    refused("endless-html", "EHTTP", "please log in")
+  end)
+  it("with endless headers", function() refused("endless-headers", "ELIMIT", "headers") end)
+  it("with a document type", function() refused("doctype", "EENTITY") end)
+  it("with entities", function() refused("entities", "EENTITY") end)
+  it("with elements 5,000 deep", function() refused("deep", "ELIMIT") end)
+  it("with a text beyond the limit", function() refused("long-text", "ELIMIT", nil, { limits = { text = 1 << 20 } }) end)
+  it("with 300 attributes", function() refused("attributes", "ELIMIT") end)
+  it("with a body shorter than it said", function() refused("short-body", "ELOST") end)
+  it("with XML that ends in the middle", function() refused("cut-xml", "ETRUNCATED") end)
+  it("with bytes that are no UTF-8", function() refused("not-utf8", "EXML") end)
+  it("with the answer to another question", function() refused("other-answer", "EPROTOCOL") end)
+  it("with JSON", function() refused("json", "EHTTP", "application/json") end)
+  it("with nothing", function() refused("empty", "ETRUNCATED") end)
+  it("with garbage in place of HTTP", function()
+    local _, _, code = client "garbage"
+    assert.is_true(code == "EPROTOCOL" or code == "ELOST", code)
+  end)
+  it("that closes without an answer", function() refused("closed", "ELOST") end)
+  it("that drips", function() refused("drip", "ETIMEDOUT", "reading the answer", { timeout = 1 }) end)
+  it("that is silent", function() refused("silent", "ETIMEDOUT", "waiting for the answer", { timeout = 0.5 }) end)
+  it("that stalls in mid-answer is noticed by the stall time-out", function()
+    refused("silent", "ETIMEDOUT", nil, { timeout = 10, stall_timeout = 1 })
+  end)
+
+  it("that redirects is not followed", function()
+    refused("redirect", "EHTTP", "302")
+    assert.is_nil(vcenter.read(dir .. "/log"):find("/good", 1, true))
+  end)
+
+  it("that answers with another type", function() refused("wrong-type", "EPROTOCOL", "without about") end)
+
+  it("does not keep the others from going on", function()
+    local sim = vcenter.start {}
+    local results = {}
+    loop.run(function()
+      for _, how in ipairs { "drip", "silent", "endless", "bomb" } do
+        loop.spawn(function()
+          results[how] = select(3, client(how, { timeout = 2, limits = { bytes = 2 << 20 } }))
+        end)
+      end
+      local vc <close> = gpupt.check(gpupt.vim.connect(sim:options()))
+      local count, from = 0, loop.now()
+      while loop.now() - from < 1.5 do
+        gpupt.check(vc.content.rootFolder:get "name")
+        count = count + 1
+      end
+      results.count = count
+    end)
+    sim:stop()
+    assert.are.equal("ETIMEDOUT", results.drip)
+    assert.are.equal("ETIMEDOUT", results.silent)
+    assert.are.equal("ELIMIT", results.endless)
+    assert.are.equal("ELIMIT", results.bomb)
+    assert.is_true(results.count > 20, tostring(results.count))
+  end)
+
+  it("cannot make us leave descriptors behind", function()
+    local function count()
+      local list = io.popen "ls /proc/$PPID/fd | wc -l"
+      local number = list:read "n"
+      list:close()
+      return number
+    end
+    collectgarbage()
+    local before = count()
+    for _, how in ipairs { "cut-xml", "closed", "garbage", "doctype", "endless-html", "badgzip" } do client(how) end
+    collectgarbage()
+    collectgarbage()
+    assert.are.equal(before, count())
+  end)
+
+  it("that does not speak TLS at all is a TLS error", function()
+    -- sshd-like: a plain socket that says something else
+    vcenter.write(dir .. "/plain.py", [[
+import socket, sys, threading
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True)
+def run():
+    while True:
+        c, _ = s.accept(); c.sendall(b"SSH-2.0-nonsense\r\n"); c.recv(100); c.close()
+threading.Thread(target=run, daemon=True).start(); sys.stdin.read()
+]])
+    local server = io.popen(("exec env -u LD_PRELOAD python3 %s/plain.py >%s/plain-port"):format(dir, dir), "w")
+    local number
+    for _ = 1, 100 do
+      number = tonumber(vcenter.read(dir .. "/plain-port") or "")
+      if number then break end
+      vcenter.sleep(0.05)
+    end
+    local vc, message, code = gpupt.vim.connect { url = ("https://127.0.0.1:%d/sdk"):format(number), username = "u",
+      password = "p", retries = 0, timeout = 5 }
+    server:close()
+    assert.is_nil(vc)
+    assert.are.equal("ETLS", code)
+    assert.is_string(message)
+  end)
+end)
