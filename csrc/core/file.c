@@ -95,7 +95,7 @@ typedef struct place {
     int old_fd; /* the file that is replaced, or -1 */
     int fd;     /* the temporary file, locked */
     bool exists, attributes;
-    struct stat old;
+    struct stat old, mine; /* of the target, and of the temporary file when it was made */
 } place;
 
 static int open_folder(place *p, gp_error *err)
@@ -189,11 +189,17 @@ static int open_temporary(place *p, gp_error *err)
     for (int attempt = 0; attempt < 8; attempt++) {
         p->fd = openat(p->folder, p->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (p->fd >= 0) {
-            if (flock(p->fd, LOCK_EX | LOCK_NB) == 0) return 0;
-            /* somebody took it for stale in between and owns the name now */
+            /* Between making it and locking it, somebody may have taken it for stale and removed it: then its
+             * name is free, or another's. Only the holder of the lock removes the name, so what is checked
+             * now stays true. */
+            struct stat named;
+            if (flock(p->fd, LOCK_EX | LOCK_NB) == 0 && fstat(p->fd, &p->mine) == 0 &&
+                fstatat(p->folder, p->temporary, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+                named.st_ino == p->mine.st_ino && named.st_dev == p->mine.st_dev)
+                return 0;
             (void)close(p->fd);
             p->fd = -1;
-            break;
+            continue;
         }
         if (errno != EEXIST)
             return gp_fail_errno(err, errno, "%s: making a temporary file beside it", p->real);
@@ -234,19 +240,14 @@ static int keep_ownership(const place *p, gp_error *err)
 {
     int result = -1;
     gp_buf scratch = GP_BUF_EMPTY;
-    struct stat mine;
-    if (fstat(p->fd, &mine) != 0) {
-        gp_fail_errno(err, errno, "%s", p->real);
-        goto out;
-    }
-    if ((mine.st_uid != p->old.st_uid || mine.st_gid != p->old.st_gid) &&
+    if ((p->mine.st_uid != p->old.st_uid || p->mine.st_gid != p->old.st_gid) &&
         fchown(p->fd, p->old.st_uid, p->old.st_gid) != 0) {
         gp_fail_errno(err, errno, "%s: keeping its owner %u:%u", p->real, (unsigned)p->old.st_uid,
                       (unsigned)p->old.st_gid);
         goto out;
     }
-    bool chowned = mine.st_uid != p->old.st_uid || mine.st_gid != p->old.st_gid;
-    if ((chowned || ((mine.st_mode ^ p->old.st_mode) & 07777) != 0) &&
+    bool chowned = p->mine.st_uid != p->old.st_uid || p->mine.st_gid != p->old.st_gid;
+    if ((chowned || ((p->mine.st_mode ^ p->old.st_mode) & 07777) != 0) &&
         fchmod(p->fd, p->old.st_mode & 07777) != 0) {
         gp_fail_errno(err, errno, "%s: keeping its mode", p->real);
         goto out;

@@ -142,6 +142,7 @@ local cases = {
   { "actual-bases", { ["pciPassthru.useActualBases"] = "TRUE" }, near = { {} }, fixed = { ["pciPassthru.useActualBases"] = false } },
   -- 16 MiB of 32-bit BAR (A100) against a hole of 8 MiB, and of 1536 MiB
   { "low-hole", { ["pciHole.start"] = "4088" }, near = { { ["pciHole.dynStart"] = "2560" } } },
+  { "address-width", { ["pciPassthru.64bitMMIOSizeGB"] = "32768" }, near = { { ["pciPassthru.64bitMMIOSizeGB"] = "16384" } } },
   { "memory-reservation", { ["sched.mem.min"] = "0" }, near = { {} }, fixed = { ["sched.mem.min"] = "65536" } },
   { "memory-reservation", { ["sched.mem.min"] = false, ["sched.mem.minSize"] = false, ["sched.mem.pin"] = false },
     near = { { ["sched.mem.pin"] = false, ["sched.mem.minSize"] = false } },
@@ -233,6 +234,36 @@ describe("the doctor's rule", function()
       assert.truthy(rule.severity == "error" or rule.severity == "warning" or rule.severity == "info")
     end
     for _, id in pairs(require "gpupt.doctor.rules".of_message) do assert.truthy(seen[id], id .. " is no rule") end
+  end)
+end)
+
+describe("the passthrough keys of hosts and guides", function()
+  -- facts of public sources, each accepted as it is: real files of ESXi 5 to 8, vSphere documentation, KB 323402
+  local rows = {
+    { ["pciPassthru0.id"] = "00000:013:00.0" }, { ["pciPassthru0.id"] = "0:66:0.0" }, -- ESXi 8.0.2
+    { ["pciPassthru0.id"] = "06:00.0" }, { ["pciPassthru0.id"] = "130:00.0" }, { ["pciPassthru0.id"] = "12:00.0" }, -- ESXi 5
+    { ["pciPassthru0.id"] = "00000:129:29.7" },
+    { ["pciPassthru0.systemId"] = "BYPASS" }, -- an SR-IOV physical function
+    { ["pciPassthru0.class"] = "0x0302", ["pciPassthru0.subDeviceId"] = "0x1533", ["pciPassthru0.subVendorId"] = "0x10de" },
+    { ["pciPassthru0.pciSlotNumber"] = "2208" }, { ["pciPassthru0.msiEnabled"] = "FALSE" },
+    { ["pciPassthru.allowP2P"] = "TRUE", ["pciPassthru.RelaxACSforP2P"] = "TRUE" },
+    { ["pciPassthru0.cfg.enable_bar_mapping"] = "TRUE" }, { ["uefi.secureBoot.enabled"] = "TRUE" },
+    { ["pciHole.start"] = "2048", ["pciHole.end"] = "4096" }, { ["pciHole.dynStart"] = "2560" },
+    { ["pciPassthru0.opromEnabled"] = "TRUE", ["pciPassthru0.filename"] = "vbios.rom" },
+    { ["SMBIOS.reflectHost"] = "TRUE" }, { ["svga.present"] = "FALSE" }, { ["hypervisor.cpuid.v0"] = false },
+    { ["vmotion.checkpointFBSize"] = "4194304" }, { firmware = "EFI" }, { ["pciPassthru.use64bitMMIO"] = "true" },
+    { ["sched.mem.max"] = "unlimited" }, { ["virtualHW.version"] = "22" },
+  }
+  for _, row in ipairs(rows) do
+    local key, value = next(row)
+    it(("are no finding: %s = %s"):format(key, value), function()
+      local result = examine(vm(row))
+      assert.same({}, codes(result))
+    end)
+  end
+
+  it("name a card by slot 29 in decimal (0x1d)", function()
+    assert.equal("00000:000:29.0", gpupt.pci.address("0000:00:1d.0"):vmx())
   end)
 end)
 

@@ -195,6 +195,11 @@ describe("setting a key", function()
     assert.has_error(function() parse(""):set("a", {}) end)
   end)
 
+  it("writes hypervisor.cpuid.v0=false, as guides give it, in the form of a .vmx", function()
+    assert.equal("false", parse("hypervisor.cpuid.v0=false\n"):get "hypervisor.cpuid.v0")
+    assert.equal('hypervisor.cpuid.v0 = "FALSE"\n', edited("", "hypervisor.cpuid.v0", false))
+  end)
+
   it("puts a new key beside its namespace", function()
     local text = '.encoding = "UTF-8"\nmemsize = "4096"\nscsi0.present = "TRUE"\nscsi0:0.present = "TRUE"\n'
       .. 'pciPassthru0.present = "TRUE"\npciPassthru0.id = "x"\npciPassthru1.present = "TRUE"\nethernet0.present = "TRUE"\n'

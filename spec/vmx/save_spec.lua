@@ -297,6 +297,25 @@ describe("saving a vmx", function()
     assert.falsy(listing():find("gpupt~", 1, true))
   end)
 
+  it("loses no update of several processes that edit one file at the same time", function()
+    write(path, 'counter = "0"\n')
+    local script = ([[local vmx = require "gpupt.vmx"
+      local done, refused = 0, 0
+      while done < 15 do
+        local doc = assert(vmx.open "%s")
+        doc:set("counter", tonumber(doc:get "counter") + 1)
+        local ok, message, code = doc:save()
+        if ok then done = done + 1
+        elseif code == "ECHANGED" or code == "EBUSY" then refused = refused + 1
+        else error(message) end
+      end]]):format(path)
+    local out, status = shell("for i in 1 2 3 4; do $LUA -e %1 & done; wait", script)
+    assert.equal(0, status, out)
+    assert.equal("", out)
+    assert.equal('counter = "60"\n', read(path))
+    assert.equal("win11.vmx ", listing())
+  end)
+
   it("leaves the old file or the new one, whole, when it is killed at any system call", function()
     if is_sanitized() then return pending "the leak detector cannot run under ptrace" end
     local _, status = shell("cc -O1 -o %1/killat csrc/test/killat.c", folder)

@@ -150,4 +150,17 @@ return {
       end
     end,
   },
+  {
+    id = "address-width", severity = "warning", needs = "vmx",
+    cause = "Memory and window together exceed the address space of a guest.",
+    remedy = "Use fewer cards in this VM, or less memory.",
+    source = "an EFI guest of hardware version 21: its window ends at 2^45 (seen; that this is the limit is inferred)",
+    check = function(subject, report)
+      local offer, memory = subject:offer(), subject:number "memsize" or 0
+      if offer.gb == 0 or offer.gb * 1024 + memory <= 1 << 25 then return end -- 2^45 bytes in MB
+      report({ subject:at(SIZE), subject:at "memsize" }, {
+        cause = ("%d MB of memory and a window of %d GB are more than the 32 TiB that a guest is known to address.")
+          :format(memory, offer.gb) })
+    end,
+  },
 }
