@@ -24,16 +24,28 @@ static bool missing(const gp_pci_device *device, gp_pci_string which)
     return device->strings[which].length == 0;
 }
 
+/* lspci's text has vendor and device in one: the vendor's part goes once its name is known. */
+static void part_names(const gp_pci_list *list, gp_pci_device *device, gp_text vendor)
+{
+    gp_text name = gp_pci_get_string(list, device, GP_PCI_DEVICE_NAME);
+    if (name.length <= vendor.length + 1 || name.data[vendor.length] != ' ' ||
+        memcmp(name.data, vendor.data, vendor.length) != 0) {
+        return;
+    }
+    device->strings[GP_PCI_DEVICE_NAME].offset += vendor.length + 1;
+    device->strings[GP_PCI_DEVICE_NAME].length -= vendor.length + 1;
+}
+
 static int name_vendor(gp_pci_list *list, scope *at, gp_text name, gp_error *err)
 {
     at->wanted = false;
     for (size_t i = 0; i < list->count; i++) {
         gp_pci_device *device = &list->devices[i];
-        at->wanted = at->wanted || device->vendor == at->vendor;
-        if (device->vendor == at->vendor && missing(device, GP_PCI_VENDOR_NAME) &&
-            gp_pci_set_string(list, device, GP_PCI_VENDOR_NAME, name.data, name.length, err) != 0) {
-            return -1;
-        }
+        if (device->vendor != at->vendor) continue;
+        at->wanted = true;
+        if (!missing(device, GP_PCI_VENDOR_NAME)) continue;
+        if (gp_pci_set_string(list, device, GP_PCI_VENDOR_NAME, name.data, name.length, err) != 0) return -1;
+        part_names(list, device, name);
     }
     return 0;
 }

@@ -273,6 +273,32 @@ describe("lspci", function()
   end)
 end)
 
+describe("the names of pci.ids", function()
+  local ids
+  setup(function()
+    ids = os.tmpname()
+    local file = assert(io.open(ids, "w"))
+    file:write "10de  NVIDIA Corporation\n\t20b5  GA100 [A100]\nC 03  Display controller\n\t02  3D controller\n"
+    file:close()
+  end)
+  teardown(function() os.remove(ids) end)
+  local function named(text) return assert(pci.parse(text, { names = ids }))[1] end
+
+  it("fill in what a text leaves out", function()
+    local dev = named "65:00.0 0302: 10de:20b5\n"
+    assert.same({ "NVIDIA Corporation", "GA100 [A100]", "3D controller" },
+      { dev.vendor_name, dev.device_name, dev.class_name })
+  end)
+  it("part the vendor from the device in lspci's one text", function()
+    local dev = named "65:00.0 3D controller [0302]: NVIDIA Corporation GA100 [A100 PCIe 80GB] [10de:20b5]\n"
+    assert.same({ "NVIDIA Corporation", "GA100 [A100 PCIe 80GB]" }, { dev.vendor_name, dev.device_name })
+  end)
+  it("leave a text alone that does not begin with the vendor, or says no more", function()
+    assert.equal("NVIDIATesla P40", named("65:00.0 3D controller [0302]: NVIDIATesla P40 [10de:20b5]\n").device_name)
+    assert.equal("NVIDIA Corporation", named("65:00.0 3D controller [0302]: NVIDIA Corporation [10de:20b5]\n").device_name)
+  end)
+end)
+
 describe("a text", function()
   it("that holds no device is refused", function()
     for _, text in ipairs { "", "hello\nworld\n", "\0\1\2", "   Vendor ID: 0x10de\n", "no address: here" } do

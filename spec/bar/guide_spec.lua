@@ -1,0 +1,1 @@
+require "spec.support.guide"("docs/guide/bar.md", _ENV)

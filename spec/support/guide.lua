@@ -1,0 +1,56 @@
+--- Makes specs of a page of the guide: "```file NAME" blocks are written, "```console" transcripts are run in that
+-- folder, and what they print must be what the page says.
+local function read(path)
+  local f = assert(io.open(path, "rb"))
+  local text = f:read "a"
+  f:close()
+  return text
+end
+
+local function steps_of(body)
+  local steps = {}
+  for line in (body .. "\n"):gmatch "(.-)\n" do
+    local command = line:match "^%$ (.*)"
+    if command then
+      steps[#steps + 1] = { command = command, out = {} }
+    else
+      table.insert(steps[#steps].out, line .. "\n")
+    end
+  end
+  return steps
+end
+
+--- `env` is the caller's _ENV: a module does not see busted's words.
+return function(page, env)
+  local describe, it, setup, teardown = env.describe, env.it, env.setup, env.teardown
+  describe("the transcripts of " .. page, function()
+    local folder
+    setup(function()
+      local pipe = assert(io.popen "mktemp -d")
+      folder = pipe:read "l"
+      pipe:close()
+    end)
+    teardown(function() os.execute(("rm -rf '%s'"):format(folder)) end)
+
+    for kind, body in read(page):gmatch "\n```([^\n]+)\n(.-)\n```" do
+      local file = kind:match "^file (%S+)$"
+      if file then
+        it("begin with the file " .. file, function()
+          local f = assert(io.open(folder .. "/" .. file, "wb"))
+          f:write(body, "\n")
+          f:close()
+        end)
+      elseif kind == "console" then
+        for _, step in ipairs(steps_of(body)) do
+          it("say what this prints: " .. step.command, function()
+            local pipe = assert(io.popen(("cd '%s' && { gpupt() { '%s/bin/gpupt' \"$@\"; }; %s\n} 2>&1"):format(folder,
+              os.getenv "PWD", step.command)))
+            local out = pipe:read "a"
+            pipe:close()
+            env.assert.equal(table.concat(step.out), out)
+          end)
+        end
+      end
+    end
+  end)
+end
