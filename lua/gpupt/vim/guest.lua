@@ -94,7 +94,9 @@ local timed = options.declare("vc.guest", {
 local function deadline(given) return engine.now() + timed:check(given).timeout end
 
 local function checked_vm(vm)
-  if type(vm) ~= "table" or rawget(vm, "type") ~= "VirtualMachine" then error("vc.guest: a VirtualMachine is needed", 3) end
+  if type(vm) ~= "table" or rawget(vm, "type") ~= "VirtualMachine" then
+    error("vc.guest: a VirtualMachine is needed", 3)
+  end
 end
 
 --- Whether the guest accepts the login. true, or nil, message, code (InvalidGuestLogin...).

@@ -404,7 +404,9 @@ end
 -- fault it ended in, or "ETIMEDOUT". Cancelling the waiting leaves the task alone unless cancel_task says otherwise.
 function watch.task(client, task, given)
   local o = task_options:check(given)
-  if type(task) ~= "table" or rawget(task, "type") ~= "Task" then error("vc:wait: a Task is needed, not " .. tostring(task), 3) end
+  if type(task) ~= "table" or rawget(task, "type") ~= "Task" then
+    error("vc:wait: a Task is needed, not " .. tostring(task), 3)
+  end
   local shown, state
   local results = table.pack(pcall(await, client, task, { "info" }, function(values)
     local info = values.info
