@@ -6,7 +6,7 @@ local pci = require "gpupt.pci"
 local command = {
   name = "pci",
   summary = "PCI devices with their BARs, from sysfs or from the text of a tool; which of them are GPUs",
-  usage = "pci [PATTERN...] [--gpus] [--root DIR] [--from FILE|-]",
+  usage = "pci [PATTERN...] [--gpus] [--together] [--root DIR] [--from FILE|-]",
   details = [[
 Without --from, the devices come from sysfs. --from reads the output of esxcli hardware pci list, esxcli hardware pci
 pcipassthru list, lspci (-nn, -vv, -x) or vmkchdev -l, which is recognised by itself; - is standard input.
@@ -15,13 +15,15 @@ A PATTERN is vendor:device[:subvendor:subdevice] with * for any, class=0302, an 
 reason (every server's management controller has a VGA of its own).]],
   options = {
     { "gpus", doc = "GPUs only" },
+    { "together", doc = "with each device those that must go along with it, and why" },
     { "root", "DIR", doc = "a sysfs, or a copy of one [/sys]" },
     { "from", "FILE", many = true, doc = "text of esxcli, lspci or vmkchdev; - is standard input; may be repeated" },
-    { "json", doc = "the list of gpupt.pci.list as JSON" },
+    { "json", doc = "the list of gpupt.pci.list (with --together of gpupt.pci.together) as JSON" },
   },
   examples = {
     { "gpupt pci --gpus", "the GPUs of this machine" },
     { "esxcli hardware pci list | gpupt pci --from - 10de:*", "NVIDIA's devices of an ESXi host" },
+    { "gpupt pci --gpus --together", "what else a VM gets with each GPU" },
     { "gpupt pci --root /mnt/sys class=03* --json" },
   },
 }
@@ -96,18 +98,49 @@ local function describe(dev)
   return table.concat(lines, "\n")
 end
 
+--- The groups that hold a chosen device, in the order of the chosen.
+local function groups_of(devices, chosen)
+  local group_of, groups = {}, require "gpupt.json".array {}
+  for _, group in ipairs(pci.together(devices)) do
+    for _, dev in ipairs(group.devices) do group_of[dev] = group end
+  end
+  for _, dev in ipairs(chosen) do
+    local group = group_of[dev]
+    if not group.listed then
+      group.listed = true
+      groups[#groups + 1] = group
+    end
+  end
+  for _, group in ipairs(groups) do group.listed = nil end
+  return groups
+end
+
+local function print_groups(groups)
+  for i, group in ipairs(groups) do
+    if i > 1 then io.stdout:write "\n" end
+    for _, dev in ipairs(group.devices) do io.stdout:write(describe(dev), "\n") end
+    for _, reason in ipairs(group.reasons) do io.stdout:write("  together: ", reason, "\n") end
+  end
+end
+
 function command.run(options, patterns)
   local devices, message, code = load(options)
   if not devices then return nil, message, code end
   local chosen, problem, status = choose(devices, options, patterns)
   if not chosen then return nil, problem, status end
+  local groups = options.together and groups_of(devices, chosen)
   if options.json then
     local json = require "gpupt.json"
-    for _, dev in ipairs(chosen) do json.array(dev.bars) end
-    io.stdout:write(failure.check(json.document(chosen)))
+    for _, dev in ipairs(devices) do json.array(dev.bars) end
+    for _, group in ipairs(groups or {}) do json.array(group.reasons) end
+    io.stdout:write(failure.check(json.document(groups or chosen)))
     return 0
   end
-  for _, dev in ipairs(chosen) do io.stdout:write(describe(dev), "\n") end
+  if groups then
+    print_groups(groups)
+  else
+    for _, dev in ipairs(chosen) do io.stdout:write(describe(dev), "\n") end
+  end
   if #chosen == 0 then io.stderr:write(("none of %d devices fits\n"):format(#devices)) end
   return 0
 end
