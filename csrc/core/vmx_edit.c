@@ -88,23 +88,6 @@ static int change_end(gp_vmx *doc, uint32_t at, uint8_t eol, gp_error *err)
     return result;
 }
 
-static int remove_line(gp_vmx *doc, uint32_t at, gp_error *err)
-{
-    /* A CR whose neighbour becomes a line that is only LF would merge with it into one line's end. */
-    if (at > 0 && at + 1 < doc->count && doc->lines[at - 1].eol == EOL_CR && doc->lines[at + 1].length == 0 &&
-        doc->lines[at + 1].eol == EOL_LF && change_end(doc, at - 1, EOL_CRLF, err) != 0)
-        return -1;
-    /* What was put behind a last line without an end goes: that line is the last again. */
-    if (at > 0 && at + 1 == doc->count && doc->lines[at].eol == EOL_NONE && doc->lines[at - 1].opened &&
-        change_end(doc, at - 1, EOL_NONE, err) != 0)
-        return -1;
-    forget(doc, &doc->lines[at]);
-    memmove(&doc->lines[at], &doc->lines[at + 1], (doc->count - at - 1) * sizeof *doc->lines);
-    doc->count--;
-    touched(doc);
-    return 0;
-}
-
 /* ---------------------------------------------------------------------------------------------------------
  * Where a new key goes: behind the last line of its nearest kin.
  *   4  same dotted parent              pciPassthru0.id            pciPassthru0.present
@@ -296,18 +279,45 @@ static int check_encoding_change(const gp_vmx *doc, const char *key, size_t key_
     return result;
 }
 
+/* Whether the kept line `at` and the line that now follows it would run together: a lone CR before a line
+ * that is only LF is read as one line's end. */
+static bool would_merge(const vmx_line *before, const vmx_line *after)
+{
+    return before->eol == EOL_CR && after->length == 0 && after->eol == EOL_LF;
+}
+
+/* Removes the lines of a key but for line `keep` (UINT32_MAX: all), in one pass. When memory runs out in the
+ * middle the rest stays, and the document is whole. */
 static int remove_all(gp_vmx *doc, const char *key, size_t length, uint32_t keep, uint32_t *removed,
                       gp_error *err)
 {
-    for (uint32_t i = doc->count; i-- > 0;) {
-        const vmx_line *line = &doc->lines[i];
-        if (i == keep || line->kind != GP_VMX_PAIR) continue;
-        if (!vmx_name_equal(doc->text.data + line->name, line->name_length, key, length)) continue;
-        if (remove_line(doc, i, err) != 0) return -1;
-        if (keep != UINT32_MAX && i < keep) keep--;
-        (*removed)++;
+    int result = 0;
+    uint32_t kept = 0;
+    bool gap = false; /* something was removed directly before this line */
+    for (uint32_t i = 0; i < doc->count; i++) {
+        vmx_line line = doc->lines[i];
+        bool doomed = result == 0 && i != keep && line.kind == GP_VMX_PAIR &&
+                      vmx_name_equal(doc->text.data + line.name, line.name_length, key, length);
+        if (doomed && i + 1 == doc->count && line.eol == EOL_NONE && kept > 0 &&
+            doc->lines[kept - 1].opened) {
+            /* what was put behind a last line without an end goes: that line is the last again */
+            result = change_end(doc, kept - 1, EOL_NONE, err);
+            doomed = result == 0;
+        }
+        if (doomed) {
+            forget(doc, &line);
+            (*removed)++;
+            gap = true;
+            continue;
+        }
+        if (gap && kept > 0 && result == 0 && would_merge(&doc->lines[kept - 1], &line))
+            result = change_end(doc, kept - 1, EOL_CRLF, err);
+        gap = false;
+        doc->lines[kept++] = line;
     }
-    return 0;
+    doc->count = kept;
+    if (*removed > 0) touched(doc);
+    return result;
 }
 
 static int same_value(const gp_vmx *doc, uint32_t at, const gp_buf *value)

@@ -265,6 +265,18 @@ describe("unsetting a key", function()
   end)
 end)
 
+describe("a vmx with a hundred thousand lines of one key", function()
+  it("is cleared in one pass", function()
+    local text = ('a = "1"\rb = "2"\n'):rep(50000)
+    local doc = parse(text)
+    local before = os.clock()
+    assert.is_true(doc:set("a", "3"))
+    assert.equal(50000, doc:unset "b")
+    assert.truthy(os.clock() - before < 2, "it took seconds of processor time")
+    assert.equal('a = "3"\r', tostring(doc))
+  end)
+end)
+
 describe("going through a vmx", function()
   local text = 'pciPassthru0.present = "TRUE"\n# x\nPCIPASSTHRU0.id = "1"\npciPassthru.use64bitMMIO = "TRUE"\nmemsize = "4"\nmemsize = "8"\n'
 
