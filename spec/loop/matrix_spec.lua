@@ -8,7 +8,7 @@ local uv = require "luv"
 
 local function descriptors()
   local count = 0
-  local pipe = io.popen "ls /proc/$PPID/fd"
+  local pipe = io.popen "sleep 0.05; ls /proc/$PPID/fd" -- (the pipe itself has settled by then)
   for _ in pipe:lines() do count = count + 1 end
   pipe:close()
   return count
