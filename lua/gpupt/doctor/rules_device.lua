@@ -242,7 +242,7 @@ return {
     source = "Broadcom KB 323402; vSphere documentation of pciPassthru keys",
     check = function(subject, report)
       for key, value, line in subject.doc:each "pciPassthru.*" do
-        local name = key:match "%.(.+)$"
+        local name = key:match "%.(.*)$"
         local known
         for _, one in ipairs(HOST_WIDE) do known = known or one:lower() == name:lower() end
         if not known then
