@@ -120,7 +120,7 @@ describe("a hostile server", function()
 
   it("cannot make us leave descriptors behind", function()
     local function count()
-      local list = io.popen "ls /proc/$PPID/fd | wc -l"
+      local list = io.popen "sleep 0.05; ls /proc/$PPID/fd | wc -l"
       local number = list:read "n"
       list:close()
       return number
