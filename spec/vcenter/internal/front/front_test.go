@@ -59,7 +59,7 @@ func TestWithoutASession(t *testing.T) {
 }
 
 func TestIdleSessionsExpire(t *testing.T) {
-	s := vctest.Start(t, vcenter.Options{Speed: 1, Idle: 0.3})
+	s := vctest.Start(t, vcenter.Options{Idle: 0.3})
 	c := s.Login(t)
 	for i := 0; i < 4; i++ {
 		time.Sleep(150 * time.Millisecond)

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// journalKeep is how many requests are remembered.
+const journalKeep = 200000
+
 // Record is one request.
 type Record struct {
 	N           int       `json:"n"`
@@ -47,8 +50,10 @@ func (j *Journal) open(method, this string) *Record {
 func (j *Journal) close(r *Record) {
 	r.T1 = time.Now()
 	j.mu.Lock()
-	j.recs = append(j.recs, r)
-	j.mu.Unlock()
+	defer j.mu.Unlock()
+	if j.recs = append(j.recs, r); len(j.recs) > journalKeep+journalKeep/8 {
+		j.recs = append([]*Record(nil), j.recs[len(j.recs)-journalKeep:]...)
+	}
 }
 
 // Since gives the records with n greater than since, in the order in which they ended.

@@ -141,6 +141,7 @@ type Machine struct {
 	session  string         // a user at the console
 	msi      bool           // an installation is running
 	deaf     bool           // ignores a shutdown request
+	service  int            // counts the starts of Tools: a newer one overtakes an older
 	times    sync.Map       // durations by name, see seconds()
 }
 
@@ -439,20 +440,29 @@ func (m *Machine) run(ctx context.Context) {
 
 // startTools brings the service up, first its scripts, then guest operations.
 func (m *Machine) startTools(ctx context.Context) {
-	m.setTools(ctx, scripts, false)
+	m.mu.Lock()
+	m.service++
+	n := m.service
+	m.mu.Unlock()
+	m.serve(ctx, n)
+}
+
+func (m *Machine) serve(ctx context.Context, n int) {
+	m.setTools(ctx, n, scripts, false)
 	if !m.Clock.Sleep(ctx, m.seconds("tools.start")) {
 		return
 	}
-	m.setTools(ctx, running, false)
+	m.setTools(ctx, n, running, false)
 	if !m.Clock.Sleep(ctx, m.seconds("tools.start")/5) {
 		return
 	}
-	m.setTools(ctx, running, true)
+	m.setTools(ctx, n, running, true)
 }
 
-func (m *Machine) setTools(ctx context.Context, run string, ready bool) {
+// setTools shows a state of the n-th start, unless a later one has begun.
+func (m *Machine) setTools(ctx context.Context, n int, run string, ready bool) {
 	m.mu.Lock()
-	if ctx.Err() != nil || m.state != "running" {
+	if ctx.Err() != nil || m.state != "running" || n != m.service {
 		m.mu.Unlock()
 		return
 	}
@@ -474,12 +484,14 @@ func (m *Machine) restartTools() {
 			delete(procs, pid)
 		}
 	}
-	m.mu.Unlock()
-	m.setTools(ctx, notRunning, false)
+	m.service++
+	n := m.service
 	m.wg.Add(1)
+	m.mu.Unlock()
+	m.setTools(ctx, n, notRunning, false)
 	m.background(func() {
 		if m.Clock.Sleep(ctx, m.seconds("tools.start")) {
-			m.startTools(ctx)
+			m.serve(ctx, n)
 		}
 	})
 }

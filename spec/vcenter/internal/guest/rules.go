@@ -34,7 +34,7 @@ var (
 	_ = rule("tools.exit-codes", "documented", "VMware Tools docs; Windows Installer error codes", "0, 3010 where a restart is pending, 1641 where it has begun (no REBOOT=R), 1618 while another installation runs, 1639 for a line that is none.")
 	_ = rule("tools.quiet", "documented", "VMware Tools docs: /S /v\"/qn ...\"", "Without /S outside and /qn inside /v the installer waits in a dialog.")
 	_ = rule("tools.restart", "documented", "VMware Tools docs", "An installation restarts Tools: guest operations go away for a while and ended programs are forgotten.")
-	_ = rule("driver.code-12", "seen", "ReBarUEFI #381; facts of KB 323402", "A device whose BAR found no address is Code 12 in Windows, and `BAR1 is 0M` for the Linux driver.")
+	_ = rule("driver.code-12", "seen", "ReBarUEFI #381; KB 323402", "A device whose BAR found no address is Code 12 in Windows, and `BAR1 is 0M` for the Linux driver.")
 	_ = rule("driver.code-28", "memory", "none at hand; Windows' device manager", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
 	_ = rule("driver.code-43", "seen", "NVIDIA R465 release notes: GeForce passthrough", "A GeForce with a driver before 465 is Code 43 unless hypervisor.cpuid.v0 is FALSE.")
 	_ = rule("driver.nouveau", "seen", "NVRM: The NVIDIA probe routine was not called for N device(s)", "While nouveau holds a card the NVIDIA driver does not take it; a blacklist acts after update-initramfs and a restart.")

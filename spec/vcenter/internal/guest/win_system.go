@@ -129,7 +129,11 @@ func (m *Machine) installTools(ctx context.Context, o Options, version string) (
 	live := m.state == "running" && m.stage == "up"
 	m.mu.Unlock()
 	if out.Tools == nil {
-		m.setTools(m.ctx, notRunning, false)
+		m.mu.Lock()
+		m.service++
+		n, sctx := m.service, m.ctx
+		m.mu.Unlock()
+		m.setTools(sctx, n, notRunning, false)
 	} else if live {
 		m.restartTools()
 	}

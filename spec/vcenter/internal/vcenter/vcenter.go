@@ -24,7 +24,7 @@ type Options struct {
 	Speed        float64
 	Version      string
 	Stop         context.Context
-	Idle         float64 // virtual seconds; 0 = never
+	Idle         float64 // real seconds; 0 = never
 	SessionLimit int
 	Page         int
 	MaxUpdates   int
@@ -50,7 +50,7 @@ func New(o Options) (*VCenter, error) {
 	if err != nil {
 		return nil, err
 	}
-	idle := time.Duration(o.Idle / o.Speed * float64(time.Second))
+	idle := time.Duration(o.Idle * float64(time.Second)) // real time: a client keeps its own clock
 	sessions := session.New(o.Fleet.Users, idle, o.SessionLimit)
 	tasks := task.New(w)
 	if o.TaskCap > 0 {

@@ -220,6 +220,7 @@ func (r *Room) create(req *types.CreateVM_Task) (any, *fault.Error) {
 	ask.Config, ask.Host = *spec, &ask.This
 	ask.Host = &ref
 	ask.Config.ExtraConfig = nil
+	cardUnits(nil, &ask.Config)
 	ask.Config.Version = fmt.Sprintf("vmx-%02d", v.version)
 	if ask.Config.GuestId == "" {
 		ask.Config.GuestId = "otherGuest"
@@ -244,6 +245,32 @@ func (r *Room) create(req *types.CreateVM_Task) (any, *fault.Error) {
 	r.w.Touch(h.Ref())
 	r.w.Truth.VM("vm-created", h.Name(), vm.Name, "%s, %d MB, %d devices", vm.Config.Firmware, vm.Config.Hardware.MemoryMB, len(vm.Config.Hardware.Device))
 	return made, nil
+}
+
+// cardUnits gives new network cards their place on the PCI controller: 7 to 16. (The
+// simulator looks for a place among thirty and fails behind passthrough devices.)
+func cardUnits(have []types.BaseVirtualDevice, spec *types.VirtualMachineConfigSpec) {
+	used := map[int32]bool{}
+	for _, d := range have {
+		if _, ok := d.(types.BaseVirtualEthernetCard); ok && d.GetVirtualDevice().UnitNumber != nil {
+			used[*d.GetVirtualDevice().UnitNumber] = true
+		}
+	}
+	for _, c := range spec.DeviceChange {
+		d := c.GetVirtualDeviceConfigSpec()
+		if _, ok := d.Device.(types.BaseVirtualEthernetCard); !ok || d.Operation != types.VirtualDeviceConfigSpecOperationAdd {
+			continue
+		}
+		b := d.Device.GetVirtualDevice()
+		if b.UnitNumber == nil {
+			n := int32(7)
+			for used[n] {
+				n++
+			}
+			b.UnitNumber, b.ControllerKey = &n, 100
+		}
+		used[*b.UnitNumber] = true
+	}
 }
 
 // complete fills what the simulator leaves empty and a real machine has.
@@ -429,6 +456,7 @@ func (r *Room) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fault
 	}
 	wiped := vm.diskChange(spec)
 	ask := types.ReconfigVM_Task{This: vm.Self, Spec: *spec}
+	cardUnits(vm.Config.Hardware.Device, &ask.Spec)
 	ask.Spec.ExtraConfig, ask.Spec.ChangeVersion, ask.Spec.Version = nil, "", ""
 	if spec.MemoryAllocation != nil {
 		a := *spec.MemoryAllocation

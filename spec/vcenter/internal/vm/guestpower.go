@@ -185,6 +185,10 @@ func (r *Room) set(m map[string]any) (bool, error) {
 			if vm.on() {
 				r.iommuFault(vm, text)
 			}
+		case "finding": // one of the sentences of finding.go
+			if err := r.provoke(vm, text); err != nil {
+				return true, err
+			}
 		case "log": // a line for vmware.log
 			r.logLine(vm, text)
 		default:

@@ -54,6 +54,7 @@ func (r *Room) registerPower() {
 		}
 		if len(host.Passthrough(vm.VirtualMachine)) > 0 {
 			const text = "A virtual machine with a PCI DirectPath I/O device cannot be suspended when FPT devices in-use have posted interrupts enabled."
+			r.logLine(vm, "[msg.pciPassthru.noSuspend.postedInterrupts] "+text)
 			return fault.New(&types.GenericVmConfigFault{Reason: text}, text).With("msg.pciPassthru.noSuspend.postedInterrupts", text)
 		}
 		return nil
@@ -93,6 +94,7 @@ func (r *Room) registerPower() {
 		r.s.Handle(m, r.vetted(5*time.Second, func(vm *VM, req any) *fault.Error {
 			if passthroughRuns(vm) {
 				const text = "vMotion, Storage vMotion, Fault Tolerance, and PCI hot-plug cannot be used for a virtual machine with PCI DirectPath I/O device."
+				r.logLine(vm, "[msg.pciPassthru.noMigration] "+text)
 				return fault.New(&types.VMotionNotSupported{}, text).With("msg.pciPassthru.noMigration", text)
 			}
 			return nil
@@ -339,6 +341,12 @@ func (r *Room) start(vm *VM, h *host.Host, list []*placed, log *vmlog.Log) (uint
 		return 0, fault.New(&types.InsufficientMemoryResourcesFault{InsufficientResourcesFault: types.InsufficientResourcesFault{},
 			Unreserved: r.unreserved(h) << 20, Requested: *c.MemoryAllocation.Reservation << 20},
 			"The host does not have sufficient memory resources to satisfy the reservation.")
+	}
+	if e := vm.slots(list, log); e != nil {
+		return 0, e
+	}
+	if e := vm.rawKeys(log); e != nil {
+		return 0, e
 	}
 	if len(list) == 0 {
 		log.VCPU("Guest: %s", firmwareLine(vm.efi()))

@@ -32,11 +32,12 @@ var (
 	_ = rule("vm.dynamic-version", "documented", "vSphere 7.0 docs: Dynamic DirectPath I/O needs hardware version 17", "A dynamic backing needs hardware version 17.")
 	_ = rule("vm.dynamic-allowed", "documented", "API reference: VirtualPCIPassthroughAllowedDevice", "A dynamic backing lists at least one allowed device; ids are 0..65535.")
 	_ = rule("vm.device-limit", "documented", "KB 309986", "At most 16 passthrough devices up to hardware version 19, 32 (8.0) or 64 (8.0 U1) at 20, 128 from 21.")
+	_ = rule("vm.card-limit", "documented", "VMware configuration maximums: 10 virtual NICs", "A machine has at most ten network cards.")
 	_ = rule("vm.device-keys", "inferred", "API reference: keys of new devices are negative and distinct", "Two new devices of one spec do not share a key.")
 	_ = rule("vm.device-unknown", "documented", "API reference: InvalidDeviceSpec", "Editing or removing a device that the machine does not have is InvalidDeviceSpec.")
 	_ = rule("vm.device-concrete", "documented", "API reference: VirtualDevice is abstract", "A device names its concrete type.")
 	_ = rule("vm.cdrom-iso", "inferred", "FileNotFound of CreateVM_Task and ReconfigVM_Task", "The ISO of a CD-ROM's backing exists on its datastore.")
-	_ = rule("vm.network", "documented", "API reference: VirtualEthernetCardNetworkBackingInfo", "The network of a card's backing exists.")
+	_ = rule("vm.network", "documented", "API reference: VirtualEthernetCardNetworkBackingInfo", "The network of a card's backing exists; a card sits at unit 7 to 16.")
 	_ = rule("vm.disk", "documented", "API reference: VirtualDisk", "A new disk has a controller, a unit number and a capacity.")
 	_ = rule("vm.video-card", "documented", "API reference: VirtualMachineVideoCard", "The video card changes only while powered off; use3dRenderer is automatic, software or hardware; there is one card.")
 	_ = rule("vm.extra-config", "documented", "govmomi doc of VirtualMachineConfigSpec.ExtraConfig",

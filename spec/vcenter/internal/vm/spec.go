@@ -216,6 +216,9 @@ func (v *vetting) switches() *fault.Error {
 	}
 	if pick(s.NestedHVEnabled, func() *bool { return v.vm.Config.NestedHVEnabled }) {
 		const text = "PCI passthrough devices cannot be added when Nested Hardware-Assisted Virtualization is enabled."
+		if v.vm != nil {
+			v.r.logLine(v.vm, text)
+		}
 		return fault.New(&types.GenericVmConfigFault{Reason: text}, text)
 	}
 	if pick(s.CpuHotAddEnabled, func() *bool { return v.vm.Config.CpuHotAddEnabled }) {

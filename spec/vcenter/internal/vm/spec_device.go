@@ -66,11 +66,39 @@ func (v *vetting) devices() *fault.Error {
 			return e
 		}
 	}
+	if n := v.cardsAfter(); n > 10 {
+		return fault.New(&types.TooManyDevices{InvalidVmConfig: types.InvalidVmConfig{Property: "configSpec.deviceChange"}},
+			"The number of virtual devices exceeds the maximum: %d network cards, at most 10.", n)
+	}
 	if n, most := v.passthroughAfter(), v.r.deviceLimit(v.version); n > most {
 		return fault.New(&types.TooManyDevices{InvalidVmConfig: types.InvalidVmConfig{Property: "configSpec.deviceChange"}},
 			"The number of virtual devices exceeds the maximum: %d PCI passthrough devices, at most %d.", n, most)
 	}
 	return nil
+}
+
+// cardsAfter counts the network cards once the spec is applied.
+func (v *vetting) cardsAfter() (n int) {
+	if v.vm != nil {
+		for _, d := range v.vm.Config.Hardware.Device {
+			if _, ok := d.(types.BaseVirtualEthernetCard); ok {
+				n++
+			}
+		}
+	}
+	for _, c := range v.spec.DeviceChange {
+		d := c.GetVirtualDeviceConfigSpec()
+		if _, ok := d.Device.(types.BaseVirtualEthernetCard); !ok {
+			continue
+		}
+		switch d.Operation {
+		case types.VirtualDeviceConfigSpecOperationAdd:
+			n++
+		case types.VirtualDeviceConfigSpecOperationRemove:
+			n--
+		}
+	}
+	return
 }
 
 func (r *Room) deviceLimit(version int) int {
@@ -148,6 +176,9 @@ func (v *vetting) device(i int, d *types.VirtualDeviceConfigSpec, cards map[stri
 	case types.BaseVirtualEthernetCard:
 		if gone {
 			return nil
+		}
+		if u := base.UnitNumber; u != nil && (*u < 7 || *u > 16) {
+			return badDevice(i, &types.InvalidDeviceSpec{}, "a network card sits at unit 7 to 16 of the PCI controller, not %d", *u)
 		}
 		if base.Backing == nil {
 			if add {
