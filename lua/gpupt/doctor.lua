@@ -3,9 +3,9 @@
 --   local result = gpupt.check(gpupt.doctor.examine{ vmx = "win11.vmx", log = "vmware.log", pci = "lspci.txt" })
 --   for _, finding in ipairs(result.findings) do print(finding.severity, finding.code, finding.cause) end
 --
--- A finding is {code=, severity=, cause=, remedy=, evidence={{file=, line=, text=}...}, changes=, fixable=, source=}:
--- two sentences, what they rest on, and the exact change where one is safe while the VM is off. `result.looked_at`
--- lists what was read, so that "no finding" means something.
+-- A finding is {code=, severity=, cause=, remedy=, evidence={{file=, line=, text=}...}, changes=, fixable=,
+-- source=}: two sentences, what they rest on, and the exact change where one is safe while the VM is off.
+-- `result.looked_at` lists what was read, so that "no finding" means something.
 local failure = require "gpupt.failure"
 local options = require "gpupt.options"
 
@@ -194,7 +194,8 @@ function doctor.examine(given)
   end)
 end
 
---- Makes the changes of the fixable findings in a document; a list of {code=, key=, value= or remove=} that were made.
+--- Makes the changes of the fixable findings in a document; a list of {code=, key=, value= or remove=} that
+-- were made.
 function doctor.fix(findings, doc)
   local made = {}
   for _, finding in ipairs(findings) do
@@ -217,7 +218,8 @@ function doctor.rules()
   return list
 end
 
---- Examines an unpacked vm-support folder: {vms = {{vmx=, result=}...}, host = findings, looked_at=, healthy=}.
+--- Examines an unpacked vm-support folder: {vms = {{vmx=, result=}...}, host = findings, looked_at=,
+-- healthy=}.
 function doctor.bundle(folder) return require "gpupt.doctor.bundle".examine(folder) end
 
 return doctor

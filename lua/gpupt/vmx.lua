@@ -6,8 +6,8 @@
 --   for key, value, line in doc:each "pciPassthru*" do print(line, key, value) end
 --   gpupt.check(doc:save())
 --
--- Methods in C: get, set, unset, where, line, count, problems, path, changed, close. Keys compare without case; of
--- equal keys the last one counts. Line numbers begin at 1.
+-- Methods in C: get, set, unset, where, line, count, problems, path, changed, close. Keys compare without
+-- case; of equal keys the last one counts. Line numbers begin at 1.
 local core = require "gpupt.core".vmx
 
 local vmx = {}
@@ -47,8 +47,9 @@ local function glob(pattern)
   return "^" .. pattern:lower():gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".") .. "$"
 end
 
---- key, value, line of every pair whose key matches the shell pattern (all without one), in file order; a duplicated
--- key comes as often as it stands there. The loop sees the document as it was at its beginning, so it may edit.
+--- key, value, line of every pair whose key matches the shell pattern (all without one), in file order; a
+-- duplicated key comes as often as it stands there. The loop sees the document as it was at its beginning,
+-- so it may edit.
 function Document:each(pattern)
   local found, at = self:_pairs(), -2
   local match = pattern and glob(pattern)
@@ -65,12 +66,13 @@ for _, name in ipairs { "boolean", "integer", "namespace", "namespaces" } do
   Document[name] = function(...) return require("gpupt.vmx.view")[name](...) end
 end
 
---- The differences to another document: a list of {key, before, after, line} (`before` or `after` absent for a key
--- that only one of them has) in file order; its `tostring` is a unified diff of the texts.
+--- The differences to another document: a list of {key, before, after, line} (`before` or `after` absent for
+-- a key that only one of them has) in file order; its `tostring` is a unified diff of the texts.
 function Document:diff(other) return require("gpupt.vmx.diff").compare(self, other) end
 
---- Writes the document to its own file, or to `path`; atomic. Its own file must still be what was read (ECHANGED),
--- and no .lck may say that the VM runs (ELOCKED). Another existing file needs `{overwrite = true}` (EEXIST).
+--- Writes the document to its own file, or to `path`; atomic. Its own file must still be what was read
+-- (ECHANGED), and no .lck may say that the VM runs (ELOCKED). Another existing file needs `{overwrite =
+-- true}` (EEXIST).
 function Document:save(path, opts)
   if opts == nil then return self:_save(path, false) end
   return self:_save(path, options_of "save":check(opts).overwrite)

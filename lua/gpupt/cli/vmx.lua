@@ -141,7 +141,8 @@ function actions.diff(options, path, words)
   return cli.OK
 end
 
---- Examines each file by the doctor's rules; `then_do(doc, path, result)` may mend it and gives the result to show.
+--- Examines each file by the doctor's rules; `then_do(doc, path, result)` may mend it and gives the result to
+-- show.
 local function examine_all(options, paths, then_do)
   local doctor, show = require "gpupt.doctor", require "gpupt.doctor.show"
   local status, results = cli.OK, require("gpupt.json").array {}

@@ -1,6 +1,7 @@
 --- A vm-support folder (unpacked): every VM with a card in it, examined with the host's own lists beside it.
--- What is used: vmfs/volumes/*/*/NAME.vmx with its vmware*.log, commands/ (lspci, esxcli hardware pci, the system's
--- uuid), var/run/log/vmkernel*. Large outputs are split there as NAME.FRAG-00000, -00001...; they are joined by number.
+-- What is used: vmfs/volumes/*/*/NAME.vmx with its vmware*.log, commands/ (lspci, esxcli hardware pci, the
+-- system's uuid), var/run/log/vmkernel*. Large outputs are split there as NAME.FRAG-00000, -00001...; they
+-- are joined by number.
 local core = require "gpupt.core".vmlog
 local failure = require "gpupt.failure"
 local load = require "gpupt.doctor.load"
@@ -115,8 +116,8 @@ local function address_of(text, form)
   return address and tostring(address)
 end
 
---- Examines the folder. Result: {vms = {{vmx=, result=}...}, host = findings that belong to no VM, looked_at=,
--- healthy=}. nil, message, code when the folder cannot be read, or is none of vm-support's.
+--- Examines the folder. Result: {vms = {{vmx=, result=}...}, host = findings that belong to no VM,
+-- looked_at=, healthy=}. nil, message, code when the folder cannot be read, or is none of vm-support's.
 function bundle.examine(folder)
   return failure.catch(function()
     failure.check(core.names(folder))

@@ -58,8 +58,8 @@ local function load_pci(given)
   return loader.pci_text(loader.read_text(given), given)
 end
 
---- Several logs as one: devices of all (the last that measured a card counts), messages of all, settings of the first
--- that lists any.
+--- Several logs as one: devices of all (the last that measured a card counts), messages of all, settings of
+-- the first that lists any.
 local function join(logs)
   if #logs == 1 then return logs[1].scan end
   local result = { devices = {}, findings = {}, config = {} }

@@ -1,6 +1,7 @@
---- A VM of a server as the doctor's subject: its settings as the keys that a .vmx would have, the host's cards as a PCI
--- list, and the vmware.log from its folder. What is read is the API's word, so evidence names the VM and the setting;
--- a log's evidence has its lines. Nothing is changed here, and no change is offered as "safe offline".
+--- A VM of a server as the doctor's subject: its settings as the keys that a .vmx would have, the host's
+-- cards as a PCI list, and the vmware.log from its folder. What is read is the API's word, so evidence names
+-- the VM and the setting; a log's evidence has its lines. Nothing is changed here, and no change is offered
+-- as "safe offline".
 local failure = require "gpupt.failure"
 local pci = require "gpupt.pci"
 local vim = require "gpupt.vim"
@@ -54,7 +55,8 @@ end
 local function document(config)
   local doc = failure.check(vmx.parse "")
   for _, option in vim.each(config.extraConfig) do
-    -- the server's own keys come below from where they rule; a key that no .vmx could have is nobody's setting
+    -- the server's own keys come below from where they rule; a key that no .vmx could have is nobody's
+    -- setting
     if type(option.value) == "string" then doc:set(option.key, option.value) end
   end
   local memory = config.memoryAllocation

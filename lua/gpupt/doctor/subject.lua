@@ -1,6 +1,7 @@
---- What the doctor looks at, in one place: the .vmx, the log, the PCI list, and what follows from them together.
--- A rule reads its subject only through this file, so that each fact has one reading: which pciPassthruN there are,
--- which card each means, which window the cards need and which one the .vmx offers. Evidence is {file, line, text}.
+--- What the doctor looks at, in one place: the .vmx, the log, the PCI list, and what follows from them
+-- together. A rule reads its subject only through this file, so that each fact has one reading: which
+-- pciPassthruN there are, which card each means, which window the cards need and which one the .vmx offers.
+-- Evidence is {file, line, text}.
 local bar = require "gpupt.bar"
 local pci = require "gpupt.pci"
 
@@ -181,8 +182,8 @@ function Subject:offer()
   return { efi = efi, on = on, explicit = size, gb = efi and on and (size or 32) or 0 }
 end
 
---- Whether the .vmx differs in these keys from the settings that the log's power-on had: true, false, or nil when the
--- log does not list its settings.
+--- Whether the .vmx differs in these keys from the settings that the log's power-on had: true, false, or nil
+-- when the log does not list its settings.
 function Subject:changed_since_log(keys)
   local config = self.log and self.log.config
   if not self.doc or not config or next(config) == nil then return nil end
@@ -194,7 +195,8 @@ function Subject:changed_since_log(keys)
   return false
 end
 
---- Builds the subject. `given` has been loaded: doc, vmx_name, log, pci, pci_name, pci_lines, gpus, system_id.
+--- Builds the subject. `given` has been loaded: doc, vmx_name, log, pci, pci_name, pci_lines, gpus,
+-- system_id.
 return function(given)
   local subject = setmetatable({}, Subject)
   for key, value in pairs(given) do subject[key] = value end

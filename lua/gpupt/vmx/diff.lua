@@ -1,6 +1,7 @@
 --- Differences between two vmx documents: by key for programs, as a unified diff for people.
--- The text diff is Myers' greedy algorithm over whole lines. Documents that differ in more than a few thousand lines
--- are shown as one replaced block: nobody reads such a diff, and the search is quadratic in the differences.
+-- The text diff is Myers' greedy algorithm over whole lines. Documents that differ in more than a few
+-- thousand lines are shown as one replaced block: nobody reads such a diff, and the search is quadratic in
+-- the differences.
 local diff = {}
 
 local MAX_EDITS = 2000
@@ -18,7 +19,8 @@ local function lines_of(text)
   return lines
 end
 
---- The shortest script as a list of {kind, text}; kind is " ", "-" or "+". a[first..a_last] against b[first..b_last].
+--- The shortest script as a list of {kind, text}; kind is " ", "-" or "+". a[first..a_last] against
+-- b[first..b_last].
 local function shortest(a, b, first, a_last, b_last, script)
   local n, m = a_last - first + 1, b_last - first + 1
   local frontier, trace, found = { [1] = 0 }, {}, nil
