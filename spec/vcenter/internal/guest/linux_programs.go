@@ -81,6 +81,7 @@ func textTool(name string, always bool) func(*linuxRun, []string) int {
 			mapped = append(mapped, r.at("/", "/tmp/tmp.XXXXXXXXXX"))
 		}
 		cmd := exec.CommandContext(r.ctx, tool, mapped...)
+		cmd.Args[0] = name
 		cmd.Dir, cmd.Stdin = r.dir, r.stdin
 		w := &rewriter{root: r.m.root()}
 		cmd.Stdout, cmd.Stderr = w.wrap(r.stdout), w.wrap(r.stderr)

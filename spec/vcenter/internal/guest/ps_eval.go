@@ -187,10 +187,12 @@ func (r *psRun) exec(n *psNode) []any {
 		for _, k := range n.kids {
 			func() {
 				defer func() { // what came before a return is put out as well
-					if p, ok := recover().(psReturn); ok {
+					switch p := recover().(type) {
+					case nil:
+					case psReturn:
 						panic(psReturn{append(out, p.value...)})
-					} else if q := recover(); q != nil {
-						panic(q)
+					default:
+						panic(p)
 					}
 				}()
 				out = append(out, r.execKeep(k)...)
@@ -316,7 +318,7 @@ func (r *psRun) loop(n *psNode) (out []any) {
 func (r *psRun) try(n *psNode) (out []any) {
 	defer func() {
 		if n.kids[2] != nil {
-			r.exec(n.kids[2])
+			out = append(out, r.exec(n.kids[2])...)
 		}
 	}()
 	caught, text := false, ""

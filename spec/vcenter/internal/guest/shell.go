@@ -130,8 +130,7 @@ func (r *linuxRun) script(text, name string, params []string) int {
 			if p == "/dev/null" {
 				return os.OpenFile(os.DevNull, flag&^os.O_TRUNC, 0)
 			}
-			hc := interp.HandlerCtx(ctx)
-			f, err := os.OpenFile(r.at(hc.Dir, p), flag, perm)
+			f, err := os.OpenFile(r.at(r.here(ctx), p), flag, perm)
 			var pe *fs.PathError
 			if errors.As(err, &pe) {
 				err = &fs.PathError{Op: pe.Op, Path: p, Err: pe.Err}
@@ -142,16 +141,16 @@ func (r *linuxRun) script(text, name string, params []string) int {
 			return f, nil
 		}),
 		interp.ReadDirHandler2(func(ctx context.Context, p string) ([]fs.DirEntry, error) {
-			return os.ReadDir(r.at(interp.HandlerCtx(ctx).Dir, p))
+			return os.ReadDir(r.at(r.here(ctx), p))
 		}),
 		interp.StatHandler(func(ctx context.Context, p string, follow bool) (fs.FileInfo, error) {
 			if p == "/dev/null" {
 				return os.Stat(p)
 			}
 			if follow {
-				return os.Stat(r.at(interp.HandlerCtx(ctx).Dir, p))
+				return os.Stat(r.at(r.here(ctx), p))
 			}
-			return os.Lstat(r.at(interp.HandlerCtx(ctx).Dir, p))
+			return os.Lstat(r.at(r.here(ctx), p))
 		}),
 	)
 	if err != nil {
@@ -170,6 +169,17 @@ func (r *linuxRun) script(text, name string, params []string) int {
 	}
 	io.WriteString(r.stderr, "bash: "+err.Error()+"\n")
 	return 1
+}
+
+// here is the script's directory; the interpreter asks for some files without a context of
+// its own, and names them absolutely then.
+func (r *linuxRun) here(ctx context.Context) (dir string) {
+	defer func() {
+		if recover() != nil {
+			dir = r.dir
+		}
+	}()
+	return interp.HandlerCtx(ctx).Dir
 }
 
 // call turns the built-ins that look at files by themselves to the guest's directory.
