@@ -33,6 +33,8 @@ describe("guests of the test vCenter", function()
     local no_msr = win:gsub("<Type>MSR</Type>", "<Type>Primary</Type>", 1)
     local no_tools = win:gsub("<FirstLogonCommands>.-</FirstLogonCommands>", "")
     local linux = assert(answer.cloud_init { hostname = "train-01", user = "ops", password = password })
+    local driver = assert(answer.cloud_init { hostname = "train-02", user = "ops", password = password,
+      packages = { "nvidia-driver-550-server" } })
     local bad_key = { ["meta-data"] = "", ["user-data"] = linux["user-data"]:gsub("late%-commands", "late-comands") }
     sim = vcenter.start { speed = 2000, fleet = {
       clusters = { { name = "gpu-a", hosts = { { name = "esx-a-1", cards = { card "0000:3b:00.0", card "0000:86:00.0" } } } } },
@@ -43,6 +45,7 @@ describe("guests of the test vCenter", function()
         ["iso/no-msr.iso"] = medium("no-msr.iso", { ["autounattend.xml"] = no_msr }, "UNATTEND"),
         ["iso/no-tools.iso"] = medium("no-tools.iso", { ["autounattend.xml"] = no_tools }, "UNATTEND"),
         ["iso/linux.iso"] = medium("linux.iso", linux, "CIDATA"),
+        ["iso/driver.iso"] = medium("driver.iso", driver, "CIDATA"),
         ["iso/label.iso"] = medium("label.iso", linux, "SEED"),
         ["iso/bad-key.iso"] = medium("bad-key.iso", bad_key, "CIDATA"),
       } } } } }
@@ -103,6 +106,19 @@ describe("guests of the test vCenter", function()
       memoryReservationLockedToMax = true } })))
   end
 
+  local function window(vm, gb)
+    assert(vc:wait(assert(vm:ReconfigVM_Task { spec = { extraConfig = { { key = "pciPassthru.64bitMMIOSizeGB", value = gb } } } })))
+  end
+
+  -- Takes the cards away again.
+  local function take(vm)
+    local changes = {}
+    for _, device in ipairs((vm:get { "config.hardware.device" })["config.hardware.device"]) do
+      if device._type == "VirtualPCIPassthrough" then changes[#changes + 1] = { operation = "remove", device = device } end
+    end
+    assert(vc:wait(assert(vm:ReconfigVM_Task { spec = { deviceChange = changes } })))
+  end
+
   local function off(vm) assert(vc:wait(assert(vm:PowerOffVM_Task {}), { timeout = 30 })) end
 
   local function ask(vm, family, login, o)
@@ -160,7 +176,31 @@ describe("guests of the test vCenter", function()
     assert.is_false(seen.ok)
     assert.is_true((ask(vm, "windows", login, { expected = 1, driver = false })).ok)
     assert.equal("fewer-cards", (ask(vm, "windows", login, { expected = 2, driver = false })).findings[1].code)
+
+    -- with a driver; then with one that gave the card up
     off(vm)
+    sim:post("set", { vm = "cad-01", driver = "538.67" })
+    boot(vm)
+    assert(vc.guest:ready(vm, { timeout = 60 }))
+    seen = ask(vm, "windows", login, { expected = 1 })
+    assert.same({}, seen.findings)
+    assert.is_true(seen.ok)
+    assert.same({ "nvlddmkm", 0 }, { seen.devices[1].driver, seen.devices[1].problem_code })
+    sim:post("set", { vm = "cad-01", problem = { ["0000:3b:00.0"] = 43 } })
+    seen = ask(vm, "windows", login, { expected = 1 })
+    assert.same({ "code-43", 43, false }, { seen.findings[1].code, seen.devices[1].problem_code, seen.ok })
+    sim:post("set", { vm = "cad-01", problem = { ["0000:3b:00.0"] = 0 } })
+    off(vm)
+
+    -- the window is too small, and the machine boots all the same
+    window(vm, "64")
+    sim:post("set", { vm = "cad-01", mmio = "guest" })
+    boot(vm)
+    assert(vc.guest:ready(vm, { timeout = 60 }))
+    seen = ask(vm, "windows", login, { expected = 1 })
+    assert.same({ "code-12", "mmio", false }, { seen.findings[1].code, seen.findings[1].fix, seen.ok })
+    off(vm)
+    take(vm)
   end)
 
   it("Windows with a local account of another name takes our medium too", function()
@@ -191,7 +231,38 @@ describe("guests of the test vCenter", function()
     assert.equal(128 << 30, seen.devices[1].regions[2].size)
     seen = ask(vm, "linux", login, { expected = 2 })
     assert.is_false(seen.ok)
+    assert.equal("no-driver", seen.findings[1].code)
     off(vm)
+    take(vm)
+  end)
+
+  it("Linux with a driver from our medium proves that it works, and that one card has no BAR1 in a window that is too small", function()
+    local login = { username = "ops", password = password }
+    local vm = create("train-02", "ubuntu64Guest", "[ds-1] iso/ubuntu.iso", "[ds-1] iso/driver.iso")
+    boot(vm)
+    assert(vc.guest:ready(vm, { timeout = 60 }))
+    off(vm)
+    give(vm, "0000:3b:00.0", "0000:86:00.0")
+    boot(vm)
+    assert(vc.guest:ready(vm, { timeout = 60 }))
+    local seen, outputs = ask(vm, "linux", login, { expected = 2 })
+    assert.is_true(seen.ok, outputs.lspci.out .. (outputs["nvidia-smi"] or { out = "" }).out)
+    assert.same({ "nvidia", "nvidia" }, { seen.devices[1].driver, seen.devices[2].driver })
+    assert.matches("^550", seen.devices[2].driver_version)
+    off(vm)
+    window(vm, "128")
+    sim:post("set", { vm = "train-02", mmio = "guest" })
+    boot(vm)
+    assert(vc.guest:ready(vm, { timeout = 60 }))
+    seen, outputs = ask(vm, "linux", login, { expected = 2 })
+    local codes = {}
+    for _, finding in ipairs(seen.findings) do codes[finding.code] = finding end
+    assert.is_false(seen.ok)
+    assert.equal("mmio", codes["bar-unassigned"] and codes["bar-unassigned"].fix, outputs.lspci.out)
+    assert.is_table(codes["nvrm-bar-unassigned"], (outputs.dmesg or { out = "no dmesg" }).out)
+    assert.matches("BAR%d is 0M", codes["nvrm-bar-unassigned"].text)
+    off(vm)
+    take(vm)
   end)
 
   -- The same mistakes are told by our check beforehand (windows_spec, cloud_spec); here the installer stops at them.
