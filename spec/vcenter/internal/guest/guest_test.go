@@ -292,6 +292,17 @@ func TestRemovingEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.shell(context.Background(), "rm -rf --no-preserve-root / /* "+outside+" ../../../../../../../.."+outside+"; cd /; rm -rf ..; echo x > "+outside+".new", "root")
+	for _, line := range []string{"sed -i s/x/y/ " + outside, "awk 'BEGIN{system(\"rm " + outside + "\")}'", "find / -exec rm " + outside + " ';'",
+		"sed -n 'w " + outside + "' /etc/passwd", "sort -o " + outside + " /etc/passwd", "tee " + outside + " </dev/null", "cp /etc/passwd " + outside,
+		"exec 3>" + outside + "; echo z >&3", "ln -s " + outside + " /tmp/l; echo z > /tmp/l"} {
+		m.shell(context.Background(), line, "root")
+		if b, err := os.ReadFile(outside); err != nil || string(b) != "x" {
+			t.Fatalf("%s reached a file of this machine", line)
+		}
+	}
+	if out, _ := m.shell(context.Background(), "grep -c x "+outside+"; awk 1 "+outside+"; head -1 "+outside, "root"); strings.Contains(out, "x\n") {
+		t.Errorf("a guest read a file of this machine: %s", out)
+	}
 	if _, err := os.Stat(outside); err != nil {
 		t.Error("a guest removed a file of this machine")
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -63,7 +64,13 @@ func textTool(name string, always bool) func(*linuxRun, []string) int {
 		if err != nil {
 			return r.err(127, "%s: command not found\n", name)
 		}
-		mapped := make([]string, 0, len(args))
+		if why := unplayed(name, args); why != "" {
+			return r.err(126, "%s: %s\n", name, why)
+		}
+		mapped := make([]string, 0, len(args)+1)
+		if name == "sed" {
+			mapped = append(mapped, "--sandbox") // neither commands nor other files
+		}
 		for _, a := range args[1:] {
 			opt, value, ok := strings.Cut(a, "=")
 			switch {
@@ -72,8 +79,8 @@ func textTool(name string, always bool) func(*linuxRun, []string) int {
 				a = r.at(r.dir, a)
 			case ok && strings.HasPrefix(opt, "-") && strings.HasPrefix(value, "/") && r.under(value):
 				a = opt + "=" + r.at(r.dir, value)
-			case always && strings.Contains(a, ".."):
-				a = r.at(r.dir, a)
+			case strings.HasPrefix(a, "/") && there(a), strings.Contains(a, "..") && (always || there(filepath.Join(r.dir, a))):
+				a = r.at(r.dir, a) // a file of this machine is none of the guest's
 			}
 			mapped = append(mapped, a)
 		}
@@ -96,6 +103,25 @@ func textTool(name string, always bool) func(*linuxRun, []string) int {
 		}
 		return 0
 	}
+}
+
+func there(p string) bool { _, err := os.Lstat(p); return err == nil }
+
+var awkReaches = regexp.MustCompile(`system\s*\(|getline|\|\s*"|>\s*"|ENVIRON`)
+
+// unplayed names what would let a text tool start programs or reach files by itself.
+func unplayed(name string, args []string) string {
+	for _, a := range args[1:] {
+		switch {
+		case name == "find" && (strings.HasPrefix(a, "-exec") || strings.HasPrefix(a, "-ok") || a == "-fprint" || a == "-fls" || a == "-fprintf"):
+			return a + " is not played in this guest; use xargs"
+		case name == "awk" && awkReaches.MatchString(a):
+			return "programs and files inside an awk script are not played in this guest"
+		case name == "awk" && (a == "-f" || a == "-i" || a == "-l"), name == "sort" && strings.HasPrefix(a, "--compress"):
+			return a + " is not played in this guest"
+		}
+	}
+	return ""
 }
 
 // under tells whether a text can be a path of the guest: its directory exists there.
