@@ -88,3 +88,18 @@ describe("a medium that cannot be written", function()
     assert.error(function() iso.write({ a = "" }) end)
   end)
 end)
+
+describe("without the library", function()
+  it("answer.iso says how to get it, and how to do without", function()
+    local answer = require "gpupt.guest.answer"
+    local loaded, preload = package.loaded["gpupt.iso"], package.preload["gpupt.iso"]
+    package.loaded["gpupt.iso"] = nil
+    package.preload["gpupt.iso"] = function() error "module 'gpupt.iso' not found" end
+    local bytes, message, code = answer.iso({ a = "" }, "A")
+    package.loaded["gpupt.iso"], package.preload["gpupt.iso"] = loaded, preload
+    assert.is_nil(bytes)
+    assert.equal("ENOLIBRARY", code)
+    assert.matches("libarchive", message)
+    assert.matches("xorriso %-as mkisofs", message)
+  end)
+end)
