@@ -29,8 +29,13 @@ type ready struct {
 	Dir      string `json:"dir"`
 }
 
-// serve runs the program until the returned function is called.
+// serve runs the program until the returned function is called. It must be up in a second.
 func serve(t *testing.T, args ...string) (ready, func() error) {
+	t.Helper()
+	return start(t, time.Second, args...)
+}
+
+func start(t *testing.T, limit time.Duration, args ...string) (ready, func() error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ready.json")
 	for i, a := range args {
@@ -61,7 +66,7 @@ func serve(t *testing.T, args ...string) (ready, func() error) {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	if d := time.Since(begun); d > time.Second {
+	if d := time.Since(begun); d > limit {
 		t.Errorf("ready after %s", d)
 	}
 	return r, func() error {
@@ -70,7 +75,7 @@ func serve(t *testing.T, args ...string) (ready, func() error) {
 		select {
 		case err := <-done:
 			return err
-		case <-time.After(5 * time.Second):
+		case <-time.After(4*time.Second + limit):
 			t.Fatal("does not stop when stdin closes")
 			return nil
 		}

@@ -41,7 +41,7 @@ func run(args []string) error {
 		selfSigned = fs.Bool("self-signed", false, "show a self-signed certificate instead of one signed by an own CA")
 		tlsCert    = fs.String("tlscert", "", "certificate chain (PEM) instead of an own one")
 		tlsKey     = fs.String("tlskey", "", "its private key (PEM)")
-		idle       = fs.Float64("session-idle", 1800, "seconds (virtual) after which an idle session ends; 0 = never")
+		idle       = fs.Float64("session-idle", 1800, "seconds (not divided by -speed) after which an idle session ends; 0 = never")
 		limit      = fs.Int("session-limit", 2000, "so many sessions at most; 0 = no limit")
 		page       = fs.Int("page", 100, "most objects in one page of RetrievePropertiesEx, whatever the client asks for")
 		updates    = fs.Int("max-updates", 100, "most objects in one update set of WaitForUpdatesEx")
