@@ -24,7 +24,7 @@ end
 
 -- A VM scope of these steps.
 local function vms(steps)
-  return 'return p.playbook { name = "x", p.vms { name = "vm", ' .. steps .. " } }"
+  return 'return p.playbook { name = "x", p.vms { name = "vm", login = p.login("me", p.secret.env "PW"), ' .. steps .. " } }"
 end
 
 describe("a playbook", function()

@@ -125,11 +125,8 @@ local function run_system()
   end
 end
 
---- Waits at most `seconds` (0 when left out) for something to happen and lets it happen.
-function engine:step(seconds)
-  if self.stepping then return nil, "the engine is stepping already: step is not re-entrant", "EBUSY" end
-  self.stepping = true
-  if ready(engine.system) then seconds = 0 end
+-- The part of a step in which nothing else may step.
+local function turn(self, seconds)
   local count, message, code = self.core:step(seconds or 0)
   local core, operations = self.core, self.operations
   for id in core.take, core do
@@ -147,7 +144,18 @@ function engine:step(seconds)
     if not idle then self.pending_timers = self.pending_timers - 1 end
     engine.fire(event)
   end
+  return count, message, code
+end
+
+--- Waits at most `seconds` (0 when left out) for something to happen and lets it happen.
+function engine:step(seconds)
+  if self.stepping then return nil, "the engine is stepping already: step is not re-entrant", "EBUSY" end
+  self.stepping = true
+  if ready(engine.system) then seconds = 0 end
+  -- a host's hook may raise in here (Ctrl-C): the engine must go on working, for what is closed on the way out
+  local ok, count, message, code = pcall(turn, self, seconds)
   self.stepping = false
+  if not ok then error(count, 0) end
   if not count then return nil, message, code end
   run_system()
   self:arm()

@@ -113,7 +113,14 @@ language.vms = declare.constructor("p.vms", "vms", {
   if o.login and type(o.login) == "table" and not declare.is(o.login, "login") then
     return "login must be p.login(user, secret)"
   end
-  return check_scope_steps(node, "vms")
+  local problem = check_scope_steps(node, "vms")
+  if problem then return problem end
+  for _, child in ipairs(node.children) do
+    if child.step.login and not o.login then
+      return ("%s (%s) needs an account inside the guest: login = p.login(user, secret)"):format(child.name,
+        child.place)
+    end
+  end
 end })
 
 --- p.login(user, secret)

@@ -28,7 +28,8 @@ function Progress:draw()
   self.out:flush()
 end
 
-local marks = { step = ">", proved = "+", note = " ", failed = "X", changed = "=", ok = "=", begin = "#" }
+local marks = { step = ">", proved = "+", note = " ", failed = "X", ["cut off"] = "X", changed = "=",
+  ok = "=", begin = "#" }
 
 --- Takes one event of a run.
 function Progress:event(event)

@@ -5,7 +5,7 @@ local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
 local loop = require "gpupt.loop"
-local targets = require "gpupt.playbook.targets"
+local secret = require "gpupt.playbook.secret"
 
 local run = {}
 
@@ -55,6 +55,19 @@ local function begin(self, o)
   for _, change in ipairs(plan:changes()) do
     failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
       place = change.place, what = change.sign .. " " .. change.what })
+  end
+end
+
+--- Secrets that the run will need are asked once before anything changes, and forgotten again.
+local function check_secrets(plan)
+  for _, entry in ipairs(plan.entries) do
+    for _, one in ipairs(entry.steps) do
+      if one.instance.step.login and #one.changes > 0 then
+        local o = failure.check(entry.target.scope:resolve(entry.target))
+        failure.check(secret.reveal(o.login.options.password))
+        break
+      end
+    end
   end
 end
 
@@ -116,6 +129,7 @@ local function step(self, target, instance, outcome)
 end
 
 local function finish(self, outcome, status, message, code)
+  if status == "failed" and code == "ECANCELLED" then status = "cut off" end
   outcome.status, outcome.message, outcome.code = status, message, code
   if status == "failed" then self.failures = self.failures + 1 end
   emit(self, { kind = status, target = outcome.target, step = outcome.step, text = message, code = code })
@@ -207,6 +221,19 @@ local function all_fibers(self)
   for _, fiber in ipairs(self.fibers) do fiber:join() end
 end
 
+--- Runs all fibers. Ctrl-C raises in the middle of the loop, outside every fiber: they are stopped and waited for, so
+-- that each leaves a row behind.
+local function drive(self)
+  local ok, err = pcall(loop.run, all_fibers, self)
+  if ok then return true end
+  if type(err) ~= "string" or not err:find "interrupted!" then error(err, 0) end
+  self:cancel "interrupted"
+  pcall(loop.run, function()
+    for _, fiber in ipairs(self.fibers or {}) do pcall(fiber.join, fiber) end
+  end)
+  error(failure.new("interrupted", "ECANCELLED"), 0)
+end
+
 --- Starts and waits for the end. See Plan:apply.
 function run.start(plan, o)
   local allow = set_of(o.allow)
@@ -226,7 +253,12 @@ function run.start(plan, o)
     end
     return self
   end
-  local message, code, detail
+  local ok, message, code, detail
+  ok, message, code = failure.catch(function()
+    check_secrets(plan)
+    return true
+  end)
+  if not ok then return nil, message, code end
   self.journal = o.journal
   if not self.journal then
     self.journal, message, code = journal.open()
@@ -235,7 +267,6 @@ function run.start(plan, o)
   end
   self.ctx = context.new { vc = plan.vc, world = plan.world, journal = self.journal, allow = allow,
     emit = function(event) emit(self, event) end }
-  local ok
   ok, message, code, detail = failure.catch(function()
     begin(self, o)
     claim_all(self)
@@ -243,10 +274,7 @@ function run.start(plan, o)
   end)
   if ok then
     emit(self, { kind = "begin", text = self.id })
-    ok, message, code, detail = failure.catch(function()
-      loop.run(all_fibers, self)
-      return true
-    end)
+    ok, message, code, detail = failure.catch(drive, self)
   end
   self:close(ok, message, code)
   if not ok and #self.outcomes == 0 then return nil, message, code, detail end
@@ -292,7 +320,5 @@ function Run:cancel(reason)
   self.cancelled = true
   for _, fiber in ipairs(self.fibers or {}) do fiber:cancel(reason) end
 end
-
-run.scopes_of = targets.scopes_of
 
 return run

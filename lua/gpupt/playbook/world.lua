@@ -13,8 +13,8 @@ World.__index = World
 local function as_list(value) return type(value) == "table" and value or { value } end
 
 function world.new(vc)
-  return setmetatable({ vc = vc, hosts = {}, by_ref = {}, clusters = {}, claims = {}, dynamic = {}, expected = {}, system_ids = {} },
-    World)
+  return setmetatable({ vc = vc, hosts = {}, by_ref = {}, clusters = {}, claims = {}, dynamic = {}, expected = {},
+    system_ids = {} }, World)
 end
 
 local function key_of(card) return card.host.uuid .. "/" .. card.address end
@@ -100,10 +100,8 @@ function World:system_id(record)
   if self.system_ids[record.ref] then return self.system_ids[record.ref] end
   local browser = check(record.parent:get "environmentBrowser")
   local target = check(browser:QueryConfigTarget { host = record.ref })
-  for _, info in ipairs(target and target.pciPassthrough or {}) do
-    self.system_ids[record.ref] = info.systemId
-    break
-  end
+  local first = target and target.pciPassthrough and target.pciPassthrough[1]
+  if first then self.system_ids[record.ref] = first.systemId end
   return self.system_ids[record.ref]
 end
 

@@ -8,7 +8,7 @@ local sha256 = require "gpupt.sha256"
 local vms = require "gpupt.playbook.vm"
 
 local step = {
-  name = "guest.verify", scope = "vms",
+  name = "guest.verify", scope = "vms", login = true,
   options = {
     { "gpus", "integer", late = true, doc = "how many cards the guest must see; as many as are attached" },
     { "driver", "boolean", default = false, late = true, doc = "their driver must hold them; false: it comes later" },

@@ -24,6 +24,7 @@ local contract_fields = options.declare("step contract", {
   { "options", "table", default = {}, doc = "the declared options" },
   { "needs", "table", default = {}, doc = "the privileges that its calls need" },
   { "after", "table", default = {}, doc = "steps that must come before it, each with the reason" },
+  { "login", "boolean", default = false, doc = "runs programs inside the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may stand more than once in a scope" },
   { "check", "function", doc = "check(options) -> message, when the playbook is loaded" },
   { "observe", "function", required = true, doc = "reads the world" },

@@ -7,7 +7,7 @@ local tools = require "gpupt.guest.tools"
 local vms = require "gpupt.playbook.vm"
 
 local step = {
-  name = "tools.ensure", scope = "vms",
+  name = "tools.ensure", scope = "vms", login = true,
   options = {
     { "horizon", "boolean", default = false, late = true, doc = "the Horizon agent will be installed" },
     { "nsx", "boolean", default = false, late = true, doc = "NSX guest introspection is used" },
