@@ -9,7 +9,7 @@ local nearest = require "gpupt.nearest"
 local cli = { OK = 0, FAILED = 1, USAGE = 2, UNREACHABLE = 3, PENDING = 4, INTERRUPTED = 130 }
 
 -- In the order of an operator's day. A name stands here once its file does.
-cli.commands = { "plan", "apply", "role", "gpus", "doctor", "vmx", "bar", "pci", "log", "vim" }
+cli.commands = { "plan", "apply", "status", "role", "gpus", "doctor", "vmx", "bar", "pci", "log", "vim" }
 
 local function known(name)
   for _, command in ipairs(cli.commands) do

@@ -1,0 +1,100 @@
+--- gpupt status: the runs of the journal, and what one of them did.
+local command = {
+  name = "status",
+  summary = "the runs in the journal, and what one of them did or would have done",
+  usage = "status [RUN] [--journal URL] [--all]",
+  details = [[
+Without a run: all of them, newest first. With one (the beginning of its name is enough): its targets, its changes and
+what became of each. A change without a result was cut off: its effect is seen when the run is resumed.]],
+  options = {
+    { "journal", "URL", doc = "the journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
+    { "all", doc = "every row" },
+    { "json", doc = "the rows as JSON" },
+  },
+  examples = {
+    { "gpupt status", "which runs there were" },
+    { "gpupt status first-light-20260801", "what one did" },
+  },
+}
+
+local function when(at) return os.date("!%Y-%m-%d %H:%M:%SZ", math.floor(at)) end
+
+local function list_runs(store, options)
+  local runs = {}
+  for record in store:runs() do runs[#runs + 1] = record end
+  if options.json then
+    local json = require "gpupt.json"
+    io.stdout:write((json.document(json.array(runs))))
+    return
+  end
+  if #runs == 0 then io.stdout:write "no runs yet\n" end
+  for _, record in ipairs(runs) do
+    io.stdout:write(("%s  %-11s  %-44s  %s  %s\n"):format(when(record.at), record.status or "cut off", record.id,
+      record.endpoint or "", record.playbook))
+  end
+end
+
+--- The rows of a run with each result at its change.
+local function rows_of(store, id)
+  local rows, by_number = {}, {}
+  for row in store:rows(id) do
+    rows[#rows + 1] = row
+    by_number[row.number] = row
+    if row.kind == "result" and row.of then by_number[row.of].result = row end
+  end
+  return rows
+end
+
+local function outcome_of(row)
+  if not row.result then return "cut off: not known" end
+  local detail = require "gpupt.json".decode(row.result.detail or "{}") or {}
+  return detail.ok and "done" or ("failed: %s"):format(detail.message or "?")
+end
+
+local function print_run(record, rows, all)
+  io.stdout:write(("%s  %s  %s\n%s on %s by %s at %s\n"):format(record.id, record.status or "cut off",
+    record.playbook, when(record.at), record.endpoint or "?", record.who or "?", record.whence or "?"))
+  for _, row in ipairs(rows) do
+    if row.kind == "change" and row.operation then
+      io.stdout:write(("  %s  %-12s %-12s %s: %s\n"):format(when(row.at):sub(12), row.target or "", row.step or "",
+        row.what, outcome_of(row)))
+    elseif row.kind == "target" or all then
+      io.stdout:write(("  %s  %-12s %-12s %s %s\n"):format(when(row.at):sub(12), row.target or "", row.step or "",
+        row.kind, row.what or ""))
+    end
+  end
+end
+
+function command.run(options, words)
+  local cli = require "gpupt.cli"
+  local journal = require "gpupt.playbook.journal"
+  if #words > 1 then return nil, "one run at a time", "EUSAGE" end
+  local path, message, code = journal.path(options.journal)
+  if not path then return nil, message, code end
+  local file = io.open(path, "rb")
+  if not file then return nil, ("there is no journal at %s yet"):format(path), "ENOENT" end
+  file:close()
+  local store <close>, why, failed = journal.open(options.journal)
+  if not store then return nil, why, failed end
+  if not words[1] then
+    list_runs(store, options)
+    return cli.OK
+  end
+  local record
+  record, message, code = journal.find(store, words[1])
+  if not record then return nil, message, code end
+  local rows = rows_of(store, record.id)
+  if options.json then
+    local json = require "gpupt.json"
+    for _, row in ipairs(rows) do
+      row.result = nil
+      row.detail = row.detail and json.decode(row.detail) or nil
+    end
+    io.stdout:write((json.document { run = record, rows = json.array(rows) }))
+  else
+    print_run(record, rows, options.all)
+  end
+  return cli.OK
+end
+
+return command
