@@ -7,6 +7,9 @@
  *
  * Names are checked before anything is written: relative, '/' between folders, printable ASCII without * : ;
  * ? \ and at most 64 characters each, since Joliet would cut or rename others silently.
+ *
+ * When memory runs out within libarchive's own string functions it ends the process: one more reason for a
+ * library of its own, loaded only where media are written.
  */
 #ifndef GP_ISO_H
 #define GP_ISO_H
