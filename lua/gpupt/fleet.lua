@@ -10,6 +10,7 @@
 -- A card belongs to whichever machine has it in its configuration, powered off or not: starting another one
 -- with it fails. "enabled" is what was asked for, "active" what the host has done; only together they make a
 -- card usable. The whole fleet is read by one property collection over one view, a page at a time.
+local failure = require "gpupt.failure"
 local host_records = require "gpupt.playbook.host"
 local options = require "gpupt.options"
 local vm_records = require "gpupt.playbook.vm"
@@ -26,23 +27,32 @@ local host_paths = { "name", "parent", "runtime.connectionState", "runtime.power
 
 local function failed(message, code, detail) return nil, message, code, detail end
 
+-- Of a machine only this is kept: the properties of thousands would fill the memory.
+local function keep_machine(object, into)
+  into.vms[object.ref] = { name = object.name, power = object["runtime.powerState"], host = object["runtime.host"],
+    template = object["config.template"] == true or nil, cards = vm_records.cards(object["config.hardware.device"]) }
+end
+
+local function collect(vc, spec, take)
+  return failure.catch(function()
+    for object in vc:collect(spec) do take(object) end
+    return true
+  end)
+end
+
 -- Below one container: hosts, machines and the names of clusters, in one pass.
 local function read_container(vc, under, into)
-  local list, message, code, detail = vc:collect_all { under = under, types = {
-    HostSystem = host_paths, VirtualMachine = vm_records.claim_paths, ComputeResource = { "name",
-      "environmentBrowser" } } }
-  if not list then return failed(message, code, detail) end
-  for _, object in ipairs(list) do
+  return collect(vc, { under = under, types = { HostSystem = host_paths, VirtualMachine = vm_records.claim_paths,
+    ComputeResource = { "name", "environmentBrowser" } } }, function(object)
     local kind = object.ref.type
     if kind == "HostSystem" then
       into.hosts[object.ref] = object
     elseif kind == "VirtualMachine" then
-      into.vms[object.ref] = object
+      keep_machine(object, into)
     else
       into.names[object.ref], into.browsers[object.ref] = object.name, object.environmentBrowser
     end
-  end
-  return true
+  end)
 end
 
 -- Named hosts: their neighbours in the cluster too, because a machine that holds a card may be registered on
@@ -69,10 +79,11 @@ local function read_hosts(vc, refs, into)
     for _, object in ipairs(list) do
       table.move(object.vm or {}, 1, #(object.vm or {}), #machines + 1, machines)
     end
-    list, message, code, detail =
-      vc:collect_all { objects = machines, type = "VirtualMachine", paths = vm_records.claim_paths }
-    if not list then return failed(message, code, detail) end
-    for _, object in ipairs(list) do into.vms[object.ref] = object end
+    local ok
+    ok, message, code, detail = collect(vc,
+      { objects = machines, type = "VirtualMachine", paths = vm_records.claim_paths },
+      function(object) keep_machine(object, into) end)
+    if not ok then return failed(message, code, detail) end
   end
   return true
 end
@@ -123,9 +134,9 @@ end
 local function system_ids(vc, seen, wanted)
   local known, asked = {}, {}
   for _, object in pairs(seen.vms) do
-    if object["runtime.powerState"] == "poweredOn" then
-      for _, card in ipairs(vm_records.cards(object["config.hardware.device"])) do
-        if card.kind == "fixed" then known[card.system_id] = object["runtime.host"] end
+    if object.power == "poweredOn" then
+      for _, card in ipairs(object.cards) do
+        if card.kind == "fixed" then known[card.system_id] = object.host end
       end
     end
   end
@@ -167,10 +178,9 @@ local function owners_of(vc, seen)
     table.insert(owners[ref][address], owner)
   end
   for _, object in pairs(seen.vms) do
-    for _, card in ipairs(vm_records.cards(object["config.hardware.device"])) do
-      local owner = { name = object.name, power = object["runtime.powerState"],
-        template = object["config.template"] == true or nil }
-      local ref = object["runtime.host"]
+    for _, card in ipairs(object.cards) do
+      local owner = { name = object.name, power = object.power, template = object.template }
+      local ref = object.host
       local on = seen.hosts[ref]
       if card.kind == "fixed" then
         fixed[#fixed + 1] = { card = card, owner = owner, here = on ~= nil }
