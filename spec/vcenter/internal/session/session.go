@@ -21,7 +21,7 @@ var (
 	_ = rules.Add(rules.Rule{ID: "session.invalid-login", Sure: "documented", Source: "API reference: SessionManager.Login throws InvalidLogin",
 		Text: "A wrong user or password, or a Login on a session that is logged in already, is InvalidLogin."})
 	_ = rules.Add(rules.Rule{ID: "session.not-authenticated", Sure: "documented", Source: "API reference: NotAuthenticated; real servers fault RetrievePropertiesEx too",
-		Text: "Without a live session every call but Login*, RetrieveServiceContent and CurrentTime of nobody is NotAuthenticated."})
+		Text: "Without a live session every call but Login* and RetrieveServiceContent is NotAuthenticated."})
 	_ = rules.Add(rules.Rule{ID: "session.cookie", Sure: "seen", Source: "pyVmomi SoapAdapter keeps the quoted value",
 		Text: "The session is the cookie vmware_soap_session=\"...\"; Path=/; HttpOnly; Secure, with quotes."})
 	_ = rules.Add(rules.Rule{ID: "session.idle-expiry", Sure: "seen", Source: "pyvmomi#953, govmomi#2698: 30 minutes",
