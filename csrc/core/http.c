@@ -360,6 +360,9 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a name that does not resolve must not hold up a cancellation */
+#endif
     SET(CURLOPT_HTTPHEADER, op->headers);
     SET(CURLOPT_PROXY, op->http->proxy ? op->http->proxy : "");
     SET(CURLOPT_BUFFERSIZE, (long)ANSWER_BUFFER);
