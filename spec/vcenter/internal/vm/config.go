@@ -3,10 +3,8 @@ package vm
 // config.go: CreateVM_Task, ReconfigVM_Task, CloneVM_Task, and the end of a machine.
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -247,102 +245,6 @@ func (r *Room) create(req *types.CreateVM_Task) (any, *fault.Error) {
 	return made, nil
 }
 
-// cardUnits gives new network cards their place on the PCI controller: 7 to 16. (The
-// simulator looks for a place among thirty and fails behind passthrough devices.)
-func cardUnits(have []types.BaseVirtualDevice, spec *types.VirtualMachineConfigSpec) {
-	used := map[int32]bool{}
-	for _, d := range have {
-		if _, ok := d.(types.BaseVirtualEthernetCard); ok && d.GetVirtualDevice().UnitNumber != nil {
-			used[*d.GetVirtualDevice().UnitNumber] = true
-		}
-	}
-	for _, c := range spec.DeviceChange {
-		d := c.GetVirtualDeviceConfigSpec()
-		if _, ok := d.Device.(types.BaseVirtualEthernetCard); !ok || d.Operation != types.VirtualDeviceConfigSpecOperationAdd {
-			continue
-		}
-		b := d.Device.GetVirtualDevice()
-		if b.UnitNumber == nil {
-			n := int32(7)
-			for used[n] {
-				n++
-			}
-			b.UnitNumber, b.ControllerKey = &n, 100
-		}
-		used[*b.UnitNumber] = true
-	}
-}
-
-// complete fills what the simulator leaves empty and a real machine has.
-func (vm *VM) complete() {
-	c := vm.Config
-	if c.Firmware == "" {
-		c.Firmware = "bios"
-	}
-	no := false
-	for _, b := range []**bool{&c.MemoryReservationLockedToMax, &c.NestedHVEnabled, &c.CpuHotAddEnabled, &c.CpuHotRemoveEnabled, &c.MemoryHotAddEnabled} {
-		if *b == nil {
-			v := no
-			*b = &v
-		}
-	}
-	a := types.ResourceAllocationInfo{}
-	if c.MemoryAllocation != nil {
-		a = *c.MemoryAllocation
-	}
-	fill(&a.Reservation, 0)
-	fill(&a.Limit, -1)
-	if a.ExpandableReservation == nil {
-		a.ExpandableReservation = &no
-	}
-	a.Shares = &types.SharesInfo{Level: types.SharesLevelNormal, Shares: c.Hardware.MemoryMB * 10}
-	c.MemoryAllocation = &a
-	c.SwapPlacement = "inherit"
-	c.GuestFullName = fullName(c.GuestId)
-	vm.Summary.Config.GuestFullName = c.GuestFullName
-	vm.Runtime.FaultToleranceState = types.VirtualMachineFaultToleranceStateNotConfigured
-	vm.Runtime.RecordReplayState = types.VirtualMachineRecordReplayStateInactive
-	vm.Runtime.ConnectionState = types.VirtualMachineConnectionStateConnected
-	if vm.Runtime.PowerState == "" {
-		vm.Runtime.PowerState = types.VirtualMachinePowerStatePoweredOff
-	}
-	vm.Runtime.ToolsInstallerMounted = false
-	vm.Summary.Runtime = vm.Runtime
-	vm.Summary.OverallStatus = types.ManagedEntityStatusGreen
-	g := vm.Guest
-	g.ToolsVersionStatus, g.ToolsVersionStatus2 = "guestToolsNotInstalled", "guestToolsNotInstalled"
-	g.ToolsRunningStatus, g.GuestState = "guestToolsNotRunning", "notRunning"
-	g.ToolsStatus = types.VirtualMachineToolsStatusToolsNotInstalled
-	g.GuestOperationsReady = &no
-	g.InteractiveGuestOperationsReady = &no
-	if c.Tools == nil {
-		c.Tools = &types.ToolsConfigInfo{}
-	}
-	for i, d := range c.Hardware.Device {
-		if b := d.GetVirtualDevice(); b.Key == 0 {
-			b.Key = int32(20000 + i)
-		}
-	}
-}
-
-func fill(p **int64, v int64) {
-	if *p == nil {
-		*p = &v
-	}
-}
-
-func fullName(id string) string {
-	for k, v := range map[string]string{"ubuntu64Guest": "Ubuntu Linux (64-bit)", "windows2019srv_64Guest": "Microsoft Windows Server 2019 (64-bit)",
-		"windows2019srvNext_64Guest": "Microsoft Windows Server 2022 (64-bit)", "windows2022srvNext_64Guest": "Microsoft Windows Server 2025 (64-bit)",
-		"windows9_64Guest": "Microsoft Windows 10 (64-bit)", "windows11_64Guest": "Microsoft Windows 11 (64-bit)", "otherGuest": "Other (32-bit)",
-		"otherGuest64": "Other (64-bit)", "rhel9_64Guest": "Red Hat Enterprise Linux 9 (64-bit)", "windows9Server64Guest": "Microsoft Windows Server 2016 (64-bit)"} {
-		if k == id {
-			return v
-		}
-	}
-	return id
-}
-
 // apply sets what the simulator does not: keys, memory lock, devices' details.
 func (vm *VM) apply(v *vetting, spec *types.VirtualMachineConfigSpec) {
 	c := vm.Config
@@ -376,70 +278,6 @@ func (vm *VM) apply(v *vetting, spec *types.VirtualMachineConfigSpec) {
 		vm.Summary.Config.GuestFullName = c.GuestFullName
 	}
 	vm.settleDevices()
-}
-
-func ptr[T any](v T) *T { return &v }
-
-// settleDevices gives passthrough devices the keys, labels and places that hosts give.
-func (vm *VM) settleDevices() {
-	used := map[int32]bool{}
-	for _, p := range host.Passthrough(vm.VirtualMachine) {
-		if p.Key >= 13000 && p.Key < 14000 {
-			used[p.Key] = true
-		}
-	}
-	next := int32(13000)
-	for _, p := range host.Passthrough(vm.VirtualMachine) {
-		if p.Key < 13000 || p.Key >= 14000 {
-			for used[next] {
-				next++
-			}
-			p.Key = next
-			used[next] = true
-		}
-		n := p.Key - 13000
-		p.ControllerKey = 100
-		p.UnitNumber = ptr(18 + n)
-		summary := ""
-		switch b := p.Backing.(type) {
-		case *types.VirtualPCIPassthroughDeviceBackingInfo:
-			b.Id = strings.ToLower(b.Id)
-			if h := vm.host(); h != nil {
-				if card := h.Card(b.Id); card != nil {
-					b.DeviceName = card.Name
-				}
-			}
-			summary = b.DeviceName
-		case *types.VirtualPCIPassthroughDynamicBackingInfo:
-			if len(b.AllowedDevice) > 0 {
-				summary = fmt.Sprintf("Dynamic DirectPath I/O %04x:%04x", b.AllowedDevice[0].VendorId, b.AllowedDevice[0].DeviceId)
-			}
-		}
-		p.DeviceInfo = &types.Description{Label: fmt.Sprintf("PCI device %d", n), Summary: summary}
-	}
-	eth, disks := int32(0), int32(0)
-	for _, d := range vm.Config.Hardware.Device {
-		switch x := d.(type) {
-		case types.BaseVirtualEthernetCard:
-			eth++
-		case *types.VirtualDisk:
-			disks++
-		case *types.VirtualMachineVideoCard:
-			if x.UseAutoDetect == nil {
-				x.UseAutoDetect = ptr(false)
-			}
-			if x.Enable3DSupport == nil {
-				x.Enable3DSupport = ptr(false)
-			}
-			if x.Use3dRenderer == "" {
-				x.Use3dRenderer = "automatic"
-			}
-			if x.GraphicsMemorySizeInKB == 0 {
-				x.GraphicsMemorySizeInKB = 262144
-			}
-		}
-	}
-	vm.Summary.Config.NumEthernetCards, vm.Summary.Config.NumVirtualDisks = eth, disks
 }
 
 // reconfigure vets again, at the moment of the change, and applies.
@@ -520,129 +358,6 @@ func (vm *VM) cdState() string {
 	return b.String()
 }
 
-func (r *Room) vetClone(vm *VM, req *types.CloneVM_Task) *fault.Error {
-	if e := r.freeName(req.Folder, req.Name); e != nil {
-		return e
-	}
-	if vm.on() && len(host.Passthrough(vm.VirtualMachine)) > 0 {
-		return fault.InvalidState("The operation is not allowed in the current state: the source runs with PCI passthrough devices.")
-	}
-	if loc := req.Spec.Location; loc.Pool == nil && vm.Config.Template {
-		return fault.InvalidArgument("spec.location.pool")
-	} else if loc.Pool != nil {
-		if _, e := r.place(*loc.Pool, loc.Host); e != nil {
-			return e
-		}
-	}
-	return nil
-}
-
-func (r *Room) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
-	if e := r.vetClone(vm, req); e != nil {
-		return nil, e
-	}
-	ask := *req
-	if ask.Spec.Location.Host == nil && ask.Spec.Location.Pool != nil {
-		all, e := r.place(*ask.Spec.Location.Pool, nil)
-		if e != nil {
-			return nil, e
-		}
-		ref := all[0].Ref()
-		ask.Spec.Location.Host = &ref
-	}
-	ask.Spec.PowerOn, ask.Spec.Config, ask.Spec.Customization = false, nil, nil
-	res, e := r.w.Inner(vm.Self, "CloneVM_Task", &ask)
-	if e != nil {
-		return nil, e
-	}
-	made := res.(types.ManagedObjectReference)
-	n, e := r.of(made)
-	if e != nil {
-		return nil, e
-	}
-	n.Config.ExtraConfig = nil
-	n.inherit(vm)
-	n.complete()
-	v := &vetting{r: r, spec: &types.VirtualMachineConfigSpec{}, vm: n, host: n.host(), firmware: n.Config.Firmware,
-		lock: isTrue(n.Config.MemoryReservationLockedToMax)}
-	n.apply(v, &types.VirtualMachineConfigSpec{})
-	if err := vm.guest.CloneTo(n.guest); err != nil {
-		return nil, fault.From(err)
-	}
-	r.touch(n, true)
-	if s := req.Spec.Config; s != nil {
-		s = clone(s)
-		s.ChangeVersion = ""
-		if e := r.reconfigure(n, s); e != nil {
-			r.w.Inner(made, "Destroy_Task", &types.Destroy_Task{This: made})
-			delete(r.vms, made)
-			return nil, e
-		}
-	}
-	r.w.Truth.VM("vm-cloned", n.hostName(), n.Name, "from %s", vm.Name)
-	if req.Spec.PowerOn && !req.Spec.Template {
-		if e := r.powerOn(n); e != nil {
-			return nil, e
-		}
-	}
-	return made, nil
-}
-
-// inherit copies what the simulator's clone loses.
-func (n *VM) inherit(src *VM) {
-	c, s := n.Config, src.Config
-	c.Firmware = s.Firmware
-	c.MemoryReservationLockedToMax = copyOf(s.MemoryReservationLockedToMax)
-	c.NestedHVEnabled, c.CpuHotAddEnabled, c.MemoryHotAddEnabled = copyOf(s.NestedHVEnabled), copyOf(s.CpuHotAddEnabled), copyOf(s.MemoryHotAddEnabled)
-	c.Flags = s.Flags
-	if s.BootOptions != nil {
-		b := *s.BootOptions
-		c.BootOptions = &b
-	}
-	if s.MemoryAllocation != nil {
-		a := *s.MemoryAllocation
-		c.MemoryAllocation = &a
-	}
-	for _, o := range s.ExtraConfig {
-		v := *o.GetOptionValue()
-		if strings.HasPrefix(strings.ToLower(v.Key), "gpsim.") {
-			continue
-		}
-		c.ExtraConfig = append(c.ExtraConfig, &v)
-	}
-	for _, d := range c.Hardware.Device { // the video card is a default device, which a clone gets fresh
-		if to, ok := d.(*types.VirtualMachineVideoCard); ok {
-			for _, sd := range s.Hardware.Device {
-				if from, ok := sd.(*types.VirtualMachineVideoCard); ok {
-					key, ctl, unit := to.Key, to.ControllerKey, to.UnitNumber
-					*to = *from
-					to.Key, to.ControllerKey, to.UnitNumber = key, ctl, unit
-				}
-			}
-		}
-	}
-	for _, p := range host.Passthrough(n.VirtualMachine) {
-		// own copies: the simulator may share the backing with the source
-		switch b := p.Backing.(type) {
-		case *types.VirtualPCIPassthroughDeviceBackingInfo:
-			x := *b
-			p.Backing = &x
-		case *types.VirtualPCIPassthroughDynamicBackingInfo:
-			x := *b
-			x.AssignedId = ""
-			p.Backing = &x
-		}
-	}
-}
-
-func copyOf(b *bool) *bool {
-	if b == nil {
-		return nil
-	}
-	v := *b
-	return &v
-}
-
 // inventory builds the machines of the fleet file.
 func (r *Room) inventory() error {
 	for i := range r.w.Fleet.VMs {
@@ -652,6 +367,3 @@ func (r *Room) inventory() error {
 	}
 	return nil
 }
-
-var _ = json.Marshal
-var _ = filepath.Join

@@ -12,7 +12,6 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/fault"
-	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/host"
 )
 
@@ -330,5 +329,3 @@ func sameDeviceID(text string, want uint16) bool {
 	n, err := strconv.ParseUint(strings.TrimPrefix(t, "0x"), 16, 16)
 	return err == nil && uint16(n) == want
 }
-
-var _ = fleet.ID
