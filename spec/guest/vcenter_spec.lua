@@ -165,6 +165,15 @@ describe("guests of the test vCenter", function()
     assert.equal(1603, result.rc)
     assert.is_false(tools.outcome(result.rc).success)
 
+    -- UpgradeTools_Task takes the same text
+    plan = assert(tools.command { version = assert(vm:get "guest.toolsVersion"), nsx = false })
+    assert(vc:wait(assert(vm:UpgradeTools_Task { installerOptions = plan.installer_options }), { timeout = 60 }))
+    assert(vc.guest:ready(vm, { timeout = 60 }))
+    left = {}
+    for _, name in ipairs(machine("cad-01").guest.tools_features) do left[name] = true end
+    assert.is_true(left.SVGA)
+    assert.is_nil(left.NetworkIntrospection)
+
     off(vm)
     give(vm, "0000:3b:00.0")
     boot(vm)
