@@ -160,6 +160,20 @@ describe("a playbook", function()
     end)
   end)
 
+  describe("p.answer", function()
+    it("refuses a password in the playbook, and does not repeat it", function()
+      local message = refused('p.answer.cloud_init { hostname = "a", user = "ops", password = "hunter2" }',
+        "a secret does not stand in a playbook")
+      assert.is_nil(message:find "hunter2")
+    end)
+    it("is checked when the playbook is loaded", function()
+      refused('p.answer.cloud_init { hostnam = "a", user = "ops", password = p.secret.env "PW" }',
+        "play.lua:2: p.answer.cloud_init: unknown option 'hostnam' (did you mean 'hostname'?)")
+      refused('p.answer.windows { computer_name = "a name with blanks", password = p.secret.env "PW" }',
+        "play.lua:2: p.answer.windows:")
+    end)
+  end)
+
   describe("p.vms", function()
     it("wants names or places, not both", function()
       refused("p.vms { p.guest.verify {} }", "give one")

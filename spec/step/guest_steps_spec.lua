@@ -60,6 +60,24 @@ describe("machines and guests", function()
     assert.equal(1, change_count(rows, "ReconfigVM (cards and settings)"))
   end)
 
+  it("are installed with an answer medium that the run makes, uploads and deletes", function()
+    start()
+    local text = playbook { password = l.secrets.linux }:gsub('answer = "%[ds%-1%] iso/train%-answer.iso"',
+      ('answer = p.answer.cloud_init { hostname = "vm-1", user = "ops", '
+        .. 'password = p.secret.callback(function() return "%s" end) }'):format(l.secrets.linux))
+    local result, _, rows = l:apply(text)
+    assert.equal("done", result.status, result.targets[1].message)
+    assert.equal(1, change_count(rows, "upload [ds-1] vm-1/answer.iso"))
+    assert.equal(1, change_count(rows, "delete [ds-1] vm-1/answer.iso"))
+    for _, file in ipairs(assert(l:client().datastore:list "[ds-1] vm-1")) do
+      assert.is_nil(file.name:find "answer", file.name)
+    end
+    for _, row in ipairs(rows) do assert.is_nil((row.detail or ""):find(l.secrets.linux, 1, true)) end
+    l.sim:forget()
+    assert.equal("nothing", l:apply(text).status)
+    assert.same({}, l:changing())
+  end)
+
   it("are given a wrong guest password once only", function()
     start()
     l.sim:forget()

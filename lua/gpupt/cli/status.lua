@@ -40,7 +40,8 @@ local function rows_of(store, id)
   for row in store:rows(id) do
     rows[#rows + 1] = row
     by_number[row.number] = row
-    if row.kind == "result" and row.of then by_number[row.of].result = row end
+    local change = row.kind == "result" and by_number[row.of]
+    if change then change.result = row end
   end
   return rows
 end

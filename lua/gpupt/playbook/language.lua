@@ -1,6 +1,7 @@
 --- The words of a playbook: p.playbook, p.hosts, p.vms, p.gpus, p.login, p.secret, p.answer and the steps.
 -- Words are checked as they are written; an unknown one raises with the nearest name. The steps' words come from the
 -- step files (gpupt.step), so that a step declares its options beside what it does with them.
+local answers = require "gpupt.playbook.answers"
 local declare = require "gpupt.playbook.declare"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
@@ -138,6 +139,8 @@ end
 
 language.secret = strict("p.secret", { file = secret.file, env = secret.env, command = secret.command,
   callback = secret.callback })
+
+language.answer = strict("p.answer", { windows = answers.windows, cloud_init = answers.cloud_init })
 
 language.playbook = declare.constructor("p.playbook", "playbook", {
   { "name", "string", required = true, doc = "what runs of it are called" },

@@ -2,6 +2,7 @@
 -- The answer medium must bring Tools in (a bare Windows has no guest operations): the installation counts as done when
 -- Tools run and guest operations are ready. The machine is marked then (ExtraConfig gpupt.os), so that a later run
 -- knows it without starting anything; a run that is resumed in mid-installation goes on waiting.
+local answers = require "gpupt.playbook.answers"
 local vms = require "gpupt.playbook.vm"
 local units = require "gpupt.playbook.units"
 
@@ -9,7 +10,8 @@ local step = {
   name = "os.install", scope = "vms",
   options = {
     { "iso", "string", required = true, late = true, doc = "the installation medium, as [datastore] path.iso" },
-    { "answer", "string", required = true, late = true, doc = "the answer medium, as [datastore] path.iso" },
+    { "answer", "string|table", required = true, late = true,
+      doc = "the answer medium: [datastore] path.iso, or p.answer to have it made and uploaded" },
     { "tools", "string", late = true,
       doc = "the medium with Tools that the answer's command finds; for Windows the host's own, \"none\" for none" },
     { "within", "string", default = "2h", late = true, doc = "how long an installation may take" },
@@ -24,6 +26,9 @@ function step.check(o)
       return ("%s: '%s' is no datastore path: [datastore] folder/file.iso"):format(field, o[field])
     end
   end
+  if type(o.answer) == "table" and not answers.is(o.answer) then
+    return "answer must be [datastore] path.iso or p.answer.windows / p.answer.cloud_init"
+  end
   if type(o.within) == "string" then
     local _, message = units.duration(o.within)
     if message then return "within: " .. message end
@@ -33,8 +38,14 @@ end
 --- Where ESXi keeps the Tools of Windows guests; the installation finds the medium by its label.
 local HOST_TOOLS = "[] /vmimages/tools-isoimages/windows.iso"
 
+--- The answer medium's file; one that is made lies in the machine's own folder.
+local function answer_of(o, vm)
+  if type(o.answer) == "string" then return o.answer end
+  return vm.path:match "^(%[[^%]]+%] .*)/[^/]*$" .. "/answer.iso"
+end
+
 local function media_of(o, vm)
-  local list = { o.iso, o.answer }
+  local list = { o.iso, answer_of(o, vm) }
   local tools = o.tools or (vms.family(vm) == "windows" and HOST_TOOLS or "none")
   if tools ~= "none" then list[3] = tools end
   return list
@@ -80,7 +91,8 @@ function step.plan(_, target, seen)
   if seen.exists and seen.vm.power == "poweredOn" then
     return { { sign = "~", verb = "wait", what = "wait for the installation that runs" } }
   end
-  return { { sign = "+", verb = "install", undo = false, what = ("install from %s with %s"):format(o.iso, o.answer) } }
+  return { { sign = "+", verb = "install", undo = false, what = ("install from %s with %s"):format(o.iso,
+    answers.describe(o.answer)) } }
 end
 
 local function drives(vm, files)
@@ -100,7 +112,12 @@ end
 local function start(ctx, target, seen)
   local o = target.options
   if not seen.media[o.iso] then
-    local ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
+    local ok, message, code, detail
+    if type(o.answer) == "table" then
+      ok, message, code, detail = answers.upload(ctx, target, o.answer, answer_of(o, seen.vm))
+      if not ok then return nil, message, code, detail end
+    end
+    ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
       changeVersion = seen.vm.change_version, deviceChange = drives(seen.vm, media_of(o, seen.vm)) } },
       "ReconfigVM (installation media)")
     if not ok then return nil, message, code, detail end
@@ -120,9 +137,14 @@ local function finish(ctx, target)
         connectable = { startConnected = false, allowGuestControl = true, connected = false } } }
     end
   end
-  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
+  local ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
     extraConfig = { { key = "gpupt.os", value = target.options.iso } },
     deviceChange = #edits > 0 and edits or nil } }, "ReconfigVM (installation done)")
+  if not ok then return nil, message, code, detail end
+  if type(target.options.answer) == "table" then
+    return answers.remove(ctx, target, answer_of(target.options, vm))
+  end
+  return true
 end
 
 function step.apply(ctx, target, _, seen)
@@ -141,7 +163,7 @@ function step.apply(ctx, target, _, seen)
   if not ok then
     if code == "ETIMEDOUT" then
       return nil, ("%s: no Tools after %s: the answer medium %s must install the system unattended and bring Tools in")
-        :format(target.name, units.span(within), target.options.answer), code
+        :format(target.name, units.span(within), answers.describe(target.options.answer)), code
     end
     return nil, message, code, detail
   end

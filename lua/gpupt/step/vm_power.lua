@@ -31,7 +31,7 @@ local function evidence(ctx, target)
   local ok, text = pcall(function()
     local vm = ctx.world:machine(target.ref)
     local folder = vm.path:match "^(%[[^%]]+%] .*)/[^/]*$"
-    local content = ctx.vc.datastore:download(folder .. "/vmware.log")
+    local content = ctx.vc.datastore:text(folder .. "/vmware.log")
     if not content then return "" end
     local scan = require "gpupt.vmlog".scan { text = content }
     local words = {}
