@@ -1,0 +1,114 @@
+-- Which machine gets which cards: pure, on records of our own.
+local allocate = require "gpupt.playbook.allocate"
+local p = require "gpupt.playbook"
+local world = require "gpupt.playbook.world"
+
+local A100 = { vendor = 0x10de, device = 0x20b5, class = 0x0302, name = "A100", capable = true, enabled = true, active = true }
+
+local function fleet(hosts)
+  local w = world.new {}
+  for i, addresses in ipairs(hosts) do
+    local record = { name = "esx-" .. i, uuid = "u" .. i, ref = "h" .. i, memory_mb = 100 * 1024, cards = {}, devices = {}, vms = {} }
+    for _, address in ipairs(addresses) do
+      local card = { address = address, host = record }
+      for k, v in pairs(A100) do card[k] = v end
+      table.insert(record.cards, card)
+      record.devices[address] = card
+    end
+    w.hosts[i], w.by_ref[record.ref], w.system_ids[record.ref] = record, record, "s" .. i
+  end
+  return w
+end
+
+local cards = p.gpus { match = "10de:20b5" }
+local FOUR = { "0000:3b:00.0", "0000:5e:00.0", "0000:86:00.0", "0000:af:00.0" }
+
+local function ask(w, pool, name, more)
+  local request = { name = name, node = cards, count = 1, hosts = w.hosts, spread = "even", memory_mb = 1024 }
+  for k, v in pairs(more or {}) do request[k] = v end
+  return allocate.take(pool, request)
+end
+
+local function names(w, count, more)
+  local pool, list = allocate.pool(w), {}
+  for i = 1, count do list[i] = assert(ask(w, pool, "m-" .. i, more)).host.name end
+  return table.concat(list, " ")
+end
+
+describe("the allocation of cards", function()
+  it("spreads machines evenly over the hosts", function()
+    assert.equal("esx-1 esx-2 esx-1 esx-2", names(fleet { FOUR, FOUR }, 4))
+  end)
+
+  it("packs them host by host when told so", function()
+    assert.equal("esx-1 esx-1 esx-1 esx-1 esx-2", names(fleet { FOUR, FOUR }, 5, { spread = "pack" }))
+  end)
+
+  it("keeps all cards of a machine on one host", function()
+    local w = fleet { { FOUR[1] }, { FOUR[1], FOUR[2], FOUR[3] } }
+    assert.equal("esx-2", names(w, 1, { count = 3 }))
+    local given, message, code = ask(w, allocate.pool(w), "m", { count = 4 })
+    assert.is_nil(given)
+    assert.equal("ENOCARDS", code)
+    assert.matches("m needs 4 free GPUs of 10de:20b5 on one host: esx-1: 3b:00.0 free; esx-2: 3b:00.0 free", message, 1, true)
+  end)
+
+  it("gives no card twice, and says to whom each went", function()
+    local w = fleet { { FOUR[1], FOUR[2] } }
+    local pool = allocate.pool(w)
+    local first, second = assert(ask(w, pool, "a")), assert(ask(w, pool, "b"))
+    assert.are_not.equal(first.cards[1], second.cards[1])
+    local _, message = ask(w, pool, "c")
+    assert.matches("3b:00.0 for a, 5e:00.0 for b", message, 1, true)
+  end)
+
+  it("gives every card of 10 hosts with 4 to 40 machines, and refuses the 41st", function()
+    local hosts = {}
+    for i = 1, 10 do hosts[i] = FOUR end
+    local w = fleet(hosts)
+    local pool, seen = allocate.pool(w), {}
+    for i = 1, 40 do
+      local card = assert(ask(w, pool, "m-" .. i)).cards[1]
+      assert.is_nil(seen[card])
+      seen[card] = true
+    end
+    assert.is_nil((ask(w, pool, "m-41")))
+  end)
+
+  it("leaves cards of other machines alone, powered-off owners too", function()
+    local w = fleet { { FOUR[1], FOUR[2] } }
+    w.claims.u1 = { [FOUR[1]] = { { name = "owner", power = "poweredOff" } } }
+    local pool = allocate.pool(w)
+    assert.equal(FOUR[2], assert(ask(w, pool, "a")).cards[1].address)
+    local _, message = ask(w, pool, "b")
+    assert.matches("3b:00.0 held by owner (poweredOff)", message, 1, true)
+  end)
+
+  it("takes a card that is not active only when the playbook makes it so", function()
+    local w = fleet { { FOUR[1] } }
+    w.hosts[1].cards[1].active = false
+    local _, message = ask(w, allocate.pool(w), "a")
+    assert.matches("3b:00.0 pending reboot", message, 1, true)
+    w:expect_active(w.hosts[1].cards[1])
+    assert.is_truthy(ask(w, allocate.pool(w), "a"))
+  end)
+
+  it("leaves a machine where it is, with the cards it has", function()
+    local w = fleet { FOUR, FOUR }
+    local machine = { host = "h2", cards = { { kind = "fixed", address = FOUR[3], system_id = "s2" } } }
+    w.claims.u2 = { [FOUR[3]] = { { name = "a", power = "poweredOn" } } }
+    local given = assert(ask(w, allocate.pool(w), "a", { machine = machine, count = 2 }))
+    assert.same({ "esx-2", FOUR[3], FOUR[1] }, { given.host.name, given.cards[1].address, given.cards[2].address })
+  end)
+
+  it("counts the memory that earlier machines take", function()
+    local w = fleet { FOUR, FOUR }
+    assert.equal("esx-1 esx-2", names(w, 2, { spread = "pack", memory_mb = 60 * 1024 }))
+  end)
+
+  it("takes nothing from a host that is skipped", function()
+    local w = fleet { FOUR }
+    w.hosts[1].skipped = "is notResponding"
+    assert.is_nil((ask(w, allocate.pool(w), "a")))
+  end)
+end)
