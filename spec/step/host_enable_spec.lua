@@ -287,4 +287,65 @@ describe("host.enable", function()
     assert.equal("failed", by_name["a-1"].status)
     assert.equal("not begun", by_name["c-2"].status)
   end)
+
+  describe("with a running machine that holds a card of the host", function()
+    local ROLL = 'roll = { guests = "shutdown-idle" },'
+
+    local function occupy()
+      l = lab.start { speed = 200, fleet = { clusters = { { name = "gpu-a", hosts = { host("esx-1", {
+        cards = { card "0000:3b:00.0", card("0000:86:00.0", { enabled = true }) } }) } } },
+        vms = { { name = "old-7", host = "esx-1", guest = "ubuntu64Guest", firmware = "efi", memory_mb = 8192,
+          memory_lock = true, devices = { "0000:86:00.0" }, power = "poweredOn", installed = "ubuntu",
+          extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE", ["pciPassthru.64bitMMIOSizeGB"] = "256" } } } } }
+      local ref = assert(l:client():one "/DC0/vm/old-7")
+      assert(l.vc:wait_for(ref, { "guest.toolsRunningStatus" }, function(v)
+        return v["guest.toolsRunningStatus"] == "guestToolsRunning"
+      end, { timeout = 20 }))
+    end
+
+    it("is refused unless the playbook lets it be shut down", function()
+      occupy()
+      l.sim:forget()
+      local _, message = l:plan(playbook())
+      assert.matches("old-7 run on it with a card and cannot move", message, 1, true)
+      assert.same({}, l:changing())
+    end)
+
+    it("needs the approval too; then the guest shuts down, the host reboots, and the machine runs again", function()
+      occupy()
+      local text = playbook("", ROLL)
+      local _, message = l:apply(text, { allow = { "reboot" } })
+      assert.matches("--allow guest-shutdown", message, 1, true)
+      local result, _, rows = l:apply(text, { allow = { "reboot", "guest-shutdown" } })
+      assert.equal("done", result.status, result.targets[1].message)
+      assert.is_truthy(table.concat(what_of(rows, "change"), "|"):find("ShutdownGuest old-7|EnterMaintenanceMode", 1, true))
+      assert.equal("poweredOn", l:truth("vms", "old-7").power)
+      assert.equal(0, l.sim:calls "PowerOffVM_Task")
+      assert.same({}, l.sim:get "truth".violations)
+    end)
+
+    it("is not shut down under a user who is logged in, without a word of its own", function()
+      occupy()
+      l.sim:post("set", { vm = "old-7", session = "mia" })
+      local _, message = l:apply(playbook("", ROLL), { allow = { "reboot", "guest-shutdown" } })
+      assert.matches("--allow sessions", message, 1, true)
+      assert.equal("poweredOn", l:truth("vms", "old-7").power)
+    end)
+
+    it("that ignores the shutdown stays as it is, and what was enabled is taken back", function()
+      occupy()
+      l.sim:post("set", { vm = "old-7", deaf = true })
+      local drain = require "gpupt.step.host_drain"
+      local before = drain.SHUTDOWN_SECONDS
+      drain.SHUTDOWN_SECONDS = 1
+      local result, _, rows = l:apply(playbook("", ROLL), { allow = { "reboot", "guest-shutdown" } })
+      drain.SHUTDOWN_SECONDS = before
+      assert.equal("failed", result.status)
+      assert.matches("old-7 did not shut down", result.targets[1].message, 1, true)
+      assert.is_truthy(table.concat(what_of(rows, "change"), "|"):find("UpdatePassthruConfig (taken back)", 1, true))
+      assert.equal("poweredOn", l:truth("vms", "old-7").power)
+      assert.is_false(state("esx-1", "0000:3b:00.0").enabled)
+      assert.equal(0, l.sim:calls "PowerOffVM_Task")
+    end)
+  end)
 end)

@@ -19,10 +19,12 @@ function drain.classify(ctx, record)
   local result = { bound = {}, movable = {}, own = {} }
   if #record.vms == 0 then return result end
   local list = check(ctx.vc:collect_all { objects = record.vms, type = "VirtualMachine",
-    paths = { "name", "runtime.powerState", "config.hardware.device", "config.managedBy" } })
+    paths = { "name", "runtime.powerState", "config.hardware.device", "config.managedBy",
+      "guest.interactiveGuestOperationsReady" } })
   for _, object in ipairs(list) do
     if object["runtime.powerState"] == "poweredOn" then
-      local entry = { ref = object.ref, name = object.name }
+      local entry = { ref = object.ref, name = object.name,
+        session = object["guest.interactiveGuestOperationsReady"] == true }
       local kind = own(object.name, object) and "own"
         or #vms.cards(object["config.hardware.device"]) > 0 and "bound" or "movable"
       table.insert(result[kind], entry)
@@ -37,6 +39,13 @@ function drain.names(list)
   table.sort(words)
   if #words > 4 then return ("%s and %d more"):format(table.concat(words, ", ", 1, 3), #words - 3) end
   return table.concat(words, ", ")
+end
+
+--- Those on which a user is logged in.
+function drain.in_use(list)
+  local used = {}
+  for _, entry in ipairs(list) do if entry.session then used[#used + 1] = entry end end
+  return used
 end
 
 --- Running machines that hold one of these devices.
@@ -68,6 +77,8 @@ function drain.run(ctx, target)
   local stopped = {}
   if #busy.bound > 0 then
     ctx:require_approval("guest-shutdown", target.name .. ": shutting down " .. drain.names(busy.bound))
+    local used = drain.in_use(busy.bound)
+    if #used > 0 then ctx:require_approval("sessions", drain.names(used) .. ": users are logged in; a shutdown") end
   end
   for _, entry in ipairs(busy.bound) do
     local ok, message, code = shut_down(ctx, target, entry)

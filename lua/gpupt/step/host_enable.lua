@@ -106,6 +106,11 @@ local function reboot_changes(ctx, target, seen, changes)
     end
     changes[#changes + 1] = { what = "shut down " .. drain.names(busy.bound), sign = "-", allow = "guest-shutdown",
       verb = "guest shutdown" }
+    local used = drain.in_use(busy.bound)
+    if #used > 0 then
+      changes[#changes + 1] = { what = "log out the users of " .. drain.names(used), sign = "-", allow = "sessions",
+        verb = "session", undo = false }
+    end
   end
   if #busy.movable > 0 and record.cluster.drs ~= "fullyAutomated" then
     return nil, ("%s: %s run on it, and DRS of %s is %s: move them, or let DRS do it"):format(record.name,
