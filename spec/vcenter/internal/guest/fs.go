@@ -155,13 +155,6 @@ func (m *Machine) unpack(c *CD, dir string) {
 	}
 }
 
-// FileInfo is one entry of ListFilesInGuest.
-type FileInfo struct {
-	Path string
-	Info fs.FileInfo
-	Link string
-}
-
 // errors of guest files, told apart by the room that makes faults of them
 var (
 	ErrNotFound = fs.ErrNotExist

@@ -118,7 +118,6 @@ type Machine struct {
 	Parent  context.Context // ends with the server
 	Changed func()
 	Power   func(what string)         // "off" or "reboot", wished by the guest
-	Eject   func(key int32)           // the guest throws a medium out
 	Note    func(kind, format string) // timeline
 
 	mu       sync.Mutex
@@ -244,13 +243,6 @@ func (m *Machine) CloneTo(n *Machine) error {
 		return os.CopyFS(filepath.Join(n.Dir, "root"), os.DirFS(from))
 	}
 	return nil
-}
-
-// HasOS tells whether a system is on the disk.
-func (m *Machine) HasOS() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.disk.OS != ""
 }
 
 // OS is the installed system's family: "", windows, ubuntu.

@@ -37,10 +37,8 @@ type Program struct {
 
 // faults of programs
 var (
-	ErrLogin   = errors.New("the credentials are wrong")
-	ErrNotOurs = errors.New("it is not a program of this system")
-	ErrNoPid   = errors.New("no such process")
-	ErrDenied  = errors.New("permission denied")
+	ErrLogin = errors.New("the credentials are wrong")
+	ErrNoPid = errors.New("no such process")
 )
 
 // Login checks credentials and gives the account's name as the system spells it.

@@ -324,7 +324,7 @@ func (m *Machine) installWindows(ctx context.Context, boot *CD) {
 		return
 	}
 	m.mu.Lock()
-	tools, asked := m.disk.Tools != nil, m.disk.Reboot
+	tools := m.disk.Tools != nil
 	m.stage = "up"
 	switch {
 	case tools:
@@ -342,7 +342,6 @@ func (m *Machine) installWindows(ctx context.Context, boot *CD) {
 		m.changed()
 		return
 	}
-	_ = asked
 	m.note("guest-installed", "windows (%s), Tools %s", p.edition, m.Info().Tools.Text)
 	m.startTools(ctx)
 }

@@ -48,8 +48,6 @@ type VM struct {
 	mmio     string // set by hand: "guest" lets a too small window boot
 	refuse   string // set by hand: the next power-on fails with this line
 	tools    bool   // the Tools medium is mounted
-	doomed   bool
-	updates  sync.Mutex
 }
 
 // Register hangs the room into the server and builds the machines of the fleet file.
