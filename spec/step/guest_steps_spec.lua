@@ -78,6 +78,30 @@ describe("machines and guests", function()
     assert.same({}, l:changing())
   end)
 
+  it("take any card of the kind with a dynamic backing, and need nothing more the second time", function()
+    start()
+    local result = apply { attach = ', backing = "dynamic"', count = 2 }
+    assert.equal("done", result.status, result.targets[1].message)
+    assert.equal("the guest sees 2: 10de:20b5, 10de:20b5", result.targets[1].proofs["guest.verify"])
+    l.sim:forget()
+    assert.equal("nothing", apply({ attach = ', backing = "dynamic"', count = 2 }).status)
+    assert.same({}, l:changing())
+  end)
+
+  it("take a Horizon desktop's video card settings along in the same reconfigure", function()
+    start()
+    local vc, sent = l:client(), nil
+    vc.trace = function(event)
+      if event.method == "ReconfigVM_Task" and event.request:find "VirtualPCIPassthrough" then sent = event.request end
+    end
+    local result = apply { attach = ", horizon = true" }
+    vc.trace = nil
+    assert.equal("done", result.status, result.targets[1].message)
+    assert.matches("<useAutoDetect>false</useAutoDetect>", sent, 1, true)
+    assert.matches("<enable3DSupport>false</enable3DSupport>", sent, 1, true)
+    assert.equal("nothing", apply({ attach = ", horizon = true" }).status)
+  end)
+
   it("are given a wrong guest password once only", function()
     start()
     l.sim:forget()

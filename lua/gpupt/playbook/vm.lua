@@ -22,7 +22,8 @@ local function card_of(device)
   if backing._type == "VirtualPCIPassthroughDeviceBackingInfo" then
     return { key = device.key, kind = "fixed", address = backing.id, system_id = backing.systemId }
   elseif backing._type == "VirtualPCIPassthroughDynamicBackingInfo" then
-    return { key = device.key, kind = "dynamic", allowed = backing.allowedDevice or {}, label = backing.customLabel,
+    return { key = device.key, kind = "dynamic", allowed = backing.allowedDevice or {},
+      label = backing.customLabel ~= "" and backing.customLabel or nil,
       assigned = backing.assignedId }
   end
   return { key = device.key, kind = "other" }
