@@ -129,7 +129,7 @@
 
 ---@class gpupt.options.p.os.install
 ---@field iso string|function the installation medium, as [datastore] path.iso
----@field answer string|function the answer medium, as [datastore] path.iso
+---@field answer string|table|function the answer medium: [datastore] path.iso, or p.answer to have it made and uploaded
 ---@field tools? string|function the medium with Tools that the answer's command finds; for Windows the host's own, "none" for none
 ---@field within? string|function how long an installation may take
 
