@@ -72,9 +72,13 @@ end
 --- True (or the journalled detail) when this run announced `what` for the target already.
 function Context:did(target, what) return self.done[target.name .. "\0" .. what] end
 
---- Loads the rows of an earlier part of this run, for did.
+--- Loads the rows of an earlier part of this run, for did. What the server refused with a fault was not done.
 function Context:remember()
   for row in self.journal:rows(self.run) do
+    if row.kind == "result" and row.target and row.what then
+      local result = row.detail and json.decode(row.detail)
+      if result and result.ok == false and result.fault then self.done[row.target .. "\0" .. row.what] = nil end
+    end
     if row.kind == "change" and row.target and row.what then
       local detail = row.detail and json.decode(row.detail)
       self.done[row.target .. "\0" .. row.what] = detail or true

@@ -56,7 +56,9 @@ local function read_fleet(self, problems)
   local machines = {}
   self.hosts, self.vms = {}, {}
   for _, scope in ipairs(each_scope(self.playbook, "hosts")) do
-    local list, message, code = failure.catch(targets.hosts, self.world, scope, limit, self.skipped)
+    local list, message, code = failure.catch(targets.hosts, self.world, scope, limit, self.skipped, function(name)
+      return self.ctx:did({ name = name }, "RebootHost (boot time before)")
+    end)
     if list then
       table.move(list, 1, #list, #self.hosts + 1, self.hosts)
     else

@@ -1,6 +1,7 @@
 --- A run: a plan being carried out. One fiber per target; machines wait for their host's fiber; hosts of a cluster take
 -- turns by the roll's slots. Every step observes and plans again before it changes anything, so a run may be cut off at
--- any moment and resumed: what is done already is seen and not done twice. After the second failure nothing new starts.
+-- any moment and resumed: what is done already is seen and not done twice. After the second failure nothing new starts;
+-- after a host that stays away or in maintenance mode no other host does, because its cluster is short of one already.
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
@@ -163,6 +164,9 @@ end
 local function host_fiber(self, target, outcome)
   local slots = slots_of(self, target)
   local token <close> = slots:acquire() -- luacheck: ignore
+  if self.lost then
+    return finish(self, outcome, "not begun", ("%s is out of service: no other host is begun"):format(self.lost))
+  end
   -- another process may roll the same cluster: its lease is in the journal
   local resource = ("slot/%s/%s"):format(self.plan.vc.about.instanceUuid or self.plan.vc.host,
     target.record.cluster.ref.value)
@@ -173,6 +177,11 @@ local function host_fiber(self, target, outcome)
     end
   end
   carry_out(self, target, outcome)
+  local record = target.record
+  if outcome.status == "failed" and (outcome.code == "ELOST" or record.maintenance or record.connection ~= "connected")
+  then
+    self.lost = self.lost or target.name
+  end
   if outcome.status ~= "failed" then self.journal:release(self.id, resource) end
 end
 

@@ -10,8 +10,9 @@ local units = require "gpupt.playbook.units"
 
 local targets = {}
 
---- Targets of a p.hosts scope; hosts that cannot be worked on are reported in `skipped`.
-function targets.hosts(world, scope, limit, skipped)
+--- Targets of a p.hosts scope; hosts that cannot be worked on are reported in `skipped`. `ours(name)` says whether the
+-- run that is resumed has the host in hand: then it is away because of us, and not skipped.
+function targets.hosts(world, scope, limit, skipped, ours)
   local refs, message, code = world:resolve_hosts(scope.options.where)
   if not refs then return nil, ("%s: where: %s"):format(scope.place, message), code end
   world:read_hosts(refs)
@@ -20,7 +21,7 @@ function targets.hosts(world, scope, limit, skipped)
     local record = world.by_ref[ref]
     if record and (not limit or record.name:find(limit)) then
       local why = hosts.unavailable(record)
-      if why then
+      if why and not (ours and ours(record.name)) then
         record.skipped = why
         skipped[#skipped + 1] = { target = record.name, text = ("%s %s: skipped"):format(record.name, why) }
       else

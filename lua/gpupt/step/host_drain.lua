@@ -3,6 +3,7 @@
 --   bound          hold a card           shut down by the guest, when idle and approved; started again afterwards
 --   movable        the rest              DRS fully automated moves them when the host enters maintenance mode
 -- A guest that ignores the shutdown is never powered off here: the roll fails and what was stopped is started again.
+-- What was stopped is read from the run's journal, so that a resumed run owes it, too.
 local check = require "gpupt.failure".check
 local vms = require "gpupt.playbook.vm"
 
@@ -71,10 +72,26 @@ local function shut_down(ctx, target, entry)
   return true
 end
 
---- Shuts down what holds a card. Gives the list of what was stopped; nil, message, code after restoring it.
+--- The machines that this run shut down on the host and that are off: { ref, name }, by name.
+function drain.owed(ctx, target)
+  local list, prefix = {}, target.name .. "\0ShutdownGuest "
+  for key, detail in pairs(ctx.done) do
+    local object = key:sub(1, #prefix) == prefix and type(detail) == "table" and detail.object
+    if object then
+      local ref = type(object) == "string" and check(ctx.vc:ref(object)) or object
+      local props = ref:get { "name", "runtime.powerState" }
+      if props and props["runtime.powerState"] == "poweredOff" then
+        list[#list + 1] = { ref = ref, name = props.name }
+      end
+    end
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
+--- Shuts down what holds a card. true; nil, message, code after starting again what it stopped.
 function drain.run(ctx, target)
   local busy = drain.classify(ctx, target.record)
-  local stopped = {}
   if #busy.bound > 0 then
     ctx:require_approval("guest-shutdown", target.name .. ": shutting down " .. drain.names(busy.bound))
     local used = drain.in_use(busy.bound)
@@ -83,17 +100,16 @@ function drain.run(ctx, target)
   for _, entry in ipairs(busy.bound) do
     local ok, message, code = shut_down(ctx, target, entry)
     if not ok then
-      drain.restore(ctx, target, stopped)
+      drain.restore(ctx, target)
       return nil, message, code
     end
-    stopped[#stopped + 1] = entry
   end
-  return stopped
+  return true
 end
 
---- Starts again what run stopped.
-function drain.restore(ctx, target, stopped)
-  for _, entry in ipairs(stopped) do
+--- Starts again what this run stopped.
+function drain.restore(ctx, target)
+  for _, entry in ipairs(drain.owed(ctx, target)) do
     local ok, message, code = ctx:task(target, entry.ref, "PowerOnVM_Task", {}, "PowerOnVM " .. entry.name)
     if not ok then
       return nil, ("%s was shut down for the reboot and does not start: %s"):format(entry.name, message), code

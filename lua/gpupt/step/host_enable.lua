@@ -68,6 +68,10 @@ end
 function step.observe(ctx, target)
   local record = ctx.planning and target.record or ctx.world:refresh_host(target.record)
   local chosen, node = chosen_cards(target)
+  if record.connection ~= "connected" and reboot.begun(ctx, target) then
+    -- what such a host says of its cards is from before: nothing is concluded from it
+    return { record = record, chosen = chosen, away = true }
+  end
   if #chosen == 0 then
     local seen = {}
     for _, card in ipairs(record.cards) do
@@ -123,10 +127,19 @@ end
 function step.plan(ctx, target, seen)
   local record, changes = seen.record, {}
   for _, card in ipairs(seen.chosen) do ctx.world:expect_active(card) end
+  if seen.away then
+    return { { what = "wait until it is back from the reboot of this run", sign = "~", allow = "reboot", undo = false,
+      verb = "reboot" } }
+  end
   local entering = not ctx:did(target, "EnterMaintenanceMode")
   if #seen.stage == 0 and #seen.pending == 0 then
     if record.maintenance and not entering then
       changes[1] = { what = "leave maintenance mode, which this run entered", sign = "~", verb = "maintenance exit" }
+    end
+    local owed = drain.owed(ctx, target)
+    if #owed > 0 then
+      changes[#changes + 1] = { what = ("start %s, which this run shut down"):format(drain.names(owed)), sign = "~",
+        verb = "start" }
     end
     return changes
   end
@@ -215,29 +228,9 @@ local function rebind(ctx, target, seen)
   return #active(target.record, seen.devices) == 0
 end
 
-function step.apply(ctx, target, changes, seen)
+--- What follows the reboot: the cards prove themselves, the host takes up its work, its machines run again.
+local function settle(ctx, target, seen)
   local record = target.record
-  if #seen.stage == 0 and #seen.pending == 0 then return reboot.leave_maintenance(ctx, target) end
-  local ok, message, code, detail = stage(ctx, target, seen)
-  if not ok then return nil, message, code, detail end
-  if target.options.apply == "stage" then return true end
-  if find(changes, "rebind") then
-    if rebind(ctx, target, seen) then return true end
-    ctx:require_approval("reboot", record.name .. ": activating without a reboot did not work; a reboot")
-  end
-  local foreign = record.maintenance and not ctx:did(target, "EnterMaintenanceMode")
-  local drained
-  drained, message, code, detail = drain.run(ctx, target)
-  if not drained then return unstage(ctx, target, seen, { message, code, detail }) end
-  if not record.maintenance then
-    ok, message, code, detail = reboot.enter_maintenance(ctx, target)
-    if not ok then
-      drain.restore(ctx, target, drained)
-      return unstage(ctx, target, seen, { message, code, detail })
-    end
-  end
-  ok, message, code, detail = reboot.cycle(ctx, target)
-  if not ok then return nil, message, code, detail end
   ctx:call(target, record.system, "Refresh", {}, "Refresh")
   ctx.world:refresh_host(record)
   local missing = active(record, seen.devices)
@@ -246,11 +239,54 @@ function step.apply(ctx, target, changes, seen)
       "EPROOF"
   end
   ctx:note(target, "active: " .. addresses(seen.devices))
+  return true
+end
+
+--- A host in maintenance mode that this run did not put there is left there.
+local function resume_work(ctx, target, foreign)
   if not foreign then
-    ok, message, code, detail = reboot.leave_maintenance(ctx, target)
+    local ok, message, code, detail = reboot.leave_maintenance(ctx, target)
     if not ok then return nil, message, code, detail end
   end
-  return drain.restore(ctx, target, drained)
+  return drain.restore(ctx, target)
+end
+
+local function entered(ctx, target) return ctx:did(target, "EnterMaintenanceMode") end
+
+function step.apply(ctx, target, changes, seen)
+  local record = target.record
+  if seen.away then
+    local ok, message, code, detail = reboot.cycle(ctx, target)
+    if not ok then return nil, message, code, detail end
+    seen, message, code = step.observe(ctx, target)
+    if not seen then return nil, message, code end
+    ok, message, code = settle(ctx, target, seen)
+    if not ok then return nil, message, code end
+    return resume_work(ctx, target, not entered(ctx, target))
+  end
+  if #seen.stage == 0 and #seen.pending == 0 then return resume_work(ctx, target, not entered(ctx, target)) end
+  local ok, message, code, detail = stage(ctx, target, seen)
+  if not ok then return nil, message, code, detail end
+  if target.options.apply == "stage" then return true end
+  if find(changes, "rebind") then
+    if rebind(ctx, target, seen) then return true end
+    ctx:require_approval("reboot", record.name .. ": activating without a reboot did not work; a reboot")
+  end
+  local foreign = record.maintenance and not entered(ctx, target)
+  ok, message, code, detail = drain.run(ctx, target)
+  if not ok then return unstage(ctx, target, seen, { message, code, detail }) end
+  if not record.maintenance then
+    ok, message, code, detail = reboot.enter_maintenance(ctx, target)
+    if not ok then
+      drain.restore(ctx, target)
+      return unstage(ctx, target, seen, { message, code, detail })
+    end
+  end
+  ok, message, code, detail = reboot.cycle(ctx, target)
+  if not ok then return nil, message, code, detail end
+  ok, message, code = settle(ctx, target, seen)
+  if not ok then return nil, message, code end
+  return resume_work(ctx, target, foreign)
 end
 
 function step.prove(ctx, target)

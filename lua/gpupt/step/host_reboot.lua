@@ -61,11 +61,16 @@ local function wait_away(ctx, target, before, seconds)
   end, { timeout = seconds })
 end
 
---- Reboots the host and waits until it is back. A run that is resumed while the host was away goes on waiting.
+--- Whether this run has begun to reboot the host: its boot time from before is in the journal.
+function reboot.begun(ctx, target) return ctx:did(target, "RebootHost (boot time before)") end
+
+--- Reboots the host and waits until it is back. A run that was killed with the request's row in its journal cannot know
+-- whether the request went out, and a host stays connected for a while after it took one: so it watches, too.
 function reboot.cycle(ctx, target)
   local record = target.record
   local within = units.duration(target.scope.options.roll.back_within)
-  local earlier = ctx:did(target, "RebootHost (boot time before)")
+  local earlier = reboot.begun(ctx, target)
+  local announced = earlier and ctx:did(target, "RebootHost")
   local before = earlier and earlier.boot_time or record.boot_time
   if not earlier then
     -- the boot time goes to disk before the request goes out: a resumed run can tell whether it happened
@@ -73,10 +78,17 @@ function reboot.cycle(ctx, target)
   elseif record.connection == "connected" and record.boot_time ~= before then
     return true
   end
-  local ok, message, code, detail = true, nil, nil, nil
-  if not earlier or record.connection == "connected" then ok, message, code, detail = send(ctx, target, before) end
-  if not ok then return nil, message, code, detail end
-  ctx:note(target, "rebooting")
+  local ok, message, code, detail
+  if record.connection ~= "connected" then
+    ctx:note(target, ("%s since its reboot was asked for: waiting for it"):format(record.connection or "not readable"))
+  elseif announced then
+    ctx:note(target, "a reboot may have been asked for before the run was cut off: watching the host instead of "
+      .. "asking again")
+  else
+    ok, message, code, detail = send(ctx, target, before)
+    if not ok then return nil, message, code, detail end
+    ctx:note(target, "rebooting")
+  end
   local patience = math.min(within, reboot.RESEND_SECONDS)
   local back = wait_away(ctx, target, before, patience)
   if not back and within > patience then
