@@ -58,7 +58,8 @@ int gp_file_read(const char *path, uint64_t max, gp_buf *out, gp_error *err)
     }
     size_t chunk = S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size + 1 : 65536;
     for (;;) {
-        if (gp_buf_reserve(out, chunk) != 0) {
+        /* some spare room: who reads a file whole often puts something behind it */
+        if (gp_buf_reserve(out, chunk + 256) != 0) {
             gp_fail_memory(err);
             goto out;
         }

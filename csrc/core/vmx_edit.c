@@ -286,6 +286,12 @@ static bool would_merge(const vmx_line *before, const vmx_line *after)
     return before->eol == EOL_CR && after->length == 0 && after->eol == EOL_LF;
 }
 
+static bool has_key(const gp_vmx *doc, const vmx_line *line, const char *key, size_t length)
+{
+    return line->name_length == length && line->kind == GP_VMX_PAIR &&
+           vmx_name_equal(doc->text.data + line->name, length, key, length);
+}
+
 /* Removes the lines of a key but for line `keep` (UINT32_MAX: all), in one pass. When memory runs out in the
  * middle the rest stays, and the document is whole. */
 static int remove_all(gp_vmx *doc, const char *key, size_t length, uint32_t keep, uint32_t *removed,
@@ -294,10 +300,11 @@ static int remove_all(gp_vmx *doc, const char *key, size_t length, uint32_t keep
     int result = 0;
     uint32_t kept = 0;
     bool gap = false; /* something was removed directly before this line */
-    for (uint32_t i = 0; i < doc->count; i++) {
+    while (kept < doc->count && (kept == keep || !has_key(doc, &doc->lines[kept], key, length)))
+        kept++;
+    for (uint32_t i = kept; i < doc->count; i++) {
         vmx_line line = doc->lines[i];
-        bool doomed = result == 0 && i != keep && line.kind == GP_VMX_PAIR &&
-                      vmx_name_equal(doc->text.data + line.name, line.name_length, key, length);
+        bool doomed = result == 0 && i != keep && has_key(doc, &line, key, length);
         if (doomed && i + 1 == doc->count && line.eol == EOL_NONE && kept > 0 &&
             doc->lines[kept - 1].opened) {
             /* what was put behind a last line without an end goes: that line is the last again */
