@@ -41,7 +41,8 @@ func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fl
 	}
 	w := &World{Fleet: o.Fleet, Dir: o.Dir, Clock: Clock{Speed: o.Speed}, Truth: truth.New(), Stop: o.Stop,
 		Version: wire.ParseVersion(o.Version), byName: map[string]types.ManagedObjectReference{}}
-	w.counter.Store(100)
+	// Far above the simulator's own counter: its inner tasks are named task-N too, and take theirs out when they end.
+	w.counter.Store(1_000_000)
 	content, root := vpx.ServiceContent, vpx.RootFolder
 	if w.ESXi = o.Fleet.Endpoint == "esxi"; w.ESXi {
 		content, root = esx.ServiceContent, esx.RootFolder
