@@ -55,12 +55,18 @@ local problem_names = {
   [31] = "CM_PROB_FAILED_ADD", [43] = "CM_PROB_FAILED_POST_START",
 }
 
+-- What Device Manager says of them, where the sentence is told from any other; it is often copied without its number.
+local sentences = {
+  [12] = "cannot find enough free resources that it can use",
+  [43] = "Windows has stopped this device because it has reported problems",
+}
+
 local function windows_entry(number)
   return {
     code = "windows-code-" .. number, severity = "error",
-    word = { "(Code ", "ConfigManagerErrorCode", "Problem Code", "CM_PROB_" },
-    match = { "%(Code " .. number .. "%)", "ConfigManagerErrorCode%s*[:=]%s*" .. number .. "%f[%D]",
-      "Problem Code%s*:%s*" .. number .. "%f[%D]", problem_names[number] .. "%f[^%w_]" },
+    word = { "(Code ", "ConfigManagerErrorCode", "Problem Code", "CM_PROB_", sentences[number] },
+    match = { "%(Code " .. number .. "%)", "ConfigManagerErrorCode\"?%s*[:=]%s*" .. number .. "%f[%D]",
+      "Problem Code%s*:%s*" .. number .. "%f[%D]", problem_names[number] .. "%f[^%w_]", sentences[number] },
     cause = device_manager[number][1], remedy = device_manager[number][2],
     source = number == 12 and "ReBarUEFI #381" or number == 43 and "NVIDIA release notes of R465" or "Windows "
       .. "Device Manager",
@@ -256,14 +262,18 @@ return {
     source = "a public troubleshooting write-up",
   },
   {
-    code = "no-migration", severity = "info", word = "pciPassthru",
-      match = "msg%.pciPassthru%.noMigration",
+    code = "no-migration", severity = "info",
+    word = { "pciPassthru", "PCI DirectPath I/O device" },
+    match = { "msg%.pciPassthru%.noMigration",
+      "PCI hot%-plug cannot be used for a virtual machine with PCI DirectPath I/O device" },
     cause = "vMotion, Storage vMotion, Fault Tolerance and hot-plug are off for a VM with a DirectPath I/O device.",
     remedy = "Nothing: plan maintenance of this host with the VM shut down.",
     source = "public posts",
   },
   {
-    code = "no-suspend", severity = "info", word = "pciPassthru", match = "msg%.pciPassthru%.noSuspend",
+    code = "no-suspend", severity = "info",
+    word = { "pciPassthru", "PCI DirectPath I/O device" },
+    match = { "msg%.pciPassthru%.noSuspend", "PCI DirectPath I/O device cannot be suspended" },
     cause = "A VM with this device cannot be suspended.", remedy = "Nothing: shut it down instead.",
     source = "public posts",
   },
@@ -380,7 +390,7 @@ return {
   },
   {
     code = "amdgpu-memory", severity = "error", word = "failed with error -12", address = 1,
-    match = "amdgpu:? ?.-(%x+:%x+:%x+%.%x).*failed with error %-12",
+    match = "amdgpu:? ?.-(%x+:%x+:%x+%.%x).*failed with error %-12%f[%D]",
     cause = "amdgpu found no memory BAR for the card (ENOMEM): the window is missing or too small.",
     remedy = GO_TOGETHER:format("...") .. "; gpupt bar works out the size.",
     source = "amdgpu, public reports",
