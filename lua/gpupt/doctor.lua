@@ -211,6 +211,22 @@ function doctor.fix(findings, doc)
   return made
 end
 
+--- Fixes `doc` until an examination finds nothing more to change: what one change makes readable may show the next.
+-- `again()` examines the document as it is. Result: the last examination, the changes made; nil, message, code.
+function doctor.mend(result, doc, again)
+  return failure.catch(function()
+    local made = {}
+    for _ = 1, 6 do
+      local before = tostring(doc)
+      local now = doctor.fix(result.findings, doc)
+      if tostring(doc) == before then break end
+      table.move(now, 1, #now, #made + 1, made)
+      result = failure.check(again())
+    end
+    return result, made
+  end)
+end
+
 --- The rules, for a loop: id, severity, cause, remedy, source.
 function doctor.rules()
   local list = {}

@@ -12,14 +12,14 @@ end
 --- Fixes what is fixable in the .vmx and examines again; shows the difference. Result, made changes.
 local function fix(options, given, result)
   local path, before = options.vmx, tostring(given.vmx)
-  local made = doctor.fix(result.findings, given.vmx)
-  local after = tostring(given.vmx)
+  local again, made, code = doctor.mend(result, given.vmx, function() return doctor.examine(given) end)
+  if not again then failure.check(nil, made, code) end
+  -- saved first: what could not be saved is not to be read as mended
+  if not options.dry_run then failure.check(given.vmx:save()) end
   if not options.json then
-    io.stdout:write(require "gpupt.vmx.diff".text(before, after, path, path .. " (fixed)"))
+    io.stdout:write(require "gpupt.vmx.diff".text(before, tostring(given.vmx), path, path .. " (fixed)"))
     show.made(made, options.dry_run)
   end
-  if not options.dry_run then failure.check(given.vmx:save()) end
-  local again = failure.check(doctor.examine(given))
   return again, made
 end
 

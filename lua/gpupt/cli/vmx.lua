@@ -185,20 +185,18 @@ function actions.fix(options, path, words)
   local doctor = require "gpupt.doctor"
   return examine_all(options, with_more(path, words), function(doc, name, result)
     local before = tostring(doc)
-    local made, message, code = require("gpupt.failure").catch(doctor.fix, result.findings, doc)
-    if not made then return nil, message, code end
+    local again, made, code = doctor.mend(result, doc, function() return doctor.examine { vmx = doc } end)
+    if not again then return nil, made, code end
+    -- saved first: what could not be saved is not to be read as mended
+    if not options.dry_run then
+      local ok, message, why = doc:save()
+      if not ok then return nil, message, why end
+    end
     if not options.json then
       io.stdout:write(require("gpupt.vmx.diff").text(before, tostring(doc), name, name .. " (fixed)"))
       require("gpupt.doctor.show").made(made, options.dry_run)
     end
-    if not options.dry_run then
-      local ok
-      ok, message, code = doc:save()
-      if not ok then return nil, message, code end
-    end
-    result, message, code = doctor.examine { vmx = doc }
-    if not result then return nil, message, code end
-    return result, made
+    return again, made
   end)
 end
 

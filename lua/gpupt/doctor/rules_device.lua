@@ -6,6 +6,9 @@ local HOST_WIDE = {
   "use64bitMMIO", "64bitMMIOSizeGB", "allowP2P", "RelaxACSforP2P", "useActualBases",
 }
 
+-- What names a card; hosts add further keys at power-on, which say nothing.
+local NAMING = { "pciPassthru*.id", "pciPassthru*.systemId", "pciPassthru*.deviceId", "pciPassthru*.vendorId" }
+
 local function remove_all(device)
   local changes = {}
   for i, key in ipairs(device.keys) do changes[i] = { key = key, remove = true } end
@@ -42,6 +45,7 @@ return {
     cause = "A card's id is written in hexadecimal, and ESXi reads it as decimal.",
     remedy = "Write the id decimal, as 00000:013:00.0 for 0000:0d:00.0.",
     source = "ESXi libpci_bus.so (%05d:%03d:%02d.%d); a write-up: AH No device hints found",
+    keys = NAMING,
     check = function(subject, report)
       for _, device in ipairs(subject.devices) do
         local as_hex = device.id and pci.address(device.id, "hex")
@@ -80,6 +84,7 @@ return {
     cause = "A card is switched on but not named, so ESXi cannot look for it.",
     remedy = "Give id, deviceId, vendorId and systemId of one device, or remove the entry.",
     source = "a write-up: Failed to generate predicates for pciPassthru0",
+    keys = NAMING,
     check = function(subject, report)
       for _, device in ipairs(subject:present()) do
         local missing = {}
@@ -145,10 +150,11 @@ return {
     cause = "The .vmx was copied, restored or moved, and names a card of another host.",
     remedy = "Remove the pciPassthruN entries and add the card of this host.",
     source = "Broadcom: systemId is per host; a public PowerCLI post",
-    keys = { "pciPassthru*" },
+    keys = NAMING,
     check = function(subject, report)
       local accused = {}
-      for _, finding in ipairs(subject.log and subject.log.findings or {}) do
+      local given_anew = subject:changed_since_log(NAMING)
+      for _, finding in ipairs(not given_anew and subject.log and subject.log.findings or {}) do
         local text = finding.code == "system-id" and finding.text:match "currently at (%d+:%d+%.%d)"
         if text then accused[tostring(pci.address(text, "vmx"))] = finding end
       end
@@ -156,7 +162,7 @@ return {
       for _, device in ipairs(subject:present()) do
         local listed = subject:listed(device.address)
         local evidence, cause
-        if subject.system_id and device.system_id and device.system_id ~= subject.system_id
+        if subject.system_id and device.system_id and device.system_id:lower() ~= subject.system_id:lower()
           and device.system_id:upper() ~= "BYPASS" then
           evidence = { subject:field(device, "systemid"), subject.system_id_at }
           cause = ("%s was set up on the host %s, and this host is %s."):format(device.prefix, device.system_id,

@@ -106,7 +106,9 @@ return {
       if subject:get(SIZE) and subject:truth(USE) ~= true then
         report({ subject:at(SIZE), subject:at(USE) }, {
           cause = ("%s is set, but %s is not TRUE, so there is no window."):format(SIZE, USE),
-          changes = { { key = USE, value = "TRUE" } } })
+          remedy = not subject:offer().efi and ("Remove %s: with BIOS firmware there is no window."):format(SIZE)
+            or nil,
+          changes = subject:offer().efi and { { key = USE, value = "TRUE" } } or nil })
       end
     end,
   },

@@ -38,7 +38,12 @@ function Subject:line(number)
   return { file = self.vmx_name, line = not self.remote and number or nil, text = self.doc:line(number) }
 end
 
-local function hex(text) return text and math.tointeger(tonumber((text:match "^0[xX](%x+)$") or "", 16)) end
+--- 0x and digits; four digits with a letter in them can be nothing but hexadecimal either.
+local function hex(text)
+  if not text then return nil end
+  local digits = text:match "^0[xX](%x+)$" or (text:match "%a" and text:match "^%x%x%x%x$") or ""
+  return math.tointeger(tonumber(digits, 16))
+end
 
 --- The numbered pciPassthruN of the .vmx, by N.
 local function read_devices(doc)
@@ -61,6 +66,8 @@ local function read_devices(doc)
   for _, device in ipairs(list) do
     local function field(name) return (device.fields[name] or {}).value end
     device.present = (field "present" or ""):lower() == "true"
+    -- a vGPU shares the namespace and names a profile: no card is handed over
+    device.vgpu = field "vgpu" ~= nil or (field "virtualdev" or ""):lower() == "vmiop"
     device.id, device.system_id = field "id", field "systemid"
     device.vendor, device.device = hex(field "vendorid"), hex(field "deviceid")
     device.address = device.id and pci.address(device.id, "vmx") or nil
@@ -74,11 +81,11 @@ function Subject:field(device, name)
   return { file = self.vmx_name, text = device.prefix .. "." .. name .. " is not set" }
 end
 
---- The cards that are in effect: present = TRUE.
+--- The cards that are in effect: present = TRUE, and no vGPU.
 function Subject:present()
   local list = {}
   for _, device in ipairs(self.devices) do
-    if device.present then list[#list + 1] = device end
+    if device.present and not device.vgpu then list[#list + 1] = device end
   end
   return list
 end
@@ -182,16 +189,36 @@ function Subject:offer()
   return { efi = efi, on = on, explicit = size, gb = efi and on and (size or 32) or 0 }
 end
 
---- Whether the .vmx differs in these keys from the settings that the log's power-on had: true, false, or nil
--- when the log does not list its settings.
+--- The names that "pciPassthru*.id" stands for, in the log's settings and in the .vmx; nil when the log lists none.
+local function names_of(pattern, config, doc)
+  local names, logged = {}, false
+  local form = "^" .. pattern:lower():gsub("%.", "%%."):gsub("%*", "%%d+") .. "$"
+  for name in pairs(config) do
+    if name:match(form) then names[name], logged = true, true end
+  end
+  for key in doc:each(pattern) do
+    if key:lower():match(form) then names[key:lower()] = true end
+  end
+  return logged and names or nil
+end
+
+--- Whether the .vmx differs in these keys (N of a device may be *) from the settings that the log's power-on had: true,
+-- false, or nil when the log does not list them.
 function Subject:changed_since_log(keys)
   local config = self.log and self.log.config
   if not self.doc or not config or next(config) == nil then return nil end
+  local unknown = false
   for _, key in ipairs(keys) do
-    local logged = config[key:lower()]
-    local then_value, now = logged and logged.value:lower(), self:get(key)
-    if then_value ~= (now and now:lower()) then return true end
+    local names = { [key:lower()] = true }
+    if key:find("*", 1, true) then names = names_of(key, config, self.doc) end
+    for name in pairs(names or {}) do
+      local logged = config[name]
+      local then_value, now = logged and logged.value:lower(), self:get(name)
+      if then_value ~= (now and now:lower()) then return true end
+    end
+    unknown = unknown or not names
   end
+  if unknown then return nil end
   return false
 end
 

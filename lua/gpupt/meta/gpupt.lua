@@ -462,6 +462,10 @@ function gpupt.doctor.examine(given) end
 ---were made.
 function gpupt.doctor.fix(findings, doc) end
 
+---Fixes `doc` until an examination finds nothing more to change: what one change makes readable may show the next.
+---`again()` examines the document as it is. Result: the last examination, the changes made; nil, message, code.
+function gpupt.doctor.mend(result, doc, again) end
+
 ---The rules, for a loop: id, severity, cause, remedy, source.
 function gpupt.doctor.rules() end
 

@@ -43,7 +43,7 @@ local wanted = {
     "^vvtd%.enable$",
   "^uefi%.secureboot%.enabled$", "^svga%.", "^mks%.", "^virtualhw%.version$", "^guestos$", "^pcihole%.",
     "^displayname$",
-  "^vcpu%.hotadd$", "^mem%.hotadd$", "^numvcpus$",
+  "^pcibridge%d+%.", "^vcpu%.hotadd$", "^mem%.hotadd$", "^numvcpus$",
 }
 
 --- `DICT   pciPassthru.use64bitMMIO = "TRUE"`: the settings as the VM's process read them.
