@@ -1,6 +1,7 @@
 --- gpu.attach: the cards go to the machine, with everything that they need, in one reconfigure.
 -- What is needed is gpupt.settings' one computation; what differs is a line of the plan each. The machine must be off:
 -- cards cannot be hot-added. changeVersion guards the reconfigure against somebody who edits at the same time.
+local bar = require "gpupt.bar"
 local check = require "gpupt.failure".check
 local difference = require "gpupt.step.gpu_difference"
 local hosts = require "gpupt.playbook.host"
@@ -93,7 +94,10 @@ local function explain(ctx, target, value)
   for _, choice in ipairs(value.choices) do
     if choice.name == "mmio" then ctx:note(target, ("64-bit MMIO: %s (%s)"):format(choice.value, choice.why)) end
     if choice.name == "pciPassthru.64bitMMIOSizeGB" then
-      ctx:note(target, ("64-bit MMIO: %s GiB: %s"):format(choice.value, choice.why:gsub("%s*\n%s*", "; ")))
+      -- one line for a terminal; `gpupt bar` prints the whole reckoning
+      local asked = math.type(target.options.mmio) and "as asked" or "rule " .. value.window.rule
+      ctx:note(target, ("64-bit MMIO %s GiB (%s): the cards map %s; at most 3.5 GiB go without"):format(choice.value,
+        asked, bar.format(value.window.bytes)))
     end
   end
 end
