@@ -23,7 +23,7 @@ local function of(client)
   local self = client.watch
   if not self then
     self = setmetatable({
-      client = client, pending = {}, filters = {}, entries = 0, idle_filters = {}, version = "",
+      client = client, pending = {}, filters = {}, entries = 0, idle_filters = {}, version = "", tries = 0,
     }, Watch)
     rawset(client, "watch", self)
   end
@@ -74,7 +74,7 @@ local function fail_all(self, message, code, detail)
       end
     end
   end
-  self.filters = {}
+  self.filters, self.tries = {}, 0
 end
 
 -- The session (or the collector) has gone: every living entry asks anew.
@@ -241,15 +241,31 @@ end
 
 local recoverable = { ECONNECT = true, ELOST = true, ETIMEDOUT = true, ETRUNCATED = true, EHTTP = true }
 
--- What to do when the wait failed: true goes on, false gives up for all.
+-- Pauses before the next try, longer each time.
+local function back_off(tries)
+  wait.wait(engine.event(), engine.now() + math.min(5, 0.2 * 2 ^ tries) * (0.5 + math.random()))
+end
+
+-- What to do when the wait failed: true goes on, false gives up for all. `tries` counts failures since the last
+-- answer, over collectors and sessions: a server that refuses every wait is neither asked nor logged in to for ever.
 local function recover(self, message, code, detail, tries)
   if self.stopped then return false end
-  if code == "RequestCanceled" then return true end
-  if code == "InvalidCollectorVersion" then
-    self.version = ""
+  if code == "RequestCanceled" and not next(self.filters) then return true end
+  if tries > self.client.retries + 2 then
+    fail_all(self, message, code, detail)
+    return false
+  end
+  -- once is the ordinary case and costs no time
+  if code == "RequestCanceled" then
+    if tries > 1 then back_off(tries) end
     return true
   end
-  if code == "NotAuthenticated" then
+  if code == "InvalidCollectorVersion" then
+    self.version = ""
+    if tries > 1 then back_off(tries) end
+    return true
+  end
+  if code == "NotAuthenticated" and tries <= 2 then
     local ok, why, failed = self.client:login_again(self.generation)
     if not ok then
       fail_all(self, why, failed)
@@ -264,10 +280,10 @@ local function recover(self, message, code, detail, tries)
     self:keep_going()
     return true
   end
-  if recoverable[code] and tries <= self.client.retries + 2 then
+  if recoverable[code] then
     -- a truncated set may be asked for only once: begin again
     if self.truncated then self.version = "" end
-    wait.wait(engine.event(), engine.now() + math.min(5, 0.2 * 2 ^ tries) * (0.5 + math.random()))
+    back_off(tries)
     return true
   end
   fail_all(self, message, code, detail)
@@ -275,7 +291,6 @@ local function recover(self, message, code, detail, tries)
 end
 
 local function updates_helper(self)
-  local tries = 0
   while not self.stopped and next(self.filters) do
     local collector, generation = self.collector, self.generation
     if not collector or generation ~= self.client.generation then
@@ -289,10 +304,10 @@ local function updates_helper(self)
       { timeout = watch.MAX_WAIT + 60, stall_timeout = watch.MAX_WAIT + 45, retries = 0, safe = true, no_login = true })
     self.waiting = false
     if set == nil then
-      tries = tries + 1
-      if not recover(self, message, code, detail, tries) then return end
+      self.tries = self.tries + 1
+      if not recover(self, message, code, detail, self.tries) then return end
     else
-      tries = 0
+      self.tries = 0
       if set then
         take(self, set)
         -- those who got what they waited for leave first: often nothing is left to wait for
