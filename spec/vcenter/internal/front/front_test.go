@@ -20,6 +20,7 @@ func credentials(user, password string) string {
 }
 
 func TestLoginRules(t *testing.T) {
+	vctest.Breaks(t, "session.invalid-login")
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Client(t)
 	c.Refused(c.Call("Login", "SessionManager:SessionManager", credentials(vctest.User, "wrong")), "InvalidLogin", "incorrect user name or password")
@@ -35,6 +36,7 @@ func TestLoginRules(t *testing.T) {
 }
 
 func TestCookieForm(t *testing.T) {
+	vctest.Breaks(t, "session.cookie")
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Client(t)
 	a := c.Must("Login", "SessionManager:SessionManager", credentials(vctest.User, vctest.Password))
@@ -50,6 +52,7 @@ func TestCookieForm(t *testing.T) {
 }
 
 func TestWithoutASession(t *testing.T) {
+	vctest.Breaks(t, "session.not-authenticated")
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Client(t)
 	c.Must("RetrieveServiceContent", si, "")
@@ -59,6 +62,7 @@ func TestWithoutASession(t *testing.T) {
 }
 
 func TestIdleSessionsExpire(t *testing.T) {
+	vctest.Breaks(t, "session.idle-expiry")
 	s := vctest.Start(t, vcenter.Options{Idle: 0.3})
 	c := s.Login(t)
 	for i := 0; i < 4; i++ {
@@ -79,6 +83,7 @@ func TestIdleSessionsExpire(t *testing.T) {
 }
 
 func TestSessionLimit(t *testing.T) {
+	vctest.Breaks(t, "session.limit")
 	s := vctest.Start(t, vcenter.Options{SessionLimit: 2})
 	first := s.Login(t)
 	s.Login(t)
@@ -92,6 +97,7 @@ func TestSessionLimit(t *testing.T) {
 }
 
 func TestPrivileges(t *testing.T) {
+	vctest.Breaks(t, "session.privilege", "collector.permission")
 	f := fleet.Demo()
 	f.Users = []fleet.User{{Name: "reader", Password: "r", Role: "ReadOnly"}, {Name: "nobody", Password: "n", Role: "NoAccess"},
 		{Name: "gpu", Password: "g", Privileges: []string{"Host.Config.PciPassthru", "VirtualMachine.Interact.*"}}}
@@ -114,6 +120,7 @@ func TestPrivileges(t *testing.T) {
 }
 
 func TestPermissionsOnPlaces(t *testing.T) {
+	vctest.Breaks(t, "session.grants")
 	f := fleet.Demo()
 	no := false
 	f.Users = []fleet.User{{Name: "a", Password: "a", Grants: []fleet.Grant{{Path: "/DC0/host/gpu-a", Role: "Admin"},
@@ -288,6 +295,7 @@ func TestRecentTask(t *testing.T) {
 }
 
 func TestTaskHistory(t *testing.T) {
+	vctest.Breaks(t, "task.history")
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)
 	a, b := c.Find("DC0/host/gpu-a/esx-a-1"), c.Find("DC0/host/gpu-b/esx-b-1")
@@ -455,6 +463,7 @@ func TestTroubleByNumberAndObject(t *testing.T) {
 }
 
 func TestTaskCap(t *testing.T) {
+	vctest.Breaks(t, "task.caps")
 	f := fleet.Demo()
 	s := vctest.Start(t, vcenter.Options{Fleet: f, TaskCap: 1})
 	c := s.Login(t)

@@ -13,11 +13,10 @@ import (
 
 type psRun struct {
 	*winRun
-	vars   []map[string]any // innermost last
-	funcs  map[string]*psNode
-	last   int
-	ok     bool
-	capOut int
+	vars  []map[string]any // innermost last
+	funcs map[string]*psNode
+	last  int
+	ok    bool
 }
 
 type (

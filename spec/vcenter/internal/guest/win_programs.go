@@ -112,7 +112,6 @@ type pnp struct {
 	code    int
 	service string
 	maker   string
-	guid    string
 }
 
 // devices is the device manager's list; the machine's lock is held.

@@ -77,6 +77,7 @@ func (r *rig) violations() string {
 const card = "0000:3b:00.0"
 
 func TestPassthroughIsPendingUntilTheReboot(t *testing.T) {
+	vctest.Breaks(t, "host.passthru-pending", "host.reboot-away", "host.not-connected")
 	r := newRig(t, nil)
 	r.expect("summary.rebootRequired", "false")
 	r.Must("UpdatePassthruConfig", r.system, config(card, "true", "false"))
@@ -107,6 +108,7 @@ func TestPassthroughIsPendingUntilTheReboot(t *testing.T) {
 }
 
 func TestApplyNowNeedsAHostThatCanRebind(t *testing.T) {
+	vctest.Breaks(t, "host.passthru-apply-now")
 	f := fleet.Demo()
 	f.Clusters[0].Hosts[0].Rebind = true
 	r := newRig(t, f)
@@ -130,6 +132,7 @@ func TestApplyNowNeedsAHostThatCanRebind(t *testing.T) {
 }
 
 func TestUnknownAndIncapableDevicesAreRefusedAsAWhole(t *testing.T) {
+	vctest.Breaks(t, "host.passthru-unknown", "host.passthru-not-capable")
 	r := newRig(t, nil)
 	both := func(bad string) string { return config(card, "true", "false") + config(bad, "true", "false") }
 	r.Refused(r.Call("UpdatePassthruConfig", r.system, both("0000:ff:00.0")), "HostConfigFault", "does not exist")
@@ -141,6 +144,7 @@ func TestUnknownAndIncapableDevicesAreRefusedAsAWhole(t *testing.T) {
 }
 
 func TestDependentDevicesGoTogether(t *testing.T) {
+	vctest.Breaks(t, "host.passthru-dependent")
 	r := newRig(t, nil)
 	r.Must("UpdatePassthruConfig", r.system, config("0000:18:00.1", "true", "false"))
 	if e, _ := r.state("0000:18:00.0"); e != "true" {
@@ -152,6 +156,7 @@ func TestDependentDevicesGoTogether(t *testing.T) {
 }
 
 func TestAHostThatGivesAwayItsManagementNicDoesNotReturn(t *testing.T) {
+	vctest.Breaks(t, "host.boot-device-lost")
 	r := newRig(t, nil)
 	r.Must("UpdatePassthruConfig", r.system, config("0000:18:00.0", "true", "false"))
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
@@ -161,6 +166,7 @@ func TestAHostThatGivesAwayItsManagementNicDoesNotReturn(t *testing.T) {
 }
 
 func TestAHostThatBootsFromUsbNeedsItsUsbController(t *testing.T) {
+	vctest.Breaks(t, "host.boot-device-lost")
 	for _, usb := range []bool{false, true} {
 		f := fleet.Demo()
 		f.Clusters[0].Hosts[0].USBBoot = usb
@@ -178,6 +184,7 @@ func TestAHostThatBootsFromUsbNeedsItsUsbController(t *testing.T) {
 }
 
 func TestRebootOutsideMaintenanceMode(t *testing.T) {
+	vctest.Breaks(t, "host.reboot-outside")
 	r := newRig(t, nil)
 	r.FailTask("InvalidState", "RebootHost_Task", r.host, "<force>false</force>")
 	r.expect("runtime.connectionState", "connected")
@@ -188,6 +195,7 @@ func TestRebootOutsideMaintenanceMode(t *testing.T) {
 }
 
 func TestMaintenanceModeTwiceAndLeavingItOutside(t *testing.T) {
+	vctest.Breaks(t, "host.maintenance-again")
 	r := newRig(t, nil)
 	r.FailTask("InvalidState", "ExitMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
@@ -196,6 +204,7 @@ func TestMaintenanceModeTwiceAndLeavingItOutside(t *testing.T) {
 }
 
 func TestTwoTasksOnOneHost(t *testing.T) {
+	vctest.Breaks(t, "task.in-progress", "task.cancel")
 	r := newRig(t, nil)
 	r.s.Trouble(t, `{"match":{"method":"EnterMaintenanceMode_Task"},"do":{"kind":"task-hang"}}`)
 	first := r.Start("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
@@ -213,6 +222,7 @@ func TestTwoTasksOnOneHost(t *testing.T) {
 }
 
 func TestARebootTaskCannotBeCancelled(t *testing.T) {
+	vctest.Breaks(t, "task.cancel")
 	r := newRig(t, nil)
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
 	r.s.Trouble(t, `{"match":{"method":"RebootHost_Task"},"do":{"kind":"task-hang"}}`)
@@ -257,6 +267,7 @@ func TestLateBootsAndLostDevices(t *testing.T) {
 }
 
 func TestConfigTargetOfEachHost(t *testing.T) {
+	vctest.Breaks(t, "host.config-target", "host.config-target-dynamic", "host.signed-ids")
 	f := fleet.Demo()
 	f.Clusters[0].Hosts[0].Cards[0].Enabled = true
 	f.Clusters[0].Hosts = append(f.Clusters[0].Hosts, fleet.Host{Name: "esx-a-2", UUID: "11111111-2222-3333-4444-555555555555",
@@ -308,6 +319,7 @@ func TestTooManyHostsOfAClusterAway(t *testing.T) {
 }
 
 func TestDisconnectAndReconnect(t *testing.T) {
+	vctest.Breaks(t, "host.not-connected")
 	r := newRig(t, nil)
 	r.MustTask("DisconnectHost_Task", r.host, "")
 	r.Refused(r.Call("UpdatePassthruConfig", r.system, config(card, "true", "false")), "HostNotConnected")

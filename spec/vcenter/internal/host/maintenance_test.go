@@ -39,6 +39,7 @@ func (r *rig) passthroughVM(name string) string {
 }
 
 func TestMaintenanceModeWaitsForRunningMachines(t *testing.T) {
+	vctest.Breaks(t, "host.maintenance-waits")
 	r := newRig(t, pair("manual"))
 	vm := r.machine("plain", "")
 	r.MustTask("PowerOnVM_Task", vm, "")
@@ -70,6 +71,7 @@ func TestAWaitingMaintenanceTaskCanBeCancelled(t *testing.T) {
 }
 
 func TestFullyAutomatedDrsMovesWhatCanMove(t *testing.T) {
+	vctest.Breaks(t, "host.maintenance-passthrough")
 	r := newRig(t, pair("fullyAutomated"))
 	plain, gpu := r.machine("plain", ""), r.passthroughVM("gpu")
 	r.MustTask("PowerOnVM_Task", plain, "")
@@ -104,6 +106,7 @@ func TestDrsFollowsTheClustersConfiguration(t *testing.T) {
 }
 
 func TestEvacuationOfPoweredOffMachines(t *testing.T) {
+	vctest.Breaks(t, "host.maintenance-evacuate")
 	r := newRig(t, pair("fullyAutomated"))
 	vm := r.machine("plain", "")
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout><evacuatePoweredOffVms>true</evacuatePoweredOffVms>")
@@ -117,6 +120,7 @@ func TestEvacuationOfPoweredOffMachines(t *testing.T) {
 }
 
 func TestForcedRebootUnderRunningMachines(t *testing.T) {
+	vctest.Breaks(t, "host.reboot-vms")
 	r := newRig(t, pair("manual"))
 	vm := r.machine("plain", "")
 	r.MustTask("PowerOnVM_Task", vm, "")
@@ -137,6 +141,7 @@ func TestForcedRebootUnderRunningMachines(t *testing.T) {
 }
 
 func TestACardInUseCannotBeTakenFromPassthrough(t *testing.T) {
+	vctest.Breaks(t, "host.passthru-in-use")
 	r := newRig(t, pair("manual"))
 	gpu := r.passthroughVM("gpu")
 	r.MustTask("PowerOnVM_Task", gpu, "")

@@ -43,7 +43,6 @@ type VM struct {
 	*simulator.VirtualMachine
 	room     *Room
 	guest    *guest.Machine
-	log      string // vmware.log of this run
 	assigned []*placed
 	mmio     string // set by hand: "guest" lets a too small window boot
 	refuse   string // set by hand: the next power-on fails with this line

@@ -34,6 +34,7 @@ func (r *rig) pair(method, this, broken, valid string, parts ...string) {
 }
 
 func TestElementOrder(t *testing.T) {
+	vctest.Breaks(t, "wire.element-order")
 	r := newRig(t)
 	r.pair("UpdatePassthruConfig", r.sys,
 		"<config><passthruEnabled>true</passthruEnabled><id>0000:3b:00.0</id></config>",
@@ -44,6 +45,7 @@ func TestElementOrder(t *testing.T) {
 }
 
 func TestParameterOrder(t *testing.T) {
+	vctest.Breaks(t, "wire.element-order")
 	r := newRig(t)
 	c := r.s.Client(t)
 	c.Refused(c.Call("Login", "SessionManager:SessionManager", "<password>"+vctest.Password+"</password><userName>"+vctest.User+"</userName>"),
@@ -52,6 +54,7 @@ func TestParameterOrder(t *testing.T) {
 }
 
 func TestUnknownElement(t *testing.T) {
+	vctest.Breaks(t, "wire.unknown-element")
 	r := newRig(t)
 	r.pair("UpdatePassthruConfig", r.sys,
 		"<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled><colour>red</colour></config>",
@@ -67,6 +70,7 @@ func TestAnElementTwice(t *testing.T) {
 }
 
 func TestFieldNewerThanTheVersionInSoapAction(t *testing.T) {
+	vctest.Breaks(t, "wire.too-new-field")
 	r := newRig(t)
 	labelled := "<config><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled><hardwareLabel>a</hardwareLabel></config>"
 	r.Version = "6.7.3"
@@ -87,6 +91,7 @@ func TestFieldNewerThanTheVersionInSoapAction(t *testing.T) {
 }
 
 func TestTypesAndMethodsNewerThanTheVersion(t *testing.T) {
+	vctest.Breaks(t, "wire.too-new-type")
 	r := newRig(t)
 	folder := r.Find(folderPath)
 	create := func() vctest.Answer {
@@ -138,6 +143,7 @@ func TestAnswersLeaveOutFieldsNewerThanTheVersion(t *testing.T) {
 }
 
 func TestRequiredProperty(t *testing.T) {
+	vctest.Breaks(t, "wire.required-property")
 	r := newRig(t)
 	pc := "PropertyCollector:propertyCollector"
 	set := func(obj string) string {
@@ -148,6 +154,7 @@ func TestRequiredProperty(t *testing.T) {
 }
 
 func TestRequiredParameter(t *testing.T) {
+	vctest.Breaks(t, "wire.required-parameter")
 	r := newRig(t)
 	r.Refused(r.Call("EnterMaintenanceMode_Task", r.host, ""), "InvalidRequest", "Required parameter timeout is missing")
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
@@ -157,6 +164,7 @@ func TestRequiredParameter(t *testing.T) {
 }
 
 func TestAbstractTypeNeedsXsiType(t *testing.T) {
+	vctest.Breaks(t, "wire.abstract-type")
 	r := newRig(t)
 	create := func(device string) string {
 		return `<config><name>x</name><files><vmPathName>[ds-1]</vmPathName></files><deviceChange><operation>add</operation>` + device +
@@ -171,6 +179,7 @@ func TestAbstractTypeNeedsXsiType(t *testing.T) {
 }
 
 func TestUnknownType(t *testing.T) {
+	vctest.Breaks(t, "wire.unknown-type")
 	r := newRig(t)
 	with := func(xt string) string {
 		return `<config xsi:type="` + xt + `"><id>0000:3b:00.0</id><passthruEnabled>true</passthruEnabled></config>`
@@ -183,6 +192,7 @@ func TestUnknownType(t *testing.T) {
 }
 
 func TestAnyTypeNeedsXsiType(t *testing.T) {
+	vctest.Breaks(t, "wire.any-type")
 	r := newRig(t)
 	options := "OptionManager:VpxSettings"
 	with := func(value string) string {
@@ -192,6 +202,7 @@ func TestAnyTypeNeedsXsiType(t *testing.T) {
 }
 
 func TestThePrefixXsdNeedsNoDeclaration(t *testing.T) {
+	vctest.Breaks(t, "wire.xsd-prefix")
 	r := newRig(t)
 	doc := func(xt string) string {
 		return `<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><UpdateOptions xmlns="urn:vim25"><_this type="OptionManager">VpxSettings</_this>` +
@@ -204,6 +215,7 @@ func TestThePrefixXsdNeedsNoDeclaration(t *testing.T) {
 }
 
 func TestEnum(t *testing.T) {
+	vctest.Breaks(t, "wire.enum")
 	r := newRig(t)
 	host := r.Find("DC0/host")
 	with := func(b string) string {
@@ -213,6 +225,7 @@ func TestEnum(t *testing.T) {
 }
 
 func TestRanges(t *testing.T) {
+	vctest.Breaks(t, "wire.range")
 	r := newRig(t)
 	r.Refused(r.Call("EnterMaintenanceMode_Task", r.host, "<timeout>2147483648</timeout>"), "InvalidRequest", "xsd:int")
 	r.Refused(r.Call("EnterMaintenanceMode_Task", r.host, "<timeout>soon</timeout>"), "InvalidRequest", "xsd:int")
@@ -232,6 +245,7 @@ func TestRanges(t *testing.T) {
 }
 
 func TestNamespaceOfTheCall(t *testing.T) {
+	vctest.Breaks(t, "wire.namespace")
 	r := newRig(t)
 	doc := func(ns string) string {
 		return vctest.Envelope(`<soapenv:Body><CurrentTime xmlns="` + ns + `">` + vctest.Ref("_this", "ServiceInstance:ServiceInstance") + `</CurrentTime></soapenv:Body>`)
@@ -248,6 +262,7 @@ func TestNamespaceOfTheCall(t *testing.T) {
 }
 
 func TestReferences(t *testing.T) {
+	vctest.Breaks(t, "wire.reference-type")
 	r := newRig(t)
 	call := func(this string) vctest.Answer {
 		return r.Raw(vctest.Envelope(`<soapenv:Body><CurrentTime xmlns="urn:vim25">` + this + `</CurrentTime></soapenv:Body>`))
@@ -262,6 +277,7 @@ func TestReferences(t *testing.T) {
 }
 
 func TestUnknownMethod(t *testing.T) {
+	vctest.Breaks(t, "wire.unknown-method", "wire.method-not-found")
 	r := newRig(t)
 	r.Refused(r.Call("MakeCoffee_Task", r.host, ""), "InvalidRequest", "MakeCoffee_Task")
 	r.Refused(r.Call("ManagedObjectReference", r.host, ""), "InvalidRequest")
@@ -270,6 +286,7 @@ func TestUnknownMethod(t *testing.T) {
 }
 
 func TestSoapAction(t *testing.T) {
+	vctest.Breaks(t, "wire.soap-action")
 	r := newRig(t)
 	doc := vctest.Envelope(`<soapenv:Body><CurrentTime xmlns="urn:vim25">` + vctest.Ref("_this", "ServiceInstance:ServiceInstance") + `</CurrentTime></soapenv:Body>`)
 	for _, bad := range []string{"urn:vim25/99.9", "urn:vim25/8.0.9.9", "urn:nonsense/8.0.3.0", "\"urn:vim25/9.0.0.0\""} {
