@@ -149,12 +149,13 @@ static int find_target(place *p, const char *path, gp_error *err)
     return 0;
 }
 
-/* Takes away what a killed writer left: 1 when gone (try again), 0 when somebody is at work, -1 on error. */
+/* Takes away what a killed writer left: 1 when gone (try again), 0 when somebody is at work, -1 on error. It is
+ * marked by a byte of length first: its maker may live, and be just about to lock it. */
 static int clear_stale(const place *p)
 {
     struct stat held, named;
     int gone = 1;
-    int fd = openat(p->folder, p->temporary, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd = openat(p->folder, p->temporary, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) return errno == ENOENT ? 1 : -1;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         gone = 0;
@@ -163,12 +164,18 @@ static int clear_stale(const place *p)
     } else if (fstatat(p->folder, p->temporary, &named, AT_SYMLINK_NOFOLLOW) != 0) {
         gone = errno == ENOENT ? 1 : -1;
     } else if (held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
-        gone = unlinkat(p->folder, p->temporary, 0) == 0 ? 1 : -1;
+        gone = ftruncate(fd, 1) == 0 && unlinkat(p->folder, p->temporary, 0) == 0 ? 1 : -1;
     }
     int errnum = errno;
     (void)close(fd);
     errno = errnum;
     return gone;
+}
+
+/* Whoever owns a file of this mode, all may read it and nobody but the owner may write it. */
+static bool shows_nothing_new(mode_t mode)
+{
+    return (mode & 0444) == 0444 && (mode & 0022) == 0;
 }
 
 static int open_temporary(place *p, gp_error *err)
@@ -184,19 +191,20 @@ static int open_temporary(place *p, gp_error *err)
     mode_t mode = 0666;
     if (p->exists) {
         p->attributes = flistxattr(p->old_fd, NULL, 0) > 0;
-        bool plain = !p->attributes && p->old.st_uid == geteuid() && p->old.st_gid == getegid();
-        mode = plain ? p->old.st_mode & 0777 : 0600;
+        mode = p->old.st_mode & 0777;
+        if (p->attributes || !(shows_nothing_new(mode) ||
+                               (p->old.st_uid == geteuid() && p->old.st_gid == getegid())))
+            mode = 0600;
     }
     for (int attempt = 0; attempt < 8; attempt++) {
         p->fd = openat(p->folder, p->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (p->fd >= 0) {
             /* Between making it and locking it, somebody may have taken it for stale and removed it: then its
-             * name is free, or another's. Only the holder of the lock removes the name, so what is checked
-             * now stays true. */
-            struct stat named;
-            if (flock(p->fd, LOCK_EX | LOCK_NB) == 0 && fstat(p->fd, &p->mine) == 0 &&
-                fstatat(p->folder, p->temporary, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-                named.st_ino == p->mine.st_ino && named.st_dev == p->mine.st_dev)
+             * name is free, or another's. It has no name then, or, where a network file system keeps one for
+             * what is open, the mark of clear_stale. Only the holder of the lock removes the name, so what is
+             * checked now stays true. */
+            if (flock(p->fd, LOCK_EX | LOCK_NB) == 0 && fstat(p->fd, &p->mine) == 0 && p->mine.st_nlink > 0 &&
+                p->mine.st_size == 0)
                 return 0;
             (void)close(p->fd);
             p->fd = -1;

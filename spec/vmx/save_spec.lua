@@ -119,6 +119,20 @@ describe("saving a vmx", function()
     assert.equal(before, shell("stat -c '%a %u %g' %1", path))
   end)
 
+  it("keeps any mode, whoever owns the file", function()
+    for _, mode in ipairs { "600", "604", "640", "644", "664", "666", "755", "4755" } do
+      for _, owner in ipairs(is_root() and { "0:0", "1234:0", "0:2345", "1234:2345" } or { "" }) do
+        write(path, OLD)
+        if owner ~= "" then shell("chown %1 %2", owner, path) end
+        shell("chmod %1 %2", mode, path)
+        local before = shell("stat -c '%a %u %g' %1", path)
+        assert.truthy(before:find("^" .. mode), before)
+        assert.is_true(edit():save())
+        assert.equal(before, shell("stat -c '%a %u %g' %1", path))
+      end
+    end
+  end)
+
   it("keeps the ACL and the user's extended attributes", function()
     local show = [[getfacl -cpn %1; python3 -c 'import os, sys; print(os.getxattr(sys.argv[1], "user.note"))' %1]]
     local out, status = shell("setfacl -m u:1234:rw,g:2345:r %1 && " ..
@@ -305,6 +319,21 @@ describe("saving a vmx", function()
     assert.is_true(edit():save())
     assert.equal(NEW, read(path))
     assert.falsy(listing():find("gpupt~", 1, true))
+  end)
+
+  it("marks what it takes for litter, so that a writer that was about to lock it sees that it is taken", function()
+    local litter = folder .. "/.win11.vmx.gpupt~"
+    write(litter, "")
+    shell("ln %1 %2/seen", litter, folder)
+    assert.is_true(edit():save())
+    assert.equal(NEW, read(path))
+    assert.equal(1, #read(folder .. "/seen"))
+    -- killed between marking and removing: the next one takes that away as well
+    os.rename(folder .. "/seen", litter)
+    local doc = edit()
+    doc:set("memsize", 1024)
+    assert.is_true(doc:save())
+    assert.equal("win11.vmx ", listing())
   end)
 
   it("loses no update of several processes that edit one file at the same time", function()
