@@ -39,7 +39,7 @@ end
 
 function step.plan(_, target, seen)
   if seen.proved then
-    target.proof = seen.proved
+    target.proof = seen.proved .. ", proved earlier in this boot"
     return {}
   end
   local count = target.options.gpus or (seen.vm and #seen.vm.cards > 0 and #seen.vm.cards) or
