@@ -149,8 +149,8 @@ static int find_target(place *p, const char *path, gp_error *err)
     return 0;
 }
 
-/* Takes away what a killed writer left: 1 when gone (try again), 0 when somebody is at work, -1 on error. It is
- * marked by a byte of length first: its maker may live, and be just about to lock it. */
+/* Takes away what a killed writer left: 1 when gone (try again), 0 when somebody is at work, -1 on error. A
+ * byte of length marks it first: its maker may live, and be just about to lock it. */
 static int clear_stale(const place *p)
 {
     struct stat held, named;
