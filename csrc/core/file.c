@@ -192,9 +192,9 @@ static int open_temporary(place *p, gp_error *err)
     if (p->exists) {
         p->attributes = flistxattr(p->old_fd, NULL, 0) > 0;
         mode = p->old.st_mode & 0777;
-        if (p->attributes || !(shows_nothing_new(mode) ||
-                               (p->old.st_uid == geteuid() && p->old.st_gid == getegid())))
-            mode = 0600;
+        bool harmless =
+            shows_nothing_new(mode) || (p->old.st_uid == geteuid() && p->old.st_gid == getegid());
+        if (p->attributes || !harmless) mode = 0600;
     }
     for (int attempt = 0; attempt < 8; attempt++) {
         p->fd = openat(p->folder, p->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
