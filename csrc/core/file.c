@@ -192,8 +192,7 @@ static int open_temporary(place *p, gp_error *err)
     if (p->exists) {
         p->attributes = flistxattr(p->old_fd, NULL, 0) > 0;
         mode = p->old.st_mode & 0777;
-        bool harmless =
-            shows_nothing_new(mode) || (p->old.st_uid == geteuid() && p->old.st_gid == getegid());
+        bool harmless = shows_nothing_new(mode) || (p->old.st_uid == geteuid() && p->old.st_gid == getegid());
         if (p->attributes || !harmless) mode = 0600;
     }
     for (int attempt = 0; attempt < 8; attempt++) {
