@@ -215,8 +215,8 @@ describe("the doctor's rule", function()
     local function has(list) for _, code in ipairs(list) do if code == "too-many-devices" then return true end end return false end
     assert.is_false(has(with(16, "19")))
     assert.is_true(has(with(17, "19")))
-    assert.is_false(has(with(32, "20")))
-    assert.is_true(has(with(33, "20")))
+    assert.is_false(has(with(64, "20")))
+    assert.is_true(has(with(65, "20")))
     assert.is_false(has(with(65, "21")))
     covered["too-many-devices"] = true
   end)

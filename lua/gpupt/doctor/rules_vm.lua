@@ -20,8 +20,9 @@ local function switched_on(id, key, what, source)
   }
 end
 
--- Devices per VM by hardware version (KB 309986)
-local limits = { { 21, 128 }, { 20, 32 }, { 0, 16 } }
+-- Devices per VM by hardware version (KB 309986). Version 20 is that of 8.0 (32) and of 8.0 U1 (64): a .vmx does not
+-- tell which of them runs it, so the larger counts.
+local limits = { { 21, 128 }, { 20, 64 }, { 0, 16 } }
 
 local BRIDGES = { "pciBridge4", "pciBridge5", "pciBridge6", "pciBridge7" }
 
