@@ -102,6 +102,18 @@ describe("a rolling reboot", function()
     assert.same({}, l.sim:get "truth".violations)
   end)
 
+  it("settles the host that is away before any other when the run is resumed", function()
+    start { host("esx-1", { boot_seconds = 60 }), host("esx-2", { boot_fault = "never", boot_seconds = 60 }) }
+    l.sim:trouble({ method = "EnterMaintenanceMode_Task", count = 1 }, { kind = "fault", fault = "InvalidState" })
+    local journal, text = l:journal(), playbook 'roll = { back_within = "3s" },'
+    local first = l:apply(text, { journal = journal, allow = { "reboot" } })
+    assert.same({ "InvalidState", "ELOST" }, { first.targets[1].code, first.targets[2].code })
+    local again = l:apply(text, { journal = journal, resume = first.id, allow = { "reboot" } })
+    assert.same({ "esx-2", "ELOST", "not begun" }, { again.targets[1].target, again.targets[1].code,
+      again.targets[2].status })
+    assert.same({}, l.sim:get "truth".violations)
+  end)
+
   it("begins no other host after one that came back without its card", function()
     start { host("esx-1", { boot_fault = "without:0000:3b:00.0", boot_seconds = 60 }), host "esx-2" }
     local result = l:apply(playbook(), { allow = { "reboot" } })

@@ -29,7 +29,12 @@ function targets.hosts(world, scope, limit, skipped, ours)
       end
     end
   end
-  table.sort(list, function(a, b) return a.name < b.name end)
+  -- one that is down already comes first: nobody else of its cluster may be taken down before it is settled
+  local function down(one) return one.record.connection ~= "connected" or one.record.maintenance end
+  table.sort(list, function(a, b)
+    if down(a) ~= down(b) then return down(a) end
+    return a.name < b.name
+  end)
   return list
 end
 
