@@ -1,5 +1,6 @@
 --- The test vCenter for specs: started once per file, stopped by closing its standard input.
---   local sim = vcenter.start { speed = 200 }     options: speed, fleet (a table or a file's name), flags (text)
+--   local sim = vcenter.start { speed = 200 }     options: speed, fleet (a table or a file's name), flags (text),
+--                                                patience (seconds until it must be ready)
 --   sim:connect{...}   a client of it, with the CA checked; closed by sim:close_all()
 --   sim:get "sessions"   sim:post("trouble", {...})   sim:calm()   its control pages
 --   sim:stop()
@@ -63,7 +64,7 @@ function vcenter.start(o)
   -- sanitizer runtimes and the like are for us, not for it
   self.pipe = assert(io.popen(("exec env -u LD_PRELOAD %s -speed %g -ready %s -until-stdin-closes %s %s >%s/log 2>&1"):format(
     binary(), o.speed or 200, ready, fleet and ("-fleet " .. fleet) or "", o.flags or "", self.dir), "w"))
-  for _ = 1, 200 do
+  for _ = 1, (o.patience or 10) * 20 do
     local text = vcenter.read(ready)
     if text and text ~= "" then
       self.ready = assert(json.decode(text))

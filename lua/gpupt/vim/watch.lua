@@ -14,7 +14,7 @@ local fiber = require "gpupt.loop.fiber"
 local options = require "gpupt.options"
 local wait = require "gpupt.loop.wait"
 
-local watch = { MAX_WAIT = 60 }
+local watch = { MAX_WAIT = 60, QUICK = 0.025 }
 
 local Watch = {}
 Watch.__index = Watch
@@ -291,6 +291,7 @@ local function recover(self, message, code, detail, tries)
 end
 
 local function updates_helper(self)
+  local quick = 0 -- answers in a row that came at once
   while not self.stopped and next(self.filters) do
     local collector, generation = self.collector, self.generation
     if not collector or generation ~= self.client.generation then
@@ -299,6 +300,7 @@ local function updates_helper(self)
       return
     end
     self.waiting = true
+    local asked = engine.now()
     local set, message, code, detail = self.client:call(collector, "WaitForUpdatesEx",
       { version = self.version, options = { maxWaitSeconds = watch.MAX_WAIT } },
       { timeout = watch.MAX_WAIT + 60, stall_timeout = watch.MAX_WAIT + 45, retries = 0, safe = true, no_login = true })
@@ -310,8 +312,11 @@ local function updates_helper(self)
       self.tries = 0
       if set then
         take(self, set)
-        -- those who got what they waited for leave first: often nothing is left to wait for
-        wait.wait(engine.event(), engine.now())
+        -- Those who got what they waited for leave first: often nothing is left to wait for. When answers come thick
+        -- and fast, a moment's patience lets many changes come in one.
+        quick = engine.now() - asked < watch.QUICK and quick + 1 or 0
+        local patience = quick > 3 and not set.truncated and watch.QUICK or 0
+        wait.wait(engine.event(), engine.now() + patience)
       end
     end
   end
