@@ -1,0 +1,107 @@
+--- The devices of 5,000 virtual machines and the PCI lists of 1,000 hosts, read from the test vCenter by gpupt, by
+-- govc and by pyVmomi. The server's own encoder rules the wall, so what counts is the client's CPU and its requests.
+-- The figures of govc are those of the whole program, since that is how it is used; the others' begin after the login.
+-- usage: lua5.4 bench/collect.lua [passes [machines [hosts]]]      needs `make build vcenter`, Go and build/venv
+local vcenter = require "spec.support.vcenter"
+
+local passes = tonumber(arg and arg[1]) or 7
+local machines, hosts = tonumber(arg and arg[2]) or 5000, tonumber(arg and arg[3]) or 1000
+local PAGE = 100
+local scratch = "build/bench"
+
+local function sh(command, ...)
+  local text, ok = vcenter.shell(command:format(...))
+  if not ok then error(command .. " failed: " .. text, 0) end
+  return text
+end
+
+local function cards()
+  local list = {}
+  for i, bus in ipairs { "3b", "3c", "86", "af" } do
+    list[i] = { address = ("0000:%s:00.0"):format(bus), vendor = "10de", device = "20b5" }
+  end
+  return list
+end
+
+local function start()
+  local clusters, vms = {}, {}
+  for i = 1, 4 do
+    local name = "c" .. i
+    clusters[i] = { name = name, count = hosts // 4, hosts = { { name = name .. "-{n:03}", cards = cards() } } }
+    vms[i] = { name = name .. "-vm-{n:04}", count = machines // 4, cluster = name, memory_mb = 16384, cpus = 4,
+      disk_gb = 40, firmware = "efi" }
+  end
+  return vcenter.start { speed = 50, patience = 120, fleet = { clusters = clusters, vms = vms,
+    datastores = { { name = "ds-1", capacity_gb = 1 << 20 } } } }
+end
+
+--- What each client does: read(kind, path) gives the number of objects and the CPU seconds.
+local function clients(sim)
+  local vc = sim:connect()
+  local address, port = sim.ready.host:match "^(.-):(%d+)$"
+  local login = ("GOVC_URL='%s' GOVC_USERNAME='%s' GOVC_PASSWORD='%s' GOVC_TLS_CA_CERTS='%s' "
+    .. "GOVC_PERSIST_SESSION=false GOVC_VIM_VERSION=8.0.3.0"):format(sim.ready.url, sim.ready.username,
+      sim.ready.password, sim.ready.ca_file)
+  local short = { VirtualMachine = "m", HostSystem = "h" }
+  return {
+    { name = "gpupt", read = function(kind, path)
+      local from, count = os.clock(), 0
+      for object in vc:collect { type = kind, paths = { "name", path }, page = PAGE } do
+        count = count + 1
+        assert(#object[path] > 0)
+      end
+      return count, os.clock() - from
+    end },
+    { name = "govc", read = function(kind, path)
+      local out = sim.dir .. "/govc"
+      local text = sh("bash -c \"TIMEFORMAT='%%U %%S'; time %s %s/govc collect -json -type %s / name %s >%s\" 2>&1",
+        login, scratch, short[kind], path, out)
+      local user, system = text:match "([%d.]+) ([%d.]+)%s*$"
+      local count = tonumber((sh("grep -c '\"name\": \"%s\"' %s", path, out)))
+      return count, user + system
+    end },
+    { name = "pyVmomi", read = function(kind, path)
+      local text = sh("build/venv/bin/python bench/pyvmomi_collect.py %s %s '%s' '%s' %s %s name %s", address, port,
+        sim.ready.username, sim.ready.password, sim.ready.ca_file, kind, path)
+      local count, seconds = text:match "(%d+) ([%d.]+)"
+      return tonumber(count), tonumber(seconds)
+    end },
+  }
+end
+
+sh(". build-support/environment && cd spec/vcenter && go build -o ../../%s/govc ./govc", scratch)
+local sim <close> = setmetatable({ it = start() }, { __close = function(self)
+  self.it:close_all()
+  self.it:stop()
+end })
+
+local good = true
+local function compare(title, kind, path, expected, list)
+  print(("%s (%s.%s)"):format(title, kind, path))
+  local least = {}
+  for _, client in ipairs(list) do
+    local times, count, requests = {}, nil, nil
+    for i = 1, client.name == "pyVmomi" and math.min(passes, 3) or passes do
+      sim.it:forget()
+      count, times[i] = client.read(kind, path)
+      requests = #sim.it:calls()
+    end
+    table.sort(times)
+    least[client.name] = times[1]
+    local form = "  %-8s CPU min %7.3f s  median %7.3f s  %6.2f x gpupt  %3d requests, %s objects"
+    print(form:format(client.name, times[1], times[#times // 2 + 1], times[1] / least.gpupt, requests, count))
+    if client.name == "gpupt" then
+      assert(count == expected, count)
+      good = good and requests <= 3 + math.ceil(expected / PAGE)
+    end
+  end
+  good = good and least.gpupt <= least.govc / 4
+end
+
+local list = clients(sim.it)
+compare(machines .. " virtual machines with their devices", "VirtualMachine", "config.hardware.device", machines, list)
+compare("the PCI lists of " .. hosts .. " hosts", "HostSystem", "hardware.pciDevice", hosts, list)
+if not good then
+  print("a limit is not held: a quarter of govc's CPU, three requests and one for each page")
+  os.exit(1)
+end
