@@ -327,3 +327,23 @@ func TestDisconnectAndReconnect(t *testing.T) {
 	r.MustTask("ReconnectHost_Task", r.host, "")
 	r.Must("UpdatePassthruConfig", r.system, config(card, "true", "false"))
 }
+
+func TestAPowerFailureInMidReboot(t *testing.T) {
+	f := fleet.Demo()
+	f.Clusters[0].Hosts[0].BootSeconds = 200
+	r := newRig(t, f)
+	set := func(m map[string]any) { m["host"] = "esx-a-1"; r.s.Control(t, "POST", "/set", m) }
+	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	r.MustTask("RebootHost_Task", r.host, "<force>false</force>")
+	vctest.Eventually(t, "away", func() bool { return r.is("runtime.connectionState", "notResponding") })
+	set(map[string]any{"lost": true})
+	time.Sleep(time.Second) // the boot would have taken half of it
+	r.expect("runtime.connectionState", "notResponding")
+	set(map[string]any{"revive": true})
+	r.expect("runtime.connectionState", "connected")
+	r.expect("runtime.inMaintenanceMode", "true")
+	// The same host reboots as ever afterwards.
+	r.MustTask("RebootHost_Task", r.host, "<force>false</force>")
+	vctest.Eventually(t, "away", func() bool { return r.is("runtime.connectionState", "notResponding") })
+	vctest.Eventually(t, "back", func() bool { return r.is("runtime.connectionState", "connected") })
+}

@@ -112,7 +112,7 @@ func (r *Room) goDown(c *api.Call, h *Host, force, again bool) (any, *fault.Erro
 			r.w.Truth.Host(kind, h.Name(), "%s accepted", kind)
 			h.away = true
 			r.countAway(h)
-			go r.cycle(h, again)
+			go r.cycle(h, again, h.cut)
 			return nil, nil
 		}})
 }
@@ -139,13 +139,18 @@ func (r *Room) locked(f func()) {
 	f()
 }
 
-// cycle is the reboot after it was accepted.
-func (r *Room) cycle(h *Host, again bool) {
+// cycle is the reboot after it was accepted. A power failure or a revival by hand while it
+// is under way (cut has moved on) takes the host out of its hands.
+func (r *Room) cycle(h *Host, again bool, cut int) {
 	boot := world.Seconds(h.Desc.BootSeconds * (0.95 + 0.1*rand.Float64()))
 	if !r.w.Clock.Sleep(r.w.Stop, boot/12) {
 		return
 	}
-	r.locked(func() { r.lose(h) })
+	r.locked(func() {
+		if h.cut == cut {
+			r.lose(h)
+		}
+	})
 	if !again || !r.w.Clock.Sleep(r.w.Stop, boot-boot/12) {
 		return
 	}
@@ -158,6 +163,9 @@ func (r *Room) cycle(h *Host, again bool) {
 		}
 	}
 	r.locked(func() {
+		if h.cut != cut {
+			return
+		}
 		if mode == "never" {
 			r.w.Truth.Host("boot-failed", h.Name(), "the host does not come back")
 			return
@@ -276,10 +284,12 @@ func (r *Room) change(h *Host, m map[string]any) error {
 			h.boot, _ = v.(string)
 		case "lost": // power failure: true
 			if b, _ := v.(bool); b {
+				h.cut++
 				r.lose(h)
 			}
 		case "revive":
 			if b, _ := v.(bool); b && h.away {
+				h.cut++
 				r.comeBack(h, "")
 			}
 		case "maintenance":

@@ -53,6 +53,7 @@ type Host struct {
 
 	boot    string // what the next boot does: "", late:SECONDS, never, without:ADDRESS
 	away    bool   // between the loss of the connection and its return
+	cut     int    // grows when somebody pulls the plug or revives it: a boot under way is void
 	down    bool   // nobody answers there
 	foreign bool   // in maintenance by somebody else
 }

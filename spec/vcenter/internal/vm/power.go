@@ -77,7 +77,6 @@ func (r *Room) registerPower() {
 			return res, nil
 		}})
 	})
-	passthroughRuns := func(vm *VM) bool { return vm.on() && len(host.Passthrough(vm.VirtualMachine)) > 0 }
 	for _, m := range []string{"CreateSnapshot_Task", "CreateSnapshotEx_Task"} {
 		r.s.Handle(m, r.vetted(2*time.Second, func(vm *VM, req any) *fault.Error {
 			if passthroughRuns(vm) {
@@ -87,15 +86,52 @@ func (r *Room) registerPower() {
 		}))
 	}
 	for _, m := range []string{"MigrateVM_Task", "RelocateVM_Task"} {
-		r.s.Handle(m, r.vetted(5*time.Second, func(vm *VM, req any) *fault.Error {
-			if passthroughRuns(vm) {
-				const text = "vMotion, Storage vMotion, Fault Tolerance, and PCI hot-plug cannot be used for a virtual machine with PCI DirectPath I/O device."
-				r.logLine(vm, "[msg.pciPassthru.noMigration] "+text)
-				return fault.New(&types.VMotionNotSupported{}, text).With("msg.pciPassthru.noMigration", text)
-			}
-			return nil
-		}))
+		r.s.Handle(m, r.vetted(5*time.Second, r.mayMove))
 	}
+}
+
+func passthroughRuns(vm *VM) bool { return vm.on() && len(host.Passthrough(vm.VirtualMachine)) > 0 }
+
+// mayMove checks a migration: no running passthrough machine, a target that takes machines.
+func (r *Room) mayMove(vm *VM, req any) *fault.Error {
+	if passthroughRuns(vm) {
+		const text = "vMotion, Storage vMotion, Fault Tolerance, and PCI hot-plug cannot be used for a virtual machine with PCI DirectPath I/O device."
+		r.logLine(vm, "[msg.pciPassthru.noMigration] "+text)
+		return fault.New(&types.VMotionNotSupported{}, text).With("msg.pciPassthru.noMigration", text)
+	}
+	var target *types.ManagedObjectReference
+	switch q := req.(type) {
+	case *types.MigrateVM_Task:
+		target = q.Host
+		if q.State != "" && q.State != vm.Runtime.PowerState {
+			return fault.New(&types.InvalidPowerState{RequestedState: q.State, ExistingState: vm.Runtime.PowerState})
+		}
+	case *types.RelocateVM_Task:
+		target = q.Spec.Host
+	}
+	if target == nil {
+		return nil
+	}
+	h := r.hosts.Get(*target)
+	if h == nil {
+		return fault.NotFound(*target)
+	}
+	if e := h.Reachable(); e != nil {
+		return e
+	}
+	if h.HS.Runtime.InMaintenanceMode && vm.on() {
+		return fault.InvalidState("")
+	}
+	return nil
+}
+
+// relocation is what the simulator understands of a migration: it has no MigrateVM_Task.
+func relocation(method string, req any) (string, any) {
+	q, ok := req.(*types.MigrateVM_Task)
+	if !ok {
+		return method, req
+	}
+	return "RelocateVM_Task", &types.RelocateVM_Task{This: q.This, Spec: types.VirtualMachineRelocateSpec{Host: q.Host, Pool: q.Pool}}
 }
 
 // vetted runs the simulator's own task after a check.
@@ -112,7 +148,8 @@ func (r *Room) vetted(work time.Duration, check func(*VM, any) *fault.Error) api
 				if e := check(vm, req); e != nil {
 					return nil, e
 				}
-				return r.w.Inner(vm.Self, method, req)
+				inner, as := relocation(method, req)
+				return r.w.Inner(vm.Self, inner, as)
 			}})
 	}
 }

@@ -154,7 +154,7 @@ func TestWhatARunningPassthroughMachineCannotDo(t *testing.T) {
 	k := startFleet(t, func(f *fleet.Fleet) {
 		f.Clusters[0].Hosts = append(f.Clusters[0].Hosts, fleet.Host{Name: "esx-a-2"})
 	}, cards(a100("0000:3b:00.0"))...)
-	k.rule("power.snapshot", "power.suspend", "power.migrate")
+	k.rule("power.snapshot", "power.suspend", "power.migrate", "power.migrate-target")
 	vm := k.vm("a", fixed(-1, "0000:3b:00.0", "20b5", k.sys, 4318))
 	plain := k.vm("plain")
 	k.accepted(k.on(vm))
@@ -166,6 +166,14 @@ func TestWhatARunningPassthroughMachineCannotDo(t *testing.T) {
 	k.refused(k.c.Task("MigrateVM_Task", vm, other+"<priority>defaultPriority</priority>"), "VMotionNotSupported", "vMotion, Storage vMotion")
 	k.refused(k.c.Task("RelocateVM_Task", vm, "<spec>"+other+"</spec>"), "VMotionNotSupported")
 	k.accepted(k.c.Task("RelocateVM_Task", plain, "<spec>"+other+"</spec>"))
+	k.accepted(k.c.Task("MigrateVM_Task", plain, vctest.Ref("host", k.host)+"<priority>defaultPriority</priority>"))
+	if got := k.c.Get(plain, "runtime.host")["runtime.host"]; got != strings.TrimPrefix(k.host, "HostSystem:") {
+		t.Fatal("MigrateVM_Task left the machine on ", got)
+	}
+	k.Control(t, "POST", "/set", map[string]any{"host": "esx-a-2", "maintenance": true})
+	k.refused(k.c.Task("MigrateVM_Task", plain, other+"<priority>defaultPriority</priority>"), "InvalidState")
+	k.refused(k.c.Task("RelocateVM_Task", plain, "<spec>"+other+"</spec>"), "InvalidState")
+	k.Control(t, "POST", "/set", map[string]any{"host": "esx-a-2", "maintenance": false})
 	k.refused(k.c.Task("SuspendVM_Task", vm, ""), onFault, "cannot be suspended")
 	k.accepted(k.c.Task("SuspendVM_Task", plain, ""))
 	if s := k.get(plain, "runtime.powerState"); s != "suspended" {

@@ -76,4 +76,5 @@ var (
 	_ = rule("power.snapshot", "documented", "vSphere docs: DirectPath I/O restrictions", "A running machine with passthrough devices takes no snapshot.")
 	_ = rule("power.suspend", "seen", "msg.pciPassthru.noSuspend", "A machine with passthrough devices is not suspended.")
 	_ = rule("power.migrate", "seen", "msg.pciPassthru.noMigration", "A running machine with passthrough devices does not move.")
+	_ = rule("power.migrate-target", "documented", "API reference: MigrateVM_Task, RelocateVM_Task throw InvalidState, InvalidPowerState", "A running machine does not move to a host in maintenance mode or out of reach; MigrateVM_Task refuses another power state than the one it names.")
 )
