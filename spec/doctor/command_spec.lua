@@ -1,4 +1,5 @@
 --- gpupt doctor, and gpupt vmx check|fix with the same rules.
+local command = require "spec.support.command"
 local json = require "gpupt.json"
 
 local VMX = [[
@@ -20,32 +21,15 @@ pciPassthru0.systemId = "5f1c-aa"
 
 describe("the command", function()
   local folder
-  local function write(name, text)
-    local f = assert(io.open(folder .. "/" .. name, "wb"))
-    f:write(text)
-    f:close()
-  end
-  local function read(name)
-    local f = assert(io.open(folder .. "/" .. name, "rb"))
-    local text = f:read "a"
-    f:close()
-    return text
-  end
-  local function gpupt(words)
-    local pipe = assert(io.popen(("cd '%s' && '%s/bin/gpupt' %s 2>stderr"):format(folder, os.getenv "PWD", words)))
-    local out = pipe:read "a"
-    local _, _, status = pipe:close()
-    return status or 0, out, read "stderr"
-  end
+  local write, read, gpupt, remove
   before_each(function()
-    local pipe = assert(io.popen "mktemp -d")
-    folder = pipe:read "l"
-    pipe:close()
+    local made = command.folder()
+    folder, write, read, gpupt, remove = made.path, made.write, made.read, made.gpupt, made.remove
     write("good.vmx", VMX:format(256))
     write("bad.vmx", VMX:format(128))
     write("vmware.log", "x\nPCIPassthru: total number of pages needed (33566722) exceeds limit (917504), failing\n")
   end)
-  after_each(function() os.execute(("rm -rf '%s'"):format(folder)) end)
+  after_each(function() remove() end)
 
   it("doctor of a healthy VM exits with 0 and says what was looked at", function()
     local status, out, err = gpupt "doctor --vmx good.vmx"

@@ -1,5 +1,6 @@
 -- Mending: a size of the window on a BIOS VM was "mended" by a switch that does nothing there, a device id without 0x
 -- left the window too small after the first run, and a file that could not be saved was called mended.
+local command = require "spec.support.command"
 local json = require "gpupt.json"
 
 local VMX = [[
@@ -19,29 +20,12 @@ pciPassthru0.systemId = "5f1c-aa"
 
 describe("mending a .vmx", function()
   local folder
-  local function write(name, text)
-    local f = assert(io.open(folder .. "/" .. name, "wb"))
-    f:write(text)
-    f:close()
-  end
-  local function read(name)
-    local f = assert(io.open(folder .. "/" .. name, "rb"))
-    local text = f:read "a"
-    f:close()
-    return text
-  end
-  local function gpupt(words)
-    local pipe = assert(io.popen(("cd '%s' && '%s/bin/gpupt' %s 2>stderr"):format(folder, os.getenv "PWD", words)))
-    local out = pipe:read "a"
-    local _, _, status = pipe:close()
-    return status or 0, out, read "stderr"
-  end
+  local write, read, gpupt, remove
   before_each(function()
-    local pipe = assert(io.popen "mktemp -d")
-    folder = pipe:read "l"
-    pipe:close()
+    local made = command.folder()
+    folder, write, read, gpupt, remove = made.path, made.write, made.read, made.gpupt, made.remove
   end)
-  after_each(function() os.execute(("rm -rf '%s'"):format(folder)) end)
+  after_each(function() remove() end)
 
   for _, words in ipairs { "doctor --vmx a.vmx --fix", "vmx fix a.vmx" } do
     it("leaves a window's size without a switch alone on a BIOS VM: " .. words, function()

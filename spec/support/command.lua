@@ -23,4 +23,26 @@ function command.run(words, input)
   return status, out, err
 end
 
+--- A temporary folder and the command run in it: write(name, text), read(name), gpupt(words) -> status, stdout, stderr;
+-- remove() at the end.
+function command.folder()
+  local pipe = assert(io.popen "mktemp -d")
+  local self = { path = pipe:read "l" }
+  pipe:close()
+  function self.write(name, text)
+    local file = assert(io.open(self.path .. "/" .. name, "wb"))
+    file:write(text)
+    file:close()
+  end
+  function self.read(name) return read(self.path .. "/" .. name) end
+  function self.gpupt(words)
+    local output = assert(io.popen(("cd '%s' && '%s/bin/gpupt' %s 2>stderr"):format(self.path, os.getenv "PWD", words)))
+    local out = output:read "a"
+    local _, _, status = output:close()
+    return status or 0, out, self.read "stderr"
+  end
+  function self.remove() os.execute(("chmod -R u+rwx '%s'; rm -rf '%s'"):format(self.path, self.path)) end
+  return self
+end
+
 return command

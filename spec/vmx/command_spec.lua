@@ -1,34 +1,18 @@
 --- gpupt vmx get|set|unset|diff.
+local command = require "spec.support.command"
 local json = require "gpupt.json"
 
 local TEXT = '#!/usr/bin/vmware\r\nfirmware = "bios" # old\r\nannotation = "a |22b|22"\r\npciPassthru0.present = "TRUE"\r\n'
 
 describe("gpupt vmx", function()
   local folder
-  local function write(name, text)
-    local f = assert(io.open(folder .. "/" .. name, "wb"))
-    f:write(text)
-    f:close()
-  end
-  local function read(name)
-    local f = assert(io.open(folder .. "/" .. name, "rb"))
-    local text = f:read "a"
-    f:close()
-    return text
-  end
-  local function gpupt(words)
-    local pipe = assert(io.popen(("cd '%s' && '%s/bin/gpupt' %s 2>stderr"):format(folder, os.getenv "PWD", words)))
-    local out = pipe:read "a"
-    local _, _, status = pipe:close()
-    return status or 0, out, read "stderr"
-  end
+  local write, read, gpupt, remove
   before_each(function()
-    local pipe = assert(io.popen "mktemp -d")
-    folder = pipe:read "l"
-    pipe:close()
+    local made = command.folder()
+    folder, write, read, gpupt, remove = made.path, made.write, made.read, made.gpupt, made.remove
     write("a.vmx", TEXT)
   end)
-  after_each(function() os.execute(("chmod -R u+rwx '%s'; rm -rf '%s'"):format(folder, folder)) end)
+  after_each(function() remove() end)
 
   it("get prints the bare value of one key", function()
     assert.same({ 0, "bios\n", "" }, { gpupt "vmx get a.vmx FIRMWARE" })
