@@ -172,7 +172,7 @@ func run(args []string) error {
 	}
 	for _, x := range v.W.Truth.Violations() {
 		if !*quiet {
-			fmt.Printf("vcenter: violation %s: %s\n", x.Rule, x.What)
+			fmt.Printf("vcenter: violation %s: %s (%s)\n", x.Rule, x.What, x.Why)
 		}
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -14,6 +15,7 @@ import (
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/session"
 	"gpupt.test/vcenter/internal/task"
+	"gpupt.test/vcenter/internal/truth"
 	"gpupt.test/vcenter/internal/wire"
 	"gpupt.test/vcenter/internal/world"
 )
@@ -37,6 +39,7 @@ type Call struct {
 	Req         any // pointer to govmomi's request struct, e.g. *types.PowerOnVM_Task
 	Session     *session.Session
 	OperationID string
+	N           int // the journal's number of the request
 	Version     wire.Version
 	HTTP        *http.Request
 	Out         http.Header
@@ -164,13 +167,22 @@ func (c *Call) Task(spec task.Spec) (any, *fault.Error) {
 	if spec.Entity.Value == "" {
 		spec.Entity = c.This
 	}
-	o := task.Origin{OperationID: c.OperationID}
+	o := task.Origin{OperationID: c.OperationID, Cause: c.Cause()}
 	if c.Session != nil {
 		o.User = c.Session.UserName
 	}
 	ref := c.S.Tasks.Start(o, spec)
 	c.TaskStarted = ref.Value
 	return &Returnval{ref}, nil
+}
+
+// Cause is the request as the truth page names it.
+func (c *Call) Cause() *truth.Cause {
+	by := &truth.Cause{N: c.N, T: time.Now(), Method: c.Method, This: c.This.Type + ":" + c.This.Value, OperationID: c.OperationID}
+	if c.Session != nil {
+		by.User, by.Session = c.Session.UserName, c.Session.Key
+	}
+	return by
 }
 
 // Encoded is an answer of a Free handler that was written by the handler itself.

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"gpupt.test/vcenter/internal/rules"
+	"gpupt.test/vcenter/internal/truth"
 )
 
 func (f *Front) control(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +58,9 @@ func (f *Front) control(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		f.W.Lock()
+		account := f.W.Truth.By(&truth.Cause{T: time.Now(), Method: "POST /gpsim/set"})
 		mine, err := f.S.Set(change)
+		account()
 		f.W.Unlock()
 		if err != nil {
 			refuseControl(w, err.Error())

@@ -181,7 +181,7 @@ func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
 	enc := &wire.Encoder{Version: version}
 	if e == nil {
 		call := &api.Call{S: f.S, W: f.W, Ctx: r.Context(), Method: req.Method, This: req.This, Req: req.Body, Session: sess,
-			OperationID: req.OperationID, Version: version, HTTP: r, Out: w.Header()}
+			OperationID: req.OperationID, N: rec.N, Version: version, HTTP: r, Out: w.Header()}
 		if act.fault != nil {
 			e = act.fault
 		} else {
@@ -261,6 +261,7 @@ func (f *Front) dispatch(c *api.Call, enc *wire.Encoder) *fault.Error {
 	case api.Write:
 		f.W.Lock()
 		defer f.W.Unlock()
+		defer f.W.Truth.By(c.Cause())()
 	case api.Read:
 		f.W.RLock()
 		defer f.W.RUnlock()

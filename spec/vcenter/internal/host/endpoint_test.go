@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vmware/govmomi/vim25/types"
-
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/vcenter"
 	"gpupt.test/vcenter/internal/vctest"
@@ -108,22 +106,6 @@ func TestEventsOfAHost(t *testing.T) {
 
 var eventTypes = regexp.MustCompile(`xsi:type="\w+Event"`)
 
-func TestAMachineOnAHostInMaintenanceIsAViolation(t *testing.T) {
-	r := newRig(t, pair("manual"))
-	vm := r.machine("plain", "")
-	r.MustTask("PowerOnVM_Task", vm, "")
-	if v := r.violations(); v != "" {
-		t.Fatal(v)
-	}
-	r.s.Control(t, "POST", "/set", map[string]any{"host": "esx-a-1", "maintenance": true})
-	r.s.W.Lock()
-	for _, m := range r.s.W.Reg.All("VirtualMachine") {
-		r.s.W.Touch(m.Reference())
-	}
-	r.s.W.Unlock()
-	vctest.Eventually(t, "the violation", func() bool { return r.violations() == "vm-running-in-maintenance" })
-}
-
 func TestGraphicsOfAHost(t *testing.T) {
 	vctest.Breaks(t, "host.graphics-type")
 	f := pair("manual")
@@ -167,25 +149,6 @@ func TestTheHaAgentFollowsTheHost(t *testing.T) {
 	vctest.Eventually(t, "in again", func() bool { return state() == "master" || state() == "connectedToMaster" })
 }
 
-func TestAMachineLeftHalfMade(t *testing.T) {
-	r := newRig(t, pair("manual"))
-	target := r.Must("QueryConfigTarget", "EnvironmentBrowser:"+r.Get(r.Find("DC0/host/gpu-a"), "environmentBrowser")["environmentBrowser"], vctest.Ref("host", r.host))
-	whole := r.passthroughVM("whole")
-	other := r.s.Login(t)
-	other.Must("Logout", "SessionManager:SessionManager", "")
-	time.Sleep(50 * time.Millisecond)
-	if v := r.violations(); v != "" {
-		t.Fatal(v, whole)
-	}
-	r.machine("half", `<deviceChange><operation>add</operation><device xsi:type="VirtualPCIPassthrough"><key>-1</key>`+
-		`<backing xsi:type="VirtualPCIPassthroughDeviceBackingInfo"><deviceName>GPU</deviceName><id>`+card+`</id><deviceId>20b5</deviceId><systemId>`+
-		target.Text("systemId")+`</systemId><vendorId>4318</vendorId></backing></device></deviceChange>`)
-	for i := 0; i < 2; i++ { // said once, however many sessions end
-		r.s.Login(t).Must("Logout", "SessionManager:SessionManager", "")
-	}
-	vctest.Eventually(t, "the violation", func() bool { return r.violations() == "vm-left-half-made" })
-}
-
 func TestDelaysOfTheFleetFile(t *testing.T) {
 	f := fleet.Demo()
 	f.Delays = map[string]float64{"ExitMaintenanceMode_Task": 200}
@@ -195,28 +158,5 @@ func TestDelaysOfTheFleetFile(t *testing.T) {
 	r.MustTask("ExitMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
 	if d := time.Since(begun); d < 400*time.Millisecond {
 		t.Fatal("200 s at speed 400 took ", d)
-	}
-}
-
-// The power-on rules refuse a card twice, so the invariant behind them is provoked past
-// them: a second machine with the same card is said to run.
-func TestACardInTwoRunningMachinesIsAViolation(t *testing.T) {
-	r := newRig(t, pair("manual"))
-	one, two := r.passthroughVM("one"), r.passthroughVM("two")
-	r.MustTask("PowerOnVM_Task", one, "")
-	time.Sleep(50 * time.Millisecond)
-	if v := r.violations(); v != "" {
-		t.Fatal("a powered-off machine may share a card: ", v)
-	}
-	r.s.W.Lock()
-	vm, e := r.s.W.VM(types.ManagedObjectReference{Type: "VirtualMachine", Value: strings.TrimPrefix(two, "VirtualMachine:")})
-	if e == nil {
-		vm.Runtime.PowerState = types.VirtualMachinePowerStatePoweredOn
-		r.s.W.Touch(vm.Self)
-	}
-	r.s.W.Unlock()
-	vctest.Eventually(t, "the violation", func() bool { return r.violations() == "device-in-two-running-vms" })
-	if text := r.s.W.Truth.Violations()[0].What; !strings.Contains(text, card) || !strings.Contains(text, "one") || !strings.Contains(text, "two") {
-		t.Fatal("the violation does not say what happened: ", text)
 	}
 }

@@ -155,16 +155,6 @@ func TestDependentDevicesGoTogether(t *testing.T) {
 	}
 }
 
-func TestAHostThatGivesAwayItsManagementNicDoesNotReturn(t *testing.T) {
-	vctest.Breaks(t, "host.boot-device-lost")
-	r := newRig(t, nil)
-	r.Must("UpdatePassthruConfig", r.system, config("0000:18:00.0", "true", "false"))
-	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
-	r.MustTask("RebootHost_Task", r.host, "<force>false</force>")
-	vctest.Eventually(t, "violation", func() bool { return r.violations() == "host-device-lost" })
-	r.expect("runtime.connectionState", "notResponding")
-}
-
 func TestAHostThatBootsFromUsbNeedsItsUsbController(t *testing.T) {
 	vctest.Breaks(t, "host.boot-device-lost")
 	for _, usb := range []bool{false, true} {
@@ -180,17 +170,6 @@ func TestAHostThatBootsFromUsbNeedsItsUsbController(t *testing.T) {
 		} else {
 			vctest.Eventually(t, "back", func() bool { return r.is("runtime.connectionState", "connected") })
 		}
-	}
-}
-
-func TestRebootOutsideMaintenanceMode(t *testing.T) {
-	vctest.Breaks(t, "host.reboot-outside")
-	r := newRig(t, nil)
-	r.FailTask("InvalidState", "RebootHost_Task", r.host, "<force>false</force>")
-	r.expect("runtime.connectionState", "connected")
-	r.MustTask("RebootHost_Task", r.host, "<force>true</force>")
-	if v := r.violations(); v != "reboot-outside-maintenance" {
-		t.Fatal("violations: ", v)
 	}
 }
 
@@ -297,25 +276,6 @@ func TestConfigTargetOfEachHost(t *testing.T) {
 	}
 	foreign := r.Find("DC0/host/gpu-b/esx-b-1")
 	r.Refused(r.Call("QueryConfigTarget", browser, vctest.Ref("host", foreign)), "InvalidArgument")
-}
-
-func TestTooManyHostsOfAClusterAway(t *testing.T) {
-	f := fleet.Demo()
-	f.Clusters[0].Hosts = append(f.Clusters[0].Hosts, fleet.Host{Name: "esx-a-2"})
-	f.Clusters[0].Hosts[0].BootSeconds, f.Clusters[0].Hosts[1].BootSeconds = 2000, 2000
-	r := newRig(t, f)
-	other := r.Find("DC0/host/gpu-a/esx-a-2")
-	for i, h := range []string{r.host, other} {
-		r.MustTask("EnterMaintenanceMode_Task", h, "<timeout>0</timeout>")
-		r.MustTask("RebootHost_Task", h, "<force>false</force>")
-		want := ""
-		if i == 1 {
-			want = "too-many-hosts-away"
-		}
-		if v := r.violations(); v != want {
-			t.Fatalf("after host %d: %q", i+1, v)
-		}
-	}
 }
 
 func TestDisconnectAndReconnect(t *testing.T) {

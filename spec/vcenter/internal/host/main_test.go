@@ -7,4 +7,6 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-func TestMain(m *testing.M) { os.Exit(vctest.Main(m, "host", "task.in-progress", "task.cancel")) }
+func TestMain(m *testing.M) {
+	os.Exit(vctest.Main(m, "host", "invariant", "task.in-progress", "task.cancel"))
+}

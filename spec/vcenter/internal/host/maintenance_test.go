@@ -120,7 +120,7 @@ func TestEvacuationOfPoweredOffMachines(t *testing.T) {
 }
 
 func TestForcedRebootUnderRunningMachines(t *testing.T) {
-	vctest.Breaks(t, "host.reboot-vms")
+	vctest.Breaks(t, "host.reboot-vms", "invariant.reboot-under-running-vms")
 	r := newRig(t, pair("manual"))
 	vm := r.machine("plain", "")
 	r.MustTask("PowerOnVM_Task", vm, "")

@@ -196,7 +196,7 @@ func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault
 // watchConsole notes what an administrator would curse.
 func (r *Room) watchConsole(h *Host, c *Card) {
 	if c.Active && (c.Role == "nic" || c.Role == "hba" || (c.Role == "usb" && h.Desc.USBBoot)) {
-		r.w.Truth.Violate("host-device-lost", "%s: %s (%s) was given away to passthrough", h.Name(), c.Address, c.Role)
+		r.w.Truth.Violate(brokenVital, "%s: %s (%s) was given away to passthrough", h.Name(), c.Address, c.Role)
 	}
 }
 

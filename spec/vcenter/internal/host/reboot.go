@@ -18,6 +18,7 @@ import (
 	"gpupt.test/vcenter/internal/fault"
 	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/task"
+	"gpupt.test/vcenter/internal/truth"
 	"gpupt.test/vcenter/internal/world"
 )
 
@@ -34,13 +35,6 @@ var (
 		Text: "On a standalone ESXi endpoint sessions and tasks die with the reboot, and connections are refused until the host is back."})
 	_ = rules.Add(rules.Rule{ID: "host.boot-device-lost", Sure: "documented", Source: "vSphere docs: do not pass through the device that the host boots from or the management NIC",
 		Text: "A host that boots with the NIC of vmk0, the HBA of its boot disk, or the USB controller of a USB boot given to passthrough does not come back."})
-)
-
-// rule names of the invariants on the truth page
-const (
-	brokenOutside = "reboot-outside-maintenance"
-	brokenRunning = "reboot-under-running-vms"
-	brokenAway    = "too-many-hosts-away"
 )
 
 func (r *Room) registerReboot() {
@@ -112,7 +106,7 @@ func (r *Room) goDown(c *api.Call, h *Host, force, again bool) (any, *fault.Erro
 			r.w.Truth.Host(kind, h.Name(), "%s accepted", kind)
 			h.away = true
 			r.countAway(h)
-			go r.cycle(h, again, h.cut)
+			go r.cycle(h, again, h.cut, r.w.Truth.Cause())
 			return nil, nil
 		}})
 }
@@ -133,20 +127,22 @@ func (r *Room) countAway(h *Host) {
 	}
 }
 
-func (r *Room) locked(f func()) {
+// locked runs a step with the world lock held, on the account of a request that is over.
+func (r *Room) locked(by *truth.Cause, f func()) {
 	r.w.Lock()
 	defer r.w.Unlock()
+	defer r.w.Truth.By(by)()
 	f()
 }
 
 // cycle is the reboot after it was accepted. A power failure or a revival by hand while it
 // is under way (cut has moved on) takes the host out of its hands.
-func (r *Room) cycle(h *Host, again bool, cut int) {
+func (r *Room) cycle(h *Host, again bool, cut int, by *truth.Cause) {
 	boot := world.Seconds(h.Desc.BootSeconds * (0.95 + 0.1*rand.Float64()))
 	if !r.w.Clock.Sleep(r.w.Stop, boot/12) {
 		return
 	}
-	r.locked(func() {
+	r.locked(by, func() {
 		if h.cut == cut {
 			r.lose(h)
 		}
@@ -155,14 +151,14 @@ func (r *Room) cycle(h *Host, again bool, cut int) {
 		return
 	}
 	var mode string
-	r.locked(func() { mode = h.boot })
+	r.locked(by, func() { mode = h.boot })
 	if s, ok := strings.CutPrefix(mode, "late:"); ok {
 		extra, _ := strconv.ParseFloat(s, 64)
 		if !r.w.Clock.Sleep(r.w.Stop, world.Seconds(extra)) {
 			return
 		}
 	}
-	r.locked(func() {
+	r.locked(by, func() {
 		if h.cut != cut {
 			return
 		}
@@ -216,7 +212,7 @@ func (r *Room) comeBack(h *Host, mode string) {
 			r.w.Truth.Host("device-lost", h.Name(), "%s did not come back", c.Address)
 		}
 		if c.Enabled && (c.Role == "nic" || c.Role == "hba" || (c.Role == "usb" && h.Desc.USBBoot)) && r.vital(h, c) {
-			r.w.Truth.Violate("host-device-lost", "%s: %s (%s) was given away to passthrough; the host does not come back", h.Name(), c.Address, c.Role)
+			r.w.Truth.Violate(brokenVital, "%s: %s (%s) was given away to passthrough; the host does not come back", h.Name(), c.Address, c.Role)
 			return
 		}
 	}
@@ -237,7 +233,7 @@ func (r *Room) comeBack(h *Host, mode string) {
 		r.agent(h, types.ClusterDasFdmAvailabilityStateElection)
 		go func() {
 			if r.w.Clock.Sleep(r.w.Stop, 20*time.Second) {
-				r.locked(func() {
+				r.locked(nil, func() {
 					if h.Connected() {
 						r.agent(h, types.ClusterDasFdmAvailabilityStateConnectedToMaster)
 					}

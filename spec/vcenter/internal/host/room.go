@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +37,7 @@ type Room struct {
 	s     *api.Server
 	hosts map[types.ManagedObjectReference]*Host
 	order []*Host
+	half  sync.Map // machines that were said to be half made, or stood so in the fleet file
 }
 
 // NewRoom makes the room; Setup fills it while the inventory is built.

@@ -12,19 +12,48 @@ import (
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 
+	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/session"
+	"gpupt.test/vcenter/internal/truth"
 )
 
+// names of the invariants on the truth page
 const (
 	brokenTwice       = "device-in-two-running-vms"
 	brokenMaintenance = "vm-running-in-maintenance"
 	brokenHalf        = "vm-left-half-made"
+	brokenOutside     = "reboot-outside-maintenance"
+	brokenRunning     = "reboot-under-running-vms"
+	brokenAway        = "too-many-hosts-away"
+	brokenVital       = "host-device-lost"
 )
 
-// watcher notes which machines changed and looks at them soon afterwards.
+const invariantSource = "an invariant of this server, not a refusal: see violations of /gpsim/truth"
+
+var (
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenTwice, Sure: "inferred", Source: invariantSource,
+		Text: "No PCI device is in two running machines."})
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenMaintenance, Sure: "inferred", Source: invariantSource,
+		Text: "Nothing runs on a host in maintenance mode."})
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenHalf, Sure: "inferred", Source: invariantSource,
+		Text: "When a session ends, no machine has a card but lacks its full memory reservation (unless it stood so in the fleet file)."})
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenOutside, Sure: "inferred", Source: invariantSource,
+		Text: "No host is rebooted, shut down or put in standby outside maintenance mode, forced or not (standby: with machines on)."})
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenRunning, Sure: "inferred", Source: invariantSource,
+		Text: "No host goes down under running machines by a request."})
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenAway, Sure: "inferred", Source: invariantSource,
+		Text: "No more hosts of a cluster are away at once than its max_away."})
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenVital, Sure: "inferred", Source: invariantSource,
+		Text: "No host gives the NIC of vmk0, its boot HBA or its USB boot device away to passthrough."})
+)
+
+// watcher notes which machines changed, and by which request, and looks at them soon
+// afterwards.
 type watcher struct {
 	mu    sync.Mutex
-	dirty map[types.ManagedObjectReference]bool
+	now   func() *truth.Cause
+	dirty map[types.ManagedObjectReference]*truth.Cause
+	last  map[types.ManagedObjectReference]*truth.Cause // the last request that changed each
 	wake  chan struct{}
 	said  map[string]bool
 }
@@ -33,8 +62,13 @@ func (x *watcher) note(ref types.ManagedObjectReference) {
 	if ref.Type != "VirtualMachine" {
 		return
 	}
+	by := x.now()
 	x.mu.Lock()
-	x.dirty[ref] = true
+	if by != nil {
+		x.dirty[ref], x.last[ref] = by, by
+	} else if x.dirty[ref] == nil {
+		x.dirty[ref] = nil
+	}
 	x.mu.Unlock()
 	select {
 	case x.wake <- struct{}{}:
@@ -44,23 +78,31 @@ func (x *watcher) note(ref types.ManagedObjectReference) {
 
 func (x *watcher) Added(ref types.ManagedObjectReference)   { x.note(ref) }
 func (x *watcher) Changed(ref types.ManagedObjectReference) { x.note(ref) }
-func (x *watcher) Removed(types.ManagedObjectReference)     {}
+func (x *watcher) Removed(ref types.ManagedObjectReference) {
+	x.mu.Lock()
+	delete(x.last, ref)
+	x.mu.Unlock()
+}
+
+// lately is the last request that changed a machine.
+func (x *watcher) lately(ref types.ManagedObjectReference) *truth.Cause {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.last[ref]
+}
 
 func (r *Room) watch() {
-	x := &watcher{dirty: map[types.ManagedObjectReference]bool{}, wake: make(chan struct{}, 1), said: map[string]bool{}}
+	x := &watcher{now: r.w.Truth.Cause, dirty: map[types.ManagedObjectReference]*truth.Cause{},
+		last: map[types.ManagedObjectReference]*truth.Cause{}, wake: make(chan struct{}, 1), said: map[string]bool{}}
 	r.w.Listen(x)
-	var half sync.Map
-	for _, vm := range r.w.Reg.All("VirtualMachine") {
-		half.Store(vm.Reference(), true) // the fleet file may begin with such machines
-	}
 	r.s.Sessions.OnEnd(func(*session.Session) {
 		go func() { // whoever ends a session may hold the world lock
 			r.w.RLock()
 			defer r.w.RUnlock()
 			for _, e := range r.w.Reg.All("VirtualMachine") {
 				if vm, ok := e.(*simulator.VirtualMachine); ok && halfMade(vm) {
-					if _, said := half.LoadOrStore(vm.Self, true); !said {
-						r.w.Truth.Violate(brokenHalf, "%s has %d passthrough device(s), but its memory is not reserved in full", vm.Name, len(Passthrough(vm)))
+					if _, said := r.half.LoadOrStore(vm.Self, true); !said {
+						r.w.Truth.ViolateBy(x.lately(vm.Self), brokenHalf, "%s has %d passthrough device(s), but its memory is not reserved in full", vm.Name, len(Passthrough(vm)))
 					}
 				}
 			}
@@ -76,15 +118,25 @@ func (r *Room) watch() {
 			time.Sleep(time.Millisecond)
 			x.mu.Lock()
 			dirty := x.dirty
-			x.dirty = map[types.ManagedObjectReference]bool{}
+			x.dirty = map[types.ManagedObjectReference]*truth.Cause{}
 			x.mu.Unlock()
 			r.w.RLock()
-			for ref := range dirty {
-				r.inspect(x, ref)
+			for ref, by := range dirty {
+				r.inspect(x, ref, by)
 			}
 			r.w.RUnlock()
 		}
 	}()
+}
+
+// Begin says that the fleet stands as its file describes it: what is half made now was so
+// from the beginning.
+func (r *Room) Begin() {
+	for _, e := range r.w.Reg.All("VirtualMachine") {
+		if vm, ok := e.(*simulator.VirtualMachine); ok && halfMade(vm) {
+			r.half.Store(vm.Self, true)
+		}
+	}
 }
 
 // halfMade tells whether a machine with a card lacks its full reservation.
@@ -103,7 +155,7 @@ func halfMade(vm *simulator.VirtualMachine) bool {
 }
 
 // inspect checks one machine against its neighbours. World lock held (read).
-func (r *Room) inspect(x *watcher, ref types.ManagedObjectReference) {
+func (r *Room) inspect(x *watcher, ref types.ManagedObjectReference, by *truth.Cause) {
 	vm, e := r.w.VM(ref)
 	if e != nil || vm.Runtime.Host == nil {
 		return
@@ -116,7 +168,7 @@ func (r *Room) inspect(x *watcher, ref types.ManagedObjectReference) {
 		return
 	}
 	if h.HS.Runtime.InMaintenanceMode {
-		r.once(x, brokenMaintenance+vm.Self.Value, brokenMaintenance, "%s runs on %s, which is in maintenance mode", vm.Name, h.Name())
+		r.once(x, by, brokenMaintenance+vm.Self.Value, brokenMaintenance, "%s runs on %s, which is in maintenance mode", vm.Name, h.Name())
 	}
 	for _, p := range Passthrough(vm) {
 		a := Address(p)
@@ -129,16 +181,16 @@ func (r *Room) inspect(x *watcher, ref types.ManagedObjectReference) {
 			}
 			for _, q := range Passthrough(other) {
 				if Address(q) == a {
-					r.once(x, brokenTwice+h.Name()+a, brokenTwice, "%s of %s is in %s and %s", a, h.Name(), vm.Name, other.Name)
+					r.once(x, by, brokenTwice+h.Name()+a, brokenTwice, "%s of %s is in %s and %s", a, h.Name(), vm.Name, other.Name)
 				}
 			}
 		}
 	}
 }
 
-func (r *Room) once(x *watcher, key, rule, format string, args ...any) {
+func (r *Room) once(x *watcher, by *truth.Cause, key, rule, format string, args ...any) {
 	if !x.said[key] {
 		x.said[key] = true
-		r.w.Truth.Violate(rule, format, args...)
+		r.w.Truth.ViolateBy(by, rule, format, args...)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"gpupt.test/vcenter/internal/fault"
 	"gpupt.test/vcenter/internal/rules"
+	"gpupt.test/vcenter/internal/truth"
 	"gpupt.test/vcenter/internal/world"
 )
 
@@ -41,7 +42,10 @@ const Keep = 4000
 const recentMax = 200
 
 // Origin says who started a task.
-type Origin struct{ User, OperationID string }
+type Origin struct {
+	User, OperationID string
+	Cause             *truth.Cause
+}
 
 // Spec describes a task to start.
 type Spec struct {
@@ -65,6 +69,7 @@ type Task struct {
 	mo.Task
 	m      *Manager
 	spec   Spec
+	cause  *truth.Cause
 	ctx    context.Context
 	cancel context.CancelFunc
 }
@@ -106,6 +111,11 @@ func (m *Manager) Start(o Origin, s Spec) types.ManagedObjectReference {
 		Entity: &entity, EntityName: name, State: types.TaskInfoStateQueued, Cancelable: s.Cancelable,
 		Reason: &types.TaskReasonUser{UserName: o.User}, QueueTime: time.Now(), EventChainId: int32(m.W.NextID()),
 		ActivationId: o.OperationID}
+	if o.Cause != nil {
+		by := *o.Cause
+		by.Task = t.Self.Value
+		t.cause = &by
+	}
 	m.W.Put(t)
 	m.all = append(m.all, t)
 	m.recent(t)
@@ -254,6 +264,7 @@ func (t *Task) Context() context.Context { return t.ctx }
 func (t *Task) Do(f func()) {
 	t.m.W.Lock()
 	defer t.m.W.Unlock()
+	defer t.m.W.Truth.By(t.cause)()
 	f()
 }
 

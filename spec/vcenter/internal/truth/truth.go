@@ -1,13 +1,47 @@
 // Package truth is what an onlooker who sees everything would write down: a timeline of
 // events, the violations of the fleet's invariants, and sections that rooms compute when
 // asked. It is served at /gpsim/truth and is never visible through the vim25 API.
+//
+// Whoever works under the world lock for a request says so (By); events and violations
+// that happen meanwhile carry its number, so that they can be looked up in the journal.
 package truth
 
 import (
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
+
+// Cause is the request behind what happens, as the journal knows it.
+type Cause struct {
+	N           int       `json:"n"` // the journal's number; 0 is a change by hand
+	T           time.Time `json:"t"`
+	Method      string    `json:"method"`
+	This        string    `json:"this,omitempty"`
+	User        string    `json:"user,omitempty"`
+	Session     string    `json:"session,omitempty"`
+	OperationID string    `json:"operationID,omitempty"`
+	Task        string    `json:"task,omitempty"`
+}
+
+// String is the cause as a person reads it.
+func (c *Cause) String() string {
+	if c == nil {
+		return "no request: it happened by itself"
+	}
+	if c.N == 0 {
+		return fmt.Sprintf("%s at %s", c.Method, c.T.Format("15:04:05.000"))
+	}
+	text := fmt.Sprintf("request %d, %s", c.N, c.Method)
+	for _, x := range [][2]string{{" on ", c.This}, {" by ", c.User}, {", operationID ", c.OperationID}, {", ", c.Task}} {
+		if x[1] != "" {
+			text += x[0] + x[1]
+		}
+	}
+	return text + " at " + c.T.Format("15:04:05.000")
+}
 
 // Event is one line of the timeline.
 type Event struct {
@@ -16,14 +50,21 @@ type Event struct {
 	Host string    `json:"host,omitempty"`
 	VM   string    `json:"vm,omitempty"`
 	What string    `json:"what"`
+	N    int       `json:"n,omitempty"` // the request that led to it
 }
 
-// Violation says which invariant was broken, and how.
+// Violation says which invariant was broken, how, by which request, and what went before.
 type Violation struct {
-	T    time.Time `json:"t"`
-	Rule string    `json:"rule"`
-	What string    `json:"what"`
+	T      time.Time `json:"t"`
+	Rule   string    `json:"rule"`
+	What   string    `json:"what"`
+	Why    string    `json:"why"` // By as a sentence
+	By     *Cause    `json:"by,omitempty"`
+	Before []Event   `json:"before,omitempty"` // of the first violation: the last events of what it names
 }
+
+// before is how many events the first violation recalls.
+const before = 8
 
 // Log collects both.
 type Log struct {
@@ -31,7 +72,18 @@ type Log struct {
 	events     []Event
 	violations []Violation
 	sections   map[string]func() any
+	cause      atomic.Pointer[Cause]
 }
+
+// By says on whose account the world changes from now on, until the function that it
+// gives is called. The caller holds the world lock for writing.
+func (l *Log) By(c *Cause) func() {
+	was := l.cause.Swap(c)
+	return func() { l.cause.Store(was) }
+}
+
+// Cause is the request at work now, nil when nobody's.
+func (l *Log) Cause() *Cause { return l.cause.Load() }
 
 // New makes an empty log.
 func New() *Log {
@@ -50,16 +102,51 @@ func (l *Log) VM(kind, host, vm, format string, args ...any) {
 
 func (l *Log) add(e Event) {
 	e.T = time.Now()
+	if c := l.Cause(); c != nil {
+		e.N = c.N
+	}
 	l.mu.Lock()
 	l.events = append(l.events, e)
 	l.mu.Unlock()
 }
 
-// Violate notes a broken invariant.
+// Violate notes a broken invariant on the account of the request at work.
 func (l *Log) Violate(rule, format string, args ...any) {
+	l.ViolateBy(l.Cause(), rule, format, args...)
+}
+
+// ViolateBy notes one that was found after the request that led to it.
+func (l *Log) ViolateBy(c *Cause, rule, format string, args ...any) {
+	v := Violation{T: time.Now(), Rule: rule, What: fmt.Sprintf(format, args...), By: c, Why: c.String()}
 	l.mu.Lock()
-	l.violations = append(l.violations, Violation{T: time.Now(), Rule: rule, What: fmt.Sprintf(format, args...)})
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if len(l.violations) == 0 {
+		for i := len(l.events) - 1; i >= 0 && len(v.Before) < before; i-- {
+			if e := l.events[i]; (e.Host != "" && names(v.What, e.Host)) || (e.VM != "" && names(v.What, e.VM)) {
+				v.Before = append([]Event{e}, v.Before...)
+			}
+		}
+	}
+	l.violations = append(l.violations, v)
+}
+
+// names tells whether a sentence has a name as a word of its own: esx-1 is not esx-12.
+func names(text, name string) bool {
+	for i := 0; ; {
+		k := strings.Index(text[i:], name)
+		if k < 0 {
+			return false
+		}
+		a, z := i+k, i+k+len(name)
+		if (a == 0 || !word(text[a-1])) && (z == len(text) || !word(text[z])) {
+			return true
+		}
+		i = a + 1
+	}
+}
+
+func word(b byte) bool {
+	return b == '-' || b == '_' || b == '.' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 }
 
 // Violations gives those found so far.

@@ -69,6 +69,7 @@ func New(o Options) (*VCenter, error) {
 	if v.guests, err = vm.Register(s, hosts); err != nil {
 		return nil, err
 	}
+	hosts.Begin()
 	return v, nil
 }
 

@@ -227,9 +227,6 @@ func (r *Room) powerOn(vm *VM) *fault.Error {
 			p.device.Backing = &n
 		}
 	}
-	for _, c := range r.conflicts(vm, h) {
-		r.w.Truth.Violate("device-in-two-vms", "%s: %s", h.Name(), c)
-	}
 	vm.assigned = list
 	vm.setPower(types.VirtualMachinePowerStatePoweredOn)
 	vm.connect(true)

@@ -157,16 +157,6 @@ func (r *Room) unreserved(h *host.Host) int64 {
 	return free
 }
 
-// conflicts names the cards that another running machine holds: never, if the rules hold.
-func (r *Room) conflicts(vm *VM, h *host.Host) (out []string) {
-	for _, p := range vm.assigned {
-		if v := r.hosts.Holder(h, p.card.Address); v != nil && v.Self != vm.Self {
-			out = append(out, fmt.Sprintf("%s is in %s and in %s", p.card.Address, v.Name, vm.Name))
-		}
-	}
-	return
-}
-
 func (vm *VM) setPower(s types.VirtualMachinePowerState) {
 	vm.Runtime.PowerState = s
 	vm.Runtime.BootTime = nil
