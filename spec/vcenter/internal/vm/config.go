@@ -11,7 +11,6 @@ import (
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/api"
@@ -191,14 +190,11 @@ func (r *Room) vetCreate(req *types.CreateVM_Task) (*vetting, *types.VirtualMach
 }
 
 func (r *Room) freeName(folder types.ManagedObjectReference, name string) *fault.Error {
-	f, ok := r.w.Reg.Get(folder).(*simulator.Folder)
-	if !ok {
+	if _, ok := r.w.Reg.Get(folder).(*simulator.Folder); !ok {
 		return fault.NotFound(folder)
 	}
-	for _, ref := range f.ChildEntity {
-		if e, ok := r.w.Reg.Get(ref).(mo.Entity); ok && e.Entity().Name == name {
-			return fault.New(&types.DuplicateName{Name: name, Object: ref})
-		}
+	if ref, taken := r.w.ChildNamed(folder, name); taken {
+		return fault.New(&types.DuplicateName{Name: name, Object: ref})
 	}
 	return nil
 }

@@ -56,6 +56,8 @@ func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fl
 	w.Ctx = simulator.NewContext()
 	w.Reg = w.Ctx.Map
 	w.watch = newWatcher(w)
+	w.names = newNames(w)
+	w.Listen(w.names)
 	w.Ctx, _ = simulator.NewServiceInstance(w.Ctx, content, root)
 	w.Svc = simulator.New(w.Ctx, w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance))
 	w.Content = w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content

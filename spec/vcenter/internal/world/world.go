@@ -48,6 +48,7 @@ type World struct {
 	byName     map[string]types.ManagedObjectReference // "HostSystem esx-a-1"
 	counter    atomic.Int64
 	watch      *watcher
+	names      *names
 	listenerMu sync.Mutex
 	listeners  []Listener
 }
@@ -242,6 +243,7 @@ func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *f
 	if made, ok := info.Result.(types.ManagedObjectReference); ok {
 		if o := w.Reg.Get(made); o != nil {
 			w.watch.around(o) // its place was settled after it came into the registry
+			w.names.note(made)
 		}
 	}
 	return info.Result, nil
