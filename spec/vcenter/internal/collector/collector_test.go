@@ -127,6 +127,22 @@ func TestTraversalByNames(t *testing.T) {
 	}
 }
 
+// "the set of properties applicable to a given managed object type is the union of the properties implied by the
+// PropertySpec objects" (vSphere API reference, PropertySpec); govc asks for ManagedEntity and VirtualMachine together.
+func TestPropertySetsOfBaseAndTypeAreUnited(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	a := c.Must("RetrievePropertiesEx", pc, "<specSet><propSet><type>ManagedEntity</type><pathSet>name</pathSet><pathSet>parent</pathSet></propSet>"+
+		"<propSet><type>HostSystem</type><pathSet>runtime.connectionState</pathSet><pathSet>name</pathSet></propSet>"+
+		"<objectSet>"+vctest.Ref("obj", host)+"</objectSet></specSet><options/>")
+	for _, name := range []string{"name", "parent", "runtime.connectionState"} {
+		if n := strings.Count(a.Body, "<name>"+name+"</name>"); n != 1 {
+			t.Errorf("%s is there %d times: %s", name, n, a.Body)
+		}
+	}
+}
+
 func filter(c *vctest.Client, spec string, partial bool) string {
 	a := c.Must("CreateFilter", pc, "<spec>"+spec+"</spec><partialUpdates>"+strconv.FormatBool(partial)+"</partialUpdates>")
 	return "PropertyFilter:" + a.Text("returnval")

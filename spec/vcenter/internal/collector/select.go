@@ -4,6 +4,7 @@ package collector
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -105,6 +106,19 @@ func (r *Room) value(ref refs) (reflect.Value, bool) {
 	return v, v.Kind() == reflect.Struct
 }
 
+// union is what two property specs ask for together.
+func union(a, b *types.PropertySpec) *types.PropertySpec {
+	out := &types.PropertySpec{Type: b.Type, All: types.NewBool(all(a) || all(b))}
+	for _, path := range slices.Concat(a.PathSet, b.PathSet) {
+		if !slices.Contains(out.PathSet, path) {
+			out.PathSet = append(out.PathSet, path)
+		}
+	}
+	return out
+}
+
+func all(p *types.PropertySpec) bool { return p.All != nil && *p.All }
+
 // selected walks the object set. seen gets every object whose change may alter the
 // selection: those on which a traversal was tried.
 func (r *Room) selected(spec *types.PropertyFilterSpec, seen map[refs]bool) []chosen {
@@ -114,14 +128,16 @@ func (r *Room) selected(spec *types.PropertyFilterSpec, seen map[refs]bool) []ch
 	specFor := func(kind string) *types.PropertySpec {
 		p, ok := byType[kind]
 		if !ok {
+			// all that apply count, not the nearest alone: the union of their properties (PropertySpec's
+			// reference page); a view of ManagedEntity and VirtualMachine together relies on it
 			for i := range spec.PropSet {
 				c := &spec.PropSet[i]
-				if c.Type == kind {
+				switch {
+				case !isA(kind, c.Type):
+				case p == nil:
 					p = c
-					break
-				}
-				if isA(kind, c.Type) && (p == nil || isA(c.Type, p.Type)) {
-					p = c
+				default:
+					p = union(p, c)
 				}
 			}
 			byType[kind] = p
@@ -184,7 +200,7 @@ func (r *Room) selected(spec *types.PropertyFilterSpec, seen map[refs]bool) []ch
 
 // paths are the property paths of a spec for one type.
 func paths(kind reflect.Type, p *types.PropertySpec) []string {
-	if p.All != nil && *p.All {
+	if all(p) {
 		_, order := properties(kind)
 		return order
 	}
