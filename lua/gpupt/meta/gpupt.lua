@@ -126,6 +126,7 @@
 ---@field guests? "keep"|"shutdown-idle" running machines that hold a card and cannot move: refuse the host, or shut them down when idle
 ---@field back_within? string how long a reboot may take
 ---@field drain_within? string how long machines may take to leave
+---@field claim_within? string how long to wait for hosts of the cluster that somebody else took down; then the host is deferred
 
 ---@class gpupt.options.p.os.install
 ---@field iso string|function the installation medium, as [datastore] path.iso

@@ -10,6 +10,7 @@ local place = require "gpupt.playbook.place"
 local secret = require "gpupt.playbook.secret"
 local selector = require "gpupt.playbook.selector"
 local steps = require "gpupt.step"
+local units = require "gpupt.playbook.units"
 
 local language = {}
 
@@ -38,6 +39,8 @@ local roll_options = options.declare("p.hosts roll", {
     doc = "running machines that hold a card and cannot move: refuse the host, or shut them down when idle" },
   { "back_within", "string", default = "45m", doc = "how long a reboot may take" },
   { "drain_within", "string", default = "30m", doc = "how long machines may take to leave" },
+  { "claim_within", "string", default = "15m",
+    doc = "how long to wait for hosts of the cluster that somebody else took down; then the host is deferred" },
 })
 
 local function check_scope_steps(node, scope)
@@ -77,6 +80,10 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
     return ("roll: unavailable = '%s' is not N/cluster"):format(node.options.roll.unavailable)
   end
   node.options.roll.away = math.tointeger(tonumber(away))
+  for _, name in ipairs { "back_within", "drain_within", "claim_within" } do
+    local seconds, message = units.duration(node.options.roll[name])
+    if not seconds then return ("roll: %s: %s"):format(name, message) end
+  end
   return check_scope_steps(node, "hosts")
 end })
 

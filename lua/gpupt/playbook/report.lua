@@ -36,7 +36,10 @@ local function host_rows(run)
 end
 
 local function proof_of(outcome)
-  if outcome.status == "failed" or outcome.status == "not begun" then return outcome.message or outcome.status end
+  local status = outcome.status
+  if status == "failed" or status == "not begun" or status == "deferred" then
+    return outcome.message or outcome.status
+  end
   local proof = outcome.proofs["guest.verify"]
   if proof and proof ~= "nothing to change" then return proof end
   return outcome.target_record.proof or proof or outcome.proofs["gpu.attach"] or outcome.status or "cut off"

@@ -2,6 +2,7 @@
 -- turns by the roll's slots. Every step observes and plans again before it changes anything, so a run may be cut off at
 -- any moment and resumed: what is done already is seen and not done twice. After the second failure nothing new starts;
 -- after a host that stays away or in maintenance mode no other host does, because its cluster is short of one already.
+local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
@@ -161,19 +162,57 @@ local function slots_of(self, target)
   return self.slots[cluster]
 end
 
+--- Whether carrying out this target may take its host out of service.
+local function takes_down(self, target)
+  for _, entry in ipairs(self.plan.entries) do
+    if entry.target == target then
+      for _, one in ipairs(entry.steps) do
+        for _, change in ipairs(one.changes) do if change.verb ~= "enable" then return true end end
+      end
+    end
+  end
+  return false
+end
+
+--- A host that is put off: untouched, and not a failure of its own.
+local function defer(self, target, outcome, message, code)
+  self.deferred = (self.deferred or 0) + 1
+  self.journal:release(self.id, "host/" .. target.record.uuid)
+  return finish(self, outcome, "deferred", message, code)
+end
+
+--- Waits for the cluster's other hosts, see gpupt.playbook.claim. Gives what gives the place back, or nil when the
+-- host was deferred.
+local function claim_place(self, target, outcome)
+  local cluster = target.record.cluster
+  local hands = self.hands[cluster] or { ours = {} }
+  self.hands[cluster] = hands
+  if not takes_down(self, target) then return function() end end
+  if hands.short then return defer(self, target, outcome, hands.short, "EDEFERRED") end
+  local ok, give_back, code = claims.take(self.plan.vc, target, hands.ours, function(text)
+    self.ctx:note(target, text)
+  end)
+  if ok then return give_back end
+  hands.short = give_back
+  return defer(self, target, outcome, give_back, code)
+end
+
 local function host_fiber(self, target, outcome)
   local slots = slots_of(self, target)
   local token <close> = slots:acquire() -- luacheck: ignore
   if self.lost then
     return finish(self, outcome, "not begun", ("%s is out of service: no other host is begun"):format(self.lost))
   end
+  local give_back = claim_place(self, target, outcome)
+  if not give_back then return end
   -- another process may roll the same cluster: its lease is in the journal
   local resource = ("slot/%s/%s"):format(self.plan.vc.about.instanceUuid or self.plan.vc.host,
     target.record.cluster.ref.value)
   if target.scope.options.roll.away == 1 then
     local ok, message, code = claim(self, resource)
     if not ok then
-      return finish(self, outcome, "failed", ("%s: deferred: %s"):format(target.name, message), code)
+      give_back()
+      return defer(self, target, outcome, "deferred, untouched: " .. message, code)
     end
   end
   carry_out(self, target, outcome)
@@ -181,6 +220,8 @@ local function host_fiber(self, target, outcome)
   if outcome.status == "failed" and (outcome.code == "ELOST" or record.maintenance or record.connection ~= "connected")
   then
     self.lost = self.lost or target.name
+  else
+    give_back()
   end
   if outcome.status ~= "failed" then self.journal:release(self.id, resource) end
 end
@@ -189,7 +230,8 @@ local function vm_fiber(self, target, outcome, host_fibers)
   local host = host_fibers[target.host and target.host.ref]
   if host then
     host.fiber:join()
-    if host.outcome.status == "failed" or host.outcome.status == "not begun" then
+    local status = host.outcome.status
+    if status == "failed" or status == "not begun" or status == "deferred" then
       return finish(self, outcome, "not begun", ("its host %s: %s"):format(host.outcome.target,
         host.outcome.message or host.outcome.status))
     end
@@ -251,7 +293,7 @@ function run.start(plan, o)
     return nil, ("the plan needs --allow %s"):format(table.concat(missing, ",")), "EAPPROVAL", { words = missing }
   end
   local self = setmetatable({ plan = plan, allow = allow, on_event = o.on_event, outcomes = {}, slots = {},
-    failures = 0 }, Run)
+    hands = {}, failures = 0 }, Run)
   if #plan:changes() == 0 then
     self.nothing = true
     for _, list in ipairs { plan.hosts, plan.vms } do
@@ -294,7 +336,7 @@ end
 --- Writes the end and gives the leases back; those of hosts that are away stay, so that nobody takes another one.
 function Run:close(ok, message, code)
   if self.id then
-    local failed = not ok or self.failures > 0
+    local failed = not ok or self.failures > 0 or self.deferred
     self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
       or failed and "failed" or "done", detail = message and journal.note { message = message, code = code } or nil }
     if not failed then self.journal:release(self.id) end
@@ -320,7 +362,7 @@ function Run:result()
       proofs = outcome.proofs }
   end
   local status = self.nothing and "nothing" or self.code == "ECANCELLED" and "interrupted"
-    or (self.failures > 0 or self.code) and "failed" or "done"
+    or (self.failures > 0 or self.deferred or self.code) and "failed" or "done"
   return { id = self.id, status = status, targets = list, message = self.message }
 end
 

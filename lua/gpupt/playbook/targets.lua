@@ -23,7 +23,9 @@ function targets.hosts(world, scope, limit, skipped, ours)
       local why = hosts.unavailable(record)
       if why and not (ours and ours(record.name)) then
         record.skipped = why
-        skipped[#skipped + 1] = { target = record.name, text = ("%s %s: skipped"):format(record.name, why) }
+        skipped[#skipped + 1] = { target = record.name, text = ("%s %s: skipped%s"):format(record.name, why,
+          record.connection ~= "connected" and (", and counted as away (unavailable = '%s')"):format(
+            scope.options.roll.unavailable) or "") }
       else
         list[#list + 1] = { kind = "host", name = record.name, scope = scope, record = record, ref = ref }
       end

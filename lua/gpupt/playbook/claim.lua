@@ -1,0 +1,74 @@
+--- CLAIM: whether a host may be taken out of service now. Its cluster may be short of `unavailable` hosts at once, and
+-- those count, too, that somebody else took down or that died: a roll beside a dead host takes the second one of a
+-- cluster that stands one failure. A claim waits for them (`claim_within`); then the host is DEFERRED and untouched,
+-- and with it, at once, the others of its cluster. Standby is no failure: vCenter put the host there and wakes it up.
+-- A host that is out of service already takes nothing from its cluster and is not held up.
+local failure = require "gpupt.failure"
+local loop = require "gpupt.loop"
+local units = require "gpupt.playbook.units"
+
+local claim = {}
+
+local paths = { "name", "runtime.connectionState", "runtime.inMaintenanceMode" }
+
+--- Seconds between two looks at the cluster.
+claim.PAUSE = 10
+
+local function why_away(props)
+  local connection = props["runtime.connectionState"]
+  if connection ~= "connected" then return "is " .. (connection or "not readable") end
+  if props["runtime.inMaintenanceMode"] == true then return "is in maintenance mode" end
+end
+
+--- The hosts of the record's cluster that are out of service and not in this run's hands, as "name is so" texts.
+local function others_away(vc, record, ours)
+  local refs = failure.check(record.cluster.ref:get { "host" }).host or {}
+  local list = {}
+  if #refs < 2 then return list end
+  for _, object in ipairs(failure.check(vc:collect_all { objects = refs, type = "HostSystem", paths = paths })) do
+    if object.ref ~= record.ref and not ours[object.ref] then
+      local why = why_away(object)
+      if why then list[#list + 1] = object.name .. " " .. why end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+local function count(set)
+  local n = 0
+  for _ in pairs(set) do n = n + 1 end
+  return n
+end
+
+--- Takes the target's place among those that may be away: true and a function that gives it back; or nil, message,
+-- "EDEFERRED" when its cluster stays short of hosts. `ours`: the set of hosts (by reference) that this run has in hand,
+-- one set per cluster. `note` is called with a text when it has to wait.
+function claim.take(vc, target, ours, note)
+  local record, roll = target.record, target.scope.options.roll
+  local function give_back() ours[record.ref] = nil end
+  local within = units.duration(roll.claim_within)
+  local deadline, said = loop.now() + within, nil
+  while true do
+    local now = failure.check(record.ref:get(paths))
+    local others = why_away(now) and {} or others_away(vc, record, ours)
+    -- nothing yields between this sum and the entry: two fibers cannot take the same place
+    if #others + count(ours) < roll.away or #others == 0 then
+      ours[record.ref] = true
+      return true, give_back
+    end
+    local text = ("%s, and unavailable = '%s'"):format(table.concat(others, ", "), roll.unavailable)
+    local left = deadline - loop.now()
+    if left <= 0 then
+      return nil, ("deferred, untouched: in %s %s; waited %s for room"):format(record.cluster.name, text,
+        units.span(within)), "EDEFERRED"
+    end
+    if said ~= text then
+      said = text
+      note(("waiting for room in %s: %s"):format(record.cluster.name, text))
+    end
+    loop.sleep(math.min(left, claim.PAUSE))
+  end
+end
+
+return claim
