@@ -109,7 +109,9 @@ local function finish(options, run)
   end
   if result.status == "done" then return cli.OK end
   for _, target in ipairs(result.targets) do
-    if target.status == "failed" or target.status == "deferred" then cli.complain("%s: %s", target.step or target.target, target.message) end
+    if target.status == "failed" or target.status == "deferred" then
+      cli.complain("%s: %s", target.step or target.target, target.message)
+    end
   end
   if result.status == "interrupted" then
     cli.complain("interrupted: gpupt apply --resume %s goes on", result.id)
