@@ -2,8 +2,8 @@
 
     witness.py CONNECTION.json COMMAND ARGUMENT...      prints JSON
 
-tree TYPE...     every property of every object of the types, as { "Type:id": { path: value } }
-make ...         see the functions of that name: each does one thing to the inventory by pyVmomi's own means
+The commands are the functions of that name; tree TYPE... gives every property of every object of the types, as
+{ "Type:id": { path: value } }.
 Values are spelt so that another client can say the same: see `plain`.
 """
 import datetime
@@ -91,9 +91,61 @@ def find(instance, path):
     return instance.RetrieveContent().searchIndex.FindByInventoryPath(path)
 
 
-def events(instance):
+def events(instance, path):
+    entity = vim.event.EventFilterSpec.ByEntity(
+        entity=find(instance, path), recursion=vim.event.EventFilterSpec.RecursionOption.self)
     manager = instance.RetrieveContent().eventManager
-    return [plain(event) for event in manager.QueryEvents(vim.event.EventFilterSpec())]
+    return [plain(event) for event in manager.QueryEvents(vim.event.EventFilterSpec(entity=entity))]
+
+
+def create_vm(instance, folder, pool, host, datastore, name):
+    """A machine with a controller, a disk, a network card and a serial number of extraConfig; gives its reference."""
+    host = find(instance, host)
+    device = vim.vm.device
+    add = device.VirtualDeviceSpec.Operation.add
+    controller = device.ParaVirtualSCSIController(
+        key=-101, busNumber=0, sharedBus=device.VirtualSCSIController.Sharing.noSharing)
+    disk = device.VirtualDisk(key=-102, controllerKey=-101, unitNumber=0, capacityInKB=4 << 20,
+                              backing=device.VirtualDisk.FlatVer2BackingInfo(
+                                  diskMode="persistent", thinProvisioned=True, fileName="[%s]" % datastore))
+    nic = device.VirtualVmxnet3(key=-103, addressType="generated", backing=device.VirtualEthernetCard.NetworkBackingInfo(
+        deviceName="VM Network"))
+    spec = vim.vm.ConfigSpec(
+        name=name, guestId="ubuntu64Guest", firmware="efi", memoryMB=2048, numCPUs=2, annotation="by pyVmomi: \u00e9\u4e2d <&>",
+        files=vim.vm.FileInfo(vmPathName="[%s]" % datastore),
+        extraConfig=[vim.option.OptionValue(key="witness.text", value="a <b> & \u00e9")],
+        deviceChange=[device.VirtualDeviceSpec(operation=add, device=controller),
+                      device.VirtualDeviceSpec(operation=add, device=disk,
+                                               fileOperation=device.VirtualDeviceSpec.FileOperation.create),
+                      device.VirtualDeviceSpec(operation=add, device=nic)])
+    task = find(instance, folder).CreateVM_Task(config=spec, pool=find(instance, pool), host=host)
+    WaitForTask(task)
+    return plain(task.info.result)
+
+
+def post_event(instance, path, text):
+    machine = find(instance, path)
+    instance.RetrieveContent().eventManager.PostEvent(vim.event.GeneralUserEvent(
+        key=0, chainId=0, createdTime=datetime.datetime.now(datetime.timezone.utc), userName="", message=text,
+        vm=vim.event.VmEventArgument(vm=machine, name=machine.name)))
+
+
+def set_options(instance):
+    """One advanced setting of each scalar type."""
+    value = vim.option.OptionValue
+    instance.RetrieveContent().setting.UpdateOptions([
+        value(key="witness.py.text", value="42"), value(key="witness.py.int", value=42),
+        value(key="witness.py.long", value=VmomiSupport.long(1 << 40)), value(key="witness.py.flag", value=False)])
+
+
+def exact_types(instance, prefix):
+    """The wire types of advanced settings."""
+    return {option.key: type(option.value).__name__ for option in instance.RetrieveContent().setting.QueryOptions(prefix)}
+
+
+def name_of(instance, path):
+    found = find(instance, path)
+    return found and found.name
 
 
 def options(instance, prefix):
@@ -113,7 +165,8 @@ def main():
     json.dump(result, sys.stdout)
 
 
-COMMANDS = {"tree": tree, "get": get, "events": events, "options": options}
+COMMANDS = {run.__name__: run for run in (tree, get, name_of, events, post_event, options, exact_types, set_options,
+                                          create_vm)}
 
 if __name__ == "__main__":
     main()
