@@ -51,8 +51,12 @@ var (
 		Text: "Method and parameters stand in urn:vim25."})
 	_ = rules.Add(rules.Rule{ID: "wire.reference-type", Sure: "seen", Source: "WSDL ManagedObjectReference; a moref without type is not found",
 		Text: "A managed object reference has a type attribute that names a managed object type, and a value."})
-	_ = rules.Add(rules.Rule{ID: "wire.unknown-method", Sure: "inferred", Source: "none for the wording",
-		Text: "A method name that the WSDL does not know is InvalidRequest."})
+	_ = rules.Add(rules.Rule{ID: "wire.unknown-method", Sure: "seen", Source: "vsphere-automation-sdk-java#28: the sentence, and vpxd's log `Failed to resolve method createClusterEx`",
+		Text: "A method name that the WSDL does not know is InvalidType `The request refers to an unexpected or unknown type` (a kind of InvalidRequest)."})
+	_ = rules.Add(rules.Rule{ID: "wire.reference-kind", Sure: "inferred", Source: "the parameters' managed types in pyVmomi's tables; none for the fault",
+		Text: "A reference names an object of the type that its parameter or field is declared for (a host where a HostSystem is wanted), else InvalidType."})
+	_ = rules.Add(rules.Rule{ID: "wire.this-first", Sure: "seen", Source: "vsphere-connect#12 quotes the fault with its trail",
+		Text: "_this is the first element of a call: `Got <X> tag when expecting <_this> tag`."})
 )
 
 // abstract are the static types of which no instance exists.
@@ -149,10 +153,14 @@ func Decode(data []byte, version Version) (*Request, *fault.Error) {
 		ok = false
 	}
 	if !ok || t.Kind() != reflect.Struct || !isRequest(t) {
-		return req, d.fail("Unable to resolve WSDL method name %s", call.Name)
+		return req, d.unknownType(call.Name, "Unable to resolve WSDL method name %s", call.Name)
 	}
 	if len(call.Child) == 0 || call.Child[0].Name != "_this" {
-		return req, d.fail("Missing _this element in call of method %s", call.Name)
+		got := "/" + call.Name
+		if len(call.Child) > 0 {
+			got = call.Child[0].Name
+		}
+		return req, d.fail("Got <%s> tag when expecting <_this> tag", got)
 	}
 	out := reflect.New(t)
 	if e := d.object(call, out.Elem(), true); e != nil {
@@ -168,32 +176,33 @@ func isRequest(t reflect.Type) bool {
 	return ok && f.Type == refType
 }
 
-// object fills a struct from the children of n.
+// object fills a struct from the children of n: a data object, or the parameters of a call.
 func (d *decoder) object(n *Node, v reflect.Value, call bool) *fault.Error {
 	info := Of(v.Type())
+	if !call {
+		d.push(n, "while parsing serialized DataObject of type %s", ServerName(info.Name))
+		defer d.pop()
+	}
 	seen := make([]bool, len(info.Fields))
 	at := -1
 	for _, c := range n.Child {
 		f, i := info.Field(c.Name)
 		if f == nil || c.Space != nsVim || i < at || (i == at && !f.List) || f.Version.After(d.version) {
-			return d.unexpected(n, info, c, call)
+			return d.fail("Unexpected element tag \"%s\" seen", c.Name)
 		}
 		at, seen[i] = i, true
-		if e := d.field(c, f, v.FieldByIndex(f.Index)); e != nil {
-			if !call {
-				e = d.wrap(n, info, e)
-			}
+		if e := d.property(c, f, info, v.FieldByIndex(f.Index), call); e != nil {
 			return e
 		}
 	}
 	for i, f := range info.Fields {
-		if seen[i] || f.Optional || f.List || f.Version.After(d.version) {
+		if seen[i] || f.Absent || f.List || f.Version.After(d.version) {
 			continue
 		}
 		if call {
 			return d.fail("Required parameter %s is missing", f.Name)
 		}
-		return d.wrap(n, info, d.fail("Required property %s is missing from data object of type %s", f.Name, info.Name))
+		return d.fail("Required property %s is missing from data object of type %s", f.Name, info.Name)
 	}
 	if len(n.Child) > 0 && strings.TrimSpace(n.Text) != "" {
 		return d.fail("Unexpected text \"%s\" between elements of %s", strings.TrimSpace(n.Text), n.Name)
@@ -201,22 +210,22 @@ func (d *decoder) object(n *Node, v reflect.Value, call bool) *fault.Error {
 	return nil
 }
 
-func (d *decoder) unexpected(n *Node, info *Info, c *Node, call bool) *fault.Error {
+// property reads one child; the trail names those of data objects, not parameters.
+func (d *decoder) property(c *Node, f *Field, info *Info, v reflect.Value, call bool) *fault.Error {
 	if !call {
-		d.push(n, "while parsing serialized DataObject of type %s", ServerName(info.Name))
+		static := info.Name
+		if t := f.Type; t.Kind() == reflect.Interface && t.NumMethod() > 0 {
+			static = strings.TrimPrefix(t.Name(), "Base")
+		} else if t.Name() != "" {
+			static = t.Name()
+		}
+		if f.List {
+			static = "ArrayOf" + strings.ToUpper(static[:1]) + static[1:]
+		}
+		d.trail = append(d.trail, fmt.Sprintf("while parsing property \"%s\" of static type %s", f.Name, static))
 		defer d.pop()
 	}
-	return d.fail("Unexpected element tag \"%s\" seen", c.Name)
-}
-
-// wrap notes the enclosing data object in the trail of an error from below.
-func (d *decoder) wrap(n *Node, info *Info, e *fault.Error) *fault.Error {
-	line := fmt.Sprintf("while parsing serialized DataObject of type %s\nat line %d, column %d", ServerName(info.Name), n.Line, n.Col)
-	head, tail, found := strings.Cut(e.Message, "\n\nwhile parsing call information")
-	if found {
-		e.Message = head + "\n\n" + line + "\n\nwhile parsing call information" + tail
-	}
-	return e
+	return d.field(c, f, v)
 }
 
 func (d *decoder) field(n *Node, f *Field, v reflect.Value) *fault.Error {
@@ -237,9 +246,31 @@ func (d *decoder) field(n *Node, f *Field, v reflect.Value) *fault.Error {
 			return e
 		}
 		v.Set(reflect.Append(v, item))
+		return d.refers(n, f, item)
+	}
+	if e := d.value(n, f.Type, v); e != nil {
+		return e
+	}
+	return d.refers(n, f, v)
+}
+
+// refers refuses a reference to an object of a type that does not belong in that place.
+func (d *decoder) refers(n *Node, f *Field, v reflect.Value) *fault.Error {
+	if f.Refers == "" {
 		return nil
 	}
-	return d.value(n, f.Type, v)
+	ref, ok := reflect.Indirect(v).Interface().(types.ManagedObjectReference)
+	if !ok || Derives(ref.Type, f.Refers) {
+		return nil
+	}
+	return d.unknownType(ref.Type, "Element %s refers to a %s, and a %s is wanted", n.Name, ServerName(ref.Type), ServerName(f.Refers))
+}
+
+// unknownType is InvalidType, the InvalidRequest of a wrong or unknown type or method.
+func (d *decoder) unknownType(argument, format string, args ...any) *fault.Error {
+	e := d.fail("The request refers to an unexpected or unknown type.\n"+format, args...)
+	e.Fault = &types.InvalidType{Argument: argument}
+	return e
 }
 
 // value reads one value of static type t into v (a t, a *t or an interface).
@@ -419,7 +450,7 @@ func (d *decoder) scalar(n *Node, t reflect.Type, v reflect.Value) *fault.Error 
 		v.SetUint(uint64(uint8(i)))
 	case reflect.Float32, reflect.Float64:
 		x, err := strconv.ParseFloat(text, t.Bits())
-		if err != nil {
+		if err != nil || strings.ContainsAny(text, "xX_pP") || (strings.ContainsAny(text, "nfNF") && text != "INF" && text != "-INF" && text != "NaN") {
 			return d.badValue(n, "xsd:double")
 		}
 		v.SetFloat(x)

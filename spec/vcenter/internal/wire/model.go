@@ -32,6 +32,7 @@ func init() {
 	for _, line := range strings.Split(modelText, "\n") {
 		f := strings.Fields(line)
 		switch {
+		case modelLine(f):
 		case len(f) == 4 && (f[0] == "T" || f[0] == "E"):
 			typeSince[f[1]] = ParseVersion(f[3])
 			serverName[f[1]] = f[2]

@@ -25,6 +25,8 @@ type Field struct {
 	Omit     bool // written only when not zero
 	Version  Version
 	Raw      reflect.Type
+	Absent   bool   // a request may leave it out: optional, or govmomi writes it and the schema does not want it
+	Refers   string // the managed object type that a reference here is declared for, "" = any
 }
 
 // Info is the table of one struct type.
@@ -139,8 +141,19 @@ func collect(i *Info, t reflect.Type, at []int) {
 		if v := sf.Tag.Get("vim"); v != "" {
 			f.Version = ParseVersion(v)
 		}
-		if v := fieldSince[t.Name()+"."+f.Name]; v.After(f.Version) {
-			f.Version = v
+		f.Absent = f.Optional
+		if v, newer := fieldSince[t.Name()+"."+f.Name]; newer || loose[t.Name()+"."+f.Name] {
+			// What came after its type cannot be required: older clients do not know it.
+			f.Absent = true
+			if v.After(f.Version) {
+				f.Version = v
+			}
+		}
+		if t.Name() == "HostLowLevelProvisioningManagerDiskLayoutSpec" && f.Name == "unitNumber" {
+			f.Absent = false // a pointer in govmomi, required in the schema
+		}
+		if f.Type == refType {
+			f.Refers = refersTo[t.Name()+"."+f.Name]
 		}
 		i.Fields = append(i.Fields, f)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"gpupt.test/vcenter/internal/vcenter"
 	"gpupt.test/vcenter/internal/vctest"
+	"gpupt.test/vcenter/internal/wire"
 )
 
 const folderPath = "DC0/vm"
@@ -126,7 +127,7 @@ func TestTypesAndMethodsNewerThanTheVersion(t *testing.T) {
 		t.Fatal(a.Body)
 	}
 	r.Version = "5.5"
-	r.Refused(query(), "InvalidRequest", "QueryConfigOptionEx")
+	r.Refused(query(), "InvalidType", "QueryConfigOptionEx")
 }
 
 func TestAnswersLeaveOutFieldsNewerThanTheVersion(t *testing.T) {
@@ -150,7 +151,8 @@ func TestRequiredProperty(t *testing.T) {
 		return "<specSet><propSet><type>Folder</type><pathSet>name</pathSet></propSet><objectSet>" + obj + "</objectSet></specSet><options/>"
 	}
 	r.pair("RetrievePropertiesEx", pc, set("<skip>false</skip>"), set(vctest.Ref("obj", "Folder:group-d1")+"<skip>false</skip>"),
-		"Required property obj is missing from data object of type ObjectSpec")
+		"Required property obj is missing from data object of type ObjectSpec",
+		"while parsing property &quot;objectSet&quot; of static type ArrayOfObjectSpec\n\nwhile parsing serialized DataObject of type ")
 }
 
 func TestRequiredParameter(t *testing.T) {
@@ -270,17 +272,69 @@ func TestReferences(t *testing.T) {
 	r.Refused(call(`<_this>ServiceInstance</_this>`), "InvalidRequest")
 	r.Refused(call(`<_this type="Nonsense">ServiceInstance</_this>`), "InvalidRequest", "Nonsense")
 	r.Refused(call(`<_this type="ServiceInstance"></_this>`), "InvalidRequest")
-	r.Refused(call(``), "InvalidRequest", "_this")
+	r.Refused(call(``), "InvalidRequest", "expecting &lt;_this&gt; tag")
 	if a := call(`<_this type="ServiceInstance">ServiceInstance</_this>`); a.Status != 200 {
 		t.Fatal(a.Body)
+	}
+}
+
+func TestThisComesFirst(t *testing.T) {
+	vctest.Breaks(t, "wire.this-first")
+	r := newRig(t)
+	call := func(inside string) vctest.Answer {
+		return r.Raw(vctest.Envelope(`<soapenv:Body><FindByInventoryPath xmlns="urn:vim25">` + inside + `</FindByInventoryPath></soapenv:Body>`))
+	}
+	this, path := vctest.Ref("_this", "SearchIndex:SearchIndex"), "<inventoryPath>DC0</inventoryPath>"
+	r.Refused(call(path+this), "InvalidRequest", "Got &lt;inventoryPath&gt; tag when expecting &lt;_this&gt; tag", "while parsing call information for method FindByInventoryPath")
+	if a := call(this + path); a.Status != 200 {
+		t.Fatal(a.Body)
+	}
+}
+
+func TestAReferenceOfAnotherType(t *testing.T) {
+	vctest.Breaks(t, "wire.reference-kind")
+	r := newRig(t)
+	cluster := r.Find("DC0/host/gpu-a")
+	pool := "ResourcePool:" + r.Get(cluster, "resourcePool")["resourcePool"]
+	create := func(name, pool string) vctest.Answer {
+		return r.Call("CreateVM_Task", r.Find(folderPath), "<config><name>"+name+"</name><guestId>otherGuest64</guestId><files><vmPathName>[ds-1]</vmPathName></files></config>"+vctest.Ref("pool", pool))
+	}
+	r.Refused(create("x", r.host), "InvalidType", "<argument>HostSystem</argument>", "a vim.ResourcePool is wanted")
+	r.Refused(create("x", cluster), "InvalidType")
+	if a := create("x", pool); a.Status != 200 {
+		t.Fatal(a.Body)
+	}
+	// A field below a parameter, and a place that takes any entity.
+	vm := ""
+	vctest.Eventually(t, "the machine is there", func() bool {
+		vm = r.Must("FindByInventoryPath", "SearchIndex:SearchIndex", "<inventoryPath>"+folderPath+"/x</inventoryPath>").Text("returnval")
+		return vm != ""
+	})
+	vm = "VirtualMachine:" + vm
+	move := func(host string) vctest.Answer {
+		return r.Call("RelocateVM_Task", vm, "<spec>"+vctest.Ref("host", host)+"</spec>")
+	}
+	r.Refused(move(pool), "InvalidType", "while parsing serialized DataObject of type vim.vm.RelocateSpec")
+	if a := move(r.host); a.Status != 200 {
+		t.Fatal(a.Body)
+	}
+	view := func(in string) vctest.Answer {
+		return r.Call("CreateContainerView", "ViewManager:ViewManager", vctest.Ref("container", in)+"<recursive>true</recursive>")
+	}
+	r.Refused(view("SessionManager:SessionManager"), "InvalidType")
+	for _, in := range []string{cluster, pool, r.Find("DC0")} {
+		if a := view(in); a.Status != 200 {
+			t.Fatal(a.Body)
+		}
 	}
 }
 
 func TestUnknownMethod(t *testing.T) {
 	vctest.Breaks(t, "wire.unknown-method", "wire.method-not-found")
 	r := newRig(t)
-	r.Refused(r.Call("MakeCoffee_Task", r.host, ""), "InvalidRequest", "MakeCoffee_Task")
-	r.Refused(r.Call("ManagedObjectReference", r.host, ""), "InvalidRequest")
+	r.Refused(r.Call("MakeCoffee_Task", r.host, ""), "InvalidType", "The request refers to an unexpected or unknown type", "<argument>MakeCoffee_Task</argument>")
+	r.Refused(r.Call("ManagedObjectReference", r.host, ""), "InvalidType")
+	r.Refused(r.Call("rebootHost_Task", r.host, "<force>false</force>"), "InvalidType") // the name as the server's own code has it
 	r.Refused(r.Call("RebootHost_Task", "HostSystem:host-99999", "<force>false</force>"), "ManagedObjectNotFound")
 	r.Refused(r.Call("QueryConnectionInfo", "Datacenter:"+strings.TrimPrefix(r.Find("DC0"), "Datacenter:"), "<hostname>x</hostname><port>1</port><username>u</username><password>p</password>"), "MethodNotFound")
 }
@@ -307,4 +361,28 @@ func TestBrokenDocuments(t *testing.T) {
 		r.Refused(r.Raw(bad), "InvalidRequest")
 	}
 	r.Must("CurrentTime", "ServiceInstance:ServiceInstance", "")
+}
+
+// govmomi's structs write these always; the schema lets them be left out.
+func TestFieldsThatOnlyGovmomiWants(t *testing.T) {
+	r := newRig(t)
+	for _, f := range []struct{ kind, field string }{{"OptionValue", "value"}, {"PerfInterval", "key"}, {"PerfInterval", "enabled"}, {"FileQueryFlags", "fileOwner"},
+		{"VirtualMachineConfigInfo", "alternateGuestName"}, {"HostAssignableHardwareConfigAttributeOverride", "value"}} {
+		rt, _ := wire.TypeByName(f.kind)
+		if field, _ := wire.Of(rt).Field(f.field); field == nil || !field.Absent {
+			t.Errorf("%s.%s is required", f.kind, f.field)
+		}
+	}
+	rt, _ := wire.TypeByName("HostLowLevelProvisioningManagerDiskLayoutSpec")
+	if field, _ := wire.Of(rt).Field("unitNumber"); field.Absent {
+		t.Error("unitNumber is optional")
+	}
+	browser := "HostDatastoreBrowser:" + r.Get(r.Find("DC0/datastore/ds-1"), "browser")["browser"]
+	search := func(details string) vctest.Answer {
+		return r.Call("SearchDatastore_Task", browser, "<datastorePath>[ds-1]</datastorePath><searchSpec><details>"+details+"</details></searchSpec>")
+	}
+	r.Refused(search("<fileType>true</fileType><modification>true</modification>"), "InvalidRequest", "Required property fileSize is missing")
+	if a := search("<fileType>true</fileType><fileSize>true</fileSize><modification>true</modification>"); a.Status != 200 {
+		t.Fatal(a.Body)
+	}
 }
