@@ -384,7 +384,7 @@ func (f *filter) update(p *pc, ref refs, ver wire.Version) *types.ObjectUpdate {
 	spec := f.members[ref]
 	v, exists := reflect.Value{}, false
 	if spec != nil {
-		v, exists = r.value(ref)
+		v, exists = r.valueFor(p.user, ref)
 	}
 	if !exists {
 		if old == nil {

@@ -38,7 +38,14 @@ func init() { types.Add("Fetch", reflect.TypeOf(Fetch{})) }
 // valueFor is value with what is private to a session.
 func (r *Room) valueFor(owner *session.Session, ref refs) (reflect.Value, bool) {
 	v, ok := r.value(ref)
-	if !ok || ref.Type != "SessionManager" || owner == nil {
+	if !ok || owner == nil {
+		return v, ok
+	}
+	if tm, is := v.Interface().(mo.TaskManager); is && len(owner.User.Grants) > 0 {
+		tm.RecentTask = r.visible(owner, tm.RecentTask)
+		return reflect.ValueOf(&tm).Elem(), true
+	}
+	if ref.Type != "SessionManager" {
 		return v, ok
 	}
 	sm := v.Interface().(mo.SessionManager)
@@ -48,6 +55,20 @@ func (r *Room) valueFor(owner *session.Session, ref refs) (reflect.Value, bool) 
 		sm.SessionList = r.sessions.List()
 	}
 	return reflect.ValueOf(&sm).Elem(), true
+}
+
+// visible are the tasks of entities that a user may see.
+func (r *Room) visible(owner *session.Session, tasks []refs) []refs {
+	out := []refs{}
+	for _, ref := range tasks {
+		t, ok := r.w.Reg.Get(ref).(interface {
+			Entity() refs
+		})
+		if !ok || !r.hidden(owner, t.Entity()) {
+			out = append(out, ref)
+		}
+	}
+	return out
 }
 
 // hidden tells whether a user may not read an entity.

@@ -56,6 +56,7 @@ func New(s *api.Server) *Front {
 	f.sessionMethods()
 	f.registerAuthorization()
 	f.registerHistory()
+	f.registerEvents()
 	s.Tasks.Trouble = f.Trouble.task
 	return f
 }

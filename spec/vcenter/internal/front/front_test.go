@@ -207,16 +207,6 @@ func TestDatastoreSizesSurviveARefresh(t *testing.T) {
 	}
 }
 
-func TestEventCollectors(t *testing.T) {
-	s := vctest.Start(t, vcenter.Options{})
-	c := s.Login(t)
-	a := c.Must("CreateCollectorForEvents", "EventManager:EventManager", "<filter/>")
-	collector := "EventHistoryCollector:" + a.Text("returnval")
-	c.Must("SetCollectorPageSize", collector, "<maxCount>5</maxCount>")
-	c.Must("ReadNextEvents", collector, "<maxCount>5</maxCount>")
-	c.Refused(c.Call("ReadNextEvents", "EventHistoryCollector:none", "<maxCount>5</maxCount>"), "ManagedObjectNotFound")
-}
-
 func TestVersionsPage(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{Version: "8.0.1.0"})
 	res, err := http.Get(s.URL + "/sdk/vimServiceVersions.xml")
@@ -275,80 +265,6 @@ func TestJournal(t *testing.T) {
 	if len(list) != 1 || list[0].(map[string]any)["n"].(float64) <= last {
 		t.Fatal(list)
 	}
-}
-
-func TestRecentTask(t *testing.T) {
-	s := vctest.Start(t, vcenter.Options{})
-	c := s.Login(t)
-	host := c.Find("DC0/host/gpu-a/esx-a-1")
-	task := c.Start("EnterMaintenanceMode_Task", host, "<timeout>0</timeout>")
-	value := strings.TrimPrefix(task, "Task:")
-	if !strings.Contains(c.Get(host, "recentTask")["recentTask"], value) || !strings.Contains(c.Get("TaskManager:TaskManager", "recentTask")["recentTask"], value) {
-		t.Fatal("the task is not among the recent ones")
-	}
-	info := c.Wait(task).Info
-	for _, want := range []string{"<name>EnterMaintenanceMode_Task</name>", "<descriptionId>HostSystem.enterMaintenanceMode</descriptionId>", "<entityName>esx-a-1</entityName>", "<cancelable>true</cancelable>"} {
-		if !strings.Contains(info, want) {
-			t.Fatal(want, info)
-		}
-	}
-}
-
-func TestTaskHistory(t *testing.T) {
-	vctest.Breaks(t, "task.history")
-	s := vctest.Start(t, vcenter.Options{})
-	c := s.Login(t)
-	a, b := c.Find("DC0/host/gpu-a/esx-a-1"), c.Find("DC0/host/gpu-b/esx-b-1")
-	c.OpID = "roll-1"
-	c.MustTask("EnterMaintenanceMode_Task", a, "<timeout>0</timeout>")
-	c.OpID = "roll-2"
-	c.MustTask("EnterMaintenanceMode_Task", b, "<timeout>0</timeout>")
-	c.FailTask("InvalidState", "EnterMaintenanceMode_Task", b, "<timeout>0</timeout>")
-	collect := func(filter string) string {
-		return "TaskHistoryCollector:" + c.Must("CreateCollectorForTasks", "TaskManager:TaskManager", "<filter>"+filter+"</filter>").Text("returnval")
-	}
-	names := func(col, method string, n string) string {
-		r := c.Must(method, col, "<maxCount>"+n+"</maxCount>")
-		return strings.Join(r.Texts("entityName"), " ")
-	}
-	for filter, want := range map[string]string{
-		"": "esx-a-1 esx-b-1 esx-b-1",
-		"<entity>" + vctest.Ref("entity", a) + "<recursion>self</recursion></entity>":                        "esx-a-1",
-		"<entity>" + vctest.Ref("entity", c.Find("DC0/host/gpu-b")) + "<recursion>all</recursion></entity>":  "esx-b-1 esx-b-1",
-		"<entity>" + vctest.Ref("entity", c.Find("DC0/host/gpu-b")) + "<recursion>self</recursion></entity>": "",
-		"<activationId>roll-1</activationId>":                                                                "esx-a-1",
-		"<state>error</state>":                                                                               "esx-b-1",
-		"<userName><systemUser>false</systemUser><userList>nobody</userList></userName>":                     "",
-		"<time><timeType>completedTime</timeType><endTime>2020-01-01T00:00:00Z</endTime></time>":             "",
-	} {
-		if got := names(collect(filter), "ReadNextTasks", "10"); got != want {
-			t.Errorf("%s: %q, want %q", filter, got, want)
-		}
-	}
-	col := collect("")
-	if got := names(col, "ReadNextTasks", "1") + "," + names(col, "ReadNextTasks", "10") + "," + names(col, "ReadNextTasks", "10"); got != "esx-a-1,esx-b-1 esx-b-1," {
-		t.Fatal(got)
-	}
-	c.Must("ResetCollector", col, "")
-	if got := names(col, "ReadPreviousTasks", "2") + "," + names(col, "ReadPreviousTasks", "2"); got != "esx-b-1 esx-b-1,esx-a-1" {
-		t.Fatal(got)
-	}
-	c.Must("SetCollectorPageSize", col, "<maxCount>2</maxCount>")
-	c.MustTask("ExitMaintenanceMode_Task", b, "<timeout>0</timeout>")
-	if page := c.Get(col, "latestPage")["latestPage"]; strings.Count(page, "<entityName>") != 2 || !strings.Contains(page, "exitMaintenanceMode") {
-		t.Fatal(page)
-	}
-	c.Refused(c.Call("ReadNextTasks", col, "<maxCount>1001</maxCount>"), "InvalidArgument", "maxCount")
-	other := s.Login(t)
-	other.Refused(other.Call("ReadNextTasks", col, "<maxCount>1</maxCount>"), "ManagedObjectNotFound")
-	c.Must("DestroyCollector", col, "")
-	c.Refused(c.Call("ReadNextTasks", col, "<maxCount>1</maxCount>"), "ManagedObjectNotFound")
-	c.Must("Logout", "SessionManager:SessionManager", "")
-	vctest.Eventually(t, "the collectors go with the session", func() bool {
-		s.W.RLock()
-		defer s.W.RUnlock()
-		return len(s.W.Reg.AllReference("TaskHistoryCollector")) == 0
-	})
 }
 
 func TestTrouble(t *testing.T) {

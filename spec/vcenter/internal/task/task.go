@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -37,9 +36,6 @@ var (
 
 // Keep is how many finished tasks stay readable.
 const Keep = 4000
-
-// recentMax is the length of recentTask lists.
-const recentMax = 200
 
 // Origin says who started a task.
 type Origin struct {
@@ -76,12 +72,16 @@ type Task struct {
 
 // Manager starts tasks and knows the running ones.
 type Manager struct {
-	W       *world.World
-	Cap     int // tasks per slot
-	running map[types.ManagedObjectReference]*Task
-	slots   map[string]chan struct{}
-	done    []types.ManagedObjectReference
-	all     []*Task // those still readable, in the order of their start
+	W   *world.World
+	Cap int // tasks per slot
+	// RecentFor is how long a task that ended stays among the recent ones.
+	RecentFor time.Duration
+	running   map[types.ManagedObjectReference]*Task
+	slots     map[string]chan struct{}
+	done      []types.ManagedObjectReference
+	all       []*Task // those still readable, in the order of their start
+	ends      []end   // the finished ones among the recent tasks, oldest first
+	sweeper   *time.Timer
 	// Changed is called when a task starts or changes its state; world lock held.
 	Changed func(*Task)
 	wg      sync.WaitGroup
@@ -91,7 +91,7 @@ type Manager struct {
 
 // New makes the manager.
 func New(w *world.World) *Manager {
-	return &Manager{W: w, Cap: 8, running: map[types.ManagedObjectReference]*Task{}, slots: map[string]chan struct{}{}}
+	return &Manager{W: w, Cap: 8, RecentFor: recentFor, running: map[types.ManagedObjectReference]*Task{}, slots: map[string]chan struct{}{}}
 }
 
 // Start makes a task; the world lock is held.
@@ -118,29 +118,11 @@ func (m *Manager) Start(o Origin, s Spec) types.ManagedObjectReference {
 	}
 	m.W.Put(t)
 	m.all = append(m.all, t)
-	m.recent(t)
+	m.started(t)
 	m.changed(t)
 	m.wg.Add(1)
 	go m.run(t)
 	return t.Self
-}
-
-func (m *Manager) recent(t *Task) {
-	add := func(list []types.ManagedObjectReference) []types.ManagedObjectReference {
-		out := append(append([]types.ManagedObjectReference(nil), list...), t.Self)
-		if len(out) > recentMax {
-			out = out[len(out)-recentMax:]
-		}
-		return out
-	}
-	if tm, ok := m.W.Reg.Get(*m.W.Content.TaskManager).(*simulator.TaskManager); ok {
-		tm.RecentTask = add(tm.RecentTask)
-		m.W.Touch(tm.Self)
-	}
-	if e, ok := m.W.Reg.Get(*t.Info.Entity).(mo.Entity); ok {
-		e.Entity().RecentTask = add(e.Entity().RecentTask)
-		m.W.Touch(*t.Info.Entity)
-	}
 }
 
 func (m *Manager) changed(t *Task) {
@@ -172,6 +154,7 @@ func (m *Manager) run(t *Task) {
 	}
 	t.Info.Progress = 0
 	m.W.Touch(t.Self)
+	m.ended(t)
 	m.done = append(m.done, t.Self)
 	for len(m.done) > Keep {
 		gone := m.done[0]
@@ -326,7 +309,14 @@ func (m *Manager) Busy(entity types.ManagedObjectReference) (types.ManagedObject
 }
 
 // Wait returns when all tasks have ended (after the world's Stop).
-func (m *Manager) Wait() { m.wg.Wait() }
+func (m *Manager) Wait() {
+	m.wg.Wait()
+	m.W.Lock()
+	defer m.W.Unlock()
+	if m.sweeper != nil {
+		m.sweeper.Stop()
+	}
+}
 
 func (m *Manager) slot(name string) chan struct{} {
 	m.W.Lock()

@@ -64,8 +64,15 @@ func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fl
 	w.Content.About.InstanceUuid = uuid.NewString()
 	w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content = w.Content
 	w.Reg.AddHandler(w.watch)
+	// The simulator would list its inner tasks, which nobody may see and which are gone, as recent ones.
+	if tm, ok := w.Reg.Get(*w.Content.TaskManager).(*simulator.TaskManager); ok {
+		w.Reg.RemoveHandler(tm)
+	}
 	om := w.Reg.OptionManager()
 	om.Setting = append(om.Setting, &types.OptionValue{Key: "vcsim.home", Value: o.Dir})
+	if e := w.tapEvents(); e != nil {
+		return nil, e
+	}
 	if err := w.inventory(each); err != nil {
 		return nil, err
 	}
@@ -116,7 +123,7 @@ func (w *World) inventory(each func(*World, *simulator.HostSystem, *fleet.Cluste
 			ref := got.(types.ManagedObjectReference)
 			w.byName["HostSystem "+h.Name] = ref
 			hs := w.Reg.Get(ref).(*simulator.HostSystem)
-			if err := w.mount(hs, c); err != nil {
+			if err := w.mount(hs, c, h); err != nil {
 				return err
 			}
 			hs.Network = nets
@@ -143,7 +150,7 @@ func (w *World) single(each func(*World, *simulator.HostSystem, *fleet.Cluster, 
 			return err
 		}
 	}
-	if err := w.mount(hs, c); err != nil {
+	if err := w.mount(hs, c, &c.Hosts[0]); err != nil {
 		return err
 	}
 	return each(w, hs, c, &c.Hosts[0])
@@ -165,6 +172,18 @@ func (w *World) cluster(c *fleet.Cluster, nets []types.ManagedObjectReference) (
 	}
 	ha := c.HA
 	cfg.DasConfig.Enabled = &ha
+	guard := ha && c.HostFailures > 0
+	cfg.DasConfig.AdmissionControlEnabled = &guard
+	if guard {
+		cfg.DasConfig.AdmissionControlPolicy = &types.ClusterFailoverLevelAdmissionControlPolicy{FailoverLevel: int32(c.HostFailures)}
+	}
+	dpm := c.DPM == "manual" || c.DPM == "automated"
+	cfg.DpmConfigInfo = &types.ClusterDpmConfigInfo{Enabled: &dpm}
+	if dpm {
+		cfg.DpmConfigInfo.DefaultDpmBehavior = types.DpmBehavior(c.DPM)
+	}
+	vsan := c.VSAN
+	cfg.VsanConfigInfo = &types.VsanClusterConfigInfo{Enabled: &vsan}
 	cr.Network = nets
 	pool := *cr.ResourcePool
 	for _, name := range c.Resource {
@@ -179,10 +198,10 @@ func (w *World) cluster(c *fleet.Cluster, nets []types.ManagedObjectReference) (
 // DatastoreDir is the directory of this machine behind a datastore.
 func (w *World) DatastoreDir(name string) string { return filepath.Join(w.Dir, "datastores", name) }
 
-func (w *World) mount(h *simulator.HostSystem, c *fleet.Cluster) error {
+func (w *World) mount(h *simulator.HostSystem, c *fleet.Cluster, own *fleet.Host) error {
 	for i := range w.Fleet.Datastores {
 		d := &w.Fleet.Datastores[i]
-		if len(c.Datastores) > 0 && !contains(c.Datastores, d.Name) {
+		if len(c.Datastores) > 0 && !contains(c.Datastores, d.Name) || len(own.Datastores) > 0 && !contains(own.Datastores, d.Name) {
 			continue
 		}
 		sys := *h.ConfigManager.DatastoreSystem

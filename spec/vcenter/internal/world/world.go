@@ -43,12 +43,15 @@ type World struct {
 	Stop    context.Context // ends with the server
 	// PowerLost is called for a machine that went down with its host (lock held).
 	PowerLost []func(*simulator.VirtualMachine)
+	// OnEvent is told of each event (lock held).
+	OnEvent func(types.BaseEvent)
 
 	DC         *simulator.Datacenter
 	byName     map[string]types.ManagedObjectReference // "HostSystem esx-a-1"
 	counter    atomic.Int64
 	watch      *watcher
 	names      *names
+	events     events
 	listenerMu sync.Mutex
 	listeners  []Listener
 }
@@ -320,6 +323,9 @@ func (h *watcher) UpdateObject(_ *simulator.Context, o mo.Reference, pc []types.
 				h.mu.Unlock()
 			}
 		}
+	}
+	if c, ok := o.(*mo.EventHistoryCollector); ok {
+		h.w.posted(c)
 	}
 	h.w.tell(func(l Listener) { l.Changed(ref) })
 }
