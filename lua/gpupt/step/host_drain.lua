@@ -31,7 +31,17 @@ function drain.classify(ctx, record)
       table.insert(result[kind], entry)
     end
   end
+  for _, list in pairs(result) do drain.label(list) end
   return result
+end
+
+--- Gives every entry the name under which the journal knows it: machines in two folders may be called alike.
+function drain.label(list)
+  local count = {}
+  for _, entry in ipairs(list) do count[entry.name] = (count[entry.name] or 0) + 1 end
+  for _, entry in ipairs(list) do
+    entry.label = count[entry.name] > 1 and ("%s (%s)"):format(entry.name, entry.ref.value) or entry.name
+  end
 end
 
 function drain.names(list)
@@ -61,7 +71,7 @@ function drain.holders(ctx, record, devices)
 end
 
 local function shut_down(ctx, target, entry)
-  local ok, message, code = ctx:call(target, entry.ref, "ShutdownGuest", {}, "ShutdownGuest " .. entry.name)
+  local ok, message, code = ctx:call(target, entry.ref, "ShutdownGuest", {}, "ShutdownGuest " .. entry.label)
   if not ok then return nil, message, code end
   ok, message, code = ctx:wait_for(entry.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
@@ -85,7 +95,8 @@ function drain.owed(ctx, target)
       end
     end
   end
-  table.sort(list, function(a, b) return a.name < b.name end)
+  drain.label(list)
+  table.sort(list, function(a, b) return a.label < b.label end)
   return list
 end
 
@@ -110,7 +121,7 @@ end
 --- Starts again what this run stopped.
 function drain.restore(ctx, target)
   for _, entry in ipairs(drain.owed(ctx, target)) do
-    local ok, message, code = ctx:task(target, entry.ref, "PowerOnVM_Task", {}, "PowerOnVM " .. entry.name)
+    local ok, message, code = ctx:task(target, entry.ref, "PowerOnVM_Task", {}, "PowerOnVM " .. entry.label)
     if not ok then
       return nil, ("%s was shut down for the reboot and does not start: %s"):format(entry.name, message), code
     end

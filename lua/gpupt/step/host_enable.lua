@@ -147,8 +147,9 @@ function step.plan(ctx, target, seen)
   if why then return nil, why, "EREFUSED" end
   if record.maintenance and entering then
     if not target.options.foreign_maintenance then
-      return nil, ("%s is in maintenance mode already, by somebody else: foreign_maintenance = true works on it and "
-        .. "leaves it there"):format(record.name), "EREFUSED"
+      return nil, ("%s is in maintenance mode already, by somebody else or an earlier run (gpupt status; apply "
+        .. "--resume goes on with one): foreign_maintenance = true works on it and leaves it there"):format(
+        record.name), "EREFUSED"
     end
     changes[#changes + 1] = { what = "work in somebody else's maintenance mode", sign = "!",
       allow = "foreign-maintenance" }
@@ -195,10 +196,23 @@ local function stage(ctx, target, seen)
   return true
 end
 
+--- What this run enabled and no reboot has made active: also what the run did before it was cut off and resumed.
+local function staged(ctx, target, seen)
+  local list, ours = {}, {}
+  local earlier = ctx:did(target, "UpdatePassthruConfig")
+  for _, one in ipairs(type(earlier) == "table" and earlier.args and earlier.args.config or {}) do ours[one.id] = true end
+  for _, device in ipairs(seen.stage) do ours[device.address] = true end
+  for _, device in ipairs(seen.devices) do
+    if ours[device.address] and not device.active then list[#list + 1] = device end
+  end
+  return list
+end
+
 --- Takes back what STAGE enabled, so that a later reboot by somebody else does not surprise anybody.
 local function unstage(ctx, target, seen, failure)
-  if #seen.stage > 0 then
-    local ok, message = configure(ctx, target, seen.stage, false, false, "UpdatePassthruConfig (taken back)")
+  local list = staged(ctx, target, seen)
+  if #list > 0 then
+    local ok, message = configure(ctx, target, list, false, false, "UpdatePassthruConfig (taken back)")
     if not ok then ctx:note(target, "could not take back what was enabled: " .. message) end
   end
   return nil, failure[1], failure[2], failure[3]
@@ -235,8 +249,8 @@ local function settle(ctx, target, seen)
   ctx.world:refresh_host(record)
   local missing = active(record, seen.devices)
   if #missing > 0 then
-    return nil, ("%s came back, but %s; it stays in maintenance mode"):format(record.name, table.concat(missing, ", ")),
-      "EPROOF"
+    return nil, ("%s came back, but %s; it stays in maintenance mode: mend it, reboot it, and resume the run"):format(
+      record.name, table.concat(missing, ", ")), "EPROOF"
   end
   ctx:note(target, "active: " .. addresses(seen.devices))
   return true

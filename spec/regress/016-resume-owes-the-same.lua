@@ -1,0 +1,65 @@
+-- A resumed run that failed before its reboot left enabled what the run had enabled before it was cut off. And of two
+-- machines with one name (in two folders) that were shut down for a reboot, only one was started again.
+local lab = require "spec.support.lab"
+
+local function card(address, more)
+  local one = { address = address, vendor = "10de", device = "20b5", name = "GA100 [A100 PCIe 80GB]", class = "0302",
+    bars = { "16M:32", "128G:64p", "32M:64p" } }
+  for k, v in pairs(more or {}) do one[k] = v end
+  return one
+end
+
+local function playbook(roll)
+  return ([[return p.playbook { name = "hosts", p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "10de:20b5" },
+    %s p.host.enable {} } }]]):format(roll or "")
+end
+
+describe("a run", function()
+  local l
+
+  after_each(function() l:stop() end)
+
+  local function enabled(address)
+    for _, one in ipairs(l:truth("hosts", "esx-1").cards) do if one.address == address then return one.enabled end end
+  end
+
+  it("that is resumed takes back what its earlier half enabled, and nothing else", function()
+    l = lab.start { speed = 200, fleet = { clusters = { { name = "gpu-a", hosts = { { name = "esx-1", boot_seconds = 60,
+      cards = { card "0000:3b:00.0", card("0000:86:00.0", { enabled = true, active = false }) } } } } } } }
+    l.sim:trouble({ method = "EnterMaintenanceMode_Task", count = 2 }, { kind = "fault", fault = "InvalidState" })
+    l.sim:trouble({ method = "UpdatePassthruConfig", nth = 2 }, { kind = "fault", fault = "InvalidState" })
+    local journal = l:journal()
+    local first = l:apply(playbook(), { journal = journal, allow = { "reboot" } })
+    assert.equal("InvalidState", first.targets[1].code)
+    assert.is_true(enabled "0000:3b:00.0", "the first half was to leave it behind")
+    local again = l:apply(playbook(), { journal = journal, resume = first.id, allow = { "reboot" } })
+    assert.equal("InvalidState", again.targets[1].code)
+    assert.is_false(enabled "0000:3b:00.0")
+    assert.is_true(enabled "0000:86:00.0", "somebody else enabled this one")
+  end)
+
+  it("starts both again of two machines with one name", function()
+    local function machine(name, address)
+      return { name = name, host = "esx-1", guest = "ubuntu64Guest", firmware = "efi", memory_mb = 8192,
+        memory_lock = true, devices = { address }, power = "poweredOn", installed = "ubuntu",
+        extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE", ["pciPassthru.64bitMMIOSizeGB"] = "256" } }
+    end
+    l = lab.start { speed = 200, fleet = { clusters = { { name = "gpu-a", hosts = { { name = "esx-1", boot_seconds = 60,
+      cards = { card "0000:3b:00.0", card("0000:86:00.0", { enabled = true }), card("0000:af:00.0", { enabled = true }) } } } } },
+      vms = { machine("old", "0000:86:00.0"), machine("new", "0000:af:00.0") } } }
+    local refs = {}
+    for i, name in ipairs { "old", "new" } do
+      refs[i] = assert(l:client():one("/DC0/vm/" .. name))
+      assert(l.vc:wait_for(refs[i], { "guest.toolsRunningStatus" }, function(v)
+        return v["guest.toolsRunningStatus"] == "guestToolsRunning"
+      end, { timeout = 20 }))
+    end
+    local folder = assert(assert(l.vc:one "/DC0/vm"):CreateFolder { name = "two" })
+    assert(l.vc:wait(assert(folder:MoveIntoFolder_Task { list = { refs[2] } })))
+    assert(l.vc:wait(assert(refs[2]:Rename_Task { newName = "old" })))
+    local result = l:apply(playbook 'roll = { guests = "shutdown-idle" },', { allow = { "reboot", "guest-shutdown" } })
+    assert.equal("done", result.status, result.targets[1].message)
+    assert.equal("poweredOn", assert(refs[1]:get "runtime.powerState"))
+    assert.equal("poweredOn", assert(refs[2]:get "runtime.powerState"))
+  end)
+end)
