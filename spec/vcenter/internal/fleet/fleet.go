@@ -28,36 +28,47 @@ type Fleet struct {
 
 // Cluster is a ClusterComputeResource; without a name its hosts stand alone.
 type Cluster struct {
-	Name       string   `json:"name"`
-	DRS        string   `json:"drs"` // fullyAutomated, partiallyAutomated, manual, off
-	HA         bool     `json:"ha"`
-	Hosts      []Host   `json:"hosts"`
-	Count      int      `json:"count"`          // makes so many copies of hosts[1], named by {n}
-	MaxAway    int      `json:"max_away"`       // invariant: more hosts away at once is a violation; default 1
-	Resource   []string `json:"resource_pools"` // child pools of Resources
-	Datastores []string `json:"datastores"`     // names; empty = all
+	Name string `json:"name"`
+	DRS  string `json:"drs"` // fullyAutomated, partiallyAutomated, manual, off
+	HA   bool   `json:"ha"`
+	// HostFailures is the failover level that HA's admission control guards; 0 switches it off.
+	HostFailures int    `json:"host_failures"`
+	DPM          string `json:"dpm"`  // off (default), manual, automated
+	VSAN         bool   `json:"vsan"` // the hosts hold vSAN data
+	// EvacuateSeconds is what evacuateAllData takes; ensureObjectAccessibility a tenth of it.
+	EvacuateSeconds float64  `json:"evacuate_seconds"`
+	Hosts           []Host   `json:"hosts"`
+	Count           int      `json:"count"`          // makes so many copies of hosts[1], named by {n}
+	MaxAway         int      `json:"max_away"`       // invariant: more hosts away at once is a violation; default 1
+	Resource        []string `json:"resource_pools"` // child pools of Resources
+	Datastores      []string `json:"datastores"`     // names; empty = all
 }
 
 // Host is one ESXi host.
 type Host struct {
-	Name          string   `json:"name"`
-	MemoryGB      int      `json:"memory_gb"`
-	CPUs          int      `json:"cpus"`
-	BootSeconds   float64  `json:"boot_seconds"`
-	EnterSeconds  float64  `json:"enter_seconds"` // maintenance mode, once nothing runs
-	ExitSeconds   float64  `json:"exit_seconds"`
-	Model         string   `json:"model"`
-	Vendor        string   `json:"vendor"`
-	UUID          string   `json:"uuid"`
-	Cards         []Device `json:"cards"`
-	Devices       []Device `json:"devices"`
-	Rebind        bool     `json:"rebind_without_reboot"` // capability.deviceRebindWithoutRebootSupported
-	USBBoot       bool     `json:"usb_boot"`
-	Maintenance   bool     `json:"maintenance"`
-	Lockdown      string   `json:"lockdown"` // lockdownDisabled, lockdownNormal, lockdownStrict
-	Connection    string   `json:"connection"`
-	BootFault     string   `json:"boot_fault"` // "", late:SECONDS, never, without:ADDRESS
-	UptimeSeconds float64  `json:"uptime_seconds"`
+	Name             string   `json:"name"`
+	MemoryGB         int      `json:"memory_gb"`
+	CPUs             int      `json:"cpus"`
+	BootSeconds      float64  `json:"boot_seconds"`
+	EnterSeconds     float64  `json:"enter_seconds"` // maintenance mode, once nothing runs
+	ExitSeconds      float64  `json:"exit_seconds"`
+	Model            string   `json:"model"`
+	Vendor           string   `json:"vendor"`
+	UUID             string   `json:"uuid"`
+	Cards            []Device `json:"cards"`
+	Devices          []Device `json:"devices"`
+	Rebind           bool     `json:"rebind_without_reboot"` // capability.deviceRebindWithoutRebootSupported
+	USBBoot          bool     `json:"usb_boot"`
+	Maintenance      bool     `json:"maintenance"`
+	Lockdown         string   `json:"lockdown"` // lockdownDisabled, lockdownNormal, lockdownStrict
+	Connection       string   `json:"connection"`
+	BootFault        string   `json:"boot_fault"` // "", late:SECONDS, never, without:ADDRESS
+	UptimeSeconds    float64  `json:"uptime_seconds"`
+	Standby          bool     `json:"standby"`             // switched off by DPM from the beginning
+	StandbySupported *bool    `json:"standby_supported"`   // default true
+	ClockSkew        float64  `json:"clock_skew_seconds"`  // its clock is so much ahead of vCenter's
+	Datastores       []string `json:"datastores"`          // those of the cluster's that it sees; empty = all
+	Exceptions       []string `json:"lockdown_exceptions"` // users that lockdown mode lets in
 }
 
 // Device is a PCI function. BARs are written SIZE:KIND, KIND being 32, 64, 64p or io.
@@ -209,6 +220,15 @@ func (f *Fleet) fill() error {
 		}
 		if c.MaxAway == 0 {
 			c.MaxAway = 1
+		}
+		if c.EvacuateSeconds == 0 {
+			c.EvacuateSeconds = 600
+		}
+		if c.DPM == "" {
+			c.DPM = "off"
+		}
+		if c.DPM != "off" && c.DPM != "manual" && c.DPM != "automated" {
+			return fmt.Errorf("cluster %s: unknown dpm %q: off, manual or automated", c.Name, c.DPM)
 		}
 		if c.Count > 0 {
 			if len(c.Hosts) != 1 {

@@ -32,6 +32,9 @@ func entering(e types.HostEvent) types.BaseEvent {
 func entered(e types.HostEvent) types.BaseEvent {
 	return &types.EnteredMaintenanceModeEvent{HostEvent: e}
 }
+func stayed(e types.HostEvent) types.BaseEvent {
+	return &types.CanceledHostOperationEvent{HostEvent: e}
+}
 func exited(e types.HostEvent) types.BaseEvent {
 	return &types.ExitMaintenanceModeEvent{HostEvent: e}
 }

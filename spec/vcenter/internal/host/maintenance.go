@@ -22,11 +22,11 @@ var (
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-waits", Sure: "documented", Source: maintenanceDoc,
 		Text: "EnterMaintenanceMode_Task runs until no powered-on VM is left on the host; with a timeout above 0 it then fails with Timedout, and the host stays as it was."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-passthrough", Sure: "documented", Source: "vSphere docs, DirectPath I/O: no vMotion, no DRS for VMs with passthrough devices",
-		Text: "DRS (fullyAutomated) moves running VMs away, but none with a passthrough device: it blocks until powered off."})
+		Text: "DRS (fullyAutomated) moves running VMs away, but none with a passthrough device: the task stays running at 2 % until it is off."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-again", Sure: "documented", Source: maintenanceDoc + " throws InvalidState",
 		Text: "Entering maintenance mode twice, or leaving it while outside, is InvalidState."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-evacuate", Sure: "documented", Source: maintenanceDoc + " (evacuatePoweredOffVms)",
-		Text: "With evacuatePoweredOffVms the task also waits until powered-off VMs are registered elsewhere; DRS does that where it can."})
+		Text: "With evacuatePoweredOffVms the task also waits until powered-off VMs are registered elsewhere. A cluster with DRS, whatever its level, does that itself, and those for which no other host will do (a fixed passthrough device, a datastore of one host) stay; without DRS somebody has to."})
 )
 
 func (r *Room) registerMaintenance() {
@@ -36,8 +36,12 @@ func (r *Room) registerMaintenance() {
 			return nil, e
 		}
 		req := c.Req.(*types.EnterMaintenanceMode_Task)
+		vsan, e := action(req.MaintenanceSpec)
+		if e != nil {
+			return nil, e
+		}
 		return c.Task(task.Spec{Exclusive: true, Cancelable: true, Slot: c.This.Value, Run: func(t *task.Task) (any, *fault.Error) {
-			return r.enter(t, h, time.Duration(req.Timeout)*time.Second, req.EvacuatePoweredOffVms != nil && *req.EvacuatePoweredOffVms)
+			return r.enter(t, h, time.Duration(req.Timeout)*time.Second, req.EvacuatePoweredOffVms != nil && *req.EvacuatePoweredOffVms, vsan)
 		}})
 	})
 	r.s.Handle("ExitMaintenanceMode_Task", func(c *api.Call) (any, *fault.Error) {
@@ -60,6 +64,7 @@ func (r *Room) registerMaintenance() {
 					return nil, e
 				}
 				h.HS.Runtime.InMaintenanceMode, h.foreign = false, false
+				r.resync(h)
 				r.event(h, exited)
 				r.w.Truth.Host("maintenance-exit", h.Name(), "left maintenance mode")
 				r.w.Touch(h.Ref())
@@ -68,13 +73,14 @@ func (r *Room) registerMaintenance() {
 	})
 }
 
-func (r *Room) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff bool) (any, *fault.Error) {
+func (r *Room) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff bool, action string) (any, *fault.Error) {
 	var e *fault.Error
 	t.Do(func() {
-		if e = h.Reachable(); e == nil && h.HS.Runtime.InMaintenanceMode {
+		if e = h.Reachable(); e == nil && (h.HS.Runtime.InMaintenanceMode || h.standby()) {
 			e = fault.InvalidState("")
 		}
 		if e == nil {
+			h.entering = true
 			r.event(h, entering)
 			r.w.Truth.Host("maintenance-begin", h.Name(), "entering maintenance mode, %d VM(s) on", r.running(h))
 		}
@@ -82,6 +88,37 @@ func (r *Room) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff b
 	if e != nil {
 		return nil, e
 	}
+	if e = r.empty(t, h, timeout, evacuateOff); e == nil {
+		e = r.decommission(t, h, action)
+	}
+	if e == nil && !t.SleepProgress(world.Seconds(h.Desc.EnterSeconds), 80, 95) {
+		e = task.Cancelled()
+	}
+	t.Do(func() {
+		h.entering = false
+		if e == nil {
+			e = h.Reachable()
+		}
+		if e == nil && r.running(h) > 0 {
+			e = fault.InvalidState("A virtual machine was powered on while the host was entering maintenance mode.")
+		}
+		if e != nil {
+			r.event(h, stayed)
+			r.w.Truth.Host("maintenance-canceled", h.Name(), "%s", e.Message)
+			return
+		}
+		h.HS.Runtime.InMaintenanceMode, h.vsanAction = true, action
+		r.event(h, entered)
+		r.w.Truth.Host("maintenance-enter", h.Name(), "in maintenance mode")
+		r.w.Touch(h.Ref())
+	})
+	return nil, e
+}
+
+// empty waits until nothing that must leave is left on a host.
+func (r *Room) empty(t *task.Task, h *Host, timeout time.Duration, off bool) *fault.Error {
+	var e *fault.Error
+	defer t.Do(func() { r.forget(h, true) })
 	t.Progress(2)
 	begun := time.Now()
 	for step := 0; ; step++ {
@@ -90,48 +127,26 @@ func (r *Room) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff b
 			if e = h.Reachable(); e != nil {
 				return
 			}
-			if step > 0 && step%4 == 0 {
-				r.evacuate(h, evacuateOff)
+			if step%4 == 3 {
+				r.evacuate(h, off)
 			}
-			left = r.running(h)
-			if evacuateOff {
-				left = len(h.HS.Vm)
-			}
+			r.forget(h, false)
+			left = r.stuck(h, off)
 		})
-		if e != nil {
-			return nil, e
-		}
-		if left == 0 {
-			break
+		if e != nil || left == 0 {
+			return e
 		}
 		if timeout > 0 && r.w.Clock.Virtual(time.Since(begun)) > timeout {
-			return nil, fault.New(&types.Timedout{})
+			return fault.New(&types.Timedout{})
 		}
 		pause := 500 * time.Millisecond
 		if least := r.w.Clock.Virtual(5 * time.Millisecond); pause < least {
 			pause = least
 		}
 		if !t.Sleep(pause) {
-			return nil, task.Cancelled()
+			return task.Cancelled()
 		}
 	}
-	if !t.SleepProgress(world.Seconds(h.Desc.EnterSeconds), 20, 95) {
-		return nil, task.Cancelled()
-	}
-	t.Do(func() {
-		if e = h.Reachable(); e != nil {
-			return
-		}
-		if r.running(h) > 0 {
-			e = fault.InvalidState("A virtual machine was powered on while the host was entering maintenance mode.")
-			return
-		}
-		h.HS.Runtime.InMaintenanceMode = true
-		r.event(h, entered)
-		r.w.Truth.Host("maintenance-enter", h.Name(), "in maintenance mode")
-		r.w.Touch(h.Ref())
-	})
-	return nil, e
 }
 
 func (r *Room) running(h *Host) int {
@@ -142,39 +157,6 @@ func (r *Room) running(h *Host) int {
 		}
 	}
 	return n
-}
-
-// automated tells whether DRS moves machines by itself, as the cluster is configured now.
-func (r *Room) automated(h *Host) bool {
-	c, ok := r.w.Reg.Get(*h.HS.Parent).(*simulator.ClusterComputeResource)
-	if !ok {
-		return false
-	}
-	cfg, ok := c.ConfigurationEx.(*types.ClusterConfigInfoEx)
-	return ok && cfg.DrsConfig.Enabled != nil && *cfg.DrsConfig.Enabled &&
-		cfg.DrsConfig.DefaultVmBehavior == types.DrsBehaviorFullyAutomated
-}
-
-// evacuate moves one machine per call, as DRS would.
-func (r *Room) evacuate(h *Host, off bool) {
-	if !r.automated(h) {
-		return
-	}
-	for _, vm := range r.w.VMsOn(h.HS) {
-		if len(Passthrough(vm)) > 0 && On(vm) {
-			continue
-		}
-		if !On(vm) && !off {
-			continue
-		}
-		for _, o := range r.order {
-			if o != h && o.Cluster == h.Cluster && o.Connected() && !o.HS.Runtime.InMaintenanceMode {
-				r.Move(vm, o)
-				r.w.Truth.VM("drs-move", o.Name(), vm.Name, "moved from %s to %s", h.Name(), o.Name())
-				return
-			}
-		}
-	}
 }
 
 // Move registers a machine on another host.

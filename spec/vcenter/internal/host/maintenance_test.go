@@ -80,7 +80,7 @@ func TestFullyAutomatedDrsMovesWhatCanMove(t *testing.T) {
 	task := r.Start("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
 	vctest.Eventually(t, "the plain machine moved", func() bool { return r.Get(plain, "runtime.host")["runtime.host"] == other })
 	time.Sleep(100 * time.Millisecond)
-	if st := r.Get(task, "info.state")["info.state"]; st != "running" {
+	if st := r.Get(task, "info.state", "info.progress"); st["info.state"] != "running" || st["info.progress"] != "2" {
 		t.Fatal("a running passthrough machine must block: ", st)
 	}
 	if r.Get(gpu, "runtime.host")["runtime.host"] == other {
@@ -113,7 +113,7 @@ func TestEvacuationOfPoweredOffMachines(t *testing.T) {
 	if h := r.Get(vm, "runtime.host")["runtime.host"]; h == strings.TrimPrefix(r.host, "HostSystem:") {
 		t.Fatal("the powered-off machine stayed")
 	}
-	manual := newRig(t, pair("manual"))
+	manual := newRig(t, pair("off"))
 	manual.machine("plain", "")
 	manual.FailTask("Timedout", "EnterMaintenanceMode_Task", manual.host, "<timeout>40</timeout><evacuatePoweredOffVms>true</evacuatePoweredOffVms>")
 	manual.MustTask("EnterMaintenanceMode_Task", manual.host, "<timeout>0</timeout><evacuatePoweredOffVms>false</evacuatePoweredOffVms>")

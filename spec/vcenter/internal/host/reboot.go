@@ -118,7 +118,7 @@ func (r *Room) countAway(h *Host) {
 	}
 	var names []string
 	for _, o := range r.order {
-		if o.Cluster == h.Cluster && o.away {
+		if o.Cluster == h.Cluster && o.away && !o.parked {
 			names = append(names, o.Name())
 		}
 	}
@@ -223,7 +223,8 @@ func (r *Room) comeBack(h *Host, mode string) {
 		}
 	}
 	now := time.Now()
-	h.away, h.down = false, false
+	h.away, h.down, h.parked = false, false, false
+	h.HS.Runtime.StandbyMode = string(types.HostStandbyModeNone)
 	r.event(h, back)
 	h.HS.Runtime.BootTime = &now
 	h.HS.Runtime.PowerState = types.HostSystemPowerStatePoweredOn

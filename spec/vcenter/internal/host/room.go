@@ -5,6 +5,9 @@
 //	pci.go       devices and passthrough: UpdatePassthruConfig, Refresh
 //	target.go    QueryConfigTarget
 //	maintenance.go  entering and leaving maintenance mode
+//	drs.go       what DRS and HA do about a host that is to be emptied
+//	vsan.go      evacuation of vSAN data, resynchronization
+//	standby.go   standby mode and DPM
 //	reboot.go    reboot, loss and return
 //	lockdown.go  lockdown mode
 //	usage.go     which VM holds which card
@@ -58,6 +61,11 @@ type Host struct {
 	cut     int    // grows when somebody pulls the plug or revives it: a boot under way is void
 	down    bool   // nobody answers there
 	foreign bool   // in maintenance by somebody else
+
+	entering   bool   // maintenance mode
+	parked     bool   // put in standby by DPM: on nobody's account
+	vsanAction string // how it entered maintenance mode
+	syncing    int    // above 0 while its vSAN data is resynchronized
 }
 
 // Card is a PCI function and its passthrough state.
@@ -130,6 +138,7 @@ func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster
 	r.hosts[hs.Self] = h
 	r.order = append(r.order, h)
 	r.graphics(h, n)
+	r.vsanObjects(h, n)
 	r.agent(h, types.ClusterDasFdmAvailabilityStateConnectedToMaster)
 	r.publish(h)
 	return nil
@@ -147,6 +156,13 @@ func (r *Room) look(h *Host) {
 	no, yes := false, true
 	hs.Runtime.InQuarantineMode = &no
 	hs.Runtime.StandbyMode = string(types.HostStandbyModeNone)
+	sleeps := d.StandbySupported == nil || *d.StandbySupported
+	hs.Capability.StandbySupported = sleeps
+	if d.Standby {
+		hs.Runtime.StandbyMode, hs.Runtime.PowerState = string(types.HostStandbyModeIn), types.HostSystemPowerStateStandBy
+		hs.Runtime.ConnectionState = types.HostSystemConnectionStateNotResponding
+		h.away, h.down, h.parked = true, true, true
+	}
 	hs.Summary.Runtime = &hs.Runtime
 	bytes := int64(d.MemoryGB) << 30
 	hw := hs.Summary.Hardware
@@ -248,6 +264,9 @@ func (r *Room) Register(s *api.Server) {
 	r.registerPCI()
 	r.registerTarget()
 	r.registerMaintenance()
+	r.registerDRS()
+	r.registerVSAN()
+	r.registerStandby()
 	r.registerReboot()
 	r.registerLockdown()
 	r.registerGraphics()

@@ -32,6 +32,16 @@ func Address(p *types.VirtualPCIPassthrough) string {
 	return ""
 }
 
+// Fixed tells whether a machine has a device of one certain host.
+func Fixed(vm *simulator.VirtualMachine) bool {
+	for _, p := range Passthrough(vm) {
+		if _, ok := p.Backing.(*types.VirtualPCIPassthroughDeviceBackingInfo); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // On tells whether a machine runs.
 func On(vm *simulator.VirtualMachine) bool {
 	return vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn

@@ -196,6 +196,9 @@ func (r *Room) powerOn(vm *VM) *fault.Error {
 	if e != nil && h == nil {
 		return e
 	}
+	if e := r.hosts.Failover(h); e != nil {
+		return e
+	}
 	about := r.w.Content.About
 	log := vmlog.New(time.Now)
 	log.Begin(vm.Config.Files.VmPathName, vm.Name, about.Version, about.Build, hardwareVersion(vm.Config.Version))
