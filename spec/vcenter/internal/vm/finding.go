@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/host"
 	"gpupt.test/vcenter/internal/vmlog"
 )
 
@@ -23,25 +24,31 @@ var (
 )
 
 type finding struct {
-	line  string // @ stands for the first card's address, # for its decimal form
+	line  string // {address} stands for the first card's, {decimal} for its decimal form
 	fatal bool   // of a power-on
 }
 
+// kernels are sentences of the guest's kernel, which go to its own log.
+var kernels = map[string]string{
+	"nvrm-region":      "NVRM: request_mem_region failed for 32M @ 0x1fffe0000000. This can occur when a driver such as rivatv is loaded and claims ownership of the device's registers.",
+	"nvrm-resized-bar": "NVRM: No address space to allocate resized BAR1.",
+}
+
 var findings = map[string]finding{
-	"iommu-fault":        {"PCI passthru device @ caused an IOMMU fault type 5 at address 0xe0041000.  Powering off the virtual machine.", false},
-	"iommu-fault-host":   {"WARNING: VTD: IOMMU Fault IOMMU Unit #0: R/W=W, Device @ Addr = 0xe0041000", false},
+	"iommu-fault":        {"PCI passthru device {address} caused an IOMMU fault type 5 at address 0xe0041000.  Powering off the virtual machine.", false},
+	"iommu-fault-host":   {"WARNING: VTD: IOMMU Fault IOMMU Unit #0: R/W=W, Device {address} Addr = 0xe0041000", false},
 	"iommu-reason":       {"WARNING: VTD: 307: Reason = 0x5 -> PTE not set to allow Write.", false},
 	"no-device-hints":    {"AH No device hints found", true},
 	"no-predicates":      {"Failed to generate predicates for pciPassthru0---invalid VM configuration", true},
 	"no-suitable-device": {"AH Failed to find a suitable device for pciPassthru0", true},
 	"map-mmio":           {"Failed to map MMIO: Failure", true},
 	"vmx-panic":          {"PANIC: VERIFY bora/devices/pcipassthru/pciPassthru.c:871", true},
-	"not-passthrough":    {"Device # is not a passthrough device.", true},
+	"not-passthrough":    {"Device {decimal} is not a passthrough device.", true},
 	"mmio-error":         {"msg.pciPassthru.pciMmioError: The firmware could not place the devices.", true},
-	"link-down":          {"vmkernel: cpu59:2099897)PCI: 1401: Skipping device reset on @ because PCIe link to the device is down.", false},
-	"domain-disabled":    {"vmkernel: cpu59:2099897)PCIPassthru: 1750: Disable Domain for device @", false},
-	"device-released":    {"vmkernel: cpu59:2099897)PCIPassthru: 1039: pcipdevInfo: 0x4314737b68e0 (@), state 0, destroyed", false},
-	"device-taken":       {"vmkernel: cpu144:15901592)PCIPassthru: 3873: pcipDevInfo(0x43174d483300) allocated for @", false},
+	"link-down":          {"vmkernel: cpu59:2099897)PCI: 1401: Skipping device reset on {address} because PCIe link to the device is down.", false},
+	"domain-disabled":    {"vmkernel: cpu59:2099897)PCIPassthru: 1750: Disable Domain for device {address}", false},
+	"device-released":    {"vmkernel: cpu59:2099897)PCIPassthru: 1039: pcipdevInfo: 0x4314737b68e0 ({address}), state 0, destroyed", false},
+	"device-taken":       {"vmkernel: cpu144:15901592)PCIPassthru: 3873: pcipDevInfo(0x43174d483300) allocated for {address}", false},
 	"no-pcie-slot":       {"No PCIe slot available for SCSI0. Too many PCI devices are already configured.", true},
 	"slot-reservation":   {"Vmxnet3 PCI: failed to reserve slot for vmxnet3 PCIe device", true},
 	"bar-memory":         {"Failed to add BAR memory", true},
@@ -50,10 +57,16 @@ var findings = map[string]finding{
 
 // provoke writes a finding.
 func (r *Room) provoke(vm *VM, code string) error {
+	if line, ok := kernels[code]; ok {
+		return vm.guest.KernelLine(line)
+	}
 	f, ok := findings[code]
 	if !ok {
 		var names []string
 		for n := range findings {
+			names = append(names, n)
+		}
+		for n := range kernels {
 			names = append(names, n)
 		}
 		sort.Strings(names)
@@ -62,6 +75,8 @@ func (r *Room) provoke(vm *VM, code string) error {
 	address := "0000:3b:00.0"
 	if len(vm.assigned) > 0 {
 		address = vm.assigned[0].card.Address
+	} else if own := host.Passthrough(vm.VirtualMachine); len(own) > 0 && host.Address(own[0]) != "" {
+		address = host.Address(own[0])
 	} else if h := vm.host(); h != nil {
 		for _, c := range h.Cards {
 			if c.Role == "gpu" {
@@ -70,7 +85,7 @@ func (r *Room) provoke(vm *VM, code string) error {
 			}
 		}
 	}
-	line := strings.NewReplacer("@", address, "#", decimal(address)).Replace(f.line)
+	line := strings.NewReplacer("{address}", address, "{decimal}", decimal(address)).Replace(f.line)
 	switch {
 	case f.fatal:
 		vm.refuse = line

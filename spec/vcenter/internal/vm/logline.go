@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"gpupt.test/vcenter/internal/vmlog"
@@ -14,6 +15,14 @@ func (r *Room) logLine(vm *VM, text string) {
 		l.Info("%s", text)
 		_ = vmlog.Append(dir, l.String())
 	}
+}
+
+// keepOld is how many old logs the machine keeps.
+func (vm *VM) keepOld() int {
+	if n, err := strconv.Atoi(vm.extra("log.keepOld")); err == nil && n > 0 {
+		return n
+	}
+	return vmlog.KeepOld
 }
 
 // iommuFault is the end that a device's forbidden access brings.

@@ -196,9 +196,6 @@ func (r *Room) powerOn(vm *VM) *fault.Error {
 	if e != nil && h == nil {
 		return e
 	}
-	if e := r.hosts.Failover(h); e != nil {
-		return e
-	}
 	about := r.w.Content.About
 	log := vmlog.New(time.Now)
 	log.Begin(vm.Config.Files.VmPathName, vm.Name, about.Version, about.Build, hardwareVersion(vm.Config.Version))
@@ -212,7 +209,7 @@ func (r *Room) powerOn(vm *VM) *fault.Error {
 		e = refused(log, "msg.pciPassthru", e.Message)
 	}
 	if dir := vm.dir(); dir != "" {
-		if err := vmlog.Rotate(dir, log.String()); err == nil {
+		if err := vmlog.Rotate(dir, log.String(), vm.keepOld()); err == nil {
 			r.logFiles(vm)
 		}
 	}

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -189,5 +190,40 @@ func TestHostThatGoesDownTakesItsMachines(t *testing.T) {
 	k.until(vm, "runtime.powerState", "poweredOff")
 	if d := k.get(vm, "config.hardware.device"); strings.Contains(d, "<assignedId>0000") {
 		t.Errorf("the card stayed assigned: %s", d)
+	}
+}
+
+func TestLogRotation(t *testing.T) {
+	k := start(t)
+	k.rule("power.log-rotation")
+	vm := k.vm("a", extra("log.keepOld", "3"))
+	cycle := func(n int) {
+		for ; n > 0; n-- {
+			k.accepted(k.on(vm))
+			k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
+		}
+	}
+	logs := func() (out []string) {
+		l := k.get(vm, "layoutEx")
+		for n := 1; n < 20; n++ {
+			name := fmt.Sprintf("vmware-%d.log", n)
+			there := strings.Contains(l, "<name>[ds-1] a/"+name+"</name>")
+			if code := k.http("GET", "/folder/a/"+name+"?dcPath=DC0&dsName=ds-1", "", k.c.Cookie); (code == 200) != there {
+				t.Errorf("%s: %d, in layoutEx: %v", name, code, there)
+			}
+			if there {
+				out = append(out, name)
+			}
+		}
+		return
+	}
+	cycle(5)
+	if got := strings.Join(logs(), " "); got != "vmware-2.log vmware-3.log vmware-4.log" && got != "vmware-3.log vmware-4.log vmware-5.log" {
+		t.Errorf("with keepOld = 3: %s", got)
+	}
+	k.accepted(k.reconfigure(vm, extra("log.keepOld", "")))
+	cycle(9)
+	if got := logs(); len(got) != 10 {
+		t.Errorf("without: %s", got)
 	}
 }

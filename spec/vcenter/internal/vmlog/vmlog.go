@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,10 +17,9 @@ import (
 
 // Log is the log of one power-on.
 type Log struct {
-	b     strings.Builder
-	Now   func() time.Time
-	OpID  string
-	lines int
+	b    strings.Builder
+	Now  func() time.Time
+	OpID string
 }
 
 // New begins a log.
@@ -29,9 +30,7 @@ func (l *Log) line(level, thread, format string, args ...any) {
 	if op == "" {
 		op = "-"
 	}
-	l.lines++
-	t := l.Now().UTC().Add(time.Duration(l.lines) * time.Millisecond)
-	fmt.Fprintf(&l.b, "%s %s %s %s %s\n", t.Format("2006-01-02T15:04:05.000Z"), level, thread, op, fmt.Sprintf(format, args...))
+	fmt.Fprintf(&l.b, "%s %s %s %s %s\n", l.Now().UTC().Format("2006-01-02T15:04:05.000Z"), level, thread, op, fmt.Sprintf(format, args...))
 }
 
 // Info, Warn and Error write lines of the vmx thread.
@@ -73,18 +72,38 @@ func (l *Log) Device(address string, at []uint64, list []bars.Bar) {
 // String is the text so far.
 func (l *Log) String() string { return l.b.String() }
 
-// Rotate moves vmware.log to the next vmware-N.log and writes the new one.
-func Rotate(dir, text string) error {
+// KeepOld is how many old logs stay unless the machine says otherwise (log.keepOld).
+const KeepOld = 10
+
+// Rotate moves vmware.log to the next vmware-N.log, removes those that are too old, and
+// writes the new one. The numbers only grow: the highest is the youngest.
+func Rotate(dir, text string, keep int) error {
 	name := filepath.Join(dir, "vmware.log")
+	old, err := filepath.Glob(filepath.Join(dir, "vmware-*.log"))
+	if err != nil {
+		return err
+	}
+	var numbers []int
+	for _, f := range old {
+		if n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(f), "vmware-"), ".log")); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	numbered := func(n int) string { return filepath.Join(dir, fmt.Sprintf("vmware-%d.log", n)) }
 	if _, err := os.Stat(name); err == nil {
-		for n := 1; n < 1000; n++ {
-			old := filepath.Join(dir, fmt.Sprintf("vmware-%d.log", n))
-			if _, err := os.Stat(old); os.IsNotExist(err) {
-				if err := os.Rename(name, old); err != nil {
-					return err
-				}
-				break
-			}
+		next := 1
+		if len(numbers) > 0 {
+			next = numbers[len(numbers)-1] + 1
+		}
+		if err := os.Rename(name, numbered(next)); err != nil {
+			return err
+		}
+		numbers = append(numbers, next)
+	}
+	for i := 0; i < len(numbers)-keep; i++ {
+		if err := os.Remove(numbered(numbers[i])); err != nil {
+			return err
 		}
 	}
 	return os.WriteFile(name, []byte(text), 0o644)
