@@ -31,7 +31,7 @@ function drain.classify(ctx, record)
       table.insert(result[kind], entry)
     end
   end
-  for _, list in pairs(result) do drain.label(list) end
+  for _, kind in pairs(result) do drain.label(kind) end
   return result
 end
 

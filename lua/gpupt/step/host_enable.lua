@@ -200,7 +200,8 @@ end
 local function staged(ctx, target, seen)
   local list, ours = {}, {}
   local earlier = ctx:did(target, "UpdatePassthruConfig")
-  for _, one in ipairs(type(earlier) == "table" and earlier.args and earlier.args.config or {}) do ours[one.id] = true end
+  local config = type(earlier) == "table" and earlier.args and earlier.args.config or {}
+  for _, one in ipairs(config) do ours[one.id] = true end
   for _, device in ipairs(seen.stage) do ours[device.address] = true end
   for _, device in ipairs(seen.devices) do
     if ours[device.address] and not device.active then list[#list + 1] = device end
