@@ -104,8 +104,8 @@ func (m *Machine) restartTools() {
 		m.mu.Unlock()
 		return
 	}
-	for pid, p := range procs { // exit codes of finished programs are lost with the service
-		if p.ended() {
+	for pid, p := range procs { // exit codes are lost with the service: of what has ended, and of what runs
+		if p.orphan = true; p.ended() {
 			delete(procs, pid)
 		}
 	}

@@ -27,10 +27,11 @@ func init() {
 		"sleep": runSleep, "sudo": runSudo, "env": runEnv, "nohup": runRest, "setsid": runRest, "timeout": runTimeout, "xargs": runXargs,
 		"bash": runBash, "sh": runBash, "dash": runBash, "id": runID, "whoami": runID, "hostname": runHostname,
 		"hostnamectl": runHostname, "reboot": runPower, "shutdown": runPower, "poweroff": runPower, "update-initramfs": runInitramfs,
-		"update-grub": runNothing, "depmod": runNothing, "sync": runNothing, "udevadm": runNothing, "swapoff": runNothing, "chown": runNothing,
+		"update-grub": runNothing, "depmod": runNothing, "sync": runNothing, "udevadm": runNothing, "swapoff": runNothing, "chown": runChown,
 		"curtin": runCurtin, "vmware-toolbox-cmd": runToolbox, "vmtoolsd": runVmtoolsd, "journalctl": runJournal, "ps": runPs, "kill": runKill,
 		"which": runWhich, "lsb_release": runLsb, "cloud-init": runCloudInit, "mount": runMount, "umount": runUmount, "ubuntu-drivers": runUbuntuDrivers,
-		"systemd-detect-virt": runVirt, "nproc": runNproc, "free": runFree,
+		"systemd-detect-virt": runVirt, "useradd": runUseradd, "usermod": runUseradd, "userdel": runUseradd, "chpasswd": runChpasswd,
+		"nproc": runNproc, "free": runFree,
 	}
 	for name, always := range textTools {
 		linuxPrograms[name] = textTool(name, always)
@@ -77,16 +78,17 @@ func runSleep(r *linuxRun, args []string) int {
 
 func runSudo(r *linuxRun, args []string) int {
 	rest := args[1:]
-	n, stdin := false, false
+	n, stdin, as := false, false, "root"
 	for len(rest) > 0 && strings.HasPrefix(rest[0], "-") {
 		switch rest[0] {
 		case "-n", "--non-interactive":
 			n = true
 		case "-S", "--stdin":
 			stdin = true
-		case "-u":
+		case "-u", "--user":
 			if len(rest) > 1 {
 				rest = rest[1:]
+				as = rest[0]
 			}
 		case "-k":
 		case "--":
@@ -97,26 +99,29 @@ func runSudo(r *linuxRun, args []string) int {
 		}
 		rest = rest[1:]
 	}
-	r.m.mu.Lock()
-	u := r.m.user(r.user)
-	r.m.mu.Unlock()
-	if !r.isRoot() && !u.Sudo {
-		if !u.Sudoer {
-			return r.err(1, "%s is not in the sudoers file.\n", r.user)
-		}
+	may, free, complaint := r.sudoRights()
+	if complaint != "" && !r.isRoot() {
+		io.WriteString(r.stderr, complaint)
+	}
+	if !r.isRoot() && !free {
 		if n || !stdin {
 			return r.err(1, "sudo: a password is required\n")
 		}
-		line := readLine(r.stdin)
-		if !matches(u.Secret, line) {
+		r.m.mu.Lock()
+		u := r.m.user(r.user)
+		r.m.mu.Unlock()
+		if !matches(u.Secret, readLine(r.stdin)) {
 			return r.err(1, "sudo: 1 incorrect password attempt\n")
+		}
+		if !may {
+			return r.err(1, "%s is not in the sudoers file.\n", r.user)
 		}
 	}
 	if len(rest) == 0 {
 		return 0
 	}
 	x := *r
-	x.user = "root"
+	x.user = as
 	return x.withUser(rest)
 }
 
@@ -331,17 +336,31 @@ func (r *linuxRun) sub(opts []string, text, name string, params []string) int {
 }
 
 func runID(r *linuxRun, args []string) int {
-	uid := 1000
-	if r.isRoot() {
-		uid = 0
+	user, flags := r.user, ""
+	for _, a := range args[1:] {
+		if strings.HasPrefix(a, "-") {
+			flags += a[1:]
+		} else {
+			user = a
+		}
+	}
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	known := user == "root" || slices.ContainsFunc(r.m.disk.Users, func(u User) bool { return u.Name == user })
+	if !known && user != r.user {
+		return r.err(1, "id: '%s': no such user\n", user)
+	}
+	uid, groups := r.m.uid(user), ""
+	if u := r.m.user(user); u.Sudoer {
+		groups = ",27(sudo)"
 	}
 	switch {
-	case args[0] == "whoami" || slices.Contains(args, "-un"):
-		r.out("%s\n", r.user)
-	case slices.Contains(args, "-u") || slices.Contains(args, "-g"):
+	case args[0] == "whoami" || strings.Contains(flags, "n") && strings.ContainsAny(flags, "ug"):
+		r.out("%s\n", user)
+	case strings.ContainsAny(flags, "ug"):
 		r.out("%d\n", uid)
 	default:
-		r.out("uid=%d(%s) gid=%d(%s) groups=%d(%s)\n", uid, r.user, uid, r.user, uid, r.user)
+		r.out("uid=%d(%s) gid=%d(%s) groups=%d(%s)%s\n", uid, user, uid, user, uid, user, groups)
 	}
 	return 0
 }

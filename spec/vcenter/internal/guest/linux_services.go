@@ -249,7 +249,9 @@ func runKill(r *linuxRun, args []string) int {
 				if !found {
 					code = r.err(1, "kill: (%d) - No such process\n", pid)
 				}
-			} else if r.m.Kill(pid) != nil {
+			} else if err := r.m.Terminate(r.user, pid); err == ErrAccess {
+				code = r.err(1, "kill: (%d) - Operation not permitted\n", pid)
+			} else if err != nil {
 				code = r.err(1, "kill: (%d) - No such process\n", pid)
 			}
 		}

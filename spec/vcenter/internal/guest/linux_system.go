@@ -50,14 +50,12 @@ func (m *Machine) layoutLinux() error {
 		m.installProgram("vmtoolsd")
 		m.installProgram("vmware-toolbox-cmd")
 	}
-	passwd := "root:x:0:0:root:/root:/bin/bash\n"
-	for i, u := range m.disk.Users {
+	for _, u := range m.disk.Users {
 		if u.Name != "root" {
-			passwd += fmt.Sprintf("%s:x:%d:%d::/home/%s:/bin/bash\n", u.Name, 1000+i, 1000+i, u.Name)
-			os.MkdirAll(filepath.Join(r, "home", u.Name), 0o755)
+			os.MkdirAll(filepath.Join(r, "home", u.Name), 0o750)
 		}
 	}
-	files["etc/passwd"] = passwd
+	m.passwd()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(r, name), []byte(text), 0o644); err != nil {
 			return err
@@ -75,7 +73,7 @@ func (m *Machine) installProgram(name string) {
 	dir := "usr/bin"
 	switch name {
 	case "modprobe", "lsmod", "rmmod", "modinfo", "reboot", "shutdown", "poweroff", "update-initramfs", "update-grub", "swapoff", "depmod",
-		"insmod", "ip", "useradd", "usermod", "chpasswd":
+		"insmod", "ip", "useradd", "usermod", "userdel", "chpasswd":
 		dir = "usr/sbin"
 	}
 	os.WriteFile(filepath.Join(m.root(), dir, name), []byte(program+name+"\n"), 0o755)
@@ -307,6 +305,38 @@ func (m *Machine) sysfs() {
 			}
 		}
 		put("resource", "%s", strings.Join(lines, "\n"))
+	}
+}
+
+// setDriver puts another driver on the disk, as its package or installer would, and loads it
+// in a running system; the lock is held.
+func (m *Machine) setDriver(version string) {
+	m.disk.Driver = version
+	if m.disk.OS == "windows" {
+		if version != "" {
+			m.winProgram(system32+`\nvidia-smi.exe`, "nvidia-smi")
+		} else if h, err := m.windowsPath(system32 + `\nvidia-smi.exe`); err == nil {
+			os.Remove(h)
+		}
+		return
+	}
+	if m.disk.OS == "" {
+		return
+	}
+	conf := filepath.Join(m.root(), "usr/lib/modprobe.d/nvidia-graphics-drivers.conf")
+	delete(m.modules, "nvidia")
+	if version == "" {
+		m.removeProgram("nvidia-smi")
+		os.Remove(conf)
+		m.readInitramfs()
+		return
+	}
+	m.installProgram("nvidia-smi")
+	os.WriteFile(conf, []byte(noNouveau), 0o644)
+	m.readInitramfs()
+	if m.hw != nil && m.state == "running" { // as after the restart that an installation wants
+		delete(m.modules, "nouveau")
+		m.loadNvidia()
 	}
 }
 

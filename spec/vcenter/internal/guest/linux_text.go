@@ -29,6 +29,9 @@ func textTool(name string, always bool) func(*linuxRun, []string) int {
 		if why := unplayed(name, args); why != "" {
 			return r.err(126, "%s: %s\n", name, why)
 		}
+		if p, how := r.forbidden(name, args[1:]); p != "" {
+			return r.err(1, "%s: cannot %s '%s': Permission denied\n", name, how, p)
+		}
 		mapped := make([]string, 0, len(args)+1)
 		if name == "sed" {
 			mapped = append(mapped, "--sandbox") // neither commands nor other files
@@ -65,6 +68,63 @@ func textTool(name string, always bool) func(*linuxRun, []string) int {
 		}
 		return 0
 	}
+}
+
+// writers are the tools that change files: all their operands, or the last one.
+var writers = map[string]string{"rm": "remove", "rmdir": "remove", "mkdir": "create directory", "touch": "touch", "tee": "open", "truncate": "open",
+	"chmod": "change permissions of", "mv": "move", "cp": "create regular file", "ln": "create symbolic link", "install": "create regular file"}
+
+// forbidden finds the operand that the account's rights do not cover, and what for.
+func (r *linuxRun) forbidden(name string, args []string) (operand, how string) {
+	if r.isRoot() {
+		return "", ""
+	}
+	var words []string
+	inPlace, mode := false, name == "chmod"
+	for _, a := range args {
+		if strings.HasPrefix(a, "-") && len(a) > 1 {
+			inPlace = inPlace || name == "sed" && (strings.HasPrefix(a, "-i") || strings.HasPrefix(a, "--in-place"))
+			continue
+		}
+		if mode || a == "/dev/null" || a == "-" {
+			mode = false
+			continue
+		}
+		words = append(words, a)
+	}
+	for i, a := range words {
+		h := r.at(r.dir, a)
+		_, err := os.Lstat(h)
+		change := writers[name] != "" || inPlace
+		switch {
+		case (name == "cp" || name == "ln") && i < len(words)-1:
+			change = false
+		case name == "install" && i < len(words)-1 && !slices.Contains(args, "-d"):
+			change = false
+		}
+		if change && (name == "rm" || name == "rmdir" || name == "mv") {
+			if err == nil && r.m.Removable(r.user, h) != nil {
+				return a, writers[name]
+			}
+			if err != nil && name == "mv" && r.m.Access(r.user, h, true) != nil {
+				return a, writers[name]
+			}
+			continue
+		}
+		if err != nil && !change || err != nil && inPlace {
+			continue // not a path, or not there: the tool says so itself
+		}
+		if change && name == "mkdir" && err == nil {
+			continue
+		}
+		if r.m.Access(r.user, h, change) != nil {
+			if change {
+				return a, writers[name]
+			}
+			return a, "open"
+		}
+	}
+	return "", ""
 }
 
 func there(p string) bool { _, err := os.Lstat(p); return err == nil }

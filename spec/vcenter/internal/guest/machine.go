@@ -120,28 +120,32 @@ type Machine struct {
 	Power   func(what string)         // "off" or "reboot", wished by the guest
 	Note    func(kind, format string) // timeline
 
-	mu       sync.Mutex
-	disk     Disk
-	hw       *Hardware
-	state    string
-	stage    string
-	why      string
-	toolsRun string
-	ready    bool
-	booted   time.Time
-	cancel   context.CancelFunc
-	ctx      context.Context
-	wg       sync.WaitGroup
-	procs    map[int64]*Process
-	nextPid  int64
-	kernel   []string // dmesg
-	modules  map[string]bool
-	problem  map[string]int // host address -> problem code set by hand
-	session  string         // a user at the console
-	msi      bool           // an installation is running
-	deaf     bool           // ignores a shutdown request
-	service  int            // counts the starts of Tools: a newer one overtakes an older
-	times    sync.Map       // durations by name, see seconds()
+	mu        sync.Mutex
+	disk      Disk
+	hw        *Hardware
+	state     string
+	stage     string
+	why       string
+	toolsRun  string
+	ready     bool
+	booted    time.Time
+	cancel    context.CancelFunc
+	ctx       context.Context
+	wg        sync.WaitGroup
+	procs     map[int64]*Process
+	nextPid   int64
+	kernel    []string // dmesg
+	modules   map[string]bool
+	problem   map[string]int // host address -> problem code set by hand
+	session   string         // a user at the console
+	msi       bool           // an installation is running
+	deaf      bool           // ignores a shutdown request
+	lockout   int            // wrong passwords that lock an account: 0 as the system has it, -1 never
+	maxLogons int            // programs at once, 0 without limit
+	bad       map[string]*badLogins
+	owners    map[string]string // files with another owner than their place gives
+	service   int               // counts the starts of Tools: a newer one overtakes an older
+	times     sync.Map          // durations by name, see seconds()
 }
 
 // New makes a machine with a blank disk.
@@ -234,11 +238,12 @@ func (m *Machine) CloneTo(n *Machine) error {
 		t := d.Tools.copy()
 		d.Tools = &t
 	}
+	owners := maps.Clone(m.owners)
 	from := filepath.Join(m.Dir, "root")
 	m.mu.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.disk = d
+	n.disk, n.owners = d, owners
 	if _, err := os.Stat(from); err == nil {
 		return os.CopyFS(filepath.Join(n.Dir, "root"), os.DirFS(from))
 	}
@@ -378,19 +383,23 @@ func (m *Machine) stuck(ctx context.Context, why string) {
 // Set changes the guest by hand: problem codes, a session at the console, a deaf guest.
 func (m *Machine) Set(f func(s *Settable)) {
 	m.mu.Lock()
-	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver}
+	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver, Lockout: m.lockout, MaxLogons: m.maxLogons}
 	f(&s)
-	m.session, m.deaf, m.disk.Driver = s.Session, s.Deaf, s.Driver
+	m.session, m.deaf, m.lockout, m.maxLogons = s.Session, s.Deaf, s.Lockout, s.MaxLogons
+	if s.Driver != m.disk.Driver {
+		m.setDriver(s.Driver)
+	}
 	m.mu.Unlock()
 	m.changed()
 }
 
 // Settable is what Set can change.
 type Settable struct {
-	Problem map[string]int
-	Session string
-	Deaf    bool
-	Driver  string
+	Problem            map[string]int
+	Session            string
+	Deaf               bool
+	Driver             string // another version, or "" for none: with its programs, and taking the cards
+	Lockout, MaxLogons int
 }
 
 // Session names the user at the console.

@@ -22,6 +22,7 @@ type Process struct {
 	Ended   *time.Time
 	Exit    int32
 	cancel  context.CancelFunc
+	orphan  bool // Tools restarted since: nobody learns how it ends
 }
 
 func (p *Process) ended() bool { return p.Ended != nil }
@@ -43,6 +44,17 @@ var (
 
 // Login checks credentials and gives the account's name as the system spells it.
 func (m *Machine) Login(user, password string) (string, error) {
+	name, locked, err := m.login(user, password)
+	if locked {
+		m.note("guest-account-locked", "%s, for %v", name, lockedFor)
+	}
+	if err != nil {
+		return "", err
+	}
+	return name, nil
+}
+
+func (m *Machine) login(user, password string) (account string, nowLocked bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, u := range m.disk.Users {
@@ -61,11 +73,17 @@ func (m *Machine) Login(user, password string) (string, error) {
 		} else if name != u.Name {
 			continue
 		}
-		if matches(u.Secret, password) {
-			return u.Name, nil
+		if m.locked(u.Name) {
+			return u.Name, false, ErrLogin
 		}
+		blank := password == "" && m.disk.OS == "windows" // good at the console only
+		right := !blank && matches(u.Secret, password)
+		if nowLocked = m.judged(u.Name, right); right {
+			return u.Name, false, nil
+		}
+		return u.Name, nowLocked, ErrLogin
 	}
-	return "", ErrLogin
+	return "", false, ErrLogin
 }
 
 func (m *Machine) user(name string) User {
@@ -109,6 +127,9 @@ func (m *Machine) StartProgram(user string, p Program) (int64, error) {
 			m.mu.Lock()
 			now := time.Now()
 			proc.Ended, proc.Exit = &now, int32(code)
+			if proc.orphan { // the service that started it is gone, and with it the exit code
+				delete(m.procs, proc.Pid)
+			}
 			m.mu.Unlock()
 		}()
 		if os_ == "windows" {
@@ -165,6 +186,30 @@ func (m *Machine) system() []Process {
 		l = append(l, mk(742, "vmtoolsd", "root", "/usr/bin/vmtoolsd"))
 	}
 	return l
+}
+
+// Terminate is Kill with the rights of an account: a service or another's program is ended
+// by an administrator only, and the kernel's own by nobody.
+func (m *Machine) Terminate(user string, pid int64) error {
+	m.mu.Lock()
+	p, admin := m.procs[pid], m.user(user).Admin || user == "root"
+	service, name := false, ""
+	for _, s := range m.system() {
+		if s.Pid == pid {
+			service, name = true, s.Name
+		}
+	}
+	m.mu.Unlock()
+	switch {
+	case service && (!admin || !strings.HasPrefix(name, "vmtoolsd")):
+		return ErrAccess
+	case service: // the service manager starts it again
+		m.restartTools()
+		return nil
+	case p != nil && !p.ended() && p.Owner != user && !admin:
+		return ErrAccess
+	}
+	return m.Kill(pid)
 }
 
 // Kill ends a program.

@@ -176,7 +176,15 @@ func (r *psRun) native(name string, nodes []*psNode, in []any, piped bool) []any
 			parts = append(parts, word)
 			continue
 		}
-		for _, v := range items(r.eval(k)) {
+		values := items(r.eval(k))
+		if k.kind == "list" { // --format=csv,noheader reaches the program as it was written
+			var words []string
+			for _, v := range values {
+				words = append(words, psString(v))
+			}
+			values = []any{strings.Join(words, ",")}
+		}
+		for _, v := range values {
 			s := psString(v)
 			if s == "" || strings.ContainsAny(s, " \t") && !strings.Contains(s, `"`) {
 				s = `"` + s + `"`

@@ -63,25 +63,26 @@ func (p *psParser) expression(level int) *psNode {
 	}
 }
 
-func (p *psParser) comma() *psNode {
-	first := p.unary()
-	mark := p.i
-	p.blank(false)
-	if p.peek() != ',' {
-		p.i = mark
-		return first
-	}
+// comma is a comma list of operands; arguments one of a command's values.
+func (p *psParser) comma() *psNode     { return p.list(p.unary) }
+func (p *psParser) arguments() *psNode { return p.list(p.argument) }
+
+// list reads one element, or several parted by commas.
+func (p *psParser) list(element func() *psNode) *psNode {
+	first := element()
 	list := &psNode{kind: "list", kids: []*psNode{first}}
 	for {
-		mark = p.i
+		mark := p.i
 		p.blank(false)
 		if p.peek() != ',' {
-			p.i = mark
+			if p.i = mark; len(list.kids) == 1 {
+				return first
+			}
 			return list
 		}
 		p.i++
 		p.blank(true)
-		list.kids = append(list.kids, p.unary())
+		list.kids = append(list.kids, element())
 	}
 }
 

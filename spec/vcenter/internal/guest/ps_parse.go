@@ -468,29 +468,6 @@ func (p *psParser) command(name *psNode) *psNode {
 	return out
 }
 
-// arguments is a comma list.
-func (p *psParser) arguments() *psNode {
-	first := p.argument()
-	mark := p.i
-	p.blank(false)
-	if p.peek() != ',' {
-		p.i = mark
-		return first
-	}
-	list := &psNode{kind: "list", kids: []*psNode{first}}
-	for {
-		mark = p.i
-		p.blank(false)
-		if p.peek() != ',' {
-			p.i = mark
-			return list
-		}
-		p.i++
-		p.blank(true)
-		list.kids = append(list.kids, p.argument())
-	}
-}
-
 // argument is one value in argument mode.
 func (p *psParser) argument() *psNode {
 	switch c := p.peek(); {

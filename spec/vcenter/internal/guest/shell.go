@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
@@ -130,7 +131,16 @@ func (r *linuxRun) script(text, name string, params []string) int {
 			if p == "/dev/null" {
 				return os.OpenFile(os.DevNull, flag&^os.O_TRUNC, 0)
 			}
-			f, err := os.OpenFile(r.at(r.here(ctx), p), flag, perm)
+			h := r.at(r.here(ctx), p)
+			write := flag&(os.O_WRONLY|os.O_RDWR) != 0
+			if err := r.m.Access(r.user, h, write); err != nil {
+				return nil, &fs.PathError{Op: "open", Path: p, Err: syscall.EACCES}
+			}
+			_, missing := os.Lstat(h)
+			f, err := os.OpenFile(h, flag, perm)
+			if err == nil && write && missing != nil {
+				r.m.Own(r.user, h)
+			}
 			var pe *fs.PathError
 			if errors.As(err, &pe) {
 				err = &fs.PathError{Op: pe.Op, Path: p, Err: pe.Err}
@@ -141,7 +151,11 @@ func (r *linuxRun) script(text, name string, params []string) int {
 			return f, nil
 		}),
 		interp.ReadDirHandler2(func(ctx context.Context, p string) ([]fs.DirEntry, error) {
-			return os.ReadDir(r.at(r.here(ctx), p))
+			h := r.at(r.here(ctx), p)
+			if err := r.m.Access(r.user, h, false); err != nil {
+				return nil, &fs.PathError{Op: "open", Path: p, Err: syscall.EACCES}
+			}
+			return os.ReadDir(h)
 		}),
 		interp.StatHandler(func(ctx context.Context, p string, follow bool) (fs.FileInfo, error) {
 			if p == "/dev/null" {
@@ -202,6 +216,9 @@ func (r *linuxRun) call(ctx context.Context, args []string) ([]string, error) {
 		for i := 1; i+1 < len(out); i++ {
 			if out[i] == "-x" || out[i] == "-r" || out[i] == "-w" {
 				out[i+1] = r.at(dir, out[i+1])
+				if out[i] != "-x" && r.m.Access(r.user, out[i+1], out[i] == "-w") != nil {
+					out[i+1] = r.at("/", "/proc/no-such-file")
+				}
 			}
 		}
 		return out, nil
@@ -298,6 +315,10 @@ func (r *linuxRun) start(args []string) int {
 			io.WriteString(r.stderr, "bash: "+name+": command not found\n")
 		}
 		return 127
+	}
+	if r.m.Access(r.user, r.at(r.dir, p), false) != nil {
+		io.WriteString(r.stderr, "bash: "+name+": Permission denied\n")
+		return 126
 	}
 	content, err := os.ReadFile(r.at(r.dir, p))
 	if err != nil {

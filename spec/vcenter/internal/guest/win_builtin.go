@@ -63,7 +63,7 @@ func (st *cmdState) builtin(body string) bool {
 		for _, p := range plain {
 			h := st.writable(p)
 			if h == "" {
-				return refuse("The system cannot find the path specified.")
+				return refuse(st.refusal(p, "The system cannot find the path specified."))
 			}
 			if _, err := os.Stat(h); err == nil {
 				return refuse("A subdirectory or file " + p + " already exists.")
@@ -75,7 +75,7 @@ func (st *cmdState) builtin(body string) bool {
 		for _, p := range plain {
 			h := st.writable(p)
 			if h == "" || h == filepath.Join(st.m.root(), "C") {
-				return refuse("The system cannot find the file specified.")
+				return refuse(st.refusal(p, "The system cannot find the file specified."))
 			}
 			if has("/s") {
 				os.RemoveAll(h)
@@ -87,6 +87,9 @@ func (st *cmdState) builtin(body string) bool {
 	case "del", "erase":
 		for _, p := range plain {
 			for _, h := range st.glob(p) {
+				if st.m.Access(st.user, h, true) != nil {
+					return refuse("Access is denied.")
+				}
 				os.Remove(h)
 			}
 		}
@@ -109,8 +112,8 @@ func (st *cmdState) builtin(body string) bool {
 			if i, serr := os.Stat(h); serr == nil && i.IsDir() {
 				h = filepath.Join(h, filepath.Base(f))
 			}
-			if err != nil || h == "" || os.WriteFile(h, data, 0o755) != nil {
-				return refuse("The system cannot find the path specified.")
+			if err != nil || h == "" || st.m.Access(st.user, f, false) != nil || os.WriteFile(h, data, 0o755) != nil {
+				return refuse(st.refusal(to, "The system cannot find the path specified."))
 			}
 		}
 		st.out("        %d file(s) copied.\n", len(from))
@@ -130,7 +133,7 @@ func (st *cmdState) builtin(body string) bool {
 			h = filepath.Join(h, filepath.Base(from))
 		}
 		if from == "" || h == "" || os.Rename(from, h) != nil {
-			return refuse("The system cannot find the file specified.")
+			return refuse(st.refusal(plain[0], st.refusal(to, "The system cannot find the file specified.")))
 		}
 		if name == "move" {
 			st.out("        1 file(s) moved.\n")
@@ -138,7 +141,11 @@ func (st *cmdState) builtin(body string) bool {
 		return done(0)
 	case "type":
 		for _, p := range plain {
-			b, err := os.ReadFile(st.host(p))
+			h := st.host(p)
+			if h != "" && st.m.Access(st.user, h, false) != nil {
+				return refuse("Access is denied.")
+			}
+			b, err := os.ReadFile(h)
 			if err != nil {
 				return refuse("The system cannot find the file specified.")
 			}

@@ -509,7 +509,7 @@ func (st *cmdState) redirections(s string) (string, func(), bool) {
 			h := st.writable(name)
 			f, err := os.OpenFile(h, flag, 0o644)
 			if h == "" || err != nil {
-				st.fail(0, "The system cannot find the path specified.\n")
+				st.fail(0, "%s\n", st.refusal(name, "The system cannot find the path specified."))
 				restore()
 				return "", nil, false
 			}

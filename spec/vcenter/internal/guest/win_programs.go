@@ -277,15 +277,60 @@ func runSc(w *winRun, args string) int {
 	return w.fail(1060, "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\n\nThe specified service does not exist as an installed service.\n")
 }
 
+// runNet is net.exe: stop and start of Tools' service, user NAME PASSWORD /add, localgroup
+// Administrators NAME /add.
 func runNet(w *winRun, args string) int {
 	words := fields(args)
-	if len(words) == 2 && (strings.EqualFold(words[0], "stop") || strings.EqualFold(words[0], "start")) && strings.EqualFold(words[1], "VMTools") {
-		if strings.EqualFold(words[0], "start") {
+	if len(words) < 2 {
+		return w.fail(1, "The syntax of this command is:\n")
+	}
+	admin := func() bool {
+		w.m.mu.Lock()
+		defer w.m.mu.Unlock()
+		return w.m.user(w.user).Admin
+	}
+	denied := func() int { return w.fail(2, "System error 5 has occurred.\n\nAccess is denied.\n") }
+	add := slices.ContainsFunc(words, func(s string) bool { return strings.EqualFold(s, "/add") })
+	switch verb := strings.ToLower(words[0]); {
+	case (verb == "stop" || verb == "start") && strings.EqualFold(words[1], "VMTools"):
+		if !admin() {
+			return denied()
+		}
+		if verb == "start" {
 			w.m.restartTools()
 		}
 		return 0
+	case verb == "user" && add && len(words) >= 4:
+		if !admin() {
+			return denied()
+		}
+		w.m.mu.Lock()
+		defer w.m.mu.Unlock()
+		if slices.ContainsFunc(w.m.disk.Users, func(u User) bool { return strings.EqualFold(u.Name, words[1]) }) {
+			return w.fail(2, "The account already exists.\n\nMore help is available by typing NET HELPMSG 2224.\n")
+		}
+		w.m.disk.Users = append(w.m.disk.Users, User{Name: words[1], Secret: "plain:" + words[2]})
+		if h, err := w.m.windowsPath(`C:\Users\` + words[1] + `\AppData\Local\Temp`); err == nil {
+			os.MkdirAll(h, 0o755)
+		}
+	case verb == "localgroup" && add && len(words) >= 4:
+		if !admin() {
+			return denied()
+		}
+		w.m.mu.Lock()
+		defer w.m.mu.Unlock()
+		at := slices.IndexFunc(w.m.disk.Users, func(u User) bool { return strings.EqualFold(u.Name, words[2]) })
+		if at < 0 {
+			return w.fail(2, "There is no such global user or group: %s.\n", words[2])
+		}
+		if strings.EqualFold(words[1], "Administrators") {
+			w.m.disk.Users[at].Admin = true
+		}
+	default:
+		return w.fail(1, "The syntax of this command is:\n")
 	}
-	return w.fail(1, "The syntax of this command is:\n")
+	w.out("The command completed successfully.\n\n")
+	return 0
 }
 
 func runShutdown(w *winRun, args string) int {

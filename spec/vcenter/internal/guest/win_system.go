@@ -237,10 +237,18 @@ func (w *winRun) host(p string) string {
 
 func (w *winRun) writable(p string) string {
 	h := w.host(p)
-	if h == "" || !strings.HasPrefix(h, w.m.root()) {
+	if h == "" || !strings.HasPrefix(h, w.m.root()) || w.m.Access(w.user, h, true) != nil {
 		return ""
 	}
 	return h
+}
+
+// refusal is the text of a write that did not happen: the account's rights, or the path.
+func (w *winRun) refusal(p, other string) string {
+	if h := w.host(p); h != "" && w.m.Access(w.user, h, true) != nil {
+		return "Access is denied."
+	}
+	return other
 }
 
 func isNul(p string) bool { return strings.EqualFold(strings.Trim(p, `"`), "nul") }

@@ -19,7 +19,7 @@ const (
 	guestAuth   = "GuestAuthManager:guestOperationsAuthManager"
 )
 
-// start a program and wait for its end.
+// start a program and wait for its end; "lost" when Tools restarted under it.
 func (k *kit) program(vm, auth, path, args string) (exit string) {
 	k.t.Helper()
 	a := k.c.Must("StartProgramInGuest", processes, vctest.Ref("vm", vm)+auth+
@@ -29,6 +29,9 @@ func (k *kit) program(vm, auth, path, args string) (exit string) {
 		l := k.c.Call("ListProcessesInGuest", processes, vctest.Ref("vm", vm)+auth+"<pids>"+pid+"</pids>")
 		if l.Status == 200 && l.Text("endTime") != "" {
 			return l.Text("exitCode")
+		}
+		if l.Status == 200 && l.Text("pid") == "" {
+			return "lost"
 		}
 	}
 	k.t.Fatalf("%s %s did not end", path, args)

@@ -28,9 +28,17 @@ var (
 	_ = rule("guest.ready", "documented", "API reference: GuestOperationsUnavailable; guest.guestOperationsReady", "Guest operations need Tools that are ready; a bare system has none.")
 	_ = rule("guest.login", "documented", "API reference: InvalidGuestLogin", "Credentials are those of an account of the guest.")
 	_ = rule("guest.auth-type", "documented", "API reference: OperationNotSupportedByGuest", "Name and password are understood; SSPI and tickets are not set up here.")
+	_ = rule("guest.lockout", "documented", "Windows 11 22H2: Account lockout threshold 10, duration 10 minutes; security option Accounts: Limit local account use of blank passwords to console logon only",
+		"After so many wrong passwords the right one is refused too, for ten minutes (Windows 11; other systems when set); a blank password is good at the console only.")
+	_ = rule("guest.switched-off", "documented", "open-vm-tools tools.conf, group guestoperations: disabled; API reference: OperationDisabledByGuest", "tools.conf of the guest switches guest operations off, all or single ones.")
+	_ = rule("guest.old-tools", "documented", "API reference: GuestComponentsOutOfDate; guest operations since vSphere API 5.0", "Tools from before guest operations answer GuestComponentsOutOfDate.")
+	_ = rule("guest.logons", "documented", "API reference: TooManyGuestLogons", "A guest takes as many sessions at once as it allows (no limit unless set).")
+	_ = rule("guest.restarted-tools", "documented", "API reference: StartProgramInGuest: exit code and end time are lost when Tools restart", "A program that runs while Tools restart goes on, but how it ended nobody learns: its pid is just gone.")
 	_ = rule("guest.program", "documented", "API reference: StartProgramInGuest, FileNotFound", "The program exists in the guest, under an absolute path of its system; a directory that does not exist is refused too.")
 	_ = rule("guest.process", "documented", "API reference: GuestProcessNotFound", "Only a running process is terminated; an ended one stays listed for five minutes and is lost when Tools restart.")
 	_ = rule("guest.file", "documented", "API reference: FileNotFound, FileAlreadyExists, NotAFile, NotADirectory, DirectoryNotEmpty", "File operations refuse what the system refuses.")
+	_ = rule("guest.permission", "documented", "API reference: GuestPermissionDenied of every file operation; CannotAccessFile of StartProgramInGuest; GuestPermissionDenied of TerminateProcessInGuest",
+		"A file operation has the rights of the account: a standard user changes nothing in system directories, sees no other home, and ends no other's process; a program without execute permission is CannotAccessFile.")
 	_ = rule("guest.attributes", "documented", "API reference: GuestPosixFileAttributes, GuestWindowsFileAttributes", "File attributes are of the guest's kind.")
 	_ = rule("guest.transfer", "documented", "API reference: FileTransferInformation", "A transfer URL serves one transfer, within ten minutes, with the size that was announced; it dies with the machine's power.")
 )
@@ -44,7 +52,7 @@ func (r *Room) registerGuestOps() {
 			if e != nil {
 				return nil, e
 			}
-			user, e := r.enter(vm, auth)
+			user, e := r.enter(vm, method, auth)
 			if e != nil {
 				return nil, e
 			}
@@ -67,9 +75,12 @@ func (r *Room) registerGuestOps() {
 		}
 		return &types.ListProcessesInGuestResponse{Returnval: out}, nil
 	}, func(q any) (target, auth) { x := q.(*types.ListProcessesInGuest); return x.Vm, x.Auth })
-	h("TerminateProcessInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+	h("TerminateProcessInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
 		pid := q.(*types.TerminateProcessInGuest).Pid
-		if vm.guest.Kill(pid) != nil {
+		switch err := vm.guest.Terminate(user, pid); {
+		case errors.Is(err, guest.ErrAccess):
+			return nil, fault.New(&types.GuestPermissionDenied{}, "Insufficient permissions in the guest operating system: process %d", pid)
+		case err != nil:
 			return nil, fault.New(&types.GuestProcessNotFound{Pid: pid}, "The process %d was not found in the guest.", pid)
 		}
 		return &api.Void{}, nil
@@ -93,9 +104,12 @@ func (r *Room) registerGuestOps() {
 		}
 		return &types.ReadEnvironmentVariableInGuestResponse{Returnval: out}, nil
 	}, func(q any) (target, auth) { x := q.(*types.ReadEnvironmentVariableInGuest); return x.Vm, x.Auth })
-	h("MakeDirectoryInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+	h("MakeDirectoryInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
 		x := q.(*types.MakeDirectoryInGuest)
 		p, err := vm.guest.Writable(x.DirectoryPath)
+		if err == nil {
+			err = vm.guest.Access(user, p, true)
+		}
 		if err == nil {
 			if _, serr := os.Lstat(p); serr == nil {
 				err = guest.ErrExists
@@ -104,12 +118,18 @@ func (r *Room) registerGuestOps() {
 			} else {
 				err = os.Mkdir(p, 0o755)
 			}
+			if err == nil {
+				vm.guest.Own(user, p)
+			}
 		}
 		return void(err, x.DirectoryPath)
 	}, func(q any) (target, auth) { x := q.(*types.MakeDirectoryInGuest); return x.Vm, x.Auth })
-	h("DeleteFileInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+	h("DeleteFileInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
 		x := q.(*types.DeleteFileInGuest)
 		p, err := vm.guest.Writable(x.FilePath)
+		if err == nil {
+			err = vm.guest.Removable(user, p)
+		}
 		if err == nil {
 			var st fs.FileInfo
 			if st, err = os.Lstat(p); err == nil && st.IsDir() {
@@ -120,9 +140,12 @@ func (r *Room) registerGuestOps() {
 		}
 		return void(err, x.FilePath)
 	}, func(q any) (target, auth) { x := q.(*types.DeleteFileInGuest); return x.Vm, x.Auth })
-	h("DeleteDirectoryInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+	h("DeleteDirectoryInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
 		x := q.(*types.DeleteDirectoryInGuest)
 		p, err := vm.guest.Writable(x.DirectoryPath)
+		if err == nil {
+			err = vm.guest.Removable(user, p)
+		}
 		if err == nil {
 			var st fs.FileInfo
 			switch st, err = os.Lstat(p); {
@@ -137,13 +160,19 @@ func (r *Room) registerGuestOps() {
 		}
 		return void(err, x.DirectoryPath)
 	}, func(q any) (target, auth) { x := q.(*types.DeleteDirectoryInGuest); return x.Vm, x.Auth })
-	move := func(from, to string, overwrite, dir bool, vm *VM) (any, *fault.Error) {
+	move := func(from, to string, overwrite, dir bool, vm *VM, user string) (any, *fault.Error) {
 		a, err := vm.guest.Writable(from)
 		if err != nil {
 			return void(err, from)
 		}
 		b, err := vm.guest.Writable(to)
 		if err != nil {
+			return void(err, to)
+		}
+		if err := vm.guest.Removable(user, a); err != nil {
+			return void(err, from)
+		}
+		if err := vm.guest.Removable(user, b); err != nil {
 			return void(err, to)
 		}
 		st, err := os.Lstat(a)
@@ -160,13 +189,13 @@ func (r *Room) registerGuestOps() {
 		}
 		return void(os.Rename(a, b), to)
 	}
-	h("MoveFileInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+	h("MoveFileInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
 		x := q.(*types.MoveFileInGuest)
-		return move(x.SrcFilePath, x.DstFilePath, x.Overwrite, false, vm)
+		return move(x.SrcFilePath, x.DstFilePath, x.Overwrite, false, vm, user)
 	}, func(q any) (target, auth) { x := q.(*types.MoveFileInGuest); return x.Vm, x.Auth })
-	h("MoveDirectoryInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+	h("MoveDirectoryInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
 		x := q.(*types.MoveDirectoryInGuest)
-		return move(x.SrcDirectoryPath, x.DstDirectoryPath, false, true, vm)
+		return move(x.SrcDirectoryPath, x.DstDirectoryPath, false, true, vm, user)
 	}, func(q any) (target, auth) { x := q.(*types.MoveDirectoryInGuest); return x.Vm, x.Auth })
 	h("CreateTemporaryFileInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
 		x := q.(*types.CreateTemporaryFileInGuest)
@@ -178,11 +207,14 @@ func (r *Room) registerGuestOps() {
 		name, e := temporary(vm, user, x.Prefix, x.Suffix, x.DirectoryPath, true)
 		return &types.CreateTemporaryDirectoryInGuestResponse{Returnval: name}, e
 	}, func(q any) (target, auth) { x := q.(*types.CreateTemporaryDirectoryInGuest); return x.Vm, x.Auth })
-	h("ChangeFileAttributesInGuest", func(vm *VM, _ string, q any) (any, *fault.Error) {
+	h("ChangeFileAttributesInGuest", func(vm *VM, user string, q any) (any, *fault.Error) {
 		x := q.(*types.ChangeFileAttributesInGuest)
 		p, err := vm.guest.Writable(x.GuestFilePath)
 		if err == nil {
 			_, err = os.Lstat(p)
+		}
+		if err == nil {
+			err = vm.guest.Access(user, p, true)
 		}
 		if err != nil {
 			return void(err, x.GuestFilePath)
@@ -224,13 +256,19 @@ func (r *Room) managers() {
 }
 
 // enter checks the machine, its Tools and the credentials.
-func (r *Room) enter(vm *VM, auth types.BaseGuestAuthentication) (string, *fault.Error) {
+func (r *Room) enter(vm *VM, method string, auth types.BaseGuestAuthentication) (string, *fault.Error) {
 	if e := vm.mustRun(); e != nil {
 		return "", e
 	}
 	i := vm.guest.Info()
 	if !i.Ready {
 		return "", fault.New(&types.GuestOperationsUnavailable{})
+	}
+	switch vm.guest.Admit(method) {
+	case guest.ErrOldTools:
+		return "", fault.New(&types.GuestComponentsOutOfDate{}, "The guest operations agent in the virtual machine is too old.")
+	case guest.ErrDisabled:
+		return "", fault.New(&types.OperationDisabledByGuest{}, "The operation is disabled by the guest operating system.")
 	}
 	a, ok := auth.(*types.NamePasswordAuthentication)
 	if !ok {
@@ -244,6 +282,9 @@ func (r *Room) enter(vm *VM, auth types.BaseGuestAuthentication) (string, *fault
 		r.w.Truth.VM("guest-login-failed", vm.hostName(), vm.Name, "user %s", a.Username)
 		return "", fault.New(&types.InvalidGuestLogin{})
 	}
+	if vm.guest.Logons() != nil {
+		return "", fault.New(&types.TooManyGuestLogons{}, "There are too many concurrent login sessions in the guest.")
+	}
 	return user, nil
 }
 
@@ -256,6 +297,8 @@ func fileFault(err error, path string) *fault.Error {
 		return fault.New(&types.NotAFile{FileFault: f}, "%s is not a file", path)
 	case errors.Is(err, guest.ErrNotDir), errors.Is(err, syscall.ENOTDIR):
 		return fault.New(&types.NotADirectory{FileFault: f}, "%s is not a directory", path)
+	case errors.Is(err, guest.ErrAccess):
+		return fault.New(&types.GuestPermissionDenied{}, "Insufficient permissions in the guest operating system: %s", path)
 	case errors.Is(err, guest.ErrReadOnly):
 		return fault.New(&types.CannotAccessFile{FileFault: f}, "Unable to access file %s", path)
 	case errors.Is(err, syscall.ENOTEMPTY), errors.Is(err, guest.ErrNotEmpty):
@@ -287,6 +330,9 @@ func (r *Room) startProgram(vm *VM, user string, q any) (any, *fault.Error) {
 	if s.WorkingDirectory != "" {
 		p, err := vm.guest.File(s.WorkingDirectory)
 		if err == nil {
+			err = vm.guest.Access(user, p, false)
+		}
+		if err == nil {
 			var st fs.FileInfo
 			if st, err = os.Stat(p); err == nil && !st.IsDir() {
 				err = guest.ErrNotDir
@@ -295,6 +341,9 @@ func (r *Room) startProgram(vm *VM, user string, q any) (any, *fault.Error) {
 		if err != nil {
 			return nil, fileFault(err, s.WorkingDirectory)
 		}
+	}
+	if p, err := vm.guest.File(s.ProgramPath); err == nil && errors.Is(vm.guest.Executable(user, p), guest.ErrAccess) {
+		return nil, fault.New(&types.CannotAccessFile{FileFault: types.FileFault{File: s.ProgramPath}}, "Unable to access file %s", s.ProgramPath)
 	}
 	pid, err := vm.guest.StartProgram(user, guest.Program{Path: s.ProgramPath, Args: s.Arguments, Dir: s.WorkingDirectory, Env: s.EnvVariables})
 	if err != nil {
@@ -325,6 +374,9 @@ func temporary(vm *VM, user, prefix, suffix, dir string, directory bool) (string
 			err = guest.ErrNotDir
 		}
 	}
+	if err == nil {
+		err = vm.guest.Access(user, p, true)
+	}
 	if err != nil {
 		return "", fileFault(err, dir)
 	}
@@ -340,6 +392,7 @@ func temporary(vm *VM, user, prefix, suffix, dir string, directory bool) (string
 	if err != nil {
 		return "", fileFault(err, dir)
 	}
+	vm.guest.Own(user, filepath.Join(p, name))
 	return vm.guest.Join(dir, name), nil
 }
 
@@ -383,13 +436,16 @@ func attributes(vm *VM, st fs.FileInfo) types.BaseGuestFileAttributes {
 	return &types.GuestPosixFileAttributes{GuestFileAttributes: base, OwnerId: ptr(int32(0)), GroupId: ptr(int32(0)), Permissions: int64(st.Mode().Perm())}
 }
 
-func listFiles(vm *VM, _ string, q any) (any, *fault.Error) {
+func listFiles(vm *VM, user string, q any) (any, *fault.Error) {
 	x := q.(*types.ListFilesInGuest)
 	p, err := vm.guest.File(x.FilePath)
 	if err != nil {
 		return nil, fileFault(err, x.FilePath)
 	}
 	st, err := os.Lstat(p)
+	if err == nil {
+		err = vm.guest.Access(user, p, false)
+	}
 	if err != nil {
 		return nil, fileFault(err, x.FilePath)
 	}

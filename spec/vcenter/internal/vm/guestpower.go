@@ -158,6 +158,15 @@ func (r *Room) set(m map[string]any) (bool, error) {
 			vm.guest.Set(func(s *guest.Settable) { s.Session = text })
 		case "deaf": // ignores ShutdownGuest
 			vm.guest.Set(func(s *guest.Settable) { s.Deaf = flag })
+		case "lockout", "max_logons": // wrong passwords that lock an account (-1 never); programs at once (0 any)
+			n, _ := v.(float64)
+			vm.guest.Set(func(s *guest.Settable) {
+				if k == "lockout" {
+					s.Lockout = int(n)
+				} else {
+					s.MaxLogons = int(n)
+				}
+			})
 		case "driver":
 			vm.guest.Set(func(s *guest.Settable) { s.Driver = text })
 		case "problem": // {"0000:3b:00.0": 43}

@@ -23,14 +23,16 @@ import (
 )
 
 type transfer struct {
-	vm    *VM
-	path  string
-	name  string
-	put   bool
-	size  int64
-	attr  types.BaseGuestFileAttributes
-	until time.Time
-	boot  *time.Time
+	vm      *VM
+	path    string
+	name    string
+	put     bool
+	user    string
+	size    int64
+	attr    types.BaseGuestFileAttributes
+	until   time.Time
+	boot    *time.Time
+	existed bool
 }
 
 type transfers struct {
@@ -79,6 +81,9 @@ func (r *Room) transferTo(vm *VM, user string, q any) (any, *fault.Error) {
 	if st, err := os.Stat(filepath.Dir(p)); err != nil || !st.IsDir() {
 		return nil, fileFault(fs.ErrNotExist, x.GuestFilePath)
 	}
+	if err := vm.guest.Access(user, p, true); err != nil {
+		return nil, fileFault(err, x.GuestFilePath)
+	}
 	if x.FileSize < 0 {
 		return nil, fault.InvalidArgument("fileSize")
 	}
@@ -90,7 +95,7 @@ func (r *Room) transferTo(vm *VM, user string, q any) (any, *fault.Error) {
 			return nil, fault.InvalidArgument("fileAttributes")
 		}
 	}
-	id := r.files.add(&transfer{vm: vm, path: p, name: x.GuestFilePath, put: true, size: x.FileSize, attr: x.FileAttributes,
+	id := r.files.add(&transfer{vm: vm, path: p, name: x.GuestFilePath, put: true, user: user, size: x.FileSize, attr: x.FileAttributes,
 		until: time.Now().Add(10 * time.Minute), boot: vm.Runtime.BootTime})
 	return &types.InitiateFileTransferToGuestResponse{Returnval: r.url(id)}, nil
 }
@@ -107,6 +112,9 @@ func (r *Room) transferFrom(vm *VM, user string, q any) (any, *fault.Error) {
 	}
 	if st.IsDir() {
 		return nil, fileFault(guest.ErrIsDir, x.GuestFilePath)
+	}
+	if err := vm.guest.Access(user, p, false); err != nil {
+		return nil, fileFault(err, x.GuestFilePath)
 	}
 	id := r.files.add(&transfer{vm: vm, path: p, name: x.GuestFilePath, size: st.Size(), until: time.Now().Add(10 * time.Minute), boot: vm.Runtime.BootTime})
 	return &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{Attributes: attributes(vm, st), Size: st.Size(), Url: r.url(id)}}, nil
@@ -160,9 +168,15 @@ func (r *Room) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Sess
 		http.Error(w, "400 the size is not the one announced", http.StatusBadRequest)
 		return
 	}
+	if _, err := os.Stat(t.path); err == nil {
+		t.existed = true // its owner stays
+	}
 	if err := put(t.path, io.LimitReader(q.Body, t.size), t.size); err != nil {
 		http.Error(w, strings.TrimSpace(err.Error()), http.StatusInternalServerError)
 		return
+	}
+	if !t.existed {
+		t.vm.guest.Own(t.user, t.path)
 	}
 	if e := applyAttributes(t.vm, t.path, t.attr); e != nil {
 		http.Error(w, e.Message, http.StatusInternalServerError)
