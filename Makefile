@@ -98,7 +98,7 @@ vcenter: ## build the test vCenter (Go) into build/vcenter
 export GPUPT_BUILD := $(abspath $(BUILD))
 LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" LUA_CPATH="$(GPUPT_BUILD)/lib/?.so;;"
 
-.PHONY: setup demo test spec lint sanitize soak bench fuzz docs install fresh clean help
+.PHONY: setup demo test spec lint sanitize apicheck soak bench fuzz docs install fresh clean help
 setup: ## install what is missing on Debian 12 for development (names it first)
 	@build-support/setup develop
 
@@ -121,6 +121,9 @@ lint: ## luacheck, clang-tidy, go vet
 
 sanitize: ## ASan+UBSan over all specs, valgrind over the C tests and the offline specs
 	@build-support/sanitize
+
+apicheck: build vcenter ## a few rooms under a Lua that checks its C callers and collects at every allocation
+	@build-support/apicheck
 
 soak: build vcenter ## the long sweeps: fuzzing, kill matrix, race detector, scale
 	@$(LUA_ENV) build-support/soak

@@ -43,6 +43,7 @@ function suites.list(root)
     end
   end
   add("sanitized", "tap", "build-support/sanitized " .. busted .. table.concat(sanitized, " "))
+  add("API checks", "tap", "build-support/apicheck")
   add("corpora", "tap", "build-support/fuzz --replay")
   return list
 end
