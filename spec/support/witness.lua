@@ -53,6 +53,9 @@ unset LD_PRELOAD
     return text
   end
 
+  --- Whether it succeeded, its output, its errors.
+  self.govc_try = run_govc
+
   --- What govc says when it fails; raises when it does not.
   function self.govc_fails(...)
     local ok, text, errors = run_govc(...)

@@ -5,6 +5,7 @@
 -- The way down: folder -> children; datacenter -> vm, host, datastore, network; cluster -> hosts, "Resources";
 -- resource pool -> pools and virtual machines.
 local collect = require "gpupt.vim.collect"
+local glob = require "gpupt.vim.glob"
 local net = require "gpupt.net"
 local options = require "gpupt.options"
 
@@ -37,38 +38,14 @@ end
 
 local function encode(name) return (name:gsub("[%%/\\]", { ["%"] = "%25", ["/"] = "%2f", ["\\"] = "%5c" })) end
 
-local function braces(glob, out)
-  local before, inside, after = glob:match "^(.-){([^{}]*)}(.*)$"
+local function braces(text, out)
+  local before, inside, after = text:match "^(.-){([^{}]*)}(.*)$"
   if not before then
-    out[#out + 1] = glob
+    out[#out + 1] = text
     return out
   end
   for choice in (inside .. ","):gmatch "([^,]*)," do braces(before .. choice .. after, out) end
   return out
-end
-
-local function to_pattern(glob)
-  local out, i = { "^" }, 1
-  while i <= #glob do
-    local c = glob:sub(i, i)
-    local set = c == "[" and glob:match("^%[[^%]]+%]", i)
-    if set then
-      out[#out + 1] = (set:gsub("^%[!", "[^"):gsub("%%", "%%%%"))
-      i = i + #set - 1
-    elseif c == "*" then
-      out[#out + 1] = ".*"
-    elseif c == "?" then
-      out[#out + 1] = "."
-    elseif c == "\\" and i < #glob then
-      i = i + 1
-      out[#out + 1] = "%" .. glob:sub(i, i)
-    else
-      out[#out + 1] = c:gsub("[^%w]", "%%%0")
-    end
-    i = i + 1
-  end
-  out[#out + 1] = "$"
-  return table.concat(out)
 end
 
 local function is_glob(text) return text:find "[%*%?%[{]" ~= nil end
@@ -79,11 +56,12 @@ local function matcher(part)
     local plain = decode(part)
     return function(name) return name == plain end
   end
-  local patterns = {}
-  for i, one in ipairs(braces(part, {})) do patterns[i] = to_pattern(decode(one)) end
+  local globs = {}
+  -- an escaped backslash is a letter of the name, not a mark before the next one
+  for i, one in ipairs(braces(part, {})) do globs[i] = glob.compile(decode((one:gsub("%%5[cC]", "\\\\")))) end
   return function(name)
-    for _, pattern in ipairs(patterns) do
-      if name:find(pattern) then return true end
+    for _, fits in ipairs(globs) do
+      if fits(name) then return true end
     end
     return false
   end
