@@ -147,7 +147,7 @@ describe("inventory paths", function()
       "a+b", "*", "\u{e9}t?" } do
       compare("VirtualMachine", pattern)
     end
-    for _, pattern in ipairs { "esx-a-*", "gpu-a/*", "*/esx-b-1", "./gpu-?/*", "esx-[ab]-1" } do
+    for _, pattern in ipairs { "esx-a-*", "gpu-a/*", "*/esx-b-1", "./gpu-?/*", "esx-[ab]-1", "esx\\-a-1" } do
       compare("HostSystem", pattern)
     end
     for _, pattern in ipairs { "ds-*", "nvme", "[a-m]s-1", "*" } do compare("Datastore", pattern) end

@@ -48,7 +48,7 @@ local function braces(text, out)
   return out
 end
 
-local function is_glob(text) return text:find "[%*%?%[{]" ~= nil end
+local function is_glob(text) return text:find "[%*%?%[{\\]" ~= nil end
 
 --- A function that says whether a name matches one part of a path.
 local function matcher(part)
