@@ -4,10 +4,10 @@
 package fleet
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -161,22 +161,32 @@ func Load(path string) (*Fleet, error) {
 		if err != nil {
 			return nil, err
 		}
-		if f, err = Parse(data); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if f, err = parse(path, data); err != nil {
+			return nil, err
 		}
 	}
 	return f, f.fill()
 }
 
-// Parse reads the JSON; a misspelt field is an error.
-func Parse(data []byte) (*Fleet, error) {
+// Parse reads the JSON. Misspelt fields, wrong types and values that cannot be are errors
+// that name their lines.
+func Parse(data []byte) (*Fleet, error) { return parse("", data) }
+
+func parse(name string, data []byte) (*Fleet, error) {
+	p := &problems{}
+	root := read(data, p)
 	f := &Fleet{}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(f); err != nil {
+	if root != nil {
+		p.shape(root, reflect.TypeOf(*f), "")
+	}
+	if err := p.err(name); err != nil {
 		return nil, err
 	}
-	return f, nil
+	if err := json.Unmarshal(data, f); err != nil {
+		return nil, err
+	}
+	(&checker{p, root}).fleet(f)
+	return f, p.err(name)
 }
 
 // Fill sets the defaults of a fleet made in Go; Load has done it already.
