@@ -235,19 +235,10 @@ static int write_slot(const walk *w, const gp_schema_field *field, uint8_t decla
     return 0;
 }
 
-static int write_fields(const walk *w, int table, gp_type_id type)
+/* Fails when the table has a key that is no field of the type. */
+static int refuse_stray_field(const walk *w, int table, gp_type_id type)
 {
     lua_State *L = w->L;
-    lua_Unsigned found = 0, keys = 0;
-    for (gp_schema_walk f = gp_schema_fields_of(type); gp_schema_next(&f);) {
-        lua_pushstring(L, gp_schema_name(f.field->name));
-        lua_rawget(L, table);
-        if (!lua_isnil(L, -1)) found++;
-        int failed = write_slot(w, f.field, gp_schema_types[f.owner].version, f.owner);
-        lua_pop(L, 1);
-        if (failed) return -1;
-    }
-    const char *stray = NULL;
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
             return gp_encode_fail(w->e, w->err, "EARGUMENT",
@@ -255,26 +246,38 @@ static int write_fields(const walk *w, int table, gp_type_id type)
                                   gp_schema_type_name(type));
         }
         const char *key = lua_tostring(L, -2);
-        if (strcmp(key, "_type") == 0) continue;
-        keys++;
         int name = gp_schema_name_find(key, strlen(key));
-        if (name < 0 || !gp_schema_field_find(type, (uint16_t)name, NULL)) stray = key;
+        if (strcmp(key, "_type") == 0 || (name >= 0 && gp_schema_field_find(type, (uint16_t)name, NULL))) continue;
+        return gp_encode_unknown_field(w->e, type, key, w->err);
     }
-    if (keys == found) return 0;
-    return gp_encode_unknown_field(w->e, type, stray ? stray : "?", w->err);
+    return 0;
 }
 
-static int write_params(const walk *w, int table, const gp_schema_method *method)
+static int write_fields(const walk *w, int table, gp_type_id type)
 {
     lua_State *L = w->L;
-    for (int i = 0; i < method->params; i++) {
-        const gp_schema_field *param = &gp_schema_params(method)[i];
-        lua_pushstring(L, gp_schema_name(param->name));
+    lua_Unsigned found = 0, keys = 0;
+    for (gp_schema_walk f = gp_schema_fields_of(type); gp_schema_next(&f);) {
+        lua_pushstring(L, gp_schema_name(f.field->name));
         lua_rawget(L, table);
-        int failed = write_slot(w, param, method->version, GP_VOID);
+        bool given = !lua_isnil(L, -1);
+        if (given) found++;
+        int failed = write_slot(w, f.field, gp_schema_types[f.owner].version, f.owner);
         lua_pop(L, 1);
+        /* a misspelt required field is unknown rather than missing: say that, with the nearest name */
+        if (failed && !given && refuse_stray_field(w, table, type) != 0) return -1;
         if (failed) return -1;
     }
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "_type") != 0) keys++;
+    }
+    return keys == found ? 0 : refuse_stray_field(w, table, type);
+}
+
+/* Arguments are few: the same, by the method's own list. */
+static int refuse_stray_param(const walk *w, int table, const gp_schema_method *method)
+{
+    lua_State *L = w->L;
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         char near[GP_NEAREST_SIZE];
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
@@ -290,6 +293,21 @@ static int write_params(const walk *w, int table, const gp_schema_method *method
                        near[0] ? "%s has no argument '%.100s' (did you mean '%s'?)"
                                : "%s has no argument '%.100s'",
                        name, key, near);
+    }
+    return 0;
+}
+
+static int write_params(const walk *w, int table, const gp_schema_method *method)
+{
+    lua_State *L = w->L;
+    if (refuse_stray_param(w, table, method) != 0) return -1;
+    for (int i = 0; i < method->params; i++) {
+        const gp_schema_field *param = &gp_schema_params(method)[i];
+        lua_pushstring(L, gp_schema_name(param->name));
+        lua_rawget(L, table);
+        int failed = write_slot(w, param, method->version, GP_VOID);
+        lua_pop(L, 1);
+        if (failed) return -1;
     }
     return 0;
 }

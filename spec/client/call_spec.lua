@@ -154,6 +154,39 @@ describe("a call of vim25", function()
     assert.matches("the outer words", message)
   end)
 
+  it("says which privilege is missing, and on what, by name", function()
+    local limited = vcenter.start { fleet = { datacenter = "DC0", users = { { name = "reader@vsphere.local",
+      password = "Only-reads-1", privileges = { "System.Anonymous", "System.View", "System.Read" } } },
+      datastores = { { name = "ds-1" } }, clusters = { { name = "c", hosts = { { name = "esx-1" } } } } } }
+    local reader = limited:connect { username = "reader@vsphere.local", password = "Only-reads-1" }
+    local h = gpupt.check(reader:one "/DC0/host/c/esx-1")
+    limited:forget()
+    for _ = 1, 2 do
+      local task, message, code, detail = h:EnterMaintenanceMode_Task { timeout = 0 }
+      assert.is_nil(task)
+      assert.are.equal("NoPermission", code)
+      assert.matches(("The account lacks Host.Config.Maintenance on esx-1 (%s)."):format(tostring(h)), message, 1, true)
+      assert.are.equal(h, detail.object)
+    end
+    assert.are.equal(1, limited:calls "RetrievePropertiesEx") -- the name is asked for once
+    local _, message = h.client.content.licenseManager:AddLicense { licenseKey = "00000-00000-00000-00000-00000" }
+    assert.matches("The account lacks Global.Licenses", message, 1, true)
+    limited:close_all()
+    limited:stop()
+  end)
+
+  it("lists the privileges that a newer server says are missing, one object after the other", function()
+    local fault = require "gpupt.vim.fault"
+    local message, code = fault.read { fault = { _type = "NoPermission", object = "Folder:group-1", privilegeId = "A.B",
+      missingPrivileges = { { entity = "Folder:group-1", privilegeIds = { "A.B", "C.D" } },
+        { entity = "VirtualMachine:vm-1", privilegeIds = { "E.F" } } } }, localizedMessage = "Permission was denied" }
+    assert.are.equal("NoPermission", code)
+    assert.are.equal("Permission was denied. The account lacks A.B and C.D on Folder:group-1, E.F on VirtualMachine:vm-1.",
+      message)
+    message = fault.read { fault = { _type = "NoPermission" } }
+    assert.are.equal("NoPermission", message)
+  end)
+
   describe("get", function()
     it("gives one value for one path, false when it is unset", function()
       assert.are.equal("esx-a-1", gpupt.check(host():get "name"))

@@ -182,6 +182,15 @@ describe("a refusal names the path and", function()
       encode("UpdatePassthruConfig", "HostPciPassthruSystem", { config = {} }))
   end)
 
+  it("the misspelt name, where a required one is missing because of it", function()
+    refusal("spec.deviceChange[1]: VirtualDeviceConfigSpec has no field 'devise' (did you mean 'device'?)", "EARGUMENT",
+      reconfigure { deviceChange = { { operation = "add", devise = {} } } })
+    refusal("ReconfigVM_Task has no argument 'spek' (did you mean 'spec'?)", "EARGUMENT",
+      encode("ReconfigVM_Task", "VirtualMachine", { spek = {} }))
+    refusal("spec.deviceChange[1]: expects an object of type VirtualDeviceConfigSpec, got a list or odd keys",
+      "EARGUMENT", reconfigure { deviceChange = { { operation = "add", [true] = 1 } } })
+  end)
+
   it("an abstract slot without _type, with examples", function()
     local body, message, code = reconfigure { deviceChange = { { device = { key = 1 } } } }
     assert.is_nil(body)

@@ -111,7 +111,7 @@ end
 local function explained(message, code, detail)
   local fault = code == "NoPermission" and type(detail) == "table" and detail.fault
   local privilege = type(fault) == "table" and rawget(fault, "privilegeId")
-  if not privilege then return message end
+  if not privilege or message:find(privilege, 1, true) then return message end
   return ("%s The account lacks %s on %s."):format(message, privilege, tostring(rawget(fault, "object") or "it"))
 end
 

@@ -6,6 +6,7 @@
 -- A fault is nil, message, code (its type), detail {fault, messages, method, object, operation_id}.
 local codec = require("gpupt.net").codec
 local engine = require "gpupt.loop.engine"
+local fault = require "gpupt.vim.fault"
 local schema = require("gpupt.net").schema
 local secrets = require "gpupt.vim.secrets"
 local transport = require "gpupt.vim.transport"
@@ -128,6 +129,9 @@ end
 
 local function fault_of(client, tape, what)
   local message, code, detail = tape:fault(client.refs, client.make_ref)
+  if code == "NoPermission" and detail.fault then
+    message = fault.explain(message, code, detail.fault, function(object) return client:name_of(object) end)
+  end
   return nil, message, code, detail_of(what, detail)
 end
 

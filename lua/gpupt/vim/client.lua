@@ -2,6 +2,7 @@
 local call = require "gpupt.vim.call"
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
+local failure = require "gpupt.failure"
 local net = require "gpupt.net"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
@@ -119,6 +120,18 @@ function Client.get_properties(object, paths, opts)
   return false
 end
 
+--- The name of an inventory object for a message: asked for once, nil when it has none or may not be read.
+function Client:name_of(object)
+  if not net.schema.is_a(object.type, "ManagedEntity") then return nil end
+  local known = self.names[object]
+  if known == nil then
+    self.names[object] = false -- a refusal to read it must not ask again
+    known = failure.catch(Client.get_properties, object, "name", { timeout = 5, retries = 0 })
+    self.names[object] = known or false
+  end
+  return known or nil
+end
+
 --- Lazily: everything of the given objects' properties, a page at a time. See gpupt.vim.collect.
 function Client:collect(spec) return require("gpupt.vim.collect").each(self, spec) end
 function Client:collect_all(spec) return require("gpupt.vim.collect").all(self, spec) end
@@ -219,7 +232,8 @@ local function make(o)
     http = http, base = base, host = a.host, url_path = a.path, url = base .. a.path, username = o.username,
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
-    datacenter = o.datacenter, agent = require("gpupt")._VERSION:gsub(" ", "/"), calls = 0, generation = 0,
+    datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
+    agent = require("gpupt")._VERSION:gsub(" ", "/"), calls = 0, generation = 0,
     session_open = false, last_answer = engine.now(), trust = { ca_file = o.ca_file, ca_bytes = o.ca_bytes,
     insecure = o.insecure },
     operation_prefix = o.operation_id or ("gpupt-%08x"):format(math.random(0, 0xffffffff)),

@@ -31,6 +31,31 @@ function fault.type_of(value)
   return rawget(value, "_type") or (type(meta) == "table" and rawget(meta, "__vimtype")) or nil
 end
 
+-- "A and B on X": the privileges of a NoPermission fault, by object; newer servers list several.
+local function missing_privileges(inner, name_of)
+  local list, texts = field(inner, "missingPrivileges"), {}
+  if type(list) ~= "table" or #list == 0 then
+    list = { { entity = field(inner, "object"), privilegeIds = { field(inner, "privilegeId") } } }
+  end
+  for _, one in ipairs(list) do
+    local entity, privileges = field(one, "entity"), field(one, "privilegeIds") or {}
+    if #privileges > 0 then
+      local name = entity and name_of and name_of(entity)
+      texts[#texts + 1] = table.concat(privileges, " and ") .. (entity and " on " or "")
+        .. (name and ("%s (%s)"):format(name, tostring(entity)) or entity and tostring(entity) or "")
+    end
+  end
+  return #texts > 0 and table.concat(texts, ", ") or nil
+end
+
+--- A refusal for want of a privilege says which one and on what: the server's own words seldom do.
+-- `name_of` gives an object's name, or nil. Other faults keep their message.
+function fault.explain(message, code, inner, name_of)
+  local text = code == "NoPermission" and missing_privileges(inner, name_of)
+  if not text or message:find(text, 1, true) then return message end
+  return ("%s The account lacks %s."):format(message:gsub("%.?$", "."), text)
+end
+
 --- Takes a LocalizedMethodFault or a fault apart: message, code, detail{fault=}.
 function fault.read(value)
   local inner = field(value, "fault") or value
@@ -38,7 +63,7 @@ function fault.read(value)
   local list = {}
   gather(list, {}, value, 0)
   if #list == 0 then list[1] = code end
-  return table.concat(list, "; "), code, { fault = inner, messages = list }
+  return fault.explain(table.concat(list, "; "), code, inner), code, { fault = inner, messages = list }
 end
 
 return fault
