@@ -82,6 +82,13 @@ func (m *Machine) serve(ctx context.Context, n int) {
 		return
 	}
 	m.setTools(ctx, n, running, true)
+	if !m.Clock.Sleep(ctx, m.seconds("tools.net")) { // the network's state is sent in its own time
+		return
+	}
+	m.mu.Lock()
+	m.netTold = m.toolsRun == running && n == m.service
+	m.mu.Unlock()
+	m.changed()
 }
 
 // setTools shows a state of the n-th start, unless a later one has begun.
@@ -91,7 +98,7 @@ func (m *Machine) setTools(ctx context.Context, n int, run string, ready bool) {
 		m.mu.Unlock()
 		return
 	}
-	m.toolsRun, m.ready = run, ready
+	m.toolsRun, m.ready, m.netTold = run, ready, false
 	m.mu.Unlock()
 	m.changed()
 }
@@ -119,6 +126,18 @@ func (m *Machine) restartTools() {
 			m.serve(ctx, n)
 		}
 	})
+}
+
+// stopTools ends the service; it starts again by hand or with the system.
+func (m *Machine) stopTools() {
+	m.mu.Lock()
+	m.service++
+	n, ctx := m.service, m.ctx
+	for _, p := range m.procs {
+		p.orphan = true
+	}
+	m.mu.Unlock()
+	m.setTools(ctx, n, notRunning, false)
 }
 
 // Shutdown asks the system to stop (what: off or reboot). It takes a while.

@@ -139,7 +139,11 @@ func (m *Machine) unpack(c *CD, dir string) {
 	os.RemoveAll(dir)
 	os.MkdirAll(dir, 0o755)
 	var total int64
-	for _, e := range c.Medium.Entries() {
+	medium := c.Medium
+	if m.disk.OS == "windows" {
+		medium = medium.Windows()
+	}
+	for _, e := range medium.Entries() {
 		to := filepath.Join(dir, filepath.FromSlash(e.Path))
 		if e.Dir {
 			os.MkdirAll(to, 0o755)
@@ -148,7 +152,7 @@ func (m *Machine) unpack(c *CD, dir string) {
 		if total += e.Size; total > 64<<20 {
 			break
 		}
-		if b, err := c.Medium.Read(e, 16<<20); err == nil {
+		if b, err := medium.Read(e, 16<<20); err == nil {
 			os.MkdirAll(filepath.Dir(to), 0o755)
 			os.WriteFile(to, b, 0o755)
 		}

@@ -50,10 +50,10 @@ func (m *Machine) finish(ctx context.Context) bool {
 	return m.to(ctx, "booting", "first boot from disk") && m.Clock.Sleep(ctx, m.seconds("post"))
 }
 
-// labelled finds the first medium with a label, in any case.
+// labelled finds the first medium with a label, in capitals or without any.
 func labelled(cds []*CD, label string) *CD {
 	for _, c := range cds {
-		if c.Medium != nil && strings.EqualFold(c.Medium.Label, label) {
+		if c.Medium != nil && (c.Medium.Label == label || c.Medium.Label == strings.ToLower(label)) {
 			return c
 		}
 	}

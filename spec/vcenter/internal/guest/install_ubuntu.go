@@ -29,12 +29,14 @@ func planUbuntu(hw *Hardware, boot *CD) (*ubuntuPlan, error) {
 	if c == nil {
 		return nil, fmt.Errorf("the installer asks for the language: no connected medium is labelled CIDATA (%s)", labels(hw.CDs))
 	}
+	for _, name := range []string{"user-data", "meta-data"} { // Linux minds the case
+		if c.Medium.Exact(name) == nil {
+			return nil, fmt.Errorf("the installer asks for the language: %s is not on the medium; cloud-init wants user-data and meta-data", name)
+		}
+	}
 	user, err := read(c.Medium, "user-data")
 	if err != nil {
 		return nil, fmt.Errorf("the installer asks for the language: %v (label CIDATA)", err)
-	}
-	if _, err = read(c.Medium, "meta-data"); err != nil {
-		return nil, fmt.Errorf("the installer asks for the language: %v; cloud-init wants user-data and meta-data", err)
 	}
 	if first, _, _ := strings.Cut(user, "\n"); strings.TrimRight(first, " \r") != "#cloud-config" {
 		return nil, fmt.Errorf("cloud-init ignores user-data: its first line is not #cloud-config")

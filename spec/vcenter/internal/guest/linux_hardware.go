@@ -38,7 +38,11 @@ func runLspci(r *linuxRun, args []string) int {
 				}
 				break
 			}
-			if !strings.ContainsRune("nkvDmbqQPt", c) {
+			if strings.ContainsRune("bqQPtxHFGA", c) {
+				r.m.unplayed("lspci -%c", c)
+				return r.err(1, "lspci: -%c is not played in this guest\n", c)
+			}
+			if !strings.ContainsRune("nkvDm", c) {
 				return r.err(1, "lspci: invalid option -- '%c'\nUsage: lspci [<switches>]\n", c)
 			}
 			flags[c]++

@@ -192,8 +192,13 @@ func runSystemctl(r *linuxRun, args []string) int {
 		if !r.isRoot() {
 			return r.err(1, "Failed to %s %s.service: Interactive authentication required.\n", words[0], name)
 		}
-		if words[0] == "restart" && (name == "open-vm-tools" || name == "vmtoolsd") {
+		switch tools := name == "open-vm-tools" || name == "vmtoolsd"; {
+		case words[0] == "restart" && tools, words[0] == "start" && tools && r.m.Info().ToolsRun == notRunning:
 			r.m.restartTools()
+		case words[0] == "stop" && tools:
+			r.m.stopTools()
+		case words[0] != "start" && !(words[0] == "enable" || words[0] == "unmask"):
+			r.m.unplayed("systemctl %s %s has no effect", words[0], name)
 		}
 	}
 	return 0

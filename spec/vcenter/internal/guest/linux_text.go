@@ -27,6 +27,7 @@ func textTool(name string, always bool) func(*linuxRun, []string) int {
 			return r.err(127, "%s: command not found\n", name)
 		}
 		if why := unplayed(name, args); why != "" {
+			r.m.unplayed("%s: %s", name, why)
 			return r.err(126, "%s: %s\n", name, why)
 		}
 		if p, how := r.forbidden(name, args[1:]); p != "" {

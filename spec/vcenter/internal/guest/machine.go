@@ -128,6 +128,7 @@ type Machine struct {
 	why       string
 	toolsRun  string
 	ready     bool
+	netTold   bool // Tools have reported the addresses
 	booted    time.Time
 	cancel    context.CancelFunc
 	ctx       context.Context
@@ -140,6 +141,7 @@ type Machine struct {
 	session   string         // a user at the console
 	msi       bool           // an installation is running
 	deaf      bool           // ignores a shutdown request
+	missed    []string       // see unplayed.go
 	lockout   int            // wrong passwords that lock an account: 0 as the system has it, -1 never
 	maxLogons int            // programs at once, 0 without limit
 	bad       map[string]*badLogins
@@ -170,7 +172,7 @@ func (m *Machine) seconds(name string) time.Duration {
 	if !ok {
 		s = map[string]float64{"post": 4, "windows.copy": 90, "windows.specialize": 40, "windows.oobe": 30,
 			"ubuntu.boot": 25, "ubuntu.copy": 80, "ubuntu.late": 20, "windows.boot": 15, "ubuntu.boot-disk": 10,
-			"tools.start": 5, "tools.install": 20, "stop": 6, "driver.install": 40, "apt": 10}[name]
+			"tools.start": 5, "tools.net": 6, "tools.install": 20, "stop": 6, "driver.install": 40, "apt": 10}[name]
 	}
 	return time.Duration(s * float64(time.Second))
 }
@@ -186,7 +188,9 @@ func (m *Machine) Info() Info {
 	}
 	if m.state == "running" && m.toolsRun == running {
 		i.Hostname = m.disk.Hostname
-		i.IP = m.ip()
+		if m.netTold {
+			i.IP = m.ip()
+		}
 	}
 	if m.hw != nil && m.disk.OS != "" && (m.state == "running" || m.state == "stopping") {
 		for _, d := range m.hw.Devices {
@@ -279,7 +283,7 @@ func (m *Machine) launch() {
 	m.ctx, m.cancel = ctx, cancel
 	m.state, m.stage, m.why = "firmware", "power-on self test", ""
 	m.toolsRun, m.ready, m.modules = notRunning, false, map[string]bool{}
-	m.procs = map[int64]*Process{}
+	m.procs, m.missed = map[int64]*Process{}, nil
 	m.wg.Add(1)
 	m.mu.Unlock()
 	m.changed()

@@ -26,6 +26,10 @@ var psAliases = map[string]string{"?": "where-object", "where": "where-object", 
 	"cd": "set-location", "sl": "set-location", "pwd": "get-location", "group": "group-object", "gps": "get-process", "ps": "get-process",
 	"iex": "invoke-expression", "gi": "get-item", "sc": "set-content", "oh": "out-host", "sls": "select-string"}
 
+// parameters that change nothing in an unattended script
+const ignorable = "verbose debug force confirm erroraction ea warningaction wa informationaction errorvariable nonewwindow windowstyle encoding progressaction" +
+	" usebasicparsing noprofile wrap autosize outbuffer"
+
 const commonSwitches = " verbose debug "
 
 func (r *psRun) command(n *psNode, in []any, piped bool) []any {
@@ -64,7 +68,13 @@ func (r *psRun) command(n *psNode, in []any, piped bool) []any {
 		}
 	}
 	r.ok = true
-	return c.run(r, a)
+	out := c.run(r, a)
+	for key := range a.named {
+		if !a.asked[key] && !isSwitch(ignorable, key) {
+			r.m.unplayed("%s -%s has no effect", low, key)
+		}
+	}
+	return out
 }
 
 func isSwitch(list, key string) bool {
@@ -162,6 +172,7 @@ func (r *psRun) with(v any, body *psNode) []any {
 // native runs a program: each argument is quoted as PowerShell 5 does.
 func (r *psRun) native(name string, nodes []*psNode, in []any, piped bool) []any {
 	if _, ok := r.find(name); !ok {
+		r.m.unplayed("%s: not recognized by PowerShell", name)
 		r.complain(false, "%s : The term '%s' is not recognized as the name of a cmdlet, function, script file, or operable program. "+
 			"Check the spelling of the name, or if a path was included, verify that the path is correct and try again.", name, name)
 		return nil

@@ -389,7 +389,7 @@ func (r *psRun) volumes(class string) (out []any) {
 		if c.Medium == nil {
 			add(c.letter, "", "", 5, "CD-ROM", 0)
 		} else {
-			add(c.letter, c.Medium.Label, "CDFS", 5, "CD-ROM", 1<<20)
+			add(c.letter, c.Medium.Windows().Label, "CDFS", 5, "CD-ROM", 1<<20)
 		}
 	}
 	return

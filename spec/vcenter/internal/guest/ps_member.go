@@ -353,16 +353,22 @@ type psArgs struct {
 	in    []any
 	piped bool
 	name  string
+	asked map[string]bool // parameters that the cmdlet looked at
 }
 
 // has tells a switch or parameter; names may be shortened.
 func (a *psArgs) param(name string) (any, bool) {
 	low := strings.ToLower(name)
+	if a.asked == nil {
+		a.asked = map[string]bool{}
+	}
 	if v, ok := a.named[low]; ok {
+		a.asked[low] = true
 		return v, true
 	}
 	for k, v := range a.named {
 		if len(k) >= 2 && strings.HasPrefix(low, k) {
+			a.asked[k] = true
 			return v, true
 		}
 	}

@@ -11,7 +11,7 @@ var (
 	_ = rule("install.nothing-boots", "documented", "VM firmware", "A blank disk without a bootable medium gives no guest, and no guest operations.")
 	_ = rule("install.firmware-fits", "documented", "vSphere docs: firmware of an installed guest", "A system installed under EFI does not start under BIOS, nor the other way round.")
 	_ = rule("install.windows-key", "documented", "Windows ADK: efisys.bin and efisys_noprompt.bin", "A Windows medium that asks for a key does not boot unattended.")
-	_ = rule("install.windows-answer", "documented", "Windows Setup: implicit answer file search order", "autounattend.xml stands in the root of a medium, is well formed and of the unattend namespace; components are for amd64.")
+	_ = rule("install.windows-answer", "documented", "Windows Setup: implicit answer file search order", "autounattend.xml stands in the root of a medium, under a name that Windows reads (Joliet or plain ISO 9660, not Rock Ridge), is well formed and of the unattend namespace; components are for amd64.")
 	_ = rule("install.windows-language", "documented", "unattend reference: International-Core-WinPE UILanguage", "Setup asks for the language without UILanguage.")
 	_ = rule("install.windows-disk", "documented", "Microsoft: configure UEFI/GPT-based hard drive partitions",
 		"On EFI the layout has an EFI partition of 100 MB, an MSR and a primary partition; the disk is wiped; BIOS has neither ESP nor MSR.")
@@ -22,7 +22,7 @@ var (
 	_ = rule("install.windows-pvscsi", "documented", "KB 1010398: PVSCSI boot device needs its driver", "Windows Setup has no driver for the paravirtual SCSI controller.")
 	_ = rule("install.windows-tools", "documented", "unattend reference: FirstLogonCommands run at the first logon",
 		"Tools come by a command that finds setup64.exe; without AutoLogon the command waits for ever; without Tools there are no guest operations.")
-	_ = rule("install.ubuntu-seed", "documented", "cloud-init NoCloud: file system labelled CIDATA with user-data and meta-data", "The seed medium is labelled CIDATA and has user-data and meta-data.")
+	_ = rule("install.ubuntu-seed", "documented", "cloud-init NoCloud: file system labelled CIDATA with user-data and meta-data", "The seed medium is labelled CIDATA or cidata and has user-data and meta-data, in small letters.")
 	_ = rule("install.ubuntu-config", "documented", "Ubuntu autoinstall reference", "user-data begins with #cloud-config, is YAML, and has autoinstall with version 1 and known keys.")
 	_ = rule("install.ubuntu-word", "documented", "Ubuntu autoinstall docs: the word autoinstall on the kernel command line", "Without the word the installer asks for confirmation.")
 	_ = rule("install.ubuntu-identity", "documented", "Ubuntu autoinstall reference: identity", "An identity (or user-data users) is needed; its password is a crypt hash: a plain text lets nobody in.")
@@ -34,6 +34,9 @@ var (
 	_ = rule("tools.exit-codes", "documented", "VMware Tools docs; Windows Installer error codes", "0, 3010 where a restart is pending, 1641 where it has begun (no REBOOT=R), 1618 while another installation runs, 1639 for a line that is none.")
 	_ = rule("tools.quiet", "documented", "VMware Tools docs: /S /v\"/qn ...\"", "Without /S outside and /qn inside /v the installer waits in a dialog.")
 	_ = rule("tools.restart", "documented", "VMware Tools docs", "An installation restarts Tools: guest operations go away for a while and ended programs are forgotten.")
+	_ = rule("tools.stages", "documented", "API reference: VirtualMachineToolsRunningStatus, guest.guestOperationsReady, guestHeartbeatStatus, guest.ipAddress",
+		"After a start Tools first run their scripts, then run, then take guest operations, then know the addresses; heartbeats are grey until they run; a restart begins anew.")
+	_ = rule("tools.version-status", "documented", "API reference: VirtualMachineToolsVersionStatus; version number 12389 is 12.3.5", "toolsVersionStatus2 tells old, current and newer Tools than the host's; toolsStatus and toolsVersionStatus say the same in older words.")
 	_ = rule("driver.code-12", "seen", "ReBarUEFI #381; KB 323402", "A device whose BAR found no address is Code 12 in Windows, and `BAR1 is 0M` for the Linux driver.")
 	_ = rule("driver.code-28", "memory", "none at hand; Windows' device manager", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
 	_ = rule("driver.code-43", "seen", "NVIDIA R465 release notes: GeForce passthrough", "A GeForce with a driver before 465 is Code 43 unless hypervisor.cpuid.v0 is FALSE.")

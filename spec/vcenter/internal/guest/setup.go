@@ -35,15 +35,20 @@ func planWindows(hw *Hardware, boot *CD) (*windowsPlan, error) {
 	}
 	var answer *CD
 	for _, c := range hw.CDs {
-		if c.Medium != nil && c.Medium.Find("autounattend.xml") != nil {
+		if c.Medium != nil && c.Medium.Windows().Find("autounattend.xml") != nil {
 			answer = c
 			break
 		}
 	}
 	if answer == nil {
+		for _, c := range hw.CDs {
+			if c.Medium != nil && c.Medium.Find("autounattend.xml") != nil {
+				return nil, fmt.Errorf("Windows Setup asks for the language: no connected medium has an autounattend.xml in its root (%s has one by Rock Ridge only; Windows reads Joliet)", c.Where)
+			}
+		}
 		return nil, fmt.Errorf("Windows Setup asks for the language: no connected medium has an autounattend.xml in its root")
 	}
-	text, err := read(answer.Medium, "autounattend.xml")
+	text, err := read(answer.Medium.Windows(), "autounattend.xml")
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +163,7 @@ func hasDriver(hw *Hardware, c *element) bool {
 			if cd.Medium == nil {
 				continue
 			}
-			for _, e := range cd.Medium.Entries() {
+			for _, e := range cd.Medium.Windows().Entries() {
 				if strings.HasSuffix(strings.ToLower(e.Path), "pvscsi.inf") {
 					return true
 				}

@@ -313,6 +313,7 @@ func (r *linuxRun) start(args []string) int {
 			io.WriteString(r.stderr, "bash: "+name+": No such file or directory\n")
 		} else {
 			io.WriteString(r.stderr, "bash: "+name+": command not found\n")
+			r.m.unplayed("%s: command not found", name)
 		}
 		return 127
 	}
@@ -344,6 +345,7 @@ func (r *linuxRun) start(args []string) int {
 			words = words[1:]
 		}
 		if len(words) == 0 || !isShell(path.Base(words[0])) {
+			r.m.unplayed("scripts for %s", strings.Join(words, " "))
 			io.WriteString(r.stderr, "bash: "+name+": "+strings.Join(words, " ")+": bad interpreter: No such file or directory\n")
 			return 126
 		}

@@ -571,6 +571,7 @@ func (st *cmdState) command(s string) {
 	x := *st.winRun
 	code, found := x.run(name, args)
 	if !found {
+		st.m.unplayed("%s: not recognized by cmd.exe", name)
 		st.fail(0, "'%s' is not recognized as an internal or external command,\noperable program or batch file.\n", name)
 		code = 9009
 		if !st.batch {

@@ -296,7 +296,9 @@ func runNet(w *winRun, args string) int {
 		if !admin() {
 			return denied()
 		}
-		if verb == "start" {
+		if verb == "stop" {
+			w.m.stopTools()
+		} else if w.m.Info().ToolsRun == notRunning {
 			w.m.restartTools()
 		}
 		return 0

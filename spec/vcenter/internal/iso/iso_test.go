@@ -99,3 +99,43 @@ func TestDamagedImages(t *testing.T) {
 		}
 	}
 }
+
+// A medium has other names for Windows than for Linux.
+func TestTheNamesThatWindowsReads(t *testing.T) {
+	tool, err := exec.LookPath("xorriso")
+	if err != nil {
+		t.Skip("xorriso is not installed")
+	}
+	dir := t.TempDir()
+	os.MkdirAll(filepath.Join(dir, "in"), 0o755)
+	os.WriteFile(filepath.Join(dir, "in", "autounattend.xml"), []byte("<unattend/>"), 0o644)
+	for _, x := range []struct {
+		args       string
+		kind, name string
+		label      string
+	}{
+		{"-R -J", "joliet", "autounattend.xml", "A LABEL OF TWENTY"[:16]},
+		{"-R", "iso9660", "autounat.xml", "A LABEL OF TWENTY"},
+		{"-R -iso-level 3", "iso9660", "autounattend.xml", "A LABEL OF TWENTY"},
+		{"-J", "joliet", "autounattend.xml", "A LABEL OF TWENTY"[:16]},
+	} {
+		out := filepath.Join(dir, "out.iso")
+		args := append(strings.Fields("-as mkisofs -quiet"), "-V", "A LABEL OF TWENTY", "-o", out)
+		if text, err := exec.Command(tool, append(append(args, strings.Fields(x.args)...), filepath.Join(dir, "in"))...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", x.args, text)
+		}
+		b, _ := os.ReadFile(out)
+		i, err := Open(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := i.Windows()
+		e := w.Find("autounattend.xml")
+		if w.Kind != x.kind || w.Label != x.label || (e != nil) != (x.name == "autounattend.xml") || w.Find(x.name) == nil {
+			t.Errorf("%s: kind %s, label %q, %v", x.args, w.Kind, w.Label, e)
+		}
+		if strings.HasPrefix(x.args, "-R") && i.Exact("autounattend.xml") == nil || i.Exact("AUTOUNATTEND.XML") != nil {
+			t.Errorf("%s: the names for Linux", x.args)
+		}
+	}
+}

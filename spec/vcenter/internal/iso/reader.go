@@ -33,12 +33,14 @@ type Image struct {
 	r       io.ReaderAt
 	entries []*Entry
 	byPath  map[string]*Entry
+	windows *Image // the same medium by the names that Windows reads
 }
 
 // Open reads the descriptors and the whole directory tree. The names are taken from Rock
 // Ridge, else Joliet, else the plain ones without their version.
 func Open(r io.ReaderAt) (*Image, error) {
 	img := &Image{r: r, byPath: map[string]*Entry{}}
+	img.windows = img
 	var primary, second []byte
 	for n := int64(16); n < 64; n++ {
 		d := make([]byte, sector)
@@ -67,6 +69,13 @@ func Open(r io.ReaderAt) (*Image, error) {
 	}
 	img.Label = strings.TrimRight(string(primary[40:72]), " \x00")
 	w := &walker{img: img}
+	joliet := func(to *Image) error {
+		to.Kind = "joliet"
+		if l := strings.TrimRight(ucs2(second[40:72]), " \x00"); l != "" {
+			to.Label = l
+		}
+		return (&walker{img: to, ucs2: true}).tree(second[156:190], "", 0)
+	}
 	rock, skip := w.susp(primary[156:190])
 	var err error
 	switch {
@@ -74,13 +83,15 @@ func Open(r io.ReaderAt) (*Image, error) {
 		img.Kind = "rockridge"
 		w.rock, w.skip = true, skip
 		err = w.tree(primary[156:190], "", 0)
-	case second != nil:
-		img.Kind = "joliet"
-		w.ucs2 = true
-		if l := strings.TrimRight(ucs2(second[40:72]), " \x00"); l != "" {
-			img.Label = l
+		other := &Image{r: r, byPath: map[string]*Entry{}, Label: img.Label, Kind: "iso9660"}
+		img.windows, other.windows = other, other
+		if err == nil && second != nil {
+			err = joliet(other)
+		} else if err == nil {
+			err = (&walker{img: other}).tree(primary[156:190], "", 0)
 		}
-		err = w.tree(second[156:190], "", 0)
+	case second != nil:
+		err = joliet(img)
 	default:
 		img.Kind = "iso9660"
 		err = w.tree(primary[156:190], "", 0)
@@ -97,6 +108,17 @@ func (i *Image) Entries() []*Entry { return i.entries }
 // Find looks a path up; case does not matter, as for Windows.
 func (i *Image) Find(name string) *Entry {
 	return i.byPath[strings.ToLower(strings.Trim(path.Clean("/"+strings.ReplaceAll(name, "\\", "/")), "/"))]
+}
+
+// Windows is the medium by Joliet's names, or the plain ones: Windows knows no Rock Ridge.
+func (i *Image) Windows() *Image { return i.windows }
+
+// Exact is Find for a system that minds the case.
+func (i *Image) Exact(name string) *Entry {
+	if e := i.Find(name); e != nil && e.Path == strings.Trim(name, "/") {
+		return e
+	}
+	return nil
 }
 
 // Read gives a file's bytes, at most limit of them.

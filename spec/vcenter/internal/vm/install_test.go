@@ -3,6 +3,9 @@ package vm_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +26,32 @@ func (k *kit) answer(name, label string, files map[string]string) string {
 	if err != nil {
 		k.t.Fatal(err)
 	}
+	return k.upload(name, img)
+}
+
+// mastered makes a medium with xorriso, by its own rules for names.
+func (k *kit) mastered(name, label, args string, files map[string]string) string {
+	k.t.Helper()
+	dir := k.t.TempDir()
+	for n, s := range files {
+		if err := os.WriteFile(filepath.Join(dir, n), []byte(s), 0o644); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+	out := filepath.Join(k.t.TempDir(), "out.iso")
+	list := append([]string{"-as", "mkisofs", "-quiet", "-V", label, "-o", out}, strings.Fields(args)...)
+	if text, err := exec.Command("xorriso", append(list, dir)...).CombinedOutput(); err != nil {
+		k.t.Fatalf("xorriso: %v %s", err, text)
+	}
+	b, err := os.ReadFile(out)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return k.upload(name, b)
+}
+
+func (k *kit) upload(name string, img []byte) string {
+	k.t.Helper()
 	if code := k.http("PUT", "/folder/iso/"+name+".iso?dcPath=DC0&dsName=ds-1", string(img), k.c.Cookie); code != http.StatusCreated {
 		k.t.Fatalf("upload of %s: %d", name, code)
 	}
@@ -103,6 +132,12 @@ func TestWindowsAnswers(t *testing.T) {
 	try("", "VirtualNVMEController", same)
 	try("waits for a key", sas, nil, "[ds-1] iso/windows-prompt.iso", "[ds-1] iso/windows-answer.iso")
 	try("has an autounattend.xml in its root", sas, nil, windows, k.answer("deep", "X", map[string]string{"sub/autounattend.xml": good}))
+	if _, err := exec.LookPath("xorriso"); err == nil {
+		files := map[string]string{"autounattend.xml": good}
+		try("Windows reads Joliet", sas, nil, windows, k.mastered("rock", "X", "-R", files), tools)
+		try("", sas, nil, windows, k.mastered("joliet", "X", "-J", files), tools)
+		try("", sas, nil, windows, k.mastered("long", "X", "-R -iso-level 3", files), tools)
+	}
 	try("could not parse", sas, swap("</unattend>", ""))
 	try("the root is not", sas, swap("urn:schemas-microsoft-com:unattend", "urn:other"))
 	try("asks for the language", sas, swap("<UILanguage>en-US</UILanguage>", ""))
@@ -157,6 +192,8 @@ func TestUbuntuAnswers(t *testing.T) {
 	more := func(lines string) func(string) string { return func(s string) string { return s + lines } }
 	try("", swap())
 	try("no connected medium is labelled CIDATA", nil, ubuntu, k.answer("label", "SEED", map[string]string{"user-data": good, "meta-data": ""}))
+	try("no connected medium is labelled CIDATA", nil, ubuntu, k.answer("mixed", "CiData", map[string]string{"user-data": good, "meta-data": ""}))
+	try("user-data is not on the medium", nil, ubuntu, k.answer("capitals", "CIDATA", map[string]string{"USER-DATA": good, "META-DATA": ""}))
 	try("meta-data is not on the medium", nil, ubuntu, k.answer("meta", "CIDATA", map[string]string{"user-data": good}))
 	try("first line is not #cloud-config", swap("#cloud-config", "# cloud-config"))
 	try("cannot parse user-data", swap("  identity:", "\tidentity:"))
