@@ -117,6 +117,21 @@ describe("when a request goes wrong", function()
       assert.are.equal(1, sim:calls "EnterMaintenanceMode_Task")
     end)
 
+    it("is adopted also when the server has listed 200 later ones since", function()
+      gpupt.check(vc:wait(gpupt.check(host:EnterMaintenanceMode_Task({ timeout = 0 }, { operation_id = "long-ago" }))))
+      local folder = gpupt.check(vc.content.rootFolder:CreateFolder { name = "renamed 0" })
+      for i = 1, 201 do gpupt.check(vc:wait(gpupt.check(folder:Rename_Task { newName = "renamed " .. i }))) end
+      local recent = {}
+      for _, task in ipairs(gpupt.check(vc.content.taskManager:get "recentTask")) do recent[task] = true end
+      sim:forget()
+      local task = gpupt.check(vc:find_task(vc.instance, "long-ago"))
+      assert.is_nil(recent[task])
+      assert.are.equal("long-ago", gpupt.check(task:get "info.activationId"))
+      -- however many tasks there are, few requests; and the collector is gone again
+      assert.is_true(#sim:calls() <= 9, #sim:calls() .. " requests")
+      assert.are.equal(1, sim:calls "DestroyCollector")
+    end)
+
     it("says EUNKNOWN when no such task is found; it is sent once", function()
       sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "reset-before" })
       local task, message, code, detail = host:EnterMaintenanceMode_Task({ timeout = 0 }, { operation_id = "not-there" })
