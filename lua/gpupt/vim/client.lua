@@ -182,6 +182,8 @@ function Client:close()
   if self.closed then return true end
   self.closed = true
   if self.watch then self.watch:stop() end
+  local guest = rawget(self, "guest")
+  if guest then guest:close() end
   local ok, message, code = session.logout(self)
   if self.keeper_wake then engine.fire(self.keeper_wake) end
   if self.http then self.http:close() end

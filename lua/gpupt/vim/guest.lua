@@ -168,13 +168,15 @@ function Guest:files(vm, login, directory, given)
   return list
 end
 
--- The address of a transfer: "*" stands for the server that was asked; another host has a certificate of its own,
--- which the server vouches for.
+-- Where a transfer goes: "*" stands for the server that was asked; through a vCenter it is the ESXi host, by the name
+-- that the inventory has for it, with a certificate of its own, which the server vouches for. Its management address is
+-- preferred to the name, which need not resolve here. Gives the HTTP client, the address, and the key to forget it by.
 local function endpoint(self, vm, url)
   local client = self.client
   local scheme, authority, rest = url:match "^(%w+)://([^/]+)(.*)$"
   if not scheme then return nil, "the server gave an address that is none", "EPROTOCOL" end
   local host, port = authority:match "^(.-):?(%d*)$"
+  local name, literal = host, host:match "^%[" or host:match "^%d+%.%d+%.%d+%.%d+$"
   if host == "*" then
     local own = client.base:match "^%w+://(.*)$"
     return client.http, client.base:match "^(%w+)://" .. "://" .. own .. rest
@@ -184,21 +186,33 @@ local function endpoint(self, vm, url)
   if host == own_host and (port == "" and "443" or port) == own_port then return client.http, url end
   local known = self.endpoints[authority]
   if not known then
-    local message, code
-    known, message, code = trust.host_client(client, vm)
-    if not known then return nil, message, code end
+    local http, address, code = trust.host_client(client, vm)
+    if not http then return nil, address, code end
+    known = { http = http, address = not literal and address or name }
     self.endpoints[authority] = known
   end
-  return known, url
+  return known.http, ("%s://%s%s%s"):format(scheme, known.address, port ~= "" and ":" .. port or "", rest), authority
 end
 
+-- A host that cannot be reached, or shows another certificate, is asked about anew the next time: it may have moved,
+-- or been installed again.
+local forget = { ECONNECT = true, EUNTRUSTED = true, ETLS = true }
+
 local function transfer(self, vm, url, request, what, retries)
-  local http, address, code = endpoint(self, vm, url)
-  if not http then return nil, address, code end
+  local http, address, key = endpoint(self, vm, url)
+  if not http then return nil, address, key end
   request.url, request.fresh, request.identity = address, true, true
   request.headers = { "User-Agent: " .. self.client.agent }
   local over = setmetatable({ http = http }, { __index = self.client })
-  return files.transfer(over, request, what, retries)
+  local result, message, code, info = files.transfer(over, request, what, retries)
+  if result == nil and key and forget[code] then self.endpoints[key] = nil end -- others may still be using it
+  return result, message, code, info
+end
+
+--- Closes the connections to hosts; the client does it when it closes.
+function Guest:close()
+  for _, known in pairs(self.endpoints) do known.http:close() end
+  self.endpoints = {}
 end
 
 local put_options = options.declare("vc.guest:put", {

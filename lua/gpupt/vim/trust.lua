@@ -42,22 +42,52 @@ local function bytes_of(value)
   return table.concat(out)
 end
 
---- An HTTP client that trusts the host on which `vm` runs. nil, message, code when its certificate is not known.
+-- The one address at which a host is managed, or nil when there are several (which of them is reachable from here
+-- is not known) or none.
+local function management_address(net_config)
+  local found
+  for _, config in ipairs(net_config or {}) do
+    if config.nicType == "management" then
+      local chosen = {}
+      for _, key in ipairs(config.selectedVnic or {}) do chosen[key] = true end
+      for _, nic in ipairs(config.candidateVnic or {}) do
+        local ip = chosen[nic.key] and nic.spec and nic.spec.ip
+        local address = ip and ip.ipAddress
+        if address and address ~= "" then
+          if found then return nil end
+          found = address
+        end
+      end
+    end
+  end
+  return found and (found:find(":", 1, true) and "[" .. found .. "]" or found)
+end
+
+--- An HTTP client that trusts the host on which `vm` runs, and the address at which to find it: its management
+-- address, or nil to use the name it has in the inventory, which need not resolve here.
+-- nil, message, code when its certificate is not known.
 function trust.host_client(client, vm)
   local loop, message, code = engine.shared()
   if not loop then return nil, message, code end
-  if client.trust.insecure then return net.http.client(loop.core, { insecure = true }) end
   local host
   host, message, code = vm:get "runtime.host"
   if not host then return nil, message or "the virtual machine is on no host", code or "InvalidState" end
-  local certificate
-  certificate, message, code = host:get "config.certificate"
-  if certificate == nil then return nil, message, code end
-  local thumbprint = certificate and trust.thumbprint(bytes_of(certificate))
-  if not thumbprint then
-    return nil, ("the certificate of %s is not known to the vCenter"):format(tostring(host)), "EUNTRUSTED"
+  local told
+  told, message, code = host:get { "config.certificate", "config.virtualNicManagerInfo.netConfig" }
+  if not told then return nil, message, code end
+  local address = management_address(told["config.virtualNicManagerInfo.netConfig"])
+  local http
+  if client.trust.insecure then
+    http, message, code = net.http.client(loop.core, { insecure = true })
+  else
+    local thumbprint = trust.thumbprint(bytes_of(told["config.certificate"]))
+    if not thumbprint then
+      return nil, ("the certificate of %s is not known to the vCenter"):format(tostring(host)), "EUNTRUSTED"
+    end
+    http, message, code = net.http.client(loop.core, { thumbprint = thumbprint })
   end
-  return net.http.client(loop.core, { thumbprint = thumbprint })
+  if not http then return nil, message, code end
+  return http, address
 end
 
 return trust

@@ -1,0 +1,97 @@
+"""A vCenter as clients meet it in life: guest files travel over the ESXi host itself, which has an address and a
+certificate of its own. usage: esx_face.py VCENTER_CERT VCENTER_KEY HOST_CERT HOST_KEY SERVER:PORT NAME MODES LOG
+
+It stands before the test vCenter, whose URLs of guest files name no host ("*"): the vCenter's face passes everything
+on, writes NAME and the host face's port into those URLs, and the host's certificate into config.certificate. The host's
+face passes on /guestFile and nothing else. It prints both ports. The file MODES holds words:
+  no-ip              the host's management address is not told
+  another-certificate  config.certificate is the vCenter's, not the one that the host shows
+  no-certificate     config.certificate is empty
+LOG gets a line of JSON for each request to the host's face."""
+import http.client
+import http.server
+import json
+import re
+import ssl
+import sys
+import threading
+
+VC_CERT, VC_KEY, HOST_CERT, HOST_KEY, SERVER, NAME, MODES, LOG = sys.argv[1:9]
+HOST_PORT = None
+
+
+def modes():
+    with open(MODES, encoding="utf-8") as file:
+        return file.read().split()
+
+
+def rewrite(body):
+    said = modes()
+    body = body.replace(b"https://*/guestFile", ("https://%s:%d/guestFile" % (NAME, HOST_PORT)).encode())
+    if b"<name>config.certificate</name>" in body:
+        pem = b""
+        if "no-certificate" not in said:
+            with open(VC_CERT if "another-certificate" in said else HOST_CERT, "rb") as file:
+                pem = file.read()
+        told = b"".join(b"<byte>%d</byte>" % (byte - 256 if byte > 127 else byte) for byte in pem)
+        body, count = re.subn(rb"(<byte>-?\d+</byte>)+", told, body)
+        assert count == 1, count
+    if "no-ip" in said:
+        body = body.replace(b"<nicType>management</nicType>", b"<nicType>vmotion</nicType>")
+    return body
+
+
+class Face(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    vcenter = False
+
+    def handle_one(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        sent = self.rfile.read(length)
+        if not self.vcenter:
+            with open(LOG, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"method": self.command, "path": self.path.split("?")[0],
+                                       "headers": {name.lower(): value for name, value in self.headers.items()}}) + "\n")
+            if not self.path.startswith("/guestFile"):
+                self.send_error(404)
+                return
+        server = http.client.HTTPSConnection(SERVER, context=ssl._create_unverified_context())
+        headers = {name: value for name, value in self.headers.items()
+                   if name.lower() not in ("host", "connection", "accept-encoding", "expect")}
+        server.request(self.command, self.path, sent, headers)
+        answer = server.getresponse()
+        body = answer.read()
+        if self.vcenter:
+            body = rewrite(body)
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        server.close()
+
+    do_GET = do_POST = do_PUT = handle_one
+
+    def log_message(self, *_):
+        pass
+
+
+class VCenterFace(Face):
+    vcenter = True
+
+
+def listen(face, certificate, key):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), face)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+HOST_PORT = listen(Face, HOST_CERT, HOST_KEY)
+print(listen(VCenterFace, VC_CERT, VC_KEY), HOST_PORT, flush=True)
+sys.stdin.read()
