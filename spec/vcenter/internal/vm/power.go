@@ -175,6 +175,9 @@ func (r *Room) mayPowerOn(vm *VM) *fault.Error {
 	if vm.Config.Template {
 		return fault.New(&types.NotSupported{})
 	}
+	if vm.Runtime.ConnectionState != types.VirtualMachineConnectionStateConnected {
+		return fault.InvalidState("The operation is not allowed in the current connection state of the virtual machine: %s.", vm.Runtime.ConnectionState)
+	}
 	return nil
 }
 
@@ -196,9 +199,12 @@ func (r *Room) powerOn(vm *VM) *fault.Error {
 	if e != nil && h == nil {
 		return e
 	}
+	if e := r.hosts.Failover(h); e != nil {
+		return e
+	}
 	about := r.w.Content.About
 	log := vmlog.New(time.Now)
-	log.Begin(vm.Config.Files.VmPathName, vm.Name, about.Version, about.Build, hardwareVersion(vm.Config.Version))
+	log.Begin(vm.Config.Files.VmPathName, vm.Name, about.Version, about.Build)
 	for _, d := range vm.dictionary() {
 		log.Dict(d[0], d[1])
 	}

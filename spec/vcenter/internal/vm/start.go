@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -120,29 +119,6 @@ func firmwareLine(efi bool) string {
 		return "EFI ROM version: VMW201.00V.21805430.B64.2305221830 (64-bit RELEASE)"
 	}
 	return "BIOS ROM version: 6.00"
-}
-
-// dictionary is the part of the configuration that the log repeats.
-func (vm *VM) dictionary() [][2]string {
-	c := vm.Config
-	out := [][2]string{{"firmware", c.Firmware}, {"memSize", strconv.Itoa(int(c.Hardware.MemoryMB))},
-		{"sched.mem.min", strconv.FormatInt(*c.MemoryAllocation.Reservation, 10)},
-		{"sched.mem.pin", strings.ToUpper(strconv.FormatBool(isTrue(c.MemoryReservationLockedToMax)))}}
-	for _, o := range c.ExtraConfig {
-		out = append(out, [2]string{o.GetOptionValue().Key, fmt.Sprint(o.GetOptionValue().Value)})
-	}
-	for i, p := range host.Passthrough(vm.VirtualMachine) {
-		if b, ok := p.Backing.(*types.VirtualPCIPassthroughDeviceBackingInfo); ok {
-			var domain, bus, slot, fn int
-			fmt.Sscanf(b.Id, "%x:%x:%x.%x", &domain, &bus, &slot, &fn)
-			out = append(out, [2]string{fmt.Sprintf("pciPassthru%d.present", i), "TRUE"},
-				[2]string{fmt.Sprintf("pciPassthru%d.id", i), fmt.Sprintf("%05d:%03d:%02d.%d", domain, bus, slot, fn)},
-				[2]string{fmt.Sprintf("pciPassthru%d.deviceId", i), "0x" + strings.TrimPrefix(strings.ToLower(b.DeviceId), "0x")},
-				[2]string{fmt.Sprintf("pciPassthru%d.vendorId", i), fmt.Sprintf("0x%04x", uint16(b.VendorId))},
-				[2]string{fmt.Sprintf("pciPassthru%d.systemId", i), b.SystemId})
-		}
-	}
-	return out
 }
 
 // unreserved is the host's memory that no running machine has reserved, in MB.

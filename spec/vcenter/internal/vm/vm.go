@@ -36,6 +36,7 @@ type Room struct {
 	media mediaCache
 	files transfers
 	tick  int64
+	shelf map[string]*guest.Machine // of unregistered machines, by their .vmx
 }
 
 // VM is a machine with what vim25 does not show. Guarded by the world lock.
@@ -51,10 +52,11 @@ type VM struct {
 
 // Register hangs the room into the server and builds the machines of the fleet file.
 func Register(s *api.Server, hosts *host.Room) (*Room, error) {
-	r := &Room{w: s.W, s: s, hosts: hosts, vms: map[types.ManagedObjectReference]*VM{}}
+	r := &Room{w: s.W, s: s, hosts: hosts, vms: map[types.ManagedObjectReference]*VM{}, shelf: map[string]*guest.Machine{}}
 	r.files.open = map[string]*transfer{}
 	r.media.byPath = map[string]cached{}
 	r.registerConfig()
+	r.registerFiles()
 	r.registerPower()
 	r.registerGuestPower()
 	r.registerGuestOps()
@@ -134,6 +136,7 @@ func (r *Room) touch(vm *VM, changed bool) {
 		now := time.Now().UTC()
 		vm.Config.Modified = now
 		vm.Config.ChangeVersion = now.Format("2006-01-02T15:04:05.000000") + fmt.Sprintf("%03dZ", r.tick%1000)
+		vm.saveVMX()
 	}
 	r.w.Touch(vm.Self)
 }
@@ -265,7 +268,7 @@ func (r *Room) truth() any {
 			"memory_mb": vm.Config.Hardware.MemoryMB, "memory_locked": isTrue(vm.Config.MemoryReservationLockedToMax),
 			"memory_reservation": mem.Reservation, "memory_limit": mem.Limit, "path": vm.Config.Files.VmPathName,
 			"guest": map[string]any{"state": g.State, "stage": g.Stage, "why": g.Why, "os": g.OS, "tools": g.ToolsRun, "tools_version": g.Tools.Text,
-				"tools_features": g.Tools.Features, "ready": g.Ready, "devices": g.Devices, "hostname": g.Hostname, "session": vm.guest.Session()}})
+				"tools_features": g.Tools.Features, "ready": g.Ready, "devices": g.Devices, "hostname": g.Hostname, "session": vm.guest.Session(), "unplayed": vm.guest.Unplayed()}})
 	}
 	return out
 }

@@ -42,7 +42,7 @@ func (l *Log) Error(format string, args ...any) { l.line("Er(02)", "vmx", format
 func (l *Log) VCPU(format string, args ...any) { l.line("In(05)", "vcpu-0", format, args...) }
 
 // Begin is the head of every log.
-func (l *Log) Begin(path, name, product, build string, version int) {
+func (l *Log) Begin(path, name, product, build string) {
 	l.Info("Log for VMware ESX pid=%d version=%s build=build-%s option=Release", 2100000+len(name)*37, product, build)
 	l.Info("The host is x86_64.")
 	l.Info("Host codepage=UTF-8 encoding=UTF-8")
@@ -50,8 +50,6 @@ func (l *Log) Begin(path, name, product, build string, version int) {
 	l.Info("[msg.dictionary.load.openFailed] Cannot open file \"/usr/lib/vmware/settings\": No such file or directory.")
 	l.Info("DICT --- USER PREFERENCES")
 	l.Info("DICT --- CONFIGURATION %s", path)
-	l.Info("DICT       virtualHW.version = \"%d\"", version)
-	l.Info("DICT             displayName = \"%s\"", name)
 }
 
 // Dict writes a configuration line, as the head of a real log has them.
