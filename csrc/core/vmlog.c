@@ -173,8 +173,12 @@ static int start(gp_vmlog *log, gp_error *err)
     while (log->filled < 2) {
         ssize_t got = take(log, log->window + log->filled, PACKED - log->filled, err);
         if (got < 0) return -1;
-        if (got == 0) return 0;
+        if (got == 0) break;
         log->filled += (size_t)got;
+    }
+    if (log->filled < 2) {
+        log->bytes = log->filled;
+        return 0;
     }
     const unsigned char *b = (const unsigned char *)log->window;
     if ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff)) {

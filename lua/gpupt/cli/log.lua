@@ -108,6 +108,16 @@ local function mark_lists(result)
   return result
 end
 
+--- Where the first zero byte of a file stands: a log that lost a block in a crash has some, a file in which nothing
+-- was found is no log.
+local function zero_byte(path)
+  local file = path ~= "-" and io.open(path, "rb")
+  if not file then return nil end
+  local head = file:read(65536)
+  file:close()
+  return head and head:sub(1, 2) ~= "\x1f\x8b" and head:find("\0", 1, true)
+end
+
 function command.run(options, words)
   if options.catalogue then
     if #words > 0 then return nil, "--catalogue takes no file", "EUSAGE" end
@@ -116,6 +126,10 @@ function command.run(options, words)
   if #words ~= 1 then return nil, "give one file or folder, or - for standard input", "EUSAGE" end
   local result, message, code = vmlog.scan(words[1], { sessions = options.all and "all" or "last" })
   if not result then return nil, message, code end
+  local zero = #result.devices == 0 and #result.findings == 0 and zero_byte(words[1])
+  if zero then
+    return nil, ("%s is no text: byte %d is 0, and nothing that a log says was found"):format(words[1], zero), "EPARSE"
+  end
   local status = (has_problem(result.findings) or result.partial) and 1 or 0
   if options.json then
     io.stdout:write(failure.check(require "gpupt.json".document(mark_lists(result))))

@@ -318,7 +318,7 @@ return {
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
-    code = "nvrm-bar-unassigned", severity = "error", word = "NVRM: ", address = 3,
+    code = "nvrm-bar-unassigned", severity = "error", word = "NVRM: ", address = 4,
     match = "NVRM: BAR(%d) is (%d+)M @ (0x%x+) %(PCI:(%x+:%x+:%x+%.%x)%)",
     detail = function(captures)
       if captures[2] ~= "0" and tonumber(captures[3]) ~= 0 then return false end

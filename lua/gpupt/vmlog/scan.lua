@@ -126,6 +126,10 @@ return function(sources, opts, plain)
       result.partial, result.problem, result.code = true, message, code
     end
   end
+  if scan.bytes == 0 and not result.partial and sources[1].path then
+    return nil, ("%s is empty: there is nothing to read"):format(#sources == 1 and sources[1].name or "each log of the "
+      .. "folder"), "EEMPTY"
+  end
   local last = scan.sessions[#scan.sessions]
   local measured = last
   if #last.devices == 0 then

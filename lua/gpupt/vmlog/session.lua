@@ -99,12 +99,19 @@ end
 function Session:hang()
   local mapped, rom = self.marks.mapped, self.marks.rom
   if not mapped or not rom or rom.line < mapped.line or not self.lines or self.lines - rom.line > 2 then return nil end
+  local cause = "the guest hangs because the MMIO window is too small for the card."
+  local remedy = "Enlarge pciPassthru.64bitMMIOSizeGB as gpupt bar works it out for the cards of the VM."
+  local window = self:window_of(self.devices)
+  if window and window.offered_gb and window.safe_gb and window.offered_gb >= window.safe_gb then
+    cause = ("the guest hangs, as it does with too small an MMIO window; but the %d GB that it has hold the cards "
+      .. "that this log lists (%d)."):format(window.offered_gb, window.safe_gb)
+    remedy = "Look for cards that the log does not list (gpupt log on the whole folder), then start the VM without "
+      .. "the card: if it starts, the host's firmware (memory-mapped I/O above 4 GB, its base and size) is next."
+  end
   return {
     code = "hang-after-mapping", severity = "error", line = rom.line, text = rom.text, count = 1, file = self.file,
-    cause = "The log ends when the firmware starts, after the card was mapped: the guest hangs because the MMIO "
-      .. "window "
-      .. "is too small for the card.",
-    remedy = "Enlarge pciPassthru.64bitMMIOSizeGB as gpupt bar works it out for the cards of the VM.",
+    cause = "The log ends when the firmware starts, after the card was mapped: " .. cause,
+    remedy = remedy,
     source = "Broadcom KB 323402", evidence = { mapped.line, rom.line },
   }
 end
