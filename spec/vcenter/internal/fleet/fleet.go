@@ -64,6 +64,7 @@ type Host struct {
 	Connection       string   `json:"connection"`
 	BootFault        string   `json:"boot_fault"` // "", late:SECONDS, never, without:ADDRESS
 	UptimeSeconds    float64  `json:"uptime_seconds"`
+	Graphics         string   `json:"graphics"`            // shared (default), or sharedDirect: its cards serve virtual GPUs
 	Standby          bool     `json:"standby"`             // switched off by DPM from the beginning
 	StandbySupported *bool    `json:"standby_supported"`   // default true
 	ClockSkew        float64  `json:"clock_skew_seconds"`  // its clock is so much ahead of vCenter's

@@ -44,7 +44,8 @@ type Front struct {
 	Trouble *Trouble
 	// Gone tells that the endpoint itself is down (an ESXi host in its reboot); Barred
 	// that it takes no direct logins.
-	Gone, Barred func() bool
+	Gone   func() bool
+	Barred func(user string) bool
 
 	statMu sync.Mutex
 	stats  map[string]func() any // /gpsim/sessions

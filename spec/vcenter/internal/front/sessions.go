@@ -82,7 +82,7 @@ func (f *Front) login(c *api.Call) (any, *fault.Error) {
 	if c.Session != nil {
 		return nil, fault.New(&types.InvalidLogin{})
 	}
-	if f.Barred != nil && f.Barred() {
+	if f.Barred != nil && f.Barred(req.UserName) {
 		return nil, session.NoPermission(c.This, "System.View")
 	}
 	if c.S.Sessions.Full() {

@@ -3,6 +3,9 @@ package host
 // events.go: the events that a client of the EventManager sees of a host.
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/rules"
@@ -22,8 +25,12 @@ func (r *Room) event(h *Host, make func(types.HostEvent) types.BaseEvent) {
 		e.ComputeResource = &types.ComputeResourceEventArgument{EntityEventArgument: types.EntityEventArgument{Name: cr.Name}, ComputeResource: cr.Self}
 	}
 	e.Datacenter = &types.DatacenterEventArgument{EntityEventArgument: types.EntityEventArgument{Name: r.w.DC.Name}, Datacenter: r.w.DC.Self}
+	ev := make(e)
+	r.logMu.Lock()
+	h.hostd("[Originator@6876 sub=Vimsvc.ha-eventmgr] %s on %s", strings.TrimPrefix(fmt.Sprintf("%T", ev), "*types."), h.Name())
+	r.logMu.Unlock()
 	em := *r.w.Content.EventManager
-	_, _ = r.w.Inner(em, "PostEvent", &types.PostEvent{This: em, EventToPost: make(e)})
+	_, _ = r.w.Inner(em, "PostEvent", &types.PostEvent{This: em, EventToPost: ev})
 }
 
 func entering(e types.HostEvent) types.BaseEvent {

@@ -19,9 +19,35 @@ import (
 var (
 	_ = rules.Add(rules.Rule{ID: "host.graphics-type", Sure: "documented", Source: "API reference: HostGraphicsInfo.graphicsType (basic, shared, direct, sharedDirect)",
 		Text: "HostGraphicsManager.graphicsInfo lists the display controllers: direct when active for passthrough, with the VMs that have them; basic otherwise."})
+	_ = rules.Add(rules.Rule{ID: "host.graphics-config", Sure: "documented", Source: "API reference: HostGraphicsManager.UpdateGraphicsConfig, HostGraphicsConfig; that it takes a restart: vSphere docs, Configuring host graphics",
+		Text: "UpdateGraphicsConfig takes the types shared and sharedDirect, performance or consolidation, and display controllers of the host: all else is InvalidArgument. graphicsInfo follows at the next boot."})
+	_ = rules.Add(rules.Rule{ID: "host.graphics-shared", Sure: "memory", Source: "none at hand: the driver for virtual GPUs holds the card",
+		Text: "A card of type sharedDirect is given to passthrough by a reboot only: applyNow has no effect on it."})
 	_ = rules.Add(rules.Rule{ID: "host.ha-agent", Sure: "documented", Source: "API reference: HostRuntimeInfo.dasHostState, ClusterDasFdmAvailabilityState",
 		Text: "In a cluster with HA, runtime.dasHostState is master or connectedToMaster, hostDown while away, and election for a while after the boot."})
 )
+
+// shared tells whether the host's own driver, for virtual GPUs, has the card now.
+func (c *Card) shared() bool { return c.graphics == "sharedDirect" && !c.Active }
+
+// claim is the boot of the host's graphics driver: the configured types come into force.
+func (r *Room) claim(h *Host) {
+	cfg := h.HS.Config.GraphicsConfig
+	for _, c := range h.Cards {
+		if !c.display() || c.Role == "vga" {
+			continue
+		}
+		c.graphics = cfg.HostDefaultGraphicsType
+		for _, d := range cfg.DeviceType {
+			if d.DeviceId == c.Address {
+				c.graphics = d.GraphicsType
+			}
+		}
+		if c.graphics != "sharedDirect" {
+			c.graphics = ""
+		}
+	}
+}
 
 type graphicsManager struct{ mo.HostGraphicsManager }
 
@@ -32,6 +58,11 @@ func (r *Room) graphics(h *Host, n int) {
 	ref := r.w.Put(g)
 	h.HS.ConfigManager.GraphicsManager = &ref
 	g.GraphicsConfig = &types.HostGraphicsConfig{HostDefaultGraphicsType: "shared", SharedPassthruAssignmentPolicy: "performance"}
+	if h.Desc.Graphics != "" {
+		g.GraphicsConfig.HostDefaultGraphicsType = h.Desc.Graphics
+	}
+	h.HS.Config.GraphicsConfig = g.GraphicsConfig
+	r.claim(h)
 }
 
 // display tells whether a function is a display controller.
@@ -62,8 +93,11 @@ func (r *Room) publishGraphics(h *Host) {
 			continue
 		}
 		info := types.HostGraphicsInfo{DeviceName: c.Name, VendorName: c.VendorTxt, PciId: c.Address, GraphicsType: "basic", MemorySizeInKB: c.memory()}
-		if c.Active {
+		switch {
+		case c.Active:
 			info.GraphicsType = "direct"
+		case c.shared():
+			info.GraphicsType = c.graphics
 		}
 		for _, vm := range r.w.VMsOn(h.HS) {
 			for _, p := range Passthrough(vm) {
@@ -80,6 +114,36 @@ func (r *Room) publishGraphics(h *Host) {
 }
 
 func (r *Room) registerGraphics() {
+	r.s.Handle("UpdateGraphicsConfig", func(c *api.Call) (any, *fault.Error) {
+		for _, h := range r.order {
+			if h.HS.ConfigManager.GraphicsManager == nil || *h.HS.ConfigManager.GraphicsManager != c.This {
+				continue
+			}
+			if e := h.Reachable(); e != nil {
+				return nil, e
+			}
+			cfg := c.Req.(*types.UpdateGraphicsConfig).Config
+			known := map[string]bool{"shared": true, "sharedDirect": true}
+			if !known[cfg.HostDefaultGraphicsType] {
+				return nil, fault.InvalidArgument("config.hostDefaultGraphicsType")
+			}
+			if p := cfg.SharedPassthruAssignmentPolicy; p != "performance" && p != "consolidation" {
+				return nil, fault.InvalidArgument("config.sharedPassthruAssignmentPolicy")
+			}
+			for _, d := range cfg.DeviceType {
+				if card := h.Card(d.DeviceId); card == nil || !card.display() || !known[d.GraphicsType] {
+					return nil, fault.InvalidArgument("config.deviceType")
+				}
+			}
+			g := r.w.Reg.Get(c.This).(*graphicsManager)
+			g.GraphicsConfig = &cfg
+			h.HS.Config.GraphicsConfig = &cfg
+			r.publishGraphics(h)
+			r.w.Touch(h.Ref())
+			return &api.Void{}, nil
+		}
+		return nil, fault.NotFound(c.This)
+	})
 	r.s.Handle("RefreshGraphicsManager", func(c *api.Call) (any, *fault.Error) {
 		for _, h := range r.order {
 			if h.HS.ConfigManager.GraphicsManager != nil && *h.HS.ConfigManager.GraphicsManager == c.This {

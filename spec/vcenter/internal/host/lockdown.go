@@ -1,8 +1,14 @@
 package host
 
-// lockdown.go: a host in lockdown takes no direct logins; through vCenter it works as ever.
+// lockdown.go: a host in lockdown takes direct logins of exception users only; through
+// vCenter it works as ever. Strict lockdown also stops the console at the machine itself,
+// which nobody sees here.
 
 import (
+	"fmt"
+	"strings"
+
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/api"
@@ -10,8 +16,38 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "host.lockdown", Sure: "documented", Source: "API reference: HostSystem.EnterLockdownMode, HostConfigInfo.lockdownMode; vSphere security guide",
-	Text: "EnterLockdownMode and ExitLockdownMode switch config.lockdownMode; a second time is HostConfigFault. Direct logins to a locked ESXi endpoint are NoPermission."})
+var (
+	_ = rules.Add(rules.Rule{ID: "host.lockdown", Sure: "documented", Source: "API reference: HostSystem.EnterLockdownMode, HostConfigInfo.lockdownMode; vSphere security guide",
+		Text: "EnterLockdownMode and ExitLockdownMode switch config.lockdownMode; a second time is HostConfigFault. Direct logins to a locked ESXi endpoint are NoPermission."})
+	_ = rules.Add(rules.Rule{ID: "host.lockdown-modes", Sure: "documented", Source: "API reference: HostAccessManager.ChangeLockdownMode, QueryLockdownExceptions, UpdateLockdownExceptions; vSphere security guide: exception users keep their privileges in normal and strict lockdown",
+		Text: "HostAccessManager changes the mode (disabled, normal, strict) and the list of exception users, who may log in to a locked ESXi endpoint; a user named twice or without a name is InvalidArgument."})
+)
+
+type accessManager struct{ mo.HostAccessManager }
+
+// access makes the managed object of a host.
+func (r *Room) access(h *Host, n int) {
+	a := &accessManager{}
+	a.Self = types.ManagedObjectReference{Type: "HostAccessManager", Value: fmt.Sprintf("hostAccessManager-%d", n)}
+	a.LockdownMode = h.HS.Config.LockdownMode
+	ref := r.w.Put(a)
+	h.HS.ConfigManager.HostAccessManager = &ref
+}
+
+// lock switches the mode. World lock held.
+func (r *Room) lock(h *Host, to types.HostLockdownMode) {
+	locked := to != types.HostLockdownModeLockdownDisabled
+	h.HS.Config.LockdownMode, h.HS.Config.AdminDisabled = to, &locked
+	if a, ok := r.w.Reg.Get(*h.HS.ConfigManager.HostAccessManager).(*accessManager); ok {
+		a.LockdownMode = to
+		r.w.Touch(a.Self)
+	}
+	r.logMu.Lock()
+	h.hostd("Lockdown mode is now %s", to)
+	r.logMu.Unlock()
+	r.w.Truth.Host("lockdown", h.Name(), "%s", to)
+	r.w.Touch(h.Ref())
+}
 
 func (r *Room) registerLockdown() {
 	change := func(to types.HostLockdownMode) api.Func {
@@ -23,23 +59,73 @@ func (r *Room) registerLockdown() {
 			if e != nil {
 				return nil, e
 			}
-			locked := h.HS.Config.LockdownMode != types.HostLockdownModeLockdownDisabled
-			want := to != types.HostLockdownModeLockdownDisabled
-			if locked == want {
+			if h.locked() == (to != types.HostLockdownModeLockdownDisabled) {
 				return nil, configFault("The host is in lockdown mode %s already.", h.HS.Config.LockdownMode)
 			}
-			h.HS.Config.LockdownMode, h.HS.Config.AdminDisabled = to, &want
-			r.w.Touch(h.Ref())
+			r.lock(h, to)
 			return &api.Void{}, nil
 		}
 	}
 	r.s.Handle("EnterLockdownMode", change(types.HostLockdownModeLockdownNormal))
 	r.s.Handle("ExitLockdownMode", change(types.HostLockdownModeLockdownDisabled))
+	of := func(c *api.Call) (*Host, *fault.Error) {
+		for _, h := range r.order {
+			if h.HS.ConfigManager.HostAccessManager != nil && *h.HS.ConfigManager.HostAccessManager == c.This {
+				return h, h.Reachable()
+			}
+		}
+		return nil, fault.NotFound(c.This)
+	}
+	r.s.Handle("ChangeLockdownMode", func(c *api.Call) (any, *fault.Error) {
+		h, e := of(c)
+		if e != nil {
+			return nil, e
+		}
+		if mode := c.Req.(*types.ChangeLockdownMode).Mode; mode != h.HS.Config.LockdownMode {
+			r.lock(h, mode)
+		}
+		return &api.Void{}, nil
+	})
+	r.s.Handle("QueryLockdownExceptions", func(c *api.Call) (any, *fault.Error) {
+		h, e := of(c)
+		if e != nil {
+			return nil, e
+		}
+		return &types.QueryLockdownExceptionsResponse{Returnval: h.exceptions}, nil
+	}, api.ReadOnly())
+	r.s.Handle("UpdateLockdownExceptions", func(c *api.Call) (any, *fault.Error) {
+		h, e := of(c)
+		if e != nil {
+			return nil, e
+		}
+		list := c.Req.(*types.UpdateLockdownExceptions).Users
+		seen := map[string]bool{}
+		for _, u := range list {
+			if u == "" || seen[strings.ToLower(u)] {
+				return nil, fault.InvalidArgument("users")
+			}
+			seen[strings.ToLower(u)] = true
+		}
+		h.exceptions = append([]string(nil), list...)
+		return &api.Void{}, nil
+	})
 }
 
-// Locked tells whether an ESXi endpoint refuses direct logins.
-func (r *Room) Locked() bool {
-	return r.w.ESXi && len(r.order) > 0 && r.order[0].HS.Config.LockdownMode != types.HostLockdownModeLockdownDisabled
+func (h *Host) locked() bool {
+	return h.HS.Config.LockdownMode != types.HostLockdownModeLockdownDisabled
+}
+
+// Locked tells whether an ESXi endpoint refuses the direct login of a user.
+func (r *Room) Locked(user string) bool {
+	if !r.w.ESXi || len(r.order) == 0 || !r.order[0].locked() {
+		return false
+	}
+	for _, u := range r.order[0].exceptions {
+		if strings.EqualFold(u, user) {
+			return false
+		}
+	}
+	return true
 }
 
 // Away tells whether an ESXi endpoint is down, so that nobody answers at all.

@@ -29,6 +29,10 @@ var (
 		Text: "An id that the host does not have is HostConfigFault."})
 	_ = rules.Add(rules.Rule{ID: "host.passthru-dependent", Sure: "documented", Source: passthruDoc + " (dependentDevice); the client marks dependent devices together",
 		Text: "Devices that depend on each other (functions behind one reset) are enabled and disabled together."})
+	_ = rules.Add(rules.Rule{ID: "host.passthru-label", Sure: "documented", Source: passthruDoc + " (hardwareLabel, 7.0.2)",
+		Text: "UpdatePassthruConfig also sets the hardware label, which pciPassthruInfo and the dynamic list of QueryConfigTarget show; a refused call sets none."})
+	_ = rules.Add(rules.Rule{ID: "host.passthru-bridge", Sure: "inferred", Source: passthruDoc + " (dependentDevice: device which needs to be unclaimed, may be a bridge)",
+		Text: "Functions that depend on one bridge go together; the bridge, which is not capable, stays with the host."})
 	_ = rules.Add(rules.Rule{ID: "host.passthru-in-use", Sure: "inferred", Source: "a running VM holds the device",
 		Text: "Disabling a device that a powered-on VM holds is HostConfigFault with ResourceInUse as its cause."})
 	_ = rules.Add(rules.Rule{ID: "host.signed-ids", Sure: "documented", Source: "WS SDK 4.0 known issues: two's complement; WSDL: xsd:short, xsd:byte",
@@ -153,6 +157,7 @@ func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault
 		now bool
 	}
 	var todo []change
+	labels := map[*Card]string{}
 	rebind := *h.HS.Capability.DeviceRebindWithoutRebootSupported
 	for _, b := range list {
 		cfg := b.GetHostPciPassthruConfig()
@@ -165,6 +170,9 @@ func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault
 			now = *cfg.ApplyNow && rebind
 		}
 		for _, m := range h.group(card) {
+			if m != card && m.bridge() {
+				continue // it ties the group together, and is not given away itself
+			}
 			if cfg.PassthruEnabled && !*m.Capable {
 				return configFault("The PCI device %s is not capable of passthrough.", m.Address)
 			}
@@ -172,11 +180,14 @@ func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault
 				return configFault("The PCI device %s is in use by virtual machine %s.", m.Address, vm.Name).
 					Because(fault.New(&types.ResourceInUse{Type: "PciDevice", Name: m.Address}))
 			}
-			todo = append(todo, change{m, cfg.PassthruEnabled, now})
+			todo = append(todo, change{m, cfg.PassthruEnabled, now && !m.shared()})
 		}
 		if cfg.HardwareLabel != "" {
-			card.Label = cfg.HardwareLabel
+			labels[card] = cfg.HardwareLabel
 		}
+	}
+	for c, label := range labels {
+		c.Label = label
 	}
 	for _, t := range todo {
 		if t.c.Enabled != t.on {
@@ -193,12 +204,17 @@ func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault
 	return nil
 }
 
-// watchConsole notes what an administrator would curse.
+// watchConsole notes what an administrator would curse: a device that the host lives on
+// was rebound under it, and vCenter loses it at once.
 func (r *Room) watchConsole(h *Host, c *Card) {
-	if c.Active && (c.Role == "nic" || c.Role == "hba" || (c.Role == "usb" && h.Desc.USBBoot)) {
-		r.w.Truth.Violate(brokenVital, "%s: %s (%s) was given away to passthrough", h.Name(), c.Address, c.Role)
+	if c.Active && r.vital(h, c) {
+		r.w.Truth.Violate(brokenVital, "%s: %s (%s) was given away to passthrough; the host is lost", h.Name(), c.Address, c.Role)
+		h.cut++
+		r.lose(h)
 	}
 }
+
+func (c *Card) bridge() bool { return fleet.ID(c.Class)>>8 == 6 }
 
 // set is POST /gpsim/set for hosts.
 func (r *Room) set(m map[string]any) (bool, error) {

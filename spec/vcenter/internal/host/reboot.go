@@ -29,6 +29,8 @@ var (
 		Text: "RebootHost_Task and ShutdownHost_Task with force=false outside maintenance mode fail with InvalidState."})
 	_ = rules.Add(rules.Rule{ID: "host.reboot-away", Sure: "documented", Source: rebootDoc + "; HostSystemConnectionState.notResponding, HostSystemPowerState.unknown",
 		Text: "A rebooting host turns notResponding (power state unknown), later connected again with a new bootTime; maintenance mode stays."})
+	_ = rules.Add(rules.Rule{ID: "host.shutdown", Sure: "documented", Source: "API reference: HostSystem.ShutdownHost_Task, HostSystemPowerState.poweredOff (switched off through vCenter)",
+		Text: "A host that is shut down stays away, its power state is poweredOff; ReconnectHost_Task is HostNotReachable until somebody switches it on."})
 	_ = rules.Add(rules.Rule{ID: "host.reboot-vms", Sure: "memory", Source: "none at hand",
 		Text: "VMs that run when a host is rebooted with force are powered off by it; while it is away its VMs are disconnected."})
 	_ = rules.Add(rules.Rule{ID: "host.esxi-endpoint", Sure: "inferred", Source: "hostd is the server: it goes down with the host",
@@ -145,6 +147,9 @@ func (r *Room) cycle(h *Host, again bool, cut int, by *truth.Cause) {
 	r.locked(by, func() {
 		if h.cut == cut {
 			r.lose(h)
+			if !again { // switched off through vCenter: it knows
+				h.HS.Runtime.PowerState = types.HostSystemPowerStatePoweredOff
+			}
 		}
 	})
 	if !again || !r.w.Clock.Sleep(r.w.Stop, boot-boot/12) {
@@ -211,7 +216,7 @@ func (r *Room) comeBack(h *Host, mode string) {
 			c.Absent = true
 			r.w.Truth.Host("device-lost", h.Name(), "%s did not come back", c.Address)
 		}
-		if c.Enabled && (c.Role == "nic" || c.Role == "hba" || (c.Role == "usb" && h.Desc.USBBoot)) && r.vital(h, c) {
+		if c.Enabled && r.vital(h, c) {
 			r.w.Truth.Violate(brokenVital, "%s: %s (%s) was given away to passthrough; the host does not come back", h.Name(), c.Address, c.Role)
 			return
 		}
@@ -222,13 +227,17 @@ func (r *Room) comeBack(h *Host, mode string) {
 			r.w.Truth.Host("passthru-active", h.Name(), "%s active=%t", c.Address, c.Active)
 		}
 	}
-	now := time.Now()
+	now := h.now()
 	h.away, h.down, h.parked = false, false, false
 	h.HS.Runtime.StandbyMode = string(types.HostStandbyModeNone)
 	r.event(h, back)
 	h.HS.Runtime.BootTime = &now
+	r.logMu.Lock()
+	h.booted()
+	r.logMu.Unlock()
 	h.HS.Runtime.PowerState = types.HostSystemPowerStatePoweredOn
 	r.connection(h, types.HostSystemConnectionStateConnected)
+	r.claim(h)
 	r.publish(h)
 	if h.Cluster != nil && h.Cluster.HA {
 		r.agent(h, types.ClusterDasFdmAvailabilityStateElection)
@@ -253,8 +262,10 @@ func (r *Room) vital(h *Host, c *Card) bool {
 	case "hba":
 		sd := h.HS.Config.StorageDevice
 		return sd != nil && len(sd.HostBusAdapter) > 0 && sd.HostBusAdapter[0].GetHostHostBusAdapter().Pci == c.Address && !h.Desc.USBBoot
+	case "usb":
+		return h.Desc.USBBoot
 	}
-	return true
+	return false
 }
 
 // connection sets the state of a host and of its machines.
@@ -306,8 +317,10 @@ func (r *Room) change(h *Host, m map[string]any) error {
 			r.w.Touch(h.Ref())
 		case "lockdown":
 			s, _ := v.(string)
-			h.HS.Config.LockdownMode = types.HostLockdownMode(s)
-			r.w.Touch(h.Ref())
+			r.lock(h, types.HostLockdownMode(s))
+		case "clock_skew": // seconds by which its clock is ahead
+			s, _ := v.(float64)
+			h.skew = world.Seconds(s)
 		case "card":
 			c, ok := v.(map[string]any)
 			if !ok {

@@ -10,6 +10,8 @@
 //	standby.go   standby mode and DPM
 //	reboot.go    reboot, loss and return
 //	lockdown.go  lockdown mode
+//	clock.go     the host's own clock
+//	hostlog.go   vmkernel.log, hostd.log, vpxd.log
 //	usage.go     which VM holds which card
 //	graphics.go  graphics cards and HA agent
 //	options.go   hardware versions
@@ -40,7 +42,8 @@ type Room struct {
 	s     *api.Server
 	hosts map[types.ManagedObjectReference]*Host
 	order []*Host
-	half  sync.Map // machines that were said to be half made, or stood so in the fleet file
+	logMu sync.Mutex // the logs of all hosts
+	half  sync.Map   // machines that were said to be half made, or stood so in the fleet file
 }
 
 // NewRoom makes the room; Setup fills it while the inventory is built.
@@ -62,10 +65,13 @@ type Host struct {
 	down    bool   // nobody answers there
 	foreign bool   // in maintenance by somebody else
 
-	entering   bool   // maintenance mode
-	parked     bool   // put in standby by DPM: on nobody's account
-	vsanAction string // how it entered maintenance mode
-	syncing    int    // above 0 while its vSAN data is resynchronized
+	entering   bool                // maintenance mode
+	parked     bool                // put in standby by DPM: on nobody's account
+	vsanAction string              // how it entered maintenance mode
+	skew       time.Duration       // its clock against ours
+	exceptions []string            // users that lockdown mode lets in
+	logs       map[string][]string // by their keys; guarded by logMu
+	syncing    int                 // above 0 while its vSAN data is resynchronized
 }
 
 // Card is a PCI function and its passthrough state.
@@ -74,6 +80,8 @@ type Card struct {
 	Enabled bool
 	Active  bool
 	Absent  bool // not seen since the last boot
+
+	graphics string // sharedDirect when the host's own driver has it
 }
 
 // Get finds the host behind a reference.
@@ -139,6 +147,9 @@ func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster
 	r.order = append(r.order, h)
 	r.graphics(h, n)
 	r.vsanObjects(h, n)
+	r.clock(h, n)
+	r.access(h, n)
+	h.booted()
 	r.agent(h, types.ClusterDasFdmAvailabilityStateConnectedToMaster)
 	r.publish(h)
 	return nil
@@ -147,7 +158,8 @@ func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster
 // look fills in what a client reads of a host.
 func (r *Room) look(h *Host) {
 	d, hs := h.Desc, h.HS
-	boot := time.Now().Add(-world.Seconds(d.UptimeSeconds))
+	h.skew, h.exceptions = world.Seconds(d.ClockSkew), append([]string(nil), d.Exceptions...)
+	boot := h.now().Add(-world.Seconds(d.UptimeSeconds))
 	hs.Runtime.BootTime = &boot
 	hs.Runtime.PowerState = types.HostSystemPowerStatePoweredOn
 	hs.Runtime.ConnectionState = types.HostSystemConnectionState(d.Connection)
@@ -267,6 +279,8 @@ func (r *Room) Register(s *api.Server) {
 	r.registerDRS()
 	r.registerVSAN()
 	r.registerStandby()
+	r.registerClock()
+	r.registerLogs()
 	r.registerReboot()
 	r.registerLockdown()
 	r.registerGraphics()

@@ -56,6 +56,7 @@ type watcher struct {
 	last  map[types.ManagedObjectReference]*truth.Cause // the last request that changed each
 	wake  chan struct{}
 	said  map[string]bool
+	held  map[types.ManagedObjectReference]map[string]*Host // cards of the running machines
 }
 
 func (x *watcher) note(ref types.ManagedObjectReference) {
@@ -93,7 +94,8 @@ func (x *watcher) lately(ref types.ManagedObjectReference) *truth.Cause {
 
 func (r *Room) watch() {
 	x := &watcher{now: r.w.Truth.Cause, dirty: map[types.ManagedObjectReference]*truth.Cause{},
-		last: map[types.ManagedObjectReference]*truth.Cause{}, wake: make(chan struct{}, 1), said: map[string]bool{}}
+		last: map[types.ManagedObjectReference]*truth.Cause{}, wake: make(chan struct{}, 1), said: map[string]bool{},
+		held: map[types.ManagedObjectReference]map[string]*Host{}}
 	r.w.Listen(x)
 	r.s.Sessions.OnEnd(func(*session.Session) {
 		go func() { // whoever ends a session may hold the world lock
@@ -160,6 +162,7 @@ func (r *Room) inspect(x *watcher, ref types.ManagedObjectReference, by *truth.C
 	if e != nil || vm.Runtime.Host == nil {
 		return
 	}
+	r.devices(vm, x.held)
 	h := r.hosts[*vm.Runtime.Host]
 	if h == nil {
 		return
