@@ -7,6 +7,8 @@ import threading
 import time
 import zlib
 
+LOG = open(sys.argv[3], "a")
+LOCK = threading.Lock()
 VERSIONS = b"""<?xml version="1.0"?><namespaces version="1.0"><namespace><name>urn:vim25</name>
 <version>8.0.3.0</version><priorVersions><version>7.0.3.0</version></priorVersions></namespace></namespaces>"""
 HEAD = b"""<?xml version="1.0"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"
@@ -49,6 +51,14 @@ def drip(connection):
         time.sleep(0.05)
 
 
+def watching(connection):
+    """Never answers, and notes when the client hangs up."""
+    connection.settimeout(30)
+    while connection.recv(65536):
+        pass
+    note("hung-up")
+
+
 def headers(connection):
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     n = 0
@@ -82,11 +92,18 @@ HOW = {
     "garbage": lambda c: c.sendall(b"\x00\x01\x02 SSH-2.0 nonsense\r\n\r\n"),
     "drip": drip,
     "silent": lambda c: time.sleep(30),
+    "watching": watching,
     "closed": lambda c: None,
 }
 
 
-def serve(raw, context, log):
+def note(text):
+    with LOCK:
+        LOG.write(text + "\n")
+        LOG.flush()
+
+
+def serve(raw, context):
     try:
         connection = context.wrap_socket(raw, server_side=True)
         data = b""
@@ -106,8 +123,7 @@ def serve(raw, context, log):
                 data += connection.recv(65536)
             data = data[length:]
             method, path = lines[0].split(" ")[:2]
-            log.write("%s %s\n" % (method, path))
-            log.flush()
+            note("%s %s" % (method, path))
             if path.endswith("/vimServiceVersions.xml"):
                 reply(connection, VERSIONS)
                 continue
@@ -130,12 +146,10 @@ def main():
     context.load_cert_chain(sys.argv[1], sys.argv[2])
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     print(listener.getsockname()[1], flush=True)
-    log = open(sys.argv[3], "a")
-
     def accept():
         while True:
             raw, _ = listener.accept()
-            threading.Thread(target=serve, args=(raw, context, log), daemon=True).start()
+            threading.Thread(target=serve, args=(raw, context), daemon=True).start()
     threading.Thread(target=accept, daemon=True).start()
     sys.stdin.read()
 

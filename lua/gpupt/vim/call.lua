@@ -107,7 +107,8 @@ local function find_recent(client, object, operation_id)
       seen[task] = true
     end
     -- one that the server forgot meanwhile may fail the whole reading: the history is asked then
-    local found = #fresh > 0 and collect.all(client, { type = "Task", paths = { "info.activationId" }, objects = fresh })
+    local found = #fresh > 0
+      and collect.all(client, { type = "Task", paths = { "info.activationId" }, objects = fresh })
     for _, one in ipairs(found or {}) do
       if one["info.activationId"] == operation_id then return one.ref end
     end
