@@ -78,7 +78,8 @@ func TestInvalidPropertyFaultsTheWholeCall(t *testing.T) {
 	get := func(kind, paths string) vctest.Answer {
 		return c.Call("RetrievePropertiesEx", pc, "<specSet>"+spec(kind, paths, host)+"</specSet><options/>")
 	}
-	for _, bad := range []string{"nonsense", "summary.nonsense", "runtime.bootTime.year", "name.x", "config.option.key", "summary..hardware", "name[1]"} {
+	for _, bad := range []string{"nonsense", "summary.nonsense", "runtime.bootTime.year", "name.x", "config.option.key", "summary..hardware", "name[1]", "parent.name", "parent[1]",
+		"hardware.pciDevice.id", "summary.hardware[1].vendor", "Name", "config.network.vnic[\"a\"", ".name", "name."} {
 		c.Refused(get("HostSystem", "name "+bad), "InvalidProperty", bad)
 	}
 	c.Refused(get("NoSuchType", "name"), "InvalidArgument", "type")
@@ -93,12 +94,29 @@ func TestInvalidPropertyFaultsTheWholeCall(t *testing.T) {
 }
 
 func TestKeyedPaths(t *testing.T) {
-	s := vctest.Start(t, vcenter.Options{})
+	f := fleet.Demo()
+	f.VMs = []fleet.VM{{Name: "v", Cluster: "gpu-a", ExtraConfig: map[string]string{"a.b": "c"}}}
+	s := vctest.Start(t, vcenter.Options{Fleet: f})
 	c := s.Login(t)
 	host := c.Find("DC0/host/gpu-a/esx-a-1")
 	got := c.Get(host, `hardware.pciDevice["0000:3b:00.0"].deviceName`, `hardware.pciDevice["0000:3b:00.9"].deviceName`)
 	if len(got) != 1 || got[`hardware.pciDevice["0000:3b:00.0"].deviceName`] != "GA100 [A100 PCIe 80GB]" {
 		t.Fatal(got)
+	}
+	vm := c.Find("DC0/vm/v")
+	for path, want := range map[string]string{
+		`config.hardware.device[200].busNumber`: "0", `config.hardware.device[201].deviceInfo.label`: "IDE 1", `config.hardware.device[9].key`: "",
+		`config.extraConfig["a.b"].value`: "c", `config.extraConfig["a"].value`: "", `config.hardware.device[200].nonsense`: "",
+	} {
+		if got := c.Get(vm, path)[path]; got != want {
+			t.Errorf("%s is %q, want %q", path, got, want)
+		}
+	}
+	if whole := c.Get(vm, `config.hardware.device[200]`)[`config.hardware.device[200]`]; !strings.HasPrefix(whole, "<key>200</key>") {
+		t.Error("a keyed element comes as itself: ", whole)
+	}
+	if list := c.Get(vm, "config.hardware.device")["config.hardware.device"]; !strings.HasPrefix(list, "<VirtualDevice xsi:type=") {
+		t.Error("a list comes as ArrayOfVirtualDevice: ", list)
 	}
 }
 

@@ -45,6 +45,10 @@ func (r *Room) valueFor(owner *session.Session, ref refs) (reflect.Value, bool) 
 		tm.RecentTask = r.visible(owner, tm.RecentTask)
 		return reflect.ValueOf(&tm).Elem(), true
 	}
+	if vm, is := v.Interface().(mo.ViewManager); is {
+		vm.ViewList = r.viewsOf(owner)
+		return reflect.ValueOf(&vm).Elem(), true
+	}
 	if ref.Type != "SessionManager" {
 		return v, ok
 	}

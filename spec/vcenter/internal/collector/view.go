@@ -5,6 +5,8 @@ package collector
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -12,6 +14,7 @@ import (
 
 	"gpupt.test/vcenter/internal/api"
 	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/session"
 )
 
@@ -21,14 +24,27 @@ type view struct {
 	container refs
 	kinds     []string
 	recursive bool
-	list      []refs // of a ListView
+	list      []refs        // of a ListView
+	open      map[refs]bool // of an InventoryView
 }
+
+var (
+	_ = rules.Add(rules.Rule{ID: "collector.view", Sure: "documented", Source: "API reference: ViewManager, ContainerView, ListView; View: a view exists until it is destroyed or the session ends",
+		Text: "A view belongs to its session and follows the inventory; a container is a Folder, Datacenter, ComputeResource, ResourcePool or HostSystem, and the types are of managed entities; what a ListView cannot resolve is returned."})
+	_ = rules.Add(rules.Rule{ID: "collector.inventory-view", Sure: "documented", Source: "API reference: ViewManager.CreateInventoryView, InventoryView.OpenInventoryViewFolder, CloseInventoryViewFolder",
+		Text: "An InventoryView begins with the root folder; opening an entity adds its children (and opens what is above it), closing takes all below it out; what is no entity is returned."})
+)
 
 func (v *view) Reference() refs { return v.self }
 
 // mo makes the managed object struct that is read.
 func (v *view) mo(r *Room) any {
-	if v.self.Type == "ListView" {
+	switch v.self.Type {
+	case "InventoryView":
+		m := &mo.InventoryView{}
+		m.Self, m.View = v.self, r.expanded(v)
+		return m
+	case "ListView":
 		m := &mo.ListView{}
 		m.Self, m.View = v.self, v.list
 		return m
@@ -71,6 +87,51 @@ func (r *Room) members(v *view) []refs {
 		}
 	}
 	walk(v.container, v.recursive)
+	return out
+}
+
+// contents are the objects of any view.
+func (r *Room) contents(v *view) []refs {
+	switch v.self.Type {
+	case "InventoryView":
+		return r.expanded(v)
+	case "ListView":
+		return v.list
+	}
+	return r.members(v)
+}
+
+// expanded is an inventory view's list: the root folder and the children of what is open.
+func (r *Room) expanded(v *view) []refs {
+	out := []refs{}
+	seen := map[refs]bool{}
+	var walk func(ref refs)
+	walk = func(ref refs) {
+		if seen[ref] {
+			return
+		}
+		seen[ref] = true
+		if out = append(out, ref); v.open[ref] {
+			for _, c := range r.children(ref) {
+				walk(c)
+			}
+		}
+	}
+	walk(v.container)
+	return out
+}
+
+// viewsOf lists the views of a session for ViewManager.viewList.
+func (r *Room) viewsOf(s *session.Session) []refs {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := []refs{}
+	for _, v := range r.views {
+		if v.owner == s {
+			out = append(out, v.self)
+		}
+	}
+	slices.SortFunc(out, func(a, b refs) int { return strings.Compare(a.Value, b.Value) })
 	return out
 }
 
@@ -140,70 +201,132 @@ func (r *Room) registerViews(s *api.Server) {
 		v := &view{self: refs{Type: "ContainerView"}, container: req.Container, kinds: req.Type, recursive: req.Recursive}
 		return &types.CreateContainerViewResponse{Returnval: r.addView(c, v)}, nil
 	}, api.ReadOnly())
-	s.Handle("CreateListView", func(c *api.Call) (any, *fault.Error) {
-		req := c.Req.(*types.CreateListView)
-		v := &view{self: refs{Type: "ListView"}}
-		for _, o := range req.Obj {
+	list := func(objects []refs) (out, unresolved []refs) {
+		have := map[refs]bool{}
+		for _, o := range objects {
 			if r.object(o) == nil {
-				return nil, fault.NotFound(o)
+				unresolved = append(unresolved, o)
+			} else if !have[o] {
+				have[o] = true
+				out = append(out, o)
 			}
-			v.list = append(v.list, o)
+		}
+		return
+	}
+	own := func(c *api.Call, ref refs, kind string) (*view, *fault.Error) {
+		v := r.view(ref)
+		if v == nil || v.owner != c.Session || kind != "" && v.self.Type != kind {
+			return nil, fault.NotFound(ref)
+		}
+		return v, nil
+	}
+	s.Handle("CreateListView", func(c *api.Call) (any, *fault.Error) {
+		v := &view{self: refs{Type: "ListView"}}
+		var unresolved []refs
+		if v.list, unresolved = list(c.Req.(*types.CreateListView).Obj); len(unresolved) > 0 {
+			return nil, fault.NotFound(unresolved[0])
 		}
 		return &types.CreateListViewResponse{Returnval: r.addView(c, v)}, nil
 	}, api.ReadOnly())
+	s.Handle("CreateListViewFromView", func(c *api.Call) (any, *fault.Error) {
+		from, e := own(c, c.Req.(*types.CreateListViewFromView).View, "")
+		if e != nil {
+			return nil, e
+		}
+		v := &view{self: refs{Type: "ListView"}, list: slices.Clone(r.contents(from))}
+		return &types.CreateListViewFromViewResponse{Returnval: r.addView(c, v)}, nil
+	}, api.ReadOnly())
+	s.Handle("ResetListViewFromView", func(c *api.Call) (any, *fault.Error) {
+		v, e := own(c, c.This, "ListView")
+		if e != nil {
+			return nil, e
+		}
+		from, e := own(c, c.Req.(*types.ResetListViewFromView).View, "")
+		if e != nil {
+			return nil, e
+		}
+		v.list = slices.Clone(r.contents(from))
+		r.Changed(v.self)
+		return &types.ResetListViewFromViewResponse{}, nil
+	})
+	s.Handle("CreateInventoryView", func(c *api.Call) (any, *fault.Error) {
+		v := &view{self: refs{Type: "InventoryView"}, container: r.w.Content.RootFolder, recursive: true, open: map[refs]bool{}}
+		return &types.CreateInventoryViewResponse{Returnval: r.addView(c, v)}, nil
+	}, api.ReadOnly())
+	s.Handle("OpenInventoryViewFolder", func(c *api.Call) (any, *fault.Error) {
+		v, e := own(c, c.This, "InventoryView")
+		if e != nil {
+			return nil, e
+		}
+		var unresolved []refs
+		for _, ref := range c.Req.(*types.OpenInventoryViewFolder).Entity {
+			o, ok := r.w.Reg.Get(ref).(mo.Entity)
+			if !ok {
+				unresolved = append(unresolved, ref)
+				continue
+			}
+			for v.open[ref] = true; ok && o.Entity().Parent != nil; v.open[ref] = true {
+				ref = *o.Entity().Parent
+				o, ok = r.w.Reg.Get(ref).(mo.Entity)
+			}
+		}
+		r.Changed(v.self)
+		return &types.OpenInventoryViewFolderResponse{Returnval: unresolved}, nil
+	})
+	s.Handle("CloseInventoryViewFolder", func(c *api.Call) (any, *fault.Error) {
+		v, e := own(c, c.This, "InventoryView")
+		if e != nil {
+			return nil, e
+		}
+		var unresolved []refs
+		var shut func(ref refs)
+		shut = func(ref refs) {
+			if v.open[ref] {
+				delete(v.open, ref)
+				for _, child := range r.children(ref) {
+					shut(child)
+				}
+			}
+		}
+		for _, ref := range c.Req.(*types.CloseInventoryViewFolder).Entity {
+			if _, ok := r.w.Reg.Get(ref).(mo.Entity); !ok {
+				unresolved = append(unresolved, ref)
+			}
+			shut(ref)
+		}
+		r.Changed(v.self)
+		return &types.CloseInventoryViewFolderResponse{Returnval: unresolved}, nil
+	})
 	s.Handle("ModifyListView", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.ModifyListView)
-		v := r.view(c.This)
-		if v == nil || v.owner != c.Session || v.self.Type != "ListView" {
-			return nil, fault.NotFound(c.This)
+		v, e := own(c, c.This, "ListView")
+		if e != nil {
+			return nil, e
 		}
 		drop := map[refs]bool{}
 		for _, o := range req.Remove {
 			drop[o] = true
 		}
-		var unresolved, list []refs
-		for _, o := range v.list {
-			if !drop[o] {
-				list = append(list, o)
-			}
-		}
-		have := map[refs]bool{}
-		for _, o := range list {
-			have[o] = true
-		}
-		for _, o := range req.Add {
-			if r.object(o) == nil {
-				unresolved = append(unresolved, o)
-			} else if !have[o] {
-				have[o] = true
-				list = append(list, o)
-			}
-		}
-		v.list = list
+		kept := slices.DeleteFunc(slices.Clone(v.list), func(o refs) bool { return drop[o] })
+		added, unresolved := list(req.Add)
+		v.list, _ = list(append(kept, added...))
 		r.Changed(v.self)
 		return &types.ModifyListViewResponse{Returnval: unresolved}, nil
 	})
 	s.Handle("ResetListView", func(c *api.Call) (any, *fault.Error) {
-		v := r.view(c.This)
-		if v == nil || v.owner != c.Session || v.self.Type != "ListView" {
-			return nil, fault.NotFound(c.This)
+		v, e := own(c, c.This, "ListView")
+		if e != nil {
+			return nil, e
 		}
 		var unresolved []refs
-		v.list = nil
-		for _, o := range c.Req.(*types.ResetListView).Obj {
-			if r.object(o) == nil {
-				unresolved = append(unresolved, o)
-			} else {
-				v.list = append(v.list, o)
-			}
-		}
+		v.list, unresolved = list(c.Req.(*types.ResetListView).Obj)
 		r.Changed(v.self)
 		return &types.ResetListViewResponse{Returnval: unresolved}, nil
 	})
 	s.Handle("DestroyView", func(c *api.Call) (any, *fault.Error) {
-		v := r.view(c.This)
-		if v == nil || v.owner != c.Session {
-			return nil, fault.NotFound(c.This)
+		v, e := own(c, c.This, "")
+		if e != nil {
+			return nil, e
 		}
 		r.mu.Lock()
 		delete(r.views, v.self)
