@@ -190,10 +190,16 @@ function fiber.run(fn, ...)
         if wait.wait(scope.changed) then return end
       end
     end)
-    drive(scope)
+    local ok, err = pcall(drive, scope)
+    if not ok then
+      -- raised from outside every fiber, as Ctrl-C is: none is left waiting with something open; a second one is final
+      cancel_all(scope, tostring(err):find "interrupted!$" and "interrupted" or tostring(err))
+      drive(scope)
+    end
     while not watcher.ended.done do
       if fiber.turn() == 0 then break end
     end
+    if not ok then error(err, 0) end
   end
   return results_of(scope, root)
 end

@@ -1,0 +1,43 @@
+-- Ctrl-C raises in the program's main thread, in the middle of loop.run and outside every fiber. loop.run let the error
+-- through and left its fibers where they waited: what they would have closed (a session) stayed open.
+local loop = require "gpupt.loop"
+
+describe("an error raised into loop.run from outside, as by Ctrl-C,", function()
+  -- as lua.c does it: a hook of the main thread, which the first instruction after the wait meets
+  local function interrupt_soon(thread)
+    debug.sethook(thread, function()
+      debug.sethook(thread)
+      error("interrupted!", 0)
+    end, "", 2000)
+  end
+
+  local function closer(fn) return setmetatable({}, { __close = fn }) end
+
+  it("cancels the fibers, waits for what they close, and goes on", function()
+    local closed, cancelled, from = 0, 0, loop.now()
+    local main = coroutine.running()
+    local ok, err = pcall(loop.run, function()
+      for _ = 1, 3 do
+        loop.spawn(function()
+          local mark <close> = closer(function() loop.sleep(0.01) closed = closed + 1 end) -- luacheck: ignore
+          local _, why = pcall(loop.sleep, 20)
+          if loop.is_cancelled(why) then cancelled = cancelled + 1 end
+          error(why, 0)
+        end)
+      end
+      loop.spawn(function()
+        -- the main thread turns often enough to reach the hook
+        while true do loop.sleep(0) end
+      end)
+      interrupt_soon(main)
+      loop.sleep(20)
+    end)
+    debug.sethook(main)
+    assert.is_false(ok)
+    assert.matches("interrupted!", tostring(err))
+    assert.are.equal(3, cancelled)
+    assert.are.equal(3, closed)
+    assert.is_true(loop.now() - from < 5)
+    assert.are.equal("works again", loop.run(function() loop.sleep(0.001) return "works again" end))
+  end)
+end)
