@@ -79,7 +79,7 @@ func (m *Machine) problemCode(d *Device) int {
 	if !d.Passthrough {
 		return 0
 	}
-	if d.nvidia() && m.disk.Driver != "" {
+	if d.nvidia() && m.disk.Driver != "" && m.misfit(d) == nil {
 		if m.refused(d) {
 			return 43
 		}
@@ -93,7 +93,7 @@ func (m *Machine) problemCode(d *Device) int {
 
 func (m *Machine) windowsService(d *Device) string {
 	switch {
-	case d.nvidia() && m.disk.Driver != "":
+	case d.nvidia() && m.disk.Driver != "" && m.misfit(d) == nil:
 		return "nvlddmkm"
 	case d.Class>>8 == 0x0300 && d.Passthrough:
 		return "BasicDisplay"
@@ -117,7 +117,7 @@ func nouveauTakes(d *Device) bool {
 func (m *Machine) linuxDriver(d *Device) string {
 	switch {
 	case d.nvidia():
-		if m.modules["nvidia"] && !m.modules["nouveau"] && d.Missing() == 0 && !m.refused(d) {
+		if m.modules["nvidia"] && !m.modules["nouveau"] && d.Missing() == 0 && !m.refused(d) && m.misfit(d) == nil {
 			if c := m.problem[d.Host]; c == 0 {
 				return "nvidia"
 			}
@@ -145,7 +145,7 @@ func (d *Device) short() string { return strings.TrimPrefix(d.Address, "0000:") 
 
 // working tells whether the vendor's driver really runs the card (nvidia-smi lists it).
 func (m *Machine) working(d *Device) bool {
-	if !d.nvidia() || d.Missing() > 0 || m.disk.Driver == "" || m.refused(d) || m.problem[d.Host] != 0 {
+	if !d.nvidia() || d.Missing() > 0 || m.disk.Driver == "" || m.refused(d) || m.misfit(d) != nil || m.problem[d.Host] != 0 {
 		return false
 	}
 	if m.disk.OS == "windows" {

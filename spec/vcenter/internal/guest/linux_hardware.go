@@ -363,11 +363,12 @@ func runModprobe(r *linuxRun, args []string) int {
 	}
 	switch name {
 	case "nvidia", "nvidia_drm", "nvidia-drm", "nvidia_uvm", "nvidia-uvm", "nvidia_modeset":
-		if r.m.disk.Driver == "" {
-			return r.err(1, "modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", name, kernelVersion)
-		}
 		if r.m.modules["nvidia"] {
 			return 0
+		}
+		if why := r.m.loadable(); why != "" {
+			r.m.loadNvidia() // the kernel's log has its side of it
+			return r.err(1, "modprobe: %s\n", strings.ReplaceAll(why, "Module nvidia ", "Module "+name+" "))
 		}
 		if !r.m.loadNvidia() {
 			return r.err(1, "modprobe: ERROR: could not insert 'nvidia': No such device\n")

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 )
 
 func runInitramfs(r *linuxRun, args []string) int {
@@ -67,6 +68,10 @@ func runApt(r *linuxRun, args []string) int {
 		r.out("Reading package lists... Done\n")
 		return 0
 	case "install", "remove", "purge":
+		if code := r.lockApt(args); code != 0 {
+			return code
+		}
+		defer r.m.unlockApt()
 		if !yes && len(words) > 1 {
 			r.out("Do you want to continue? [Y/n] Abort.\n")
 			return 1
@@ -87,6 +92,53 @@ func runApt(r *linuxRun, args []string) int {
 		return 0
 	}
 	return r.err(100, "E: Invalid operation %s\n", words[0])
+}
+
+// lockApt takes dpkg's lock; another apt may hold it, as after a first boot. With
+// DPkg::Lock::Timeout it waits that long.
+func (r *linuxRun) lockApt(args []string) int {
+	wait := 0
+	for _, a := range args {
+		if _, v, ok := strings.Cut(a, "DPkg::Lock::Timeout="); ok {
+			wait, _ = strconv.Atoi(v)
+		}
+	}
+	for {
+		r.m.mu.Lock()
+		free := !r.m.apt
+		r.m.apt = true
+		r.m.mu.Unlock()
+		if free {
+			return 0
+		}
+		if wait--; wait < 0 || !r.m.Clock.Sleep(r.ctx, time.Second) {
+			return r.err(100, "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 811 (unattended-upgr)\n"+
+				"E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?\n")
+		}
+	}
+}
+
+func (m *Machine) unlockApt() {
+	m.mu.Lock()
+	m.apt = false
+	m.mu.Unlock()
+}
+
+// HoldApt lets another apt hold the lock for so many seconds.
+func (m *Machine) HoldApt(seconds float64) {
+	m.mu.Lock()
+	ctx := m.ctx
+	if m.state != "running" || m.apt || ctx == nil {
+		m.mu.Unlock()
+		return
+	}
+	m.apt = true
+	m.wg.Add(1)
+	m.mu.Unlock()
+	m.background(func() {
+		m.Clock.Sleep(ctx, time.Duration(seconds*float64(time.Second)))
+		m.unlockApt()
+	})
 }
 
 func runDpkg(r *linuxRun, args []string) int {

@@ -131,6 +131,10 @@ func (m *Machine) bootKernel() {
 	if m.hw.EFI {
 		m.klog("efi: EFI v2.7 by VMware, Inc.")
 	}
+	if m.hw.SecureBoot {
+		m.klog("secureboot: Secure boot enabled")
+		m.klog("Kernel is locked down from EFI Secure Boot mode; see man kernel_lockdown.7")
+	}
 	if !m.hw.Hidden {
 		m.klog("Hypervisor detected: VMware")
 	}
@@ -209,6 +213,12 @@ func (m *Machine) loadNouveau() {
 // loadNvidia is the driver's start: which cards it takes and what it says otherwise.
 func (m *Machine) loadNvidia() bool {
 	taken, found := 0, 0
+	if m.loadable() != "" {
+		if !m.disk.NoKmod {
+			m.klog("Loading of module with unavailable key is rejected")
+		}
+		return false
+	}
 	m.klog("nvidia: loading out-of-tree module taints kernel.")
 	for _, d := range m.hw.Devices {
 		if !d.nvidia() {
@@ -227,6 +237,13 @@ func (m *Machine) loadNvidia() bool {
 				bad = true
 				break
 			}
+		}
+		if why := m.misfit(d); why != nil && !bad {
+			for _, line := range why {
+				m.klog("NVRM: %s", line)
+			}
+			m.klog("nvidia: probe of %s failed with error -1", d.Address)
+			bad = true
 		}
 		if bad {
 			continue
@@ -311,7 +328,7 @@ func (m *Machine) sysfs() {
 // setDriver puts another driver on the disk, as its package or installer would, and loads it
 // in a running system; the lock is held.
 func (m *Machine) setDriver(version string) {
-	m.disk.Driver = version
+	m.disk.Driver, m.disk.Signed, m.disk.NoKmod = version, true, false
 	if m.disk.OS == "windows" {
 		if version != "" {
 			m.winProgram(system32+`\nvidia-smi.exe`, "nvidia-smi")
@@ -351,6 +368,9 @@ func (m *Machine) linuxEnv(user string) map[string]string {
 
 var driverPackage = regexp.MustCompile(`^nvidia-(driver|headless|headless-no-dkms|dkms|utils|open)(-(\d+))?(-server)?(-open)?$`)
 
+// kmodPackage holds modules that the distribution has built and signed.
+var kmodPackage = regexp.MustCompile(`^linux-modules-nvidia-(\d+)(-server)?(-open)?-(generic|` + kernelVersion + `)$`)
+
 var driverVersions = map[string]string{"390": "390.157", "418": "418.226.00", "450": "450.248.02", "460": "460.106.00", "470": "470.256.02",
 	"525": "525.147.05", "535": "535.183.01", "545": "545.29.06", "550": "550.107.02", "560": "560.35.03", "565": "565.57.01", "570": "570.86.15"}
 
@@ -368,12 +388,14 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 		return "E: Failed to fetch http://archive.ubuntu.com/ubuntu/pool/: Temporary failure resolving 'archive.ubuntu.com'\n", 100
 	}
 	version := ""
-	driver := driverPackage.FindStringSubmatch(name)
+	driver, kmod := driverPackage.FindStringSubmatch(name), kmodPackage.FindStringSubmatch(name)
 	switch {
+	case kmod != nil:
+		version = driverVersions[kmod[1]]
 	case name == "open-vm-tools":
 		version = "2:12.3.5-5ubuntu3"
 	case name == "open-vm-tools-desktop" || name == "pciutils" || name == "linux-headers-generic" || name == "build-essential" || name == "dkms" ||
-		name == "curl" || name == "jq" || name == "openssh-server" || name == "linux-headers-"+kernelVersion || name == "net-tools" || name == "mokutil" ||
+		name == "curl" || name == "jq" || name == "openssh-server" || name == "linux-headers-"+kernelVersion || name == "net-tools" || name == "gcc" || name == "make" || name == "mokutil" ||
 		name == "qemu-guest-agent" || name == "nvidia-cuda-toolkit" || name == "linux-modules-extra-"+kernelVersion || name == "vim":
 		version = "24.04"
 	case driver != nil:
@@ -402,9 +424,19 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 		m.installProgram("vmware-toolbox-cmd")
 		started = m.state == "running"
 	}
-	if driver != nil && driver[1] != "utils" {
+	if kmod != nil {
+		m.disk.Driver, m.disk.Signed, m.disk.NoKmod, m.disk.OpenKmod = version, true, false, kmod[3] != ""
+	} else if driver != nil && driver[1] != "utils" {
 		m.disk.Driver = version
-		m.disk.OpenKmod = driver[5] != "" || driver[1] == "open"
+		built := m.built(major(version))
+		if driver[1] == "headless-no-dkms" {
+			m.disk.NoKmod = !built
+		} else if !built { // DKMS compiles them here
+			m.disk.Signed, m.disk.NoKmod, m.disk.OpenKmod = false, false, driver[5] != "" || driver[1] == "open"
+			for _, need := range []string{"dkms", "gcc", "make", "linux-headers-generic"} {
+				m.disk.Packages[need] = "24.04"
+			}
+		}
 		m.installProgram("nvidia-smi")
 		m.writeGuest("/usr/lib/modprobe.d/nvidia-graphics-drivers.conf", []byte(noNouveau))
 		m.readInitramfs()
@@ -423,6 +455,16 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 	return fmt.Sprintf("Setting up %s (%s) ...\n", name, version), 0
 }
 
+// built tells whether the distribution's own modules of a branch are installed.
+func (m *Machine) built(branch int) bool {
+	for name := range m.disk.Packages {
+		if k := kmodPackage.FindStringSubmatch(name); k != nil && k[1] == fmt.Sprint(branch) {
+			return true
+		}
+	}
+	return false
+}
+
 // aptRemove takes a package away.
 func (m *Machine) aptRemove(name string) (string, int) {
 	m.mu.Lock()
@@ -431,8 +473,8 @@ func (m *Machine) aptRemove(name string) (string, int) {
 		return "Package '" + name + "' is not installed, so not removed\n", 0
 	}
 	delete(m.disk.Packages, name)
-	if driverPackage.MatchString(name) {
-		m.disk.Driver = ""
+	if driverPackage.MatchString(name) || kmodPackage.MatchString(name) {
+		m.disk.Driver, m.disk.Signed, m.disk.NoKmod = "", false, false
 		m.removeProgram("nvidia-smi")
 		os.Remove(filepath.Join(m.root(), "usr/lib/modprobe.d/nvidia-graphics-drivers.conf"))
 		m.readInitramfs()

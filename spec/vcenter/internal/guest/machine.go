@@ -43,6 +43,7 @@ type Hardware struct {
 	DiskGB     int
 	Hidden     bool // hypervisor.cpuid.v0 = FALSE
 	CDFirst    bool // boot order by hand: the CD before the disk
+	SecureBoot bool
 }
 
 // NIC is a virtual network card.
@@ -80,6 +81,8 @@ type Disk struct {
 	Packages  map[string]string // Linux packages, Windows programs: name -> version
 	Driver    string            // version of the NVIDIA driver, "" none
 	OpenKmod  bool              // its open kernel modules
+	Signed    bool              // signed by the distribution: Secure Boot takes them
+	NoKmod    bool              // the driver's programs are there, its kernel modules are not
 	Reboot    bool              // a restart is pending
 	Initramfs map[string]bool   // modules kept out since the last update-initramfs
 	Registry  map[string]string // Windows values that programs set
@@ -141,6 +144,7 @@ type Machine struct {
 	session   string         // a user at the console
 	msi       bool           // an installation is running
 	deaf      bool           // ignores a shutdown request
+	apt       bool           // dpkg's lock is held
 	missed    []string       // see unplayed.go
 	lockout   int            // wrong passwords that lock an account: 0 as the system has it, -1 never
 	maxLogons int            // programs at once, 0 without limit
@@ -283,7 +287,7 @@ func (m *Machine) launch() {
 	m.ctx, m.cancel = ctx, cancel
 	m.state, m.stage, m.why = "firmware", "power-on self test", ""
 	m.toolsRun, m.ready, m.modules = notRunning, false, map[string]bool{}
-	m.procs, m.missed = map[int64]*Process{}, nil
+	m.procs, m.missed, m.apt = map[int64]*Process{}, nil, false
 	m.wg.Add(1)
 	m.mu.Unlock()
 	m.changed()

@@ -41,6 +41,11 @@ var (
 	_ = rule("driver.code-28", "memory", "none at hand; Windows' device manager", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
 	_ = rule("driver.code-43", "seen", "NVIDIA R465 release notes: GeForce passthrough", "A GeForce with a driver before 465 is Code 43 unless hypervisor.cpuid.v0 is FALSE.")
 	_ = rule("driver.nouveau", "seen", "NVRM: The NVIDIA probe routine was not called for N device(s)", "While nouveau holds a card the NVIDIA driver does not take it; a blacklist acts after update-initramfs and a restart.")
+	_ = rule("driver.release", "documented", "NVIDIA driver README: supported products, legacy GPUs; open-gpu-kernel-modules README: Turing and later; negativo17/nvidia-driver#158 (the log's words)",
+		"A driver takes the families it knows: not cards newer than its release, not those dropped since; the open kernel modules need Turing or later, Blackwell needs the open ones. In Windows its installer finds no hardware, and the device stays Code 28.")
+	_ = rule("driver.signature", "documented", "Ubuntu wiki: SecurityTeam/SecureBoot; linux-modules-nvidia packages", "With Secure Boot a kernel module built on the machine (DKMS, .run) is rejected; the distribution's signed ones load.")
+	_ = rule("driver.run-file", "documented", "NVIDIA driver README: installing the driver; nvidia-installer's messages", "NVIDIA's .run needs root, --silent, no nouveau, a compiler and the headers of the running kernel; it leaves /var/log/nvidia-installer.log.")
+	_ = rule("guest.apt-lock", "seen", "apt: Could not get lock /var/lib/dpkg/lock-frontend, right after a first boot (unattended-upgrades)", "Two apts do not run at once: the second ends with 100, unless DPkg::Lock::Timeout lets it wait.")
 	_ = rule("driver.power-on", "documented", "PCI enumeration at boot", "lspci, PnP and nvidia-smi show the devices of this power-on.")
 	_ = rule("guest.os-programs", "documented", "operating systems", "A Linux guest has no PowerShell, a Windows guest no lspci.")
 	_ = rule("guest.rights", "documented", "Linux: kernel.dmesg_restrict, sudo", "dmesg, modprobe and apt-get need root; sudo asks for the password unless the account is exempt.")

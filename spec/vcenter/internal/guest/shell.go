@@ -117,6 +117,9 @@ func (r *linuxRun) at(dir, p string) string {
 
 // script interprets shell text with positional parameters.
 func (r *linuxRun) script(text, name string, params []string) int {
+	if v := runInstaller(text); v != "" {
+		return r.setupRun(v, params)
+	}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), name)
 	if err != nil {
 		io.WriteString(r.stderr, err.Error()+"\n")

@@ -122,7 +122,7 @@ func (m *Machine) devices() []pnp {
 			id: fmt.Sprintf(`PCI\VEN_%04X&DEV_%04X&SUBSYS_%04X%04X&REV_%02X\%d&%08X&0&%04X`, d.Vendor, d.Device, d.SubDevice, d.SubVendor, d.Revision, 4+i%3,
 				uint32(d.Device)*2654435761, 0xA8+i*8)}
 		switch {
-		case d.nvidia() && m.disk.Driver != "":
+		case d.nvidia() && m.disk.Driver != "" && m.misfit(d) == nil:
 			p.name, p.class = d.model(), "Display"
 		case d.Passthrough && d.Class>>8 == 0x0300:
 			p.name, p.class = "Microsoft Basic Display Adapter", "Display"

@@ -349,8 +349,18 @@ func (w *winRun) setupDriver(version, args string) int {
 		return 1
 	}
 	w.m.mu.Lock()
-	found := slices.ContainsFunc(w.m.hw.Devices, func(d *Device) bool { return d.nvidia() })
+	admin, was := w.m.user(w.user).Admin, w.m.disk.Driver
+	w.m.disk.Driver = version // for the question alone
+	found := slices.ContainsFunc(w.m.hw.Devices, func(d *Device) bool { return d.nvidia() && w.m.misfit(d) == nil })
+	w.m.disk.Driver = was
+	busy := w.m.msi
 	w.m.mu.Unlock()
+	if !admin {
+		return w.fail(740, "The requested operation requires elevation.\n")
+	}
+	if busy {
+		return 1618
+	}
 	if !w.m.Clock.Sleep(w.ctx, w.m.seconds("driver.install")) {
 		return 1
 	}

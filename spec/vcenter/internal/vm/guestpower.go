@@ -167,6 +167,9 @@ func (r *Room) set(m map[string]any) (bool, error) {
 					s.MaxLogons = int(n)
 				}
 			})
+		case "apt_lock": // another apt holds the lock for so many seconds
+			n, _ := v.(float64)
+			vm.guest.HoldApt(n)
 		case "driver":
 			vm.guest.Set(func(s *guest.Settable) { s.Driver = text })
 		case "problem": // {"0000:3b:00.0": 43}

@@ -100,6 +100,7 @@ func (vm *VM) hardware(list []*placed, window uint64) *guest.Hardware {
 	if c.BootOptions != nil && len(c.BootOptions.BootOrder) > 0 {
 		_, hw.CDFirst = c.BootOptions.BootOrder[0].(*types.VirtualMachineBootOptionsBootableCdromDevice)
 	}
+	hw.SecureBoot = hw.EFI && c.BootOptions != nil && isTrue(c.BootOptions.EfiSecureBootEnabled)
 	slot := 0
 	port := func() string { a, _ := guest.Slot(slot); slot++; return a }
 	for _, d := range c.Hardware.Device {
