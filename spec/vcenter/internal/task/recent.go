@@ -38,9 +38,9 @@ func (m *Manager) lists(t *Task, change func([]types.ManagedObjectReference) []t
 		tm.RecentTask = change(tm.RecentTask)
 		m.W.Touch(tm.Self)
 	}
-	if e, ok := m.W.Reg.Get(*t.Info.Entity).(mo.Entity); ok {
+	if e, ok := m.W.Reg.Get(t.spec.Entity).(mo.Entity); ok {
 		e.Entity().RecentTask = change(e.Entity().RecentTask)
-		m.W.Touch(*t.Info.Entity)
+		m.W.Touch(t.spec.Entity)
 	}
 }
 

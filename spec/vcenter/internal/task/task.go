@@ -102,13 +102,13 @@ func (m *Manager) Start(o Origin, s Spec) types.ManagedObjectReference {
 	t := &Task{m: m, spec: s}
 	t.ctx, t.cancel = context.WithCancel(m.W.Stop)
 	t.Self = types.ManagedObjectReference{Type: "Task", Value: fmt.Sprintf("task-%d", m.W.NextID())}
-	name := ""
+	// "managed entity to which the operation applies": a task of a file manager or a browser has none
+	name, entity := "", (*types.ManagedObjectReference)(nil)
 	if e, ok := m.W.Reg.Get(s.Entity).(mo.Entity); ok {
-		name = e.Entity().Name
+		name, entity = e.Entity().Name, &s.Entity
 	}
-	entity := s.Entity
 	t.Info = types.TaskInfo{Key: t.Self.Value, Task: t.Self, Name: s.Method, DescriptionId: describe(s.Entity.Type, s.Method),
-		Entity: &entity, EntityName: name, State: types.TaskInfoStateQueued, Cancelable: s.Cancelable,
+		Entity: entity, EntityName: name, State: types.TaskInfoStateQueued, Cancelable: s.Cancelable,
 		Reason: &types.TaskReasonUser{UserName: o.User}, QueueTime: time.Now(), EventChainId: int32(m.W.NextID()),
 		ActivationId: o.OperationID}
 	if o.Cause != nil {
@@ -140,8 +140,8 @@ func (m *Manager) run(t *Task) {
 	result, e := m.perform(t)
 	m.W.Lock()
 	defer m.W.Unlock()
-	if m.running[*t.Info.Entity] == t {
-		delete(m.running, *t.Info.Entity)
+	if m.running[t.spec.Entity] == t {
+		delete(m.running, t.spec.Entity)
 	}
 	now := time.Now()
 	t.Info.CompleteTime = &now
@@ -190,8 +190,8 @@ func (m *Manager) perform(t *Task) (any, *fault.Error) {
 	var busy *Task
 	t.Do(func() {
 		if t.spec.Exclusive {
-			if busy = m.running[*t.Info.Entity]; busy == nil {
-				m.running[*t.Info.Entity] = t
+			if busy = m.running[t.spec.Entity]; busy == nil {
+				m.running[t.spec.Entity] = t
 			}
 		}
 		now := time.Now()
