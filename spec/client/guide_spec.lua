@@ -1,4 +1,5 @@
---- docs/guide/client.md: every piece of Lua on it is run, in order, as one program.
+--- docs/guide/client.md: every piece of Lua on it is run, in order, as one program; so are those for govc and pyVmomi.
+local witnesses = require "spec.support.witness"
 local vcenter = require "spec.support.vcenter"
 
 describe("the client's page of the guide", function()
@@ -11,10 +12,15 @@ describe("the client's page of the guide", function()
     assert.are.equal(0, left.filters)
   end)
 
-  it("runs as it stands", function()
+  local function pieces(language)
     local parts = {}
-    for part in vcenter.read("docs/guide/client.md"):gmatch "```lua\n(.-)```" do parts[#parts + 1] = part end
-    assert.is_true(#parts >= 11)
+    for part in vcenter.read("docs/guide/client.md"):gmatch("```" .. language .. "\n(.-)```") do parts[#parts + 1] = part end
+    return parts
+  end
+
+  it("runs as it stands", function()
+    local parts = pieces "lua"
+    assert.are.equal(11, #parts)
     vcenter.write(sim.dir .. "/pw", sim.password .. "\n")
     vcenter.write(sim.dir .. "/notes.txt", "notes\n")
     local printed = {}
@@ -31,6 +37,34 @@ describe("the client's page of the guide", function()
     local text = table.concat(printed, "\n")
     for _, pattern in ipairs { "VMware vCenter Server", "2\tHostSystem:[%w-]+\t/DC0/host/gpu%-a/esx%-a%-1",
       "esx%-a%-1\tconnected\t%d+", "nil\tDuplicateName", "%[ds%-1%] iso/notes.txt\t6", "esx%-a%-1, esx%-b%-1" } do
+      assert.matches(pattern, text)
+    end
+  end)
+
+  it("shows how govc does it, and that runs, too", function()
+    local parts = pieces "sh"
+    assert.are.equal(8, #parts)
+    vcenter.write(sim.dir .. "/notes.txt", "notes\n")
+    local text = witnesses.of(sim).shell(("LOCAL_FILE=%s/notes.txt\n"):format(sim.dir) .. table.concat(parts, "\n"))
+    for _, pattern in ipairs { "/DC0/host/gpu%-a/esx%-a%-1\n/DC0/host/gpu%-b/esx%-b%-1\n", "esx%-a%-1\nconnected\n%d+\n",
+      "pciPassthruInfo", "status 1", "notes.txt", "esx%-b%-1\n" } do
+      assert.matches(pattern, text)
+    end
+  end)
+
+  it("shows how pyVmomi does it, and that runs, too", function()
+    local parts = pieces "python"
+    assert.are.equal(11, #parts)
+    vcenter.write(sim.dir .. "/notes.txt", "notes\n")
+    local host, port = sim.ready.host:match "^(.-):(%d+)$"
+    local json = require "gpupt.json"
+    vcenter.write(sim.dir .. "/guide.py", ("HOST, PORT, USERNAME, PASSWORD, CA_FILE, LOCAL_FILE = %s, %s, %s, %s, %s, %s\n"):format(
+      json.encode(host), port, json.encode(sim.username), json.encode(sim.password), json.encode(sim.ca_file),
+      json.encode(sim.dir .. "/notes.txt")) .. table.concat(parts, "\n") .. "\nDisconnect(si)\n")
+    local text, ok = vcenter.shell(("env -u LD_PRELOAD timeout 60 build/venv/bin/python %s/guide.py 2>&1"):format(sim.dir))
+    assert.is_true(ok, text)
+    for _, pattern in ipairs { "2 'vim.HostSystem:host%-%d+'", "esx%-a%-1 connected %d+", "'vim.HostSystem:host%-%d+' esx%-b%-1 %d+",
+      "DC0", "esx%-a%-1, esx%-b%-1" } do
       assert.matches(pattern, text)
     end
   end)

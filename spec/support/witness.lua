@@ -53,6 +53,15 @@ unset LD_PRELOAD
     return text
   end
 
+  --- A shell script in which `govc` is the command; its output and errors. Raises when a command of it fails.
+  function self.shell(script)
+    vcenter.write(sim.dir .. "/govc-script", ('. %s/govc-env\ngovc() { timeout 60 %s "$@"; }\nset -e\n%s'):format(sim.dir,
+      govc(), script))
+    local text, ok = vcenter.shell(("bash %s/govc-script 2>&1"):format(sim.dir))
+    if not ok then error("the script fails: " .. text, 0) end
+    return text
+  end
+
   --- Whether it succeeded, its output, its errors.
   self.govc_try = run_govc
 
