@@ -81,6 +81,8 @@ type Server struct {
 	owners   []func(types.ManagedObjectReference) (types.ManagedObjectReference, bool)
 	// May tells whether a user holds a privilege on an entity; world lock held.
 	May func(u *fleet.User, privilege string, entity types.ManagedObjectReference) bool
+	// MayRead is the privilege that a user lacks to read a property of an object, "" = none; world lock held.
+	MayRead func(u *fleet.User, ref types.ManagedObjectReference, property string) string
 	URL string // https://host:port, known once the server listens
 }
 

@@ -393,23 +393,18 @@ func (f *filter) update(p *pc, ref refs, ver wire.Version) *types.ObjectUpdate {
 		delete(f.known, ref)
 		return &types.ObjectUpdate{Kind: types.ObjectUpdateKindLeave, Obj: ref}
 	}
-	if p.user != nil && r.hidden(p.user, ref) {
-		f.known[ref] = &report{}
-		if old != nil {
-			return nil
-		}
-		out := &types.ObjectUpdate{Kind: types.ObjectUpdateKindEnter, Obj: ref}
-		for _, path := range paths(v.Type(), spec) {
-			out.MissingSet = append(out.MissingSet, types.MissingProperty{Path: path, Fault: *session.NoPermission(ref, "System.Read").Localized()})
-		}
-		return out
-	}
 	now := &report{props: map[string]string{}}
 	out := &types.ObjectUpdate{Kind: types.ObjectUpdateKindModify, Obj: ref}
 	if old == nil {
 		out.Kind = types.ObjectUpdateKindEnter
 	}
 	for _, path := range paths(v.Type(), spec) {
+		if privilege := r.lacks(p.user, ref, path); privilege != "" {
+			if old == nil {
+				out.MissingSet = append(out.MissingSet, missing(ref, path, privilege))
+			}
+			continue
+		}
 		x, ok := get(v, path)
 		if !ok {
 			if old != nil && old.has(path) {

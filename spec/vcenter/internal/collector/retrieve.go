@@ -5,6 +5,7 @@ package collector
 import (
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
@@ -68,22 +69,27 @@ func (r *Room) visible(owner *session.Session, tasks []refs) []refs {
 		t, ok := r.w.Reg.Get(ref).(interface {
 			Entity() refs
 		})
-		if !ok || !r.hidden(owner, t.Entity()) {
+		if !ok || r.lacks(owner, t.Entity(), "name") == "" {
 			out = append(out, ref)
 		}
 	}
 	return out
 }
 
-// hidden tells whether a user may not read an entity.
-func (r *Room) hidden(owner *session.Session, ref refs) bool {
-	if u := owner.User; u.Role == "Admin" && len(u.Grants) == 0 {
-		return false
+// lacks is the privilege that a user misses to read a path of an object, "" when nothing.
+func (r *Room) lacks(owner *session.Session, ref refs, path string) string {
+	if owner == nil || owner.User.Role == "Admin" && len(owner.User.Grants) == 0 {
+		return ""
 	}
-	if _, entity := r.w.Reg.Get(ref).(mo.Entity); !entity {
-		return false
+	if end := strings.IndexAny(path, ".["); end >= 0 {
+		path = path[:end]
 	}
-	return !r.s.May(owner.User, "System.Read", ref)
+	return r.s.MayRead(owner.User, ref, path)
+}
+
+// missing is the entry of missingSet for it.
+func missing(ref refs, path, privilege string) types.MissingProperty {
+	return types.MissingProperty{Path: path, Fault: *session.NoPermission(ref, privilege).Localized()}
 }
 
 // content reads one chosen object.
@@ -93,14 +99,10 @@ func (r *Room) content(owner *session.Session, c chosen) (types.ObjectContent, b
 		return types.ObjectContent{}, false
 	}
 	out := types.ObjectContent{Obj: c.ref}
-	if owner != nil && r.hidden(owner, c.ref) {
-		for _, p := range paths(v.Type(), c.spec) {
-			out.MissingSet = append(out.MissingSet, types.MissingProperty{Path: p, Fault: *session.NoPermission(c.ref, "System.Read").Localized()})
-		}
-		return out, true
-	}
 	for _, p := range paths(v.Type(), c.spec) {
-		if x, ok := get(v, p); ok {
+		if privilege := r.lacks(owner, c.ref, p); privilege != "" {
+			out.MissingSet = append(out.MissingSet, missing(c.ref, p, privilege))
+		} else if x, ok := get(v, p); ok {
 			out.PropSet = append(out.PropSet, types.DynamicProperty{Name: p, Val: addr(x)})
 		}
 	}
@@ -195,6 +197,9 @@ func (r *Room) registerRetrieve(s *api.Server) {
 		v, ok := r.valueFor(c.Session, req.This)
 		if !ok {
 			return nil, fault.NotFound(req.This)
+		}
+		if privilege := r.lacks(c.Session, req.This, req.Prop); privilege != "" {
+			return nil, session.NoPermission(req.This, privilege)
 		}
 		x, ok := get(v, req.Prop)
 		if !ok {

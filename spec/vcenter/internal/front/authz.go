@@ -6,7 +6,6 @@ package front
 
 import (
 	"reflect"
-	"sort"
 	"strings"
 
 	"github.com/vmware/govmomi/simulator"
@@ -99,29 +98,6 @@ func (f *Front) may(u *fleet.User, privilege string, entity types.ManagedObjectR
 	return session.AllowedAt(u, privilege, f.places(entity))
 }
 
-// allowed is may for a call; it takes the lock for a moment.
-func (f *Front) allowed(c *api.Call, privilege string) bool {
-	if len(c.Session.User.Grants) == 0 {
-		return session.Allowed(c.Session.User, privilege)
-	}
-	if privilege == "System.View" || privilege == "System.Anonymous" || privilege == "Sessions.ValidateSession" {
-		return true // whoever has a permission anywhere may look around
-	}
-	f.W.RLock()
-	defer f.W.RUnlock()
-	return f.may(c.Session.User, privilege, f.owner(c.This, c.Req))
-}
-
-// table lists the privileges of privileges.go, in order.
-func table() []string {
-	out := []string{}
-	for _, p := range privileges {
-		out = append(out, p)
-	}
-	sort.Strings(out)
-	return out
-}
-
 func (f *Front) registerAuthorization() {
 	own := func(c *api.Call, sessionID string) (*fleet.User, *fault.Error) {
 		if sessionID == c.Session.Key {
@@ -147,11 +123,11 @@ func (f *Front) registerAuthorization() {
 		return out, nil
 	}
 	s := f.S
-	s.May = f.may
+	s.May, s.MayRead = f.may, f.mayRead
 	am := f.W.Reg.Get(*f.W.Content.AuthorizationManager).(*simulator.AuthorizationManager)
 	if len(am.PrivilegeList) == 0 {
 		seen := map[string]bool{}
-		for _, list := range [][]string{wire.Privileges(), table()} {
+		for _, list := range [][]string{wire.Privileges(), beyond()} {
 			for _, id := range list {
 				if dot := strings.LastIndex(id, "."); dot > 0 && !seen[id] {
 					seen[id] = true

@@ -238,19 +238,9 @@ func (f *Front) dispatch(c *api.Call, enc *wire.Encoder) *fault.Error {
 		obj := c.This
 		return fault.New(&types.NotAuthenticated{NoPermission: types.NoPermission{Object: &obj, PrivilegeId: "System.View"}})
 	}
-	if c.Session != nil {
-		need := privileges[c.Method]
-		if model != nil && model.Privilege != "" {
-			need = model.Privilege
-		}
-		if entry != nil && entry.Privilege != "" {
-			need = entry.Privilege
-		}
-		if need == "" && changing(c.Method) {
-			need = "System.Read"
-		}
-		if !f.allowed(c, need) {
-			return session.NoPermission(c.This, need)
+	if c.Session != nil && !(known && model == nil) {
+		if e := f.permitted(c, entry, model); e != nil {
+			return e
 		}
 	}
 	if known && model == nil {

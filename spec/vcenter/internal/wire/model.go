@@ -62,7 +62,7 @@ func MethodOf(kind, name string) (m *Method, known bool) {
 	return nil, by != nil
 }
 
-// Privileges lists every privilege that some method names.
+// Privileges lists every privilege that some method, parameter or property names.
 func Privileges() []string {
 	seen := map[string]bool{}
 	for _, by := range methods {
@@ -70,6 +70,16 @@ func Privileges() []string {
 			if m.Privilege != "" {
 				seen[m.Privilege] = true
 			}
+		}
+	}
+	for _, by := range paramNeeds {
+		for _, p := range by {
+			seen[p] = true
+		}
+	}
+	for _, p := range readNeeds {
+		if p != "" {
+			seen[p] = true
 		}
 	}
 	out := make([]string, 0, len(seen))
