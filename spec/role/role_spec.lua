@@ -27,7 +27,7 @@ describe("what the steps say that they need", function()
   -- Checked by the server field by field of a ConfigSpec, or on objects that are not the method's own: the schema's table,
   -- which knows methods, parameters and properties only, does not name them. From the API's documentation.
   local by_field = { "VirtualMachine.Config.AddNewDisk", "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
-    "VirtualMachine.Config.HostDevice", "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings", "VirtualMachine.Config.Memory",
+    "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings", "VirtualMachine.Config.Memory",
     "VirtualMachine.Config.CPUCount", "VirtualMachine.Config.EditDevice", "VirtualMachine.Interact.SetCDMedia",
     "VirtualMachine.Interact.DeviceConnection", "Datastore.AllocateSpace", "Datastore.Browse", "Network.Assign" }
 

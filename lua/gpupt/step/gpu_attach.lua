@@ -23,9 +23,9 @@ local step = {
     { "bars", "table", late = true, doc = "measured BARs of one card, where the built-in table does not know it" },
     { "power_on", "boolean", default = true, late = true, doc = "start the machine afterwards" },
   },
-  needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.HostDevice",
-    "VirtualMachine.Config.AdvancedConfig", "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings",
-    "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.PowerOff" },
+  needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
+    "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings", "VirtualMachine.Config.Memory",
+    "VirtualMachine.Config.CPUCount", "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.PowerOff" },
 }
 
 function step.check(o)

@@ -17,7 +17,8 @@ local step = {
     { "within", "string", default = "2h", late = true, doc = "how long an installation may take" },
   },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
-    "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.SetCDMedia", "Datastore.Browse" },
+    "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.SetCDMedia", "VirtualMachine.Interact.DeviceConnection",
+    "Datastore.Browse" },
 }
 
 function step.check(o)
