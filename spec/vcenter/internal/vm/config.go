@@ -99,6 +99,9 @@ func (r *Room) registerConfig() {
 			vm.Config.Version = fmt.Sprintf("vmx-%02d", want)
 			vm.Summary.Config.HwVersion = vm.Config.Version
 			r.touch(vm, true)
+			r.event(vm, func(e types.VmEvent) types.BaseEvent {
+				return &types.VmUpgradeCompleteEvent{VmEvent: e, Version: vm.Config.Version}
+			})
 			return nil, nil
 		}})
 	})

@@ -36,46 +36,31 @@ func (r *Room) registerPower() {
 				}})
 		})
 	}
-	simple("PowerOnVM_Task", 3*time.Second, r.mayPowerOn, r.powerOn)
+	simple("PowerOnVM_Task", 3*time.Second, r.tryPowerOn, r.powerOn)
 	simple("PowerOffVM_Task", 2*time.Second, func(vm *VM) *fault.Error { return vm.wants(types.VirtualMachinePowerStatePoweredOff) },
 		func(vm *VM) *fault.Error { r.powerOff(vm, "powered off"); return nil })
 	simple("ResetVM_Task", 2*time.Second, (*VM).mustRun, func(vm *VM) *fault.Error {
+		r.event(vm, resetting)
 		vm.guest.Reset()
 		r.w.Truth.VM("reset", vm.hostName(), vm.Name, "reset")
 		return nil
 	})
 	simple("SuspendVM_Task", 5*time.Second, func(vm *VM) *fault.Error {
-		if e := vm.mustRun(); e != nil {
-			return e
+		e := r.maySuspend(vm)
+		if e != nil {
+			r.event(vm, failedToSuspend(e))
 		}
-		if len(host.Passthrough(vm.VirtualMachine)) > 0 {
-			const text = "A virtual machine with a PCI DirectPath I/O device cannot be suspended when FPT devices in-use have posted interrupts enabled."
-			r.logLine(vm, "[msg.pciPassthru.noSuspend.postedInterrupts] "+text)
-			return fault.New(&types.GenericVmConfigFault{Reason: text}, text).With("msg.pciPassthru.noSuspend.postedInterrupts", text)
-		}
-		return nil
+		return e
 	}, func(vm *VM) *fault.Error {
+		r.event(vm, suspending)
 		vm.guest.Stop()
 		vm.setPower(types.VirtualMachinePowerStateSuspended)
+		r.event(vm, suspended)
 		return nil
 	})
 	r.s.Handle("PowerOnMultiVM_Task", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.PowerOnMultiVM_Task)
-		return c.Task(task.Spec{Work: 3 * time.Second, Do: func(*task.Task) (any, *fault.Error) {
-			res := types.ClusterPowerOnVmResult{}
-			for _, ref := range req.Vm {
-				vm, e := r.of(ref)
-				if e == nil {
-					e = r.powerOn(vm)
-				}
-				if e != nil {
-					res.NotAttempted = append(res.NotAttempted, types.ClusterNotAttemptedVmInfo{Vm: ref, Fault: *e.Localized()})
-					continue
-				}
-				res.Attempted = append(res.Attempted, types.ClusterAttemptedVmInfo{Vm: ref})
-			}
-			return res, nil
-		}})
+		return c.Task(task.Spec{Work: time.Second, Do: func(*task.Task) (any, *fault.Error) { return r.powerOnMany(c, req.Vm), nil }})
 	})
 	for _, m := range []string{"CreateSnapshot_Task", "CreateSnapshotEx_Task"} {
 		r.s.Handle(m, r.vetted(2*time.Second, func(vm *VM, req any) *fault.Error {
@@ -85,9 +70,54 @@ func (r *Room) registerPower() {
 			return nil
 		}))
 	}
-	for _, m := range []string{"MigrateVM_Task", "RelocateVM_Task"} {
-		r.s.Handle(m, r.vetted(5*time.Second, r.mayMove))
+	r.registerMoves()
+}
+
+// powerOnMany starts a task for each machine that can be placed, and says which cannot.
+func (r *Room) powerOnMany(c *api.Call, list []types.ManagedObjectReference) types.ClusterPowerOnVmResult {
+	res := types.ClusterPowerOnVmResult{}
+	for _, ref := range list {
+		vm, e := r.of(ref)
+		if e == nil {
+			e = r.mayPowerOn(vm)
+		}
+		if e == nil {
+			if h, _, why := r.settle(vm); h == nil {
+				e = why
+			}
+		}
+		if e != nil {
+			res.NotAttempted = append(res.NotAttempted, types.ClusterNotAttemptedVmInfo{Vm: ref, Fault: *e.Localized()})
+			continue
+		}
+		answer, e := c.Task(task.Spec{Method: "PowerOnVM_Task", Entity: ref, Exclusive: true, Work: 3 * time.Second, Slot: vm.hostName(),
+			Check: func(*task.Task) *fault.Error { return r.tryPowerOn(vm) },
+			Do: func(*task.Task) (any, *fault.Error) {
+				if e := r.tryPowerOn(vm); e != nil {
+					return nil, e
+				}
+				return nil, r.powerOn(vm)
+			}})
+		if e != nil {
+			res.NotAttempted = append(res.NotAttempted, types.ClusterNotAttemptedVmInfo{Vm: ref, Fault: *e.Localized()})
+			continue
+		}
+		started := answer.(*api.Returnval).Returnval
+		res.Attempted = append(res.Attempted, types.ClusterAttemptedVmInfo{Vm: ref, Task: &started})
 	}
+	return res
+}
+
+func (r *Room) maySuspend(vm *VM) *fault.Error {
+	if e := vm.mustRun(); e != nil {
+		return e
+	}
+	if len(host.Passthrough(vm.VirtualMachine)) == 0 {
+		return nil
+	}
+	const text = "A virtual machine with a PCI DirectPath I/O device cannot be suspended when FPT devices in-use have posted interrupts enabled."
+	r.logLine(vm, "[msg.pciPassthru.noSuspend.postedInterrupts] "+text)
+	return fault.New(&types.GenericVmConfigFault{Reason: text}, text).With("msg.pciPassthru.noSuspend.postedInterrupts", text)
 }
 
 func passthroughRuns(vm *VM) bool { return vm.on() && len(host.Passthrough(vm.VirtualMachine)) > 0 }
@@ -99,22 +129,13 @@ func (r *Room) mayMove(vm *VM, req any) *fault.Error {
 		r.logLine(vm, "[msg.pciPassthru.noMigration] "+text)
 		return fault.New(&types.VMotionNotSupported{}, text).With("msg.pciPassthru.noMigration", text)
 	}
-	var target *types.ManagedObjectReference
-	switch q := req.(type) {
-	case *types.MigrateVM_Task:
-		target = q.Host
-		if q.State != "" && q.State != vm.Runtime.PowerState {
-			return fault.New(&types.InvalidPowerState{RequestedState: q.State, ExistingState: vm.Runtime.PowerState})
-		}
-	case *types.RelocateVM_Task:
-		target = q.Spec.Host
+	if q, ok := req.(*types.MigrateVM_Task); ok && q.State != "" && q.State != vm.Runtime.PowerState {
+		return fault.New(&types.InvalidPowerState{RequestedState: q.State, ExistingState: vm.Runtime.PowerState})
 	}
-	if target == nil {
-		return nil
-	}
-	h := r.hosts.Get(*target)
-	if h == nil {
-		return fault.NotFound(*target)
+	to := destination(req)
+	h, _, e := r.vetDestination(vm, &to)
+	if e != nil || to.Host == nil {
+		return e
 	}
 	if e := h.Reachable(); e != nil {
 		return e
@@ -123,15 +144,6 @@ func (r *Room) mayMove(vm *VM, req any) *fault.Error {
 		return fault.InvalidState("")
 	}
 	return nil
-}
-
-// relocation is what the simulator understands of a migration: it has no MigrateVM_Task.
-func relocation(method string, req any) (string, any) {
-	q, ok := req.(*types.MigrateVM_Task)
-	if !ok {
-		return method, req
-	}
-	return "RelocateVM_Task", &types.RelocateVM_Task{This: q.This, Spec: types.VirtualMachineRelocateSpec{Host: q.Host, Pool: q.Pool}}
 }
 
 // vetted runs the simulator's own task after a check.
@@ -148,8 +160,7 @@ func (r *Room) vetted(work time.Duration, check func(*VM, any) *fault.Error) api
 				if e := check(vm, req); e != nil {
 					return nil, e
 				}
-				inner, as := relocation(method, req)
-				return r.w.Inner(vm.Self, inner, as)
+				return r.w.Inner(vm.Self, method, req)
 			}})
 	}
 }
@@ -166,6 +177,15 @@ func (vm *VM) mustRun() *fault.Error {
 		return fault.New(&types.InvalidPowerState{RequestedState: types.VirtualMachinePowerStatePoweredOn, ExistingState: vm.Runtime.PowerState})
 	}
 	return nil
+}
+
+// tryPowerOn is mayPowerOn for a task: a refusal is an event.
+func (r *Room) tryPowerOn(vm *VM) *fault.Error {
+	e := r.mayPowerOn(vm)
+	if e != nil {
+		r.event(vm, failedToPowerOn(e))
+	}
+	return e
 }
 
 func (r *Room) mayPowerOn(vm *VM) *fault.Error {
@@ -193,8 +213,20 @@ func refused(log *vmlog.Log, key, line string) *fault.Error {
 	return e.With("vob.vmx.failedToStart", "Failed to start the virtual machine.")
 }
 
-// powerOn applies the rules and starts the guest; the world lock is held.
+// powerOn starts a machine and tells of it; the world lock is held.
 func (r *Room) powerOn(vm *VM) *fault.Error {
+	r.event(vm, starting)
+	if e := r.boot(vm); e != nil {
+		r.event(vm, failedToPowerOn(e))
+		return e
+	}
+	h := vm.host()
+	r.event(vm, poweredOn(h != nil && h.Cluster != nil && h.Cluster.DRS != "off"))
+	return nil
+}
+
+// boot applies the rules and starts the guest.
+func (r *Room) boot(vm *VM) *fault.Error {
 	h, list, e := r.settle(vm)
 	if e != nil && h == nil {
 		return e

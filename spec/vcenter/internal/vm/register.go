@@ -158,6 +158,7 @@ func (r *Room) register(req *types.RegisterVM_Task) (any, *fault.Error) {
 	}
 	r.touch(vm, true)
 	r.w.Touch(ref)
+	r.event(vm, registered)
 	r.w.Truth.VM("vm-registered", vm.hostName(), vm.Name, "%s", req.Path)
 	return made, nil
 }

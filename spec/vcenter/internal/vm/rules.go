@@ -73,6 +73,7 @@ var (
 	_ = rule("power.bios-window", "seen", "public reports: BAR1 <unassigned> until EFI", "Under BIOS the 64-bit keys give no window: large BARs have no address in the guest.")
 	_ = rule("power.host-memory", "documented", "API reference: InsufficientResourcesFault", "Reserved memory fits into what the host has unreserved.")
 	_ = rule("power.log-rotation", "documented", "vSphere 8.0 docs: settings of the virtual machine log file, log.keepOld", "Each power-on moves vmware.log to vmware-N.log with a growing N; log.keepOld (10) old ones stay.")
+	_ = rule("power.many", "documented", "API reference: Datacenter.PowerOnMultiVM_Task, ClusterPowerOnVmResult", "Each machine that can be placed gets a task of its own in attempted; the others stand in notAttempted with their faults.")
 	_ = rule("power.media", "inferred", "a disconnected backing fails the power-on", "The ISO of a CD-ROM that connects at power-on exists.")
 	_ = rule("power.snapshot", "documented", "vSphere docs: DirectPath I/O restrictions", "A running machine with passthrough devices takes no snapshot.")
 	_ = rule("power.suspend", "seen", "msg.pciPassthru.noSuspend", "A machine with passthrough devices is not suspended.")

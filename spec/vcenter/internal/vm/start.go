@@ -156,6 +156,7 @@ func (vm *VM) connect(on bool) {
 }
 
 func (r *Room) powerOff(vm *VM, how string) {
+	r.event(vm, stopping)
 	vm.guest.Stop()
 	vm.halted()
 	vm.setPower(types.VirtualMachinePowerStatePoweredOff)
@@ -166,6 +167,7 @@ func (r *Room) powerOff(vm *VM, how string) {
 		log.Info("VMX exit (0).")
 		_ = vmlog.Append(dir, log.String())
 	}
+	r.event(vm, poweredOff)
 	r.w.Truth.VM("powered-off", vm.hostName(), vm.Name, "%s", how)
 }
 

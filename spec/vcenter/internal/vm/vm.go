@@ -37,6 +37,7 @@ type Room struct {
 	files transfers
 	tick  int64
 	shelf map[string]*guest.Machine // of unregistered machines, by their .vmx
+	quiet bool                      // while the fleet file's machines are built
 }
 
 // VM is a machine with what vim25 does not show. Guarded by the world lock.
@@ -73,6 +74,8 @@ func Register(s *api.Server, hosts *host.Room) (*Room, error) {
 	if err := r.stock(); err != nil {
 		return nil, err
 	}
+	r.quiet = true
+	defer func() { r.quiet = false }()
 	return r, r.inventory()
 }
 
