@@ -321,6 +321,13 @@ func TestStandby(t *testing.T) {
 	if v := r.violations(); v != "" {
 		t.Fatal(v)
 	}
+	events := r.Must("QueryEvents", "EventManager:EventManager", "<filter><entity>"+vctest.Ref("entity", r.host)+"<recursion>self</recursion></entity></filter>")
+	got := strings.Join(eventTypes.FindAllString(events.Body, -1), " ")
+	got = strings.NewReplacer(`xsi:type="`, "", `Event"`, "").Replace(got)
+	if want := "ExitedStandbyMode HostConnected ExitingStandbyMode ExitStandbyModeFailed ExitingStandbyMode EnteredStandbyMode HostConnectionLost " +
+		"EnteringStandbyMode CanceledHostOperation EnteringStandbyMode"; !strings.HasPrefix(got, want) {
+		t.Fatal(got)
+	}
 	// One host of the cluster in standby by a request, another one away: one too many.
 	r.MustTask("PowerDownHostToStandBy_Task", r.host, "<timeoutSec>0</timeoutSec>")
 	r.MustTask("EnterMaintenanceMode_Task", r.other(2), "<timeout>0</timeout>")

@@ -37,13 +37,20 @@ func TestAnEsxiEndpointDiesWithItsReboot(t *testing.T) {
 	vctest.Eventually(t, "maintenance", func() bool {
 		return c.MustOn("ha-property-collector", host, "runtime.inMaintenanceMode")["runtime.inMaintenanceMode"] == "true"
 	})
-	c.Must("RebootHost_Task", host, "<force>false</force>")
+	task := "Task:" + c.Must("RebootHost_Task", host, "<force>false</force>").Text("returnval")
+	c.MustOn("ha-property-collector", task, "info.state")
 	vctest.Eventually(t, "nobody answers", func() bool { return c.Call("CurrentTime", "ServiceInstance:ServiceInstance", "").Err != nil })
 	vctest.Eventually(t, "answers again", func() bool {
 		return c.Call("RetrieveServiceContent", "ServiceInstance:ServiceInstance", "").Status == 200
 	})
 	c.Refused(c.Call("CurrentTime", "ServiceInstance:ServiceInstance", ""), "NotAuthenticated")
 	again := loginESXi(t, s)
+	gone := again.Call("RetrievePropertiesEx", "PropertyCollector:ha-property-collector", "<specSet><propSet><type>Task</type><pathSet>info</pathSet></propSet><objectSet>"+
+		vctest.Ref("obj", task)+"</objectSet></specSet><options/>")
+	again.Refused(gone, "ManagedObjectNotFound")
+	if m := again.MustOn("ha-property-collector", host, "recentTask"); m["recentTask"] != "" {
+		t.Fatal("tasks outlived the reboot: ", m)
+	}
 	if m := again.MustOn("ha-property-collector", host, "runtime.inMaintenanceMode"); m["runtime.inMaintenanceMode"] != "true" {
 		t.Fatal("maintenance mode did not outlive the reboot")
 	}

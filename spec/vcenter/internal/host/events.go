@@ -11,8 +11,8 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "host.events", Sure: "documented", Source: "API reference: EnteringMaintenanceModeEvent, EnteredMaintenanceModeEvent, ExitMaintenanceModeEvent, HostShutdownEvent, HostConnectionLostEvent, HostConnectedEvent",
-	Text: "Maintenance mode, shutdown, loss and return of a host are events."})
+var _ = rules.Add(rules.Rule{ID: "host.events", Sure: "documented", Source: "API reference: EnteringMaintenanceModeEvent, EnteredMaintenanceModeEvent, ExitMaintenanceModeEvent, HostShutdownEvent, HostConnectionLostEvent, HostDisconnectedEvent, HostConnectedEvent, Entering/Entered/Exiting/ExitedStandbyModeEvent, ExitStandbyModeFailedEvent, CanceledHostOperationEvent",
+	Text: "Maintenance and standby mode, shutdown, loss, disconnection and return of a host are events, an operation given up too."})
 
 // event posts one; the world lock is held.
 func (r *Room) event(h *Host, make func(types.HostEvent) types.BaseEvent) {
@@ -47,6 +47,14 @@ func exited(e types.HostEvent) types.BaseEvent {
 }
 func lost(e types.HostEvent) types.BaseEvent { return &types.HostConnectionLostEvent{HostEvent: e} }
 func back(e types.HostEvent) types.BaseEvent { return &types.HostConnectedEvent{HostEvent: e} }
+func sleeping(e types.HostEvent) types.BaseEvent {
+	return &types.EnteringStandbyModeEvent{HostEvent: e}
+}
+func asleep(e types.HostEvent) types.BaseEvent { return &types.EnteredStandbyModeEvent{HostEvent: e} }
+func waking(e types.HostEvent) types.BaseEvent { return &types.ExitingStandbyModeEvent{HostEvent: e} }
+func awake(e types.HostEvent) types.BaseEvent  { return &types.ExitedStandbyModeEvent{HostEvent: e} }
+func stuck(e types.HostEvent) types.BaseEvent  { return &types.ExitStandbyModeFailedEvent{HostEvent: e} }
+func apart(e types.HostEvent) types.BaseEvent  { return &types.HostDisconnectedEvent{HostEvent: e} }
 func down(e types.HostEvent) types.BaseEvent {
 	return &types.HostShutdownEvent{HostEvent: e, Reason: "reboot"}
 }

@@ -23,6 +23,8 @@ var (
 		Text: "EnterMaintenanceMode_Task runs until no powered-on VM is left on the host; with a timeout above 0 it then fails with Timedout, and the host stays as it was."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-passthrough", Sure: "documented", Source: "vSphere docs, DirectPath I/O: no vMotion, no DRS for VMs with passthrough devices",
 		Text: "DRS (fullyAutomated) moves running VMs away, but none with a passthrough device: the task stays running at 2 % until it is off."})
+	_ = rules.Add(rules.Rule{ID: "host.maintenance-closed", Sure: "documented", Source: maintenanceDoc + ": while the task is running and in maintenance mode, no machine is powered on and nothing is provisioned on the host",
+		Text: "A host in, or entering, maintenance or standby mode takes no machine: creating, cloning, moving one there and powering one on is InvalidState, unless DRS can place it elsewhere."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-again", Sure: "documented", Source: maintenanceDoc + " throws InvalidState",
 		Text: "Entering maintenance mode twice, or leaving it while outside, is InvalidState."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-evacuate", Sure: "documented", Source: maintenanceDoc + " (evacuatePoweredOffVms)",

@@ -149,3 +149,46 @@ func TestACardInUseCannotBeTakenFromPassthrough(t *testing.T) {
 	r.MustTask("PowerOffVM_Task", gpu, "")
 	r.Must("UpdatePassthruConfig", r.system, config(card, "false", "false"))
 }
+
+func TestAHostOnItsWayToMaintenanceTakesNoMachine(t *testing.T) {
+	vctest.Breaks(t, "host.maintenance-closed")
+	r := newRig(t, pair("off"))
+	runs, off := r.machine("runs", ""), r.machine("off", "")
+	r.MustTask("PowerOnVM_Task", runs, "")
+	r.MustTask("MigrateVM_Task", off, vctest.Ref("host", r.other(2))+"<priority>defaultPriority</priority>")
+	pool := "ResourcePool:" + r.Get(r.cluster(), "resourcePool")["resourcePool"]
+	create := func(name string) vctest.Result {
+		return r.Task("CreateVM_Task", r.Find("DC0/vm"), `<config><name>`+name+`</name><guestId>otherGuest64</guestId><files><vmPathName>[ds-1]</vmPathName></files>`+
+			`<numCPUs>1</numCPUs><memoryMB>1024</memoryMB></config>`+vctest.Ref("pool", pool)+vctest.Ref("host", r.host))
+	}
+	refused := func(when string) {
+		t.Helper()
+		for what, res := range map[string]vctest.Result{
+			"create":  create("new"),
+			"migrate": r.Task("MigrateVM_Task", off, vctest.Ref("host", r.host)+"<priority>defaultPriority</priority>"),
+			"clone": r.Task("CloneVM_Task", off, vctest.Ref("folder", r.Find("DC0/vm"))+"<name>copy</name><spec><location>"+vctest.Ref("pool", pool)+
+				vctest.Ref("host", r.host)+"</location><template>false</template><powerOn>false</powerOn></spec>"),
+		} {
+			if res.Fault != "InvalidState" {
+				t.Errorf("%s %s: %+v", what, when, res)
+			}
+		}
+	}
+	stays := r.machine("stays", "")
+	task := r.enter("")
+	r.FailTask("InvalidState", "PowerOnVM_Task", stays, "")
+	refused("while entering")
+	r.MustTask("PowerOffVM_Task", runs, "")
+	r.ends(task, "")
+	r.FailTask("InvalidState", "PowerOnVM_Task", stays, "")
+	refused("in maintenance mode")
+	r.MustTask("ExitMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	r.MustTask("MigrateVM_Task", off, vctest.Ref("host", r.host)+"<priority>defaultPriority</priority>")
+	r.MustTask("PowerOnVM_Task", stays, "")
+	if res := create("new"); res.State != "success" {
+		t.Fatal(res)
+	}
+	if v := r.violations(); v != "" {
+		t.Fatal(v)
+	}
+}

@@ -61,6 +61,7 @@ func (r *Room) registerReboot() {
 		}
 		return c.Task(task.Spec{Exclusive: true, Work: 2 * time.Second, Do: func(*task.Task) (any, *fault.Error) {
 			r.connection(h, types.HostSystemConnectionStateDisconnected)
+			r.event(h, apart)
 			return nil, nil
 		}})
 	})
@@ -74,6 +75,7 @@ func (r *Room) registerReboot() {
 				return nil, fault.New(&types.HostNotReachable{})
 			}
 			r.connection(h, types.HostSystemConnectionStateConnected)
+			r.event(h, back)
 			return nil, nil
 		}})
 	})
@@ -182,6 +184,7 @@ func (r *Room) lose(h *Host) {
 	h.away, h.down = true, true
 	if r.w.ESXi {
 		r.s.Sessions.Drop()
+		r.s.Tasks.Forget()
 	}
 	r.event(h, lost)
 	r.agent(h, types.ClusterDasFdmAvailabilityStateHostDown)

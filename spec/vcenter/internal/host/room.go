@@ -65,6 +65,7 @@ type Host struct {
 	down    bool   // nobody answers there
 	foreign bool   // in maintenance by somebody else
 
+	begun      bool                // the fleet stands
 	entering   bool                // maintenance mode
 	parked     bool                // put in standby by DPM: on nobody's account
 	vsanAction string              // how it entered maintenance mode
@@ -110,6 +111,21 @@ func (h *Host) Reachable() *fault.Error {
 		return fault.New(&types.HostNotConnected{})
 	}
 	return fault.New(&types.HostNotReachable{}, "Unable to communicate with the remote host, since it is disconnected.")
+}
+
+// Open faults when the host takes no machine: it cannot be reached, or it is in or on its
+// way to maintenance or standby mode. While the fleet file is being built anything goes.
+func (h *Host) Open() *fault.Error {
+	if !h.begun {
+		return nil
+	}
+	if e := h.Reachable(); e != nil {
+		return e
+	}
+	if h.HS.Runtime.InMaintenanceMode || h.entering || h.standby() {
+		return fault.InvalidState("The operation is not allowed in the current state of the host.")
+	}
+	return nil
 }
 
 // Card finds a function by its address (0000:3b:00.0).

@@ -80,6 +80,7 @@ func (r *Room) sleep(t *task.Task, h *Host, timeout time.Duration, off bool) *fa
 			e = fault.New(&types.NotSupported{})
 		}
 		if e == nil {
+			r.event(h, sleeping)
 			mode(types.HostStandbyModeEntering)
 		}
 	})
@@ -97,6 +98,7 @@ func (r *Room) sleep(t *task.Task, h *Host, timeout time.Duration, off bool) *fa
 			e = fault.InvalidState("")
 		}
 		if e != nil {
+			r.event(h, stayed)
 			mode(types.HostStandbyModeNone)
 			return
 		}
@@ -105,6 +107,7 @@ func (r *Room) sleep(t *task.Task, h *Host, timeout time.Duration, off bool) *fa
 		r.lose(h)
 		h.HS.Runtime.PowerState = types.HostSystemPowerStateStandBy
 		mode(types.HostStandbyModeIn)
+		r.event(h, asleep)
 		r.w.Truth.Host("standby", h.Name(), "in standby")
 		if !h.parked {
 			r.countAway(h)
@@ -124,6 +127,7 @@ func (r *Room) wake(t *task.Task, h *Host, timeout time.Duration) *fault.Error {
 		}
 		never = h.boot == "never"
 		h.HS.Runtime.StandbyMode = string(types.HostStandbyModeExiting)
+		r.event(h, waking)
 		r.w.Touch(h.Ref())
 	})
 	if e != nil {
@@ -142,11 +146,14 @@ func (r *Room) wake(t *task.Task, h *Host, timeout time.Duration) *fault.Error {
 	t.Do(func() {
 		if e != nil {
 			h.HS.Runtime.StandbyMode = string(types.HostStandbyModeIn)
+			r.event(h, stuck)
 			r.w.Touch(h.Ref())
 			return
 		}
 		r.comeBack(h, h.boot)
-		if h.down {
+		if !h.down {
+			r.event(h, awake)
+		} else {
 			e = fault.New(&types.Timedout{})
 		}
 	})

@@ -134,6 +134,9 @@ func (r *Room) watch() {
 // Begin says that the fleet stands as its file describes it: what is half made now was so
 // from the beginning.
 func (r *Room) Begin() {
+	for _, h := range r.order {
+		h.begun = true
+	}
 	for _, e := range r.w.Reg.All("VirtualMachine") {
 		if vm, ok := e.(*simulator.VirtualMachine); ok && halfMade(vm) {
 			r.half.Store(vm.Self, true)

@@ -137,7 +137,7 @@ func (r *Room) place(pool types.ManagedObjectReference, want *types.ManagedObjec
 		if i < 0 {
 			return nil, fault.InvalidArgument("host")
 		}
-		if e := all[i].Reachable(); e != nil {
+		if e := all[i].Open(); e != nil {
 			return nil, e
 		}
 		return all[i : i+1], nil
@@ -147,7 +147,7 @@ func (r *Room) place(pool types.ManagedObjectReference, want *types.ManagedObjec
 	}
 	var good []*host.Host
 	for _, h := range all {
-		if h.Connected() && !h.HS.Runtime.InMaintenanceMode {
+		if h.Open() == nil {
 			good = append(good, h)
 		}
 	}

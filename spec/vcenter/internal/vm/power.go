@@ -137,13 +137,7 @@ func (r *Room) mayMove(vm *VM, req any) *fault.Error {
 	if e != nil || to.Host == nil {
 		return e
 	}
-	if e := h.Reachable(); e != nil {
-		return e
-	}
-	if h.HS.Runtime.InMaintenanceMode && vm.on() {
-		return fault.InvalidState("")
-	}
-	return nil
+	return h.Open()
 }
 
 // vetted runs the simulator's own task after a check.
@@ -290,7 +284,7 @@ func (r *Room) settle(vm *VM) (*host.Host, []*placed, *fault.Error) {
 	}
 	devices := host.Passthrough(vm.VirtualMachine)
 	list, why := r.cards(vm, here, devices)
-	if here.HS.Runtime.InMaintenanceMode || !here.Connected() || why != nil {
+	if here.Open() != nil || why != nil {
 		fixed := false
 		for _, d := range devices {
 			if _, ok := d.Backing.(*types.VirtualPCIPassthroughDeviceBackingInfo); ok {
@@ -299,7 +293,7 @@ func (r *Room) settle(vm *VM) (*host.Host, []*placed, *fault.Error) {
 		}
 		if !fixed && here.Cluster != nil && here.Cluster.DRS != "off" {
 			for _, o := range r.hosts.All() {
-				if o == here || o.Cluster != here.Cluster || !o.Connected() || o.HS.Runtime.InMaintenanceMode {
+				if o == here || o.Cluster != here.Cluster || o.Open() != nil {
 					continue
 				}
 				if l, w := r.cards(vm, o, devices); w == nil {
@@ -307,11 +301,8 @@ func (r *Room) settle(vm *VM) (*host.Host, []*placed, *fault.Error) {
 				}
 			}
 		}
-		if e := here.Reachable(); e != nil {
+		if e := here.Open(); e != nil {
 			return nil, nil, e
-		}
-		if here.HS.Runtime.InMaintenanceMode {
-			return nil, nil, fault.InvalidState("The operation is not allowed in the current state of the host: it is in maintenance mode.")
 		}
 	}
 	return here, list, why

@@ -148,7 +148,7 @@ func (r *Room) oneFromFile(d *fleet.VM, name string, n int) error {
 	}
 	folder := r.w.DC.VmFolder
 	ref := h.Ref()
-	maintenance := h.HS.Runtime.InMaintenanceMode
+	closed := h.HS.Runtime.InMaintenanceMode || !h.Connected()
 	got, e := r.create(&types.CreateVM_Task{This: folder, Config: spec, Pool: *pool, Host: &ref})
 	if e != nil {
 		return e
@@ -165,7 +165,7 @@ func (r *Room) oneFromFile(d *fleet.VM, name string, n int) error {
 	if d.Template {
 		vm.Config.Template, vm.Summary.Config.Template = true, true
 	}
-	if d.Power == "poweredOn" && !maintenance {
+	if d.Power == "poweredOn" && !closed {
 		if e := r.powerOn(vm); e != nil {
 			return fmt.Errorf("power on: %s", lastLine(e))
 		}
