@@ -107,14 +107,11 @@ func (r *linuxRun) lspciDevice(d *Device, flags map[rune]int) {
 	if d.Revision != 0 {
 		rev = fmt.Sprintf(" (rev %02x)", d.Revision)
 	}
-	switch {
-	case flags['m'] > 0:
-		if flags['n'] == 1 {
-			r.out("%s \"%04x\" \"%04x\" \"%04x\" -r%02x -p00 \"%04x\" \"%04x\"\n", at, d.Class>>8, d.Vendor, d.Device, d.Revision, d.SubVendor, d.SubDevice)
-		} else {
-			r.out("%s \"%s\" \"%s\" \"%s\" -r%02x -p00 \"%s\" \"Device %04x\"\n", at, className(d.Class), d.VendorName, d.Name, d.Revision, d.VendorName, d.SubDevice)
-		}
+	if flags['m'] > 0 {
+		r.lspciMachine(d, at, flags)
 		return
+	}
+	switch {
 	case flags['n'] == 1:
 		r.out("%s %04x: %04x:%04x%s\n", at, d.Class>>8, d.Vendor, d.Device, rev)
 	case flags['n'] > 1:
@@ -182,7 +179,40 @@ func (r *linuxRun) lspciDevice(d *Device, flags map[rune]int) {
 	}
 }
 
+// lspciMachine is -m, and -v -m with one field a line (-k adds the driver).
+func (r *linuxRun) lspciMachine(d *Device, at string, flags map[rune]int) {
+	both := func(name string, format string, id uint32) string {
+		n := fmt.Sprintf(format, id)
+		switch flags['n'] {
+		case 0:
+			return name
+		case 1:
+			return n
+		}
+		return name + " [" + n + "]"
+	}
+	class := both(className(d.Class), "%04x", d.Class>>8)
+	vendor, device := both(d.VendorName, "%04x", uint32(d.Vendor)), both(d.Name, "%04x", uint32(d.Device))
+	subVendor, subDevice := both(d.VendorName, "%04x", uint32(d.SubVendor)), both(fmt.Sprintf("Device %04x", d.SubDevice), "%04x", uint32(d.SubDevice))
+	if flags['v'] == 0 {
+		r.out("%s \"%s\" \"%s\" \"%s\" -r%02x -p00 \"%s\" \"%s\"\n", at, class, vendor, device, d.Revision, subVendor, subDevice)
+		return
+	}
+	r.out("Slot:\t%s\nClass:\t%s\nVendor:\t%s\nDevice:\t%s\nSVendor:\t%s\nSDevice:\t%s\nRev:\t%02x\nProgIf:\t00\n", at, class, vendor, device, subVendor, subDevice, d.Revision)
+	if flags['k'] > 0 {
+		if drv := r.m.linuxDriver(d); drv != "" {
+			r.out("Driver:\t%s\n", drv)
+		}
+	}
+	r.out("\n")
+}
+
 func runDmesg(r *linuxRun, args []string) int {
+	for _, a := range args[1:] {
+		if a != "-T" && a != "-H" && a != "--ctime" && a != "--human" && a != "-P" && a != "--nopager" && a != "--color=never" {
+			r.m.unplayed("dmesg %s has no effect", a)
+		}
+	}
 	if !r.isRoot() {
 		return r.err(1, "dmesg: read kernel buffer failed: Operation not permitted\n")
 	}
@@ -197,147 +227,28 @@ func runJournal(r *linuxRun, args []string) int {
 	if slices.Contains(args, "-k") || slices.Contains(args, "--dmesg") {
 		x := *r
 		x.user = "root"
-		return runDmesg(&x, args)
+		return runDmesg(&x, []string{"dmesg"})
 	}
+	r.m.unplayed("journalctl without -k")
 	r.out("-- No entries --\n")
 	return 0
 }
 
 func runLinuxSMI(r *linuxRun, args []string) int {
 	r.m.mu.Lock()
-	defer r.m.mu.Unlock()
 	if !r.m.modules["nvidia"] || r.m.disk.Driver == "" {
+		r.m.mu.Unlock()
 		r.out("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.\n\n")
 		return 9
 	}
-	return r.m.smi(r.stdout, args[1:])
-}
-
-// smi is nvidia-smi of both systems.
-func (m *Machine) smi(w io.Writer, args []string) int {
-	var cards []*Device
-	for _, d := range m.hw.Devices {
-		if m.working(d) {
-			cards = append(cards, d)
-		}
+	var text strings.Builder
+	code, unplayed := r.m.smi(&text, args[1:], r.isRoot())
+	r.m.mu.Unlock()
+	io.WriteString(r.stdout, text.String())
+	if unplayed != "" {
+		r.m.unplayed("%s", unplayed)
 	}
-	query, format, list, one := "", "", false, ""
-	for i := 0; i < len(args); i++ {
-		a := args[i]
-		switch {
-		case strings.HasPrefix(a, "--query-gpu="):
-			query = a[len("--query-gpu="):]
-		case strings.HasPrefix(a, "--format="):
-			format = a[len("--format="):]
-		case a == "-L" || a == "--list-gpus":
-			list = true
-		case strings.HasPrefix(a, "--id="):
-			one = a[5:]
-		case a == "-i" && i+1 < len(args):
-			i++
-			one = args[i]
-		case a == "-q", a == "-pm" && i+1 < len(args):
-			if a == "-pm" {
-				return 0
-			}
-		default:
-			fmt.Fprintf(w, "Invalid combination of input arguments. Please run 'nvidia-smi -h' for help.\n")
-			return 1
-		}
-	}
-	if len(cards) == 0 {
-		fmt.Fprintln(w, "No devices were found")
-		return 6
-	}
-	if one != "" {
-		n, err := strconv.Atoi(one)
-		if err != nil || n >= len(cards) {
-			fmt.Fprintln(w, "No devices were found")
-			return 6
-		}
-		cards = cards[n : n+1]
-	}
-	if list {
-		for i, d := range cards {
-			fmt.Fprintf(w, "GPU %d: %s (UUID: %s)\n", i, d.model(), d.uuid())
-		}
-		return 0
-	}
-	if query == "" {
-		fmt.Fprintf(w, "NVIDIA-SMI %s   Driver Version: %s   CUDA Version: 12.4\n", m.disk.Driver, m.disk.Driver)
-		for i, d := range cards {
-			fmt.Fprintf(w, "| %3d  %-30s %s Off | %dMiB |\n", i, d.model(), d.busID(), d.memoryMiB())
-		}
-		return 0
-	}
-	units := !strings.Contains(format, "nounits")
-	if !strings.HasPrefix(format, "csv") {
-		fmt.Fprintln(w, `"--format=" is missing or is not csv: --format=csv[,noheader][,nounits] is required`)
-		return 2
-	}
-	names := strings.Split(query, ",")
-	var head []string
-	for i := range names {
-		names[i] = strings.TrimSpace(names[i])
-		h := names[i]
-		if units && strings.HasPrefix(h, "memory.") {
-			h += " [MiB]"
-		}
-		head = append(head, h)
-	}
-	if !strings.Contains(format, "noheader") {
-		fmt.Fprintln(w, strings.Join(head, ", "))
-	}
-	for i, d := range cards {
-		var row []string
-		for _, n := range names {
-			v := ""
-			mib := func(x int) string {
-				if units {
-					return fmt.Sprintf("%d MiB", x)
-				}
-				return strconv.Itoa(x)
-			}
-			switch n {
-			case "index":
-				v = strconv.Itoa(i)
-			case "name", "gpu_name":
-				v = d.model()
-			case "uuid", "gpu_uuid":
-				v = d.uuid()
-			case "pci.bus_id", "gpu_bus_id":
-				v = d.busID()
-			case "pci.device_id":
-				v = fmt.Sprintf("0x%04X%04X", d.Device, d.Vendor)
-			case "pci.sub_device_id":
-				v = fmt.Sprintf("0x%04X%04X", d.SubDevice, d.SubVendor)
-			case "driver_version":
-				v = m.disk.Driver
-			case "memory.total":
-				v = mib(d.memoryMiB())
-			case "memory.used":
-				v = mib(4)
-			case "memory.free":
-				v = mib(d.memoryMiB() - 4)
-			case "count":
-				v = strconv.Itoa(len(cards))
-			case "serial", "gpu_serial":
-				v = "[N/A]"
-			case "vbios_version":
-				v = "92.00.25.00.08"
-			case "temperature.gpu":
-				v = "34"
-			case "compute_mode":
-				v = "Default"
-			default:
-				fmt.Fprintf(w, "Field \"%s\" is not a valid field to query.\n\n", n)
-				return 2
-			}
-			row = append(row, v)
-		}
-		fmt.Fprintln(w, strings.Join(row, ", "))
-	}
-	return 0
+	return code
 }
 
 func (d *Device) busID() string { return "0000" + strings.ToUpper(d.Address) }
@@ -377,6 +288,7 @@ func runModprobe(r *linuxRun, args []string) int {
 		r.m.loadNouveau()
 	case "vfio-pci", "amdgpu", "vmxnet3", "sg", "loop":
 		r.m.modules[name] = true
+		r.m.showDrivers()
 	default:
 		return r.err(1, "modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", name, kernelVersion)
 	}
@@ -388,6 +300,7 @@ func (r *linuxRun) unload(name string) int {
 		return r.err(1, "rmmod: ERROR: Module %s is not currently loaded\n", name)
 	}
 	delete(r.m.modules, name)
+	r.m.showDrivers()
 	return 0
 }
 

@@ -27,7 +27,7 @@ func init() {
 		"sleep": runSleep, "sudo": runSudo, "env": runEnv, "nohup": runRest, "setsid": runRest, "timeout": runTimeout, "xargs": runXargs,
 		"bash": runBash, "sh": runBash, "dash": runBash, "id": runID, "whoami": runID, "hostname": runHostname,
 		"hostnamectl": runHostname, "reboot": runPower, "shutdown": runPower, "poweroff": runPower, "update-initramfs": runInitramfs,
-		"update-grub": noEffect, "depmod": runNothing, "sync": runNothing, "udevadm": noEffect, "swapoff": noEffect, "chown": runChown,
+		"update-grub": noEffect, "depmod": runNothing, "modinfo": runModinfo, "sync": runNothing, "udevadm": noEffect, "swapoff": noEffect, "chown": runChown,
 		"curtin": runCurtin, "vmware-toolbox-cmd": runToolbox, "vmtoolsd": runVmtoolsd, "journalctl": runJournal, "ps": runPs, "kill": runKill,
 		"which": runWhich, "lsb_release": runLsb, "cloud-init": runCloudInit, "mount": runMount, "umount": runUmount, "ubuntu-drivers": runUbuntuDrivers,
 		"systemd-detect-virt": runVirt, "useradd": runUseradd, "usermod": runUseradd, "userdel": runUseradd, "chpasswd": runChpasswd,

@@ -183,6 +183,7 @@ func (m *Machine) bootKernel() {
 			}
 		}
 	}
+	m.showDrivers()
 	os.WriteFile(filepath.Join(m.root(), "proc/cmdline"), []byte("BOOT_IMAGE=/vmlinuz-"+kernelVersion+" root=/dev/mapper/ubuntu--vg-ubuntu--lv ro\n"), 0o644)
 	os.WriteFile(filepath.Join(m.root(), "proc/version"), []byte("Linux version "+kernelVersion+"\n"), 0o644)
 	os.WriteFile(filepath.Join(m.root(), "proc/meminfo"), []byte(fmt.Sprintf("MemTotal:       %d kB\n", m.hw.MemoryMB*1024)), 0o644)
@@ -195,6 +196,7 @@ func (m *Machine) bootKernel() {
 }
 
 func (m *Machine) loadNouveau() {
+	defer m.showDrivers()
 	for _, d := range m.hw.Devices {
 		if !d.nvidia() {
 			continue
@@ -212,6 +214,7 @@ func (m *Machine) loadNouveau() {
 
 // loadNvidia is the driver's start: which cards it takes and what it says otherwise.
 func (m *Machine) loadNvidia() bool {
+	defer m.showDrivers()
 	taken, found := 0, 0
 	if m.loadable() != "" {
 		if !m.disk.NoKmod {
@@ -277,14 +280,13 @@ func (m *Machine) loadNvidia() bool {
 		kind = "NVIDIA UNIX Open Kernel Module for x86_64"
 	}
 	m.klog("NVRM: loading %s  %s", kind, m.disk.Driver)
-	dir := filepath.Join(m.root(), "proc/driver/nvidia")
-	os.MkdirAll(dir, 0o755)
-	os.WriteFile(filepath.Join(dir, "version"), []byte(fmt.Sprintf("NVRM version: %s  %s\nGCC version:  gcc version 13.2.0\n", kind, m.disk.Driver)), 0o444)
 	return true
 }
 
 // sysfs writes /sys/bus/pci/devices as far as files can show it.
 func (m *Machine) sysfs() {
+	os.MkdirAll(filepath.Join(m.root(), "proc"), 0o755)
+	os.MkdirAll(filepath.Join(m.root(), "dev"), 0o755)
 	base := filepath.Join(m.root(), "sys/bus/pci/devices")
 	os.RemoveAll(base)
 	os.RemoveAll(filepath.Join(m.root(), "proc/driver"))
@@ -342,6 +344,7 @@ func (m *Machine) setDriver(version string) {
 	}
 	conf := filepath.Join(m.root(), "usr/lib/modprobe.d/nvidia-graphics-drivers.conf")
 	delete(m.modules, "nvidia")
+	defer m.showDrivers()
 	if version == "" {
 		m.removeProgram("nvidia-smi")
 		os.Remove(conf)

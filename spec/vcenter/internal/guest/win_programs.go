@@ -59,13 +59,17 @@ func (m *Machine) toolsText() string {
 
 func runWindowsSMI(w *winRun, args string) int {
 	w.m.mu.Lock()
-	defer w.m.mu.Unlock()
 	if w.m.disk.Driver == "" {
+		w.m.mu.Unlock()
 		w.out("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.\n")
 		return 9
 	}
 	var text strings.Builder
-	code := w.m.smi(&text, fields(args))
+	code, unplayed := w.m.smi(&text, fields(args), w.m.user(w.user).Admin)
+	w.m.mu.Unlock()
+	if unplayed != "" {
+		w.m.unplayed("%s", unplayed)
+	}
 	w.out("%s", text.String())
 	return code
 }
