@@ -119,6 +119,63 @@ describe("collecting properties", function()
   end)
 end)
 
+describe("collecting what not everybody may read", function()
+  it("gives what can be read, and the fault of what cannot", function()
+    local sim = vcenter.start { fleet = { datacenter = "DC0", datastores = { { name = "ds-1" } },
+      clusters = { { name = "open", hosts = { { name = "esx-1" } } }, { name = "shut", hosts = { { name = "esx-2" } } } },
+      users = { { name = "half@vsphere.local", password = "Half-reads-1", grants = {
+        { path = "/", privileges = { "System.Anonymous", "System.View", "System.Read" } },
+        { path = "/DC0/host/shut", role = "NoAccess" } } } } } }
+    local vc = sim:connect { username = "half@vsphere.local", password = "Half-reads-1" }
+    local seen = {}
+    for object in vc:collect { type = "HostSystem", paths = { "name", "summary.hardware", "runtime.bootTime" } } do
+      seen[#seen + 1] = object
+    end
+    table.sort(seen, function(a, b) return a.ref.value < b.ref.value end)
+    assert.are.equal(2, #seen)
+    assert.are.equal("esx-1", seen[1].name)
+    assert.is_nil(seen[1].missing)
+    assert.is_nil(seen[2]["summary.hardware"])
+    assert.are.equal("NoPermission", gpupt.vim.typeof(seen[2].missing["summary.hardware"].fault))
+    assert.are.equal("System.Read", seen[2].missing["summary.hardware"].fault.privilegeId)
+    local value, message, code = seen[2].ref:get "summary.hardware"
+    assert.is_nil(value)
+    assert.are.equal("NoPermission", code)
+    assert.matches("summary.hardware of HostSystem:", message, 1, true)
+    sim:close_all()
+    sim:stop()
+  end)
+end)
+
+describe("collecting much", function()
+  it("makes one object a step and holds one page, not the answer", function()
+    local sim = vcenter.start { patience = 60, fleet = { datastores = { { name = "ds-1", capacity_gb = 1 << 20 } },
+      clusters = { { name = "c", hosts = { { name = "h1" } } } },
+      vms = { { name = "vm-{n:04}", count = 600, cluster = "c", memory_mb = 64, disk_gb = 1 } } } }
+    local vc = sim:connect()
+    local function memory()
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count"
+    end
+    local before, peak, count = memory(), 0, 0
+    for object in vc:collect { type = "VirtualMachine", paths = { "name", "config" }, page = 30 } do
+      count = count + 1
+      assert.is_table(object.config.hardware)
+      if count % 20 == 0 then peak = math.max(peak, memory() - before) end
+    end
+    assert.are.equal(600, count)
+    local list = gpupt.check(vc:collect_all { type = "VirtualMachine", paths = { "name", "config" }, page = 30 })
+    local whole = memory() - before
+    assert.are.equal(600, #list)
+    assert.is_true(whole > 5000, whole) -- KiB
+    -- what stays is the 600 references, each once for the connection
+    assert.is_true(peak < whole / 15, ("%.0f of %.0f KiB"):format(peak, whole))
+    sim:close_all()
+    sim:stop()
+  end)
+end)
+
 describe("inventory paths", function()
   local sim, vc
   setup(function()

@@ -262,3 +262,92 @@ describe("twenty tasks of one second on twenty virtual machines", function()
     assert.are.equal(1, sim:get("sessions").peak_waiting)
   end)
 end)
+
+describe("many waits at once", function()
+  local sim, vc, vms
+  local COUNT = 40
+  setup(function()
+    sim = vcenter.start { speed = 20, flags = "-max-updates 3", fleet = {
+      delays = { ReconfigVM_Task = 4 },
+      clusters = { { name = "c", hosts = { { name = "h1" } } } }, datastores = { { name = "ds-1" } },
+      vms = { { name = "vm-{n:02}", count = COUNT, host = "h1", datastore = "ds-1", memory_mb = 256, disk_gb = 1 } },
+    } }
+    vc = sim:connect()
+    vms = gpupt.check(vc:find("/**", { type = "VirtualMachine" }))
+    assert.are.equal(COUNT, #vms)
+  end)
+  teardown(function()
+    sim:close_all()
+    local left = sim:leftovers()
+    sim:stop()
+    assert.are.equal(0, left.sessions)
+    assert.are.equal(0, left.filters)
+  end)
+  before_each(function() sim:forget() end)
+  after_each(function() sim:calm() end)
+
+  local function change(i, text) return gpupt.check(vms[i]:ReconfigVM_Task { spec = { annotation = text } }) end
+
+  local function all_end()
+    local tasks = {}
+    for i = 1, COUNT do tasks[i] = change(i, "at once " .. i) end
+    local outcomes = vc:wait_all(tasks, { timeout = 30 })
+    for i = 1, COUNT do assert.is_true(outcomes[i].ok, outcomes[i].message) end
+  end
+
+  it("end although the server tells of three objects at a time", all_end)
+
+  it("end although an answer is lost in the midst of a truncated set", function()
+    sim:trouble({ method = "WaitForUpdatesEx", nth = 2, count = 2 }, { kind = "reset-after" })
+    all_end()
+    assert.are.equal(0, sim:get("sessions").waiting)
+  end)
+
+  it("come and go on the fly, with one WaitForUpdatesEx", function()
+    local ended, late = {}, {}
+    loop.run(function()
+      for i = 1, COUNT do
+        loop.spawn(function()
+          loop.sleep(i * 0.01)
+          if i % 4 == 0 then -- gives up at once; the others must not notice
+            local _, _, code = vc:wait_for(vms[i], "name", function() return false end, { timeout = 0.02 })
+            late[#late + 1] = code
+          elseif i % 4 == 1 then -- cancelled in the middle
+            local fiber = loop.spawn(function() return vc:wait_for(vms[i], "name", function() return false end) end)
+            loop.sleep(0.03)
+            fiber:cancel "enough"
+            pcall(fiber.join, fiber)
+          else
+            local ok = vc:wait(change(i, "on the fly"))
+            ended[#ended + 1] = ok
+          end
+        end)
+      end
+    end)
+    assert.are.equal(COUNT // 2, #ended)
+    assert.are.equal(COUNT // 4, #late)
+    for _, code in ipairs(late) do assert.are.equal("ETIMEDOUT", code) end
+    assert.are.equal(1, sim:get("sessions").peak_waiting)
+    loop.sleep(0.2)
+    local left = sim:get "sessions"
+    assert.are.equal(0, left.filters)
+    assert.are.equal(0, left.waiting)
+  end)
+
+  it("tell each waiter of its own object alone", function()
+    local seen = {}
+    loop.run(function()
+      for i = 1, 10 do
+        loop.spawn(function()
+          seen[i] = vc:wait_for(vms[i], { "config.annotation", "name" }, function(values, object)
+            assert.are.equal(vms[i], object)
+            return values["config.annotation"] == "mine " .. i and values.name
+          end, { timeout = 20 })
+        end)
+      end
+      loop.sleep(0.1)
+      for i = 1, 10 do change(i, "mine " .. i) end
+    end)
+    for i = 1, 10 do assert.are.equal(("vm-%02d"):format(i), seen[i]) end
+  end)
+end)
