@@ -122,8 +122,14 @@ func (h *Host) Open() *fault.Error {
 	if e := h.Reachable(); e != nil {
 		return e
 	}
-	if h.HS.Runtime.InMaintenanceMode || h.entering || h.standby() {
-		return fault.InvalidState("The operation is not allowed in the current state of the host.")
+	const text = "The operation is not allowed in the current state of the host: "
+	switch {
+	case h.HS.Runtime.InMaintenanceMode:
+		return fault.InvalidState(text + "it is in maintenance mode.")
+	case h.entering:
+		return fault.InvalidState(text + "it is entering maintenance mode.")
+	case h.standby():
+		return fault.InvalidState(text + "it is entering standby mode.")
 	}
 	return nil
 }
