@@ -277,6 +277,7 @@ func (vm *VM) apply(v *vetting, spec *types.VirtualMachineConfigSpec) {
 		vm.Summary.Config.GuestFullName = c.GuestFullName
 	}
 	vm.settleDevices()
+	vm.numberDevices()
 }
 
 // reconfigure vets again, at the moment of the change, and applies.

@@ -207,15 +207,20 @@ func (r *Room) move(vm *VM, s types.VirtualMachineRelocateSpec) *fault.Error {
 		r.w.Touch(*pool)
 	}
 	r.touch(vm, true)
-	source := types.HostEventArgument{}
+	source, storeArg := types.HostEventArgument{}, &types.DatastoreEventArgument{}
 	if from != nil {
 		source = hostArgument(from)
 	}
+	if len(store) > 0 {
+		storeArg = r.datastoreArgument(store[0])
+	}
+	center := &types.DatacenterEventArgument{EntityEventArgument: types.EntityEventArgument{Name: r.w.DC.Name}, Datacenter: r.w.DC.Self}
 	r.event(vm, func(e types.VmEvent) types.BaseEvent {
 		if vm.on() {
-			return &types.VmMigratedEvent{VmEvent: e, SourceHost: source}
+			return &types.VmMigratedEvent{VmEvent: e, SourceHost: source, SourceDatacenter: center, SourceDatastore: storeArg}
 		}
-		return &types.VmRelocatedEvent{VmRelocateSpecEvent: types.VmRelocateSpecEvent{VmEvent: e}, SourceHost: source}
+		return &types.VmRelocatedEvent{VmRelocateSpecEvent: types.VmRelocateSpecEvent{VmEvent: e}, SourceHost: source,
+			SourceDatacenter: center, SourceDatastore: storeArg}
 	})
 	r.w.Truth.VM("vm-moved", to.Name(), vm.Name, "from %s", source.Name)
 	return nil

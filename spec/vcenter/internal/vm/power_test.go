@@ -17,7 +17,7 @@ func TestPowerStates(t *testing.T) {
 	vm := k.vm("a")
 	k.refused(k.c.Task("PowerOffVM_Task", vm, ""), "InvalidPowerState")
 	k.accepted(k.c.Task("EnterMaintenanceMode_Task", k.host, "<timeout>0</timeout>"))
-	k.refused(k.on(vm), "InvalidState", "maintenance")
+	k.refused(k.on(vm), "InvalidState", "state of the host")
 	k.accepted(k.c.Task("ExitMaintenanceMode_Task", k.host, "<timeout>0</timeout>"))
 	k.accepted(k.on(vm))
 	k.refused(k.on(vm), "InvalidPowerState")

@@ -44,6 +44,7 @@ func (v *vetting) devices() *fault.Error {
 		if abstract(d.Device) {
 			return badDevice(i, &types.InvalidDeviceSpec{}, "the device has no concrete type")
 		}
+		old := have.FindByKey(key)
 		switch d.Operation {
 		case types.VirtualDeviceConfigSpecOperationAdd:
 			if key != 0 && keys[key] {
@@ -51,7 +52,6 @@ func (v *vetting) devices() *fault.Error {
 			}
 			keys[key] = true
 		case types.VirtualDeviceConfigSpecOperationEdit, types.VirtualDeviceConfigSpecOperationRemove:
-			old := have.FindByKey(key)
 			if old == nil {
 				return badDevice(i, &types.InvalidDeviceSpec{}, "the machine has no device with the key %d", key)
 			}
@@ -61,9 +61,15 @@ func (v *vetting) devices() *fault.Error {
 		default:
 			return badDevice(i, &types.InvalidDeviceSpec{}, "no operation is given")
 		}
+		if e := v.edited(i, d, old); e != nil {
+			return e
+		}
 		if e := v.device(i, d, cards, have); e != nil {
 			return e
 		}
+	}
+	if e := v.buses(have); e != nil {
+		return e
 	}
 	if n := v.cardsAfter(); n > 10 {
 		return fault.New(&types.TooManyDevices{InvalidVmConfig: types.InvalidVmConfig{Property: "configSpec.deviceChange"}},

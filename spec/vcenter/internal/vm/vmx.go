@@ -71,7 +71,9 @@ func (vm *VM) dictionary() (out [][2]string) {
 	put("vmci0.present", "TRUE")
 	put("displayName", "%s", vm.Name)
 	put("guestOS", "%s", guestOS(c.GuestId))
-	put("annotation", "%s", c.Annotation)
+	if c.Annotation != "" {
+		put("annotation", "%s", c.Annotation)
+	}
 	put("uuid.bios", "%s", uuidVMX(c.Uuid))
 	put("vc.uuid", "%s", uuidVMX(c.InstanceUuid))
 	put("numvcpus", "%d", c.Hardware.NumCPU)
