@@ -4,6 +4,7 @@ package vcenter
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"gpupt.test/vcenter/internal/api"
@@ -45,6 +46,9 @@ func New(o Options) (*VCenter, error) {
 	if o.Version == "" {
 		o.Version = "8.0.3.0"
 	}
+	// Building makes much that stays and little that goes: the collector of garbage need
+	// not look through it so often.
+	defer debug.SetGCPercent(debug.SetGCPercent(200))
 	hosts := host.NewRoom()
 	w, err := world.New(world.Options{Fleet: o.Fleet, Dir: o.Dir, Speed: o.Speed, Version: o.Version, Stop: o.Stop}, hosts.Setup)
 	if err != nil {
