@@ -1,5 +1,8 @@
 local gpupt = require "gpupt"
+local loop = require "gpupt.loop"
 local vcenter = require "spec.support.vcenter"
+
+local check = gpupt.check
 
 describe("datastore files", function()
   local sim, vc, ds, here
@@ -65,6 +68,65 @@ describe("datastore files", function()
     assert.is_nil(vcenter.read(there .. ".part"))
   end)
 
+  -- Everything that lies on the datastore, by path.
+  local function everything()
+    local names = {}
+    for _, entry in ipairs(check(ds:list("[ds-1]", { recursive = true }))) do
+      if not entry.folder then names[#names + 1] = entry.path end
+    end
+    table.sort(names)
+    return names
+  end
+
+  it("keep what was there until the new one is complete", function()
+    vcenter.write(sim.dir .. "/old.txt", "old")
+    check(ds:upload(sim.dir .. "/old.txt", "[ds-1] kept/y.bin"))
+    local before = everything()
+    for _, trouble in ipairs { { kind = "status", code = 507 }, { kind = "reset-before" }, { kind = "status", code = 403 } } do
+      sim:trouble({ method = "HTTP PUT", count = -1 }, trouble)
+      local ok, message, code = ds:upload(here, "[ds-1] kept/y.bin")
+      assert.is_nil(ok)
+      assert.is_string(message)
+      if trouble.code == 507 then assert.are.equal("NoDiskSpace", code) end
+      if trouble.code == 403 then assert.are.equal("NoPermission", code) end
+      sim:calm()
+      assert.are.equal("old", check(ds:text "[ds-1] kept/y.bin"))
+      assert.are.same(before, everything())
+    end
+  end)
+
+  it("leave nothing behind when the fiber that sends is cancelled, or the time is up", function()
+    local before = everything()
+    local long = sim.dir .. "/long.bin" -- so long that nobody has sent it in a tenth of a second
+    check(io.open(long, "wb")):close()
+    vcenter.shell("truncate -s 2G " .. long)
+    local ok, _, code = ds:upload(long, "[ds-1] never.bin", { timeout = 0.1 })
+    assert.is_nil(ok)
+    assert.are.equal("ETIMEDOUT", code)
+    assert.are.same(before, everything())
+    loop.run(function()
+      local fiber = loop.spawn(function() return ds:upload(long, "[ds-1] never.bin") end)
+      loop.sleep(0.1)
+      fiber:cancel "enough"
+      local done, err = pcall(fiber.join, fiber)
+      assert.is_false(done)
+      assert.are.equal("ECANCELLED", err.code)
+    end)
+    assert.are.same(before, everything())
+  end)
+
+  it("say how far they are while they go", function()
+    local big = sim.dir .. "/big.bin"
+    vcenter.write(big, ("0123456789abcdef"):rep(1 << 16))
+    local seen = {}
+    check(ds:upload(big, "[ds-1] big.bin"))
+    sim:trouble({ method = "HTTP GET" }, { kind = "slow", bytes = 300000, seconds = 1.5 })
+    check(ds:download("[ds-1] big.bin", big .. ".back", { progress = function(bytes) seen[#seen + 1] = bytes end }))
+    for i = 2, #seen do assert.is_true(seen[i] >= seen[i - 1]) end
+    assert.are.equal(1 << 20, seen[#seen])
+    assert.are.equal(vcenter.read(big), vcenter.read(big .. ".back"))
+  end)
+
   it("go on where an answer was cut", function()
     local there = sim.dir .. "/resumed.log"
     sim:trouble({ method = "HTTP GET", count = 2 }, { kind = "truncate", bytes = 5000 })
@@ -112,6 +174,13 @@ describe("datastore files", function()
     assert.is_nil(ok)
     assert.is_string(message)
     assert.are.equal("FileNotFound", code)
+  end)
+
+  it("are listed by the paths that name them, from the root too", function()
+    for _, path in ipairs(everything()) do
+      assert.is_true(#check(ds:text(path)) > 0)
+      assert.is_nil(path:find("] /", 1, true))
+    end
   end)
 
   it("that do not exist, bad paths and unknown datastores are said", function()

@@ -150,6 +150,21 @@ describe("guest operations", function()
     assert.are.equal("done\n", out.stdout)
   end)
 
+  it("find the result although Tools were restarted under the program", function()
+    -- as the installer of a driver or of Tools does it; the Tools that come back know nothing of the program
+    local root = { username = "root", password = "r00t-Secret" }
+    gpupt.check(sh "echo root:r00t-Secret | sudo chpasswd")
+    local before = #gpupt.check(vc.guest:files(linux, login, "/tmp"))
+    local out, message, code = vc.guest:run(linux, root, { program = "/bin/bash",
+      arguments = "-c 'systemctl restart open-vm-tools; sleep 5; echo after; exit 9'", timeout = 60 })
+    assert.is_table(out, tostring(message) .. " " .. tostring(code))
+    assert.are.equal(9, out.rc)
+    assert.are.equal("after\n", out.stdout)
+    local list, _, gone = vc.guest:list(linux, root, { out.pid })
+    assert.is_true(gone == "GuestProcessNotFound" or #list == 0)
+    assert.are.equal(before, #gpupt.check(vc.guest:files(linux, login, "/tmp")))
+  end)
+
   it("run in Windows, too", function()
     local out = gpupt.check(vc.guest:run(windows, login, { program = [[C:\Windows\System32\cmd.exe]],
       arguments = "/c echo hello" }))

@@ -119,7 +119,7 @@ function Datastore:list(text, given)
   if result == nil then return nil, why, kind, detail end
   local list = {}
   for _, folder in ipairs(o.recursive and result or { result }) do
-    local base = folder.folderPath:match "^%[[^%]]*%]%s*(.-)/*$"
+    local base = folder.folderPath:match "^%[[^%]]*%]%s*/*(.-)/*$"
     for _, file in ipairs(folder.file or {}) do
       list[#list + 1] = {
         name = file.path, path = ("[%s] %s%s"):format(name, base ~= "" and base .. "/" or "", file.path),
@@ -278,7 +278,7 @@ end
 
 local move_options = declare("move", { { "force", "boolean", doc = "replace what is there" } })
 
---- Moves a file on its datastore (or to another one).
+--- Moves a file on its datastore (or to another one). The server is told to stop when the caller is stopped.
 function Datastore:move(from, to, given)
   local o = move_options:check(given)
   local name, rest, bad = self:split(from)
@@ -293,7 +293,7 @@ function Datastore:move(from, to, given)
     force = o.force or false,
   })
   if not task then return nil, why, kind, detail end
-  return self.client:wait(task)
+  return self.client:wait(task, { cancel_task = true })
 end
 
 --- Deletes a file or a folder with all that is in it. true, or nil, message, code (FileNotFound).
