@@ -154,6 +154,9 @@ func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := readBody(r)
 	if err != nil {
+		rec := f.Journal.open("", "")
+		rec.HTTP, rec.Message = http.StatusBadRequest, err.Error()
+		f.Journal.close(rec)
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}

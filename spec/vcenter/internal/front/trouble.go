@@ -11,18 +11,24 @@ package front
 // request took effect), hold (the answer is kept back for "seconds", 0 = until the client
 // goes), status ("code", with an HTML body), html, truncate ("bytes"), slow ("bytes" per
 // write), gzip, fault, session-lost, unknown-type and unknown-field (the answer carries
-// what no client knows), close (the connection ends after the answer), chunked, task-fail and task-hang (the task of that method).
+// what no client knows), close (the connection ends after the answer), chunked, task-fail and
+// task-hang (the task of that method), host-lost (the host called loses its power "seconds" of
+// the fleet's clock after the answer: RebootHost_Task with it is a host lost in mid-reboot).
+//
+// "probability" (0..1) with "seed" makes a rule strike by chance, the same way each time.
 
 import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"math/rand"
 	"net"
 	"net/http"
 	"reflect"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,6 +46,9 @@ type TroubleRule struct {
 		Object string `json:"object"` // Type:value, or a path
 		Nth    int    `json:"nth"`    // from the n-th match on; default 1
 		Count  int    `json:"count"`  // so many times; default 1, -1 = always
+		// Probability lets a match strike by chance, drawn from Seed; 0 = always.
+		Probability float64 `json:"probability,omitempty"`
+		Seed        int64   `json:"seed,omitempty"`
 	} `json:"match"`
 	Do struct {
 		Kind    string  `json:"kind"`
@@ -51,6 +60,7 @@ type TroubleRule struct {
 	} `json:"do"`
 	Seen int `json:"seen"`
 	Hits int `json:"hits"`
+	dice *rand.Rand
 }
 
 // Trouble is the list of rules in force.
@@ -64,30 +74,26 @@ func NewTrouble() *Trouble { return &Trouble{} }
 
 var kinds = map[string]bool{"refuse": true, "tls-fail": true, "reset-before": true, "reset-after": true, "hold": true,
 	"status": true, "html": true, "truncate": true, "slow": true, "gzip": true, "fault": true, "session-lost": true,
-	"unknown-type": true, "close": true, "chunked": true, "unknown-field": true, "task-fail": true, "task-hang": true}
+	"unknown-type": true, "close": true, "chunked": true, "unknown-field": true, "task-fail": true, "task-hang": true, "host-lost": true}
 
 // Add reads one rule or a list of them.
 func (t *Trouble) Add(data []byte) error {
 	var list []*TroubleRule
-	if len(bytes.TrimSpace(data)) > 0 && bytes.TrimSpace(data)[0] == '[' {
-		if err := json.Unmarshal(data, &list); err != nil {
-			return err
-		}
-	} else {
-		r := &TroubleRule{}
-		if err := json.Unmarshal(data, r); err != nil {
-			return err
-		}
-		list = append(list, r)
+	data = bytes.TrimSpace(data)
+	if !bytes.HasPrefix(data, []byte("[")) {
+		data = append(append([]byte("["), data...), ']')
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&list); err != nil {
+		return err
 	}
 	for _, r := range list {
-		if !kinds[r.Do.Kind] {
-			return fmt.Errorf("unknown kind of trouble %q", r.Do.Kind)
+		if r == nil {
+			return fmt.Errorf("a rule is null")
 		}
-		if r.Do.Fault != "" {
-			if _, err := makeFault(r.Do.Fault, ""); err != nil {
-				return err
-			}
+		if err := r.check(); err != nil {
+			return err
 		}
 		if r.Match.Nth == 0 {
 			r.Match.Nth = 1
@@ -95,10 +101,39 @@ func (t *Trouble) Add(data []byte) error {
 		if r.Match.Count == 0 {
 			r.Match.Count = 1
 		}
+		r.dice = rand.New(rand.NewSource(r.Match.Seed))
 	}
 	t.mu.Lock()
 	t.rules = append(t.rules, list...)
 	t.mu.Unlock()
+	return nil
+}
+
+// check refuses a rule that could never strike as it is meant: a test that waits in vain
+// for its trouble would pass for the wrong reason.
+func (r *TroubleRule) check() error {
+	if !kinds[r.Do.Kind] {
+		return fmt.Errorf("unknown kind of trouble %q", r.Do.Kind)
+	}
+	if r.Do.Fault != "" {
+		if _, err := makeFault(r.Do.Fault, ""); err != nil {
+			return err
+		}
+	} else if r.Do.Kind == "fault" {
+		return fmt.Errorf("kind fault needs the name of a fault")
+	}
+	if m := r.Match.Method; m != "" && !strings.HasPrefix(m, "HTTP ") && !wire.IsMethod(m) {
+		return fmt.Errorf("unknown method %q", m)
+	}
+	if ofTask(r.Do.Kind) && r.Match.Method != "" && !strings.HasSuffix(r.Match.Method, "_Task") {
+		return fmt.Errorf("%s starts no task", r.Match.Method)
+	}
+	if r.Match.Nth < 0 || r.Match.Count < -1 || r.Match.Probability < 0 || r.Match.Probability > 1 || r.Do.Seconds < 0 || r.Do.Bytes < 0 {
+		return fmt.Errorf("nth, count, probability, seconds or bytes out of range")
+	}
+	if c := r.Do.Code; c != 0 && (c < 200 || c > 599) {
+		return fmt.Errorf("no HTTP status: %d", c)
+	}
 	return nil
 }
 
@@ -131,6 +166,9 @@ func (t *Trouble) take(method, object string, class func(kind string) bool) *Tro
 		}
 		r.Seen++
 		if r.Seen < r.Match.Nth || (r.Match.Count > 0 && r.Hits >= r.Match.Count) {
+			continue
+		}
+		if p := r.Match.Probability; p > 0 && r.dice.Float64() >= p {
 			continue
 		}
 		r.Hits++
@@ -177,10 +215,12 @@ type action struct {
 	rule  *TroubleRule
 	fault *fault.Error
 	code  int
+
+	object string // Type:value called
 }
 
 func (t *Trouble) request(rec *Record, r *http.Request) *action {
-	a := &action{rule: t.take(rec.Method, rec.This, ofRequest)}
+	a := &action{rule: t.take(rec.Method, rec.This, ofRequest), object: rec.This}
 	if a.rule != nil {
 		rec.Trouble = a.rule.Do.Kind
 		if a.rule.Do.Kind == "fault" {
@@ -299,6 +339,8 @@ func (a *action) reply(f *Front, w http.ResponseWriter, r *http.Request, status 
 	h.Set("Content-Type", "text/xml; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	switch a.kind() {
+	case "host-lost":
+		f.loseHost(a.rule, a.object)
 	case "reset-after":
 		reset(w)
 		return
@@ -365,6 +407,22 @@ func (a *action) reply(f *Front, w http.ResponseWriter, r *http.Request, status 
 	default:
 		_, _ = w.Write(body)
 	}
+}
+
+// loseHost cuts the power of the host called after a while.
+func (f *Front) loseHost(r *TroubleRule, this string) {
+	go func() {
+		if !f.W.Clock.Sleep(f.W.Stop, time.Duration(r.Do.Seconds*float64(time.Second))) {
+			return
+		}
+		f.W.Lock()
+		defer f.W.Unlock()
+		for _, h := range f.W.Reg.All("HostSystem") {
+			if ref(h.Reference()) == this {
+				_, _ = f.S.Set(map[string]any{"host": h.Entity().Name, "lost": true})
+			}
+		}
+	}()
 }
 
 var (

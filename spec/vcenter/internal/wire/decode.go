@@ -53,6 +53,10 @@ var (
 		Text: "A managed object reference has a type attribute that names a managed object type, and a value."})
 	_ = rules.Add(rules.Rule{ID: "wire.unknown-method", Sure: "seen", Source: "vsphere-automation-sdk-java#28: the sentence, and vpxd's log `Failed to resolve method createClusterEx`",
 		Text: "A method name that the WSDL does not know is InvalidType `The request refers to an unexpected or unknown type` (a kind of InvalidRequest)."})
+	_ = rules.Add(rules.Rule{ID: "wire.well-formed", Sure: "seen", Source: "pyvmomi#586 quotes the sentence",
+		Text: "A document that is not well-formed (a bare & or < in a password) is InvalidRequest `Error returned by expat parser: not well-formed`."})
+	_ = rules.Add(rules.Rule{ID: "wire.time-fraction", Sure: "seen", Source: "answers quoted in public issues show both forms",
+		Text: "A dateTime in an answer has six digits of a second, or none when the second is whole; in a request any number of digits, a zone, an offset or neither."})
 	_ = rules.Add(rules.Rule{ID: "wire.reference-kind", Sure: "inferred", Source: "the parameters' managed types in pyVmomi's tables; none for the fault",
 		Text: "A reference names an object of the type that its parameter or field is declared for (a host where a HostSystem is wanted), else InvalidType."})
 	_ = rules.Add(rules.Rule{ID: "wire.this-first", Sure: "seen", Source: "vsphere-connect#12 quotes the fault with its trail",
@@ -114,7 +118,7 @@ func Decode(data []byte, version Version) (*Request, *fault.Error) {
 	d := &decoder{version: version}
 	root, err := parse(data)
 	if err != nil {
-		return req, fault.InvalidRequest("XML document is malformed: %s", err)
+		return req, fault.InvalidRequest("\nError returned by expat parser: not well-formed (%s)\n\nwhile reading from HTTP stream", err)
 	}
 	if root.Name != "Envelope" || root.Space != nsEnvelope {
 		return req, d.fail("Unexpected element tag \"%s\" seen", root.Name)

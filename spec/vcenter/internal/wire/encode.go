@@ -243,7 +243,7 @@ func xsdName(t reflect.Type) string {
 func (e *Encoder) scalar(v reflect.Value) {
 	switch t := v.Type(); {
 	case t == timeType:
-		e.WriteString(v.Interface().(time.Time).UTC().Format("2006-01-02T15:04:05.000000Z"))
+		e.WriteString(stamp(v.Interface().(time.Time)))
 		return
 	case t == bytesType:
 		e.WriteString(base64.StdEncoding.EncodeToString(v.Bytes()))
@@ -290,4 +290,13 @@ func (e *Encoder) text(s string) {
 		last = i + 1
 	}
 	e.WriteString(s[last:])
+}
+
+// stamp writes a time as servers do: six digits of a second, or none when it is whole.
+func stamp(t time.Time) string {
+	t = t.UTC()
+	if t.Nanosecond()/1000 == 0 {
+		return t.Format("2006-01-02T15:04:05Z")
+	}
+	return t.Format("2006-01-02T15:04:05.000000Z")
 }

@@ -7,4 +7,6 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-func TestMain(m *testing.M) { os.Exit(vctest.Main(m, "wire")) }
+func TestMain(m *testing.M) {
+	os.Exit(vctest.Main(m, "wire", "-wire.well-formed", "-wire.time-fraction"))
+}

@@ -6,6 +6,7 @@ package wire
 
 import (
 	_ "embed"
+	"reflect"
 	"sort"
 	"strings"
 )
@@ -88,6 +89,12 @@ func Privileges() []string {
 	}
 	sort.Strings(out)
 	return out
+}
+
+// IsMethod tells whether a name is that of a request.
+func IsMethod(name string) bool {
+	t, ok := TypeByName(name)
+	return ok && t.Kind() == reflect.Struct && isRequest(t)
 }
 
 // MethodsOf lists the methods of a managed object type, those of its bases included.
