@@ -41,6 +41,9 @@ func (m *Machine) run(ctx context.Context) {
 	m.mu.Lock()
 	os, tools := m.disk.OS, m.disk.Tools != nil
 	m.disk.Reboot = false
+	once := m.disk.RunOnce
+	m.disk.RunOnce = nil
+	m.identity()
 	m.bootKernel()
 	m.mountCDs()
 	m.mu.Unlock()
@@ -58,8 +61,12 @@ func (m *Machine) run(ctx context.Context) {
 		return
 	}
 	m.note("guest-up", "%s runs", os)
+	if len(once) > 0 {
+		m.setupCommands(ctx, once, "Administrator")
+	}
 	if tools {
 		m.startTools(ctx)
+		m.customize(ctx)
 	}
 }
 

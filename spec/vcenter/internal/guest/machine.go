@@ -83,6 +83,10 @@ type Disk struct {
 	OpenKmod  bool              // its open kernel modules
 	Signed    bool              // signed by the distribution: Secure Boot takes them
 	NoKmod    bool              // the driver's programs are there, its kernel modules are not
+	Pending   *Customization    // waits for Tools
+	Static    string            // address of the first card, \"\" DHCP
+	SID       string            // of a Windows
+	RunOnce   []string          // Windows: commands of the next logon
 	Reboot    bool              // a restart is pending
 	Initramfs map[string]bool   // modules kept out since the last update-initramfs
 	Registry  map[string]string // Windows values that programs set
@@ -102,6 +106,7 @@ type Info struct {
 	ToolsRun string // guestToolsNotRunning, guestToolsExecutingScripts, guestToolsRunning
 	Ready    bool   // guest operations
 	Devices  []DeviceReport
+	Custom   CustomizationState
 }
 
 // DeviceReport says how the guest sees a passed-through device.
@@ -144,10 +149,11 @@ type Machine struct {
 	session   string         // a user at the console
 	msi       bool           // an installation is running
 	deaf      bool           // ignores a shutdown request
-	apt       bool           // dpkg's lock is held
-	missed    []string       // see unplayed.go
-	lockout   int            // wrong passwords that lock an account: 0 as the system has it, -1 never
-	maxLogons int            // programs at once, 0 without limit
+	custom    CustomizationState
+	apt       bool     // dpkg's lock is held
+	missed    []string // see unplayed.go
+	lockout   int      // wrong passwords that lock an account: 0 as the system has it, -1 never
+	maxLogons int      // programs at once, 0 without limit
 	bad       map[string]*badLogins
 	owners    map[string]string // files with another owner than their place gives
 	service   int               // counts the starts of Tools: a newer one overtakes an older
@@ -176,7 +182,7 @@ func (m *Machine) seconds(name string) time.Duration {
 	if !ok {
 		s = map[string]float64{"post": 4, "windows.copy": 90, "windows.specialize": 40, "windows.oobe": 30,
 			"ubuntu.boot": 25, "ubuntu.copy": 80, "ubuntu.late": 20, "windows.boot": 15, "ubuntu.boot-disk": 10,
-			"tools.start": 5, "tools.net": 6, "tools.install": 20, "stop": 6, "driver.install": 40, "apt": 10}[name]
+			"tools.start": 5, "tools.net": 6, "customize.linux": 15, "customize.windows": 120, "tools.install": 20, "stop": 6, "driver.install": 40, "apt": 10}[name]
 	}
 	return time.Duration(s * float64(time.Second))
 }
@@ -186,7 +192,7 @@ func (m *Machine) Info() Info {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i := Info{State: m.state, Stage: m.stage, Why: m.why, OS: m.disk.OS, Version: m.disk.Version,
-		ToolsRun: m.toolsRun, Ready: m.ready}
+		ToolsRun: m.toolsRun, Ready: m.ready, Custom: m.custom}
 	if t := m.disk.Tools; t != nil {
 		i.Tools, i.HasTools = t.copy(), true
 	}
@@ -220,6 +226,9 @@ func (m *Machine) ip() string {
 		return ""
 	}
 	for _, n := range m.hw.NICs {
+		if n.Connected && m.disk.Static != "" {
+			return m.disk.Static
+		}
 		var b [6]int
 		if _, err := fmt.Sscanf(n.MAC, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]); err == nil && n.Connected {
 			return fmt.Sprintf("10.%d.%d.%d", b[3]&0x7f, b[4], b[5])
@@ -251,6 +260,7 @@ func (m *Machine) CloneTo(n *Machine) error {
 	m.mu.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	d.Pending = nil
 	n.disk, n.owners = d, owners
 	if _, err := os.Stat(from); err == nil {
 		return os.CopyFS(filepath.Join(n.Dir, "root"), os.DirFS(from))

@@ -22,9 +22,19 @@ func init() {
 			defer w.m.mu.Unlock()
 			w.out("%s\n", w.m.disk.Hostname)
 			return 0
-		}, "whoami": func(w *winRun, _ string) int {
+		}, "whoami": func(w *winRun, args string) int {
 			w.m.mu.Lock()
 			defer w.m.mu.Unlock()
+			if strings.EqualFold(strings.TrimSpace(args), "/user") {
+				rid := 500
+				for i, u := range w.m.disk.Users {
+					if u.Name == w.user && !strings.EqualFold(u.Name, "Administrator") {
+						rid = 1001 + i
+					}
+				}
+				w.out("\nUSER INFORMATION\n----------------\n\nUser Name SID\n========= ===\n%s\\%s %s-%d\n", strings.ToLower(w.m.disk.Hostname), strings.ToLower(w.user), w.m.disk.SID, rid)
+				return 0
+			}
 			w.out("%s\\%s\n", strings.ToLower(w.m.disk.Hostname), strings.ToLower(w.user))
 			return 0
 		}, "timeout": runWinTimeout, "ping": runPing, "findstr": runFindstr, "find": runFind, "where": runWhere, "tasklist": runTasklist,

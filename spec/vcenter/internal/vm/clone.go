@@ -9,6 +9,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/guest"
 	"gpupt.test/vcenter/internal/host"
 )
 
@@ -32,6 +33,13 @@ func (r *Room) vetClone(vm *VM, req *types.CloneVM_Task) *fault.Error {
 func (r *Room) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
 	if e := r.vetClone(vm, req); e != nil {
 		return nil, e
+	}
+	var plan *guest.Customization
+	if s := req.Spec.Customization; s != nil {
+		var e *fault.Error
+		if plan, e = vm.planCustomization(s, req.Name); e != nil {
+			return nil, e
+		}
 	}
 	ask := *req
 	if ask.Spec.Location.Host == nil && ask.Spec.Location.Pool != nil {
@@ -60,6 +68,9 @@ func (r *Room) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
 	n.apply(v, &types.VirtualMachineConfigSpec{})
 	if err := vm.guest.CloneTo(n.guest); err != nil {
 		return nil, fault.From(err)
+	}
+	if plan != nil {
+		n.guest.Customize(*plan)
 	}
 	r.touch(n, true)
 	if s := req.Spec.Config; s != nil {

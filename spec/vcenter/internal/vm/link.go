@@ -199,6 +199,7 @@ func (vm *VM) publish() {
 	g.ToolsRunningStatus = i.ToolsRun
 	ready := i.Ready
 	g.GuestOperationsReady = &ready
+	g.CustomizationInfo = customizationInfo(i.Custom)
 	g.InteractiveGuestOperationsReady = ptr(ready && vm.guest.Session() != "")
 	g.GuestStateChangeSupported = ptr(i.ToolsRun == "guestToolsRunning")
 	switch {
