@@ -37,7 +37,8 @@ type Room struct {
 	files transfers
 	tick  int64
 	shelf map[string]*guest.Machine // of unregistered machines, by their .vmx
-	quiet bool                      // while the fleet file's machines are built
+	specs customSpecs
+	quiet bool // while the fleet file's machines are built
 }
 
 // VM is a machine with what vim25 does not show. Guarded by the world lock.
@@ -58,6 +59,7 @@ func Register(s *api.Server, hosts *host.Room) (*Room, error) {
 	r.media.byPath = map[string]cached{}
 	r.registerConfig()
 	r.registerFiles()
+	r.registerCustomSpecs()
 	r.registerPower()
 	r.registerGuestPower()
 	r.registerGuestOps()
