@@ -42,6 +42,8 @@ func (f *Front) control(w http.ResponseWriter, r *http.Request) {
 	case "POST /gpsim/sessions/drop":
 		f.S.Sessions.Drop()
 		reply(w, map[string]any{"ok": true})
+	case "GET /gpsim/metrics":
+		f.metrics(w)
 	case "GET /gpsim/rules":
 		reply(w, rules.All())
 	case "POST /gpsim/trouble":

@@ -91,6 +91,7 @@ func (r *Room) publish(h *Host) {
 		r.w.Touch(h.Passthru)
 	}
 	r.publishGraphics(h)
+	h.quick()
 	r.w.Touch(h.Ref())
 }
 

@@ -17,6 +17,7 @@
 //	options.go   hardware versions
 //	events.go    events of hosts
 //	watch.go     invariants
+//	uptime.go    how long it has been up
 package host
 
 import (
@@ -302,6 +303,7 @@ func (r *Room) Register(s *api.Server) {
 	r.registerVSAN()
 	r.registerStandby()
 	r.registerClock()
+	r.registerUptime()
 	r.registerLogs()
 	r.registerReboot()
 	r.registerLockdown()
@@ -330,13 +332,17 @@ func (r *Room) truth() any {
 				holder = vm.Name
 			}
 			cards = append(cards, map[string]any{"address": c.Address, "id": c.Vendor + ":" + c.Device.Device, "name": c.Name, "class": c.Class,
-				"role": c.Role, "capable": *c.Capable, "enabled": c.Enabled, "active": c.Active, "absent": c.Absent, "used_by": holder})
+				"role": c.Role, "capable": *c.Capable, "enabled": c.Enabled, "active": c.Active, "absent": c.Absent, "used_by": holder,
+				"label": c.Label, "dependent": c.Dependent})
 		}
 		name := ""
 		if h.Cluster != nil {
 			name = h.Cluster.Name
 		}
-		out = append(out, map[string]any{"name": h.Name(), "ref": h.Ref().Value, "cluster": name, "state": h.HS.Runtime.ConnectionState,
+		quarantine := h.HS.Runtime.InQuarantineMode != nil && *h.HS.Runtime.InQuarantineMode
+		out = append(out, map[string]any{"standby": h.HS.Runtime.StandbyMode, "quarantine": quarantine, "lockdown": h.HS.Config.LockdownMode,
+			"entering": h.entering, "away": h.away, "next_boot": h.boot, "clock_skew": h.skew.Seconds(), "resyncing": h.syncing > 0,
+			"name": h.Name(), "ref": h.Ref().Value, "cluster": name, "state": h.HS.Runtime.ConnectionState,
 			"maintenance": h.HS.Runtime.InMaintenanceMode, "boot_time": h.HS.Runtime.BootTime, "reboot_required": h.HS.Summary.RebootRequired,
 			"power": h.HS.Runtime.PowerState, "system_id": h.SystemID, "cards": cards, "vms": len(h.HS.Vm)})
 	}
