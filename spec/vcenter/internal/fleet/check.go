@@ -116,6 +116,11 @@ func (c *checker) fleet(f *Fleet) {
 	for i := range f.Clusters {
 		c.cluster(fmt.Sprintf("clusters[%d]", i), &f.Clusters[i], clusters, hosts, stores)
 	}
+	for i := range f.Spares {
+		path := fmt.Sprintf("spares[%d]", i)
+		c.once(hosts, path+".name", "host", f.Spares[i].Name)
+		c.host(path, &f.Spares[i])
+	}
 	vms := map[string]string{}
 	for i := range f.VMs {
 		c.vm(fmt.Sprintf("vms[%d]", i), &f.VMs[i], f, vms, clusters, hosts, stores)

@@ -32,6 +32,7 @@ func TestMistakesAreNamedByLineAndPath(t *testing.T) {
 			`line 2: clusters[1].hosts[0].name: there is another host "h": clusters[0].hosts[0].name, line 1`},
 		{"a host that the count makes", "{\"clusters\": [{\"name\": \"a\", \"count\": 2, \"hosts\": [{\"name\": \"h-{n}\"}]},\n{\"name\": \"b\", \"hosts\": [{\"name\": \"h-2\"}]}]}",
 			`line 2: clusters[1].hosts[0].name: there is another host "h-2"`},
+		{"a spare of the same name", "{\"clusters\": [{\"name\": \"a\", \"hosts\": [" + host + "]}],\n\"spares\": [{\"name\": \"h\"}]}", `line 2: spares[0].name: there is another host "h"`},
 		{"a count of two patterns", `{"clusters": [{"name": "a", "count": 2, "hosts": [{"name": "x"}, {"name": "y"}]}]}`, "line 1: clusters[0].count: a count needs exactly one host"},
 		{"two cards in one slot", "{\"clusters\": [{\"hosts\": [{\"name\": \"h\", \"cards\": [{\"address\": \"3b:00.0\", \"vendor\": \"1\", \"device\": \"1\"},\n{\"address\": \"0000:3B:00.0\", \"vendor\": \"1\", \"device\": \"1\"}]}]}]}",
 			"line 2: clusters[0].hosts[0].cards[1].address: two devices at 0000:3B:00.0 in h: the other is clusters[0].hosts[0].cards[0].address, line 1"},

@@ -20,6 +20,8 @@ type Fleet struct {
 	Networks   []string    `json:"networks"`
 	Users      []User      `json:"users"`
 	VMs        []VM        `json:"vms"`
+	// Spares are hosts that run but stand in no inventory: AddHost_Task finds them by name.
+	Spares []Host `json:"spares"`
 	// Delays are the virtual seconds that the tasks of a method work, by its name:
 	// {"PowerOnVM_Task": 30}; they take the place of the built-in ones.
 	Delays   map[string]float64 `json:"delays"`
@@ -64,6 +66,7 @@ type Host struct {
 	Connection       string   `json:"connection"`
 	BootFault        string   `json:"boot_fault"` // "", late:SECONDS, never, without:ADDRESS
 	UptimeSeconds    float64  `json:"uptime_seconds"`
+	RootPassword     string   `json:"root_password"`       // what adding the host must name; empty = any
 	Graphics         string   `json:"graphics"`            // shared (default), or sharedDirect: its cards serve virtual GPUs
 	Standby          bool     `json:"standby"`             // switched off by DPM from the beginning
 	StandbySupported *bool    `json:"standby_supported"`   // default true
@@ -261,6 +264,12 @@ func (f *Fleet) fill() error {
 			if err := c.Hosts[j].fill(total); err != nil {
 				return fmt.Errorf("cluster %s: %w", c.Name, err)
 			}
+		}
+	}
+	for i := range f.Spares {
+		total++
+		if err := f.Spares[i].fill(total); err != nil {
+			return fmt.Errorf("spares: %w", err)
 		}
 	}
 	for i := range f.Users {

@@ -38,8 +38,6 @@ func beyond() []string {
 // refuse keeps requests away from the simulator that are known to end its process.
 func refuse(c *api.Call) *fault.Error {
 	switch r := c.Req.(type) {
-	case *types.AddHost_Task, *types.AddStandaloneHost_Task:
-		return fault.New(&types.NotSupported{}, "The hosts of this server are those of its fleet file.")
 	case *types.StartProgramInGuest, *types.ListProcessesInGuest, *types.InitiateFileTransferToGuest,
 		*types.InitiateFileTransferFromGuest:
 		return fault.New(&types.GuestOperationsUnavailable{})

@@ -39,12 +39,14 @@ import (
 
 // Room knows the state behind each HostSystem.
 type Room struct {
-	w     *world.World
-	s     *api.Server
-	hosts map[types.ManagedObjectReference]*Host
-	order []*Host
-	logMu sync.Mutex // the logs of all hosts
-	half  sync.Map   // machines that were said to be half made, or stood so in the fleet file
+	made    int                    // hosts ever set up: numbers what belongs to them
+	removed map[string]*fleet.Host // taken out of the inventory, by name
+	w       *world.World
+	s       *api.Server
+	hosts   map[types.ManagedObjectReference]*Host
+	order   []*Host
+	logMu   sync.Mutex // the logs of all hosts
+	half    sync.Map   // machines that were said to be half made, or stood so in the fleet file
 }
 
 // NewRoom makes the room; Setup fills it while the inventory is built.
@@ -149,7 +151,8 @@ func (h *Host) Card(address string) *Card {
 // Setup makes a GPU host of a HostSystem that the simulator has just added.
 func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster, d *fleet.Host) error {
 	r.w = w
-	n := len(r.order) + 1
+	r.made++
+	n := r.made
 	h := &Host{HS: hs, Desc: d, Cluster: cl, boot: d.BootFault, SystemID: d.UUID,
 		IP: fmt.Sprintf("10.%d.%d.%d", 20+n/62500, n/250%250, n%250+1)}
 	if h.SystemID == "" {
@@ -308,6 +311,7 @@ func (r *Room) Register(s *api.Server) {
 	r.registerReboot()
 	r.registerLockdown()
 	r.registerGraphics()
+	r.registerJoin()
 	r.watch()
 	s.OnSet(r.set)
 	s.OnOwner(func(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {

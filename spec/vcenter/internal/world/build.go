@@ -19,7 +19,6 @@ import (
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
-	"gpupt.test/vcenter/internal/fault"
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/truth"
 	"gpupt.test/vcenter/internal/wire"
@@ -100,34 +99,20 @@ func (w *World) inventory(each func(*World, *simulator.HostSystem, *fleet.Cluste
 	}
 	for i := range w.Fleet.Clusters {
 		c := &w.Fleet.Clusters[i]
-		add := func(h *fleet.Host) (any, *fault.Error) {
-			return w.Inner(w.DC.HostFolder, "AddStandaloneHost_Task", &types.AddStandaloneHost_Task{This: w.DC.HostFolder,
-				Spec: types.HostConnectSpec{HostName: h.Name}, AddConnected: true})
-		}
+		parent := w.DC.HostFolder
 		if c.Name != "" {
 			ref, err := w.cluster(c, nets)
 			if err != nil {
 				return err
 			}
-			add = func(h *fleet.Host) (any, *fault.Error) {
-				return w.Inner(ref, "AddHost_Task", &types.AddHost_Task{This: ref,
-					Spec: types.HostConnectSpec{HostName: h.Name}, AsConnected: true})
-			}
+			parent = ref
 		}
 		for j := range c.Hosts {
 			h := &c.Hosts[j]
-			got, e := add(h)
-			if e != nil {
-				return e
-			}
-			ref := got.(types.ManagedObjectReference)
-			w.byName["HostSystem "+h.Name] = ref
-			hs := w.Reg.Get(ref).(*simulator.HostSystem)
-			if err := w.mount(hs, c, h); err != nil {
+			hs, err := w.AddHost(parent, c, h)
+			if err != nil {
 				return err
 			}
-			hs.Network = nets
-			w.Compute(hs).Network = nets
 			if err := each(w, hs, c, h); err != nil {
 				return err
 			}
