@@ -53,7 +53,9 @@ void gp_http_unlist(gp_op_list *list, gp_op *op)
 static void act(gp_http *http, curl_socket_t socket, int events)
 {
     int running;
-    if (curl_multi_socket_action(http->multi, socket, events, &running) != CURLM_OK) http->broken = true;
+    /* without a handle (there was no memory for a new one) collect tries again to make one */
+    if (!http->multi) http->broken = true;
+    else if (curl_multi_socket_action(http->multi, socket, events, &running) != CURLM_OK) http->broken = true;
     collect(http);
 }
 
@@ -258,6 +260,7 @@ static void fail_everything(gp_http *http)
     }
     if (http->multi) curl_multi_cleanup(http->multi);
     http->multi = NULL;
+    gp_engine_timer(http->engine, &http->timer, 0); /* it was the old handle's */
     if (start_multi(http, &err) < 0) http->broken = true;
 }
 

@@ -9,13 +9,16 @@
  *
  * malloc is this program's own (the libraries are bound to it), so failing and counting need no cooperation.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -29,7 +32,7 @@ typedef struct fuse {
 } fuse;
 
 static fuse lua_fuse, c_fuse;
-static long live;
+static atomic_long live; /* libraries have threads of their own */
 
 static bool blows(fuse *f)
 {
@@ -183,6 +186,8 @@ int main(int argc, char **argv)
         failures += sweep(L, name, &c_fuse, true, "the n-th malloc and all after it fail");
     }
     lua_close(L);
+    /* a thread that was left to itself (libcurl's, which looks names up) gives its blocks back when it ends */
+    for (int i = 0; i < 50 && live != before; i++) (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
     (void)snprintf(detail, sizeof detail, "%ld blocks left", live - before);
     failures += report(live == before, "the end", "every C block was given back", detail);
     printf("1..%d\n", number);
