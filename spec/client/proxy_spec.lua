@@ -1,0 +1,80 @@
+-- Through an HTTP proxy: the tunnel is the proxy's, the TLS inside it is the vCenter's.
+local gpupt = require "gpupt"
+local vcenter = require "spec.support.vcenter"
+
+describe("a vCenter behind an HTTP proxy", function()
+  local sim, pipes, logs = nil, {}, {}
+  local function start(name, user)
+    logs[name] = sim.dir .. "/" .. name
+    local port_file = logs[name] .. ".port"
+    pipes[name] = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/proxy.py %s %s >%s 2>/dev/null"):format(
+      logs[name], user or "", port_file), "w"))
+    for _ = 1, 100 do
+      local port = tonumber(vcenter.read(port_file) or "")
+      if port then return port end
+      vcenter.sleep(0.05)
+    end
+    error "the proxy did not start"
+  end
+  local open, closed
+  setup(function()
+    sim = vcenter.start {}
+    open, closed = start "open", start("closed", "ops:pr0xy-secret")
+  end)
+  teardown(function()
+    for _, pipe in pairs(pipes) do pipe:close() end
+    sim:stop()
+  end)
+  after_each(function()
+    sim:close_all()
+    assert.are.equal(0, sim:leftovers().sessions)
+  end)
+
+  it("is reached by CONNECT; the proxy sees neither requests nor cookies", function()
+    local vc = sim:connect { proxy = "http://127.0.0.1:" .. open }
+    assert.are.equal("Datacenters", gpupt.check(vc.content.rootFolder:get "name"))
+    vc:close()
+    local text = vcenter.read(logs.open)
+    assert.matches("CONNECT " .. sim.host:gsub("%p", "%%%0"), text)
+    assert.is_nil(text:find("POST", 1, true))
+    assert.is_nil(text:find("cookie=True", 1, true))
+  end)
+
+  it("has its own certificate checked, not the proxy's", function()
+    local vc, message, code = gpupt.vim.connect(sim:options { proxy = "http://127.0.0.1:" .. open, ca_file = false })
+    assert.is_nil(vc)
+    assert.are.equal("EUNTRUSTED", code)
+    assert.matches(sim.thumbprint_sha256, message, 1, true)
+    local good = sim:connect { proxy = "http://127.0.0.1:" .. open, ca_file = false, thumbprint = sim.thumbprint_sha256 }
+    assert.is_truthy(good.user)
+  end)
+
+  it("is reached with the proxy's own user name and password", function()
+    local vc = sim:connect { proxy = "http://ops:pr0xy-secret@127.0.0.1:" .. closed }
+    assert.is_truthy(vc.user)
+    assert.matches("auth=ops:pr0xy%-secret", vcenter.read(logs.closed))
+  end)
+
+  it("is not reached when the proxy refuses, and the message holds no password", function()
+    local vc, message, code = gpupt.vim.connect(sim:options { proxy = "http://ops:wr0ng-secret@127.0.0.1:" .. closed,
+      retries = 0 })
+    assert.is_nil(vc)
+    assert.are.equal("ECONNECT", code)
+    assert.matches("407", message)
+    assert.is_nil(message:find("wr0ng", 1, true))
+  end)
+
+  it("is not reached when nobody listens there", function()
+    local vc, message, code = gpupt.vim.connect(sim:options { proxy = "http://127.0.0.1:1", retries = 0 })
+    assert.is_nil(vc)
+    assert.are.equal("ECONNECT", code)
+    assert.is_string(message)
+  end)
+
+  it("is not looked for where the environment says: only the option counts", function()
+    local text = vcenter.shell(("https_proxy=http://127.0.0.1:1 HTTPS_PROXY=http://127.0.0.1:1 GOVC_URL='%s' GOVC_USERNAME='%s' "
+      .. "GOVC_PASSWORD='%s' GOVC_TLS_CA_CERTS='%s' bin/gpupt vim CurrentTime ServiceInstance 2>&1"):format(sim.url,
+        sim.username, sim.password, sim.ca_file))
+    assert.matches("^%d%d%d%d%-", text)
+  end)
+end)
