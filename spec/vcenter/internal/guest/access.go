@@ -7,7 +7,7 @@ package guest
 //	         through guest operations or the shell to its maker, the rest to root; chown moves
 //	         it; the mode bits are those of the file itself
 //	Windows  a standard user writes in the own profile, C:\Users\Public, C:\Windows\Temp and
-//	         C:\ProgramData, and does not look into other profiles
+//	         C:\ProgramData, and does not look into other profiles; nobody changes what is read-only
 //
 // root, SYSTEM and administrators may do everything. A write to a file that does not exist
 // is a write to its directory.
@@ -33,6 +33,9 @@ func (m *Machine) Access(user, host string, write bool) error {
 }
 
 func (m *Machine) access(user, host string, write bool) error {
+	if write && m.attributes[host].ReadOnly {
+		return ErrAccess // whoever it is
+	}
 	u := m.user(user)
 	if u.Admin || u.Name == "root" {
 		return nil
@@ -141,6 +144,55 @@ func (m *Machine) Own(user, host string) {
 		}
 		m.owners[rel] = user
 	}
+}
+
+// OwnerID is the uid of a file's owner; SetOwner gives it to another, which root alone may.
+func (m *Machine) OwnerID(host string) int32 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rel, ok := strings.CutPrefix(host, m.root()+"/")
+	if !ok {
+		return 0
+	}
+	return int32(m.uid(m.owner(rel)))
+}
+
+// SetOwner is chown by number.
+func (m *Machine) SetOwner(user, host string, uid int32) error {
+	m.mu.Lock()
+	name, admin := "root", user == "root" || m.user(user).Admin
+	if i := int(uid) - 1000; i >= 0 && i < len(m.disk.Users) {
+		name = m.disk.Users[i].Name
+	}
+	rel := strings.TrimPrefix(host, m.root()+"/")
+	same := m.uid(m.owner(rel)) == int(uid)
+	m.mu.Unlock()
+	if same {
+		return nil
+	}
+	if !admin {
+		return ErrAccess
+	}
+	m.Own(name, host)
+	return nil
+}
+
+// WindowsAttributes are the two flags that guest operations know.
+type WindowsAttributes struct{ Hidden, ReadOnly bool }
+
+// Attributes gives a file's flags, and sets them when change is not nil.
+func (m *Machine) Attributes(host string, change func(*WindowsAttributes)) WindowsAttributes {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.attributes[host]
+	if change != nil {
+		change(&a)
+		if m.attributes == nil {
+			m.attributes = map[string]WindowsAttributes{}
+		}
+		m.attributes[host] = a
+	}
+	return a
 }
 
 // Executable tells whether a program may be started: Linux wants the x bit.

@@ -256,6 +256,12 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 		m.stuck(ctx, err.Error())
 		return
 	}
+	for _, u := range p.users {
+		if strings.HasPrefix(u.Secret, "$") && Crypt("", u.Secret) == "" {
+			scheme, _, _ := strings.Cut(u.Secret[1:], "$")
+			m.unplayed("the password hash $%s$ of %s: only $5$ and $6$ let somebody in", scheme, u.Name)
+		}
+	}
 	for _, name := range p.packages {
 		if out, code := m.aptInstall(ctx, name); code != 0 {
 			m.stuck(ctx, "the installation failed at package "+name+": "+out)

@@ -135,7 +135,11 @@ func (r *linuxRun) withUser(args []string) int {
 	if len(args) == 0 {
 		return 0
 	}
-	r.env = with(r.env, append(assign, "USER="+r.user, "LOGNAME="+r.user))
+	home := "/home/" + r.user
+	if r.user == "root" {
+		home = "/root"
+	}
+	r.env = with(r.env, append([]string{"USER=" + r.user, "LOGNAME=" + r.user, "HOME=" + home}, assign...))
 	return r.start(args)
 }
 
@@ -185,7 +189,7 @@ func runEnv(r *linuxRun, args []string) int {
 	if len(rest) == 0 {
 		var all []string
 		x.env.Each(func(name string, v expand.Variable) bool {
-			if v.Exported {
+			if v.Exported && name != "UID" && name != "EUID" && name != "GID" {
 				all = append(all, name+"="+v.String())
 			}
 			return true

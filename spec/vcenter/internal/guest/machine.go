@@ -128,36 +128,37 @@ type Machine struct {
 	Power   func(what string)         // "off" or "reboot", wished by the guest
 	Note    func(kind, format string) // timeline
 
-	mu        sync.Mutex
-	disk      Disk
-	hw        *Hardware
-	state     string
-	stage     string
-	why       string
-	toolsRun  string
-	ready     bool
-	netTold   bool // Tools have reported the addresses
-	booted    time.Time
-	cancel    context.CancelFunc
-	ctx       context.Context
-	wg        sync.WaitGroup
-	procs     map[int64]*Process
-	nextPid   int64
-	kernel    []string // dmesg
-	modules   map[string]bool
-	problem   map[string]int // host address -> problem code set by hand
-	session   string         // a user at the console
-	msi       bool           // an installation is running
-	deaf      bool           // ignores a shutdown request
-	custom    CustomizationState
-	apt       bool     // dpkg's lock is held
-	missed    []string // see unplayed.go
-	lockout   int      // wrong passwords that lock an account: 0 as the system has it, -1 never
-	maxLogons int      // programs at once, 0 without limit
-	bad       map[string]*badLogins
-	owners    map[string]string // files with another owner than their place gives
-	service   int               // counts the starts of Tools: a newer one overtakes an older
-	times     sync.Map          // durations by name, see seconds()
+	mu         sync.Mutex
+	disk       Disk
+	hw         *Hardware
+	state      string
+	stage      string
+	why        string
+	toolsRun   string
+	ready      bool
+	netTold    bool // Tools have reported the addresses
+	booted     time.Time
+	cancel     context.CancelFunc
+	ctx        context.Context
+	wg         sync.WaitGroup
+	procs      map[int64]*Process
+	nextPid    int64
+	kernel     []string // dmesg
+	modules    map[string]bool
+	problem    map[string]int // host address -> problem code set by hand
+	session    string         // a user at the console
+	msi        bool           // an installation is running
+	deaf       bool           // ignores a shutdown request
+	custom     CustomizationState
+	attributes map[string]WindowsAttributes // by file of this machine
+	apt        bool                         // dpkg's lock is held
+	missed     []string                     // see unplayed.go
+	lockout    int                          // wrong passwords that lock an account: 0 as the system has it, -1 never
+	maxLogons  int                          // programs at once, 0 without limit
+	bad        map[string]*badLogins
+	owners     map[string]string // files with another owner than their place gives
+	service    int               // counts the starts of Tools: a newer one overtakes an older
+	times      sync.Map          // durations by name, see seconds()
 }
 
 // New makes a machine with a blank disk.

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -125,8 +126,16 @@ func (r *linuxRun) script(text, name string, params []string) int {
 		io.WriteString(r.stderr, err.Error()+"\n")
 		return 2
 	}
+	// the interpreter would fill in the user and the home of whoever runs this server
+	r.m.mu.Lock()
+	id := fmt.Sprint(r.m.uid(r.user))
+	r.m.mu.Unlock()
+	own := []string{"UID=" + id, "EUID=" + id, "GID=" + id}
+	if !r.env.Get("HOME").IsSet() {
+		own = append(own, "HOME=")
+	}
 	run, err := interp.New(
-		interp.Env(r.env), interp.StdIO(r.stdin, r.stdout, r.stderr), interp.Dir(r.dir),
+		interp.Env(with(r.env, own)), interp.StdIO(r.stdin, r.stdout, r.stderr), interp.Dir(r.dir),
 		interp.Params(append([]string{"--"}, params...)...),
 		interp.CallHandler(r.call),
 		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return r.exec }),

@@ -39,6 +39,8 @@ var (
 	_ = rule("guest.file", "documented", "API reference: FileNotFound, FileAlreadyExists, NotAFile, NotADirectory, DirectoryNotEmpty", "File operations refuse what the system refuses.")
 	_ = rule("guest.permission", "documented", "API reference: GuestPermissionDenied of every file operation; CannotAccessFile of StartProgramInGuest; GuestPermissionDenied of TerminateProcessInGuest",
 		"A file operation has the rights of the account: a standard user changes nothing in system directories, sees no other home, and ends no other's process; a program without execute permission is CannotAccessFile.")
+	_ = rule("guest.list", "documented", "API reference: ListFilesInGuest: index, maxResults (50), matchPattern, remaining", "A list comes in pieces of maxResults, fifty unless said, and tells how many remain; the pattern is a regular expression.")
+	_ = rule("guest.environment", "documented", "API reference: GuestProgramSpec.envVariables, arguments", "Variables that are given replace the whole environment; a Linux program's arguments are shell text.")
 	_ = rule("guest.attributes", "documented", "API reference: GuestPosixFileAttributes, GuestWindowsFileAttributes", "File attributes are of the guest's kind.")
 	_ = rule("guest.transfer", "documented", "API reference: FileTransferInformation", "A transfer URL serves one transfer, within ten minutes, with the size that was announced; it dies with the machine's power.")
 )
@@ -213,13 +215,13 @@ func (r *Room) registerGuestOps() {
 		if err == nil {
 			_, err = os.Lstat(p)
 		}
-		if err == nil {
+		if err == nil && !vm.guest.Attributes(p, nil).ReadOnly { // which is how one takes it away again
 			err = vm.guest.Access(user, p, true)
 		}
 		if err != nil {
 			return void(err, x.GuestFilePath)
 		}
-		if e := applyAttributes(vm, p, x.FileAttributes); e != nil {
+		if e := applyAttributes(vm, user, p, x.FileAttributes); e != nil {
 			return nil, e
 		}
 		return &api.Void{}, nil
@@ -396,7 +398,7 @@ func temporary(vm *VM, user, prefix, suffix, dir string, directory bool) (string
 	return vm.guest.Join(dir, name), nil
 }
 
-func applyAttributes(vm *VM, p string, a types.BaseGuestFileAttributes) *fault.Error {
+func applyAttributes(vm *VM, user, p string, a types.BaseGuestFileAttributes) *fault.Error {
 	if a == nil {
 		return nil
 	}
@@ -411,10 +413,23 @@ func applyAttributes(vm *VM, p string, a types.BaseGuestFileAttributes) *fault.E
 				return fileFault(err, p)
 			}
 		}
+		if x.OwnerId != nil {
+			if err := vm.guest.SetOwner(user, p, *x.OwnerId); err != nil {
+				return fileFault(err, p)
+			}
+		}
 	case *types.GuestWindowsFileAttributes:
 		if !windows {
 			return fault.InvalidArgument("fileAttributes")
 		}
+		vm.guest.Attributes(p, func(a *guest.WindowsAttributes) {
+			if x.Hidden != nil {
+				a.Hidden = *x.Hidden
+			}
+			if x.ReadOnly != nil {
+				a.ReadOnly = *x.ReadOnly
+			}
+		})
 	}
 	b := a.GetGuestFileAttributes()
 	if b.ModificationTime != nil {
@@ -427,13 +442,15 @@ func applyAttributes(vm *VM, p string, a types.BaseGuestFileAttributes) *fault.E
 	return nil
 }
 
-func attributes(vm *VM, st fs.FileInfo) types.BaseGuestFileAttributes {
+func attributes(vm *VM, p string, st fs.FileInfo) types.BaseGuestFileAttributes {
 	mod := st.ModTime()
 	base := types.GuestFileAttributes{ModificationTime: &mod, AccessTime: &mod}
 	if vm.guest.OS() == "windows" {
-		return &types.GuestWindowsFileAttributes{GuestFileAttributes: base, Hidden: ptr(false), ReadOnly: ptr(false), CreateTime: &mod}
+		a := vm.guest.Attributes(p, nil)
+		return &types.GuestWindowsFileAttributes{GuestFileAttributes: base, Hidden: &a.Hidden, ReadOnly: &a.ReadOnly, CreateTime: &mod}
 	}
-	return &types.GuestPosixFileAttributes{GuestFileAttributes: base, OwnerId: ptr(int32(0)), GroupId: ptr(int32(0)), Permissions: int64(st.Mode().Perm())}
+	owner := vm.guest.OwnerID(p)
+	return &types.GuestPosixFileAttributes{GuestFileAttributes: base, OwnerId: &owner, GroupId: &owner, Permissions: int64(st.Mode().Perm())}
 }
 
 func listFiles(vm *VM, user string, q any) (any, *fault.Error) {
@@ -466,7 +483,7 @@ func listFiles(vm *VM, user string, q any) (any, *fault.Error) {
 		} else if st.Mode()&fs.ModeSymlink != 0 {
 			kind = string(types.GuestFileTypeSymlink)
 		}
-		all = append(all, types.GuestFileInfo{Path: name, Type: kind, Size: st.Size(), Attributes: attributes(vm, st)})
+		all = append(all, types.GuestFileInfo{Path: name, Type: kind, Size: st.Size(), Attributes: attributes(vm, filepath.Join(p, name), st)})
 	}
 	if st.IsDir() {
 		list, err := os.ReadDir(p)
@@ -481,7 +498,9 @@ func listFiles(vm *VM, user string, q any) (any, *fault.Error) {
 			}
 		}
 	} else {
-		add(filepath.Base(p), st)
+		name := filepath.Base(p)
+		p = filepath.Dir(p)
+		add(name, st)
 	}
 	out := types.GuestListFileInfo{}
 	most := int(x.MaxResults)

@@ -117,7 +117,7 @@ func (r *Room) transferFrom(vm *VM, user string, q any) (any, *fault.Error) {
 		return nil, fileFault(err, x.GuestFilePath)
 	}
 	id := r.files.add(&transfer{vm: vm, path: p, name: x.GuestFilePath, size: st.Size(), until: time.Now().Add(10 * time.Minute), boot: vm.Runtime.BootTime})
-	return &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{Attributes: attributes(vm, st), Size: st.Size(), Url: r.url(id)}}, nil
+	return &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{Attributes: attributes(vm, p, st), Size: st.Size(), Url: r.url(id)}}, nil
 }
 
 func (r *Room) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Session) {
@@ -178,7 +178,7 @@ func (r *Room) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Sess
 	if !t.existed {
 		t.vm.guest.Own(t.user, t.path)
 	}
-	if e := applyAttributes(t.vm, t.path, t.attr); e != nil {
+	if e := applyAttributes(t.vm, t.user, t.path, t.attr); e != nil {
 		http.Error(w, e.Message, http.StatusInternalServerError)
 	}
 }
