@@ -83,3 +83,62 @@ func TestTPM(t *testing.T) {
 	k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
 	k.accepted(k.reconfigure(vm, change("remove", "VirtualTPM", 11000, "")))
 }
+
+func TestEditsMerge(t *testing.T) {
+	k := start(t)
+	k.rule("vm.device-edit")
+	vm := k.vm("a", append(disk("VirtualLsiLogicSASController"), network("VM Network"))...)
+	mac := k.get(vm, `config.hardware.device[4000].macAddress`)
+	k.accepted(k.reconfigure(vm, change("edit", "VirtualVmxnet3", 4000, "<connectable><startConnected>false</startConnected><allowGuestControl>true</allowGuestControl><connected>false</connected></connectable>")))
+	card := k.get(vm, "config.hardware.device[4000]")
+	if !strings.Contains(card, "<deviceName>VM Network</deviceName>") || !strings.Contains(card, "<startConnected>false<") || !strings.Contains(card, mac) || mac == "" {
+		t.Errorf("the network card: %s", card)
+	}
+	k.accepted(k.reconfigure(vm, change("edit", "VirtualDisk", 2000, "<capacityInKB>83886080</capacityInKB>")))
+	if d := k.get(vm, "config.hardware.device[2000]"); !strings.Contains(d, "[ds-1] a/a.vmdk") || !strings.Contains(d, "<capacityInKB>83886080<") || !strings.Contains(d, "<unitNumber>0<") {
+		t.Errorf("the disk: %s", d)
+	}
+	k.accepted(k.reconfigure(vm, change("edit", "VirtualMachineVideoCard", 500, "<useAutoDetect>true</useAutoDetect>")))
+	if d := k.get(vm, "config.hardware.device[500]"); !strings.Contains(d, "<useAutoDetect>true<") || !strings.Contains(d, "<use3dRenderer>automatic<") || !strings.Contains(d, "<numDisplays>1<") {
+		t.Errorf("the video card: %s", d)
+	}
+	// a refusal in the middle of a spec leaves everything as it was
+	before := k.get(vm, "config.hardware.device")
+	bad := drive("add", "", -5, 1000, 4, 1024)
+	bad.xml = strings.Replace(bad.xml, "[ds-1]", "[ds-1] a/none.vmdk", 1)
+	k.refused(k.reconfigure(vm, change("edit", "VirtualDisk", 2000, "<capacityInKB>167772160</capacityInKB>"), bad), "FileNotFound")
+	clash := drive("edit", "", 2000, 1000, 0, 167772160)
+	clash.xml = strings.Replace(clash.xml, "[ds-1]", "[ds-1] a/none.vmdk", 1)
+	k.refused(k.reconfigure(vm, network("VM Network"), clash), "FileNotFound")
+	if after := k.get(vm, "config.hardware.device"); after != before {
+		t.Errorf("after refusals:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+func TestShares(t *testing.T) {
+	k := start(t)
+	k.rule("vm.shares")
+	vm := k.vm("a")
+	shares := func(level string, n int) part {
+		return field("memoryAllocation", fmt.Sprintf("<memoryAllocation><shares><shares>%d</shares><level>%s</level></shares></memoryAllocation>", n, level))
+	}
+	read := func(want string) {
+		t.Helper()
+		if got := k.get(vm, "config.memoryAllocation.shares"); got != want {
+			t.Errorf("shares %s, wanted %s", got, want)
+		}
+	}
+	read("<shares>81920</shares><level>normal</level>")
+	k.accepted(k.reconfigure(vm, shares("high", 7)))
+	read("<shares>163840</shares><level>high</level>")
+	k.accepted(k.reconfigure(vm, val("memoryMB", "4096")))
+	read("<shares>81920</shares><level>high</level>")
+	k.accepted(k.reconfigure(vm, shares("low", 0)))
+	read("<shares>20480</shares><level>low</level>")
+	k.refused(k.reconfigure(vm, shares("custom", 0)), "InvalidArgument", "shares")
+	k.accepted(k.reconfigure(vm, shares("custom", 1234)))
+	read("<shares>1234</shares><level>custom</level>")
+	if got := k.get(vm, "config.cpuAllocation.shares"); got != "<shares>4000</shares><level>normal</level>" {
+		t.Errorf("processors: %s", got)
+	}
+}

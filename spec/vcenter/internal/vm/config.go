@@ -266,10 +266,8 @@ func (vm *VM) apply(v *vetting, spec *types.VirtualMachineConfigSpec) {
 		a.Reservation = ptr(int64(c.Hardware.MemoryMB))
 	}
 	fill(&a.Limit, -1)
-	if a.Shares == nil {
-		a.Shares = &types.SharesInfo{Level: types.SharesLevelNormal, Shares: c.Hardware.MemoryMB * 10}
-	}
 	c.MemoryAllocation = &a
+	vm.settleShares()
 	vm.Summary.Config.MemoryReservation = int32(*a.Reservation)
 	vm.Summary.Config.CpuReservation = 0
 	if spec.GuestId != "" {
@@ -302,9 +300,10 @@ func (r *Room) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fault
 	}
 	keep := vm.Config.MemoryAllocation
 	res, limit, shares := *keep.Reservation, *keep.Limit, keep.Shares
-	before := vm.cdState()
+	before, devices := vm.cdState(), kept(vm.Config.Hardware.Device)
 	if _, e := r.w.Inner(vm.Self, "ReconfigVM_Task", &ask); e != nil {
 		vm.Config.MemoryAllocation = keep
+		vm.Config.Hardware.Device = devices // the simulator stops in mid-way
 		return e
 	}
 	a := *vm.Config.MemoryAllocation

@@ -165,6 +165,12 @@ func (v *vetting) sizes() *fault.Error {
 	if c := s.NumCoresPerSocket; c != nil && *c > 0 && s.NumCPUs > 0 && s.NumCPUs%*c != 0 {
 		return fault.InvalidArgument("configSpec.numCoresPerSocket")
 	}
+	if e := vetShares(s.MemoryAllocation, "spec.memoryAllocation.shares"); e != nil {
+		return e
+	}
+	if e := vetShares(s.CpuAllocation, "spec.cpuAllocation.shares"); e != nil {
+		return e
+	}
 	if s.MemoryReservationLockedToMax != nil {
 		v.lock = *s.MemoryReservationLockedToMax
 	}

@@ -64,6 +64,9 @@ func (v *vetting) devices() *fault.Error {
 		if e := v.edited(i, d, old); e != nil {
 			return e
 		}
+		if d.Operation == types.VirtualDeviceConfigSpecOperationEdit {
+			d.Device = merged(old, d.Device)
+		}
 		if e := v.device(i, d, cards, have); e != nil {
 			return e
 		}
