@@ -186,3 +186,18 @@ func TestLargeViewsStayLive(t *testing.T) {
 		t.Fatal(a.Body)
 	}
 }
+
+// Machines of the fleet file stand in the folders that it names; the folders are made.
+func TestFoldersOfTheFleetFile(t *testing.T) {
+	f := fleet.Demo()
+	f.VMs = []fleet.VM{{Name: "v", Folder: "vdi/pool-a"}, {Name: "v"}, {Name: "w", Folder: "/vdi/pool-a/"}}
+	s := vctest.Start(t, vcenter.Options{Fleet: f})
+	c := s.Login(t)
+	if a, b := c.Find("DC0/vm/vdi/pool-a/v"), c.Find("DC0/vm/v"); a == b || c.Find("DC0/vm/vdi/pool-a/w") == "" {
+		t.Fatal(a, b)
+	}
+	if n := len(c.Must("FindChild", "SearchIndex:SearchIndex", vctest.Ref("entity", c.Find("DC0/vm"))+"<name>vdi</name>").Texts("returnval")); n != 1 {
+		t.Fatal(n)
+	}
+	c.Refused(c.Call("CreateFolder", c.Find("DC0/vm"), "<name>vdi</name>"), "DuplicateName")
+}

@@ -270,6 +270,9 @@ func (c *checker) vm(path string, v *VM, f *Fleet, vms, clusters, hosts, stores 
 	}
 	before := len(c.list)
 	for _, name := range names {
+		if v.Folder != "" && name != "" {
+			name = strings.Trim(v.Folder, "/") + "/" + name
+		}
 		if c.once(vms, path+".name", "machine", name); len(c.list) > before {
 			break
 		}

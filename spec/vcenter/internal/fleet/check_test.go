@@ -56,6 +56,7 @@ func TestMistakesAreNamedByLineAndPath(t *testing.T) {
 		{"a machine in no cluster", `{"vms": [{"name": "v", "cluster": "g"}]}`, `line 1: vms[0].cluster: there is no cluster "g"`},
 		{"a machine without a name", "{\"vms\": [\n{}]}", "line 2: vms[0]: a machine needs a name"},
 		{"two machines of one name", "{\"vms\": [{\"name\": \"v-2\"},\n{\"name\": \"v-{n}\", \"count\": 3}]}", `line 2: vms[1].name: there is another machine "v-2": vms[0].name, line 1`},
+		{"two machines of one name in a folder", "{\"vms\": [{\"name\": \"v\", \"folder\": \"f\"}, {\"name\": \"v\"},\n{\"name\": \"v\", \"folder\": \"/f/\"}]}", `line 2: vms[2].name: there is another machine "f/v": vms[0].name, line 1`},
 		{"a card that the host has not", `{"clusters": [{"name": "a", "hosts": [` + host + `]}], "vms": [{"name": "v", "host": "h", "devices": ["3c:00.0"]}]}`, "line 1: vms[0].devices[0]: h has no card at 3c:00.0"},
 		{"one card twice", `{"clusters": [{"name": "a", "hosts": [` + host + `]}], "vms": [{"name": "v", "host": "h", "devices": ["3b:00.0", "0000:3b:00.0"]}]}`, "line 1: vms[0].devices[1]: there is another device of this machine at"},
 		{"an unknown installed system", `{"vms": [{"name": "v", "installed": "beos"}]}`, `line 1: vms[0].installed: "beos" is unknown: windows, windows-11, ubuntu`},
@@ -88,7 +89,7 @@ func TestAFileThatUsesEverything(t *testing.T) {
   "users": [ { "name": "u", "grants": [ { "path": "/DC1/host/a", "role": "ReadOnly", "propagate": false } ] } ],
   "vms": [ { "name": "v-{n}", "count": 3, "cluster": "b", "firmware": "efi", "installed": "windows-11", "version": "vmx-20", "more": { "driver": "550" } },
            { "name": "w", "host": "h", "devices": ["0000:3B:00.0", "0001:3b:00.0"], "datastore": "d", "power": "poweredOff", "extra_config": { "a": "b" } },
-           { "name": "x", "host": "g-12", "template": true } ],
+           { "name": "x", "host": "g-12", "template": true }, { "name": "x", "folder": "vdi/pool" } ],
   "delays": { "PowerOnVM_Task": 30 } }`
 	file := filepath.Join(t.TempDir(), "fleet.json")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

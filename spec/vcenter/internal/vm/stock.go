@@ -146,7 +146,10 @@ func (r *Room) oneFromFile(d *fleet.VM, name string, n int) error {
 			Id: c.Address, DeviceId: c.Device.Device, SystemId: h.SystemID, VendorId: c.PciDevice().VendorId,
 			VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: c.Name}}}}, "")
 	}
-	folder := r.w.DC.VmFolder
+	folder, err := r.w.VMFolder(d.Folder)
+	if err != nil {
+		return err
+	}
 	ref := h.Ref()
 	closed := h.HS.Runtime.InMaintenanceMode || !h.Connected()
 	got, e := r.create(&types.CreateVM_Task{This: folder, Config: spec, Pool: *pool, Host: &ref})

@@ -6,6 +6,7 @@ package world
 // and the next question reads the noted ones again, so nobody who renames has to know.
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/vmware/govmomi/vim25/mo"
@@ -78,4 +79,26 @@ func (w *World) ChildNamed(parent types.ManagedObjectReference, name string) (ty
 		return list[0], true
 	}
 	return types.ManagedObjectReference{}, false
+}
+
+// VMFolder finds a folder of machines by its path below the datacenter's vm folder, and
+// makes what is missing of it. World lock held.
+func (w *World) VMFolder(path string) (types.ManagedObjectReference, error) {
+	at := w.DC.VmFolder
+	for _, name := range strings.Split(path, "/") {
+		if name == "" {
+			continue
+		}
+		next, there := w.ChildNamed(at, name)
+		if !there {
+			res, e := w.Inner(at, "CreateFolder", &types.CreateFolder{This: at, Name: name})
+			if e != nil {
+				return at, e
+			}
+			next = res.(*types.CreateFolderResponse).Returnval
+			w.names.note(next)
+		}
+		at = next
+	}
+	return at, nil
 }
