@@ -27,7 +27,7 @@ func (r *Room) vetClone(vm *VM, req *types.CloneVM_Task) *fault.Error {
 			return e
 		}
 	}
-	return nil
+	return r.vetClonePlace(vm, &req.Spec)
 }
 
 func (r *Room) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
@@ -50,7 +50,9 @@ func (r *Room) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
 		ref := all[0].Ref()
 		ask.Spec.Location.Host = &ref
 	}
-	ask.Spec.PowerOn, ask.Spec.Config, ask.Spec.Customization = false, nil, nil
+	ask.Spec.PowerOn, ask.Spec.Config, ask.Spec.Customization, ask.Spec.Template = false, nil, nil, false
+	changes := ask.Spec.Location.DeviceChange
+	ask.Spec.Location.DeviceChange = nil
 	res, e := r.w.Inner(vm.Self, "CloneVM_Task", &ask)
 	if e != nil {
 		return nil, e
@@ -73,14 +75,27 @@ func (r *Room) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
 		n.guest.Customize(*plan)
 	}
 	r.touch(n, true)
-	if s := req.Spec.Config; s != nil {
+	if req.Spec.Location.DiskMoveType == childDisks {
+		n.link(vm)
+	}
+	if s := req.Spec.Config; s != nil || len(changes) > 0 {
+		if s == nil {
+			s = &types.VirtualMachineConfigSpec{}
+		}
 		s = clone(s)
 		s.ChangeVersion = ""
+		s.DeviceChange = append(clone(&types.VirtualMachineConfigSpec{DeviceChange: changes}).DeviceChange, s.DeviceChange...)
 		if e := r.reconfigure(n, s); e != nil {
 			r.w.Inner(made, "Destroy_Task", &types.Destroy_Task{This: made})
 			delete(r.vms, made)
 			return nil, e
 		}
+	}
+	if req.Spec.Template {
+		if _, e := r.w.Inner(made, "MarkAsTemplate", &types.MarkAsTemplate{This: made}); e != nil {
+			return nil, e
+		}
+		r.touch(n, true)
 	}
 	r.w.Truth.VM("vm-cloned", n.hostName(), n.Name, "from %s", vm.Name)
 	if req.Spec.PowerOn && !req.Spec.Template {
@@ -106,6 +121,11 @@ func (n *VM) inherit(src *VM) {
 		a := *s.MemoryAllocation
 		c.MemoryAllocation = &a
 	}
+	if s.CpuAllocation != nil {
+		a := *s.CpuAllocation
+		c.CpuAllocation = &a
+	}
+	c.Annotation, n.Summary.Config.Annotation = s.Annotation, s.Annotation
 	for _, o := range s.ExtraConfig {
 		v := *o.GetOptionValue()
 		if strings.HasPrefix(strings.ToLower(v.Key), "gpsim.") {

@@ -287,3 +287,76 @@ func TestCloneKeepsWhatMatters(t *testing.T) {
 		t.Error("the clone's key reached its source")
 	}
 }
+
+func TestWhereAndHowAClone(t *testing.T) {
+	k := startFleet(t, func(f *fleet.Fleet) {
+		f.Clusters[0].Hosts = append(f.Clusters[0].Hosts, fleet.Host{Name: "esx-a-2"})
+		f.Clusters = append(f.Clusters, fleet.Cluster{Name: "gpu-b", Datastores: []string{"ds-2"}, Hosts: []fleet.Host{{Name: "esx-b-1"}}})
+		f.Datastores = append(f.Datastores, fleet.Datastore{Name: "ds-2"})
+	})
+	k.rule("vm.clone-place", "vm.clone-linked", "vm.clone-template")
+	gold := k.vm("gold", append(disk("VirtualLsiLogicSASController"), network("VM Network"))...)
+	clone := func(name, location, rest string) vctest.Result {
+		return k.c.Task("CloneVM_Task", gold, vctest.Ref("folder", k.folder())+"<name>"+name+"</name><spec><location>"+location+"</location>"+rest+"</spec>")
+	}
+	pool, plain := vctest.Ref("pool", k.pool), "<template>false</template><powerOn>false</powerOn>"
+	b := vctest.Ref("host", k.c.Find("/DC0/host/gpu-b/esx-b-1"))
+	poolB := vctest.Ref("pool", "ResourcePool:"+k.c.Get(k.c.Find("/DC0/host/gpu-b"), "resourcePool")["resourcePool"])
+	ds2 := vctest.Ref("datastore", k.c.Find("/DC0/datastore/ds-2"))
+	k.refused(clone("a", b, plain), "InvalidArgument", "spec.location.pool")
+	k.refused(clone("a", pool+b, plain), "InvalidArgument", "host")
+	k.refused(clone("a", poolB+b, plain), "InaccessibleDatastore", "esx-b-1")
+	k.accepted(clone("a", ds2+poolB+b, plain))
+	if p := k.get(k.c.Find("/DC0/vm/a"), "config.files.vmPathName"); p != "[ds-2] a/a.vmx" {
+		t.Errorf("the clone lies at %s", p)
+	}
+	k.refused(clone("l", "<diskMoveType>nonsense</diskMoveType>"+pool, plain), "InvalidArgument", "diskMoveType")
+	k.refused(clone("l", "<diskMoveType>createNewChildDiskBacking</diskMoveType>"+pool, plain), "InvalidArgument", "spec.snapshot")
+	k.accepted(k.c.Task("CreateSnapshot_Task", gold, "<name>s</name><memory>false</memory><quiesce>false</quiesce>"))
+	a := vctest.Answer{Body: "<x>" + k.get(gold, "snapshot") + "</x>"}
+	snap := vctest.Ref("snapshot", "VirtualMachineSnapshot:"+a.Text("currentSnapshot"))
+	linked := "<template>false</template><powerOn>false</powerOn>" + snap
+	k.accepted(clone("l", "<diskMoveType>createNewChildDiskBacking</diskMoveType>"+pool, linked))
+	if d := k.get(k.c.Find("/DC0/vm/l"), "config.hardware.device"); !strings.Contains(d, "<parent><fileName>[ds-1] gold/gold.vmdk</fileName>") {
+		t.Errorf("the linked disk: %s", d)
+	}
+	k.refused(k.c.Task("CloneVM_Task", k.c.Find("/DC0/vm/l"), vctest.Ref("folder", k.folder())+"<name>m</name><spec><location>"+pool+"</location>"+linked+"</spec>"), "InvalidArgument", "spec.snapshot")
+
+	// a template, with changes of its devices on the way
+	k.accepted(clone("tpl", "<deviceChange><operation>remove</operation><device xsi:type=\"VirtualVmxnet3\"><key>4000</key></device></deviceChange>",
+		"<template>true</template><config>"+spec(val("numCPUs", "2"))+"</config><powerOn>true</powerOn>"))
+	tpl := k.c.Find("/DC0/vm/tpl")
+	got := k.c.Get(tpl, "config.template", "summary.config.template", "resourcePool", "runtime.powerState", "config.hardware.numCPU", "config.hardware.device")
+	if got["config.template"] != "true" || got["summary.config.template"] != "true" || got["resourcePool"] != "" || got["runtime.powerState"] != "poweredOff" ||
+		got["config.hardware.numCPU"] != "2" || strings.Contains(got["config.hardware.device"], "Vmxnet3") {
+		t.Errorf("the template: %v", got)
+	}
+	k.refused(k.on(tpl), "NotSupported")
+	k.refused(k.reconfigure(tpl, val("numCPUs", "4")), "NotSupported")
+	k.c.Refused(k.c.Call("MarkAsTemplate", tpl, ""), "NotSupported")
+	k.c.Must("MarkAsVirtualMachine", tpl, pool)
+	k.accepted(k.on(tpl))
+	k.c.Refused(k.c.Call("MarkAsTemplate", tpl, ""), "InvalidPowerState")
+	k.accepted(k.c.Task("PowerOffVM_Task", tpl, ""))
+	k.c.Must("MarkAsTemplate", tpl, "")
+}
+
+func TestLabelsOfADynamicBacking(t *testing.T) {
+	red, blue := a100("0000:3b:00.0"), a100("0000:86:00.0")
+	red.Label, blue.Label = "red", "blue"
+	k := start(t, cards(red, blue)...)
+	k.rule("power.dynamic-free")
+	labelled := func(label string) part {
+		p := dynamic(-1, "4318:8373")
+		p.xml = strings.Replace(p.xml, "</backing>", "<customLabel>"+label+"</customLabel></backing>", 1)
+		return p
+	}
+	b, c := k.vm("b", labelled("blue")), k.vm("c", labelled("green"))
+	k.refused(k.on(c), onFault, "No device of an allowed kind")
+	k.accepted(k.on(b))
+	if d := k.get(b, "config.hardware.device"); !strings.Contains(d, "<assignedId>0000:86:00.0</assignedId>") {
+		t.Errorf("the card with the label: %s", d)
+	}
+	k.refused(k.on(k.vm("d", labelled("blue"))), onFault, "No device of an allowed kind")
+	k.accepted(k.on(k.vm("e", labelled("red"))))
+}
