@@ -154,3 +154,61 @@ func hostRefs(s *vctest.Server) []string {
 	}
 	return out
 }
+
+// BenchmarkViews reads 8,000 machines through a container view, takes them into a filter,
+// and measures how soon a change of one of them is told. Only this server: the simulator
+// needs minutes for it.
+//
+//	go test -run - -bench Views -benchtime 1x ./internal/collector
+func BenchmarkViews(b *testing.B) {
+	const machines = 8000
+	f := many(40)
+	f.VMs = []fleet.VM{{Name: "v-{n:04}", Count: machines}}
+	s := vctest.Start(b, vcenter.Options{Fleet: f, Speed: 100_000})
+	c := s.Login(b)
+	view := "ContainerView:" + c.Must("CreateContainerView", views, vctest.Ref("container", "Folder:group-d1")+"<type>VirtualMachine</type><recursive>true</recursive>").Text("returnval")
+	seconds := func(f func()) float64 { begun := time.Now(); f(); return time.Since(begun).Seconds() }
+	b.ResetTimer()
+	for range b.N {
+		read, waits, version := 0, 0, ""
+		b.ReportMetric(seconds(func() {
+			a := c.Must("RetrievePropertiesEx", pc, "<specSet>"+viewSpec("VirtualMachine", "name</pathSet><pathSet>summary", view)+"</specSet><options/>")
+			for {
+				read += strings.Count(a.Body, "<objects>")
+				token := regexp.MustCompile(`<token>([^<]*)</token>`).FindStringSubmatch(a.Body)
+				if token == nil {
+					break
+				}
+				a = c.Must("ContinueRetrievePropertiesEx", pc, "<token>"+token[1]+"</token>")
+			}
+		}), "read-s")
+		if read != machines {
+			b.Fatal(read)
+		}
+		filter(c, viewSpec("VirtualMachine", "runtime.powerState", view), false)
+		b.ReportMetric(seconds(func() {
+			for more := true; more; waits++ {
+				a := c.Must("WaitForUpdatesEx", pc, "<version>"+version+"</version><options><maxWaitSeconds>0</maxWaitSeconds></options>")
+				version, more = regexp.MustCompile(`<version>(\d+)</version>`).FindStringSubmatch(a.Body)[1], strings.Contains(a.Body, "<truncated>true<")
+			}
+		}), "filter-s")
+		vm := c.Find("DC0/vm/v-4000")
+		b.ReportMetric(1000*seconds(func() {
+			c.Must("PowerOnVM_Task", vm, "")
+			if a := wait(c, version, 20); !strings.Contains(a.Body, "poweredOn") {
+				b.Fatal(a.Body)
+			} else {
+				version = a.Text("version")
+			}
+		}), "change-ms")
+		b.ReportMetric(1000*seconds(func() {
+			c.MustTask("PowerOffVM_Task", vm, "")
+			wait(c, version, 20)
+			c.MustTask("Destroy_Task", vm, "")
+			if a := wait(c, version, 20); !strings.Contains(a.Body, ">leave<") && !strings.Contains(wait(c, a.Text("version"), 20).Body, ">leave<") {
+				b.Fatal(a.Body)
+			}
+		}), "leave-ms")
+		b.ReportMetric(0, "ns/op")
+	}
+}
