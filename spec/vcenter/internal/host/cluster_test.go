@@ -265,7 +265,8 @@ func TestVsanEvacuationModes(t *testing.T) {
 		vctest.Eventually(t, "synchronized", func() bool { return !syncing() })
 	}
 	if took["noAction"] > 140*time.Millisecond || took["ensureObjectAccessibility"] < 150*time.Millisecond || took[""] < 150*time.Millisecond ||
-		took["evacuateAllData"] < 1500*time.Millisecond { // 600 s at speed 400
+		took["evacuateAllData"] < 1500*time.Millisecond || // 600 s at speed 400
+		took["ensureObjectAccessibility"] > took["evacuateAllData"]/2 || took[""] > took["evacuateAllData"]/2 {
 		t.Fatal(took)
 	}
 	// A fourth host away is one too few for all data, not for the others.
@@ -339,6 +340,16 @@ func TestStandby(t *testing.T) {
 	if v := r.violations(); v != "too-many-hosts-away" {
 		t.Fatal(v)
 	}
+	// The other way round as well: a host is away, and another one is put in standby.
+	f = pair("off")
+	f.Clusters[0].Hosts[1].BootSeconds = 4000
+	r = newRig(t, f)
+	r.MustTask("EnterMaintenanceMode_Task", r.other(2), "<timeout>0</timeout>")
+	r.MustTask("RebootHost_Task", r.other(2), "<force>false</force>")
+	r.MustTask("PowerDownHostToStandBy_Task", r.host, "<timeoutSec>0</timeoutSec>")
+	if v := r.only("too-many-hosts-away"); v.By == nil || v.By.Method != "PowerDownHostToStandBy_Task" {
+		t.Fatalf("%+v", v)
+	}
 }
 
 func TestDpmParksIdleHosts(t *testing.T) {
@@ -365,11 +376,16 @@ func TestDpmParksIdleHosts(t *testing.T) {
 	if n := len(asleep()); n != 1 {
 		t.Fatalf("%d hosts asleep: HA's failover level needs two awake", n)
 	}
-	// Both others go to maintenance: DPM wakes the third; on nobody's account is it away.
-	down := asleep()[0]
+	// Both others go to maintenance, and one reboots: DPM wakes the third, which was away
+	// on nobody's account.
+	down, rebooted := asleep()[0], false
 	for i := 1; i <= 3; i++ {
 		if h := r.other(i); h != down {
 			r.MustTask("EnterMaintenanceMode_Task", h, "<timeout>0</timeout>")
+			if !rebooted {
+				r.MustTask("RebootHost_Task", h, "<force>false</force>")
+			}
+			rebooted = true
 		}
 	}
 	vctest.Eventually(t, "woken", func() bool { return r.Get(down, "runtime.connectionState")["runtime.connectionState"] == "connected" })
