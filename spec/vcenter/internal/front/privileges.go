@@ -5,6 +5,7 @@ package front
 
 import (
 	"sort"
+	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -49,12 +50,45 @@ func refuse(c *api.Call) *fault.Error {
 		if r.SearchSpec == nil {
 			r.SearchSpec = &types.HostDatastoreBrowserSearchSpec{}
 		}
+	case *types.QueryPerf:
+		for i := range r.QuerySpec {
+			if e := statistics(&r.QuerySpec[i]); e != nil {
+				return e
+			}
+		}
 	case *types.ReconfigVM_Task:
 		for i := range r.Spec.DeviceChange {
 			if r.Spec.DeviceChange[i] == nil || r.Spec.DeviceChange[i].GetVirtualDeviceConfigSpec().Device == nil {
 				return fault.InvalidArgument("spec.deviceChange")
 			}
 		}
+	}
+	return nil
+}
+
+// statistics keeps a query within what a server stores: samples of 20 seconds for an hour,
+// longer ones for a year. The simulator would make room for as many as are asked for.
+func statistics(q *types.PerfQuerySpec) *fault.Error {
+	now := time.Now()
+	if q.EndTime == nil || q.EndTime.After(now) {
+		q.EndTime = &now
+	}
+	kept := 365 * 24 * time.Hour
+	switch q.IntervalId {
+	case 0, -1, 20:
+		q.IntervalId, kept = 20, time.Hour
+	case 300, 1800, 7200, 86400:
+	default:
+		return fault.InvalidArgument("querySpec.interval")
+	}
+	if first := now.Add(-kept); q.StartTime == nil || q.StartTime.Before(first) {
+		q.StartTime = &first
+	}
+	if q.MaxSample < 0 {
+		return fault.InvalidArgument("querySpec.maxSample")
+	}
+	if !q.StartTime.Before(*q.EndTime) {
+		return fault.InvalidArgument("querySpec.startTime")
 	}
 	return nil
 }

@@ -137,3 +137,27 @@ func TestNoRequestEndsTheServer(t *testing.T) {
 
 // skip are calls that end the session or wait for ever by design.
 var skip = map[string]bool{"Logout": true, "Login": true, "WaitForUpdates": true, "WaitForUpdatesEx": true}
+
+// Statistics are kept for so long and no longer: the simulator would make a sample for
+// each second that a query names, and end over it.
+func TestStatisticsHaveAnEnd(t *testing.T) {
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	host := c.Find("DC0/host/gpu-a/esx-a-1")
+	query := func(inside string) vctest.Answer {
+		return c.Call("QueryPerf", "PerformanceManager:PerfMgr", "<querySpec>"+vctest.Ref("entity", host)+inside+"</querySpec>")
+	}
+	const metric = "<metricId><counterId>2</counterId><instance></instance></metricId>"
+	for inside, property := range map[string]string{metric + "<intervalId>1</intervalId>": "querySpec.interval", metric + "<intervalId>-2147483648</intervalId>": "querySpec.interval",
+		"<maxSample>-5</maxSample>" + metric + "<intervalId>20</intervalId>":                                                           "querySpec.maxSample",
+		"<startTime>2024-01-02T00:00:00Z</startTime><endTime>2024-01-01T00:00:00Z</endTime>" + metric + "<intervalId>300</intervalId>": "querySpec.startTime"} {
+		c.Refused(query(inside), "InvalidArgument", property)
+	}
+	for inside, most := range map[string]int{metric + "<intervalId>20</intervalId>": 181, "<startTime>1970-01-01T00:00:00Z</startTime>" + metric + "<intervalId>86400</intervalId>": 366,
+		"<maxSample>3</maxSample>" + metric + "<intervalId>20</intervalId>": 3} {
+		a := query(inside)
+		if n := len(a.Texts("timestamp")); a.Status != 200 || n == 0 || n > most {
+			t.Error(inside, a.Status, n)
+		}
+	}
+}

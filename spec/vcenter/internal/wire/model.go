@@ -126,3 +126,15 @@ func oldest(name string) (v Version, ok bool) {
 	}
 	return v, ok
 }
+
+// DataTypes lists the data object types of the model.
+func DataTypes() []string {
+	out := []string{}
+	for name := range typeSince {
+		if t, ok := TypeByName(name); ok && t.Kind() == reflect.Struct && !isRequest(t) {
+			out = append(out, name)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
