@@ -58,10 +58,11 @@ func (vm *VM) planCustomization(s *types.CustomizationSpec, name string) (*guest
 		limit, path = 15, "spec.identity.userData.computerName"
 		c.Hostname, ok = customName(id.UserData.ComputerName, name)
 		if p := id.GuiUnattended.Password; p != nil {
-			if !p.PlainText {
+			text, ok := vm.room.unseal(p)
+			if !ok {
 				return nil, fault.New(&types.CannotDecryptPasswords{}, "One or more of the passwords in the customization specification cannot be decrypted.")
 			}
-			c.Password = p.Value
+			c.Password = text
 		}
 		if id.GuiRunOnce != nil {
 			c.Commands = id.GuiRunOnce.CommandList

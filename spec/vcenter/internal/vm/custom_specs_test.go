@@ -4,6 +4,9 @@ import (
 	"html"
 	"strings"
 	"testing"
+
+	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/vctest"
 )
 
 func TestCustomizationSpecifications(t *testing.T) {
@@ -65,4 +68,31 @@ func TestCustomizationSpecifications(t *testing.T) {
 	}
 	k.c.Refused(k.c.Call("XmlToCustomizationSpecItem", m, "<specItemXml>no XML</specItemXml>"), "CustomizationFault")
 	k.c.Must("CheckCustomizationResources", m, "<guestOs>windows2019srv_64Guest</guestOs>")
+}
+
+// What is read from the manager is good for a clone, password and all.
+func TestACloneWithAStoredSpecification(t *testing.T) {
+	k := startFleet(t, func(f *fleet.Fleet) {
+		f.VMs = []fleet.VM{{Name: "gold", Installed: "windows", Firmware: "efi", Password: "Old-pass-1"}}
+	})
+	const m = "CustomizationSpecManager:CustomizationSpecManager"
+	body := `<spec><options xsi:type="CustomizationWinOptions"><changeSID>true</changeSID>` +
+		`<deleteAccounts>false</deleteAccounts></options><identity xsi:type="CustomizationSysprep"><guiUnattended><password><value>Train-1-pass</value><plainText>true</plainText></password>` +
+		`<timeZone>4</timeZone><autoLogon>false</autoLogon><autoLogonCount>0</autoLogonCount></guiUnattended><userData><fullName>a</fullName><orgName>b</orgName>` +
+		`<computerName xsi:type="CustomizationFixedName"><name>cad-01</name></computerName><productId></productId></userData><identification><joinWorkgroup>W</joinWorkgroup></identification></identity>` +
+		`<globalIPSettings/><nicSettingMap><adapter><ip xsi:type="CustomizationDhcpIpGenerator"/></adapter></nicSettingMap></spec>`
+	k.c.Must("CreateCustomizationSpec", m, "<item><info><name>win</name><description>d</description><type>Windows</type></info>"+body+"</item>")
+	token := k.c.Must("GetCustomizationSpec", m, "<name>win</name>").Text("value")
+	stored := strings.Replace(body, "<value>Train-1-pass</value><plainText>true<", "<value>"+token+"</value><plainText>false<", 1)
+	clone := func(name, s string) vctest.Result {
+		return k.c.Task("CloneVM_Task", k.c.Find("/DC0/vm/gold"), vctest.Ref("folder", k.folder())+"<name>"+name+"</name><spec><location>"+vctest.Ref("pool", k.pool)+"</location><template>false</template>"+
+			strings.Replace(strings.Replace(s, "<spec>", "<customization>", 1), "</spec>", "</customization>", 1)+"<powerOn>true</powerOn></spec>")
+	}
+	k.refused(clone("b", strings.Replace(stored, token, "sealed:of-another-server", 1)), "CannotDecryptPasswords")
+	k.accepted(clone("a", stored))
+	vm := k.c.Find("/DC0/vm/a")
+	k.until(vm, "guest.customizationInfo.customizationStatus", "TOOLSDEPLOYPKG_SUCCEEDED")
+	k.until(vm, "guest.guestOperationsReady", "true")
+	k.until(vm, "guest.hostName", "cad-01")
+	k.c.Must("ValidateCredentialsInGuest", guestAuth, vmRef(vm)+windowsAuth)
 }

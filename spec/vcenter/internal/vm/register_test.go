@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -50,6 +51,9 @@ func TestTheVMXFile(t *testing.T) {
 	k.accepted(k.reconfigure(vm, val("firmware", "bios"), extra("pciPassthru.64bitMMIOSizeGB", ""), change("remove", "VirtualPCIPassthrough", 13000, "")))
 	if text := k.file("a/a.vmx"); !strings.Contains(text, `firmware = "bios"`) || strings.Contains(text, "64bitMMIOSizeGB") || strings.Contains(text, "pciPassthru0") {
 		t.Errorf("after a change:\n%s", text)
+	}
+	if l := k.get(vm, "layoutEx"); !strings.Contains(l, fmt.Sprintf("<name>[ds-1] a/a.vmx</name><type>config</type><size>%d</size>", len(k.file("a/a.vmx")))) {
+		t.Errorf("layoutEx: %s", l)
 	}
 	seen := map[string]bool{}
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,8 +30,25 @@ func (vm *VM) saveVMX() {
 		fmt.Fprintf(&b, "%s = \"%s\"\n", kv[0], escapeVMX(kv[1]))
 	}
 	if st, err := os.Stat(file); err == nil && st.Mode().IsRegular() {
-		_ = os.WriteFile(file, []byte(b.String()), st.Mode().Perm())
+		if os.WriteFile(file, []byte(b.String()), st.Mode().Perm()) == nil {
+			vm.sized(vm.Config.Files.VmPathName, int64(b.Len()))
+		}
 	}
+}
+
+// sized tells layoutEx how large a file is now.
+func (vm *VM) sized(name string, size int64) {
+	if vm.LayoutEx == nil {
+		return
+	}
+	l := *vm.LayoutEx
+	l.File = slices.Clone(l.File)
+	for i := range l.File {
+		if l.File[i].Name == name {
+			l.File[i].Size, l.File[i].UniqueSize = size, size
+		}
+	}
+	vm.LayoutEx = &l
 }
 
 // escapeVMX writes quotes, bars and control bytes as |XX.
