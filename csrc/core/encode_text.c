@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "encode_text.h"
 
 #include <math.h>
@@ -186,6 +187,17 @@ int gp_encode_text_read_time(const char *text, size_t length, int64_t *seconds, 
     if (at < length && text[at] != 'Z') {
         int64_t offset = number_at(text, length, at + 1, 2) * 3600 + number_at(text, length, at + 4, 2) * 60;
         *seconds += text[at] == '-' ? offset : -offset;
+    }
+    return 0;
+}
+
+int gp_encode_text_secret_key(const char *key)
+{
+    /* cloud-init's user data holds password hashes and whatever a site puts there; it is base64 in ExtraConfig */
+    static const char *const words[] = {"password", "passwd", "secret", "token", "credential", "privatekey",
+                                        "private_key", "vnc.key", "userdata"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcasestr(key, words[i])) return 1;
     }
     return 0;
 }

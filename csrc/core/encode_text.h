@@ -18,6 +18,9 @@ int gp_encode_text_is_time(const char *text, size_t length);
 /* Unix seconds as an xsd:dateTime in UTC, with milliseconds when it has a fraction; -1 when no such year. */
 int gp_encode_text_time(char out[40], double seconds);
 
+/* Whether an option's key says that its value is a secret: RemoteDisplay.vnc.password, guestinfo.userdata... */
+int gp_encode_text_secret_key(const char *key);
+
 /* An xsd:dateTime as Unix seconds (without a zone it is taken as UTC) and nanoseconds; -1 when it is none. */
 int gp_encode_text_read_time(const char *text, size_t length, int64_t *seconds, int64_t *nanoseconds);
 

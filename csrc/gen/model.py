@@ -8,7 +8,8 @@ What the tables do not say is settled here too:
   * vmodl names of scalars become XSD names; links (F_LINK) travel as string keys;
   * a field declared as MethodFault travels as LocalizedMethodFault, except LocalizedMethodFault.fault itself;
   * dynamicType, dynamicProperty and MethodFault.msg exist in pyVmomi only and are dropped;
-  * which types may not be sent bare (`abstract_types`), since no table marks abstract types.
+  * which types may not be sent bare (`abstract_types`), since no table marks abstract types;
+  * a few fields that hold a secret without being marked (`ALSO_SECRET`).
 """
 import ast
 import os
@@ -36,6 +37,13 @@ ABSTRACT_WITH_FIELDS = {
     "ClusterDasAdmissionControlPolicy", "ClusterGroupInfo", "HostHostBusAdapter",
     "HostSystemSwapConfigurationSystemSwapOption", "DvsNetworkRuleQualifier", "VslmCreateSpecBackingSpec",
     "FaultToleranceConfigInfo", "EntityEventArgument", "Event", "MethodFault", "RuntimeFault",
+}
+
+
+# Tokens that stand for a login, and texts that carry passwords: an answer file, a program's environment.
+ALSO_SECRET = {
+    "SSPIAuthentication.sspiToken", "LoginBySSPI.base64Token", "HostGatewaySpec.trustVerificationToken",
+    "CustomizationSysprepText.value", "GuestProgramSpec.envVariables",
 }
 
 
@@ -158,6 +166,10 @@ def _settle(model):
     for t in model.data():
         t.fault = any(a.name == "MethodFault" for a in model.chain(t))
         t.abstract = t.extended and (not t.fields or t.name in ABSTRACT_WITH_FIELDS)
+    named = {"%s.%s" % (owner.name, field.name): field for t in model.types.values()
+             for owner, fields in [(t, t.fields)] + [(m, m.params) for m in t.methods] for field in fields}
+    for name in ALSO_SECRET:
+        named[name].flags |= F_SECRET
     unknown = ABSTRACT_WITH_FIELDS - {t.name for t in model.data() if t.extended}
     assert not unknown, unknown
 

@@ -15,6 +15,7 @@
 #include "net_codec.h"
 
 #include "../core/encode.h"
+#include "../core/encode_text.h"
 
 #include <string.h>
 
@@ -253,16 +254,28 @@ static int refuse_stray_field(const walk *w, int table, gp_type_id type)
     return 0;
 }
 
+/* Whether this is an OptionValue (ExtraConfig, an advanced setting) whose key says that its value is a secret. */
+static bool secret_option(const walk *w, int table, gp_type_id type)
+{
+    size_t length;
+    int option = gp_schema_type_find("OptionValue", 11);
+    const char *key = gp_schema_is_a(type, (gp_type_id)option) ? raw_text(w->L, table, "key", &length) : NULL;
+    return key && gp_encode_text_secret_key(key);
+}
+
 static int write_fields(const walk *w, int table, gp_type_id type)
 {
     lua_State *L = w->L;
     lua_Unsigned found = 0, keys = 0;
+    bool secret = secret_option(w, table, type);
     for (gp_schema_walk f = gp_schema_fields_of(type); gp_schema_next(&f);) {
         lua_pushstring(L, gp_schema_name(f.field->name));
         lua_rawget(L, table);
         bool given = !lua_isnil(L, -1);
         if (given) found++;
-        int failed = write_slot(w, f.field, gp_schema_types[f.owner].version, f.owner);
+        gp_schema_field field = *f.field;
+        if (secret && strcmp(gp_schema_name(field.name), "value") == 0) field.flags |= GP_FIELD_SECRET;
+        int failed = write_slot(w, &field, gp_schema_types[f.owner].version, f.owner);
         lua_pop(L, 1);
         /* a misspelt required field is unknown rather than missing: say that, with the nearest name */
         if (failed && !given && refuse_stray_field(w, table, type) != 0) return -1;

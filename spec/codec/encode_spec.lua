@@ -312,6 +312,56 @@ describe("a secret", function()
     assert.matches("<username>u</username><password>(secret)</password></auth>", body:redacted(), 1, true)
   end)
 
+  it("is taken out of every type and every method that has one", function()
+    local schema, values = net.schema, require "spec.codec.values"
+    local count = 0
+    local function hidden(body, what)
+      assert.is_truthy(body:bytes():find("s3cret-mark", 1, true), what)
+      assert.is_nil(body:redacted():find("s3cret-mark", 1, true), what)
+      assert.is_true(body:secret())
+      count = count + 1
+    end
+    local function marked(field) return field.array and { "s3cret-mark" } or "s3cret-mark" end
+    for _, name in ipairs(schema.types "data") do
+      for _, field in ipairs(schema.type(name).fields) do
+        if field.secret and field.type == "string" then
+          local value = values.of(name, "9.1.0.0", 0)
+          value[field.name] = marked(field)
+          hidden(assert(encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k", value = value } } })),
+            name .. "." .. field.name)
+        end
+      end
+    end
+    for _, managed in ipairs(schema.types "managed") do
+      for _, name in ipairs(schema.methods(managed)) do
+        local method, args = schema.method(name), {}
+        local secret = false
+        for _, param in ipairs(method.params) do
+          if param.secret and param.type == "string" then
+            args[param.name], secret = marked(param), true
+          elseif param.required then
+            args[param.name] = values.slot(param, "9.1.0.0", 0)
+          end
+        end
+        if secret and method.owner == managed then hidden(assert(encode(name, managed, args)), name) end
+      end
+    end
+    assert.is_true(count > 30, count)
+  end)
+
+  it("is the value of an option whose key says so", function()
+    local function with_key(key)
+      return assert(reconfigure { extraConfig = { { key = "a", value = "plain" }, { key = key, value = "s3cret-mark" } } })
+    end
+    for _, key in ipairs { "RemoteDisplay.vnc.password", "guestinfo.userdata", "guestinfo.domainPassword", "x.TOKEN" } do
+      local text = with_key(key):redacted()
+      assert.is_nil(text:find("s3cret-mark", 1, true), key)
+      assert.matches("<key>" .. key .. "</key><value>(secret)</value>", text, 1, true)
+      assert.matches('<value xsi:type="xsd:string">plain</value>', text, 1, true)
+    end
+    assert.matches("s3cret-mark", with_key "pciPassthru.64bitMMIOSizeGB":redacted(), 1, true)
+  end)
+
   it("is gone with the body", function()
     local body = login()
     body:release()
