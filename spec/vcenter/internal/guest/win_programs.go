@@ -264,6 +264,12 @@ func (m *Machine) services() map[string]string {
 			s["VMTools"] = "Stopped"
 		}
 	}
+	if m.disk.Packages[agentName] != "" {
+		s["WSNM"] = "Running" // VMware Horizon View Agent
+		if m.disk.Reboot {
+			s["WSNM"] = "Stopped"
+		}
+	}
 	if m.disk.Driver != "" {
 		s["NVDisplay.ContainerLocalSystem"] = "Running"
 	}

@@ -315,6 +315,9 @@ func (w *winRun) run(name, args string) (code int, found bool) {
 	if v, ok := toolsVersion(data); ok {
 		return x.setupTools(v, args), true
 	}
+	if v, ok := agentInstaller(data); ok {
+		return x.setupAgent(v, args), true
+	}
 	if v, ok := driverInstaller(data); ok {
 		return x.setupDriver(v, args), true
 	}
