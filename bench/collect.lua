@@ -35,6 +35,12 @@ local function start()
     datastores = { { name = "ds-1", capacity_gb = 1 << 20 } } } }
 end
 
+-- Megabytes that this process holds.
+local function resident()
+  local file <close> = assert(io.open "/proc/self/status")
+  return tonumber(file:read("a"):match "VmRSS:%s+(%d+)") / 1024
+end
+
 --- What each client does: read(kind, path) gives the number of objects and the CPU seconds.
 local function clients(sim)
   local vc = sim:connect()
@@ -45,12 +51,15 @@ local function clients(sim)
   local short = { VirtualMachine = "m", HostSystem = "h" }
   return {
     { name = "gpupt", read = function(kind, path)
+      collectgarbage()
+      local before, peak = resident(), 0
       local from, count = os.clock(), 0
       for object in vc:collect { type = kind, paths = { "name", path }, page = PAGE } do
         count = count + 1
         assert(#object[path] > 0)
+        if count % 500 == 0 then peak = math.max(peak, resident() - before) end
       end
-      return count, os.clock() - from
+      return count, os.clock() - from, peak
     end },
     { name = "govc", read = function(kind, path)
       local out = sim.dir .. "/govc"
@@ -80,10 +89,12 @@ local function compare(title, kind, path, expected, list)
   print(("%s (%s.%s)"):format(title, kind, path))
   local least = {}
   for _, client in ipairs(list) do
-    local times, count, requests = {}, nil, nil
+    local times, count, requests, grown = {}, nil, nil, nil
     for i = 1, client.name == "pyVmomi" and math.min(passes, 3) or passes do
       sim.it:forget()
-      count, times[i] = client.read(kind, path)
+      local more
+      count, times[i], more = client.read(kind, path)
+      grown = more and math.max(grown or 0, more)
       requests = #sim.it:calls()
     end
     table.sort(times)
@@ -91,6 +102,7 @@ local function compare(title, kind, path, expected, list)
     local form = "  %-8s CPU min %7.3f s  median %7.3f s  %6.2f x gpupt  %3d requests, %s objects"
     print(form:format(client.name, times[1], times[#times // 2 + 1], times[1] / least.gpupt, requests, count))
     if client.name == "gpupt" then
+      print(("           and grew by %.1f MB at most meanwhile"):format(grown))
       assert(count == expected, count)
       good = good and requests <= 3 + math.ceil(expected / PAGE)
     end

@@ -102,9 +102,10 @@ local function theirs(sim)
   local vc <close> = sim:connect()
   local path = sim.dir .. "/tasks"
   local address, port = sim.ready.host:match "^(.-):(%d+)$"
-  local pipe = assert(io.popen(("while [ ! -e %s ]; do sleep 0.05; done; exec build/venv/bin/python bench/pyvmomi_wait.py "
-    .. "%s %s '%s' '%s' '%s' %s"):format(path, address, port, sim.ready.username, sim.ready.password, sim.ready.ca_file,
-    path)))
+  local command = "while [ ! -e %s ]; do sleep 0.05; done; exec build/venv/bin/python bench/pyvmomi_wait.py"
+    .. " %s %s '%s' '%s' '%s' %s"
+  local pipe = assert(io.popen(command:format(path, address, port, sim.ready.username, sim.ready.password,
+    sim.ready.ca_file, path)))
   local ids = {}
   for i, task in ipairs(begin(vc)) do ids[i] = task.value end
   vcenter.write(path .. ".new", table.concat(ids, "\n") .. "\n")
@@ -118,7 +119,7 @@ local function theirs(sim)
   row("pyVmomi", count(sim), cpu, late, 1)
 end
 
-local sim <close> = setmetatable({ it = vcenter.start { speed = 1, fleet = {
+local sim <close> = setmetatable({ it = vcenter.start { speed = 1, patience = 60, fleet = {
   delays = { ReconfigVM_Task = SECONDS },
   clusters = { { name = "c", count = 10, hosts = { { name = "h-{n}" } } } },
   datastores = { { name = "ds-1", capacity_gb = 65536 } },
