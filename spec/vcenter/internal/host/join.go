@@ -161,6 +161,14 @@ func (r *Room) remove(h *Host) {
 
 func (r *Room) registerJoin() {
 	r.removed = map[string]*fleet.Host{}
+	if r.w.ESXi {
+		for _, m := range []string{"AddHost_Task", "AddStandaloneHost_Task", "HostSystem.Destroy_Task", "ComputeResource.Destroy_Task"} {
+			r.s.Handle(m, func(*api.Call) (any, *fault.Error) {
+				return nil, fault.New(&types.NotSupported{}, "The operation is not supported on the object: an ESXi host manages no other.")
+			})
+		}
+		return
+	}
 	add := func(spec types.HostConnectSpec, connected bool, c *api.Call) (any, *fault.Error) {
 		parent := c.This
 		if spec.HostName == "" {

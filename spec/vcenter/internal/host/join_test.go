@@ -115,3 +115,13 @@ func TestRemovingAHost(t *testing.T) {
 		t.Fatal(a.Body)
 	}
 }
+
+func TestAnEsxiAddsAndRemovesNoHosts(t *testing.T) {
+	f := fleet.Demo()
+	f.Endpoint = "esxi"
+	s := vctest.Start(t, vcenter.Options{Fleet: f})
+	c := s.Login(t)
+	h := s.W.Reg.All("HostSystem")[0].Reference()
+	c.Refused(c.Call("AddStandaloneHost_Task", "Folder:"+s.W.DC.HostFolder.Value, connect("x", "", "root", "x")+"<addConnected>true</addConnected>"), "NotSupported")
+	c.Refused(c.Call("Destroy_Task", "HostSystem:"+h.Value, ""), "NotSupported")
+}

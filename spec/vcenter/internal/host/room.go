@@ -41,6 +41,7 @@ import (
 type Room struct {
 	made    int                    // hosts ever set up: numbers what belongs to them
 	removed map[string]*fleet.Host // taken out of the inventory, by name
+	begun   bool                   // the fleet of the file stands
 	w       *world.World
 	s       *api.Server
 	hosts   map[types.ManagedObjectReference]*Host
@@ -150,10 +151,12 @@ func (h *Host) Card(address string) *Card {
 
 // Setup makes a GPU host of a HostSystem that the simulator has just added.
 func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster, d *fleet.Host) error {
-	r.w = w
+	if r.w == nil { // a host that comes later finds it in use
+		r.w = w
+	}
 	r.made++
 	n := r.made
-	h := &Host{HS: hs, Desc: d, Cluster: cl, boot: d.BootFault, SystemID: d.UUID,
+	h := &Host{begun: r.begun, HS: hs, Desc: d, Cluster: cl, boot: d.BootFault, SystemID: d.UUID,
 		IP: fmt.Sprintf("10.%d.%d.%d", 20+n/62500, n/250%250, n%250+1)}
 	if h.SystemID == "" {
 		h.SystemID = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("system "+d.Name)).String()
