@@ -31,7 +31,7 @@ func run(args []string) error {
 	var (
 		fleetFile  = fs.String("fleet", "", "fleet description (JSON); without it two clusters of one host with two GPUs")
 		listen     = fs.String("listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
-		speed      = fs.Float64("speed", 1, "divide every delay by this number")
+		speed      = fs.Float64("speed", 1, "divide every delay of the fleet by this number; maxWaitSeconds, idle sessions and recentTask keep the time of the client")
 		ready      = fs.String("ready", "", "write this JSON file when ready: url, host, username, password, ca_file, thumbprints, control, pid, dir")
 		user       = fs.String("user", "administrator@vsphere.local", "user name of the administrator")
 		password   = fs.String("password", "", "password of the administrator; without it a random one, shown only in the ready file")
