@@ -83,7 +83,7 @@ type Server struct {
 	May func(u *fleet.User, privilege string, entity types.ManagedObjectReference) bool
 	// MayRead is the privilege that a user lacks to read a property of an object, "" = none; world lock held.
 	MayRead func(u *fleet.User, ref types.ManagedObjectReference, property string) string
-	URL string // https://host:port, known once the server listens
+	URL     string // https://host:port, known once the server listens
 }
 
 // NewServer makes an empty one.

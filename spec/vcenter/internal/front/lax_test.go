@@ -179,7 +179,7 @@ func TestBothFormsOfTime(t *testing.T) {
 	for when, want := range map[time.Time]string{at: "2024-05-06T05:08:09Z", at.Add(1500 * time.Microsecond): "2024-05-06T05:08:09.001500Z"} {
 		enc := &wire.Encoder{Version: wire.ParseVersion("8.0.3.0")}
 		enc.Response("CurrentTime", &types.CurrentTimeResponse{Returnval: when})
-		if got := string(enc.Bytes()); !strings.Contains(got, ">"+want+"<") {
+		if got := enc.String(); !strings.Contains(got, ">"+want+"<") {
 			t.Error(want, got)
 		}
 	}
