@@ -155,6 +155,7 @@ type Machine struct {
 	missed     []string                     // see unplayed.go
 	lockout    int                          // wrong passwords that lock an account: 0 as the system has it, -1 never
 	maxLogons  int                          // programs at once, 0 without limit
+	listLag    time.Duration                // of virtual time until a new program is listed
 	bad        map[string]*badLogins
 	owners     map[string]string // files with another owner than their place gives
 	service    int               // counts the starts of Tools: a newer one overtakes an older
@@ -402,9 +403,9 @@ func (m *Machine) stuck(ctx context.Context, why string) {
 // Set changes the guest by hand: problem codes, a session at the console, a deaf guest.
 func (m *Machine) Set(f func(s *Settable)) {
 	m.mu.Lock()
-	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver, Lockout: m.lockout, MaxLogons: m.maxLogons}
+	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver, Lockout: m.lockout, MaxLogons: m.maxLogons, ListLag: m.listLag}
 	f(&s)
-	m.session, m.deaf, m.lockout, m.maxLogons = s.Session, s.Deaf, s.Lockout, s.MaxLogons
+	m.session, m.deaf, m.lockout, m.maxLogons, m.listLag = s.Session, s.Deaf, s.Lockout, s.MaxLogons, s.ListLag
 	if s.Driver != m.disk.Driver {
 		m.setDriver(s.Driver)
 	}
@@ -419,6 +420,7 @@ type Settable struct {
 	Deaf               bool
 	Driver             string // another version, or "" for none: with its programs, and taking the cards
 	Lockout, MaxLogons int
+	ListLag            time.Duration
 }
 
 // Session names the user at the console.

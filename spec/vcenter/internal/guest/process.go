@@ -22,6 +22,7 @@ type Process struct {
 	Ended   *time.Time
 	Exit    int32
 	cancel  context.CancelFunc
+	listed  bool // ListProcessesInGuest shows it, a moment after its start
 	orphan  bool // Tools restarted since: nobody learns how it ends
 }
 
@@ -118,8 +119,21 @@ func (m *Machine) StartProgram(user string, p Program) (int64, error) {
 	proc := &Process{Pid: m.nextPid, Name: name, Owner: user, Started: time.Now(), cancel: cancel,
 		Cmd: strings.TrimSpace(`"` + p.Path + `" ` + p.Args)}
 	m.procs[proc.Pid] = proc
+	lag := m.listLag
+	proc.listed = lag <= 0
 	m.wg.Add(1)
+	if lag > 0 {
+		m.wg.Add(1)
+	}
 	m.mu.Unlock()
+	if lag > 0 {
+		m.background(func() {
+			m.Clock.Sleep(ctx, lag)
+			m.mu.Lock()
+			proc.listed = true
+			m.mu.Unlock()
+		})
+	}
 	m.background(func() {
 		code := 255
 		defer func() {
@@ -149,6 +163,9 @@ func (m *Machine) Processes(pids []int64) []Process {
 	for pid, p := range m.procs {
 		if p.ended() && time.Since(*p.Ended) > KeepExit {
 			delete(m.procs, pid)
+			continue
+		}
+		if !p.listed {
 			continue
 		}
 		out = append(out, *p)

@@ -39,6 +39,7 @@ var (
 	_ = rule("guest.file", "documented", "API reference: FileNotFound, FileAlreadyExists, NotAFile, NotADirectory, DirectoryNotEmpty", "File operations refuse what the system refuses.")
 	_ = rule("guest.permission", "documented", "API reference: GuestPermissionDenied of every file operation; CannotAccessFile of StartProgramInGuest; GuestPermissionDenied of TerminateProcessInGuest",
 		"A file operation has the rights of the account: a standard user changes nothing in system directories, sees no other home, and ends no other's process; a program without execute permission is CannotAccessFile.")
+	_ = rule("guest.list-lag", "seen", "govmomi guest/toolbox: the process list may not hold a new pid yet", "A program just started may not be listed yet (when set), though its pid is known and it can be ended.")
 	_ = rule("guest.list", "documented", "API reference: ListFilesInGuest: index, maxResults (50), matchPattern, remaining", "A list comes in pieces of maxResults, fifty unless said, and tells how many remain; the pattern is a regular expression.")
 	_ = rule("guest.environment", "documented", "API reference: GuestProgramSpec.envVariables, arguments", "Variables that are given replace the whole environment; a Linux program's arguments are shell text.")
 	_ = rule("guest.attributes", "documented", "API reference: GuestPosixFileAttributes, GuestWindowsFileAttributes", "File attributes are of the guest's kind.")

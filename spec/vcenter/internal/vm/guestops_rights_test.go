@@ -193,6 +193,21 @@ func TestTooManySessions(t *testing.T) {
 	}
 }
 
+// The list may lag behind.
+func TestALateList(t *testing.T) {
+	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" })
+	k.rule("guest.list-lag")
+	k.Control(t, "POST", "/set", map[string]any{"vm": "lin", "list_lag": 600})
+	pid := k.start(lin, linuxAuth, "/bin/sh", "-c 'exit 6'", "").Text("returnval")
+	list := func() vctest.Answer {
+		return k.c.Must("ListProcessesInGuest", processes, vmRef(lin)+linuxAuth+"<pids>"+pid+"</pids>")
+	}
+	if a := list(); a.Text("pid") != "" {
+		t.Errorf("listed at once: %s", a.Body)
+	}
+	vctest.Eventually(t, "the program in the list", func() bool { return list().Text("exitCode") == "6" })
+}
+
 // Tools restart: what had ended is forgotten, what still runs ends unseen.
 func TestAProgramOutlivesTools(t *testing.T) {
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" })

@@ -168,6 +168,9 @@ func (r *Room) set(m map[string]any) (bool, error) {
 					s.MaxLogons = int(n)
 				}
 			})
+		case "list_lag": // seconds until a new program is listed
+			n, _ := v.(float64)
+			vm.guest.Set(func(s *guest.Settable) { s.ListLag = time.Duration(n * float64(time.Second)) })
 		case "apt_lock": // another apt holds the lock for so many seconds
 			n, _ := v.(float64)
 			vm.guest.HoldApt(n)
