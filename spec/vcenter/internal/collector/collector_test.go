@@ -240,6 +240,25 @@ func TestTruncatedUpdates(t *testing.T) {
 	}
 }
 
+// The answer to a truncated version was lost: that version is not taken again, but the
+// empty one begins anew; the last version, which was not truncated, is.
+func TestATruncatedVersionIsTakenOnce(t *testing.T) {
+	vctest.Breaks(t, "collector.truncated-once")
+	s := vctest.Start(t, vcenter.Options{Fleet: many(7), MaxUpdates: 3})
+	c := s.Login(t)
+	filter(c, viewSpec("HostSystem", "name", hostView(c)), false)
+	one := wait(c, "", 0).Text("version")
+	two := wait(c, one, 0).Text("version")
+	c.Refused(wait(c, one, 0), "InvalidCollectorVersion")
+	if three := wait(c, two, 0); three.Text("truncated") == "true" || len(three.Texts("objectSet")) != 1 {
+		t.Fatal("the refusal changed nothing: ", three.Body)
+	}
+	c.Refused(wait(c, two, 0), "InvalidCollectorVersion")
+	if a := wait(c, "", 0); len(a.Texts("objectSet")) != 3 || a.Text("kind") != "enter" {
+		t.Fatal(a.Body)
+	}
+}
+
 func TestPartialUpdatesNameTheNestedProperty(t *testing.T) {
 	vctest.Breaks(t, "collector.partial")
 	for _, partial := range []bool{true, false} {

@@ -34,9 +34,11 @@ type pc struct {
 	cancel   chan struct{} // closed by CancelWaitForUpdates
 	dead     bool
 
-	version int    // of the last answer
-	prev    int    // the version that the last answer was given for; -1 = none
-	replay  []byte // the last answer, for a client that lost it
+	version      int    // of the last answer
+	prev         int    // the version that the last answer was given for; -1 = none
+	replay       []byte // the last answer, for a client that lost it
+	partly       bool   // the last answer was truncated
+	partlyBefore bool   // the one before was
 }
 
 type filter struct {
@@ -266,9 +268,9 @@ func (p *pc) accept(version string) *fault.Error {
 		for _, f := range p.filters {
 			f.reset()
 		}
-		p.prev, p.replay = -1, nil
+		p.prev, p.replay, p.partly, p.partlyBefore = -1, nil, false, false
 	case p.version > 0 && version == strconv.Itoa(p.version):
-	case p.prev > 0 && version == strconv.Itoa(p.prev):
+	case p.prev > 0 && version == strconv.Itoa(p.prev) && !p.partlyBefore:
 	default:
 		return fault.New(&types.InvalidCollectorVersion{})
 	}
@@ -313,8 +315,9 @@ func (p *pc) evaluate(limit int, v wire.Version) *types.UpdateSet {
 	if len(set.FilterSet) == 0 {
 		return nil
 	}
-	p.prev = p.version
+	p.prev, p.partlyBefore = p.version, p.partly
 	p.version++
+	p.partly = truncated
 	set.Version = strconv.Itoa(p.version)
 	if truncated {
 		yes := true
