@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/host"
 	"gpupt.test/vcenter/internal/vctest"
 )
 
@@ -191,4 +192,18 @@ func TestAHostOnItsWayToMaintenanceTakesNoMachine(t *testing.T) {
 	if v := r.violations(); v != "" {
 		t.Fatal(v)
 	}
+}
+
+// A host that came into the inventory later is as closed as the others.
+func TestAHostAddedLaterClosesForMaintenance(t *testing.T) {
+	vctest.Breaks(t, "host.maintenance-closed")
+	f := pair("off")
+	f.Spares = []fleet.Host{{Name: "esx-new"}}
+	r := newRig(t, f)
+	r.MustTask("AddHost_Task", r.cluster(), connect("esx-new", host.Thumbprint("esx-new"), "root", "x")+"<asConnected>true</asConnected>")
+	added, vm := r.Find("DC0/host/gpu-a/esx-new"), r.machine("plain", "")
+	r.MustTask("EnterMaintenanceMode_Task", added, "<timeout>0</timeout>")
+	r.FailTask("InvalidState", "MigrateVM_Task", vm, vctest.Ref("host", added)+"<priority>defaultPriority</priority>")
+	r.MustTask("ExitMaintenanceMode_Task", added, "<timeout>0</timeout>")
+	r.MustTask("MigrateVM_Task", vm, vctest.Ref("host", added)+"<priority>defaultPriority</priority>")
 }

@@ -134,6 +134,7 @@ func (r *Room) watch() {
 // Begin says that the fleet stands as its file describes it: what is half made now was so
 // from the beginning.
 func (r *Room) Begin() {
+	r.begun = true
 	for _, h := range r.order {
 		h.begun = true
 	}
