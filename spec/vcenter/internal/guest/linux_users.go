@@ -176,3 +176,70 @@ func (r *linuxRun) sudoRights() (may, free bool, complaint string) {
 
 // user host=(runas) tags: commands; commands other than ALL are taken as ALL.
 var sudoLine = regexp.MustCompile(`^(\S+)\s+\S+\s*=\s*((?:\([^)]*\)\s*)?(?:[A-Z_]+:\s*)*)\S.*$`)
+
+func runSudo(r *linuxRun, args []string) int {
+	rest := args[1:]
+	n, stdin, as := false, false, "root"
+	for len(rest) > 0 && strings.HasPrefix(rest[0], "-") {
+		switch rest[0] {
+		case "-n", "--non-interactive":
+			n = true
+		case "-S", "--stdin":
+			stdin = true
+		case "-u", "--user":
+			if len(rest) > 1 {
+				rest = rest[1:]
+				as = rest[0]
+			}
+		case "-k":
+		case "--":
+		}
+		if rest[0] == "--" {
+			rest = rest[1:]
+			break
+		}
+		rest = rest[1:]
+	}
+	may, free, complaint := r.sudoRights()
+	if complaint != "" && !r.isRoot() {
+		io.WriteString(r.stderr, complaint)
+	}
+	if !r.isRoot() && !free {
+		if n || !stdin {
+			return r.err(1, "sudo: a password is required\n")
+		}
+		r.m.mu.Lock()
+		u := r.m.user(r.user)
+		r.m.mu.Unlock()
+		if !matches(u.Secret, readLine(r.stdin)) {
+			return r.err(1, "sudo: 1 incorrect password attempt\n")
+		}
+		if !may {
+			return r.err(1, "%s is not in the sudoers file.\n", r.user)
+		}
+	}
+	if len(rest) == 0 {
+		return 0
+	}
+	x := *r
+	x.user = as
+	return x.withUser(rest)
+}
+
+// withUser runs a command line as another user, with assignments in front.
+func (r *linuxRun) withUser(args []string) int {
+	var assign []string
+	for len(args) > 0 && strings.Contains(args[0], "=") && !strings.HasPrefix(args[0], "-") {
+		assign = append(assign, args[0])
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		return 0
+	}
+	home := "/home/" + r.user
+	if r.user == "root" {
+		home = "/root"
+	}
+	r.env = with(r.env, append([]string{"USER=" + r.user, "LOGNAME=" + r.user, "HOME=" + home}, assign...))
+	return r.start(args)
+}

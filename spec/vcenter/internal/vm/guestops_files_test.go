@@ -60,7 +60,7 @@ func TestListsAndAttributes(t *testing.T) {
 		t.Errorf("attributes: %s", body)
 	}
 	k.c.Refused(k.c.Call("ChangeFileAttributesInGuest", guestFiles, vmRef(lin)+linuxAuth+"<guestFilePath>/tmp/d/f7.txt</guestFilePath>"+
-		`<fileAttributes xsi:type="GuestPosixFileAttributes"><ownerId>0</ownerId></fileAttributes>`), "GuestPermissionDenied")
+		`<fileAttributes xsi:type="GuestPosixFileAttributes"><ownerId>0</ownerId></fileAttributes>`), "GuestPermissionDenied", "system: /tmp/d/f7.txt")
 	k.send(win, windowsAuth, `C:\ro.txt`, "1")
 	const ro = `<fileAttributes xsi:type="GuestWindowsFileAttributes"><hidden>true</hidden><readOnly>true</readOnly></fileAttributes>`
 	set(win, windowsAuth, `C:\ro.txt`, ro)

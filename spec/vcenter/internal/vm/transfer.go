@@ -178,7 +178,7 @@ func (r *Room) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Sess
 	if !t.existed {
 		t.vm.guest.Own(t.user, t.path)
 	}
-	if e := applyAttributes(t.vm, t.user, t.path, t.attr); e != nil {
+	if e := applyAttributes(t.vm, t.user, t.path, t.name, t.attr); e != nil {
 		http.Error(w, e.Message, http.StatusInternalServerError)
 	}
 }
