@@ -1,6 +1,7 @@
 package front_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -338,5 +339,27 @@ func TestRightsToRead(t *testing.T) {
 	}
 	if b := read(host, "name", "config"); strings.Contains(b, "missingSet") {
 		t.Fatal(b)
+	}
+}
+
+// Files on /folder follow the permissions on their datastore.
+func TestRightsToFilesOverHTTP(t *testing.T) {
+	f := fleet.Demo()
+	f.Users = []fleet.User{{Name: "u", Password: "u", Grants: []fleet.Grant{{Path: "/DC0/datastore/ds-1", Privileges: []string{"Datastore.Browse"}}}},
+		{Name: "v", Password: "v", Grants: []fleet.Grant{{Path: "/DC0/host", Privileges: []string{"Datastore.Browse", "Datastore.FileManagement"}}}}}
+	s := vctest.Start(t, vcenter.Options{Fleet: f})
+	here, elsewhere := s.Login(t, "u", "u"), s.Login(t, "v", "v")
+	do := func(c *vctest.Client, method string) int {
+		r, _ := http.NewRequest(method, s.URL+"/folder/iso/ubuntu-answer.iso?dcPath=DC0&dsName=ds-1", strings.NewReader("x"))
+		r.Header.Set("Cookie", "vmware_soap_session="+c.Cookie)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	if got := []int{do(here, "GET"), do(here, "PUT"), do(elsewhere, "GET"), do(elsewhere, "PUT")}; got[0] != 200 || got[1] != 403 || got[2] != 403 || got[3] != 403 {
+		t.Fatal(got)
 	}
 }

@@ -54,6 +54,17 @@ func (r *Room) registerFolder() {
 	r.s.HTTP("/guestFile", r.guestFile)
 }
 
+// mayFile tells whether a session's user holds a privilege on the datastore of that name.
+func (r *Room) mayFile(s *session.Session, privilege, datastore string) bool {
+	r.w.RLock()
+	defer r.w.RUnlock()
+	ref, ok := r.w.Named("Datastore", datastore)
+	if !ok {
+		ref = r.w.Content.RootFolder
+	}
+	return r.s.May(s.User, privilege, ref)
+}
+
 func (r *Room) folder(w http.ResponseWriter, q *http.Request, s *session.Session, t *tickets) {
 	if s == nil {
 		ok := false
@@ -70,11 +81,11 @@ func (r *Room) folder(w http.ResponseWriter, q *http.Request, s *session.Session
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
 		need = "Datastore.FileManagement"
 	}
-	if s != nil && !session.Allowed(s.User, need) {
+	dc, ds := q.URL.Query().Get("dcPath"), q.URL.Query().Get("dsName")
+	if s != nil && !r.mayFile(s, need, ds) {
 		http.Error(w, "403 Forbidden", http.StatusForbidden)
 		return
 	}
-	dc, ds := q.URL.Query().Get("dcPath"), q.URL.Query().Get("dsName")
 	if i := strings.LastIndexByte(dc, '/'); i >= 0 {
 		dc = dc[i+1:]
 	}
