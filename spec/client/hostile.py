@@ -124,6 +124,8 @@ def serve(raw, context):
             data = data[length:]
             method, path = lines[0].split(" ")[:2]
             note("%s %s" % (method, path))
+            if any(line.lower().startswith("expect:") for line in lines):
+                note("asked for 100-continue")
             if path.endswith("/vimServiceVersions.xml"):
                 reply(connection, VERSIONS)
                 continue

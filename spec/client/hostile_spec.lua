@@ -124,6 +124,18 @@ describe("a hostile server", function()
     assert.is_true(results.count > 20, tostring(results.count))
   end)
 
+  it("that knows no 100-continue is not asked for one, however large the request is", function()
+    local net = require "gpupt.net"
+    local core = require("gpupt.loop.engine").shared().core
+    local http <close> = assert(net.http.client(core, { ca_file = dir .. "/cert" }))
+    vcenter.write(dir .. "/log", "")
+    local text, info = require("gpupt.vim.transport").exchange({ http = http }, { timeout = 10, answer = "bytes",
+      url = ("https://127.0.0.1:%d/json"):format(port), body = ("x"):rep(3 << 20) }, { name = "large" })
+    assert.are.equal('{"no": "xml"}', text)
+    assert.are.equal(200, info.status)
+    assert.are.equal("POST /json\n", vcenter.read(dir .. "/log"))
+  end)
+
   describe("that never answers sees the connection end, at once,", function()
     local function hung_up()
       for _ = 1, 40 do
