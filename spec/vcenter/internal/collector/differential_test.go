@@ -1,7 +1,6 @@
 package collector_test
 
 import (
-	"fmt"
 	"math/rand"
 	"reflect"
 	"regexp"
@@ -135,7 +134,7 @@ func TestPathsReadAsTheSimulatorReadsThem(t *testing.T) {
 					continue // a text that must be there, and is empty: the simulator leaves it out
 				}
 				if mine[p] != theirs[p] {
-					t.Error(fmt.Sprintf("%s.%s\n  ours   %.200q\n  theirs %.200q", kind, p, mine[p], theirs[p]))
+					t.Errorf("%s.%s\n  ours   %.200q\n  theirs %.200q", kind, p, mine[p], theirs[p])
 				}
 			}
 		}
