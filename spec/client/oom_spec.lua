@@ -2,7 +2,7 @@
 local vcenter = require "spec.support.vcenter"
 
 describe("the transport when memory runs out", function()
-  local text, folder
+  local text, left, folder
   setup(function()
     assert.is_true(os.execute "make -s build/oomhost net >/dev/null")
     folder = vcenter.shell("mktemp -d /tmp/gpupt-oom.XXXXXX"):match "%S+"
@@ -13,10 +13,16 @@ describe("the transport when memory runs out", function()
       if port then break end
       vcenter.sleep(0.05)
     end
-    -- the interposed malloc and a sanitizer's do not go together
-    text = vcenter.shell(("env -u LD_PRELOAD GPUPT_BUILD=build LUA_CPATH='build/lib/?.so;;' "
-      .. "GPUPT_OOM_SERVER=http://127.0.0.1:%d timeout 120 build/oomhost spec/client/oom_bodies.lua 2>%s/log"):format(
-        assert(port), folder))
+    -- libcurl resolves names in a thread, and one that was just left to itself on a busy machine still holds blocks when
+    -- they are counted: then it runs again. A block of ours lost at one failure is lost in four sweeps of every run.
+    for _ = 1, 4 do
+      -- the interposed malloc and a sanitizer's do not go together
+      text = vcenter.shell(("env -u LD_PRELOAD GPUPT_BUILD=build LUA_CPATH='build/lib/?.so;;' "
+        .. "GPUPT_OOM_SERVER=http://127.0.0.1:%d timeout 120 build/oomhost spec/client/oom_bodies.lua 2>%s/log"):format(
+          assert(port), folder))
+      left = tonumber(text:match "%- the end: every C block was given back: (%-?%d+) blocks left")
+      if not left or left <= 3 then break end
+    end
     server:close()
   end)
   teardown(function() os.execute("rm -rf " .. folder) end)
@@ -36,9 +42,8 @@ describe("the transport when memory runs out", function()
   end)
 
   it("leaves no C block behind", function()
-    -- OpenSSL keeps a table that grew while it failed, and the C library what belongs to stacks of threads that ended
-    -- (libcurl resolves names in one): up to 3. A block of ours lost at one failure is lost in four sweeps.
-    local left = tonumber(text:match "%- the end: every C block was given back: (%-?%d+) blocks left")
+    -- OpenSSL keeps a table that grew while it failed, the C library what belongs to a thread's stack: up to 3
+    assert.is_truthy(left, text)
     assert.is_true(left <= 3, text)
   end)
 end)
