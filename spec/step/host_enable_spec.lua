@@ -91,6 +91,16 @@ describe("host.enable", function()
     assert.matches("<applyNow>false</applyNow>", sent, 1, true)
   end)
 
+  it("says how a vSAN host leaves its data, and that machines that are off stay", function()
+    start { { name = "gpu-a", hosts = { host "esx-1" } } }
+    local vc, sent = l:client(), nil
+    vc.trace = function(event) if event.method == "EnterMaintenanceMode_Task" then sent = event.request end end
+    assert(l:apply(playbook(), { allow = { "reboot" } }))
+    vc.trace = nil
+    assert.matches("<evacuatePoweredOffVms>false</evacuatePoweredOffVms>", sent, 1, true)
+    assert.matches("<objectAction>ensureObjectAccessibility</objectAction>", sent, 1, true)
+  end)
+
   it("changes nothing in a plan, and nothing the second time", function()
     start { { name = "gpu-a", hosts = { host "esx-1" } } }
     l.sim:forget()

@@ -13,8 +13,10 @@ local watched = { "runtime.connectionState", "runtime.bootTime", "runtime.inMain
 
 function reboot.enter_maintenance(ctx, target)
   local seconds = units.duration(target.scope.options.roll.drain_within)
+  -- said, not left to the server's default: a host of a vSAN cluster keeps every object within reach, and moves no more
   local ok, message, code, detail = ctx:task(target, target.record.ref, "EnterMaintenanceMode_Task",
-    { timeout = math.tointeger(seconds // 1), evacuatePoweredOffVms = false }, "EnterMaintenanceMode",
+    { timeout = math.tointeger(seconds // 1), evacuatePoweredOffVms = false,
+      maintenanceSpec = { vsanMode = { objectAction = "ensureObjectAccessibility" } } }, "EnterMaintenanceMode",
     { timeout = seconds + 120 })
   if not ok then return nil, message, code, detail end
   ctx.world:refresh_host(target.record)
