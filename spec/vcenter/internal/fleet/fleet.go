@@ -60,6 +60,8 @@ type Host struct {
 	Cards            []Device `json:"cards"`
 	Devices          []Device `json:"devices"`
 	Rebind           bool     `json:"rebind_without_reboot"` // capability.deviceRebindWithoutRebootSupported
+	IOMMU            *bool    `json:"iommu"`                 // VT-d or AMD-Vi is on in its firmware; default true
+	Above4G          *bool    `json:"above_4g"`              // its firmware decodes addresses above 4 GB; default true
 	USBBoot          bool     `json:"usb_boot"`
 	Maintenance      bool     `json:"maintenance"`
 	Lockdown         string   `json:"lockdown"` // lockdownDisabled, lockdownNormal, lockdownStrict

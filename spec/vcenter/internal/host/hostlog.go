@@ -70,6 +70,10 @@ func (h *Host) booted() {
 		switch {
 		case c.Absent:
 			h.kernel("PCI: 1401: Skipping device reset on %s because PCIe link to the device is down.", c.Address)
+		case c.Enabled && !h.Capable(c):
+			h.kernel("PCIPassthru: %s cannot be given to passthrough: no IOMMU on this host", c.Address)
+		case c.Enabled && !h.passes(c):
+			h.kernel("PCI: %s: BARs of %d MB found no addresses", c.Address, c.wide()>>20)
 		case c.Active:
 			h.kernel("PCI: Registering device %s with owner passthru", c.Address)
 		}

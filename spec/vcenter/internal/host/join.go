@@ -143,6 +143,7 @@ func (r *Room) remove(h *Host) {
 			}
 		}
 	}
+	d.IOMMU, d.Above4G = &h.setup.iommu, &h.setup.above4G
 	d.Maintenance = h.HS.Runtime.InMaintenanceMode
 	d.UptimeSeconds = time.Since(*h.HS.Runtime.BootTime).Seconds()
 	r.removed[d.Name] = &d

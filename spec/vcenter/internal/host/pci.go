@@ -35,6 +35,10 @@ var (
 		Text: "Functions that depend on one bridge go together; the bridge, which is not capable, stays with the host."})
 	_ = rules.Add(rules.Rule{ID: "host.passthru-in-use", Sure: "inferred", Source: "a running VM holds the device",
 		Text: "Disabling a device that a powered-on VM holds is HostConfigFault with ResourceInUse as its cause."})
+	_ = rules.Add(rules.Rule{ID: "host.iommu-off", Sure: "inferred", Source: "vSphere docs, Add a PCI device: VT-d or AMD IOMMU is to be enabled in the BIOS; passthruCapable: whether passthru is even possible for this device (decided by vmkctl). What a host without it shows was not seen",
+		Text: "On a host whose firmware has VT-d (IOMMU) off no device is passthruCapable or becomes active: enabling is HostConfigFault, what was enabled stays pending, a machine with the card fails to power on as not a passthrough device."})
+	_ = rules.Add(rules.Rule{ID: "host.above-4g-off", Sure: "inferred", Source: "Dell KB 000199172, VMware blog 2018-10: the host BIOS must have \"above 4G decoding\" on for cards that map more than 16 GB. What ESXi shows without was not seen",
+		Text: "On a host whose firmware decodes nothing above 4 GB a card whose 64-bit BARs do not fit below (more than 1 GiB) has no addresses: it can be enabled, but stays pending after each boot; power-on fails as not a passthrough device. Smaller cards work."})
 	_ = rules.Add(rules.Rule{ID: "host.signed-ids", Sure: "documented", Source: "WS SDK 4.0 known issues: two's complement; WSDL: xsd:short, xsd:byte",
 		Text: "vendorId, deviceId, classId are signed shorts and bus a signed byte on the wire: Intel is -32634, bus 0x86 is -122."})
 	_ = rules.Add(rules.Rule{ID: "host.not-connected", Sure: "documented", Source: "API reference: HostNotConnected, HostNotReachable (HostCommunication)",
@@ -80,7 +84,7 @@ func (r *Room) publish(h *Host) {
 			dep = c.Address
 		}
 		info = append(info, &types.HostPciPassthruInfo{Id: c.Address, DependentDevice: dep, PassthruEnabled: c.Enabled,
-			PassthruCapable: *c.Capable, PassthruActive: c.Active, HardwareLabel: c.Label})
+			PassthruCapable: h.Capable(c), PassthruActive: c.Active, HardwareLabel: c.Label})
 		pending = pending || c.Enabled != c.Active
 	}
 	h.HS.Hardware.PciDevice = devs
@@ -174,14 +178,14 @@ func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault
 			if m != card && m.bridge() {
 				continue // it ties the group together, and is not given away itself
 			}
-			if cfg.PassthruEnabled && !*m.Capable {
+			if cfg.PassthruEnabled && !h.Capable(m) {
 				return configFault("The PCI device %s is not capable of passthrough.", m.Address)
 			}
 			if vm := r.Holder(h, m.Address); vm != nil && !cfg.PassthruEnabled && m.Enabled {
 				return configFault("The PCI device %s is in use by virtual machine %s.", m.Address, vm.Name).
 					Because(fault.New(&types.ResourceInUse{Type: "PciDevice", Name: m.Address}))
 			}
-			todo = append(todo, change{m, cfg.PassthruEnabled, now && !m.shared()})
+			todo = append(todo, change{m, cfg.PassthruEnabled, now && !m.shared() && (!cfg.PassthruEnabled || h.passes(m))})
 		}
 		if cfg.HardwareLabel != "" {
 			labels[card] = cfg.HardwareLabel

@@ -213,20 +213,21 @@ func PowerOffHard(w *world.World, vm *simulator.VirtualMachine) {
 
 // comeBack is the boot: the configuration takes effect.
 func (r *Room) comeBack(h *Host, mode string) {
+	h.firmware = h.setup
 	for _, c := range h.Cards {
 		c.Absent = false
 		if gone, ok := strings.CutPrefix(mode, "without:"); ok && c.Address == strings.ToLower(gone) {
 			c.Absent = true
 			r.w.Truth.Host("device-lost", h.Name(), "%s did not come back", c.Address)
 		}
-		if c.Enabled && r.vital(h, c) {
+		if c.Enabled && h.passes(c) && r.vital(h, c) {
 			r.w.Truth.Violate(brokenVital, "%s: %s (%s) was given away to passthrough; the host does not come back", h.Name(), c.Address, c.Role)
 			return
 		}
 	}
 	for _, c := range h.Cards {
-		if c.Active != c.Enabled {
-			c.Active = c.Enabled
+		if on := c.Enabled && h.passes(c); c.Active != on {
+			c.Active = on
 			r.w.Truth.Host("passthru-active", h.Name(), "%s active=%t", c.Address, c.Active)
 		}
 	}
@@ -318,6 +319,16 @@ func (r *Room) change(h *Host, m map[string]any) error {
 			b, _ := v.(bool)
 			h.HS.Runtime.InQuarantineMode = &b
 			r.w.Touch(h.Ref())
+		case "iommu", "above_4g": // switches of its firmware, in force from the next boot on
+			b, ok := v.(bool)
+			if !ok {
+				return fmt.Errorf("%s is true or false", k)
+			}
+			if k == "iommu" {
+				h.setup.iommu = b
+			} else {
+				h.setup.above4G = b
+			}
 		case "lockdown":
 			s, _ := v.(string)
 			r.lock(h, types.HostLockdownMode(s))

@@ -9,6 +9,7 @@
 //	vsan.go      evacuation of vSAN data, resynchronization
 //	standby.go   standby mode and DPM
 //	reboot.go    reboot, loss and return
+//	firmware.go  switches of the host's own BIOS that passthrough hangs on
 //	lockdown.go  lockdown mode
 //	clock.go     the host's own clock
 //	hostlog.go   vmkernel.log, hostd.log, vpxd.log
@@ -62,6 +63,9 @@ type Host struct {
 	SystemID string  // what a passthrough backing names as its host
 	Passthru types.ManagedObjectReference
 	IP       string
+
+	firmware firmware // as the last boot found it
+	setup    firmware // as the next one will
 
 	boot    string // what the next boot does: "", late:SECONDS, never, without:ADDRESS
 	away    bool   // between the loss of the connection and its return
@@ -161,9 +165,13 @@ func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster
 	if h.SystemID == "" {
 		h.SystemID = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("system "+d.Name)).String()
 	}
+	h.firmware = firmware{iommu: d.IOMMU == nil || *d.IOMMU, above4G: d.Above4G == nil || *d.Above4G}
+	h.setup = h.firmware
 	for _, list := range [][]fleet.Device{d.Devices, d.Cards} {
 		for _, dev := range list {
-			h.Cards = append(h.Cards, &Card{Device: dev, Enabled: dev.Enabled, Active: *dev.Active})
+			c := &Card{Device: dev, Enabled: dev.Enabled}
+			c.Active = *dev.Active && h.passes(c)
+			h.Cards = append(h.Cards, c)
 		}
 	}
 	sort.SliceStable(h.Cards, func(i, j int) bool { return h.Cards[i].Address < h.Cards[j].Address })
@@ -339,7 +347,7 @@ func (r *Room) truth() any {
 				holder = vm.Name
 			}
 			cards = append(cards, map[string]any{"address": c.Address, "id": c.Vendor + ":" + c.Device.Device, "name": c.Name, "class": c.Class,
-				"role": c.Role, "capable": *c.Capable, "enabled": c.Enabled, "active": c.Active, "absent": c.Absent, "used_by": holder,
+				"role": c.Role, "capable": h.Capable(c), "enabled": c.Enabled, "active": c.Active, "absent": c.Absent, "used_by": holder,
 				"label": c.Label, "dependent": c.Dependent})
 		}
 		name := ""
@@ -349,6 +357,7 @@ func (r *Room) truth() any {
 		quarantine := h.HS.Runtime.InQuarantineMode != nil && *h.HS.Runtime.InQuarantineMode
 		out = append(out, map[string]any{"standby": h.HS.Runtime.StandbyMode, "quarantine": quarantine, "lockdown": h.HS.Config.LockdownMode,
 			"entering": h.entering, "away": h.away, "next_boot": h.boot, "clock_skew": h.skew.Seconds(), "resyncing": h.syncing > 0,
+			"iommu": h.firmware.iommu, "above_4g": h.firmware.above4G,
 			"name": h.Name(), "ref": h.Ref().Value, "cluster": name, "state": h.HS.Runtime.ConnectionState,
 			"maintenance": h.HS.Runtime.InMaintenanceMode, "boot_time": h.HS.Runtime.BootTime, "reboot_required": h.HS.Summary.RebootRequired,
 			"power": h.HS.Runtime.PowerState, "system_id": h.SystemID, "cards": cards, "vms": len(h.HS.Vm)})

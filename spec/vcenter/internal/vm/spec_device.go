@@ -293,7 +293,7 @@ func (v *vetting) passthrough(i int, p *types.VirtualPCIPassthrough, cards map[s
 			return badDevice(i, &types.InvalidDeviceBacking{}, "The systemId does not match the current system.")
 		}
 		c := hosts[at].Card(id)
-		if c == nil || !*c.Capable {
+		if c == nil || !hosts[at].Gives(c) {
 			return badDevice(i, &types.InvalidDeviceBacking{}, "Host %s has no passthrough device %s.", hosts[at].Name(), b.Id)
 		}
 		pd := c.PciDevice()
