@@ -62,14 +62,7 @@ func (r *Room) registerPower() {
 		req := c.Req.(*types.PowerOnMultiVM_Task)
 		return c.Task(task.Spec{Work: time.Second, Do: func(*task.Task) (any, *fault.Error) { return r.powerOnMany(c, req.Vm), nil }})
 	})
-	for _, m := range []string{"CreateSnapshot_Task", "CreateSnapshotEx_Task"} {
-		r.s.Handle(m, r.vetted(2*time.Second, func(vm *VM, req any) *fault.Error {
-			if passthroughRuns(vm) {
-				return fault.InvalidState("The operation is not allowed in the current state: snapshots of a running machine with PCI passthrough devices are not supported.")
-			}
-			return nil
-		}))
-	}
+	r.registerSnapshots()
 	r.registerMoves()
 }
 
@@ -138,25 +131,6 @@ func (r *Room) mayMove(vm *VM, req any) *fault.Error {
 		return e
 	}
 	return h.Open()
-}
-
-// vetted runs the simulator's own task after a check.
-func (r *Room) vetted(work time.Duration, check func(*VM, any) *fault.Error) api.Func {
-	return func(c *api.Call) (any, *fault.Error) {
-		vm, e := r.of(c.This)
-		if e != nil {
-			return nil, e
-		}
-		method, req := c.Method, c.Req
-		return c.Task(task.Spec{Exclusive: true, Work: work,
-			Check: func(*task.Task) *fault.Error { return check(vm, req) },
-			Do: func(*task.Task) (any, *fault.Error) {
-				if e := check(vm, req); e != nil {
-					return nil, e
-				}
-				return r.w.Inner(vm.Self, method, req)
-			}})
-	}
 }
 
 func (vm *VM) wants(s types.VirtualMachinePowerState) *fault.Error {

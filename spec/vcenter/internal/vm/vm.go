@@ -38,7 +38,8 @@ type Room struct {
 	tick  int64
 	shelf map[string]*guest.Machine // of unregistered machines, by their .vmx
 	specs customSpecs
-	quiet bool // while the fleet file's machines are built
+	snaps map[types.ManagedObjectReference]*guest.Machine // the disks that snapshots keep
+	quiet bool                                            // while the fleet file's machines are built
 }
 
 // VM is a machine with what vim25 does not show. Guarded by the world lock.
@@ -54,7 +55,8 @@ type VM struct {
 
 // Register hangs the room into the server and builds the machines of the fleet file.
 func Register(s *api.Server, hosts *host.Room) (*Room, error) {
-	r := &Room{w: s.W, s: s, hosts: hosts, vms: map[types.ManagedObjectReference]*VM{}, shelf: map[string]*guest.Machine{}}
+	r := &Room{w: s.W, s: s, hosts: hosts, vms: map[types.ManagedObjectReference]*VM{}, shelf: map[string]*guest.Machine{},
+		snaps: map[types.ManagedObjectReference]*guest.Machine{}}
 	r.files.open = map[string]*transfer{}
 	r.media.byPath = map[string]cached{}
 	r.registerConfig()
