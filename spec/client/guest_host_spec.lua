@@ -142,6 +142,27 @@ describe("guest files over the ESXi host", function()
     vc:close()
   end)
 
+  it("go through the proxy that the vCenter is reached by, to a name that only the proxy knows", function()
+    modes "no-ip"
+    local proxy_log = sim.dir .. "/proxy-log"
+    local command = "exec env -u LD_PRELOAD python3 spec/client/proxy.py %s ops:pr0xy-secret >%s.port 2>/dev/null"
+    local proxy <close> = assert(io.popen(command:format(proxy_log, proxy_log), "w")) -- luacheck: ignore
+    local proxy_port
+    for _ = 1, 100 do
+      proxy_port = tonumber(vcenter.read(proxy_log .. ".port") or "")
+      if proxy_port then break end
+      vcenter.sleep(0.05)
+    end
+    local vc, lin = connect { proxy = ("http://ops:pr0xy-secret@127.0.0.1:%d"):format(proxy_port) }
+    check(vc.guest:put(lin, login, nil, "/tmp/by-proxy.txt", { text = "some text" }))
+    assert.are.equal("some text", check(vc.guest:get(lin, login, "/tmp/by-proxy.txt")))
+    assert.are.equal(2, #asked())
+    local text = vcenter.read(proxy_log)
+    assert.matches("CONNECT h1.test.invalid:", text, 1, true)
+    assert.is_nil(text:find("guestFile", 1, true))
+    vc:close()
+  end)
+
   it("leave no connection open behind a client that was closed", function()
     local function sockets() return tonumber((vcenter.shell "ls -l /proc/$PPID/fd | grep -c socket")) end
     sim:close_all()

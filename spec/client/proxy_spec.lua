@@ -40,6 +40,21 @@ describe("a vCenter behind an HTTP proxy", function()
     assert.is_nil(text:find("cookie=True", 1, true))
   end)
 
+  it("may have a name that only the proxy knows; files go there, too", function()
+    local vc = sim:connect { url = "https://vcenter.test.invalid:" .. sim.host:match "%d+$" .. "/sdk", ca_file = false,
+      thumbprint = sim.thumbprint_sha256, proxy = "http://127.0.0.1:" .. open }
+    local store = gpupt.check(vc:collect_all { type = "Datastore", paths = { "name" } })[1].name
+    local bytes = ("some bytes \0\r\n"):rep(5000)
+    vcenter.write(sim.dir .. "/file", bytes)
+    gpupt.check(vc.datastore:upload(sim.dir .. "/file", ("[%s] proxy/file"):format(store)))
+    gpupt.check(vc.datastore:download(("[%s] proxy/file"):format(store), sim.dir .. "/back"))
+    assert.are.equal(bytes, vcenter.read(sim.dir .. "/back"))
+    vc:close()
+    local text = vcenter.read(logs.open)
+    assert.matches("CONNECT vcenter.test.invalid:", text, 1, true)
+    assert.is_nil(text:find("/folder", 1, true))
+  end)
+
   it("has its own certificate checked, not the proxy's", function()
     local vc, message, code = gpupt.vim.connect(sim:options { proxy = "http://127.0.0.1:" .. open, ca_file = false })
     assert.is_nil(vc)

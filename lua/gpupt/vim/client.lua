@@ -240,7 +240,7 @@ local function make(o)
     insecure = o.insecure },
     operation_prefix = o.operation_id or ("gpupt-%08x"):format(math.random(0, 0xffffffff)),
   }, Client)
-  secrets[self] = { password = o.password }
+  secrets[self] = { password = o.password, proxy = o.proxy } -- a proxy's URL may hold a password
   self.refs, self.make_ref, self.intern = ref.factory(self)
   self.instance = self.intern("ServiceInstance", "ServiceInstance")
   return self

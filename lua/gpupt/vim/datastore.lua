@@ -6,6 +6,7 @@ local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local path = require "gpupt.vim.path"
 local secrets = require "gpupt.vim.secrets"
+local wait = require "gpupt.loop.wait"
 
 local datastore = {}
 
@@ -89,8 +90,11 @@ local function address(self, text, o)
     .. files.encode(name), place
 end
 
-local function headers(client)
-  return { "Cookie: vmware_soap_session=" .. tostring(secrets[client].cookie), "User-Agent: " .. client.agent }
+-- What gives a request's headers, for the session as it is when the request is sent.
+local function session(client, more)
+  return function()
+    return { "Cookie: vmware_soap_session=" .. tostring(secrets[client].cookie), "User-Agent: " .. client.agent, more }
+  end
 end
 
 local list_options = declare("list", {
@@ -160,8 +164,8 @@ function Datastore:download(text, target, given)
   local o = download_options:check(given)
   local url, place, code = address(self, text, o)
   if not url then return nil, place, code end
-  return files.download(self.client, { url = url, headers = headers(self.client), timeout = o.timeout }, target,
-    { name = text }, o, self.client.retries)
+  return files.download(self.client, { url = url, timeout = o.timeout }, target,
+    { name = text, session = session(self.client) }, o, self.client.retries)
 end
 
 local read_options = declare("read", {
@@ -180,9 +184,9 @@ function Datastore:read(text, given)
     if done or (last and at >= last) then return nil end
     local size = last and math.min(o.chunk, last - at) or o.chunk
     local bytes, info, kind = files.transfer(self.client, {
-      url = url, headers = headers(self.client), identity = true, range = ("%d-%d"):format(at, at + size - 1),
+      url = url, identity = true, range = ("%d-%d"):format(at, at + size - 1),
       timeout = self.client.timeout, answer = "bytes",
-    }, { name = text, headers = { "content-range" } }, self.client.retries)
+    }, { name = text, headers = { "content-range" }, session = session(self.client) }, self.client.retries)
     if not bytes then
       if kind == "ERANGE" then return nil end
       failure.check(nil, info, kind)
@@ -205,8 +209,8 @@ function Datastore:text(text, given)
   local o = text_options:check(given)
   local url, place, code = address(self, text, o)
   if not url then return nil, place, code end
-  return files.transfer(self.client, { url = url, headers = headers(self.client), max_bytes = o.max, answer = "bytes",
-    timeout = self.client.timeout }, { name = text }, self.client.retries)
+  return files.transfer(self.client, { url = url, max_bytes = o.max, answer = "bytes",
+    timeout = self.client.timeout }, { name = text, session = session(self.client) }, self.client.retries)
 end
 
 local upload_options = declare("upload", {
@@ -216,13 +220,29 @@ local upload_options = declare("upload", {
   { "folders", "boolean", default = true, doc = "make the folders of its path" },
 })
 
+local move_options = declare("move", { { "force", "boolean", doc = "replace what is there" } })
+
+-- The task that moves a file.
+local function start_move(self, from, to, o)
+  local name, rest, bad = self:split(from)
+  if not name then return nil, rest, bad end
+  local target, target_path, bad_target = self:split(to)
+  if not target then return nil, target_path, bad_target end
+  local place, message, code = locate(self, name, o.datacenter)
+  if not place then return nil, message, code end
+  return self.client:call(self.client.content.fileManager, "MoveDatastoreFile_Task", {
+    sourceName = ("[%s] %s"):format(name, rest), sourceDatacenter = place.datacenter,
+    destinationName = ("[%s] %s"):format(target, target_path), destinationDatacenter = place.datacenter,
+    force = o.force or false,
+  })
+end
+
 local function put(self, url, file, size, text, o)
-  local list = headers(self.client)
-  list[#list + 1] = "Content-Type: application/octet-stream"
   return files.transfer(self.client, {
-    url = url, method = "PUT", headers = list, file = file, offset = 0, length = size, answer = "bytes",
+    url = url, method = "PUT", file = file, offset = 0, length = size, answer = "bytes",
     max_bytes = 1 << 20, timeout = o.timeout,
-  }, { name = text, tick = o.progress and function(sent) o.progress(sent, size) end }, self.client.retries)
+  }, { name = text, tick = o.progress and function(sent) o.progress(sent, size) end,
+    session = session(self.client, "Content-Type: application/octet-stream") }, self.client.retries)
 end
 
 --- Uploads a local file. It is sent under another name and moved to its own when it is complete.
@@ -248,15 +268,24 @@ function Datastore:upload(source, text, given)
   local url, place, failed = address(self, temporary, o)
   if not url then return nil, place, failed end
   local size = files.size(file)
-  local ok, sent, why, kind = pcall(put, self, url, file, size, text, o)
-  if ok and sent then
-    sent, why, kind = self:move(temporary, text, { datacenter = o.datacenter, force = true })
-    if sent then
-      if o.progress then o.progress(size, size) end
-      return true
-    end
+  local moving
+  local function work()
+    local sent, why, kind = put(self, url, file, size, text, o)
+    if not sent then return nil, why, kind end
+    moving, why, kind = start_move(self, temporary, text, { datacenter = o.datacenter, force = true })
+    if not moving then return nil, why, kind end
+    return self.client:wait(moving, { cancel_task = true })
   end
-  require("gpupt.loop.wait").shield(function() self:delete(temporary, { datacenter = o.datacenter }) end)
+  local ok, sent, why, kind = pcall(work)
+  if ok and sent then
+    if o.progress then o.progress(size, size) end
+    return true
+  end
+  wait.shield(function()
+    -- a move that was told to stop holds the file for a moment
+    if moving then self.client:wait(moving, { timeout = 5 }) end
+    self:delete(temporary, { datacenter = o.datacenter })
+  end)
   if not ok then error(sent, 0) end
   return nil, why, kind
 end
@@ -271,28 +300,16 @@ function Datastore:mkdir(text, given)
   local place, message, code = locate(self, name, o.datacenter)
   if not place then return nil, message, code end
   local ok, why, kind, detail = self.client:call(self.client.content.fileManager, "MakeDirectory",
-    { name = ("[%s] %s"):format(name, rest), datacenter = place.datacenter, createParentDirectories = true })
+    { name = ("[%s] %s"):format(name, rest), datacenter = place.datacenter, createParentDirectories = true },
+    { safe = true }) -- a second time it is there already
   if not ok and kind ~= "FileAlreadyExists" then return nil, why, kind, detail end
   return true
 end
 
-local move_options = declare("move", { { "force", "boolean", doc = "replace what is there" } })
-
 --- Moves a file on its datastore (or to another one). The server is told to stop when the caller is stopped.
 function Datastore:move(from, to, given)
-  local o = move_options:check(given)
-  local name, rest, bad = self:split(from)
-  if not name then return nil, rest, bad end
-  local target, target_path, bad_target = self:split(to)
-  if not target then return nil, target_path, bad_target end
-  local place, message, code = locate(self, name, o.datacenter)
-  if not place then return nil, message, code end
-  local task, why, kind, detail = self.client:call(self.client.content.fileManager, "MoveDatastoreFile_Task", {
-    sourceName = ("[%s] %s"):format(name, rest), sourceDatacenter = place.datacenter,
-    destinationName = ("[%s] %s"):format(target, target_path), destinationDatacenter = place.datacenter,
-    force = o.force or false,
-  })
-  if not task then return nil, why, kind, detail end
+  local task, message, code, detail = start_move(self, from, to, move_options:check(given))
+  if not task then return nil, message, code, detail end
   return self.client:wait(task, { cancel_task = true })
 end
 

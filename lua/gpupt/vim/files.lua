@@ -28,15 +28,27 @@ local function again(code, info)
   return code == "ECONNECT" or code == "ELOST" or code == "EHTTP" and transient[info.status]
 end
 
---- One transfer with repeats. `request` as net.http's; `what` = { name =, tick =, headers = {...} }.
--- Gives the result and info, or nil, message, code, info.
+-- Pauses before try `try` + 1, longer each time; not beyond `until_time`.
+local function back_off(try, until_time)
+  local till = engine.now() + math.min(5, 0.2 * 2 ^ (try - 1)) * (0.5 + math.random())
+  local stop = wait.wait(engine.event(), math.min(till, until_time or math.huge))
+  if stop then error(stop, 0) end
+end
+
+--- One transfer with repeats. `request` as net.http's, its timeout being that of all tries; `what` = { name =, tick =,
+-- headers = {...} }. With `what.session` (gives the headers for the session as it is) a session that has ended is
+-- renewed once. Gives the result and info, or nil, message, code, info.
 function files.transfer(client, request, what, retries)
   local until_time = request.timeout and engine.now() + request.timeout
+  local relogged = false
   request.connect_timeout = request.connect_timeout or client.connect_timeout
   request.stall_timeout = request.stall_timeout or client.stall_timeout
   local try = 0
   while true do
     try = try + 1
+    if until_time then request.timeout = math.max(0.001, until_time - engine.now()) end
+    local generation = client.generation
+    if what.session then request.headers = what.session() end
     local result, message, code, info = transport.exchange(client, request, what)
     if result ~= nil then info = message end
     local meaning = info.status and meanings[info.status]
@@ -46,11 +58,16 @@ function files.transfer(client, request, what, retries)
       message = ("%s: %s (HTTP %d)"):format(what.name, meaning and meaning[1] or excerpt, info.status)
       code = meaning and meaning[2] or "EHTTP"
     end
-    if try > (retries or 0) or not again(code, info) or (until_time and engine.now() >= until_time) then
+    if code == "NotAuthenticated" and what.session and not relogged then
+      relogged = true
+      local ok, why, failed = client:login_again(generation)
+      if not ok then return nil, why, failed, info end
+      try = try - 1
+    elseif try > (retries or 0) or not again(code, info) or (until_time and engine.now() >= until_time) then
       return nil, message, code, info
+    else
+      back_off(try, until_time)
     end
-    local stop = wait.wait(engine.event(), engine.now() + math.min(5, 0.2 * 2 ^ (try - 1)) * (0.5 + math.random()))
-    if stop then error(stop, 0) end
   end
 end
 
@@ -81,8 +98,10 @@ function files.download(client, request, target, what, o, retries)
       old:close()
     end
   end
+  local until_time = request.timeout and engine.now() + request.timeout
   local tries = 0
   while true do
+    if until_time then request.timeout = math.max(0.001, until_time - engine.now()) end
     local file, message, code = files.open(part, have > 0 and "ab" or "wb", "write")
     if not file then return nil, message, code end
     request.into, request.answer, request.identity = file, "file", true
@@ -113,10 +132,18 @@ function files.download(client, request, target, what, o, retries)
       end
     elseif code == "ERANGE" and have > 0 then
       have = 0 -- the file has become another one
-    elseif tries >= retries or not again(code, info) then
+    elseif tries >= retries or not again(code, info) or (until_time and engine.now() >= until_time) then
       if not o.resume then os.remove(part) end
       return nil, message, code
     else
+      -- bytes that came are progress; without any the server is given time
+      if size == have then
+        local waited, stop = pcall(back_off, tries + 1, until_time)
+        if not waited then
+          if not o.resume then os.remove(part) end
+          error(stop, 0)
+        end
+      end
       have = size
     end
     tries = tries + 1

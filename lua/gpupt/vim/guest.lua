@@ -19,7 +19,8 @@ Guest.__index = Guest
 Guest.__name = "gpupt.guest"
 
 function guest.new(client)
-  return setmetatable({ client = client, refused = {}, managers = nil, endpoints = {} }, Guest)
+  return setmetatable({ client = client, refused = {}, taken = {}, trying = {}, managers = nil, endpoints = {} },
+    Guest)
 end
 
 local function managers(self)
@@ -65,26 +66,49 @@ local function pause(seconds, until_time)
   if stop then error(stop, 0) end
 end
 
---- Calls a guest method, waiting while Tools are busy or away, until `until_time`.
-local function operate(self, vm, login, manager, name, arguments, until_time)
-  local all, no, refused = managers(self)
-  if not all then return nil, no, refused end
-  local auth, print, failed = authentication(self, vm, login)
-  if not auth then return nil, print, failed end
-  arguments.vm, arguments.auth = vm, auth
+local function call_guest(self, auth, print, manager, name, arguments, until_time)
   local delay = 0.25
   while true do
-    local result, message, code, detail = self.client:call(all[manager], name, arguments,
+    local result, message, code, detail = self.client:call(manager, name, arguments,
       { timeout = math.max(1, until_time - engine.now()) })
-    if result ~= nil then return result end
+    if result ~= nil then
+      self.taken[print] = true
+      return result
+    end
     if code == "InvalidGuestLogin" then
-      self.refused[print] = true
+      self.refused[print], self.taken[print] = true, nil
       return nil, ("the login of '%s' is refused by the guest"):format(auth.username), code, detail
     end
     if not tools_busy(code, message) or engine.now() + delay >= until_time then return nil, message, code, detail end
     pause(delay, until_time)
     delay = math.min(5, delay * 2)
   end
+end
+
+--- Calls a guest method, waiting while Tools are busy or away, until `until_time`. Until a guest has taken a password
+-- one call alone carries it: fibers that begin together would else try a wrong one as often as there are fibers.
+local function operate(self, vm, login, manager, name, arguments, until_time)
+  local all, no, refused = managers(self)
+  if not all then return nil, no, refused end
+  local auth, print, failed = authentication(self, vm, login)
+  if not auth then return nil, print, failed end
+  while not self.taken[print] and self.trying[print] do
+    local stop = wait.wait(self.trying[print], until_time)
+    if stop then error(stop, 0) end
+    if self.refused[print] then return authentication(self, vm, login) end
+    if engine.now() >= until_time then
+      return nil, ("the first login of '%s' is still under way"):format(auth.username), "ETIMEDOUT"
+    end
+  end
+  arguments.vm, arguments.auth = vm, auth
+  if self.taken[print] then return call_guest(self, auth, print, all[manager], name, arguments, until_time) end
+  local event = engine.event()
+  self.trying[print] = event
+  local results = table.pack(pcall(call_guest, self, auth, print, all[manager], name, arguments, until_time))
+  self.trying[print] = nil
+  engine.fire(event)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
 end
 
 local timed = options.declare("vc.guest", {
@@ -279,14 +303,18 @@ function Guest:get(vm, login, source, target, given)
       file, why, failed = files.open(target .. ".part", "wb", "write")
       if not file then return nil, why, failed end
     end
-    got, message, code = transfer(self, vm, info.url, {
+    local ok
+    ok, got, message, code = pcall(transfer, self, vm, info.url, {
       answer = file and "file" or "bytes", into = file, max_bytes = not file and o.max or nil,
       timeout = math.max(1, until_time - engine.now()),
     }, { name = source, tick = o.progress and function(_, bytes) o.progress(bytes) end }, 0)
     if file then file:close() end
+    if not ok then
+      if target then os.remove(target .. ".part") end
+      error(got, 0)
+    end
     if got then
       if not target then return got end
-      local ok
       ok, why = os.rename(target .. ".part", target)
       if not ok then return nil, "cannot write " .. why, "EIO" end
       return got

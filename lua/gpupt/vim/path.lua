@@ -73,6 +73,21 @@ local function split(text)
   return parts
 end
 
+-- What collect.all gives for those of a list of objects that are there: one that has gone since it was listed fails the
+-- whole reading, so it is left out and the rest is read again.
+local function read_living(client, kinds, objects)
+  while true do
+    local found, message, code, detail = collect.all(client, { types = kinds, objects = objects })
+    local gone = code == "ManagedObjectNotFound" and detail and detail.fault and detail.fault.obj
+    local left = {}
+    for _, object in ipairs(objects) do
+      if object ~= gone then left[#left + 1] = object end
+    end
+    if found or not gone or #left == #objects then return found, message, code, detail end
+    objects = left
+  end
+end
+
 -- The lists of children of `parents` (nodes); two requests, however many there are.
 local function children_of(client, parents)
   local by_kind, asked, node_of = {}, {}, {}
@@ -85,7 +100,7 @@ local function children_of(client, parents)
     end
   end
   if #asked == 0 then return {} end
-  local found, message, code, detail = collect.all(client, { types = by_kind, objects = asked })
+  local found, message, code, detail = read_living(client, by_kind, asked)
   if not found then return nil, message, code, detail end
   local children, refs, kinds = {}, {}, {}
   for _, object in ipairs(found) do
@@ -102,7 +117,7 @@ local function children_of(client, parents)
   end
   if #refs == 0 then return children end
   local names
-  names, message, code, detail = collect.all(client, { types = kinds, objects = refs })
+  names, message, code, detail = read_living(client, kinds, refs)
   if not names then return nil, message, code, detail end
   local name_of = {}
   for _, object in ipairs(names) do name_of[object.ref] = object.name end

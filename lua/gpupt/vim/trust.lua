@@ -2,6 +2,7 @@
 -- certificate, and exactly that one is accepted.
 local engine = require "gpupt.loop.engine"
 local net = require "gpupt.net"
+local secrets = require "gpupt.vim.secrets"
 local sha256 = require "gpupt.sha256"
 
 local trust = {}
@@ -77,14 +78,15 @@ function trust.host_client(client, vm)
   if not told then return nil, message, code end
   local address = management_address(told["config.virtualNicManagerInfo.netConfig"])
   local http
+  local proxy = secrets[client].proxy -- who reaches the vCenter through one reaches its hosts through it, too
   if client.trust.insecure then
-    http, message, code = net.http.client(loop.core, { insecure = true })
+    http, message, code = net.http.client(loop.core, { insecure = true, proxy = proxy })
   else
     local thumbprint = trust.thumbprint(bytes_of(told["config.certificate"]))
     if not thumbprint then
       return nil, ("the certificate of %s is not known to the vCenter"):format(tostring(host)), "EUNTRUSTED"
     end
-    http, message, code = net.http.client(loop.core, { thumbprint = thumbprint })
+    http, message, code = net.http.client(loop.core, { thumbprint = thumbprint, proxy = proxy })
   end
   if not http then return nil, message, code end
   return http, address
