@@ -363,6 +363,22 @@ func (m *Machine) CDChanged(cds []*CD) {
 	}
 }
 
+// Replug replaces the PCI devices of the running machine.
+func (m *Machine) Replug(list []*Device) {
+	m.mu.Lock()
+	if m.hw != nil && m.state != "off" {
+		hw := *m.hw
+		hw.Devices = list
+		m.hw = &hw
+		if m.disk.OS == "ubuntu" && m.state == "running" {
+			m.sysfs()
+			m.showDrivers()
+		}
+	}
+	m.mu.Unlock()
+	m.changed()
+}
+
 func (m *Machine) changed() {
 	if m.Changed != nil {
 		m.Changed()

@@ -111,6 +111,7 @@ func (n *VM) inherit(src *VM) {
 	c, s := n.Config, src.Config
 	c.Firmware = s.Firmware
 	c.MemoryReservationLockedToMax = copyOf(s.MemoryReservationLockedToMax)
+	c.FixedPassthruHotPlugEnabled = copyOf(s.FixedPassthruHotPlugEnabled)
 	c.NestedHVEnabled, c.CpuHotAddEnabled, c.MemoryHotAddEnabled = copyOf(s.NestedHVEnabled), copyOf(s.CpuHotAddEnabled), copyOf(s.MemoryHotAddEnabled)
 	c.Flags = s.Flags
 	if s.BootOptions != nil {

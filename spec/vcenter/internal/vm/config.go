@@ -248,6 +248,9 @@ func (r *Room) create(req *types.CreateVM_Task) (any, *fault.Error) {
 func (vm *VM) apply(v *vetting, spec *types.VirtualMachineConfigSpec) {
 	c := vm.Config
 	vm.mergeExtra(spec.ExtraConfig)
+	if p := spec.FixedPassthruHotPlugEnabled; p != nil {
+		c.FixedPassthruHotPlugEnabled = ptr(*p)
+	}
 	lock := v.lock
 	c.MemoryReservationLockedToMax = &lock
 	c.Firmware = v.firmware
@@ -317,6 +320,7 @@ func (r *Room) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fault
 	}
 	vm.Config.MemoryAllocation = &a
 	vm.apply(v, asked)
+	vm.replug()
 	if wiped {
 		vm.guest.Blank()
 	}

@@ -211,6 +211,7 @@ func (r *Room) boot(vm *VM) *fault.Error {
 	window := uint64(0)
 	if e == nil {
 		window, e = r.start(vm, h, list, log)
+		vm.window = window
 	} else {
 		e = refused(log, "msg.pciPassthru", e.Message)
 	}

@@ -23,7 +23,7 @@ var (
 	_ = rule("vm.hot-add-conflict", "documented", "KB 89638", "A machine with passthrough devices has CPU and memory hot-add off.")
 	_ = rule("vm.nested-hv", "seen", "public troubleshooting write-up quoting the sentence",
 		"PCI passthrough devices cannot be added when Nested Hardware-Assisted Virtualization is enabled.")
-	_ = rule("vm.passthrough-hot-add", "documented", "vSphere docs: DirectPath I/O restrictions", "Passthrough devices are added and removed only while powered off.")
+	_ = rule("vm.passthrough-hot-add", "documented", "vSphere docs: DirectPath I/O restrictions", "Passthrough devices are added and removed only while powered off (but see vm.hot-plug).")
 	_ = rule("vm.passthrough-id", "documented", "API reference: VirtualPCIPassthroughDeviceBackingInfo, values as retrieved from the host",
 		"A fixed backing names a device of the machine's host: id, vendorId (signed), deviceId (hexadecimal text of 16 bits, with or without 0x, or empty).")
 	_ = rule("vm.passthrough-system-id", "seen", "public PowerCLI post quoting \"The systemId does not match the current system...\"",

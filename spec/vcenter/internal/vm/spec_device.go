@@ -16,6 +16,9 @@ import (
 )
 
 func (v *vetting) devices() *fault.Error {
+	if e := v.hotPlug(); e != nil {
+		return e
+	}
 	keys := map[int32]bool{}
 	have := object.VirtualDeviceList(nil)
 	cards := map[string]bool{}
@@ -141,7 +144,9 @@ func (v *vetting) device(i int, d *types.VirtualDeviceConfigSpec, cards map[stri
 	switch x := d.Device.(type) {
 	case *types.VirtualPCIPassthrough:
 		if on {
-			return badDevice(i, &types.DeviceHotPlugNotSupported{}, "PCI passthrough devices cannot be changed while the machine runs")
+			if e := v.hotChange(i, d, x); e != nil {
+				return e
+			}
 		}
 		if !gone {
 			return v.passthrough(i, x, cards)

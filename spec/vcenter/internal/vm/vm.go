@@ -48,6 +48,7 @@ type VM struct {
 	room     *Room
 	guest    *guest.Machine
 	assigned []*placed
+	window   uint64 // for 64-bit BARs, since the power-on
 	mmio     string // set by hand: "guest" lets a too small window boot
 	refuse   string // set by hand: the next power-on fails with this line
 	tools    bool   // the Tools medium is mounted
