@@ -20,6 +20,7 @@ var (
 		"A specification is of the guest's kind (LinuxPrep, Sysprep), has one nicSettingMap entry for each network card and a name that the system takes; one at a time waits, and the machine is off.")
 	_ = rule("guest.customize", "documented", "API reference: GuestInfo.customizationInfo; VMware docs: guest OS customization needs Tools, runs at the next power-on and restarts the guest",
 		"Tools of the next start apply it and restart the guest; guest operations are ready before that restart; without Tools it stays pending.")
+	_ = rule("guest.customize-check", "documented", "API reference: VirtualMachine.CheckCustomizationSpec throws CustomizationFault", "CheckCustomizationSpec refuses what CustomizeVM_Task would refuse of the specification, changes nothing, and does not ask for the power state.")
 )
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
@@ -113,6 +114,18 @@ func (r *Room) customize(c *api.Call) (any, *fault.Error) {
 		})
 		return nil, e
 	}})
+}
+
+// checkCustomization is CheckCustomizationSpec.
+func (r *Room) checkCustomization(c *api.Call) (any, *fault.Error) {
+	vm, e := r.of(c.This)
+	if e == nil {
+		_, e = vm.planCustomization(&c.Req.(*types.CheckCustomizationSpec).Spec, vm.Name)
+	}
+	if e != nil {
+		return nil, e
+	}
+	return &types.CheckCustomizationSpecResponse{}, nil
 }
 
 // customizationInfo is guest.customizationInfo.

@@ -44,6 +44,7 @@ func (r *Room) registerGuestPower() {
 	power("ShutdownGuest", "off")
 	power("RebootGuest", "reboot")
 	r.s.Handle("CustomizeVM_Task", r.customize)
+	r.s.Handle("CheckCustomizationSpec", r.checkCustomization)
 	r.s.Handle("StandbyGuest", func(c *api.Call) (any, *fault.Error) {
 		return nil, fault.New(&types.NotSupported{})
 	})
