@@ -198,9 +198,85 @@ func TestVersionsAreEnforced(t *testing.T) {
 	if d := wait(c, "2", 5); d.Text("version") != "3" || d.Text("val") != "false" {
 		t.Fatal(d.Body)
 	}
-	c.Refused(wait(c, "1", 0), "InvalidCollectorVersion")
+	c.Refused(wait(c, "4", 0), "InvalidCollectorVersion")
+	c.Refused(wait(c, "03", 0), "InvalidCollectorVersion")
+	if e := wait(c, "1", 0); e.Text("version") != "4" || e.Text("kind") != "modify" || e.Text("val") != "false" {
+		t.Fatal("an older version: ", e.Body)
+	}
 	if e := wait(c, "", 0); e.Text("kind") != "enter" {
 		t.Fatal("the empty version begins anew: ", e.Body)
+	}
+	c.Refused(wait(c, "1", 0), "InvalidCollectorVersion")
+}
+
+// What an older version is told: who entered since, who left since (if it knew him), what
+// changed since, once each and as it is now, and nothing else.
+func TestAnOlderVersionIsToldAllSince(t *testing.T) {
+	vctest.Breaks(t, "collector.version")
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	root := c.Find("DC0/vm")
+	view := "ContainerView:" + c.Must("CreateContainerView", "ViewManager:ViewManager", vctest.Ref("container", root)+"<type>Folder</type><recursive>true</recursive>").Text("returnval")
+	make := func(name string) string { return "Folder:" + c.Must("CreateFolder", root, "<name>"+name+"</name>").Text("returnval") }
+	rename := func(ref, name string) { c.MustTask("Rename_Task", ref, "<newName>"+name+"</newName>") }
+	gone := func(ref string) { c.MustTask("Destroy_Task", ref, "") }
+	version := ""
+	next := func() string {
+		a := wait(c, version, 5)
+		if version = a.Text("version"); version == "" {
+			t.Fatal(a.Body)
+		}
+		return version
+	}
+	stays, leaves, changes := make("stays"), make("leaves"), make("changes")
+	filter(c, viewSpec("Folder", "name", view), true)
+	old := next()
+	come := make("come")
+	next()
+	brief := make("brief")
+	next()
+	rename(changes, "first")
+	next()
+	rename(changes, "second")
+	next()
+	gone(leaves)
+	next()
+	gone(brief)
+	next()
+	a := wait(c, old, 5)
+	got := map[string]string{}
+	for _, o := range a.Texts("objectSet") {
+		for _, ref := range []string{stays, leaves, changes, come, brief} {
+			if _, id, _ := strings.Cut(ref, ":"); strings.Contains(o, id) && !strings.Contains(o, id+"0") {
+				got[ref] += o
+			}
+		}
+	}
+	short := func(ref string) string { _, id, _ := strings.Cut(ref, ":"); return id }
+	want := map[string]string{leaves: "leave" + short(leaves), changes: "modify" + short(changes) + "nameassignsecond", come: "enter" + short(come) + "nameassigncome"}
+	if len(got) != len(want) || len(a.Texts("objectSet")) != 3 {
+		t.Fatal(got, a.Body)
+	}
+	for ref, w := range want {
+		if got[ref] != w {
+			t.Errorf("%s: %s, want %s", ref, got[ref], w)
+		}
+	}
+	if b := wait(c, a.Text("version"), 0); strings.Contains(b.Body, "returnval") {
+		t.Errorf("told twice: %s", b.Body)
+	}
+}
+
+// The methods of old have no truncated sets.
+func TestWholeSets(t *testing.T) {
+	vctest.Breaks(t, "collector.whole")
+	s := vctest.Start(t, vcenter.Options{Fleet: many(7), MaxUpdates: 3})
+	c := s.Login(t)
+	filter(c, viewSpec("HostSystem", "name", hostView(c)), false)
+	for _, method := range []string{"CheckForUpdates", "WaitForUpdates"} {
+		if a := c.Must(method, pc, "<version></version>"); len(a.Texts("objectSet")) != 7 || a.Text("truncated") == "true" {
+			t.Errorf("%s: %d objects, %s", method, len(a.Texts("objectSet")), a.Text("truncated"))
+		}
 	}
 }
 

@@ -122,6 +122,9 @@ func TestPathsReadAsTheSimulatorReadsThem(t *testing.T) {
 			}
 			mine, theirs := propSets(ours.Body), propSets(enc.String())
 			for p := range pick {
+				if kind == "Datastore" && (p == "summary" || p == "summary.url" || strings.HasPrefix(p, "info")) {
+					continue // the simulator shows the directory of this machine (datastore.go)
+				}
 				compared++
 				if theirs[p] != "" {
 					filled++

@@ -5,6 +5,7 @@ package collector
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -34,11 +35,11 @@ type pc struct {
 	cancel   chan struct{} // closed by CancelWaitForUpdates
 	dead     bool
 
-	version      int    // of the last answer
-	prev         int    // the version that the last answer was given for; -1 = none
-	replay       []byte // the last answer, for a client that lost it
-	partly       bool   // the last answer was truncated
-	partlyBefore bool   // the one before was
+	version int          // of the last answer
+	prev    int          // the version that the last answer was given for; -1 = none
+	replay  []byte       // the last answer, for a client that lost it
+	partly  map[int]bool // the versions whose answers were truncated
+	oldest  int          // no version before this one is remembered
 }
 
 type filter struct {
@@ -51,14 +52,20 @@ type filter struct {
 	queue   []refs // known to have changed, still to be reported
 	queued  map[refs]bool
 	members map[refs]*types.PropertySpec
+	gone    map[refs]absence // what left the filter
 }
 
-// report is what the client was told of an object: path -> XML, in order.
-type report struct{ props map[string]string }
+// report is what the client was told of an object: path -> XML, and in which versions.
+type report struct {
+	props   map[string]string
+	entered int
+	changed map[string]int  // path of the filter -> version of its last change
+	stale   map[string]bool // paths to be told again
+}
 
 func newPC(r *Room, self refs, user *session.Session) *pc {
 	return &pc{room: r, self: self, user: user, turn: make(chan struct{}, 1), interest: map[refs]bool{}, dirty: map[refs]bool{},
-		wake: make(chan struct{}, 1), cancel: make(chan struct{}), prev: -1}
+		wake: make(chan struct{}, 1), cancel: make(chan struct{}), prev: -1, partly: map[int]bool{}}
 }
 
 func (p *pc) count() int {
@@ -177,14 +184,18 @@ func (r *Room) registerFilters(s *api.Server) {
 		if (o.MaxWaitSeconds != nil && *o.MaxWaitSeconds < 0) || o.MaxObjectUpdates < 0 {
 			return nil, fault.InvalidArgument("options")
 		}
-		return r.updates(c, req.Version, o.MaxWaitSeconds, int(o.MaxObjectUpdates))
+		limit := r.limits.Updates
+		if asked := int(o.MaxObjectUpdates); asked > 0 {
+			limit = min(limit, asked)
+		}
+		return r.updates(c, req.Version, o.MaxWaitSeconds, limit)
 	}, api.Unlocked())
 	s.Handle("WaitForUpdates", func(c *api.Call) (any, *fault.Error) {
-		return r.updates(c, c.Req.(*types.WaitForUpdates).Version, nil, 0)
+		return r.updates(c, c.Req.(*types.WaitForUpdates).Version, nil, math.MaxInt)
 	}, api.Unlocked())
 	s.Handle("CheckForUpdates", func(c *api.Call) (any, *fault.Error) {
 		now := int32(0)
-		return r.updates(c, c.Req.(*types.CheckForUpdates).Version, &now, 0)
+		return r.updates(c, c.Req.(*types.CheckForUpdates).Version, &now, math.MaxInt)
 	}, api.Unlocked())
 }
 
@@ -219,14 +230,12 @@ func (r *Room) updates(c *api.Call, version string, maxWait *int32, maxObjects i
 	case <-c.Ctx.Done():
 		return cancelled()
 	}
-	if e := p.accept(version); e != nil {
+	again, e := p.accept(version)
+	if e != nil {
 		return nil, e
 	}
-	if p.replay != nil && version != "" && version == strconv.Itoa(p.prev) && p.prev != p.version {
-		return api.Encoded(func(enc *wire.Encoder) { enc.Write(p.replay) }), nil
-	}
-	if maxObjects == 0 || maxObjects > r.limits.Updates {
-		maxObjects = r.limits.Updates
+	if again != nil {
+		return api.Encoded(func(enc *wire.Encoder) { enc.Write(again) }), nil
 	}
 	for {
 		r.w.RLock()
@@ -259,28 +268,10 @@ func (r *Room) updates(c *api.Call, version string, maxWait *int32, maxObjects i
 	}
 }
 
-// accept checks the version that the client names and rewinds for the empty one.
-func (p *pc) accept(version string) *fault.Error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case version == "":
-		for _, f := range p.filters {
-			f.reset()
-		}
-		p.prev, p.replay, p.partly, p.partlyBefore = -1, nil, false, false
-	case p.version > 0 && version == strconv.Itoa(p.version):
-	case p.prev > 0 && version == strconv.Itoa(p.prev) && !p.partlyBefore:
-	default:
-		return fault.New(&types.InvalidCollectorVersion{})
-	}
-	return nil
-}
-
 func (f *filter) reset() {
 	f.fresh = true
 	f.known, f.walked, f.queued = map[refs]*report{}, map[refs]bool{}, map[refs]bool{}
-	f.members, f.queue = map[refs]*types.PropertySpec{}, nil
+	f.members, f.queue, f.gone = map[refs]*types.PropertySpec{}, nil, map[refs]absence{}
 }
 
 // evaluate makes the next update set, or nil when nothing differs. World lock held (read).
@@ -315,13 +306,16 @@ func (p *pc) evaluate(limit int, v wire.Version) *types.UpdateSet {
 	if len(set.FilterSet) == 0 {
 		return nil
 	}
-	p.prev, p.partlyBefore = p.version, p.partly
+	p.prev = p.version
 	p.version++
-	p.partly = truncated
 	set.Version = strconv.Itoa(p.version)
+	p.mu.Lock()
+	p.forget()
+	p.mu.Unlock()
 	if truncated {
 		yes := true
 		set.Truncated = &yes
+		p.partly[p.version] = true
 		p.mu.Lock()
 		p.signal()
 		p.mu.Unlock()
@@ -383,6 +377,7 @@ func (f *filter) enqueue(ref refs) {
 // update compares an object with what the client knows of it.
 func (f *filter) update(p *pc, ref refs, ver wire.Version) *types.ObjectUpdate {
 	r := p.room
+	next := p.version + 1
 	old := f.known[ref]
 	spec := f.members[ref]
 	v, exists := reflect.Value{}, false
@@ -394,12 +389,15 @@ func (f *filter) update(p *pc, ref refs, ver wire.Version) *types.ObjectUpdate {
 			return nil
 		}
 		delete(f.known, ref)
+		f.gone[ref] = absence{old.entered, next}
 		return &types.ObjectUpdate{Kind: types.ObjectUpdateKindLeave, Obj: ref}
 	}
-	now := &report{props: map[string]string{}}
+	now := &report{props: map[string]string{}, entered: next}
 	out := &types.ObjectUpdate{Kind: types.ObjectUpdateKindModify, Obj: ref}
 	if old == nil {
 		out.Kind = types.ObjectUpdateKindEnter
+	} else {
+		now.entered, now.changed = old.entered, old.changed
 	}
 	for _, path := range paths(v.Type(), spec) {
 		if privilege := r.lacks(p.user, ref, path); privilege != "" {
@@ -410,12 +408,17 @@ func (f *filter) update(p *pc, ref refs, ver wire.Version) *types.ObjectUpdate {
 		}
 		x, ok := get(v, path)
 		if !ok {
-			if old != nil && old.has(path) {
+			if old != nil && (old.has(path) || old.stale[path]) {
 				out.ChangeSet = append(out.ChangeSet, types.PropertyChange{Name: path, Op: types.PropertyChangeOpAssign})
+				now.note(path, next)
 			}
 			continue
 		}
+		told := len(out.ChangeSet)
 		f.compare(out, old, now, path, x, ver)
+		if old != nil && len(out.ChangeSet) > told {
+			now.note(path, next)
+		}
 	}
 	f.known[ref] = now
 	if old != nil && len(out.ChangeSet) == 0 {

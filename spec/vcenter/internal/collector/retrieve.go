@@ -39,6 +39,11 @@ func init() { types.Add("Fetch", reflect.TypeOf(Fetch{})) }
 // valueFor is value with what is private to a session.
 func (r *Room) valueFor(owner *session.Session, ref refs) (reflect.Value, bool) {
 	v, ok := r.value(ref)
+	if ok && ref.Type == "Datastore" {
+		if ds, is := v.Interface().(mo.Datastore); is {
+			return reflect.ValueOf(volume(ds)).Elem(), true
+		}
+	}
 	if !ok || owner == nil {
 		return v, ok
 	}

@@ -21,11 +21,13 @@ var (
 	_ = rules.Add(rules.Rule{ID: "collector.permission", Sure: "documented", Source: "API reference: ObjectContent.missingSet (NoPermission)",
 		Text: "Properties of an entity on which the user lacks System.Read come as missingSet with NoPermission, not as a fault of the call."})
 	_ = rules.Add(rules.Rule{ID: "collector.version", Sure: "documented", Source: "API reference: WaitForUpdatesEx, InvalidCollectorVersion",
-		Text: "WaitForUpdatesEx takes the empty version, the last one, or once more the one before; any other is InvalidCollectorVersion. (The reference lets any older version that was not truncated through; who keeps to the last one is right by both.)"})
+		Text: "WaitForUpdatesEx takes the empty version, and any that it gave since the last empty one and that was not truncated: what has changed since is told (again). Any other is InvalidCollectorVersion."})
 	_ = rules.Add(rules.Rule{ID: "collector.truncated-once", Sure: "documented", Source: "API reference: WaitForUpdatesEx.version: a truncated data version returned from the last call",
 		Text: "The version of a truncated update set is taken only in the call that follows it: a client that lost the answer to that call begins anew with the empty version."})
 	_ = rules.Add(rules.Rule{ID: "collector.truncated", Sure: "documented", Source: "API reference: UpdateSet.truncated",
 		Text: "An update set holds no more objects than the server's limit or maxObjectUpdates; truncated says that more is ready."})
+	_ = rules.Add(rules.Rule{ID: "collector.whole", Sure: "documented", Source: "API reference: WaitForUpdatesEx, unlike WaitForUpdates, may return only partial update calculations",
+		Text: "WaitForUpdates and CheckForUpdates give all that is new in one set."})
 	_ = rules.Add(rules.Rule{ID: "collector.timeout", Sure: "documented", Source: "API reference: WaitOptions.maxWaitSeconds",
 		Text: "When nothing happens for maxWaitSeconds the answer has no returnval."})
 	_ = rules.Add(rules.Rule{ID: "collector.cancel", Sure: "documented", Source: "API reference: CancelWaitForUpdates, RequestCanceled",

@@ -93,35 +93,49 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case strings.HasPrefix(path, "/gpsim/"):
 		f.control(w, r)
-	case (path == "/sdk" || path == "/sdk/") && (f.Gone == nil || !f.Gone()):
-		f.sdk(w, r)
-	case path == "/sdk/vimServiceVersions.xml":
-		f.versions(w, r)
 	case f.Gone != nil && f.Gone():
 		reset(w)
+	case (path == "/sdk" || path == "/sdk/") && r.Method == http.MethodPost:
+		f.sdk(w, r)
+	case path == "/sdk" || path == "/sdk/":
+		f.plain(w, r, func(w http.ResponseWriter, _ *http.Request, _ *session.Session) {
+			w.Header().Set("Allow", "POST")
+			http.Error(w, "only POST", http.StatusMethodNotAllowed)
+		})
+	case path == "/sdk/vimServiceVersions.xml":
+		f.plain(w, r, func(w http.ResponseWriter, r *http.Request, _ *session.Session) { f.versions(w, r) })
 	default:
 		h := f.S.Path(path)
 		if h == nil {
 			http.NotFound(w, r)
 			return
 		}
-		rec := f.Journal.open("HTTP "+r.Method, path)
-		rec.Guest = strings.HasPrefix(path, "/guestFile")
-		rec.Changing = !rec.Guest && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete)
-		act := f.Trouble.request(rec, r)
-		var s *session.Session
-		if c := cookie(r); c != "" {
-			if s = f.S.Sessions.Enter(c); s != nil {
-				defer f.S.Sessions.Leave(s)
-				rec.Session = s.Key
-			}
+		f.plain(w, r, h)
+	}
+}
+
+// plain serves what is no SOAP call, with its trouble and its line in the journal.
+func (f *Front) plain(w http.ResponseWriter, r *http.Request, h func(http.ResponseWriter, *http.Request, *session.Session)) {
+	path := r.URL.Path
+	rec := f.Journal.open("HTTP "+r.Method, path)
+	rec.Guest = strings.HasPrefix(path, "/guestFile")
+	rec.Changing = strings.HasPrefix(path, "/folder/") && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete)
+	act := f.Trouble.file(rec)
+	out := &recorder{ResponseWriter: w, status: 200}
+	defer func() { rec.HTTP = out.status; f.Journal.close(rec) }()
+	if act.before(f, out, r) {
+		return
+	}
+	var s *session.Session
+	if c := cookie(r); c != "" {
+		if s = f.S.Sessions.Enter(c); s != nil {
+			defer f.S.Sessions.Leave(s)
+			rec.Session = s.Key
 		}
-		out := &recorder{ResponseWriter: w, status: 200}
-		defer func() { rec.HTTP = out.status; f.Journal.close(rec) }()
-		if act.before(f, out, r) {
-			return
-		}
-		h(act.wrap(out), r, s)
+	}
+	h(act.wrap(out, r), r, s)
+	if act.kind() == "reset-after" {
+		reset(out)
 	}
 }
 
@@ -147,11 +161,6 @@ func cookie(r *http.Request) string {
 }
 
 func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "POST")
-		http.Error(w, "only POST", http.StatusMethodNotAllowed)
-		return
-	}
 	body, err := readBody(r)
 	if err != nil {
 		rec := f.Journal.open("", "")
@@ -200,6 +209,7 @@ func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if e != nil {
 		enc.Reset()
+		f.W.Scrub(e)
 		enc.Fault(e)
 		rec.Fault = fault.Name(e.Fault)
 		rec.Message = strings.TrimSpace(e.Message)
@@ -252,6 +262,9 @@ func (f *Front) dispatch(c *api.Call, enc *wire.Encoder) *fault.Error {
 	if entry == nil {
 		entry = &api.Entry{Do: f.stock}
 	}
+	if e := escape(c); e != nil {
+		return e
+	}
 	switch entry.Mode {
 	case api.Write:
 		f.W.Lock()
@@ -293,7 +306,14 @@ func (f *Front) stock(c *api.Call) (any, *fault.Error) {
 	}
 	this, method, req := c.This, c.Method, c.Req
 	return c.Task(task.Spec{Exclusive: true, Work: 2 * time.Second,
-		Do: func(*task.Task) (any, *fault.Error) { return f.W.Inner(this, method, req) }})
+		Do: func(*task.Task) (any, *fault.Error) {
+			if q, ok := req.(*types.Rename_Task); ok {
+				if e := f.rename(q); e != nil {
+					return nil, e
+				}
+			}
+			return f.W.Inner(this, method, req)
+		}})
 }
 
 // inGuest tells whether a method works inside a guest: whether that changes anything only

@@ -50,6 +50,14 @@ func refuse(c *api.Call) *fault.Error {
 		if r.SearchSpec == nil {
 			r.SearchSpec = &types.HostDatastoreBrowserSearchSpec{}
 		}
+	case *types.MoveDatastoreFile_Task: // "if not set, the destination belongs to the source's datacenter"
+		r.DestinationDatacenter = or(r.DestinationDatacenter, r.SourceDatacenter)
+	case *types.CopyDatastoreFile_Task:
+		r.DestinationDatacenter = or(r.DestinationDatacenter, r.SourceDatacenter)
+	case *types.MoveVirtualDisk_Task:
+		r.DestDatacenter = or(r.DestDatacenter, r.SourceDatacenter)
+	case *types.CopyVirtualDisk_Task:
+		r.DestDatacenter = or(r.DestDatacenter, r.SourceDatacenter)
 	case *types.QueryPerf:
 		for i := range r.QuerySpec {
 			if e := statistics(&r.QuerySpec[i]); e != nil {
@@ -64,6 +72,13 @@ func refuse(c *api.Call) *fault.Error {
 		}
 	}
 	return nil
+}
+
+func or(a, b *types.ManagedObjectReference) *types.ManagedObjectReference {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 // statistics keeps a query within what a server stores: samples of 20 seconds for an hour,

@@ -128,6 +128,12 @@ func (r *TroubleRule) check() error {
 	if ofTask(r.Do.Kind) && r.Match.Method != "" && !strings.HasSuffix(r.Match.Method, "_Task") {
 		return fmt.Errorf("%s starts no task", r.Match.Method)
 	}
+	if strings.HasPrefix(r.Match.Method, "HTTP ") && !ofFile(r.Do.Kind) {
+		return fmt.Errorf("%s does not befall a file", r.Do.Kind)
+	}
+	if ofConnection(r.Do.Kind) && r.Match.Method+r.Match.Object != "" {
+		return fmt.Errorf("%s befalls a connection, before anything is asked", r.Do.Kind)
+	}
 	if r.Match.Nth < 0 || r.Match.Count < -1 || r.Match.Probability < 0 || r.Match.Probability > 1 || r.Do.Seconds < 0 || r.Do.Bytes < 0 {
 		return fmt.Errorf("nth, count, probability, seconds or bytes out of range")
 	}
@@ -289,50 +295,6 @@ func reset(w http.ResponseWriter) {
 	_ = raw.Close()
 }
 
-// wrap gives file transfers the same treatment as far as it makes sense: cut off after
-// so many bytes, or slow.
-func (a *action) wrap(w http.ResponseWriter) http.ResponseWriter {
-	if k := a.kind(); k == "truncate" || k == "slow" {
-		return &spoiled{ResponseWriter: w, cut: k == "truncate", left: a.rule.Do.Bytes, step: a.rule.Do.Bytes}
-	}
-	return w
-}
-
-type spoiled struct {
-	http.ResponseWriter
-	cut        bool
-	left, step int
-}
-
-func (s *spoiled) Unwrap() http.ResponseWriter { return s.ResponseWriter }
-
-func (s *spoiled) Write(b []byte) (int, error) {
-	if !s.cut {
-		n := s.step
-		if n <= 0 {
-			n = 4096
-		}
-		done := 0
-		for done < len(b) {
-			end := min(done+n, len(b))
-			m, err := s.ResponseWriter.Write(b[done:end])
-			if done += m; err != nil {
-				return done, err
-			}
-			_ = http.NewResponseController(s.ResponseWriter).Flush()
-			time.Sleep(10 * time.Millisecond)
-		}
-		return done, nil
-	}
-	if len(b) <= s.left {
-		s.left -= len(b)
-		return s.ResponseWriter.Write(b)
-	}
-	_, _ = s.ResponseWriter.Write(b[:s.left])
-	_ = http.NewResponseController(s.ResponseWriter).Flush()
-	panic(http.ErrAbortHandler)
-}
-
 // reply sends the answer, spoiled as the rule says.
 func (a *action) reply(f *Front, w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	h := w.Header()
@@ -345,15 +307,7 @@ func (a *action) reply(f *Front, w http.ResponseWriter, r *http.Request, status 
 		reset(w)
 		return
 	case "hold":
-		if a.rule.Do.Seconds == 0 {
-			<-r.Context().Done()
-			panic(http.ErrAbortHandler)
-		}
-		select {
-		case <-time.After(time.Duration(a.rule.Do.Seconds * float64(time.Second))):
-		case <-r.Context().Done():
-			panic(http.ErrAbortHandler)
-		}
+		a.hold(r)
 	case "unknown-field":
 		body = unknownField.ReplaceAll(body, []byte(`$0<zzFutureField>1</zzFutureField>`))
 	case "unknown-type":

@@ -147,6 +147,7 @@ func (m *Manager) run(t *Task) {
 	t.Info.CompleteTime = &now
 	if e != nil {
 		t.Info.State = types.TaskInfoStateError
+		m.W.Scrub(e)
 		t.Info.Error = e.Localized()
 	} else {
 		t.Info.State = types.TaskInfoStateSuccess

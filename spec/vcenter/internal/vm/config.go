@@ -5,6 +5,7 @@ package vm
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -67,10 +68,18 @@ func (r *Room) registerConfig() {
 			if e := check(t); e != nil {
 				return nil, e
 			}
+			// The simulator removes the directory in its own time, and might take that of the
+			// next machine of this name: it is shown another one.
+			dir := vm.dir()
+			store, _, _ := strings.Cut(vm.Config.Files.VmPathName, "]")
+			vm.Config.Files.LogDirectory = store + "] ." + vm.Self.Value
 			_, e := r.w.Inner(vm.Self, "Destroy_Task", &types.Destroy_Task{This: vm.Self})
 			if e == nil {
 				delete(r.vms, vm.Self)
 				os.RemoveAll(vm.guest.Dir)
+				if dir != "" && filepath.Dir(filepath.Dir(dir)) != r.w.Dir { // never a whole datastore
+					os.RemoveAll(dir)
+				}
 				r.w.Truth.VM("vm-destroyed", vm.hostName(), vm.Name, "deleted from disk")
 			}
 			return nil, e

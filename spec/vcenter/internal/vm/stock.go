@@ -13,6 +13,7 @@ import (
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/guest"
 	"gpupt.test/vcenter/internal/host"
+	"gpupt.test/vcenter/internal/world"
 )
 
 // Example credentials of the built-in answer media.
@@ -76,7 +77,7 @@ func (r *Room) fromFile(i int) error {
 		if d.Count > 0 {
 			name = fleet.Numbered(d.Name, n)
 		}
-		if err := r.oneFromFile(d, name, n-1); err != nil {
+		if err := r.oneFromFile(d, world.EntityName(name), n-1); err != nil {
 			return fmt.Errorf("vm %s: %w", name, err)
 		}
 	}

@@ -172,7 +172,7 @@ func (r *Room) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Sess
 		t.existed = true // its owner stays
 	}
 	if err := put(t.path, io.LimitReader(q.Body, t.size), t.size); err != nil {
-		http.Error(w, strings.TrimSpace(err.Error()), http.StatusInternalServerError)
+		http.Error(w, r.w.ScrubText(strings.ReplaceAll(err.Error(), t.path, t.name)), http.StatusInternalServerError)
 		return
 	}
 	if !t.existed {

@@ -89,6 +89,7 @@ func (w *World) VMFolder(path string) (types.ManagedObjectReference, error) {
 		if name == "" {
 			continue
 		}
+		name = EntityName(name)
 		next, there := w.ChildNamed(at, name)
 		if !there {
 			res, e := w.Inner(at, "CreateFolder", &types.CreateFolder{This: at, Name: name})

@@ -183,7 +183,14 @@ func (w *World) Inner(this types.ManagedObjectReference, method string, req any)
 	if obj == nil {
 		return nil, fault.NotFound(this)
 	}
-	return w.InnerOn(obj, method, req)
+	req, name, e := w.plain(this, req)
+	if e != nil {
+		return nil, e
+	}
+	if res, e = w.InnerOn(obj, method, req); e == nil && name != "" {
+		w.call(res, name)
+	}
+	return res, e
 }
 
 // InnerOn is Inner for an object that need not be in the registry.

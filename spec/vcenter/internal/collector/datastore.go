@@ -1,0 +1,38 @@
+package collector
+
+// datastore.go: a datastore as clients see it. The simulator keeps the directory of this
+// machine where a volume's URL belongs; a client is shown a VMFS volume with a URL of its own.
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/rules"
+)
+
+var _ = rules.Add(rules.Rule{ID: "collector.datastore-url", Sure: "documented", Source: "API reference: DatastoreSummary.url, VmfsDatastoreInfo, HostVmfsVolume",
+	Text: "A datastore of type VMFS has a VmfsDatastoreInfo and the URL ds:///vmfs/volumes/UUID/."})
+
+// volume gives a copy without the directory.
+func volume(ds mo.Datastore) *mo.Datastore {
+	sum := sha256.Sum256([]byte("volume " + ds.Name))
+	id := fmt.Sprintf("%x-%x-%x-%x", sum[0:4], sum[4:8], sum[8:10], sum[10:16])
+	ds.Summary.Url = "ds:///vmfs/volumes/" + id + "/"
+	if ds.Info == nil {
+		return &ds
+	}
+	info := *ds.Info.GetDatastoreInfo()
+	info.Url = ds.Summary.Url
+	ssd, local := false, !(ds.Summary.MultipleHostAccess != nil && *ds.Summary.MultipleHostAccess)
+	ds.Info = &types.VmfsDatastoreInfo{DatastoreInfo: info, MaxPhysicalRDMFileSize: info.MaxFileSize, MaxVirtualRDMFileSize: info.MaxFileSize,
+		Vmfs: &types.HostVmfsVolume{
+			HostFileSystemVolume: types.HostFileSystemVolume{Type: "VMFS", Name: ds.Name, Capacity: ds.Summary.Capacity},
+			BlockSizeMb:          1, BlockSize: 1024, MaxBlocks: 63963136, MajorVersion: 6, Version: "6.82", Uuid: id,
+			Extent:         []types.HostScsiDiskPartition{{DiskName: fmt.Sprintf("naa.6%x", sum[16:31]), Partition: 1}},
+			VmfsUpgradable: false, Ssd: &ssd, Local: &local, ForceMountedInfo: nil,
+		}}
+	return &ds
+}
