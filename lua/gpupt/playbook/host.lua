@@ -76,10 +76,15 @@ end
 --- "0000:3b:00.0" -> "3b:00.0"; for people.
 function host.short(address) return (address:gsub("^0000:", "")) end
 
+-- What machines do with a card of a graphics type; one of type direct is passed through to its machine as a whole.
+local shares = {
+  sharedDirect = "virtual GPUs of it are in use", shared = "machines draw on it as a shared card",
+}
+
 local function vgpu_cards(props)
   local used = {}
   for _, info in ipairs(props["config.graphicsInfo"] or {}) do
-    if info.vm and #info.vm > 0 then used[info.pciId] = "virtual GPUs of it are in use" end
+    if info.vm and #info.vm > 0 then used[info.pciId] = shares[info.graphicsType] end
   end
   return used
 end
