@@ -40,7 +40,7 @@ var (
 	_ = rule("tools.horizon-agent", "memory", "Horizon docs: install Tools before the agent; silent installation properties (the feature names from memory)",
 		"The Horizon Agent's installer is a launcher around an MSI as Tools' is: names of features by case (1603 with 2711), 3010 or 1641, 1605, 1618; it wants Tools first, and its service runs after the restart.")
 	_ = rule("driver.code-12", "seen", "ReBarUEFI #381; KB 323402", "A device whose BAR found no address is Code 12 in Windows, and `BAR1 is 0M` for the Linux driver.")
-	_ = rule("driver.code-28", "memory", "none at hand; Windows' device manager", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
+	_ = rule("driver.code-28", "documented", "Microsoft, Device Manager error messages: Code 28, CM_PROB_FAILED_INSTALL (\"The drivers for this device are not installed\"); that a VGA device without one gets the Microsoft Basic Display Adapter: public guides", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
 	_ = rule("driver.code-43", "seen", "NVIDIA R465 release notes: GeForce passthrough", "A GeForce with a driver before 465 is Code 43 unless hypervisor.cpuid.v0 is FALSE.")
 	_ = rule("driver.nouveau", "seen", "NVRM: The NVIDIA probe routine was not called for N device(s)", "While nouveau holds a card the NVIDIA driver does not take it; a blacklist acts after update-initramfs and a restart.")
 	_ = rule("driver.release", "documented", "NVIDIA driver README: supported products, legacy GPUs; open-gpu-kernel-modules README: Turing and later; negativo17/nvidia-driver#158 (the log's words)",

@@ -129,6 +129,7 @@ func TestGraphicsOfAHost(t *testing.T) {
 		t.Fatal(types)
 	}
 	gpu := r.passthroughVM("gpu")
+	r.MustTask("PowerOnVM_Task", gpu, "")
 	r.Must("RefreshGraphicsManager", manager, "")
 	if !strings.Contains(r.Get(manager, "graphicsInfo")["graphicsInfo"], strings.TrimPrefix(gpu, "VirtualMachine:")) {
 		t.Fatal("the machine that has the card is not named")

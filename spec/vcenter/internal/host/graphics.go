@@ -18,10 +18,12 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "host.graphics-type", Sure: "documented", Source: "API reference: HostGraphicsInfo.graphicsType (basic, shared, direct, sharedDirect)",
-		Text: "HostGraphicsManager.graphicsInfo lists the display controllers: direct when active for passthrough, with the VMs that have them; basic otherwise."})
+		Text: "HostGraphicsManager.graphicsInfo lists the display controllers: direct when active for passthrough, sharedDirect with a driver for virtual GPUs, basic otherwise."})
+	_ = rules.Add(rules.Rule{ID: "host.graphics-vm", Sure: "documented", Source: "API reference: HostGraphicsInfo.vm (virtual machines using this graphics device); vSphere Resource Management 6.7, Configuring graphics devices: \"it shows which virtual machines are using that device if they are active\"",
+		Text: "graphicsInfo.vm names the running machine that has the card, whatever the card's type; it follows power-on and power-off."})
 	_ = rules.Add(rules.Rule{ID: "host.graphics-config", Sure: "documented", Source: "API reference: HostGraphicsManager.UpdateGraphicsConfig, HostGraphicsConfig; that it takes a restart: vSphere docs, Configuring host graphics",
 		Text: "UpdateGraphicsConfig takes the types shared and sharedDirect, performance or consolidation, and display controllers of the host: all else is InvalidArgument. graphicsInfo follows at the next boot."})
-	_ = rules.Add(rules.Rule{ID: "host.graphics-shared", Sure: "memory", Source: "none at hand: the driver for virtual GPUs holds the card",
+	_ = rules.Add(rules.Rule{ID: "host.graphics-shared", Sure: "memory", Source: "none found: the driver for virtual GPUs holds the card",
 		Text: "A card of type sharedDirect is given to passthrough by a reboot only: applyNow has no effect on it."})
 	_ = rules.Add(rules.Rule{ID: "host.ha-agent", Sure: "documented", Source: "API reference: HostRuntimeInfo.dasHostState, ClusterDasFdmAvailabilityState",
 		Text: "In a cluster with HA, runtime.dasHostState is master or connectedToMaster, hostDown while away, and election for a while after the boot."})
@@ -79,6 +81,12 @@ func (c *Card) memory() int64 {
 	return int64(most >> 10)
 }
 
+// Drawn tells that a machine took or gave back cards of the host.
+func (r *Room) Drawn(h *Host) {
+	r.publishGraphics(h)
+	r.w.Touch(h.Ref())
+}
+
 func (r *Room) publishGraphics(h *Host) {
 	if h.HS.ConfigManager.GraphicsManager == nil {
 		return
@@ -99,12 +107,8 @@ func (r *Room) publishGraphics(h *Host) {
 		case c.shared():
 			info.GraphicsType = c.graphics
 		}
-		for _, vm := range r.w.VMsOn(h.HS) {
-			for _, p := range Passthrough(vm) {
-				if Address(p) == c.Address {
-					info.Vm = append(info.Vm, vm.Self)
-				}
-			}
+		if vm := r.Holder(h, c.Address); vm != nil {
+			info.Vm = append(info.Vm, vm.Self)
 		}
 		list = append(list, info)
 	}

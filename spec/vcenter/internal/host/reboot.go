@@ -31,7 +31,7 @@ var (
 		Text: "A rebooting host turns notResponding (power state unknown), later connected again with a new bootTime; maintenance mode stays."})
 	_ = rules.Add(rules.Rule{ID: "host.shutdown", Sure: "documented", Source: "API reference: HostSystem.ShutdownHost_Task, HostSystemPowerState.poweredOff (switched off through vCenter)",
 		Text: "A host that is shut down stays away, its power state is poweredOff; ReconnectHost_Task is HostNotReachable until somebody switches it on."})
-	_ = rules.Add(rules.Rule{ID: "host.reboot-vms", Sure: "memory", Source: "none at hand",
+	_ = rules.Add(rules.Rule{ID: "host.reboot-vms", Sure: "inferred", Source: "API reference: RebootHost_Task.force (\"the host is rebooted, even if there are virtual machines running\"); VirtualMachineConnectionState.disconnected: since its host is disconnected",
 		Text: "VMs that run when a host is rebooted with force are powered off by it; while it is away its VMs are disconnected."})
 	_ = rules.Add(rules.Rule{ID: "host.esxi-endpoint", Sure: "inferred", Source: "hostd is the server: it goes down with the host",
 		Text: "On a standalone ESXi endpoint sessions and tasks die with the reboot, and connections are refused until the host is back."})

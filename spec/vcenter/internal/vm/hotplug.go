@@ -92,6 +92,7 @@ func (vm *VM) replug() {
 	}
 	if changed {
 		vm.assigned = list
+		vm.room.hosts.Drawn(h)
 		vm.guest.Replug(vm.hardware(list, vm.window).Devices)
 	}
 }

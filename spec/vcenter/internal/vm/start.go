@@ -141,7 +141,15 @@ func (vm *VM) setPower(s types.VirtualMachinePowerState) {
 		vm.Runtime.BootTime = &now
 	}
 	vm.Summary.Runtime = vm.Runtime
+	vm.drawn()
 	vm.room.touch(vm, false)
+}
+
+// drawn tells the host that its cards changed hands.
+func (vm *VM) drawn() {
+	if h := vm.host(); h != nil && len(host.Passthrough(vm.VirtualMachine)) > 0 {
+		vm.room.hosts.Drawn(h)
+	}
 }
 
 // connect follows startConnected when the power changes.
@@ -183,5 +191,6 @@ func (vm *VM) halted() {
 		}
 	}
 	vm.assigned, vm.tools = nil, false
+	vm.drawn()
 	vm.Runtime.ToolsInstallerMounted = false
 }
