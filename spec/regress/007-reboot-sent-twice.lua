@@ -7,16 +7,12 @@ local reboot = require "gpupt.step.host_reboot"
 local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
 
-local function card(address, more)
-  local one = { address = address, vendor = "10de", device = "20b5", name = "GA100 [A100 PCIe 80GB]", class = "0302",
-    bars = { "16M:32", "128G:64p", "32M:64p" } }
-  for k, v in pairs(more or {}) do one[k] = v end
-  return one
-end
+local card = lab.card
 
+-- boots slowly, so that a run can be cut off meanwhile
 local function host(name, more)
-  local one = { name = name, boot_seconds = 600, cards = { card "0000:3b:00.0" } }
-  for k, v in pairs(more or {}) do one[k] = v end
+  local one = lab.host(name, more)
+  one.boot_seconds = more and more.boot_seconds or 600
   return one
 end
 

@@ -3,10 +3,7 @@
 local claim = require "gpupt.playbook.claim"
 local lab = require "spec.support.lab"
 
-local function host(name)
-  return { name = name, boot_seconds = 60, cards = { { address = "0000:3b:00.0", vendor = "10de", device = "20b5",
-    subvendor = "10de", subdevice = "1533", class = "0302", bars = { "16M:32", "128G:64p", "32M:64p" } } } }
-end
+local host = lab.host
 
 local function playbook(where, roll)
   return ([[return p.playbook { name = "roll", p.hosts { where = %s, devices = p.gpus { match = "10de:20b5" },

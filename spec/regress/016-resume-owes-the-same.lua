@@ -2,12 +2,7 @@
 -- machines with one name (in two folders) that were shut down for a reboot, only one was started again.
 local lab = require "spec.support.lab"
 
-local function card(address, more)
-  local one = { address = address, vendor = "10de", device = "20b5", name = "GA100 [A100 PCIe 80GB]", class = "0302",
-    bars = { "16M:32", "128G:64p", "32M:64p" } }
-  for k, v in pairs(more or {}) do one[k] = v end
-  return one
-end
+local card = lab.card
 
 local function playbook(roll)
   return ([[return p.playbook { name = "hosts", p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "10de:20b5" },

@@ -1,15 +1,10 @@
 local lab = require "spec.support.lab"
 
-local function card(address, more)
-  local one = { address = address, vendor = "10de", device = "20b5", subvendor = "10de", subdevice = "1533",
-    name = "GA100 [A100 PCIe 80GB]", class = "0302", bars = { "16M:32", "128G:64p", "32M:64p" } }
-  for k, v in pairs(more or {}) do one[k] = v end
-  return one
-end
+local card = lab.card
 
 local function host(name, more)
-  local one = { name = name, boot_seconds = 60, cards = { card "0000:3b:00.0", card "0000:86:00.0" } }
-  for k, v in pairs(more or {}) do one[k] = v end
+  local one = lab.host(name, more)
+  one.cards = more and more.cards or { card "0000:3b:00.0", card "0000:86:00.0" }
   return one
 end
 

@@ -9,6 +9,22 @@ local lab = {}
 local Lab = {}
 Lab.__index = Lab
 
+local function with(one, more)
+  for name, value in pairs(more or {}) do one[name] = value end
+  return one
+end
+
+--- An A100 80GB for a fleet's host; `more` adds to its fields.
+function lab.card(address, more)
+  return with({ address = address, vendor = "10de", device = "20b5", subvendor = "10de", subdevice = "1533",
+    name = "GA100 [A100 PCIe 80GB]", class = "0302", bars = { "16M:32", "128G:64p", "32M:64p" } }, more)
+end
+
+--- A host with one such card that boots in a minute.
+function lab.host(name, more)
+  return with({ name = name, boot_seconds = 60, cards = { lab.card "0000:3b:00.0" } }, more)
+end
+
 function lab.start(o)
   local self = setmetatable({ sim = vcenter.start(o) }, Lab)
   self.dir = self.sim.dir
