@@ -29,14 +29,22 @@ local home = {
   OpaqueNetwork = "network",
 }
 
+-- Only what the server escapes is decoded. Another sequence (%41) is part of the name as it stands, and so is the
+-- percent of "%2541": decoded it would be the same name as that one.
 local function decode(name)
-  return (name:gsub("%%(%x%x)", function(hex)
+  return (name:gsub("%%(%x%x)()", function(hex, after)
     local byte = string.char(tonumber(hex, 16))
+    if byte == "%" and name:find("^%x%x", after) then return nil end
     return (byte == "/" or byte == "\\" or byte == "%") and byte or nil
   end))
 end
 
-local function encode(name) return (name:gsub("[%%/\\]", { ["%"] = "%25", ["/"] = "%2f", ["\\"] = "%5c" })) end
+local escaped = { ["%"] = "%25", ["/"] = "%2f", ["\\"] = "%5c" }
+local function encode(name)
+  return (name:gsub("([%%/\\])()", function(byte, after)
+    return not (byte == "%" and name:find("^%x%x", after)) and escaped[byte] or nil
+  end))
+end
 
 local function braces(text, out)
   local before, inside, after = text:match "^(.-){([^{}]*)}(.*)$"
