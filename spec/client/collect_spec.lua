@@ -57,6 +57,22 @@ describe("collecting properties", function()
     assert.are.equal(0, sim:get("sessions").views)
   end)
 
+  it("gives back the token of a page that did not come", function()
+    for _, trouble in ipairs { { kind = "status", code = 503 }, { kind = "reset-before" } } do
+      sim:forget()
+      sim:trouble({ method = "ContinueRetrievePropertiesEx", count = 1 }, trouble)
+      local ok, err = pcall(function()
+        for object in vc:collect { type = "HostSystem", paths = { "name" }, page = 2 } do assert(object.name) end
+      end)
+      assert.is_false(ok)
+      assert.is_string(err.code)
+      assert.are.equal(1, sim:calls "CancelRetrievePropertiesEx")
+      local state = sim:get "sessions"
+      assert.are.equal(0, state.tokens)
+      assert.are.equal(0, state.views)
+    end
+  end)
+
   it("collects under an object, from a list, and several types in one pass", function()
     local cluster = gpupt.check(vc:one "/DC0/host/many")
     assert.are.equal(COUNT, #gpupt.check(vc:collect_all { type = "HostSystem", under = cluster, paths = { "name" } }))

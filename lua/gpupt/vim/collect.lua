@@ -101,11 +101,11 @@ function Collection:next()
       self:close()
       return nil
     end
-    local token = self.token
-    self.token = nil
+    -- the token is ours until an answer has come: whoever is stopped here has it cancelled by close()
     local tape, message, code, detail = call.tape(client, client.content.propertyCollector,
-      "ContinueRetrievePropertiesEx", { token = token }, { timeout = self.timeout })
+      "ContinueRetrievePropertiesEx", { token = self.token }, { timeout = self.timeout })
     if not tape then
+      if detail and detail.fault then self.token = nil end
       self:close()
       raise(message, code, detail)
     end

@@ -251,6 +251,7 @@ function Datastore:upload(source, text, given)
   local o = upload_options:check(given)
   local name, rest, bad = self:split(text)
   if not name then return nil, rest, bad end
+  if rest == "" then return nil, ("'%s' names no file"):format(text), "EINVAL" end
   local file, message, code = files.open(source, "rb", "read")
   if not file then return nil, message, code end
   local handle <close> = file -- luacheck: ignore

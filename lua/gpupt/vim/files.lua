@@ -127,7 +127,10 @@ function files.download(client, request, target, what, o, retries)
       else
         if o.progress then o.progress(size, size) end
         local renamed, why = os.rename(part, target)
-        if not renamed then return nil, "cannot write " .. why, "EIO" end
+        if not renamed then
+          if not o.resume then os.remove(part) end
+          return nil, ("cannot write %s: %s"):format(target, why), "EIO"
+        end
         return size
       end
     elseif code == "ERANGE" and have > 0 then

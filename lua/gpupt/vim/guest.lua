@@ -316,7 +316,10 @@ function Guest:get(vm, login, source, target, given)
     if got then
       if not target then return got end
       ok, why = os.rename(target .. ".part", target)
-      if not ok then return nil, "cannot write " .. why, "EIO" end
+      if not ok then
+        os.remove(target .. ".part")
+        return nil, ("cannot write %s: %s"):format(target, why), "EIO"
+      end
       return got
     end
     if target then os.remove(target .. ".part") end
