@@ -114,7 +114,7 @@ func TestEventsOfAHost(t *testing.T) {
 var eventTypes = regexp.MustCompile(`xsi:type="\w+Event"`)
 
 func TestGraphicsOfAHost(t *testing.T) {
-	vctest.Breaks(t, "host.graphics-type")
+	vctest.Breaks(t, "host.graphics-type", "host.graphics-vm")
 	f := pair("manual")
 	r := newRig(t, f)
 	manager := "HostGraphicsManager:" + r.Get(r.host, "configManager.graphicsManager")["configManager.graphicsManager"]
@@ -129,10 +129,21 @@ func TestGraphicsOfAHost(t *testing.T) {
 		t.Fatal(types)
 	}
 	gpu := r.passthroughVM("gpu")
-	r.MustTask("PowerOnVM_Task", gpu, "")
-	r.Must("RefreshGraphicsManager", manager, "")
-	if !strings.Contains(r.Get(manager, "graphicsInfo")["graphicsInfo"], strings.TrimPrefix(gpu, "VirtualMachine:")) {
+	named := func() bool {
+		return strings.Contains(r.Get(manager, "graphicsInfo")["graphicsInfo"], strings.TrimPrefix(gpu, "VirtualMachine:"))
+	}
+	if named() {
+		t.Fatal("a machine that does not run uses no card")
+	}
+	if r.MustTask("PowerOnVM_Task", gpu, ""); !named() {
 		t.Fatal("the machine that has the card is not named")
+	}
+	r.Must("RefreshGraphicsManager", manager, "")
+	if !named() {
+		t.Fatal("a refresh lost the machine")
+	}
+	if r.MustTask("PowerOffVM_Task", gpu, ""); named() {
+		t.Fatal("it has given the card back")
 	}
 	r.Refused(r.Call("RefreshGraphicsManager", "HostGraphicsManager:none", ""), "ManagedObjectNotFound")
 }

@@ -146,7 +146,8 @@ func TestACardInUseCannotBeTakenFromPassthrough(t *testing.T) {
 	r := newRig(t, pair("manual"))
 	gpu := r.passthroughVM("gpu")
 	r.MustTask("PowerOnVM_Task", gpu, "")
-	r.Refused(r.Call("UpdatePassthruConfig", r.system, config(card, "false", "false")), "HostConfigFault", "in use by virtual machine gpu", "ResourceInUse")
+	r.Refused(r.Call("UpdatePassthruConfig", r.system, config(card, "false", "false")), "HostConfigFault", "in use by virtual machine gpu", "ResourceInUse",
+		"<type>HostPciDevice</type>") // a name of the model: typed clients look it up
 	r.MustTask("PowerOffVM_Task", gpu, "")
 	r.Must("UpdatePassthruConfig", r.system, config(card, "false", "false"))
 }

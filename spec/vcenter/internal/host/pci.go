@@ -183,7 +183,7 @@ func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault
 			}
 			if vm := r.Holder(h, m.Address); vm != nil && !cfg.PassthruEnabled && m.Enabled {
 				return configFault("The PCI device %s is in use by virtual machine %s.", m.Address, vm.Name).
-					Because(fault.New(&types.ResourceInUse{Type: "PciDevice", Name: m.Address}))
+					Because(fault.New(&types.ResourceInUse{Type: "HostPciDevice", Name: m.Address}))
 			}
 			todo = append(todo, change{m, cfg.PassthruEnabled, now && !m.shared() && (!cfg.PassthruEnabled || h.passes(m))})
 		}
