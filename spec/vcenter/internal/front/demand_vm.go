@@ -27,6 +27,8 @@ var (
 		Text: "CreateVM_Task wants VirtualMachine.Inventory.Create and what its disks, raw devices and extraConfig need on the folder, Resource.AssignVMToPool on the pool, Datastore.AllocateSpace on each datastore, Network.Assign on each network."})
 	_ = rules.Add(rules.Rule{ID: "session.clone-privilege", Sure: "documented", Source: "API reference: VirtualMachine.CloneVM_Task, the list of privileges",
 		Text: "CloneVM_Task wants VirtualMachine.Provisioning.Clone, DeployTemplate, CreateTemplateFromVM or CloneTemplate on the source, Customize with a customization, VirtualMachine.Inventory.CreateFromExisting on the folder, Resource.AssignVMToPool on the pool, Datastore.AllocateSpace on the datastores."})
+	_ = rules.Add(rules.Rule{ID: "session.clone-field-privilege", Sure: "inferred", Source: specSource + "; none for where they are wanted, the clone not being there yet",
+		Text: "CloneVM_Task with a config wants on the folder what ReconfigVM_Task would want for it on the machine."})
 	_ = rules.Add(rules.Rule{ID: "session.move-privilege", Sure: "documented", Source: "API reference: RelocateVM_Task, MigrateVM_Task",
 		Text: "RelocateVM_Task wants Resource.ColdMigrate, and Resource.HotMigrate for a running machine (MigrateVM_Task the one or the other); Resource.AssignVMToPool on another pool, Datastore.AllocateSpace on another datastore, VirtualMachine.Inventory.Move on another folder."})
 )
@@ -283,6 +285,10 @@ func cloneDemands(d *demands, c *api.Call) {
 		d.space(vm.Config.Files.VmPathName)
 	}
 	d.cards(req.Spec.Location.DeviceChange)
+	if s := req.Spec.Config; s != nil {
+		d.fields(folder, s, false)
+		d.devices(folder, s.DeviceChange, vm)
+	}
 }
 
 // stores demands room on the datastores of a location that are not those of the machine now.

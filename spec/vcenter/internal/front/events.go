@@ -144,6 +144,7 @@ func (f *Front) registerEvents() {
 		page := x.page(&scroll[types.BaseEvent]{match: func(e types.BaseEvent) bool { return f.eventMatches(&filter, owner, e) }}, size)
 		return &types.QueryEventsResponse{Returnval: page}, nil
 	})
+	f.S.Handle("LogUserEvent", f.logUserEvent)
 	f.S.Handle("ReadNextEvents", func(c *api.Call) (any, *fault.Error) {
 		out, e := x.read(c, true, c.Req.(*types.ReadNextEvents).MaxCount)
 		return &types.ReadNextEventsResponse{Returnval: out}, e

@@ -208,6 +208,13 @@ func TestRightsToClone(t *testing.T) {
 	custom := strings.Replace(clone("d", r.pool, "false"), "<powerOn>", `<customization><identity xsi:type="CustomizationLinuxPrep"><hostName xsi:type="CustomizationFixedName"><name>d</name></hostName><domain>x</domain></identity>`+
 		`<globalIPSettings/></customization><powerOn>`, 1)
 	r.Refused(r.Call("CloneVM_Task", template, custom), "NoPermission", p+"Customize")
+	vctest.Breaks(t, "session.clone-field-privilege")
+	const c = "VirtualMachine.Config."
+	changed := strings.Replace(clone("e", r.pool, "false"), "<powerOn>", `<config><numCPUs>2</numCPUs><memoryMB>2048</memoryMB><deviceChange><operation>add</operation><device xsi:type="VirtualUSBXHCIController">`+
+		`<key>-1</key><controllerKey>100</controllerKey><busNumber>0</busNumber></device></deviceChange><extraConfig xsi:type="OptionValue"><key>a</key><value xsi:type="xsd:string">b</value></extraConfig>`+
+		`<memoryReservationLockedToMax>true</memoryReservationLockedToMax></config><powerOn>`, 1)
+	r.exactly("CloneVM_Task", template, changed, template, p+"DeployTemplate", r.folder, in, r.pool, "Resource.AssignVMToPool", r.ds, "Datastore.AllocateSpace",
+		r.folder, c+"CPUCount", r.folder, c+"Memory", r.folder, c+"Resource", r.folder, c+"AdvancedConfig", r.folder, c+"AddRemoveDevice")
 }
 
 func TestRightsToMove(t *testing.T) {
