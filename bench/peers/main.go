@@ -1,8 +1,11 @@
-// Peers for bench/decode.lua.
+// Peers for bench/decode.lua, bench/collect.lua and bench/wait.lua.
 //
 //	peers make FILE N       the answer to RetrievePropertiesEx (config, summary, name, runtime) of a fleet of N VMs,
 //	                        as govmomi's simulator writes it
 //	peers decode FILE N     decodes it N times as govmomi does; prints the seconds of each pass
+//	peers serve VMS HOSTS   govmomi's simulator with so many machines and hosts, for bench/collect.lua
+//	peers wait HOST:PORT USER PASSWORD CA VERSION FILE
+//	                        waits for the tasks of bench/wait.lua
 package main
 
 import (
@@ -116,8 +119,12 @@ func decodeAnswer(file string, passes int) {
 }
 
 func main() {
+	if len(os.Args) == 8 && os.Args[1] == "wait" {
+		waitTasks(os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6], os.Args[7])
+		return
+	}
 	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: peers make|decode FILE N")
+		fmt.Fprintln(os.Stderr, "usage: peers make|decode FILE N, or peers serve VMS HOSTS, or peers wait ...")
 		os.Exit(2)
 	}
 	n, err := strconv.Atoi(os.Args[3])
@@ -127,8 +134,12 @@ func main() {
 		makeAnswer(os.Args[2], n)
 	case "decode":
 		decodeAnswer(os.Args[2], n)
+	case "serve":
+		machines, err := strconv.Atoi(os.Args[2])
+		check(err)
+		serve(machines, n)
 	default:
-		fmt.Fprintln(os.Stderr, "usage: peers make|decode FILE N")
+		fmt.Fprintln(os.Stderr, "usage: peers make|decode FILE N, or peers serve VMS HOSTS, or peers wait ...")
 		os.Exit(2)
 	}
 }
