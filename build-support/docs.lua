@@ -36,7 +36,8 @@ local function commands()
   local out = { "# Commands", "",
     "Made from the declarations in `lua/gpupt/cli/` by `make docs`; what `gpupt COMMAND --help` prints.", "",
     "Exit status: 0 done; 1 something failed or a problem was found; 2 wrong usage; 3 could not connect or log in;",
-    "4 changes pending (`plan --exit-code`) or an approval is missing; 130 interrupted, resumable.", "" }
+    "4 changes pending (`plan --exit-code`) or an approval is missing; 130 interrupted (143 by SIGTERM, "
+      .. "129 by SIGHUP), resumable.", "" }
   for _, name in ipairs(cli.commands) do
     out[#out + 1] = "## gpupt " .. name
     out[#out + 1] = "```"
@@ -146,7 +147,8 @@ local function manual()
     out[#out + 1] = ".nf\n" .. roff(args.help(cli.load(name))) .. ".fi"
   end
   out[#out + 1] = ".SH EXIT STATUS\n0 done; 1 something failed or a problem was found; 2 wrong usage; "
-    .. "3 could not connect or log in; 4 changes pending or an approval is missing; 130 interrupted, resumable."
+    .. "3 could not connect or log in; 4 changes pending or an approval is missing; 130 interrupted "
+    .. "(143 by SIGTERM, 129 by SIGHUP), resumable."
   return table.concat(out, "\n") .. "\n"
 end
 

@@ -44,6 +44,30 @@ describe("gpupt vim", function()
     assert.are.equal("runtime.inMaintenanceMode: true\n", out)
   end)
 
+  for signal, status in pairs { INT = 130, TERM = 143, HUP = 129 } do
+    it(("logs out when SIG%s ends it, with status %d"):format(signal, status), function()
+      sim:forget()
+      sim:trouble({ method = "CurrentTime", count = -1 }, { kind = "hold", seconds = 0 })
+      local from = require("gpupt.loop").now()
+      local text = vcenter.shell(("GOVC_URL='%s' GOVC_USERNAME='%s' GOVC_PASSWORD='%s' GOVC_TLS_CA_CERTS='%s' "
+        .. "timeout --foreground --preserve-status -s %s 0.8 bin/gpupt vim CurrentTime ServiceInstance 2>&1; echo $?"):format(
+        sim.url, sim.username, sim.password, sim.ca_file, signal))
+      sim:calm()
+      assert.are.equal(("gpupt: interrupted\n%d\n"):format(status), text)
+      assert.is_true(require("gpupt.loop").now() - from < 4)
+      assert.are.equal(1, sim:calls "Logout")
+      assert.are.equal(0, sim:leftovers().sessions)
+    end)
+  end
+
+  it("leaves SIGHUP ignored that nohup ignores", function()
+    local text = vcenter.shell(("GOVC_URL='%s' GOVC_USERNAME='%s' GOVC_PASSWORD='%s' GOVC_TLS_CA_CERTS='%s' "
+      .. "bash -c 'trap \"\" HUP; bin/gpupt vim get / --property name & sleep 0.05; for i in 1 2 3 4 5; do "
+      .. "kill -HUP $! 2>/dev/null; sleep 0.05; done; wait $!; echo $?' 2>&1"):format(
+      sim.url, sim.username, sim.password, sim.ca_file))
+    assert.are.equal("name: Datacenters\n0\n", text)
+  end)
+
   it("takes references as text in the arguments", function()
     local root = json.decode((gpupt "RetrieveServiceContent ServiceInstance --json")).rootFolder
     vcenter.write(sim.dir .. "/args.json", ('{"entity": "%s", "name": "DC0"}'):format(root))

@@ -171,16 +171,21 @@ describe("gpupt plan and apply", function()
     refused({ "plan", l:write(hosts "10de:20b5"), "--limit", "zzz*" }, 1, "--limit zzz* matches no host")
   end)
 
-  it("end with 130 on an interrupt, and the run can be resumed", function()
-    local path, journal = l:write(hosts "10de:20b5"), l.dir .. "/int.db"
-    local result = l:run_command({ "apply", path, "--allow", "reboot", "--journal", journal },
-      { before = "timeout --foreground --preserve-status -s INT 0.6" })
-    assert.equal(130, result.status, result.err)
-    local id = result.err:match "gpupt apply %-%-resume (%S+) goes on"
-    assert.is_truthy(id, result.err)
-    assert.equal(0, l.sim:leftovers().sessions)
-    local resumed = l:run_command { "apply", "--resume", id, "--allow", "reboot", "--journal", journal }
-    assert.equal(0, resumed.status, resumed.err)
-    assert.same({}, l.sim:get "truth".violations)
-  end)
+  for signal, status in pairs { INT = 130, TERM = 143, HUP = 129 } do
+    it(("end with %d on SIG%s: logged out, the end in the journal, and the run can be resumed"):format(status, signal), function()
+      l.sim:post("set", { host = "esx-a-1", card = { address = "0000:3b:00.0", enabled = false } })
+      local path, journal = l:write(hosts "10de:20b5"), l.dir .. "/" .. signal .. ".db"
+      local result = l:run_command({ "apply", path, "--allow", "reboot", "--journal", journal },
+        { before = ("timeout --foreground --preserve-status -s %s 0.6"):format(signal) })
+      assert.equal(status, result.status, result.err)
+      local id = result.err:match "gpupt apply %-%-resume (%S+) goes on"
+      assert.is_truthy(id, result.err)
+      assert.equal(0, l.sim:leftovers().sessions)
+      assert.is_true(l.sim:calls "Logout" >= 1)
+      assert.matches("interrupted", l:run_command({ "status", "--journal", journal }).out)
+      local resumed = l:run_command { "apply", "--resume", id, "--allow", "reboot", "--journal", journal }
+      assert.equal(0, resumed.status, resumed.err)
+      assert.same({}, l.sim:get "truth".violations)
+    end)
+  end
 end)

@@ -33,6 +33,7 @@ function connection.open(options)
       return nil, ("--timeout: '%s' is no number of seconds"):format(options.timeout), "EUSAGE"
     end
   end
+  require "gpupt.net".signals.catch() -- SIGTERM ends a command as Ctrl-C does: it logs out
   return require "gpupt.vim".connect { url = options.url, username = options.username, password = password,
     ca_file = options.ca_file, thumbprint = options.thumbprint, insecure = options.insecure, timeout = timeout }
 end

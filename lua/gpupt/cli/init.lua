@@ -1,6 +1,6 @@
 --- The gpupt command: finds the sub-command's file, reads its options, turns results into exit statuses.
 -- Exit: 0 done, 1 something failed or a problem was found, 2 wrong usage, 3 no connection or login, 4 changes pending
--- or an approval missing, 130 interrupted. Data goes to stdout, everything else to stderr.
+-- or an approval missing, 130 interrupted (143 by SIGTERM, 129 by SIGHUP). Data goes to stdout, all else to stderr.
 -- A command is one file lua/gpupt/cli/<name>.lua giving the table of args.lua plus `run(options, words) -> status`.
 local args = require "gpupt.cli.args"
 local failure = require "gpupt.failure"
@@ -42,6 +42,13 @@ local codes = {
 
 --- The exit status for a failure's code.
 function cli.status_of(code) return codes[code] or cli.FAILED end
+
+-- What a shell reports for the signal that ended the command, once it had closed what it had open.
+local function by_signal(status)
+  local net = package.loaded["gpupt.net"]
+  local number = status == cli.INTERRUPTED and net and net.signals.caught()
+  return number and 128 + number or status
+end
 
 local function guard(message)
   if failure.is(message) then return message end
@@ -90,7 +97,7 @@ function cli.main(words)
   if not ok then
     if failure.is(status) then
       cli.complain("%s", status.message)
-      return cli.status_of(status.code)
+      return by_signal(cli.status_of(status.code))
     end
     cli.complain("%s", status)
     return cli.FAILED
@@ -98,9 +105,9 @@ function cli.main(words)
   if status == nil and message then
     cli.complain("%s", message)
     if code == "EUSAGE" then io.stderr:write("usage: gpupt ", command.usage, "\n") end
-    return cli.status_of(code)
+    return by_signal(cli.status_of(code))
   end
-  return status or cli.OK
+  return by_signal(status or cli.OK)
 end
 
 return cli

@@ -171,7 +171,7 @@ local function call(client, options, words)
   local ok
   ok, value, message, code = pcall(client.call, client, object, words[1], given)
   if not ok then
-    if require("gpupt.failure").is(value) then error(value, 0) end
+    if require("gpupt.failure").is(value) or tostring(value):find "interrupted!$" then error(value, 0) end
     return nil, (tostring(value):gsub("^[^%s]+:%d+: ", "")), "EUSAGE"
   end
   if value == nil then return nil, message, code end
