@@ -350,7 +350,7 @@ func (r *psRun) cimClass(class string) ([]any, bool) {
 		var out []any
 		if t := m.disk.Tools; t != nil {
 			out = append(out, newObject("Win32_Product", "Name", "VMware Tools", "Version", t.Text, "Vendor", "VMware, Inc.",
-				"IdentifyingNumber", "{F32C4E7B-2BF8-4788-8408-824C6896E1BB}"))
+				"IdentifyingNumber", toolsProduct))
 		}
 		return out, true
 	case "win32_diskdrive":

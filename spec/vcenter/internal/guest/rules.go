@@ -39,6 +39,8 @@ var (
 	_ = rule("tools.version-status", "documented", "API reference: VirtualMachineToolsVersionStatus; version number 12389 is 12.3.5", "toolsVersionStatus2 tells old, current and newer Tools than the host's; toolsStatus and toolsVersionStatus say the same in older words.")
 	_ = rule("tools.horizon-agent", "memory", "Horizon docs: install Tools before the agent; silent installation properties (the feature names from memory)",
 		"The Horizon Agent's installer is a launcher around an MSI as Tools' is: names of features by case (1603 with 2711), 3010 or 1641, 1605, 1618; it wants Tools first, and its service runs after the restart.")
+	_ = rule("tools.product", "documented", "Microsoft, Windows Installer error codes: 1605 ERROR_UNKNOWN_PRODUCT, 1619, 1639; the product code stands under Uninstall in the registry",
+		"msiexec /x and /f take the code of the installed product, or its package: the code of another one is 1605, a package that is not there 1619, none at all 1639; nothing is removed then.")
 	_ = rule("driver.code-12", "seen", "ReBarUEFI #381; KB 323402", "A device whose BAR found no address is Code 12 in Windows, and `BAR1 is 0M` for the Linux driver.")
 	_ = rule("driver.code-28", "documented", "Microsoft, Device Manager error messages: Code 28, CM_PROB_FAILED_INSTALL (\"The drivers for this device are not installed\"); that a VGA device without one gets the Microsoft Basic Display Adapter: public guides", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
 	_ = rule("driver.code-43", "seen", "NVIDIA R465 release notes: GeForce passthrough", "A GeForce with a driver before 465 is Code 43 unless hypervisor.cpuid.v0 is FALSE.")

@@ -43,6 +43,9 @@ func features(number int) []string {
 // left out by a default ("complete" and "typical") installation
 var optional = []string{"FileIntrospection", "NetworkIntrospection", "ServiceDiscovery", "AppDefense", "CBHelper", "DeviceHelper"}
 
+// toolsProduct is the product code of the installed Tools, by which msiexec knows them.
+const toolsProduct = "{F32C4E7B-2BF8-4788-8408-824C6896E1BB}"
+
 // Options is an installer's command line.
 type Options struct {
 	Quiet      bool
@@ -155,6 +158,10 @@ func parseMSI(args string) Options {
 	for i := 0; i < len(words); i++ {
 		w := words[i]
 		low := strings.ToLower(w)
+		if len(w) > 2 && w[2] == '{' && slices.Contains([]string{"/x", "/i", "-x", "-i"}, low[:2]) { // /x{CODE}
+			words = slices.Insert(words, i+1, w[2:])
+			w, low = w[:2], low[:2]
+		}
 		switch {
 		case strings.HasPrefix(low, "/q") || strings.HasPrefix(low, "-q"):
 			o.Quiet = low[2:] == "n" || low[2:] == "" || strings.HasPrefix(low[2:], "b") || low[2:] == "uiet"

@@ -97,6 +97,14 @@ func runMsiexec(w *winRun, args string) int {
 		}
 	}
 	if version == "" && o.Action != "install" {
+		switch {
+		case o.Product == "":
+			return 1639
+		case !strings.HasPrefix(o.Product, "{"):
+			return 1619
+		case !strings.EqualFold(o.Product, toolsProduct):
+			return 1605
+		}
 		w.m.mu.Lock()
 		if t := w.m.disk.Tools; t != nil {
 			version = t.Text

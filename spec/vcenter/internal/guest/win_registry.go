@@ -26,7 +26,7 @@ func (m *Machine) registry() map[string]string {
 		k := `HKLM\SOFTWARE\VMware, Inc.\VMware Tools`
 		r[k+`\InstallPath`] = `C:\Program Files\VMware\VMware Tools\`
 		r[k+`\ProductVersion`] = t.Text
-		u := `HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall\{F32C4E7B-2BF8-4788-8408-824C6896E1BB}`
+		u := `HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall\` + toolsProduct
 		r[u+`\DisplayName`], r[u+`\DisplayVersion`], r[u+`\Publisher`] = "VMware Tools", t.Text, "VMware, Inc."
 		for _, f := range t.Features {
 			r[`HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Installer\Features\VMwareTools\`+f] = "1"
