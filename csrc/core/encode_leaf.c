@@ -66,6 +66,12 @@ static int write_number(gp_encode *e, gp_type_id slot, const gp_scalar_value *va
     if (!isfinite(number) || (slot == GP_FLOAT && fabs(number) > (double)FLT_MAX)) {
         return gp_encode_fail(e, err, "ERANGE", "%g does not fit %s", number, gp_schema_type_name(slot));
     }
+    /* 2^63 is no int64_t: what rounds to it would not come back */
+    if (value->given == GP_GIVEN_INTEGER &&
+        (number >= 9223372036854775808.0 || (int64_t)number != value->integer)) {
+        return gp_encode_fail(e, err, "ERANGE", "%lld does not fit %s, which would change it",
+                              (long long)value->integer, gp_schema_type_name(slot));
+    }
     char text[40];
     gp_encode_text_number(text, number, slot == GP_FLOAT);
     gp_buf_puts(&e->body, text);
@@ -167,6 +173,11 @@ int gp_encode_scalar(gp_encode *e, gp_type_id slot, gp_type_id as, const gp_scal
         type = as;
         if (as == GP_VOID && any_type(e, value, &type, err) != 0) return -1;
         if (gp_schema_types[type].kind == GP_KIND_ENUM) prefix = "";
+        if (!gp_schema_knows(e->server, gp_schema_types[type].version)) {
+            return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s, this one speaks %s",
+                                  gp_schema_type_name(type), gp_schema_since(gp_schema_types[type].version),
+                                  gp_schema_version_name(e->server));
+        }
         say = gp_schema_type_name(type);
     }
     gp_encode_open_tag(e, prefix, say);

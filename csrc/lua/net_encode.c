@@ -165,7 +165,7 @@ static int write_table(const walk *w, int table, gp_type_id slot)
     int type = GP_VOID;
     if (said) {
         type = gp_schema_type_find_any(said, length, &array);
-        if (type < 0) return bad_type(w, slot, said);
+        if (type < 0 || type == GP_VOID) return bad_type(w, slot, said); /* void has no values */
     }
     if (array && slot == GP_ANY) return write_any_array(w, table, (gp_type_id)type);
     if (array)

@@ -122,6 +122,12 @@ describe("a value in an anyType slot", function()
     assert.equal('<value xsi:type="ArrayOfString"><string>a</string><string>b</string></value>',
       option { _type = "ArrayOfString", "a", "b" })
     assert.equal('<value xsi:type="ArrayOfInt"><int>1</int></value>', option { _type = "ArrayOfInt", 1 })
+    for _, kind in ipairs { "void", "ArrayOfVoid", "ArrayOfArrayOfString" } do -- a name of the table, and no type
+      local _, message, code = encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k",
+        value = { _type = kind, value = "x" } } } })
+      assert.equal("EARGUMENT", code)
+      assert.matches("vim25 has no type '" .. kind .. "'", message, 1, true)
+    end
     refusal("changedValue[1].value: a table in an anyType slot needs _type", "EARGUMENT",
       encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k", value = { a = 1 } } } }))
   end)
@@ -227,6 +233,12 @@ describe("a refusal names the path and", function()
     _, message = encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k",
       value = codec.wrap("byte", 128) } } })
     assert.equal("changedValue[1].value: 128 does not fit byte (-128 to 127)", message)
+    assert.equal('<value xsi:type="xsd:double">9007199254740992</value>', option(codec.wrap("double", 1 << 53)))
+    for _, number in ipairs { (1 << 53) + 1, -(1 << 53) - 1, math.maxinteger } do
+      refusal(("changedValue[1].value: %d does not fit double, which would change it"):format(number), "ERANGE",
+        encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k", value = codec.wrap("double", number) } } }))
+    end
+    assert.equal('<value xsi:type="xsd:double">-9.223372036854776e+18</value>', option(codec.wrap("double", math.mininteger)))
   end)
 
   it("text that XML cannot carry", function()
@@ -286,6 +298,9 @@ describe("a refusal names the path and", function()
       { version = "7.0.3.0" })
     assert.equal("EVERSION", code)
     assert.equal("QueryDirectoryInfo needs a server of version 8.0.1.0, this one speaks 7.0.3.0", message)
+    refusal("changedValue[1].value: ClusterComputeResourceVcsHealthStatus needs a server of version 7.0.1.1, this one "
+      .. "speaks 6.5", "EVERSION", encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k",
+      value = codec.wrap("ClusterComputeResourceVcsHealthStatus", "healthy") } } }, { version = "6.5" }))
   end)
 end)
 
