@@ -11,11 +11,13 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,31 +26,68 @@ import (
 	"gpupt.test/vcenter/internal/front"
 	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/vcenter"
+	"gpupt.test/vcenter/internal/wire"
 )
 
-func run(args []string) error {
+// settings are what the flags say.
+type settings struct {
+	fleetFile, listen, ready, user, password, dir, version, tlsCert, tlsKey string
+	speed, idle                                                             float64
+	untilStdin, selfSigned, printRules, quiet                               bool
+	limit, page, updates, caps                                              int
+}
+
+// flags defines them; docs/test-vcenter.md shows the same texts.
+func flags(s *settings) *flag.FlagSet {
 	fs := flag.NewFlagSet("vcenter", flag.ContinueOnError)
-	var (
-		fleetFile  = fs.String("fleet", "", "fleet description (JSON); without it two clusters of one host with two GPUs")
-		listen     = fs.String("listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
-		speed      = fs.Float64("speed", 1, "divide every delay of the fleet by this number; maxWaitSeconds, idle sessions and recentTask keep the time of the client")
-		ready      = fs.String("ready", "", "write this JSON file when ready: url, host, username, password, ca_file, thumbprints, control, pid, dir")
-		user       = fs.String("user", "administrator@vsphere.local", "user name of the administrator")
-		password   = fs.String("password", "", "password of the administrator; without it a random one, shown only in the ready file")
-		dir        = fs.String("dir", "", "directory of datastores, guests and logs; without it a temporary one, removed at the end")
-		untilStdin = fs.Bool("until-stdin-closes", false, "stop when standard input reaches its end")
-		version    = fs.String("version", "8.0.3.0", "API version advertised")
-		selfSigned = fs.Bool("self-signed", false, "show a self-signed certificate instead of one signed by an own CA")
-		tlsCert    = fs.String("tlscert", "", "certificate chain (PEM) instead of an own one")
-		tlsKey     = fs.String("tlskey", "", "its private key (PEM)")
-		idle       = fs.Float64("session-idle", 1800, "seconds (not divided by -speed) after which an idle session ends; 0 = never")
-		limit      = fs.Int("session-limit", 2000, "so many sessions at most; 0 = no limit")
-		page       = fs.Int("page", 100, "most objects in one page of RetrievePropertiesEx, whatever the client asks for")
-		updates    = fs.Int("max-updates", 100, "most objects in one update set of WaitForUpdatesEx")
-		caps       = fs.Int("tasks-per-host", 8, "tasks of one host that run at once")
-		printRules = fs.Bool("rules", false, "print the table of rules as Markdown and end")
-		quiet      = fs.Bool("quiet", false, "print nothing on standard output")
-	)
+	fs.StringVar(&s.fleetFile, "fleet", "", "fleet description (JSON); without it two clusters of one host with two GPUs")
+	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
+	fs.Float64Var(&s.speed, "speed", 1, "divide every delay of the fleet by this number; maxWaitSeconds, idle sessions and recentTask keep the time of the client")
+	fs.StringVar(&s.ready, "ready", "", "write this JSON file when ready: url, host, username, password, ca_file, thumbprints, control, pid, dir")
+	fs.StringVar(&s.user, "user", "administrator@vsphere.local", "user name of the administrator")
+	fs.StringVar(&s.password, "password", "", "password of the administrator; without it a random one, shown only in the ready file")
+	fs.StringVar(&s.dir, "dir", "", "directory of datastores, guests and logs; without it a temporary one, removed at the end")
+	fs.BoolVar(&s.untilStdin, "until-stdin-closes", false, "stop when standard input reaches its end")
+	fs.StringVar(&s.version, "version", "8.0.3.0", "API version advertised")
+	fs.BoolVar(&s.selfSigned, "self-signed", false, "show a self-signed certificate instead of one signed by an own CA")
+	fs.StringVar(&s.tlsCert, "tlscert", "", "certificate chain (PEM) instead of an own one")
+	fs.StringVar(&s.tlsKey, "tlskey", "", "its private key (PEM)")
+	fs.Float64Var(&s.idle, "session-idle", 1800, "seconds (not divided by -speed) after which an idle session ends; 0 = never")
+	fs.IntVar(&s.limit, "session-limit", 2000, "so many sessions at most; 0 = no limit")
+	fs.IntVar(&s.page, "page", 100, "most objects in one page of RetrievePropertiesEx, whatever the client asks for")
+	fs.IntVar(&s.updates, "max-updates", 100, "most objects in one update set of WaitForUpdatesEx")
+	fs.IntVar(&s.caps, "tasks-per-host", 8, "tasks of one host that run at once")
+	fs.BoolVar(&s.printRules, "rules", false, "print the table of rules as Markdown and end")
+	fs.BoolVar(&s.quiet, "quiet", false, "print nothing on standard output")
+	return fs
+}
+
+var number = regexp.MustCompile(`^[0-9]+(\.[0-9]+){1,3}$`)
+
+// check refuses what the server would otherwise take for something else.
+func (s *settings) check() error {
+	switch {
+	case !(s.speed > 0) || math.IsInf(s.speed, 0):
+		return fmt.Errorf("-speed %v: a number above 0 is wanted", s.speed)
+	case !(s.idle >= 0):
+		return fmt.Errorf("-session-idle %v: seconds are wanted, or 0", s.idle)
+	case s.limit < 0:
+		return fmt.Errorf("-session-limit %d: a number is wanted, or 0", s.limit)
+	case s.page < 1 || s.updates < 1 || s.caps < 1:
+		return fmt.Errorf("-page, -max-updates and -tasks-per-host begin at 1")
+	case !number.MatchString(s.version) || wire.ParseVersion("5.0").After(wire.ParseVersion(s.version)):
+		return fmt.Errorf("-version %s: an API version from 5.0 on is wanted, as 8.0.3.0", s.version)
+	case s.user == "":
+		return fmt.Errorf("-user: a name is wanted")
+	case (s.tlsCert == "") != (s.tlsKey == ""):
+		return fmt.Errorf("-tlscert and -tlskey go together")
+	}
+	return nil
+}
+
+func run(args []string) error {
+	var o settings
+	fs := flags(&o)
 	fs.Usage = func() {
 		fmt.Fprintf(fs.Output(), "usage: vcenter [options]\n\nA strict vCenter for tests, with GPU hosts. Control pages stand below /gpsim/.\n\n")
 		fs.PrintDefaults()
@@ -62,24 +101,27 @@ func run(args []string) error {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	if *printRules {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if o.printRules {
 		rules.Markdown(os.Stdout)
 		return nil
 	}
 	begun := time.Now()
-	f, err := fleet.Load(*fleetFile)
+	f, err := fleet.Load(o.fleetFile)
 	if err != nil {
 		return err
 	}
-	if *password == "" {
+	if o.password == "" {
 		b := make([]byte, 15)
 		if _, err := rand.Read(b); err != nil {
 			return err
 		}
-		*password = fmt.Sprintf("Vc1!%x", b)
+		o.password = fmt.Sprintf("Vc1!%x", b)
 	}
-	f.Users = append(f.Users, fleet.User{Name: *user, Password: *password, Role: "Admin"})
-	state := *dir
+	f.Users = append(f.Users, fleet.User{Name: o.user, Password: o.password, Role: "Admin"})
+	state := o.dir
 	if state == "" {
 		if state, err = os.MkdirTemp("", "vcenter-"); err != nil {
 			return err
@@ -92,10 +134,10 @@ func run(args []string) error {
 		return err
 	}
 	var id *identity
-	if *tlsCert != "" {
-		id, err = loadIdentity(*tlsCert, *tlsKey)
+	if o.tlsCert != "" {
+		id, err = loadIdentity(o.tlsCert, o.tlsKey)
 	} else {
-		id, err = makeIdentity(*selfSigned)
+		id, err = makeIdentity(o.selfSigned)
 	}
 	if err != nil {
 		return err
@@ -106,12 +148,12 @@ func run(args []string) error {
 	}
 	stop, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	v, err := vcenter.New(vcenter.Options{Fleet: f, Dir: state, Speed: *speed, Version: *version, Stop: stop,
-		Idle: *idle, SessionLimit: *limit, Page: *page, MaxUpdates: *updates, TaskCap: *caps})
+	v, err := vcenter.New(vcenter.Options{Fleet: f, Dir: state, Speed: o.speed, Version: o.version, Stop: stop,
+		Idle: o.idle, SessionLimit: o.limit, Page: o.page, MaxUpdates: o.updates, TaskCap: o.caps})
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", *listen)
+	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return err
 	}
@@ -124,7 +166,7 @@ func run(args []string) error {
 		if what, _ := change["certificate"].(string); what != "new" {
 			return false, nil
 		}
-		other, err := makeIdentity(*selfSigned)
+		other, err := makeIdentity(o.selfSigned)
 		if err == nil {
 			shown.Store(&other.cert)
 		}
@@ -136,22 +178,22 @@ func run(args []string) error {
 		BaseContext: func(net.Listener) context.Context { return stop }}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(tl) }()
-	if *ready != "" {
-		info := map[string]any{"url": "https://" + addr + "/sdk", "host": addr, "username": *user, "password": *password,
+	if o.ready != "" {
+		info := map[string]any{"url": "https://" + addr + "/sdk", "host": addr, "username": o.user, "password": o.password,
 			"ca_file": caFile, "thumbprint_sha256": id.sha256, "thumbprint_sha1": id.sha1,
 			"control": "https://" + addr + "/gpsim", "pid": os.Getpid(), "dir": state,
 			"start_seconds": time.Since(begun).Seconds(), "version": v.W.Content.About.ApiVersion}
-		if err := writeAtomically(*ready, info); err != nil {
+		if err := writeAtomically(o.ready, info); err != nil {
 			return err
 		}
 	}
-	if !*quiet {
+	if !o.quiet {
 		fmt.Printf("vcenter: %s, %d hosts, %d VMs, ready in %.2f s\n", "https://"+addr+"/sdk", v.Hosts(), v.VMs(), time.Since(begun).Seconds())
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	eof := make(chan struct{})
-	if *untilStdin {
+	if o.untilStdin {
 		go func() { _, _ = io.Copy(io.Discard, os.Stdin); close(eof) }()
 	}
 	select {
@@ -162,16 +204,16 @@ func run(args []string) error {
 	cancel()
 	_ = srv.Close()
 	v.Wait()
-	if n := v.API.Sessions.Count(); n > 0 && !*quiet {
+	if n := v.API.Sessions.Count(); n > 0 && !o.quiet {
 		fmt.Printf("vcenter: %d session(s) were never logged out\n", n)
 	}
 	for _, what := range []string{"filters", "views"} {
-		if n := v.Front.Count(what); n != 0 && !*quiet {
+		if n := v.Front.Count(what); n != 0 && !o.quiet {
 			fmt.Printf("vcenter: %d %s of live sessions were never destroyed\n", n, what)
 		}
 	}
 	for _, x := range v.W.Truth.Violations() {
-		if !*quiet {
+		if !o.quiet {
 			fmt.Printf("vcenter: violation %s: %s (%s)\n", x.Rule, x.What, x.Why)
 		}
 	}
