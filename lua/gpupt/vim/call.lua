@@ -159,6 +159,18 @@ local function fault_of(client, tape, what)
   return nil, message, code, detail_of(what, detail)
 end
 
+-- A session that the caller opened or ended by calling the session manager is the client's all the same: it is kept
+-- alive and logged out at the end, or not opened again behind the caller's back.
+local function session_changed(client, name)
+  client.session_open = name ~= "Logout"
+  client.generation = client.generation + 1
+  if name == "Logout" then
+    secrets[client].cookie = nil
+  elseif not client.keeper then
+    require("gpupt.vim.session").keep_alive(client)
+  end
+end
+
 --- Calls `name` on the reference `object`. `options`: timeout, operation_id, stall_timeout, retries, safe.
 -- `level` is where misuse is reported, as in error().
 function call.invoke(client, object, name, arguments, options, level)
@@ -191,6 +203,7 @@ function call.invoke(client, object, name, arguments, options, level)
     tape, message, code, info = attempt(client, body, what, options, until_time)
     if tape and tape:kind() ~= "fault" then
       body:release()
+      if not options.no_login and (name == "Logout" or name:find "^Login") then session_changed(client, name) end
       return tape:value(client.refs, client.make_ref)
     end
     if tape then
@@ -237,7 +250,7 @@ function call.tape(client, object, name, arguments, options)
     if tape and tape:kind() ~= "fault" then return tape end
     if tape then
       local _, text, kind, detail = fault_of(client, tape, what)
-      if kind ~= "NotAuthenticated" or relogged or not safe then return nil, text, kind, detail end
+      if kind ~= "NotAuthenticated" or relogged or not safe or not client.session_open then return nil, text, kind, detail end
       relogged = true
       local ok, no, refused = client:login_again(generation)
       if not ok then return nil, no, refused, detail end

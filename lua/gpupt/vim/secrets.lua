@@ -1,2 +1,2 @@
---- What a client must not show when somebody prints it or walks through its fields: { password =, cookie = } by client.
+--- What a client must not show when somebody prints it or walks through its fields: { password =, cookie =, refused =, refusal =, proxy = } by client.
 return setmetatable({}, { __mode = "k" })

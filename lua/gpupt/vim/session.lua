@@ -48,16 +48,20 @@ local function credentials(client)
   return name, password
 end
 
---- Logs in. true, or nil, message, code ("InvalidLogin"...).
+--- Logs in. true, or nil, message, code ("InvalidLogin"...). A password that was refused once is not sent a second
+-- time, however many calls find the session ended: servers lock an account for that.
 function session.login(client)
   local name, password, code = credentials(client)
   if not name then return nil, password, code end
-  secrets[client].cookie = nil
+  local kept = secrets[client]
+  if kept.refused == password then return nil, kept.refusal, "InvalidLogin" end
+  kept.cookie = nil
   local found, message, kind, detail = client:call(client.content.sessionManager, "Login",
     { userName = name, password = password }, { no_login = true })
   if not found then
     if kind == "InvalidLogin" then
       message = ("%s refuses the login of '%s': the user name or the password is wrong"):format(client.base, name)
+      kept.refused, kept.refusal = password, message
     end
     return nil, message, kind, detail
   end
