@@ -40,18 +40,13 @@ local function statistics(list)
   return list[1], list[#list // 2 + 1]
 end
 
---- The fastest and the median of `passes` runs of fn, in CPU seconds of this process; `inner` runs per pass.
+--- The CPU seconds of one run of fn, from `inner` runs in a row.
 local function measure(fn, inner)
-  local list = {}
-  inner = inner or 1
-  for i = 1, passes do
-    collectgarbage()
-    collectgarbage()
-    local from = os.clock()
-    for _ = 1, inner do fn() end
-    list[i] = (os.clock() - from) / inner
-  end
-  return statistics(list)
+  collectgarbage()
+  collectgarbage()
+  local from = os.clock()
+  for _ = 1, inner do fn() end
+  return (os.clock() - from) / inner
 end
 
 local function numbers(text)
@@ -81,7 +76,7 @@ local function compare(title, method, text, inner, limits)
   print(("%s (%.1f kB)"):format(title, #text / 1000))
   local rounds = math.max(passes, 7)
   local unit = #text < 1e6 and "us" or "s"
-  -- the floor is measured before and after, and the lower one counts: the machine is not ours alone
+  -- the machine is not ours alone, and its pace changes for seconds at a time: each pass measures all three
   local bottom, bottom_median = math.huge, math.huge
   local function sink()
     for _ = 1, inner > 1 and 20 or 1 do
@@ -89,10 +84,15 @@ local function compare(title, method, text, inner, limits)
       bottom, bottom_median = math.min(bottom, least), math.min(bottom_median, median or least)
     end
   end
+  local tapes, tables = {}, {}
+  for i = 1, rounds do
+    sink()
+    tapes[i] = measure(function() assert(codec.decode(method, chunks)):release() end, inner)
+    tables[i] = measure(function() return assert(codec.decode(method, chunks)):value() end, inner)
+  end
   sink()
-  local tape_least, tape_median = measure(function() assert(codec.decode(method, chunks)):release() end, inner)
-  local all_least, all_median = measure(function() return assert(codec.decode(method, chunks)):value() end, inner)
-  sink()
+  local tape_least, tape_median = statistics(tapes)
+  local all_least, all_median = statistics(tables)
   row("libxml2 SAX2 push, empty handlers (floor)", bottom, bottom, bottom_median, nil, unit)
   good = row("tape", bottom, tape_least, tape_median, limits.tape, unit) and good
   good = row("typed Lua tables", bottom, all_least, all_median, limits.all, unit) and good

@@ -1,5 +1,6 @@
 --- Inventory paths, as govc writes them: "/DC0/host/gpu-a/esx-*", "/DC0/vm/**/W11-*", "esx-a-1" with a type.
 --   *  ?  [abc]  {a,b}   within one name;   ** (or ...)  any number of levels;   %2f  a slash inside a name
+--   .  ..  as in file names;   VirtualMachine:vm-12  the object of that reference
 -- A path that does not begin with "/" begins at the datacenter (the option datacenter, GOVC_DATACENTER, or the only one
 -- there is), and with a type at that type's folder; a bare name with a type is looked for at any depth.
 -- The way down: folder -> children; datacenter -> vm, host, datastore, network; cluster -> hosts, "Resources";
@@ -75,14 +76,25 @@ local function matcher(part)
   end
 end
 
+-- The parts of a path; "." stands for nothing and ".." takes the part before it back. Above where a relative path
+-- begins nothing can be reached: nil, message, "EINVAL".
 local function split(text)
   local parts = {}
-  for part in text:gmatch "[^/]+" do parts[#parts + 1] = part end
+  for part in text:gmatch "[^/]+" do
+    if part == ".." then
+      if #parts == 0 and text:sub(1, 1) ~= "/" then
+        return nil, ("'%s' begins above where relative paths begin: begin it with '/'"):format(text), "EINVAL"
+      end
+      parts[#parts] = nil
+    elseif part ~= "." then
+      parts[#parts + 1] = part
+    end
+  end
   return parts
 end
 
--- What collect.all gives for those of a list of objects that are there: one that has gone since it was listed fails the
--- whole reading, so it is left out and the rest is read again.
+-- What collect.all gives for those of a list of objects that are there: one that has gone since it was listed fails
+-- the whole reading, so it is left out and the rest is read again.
 local function read_living(client, kinds, objects)
   while true do
     local found, message, code, detail = collect.all(client, { types = kinds, objects = objects })
@@ -242,8 +254,23 @@ local function datacenter(client)
   return { ref = found[1].ref, depth = 0, prefix = prefix }
 end
 
+-- "VirtualMachine:vm-12" names an object that the server has; else nil (and it may be a name), or nil, message, code.
+local function by_reference(client, pattern, kind)
+  local name, value = pattern:match "^(%a+):([^/%s]+)$"
+  if not name or not net.schema.type(name) or not net.schema.is_a(name, "ManagedEntity") then return nil end
+  local node = { ref = client.intern(name, value), depth = 0 }
+  if not fits(node, kind) then return nil end
+  local message, code, detail
+  node.prefix, message, code, detail = path.of(client, node.ref)
+  if node.prefix then return { node } end
+  if code == "ManagedObjectNotFound" then return nil end
+  return nil, message, code, detail
+end
+
 local function nodes_of(client, pattern, kind)
   if type(pattern) ~= "string" or pattern == "" then error("an inventory path is needed", 3) end
+  local named, no, refused, fault = by_reference(client, pattern, kind)
+  if named or no then return named, no, refused, fault end
   if pattern:sub(1, 1) == "/" then
     local parts = split(pattern)
     if #parts == 0 then return { { ref = client.content.rootFolder, depth = 0, prefix = "" } } end
@@ -251,7 +278,9 @@ local function nodes_of(client, pattern, kind)
   end
   local start, message, code, detail = datacenter(client)
   if not start then return nil, message, code, detail end
-  local parts = split((pattern:gsub("^%./", "")))
+  local parts, wrong, invalid = split(pattern)
+  if not parts then return nil, wrong, invalid end
+  if #parts == 0 then return fits(start, kind) and { start } or walk(client, start, parts, kind, pattern) end
   local folder = home[kind]
   local known = { vm = true, host = true, datastore = true, network = true }
   if folder and not (known[parts[1]] and #parts > 1) then
