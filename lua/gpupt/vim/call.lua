@@ -250,7 +250,9 @@ function call.tape(client, object, name, arguments, options)
     if tape and tape:kind() ~= "fault" then return tape end
     if tape then
       local _, text, kind, detail = fault_of(client, tape, what)
-      if kind ~= "NotAuthenticated" or relogged or not safe or not client.session_open then return nil, text, kind, detail end
+      if kind ~= "NotAuthenticated" or relogged or not safe or not client.session_open then
+        return nil, text, kind, detail
+      end
       relogged = true
       local ok, no, refused = client:login_again(generation)
       if not ok then return nil, no, refused, detail end

@@ -1,2 +1,3 @@
---- What a client must not show when somebody prints it or walks through its fields: { password =, cookie =, refused =, refusal =, proxy = } by client.
+--- What a client must not show when somebody prints it or walks through its fields, by client:
+-- { password =, cookie =, refused =, refusal =, proxy = }.
 return setmetatable({}, { __mode = "k" })
