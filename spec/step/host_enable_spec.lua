@@ -192,6 +192,10 @@ describe("host.enable", function()
       refused({ { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { capable = false }) } }) } } },
         nil, "is not capable of passthrough")
     end)
+    it("a host on which no device is capable: its IOMMU is off", function()
+      refused({ { name = "gpu-a", hosts = { host("esx-1", { iommu = false }) } } },
+        nil, "no device of the host is: VT-d (AMD: IOMMU) may be off in its BIOS")
+    end)
     it("a pattern without a match, saying what is there", function()
       refused({ { name = "gpu-a", hosts = { host "esx-1" } } },
         'return p.playbook { name = "x", p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "10de:ffff" }, p.host.enable {} } }',
@@ -261,6 +265,14 @@ describe("host.enable", function()
       assert.matches("86:00.0", result.targets[1].message, 1, true)
       assert.matches("stays in maintenance mode", result.targets[1].message, 1, true)
       assert.is_true(l:truth("hosts", "esx-1").maintenance)
+    end)
+
+    it("comes back with the card pending, because its BIOS places nothing above 4 GB, and says where to look", function()
+      start { { name = "gpu-a", hosts = { host("esx-1", { above_4g = false }) } } }
+      local result = l:apply(playbook(), { allow = { "reboot" } })
+      assert.equal("EPROOF", result.targets[1].code)
+      assert.matches("3b:00.0 is pending reboot", result.targets[1].message, 1, true)
+      assert.matches("above 4G decoding", result.targets[1].message, 1, true)
     end)
 
     it("cannot enter maintenance mode, takes back what was enabled", function()

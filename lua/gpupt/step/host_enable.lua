@@ -37,6 +37,14 @@ local function closure(record, chosen)
   return list
 end
 
+local NO_IOMMU = "; no device of the host is: VT-d (AMD: IOMMU) may be off in its BIOS"
+local NO_ROOM = " (if it stays so after a reboot, \"above 4G decoding\" may be off in the host's BIOS)"
+
+local function any_capable(record)
+  for _, device in pairs(record.devices) do if device.capable then return true end end
+  return false
+end
+
 --- The first reason against giving these devices away, or nil.
 local function refusal(record, list, chosen)
   local wanted = {}
@@ -48,8 +56,8 @@ local function refusal(record, list, chosen)
       return ("%s: %s%s: %s; it is never given away"):format(record.name, hosts.short(device.address), how, reason)
     end
     if device.capable == false or device.capable == nil then
-      return ("%s: %s (%s) is not capable of passthrough"):format(record.name, hosts.short(device.address),
-        device.name or "?")
+      return ("%s: %s (%s) is not capable of passthrough%s"):format(record.name, hosts.short(device.address),
+        device.name or "?", any_capable(record) and "" or NO_IOMMU)
     end
     if device.vgpu then return ("%s: %s: %s"):format(record.name, hosts.short(device.address), device.vgpu) end
   end
@@ -250,8 +258,9 @@ local function settle(ctx, target, seen)
   ctx.world:refresh_host(record)
   local missing = active(record, seen.devices)
   if #missing > 0 then
-    return nil, ("%s came back, but %s; it stays in maintenance mode: mend it, reboot it, and resume the run"):format(
-      record.name, table.concat(missing, ", ")), "EPROOF"
+    local what = table.concat(missing, ", ")
+    return nil, ("%s came back, but %s%s; it stays in maintenance mode: mend it, reboot it, and resume the run"):format(
+      record.name, what, what:find("pending reboot", 1, true) and NO_ROOM or ""), "EPROOF"
   end
   ctx:note(target, "active: " .. addresses(seen.devices))
   return true
