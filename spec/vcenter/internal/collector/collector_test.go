@@ -217,7 +217,9 @@ func TestAnOlderVersionIsToldAllSince(t *testing.T) {
 	c := s.Login(t)
 	root := c.Find("DC0/vm")
 	view := "ContainerView:" + c.Must("CreateContainerView", "ViewManager:ViewManager", vctest.Ref("container", root)+"<type>Folder</type><recursive>true</recursive>").Text("returnval")
-	make := func(name string) string { return "Folder:" + c.Must("CreateFolder", root, "<name>"+name+"</name>").Text("returnval") }
+	make := func(name string) string {
+		return "Folder:" + c.Must("CreateFolder", root, "<name>"+name+"</name>").Text("returnval")
+	}
 	rename := func(ref, name string) { c.MustTask("Rename_Task", ref, "<newName>"+name+"</newName>") }
 	gone := func(ref string) { c.MustTask("Destroy_Task", ref, "") }
 	version := ""
@@ -261,6 +263,32 @@ func TestAnOlderVersionIsToldAllSince(t *testing.T) {
 		if got[ref] != w {
 			t.Errorf("%s: %s, want %s", ref, got[ref], w)
 		}
+	}
+	if b := wait(c, a.Text("version"), 0); strings.Contains(b.Body, "returnval") {
+		t.Errorf("told twice: %s", b.Body)
+	}
+}
+
+func TestMissingObjects(t *testing.T) {
+	vctest.Breaks(t, "collector.missing-object")
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	root := c.Find("DC0/vm")
+	both := func(more string) string {
+		return "<propSet><type>Folder</type><pathSet>name</pathSet></propSet><objectSet>" + vctest.Ref("obj", "Folder:group-999") + "</objectSet><objectSet>" + vctest.Ref("obj", root) + "</objectSet>" + more
+	}
+	const tolerant, strict = "<reportMissingObjectsInResults>true</reportMissingObjectsInResults>", "<reportMissingObjectsInResults>false</reportMissingObjectsInResults>"
+	for _, more := range []string{"", strict} {
+		c.Refused(c.Call("RetrievePropertiesEx", pc, "<specSet>"+both(more)+"</specSet><options/>"), "ManagedObjectNotFound", "group-999")
+		c.Refused(c.Call("CreateFilter", pc, "<spec>"+both(more)+"</spec><partialUpdates>false</partialUpdates>"), "ManagedObjectNotFound", "group-999")
+	}
+	if a := c.Must("RetrievePropertiesEx", pc, "<specSet>"+both(tolerant)+"</specSet><options/>"); len(a.Texts("objects")) != 1 || strings.Contains(a.Body, "group-999") {
+		t.Error(a.Body)
+	}
+	filter(c, both(tolerant), false)
+	a := wait(c, "", 0)
+	if m := a.Texts("missingSet"); len(m) != 1 || !strings.HasPrefix(m[0], "group-999") || !strings.Contains(a.Body, `<fault xsi:type="ManagedObjectNotFound">`) || len(a.Texts("objectSet")) != 1 {
+		t.Error(a.Body)
 	}
 	if b := wait(c, a.Text("version"), 0); strings.Contains(b.Body, "returnval") {
 		t.Errorf("told twice: %s", b.Body)

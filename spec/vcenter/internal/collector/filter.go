@@ -284,8 +284,11 @@ func (p *pc) evaluate(limit int, v wire.Version) *types.UpdateSet {
 	set := &types.UpdateSet{}
 	truncated := false
 	for _, f := range filters {
-		f.refresh(p, dirty)
 		up := types.PropertyFilterUpdate{Filter: f.self}
+		if f.fresh && tolerant(&f.spec) {
+			up.MissingSet = p.room.absent(&f.spec)
+		}
+		f.refresh(p, dirty)
 		for len(f.queue) > 0 {
 			if limit == 0 {
 				truncated = true
@@ -299,7 +302,7 @@ func (p *pc) evaluate(limit int, v wire.Version) *types.UpdateSet {
 				limit--
 			}
 		}
-		if len(up.ObjectSet) > 0 {
+		if len(up.ObjectSet)+len(up.MissingSet) > 0 {
 			set.FilterSet = append(set.FilterSet, up)
 		}
 	}

@@ -28,6 +28,8 @@ var (
 		Text: "An update set holds no more objects than the server's limit or maxObjectUpdates; truncated says that more is ready."})
 	_ = rules.Add(rules.Rule{ID: "collector.whole", Sure: "documented", Source: "API reference: WaitForUpdatesEx, unlike WaitForUpdates, may return only partial update calculations",
 		Text: "WaitForUpdates and CheckForUpdates give all that is new in one set."})
+	_ = rules.Add(rules.Rule{ID: "collector.missing-object", Sure: "documented", Source: "API reference: PropertyFilterSpec.reportMissingObjectsInResults",
+		Text: "An object of the objectSet that is not there is ManagedObjectNotFound; with reportMissingObjectsInResults a retrieval leaves it out and an update set lists it in missingSet."})
 	_ = rules.Add(rules.Rule{ID: "collector.timeout", Sure: "documented", Source: "API reference: WaitOptions.maxWaitSeconds",
 		Text: "When nothing happens for maxWaitSeconds the answer has no returnval."})
 	_ = rules.Add(rules.Rule{ID: "collector.cancel", Sure: "documented", Source: "API reference: CancelWaitForUpdates, RequestCanceled",

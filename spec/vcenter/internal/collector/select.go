@@ -41,7 +41,7 @@ func (r *Room) verify(spec *types.PropertyFilterSpec) *fault.Error {
 	}
 	for i := range spec.ObjectSet {
 		o := &spec.ObjectSet[i]
-		if r.object(o.Obj) == nil {
+		if r.object(o.Obj) == nil && !tolerant(spec) {
 			return fault.NotFound(o.Obj)
 		}
 		names := map[string]*types.TraversalSpec{}
@@ -51,6 +51,22 @@ func (r *Room) verify(spec *types.PropertyFilterSpec) *fault.Error {
 		}
 	}
 	return nil
+}
+
+// tolerant tells that objects which are not there are no fault: an update set lists them
+// apart, a page of objects leaves them out.
+func tolerant(spec *types.PropertyFilterSpec) bool {
+	return spec.ReportMissingObjectsInResults != nil && *spec.ReportMissingObjectsInResults
+}
+
+// absent are the objects that a spec names and that are not there.
+func (r *Room) absent(spec *types.PropertyFilterSpec) (out []types.MissingObject) {
+	for i := range spec.ObjectSet {
+		if o := &spec.ObjectSet[i]; r.object(o.Obj) == nil {
+			out = append(out, types.MissingObject{Obj: o.Obj, Fault: *fault.NotFound(o.Obj).Localized()})
+		}
+	}
+	return out
 }
 
 func gather(set []types.BaseSelectionSpec, names map[string]*types.TraversalSpec) {
@@ -151,6 +167,9 @@ func (r *Room) selected(spec *types.PropertyFilterSpec, seen map[refs]bool) []ch
 	done := map[visit]bool{}
 	for i := range spec.ObjectSet {
 		o := &spec.ObjectSet[i]
+		if r.object(o.Obj) == nil {
+			continue
+		}
 		names := map[string]*types.TraversalSpec{}
 		gather(o.SelectSet, names)
 		var walk func(ref refs, skip bool, set []types.BaseSelectionSpec)

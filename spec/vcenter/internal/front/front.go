@@ -122,7 +122,12 @@ func (f *Front) plain(w http.ResponseWriter, r *http.Request, h func(http.Respon
 	rec.Changing = strings.HasPrefix(path, "/folder/") && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete)
 	act := f.Trouble.file(rec)
 	out := &recorder{ResponseWriter: w, status: 200}
-	defer func() { rec.HTTP = out.status; f.Journal.close(rec) }()
+	defer func() {
+		if !rec.filed {
+			rec.HTTP = out.status
+		}
+		f.Journal.close(rec)
+	}()
 	if act.before(f, out, r) {
 		return
 	}
@@ -135,6 +140,7 @@ func (f *Front) plain(w http.ResponseWriter, r *http.Request, h func(http.Respon
 	}
 	h(act.wrap(out, r), r, s)
 	if act.kind() == "reset-after" {
+		f.Journal.close(rec)
 		reset(out)
 	}
 }
@@ -182,7 +188,9 @@ func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
 	defer f.Journal.close(rec)
 	act := f.Trouble.request(rec, r)
 	if act.before(f, w, r) {
-		rec.HTTP = act.status()
+		if !rec.filed {
+			rec.HTTP = act.status()
+		}
 		return
 	}
 	var sess *session.Session

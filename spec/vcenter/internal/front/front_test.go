@@ -99,7 +99,7 @@ func TestSessionLimit(t *testing.T) {
 func TestPrivileges(t *testing.T) {
 	vctest.Breaks(t, "session.privilege", "collector.permission")
 	f := fleet.Demo()
-	f.Users = []fleet.User{{Name: "reader", Password: "r", Role: "ReadOnly"}, {Name: "nobody", Password: "n", Role: "NoAccess"},
+	f.Users = []fleet.User{{Name: "reader", Password: "r", Role: "ReadOnly"}, {Name: "nobody", Password: "n", Role: "NoAccess", Grants: []fleet.Grant{{Path: "/DC0/vm", Role: "ReadOnly"}}},
 		{Name: "gpu", Password: "g", Privileges: []string{"Host.Config.PciPassthru", "VirtualMachine.Interact.*"}}}
 	s := vctest.Start(t, vcenter.Options{Fleet: f})
 	admin := s.Login(t)

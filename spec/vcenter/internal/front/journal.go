@@ -26,6 +26,7 @@ type Record struct {
 	Guest       bool      `json:"guest,omitempty"` // works inside a guest
 	HTTP        int       `json:"http"`
 	Trouble     string    `json:"trouble,omitempty"`
+	filed       bool
 }
 
 // Journal keeps the records.
@@ -46,9 +47,12 @@ func (j *Journal) open(method, this string) *Record {
 	return r
 }
 
-// close files the record; from then on nobody changes it.
+// close files the record, once; from then on nobody changes it.
 func (j *Journal) close(r *Record) {
-	r.T1 = time.Now()
+	if r.filed {
+		return
+	}
+	r.T1, r.filed = time.Now(), true
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.recs = append(j.recs, r); len(j.recs) > journalKeep+journalKeep/8 {

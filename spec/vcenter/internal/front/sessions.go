@@ -4,13 +4,22 @@ package front
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/api"
 	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/session"
+)
+
+var (
+	_ = rules.Add(rules.Rule{ID: "session.no-access", Sure: "documented", Source: "API reference: SessionManager.Login: NoPermission if the user and password are valid, but the user has no access granted",
+		Text: "A user with no permission anywhere is not let in: NoPermission, where a wrong password is InvalidLogin."})
+	_ = rules.Add(rules.Rule{ID: "session.locale", Sure: "documented", Source: "API reference: SessionManager.Login, SetLocale: InvalidLocale; none for the list",
+		Text: "A locale of an unknown language is InvalidLocale."})
 )
 
 // outOfSessions is not a vim25 fault: it becomes HTTP 503.
@@ -56,6 +65,9 @@ func (f *Front) sessionMethods() {
 		return &types.TerminateSessionResponse{}, nil
 	}, api.Unlocked(), api.Needs("Sessions.TerminateSession"))
 	s.Handle("SetLocale", func(c *api.Call) (any, *fault.Error) {
+		if e := locale(c.Req.(*types.SetLocale).Locale); e != nil {
+			return nil, e
+		}
 		c.Session.Locale = c.Req.(*types.SetLocale).Locale
 		return &types.SetLocaleResponse{}, nil
 	})
@@ -92,11 +104,28 @@ func (f *Front) login(c *api.Call) (any, *fault.Error) {
 	if e != nil {
 		return nil, e
 	}
+	if e = locale(req.Locale); e == nil && !session.Anything(s.User) {
+		e = session.NoPermission(c.This, "System.View")
+	}
+	if e != nil {
+		c.S.Sessions.Logout(s)
+		return nil, e
+	}
 	s.IpAddress, s.UserAgent = host(c.HTTP.RemoteAddr), c.HTTP.UserAgent()
 	c.Out.Set("Set-Cookie", s.CookieHeader())
 	c.Session = c.S.Sessions.Enter(s.Cookie)
 	defer c.S.Sessions.Leave(s)
 	return &types.LoginResponse{Returnval: s.UserSession}, nil
+}
+
+var languages = regexp.MustCompile(`^(en|de|es|fr|it|ja|ko|pt|ru|zh)([_-][A-Za-z]{2,8})*$`)
+
+// locale refuses one that the server does not know.
+func locale(name string) *fault.Error {
+	if name == "" || languages.MatchString(name) {
+		return nil
+	}
+	return fault.New(&types.InvalidLocale{})
 }
 
 func host(addr string) string {

@@ -223,10 +223,11 @@ type action struct {
 	code  int
 
 	object string // Type:value called
+	rec    *Record
 }
 
 func (t *Trouble) request(rec *Record, r *http.Request) *action {
-	a := &action{rule: t.take(rec.Method, rec.This, ofRequest), object: rec.This}
+	a := &action{rule: t.take(rec.Method, rec.This, ofRequest), object: rec.This, rec: rec}
 	if a.rule != nil {
 		rec.Trouble = a.rule.Do.Kind
 		if a.rule.Do.Kind == "fault" {
@@ -249,6 +250,7 @@ func (a *action) status() int { return a.code }
 func (a *action) before(f *Front, w http.ResponseWriter, r *http.Request) bool {
 	switch a.kind() {
 	case "reset-before":
+		f.Journal.close(a.rec) // who sees the reset finds the line
 		reset(w)
 		return true
 	case "status":
@@ -304,6 +306,7 @@ func (a *action) reply(f *Front, w http.ResponseWriter, r *http.Request, status 
 	case "host-lost":
 		f.loseHost(a.rule, a.object)
 	case "reset-after":
+		f.Journal.close(a.rec)
 		reset(w)
 		return
 	case "hold":

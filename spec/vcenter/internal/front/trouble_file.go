@@ -21,7 +21,7 @@ func ofFile(kind string) bool {
 
 // file is request for a file: only what can befall a transfer strikes there.
 func (t *Trouble) file(rec *Record) *action {
-	a := &action{rule: t.take(rec.Method, rec.This, ofFile), object: rec.This}
+	a := &action{rule: t.take(rec.Method, rec.This, ofFile), object: rec.This, rec: rec}
 	if a.rule != nil {
 		rec.Trouble = a.rule.Do.Kind
 	}

@@ -224,6 +224,19 @@ func Allowed(u *fleet.User, privilege string) bool {
 	return privilege == "System.Anonymous"
 }
 
+// Anything tells whether a user may see anything at all.
+func Anything(u *fleet.User) bool {
+	if Allowed(&fleet.User{Role: u.Role, Privileges: u.Privileges}, "System.View") {
+		return true
+	}
+	for _, g := range u.Grants {
+		if Allowed(&fleet.User{Role: g.Role, Privileges: g.Privileges}, "System.View") {
+			return true
+		}
+	}
+	return false
+}
+
 // AllowedAt tells whether a user holds a privilege at a place: paths are the inventory
 // paths of an entity and of all above it, nearest first. The nearest permission decides.
 func AllowedAt(u *fleet.User, privilege string, paths []string) bool {

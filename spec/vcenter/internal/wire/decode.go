@@ -68,7 +68,12 @@ var abstract = map[string]bool{
 	"VirtualDevice": true, "VirtualDeviceBackingInfo": true, "VirtualController": true,
 	"GuestAuthentication": true, "CustomizationIdentitySettings": true, "CustomizationOptions": true,
 	"CustomizationIpGenerator": true, "ClusterRuleInfo": true, "Event": true, "TaskReason": true, "MethodFault": true,
+	"CryptoSpec": true, "VirtualMachineBootOptionsBootableDevice": true, "CustomizationName": true,
 }
+
+// simple are the names of the types that Go calls otherwise.
+var simple = map[string]string{"AnyType": "anyType", "Time": "dateTime", "int8": "byte", "int16": "short", "int32": "int", "int64": "long",
+	"float32": "float", "float64": "double", "bool": "boolean"}
 
 // Request is a decoded call.
 type Request struct {
@@ -222,6 +227,9 @@ func (d *decoder) property(c *Node, f *Field, info *Info, v reflect.Value, call 
 			static = strings.TrimPrefix(t.Name(), "Base")
 		} else if t.Name() != "" {
 			static = t.Name()
+			if n, ok := simple[static]; ok {
+				static = n
+			}
 		}
 		if f.List {
 			static = "ArrayOf" + strings.ToUpper(static[:1]) + static[1:]

@@ -174,6 +174,16 @@ func TestAbstractTypeNeedsXsiType(t *testing.T) {
 	}
 	folder := r.Find(folderPath)
 	r.Refused(r.Call("CreateVM_Task", folder, create("<device><key>-1</key></device>")), "InvalidRequest", "Missing xsi:type", "VirtualDevice")
+	for field, base := range map[string]string{"<crypto/>": "CryptoSpec", "<bootOptions><bootOrder/></bootOptions>": "VirtualMachineBootOptionsBootableDevice"} {
+		spec := func(field string) string {
+			return "<config><name>x</name><files><vmPathName>[ds-1]</vmPathName></files>" + field + "</config>" + vctest.Ref("pool", "ResourcePool:none")
+		}
+		r.Refused(r.Call("CreateVM_Task", folder, spec(field)), "InvalidRequest", "Missing xsi:type", base)
+		valid := strings.NewReplacer("<crypto/>", `<crypto xsi:type="CryptoSpecNoOp"/>`, "<bootOrder/>", `<bootOrder xsi:type="VirtualMachineBootOptionsBootableCdromDevice"/>`).Replace(field)
+		if a := r.Call("CreateVM_Task", folder, spec(valid)); a.Fault() == "InvalidRequest" {
+			t.Fatal(a.Body)
+		}
+	}
 	// The nearest valid one passes the parser: it fails later, over the pool.
 	if a := r.Call("CreateVM_Task", folder, create(`<device xsi:type="VirtualPCIController"><key>-1</key><busNumber>0</busNumber></device>`)); a.Fault() == "InvalidRequest" {
 		t.Fatal(a.Body)
