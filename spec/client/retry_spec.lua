@@ -53,6 +53,22 @@ describe("when a request goes wrong", function()
       assert.are.equal(2, sim:calls "RetrievePropertiesEx")
     end)
 
+    it("waits longer before each new attempt, and not as long as others do", function()
+      sim:trouble({ method = "CurrentTime", count = -1 }, { kind = "status", code = 503 })
+      local function seconds(retries)
+        local from = gpupt.loop.now()
+        assert.are.equal("EHTTP", select(3, vc.instance:CurrentTime({}, { retries = retries })))
+        return gpupt.loop.now() - from
+      end
+      local list = {}
+      for i = 1, 8 do list[i] = function() return seconds(1) end end
+      local once = gpupt.loop.all(list) -- 0.2 s, half as much less or more
+      table.sort(once)
+      assert.is_true(once[1] >= 0.1 and once[8] < 1, once[1] .. " to " .. once[8])
+      assert.is_true(once[8] - once[1] > 0.02, once[1] .. " to " .. once[8])
+      assert.is_true(seconds(3) >= 0.1 + 0.2 + 0.4)
+    end)
+
     it("is not sent again for other refusals", function()
       sim:trouble({ method = "RetrievePropertiesEx", count = -1 }, { kind = "status", code = 403 })
       local value, message, code = host:get "name"
