@@ -167,7 +167,11 @@ func TestBadFleetFiles(t *testing.T) {
 		`{"clusters":[{"name":"a","hosts":[{"cards":[{"address":"3b:00.0","vendor":"10de","device":"20b5","bars":["3G:64"]}]}]}]}`:                               "no BAR",
 		`{"clusters":[{"name":"a","hosts":[{"cards":[{"address":"3b:00.0","vendor":"10de","device":"zz"}]}]}]}`:                                                  "hexadecimal",
 		`{"clusters":[{"name":"a","hosts":[{"cards":[{"address":"3b:00.0","vendor":"1","device":"1"},{"address":"0000:3b:00.0","vendor":"1","device":"1"}]}]}]}`: "two devices",
-		`{"endpoint":"moon"}`: "moon",
+		`{"endpoint":"moon"}`:         "moon",
+		`{}`:                          "needs a host",
+		`{"clusters":[{"name":"a"}]}`: "needs a host",
+		`{"clusters":[{"name":"a","hosts":[{"name":"h"}]}],"datacenter":"a/b"}`: "no name of a datacenter",
+		`{"clusters":[{"name":"a","hosts":[{"name":"h"}]}],"networks":[]}`:      "needs a network",
 	} {
 		file := filepath.Join(t.TempDir(), "fleet.json")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -214,6 +214,18 @@ func (f *Fleet) fill() error {
 	default:
 		return fmt.Errorf("unknown endpoint %q: vcenter or esxi", f.Endpoint)
 	}
+	hosts := 0
+	for i := range f.Clusters {
+		hosts += len(f.Clusters[i].Hosts)
+	}
+	switch {
+	case hosts == 0:
+		return fmt.Errorf("a fleet needs a host: clusters[].hosts[]")
+	case f.Networks != nil && len(f.Networks) == 0, f.Datastores != nil && len(f.Datastores) == 0:
+		return fmt.Errorf("a fleet needs a network and a datastore: without the field there is one")
+	case strings.ContainsAny(f.Datacenter, `/\%`):
+		return fmt.Errorf("datacenter: %q is no name of a datacenter", f.Datacenter)
+	}
 	if f.Networks == nil {
 		f.Networks = []string{"VM Network"}
 	}
