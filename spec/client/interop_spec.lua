@@ -144,6 +144,11 @@ describe("every property of every object of a fleet", function()
     sim = vcenter.start { speed = 1, fleet = fleet }
     vc = sim:connect()
     witness = witnesses.of(sim)
+    -- the guests have booted and nothing moves any more while the three read
+    for n = 1, 2 do
+      assert(vc:wait_for(assert(vc:one("/DC0/vm/lin-" .. n)), { "guest.ipAddress", "guest.guestOperationsReady" },
+        function(values) return values["guest.ipAddress"] and values["guest.guestOperationsReady"] end, { timeout = 60 }))
+    end
   end)
   teardown(function()
     sim:close_all()

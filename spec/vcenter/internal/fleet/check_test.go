@@ -22,7 +22,7 @@ func TestMistakesAreNamedByLineAndPath(t *testing.T) {
 		{"text for truth", `{"clusters": [{"ha": "yes"}]}`, "line 1: clusters[0].ha: must be true or false, not a string"},
 		{"a field twice", "{\"datacenter\": \"a\",\n\"datacenter\": \"b\"}", "line 2: datacenter: is given a second time"},
 		{"an open bracket", "{\"vms\": [\n", "line 2: unexpected end of the file"},
-		{"a comma too many", "{\n\"vms\": [],\n}", "line 3: invalid character '}'"},
+		{"a comma too many", "{\n\"vms\": [],\n}", "line 3: invalid character '}' or line 2: invalid character ','"}, // by the release of Go
 		{"something behind the end", "{}\n{}", "line 2: something follows the end"},
 		{"an unknown endpoint", `{"endpoint": "moon"}`, `line 1: endpoint: "moon" is unknown: vcenter, esxi`},
 		{"an ESXi without a host", `{"endpoint": "esxi"}`, "line 1: endpoint: an esxi endpoint needs a host"},
@@ -69,7 +69,13 @@ func TestMistakesAreNamedByLineAndPath(t *testing.T) {
 		_, err := Parse([]byte(x.file))
 		if err == nil {
 			t.Errorf("%s is taken", x.what)
-		} else if !strings.HasPrefix(err.Error(), x.want) {
+			continue
+		}
+		said := false
+		for _, want := range strings.Split(x.want, " or line ") {
+			said = said || strings.HasPrefix(err.Error(), want) || strings.HasPrefix(err.Error(), "line "+want)
+		}
+		if !said {
 			t.Errorf("%s:\n got %s\nwant %s", x.what, err, x.want)
 		}
 	}

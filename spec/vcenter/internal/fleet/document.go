@@ -144,7 +144,8 @@ func read(data []byte, p *problems) *node {
 		if errors.As(err, &syntax) {
 			at = min(syntax.Offset, int64(len(data)))
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		// the releases of Go say the end of the text in three ways
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "unexpected end of JSON") {
 			err, at = fmt.Errorf("unexpected end of the file"), int64(len(data))
 		}
 		p.add(r.line(at), "", "%v", err)
