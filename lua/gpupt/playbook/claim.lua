@@ -20,16 +20,16 @@ local function why_away(props)
   if props["runtime.inMaintenanceMode"] == true then return "is in maintenance mode" end
 end
 
---- The hosts of the record's cluster that are out of service and not in this run's hands, as "name is so" texts.
+--- The hosts of the record's cluster that are out of service and not in this run's hands, as "name is so" texts; none
+-- when the host itself is out of service already.
 local function others_away(vc, record, ours)
   local refs = failure.check(record.cluster.ref:get { "host" }).host or {}
   local list = {}
   if #refs < 2 then return list end
   for _, object in ipairs(failure.check(vc:collect_all { objects = refs, type = "HostSystem", paths = paths })) do
-    if object.ref ~= record.ref and not ours[object.ref] then
-      local why = why_away(object)
-      if why then list[#list + 1] = object.name .. " " .. why end
-    end
+    local why = why_away(object)
+    if why and object.ref == record.ref then return {} end
+    if why and not ours[object.ref] then list[#list + 1] = object.name .. " " .. why end
   end
   table.sort(list)
   return list
@@ -50,8 +50,7 @@ function claim.take(vc, target, ours, note)
   local within = units.duration(roll.claim_within)
   local deadline, said = loop.now() + within, nil
   while true do
-    local now = failure.check(record.ref:get(paths))
-    local others = why_away(now) and {} or others_away(vc, record, ours)
+    local others = others_away(vc, record, ours)
     -- nothing yields between this sum and the entry: two fibers cannot take the same place
     if #others + count(ours) < roll.away or #others == 0 then
       ours[record.ref] = true

@@ -107,14 +107,6 @@ local function result_row(self, target, of, what, ok, message, code, detail)
     fault = type(detail) == "table" and detail.fault or nil }, { of = of })
 end
 
---- A refusal for want of a privilege says which one.
-local function explained(message, code, detail)
-  local fault = code == "NoPermission" and type(detail) == "table" and detail.fault
-  local privilege = type(fault) == "table" and rawget(fault, "privilegeId")
-  if not privilege or message:find(privilege, 1, true) then return message end
-  return ("%s The account lacks %s on %s."):format(message, privilege, tostring(rawget(fault, "object") or "it"))
-end
-
 --- One changing call. Gives what the method gives, or nil, message, code, detail.
 function Context:call(target, ref, method, args, what)
   what = what or method
@@ -124,7 +116,6 @@ function Context:call(target, ref, method, args, what)
     { operation = operation })
   local results = table.pack(ref[method](ref, args or {}, { operation_id = operation }))
   if results[1] == nil and results[2] ~= nil then
-    results[2] = explained(results[2], results[3], results[4])
     result_row(self, target, number, what, false, results[2], results[3], results[4])
   else
     result_row(self, target, number, what, true)
@@ -142,7 +133,6 @@ function Context:task(target, ref, method, args, what, o)
     { operation = operation })
   local task, message, code, detail = ref[method](ref, args or {}, { operation_id = operation })
   if not task then
-    message = explained(message, code, detail)
     result_row(self, target, number, what, false, message, code, detail)
     return nil, message, code, detail
   end

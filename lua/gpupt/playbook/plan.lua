@@ -22,6 +22,7 @@ end
 --- Observe and plan every step of one target. Failures become problems; the target's later steps are left out then.
 function plan.steps(ctx, target, problems)
   local entry = { target = target, steps = {} }
+  target.entry = entry
   for _, instance in ipairs(target.scope.children) do
     target.instance = instance
     local o, message, code = instance:resolve(target)

@@ -36,10 +36,7 @@ local function host_rows(run)
 end
 
 local function proof_of(outcome)
-  local status = outcome.status
-  if status == "failed" or status == "not begun" or status == "deferred" then
-    return outcome.message or outcome.status
-  end
+  if outcome.undone then return outcome.message or outcome.status end
   local proof = outcome.proofs["guest.verify"]
   if proof and proof ~= "nothing to change" then return proof end
   return outcome.target_record.proof or proof or outcome.proofs["gpu.attach"] or outcome.status or "cut off"

@@ -130,9 +130,12 @@ local function step(self, target, instance, outcome)
   return true
 end
 
+--- How a target ends whose work was not done, though the run went on.
+local undone = { failed = true, ["not begun"] = true, deferred = true }
+
 local function finish(self, outcome, status, message, code)
   if status == "failed" and code == "ECANCELLED" then status = "cut off" end
-  outcome.status, outcome.message, outcome.code = status, message, code
+  outcome.status, outcome.message, outcome.code, outcome.undone = status, message, code, undone[status]
   if status == "failed" then self.failures = self.failures + 1 end
   emit(self, { kind = status, target = outcome.target, step = outcome.step, text = message, code = code })
   self.journal:append { run = self.id, kind = "target", target = outcome.target, step = outcome.step,
@@ -154,29 +157,29 @@ local function carry_out(self, target, outcome)
   return finish(self, outcome, outcome.changed > 0 and "changed" or "ok")
 end
 
-local function slots_of(self, target)
+--- What this run holds of the target's cluster: the places of the roll, the hosts in hand (`ours`, by reference), and
+-- `short`, why the cluster's hosts are deferred.
+local function cluster_of(self, target)
   local cluster = target.record.cluster
-  if not self.slots[cluster] then
-    self.slots[cluster] = loop.semaphore(target.scope.options.roll.away)
+  local hold = self.clusters[cluster]
+  if not hold then
+    hold = { places = loop.semaphore(target.scope.options.roll.away), ours = {} }
+    self.clusters[cluster] = hold
   end
-  return self.slots[cluster]
+  return hold
 end
 
 --- Whether carrying out this target may take its host out of service.
-local function takes_down(self, target)
-  for _, entry in ipairs(self.plan.entries) do
-    if entry.target == target then
-      for _, one in ipairs(entry.steps) do
-        for _, change in ipairs(one.changes) do if change.verb ~= "enable" then return true end end
-      end
-    end
+local function takes_down(target)
+  for _, one in ipairs(target.entry.steps) do
+    for _, change in ipairs(one.changes) do if change.verb ~= "enable" then return true end end
   end
   return false
 end
 
 --- A host that is put off: untouched, and not a failure of its own.
 local function defer(self, target, outcome, message, code)
-  self.deferred = (self.deferred or 0) + 1
+  self.deferred = self.deferred + 1
   self.journal:release(self.id, "host/" .. target.record.uuid)
   return finish(self, outcome, "deferred", message, code)
 end
@@ -184,22 +187,19 @@ end
 --- Waits for the cluster's other hosts, see gpupt.playbook.claim. Gives what gives the place back, or nil when the
 -- host was deferred.
 local function claim_place(self, target, outcome)
-  local cluster = target.record.cluster
-  local hands = self.hands[cluster] or { ours = {} }
-  self.hands[cluster] = hands
-  if not takes_down(self, target) then return function() end end
-  if hands.short then return defer(self, target, outcome, hands.short, "EDEFERRED") end
-  local ok, give_back, code = claims.take(self.plan.vc, target, hands.ours, function(text)
+  if not takes_down(target) then return function() end end
+  local hold = cluster_of(self, target)
+  if hold.short then return defer(self, target, outcome, hold.short, "EDEFERRED") end
+  local ok, give_back, code = claims.take(self.plan.vc, target, hold.ours, function(text)
     self.ctx:note(target, text)
   end)
   if ok then return give_back end
-  hands.short = give_back
-  return defer(self, target, outcome, give_back, code)
+  hold.short = give_back
+  return defer(self, target, outcome, hold.short, code)
 end
 
 local function host_fiber(self, target, outcome)
-  local slots = slots_of(self, target)
-  local token <close> = slots:acquire() -- luacheck: ignore
+  local token <close> = cluster_of(self, target).places:acquire() -- luacheck: ignore
   if self.lost then
     return finish(self, outcome, "not begun", ("%s is out of service: no other host is begun"):format(self.lost))
   end
@@ -230,8 +230,7 @@ local function vm_fiber(self, target, outcome, host_fibers)
   local host = host_fibers[target.host and target.host.ref]
   if host then
     host.fiber:join()
-    local status = host.outcome.status
-    if status == "failed" or status == "not begun" or status == "deferred" then
+    if host.outcome.undone then
       return finish(self, outcome, "not begun", ("its host %s: %s"):format(host.outcome.target,
         host.outcome.message or host.outcome.status))
     end
@@ -292,8 +291,8 @@ function run.start(plan, o)
   if #missing > 0 then
     return nil, ("the plan needs --allow %s"):format(table.concat(missing, ",")), "EAPPROVAL", { words = missing }
   end
-  local self = setmetatable({ plan = plan, allow = allow, on_event = o.on_event, outcomes = {}, slots = {},
-    hands = {}, failures = 0 }, Run)
+  local self = setmetatable({ plan = plan, allow = allow, on_event = o.on_event, outcomes = {},
+    clusters = {}, failures = 0, deferred = 0 }, Run)
   if #plan:changes() == 0 then
     self.nothing = true
     for _, list in ipairs { plan.hosts, plan.vms } do
@@ -333,10 +332,12 @@ function run.start(plan, o)
   return self
 end
 
+local function incomplete(self) return self.failures > 0 or self.deferred > 0 end
+
 --- Writes the end and gives the leases back; those of hosts that are away stay, so that nobody takes another one.
 function Run:close(ok, message, code)
   if self.id then
-    local failed = not ok or self.failures > 0 or self.deferred
+    local failed = not ok or incomplete(self)
     self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
       or failed and "failed" or "done", detail = message and journal.note { message = message, code = code } or nil }
     if not failed then self.journal:release(self.id) end
@@ -362,7 +363,7 @@ function Run:result()
       proofs = outcome.proofs }
   end
   local status = self.nothing and "nothing" or self.code == "ECANCELLED" and "interrupted"
-    or (self.failures > 0 or self.deferred or self.code) and "failed" or "done"
+    or (incomplete(self) or self.code) and "failed" or "done"
   return { id = self.id, status = status, targets = list, message = self.message }
 end
 
