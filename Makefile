@@ -15,7 +15,7 @@ LUA_CFLAGS  := $(if $(LUA_INCDIR),-isystem $(LUA_INCDIR),$(shell $(PKG) --cflags
 WARNINGS    := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -Wstrict-prototypes \
                -Wmissing-prototypes -Wformat=2 -Wvla -Wundef -Werror
 CFLAGS      ?= -O2 -g
-ALL_CFLAGS   = -std=c17 $(WARNINGS) $(CFLAGS) -fPIC -fvisibility=hidden -fno-math-errno -D_FILE_OFFSET_BITS=64 $(LUA_CFLAGS)
+ALL_CFLAGS   = -std=c17 $(WARNINGS) $(CFLAGS) -fPIC -fvisibility=hidden -fno-math-errno -D_FILE_OFFSET_BITS=64 -Icsrc $(LUA_CFLAGS)
 # nodelete: sanitizers and valgrind lose a module's symbols when Lua unloads it.
 ALL_LDFLAGS  = -shared -Wl,-z,nodelete -Wl,--no-undefined-version -Wl,--as-needed $(LDFLAGS)
 ifeq ($(SANITIZE),1)
@@ -23,14 +23,13 @@ ifeq ($(SANITIZE),1)
   CFLAGS  := -O0 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 
-src = $(sort $(foreach pattern,$(1),$(wildcard csrc/$(pattern).c)))
-CORE_SRC  := $(call src,core/error core/buf core/vmx* core/bar* core/pci* core/vmlog* core/json* core/text* core/file* \
-               lua/bind lua/core lua/vmx* lua/bar* lua/pci* lua/vmlog* lua/json* lua/text*)
-NET_SRC   := $(call src,core/error core/buf core/schema* core/encode* core/decode* core/tape* core/http* core/trust* \
-               core/engine* core/digest* core/xml* core/base64* gen/* lua/bind lua/net*)
-STORE_SRC := $(call src,core/error core/buf core/journal* lua/bind lua/store*)
+# A library is its folder, the binding of the same name under lua/, and what stands under every library (base, bind).
+src = $(sort $(foreach folder,$(1),$(wildcard csrc/$(folder)/*.c)))
+CORE_SRC  := $(call src,base offline lua lua/offline)
+NET_SRC   := $(call src,base vim25 gen lua lua/vim25)
+STORE_SRC := $(call src,base store lua lua/store)
 # Optional: writes answer media; built where pkg-config finds libarchive.
-ISO_SRC   := $(call src,core/error core/buf core/iso* lua/bind lua/iso*)
+ISO_SRC   := $(call src,base media lua lua/media)
 
 CORE_PKGS  := jansson zlib
 NET_PKGS   := libcurl libxml-2.0 openssl
@@ -72,12 +71,12 @@ CORE_CFLAGS  := $(call pkgs_cflags,$(CORE_PKGS))
 NET_CFLAGS   := $(call pkgs_cflags,$(NET_PKGS))
 STORE_CFLAGS := $(call pkgs_cflags,$(STORE_PKGS))
 ISO_CFLAGS   := $(call pkgs_cflags,$(ISO_PKGS))
--include $(wildcard $(OBJDIR)/*/*.d)
+-include $(wildcard $(OBJDIR)/*/*.d $(OBJDIR)/*/*/*.d)
 
 # What a C test or fuzz target links: the core files of a library (not its binding), and the libraries under it.
 .PHONY: sources libraries
 sources:
-	@echo $(filter csrc/core/% csrc/gen/%,$(CORE_SRC:%=$(if $(filter core,$(ROOM)),%)) $(NET_SRC:%=$(if $(filter net,$(ROOM)),%)) $(STORE_SRC:%=$(if $(filter store,$(ROOM)),%)) $(ISO_SRC:%=$(if $(filter iso,$(ROOM)),%)))
+	@echo $(filter-out csrc/lua/%,$(if $(filter core,$(ROOM)),$(CORE_SRC)) $(if $(filter net,$(ROOM)),$(NET_SRC)) $(if $(filter store,$(ROOM)),$(STORE_SRC)) $(if $(filter iso,$(ROOM)),$(ISO_SRC)))
 libraries:
 	@echo $(if $(filter net,$(ROOM)),-lcrypt) $(shell $(PKG) --libs $(if $(filter core,$(ROOM)),$(CORE_PKGS)) $(if $(filter net,$(ROOM)),$(NET_PKGS)) $(if $(filter store,$(ROOM)),$(STORE_PKGS)) $(if $(filter iso,$(ROOM)),$(ISO_PKGS)))
 

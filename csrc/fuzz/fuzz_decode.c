@@ -4,7 +4,7 @@
  * the second how the rest is cut into pieces. Every tape that comes out is walked to its last cell, so that a
  * wrong offset, count or end is seen by the sanitizers. The limits are small: a slow input is a finding.
  */
-#include "../core/decode.h"
+#include "vim25/decode.h"
 
 #include <stdint.h>
 #include <stdlib.h>

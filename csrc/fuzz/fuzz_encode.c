@@ -7,7 +7,7 @@
  * not be in what a trace may show.
  */
 #define _GNU_SOURCE
-#include "../core/encode.h"
+#include "vim25/encode.h"
 
 #include <libxml/parser.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../core/pci.h"
+#include "offline/pci.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

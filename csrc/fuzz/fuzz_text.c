@@ -4,9 +4,9 @@
  * first input byte chooses which. A text that the writer refuses must be one that the XML parser refuses too
  * (and the other way round), so that our check of UTF-8 and of control characters is held against libxml2's.
  */
-#include "../core/base64.h"
-#include "../core/decode.h"
-#include "../core/encode_text.h"
+#include "vim25/base64.h"
+#include "vim25/decode.h"
+#include "vim25/encode_text.h"
 
 #include <math.h>
 #include <stdint.h>

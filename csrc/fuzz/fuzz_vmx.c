@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../core/vmx.h"
+#include "offline/vmx.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-/* The layout of the packed vim25 table (schema_data.c is generated; csrc/core/schema.h is the way to read
+/* The layout of the packed vim25 table (schema_data.c is generated; csrc/vim25/schema.h is the way to read
  * it).
  *
  *   gp_schema_types  [0..15] scalars in the order of gp_scalar, then all data, enum and managed types by name

@@ -1,4 +1,4 @@
-#include "bind.h"
+#include "lua/bind.h"
 
 #define BOX "gpupt.box"
 #define BUF "gpupt.buf"

@@ -11,8 +11,8 @@
 #include <lua.h>
 #include <stdint.h>
 
-#include "../core/buf.h"
-#include "../core/error.h"
+#include "base/buf.h"
+#include "base/error.h"
 
 /* Pushes nil, message, code; returns 3. */
 int gp_bind_fail(lua_State *L, const gp_error *err);

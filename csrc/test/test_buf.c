@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../core/buf.h"
-#include "../core/error.h"
+#include "base/buf.h"
+#include "base/error.h"
 
 static int number, failures;
 

@@ -1,0 +1,232 @@
+/* gpupt.store: the journal for Lua. Objects: a journal, and the iterators that its rows and runs give.
+ *
+ *   store.open(path) -> journal           journal:begin{id=, playbook=...}      journal:append{run=, kind=...} -> number
+ *   for row in journal:rows(run[, after]) journal:runs() journal:leases()       journal:claim(resource, run, seconds)
+ *   journal:release(run[, resource])      journal:close()
+ */
+#include <string.h>
+
+#include "store/journal.h"
+#include "lua/bind.h"
+
+GP_EXPORT int luaopen_gpupt_store(lua_State *L);
+
+#define JOURNAL "gpupt.journal"
+
+static void release_cursor(void *pointer)
+{
+    gp_journal_cursor_close(pointer);
+}
+
+/* The userdata holds the pointer; NULL before it is opened and after it was closed. */
+static gp_journal **slot(lua_State *L)
+{
+    return luaL_checkudata(L, 1, JOURNAL);
+}
+
+static gp_journal *check(lua_State *L)
+{
+    gp_journal **journal = slot(L);
+    luaL_argcheck(L, *journal != NULL, 1, "the journal is closed");
+    return *journal;
+}
+
+static int journal_close(lua_State *L)
+{
+    gp_journal **journal = slot(L);
+    gp_journal *open = *journal;
+    *journal = NULL;
+    gp_journal_close(open);
+    return 0;
+}
+
+static int store_open(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    gp_error err;
+    gp_journal **journal = lua_newuserdatauv(L, sizeof(gp_journal *), 0);
+    *journal = NULL;
+    luaL_setmetatable(L, JOURNAL);
+    *journal = gp_journal_open(path, &err);
+    return *journal ? 1 : gp_bind_fail(L, &err);
+}
+
+/* The text of t[name]; the string stays alive because the table holds it for the call. */
+static const char *text_field(lua_State *L, int table, const char *name, bool required)
+{
+    int type = lua_getfield(L, table, name);
+    const char *text = NULL;
+    if (type == LUA_TSTRING) {
+        text = lua_tostring(L, -1);
+    } else if (type != LUA_TNIL || required) {
+        luaL_error(L, "field '%s' must be a string, not %s", name, luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+    return text;
+}
+
+static int journal_begin(lua_State *L)
+{
+    gp_journal *journal = check(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    gp_journal_run run = {
+        .id = text_field(L, 2, "id", true),
+        .playbook = text_field(L, 2, "playbook", true),
+        .hash = text_field(L, 2, "hash", false),
+        .endpoint = text_field(L, 2, "endpoint", false),
+        .who = text_field(L, 2, "who", false),
+        .whence = text_field(L, 2, "whence", false),
+        .note = text_field(L, 2, "note", false),
+    };
+    gp_error err;
+    if (gp_journal_begin(journal, &run, &err) != 0) return gp_bind_fail(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int journal_append(lua_State *L)
+{
+    gp_journal *journal = check(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    gp_journal_row row = {
+        .run = text_field(L, 2, "run", true),
+        .kind = text_field(L, 2, "kind", true),
+        .target = text_field(L, 2, "target", false),
+        .step = text_field(L, 2, "step", false),
+        .place = text_field(L, 2, "place", false),
+        .what = text_field(L, 2, "what", false),
+        .operation = text_field(L, 2, "operation", false),
+        .detail = text_field(L, 2, "detail", false),
+    };
+    lua_getfield(L, 2, "of");
+    row.of = luaL_optinteger(L, -1, 0);
+    gp_error err;
+    int64_t number;
+    if (gp_journal_append(journal, &row, &number, &err) != 0) return gp_bind_fail(L, &err);
+    lua_pushinteger(L, number);
+    return 1;
+}
+
+static int journal_claim(lua_State *L)
+{
+    gp_journal *journal = check(L);
+    const char *resource = luaL_checkstring(L, 2);
+    const char *run = luaL_checkstring(L, 3);
+    double seconds = luaL_checknumber(L, 4);
+    char holder[128];
+    gp_error err;
+    int granted = gp_journal_claim(journal, resource, run, seconds, holder, sizeof holder, &err);
+    if (granted < 0) return gp_bind_fail(L, &err);
+    if (granted) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s is claimed by run %s", resource, holder);
+    lua_pushliteral(L, "EHELD");
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, holder);
+    lua_setfield(L, -2, "run");
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "resource");
+    return 4;
+}
+
+static int journal_release(lua_State *L)
+{
+    gp_journal *journal = check(L);
+    const char *run = luaL_checkstring(L, 2);
+    const char *resource = luaL_optstring(L, 3, NULL);
+    gp_error err;
+    if (gp_journal_release(journal, run, resource, &err) != 0) return gp_bind_fail(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int cursor_next(lua_State *L)
+{
+    void **box = lua_touserdata(L, lua_upvalueindex(1)); /* a box begins with its pointer */
+    gp_journal_cursor *cursor = *box;
+    gp_error err;
+    if (!cursor) return 0;
+    int more = gp_journal_next(cursor, &err);
+    if (more < 0) return luaL_error(L, "%s", err.message);
+    if (more == 0) {
+        *box = NULL;
+        release_cursor(cursor);
+        return 0;
+    }
+    int columns = gp_journal_columns(cursor);
+    lua_createtable(L, 0, columns);
+    for (int i = 0; i < columns; i++) {
+        size_t length;
+        switch (gp_journal_type_of(cursor, i)) {
+        case GP_JOURNAL_NULL: continue;
+        case GP_JOURNAL_INTEGER: lua_pushinteger(L, gp_journal_integer(cursor, i)); break;
+        case GP_JOURNAL_REAL: lua_pushnumber(L, gp_journal_real(cursor, i)); break;
+        case GP_JOURNAL_TEXT: {
+            const char *text = gp_journal_text(cursor, i, &length);
+            lua_pushlstring(L, text, length);
+            break;
+        }
+        }
+        lua_setfield(L, -2, gp_journal_column(cursor, i));
+    }
+    return 1;
+}
+
+/* The iterator, then nil, nil and the box: the generic `for` closes the cursor when the loop is left early. */
+static int push_cursor(lua_State *L, void **box, gp_journal_cursor *cursor, const gp_error *err)
+{
+    if (!cursor) return gp_bind_fail(L, err);
+    *box = cursor;
+    int at = lua_gettop(L);
+    lua_pushvalue(L, at);
+    lua_pushcclosure(L, cursor_next, 1);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushvalue(L, at);
+    return 4;
+}
+
+static int journal_rows(lua_State *L)
+{
+    gp_journal *journal = check(L);
+    const char *run = luaL_checkstring(L, 2);
+    lua_Integer after = luaL_optinteger(L, 3, 0);
+    void **box = gp_bind_box(L, release_cursor);
+    gp_error err;
+    return push_cursor(L, box, gp_journal_rows(journal, run, after, &err), &err);
+}
+
+static int journal_runs(lua_State *L)
+{
+    gp_journal *journal = check(L);
+    void **box = gp_bind_box(L, release_cursor);
+    gp_error err;
+    return push_cursor(L, box, gp_journal_runs(journal, &err), &err);
+}
+
+static int journal_leases(lua_State *L)
+{
+    gp_journal *journal = check(L);
+    void **box = gp_bind_box(L, release_cursor);
+    gp_error err;
+    return push_cursor(L, box, gp_journal_leases(journal, &err), &err);
+}
+
+int luaopen_gpupt_store(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"begin", journal_begin},     {"append", journal_append}, {"claim", journal_claim},
+        {"release", journal_release}, {"rows", journal_rows},     {"runs", journal_runs},
+        {"leases", journal_leases},   {"close", journal_close},   {NULL, NULL},
+    };
+    static const luaL_Reg meta[] = {{"__gc", journal_close}, {"__close", journal_close}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", store_open}, {NULL, NULL}};
+    luaL_checkversion(L);
+    gp_bind_class(L, JOURNAL, methods, meta);
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    return 1;
+}

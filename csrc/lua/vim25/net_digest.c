@@ -1,0 +1,45 @@
+/* gpupt.net.digest: sha256(bytes) -> 64 hexadecimal digits; crypt(password, setting) -> hash. */
+#define _DEFAULT_SOURCE
+#include "vim25/digest.h"
+#include "lua/bind.h"
+#include "lua/vim25/net.h"
+
+#include <string.h>
+
+static int digest_sha256(lua_State *L)
+{
+    size_t length;
+    const char *bytes = luaL_checklstring(L, 1, &length);
+    uint8_t digest[GP_DIGEST_SHA256];
+    gp_error err;
+    if (gp_digest_sha256(bytes, length, digest, &err) != 0) return gp_bind_fail(L, &err);
+    char text[2 * GP_DIGEST_SHA256];
+    for (size_t i = 0; i < GP_DIGEST_SHA256; i++) {
+        text[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+    }
+    lua_pushlstring(L, text, sizeof text);
+    return 1;
+}
+
+static int digest_crypt(lua_State *L)
+{
+    size_t length;
+    const char *password = luaL_checklstring(L, 1, &length);
+    const char *setting = luaL_checkstring(L, 2);
+    gp_error err;
+    if (memchr(password, '\0', length)) {
+        (void)gp_fail(&err, "EINVAL", "a password cannot hold a zero byte");
+        return gp_bind_fail(L, &err);
+    }
+    char hash[GP_DIGEST_CRYPT];
+    if (gp_digest_crypt(password, setting, hash, &err) != 0) return gp_bind_fail(L, &err);
+    lua_pushstring(L, hash);
+    return 1;
+}
+
+void gp_open_digest(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"sha256", digest_sha256}, {"crypt", digest_crypt}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+}

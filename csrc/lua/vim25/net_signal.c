@@ -1,0 +1,58 @@
+/* net.signals: a command that is asked to end (SIGTERM, SIGHUP) ends as it does on Ctrl-C: what it has open is
+ * closed, which logs out. For programs only, never for a library's user: the `gpupt` command calls catch() when
+ * it connects.
+ *
+ *   signals.catch()    the next such signal raises "interrupted!" in the main thread, as lua.c does for SIGINT;
+ *                      a second one ends the process at once. One that is ignored (nohup) stays ignored.
+ *   signals.caught()   its number, or nil
+ *
+ * A handler has no argument for its state: hence the two variables, set once per process. */
+#define _POSIX_C_SOURCE 200809L
+#include <lauxlib.h>
+#include <signal.h>
+
+#include "lua/vim25/net.h"
+
+static lua_State *volatile main_state;
+static volatile sig_atomic_t caught;
+
+static void stop(lua_State *L, lua_Debug *activation)
+{
+    (void)activation;
+    lua_sethook(L, NULL, 0, 0);
+    luaL_error(L, "interrupted!");
+}
+
+/* lua_sethook is what Lua allows a handler to call. SA_RESETHAND has made the next signal final. */
+static void handle(int number)
+{
+    caught = number;
+    lua_sethook(main_state, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static int signals_catch(lua_State *L)
+{
+    static const int numbers[] = {SIGTERM, SIGHUP};
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    main_state = lua_tothread(L, -1);
+    for (int i = 0; i < 2; i++) {
+        struct sigaction action = {.sa_handler = handle, .sa_flags = (int)SA_RESETHAND}, before;
+        sigemptyset(&action.sa_mask);
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            sigaction(numbers[i], &action, NULL);
+    }
+    return 0;
+}
+
+static int signals_caught(lua_State *L)
+{
+    if (caught) lua_pushinteger(L, caught);
+    else lua_pushnil(L);
+    return 1;
+}
+
+void gp_open_signals(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"catch", signals_catch}, {"caught", signals_caught}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+}

@@ -1,0 +1,185 @@
+/* The line reader: which tool wrote a line is recognised from the line itself, so that texts may be mixed. */
+#include "offline/pci_inside.h"
+
+#include <string.h>
+
+gp_text gp_pci_trim(gp_text t)
+{
+    while (t.length && (t.data[0] == ' ' || t.data[0] == '\t'))
+        t.data++, t.length--;
+    while (t.length && (t.data[t.length - 1] == ' ' || t.data[t.length - 1] == '\t'))
+        t.length--;
+    return t;
+}
+
+gp_text gp_pci_word(gp_text t, gp_text *rest)
+{
+    t = gp_pci_trim(t);
+    size_t n = 0;
+    while (n < t.length && t.data[n] != ' ' && t.data[n] != '\t')
+        n++;
+    *rest = gp_pci_trim((gp_text){t.data + n, t.length - n});
+    return (gp_text){t.data, n};
+}
+
+bool gp_pci_starts(gp_text t, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return t.length >= n && memcmp(t.data, prefix, n) == 0;
+}
+
+gp_text gp_pci_after(gp_text t, const char *needle)
+{
+    size_t n = strlen(needle);
+    for (size_t i = 0; i + n <= t.length; i++) {
+        if (memcmp(t.data + i, needle, n) == 0) return (gp_text){t.data + i + n, t.length - i - n};
+    }
+    return (gp_text){NULL, 0};
+}
+
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+int64_t gp_pci_hex(gp_text t, size_t digits)
+{
+    if (t.length > 2 && t.data[0] == '0' && (t.data[1] | 0x20) == 'x') t.data += 2, t.length -= 2;
+    if (t.length == 0 || t.length > 8 || (digits && t.length != digits)) return -1;
+    int64_t value = 0;
+    for (size_t i = 0; i < t.length; i++) {
+        int digit = nibble(t.data[i]);
+        if (digit < 0) return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+int64_t gp_pci_decimal(gp_text t)
+{
+    if (t.length == 0 || t.length > 9) return -1;
+    int64_t value = 0;
+    for (size_t i = 0; i < t.length; i++) {
+        if (t.data[i] < '0' || t.data[i] > '9') return -1;
+        value = value * 10 + (t.data[i] - '0');
+    }
+    return value;
+}
+
+bool gp_pci_ids(gp_text t, int32_t *first, int32_t *second)
+{
+    if (t.length != 9 || t.data[4] != ':') return false;
+    int64_t a = gp_pci_hex((gp_text){t.data, 4}, 4), b = gp_pci_hex((gp_text){t.data + 5, 4}, 4);
+    if (a < 0 || b < 0) return false;
+    *first = (int32_t)a;
+    *second = (int32_t)b;
+    return true;
+}
+
+void gp_pci_keep(gp_pci_reader *reader, gp_pci_string which, gp_text text)
+{
+    text = gp_pci_trim(text);
+    if (!text.length || reader->current < 0) return;
+    gp_pci_device *device = &reader->list->devices[reader->current];
+    if (gp_pci_set_string(reader->list, device, which, text.data, text.length, reader->err) != 0) {
+        reader->failed = true;
+    }
+}
+
+/* The dump of a device ends where the device ends. */
+static void finish_config(gp_pci_reader *reader)
+{
+    if (reader->current >= 0 && reader->config_length >= 64) {
+        gp_pci_read_config(&reader->list->devices[reader->current], reader->config, reader->config_length);
+    }
+    reader->config_length = 0;
+}
+
+/* "10: 04 00 00 f0 ..." of lspci -x */
+static bool read_dump(gp_pci_reader *reader, gp_text line)
+{
+    gp_text rest, word = gp_pci_word(line, &rest);
+    if (word.length < 3 || word.length > 4 || word.data[word.length - 1] != ':') return false;
+    int64_t offset = gp_pci_hex((gp_text){word.data, word.length - 1}, 0);
+    if (offset < 0 || rest.length < 2) return false;
+    /* a dump without a gap: anything else would put bytes in the wrong place */
+    if ((size_t)offset != reader->config_length) return false;
+    while (rest.length) {
+        word = gp_pci_word(rest, &rest);
+        int64_t byte = word.length == 2 ? gp_pci_hex(word, 2) : -1;
+        if (byte < 0 || reader->config_length == sizeof reader->config) return false;
+        reader->config[reader->config_length++] = (uint8_t)byte;
+    }
+    return true;
+}
+
+static bool begin_device(gp_pci_reader *reader, gp_text line)
+{
+    gp_text rest, word = gp_pci_word(line, &rest);
+    gp_pci_address address;
+    gp_error ignored;
+    if (gp_pci_parse_address(word.data, word.length, GP_PCI_HEX, &address, &ignored) != 0) return false;
+    finish_config(reader);
+    /* "0000:04:00.0" alone opens a block of esxcli */
+    bool passthru = rest.length && (gp_pci_starts(rest, "true") || gp_pci_starts(rest, "false"));
+    gp_pci_device *device = gp_pci_list_at(reader->list, &address, reader->err);
+    if (!device) {
+        reader->failed = true;
+        return false;
+    }
+    reader->current = device - reader->list->devices;
+    if (!rest.length) return true;
+    if (passthru) {
+        device->enabled = rest.data[0] == 't';
+        return true;
+    }
+    return gp_pci_read_columns(reader, rest) || gp_pci_read_lspci(reader, rest);
+}
+
+static void read_line(gp_pci_reader *reader, gp_text line)
+{
+    if (line.length && line.data[line.length - 1] == '\r') line.length--;
+    unsigned tabs = 0, spaces = 0;
+    while (tabs + spaces < line.length) {
+        char c = line.data[tabs + spaces];
+        if (c != '\t' && c != ' ') break;
+        if (c == '\t')
+            tabs++;
+        else
+            spaces++;
+    }
+    gp_text text = gp_pci_trim(line);
+    bool told = false;
+    if (!text.length) {
+        finish_config(reader);
+        reader->current = -1;
+        return;
+    }
+    if (tabs + spaces == 0) {
+        told = (reader->current >= 0 && read_dump(reader, text)) || begin_device(reader, text);
+    } else if (reader->current >= 0) {
+        /* tabs turn into eight blanks when text is copied from a terminal */
+        told = gp_pci_read_lspci_detail(reader, text, tabs + spaces / 8) ||
+               gp_pci_read_esxcli_field(reader, text);
+    } else {
+        told = begin_device(reader, text);
+    }
+    reader->recognised += told;
+}
+
+int gp_pci_read_text(gp_pci_list *list, const char *text, size_t length, size_t *recognised, gp_error *err)
+{
+    gp_pci_reader reader = {.list = list, .err = err, .current = -1};
+    const char *at = text, *end = text + length;
+    while (at < end && !reader.failed) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = newline ? newline : end;
+        read_line(&reader, (gp_text){at, (size_t)(stop - at)});
+        at = newline ? newline + 1 : end;
+    }
+    if (reader.failed) return -1;
+    finish_config(&reader);
+    *recognised = reader.recognised;
+    return 0;
+}

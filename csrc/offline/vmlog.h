@@ -1,0 +1,56 @@
+/* A vmware.log read as a stream: constant memory whatever its size.
+ *
+ *   fd, gzip or memory -> [ 256 KiB window ] -> lines that hold one of the sought words
+ *
+ * read(2), not mmap: a log may be cut by its writer while it is read, which would be a SIGBUS. A line is
+ * handed out as a view that lives until the next call. A line longer than 4 KiB is handed out in pieces
+ * around its words, so that a gigabyte without a newline costs no more than any other. What was read before
+ * an error stays valid: the caller marks its result partial.
+ */
+#ifndef GP_VMLOG_H
+#define GP_VMLOG_H
+
+#include "offline/bar.h"
+#include "base/error.h"
+#include "offline/pci.h"
+#include "base/text.h"
+#include "offline/vmlog_match.h"
+
+typedef struct gp_vmlog gp_vmlog;
+
+typedef struct gp_vmlog_line {
+    gp_text text;    /* without its line end */
+    uint64_t number; /* from 1 */
+    uint64_t words;  /* which of the sought words are in it */
+    bool cut;        /* a piece of a longer line */
+} gp_vmlog_line;
+
+/* `path` may be "-" for standard input. The words must outlive the log. */
+gp_vmlog *gp_vmlog_open(const char *path, const gp_vmlog_words *words, gp_error *err);
+/* The bytes must outlive the log. */
+gp_vmlog *gp_vmlog_open_text(const char *bytes, size_t length, const gp_vmlog_words *words, gp_error *err);
+void gp_vmlog_close(gp_vmlog *log);
+
+/* 1: a line; 0: the end; -1: an error (ETRUNCATED for a gzip file that ends too early, EENCODING for UTF-16).
+ */
+int gp_vmlog_next(gp_vmlog *log, gp_vmlog_line *line, gp_error *err);
+/* The first line (or what of it fits a few hundred bytes), before anything was asked for. */
+int gp_vmlog_head(gp_vmlog *log, gp_text *head, gp_error *err);
+/* What was read so far, after unpacking; the lines are complete once gp_vmlog_next has said 0. */
+uint64_t gp_vmlog_bytes(const gp_vmlog *log);
+uint64_t gp_vmlog_lines(const gp_vmlog *log);
+
+/* "PCIPassthru: Device 0000:42:00.0 barIndex 1 type 3 realaddr 0x3b800000000 size 34359738368 flags 12",
+ * anywhere in the text. false: the line is another, or its figures are beyond what a BAR can be. */
+bool gp_vmlog_parse_bar(gp_text text, gp_pci_address *address, gp_bar *bar);
+
+/* What stands before the message, by era; empty views for what the era (or a cut screenshot) does not have.
+ */
+typedef struct gp_vmlog_prefix {
+    gp_text time, thread, operation;
+    int level; /* VMware's: 3 warning, 5 info...; -1 unknown */
+    gp_text message;
+} gp_vmlog_prefix;
+void gp_vmlog_parse_prefix(gp_text text, gp_vmlog_prefix *prefix);
+
+#endif

@@ -1,0 +1,375 @@
+#define _DEFAULT_SOURCE
+#include "store/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+/* How long a writer waits for another process's transaction. Each takes some milliseconds. */
+enum { BUSY_MILLISECONDS = 15000, FORMAT = 1 };
+
+enum { BEGIN, APPEND, CLAIM, HOLDER, RELEASE, RELEASE_ALL, STATEMENTS };
+
+struct gp_journal {
+    sqlite3 *db;
+    pid_t owner;
+    sqlite3_stmt *statement[STATEMENTS];
+};
+
+struct gp_journal_cursor {
+    sqlite3_stmt *statement;
+};
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS run("
+    " id TEXT PRIMARY KEY NOT NULL, playbook TEXT NOT NULL, hash TEXT, endpoint TEXT, who TEXT, whence TEXT,"
+    " note TEXT, at REAL NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS row("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES run(id), kind TEXT NOT NULL,"
+    " target TEXT, step TEXT, place TEXT, what TEXT, operation TEXT, detail TEXT,"
+    " of INTEGER REFERENCES row(number), at REAL NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS row_of_run ON row(run, number);"
+    "CREATE TABLE IF NOT EXISTS lease("
+    " resource TEXT PRIMARY KEY NOT NULL, run TEXT NOT NULL, at REAL NOT NULL, until REAL NOT NULL) WITHOUT ROWID;"
+    "CREATE TRIGGER IF NOT EXISTS run_kept BEFORE UPDATE ON run BEGIN"
+    " SELECT RAISE(ABORT, 'the journal is append-only'); END;"
+    "CREATE TRIGGER IF NOT EXISTS run_stays BEFORE DELETE ON run BEGIN"
+    " SELECT RAISE(ABORT, 'the journal is append-only'); END;"
+    "CREATE TRIGGER IF NOT EXISTS row_kept BEFORE UPDATE ON row BEGIN"
+    " SELECT RAISE(ABORT, 'the journal is append-only'); END;"
+    "CREATE TRIGGER IF NOT EXISTS row_stays BEFORE DELETE ON row BEGIN"
+    " SELECT RAISE(ABORT, 'the journal is append-only'); END;";
+
+static const char *const sql[STATEMENTS] = {
+    [BEGIN] = "INSERT INTO run(id, playbook, hash, endpoint, who, whence, note, at) VALUES(?,?,?,?,?,?,?,?)",
+    [APPEND] = "INSERT INTO row(run, kind, target, step, place, what, operation, detail, of, at)"
+               " VALUES(?,?,?,?,?,?,?,?,?,?)",
+    [CLAIM] = "INSERT INTO lease(resource, run, at, until) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(resource) DO UPDATE"
+              " SET run = ?2, at = ?3, until = ?4 WHERE run = ?2 OR until <= ?3",
+    [HOLDER] = "SELECT run FROM lease WHERE resource = ?",
+    [RELEASE] = "DELETE FROM lease WHERE run = ? AND resource = ?",
+    [RELEASE_ALL] = "DELETE FROM lease WHERE run = ?",
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int fail_sqlite(gp_error *err, sqlite3 *db, const char *doing)
+{
+    int code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
+    const char *text = db ? sqlite3_errmsg(db) : "out of memory";
+    switch (code & 0xff) {
+    case SQLITE_NOMEM: return gp_fail_memory(err);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return gp_fail(err, "EBUSY", "%s: another process keeps the journal locked", doing);
+    case SQLITE_FULL: return gp_fail(err, "ENOSPC", "%s: no space left for the journal", doing);
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT: return gp_fail(err, "EFORMAT", "%s: not a journal, or damaged: %s", doing, text);
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN: return gp_fail(err, "EACCES", "%s: %s", doing, text);
+    case SQLITE_CONSTRAINT: return gp_fail(err, "EINVAL", "%s: %s", doing, text);
+    default: return gp_fail(err, "EIO", "%s: %s", doing, text);
+    }
+}
+
+/* SQLite loses its file locks in a forked child; using the handle there corrupts the file. */
+static int check_owner(const gp_journal *journal, gp_error *err)
+{
+    if (journal->owner == getpid()) return 0;
+    return gp_fail(err, "EFORK", "the journal was opened before this process was forked: open it again");
+}
+
+static int make_folder(const char *path, gp_error *err)
+{
+    int rc = -1;
+    gp_buf folder = GP_BUF_EMPTY;
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path) return 0;
+    if (gp_buf_append(&folder, path, (size_t)(slash - path)) != 0 || !gp_buf_string(&folder)) {
+        gp_fail_memory(err);
+        goto out;
+    }
+    for (char *at = folder.data + 1;; at++) {
+        if (*at != '/' && *at != '\0') continue;
+        char kept = *at;
+        *at = '\0';
+        if (mkdir(folder.data, 0700) != 0 && errno != EEXIST && errno != EISDIR) {
+            gp_fail_errno(err, errno, "cannot make the journal's folder %s", folder.data);
+            goto out;
+        }
+        *at = kept;
+        if (kept == '\0') break;
+    }
+    rc = 0;
+out:
+    gp_buf_free(&folder);
+    return rc;
+}
+
+static int make_file(const char *path, gp_error *err)
+{
+    if (make_folder(path, err) != 0) return -1;
+    /* SQLite would create it with the process's umask; a journal is nobody else's business */
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return gp_fail_errno(err, errno, "cannot open the journal %s", path);
+    close(fd);
+    return 0;
+}
+
+static int execute(gp_journal *journal, const char *text, const char *doing, gp_error *err)
+{
+    if (sqlite3_exec(journal->db, text, NULL, NULL, NULL) == SQLITE_OK) return 0;
+    return fail_sqlite(err, journal->db, doing);
+}
+
+static int check_format(gp_journal *journal, const char *path, gp_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = -1;
+    if (sqlite3_prepare_v2(journal->db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        fail_sqlite(err, journal->db, path);
+    } else if (sqlite3_column_int(statement, 0) > FORMAT) {
+        gp_fail(err, "EVERSION", "%s was written by a newer gpupt (journal format %d, this one knows %d)", path,
+                sqlite3_column_int(statement, 0), FORMAT);
+    } else {
+        rc = 0;
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+gp_journal *gp_journal_open(const char *path, gp_error *err)
+{
+    gp_journal *journal = calloc(1, sizeof *journal);
+    if (!journal) {
+        gp_fail_memory(err);
+        return NULL;
+    }
+    journal->owner = getpid();
+    if (strcmp(path, ":memory:") != 0 && make_file(path, err) != 0) goto fail;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(path, &journal->db, flags, NULL) != SQLITE_OK) {
+        fail_sqlite(err, journal->db, path);
+        goto fail;
+    }
+    sqlite3_busy_timeout(journal->db, BUSY_MILLISECONDS);
+    if (check_format(journal, path, err) != 0) goto fail;
+    if (execute(journal, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", path, err) != 0)
+        goto fail;
+    if (execute(journal, "BEGIN IMMEDIATE", path, err) != 0) goto fail;
+    if (execute(journal, schema, path, err) != 0) goto fail;
+    if (execute(journal, "PRAGMA user_version=1; COMMIT", path, err) != 0) goto fail;
+    for (int i = 0; i < STATEMENTS; i++) {
+        if (sqlite3_prepare_v3(journal->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &journal->statement[i], NULL) !=
+            SQLITE_OK) {
+            fail_sqlite(err, journal->db, path);
+            goto fail;
+        }
+    }
+    return journal;
+fail:
+    gp_journal_close(journal);
+    return NULL;
+}
+
+void gp_journal_close(gp_journal *journal)
+{
+    if (!journal) return;
+    /* in a forked child even closing would drop the parent's locks: let the memory go with the process */
+    if (journal->owner == getpid()) {
+        for (int i = 0; i < STATEMENTS; i++) sqlite3_finalize(journal->statement[i]);
+        sqlite3_close_v2(journal->db);
+    }
+    free(journal);
+}
+
+static int run_statement(gp_journal *journal, sqlite3_stmt *statement, bool bound, const char *doing, gp_error *err)
+{
+    int rc = 0;
+    if (!bound || sqlite3_step(statement) != SQLITE_DONE) rc = fail_sqlite(err, journal->db, doing);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return rc;
+}
+
+/* A NULL text binds NULL. The statement is stepped before the caller's texts can go: no copy is needed. */
+static bool bind_texts(sqlite3_stmt *statement, const char *const *texts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (sqlite3_bind_text(statement, i + 1, texts[i], -1, SQLITE_STATIC) != SQLITE_OK) return false;
+    }
+    return true;
+}
+
+int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *err)
+{
+    const char *const texts[] = {run->id, run->playbook, run->hash, run->endpoint, run->who, run->whence, run->note};
+    if (check_owner(journal, err) != 0) return -1;
+    sqlite3_stmt *statement = journal->statement[BEGIN];
+    bool bound = bind_texts(statement, texts, 7) && sqlite3_bind_double(statement, 8, now()) == SQLITE_OK;
+    return run_statement(journal, statement, bound, "cannot begin the run in the journal", err);
+}
+
+int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err)
+{
+    const char *const texts[] = {row->run,  row->kind,      row->target, row->step, row->place,
+                                 row->what, row->operation, row->detail};
+    if (check_owner(journal, err) != 0) return -1;
+    sqlite3_stmt *statement = journal->statement[APPEND];
+    bool bound = bind_texts(statement, texts, 8) && sqlite3_bind_double(statement, 10, now()) == SQLITE_OK;
+    if (row->of != 0) bound = bound && sqlite3_bind_int64(statement, 9, row->of) == SQLITE_OK;
+    if (run_statement(journal, statement, bound, "cannot write the journal", err) != 0) return -1;
+    *number = sqlite3_last_insert_rowid(journal->db);
+    return 0;
+}
+
+int gp_journal_claim(gp_journal *journal, const char *resource, const char *run, double seconds, char *holder,
+                     size_t holder_size, gp_error *err)
+{
+    const char *const texts[] = {resource, run};
+    if (check_owner(journal, err) != 0) return -1;
+    sqlite3_stmt *statement = journal->statement[CLAIM];
+    double at = now();
+    bool bound = bind_texts(statement, texts, 2) && sqlite3_bind_double(statement, 3, at) == SQLITE_OK &&
+                 sqlite3_bind_double(statement, 4, at + seconds) == SQLITE_OK;
+    if (run_statement(journal, statement, bound, "cannot take a lease", err) != 0) return -1;
+    if (sqlite3_changes(journal->db) > 0) return 1;
+    statement = journal->statement[HOLDER];
+    holder[0] = '\0';
+    if (bind_texts(statement, texts, 1) && sqlite3_step(statement) == SQLITE_ROW) {
+        const char *found = (const char *)sqlite3_column_text(statement, 0);
+        (void)strncat(holder, found ? found : "", holder_size - 1);
+    }
+    sqlite3_reset(statement);
+    return 0;
+}
+
+int gp_journal_release(gp_journal *journal, const char *run, const char *resource, gp_error *err)
+{
+    const char *const texts[] = {run, resource};
+    if (check_owner(journal, err) != 0) return -1;
+    sqlite3_stmt *statement = journal->statement[resource ? RELEASE : RELEASE_ALL];
+    bool bound = bind_texts(statement, texts, resource ? 2 : 1);
+    return run_statement(journal, statement, bound, "cannot give a lease back", err);
+}
+
+static gp_journal_cursor *cursor_open(gp_journal *journal, const char *text, gp_error *err)
+{
+    if (check_owner(journal, err) != 0) return NULL;
+    gp_journal_cursor *cursor = calloc(1, sizeof *cursor);
+    if (!cursor) {
+        gp_fail_memory(err);
+        return NULL;
+    }
+    if (sqlite3_prepare_v2(journal->db, text, -1, &cursor->statement, NULL) != SQLITE_OK) {
+        fail_sqlite(err, journal->db, "cannot read the journal");
+        gp_journal_cursor_close(cursor);
+        return NULL;
+    }
+    return cursor;
+}
+
+gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err)
+{
+    return cursor_open(journal,
+                       "SELECT id, playbook, hash, endpoint, who, whence, note, at,"
+                       " (SELECT what FROM row WHERE run = run.id AND kind = 'end' ORDER BY number DESC LIMIT 1)"
+                       " AS status, (SELECT count(*) FROM row WHERE run = run.id) AS entries"
+                       " FROM run ORDER BY at DESC, id",
+                       err);
+}
+
+gp_journal_cursor *gp_journal_rows(gp_journal *journal, const char *run, int64_t after, gp_error *err)
+{
+    gp_journal_cursor *cursor = cursor_open(journal,
+                                            "SELECT number, run, kind, target, step, place, what, operation, detail,"
+                                            " of, at FROM row WHERE run = ? AND number > ? ORDER BY number",
+                                            err);
+    if (!cursor) return NULL;
+    if (sqlite3_bind_text(cursor->statement, 1, run, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
+        sqlite3_bind_int64(cursor->statement, 2, after) != SQLITE_OK) {
+        fail_sqlite(err, journal->db, "cannot read the journal");
+        gp_journal_cursor_close(cursor);
+        return NULL;
+    }
+    return cursor;
+}
+
+gp_journal_cursor *gp_journal_leases(gp_journal *journal, gp_error *err)
+{
+    gp_journal_cursor *cursor =
+        cursor_open(journal, "SELECT resource, run, at, until FROM lease WHERE until > ? ORDER BY resource", err);
+    if (cursor && sqlite3_bind_double(cursor->statement, 1, now()) != SQLITE_OK) {
+        fail_sqlite(err, journal->db, "cannot read the journal");
+        gp_journal_cursor_close(cursor);
+        return NULL;
+    }
+    return cursor;
+}
+
+int gp_journal_next(gp_journal_cursor *cursor, gp_error *err)
+{
+    switch (sqlite3_step(cursor->statement) & 0xff) {
+    case SQLITE_ROW: return 1;
+    case SQLITE_DONE: return 0;
+    default: return fail_sqlite(err, sqlite3_db_handle(cursor->statement), "cannot read the journal");
+    }
+}
+
+int gp_journal_columns(const gp_journal_cursor *cursor)
+{
+    return sqlite3_column_count(cursor->statement);
+}
+
+const char *gp_journal_column(const gp_journal_cursor *cursor, int column)
+{
+    return sqlite3_column_name(cursor->statement, column);
+}
+
+gp_journal_type gp_journal_type_of(const gp_journal_cursor *cursor, int column)
+{
+    switch (sqlite3_column_type(cursor->statement, column)) {
+    case SQLITE_INTEGER: return GP_JOURNAL_INTEGER;
+    case SQLITE_FLOAT: return GP_JOURNAL_REAL;
+    case SQLITE_NULL: return GP_JOURNAL_NULL;
+    default: return GP_JOURNAL_TEXT;
+    }
+}
+
+int64_t gp_journal_integer(const gp_journal_cursor *cursor, int column)
+{
+    return sqlite3_column_int64(cursor->statement, column);
+}
+
+double gp_journal_real(const gp_journal_cursor *cursor, int column)
+{
+    return sqlite3_column_double(cursor->statement, column);
+}
+
+const char *gp_journal_text(const gp_journal_cursor *cursor, int column, size_t *length)
+{
+    const char *text = (const char *)sqlite3_column_text(cursor->statement, column);
+    *length = (size_t)sqlite3_column_bytes(cursor->statement, column);
+    return text ? text : "";
+}
+
+void gp_journal_cursor_close(gp_journal_cursor *cursor)
+{
+    if (!cursor) return;
+    sqlite3_finalize(cursor->statement);
+    free(cursor);
+}

@@ -1,0 +1,80 @@
+/* The journal: what every run was about to do, did, and met, on disk before the world changes.
+ *
+ *   run    one line per run: who, from where, which playbook (and its hash), which endpoint        never changed
+ *   row    an entry of a run: kind, target, step, what; a result points at its change by `of`      never changed
+ *   lease  who may touch a shared thing (a card, a host's slot in a roll) until when               taken and given
+ *
+ * One SQLite file for all runs of a user (WAL, synchronous=FULL): gp_journal_append returns when the row is on
+ * disk, so a killed process has at most one change that is announced but not answered. Runs and rows cannot be
+ * altered through SQL either: triggers refuse. Texts are opaque here (JSON by the callers' choice) and may not
+ * hold secrets. Several processes may hold the same file; a forked child may not use its parent's handle.
+ */
+#ifndef GP_JOURNAL_H
+#define GP_JOURNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct gp_journal gp_journal;
+typedef struct gp_journal_cursor gp_journal_cursor;
+
+/* Texts may be NULL where the table allows it (all but those marked). The callers own them. */
+typedef struct gp_journal_run {
+    const char *id;       /* required */
+    const char *playbook; /* required: a path or a name */
+    const char *hash;
+    const char *endpoint;
+    const char *who;
+    const char *whence;
+    const char *note;
+} gp_journal_run;
+
+typedef struct gp_journal_row {
+    const char *run;  /* required, and begun */
+    const char *kind; /* required: plan, change, result, event, end... */
+    const char *target;
+    const char *step;
+    const char *place;     /* file:line of the step in the playbook */
+    const char *what;      /* for people */
+    const char *operation; /* the operationID that the calls carry */
+    const char *detail;    /* machine-readable: before and after, a fault */
+    int64_t of;            /* the row this one answers; 0 = none */
+} gp_journal_row;
+
+/* Opens or creates the file (0600) and its folder (0700). ":memory:" is a journal for this process only. */
+gp_journal *gp_journal_open(const char *path, gp_error *err);
+void gp_journal_close(gp_journal *journal);
+
+int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *err);
+
+/* The new row's number is left in *number. */
+int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err);
+
+/* A lease is granted when nobody holds the resource, when `run` does (it is then prolonged), or when the holder's
+ * time is over. 1 = granted; 0 = held, with the holder's run in `holder`; -1 = failed. */
+int gp_journal_claim(gp_journal *journal, const char *resource, const char *run, double seconds, char *holder,
+                     size_t holder_size, gp_error *err);
+/* Gives back one resource, or with NULL all that the run holds. */
+int gp_journal_release(gp_journal *journal, const char *run, const char *resource, gp_error *err);
+
+/* Reading: a cursor over runs (newest first), the rows of a run after a number, or the leases in force. The cursor
+ * keeps the journal's file open on its own: closing the journal first is allowed. */
+gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err);
+gp_journal_cursor *gp_journal_rows(gp_journal *journal, const char *run, int64_t after, gp_error *err);
+gp_journal_cursor *gp_journal_leases(gp_journal *journal, gp_error *err);
+/* 1 = a record stands, 0 = end, -1 = failed. */
+int gp_journal_next(gp_journal_cursor *cursor, gp_error *err);
+int gp_journal_columns(const gp_journal_cursor *cursor);
+const char *gp_journal_column(const gp_journal_cursor *cursor, int column);
+
+typedef enum gp_journal_type { GP_JOURNAL_NULL, GP_JOURNAL_INTEGER, GP_JOURNAL_REAL, GP_JOURNAL_TEXT } gp_journal_type;
+gp_journal_type gp_journal_type_of(const gp_journal_cursor *cursor, int column);
+int64_t gp_journal_integer(const gp_journal_cursor *cursor, int column);
+double gp_journal_real(const gp_journal_cursor *cursor, int column);
+/* Valid until the cursor moves. */
+const char *gp_journal_text(const gp_journal_cursor *cursor, int column, size_t *length);
+void gp_journal_cursor_close(gp_journal_cursor *cursor);
+
+#endif

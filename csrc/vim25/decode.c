@@ -1,0 +1,242 @@
+#include "vim25/decode_state.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const gp_decode_limits gp_decode_default_limits = {
+    .bytes = UINT64_C(1) << 30,
+    .cells = UINT64_C(1) << 26,
+    .text = UINT64_C(64) << 20,
+    .depth = 200,
+    .attributes = 64,
+};
+
+void gp_decode_latch(gp_decode *d, const char *code, const char *format, ...)
+{
+    if (d->failed) return;
+    d->failed = true;
+    char message[400];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    gp_fail(&d->error, code, "%s", message);
+    if (d->parser) xmlStopParser(d->parser);
+}
+
+/* ---- call-backs of the parser */
+static void on_error(void *data, xmlErrorPtr e)
+{
+    gp_decode *d = data;
+    /* An undeclared prefix is what old servers write in a fault's detail; the names still say what it is. But
+     * a prefix bound to nothing is also how libxml2 ends up when its dictionary gets no memory, and goes on.
+     */
+    if (e->level < XML_ERR_ERROR) return;
+    if (e->domain == XML_FROM_NAMESPACE && e->code != XML_NS_ERR_XML_NAMESPACE) return;
+    if (e->code == XML_ERR_NO_MEMORY) {
+        gp_decode_latch(d, "ENOMEM", "out of memory");
+        return;
+    }
+    char text[200];
+    (void)snprintf(text, sizeof text, "%s", e->message ? e->message : "not well-formed");
+    text[strcspn(text, "\r\n")] = '\0';
+    gp_decode_latch(d, "EXML", "the answer is not well-formed XML (line %d): %s", e->line, text);
+}
+
+static void on_document_type(void *data, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+{
+    (void)name;
+    (void)external;
+    (void)system;
+    gp_decode_latch(data, "EENTITY", "the answer has a document type, which is refused");
+}
+
+static void on_text(void *data, const xmlChar *text, int length)
+{
+    gp_decode *d = data;
+    if (d->failed || d->depth == 0 || length <= 0) return;
+    const frame *f = &d->frames[d->depth - 1];
+    switch (f->kind) {
+    case FRAME_LEAF:
+    case FRAME_UNSURE:
+    case FRAME_FAULT_CODE:
+    case FRAME_FAULT_STRING:
+        break;
+    default:
+        return;
+    }
+    if ((uint64_t)(d->tape->slab_length - f->text) + (uint64_t)length > d->limits.text) {
+        gp_decode_latch(d, "ELIMIT", "one text of the answer is longer than %llu bytes",
+                        (unsigned long long)d->limits.text);
+        return;
+    }
+    gp_decode_slab(d, (const char *)text, (size_t)length);
+}
+
+/* ---- memory of the tape */
+static bool grow(gp_decode *d, void **block, uint32_t *capacity, uint64_t need, size_t size)
+{
+    uint64_t next = *capacity < 64 ? 64 : *capacity;
+    while (next < need)
+        next *= 2;
+    if (next >= UINT32_MAX) {
+        gp_decode_latch(d, "ELIMIT", "the answer is too large to decode");
+        return false;
+    }
+    void *moved = realloc(*block, (size_t)next * size);
+    if (!moved) {
+        gp_decode_latch(d, "ENOMEM", "out of memory");
+        return false;
+    }
+    *block = moved;
+    *capacity = (uint32_t)next;
+    return true;
+}
+
+bool gp_decode_grow_cells(gp_decode *d)
+{
+    gp_tape *t = d->tape;
+    if (d->failed) return false;
+    if (t->count >= d->limits.cells) {
+        gp_decode_latch(d, "ELIMIT", "the answer has more than %llu values",
+                        (unsigned long long)d->limits.cells);
+        return false;
+    }
+    void *cells = t->cells;
+    if (!grow(d, &cells, &d->cell_capacity, (uint64_t)t->count + 1, sizeof *t->cells)) return false;
+    t->cells = cells;
+    if (d->cell_capacity > d->limits.cells) d->cell_capacity = (uint32_t)d->limits.cells;
+    return true;
+}
+
+bool gp_decode_grow_slab(gp_decode *d, size_t length)
+{
+    gp_tape *t = d->tape;
+    if (d->failed) return false;
+    void *slab = t->slab;
+    if (!grow(d, &slab, &d->slab_capacity, (uint64_t)t->slab_length + length + 1, 1)) return false;
+    t->slab = slab;
+    return true;
+}
+
+/* ---- life */
+static void initialise(void)
+{
+    xmlInitParser();
+}
+
+static int make_parser(gp_decode *d, gp_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (pthread_once(&once, initialise) != 0) return gp_fail(err, "ENOMEM", "libxml2 cannot be initialised");
+    xmlSAXHandler sax;
+    memset(&sax, 0, sizeof sax);
+    sax.initialized = XML_SAX2_MAGIC;
+    sax.startElementNs = gp_decode_start;
+    sax.endElementNs = gp_decode_end;
+    sax.characters = on_text;
+    sax.ignorableWhitespace = on_text; /* the same as characters: spares the parser's guess */
+    sax.cdataBlock = on_text;
+    sax.internalSubset = on_document_type;
+    sax.serror = on_error;
+    d->parser = xmlCreatePushParserCtxt(&sax, d, NULL, 0, NULL);
+    if (!d->parser) return gp_fail_memory(err);
+    (void)xmlCtxtUseOptions(d->parser, XML_PARSE_NONET);
+    const struct {
+        const xmlChar **to;
+        const char *text;
+    } interned[] = {{&d->xsi, "http://www.w3.org/2001/XMLSchema-instance"},
+                    {&d->xsi_type, "type"},
+                    {&d->xsi_nil, "nil"},
+                    {&d->xsi_prefix, "xsi"}};
+    for (size_t i = 0; i < sizeof interned / sizeof interned[0]; i++) {
+        *interned[i].to = xmlDictLookup(d->parser->dict, (const xmlChar *)interned[i].text, -1);
+        if (!*interned[i].to) return gp_fail_memory(err);
+    }
+    return 0;
+}
+
+gp_decode *gp_decode_new(const gp_schema_method *method, const gp_decode_limits *limits, gp_error *err)
+{
+    gp_decode *d = calloc(1, sizeof *d);
+    if (!d) goto memory;
+    d->limits = limits ? *limits : gp_decode_default_limits;
+    d->tape = calloc(1, sizeof *d->tape);
+    if (!d->tape) goto memory;
+    d->tape->method = method;
+    d->tape->kind = method ? GP_TAPE_RESULT : GP_TAPE_DOCUMENT;
+    if (!gp_decode_slab(d, "", 1)) goto memory; /* offset 0 is the empty string */
+    if (make_parser(d, err) != 0) {
+        gp_decode_free(d);
+        return NULL;
+    }
+    return d;
+memory:
+    gp_decode_free(d);
+    gp_fail_memory(err);
+    return NULL;
+}
+
+int gp_decode_feed(gp_decode *d, const char *bytes, size_t length, gp_error *err)
+{
+    while (length > 0 && !d->failed) {
+        int piece = length > 1 << 20 ? 1 << 20 : (int)length;
+        d->fed += (uint64_t)piece;
+        if (d->fed > d->limits.bytes) {
+            gp_decode_latch(d, "ELIMIT", "the answer is larger than %llu bytes",
+                            (unsigned long long)d->limits.bytes);
+            break;
+        }
+        int code = xmlParseChunk(d->parser, bytes, piece, 0);
+        /* libxml2 may fail without calling the error handler */
+        if (code == XML_ERR_NO_MEMORY) gp_decode_latch(d, "ENOMEM", "out of memory");
+        if (code != 0 && !d->parser->wellFormed)
+            gp_decode_latch(d, "EXML", "the answer is not well-formed XML");
+        bytes += piece;
+        length -= (size_t)piece;
+    }
+    return gp_decode_failed(d, err) ? -1 : 0;
+}
+
+gp_tape *gp_decode_finish(gp_decode *d, gp_error *err)
+{
+    if (!d->failed && !d->done) {
+        gp_decode_latch(d, "ETRUNCATED", "the answer ends before it is complete (after %llu bytes)",
+                        (unsigned long long)d->fed);
+    }
+    if (!d->failed && xmlParseChunk(d->parser, "", 0, 1) != 0 && !d->parser->wellFormed) {
+        gp_decode_latch(d, "EXML", "there is something behind the end of the answer");
+    }
+    if (gp_decode_failed(d, err)) return NULL;
+    gp_tape *tape = d->tape;
+    tape->bytes = d->fed;
+    d->tape = NULL;
+    gp_fail(&d->error, "EINVAL", "the tape was already taken");
+    d->failed = true;
+    return tape;
+}
+
+bool gp_decode_failed(const gp_decode *d, gp_error *err)
+{
+    if (d->failed && err) *err = d->error;
+    return d->failed;
+}
+
+void gp_decode_free(gp_decode *d)
+{
+    if (!d) return;
+    if (d->parser) {
+        /* a refused document type may have left a document behind */
+        if (d->parser->myDoc) xmlFreeDoc(d->parser->myDoc);
+        d->parser->myDoc = NULL;
+        xmlFreeParserCtxt(d->parser);
+    }
+    gp_tape_free(d->tape);
+    free(d->frames);
+    free(d->own_slots);
+    free(d->own_pointers);
+    free(d);
+}

@@ -1,0 +1,37 @@
+#define _DEFAULT_SOURCE
+#include "vim25/digest.h"
+
+#include <crypt.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int gp_digest_sha256(const void *bytes, size_t length, uint8_t out[GP_DIGEST_SHA256], gp_error *err)
+{
+    unsigned int size = 0;
+    if (EVP_Digest(bytes, length, out, &size, EVP_sha256(), NULL) == 1 && size == GP_DIGEST_SHA256) return 0;
+    /* the queue of errors is the whole thread's: the host's next look at it must not find ours */
+    unsigned long why = ERR_peek_last_error();
+    ERR_clear_error();
+    if (ERR_GET_REASON(why) == ERR_R_MALLOC_FAILURE) return gp_fail_memory(err);
+    return gp_fail(err, "ENODIGEST", "OpenSSL gives no SHA-256 here (is it restricted by its configuration?)");
+}
+
+int gp_digest_crypt(const char *password, const char *setting, char out[GP_DIGEST_CRYPT], gp_error *err)
+{
+    /* 32 KiB, too much for a stack that may be a coroutine's neighbour */
+    struct crypt_data *data = calloc(1, sizeof *data);
+    if (!data) return gp_fail_memory(err);
+    /* not crypt_r: sanitizers' runtimes put a null pointer in its place when libcrypt was loaded after them */
+    const char *hash = crypt_rn(password, setting, data, (int)sizeof *data);
+    int status = 0;
+    if (!hash || strlen(hash) >= GP_DIGEST_CRYPT)
+        status = gp_fail(err, "EINVAL", "the system's crypt does not take the setting '%s'", setting);
+    else
+        (void)snprintf(out, GP_DIGEST_CRYPT, "%s", hash);
+    explicit_bzero(data, sizeof *data);
+    free(data);
+    return status;
+}

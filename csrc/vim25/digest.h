@@ -1,0 +1,20 @@
+/* Digests, by the libraries that are there for them: SHA-256 by OpenSSL (certificates, playbooks, scripts in a
+ * guest), the Unix password hash by crypt(3) (answer media). Nothing is computed here.
+ */
+#ifndef GP_DIGEST_H
+#define GP_DIGEST_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { GP_DIGEST_SHA256 = 32, GP_DIGEST_CRYPT = 384 };
+
+int gp_digest_sha256(const void *bytes, size_t length, uint8_t out[GP_DIGEST_SHA256], gp_error *err);
+
+/* `setting` is the method, its parameters and the salt ("$6$saltsalt"); `out` gets the whole hash. EINVAL for a
+ * setting that the system's crypt does not take. The work area is wiped. */
+int gp_digest_crypt(const char *password, const char *setting, char out[GP_DIGEST_CRYPT], gp_error *err);
+
+#endif
