@@ -97,7 +97,7 @@ vcenter: ## build the test vCenter (Go) into build/vcenter
 export GPUPT_BUILD := $(abspath $(BUILD))
 LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" LUA_CPATH="$(GPUPT_BUILD)/lib/?.so;;"
 
-.PHONY: setup demo test spec lint sanitize apicheck soak bench fuzz docs install fresh clean help
+.PHONY: regress-proof setup demo test spec lint sanitize apicheck soak bench fuzz docs install fresh clean help
 setup: ## install what is missing on Debian 12 for development (names it first)
 	@build-support/setup develop
 
@@ -114,6 +114,10 @@ test: ## every test; ends with "N passed, N failed"
 
 spec: build ## one room's specs: make spec ROOM=vmx
 	@$(LUA_ENV) $(LUA) /usr/bin/busted $(if $(filter regress,$(ROOM)),--pattern='%d%d%d-.*%.lua$$') $(if $(ROOM),spec/$(ROOM),spec)
+
+regress-proof: ## run the regress specs added since BASE against BASE's code: each must fail there
+	@build-support/setup test
+	@build-support/regress-proof $(or $(BASE),$(error say which commit: make regress-proof BASE=0f7b0a9))
 
 lint: ## luacheck, clang-tidy, go vet
 	@build-support/lint
