@@ -1,6 +1,6 @@
 -- A card that a machine held by passthrough counted as one with virtual GPUs in use: graphicsInfo lists the machines of
 -- every kind of card, and its type says which kind. A second run over finished machines was refused for that.
-local host = require "gpupt.playbook.host"
+local host = require "gpupt.fleet.host"
 
 local function card_with(kind, vms)
   local record = host.record({ type = "HostSystem", value = "host-1" }, {

@@ -8,7 +8,7 @@ local options = require "gpupt.options"
 local order = require "gpupt.playbook.order"
 local place = require "gpupt.playbook.place"
 local secret = require "gpupt.playbook.secret"
-local selector = require "gpupt.playbook.selector"
+local selector = require "gpupt.fleet.selector"
 local steps = require "gpupt.step"
 local units = require "gpupt.playbook.units"
 

@@ -6,7 +6,7 @@ local failure = require "gpupt.failure"
 local options = require "gpupt.options"
 local targets = require "gpupt.playbook.targets"
 local units = require "gpupt.playbook.units"
-local world = require "gpupt.playbook.world"
+local snapshot = require "gpupt.fleet.snapshot"
 
 local plan = {}
 
@@ -74,7 +74,7 @@ local function read_fleet(self, problems)
       add_problem(problems, "p.vms", scope.place, message, code)
     end
   end
-  self.world:read_claims()
+  self.world:read_owners()
   return machines
 end
 
@@ -113,7 +113,7 @@ end
 --- Makes the plan of a playbook. Problems (every one of them) give nil, message, code, { problems = }.
 function plan.make(playbook, vc, o)
   local self = setmetatable({ playbook = playbook, vc = vc, limit = o.limit, journal = o.journal, run_id = o.run,
-    world = world.new(vc), entries = {}, skipped = {}, notes = {} }, Plan)
+    world = snapshot.new(vc), entries = {}, skipped = {}, notes = {} }, Plan)
   local problems = {}
   self.ctx = context.new { vc = vc, world = self.world, planning = true, run = o.run, emit = function(event)
     self.notes[#self.notes + 1] = event

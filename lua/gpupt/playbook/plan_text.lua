@@ -1,5 +1,5 @@
 --- A plan as people read it.
-local hosts = require "gpupt.playbook.host"
+local hosts = require "gpupt.fleet.host"
 
 local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
 

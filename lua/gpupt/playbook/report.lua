@@ -1,5 +1,5 @@
 --- The end of a run as tables: hosts and their cards, machines and what was proved.
-local hosts = require "gpupt.playbook.host"
+local hosts = require "gpupt.fleet.host"
 
 local report = {}
 

@@ -1,7 +1,7 @@
 --- Saved plans: what the plan rested on, written down, and compared before it is applied.
 -- The file is JSON: the playbook with its hash and vars, the changes, and guards: for each host its boot time and the
 -- states of its cards, for each machine its changeVersion. When a guard moved, the plan is refused and says which.
-local hosts = require "gpupt.playbook.host"
+local hosts = require "gpupt.fleet.host"
 local json = require "gpupt.json"
 
 local saved = {}

@@ -1,11 +1,11 @@
 --- What a playbook's scopes mean in this fleet: host targets and machine targets, with their cards.
 -- A target is { kind = "host" | "vm", name, scope = node, ref?, record? (host), host?, cards?, folder?, pool?... }. All
 -- problems are gathered, so that one plan tells them all.
-local allocate = require "gpupt.playbook.allocate"
+local allocation = require "gpupt.fleet.allocation"
 local check = require "gpupt.failure".check
 local declare = require "gpupt.playbook.declare"
-local hosts = require "gpupt.playbook.host"
-local places = require "gpupt.playbook.places"
+local hosts = require "gpupt.fleet.host"
+local placement = require "gpupt.fleet.placement"
 local units = require "gpupt.playbook.units"
 
 local targets = {}
@@ -49,7 +49,7 @@ end
 
 local function named(world, scope, limit)
   local list = {}
-  local place = places.resolve(world.vc, scope)
+  local place = placement.resolve(world.vc, scope)
   world:read_hosts(place.hosts)
   for n = 1, scope.options.count do
     local name = units.numbered(scope.options.name, n)
@@ -117,7 +117,7 @@ end
 
 --- Gives every machine its host and cards; problems are appended. Machines that exist choose first.
 function targets.allocate(world, list, problems)
-  local pool = allocate.pool(world)
+  local pool = allocation.pool(world)
   local function one(target)
     target.memory_wish = memory_wish(target)
     local instance = attach_of(target.scope)
@@ -129,7 +129,7 @@ function targets.allocate(world, list, problems)
     local request, message, code = request_of(world, target, instance)
     if not request then return nil, message, code end
     local given
-    given, message, code = allocate.take(pool, request)
+    given, message, code = allocation.take(pool, request)
     if not given then return nil, ("%s: %s"):format(instance.place, message), code end
     target.host, target.cards = given.host, given.cards
     return true
@@ -175,7 +175,7 @@ function targets.check_spare(pool, list, scope, problems)
       end
     end
   end
-  local free = allocate.free_count(pool, records, instance.options.devices)
+  local free = allocation.free_count(pool, records, instance.options.devices)
   if free < scope.options.keep_free then
     problems[#problems + 1] = { target = "p.vms", allow = "over-commit",
       text = ("%s: keep_free = %d, and %d would stay free"):format(scope.place, scope.options.keep_free, free) }

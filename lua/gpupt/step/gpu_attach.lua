@@ -4,10 +4,10 @@
 local bar = require "gpupt.bar"
 local check = require "gpupt.failure".check
 local difference = require "gpupt.step.gpu_difference"
-local hosts = require "gpupt.playbook.host"
+local hosts = require "gpupt.fleet.host"
 local power = require "gpupt.step.vm_power"
 local settings = require "gpupt.settings"
-local vms = require "gpupt.playbook.vm"
+local vms = require "gpupt.fleet.vm"
 
 local step = {
   name = "gpu.attach", scope = "vms",
@@ -136,7 +136,7 @@ end
 --- A last look before the reconfigure: nobody else took the cards meanwhile.
 local function still_free(ctx, target)
   ctx.world:refresh_host(target.host)
-  ctx.world:read_claims()
+  ctx.world:refresh_owners(target.host)
   target.system_id = ctx.world:system_id(target.host)
   if not target.system_id then
     return nil, target.host.name .. " offers no card for passthrough (QueryConfigTarget)", "EREFUSED"

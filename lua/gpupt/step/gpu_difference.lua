@@ -1,7 +1,7 @@
 --- What a machine lacks of the settings it needs: one line each, and the device changes of the reconfigure.
-local hosts = require "gpupt.playbook.host"
+local hosts = require "gpupt.fleet.host"
 local settings_spec = require "gpupt.settings.spec"
-local vms = require "gpupt.playbook.vm"
+local vms = require "gpupt.fleet.vm"
 
 local difference = {}
 
@@ -28,7 +28,9 @@ local function devices(vm, value, cards)
     if device.kind == "fixed" then held[device.system_id .. "/" .. device.address] = device end
   end
   for _, card in ipairs(cards) do
-    if not held[(card.system_id or "?") .. "/" .. card.address] then missing[#missing + 1] = card end
+    if not (held[(card.system_id or "?") .. "/" .. card.address] or held["BYPASS/" .. card.address]) then
+      missing[#missing + 1] = card
+    end
   end
   local here = cards[1] and cards[1].system_id
   for _, device in ipairs(vm.cards) do

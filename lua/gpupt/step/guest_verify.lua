@@ -5,7 +5,7 @@
 local guest = require "gpupt.step.guest_session"
 local proof = require "gpupt.guest.proof"
 local sha256 = require "gpupt.sha256"
-local vms = require "gpupt.playbook.vm"
+local vms = require "gpupt.fleet.vm"
 
 local step = {
   name = "guest.verify", scope = "vms", login = true,

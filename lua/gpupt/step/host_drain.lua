@@ -5,7 +5,7 @@
 -- A guest that ignores the shutdown is never powered off here: the roll fails and what was stopped is started again.
 -- What was stopped is read from the run's journal, so that a resumed run owes it, too.
 local check = require "gpupt.failure".check
-local vms = require "gpupt.playbook.vm"
+local vms = require "gpupt.fleet.vm"
 
 local drain = {}
 

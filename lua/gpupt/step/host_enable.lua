@@ -4,9 +4,9 @@
 -- when the host says passthruActive after it came back. What fails before the reboot is taken back (UNSTAGE).
 local check = require "gpupt.failure".check
 local drain = require "gpupt.step.host_drain"
-local hosts = require "gpupt.playbook.host"
+local hosts = require "gpupt.fleet.host"
 local reboot = require "gpupt.step.host_reboot"
-local selector = require "gpupt.playbook.selector"
+local selector = require "gpupt.fleet.selector"
 
 local step = {
   name = "host.enable", scope = "hosts",

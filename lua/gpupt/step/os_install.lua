@@ -3,7 +3,7 @@
 -- Tools run and guest operations are ready. The machine is marked then (ExtraConfig gpupt.os), so that a later run
 -- knows it without starting anything; a run that is resumed in mid-installation goes on waiting.
 local answers = require "gpupt.playbook.answers"
-local vms = require "gpupt.playbook.vm"
+local vms = require "gpupt.fleet.vm"
 local units = require "gpupt.playbook.units"
 
 local step = {

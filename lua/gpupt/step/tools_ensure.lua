@@ -4,7 +4,7 @@
 -- What was done is marked on the machine (ExtraConfig gpupt.tools) with the release, and again when either changes.
 local guest = require "gpupt.step.guest_session"
 local tools = require "gpupt.guest.tools"
-local vms = require "gpupt.playbook.vm"
+local vms = require "gpupt.fleet.vm"
 
 local step = {
   name = "tools.ensure", scope = "vms", login = true,

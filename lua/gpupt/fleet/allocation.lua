@@ -2,13 +2,13 @@
 -- A machine that exists stays where it is and keeps the cards it holds; the rest is taken from what is free: cards that
 -- the selector means, that are active or will be by the playbook's own hosts, and that no machine holds (powered-off
 -- ones count). New machines are spread evenly, or packed host by host.
-local host_records = require "gpupt.playbook.host"
-local selector = require "gpupt.playbook.selector"
+local host_records = require "gpupt.fleet.host"
+local selector = require "gpupt.fleet.selector"
 
-local allocate = {}
+local allocation = {}
 
 --- Makes the pool of a world's cards.
-function allocate.pool(world) return { world = world, taken = {}, used_memory = {} } end
+function allocation.pool(world) return { world = world, taken = {}, used_memory = {} } end
 
 --- Why a card is not free: nil when it is.
 local function blocked(pool, card, except)
@@ -69,7 +69,7 @@ local function held(pool, record, node, machine)
   local list = {}
   for _, card in ipairs(machine.cards) do
     local device = card.kind == "fixed" and record.devices[card.address]
-    if device and card.system_id == pool.world:system_id(record) and selector.matches(node, device) then
+    if device and pool.world:names(card, record) and selector.matches(node, device) then
       list[#list + 1] = device
     end
   end
@@ -78,7 +78,7 @@ end
 
 --- Gives `count` cards to a machine. `request` = { name, node, count, hosts (allowed records), spread, machine (record
 -- when it exists), memory_mb }. Result { host = record, cards = list }; or nil, message, "ENOCARDS".
-function allocate.take(pool, request)
+function allocation.take(pool, request)
   local name, node, count = request.name, request.node, request.count
   if request.machine then
     local record = pool.world.by_ref[request.machine.host]
@@ -116,10 +116,10 @@ function allocate.take(pool, request)
 end
 
 --- How many cards of the selector are free on these hosts now.
-function allocate.free_count(pool, hosts, node)
+function allocation.free_count(pool, hosts, node)
   local count = 0
   for _, record in ipairs(hosts) do count = count + #free_of(pool, record, node) end
   return count
 end
 
-return allocate
+return allocation

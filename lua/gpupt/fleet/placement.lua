@@ -2,7 +2,7 @@
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
 
-local places = {}
+local placement = {}
 
 local function fail(node, text, code)
   error(failure.new(("%s: place: %s"):format(node.place, text), code or "ENOENT"), 0)
@@ -47,7 +47,7 @@ local function datastore_of(vc, node, datacenter, place)
 end
 
 --- { folder =, pool =, hosts = {refs}, datastore = name, network = ref, network_name = }. Raises failures.
-function places.resolve(vc, node)
+function placement.resolve(vc, node)
   local place = node.options.place or {}
   local result = {}
   local datacenter = datacenter_path(vc, node, place)
@@ -73,4 +73,4 @@ function places.resolve(vc, node)
   return result
 end
 
-return places
+return placement

@@ -1,12 +1,13 @@
 -- Which machine gets which cards: pure, on records of our own.
-local allocate = require "gpupt.playbook.allocate"
+local allocate = require "gpupt.fleet.allocation"
+local ownership = require "gpupt.fleet.ownership"
 local p = require "gpupt.playbook"
-local world = require "gpupt.playbook.world"
+local snapshot = require "gpupt.fleet.snapshot"
 
 local A100 = { vendor = 0x10de, device = 0x20b5, class = 0x0302, name = "A100", capable = true, enabled = true, active = true }
 
 local function fleet(hosts)
-  local w = world.new {}
+  local w = snapshot.new {}
   for i, addresses in ipairs(hosts) do
     local record = { name = "esx-" .. i, uuid = "u" .. i, ref = "h" .. i, memory_mb = 100 * 1024, cards = {}, devices = {}, vms = {} }
     for _, address in ipairs(addresses) do
@@ -15,9 +16,15 @@ local function fleet(hosts)
       table.insert(record.cards, card)
       record.devices[address] = card
     end
-    w.hosts[i], w.by_ref[record.ref], w.system_ids[record.ref] = record, record, "s" .. i
+    w.hosts[i], w.by_ref[record.ref], w.ids.id_of[record.ref] = record, record, "s" .. i
   end
   return w
+end
+
+-- A VM whose fixed backing names this card of the host with this systemId.
+local function hold(w, vm, address, system_id)
+  vm.ref, vm.cards = vm.name, { { kind = "fixed", address = address, system_id = system_id } }
+  w.ownership = ownership.of({ vm }, function(id) return (id:gsub("s", "h")) end)
 end
 
 local cards = p.gpus { match = "10de:20b5" }
@@ -77,7 +84,7 @@ describe("the allocation of cards", function()
 
   it("leaves cards of other machines alone, powered-off owners too", function()
     local w = fleet { { FOUR[1], FOUR[2] } }
-    w.claims.u1 = { [FOUR[1]] = { { name = "owner", power = "poweredOff" } } }
+    hold(w, { name = "owner", power = "poweredOff", host = "h1" }, FOUR[1], "s1")
     local pool = allocate.pool(w)
     assert.equal(FOUR[2], assert(ask(w, pool, "a")).cards[1].address)
     local _, message = ask(w, pool, "b")
@@ -96,7 +103,7 @@ describe("the allocation of cards", function()
   it("leaves a machine where it is, with the cards it has", function()
     local w = fleet { FOUR, FOUR }
     local machine = { host = "h2", cards = { { kind = "fixed", address = FOUR[3], system_id = "s2" } } }
-    w.claims.u2 = { [FOUR[3]] = { { name = "a", power = "poweredOn" } } }
+    hold(w, { name = "a", power = "poweredOn", host = "h2" }, FOUR[3], "s2")
     local given = assert(ask(w, allocate.pool(w), "a", { machine = machine, count = 2 }))
     assert.same({ "esx-2", FOUR[3], FOUR[1] }, { given.host.name, given.cards[1].address, given.cards[2].address })
   end)

@@ -1,0 +1,255 @@
+--- Every GPU of a fleet: where it is, in which state, and whose.
+--
+--   local fleet = require "gpupt.fleet"
+--   local seen = gpupt.check(fleet.cards(vc))                       -- or fleet.cards(vc, { path = "/DC1/host/vdi-*" })
+--   for _, card in ipairs(seen.cards) do print(card.host, card.address, card.state, card.free) end
+--   seen.left_out  --> display controllers that are no GPUs to pass through, each with the reason
+--   seen.dynamic   --> VMs that will be given some card at power-on (a claim on a number, not on a card)
+--   seen.elsewhere --> VMs whose backing names no host that was read (the host is gone, or cannot be asked)
+--
+-- Who holds a card is decided by gpupt.fleet.ownership, from all VMs of the inventory. "enabled" is what was asked for,
+-- "active" what the host has done; only together they make a card usable. The whole fleet is read by one property
+-- collection over one view, a page at a time.
+local failure = require "gpupt.failure"
+local host_records = require "gpupt.fleet.host"
+local options = require "gpupt.options"
+local ownership = require "gpupt.fleet.ownership"
+local system_ids = require "gpupt.fleet.system_ids"
+local vm_records = require "gpupt.fleet.vm"
+
+local fleet = {}
+
+local declared = options.declare("fleet.cards", {
+  { "path", "string|table", doc = "inventory paths of hosts, clusters or folders; the whole inventory when absent" },
+})
+
+local host_paths = { "name", "parent", "runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode",
+  "summary.rebootRequired", "hardware.pciDevice", "config.pciPassthruInfo",
+  "config.graphicsInfo" }
+
+local function failed(message, code, detail) return nil, message, code, detail end
+
+-- Of a VM only this is kept: the properties of thousands would fill the memory.
+local function keep_vm(object, into)
+  local cards = vm_records.cards(object["config.hardware.device"])
+  if #cards == 0 then return end
+  into.vms[object.ref] = { ref = object.ref, name = object.name, power = object["runtime.powerState"],
+    host = object["runtime.host"], template = object["config.template"] == true or nil, cards = cards }
+end
+
+local function take(object, into)
+  local kind = object.ref.type
+  if kind == "HostSystem" then
+    into.hosts[object.ref] = object
+  elseif kind == "VirtualMachine" then
+    keep_vm(object, into)
+  else
+    into.names[object.ref], into.browsers[object.ref] = object.name, object.environmentBrowser
+  end
+end
+
+local function collect(vc, into, spec)
+  return failure.catch(function()
+    for object in vc:collect(spec) do take(object, into) end
+    return true
+  end)
+end
+
+local compute_paths = { "name", "environmentBrowser" }
+
+-- Named hosts, with the name and the browser of their clusters.
+local function read_hosts(vc, refs, into)
+  local list, message, code, detail = vc:collect_all { objects = refs, type = "HostSystem", paths = host_paths }
+  if not list then return failed(message, code, detail) end
+  for _, object in ipairs(list) do
+    take(object, into)
+    if not into.names[object.parent] then
+      local props
+      props, message, code, detail = object.parent:get(compute_paths)
+      if not props then return failed(message, code, detail) end
+      into.names[object.parent], into.browsers[object.parent] = props.name, props.environmentBrowser
+    end
+  end
+  return true
+end
+
+local containers = { Folder = true, Datacenter = true, ComputeResource = true, ClusterComputeResource = true }
+
+-- One path of the caller: named hosts are put into `named`, containers are read.
+local function read_path(vc, pattern, into, named)
+  local refs, message, code, detail = vc:find(pattern)
+  if not refs then return failed(message, code, detail) end
+  for _, ref in ipairs(refs) do
+    if ref.type == "HostSystem" then
+      named[#named + 1] = ref
+    elseif containers[ref.type] then
+      local ok
+      ok, message, code, detail = collect(vc, into, { under = ref, types = { HostSystem = host_paths,
+        ComputeResource = compute_paths } })
+      if not ok then return failed(message, code, detail) end
+      if ref.type ~= "Folder" and ref.type ~= "Datacenter" then
+        -- a view of a cluster does not hold the cluster itself
+        local props
+        props, message, code, detail = ref:get(compute_paths)
+        if not props then return failed(message, code, detail) end
+        into.names[ref], into.browsers[ref] = props.name, props.environmentBrowser
+      end
+    else
+      return nil, ("'%s' is a %s; hosts, clusters, folders and datacenters have "
+        .. "cards"):format(pattern, ref.type), "EINVAL"
+    end
+  end
+  return true
+end
+
+local function read(vc, paths)
+  local into, named = { hosts = {}, vms = {}, names = {}, browsers = {} }, {}
+  local ok, message, code, detail
+  if not paths then
+    ok, message, code, detail = collect(vc, into, { types = { HostSystem = host_paths,
+      VirtualMachine = vm_records.claim_paths, ComputeResource = compute_paths } })
+    if not ok then return failed(message, code, detail) end
+    return into
+  end
+  for _, pattern in ipairs(type(paths) == "table" and paths or { paths }) do
+    ok, message, code, detail = read_path(vc, pattern, into, named)
+    if not ok then return failed(message, code, detail) end
+  end
+  if #named > 0 then
+    ok, message, code, detail = read_hosts(vc, named, into)
+    if not ok then return failed(message, code, detail) end
+  end
+  -- a VM that holds a card of these hosts may be registered anywhere
+  ok, message, code, detail = collect(vc, into, { type = "VirtualMachine", paths = vm_records.claim_paths })
+  if not ok then return failed(message, code, detail) end
+  return into
+end
+
+local function by_vm(a, b)
+  if a.vm ~= b.vm then return a.vm < b.vm end
+  return (a.address or "") < (b.address or "")
+end
+
+-- Claims on a number of cards, of VMs on the hosts that were read (or on none).
+local function dynamic_claims(owners, records, everything)
+  local list = {}
+  for _, one in ipairs(owners.dynamic) do
+    local on = records[one.vm.host]
+    if on or everything then
+      local allowed = {}
+      for i, id in ipairs(one.card.allowed) do allowed[i] = ("%04x:%04x"):format(id.vendorId, id.deviceId) end
+      list[#list + 1] = { vm = one.vm.name, power = one.vm.power, host = on and on.name, allowed = allowed,
+        label = one.card.label ~= "" and one.card.label or nil }
+    end
+  end
+  table.sort(list, by_vm)
+  return list
+end
+
+-- Backings that name no known host, of VMs on the hosts that were read.
+local function elsewhere(owners, records)
+  local list = {}
+  for _, one in ipairs(owners.unknown) do
+    if records[one.vm.host] then
+      list[#list + 1] = { vm = one.vm.name, power = one.vm.power, address = one.card.address,
+        system_id = one.card.system_id }
+    end
+  end
+  table.sort(list, by_vm)
+  return list
+end
+
+-- Why nobody can be given this card now; nil when it is free.
+local function not_free(card, record)
+  if record.connection ~= "connected" then return "the host is " .. (record.connection or "not readable") end
+  if not card.capable then return "not capable of passthrough" end
+  if not (card.enabled and card.active) then return host_records.state(card) end
+  if card.vgpu then return card.vgpu end
+  if card.owners[1] then return "held by " .. card.owners[1].name end
+end
+
+local function id_of(device)
+  return ("%04x:%04x"):format(device.vendor, device.device)
+end
+
+local function plain(device, record, cluster, slots)
+  return {
+    host = record.name, cluster = cluster, address = device.address, slot = slots[device.address], id = id_of(device),
+    vendor = device.vendor, device = device.device, subvendor = device.subvendor, subdevice = device.subdevice,
+    class = device.class, model = device.device_name, vendor_name = device.vendor_name,
+  }
+end
+
+-- vSphere 9 says in which slot a card sits.
+local function slots_of(object)
+  local slots = {}
+  for _, device in ipairs(object["hardware.pciDevice"] or {}) do
+    if device.slotDescription and device.slotDescription ~= "" then
+      slots[device.id] = device.slotDescription
+    elseif device.physicalSlot then
+      slots[device.id] = tostring(device.physicalSlot)
+    end
+  end
+  return slots
+end
+
+-- What users see of a card's owners.
+local function owners_of(owners, ref, address)
+  local list = {}
+  for i, one in ipairs(owners:holders(ref, address)) do
+    list[i] = { name = one.name, power = one.power, template = one.template, stale = one.stale }
+  end
+  return list
+end
+
+--- The cards: { cards = {...}, left_out = {...}, dynamic = {...}, elsewhere = {...}, hosts = number }; nil,
+-- message, code. A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
+-- subdevice, class, model, capable, enabled, active, state (a word for people), label, owners ({name=, power=,
+-- template=, stale=}; stale: the VM is registered on another host and cannot start), free, why (it is not free).
+function fleet.cards(vc, given)
+  local o = declared:check(given)
+  local seen, message, code, detail = read(vc, o.path)
+  if not seen then return failed(message, code, detail) end
+  local records, list = {}, {}
+  for ref, object in pairs(seen.hosts) do
+    local record = host_records.record(ref, object)
+    record.browser = seen.browsers[record.parent]
+    records[ref], list[#list + 1] = record, record
+  end
+  local ids = system_ids.new(vc)
+  ids:resolve(seen.vms, list)
+  local owners = ownership.of(seen.vms, function(id) return ids.host_of[id] end)
+  local result = { cards = {}, left_out = {}, dynamic = dynamic_claims(owners, records, o.path == nil),
+    elsewhere = elsewhere(owners, records), hosts = #list }
+  for ref, record in pairs(records) do
+    local cluster, slots = seen.names[record.parent], slots_of(seen.hosts[ref])
+    if cluster == record.name then cluster = nil end -- a standalone host
+    for _, device in ipairs(record.cards) do
+      local card = plain(device, record, cluster, slots)
+      card.capable, card.enabled = device.capable == true, device.enabled == true
+      card.active = device.active == true
+      card.label, card.vgpu = device.label, device.vgpu
+      card.owners = owners_of(owners, ref, device.address)
+      card.state = host_records.state(card)
+      card.maintenance = record.maintenance or nil
+      card.why = not_free(card, record)
+      card.free = card.why == nil
+      result.cards[#result.cards + 1] = card
+    end
+    for _, one in ipairs(record.left_out) do
+      local entry = plain(one.device, record, cluster, slots)
+      entry.why = one.why
+      result.left_out[#result.left_out + 1] = entry
+    end
+  end
+  local function in_order(a, b)
+    if (a.cluster or "") ~= (b.cluster or "") then return (a.cluster or "") < (b.cluster or "") end
+    if a.host ~= b.host then return a.host < b.host end
+    return a.address < b.address
+  end
+  table.sort(result.cards, in_order)
+  table.sort(result.left_out, in_order)
+  return result
+end
+
+return fleet

@@ -1,0 +1,81 @@
+--- The id by which a fixed backing names its host (VirtualPCIPassthroughDeviceBackingInfo.systemId).
+-- It is none of the host's properties, nor its BIOS UUID. Two ways lead to it: a running VM has its card where it runs,
+-- and QueryConfigTarget lists the host's candidates with their systemId. The second costs a request per host, so a host
+-- is asked only when a backing may mean it, and once.
+local system_ids = {}
+
+local SystemIds = {}
+SystemIds.__index = SystemIds
+
+function system_ids.new(vc) return setmetatable({ vc = vc, host_of = {}, id_of = {}, asked = {} }, SystemIds) end
+
+local function note(self, id, host)
+  if id and id ~= "BYPASS" then
+    self.host_of[id] = self.host_of[id] or host
+    self.id_of[host] = self.id_of[host] or id
+  end
+end
+
+--- What running VMs tell.
+function SystemIds:learn(vms)
+  for _, vm in pairs(vms) do
+    if vm.power == "poweredOn" and vm.host then
+      for _, card in ipairs(vm.cards) do
+        if card.kind == "fixed" then note(self, card.system_id, vm.host) end
+      end
+    end
+  end
+end
+
+--- The id of a host, from the host itself; nil when it has no card that can be passed through or cannot be asked. Then
+-- message and code say why it could not be asked.
+function SystemIds:of(host, browser)
+  if self.id_of[host] then return self.id_of[host] end
+  if self.asked[host] or not browser then return nil end
+  local target, message, code = self.vc:call(browser, "QueryConfigTarget", { host = host })
+  if target == nil then return nil, message, code end
+  for _, info in ipairs(target and target.pciPassthrough or {}) do note(self, info.systemId, host) end
+  -- a host whose first card becomes active later has an id then: only an answer with an id is final
+  self.asked[host] = self.id_of[host] ~= nil
+  return self.id_of[host]
+end
+
+-- A host can only be meant when it has such a device.
+local function has(record, address)
+  local device = record.devices[address]
+  return device ~= nil and device.capable == true
+end
+
+--- Finds the hosts of the ids that the VMs' fixed backings name and that are not known yet. `hosts` is a list of host
+-- records with `browser` (of their cluster). The host that the VM is registered on is asked first, then its neighbours,
+-- then the others.
+function SystemIds:resolve(vms, hosts)
+  self:learn(vms)
+  local wanted, by_ref, tried = {}, {}, {}
+  for _, record in ipairs(hosts) do by_ref[record.ref] = record end
+  for _, vm in pairs(vms) do
+    for _, card in ipairs(vm.cards) do
+      if card.kind == "fixed" and card.system_id ~= "BYPASS" and not self.host_of[card.system_id] then
+        wanted[card.system_id] = wanted[card.system_id] or { host = vm.host, address = card.address }
+      end
+    end
+  end
+  local function ask(record)
+    if not record or tried[record.ref] or record.connection ~= "connected" then return end
+    tried[record.ref] = true
+    self:of(record.ref, record.browser)
+  end
+  for id, want in pairs(wanted) do
+    local home = by_ref[want.host]
+    ask(home)
+    for _, neighbour in ipairs { true, false } do
+      for _, record in ipairs(hosts) do
+        if self.host_of[id] then break end
+        local near = home ~= nil and record.parent == home.parent
+        if near == neighbour and has(record, want.address) then ask(record) end
+      end
+    end
+  end
+end
+
+return system_ids
