@@ -14,7 +14,7 @@
 #include "base/buf.h"
 
 /* How long a writer waits for another process's transaction. Each takes some milliseconds. */
-enum { BUSY_MILLISECONDS = 15000, FORMAT = 1 };
+enum { BUSY_MILLISECONDS = 15000, FORMAT = 2 };
 
 enum { BEGIN, APPEND, CLAIM, HOLDER, RELEASE, RELEASE_ALL, STATEMENTS };
 
@@ -30,12 +30,12 @@ struct gp_journal_cursor {
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS run("
-    " id TEXT PRIMARY KEY NOT NULL, playbook TEXT NOT NULL, hash TEXT, endpoint TEXT, who TEXT, whence TEXT,"
-    " note TEXT, at REAL NOT NULL) WITHOUT ROWID;"
+    " id TEXT PRIMARY KEY NOT NULL, playbook TEXT NOT NULL, hash TEXT, endpoint TEXT, who TEXT, client_host TEXT,"
+    " note TEXT, at REAL NOT NULL, format INTEGER) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS row("
     " number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES run(id), kind TEXT NOT NULL,"
-    " target TEXT, step TEXT, place TEXT, what TEXT, operation TEXT, detail TEXT,"
-    " of INTEGER REFERENCES row(number), at REAL NOT NULL);"
+    " target TEXT, step TEXT, source TEXT, what TEXT, operation TEXT, detail TEXT,"
+    " of INTEGER REFERENCES row(number), at REAL NOT NULL, action TEXT, object TEXT);"
     "CREATE INDEX IF NOT EXISTS row_of_run ON row(run, number);"
     "CREATE TABLE IF NOT EXISTS lease("
     " resource TEXT PRIMARY KEY NOT NULL, run TEXT NOT NULL, at REAL NOT NULL, until REAL NOT NULL) WITHOUT ROWID;"
@@ -49,9 +49,10 @@ static const char schema[] =
     " SELECT RAISE(ABORT, 'the journal is append-only'); END;";
 
 static const char *const sql[STATEMENTS] = {
-    [BEGIN] = "INSERT INTO run(id, playbook, hash, endpoint, who, whence, note, at) VALUES(?,?,?,?,?,?,?,?)",
-    [APPEND] = "INSERT INTO row(run, kind, target, step, place, what, operation, detail, of, at)"
-               " VALUES(?,?,?,?,?,?,?,?,?,?)",
+    [BEGIN] = "INSERT INTO run(id, playbook, hash, endpoint, who, client_host, note, at, format)"
+              " VALUES(?,?,?,?,?,?,?,?,?)",
+    [APPEND] = "INSERT INTO row(run, kind, target, step, source, what, operation, detail, action, object, of, at)"
+               " VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
     [CLAIM] = "INSERT INTO lease(resource, run, at, until) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(resource) DO UPDATE"
               " SET run = ?2, at = ?3, until = ?4 WHERE run = ?2 OR until <= ?3",
     [HOLDER] = "SELECT run FROM lease WHERE resource = ?",
@@ -135,10 +136,11 @@ static int execute(gp_journal *journal, const char *text, const char *doing, gp_
     return fail_sqlite(err, journal->db, doing);
 }
 
-static int check_format(gp_journal *journal, const char *path, gp_error *err)
+/* The format of the file: 0 when it holds no journal yet; -1 = failed. */
+static int format_of(gp_journal *journal, const char *path, gp_error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = -1;
+    int format = -1;
     if (sqlite3_prepare_v2(journal->db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW) {
         fail_sqlite(err, journal->db, path);
@@ -146,10 +148,29 @@ static int check_format(gp_journal *journal, const char *path, gp_error *err)
         gp_fail(err, "EVERSION", "%s was written by a newer gpupt (journal format %d, this one knows %d)", path,
                 sqlite3_column_int(statement, 0), FORMAT);
     } else {
-        rc = 0;
+        format = sqlite3_column_int(statement, 0);
     }
     sqlite3_finalize(statement);
-    return rc;
+    return format;
+}
+
+/* Brings the tables to FORMAT, all or nothing. Another process may do so at the same time, hence the second look
+ * inside the transaction.
+ *   1 -> 2: changes are identified by action and object, no longer by the text for people; two columns renamed. A
+ *           run keeps its format: one of format 1 (NULL here) can be shown, but not resumed. */
+static int upgrade(gp_journal *journal, const char *path, gp_error *err)
+{
+    static const char from_1[] = "ALTER TABLE run RENAME COLUMN whence TO client_host;"
+                                 "ALTER TABLE run ADD COLUMN format INTEGER;"
+                                 "ALTER TABLE row RENAME COLUMN place TO source;"
+                                 "ALTER TABLE row ADD COLUMN action TEXT;"
+                                 "ALTER TABLE row ADD COLUMN object TEXT;";
+    if (execute(journal, "BEGIN IMMEDIATE", path, err) != 0) return -1;
+    int format = format_of(journal, path, err);
+    if (format < 0) return -1;
+    if (format == 1 && execute(journal, from_1, path, err) != 0) return -1;
+    if (execute(journal, schema, path, err) != 0) return -1;
+    return execute(journal, "PRAGMA user_version=2; COMMIT", path, err);
 }
 
 gp_journal *gp_journal_open(const char *path, gp_error *err)
@@ -167,12 +188,10 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
         goto fail;
     }
     sqlite3_busy_timeout(journal->db, BUSY_MILLISECONDS);
-    if (check_format(journal, path, err) != 0) goto fail;
+    if (format_of(journal, path, err) < 0) goto fail;
     if (execute(journal, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", path, err) != 0)
         goto fail;
-    if (execute(journal, "BEGIN IMMEDIATE", path, err) != 0) goto fail;
-    if (execute(journal, schema, path, err) != 0) goto fail;
-    if (execute(journal, "PRAGMA user_version=1; COMMIT", path, err) != 0) goto fail;
+    if (upgrade(journal, path, err) != 0) goto fail;
     for (int i = 0; i < STATEMENTS; i++) {
         if (sqlite3_prepare_v3(journal->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &journal->statement[i], NULL) !=
             SQLITE_OK) {
@@ -217,21 +236,22 @@ static bool bind_texts(sqlite3_stmt *statement, const char *const *texts, int co
 
 int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *err)
 {
-    const char *const texts[] = {run->id, run->playbook, run->hash, run->endpoint, run->who, run->whence, run->note};
+    const char *const texts[] = {run->id, run->playbook, run->hash, run->endpoint, run->who, run->client_host, run->note};
     if (check_owner(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[BEGIN];
-    bool bound = bind_texts(statement, texts, 7) && sqlite3_bind_double(statement, 8, now()) == SQLITE_OK;
+    bool bound = bind_texts(statement, texts, 7) && sqlite3_bind_double(statement, 8, now()) == SQLITE_OK &&
+                 sqlite3_bind_int(statement, 9, FORMAT) == SQLITE_OK;
     return run_statement(journal, statement, bound, "cannot begin the run in the journal", err);
 }
 
 int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err)
 {
-    const char *const texts[] = {row->run,  row->kind,      row->target, row->step, row->place,
-                                 row->what, row->operation, row->detail};
+    const char *const texts[] = {row->run,  row->kind,      row->target, row->step,   row->source,
+                                 row->what, row->operation, row->detail, row->action, row->object};
     if (check_owner(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[APPEND];
-    bool bound = bind_texts(statement, texts, 8) && sqlite3_bind_double(statement, 10, now()) == SQLITE_OK;
-    if (row->of != 0) bound = bound && sqlite3_bind_int64(statement, 9, row->of) == SQLITE_OK;
+    bool bound = bind_texts(statement, texts, 10) && sqlite3_bind_double(statement, 12, now()) == SQLITE_OK;
+    if (row->of != 0) bound = bound && sqlite3_bind_int64(statement, 11, row->of) == SQLITE_OK;
     if (run_statement(journal, statement, bound, "cannot write the journal", err) != 0) return -1;
     *number = sqlite3_last_insert_rowid(journal->db);
     return 0;
@@ -286,7 +306,7 @@ static gp_journal_cursor *cursor_open(gp_journal *journal, const char *text, gp_
 gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err)
 {
     return cursor_open(journal,
-                       "SELECT id, playbook, hash, endpoint, who, whence, note, at,"
+                       "SELECT id, playbook, hash, endpoint, who, client_host, note, at, format,"
                        " (SELECT what FROM row WHERE run = run.id AND kind = 'end' ORDER BY number DESC LIMIT 1)"
                        " AS status, (SELECT count(*) FROM row WHERE run = run.id) AS entries"
                        " FROM run ORDER BY at DESC, id",
@@ -296,8 +316,8 @@ gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err)
 gp_journal_cursor *gp_journal_rows(gp_journal *journal, const char *run, int64_t after, gp_error *err)
 {
     gp_journal_cursor *cursor = cursor_open(journal,
-                                            "SELECT number, run, kind, target, step, place, what, operation, detail,"
-                                            " of, at FROM row WHERE run = ? AND number > ? ORDER BY number",
+                                            "SELECT number, run, kind, target, step, source, what, operation, detail,"
+                                            " of, at, action, object FROM row WHERE run = ? AND number > ? ORDER BY number",
                                             err);
     if (!cursor) return NULL;
     if (sqlite3_bind_text(cursor->statement, 1, run, -1, SQLITE_TRANSIENT) != SQLITE_OK ||

@@ -1,7 +1,7 @@
 /* The journal: what every run was about to do, did, and met, on disk before the world changes.
  *
  *   run    one line per run: who, from where, which playbook (and its hash), which endpoint        never changed
- *   row    an entry of a run: kind, target, step, what; a result points at its change by `of`      never changed
+ *   row    an entry of a run: kind, target, step, action, object, what; a result points at its change by `of`
  *   lease  who may touch a shared thing (a card, a host's slot in a roll) until when               taken and given
  *
  * One SQLite file for all runs of a user (WAL, synchronous=FULL): gp_journal_append returns when the row is on
@@ -27,7 +27,7 @@ typedef struct gp_journal_run {
     const char *hash;
     const char *endpoint;
     const char *who;
-    const char *whence;
+    const char *client_host; /* where gpupt ran */
     const char *note;
 } gp_journal_run;
 
@@ -36,8 +36,10 @@ typedef struct gp_journal_row {
     const char *kind; /* required: plan, change, result, event, end... */
     const char *target;
     const char *step;
-    const char *place;     /* file:line of the step in the playbook */
-    const char *what;      /* for people */
+    const char *source;    /* file:line of the step in the playbook */
+    const char *action;    /* with step and object: which change this is, for programs */
+    const char *object;    /* the reference that is changed, as HostSystem:host-9 */
+    const char *what;      /* for people; may change between releases */
     const char *operation; /* the operationID that the calls carry */
     const char *detail;    /* machine-readable: before and after, a fault */
     int64_t of;            /* the row this one answers; 0 = none */

@@ -36,12 +36,12 @@ describe("the journal", function()
 
   it("gives rows back in the order in which they were written", function()
     local first = assert(journal:append { run = "r1", kind = "change", target = "esx-1", step = "host.enable",
-      place = "first.lua:7", what = "reboot", operation = "r1-1", detail = '{"a":1}' })
+      source = "first.lua:7", what = "reboot", operation = "r1-1", detail = '{"a":1}' })
     local second = assert(journal:append { run = "r1", kind = "result", of = first, what = "done" })
     local rows = collect(journal:rows "r1")
     assert.equal(2, #rows)
     assert.same({ "change", "esx-1", "host.enable", "first.lua:7", "reboot", "r1-1", '{"a":1}' },
-      { rows[1].kind, rows[1].target, rows[1].step, rows[1].place, rows[1].what, rows[1].operation, rows[1].detail })
+      { rows[1].kind, rows[1].target, rows[1].step, rows[1].source, rows[1].what, rows[1].operation, rows[1].detail })
     assert.equal(first, rows[2].of)
     assert.is_true(rows[1].at <= rows[2].at)
     assert.same({ second }, { collect(journal:rows("r1", first))[1].number })

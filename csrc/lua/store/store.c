@@ -75,7 +75,7 @@ static int journal_begin(lua_State *L)
         .hash = text_field(L, 2, "hash", false),
         .endpoint = text_field(L, 2, "endpoint", false),
         .who = text_field(L, 2, "who", false),
-        .whence = text_field(L, 2, "whence", false),
+        .client_host = text_field(L, 2, "client_host", false),
         .note = text_field(L, 2, "note", false),
     };
     gp_error err;
@@ -93,7 +93,9 @@ static int journal_append(lua_State *L)
         .kind = text_field(L, 2, "kind", true),
         .target = text_field(L, 2, "target", false),
         .step = text_field(L, 2, "step", false),
-        .place = text_field(L, 2, "place", false),
+        .source = text_field(L, 2, "source", false),
+        .action = text_field(L, 2, "action", false),
+        .object = text_field(L, 2, "object", false),
         .what = text_field(L, 2, "what", false),
         .operation = text_field(L, 2, "operation", false),
         .detail = text_field(L, 2, "detail", false),

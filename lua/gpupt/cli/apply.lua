@@ -59,7 +59,7 @@ local function subject(options, words, store)
   if not vars then return nil, message, code end
   local record
   if options.resume then
-    record, message, code = journal.find(store, options.resume)
+    record, message, code = journal.resumable(store, options.resume)
     if not record then return nil, message, code end
     local note = require "gpupt.json".decode(record.note or "{}") or {}
     for name, value in pairs(note.vars or {}) do if vars[name] == nil then vars[name] = value end end

@@ -54,7 +54,7 @@ end
 
 local function print_run(record, rows, all)
   io.stdout:write(("%s  %s  %s\n%s on %s by %s at %s\n"):format(record.id, record.status or "cut off",
-    record.playbook, when(record.at), record.endpoint or "?", record.who or "?", record.whence or "?"))
+    record.playbook, when(record.at), record.endpoint or "?", record.who or "?", record.client_host or "?"))
   for _, row in ipairs(rows) do
     if row.kind == "change" and row.operation then
       io.stdout:write(("  %s  %-12s %-12s %s: %s\n"):format(when(row.at):sub(12), row.target or "", row.step or "",

@@ -1,14 +1,17 @@
 --- What a step works with: ctx. One per run, handed to every function of every step.
 --
 --   ctx.vc  ctx.world                           the connection and the fleet's records
---   ctx:call(target, ref, method, args, what)   one changing call: a journal row before, a row with its result after
+--   ctx:call(target, ref, method, args, what)   one changing call: a journal row before, a row with its result after;
+--                                               what = { action = "reboot", text = "for people" }
 --   ctx:task(target, ref, method, args, what)   the same for a ..._Task: waits for its end, with progress events
 --   ctx:note(target, text)                      an event for whoever watches
 --   ctx:may(word)                               whether --allow WORD was given
---   ctx:did(target, what)                       whether this run (before a resume) journalled it: its detail
+--   ctx:did(target, action, object)             whether this run (before a resume) journalled it: its detail
+--   ctx:objects_of(target, action)              the objects that it did so to
 --   ctx:wait_for(ref, paths, predicate, o)      until the properties are as wished
 --
--- During plan there is no journal, and a changing call is an error: plans change nothing.
+-- A step's plan gets a view of it (ctx:for_plan): note, may, did. While a playbook is planned there is no journal, and
+-- a changing call is an error: plans change nothing.
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
 local secret = require "gpupt.playbook.secret"
@@ -55,35 +58,102 @@ local function encode(value)
   return text or "{}"
 end
 
---- Appends a row of this run; raises when the journal cannot be written, because then nothing may change.
+-- The changes of a run by target: { step, action, object, detail, number }, in the order in which they were announced.
+local function remember_change(self, target, entry)
+  local list = self.done[target]
+  if not list then
+    list = {}
+    self.done[target] = list
+  end
+  list[#list + 1] = entry
+end
+
+-- What the server refused with a fault was not done.
+local function forget_change(self, target, number)
+  local list = self.done[target]
+  for i, entry in ipairs(list or {}) do
+    if entry.number == number then
+      table.remove(list, i)
+      return
+    end
+  end
+end
+
+--- Appends a row of this run; raises when the journal cannot be written, because then nothing may change. `what` is
+-- { action =, object = reference, text = }: action and object, with target and step, say which change this is; the text
+-- is for people. A string is the text alone.
 function Context:row(target, kind, what, detail, more)
   if not self.journal then error("a plan changes nothing: no journal is open", 3) end
-  local row = { run = self.run, kind = kind, target = target and target.name, what = what,
-    step = target and target.instance and target.instance.name,
-    place = target and target.instance and target.instance.place, detail = detail and encode(detail) or nil }
+  if type(what) ~= "table" then what = { text = what } end
+  local instance = target and target.instance
+  local row = { run = self.run, kind = kind, target = target and target.name, what = what.text,
+    step = instance and instance.name, source = instance and instance.place, action = what.action,
+    object = what.object and tostring(plain(what.object)), detail = detail and encode(detail) or nil }
   for name, value in pairs(more or {}) do row[name] = value end
   local number = failure.check(self.journal:append(row))
   if kind == "change" and target then
-    self.done[target.name .. "\0" .. what] = detail or true
+    remember_change(self, target.name, { step = row.step, action = row.action, object = row.object,
+      detail = detail and json.decode(row.detail) or {}, number = number })
   end
   return number
 end
 
---- True (or the journalled detail) when this run announced `what` for the target already.
-function Context:did(target, what) return self.done[target.name .. "\0" .. what] end
-
---- Loads the rows of an earlier part of this run, for did. What the server refused with a fault was not done.
-function Context:remember()
-  for row in self.journal:rows(self.run) do
-    if row.kind == "result" and row.target and row.what then
-      local result = row.detail and json.decode(row.detail)
-      if result and result.ok == false and result.fault then self.done[row.target .. "\0" .. row.what] = nil end
-    end
-    if row.kind == "change" and row.target and row.what then
-      local detail = row.detail and json.decode(row.detail)
-      self.done[row.target .. "\0" .. row.what] = detail or true
+local function each_done(self, target, action, object)
+  local list, step = {}, target.instance and target.instance.name
+  object = object and tostring(plain(object))
+  for _, entry in ipairs(self.done[target.name] or {}) do
+    if entry.action == action and (not object or entry.object == object) and (not step or entry.step == step) then
+      list[#list + 1] = entry
     end
   end
+  return list
+end
+
+--- The journalled detail of the newest such change, when this run (also before a resume) announced one; else nil.
+function Context:did(target, action, object)
+  local list = each_done(self, target, action, object)
+  return list[#list] and list[#list].detail
+end
+
+--- The objects of all changes of this action, as "Type:value", each once.
+function Context:objects_of(target, action)
+  local list, seen = {}, {}
+  for _, entry in ipairs(each_done(self, target, action)) do
+    if entry.object and not seen[entry.object] then
+      seen[entry.object] = true
+      list[#list + 1] = entry.object
+    end
+  end
+  return list
+end
+
+--- Loads the rows of an earlier part of this run, for did.
+function Context:remember()
+  for row in self.journal:rows(self.run) do
+    if row.kind == "result" and row.target then
+      local result = row.detail and json.decode(row.detail)
+      if result and result.ok == false and result.fault then forget_change(self, row.target, row.of) end
+    elseif row.kind == "change" and row.target then
+      remember_change(self, row.target, { step = row.step, action = row.action, object = row.object,
+        detail = row.detail and json.decode(row.detail) or {}, number = row.number })
+    end
+  end
+end
+
+--- What a step's plan may use: it computes from what observe gave, and asks nobody.
+local view = { __index = function(_, name)
+  error(failure.new(("a step's plan computes from what observe gave: ctx.%s is not there"):format(tostring(name)),
+    "EPLAYBOOK"), 0)
+end }
+
+function Context:for_plan()
+  local ctx = self
+  return setmetatable({
+    planning = ctx.planning or false,
+    note = function(_, ...) return ctx:note(...) end,
+    may = function(_, ...) return ctx:may(...) end,
+    did = function(_, ...) return ctx:did(...) end,
+  }, view)
 end
 
 function Context:may(word) return self.allow[word] == true end
@@ -102,54 +172,65 @@ function Context:note(target, text, more)
   self.emit(event)
 end
 
-local function result_row(self, target, of, what, ok, message, code, detail)
-  self:row(target, "result", what, ok and { ok = true } or { ok = false, message = message, code = code,
-    fault = type(detail) == "table" and detail.fault or nil }, { of = of })
+local function result_row(self, target, of, change, ok, message, code, detail)
+  local fault = type(detail) == "table" and detail.fault or nil
+  self:row(target, "result", change, ok and { ok = true }
+    or { ok = false, message = message, code = code, fault = fault }, { of = of })
+  if not ok and fault and target then forget_change(self, target.name, of) end
 end
 
---- One changing call. Gives what the method gives, or nil, message, code, detail.
-function Context:call(target, ref, method, args, what)
-  what = what or method
+-- { action =, text = } or a text of the caller; the method's name stands in for what is left out.
+local function change_of(what, method, ref)
+  if type(what) ~= "table" then what = { text = what } end
+  return { action = what.action or method, object = ref, text = what.text or method }
+end
+
+-- The row before the call, and the call's options.
+local function announce(self, target, change, method, ref, args)
   self.calls = (self.calls or 0) + 1
   local operation = ("%s-%d"):format(self.run or "plan", self.calls)
-  local number = self:row(target, "change", what, { method = method, object = ref, args = args },
+  local number = self:row(target, "change", change, { method = method, object = ref, args = args },
     { operation = operation })
-  local results = table.pack(ref[method](ref, args or {}, { operation_id = operation }))
+  return number, { operation_id = operation }
+end
+
+--- One changing call. Gives what the method gives, or nil, message, code, detail. `what` is { action = "a stable word",
+-- text = "for people" }.
+function Context:call(target, ref, method, args, what)
+  local change = change_of(what, method, ref)
+  local number, o = announce(self, target, change, method, ref, args)
+  local results = table.pack(ref[method](ref, args or {}, o))
   if results[1] == nil and results[2] ~= nil then
-    result_row(self, target, number, what, false, results[2], results[3], results[4])
+    result_row(self, target, number, change, false, results[2], results[3], results[4])
   else
-    result_row(self, target, number, what, true)
+    result_row(self, target, number, change, true)
   end
   return table.unpack(results, 1, results.n)
 end
 
 --- A changing call that starts a task: waits for its end. Gives the task's result (true when it has none).
 function Context:task(target, ref, method, args, what, o)
-  o = o or {}
-  what = what or method
-  self.calls = (self.calls or 0) + 1
-  local operation = ("%s-%d"):format(self.run or "plan", self.calls)
-  local number = self:row(target, "change", what, { method = method, object = ref, args = args },
-    { operation = operation })
-  local task, message, code, detail = ref[method](ref, args or {}, { operation_id = operation })
+  local change = change_of(what, method, ref)
+  local number, sent = announce(self, target, change, method, ref, args)
+  local task, message, code, detail = ref[method](ref, args or {}, sent)
   if not task then
-    result_row(self, target, number, what, false, message, code, detail)
+    result_row(self, target, number, change, false, message, code, detail)
     return nil, message, code, detail
   end
-  self:row(target, "sent", what, { task = task }, { of = number })
+  self:row(target, "sent", change, { task = task }, { of = number })
   local info
   info, message, code, detail = self.vc:wait(task, {
-    timeout = o.timeout,
+    timeout = o and o.timeout,
     progress = function(percent)
       self.emit { kind = "progress", target = target.name, step = target.instance and target.instance.name,
-        text = what, percent = percent }
+        text = change.text, percent = percent }
     end,
   })
   if info == nil then
-    result_row(self, target, number, what, false, message, code, detail)
+    result_row(self, target, number, change, false, message, code, detail)
     return nil, message, code, detail
   end
-  result_row(self, target, number, what, true)
+  result_row(self, target, number, change, true)
   return info
 end
 

@@ -62,4 +62,15 @@ function journal.find(store, id)
   return nil, id and ("the journal has no run '%s'"):format(id) or "the journal has no run yet", "ENOENT"
 end
 
+--- The same for a run that is to be resumed: the journal must have kept what that needs.
+function journal.resumable(store, id)
+  local record, message, code = journal.find(store, id)
+  if not record then return nil, message, code end
+  if (record.format or 1) < 2 then
+    return nil, ("run %s was begun by an earlier gpupt, whose journal does not say exactly enough what was done "
+      .. "to go on. Look at the fleet with 'gpupt plan', and apply the playbook anew"):format(record.id), "EVERSION"
+  end
+  return record
+end
+
 return journal

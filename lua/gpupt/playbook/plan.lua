@@ -3,6 +3,7 @@
 -- again, plan:apply carries it out (gpupt.playbook.run).
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
+local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
 local targets = require "gpupt.playbook.targets"
 local units = require "gpupt.playbook.units"
@@ -20,28 +21,21 @@ local function add_problem(problems, target, place, message, code)
 end
 
 --- Observe and plan every step of one target. Failures become problems; the target's later steps are left out then.
+-- Cards that a change will make active count as usable when VMs get theirs.
 function plan.steps(ctx, target, problems)
   local entry = { target = target, steps = {} }
   target.entry = entry
   for _, instance in ipairs(target.scope.children) do
-    target.instance = instance
-    local o, message, code = instance:resolve(target)
-    if not o then
+    local found, message, code = look(ctx, target, instance)
+    if not found then
       add_problem(problems, target.name, instance.place, message, code)
       return entry
     end
-    target.options = o
-    local seen, changes
-    seen, message, code = failure.catch(instance.step.observe, ctx, target)
-    if seen ~= nil then
-      changes, message, code = failure.catch(instance.step.plan, ctx, target, seen)
+    entry.steps[#entry.steps + 1] = { instance = instance, changes = found.changes }
+    for _, change in ipairs(found.changes) do
+      entry.changes = true
+      for _, card in ipairs(change.activates or {}) do ctx.world:expect_active(card) end
     end
-    if changes == nil then
-      add_problem(problems, target.name, instance.place, message or "failed without a message", code)
-      return entry
-    end
-    entry.steps[#entry.steps + 1] = { instance = instance, changes = changes }
-    if #changes > 0 then entry.changes = true end
   end
   return entry
 end
@@ -58,7 +52,7 @@ local function read_fleet(self, problems)
   self.hosts, self.vms = {}, {}
   for _, scope in ipairs(each_scope(self.playbook, "hosts")) do
     local list, message, code = failure.catch(targets.hosts, self.world, scope, limit, self.skipped, function(name)
-      return self.ctx:did({ name = name }, "RebootHost (boot time before)")
+      return self.ctx:did({ name = name }, "reboot-intent")
     end)
     if list then
       table.move(list, 1, #list, #self.hosts + 1, self.hosts)

@@ -6,6 +6,7 @@ local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
+local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
 local secret = require "gpupt.playbook.secret"
 
@@ -52,11 +53,11 @@ local function begin(self, o)
   self.id = new_id(plan.playbook.name)
   self.ctx.run = self.id
   failure.check(self.journal:begin { id = self.id, playbook = plan.playbook.path, hash = plan.playbook.hash,
-    endpoint = plan.vc.host, who = os.getenv "USER" or os.getenv "LOGNAME" or "?", whence = journal.host_name(),
+    endpoint = plan.vc.host, who = os.getenv "USER" or os.getenv "LOGNAME" or "?", client_host = journal.host_name(),
     note = journal.note { vars = plan.playbook.vars, limit = plan.limit, allow = o.allow, name = plan.playbook.name } })
   for _, change in ipairs(plan:changes()) do
     failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
-      place = change.place, what = change.sign .. " " .. change.what })
+      source = change.place, what = change.sign .. " " .. change.what })
   end
 end
 
@@ -98,16 +99,9 @@ end
 --- One step of one target: observe, plan, apply, prove. Gives true, or nil, message, code.
 local function step(self, target, instance, outcome)
   local ctx = self.ctx
-  target.instance = instance
-  local o, message, code = instance:resolve(target)
-  if not o then return nil, message, code end
-  target.options = o
-  local detail
-  local seen, changes, proof
-  seen, message, code = failure.catch(instance.step.observe, ctx, target)
-  if seen == nil then return nil, message, code end
-  changes, message, code = failure.catch(instance.step.plan, ctx, target, seen)
-  if changes == nil then return nil, message, code end
+  local found, message, code = look(ctx, target, instance)
+  if not found then return nil, message, code end
+  local seen, changes = found.seen, found.changes
   if #changes == 0 then
     outcome.proofs[instance.name] = outcome.proofs[instance.name] or "nothing to change"
     return true
@@ -119,11 +113,13 @@ local function step(self, target, instance, outcome)
   end
   emit(self, { kind = "step", target = target.name, step = instance.name, text = changes[1].what
     .. (#changes > 1 and (" (and %d more)"):format(#changes - 1) or "") })
-  local ok
+  local ok, proof, detail
   ok, message, code, detail = failure.catch(instance.step.apply, ctx, target, changes, seen)
   if ok == nil then return nil, message or "failed without a message", code, detail end
   proof, message, code = failure.catch(instance.step.prove, ctx, target)
   if proof == nil then return nil, message or "not proved", code or "EPROOF" end
+  -- what was foreseen has come true: later steps see it themselves
+  target.forecast = {}
   outcome.changed = outcome.changed + #changes
   outcome.proofs[instance.name] = proof
   emit(self, { kind = "proved", target = target.name, step = instance.name, text = tostring(proof) })
@@ -144,6 +140,7 @@ end
 
 --- All steps of a target in order.
 local function carry_out(self, target, outcome)
+  target.forecast = {}
   if self.failures >= 2 or self.cancelled then
     return finish(self, outcome, "not begun", self.cancelled and "the run was cancelled"
       or "two targets failed before: nothing new is begun")

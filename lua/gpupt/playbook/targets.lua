@@ -108,7 +108,6 @@ local function memory_wish(target)
     if instance.name == "vm.create" then
       local o = instance:resolve(target)
       if o then
-        target.guest_id, target.firmware = o.guest, o.firmware
         return (units.mebibytes(o.memory))
       end
     end

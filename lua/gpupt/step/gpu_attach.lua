@@ -54,14 +54,14 @@ local function compute(target, vm)
   local o = target.options
   local gpus = cards_of(target)
   return settings.compute {
-    gpus = gpus, memory_mb = vm and vm.memory_mb or target.memory_mb, guest = vm and vm.guest_id or target.guest_id,
-    installed = vm and vm.firmware or target.firmware, mmio = o.mmio, hide_hypervisor = o.hide_hypervisor,
+    gpus = gpus, memory_mb = target.forecast.memory_mb or vm and vm.memory_mb,
+    guest = vm and vm.guest_id or target.forecast.guest_id,
+    installed = vm and vm.firmware or target.forecast.firmware, mmio = o.mmio, hide_hypervisor = o.hide_hypervisor,
     driver = o.driver, horizon = o.horizon, backing = o.backing, label = gpus[1] and gpus[1].label,
   }
 end
 
 function step.observe(ctx, target)
-  if not target.ref then target.ref = ctx.world:find_machine(target) end
   -- before the first card is active a host may not tell its id
   target.system_id = target.host and ctx.world:system_id(target.host)
   return { vm = target.ref and ctx.world:machine(target.ref) or nil }
@@ -107,9 +107,8 @@ function step.plan(ctx, target, seen)
   local value, message, code = compute(target, seen.vm)
   if not value then return nil, ("%s: %s"):format(target.name, message), code end
   local changes = {}
-  target.wanted = value
   local vm = seen.vm
-  if not vm or target.installs then
+  if not vm or target.forecast.installs then
     explain(ctx, target, value)
     changes[1] = { sign = "+", verb = "attach", allow = value.allow[1],
       what = ("%s, memory locked and reserved, %s"):format(
@@ -172,7 +171,7 @@ local function reconfigure(ctx, target)
   local detail
   local ok
   ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = spec },
-    "ReconfigVM (cards and settings)")
+    { action = "attach", text = "ReconfigVM (cards and settings)" })
   if not ok then return nil, message, code, detail end
   ctx:note(target, "attached " .. card_text(target))
   return true

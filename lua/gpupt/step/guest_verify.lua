@@ -28,7 +28,6 @@ local function fingerprint(vm, o)
 end
 
 function step.observe(ctx, target)
-  if not target.ref then target.ref = ctx.world:find_machine(target) end
   if not target.ref then return {} end
   local vm = ctx.world:machine(target.ref)
   local mark = vm.extra["gpupt.proved"]
@@ -114,7 +113,8 @@ function step.apply(ctx, target, _, seen)
   local text = describe(result)
   target.proof = text
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = { { key = "gpupt.proved",
-    value = fingerprint(vm, target.options) .. " " .. text } } } }, "ReconfigVM (the proof's mark)")
+    value = fingerprint(vm, target.options) .. " " .. text } } } },
+    { action = "mark-proof", text = "ReconfigVM (the proof's mark)" })
 end
 
 function step.prove(ctx, target)

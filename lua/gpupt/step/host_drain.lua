@@ -31,17 +31,7 @@ function drain.classify(ctx, record)
       table.insert(result[kind], entry)
     end
   end
-  for _, kind in pairs(result) do drain.label(kind) end
   return result
-end
-
---- Gives every entry the name under which the journal knows it: machines in two folders may be called alike.
-function drain.label(list)
-  local count = {}
-  for _, entry in ipairs(list) do count[entry.name] = (count[entry.name] or 0) + 1 end
-  for _, entry in ipairs(list) do
-    entry.label = count[entry.name] > 1 and ("%s (%s)"):format(entry.name, entry.ref.value) or entry.name
-  end
 end
 
 function drain.names(list)
@@ -71,7 +61,8 @@ function drain.holders(ctx, record, devices)
 end
 
 local function shut_down(ctx, target, entry)
-  local ok, message, code = ctx:call(target, entry.ref, "ShutdownGuest", {}, "ShutdownGuest " .. entry.label)
+  local ok, message, code = ctx:call(target, entry.ref, "ShutdownGuest", {},
+    { action = "guest-shutdown", text = "ShutdownGuest " .. entry.name })
   if not ok then return nil, message, code end
   ok, message, code = ctx:wait_for(entry.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
@@ -82,21 +73,18 @@ local function shut_down(ctx, target, entry)
   return true
 end
 
---- The machines that this run shut down on the host and that are off: { ref, name }, by name.
+--- The VMs that this run shut down on the host and that are off: { ref, name }, by name.
 function drain.owed(ctx, target)
-  local list, prefix = {}, target.name .. "\0ShutdownGuest "
-  for key, detail in pairs(ctx.done) do
-    local object = key:sub(1, #prefix) == prefix and type(detail) == "table" and detail.object
-    if object then
-      local ref = type(object) == "string" and check(ctx.vc:ref(object)) or object
-      local props = ref:get { "name", "runtime.powerState" }
-      if props and props["runtime.powerState"] == "poweredOff" then
-        list[#list + 1] = { ref = ref, name = props.name }
-      end
-    end
+  local list = {}
+  for _, object in ipairs(ctx:objects_of(target, "guest-shutdown")) do
+    local ref = check(ctx.vc:ref(object))
+    local props = ref:get { "name", "runtime.powerState" }
+    if props and props["runtime.powerState"] == "poweredOff" then list[#list + 1] = { ref = ref, name = props.name } end
   end
-  drain.label(list)
-  table.sort(list, function(a, b) return a.label < b.label end)
+  table.sort(list, function(a, b)
+    if a.name ~= b.name then return a.name < b.name end
+    return a.ref.value < b.ref.value
+  end)
   return list
 end
 
@@ -121,7 +109,8 @@ end
 --- Starts again what this run stopped.
 function drain.restore(ctx, target)
   for _, entry in ipairs(drain.owed(ctx, target)) do
-    local ok, message, code = ctx:task(target, entry.ref, "PowerOnVM_Task", {}, "PowerOnVM " .. entry.label)
+    local ok, message, code = ctx:task(target, entry.ref, "PowerOnVM_Task", {},
+      { action = "power-on", text = "PowerOnVM " .. entry.name })
     if not ok then
       return nil, ("%s was shut down for the reboot and does not start: %s"):format(entry.name, message), code
     end

@@ -94,7 +94,13 @@ function step.observe(ctx, target)
     if not device.enabled then stage[#stage + 1] = device
     elseif not device.active then pending[#pending + 1] = device end
   end
-  return { record = record, chosen = chosen, devices = list, stage = stage, pending = pending }
+  local seen = { record = record, chosen = chosen, devices = list, stage = stage, pending = pending, owed = {} }
+  if #stage + #pending > 0 and target.options.apply ~= "stage" then
+    seen.busy, seen.holders = drain.classify(ctx, record), drain.holders(ctx, record, list)
+  elseif #stage + #pending == 0 then
+    seen.owed = drain.owed(ctx, target)
+  end
+  return seen
 end
 
 local function addresses(list)
@@ -104,13 +110,12 @@ local function addresses(list)
 end
 
 --- What reboots need and whom they meet, as plan lines.
-local function reboot_changes(ctx, target, seen, changes)
-  local record = seen.record
-  local busy = drain.classify(ctx, record)
+local function reboot_changes(target, seen, changes)
+  local record, busy = seen.record, seen.busy
   local allow = { what = "reboot"
     .. (#busy.bound > 0 and (", after %s shut down"):format(drain.names(busy.bound)) or "")
     .. (#busy.movable > 0 and (", %s leave by vMotion"):format(drain.names(busy.movable)) or ""),
-    sign = "~", allow = "reboot", undo = false, verb = "reboot" }
+    sign = "~", allow = "reboot", undo = false, verb = "reboot", activates = seen.chosen }
   if #busy.bound > 0 then
     if target.scope.options.roll.guests ~= "shutdown-idle" then
       return nil, ("%s: %s run on it with a card and cannot move: roll = { guests = \"shutdown-idle\" } lets them "
@@ -134,20 +139,18 @@ end
 
 function step.plan(ctx, target, seen)
   local record, changes = seen.record, {}
-  for _, card in ipairs(seen.chosen) do ctx.world:expect_active(card) end
   if seen.away then
     return { { what = "wait until it is back from the reboot of this run", sign = "~", allow = "reboot", undo = false,
-      verb = "reboot" } }
+      verb = "reboot", activates = seen.chosen } }
   end
-  local entering = not ctx:did(target, "EnterMaintenanceMode")
+  local entering = not ctx:did(target, "maintenance-enter")
   if #seen.stage == 0 and #seen.pending == 0 then
     if record.maintenance and not entering then
       changes[1] = { what = "leave maintenance mode, which this run entered", sign = "~", verb = "maintenance exit" }
     end
-    local owed = drain.owed(ctx, target)
-    if #owed > 0 then
-      changes[#changes + 1] = { what = ("start %s, which this run shut down"):format(drain.names(owed)), sign = "~",
-        verb = "start" }
+    if #seen.owed > 0 then
+      changes[#changes + 1] = { what = ("start %s, which this run shut down"):format(drain.names(seen.owed)),
+        sign = "~", verb = "start" }
     end
     return changes
   end
@@ -169,14 +172,17 @@ function step.plan(ctx, target, seen)
     ctx:note(target, addresses(seen.pending) .. ": enabled, not active: pending reboot")
   end
   if target.options.apply == "stage" then return changes end
-  if target.options.apply == "auto" and record.rebind and #drain.holders(ctx, record, seen.devices) == 0 then
-    changes[#changes + 1] = { what = "activate without a reboot", sign = "~", verb = "rebind", rebind = true }
+  if target.options.apply == "auto" and record.rebind and #seen.holders == 0 then
+    changes[#changes + 1] = { what = "activate without a reboot", sign = "~", verb = "rebind",
+      activates = seen.chosen }
     return changes
   end
-  local ok, message, code = reboot_changes(ctx, target, seen, changes)
+  local ok, message, code = reboot_changes(target, seen, changes)
   if not ok then return nil, message, code end
   return changes
 end
+
+local function entered(ctx, target) return ctx:did(target, "maintenance-enter") end
 
 local function configure(ctx, target, list, enabled, now, what)
   local config = {}
@@ -192,7 +198,8 @@ end
 
 local function stage(ctx, target, seen)
   if #seen.stage == 0 then return true end
-  local ok, message, code, detail = configure(ctx, target, seen.stage, true, false, "UpdatePassthruConfig")
+  local ok, message, code, detail = configure(ctx, target, seen.stage, true, false,
+    { action = "passthrough-enable", text = "UpdatePassthruConfig" })
   if not ok then return nil, message, code, detail end
   ctx.world:refresh_host(target.record)
   for _, device in ipairs(seen.stage) do
@@ -207,7 +214,7 @@ end
 --- What this run enabled and no reboot has made active: also what the run did before it was cut off and resumed.
 local function staged(ctx, target, seen)
   local list, ours = {}, {}
-  local earlier = ctx:did(target, "UpdatePassthruConfig")
+  local earlier = ctx:did(target, "passthrough-enable")
   local config = type(earlier) == "table" and earlier.args and earlier.args.config or {}
   for _, one in ipairs(config) do ours[one.id] = true end
   for _, device in ipairs(seen.stage) do ours[device.address] = true end
@@ -221,7 +228,8 @@ end
 local function unstage(ctx, target, seen, failure)
   local list = staged(ctx, target, seen)
   if #list > 0 then
-    local ok, message = configure(ctx, target, list, false, false, "UpdatePassthruConfig (taken back)")
+    local ok, message = configure(ctx, target, list, false, false,
+      { action = "passthrough-restore", text = "UpdatePassthruConfig (taken back)" })
     if not ok then ctx:note(target, "could not take back what was enabled: " .. message) end
   end
   return nil, failure[1], failure[2], failure[3]
@@ -241,7 +249,8 @@ local function active(record, list)
 end
 
 local function rebind(ctx, target, seen)
-  local ok, message = configure(ctx, target, seen.devices, true, true, "UpdatePassthruConfig (now)")
+  local ok, message = configure(ctx, target, seen.devices, true, true,
+    { action = "passthrough-rebind", text = "UpdatePassthruConfig (now)" })
   if not ok then
     ctx:note(target, "not possible without a reboot: " .. message)
     return false
@@ -274,8 +283,6 @@ local function resume_work(ctx, target, foreign)
   end
   return drain.restore(ctx, target)
 end
-
-local function entered(ctx, target) return ctx:did(target, "EnterMaintenanceMode") end
 
 function step.apply(ctx, target, changes, seen)
   local record = target.record

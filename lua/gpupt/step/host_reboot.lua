@@ -16,7 +16,8 @@ function reboot.enter_maintenance(ctx, target)
   -- said, not left to the server's default: a host of a vSAN cluster keeps every object within reach, and moves no more
   local ok, message, code, detail = ctx:task(target, target.record.ref, "EnterMaintenanceMode_Task",
     { timeout = math.tointeger(seconds // 1), evacuatePoweredOffVms = false,
-      maintenanceSpec = { vsanMode = { objectAction = "ensureObjectAccessibility" } } }, "EnterMaintenanceMode",
+      maintenanceSpec = { vsanMode = { objectAction = "ensureObjectAccessibility" } } },
+    { action = "maintenance-enter", text = "EnterMaintenanceMode" },
     { timeout = seconds + 120 })
   if not ok then return nil, message, code, detail end
   ctx.world:refresh_host(target.record)
@@ -30,7 +31,7 @@ end
 function reboot.leave_maintenance(ctx, target)
   if not target.record.maintenance then return true end
   local ok, message, code, detail = ctx:task(target, target.record.ref, "ExitMaintenanceMode_Task", { timeout = 0 },
-    "ExitMaintenanceMode")
+    { action = "maintenance-exit", text = "ExitMaintenanceMode" })
   if not ok then return nil, message, code, detail end
   ctx.world:refresh_host(target.record)
   ctx:note(target, "out of maintenance mode")
@@ -42,7 +43,7 @@ local unknown = { EUNKNOWN = true, ECONNECT = true, ETIMEDOUT = true, ERESET = t
 
 local function send(ctx, target, before)
   local ok, message, code, detail = ctx:task(target, target.record.ref, "RebootHost_Task", { force = false },
-    "RebootHost")
+    { action = "reboot", text = "RebootHost" })
   if ok then return true end
   if unknown[code] then
     ctx:note(target, "the answer to the reboot request was lost: watching the host instead of asking again")
@@ -64,7 +65,7 @@ local function wait_away(ctx, target, before, seconds)
 end
 
 --- Whether this run has begun to reboot the host: its boot time from before is in the journal.
-function reboot.begun(ctx, target) return ctx:did(target, "RebootHost (boot time before)") end
+function reboot.begun(ctx, target) return ctx:did(target, "reboot-intent") end
 
 --- Reboots the host and waits until it is back. A run that was killed with the request's row in its journal cannot know
 -- whether the request went out, and a host stays connected for a while after it took one: so it watches, too.
@@ -72,11 +73,12 @@ function reboot.cycle(ctx, target)
   local record = target.record
   local within = units.duration(target.scope.options.roll.back_within)
   local earlier = reboot.begun(ctx, target)
-  local announced = earlier and ctx:did(target, "RebootHost")
+  local announced = earlier and ctx:did(target, "reboot")
   local before = earlier and earlier.boot_time or record.boot_time
   if not earlier then
     -- the boot time goes to disk before the request goes out: a resumed run can tell whether it happened
-    ctx:row(target, "change", "RebootHost (boot time before)", { boot_time = before })
+    ctx:row(target, "change", { action = "reboot-intent", object = record.ref, text = "RebootHost (boot time before)" },
+      { boot_time = before })
   elseif record.connection == "connected" and record.boot_time ~= before then
     return true
   end

@@ -68,7 +68,6 @@ local function media(vm)
 end
 
 function step.observe(ctx, target)
-  if not target.ref then target.ref = ctx.world:find_machine(target) end
   if not target.ref then return { exists = false, installed = false } end
   local vm = ctx.world:machine(target.ref)
   local marked = vm.extra["gpupt.os"]
@@ -84,16 +83,15 @@ function step.plan(_, target, seen)
     if not (seen.media[o.iso] and seen.vm.extra["gpupt.run"]) then return {} end
     return { { sign = "~", verb = "finish", what = "finish the installation: eject the media" } }
   end
-  target.installs = true
   if seen.exists and not seen.vm.extra["gpupt.run"] and not seen.media[o.iso] then
     return nil, ("%s is off and was not made by gpupt: whether its disk holds a system cannot be seen. Power it on, or "
       .. "leave os.install out"):format(target.name), "EREFUSED"
   end
   if seen.exists and seen.vm.power == "poweredOn" then
-    return { { sign = "~", verb = "wait", what = "wait for the installation that runs" } }
+    return { { sign = "~", verb = "wait", what = "wait for the installation that runs" } }, { installs = true }
   end
   return { { sign = "+", verb = "install", undo = false, what = ("install from %s with %s"):format(o.iso,
-    answers.describe(o.answer)) } }
+    answers.describe(o.answer)) } }, { installs = true }
 end
 
 local function drives(vm, files)
@@ -120,10 +118,10 @@ local function start(ctx, target, seen)
     end
     ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
       changeVersion = seen.vm.change_version, deviceChange = drives(seen.vm, media_of(o, seen.vm)) } },
-      "ReconfigVM (installation media)")
+      { action = "insert-media", text = "ReconfigVM (installation media)" })
     if not ok then return nil, message, code, detail end
   end
-  return ctx:task(target, target.ref, "PowerOnVM_Task", {}, "PowerOnVM")
+  return ctx:task(target, target.ref, "PowerOnVM_Task", {}, { action = "power-on", text = "PowerOnVM" })
 end
 
 local function finish(ctx, target)
@@ -140,7 +138,8 @@ local function finish(ctx, target)
   end
   local ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
     extraConfig = { { key = "gpupt.os", value = target.options.iso } },
-    deviceChange = #edits > 0 and edits or nil } }, "ReconfigVM (installation done)")
+    deviceChange = #edits > 0 and edits or nil } },
+    { action = "mark-installed", text = "ReconfigVM (installation done)" })
   if not ok then return nil, message, code, detail end
   if type(target.options.answer) == "table" then
     return answers.remove(ctx, target, answer_of(target.options, vm))

@@ -35,14 +35,13 @@ local function wanted_mark(target, vm)
 end
 
 function step.observe(ctx, target)
-  if not target.ref then target.ref = ctx.world:find_machine(target) end
   if not target.ref then return {} end
   return { vm = ctx.world:machine(target.ref) }
 end
 
 function step.plan(_, target, seen)
   local vm = seen.vm
-  if not vm or target.installs or not vm.guest.version or vm.guest.version == "0" then
+  if not vm or target.forecast.installs or not vm.guest.version or vm.guest.version == "0" then
     return { { sign = "+", verb = "tools", undo = false, what = "Tools: the right features for this release" } }
   end
   local mark, command, code = wanted_mark(target, vm)
@@ -57,7 +56,8 @@ end
 
 local function mark(ctx, target, text)
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
-    extraConfig = { { key = "gpupt.tools", value = text } } } }, "ReconfigVM (the mark of Tools)")
+    extraConfig = { { key = "gpupt.tools", value = text } } } },
+    { action = "mark-tools", text = "ReconfigVM (the mark of Tools)" })
 end
 
 local function wait_ready(ctx, target, seconds)

@@ -37,7 +37,6 @@ local function sizes(o)
 end
 
 function step.observe(ctx, target)
-  if not target.ref then target.ref = ctx.world:find_machine(target) end
   if not target.ref then return { exists = false } end
   return { exists = true, vm = ctx.world:machine(target.ref) }
 end
@@ -45,12 +44,11 @@ end
 function step.plan(_, target, seen)
   local o = target.options
   local memory = sizes(o)
-  target.memory_mb = memory
+  local forecast = { memory_mb = memory, guest_id = o.guest, firmware = o.firmware }
   if not seen.exists then
     if not target.host then return nil, ("%s: no host was found for it"):format(target.name), "ENOHOST" end
-    target.fresh = true
     return { { sign = "+", verb = "create", what = ("%s, %s, %d CPUs, %s, blank disk of %s, on %s"):format(o.firmware,
-      o.guest, o.cpus, o.memory, o.disk, target.host.name) } }
+      o.guest, o.cpus, o.memory, o.disk, target.host.name) } }, forecast
   end
   local vm = seen.vm
   if vm.firmware ~= o.firmware then
@@ -67,7 +65,7 @@ function step.plan(_, target, seen)
   if #changes > 0 and vm.power ~= "poweredOff" then
     return nil, ("%s: %s: the machine runs; shut it down first"):format(target.name, changes[1].what), "EREFUSED"
   end
-  return changes
+  return changes, { memory_mb = memory }
 end
 
 local controllers = {
@@ -119,7 +117,7 @@ local function create(ctx, target)
   }
   if o.firmware == "efi" then config.bootOptions = { efiSecureBootEnabled = o.secure_boot } end
   local ref, message, code, detail = ctx:task(target, target.folder, "CreateVM_Task", { config = config,
-    pool = target.pool, host = target.host.ref }, "CreateVM")
+    pool = target.pool, host = target.host.ref }, { action = "create", text = "CreateVM" })
   if not ref then return nil, message, code, detail end
   target.ref = ref
   return true
@@ -129,7 +127,7 @@ function step.apply(ctx, target, _, seen)
   if not seen.exists then return create(ctx, target) end
   local memory = sizes(target.options)
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { changeVersion = seen.vm.change_version,
-    memoryMB = memory, numCPUs = target.options.cpus } }, "ReconfigVM (memory and CPUs)")
+    memoryMB = memory, numCPUs = target.options.cpus } }, { action = "resize", text = "ReconfigVM (memory and CPUs)" })
 end
 
 function step.prove(ctx, target)
@@ -152,7 +150,7 @@ function step.undo(ctx, target)
   if seen.vm.power ~= "poweredOff" then
     return nil, ("%s runs: it is left; shut it down and undo again"):format(target.name), "EREFUSED"
   end
-  local ok, message, code = ctx:task(target, target.ref, "Destroy_Task", {}, "Destroy")
+  local ok, message, code = ctx:task(target, target.ref, "Destroy_Task", {}, { action = "delete", text = "Destroy" })
   if not ok then return nil, message, code end
   return { "deleted " .. target.name }
 end

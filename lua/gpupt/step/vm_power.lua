@@ -15,7 +15,8 @@ function power.off(ctx, target, vm)
   if vm.power ~= "poweredOn" then
     return nil, ("%s is %s: power it on or off first"):format(target.name, vm.power), "EREFUSED"
   end
-  local ok, message, code, detail = ctx:call(target, target.ref, "ShutdownGuest", {}, "ShutdownGuest")
+  local ok, message, code, detail = ctx:call(target, target.ref, "ShutdownGuest", {},
+    { action = "guest-shutdown", text = "ShutdownGuest" })
   if not ok then return nil, ("%s: the guest cannot be shut down: %s"):format(target.name, message), code, detail end
   ok, message, code, detail = ctx:wait_for(target.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
@@ -46,7 +47,8 @@ end
 function power.on(ctx, target)
   local vm = ctx.world:machine(target.ref)
   if vm.power == "poweredOn" then return true end
-  local ok, message, code, detail = ctx:task(target, target.ref, "PowerOnVM_Task", {}, "PowerOnVM")
+  local ok, message, code, detail = ctx:task(target, target.ref, "PowerOnVM_Task", {},
+    { action = "power-on", text = "PowerOnVM" })
   if not ok then
     return nil, ("%s: power on failed: %s%s"):format(target.name, message, evidence(ctx, target)), code, detail
   end

@@ -1,0 +1,30 @@
+--- Observe and plan one step of one target: what plan shows, and what a run does again right before it changes
+-- anything. Observe reads the server; plan computes from what observe gave and is handed a context without a server.
+local failure = require "gpupt.failure"
+
+-- A VM that an earlier step of this run created has a reference from then on.
+local function find_vm(ctx, target)
+  if target.kind == "vm" and not target.ref and not ctx.planning then target.ref = ctx.world:find_machine(target) end
+end
+
+--- Gives { instance =, seen =, changes = }, or nil, message, code. What the changes will make true of the target is in
+-- target.forecast afterwards, for its later steps.
+---@param ctx gpupt.Context
+---@param target gpupt.Target
+return function(ctx, target, instance)
+  target.instance = instance
+  local o, message, code = instance:resolve(target)
+  if not o then return nil, message, code end
+  target.options = o
+  target.forecast = target.forecast or {}
+  local seen, changes, forecast
+  seen, message, code = failure.catch(function()
+    find_vm(ctx, target)
+    return instance.step.observe(ctx, target)
+  end)
+  if seen == nil then return nil, message or "failed without a message", code end
+  changes, forecast, code = failure.catch(instance.step.plan, ctx:for_plan(), target, seen)
+  if changes == nil then return nil, forecast or "failed without a message", code end
+  for name, value in pairs(type(forecast) == "table" and forecast or {}) do target.forecast[name] = value end
+  return { instance = instance, seen = seen, changes = changes }
+end
