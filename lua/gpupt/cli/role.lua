@@ -52,15 +52,6 @@ local function methods_of()
   return index
 end
 
-local function of_steps()
-  local steps = require "gpupt.step"
-  local list = {}
-  for _, name in ipairs(steps.names) do
-    for _, privilege in ipairs(steps.load(name).needs) do list[#list + 1] = { privilege = privilege, step = name } end
-  end
-  return list
-end
-
 -- { { privilege=, steps={}, on=, methods={} } }, sorted
 local function merged(needs)
   local methods = methods_of()
@@ -110,7 +101,7 @@ function command.run(options, words)
     if not playbook then return nil, message, code end
     needs = playbook:needs()
   else
-    needs = of_steps()
+    needs = require("gpupt.playbook").needs_of_all_steps()
   end
   local list = merged(needs)
   if options.json then

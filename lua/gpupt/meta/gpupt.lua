@@ -523,12 +523,15 @@ function gpupt.playbook.load(path, vars) end
 ---Reads a plan file of plan:save: the playbook it was made from, loaded, with `saved`, to be compared at apply.
 function gpupt.playbook.load_plan(path) end
 
+---The privileges that all steps together need: { { privilege =, step = }... }.
+function gpupt.playbook.needs_of_all_steps() end
+
 gpupt.fleet = {}
 
 ---The cards: { cards = {...}, left_out = {...}, dynamic = {...}, elsewhere = {...}, hosts = number }; nil,
 ---message, code. A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
----subdevice, class, model, capable, enabled, active, state (a word for people), label, owners ({name=,
----power=}), free, why (it is not free).
+---subdevice, class, model, capable, enabled, active, state (a word for people), label, owners ({name=, power=,
+---template=, stale=}; stale: the VM is registered on another host and cannot start), free, why (it is not free).
 ---@param given? gpupt.options.fleet.cards
 function gpupt.fleet.cards(vc, given) end
 

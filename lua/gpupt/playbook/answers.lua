@@ -2,8 +2,8 @@
 -- What is written is checked when the playbook is loaded, by making the text without its secrets; the secrets are asked
 -- at the upload, and the ISO lies on the datastore only while the installation runs.
 local answer = require "gpupt.guest.answer"
-local place = require "gpupt.playbook.place"
-local secret = require "gpupt.playbook.secret"
+local place = require "gpupt.source"
+local secret = require "gpupt.secret"
 
 local answers = {}
 

@@ -5,7 +5,7 @@
 -- A host that is out of service already takes nothing from its cluster and is not held up.
 local failure = require "gpupt.failure"
 local loop = require "gpupt.loop"
-local units = require "gpupt.playbook.units"
+local units = require "gpupt.units"
 
 local claim = {}
 

@@ -14,7 +14,7 @@
 -- a changing call is an error: plans change nothing.
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
-local secret = require "gpupt.playbook.secret"
+local secret = require "gpupt.secret"
 
 local context = {}
 

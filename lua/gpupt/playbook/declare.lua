@@ -7,7 +7,7 @@
 -- at plan and whose result is then checked like a value written there. `children` allows a list part.
 -- A node is { kind =, options =, place =, children = }. Misuse raises at the line of the playbook that wrote it.
 local options = require "gpupt.options"
-local place = require "gpupt.playbook.place"
+local place = require "gpupt.source"
 
 local declare = {}
 

@@ -8,6 +8,7 @@
 -- and the steps p.host.enable, p.vm.create, p.os.install, p.tools.ensure, p.gpu.attach, p.guest.verify, p.step.
 local language = require "gpupt.playbook.language"
 local options = require "gpupt.options"
+local steps = require "gpupt.step"
 
 local playbook = {}
 for word, value in pairs(language) do if word ~= "strict" then playbook[word] = value end end
@@ -27,6 +28,15 @@ end
 
 --- Reads a plan file of plan:save: the playbook it was made from, loaded, with `saved`, to be compared at apply.
 function playbook.load_plan(path) return require("gpupt.playbook.saved").load(path, playbook.load) end
+
+--- The privileges that all steps together need: { { privilege =, step = }... }.
+function playbook.needs_of_all_steps()
+  local list = {}
+  for _, name in ipairs(steps.names) do
+    for _, privilege in ipairs(steps.load(name).needs) do list[#list + 1] = { privilege = privilege, step = name } end
+  end
+  return list
+end
 
 local plan_options = options.declare("playbook.plan", {
   { "limit", "string", doc = "a glob of target names: others are left alone" },

@@ -6,11 +6,12 @@ local declare = require "gpupt.playbook.declare"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local order = require "gpupt.playbook.order"
-local place = require "gpupt.playbook.place"
-local secret = require "gpupt.playbook.secret"
+local place = require "gpupt.source"
+local secret = require "gpupt.secret"
 local selector = require "gpupt.fleet.selector"
+local step_word = require "gpupt.playbook.step_word"
 local steps = require "gpupt.step"
-local units = require "gpupt.playbook.units"
+local units = require "gpupt.units"
 
 local language = {}
 
@@ -165,14 +166,15 @@ end })
 function language.step(contract)
   local step, message = steps.contract(contract)
   if not step then error("p.step: " .. message, 2) end
-  return steps.constructor(step)
+  local word = step_word(step) -- no tail call: the caller's line is looked up
+  return word
 end
 
 -- p.host.enable and its like: one word per step file
 for _, name in ipairs(steps.names) do
   local group, word = name:match "^(.-)%.(.+)$"
   language[group] = rawget(language, group) or {}
-  language[group][word] = steps.constructor(steps.load(name))
+  language[group][word] = step_word(steps.load(name))
 end
 for _, name in ipairs(steps.names) do
   local group = name:match "^(.-)%."

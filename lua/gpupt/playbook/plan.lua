@@ -6,7 +6,7 @@ local failure = require "gpupt.failure"
 local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
 local targets = require "gpupt.playbook.targets"
-local units = require "gpupt.playbook.units"
+local units = require "gpupt.units"
 local snapshot = require "gpupt.fleet.snapshot"
 
 local plan = {}

@@ -8,7 +8,7 @@ local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
 local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
-local secret = require "gpupt.playbook.secret"
+local secret = require "gpupt.secret"
 
 local run = {}
 

@@ -6,7 +6,7 @@ local check = require "gpupt.failure".check
 local declare = require "gpupt.playbook.declare"
 local hosts = require "gpupt.fleet.host"
 local placement = require "gpupt.fleet.placement"
-local units = require "gpupt.playbook.units"
+local units = require "gpupt.units"
 
 local targets = {}
 

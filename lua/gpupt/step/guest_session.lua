@@ -1,7 +1,7 @@
 --- Programs inside the guest of a target, for steps: who logs in, what is run, what came out.
 -- The password is asked from its secret for each session and handed to the client only; the journal keeps what was run,
 -- never the account's secret. A refused login is tried once and never again: accounts lock.
-local secret = require "gpupt.playbook.secret"
+local secret = require "gpupt.secret"
 
 local guest = {}
 

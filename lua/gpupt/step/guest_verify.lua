@@ -60,7 +60,7 @@ end
 
 local function look(ctx, target, seen)
   local family = vms.family(seen.vm)
-  local units = require "gpupt.playbook.units"
+  local units = require "gpupt.units"
   local session, message, code = guest.open(ctx, target, { timeout = units.duration(target.options.within) })
   if not session then return nil, message, code end
   local outputs = {}

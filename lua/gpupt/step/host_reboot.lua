@@ -2,7 +2,7 @@
 -- The proof of a reboot is a boot time that differs (not one that is later: clocks skew). A reboot request whose answer
 -- was lost is never sent again blindly; only a host that stays connected with the old boot time for 15 minutes gets one
 -- more.
-local units = require "gpupt.playbook.units"
+local units = require "gpupt.units"
 
 local reboot = {}
 

@@ -72,20 +72,4 @@ function Instance:resolve(target)
   return self.options
 end
 
---- The constructor that playbooks call: p.gpu.attach { ... }.
-function steps.constructor(step)
-  local declare = require "gpupt.playbook.declare"
-  local place = require "gpupt.playbook.place"
-  local make = declare.constructor("p." .. step.name, "step", step.options, {
-    check = step.check and function(node) return step.check(node.options) end or nil,
-  })
-  return function(given)
-    local where = place.of(1)
-    local ok, node = pcall(make, given)
-    if not ok then error((tostring(node):gsub("^[^:]+:%d+: ", "")), 2) end
-    node.place = where
-    return steps.instance(step, node.options, where, node)
-  end
-end
-
 return steps

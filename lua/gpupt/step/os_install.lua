@@ -4,7 +4,7 @@
 -- knows it without starting anything; a run that is resumed in mid-installation goes on waiting.
 local answers = require "gpupt.playbook.answers"
 local vms = require "gpupt.fleet.vm"
-local units = require "gpupt.playbook.units"
+local units = require "gpupt.units"
 
 local step = {
   name = "os.install", scope = "vms",

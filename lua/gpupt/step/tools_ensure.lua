@@ -133,7 +133,7 @@ local function linux(ctx, target, session, seconds)
 end
 
 function step.apply(ctx, target)
-  local seconds = require("gpupt.playbook.units").duration(target.options.within)
+  local seconds = require("gpupt.units").duration(target.options.within)
   local session, message, code = guest.open(ctx, target)
   if not session then return nil, message, code end
   local vm = ctx.world:machine(target.ref)

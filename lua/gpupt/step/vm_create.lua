@@ -2,7 +2,7 @@
 -- The firmware is chosen here, before any operating system, because it cannot be changed afterwards. A machine of that
 -- name in that folder is taken as it is; a firmware that differs is refused, since its disk may be installed.
 local check = require "gpupt.failure".check
-local units = require "gpupt.playbook.units"
+local units = require "gpupt.units"
 
 local step = {
   name = "vm.create", scope = "vms",

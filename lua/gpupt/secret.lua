@@ -1,13 +1,13 @@
 --- Secrets of a playbook: where a password comes from, never the password itself.
 -- A secret is asked when it is needed, and asked anew each time, so that it lives no longer than its use. It prints as
 -- where it comes from; JSON, journal and events therefore never hold it.
-local place = require "gpupt.playbook.place"
+local place = require "gpupt.source"
 
 local secret = {}
 
 local Secret = {}
 Secret.__index = Secret
-Secret.__name = "gpupt.playbook.secret"
+Secret.__name = "gpupt.secret"
 
 function Secret:__tostring() return ("(secret of %s)"):format(self.source) end
 
