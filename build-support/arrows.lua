@@ -47,8 +47,8 @@ end
 
 local function files(pattern)
   local quoted = "'" .. root:gsub("'", "'\\''") .. "'"
-  return lines_of(("cd %s && (git ls-files -c -o --exclude-standard %s 2>/dev/null || find . -type f | sed 's#^[.]/##')")
-    :format(quoted, pattern))
+  return lines_of(("cd %s && (git ls-files -c -o --exclude-standard %s 2>/dev/null "
+    .. "|| find . -type f | sed 's#^[.]/##')"):format(quoted, pattern))
 end
 
 local function part_of(parts, file)

@@ -216,6 +216,8 @@
 ---@field scope "hosts"|"vms" what it runs on
 ---@field options? table the declared options
 ---@field needs? table the privileges that its calls need
+---@field approvals? table the --allow words that its changes may ask for: { word = 'what for' }
+---@field claims? table what a run claims for its targets: 'host', 'cards'
 ---@field after? table steps that must come before it, each with the reason
 ---@field login? boolean runs programs inside the guest: p.vms needs a login
 ---@field repeatable? boolean may stand more than once in a scope
@@ -224,7 +226,6 @@
 ---@field plan function says what it would change
 ---@field apply function changes it
 ---@field prove function reads again
----@field undo? function takes back what it did
 
 ---@class gpupt.options.vc.datastore_download
 ---@field resume? boolean go on with what an earlier attempt left in TARGET.part
@@ -522,6 +523,9 @@ function gpupt.playbook.load(path, vars) end
 
 ---Reads a plan file of plan:save: the playbook it was made from, loaded, with `saved`, to be compared at apply.
 function gpupt.playbook.load_plan(path) end
+
+---The words that --allow knows: { { word =, doc =, steps = { names } } }, by word.
+function gpupt.playbook.approvals() end
 
 ---The privileges that all steps together need: { { privilege =, step = }... }.
 function gpupt.playbook.needs_of_all_steps() end

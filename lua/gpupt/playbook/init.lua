@@ -29,6 +29,14 @@ end
 --- Reads a plan file of plan:save: the playbook it was made from, loaded, with `saved`, to be compared at apply.
 function playbook.load_plan(path) return require("gpupt.playbook.saved").load(path, playbook.load) end
 
+--- The words that --allow knows: { { word =, doc =, steps = { names } } }, by word.
+function playbook.approvals()
+  local list = steps.approvals()
+  list[#list + 1] = { word = "over-commit", doc = "fewer cards stay free than keep_free says", steps = {} }
+  table.sort(list, function(a, b) return a.word < b.word end)
+  return list
+end
+
 --- The privileges that all steps together need: { { privilege =, step = }... }.
 function playbook.needs_of_all_steps()
   local list = {}

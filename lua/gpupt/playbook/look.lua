@@ -25,6 +25,12 @@ return function(ctx, target, instance)
   if seen == nil then return nil, message or "failed without a message", code end
   changes, forecast, code = failure.catch(instance.step.plan, ctx:for_plan(), target, seen)
   if changes == nil then return nil, forecast or "failed without a message", code end
+  for _, change in ipairs(changes) do
+    if change.allow and not instance.step.approvals[change.allow] then
+      return nil, ("%s: the step %s asks for --allow %s without declaring it: approvals = { [\"%s\"] = \"what for\" }")
+        :format(instance.place, instance.name, change.allow, change.allow), "EPLAYBOOK"
+    end
+  end
   for name, value in pairs(type(forecast) == "table" and forecast or {}) do target.forecast[name] = value end
   return { instance = instance, seen = seen, changes = changes }
 end

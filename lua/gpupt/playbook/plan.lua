@@ -73,9 +73,10 @@ local function read_fleet(self, problems)
 end
 
 local function words_needed(self)
-  local set, list = {}, {}
+  local set, list, attaches = {}, {}, false
   for _, entry in ipairs(self.entries) do
     for _, step in ipairs(entry.steps) do
+      attaches = attaches or #step.changes > 0 and step.instance.name == "gpu.attach"
       for _, change in ipairs(step.changes) do
         if change.allow and not set[change.allow] then
           set[change.allow] = true
@@ -84,6 +85,9 @@ local function words_needed(self)
       end
     end
   end
+  -- cards that were given away by an earlier run need no approval again
+  if not attaches then self.over = {} end
+  if #self.over > 0 then list[#list + 1] = "over-commit" end
   table.sort(list)
   return list
 end
@@ -107,7 +111,7 @@ end
 --- Makes the plan of a playbook. Problems (every one of them) give nil, message, code, { problems = }.
 function plan.make(playbook, vc, o)
   local self = setmetatable({ playbook = playbook, vc = vc, limit = o.limit, journal = o.journal, run_id = o.run,
-    world = snapshot.new(vc), entries = {}, skipped = {}, notes = {} }, Plan)
+    world = snapshot.new(vc), entries = {}, skipped = {}, over = {}, notes = {} }, Plan)
   local problems = {}
   self.ctx = context.new { vc = vc, world = self.world, planning = true, run = o.run, emit = function(event)
     self.notes[#self.notes + 1] = event
@@ -122,7 +126,7 @@ function plan.make(playbook, vc, o)
     for _, target in ipairs(self.hosts) do
       self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
     end
-    targets.allocate(self.world, machines, problems)
+    targets.allocate(self.world, machines, problems, self.over)
     for _, target in ipairs(machines) do
       self.vms[#self.vms + 1] = target
       if target.host then self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems) end
@@ -139,7 +143,7 @@ function plan.make(playbook, vc, o)
   return self
 end
 
---- A flat list of the changes: { target, kind, step, place, sign, what, allow, undoable }.
+--- A flat list of the changes: { target, kind, step, place, sign, what, allow, verb }.
 function Plan:changes()
   local list = {}
   for _, entry in ipairs(self.entries) do
@@ -147,7 +151,7 @@ function Plan:changes()
       for _, change in ipairs(step.changes) do
         list[#list + 1] = { target = entry.target.name, kind = entry.target.kind, step = step.instance.name,
           place = step.instance.place, sign = change.sign or "~", what = change.what, allow = change.allow,
-          undoable = change.undo ~= false, verb = change.verb }
+          verb = change.verb }
       end
     end
   end

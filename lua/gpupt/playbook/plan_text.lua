@@ -74,20 +74,13 @@ return function(self)
   for _, event in ipairs(self.notes) do
     if not noted[event] then lines[#lines + 1] = ("  %s: %s"):format(event.target or "", event.text) end
   end
+  for _, text in ipairs(self.over) do lines[#lines + 1] = "! " .. text end
   for _, skip in ipairs(self.skipped) do lines[#lines + 1] = "! " .. skip.text end
   if #list == 0 then
     lines[#lines + 1] = "nothing to change"
     return table.concat(lines, "\n") .. "\n"
   end
-  local fixed, seen = {}, {}
-  for _, change in ipairs(list) do
-    if not change.undoable and not seen[change.verb] then
-      seen[change.verb] = true
-      fixed[#fixed + 1] = change.verb
-    end
-  end
   lines[#lines + 1] = totals(list) .. "."
-    .. (#fixed > 0 and " Not undoable: " .. table.concat(fixed, ", ") .. "." or "")
     .. (#self.words > 0 and " Needs: --allow " .. table.concat(self.words, ",") or "")
   return table.concat(lines, "\n") .. "\n"
 end

@@ -81,13 +81,24 @@ local function claim(self, resource)
   return nil, message, code == "EHELD" and "EREFUSED" or code, detail
 end
 
+local claimed = {
+  host = function(target) return target.record and { "host/" .. target.record.uuid } or {} end,
+  cards = function(target)
+    local list = {}
+    for i, card in ipairs(target.cards or {}) do list[i] = "card/" .. target.host.uuid .. "/" .. card.address end
+    return list
+  end,
+}
+
+-- What the steps that will change something declare to claim.
 local function claim_all(self)
-  for _, target in ipairs(self.plan.vms) do
-    for _, card in ipairs(target.cards or {}) do
-      failure.check(claim(self, "card/" .. target.host.uuid .. "/" .. card.address))
+  for _, entry in ipairs(self.plan.entries) do
+    for _, one in ipairs(entry.steps) do
+      for _, kind in ipairs(#one.changes > 0 and one.instance.step.claims or {}) do
+        for _, resource in ipairs(claimed[kind](entry.target)) do failure.check(claim(self, resource)) end
+      end
     end
   end
-  for _, target in ipairs(self.plan.hosts) do failure.check(claim(self, "host/" .. target.record.uuid)) end
 end
 
 local function emit(self, event)

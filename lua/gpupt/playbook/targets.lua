@@ -114,8 +114,9 @@ local function memory_wish(target)
   end
 end
 
---- Gives every machine its host and cards; problems are appended. Machines that exist choose first.
-function targets.allocate(world, list, problems)
+--- Gives every VM its host and cards; problems are appended, and to `over` what only --allow over-commit permits. VMs
+-- that exist choose first.
+function targets.allocate(world, list, problems, over)
   local pool = allocation.pool(world)
   local function one(target)
     target.memory_wish = memory_wish(target)
@@ -144,7 +145,7 @@ function targets.allocate(world, list, problems)
   end
   pass(true)
   pass(false)
-  for _, scope in ipairs(targets.scopes_of(list)) do targets.check_spare(pool, list, scope, problems) end
+  for _, scope in ipairs(targets.scopes_of(list)) do targets.check_spare(pool, list, scope, over) end
 end
 
 function targets.scopes_of(list)
@@ -158,8 +159,8 @@ function targets.scopes_of(list)
   return scopes
 end
 
---- keep_free: cards that must stay free in the hosts of the scope.
-function targets.check_spare(pool, list, scope, problems)
+--- keep_free: cards that are to stay free in the hosts of the scope.
+function targets.check_spare(pool, list, scope, over)
   if scope.options.keep_free == 0 then return end
   local instance = attach_of(scope)
   if not instance or type(instance.options.devices) == "function" then return end
@@ -176,8 +177,7 @@ function targets.check_spare(pool, list, scope, problems)
   end
   local free = allocation.free_count(pool, records, instance.options.devices)
   if free < scope.options.keep_free then
-    problems[#problems + 1] = { target = "p.vms", allow = "over-commit",
-      text = ("%s: keep_free = %d, and %d would stay free"):format(scope.place, scope.options.keep_free, free) }
+    over[#over + 1] = ("keep_free = %d (%s), and %d would stay free"):format(scope.options.keep_free, scope.place, free)
   end
 end
 

@@ -23,6 +23,11 @@ local step = {
     { "bars", "table", late = true, doc = "measured BARs of one card, where the built-in table does not know it" },
     { "power_on", "boolean", default = true, late = true, doc = "start the machine afterwards" },
   },
+  approvals = {
+    ["guest-shutdown"] = "a running VM is shut down cleanly",
+    ["hide-hypervisor"] = "the hypervisor is hidden from the driver of a datacentre card",
+  },
+  claims = { "cards" },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings", "VirtualMachine.Config.Memory",
     "VirtualMachine.Config.CPUCount", "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.PowerOff" },

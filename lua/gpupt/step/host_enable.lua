@@ -17,6 +17,12 @@ local step = {
     { "foreign_maintenance", "boolean", default = false, late = true,
       doc = "work on a host that somebody else put into maintenance (--allow foreign-maintenance), left there" },
   },
+  approvals = {
+    reboot = "a host is rebooted", ["guest-shutdown"] = "a running VM is shut down cleanly",
+    sessions = "a VM is shut down while users are logged in",
+    ["foreign-maintenance"] = "work on a host that somebody else put into maintenance mode",
+  },
+  claims = { "host" },
   needs = { "Host.Config.PciPassthru", "Host.Config.Settings", "Host.Config.Maintenance" },
 }
 
@@ -115,7 +121,7 @@ local function reboot_changes(target, seen, changes)
   local allow = { what = "reboot"
     .. (#busy.bound > 0 and (", after %s shut down"):format(drain.names(busy.bound)) or "")
     .. (#busy.movable > 0 and (", %s leave by vMotion"):format(drain.names(busy.movable)) or ""),
-    sign = "~", allow = "reboot", undo = false, verb = "reboot", activates = seen.chosen }
+    sign = "~", allow = "reboot", verb = "reboot", activates = seen.chosen }
   if #busy.bound > 0 then
     if target.scope.options.roll.guests ~= "shutdown-idle" then
       return nil, ("%s: %s run on it with a card and cannot move: roll = { guests = \"shutdown-idle\" } lets them "
@@ -126,7 +132,7 @@ local function reboot_changes(target, seen, changes)
     local used = drain.in_use(busy.bound)
     if #used > 0 then
       changes[#changes + 1] = { what = "log out the users of " .. drain.names(used), sign = "-", allow = "sessions",
-        verb = "session", undo = false }
+        verb = "session" }
     end
   end
   if #busy.movable > 0 and record.cluster.drs ~= "fullyAutomated" then
@@ -140,7 +146,7 @@ end
 function step.plan(ctx, target, seen)
   local record, changes = seen.record, {}
   if seen.away then
-    return { { what = "wait until it is back from the reboot of this run", sign = "~", allow = "reboot", undo = false,
+    return { { what = "wait until it is back from the reboot of this run", sign = "~", allow = "reboot",
       verb = "reboot", activates = seen.chosen } }
   end
   local entering = not ctx:did(target, "maintenance-enter")

@@ -1,15 +1,18 @@
 --- The steps: one file each, by one contract, which a user's own step follows as well.
 --
 --   { name = "gpu.attach", scope = "vms" or "hosts", options = { fields of gpupt.options }, needs = { privileges },
---     observe(ctx, target) -> seen                 reads the world, changes nothing
---     plan(ctx, target, seen) -> changes           a list; empty = nothing to do. No calls: pure
---     apply(ctx, target, changes, seen)            changes only that, through ctx:call and ctx:task
---     prove(ctx, target) -> text                   reads again; nil, message, code when it does not hold
---     undo(ctx, target, done) }                    optional
+--     approvals = { word = "what for" }, claims = { "host", "cards" },
+--     observe(ctx, target) -> seen                     reads the server, changes nothing
+--     plan(ctx, target, seen) -> changes[, forecast]   a list; empty = nothing to do. Computes from seen: its ctx has
+--                                                      note, may and did, and no server
+--     apply(ctx, target, changes, seen)                changes only that, through ctx:call and ctx:task
+--     prove(ctx, target) -> text }                     reads again; nil, message, code when it does not hold
 --
 -- Failing is nil, message, code from any of them, or an error raised by gpupt.check. A change is { what = "text",
--- sign = "+" | "~" | "-", allow = "word", undo = false when it cannot be taken back }. Within the functions,
--- target.options are the step's options for this target.
+-- sign = "+" | "~" | "-" | "!" | "?", verb = "reboot", allow = "word", activates = { cards } }; its word is one of the
+-- step's approvals. The forecast says what the changes will make true of the target ({ memory_mb =, installs =, ... });
+-- the target's later steps find it in target.forecast. Within the functions, target.options are the step's options for
+-- this target.
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 
@@ -23,6 +26,8 @@ local contract_fields = options.declare("step contract", {
   { "scope", "string", required = true, choices = { "hosts", "vms" }, doc = "what it runs on" },
   { "options", "table", default = {}, doc = "the declared options" },
   { "needs", "table", default = {}, doc = "the privileges that its calls need" },
+  { "approvals", "table", default = {}, doc = "the --allow words that its changes may ask for: { word = 'what for' }" },
+  { "claims", "table", default = {}, doc = "what a run claims for its targets: 'host', 'cards'" },
   { "after", "table", default = {}, doc = "steps that must come before it, each with the reason" },
   { "login", "boolean", default = false, doc = "runs programs inside the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may stand more than once in a scope" },
@@ -31,7 +36,6 @@ local contract_fields = options.declare("step contract", {
   { "plan", "function", required = true, doc = "says what it would change" },
   { "apply", "function", required = true, doc = "changes it" },
   { "prove", "function", required = true, doc = "reads again" },
-  { "undo", "function", doc = "takes back what it did" },
 })
 
 local known = setmetatable({}, { __mode = "k" })
@@ -42,6 +46,11 @@ function steps.contract(given)
   local problem = contract_fields:problem(given)
   if problem then return nil, problem end
   local step = contract_fields:check(given)
+  for _, claim in ipairs(step.claims) do
+    if claim ~= "host" and claim ~= "cards" then
+      return nil, ("claims: '%s' is neither host nor cards"):format(claim)
+    end
+  end
   known[step] = true
   return step
 end
@@ -54,6 +63,23 @@ function steps.load(name)
   local step, message = steps.contract(require("gpupt.step." .. name:gsub("%.", "_")))
   if not step then error(name .. ": " .. message) end
   return step
+end
+
+--- The approvals of all steps: { { word =, doc =, steps = { names } } }, by word.
+function steps.approvals()
+  local by_word, list = {}, {}
+  for _, name in ipairs(steps.names) do
+    for word, doc in pairs(steps.load(name).approvals) do
+      local entry = by_word[word]
+      if not entry then
+        entry = { word = word, doc = doc, steps = {} }
+        by_word[word], list[#list + 1] = entry, entry
+      end
+      entry.steps[#entry.steps + 1] = name
+    end
+  end
+  table.sort(list, function(a, b) return a.word < b.word end)
+  return list
 end
 
 local Instance = {}

@@ -90,7 +90,7 @@ function step.plan(_, target, seen)
   if seen.exists and seen.vm.power == "poweredOn" then
     return { { sign = "~", verb = "wait", what = "wait for the installation that runs" } }, { installs = true }
   end
-  return { { sign = "+", verb = "install", undo = false, what = ("install from %s with %s"):format(o.iso,
+  return { { sign = "+", verb = "install", what = ("install from %s with %s"):format(o.iso,
     answers.describe(o.answer)) } }, { installs = true }
 end
 

@@ -42,7 +42,7 @@ end
 function step.plan(_, target, seen)
   local vm = seen.vm
   if not vm or target.forecast.installs or not vm.guest.version or vm.guest.version == "0" then
-    return { { sign = "+", verb = "tools", undo = false, what = "Tools: the right features for this release" } }
+    return { { sign = "+", verb = "tools", what = "Tools: the right features for this release" } }
   end
   local mark, command, code = wanted_mark(target, vm)
   if not mark then return nil, ("%s: %s"):format(target.name, command), code end
@@ -50,7 +50,7 @@ function step.plan(_, target, seen)
   if vm.power ~= "poweredOn" then
     return nil, target.name .. " does not run, and its Tools are not as wanted: power it on first", "EREFUSED"
   end
-  return { { sign = "~", verb = "tools", undo = false,
+  return { { sign = "~", verb = "tools",
     what = command and command.line or "open-vm-tools installed and running" } }
 end
 

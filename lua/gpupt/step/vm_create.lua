@@ -139,20 +139,4 @@ function step.prove(ctx, target)
   return ("exists, %s, on %s"):format(seen.vm.firmware, target.host.name)
 end
 
---- Only machines that carry this run's mark are deleted, and only while they are off.
-function step.undo(ctx, target)
-  local seen = step.observe(ctx, target)
-  if not seen.exists then return {} end
-  if seen.vm.extra["gpupt.run"] ~= ctx.run then
-    return nil, ("%s does not carry this run's mark: it is left"):format(target.name), "EREFUSED"
-  end
-  ctx:require_approval("delete-vm", "deleting " .. target.name)
-  if seen.vm.power ~= "poweredOff" then
-    return nil, ("%s runs: it is left; shut it down and undo again"):format(target.name), "EREFUSED"
-  end
-  local ok, message, code = ctx:task(target, target.ref, "Destroy_Task", {}, { action = "delete", text = "Destroy" })
-  if not ok then return nil, message, code end
-  return { "deleted " .. target.name }
-end
-
 return step

@@ -9,7 +9,7 @@ local options = require "gpupt.options"
 local ref = require "gpupt.vim.ref"
 local secrets = require "gpupt.vim.secrets"
 local session = require "gpupt.vim.session"
-local version = require "gpupt.version"
+local gpupt_version = require "gpupt.version"
 local wait = require "gpupt.loop.wait"
 
 local client = {}
@@ -236,7 +236,7 @@ local function make(o)
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
     datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
-    agent = version:gsub(" ", "/"), calls = 0, generation = 0,
+    agent = gpupt_version:gsub(" ", "/"), calls = 0, generation = 0,
     session_open = false, last_answer = engine.now(), trust = { ca_file = o.ca_file, ca_bytes = o.ca_bytes,
     insecure = o.insecure },
     operation_prefix = o.operation_id or ("gpupt-%08x"):format(math.random(0, 0xffffffff)),
