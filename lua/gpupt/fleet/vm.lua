@@ -1,6 +1,8 @@
 --- A virtual machine as the playbook sees it: plain data from the properties of a VirtualMachine.
 -- `cards` are its passthrough devices: fixed ones with address and host uuid, dynamic ones with what they allow.
 -- `extra` are the ExtraConfig values by lower-case key. Nothing here calls the server.
+local guest_family = require "gpupt.facts.guest_family"
+
 local vm = {}
 
 vm.paths = {
@@ -67,9 +69,7 @@ end
 
 --- "windows" or "linux", by what the guest says or else by what it was made for.
 function vm.family(record)
-  local id = (record.guest.id or record.guest_id or ""):lower()
-  if record.guest.family == "windowsGuest" or id:find "^win" then return "windows" end
-  return "linux"
+  return guest_family(record.guest.family, record.guest.id, record.guest_id)
 end
 
 --- The first device of a type, and all of them.

@@ -3,6 +3,7 @@
 -- cards cannot be hot-added. changeVersion guards the reconfigure against somebody who edits at the same time.
 local bar = require "gpupt.bar"
 local check = require "gpupt.failure".check
+local devices_per_vm = require "gpupt.facts.devices_per_vm"
 local difference = require "gpupt.step.gpu_difference"
 local hosts = require "gpupt.fleet.host"
 local power = require "gpupt.step.vm_power"
@@ -35,13 +36,6 @@ local step = {
 
 function step.check(o)
   if math.type(o.count) == "integer" and o.count < 1 then return "count must be at least 1" end
-end
-
---- How many passthrough devices a machine of a hardware version may have.
-local function most(version)
-  if not version then return 128 end
-  if version >= 21 then return 128 elseif version >= 20 then return 32 end
-  return 16
 end
 
 local function cards_of(target)
@@ -79,9 +73,10 @@ local function refusal(target, vm, value)
   if value.backing == "dynamic" and (vm.hardware_version or 99) < 17 then
     return ("has hardware version %d; a dynamic backing needs 17"):format(vm.hardware_version)
   end
-  if #target.cards > most(vm.hardware_version) then
-    return ("may have %d passthrough devices at hardware version %d, and gets %d"):format(most(vm.hardware_version),
-      vm.hardware_version, #target.cards)
+  local most = devices_per_vm.most(vm.hardware_version, target.host and target.host.version)
+  if most and #target.cards > most then
+    return ("may have %d passthrough devices at hardware version %d, and gets %d (%s)"):format(most,
+      vm.hardware_version, #target.cards, devices_per_vm.source)
   end
 end
 

@@ -7,6 +7,7 @@
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local files = require "gpupt.vim.files"
+local guest_family = require "gpupt.facts.guest_family"
 local options = require "gpupt.options"
 local sha256 = require "gpupt.sha256"
 local trust = require "gpupt.vim.trust"
@@ -148,9 +149,7 @@ function Guest.family(_, vm)
   checked_vm(vm)
   local values, message, code, detail = vm:get { "guest.guestFamily", "config.guestId" }
   if not values then return nil, message, code, detail end
-  local family, id = values["guest.guestFamily"], values["config.guestId"] or ""
-  if family == "windowsGuest" or (not family and id:find "^win") then return "windows" end
-  return "linux"
+  return guest_family(values["guest.guestFamily"], values["config.guestId"])
 end
 
 -- ---- files

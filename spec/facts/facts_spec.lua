@@ -1,0 +1,41 @@
+-- Vendors' facts that several modules use, each told once.
+local devices_per_vm = require "gpupt.facts.devices_per_vm"
+local family = require "gpupt.facts.guest_family"
+
+describe("the number of passthrough devices that a VM may have", function()
+  local rows = {
+    { 7, nil, 6 }, { 10, nil, 6 }, { 11, nil, 16 }, { 13, "6.5.0", 16 }, { 19, "7.0.3", 16 },
+    { 20, "8.0.0", 32 }, { 20, "8.0", 32 }, { 20, "8.0.1", 64 }, { 20, "8.0.3", 64 }, { 20, "9.0.0", 64 },
+    { 21, "8.0.3", 128 },
+  }
+  for _, row in ipairs(rows) do
+    it(("is %d at hardware version %d%s"):format(row[3], row[1], row[2] and " on ESXi " .. row[2] or ""), function()
+      assert.same({ row[3], false }, { devices_per_vm.most(row[1], row[2]) })
+    end)
+  end
+
+  it("is the larger figure where only the release could tell, and says so", function()
+    assert.same({ 64, true }, { devices_per_vm.most(20) })
+  end)
+
+  it("is unknown where none is published", function()
+    assert.is_nil((devices_per_vm.most(22, "9.0.0")))
+    assert.is_nil((devices_per_vm.most(4, "5.0.0")))
+    assert.is_nil((devices_per_vm.most(nil)))
+  end)
+end)
+
+describe("the family of a guest", function()
+  it("is what VMware Tools report, whatever the VM was configured for", function()
+    assert.equal("linux", family("linuxGuest", nil, "windows2022srvNext_64Guest"))
+    assert.equal("windows", family("windowsGuest", nil, "ubuntu64Guest"))
+  end)
+
+  it("is that of the guest id before Tools report one", function()
+    assert.equal("windows", family(nil, nil, "windows11_64Guest"))
+    assert.equal("windows", family("", "", "winNetStandardGuest"))
+    assert.equal("linux", family(nil, nil, "rhel9_64Guest"))
+  end)
+
+  it("is Linux for what is neither", function() assert.equal("linux", family(nil, nil, nil)) end)
+end)
