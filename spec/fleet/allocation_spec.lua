@@ -43,7 +43,7 @@ local function names(w, count, more)
 end
 
 describe("the allocation of cards", function()
-  it("spreads machines evenly over the hosts", function()
+  it("spreads VMs evenly over the hosts", function()
     assert.equal("esx-1 esx-2 esx-1 esx-2", names(fleet { FOUR, FOUR }, 4))
   end)
 
@@ -51,7 +51,7 @@ describe("the allocation of cards", function()
     assert.equal("esx-1 esx-1 esx-1 esx-1 esx-2", names(fleet { FOUR, FOUR }, 5, { spread = "pack" }))
   end)
 
-  it("keeps all cards of a machine on one host", function()
+  it("keeps all cards of a VM on one host", function()
     local w = fleet { { FOUR[1] }, { FOUR[1], FOUR[2], FOUR[3] } }
     assert.equal("esx-2", names(w, 1, { count = 3 }))
     local given, message, code = ask(w, allocate.pool(w), "m", { count = 4 })
@@ -69,7 +69,7 @@ describe("the allocation of cards", function()
     assert.matches("3b:00.0 for a, 5e:00.0 for b", message, 1, true)
   end)
 
-  it("gives every card of 10 hosts with 4 to 40 machines, and refuses the 41st", function()
+  it("gives every card of 10 hosts with 4 to 40 VMs, and refuses the 41st", function()
     local hosts = {}
     for i = 1, 10 do hosts[i] = FOUR end
     local w = fleet(hosts)
@@ -82,7 +82,7 @@ describe("the allocation of cards", function()
     assert.is_nil((ask(w, pool, "m-41")))
   end)
 
-  it("leaves cards of other machines alone, powered-off owners too", function()
+  it("leaves cards of other VMs alone, powered-off owners too", function()
     local w = fleet { { FOUR[1], FOUR[2] } }
     hold(w, { name = "owner", power = "poweredOff", host = "h1" }, FOUR[1], "s1")
     local pool = allocate.pool(w)
@@ -100,15 +100,15 @@ describe("the allocation of cards", function()
     assert.is_truthy(ask(w, allocate.pool(w), "a"))
   end)
 
-  it("leaves a machine where it is, with the cards it has", function()
+  it("leaves a VM where it is, with the cards it has", function()
     local w = fleet { FOUR, FOUR }
-    local machine = { host = "h2", cards = { { kind = "fixed", address = FOUR[3], system_id = "s2" } } }
+    local vm = { host = "h2", cards = { { kind = "fixed", address = FOUR[3], system_id = "s2" } } }
     hold(w, { name = "a", power = "poweredOn", host = "h2" }, FOUR[3], "s2")
-    local given = assert(ask(w, allocate.pool(w), "a", { machine = machine, count = 2 }))
+    local given = assert(ask(w, allocate.pool(w), "a", { vm = vm, count = 2 }))
     assert.same({ "esx-2", FOUR[3], FOUR[1] }, { given.host.name, given.cards[1].address, given.cards[2].address })
   end)
 
-  it("counts the memory that earlier machines take", function()
+  it("counts the memory that earlier VMs take", function()
     local w = fleet { FOUR, FOUR }
     assert.equal("esx-1 esx-2", names(w, 2, { spread = "pack", memory_mb = 60 * 1024 }))
   end)

@@ -113,7 +113,7 @@ describe("the cards of a fleet", function()
     assert.same({ 3, 2 }, count { "/DC0/host/gpu-a/esx-a-1", "/DC0/host/gpu-b" })
     assert.same({ 7, 4 }, count "/DC0")
     assert.same({ 1, 1 }, count "/DC0/host/alone-1")
-    -- a host's neighbours are asked for their machines, so that no owner is missed
+    -- a host's neighbours are asked for their VMs, so that no owner is missed
     assert.equal("held by holder", find(fleet.cards(vc, { path = "/DC0/host/gpu-a/esx-a-1" }), "esx-a-1", "0000:86:00.0").why)
   end)
 
@@ -136,7 +136,7 @@ describe("the cards of a fleet", function()
     assert.error_matches(function() fleet.cards(vc, { paths = "x" }) end, "did you mean 'path'")
   end)
 
-  it("are counted, not named, for a machine that is given one at power-on", function()
+  it("are counted, not named, for a VM that is given one at power-on", function()
     attach("waiting", { _type = "VirtualPCIPassthroughDynamicBackingInfo", deviceName = "",
       allowedDevice = { { vendorId = 0x10de, deviceId = 0x1eb8 } }, customLabel = "vdi" })
     local seen = assert(fleet.cards(vc))

@@ -25,7 +25,7 @@ local mine = p.step { name = "own.step", scope = "hosts",
 return p.playbook { name = "x", p.hosts { where = "/DC0/host/gpu-a", mine {} } }]]):format(plan)
   end
 
-  for _, word in ipairs { "vc", "world", "call", "task", "row", "journal" } do
+  for _, word in ipairs { "vc", "fleet", "call", "task", "row", "journal" } do
     it("cannot use ctx." .. word, function()
       local plan, message = site:plan(own(("function(ctx) return { { what = tostring(ctx.%s) } } end"):format(word)))
       assert.is_nil(plan)

@@ -173,7 +173,7 @@ describe("machines and guests", function()
     assert.equal("done", apply({}).status)
     local result, message = apply { create = ', firmware = "bios"' }
     assert.is_nil(result)
-    assert.matches("the firmware of an existing machine is never changed", message, 1, true)
+    assert.matches("the firmware of an existing VM is never changed", message, 1, true)
   end)
 
   it("are not shut down without the approval once they were handed over", function()

@@ -1,23 +1,23 @@
---- Which machine gets which cards of which host.
--- A machine that exists stays where it is and keeps the cards it holds; the rest is taken from what is free: cards that
--- the selector means, that are active or will be by the playbook's own hosts, and that no machine holds (powered-off
--- ones count). New machines are spread evenly, or packed host by host.
+--- Which VM gets which cards of which host.
+-- A VM that exists stays where it is and keeps the cards it holds; the rest is taken from what is free: cards that
+-- the selector means, that are active or will be by the playbook's own hosts, and that no VM holds (powered-off
+-- ones count). New VMs are spread evenly, or packed host by host.
 local host_records = require "gpupt.fleet.host"
 local selector = require "gpupt.fleet.selector"
 
 local allocation = {}
 
---- Makes the pool of a world's cards.
-function allocation.pool(world) return { world = world, taken = {}, used_memory = {} } end
+--- Makes the pool of a fleet's cards.
+function allocation.pool(fleet) return { fleet = fleet, taken = {}, used_memory = {} } end
 
 --- Why a card is not free: nil when it is.
 local function blocked(pool, card, except)
   if not card.capable then return "not capable" end
-  if not pool.world:will_be_active(card) then return host_records.state(card) end
+  if not pool.fleet:will_be_active(card) then return host_records.state(card) end
   if card.vgpu then return card.vgpu end
   local owner = pool.taken[card]
   if owner then return "for " .. owner end
-  for _, claim in ipairs(pool.world:owners(card)) do
+  for _, claim in ipairs(pool.fleet:owners(card)) do
     if claim.name ~= except then return ("held by %s (%s)"):format(claim.name, claim.power or "?") end
   end
 end
@@ -64,28 +64,28 @@ local function take(pool, cards, count, name)
   return list
 end
 
---- The cards that a machine holds already, of those the selector means.
-local function held(pool, record, node, machine)
+--- The cards that a VM holds already, of those the selector means.
+local function held(pool, record, node, vm)
   local list = {}
-  for _, card in ipairs(machine.cards) do
+  for _, card in ipairs(vm.cards) do
     local device = card.kind == "fixed" and record.devices[card.address]
-    if device and pool.world:names(card, record) and selector.matches(node, device) then
+    if device and pool.fleet:names(card, record) and selector.matches(node, device) then
       list[#list + 1] = device
     end
   end
   return list
 end
 
---- Gives `count` cards to a machine. `request` = { name, node, count, hosts (allowed records), spread, machine (record
+--- Gives `count` cards to a VM. `request` = { name, node, count, hosts (allowed records), spread, VM (record
 -- when it exists), memory_mb }. Result { host = record, cards = list }; or nil, message, "ENOCARDS".
 function allocation.take(pool, request)
   local name, node, count = request.name, request.node, request.count
-  if request.machine then
-    local record = pool.world.by_ref[request.machine.host]
+  if request.vm then
+    local record = pool.fleet.by_ref[request.vm.host]
     if not record then
       return nil, ("%s stands on a host that this playbook does not see"):format(name), "ENOHOST"
     end
-    local own = held(pool, record, node, request.machine)
+    local own = held(pool, record, node, request.vm)
     for _, card in ipairs(own) do pool.taken[card] = name end
     if #own >= count then return { host = record, cards = table.move(own, 1, count, 1, {}) } end
     local free = free_of(pool, record, node, name)

@@ -76,9 +76,9 @@ end
 --- "0000:3b:00.0" -> "3b:00.0"; for people.
 function host.short(address) return (address:gsub("^0000:", "")) end
 
--- What machines do with a card of a graphics type; one of type direct is passed through to its machine as a whole.
+-- What VMs do with a card of a graphics type; one of type direct is passed through to its VM as a whole.
 local shares = {
-  sharedDirect = "virtual GPUs of it are in use", shared = "machines draw on it as a shared card",
+  sharedDirect = "virtual GPUs of it are in use", shared = "VMs draw on it as a shared card",
 }
 
 local function vgpu_cards(props)

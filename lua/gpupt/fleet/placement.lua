@@ -1,4 +1,4 @@
---- Where machines are made: the folder, pool, datastore, network and hosts that `place` names, looked up once.
+--- Where VMs are made: the folder, pool, datastore, network and hosts that `place` names, looked up once.
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
 

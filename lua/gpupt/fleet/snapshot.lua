@@ -182,13 +182,13 @@ end
 function Snapshot:owners(card) return self.ownership:holders(card.host.ref, card.address) end
 
 --- The reference of the VM that a target means, or nil: by its name in its folder.
-function Snapshot:find_machine(target)
+function Snapshot:find_vm(target)
   local found = check(self.vc.content.searchIndex:FindChild { entity = target.folder, name = target.name })
   return found or nil
 end
 
 --- The record of a VM, read now.
-function Snapshot.machine(_, ref)
+function Snapshot.vm(_, ref)
   return vm.record(ref, check(ref:get(vm.paths)))
 end
 

@@ -1,4 +1,4 @@
---- A virtual machine as the playbook sees it: plain data from the properties of a VirtualMachine.
+--- A VM as the playbook sees it: plain data from the properties of a VirtualMachine.
 -- `cards` are its passthrough devices: fixed ones with address and host uuid, dynamic ones with what they allow.
 -- `extra` are the ExtraConfig values by lower-case key. Nothing here calls the server.
 local guest_family = require "gpupt.facts.guest_family"
@@ -15,7 +15,7 @@ vm.paths = {
   "guest.guestFamily", "guest.guestId", "snapshot", "config.flags",
 }
 
---- What is enough to know which cards a machine holds.
+--- What is enough to know which cards a VM holds.
 vm.claim_paths = { "name", "runtime.host", "runtime.powerState", "config.hardware.device", "config.template" }
 
 local function card_of(device)
@@ -40,7 +40,7 @@ function vm.cards(devices)
   return list
 end
 
---- The record of a machine.
+--- The record of a VM.
 function vm.record(ref, props)
   local extra = {}
   for _, pair in ipairs(props["config.extraConfig"] or {}) do extra[pair.key:lower()] = tostring(pair.value) end

@@ -91,14 +91,14 @@
 
 ---@class gpupt.options.p.gpu.attach
 ---@field devices table p.gpus: which cards
----@field count? integer|function how many cards each machine gets
+---@field count? integer|function how many cards each VM gets
 ---@field backing? string|function fixed: these very cards; dynamic: any card of that kind, chosen at power-on
 ---@field mmio? string|integer|function min, safe, seed, off or a size in GiB
 ---@field hide_hypervisor? string|boolean|function auto, true or false
 ---@field driver? string|function the version of the driver that the guest will have, when known
----@field horizon? boolean|function the machine serves a Horizon desktop (vDGA)
+---@field horizon? boolean|function the VM serves a Horizon desktop (vDGA)
 ---@field bars? table|function measured BARs of one card, where the built-in table does not know it
----@field power_on? boolean|function start the machine afterwards
+---@field power_on? boolean|function start the VM afterwards
 
 ---@class gpupt.options.p.gpus
 ---@field match? string|table vendor:device[:subvendor:subdevice] in hexadecimal, * allowed; or a list of them
@@ -123,9 +123,9 @@
 
 ---@class gpupt.options.p.hosts_roll
 ---@field unavailable? string how many hosts may be away at once: N/cluster
----@field guests? "keep"|"shutdown-idle" running machines that hold a card and cannot move: refuse the host, or shut them down when idle
+---@field guests? "keep"|"shutdown-idle" running VMs that hold a card and cannot move: refuse the host, or shut them down when idle
 ---@field back_within? string how long a reboot may take
----@field drain_within? string how long machines may take to leave
+---@field drain_within? string how long VMs may take to leave
 ---@field claim_within? string how long to wait for hosts of the cluster that somebody else took down; then the host is deferred
 
 ---@class gpupt.options.p.os.install
@@ -156,8 +156,8 @@
 ---@field annotation? string|function a note
 
 ---@class gpupt.options.p.vms
----@field where? string|table inventory paths of existing machines
----@field count? integer how many machines are to exist
+---@field where? string|table inventory paths of existing VMs
+---@field count? integer how many VMs are to exist
 ---@field name? string their name; {n} or {n:03} is the number
 ---@field place? table where they are made: cluster or host, datastore, network, folder
 ---@field spread? "even"|"pack" over all hosts, or host by host
@@ -222,7 +222,7 @@
 ---@field login? boolean runs programs inside the guest: p.vms needs a login
 ---@field repeatable? boolean may stand more than once in a scope
 ---@field check? function check(options) -> message, when the playbook is loaded
----@field observe function reads the world
+---@field observe function reads the server
 ---@field plan function says what it would change
 ---@field apply function changes it
 ---@field prove function reads again

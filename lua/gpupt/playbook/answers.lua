@@ -1,4 +1,4 @@
---- p.answer: answer media that a run makes, uploads beside the machine, and deletes when the system is installed.
+--- p.answer: answer media that a run makes, uploads beside the VM, and deletes when the system is installed.
 -- What is written is checked when the playbook is loaded, by making the text without its secrets; the secrets are asked
 -- at the upload, and the ISO lies on the datastore only while the installation runs.
 local answer = require "gpupt.guest.answer"

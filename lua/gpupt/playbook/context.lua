@@ -1,6 +1,6 @@
 --- What a step works with: ctx. One per run, handed to every function of every step.
 --
---   ctx.vc  ctx.world                           the connection and the fleet's records
+--   ctx.vc  ctx.fleet                           the connection and the fleet's records
 --   ctx:call(target, ref, method, args, what)   one changing call: a journal row before, a row with its result after;
 --                                               what = { action = "reboot", text = "for people" }
 --   ctx:task(target, ref, method, args, what)   the same for a ..._Task: waits for its end, with progress events
@@ -21,7 +21,7 @@ local context = {}
 local Context = {}
 Context.__index = Context
 
---- Makes a context: { vc =, world =, journal =, run =, allow = {set}, emit = function(event) end, pace = 1 }.
+--- Makes a context: { vc =, fleet =, journal =, run =, allow = {set}, emit = function(event) end, pace = 1 }.
 function context.new(fields)
   local self = setmetatable({ allow = {}, emit = function() end, done = {} }, Context)
   for name, value in pairs(fields) do self[name] = value end

@@ -37,9 +37,9 @@ language.gpus = declare.constructor("p.gpus", "gpus", {
 local roll_options = options.declare("p.hosts roll", {
   { "unavailable", "string", default = "1/cluster", doc = "how many hosts may be away at once: N/cluster" },
   { "guests", "string", choices = { "keep", "shutdown-idle" }, default = "keep",
-    doc = "running machines that hold a card and cannot move: refuse the host, or shut them down when idle" },
+    doc = "running VMs that hold a card and cannot move: refuse the host, or shut them down when idle" },
   { "back_within", "string", default = "45m", doc = "how long a reboot may take" },
-  { "drain_within", "string", default = "30m", doc = "how long machines may take to leave" },
+  { "drain_within", "string", default = "30m", doc = "how long VMs may take to leave" },
   { "claim_within", "string", default = "15m",
     doc = "how long to wait for hosts of the cluster that somebody else took down; then the host is deferred" },
 })
@@ -98,8 +98,8 @@ local place_options = options.declare("p.vms place", {
 })
 
 language.vms = declare.constructor("p.vms", "vms", {
-  { "where", "string|table", doc = "inventory paths of existing machines" },
-  { "count", "integer", doc = "how many machines are to exist" },
+  { "where", "string|table", doc = "inventory paths of existing VMs" },
+  { "count", "integer", doc = "how many VMs are to exist" },
   { "name", "string", doc = "their name; {n} or {n:03} is the number" },
   { "place", "table", doc = "where they are made: cluster or host, datastore, network, folder" },
   { "spread", "string", choices = { "even", "pack" }, default = "even", doc = "over all hosts, or host by host" },
@@ -108,7 +108,7 @@ language.vms = declare.constructor("p.vms", "vms", {
 }, { children = true, check = function(node)
   local o = node.options
   if (o.where == nil) == (o.name == nil) then
-    return "says which machines by `where` (existing) or by `name`: give one"
+    return "says which VMs by `where` (existing) or by `name`: give one"
   end
   if o.place then
     local problem = place_options:problem(o.place)

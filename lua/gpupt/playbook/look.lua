@@ -4,7 +4,7 @@ local failure = require "gpupt.failure"
 
 -- A VM that an earlier step of this run created has a reference from then on.
 local function find_vm(ctx, target)
-  if target.kind == "vm" and not target.ref and not ctx.planning then target.ref = ctx.world:find_machine(target) end
+  if target.kind == "vm" and not target.ref and not ctx.planning then target.ref = ctx.fleet:find_vm(target) end
 end
 
 --- Gives { instance =, seen =, changes = }, or nil, message, code. What the changes will make true of the target is in

@@ -4,10 +4,10 @@
 local order = {}
 
 order.rules = {
-  { "vm.create", "os.install", "an operating system needs a machine to be installed on" },
-  { "vm.create", "gpu.attach", "a card is given to a machine that exists" },
+  { "vm.create", "os.install", "an operating system needs a VM to be installed on" },
+  { "vm.create", "gpu.attach", "a card is given to a VM that exists" },
   { "vm.clone", "gpu.attach", "a clone copies the source's devices: clone without the card first, then attach it" },
-  { "vm.clone", "tools.ensure", "Tools are looked after in the machine that was cloned" },
+  { "vm.clone", "tools.ensure", "Tools are looked after in the VM that was cloned" },
   { "vm.create", "tools.ensure", "Tools run inside an installed system" },
   { "os.install", "tools.ensure", "Tools run inside an installed system" },
   { "os.install", "gpu.attach",
@@ -19,7 +19,7 @@ order.rules = {
   { "gpu.attach", "horizon.agent", "the Horizon agent chooses its mode by the card it finds when it is installed" },
   { "driver.install", "horizon.agent", "the Horizon agent needs the card's driver" },
   { "tools.ensure", "horizon.agent", "Tools must be installed before the Horizon agent" },
-  { "horizon.agent", "horizon.pool", "a pool takes machines that have the agent" },
+  { "horizon.agent", "horizon.pool", "a pool takes VMs that have the agent" },
 }
 
 local function position(steps)

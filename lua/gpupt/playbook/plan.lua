@@ -34,7 +34,7 @@ function plan.steps(ctx, target, problems)
     entry.steps[#entry.steps + 1] = { instance = instance, changes = found.changes }
     for _, change in ipairs(found.changes) do
       entry.changes = true
-      for _, card in ipairs(change.activates or {}) do ctx.world:expect_active(card) end
+      for _, card in ipairs(change.activates or {}) do ctx.fleet:expect_active(card) end
     end
   end
   return entry
@@ -48,10 +48,10 @@ end
 
 local function read_fleet(self, problems)
   local limit = self.limit and units.glob(self.limit)
-  local machines = {}
+  local vm_targets = {}
   self.hosts, self.vms = {}, {}
   for _, scope in ipairs(each_scope(self.playbook, "hosts")) do
-    local list, message, code = failure.catch(targets.hosts, self.world, scope, limit, self.skipped, function(name)
+    local list, message, code = failure.catch(targets.hosts, self.fleet, scope, limit, self.skipped, function(name)
       return self.ctx:did({ name = name }, "reboot-intent")
     end)
     if list then
@@ -61,15 +61,15 @@ local function read_fleet(self, problems)
     end
   end
   for _, scope in ipairs(each_scope(self.playbook, "vms")) do
-    local list, message, code = failure.catch(targets.vms, self.world, scope, limit)
+    local list, message, code = failure.catch(targets.vms, self.fleet, scope, limit)
     if list then
-      table.move(list, 1, #list, #machines + 1, machines)
+      table.move(list, 1, #list, #vm_targets + 1, vm_targets)
     else
       add_problem(problems, "p.vms", scope.place, message, code)
     end
   end
-  self.world:read_owners()
-  return machines
+  self.fleet:read_owners()
+  return vm_targets
 end
 
 local function words_needed(self)
@@ -111,9 +111,9 @@ end
 --- Makes the plan of a playbook. Problems (every one of them) give nil, message, code, { problems = }.
 function plan.make(playbook, vc, o)
   local self = setmetatable({ playbook = playbook, vc = vc, limit = o.limit, journal = o.journal, run_id = o.run,
-    world = snapshot.new(vc), entries = {}, skipped = {}, over = {}, notes = {} }, Plan)
+    fleet = snapshot.new(vc), entries = {}, skipped = {}, over = {}, notes = {} }, Plan)
   local problems = {}
-  self.ctx = context.new { vc = vc, world = self.world, planning = true, run = o.run, emit = function(event)
+  self.ctx = context.new { vc = vc, fleet = self.fleet, planning = true, run = o.run, emit = function(event)
     self.notes[#self.notes + 1] = event
   end }
   if o.run and o.journal then
@@ -122,12 +122,12 @@ function plan.make(playbook, vc, o)
     self.ctx.journal = nil
   end
   local ok, message, code, detail = failure.catch(function()
-    local machines = read_fleet(self, problems)
+    local vm_targets = read_fleet(self, problems)
     for _, target in ipairs(self.hosts) do
       self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
     end
-    targets.allocate(self.world, machines, problems, self.over)
-    for _, target in ipairs(machines) do
+    targets.allocate(self.fleet, vm_targets, problems, self.over)
+    for _, target in ipairs(vm_targets) do
       self.vms[#self.vms + 1] = target
       if target.host then self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems) end
     end
@@ -136,8 +136,8 @@ function plan.make(playbook, vc, o)
   if not ok then return nil, message, code, detail end
   if #problems > 0 then return nil, text_of(problems), first_code(problems), { problems = problems } end
   if #self.entries == 0 then
-    return nil, self.limit and ("--limit %s matches no host and no machine of the playbook"):format(self.limit)
-      or (self.skipped[1] and text_of(self.skipped) or "the playbook means no host and no machine here"), "ENOENT"
+    return nil, self.limit and ("--limit %s matches no host and no VM of the playbook"):format(self.limit)
+      or (self.skipped[1] and text_of(self.skipped) or "the playbook means no host and no VM here"), "ENOENT"
   end
   self.words = words_needed(self)
   return self

@@ -6,10 +6,10 @@ local function plural(count, word) return ("%d %s%s"):format(count, word, count 
 --- "vcenter 8.0.3 . 2 hosts . 4 GPUs: 4 off . left out: 2 x 1a03:2000 (...)"
 local function head(self)
   local about = self.vc.about
-  local words = { ("%s %s"):format(self.vc.host, about.version), plural(#self.world.hosts, "host") }
+  local words = { ("%s %s"):format(self.vc.host, about.version), plural(#self.fleet.hosts, "host") }
   local states, order, count = {}, {}, 0
   local left, left_order = {}, {}
-  for _, record in ipairs(self.world.hosts) do
+  for _, record in ipairs(self.fleet.hosts) do
     for _, card in ipairs(record.cards) do
       local state = hosts.state(card)
       if not states[state] then order[#order + 1] = state end

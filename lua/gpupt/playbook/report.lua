@@ -1,4 +1,4 @@
---- The end of a run as tables: hosts and their cards, machines and what was proved.
+--- The end of a run as tables: hosts and their cards, VMs and what was proved.
 local hosts = require "gpupt.fleet.host"
 
 local report = {}

@@ -1,4 +1,4 @@
---- A run: a plan being carried out. One fiber per target; machines wait for their host's fiber; hosts of a cluster take
+--- A run: a plan being carried out. One fiber per target; VMs wait for their host's fiber; hosts of a cluster take
 -- turns by the roll's slots. Every step observes and plans again before it changes anything, so a run may be cut off at
 -- any moment and resumed: what is done already is seen and not done twice. After the second failure nothing new starts;
 -- after a host that stays away or in maintenance mode no other host does, because its cluster is short of one already.
@@ -323,7 +323,7 @@ function run.start(plan, o)
     if not self.journal then return nil, message, code end
     self.own_journal = true
   end
-  self.ctx = context.new { vc = plan.vc, world = plan.world, journal = self.journal, allow = allow,
+  self.ctx = context.new { vc = plan.vc, fleet = plan.fleet, journal = self.journal, allow = allow,
     emit = function(event) emit(self, event) end }
   ok, message, code, detail = failure.catch(function()
     begin(self, o)

@@ -1,6 +1,6 @@
 --- Saved plans: what the plan rested on, written down, and compared before it is applied.
 -- The file is JSON: the playbook with its hash and vars, the changes, and guards: for each host its boot time and the
--- states of its cards, for each machine its changeVersion. When a guard moved, the plan is refused and says which.
+-- states of its cards, for each VM its changeVersion. When a guard moved, the plan is refused and says which.
 local hosts = require "gpupt.fleet.host"
 local json = require "gpupt.json"
 
@@ -16,9 +16,9 @@ end
 
 local function guards(plan)
   local list = {}
-  for _, record in ipairs(plan.world.hosts) do list["host " .. record.name] = host_guard(record) end
+  for _, record in ipairs(plan.fleet.hosts) do list["host " .. record.name] = host_guard(record) end
   for _, target in ipairs(plan.vms) do
-    list["vm " .. target.name] = target.machine and tostring(target.machine.change_version) or "does not exist"
+    list["vm " .. target.name] = target.vm and tostring(target.vm.change_version) or "does not exist"
   end
   return list
 end

@@ -1,4 +1,4 @@
---- What a playbook's scopes mean in this fleet: host targets and machine targets, with their cards.
+--- What a playbook's scopes mean in this fleet: host targets and VM targets, with their cards.
 -- A target is { kind = "host" | "vm", name, scope = node, ref?, record? (host), host?, cards?, folder?, pool?... }. All
 -- problems are gathered, so that one plan tells them all.
 local allocation = require "gpupt.fleet.allocation"
@@ -12,13 +12,13 @@ local targets = {}
 
 --- Targets of a p.hosts scope; hosts that cannot be worked on are reported in `skipped`. `ours(name)` says whether the
 -- run that is resumed has the host in hand: then it is away because of us, and not skipped.
-function targets.hosts(world, scope, limit, skipped, ours)
-  local refs, message, code = world:resolve_hosts(scope.options.where)
+function targets.hosts(fleet, scope, limit, skipped, ours)
+  local refs, message, code = fleet:resolve_hosts(scope.options.where)
   if not refs then return nil, ("%s: where: %s"):format(scope.place, message), code end
-  world:read_hosts(refs)
+  fleet:read_hosts(refs)
   local list = {}
   for _, ref in ipairs(refs) do
-    local record = world.by_ref[ref]
+    local record = fleet.by_ref[ref]
     if record and (not limit or record.name:find(limit)) then
       local why = hosts.unavailable(record)
       if why and not (ours and ours(record.name)) then
@@ -47,35 +47,35 @@ local function attach_of(scope)
   end
 end
 
-local function named(world, scope, limit)
+local function named(fleet, scope, limit)
   local list = {}
-  local place = placement.resolve(world.vc, scope)
-  world:read_hosts(place.hosts)
+  local place = placement.resolve(fleet.vc, scope)
+  fleet:read_hosts(place.hosts)
   for n = 1, scope.options.count do
     local name = units.numbered(scope.options.name, n)
     if not limit or name:find(limit) then
       local target = { kind = "vm", name = name, number = n, scope = scope, folder = place.folder, pool = place.pool,
         datastore = place.datastore, network = place.network, network_name = place.network_name,
         host_refs = place.hosts }
-      target.ref = world:find_machine(target)
+      target.ref = fleet:find_vm(target)
       list[#list + 1] = target
     end
   end
   return list
 end
 
-local function existing(world, scope, limit)
+local function existing(fleet, scope, limit)
   local list, seen = {}, {}
   local where = scope.options.where
   for _, pattern in ipairs(type(where) == "table" and where or { where }) do
-    for _, ref in ipairs(check(world.vc:find(pattern, { type = "VirtualMachine" }))) do
+    for _, ref in ipairs(check(fleet.vc:find(pattern, { type = "VirtualMachine" }))) do
       if not seen[ref] then
         seen[ref] = true
         local props = check(ref:get { "name", "runtime.host", "parent" })
         if not limit or props.name:find(limit) then
           list[#list + 1] = { kind = "vm", name = props.name, scope = scope, ref = ref, folder = props.parent,
             host_refs = { props["runtime.host"] } }
-          world:read_hosts { props["runtime.host"] }
+          fleet:read_hosts { props["runtime.host"] }
         end
       end
     end
@@ -84,12 +84,12 @@ local function existing(world, scope, limit)
 end
 
 --- Targets of a p.vms scope, without cards yet.
-function targets.vms(world, scope, limit)
-  if scope.options.name then return named(world, scope, limit) end
-  return existing(world, scope, limit)
+function targets.vms(fleet, scope, limit)
+  if scope.options.name then return named(fleet, scope, limit) end
+  return existing(fleet, scope, limit)
 end
 
-local function request_of(world, target, instance)
+local function request_of(fleet, target, instance)
   target.instance = instance
   local o, message, code = instance:resolve(target)
   if not o then return nil, message, code end
@@ -97,9 +97,9 @@ local function request_of(world, target, instance)
     return nil, instance.place .. ": p.gpu.attach: devices must be p.gpus { ... }", "EPLAYBOOK"
   end
   local records = {}
-  for _, ref in ipairs(target.host_refs) do records[#records + 1] = world.by_ref[ref] end
+  for _, ref in ipairs(target.host_refs) do records[#records + 1] = fleet.by_ref[ref] end
   return { name = target.name, node = o.devices, count = o.count, hosts = records, spread = target.scope.options.spread,
-    machine = target.machine, memory_mb = target.memory_wish }
+    vm = target.vm, memory_mb = target.memory_wish }
 end
 
 --- The memory that vm.create will give, so that a host with room is chosen.
@@ -116,17 +116,17 @@ end
 
 --- Gives every VM its host and cards; problems are appended, and to `over` what only --allow over-commit permits. VMs
 -- that exist choose first.
-function targets.allocate(world, list, problems, over)
-  local pool = allocation.pool(world)
+function targets.allocate(fleet, list, problems, over)
+  local pool = allocation.pool(fleet)
   local function one(target)
     target.memory_wish = memory_wish(target)
     local instance = attach_of(target.scope)
     if not instance then
-      local record = target.machine and world.by_ref[target.machine.host] or world.by_ref[target.host_refs[1]]
+      local record = target.vm and fleet.by_ref[target.vm.host] or fleet.by_ref[target.host_refs[1]]
       target.host = record
       return true
     end
-    local request, message, code = request_of(world, target, instance)
+    local request, message, code = request_of(fleet, target, instance)
     if not request then return nil, message, code end
     local given
     given, message, code = allocation.take(pool, request)
@@ -137,7 +137,7 @@ function targets.allocate(world, list, problems, over)
   local function pass(existing_ones)
     for _, target in ipairs(list) do
       if (target.ref ~= nil) == existing_ones then
-        if target.ref then target.machine = world:machine(target.ref) end
+        if target.ref then target.vm = fleet:vm(target.ref) end
         local ok, message, code = one(target)
         if not ok then problems[#problems + 1] = { target = target.name, text = message, code = code } end
       end
@@ -170,7 +170,7 @@ function targets.check_spare(pool, list, scope, over)
       for _, ref in ipairs(target.host_refs) do
         if not seen[ref] then
           seen[ref] = true
-          records[#records + 1] = pool.world.by_ref[ref]
+          records[#records + 1] = pool.fleet.by_ref[ref]
         end
       end
     end

@@ -1,5 +1,5 @@
---- gpu.attach: the cards go to the machine, with everything that they need, in one reconfigure.
--- What is needed is gpupt.settings' one computation; what differs is a line of the plan each. The machine must be off:
+--- gpu.attach: the cards go to the VM, with everything that they need, in one reconfigure.
+-- What is needed is gpupt.settings' one computation; what differs is a line of the plan each. The VM must be off:
 -- cards cannot be hot-added. changeVersion guards the reconfigure against somebody who edits at the same time.
 local bar = require "gpupt.bar"
 local check = require "gpupt.failure".check
@@ -14,15 +14,15 @@ local step = {
   name = "gpu.attach", scope = "vms",
   options = {
     { "devices", "table", required = true, doc = "p.gpus: which cards" },
-    { "count", "integer", default = 1, late = true, doc = "how many cards each machine gets" },
+    { "count", "integer", default = 1, late = true, doc = "how many cards each VM gets" },
     { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed", late = true,
       doc = "fixed: these very cards; dynamic: any card of that kind, chosen at power-on" },
     { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB" },
     { "hide_hypervisor", "string|boolean", default = "auto", late = true, doc = "auto, true or false" },
     { "driver", "string", late = true, doc = "the version of the driver that the guest will have, when known" },
-    { "horizon", "boolean", default = false, late = true, doc = "the machine serves a Horizon desktop (vDGA)" },
+    { "horizon", "boolean", default = false, late = true, doc = "the VM serves a Horizon desktop (vDGA)" },
     { "bars", "table", late = true, doc = "measured BARs of one card, where the built-in table does not know it" },
-    { "power_on", "boolean", default = true, late = true, doc = "start the machine afterwards" },
+    { "power_on", "boolean", default = true, late = true, doc = "start the VM afterwards" },
   },
   approvals = {
     ["guest-shutdown"] = "a running VM is shut down cleanly",
@@ -62,8 +62,8 @@ end
 
 function step.observe(ctx, target)
   -- before the first card is active a host may not tell its id
-  target.system_id = target.host and ctx.world:system_id(target.host)
-  return { vm = target.ref and ctx.world:machine(target.ref) or nil }
+  target.system_id = target.host and ctx.fleet:system_id(target.host)
+  return { vm = target.ref and ctx.fleet:vm(target.ref) or nil }
 end
 
 --- What is against it, whatever the plan says.
@@ -134,9 +134,9 @@ end
 
 --- A last look before the reconfigure: nobody else took the cards meanwhile.
 local function still_free(ctx, target)
-  ctx.world:refresh_host(target.host)
-  ctx.world:refresh_owners(target.host)
-  target.system_id = ctx.world:system_id(target.host)
+  ctx.fleet:refresh_host(target.host)
+  ctx.fleet:refresh_owners(target.host)
+  target.system_id = ctx.fleet:system_id(target.host)
   if not target.system_id then
     return nil, target.host.name .. " offers no card for passthrough (QueryConfigTarget)", "EREFUSED"
   end
@@ -147,7 +147,7 @@ local function still_free(ctx, target)
       return nil, ("%s: %s is %s: it cannot be used before it is active"):format(target.host.name,
         hosts.short(card.address), hosts.state(now)), "EREFUSED"
     end
-    for _, owner in ipairs(ctx.world:owners(now)) do
+    for _, owner in ipairs(ctx.fleet:owners(now)) do
       if owner.name ~= target.name then
         return nil, ("%s: %s is held by %s (%s)"):format(target.host.name, hosts.short(card.address), owner.name,
           owner.power), "EREFUSED"
@@ -158,7 +158,7 @@ local function still_free(ctx, target)
 end
 
 local function reconfigure(ctx, target)
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   local value, message, code = compute(target, vm)
   if not value then return nil, message, code end
   if #difference.list(vm, value, value.gpus) == 0 then return true end
@@ -178,7 +178,7 @@ local function reconfigure(ctx, target)
 end
 
 function step.apply(ctx, target)
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   local wanted = check(compute(target, vm))
   local pending = #difference.list(vm, wanted, wanted.gpus) > 0
   local ok, message, code, detail

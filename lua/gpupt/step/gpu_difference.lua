@@ -1,4 +1,4 @@
---- What a machine lacks of the settings it needs: one line each, and the device changes of the reconfigure.
+--- What a VM lacks of the settings it needs: one line each, and the device changes of the reconfigure.
 local hosts = require "gpupt.fleet.host"
 local settings_spec = require "gpupt.settings.spec"
 local vms = require "gpupt.fleet.vm"
@@ -11,7 +11,7 @@ local function add(list, what, more)
   list[#list + 1] = change
 end
 
---- Which cards are to be added, and which devices of the machine are stale (a copy's: another host's cards).
+--- Which cards are to be added, and which devices of the VM are stale (a copy's: another host's cards).
 local function devices(vm, value, cards)
   local missing, stale = {}, {}
   if value.backing == "dynamic" then
@@ -43,7 +43,7 @@ end
 
 local function same(a, b) return a ~= nil and a:lower() == b:lower() end
 
---- The list of changes; empty when the machine is as it should be.
+--- The list of changes; empty when the VM is as it should be.
 function difference.list(vm, value, cards)
   local list = {}
   local missing, stale = devices(vm, value, cards)

@@ -1,5 +1,5 @@
 --- guest.verify: the guest itself says that it sees its cards. Windows by PnP device and problem code, Linux by lspci.
--- The proof is taken by programs inside the guest, and remembered on the machine (ExtraConfig gpupt.proved) together
+-- The proof is taken by programs inside the guest, and remembered on the VM (ExtraConfig gpupt.proved) together
 -- with what it depends on: the devices and the boot it was taken in. A later run believes it only while both are the
 -- same, so that looking again changes nothing and starts nothing.
 local guest = require "gpupt.step.guest_session"
@@ -29,7 +29,7 @@ end
 
 function step.observe(ctx, target)
   if not target.ref then return {} end
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   local mark = vm.extra["gpupt.proved"]
   local hash, text = (mark or ""):match "^(%x+) (.*)$"
   return { vm = vm, expected = target.options.gpus or #vm.cards,
@@ -98,7 +98,7 @@ local function complaint(result)
 end
 
 function step.apply(ctx, target, _, seen)
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   if vm.power ~= "poweredOn" then return nil, target.name .. " does not run: nothing can be asked", "EPROOF" end
   seen.vm, seen.expected = vm, target.options.gpus or #vm.cards
   local result, message, code = look(ctx, target, seen)
@@ -109,7 +109,7 @@ function step.apply(ctx, target, _, seen)
   for _, finding in ipairs(result.findings) do
     if finding.severity ~= "error" then ctx:note(target, finding.cause or finding.text) end
   end
-  vm = ctx.world:machine(target.ref)
+  vm = ctx.fleet:vm(target.ref)
   local text = describe(result)
   target.proof = text
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = { { key = "gpupt.proved",

@@ -15,7 +15,7 @@ local function own(name, props)
   return name:find "^vCLS" ~= nil or (props["config.managedBy"] ~= nil and props["config.managedBy"] ~= false)
 end
 
---- The machines that run on the host: { bound = {}, movable = {}, own = {} }, entries { ref, name }.
+--- The VMs that run on the host: { bound = {}, movable = {}, own = {} }, entries { ref, name }.
 function drain.classify(ctx, record)
   local result = { bound = {}, movable = {}, own = {} }
   if #record.vms == 0 then return result end
@@ -49,11 +49,11 @@ function drain.in_use(list)
   return used
 end
 
---- Running machines that hold one of these devices.
+--- Running VMs that hold one of these devices.
 function drain.holders(ctx, record, devices)
   local list = {}
   for _, device in ipairs(devices) do
-    for _, owner in ipairs(ctx.world:owners(record.devices[device.address] or device)) do
+    for _, owner in ipairs(ctx.fleet:owners(record.devices[device.address] or device)) do
       if owner.power == "poweredOn" then list[#list + 1] = owner end
     end
   end

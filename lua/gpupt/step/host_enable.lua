@@ -80,7 +80,7 @@ local function chosen_cards(target)
 end
 
 function step.observe(ctx, target)
-  local record = ctx.planning and target.record or ctx.world:refresh_host(target.record)
+  local record = ctx.planning and target.record or ctx.fleet:refresh_host(target.record)
   local chosen, node = chosen_cards(target)
   if record.connection ~= "connected" and reboot.begun(ctx, target) then
     -- what such a host says of its cards is from before: nothing is concluded from it
@@ -207,7 +207,7 @@ local function stage(ctx, target, seen)
   local ok, message, code, detail = configure(ctx, target, seen.stage, true, false,
     { action = "passthrough-enable", text = "UpdatePassthruConfig" })
   if not ok then return nil, message, code, detail end
-  ctx.world:refresh_host(target.record)
+  ctx.fleet:refresh_host(target.record)
   for _, device in ipairs(seen.stage) do
     if not target.record.devices[device.address].enabled then
       return nil, ("%s: %s does not read back as enabled"):format(target.name, hosts.short(device.address)), "EPROOF"
@@ -262,15 +262,15 @@ local function rebind(ctx, target, seen)
     return false
   end
   ctx:call(target, target.record.system, "Refresh", {}, "Refresh")
-  ctx.world:refresh_host(target.record)
+  ctx.fleet:refresh_host(target.record)
   return #active(target.record, seen.devices) == 0
 end
 
---- What follows the reboot: the cards prove themselves, the host takes up its work, its machines run again.
+--- What follows the reboot: the cards prove themselves, the host takes up its work, its VMs run again.
 local function settle(ctx, target, seen)
   local record = target.record
   ctx:call(target, record.system, "Refresh", {}, "Refresh")
-  ctx.world:refresh_host(record)
+  ctx.fleet:refresh_host(record)
   local missing = active(record, seen.devices)
   if #missing > 0 then
     local what = table.concat(missing, ", ")

@@ -20,7 +20,7 @@ function reboot.enter_maintenance(ctx, target)
     { action = "maintenance-enter", text = "EnterMaintenanceMode" },
     { timeout = seconds + 120 })
   if not ok then return nil, message, code, detail end
-  ctx.world:refresh_host(target.record)
+  ctx.fleet:refresh_host(target.record)
   if not target.record.maintenance then
     return nil, target.name .. " does not read back as being in maintenance mode", "EPROOF"
   end
@@ -33,7 +33,7 @@ function reboot.leave_maintenance(ctx, target)
   local ok, message, code, detail = ctx:task(target, target.record.ref, "ExitMaintenanceMode_Task", { timeout = 0 },
     { action = "maintenance-exit", text = "ExitMaintenanceMode" })
   if not ok then return nil, message, code, detail end
-  ctx.world:refresh_host(target.record)
+  ctx.fleet:refresh_host(target.record)
   ctx:note(target, "out of maintenance mode")
   return true
 end

@@ -32,7 +32,7 @@ local contract_fields = options.declare("step contract", {
   { "login", "boolean", default = false, doc = "runs programs inside the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may stand more than once in a scope" },
   { "check", "function", doc = "check(options) -> message, when the playbook is loaded" },
-  { "observe", "function", required = true, doc = "reads the world" },
+  { "observe", "function", required = true, doc = "reads the server" },
   { "plan", "function", required = true, doc = "says what it would change" },
   { "apply", "function", required = true, doc = "changes it" },
   { "prove", "function", required = true, doc = "reads again" },

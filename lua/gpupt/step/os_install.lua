@@ -1,6 +1,6 @@
 --- os.install: an operating system from its ISO, unattended by an answer medium, both on a datastore.
 -- The answer medium must bring Tools in (a bare Windows has no guest operations): the installation counts as done when
--- Tools run and guest operations are ready. The machine is marked then (ExtraConfig gpupt.os), so that a later run
+-- Tools run and guest operations are ready. The VM is marked then (ExtraConfig gpupt.os), so that a later run
 -- knows it without starting anything; a run that is resumed in mid-installation goes on waiting.
 local answers = require "gpupt.playbook.answers"
 local vms = require "gpupt.fleet.vm"
@@ -39,7 +39,7 @@ end
 --- Where ESXi keeps the Tools of Windows guests; the installation finds the medium by its label.
 local HOST_TOOLS = "[] /vmimages/tools-isoimages/windows.iso"
 
---- The answer medium's file; one that is made lies in the machine's own folder.
+--- The answer medium's file; one that is made lies in the VM's own folder.
 local function answer_of(o, vm)
   if type(o.answer) == "string" then return o.answer end
   return vm.path:match "^(%[[^%]]+%] .*)/[^/]*$" .. "/answer.iso"
@@ -69,7 +69,7 @@ end
 
 function step.observe(ctx, target)
   if not target.ref then return { exists = false, installed = false } end
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   local marked = vm.extra["gpupt.os"]
   return { exists = true, vm = vm, media = media(vm), marked = marked,
     installed = marked ~= nil or (vm.power == "poweredOn" and vm.guest.running) }
@@ -125,7 +125,7 @@ local function start(ctx, target, seen)
 end
 
 local function finish(ctx, target)
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   local ours, edits = {}, {}
   for _, file in ipairs(media_of(target.options, vm)) do ours[file] = true end
   for file, drive in pairs(media(vm)) do

@@ -1,7 +1,7 @@
---- tools.ensure: VMware Tools with the features that a machine with cards should have, and no others.
+--- tools.ensure: VMware Tools with the features that a VM with cards should have, and no others.
 -- Windows: setup64 of the mounted Tools CD with ADDLOCAL=ALL and the REMOVE list of that release (gpupt.guest.tools);
 -- Linux: the distribution's open-vm-tools. The installer restarts Tools under the call, so its end is awaited twice.
--- What was done is marked on the machine (ExtraConfig gpupt.tools) with the release, and again when either changes.
+-- What was done is marked on the VM (ExtraConfig gpupt.tools) with the release, and again when either changes.
 local guest = require "gpupt.step.guest_session"
 local tools = require "gpupt.guest.tools"
 local vms = require "gpupt.fleet.vm"
@@ -26,7 +26,7 @@ local function command_of(target, vm)
     remove = target.options.remove, keep = target.options.keep }
 end
 
---- What the machine should carry as its mark: nil, message for a version that cannot be read.
+--- What the VM should carry as its mark: nil, message for a version that cannot be read.
 local function wanted_mark(target, vm)
   if vms.family(vm) == "linux" then return "open-vm-tools" end
   local command, message, code = command_of(target, vm)
@@ -36,7 +36,7 @@ end
 
 function step.observe(ctx, target)
   if not target.ref then return {} end
-  return { vm = ctx.world:machine(target.ref) }
+  return { vm = ctx.fleet:vm(target.ref) }
 end
 
 function step.plan(_, target, seen)
@@ -77,7 +77,7 @@ local function reboot_guest(ctx, target)
 end
 
 local function windows(ctx, target, session, seconds)
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   local text, command, code = wanted_mark(target, vm)
   if not text then return nil, command, code end
   for _, one in ipairs(command.notes) do ctx:note(target, one) end
@@ -102,14 +102,14 @@ local function windows(ctx, target, session, seconds)
     ok, message, code = reboot_guest(ctx, target)
     if not ok then return nil, message, code end
   end
-  vm = ctx.world:machine(target.ref)
+  vm = ctx.fleet:vm(target.ref)
   text, message, code = wanted_mark(target, vm)
   if not text then return nil, message, code end
   return mark(ctx, target, text)
 end
 
 local function linux(ctx, target, session, seconds)
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   local plan, message, code = tools.linux { id = (vm.guest.id or vm.guest_id or ""):lower():gsub("64guest$", "")
     :gsub("guest$", ""):gsub("%d+$", "") }
   if not plan then return nil, message, code end
@@ -136,7 +136,7 @@ function step.apply(ctx, target)
   local seconds = require("gpupt.units").duration(target.options.within)
   local session, message, code = guest.open(ctx, target)
   if not session then return nil, message, code end
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   local wanted = wanted_mark(target, vm)
   if wanted and vm.extra["gpupt.tools"] == wanted then return true end
   if vms.family(vm) == "windows" then return windows(ctx, target, session, seconds) end
@@ -144,7 +144,7 @@ function step.apply(ctx, target)
 end
 
 function step.prove(ctx, target)
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   local text, message, code = wanted_mark(target, vm)
   if not text then return nil, message, code end
   if vm.extra["gpupt.tools"] ~= text then

@@ -1,5 +1,5 @@
---- vm.create: an empty machine on the host where its cards are: EFI, a blank disk, a network adapter, no card yet.
--- The firmware is chosen here, before any operating system, because it cannot be changed afterwards. A machine of that
+--- vm.create: an empty VM on the host where its cards are: EFI, a blank disk, a network adapter, no card yet.
+-- The firmware is chosen here, before any operating system, because it cannot be changed afterwards. A VM of that
 -- name in that folder is taken as it is; a firmware that differs is refused, since its disk may be installed.
 local check = require "gpupt.failure".check
 local units = require "gpupt.units"
@@ -38,7 +38,7 @@ end
 
 function step.observe(ctx, target)
   if not target.ref then return { exists = false } end
-  return { exists = true, vm = ctx.world:machine(target.ref) }
+  return { exists = true, vm = ctx.fleet:vm(target.ref) }
 end
 
 function step.plan(_, target, seen)
@@ -52,7 +52,7 @@ function step.plan(_, target, seen)
   end
   local vm = seen.vm
   if vm.firmware ~= o.firmware then
-    return nil, ("%s boots with %s, and the playbook says %s: the firmware of an existing machine is never changed")
+    return nil, ("%s boots with %s, and the playbook says %s: the firmware of an existing VM is never changed")
       :format(target.name, vm.firmware, o.firmware), "EREFUSED"
   end
   local changes = {}
@@ -63,7 +63,7 @@ function step.plan(_, target, seen)
     changes[#changes + 1] = { sign = "~", verb = "resize", what = ("CPUs %d -> %d"):format(vm.cpus, o.cpus) }
   end
   if #changes > 0 and vm.power ~= "poweredOff" then
-    return nil, ("%s: %s: the machine runs; shut it down first"):format(target.name, changes[1].what), "EREFUSED"
+    return nil, ("%s: %s: the VM runs; shut it down first"):format(target.name, changes[1].what), "EREFUSED"
   end
   return changes, { memory_mb = memory }
 end

@@ -1,9 +1,9 @@
---- Power of a machine for steps: a clean shutdown, and a start whose failure is explained.
+--- Power of a VM for steps: a clean shutdown, and a start whose failure is explained.
 local power = {}
 
 power.SHUTDOWN_SECONDS = 600
 
---- Whether the machine was handed over to its users: then shutting it down needs an approval.
+--- Whether the VM was handed over to its users: then shutting it down needs an approval.
 function power.delivered(vm)
   return vm.extra["gpupt.run"] == nil or vm.extra["gpupt.proved"] ~= nil
 end
@@ -27,10 +27,10 @@ function power.off(ctx, target, vm)
   return true
 end
 
---- What the machine's own log says about a start that failed: "; vmware.log:1182: cause. remedy", or "".
+--- What the VM's own log says about a start that failed: "; vmware.log:1182: cause. remedy", or "".
 local function evidence(ctx, target)
   local ok, text = pcall(function()
-    local vm = ctx.world:machine(target.ref)
+    local vm = ctx.fleet:vm(target.ref)
     local folder = vm.path:match "^(%[[^%]]+%] .*)/[^/]*$"
     local content = ctx.vc.datastore:text(folder .. "/vmware.log")
     if not content then return "" end
@@ -45,7 +45,7 @@ local function evidence(ctx, target)
 end
 
 function power.on(ctx, target)
-  local vm = ctx.world:machine(target.ref)
+  local vm = ctx.fleet:vm(target.ref)
   if vm.power == "poweredOn" then return true end
   local ok, message, code, detail = ctx:task(target, target.ref, "PowerOnVM_Task", {},
     { action = "power-on", text = "PowerOnVM" })
