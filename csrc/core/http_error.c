@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* "https://host:port" of the URL, for messages: paths and queries may hold one-time tickets. */
+/* "host:port" of the URL, for messages: paths and queries may hold one-time tickets, and what stands before an @ is a
+ * user name and a password. With an @ behind the authority it is not known where a password ends. */
 static void endpoint(CURL *easy, char *out, size_t size)
 {
     char *url = NULL;
@@ -11,6 +12,17 @@ static void endpoint(CURL *easy, char *out, size_t size)
     const char *start = url ? strstr(url, "://") : NULL;
     start = start ? start + 3 : url ? url : "the server";
     size_t length = strcspn(start, "/?#");
+    if (strchr(start + length, '@')) {
+        start = "the server";
+        length = strlen(start);
+    }
+    const char *user = NULL;
+    for (const char *at = start; at < start + length; at++)
+        if (*at == '@') user = at + 1;
+    if (user) {
+        length -= (size_t)(user - start);
+        start = user;
+    }
     if (length >= size) length = size - 1;
     memcpy(out, start, length);
     out[length] = '\0';
@@ -37,7 +49,8 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
     curl_off_t ready = 0;
     endpoint(easy, host, sizeof host);
     curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
-    if (!detail || !*detail) detail = curl_easy_strerror(rc);
+    /* libcurl repeats a proxy's URL that it cannot use, with the password in it */
+    if (!detail || !*detail || strchr(detail, '@')) detail = curl_easy_strerror(rc);
     switch (rc) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:

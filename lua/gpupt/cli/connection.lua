@@ -21,8 +21,18 @@ function connection.with(options)
   return list
 end
 
+-- A command line is shown to everybody by ps. Also a malformed URL is not repeated.
+local function check_url(text)
+  local rest = text and (text:match "^[hH][tT][tT][pP][sS]?://(.*)$" or text)
+  if not rest or not rest:find ":.*@" then return true end
+  return nil, "--url: a password in a URL on the command line is visible in the list of processes. Set GOVC_URL, or "
+    .. "GOVC_USERNAME and GOVC_PASSWORD, or use --username and --password-file", "EUSAGE"
+end
+
 --- Opens the connection; nil, message, code.
 function connection.open(options)
+  local ok, refusal, usage = check_url(options.url)
+  if not ok then return nil, refusal, usage end
   local password
   if options.password_file then password = { file = options.password_file } end
   if options.password_command then password = { command = options.password_command } end

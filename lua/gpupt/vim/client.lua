@@ -9,6 +9,7 @@ local options = require "gpupt.options"
 local ref = require "gpupt.vim.ref"
 local secrets = require "gpupt.vim.secrets"
 local session = require "gpupt.vim.session"
+local trust = require "gpupt.vim.trust"
 local wait = require "gpupt.loop.wait"
 
 local client = {}
@@ -20,8 +21,9 @@ local declared = options.declare("vim.connect", {
   { "username", "string", doc = "(GOVC_USERNAME)" },
   { "password", "string|function|table", doc = "a text, a function, or { file= | command= | env= } (GOVC_PASSWORD)" },
   { "ca_file", "string", doc = "PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)" },
-  { "thumbprint", "string", doc = "SHA-256 or SHA-1 thumbprint of the one certificate to trust" },
-  { "known_hosts", "string", doc = "file of lines 'host:port thumbprint' (GOVC_TLS_KNOWN_HOSTS)" },
+  { "thumbprint", "string", doc = "SHA-256 or SHA-1 thumbprint of the one certificate to trust; overrides insecure" },
+  { "known_hosts", "string", doc = "file of lines 'host:port thumbprint', also of ESXi hosts "
+    .. "(GOVC_TLS_KNOWN_HOSTS); an entry overrides insecure" },
   { "insecure", "boolean", doc = "trust any certificate (GOVC_INSECURE); said once on stderr" },
   { "proxy", "string", doc = "URL of an HTTP proxy" },
   { "timeout", "number", default = 180, doc = "seconds for a whole call, queueing and repeats included" },
@@ -210,34 +212,29 @@ end
 client.leaked = 0
 client.open = setmetatable({}, { __mode = "k" })
 
-local warned = {}
-
 local function make(o)
   local loop, message, code = engine.shared()
   if not loop then return nil, message, code end
   if o.address.scheme == "http" and not o.insecure then
-    return nil, "http:// sends the password in the clear: use https://, or say insecure = true", "ETLS"
+    return nil, o.thumbprint and "http:// has no certificate whose thumbprint could be checked: use https://"
+      or "http:// sends the password in the clear: use https://, or say insecure = true", "ETLS"
   end
   local http
   http, message, code = net.http.client(loop.core, {
-    ca_file = o.ca_file, ca_bytes = o.ca_bytes, thumbprint = o.thumbprint, insecure = o.insecure and not o.thumbprint,
+    ca_file = o.ca_file, ca_bytes = o.ca_bytes, thumbprint = o.thumbprint, insecure = o.insecure,
     proxy = o.proxy, connections = o.connections,
   })
   if not http then return nil, message, code end
   local a = o.address
   local base = a.scheme .. "://" .. a.host .. (a.port and (":" .. a.port) or "")
-  if o.insecure and not o.thumbprint and not warned[base] then
-    warned[base] = true
-    wait.warn("the certificate of " .. base .. " is not checked (insecure)")
-  end
+  if o.insecure then trust.warn_unchecked(base) end
   local self = setmetatable({
     http = http, base = base, host = a.host, url_path = a.path, url = base .. a.path, username = o.username,
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
     datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
     agent = require("gpupt")._VERSION:gsub(" ", "/"), calls = 0, generation = 0,
-    session_open = false, last_answer = engine.now(), trust = { ca_file = o.ca_file, ca_bytes = o.ca_bytes,
-    insecure = o.insecure },
+    session_open = false, last_answer = engine.now(), trust = { insecure = o.insecure, known_hosts = o.known_hosts },
     operation_prefix = o.operation_id or ("gpupt-%08x"):format(math.random(0, 0xffffffff)),
   }, Client)
   secrets[self] = { password = o.password, proxy = o.proxy } -- a proxy's URL may hold a password
