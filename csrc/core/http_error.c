@@ -43,6 +43,12 @@ static const char *stage(CURL *easy)
     return "while resolving the name";
 }
 
+static void untrusted(gp_error *err, const char *host, const char *reason, const char *presented)
+{
+    gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s); its SHA-256 thumbprint is %s", host, reason,
+            presented);
+}
+
 void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail, const gp_trust *trust)
 {
     char host[160];
@@ -65,15 +71,18 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
         gp_fail(err, "ETIMEDOUT", "%s: timed out %s (%s)", host, stage(easy), detail);
         return;
     case CURLE_PEER_FAILED_VERIFICATION:
-        if (trust->presented[0])
-            gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s); its SHA-256 thumbprint is %s",
-                    host, trust->refused ? trust->reason : detail, trust->presented);
+        if (trust->presented[0]) untrusted(err, host, trust->refused ? trust->reason : detail, trust->presented);
         else gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s)", host, detail);
         return;
     case CURLE_SSL_CACERT_BADFILE:
         gp_fail(err, "ETLS", "cannot read the CA file: %s", detail);
         return;
     case CURLE_SSL_CONNECT_ERROR:
+        /* libcurl has no word for every refusal of ours: an authority of the same name with another key ends here */
+        if (trust->refused && trust->presented[0]) {
+            untrusted(err, host, trust->reason, trust->presented);
+            return;
+        }
         /* a connection that breaks in the handshake is a broken connection; only OpenSSL's own errors are TLS's */
         if (!strstr(detail, "error:") || strstr(detail, "unexpected eof")) {
             gp_fail(err, "ECONNECT", "%s closed the connection in the TLS handshake (%s)", host, detail);
