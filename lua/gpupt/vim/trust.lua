@@ -1,7 +1,7 @@
---- Trust in an ESXi host that files are transferred to directly. In this order: the thumbprint that the known-hosts file
--- has for the host; with `insecure` (which a thumbprint of the vCenter overrides) any certificate, said once on stderr;
--- the certificate or thumbprint that the vCenter, which we trust, tells for the host. Without any of them the transfer
--- is refused: the vCenter's own thumbprint says nothing about another server.
+--- Trust in an ESXi host that files are transferred to directly. In this order: the thumbprint that the known-hosts
+-- file has for the host; with `insecure` (which a thumbprint of the vCenter overrides) any certificate, said once on
+-- stderr; the certificate or thumbprint that the vCenter, which we trust, tells for the host. Without any of them the
+-- transfer is refused: the vCenter's own thumbprint says nothing about another server.
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local net = require "gpupt.net"
@@ -114,9 +114,9 @@ function trust.host_client(client, vm, name, port)
   local insecure = not thumbprint and client.trust.insecure
   if not thumbprint and not insecure then thumbprint = reported(told) end
   if not thumbprint and not insecure then
-    return nil, ("the certificate of %s (%s) is not known to the vCenter, so nothing is sent to it. Put its thumbprint into "
-      .. "a known-hosts file (option known_hosts, GOVC_TLS_KNOWN_HOSTS), as the line '%s:%s THUMBPRINT'"):format(
-      tostring(host), name, name, port or "443"), "EUNTRUSTED"
+    return nil, ("the certificate of %s (%s) is not known to the vCenter, so nothing is sent to it. Put its "
+      .. "thumbprint into a known-hosts file (option known_hosts, GOVC_TLS_KNOWN_HOSTS), as the line '%s:%s THUMBPRINT'")
+      :format(tostring(host), name, name, port or "443"), "EUNTRUSTED"
   end
   if insecure then trust.warn_unchecked(("https://%s:%s"):format(name, port or "443")) end
   local http
