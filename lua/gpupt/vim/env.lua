@@ -1,6 +1,6 @@
 --- Where to connect and as whom: options first, then the variables that govc's users have set already.
--- GOVC_URL (also "user:password@host", split at once), GOVC_USERNAME, GOVC_PASSWORD (its value may name a file), GOVC_INSECURE,
--- GOVC_TLS_CA_CERTS, GOVC_TLS_KNOWN_HOSTS, GOVC_DATACENTER.
+-- GOVC_URL (also "user:password@host", split at once), GOVC_USERNAME, GOVC_PASSWORD (its value may name a file),
+-- GOVC_INSECURE, GOVC_TLS_CA_CERTS, GOVC_TLS_KNOWN_HOSTS, GOVC_DATACENTER.
 local env = {}
 
 local function variable(name)
