@@ -29,8 +29,8 @@ end
 
 -- Nothing of a text that is refused is repeated: which part of it is a password is not known.
 local function malformed(what, expected)
-  return nil, ("%s is not %s: %s is expected. A user name and a password in it have to be percent-encoded ('/' is %%2F, "
-    .. "'?' %%3F, '#' %%23, '@' %%40); it is not repeated here because it may hold a password"):format(what,
+  return nil, ("%s is not %s: %s is expected. A user name and a password in it have to be percent-encoded "
+    .. "('/' is %%2F, '?' %%3F, '#' %%23, '@' %%40); it is not repeated here because it may hold a password"):format(what,
     expected == "https://HOST/sdk" and "an address of a vCenter" or "an address of a proxy", expected), "EINVAL"
 end
 
@@ -183,6 +183,7 @@ function env.complete(given)
   local ok
   ok, message, code = trust(o, url)
   if not ok then return nil, message, code end
+  if o.persist_session == nil then o.persist_session = truthy(variable "GOVC_PERSIST_SESSION") end
   o.datacenter = o.datacenter or variable "GOVC_DATACENTER"
   return o
 end

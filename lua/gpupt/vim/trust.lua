@@ -115,7 +115,7 @@ function trust.host_client(client, vm, name, port)
   if not thumbprint and not insecure then thumbprint = reported(told) end
   if not thumbprint and not insecure then
     return nil, ("the certificate of %s (%s) is not known to the vCenter, so nothing is sent to it. Put its "
-      .. "thumbprint into a known-hosts file (option known_hosts, GOVC_TLS_KNOWN_HOSTS), as the line '%s:%s THUMBPRINT'")
+      .. "thumbprint into a known-hosts file (option known_hosts, GOVC_TLS_KNOWN_HOSTS), as a line '%s:%s THUMBPRINT'")
       :format(tostring(host), name, name, port or "443"), "EUNTRUSTED"
   end
   if insecure then trust.warn_unchecked(("https://%s:%s"):format(name, port or "443")) end
