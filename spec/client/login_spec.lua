@@ -69,6 +69,7 @@ describe("logging in", function()
       local none, message, code = connect { token_file = dir .. "/token", token_key_file = dir .. "/stranger.key" }
       assert.is_nil(none)
       assert.are.equal("InvalidLogin", code)
+      assert.matches("SAML token", message)
       none, message, code = connect { token_file = dir .. "/token" }
       assert.is_nil(none)
       assert.are.equal("ENOLOGIN", code)

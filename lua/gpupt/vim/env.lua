@@ -30,8 +30,8 @@ end
 -- Nothing of a text that is refused is repeated: which part of it is a password is not known.
 local function malformed(what, expected)
   return nil, ("%s is not %s: %s is expected. A user name and a password in it have to be percent-encoded "
-    .. "('/' is %%2F, '?' %%3F, '#' %%23, '@' %%40); it is not repeated here because it may hold a password"):format(what,
-    expected == "https://HOST/sdk" and "an address of a vCenter" or "an address of a proxy", expected), "EINVAL"
+    .. "('/' is %%2F, '?' %%3F, '#' %%23, '@' %%40); it is not repeated here because it may hold a password"):format(
+    what, expected == "https://HOST/sdk" and "an address of a vCenter" or "an address of a proxy", expected), "EINVAL"
 end
 
 --- Takes a vCenter's address apart: "host", "host:port", "https://user:pw@host/sdk". Gives
