@@ -48,7 +48,9 @@ void *gp_bind_unbox(lua_State *L, int index)
 
 static int buf_release(lua_State *L)
 {
-    gp_buf_free(luaL_checkudata(L, 1, BUF));
+    gp_buf *buf = luaL_checkudata(L, 1, BUF);
+    if (buf->secret) gp_buf_wipe(buf);
+    else gp_buf_free(buf);
     return 0;
 }
 

@@ -111,7 +111,61 @@ int gp_encode_missing(const gp_encode *e, const char *name, gp_type_id type, gp_
                           type == GP_VOID ? "argument" : "field", name);
 }
 
+/* Begins a secret at the end of the body. */
+static int open_secret(gp_encode *e, const char *name, gp_error *err)
+{
+    if (e->secret_count == e->secret_capacity) {
+        size_t capacity = e->secret_capacity ? e->secret_capacity * 2 : 4;
+        span *secrets = realloc(e->secrets, capacity * sizeof *secrets);
+        if (!secrets) return gp_fail_memory(err);
+        e->secrets = secrets;
+        e->secret_capacity = capacity;
+    }
+    e->body.secret = true;
+    e->secrets[e->secret_count++] = (span){e->body.length, e->body.length, name};
+    return 0;
+}
+
 /* ---- the frame */
+void gp_encode_security(gp_encode *e, const char *xml, size_t length, const char *body_id)
+{
+    e->security = xml;
+    e->security_length = length;
+    e->body_id = body_id;
+}
+
+static int write_header(gp_encode *e, const char *operation_id, gp_error *err)
+{
+    gp_buf *b = &e->body;
+    if (!operation_id && !e->security) return 0;
+    gp_buf_puts(b, "<soapenv:Header>");
+    if (operation_id) {
+        gp_buf_puts(b, "<operationID>");
+        gp_encode_text_escape(b, operation_id, strlen(operation_id));
+        gp_buf_puts(b, "</operationID>");
+    }
+    if (e->security) {
+        if (open_secret(e, "wsse:Security", err) != 0) return -1;
+        gp_buf_append(b, e->security, e->security_length);
+        e->secrets[e->secret_count - 1].end = b->length;
+    }
+    gp_buf_puts(b, "</soapenv:Header>");
+    return 0;
+}
+
+/* The name space is that of WS-Security; the names must be as the signature's canonical form has them. */
+static void open_body(gp_encode *e)
+{
+    gp_buf_puts(&e->body, "<soapenv:Body");
+    if (e->body_id) {
+        gp_buf_puts(&e->body, " xmlns:wsu=\"http://docs.oasis-open.org/wss/2004/01/"
+                              "oasis-200401-wss-wssecurity-utility-1.0.xsd\" wsu:Id=\"");
+        gp_encode_text_escape(&e->body, e->body_id, strlen(e->body_id));
+        gp_buf_putc(&e->body, '"');
+    }
+    gp_buf_putc(&e->body, '>');
+}
+
 int gp_encode_begin(gp_encode *e, const gp_schema_method *method, const char *this_type,
                     const char *this_value, const char *operation_id, gp_error *err)
 {
@@ -140,12 +194,10 @@ int gp_encode_begin(gp_encode *e, const gp_schema_method *method, const char *th
                    "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" "
                    "xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" "
                    "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">");
-    if (operation_id) {
-        gp_buf_puts(b, "<soapenv:Header><operationID>");
-        gp_encode_text_escape(b, operation_id, strlen(operation_id));
-        gp_buf_puts(b, "</operationID></soapenv:Header>");
-    }
-    gp_buf_printf(b, "<soapenv:Body><%s xmlns=\"urn:vim25\"><_this type=\"", name);
+    if (write_header(e, operation_id, err) != 0) return -1;
+    open_body(e);
+    e->security = e->body_id = NULL;
+    gp_buf_printf(b, "<%s xmlns=\"urn:vim25\"><_this type=\"", name);
     gp_encode_text_escape(b, this_type, strlen(this_type));
     gp_buf_puts(b, "\">");
     gp_encode_text_escape(b, this_value, strlen(this_value));
@@ -188,15 +240,7 @@ int gp_encode_field(gp_encode *e, const gp_schema_field *field, gp_error *err)
                               gp_schema_since(field->version), gp_schema_version_name(e->server));
     }
     if ((field->flags & GP_FIELD_SECRET) && e->secret_depth == 0) {
-        if (e->secret_count == e->secret_capacity) {
-            size_t capacity = e->secret_capacity ? e->secret_capacity * 2 : 4;
-            span *secrets = realloc(e->secrets, capacity * sizeof *secrets);
-            if (!secrets) return gp_fail_memory(err);
-            e->secrets = secrets;
-            e->secret_capacity = capacity;
-        }
-        e->body.secret = true;
-        e->secrets[e->secret_count++] = (span){e->body.length, e->body.length, e->path[e->depth - 1].name};
+        if (open_secret(e, e->path[e->depth - 1].name, err) != 0) return -1;
         e->secret_depth = e->depth;
     }
     return 0;

@@ -25,6 +25,9 @@ typedef struct gp_encode gp_encode;
 gp_encode *gp_encode_new(int server, gp_error *err);
 void gp_encode_free(gp_encode *e); /* wipes when secret; NULL is fine */
 
+/* A WS-Security header and the wsu:Id of the body that it signs (NULL: none) for the gp_encode_begin that follows; both
+ * have to live until then. The header counts as a secret. */
+void gp_encode_security(gp_encode *e, const char *xml, size_t length, const char *body_id);
 /* Envelope, header (operation_id may be NULL) and the method element with _this. */
 int gp_encode_begin(gp_encode *e, const gp_schema_method *method, const char *this_type,
                     const char *this_value, const char *operation_id, gp_error *err);

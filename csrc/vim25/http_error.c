@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* "https://host:port" of the URL, for messages: paths and queries may hold one-time tickets. */
+/* "host:port" of the URL, for messages: paths and queries may hold one-time tickets, and what stands before an @ is a
+ * user name and a password. With an @ behind the authority it is not known where a password ends. */
 static void endpoint(CURL *easy, char *out, size_t size)
 {
     char *url = NULL;
@@ -11,6 +12,17 @@ static void endpoint(CURL *easy, char *out, size_t size)
     const char *start = url ? strstr(url, "://") : NULL;
     start = start ? start + 3 : url ? url : "the server";
     size_t length = strcspn(start, "/?#");
+    if (strchr(start + length, '@')) {
+        start = "the server";
+        length = strlen(start);
+    }
+    const char *user = NULL;
+    for (const char *at = start; at < start + length; at++)
+        if (*at == '@') user = at + 1;
+    if (user) {
+        length -= (size_t)(user - start);
+        start = user;
+    }
     if (length >= size) length = size - 1;
     memcpy(out, start, length);
     out[length] = '\0';
@@ -31,13 +43,20 @@ static const char *stage(CURL *easy)
     return "while resolving the name";
 }
 
+static void untrusted(gp_error *err, const char *host, const char *reason, const char *presented)
+{
+    gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s); its SHA-256 thumbprint is %s", host, reason,
+            presented);
+}
+
 void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail, const gp_trust *trust)
 {
     char host[160];
     curl_off_t ready = 0;
     endpoint(easy, host, sizeof host);
     curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
-    if (!detail || !*detail) detail = curl_easy_strerror(rc);
+    /* libcurl repeats a proxy's URL that it cannot use, with the password in it */
+    if (!detail || !*detail || strchr(detail, '@')) detail = curl_easy_strerror(rc);
     switch (rc) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
@@ -52,15 +71,18 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
         gp_fail(err, "ETIMEDOUT", "%s: timed out %s (%s)", host, stage(easy), detail);
         return;
     case CURLE_PEER_FAILED_VERIFICATION:
-        if (trust->presented[0])
-            gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s); its SHA-256 thumbprint is %s",
-                    host, trust->refused ? trust->reason : detail, trust->presented);
+        if (trust->presented[0]) untrusted(err, host, trust->refused ? trust->reason : detail, trust->presented);
         else gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s)", host, detail);
         return;
     case CURLE_SSL_CACERT_BADFILE:
         gp_fail(err, "ETLS", "cannot read the CA file: %s", detail);
         return;
     case CURLE_SSL_CONNECT_ERROR:
+        /* libcurl has no word for every refusal of ours: an authority of the same name with another key ends here */
+        if (trust->refused && trust->presented[0]) {
+            untrusted(err, host, trust->reason, trust->presented);
+            return;
+        }
         /* a connection that breaks in the handshake is a broken connection; only OpenSSL's own errors are TLS's */
         if (!strstr(detail, "error:") || strstr(detail, "unexpected eof")) {
             gp_fail(err, "ECONNECT", "%s closed the connection in the TLS handshake (%s)", host, detail);

@@ -84,7 +84,10 @@ static int verify(X509_STORE_CTX *context, void *data)
 
 static CURLcode on_context(CURL *easy, void *context, void *data)
 {
+    gp_trust *trust = data;
     (void)easy;
+    trust->refused = false; /* of the last handshake: a new one begins */
+    trust->presented[0] = '\0';
     SSL_CTX_set_cert_verify_callback(context, verify, data);
     return CURLE_OK;
 }

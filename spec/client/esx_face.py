@@ -7,7 +7,9 @@ face passes on /guestFile and nothing else. It prints both ports. The file MODES
   no-ip              the host's management address is not told
   another-certificate  config.certificate is the vCenter's, not the one that the host shows
   no-certificate     config.certificate is empty
+  thumbprint         summary.config.sslThumbprint is that of the host's certificate; other-thumbprint: another one
 LOG gets a line of JSON for each request to the host's face."""
+import hashlib
 import http.client
 import http.server
 import json
@@ -25,8 +27,18 @@ def modes():
         return file.read().split()
 
 
-def rewrite(body):
+def sha1(path):
+    with open(path, encoding="ascii") as file:
+        digest = hashlib.sha1(ssl.PEM_cert_to_DER_cert(file.read())).hexdigest().upper()
+    return ":".join(digest[i:i + 2] for i in range(0, 40, 2))
+
+
+def rewrite(body, sent):
     said = modes()
+    told = "thumbprint" in said and sha1(HOST_CERT) or "other-thumbprint" in said and sha1(VC_CERT)
+    if told and b"summary.config.sslThumbprint" in sent:
+        body = body.replace(b"</obj><propSet>", ("</obj><propSet><name>summary.config.sslThumbprint</name>"
+            '<val xsi:type="xsd:string">%s</val></propSet><propSet>' % told).encode(), 1)
     body = body.replace(b"https://*/guestFile", ("https://%s:%d/guestFile" % (NAME, HOST_PORT)).encode())
     if b"<name>config.certificate</name>" in body:
         pem = b""
@@ -43,6 +55,7 @@ def rewrite(body):
 
 class Face(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     vcenter = False
 
     def handle_one(self):
@@ -62,7 +75,7 @@ class Face(http.server.BaseHTTPRequestHandler):
         answer = server.getresponse()
         body = answer.read()
         if self.vcenter:
-            body = rewrite(body)
+            body = rewrite(body, sent)
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):

@@ -144,9 +144,9 @@ describe("connecting to a vCenter", function()
     assert.matches("administrator", text)
     assert.matches("HostSystem:", text)
     text = vcenter.shell(("GOVC_URL='%s:%s@%s' GOVC_INSECURE=1 lua5.4 %s/env.lua 2>&1"):format(
-      sim.username:gsub("@", "%%%%40"), sim.password:gsub("[^%w]", function(c) return ("%%%%%02X"):format(c:byte()) end),
+      sim.username:gsub("@", "%%40"), sim.password:gsub("[^%w]", function(c) return ("%%%02X"):format(c:byte()) end),
       sim.host, sim.dir))
-    assert.matches("administrator", text)
+    assert.matches("administrator@vsphere.local\tHostSystem:", text)
     assert.matches("not checked %(insecure%)", text)
   end)
 

@@ -1,7 +1,9 @@
 """An HTTPS server for spec/client/tls_spec.lua. usage: tls_server.py FOLDER
 Prints its port. Each connection gets the certificate FOLDER/cert and key FOLDER/key as they are at that moment; every
-byte that arrives inside the encryption is written to FOLDER/heard. A request ends with "the password". Answers "fine"
-and closes."""
+connection that asks for NAME (SNI) gets FOLDER/sni-NAME.pem and .key where they are, and FOLDER/sni gets a line with the
+name; every byte that arrives inside the encryption is written to FOLDER/heard. A request ends with "the password".
+Answers "fine" and closes."""
+import os
 import socket
 import ssl
 import sys
@@ -11,9 +13,20 @@ FOLDER = sys.argv[1]
 HEARD = open(FOLDER + "/heard", "ab", buffering=0)
 
 
+def by_name(inside, name, _):
+    with open(FOLDER + "/sni", "a", encoding="ascii") as file:
+        file.write("%s\n" % name)
+    own = "%s/sni-%s" % (FOLDER, name)
+    if name and os.path.exists(own + ".pem"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(own + ".pem", own + ".key")
+        inside.context = context
+
+
 def serve(connection):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(FOLDER + "/cert", FOLDER + "/key")
+    context.sni_callback = by_name
     try:
         with context.wrap_socket(connection, server_side=True) as inside:
             heard = b""

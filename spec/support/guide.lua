@@ -20,15 +20,18 @@ local function steps_of(body)
   return steps
 end
 
---- `env` is the caller's _ENV: a module does not see busted's words.
-return function(page, env)
+--- `env` is the caller's _ENV: a module does not see busted's words. `prelude(folder)`, when given, is called once the
+-- folder is there and gives shell text that stands before every command.
+return function(page, env, prelude)
   local describe, it, setup, teardown = env.describe, env.it, env.setup, env.teardown
   describe("the transcripts of " .. page, function()
     local folder
+    local before = ""
     setup(function()
       local pipe = assert(io.popen "mktemp -d")
       folder = pipe:read "l"
       pipe:close()
+      if prelude then before = prelude(folder) .. "\n" end
     end)
     teardown(function() os.execute(("rm -rf '%s'"):format(folder)) end)
 
@@ -43,8 +46,8 @@ return function(page, env)
       elseif kind == "console" then
         for _, step in ipairs(steps_of(body)) do
           it("say what this prints: " .. step.command, function()
-            local pipe = assert(io.popen(("cd '%s' && { gpupt() { '%s/bin/gpupt' \"$@\"; }; %s\n} 2>&1"):format(folder,
-              os.getenv "PWD", step.command)))
+            local pipe = assert(io.popen(("cd '%s' && { gpupt() { '%s/bin/gpupt' \"$@\"; }; %s%s\n} 2>&1"):format(folder,
+              os.getenv "PWD", before, step.command)))
             local out = pipe:read "a"
             pipe:close()
             env.assert.equal(table.concat(step.out), out)

@@ -11,7 +11,11 @@ import (
 	"testing"
 )
 
-func TestPyVmomiRollout(t *testing.T) {
+func TestPyVmomiRollout(t *testing.T) { pyVmomi(t, "rollout_pyvmomi.py") }
+
+func TestPyVmomiLogin(t *testing.T) { pyVmomi(t, "login_pyvmomi.py") }
+
+func pyVmomi(t *testing.T, script string) {
 	python, err := filepath.Abs("../../build/venv/bin/python") // where `make test` installs pyVmomi
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +31,7 @@ func TestPyVmomiRollout(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	out, err := exec.Command(python, "rollout_pyvmomi.py", file).CombinedOutput()
+	out, err := exec.Command(python, script, file).CombinedOutput()
 	if err != nil || !strings.HasSuffix(string(out), "done\n") {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -14,6 +14,7 @@ static const struct {
     {"schema", gp_open_schema},
     {"codec", gp_open_codec},
     {"digest", gp_open_digest},
+    {"private", gp_open_private},
     {"signals", gp_open_signals},
     {NULL, NULL},
 };

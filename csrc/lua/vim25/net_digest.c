@@ -1,8 +1,11 @@
-/* gpupt.net.digest: sha256(bytes) -> 64 hexadecimal digits; crypt(password, setting) -> hash. */
+/* gpupt.net.digest: sha256(bytes) -> 64 hexadecimal digits; crypt(password, setting) -> hash;
+ * sign(pem, bytes) -> RSA signature with SHA-256; base64(bytes) -> text. */
 #define _DEFAULT_SOURCE
 #include "vim25/digest.h"
 #include "lua/bind.h"
 #include "lua/vim25/net.h"
+#include "vim25/base64.h"
+#include "vim25/digest_sign.h"
 
 #include <string.h>
 
@@ -38,8 +41,31 @@ static int digest_crypt(lua_State *L)
     return 1;
 }
 
+static int digest_sign(lua_State *L)
+{
+    size_t key_length, length;
+    const char *key = luaL_checklstring(L, 1, &key_length);
+    const char *bytes = luaL_checklstring(L, 2, &length);
+    gp_error err;
+    gp_buf *out = gp_bind_buf(L);
+    if (gp_digest_sign(key, key_length, bytes, length, out, &err) != 0) return gp_bind_fail(L, &err);
+    lua_pushlstring(L, out->data, out->length);
+    return 1;
+}
+
+static int digest_base64(lua_State *L)
+{
+    size_t length;
+    const char *bytes = luaL_checklstring(L, 1, &length);
+    gp_buf *out = gp_bind_buf(L);
+    if (gp_base64_encode(out, bytes, length) != 0) return luaL_error(L, "out of memory");
+    lua_pushlstring(L, out->data ? out->data : "", out->length);
+    return 1;
+}
+
 void gp_open_digest(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"sha256", digest_sha256}, {"crypt", digest_crypt}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"sha256", digest_sha256}, {"crypt", digest_crypt},
+                                         {"sign", digest_sign},     {"base64", digest_base64}, {NULL, NULL}};
     luaL_newlib(L, functions);
 }

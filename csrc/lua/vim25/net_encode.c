@@ -440,6 +440,14 @@ static int codec_encode(lua_State *L)
     gp_encode **body = new_body(L);
     *body = gp_encode_new(version, &err);
     if (!*body) return luaL_error(L, "%s", err.message);
+    if (lua_istable(L, 5)) {
+        size_t security_length;
+        lua_getfield(L, 5, "security"); /* both stay on the stack while they are used */
+        const char *security = luaL_optlstring(L, -1, NULL, &security_length);
+        lua_getfield(L, 5, "body_id");
+        if (security) gp_encode_security(*body, security, security_length, luaL_optstring(L, -1, NULL));
+        lua_pushvalue(L, -3);
+    }
     walk w = {L, *body, &err};
     int result = lua_gettop(L);
     if (gp_encode_begin(*body, method, this_type, this_value, operation, &err) != 0 ||

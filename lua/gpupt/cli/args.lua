@@ -53,7 +53,8 @@ function args.parse(command, words)
       name = name or word:match "^%-%-(.+)$"
       local option = name and by_long[name] or (not name and by_short[word:sub(2)])
       if not option then
-        return nil, ("unknown option '%s'%s"):format(word, nearest.hint(word:match "^[^=]*", names))
+        local unknown = word:match "^[^=]*" -- its value may be a secret
+        return nil, ("unknown option '%s'%s"):format(unknown, nearest.hint(unknown, names))
       end
       if option[2] then
         if value == nil then

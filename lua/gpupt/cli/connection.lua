@@ -1,6 +1,6 @@
 --- Connecting for commands: the options that all commands with a server share, and the connection they give.
--- The password never stands on the command line: it comes from GOVC_PASSWORD (a value may name a file), from
--- --password-file or from --password-command.
+-- No password, token or ticket stands on the command line: they come from the environment (GOVC_PASSWORD; a value may
+-- name a file), from a file, or from a command.
 local connection = {}
 
 connection.options = {
@@ -8,8 +8,15 @@ connection.options = {
   { "username", "NAME", doc = "the account (GOVC_USERNAME)" },
   { "password-file", "FILE", doc = "its password is the first line of a file" },
   { "password-command", "COMMAND", doc = "its password is the first line of what a command prints" },
+  { "token-file", "FILE", doc = "log in by the SAML token in a file (mode 0600)" },
+  { "token-command", "COMMAND", doc = "log in by the SAML token that it prints" },
+  { "token-key-file", "FILE", doc = "private key of a holder-of-key token (PEM)" },
+  { "ticket-file", "FILE", doc = "log in by the clone ticket in a file (mode 0600)" },
+  { "ticket-command", "COMMAND", doc = "log in by the clone ticket that it prints" },
+  { "persist-session", doc = "go on with the last command's session, and keep it" },
   { "ca-file", "FILE", doc = "PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)" },
   { "thumbprint", "HEX", doc = "SHA-256 or SHA-1 thumbprint of the certificate to trust" },
+  { "known-hosts", "FILE", doc = "lines 'host:port thumbprint', of ESXi hosts too" },
   { "insecure", doc = "trust any certificate (GOVC_INSECURE)" },
   { "timeout", "SECONDS", doc = "for each call" },
 }
@@ -21,8 +28,18 @@ function connection.with(options)
   return list
 end
 
---- Opens the connection; nil, message, code.
-function connection.open(options)
+-- A command line is shown to everybody by ps. Also a malformed URL is not repeated.
+local function check_url(text)
+  local rest = text and (text:match "^[hH][tT][tT][pP][sS]?://(.*)$" or text)
+  if not rest or not rest:find ":.*@" then return true end
+  return nil, "--url: a password in a URL on the command line is visible in the list of processes. Set GOVC_URL, or "
+    .. "GOVC_USERNAME and GOVC_PASSWORD, or use --username and --password-file", "EUSAGE"
+end
+
+--- The options of vim.connect that a command line means; nil, message, code.
+local function options_of(options)
+  local ok, refusal, usage = check_url(options.url)
+  if not ok then return nil, refusal, usage end
   local password
   if options.password_file then password = { file = options.password_file } end
   if options.password_command then password = { command = options.password_command } end
@@ -33,9 +50,25 @@ function connection.open(options)
       return nil, ("--timeout: '%s' is no number of seconds"):format(options.timeout), "EUSAGE"
     end
   end
+  return { url = options.url, username = options.username, password = password, token_file = options.token_file,
+    token_command = options.token_command, token_key_file = options.token_key_file, ticket_file = options.ticket_file,
+    ticket_command = options.ticket_command, persist_session = options.persist_session, ca_file = options.ca_file,
+    thumbprint = options.thumbprint, known_hosts = options.known_hosts, insecure = options.insecure, timeout = timeout }
+end
+
+--- Opens the connection; nil, message, code.
+function connection.open(options)
+  local o, message, code = options_of(options)
+  if not o then return nil, message, code end
   require "gpupt.net".signals.catch() -- SIGTERM ends a command as Ctrl-C does: it logs out
-  return require "gpupt.vim".connect { url = options.url, username = options.username, password = password,
-    ca_file = options.ca_file, thumbprint = options.thumbprint, insecure = options.insecure, timeout = timeout }
+  return require "gpupt.vim".connect(o)
+end
+
+--- Ends the session that --persist-session has kept; nil, message, code.
+function connection.logout(options)
+  local o, message, code = options_of(options)
+  if not o then return nil, message, code end
+  return require "gpupt.vim".logout(o)
 end
 
 --- "k=v" words of --var as a table; nil, message, "EUSAGE".

@@ -9,7 +9,7 @@ local nearest = require "gpupt.nearest"
 local cli = { OK = 0, FAILED = 1, USAGE = 2, UNREACHABLE = 3, PENDING = 4, INTERRUPTED = 130 }
 
 -- In the order of an operator's day. A name stands here once its file does.
-cli.commands = { "plan", "apply", "status", "role", "gpus", "doctor", "vmx", "bar", "pci", "log", "vim" }
+cli.commands = { "plan", "apply", "status", "role", "gpus", "doctor", "vmx", "bar", "pci", "log", "vim", "logout" }
 
 local function known(name)
   for _, command in ipairs(cli.commands) do
@@ -36,7 +36,8 @@ end
 
 local codes = {
   ECONNECT = cli.UNREACHABLE, ETLS = cli.UNREACHABLE, EUNTRUSTED = cli.UNREACHABLE, InvalidLogin = cli.UNREACHABLE,
-  NotAuthenticated = cli.UNREACHABLE, ENOLOGIN = cli.UNREACHABLE, EAPPROVAL = cli.PENDING, EUSAGE = cli.USAGE,
+  NotAuthenticated = cli.UNREACHABLE, ENOLOGIN = cli.UNREACHABLE, EUNSAFE = cli.UNREACHABLE,
+  EAPPROVAL = cli.PENDING, EUSAGE = cli.USAGE,
   ECANCELLED = cli.INTERRUPTED,
 }
 

@@ -313,9 +313,15 @@
 ---@field url? string https://HOST/sdk, or just the host (GOVC_URL)
 ---@field username? string (GOVC_USERNAME)
 ---@field password? string|function|table a text, a function, or { file= | command= | env= } (GOVC_PASSWORD)
+---@field token_file? string log in by the SAML token in this file of mode 0600, without a password
+---@field token_command? string log in by the SAML token that this command prints
+---@field token_key_file? string PEM private key (mode 0600) of a holder-of-key token's certificate
+---@field ticket_file? string log in by the clone ticket in this file of mode 0600
+---@field ticket_command? string log in by the clone ticket that this command prints
+---@field persist_session? boolean keep the session for the next program, and go on with a kept one (GOVC_PERSIST_SESSION=true); default: log out at the end
 ---@field ca_file? string PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)
----@field thumbprint? string SHA-256 or SHA-1 thumbprint of the one certificate to trust
----@field known_hosts? string file of lines 'host:port thumbprint' (GOVC_TLS_KNOWN_HOSTS)
+---@field thumbprint? string SHA-256 or SHA-1 thumbprint of the one certificate to trust; overrides insecure
+---@field known_hosts? string file of lines 'host:port thumbprint', also of ESXi hosts (GOVC_TLS_KNOWN_HOSTS); an entry overrides insecure
 ---@field insecure? boolean trust any certificate (GOVC_INSECURE); said once on stderr
 ---@field proxy? string URL of an HTTP proxy
 ---@field timeout? number seconds for a whole call, queueing and repeats included
@@ -480,6 +486,9 @@ gpupt.vim = {}
 ---Connects and logs in; see gpupt.vim.client.
 ---@param given? gpupt.options.vim.connect
 function gpupt.vim.connect(given) end
+
+---Ends a session that the option persist_session has kept; see gpupt.vim.client.
+function gpupt.vim.logout(given) end
 
 ---The vim25 type's name of a decoded value ("VirtualMachineConfigInfo"), of a reference, or of a wrapped scalar.
 function gpupt.vim.typeof(value) end

@@ -38,6 +38,8 @@ function call.safe(name)
   return known
 end
 
+local function logs_in(name) return name:find "^Login" ~= nil or name == "CloneSession" or name == "ImpersonateUser" end
+
 local transient = { [502] = true, [503] = true, [504] = true }
 
 local function may_repeat(code, info, safe)
@@ -75,7 +77,7 @@ local function attempt(client, body, what, options, until_time)
     stall_timeout = options.stall_timeout or client.stall_timeout, once = what.once,
   }, what)
   if tape then info = message end
-  if info.cookie and what.name:find "^Login" then secrets[client].cookie = info.cookie end
+  if info.cookie and logs_in(what.name) then secrets[client].cookie = info.cookie end
   if client.trace then
     client:emit { method = what.name, object = tostring(what.object), operation_id = what.operation_id,
       seconds = engine.now() - now, status = info.status, code = code, message = not tape and message or nil,
@@ -166,12 +168,14 @@ local function session_changed(client, name)
   client.generation = client.generation + 1
   if name == "Logout" then
     secrets[client].cookie = nil
+    if client.persist then require("gpupt.vim.kept").forget(client) end
   elseif not client.keeper then
     require("gpupt.vim.session").keep_alive(client)
   end
 end
 
---- Calls `name` on the reference `object`. `options`: timeout, operation_id, stall_timeout, retries, safe.
+--- Calls `name` on the reference `object`. `options`: timeout, operation_id, stall_timeout, retries, safe,
+-- no_login, security and body_id (a WS-Security header and what it signs).
 -- `level` is where misuse is reported, as in error().
 function call.invoke(client, object, name, arguments, options, level)
   options = options or {}
@@ -180,10 +184,11 @@ function call.invoke(client, object, name, arguments, options, level)
   if not _ then error(starts_task, level + 1) end
   local safe = options.safe
   if safe == nil then safe = call.safe(name) end
-  local what = { name = name, object = object, unsafe = not safe and not name:find "^Login", once = not safe,
+  local what = { name = name, object = object, unsafe = not safe and not logs_in(name), once = not safe,
     operation_id = options.operation_id or client:next_operation_id() }
   local body, message, code = codec.encode(name, object.type, object.value, arguments,
-    { version = client.version, operation_id = what.operation_id })
+    { version = client.version, operation_id = what.operation_id, security = options.security,
+      body_id = options.body_id })
   if not body then
     if code == "EARGUMENT" then error(("%s: %s"):format(name, message), level + 1) end
     return nil, ("%s: %s"):format(name, message), code, detail_of(what)
@@ -203,7 +208,7 @@ function call.invoke(client, object, name, arguments, options, level)
     tape, message, code, info = attempt(client, body, what, options, until_time)
     if tape and tape:kind() ~= "fault" then
       body:release()
-      if not options.no_login and (name == "Logout" or name:find "^Login") then session_changed(client, name) end
+      if not options.no_login and (name == "Logout" or logs_in(name)) then session_changed(client, name) end
       return tape:value(client.refs, client.make_ref)
     end
     if tape then

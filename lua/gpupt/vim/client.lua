@@ -3,6 +3,7 @@ local call = require "gpupt.vim.call"
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local failure = require "gpupt.failure"
+local login = require "gpupt.vim.login"
 local net = require "gpupt.net"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
@@ -10,6 +11,7 @@ local ref = require "gpupt.vim.ref"
 local secrets = require "gpupt.vim.secrets"
 local session = require "gpupt.vim.session"
 local gpupt_version = require "gpupt.version"
+local trust = require "gpupt.vim.trust"
 local wait = require "gpupt.loop.wait"
 
 local client = {}
@@ -20,9 +22,17 @@ local declared = options.declare("vim.connect", {
   { "url", "string", doc = "https://HOST/sdk, or just the host (GOVC_URL)" },
   { "username", "string", doc = "(GOVC_USERNAME)" },
   { "password", "string|function|table", doc = "a text, a function, or { file= | command= | env= } (GOVC_PASSWORD)" },
+  { "token_file", "string", doc = "log in by the SAML token in this file of mode 0600, without a password" },
+  { "token_command", "string", doc = "log in by the SAML token that this command prints" },
+  { "token_key_file", "string", doc = "PEM private key (mode 0600) of a holder-of-key token's certificate" },
+  { "ticket_file", "string", doc = "log in by the clone ticket in this file of mode 0600" },
+  { "ticket_command", "string", doc = "log in by the clone ticket that this command prints" },
+  { "persist_session", "boolean", doc = "keep the session for the next program, and go on with a kept one "
+    .. "(GOVC_PERSIST_SESSION=true); default: log out at the end" },
   { "ca_file", "string", doc = "PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)" },
-  { "thumbprint", "string", doc = "SHA-256 or SHA-1 thumbprint of the one certificate to trust" },
-  { "known_hosts", "string", doc = "file of lines 'host:port thumbprint' (GOVC_TLS_KNOWN_HOSTS)" },
+  { "thumbprint", "string", doc = "SHA-256 or SHA-1 thumbprint of the one certificate to trust; overrides insecure" },
+  { "known_hosts", "string", doc = "file of lines 'host:port thumbprint', also of ESXi hosts "
+    .. "(GOVC_TLS_KNOWN_HOSTS); an entry overrides insecure" },
   { "insecure", "boolean", doc = "trust any certificate (GOVC_INSECURE); said once on stderr" },
   { "proxy", "string", doc = "URL of an HTTP proxy" },
   { "timeout", "number", default = 180, doc = "seconds for a whole call, queueing and repeats included" },
@@ -211,37 +221,33 @@ end
 client.leaked = 0
 client.open = setmetatable({}, { __mode = "k" })
 
-local warned = {}
-
 local function make(o)
   local loop, message, code = engine.shared()
   if not loop then return nil, message, code end
   if o.address.scheme == "http" and not o.insecure then
-    return nil, "http:// sends the password in the clear: use https://, or say insecure = true", "ETLS"
+    return nil, o.thumbprint and "http:// has no certificate whose thumbprint could be checked: use https://"
+      or "http:// sends the password in the clear: use https://, or say insecure = true", "ETLS"
   end
   local http
   http, message, code = net.http.client(loop.core, {
-    ca_file = o.ca_file, ca_bytes = o.ca_bytes, thumbprint = o.thumbprint, insecure = o.insecure and not o.thumbprint,
+    ca_file = o.ca_file, ca_bytes = o.ca_bytes, thumbprint = o.thumbprint, insecure = o.insecure,
     proxy = o.proxy, connections = o.connections,
   })
   if not http then return nil, message, code end
   local a = o.address
   local base = a.scheme .. "://" .. a.host .. (a.port and (":" .. a.port) or "")
-  if o.insecure and not o.thumbprint and not warned[base] then
-    warned[base] = true
-    wait.warn("the certificate of " .. base .. " is not checked (insecure)")
-  end
+  if o.insecure then trust.warn_unchecked(base) end
   local self = setmetatable({
     http = http, base = base, host = a.host, url_path = a.path, url = base .. a.path, username = o.username,
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
-    datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
+    persist = o.persist_session, datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
     agent = gpupt_version:gsub(" ", "/"), calls = 0, generation = 0,
-    session_open = false, last_answer = engine.now(), trust = { ca_file = o.ca_file, ca_bytes = o.ca_bytes,
-    insecure = o.insecure },
+    session_open = false, last_answer = engine.now(), trust = { insecure = o.insecure, known_hosts = o.known_hosts },
     operation_prefix = o.operation_id or ("gpupt-%08x"):format(math.random(0, 0xffffffff)),
   }, Client)
-  secrets[self] = { password = o.password, proxy = o.proxy } -- a proxy's URL may hold a password
+  secrets[self] = o.chosen
+  o.chosen.proxy = o.proxy -- its URL may hold a password
   self.refs, self.make_ref, self.intern = ref.factory(self)
   self.instance = self.intern("ServiceInstance", "ServiceInstance")
   return self
@@ -269,17 +275,17 @@ local function open(self, o)
   self.about = self.content.about
   if not o.login then return self end
   local ok
-  ok, message, code, detail = session.login(self)
+  ok, message, code, detail = session.enter(self)
   if not ok then return nil, message, code, detail end
   session.keep_alive(self)
   return self
 end
 
---- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, ETLS, EUNTRUSTED, ETIMEDOUT, InvalidLogin,
--- ENOLOGIN (no user name or password), EINVAL.
-function client.connect(given)
-  local o, message, code = env.complete(declared:check(given))
+local function connect(checked)
+  local o, message, code = env.complete(checked)
   if not o then return nil, message, code end
+  o.chosen, message, code = login.chosen(o)
+  if not o.chosen then return nil, message, code end
   local self
   self, message, code = make(o)
   if not self then return nil, message, code end
@@ -291,6 +297,21 @@ function client.connect(given)
   end
   client.open[self] = true
   return self
+end
+
+--- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, ETLS, EUNTRUSTED, ETIMEDOUT, InvalidLogin,
+-- ENOLOGIN (nothing to log in with), EUNSAFE (others can read the file with a secret), EINVAL.
+function client.connect(given) return connect(declared:check(given)) end
+
+--- Ends the session that persist_session has kept for these options, on the server too, and deletes it here. Whether
+-- there was one; or nil, message, code.
+function client.logout(given)
+  local o = declared:check(given)
+  o.login, o.persist_session = false, true
+  local self, message, code = connect(o)
+  if not self then return nil, message, code end
+  local closing <close> = self -- luacheck: ignore
+  return session.discard(self)
 end
 
 return client

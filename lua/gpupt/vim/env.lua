@@ -1,6 +1,6 @@
 --- Where to connect and as whom: options first, then the variables that govc's users have set already.
--- GOVC_URL (also "user:password@host"), GOVC_USERNAME, GOVC_PASSWORD (its value may name a file), GOVC_INSECURE,
--- GOVC_TLS_CA_CERTS, GOVC_TLS_KNOWN_HOSTS, GOVC_DATACENTER.
+-- GOVC_URL (also "user:password@host", split at once), GOVC_USERNAME, GOVC_PASSWORD (its value may name a file),
+-- GOVC_INSECURE, GOVC_TLS_CA_CERTS, GOVC_TLS_KNOWN_HOSTS, GOVC_DATACENTER.
 local env = {}
 
 local function variable(name)
@@ -14,30 +14,57 @@ local function unescape(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
+local schemes = {
+  vcenter = { https = true, http = true },
+  proxy = { http = true, https = true, socks4 = true, socks4a = true, socks5 = true, socks5h = true },
+}
+
+-- What RFC 3986 lets stand in a user name and a password as it is, and govc takes: anything else has to be
+-- percent-encoded. A user name may hold an @ (administrator@vsphere.local), as in govc; a password may not.
+local USER, PASSWORD = "^[%w%-._~!$&'()*+,;=%%@]*$", "^[%w%-._~!$&'()*+,;=%%:]*$"
+
+local function encoded(text, allowed)
+  return text:find(allowed) and not text:gsub("%%%x%x", ""):find("%", 1, true)
+end
+
+-- Nothing of a text that is refused is repeated: which part of it is a password is not known.
+local function malformed(what, expected)
+  return nil, ("%s is not %s: %s is expected. A user name and a password in it have to be percent-encoded "
+    .. "('/' is %%2F, '?' %%3F, '#' %%23, '@' %%40); it is not repeated here because it may hold a password"):format(
+    what, expected == "https://HOST/sdk" and "an address of a vCenter" or "an address of a proxy", expected), "EINVAL"
+end
+
 --- Takes a vCenter's address apart: "host", "host:port", "https://user:pw@host/sdk". Gives
--- { scheme, host, port, path, username, password }, or nil, message, "EINVAL".
-function env.parse_url(text)
-  local url = { scheme = "https" }
+-- { scheme, host, port, path, username, password }, or nil, message, "EINVAL". `what` names the text in the message,
+-- which never repeats it. With kind "proxy" it is the address of a proxy.
+-- The host is what stands behind the last @. One behind the first '/', '?' or '#' means that one of these stands in a
+-- password, and that what looks like the host is none: refused.
+function env.parse_url(text, what, kind)
+  what = what or "the URL"
+  local expected = kind == "proxy" and "http://HOST:PORT" or "https://HOST/sdk"
+  local url = { scheme = kind == "proxy" and "http" or "https" }
   local rest = text
   local scheme, behind = text:match "^(%a[%w+.-]*)://(.*)$"
   if scheme then url.scheme, rest = scheme:lower(), behind end
-  if url.scheme ~= "https" and url.scheme ~= "http" then
-    return nil, ("'%s' is not an address of a vCenter: https://HOST/sdk is expected"):format(text), "EINVAL"
-  end
-  local authority, path = rest:match "^([^/?#]*)(/?[^?#]*)"
+  if not schemes[kind or "vcenter"][url.scheme] then return malformed(what, expected) end
+  local authority, path = rest:match "^([^/?#]*)(.*)$"
+  if path:find("@", 1, true) then return malformed(what, expected) end
   local user, host = authority:match "^(.*)@([^@]*)$"
   host = host or authority
   if user then
     local name, password = user:match "^([^:]*):(.*)$"
-    url.username, url.password = unescape(name or user), password and unescape(password)
+    name = name or user
+    if not encoded(name, USER) or not encoded(password or "", PASSWORD) then return malformed(what, expected) end
+    url.username, url.password = unescape(name), password and unescape(password)
   end
   local name, port = host:match "^(%[[%x:.]+%]):?(%d*)$"
-  if not name then name, port = host:match "^([^:%s%[%]]+):?(%d*)$" end
-  if not name or (port ~= "" and (tonumber(port) < 1 or tonumber(port) > 65535)) then
-    -- the text may hold a password: say only the host part
-    return nil, ("'%s' is not an address of a vCenter: https://HOST/sdk is expected"):format(host), "EINVAL"
+  if not name then name, port = host:match "^([%w%-._\x80-\xff]+):?(%d*)$" end
+  if not name or (port ~= "" and (#port > 5 or tonumber(port) < 1 or tonumber(port) > 65535)) then
+    return malformed(what, expected)
   end
   url.host, url.port = name, port ~= "" and port or nil
+  path = path:match "^/?[^?#]*"
+  if path:find "[%c\x7f ]" then return malformed(what, expected) end
   url.path = (path == "" or path == "/") and "/sdk" or path
   return url
 end
@@ -99,16 +126,39 @@ local function authorities(list)
   return table.concat(parts, "\n")
 end
 
---- The thumbprint that a known-hosts file has for "host:port", or nil.
+--- The thumbprint that a known-hosts file has for "host:port", or nil; nil, message, code when it cannot be read.
 function env.known_host(path, host, port)
   local text, message = read_file(path)
   if not text then return nil, "cannot read the known-hosts file: " .. message, "ETLS" end
+  host = host:lower()
   local wanted = host .. ":" .. (port or "443")
   for line in text:gmatch "[^\r\n]+" do
     local name, thumbprint = line:match "^%s*(%S+)%s+(%S+)"
+    name = name and name:lower()
     if name == wanted or name == host then return thumbprint end
   end
   return nil
+end
+
+-- Whose certificate is believed: the one of the thumbprint; else the one that the known-hosts file names for this
+-- address; else anybody's, when `insecure` says so; else what the authorities vouch for. So a thumbprint overrides
+-- `insecure`, wherever it stands.
+local function trust(o, url)
+  local named = o.known_hosts
+  o.known_hosts = named or variable "GOVC_TLS_KNOWN_HOSTS"
+  if not o.thumbprint and (named or o.known_hosts and not o.ca_file) then
+    local thumbprint, message, code = env.known_host(o.known_hosts, url.host, url.port)
+    if code then return nil, message, code end
+    o.thumbprint = thumbprint
+  end
+  if o.thumbprint then o.insecure = false end
+  local list = not (o.thumbprint or o.insecure or o.ca_file) and variable "GOVC_TLS_CA_CERTS"
+  if list then
+    local bytes, message, code = authorities(list)
+    if not bytes then return nil, message, code end
+    o.ca_bytes = bytes
+  end
+  return true
 end
 
 --- Fills what the options leave out. Gives the options, or nil, message, code.
@@ -117,25 +167,23 @@ function env.complete(given)
   for key, value in pairs(given) do o[key] = value end
   local text = o.url or variable "GOVC_URL"
   if not text then return nil, "no vCenter is named: set GOVC_URL, or give the option url", "ENOLOGIN" end
-  local url, message, code = env.parse_url(text)
+  local url, message, code = env.parse_url(text, o.url and "the option url" or "GOVC_URL")
+  o.url = nil -- it may hold a password
   if not url then return nil, message, code end
   o.address = url
   o.username = o.username or url.username or variable "GOVC_USERNAME"
   if o.password == nil then o.password = url.password or password_variable end
-  if o.insecure == nil and not given.url then o.insecure = truthy(variable "GOVC_INSECURE") end
-  if not o.ca_file and not o.thumbprint and not o.insecure then
-    local known = o.known_hosts or variable "GOVC_TLS_KNOWN_HOSTS"
-    if known then
-      local thumbprint, why, failed = env.known_host(known, url.host, url.port)
-      if failed then return nil, why, failed end
-      o.thumbprint = thumbprint
-    end
-    local list = not o.thumbprint and variable "GOVC_TLS_CA_CERTS"
-    if list then
-      o.ca_bytes, message, code = authorities(list)
-      if not o.ca_bytes then return nil, message, code end
-    end
+  url.username, url.password = nil, nil
+  if o.proxy then
+    local proxy
+    proxy, message, code = env.parse_url(o.proxy, "the option proxy", "proxy")
+    if not proxy then return nil, message, code end
   end
+  if o.insecure == nil and not given.url then o.insecure = truthy(variable "GOVC_INSECURE") end
+  local ok
+  ok, message, code = trust(o, url)
+  if not ok then return nil, message, code end
+  if o.persist_session == nil then o.persist_session = truthy(variable "GOVC_PERSIST_SESSION") end
   o.datacenter = o.datacenter or variable "GOVC_DATACENTER"
   return o
 end

@@ -197,7 +197,9 @@ end
 local function endpoint(self, vm, url)
   local client = self.client
   local scheme, authority, rest = url:match "^(%w+)://([^/]+)(.*)$"
-  if not scheme then return nil, "the server gave an address that is none", "EPROTOCOL" end
+  if not scheme or authority:find "[@?#%s%c]" then
+    return nil, "the server gave an address for the transfer that is not an https:// URL", "EPROTOCOL"
+  end
   local host, port = authority:match "^(.-):?(%d*)$"
   local name, literal = host, host:match "^%[" or host:match "^%d+%.%d+%.%d+%.%d+$"
   if host == "*" then
@@ -207,9 +209,13 @@ local function endpoint(self, vm, url)
   local own_host = client.base:match "^%w+://(.-):?%d*$"
   local own_port = client.base:match ":(%d+)$" or "443"
   if host == own_host and (port == "" and "443" or port) == own_port then return client.http, url end
+  if scheme ~= "https" then
+    return nil, ("the transfer to %s would not be encrypted: the server gave an %s:// address"):format(host, scheme),
+      "ETLS"
+  end
   local known = self.endpoints[authority]
   if not known then
-    local http, address, code = trust.host_client(client, vm)
+    local http, address, code = trust.host_client(client, vm, host, port ~= "" and port or nil)
     if not http then return nil, address, code end
     known = { http = http, address = not literal and address or name }
     self.endpoints[authority] = known

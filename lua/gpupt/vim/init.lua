@@ -9,6 +9,9 @@ local vim = { schema = net.schema }
 --- Connects and logs in; see gpupt.vim.client.
 function vim.connect(given) return require("gpupt.vim.client").connect(given) end
 
+--- Ends a session that the option persist_session has kept; see gpupt.vim.client.
+function vim.logout(given) return require("gpupt.vim.client").logout(given) end
+
 --- The vim25 type's name of a decoded value ("VirtualMachineConfigInfo"), of a reference, or of a wrapped scalar.
 function vim.typeof(value)
   if type(value) ~= "table" then return math.type(value) or type(value) end

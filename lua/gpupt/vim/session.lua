@@ -1,8 +1,9 @@
 --- Connecting, logging in, staying logged in, logging out.
 local engine = require "gpupt.loop.engine"
-local env = require "gpupt.vim.env"
 local failure = require "gpupt.failure"
 local fiber = require "gpupt.loop.fiber"
+local kept_sessions = require "gpupt.vim.kept"
+local login = require "gpupt.vim.login"
 local net = require "gpupt.net"
 local secrets = require "gpupt.vim.secrets"
 local transport = require "gpupt.vim.transport"
@@ -38,30 +39,33 @@ function session.negotiate(client)
   return net.schema.choose(versions)
 end
 
-local function credentials(client)
-  local name = client.username
-  if not name then return nil, "no user name is given: set GOVC_USERNAME, or give the option username", "ENOLOGIN" end
-  local password, message, code = env.secret(secrets[client].password)
-  if password == nil then
-    return nil, message or "no password is given: set GOVC_PASSWORD, or give the option password", code or "ENOLOGIN"
-  end
-  return name, password
+-- Keeps the session for the next program; without a place for it the session ends with this one, as ever.
+local function keep(client)
+  if not client.persist then return end
+  local ok, message = kept_sessions.save(client)
+  if ok then return end
+  client.persist = false
+  wait.warn("the session is not kept: " .. message)
 end
 
---- Logs in. true, or nil, message, code ("InvalidLogin"...). A password that was refused once is not sent a second
--- time, however many calls find the session ended: servers lock an account for that.
+--- Logs in. true, or nil, message, code ("InvalidLogin"...). A password, token or ticket that was refused once is not
+-- sent a second time, however many calls find the session ended: servers lock an account for that.
 function session.login(client)
-  local name, password, code = credentials(client)
-  if not name then return nil, password, code end
+  local way, told, code = login.prepare(client)
+  if not way then return nil, told, code end
   local kept = secrets[client]
-  if kept.refused == password then return nil, kept.refusal, "InvalidLogin" end
+  if kept.refused == way.secret then return nil, kept.refusal, "InvalidLogin" end
   kept.cookie = nil
-  local found, message, kind, detail = client:call(client.content.sessionManager, "Login",
-    { userName = name, password = password }, { no_login = true })
+  local found, message, kind, detail = client:call(client.content.sessionManager, way.method, way.arguments,
+    { no_login = true, security = way.security, body_id = way.body_id })
+  if way.once then -- whatever came of it
+    kept.refused, kept.refusal = way.secret, "the session has ended, and a clone ticket makes one session only: a new "
+      .. "ticket is needed"
+  end
   if not found then
     if kind == "InvalidLogin" then
-      message = ("%s refuses the login of '%s': the user name or the password is wrong"):format(client.base, name)
-      kept.refused, kept.refusal = password, message
+      message = way.refusal
+      kept.refused, kept.refusal = way.secret, message
     end
     return nil, message, kind, detail
   end
@@ -69,7 +73,57 @@ function session.login(client)
   client.session_open = true
   client.generation = client.generation + 1
   client.last_answer = engine.now()
+  keep(client)
   return true
+end
+
+-- Goes on with the session that an earlier program kept, when the server still knows it. true; false when there is
+-- none; nil, message, code.
+local function resume(client)
+  local cookie, user, code = kept_sessions.load(client)
+  if not cookie then
+    if code then return nil, user, code end
+    return false
+  end
+  secrets[client].cookie = cookie
+  local found, message, failed = client.get_properties(client.content.sessionManager, "currentSession")
+  if not found or found.userName ~= user then
+    secrets[client].cookie = nil
+    local dead = failed == "NotAuthenticated" or failed == "ManagedObjectNotFound" -- the latter: it was set up anew
+    if found or found == false or dead then return false end
+    return nil, message, failed
+  end
+  client.user = found
+  client.session_open = true
+  client.generation = client.generation + 1
+  return true
+end
+
+--- Logs in, or goes on with a session that was kept. true, or nil, message, code.
+function session.enter(client)
+  if client.persist then
+    local resumed, message, code = resume(client)
+    if resumed == nil then return nil, message, code end
+    if resumed then return true end
+  end
+  return session.login(client)
+end
+
+--- Ends the session that was kept for this client's server and user, and deletes it. Whether there was one; or nil,
+-- message, code.
+function session.discard(client)
+  local found, message, code = resume(client)
+  if found == nil then return nil, message, code end
+  client.persist = false
+  local ok, why, failed
+  if found then
+    ok, why, failed = session.logout(client)
+  end
+  local gone
+  gone, message, code = kept_sessions.forget(client)
+  if not gone then return nil, message, code end
+  if found and not ok then return nil, why, failed end
+  return found
 end
 
 --- After NotAuthenticated: one new login for all who noticed. `seen` is the generation that the caller used.
@@ -107,10 +161,14 @@ function session.keep_alive(client)
   end)
 end
 
---- Logs out, for at most 5 seconds, also while the caller is being cancelled.
+--- Logs out, for at most 5 seconds, also while the caller is being cancelled. A session that is to be kept stays.
 function session.logout(client)
   if not client.session_open then return true end
   client.session_open = false
+  if client.persist then -- the next program goes on with it
+    secrets[client].cookie = nil
+    return true
+  end
   local ok, message, code = wait.shield(function()
     return failure.catch(function()
       return client:call(client.content.sessionManager, "Logout", {},

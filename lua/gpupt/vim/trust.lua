@@ -1,11 +1,24 @@
---- Trust in an ESXi host that files are transferred to directly: the vCenter, which we trust, tells us the host's
--- certificate, and exactly that one is accepted.
+--- Trust in an ESXi host that files are transferred to directly. In this order: the thumbprint that the known-hosts
+-- file has for the host; with `insecure` (which a thumbprint of the vCenter overrides) any certificate, said once on
+-- stderr; the certificate or thumbprint that the vCenter, which we trust, tells for the host. Without any of them the
+-- transfer is refused: the vCenter's own thumbprint says nothing about another server.
 local engine = require "gpupt.loop.engine"
+local env = require "gpupt.vim.env"
 local net = require "gpupt.net"
 local secrets = require "gpupt.vim.secrets"
 local sha256 = require "gpupt.sha256"
+local wait = require "gpupt.loop.wait"
 
 local trust = {}
+
+local warned = {}
+
+--- Says once that the certificate of "https://host:port" is not checked.
+function trust.warn_unchecked(base)
+  if warned[base] then return end
+  warned[base] = true
+  wait.warn("the certificate of " .. base .. " is not checked (insecure)")
+end
 
 local alphabet = {}
 for i = 1, 64 do
@@ -64,30 +77,52 @@ local function management_address(net_config)
   return found and (found:find(":", 1, true) and "[" .. found .. "]" or found)
 end
 
+-- The thumbprint that the known-hosts file has for one of a host's names; nil when it has none, or nil, message, code.
+local function known(path, names, port)
+  if not path then return nil end
+  for _, name in ipairs(names) do
+    local thumbprint, message, code = env.known_host(path, name, port)
+    if thumbprint or code then return thumbprint, message, code end
+  end
+end
+
+-- What the vCenter tells: the certificate itself, or the thumbprint under which it manages the host.
+local function reported(told)
+  local thumbprint = trust.thumbprint(bytes_of(told["config.certificate"]))
+  local text = not thumbprint and told["summary.config.sslThumbprint"]
+  return thumbprint or (text and text ~= "" and text) or nil
+end
+
+local paths = { "config.certificate", "summary.config.sslThumbprint", "config.virtualNicManagerInfo.netConfig" }
+
 --- An HTTP client that trusts the host on which `vm` runs, and the address at which to find it: its management
--- address, or nil to use the name it has in the inventory, which need not resolve here.
--- nil, message, code when its certificate is not known.
-function trust.host_client(client, vm)
+-- address, or nil to use `name`, which it has in the inventory and which need not resolve here.
+-- nil, message, code when it is not known which certificate to trust.
+function trust.host_client(client, vm, name, port)
   local loop, message, code = engine.shared()
   if not loop then return nil, message, code end
   local host
   host, message, code = vm:get "runtime.host"
   if not host then return nil, message or "the virtual machine is on no host", code or "InvalidState" end
   local told
-  told, message, code = host:get { "config.certificate", "config.virtualNicManagerInfo.netConfig" }
+  told, message, code = host:get(paths)
   if not told then return nil, message, code end
   local address = management_address(told["config.virtualNicManagerInfo.netConfig"])
-  local http
-  local proxy = secrets[client].proxy -- who reaches the vCenter through one reaches its hosts through it, too
-  if client.trust.insecure then
-    http, message, code = net.http.client(loop.core, { insecure = true, proxy = proxy })
-  else
-    local thumbprint = trust.thumbprint(bytes_of(told["config.certificate"]))
-    if not thumbprint then
-      return nil, ("the certificate of %s is not known to the vCenter"):format(tostring(host)), "EUNTRUSTED"
-    end
-    http, message, code = net.http.client(loop.core, { thumbprint = thumbprint, proxy = proxy })
+  local thumbprint
+  thumbprint, message, code = known(client.trust.known_hosts, { name, address }, port)
+  if code then return nil, message, code end
+  local insecure = not thumbprint and client.trust.insecure
+  if not thumbprint and not insecure then thumbprint = reported(told) end
+  if not thumbprint and not insecure then
+    return nil, ("the certificate of %s (%s) is not known to the vCenter, so nothing is sent to it. Put its "
+      .. "thumbprint into a known-hosts file (option known_hosts, GOVC_TLS_KNOWN_HOSTS), as a line '%s:%s THUMBPRINT'")
+      :format(tostring(host), name, name, port or "443"), "EUNTRUSTED"
   end
+  if insecure then trust.warn_unchecked(("https://%s:%s"):format(name, port or "443")) end
+  local http
+  -- who reaches the vCenter through a proxy reaches its hosts through it, too
+  http, message, code = net.http.client(loop.core, { thumbprint = thumbprint, insecure = insecure or nil,
+    proxy = secrets[client].proxy })
   if not http then return nil, message, code end
   return http, address
 end

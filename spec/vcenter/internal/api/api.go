@@ -14,6 +14,7 @@ import (
 	"gpupt.test/vcenter/internal/fault"
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/session"
+	"gpupt.test/vcenter/internal/sso"
 	"gpupt.test/vcenter/internal/task"
 	"gpupt.test/vcenter/internal/truth"
 	"gpupt.test/vcenter/internal/wire"
@@ -36,7 +37,8 @@ type Call struct {
 	Ctx         context.Context // ends when the client goes away
 	Method      string
 	This        types.ManagedObjectReference
-	Req         any // pointer to govmomi's request struct, e.g. *types.PowerOnVM_Task
+	Req         any    // pointer to govmomi's request struct, e.g. *types.PowerOnVM_Task
+	Raw         []byte // the envelope as it came
 	Session     *session.Session
 	OperationID string
 	N           int // the journal's number of the request
@@ -75,6 +77,7 @@ type Server struct {
 	W        *world.World
 	Tasks    *task.Manager
 	Sessions *session.Manager
+	SSO      *sso.Service
 	handlers map[string]*Entry
 	paths    map[string]HTTPHandler
 	sets     []func(map[string]any) (bool, error)
@@ -88,7 +91,9 @@ type Server struct {
 
 // NewServer makes an empty one.
 func NewServer(w *world.World, t *task.Manager, s *session.Manager) *Server {
-	return &Server{W: w, Tasks: t, Sessions: s, handlers: map[string]*Entry{}, paths: map[string]HTTPHandler{}}
+	srv := &Server{W: w, Tasks: t, Sessions: s, handlers: map[string]*Entry{}, paths: map[string]HTTPHandler{}}
+	srv.SSO = &sso.Service{Audience: func() string { return srv.URL + "/sdk" }}
+	return srv
 }
 
 // Handle registers a method: "PowerOnVM_Task", or "Datastore.Destroy_Task" for one type

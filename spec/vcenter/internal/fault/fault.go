@@ -16,6 +16,7 @@ import (
 type Error struct {
 	Fault   types.BaseMethodFault
 	Message string
+	Code    string // the SOAP faultcode; "" is ServerFaultCode
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", Name(e.Fault), e.Message) }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gpupt.test/vcenter/internal/rules"
+	"gpupt.test/vcenter/internal/sso"
 	"gpupt.test/vcenter/internal/truth"
 )
 
@@ -42,6 +43,20 @@ func (f *Front) control(w http.ResponseWriter, r *http.Request) {
 	case "POST /gpsim/sessions/drop":
 		f.S.Sessions.Drop()
 		reply(w, map[string]any{"ok": true})
+	case "POST /gpsim/token": // a SAML token for LoginByToken
+		var wanted sso.Wanted
+		d := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
+		d.DisallowUnknownFields()
+		err := d.Decode(&wanted)
+		token := ""
+		if err == nil {
+			token, err = f.S.SSO.Issue(wanted)
+		}
+		if err != nil {
+			refuseControl(w, err.Error())
+			return
+		}
+		reply(w, map[string]any{"token": token})
 	case "GET /gpsim/metrics":
 		f.metrics(w)
 	case "GET /gpsim/rules":

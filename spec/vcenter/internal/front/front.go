@@ -29,6 +29,8 @@ import (
 var (
 	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "seen", Source: "govmomi issues quote `Unsupported version URI \"urn:vim25/...\"`",
 		Text: "SOAPAction names urn:vim25/VERSION with a version that vimServiceVersions.xml lists; urn:vim25 alone means the oldest."})
+	_ = rules.Add(rules.Rule{ID: "wire.version-mismatch", Sure: "seen", Source: "govmomi cli/session/login.go quotes `VersionMismatchFaultCode: Unsupported version URI \"urn:vim25/7.0\"` for LoginByToken",
+		Text: "Another version than those, above all one newer than the server, is refused with the SOAP faultcode VersionMismatchFaultCode."})
 	_ = rules.Add(rules.Rule{ID: "wire.method-not-found", Sure: "inferred", Source: "API reference: MethodNotFound",
 		Text: "A method that the object's type does not have is MethodNotFound; an unknown object is ManagedObjectNotFound."})
 )
@@ -202,7 +204,7 @@ func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
 	}
 	enc := &wire.Encoder{Version: version}
 	if e == nil {
-		call := &api.Call{S: f.S, W: f.W, Ctx: r.Context(), Method: req.Method, This: req.This, Req: req.Body, Session: sess,
+		call := &api.Call{S: f.S, W: f.W, Ctx: r.Context(), Method: req.Method, This: req.This, Req: req.Body, Raw: body, Session: sess,
 			OperationID: req.OperationID, N: rec.N, Version: version, HTTP: r, Out: w.Header()}
 		if act.fault != nil {
 			e = act.fault
@@ -344,7 +346,7 @@ func changing(method string) bool {
 }
 
 var harmless = map[string]bool{
-	"Login": true, "Logout": true, "LoginByToken": true, "CurrentTime": true, "SessionIsActive": true, "CreateFilter": true,
+	"Login": true, "Logout": true, "LoginByToken": true, "CloneSession": true, "CurrentTime": true, "SessionIsActive": true, "CreateFilter": true,
 	"DestroyPropertyFilter": true, "DestroyPropertyCollector": true, "CreatePropertyCollector": true, "CancelWaitForUpdates": true,
 	"CancelRetrievePropertiesEx": true, "CreateContainerView": true, "CreateListView": true, "CreateInventoryView": true,
 	"DestroyView": true, "ModifyListView": true, "ResetListView": true, "SetLocale": true, "TerminateSession": true,

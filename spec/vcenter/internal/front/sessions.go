@@ -37,7 +37,12 @@ func (f *Front) sessionMethods() {
 		return &types.CurrentTimeResponse{Returnval: time.Now()}, nil
 	}, api.ReadOnly())
 	s.Handle("Login", f.login, api.NoLogin())
-	for _, m := range []string{"LoginByToken", "LoginExtensionByCertificate", "LoginBySSPI", "CloneSession"} {
+	s.Handle("LoginByToken", f.loginByToken, api.NoLogin())
+	s.Handle("CloneSession", f.cloneSession, api.NoLogin())
+	s.Handle("AcquireCloneTicket", func(c *api.Call) (any, *fault.Error) {
+		return &types.AcquireCloneTicketResponse{Returnval: c.S.Sessions.Ticket(c.Session)}, nil
+	}, api.Unlocked(), api.Needs("System.View"))
+	for _, m := range []string{"LoginExtensionByCertificate", "LoginBySSPI"} {
 		s.Handle(m, func(c *api.Call) (any, *fault.Error) { return nil, fault.New(&types.InvalidLogin{}) }, api.NoLogin())
 	}
 	s.Handle("Logout", func(c *api.Call) (any, *fault.Error) {
@@ -88,34 +93,72 @@ func (f *Front) sessionMethods() {
 
 func (f *Front) login(c *api.Call) (any, *fault.Error) {
 	req := c.Req.(*types.Login)
-	if c.This.Type != "SessionManager" {
-		return nil, fault.NotFound(c.This)
-	}
-	if c.Session != nil {
-		return nil, fault.New(&types.InvalidLogin{})
-	}
-	if f.Barred != nil && f.Barred(req.UserName) {
+	if f.Barred != nil && c.Session == nil && f.Barred(req.UserName) {
 		return nil, session.NoPermission(c.This, "System.View")
 	}
-	if c.S.Sessions.Full() {
-		return nil, fault.New(&outOfSessions{}, "Out of HTTP sessions: Limited to %s", fmt.Sprint(c.S.Sessions.Limit))
-	}
-	s, e := c.S.Sessions.Login(req.UserName, req.Password, req.Locale)
+	us, e := f.enter(c, req.Locale, func() (*session.Session, *fault.Error) {
+		return c.S.Sessions.Login(req.UserName, req.Password, req.Locale)
+	})
 	if e != nil {
 		return nil, e
 	}
-	if e = locale(req.Locale); e == nil && !session.Anything(s.User) {
+	return &types.LoginResponse{Returnval: us}, nil
+}
+
+func (f *Front) loginByToken(c *api.Call) (any, *fault.Error) {
+	req := c.Req.(*types.LoginByToken)
+	us, e := f.enter(c, req.Locale, func() (*session.Session, *fault.Error) {
+		name, err := c.S.SSO.Subject(c.Raw, time.Now())
+		if err != nil {
+			f.W.Truth.Host("token-refused", "", "%v", err)
+			return nil, fault.New(&types.InvalidLogin{})
+		}
+		return c.S.Sessions.Vouched(name, req.Locale)
+	})
+	if e != nil {
+		return nil, e
+	}
+	return &types.LoginByTokenResponse{Returnval: us}, nil
+}
+
+func (f *Front) cloneSession(c *api.Call) (any, *fault.Error) {
+	us, e := f.enter(c, "", func() (*session.Session, *fault.Error) {
+		return c.S.Sessions.Clone(c.Req.(*types.CloneSession).CloneTicket)
+	})
+	if e != nil {
+		return nil, e
+	}
+	return &types.CloneSessionResponse{Returnval: us}, nil
+}
+
+// enter is what all logins share: nobody is logged in yet, there is room, the user may see something.
+func (f *Front) enter(c *api.Call, language string, open func() (*session.Session, *fault.Error)) (types.UserSession, *fault.Error) {
+	none := types.UserSession{}
+	if c.This.Type != "SessionManager" {
+		return none, fault.NotFound(c.This)
+	}
+	if c.Session != nil {
+		return none, fault.New(&types.InvalidLogin{})
+	}
+	if c.S.Sessions.Full() {
+		return none, fault.New(&outOfSessions{}, "Out of HTTP sessions: Limited to %s", fmt.Sprint(c.S.Sessions.Limit))
+	}
+	s, e := open()
+	if e != nil {
+		return none, e
+	}
+	if e = locale(language); e == nil && !session.Anything(s.User) {
 		e = session.NoPermission(c.This, "System.View")
 	}
 	if e != nil {
 		c.S.Sessions.Logout(s)
-		return nil, e
+		return none, e
 	}
 	s.IpAddress, s.UserAgent = host(c.HTTP.RemoteAddr), c.HTTP.UserAgent()
 	c.Out.Set("Set-Cookie", s.CookieHeader())
 	c.Session = c.S.Sessions.Enter(s.Cookie)
 	defer c.S.Sessions.Leave(s)
-	return &types.LoginResponse{Returnval: s.UserSession}, nil
+	return s.UserSession, nil
 }
 
 var languages = regexp.MustCompile(`^(en|de|es|fr|it|ja|ko|pt|ru|zh)([_-][A-Za-z]{2,8})*$`)

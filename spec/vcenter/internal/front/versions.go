@@ -51,5 +51,7 @@ func (f *Front) version(action string) (wire.Version, *fault.Error) {
 			}
 		}
 	}
-	return wire.Version{}, fault.InvalidRequest("\nUnsupported version URI \"%s\"\n\nwhile parsing SOAP body\nat line 1, column 0", a)
+	e := fault.InvalidRequest("\nUnsupported version URI \"%s\"\n\nwhile parsing SOAP body\nat line 1, column 0", a)
+	e.Code = "VersionMismatchFaultCode"
+	return wire.Version{}, e
 }

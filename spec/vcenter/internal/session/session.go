@@ -32,6 +32,15 @@ var (
 		Text: "A user without the privilege of a method on the object gets NoPermission, which names object and privilege."})
 )
 
+var (
+	_ = rules.Add(rules.Rule{ID: "session.clone-once", Sure: "documented", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket may only be used once and becomes invalid after use\"; CloneSession throws InvalidLogin if the ticket is not valid",
+		Text: "A clone ticket makes one session; a second CloneSession with it, one with an unknown ticket, or one on a session that is logged in already, is InvalidLogin."})
+	_ = rules.Add(rules.Rule{ID: "session.clone-source", Sure: "documented", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket is also invalidated when the corresponding session is closed or expires\"",
+		Text: "A clone ticket is void once the session that acquired it has ended. The clone lives on its own: it outlives its source."})
+	_ = rules.Add(rules.Rule{ID: "session.clone-rights", Sure: "documented", Source: "API reference: SessionManager.CloneSession: takes on the identity and authorization level of the source; AcquireCloneTicket needs System.View, CloneSession System.Anonymous",
+		Text: "The clone is of the same user, with a key and a cookie of its own. Acquiring the ticket needs a session, cloning needs none."})
+)
+
 // Session is one login.
 type Session struct {
 	types.UserSession
@@ -43,18 +52,19 @@ type Session struct {
 
 // Manager holds the live sessions.
 type Manager struct {
-	mu    sync.Mutex
-	users map[string]*fleet.User
-	live  map[string]*Session
-	Idle  time.Duration // real time; 0 = never
-	Limit int
-	ends  []func(*Session)
-	Total int
+	mu      sync.Mutex
+	users   map[string]*fleet.User
+	live    map[string]*Session
+	tickets map[string]*Session // clone tickets that were not used, by the session that they clone
+	Idle    time.Duration       // real time; 0 = never
+	Limit   int
+	ends    []func(*Session)
+	Total   int
 }
 
 // New makes a manager for these users.
 func New(users []fleet.User, idle time.Duration, limit int) *Manager {
-	m := &Manager{users: map[string]*fleet.User{}, live: map[string]*Session{}, Idle: idle, Limit: limit}
+	m := &Manager{users: map[string]*fleet.User{}, live: map[string]*Session{}, tickets: map[string]*Session{}, Idle: idle, Limit: limit}
 	for i := range users {
 		m.users[strings.ToLower(users[i].Name)] = &users[i]
 	}
@@ -69,6 +79,43 @@ func (m *Manager) Login(name, password, locale string) (*Session, *fault.Error) 
 	if u == nil || subtle.ConstantTimeCompare([]byte(u.Password), []byte(password)) != 1 {
 		return nil, fault.New(&types.InvalidLogin{})
 	}
+	return m.open(u, locale), nil
+}
+
+// Vouched makes a session for a user whom something else than a password vouches for.
+func (m *Manager) Vouched(name, locale string) (*Session, *fault.Error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.users[strings.ToLower(name)]
+	if u == nil {
+		return nil, fault.New(&types.InvalidLogin{})
+	}
+	return m.open(u, locale), nil
+}
+
+// Ticket makes a one-time ticket that clones a session.
+func (m *Manager) Ticket(s *Session) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ticket := "cst-VCT-" + uuid.NewString() + "--tp-" + strings.ToUpper(strings.ReplaceAll(uuid.NewString(), "-", ""))
+	m.tickets[ticket] = s
+	return ticket
+}
+
+// Clone makes a session of a ticket, which is void afterwards.
+func (m *Manager) Clone(ticket string) (*Session, *fault.Error) {
+	m.Expire()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	source := m.tickets[ticket]
+	delete(m.tickets, ticket)
+	if source == nil || m.live[source.Cookie] != source {
+		return nil, fault.New(&types.InvalidLogin{})
+	}
+	return m.open(source.User, source.Locale), nil
+}
+
+func (m *Manager) open(u *fleet.User, locale string) *Session {
 	if locale == "" {
 		locale = "en"
 	}
@@ -79,7 +126,7 @@ func (m *Manager) Login(name, password, locale string) (*Session, *fault.Error) 
 			LastActiveTime: now, Locale: locale, MessageLocale: locale}}
 	m.live[s.Cookie] = s
 	m.Total++
-	return s, nil
+	return s
 }
 
 // Full tells whether another login would exceed the limit.
@@ -166,6 +213,13 @@ func (m *Manager) Drop() {
 }
 
 func (m *Manager) ended(gone []*Session) {
+	m.mu.Lock()
+	for ticket, s := range m.tickets {
+		if m.live[s.Cookie] != s {
+			delete(m.tickets, ticket)
+		}
+	}
+	m.mu.Unlock()
 	for _, s := range gone {
 		for _, f := range m.ends {
 			f(s)

@@ -153,6 +153,9 @@ func Decode(data []byte, version Version) (*Request, *fault.Error) {
 	d.push(body, "while parsing SOAP body")
 	call := body.Child[0]
 	req.Method = call.Name
+	if call.Space == "" && call.Name == "LoginByToken" { // token.no-namespace
+		call.adopt(nsVim)
+	}
 	if call.Space != nsVim {
 		return req, d.fail("Method %s is not in the namespace %s but in \"%s\"", call.Name, nsVim, call.Space)
 	}

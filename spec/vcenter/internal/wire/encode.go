@@ -56,7 +56,11 @@ func (e *Encoder) Request(method string, body any) {
 func (e *Encoder) Fault(f *fault.Error) {
 	name := fault.Name(f.Fault)
 	e.WriteString(head)
-	e.WriteString("<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>")
+	code := f.Code
+	if code == "" {
+		code = "ServerFaultCode"
+	}
+	e.WriteString("<soapenv:Fault><faultcode>" + code + "</faultcode><faultstring>")
 	e.text(f.Message)
 	e.WriteString("</faultstring><detail><" + name + `Fault xmlns="urn:vim25" xsi:type="` + name + `">`)
 	e.fields(reflect.Indirect(reflect.ValueOf(f.Fault)))

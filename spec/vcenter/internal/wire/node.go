@@ -49,6 +49,16 @@ func (n *Node) First(name string) *Node {
 	return nil
 }
 
+// adopt gives a name space to an element that has none, and to those in it.
+func (n *Node) adopt(space string) {
+	if n.Space == "" {
+		n.Space = space
+	}
+	for _, c := range n.Child {
+		c.adopt(space)
+	}
+}
+
 // qname resolves a QName in an attribute value, such as xsi:type="xsd:string".
 func (n *Node) qname(v string) (space, local string, ok bool) {
 	prefix, local, has := strings.Cut(strings.TrimSpace(v), ":")
