@@ -9,7 +9,7 @@ local gpupt = {
 
 local rooms = {
   vmx = true, bar = true, pci = true, vmlog = true, settings = true, doctor = true,
-  vim = true, loop = true, playbook = true, json = true, fleet = true,
+  vim = true, loop = true, playbook = true, json = true, fleet = true, logins = true,
 }
 
 return setmetatable(gpupt, {

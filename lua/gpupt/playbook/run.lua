@@ -6,6 +6,7 @@ local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
+local logins = require "gpupt.logins"
 local loop = require "gpupt.loop"
 local secret = require "gpupt.playbook.secret"
 
@@ -316,6 +317,7 @@ function run.start(plan, o)
     self.own_journal = true
   end
   self.ctx = context.new { vc = plan.vc, world = plan.world, journal = self.journal, allow = allow,
+    logins = logins.new(plan.vc.logins),
     emit = function(event) emit(self, event) end }
   ok, message, code, detail = failure.catch(function()
     begin(self, o)

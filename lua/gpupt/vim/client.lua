@@ -3,6 +3,7 @@ local call = require "gpupt.vim.call"
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local failure = require "gpupt.failure"
+local logins = require "gpupt.logins"
 local net = require "gpupt.net"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
@@ -38,6 +39,7 @@ local declared = options.declare("vim.connect", {
   { "datacenter", "string", doc = "where relative inventory paths begin (GOVC_DATACENTER)" },
   { "operation_id", "string", doc = "first part of every call's operationID" },
   { "login", "boolean", default = true, doc = "false: connect without logging in" },
+  { "logins", "table", doc = "gpupt.logins.new(): which passwords were refused, for connections that share accounts" },
 })
 
 local lazy = { datastore = "gpupt.vim.datastore", guest = "gpupt.vim.guest" }
@@ -235,6 +237,7 @@ local function make(o)
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
     datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
+    logins = o.logins or logins.new(),
     agent = require("gpupt")._VERSION:gsub(" ", "/"), calls = 0, generation = 0,
     session_open = false, last_answer = engine.now(), trust = { ca_file = o.ca_file, ca_bytes = o.ca_bytes,
     insecure = o.insecure },

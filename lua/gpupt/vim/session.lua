@@ -3,6 +3,7 @@ local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local failure = require "gpupt.failure"
 local fiber = require "gpupt.loop.fiber"
+local logins = require "gpupt.logins"
 local net = require "gpupt.net"
 local secrets = require "gpupt.vim.secrets"
 local transport = require "gpupt.vim.transport"
@@ -48,20 +49,26 @@ local function credentials(client)
   return name, password
 end
 
+logins.kind("vcenter", {
+  noun = "server", refusal = "InvalidLogin",
+  refused = function(code) return code == "InvalidLogin" or code == "PasswordExpired" end,
+  lost = function(code) return logins.lost[code] == true end,
+})
+
 --- Logs in. true, or nil, message, code ("InvalidLogin"...). A password that was refused once is not sent a second
 -- time, however many calls find the session ended: servers lock an account for that.
 function session.login(client)
   local name, password, code = credentials(client)
   if not name then return nil, password, code end
-  local kept = secrets[client]
-  if kept.refused == password then return nil, kept.refusal, "InvalidLogin" end
-  kept.cookie = nil
-  local found, message, kind, detail = client:call(client.content.sessionManager, "Login",
-    { userName = name, password = password }, { no_login = true })
+  secrets[client].cookie = nil
+  local found, message, kind, detail = client.logins:attempt({ kind = "vcenter", id = client.base, target = client.base,
+    account = name, password = password, until_time = engine.now() + client.timeout }, function()
+    return client:call(client.content.sessionManager, "Login", { userName = name, password = password },
+      { no_login = true })
+  end)
   if not found then
-    if kind == "InvalidLogin" then
+    if kind == "InvalidLogin" and not detail.untried then
       message = ("%s refuses the login of '%s': the user name or the password is wrong"):format(client.base, name)
-      kept.refused, kept.refusal = password, message
     end
     return nil, message, kind, detail
   end
