@@ -6,6 +6,7 @@ local failure = require "gpupt.failure"
 local options = require "gpupt.options"
 local targets = require "gpupt.playbook.targets"
 local units = require "gpupt.playbook.units"
+local visible = require "gpupt.visible"
 local world = require "gpupt.playbook.world"
 
 local plan = {}
@@ -107,7 +108,7 @@ local function text_of(problems)
       lines[#lines + 1] = problem.text
     end
   end
-  return table.concat(lines, "\n")
+  return visible.lines(lines)
 end
 
 --- Makes the plan of a playbook. Problems (every one of them) give nil, message, code, { problems = }.
