@@ -1,8 +1,6 @@
 --- The error object of gpupt.check: {message, code, detail, where} with __tostring.
 -- Functions of gpupt return `nil, message, code[, detail]` when a value is bad or the world fails;
 -- `gpupt.check(...)` passes results through and turns such a failure into a raised object.
-local visible = require "gpupt.visible"
-
 local failure = {}
 
 local Failure = {}
@@ -10,6 +8,7 @@ Failure.__index = Failure
 Failure.__name = "gpupt.failure"
 
 function Failure.__tostring(self)
+  local visible = require "gpupt.visible"
   -- an uncaught one is printed by the interpreter; `message` stays as it is
   return (self.where and visible(self.where) .. ": " or "") .. visible(self.message)
 end
