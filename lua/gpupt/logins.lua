@@ -24,7 +24,8 @@ local logins = {}
 --- What tells a refused login at a kind of endpoint.
 --   noun       what a target is called: "VM"
 --   refusal    the code that a login gets which is not sent, because the password was refused before
---   refused    function(code, message): whether the server judged the login and refused it
+--   refused    function(code): whether the server judged the login and refused it
+--   locked     codes besides, as a set, whose message may say that the account is locked
 --   lost       function(code): whether the server may have judged it, although no answer came
 --   shared     whether an account of a domain is the same account at every endpoint of this kind
 local kinds = {}
@@ -41,8 +42,9 @@ logins.lost = { EUNKNOWN = true, ELOST = true, ETIMEDOUT = true, ETRUNCATED = tr
   EPROTOCOL = true, ELIMIT = true, EENTITY = true }
 
 -- What servers say about an account that no password opens; the fault's type differs between releases and guests.
-local locked = { "account.*lock", "lock.*account", "locked out", "account.*disabled", "account.*expired",
-  "password.*expired", "password must be changed" }
+-- Letters and blanks only stand between the words, so that the name of a file is not taken for it.
+local locked = { "account [%a ]*locked", "locked out", "account [%a ]*disabled", "account [%a ]*expired",
+  "password [%a ]*expired", "password must be changed" }
 
 --- Whether a message says that the account is locked, disabled or expired.
 function logins.says_locked(message)
@@ -145,8 +147,9 @@ local function settle(registry, login, kind, keys, results)
     return
   end
   local message, code = results[2], results[3]
-  local is_locked = logins.says_locked(message)
-  if is_locked or kind.refused(code, message) then
+  local refused = kind.refused(code)
+  local is_locked = (refused or kind.locked and kind.locked[code]) and logins.says_locked(message)
+  if refused or is_locked then
     local refusal = { target = target_name(login), cause = message, locked = is_locked or nil }
     -- refused where it was accepted, after a refusal elsewhere: it is not that one target alone
     local again = pair.by[keys.target] and pair.refused

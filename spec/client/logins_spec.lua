@@ -8,6 +8,7 @@ local vcenter = require "spec.support.vcenter"
 logins.kind("spec-bmc", {
   noun = "BMC", refusal = "EREFUSED", shared = true,
   refused = function(code) return code == "E401" end,
+  locked = { EWHATEVER = true },
   lost = function(code) return code == "ELOST" end,
 })
 
@@ -59,6 +60,18 @@ describe("the registry of logins", function()
     local ok, message = try("bmc-1", "CORP\\ops", "x", true)
     assert.is_nil(ok)
     assert.matches("bmc-2 said that the account is locked, disabled or expired", message, 1, true)
+  end)
+
+  it("knows a locked account by its words, and no file that is locked", function()
+    for _, text in ipairs { "The referenced account is currently locked out and may not be logged on to.",
+      "User account is locked", "This user's account has expired.", "The account is disabled",
+      "The password has expired", "The user's password must be changed before signing in." } do
+      assert.is_true(logins.says_locked(text), text)
+    end
+    assert.is_false(logins.says_locked "Unable to access file /srv/accounting/2024.xls since it is locked")
+    assert.is_true(try("bmc-1", "root", "x", true))
+    try("bmc-2", "root", "x", { "account locked", "EOTHER" }) -- a code that says nothing about logins
+    assert.is_true(try("bmc-3", "root", "x", true))
   end)
 
   it("refuses across kinds of endpoints: what a BMC refused goes to no guest", function()

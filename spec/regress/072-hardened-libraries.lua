@@ -38,7 +38,7 @@ describe_build("the libraries", function()
 
   --- Builds one library into a folder of its own, as `make` is called with `words`.
   local function build(name, words)
-    must(("env -u CFLAGS -u LDFLAGS -u CPPFLAGS make --no-print-directory store BUILD=%s/%s %s"):format(dir, name, words))
+    must(("env -u CFLAGS -u LDFLAGS -u CPPFLAGS -u MAKEFLAGS make --no-print-directory store BUILD=%s/%s %s"):format(dir, name, words))
     return ("%s/%s/lib/gpupt/store.so"):format(dir, name)
   end
 
@@ -76,7 +76,7 @@ describe_build("two builds of the same sources", function()
     local sums = {}
     for i, name in ipairs { "a", "a-folder with another/name" } do
       local folder = ("'%s/%s'"):format(dir, name)
-      must(("mkdir -p %s && cp -R Makefile csrc %s/ && cd %s && env -u CFLAGS -u LDFLAGS make --no-print-directory -s "
+      must(("mkdir -p %s && cp -R Makefile csrc %s/ && cd %s && env -u CFLAGS -u LDFLAGS -u MAKEFLAGS make --no-print-directory -s "
         .. "store core"):format(folder, folder, folder))
       sums[i] = must(("cd %s && sha256sum build/lib/gpupt/*.so"):format(folder))
     end

@@ -58,6 +58,7 @@ end
 logins.kind("guest", {
   noun = "VM", refusal = "InvalidGuestLogin", shared = true,
   refused = function(code) return code == "InvalidGuestLogin" end,
+  locked = { SystemError = true, GuestPermissionDenied = true, GuestOperationsFault = true },
   lost = function(code) return logins.lost[code] == true end,
 })
 

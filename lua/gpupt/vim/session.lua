@@ -52,6 +52,7 @@ end
 logins.kind("vcenter", {
   noun = "server", refusal = "InvalidLogin",
   refused = function(code) return code == "InvalidLogin" or code == "PasswordExpired" end,
+  locked = { SystemError = true, NoPermission = true },
   lost = function(code) return logins.lost[code] == true end,
 })
 
