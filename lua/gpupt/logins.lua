@@ -150,7 +150,7 @@ local function settle(registry, login, kind, keys, results)
   local refused = kind.refused(code)
   local is_locked = (refused or kind.locked and kind.locked[code]) and logins.says_locked(message)
   if refused or is_locked then
-    local refusal = { target = target_name(login), cause = message, locked = is_locked or nil }
+    local refusal = { target = target_name(login), cause = (message:gsub("%.+$", "")), locked = is_locked or nil }
     -- refused where it was accepted, after a refusal elsewhere: it is not that one target alone
     local again = pair.by[keys.target] and pair.refused
     pair.dead = pair.dead or again ~= nil or next(pair.accepted) == nil or (is_locked and account ~= nil)

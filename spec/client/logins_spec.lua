@@ -175,3 +175,23 @@ describe("a password for two vCenters", function()
     vc:close()
   end)
 end)
+
+describe("a password that was changed during a session", function()
+  it("is sent once, however many calls find that the session ended", function()
+    local sim = vcenter.start {}
+    finally(function()
+      sim:close_all()
+      sim:stop()
+    end)
+    local given = sim.password
+    local vc = sim:connect { password = function() return given end }
+    given = "wr0ng-secret"
+    sim:forget()
+    sim:trouble({ method = "CurrentTime", count = 1 }, { kind = "session-lost" })
+    local works = {}
+    for i = 1, 6 do works[i] = function() return { vc.instance:CurrentTime {} } end end
+    for _, result in ipairs(loop.run(function() return loop.all(works) end)) do assert.is_nil(result[1]) end
+    for _ = 1, 3 do assert.is_nil((vc.instance:CurrentTime {})) end
+    assert.equal(1, sim:calls "Login")
+  end)
+end)

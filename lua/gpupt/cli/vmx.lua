@@ -220,7 +220,7 @@ return {
   usage = "vmx get|set|unset|check|fix|diff FILE [KEY | KEY=VALUE | FILE]... [options]",
   details = [[
 get FILE KEY...         the value of a key; several keys or a pattern (pciPassthru*) print KEY = "VALUE" lines.
-                        A program that reads it gets the bytes; on a terminal control characters are shown as \x1b
+                        exact bytes to a program; visible (\x1b) on a terminal
 set FILE KEY=VALUE...   changes or adds keys, beside their namespace
 unset FILE KEY...       removes keys (patterns too)
 check FILE...           what a host would refuse or misread, and what a passed-through card needs; exit 1 if anything

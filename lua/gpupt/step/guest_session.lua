@@ -50,10 +50,10 @@ function guest.open(ctx, target, o)
   local ok, detail
   ok, message, code, detail = ctx.vc.guest:validate(target.ref, auth, { timeout = ANSWER })
   if not ok then
-    local untried = type(detail) == "table" and detail.untried
-    return nil, advice(ctx, code, untried and ("%s: %s"):format(target.name, message)
-      or ("%s: the account '%s' is not accepted inside the guest: %s"):format(target.name, auth.username, message)),
-      code, detail
+    detail = detail or {}
+    local why = detail.untried and message
+      or ("the account '%s' is not accepted inside the guest: %s"):format(auth.username, detail.cause or message)
+    return nil, advice(ctx, code, ("%s: %s"):format(target.name, why)), code, detail
   end
   return setmetatable({ ctx = ctx, target = target, auth = auth }, Session)
 end

@@ -94,6 +94,7 @@ local function operate(self, vm, login, manager, name, arguments, until_time)
     local message, code, detail = results[2], results[3], results[4]
     if results[1] ~= nil then return table.unpack(results, 1, results.n) end
     if code == "InvalidGuestLogin" and not detail.untried then
+      detail.cause = message
       return nil, ("the login of '%s' is refused by the guest: %s"):format(auth.username, message), code, detail
     end
     -- the vCenter's session had ended: the guest was not asked
