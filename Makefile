@@ -15,13 +15,36 @@ LUA_CFLAGS  := $(if $(LUA_INCDIR),-isystem $(LUA_INCDIR),$(shell $(PKG) --cflags
 WARNINGS    := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -Wstrict-prototypes \
                -Wmissing-prototypes -Wformat=2 -Wvla -Wundef -Werror
 CFLAGS      ?= -O2 -g
-ALL_CFLAGS   = -std=c17 $(WARNINGS) $(CFLAGS) -fPIC -fvisibility=hidden -fno-math-errno -D_FILE_OFFSET_BITS=64 -Icsrc $(LUA_CFLAGS)
-# nodelete: sanitizers and valgrind lose a module's symbols when Lua unloads it.
-ALL_LDFLAGS  = -shared -Wl,-z,nodelete -Wl,--no-undefined-version -Wl,--as-needed $(LDFLAGS)
 ifeq ($(SANITIZE),1)
   # gcc's own runtime, so that `make test` needs no second compiler. -O0: at -O1 a single leak was missed.
   CFLAGS  := -O0 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
+
+# Hardening. It stands apart from CFLAGS and LDFLAGS and before them, so that it holds when luarocks or a distribution
+# gives its own, and theirs still have the last word. What this compiler or processor does not know is left out.
+# `make lint` looks for all of it in the libraries (build-support/hardening).
+cc_takes = $(shell printf 'int x;' | $(CC) -Werror $(1) -x c -S -o /dev/null - 2>/dev/null && echo yes)
+HARDEN_WANTED := -fstack-protector-strong -fstack-clash-protection -fcf-protection
+HARDEN_CFLAGS := $(if $(call cc_takes,$(HARDEN_WANTED)),$(HARDEN_WANTED),$(foreach \
+                   flag,$(HARDEN_WANTED),$(if $(call cc_takes,$(flag)),$(flag))))
+HARDEN_CFLAGS += -Wformat -Wformat-security -Werror=format-security
+# Checked copies of libc's functions exist with optimisation only; a level that the packager gives is theirs. The C
+# library warns when it does not know level 3.
+OPTIMISED     := $(filter-out -O0,$(lastword $(filter -O%,$(CPPFLAGS) $(CFLAGS))))
+ifneq ($(OPTIMISED),)
+ifeq ($(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),)
+  FORTIFY := $(shell printf '\043include <string.h>\n' | $(CC) -O2 -Werror -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -x c -E -o /dev/null - 2>/dev/null && echo 3 || echo 2)
+  HARDEN_CFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY)
+endif
+endif
+# The same sources give the same library in every folder: nothing in it names the folder or the time.
+HARDEN_CFLAGS += '-ffile-prefix-map=$(CURDIR)=.' -Werror=date-time
+HARDEN_LDFLAGS := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+
+ALL_CFLAGS   = -std=c17 $(WARNINGS) $(HARDEN_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -fno-math-errno \
+               -D_FILE_OFFSET_BITS=64 -Icsrc $(LUA_CFLAGS)
+# nodelete: sanitizers and valgrind lose a module's symbols when Lua unloads it.
+ALL_LDFLAGS  = -shared $(HARDEN_LDFLAGS) -Wl,-z,nodelete -Wl,--no-undefined-version -Wl,--as-needed $(LDFLAGS)
 
 # A library is its folder, the binding of the same name under lua/, and what stands under every library (base, bind).
 src = $(sort $(foreach folder,$(1),$(wildcard csrc/$(folder)/*.c)))
@@ -49,16 +72,16 @@ iso: $(LIBDIR)/iso.so
 
 $(LIBDIR)/core.so: $(call objs,$(CORE_SRC))
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(CORE_PKGS))
+	$(if $(V),,@echo "  LINK $@";) $(CC) $(HARDEN_CFLAGS) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(CORE_PKGS))
 $(LIBDIR)/net.so: $(call objs,$(NET_SRC))
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(NET_PKGS)) -lcrypt -lm
+	$(if $(V),,@echo "  LINK $@";) $(CC) $(HARDEN_CFLAGS) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(NET_PKGS)) -lcrypt -lm
 $(LIBDIR)/store.so: $(call objs,$(STORE_SRC))
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(STORE_PKGS))
+	$(if $(V),,@echo "  LINK $@";) $(CC) $(HARDEN_CFLAGS) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(STORE_PKGS))
 $(LIBDIR)/iso.so: $(call objs,$(ISO_SRC))
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  LINK $@";) $(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(ISO_PKGS))
+	$(if $(V),,@echo "  LINK $@";) $(CC) $(HARDEN_CFLAGS) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(ISO_PKGS))
 
 $(OBJDIR)/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)
@@ -119,7 +142,7 @@ regress-proof: ## run the regress specs added since BASE against BASE's code: ea
 	@build-support/setup test
 	@build-support/regress-proof $(or $(BASE),$(error say which commit: make regress-proof BASE=0f7b0a9))
 
-lint: ## luacheck, clang-tidy, go vet
+lint: build ## luacheck, clang-tidy, go vet, the hardening of the libraries
 	@build-support/lint
 
 sanitize: ## ASan+UBSan over all specs, valgrind over the C tests and the offline specs

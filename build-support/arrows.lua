@@ -9,17 +9,18 @@ local lua_parts = {
   { "front",    { "^lua/gpupt/init%.lua$" }, { "base" } }, -- loads every other part lazily, by name
   { "cli",      { "^lua/gpupt/cli/", "^bin/gpupt$" },
     { "front", "playbook", "doctor", "fleet", "vim", "loop", "offline", "base" } },
-  { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "loop", "base" } },
-  { "step",     { "^lua/gpupt/step/" }, { "fleet", "guest", "settings", "loop", "offline", "facts", "base" } },
+  { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "logins", "loop", "base" } },
+  { "step",     { "^lua/gpupt/step/" }, { "fleet", "guest", "settings", "logins", "loop", "offline", "facts", "base" } },
   { "doctor",   { "^lua/gpupt/doctor[./]" }, { "fleet", "vim", "settings", "offline", "facts", "base" } },
   { "fleet",    { "^lua/gpupt/fleet/" }, { "vim", "offline", "facts", "base" } },
   { "guest",    { "^lua/gpupt/guest/" }, { "offline", "facts", "base" } },
   { "settings", { "^lua/gpupt/settings[./]" }, { "offline", "facts", "base" } },
-  { "vim",      { "^lua/gpupt/vim/" }, { "loop", "facts", "base" } },
+  { "vim",      { "^lua/gpupt/vim/" }, { "logins", "loop", "facts", "base" } },
   { "loop",     { "^lua/gpupt/loop/" }, { "base" } },
   { "offline",  { "^lua/gpupt/vmx[./]", "^lua/gpupt/bar[./]", "^lua/gpupt/pci[./]", "^lua/gpupt/vmlog[./]",
     "^lua/gpupt/evidence/" }, { "facts", "base" } },
   { "facts",    { "^lua/gpupt/facts/" }, {} }, -- vendors' facts, each once, with its source
+  { "logins",   { "^lua/gpupt/logins%.lua$" }, { "loop", "base" } }, -- which passwords were refused: one for a run
   { "base",     { "^lua/gpupt/[%w_]+%.lua$" }, {} },
   { "meta",     { "^lua/gpupt/meta/" }, {} }, -- read by editors only
 }

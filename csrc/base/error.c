@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(gp_error *err, const char *code, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void fill(gp_error *err, const char *code, const char *format, va_list args)
 {
     (void)snprintf(err->code, sizeof err->code, "%s", code);
     (void)vsnprintf(err->message, sizeof err->message, format, args);

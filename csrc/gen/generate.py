@@ -21,7 +21,7 @@ import xsd  # noqa: E402
 def find_package():
     spec = importlib.util.find_spec("pyVmomi")
     if not spec or not spec.submodule_search_locations:
-        raise SystemExit("pyVmomi is not installed: pip install -r csrc/gen/requirements.txt")
+        raise SystemExit("pyVmomi is not installed: pip install --require-hashes -r csrc/gen/requirements.txt")
     return list(spec.submodule_search_locations)[0]
 
 
@@ -33,7 +33,7 @@ def main():
     parser.add_argument("-o", default=os.path.join(here, "schema_data.c"))
     args = parser.parse_args()
     with open(os.path.join(here, "requirements.txt"), encoding="ascii") as f:
-        pinned = f.read().strip().replace("==", " ")
+        pinned = next(line for line in f if line.startswith("pyvmomi==")).split()[0].replace("==", " ")
     loaded = vim25.load(args.package or find_package())
     target = args.xsd[1] if args.xsd else args.o
     with open(target, "w", encoding="ascii") as out:

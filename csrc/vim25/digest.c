@@ -2,21 +2,45 @@
 #include "vim25/digest.h"
 
 #include <crypt.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* the queue of errors is the whole thread's: the host's next look at it must not find ours */
+static int fail_openssl(gp_error *err, const char *what)
+{
+    unsigned long why = ERR_peek_last_error();
+    ERR_clear_error();
+    if (ERR_GET_REASON(why) == ERR_R_MALLOC_FAILURE) return gp_fail_memory(err);
+    return gp_fail(err, "ENODIGEST", "OpenSSL gives no %s here (is it restricted by its configuration?)", what);
+}
 
 int gp_digest_sha256(const void *bytes, size_t length, uint8_t out[GP_DIGEST_SHA256], gp_error *err)
 {
     unsigned int size = 0;
     if (EVP_Digest(bytes, length, out, &size, EVP_sha256(), NULL) == 1 && size == GP_DIGEST_SHA256) return 0;
-    /* the queue of errors is the whole thread's: the host's next look at it must not find ours */
-    unsigned long why = ERR_peek_last_error();
-    ERR_clear_error();
-    if (ERR_GET_REASON(why) == ERR_R_MALLOC_FAILURE) return gp_fail_memory(err);
-    return gp_fail(err, "ENODIGEST", "OpenSSL gives no SHA-256 here (is it restricted by its configuration?)");
+    return fail_openssl(err, "SHA-256");
+}
+
+int gp_digest_hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length,
+                          uint8_t out[GP_DIGEST_SHA256], gp_error *err)
+{
+    unsigned int size = 0;
+    if (key_length <= INT_MAX && HMAC(EVP_sha256(), key, (int)key_length, bytes, length, out, &size) &&
+        size == GP_DIGEST_SHA256)
+        return 0;
+    return fail_openssl(err, "HMAC of SHA-256");
+}
+
+int gp_digest_random(void *out, size_t length, gp_error *err)
+{
+    if (length <= INT_MAX && RAND_bytes(out, (int)length) == 1) return 0;
+    return fail_openssl(err, "random bytes");
 }
 
 int gp_digest_crypt(const char *password, const char *setting, char out[GP_DIGEST_CRYPT], gp_error *err)

@@ -46,7 +46,8 @@ static void describe(gp_trust *trust, const X509 *certificate)
     trust->presented[0] = '\0';
     if (!certificate || !X509_digest(certificate, EVP_sha256(), digest, &length) || length != 32) return;
     for (unsigned i = 0; i < length; i++)
-        (void)snprintf(trust->presented + 3 * i, 4, i + 1 < length ? "%02X:" : "%02X", digest[i]);
+        (void)snprintf(trust->presented + 3 * i, sizeof trust->presented - 3 * i, i + 1 < length ? "%02X:" : "%02X",
+                       digest[i]);
 }
 
 static bool matches(const gp_trust *trust, const X509 *certificate)

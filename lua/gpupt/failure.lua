@@ -8,8 +8,9 @@ Failure.__index = Failure
 Failure.__name = "gpupt.failure"
 
 function Failure.__tostring(self)
-  local where = self.where and (self.where .. ": ") or ""
-  return where .. self.message
+  local visible = require "gpupt.visible"
+  -- an uncaught one is printed by the interpreter; `message` stays as it is
+  return (self.where and visible(self.where) .. ": " or "") .. visible(self.message)
 end
 
 --- Makes a failure object. `where` is "file:line" of the caller, when known.

@@ -6,7 +6,7 @@ local gpupt = { check = failure.check }
 
 local modules = {
   vmx = "vmx", bar = "bar", pci = "pci", vmlog = "vmlog", settings = "settings", doctor = "doctor", vim = "vim",
-  loop = "loop", playbook = "playbook", json = "json", fleet = "fleet", _VERSION = "version",
+  loop = "loop", playbook = "playbook", json = "json", fleet = "fleet", logins = "logins", _VERSION = "version",
 }
 
 return setmetatable(gpupt, {

@@ -15,6 +15,25 @@ describe("SHA-256", function()
   end)
 end)
 
+describe("HMAC with SHA-256", function()
+  -- RFC 4231, test cases 1 and 2
+  it("gives the published values", function()
+    assert.equal("b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+      digest.hmac(("\x0b"):rep(20), "Hi There"))
+    assert.equal("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+      digest.hmac("Jefe", "what do ya want for nothing?"))
+  end)
+end)
+
+describe("random bytes", function()
+  it("come in the number asked for, and differ", function()
+    assert.equal(32, #digest.random(32))
+    assert.not_equal(digest.random(32), digest.random(32))
+    assert.error_matches(function() digest.random(0) end, "1 to 1024 bytes")
+    assert.error_matches(function() digest.random(1025) end, "1 to 1024 bytes")
+  end)
+end)
+
 describe("the password hash of Unix", function()
   -- the password and salt of Ulrich Drepper's specification; the value is that of `openssl passwd -6`
   it("gives the published SHA-512 value", function()

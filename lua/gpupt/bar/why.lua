@@ -82,5 +82,5 @@ return function(result)
   if result.high_end then lines[#lines + 1] = "high-end: a card maps more than 16 GB" end
   lines[#lines + 1] = doubled_by(result)
   for _, warning in ipairs(result.warnings) do lines[#lines + 1] = "warning: " .. warning end
-  return table.concat(lines, "\n")
+  return require("gpupt.visible").lines(lines)
 end

@@ -1,5 +1,6 @@
 --- gpupt apply: carries a playbook (or a saved plan) out.
 local connection = require "gpupt.cli.connection"
+local printer = require "gpupt.printer"
 
 local command = {
   name = "apply",
@@ -82,15 +83,9 @@ local function subject(options, words, store)
 end
 
 local function listener(options)
-  local json = require "gpupt.json"
-  if options.events then
-    return function(event)
-      io.stdout:write(json.encode(event, { invalid = "replace" }), "\n")
-      io.stdout:flush()
-    end
-  end
+  if options.events then return printer.event end
   local live = require "gpupt.cli.terminal".is(2)
-  local progress = require "gpupt.playbook.progress".new(io.stderr, live)
+  local progress = require "gpupt.playbook.progress".new(live)
   return function(event) progress:event(event) end, progress
 end
 
@@ -99,12 +94,12 @@ local function finish(options, run)
   local result = run:result()
   if options.json then
     for _, target in ipairs(result.targets) do target.target_record = nil end
-    io.stdout:write((require "gpupt.json".document(result)))
+    printer.json(result)
   elseif not options.events then
-    io.stdout:write(require "gpupt.playbook.report".text(run))
+    printer.out("%s", require "gpupt.playbook.report".text(run))
   end
   if result.status == "nothing" then
-    if not options.json and not options.events then io.stdout:write "nothing to change\n" end
+    if not options.json and not options.events then printer.out "nothing to change" end
     return cli.OK
   end
   if result.status == "done" then return cli.OK end
@@ -156,7 +151,7 @@ function command.run(options, words)
     if not store then return nil, message, code end
   end
   local on_event, progress = listener(options)
-  if #plan:changes() > 0 and not options.events and not options.json then io.stderr:write(tostring(plan), "\n") end
+  if #plan:changes() > 0 and not options.events and not options.json then printer.err("%s\n", tostring(plan)) end
   local run
   run, message, code = plan:apply { journal = store, allow = allow, on_event = on_event, run = resumed }
   if progress then progress:close() end

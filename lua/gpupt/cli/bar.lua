@@ -1,6 +1,7 @@
 --- gpupt bar: the MMIO window for a set of cards.
 local bar = require "gpupt.bar"
 local failure = require "gpupt.failure"
+local printer = require "gpupt.printer"
 
 local command = {
   name = "bar",
@@ -65,7 +66,7 @@ local function read_card(word)
 end
 
 local function print_json(value)
-  io.stdout:write(failure.check(require "gpupt.json".document(value)))
+  failure.check(printer.json(value))
   return 0
 end
 
@@ -82,7 +83,7 @@ local function print_table(cards, as_json)
     for row in bar.each(cards) do rows[#rows + 1] = row end
     return print_json(rows)
   end
-  for row in bar.each(cards) do io.stdout:write(row_text(row), "\n") end
+  for row in bar.each(cards) do printer.out("%s", row_text(row)) end
   return 0
 end
 
@@ -94,8 +95,8 @@ local function explain(figure, word, as_json)
   if as_json then return print_json(result) end
   local sizes = {}
   for i, size in ipairs(result.sizes) do sizes[i] = bar.short(size) end
-  io.stdout:write(("%s\nBARs of sizes such as %s\npciPassthru.64bitMMIOSizeGB = \"%d\" holds them\n")
-    :format(result.text, table.concat(sizes, ", "), result.gb))
+  printer.out("%s\nBARs of sizes such as %s\npciPassthru.64bitMMIOSizeGB = \"%d\" holds them", result.text,
+    table.concat(sizes, ", "), result.gb)
   return 0
 end
 
@@ -125,8 +126,8 @@ function command.run(options, words)
     require "gpupt.json".array(result.warnings)
     return print_json(result)
   end
-  io.stdout:write(('pciPassthru.use64bitMMIO = "TRUE"\npciPassthru.64bitMMIOSizeGB = "%d"\n\n'):format(result.gb),
-    result.why, ("\nmin %d, safe %d, seed %d (GB)\n"):format(result.min, result.safe, result.seed))
+  printer.out('pciPassthru.use64bitMMIO = "TRUE"\npciPassthru.64bitMMIOSizeGB = "%d"\n\n%s', result.gb, result.why)
+  printer.out("min %d, safe %d, seed %d (GB)", result.min, result.safe, result.seed)
   return 0
 end
 

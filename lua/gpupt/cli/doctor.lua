@@ -4,10 +4,10 @@ local connection = require "gpupt.cli.connection"
 local doctor = require "gpupt.doctor"
 local show = require "gpupt.doctor.show"
 local failure = require "gpupt.failure"
+local printer = require "gpupt.printer"
+local visible = require "gpupt.visible"
 
-local function print_json(value)
-  io.stdout:write(failure.check(require "gpupt.json".document(value)))
-end
+local function print_json(value) failure.check(printer.json(value)) end
 
 --- Fixes what is fixable in the .vmx and examines again; shows the difference. Result, made changes.
 local function fix(options, given, result)
@@ -17,7 +17,7 @@ local function fix(options, given, result)
   -- saved first: what could not be saved is not to be read as mended
   if not options.dry_run then failure.check(given.vmx:save()) end
   if not options.json then
-    io.stdout:write(require "gpupt.vmx.diff".text(before, tostring(given.vmx), path, path .. " (fixed)"))
+    printer.file(require "gpupt.vmx.diff".text(before, tostring(given.vmx), visible(path), visible(path) .. " (fixed)"))
     show.made(made, options.dry_run)
   end
   return again, made

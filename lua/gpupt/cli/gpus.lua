@@ -1,5 +1,7 @@
 --- gpupt gpus: every card of the fleet, its state, and whose it is.
 local connection = require "gpupt.cli.connection"
+local printer = require "gpupt.printer"
+local visible = require "gpupt.visible"
 
 local command = {
   name = "gpus",
@@ -21,25 +23,6 @@ be restarted first. Management graphics and the like are left out, and said to b
     { "gpupt gpus --match 10de:1eb8 --json | jq '[.cards[] | select(.free)] | length'", "how many T4 are free" },
   },
 }
-
-local function width(text) return utf8.len(text) or #text end
-
---- Rows of texts as a table whose columns line up; the last column is not padded.
-local function aligned(rows)
-  local widths = {}
-  for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, width(cell)) end
-  end
-  local lines = {}
-  for n, row in ipairs(rows) do
-    local cells = {}
-    for i, cell in ipairs(row) do
-      cells[i] = i == #row and cell or cell .. (" "):rep(widths[i] - width(cell))
-    end
-    lines[n] = (table.concat(cells, "  "):gsub("%s+$", ""))
-  end
-  return table.concat(lines, "\n") .. "\n"
-end
 
 local function owner_text(card)
   local words = {}
@@ -112,18 +95,17 @@ local function print_text(seen)
         card.model or "?",
         card.label or "-", card.state, owner_text(card))
     end
-    io.stdout:write(aligned(rows))
+    printer.lines(visible.table(rows))
   end
-  io.stdout:write(summary(seen), "\n")
+  printer.out("%s", summary(seen))
   for _, one in ipairs(seen.dynamic) do
-    io.stdout:write(("%s (%s) is given a card at power-on: %s%s\n"):format(one.vm, one.power or "?",
-      table.concat(one.allowed, ", "), one.label and " with the label " .. one.label or ""))
+    printer.out("%s (%s) is given a card at power-on: %s%s", one.vm, one.power or "?",
+      table.concat(one.allowed, ", "), one.label and " with the label " .. one.label or "")
   end
   for _, one in ipairs(seen.elsewhere) do
-    io.stdout:write(("%s (%s) has %s of another host (system id %s)\n"):format(one.vm, one.power or "?", one.address,
-      one.system_id))
+    printer.out("%s (%s) has %s of another host (system id %s)", one.vm, one.power or "?", one.address, one.system_id)
   end
-  for _, line in ipairs(left_out_lines(seen.left_out)) do io.stdout:write(line, "\n") end
+  printer.lines(left_out_lines(seen.left_out))
 end
 
 local function only(seen, options)
@@ -147,7 +129,7 @@ local function print_json(seen)
   for _, name in ipairs { "cards", "left_out", "dynamic", "elsewhere" } do json.array(seen[name]) end
   for _, card in ipairs(seen.cards) do json.array(card.owners) end
   for _, one in ipairs(seen.dynamic) do json.array(one.allowed) end
-  io.stdout:write((json.document(seen)))
+  printer.json(seen)
 end
 
 function command.run(options, words)

@@ -5,6 +5,8 @@
 local args = require "gpupt.cli.args"
 local failure = require "gpupt.failure"
 local nearest = require "gpupt.nearest"
+local printer = require "gpupt.printer"
+local visible = require "gpupt.visible"
 
 local cli = { OK = 0, FAILED = 1, USAGE = 2, UNREACHABLE = 3, PENDING = 4, INTERRUPTED = 130 }
 
@@ -23,7 +25,8 @@ function cli.load(name) return require("gpupt.cli." .. name) end
 
 --- Prints to stderr, prefixed as a Unix tool does.
 function cli.complain(format, ...)
-  io.stderr:write("gpupt: ", select("#", ...) > 0 and format:format(...) or format, "\n")
+  if select("#", ...) == 0 then return printer.err("gpupt: %s", format) end
+  printer.err("gpupt: " .. format, ...)
 end
 
 local function overview()
@@ -57,23 +60,26 @@ local function guard(message)
   if type(message) == "string" and message:find "interrupted!$" then
     return failure.new("interrupted", "ECANCELLED")
   end
-  return debug.traceback("internal error (please report): " .. tostring(message), 2)
+  local lines = {}
+  for line in debug.traceback("internal error (please report): " .. visible(message), 2):gmatch "[^\n]+" do
+    lines[#lines + 1] = line
+  end
+  return visible.lines(lines)
 end
 
---- Runs one command line (a list of words); returns the exit status. Never raises.
-function cli.main(words)
+local function dispatch(words)
   local name = words[1]
   if name == nil then
-    io.stderr:write(overview())
+    printer.page(overview(), true)
     return cli.USAGE
   end
-  if name == "help" and words[2] then return cli.main { words[2], "--help" } end
+  if name == "help" and words[2] then return dispatch { words[2], "--help" } end
   if name == "--help" or name == "-h" or name == "help" then
-    io.stdout:write(overview())
+    printer.page(overview())
     return cli.OK
   end
   if name == "--version" or name == "version" then
-    io.stdout:write(require("gpupt")._VERSION, "\n")
+    printer.out(require("gpupt")._VERSION)
     return cli.OK
   end
   if not known(name) then
@@ -85,13 +91,14 @@ function cli.main(words)
   for _, word in ipairs(rest) do
     if word == "--" then break end
     if word == "--help" or word == "-h" then
-      io.stdout:write(args.help(command))
+      printer.page(args.help(command))
       return cli.OK
     end
   end
   local options, positional = args.parse(command, rest)
   if not options then
-    cli.complain("%s: %s\nusage: gpupt %s", name, positional, command.usage)
+    cli.complain("%s: %s", name, positional)
+    printer.err("usage: gpupt %s", command.usage)
     return cli.USAGE
   end
   local ok, status, message, code = xpcall(command.run, guard, options, positional)
@@ -105,10 +112,19 @@ function cli.main(words)
   end
   if status == nil and message then
     cli.complain("%s", message)
-    if code == "EUSAGE" then io.stderr:write("usage: gpupt ", command.usage, "\n") end
+    if code == "EUSAGE" then printer.err("usage: gpupt %s", command.usage) end
     return by_signal(cli.status_of(code))
   end
   return by_signal(status or cli.OK)
+end
+
+--- Runs one command line (a list of words); returns the exit status. Never raises.
+function cli.main(words)
+  local status = dispatch(words)
+  local ok, message = printer.flush()
+  if ok then return status end
+  printer.err("gpupt: standard output cannot be written: %s", message)
+  return status == cli.OK and cli.FAILED or status
 end
 
 return cli

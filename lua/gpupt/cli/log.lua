@@ -1,6 +1,7 @@
 --- gpupt log: what a vmware.log says about passthrough.
 local bar = require "gpupt.bar"
 local failure = require "gpupt.failure"
+local printer = require "gpupt.printer"
 local vmlog = require "gpupt.vmlog"
 
 local command = {
@@ -23,7 +24,7 @@ power-ons: the last one counts, --all shows each. Exit status 1 when a problem w
   },
 }
 
-local function write(format, ...) io.stdout:write(format:format(...), "\n") end
+local write = printer.out
 
 local function fixed(part) return type(part) == "string" and part or "(worked out from the figures of the message)" end
 
@@ -35,7 +36,7 @@ local function print_catalogue(as_json)
       list[#list + 1] = { code = entry.code, severity = entry.severity, match = entry.match, source = entry.source,
         cause = fixed(entry.cause), remedy = fixed(entry.remedy) }
     end
-    io.stdout:write(failure.check(json.document(list)))
+    failure.check(printer.json(list))
     return 0
   end
   for _, entry in ipairs(vmlog.catalogue()) do
@@ -132,12 +133,13 @@ function command.run(options, words)
   end
   local status = (has_problem(result.findings) or result.partial) and 1 or 0
   if options.json then
-    io.stdout:write(failure.check(require "gpupt.json".document(mark_lists(result))))
+    failure.check(printer.json(mark_lists(result)))
     return status
   end
   if options.all then
     for i, session in ipairs(result.sessions) do
-      write("%spower-on %d%s%s", i > 1 and "\n" or "", result.session_count - #result.sessions + i,
+      if i > 1 then write "" end
+      write("power-on %d%s%s", result.session_count - #result.sessions + i,
         session.time and " at " .. session.time or "", session.version and ", " .. session.version or "")
       print_devices(session.devices)
       print_findings(session.findings)
@@ -150,7 +152,7 @@ function command.run(options, words)
       write("nothing about passthrough in %d lines", result.lines)
     end
   end
-  if result.partial then io.stderr:write("gpupt: only a part was read: ", result.problem, "\n") end
+  if result.partial then printer.err("gpupt: only a part was read: %s", result.problem) end
   return status
 end
 

@@ -2,6 +2,7 @@
 local bar = require "gpupt.bar"
 local failure = require "gpupt.failure"
 local pci = require "gpupt.pci"
+local printer = require "gpupt.printer"
 
 local command = {
   name = "pci",
@@ -63,7 +64,7 @@ local function choose(devices, options, patterns)
       local reason
       take, reason = pci.is_gpu(dev)
       if not take and (dev.class or 0) >> 8 == 0x03 then
-        io.stderr:write(("left out: %s %04x:%04x: %s\n"):format(dev.address, dev.vendor or 0, dev.device or 0, reason))
+        printer.err("left out: %s %04x:%04x: %s", dev.address, dev.vendor or 0, dev.device or 0, reason)
       end
     end
     if take then chosen[#chosen + 1] = dev end
@@ -95,7 +96,7 @@ local function describe(dev)
   add("NUMA node", dev.numa_node)
   add("IOMMU group", dev.iommu_group)
   if #facts > 0 then lines[2] = "    " .. table.concat(facts, "; ") end
-  return table.concat(lines, "\n")
+  return lines
 end
 
 --- The groups that hold a chosen device, in the order of the chosen.
@@ -117,9 +118,9 @@ end
 
 local function print_groups(groups)
   for i, group in ipairs(groups) do
-    if i > 1 then io.stdout:write "\n" end
-    for _, dev in ipairs(group.devices) do io.stdout:write(describe(dev), "\n") end
-    for _, reason in ipairs(group.reasons) do io.stdout:write("  together: ", reason, "\n") end
+    if i > 1 then printer.out "" end
+    for _, dev in ipairs(group.devices) do printer.lines(describe(dev)) end
+    for _, reason in ipairs(group.reasons) do printer.out("  together: %s", reason) end
   end
 end
 
@@ -133,15 +134,15 @@ function command.run(options, patterns)
     local json = require "gpupt.json"
     for _, dev in ipairs(devices) do json.array(dev.bars) end
     for _, group in ipairs(groups or {}) do json.array(group.reasons) end
-    io.stdout:write(failure.check(json.document(groups or chosen)))
+    failure.check(printer.json(groups or chosen))
     return 0
   end
   if groups then
     print_groups(groups)
   else
-    for _, dev in ipairs(chosen) do io.stdout:write(describe(dev), "\n") end
+    for _, dev in ipairs(chosen) do printer.lines(describe(dev)) end
   end
-  if #chosen == 0 then io.stderr:write(("none of %d devices fits\n"):format(#devices)) end
+  if #chosen == 0 then printer.err("none of %d devices fits", #devices) end
   return 0
 end
 

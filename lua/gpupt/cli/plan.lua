@@ -1,5 +1,6 @@
 --- gpupt plan: what a playbook would change, and which approvals it needs.
 local connection = require "gpupt.cli.connection"
+local printer = require "gpupt.printer"
 
 local command = {
   name = "plan",
@@ -38,10 +39,9 @@ function command.run(options, words)
   local changes = plan:changes()
   if options.json then
     local json = require "gpupt.json"
-    io.stdout:write((json.document { playbook = pb.name, changes = json.array(changes),
-      allow = json.array(plan:needs()) }))
+    printer.json { playbook = pb.name, changes = json.array(changes), allow = json.array(plan:needs()) }
   else
-    io.stdout:write(tostring(plan))
+    printer.out("%s", tostring(plan))
   end
   if options.out then
     local ok

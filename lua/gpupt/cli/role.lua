@@ -1,4 +1,7 @@
 --- gpupt role: the privileges that a playbook's account needs, and the command that makes the role.
+local printer = require "gpupt.printer"
+local visible = require "gpupt.visible"
+
 local command = {
   name = "role",
   summary = "the vSphere privileges that a playbook (or every step) needs",
@@ -75,13 +78,14 @@ local function merged(needs)
 end
 
 local function print_table(list, with_methods)
-  local first, second = #"PRIVILEGE", #"ON"
-  for _, entry in ipairs(list) do first, second = math.max(first, #entry.privilege), math.max(second, #entry.on) end
-  local row = ("%%-%ds  %%-%ds  %%s\n"):format(first, second)
-  io.stdout:write(row:format("PRIVILEGE", "ON", "FOR"))
+  local rows = { { "PRIVILEGE", "ON", "FOR" } }
   for _, entry in ipairs(list) do
-    io.stdout:write(row:format(entry.privilege, entry.on, table.concat(entry.steps, ", ")))
-    if with_methods and #entry.methods > 0 then io.stdout:write("    ", table.concat(entry.methods, ", "), "\n") end
+    rows[#rows + 1] = { entry.privilege, entry.on, table.concat(entry.steps, ", ") }
+  end
+  for i, line in ipairs(visible.table(rows)) do
+    printer.out("%s", line)
+    local methods = i > 1 and with_methods and list[i - 1].methods or {}
+    if #methods > 0 then printer.out("    %s", table.concat(methods, ", ")) end
   end
 end
 
@@ -107,11 +111,14 @@ function command.run(options, words)
   if options.json then
     local json = require "gpupt.json"
     for _, entry in ipairs(list) do json.array(entry.methods) end
-    io.stdout:write((json.document { privileges = json.array(list) }))
+    printer.json { privileges = json.array(list) }
   elseif options.govc then
-    io.stdout:write("govc role.create ", shell_word(options.govc))
-    for _, entry in ipairs(list) do io.stdout:write(" \\\n  ", entry.privilege) end
-    io.stdout:write "\n"
+    local lines = { "govc role.create " .. shell_word(options.govc) }
+    for i, entry in ipairs(list) do
+      lines[i] = lines[i] .. " \\"
+      lines[i + 1] = "  " .. entry.privilege
+    end
+    printer.lines(lines)
   else
     print_table(list, options.methods)
   end

@@ -1,4 +1,7 @@
 --- gpupt status: the runs of the journal, and what one of them did.
+local printer = require "gpupt.printer"
+local visible = require "gpupt.visible"
+
 local command = {
   name = "status",
   summary = "the runs in the journal, and what one of them did or would have done",
@@ -24,13 +27,13 @@ local function list_runs(store, options)
   for record in store:runs() do runs[#runs + 1] = record end
   if options.json then
     local json = require "gpupt.json"
-    io.stdout:write((json.document(json.array(runs))))
+    printer.json(json.array(runs))
     return
   end
-  if #runs == 0 then io.stdout:write "no runs yet\n" end
+  if #runs == 0 then printer.out "no runs yet" end
   for _, record in ipairs(runs) do
-    io.stdout:write(("%s  %-11s  %-44s  %s  %s\n"):format(when(record.at), record.status or "cut off", record.id,
-      record.endpoint or "", record.playbook))
+    printer.out("%s  %-11s  %s  %s  %s", when(record.at), record.status or "cut off", visible.pad(record.id, 44),
+      record.endpoint or "", record.playbook)
   end
 end
 
@@ -53,15 +56,15 @@ local function outcome_of(row)
 end
 
 local function print_run(record, rows, all)
-  io.stdout:write(("%s  %s  %s\n%s on %s by %s at %s\n"):format(record.id, record.status or "cut off",
-    record.playbook, when(record.at), record.endpoint or "?", record.who or "?", record.client_host or "?"))
+  printer.out("%s  %s  %s\n%s on %s by %s at %s", record.id, record.status or "cut off",
+    record.playbook, when(record.at), record.endpoint or "?", record.who or "?", record.client_host or "?")
   for _, row in ipairs(rows) do
     if row.kind == "change" and row.operation then
-      io.stdout:write(("  %s  %-12s %-12s %s: %s\n"):format(when(row.at):sub(12), row.target or "", row.step or "",
-        row.what, outcome_of(row)))
+      printer.out("  %s  %s %s %s: %s", when(row.at):sub(12), visible.pad(row.target or "", 12),
+        visible.pad(row.step or "", 12), row.what, outcome_of(row))
     elseif row.kind == "target" or all then
-      io.stdout:write(("  %s  %-12s %-12s %s %s\n"):format(when(row.at):sub(12), row.target or "", row.step or "",
-        row.kind, row.what or ""))
+      printer.out("  %s  %s %s %s %s", when(row.at):sub(12), visible.pad(row.target or "", 12),
+        visible.pad(row.step or "", 12), row.kind, row.what or "")
     end
   end
 end
@@ -91,7 +94,7 @@ function command.run(options, words)
       row.result = nil
       row.detail = row.detail and json.decode(row.detail) or nil
     end
-    io.stdout:write((json.document { run = record, rows = json.array(rows) }))
+    printer.json { run = record, rows = json.array(rows) }
   else
     print_run(record, rows, options.all)
   end

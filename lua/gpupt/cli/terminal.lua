@@ -10,4 +10,7 @@ function terminal.is(descriptor)
   return said == "yes"
 end
 
+--- Whether standard output is a terminal, whatever TERM says. A shell of popen would see its pipe instead.
+function terminal.stdout() return os.execute "test -t 1" == true end
+
 return terminal

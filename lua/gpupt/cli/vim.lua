@@ -1,6 +1,7 @@
 --- gpupt vim: any method of the vim25 API on any object, by name.
 local connection = require "gpupt.cli.connection"
 local json = require "gpupt.json"
+local printer = require "gpupt.printer"
 
 local command = {
   name = "vim",
@@ -77,11 +78,10 @@ end
 local function show(value, as_json)
   local clean = plain(value)
   if as_json then
-    local text, message, code = json.document(clean)
-    if not text then return nil, message, code end
-    io.stdout:write(text)
+    local ok, message, code = printer.json(clean)
+    if not ok then return nil, message, code end
   elseif value ~= true then
-    io.stdout:write(table.concat(lines_of(clean, 0, {}), "\n"), "\n")
+    printer.lines(lines_of(clean, 0, {}))
   end
   return 0
 end
@@ -140,7 +140,7 @@ local function help(words)
     local methods, message, code = schema.methods(kind)
     if not methods then return nil, message, code end
     table.sort(methods)
-    io.stdout:write(table.concat(methods, "\n"), "\n")
+    printer.lines(methods)
     return 0
   end
   local method, message, code = schema.method(name, kind)
@@ -150,7 +150,7 @@ local function help(words)
   out[#out + 1] = "gives " .. signature(method.task_result or method.result) .. (method.task and ", by a task" or "")
   if method.privilege then out[#out + 1] = "needs the privilege " .. method.privilege end
   if #method.faults > 0 then out[#out + 1] = "may fail with " .. table.concat(method.faults, ", ") end
-  io.stdout:write(table.concat(out, "\n"), "\n")
+  printer.lines(out)
   return 0
 end
 
@@ -178,9 +178,9 @@ local function call(client, options, words)
   if type(value) == "table" and rawget(value, "type") == "Task" and words[1]:find "_Task$" and not options.no_wait then
     local live = require("gpupt.cli.terminal").is(2)
     value, message, code = client:wait(value, { progress = live and function(percent)
-      io.stderr:write(("\r%s %3d %%"):format(words[1], percent))
+      printer.live(("%s %3d %%"):format(words[1], percent))
     end or nil })
-    if live then io.stderr:write "\n" end
+    if live then printer.live "" end
     if value == nil then return nil, message, code end
   end
   return show(value, options.json)

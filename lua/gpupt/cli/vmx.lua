@@ -1,5 +1,7 @@
 --- gpupt vmx: reads and edits .vmx files without losing a byte of what is not edited.
 local cli = require "gpupt.cli"
+local printer = require "gpupt.printer"
+local visible = require "gpupt.visible"
 local vmx = require "gpupt.vmx"
 
 local actions = {}
@@ -8,14 +10,18 @@ local function usage(format, ...) return nil, "vmx: " .. format:format(...), "EU
 
 --- Prints a value as JSON.
 local function print_json(value)
-  local text, message, code = require("gpupt.json").document(value)
-  if not text then return nil, message, code end
-  io.stdout:write(text)
+  local ok, message, code = printer.json(value)
+  if not ok then return nil, message, code end
   return cli.OK
 end
 
 local function spelled(key, value)
-  return ('%s = "%s"\n'):format(key, (value:gsub('[%c"|\127]', function(c) return ("|%02X"):format(c:byte()) end)))
+  return ('%s = "%s"'):format(key, (value:gsub('[%c"|\127]', function(c) return ("|%02X"):format(c:byte()) end)))
+end
+
+--- The difference of two documents, for people.
+local function print_difference(before, after, path, what)
+  printer.file(require("gpupt.vmx.diff").text(before, after, visible(path), ("%s (%s)"):format(visible(path), what)))
 end
 
 --- What is wrong with the file's form goes to stderr; true when the host could not load it as it is.
@@ -49,7 +55,7 @@ function actions.get(options, path, keys)
         missing = true
       else
         found[key] = value
-        out[#out + 1] = bare and value .. "\n" or spelled(key, value)
+        out[#out + 1] = bare and value or spelled(key, value)
       end
     end
   end
@@ -57,7 +63,12 @@ function actions.get(options, path, keys)
     local status, why, why_code = print_json(found)
     if not status then return nil, why, why_code end
   else
-    io.stdout:write(table.concat(out))
+    -- a program that reads the value gets its bytes; a terminal does not
+    if require("gpupt.cli.terminal").stdout() then
+      printer.lines(out)
+    elseif #out > 0 then
+      printer.exact(table.concat(out, "\n") .. "\n")
+    end
   end
   return (missing or next(found) == nil) and cli.FAILED or cli.OK
 end
@@ -86,7 +97,7 @@ local function change(options, path, edit)
     }
   end
   if options.dry_run then
-    io.stdout:write(require("gpupt.vmx.diff").text(tostring(before), tostring(doc), path, path .. " (edited)"))
+    print_difference(tostring(before), tostring(doc), path, "edited")
   end
   return cli.OK
 end
@@ -137,7 +148,7 @@ function actions.diff(options, path, words)
   if options.json then
     return print_json(require("gpupt.json").array(table.move(differences, 1, #differences, 1, {})))
   end
-  io.stdout:write(tostring(differences))
+  printer.file(require("gpupt.vmx.diff").text(tostring(before), tostring(after), visible(path), visible(words[1])))
   return cli.OK
 end
 
@@ -165,7 +176,10 @@ local function examine_all(options, paths, then_do)
         results[i] = show.for_json(result, made, made and not options.dry_run)
         results[i].vmx = path
       else
-        if #paths > 1 then io.stdout:write(i > 1 and "\n" or "", "== ", path, "\n") end
+        if #paths > 1 then
+          if i > 1 then printer.out "" end
+          printer.out("== %s", path)
+        end
         show.result(result)
       end
     end
@@ -193,7 +207,7 @@ function actions.fix(options, path, words)
       if not ok then return nil, message, why end
     end
     if not options.json then
-      io.stdout:write(require("gpupt.vmx.diff").text(before, tostring(doc), name, name .. " (fixed)"))
+      print_difference(before, tostring(doc), name, "fixed")
       require("gpupt.doctor.show").made(made, options.dry_run)
     end
     return again, made
@@ -205,7 +219,8 @@ return {
   summary = "read, edit, check and mend a .vmx file; what is not edited keeps every byte",
   usage = "vmx get|set|unset|check|fix|diff FILE [KEY | KEY=VALUE | FILE]... [options]",
   details = [[
-get FILE KEY...         the value of a key; several keys or a pattern (pciPassthru*) print KEY = "VALUE" lines
+get FILE KEY...         the value of a key; several keys or a pattern (pciPassthru*) print KEY = "VALUE" lines.
+                        exact bytes to a program; visible (\x1b) on a terminal
 set FILE KEY=VALUE...   changes or adds keys, beside their namespace
 unset FILE KEY...       removes keys (patterns too)
 check FILE...           what a host would refuse or misread, and what a passed-through card needs; exit 1 if anything

@@ -1,7 +1,7 @@
 --- The doctor's findings for people and for `--json`.
 local show = {}
 
-local function write(format, ...) io.stdout:write(select("#", ...) > 0 and format:format(...) or format, "\n") end
+local write = require("gpupt.printer").out
 
 --- "win11.vmx:12: firmware = ..." ; without a line when the evidence is that nothing stands there.
 function show.place(evidence)

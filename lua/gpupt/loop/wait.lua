@@ -10,6 +10,7 @@
 -- which get a grace of 10 seconds.
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
+local printer = require "gpupt.printer"
 
 local wait = { GRACE = 10, adapter = nil, current = nil }
 
@@ -157,7 +158,7 @@ local function warn_blocking()
 end
 
 --- What to do with a warning: a function of one text.
-function wait.warn(text) io.stderr:write("gpupt: ", text, "\n") end
+function wait.warn(text) printer.err("gpupt: %s", text) end
 
 --- Resumes the fibers that are ready; gives how many (set by gpupt.loop.fiber).
 function wait.turn() return 0 end

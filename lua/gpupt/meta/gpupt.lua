@@ -337,6 +337,7 @@
 ---@field datacenter? string where relative inventory paths begin (GOVC_DATACENTER)
 ---@field operation_id? string first part of every call's operationID
 ---@field login? boolean false: connect without logging in
+---@field logins? table gpupt.logins.new(): which passwords were refused, for connections that share accounts
 
 ---@class gpupt.options.vmlog.scan
 ---@field sessions? "last"|"all" whether `sessions` holds every power-on, or only the last one

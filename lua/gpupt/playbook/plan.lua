@@ -8,6 +8,7 @@ local options = require "gpupt.options"
 local targets = require "gpupt.playbook.targets"
 local units = require "gpupt.units"
 local snapshot = require "gpupt.fleet.snapshot"
+local visible = require "gpupt.visible"
 
 local plan = {}
 
@@ -105,7 +106,7 @@ local function text_of(problems)
       lines[#lines + 1] = problem.text
     end
   end
-  return table.concat(lines, "\n")
+  return visible.lines(lines)
 end
 
 --- Makes the plan of a playbook. Problems (every one of them) give nil, message, code, { problems = }.

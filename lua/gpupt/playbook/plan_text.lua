@@ -1,5 +1,6 @@
---- A plan as people read it.
+--- A plan as people read it: lines without the last line end, made visible.
 local hosts = require "gpupt.fleet.host"
+local visible = require "gpupt.visible"
 
 local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
 
@@ -35,7 +36,8 @@ end
 local function widths(list)
   local target, step = 4, 4
   for _, change in ipairs(list) do
-    target, step = math.max(target, #change.target), math.max(step, #change.step)
+    target = math.max(target, visible.width(change.target))
+    step = math.max(step, visible.width(change.step))
   end
   return target, step
 end
@@ -56,7 +58,6 @@ return function(self)
   local lines = { head(self) }
   local list = self:changes()
   local target_width, step_width = widths(list)
-  local format = ("%%s %%-%ds  %%-%ds  %%s"):format(target_width, step_width)
   local noted = {}
   local function notes(name)
     for _, event in ipairs(self.notes) do
@@ -67,7 +68,8 @@ return function(self)
     end
   end
   for i, change in ipairs(list) do
-    lines[#lines + 1] = format:format(change.sign, change.target, change.step, change.what)
+    lines[#lines + 1] = ("%s %s  %s  %s"):format(change.sign, visible.pad(change.target, target_width),
+      visible.pad(change.step, step_width), change.what)
     local next_one = list[i + 1]
     if not next_one or next_one.target ~= change.target then notes(change.target) end
   end
@@ -78,9 +80,9 @@ return function(self)
   for _, skip in ipairs(self.skipped) do lines[#lines + 1] = "! " .. skip.text end
   if #list == 0 then
     lines[#lines + 1] = "nothing to change"
-    return table.concat(lines, "\n") .. "\n"
+    return visible.lines(lines)
   end
   lines[#lines + 1] = totals(list) .. "."
     .. (#self.words > 0 and " Needs: --allow " .. table.concat(self.words, ",") or "")
-  return table.concat(lines, "\n") .. "\n"
+  return visible.lines(lines)
 end

@@ -1,19 +1,22 @@
 --- The progress of a run on stderr: on a terminal a live line below the events, otherwise one line per event.
+local printer = require "gpupt.printer"
+local visible = require "gpupt.visible"
+
 local progress = {}
 
 local Progress = {}
 Progress.__index = Progress
 
---- Makes one. `out` is a file, `live` whether it is a terminal.
-function progress.new(out, live)
-  return setmetatable({ out = out, live = live, bars = {}, order = {}, started = os.time() }, Progress)
+--- Makes one; `live`: standard error is a terminal.
+function progress.new(live)
+  return setmetatable({ live = live, bars = {}, order = {}, started = os.time() }, Progress)
 end
 
 local function clock(seconds) return ("%d:%02d"):format(seconds // 60, seconds % 60) end
 
 function Progress:line(text)
-  if self.live then self.out:write "\r\27[K" end
-  self.out:write(text, "\n")
+  if self.live then printer.live "" end
+  printer.err("%s", text)
   self:draw()
 end
 
@@ -24,8 +27,7 @@ function Progress:draw()
     local bar = self.bars[target]
     if bar then words[#words + 1] = ("%s %s %d%%"):format(target, bar.text, bar.percent) end
   end
-  self.out:write("\r\27[K", table.concat(words, "  ", 1, math.min(#words, 3)))
-  self.out:flush()
+  printer.live(table.concat(words, "  ", 1, math.min(#words, 3)))
 end
 
 local marks = { step = ">", proved = "+", note = " ", failed = "X", ["cut off"] = "X", changed = "=",
@@ -43,16 +45,13 @@ function Progress:event(event)
   if event.kind == "begin" then return self:line("run " .. event.text) end
   local text = event.text
   if event.kind == "changed" then text = "done" elseif event.kind == "ok" then text = "nothing to change" end
-  self:line(("%5s %s %-10s %-12s %s"):format(clock(os.time() - self.started), marks[event.kind] or "!", target or "",
-    event.step or "", text or event.kind))
+  self:line(("%5s %s %s %s %s"):format(clock(os.time() - self.started), marks[event.kind] or "!",
+    visible.pad(target or "", 10), visible.pad(event.step or "", 12), visible(text or event.kind)))
 end
 
 --- Takes the live line away.
 function Progress:close()
-  if self.live then
-    self.out:write "\r\27[K"
-    self.out:flush()
-  end
+  if self.live then printer.live "" end
 end
 
 return progress

@@ -1,23 +1,8 @@
 --- The end of a run as tables: hosts and their cards, VMs and what was proved.
 local hosts = require "gpupt.fleet.host"
+local visible = require "gpupt.visible"
 
 local report = {}
-
-local function columns(rows)
-  local width = {}
-  for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do width[i] = math.max(width[i] or 0, utf8.len(cell) or #cell) end
-  end
-  local lines = {}
-  for _, row in ipairs(rows) do
-    local cells = {}
-    for i, cell in ipairs(row) do
-      cells[i] = i < #row and cell .. (" "):rep(width[i] - (utf8.len(cell) or #cell)) or cell
-    end
-    lines[#lines + 1] = (table.concat(cells, "  "):gsub("%s+$", ""))
-  end
-  return lines
-end
 
 local function host_rows(run)
   local rows = { { "HOST", "CARD", "MODEL", "STATE", "RESULT" } }
@@ -56,16 +41,16 @@ local function vm_rows(run)
   return rows
 end
 
---- The text of a run's end.
+--- The text of a run's end: lines without the last line end, made visible.
 function report.text(run)
   local lines = {}
   for _, rows in ipairs { host_rows(run), vm_rows(run) } do
     if #rows > 1 then
       if #lines > 0 then lines[#lines + 1] = "" end
-      table.move(columns(rows), 1, #rows, #lines + 1, lines)
+      table.move(visible.table(rows), 1, #rows, #lines + 1, lines)
     end
   end
-  return table.concat(lines, "\n") .. "\n"
+  return visible.lines(lines)
 end
 
 return report

@@ -6,6 +6,7 @@ local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
+local logins = require "gpupt.logins"
 local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
 local secret = require "gpupt.secret"
@@ -324,6 +325,7 @@ function run.start(plan, o)
     self.own_journal = true
   end
   self.ctx = context.new { vc = plan.vc, fleet = plan.fleet, journal = self.journal, allow = allow,
+    logins = logins.new(plan.vc.logins),
     emit = function(event) emit(self, event) end }
   ok, message, code, detail = failure.catch(function()
     begin(self, o)

@@ -72,7 +72,9 @@ function saved.compare(plan, value)
   end
   if #moved == 0 then return true end
   table.sort(moved)
-  return nil, "the fleet moved since the plan was made: plan again\n  " .. table.concat(moved, "\n  "), "ESTALE"
+  local lines = { "the fleet moved since the plan was made: plan again" }
+  for i, one in ipairs(moved) do lines[i + 1] = "  " .. one end
+  return nil, require("gpupt.visible").lines(lines), "ESTALE"
 end
 
 return saved

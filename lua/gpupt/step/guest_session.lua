@@ -1,6 +1,7 @@
 --- Programs inside the guest of a target, for steps: who logs in, what is run, what came out.
 -- The password is asked from its secret for each session and handed to the client only; the journal keeps what was run,
--- never the account's secret. A refused login is tried once and never again: accounts lock.
+-- never the account's secret. A refused login is tried on no other VM of the run: accounts lock. The run's registry of
+-- logins (ctx.logins) keeps nothing when the run ends, so a resumed run starts with one VM again.
 local secret = require "gpupt.secret"
 
 local guest = {}
@@ -9,7 +10,7 @@ local Session = {}
 Session.__index = Session
 
 --- The login of a target, with its password; nil, message, code.
-local function credentials(target)
+local function credentials(ctx, target)
   local o, message, code = target.scope:resolve(target)
   if not o then return nil, message, code end
   local login = o.login
@@ -20,8 +21,18 @@ local function credentials(target)
   local password
   password, message, code = secret.reveal(login.options.password)
   if not password then return nil, message, code end
-  return { username = login.options.user, password = password }
+  return { username = login.options.user, password = password, logins = ctx.logins }
 end
+
+--- What to do about a login that was refused, here or on another VM of the run.
+local function advice(ctx, code, message)
+  if code ~= "InvalidGuestLogin" then return message end
+  return ("%s. Correct the password or unlock the account, then: gpupt apply --resume %s"):format(
+    message:gsub("%.+$", ""), ctx.run or "RUN")
+end
+
+-- Seconds for the first answer: the other VMs that share the account wait for it.
+local ANSWER = 600
 
 --- Waits until guest operations are possible, then checks the account once.
 function guest.open(ctx, target, o)
@@ -34,13 +45,15 @@ function guest.open(ctx, target, o)
     return nil, ("%s: guest operations are not ready: %s"):format(target.name, message), code
   end
   local auth
-  auth, message, code = credentials(target)
+  auth, message, code = credentials(ctx, target)
   if not auth then return nil, message, code end
   local ok, detail
-  ok, message, code, detail = ctx.vc.guest:validate(target.ref, auth)
+  ok, message, code, detail = ctx.vc.guest:validate(target.ref, auth, { timeout = ANSWER })
   if not ok then
-    return nil, ("%s: the account '%s' is not accepted inside the guest: %s"):format(target.name, auth.username,
-      message), code, detail
+    detail = detail or {}
+    local why = detail.untried and message
+      or ("the account '%s' is not accepted inside the guest: %s"):format(auth.username, detail.cause or message)
+    return nil, advice(ctx, code, ("%s: %s"):format(target.name, why)), code, detail
   end
   return setmetatable({ ctx = ctx, target = target, auth = auth }, Session)
 end
@@ -59,7 +72,7 @@ function Session:run(command, o)
     ctx:row(target, "result", o.changing, result and { ok = true, status = result.rc }
       or { ok = false, message = message, code = code }, { of = number })
   end
-  if not result then return nil, message, code, detail end
+  if not result then return nil, advice(ctx, code, message), code, detail end
   return { out = result.stdout, err = result.stderr, status = result.rc }
 end
 

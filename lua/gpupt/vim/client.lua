@@ -4,6 +4,7 @@ local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local failure = require "gpupt.failure"
 local login = require "gpupt.vim.login"
+local logins = require "gpupt.logins"
 local net = require "gpupt.net"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
@@ -49,6 +50,7 @@ local declared = options.declare("vim.connect", {
   { "datacenter", "string", doc = "where relative inventory paths begin (GOVC_DATACENTER)" },
   { "operation_id", "string", doc = "first part of every call's operationID" },
   { "login", "boolean", default = true, doc = "false: connect without logging in" },
+  { "logins", "table", doc = "gpupt.logins.new(): which passwords were refused, for connections that share accounts" },
 })
 
 local lazy = { datastore = "gpupt.vim.datastore", guest = "gpupt.vim.guest" }
@@ -242,6 +244,7 @@ local function make(o)
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
     persist = o.persist_session, datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
+    logins = o.logins or logins.new(),
     agent = gpupt_version:gsub(" ", "/"), calls = 0, generation = 0,
     session_open = false, last_answer = engine.now(), trust = { insecure = o.insecure, known_hosts = o.known_hosts },
     operation_prefix = o.operation_id or ("gpupt-%08x"):format(math.random(0, 0xffffffff)),

@@ -1,15 +1,15 @@
 --- Guest operations: vc.guest. Programs and files inside a virtual machine, through VMware Tools.
 --   login = { username =, password = text | function | { file= | command= | env= } }
 --   vc.guest:run(vm, login, { program = "/usr/bin/lspci", arguments = "-d 10de:" }) --> { rc=, stdout=, stderr= }
--- A password that a guest refused is not tried again by this client: a second wrong try may lock the account.
+-- A password that a guest refused is tried on no other VM: a second wrong attempt may lock the account (gpupt.logins).
 -- Tools that are busy or restarting are waited for. run starts a script that leaves its output and exit code in files
 -- (the code last, by a rename), so a result survives a restart of Tools, which forget their processes.
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local files = require "gpupt.vim.files"
 local guest_family = require "gpupt.facts.guest_family"
+local logins = require "gpupt.logins"
 local options = require "gpupt.options"
-local sha256 = require "gpupt.sha256"
 local trust = require "gpupt.vim.trust"
 local wait = require "gpupt.loop.wait"
 
@@ -20,8 +20,7 @@ Guest.__index = Guest
 Guest.__name = "gpupt.guest"
 
 function guest.new(client)
-  return setmetatable({ client = client, refused = {}, taken = {}, trying = {}, managers = nil, endpoints = {} },
-    Guest)
+  return setmetatable({ client = client, managers = nil, endpoints = {} }, Guest)
 end
 
 local function managers(self)
@@ -39,7 +38,7 @@ end
 
 -- ---- logging in
 
-local function authentication(self, vm, login)
+local function authentication(login)
   if type(login) ~= "table" then error("vc.guest: a login is needed: { username =, password = }", 4) end
   local name = login.username or login.user
   if type(name) ~= "string" then error("vc.guest: the login has no username", 4) end
@@ -47,13 +46,8 @@ local function authentication(self, vm, login)
   if password == nil then
     return nil, message or ("the login of '%s' has no password"):format(name), code or "ENOLOGIN"
   end
-  local print = sha256(tostring(vm) .. "\0" .. name .. "\0" .. password)
-  if self.refused[print] then
-    return nil, ("%s refused the login of '%s' before; the same password is not tried twice"):format(tostring(vm),
-      name), "InvalidGuestLogin"
-  end
   return { _type = "NamePasswordAuthentication", interactiveSession = login.interactive or false, username = name,
-    password = password }, print
+    password = password }
 end
 
 local busy = { GuestOperationsUnavailable = true, TaskInProgress = true }
@@ -62,54 +56,57 @@ local function tools_busy(code, message)
   return busy[code] or (code == "SystemError" and message:find("3016", 1, true))
 end
 
+logins.kind("guest", {
+  noun = "VM", refusal = "InvalidGuestLogin", shared = true,
+  refused = function(code) return code == "InvalidGuestLogin" end,
+  locked = { SystemError = true, GuestPermissionDenied = true, GuestOperationsFault = true },
+  lost = function(code) return logins.lost[code] == true end,
+})
+
 local function pause(seconds, until_time)
   local stop = wait.wait(engine.event(), math.min(engine.now() + seconds, until_time))
   if stop then error(stop, 0) end
 end
 
-local function call_guest(self, auth, print, manager, name, arguments, until_time)
-  local delay = 0.25
-  while true do
-    local result, message, code, detail = self.client:call(manager, name, arguments,
-      { timeout = math.max(1, until_time - engine.now()) })
-    if result ~= nil then
-      self.taken[print] = true
-      return result
-    end
-    if code == "InvalidGuestLogin" then
-      self.refused[print], self.taken[print] = true, nil
-      return nil, ("the login of '%s' is refused by the guest"):format(auth.username), code, detail
-    end
-    if not tools_busy(code, message) or engine.now() + delay >= until_time then return nil, message, code, detail end
-    pause(delay, until_time)
-    delay = math.min(5, delay * 2)
-  end
-end
+local FIRST = 90 -- seconds for the answer to a first login; others may be waiting for it
 
---- Calls a guest method, waiting while Tools are busy or away, until `until_time`. Until a guest has taken a password
--- one call alone carries it: fibers that begin together would else try a wrong one as often as there are fibers.
+--- Calls a guest method, waiting while Tools are busy or away, until `until_time`. Whether the login is sent at all is
+-- the registry's decision (gpupt.logins): a password that was refused anywhere is tried on no other VM, and one that no
+-- guest has accepted yet goes to one VM alone. Between two attempts at busy Tools another VM has its turn.
 local function operate(self, vm, login, manager, name, arguments, until_time)
   local all, no, refused = managers(self)
   if not all then return nil, no, refused end
-  local auth, print, failed = authentication(self, vm, login)
-  if not auth then return nil, print, failed end
-  while not self.taken[print] and self.trying[print] do
-    local stop = wait.wait(self.trying[print], until_time)
-    if stop then error(stop, 0) end
-    if self.refused[print] then return authentication(self, vm, login) end
-    if engine.now() >= until_time then
-      return nil, ("the first login of '%s' is still under way"):format(auth.username), "ETIMEDOUT"
-    end
-  end
+  local auth, why, failed = authentication(login)
+  if not auth then return nil, why, failed end
+  local client = self.client
+  local one = { kind = "guest", id = client.base .. " " .. tostring(vm), account = auth.username,
+    password = auth.password, until_time = until_time,
+    target = function() return client:name_of(vm) or tostring(vm) end }
   arguments.vm, arguments.auth = vm, auth
-  if self.taken[print] then return call_guest(self, auth, print, all[manager], name, arguments, until_time) end
-  local event = engine.event()
-  self.trying[print] = event
-  local results = table.pack(pcall(call_guest, self, auth, print, all[manager], name, arguments, until_time))
-  self.trying[print] = nil
-  engine.fire(event)
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
+  local function send(known)
+    local left = math.max(1, until_time - engine.now())
+    -- a login that may be wrong is not repeated when its answer is lost, though the method only reads
+    if known then return client:call(all[manager], name, arguments, { timeout = left }) end
+    return client:call(all[manager], name, arguments, { timeout = math.min(FIRST, left), safe = false })
+  end
+  local registry, delay, relogged = login.logins or client.logins, 0.25, false
+  while true do
+    local results = table.pack(registry:attempt(one, send))
+    local message, code, detail = results[2], results[3], results[4]
+    if results[1] ~= nil then return table.unpack(results, 1, results.n) end
+    if code == "InvalidGuestLogin" and not detail.untried then
+      detail.cause = message
+      return nil, ("the login of '%s' is refused by the guest: %s"):format(auth.username, message), code, detail
+    end
+    -- the vCenter's session had ended: the guest was not asked
+    local again = code == "NotAuthenticated" and client.session_open and not relogged
+    if not again then
+      if not tools_busy(code, message) or engine.now() + delay >= until_time then return nil, message, code, detail end
+      pause(delay, until_time)
+      delay = math.min(5, delay * 2)
+    end
+    relogged = relogged or again
+  end
 end
 
 local timed = options.declare("vc.guest", {

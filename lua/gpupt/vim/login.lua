@@ -44,7 +44,8 @@ function ways.password(client)
   if password == nil then
     return nil, message or "no password is given: set GOVC_PASSWORD, or give the option password", code or "ENOLOGIN"
   end
-  return { method = "Login", arguments = { userName = name, password = password }, secret = password,
+  return { method = "Login", arguments = { userName = name, password = password }, account = name,
+    secret = password,
     refusal = ("%s refuses the login of '%s': the user name or the password is wrong"):format(client.base, name) }
 end
 

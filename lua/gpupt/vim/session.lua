@@ -4,6 +4,7 @@ local failure = require "gpupt.failure"
 local fiber = require "gpupt.loop.fiber"
 local kept_sessions = require "gpupt.vim.kept"
 local login = require "gpupt.vim.login"
+local logins = require "gpupt.logins"
 local net = require "gpupt.net"
 local secrets = require "gpupt.vim.secrets"
 local transport = require "gpupt.vim.transport"
@@ -48,24 +49,41 @@ local function keep(client)
   wait.warn("the session is not kept: " .. message)
 end
 
+logins.kind("vcenter", {
+  noun = "server", refusal = "InvalidLogin",
+  refused = function(code) return code == "InvalidLogin" or code == "PasswordExpired" end,
+  locked = { SystemError = true, NoPermission = true },
+  lost = function(code) return logins.lost[code] == true end,
+})
+
+-- A password goes through the registry of refused ones; a token and a ticket are their own account.
+local function send(client, way)
+  local function call()
+    return client:call(client.content.sessionManager, way.method, way.arguments,
+      { no_login = true, security = way.security, body_id = way.body_id })
+  end
+  if not way.account then return call() end
+  return client.logins:attempt({ kind = "vcenter", id = client.base, target = client.base, account = way.account,
+    password = way.secret, until_time = engine.now() + client.timeout }, call)
+end
+
 --- Logs in. true, or nil, message, code ("InvalidLogin"...). A password, token or ticket that was refused once is not
 -- sent a second time, however many calls find the session ended: servers lock an account for that.
 function session.login(client)
-  local way, told, code = login.prepare(client)
-  if not way then return nil, told, code end
+  local way, problem, code = login.prepare(client)
+  if not way then return nil, problem, code end
   local kept = secrets[client]
-  if kept.refused == way.secret then return nil, kept.refusal, "InvalidLogin" end
+  if kept.refused and kept.refused == way.secret then return nil, kept.refusal, "InvalidLogin" end
   kept.cookie = nil
-  local found, message, kind, detail = client:call(client.content.sessionManager, way.method, way.arguments,
-    { no_login = true, security = way.security, body_id = way.body_id })
+  local found, message, kind, detail = send(client, way)
   if way.once then -- whatever came of it
     kept.refused, kept.refusal = way.secret, "the session has ended, and a clone ticket makes one session only: a new "
       .. "ticket is needed"
   end
   if not found then
-    if kind == "InvalidLogin" then
+    if kind == "InvalidLogin" and not (detail and detail.untried) then
       message = way.refusal
-      kept.refused, kept.refusal = way.secret, message
+      if not way.account then kept.refused, kept.refusal = way.secret, message end
     end
     return nil, message, kind, detail
   end

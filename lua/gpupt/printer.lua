@@ -1,0 +1,74 @@
+--- The one place that writes to standard output and standard error: commands, progress, warnings of the library.
+-- No other file of gpupt does (build-support/lint holds that), so that nothing of a name, a log, a guest or a server
+-- reaches a terminal unseen: see gpupt.visible. A format is our own text; what is put into it is made visible.
+--
+--   printer.out("%s: %d cards", host, count)    one line of data       printer.err(...)   one line of all else
+--   printer.lines(list)      lines that are made                        printer.file(text) lines of a file, as a diff
+--   printer.json(value)      what --json prints                         printer.event(value) one line of JSON, at once
+--   printer.exact(text)      the bytes themselves, for a program that reads them
+--   printer.live(text)       the line of progress on a terminal; "" takes it away
+local visible = require "gpupt.visible"
+
+local printer = {}
+
+-- The first failure of writing data: a full disk must not look like success.
+local failed
+
+local function write(file, ...)
+  local ok, message = file:write(...)
+  if not ok and file == io.stdout then failed = failed or message end
+end
+
+--- The format with its arguments made visible; without arguments the text is somebody's, and made visible itself.
+function printer.format(format, ...)
+  local count = select("#", ...)
+  if count == 0 then return visible(format) end
+  local list = { ... }
+  for i = 1, count do
+    if type(list[i]) ~= "number" then list[i] = visible(list[i]) end
+  end
+  return (format:format(table.unpack(list, 1, count)))
+end
+
+function printer.out(...) write(io.stdout, printer.format(...), "\n") end
+function printer.err(...) write(io.stderr, printer.format(...), "\n") end
+
+function printer.lines(list)
+  if #list > 0 then write(io.stdout, visible.lines(list), "\n") end
+end
+
+--- Help pages and other text of our own, which ends with a line end. `to_err`: on standard error.
+function printer.page(text, to_err) write(to_err and io.stderr or io.stdout, visible.file(text)) end
+
+function printer.file(text) write(io.stdout, visible.file(text)) end
+
+--- true; nil, message, code for what JSON cannot say.
+function printer.json(value)
+  local text, message, code = require("gpupt.json").document(value)
+  if not text then return nil, message, code end
+  write(io.stdout, visible.json(text))
+  return true
+end
+
+function printer.event(value)
+  local text = require("gpupt.json").encode(value, { invalid = "replace" })
+  write(io.stdout, visible.json(text or "{}"), "\n")
+  io.stdout:flush()
+end
+
+function printer.exact(text) write(io.stdout, text) end
+
+function printer.live(text)
+  io.stderr:write("\r\27[K", visible(text))
+  io.stderr:flush()
+end
+
+--- Writes out what is held back. true, or nil and why data could not be written.
+function printer.flush()
+  local ok, message = io.stdout:flush()
+  if not ok then failed = failed or message end
+  if failed then return nil, failed end
+  return true
+end
+
+return printer
