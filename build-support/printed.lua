@@ -36,7 +36,7 @@ end
 
 local function files(where, names)
   local list = {}
-  local pipe = assert(io.popen(("cd '%s' && find %s -type f | sort"):format(folder, where)))
+  local pipe = assert(io.popen(("cd '%s' && find %s -type f 2>/dev/null | sort"):format(folder, where)))
   for path in pipe:lines() do
     if path:find(names) and not path:find "/meta/" and path ~= "lua/gpupt/printer.lua" then
       list[#list + 1] = folder .. "/" .. path
@@ -49,7 +49,7 @@ end
 for _, path in ipairs(files("lua bin", "gpupt")) do
   look(path, patterns, function(line) return (line:gsub("%-%-.*$", "")) end)
 end
-for _, path in ipairs(files("csrc/core csrc/lua", "%.[ch]$")) do
+for _, path in ipairs(files("csrc/base csrc/offline csrc/vim25 csrc/store csrc/media csrc/lua", "%.[ch]$")) do
   look(path, c_patterns, function(line)
     return (line:gsub("^%s*/?%*.*$", ""):gsub("/%*.-%*/", ""):gsub("^%s*#.*$", ""):gsub('"[^"]*"', '""'))
   end)

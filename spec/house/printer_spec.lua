@@ -93,7 +93,7 @@ describe("standard output and standard error", function()
   it("are missed by no way around it", function()
     local folder = shell "mktemp -d":match "%S+"
     finally(function() os.execute("rm -rf " .. folder) end)
-    os.execute(("mkdir -p %s/lua/gpupt %s/bin %s/csrc/core %s/csrc/lua"):format(folder, folder, folder, folder))
+    os.execute(("mkdir -p %s/lua/gpupt %s/bin %s/csrc/base %s/csrc/lua"):format(folder, folder, folder, folder))
     local ways = { "print(x)", "print 'x'", "local say = print", "_G.print(x)", "io.write(x)", "io.stdout:write(x)",
       "local out = io.stderr", "io.output():write(x)", "io['stdout']:write(x)", "local streams = io",
       "io.open '/dev/stderr'" }
@@ -102,7 +102,7 @@ describe("standard output and standard error", function()
       file:write("local x = 1\n", way, "\n")
       file:close()
     end
-    local file = assert(io.open(folder .. "/csrc/core/way.c", "w"))
+    local file = assert(io.open(folder .. "/csrc/base/way.c", "w"))
     file:write 'int f(void) {\n    printf("x");\n    fprintf(stderr, "x");\n    perror("x");\n}\n'
     file:close()
     local text = shell(("lua5.4 build-support/printed.lua %s"):format(folder))

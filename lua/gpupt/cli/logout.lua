@@ -1,5 +1,6 @@
 --- gpupt logout: ends the session that --persist-session has kept, on the server too, and deletes its file.
 local connection = require "gpupt.cli.connection"
+local printer = require "gpupt.printer"
 
 local command = {
   name = "logout",
@@ -22,7 +23,7 @@ function command.run(options, words)
   if #words > 0 then return nil, "no words are expected", "EUSAGE" end
   local found, message, code = connection.logout(options)
   if found == nil then return nil, message, code end
-  io.stdout:write(found and "logged out\n" or "no session was kept\n")
+  printer.out(found and "logged out" or "no session was kept")
   return 0
 end
 
