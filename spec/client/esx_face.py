@@ -8,6 +8,9 @@ face passes on /guestFile and nothing else. It prints both ports. The file MODES
   another-certificate  config.certificate is the vCenter's, not the one that the host shows
   no-certificate     config.certificate is empty
   thumbprint         summary.config.sslThumbprint is that of the host's certificate; other-thumbprint: another one
+  http               the URLs of guest files begin with http://
+  own                they name the vCenter's face
+  user               they hold a user name
 LOG gets a line of JSON for each request to the host's face."""
 import hashlib
 import http.client
@@ -33,13 +36,15 @@ def sha1(path):
     return ":".join(digest[i:i + 2] for i in range(0, 40, 2))
 
 
-def rewrite(body, sent):
+def rewrite(body, sent, own):
     said = modes()
+    place = "%s%s" % ("ops:t0p@" if "user" in said else "", own if "own" in said else "%s:%d" % (NAME, HOST_PORT))
     told = "thumbprint" in said and sha1(HOST_CERT) or "other-thumbprint" in said and sha1(VC_CERT)
     if told and b"summary.config.sslThumbprint" in sent:
         body = body.replace(b"</obj><propSet>", ("</obj><propSet><name>summary.config.sslThumbprint</name>"
             '<val xsi:type="xsd:string">%s</val></propSet><propSet>' % told).encode(), 1)
-    body = body.replace(b"https://*/guestFile", ("https://%s:%d/guestFile" % (NAME, HOST_PORT)).encode())
+    body = body.replace(b"https://*/guestFile",
+                        ("%s://%s/guestFile" % ("http" if "http" in said else "https", place)).encode())
     if b"<name>config.certificate</name>" in body:
         pem = b""
         if "no-certificate" not in said:
@@ -75,7 +80,7 @@ class Face(http.server.BaseHTTPRequestHandler):
         answer = server.getresponse()
         body = answer.read()
         if self.vcenter:
-            body = rewrite(body, sent)
+            body = rewrite(body, sent, self.headers["Host"])
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):

@@ -47,6 +47,18 @@ bodies["digest"] = function()
   expect(got(net.digest.crypt("secret", "$6$saltsalt")):find("$6$saltsalt$", 1, true) == 1, "crypt")
 end
 
+local folder = os.tmpname()
+os.remove(folder)
+
+bodies["private"] = function()
+  local text = ("a cookie\n"):rep(1000)
+  got(net.private.save(folder, "one", text))
+  expect(got(net.private.load(folder, "one")) == text, "the private file")
+  expect(got(net.private.read(folder .. "/one")) == text, "the private file")
+  got(net.private.remove(folder, "one"))
+  os.remove(folder)
+end
+
 if base then
   bodies["soap"] = function()
     with_client(function(engine, client)

@@ -113,6 +113,17 @@ describe("guest files over an ESXi host", function()
     end
   end
 
+  it("are not sent in the clear, or where a user name stands in the URL, though the server says so", function()
+    vcenter.write(sim.dir .. "/known", ("h1.test.invalid:%s %s\n"):format(host_port, prints.host))
+    for modes, wanted in pairs { http = "ETLS", ["http own"] = "ETLS", user = "EPROTOCOL", ["user own"] = "EPROTOCOL" } do
+      vcenter.write(sim.dir .. "/modes", modes)
+      local text, message, code = transfer { ca_file = sim.dir .. "/vcenter.pem", known_hosts = sim.dir .. "/known" }
+      assert.is_nil(text, modes)
+      assert.are.equal(wanted, code, message)
+      assert.is_nil(message:find("t0p", 1, true))
+    end
+  end)
+
   it("under insecure alone says once, for each host, that its certificate is not checked", function()
     -- in a process of its own: what was said before is not said again
     vcenter.write(sim.dir .. "/modes", "")

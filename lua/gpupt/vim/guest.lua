@@ -203,13 +203,13 @@ local function endpoint(self, vm, url)
     local own = client.base:match "^%w+://(.*)$"
     return client.http, client.base:match "^(%w+)://" .. "://" .. own .. rest
   end
-  local own_host = client.base:match "^%w+://(.-):?%d*$"
-  local own_port = client.base:match ":(%d+)$" or "443"
-  if host == own_host and (port == "" and "443" or port) == own_port then return client.http, url end
-  if scheme ~= "https" then
+  if scheme ~= "https" and scheme ~= client.base:match "^%w+" then
     return nil, ("the transfer to %s would not be encrypted: the server gave an %s:// address"):format(host, scheme),
       "ETLS"
   end
+  local own_host = client.base:match "^%w+://(.-):?%d*$"
+  local own_port = client.base:match ":(%d+)$" or "443"
+  if host == own_host and (port == "" and "443" or port) == own_port then return client.http, url end
   local known = self.endpoints[authority]
   if not known then
     local http, address, code = trust.host_client(client, vm, host, port ~= "" and port or nil)

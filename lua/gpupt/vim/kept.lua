@@ -51,7 +51,7 @@ function kept.load(client)
     return nil, "the kept session is not used: " .. message, code
   end
   local first, url, user, cookie = text:match "^([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n$"
-  if first ~= FIRST or url ~= client.url or not cookie:find '^[%w"%-_.+/=]+$' then return nil end
+  if first ~= FIRST or url ~= client.url or not cookie:find "^[\x21-\x3a\x3c-\x7e]+$" then return nil end
   return cookie, user
 end
 
