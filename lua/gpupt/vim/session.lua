@@ -68,8 +68,9 @@ function session.login(client)
       { no_login = true })
   end)
   if not found then
-    if kind == "InvalidLogin" and not detail.untried then
-      message = ("%s refuses the login of '%s': the user name or the password is wrong"):format(client.base, name)
+    if kind == "InvalidLogin" and (not detail.untried or detail.refused_by == client.base) then
+      message = ("%s refuses the login of '%s': the user name or the password is wrong%s"):format(client.base, name,
+        detail.untried and ", and it is not sent again" or "")
     end
     return nil, message, kind, detail
   end
