@@ -81,8 +81,9 @@ function session.login(client)
       .. "ticket is needed"
   end
   if not found then
-    if kind == "InvalidLogin" and not (detail and detail.untried) then
-      message = way.refusal
+    local untried = detail and detail.untried
+    if kind == "InvalidLogin" and (not untried or detail.refused_by == client.base) then
+      message = way.refusal .. (untried and ", and it is not sent again" or "")
       if not way.account then kept.refused, kept.refusal = way.secret, message end
     end
     return nil, message, kind, detail
