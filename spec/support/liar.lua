@@ -75,4 +75,37 @@ function liar.resident()
   end
 end
 
+--- Properties of objects for the requests that read them: { ["Type:value"] = { path = xml of the value... } }.
+function Liar:inventory(objects)
+  local lines = { "found = b''" }
+  local keys = {}
+  for key in pairs(objects) do keys[#keys + 1] = key end
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    local kind, value = key:match "^(%a+):(.+)$"
+    lines[#lines + 1] = ("if b'<type>%s</type>' in a.body and (b'view</path>' in a.body or b'>%s</obj>' in a.body):"):format(
+      kind, value)
+    lines[#lines + 1] = ("    found += b'<objects><obj type=\"%s\">%s</obj>'"):format(kind, value)
+    for path, xml in pairs(objects[key]) do
+      lines[#lines + 1] = ("    if b'<pathSet>%s</pathSet>' in a.body:"):format(path)
+      lines[#lines + 1] = ("        found += b'<propSet><name>%s</name>%s</propSet>'"):format(path, xml)
+    end
+    lines[#lines + 1] = "    found += b'</objects>'"
+  end
+  lines[#lines + 1] = "a.soap(b'<returnval>' + found + b'</returnval>')"
+  self:answer("RetrievePropertiesEx", table.concat(lines, "\n"))
+end
+
+local function text(value) return ('<val xsi:type="xsd:string">%s</val>'):format(value) end
+
+local function reference(kind, value)
+  return ('<val xsi:type="ManagedObjectReference" type="%s">%s</val>'):format(kind, value)
+end
+
+--- One datacenter "dc" with one datastore "ds".
+function Liar:datastore()
+  self:inventory { ["Datacenter:dc"] = { name = text "dc", parent = reference("Folder", "f") },
+    ["Datastore:ds"] = { name = text "ds", browser = reference("HostDatastoreBrowser", "b") } }
+end
+
 return liar

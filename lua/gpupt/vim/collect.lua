@@ -94,7 +94,8 @@ function Collection:page(tape)
   self.bytes = self.bytes + bytes
   self.token, self.step = token, step
   if self.empty >= EMPTY_PAGES then
-    return nil, ("the server gives no object in %d pages, and says that more are to come"):format(EMPTY_PAGES), "EPROTOCOL"
+    return nil, ("the server gives no object in %d pages, and says that there are more"):format(EMPTY_PAGES),
+      "EPROTOCOL"
   end
   return true
 end
@@ -131,7 +132,8 @@ function Collection:next()
     end
     if self.most and self.bytes > self.most then
       self:close()
-      raise(("the objects take more than %d bytes: collect them one by one, with vc:collect"):format(self.most), "ELIMIT")
+      raise(("the objects take more than %d bytes: collect them one by one, with vc:collect"):format(self.most),
+        "ELIMIT")
     end
   end
 end
