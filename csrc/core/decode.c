@@ -184,11 +184,13 @@ memory:
     return NULL;
 }
 
-/* What the parser has and cannot use yet is one unfinished tag, comment or instruction. */
+/* What the parser has and cannot use yet is one unfinished tag, comment or instruction; of CDATA, which is text, it
+ * takes a few hundred bytes at a time. */
 static void check_backlog(gp_decode *d)
 {
     const xmlParserInput *input = d->parser->input;
-    if (input && input->end - input->cur > GP_DECODE_TAG_MOST) {
+    uint64_t most = d->parser->instate == XML_PARSER_CDATA_SECTION ? d->limits.text : GP_DECODE_TAG_MOST;
+    if (input && (uint64_t)(input->end - input->cur) > most) {
         gp_decode_latch(d, "ELIMIT", "a tag or comment of the answer is longer than %d bytes", GP_DECODE_TAG_MOST);
     }
 }

@@ -40,8 +40,8 @@ enum {
     GP_DECODE_DEPTH_MOST = 256,
     GP_DECODE_ATTRIBUTES_MOST = 1024,
     GP_DECODE_NAMESPACES_MOST = 256, /* in force at one place: libxml2 looks through all of them for each element */
-    GP_DECODE_TAG_MOST = 16384       /* bytes of one tag, comment or instruction (or twice that): libxml2 compares
-                                        the attributes of a tag pair by pair */
+    GP_DECODE_TAG_MOST = 16384       /* bytes of one tag, comment or instruction (or twice or thrice that): libxml2
+                                        compares the attributes of a tag pair by pair */
 };
 
 typedef struct gp_decode gp_decode;

@@ -178,15 +178,22 @@ typedef struct check {
     known_path paths[PATHS];
 } check;
 
+/* The managed type that a reference names; -1 when the schema has no such type. */
+static int referred(const gp_tape *tape, uint32_t at)
+{
+    const char *text = gp_tape_text(tape, &tape->cells[at]);
+    const char *colon = memchr(text, ':', tape->cells[at].as.text.length);
+    int type = colon ? gp_schema_type_find(text, (size_t)(colon - text)) : -1;
+    return type > 0 && gp_schema_types[type].kind == GP_KIND_MANAGED ? type : -1;
+}
+
 static void take_subject(check *c, uint32_t at)
 {
     uint32_t obj = child(c->tape, at, key_obj);
     c->subject = GP_VOID;
     if (obj == UINT32_MAX || c->tape->cells[obj].tag != GP_TAG_MOREF) return;
-    const char *text = gp_tape_text(c->tape, &c->tape->cells[obj]);
-    const char *colon = memchr(text, ':', c->tape->cells[obj].as.text.length);
-    int type = colon ? gp_schema_type_find(text, (size_t)(colon - text)) : -1;
-    if (type > 0 && gp_schema_types[type].kind == GP_KIND_MANAGED) c->subject = (gp_type_id)type;
+    int type = referred(c->tape, obj);
+    if (type > 0) c->subject = (gp_type_id)type;
 }
 
 static int check_property(check *c, uint32_t at, gp_error *err)
@@ -208,10 +215,28 @@ static int check_property(check *c, uint32_t at, gp_error *err)
                    gp_schema_type_name(known->type));
 }
 
+static bool has_heirs(gp_type_id type)
+{
+    for (uint32_t t = GP_FIRST_NAMED; t < gp_schema_count.types; t++)
+        if (gp_schema_types[t].base == type) return true;
+    return false;
+}
+
+/* A method that starts a task gives a Task. In place of a type with heirs there may be one of a newer server. */
+static int check_reference(const gp_tape *tape, gp_error *err)
+{
+    gp_type_id slot = tape->method->result;
+    if (gp_schema_types[slot].kind != GP_KIND_MANAGED || tape->cells[0].tag != GP_TAG_MOREF) return 0;
+    int type = referred(tape, 0);
+    if (type < 0 ? has_heirs(slot) : gp_schema_is_a((gp_type_id)type, slot)) return 0;
+    return gp_fail(err, "EPROTOCOL", "the answer to %s is no %s", gp_schema_text(tape->method->name),
+                   gp_schema_type_name(slot));
+}
+
 static int check_result(const gp_tape *tape, gp_error *err)
 {
     const gp_schema_method *m = tape->method;
-    if (tape->count > 0 && tape->cells[0].tag != GP_TAG_NULL) return 0;
+    if (tape->count > 0 && tape->cells[0].tag != GP_TAG_NULL) return check_reference(tape, err);
     if (m->result == GP_VOID || (m->result_flags & (GP_FIELD_ARRAY | GP_FIELD_OPTIONAL))) return 0;
     return gp_fail(err, "EPROTOCOL", "the answer to %s has no result", gp_schema_text(m->name));
 }

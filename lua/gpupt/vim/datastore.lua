@@ -53,8 +53,8 @@ local function locate(self, name, datacenter)
       { type = "Datastore", under = centre, paths = { "name", "browser" } })
     if not stores then return nil, message, code, detail end
     for _, store in ipairs(stores) do
-      names[#names + 1] = store.name
-      if store.name == name then
+      names[#names + 1] = store.name -- nil: may not be read
+      if store.name == name and store.browser then
         matches[#matches + 1] = { ref = store.ref, browser = store.browser, datacenter = centre }
       end
     end
