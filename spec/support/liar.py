@@ -112,6 +112,7 @@ def answer(connection, head, body):
 
 def serve(raw, context):
     try:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = context.wrap_socket(raw, server_side=True)
         data = b""
         while True:

@@ -87,7 +87,13 @@ local function attempt(client, body, what, options, until_time)
     stall_timeout = options.stall_timeout or client.stall_timeout, once = what.once,
   }, what)
   if tape then info = message end
-  if info.cookie and what.name:find "^Login" then secrets[client].cookie = info.cookie end
+  if what.name:find "^Login" then
+    if info.cookie then secrets[client].cookie = info.cookie end
+    if tape and info.bad_cookie then
+      tape:release()
+      tape, message, code = nil, client.base .. " gives the session a cookie that is none", "EPROTOCOL"
+    end
+  end
   if client.trace then
     client:emit { method = what.name, object = tostring(what.object), operation_id = what.operation_id,
       seconds = engine.now() - now, status = info.status, code = code, message = not tape and message or nil,
