@@ -2,9 +2,11 @@
  *
  * Bytes -> decoder -> tape. The first byte chooses the method whose answer it is to be (0xff: any document),
  * the second how the rest is cut into pieces. Every tape that comes out is walked to its last cell, so that a
- * wrong offset, count or end is seen by the sanitizers. The limits are small: a slow input is a finding.
+ * wrong offset, count or end is seen by the sanitizers, each known field is of its declared kind, and a page is read as
+ * page() does. The limits are small: a slow input is a finding.
  */
 #include "vim25/decode.h"
+#include "vim25/tape_page.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -58,10 +60,68 @@ static uint32_t walk(const gp_tape *tape, uint32_t at, unsigned depth, uint64_t 
     return at + 1;
 }
 
+/* What decode.h promises: a field that the schema knows is of its kind, or absent. */
+static void check_field(const gp_tape *tape, gp_type_id owner, uint32_t at)
+{
+    const gp_cell *cell = &tape->cells[at];
+    const gp_schema_field *field =
+        cell->key < GP_KEY_OWN ? gp_schema_field_find(owner, cell->key, NULL) : NULL;
+    if (!field || cell->tag == GP_TAG_NULL || field->type <= GP_ANY) return;
+    if (field->flags & GP_FIELD_ARRAY) {
+        must(cell->tag == GP_TAG_ARRAY);
+        return;
+    }
+    uint8_t kind = gp_schema_types[field->type].kind;
+    if (kind == GP_KIND_DATA)
+        must(cell->tag == GP_TAG_OBJECT && gp_schema_is_a(cell->type, field->type));
+    else if (kind == GP_KIND_MANAGED || field->type == GP_MOREF)
+        must(cell->tag == GP_TAG_MOREF);
+    else if (field->type == GP_BINARY)
+        must(cell->tag == GP_TAG_BINARY);
+    else if (field->type == GP_BOOLEAN)
+        must(cell->tag == GP_TAG_BOOLEAN);
+    else if (field->type == GP_FLOAT || field->type == GP_DOUBLE)
+        must(cell->tag == GP_TAG_DOUBLE);
+    else
+        must(cell->tag == (field->type >= GP_BYTE && field->type <= GP_LONG ? GP_TAG_INTEGER : GP_TAG_STRING));
+}
+
+static void check_fields(const gp_tape *tape)
+{
+    for (uint32_t at = 0; at < tape->count; at++) {
+        const gp_cell *cell = &tape->cells[at];
+        if (cell->tag != GP_TAG_OBJECT || cell->type == GP_VOID) continue;
+        uint32_t i = at + 1 + (cell->flags & GP_CELL_NAMED ? 1 : 0);
+        for (; i < cell->as.head.end; i = gp_tape_after(tape, i))
+            check_field(tape, cell->type, i);
+    }
+}
+
+static void check_page(const gp_tape *tape)
+{
+    gp_error err;
+    gp_page page;
+    gp_page_object object;
+    uint64_t sum = 0;
+    if (!gp_page_is(tape) || gp_page_open(&page, tape, &err) != 0) return;
+    if (page.token) sum += strlen(gp_tape_text(tape, page.token));
+    while (gp_page_next(&page, &object)) {
+        sum += strlen(gp_tape_text(tape, &tape->cells[object.reference]));
+        gp_pairs pairs = gp_page_properties(&page, &object), missing = gp_page_missing(&page, &object);
+        while (gp_pairs_next(&pairs))
+            sum += strlen(gp_tape_text(tape, &tape->cells[pairs.first]));
+        while (gp_pairs_next(&missing))
+            sum += strlen(gp_tape_text(tape, &tape->cells[missing.first]));
+    }
+    must(sum < UINT64_MAX);
+}
+
 static void check(const gp_tape *tape)
 {
     uint64_t sum = 0;
     if (tape->count > 0) must(walk(tape, 0, 0, &sum) == tape->count);
+    check_fields(tape);
+    check_page(tape);
     if (tape->kind != GP_TAPE_FAULT) return;
     char code[96];
     gp_buf message = GP_BUF_EMPTY;

@@ -1,5 +1,7 @@
 #include "vim25/decode_state.h"
 
+#include "vim25/tape_check.h"
+
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -164,6 +166,8 @@ gp_decode *gp_decode_new(const gp_schema_method *method, const gp_decode_limits 
     gp_decode *d = calloc(1, sizeof *d);
     if (!d) goto memory;
     d->limits = limits ? *limits : gp_decode_default_limits;
+    if (d->limits.depth > GP_DECODE_DEPTH_MOST) d->limits.depth = GP_DECODE_DEPTH_MOST;
+    if (d->limits.attributes > GP_DECODE_ATTRIBUTES_MOST) d->limits.attributes = GP_DECODE_ATTRIBUTES_MOST;
     d->tape = calloc(1, sizeof *d->tape);
     if (!d->tape) goto memory;
     d->tape->method = method;
@@ -180,10 +184,21 @@ memory:
     return NULL;
 }
 
+/* What the parser has and cannot use yet is one unfinished tag, comment or instruction; of CDATA, which is text, it
+ * takes a few hundred bytes at a time. */
+static void check_backlog(gp_decode *d)
+{
+    const xmlParserInput *input = d->parser->input;
+    uint64_t most = d->parser->instate == XML_PARSER_CDATA_SECTION ? d->limits.text : GP_DECODE_TAG_MOST;
+    if (input && (uint64_t)(input->end - input->cur) > most) {
+        gp_decode_latch(d, "ELIMIT", "a tag or comment of the answer is longer than %d bytes", GP_DECODE_TAG_MOST);
+    }
+}
+
 int gp_decode_feed(gp_decode *d, const char *bytes, size_t length, gp_error *err)
 {
     while (length > 0 && !d->failed) {
-        int piece = length > 1 << 20 ? 1 << 20 : (int)length;
+        int piece = length > GP_DECODE_TAG_MOST ? GP_DECODE_TAG_MOST : (int)length;
         d->fed += (uint64_t)piece;
         if (d->fed > d->limits.bytes) {
             gp_decode_latch(d, "ELIMIT", "the answer is larger than %llu bytes",
@@ -195,6 +210,7 @@ int gp_decode_feed(gp_decode *d, const char *bytes, size_t length, gp_error *err
         if (code == XML_ERR_NO_MEMORY) gp_decode_latch(d, "ENOMEM", "out of memory");
         if (code != 0 && !d->parser->wellFormed)
             gp_decode_latch(d, "EXML", "the answer is not well-formed XML");
+        if (!d->failed) check_backlog(d);
         bytes += piece;
         length -= (size_t)piece;
     }
@@ -209,6 +225,10 @@ gp_tape *gp_decode_finish(gp_decode *d, gp_error *err)
     }
     if (!d->failed && xmlParseChunk(d->parser, "", 0, 1) != 0 && !d->parser->wellFormed) {
         gp_decode_latch(d, "EXML", "there is something behind the end of the answer");
+    }
+    gp_error fault;
+    if (!d->failed && d->tape->method && gp_tape_check(d->tape, &fault) != 0) {
+        gp_decode_latch(d, fault.code, "%s", fault.message);
     }
     if (gp_decode_failed(d, err)) return NULL;
     gp_tape *tape = d->tape;

@@ -1,10 +1,11 @@
-/* The text of a leaf -> a value. A number that is none is an error (EVALUE): guessing would hide it. What
- * real servers and simulators are known to write differently is read: 1/0 for booleans, unsigned bytes and
- * shorts, empty numbers (left out) and empty enums. */
+/* The text of a leaf -> a value. A number that is none, or out of its type's range, is an error (EPROTOCOL):
+ * guessing would hide it. What real servers and simulators are known to write differently is read: 1/0 for
+ * booleans, unsigned bytes and shorts, empty numbers (left out) and empty enums. */
 #include "vim25/decode_state.h"
 
 #include "vim25/base64.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -49,53 +50,59 @@ void gp_decode_string(gp_decode *d, gp_cell *cell, uint32_t start)
     (void)gp_decode_slab(d, "", 1);
 }
 
-static void bad(gp_decode *d, const frame *leaf, const char *text, uint32_t length)
+static void bad(gp_decode *d, const frame *leaf, const char *text, uint32_t length, const char *how)
 {
     const char *key = leaf->key == GP_KEY_NONE ? "a value"
                       : leaf->key < GP_KEY_OWN ? gp_schema_name(leaf->key)
                                                : d->tape->slab + d->tape->own_names[leaf->key - GP_KEY_OWN];
-    gp_decode_latch(d, "EVALUE", "in the answer, %s: '%.*s' is no %s", key, (int)(length < 40 ? length : 40),
-                    text, gp_schema_type_name(leaf->type));
+    gp_decode_latch(d, "EPROTOCOL", "in the answer, %s: '%.*s' is %s %s", key, (int)(length < 40 ? length : 40),
+                    text, how, gp_schema_type_name(leaf->type));
 }
 
-static bool parse_integer(const char *text, uint32_t length, int64_t *out)
+typedef enum reading { READ, NO_NUMBER, OUT_OF_RANGE } reading;
+
+static reading parse_integer(const char *text, uint32_t length, int64_t *out)
 {
-    bool negative = false;
+    bool negative = false, fits = true;
     uint32_t i = 0;
     if (text[0] == '-' || text[0] == '+') negative = text[i++] == '-';
-    if (i == length || length - i > 20) return false;
-    uint64_t value = 0;
+    if (i == length) return NO_NUMBER;
+    uint64_t value = 0, most = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
     for (; i < length; i++) {
         unsigned digit = (unsigned)(text[i] - '0');
-        if (digit > 9 || value > (UINT64_MAX - digit) / 10) return false;
-        value = value * 10 + digit;
+        if (digit > 9) return NO_NUMBER;
+        if (value > (most - digit) / 10) fits = false;
+        if (fits) value = value * 10 + digit;
     }
-    if (negative) {
-        if (value > (uint64_t)INT64_MAX + 1) return false;
-        value = 0 - value;
-    }
-    memcpy(out, &value, sizeof value); /* an unsigned long beyond 2^63 wraps, as two's complement does */
-    return true;
+    if (!fits) return OUT_OF_RANGE;
+    if (negative) value = 0 - value;
+    memcpy(out, &value, sizeof value);
+    return READ;
 }
 
-/* Some servers write a byte or short unsigned. */
-static int64_t sign(int64_t value, gp_type_id type)
+/* Into the type's range. Some servers write a byte or short unsigned. */
+static reading sign(int64_t *value, gp_type_id type)
 {
-    if (type == GP_BYTE && value > INT8_MAX && value <= UINT8_MAX) return value - 256;
-    if (type == GP_SHORT && value > INT16_MAX && value <= UINT16_MAX) return value - 65536;
-    return value;
+    int64_t least = INT64_MIN, most = INT64_MAX, wide = INT64_MAX;
+    if (type == GP_BYTE) least = INT8_MIN, most = INT8_MAX, wide = UINT8_MAX;
+    if (type == GP_SHORT) least = INT16_MIN, most = INT16_MAX, wide = UINT16_MAX;
+    if (type == GP_INT) least = INT32_MIN, most = wide = INT32_MAX;
+    if (*value < least || *value > wide) return OUT_OF_RANGE;
+    if (*value > most) *value -= wide + 1;
+    return READ;
 }
 
-static bool parse_number(const char *text, uint32_t length, double *out)
+static reading parse_number(const char *text, uint32_t length, gp_type_id type, double *out)
 {
     char copy[80];
     if (length == 3 && memcmp(text, "NaN", 3) == 0) {
         *out = (double)NAN;
-        return true;
+        return READ;
     }
-    if (length >= 3 && memcmp(text + length - 3, "INF", 3) == 0 && length <= 4) {
+    bool sign_first = length == 4 && (text[0] == '-' || text[0] == '+');
+    if ((length == 3 || sign_first) && memcmp(text + length - 3, "INF", 3) == 0) {
         *out = text[0] == '-' ? -HUGE_VAL : HUGE_VAL;
-        return true;
+        return READ;
     }
     const char *point = localeconv()->decimal_point; /* strtod reads the host's locale */
     uint32_t used = 0;
@@ -106,12 +113,13 @@ static bool parse_number(const char *text, uint32_t length, double *out)
         else if ((c >= '0' && c <= '9') || c == '-' || c == '+' || c == 'e' || c == 'E')
             copy[used++] = c;
         else
-            return false;
+            return NO_NUMBER;
     }
     copy[used] = '\0';
     char *end;
     *out = strtod(copy, &end);
-    return used > 0 && *end == '\0' && used + 8 < sizeof copy;
+    if (used == 0 || *end != '\0' || used + 8 >= sizeof copy) return NO_NUMBER;
+    return fabs(*out) > (type == GP_FLOAT ? (double)FLT_MAX : DBL_MAX) ? OUT_OF_RANGE : READ;
 }
 
 static bool is_space(char c)
@@ -135,7 +143,7 @@ void gp_decode_leaf(gp_decode *d, const frame *leaf)
     if (leaf->type == GP_BINARY) {
         size_t bytes = length;
         if (gp_base64_decode(t->slab + leaf->text, &bytes) != 0) {
-            bad(d, leaf, text, length);
+            bad(d, leaf, text, length, "no");
             return;
         }
         cell->tag = GP_TAG_BINARY;
@@ -147,23 +155,25 @@ void gp_decode_leaf(gp_decode *d, const frame *leaf)
         text++, length--;
     while (length > 0 && is_space(text[length - 1]))
         length--;
-    bool good = true;
+    reading got = READ;
     if (length == 0) {
         cell->tag = GP_TAG_NULL;
     } else if (leaf->type == GP_BOOLEAN) {
         cell->tag = GP_TAG_BOOLEAN;
         bool yes = (length == 4 && memcmp(text, "true", 4) == 0) || (length == 1 && text[0] == '1');
-        good = yes || (length == 5 && memcmp(text, "false", 5) == 0) || (length == 1 && text[0] == '0');
+        bool no = (length == 5 && memcmp(text, "false", 5) == 0) || (length == 1 && text[0] == '0');
+        if (!yes && !no) got = NO_NUMBER;
         cell->as.integer = yes;
     } else if (leaf->type == GP_FLOAT || leaf->type == GP_DOUBLE) {
         cell->tag = GP_TAG_DOUBLE;
-        good = parse_number(text, length, &cell->as.number);
+        got = parse_number(text, length, leaf->type, &cell->as.number);
     } else {
         cell->tag = GP_TAG_INTEGER;
         int64_t value = 0;
-        good = parse_integer(text, length, &value);
-        cell->as.integer = sign(value, leaf->type);
+        got = parse_integer(text, length, &value);
+        if (got == READ) got = sign(&value, leaf->type);
+        cell->as.integer = value;
     }
-    if (!good) bad(d, leaf, text, length);
+    if (got != READ) bad(d, leaf, text, length, got == NO_NUMBER ? "no" : "out of the range of");
     t->slab_length = leaf->text;
 }

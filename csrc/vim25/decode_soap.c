@@ -80,7 +80,13 @@ void gp_decode_open_fault(gp_decode *d, const xmlChar *name, claim c)
             if (!known || (cut >= 0 && (gp_schema_types[cut].flags & GP_TYPE_FAULT))) c.type_length -= 5;
         }
     }
-    gp_decode_value(d, GP_KEY_NONE, (gp_type_id)gp_schema_type_find("MethodFault", 11), &c);
+    /* What is no fault at all is read as a plain one: the server's words around it still tell what happened. */
+    gp_type_id slot = (gp_type_id)gp_schema_type_find("MethodFault", 11);
+    bool array = false;
+    int type = gp_schema_type_find_any(c.type, c.type_length, &array);
+    if (array || (type >= 0 && !gp_schema_is_a((gp_type_id)type, slot))) c.type = NULL;
+    c.nil = false;
+    gp_decode_value(d, GP_KEY_NONE, slot, &c);
 }
 
 void gp_decode_open_fault_part(gp_decode *d, const xmlChar *name)

@@ -107,6 +107,8 @@ void gp_decode_end(void *data, const xmlChar *name, const xmlChar *prefix, const
 
 /* A frame for the element that opens (NULL once an error latched). */
 frame *gp_decode_push(gp_decode *d, frame_kind kind);
+/* Latches EPROTOCOL: the value in the slot `key` is `got` where the schema has a `slot`. */
+void gp_decode_misfit(gp_decode *d, uint16_t key, gp_type_id slot, const char *got, size_t length);
 /* An element that is a value in a slot declared as `slot` (GP_VOID: the schema does not know the slot). */
 void gp_decode_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c);
 

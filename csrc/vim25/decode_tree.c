@@ -242,6 +242,40 @@ static void open_leaf(gp_decode *d, uint16_t key, gp_type_id type, const claim *
     if (gp_decode_slab(d, name, length)) gp_decode_slab(d, ":", 1);
 }
 
+void gp_decode_misfit(gp_decode *d, uint16_t key, gp_type_id slot, const char *got, size_t length)
+{
+    const char *name = key == GP_KEY_NONE ? "a value"
+                       : key < GP_KEY_OWN ? gp_schema_name(key)
+                                          : d->tape->slab + d->tape->own_names[key - GP_KEY_OWN];
+    gp_decode_latch(d, "EPROTOCOL", "in the answer, %s is %.*s where the schema has %s", name,
+                    (int)(length < 60 ? length : 60), got, gp_schema_type_name(slot));
+}
+
+static bool is_number(gp_type_id type)
+{
+    return type >= GP_BYTE && type <= GP_DOUBLE;
+}
+
+static bool is_text(gp_type_id type)
+{
+    return type == GP_STRING || type == GP_DATETIME || type == GP_URI || gp_schema_types[type].kind == GP_KIND_ENUM;
+}
+
+/* The type to read a value by, whose type the server names as `type`: GP_VOID when it does not fit the slot. Numbers
+ * are read by the slot's type, whatever their own, so that a slot's cell always has the slot's tag. */
+static gp_type_id fit(gp_type_id slot, gp_type_id type)
+{
+    uint8_t kind = gp_schema_types[slot].kind;
+    if (kind == GP_KIND_DATA)
+        return gp_schema_types[type].kind == GP_KIND_DATA && gp_schema_is_a(type, slot) ? type : GP_VOID;
+    if (slot == GP_MOREF || kind == GP_KIND_MANAGED) {
+        if (type == GP_MOREF) return slot;
+        return gp_schema_types[type].kind == GP_KIND_MANAGED ? type : GP_VOID;
+    }
+    if (slot == type || (is_number(slot) && is_number(type)) || (is_text(slot) && is_text(type))) return slot;
+    return GP_VOID;
+}
+
 void gp_decode_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c)
 {
     if (c->nil) {
@@ -254,13 +288,24 @@ void gp_decode_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c
     if (c->type) {
         type = find_type(d, c->type, c->type_length, &array);
         if (array) {
+            if (slot > GP_ANY) {
+                gp_decode_misfit(d, key, slot, c->type, c->type_length);
+                return;
+            }
             open_array(d, key, type < 0 ? GP_VOID : (gp_type_id)type);
             return;
         }
     }
-    if (type < 0 && gp_schema_types[slot].kind == GP_KIND_DATA) {
-        open_object(d, key, slot, 0, c);
-        return;
+    if (slot > GP_ANY) { /* the schema knows what belongs here */
+        if (type < 0 && gp_schema_types[slot].kind == GP_KIND_DATA) {
+            open_object(d, key, slot, 0, c);
+            return;
+        }
+        type = type <= GP_ANY ? slot : fit(slot, (gp_type_id)type);
+        if (type == GP_VOID) {
+            gp_decode_misfit(d, key, slot, c->type, c->type_length);
+            return;
+        }
     }
     if (type <= GP_ANY) { /* unknown, or nothing said what it is */
         open_unsure(d, key, c);
@@ -326,6 +371,10 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
     if ((uint32_t)attributes + (uint32_t)namespaces > d->limits.attributes) {
         gp_decode_latch(d, "ELIMIT", "an element of the answer has more than %u attributes",
                         d->limits.attributes);
+        return;
+    }
+    if (namespaces > 0 && d->parser->nsNr > 2 * GP_DECODE_NAMESPACES_MOST) { /* pairs of prefix and URI */
+        gp_decode_latch(d, "ELIMIT", "the answer has more than %d namespaces at one place", GP_DECODE_NAMESPACES_MOST);
         return;
     }
     static const claim nothing;

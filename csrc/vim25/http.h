@@ -5,6 +5,7 @@
  *   gp_op_start -> engine steps -> completion -> gp_op_status / gp_op_error / its sink
  *   gp_op_free at any time             cancels what is in flight
  *
+ * An answer may unpack to 1 MiB, and beyond that to 200 times its size on the wire (ELIMIT), whatever it is.
  * Bytes of the answer go to a *sink* as they come. A sink that fails makes the operation fail with the sink's own
  * error, which wins over curl's "write error". The answer to a request is never asked for twice here: even curl's
  * own repeat on a connection that had died is refused for bodies that must not be sent twice (`once`).
@@ -27,7 +28,8 @@ typedef struct gp_http gp_http;
 typedef struct gp_op gp_op;
 
 /* Where an answer's bytes go. `begin` is called with the status and content type before the first byte (and for an
- * answer without a body at its end); both may fail. */
+ * answer without a body at its end); both may fail. A `feed` that gives 1 has enough: the connection is ended, and the
+ * operation has succeeded. */
 typedef struct gp_sink {
     int (*begin)(void *user, long status, const char *content_type, gp_error *err);
     int (*feed)(void *user, const char *bytes, size_t length, gp_error *err);

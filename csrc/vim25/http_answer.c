@@ -19,7 +19,7 @@ static int begin(void *user, long status, const char *type, gp_error *err)
     answer->status = status;
     strncpy(answer->type, type, sizeof answer->type - 1);
     switch (answer->kind) {
-    case GP_ANSWER_BYTES: return 0;
+    case GP_ANSWER_BYTES: answer->foreign = status / 100 != 2; return 0;
     case GP_ANSWER_FILE: answer->foreign = status != 200 && status != 206; return 0;
     case GP_ANSWER_SOAP: break;
     }
@@ -53,7 +53,9 @@ static int feed(void *user, const char *bytes, size_t length, gp_error *err)
     }
     if (answer->kind == GP_ANSWER_SOAP) return gp_decode_feed(answer->decode, bytes, length, err);
     if (answer->kind == GP_ANSWER_FILE) return write_file(answer, bytes, length, err);
-    return gp_buf_append(&answer->bytes, bytes, length) < 0 ? gp_fail_memory(err) : 0;
+    uint64_t room = answer->take ? answer->take - answer->bytes.length : length;
+    if (gp_buf_append(&answer->bytes, bytes, length < room ? length : (size_t)room) < 0) return gp_fail_memory(err);
+    return length > room;
 }
 
 gp_sink gp_answer_sink(gp_answer *answer)

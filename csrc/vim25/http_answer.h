@@ -2,8 +2,9 @@
  *
  *   SOAP   decoded into a tape while it arrives, if the status is 200 or 500 and the type is XML; of anything else
  *          (a proxy's page, a 503) the first 4 KiB are kept for the message, and the rest is refused
- *   BYTES  kept in memory
- *   FILE   written to a descriptor; only for status 200 and 206, anything else is kept as of SOAP
+ *   BYTES  kept in memory, for a status of success; at most `take` bytes, the rest is not waited for
+ *   FILE   written to a descriptor; only for status 200 and 206
+ *          anything else, of these two, is kept as of SOAP
  *
  * gp_answer_sink(&answer) is given to the request; after completion gp_answer_check says whether the answer was
  * one, and gp_answer_tape takes the tape. The struct has to outlive the operation.
@@ -21,6 +22,7 @@ typedef struct gp_answer {
     const gp_schema_method *method; /* SOAP: NULL for any document */
     gp_decode_limits limits;        /* SOAP */
     int fd;                         /* FILE */
+    uint64_t take;                  /* BYTES: 0: all */
     uint64_t written;
     long status;
     char type[96];

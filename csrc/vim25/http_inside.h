@@ -18,11 +18,11 @@ struct gp_op {
     const gp_buf *body;
     int upload_fd;
     uint64_t upload_offset, upload_length, sent;
-    bool once, begun;
+    bool once, begun, plain; /* plain: no packing was offered, so curl unpacks nothing */
     gp_sink sink;
     uint64_t received, header_bytes, max_bytes;
     int64_t deadline; /* nanoseconds; 0: none */
-    bool failed;
+    bool failed, enough;
     gp_error error;
     char detail[CURL_ERROR_SIZE];
 };

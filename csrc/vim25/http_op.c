@@ -9,8 +9,11 @@
 
 enum {
     MILLISECOND = 1000000,
-    ANSWER_BUFFER = 102400,  /* what curl reads at once */
-    HEADERS_MAX = 256 * 1024 /* curl bounds one header line, not their sum */
+    FILE_BUFFER = 102400,     /* what curl reads at once */
+    PACKED_BUFFER = 16384,    /* the same of an answer that may be packed: see unpacks_too_much */
+    HEADERS_MAX = 256 * 1024, /* curl bounds one header line, not their sum */
+    UNPACKED_FREE = 1 << 20,
+    UNPACKED_RATIO = 200
 };
 
 /* ---- what curl calls for an operation: C only, Lua is never reached from here */
@@ -32,6 +35,16 @@ int gp_op_begin(gp_op *op)
     return op->sink.begin(op->sink.user, gp_op_status(op), type ? type : "", &err) < 0 ? latch(op, &err) : 0;
 }
 
+/* XML of a large inventory packs 20 to 60 times, zlib's utmost is 1,032. Of a chunked answer curl counts the bytes of
+ * the wire only when it has handed on what they unpack to, hence the one buffer more. */
+static bool unpacks_too_much(const gp_op *op)
+{
+    curl_off_t wire = 0;
+    if (op->received <= UNPACKED_FREE) return false;
+    curl_easy_getinfo(op->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
+    return op->received / UNPACKED_RATIO > (uint64_t)wire + PACKED_BUFFER;
+}
+
 static size_t on_body(char *bytes, size_t one, size_t length, void *data)
 {
     gp_op *op = data;
@@ -44,11 +57,15 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *data)
         latch(op, &err);
         return 0;
     }
-    if (op->sink.feed && op->sink.feed(op->sink.user, bytes, length, &err) < 0) {
+    if (!op->plain && unpacks_too_much(op)) {
+        gp_fail(&err, "ELIMIT", "the answer unpacks to more than %d times its size", UNPACKED_RATIO);
         latch(op, &err);
         return 0;
     }
-    return length;
+    int fed = op->sink.feed ? op->sink.feed(op->sink.user, bytes, length, &err) : 0;
+    if (fed < 0) latch(op, &err);
+    if (fed > 0) op->enough = true;
+    return fed == 0 ? length : 0;
 }
 
 static size_t on_header(char *bytes, size_t one, size_t length, void *data)
@@ -130,7 +147,7 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
 #endif
     SET(CURLOPT_HTTPHEADER, op->headers);
     SET(CURLOPT_PROXY, op->http->proxy ? op->http->proxy : "");
-    SET(CURLOPT_BUFFERSIZE, (long)ANSWER_BUFFER);
+    SET(CURLOPT_BUFFERSIZE, request->identity ? (long)FILE_BUFFER : (long)PACKED_BUFFER);
     SET(CURLOPT_ERRORBUFFER, op->detail);
     SET(CURLOPT_PRIVATE, op);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -198,6 +215,7 @@ gp_op *gp_op_new(gp_http *http, const gp_request *request, gp_error *err)
     op->upload_offset = request->upload_offset;
     op->upload_length = request->upload_length;
     op->once = request->once;
+    op->plain = request->identity;
     op->sink = request->sink;
     op->max_bytes = request->max_bytes;
     if (request->timeout > 0) op->deadline = gp_engine_now() + request->timeout * MILLISECOND;

@@ -48,6 +48,18 @@ const char *gp_tape_type_name(const gp_tape *tape, uint32_t at)
     return gp_schema_type_name(cell->type);
 }
 
+/* A fault's sentences are looked for in what is there already, so their number and length are bounded. */
+enum { MESSAGE_MOST = 16384, SENTENCES_MOST = 200 };
+
+/* The bytes of a text that fit, without the first half of a UTF-8 character at their end. */
+static size_t cut(const char *text, size_t length, size_t most)
+{
+    if (length <= most) return length;
+    while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80)
+        most--;
+    return most;
+}
+
 /* Adds a sentence unless the message has it already. */
 static void add_sentence(gp_buf *message, const char *text, size_t length)
 {
@@ -60,8 +72,11 @@ static void add_sentence(gp_buf *message, const char *text, size_t length)
     for (const char *p = whole; p && (p = strchr(p, text[0])) != NULL; p++) {
         if (strncmp(p, text, length) == 0) return;
     }
+    if (message->length >= MESSAGE_MOST) return;
     if (message->length > 0) gp_buf_puts(message, "; ");
-    gp_buf_append(message, text, length);
+    size_t kept = cut(text, length, MESSAGE_MOST);
+    gp_buf_append(message, text, kept);
+    if (kept < length) gp_buf_puts(message, "...");
 }
 
 int gp_tape_fault_text(const gp_tape *tape, gp_buf *message, char *code, size_t code_size)
@@ -73,10 +88,12 @@ int gp_tape_fault_text(const gp_tape *tape, gp_buf *message, char *code, size_t 
     }
     /* Every `message` of a LocalizableMessage and every localizedMessage, wherever in the tree. */
     int said = gp_schema_name_find("message", 7), localized = gp_schema_name_find("localizedMessage", 16);
-    for (uint32_t i = 0; i < tape->count; i++) {
+    int sentences = 0;
+    for (uint32_t i = 0; i < tape->count && sentences < SENTENCES_MOST; i++) {
         const gp_cell *cell = &tape->cells[i];
         if (cell->tag == GP_TAG_STRING && (cell->key == said || cell->key == localized)) {
             add_sentence(message, gp_tape_text(tape, cell), cell->as.text.length);
+            sentences++;
         }
     }
     if (message->length == 0) {

@@ -94,7 +94,7 @@ describe("a hostile server", function()
     assert.is_nil(vcenter.read(dir .. "/log"):find("/good", 1, true))
   end)
 
-  it("that answers with another type", function() refused("wrong-type", "EPROTOCOL", "without about") end)
+  it("that answers with another type", function() refused("wrong-type", "EPROTOCOL", "is HostPciDevice where") end)
 
   it("does not keep the others from going on", function()
     local sim = vcenter.start {}

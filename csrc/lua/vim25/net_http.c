@@ -2,7 +2,8 @@
  *
  *   client = http.client(engine, { ca_file=, thumbprint=, insecure=, proxy=, connections= })
  *   op = client:request{ url=, method=, headers={...}, body=string|body userdata, file=, offset=, length=,
- *                        answer="soap"|"bytes"|"file", into=file, range=, max_bytes=, timeout=, ... }
+ *                        answer="soap"|"bytes"|"file", into=file, range=, max_bytes= (64 MiB of bytes), take=,
+ *                        timeout=, ... }
  *   op:start()  op:done()  op:result()  op:cancel(code, message)
  *
  * The order of birth: the userdata first, holding nothing; then the core's operation. What curl reads while it works
@@ -20,7 +21,7 @@
 #define CLIENT "gpupt.http"
 #define OP "gpupt.op"
 
-enum { HEADERS_MAX = 24 };
+enum { HEADERS_MAX = 24, BYTES_MAX = 64 << 20 };
 enum { OF_CLIENT = 1, OF_BODY, OF_TAPE, OF_UPLOAD, OF_DOWNLOAD, USER_VALUES = OF_DOWNLOAD };
 
 typedef struct client_handle {
@@ -192,6 +193,7 @@ static void read_answer(lua_State *L, int options, int self, op_handle *handle)
     answer->kind = (gp_answer_kind)luaL_checkoption(L, lua_gettop(L), "bytes", kinds);
     lua_pop(L, 1);
     answer->limits = gp_decode_default_limits;
+    answer->take = whole_field(L, options, "take", 0);
     if (answer->kind == GP_ANSWER_SOAP) {
         lua_getfield(L, options, "body");
         if (lua_isuserdata(L, -1))
@@ -244,7 +246,8 @@ static int client_request(lua_State *L)
     }
     lua_setiuservalue(L, 3, OF_UPLOAD);
     request.range = text_field(L, 2, "range");
-    request.max_bytes = whole_field(L, 2, "max_bytes", 0);
+    bool kept = handle->answer.kind == GP_ANSWER_BYTES && handle->answer.take == 0;
+    request.max_bytes = whole_field(L, 2, "max_bytes", kept ? BYTES_MAX : 0);
     request.timeout = seconds_field(L, 2, "timeout");
     request.connect_timeout = seconds_field(L, 2, "connect_timeout");
     request.stall_timeout = seconds_field(L, 2, "stall_timeout");

@@ -11,6 +11,8 @@
 #include "lua/vim25/net.h"
 #include "lua/vim25/net_codec.h"
 
+#include "vim25/tape_page.h"
+
 #include <string.h>
 
 #define TAPE "gpupt.tape"
@@ -398,86 +400,75 @@ static int tape_size(lua_State *L)
 }
 
 /* ---- a page of objects, one at a time */
-/* Upvalues: tape, refs, make, the next cell, the list's end. */
+
+/* name -> value of every pair, onto the table on top. */
+static void set_pairs(const build *b, gp_pairs pairs)
+{
+    while (gp_pairs_next(&pairs)) {
+        push_value(b, pairs.first);
+        push_value(b, pairs.second);
+        lua_rawset(b->L, -3);
+    }
+}
+
+/* Upvalues: tape, refs, make, the page (checked when it was opened). */
 static int page_step(lua_State *L)
 {
     gp_tape **place = lua_touserdata(L, lua_upvalueindex(1));
-    uint32_t at = (uint32_t)lua_tointeger(L, lua_upvalueindex(4)),
-             end = (uint32_t)lua_tointeger(L, lua_upvalueindex(5));
-    gp_tape *tape = *place;
+    gp_page *page = lua_touserdata(L, lua_upvalueindex(4));
+    gp_page here;
+    gp_page_object object;
     lua_settop(L, 0);
-    if (!tape) return 0;
-    if (at >= end) {
+    if (!*place) return 0;
+    here = *page; /* a step that raises (in make, for want of memory) can be taken again */
+    if (!gp_page_next(&here, &object)) {
+        gp_tape *tape = *place;
         *place = NULL;
         gp_tape_free(tape);
         return 0;
     }
     lua_pushvalue(L, lua_upvalueindex(2));
     lua_pushvalue(L, lua_upvalueindex(3));
-    build b = start_build(L, tape, 1);
-    uint32_t object = gp_tape_child(tape, at, "obj");
-    uint32_t set = gp_tape_child(tape, at, "propSet"), missing = gp_tape_child(tape, at, "missingSet");
-    if (object == UINT32_MAX) return luaL_error(L, "the answer has an object without a reference");
-    push_value(&b, object);
-    lua_createtable(L, 0, set == UINT32_MAX ? 0 : (int)tape->cells[set].as.head.count);
-    for (uint32_t i = set + 1; set != UINT32_MAX && i < tape->cells[set].as.head.end;
-         i = gp_tape_after(tape, i)) {
-        uint32_t name = gp_tape_child(tape, i, "name"), value = gp_tape_child(tape, i, "val");
-        if (name == UINT32_MAX || value == UINT32_MAX) continue;
-        push_value(&b, name);
-        push_value(&b, value);
-        lua_rawset(L, -3);
-    }
-    if (missing == UINT32_MAX) {
-        lua_pushnil(L);
-    } else {
+    build b = start_build(L, *place, 1);
+    push_value(&b, object.reference);
+    lua_createtable(L, 0, (int)object.properties);
+    set_pairs(&b, gp_page_properties(&here, &object));
+    gp_pairs missing = gp_page_missing(&here, &object);
+    gp_pairs first = missing;
+    if (gp_pairs_next(&first)) {
         lua_newtable(L);
-        for (uint32_t i = missing + 1; i < tape->cells[missing].as.head.end; i = gp_tape_after(tape, i)) {
-            uint32_t path = gp_tape_child(tape, i, "path"), fault = gp_tape_child(tape, i, "fault");
-            if (path == UINT32_MAX || fault == UINT32_MAX) continue;
-            push_value(&b, path);
-            push_value(&b, fault);
-            lua_rawset(L, -3);
-        }
+        set_pairs(&b, missing);
+    } else {
+        lua_pushnil(L);
     }
-    lua_pushinteger(L, gp_tape_after(tape, at));
-    lua_replace(L, lua_upvalueindex(4));
+    *page = here;
     return 3;
 }
 
-/* The list of ObjectContent: the result itself, or its field `objects`. */
-static uint32_t page_list(const gp_tape *tape)
-{
-    if (tape->count == 0) return UINT32_MAX;
-    return tape->cells[0].tag == GP_TAG_ARRAY ? 0 : gp_tape_child(tape, 0, "objects");
-}
-
+/* page([refs, make]): count, token, step; or nil, message, "EPROTOCOL". */
 static int tape_page(lua_State *L)
 {
+    gp_error err;
     gp_tape *tape = full_tape(L, 1);
-    int content = gp_schema_type_find("ObjectContent", 13);
-    const gp_schema_method *m = tape->method;
-    bool page = tape->kind == GP_TAPE_RESULT && m &&
-                (m->result == content || m->result == gp_schema_type_find("RetrieveResult", 14));
-    luaL_argcheck(L, page, 1, "this answer is no page of objects");
+    luaL_argcheck(L, gp_page_is(tape), 1, "this answer is no page of objects");
     lua_settop(L, 3);
     if (!lua_isnil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
         luaL_checktype(L, 3, LUA_TFUNCTION);
     }
-    uint32_t list = page_list(tape), token = tape->count ? gp_tape_child(tape, 0, "token") : UINT32_MAX;
-    bool some = list != UINT32_MAX && tape->cells[list].tag == GP_TAG_ARRAY;
-    lua_pushinteger(L, some ? (lua_Integer)tape->cells[list].as.head.count : 0);
-    if (token == UINT32_MAX)
-        lua_pushnil(L);
+    gp_page *page = lua_newuserdatauv(L, sizeof *page, 0);
+    if (gp_page_open(page, tape, &err) != 0) return gp_bind_fail(L, &err);
+    lua_insert(L, 1);
+    lua_pushinteger(L, (lua_Integer)page->count);
+    if (page->token)
+        lua_pushlstring(L, gp_tape_text(tape, page->token), page->token->as.text.length);
     else
-        lua_pushlstring(L, gp_tape_text(tape, &tape->cells[token]), tape->cells[token].as.text.length);
-    lua_pushvalue(L, 1);
+        lua_pushnil(L);
     lua_pushvalue(L, 2);
     lua_pushvalue(L, 3);
-    lua_pushinteger(L, some ? list + 1 : 0);
-    lua_pushinteger(L, some ? tape->cells[list].as.head.end : 0);
-    lua_pushcclosure(L, page_step, 5);
+    lua_pushvalue(L, 4);
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, page_step, 4);
     return 3;
 }
 

@@ -60,7 +60,7 @@ function declare.constructor(name, kind, fields, traits)
       error(("%s: takes named options only, not a list"):format(name), 2)
     end
     local node = setmetatable({ kind = kind, name = name, place = place.of(1), children = list,
-      options = late:check(named), declaration = final, extra = traits.extra }, Node)
+      options = late:check(named), declaration = final, extra = traits.extra, judge = traits.check }, Node)
     local problem = traits.check and traits.check(node)
     if problem then error(("%s: %s"):format(name, problem), 2) end
     return node
@@ -88,6 +88,7 @@ function Node:resolve(target)
   end
   if not result then return self.options end
   local problem = self.declaration:problem(result)
+    or self.judge and self.judge(setmetatable({ options = result }, { __index = self }))
   if problem then return nil, ("%s: %s (for %s)"):format(self.place, problem, tostring(target.name)), "EPLAYBOOK" end
   return result
 end

@@ -3,6 +3,7 @@
 -- Tools run and guest operations are ready. The VM is marked then (ExtraConfig gpupt.os), so that a later run
 -- knows it without starting anything; a run that is resumed in mid-installation goes on waiting.
 local answers = require "gpupt.playbook.answers"
+local datastore_path = require "gpupt.vim.datastore_path"
 local vms = require "gpupt.fleet.vm"
 local units = require "gpupt.units"
 
@@ -21,10 +22,16 @@ local step = {
     "Datastore.Browse" },
 }
 
+--- Where ESXi keeps the Tools of Windows guests; the installation finds the medium by its label.
+local HOST_TOOLS = "[] /vmimages/tools-isoimages/windows.iso"
+
 function step.check(o)
-  for _, field in ipairs { "iso", "answer" } do
-    if type(o[field]) == "string" and not o[field]:match "^%[[^%]]+%] ?%S" then
-      return ("%s: '%s' is no datastore path: [datastore] folder/file.iso"):format(field, o[field])
+  for _, field in ipairs { "iso", "answer", "tools" } do
+    local text = o[field]
+    if type(text) == "string" and not (field == "tools" and (text == "none" or text == HOST_TOOLS)) then
+      local name, rest = datastore_path.parse(text)
+      if not name then return ("%s: %s"):format(field, rest) end
+      if rest == "" then return ("%s: '%s' names no file: [datastore] folder/file.iso"):format(field, text) end
     end
   end
   if type(o.answer) == "table" and not answers.is(o.answer) then
@@ -35,9 +42,6 @@ function step.check(o)
     if message then return "within: " .. message end
   end
 end
-
---- Where ESXi keeps the Tools of Windows guests; the installation finds the medium by its label.
-local HOST_TOOLS = "[] /vmimages/tools-isoimages/windows.iso"
 
 --- The answer medium's file; one that is made lies in the VM's own folder.
 local function answer_of(o, vm)

@@ -64,6 +64,18 @@ local function pause(seconds, until_time)
   if stop then error(stop, 0) end
 end
 
+-- Before the login anybody may answer who has the address: what is asked there takes a few kB.
+local EARLY_BYTES, EARLY_CELLS = 4 << 20, 1 << 16
+
+local function limits_of(client)
+  if client.session_open then return client.limits end
+  local limits = {}
+  for name, value in pairs(client.limits or {}) do limits[name] = value end
+  limits.bytes = math.min(limits.bytes or EARLY_BYTES, EARLY_BYTES)
+  limits.cells = math.min(limits.cells or EARLY_CELLS, EARLY_CELLS)
+  return limits
+end
+
 --- One attempt: gives a tape and info, or nil, message, code, info.
 local function attempt(client, body, what, options, until_time)
   local now = engine.now()
@@ -72,12 +84,18 @@ local function attempt(client, body, what, options, until_time)
   }
   if secrets[client].cookie then headers[4] = "Cookie: vmware_soap_session=" .. secrets[client].cookie end
   local tape, message, code, info = transport.exchange(client, {
-    url = client.url, body = body, headers = headers, answer = "soap", limits = client.limits,
+    url = client.url, body = body, headers = headers, answer = "soap", limits = limits_of(client),
     timeout = math.max(0.001, until_time - now), connect_timeout = client.connect_timeout,
     stall_timeout = options.stall_timeout or client.stall_timeout, once = what.once,
   }, what)
   if tape then info = message end
-  if info.cookie and logs_in(what.name) then secrets[client].cookie = info.cookie end
+  if logs_in(what.name) then
+    if info.cookie then secrets[client].cookie = info.cookie end
+    if tape and info.bad_cookie then
+      tape:release()
+      tape, message, code = nil, client.base .. " gives the session a cookie that is none", "EPROTOCOL"
+    end
+  end
   if client.trace then
     client:emit { method = what.name, object = tostring(what.object), operation_id = what.operation_id,
       seconds = engine.now() - now, status = info.status, code = code, message = not tape and message or nil,

@@ -29,7 +29,8 @@ function collect.object(client, object, paths, opts)
   local tape, message, code, detail = call.tape(client, client.content.propertyCollector, "RetrievePropertiesEx",
     request({ { type = object.type, pathSet = paths, all = false } }, { { obj = object, skip = false } }), opts or {})
   if not tape then return nil, message, code, detail end
-  local _, _, step = tape:page(client.refs, client.make_ref)
+  local count, wrong, step = tape:page(client.refs, client.make_ref)
+  if not count then return nil, wrong, step end -- message, code
   local ref, values, missing = step()
   if not ref then
     return nil, ("%s does not exist"):format(tostring(object)), "ManagedObjectNotFound", { object = object }
@@ -80,9 +81,23 @@ end
 Collection.__close = Collection.close
 Collection.__gc = nil
 
+-- A server that gives a token with every page, and never an object, is left after so many.
+local EMPTY_PAGES = 100
+
+-- Takes a page: true, or nil, message, code.
 function Collection:page(tape)
-  local _, token, step = tape:page(self.client.refs, self.client.make_ref)
-  self.token, self.step = token or nil, step
+  local bytes = tape:bytes()
+  local count, token, step = tape:page(self.client.refs, self.client.make_ref)
+  if not count then return nil, token, step end -- message, code
+  if token == "" then token = nil end
+  self.empty = count == 0 and self.empty + 1 or 0
+  self.bytes = self.bytes + bytes
+  self.token, self.step = token, step
+  if self.empty >= EMPTY_PAGES then
+    return nil, ("the server gives no object in %d pages, and says that there are more"):format(EMPTY_PAGES),
+      "EPROTOCOL"
+  end
+  return true
 end
 
 local function raise(message, code, detail)
@@ -109,13 +124,23 @@ function Collection:next()
       self:close()
       raise(message, code, detail)
     end
-    self:page(tape)
+    local ok
+    ok, message, code = self:page(tape)
+    if not ok then
+      self:close()
+      raise(message, code)
+    end
+    if self.most and self.bytes > self.most then
+      self:close()
+      raise(("the objects take more than %d bytes: collect them one by one, with vc:collect"):format(self.most),
+        "ELIMIT")
+    end
   end
 end
 
 local function start(client, spec)
   local kinds, property_sets = sets(spec)
-  local self = setmetatable({ client = client, timeout = spec.timeout }, Collection)
+  local self = setmetatable({ client = client, timeout = spec.timeout, empty = 0, bytes = 0 }, Collection)
   local object_set
   if spec.objects then
     object_set = of_list(spec.objects)
@@ -141,7 +166,11 @@ local function start(client, spec)
     self:close()
     return nil, message, code, detail
   end
-  self:page(tape)
+  ok, message, code = self:page(tape)
+  if not ok then
+    self:close()
+    return nil, message, code
+  end
   return self
 end
 
@@ -171,6 +200,8 @@ end
 function collect.all(client, given)
   local self, message, code, detail = start(client, checked(given, 2))
   if not self then return nil, message, code, detail end
+  -- all of them are kept: together they may be as large as one answer
+  self.most = client.limits and client.limits.bytes or 1 << 30
   return failure.catch(function()
     local owner <close> = self -- luacheck: ignore
     local list = {}

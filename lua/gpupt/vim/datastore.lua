@@ -1,5 +1,6 @@
 --- Files on datastores: vc.datastore. Paths are written as vSphere does: "[datastore] folder/file".
 local collect = require "gpupt.vim.collect"
+local datastore_path = require "gpupt.vim.datastore_path"
 local failure = require "gpupt.failure"
 local files = require "gpupt.vim.files"
 local nearest = require "gpupt.nearest"
@@ -17,13 +18,7 @@ Datastore.__name = "gpupt.datastore"
 function datastore.new(client) return setmetatable({ client = client, found = {} }, Datastore) end
 
 --- "[ds] folder/file" as name, path; nil, message, "EINVAL" when it is not one.
-function Datastore.split(_, text)
-  local name, rest = tostring(text):match "^%[([^%]]+)%]%s*(.-)/*$"
-  if not name then
-    return nil, ("'%s' is not a datastore path: [datastore] folder/file"):format(tostring(text)), "EINVAL"
-  end
-  return name, rest
-end
+function Datastore.split(_, text) return datastore_path.parse(text) end
 
 local location = {
   { "datacenter", "string", doc = "inventory path of the datacenter; default: the client's or the only one" },
@@ -58,8 +53,8 @@ local function locate(self, name, datacenter)
       { type = "Datastore", under = centre, paths = { "name", "browser" } })
     if not stores then return nil, message, code, detail end
     for _, store in ipairs(stores) do
-      names[#names + 1] = store.name
-      if store.name == name then
+      names[#names + 1] = store.name -- nil: may not be read
+      if store.name == name and store.browser then
         matches[#matches + 1] = { ref = store.ref, browser = store.browser, datacenter = centre }
       end
     end
@@ -102,6 +97,28 @@ local list_options = declare("list", {
   { "recursive", "boolean", doc = "sub-folders too" },
 })
 
+-- The entries of the folders that a search of `where` found.
+local function entries(name, where, folders)
+  local typeof = require("gpupt.vim").typeof
+  local list = {}
+  for _, folder in ipairs(folders) do
+    if typeof(folder) ~= "HostDatastoreBrowserSearchResults" then
+      return nil, "the server lists something else than files", "EPROTOCOL"
+    end
+    local base = (folder.folderPath or where):match "^%[[^%]]*%]%s*/*(.-)/*$"
+    for _, file in ipairs(folder.file or {}) do
+      if not base or not datastore_path.is_name(file.path) then
+        return nil, ("the server lists a file in %s whose name is none: '%s'"):format(where, file.path), "EPROTOCOL"
+      end
+      list[#list + 1] = {
+        name = file.path, path = ("[%s] %s%s"):format(name, base ~= "" and base .. "/" or "", file.path),
+        size = file.fileSize, modified = file.modification, folder = typeof(file) == "FolderFileInfo",
+      }
+    end
+  end
+  return list
+end
+
 --- The files of a folder: a list of { name, path, size, modified, folder }.
 function Datastore:list(text, given)
   local o = list_options:check(given)
@@ -121,18 +138,7 @@ function Datastore:list(text, given)
   local result
   result, why, kind, detail = client:wait(task)
   if result == nil then return nil, why, kind, detail end
-  local list = {}
-  for _, folder in ipairs(o.recursive and result or { result }) do
-    local base = folder.folderPath:match "^%[[^%]]*%]%s*/*(.-)/*$"
-    for _, file in ipairs(folder.file or {}) do
-      list[#list + 1] = {
-        name = file.path, path = ("[%s] %s%s"):format(name, base ~= "" and base .. "/" or "", file.path),
-        size = file.fileSize, modified = file.modification,
-        folder = require("gpupt.vim").typeof(file) == "FolderFileInfo",
-      }
-    end
-  end
-  return list
+  return entries(name, where, o.recursive and type(result) == "table" and result or { result })
 end
 
 --- Whether a file or folder is there: its entry of list, false, or nil, message, code.
@@ -174,9 +180,24 @@ local read_options = declare("read", {
   { "chunk", "integer", default = 1 << 20, doc = "bytes a request" },
 })
 
+-- Whether the answer to the range that begins at `at` holds these bytes: true, or nil, message, code.
+local function is_range(text, at, info)
+  if info.status == 206 then
+    local first = tonumber((info.headers["content-range"] or ""):match "^%s*bytes%s+(%d+)%-%d+/")
+    if first == at then return true end
+    return nil, ("%s: the server sent another range than the one from byte %d"):format(text, at), "EPROTOCOL"
+  end
+  if at == 0 then return true end
+  return nil, ("%s: the server ignores ranges and sends the file from its beginning: download it whole"):format(text),
+    "EPROTOCOL"
+end
+
 --- An iterator over the file's bytes, a chunk at a time; memory is bounded by the chunk. Raises in mid-way.
 function Datastore:read(text, given)
   local o = read_options:check(given)
+  if o.chunk < 1 or o.offset < 0 or (o.length and o.length < 0) then
+    failure.check(nil, "vc.datastore:read: chunk is at least 1, offset and length at least 0", "ERANGE")
+  end
   local url, place, code = address(self, text, o)
   if not url then failure.check(nil, place, code) end
   local at, last, done = o.offset, o.length and o.offset + o.length, false
@@ -185,15 +206,13 @@ function Datastore:read(text, given)
     local size = last and math.min(o.chunk, last - at) or o.chunk
     local bytes, info, kind = files.transfer(self.client, {
       url = url, identity = true, range = ("%d-%d"):format(at, at + size - 1),
-      timeout = self.client.timeout, answer = "bytes",
+      timeout = self.client.timeout, answer = "bytes", take = size,
     }, { name = text, headers = { "content-range" }, session = session(self.client) }, self.client.retries)
     if not bytes then
       if kind == "ERANGE" then return nil end
       failure.check(nil, info, kind)
     end
-    if info.status == 200 then -- ranges are not understood: this is everything
-      bytes, done = bytes:sub(at + 1, last), true
-    end
+    failure.check(is_range(text, at, info))
     at = at + #bytes
     local total = info.headers["content-range"] and tonumber(info.headers["content-range"]:match "/(%d+)%s*$")
     done = done or #bytes < size or (total and at >= total)

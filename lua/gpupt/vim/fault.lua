@@ -15,10 +15,16 @@ local function field(value, name)
   return rawget(value, name)
 end
 
+-- A message is for people: no more sentences of it, however many a server has.
+local SENTENCES = 200
+
+local function list_of(value) return type(value) == "table" and value or {} end
+
 local function gather(list, seen, tree, depth)
   if type(tree) ~= "table" or depth > 20 then return end
   add(list, seen, field(tree, "localizedMessage"))
-  for _, one in ipairs(field(tree, "faultMessage") or {}) do
+  for _, one in ipairs(list_of(field(tree, "faultMessage"))) do
+    if #list >= SENTENCES then return end
     add(list, seen, field(one, "message") or field(one, "key"))
   end
   gather(list, seen, field(tree, "fault"), depth + 1)
@@ -38,7 +44,7 @@ local function missing_privileges(inner, name_of)
     list = { { entity = field(inner, "object"), privilegeIds = { field(inner, "privilegeId") } } }
   end
   for _, one in ipairs(list) do
-    local entity, privileges = field(one, "entity"), field(one, "privilegeIds") or {}
+    local entity, privileges = field(one, "entity"), list_of(field(one, "privilegeIds"))
     if #privileges > 0 then
       local name = entity and name_of and name_of(entity)
       texts[#texts + 1] = table.concat(privileges, " and ") .. (entity and " on " or "")

@@ -86,6 +86,12 @@ function files.size(file)
   return size
 end
 
+-- Whether an answer goes on behind the first `have` bytes of a file.
+local function continues(info, have)
+  local first = (info.headers["content-range"] or ""):match "^%s*bytes%s+(%d+)%-"
+  return info.status == 206 and tonumber(first) == have
+end
+
 --- Downloads `request` to the file `target`. o: resume, progress(received, total).
 -- Gives the file's size, or nil, message, code.
 function files.download(client, request, target, what, o, retries)
@@ -122,8 +128,8 @@ function files.download(client, request, target, what, o, retries)
     end
     if result then
       info = message
-      if have > 0 and info.status ~= 206 then -- the server sent it from the beginning: what we have is doubled
-        have = 0
+      if (have > 0 or info.status == 206) and not continues(info, have) then
+        have = 0 -- sent from the beginning, or from elsewhere: begun anew
       else
         if o.progress then o.progress(size, size) end
         local renamed, why = os.rename(part, target)

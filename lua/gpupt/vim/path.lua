@@ -95,15 +95,18 @@ end
 
 -- What collect.all gives for those of a list of objects that are there: one that has gone since it was listed fails
 -- the whole reading, so it is left out and the rest is read again.
+-- After so many it is another kind of trouble.
+local GONE_MOST = 100
+
 local function read_living(client, kinds, objects)
-  while true do
+  for try = 1, GONE_MOST do
     local found, message, code, detail = collect.all(client, { types = kinds, objects = objects })
     local gone = code == "ManagedObjectNotFound" and detail and detail.fault and detail.fault.obj
     local left = {}
     for _, object in ipairs(objects) do
       if object ~= gone then left[#left + 1] = object end
     end
-    if found or not gone or #left == #objects then return found, message, code, detail end
+    if found or not gone or #left == #objects or try == GONE_MOST then return found, message, code, detail end
     objects = left
   end
 end
@@ -124,14 +127,16 @@ local function children_of(client, parents)
   if not found then return nil, message, code, detail end
   local children, refs, kinds = {}, {}, {}
   for _, object in ipairs(found) do
-    for _, field in ipairs(below[object.ref.type]) do
+    local parent = node_of[object.ref]
+    for _, field in ipairs(parent and below[object.ref.type] or {}) do
       local value = object[field]
       local list = value and (value.type and { value } or value) or {}
       for _, child in ipairs(list) do
-        local parent = node_of[object.ref]
-        children[#children + 1] = { ref = child, parent = parent, depth = parent.depth + 1 }
-        refs[#refs + 1] = child
-        kinds[child.type] = { "name" }
+        if net.schema.is_a(child.type, "ManagedEntity") then -- not of a newer server's type, which cannot be read
+          children[#children + 1] = { ref = child, parent = parent, depth = parent.depth + 1 }
+          refs[#refs + 1] = child
+          kinds[child.type] = { "name" }
+        end
       end
     end
   end
@@ -161,6 +166,9 @@ end
 
 local function fits(node, kind) return not kind or net.schema.is_a(node.ref.type, kind) end
 
+-- Levels of folders in each other: more is a loop.
+local LEVELS_MOST = 64
+
 -- Everything below `nodes`, themselves included.
 local function descend(client, nodes)
   local all, level = table.move(nodes, 1, #nodes, 1, {}), nodes
@@ -170,6 +178,9 @@ local function descend(client, nodes)
     local children, message, code, detail = children_of(client, level)
     if not children then return nil, message, code, detail end
     level = {}
+    if children[1] and children[1].depth > nodes[1].depth + LEVELS_MOST then
+      return nil, "the inventory has a loop", "ELOOP"
+    end
     for _, child in ipairs(children) do
       if not seen[child.ref] then
         seen[child.ref] = true
@@ -341,9 +352,10 @@ function path.of(client, object)
   while at and at ~= client.content.rootFolder do
     local values, message, code, detail = client.get_properties(at, { "name", "parent" })
     if not values then return nil, message, code, detail end
+    if not values.name then return nil, ("the server gives %s no name"):format(tostring(at)), "EPROTOCOL" end
     table.insert(names, 1, encode(decode(values.name)))
     at = values.parent
-    if #names > 64 then return nil, "the inventory has a loop", "ELOOP" end
+    if #names > LEVELS_MOST then return nil, "the inventory has a loop", "ELOOP" end
   end
   return "/" .. table.concat(names, "/")
 end

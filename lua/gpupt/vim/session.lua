@@ -16,14 +16,14 @@ local LOGOUT = 5 -- seconds; a server that does not answer must not keep a scrip
 
 --- Asks the server which versions of vim25 it speaks and takes the newest that we know.
 function session.negotiate(client)
-  local text, message, code = transport.exchange(client, {
+  local text, message, code, info_of_error = transport.exchange(client, {
     url = client.base .. client.url_path:gsub("/+$", "") .. "/vimServiceVersions.xml",
     headers = { "User-Agent: " .. client.agent }, answer = "bytes", max_bytes = 1024 * 1024,
     timeout = math.min(client.timeout, 60), connect_timeout = client.connect_timeout,
     stall_timeout = client.stall_timeout,
   }, { name = "vimServiceVersions.xml" })
-  if not text then return nil, message, code end
-  local info = message
+  if not text and code ~= "EHTTP" then return nil, message, code end
+  local info = text and message or info_of_error
   if info.status ~= 200 then
     local to = info.status // 100 == 3 and " (a redirect, which is not followed)" or ""
     return nil, ("%s does not speak the vSphere API: HTTP %d%s for %s/vimServiceVersions.xml"):format(client.base,

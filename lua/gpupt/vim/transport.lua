@@ -22,6 +22,20 @@ local function await(op, event, what)
   end
 end
 
+-- A session's cookie goes with every request: it is a short text of visible characters.
+local COOKIE_MOST = 4096
+
+local function session_cookie(op)
+  local cookie
+  for i = 1, 8 do
+    local line = op:header("set-cookie", i)
+    if not line then break end
+    cookie = line:match "^%s*vmware_soap_session=([^;]*)" or cookie
+  end
+  local good = not cookie or (#cookie <= COOKIE_MOST and not cookie:find "[^\32-\126]")
+  return good and cookie or nil, not good
+end
+
 --- Sends `request` (fields of net.http's request) and waits for its end.
 -- Gives the result (a tape, text or count) and { status, seconds, sent, op }, or nil, message, code, info.
 -- `what` = { name =, unsafe =, operation_id =, object = } is for the error when the caller is stopped meanwhile.
@@ -51,13 +65,7 @@ function transport.exchange(client, request, what)
   result, message, code = op:result()
   local seconds, reused = op:seconds()
   local info = { status = op:status(), sent = op:sent(), seconds = seconds, reused = reused }
-  local cookie
-  for i = 1, 8 do
-    local line = op:header("set-cookie", i)
-    if not line then break end
-    cookie = line:match "^%s*vmware_soap_session=([^;]*)" or cookie
-  end
-  info.cookie = cookie
+  info.cookie, info.bad_cookie = session_cookie(op)
   info.headers = what.headers and {} or nil
   for _, name in ipairs(what.headers or {}) do info.headers[name] = op:header(name) end
   op:close()

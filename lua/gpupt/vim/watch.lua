@@ -33,7 +33,8 @@ end
 -- ---- entries
 
 function Watch:add(object, paths)
-  local entry = { object = object, paths = paths, values = {}, event = engine.event() }
+  local entry = { object = object, paths = paths, wanted = {}, values = {}, event = engine.event() }
+  for _, path in ipairs(paths) do entry.wanted[path] = true end
   self.entries = self.entries + 1
   self.pending[#self.pending + 1] = entry
   self:keep_going()
@@ -137,7 +138,7 @@ local function make_filter(self, batch)
   local collector, message, code, detail = collector_of(self)
   local made
   if collector then
-    self.early = {}
+    self.early, self.early_count = {}, 0
     made, message, code, detail = self.client:call(collector, "CreateFilter",
       { spec = sets_of(batch), partialUpdates = false })
   end
@@ -193,6 +194,7 @@ end
 
 local function take_change(entry, change)
   local name = change.name
+  if not entry.wanted[name] then return end -- another entry's of the same filter
   if change.op == "assign" or change.op == "add" then entry.values[name] = change.val
   elseif change.op == "remove" or change.op == "indirectRemove" then entry.values[name] = nil end
 end
@@ -224,6 +226,18 @@ function Watch.take_part(_, filter, part)
   end
 end
 
+-- Parts of filters that are not known yet, kept while one is being made: more are not ours.
+local EARLY_MOST = 10000
+
+local function keep_early(self, name, part)
+  self.early_count = self.early_count + 1
+  if self.early_count > EARLY_MOST then
+    error(failure.new("the server tells of filters that nobody made", "EPROTOCOL"), 0)
+  end
+  self.early[name] = self.early[name] or {}
+  table.insert(self.early[name], part)
+end
+
 local function take(self, set)
   for _, part in ipairs(set.filterSet or {}) do
     local name = part.filter.value
@@ -232,8 +246,7 @@ local function take(self, set)
       self:take_part(filter, part)
     elseif self.early then
       -- the wait in flight may tell of a new filter before the answer that names it has come
-      self.early[name] = self.early[name] or {}
-      table.insert(self.early[name], part)
+      keep_early(self, name, part)
     end
   end
   self.version, self.truncated = set.version, set.truncated
@@ -315,7 +328,8 @@ local function updates_helper(self)
         -- Those who got what they waited for leave first: often nothing is left to wait for. When answers come thick
         -- and fast, a moment's patience lets many changes come in one.
         quick = engine.now() - asked < watch.QUICK and quick + 1 or 0
-        local patience = quick > 3 and not set.truncated and watch.QUICK or 0
+        local more = set.truncated and set.filterSet -- the rest of what has begun to come
+        local patience = quick > 3 and not more and watch.QUICK or 0
         wait.wait(engine.event(), engine.now() + patience)
       end
     end
