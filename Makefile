@@ -24,11 +24,11 @@ ifeq ($(SANITIZE),1)
 endif
 
 src = $(sort $(foreach pattern,$(1),$(wildcard csrc/$(pattern).c)))
-CORE_SRC  := $(call src,core/error core/buf core/vmx* core/bar* core/pci* core/vmlog* core/json* core/text* core/file* \
-               lua/bind lua/core lua/vmx* lua/bar* lua/pci* lua/vmlog* lua/json* lua/text*)
+CORE_SRC  := $(call src,core/error core/buf core/vmx* core/bar* core/pci* core/vmlog* core/json* core/text* core/file* core/terminal* \
+               lua/bind lua/core lua/vmx* lua/bar* lua/pci* lua/vmlog* lua/json* lua/text* lua/system*)
 NET_SRC   := $(call src,core/error core/buf core/schema* core/encode* core/decode* core/tape* core/http* core/trust* \
                core/engine* core/digest* core/xml* core/base64* gen/* lua/bind lua/net*)
-STORE_SRC := $(call src,core/error core/buf core/journal* lua/bind lua/store*)
+STORE_SRC := $(call src,core/error core/buf core/file_private core/file core/journal* lua/bind lua/store*)
 # Optional: writes answer media; built where pkg-config finds libarchive.
 ISO_SRC   := $(call src,core/error core/buf core/iso* lua/bind lua/iso*)
 
