@@ -325,7 +325,7 @@
 ---@field keep_alive? number seconds of idleness after which a small call keeps the session
 ---@field probe_after? number seconds of idleness after which a changing call first asks whether the session still lives
 ---@field limits? table ceilings of an answer: bytes, cells, text, depth, attributes
----@field trace? function|string a function of one event table, or a file's name; secrets are redacted
+---@field trace? function|string a function of one event table, or a file's name (GPUPT_TRACE): appended to, readable by you alone; secrets are left out
 ---@field version? string speak this version of vim25 instead of the newest both sides know
 ---@field datacenter? string where relative inventory paths begin (GOVC_DATACENTER)
 ---@field operation_id? string first part of every call's operationID
