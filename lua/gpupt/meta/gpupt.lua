@@ -144,6 +144,11 @@
 ---@field keep? table|function features to keep although the rules leave them out
 ---@field within? string|function how long the installer may take
 
+---@class gpupt.options.p.vars_NAME
+---@field default? any the value when none is given; of a secret: p.secret.env, .file, .command or .callback
+---@field secret? boolean true: never written down, not taken from --var; default: what the name says
+---@field doc? string what it is for
+
 ---@class gpupt.options.p.vm.create
 ---@field guest string|function the guest id, as windows2022srvNext_64Guest
 ---@field cpus integer|function virtual CPUs
@@ -184,6 +189,15 @@
 ---@field on_event? function called with each event { kind =, target =, text =, percent = }
 ---@field allow? table the approvals, as { 'reboot' }
 ---@field run? string the run that is resumed
+
+---@class gpupt.options.playbook.load
+---@field expect? table what its files must be as, else nothing of it is executed: a list of { files = { { path =, hash = }... }, since = 'the plan was made', advice = 'plan again' }
+---@field argv? table the set of names in vars that stood on a command line, where secrets are refused
+---@field since? string when the secrets in vars were left out, for messages: 'run x was begun'
+
+---@class gpupt.options.playbook.load_plan
+---@field expect? table what the files must be as besides, see playbook.load
+---@field argv? table the set of names in vars that stood on a command line
 
 ---@class gpupt.options.playbook.plan
 ---@field limit? string a glob of target names: others are left alone
@@ -517,11 +531,16 @@ function gpupt.loop.warn(text) end
 
 gpupt.playbook = {}
 
----Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT").
-function gpupt.playbook.load(path, vars) end
+---Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT", "ESTALE" when it is
+---not as expected, "ESECRET" for a secret without a value, "EUSAGE" for variables that cannot be). A variable that is a
+---secret may be given as a text, a function or a p.secret; it is never written down.
+---@param o? gpupt.options.playbook.load
+function gpupt.playbook.load(path, vars, o) end
 
----Reads a plan file of plan:save: the playbook it was made from, loaded, with `saved`, to be compared at apply.
-function gpupt.playbook.load_plan(path) end
+---Reads a plan file of plan:save and loads the playbook it was made from, if that and its files are as they were;
+---`saved` in it is to be compared at apply. vars: the secrets, which a plan file does not hold.
+---@param o? gpupt.options.playbook.load_plan
+function gpupt.playbook.load_plan(path, vars, o) end
 
 gpupt.fleet = {}
 

@@ -11,7 +11,7 @@
 -- During plan there is no journal, and a changing call is an error: plans change nothing.
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
-local secret = require "gpupt.playbook.secret"
+local kept = require "gpupt.playbook.kept"
 
 local context = {}
 
@@ -25,42 +25,12 @@ function context.new(fields)
   return self
 end
 
-local hidden = { password = true, passwd = true, secret = true, auth = true, token = true }
-
---- A copy that JSON can say: references as Type:value, secrets left out.
-local function plain(value, depth)
-  depth = depth or 0
-  local kind = type(value)
-  if kind == "userdata" or (kind == "table" and rawget(value, "type") and rawget(value, "value")
-    and getmetatable(value)) then
-    return tostring(value.type) .. ":" .. tostring(value.value)
-  elseif kind == "table" then
-    if secret.is(value) then return tostring(value) end
-    if depth > 30 then return "..." end
-    local copy = {}
-    for name, field in next, value do
-      copy[type(name) == "number" and name or tostring(name)] =
-        hidden[tostring(name):lower()] and "(not kept)" or plain(field, depth + 1)
-    end
-    return copy
-  elseif kind == "function" or kind == "thread" then
-    return "(" .. kind .. ")"
-  end
-  return value
-end
-context.plain = plain
-
-local function encode(value)
-  local text = json.encode(plain(value), { invalid = "replace" })
-  return text or "{}"
-end
-
 --- Appends a row of this run; raises when the journal cannot be written, because then nothing may change.
 function Context:row(target, kind, what, detail, more)
   if not self.journal then error("a plan changes nothing: no journal is open", 3) end
   local row = { run = self.run, kind = kind, target = target and target.name, what = what,
     step = target and target.instance and target.instance.name,
-    place = target and target.instance and target.instance.place, detail = detail and encode(detail) or nil }
+    place = target and target.instance and target.instance.place, detail = detail and kept.encode(detail) or nil }
   for name, value in pairs(more or {}) do row[name] = value end
   local number = failure.check(self.journal:append(row))
   if kind == "change" and target then
@@ -112,8 +82,8 @@ function Context:call(target, ref, method, args, what)
   what = what or method
   self.calls = (self.calls or 0) + 1
   local operation = ("%s-%d"):format(self.run or "plan", self.calls)
-  local number = self:row(target, "change", what, { method = method, object = ref, args = args },
-    { operation = operation })
+  local number = self:row(target, "change", what,
+    { method = method, object = ref, args = kept.arguments(method, args) }, { operation = operation })
   local results = table.pack(ref[method](ref, args or {}, { operation_id = operation }))
   if results[1] == nil and results[2] ~= nil then
     result_row(self, target, number, what, false, results[2], results[3], results[4])
@@ -129,8 +99,8 @@ function Context:task(target, ref, method, args, what, o)
   what = what or method
   self.calls = (self.calls or 0) + 1
   local operation = ("%s-%d"):format(self.run or "plan", self.calls)
-  local number = self:row(target, "change", what, { method = method, object = ref, args = args },
-    { operation = operation })
+  local number = self:row(target, "change", what,
+    { method = method, object = ref, args = kept.arguments(method, args) }, { operation = operation })
   local task, message, code, detail = ref[method](ref, args or {}, { operation_id = operation })
   if not task then
     result_row(self, target, number, what, false, message, code, detail)

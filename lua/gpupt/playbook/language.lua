@@ -1,4 +1,4 @@
---- The words of a playbook: p.playbook, p.hosts, p.vms, p.gpus, p.login, p.secret, p.answer and the steps.
+--- The words of a playbook: p.playbook, p.vars, p.hosts, p.vms, p.gpus, p.login, p.secret, p.answer and the steps.
 -- Words are checked as they are written; an unknown one raises with the nearest name. The steps' words come from the
 -- step files (gpupt.step), so that a step declares its options beside what it does with them.
 local answers = require "gpupt.playbook.answers"
@@ -146,6 +146,17 @@ end
 
 language.secret = strict("p.secret", { file = secret.file, env = secret.env, command = secret.command,
   callback = secret.callback })
+
+--- p.vars { NAME = { default =, secret =, doc = } }: declares variables and gives the table to read them from. A secret
+-- is handed out as p.secret makes one: for p.login and p.answer as it is.
+function language.vars(fields)
+  if type(fields) ~= "table" then error("p.vars: a table of declarations is needed, not a " .. type(fields), 2) end
+  local state = require "gpupt.playbook.load".variables()
+  if not state then error("p.vars stands in a playbook, where it is read: not in a function of a step", 2) end
+  local vars, message = state:declare(fields)
+  if not vars then error("p.vars: " .. message, 2) end
+  return vars
+end
 
 language.answer = strict("p.answer", { windows = answers.windows, cloud_init = answers.cloud_init })
 

@@ -1,6 +1,7 @@
 --- Programs inside the guest of a target, for steps: who logs in, what is run, what came out.
--- The password is asked from its secret for each session and handed to the client only; the journal keeps what was run,
--- never the account's secret. A refused login is tried once and never again: accounts lock.
+-- The password is asked from its secret for each session and handed to the client only; the journal keeps which program
+-- was run, never its arguments or the account's secret. A refused login is tried once and never again: accounts lock.
+local missing = require "gpupt.playbook.missing"
 local secret = require "gpupt.playbook.secret"
 
 local guest = {}
@@ -51,7 +52,8 @@ function Session:run(command, o)
   local ctx, target = self.ctx, self.target
   local number
   if o.changing then
-    number = ctx:row(target, "change", o.changing, { program = command.program, arguments = command.arguments })
+    number = ctx:row(target, "change", o.changing, { program = command.program,
+      arguments = command.arguments and missing.new "secret" or nil })
   end
   local result, message, code, detail = ctx.vc.guest:run(target.ref, self.auth, { program = command.program,
     arguments = command.arguments, timeout = o.timeout or 300 })
