@@ -29,6 +29,9 @@ local load_options = options.declare("playbook.load", {
 function playbook.load(path, vars, o)
   if type(path) ~= "string" then error("playbook.load: a path, not a " .. type(path), 2) end
   if vars ~= nil and type(vars) ~= "table" then error("playbook.load: vars is a table, not a " .. type(vars), 2) end
+  for name in pairs(vars or {}) do
+    if type(name) ~= "string" then error("playbook.load: vars has names, and one is a " .. type(name), 2) end
+  end
   local tree, message, code = require("gpupt.playbook.load").file(path, vars, load_options:check(o))
   if not tree then return nil, message, code end
   return setmetatable(tree, Playbook)

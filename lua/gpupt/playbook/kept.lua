@@ -150,6 +150,7 @@ local old_marks = { ["(not kept)"] = "secret", ["(function)"] = "function", ["(t
 function kept.restore(values, marked)
   local copy = {}
   for name, value in next, type(values) == "table" and values or {} do
+    if type(name) ~= "string" then break end -- a list: no variables
     local old = not marked and type(value) == "string"
       and (old_marks[value] or value:find "^%(secret of .*%)$" and "secret")
     copy[name] = old and missing.new(old) or back(value, 0)

@@ -1,13 +1,15 @@
 --- Saved plans: what the plan rested on, written down, and compared before it is applied.
 -- The file is JSON, readable by its owner alone: the playbook and all files that it loaded with their hashes, its
 -- variables (secrets have stand-ins), the changes, and guards: for each host its boot time and the states of its cards,
--- for each machine its changeVersion. The files are compared before any of them is executed; when a guard moved, the
--- plan is refused and says which.
+-- for each machine its changeVersion. The files are compared before any of them is executed; when a guard moved, or the
+-- changes would be others, the plan is refused and says which. A seal (a hash of the content) finds damage and edits by
+-- hand; it is no signature: who can write the file can seal it.
 local hosts = require "gpupt.playbook.host"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
 local missing = require "gpupt.playbook.missing"
 local options = require "gpupt.options"
+local sha256 = require "gpupt.sha256"
 local system = require "gpupt.core".system
 
 local saved = {}
@@ -31,12 +33,25 @@ local function guards(plan)
   return list
 end
 
+--- The hash of a plan's content; nil, message, code for what JSON cannot say.
+function saved.seal(content)
+  local copy = {}
+  for name, value in pairs(content) do if name ~= "seal" then copy[name] = value end end
+  local text, message, code = json.encode(copy, { invalid = "replace" })
+  if not text then return nil, message, code end
+  return sha256(text)
+end
+
 function saved.write(plan, path)
   local playbook = plan.playbook
-  local text, message, code = json.document { format = FORMAT, playbook = playbook.path, hash = playbook.hash,
+  local content = { format = FORMAT, playbook = playbook.path, hash = playbook.hash,
     files = json.array(table.move(playbook.files, 1, #playbook.files, 1, {})), vars = kept.variables(playbook.vars),
     limit = plan.limit, endpoint = plan.vc.host, guards = guards(plan), changes = json.array(plan:changes()),
     text = tostring(plan) }
+  local text, message, code
+  content.seal, message, code = saved.seal(content)
+  if not content.seal then return nil, message, code end
+  text, message, code = json.document(content)
   if not text then return nil, message, code end
   return system.write(path, text)
 end
@@ -71,6 +86,17 @@ local function is_variables(value)
   return true
 end
 
+local function are_changes(value)
+  if type(value) ~= "table" then return false end
+  for _, one in next, value do
+    if type(one) ~= "table" or not is_text(one.target) or not is_text(one.step) or not is_text(one.sign)
+      or not is_text(one.what) then
+      return false
+    end
+  end
+  return true
+end
+
 -- What is wrong with the decoded text, or nil.
 local function problem_of(value)
   if type(value) ~= "table" or not is_text(value.format) or not value.format:find "^gpupt plan %d+$" then
@@ -84,8 +110,8 @@ local function problem_of(value)
     hash = is_hash(value.hash),
     files = saved.is_files(value.files) and value.files[1].hash == value.hash, vars = is_variables(value.vars),
     guards = is_table_of_texts(value.guards), limit = value.limit == nil or is_text(value.limit),
-    endpoint = is_text(value.endpoint) }
-  for _, name in ipairs { "playbook", "hash", "files", "vars", "guards", "limit", "endpoint" } do
+    endpoint = is_text(value.endpoint), changes = are_changes(value.changes), seal = saved.seal(value) == value.seal }
+  for _, name in ipairs { "playbook", "hash", "files", "vars", "guards", "limit", "endpoint", "changes", "seal" } do
     if not known[name] then return ("is a plan of gpupt, but damaged ('%s'): plan again"):format(name), "EFORMAT" end
   end
 end
@@ -140,6 +166,25 @@ function saved.load(path, load, given, o)
   return pb
 end
 
+local function lines_of(changes)
+  local set = {}
+  for _, one in next, changes do
+    set[("%s %s: %s: %s"):format(one.sign, one.target, one.step, one.what)] = true
+  end
+  return set
+end
+
+-- What would be done must be what the plan says.
+local function compare_changes(plan, value)
+  local now, before, other = lines_of(plan:changes()), lines_of(value.changes), {}
+  for line in pairs(before) do if not now[line] then other[#other + 1] = "no more: " .. line end end
+  for line in pairs(now) do if not before[line] then other[#other + 1] = "new: " .. line end end
+  if #other == 0 then return true end
+  table.sort(other)
+  return nil, "the changes would be others than those of the plan: plan again\n  " .. table.concat(other, "\n  "),
+    "ESTALE"
+end
+
 --- True when everything that the saved plan rested on is as it was; nil, message, "ESTALE".
 function saved.compare(plan, value)
   local now, moved = guards(plan), {}
@@ -151,7 +196,7 @@ function saved.compare(plan, value)
   for name in pairs(now) do
     if value.guards[name] == nil then moved[#moved + 1] = name .. ": is new" end
   end
-  if #moved == 0 then return true end
+  if #moved == 0 then return compare_changes(plan, value) end
   table.sort(moved)
   return nil, "the fleet moved since the plan was made: plan again\n  " .. table.concat(moved, "\n  "), "ESTALE"
 end

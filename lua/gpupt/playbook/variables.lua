@@ -1,6 +1,6 @@
 --- The variables of one playbook: what was given, what the playbook declares, and which of them are secrets.
--- A secret variable is handed to the playbook as p.secret makes one: an object that is asked for its text when needed.
--- It is a secret when the playbook declares it so, when it is given as one, or when its name says so and nobody declared
+-- A secret variable is handed to the playbook as p.secret makes one: an object that gives its text when it is needed.
+-- A secret variable is handed to the playbook as p.secret makes one: an object that gives its text when needed.
 -- otherwise. It is never written down; what stands in its place is gpupt.playbook.missing.
 --
 --   local state = variables.new({ site = "lab" }, { argv = { site = true }, since = "run x was begun" })
@@ -104,9 +104,14 @@ function State:is_secret(name)
 end
 
 local function known_names(self)
-  local list = {}
+  local list, seen = {}, {}
   for _, set in ipairs { self.given, self.declared } do
-    for name in pairs(set) do if type(name) == "string" then list[#list + 1] = name end end
+    for name in pairs(set) do
+      if type(name) == "string" and not seen[name] then
+        seen[name] = true
+        list[#list + 1] = name
+      end
+    end
   end
   table.sort(list)
   return list
