@@ -190,6 +190,27 @@ describe("a plan file", function()
     local result = probe.l:command { "apply", file, "--var", "site=hq" }
     assert.equal(2, result.status)
     assert.matches("vars.site is part of the plan and cannot be changed: plan again", result.err, 1, true)
+    result = probe.l:command { "apply", file, "--var", "list=2", "--var-file", probe:file("vars", "word = hunter2\n") }
+    assert.equal(2, result.status)
+    assert.matches("vars.list is part of the plan", result.err, 1, true)
+    result = probe.l:command { "apply", file, "--var-file", probe:file("vars", "word = hunter2\nsite = lab\nother = 1\n") }
+    assert.equal(2, result.status)
+    assert.matches("the playbook has no variable 'other'", result.err, 1, true)
+  end)
+
+  it("made without a secret takes it at apply, and no other variable", function()
+    local path = probe:write("local vars = p.vars { site = { default = 'x' }, word = { secret = true } }\n"
+      .. "local secret = vars.word\n")
+    local planned = probe.l:command { "plan", path, "--out", file }
+    assert.equal(0, planned.status, planned.err)
+    local result = probe.l:command { "apply", file, "--var", "site=hq" }
+    assert.equal(2, result.status)
+    assert.matches("vars.site was not given to the plan: plan again", result.err, 1, true)
+    probe:clear()
+    result = probe.l:command { "apply", file, "--var-file", probe:file("vars", "word = hunter2\n"), "--journal",
+      probe.dir .. "/word.db" }
+    assert.equal(0, result.status, result.err)
+    assert.equal("hunter2", probe:got())
   end)
 
   it("beside it: a run's line in the journal may be damaged as well", function()

@@ -136,11 +136,12 @@ local load_options = options.declare("playbook.load_plan", {
   { "argv", "table", doc = "the set of names in vars that stood on a command line" },
 })
 
--- The plan's variables with those secrets that are given again.
+-- The plan's variables with those secrets that are given again. The same file of variables may be given as before.
 local function completed(path, value, given)
   local values = kept.restore(value.vars, true)
   for name, one in pairs(given or {}) do
-    if values[name] ~= nil and missing.reason(values[name]) == nil then
+    local planned = values[name]
+    if planned ~= nil and missing.reason(planned) == nil and planned ~= one then
       return nil, ("%s: vars.%s is part of the plan and cannot be changed: plan again"):format(path, tostring(name)),
         "EUSAGE"
     end
@@ -162,6 +163,12 @@ function saved.load(path, load, given, o)
   local pb
   pb, message, code = load(value.playbook, values, { expect = expect, argv = o.argv, since = SINCE })
   if not pb then return nil, message, code end
+  for name in pairs(given or {}) do
+    -- a secret without a source need not have been given to the plan; anything else would make it another one
+    if value.vars[name] == nil and not pb.variables:is_secret(name) then
+      return nil, ("%s: vars.%s was not given to the plan: plan again"):format(path, name), "EUSAGE"
+    end
+  end
   pb.saved = value
   return pb
 end
