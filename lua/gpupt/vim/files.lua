@@ -56,7 +56,8 @@ function files.transfer(client, request, what, retries)
     if result ~= nil and info.status // 100 == 2 then return result, info end
     if result ~= nil or (code == "EHTTP" and meaning) then
       local excerpt = type(result) == "string" and result:sub(1, 200):gsub("<[^>]*>", " "):gsub("%s+", " ") or ""
-      message = ("%s: %s (HTTP %d)"):format(what.name, meaning and meaning[1] or excerpt, info.status)
+      message = ("%s: %s (HTTP %d)"):format(what.name, meaning and meaning[1]
+        or transport.without_tickets(excerpt, request), info.status)
       code = meaning and meaning[2] or "EHTTP"
     end
     if code == "NotAuthenticated" and what.session and not relogged then
