@@ -55,6 +55,7 @@ static int system_open(lua_State *L)
     luaL_setmetatable(L, LUA_FILEHANDLE);
     int fd = gp_private_open(path, how, &err);
     if (fd < 0) return gp_bind_fail(L, &err);
+    errno = ENOMEM; /* it asks for memory, and nothing else of it can fail here */
     stream->f = fdopen(fd, "a+");
     if (!stream->f) {
         gp_fail_errno(&err, errno, "%s", path);
