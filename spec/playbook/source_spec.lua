@@ -106,6 +106,51 @@ describe("a playbook's files", function()
     assert.matches("cannot be read any more", message, 1, true)
   end)
 
+  describe("of a run that an earlier release began", function()
+    local probe, store = nil, require "gpupt.store"
+    setup(function() probe = probe_of.start() end)
+    teardown(function() probe:stop() end)
+    before_each(function() probe:clear() end)
+
+    -- That release hashed the playbook without its #! line, and knew of no other file.
+    local function begun(path)
+      local journal = probe.dir .. "/earlier.db"
+      os.remove(journal)
+      local book = assert(store.open(journal))
+      local hash = sha256((vcenter.read(path):gsub("^#[^\n]*", "")))
+      assert(book:begin { id = "earlier", playbook = path, hash = hash,
+        note = [[{"vars": {"site": "lab"}, "allow": [], "name": "probe"}]] })
+      book:close()
+      return function() return probe.l:command { "apply", "--resume", "earlier", "--journal", journal } end
+    end
+
+    it("are the playbook alone, with and without a #! line", function()
+      for _, first in ipairs { "", "#!/usr/bin/env gpupt\n" } do
+        probe:clear()
+        local path = probe:write "local secret = p.secret.callback(function() return vars.site end)\n"
+        vcenter.write(path, first .. vcenter.read(path))
+        local resume = begun(path)
+        local result = resume()
+        assert.equal(0, result.status, result.err)
+        assert.equal("lab", probe:got())
+        probe:clear()
+        vcenter.write(path, vcenter.read(path) .. "\n-- changed\n")
+        result = resume()
+        assert.equal(1, result.status)
+        assert.matches("changed since run earlier was begun: apply it anew, without --resume", result.err, 1, true)
+        assert.is_false(probe:loaded())
+      end
+    end)
+
+    it("cannot be others", function()
+      local library = probe:file("library.lua", "return 'x'\n")
+      local result = begun(probe:write(("dofile '%s'\nlocal secret = nil\n"):format(library)))()
+      assert.equal(1, result.status)
+      assert.matches("library.lua was not loaded when run earlier was begun", result.err, 1, true)
+      assert.is_false(probe:loaded())
+    end)
+  end)
+
   describe("that a step loads while it works", function()
     local probe
     setup(function() probe = probe_of.start() end)
