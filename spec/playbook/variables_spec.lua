@@ -77,6 +77,20 @@ describe("a secret variable", function()
     assert.equal("x", pb.vars.key)
   end)
 
+  it("may be said to be one in p.playbook, after it was read", function()
+    local text = [[local _ = vars.word
+      return p.playbook { name = "x", vars = { word = { secret = true } }, p.hosts { where = "/x", p.host.enable {} } }]]
+    assert.equal("secret", missing.reason(assert(load(text, { word = SECRET })).vars.word))
+    assert.equal("EUSAGE", refused(text, "--var word=...: a secret does not stand on a command line", { word = SECRET },
+      { argv = { word = true } }))
+    refused(text:gsub("secret = true", "default = 1"), "a default is read before p.playbook is reached", { word = SECRET })
+  end)
+
+  it("by its name is none on a command line when it is declared so", function()
+    local pb = assert(load("vars = p.vars { key = { secret = false } }" .. BARE, { key = "x" }, { argv = { key = true } }))
+    assert.equal("x", pb.vars.key)
+  end)
+
   it("may be given to p.login and p.answer as it is, or by a callback", function()
     for _, how in ipairs { "vars.password", "p.secret.callback(function() return vars.password end)" } do
       assert(load(([[

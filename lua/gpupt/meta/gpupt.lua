@@ -136,6 +136,7 @@
 
 ---@class gpupt.options.p.playbook
 ---@field name string what runs of it are called
+---@field vars? table variables that are declared here rather than by p.vars: which are secrets
 
 ---@class gpupt.options.p.tools.ensure
 ---@field horizon? boolean|function the Horizon agent will be installed

@@ -160,9 +160,26 @@ end
 
 language.answer = strict("p.answer", { windows = answers.windows, cloud_init = answers.cloud_init })
 
+-- When p.playbook is reached, variables were read already: it can say which are secrets, not what they default to.
+local function declare_late(fields)
+  local state = require "gpupt.playbook.load".variables()
+  if not state then return end
+  for name, one in pairs(fields) do
+    if type(one) == "table" and one.default ~= nil then
+      return ("vars: %s: a default is read before p.playbook is reached: declare it by p.vars at the top"):format(
+        tostring(name))
+    end
+  end
+  local _, message = state:declare(fields)
+  return message and "vars: " .. message
+end
+
 language.playbook = declare.constructor("p.playbook", "playbook", {
   { "name", "string", required = true, doc = "what runs of it are called" },
+  { "vars", "table", doc = "variables that are declared here rather than by p.vars: which are secrets" },
 }, { children = true, check = function(node)
+  local problem = node.options.vars and declare_late(node.options.vars)
+  if problem then return problem end
   if #node.children == 0 then return "has neither p.hosts nor p.vms" end
   for i, child in ipairs(node.children) do
     if not (declare.is(child, "hosts") or declare.is(child, "vms")) then
