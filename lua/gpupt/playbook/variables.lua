@@ -1,7 +1,7 @@
 --- The variables of one playbook: what was given, what the playbook declares, and which of them are secrets.
 -- A secret variable is handed to the playbook as p.secret makes one: an object that gives its text when it is needed.
--- A secret variable is handed to the playbook as p.secret makes one: an object that gives its text when needed.
--- otherwise. It is never written down; what stands in its place is gpupt.playbook.missing.
+-- It is a secret when the playbook declares it so, when it is given as one, or when its name says so and the playbook
+-- does not declare otherwise. It is never written down; what stands in its place is gpupt.playbook.missing.
 --
 --   local state = variables.new({ site = "lab" }, { argv = { site = true }, since = "run x was begun" })
 --   state.table                  the strict table that the playbook sees as `vars`
