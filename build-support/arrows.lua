@@ -9,7 +9,7 @@ local lua_parts = {
   { "front",    { "^lua/gpupt/init%.lua$" }, { "base" } }, -- loads every other part lazily, by name
   { "cli",      { "^lua/gpupt/cli/", "^bin/gpupt$" },
     { "front", "playbook", "doctor", "fleet", "vim", "loop", "offline", "base" } },
-  { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "logins", "loop", "base" } },
+  { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "vim", "logins", "loop", "base" } },
   { "step",     { "^lua/gpupt/step/" },
     { "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
   { "doctor",   { "^lua/gpupt/doctor[./]" }, { "fleet", "vim", "settings", "offline", "facts", "base" } },

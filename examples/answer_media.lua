@@ -20,9 +20,7 @@ local function write(name, files, label)
     print(("%s: %s: %s"):format(name, problem.severity, problem.message))
   end
   local image = gpupt.check(answer.iso(files, label))
-  local file = assert(io.open(folder .. "/" .. name, "wb"))
-  assert(file:write(image))
-  assert(file:close())
+  gpupt.check(answer.save(folder .. "/" .. name, image)) -- readable by you alone
   print("written: " .. name)
 end
 

@@ -95,7 +95,7 @@ typedef struct place {
     int folder;
     int old_fd; /* the file that is replaced, or -1 */
     int fd;     /* the temporary file, locked */
-    bool exists, attributes;
+    bool exists, attributes, secret;
     struct stat old, mine; /* of the target, and of the temporary file when it was made */
 } place;
 
@@ -138,6 +138,10 @@ static int find_target(place *p, const char *path, gp_error *err)
 {
     if (open_target(p, strdup(path), err) != 0) return -1;
     if (p->old_fd < 0 && errno == ELOOP) {
+        if (p->secret) {
+            return gp_fail(err, "ELOOP", "%s: a symbolic link; a file that may hold secrets is not written through one",
+                           path);
+        }
         char *real = realpath(path, NULL);
         if (!real) return gp_fail_errno(err, errno, "%s: following the link", path);
         if (open_target(p, real, err) != 0) return -1;
@@ -188,8 +192,8 @@ static int open_temporary(place *p, gp_error *err)
     memcpy(p->temporary + 1 + length, suffix, sizeof suffix);
     /* A new file gets what umask leaves. A replacement has its mode from the start where that can show its
      * content to nobody new; else it stays private until owner and ACL are set. */
-    mode_t mode = 0666;
-    if (p->exists) {
+    mode_t mode = p->secret ? 0600 : 0666;
+    if (p->exists && !p->secret) {
         p->attributes = flistxattr(p->old_fd, NULL, 0) > 0;
         mode = p->old.st_mode & 0777;
         bool harmless = shows_nothing_new(mode) || (p->old.st_uid == geteuid() && p->old.st_gid == getegid());
@@ -314,7 +318,7 @@ int gp_file_replace(const gp_file_replacement *wanted, gp_error *err)
 {
     int result = -1;
     bool unlink_temporary = false;
-    place p = {.folder = -1, .old_fd = -1, .fd = -1};
+    place p = {.folder = -1, .old_fd = -1, .fd = -1, .secret = wanted->secret};
 
     if (find_target(&p, wanted->path, err) != 0 || !p.name) goto out;
     if (!p.exists && wanted->must_match) {
@@ -331,7 +335,11 @@ int gp_file_replace(const gp_file_replacement *wanted, gp_error *err)
         gp_fail_errno(err, errno, "%s: writing", p.real);
         goto out;
     }
-    if (p.exists && keep_ownership(&p, err) != 0) goto out;
+    if (p.exists && !p.secret && keep_ownership(&p, err) != 0) goto out;
+    if (p.secret && fchmod(p.fd, 0600) != 0) { /* a umask may have taken rights of the owner */
+        gp_fail_errno(err, errno, "%s: setting its mode", p.real);
+        goto out;
+    }
     if (fsync(p.fd) != 0) {
         gp_fail_errno(err, errno, "%s: writing", p.real);
         goto out;

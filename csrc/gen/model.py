@@ -40,10 +40,21 @@ ABSTRACT_WITH_FIELDS = {
 }
 
 
-# Tokens that stand for a login, and texts that carry passwords: an answer file, a program's environment.
+# Tokens that stand for a login or a session, and texts that carry passwords: answer files, a guest program's arguments
+# and environment, customization as XML, registry values, typed keys, OVF properties; keys of licenses and products.
 ALSO_SECRET = {
-    "SSPIAuthentication.sspiToken", "LoginBySSPI.base64Token", "HostGatewaySpec.trustVerificationToken",
-    "CustomizationSysprepText.value", "GuestProgramSpec.envVariables",
+    "SSPIAuthentication.sspiToken", "SSPIChallenge.base64Token", "LoginBySSPI.base64Token",
+    "HostGatewaySpec.trustVerificationToken", "GatewayToHostTrustVerifyFault.verificationToken",
+    "SessionIsActive.sessionID", "TerminateSession.sessionId", "HasPrivilegeOnEntity.sessionId",
+    "HasPrivilegeOnEntities.sessionId", "HostConfigSpec.datastorePrincipalPasswd",
+    "CustomizationSysprepText.value", "CustomizationUserData.productId", "CustomizationCloudinitPrep.metadata",
+    "CustomizationCloudinitPrep.userdata", "XmlToCustomizationSpecItem.specItemXml",
+    "GuestProgramSpec.arguments", "GuestProgramSpec.envVariables", "OvfCreateImportSpecParams.propertyMapping",
+    "GuestRegValueStringSpec.value", "GuestRegValueExpandStringSpec.value", "GuestRegValueMultiStringSpec.value",
+    "GuestRegValueBinarySpec.value", "PutUsbScanCodes.spec", "HostSnmpConfigSpec.readOnlyCommunities",
+    "HostSnmpDestination.community", "AddLicense.licenseKey", "UpdateLicense.licenseKey", "DecodeLicense.licenseKey",
+    "RemoveLicense.licenseKey", "UpdateAssignedLicense.licenseKey",
+    "UpdateLicenseLabel.licenseKey", "RemoveLicenseLabel.licenseKey",
 }
 
 

@@ -2,7 +2,6 @@
 #include "store/journal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file_private.h"
 
 /* How long a writer waits for another process's transaction. Each takes some milliseconds. */
 enum { BUSY_MILLISECONDS = 15000, FORMAT = 2 };
@@ -120,14 +120,53 @@ out:
     return rc;
 }
 
-static int make_file(const char *path, gp_error *err)
+/* The path with its folder's links followed, so that SQLite can be told to follow none. */
+static char *real_path(const char *path, gp_error *err)
 {
-    if (make_folder(path, err) != 0) return -1;
-    /* SQLite would create it with the process's umask; a journal is nobody else's business */
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return gp_fail_errno(err, errno, "cannot open the journal %s", path);
-    close(fd);
-    return 0;
+    gp_buf folder = GP_BUF_EMPTY;
+    char *real = NULL, *whole = NULL;
+    const char *slash = strrchr(path, '/');
+    if (gp_buf_append(&folder, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1) != 0 ||
+        !gp_buf_string(&folder)) {
+        gp_fail_memory(err);
+        goto out;
+    }
+    real = realpath(folder.data, NULL);
+    if (!real) {
+        gp_fail_errno(err, errno, "cannot open the journal %s", path);
+        goto out;
+    }
+    gp_buf_clear(&folder);
+    gp_buf_printf(&folder, "%s/%s", strcmp(real, "/") == 0 ? "" : real, slash ? slash + 1 : path);
+    whole = gp_buf_string(&folder) ? strdup(folder.data) : NULL;
+    if (!whole) gp_fail_memory(err);
+out:
+    free(real);
+    gp_buf_free(&folder);
+    return whole;
+}
+
+/* SQLite would create it with the process's umask; a journal is nobody else's business. Its log and its index get the
+ * journal's mode when they are made; those that are there already have to be private as well. */
+static int make_files(const char *path, gp_error *err)
+{
+    static const char *const beside[] = {"-wal", "-shm", "-journal"};
+    int rc = -1;
+    gp_buf name = GP_BUF_EMPTY;
+    if (gp_private_make(path, err) != 0) goto out;
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        gp_buf_clear(&name);
+        gp_buf_printf(&name, "%s%s", path, beside[i]);
+        if (!gp_buf_string(&name)) {
+            gp_fail_memory(err);
+            goto out;
+        }
+        if (gp_private_tighten(name.data, err) < 0) goto out;
+    }
+    rc = 0;
+out:
+    gp_buf_free(&name);
+    return rc;
 }
 
 static int execute(gp_journal *journal, const char *text, const char *doing, gp_error *err)
@@ -180,10 +219,14 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
         gp_fail_memory(err);
         return NULL;
     }
+    char *real = NULL;
     journal->owner = getpid();
-    if (strcmp(path, ":memory:") != 0 && make_file(path, err) != 0) goto fail;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
-    if (sqlite3_open_v2(path, &journal->db, flags, NULL) != SQLITE_OK) {
+    if (strcmp(path, ":memory:") != 0) {
+        flags |= SQLITE_OPEN_NOFOLLOW;
+        if (make_folder(path, err) != 0 || !(real = real_path(path, err)) || make_files(real, err) != 0) goto fail;
+    }
+    if (sqlite3_open_v2(real ? real : path, &journal->db, flags, NULL) != SQLITE_OK) {
         fail_sqlite(err, journal->db, path);
         goto fail;
     }
@@ -199,8 +242,10 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
             goto fail;
         }
     }
+    free(real);
     return journal;
 fail:
+    free(real);
     gp_journal_close(journal);
     return NULL;
 }

@@ -252,7 +252,7 @@ int gp_encode_redacted(const gp_encode *e, gp_buf *out)
     for (size_t i = 0; i < e->secret_count; i++) {
         const span *s = &e->secrets[i];
         gp_buf_append(out, e->body.data + at, s->start - at);
-        gp_buf_printf(out, "<%s>(secret)</%s>", s->name, s->name);
+        gp_buf_printf(out, "<%s missing=\"secret\"/>", s->name); /* no text can look like it: < is escaped */
         at = s->end;
     }
     return gp_buf_append(out, e->body.data + at, e->body.length - at);

@@ -36,7 +36,7 @@ int gp_encode_end(gp_encode *e, gp_error *err);
 /* The bytes; owned by `e`. */
 gp_buf *gp_encode_body(gp_encode *e);
 bool gp_encode_secret(const gp_encode *e);
-/* The request with each secret field as <name>(secret)</name>: what a trace may show. */
+/* The request with each secret field as <name missing="secret"/>: what a trace may show. */
 int gp_encode_redacted(const gp_encode *e, gp_buf *out);
 /* "urn:vim25/8.0.3.0", the SOAPAction; owned by `e`. */
 const char *gp_encode_action(const gp_encode *e);

@@ -157,7 +157,7 @@ static int any_type(const gp_encode *e, const gp_scalar_value *value, gp_type_id
     static const gp_type_id of[] = {GP_BOOLEAN, GP_VOID, GP_DOUBLE, GP_STRING};
     *type = of[value->given];
     if (*type != GP_VOID) return 0;
-    long long n = (long long)value->integer;
+    long long n = e->secret_depth == 0 ? (long long)value->integer : 0; /* messages show no secret */
     return gp_encode_fail(e, err, "EARGUMENT",
                           "an integer in an anyType slot has to say which: vim.int(%lld), vim.long(%lld), "
                           "vim.short(%lld) or vim.byte(%lld)",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The length of the UTF-8 sequence at `s`, 0 when it is none (overlong, surrogate, beyond U+10FFFF, cut
  * short). */
@@ -193,9 +194,12 @@ int gp_encode_text_read_time(const char *text, size_t length, int64_t *seconds, 
 
 int gp_encode_text_secret_key(const char *key)
 {
-    /* cloud-init's user data holds password hashes and whatever a site puts there; it is base64 in ExtraConfig */
-    static const char *const words[] = {"password", "passwd", "secret", "token", "credential", "privatekey",
-                                        "private_key", "vnc.key", "userdata"};
+    /* cloud-init's data holds password hashes and whatever a site puts there; so may anything else of guestinfo */
+    static const char *const words[] = {"password",   "passwd",      "passphrase", "secret",   "token",
+                                        "credential", "privatekey",  "private_key", "vnc.key", "userdata",
+                                        "vendordata", "ovfenv",      "cookie",      "ticket",  "product_key",
+                                        "productkey", "license_key", "licensekey"};
+    if (strncasecmp(key, "guestinfo.", 10) == 0) return 1;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strcasestr(key, words[i])) return 1;
     }

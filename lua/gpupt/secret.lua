@@ -11,9 +11,19 @@ Secret.__name = "gpupt.secret"
 
 function Secret:__tostring() return ("(secret of %s)"):format(self.source) end
 
+-- A text with a secret in it would be written down somewhere.
+function Secret.__concat(a, b)
+  local self = getmetatable(a) == Secret and a or b
+  error(("%s is not joined to a text: give it as it is to p.login or p.answer, or take its text with :read()")
+    :format(tostring(self)), 2)
+end
+
 local function make(source, read)
   return setmetatable({ source = source, place = place.of(2), read = read }, Secret)
 end
+
+--- A secret of another kind: `read(self)` gives its text, or nil, message, "ESECRET".
+function secret.of(source, read) return make(source, read) end
 
 function secret.is(value) return getmetatable(value) == Secret end
 
@@ -52,8 +62,11 @@ end
 --- The first line that a shell command prints.
 function secret.command(line)
   check_string(line, "p.secret.command")
-  return make("the command " .. line, function(self)
-    local pipe = io.popen(line, "r")
+  -- its arguments may say more than messages should
+  local program, more = line:match "^%s*(%S+)%s*(%S?)"
+  return make("the command " .. (program or "") .. (more ~= "" and " ..." or ""), function(self)
+    local pipe, message = io.popen(line, "r")
+    if not pipe then return nil, ("the secret of %s: %s"):format(self.source, message), "ESECRET" end
     local text = pipe:read "a"
     local ok, _, status = pipe:close()
     if not ok then return nil, ("the secret of %s: it ended with status %s"):format(self.source, status), "ESECRET" end
@@ -65,8 +78,12 @@ end
 function secret.callback(fn)
   if type(fn) ~= "function" then error("p.secret.callback needs a function, not a " .. type(fn), 2) end
   return make("a function", function(self)
-    local text = fn()
-    if type(text) ~= "string" then return nil, ("the secret of %s is no text"):format(self.source), "ESECRET" end
+    local text, message = fn()
+    if secret.is(text) then return text:read() end
+    if type(text) ~= "string" then
+      return nil, ("the secret of %s is no text%s"):format(self.source, message and ": " .. tostring(message) or ""),
+        "ESECRET"
+    end
     return first_line(text, self.source)
   end)
 end

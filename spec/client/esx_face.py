@@ -11,6 +11,7 @@ face passes on /guestFile and nothing else. It prints both ports. The file MODES
   http               the URLs of guest files begin with http://
   own                they name the vCenter's face
   user               they hold a user name
+  echo               the host refuses with a page that repeats the address, as web servers do
 LOG gets a line of JSON for each request to the host's face."""
 import hashlib
 import http.client
@@ -72,6 +73,14 @@ class Face(http.server.BaseHTTPRequestHandler):
                                        "headers": {name.lower(): value for name, value in self.headers.items()}}) + "\n")
             if not self.path.startswith("/guestFile"):
                 self.send_error(404)
+                return
+            if "echo" in modes():
+                page = ("<html><p>You may not have %s here.</p></html>" % self.path).encode()
+                self.send_response(400)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(page)))
+                self.end_headers()
+                self.wfile.write(page)
                 return
         server = http.client.HTTPSConnection(SERVER, context=ssl._create_unverified_context())
         headers = {name: value for name, value in self.headers.items()

@@ -46,7 +46,7 @@ end
 function bodies.secrets()
   local body = got(codec.encode("Login", "SessionManager", "s", { userName = "u", password = ("p"):rep(500) }))
   local text = body:redacted()
-  expect(text:find("<password>(secret)</password>", 1, true), "what is redacted")
+  expect(text:find('<password missing="secret"/>', 1, true), "what is redacted")
   body:release()
 end
 

@@ -97,4 +97,31 @@ bodies["vmlog prefix"] = function()
   expect(core.vmlog.prefix("2023-07-21T09:40:52.413Z In(05) vmx - x").message == "x", "other message")
 end
 
+local folder = "build/oom-files"
+assert(os.execute("mkdir -p " .. folder))
+assert(core.system.write(folder .. "/a", "whole"))
+
+bodies["system files"] = function()
+  got(core.system.write(folder .. "/a", "whole"))
+  local file <close> = got(core.system.open(folder .. "/b", "new"))
+  expect(file:write "part", "other writing")
+  got(core.system.publish(file, folder .. "/b", folder .. "/c"))
+end
+bodies["system trace"] = function()
+  local wide = io.open(folder .. "/d", "w")
+  if wide then wide:close() end
+  local file <close> = got(core.system.open(folder .. "/d", "renew"))
+  file:write "line"
+end
+bodies["system secure"] = function()
+  local text = got(core.system.secure(folder .. "/a"))
+  expect(text == "whole", "other text")
+end
+bodies["system refusals"] = function()
+  local text, _, code = core.system.secure "/etc/passwd"
+  expect(text == nil and (code == "EACCES" or code == "ENOMEM"), code)
+  text, _, code = core.system.ask "? "
+  expect(text == nil and (code == "ENOTTY" or code == "ENOMEM"), code)
+end
+
 return bodies

@@ -11,6 +11,7 @@ static const struct {
     {"bar", gp_open_bar},
     {"json", gp_open_json},
     {"pci", gp_open_pci},
+    {"system", gp_open_system},
     {"vmlog", gp_open_vmlog},
     {"vmx", gp_open_vmx},
     {NULL, NULL},

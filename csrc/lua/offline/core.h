@@ -7,6 +7,7 @@
 void gp_open_bar(lua_State *L);
 void gp_open_json(lua_State *L);
 void gp_open_pci(lua_State *L);
+void gp_open_system(lua_State *L);
 void gp_open_vmlog(lua_State *L);
 void gp_open_vmx(lua_State *L);
 

@@ -254,12 +254,18 @@ static int refuse_stray_field(const walk *w, int table, gp_type_id type)
     return 0;
 }
 
-/* Whether this is an OptionValue (ExtraConfig, an advanced setting) whose key says that its value is a secret. */
+/* Whether this is a pair of key and value (ExtraConfig, an advanced setting, an OVF property) whose key says that its
+ * value is a secret. */
 static bool secret_option(const walk *w, int table, gp_type_id type)
 {
+    static const char *const pairs[] = {"OptionValue", "KeyValue", "KeyAnyValue"};
     size_t length;
-    int option = gp_schema_type_find("OptionValue", 11);
-    const char *key = gp_schema_is_a(type, (gp_type_id)option) ? raw_text(w->L, table, "key", &length) : NULL;
+    bool pair = false;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs && !pair; i++) {
+        int known = gp_schema_type_find(pairs[i], strlen(pairs[i]));
+        pair = known >= 0 && gp_schema_is_a(type, (gp_type_id)known);
+    }
+    const char *key = pair ? raw_text(w->L, table, "key", &length) : NULL;
     return key && gp_encode_text_secret_key(key);
 }
 
@@ -505,8 +511,16 @@ static int codec_wrap(lua_State *L)
     return 1;
 }
 
+/* secret_key(text): whether the value of a pair with this key is a secret. */
+static int codec_secret_key(lua_State *L)
+{
+    lua_pushboolean(L, gp_encode_text_secret_key(luaL_checkstring(L, 1)));
+    return 1;
+}
+
 void gp_codec_add_encode(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"encode", codec_encode}, {"wrap", codec_wrap}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"encode", codec_encode}, {"wrap", codec_wrap}, {"secret_key", codec_secret_key}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

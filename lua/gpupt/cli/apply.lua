@@ -10,11 +10,12 @@ local command = {
 What could hurt needs an approval besides the playbook's own option: reboot, guest-shutdown, power-off, sessions, bios,
 vbs-off, hide-hypervisor, delete-snapshots, foreign-maintenance, drain-vmotion, over-commit, delete-vm. Without one that
 the plan needs, nothing is changed and the status is 4. Before each change a row goes to the journal; a run that was cut
-off goes on with --resume RUN.]],
+off goes on with --resume RUN. Neither the journal nor a plan file holds a secret: one that came from --var-file or was
+typed in is given again, or typed again. What changed since is refused before any of it has run.]],
   options = connection.with {
     { "allow", "WORD,...", many = true, doc = "approvals" },
     { "limit", "GLOB", doc = "only hosts and machines of these names" },
-    { "var", "NAME=VALUE", many = true, doc = "a value for the playbook's vars" },
+    connection.variables[1], connection.variables[2],
     { "journal", "URL", doc = "the journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "resume", "RUN", doc = "go on with a run that was cut off" },
     { "events", doc = "one JSON object per event on stdout" },
@@ -52,33 +53,32 @@ local function is_plan(path)
   return start:find '^%s*{%s*"' ~= nil
 end
 
---- The playbook that the words mean, with `saved` when it is a plan file, and the run that is resumed.
+--- The playbook that the words mean, with `saved` when it is a plan file, and the run that is resumed. What the plan
+-- file or the journal knows of its files is compared before anything of it is executed.
 local function subject(options, words, store)
   local playbook = require "gpupt.playbook"
   local journal = require "gpupt.playbook.journal"
-  local vars, message, code = connection.vars(options.var)
-  if not vars then return nil, message, code end
-  local record
+  local given, argv, code = connection.vars(options)
+  if not given then return nil, argv, code end
+  local record, note, pb, message
   if options.resume then
     record, message, code = journal.resumable(store, options.resume)
     if not record then return nil, message, code end
-    local note = require "gpupt.json".decode(record.note or "{}") or {}
-    for name, value in pairs(note.vars or {}) do if vars[name] == nil then vars[name] = value end end
+    note = journal.read_note(store, record)
     options.limit = options.limit or note.limit
   end
   local path = words[1] or record and record.playbook
   if not path or #words > 1 then return nil, "one playbook or plan file is needed", "EUSAGE" end
-  local pb
+  local expect = note and note.expect or nil
   if is_plan(path) then
-    pb, message, code = playbook.load_plan(path)
+    pb, message, code = playbook.load_plan(path, given, { argv = argv, expect = expect })
     if pb then options.limit = options.limit or pb.saved.limit end
   else
-    pb, message, code = playbook.load(path, vars)
+    local vars = note and note.vars or {}
+    for name, value in pairs(given) do vars[name] = value end
+    pb, message, code = playbook.load(path, vars, { argv = argv, expect = expect, since = note and note.since })
   end
   if not pb then return nil, message, code end
-  if record and record.hash ~= pb.hash then
-    return nil, ("%s changed since run %s was begun: apply it anew, without --resume"):format(path, record.id), "ESTALE"
-  end
   return pb, record and record.id
 end
 

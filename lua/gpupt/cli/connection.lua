@@ -71,15 +71,38 @@ function connection.logout(options)
   return require "gpupt.vim".logout(o)
 end
 
---- "k=v" words of --var as a table; nil, message, "EUSAGE".
-function connection.vars(words)
-  local vars = {}
-  for _, word in ipairs(words or {}) do
-    local name, value = word:match "^([%a_][%w_]*)=(.*)$"
-    if not name then return nil, ("--var %s: NAME=VALUE is needed"):format(word), "EUSAGE" end
+--- The options of commands that read a playbook with variables.
+connection.variables = {
+  { "var", "NAME=VALUE", many = true, doc = "a value for the playbook's vars; no secrets" },
+  { "var-file", "FILE", many = true, doc = "values and secrets, yours alone (mode 600)" },
+}
+
+--- The variables of --var and --var-file, and the set of names that stood on the command line; nil, message, code.
+function connection.vars(options)
+  local vars, argv = {}, {}
+  local function take(name, value, where)
+    if vars[name] ~= nil then return nil, ("%s: '%s' is given twice"):format(where, name), "EUSAGE" end
     vars[name] = value
+    return true
   end
-  return vars
+  for _, word in ipairs(options.var or {}) do
+    local name, value = word:match "^([%a_][%w_]*)=(.*)$"
+    -- what stands behind the name may be a secret
+    if not name then return nil, ("--var %s: NAME=VALUE is needed"):format(word:match "^[^=]*"), "EUSAGE" end
+    local ok, message, code = take(name, value, "--var")
+    if not ok then return nil, message, code end
+    argv[name] = true
+  end
+  for _, path in ipairs(options.var_file or {}) do
+    local values, message, code = require "gpupt.playbook.var_file".read(path)
+    if not values then return nil, message, code end
+    for name, value in pairs(values) do
+      local ok
+      ok, message, code = take(name, value, "--var-file " .. path)
+      if not ok then return nil, message, code end
+    end
+  end
+  return vars, argv
 end
 
 return connection

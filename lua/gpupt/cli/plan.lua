@@ -5,14 +5,14 @@ local printer = require "gpupt.printer"
 local command = {
   name = "plan",
   summary = "what a playbook would change in the fleet, and which approvals it needs",
-  usage = "plan PLAYBOOK [--out FILE] [--limit GLOB] [--var NAME=VALUE]... [--exit-code]",
+  usage = "plan PLAYBOOK [--out FILE] [--limit GLOB] [--var NAME=VALUE] [--exit-code]",
   details = [[
 Reads the fleet and changes nothing. Every problem is told in one pass. --out writes the plan; gpupt apply takes that
 file, looks at the fleet again and refuses when something the plan rests on has moved since.]],
   options = connection.with {
     { "out", "FILE", doc = "write the plan for a later apply" },
     { "limit", "GLOB", doc = "only hosts and machines of these names" },
-    { "var", "NAME=VALUE", many = true, doc = "a value for the playbook's vars" },
+    connection.variables[1], connection.variables[2],
     { "journal", "URL", doc = "the journal, to see what other runs hold" },
     { "exit-code", doc = "status 4 when changes are pending" },
     { "json", doc = "the changes as JSON" },
@@ -26,10 +26,10 @@ file, looks at the fleet again and refuses when something the plan rests on has 
 function command.run(options, words)
   local cli = require "gpupt.cli"
   if #words ~= 1 then return nil, "one playbook is needed", "EUSAGE" end
-  local vars, message, code = connection.vars(options.var)
-  if not vars then return nil, message, code end
-  local pb
-  pb, message, code = require "gpupt.playbook".load(words[1], vars)
+  local vars, argv, code = connection.vars(options)
+  if not vars then return nil, argv, code end
+  local pb, message
+  pb, message, code = require "gpupt.playbook".load(words[1], vars, { argv = argv })
   if not pb then return nil, message, code end
   local vc <close>, why, failed = connection.open(options)
   if not vc then return nil, why, failed end

@@ -1,4 +1,5 @@
 --- gpupt role: the privileges that a playbook's account needs, and the command that makes the role.
+local connection = require "gpupt.cli.connection"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
@@ -11,7 +12,7 @@ Without PLAYBOOK: what all steps together need. Nothing is asked of a server. Re
 more than System.View and System.Read, which every role has by itself. --govc prints the command that makes such a role;
 assign it where the table says (permissions.set in govc), with propagation.]],
   options = {
-    { "var", "NAME=VALUE", many = true, doc = "a value for the playbook's vars" },
+    connection.variables[1], connection.variables[2],
     { "govc", "NAME", doc = "print the govc command that makes a role of this name" },
     { "methods", doc = "with the vim25 methods that a privilege stands for" },
     { "json", doc = "the privileges as JSON" },
@@ -98,10 +99,10 @@ function command.run(options, words)
   if #words > 1 then return nil, "one playbook is enough", "EUSAGE" end
   local needs
   if words[1] then
-    local vars, message, code = require("gpupt.cli.connection").vars(options.var)
-    if not vars then return nil, message, code end
-    local playbook
-    playbook, message, code = require("gpupt.playbook").load(words[1], vars)
+    local vars, argv, code = connection.vars(options)
+    if not vars then return nil, argv, code end
+    local playbook, message
+    playbook, message, code = require("gpupt.playbook").load(words[1], vars, { argv = argv })
     if not playbook then return nil, message, code end
     needs = playbook:needs()
   else

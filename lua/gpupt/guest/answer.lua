@@ -7,6 +7,7 @@
 --   local text = assert(answer.windows { computer_name = "CAD-01", password = secret, image = 2 })
 --   local files = assert(answer.cloud_init { hostname = "train-01", user = "ops", password = secret })
 --   local image = assert(answer.iso(files, "CIDATA"))              -- bytes of an ISO 9660 image, by gpupt.iso
+--   assert(answer.save("answer.iso", image))                       -- readable by you alone
 --   local problems = answer.problems(text)                         -- or answer.problems(files, { label = "CIDATA" })
 --     --> { { code="no-msr", severity="error", file=, line=12, message="no partition of Type MSR: ..." }, ... }
 --
@@ -79,6 +80,15 @@ function answer.iso(files, label)
       .. "again, or write the ISO with another program: xorriso -as mkisofs -J -r -V LABEL)", "ENOLIBRARY"
   end
   return iso.write(files, label)
+end
+
+--- Writes a medium to a local file that its owner alone may read, whatever the umask and the file's mode before; a
+-- symbolic link is not followed. true, or nil, message, code.
+function answer.save(path, bytes)
+  if type(path) ~= "string" or type(bytes) ~= "string" then
+    error("guest.answer.save: a path and the medium's bytes are expected", 2)
+  end
+  return require("gpupt.core").system.write(path, bytes)
 end
 
 return answer

@@ -10,13 +10,9 @@ reveal.mask = "********"
 return setmetatable(reveal, { __call = function(_, name, secret, redacted)
   if redacted then return reveal.mask end
   local value, message
-  if type(secret) == "function" then
-    value, message = secret()
-  elseif type(secret) == "table" and secret.read then
-    value, message = secret:read()
-  else
-    value = secret
-  end
+  value = secret
+  if type(value) == "function" then value, message = value() end
+  if type(value) == "table" and value.read then value, message = value:read() end
   if type(value) ~= "string" or value == "" then
     return nil, ("%s: %s"):format(name, message or "the secret is empty, or no text"), "ESECRET"
   end

@@ -136,6 +136,7 @@
 
 ---@class gpupt.options.p.playbook
 ---@field name string what runs of it are called
+---@field vars? table variables that are declared here rather than by p.vars: which are secrets
 
 ---@class gpupt.options.p.tools.ensure
 ---@field horizon? boolean|function the Horizon agent will be installed
@@ -143,6 +144,11 @@
 ---@field remove? table|function more features to leave out
 ---@field keep? table|function features to keep although the rules leave them out
 ---@field within? string|function how long the installer may take
+
+---@class gpupt.options.p.vars_NAME
+---@field default? any the value when none is given; of a secret: p.secret.env, .file, .command or .callback
+---@field secret? boolean true: never written down, not taken from --var; default: what the name says
+---@field doc? string what it is for
 
 ---@class gpupt.options.p.vm.create
 ---@field guest string|function the guest id, as windows2022srvNext_64Guest
@@ -184,6 +190,15 @@
 ---@field on_event? function called with each event { kind =, target =, text =, percent = }
 ---@field allow? table the approvals, as { 'reboot' }
 ---@field run? string the run that is resumed
+
+---@class gpupt.options.playbook.load
+---@field expect? table what its files must be as, else nothing of it is executed: a list of { files = { { path =, hash = }... }, since = 'the plan was made', advice = 'plan again' }
+---@field argv? table the set of names in vars that stood on a command line, where secrets are refused
+---@field since? string when the secrets in vars were left out, for messages: 'run x was begun'
+
+---@class gpupt.options.playbook.load_plan
+---@field expect? table what the files must be as besides, see playbook.load
+---@field argv? table the set of names in vars that stood on a command line
 
 ---@class gpupt.options.playbook.plan
 ---@field limit? string a glob of target names: others are left alone
@@ -332,7 +347,7 @@
 ---@field keep_alive? number seconds of idleness after which a small call keeps the session
 ---@field probe_after? number seconds of idleness after which a changing call first asks whether the session still lives
 ---@field limits? table ceilings of an answer: bytes, cells, text, depth, attributes
----@field trace? function|string a function of one event table, or a file's name; secrets are redacted
+---@field trace? function|string a function of one event table, or a file's name (GPUPT_TRACE): appended to, readable by you alone; secrets are left out
 ---@field version? string speak this version of vim25 instead of the newest both sides know
 ---@field datacenter? string where relative inventory paths begin (GOVC_DATACENTER)
 ---@field operation_id? string first part of every call's operationID
@@ -528,11 +543,16 @@ function gpupt.loop.warn(text) end
 
 gpupt.playbook = {}
 
----Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT").
-function gpupt.playbook.load(path, vars) end
+---Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT", "ESTALE" when it is
+---not as expected, "ESECRET" for a secret without a value, "EUSAGE" for variables that cannot be). A variable that is a
+---secret may be given as a text, a function or a p.secret; it is never written down.
+---@param o? gpupt.options.playbook.load
+function gpupt.playbook.load(path, vars, o) end
 
----Reads a plan file of plan:save: the playbook it was made from, loaded, with `saved`, to be compared at apply.
-function gpupt.playbook.load_plan(path) end
+---Reads a plan file of plan:save and loads the playbook it was made from, if that and its files are as they were;
+---`saved` in it is to be compared at apply. vars: the secrets, which a plan file does not hold.
+---@param o? gpupt.options.playbook.load_plan
+function gpupt.playbook.load_plan(path, vars, o) end
 
 ---The words that --allow knows: { { word =, doc =, steps = { names } } }, by word.
 function gpupt.playbook.approvals() end

@@ -3,6 +3,7 @@
 -- at the upload, and the ISO lies on the datastore only while the installation runs.
 local answer = require "gpupt.guest.answer"
 local place = require "gpupt.source"
+local reveal = require "gpupt.guest.reveal"
 local secret = require "gpupt.secret"
 
 local answers = {}
@@ -36,6 +37,17 @@ local function make(family, given)
   end
   if not text then error(name .. ": " .. message, 3) end
   return self
+end
+
+--- Whether its secrets can be had: true, or nil, message, "ESECRET".
+function answers.check_secrets(self)
+  for _, field in ipairs { "password", "product_key" } do
+    if self.options[field] ~= nil then
+      local text, message, code = reveal(field, self.options[field])
+      if not text then return nil, ("%s: %s"):format(self.place, message), code end
+    end
+  end
+  return true
 end
 
 --- The files of the medium and its label; nil, message, code.

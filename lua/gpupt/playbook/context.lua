@@ -14,7 +14,7 @@
 -- a changing call is an error: plans change nothing.
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
-local secret = require "gpupt.secret"
+local kept = require "gpupt.playbook.kept"
 
 local context = {}
 
@@ -26,36 +26,6 @@ function context.new(fields)
   local self = setmetatable({ allow = {}, emit = function() end, done = {} }, Context)
   for name, value in pairs(fields) do self[name] = value end
   return self
-end
-
-local hidden = { password = true, passwd = true, secret = true, auth = true, token = true }
-
---- A copy that JSON can say: references as Type:value, secrets left out.
-local function plain(value, depth)
-  depth = depth or 0
-  local kind = type(value)
-  if kind == "userdata" or (kind == "table" and rawget(value, "type") and rawget(value, "value")
-    and getmetatable(value)) then
-    return tostring(value.type) .. ":" .. tostring(value.value)
-  elseif kind == "table" then
-    if secret.is(value) then return tostring(value) end
-    if depth > 30 then return "..." end
-    local copy = {}
-    for name, field in next, value do
-      copy[type(name) == "number" and name or tostring(name)] =
-        hidden[tostring(name):lower()] and "(not kept)" or plain(field, depth + 1)
-    end
-    return copy
-  elseif kind == "function" or kind == "thread" then
-    return "(" .. kind .. ")"
-  end
-  return value
-end
-context.plain = plain
-
-local function encode(value)
-  local text = json.encode(plain(value), { invalid = "replace" })
-  return text or "{}"
 end
 
 -- The changes of a run by target: { step, action, object, detail, number }, in the order in which they were announced.
@@ -88,7 +58,7 @@ function Context:row(target, kind, what, detail, more)
   local instance = target and target.instance
   local row = { run = self.run, kind = kind, target = target and target.name, what = what.text,
     step = instance and instance.name, source = instance and instance.place, action = what.action,
-    object = what.object and tostring(plain(what.object)), detail = detail and encode(detail) or nil }
+    object = what.object and kept.plain(what.object), detail = detail and kept.encode(detail) or nil }
   for name, value in pairs(more or {}) do row[name] = value end
   local number = failure.check(self.journal:append(row))
   if kind == "change" and target then
@@ -100,7 +70,7 @@ end
 
 local function each_done(self, target, action, object)
   local list, step = {}, target.instance and target.instance.name
-  object = object and tostring(plain(object))
+  object = object and tostring(kept.plain(object))
   for _, entry in ipairs(self.done[target.name] or {}) do
     if entry.action == action and (not object or entry.object == object) and (not step or entry.step == step) then
       list[#list + 1] = entry
@@ -189,8 +159,8 @@ end
 local function announce(self, target, change, method, ref, args)
   self.calls = (self.calls or 0) + 1
   local operation = ("%s-%d"):format(self.run or "plan", self.calls)
-  local number = self:row(target, "change", change, { method = method, object = ref, args = args },
-    { operation = operation })
+  local number = self:row(target, "change", change,
+    { method = method, object = ref, args = kept.arguments(method, args) }, { operation = operation })
   return number, { operation_id = operation }
 end
 

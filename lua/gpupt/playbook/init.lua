@@ -4,8 +4,8 @@
 --   local plan = gpupt.check(pb:plan(vc, { limit = "esx-a-*" }))   print(plan)   plan:changes()   plan:save(path)
 --   local run  = gpupt.check(plan:apply{ journal =, on_event =, allow = { "reboot" } })    run:result()
 --
--- Inside a playbook, `local p = require "gpupt.playbook"` gives p.playbook, p.hosts, p.vms, p.gpus, p.login, p.secret
--- and the steps p.host.enable, p.vm.create, p.os.install, p.tools.ensure, p.gpu.attach, p.guest.verify, p.step.
+-- Inside a playbook, `local p = require "gpupt.playbook"` gives p.playbook, p.hosts, p.vms, p.gpus, p.login, p.secret,
+-- p.vars and the steps p.host.enable, p.vm.create, p.os.install, p.tools.ensure, p.gpu.attach, p.guest.verify, p.step.
 local language = require "gpupt.playbook.language"
 local options = require "gpupt.options"
 local steps = require "gpupt.step"
@@ -17,17 +17,36 @@ local Playbook = {}
 Playbook.__index = Playbook
 Playbook.__name = "gpupt.playbook"
 
---- Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT").
-function playbook.load(path, vars)
+local load_options = options.declare("playbook.load", {
+  { "expect", "table", doc = "what its files must be as, else nothing of it is executed: a list of "
+    .. "{ files = { { path =, hash = }... }, since = 'the plan was made', advice = 'plan again' }" },
+  { "argv", "table", doc = "the set of names in vars that stood on a command line, where secrets are refused" },
+  { "since", "string", doc = "when the secrets in vars were left out, for messages: 'run x was begun'" },
+})
+
+--- Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT", "ESTALE" when it is
+-- not as expected, "ESECRET" for a secret without a value, "EUSAGE" for variables that cannot be). A variable that is a
+-- secret may be given as a text, a function or a p.secret; it is never written down.
+function playbook.load(path, vars, o)
   if type(path) ~= "string" then error("playbook.load: a path, not a " .. type(path), 2) end
   if vars ~= nil and type(vars) ~= "table" then error("playbook.load: vars is a table, not a " .. type(vars), 2) end
-  local tree, message, code = require("gpupt.playbook.load").file(path, vars)
+  for name in pairs(vars or {}) do
+    if type(name) ~= "string" then error("playbook.load: vars has names, and one is a " .. type(name), 2) end
+  end
+  local tree, message, code = require("gpupt.playbook.load").file(path, vars, load_options:check(o))
   if not tree then return nil, message, code end
   return setmetatable(tree, Playbook)
 end
 
---- Reads a plan file of plan:save: the playbook it was made from, loaded, with `saved`, to be compared at apply.
-function playbook.load_plan(path) return require("gpupt.playbook.saved").load(path, playbook.load) end
+--- Reads a plan file of plan:save and loads the playbook it was made from, if that and its files are as they were;
+-- `saved` in it is to be compared at apply. vars: the secrets, which a plan file does not hold.
+function playbook.load_plan(path, vars, o)
+  if type(path) ~= "string" then error("playbook.load_plan: a path, not a " .. type(path), 2) end
+  if vars ~= nil and type(vars) ~= "table" then
+    error("playbook.load_plan: vars is a table, not a " .. type(vars), 2)
+  end
+  return require("gpupt.playbook.saved").load(path, playbook.load, vars, o)
+end
 
 --- The words that --allow knows: { { word =, doc =, steps = { names } } }, by word.
 function playbook.approvals()

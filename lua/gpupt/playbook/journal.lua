@@ -1,5 +1,7 @@
 --- Where the journal is, and what its notes hold. The store itself is gpupt.store.
 local json = require "gpupt.json"
+local kept = require "gpupt.playbook.kept"
+local saved = require "gpupt.playbook.saved"
 
 local journal = {}
 
@@ -34,9 +36,33 @@ function journal.open(url)
 end
 
 --- A table as the text that rows keep.
-function journal.note(value)
-  local text = json.encode(require "gpupt.playbook.context".plain(value), { invalid = "replace" })
-  return text or "{}"
+function journal.note(value) return kept.encode(value) end
+
+--- What a run's own line keeps: the playbook's variables and files beside `more`.
+function journal.begin_note(pb, more)
+  local note = { kept = 2, vars = kept.variables(pb.vars), files = pb.files }
+  for name, value in pairs(more) do note[name] = value end
+  return json.encode(note, { invalid = "replace" }) or "{}"
+end
+
+--- What a run's own line and its rows say: { vars = (with stand-ins), limit =, expect = for playbook.load }.
+function journal.read_note(store, record)
+  local note = record.note and json.decode(record.note)
+  if type(note) ~= "table" then note = {} end
+  local since, advice = ("run %s was begun"):format(record.id), "apply it anew, without --resume"
+  local expect = { since = since, advice = advice, files = note.files }
+  if not saved.is_files(note.files) then
+    -- an earlier release: it kept the playbook's own hash alone
+    expect.files, expect.first_line_left_out = { { path = record.playbook, hash = record.hash } }, true
+  end
+  for row in store:rows(record.id) do
+    if row.kind == "load" and row.what then
+      local detail = json.decode(row.detail or "{}")
+      expect.files[#expect.files + 1] = { path = row.what, hash = type(detail) == "table" and detail.hash or "" }
+    end
+  end
+  return { vars = kept.restore(note.vars, note.kept == 2), limit = type(note.limit) == "string" and note.limit or nil,
+    since = since, expect = { expect } }
 end
 
 function journal.host_name()

@@ -1,4 +1,4 @@
---- The words of a playbook: p.playbook, p.hosts, p.vms, p.gpus, p.login, p.secret, p.answer and the steps.
+--- The words of a playbook: p.playbook, p.vars, p.hosts, p.vms, p.gpus, p.login, p.secret, p.answer and the steps.
 -- Words are checked as they are written; an unknown one raises with the nearest name. The steps' words come from the
 -- step files (gpupt.step), so that a step declares its options beside what it does with them.
 local answers = require "gpupt.playbook.answers"
@@ -148,11 +148,39 @@ end
 language.secret = strict("p.secret", { file = secret.file, env = secret.env, command = secret.command,
   callback = secret.callback })
 
+--- p.vars { NAME = { default =, secret =, doc = } }: declares variables and gives the table to read them from. A secret
+-- is handed out as p.secret makes one: for p.login and p.answer as it is.
+function language.vars(fields)
+  if type(fields) ~= "table" then error("p.vars: a table of declarations is needed, not a " .. type(fields), 2) end
+  local state = require "gpupt.playbook.load".variables()
+  if not state then error("p.vars stands in a playbook, where it is read: not in a function of a step", 2) end
+  local vars, message = state:declare(fields)
+  if not vars then error("p.vars: " .. message, 2) end
+  return vars
+end
+
 language.answer = strict("p.answer", { windows = answers.windows, cloud_init = answers.cloud_init })
+
+-- When p.playbook is reached, variables were read already: it can say which are secrets, not what they default to.
+local function declare_late(fields)
+  local state = require "gpupt.playbook.load".variables()
+  if not state then return end
+  for name, one in pairs(fields) do
+    if type(one) == "table" and one.default ~= nil then
+      return ("vars: %s: a default is read before p.playbook is reached: declare it by p.vars at the top"):format(
+        tostring(name))
+    end
+  end
+  local _, message = state:declare(fields)
+  return message and "vars: " .. message
+end
 
 language.playbook = declare.constructor("p.playbook", "playbook", {
   { "name", "string", required = true, doc = "what runs of it are called" },
+  { "vars", "table", doc = "variables that are declared here rather than by p.vars: which are secrets" },
 }, { children = true, check = function(node)
+  local problem = node.options.vars and declare_late(node.options.vars)
+  if problem then return problem end
   if #node.children == 0 then return "has neither p.hosts nor p.vms" end
   for i, child in ipairs(node.children) do
     if not (declare.is(child, "hosts") or declare.is(child, "vms")) then

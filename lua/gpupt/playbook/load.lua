@@ -1,9 +1,12 @@
 --- Loading a playbook: a Lua file that returns p.playbook { ... }.
--- It runs with Lua's own libraries and `vars` (the --var values). Reading or setting any other global is an error with
--- the nearest name; the file is loaded by loadfile, never by require, so that nothing of it stays behind.
+-- It runs with Lua's own libraries and `vars`. Reading or setting any other global is an error with the nearest name.
+-- Its files are read, compared and executed by gpupt.playbook.source, so that nothing of it stays behind in this Lua
+-- and nothing that was refused has run.
 local declare = require "gpupt.playbook.declare"
+local failure = require "gpupt.failure"
 local nearest = require "gpupt.nearest"
-local sha256 = require "gpupt.sha256"
+local source = require "gpupt.playbook.source"
+local variables = require "gpupt.playbook.variables"
 
 local load_playbook = {}
 
@@ -15,24 +18,22 @@ local function names_of(...)
   return list
 end
 
-local function strict_vars(vars)
-  local copy = {}
-  for name, value in pairs(vars or {}) do copy[name] = value end
-  return setmetatable(copy, { __index = function(_, name)
-    local known = names_of(copy)
-    table.sort(known)
-    error(("vars has no '%s'%s: give it with --var %s=VALUE%s"):format(tostring(name), nearest.hint(name, known),
-      tostring(name), #known > 0 and (" (given: " .. table.concat(known, ", ") .. ")") or ""), 2)
-  end })
+-- What the playbook's files see as globals: Lua's own, and what a file loaded by dofile or require sets. It is this
+-- playbook's alone.
+local function shared_environment(files, vars)
+  local shared = setmetatable({ vars = vars }, { __index = _G })
+  shared._G = shared
+  files:equip(shared)
+  return shared
 end
 
-local function environment(vars)
-  local own = { vars = strict_vars(vars) }
-  return setmetatable(own, {
+-- What the playbook itself sees: the same, strictly.
+local function environment(shared)
+  return setmetatable({}, {
     __index = function(_, name)
-      local value = _G[name]
+      local value = shared[name]
       if value ~= nil then return value end
-      error(("unknown global '%s'%s"):format(tostring(name), nearest.hint(name, names_of(_G, own))), 2)
+      error(("unknown global '%s'%s"):format(tostring(name), nearest.hint(name, names_of(_G, shared))), 2)
     end,
     __newindex = function(_, name)
       error(("'%s' would become a global: write local %s"):format(tostring(name), tostring(name)), 2)
@@ -40,36 +41,53 @@ local function environment(vars)
   })
 end
 
-local function read(path)
-  local file, message, errno = io.open(path, "rb")
-  if not file then return nil, message, errno == 2 and "ENOENT" or "EACCES" end
-  local text, problem = file:read "a"
-  file:close()
-  if not text then return nil, path .. ": " .. tostring(problem), "EIO" end
-  return text
-end
+local loading = {} -- the variables of the playbooks that are being read, the innermost last
 
---- The playbook's tree: { name =, path =, hash =, vars =, root = node }; nil, message, code.
-function load_playbook.file(path, vars)
-  local text, message, code = read(path)
-  if not text then return nil, message, code end
-  if text:sub(1, 1) == "\27" then return nil, path .. ": is compiled Lua: a playbook is text", "EPLAYBOOK" end
-  text = text:gsub("^#[^\n]*", "")
-  local chunk
-  chunk, message = load(text, "@" .. path, "t", environment(vars))
-  if not chunk then return nil, message, "EPLAYBOOK" end
-  local ok, root = xpcall(chunk, function(err)
+--- The variables of the playbook that is being read, or nil: for p.vars.
+function load_playbook.variables() return loading[#loading] end
+
+local function execute(chunk, state)
+  loading[#loading + 1] = state
+  local ok, root = xpcall(function()
+    local root = chunk()
+    state:finish()
+    return root
+  end, function(err)
     if type(err) ~= "string" then
       return type(err) == "table" and err.message and err or tostring(err)
     end
     return err
   end)
-  if not ok then return nil, type(root) == "table" and root.message or root, "EPLAYBOOK" end
+  loading[#loading] = nil
+  if ok then return root end
+  if failure.is(root) then return nil, root.message, root.code or "EPLAYBOOK" end
+  return nil, type(root) == "table" and root.message or root, "EPLAYBOOK"
+end
+
+--- The playbook's tree: { name =, path =, hash =, files =, vars =, variables =, source =, root = node }; nil, message,
+-- code. o.expect: what the files must be as, see gpupt.playbook.source; o.argv, o.since: see gpupt.playbook.variables.
+function load_playbook.file(path, vars, o)
+  o = o or {}
+  local files = source.new(o.expect)
+  local ok, message, code = files:verify(path)
+  if not ok then return nil, message, code end
+  local given = {}
+  for name, value in pairs(vars or {}) do given[name] = value end
+  ok, message, code = variables.complete(given, o.since)
+  if not ok then return nil, message, code end
+  local state = variables.new(given, { argv = o.argv, since = o.since })
+  local chunk
+  chunk, message, code = files:compile(path, environment(shared_environment(files, state.table)))
+  if not chunk then return nil, message, code end
+  local root
+  root, message, code = execute(chunk, state)
+  if root == nil and message then return nil, message, code end
   if not declare.is(root, "playbook") then
     return nil, ("%s: must end with return p.playbook { ... }, and returns a %s"):format(path, declare.is(root)
       and root.name or type(root)), "EPLAYBOOK"
   end
-  return { name = root.options.name, path = path, hash = sha256(text), vars = vars or {}, root = root }
+  return { name = root.options.name, path = path, hash = files.files[1].hash, files = files.files, vars = state:kept(),
+    variables = state, source = files, root = root }
 end
 
 return load_playbook

@@ -2,6 +2,7 @@
 -- turns by the roll's slots. Every step observes and plans again before it changes anything, so a run may be cut off at
 -- any moment and resumed: what is done already is seen and not done twice. After the second failure nothing new starts;
 -- after a host that stays away or in maintenance mode no other host does, because its cluster is short of one already.
+local answers = require "gpupt.playbook.answers"
 local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
@@ -42,6 +43,14 @@ local function set_of(list)
   return set
 end
 
+--- A file that the playbook loads from now on is one that a resumed run may load, too.
+local function keep_loads(self)
+  self.plan.playbook.source.on_load = function(file)
+    failure.check(self.journal:append { run = self.id, kind = "load", what = file.path,
+      detail = journal.note { hash = file.hash } })
+  end
+end
+
 local function begin(self, o)
   local plan = self.plan
   if o.run then
@@ -55,7 +64,7 @@ local function begin(self, o)
   self.ctx.run = self.id
   failure.check(self.journal:begin { id = self.id, playbook = plan.playbook.path, hash = plan.playbook.hash,
     endpoint = plan.vc.host, who = os.getenv "USER" or os.getenv "LOGNAME" or "?", client_host = journal.host_name(),
-    note = journal.note { vars = plan.playbook.vars, limit = plan.limit, allow = o.allow, name = plan.playbook.name } })
+    note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name }) })
   for _, change in ipairs(plan:changes()) do
     failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
       source = change.place, what = change.sign .. " " .. change.what })
@@ -64,13 +73,19 @@ end
 
 --- Secrets that the run will need are asked once before anything changes, and forgotten again.
 local function check_secrets(plan)
+  failure.check(plan.playbook.variables:ask())
   for _, entry in ipairs(plan.entries) do
+    local login = false
     for _, one in ipairs(entry.steps) do
-      if one.instance.step.login and #one.changes > 0 then
-        local o = failure.check(entry.target.scope:resolve(entry.target))
-        failure.check(secret.reveal(o.login.options.password))
-        break
+      if #one.changes > 0 then
+        login = login or one.instance.step.login
+        local o = failure.check(one.instance:resolve(entry.target))
+        if answers.is(o.answer) then failure.check(answers.check_secrets(o.answer)) end
       end
+    end
+    if login then
+      local o = failure.check(entry.target.scope:resolve(entry.target))
+      failure.check(secret.reveal(o.login.options.password))
     end
   end
 end
@@ -329,6 +344,7 @@ function run.start(plan, o)
     emit = function(event) emit(self, event) end }
   ok, message, code, detail = failure.catch(function()
     begin(self, o)
+    keep_loads(self)
     claim_all(self)
     return true
   end)

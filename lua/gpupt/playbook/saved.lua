@@ -1,12 +1,22 @@
 --- Saved plans: what the plan rested on, written down, and compared before it is applied.
--- The file is JSON: the playbook with its hash and vars, the changes, and guards: for each host its boot time and the
--- states of its cards, for each VM its changeVersion. When a guard moved, the plan is refused and says which.
+-- The file is JSON, readable by its owner alone: the playbook and all files that it loaded with their hashes, its
+-- variables (secrets have stand-ins), the changes, and guards: for each host its boot time and the states of its cards,
+-- for each VM its changeVersion. The files are compared before any of them is executed; when a guard moved, or the
+-- changes would be others, the plan is refused and says which. A seal (a hash of the content) finds damage and edits by
+-- hand; it is no signature: who can write the file can seal it.
 local hosts = require "gpupt.fleet.host"
 local json = require "gpupt.json"
+local kept = require "gpupt.playbook.kept"
+local missing = require "gpupt.missing"
+local options = require "gpupt.options"
+local sha256 = require "gpupt.sha256"
+local system = require "gpupt.core".system
 
 local saved = {}
 
-local FORMAT = "gpupt plan 1"
+local FORMAT = "gpupt plan 2"
+local LIMIT = 64 << 20
+local SINCE, ADVICE = "the plan was made", "plan again"
 
 local function host_guard(record)
   local words = { tostring(record.boot_time), record.maintenance and "maintenance" or "" }
@@ -23,40 +33,163 @@ local function guards(plan)
   return list
 end
 
-function saved.write(plan, path)
-  local text, message, code = json.document { format = FORMAT, playbook = plan.playbook.path, hash = plan.playbook.hash,
-    vars = plan.playbook.vars, limit = plan.limit, endpoint = plan.vc.host, guards = guards(plan),
-    changes = json.array(plan:changes()), text = tostring(plan) }
+--- The hash of a plan's content; nil, message, code for what JSON cannot say.
+function saved.seal(content)
+  local copy = {}
+  for name, value in pairs(content) do if name ~= "seal" then copy[name] = value end end
+  local text, message, code = json.encode(copy, { invalid = "replace" })
   if not text then return nil, message, code end
-  local file, problem, errno = io.open(path, "w")
-  if not file then return nil, problem, errno == 2 and "ENOENT" or "EACCES" end
-  local ok
-  ok, problem = file:write(text)
-  local closed, late = file:close()
-  if not ok or not closed then return nil, ("%s: %s"):format(path, problem or late), "EIO" end
+  return sha256(text)
+end
+
+function saved.write(plan, path)
+  local playbook = plan.playbook
+  local content = { format = FORMAT, playbook = playbook.path, hash = playbook.hash,
+    files = json.array(table.move(playbook.files, 1, #playbook.files, 1, {})), vars = kept.variables(playbook.vars),
+    limit = plan.limit, endpoint = plan.vc.host, guards = guards(plan), changes = json.array(plan:changes()),
+    text = tostring(plan) }
+  local text, message, code
+  content.seal, message, code = saved.seal(content)
+  if not content.seal then return nil, message, code end
+  text, message, code = json.document(content)
+  if not text then return nil, message, code end
+  return system.write(path, text)
+end
+
+-- ---- reading: what a file says is checked before it is used
+
+local function is_text(value) return type(value) == "string" end
+local function is_hash(value) return is_text(value) and #value == 64 and value:find "^%x+$" ~= nil end
+
+--- Whether a value is a list of { path =, hash = }, the playbook's first.
+function saved.is_files(value)
+  if type(value) ~= "table" or #value == 0 then return false end
+  local count = 0
+  for name, one in next, value do
+    count = count + 1
+    if math.type(name) ~= "integer" or type(one) ~= "table" or not is_text(one.path) or not is_hash(one.hash) then
+      return false
+    end
+  end
+  return count == #value
+end
+
+local function is_table_of_texts(value)
+  if type(value) ~= "table" then return false end
+  for name, text in next, value do if not is_text(name) or not is_text(text) then return false end end
   return true
 end
 
---- Reads a plan file and its playbook (by `load`); nil, message, code.
-function saved.load(path, load)
-  local file, problem = io.open(path, "rb")
-  if not file then return nil, problem, "ENOENT" end
-  local text = file:read "a" or ""
-  file:close()
-  local value, message, code = json.decode(text)
-  if not value then return nil, ("%s: %s"):format(path, message), code end
-  if type(value) ~= "table" or value.format ~= FORMAT or type(value.playbook) ~= "string"
-    or type(value.guards) ~= "table" then
-    return nil, path .. ": is no plan of gpupt", "EFORMAT"
+local function is_variables(value)
+  if type(value) ~= "table" then return false end
+  for name in next, value do if not is_text(name) then return false end end
+  return true
+end
+
+local function are_changes(value)
+  if type(value) ~= "table" then return false end
+  for _, one in next, value do
+    if type(one) ~= "table" or not is_text(one.target) or not is_text(one.step) or not is_text(one.sign)
+      or not is_text(one.what) then
+      return false
+    end
   end
+  return true
+end
+
+-- What is wrong with the decoded text, or nil.
+local function problem_of(value)
+  if type(value) ~= "table" or not is_text(value.format) or not value.format:find "^gpupt plan %d+$" then
+    return "is no plan of gpupt", "EFORMAT"
+  end
+  if value.format ~= FORMAT then
+    return ("is a plan of another release of gpupt (%s, this one reads %s): plan again"):format(value.format, FORMAT),
+      "EVERSION"
+  end
+  local known = { playbook = is_text(value.playbook) and value.playbook ~= "" and not value.playbook:find "%z",
+    hash = is_hash(value.hash),
+    files = saved.is_files(value.files) and value.files[1].hash == value.hash, vars = is_variables(value.vars),
+    guards = is_table_of_texts(value.guards), limit = value.limit == nil or is_text(value.limit),
+    endpoint = is_text(value.endpoint), changes = are_changes(value.changes), seal = saved.seal(value) == value.seal }
+  for _, name in ipairs { "playbook", "hash", "files", "vars", "guards", "limit", "endpoint", "changes", "seal" } do
+    if not known[name] then return ("is a plan of gpupt, but damaged ('%s'): plan again"):format(name), "EFORMAT" end
+  end
+end
+
+--- The content of a plan file, checked; nothing of its playbook is read. nil, message, code.
+function saved.read(path)
+  local file, problem, errno = io.open(path, "rb")
+  if not file then return nil, problem, errno == 2 and "ENOENT" or "EACCES" end
+  local text, unread = file:read(LIMIT + 1)
+  file:close()
+  if unread then return nil, ("%s: %s"):format(path, unread), "EIO" end
+  if text and #text > LIMIT then return nil, path .. ": is too large for a plan of gpupt", "EFORMAT" end
+  local value, message, code = json.decode(text or "")
+  if value == nil then return nil, ("%s: %s"):format(path, message), code end
+  problem, code = problem_of(value)
+  if problem then return nil, ("%s: %s"):format(path, problem), code end
+  return value
+end
+
+local load_options = options.declare("playbook.load_plan", {
+  { "expect", "table", doc = "what the files must be as besides, see playbook.load" },
+  { "argv", "table", doc = "the set of names in vars that stood on a command line" },
+})
+
+-- The plan's variables with those secrets that are given again. The same file of variables may be given as before.
+local function completed(path, value, given)
+  local values = kept.restore(value.vars, true)
+  for name, one in pairs(given or {}) do
+    local planned = values[name]
+    if planned ~= nil and missing.reason(planned) == nil and planned ~= one then
+      return nil, ("%s: vars.%s is part of the plan and cannot be changed: plan again"):format(path, tostring(name)),
+        "EUSAGE"
+    end
+    values[name] = one
+  end
+  return values
+end
+
+--- Reads a plan file and its playbook (by `load`), which must be as it was; nil, message, code.
+function saved.load(path, load, given, o)
+  o = load_options:check(o)
+  local value, message, code = saved.read(path)
+  if not value then return nil, message, code end
+  local values
+  values, message, code = completed(path, value, given)
+  if not values then return nil, message, code end
+  local expect = { { files = value.files, since = SINCE, advice = ADVICE } }
+  for _, one in ipairs(o.expect or {}) do expect[#expect + 1] = one end
   local pb
-  pb, message, code = load(value.playbook, value.vars)
+  pb, message, code = load(value.playbook, values, { expect = expect, argv = o.argv, since = SINCE })
   if not pb then return nil, message, code end
-  if pb.hash ~= value.hash then
-    return nil, ("%s changed since the plan was made: plan again"):format(value.playbook), "ESTALE"
+  for name in pairs(given or {}) do
+    -- a secret without a source need not have been given to the plan; anything else would make it another one
+    if value.vars[name] == nil and not pb.variables:is_secret(name) then
+      return nil, ("%s: vars.%s was not given to the plan: plan again"):format(path, name), "EUSAGE"
+    end
   end
   pb.saved = value
   return pb
+end
+
+local function lines_of(changes)
+  local set = {}
+  for _, one in next, changes do
+    set[("%s %s: %s: %s"):format(one.sign, one.target, one.step, one.what)] = true
+  end
+  return set
+end
+
+-- What would be done must be what the plan says.
+local function compare_changes(plan, value)
+  local now, before, other = lines_of(plan:changes()), lines_of(value.changes), {}
+  for line in pairs(before) do if not now[line] then other[#other + 1] = "no more: " .. line end end
+  for line in pairs(now) do if not before[line] then other[#other + 1] = "new: " .. line end end
+  if #other == 0 then return true end
+  table.sort(other)
+  return nil, "the changes would be others than those of the plan: plan again\n  " .. table.concat(other, "\n  "),
+    "ESTALE"
 end
 
 --- True when everything that the saved plan rested on is as it was; nil, message, "ESTALE".
@@ -70,7 +203,7 @@ function saved.compare(plan, value)
   for name in pairs(now) do
     if value.guards[name] == nil then moved[#moved + 1] = name .. ": is new" end
   end
-  if #moved == 0 then return true end
+  if #moved == 0 then return compare_changes(plan, value) end
   table.sort(moved)
   local lines = { "the fleet moved since the plan was made: plan again" }
   for i, one in ipairs(moved) do lines[i + 1] = "  " .. one end

@@ -1,7 +1,9 @@
 --- Programs inside the guest of a target, for steps: who logs in, what is run, what came out.
--- The password is asked from its secret for each session and handed to the client only; the journal keeps what was run,
--- never the account's secret. A refused login is tried on no other VM of the run: accounts lock. The run's registry of
--- logins (ctx.logins) keeps nothing when the run ends, so a resumed run starts with one VM again.
+-- The password is asked from its secret for each session and handed to the client only; the journal keeps which program
+-- was run, never its arguments or the account's secret. A refused login is tried on no other VM of the run: accounts
+-- lock. The run's registry of logins (ctx.logins) keeps nothing when the run ends, so a resumed run starts with one VM
+-- again.
+local missing = require "gpupt.missing"
 local secret = require "gpupt.secret"
 
 local guest = {}
@@ -64,7 +66,8 @@ function Session:run(command, o)
   local ctx, target = self.ctx, self.target
   local number
   if o.changing then
-    number = ctx:row(target, "change", o.changing, { program = command.program, arguments = command.arguments })
+    number = ctx:row(target, "change", o.changing, { program = command.program,
+      arguments = command.arguments and missing.new "secret" or nil })
   end
   local result, message, code, detail = ctx.vc.guest:run(target.ref, self.auth, { program = command.program,
     arguments = command.arguments, timeout = o.timeout or 300 })

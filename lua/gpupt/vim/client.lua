@@ -12,6 +12,7 @@ local ref = require "gpupt.vim.ref"
 local secrets = require "gpupt.vim.secrets"
 local session = require "gpupt.vim.session"
 local gpupt_version = require "gpupt.version"
+local system = require "gpupt.core".system
 local trust = require "gpupt.vim.trust"
 local wait = require "gpupt.loop.wait"
 
@@ -45,7 +46,8 @@ local declared = options.declare("vim.connect", {
   { "probe_after", "number", default = 300, doc = "seconds of idleness after which a changing call first asks "
     .. "whether the session still lives" },
   { "limits", "table", doc = "ceilings of an answer: bytes, cells, text, depth, attributes" },
-  { "trace", "function|string", doc = "a function of one event table, or a file's name; secrets are redacted" },
+  { "trace", "function|string", doc = "a function of one event table, or a file's name (GPUPT_TRACE): appended to, "
+    .. "readable by you alone; secrets are left out" },
   { "version", "string", doc = "speak this version of vim25 instead of the newest both sides know" },
   { "datacenter", "string", doc = "where relative inventory paths begin (GOVC_DATACENTER)" },
   { "operation_id", "string", doc = "first part of every call's operationID" },
@@ -180,14 +182,22 @@ end
 
 function Client:login_again(generation) return session.again(self, generation) end
 
---- Hands an event to the trace.
+--- Hands an event to the trace. A trace that cannot be written is told of once and does not stop the work.
 function Client:emit(event)
   if type(self.trace) == "function" then return self.trace(event) end
-  local file = io.open(self.trace, "a")
-  if not file then return end
-  file:write(("%s %s %s %.3fs HTTP %s%s\n%s\n"):format(event.operation_id, event.object, event.method, event.seconds,
-    tostring(event.status), event.code and (" " .. event.code) or event.fault and " fault" or "", event.request))
-  file:close()
+  local file, message = system.open(self.trace, "renew")
+  local ok = file
+  if file then
+    ok, message = file:write(("%s %s %s %.3fs HTTP %s%s\n%s\n"):format(event.operation_id, event.object, event.method,
+      event.seconds, tostring(event.status), event.code and (" " .. event.code) or event.fault and " fault" or "",
+      event.request))
+    local closed, late = file:close()
+    if ok and not closed then ok, message = nil, late end
+  end
+  if not ok and not self.trace_failed then
+    self.trace_failed = true
+    wait.warn(("the trace cannot be written: %s"):format(message))
+  end
 end
 
 --- Logs out and closes every connection. Closing twice does nothing.
@@ -289,6 +299,12 @@ local function connect(checked)
   if not o then return nil, message, code end
   o.chosen, message, code = login.chosen(o)
   if not o.chosen then return nil, message, code end
+  if type(o.trace) == "string" then
+    local file
+    file, message, code = system.open(o.trace, "renew")
+    if not file then return nil, "trace: " .. message, code end
+    file:close()
+  end
   local self
   self, message, code = make(o)
   if not self then return nil, message, code end

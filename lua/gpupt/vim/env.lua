@@ -1,6 +1,6 @@
 --- Where to connect and as whom: options first, then the variables that govc's users have set already.
 -- GOVC_URL (also "user:password@host", split at once), GOVC_USERNAME, GOVC_PASSWORD (its value may name a file),
--- GOVC_INSECURE, GOVC_TLS_CA_CERTS, GOVC_TLS_KNOWN_HOSTS, GOVC_DATACENTER.
+-- GOVC_INSECURE, GOVC_TLS_CA_CERTS, GOVC_TLS_KNOWN_HOSTS, GOVC_DATACENTER; and GPUPT_TRACE, a file for what is sent.
 local env = {}
 
 local function variable(name)
@@ -185,6 +185,7 @@ function env.complete(given)
   if not ok then return nil, message, code end
   if o.persist_session == nil then o.persist_session = truthy(variable "GOVC_PERSIST_SESSION") end
   o.datacenter = o.datacenter or variable "GOVC_DATACENTER"
+  o.trace = o.trace or variable "GPUPT_TRACE"
   return o
 end
 

@@ -2,6 +2,7 @@
 -- Downloads go to a file beside the target and get their name at the end; a broken one can be resumed. Transfers that
 -- fail on the way are tried again where that is safe.
 local engine = require "gpupt.loop.engine"
+local system = require "gpupt.core".system
 local transport = require "gpupt.vim.transport"
 local wait = require "gpupt.loop.wait"
 
@@ -55,7 +56,8 @@ function files.transfer(client, request, what, retries)
     if result ~= nil and info.status // 100 == 2 then return result, info end
     if result ~= nil or (code == "EHTTP" and meaning) then
       local excerpt = type(result) == "string" and result:sub(1, 200):gsub("<[^>]*>", " "):gsub("%s+", " ") or ""
-      message = ("%s: %s (HTTP %d)"):format(what.name, meaning and meaning[1] or excerpt, info.status)
+      message = ("%s: %s (HTTP %d)"):format(what.name, meaning and meaning[1]
+        or transport.without_tickets(excerpt, request), info.status)
       code = meaning and meaning[2] or "EHTTP"
     end
     if code == "NotAuthenticated" and what.session and not relogged then
@@ -92,23 +94,48 @@ local function continues(info, have)
   return info.status == 206 and tonumber(first) == have
 end
 
+--- TARGET.part: nobody else's to read, made by us (or, to be continued, ours already), behind no symbolic link.
+function files.open_part(part, resume)
+  local file, message, code = system.open(part, resume and "add" or "new")
+  if file then return file end
+  return nil, "cannot write " .. message, code
+end
+
+--- Closes a complete part and gives it the target's name and the mode of a new file. true, or nil, message, code.
+function files.publish(file, part, target)
+  local ok, message = system.publish(file, part, target)
+  file:close()
+  if ok then return true end
+  return nil, "cannot write " .. message, "EIO"
+end
+
+-- A part that is to be continued and is there: its size, else 0; nil, message, code when it may not be continued.
+local function size_of_part(part)
+  local there = io.open(part, "rb")
+  if not there then return 0 end
+  there:close()
+  local file, message, code = files.open_part(part, true)
+  if not file then return nil, message, code end
+  local size = files.size(file)
+  file:close()
+  return size
+end
+
 --- Downloads `request` to the file `target`. o: resume, progress(received, total).
 -- Gives the file's size, or nil, message, code.
 function files.download(client, request, target, what, o, retries)
   local part = target .. ".part"
   local have = 0
   if o.resume then
-    local old = io.open(part, "rb")
-    if old then
-      have = files.size(old)
-      old:close()
-    end
+    local size, why, failed = size_of_part(part)
+    if not size then return nil, why, failed end
+    have = size
   end
   local until_time = request.timeout and engine.now() + request.timeout
   local tries = 0
   while true do
     if until_time then request.timeout = math.max(0.001, until_time - engine.now()) end
-    local file, message, code = files.open(part, have > 0 and "ab" or "wb", "write")
+    local file, message, code = files.open_part(part, have > 0)
     if not file then return nil, message, code end
     request.into, request.answer, request.identity = file, "file", true
     request.range = have > 0 and (have .. "-") or nil
@@ -121,39 +148,39 @@ function files.download(client, request, target, what, o, retries)
     local ok, result
     ok, result, message, code, info = pcall(files.transfer, client, request, what, 0)
     local size = files.size(file)
-    file:close()
-    if not ok then
-      if not o.resume then os.remove(part) end
-      error(result, 0)
-    end
-    if result then
+    if result and ok then
       info = message
       if (have > 0 or info.status == 206) and not continues(info, have) then
+        file:close()
         have = 0 -- sent from the beginning, or from elsewhere: begun anew
       else
         if o.progress then o.progress(size, size) end
-        local renamed, why = os.rename(part, target)
-        if not renamed then
-          if not o.resume then os.remove(part) end
-          return nil, ("cannot write %s: %s"):format(target, why), "EIO"
-        end
-        return size
+        local published, why, failed = files.publish(file, part, target)
+        if published then return size end
+        if not o.resume then os.remove(part) end
+        return nil, why, failed
       end
-    elseif code == "ERANGE" and have > 0 then
-      have = 0 -- the file has become another one
-    elseif tries >= retries or not again(code, info) or (until_time and engine.now() >= until_time) then
-      if not o.resume then os.remove(part) end
-      return nil, message, code
     else
-      -- bytes that came are progress; without any the server is given time
-      if size == have then
-        local waited, stop = pcall(back_off, tries + 1, until_time)
-        if not waited then
-          if not o.resume then os.remove(part) end
-          error(stop, 0)
+      file:close()
+      if not ok then
+        if not o.resume then os.remove(part) end
+        error(result, 0)
+      elseif code == "ERANGE" and have > 0 then
+        have = 0 -- the file has become another one
+      elseif tries >= retries or not again(code, info) or (until_time and engine.now() >= until_time) then
+        if not o.resume then os.remove(part) end
+        return nil, message, code
+      else
+        -- bytes that came are progress; without any the server is given time
+        if size == have then
+          local waited, stop = pcall(back_off, tries + 1, until_time)
+          if not waited then
+            if not o.resume then os.remove(part) end
+            error(stop, 0)
+          end
         end
+        have = size
       end
-      have = size
     end
     tries = tries + 1
     if tries > retries + 2 then return nil, message or "the transfer does not come to an end", code or "EIO" end

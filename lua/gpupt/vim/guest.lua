@@ -302,7 +302,7 @@ function Guest:get(vm, login, source, target, given)
     local got
     local file, why, failed
     if target then
-      file, why, failed = files.open(target .. ".part", "wb", "write")
+      file, why, failed = files.open_part(target .. ".part")
       if not file then return nil, why, failed end
     end
     local ok
@@ -310,21 +310,18 @@ function Guest:get(vm, login, source, target, given)
       answer = file and "file" or "bytes", into = file, max_bytes = not file and o.max or nil,
       timeout = math.max(1, until_time - engine.now()),
     }, { name = source, tick = o.progress and function(_, bytes) o.progress(bytes) end }, 0)
-    if file then file:close() end
-    if not ok then
-      if target then os.remove(target .. ".part") end
-      error(got, 0)
-    end
-    if got then
+    if ok and got then
       if not target then return got end
-      ok, why = os.rename(target .. ".part", target)
-      if not ok then
-        os.remove(target .. ".part")
-        return nil, ("cannot write %s: %s"):format(target, why), "EIO"
-      end
-      return got
+      ok, why, failed = files.publish(file, target .. ".part", target)
+      if ok then return got end
+      os.remove(target .. ".part")
+      return nil, why, failed
     end
-    if target then os.remove(target .. ".part") end
+    if target then
+      file:close()
+      os.remove(target .. ".part")
+    end
+    if not ok then error(got, 0) end
     if code ~= "ELOST" and code ~= "ECONNECT" then break end
   end
   return nil, message, code, detail

@@ -36,6 +36,24 @@ local function session_cookie(op)
   return good and cookie or nil, not good
 end
 
+local harmless = { dcPath = true, dsName = true }
+
+--- A server's message without the tickets that the request carried: error pages repeat addresses, and those of guest
+-- files are tickets; headers hold the session's cookie.
+function transport.without_tickets(message, request)
+  local function hide(word)
+    if #word >= 8 then message = message:gsub(word:gsub("%p", "%%%0"), "(secret)") end
+  end
+  for name, value in (request.url or ""):gmatch "[?&]([^=&]*)=([^&#]+)" do
+    if not harmless[name] then hide(value) end
+  end
+  for _, header in ipairs(request.headers or {}) do
+    local cookie = header:match "^Cookie: [^=]*=(.*)$"
+    if cookie then hide(cookie) end
+  end
+  return message
+end
+
 --- Sends `request` (fields of net.http's request) and waits for its end.
 -- Gives the result (a tape, text or count) and { status, seconds, sent, op }, or nil, message, code, info.
 -- `what` = { name =, unsafe =, operation_id =, object = } is for the error when the caller is stopped meanwhile.
@@ -69,7 +87,7 @@ function transport.exchange(client, request, what)
   info.headers = what.headers and {} or nil
   for _, name in ipairs(what.headers or {}) do info.headers[name] = op:header(name) end
   op:close()
-  if result == nil then return nil, message, code, info end
+  if result == nil then return nil, transport.without_tickets(message, request), code, info end
   return result, info
 end
 

@@ -1,0 +1,161 @@
+--- What the journal and plan files keep of a value: references as Type:value, secrets not at all.
+-- A secret is what p.secret made, a field that vim25 says holds one, the value of a pair whose key says so
+-- (guestinfo, passwords in ExtraConfig), and a field whose name says so. What is left out is marked, see
+-- gpupt.playbook.missing; a name that begins with $ gets another one, so that no table looks like such a mark.
+local codec = require "gpupt.net".codec
+local json = require "gpupt.json"
+local missing = require "gpupt.missing"
+local schema = require "gpupt.net".schema
+local secret = require "gpupt.secret"
+
+local kept = {}
+
+local DEPTH = 30
+
+local hidden = {}
+for _, name in ipairs { "password", "passwd", "passphrase", "secret", "auth", "token", "ticket", "cookie", "credential",
+  "credentials", "specitemxml", "envvariables", "userdata", "vendordata", "ovfenv", "productid", "product_key" } do
+  hidden[name] = true
+end
+
+local fields = {} -- type's name -> field's name -> { type =, secret = }
+
+local function fields_of(name)
+  local known = fields[name]
+  if known == nil then
+    known = false
+    local found = schema.type(name)
+    if found and found.fields then
+      known = {}
+      for _, field in ipairs(found.fields) do known[field.name] = field end
+    end
+    fields[name] = known
+  end
+  return known or nil
+end
+
+local function mark(reason) return { ["$missing"] = reason } end
+
+local function is_list(value)
+  local count = rawlen(value)
+  for name in next, value do
+    if math.type(name) ~= "integer" or name < 1 or name > count then return false end
+  end
+  return count > 0
+end
+
+local plain
+
+local function plain_fields(value, depth, kind)
+  local own = rawget(value, "_type")
+  if type(own) ~= "string" then own = require "gpupt.vim.fault".type_of(value) end
+  local declared = fields_of(type(own) == "string" and own or kind or "")
+  local key = rawget(value, "key")
+  local secret_pair = type(key) == "string" and codec.secret_key(key)
+  local copy = {}
+  for name, field in next, value do
+    local text = tostring(name)
+    local of_schema = declared and declared[text]
+    local written = text:sub(1, 1) == "$" and "$" .. text or text
+    if hidden[text:lower()] or (of_schema and of_schema.secret) or (secret_pair and text == "value") then
+      copy[written] = mark "secret"
+    else
+      copy[written] = plain(field, depth + 1, of_schema and of_schema.type)
+    end
+  end
+  return copy
+end
+
+-- `kind`: the vim25 type that the place of this value has, when it is known.
+function plain(value, depth, kind)
+  local reason = missing.reason(value)
+  if reason then return mark(reason) end
+  local what = type(value)
+  if what == "function" or what == "thread" then return mark "function" end
+  if what == "number" and (value ~= value or value == math.huge or value == -math.huge) then return mark "number" end
+  if value == json.null or (what ~= "userdata" and what ~= "table") then return value end
+  if secret.is(value) then return mark "secret" end
+  if what == "userdata" or (rawget(value, "type") and rawget(value, "value") and getmetatable(value)) then
+    return tostring(value.type) .. ":" .. tostring(value.value)
+  end
+  if depth > DEPTH then return mark "depth" end
+  if not is_list(value) then return plain_fields(value, depth, kind) end
+  local list = {}
+  for i = 1, rawlen(value) do list[i] = plain(rawget(value, i), depth + 1, kind) end
+  return list
+end
+
+--- A copy that JSON can say.
+function kept.plain(value) return plain(value, 0) end
+
+--- The same for the arguments of a vim25 method, by the schema.
+function kept.arguments(method, args)
+  local found = schema.method(method)
+  local params, copy = {}, {}
+  for _, param in ipairs(found and found.params or {}) do params[param.name] = param end
+  for name, value in next, args or {} do
+    local param = params[name]
+    copy[tostring(name)] = (param and param.secret or hidden[tostring(name):lower()]) and mark "secret"
+      or plain(value, 1, param and param.type)
+  end
+  return copy
+end
+
+--- A table as JSON text.
+function kept.encode(value)
+  local text = json.encode(kept.plain(value), { invalid = "replace" })
+  return text or "{}"
+end
+
+-- ---- variables: what is kept of them is read back
+
+local function whole(value)
+  if type(value) == "string" and not utf8.len(value) then
+    return { ["$bytes"] = (value:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) }
+  end
+  return kept.plain(value)
+end
+
+--- Variables as JSON can say them. `values` has stand-ins for those that are secrets.
+function kept.variables(values)
+  local copy = {}
+  for name, value in pairs(values) do copy[name] = whole(value) end
+  return copy
+end
+
+local function back(value, depth)
+  if type(value) ~= "table" then return value end
+  if depth > 2 * DEPTH then return missing.new "depth" end
+  local first = next(value)
+  if first ~= nil and next(value, first) == nil then
+    if first == "$missing" and type(value[first]) == "string" then return missing.new(value[first]) end
+    if first == "$bytes" and type(value[first]) == "string" then
+      return (value[first]:gsub("(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+    end
+  end
+  local copy = {}
+  for name, field in next, value do
+    if type(name) == "string" then name = name:gsub("^%$%$", "$") end
+    copy[name] = back(field, depth + 1)
+  end
+  return copy
+end
+
+-- What releases before the marks wrote in place of a value.
+local old_marks = { ["(not kept)"] = "secret", ["(function)"] = "function", ["(thread)"] = "function",
+  ["..."] = "depth" }
+
+--- The variables of a journal or a plan file. `marked` is false for what was written before the marks: texts that those
+-- releases wrote in place of a value are taken for that.
+function kept.restore(values, marked)
+  local copy = {}
+  for name, value in next, type(values) == "table" and values or {} do
+    if type(name) ~= "string" then break end -- a list: no variables
+    local old = not marked and type(value) == "string"
+      and (old_marks[value] or value:find "^%(secret of .*%)$" and "secret")
+    copy[name] = old and missing.new(old) or back(value, 0)
+  end
+  return copy
+end
+
+return kept

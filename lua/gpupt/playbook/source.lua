@@ -1,0 +1,157 @@
+--- The files of a playbook: read once, hashed, and only then executed.
+-- A playbook's dofile, loadfile and require come here, so that the plan file and the journal can say which files with
+-- which bytes a plan rested on. When it is to be carried out later, `verify` compares all of them before a line of any
+-- is executed, and a file that is not among them is refused when it is asked for. The bytes that are hashed are kept
+-- and executed: nobody can change a file in between. This finds out changes; it is no sandbox for hostile code.
+--
+--   source.new{ { files = { { path =, hash = }... }, since = "the plan was made", advice = "plan again" }... }
+local failure = require "gpupt.failure"
+local sha256 = require "gpupt.sha256"
+
+local source = {}
+
+local Source = {}
+Source.__index = Source
+
+--- `expected`: what the files must be as, a list (of a saved plan, of a journal); nil when they may be anything.
+function source.new(expected)
+  return setmetatable({ expected = expected or {}, files = {}, by_path = {}, loaded = {} }, Source)
+end
+
+local function read(path)
+  local file, message, errno = io.open(path, "rb")
+  if not file then return nil, message, errno == 2 and "ENOENT" or "EACCES" end
+  local text, problem = file:read "a"
+  file:close()
+  if not text then return nil, path .. ": " .. tostring(problem), "EIO" end
+  return text
+end
+
+local function without_first_line(text) return (text:gsub("^#[^\n]*", "", 1)) end
+
+-- The first file is the playbook, wherever it lies now; the others are known by their paths.
+local function expected_of(one, path, main)
+  if main then return one.files[1] end
+  for i = 2, #one.files do
+    if one.files[i].path == path then return one.files[i] end
+  end
+end
+
+local function check(self, path, bytes, hash, main)
+  for _, one in ipairs(self.expected) do
+    local wanted = expected_of(one, path, main)
+    if not wanted then
+      return nil, ("%s was not loaded when %s: %s"):format(path, one.since, one.advice), "ESTALE"
+    end
+    -- journals of earlier releases hashed a playbook without its #! line
+    local same = wanted.hash == hash or (one.first_line_left_out and wanted.hash == sha256(without_first_line(bytes)))
+    if not same then
+      return nil, ("%s changed since %s: %s"):format(path, one.since, one.advice), "ESTALE"
+    end
+  end
+  return true
+end
+
+-- The bytes of a file, from the first time on.
+local function take(self, path, main)
+  local known = self.by_path[path]
+  if not known then
+    local bytes, message, code = read(path)
+    if not bytes then return nil, message, code end
+    known = { path = path, bytes = bytes, hash = sha256(bytes) }
+    self.by_path[path] = known
+  end
+  if known.listed then return known end
+  local ok, message, code = check(self, path, known.bytes, known.hash, main)
+  if not ok then return nil, message, code end
+  known.listed = true
+  self.files[#self.files + 1] = { path = path, hash = known.hash }
+  if self.on_load then self.on_load(self.files[#self.files]) end
+  return known
+end
+
+--- Compares all expected files, the playbook at `path` first, before anything of them is executed.
+-- true, or nil, message, "ESTALE" (or why the playbook cannot be read).
+function Source:verify(path)
+  local main, message, code = take(self, path, true)
+  if not main then return nil, message, code end
+  for _, one in ipairs(self.expected) do
+    for i = 2, #one.files do
+      local file = one.files[i].path
+      local ok, why, kind = take(self, file)
+      if not ok and kind == "ESTALE" then return nil, why, kind end
+      if not ok then
+        return nil, ("%s cannot be read any more, and was loaded when %s: %s (%s)"):format(file, one.since, one.advice,
+          why), "ESTALE"
+      end
+    end
+  end
+  return true
+end
+
+--- The function of a file, unless it is refused; nil, message, code.
+function Source:compile(path, environment)
+  local file, message, code = take(self, path)
+  if not file then return nil, message, code end
+  if file.bytes:sub(1, 1) == "\27" then return nil, path .. ": is compiled Lua: a playbook is text", "EPLAYBOOK" end
+  local chunk
+  chunk, message = load(without_first_line(file.bytes), "@" .. path, "t", environment)
+  if not chunk then return nil, message, "EPLAYBOOK" end
+  return chunk
+end
+
+local function raise(message, code)
+  error(code == "ESTALE" and failure.new(message, code) or message, 3)
+end
+
+-- What belongs to gpupt or was there before the playbook is not of the playbook.
+local function of_elsewhere(name)
+  return name == "gpupt" or name:find "^gpupt%." or package.loaded[name] ~= nil or package.preload[name] ~= nil
+end
+
+-- A module's file: Lua is compiled by us; a C library can only be hashed before the system loads it.
+local function require_file(self, name, environment)
+  if self.loaded[name] ~= nil then return self.loaded[name] end
+  local path = package.searchpath(name, package.path)
+  if not path then
+    local library = package.searchpath(name, package.cpath) or package.searchpath(name:match "^[^.]*", package.cpath)
+    if library then
+      local ok, message, code = take(self, library)
+      if not ok then raise(message, code) end
+    end
+    return require(name) -- finds it, or says where it looked
+  end
+  local chunk, message, code = self:compile(path, environment)
+  if not chunk then raise(message, code) end
+  local value = chunk(name, path)
+  self.loaded[name] = value == nil and true or value
+  return self.loaded[name], path
+end
+
+--- Gives `environment` the functions that load files; what they load runs in it as well.
+function Source:equip(environment)
+  function environment.loadfile(path, mode, env, ...)
+    if type(path) ~= "string" then error("loadfile: a playbook loads files by their names", 2) end
+    if mode and not tostring(mode):find "t" then return nil, path .. ": a playbook loads text only" end
+    local given = env ~= nil or select("#", ...) > 0
+    local chunk, message, code = self:compile(path, given and env or environment)
+    if not chunk and code == "ESTALE" then raise(message, code) end
+    return chunk, message
+  end
+  function environment.dofile(path)
+    if type(path) ~= "string" then error("dofile: a playbook loads files by their names", 2) end
+    local chunk, message, code = self:compile(path, environment)
+    if not chunk then raise(message, code) end
+    return chunk()
+  end
+  function environment.require(name)
+    if type(name) ~= "string" or of_elsewhere(name) then return require(name) end
+    return require_file(self, name, environment)
+  end
+  function environment.load(chunk, name, mode, ...)
+    if select("#", ...) > 0 then return load(chunk, name, mode, ...) end
+    return load(chunk, name, mode or "t", environment)
+  end
+end
+
+return source

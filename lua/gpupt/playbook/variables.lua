@@ -1,0 +1,249 @@
+--- The variables of one playbook: what was given, what the playbook declares, and which of them are secrets.
+-- A secret variable is handed to the playbook as p.secret makes one: an object that gives its text when it is needed.
+-- It is a secret when the playbook declares it so, when it is given as one, or when its name says so and the playbook
+-- does not declare otherwise. It is never written down; what stands in its place is gpupt.playbook.missing.
+--
+--   local state = variables.new({ site = "lab" }, { argv = { site = true }, since = "run x was begun" })
+--   state.table                  the strict table that the playbook sees as `vars`
+--   state:declare{ ... }         p.vars
+--   state:finish()               when the playbook is read: raises for what cannot be
+--   state:kept()                 the values to be written down
+--   state:ask()                  makes sure that every secret has a value: true, or nil, message, "ESECRET"
+local failure = require "gpupt.failure"
+local missing = require "gpupt.missing"
+local names = require "gpupt.playbook.names"
+local nearest = require "gpupt.nearest"
+local options = require "gpupt.options"
+local secret = require "gpupt.secret"
+local system = require "gpupt.core".system
+
+local variables = {}
+
+local State = {}
+State.__index = State
+
+local declared = options.declare("p.vars NAME", {
+  { "default", "any", doc = "the value when none is given; of a secret: p.secret.env, .file, .command or .callback" },
+  { "secret", "boolean", doc = "true: never written down, not taken from --var; default: what the name says" },
+  { "doc", "string", doc = "what it is for" },
+})
+
+--- Why a secret cannot be had, and what to do about it.
+local function unavailable(name, since)
+  return ("vars.%s is a secret and has no value%s. Give it with --var-file FILE (yours alone, mode 600), let the "
+    .. "playbook take it from a p.secret source (p.vars), or start gpupt on a terminal, which asks for it"):format(name,
+    since and " (it was not kept when " .. since .. ")" or ""), "ESECRET"
+end
+
+local function refuse_argv(name)
+  failure.check(nil, ("--var %s=...: a secret does not stand on a command line, which every user can see (ps). Use "
+    .. "--var-file FILE (mode 600), a p.secret source in the playbook, or leave it out and be asked on the terminal")
+    :format(name), "EUSAGE")
+end
+
+local function prompt(name)
+  local text, message, code = system.ask(("vars.%s: "):format(name))
+  if text == "" then return nil, ("vars.%s: nothing was typed"):format(name), "ESECRET" end
+  return text, message, code
+end
+
+--- A secret that a person is asked for, once.
+local function asked(name, since)
+  local text
+  local made = secret.of("vars." .. name, function()
+    if text then return text end
+    if not system.can_ask() then return nil, unavailable(name, since) end
+    local typed, message, code = prompt(name)
+    if not typed then
+      if code == "ECANCELLED" then failure.check(nil, message, code) end
+      return nil, message, code
+    end
+    text = typed
+    return text
+  end)
+  made.asked = true
+  return made
+end
+
+--- Fills in the secrets among `values` that were left out, by asking on the terminal, before a playbook is executed.
+-- true, or nil, message, code.
+function variables.complete(values, since)
+  local list = {}
+  for name, value in pairs(values) do if missing.reason(value) == "secret" then list[#list + 1] = name end end
+  table.sort(list)
+  for _, name in ipairs(list) do
+    if not system.can_ask() then return nil, unavailable(name, since) end
+    local text, message, code = prompt(name)
+    if not text then return nil, message, code end
+    values[name] = text
+  end
+  return true
+end
+
+-- A text or a number is hidden behind a secret; a secret stays what it is.
+local function as_secret(self, name, value)
+  if secret.is(value) then return value end
+  if missing.reason(value) then return asked(name, self.since) end
+  if type(value) == "function" then
+    return secret.callback(value)
+  elseif type(value) == "string" or type(value) == "number" then
+    return secret.of("vars." .. name, function()
+      if value == "" then return nil, ("vars.%s is empty"):format(name), "ESECRET" end
+      return tostring(value)
+    end)
+  end
+  return value
+end
+
+function State:is_secret(name)
+  local declaration, value = self.declared[name], self.given[name]
+  if secret.is(value) or missing.reason(value) == "secret" then return true end
+  if declaration and declaration.secret ~= nil then return declaration.secret end
+  if declaration and secret.is(declaration.default) then return true end
+  return names.looks_secret(name)
+end
+
+local function known_names(self)
+  local list, seen = {}, {}
+  for _, set in ipairs { self.given, self.declared } do
+    for name in pairs(set) do
+      if type(name) == "string" and not seen[name] then
+        seen[name] = true
+        list[#list + 1] = name
+      end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+local function unknown(self, name)
+  local known = known_names(self)
+  error(("vars has no '%s'%s: give it with %s%s"):format(tostring(name), nearest.hint(name, known),
+    names.looks_secret(tostring(name)) and "--var-file FILE" or ("--var %s=VALUE"):format(tostring(name)),
+    #known > 0 and (" (given: " .. table.concat(known, ", ") .. ")") or ""), 3)
+end
+
+local function value_of(self, name)
+  self.read[name] = true
+  local value = self.values[name]
+  if value ~= nil then return value end
+  value = self.given[name]
+  local declaration = self.declared[name]
+  if value == nil and not declaration then unknown(self, name) end
+  if value == nil then value = declaration.default end
+  if type(name) == "string" and self:is_secret(name) then
+    if self.argv[name] then refuse_argv(name) end
+    value = value == nil and asked(name) or as_secret(self, name, value)
+  elseif missing.reason(value) then
+    failure.check(nil, ("vars.%s was not kept when %s: give it again with --var-file FILE"):format(name,
+      self.since or "it was written down"), "EVARS")
+  end
+  self.values[name] = value
+  return value
+end
+
+--- `given`: what was given. o.argv: the names that stood on a command line. o.since: when secrets were left out.
+function variables.new(given, o)
+  o = o or {}
+  local self = setmetatable({ given = {}, declared = {}, values = {}, read = {}, argv = o.argv or {}, since = o.since },
+    State)
+  for name, value in pairs(given or {}) do self.given[name] = value end
+  self.table = setmetatable({}, {
+    __index = function(_, name) return value_of(self, name) end,
+    __newindex = function(_, name) error(("vars.%s is given from outside: write local %s"):format(tostring(name),
+      tostring(name)), 2) end,
+    __pairs = function()
+      local copy = {}
+      for _, name in ipairs(known_names(self)) do copy[name] = value_of(self, name) end
+      return next, copy, nil
+    end,
+  })
+  return self
+end
+
+-- What is wrong with a declaration, or nil.
+local function problem_of(name, declaration)
+  if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
+    return ("'%s' is no name of a variable: letters, digits and _ only"):format(tostring(name))
+  end
+  if type(declaration) ~= "table" or secret.is(declaration) then
+    return ("%s must be a table, as %s = { default = ... }"):format(name, name)
+  end
+  local problem = declared:problem(declaration)
+  if problem then return (problem:gsub("^p%.vars NAME", name)) end
+  local default = declaration.default
+  if declaration.secret == false and secret.is(default) then
+    return ("%s: its default is a secret, and secret = false"):format(name)
+  end
+  local hidden = declaration.secret
+  if hidden == nil then hidden = names.looks_secret(name) end
+  if hidden and default ~= nil and not secret.is(default) then
+    return ("%s: a secret does not stand in a playbook: use p.secret.file, .env, .command or .callback"):format(name)
+  end
+end
+
+--- Declares variables, { NAME = { default =, secret =, doc = } }; the table to read them from. Misuse is nil, message.
+function State:declare(fields)
+  local list = {}
+  for name, declaration in pairs(fields) do
+    local problem = problem_of(name, declaration)
+    if problem then return nil, problem end
+    if self.declared[name] then return nil, ("%s is declared twice"):format(name) end
+    list[#list + 1] = name
+  end
+  table.sort(list)
+  for _, name in ipairs(list) do self.declared[name] = declared:check(fields[name]) end
+  for _, name in ipairs(list) do
+    local hidden = self:is_secret(name)
+    if hidden and self.argv[name] then refuse_argv(name) end
+    if not hidden and self.given[name] == nil and self.declared[name].default == nil then
+      return nil, ("'%s' is not given: --var %s=VALUE, or a line of --var-file FILE"):format(name, name)
+    end
+  end
+  return self.table
+end
+
+--- After the playbook was read: what stands on the command line and may not, and names that nothing knows.
+function State:finish()
+  local list = known_names(self)
+  for _, name in ipairs(list) do
+    if self.argv[name] and self:is_secret(name) then refuse_argv(name) end
+  end
+  if next(self.declared) == nil then return true end
+  for _, name in ipairs(list) do
+    if not self.declared[name] and not self.read[name] then
+      local known = {}
+      for one in pairs(self.declared) do known[#known + 1] = one end
+      failure.check(nil, ("the playbook has no variable '%s'%s"):format(name, nearest.hint(name, known)), "EUSAGE")
+    end
+  end
+  return true
+end
+
+--- What may be written down: secrets and functions have their stand-ins.
+function State:kept()
+  local copy = {}
+  for name, value in pairs(self.given) do
+    if self:is_secret(name) then value = missing.new "secret"
+    elseif type(value) == "function" then value = missing.new "function" end
+    copy[name] = value
+  end
+  return copy
+end
+
+--- Asks for every secret that has no source, so that a run does not stop for one in its middle.
+function State:ask()
+  for _, name in ipairs(known_names(self)) do
+    if self:is_secret(name) then
+      local value = value_of(self, name)
+      if secret.is(value) and value.asked then
+        local text, message, code = value:read()
+        if not text then return nil, message, code end
+      end
+    end
+  end
+  return true
+end
+
+return variables

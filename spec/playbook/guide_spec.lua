@@ -1,0 +1,1 @@
+require "spec.support.guide"("docs/guide/secrets.md", _ENV)
