@@ -2,7 +2,7 @@
 -- The file is JSON, readable by its owner alone: the playbook and all files that it loaded with their hashes, its
 -- variables (secrets have stand-ins), the changes, and guards: for each host its boot time and the states of its cards,
 -- for each machine its changeVersion. The files are compared before any of them is executed; when a guard moved, or the
--- changes would be others, the plan is refused and says which. A seal (a hash of the content) finds damage and edits by
+-- plan would make other changes, it is refused and says which. A seal (a hash of the content) finds damage and edits by
 -- hand; it is no signature: who can write the file can seal it.
 local hosts = require "gpupt.playbook.host"
 local json = require "gpupt.json"
@@ -188,7 +188,7 @@ local function compare_changes(plan, value)
   for line in pairs(now) do if not before[line] then other[#other + 1] = "new: " .. line end end
   if #other == 0 then return true end
   table.sort(other)
-  return nil, "the changes would be others than those of the plan: plan again\n  " .. table.concat(other, "\n  "),
+  return nil, "the plan would make other changes now: plan again\n  " .. table.concat(other, "\n  "),
     "ESTALE"
 end
 
