@@ -110,7 +110,7 @@ int gp_private_open(const char *path, gp_private_how how, gp_error *err)
         fd = create(path, err);
         if (fd >= 0 || errno != EEXIST) return fd;
     }
-    return gp_fail(err, "EBUSY", "%s: somebody else keeps changing it", path);
+    return gp_fail(err, "EBUSY", "%s: another process keeps changing it", path);
 }
 
 /* By a handle that only names the file: closing any other one would drop the locks that SQLite holds on it. */
@@ -155,7 +155,7 @@ int gp_private_make(const char *path, gp_error *err)
         (void)close(fd);
         return 0;
     }
-    return gp_fail(err, "EBUSY", "%s: somebody else keeps changing it", path);
+    return gp_fail(err, "EBUSY", "%s: another process keeps changing it", path);
 }
 
 /* Without changing it, as umask() would for all threads. A kernel that does not say: nothing for others. */

@@ -181,7 +181,7 @@ describe("a plan file", function()
     local result = probe.l:command { "apply", file, "--journal", probe.dir .. "/j.db", "--var-file",
       probe:file("vars", "word = hunter2\n") }
     assert.equal(1, result.status)
-    assert.matches("the changes would be others than those of the plan: plan again\n  new: ~ h1: probe.note: note the secret",
+    assert.matches("the plan would make other changes now: plan again\n  new: ~ h1: probe.note: note the secret",
       result.err, 1, true)
   end)
 

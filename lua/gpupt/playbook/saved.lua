@@ -2,7 +2,7 @@
 -- The file is JSON, readable by its owner alone: the playbook and all files that it loaded with their hashes, its
 -- variables (secrets have stand-ins), the changes, and guards: for each host its boot time and the states of its cards,
 -- for each VM its changeVersion. The files are compared before any of them is executed; when a guard moved, or the
--- changes would be others, the plan is refused and says which. A seal (a hash of the content) finds damage and edits by
+-- plan would make other changes, it is refused and says which. A seal (a hash of the content) finds damage and edits by
 -- hand; it is no signature: who can write the file can seal it.
 local hosts = require "gpupt.fleet.host"
 local json = require "gpupt.json"
@@ -11,6 +11,7 @@ local missing = require "gpupt.missing"
 local options = require "gpupt.options"
 local sha256 = require "gpupt.sha256"
 local system = require "gpupt.core".system
+local visible = require "gpupt.visible"
 
 local saved = {}
 
@@ -181,15 +182,21 @@ local function lines_of(changes)
   return set
 end
 
+-- The refusal of a plan, with a line for each reason.
+local function stale(text, reasons)
+  table.sort(reasons)
+  local lines = { text }
+  for i, reason in ipairs(reasons) do lines[i + 1] = "  " .. reason end
+  return nil, visible.lines(lines), "ESTALE"
+end
+
 -- What would be done must be what the plan says.
 local function compare_changes(plan, value)
   local now, before, other = lines_of(plan:changes()), lines_of(value.changes), {}
   for line in pairs(before) do if not now[line] then other[#other + 1] = "no more: " .. line end end
   for line in pairs(now) do if not before[line] then other[#other + 1] = "new: " .. line end end
   if #other == 0 then return true end
-  table.sort(other)
-  return nil, "the changes would be others than those of the plan: plan again\n  " .. table.concat(other, "\n  "),
-    "ESTALE"
+  return stale("the plan would make other changes now: plan again", other)
 end
 
 --- True when everything that the saved plan rested on is as it was; nil, message, "ESTALE".
@@ -204,10 +211,7 @@ function saved.compare(plan, value)
     if value.guards[name] == nil then moved[#moved + 1] = name .. ": is new" end
   end
   if #moved == 0 then return compare_changes(plan, value) end
-  table.sort(moved)
-  local lines = { "the fleet moved since the plan was made: plan again" }
-  for i, one in ipairs(moved) do lines[i + 1] = "  " .. one end
-  return nil, require("gpupt.visible").lines(lines), "ESTALE"
+  return stale("the fleet moved since the plan was made: plan again", moved)
 end
 
 return saved
