@@ -39,6 +39,7 @@ extern const gp_decode_limits gp_decode_default_limits;
 enum {
     GP_DECODE_DEPTH_MOST = 256,
     GP_DECODE_ATTRIBUTES_MOST = 1024,
+    GP_DECODE_REFERENCE_MOST = 4096, /* bytes of a reference: it is sent back with each call */
     GP_DECODE_NAMESPACES_MOST = 256, /* in force at one place: libxml2 looks through all of them for each element */
     GP_DECODE_TAG_MOST = 16384       /* bytes of one tag, comment or instruction (or twice or thrice that): libxml2
                                         compares the attributes of a tag pair by pair */

@@ -134,7 +134,12 @@ void gp_decode_leaf(gp_decode *d, const frame *leaf)
     if (at == GP_NO_CELL) return;
     gp_cell *cell = &t->cells[at];
     if (leaf->type > GP_BINARY || leaf->type == GP_STRING || leaf->type == GP_DATETIME) {
-        if (leaf->type == GP_MOREF) cell->tag = GP_TAG_MOREF;
+        if (leaf->type == GP_MOREF) {
+            cell->tag = GP_TAG_MOREF;
+            if (t->slab_length - leaf->text > GP_DECODE_REFERENCE_MOST)
+                gp_decode_latch(d, "ELIMIT", "a reference of the answer is longer than %d bytes",
+                                GP_DECODE_REFERENCE_MOST);
+        }
         gp_decode_string(d, cell, leaf->text);
         return;
     }

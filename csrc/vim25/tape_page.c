@@ -103,6 +103,8 @@ bool gp_page_is(const gp_tape *tape)
            tape->method->result == gp_schema_type_find("RetrieveResult", 14);
 }
 
+enum { TOKEN_MOST = 4096 }; /* it is sent back for the next page */
+
 /* Where the objects are: the result itself, or its field `objects`. */
 static int find_list(gp_page *page, gp_error *err)
 {
@@ -116,6 +118,8 @@ static int find_list(gp_page *page, gp_error *err)
         if (token != UINT32_MAX && !is_text(tape, token))
             return gp_fail(err, "EPROTOCOL", "the answer has a token that is no text");
         if (token != UINT32_MAX) page->token = &tape->cells[token];
+        if (page->token && page->token->as.text.length > TOKEN_MOST)
+            return gp_fail(err, "EPROTOCOL", "the answer has a token of more than %d bytes", TOKEN_MOST);
     } else if (tape->cells[0].tag != GP_TAG_NULL) {
         return gp_fail(err, "EPROTOCOL", "the answer is no page of objects");
     }

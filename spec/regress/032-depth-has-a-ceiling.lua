@@ -67,6 +67,19 @@ describe("an answer that is nested deeply", function()
     end)
   end
 
+  it("is refused as JSON, too, on a small stack", function()
+    vcenter.write(dir .. "/json.lua", [[
+local json = require "gpupt.json"
+for _, pair in ipairs { { "[", "]" }, { '{"a":', "}" }, { '["]",{"\\"":[', "]}]" } } do
+  for _, depth in ipairs { 60, 2000, 100000 } do
+    local value, message, code = json.decode(pair[1]:rep(depth) .. "1" .. pair[2]:rep(depth))
+    io.write(type(value), " ", tostring(code), ";")
+  end
+end]])
+    local out = vcenter.shell(("(ulimit -s %d; lua5.4 %s/json.lua; echo status $?) 2>&1"):format(small, dir))
+    assert.are.equal(("table nil;nil EPARSE;nil EPARSE;"):rep(3) .. "status 0\n", out)
+  end)
+
   it("is refused at the limit that is set, when that is lower", function()
     local wire = require "spec.codec.wire"
     local text = wire.page { { "Folder", "f", { { "p", '<val xsi:type="X">' .. ("<a>"):rep(60) .. ("</a>"):rep(60) .. "</val>" } } } }

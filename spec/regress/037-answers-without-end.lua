@@ -102,6 +102,15 @@ a.soap(b"<returnval><version>1</version><filterSet><filter type='PropertyFilter'
     assert.is_true(server:requests "WaitForUpdatesEx" < 100)
   end)
 
+  it("cannot make each request carry a token, a version or a reference of a megabyte", function()
+    server:answer("RetrievePropertiesEx", [[a.soap(b"<returnval><token>" + b"t" * (1 << 20) + b"</token></returnval>")]])
+    assert.are.equal("EPROTOCOL", select(3, vc:collect_all { type = "Folder", paths = { "name" } }))
+    server:answer("WaitForUpdatesEx", [[a.soap(b"<returnval><version>" + b"v" * (1 << 20) + b"</version></returnval>")]])
+    assert.are.equal("EPROTOCOL", select(3, vc:wait(vc:ref "Task:t", { timeout = 5 })))
+    server:answer("CreateContainerView", [[a.soap(b"<returnval type='ContainerView'>" + b"r" * (1 << 20) + b"</returnval>")]])
+    assert.are.equal("ELIMIT", select(3, vc:collect_all { type = "Folder", paths = { "name" } }))
+  end)
+
   it("cannot make each request carry 90 kB of cookie", function()
     server:answer("Login", [[
 name = a.name.encode()

@@ -335,12 +335,39 @@ static void materialise(lua_State *L, const json_t *node)
     }
 }
 
+/* Where brackets outside of strings stand deeper in each other than MAX_DEPTH: the byte, or `length`. jansson itself
+ * goes to 2,048 by recursion, which a small stack does not bear. */
+static size_t too_deep(const char *text, size_t length)
+{
+    size_t depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        if (quoted) {
+            if (c == '\\') i++;
+            if (c == '"') quoted = false;
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > MAX_DEPTH) return i;
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return length;
+}
+
 /* decode(text) */
 static int json_decode(lua_State *L)
 {
     size_t length;
     const char *text = luaL_checklstring(L, 1, &length);
     json_error_t problem;
+    if (too_deep(text, length) < length) {
+        gp_error err;
+        (void)gp_fail(&err, "EPARSE", "JSON: maximum parsing depth reached (%d)", MAX_DEPTH);
+        return gp_bind_fail(L, &err);
+    }
     void **root = gp_bind_box(L, release_json);
     *root = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &problem);
     if (!*root) {

@@ -263,7 +263,7 @@
 ---@class gpupt.options.vc.datastore_read
 ---@field offset? integer first byte
 ---@field length? integer so many bytes; default: to the end
----@field chunk? integer bytes a request
+---@field chunk? integer bytes a request, and at most in memory
 ---@field datacenter? string inventory path of the datacenter; default: the client's or the only one
 
 ---@class gpupt.options.vc.datastore_text
@@ -346,7 +346,7 @@
 ---@field retries? integer how often a call that only reads is sent again
 ---@field keep_alive? number seconds of idleness after which a small call keeps the session
 ---@field probe_after? number seconds of idleness after which a changing call first asks whether the session still lives
----@field limits? table ceilings of an answer: bytes, cells, text, depth, attributes
+---@field limits? table ceilings of an answer: bytes (1 GiB; 4 MiB before the login), cells, text, depth (200; at most 256), attributes
 ---@field trace? function|string a function of one event table, or a file's name (GPUPT_TRACE): appended to, readable by you alone; secrets are left out
 ---@field version? string speak this version of vim25 instead of the newest both sides know
 ---@field datacenter? string where relative inventory paths begin (GOVC_DATACENTER)

@@ -45,7 +45,8 @@ local declared = options.declare("vim.connect", {
   { "keep_alive", "number", default = 600, doc = "seconds of idleness after which a small call keeps the session" },
   { "probe_after", "number", default = 300, doc = "seconds of idleness after which a changing call first asks "
     .. "whether the session still lives" },
-  { "limits", "table", doc = "ceilings of an answer: bytes, cells, text, depth, attributes" },
+  { "limits", "table", doc = "ceilings of an answer: bytes (1 GiB; 4 MiB before the login), cells, text, "
+    .. "depth (200; at most 256), attributes" },
   { "trace", "function|string", doc = "a function of one event table, or a file's name (GPUPT_TRACE): appended to, "
     .. "readable by you alone; secrets are left out" },
   { "version", "string", doc = "speak this version of vim25 instead of the newest both sides know" },

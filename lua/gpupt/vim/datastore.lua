@@ -177,7 +177,7 @@ end
 local read_options = declare("read", {
   { "offset", "integer", default = 0, doc = "first byte" },
   { "length", "integer", doc = "so many bytes; default: to the end" },
-  { "chunk", "integer", default = 1 << 20, doc = "bytes a request" },
+  { "chunk", "integer", default = 1 << 20, doc = "bytes a request, and at most in memory" },
 })
 
 -- Whether the answer to the range that begins at `at` holds these bytes: true, or nil, message, code.

@@ -238,7 +238,12 @@ local function keep_early(self, name, part)
   table.insert(self.early[name], part)
 end
 
+local VERSION_MOST = 4096 -- bytes; it is sent back with each request
+
 local function take(self, set)
+  if #set.version > VERSION_MOST then
+    error(failure.new(("the server gives a version of %d bytes"):format(#set.version), "EPROTOCOL"), 0)
+  end
   for _, part in ipairs(set.filterSet or {}) do
     local name = part.filter.value
     local filter = self.filters[name]
