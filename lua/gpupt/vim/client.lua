@@ -10,6 +10,7 @@ local options = require "gpupt.options"
 local ref = require "gpupt.vim.ref"
 local secrets = require "gpupt.vim.secrets"
 local session = require "gpupt.vim.session"
+local transport = require "gpupt.vim.transport"
 local wait = require "gpupt.loop.wait"
 
 local client = {}
@@ -237,7 +238,7 @@ local function make(o)
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
     datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
-    logins = o.logins or logins.new(),
+    logins = o.logins or logins.new(), proxy_login = transport.proxy_login(o.proxy),
     agent = require("gpupt")._VERSION:gsub(" ", "/"), calls = 0, generation = 0,
     session_open = false, last_answer = engine.now(), trust = { ca_file = o.ca_file, ca_bytes = o.ca_bytes,
     insecure = o.insecure },
@@ -277,8 +278,8 @@ local function open(self, o)
   return self
 end
 
---- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, ETLS, EUNTRUSTED, ETIMEDOUT, InvalidLogin,
--- ENOLOGIN (no user name or password), EINVAL.
+--- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, EPROXY (it refuses its password),
+-- ETLS, EUNTRUSTED, ETIMEDOUT, InvalidLogin, ENOLOGIN (no user name or password), EINVAL.
 function client.connect(given)
   local o, message, code = env.complete(declared:check(given))
   if not o then return nil, message, code end
