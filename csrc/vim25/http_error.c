@@ -57,6 +57,11 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
     curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
     /* libcurl repeats a proxy's URL that it cannot use, with the password in it */
     if (!detail || !*detail || strchr(detail, '@')) detail = curl_easy_strerror(rc);
+    long tunnel = 0; /* the proxy's answer to CONNECT */
+    if (curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &tunnel) == CURLE_OK && tunnel == 407) {
+        gp_fail(err, "EPROXY", "the proxy before %s refuses its user name or password (HTTP 407)", host);
+        return;
+    }
     switch (rc) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:

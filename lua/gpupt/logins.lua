@@ -1,4 +1,5 @@
---- Which passwords were refused: asked before every login, so that one wrong password does not lock an account.
+--- Which passwords were refused: asked before every login (guests, vCenters, proxies), so that one wrong password does
+-- not lock an account.
 --
 --   local registry = logins.new()                     one for each run; a client without a run has one of its own
 --   registry:attempt({ kind = "guest", id = , target = "desk-001", account = "CORP\\ops", password = , until_time = },

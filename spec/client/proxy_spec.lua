@@ -74,7 +74,7 @@ describe("a vCenter behind an HTTP proxy", function()
     local vc, message, code = gpupt.vim.connect(sim:options { proxy = "http://ops:wr0ng-secret@127.0.0.1:" .. closed,
       retries = 0 })
     assert.is_nil(vc)
-    assert.are.equal("ECONNECT", code)
+    assert.are.equal("EPROXY", code)
     assert.matches("407", message)
     assert.is_nil(message:find("wr0ng", 1, true))
   end)

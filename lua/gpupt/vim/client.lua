@@ -13,6 +13,7 @@ local secrets = require "gpupt.vim.secrets"
 local session = require "gpupt.vim.session"
 local gpupt_version = require "gpupt.version"
 local system = require "gpupt.core".system
+local transport = require "gpupt.vim.transport"
 local trust = require "gpupt.vim.trust"
 local wait = require "gpupt.loop.wait"
 
@@ -255,7 +256,7 @@ local function make(o)
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
     persist = o.persist_session, datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
-    logins = o.logins or logins.new(),
+    logins = o.logins or logins.new(), proxy_login = transport.proxy_login(o.proxy),
     agent = gpupt_version:gsub(" ", "/"), calls = 0, generation = 0,
     session_open = false, last_answer = engine.now(), trust = { insecure = o.insecure, known_hosts = o.known_hosts },
     operation_prefix = o.operation_id or ("gpupt-%08x"):format(math.random(0, 0xffffffff)),
@@ -319,8 +320,8 @@ local function connect(checked)
   return self
 end
 
---- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, ETLS, EUNTRUSTED, ETIMEDOUT, InvalidLogin,
--- ENOLOGIN (nothing to log in with), EUNSAFE (others can read the file with a secret), EINVAL.
+--- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, EPROXY (the proxy refuses the password), ETLS,
+-- EUNTRUSTED, ETIMEDOUT, InvalidLogin, ENOLOGIN (nothing to log in with), EUNSAFE (others can read the file with a secret), EINVAL.
 function client.connect(given) return connect(declared:check(given)) end
 
 --- Ends the session that persist_session has kept for these options, on the server too, and deletes it here. Whether

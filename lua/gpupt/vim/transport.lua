@@ -1,6 +1,7 @@
 --- One request over one client: started on the engine, waited for, and tidied up whatever happens.
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
+local logins = require "gpupt.logins"
 local wait = require "gpupt.loop.wait"
 
 local transport = {}
@@ -54,10 +55,37 @@ function transport.without_tickets(message, request)
   return message
 end
 
+logins.kind("proxy", {
+  noun = "proxy", refusal = "EPROXY", shared = true,
+  refused = function(code) return code == "EPROXY" end,
+  lost = function() return false end, -- a proxy answers, or there is no connection
+})
+
+--- What a client sends to its proxy, for the registry of logins: a function of the time until which to wait, or nil
+-- for a proxy without a password. A function, so that who walks through the client finds no password.
+function transport.proxy_login(url)
+  local user, host = (url or ""):match "^[^/]*//(.*)@([^@/]*)"
+  user = user or (url or ""):match "^([^/]*)@[^@/]*"
+  host = host or (url or ""):match "@([^@/]*)"
+  if not user then return nil end
+  local account, password = user:match "^([^:]*):?(.*)$"
+  return function(until_time)
+    return { kind = "proxy", id = host, target = "the proxy " .. host, account = account, password = password,
+      until_time = until_time }
+  end
+end
+
 --- Sends `request` (fields of net.http's request) and waits for its end.
 -- Gives the result (a tape, text or count) and { status, seconds, sent, op }, or nil, message, code, info.
 -- `what` = { name =, unsafe =, operation_id =, object = } is for the error when the caller is stopped meanwhile.
 function transport.exchange(client, request, what)
+  if not client.proxy_login then return transport.send(client, request, what) end
+  local login = client.proxy_login(engine.now() + (request.timeout or client.timeout))
+  return client.logins:attempt(login, function() return transport.send(client, request, what) end)
+end
+
+--- The same without asking whether the proxy refused its password.
+function transport.send(client, request, what)
   local loop, no_loop, no_code = engine.shared()
   if not loop then return nil, no_loop, no_code, {} end
   if not client.http then return nil, "this connection is closed", "ECLOSED", {} end

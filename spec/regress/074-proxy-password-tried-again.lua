@@ -1,0 +1,60 @@
+-- A proxy that refused its account (407) was asked five times by each call, and once by each connection: the refusal
+-- looked like a connection that could not be made, and was repeated. Proxies of a domain lock the account for that.
+local gpupt = require "gpupt"
+local vcenter = require "spec.support.vcenter"
+
+describe("the password of a proxy", function()
+  local sim, pipe, port, log
+  setup(function()
+    sim = vcenter.start {}
+    log = sim.dir .. "/proxy"
+    pipe = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/proxy.py %s ops:pr0xy-secret >%s.port 2>/dev/null")
+      :format(log, log), "w"))
+    for _ = 1, 100 do
+      port = tonumber(vcenter.read(log .. ".port") or "")
+      if port then break end
+      vcenter.sleep(0.05)
+    end
+    assert(port, "the proxy did not start")
+  end)
+  teardown(function()
+    sim:close_all()
+    pipe:close()
+    sim:stop()
+  end)
+
+  local function attempts(password) return select(2, (vcenter.read(log) or ""):gsub("auth=ops:" .. password, "")) end
+
+  local function connect(password, more)
+    local o = sim:options { proxy = ("http://ops:%s@127.0.0.1:%d"):format(password, port) }
+    for key, value in pairs(more or {}) do o[key] = value end
+    return gpupt.vim.connect(o)
+  end
+
+  it("is sent once when the proxy refuses it", function()
+    -- with a version given, the first request is a call like any other
+    local vc, message = connect("wr0ng-secret", { version = "8.0.3.0" })
+    assert.is_nil(vc)
+    assert.matches("407", message, 1, true)
+    assert.is_nil(message:find("wr0ng", 1, true))
+    assert.equal(1, attempts "wr0ng%-secret")
+  end)
+
+  it("opens the way when it is right, for every call", function()
+    local vc = gpupt.check(connect "pr0xy-secret")
+    assert.is_string(gpupt.check(vc.instance:CurrentTime {}))
+    vc:close()
+  end)
+
+  it("is not sent for another server either", function()
+    if not gpupt.logins then return pending "connections share no registry here" end
+    local registry = gpupt.logins.new()
+    for _ = 1, 2 do
+      local vc, message, code = connect("wr0ng-again", { logins = registry })
+      assert.is_nil(vc)
+      assert.equal("EPROXY", code)
+      assert.matches("proxy", message, 1, true)
+    end
+    assert.equal(1, attempts "wr0ng%-again")
+  end)
+end)
