@@ -54,7 +54,7 @@ function bodies.security()
   local header = "<wsse:Security>" .. ("t"):rep(500) .. "</wsse:Security>"
   local body = got(codec.encode("LoginByToken", "SessionManager", "s", {}, { operation_id = "x", security = header, body_id = "_1" }))
   expect(body:bytes():find(header, 1, true) and body:bytes():find(' wsu:Id="_1">', 1, true), "the header")
-  expect(body:redacted():find("<wsse:Security>(secret)</wsse:Security>", 1, true), "what is redacted")
+  expect(body:redacted():find("<wsse:Security missing=\"secret\"/>", 1, true), "what is redacted")
   body:release()
 end
 
