@@ -5,9 +5,10 @@ local env = require "gpupt.vim.env"
 local failure = require "gpupt.failure"
 local login = require "gpupt.vim.login"
 local logins = require "gpupt.logins"
+local lost_task = require "gpupt.vim.lost_task"
 local net = require "gpupt.net"
-local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
+local property_path = require "gpupt.vim.property_path"
 local ref = require "gpupt.vim.ref"
 local secrets = require "gpupt.vim.secrets"
 local session = require "gpupt.vim.session"
@@ -93,26 +94,6 @@ function Client:ref(text, value)
   return self.intern(kind, name)
 end
 
-local properties_of = {}
-
---- Checks the first word of a property path against the schema: nil or a message.
-function client.check_path(kind, path)
-  local known = properties_of[kind]
-  if not known then
-    local found = net.schema.type(kind)
-    if not found or found.kind ~= "managed" then return nil end
-    known = { list = {} }
-    for _, property in ipairs(found.properties) do
-      known[property.name] = true
-      known.list[#known.list + 1] = property.name
-    end
-    properties_of[kind] = known
-  end
-  local first = path:match "^[^.%[]+" or path
-  if known[first] then return nil end
-  return ("%s has no property '%s'%s"):format(kind, first, nearest.hint(first, known.list))
-end
-
 --- ref:get{ "name", "config.hardware" } gives { [path] = value } and, when the server left some out for a reason,
 -- { [path] = fault }; ref:get "name" gives the one value (false when it is unset). Or nil, message, code.
 function Client.get_properties(object, paths, opts)
@@ -121,7 +102,7 @@ function Client.get_properties(object, paths, opts)
   local list = one and { one } or paths
   if type(list) ~= "table" then error("ref:get: a property path or a list of them is needed", 2) end
   for _, path in ipairs(list) do
-    local message = client.check_path(object.type, path)
+    local message = property_path(object.type, path)
     if message then return nil, message, "InvalidProperty" end
   end
   local collect = require "gpupt.vim.collect"
@@ -166,7 +147,7 @@ function Client:wait_for(object, paths, predicate, opts)
 end
 
 --- The recent task of `object` that carries this operationID; nil, message, "ENOENT" when there is none.
-function Client:find_task(object, operation_id) return call.find_task(self, object, operation_id) end
+function Client:find_task(object, operation_id) return lost_task(self, object, operation_id) end
 
 function Client:next_operation_id()
   self.calls = self.calls + 1
@@ -320,8 +301,9 @@ local function connect(checked)
   return self
 end
 
---- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, EPROXY (the proxy refuses the password), ETLS,
--- EUNTRUSTED, ETIMEDOUT, InvalidLogin, ENOLOGIN (nothing to log in with), EUNSAFE (others can read the file with a secret), EINVAL.
+--- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, EPROXY (the proxy refuses the password),
+-- ETLS, EUNTRUSTED, ETIMEDOUT, InvalidLogin, ENOLOGIN (nothing to log in with), EUNSAFE (others can read the file with
+-- a secret), EINVAL.
 function client.connect(given) return connect(declared:check(given)) end
 
 --- Ends the session that persist_session has kept for these options, on the server too, and deletes it here. Whether

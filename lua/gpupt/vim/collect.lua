@@ -2,10 +2,11 @@
 --   for obj in vc:collect{ type = "VirtualMachine", under = folder, paths = { "name", "runtime.powerState" } } do
 --     obj.ref  obj.name  obj["runtime.powerState"]  obj.missing (faults by path, when the server left some out)
 -- One object is made per step; leaving the loop early tells the server so. Iterators raise in mid-way.
-local call = require "gpupt.vim.call"
 local failure = require "gpupt.failure"
 local net = require "gpupt.net"
 local options = require "gpupt.options"
+local property_path = require "gpupt.vim.property_path"
+local tape_call = require "gpupt.vim.tape_call"
 local wait = require "gpupt.loop.wait"
 
 local collect = {}
@@ -26,7 +27,7 @@ end
 
 --- The properties of one object: values, missing; or nil, message, code, detail.
 function collect.object(client, object, paths, opts)
-  local tape, message, code, detail = call.tape(client, client.content.propertyCollector, "RetrievePropertiesEx",
+  local tape, message, code, detail = tape_call(client, client.content.propertyCollector, "RetrievePropertiesEx",
     request({ { type = object.type, pathSet = paths, all = false } }, { { obj = object, skip = false } }), opts or {})
   if not tape then return nil, message, code, detail end
   local count, wrong, step = tape:page(client.refs, client.make_ref)
@@ -117,7 +118,7 @@ function Collection:next()
       return nil
     end
     -- the token is ours until an answer has come: whoever is stopped here has it cancelled by close()
-    local tape, message, code, detail = call.tape(client, client.content.propertyCollector,
+    local tape, message, code, detail = tape_call(client, client.content.propertyCollector,
       "ContinueRetrievePropertiesEx", { token = self.token }, { timeout = self.timeout })
     if not tape then
       if detail and detail.fault then self.token = nil end
@@ -156,7 +157,7 @@ local function start(client, spec)
       { _type = "TraversalSpec", name = "view", type = "ContainerView", path = "view", skip = false },
     } } }
   end
-  local ok, tape, message, code, detail = pcall(call.tape, client, client.content.propertyCollector,
+  local ok, tape, message, code, detail = pcall(tape_call, client, client.content.propertyCollector,
     "RetrievePropertiesEx", request(property_sets, object_set, spec.page), { timeout = spec.timeout })
   if not ok then
     self:close()
@@ -177,12 +178,11 @@ end
 local function checked(given, level)
   local spec = declared:check(given, level)
   if not spec.type and not spec.types then error("vc:collect: option 'type' or 'types' is required", level + 1) end
-  local check_path = require("gpupt.vim.client").check_path
   for kind, paths in pairs(spec.types or { [spec.type] = spec.paths or {} }) do
     local found, message = net.schema.type(kind)
     if not found then error("vc:collect: " .. message, level + 1) end
     for _, path in ipairs(paths) do
-      message = check_path(kind, path)
+      message = property_path(kind, path)
       if message then error("vc:collect: " .. message, level + 1) end
     end
   end

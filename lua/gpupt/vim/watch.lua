@@ -12,6 +12,7 @@ local failure = require "gpupt.failure"
 local fault = require "gpupt.vim.fault"
 local fiber = require "gpupt.loop.fiber"
 local options = require "gpupt.options"
+local property_path = require "gpupt.vim.property_path"
 local wait = require "gpupt.loop.wait"
 
 local watch = { MAX_WAIT = 60, QUICK = 0.025 }
@@ -490,9 +491,8 @@ local property_options = options.declare("vc:wait_for", {
 function watch.property(client, object, paths, predicate, given)
   local o = property_options:check(given)
   paths = type(paths) == "string" and { paths } or paths
-  local check_path = require("gpupt.vim.client").check_path
   for _, path in ipairs(paths) do
-    local message = check_path(object.type, path)
+    local message = property_path(object.type, path)
     if message then return nil, message, "InvalidProperty" end
   end
   return await(client, object, paths, function(values)

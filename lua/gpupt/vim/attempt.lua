@@ -1,0 +1,125 @@
+--- One attempt at a call of vim25, and what may be done after one that failed: shared by calls that give values
+-- (gpupt.vim.call) and calls that give a tape (gpupt.vim.tape_call).
+local engine = require "gpupt.loop.engine"
+local fault = require "gpupt.vim.fault"
+local secrets = require "gpupt.vim.secrets"
+local transport = require "gpupt.vim.transport"
+local wait = require "gpupt.loop.wait"
+
+local attempt = {}
+
+-- Reading calls by their first word, and calls whose repetition leaves nothing but what the session's end removes.
+local reading = { "^Retrieve", "^Query", "^Find", "^Current", "^Has", "^Read", "^List", "^Check", "^Validate", "^Get",
+  "^Lookup", "^Compute", "^Estimate", "^Browse", "^Fetch", "^SessionIsActive$", "^CreateContainerView$",
+  "^CreateListView$", "^CreatePropertyCollector$", "^CreateFilter$", "^Destroy.*View$", "^DestroyPropertyFilter$",
+  "^DestroyPropertyCollector$", "^CancelRetrievePropertiesEx$", "^CancelWaitForUpdates$", "^CancelTask$",
+  "^RefreshDatastore", "^Logout$" }
+-- tokens and one-time addresses: asking twice is not the same as asking once
+local consuming = { ContinueRetrievePropertiesEx = true, WaitForUpdatesEx = true, ReadNextTasks = true,
+  ReadNextEvents = true, ReadPreviousTasks = true, ReadPreviousEvents = true, CheckForUpdates = true }
+
+local safety = {}
+
+--- Whether a method only reads, so that it may be sent again.
+function attempt.safe(name)
+  local known = safety[name]
+  if known ~= nil then return known end
+  known = false
+  if not consuming[name] and not name:find "_Task$" then
+    for _, pattern in ipairs(reading) do known = known or name:find(pattern) ~= nil end
+  end
+  safety[name] = known
+  return known
+end
+
+--- Whether a method opens a session.
+function attempt.logs_in(name)
+  return name:find "^Login" ~= nil or name == "CloneSession" or name == "ImpersonateUser"
+end
+
+local transient = { [502] = true, [503] = true, [504] = true }
+
+--- Whether a call that failed so may be sent again.
+function attempt.may_repeat(code, info, safe)
+  if code == "ECONNECT" and not info.sent then return true end
+  if not safe then return false end
+  return code == "ECONNECT" or code == "ELOST" or code == "ETRUNCATED" or (code == "EHTTP" and transient[info.status])
+end
+
+--- Whether the server may have acted although its answer did not come.
+function attempt.lost(code, info)
+  if not info.sent then return false end
+  return code == "ELOST" or code == "ETIMEDOUT" or code == "ETRUNCATED" or code == "EXML" or code == "ELIMIT"
+    or code == "EPROTOCOL" or code == "EENTITY" or code == "EHTTP"
+end
+
+--- Seconds to wait before another try.
+function attempt.back_off(try)
+  return math.min(5, 0.2 * 2 ^ (try - 1)) * (0.5 + math.random())
+end
+
+--- Waits; raises when the caller is stopped meanwhile.
+function attempt.pause(seconds, until_time)
+  local stop = wait.wait(engine.event(), math.min(engine.now() + seconds, until_time))
+  if stop then error(stop, 0) end
+end
+
+-- Before the login anybody may answer who has the address: what is asked there takes a few kB.
+local EARLY_BYTES, EARLY_CELLS = 4 << 20, 1 << 16
+
+local function limits_of(client)
+  if client.session_open then return client.limits end
+  local limits = {}
+  for name, value in pairs(client.limits or {}) do limits[name] = value end
+  limits.bytes = math.min(limits.bytes or EARLY_BYTES, EARLY_BYTES)
+  limits.cells = math.min(limits.cells or EARLY_CELLS, EARLY_CELLS)
+  return limits
+end
+
+--- Sends `body` once: gives a tape and info, or nil, message, code, info.
+function attempt.send(client, body, what, options, until_time)
+  local now = engine.now()
+  local headers = {
+    'Content-Type: text/xml; charset="utf-8"', "SOAPAction: " .. body:action(), "User-Agent: " .. client.agent,
+  }
+  if secrets[client].cookie then headers[4] = "Cookie: vmware_soap_session=" .. secrets[client].cookie end
+  local tape, message, code, info = transport.exchange(client, {
+    url = client.url, body = body, headers = headers, answer = "soap", limits = limits_of(client),
+    timeout = math.max(0.001, until_time - now), connect_timeout = client.connect_timeout,
+    stall_timeout = options.stall_timeout or client.stall_timeout, once = what.once,
+  }, what)
+  if tape then info = message end
+  if attempt.logs_in(what.name) then
+    if info.cookie then secrets[client].cookie = info.cookie end
+    if tape and info.bad_cookie then
+      tape:release()
+      tape, message, code = nil, client.base .. " gives the session a cookie that is none", "EPROTOCOL"
+    end
+  end
+  if client.trace then
+    client:emit { method = what.name, object = tostring(what.object), operation_id = what.operation_id,
+      seconds = engine.now() - now, status = info.status, code = code, message = not tape and message or nil,
+      bytes = tape and tape:bytes(), request = body:redacted(), fault = tape and tape:kind() == "fault" or nil }
+  end
+  if not tape then return nil, message, code, info end
+  client.last_answer = engine.now()
+  return tape, info
+end
+
+--- What a failure says of the call.
+function attempt.detail_of(what, more)
+  local detail = more or {}
+  detail.method, detail.object, detail.operation_id = what.name, what.object, what.operation_id
+  return detail
+end
+
+--- The failure that a fault is: nil, message, code, detail.
+function attempt.fault_of(client, tape, what)
+  local message, code, detail = tape:fault(client.refs, client.make_ref)
+  if code == "NoPermission" and detail.fault then
+    message = fault.explain(message, code, detail.fault, function(object) return client:name_of(object) end)
+  end
+  return nil, message, code, attempt.detail_of(what, detail)
+end
+
+return attempt

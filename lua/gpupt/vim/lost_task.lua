@@ -1,0 +1,48 @@
+--- A task whose starting call lost its answer, found by the operationID that the call carried.
+local collect = require "gpupt.vim.collect"
+local schema = require("gpupt.net").schema
+
+-- Among recent tasks: the object's own first, then all that the server lists (the last 200 that ended).
+local function find_recent(client, object, operation_id)
+  local managers, seen = {}, {}
+  if schema.is_a(object.type, "ManagedEntity") then managers[1] = object end
+  if client.content.taskManager then managers[#managers + 1] = client.content.taskManager end
+  for _, manager in ipairs(managers) do
+    local tasks, message, code = client.get_properties(manager, "recentTask")
+    if tasks == nil then return nil, message, code end
+    local fresh = {}
+    for _, task in ipairs(tasks or {}) do
+      if not seen[task] then fresh[#fresh + 1] = task end
+      seen[task] = true
+    end
+    -- one that the server forgot meanwhile may fail the whole reading: the history is asked then
+    local found = #fresh > 0
+      and collect.all(client, { type = "Task", paths = { "info.activationId" }, objects = fresh })
+    for _, one in ipairs(found or {}) do
+      if one["info.activationId"] == operation_id then return one.ref end
+    end
+  end
+end
+
+-- In the server's history of tasks, which goes back further. ESXi has none.
+local function find_past(client, operation_id)
+  local manager = client.content.taskManager
+  local again = { safe = true } -- a second collector goes with the session
+  local history = manager and client:call(manager, "CreateCollectorForTasks",
+    { filter = { activationId = { operation_id } } }, again)
+  if not history then return nil end
+  local tasks, message, code = client:call(history, "ReadNextTasks", { maxCount = 10 }, again)
+  client:call(history, "DestroyCollector", {}, again)
+  if not tasks then return nil, message, code end
+  return tasks[1] and tasks[1].task
+end
+
+--- Looks in the object's and the server's recent tasks and in the history for the task that carries this operationID.
+-- Gives the reference, or nil, message, "ENOENT" (no such task there) or the failure of looking.
+return function(client, object, operation_id)
+  local task, message, code = find_recent(client, object, operation_id)
+  if not task and not message then task, message, code = find_past(client, operation_id) end
+  if task then return task end
+  if message then return nil, message, code end
+  return nil, ("no task carries the operationID %s"):format(operation_id), "ENOENT"
+end

@@ -1,0 +1,35 @@
+--- A reading call of vim25 that gives the tape itself, for answers that are taken apart a page at a time.
+local attempt = require "gpupt.vim.attempt"
+local codec = require("gpupt.net").codec
+local engine = require "gpupt.loop.engine"
+
+--- nil, message, code, detail on a fault.
+return function(client, object, name, arguments, options)
+  local safe = attempt.safe(name)
+  local what = { name = name, object = object, operation_id = client:next_operation_id(), once = not safe }
+  local until_time = engine.now() + (options.timeout or client.timeout)
+  local relogged, try = false, 1
+  while true do
+    local body, message, code = codec.encode(name, object.type, object.value, arguments,
+      { version = client.version, operation_id = what.operation_id })
+    if not body then return nil, message, code, attempt.detail_of(what) end
+    local generation = client.generation
+    local tape, why, failed, info = attempt.send(client, body, what, options, until_time)
+    body:release()
+    if tape and tape:kind() ~= "fault" then return tape end
+    if tape then
+      local _, text, kind, detail = attempt.fault_of(client, tape, what)
+      if kind ~= "NotAuthenticated" or relogged or not safe or not client.session_open then
+        return nil, text, kind, detail
+      end
+      relogged = true
+      local ok, no, refused = client:login_again(generation)
+      if not ok then return nil, no, refused, detail end
+    elseif try <= client.retries and engine.now() < until_time and attempt.may_repeat(failed, info, safe) then
+      attempt.pause(attempt.back_off(try), until_time)
+      try = try + 1
+    else
+      return nil, why, failed, attempt.detail_of(what, { status = info.status })
+    end
+  end
+end
