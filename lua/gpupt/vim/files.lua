@@ -51,15 +51,10 @@ function files.transfer(client, request, what, retries)
     local generation = client.generation
     if what.session then request.headers = what.session() end
     local result, message, code, info = transport.exchange(client, request, what)
-    if result ~= nil then info = message end
-    local meaning = info.status and meanings[info.status]
-    if result ~= nil and info.status // 100 == 2 then return result, info end
-    if result ~= nil or (code == "EHTTP" and meaning) then
-      local excerpt = type(result) == "string" and result:sub(1, 200):gsub("<[^>]*>", " "):gsub("%s+", " ") or ""
-      message = ("%s: %s (HTTP %d)"):format(what.name, meaning and meaning[1]
-        or transport.without_tickets(excerpt, request), info.status)
-      code = meaning and meaning[2] or "EHTTP"
-    end
+    if result ~= nil then return result, message end
+    local meaning = code == "EHTTP" and meanings[info.status]
+    if meaning then message, code = ("%s (HTTP %d)"):format(meaning[1], info.status), meaning[2] end
+    message = ("%s: %s"):format(what.name, transport.without_tickets(message, request))
     if code == "NotAuthenticated" and what.session and not relogged then
       relogged = true
       local ok, why, failed = client:login_again(generation)
