@@ -39,8 +39,8 @@ end
 
 local codes = {
   ECONNECT = cli.UNREACHABLE, EPROXY = cli.UNREACHABLE, ETLS = cli.UNREACHABLE, EUNTRUSTED = cli.UNREACHABLE,
-  InvalidLogin = cli.UNREACHABLE, NotAuthenticated = cli.UNREACHABLE, ENOLOGIN = cli.UNREACHABLE, EAPPROVAL = cli.PENDING, EUSAGE = cli.USAGE,
-  ECANCELLED = cli.INTERRUPTED,
+  InvalidLogin = cli.UNREACHABLE, NotAuthenticated = cli.UNREACHABLE, ENOLOGIN = cli.UNREACHABLE,
+  EAPPROVAL = cli.PENDING, EUSAGE = cli.USAGE, ECANCELLED = cli.INTERRUPTED,
 }
 
 --- The exit status for a failure's code.
