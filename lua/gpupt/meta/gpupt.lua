@@ -569,4 +569,14 @@ gpupt.fleet = {}
 ---@param given? gpupt.options.fleet.cards
 function gpupt.fleet.cards(vc, given) end
 
+gpupt.logins = {}
+
+function gpupt.logins.kind(name, rules) end
+
+---Whether a message says that the account is locked, disabled or expired.
+function gpupt.logins.says_locked(message) end
+
+---A registry. What `parent` knows as refused is refused here, too.
+function gpupt.logins.new(parent) end
+
 return gpupt

@@ -54,7 +54,7 @@ function files.transfer(client, request, what, retries)
     if result ~= nil then return result, message end
     local meaning = code == "EHTTP" and meanings[info.status]
     if meaning then message, code = ("%s (HTTP %d)"):format(meaning[1], info.status), meaning[2] end
-    message = ("%s: %s"):format(what.name, transport.without_tickets(message, request))
+    message = ("%s: %s"):format(what.name, message)
     if code == "NotAuthenticated" and what.session and not relogged then
       relogged = true
       local ok, why, failed = client:login_again(generation)
