@@ -2,13 +2,13 @@
 --   lua5.4 build-support/arrows.lua [ROOT]      prints each arrow that is not in the table, each file outside it, and
 --                                               each circle between files; status 1 when there is one
 -- A part is a name with the files that belong to it; the first pattern that fits a file wins. A file may use its own
--- part and those that are listed. To allow a new arrow, add it here, and say why in the commit.
+-- part and those that are listed; of them only the modules that users require themselves when the part says `public`. To allow a new arrow, add it here, and say why in the commit.
 local root = arg and arg[1] or "."
 
 local lua_parts = {
   { "front",    { "^lua/gpupt/init%.lua$" }, { "base" } }, -- loads every other part lazily, by name
   { "cli",      { "^lua/gpupt/cli/", "^bin/gpupt$" },
-    { "front", "playbook", "doctor", "fleet", "vim", "loop", "offline", "base" } },
+    { "front", "playbook", "doctor", "fleet", "vim", "loop", "offline", "base" }, public = true },
   { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "vim", "logins", "loop", "base" } },
   { "step",     { "^lua/gpupt/step/" },
     { "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
@@ -141,6 +141,8 @@ local function check(parts, list)
         local to = arrow.to and part_of(parts, arrow.to)
         if to and not allowed[to[1]] then
           complain("%s:%d: %s may not use %s (%s)", file, arrow.line, part[1], to[1], arrow.name)
+        elseif to and part.public and to ~= part and arrow.name:find "^gpupt%.[%w_]+%." then
+          complain("%s:%d: %s uses the public modules only, not %s", file, arrow.line, part[1], arrow.name)
         end
         if to then table.insert(graph[file], arrow.to) end
       end

@@ -1,17 +1,24 @@
---- gpupt apply: carries a playbook (or a saved plan) out.
+--- gpupt apply: applies a playbook, a saved plan, or the rest of an interrupted run.
 local connection = require "gpupt.cli.connection"
 local printer = require "gpupt.printer"
 
 local command = {
   name = "apply",
-  summary = "carries a playbook or a saved plan out: journalled, resumable, proved",
+  summary = "applies a playbook or a saved plan: journalled, resumable, proved",
   usage = "apply PLAYBOOK|PLANFILE [--allow WORD,...] [--journal URL] [--resume RUN] [--limit GLOB] [--events]",
-  details = [[
-What could hurt needs an approval besides the playbook's own option: reboot, guest-shutdown, power-off, sessions, bios,
-vbs-off, hide-hypervisor, delete-snapshots, foreign-maintenance, drain-vmotion, over-commit, delete-vm. Without one that
-the plan needs, nothing is changed and the status is 4. Before each change a row goes to the journal; a run that was cut
-off goes on with --resume RUN. Neither the journal nor a plan file holds a secret: one that came from --var-file or was
-typed in is given again, or typed again. What changed since is refused before any of it has run.]],
+  details = function()
+    local lines = { "What could hurt needs an approval besides the playbook's own option:" }
+    for _, one in ipairs(require("gpupt.playbook").approvals()) do
+      lines[#lines + 1] = ("  %-20s %s"):format(one.word, one.doc)
+    end
+    lines[#lines + 1] = [[
+If the plan needs one that is not given, nothing is changed and the exit status
+is 4. A row is written to the journal before each change. An interrupted run
+continues with --resume RUN. Neither the journal nor a plan file holds a secret:
+one that came from --var-file or a prompt must be given again. A playbook that
+changed since is refused before any of it is executed.]]
+    return table.concat(lines, "\n")
+  end,
   options = connection.with {
     { "allow", "WORD,...", many = true, doc = "approvals" },
     { "limit", "GLOB", doc = "only hosts and machines of these names" },
@@ -27,17 +34,14 @@ typed in is given again, or typed again. What changed since is refused before an
   },
 }
 
-command.words = { "reboot", "guest-shutdown", "power-off", "sessions", "bios", "vbs-off", "hide-hypervisor",
-  "delete-snapshots", "foreign-maintenance", "drain-vmotion", "over-commit", "delete-vm" }
-
 local function approvals(given)
-  local list, known = {}, {}
-  for _, word in ipairs(command.words) do known[word] = true end
+  local list, known, words = {}, {}, {}
+  for i, one in ipairs(require("gpupt.playbook").approvals()) do known[one.word], words[i] = true, one.word end
   for _, one in ipairs(given or {}) do
     for word in one:gmatch "[^,%s]+" do
       if not known[word] then
-        return nil, ("--allow %s: there is no such approval%s"):format(word,
-          require "gpupt.nearest".hint(word, command.words)), "EUSAGE"
+        return nil, ("--allow %s: there is no such approval%s"):format(word, require "gpupt.nearest".hint(word, words)),
+          "EUSAGE"
       end
       list[#list + 1] = word
     end
@@ -45,47 +49,18 @@ local function approvals(given)
   return list
 end
 
-local function is_plan(path)
-  local file = io.open(path, "rb")
-  if not file then return false end
-  local start = file:read(64) or ""
-  file:close()
-  return start:find '^%s*{%s*"' ~= nil
-end
-
---- The playbook that the words mean, with `saved` when it is a plan file, and the run that is resumed. What the plan
--- file or the journal knows of its files is compared before anything of it is executed.
+--- The playbook that the words mean; nil, message, code.
 local function subject(options, words, store)
-  local playbook = require "gpupt.playbook"
-  local journal = require "gpupt.playbook.journal"
   local given, argv, code = connection.vars(options)
   if not given then return nil, argv, code end
-  local record, note, pb, message
-  if options.resume then
-    record, message, code = journal.resumable(store, options.resume)
-    if not record then return nil, message, code end
-    note = journal.read_note(store, record)
-    options.limit = options.limit or note.limit
-  end
-  local path = words[1] or record and record.playbook
-  if not path or #words > 1 then return nil, "one playbook or plan file is needed", "EUSAGE" end
-  local expect = note and note.expect or nil
-  if is_plan(path) then
-    pb, message, code = playbook.load_plan(path, given, { argv = argv, expect = expect })
-    if pb then options.limit = options.limit or pb.saved.limit end
-  else
-    local vars = note and note.vars or {}
-    for name, value in pairs(given) do vars[name] = value end
-    pb, message, code = playbook.load(path, vars, { argv = argv, expect = expect, since = note and note.since })
-  end
-  if not pb then return nil, message, code end
-  return pb, record and record.id
+  return require("gpupt.playbook").open { path = words[1], vars = given, argv = argv, journal = store,
+    resume = options.resume }
 end
 
 local function listener(options)
   if options.events then return printer.event end
   local live = require "gpupt.cli.terminal".is(2)
-  local progress = require "gpupt.playbook.progress".new(live)
+  local progress = require "gpupt.cli.progress".new(live)
   return function(event) progress:event(event) end, progress
 end
 
@@ -96,7 +71,7 @@ local function finish(options, run)
     for _, target in ipairs(result.targets) do target.target_record = nil end
     printer.json(result)
   elseif not options.events then
-    printer.out("%s", require "gpupt.playbook.report".text(run))
+    printer.out("%s", tostring(run))
   end
   if result.status == "nothing" then
     if not options.json and not options.events then printer.out "nothing to change" end
@@ -120,40 +95,35 @@ local function finish(options, run)
 end
 
 function command.run(options, words)
-  local journal = require "gpupt.playbook.journal"
+  local playbook = require "gpupt.playbook"
   local allow, message, code = approvals(options.allow)
   if not allow then return nil, message, code end
   if #words == 0 and not options.resume then return nil, "a playbook or a plan file is needed", "EUSAGE" end
   if #words > 1 then return nil, "one playbook or plan file is needed, not " .. #words, "EUSAGE" end
   local path
-  path, message, code = journal.path(options.journal)
+  path, message, code = playbook.journal_path(options.journal)
   if not path then return nil, message, code end
   local store
   if options.resume then
-    store, message, code = journal.open(options.journal)
+    store, message, code = playbook.open_journal(options.journal)
     if not store then return nil, message, code end
   end
-  local pb, resumed, failed = subject(options, words, store)
-  if not pb then return nil, resumed, failed end
-  local vc <close>, why, unreachable = connection.open(options)
-  if not vc then return nil, why, unreachable end
+  local pb, why, failed = subject(options, words, store)
+  if not pb then return nil, why, failed end
+  local vc <close>, reason, unreachable = connection.open(options)
+  if not vc then return nil, reason, unreachable end
   local plan
-  plan, message, code = pb:plan(vc, { limit = options.limit, journal = store, run = resumed })
+  plan, message, code = pb:plan(vc, { limit = options.limit, journal = store })
   if not plan then return nil, message, code end
-  if pb.saved then
-    local ok
-    ok, message, code = require "gpupt.playbook.saved".compare(plan, pb.saved)
-    if not ok then return nil, message, code end
-  end
   -- a plan without changes needs no journal: nothing is written then, not even an empty file
   if not store and #plan:changes() > 0 and #plan:needs() <= #allow then
-    store, message, code = journal.open(options.journal)
+    store, message, code = playbook.open_journal(options.journal)
     if not store then return nil, message, code end
   end
   local on_event, progress = listener(options)
   if #plan:changes() > 0 and not options.events and not options.json then printer.err("%s\n", tostring(plan)) end
   local run
-  run, message, code = plan:apply { journal = store, allow = allow, on_event = on_event, run = resumed }
+  run, message, code = plan:apply { journal = store, allow = allow, on_event = on_event }
   if progress then progress:close() end
   if not run then
     if store then store:close() end

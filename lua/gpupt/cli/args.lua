@@ -1,6 +1,6 @@
 --- Reading a command line against a command's declaration.
 -- A command declares:
---   { name = "bar", summary = "...", usage = "bar CARD... [options]", details = "text", examples = { {cmd, what}... },
+--   { name = "bar", summary = "...", usage = "bar CARD... [options]", details = "text" (or a function of none), examples = { {cmd, what}... },
 --     options = { { "rule", "RULE", choices = {...}, default =, doc = }, { "json", doc = "..." }, ... } }
 -- An option with a second word takes a value; without one it is a flag; `many = true` collects a list; `short = "n"`.
 -- Result: table of options (dashes become underscores) and a list of positional words; or nil, message.
@@ -78,7 +78,9 @@ end
 --- The help page of a command, as text.
 function args.help(command)
   local out = { "usage: gpupt " .. command.usage, "", command.summary }
-  if command.details then out[#out + 1] = "\n" .. command.details end
+  local details = command.details
+  if type(details) == "function" then details = details() end
+  if details then out[#out + 1] = "\n" .. details end
   if command.options and #command.options > 0 then
     out[#out + 1] = "\noptions:"
     for _, option in ipairs(command.options) do

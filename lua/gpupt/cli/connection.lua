@@ -94,7 +94,7 @@ function connection.vars(options)
     argv[name] = true
   end
   for _, path in ipairs(options.var_file or {}) do
-    local values, message, code = require "gpupt.playbook.var_file".read(path)
+    local values, message, code = require("gpupt.playbook").read_var_file(path)
     if not values then return nil, message, code end
     for name, value in pairs(values) do
       local ok

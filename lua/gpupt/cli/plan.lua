@@ -13,7 +13,6 @@ file, looks at the fleet again and refuses when something the plan rests on has 
     { "out", "FILE", doc = "write the plan for a later apply" },
     { "limit", "GLOB", doc = "only hosts and machines of these names" },
     connection.variables[1], connection.variables[2],
-    { "journal", "URL", doc = "the journal, to see what other runs hold" },
     { "exit-code", doc = "status 4 when changes are pending" },
     { "json", doc = "the changes as JSON" },
   },

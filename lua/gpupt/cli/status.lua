@@ -71,21 +71,21 @@ end
 
 function command.run(options, words)
   local cli = require "gpupt.cli"
-  local journal = require "gpupt.playbook.journal"
+  local playbook = require "gpupt.playbook"
   if #words > 1 then return nil, "one run at a time", "EUSAGE" end
-  local path, message, code = journal.path(options.journal)
+  local path, message, code = playbook.journal_path(options.journal)
   if not path then return nil, message, code end
   local file = io.open(path, "rb")
   if not file then return nil, ("there is no journal at %s yet"):format(path), "ENOENT" end
   file:close()
-  local store <close>, why, failed = journal.open(options.journal)
+  local store <close>, why, failed = playbook.open_journal(options.journal)
   if not store then return nil, why, failed end
   if not words[1] then
     list_runs(store, options)
     return cli.OK
   end
   local record
-  record, message, code = journal.find(store, words[1])
+  record, message, code = playbook.find_run(store, words[1])
   if not record then return nil, message, code end
   local rows = rows_of(store, record.id)
   if options.json then

@@ -200,6 +200,13 @@
 ---@field expect? table what the files must be as besides, see playbook.load
 ---@field argv? table the set of names in vars that stood on a command line
 
+---@class gpupt.options.playbook.open
+---@field path? string a playbook or a plan file; with resume: the run's own playbook when left out
+---@field vars? table variables, secrets among them
+---@field argv? table the set of names in vars that came from a command line, where secrets are refused
+---@field journal? userdata an open journal, in which the run to resume is looked up
+---@field resume? string the run to resume: its id, or the beginning of it
+
 ---@class gpupt.options.playbook.plan
 ---@field limit? string a glob of target names: others are left alone
 ---@field journal? userdata an open journal, to see other runs' leases and this run's rows
@@ -553,6 +560,21 @@ function gpupt.playbook.load(path, vars, o) end
 ---`saved` in it is to be compared at apply. vars: the secrets, which a plan file does not hold.
 ---@param o? gpupt.options.playbook.load_plan
 function gpupt.playbook.load_plan(path, vars, o) end
+
+---What is to be applied, whatever it is: a playbook, a plan file, a run to resume. Gives a playbook whose plan()
+---remembers the run and the limit, and refuses a saved plan that no longer holds; nil, message, code.
+---@param o? gpupt.options.playbook.open
+function gpupt.playbook.open(o) end
+
+---The journal of a --journal value (the user's own file without one): its path, the open journal, one of its runs.
+function gpupt.playbook.journal_path(url) end
+
+function gpupt.playbook.open_journal(url) end
+
+function gpupt.playbook.find_run(journal, id) end
+
+---The variables in a --var-file; nil, message, code.
+function gpupt.playbook.read_var_file(path) end
 
 ---The words that --allow knows: { { word =, doc =, steps = { names } } }, by word.
 function gpupt.playbook.approvals() end

@@ -48,6 +48,31 @@ function playbook.load_plan(path, vars, o)
   return require("gpupt.playbook.saved").load(path, playbook.load, vars, o)
 end
 
+local open_options = options.declare("playbook.open", {
+  { "path", "string", doc = "a playbook or a plan file; with resume: the run's own playbook when left out" },
+  { "vars", "table", default = {}, doc = "variables, secrets among them" },
+  { "argv", "table", doc = "the set of names in vars that came from a command line, where secrets are refused" },
+  { "journal", "userdata", doc = "an open journal, in which the run to resume is looked up" },
+  { "resume", "string", doc = "the run to resume: its id, or the beginning of it" },
+})
+
+--- What is to be applied, whatever it is: a playbook, a plan file, a run to resume. Gives a playbook whose plan()
+-- remembers the run and the limit, and refuses a saved plan that no longer holds; nil, message, code.
+function playbook.open(o)
+  o = open_options:check(o)
+  if o.resume and not o.journal then error("playbook.open: resume needs an open journal", 2) end
+  if not (o.path or o.resume) then error("playbook.open: path or resume is required", 2) end
+  return require "gpupt.playbook.subject"(o, function(tree) return setmetatable(tree, Playbook) end)
+end
+
+--- The journal of a --journal value (the user's own file without one): its path, the open journal, one of its runs.
+function playbook.journal_path(url) return require("gpupt.playbook.journal").path(url) end
+function playbook.open_journal(url) return require("gpupt.playbook.journal").open(url) end
+function playbook.find_run(journal, id) return require("gpupt.playbook.journal").find(journal, id) end
+
+--- The variables in a --var-file; nil, message, code.
+function playbook.read_var_file(path) return require("gpupt.playbook.var_file").read(path) end
+
 --- The words that --allow knows: { { word =, doc =, steps = { names } } }, by word.
 function playbook.approvals()
   local list = steps.approvals()
@@ -73,7 +98,9 @@ local plan_options = options.declare("playbook.plan", {
 
 --- Observes the fleet and says what would change. Makes no changing call.
 function Playbook:plan(vc, o)
-  return require("gpupt.playbook.plan").make(self, vc, plan_options:check(o))
+  o = plan_options:check(o)
+  o.limit, o.run = o.limit or self.limit, o.run or self.run
+  return require("gpupt.playbook.plan").make(self, vc, o)
 end
 
 --- The privileges that the steps' calls need: { {privilege=, step=, place=}... }, sorted.

@@ -141,6 +141,10 @@ function plan.make(playbook, vc, o)
       or (self.skipped[1] and text_of(self.skipped) or "the playbook means no host and no VM here"), "ENOENT"
   end
   self.words = words_needed(self)
+  if playbook.saved then
+    ok, message, code = require("gpupt.playbook.saved").compare(self, playbook.saved)
+    if not ok then return nil, message, code end
+  end
   return self
 end
 
@@ -176,6 +180,10 @@ local apply_options = options.declare("plan.apply", {
 
 --- Carries the plan out. Gives a run (see gpupt.playbook.run), also when parts of it failed; nil, message, code when it
 -- did not begin: EAPPROVAL when approvals are missing, ESTALE, the journal's errors.
-function Plan:apply(o) return require("gpupt.playbook.run").start(self, apply_options:check(o)) end
+function Plan:apply(o)
+  o = apply_options:check(o)
+  o.run = o.run or self.run_id
+  return require("gpupt.playbook.run").start(self, o)
+end
 
 return plan

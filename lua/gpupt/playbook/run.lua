@@ -393,6 +393,9 @@ function Run:result()
   return { id = self.id, status = status, targets = list, message = self.message }
 end
 
+--- The end of the run as tables for people.
+function Run:__tostring() return require("gpupt.playbook.report").text(self) end
+
 --- Asks every fiber to stop where it waits. The run stays resumable.
 function Run:cancel(reason)
   self.cancelled = true
