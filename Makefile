@@ -29,13 +29,13 @@ CORE_SRC  := $(call src,core/error core/buf core/vmx* core/bar* core/pci* core/v
 NET_SRC   := $(call src,core/error core/buf core/schema* core/encode* core/decode* core/tape* core/http* core/trust* \
                core/engine* core/digest* core/xml* core/base64* gen/* lua/bind lua/net*)
 STORE_SRC := $(call src,core/error core/buf core/journal* lua/bind lua/store*)
-# Optional: writes answer media; built where pkg-config finds libarchive.
-ISO_SRC   := $(call src,core/error core/buf core/iso* lua/bind lua/iso*)
+# Optional: writes and reads answer media; built where pkg-config finds libarchive and libyaml.
+ISO_SRC   := $(call src,core/error core/buf core/iso* core/media* lua/bind lua/iso*)
 
 CORE_PKGS  := jansson zlib
 NET_PKGS   := libcurl libxml-2.0 openssl
 STORE_PKGS := sqlite3
-ISO_PKGS   := libarchive
+ISO_PKGS   := libarchive yaml-0.1 libxml-2.0
 HAVE_ISO   := $(shell $(PKG) --exists $(ISO_PKGS) 2>/dev/null && echo yes)
 
 objs = $(patsubst csrc/%.c,$(OBJDIR)/%.o,$(1))

@@ -56,7 +56,11 @@ local function of_steps()
   local steps = require "gpupt.step"
   local list = {}
   for _, name in ipairs(steps.names) do
-    for _, privilege in ipairs(steps.load(name).needs) do list[#list + 1] = { privilege = privilege, step = name } end
+    local step = steps.load(name)
+    for _, privilege in ipairs(step.needs) do list[#list + 1] = { privilege = privilege, step = name } end
+    for _, privilege in ipairs(step.also_needs and step.also_needs() or {}) do
+      list[#list + 1] = { privilege = privilege, step = name }
+    end
   end
   return list
 end

@@ -70,6 +70,12 @@ local function check_secrets(plan)
         break
       end
     end
+    for _, one in ipairs(entry.steps) do
+      if one.instance.step.secrets and #one.changes > 0 then
+        local o = failure.check(one.instance:resolve(entry.target))
+        failure.check(one.instance.step.secrets(o, one.changes))
+      end
+    end
   end
 end
 

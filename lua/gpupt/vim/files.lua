@@ -78,11 +78,13 @@ function files.open(path, mode, purpose)
   return nil, ("cannot %s %s"):format(purpose, message), number == 2 and "ENOENT" or number == 13 and "EACCES" or "EIO"
 end
 
---- The size of an open file.
+--- The size of an open file; nil, message for what has none (a pipe).
 function files.size(file)
-  local at = file:seek()
-  local size = file:seek "end"
-  file:seek("set", at)
+  local at, message = file:seek()
+  if not at then return nil, message end
+  local size
+  size, message = file:seek "end"
+  if not size or not file:seek("set", at) then return nil, message end
   return size
 end
 
