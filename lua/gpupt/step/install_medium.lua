@@ -8,6 +8,7 @@
 --   3. Only a path whose name has this form is ever deleted: whoever may write the ExtraConfig of one VM must not be
 --      able to have gpupt delete another file. A medium that a user brought along has no mark, and is never deleted.
 --   4. The mark is taken away last, when the file and what an upload that was cut off left of it (NAME.*.part) are gone.
+local loop = require "gpupt.loop"
 local vms = require "gpupt.playbook.vm"
 
 local medium = {}
@@ -140,8 +141,25 @@ local function files_of(ctx, path)
   return files
 end
 
+-- Seconds for which a refusal is taken for a moment's: the power-on that a cancelled run leaves behind is still under
+-- way, or the host has not let go of the file yet.
+local PATIENCE = { TaskInProgress = 8, InvalidState = 8, FileLocked = 2, ResourceInUse = 2 }
+
+local function patiently(fn, ...)
+  local begun = loop.now()
+  while true do
+    local results = table.pack(fn(...))
+    local patience = results[1] == nil and PATIENCE[results[3]]
+    if not patience or loop.now() - begun > patience then return table.unpack(results, 1, results.n) end
+    loop.sleep(0.3)
+  end
+end
+
 --- Takes the medium out of the VM, deletes it, and then the mark. true, or nil, message, code, detail.
-function medium.remove(ctx, target, path)
+function medium.remove(ctx, target, path) return patiently(medium.try, ctx, target, path) end
+
+--- One attempt at that.
+function medium.try(ctx, target, path)
   local vm = ctx.world:machine(target.ref)
   local edits = medium.ejected(vm, { [path] = true })
   local ok, message, code, detail = true, nil, nil, nil
@@ -149,7 +167,7 @@ function medium.remove(ctx, target, path)
     ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { deviceChange = edits } },
       "ReconfigVM (eject the answer medium)")
   end
-  if ok then ok, message, code, detail = medium.erase(ctx, target, path) end
+  if ok then ok, message, code, detail = medium.delete_files(ctx, target, path) end
   if ok and medium.of(vm) == path then
     ok, message, code, detail = medium.mark(ctx, target, ctx.world:machine(target.ref), nil)
   end
@@ -158,7 +176,9 @@ function medium.remove(ctx, target, path)
 end
 
 --- Deletes the files of a medium that is in no drive any more.
-function medium.erase(ctx, target, path)
+function medium.erase(ctx, target, path) return patiently(medium.delete_files, ctx, target, path) end
+
+function medium.delete_files(ctx, target, path)
   local files, message, code, detail = files_of(ctx, path)
   if not files then files = { path } end -- not allowed to look: then it is deleted by its name
   for _, file in ipairs(files) do
@@ -169,10 +189,10 @@ function medium.erase(ctx, target, path)
   return true
 end
 
---- What a message adds when the medium could not be deleted.
-function medium.left(path)
-  return ("the answer medium %s, which holds a password, stays on the datastore: the next run deletes it first")
-    :format(path)
+--- What a message adds when the medium could not be deleted, and why.
+function medium.left(path, why)
+  return ("the answer medium %s, which holds a password, stays on the datastore%s: the next run deletes it first")
+    :format(path, why and " (" .. why .. ")" or "")
 end
 
 return medium

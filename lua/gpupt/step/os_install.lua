@@ -199,12 +199,13 @@ end
 --- What is left to do after a failure: the medium goes, though the run was cancelled. Gives what the message adds.
 local function clean(ctx, target)
   local path
-  local ok, removed = pcall(wait.shield, function()
+  local ok, removed, message = pcall(wait.shield, function()
     path = medium.of(ctx.world:machine(target.ref))
-    return not path or medium.remove(ctx, target, path)
+    if not path then return true end
+    return medium.remove(ctx, target, path)
   end)
   if ok and removed then return "" end
-  return "; " .. medium.left(path or "of this VM")
+  return "; " .. medium.left(path or "of this VM", ok and message or failure.is(removed) and removed.message or nil)
 end
 
 function step.apply(ctx, target, _, seen)
