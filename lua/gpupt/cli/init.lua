@@ -59,14 +59,13 @@ local function guard(message)
   return debug.traceback("internal error (please report): " .. tostring(message), 2)
 end
 
---- Runs one command line (a list of words); returns the exit status. Never raises.
-function cli.main(words)
+local function dispatch(words)
   local name = words[1]
   if name == nil then
     io.stderr:write(overview())
     return cli.USAGE
   end
-  if name == "help" and words[2] then return cli.main { words[2], "--help" } end
+  if name == "help" and words[2] then return dispatch { words[2], "--help" } end
   if name == "--help" or name == "-h" or name == "help" then
     io.stdout:write(overview())
     return cli.OK
@@ -108,6 +107,16 @@ function cli.main(words)
     return by_signal(cli.status_of(code))
   end
   return by_signal(status or cli.OK)
+end
+
+--- Runs one command line (a list of words); returns the exit status. Never raises. Output that could not be written
+-- (a full disk) is a failure, whatever the command itself came to.
+function cli.main(words)
+  local status = dispatch(words)
+  local written, problem = io.stdout:flush()
+  if written and not require "gpupt.core".folder.lost(io.stdout) then return status end
+  cli.complain("the output could not be written: %s", problem or "the disk is full, or the reader is gone")
+  return status == cli.OK and cli.FAILED or status
 end
 
 return cli

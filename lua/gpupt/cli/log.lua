@@ -105,13 +105,15 @@ local function mark_lists(result)
     if session.devices ~= result.devices then array(session.devices) end
   end
   array(result.files)
+  array(result.skipped)
   return result
 end
 
 --- Where the first zero byte of a file stands: a log that lost a block in a crash has some, a file in which nothing
 -- was found is no log.
 local function zero_byte(path)
-  local file = path ~= "-" and io.open(path, "rb")
+  -- a pipe was read, and is not opened twice
+  local file = require "gpupt.core".folder.kind(path) == "file" and io.open(path, "rb")
   if not file then return nil end
   local head = file:read(65536)
   file:close()
@@ -150,6 +152,7 @@ function command.run(options, words)
       write("nothing about passthrough in %d lines", result.lines)
     end
   end
+  for _, one in ipairs(result.skipped) do io.stderr:write("gpupt: skipped: ", one.path, " ", one.why, "\n") end
   if result.partial then io.stderr:write("gpupt: only a part was read: ", result.problem, "\n") end
   return status
 end

@@ -96,7 +96,7 @@ function files.download(client, request, target, what, o, retries)
   if o.resume then
     local old = io.open(part, "rb")
     if old then
-      have = files.size(old)
+      have = files.size(old) or 0
       old:close()
     end
   end
@@ -116,8 +116,12 @@ function files.download(client, request, target, what, o, retries)
     local info
     local ok, result
     ok, result, message, code, info = pcall(files.transfer, client, request, what, 0)
-    local size = files.size(file)
-    file:close()
+    local size = files.size(file) or 0
+    local closed, late = file:close()
+    if ok and result and not closed then
+      if not o.resume then os.remove(part) end
+      return nil, ("cannot write %s: %s"):format(part, late), "EIO"
+    end
     if not ok then
       if not o.resume then os.remove(part) end
       error(result, 0)
