@@ -140,8 +140,8 @@ function bundle.examine(folder)
           end
           if #of_host.findings > 0 then logs[#logs + 1] = of_host end
           local result = failure.check(require "gpupt.doctor".examine_loaded {
-            doc = doc, vmx_name = tree:shown(path), log = logs, pci = host.pci, pci_name = host.pci_name, pci_lines = host.pci_lines, system_id = id,
-            system_id_at = id_at })
+            doc = doc, vmx_name = tree:shown(path), log = logs, pci = host.pci, pci_name = host.pci_name,
+            pci_lines = host.pci_lines, system_id = id, system_id_at = id_at })
           healthy = healthy and result.healthy
           vms[#vms + 1] = { vmx = tree:shown(path), result = result }
         end
@@ -162,8 +162,8 @@ function bundle.examine(folder)
     end
     local skipped = tree:all_skipped()
     return { vms = vms, host = rest, unread = unread, skipped = skipped, healthy = healthy, looked_at = {
-      ("%s: %d files, %d .vmx, %d of them with a card; %d devices of the host%s%s"):format(folder, #tree.files, seen, #vms,
-        #(host.pci or {}), id and ", host " .. id or "",
+      ("%s: %d files, %d .vmx, %d of them with a card; %d devices of the host%s%s"):format(folder, #tree.files, seen,
+        #vms, #(host.pci or {}), id and ", host " .. id or "",
         #skipped > 0 and (", %d entries skipped"):format(#skipped) or "") } }
   end)
 end

@@ -43,7 +43,9 @@ local function walk(self, below, depth)
   for _, entry in ipairs(entries) do
     local path = below == "" and entry.name or below .. "/" .. entry.name
     if self.count >= bundle_files.ENTRIES then
-      if not self.full then self:skip(below, ("and what comes after: more than %d entries"):format(bundle_files.ENTRIES)) end
+      if not self.full then
+        self:skip(below, ("and what comes after: more than %d entries"):format(bundle_files.ENTRIES))
+      end
       self.full = true
       return
     end

@@ -110,7 +110,9 @@ function loader.load(given)
   loaded.logs = load_logs(given.log)
   if #loaded.logs > 0 then loaded.log = join(loaded.logs) end
   for _, log in ipairs(loaded.logs) do
-    for _, one in ipairs(log.skipped or {}) do table.insert(loaded.notes, ("skipped: %s %s"):format(one.path, one.why)) end
+    for _, one in ipairs(log.skipped or {}) do
+      table.insert(loaded.notes, ("skipped: %s %s"):format(one.path, one.why))
+    end
   end
   if type(given.vmx) == "string" then
     loaded.doc = failure.check(vmx.open(given.vmx))

@@ -16,7 +16,9 @@ local function what(code)
 end
 
 local function check(name, value, breaks)
-  if type(value) ~= "string" then return nil, ("%s: a text is expected, not a %s"):format(name, type(value)), "EINVAL" end
+  if type(value) ~= "string" then
+    return nil, ("%s: a text is expected, not a %s"):format(name, type(value)), "EINVAL"
+  end
   if not utf8.len(value) then return nil, name .. ": the text is not UTF-8", "EINVAL" end
   for _, code in utf8.codes(value) do
     local kind = not (breaks and (code == 9 or code == 10)) and what(code)

@@ -138,7 +138,7 @@ local function check_user_data(text, add)
   end
   root = root or { kind = "map", line = 1, by = {} }
   if root.kind ~= "map" then
-    add("not-a-map", "error", root.line, ("the file is a %s, where cloud-init wants keys with values: it ignores the file")
+    add("not-a-map", "error", root.line, ("the file is a %s, where cloud-init wants keys with values; it ignores it")
       :format(root.kind == "list" and "list" or "single value"))
     return true
   end

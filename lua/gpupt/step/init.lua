@@ -5,7 +5,8 @@
 --     plan(ctx, target, seen) -> changes           a list; empty = nothing to do. No calls: pure
 --     apply(ctx, target, changes, seen)            changes only that, through ctx:call and ctx:task
 --     prove(ctx, target) -> text                   reads again; nil, message, code when it does not hold
---     undo(ctx, target, done) }                    optional
+--     undo(ctx, target, done)                      optional
+--     secrets(options, changes) }                  optional: asks and checks its secrets before a run begins
 --
 -- Failing is nil, message, code from any of them, or an error raised by gpupt.check. A change is { what = "text",
 -- sign = "+" | "~" | "-", allow = "word", undo = false when it cannot be taken back }. Within the functions,
@@ -28,7 +29,7 @@ local contract_fields = options.declare("step contract", {
   { "login", "boolean", default = false, doc = "runs programs inside the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may stand more than once in a scope" },
   { "check", "function", doc = "check(options) -> message, when the playbook is loaded" },
-  { "secrets", "function", doc = "secrets(options, changes) asks and checks its secrets before the run changes anything" },
+  { "secrets", "function", doc = "secrets(options, changes): asks and checks its secrets before a run begins" },
   { "observe", "function", required = true, doc = "reads the world" },
   { "plan", "function", required = true, doc = "says what it would change" },
   { "apply", "function", required = true, doc = "changes it" },

@@ -3,11 +3,11 @@
 --
 --   1. Before the file exists, its path is written into the VM's ExtraConfig (gpupt.medium). From then on every plan,
 --      from any computer, with any journal or none, under any name of the VM, sees that there is one to delete.
---   2. The name is unique (gpupt-answer-<16 hexadecimal digits>.iso): nobody's own file is overwritten, and two runs
---      never share one. The mark is set against the VM's changeVersion, so that of two runs only one goes on.
+--   2. The name is unique (gpupt-answer-<16 hexadecimal digits>.iso): nobody's own file is overwritten, and two
+--      runs never share one. The mark is set against the VM's changeVersion, so that of two runs only one goes on.
 --   3. Only a path whose name has this form is ever deleted: whoever may write the ExtraConfig of one VM must not be
 --      able to have gpupt delete another file. A medium that a user brought along has no mark, and is never deleted.
---   4. The mark is taken away last, when the file and what an upload that was cut off left of it (NAME.*.part) are gone.
+--   4. The mark is taken away last, when the file and what a broken upload left of it (NAME.*.part) are gone.
 local loop = require "gpupt.loop"
 local vms = require "gpupt.playbook.vm"
 
@@ -22,7 +22,9 @@ local function random()
   local file, message = io.open("/dev/urandom", "rb")
   local bytes = file and file:read(8)
   if file then file:close() end
-  if not bytes or #bytes < 8 then return nil, "no random name can be made: " .. (message or "/dev/urandom is short"), "EIO" end
+  if not bytes or #bytes < 8 then
+    return nil, "no random name can be made: " .. (message or "/dev/urandom is short"), "EIO"
+  end
   return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
 end
 
@@ -134,7 +136,8 @@ local function files_of(ctx, path)
   end
   local files = {}
   for _, entry in ipairs(list) do
-    if not entry.folder and (entry.name == name or entry.name:find("^" .. name:gsub("%p", "%%%0") .. "%.%x+%.part$")) then
+    local part = entry.name:sub(1, #name) == name and entry.name:sub(#name + 1):find "^%.%x+%.part$"
+    if not entry.folder and (entry.name == name or part) then
       files[#files + 1] = (folder:gsub("([^%] ])$", "%1/") .. entry.name):gsub("^(%[[^%]]*%])%s*", "%1 ")
     end
   end
@@ -180,7 +183,10 @@ function medium.erase(ctx, target, path) return patiently(medium.delete_files, c
 
 function medium.delete_files(ctx, target, path)
   local files, message, code, detail = files_of(ctx, path)
-  if not files then files = { path } end -- not allowed to look: then it is deleted by its name
+  if not files then
+    if code ~= "NoPermission" then return nil, message, code, detail end
+    files = { path } -- not allowed to look: then it is deleted by its name
+  end
   for _, file in ipairs(files) do
     local ok
     ok, message, code, detail = delete(ctx, target, file)

@@ -107,10 +107,10 @@ end
 
 --- Makes the answer medium: the mark first, then the file.
 local function make_medium(ctx, target)
-  local image, message, code, detail = answers.image(target.options.answer)
+  local image, message, code = answers.image(target.options.answer)
   if not image then return nil, message, code end
   local vm = ctx.world:machine(target.ref)
-  local path, ok
+  local path, ok, detail
   path, message, code = medium.path(vm)
   if not path then return nil, message, code end
   ok, message, code, detail = medium.mark(ctx, target, vm, path)

@@ -264,18 +264,19 @@ function Datastore:upload(source, text, given)
   local name, rest, bad = self:split(text)
   if not name then return nil, rest, bad end
   if rest == "" then return nil, ("'%s' names no file"):format(text), "EINVAL" end
-  local file, message, code = source, nil, nil
-  local handle <close> = io.type(source) == nil and setmetatable({}, { __close = function() -- luacheck: ignore
-    if file then file:close() end
-  end }) or nil
   if io.type(source) == "closed file" then error("vc.datastore:upload: the file is closed", 2) end
-  if io.type(source) == nil then
+  local file, own = source, nil
+  if not io.type(source) then
+    local message, code
     file, message, code = files.open(source, "rb", "read")
     if not file then return nil, message, code end
+    own = file
   end
+  local handle <close> = own -- luacheck: ignore
   local size = files.size(file)
   if not size or (o.size and size ~= o.size) then
-    return nil, ("%s: the local file has %s bytes, and not %s"):format(text, size or "no number of", o.size or "any"), "EIO"
+    return nil, ("%s: the local file has %s bytes, and not %s"):format(text, size or "no number of", o.size or "any"),
+      "EIO"
   end
   if not o.overwrite then
     local there, why, kind = self:stat(text, { datacenter = o.datacenter })

@@ -21,8 +21,8 @@ end
 
 --- What is said of an entry that is not opened.
 function files.why(kind)
-  return ({ link = "is a symbolic link", pipe = "is a named pipe", socket = "is a socket", device = "is a device" })[kind]
-    or "is no regular file"
+  local known = { link = "symbolic link", pipe = "named pipe", socket = "socket", device = "device" }
+  return known[kind] and "is a " .. known[kind] or "is no regular file"
 end
 
 --- The logs among a folder's entries. ESXi counts rotated files up (vmware-36.log is newer than -35), Workstation down,
