@@ -100,6 +100,7 @@ static int folder_file(lua_State *L)
     uint64_t size = 0;
     int fd = gp_folder_file(root, path, &size, &err);
     if (fd < 0) return gp_bind_fail(L, &err);
+    errno = ENOMEM; /* what it is when nothing sets it */
     stream->f = fdopen(fd, "rb");
     if (!stream->f) {
         int problem = errno;

@@ -16,7 +16,7 @@ describe("a folder of logs", function()
   after_each(function() folder.remove() end)
 
   local function run(words)
-    local pipe = assert(io.popen(("timeout 10 bin/gpupt %s 2>&1; echo \"status $?\""):format((words:gsub("DIR", folder.path)))))
+    local pipe = assert(io.popen(("timeout 20 bin/gpupt %s 2>&1; echo \"status $?\""):format((words:gsub("DIR", folder.path)))))
     local text = pipe:read "a"
     pipe:close()
     return tonumber(text:match "status (%d+)\n$"), text

@@ -17,7 +17,7 @@ describe("a copy of a sysfs", function()
 
   local function shell(line) assert(os.execute(("cd '%s' && %s"):format(folder.path, line))) end
   local function run()
-    local pipe = assert(io.popen(("timeout 10 bin/gpupt pci --root '%s/copy' 2>&1; echo \"status $?\""):format(folder.path)))
+    local pipe = assert(io.popen(("timeout 20 bin/gpupt pci --root '%s/copy' 2>&1; echo \"status $?\""):format(folder.path)))
     local text = pipe:read "a"
     pipe:close()
     return tonumber(text:match "status (%d+)\n$"), text

@@ -15,7 +15,7 @@ local bundle_files = {
   DEPTH = 12, ENTRIES = 200000, SKIPPED = 10000,
   TEXT = 64 << 20, -- of a list of devices, all its fragments
   VMX = 16 << 20,
-  LOG = 1 << 30, -- unpacked
+  LOG = 256 << 20, -- unpacked
 }
 
 local Tree = {}
