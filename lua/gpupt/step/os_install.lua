@@ -110,9 +110,14 @@ local function make_medium(ctx, target)
   local image, message, code = answers.image(target.options.answer)
   if not image then return nil, message, code end
   local vm = ctx.world:machine(target.ref)
+  if medium.of(vm) then
+    return nil, ("%s: another run is installing it (its answer medium is %s): wait for that run's end")
+      :format(target.name, medium.of(vm)), "EREFUSED"
+  end
   local path, ok, detail
   path, message, code = medium.path(vm)
   if not path then return nil, message, code end
+  target.answer_medium = path
   ok, message, code, detail = medium.mark(ctx, target, vm, path)
   if not ok then return nil, message, code, detail end
   ok, message, code, detail = answers.upload(ctx, target, image, path)
@@ -134,6 +139,10 @@ local function start(ctx, target, seen)
     answer = o.answer
   end
   local vm = ctx.world:machine(target.ref)
+  if target.answer_medium and medium.of(vm) ~= target.answer_medium then
+    return nil, ("%s: another run began to install it meanwhile: wait for that run's end"):format(target.name),
+      "EREFUSED"
+  end
   local changes = medium.inserted(vm, media_of(o, vm, answer))
   if #changes > 0 then
     ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
@@ -196,22 +205,27 @@ local function install(ctx, target, seen)
   return finish(ctx, target)
 end
 
---- What is left to do after a failure: the medium goes, though the run was cancelled. Gives what the message adds.
-local function clean(ctx, target)
-  local path
+--- What is left to do after a failure: the medium goes, though the run was cancelled; not that of another run, which
+-- began meanwhile. Gives what the message adds.
+local function clean(ctx, target, seen)
+  local path = target.answer_medium or seen.medium
+  if not path then return "" end
   local ok, removed, message = pcall(wait.shield, function()
-    path = medium.of(ctx.world:machine(target.ref))
-    if not path then return true end
-    return medium.remove(ctx, target, path)
+    local marked, own = medium.of(ctx.world:machine(target.ref)), target.answer_medium
+    if marked and (marked == own or marked == seen.medium) then
+      path = marked
+      return medium.remove(ctx, target, marked)
+    end
+    return not own or medium.erase(ctx, target, own)
   end)
   if ok and removed then return "" end
-  return "; " .. medium.left(path or "of this VM", ok and message or failure.is(removed) and removed.message or nil)
+  return "; " .. medium.left(path, ok and message or failure.is(removed) and removed.message or nil)
 end
 
 function step.apply(ctx, target, _, seen)
   local results = table.pack(pcall(install, ctx, target, seen))
   if results[1] and results[2] ~= nil then return table.unpack(results, 2, results.n) end
-  local more = clean(ctx, target)
+  local more = clean(ctx, target, seen)
   if results[1] then return nil, (results[3] or "failed without a message") .. more, results[4], results[5] end
   local err = results[2]
   if more ~= "" and failure.is(err) then err = failure.new(err.message .. more, err.code, err.detail) end
