@@ -51,13 +51,13 @@ src = $(sort $(foreach folder,$(1),$(wildcard csrc/$(folder)/*.c)))
 CORE_SRC  := $(call src,base offline lua lua/offline)
 NET_SRC   := $(call src,base vim25 gen lua lua/vim25)
 STORE_SRC := $(call src,base store lua lua/store)
-# Optional: writes answer media; built where pkg-config finds libarchive.
+# Optional: writes and reads answer media; built where pkg-config finds libarchive and libyaml.
 ISO_SRC   := $(call src,base media lua lua/media)
 
 CORE_PKGS  := jansson zlib
 NET_PKGS   := libcurl libxml-2.0 openssl
 STORE_PKGS := sqlite3
-ISO_PKGS   := libarchive
+ISO_PKGS   := libarchive yaml-0.1 libxml-2.0
 HAVE_ISO   := $(shell $(PKG) --exists $(ISO_PKGS) 2>/dev/null && echo yes)
 
 objs = $(patsubst csrc/%.c,$(OBJDIR)/%.o,$(1))

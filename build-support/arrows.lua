@@ -2,7 +2,8 @@
 --   lua5.4 build-support/arrows.lua [ROOT]      prints each arrow that is not in the table, each file outside it, and
 --                                               each circle between files; status 1 when there is one
 -- A part is a name with the files that belong to it; the first pattern that fits a file wins. A file may use its own
--- part and those that are listed; of them only the modules that users require themselves when the part says `public`. To allow a new arrow, add it here, and say why in the commit.
+-- part and those that are listed; of them only the modules that users require themselves when the part says `public`.
+-- To allow a new arrow, add it here, and say why in the commit.
 local root = arg and arg[1] or "."
 
 local lua_parts = {

@@ -16,7 +16,7 @@ local function secret(name)
 end
 
 local function write(name, files, label)
-  for _, problem in ipairs(answer.problems(files, { label = label })) do
+  for _, problem in ipairs(gpupt.check(answer.problems(files, { label = label }))) do
     print(("%s: %s: %s"):format(name, problem.severity, problem.message))
   end
   local image = gpupt.check(answer.iso(files, label))

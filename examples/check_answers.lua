@@ -6,7 +6,7 @@ local file = assert(io.open(arg[1] or "user-data", "rb"))
 local text = file:read "a"
 file:close()
 
-local problems = answer.problems(text)
+local problems = assert(answer.problems(text))
 for _, problem in ipairs(problems) do
   print(("%s: line %s: %s"):format(problem.severity, problem.line or "-", problem.message))
 end

@@ -7,8 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include "base/folder.h"
 
 /* Flags of a line of the `resource` file (linux/ioport.h). */
 #define RESOURCE_IO 0x100u
@@ -22,11 +26,17 @@
 #define LINE_VF 7
 #define LINES_WITH_VF 13
 
-/* Reads a small file below `folder`; the length, or -1. */
+/* Reads a small file below `folder`; the length, or -1. In a copy of a sysfs it may be anything: a pipe would keep
+ * us waiting, and a link would show what is elsewhere. */
 static ssize_t slurp(int folder, const char *name, char *out, size_t size)
 {
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) return -1;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        (void)close(fd);
+        return -1;
+    }
     size_t length = 0;
     while (length < size) {
         ssize_t got = read(fd, out + length, size - length);
@@ -137,13 +147,59 @@ static int set_link(gp_pci_list *list, gp_pci_device *device, gp_pci_string whic
     return length ? gp_pci_set_string(list, device, which, text, length, err) : 0;
 }
 
-static int read_device(gp_pci_list *list, int devices, const char *name, gp_error *err)
+/* The kernel's own sysfs is all links, which lead where they should; a copy's must stay inside. */
+static bool is_sysfs(int fd)
 {
+    struct statfs system;
+    return fstatfs(fd, &system) == 0 && system.f_type == SYSFS_MAGIC;
+}
+
+typedef struct source {
+    int base;         /* the root */
+    int devices;      /* the folder with the devices */
+    const char *path; /* of that folder below the root */
+} source;
+
+/* The folder two above when `base` is its bus/pci, which a user may name for the whole; else -1. */
+static int whole_of(int base)
+{
+    struct stat mine, its;
+    gp_error ignored;
+    int above = openat(base, "../..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (above < 0) return -1;
+    int pci = gp_folder_below(above, "bus/pci", &ignored);
+    bool same = pci >= 0 && fstat(pci, &its) == 0 && fstat(base, &mine) == 0 && mine.st_dev == its.st_dev &&
+                mine.st_ino == its.st_ino;
+    if (pci >= 0) (void)close(pci);
+    if (same) return above;
+    (void)close(above);
+    return -1;
+}
+
+static int open_device(const source *from, const char *name, gp_error *err)
+{
+    char path[300];
+    if (is_sysfs(from->base)) {
+        int fd = openat(from->devices, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd >= 0 ? fd : gp_fail_errno(err, errno, "%s", name);
+    }
+    int length = snprintf(path, sizeof path, "%s/%s", from->path, name);
+    if (length < 0 || (size_t)length >= sizeof path) return gp_fail_errno(err, ENAMETOOLONG, "%s", name);
+    return gp_folder_below(from->base, path, err);
+}
+
+static int read_device(gp_pci_list *list, const source *from, const char *name, gp_error *err)
+{
+    int devices = from->devices;
     gp_pci_address address;
     gp_error ignored;
     /* anything else in the folder is not a device */
     if (gp_pci_parse_address(name, strlen(name), GP_PCI_HEX, &address, &ignored) != 0) return 0;
-    int folder = openat(devices, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder = open_device(from, name, &ignored);
+    if (folder < 0 && (strcmp(ignored.code, "EXDEV") == 0 || strcmp(ignored.code, "ELOOP") == 0)) {
+        *err = ignored;
+        return -1;
+    }
     /* unplugged between the listing and now, or not for us to read: nothing to tell */
     if (folder < 0) return 0;
     int result = -1;
@@ -210,16 +266,28 @@ int gp_pci_read_sysfs(gp_pci_list *list, const char *root, gp_error *err)
     DIR *folder = NULL;
     int base = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (base < 0) return gp_fail_errno(err, errno, "%s", root);
-    fd = openat(base, "bus/pci/devices", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) fd = openat(base, "devices", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    source from = {.base = base, .path = "bus/pci/devices"};
+    fd = gp_folder_below(base, from.path, err);
+    if (fd < 0 && strcmp(err->code, "ENOENT") == 0) {
+        int whole = whole_of(base);
+        if (whole >= 0) {
+            (void)close(base);
+            base = from.base = whole;
+        } else {
+            from.path = "devices";
+        }
+        fd = gp_folder_below(base, from.path, err);
+    }
     if (fd < 0) {
-        if (errno == ENOENT) {
+        gp_error why = *err;
+        if (strcmp(why.code, "ENOENT") == 0) {
             (void)gp_fail(err, "ENOENT", "%s: neither bus/pci/devices nor devices is in it", root);
         } else {
-            (void)gp_fail_errno(err, errno, "%s/bus/pci/devices", root);
+            (void)gp_fail(err, why.code, "%.300s/%.600s", root, why.message);
         }
         goto out;
     }
+    from.devices = fd;
     errno = ENOMEM; /* what it is when nothing sets it */
     folder = fdopendir(fd);
     if (!folder) {
@@ -252,7 +320,7 @@ int gp_pci_read_sysfs(gp_pci_list *list, const char *root, gp_error *err)
     }
     if (count) qsort(names, count, sizeof *names, by_address);
     for (size_t i = 0; i < count; i++) {
-        if (read_device(list, fd, names[i], err) != 0) goto out;
+        if (read_device(list, &from, names[i], err) != 0) goto out;
     }
     result = 0;
 out:

@@ -32,6 +32,7 @@ struct gp_vmlog {
     bool started;
     bool broken; /* the window begins inside a line */
     uint64_t bytes;
+    uint64_t most; /* 0: without limit */
 };
 
 static gp_vmlog *make(const gp_vmlog_words *words, gp_error *err)
@@ -75,6 +76,25 @@ fail:
     log->close_fd = log->fd >= 0;
     gp_vmlog_close(log);
     return NULL;
+}
+
+gp_vmlog *gp_vmlog_open_descriptor(int fd, const gp_vmlog_words *words, gp_error *err)
+{
+    gp_vmlog *log = make(words, err);
+    if (!log) return NULL;
+    log->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    log->close_fd = log->fd >= 0;
+    if (log->fd < 0) {
+        (void)gp_fail_errno(err, errno, "the log cannot be read");
+        gp_vmlog_close(log);
+        return NULL;
+    }
+    return log;
+}
+
+void gp_vmlog_limit(gp_vmlog *log, uint64_t most)
+{
+    log->most = most;
 }
 
 gp_vmlog *gp_vmlog_open_text(const char *bytes, size_t length, const gp_vmlog_words *words, gp_error *err)
@@ -218,6 +238,11 @@ static int refill(gp_vmlog *log, size_t context, gp_error *err)
     if (got == 0) log->ended = true;
     log->filled += (size_t)got;
     log->bytes += (size_t)got;
+    if (log->most && log->bytes > log->most) {
+        log->ended = true;
+        return gp_fail(err, "EFBIG", "more than %llu bytes, which is where reading ends",
+                       (unsigned long long)log->most);
+    }
     return 0;
 }
 

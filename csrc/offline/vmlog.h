@@ -27,6 +27,10 @@ typedef struct gp_vmlog_line {
 
 /* `path` may be "-" for standard input. The words must outlive the log. */
 gp_vmlog *gp_vmlog_open(const char *path, const gp_vmlog_words *words, gp_error *err);
+/* From the beginning of an open file, by a descriptor of its own. */
+gp_vmlog *gp_vmlog_open_descriptor(int fd, const gp_vmlog_words *words, gp_error *err);
+/* No more than so many bytes (unpacked) are read, else EFBIG; 0 is without limit. */
+void gp_vmlog_limit(gp_vmlog *log, uint64_t most);
 /* The bytes must outlive the log. */
 gp_vmlog *gp_vmlog_open_text(const char *bytes, size_t length, const gp_vmlog_words *words, gp_error *err);
 void gp_vmlog_close(gp_vmlog *log);

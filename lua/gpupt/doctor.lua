@@ -177,8 +177,8 @@ end
 --- For the rooms of the doctor: with a document, scans and a PCI list that are loaded already.
 function doctor.examine_loaded(given)
   return failure.catch(function()
-    local loaded = require "gpupt.doctor.load".load { vmx = given.doc, log = given.log, pci = given.pci,
-      system_id = given.system_id, system_id_at = given.system_id_at }
+    local loaded = require "gpupt.doctor.load".load { vmx = given.doc, vmx_name = given.vmx_name,
+      log = given.log, pci = given.pci, system_id = given.system_id, system_id_at = given.system_id_at }
     loaded.pci_name, loaded.pci_lines = given.pci_name or loaded.pci_name, given.pci_lines
     return examine(loaded)
   end)

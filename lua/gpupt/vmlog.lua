@@ -19,6 +19,7 @@
 --   sessions  the power-ons, oldest first: {line=, last_line=, file=, time=, version=, build=, devices=, findings=,
 --             config=, window=}; session_count says how many there were
 --   files, bytes, lines     what was read; partial, problem, code     when that was not all
+--   skipped   {{path=, why=}...} what a folder has under such a name and is no regular file
 local core = require "gpupt.core".vmlog
 local options = require "gpupt.options"
 
@@ -46,7 +47,10 @@ function vmlog.scan(source, opts)
   opts = scan_options:check(opts)
   local sources, message, code = sources_of(source)
   if not sources then return nil, message, code end
-  return require "gpupt.vmlog.scan"(sources, opts)
+  local result, problem, kind = require "gpupt.vmlog.scan"(sources, opts)
+  if not result then return nil, problem, kind end
+  result.skipped = sources.skipped or {}
+  return result
 end
 
 --- The catalogue of findings, for a loop: code, severity, word, source and the fixed texts of each.

@@ -143,7 +143,7 @@ describe("the problems of a cloud-init medium that somebody brings", function()
     { "Tools only in a comment", "    %- open%-vm%-tools\n", "    # - open-vm-tools\n", "no-tools" },
     { "a tab", "  version", "\tversion", "not-yaml", "tab" },
     { "a key twice", "  version: 1", "  version: 1\n  version: 1", "not-yaml", "twice" },
-    { "a quote that does not end", 'password: "[^"]*"', 'password: "x', "not-yaml", "does not end" },
+    { "a quote that does not end", 'password: "[^"]*"', 'password: "x', "not-yaml", "quote that does not end" },
   }
   for _, row in ipairs(rows) do
     it("tell of " .. row[1], function()
@@ -177,9 +177,31 @@ describe("the problems of a cloud-init medium that somebody brings", function()
     assert.equal("warning", find(files, "no-password").severity)
   end)
 
-  it("are none where the file is written in flow style, which is not looked into", function()
+  it("are found in flow style, behind anchors, merge keys and tags as well", function()
     local files = { ["meta-data"] = "", ["user-data"] = '#cloud-config\nautoinstall: {version: 1, packages: [open-vm-tools]}\n' }
+    assert.same({ "no-account", 2 }, { answer.problems(files)[1].code, answer.problems(files)[1].line })
+    local hash = "$6$abc$" .. ("x"):rep(20)
+    files["user-data"] = '#cloud-config\nautoinstall: {version: 1, packages: [!!str open-vm-tools], '
+      .. 'identity: {hostname: a, username: ops, password: "' .. hash .. '"}}\n'
     assert.same({}, answer.problems(files))
+    -- only a map that stands in the file twice is merged: the key that holds it is unknown to the installer
+    files["user-data"] = "#cloud-config\nautoinstall:\n  version: 1\n  packages: [open-vm-tools]\n  identity: &who\n"
+      .. "    hostname: a\n    username: ops\n    password: plain\n  user-data:\n    users: [*who]\n"
+    assert.equal("plain-password", answer.problems(files)[1].code)
+    files["user-data"] = "#cloud-config\nautoinstall:\n  version: '1'\n  packages: [open-vm-tools]\n  identity: {<<: {username: ops}, "
+      .. "hostname: a, password: '" .. hash .. "'}\n"
+    assert.same({ "no-version", 3 }, { answer.problems(files)[1].code, answer.problems(files)[1].line })
+  end)
+
+  it("tell of names that the system would not take", function()
+    assert.matches("identity/user 'Ops'", find(changed("username: ops", "username: Ops"), "bad-name").message)
+    assert.matches("identity/hostname 'a_b'", find(changed("hostname: train%-01", "hostname: a_b"), "bad-name").message)
+    find({ ["user-data"] = good["user-data"], ["meta-data"] = "local-hostname: -a\n" }, "bad-name")
+  end)
+
+  it("tell of a file that is no map of keys", function()
+    assert.matches("is a list", find({ ["user-data"] = "#cloud-config\n- a\n", ["meta-data"] = "" }, "not-a-map").message)
+    find({ ["user-data"] = "#cloud-config\n", ["meta-data"] = "" }, "no-tools")
   end)
 
   it("are none for CRLF", function()
@@ -210,12 +232,67 @@ describe("YAML that is written", function()
   end)
 end)
 
-describe("the outline of YAML", function()
-  it("says which key stands where, and leaves block scalars alone", function()
-    local lines = assert(yaml.outline 'a:\n  b: "x\n    y"\n  c:\n  - |\n    d: 1\n   \n    e: 2\n  - f: 3 # c\n    g: \'it\'\'s\'\n"q r": >-\n  h: 1\ni: 2\n')
-    local list = {}
-    for i, entry in ipairs(lines) do list[i] = ("%d %s %s=%s"):format(entry.line, entry.path, entry.key, entry.value) end
-    assert.same({ "1  a=", "2 a b=x\n    y", "4 a c=", "5 a.c[] nil=|", "9 a.c[] f=3", "10 a.c[] g=it''s", "11  q r=>-", "13  i=2" }, list)
+describe("YAML that is read", function()
+  it("says which key stands on which line with which value", function()
+    local root = assert(yaml.parse 'a:\n  b: "x\n    y"\n  c:\n  - |\n    d: 1\n   \n    e: 2\n  - f: 3 # c\n    g: \'it\'\'s\'\n"q r": >-\n  h: 1\ni: 2\n')
+    assert.same({ "x y", 2 }, { yaml.text(yaml.at(root, "a", "b")), yaml.at(root, "a", "b").line })
+    assert.equal("d: 1\n\ne: 2\n", yaml.text(yaml.at(root, "a", "c")[1]))
+    assert.equal("it's", yaml.text(yaml.at(yaml.at(root, "a", "c")[2], "g")))
+    assert.same({ "h: 1", "2", 13 }, { yaml.text(root.by["q r"]), yaml.text(root.by.i), root.by.i.line })
+  end)
+
+  it("is what another program reads too, in flow style, with anchors, merges and tags", function()
+    local text = "base: &b {x: 1, y: [a, 'b', \"c\\u00e9\"]}\nmore: {<<: *b, x: !!str 2}\nlist: [*b, {<<: [{p: 1}, {p: 2, q: 3}]}]\n"
+    local function plain(node)
+      if node.kind == "scalar" then return node.value end
+      local out = {}
+      for i, one in ipairs(node) do
+        if node.kind == "map" then out[one.key] = plain(one.value) else out[i] = plain(one) end
+      end
+      return out
+    end
+    local function as_text(value)
+      if type(value) ~= "table" then return tostring(value) end
+      local out = {}
+      for key, one in pairs(value) do out[key] = as_text(one) end
+      return out
+    end
+    assert.same(as_text(read_yaml(text)), plain(assert(yaml.parse(text))))
+  end)
+
+  local refused = {
+    { "a key twice", "a: 1\nb: 2\na: 3\n", "user%-data:3: the key 'a' stands there twice %(first on line 1%)" },
+    { "an alias without anchor", "a: *b\n", "user%-data:1: %*b names no anchor" },
+    { "a value within itself", "a: &a [*a]\n", "user%-data:1: %*a stands within itself" },
+    { "a tag of no standard type", "a: !!python/object:os.system x\n", "user%-data:1: the tag .* is unknown" },
+    { "two documents", "a: 1\n---\nb: 1\n", "user%-data:2: a second document" },
+    { "a key that is a list", "? [a]\n: b\n", "user%-data:1: a key must be a plain value" },
+    { "a merge of a text", "a: {<<: b}\n", "user%-data:1: << needs a map" },
+    { "nesting without end", ("["):rep(200) .. ("]"):rep(200), "nested too deeply" },
+    { "a tab", "a:\n\tb: 1\n", "user%-data:2: a tab" },
+    { "a quote that does not end", "a: 1\nb: 'x\n", "user%-data:2: a quoted value does not end" },
+    { "a control character", "a: \1\n", "user%-data:1: control characters" },
+    { "bytes that are not UTF-8", "a: 1\nb: \xff\n", "user%-data:2: " },
+  }
+  for _, row in ipairs(refused) do
+    it("refuses " .. row[1] .. ", with file and line", function()
+      local root, message, code, detail = yaml.parse(row[2], "user-data")
+      assert.is_nil(root)
+      assert.matches(row[3], message)
+      assert.is_true(code == "EPARSE" or code == "ELIMIT")
+      assert.is_number(detail.line)
+    end)
+  end
+
+  it("bounds what aliases repeat", function()
+    local text = { "a0: &a0 [x, x, x, x, x, x, x, x, x, x]" }
+    for i = 1, 12 do text[i + 1] = ("a%d: &a%d [%s]"):format(i, i, ("*a%d"):format(i - 1):rep(10, ", ")) end
+    local before = os.clock()
+    local root, message, code = yaml.parse(table.concat(text, "\n"), "user-data")
+    assert.is_nil(root)
+    assert.equal("ELIMIT", code)
+    assert.matches("^user%-data:%d+: more than", message)
+    assert.is_true(os.clock() - before < 5)
   end)
 end)
 

@@ -235,12 +235,21 @@ describe("the XML reader", function()
     "<!DOCTYPE a><a/>", "<a><!-- </a>", "<a><![CDATA[x</a>", "<1/>", "</a>" }
   for _, text in ipairs(bad) do
     it("refuses " .. text, function()
-      local root, message, code = xml.parse(text)
+      local root, message, code = xml.parse(text, "a.xml")
       assert.is_nil(root)
-      assert.matches("^line %d+: ", message)
+      assert.matches("^a.xml:%d+: ", message)
       assert.equal("EPARSE", code)
     end)
   end
+
+  it("reads UTF-16, as Windows' own tools write it", function()
+    local text = "\xff\xfe" .. ("<?xml version='1.0' encoding='utf-16'?><a>b</a>"):gsub(".", "%0\0")
+    assert.equal("b", assert(xml.parse(text)).text)
+  end)
+
+  it("refuses a prefix that is bound to nothing", function()
+    assert.matches("a.xml:2: ", (select(2, xml.parse("<a>\n<b wcm:action='add'/></a>", "a.xml"))))
+  end)
 
   it("refuses nesting without end", function()
     assert.is_nil((xml.parse(("<a>"):rep(200) .. ("</a>"):rep(200))))

@@ -38,9 +38,9 @@ describe_rock("the rock", function()
 
   teardown(function() must("rm -rf " .. dir) end)
 
-  -- gpupt.iso is optional: it comes with the rock where pkg-config finds libarchive.
+  -- gpupt.iso is optional: it comes with the rock where pkg-config finds libarchive and libyaml.
   local libraries = { "core", "net", "store" }
-  if os.execute "pkg-config --exists libarchive" then table.insert(libraries, 2, "iso") end
+  if os.execute "pkg-config --exists libarchive yaml-0.1" then table.insert(libraries, 2, "iso") end
 
   it("holds exactly the tracked Lua files, the libraries and the command", function()
     local installed = lines(must("cd " .. first .. "/share/lua/5.4 && find gpupt -type f"))

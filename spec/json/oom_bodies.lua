@@ -92,7 +92,14 @@ bodies["vmlog gzip"] = function()
   expect(got(reader:head()) == "noise", "other head")
   expect(read_all(reader) == 1, "other lines")
 end
-bodies["vmlog folder"] = function() expect(#got(core.vmlog.names "spec/json") >= 2, "other names") end
+bodies["folder"] = function()
+  local folder <close> = got(core.folder.open "spec/json")
+  expect(#got(folder:list("", 1000)) >= 2, "other names")
+  local file <close>, message, code = folder:file "json_spec.lua" -- luacheck: ignore
+  got(file, message, code)
+  local reader <close> = got(core.vmlog.open(file, nil, words))
+  expect(read_all(reader) == 0, "other lines")
+end
 bodies["vmlog prefix"] = function()
   expect(core.vmlog.prefix("2023-07-21T09:40:52.413Z In(05) vmx - x").message == "x", "other message")
 end

@@ -42,6 +42,28 @@ describe("what the steps say that they need", function()
   end
 end)
 
+describe("what os.install needs", function()
+  local function needs_of(answer)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(([[local p = require "gpupt.playbook"
+      return p.playbook { name = "x", p.vms { name = "vm", place = { cluster = "c", datastore = "d", network = "n" },
+        p.vm.create { guest = "ubuntu64Guest", cpus = 1, memory = "1 GiB", disk = "1 GiB" },
+        p.os.install { iso = "[d] x.iso", answer = %s } } }]]):format(answer))
+    file:close()
+    local set = {}
+    for _, need in ipairs(assert(require "gpupt".playbook.load(path)):needs()) do set[need.privilege] = need.step end
+    os.remove(path)
+    return set
+  end
+
+  it("depends on whose the answer medium is: one of its own is uploaded and deleted", function()
+    assert.is_nil(needs_of('"[d] answer.iso"')["Datastore.FileManagement"])
+    assert.equal("os.install", needs_of([[p.answer.cloud_init { hostname = "a", user = "ops",
+      password = p.secret.env "X" }]])["Datastore.FileManagement"])
+  end)
+end)
+
 describe("gpupt role", function()
   local site, play
 

@@ -1,12 +1,14 @@
-/* gpupt.iso: optional, built where libarchive is found.
+/* gpupt.iso: optional, built where libarchive and libyaml are found (libxml2 is needed anyway).
  *
  *   iso.write({ ["user-data"] = "...", ["meta-data"] = "..." }, "CIDATA") -> bytes; or nil, message, code
+ *   iso.xml, iso.yaml: the readers of answer files, see iso_media.c
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "media/iso.h"
 #include "lua/bind.h"
+#include "lua/media/iso_media.h"
 
 GP_EXPORT int luaopen_gpupt_iso(lua_State *L);
 
@@ -56,5 +58,6 @@ int luaopen_gpupt_iso(lua_State *L)
     static const luaL_Reg functions[] = {{"write", iso_write}, {NULL, NULL}};
     luaL_checkversion(L);
     luaL_newlib(L, functions);
+    gp_open_media(L);
     return 1;
 }

@@ -1,9 +1,10 @@
+#define _DEFAULT_SOURCE /* fileno */
 /* Binding of offline/vmlog.h. A log object pulls one line of interest at a time; lua/gpupt/vmlog.lua makes sense
  * of it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "offline/vmlog.h"
-#include "offline/vmlog_folder.h"
 #include "lua/offline/bar.h"
 #include "lua/bind.h"
 #include "lua/offline/core.h"
@@ -71,15 +72,18 @@ static int reader_read(lua_State *L)
     return 2;
 }
 
-/* open(path or nil, text or nil, words, plain) */
+/* open(path, open file or nil, text or nil, words, plain, most bytes or nil) */
 static int vmlog_open(lua_State *L)
 {
     size_t length;
-    const char *path = luaL_optstring(L, 1, NULL);
+    luaL_Stream *file = luaL_testudata(L, 1, LUA_FILEHANDLE);
+    luaL_argcheck(L, !file || file->closef, 1, "the file is closed");
+    const char *path = file ? "" : luaL_optstring(L, 1, NULL);
     const char *text = luaL_optlstring(L, 2, NULL, &length);
     luaL_checktype(L, 3, LUA_TTABLE);
     luaL_argcheck(L, path || text, 1, "a path or a text is needed");
     bool plain = lua_toboolean(L, 4);
+    uint64_t most = lua_isnoneornil(L, 5) ? 0 : gp_bind_check_u64(L, 5);
     lua_settop(L, 3);
     static const luaL_Reg methods[] = {{"next", reader_next},
                                        {"head", reader_head},
@@ -108,10 +112,13 @@ static int vmlog_open(lua_State *L)
         lua_pushvalue(L, 2);
         lua_setiuservalue(L, -2, 1); /* keeps the text alive */
         r->log = gp_vmlog_open_text(text, length, r->words, &err);
+    } else if (file) {
+        r->log = gp_vmlog_open_descriptor(fileno(file->f), r->words, &err);
     } else {
         r->log = gp_vmlog_open(path, r->words, &err);
     }
     if (!r->log) return gp_bind_fail(L, &err);
+    gp_vmlog_limit(r->log, most);
     return 1;
 }
 
@@ -150,35 +157,11 @@ static int vmlog_prefix(lua_State *L)
     return 1;
 }
 
-/* names(folder) -> {{name=, folder=bool}...}, unsorted, without . and .. */
-static int vmlog_names(lua_State *L)
-{
-    const char *path = luaL_checkstring(L, 1);
-    gp_error err;
-    gp_buf *names = gp_bind_buf(L);
-    if (gp_vmlog_folder(path, names, &err) != 0) return gp_bind_fail(L, &err);
-    lua_newtable(L);
-    lua_Integer n = 0;
-    for (size_t at = 0; at < names->length;) {
-        const char *entry = names->data + at;
-        size_t length = strlen(entry + 1);
-        lua_createtable(L, 0, 2);
-        lua_pushboolean(L, entry[0] == 'd');
-        lua_setfield(L, -2, "folder");
-        lua_pushlstring(L, entry + 1, length);
-        lua_setfield(L, -2, "name");
-        lua_rawseti(L, -2, ++n);
-        at += length + 2;
-    }
-    return 1;
-}
-
 void gp_open_vmlog(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"open", vmlog_open},
                                          {"bar", vmlog_bar},
                                          {"prefix", vmlog_prefix},
-                                         {"names", vmlog_names},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushinteger(L, GP_VMLOG_WORDS);

@@ -1,6 +1,7 @@
 --- Reading a command line against a command's declaration.
 -- A command declares:
---   { name = "bar", summary = "...", usage = "bar CARD... [options]", details = "text" (or a function of none), examples = { {cmd, what}... },
+--   { name = "bar", summary = "...", usage = "bar CARD... [options]", details = "text" or a function that gives it,
+--     examples = { {cmd, what}... },
 --     options = { { "rule", "RULE", choices = {...}, default =, doc = }, { "json", doc = "..." }, ... } }
 -- An option with a second word takes a value; without one it is a flag; `many = true` collects a list; `short = "n"`.
 -- Result: table of options (dashes become underscores) and a list of positional words; or nil, message.

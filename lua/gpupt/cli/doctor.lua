@@ -41,9 +41,7 @@ local function examine_vm(options, words)
   if #words > 1 or options.vmx or options.pci or options.fix or options.bundle then
     return nil, "doctor: a VM of the server goes with --log alone; to mend it, use a playbook", "EUSAGE"
   end
-  local file = io.open(words[1], "rb")
-  if file then
-    file:close()
+  if require "gpupt.core".folder.kind(words[1]) then
     return nil, ("doctor: %s is a file here; a VM is named by its inventory path, a file by --vmx, --log or --bundle")
       :format(words[1]), "EUSAGE"
   end

@@ -118,7 +118,8 @@ local function dispatch(words)
   return by_signal(status or cli.OK)
 end
 
---- Runs one command line (a list of words); returns the exit status. Never raises.
+--- Runs one command line (a list of words); returns the exit status. Never raises. Output that could not be written
+-- (a full disk) is a failure, whatever the command itself came to.
 function cli.main(words)
   local status = dispatch(words)
   local ok, message = printer.flush()

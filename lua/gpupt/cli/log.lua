@@ -106,13 +106,15 @@ local function mark_lists(result)
     if session.devices ~= result.devices then array(session.devices) end
   end
   array(result.files)
+  array(result.skipped)
   return result
 end
 
 --- Where the first zero byte of a file stands: a log that lost a block in a crash has some, a file in which nothing
 -- was found is no log.
 local function zero_byte(path)
-  local file = path ~= "-" and io.open(path, "rb")
+  -- a pipe was read, and is not opened twice
+  local file = require "gpupt.core".folder.kind(path) == "file" and io.open(path, "rb")
   if not file then return nil end
   local head = file:read(65536)
   file:close()
@@ -152,6 +154,7 @@ function command.run(options, words)
       write("nothing about passthrough in %d lines", result.lines)
     end
   end
+  for _, one in ipairs(result.skipped) do printer.err("gpupt: skipped: %s %s", one.path, one.why) end
   if result.partial then printer.err("gpupt: only a part was read: %s", result.problem) end
   return status
 end

@@ -1,53 +1,34 @@
 --- A vm-support folder (unpacked): every VM with a card in it, examined with the host's own lists beside it.
 -- What is used: vmfs/volumes/*/*/NAME.vmx with its vmware*.log, commands/ (lspci, esxcli hardware pci, the
 -- system's uuid), var/run/log/vmkernel*. Large outputs are split there as NAME.FRAG-00000, -00001...; they
--- are joined by number.
-local core = require "gpupt.core".vmlog
+-- are joined by number. What the folder holds is somebody else's: gpupt.doctor.bundle_files reads it.
 local failure = require "gpupt.failure"
+local files_in = require "gpupt.doctor.bundle_files"
 local load = require "gpupt.doctor.load"
 local pci = require "gpupt.pci"
-local vmlog = require "gpupt.vmlog"
 local vmx = require "gpupt.vmx"
 
 local bundle = {}
 
-local MAX_DEPTH, MAX_ENTRIES = 12, 200000
-
---- Every file below the folder, as paths in order.
-local function walk(folder, found, depth)
-  if depth > MAX_DEPTH then return found end
-  local entries = core.names(folder)
-  if not entries then return found end -- a folder that may not be read: its VMs are not seen
-  table.sort(entries, function(a, b) return a.name < b.name end)
-  for _, entry in ipairs(entries) do
-    local path = folder .. "/" .. entry.name
-    if #found >= MAX_ENTRIES then return found end
-    if entry.folder then walk(path, found, depth + 1) else found[#found + 1] = path end
-  end
-  return found
-end
-
 --- The text of a file, its fragments joined by number; lines that the collector itself put in are left out.
-local function text_of(paths)
+local function text_of(tree, paths)
   table.sort(paths, function(a, b)
     local x, y = tonumber(a:match "%.FRAG%-(%d+)$" or -1), tonumber(b:match "%.FRAG%-(%d+)$" or -1)
     if x ~= y then return x < y end
     return a < b
   end)
-  local parts = {}
-  for i, path in ipairs(paths) do parts[i] = load.read_text(path) end
-  return (("\n" .. table.concat(parts)):gsub("\nResourceGroup:[^\n]*", ""):sub(2))
+  return (("\n" .. tree:join(paths)):gsub("\nResourceGroup:[^\n]*", ""):sub(2))
 end
 
 --- The host's command outputs by name without fragment number: {name=, path=, paths=}.
-local function commands_of(files)
+local function commands_of(tree)
   local by_name, list = {}, {}
-  for _, path in ipairs(files) do
-    local name = path:match "/commands/([^/]+)$"
+  for _, path in ipairs(tree.files) do
+    local name = ("/" .. path):match "/commands/([^/]+)$"
     if name then
       local base = name:gsub("%.FRAG%-%d+$", "")
       if not by_name[base] then
-        by_name[base] = { name = base, path = (path:gsub("%.FRAG%-%d+$", "")), paths = {} }
+        by_name[base] = { name = base, path = tree:shown(path:gsub("%.FRAG%-%d+$", "")), paths = {} }
         list[#list + 1] = by_name[base]
       end
       table.insert(by_name[base].paths, path)
@@ -57,11 +38,11 @@ local function commands_of(files)
 end
 
 --- The devices of all lists together; for the evidence, where each stands (the first list that has it).
-local function host_devices(commands)
+local function host_devices(tree, commands)
   local texts, name, lines = {}, nil, {}
   for _, command in ipairs(commands) do
     if command.name:find "^lspci" or command.name:find "hardware%-pci" then
-      local text = text_of(command.paths)
+      local text = text_of(tree, command.paths)
       local devices = pci.parse(text)
       if devices then
         texts[#texts + 1] = text
@@ -81,11 +62,11 @@ local UUID = "%x%x%x%x%x%x%x%x%-%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x
 local LONG_UUID = "%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x"
 
 --- The host's id and where it stands.
-local function system_id(commands)
+local function system_id(tree, commands)
   for _, command in ipairs(commands) do
     if command.name:find "system%-uuid" or command.name:find "^esxcfg%-info_%-a" then
       local number = 0
-      for line in (text_of(command.paths) .. "\n"):gmatch "(.-)\r?\n" do
+      for line in (text_of(tree, command.paths) .. "\n"):gmatch "(.-)\r?\n" do
         number = number + 1
         local id = line:match(UUID) or line:match(LONG_UUID)
         if id and (command.name:find "uuid" or line:find "System UUID") then
@@ -97,13 +78,14 @@ local function system_id(commands)
 end
 
 --- The findings of the host's kernel logs.
-local function kernel_findings(files)
+local function kernel_findings(tree)
   local list = {}
-  for _, path in ipairs(files) do
-    if path:find "/var/run/log/vmkernel[^/]*$" or path:find "/var/log/vmkernel[^/]*$" then
-      local scan = vmlog.scan(path)
+  for _, path in ipairs(tree.files) do
+    local whole = "/" .. path
+    if whole:find "/var/run/log/vmkernel[^/]*$" or whole:find "/var/log/vmkernel[^/]*$" then
+      local scan = tree:scan { tree:log(path) }
       for _, finding in ipairs(scan and scan.findings or {}) do
-        finding.file = path
+        finding.file = tree:shown(path)
         list[#list + 1] = finding
       end
     end
@@ -117,26 +99,32 @@ local function address_of(text, form)
 end
 
 --- Examines the folder. Result: {vms = {{vmx=, result=}...}, host = findings that belong to no VM,
--- looked_at=, healthy=}. nil, message, code when the folder cannot be read, or is none of vm-support's.
+-- unread = messages, skipped = {{path=, why=}...}, looked_at=, healthy=}. nil, message, code when the folder cannot be
+-- read, or is none of vm-support's.
 function bundle.examine(folder)
   return failure.catch(function()
-    failure.check(core.names(folder))
-    local files = walk(folder:gsub("(.)/+$", "%1"), {}, 1)
-    local commands = commands_of(files)
-    local host = host_devices(commands)
-    local id, id_at = system_id(commands)
-    local kernel = kernel_findings(files)
+    local tree <close> = failure.check(files_in.open(folder))
+    local commands = commands_of(tree)
+    local host = host_devices(tree, commands)
+    local id, id_at = system_id(tree, commands)
+    local kernel = kernel_findings(tree)
     local claimed, vms, seen, unread, healthy = {}, {}, 0, {}, true
-    for _, path in ipairs(files) do
+    for _, path in ipairs(tree.files) do
       if path:find "%.vmx$" then
         seen = seen + 1
-        local doc, message = vmx.open(path)
+        local text, message = tree:text(path, files_in.VMX)
+        local doc
+        if text then
+          doc, message = vmx.parse(text)
+          message = message and tree:shown(path) .. ": " .. message
+        end
         if not doc then
           unread[#unread + 1] = message
           healthy = false
         elseif doc:each "pciPassthru*"() then
           local logs = {}
-          local scan = vmlog.scan(path:match "^(.*)/")
+          local beside = tree:logs_beside(path)
+          local scan = #beside > 0 and tree:scan(beside)
           if scan then logs[1] = scan end
           local mine = {}
           for key, value in doc:each "pciPassthru*" do
@@ -152,10 +140,10 @@ function bundle.examine(folder)
           end
           if #of_host.findings > 0 then logs[#logs + 1] = of_host end
           local result = failure.check(require "gpupt.doctor".examine_loaded {
-            doc = doc, log = logs, pci = host.pci, pci_name = host.pci_name, pci_lines = host.pci_lines, system_id = id,
-            system_id_at = id_at })
+            doc = doc, vmx_name = tree:shown(path), log = logs, pci = host.pci, pci_name = host.pci_name,
+            pci_lines = host.pci_lines, system_id = id, system_id_at = id_at })
           healthy = healthy and result.healthy
-          vms[#vms + 1] = { vmx = path, result = result }
+          vms[#vms + 1] = { vmx = tree:shown(path), result = result }
         end
       end
     end
@@ -168,13 +156,15 @@ function bundle.examine(folder)
         healthy = false
       end
     end
-    if #files == 0 or (seen == 0 and #commands == 0 and #kernel == 0) then
+    if #tree.files == 0 or (seen == 0 and #commands == 0 and #kernel == 0) then
       failure.check(nil, folder .. ": no .vmx, no commands/ and no vmkernel log in it: this is no vm-support folder",
         "ENOENT")
     end
-    return { vms = vms, host = rest, unread = unread, healthy = healthy, looked_at = {
-      ("%s: %d files, %d .vmx, %d of them with a card; %d devices of the host%s"):format(folder, #files, seen, #vms,
-        #(host.pci or {}), id and ", host " .. id or "") } }
+    local skipped = tree:all_skipped()
+    return { vms = vms, host = rest, unread = unread, skipped = skipped, healthy = healthy, looked_at = {
+      ("%s: %d files, %d .vmx, %d of them with a card; %d devices of the host%s%s"):format(folder, #tree.files, seen,
+        #vms, #(host.pci or {}), id and ", host " .. id or "",
+        #skipped > 0 and (", %d entries skipped"):format(#skipped) or "") } }
   end)
 end
 

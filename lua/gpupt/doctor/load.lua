@@ -1,4 +1,5 @@
 --- Reads what the doctor was given: documents and scans as they are, paths by what they name.
+local core = require "gpupt.core".folder
 local failure = require "gpupt.failure"
 local pci = require "gpupt.pci"
 local vmlog = require "gpupt.vmlog"
@@ -8,13 +9,7 @@ local loader = {}
 
 local LIMIT = 64 << 20
 
-local function is_folder(path)
-  local file = io.open(path, "rb")
-  if not file then return false end
-  local _, _, code = file:read(0)
-  file:close()
-  return code == 21 -- EISDIR
-end
+local function is_folder(path) return core.kind(path) == "folder" end
 
 --- A text's content; raises the failure that it cannot be read, or is larger than a list of devices can be.
 function loader.read_text(path)
@@ -85,6 +80,7 @@ local function load_logs(given)
     else
       logs[i] = { scan = failure.check(vmlog.scan(one)),
         name = type(one) == "string" and one or one.name or "the log" }
+      logs[i].skipped = logs[i].scan.skipped
     end
     for _, finding in ipairs(logs[i].scan.findings) do finding.file = finding.file or logs[i].name end
   end
@@ -109,9 +105,15 @@ end
 --- What subject.lua wants; raises a failure for what cannot be read.
 function loader.load(given)
   local loaded = load_pci(given.pci)
+  loaded.notes = {}
   loaded.gpus, loaded.system_id, loaded.system_id_at = given.gpus, given.system_id, given.system_id_at
   loaded.logs = load_logs(given.log)
   if #loaded.logs > 0 then loaded.log = join(loaded.logs) end
+  for _, log in ipairs(loaded.logs) do
+    for _, one in ipairs(log.skipped or {}) do
+      table.insert(loaded.notes, ("skipped: %s %s"):format(one.path, one.why))
+    end
+  end
   if type(given.vmx) == "string" then
     loaded.doc = failure.check(vmx.open(given.vmx))
   else
@@ -120,10 +122,7 @@ function loader.load(given)
   if not loaded.doc and not loaded.log then
     failure.check(nil, "nothing to examine: give a .vmx, a log, or both", "EINVAL")
   end
-  if loaded.doc then
-    local path = loaded.doc:path()
-    loaded.vmx_name = path or "the .vmx"
-  end
+  if loaded.doc then loaded.vmx_name = given.vmx_name or loaded.doc:path() or "the .vmx" end
   return loaded
 end
 

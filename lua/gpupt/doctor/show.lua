@@ -66,6 +66,8 @@ function show.made(made, dry_run)
   end
 end
 
+local SKIPPED_SHOWN = 20
+
 function show.bundle(result)
   for _, vm in ipairs(result.vms) do
     write("== %s", vm.vmx)
@@ -78,6 +80,13 @@ function show.bundle(result)
     write ""
   end
   for _, message in ipairs(result.unread) do write("not read: %s", message) end
+  for i, one in ipairs(result.skipped) do
+    if i > SKIPPED_SHOWN then
+      write("skipped: %d more, which --json lists", #result.skipped - SKIPPED_SHOWN)
+      break
+    end
+    write("skipped: %s %s", one.path, one.why)
+  end
   write("%s", result.looked_at[1])
 end
 
@@ -105,7 +114,7 @@ function show.bundle_for_json(result)
   local vms = array {}
   for i, vm in ipairs(result.vms) do vms[i] = { vmx = vm.vmx, result = show.for_json(vm.result) } end
   return { vms = vms, host = arrays(result.host), unread = array(result.unread), looked_at = array(result.looked_at),
-    healthy = result.healthy }
+    skipped = array(result.skipped), healthy = result.healthy }
 end
 
 function show.rules_for_json(rules)

@@ -14,6 +14,7 @@
 -- Secrets are asked when the text is made (a function, a p.secret) and stand in no message; `redacted = true`
 -- makes the same text with ******** in their place, for logs and comparisons.
 local cloud = require "gpupt.guest.cloud"
+local media = require "gpupt.guest.media"
 local options = require "gpupt.options"
 local windows = require "gpupt.guest.windows"
 
@@ -40,6 +41,7 @@ end
 
 --- The problems of an answer medium: of one text (its kind is seen from its content) or of a table of files.
 -- An empty list when nothing is wrong. Problems with severity "error" stop the installation or leave no Tools.
+-- nil, message, "ENOLIBRARY" when gpupt was built without the library that reads them.
 function answer.problems(given, opts)
   local o = problem_options:check(opts)
   local files = given
@@ -53,9 +55,14 @@ function answer.problems(given, opts)
     error("guest.answer.problems: a text or a table of files is expected, not a " .. type(given), 2)
   end
   local unattend, path = find(files, "autounattend.xml")
-  if unattend then return with_file(windows.problems(unattend), path) end
+  if unattend then
+    local problems, message, code = windows.problems(unattend, path)
+    if not problems then return nil, message, code end
+    return with_file(problems, path)
+  end
   if find(files, "user-data") or find(files, "meta-data") then
-    local problems = cloud.problems(files)
+    local problems, message, code = cloud.problems(files)
+    if not problems then return nil, message, code end
     if o.label and o.label:lower() ~= cloud.label:lower() then
       table.insert(problems, 1, { code = "wrong-label", severity = "error", message =
         ("the medium's label is '%s': cloud-init takes only one labelled %s"):format(o.label, cloud.label) })
@@ -71,15 +78,13 @@ function answer.problems(given, opts)
 end
 
 --- The bytes of an ISO 9660 image (Joliet, Rock Ridge) with the files { path = bytes } and the volume label.
--- nil, message, code: "ENOLIBRARY" when gpupt was built without libarchive.
+-- nil, message, code: "ENOLIBRARY" when gpupt was built without the media library.
 function answer.iso(files, label)
-  local found, iso = pcall(require, "gpupt.iso")
-  if not found then
-    return nil, "answer media cannot be written: gpupt was built without libarchive (install libarchive-dev "
-      .. "and build it "
-      .. "again, or write the ISO with another program: xorriso -as mkisofs -J -r -V LABEL)", "ENOLIBRARY"
+  local library, message, code = media.library("answer media cannot be written")
+  if not library then
+    return nil, message .. ", or write the ISO with another program: xorriso -as mkisofs -J -r -V LABEL", code
   end
-  return iso.write(files, label)
+  return library.write(files, label)
 end
 
 --- Writes a medium to a local file that its owner alone may read, whatever the umask and the file's mode before; a

@@ -12,6 +12,8 @@
 -- as `password_hash`. Guest operations log in with this account, so a password is needed even where ssh keys
 -- are given. The Ubuntu installer asks "Continue with autoinstall?" unless the word autoinstall stands on the
 -- kernel's command line of its medium; that is a matter of the medium, not of the answers.
+local accounts = require "gpupt.guest.accounts"
+local characters = require "gpupt.guest.characters"
 local crypt = require "gpupt.guest.crypt"
 local options = require "gpupt.options"
 local reveal = require "gpupt.guest.reveal"
@@ -42,20 +44,26 @@ local answer_options = options.declare("guest.answer.cloud_init", {
   { "redacted", "boolean", default = false, doc = "shows ******** in place of every secret, and asks none" },
 })
 
-local function check_names(o)
-  if not o.hostname:find "^%w[%w%-]*$" or #o.hostname > 63 then
-    return nil, ("hostname '%s': up to 63 letters, digits and '-'"):format(o.hostname), "EINVAL"
+--- Everything that is text, before anything is made of it. The secrets are checked where they are asked.
+local function check_texts(o)
+  local ok, message, code = accounts.host(o.hostname)
+  if ok then ok, message, code = accounts.linux(o.user) end
+  for _, name in ipairs { "locale", "keyboard", "timezone", "instance_id" } do
+    if ok and o[name] then ok, message, code = characters.line(name, o[name]) end
   end
-  if not o.user:find "^[%l_][%l%d_%-]*$" or #o.user > 32 then
-    return nil, ("user '%s': up to 32 lower-case letters, digits, '_' and '-', a letter first"):format(o.user), "EINVAL"
+  for _, name in ipairs { "ssh_keys", "packages" } do
+    if ok then ok, message, code = characters.each(name, o[name], characters.line) end
   end
-  return true
+  for _, name in ipairs { "late_commands", "runcmd" } do
+    if ok then ok, message, code = characters.each(name, o[name], characters.lines) end
+  end
+  return ok, message, code
 end
 
 local function hash_of(o)
   if o.password_hash then
     local hash, message, code = reveal("password_hash", o.password_hash, o.redacted)
-    if hash and not o.redacted and not crypt.is_hash(hash) then
+    if hash and not o.redacted and not (crypt.is_hash(hash) and characters.line("password_hash", hash)) then
       return nil, "password_hash is no hash of a Linux password ($6$salt$...)", "EINVAL"
     end
     return hash, message, code
@@ -65,6 +73,9 @@ local function hash_of(o)
   end
   local password, message, code = reveal("password", o.password, o.redacted)
   if not password or o.redacted then return password, message, code end
+  local ok
+  ok, message, code = characters.line("password", password)
+  if not ok then return nil, message, code end
   local salt = o.salt
   if not salt then
     salt, message, code = crypt.salt()
@@ -126,7 +137,7 @@ end
 --- The files of the medium: { ["user-data"] = text, ["meta-data"] = text }; nil, message, code.
 function cloud.answer(given)
   local o = answer_options:check(given)
-  local ok, message, code = check_names(o)
+  local ok, message, code = check_texts(o)
   if not ok then return nil, message, code end
   if o.late_commands and not o.autoinstall then
     return nil, "late_commands belong to autoinstall; a cloud image has runcmd", "EINVAL"
@@ -136,7 +147,6 @@ function cloud.answer(given)
   if not hash then return nil, message, code end
   local map = o.autoinstall and autoinstall(o, hash) or cloud_image(o, hash)
   local user_data = "#cloud-config\n" .. yaml.write(map)
-  if not utf8.len(user_data) then return nil, "one of the values is not UTF-8", "EINVAL" end
   return {
     ["user-data"] = user_data,
     ["meta-data"] = yaml.write(yaml.map {

@@ -2,6 +2,7 @@
 -- cloud-init ignores a misspelt key at the top without a word (its own schema check misses that too), and
 -- Ubuntu's installer refuses one below autoinstall; both are found here, with the nearest known name. A problem
 -- is { code=, severity="error"|"warning", file=, line=, message= }.
+local accounts = require "gpupt.guest.accounts"
 local crypt = require "gpupt.guest.crypt"
 local nearest = require "gpupt.nearest"
 local yaml = require "gpupt.guest.yaml"
@@ -38,72 +39,87 @@ local function contains(list, value)
   return false
 end
 
-local function flow(value) return value:find "^[%[{&*]" ~= nil end
+local at, text_of = yaml.at, yaml.text
 
--- entries by "path.key"
-local function index(entries)
-  local at = {}
-  for _, entry in ipairs(entries) do
-    if entry.key then
-      local name = entry.path == "" and entry.key or entry.path .. "." .. entry.key
-      at[name] = at[name] or entry
+local function check_identity(identity, add)
+  if identity.kind ~= "map" then
+    return add("no-account", "error", identity.line, "identity must be a map with hostname, username and password")
+  end
+  for _, key in ipairs { "hostname", "username", "password" } do
+    local node = identity.by[key]
+    local value = text_of(node)
+    if not value or value == "" then
+      add("no-account", "error", (node or identity).line, "identity lacks " .. key)
+    elseif key == "password" then
+      if not crypt.is_hash(value) then
+        add("plain-password", "error", node.line, "identity/password must be a hash ($6$..., as `openssl passwd -6` "
+          .. "makes it); a plain password never matches")
+      end
+    else
+      local ok, message = (key == "hostname" and accounts.host or accounts.linux)(value)
+      if not ok then add("bad-name", "error", node.line, "identity/" .. message) end
     end
   end
-  return at
 end
 
-local function check_autoinstall(entries, at, add)
-  local root = at.autoinstall
-  if flow(root.value) then return end
-  for _, entry in ipairs(entries) do
-    if entry.path == "autoinstall" and entry.key and not contains(autoinstall, entry.key) then
+local function check_autoinstall(root, add)
+  if root.kind ~= "map" then
+    return add("no-version", "error", root.line, "autoinstall must be a map with version: 1")
+  end
+  for _, entry in ipairs(root) do
+    if not contains(autoinstall, entry.key) then
       add("unknown-key", "error", entry.line, ("autoinstall has no key '%s'%s: the installer refuses the file")
         :format(entry.key, nearest.hint(entry.key, autoinstall)))
     end
   end
-  local version = at["autoinstall.version"]
-  if not version or version.value ~= "1" then
+  local version = root.by.version
+  if text_of(version) ~= "1" or not version.plain then
     add("no-version", "error", (version or root).line, "autoinstall needs version: 1")
   end
-  local sections = at["autoinstall.interactive-sections"]
-  if sections and sections.value ~= "[]" then
+  local sections = root.by["interactive-sections"]
+  if sections and (sections.kind ~= "list" or #sections > 0) then
     add("asks", "error", sections.line, "interactive-sections: the installer would ask on a console that "
       .. "nobody watches")
   end
-  local identity, users = at["autoinstall.identity"], at["autoinstall.user-data.users"]
-  if not identity and not users and not (at["autoinstall.user-data"] and flow(at["autoinstall.user-data"].value)) then
+  local identity = root.by.identity
+  if identity then
+    check_identity(identity, add)
+  elseif not at(root, "user-data", "users") then
     add("no-account", "error", root.line,
       "neither identity nor user-data/users: the installer asks for a name and a password")
-  elseif identity and not flow(identity.value) then
-    for _, key in ipairs { "hostname", "username", "password" } do
-      local entry = at["autoinstall.identity." .. key]
-      if not entry or entry.value == "" then
-        add("no-account", "error", (entry or identity).line, "identity lacks " .. key)
-      elseif key == "password" and not crypt.is_hash(entry.value) then
-        add("plain-password", "error", entry.line,
-          "identity/password must be a hash ($6$..., as `openssl passwd -6` makes it); a plain password never "
-            .. "matches")
-      end
-    end
   end
-  local storage = at["autoinstall.storage.layout.name"]
-  if storage and not contains({ "lvm", "direct", "zfs", "hybrid" }, storage.value) then
-    add("unknown-layout", "error", storage.line, ("no storage layout '%s': lvm, direct, zfs"):format(storage.value))
+  local storage = at(root, "storage", "layout", "name")
+  if storage and not contains({ "lvm", "direct", "zfs", "hybrid" }, text_of(storage)) then
+    add("unknown-layout", "error", storage.line, ("no storage layout '%s': lvm, direct, zfs")
+      :format(text_of(storage) or "(a " .. storage.kind .. ")"))
   end
 end
 
-local function check_cloud(at, add)
-  local users = at.users
-  if not users and not at.password and not at.chpasswd then
+local function check_users(users, add)
+  local named, locked, open
+  for _, user in ipairs(users.kind == "list" and users or {}) do
+    local name = at(user, "name")
+    if name then
+      named = true
+      local ok, message = accounts.linux(text_of(name) or "")
+      if not ok and text_of(name) ~= "root" then add("bad-name", "error", name.line, "users: " .. message) end
+      local lock = at(user, "lock_passwd")
+      if yaml.truth(lock) == false then open = true else locked = locked or lock end
+    end
+  end
+  if named and not open then
+    add("locked-password", "warning", (locked or users).line, "users: without lock_passwd: false cloud-init "
+      .. "locks the password, and guest operations cannot log in")
+  end
+end
+
+local function check_cloud(root, add)
+  local users = root.by.users
+  if users then
+    check_users(users, add)
+  elseif not root.by.password and not root.by.chpasswd then
     add("no-password", "warning", 1, "no users, password or chpasswd: the image's default user has no password, and "
       .. "guest operations cannot log in")
-  elseif users and at["users[].name"] and not flow(users.value) then
-    local locked = at["users[].lock_passwd"]
-    if not locked or locked.value:lower() ~= "false" then
-      add("locked-password", "warning", (locked or users).line, "users: without lock_passwd: false cloud-init "
-        .. "locks the "
-        .. "password, and guest operations cannot log in")
-    end
   end
 end
 
@@ -112,52 +128,77 @@ local function check_user_data(text, add)
   if first:find "^%s*#cloud%-config%s*$" == nil or first:find "^%s" then
     add("no-header", "error", 1, ("the first line must be #cloud-config, or cloud-init ignores the file; it is '%s'")
       :format(first:sub(1, 40)))
-    return
+    return true
   end
-  local entries, message = yaml.outline(text)
-  if not entries then
-    add("not-yaml", "error", tonumber(message:match "^line (%d+)"), message)
-    return
+  local root, message, code, detail = yaml.parse(text, "user-data")
+  if root == nil then
+    if code == "ENOLIBRARY" then return nil, message, code end
+    add("not-yaml", "error", detail and detail.line, message)
+    return true
   end
-  for _, entry in ipairs(entries) do
-    if entry.path == "" and entry.key and not contains(top, entry.key) then
+  root = root or { kind = "map", line = 1, by = {} }
+  if root.kind ~= "map" then
+    add("not-a-map", "error", root.line, ("the file is a %s, where cloud-init wants keys with values; it ignores it")
+      :format(root.kind == "list" and "list" or "single value"))
+    return true
+  end
+  for _, entry in ipairs(root) do
+    if not contains(top, entry.key) then
       local below = contains(autoinstall, entry.key) and " (it belongs below "
         .. "autoinstall)" or nearest.hint(entry.key, top)
       add("unknown-key", "error", entry.line, ("cloud-init knows no key '%s'%s, and ignores it without a word")
         :format(entry.key, below))
     end
   end
-  local at = index(entries)
-  if at.autoinstall then check_autoinstall(entries, at, add) else check_cloud(at, add) end
-  if not text:gsub("#[^\n]*", ""):find("open-vm-tools", 1, true) then
-    add("no-tools", at.autoinstall and "error" or "warning", 1,
+  local installs = root.by.autoinstall
+  if installs then check_autoinstall(installs, add) else check_cloud(root, add) end
+  if not yaml.mentions(root, "open-vm-tools") then
+    add("no-tools", installs and "error" or "warning", 1,
       "open-vm-tools stands neither in packages nor in a command: without Tools the guest can be neither "
         .. "asked nor commanded"
-      .. (at.autoinstall and "" or ", unless the image has it"))
+      .. (installs and "" or ", unless the image has it"))
   end
+  return true
+end
+
+local function check_meta_data(text, add)
+  local root, message, code, detail = yaml.parse(text, "meta-data")
+  if root == nil then
+    if code == "ENOLIBRARY" then return nil, message, code end
+    add("not-yaml", "error", detail and detail.line, message)
+  elseif root and root.kind == "map" then
+    local name = root.by["local-hostname"]
+    local ok, problem = true, nil
+    if name then ok, problem = accounts.host((text_of(name) or ""):match "^[^.]*") end
+    if not ok then add("bad-name", "error", name.line, "local-" .. problem) end
+  end
+  return true
 end
 
 --- The problems of { ["user-data"] = text, ["meta-data"] = text }; an empty list when the installation would get
--- through.
+-- through. nil, message, "ENOLIBRARY" where gpupt was built without the library that reads YAML.
 return function(files)
   local problems = {}
   local file
   local function add(code, severity, line, message)
     problems[#problems + 1] = { code = code, severity = severity, file = file, line = line, message = message }
   end
-  file = "user-data"
-  if files["user-data"] then
-    check_user_data(files["user-data"], add)
-  else
-    add("no-user-data", "error", nil, "user-data is missing")
+  local rules = { { "user-data", check_user_data, "is missing" },
+    { "meta-data", check_meta_data, "is missing: cloud-init then does not take the medium (an empty file will do)" } }
+  for _, rule in ipairs(rules) do
+    file = rule[1]
+    if files[file] then
+      local ok, message, code = rule[2](files[file], add)
+      if not ok then return nil, message, code end
+    else
+      add("no-" .. file, "error", nil, file .. " " .. rule[3])
+    end
   end
-  file = "meta-data"
-  if not files["meta-data"] then
-    add("no-meta-data", "error", nil, "meta-data is missing: cloud-init then does not take the medium (an "
-      .. "empty file will do)")
-  else
-    local entries, message = yaml.outline(files["meta-data"])
-    if not entries then add("not-yaml", "error", tonumber(message:match "^line (%d+)"), message) end
-  end
+  table.sort(problems, function(a, b)
+    if a.file ~= b.file then return a.file > b.file end
+    if (a.line or 0) ~= (b.line or 0) then return (a.line or 0) < (b.line or 0) end
+    if a.code ~= b.code then return a.code < b.code end
+    return a.message < b.message
+  end)
   return problems
 end

@@ -10,6 +10,8 @@
 -- The password stands in the file in plain text, as Setup wants it; Windows removes it from its own copy
 -- afterwards, and the medium should be deleted when the installation is done. Setup looks for the file in the
 -- root of every medium, so the volume's label is free.
+local accounts = require "gpupt.guest.accounts"
+local characters = require "gpupt.guest.characters"
 local options = require "gpupt.options"
 local reveal = require "gpupt.guest.reveal"
 local tools = require "gpupt.guest.tools"
@@ -137,19 +139,32 @@ local local_account = [[
         </LocalAccounts>
 ]]
 
-local function check_name(name)
-  if #name > 15 or not name:find "^[%w%-]+$" or name:find "^%d+$" or name:find "^%-" or name:find "%-$" then
-    return nil, ("computer_name '%s': 1 to 15 letters, digits and '-', not digits alone, no '-' at either end")
-      :format(name), "EINVAL"
+--- Everything that is text, before anything is made of it. The secrets are checked where they are asked.
+local function check_texts(o)
+  local ok, message, code = accounts.computer(o.computer_name)
+  if ok then ok, message, code = accounts.windows(o.user, o.computer_name) end
+  if ok then ok, message, code = characters.optional("organization", o.organization) end
+  for _, name in ipairs { "language", "keyboard", "timezone" } do
+    if ok and o[name] then ok, message, code = characters.line(name, o[name]) end
   end
-  return true
+  if ok and not o.language:find "^%a%a%a?%-[%w%-]+$" then
+    ok, message, code = nil, ("language '%s': a tag such as en-US is expected"):format(o.language), "EINVAL"
+  end
+  if ok and type(o.image) == "string" then ok, message, code = characters.line("image", o.image) end
+  if ok and math.type(o.image) and o.image < 1 then
+    ok, message, code = nil, ("image %d: the indexes of install.wim begin with 1"):format(o.image), "EINVAL"
+  end
+  if ok and o.disk < 0 then ok, message, code = nil, "disk: the first disk is 0", "EINVAL" end
+  if ok then ok, message, code = characters.each("drivers", o.drivers, characters.line) end
+  if ok then ok, message, code = characters.each("commands", o.commands, characters.line) end
+  return ok, message, code
 end
 
 local function image_from(o)
   if not o.image then return "" end
   local key = math.type(o.image) and "/IMAGE/INDEX" or "/IMAGE/NAME"
-  local value, message, code = xml.text(tostring(o.image))
-  if not value then return nil, "image: " .. message, code end
+  local value, message, code = xml.text("image", tostring(o.image))
+  if not value then return nil, message, code end
   return ('          <InstallFrom><MetaData wcm:action="add"><Key>%s</Key><Value>%s</Value></MetaData></InstallFrom>\n')
     :format(key, value)
 end
@@ -162,8 +177,8 @@ local function first_logon(lines)
     if #line > 1024 then
       return nil, ("command %d for the first logon has %d characters; 1024 are allowed"):format(i, #line), "EINVAL"
     end
-    local text, message, code = xml.text(line)
-    if not text then return nil, ("command %d: %s"):format(i, message), code end
+    local text, message, code = xml.text(("command %d"):format(i), line)
+    if not text then return nil, message, code end
     out[#out + 1] = ('        <SynchronousCommand wcm:action="add"><Order>%d</Order><CommandLine>%s</CommandLine>'
       .. "</SynchronousCommand>\n"):format(i, text)
   end
@@ -186,7 +201,7 @@ end
 -- had).
 function windows.answer(given)
   local o = answer_options:check(given)
-  local ok, message, code = check_name(o.computer_name)
+  local ok, message, code = check_texts(o)
   if not ok then return nil, message, code end
   if not o.image and not o.product_key then
     return nil, "image (an index or a name in install.wim) or product_key is needed, or Setup asks for the edition",
@@ -204,8 +219,8 @@ function windows.answer(given)
     end
   end
   for name, text in pairs(texts) do
-    values[name], message, code = xml.text(text)
-    if not values[name] then return nil, name .. ": " .. message, code end
+    values[name], message, code = xml.text(name, text)
+    if not values[name] then return nil, message, code end
   end
   values.from, message, code = image_from(o)
   if not values.from then return nil, message, code end
@@ -228,8 +243,8 @@ function windows.answer(given)
     local paths = {}
     for i, path in ipairs(o.drivers) do
       local text
-      text, message, code = xml.text(path)
-      if not text then return nil, "drivers: " .. message, code end
+      text, message, code = xml.text("drivers", path)
+      if not text then return nil, message, code end
       paths[i] = ('        <PathAndCredentials wcm:action="add" wcm:keyValue="%d"><Path>%s</Path>'
         .. "</PathAndCredentials>\n"):format(i, text)
     end
@@ -250,6 +265,6 @@ function windows.answer(given)
 end
 
 --- What would stop Setup, or leave the guest without Tools: see gpupt.guest.windows_problems.
-function windows.problems(text) return require "gpupt.guest.windows_problems"(text) end
+function windows.problems(text, file) return require "gpupt.guest.windows_problems"(text, file) end
 
 return windows

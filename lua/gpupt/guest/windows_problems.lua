@@ -2,6 +2,7 @@
 -- Each check is a question that Windows Setup would otherwise ask on a console that nobody watches, or a reason
 -- for which the guest would come up without VMware Tools. A problem is { code=, severity="error"|"warning",
 -- line=, message= }.
+local accounts = require "gpupt.guest.accounts"
 local tools = require "gpupt.guest.tools"
 local xml = require "gpupt.guest.xml"
 
@@ -112,13 +113,16 @@ local function check_setup(root, add)
 end
 
 local function check_accounts(shell, add)
-  local accounts = {}
+  local known = {}
   local administrator = xml.first(shell, "UserAccounts", "AdministratorPassword")
-  if administrator then accounts.administrator = xml.value(administrator, "Value") end
+  if administrator then known.administrator = xml.value(administrator, "Value") end
   for _, one in ipairs(xml.all(shell, "UserAccounts", "LocalAccounts", "LocalAccount")) do
-    accounts[xml.value(one, "Name"):lower()] = xml.value(one, "Password", "Value")
+    local name = xml.value(one, "Name")
+    local ok, message = accounts.windows(name)
+    if not ok then add("bad-name", "error", one.line, "LocalAccount/" .. message) end
+    known[name:lower()] = xml.value(one, "Password", "Value")
   end
-  if not next(accounts) then
+  if not next(known) then
     add("no-account", "error", shell.line, "UserAccounts has neither AdministratorPassword nor LocalAccounts: "
       .. "the first "
       .. "start asks for one, and guest operations have nobody to log in as")
@@ -126,7 +130,7 @@ local function check_accounts(shell, add)
   local auto = xml.first(shell, "AutoLogon")
   local commands = xml.all(shell, "FirstLogonCommands", "SynchronousCommand")
   if auto and yes(xml.value(auto, "Enabled")) then
-    if accounts[xml.value(auto, "Username"):lower()] == nil then
+    if known[xml.value(auto, "Username"):lower()] == nil then
       add("wrong-logon", "error", auto.line, ("AutoLogon as '%s', which is no account of this file")
         :format(xml.value(auto, "Username")))
     end
@@ -197,18 +201,20 @@ local function check_commands(root, first_logon, add)
   end
 end
 
---- The problems of the text, in the order of its lines; an empty list when Setup would get through.
-return function(text)
+--- The problems of the text, in the order of its lines; an empty list when Setup would get through. `file` is its
+-- name, for messages. nil, message, "ENOLIBRARY" where gpupt was built without the library that reads XML.
+return function(text, file)
   local problems = {}
   local function add(code, severity, line, message)
     problems[#problems + 1] = { code = code, severity = severity, line = line, message = message }
   end
-  local root, message = xml.parse(text)
+  local root, message, code, detail = xml.parse(text, file or "autounattend.xml")
   if not root then
-    add("not-xml", "error", tonumber(message:match "^line (%d+)"), "autounattend.xml cannot be read: " .. message)
+    if code == "ENOLIBRARY" then return nil, message, code end
+    add("not-xml", "error", detail and detail.line, message)
     return problems
   end
-  if root.name ~= "unattend" or root.attr.xmlns ~= namespace then
+  if root.name ~= "unattend" or root.ns ~= namespace then
     add("not-unattend", "error", root.line, ('the root is not <unattend xmlns="%s">: Setup ignores the file')
       :format(namespace))
     return problems
@@ -217,6 +223,9 @@ return function(text)
   local name = xml.value((component(root, "specialize", "Microsoft-Windows-Shell-Setup")), "ComputerName")
   if #name > 15 then
     add("long-name", "error", root.line, ("ComputerName '%s' has more than 15 characters"):format(name))
+  elseif name ~= "" and name ~= "*" then
+    local ok, problem = accounts.computer(name)
+    if not ok then add("bad-name", "error", root.line, "ComputerName: " .. problem) end
   end
   local shell = component(root, "oobeSystem", "Microsoft-Windows-Shell-Setup")
   if shell then
@@ -229,7 +238,8 @@ return function(text)
   end
   table.sort(problems, function(a, b)
     if (a.line or 0) ~= (b.line or 0) then return (a.line or 0) < (b.line or 0) end
-    return a.code < b.code
+    if a.code ~= b.code then return a.code < b.code end
+    return a.message < b.message
   end)
   return problems
 end

@@ -1,13 +1,16 @@
---- As much YAML as cloud-init's user-data needs: writing it, and an outline of what somebody else wrote.
+--- YAML of cloud-init's files: writing it, and reading what somebody else wrote (libyaml, by gpupt.iso).
 -- Writing: maps keep the order in which they are given (yaml.map), every text that could be read as something
--- else is quoted, and nothing depends on the reader's YAML version (yes/no, 012, 1:30...). The outline is no
--- YAML parser. It gives the block structure (which key stands below which, on which line, with which plain
--- value), which is what a check for misspelt keys needs, and the mistakes that people make: tabs, a key twice,
--- a quote that does not end. What stands in flow style ({a: b}) or in block scalars is taken as one value.
+-- else is quoted, and nothing depends on the reader's YAML version (yes/no, 012, 1:30...).
+-- Reading: block and flow style, quotes, anchors with aliases, merge keys and YAML's own tags; one document, as
+-- cloud-init reads it. A key that stands twice in a map is refused, with both lines. A node is
+--   { kind = "map", line =, by = { key = node }, [i] = { key =, line =, value = node } }
+--   { kind = "list", line =, [i] = node }      { kind = "scalar", line =, value = text, plain = bool }
 --
 --   yaml.write(yaml.map { { "version", 1 }, { "packages", { "open-vm-tools" } } })
---   local lines, message = yaml.outline(text)
---     --> { { path="autoinstall.identity", key="username", value="ops", line=4, item=nil }, ... }
+--   local root, message, code, detail = yaml.parse(text, "user-data")   -- false for a file without a value
+--   yaml.at(root, "autoinstall", "identity")     --> the node down that path, or nil
+local media = require "gpupt.guest.media"
+
 local yaml = {}
 
 local Map = {}
@@ -22,11 +25,21 @@ local words = { ["true"] = true, ["false"] = true, yes = true, no = true, on = t
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
+-- Characters beyond ASCII that a reader would refuse, or take for the end of a line.
+local function escape_wide(c)
+  local code = utf8.len(c) == 1 and utf8.codepoint(c)
+  if not code then return nil end
+  if code < 0xA0 or code == 0x2028 or code == 0x2029 or code == 0xFEFF or code == 0xFFFE or code == 0xFFFF then
+    return ("\\u%04X"):format(code)
+  end
+end
+
 --- A scalar: plain where no reader could mistake it, else in double quotes.
 function yaml.scalar(value)
   if type(value) ~= "string" then return tostring(value) end
   if value:find "^[%a/][%w_./-]*$" and not words[value:lower()] then return value end
-  return '"' .. value:gsub('[%c"\\\127]', function(c) return escapes[c] or ("\\x%02X"):format(c:byte()) end) .. '"'
+  return '"' .. value:gsub('[%c"\\\127]', function(c) return escapes[c] or ("\\x%02X"):format(c:byte()) end)
+    :gsub("[\xC2-\xF4][\x80-\xBF]+", function(run) return (run:gsub(utf8.charpattern, escape_wide)) end) .. '"'
 end
 
 local write_value
@@ -68,119 +81,105 @@ function yaml.write(map)
   return table.concat(out, "\n") .. "\n"
 end
 
--- The end of a quoted scalar, or nil.
-local function quoted_end(line, at)
-  local quote = line:sub(at, at)
-  local i = at + 1
-  while i <= #line do
-    local c = line:sub(i, i)
-    if quote == '"' and c == "\\" then
-      i = i + 1
-    elseif c == quote then
-      if quote == "'" and line:sub(i + 1, i + 1) == "'" then i = i + 1 else return i end
+
+-- Reading ---------------------------------------------------------------------------------------------------------
+
+-- As many entries as merge keys may bring in: each may repeat what stands above it.
+local MERGED = 1 << 18
+
+local Reading = {}
+Reading.__index = Reading
+
+function Reading:fail(line, format, ...)
+  error({ message = ("%s:%d: "):format(self.name, line) .. format:format(...), line = line }, 0)
+end
+
+function Reading:take(map, key, line, value)
+  self.count = self.count + 1
+  if self.count > MERGED then self:fail(line, "more than %d entries by merge keys", MERGED) end
+  map.by[key] = value
+  map[#map + 1] = { key = key, line = line, value = value }
+end
+
+-- What stands in the maps of `<<`; a key of the map itself counts more, and an earlier map more than a later one.
+function Reading:merge(map, node)
+  local list = node.kind == "list" and node or { node }
+  for _, one in ipairs(list) do
+    if one.kind ~= "map" then self:fail(node.line, "<< needs a map, or a list of maps") end
+    for _, entry in ipairs(one) do
+      if map.by[entry.key] == nil then self:take(map, entry.key, entry.line, entry.value) end
     end
-    i = i + 1
   end
 end
 
--- "key: value" at the start of a text; nil when it is none.
-local function split(body)
-  local first = body:sub(1, 1)
-  if first == '"' or first == "'" then
-    local stop = quoted_end(body, 1)
-    local value = stop and body:match("^%s*:(.*)$", stop + 1)
-    if value and (value == "" or value:find "^%s") then return body:sub(2, stop - 1), value end
-    return nil
+-- Makes the pairs of a map its entries, all the way down.
+function Reading:resolve(node)
+  if node.kind == "list" then
+    for _, item in ipairs(node) do self:resolve(item) end
+  elseif node.kind == "map" then
+    local pairs_ = table.move(node, 1, #node, 1, {})
+    local first, merged = {}, {}
+    for i = #node, 1, -1 do node[i] = nil end
+    node.by = {}
+    for _, pair in ipairs(pairs_) do
+      self:resolve(pair.value)
+      local key = pair.key
+      if key.kind ~= "scalar" then self:fail(key.line, "a key must be a plain value, not a %s", key.kind) end
+      if key.value == "<<" and key.plain then
+        merged[#merged + 1] = pair.value
+      elseif first[key.value] then
+        self:fail(key.line, "the key '%s' stands there twice (first on line %d)", key.value, first[key.value])
+      else
+        first[key.value] = key.line
+        self:take(node, key.value, key.line, pair.value)
+      end
+    end
+    for _, value in ipairs(merged) do self:merge(node, value) end
   end
-  if first == "{" or first == "[" or first == "#" then return nil end
-  local key, value = body:match "^([^:#]-)%s*:(.*)$"
-  if key and key ~= "" and (value == "" or value:find "^%s") then return key, value end
 end
 
-local function plain_value(value)
-  value = value:match "^%s*(.-)%s*$"
-  local first = value:sub(1, 1)
-  if first == '"' or first == "'" then
-    local stop = quoted_end(value, 1)
-    if not stop then return nil end
-    local rest = value:sub(stop + 1)
-    if rest ~= "" and not rest:find "^%s+#" then return nil, true end
-    return value:sub(2, stop - 1)
-  end
-  return (value:gsub("%s+#.*$", ""):gsub("^#.*$", ""))
+--- The value of a text: a node, or false for a file without one. nil, message (beginning with file and line),
+-- "EPARSE" or "ELIMIT", { line = }; "ENOLIBRARY" without the library.
+function yaml.parse(source, name)
+  name = name or "YAML"
+  local library, message, code = media.library("YAML cannot be read")
+  if not library then return nil, message, code end
+  local root, problem, kind, detail = library.yaml(source, name)
+  if not root then return root, problem, kind, detail end
+  local ok, err = pcall(Reading.resolve, setmetatable({ name = name, count = 0 }, Reading), root)
+  if ok then return root end
+  if type(err) ~= "table" then error(err, 0) end
+  return nil, err.message, "EPARSE", { line = err.line }
 end
 
---- The outline of a text: a list of { path=, key=, value=, line=, item= }, or nil, message with the line, "EPARSE".
--- `path` is the dotted keys above; entries of a list stand as item = true, without a key when they are plain values.
-function yaml.outline(source)
-  local entries, stack, number, lines = {}, {}, 0, {}
-  local block -- indentation below which a block scalar ends
-  local seen = {}
-  local function fail(message) return nil, ("line %d: %s"):format(number, message), "EPARSE" end
-  for line in (source:gsub("\r\n", "\n") .. "\n"):gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
-  -- A quoted value may go on over several lines.
-  local function value_of(value)
-    local first = number
-    local text, closed = plain_value(value)
-    while not text and not closed and number < #lines do
-      number = number + 1
-      value = value .. "\n" .. lines[number]
-      text, closed = plain_value(value)
-    end
-    if text then return text end
-    number = first
-    if closed then
-      return fail(("text stands behind a quoted value, or its quote does not end: %s")
-        :format(value:match "^%s*([^\n]*)"))
-    end
-    return fail(("a quoted value does not end: %s"):format(value:match "^%s*([^\n]*)"))
+--- The node down a path of keys, or nil.
+function yaml.at(node, ...)
+  for _, key in ipairs { ... } do
+    if not node or node.kind ~= "map" then return nil end
+    node = node.by[key]
   end
-  while number < #lines do
-    number = number + 1
-    local indent, body = lines[number]:match "^( *)(.*)$"
-    local depth = #indent
-    if block and (body == "" or depth > block) then goto continue end
-    block = nil
-    if body == "" or body:sub(1, 1) == "#" or body:find "^%-%-%-" or body == "..." then goto continue end
-    if body:find "^\t" then return fail "a tab is used for indentation; YAML allows blanks only" end
-    -- a list's entries may stand at the same depth as their key
-    while stack[1] and (stack[#stack].depth > depth
-      or stack[#stack].depth == depth and not (body:find "^%-" and not stack[#stack].item)) do
-      table.remove(stack)
-    end
-    local item = false
-    while body:find "^%-%s" or body == "-" do
-      local gap = body:match "^%-%s*"
-      item = true
-      while stack[1] and stack[#stack].depth >= depth and stack[#stack].item do table.remove(stack) end
-      stack[#stack + 1] = { depth = depth, item = true, name = "[]", id = number .. ":" .. depth }
-      depth, body = depth + #gap, body:sub(#gap + 1)
-    end
-    local names = {}
-    for i, one in ipairs(stack) do names[i] = one.name end
-    local path = table.concat(names, "."):gsub("%.%[%]", "[]")
-    local key, value = split(body)
-    if key then
-      local above = stack[#stack]
-      local id = (above and above.id or "") .. "/" .. key
-      if seen[id] then return fail(("the key '%s' stands there twice (first on line %d)"):format(key, seen[id])) end
-      seen[id] = number
-      local at = number
-      local text, message, code = value_of(value)
-      if not text then return nil, message, code end
-      if text:find "^[|>][%d+-]*$" then block = depth end
-      entries[#entries + 1] = { path = path, key = key, value = text, line = at, item = item or nil }
-      stack[#stack + 1] = { depth = depth, name = key, id = id }
-    elseif body ~= "" then
-      local at = number
-      local text, message, code = value_of(body)
-      if not text then return nil, message, code end
-      if text:find "^[|>][%d+-]*$" then block = depth - 2 end
-      entries[#entries + 1] = { path = path, value = text, line = at, item = item or nil }
-    end
-    ::continue::
+  return node
+end
+
+--- The text of a scalar; nil for anything else.
+function yaml.text(node) return node and node.kind == "scalar" and node.value or nil end
+
+local truth = { ["true"] = true, yes = true, on = true, ["false"] = false, no = false, off = false }
+
+--- True or false for a plain scalar that YAML 1.1 reads so; nil for anything else.
+function yaml.truth(node)
+  if not node or node.kind ~= "scalar" or not node.plain then return nil end
+  return truth[node.value:lower()]
+end
+
+--- Whether any scalar in the node holds the text (keys too).
+function yaml.mentions(node, text)
+  if node.kind == "scalar" then return node.value:find(text, 1, true) ~= nil end
+  for _, one in ipairs(node) do
+    if one.key and one.key:find(text, 1, true) then return true end
+    if yaml.mentions(one.key and one.value or one, text) then return true end
   end
-  return entries
+  return false
 end
 
 return yaml

@@ -240,10 +240,12 @@
 ---@field needs? table the privileges that its calls need
 ---@field approvals? table the --allow words that its changes may ask for: { word = 'what for' }
 ---@field claims? table what a run claims for its targets: 'host', 'cards'
+---@field also_needs? function also_needs(options) -> privileges that depend on the options (nil: all)
 ---@field after? table steps that must come before it, each with the reason
 ---@field login? boolean runs programs inside the guest: p.vms needs a login
 ---@field repeatable? boolean may stand more than once in a scope
 ---@field check? function check(options) -> message, when the playbook is loaded
+---@field secrets? function secrets(options, changes): asks and checks its secrets before a run begins
 ---@field observe function reads the server
 ---@field plan function says what it would change
 ---@field apply function changes it
@@ -282,6 +284,8 @@
 ---@field timeout? number seconds for the whole transfer
 ---@field overwrite? boolean false: refuse when the file is there
 ---@field folders? boolean make the folders of its path
+---@field size? integer the bytes that the file must have; another size is refused
+---@field verify? boolean look at the size on the datastore before the file gets its name (needs Datastore.Browse)
 ---@field datacenter? string inventory path of the datacenter; default: the client's or the only one
 
 ---@class gpupt.options.vc.guest

@@ -85,7 +85,10 @@ end
 function playbook.needs_of_all_steps()
   local list = {}
   for _, name in ipairs(steps.names) do
-    for _, privilege in ipairs(steps.load(name).needs) do list[#list + 1] = { privilege = privilege, step = name } end
+    local step = steps.load(name)
+    for _, needs in ipairs { step.needs, step.also_needs and step.also_needs() or {} } do
+      for _, privilege in ipairs(needs) do list[#list + 1] = { privilege = privilege, step = name } end
+    end
   end
   return list
 end
@@ -108,7 +111,9 @@ function Playbook:needs()
   local list, seen = {}, {}
   for _, scope in ipairs(self.root.children) do
     for _, instance in ipairs(scope.children) do
-      for _, privilege in ipairs(instance.step.needs) do
+      local needs = table.move(instance.step.needs, 1, #instance.step.needs, 1, {})
+      local more = instance.step.also_needs and instance.step.also_needs(instance.options) or {}
+      for _, privilege in ipairs(table.move(more, 1, #more, #needs + 1, needs)) do
         local key = privilege .. "\0" .. instance.name
         if not seen[key] then
           seen[key] = true

@@ -1,7 +1,7 @@
 --- The words of a playbook: p.playbook, p.vars, p.hosts, p.vms, p.gpus, p.login, p.secret, p.answer and the steps.
 -- Words are checked as they are written; an unknown one raises with the nearest name. The steps' words come from the
 -- step files (gpupt.step), so that a step declares its options beside what it does with them.
-local answers = require "gpupt.playbook.answers"
+local answers = require "gpupt.step.answers"
 local declare = require "gpupt.playbook.declare"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"

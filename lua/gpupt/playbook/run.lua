@@ -2,7 +2,6 @@
 -- turns by the roll's slots. Every step observes and plans again before it changes anything, so a run may be cut off at
 -- any moment and resumed: what is done already is seen and not done twice. After the second failure nothing new starts;
 -- after a host that stays away or in maintenance mode no other host does, because its cluster is short of one already.
-local answers = require "gpupt.playbook.answers"
 local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
@@ -77,10 +76,12 @@ local function check_secrets(plan)
   for _, entry in ipairs(plan.entries) do
     local login = false
     for _, one in ipairs(entry.steps) do
+      local step = one.instance.step
       if #one.changes > 0 then
-        login = login or one.instance.step.login
-        local o = failure.check(one.instance:resolve(entry.target))
-        if answers.is(o.answer) then failure.check(answers.check_secrets(o.answer)) end
+        login = login or step.login
+        if step.secrets then
+          failure.check(step.secrets(failure.check(one.instance:resolve(entry.target)), one.changes))
+        end
       end
     end
     if login then

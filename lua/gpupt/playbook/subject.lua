@@ -1,5 +1,5 @@
---- What is to be applied: a playbook, a saved plan, or a run that is resumed. What the plan file or the journal knows of
--- the files is compared before anything of them is executed.
+--- What is to be applied: a playbook, a saved plan, or a run that is resumed. What the plan file or the journal says
+-- of the files is compared before anything of them is executed.
 local journal = require "gpupt.playbook.journal"
 local load_playbook = require "gpupt.playbook.load"
 local saved = require "gpupt.playbook.saved"

@@ -6,7 +6,8 @@
 --     plan(ctx, target, seen) -> changes[, forecast]   a list; empty = nothing to do. Computes from seen: its ctx has
 --                                                      note, may and did, and no server
 --     apply(ctx, target, changes, seen)                changes only that, through ctx:call and ctx:task
---     prove(ctx, target) -> text }                     reads again; nil, message, code when it does not hold
+--     prove(ctx, target) -> text                       reads again; nil, message, code when it does not hold
+--     secrets(options, changes) }                      optional: asks and checks its secrets before a run begins
 --
 -- Failing is nil, message, code from any of them, or an error raised by gpupt.check. A change is { what = "text",
 -- sign = "+" | "~" | "-" | "!" | "?", verb = "reboot", allow = "word", activates = { cards } }; its word is one of the
@@ -28,10 +29,12 @@ local contract_fields = options.declare("step contract", {
   { "needs", "table", default = {}, doc = "the privileges that its calls need" },
   { "approvals", "table", default = {}, doc = "the --allow words that its changes may ask for: { word = 'what for' }" },
   { "claims", "table", default = {}, doc = "what a run claims for its targets: 'host', 'cards'" },
+  { "also_needs", "function", doc = "also_needs(options) -> privileges that depend on the options (nil: all)" },
   { "after", "table", default = {}, doc = "steps that must come before it, each with the reason" },
   { "login", "boolean", default = false, doc = "runs programs inside the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may stand more than once in a scope" },
   { "check", "function", doc = "check(options) -> message, when the playbook is loaded" },
+  { "secrets", "function", doc = "secrets(options, changes): asks and checks its secrets before a run begins" },
   { "observe", "function", required = true, doc = "reads the server" },
   { "plan", "function", required = true, doc = "says what it would change" },
   { "apply", "function", required = true, doc = "changes it" },

@@ -2,10 +2,15 @@
 -- The answer medium must bring Tools in (a bare Windows has no guest operations): the installation counts as done when
 -- Tools run and guest operations are ready. The VM is marked then (ExtraConfig gpupt.os), so that a later run
 -- knows it without starting anything; a run that is resumed in mid-installation goes on waiting.
-local answers = require "gpupt.playbook.answers"
+-- A medium that the run makes itself is deleted before that mark is set, and whatever else ends the step
+-- (gpupt.step.install_medium).
+local answers = require "gpupt.step.answers"
 local datastore_path = require "gpupt.vim.datastore_path"
-local vms = require "gpupt.fleet.vm"
+local failure = require "gpupt.failure"
+local medium = require "gpupt.step.install_medium"
 local units = require "gpupt.units"
+local vms = require "gpupt.fleet.vm"
+local wait = require "gpupt.loop.wait"
 
 local step = {
   name = "os.install", scope = "vms",
@@ -21,6 +26,12 @@ local step = {
     "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.SetCDMedia", "VirtualMachine.Interact.DeviceConnection",
     "Datastore.Browse" },
 }
+
+--- A medium of one's own is uploaded and deleted.
+function step.also_needs(o)
+  if o and type(o.answer) == "string" then return {} end
+  return { "Datastore.FileManagement" }
+end
 
 --- Where ESXi keeps the Tools of Windows guests; the installation finds the medium by its label.
 local HOST_TOOLS = "[] /vmimages/tools-isoimages/windows.iso"
@@ -43,31 +54,19 @@ function step.check(o)
   end
 end
 
---- The answer medium's file; one that is made lies in the VM's own folder.
-local function answer_of(o, vm)
-  if type(o.answer) == "string" then return o.answer end
-  return vm.path:match "^(%[[^%]]+%] .*)/[^/]*$" .. "/answer.iso"
-end
-
-local function media_of(o, vm)
-  local list = { o.iso, answer_of(o, vm) }
-  local tools = o.tools or (vms.family(vm) == "windows" and HOST_TOOLS or "none")
-  if tools ~= "none" then list[3] = tools end
-  return list
-end
-
-local function file_of(device)
-  local backing = device.backing
-  return backing and backing._type == "VirtualCdromIsoBackingInfo" and backing.fileName or nil
-end
-
-local function media(vm)
-  local list = {}
-  local _, drives = vms.devices_of(vm, "VirtualCdrom")
-  for _, drive in ipairs(drives) do
-    local file = file_of(drive)
-    if file then list[file] = drive end
+--- Asks the secrets of the answers and makes the text once, before the run changes anything.
+function step.secrets(o, changes)
+  for _, change in ipairs(changes) do
+    if change.verb == "install" and answers.is(o.answer) then return answers.rehearse(o.answer) end
   end
+  return true
+end
+
+--- The files that the VM is to have in its drives; `answer` is the path of the answer medium, nil for none.
+local function media_of(o, vm, answer)
+  local list = { o.iso, answer }
+  local tools = o.tools or (vms.family(vm) == "windows" and HOST_TOOLS or "none")
+  if tools ~= "none" then list[#list + 1] = tools end
   return list
 end
 
@@ -75,83 +74,119 @@ function step.observe(ctx, target)
   if not target.ref then return { exists = false, installed = false } end
   local vm = ctx.fleet:vm(target.ref)
   local marked = vm.extra["gpupt.os"]
-  return { exists = true, vm = vm, media = media(vm), marked = marked,
+  return { exists = true, vm = vm, media = medium.drives(vm), marked = marked, medium = medium.of(vm),
     installed = marked ~= nil or (vm.power == "poweredOn" and vm.guest.running) }
+end
+
+--- What is to be done about a medium that is there, whatever else is: its deletion is a change of its own.
+local function with_deletion(changes, seen)
+  if seen.medium then
+    changes[#changes + 1] = { sign = "-", verb = "delete",
+      what = ("delete the answer medium %s, which holds a password"):format(seen.medium) }
+  end
+  return changes
 end
 
 function step.plan(_, target, seen)
   local o = target.options
   if seen.installed then
-    if seen.marked then return {} end
     -- somebody installed it, or our wait was cut off after the end: only the mark is missing
-    if not (seen.media[o.iso] and seen.vm.extra["gpupt.run"]) then return {} end
-    return { { sign = "~", verb = "finish", what = "finish the installation: eject the media" } }
+    if not seen.marked and seen.vm.extra["gpupt.run"] and (seen.media[o.iso] or seen.medium) then
+      return with_deletion({ { sign = "~", verb = "finish", what = "finish the installation: eject the media" } }, seen)
+    end
+    return with_deletion({}, seen)
   end
   if seen.exists and not seen.vm.extra["gpupt.run"] and not seen.media[o.iso] then
     return nil, ("%s is off and was not made by gpupt: whether its disk holds a system cannot be seen. Power it on, or "
       .. "leave os.install out"):format(target.name), "EREFUSED"
   end
   if seen.exists and seen.vm.power == "poweredOn" then
-    return { { sign = "~", verb = "wait", what = "wait for the installation that runs" } }, { installs = true }
+    return with_deletion({ { sign = "~", verb = "wait", what = "wait for the installation that runs" } }, seen),
+      { installs = true }
   end
-  return { { sign = "+", verb = "install", what = ("install from %s with %s"):format(o.iso,
-    answers.describe(o.answer)) } }, { installs = true }
+  return with_deletion({ { sign = "+", verb = "install", what = ("install from %s with %s"):format(o.iso,
+    answers.describe(o.answer)) } }, seen), { installs = true }
 end
 
-local function drives(vm, files)
-  local controller = vms.devices_of(vm, "VirtualAHCIController")
-  local changes, key = {}, controller and controller.key or -10
-  if not controller then
-    changes[1] = { operation = "add", device = { _type = "VirtualAHCIController", key = -10, busNumber = 0 } }
+--- Makes the answer medium: the mark first, then the file.
+local function make_medium(ctx, target)
+  local image, message, code = answers.image(target.options.answer)
+  if not image then return nil, message, code end
+  local vm = ctx.fleet:vm(target.ref)
+  if medium.of(vm) then
+    return nil, ("%s: another run is installing it (its answer medium is %s): wait for that run's end")
+      :format(target.name, medium.of(vm)), "EREFUSED"
   end
-  for i, file in ipairs(files) do
-    changes[#changes + 1] = { operation = "add", device = { _type = "VirtualCdrom", key = -10 - i, controllerKey = key,
-      unitNumber = i - 1, backing = { _type = "VirtualCdromIsoBackingInfo", fileName = file },
-      connectable = { startConnected = true, allowGuestControl = true, connected = false } } }
-  end
-  return changes
+  local path, ok, detail
+  path, message, code = medium.path(vm)
+  if not path then return nil, message, code end
+  target.answer_medium = path
+  ok, message, code, detail = medium.mark(ctx, target, vm, path)
+  if not ok then return nil, message, code, detail end
+  ok, message, code, detail = answers.upload(ctx, target, image, path)
+  if not ok then return nil, message, code, detail end
+  return path
 end
 
 local function start(ctx, target, seen)
   local o = target.options
-  if not seen.media[o.iso] then
-    local ok, message, code, detail
-    if type(o.answer) == "table" then
-      ok, message, code, detail = answers.upload(ctx, target, o.answer, answer_of(o, seen.vm))
-      if not ok then return nil, message, code, detail end
-    end
+  local answer, ok, message, code, detail
+  if seen.medium then -- of an attempt before
+    ok, message, code, detail = medium.remove(ctx, target, seen.medium)
+    if not ok then return nil, message, code, detail end
+  end
+  if type(o.answer) == "table" then
+    answer, message, code, detail = make_medium(ctx, target)
+    if not answer then return nil, message, code, detail end
+  else
+    answer = o.answer
+  end
+  local vm = ctx.fleet:vm(target.ref)
+  if target.answer_medium and medium.of(vm) ~= target.answer_medium then
+    return nil, ("%s: another run began to install it meanwhile: wait for that run's end"):format(target.name),
+      "EREFUSED"
+  end
+  local changes = medium.inserted(vm, media_of(o, vm, answer))
+  if #changes > 0 then
     ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
-      changeVersion = seen.vm.change_version, deviceChange = drives(seen.vm, media_of(o, seen.vm)) } },
+      changeVersion = vm.change_version, deviceChange = changes } },
       { action = "insert-media", text = "ReconfigVM (installation media)" })
     if not ok then return nil, message, code, detail end
   end
   return ctx:task(target, target.ref, "PowerOnVM_Task", {}, { action = "power-on", text = "PowerOnVM" })
 end
 
+--- Ejects the media, deletes the one that was made, and only then says that the VM is installed.
 local function finish(ctx, target)
+  local o = target.options
   local vm = ctx.fleet:vm(target.ref)
-  local ours, edits = {}, {}
-  for _, file in ipairs(media_of(target.options, vm)) do ours[file] = true end
-  for file, drive in pairs(media(vm)) do
-    if ours[file] then
-      edits[#edits + 1] = { operation = "edit", device = { _type = "VirtualCdrom", key = drive.key,
-        controllerKey = drive.controllerKey, unitNumber = drive.unitNumber,
-        backing = { _type = "VirtualCdromRemotePassthroughBackingInfo", deviceName = "", exclusive = false },
-        connectable = { startConnected = false, allowGuestControl = true, connected = false } } }
-    end
+  local mine = medium.of(vm)
+  local files = {}
+  if mine then files[mine] = true end
+  if not vm.extra["gpupt.os"] then
+    for _, file in ipairs(media_of(o, vm, type(o.answer) == "string" and o.answer or nil)) do files[file] = true end
   end
-  local ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
-    extraConfig = { { key = "gpupt.os", value = target.options.iso } },
+  local edits = medium.ejected(vm, files)
+  local ok, message, code, detail
+  if mine then
+    if #edits > 0 then
+      ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { deviceChange = edits } },
+        { action = "eject-media", text = "ReconfigVM (eject the media)" })
+      if not ok then return nil, message, code, detail end
+    end
+    ok, message, code, detail = medium.erase(ctx, target, mine)
+    if not ok then return nil, ("%s: %s"):format(target.name, message), code, detail end
+    edits = {}
+  end
+  local extra = {}
+  if not vm.extra["gpupt.os"] then extra[1] = { key = "gpupt.os", value = o.iso } end
+  if mine then extra[#extra + 1] = { key = medium.KEY, value = "" } end
+  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = extra,
     deviceChange = #edits > 0 and edits or nil } },
     { action = "mark-installed", text = "ReconfigVM (installation done)" })
-  if not ok then return nil, message, code, detail end
-  if type(target.options.answer) == "table" then
-    return answers.remove(ctx, target, answer_of(target.options, vm))
-  end
-  return true
 end
 
-function step.apply(ctx, target, _, seen)
+local function install(ctx, target, seen)
   if seen.installed then return finish(ctx, target) end
   local ok, message, code, detail
   if seen.vm.power ~= "poweredOn" then
@@ -166,17 +201,46 @@ function step.apply(ctx, target, _, seen)
   end, { timeout = within })
   if not ok then
     if code == "ETIMEDOUT" then
-      return nil, ("%s: no Tools after %s: the answer medium %s must install the system unattended and bring Tools in")
-        :format(target.name, units.span(within), answers.describe(target.options.answer)), code
+      return nil, ("%s: no Tools after %s: the answer medium %s must install the system unattended and bring Tools in; "
+        .. "power the VM off before the next attempt"):format(target.name, units.span(within),
+        answers.describe(target.options.answer)), code
     end
     return nil, message, code, detail
   end
   return finish(ctx, target)
 end
 
+--- What is left to do after a failure: the medium goes, though the run was cancelled; not that of another run, which
+-- began meanwhile. Gives what the message adds.
+local function clean(ctx, target, seen)
+  local path = target.answer_medium or seen.medium
+  if not path then return "" end
+  local ok, removed, message = pcall(wait.shield, function()
+    local marked, own = medium.of(ctx.fleet:vm(target.ref)), target.answer_medium
+    if marked and (marked == own or marked == seen.medium) then
+      path = marked
+      return medium.remove(ctx, target, marked)
+    end
+    return not own or medium.erase(ctx, target, own)
+  end)
+  if ok and removed then return "" end
+  return "; " .. medium.left(path, ok and message or failure.is(removed) and removed.message or nil)
+end
+
+function step.apply(ctx, target, _, seen)
+  local results = table.pack(pcall(install, ctx, target, seen))
+  if results[1] and results[2] ~= nil then return table.unpack(results, 2, results.n) end
+  local more = clean(ctx, target, seen)
+  if results[1] then return nil, (results[3] or "failed without a message") .. more, results[4], results[5] end
+  local err = results[2]
+  if more ~= "" and failure.is(err) then err = failure.new(err.message .. more, err.code, err.detail) end
+  error(err, 0)
+end
+
 function step.prove(ctx, target)
   local seen = step.observe(ctx, target)
   if not seen.installed then return nil, target.name .. ": Tools do not run", "EPROOF" end
+  if seen.medium then return nil, ("%s: %s"):format(target.name, medium.left(seen.medium)), "EPROOF" end
   return "installed, Tools " .. (seen.vm.guest.running and "running" or "were running")
 end
 

@@ -237,6 +237,9 @@ local upload_options = declare("upload", {
   { "timeout", "number", doc = "seconds for the whole transfer" },
   { "overwrite", "boolean", default = true, doc = "false: refuse when the file is there" },
   { "folders", "boolean", default = true, doc = "make the folders of its path" },
+  { "size", "integer", doc = "the bytes that the file must have; another size is refused" },
+  { "verify", "boolean", default = false,
+    doc = "look at the size on the datastore before the file gets its name (needs Datastore.Browse)" },
 })
 
 local move_options = declare("move", { { "force", "boolean", doc = "replace what is there" } })
@@ -264,16 +267,36 @@ local function put(self, url, file, size, text, o)
     session = session(self.client, "Content-Type: application/octet-stream") }, self.client.retries)
 end
 
---- Uploads a local file. It is sent under another name and moved to its own when it is complete.
--- true, or nil, message, code.
+-- Whether the datastore holds all of what was sent.
+local function verified(self, temporary, size, o)
+  local there, message, code, detail = self:stat(temporary, { datacenter = o.datacenter })
+  if there == nil then return nil, message, code, detail end
+  if there and there.size == size then return true end
+  return nil, ("%s: the datastore holds %s of the %d bytes that were sent"):format(temporary,
+    there and there.size or "none", size), "EIO"
+end
+
+--- Uploads a local file (its path, or an open file, which stays open). It is sent under another name and moved to its
+-- own when it is complete. true, or nil, message, code.
 function Datastore:upload(source, text, given)
   local o = upload_options:check(given)
   local name, rest, bad = self:split(text)
   if not name then return nil, rest, bad end
   if rest == "" then return nil, ("'%s' names no file"):format(text), "EINVAL" end
-  local file, message, code = files.open(source, "rb", "read")
-  if not file then return nil, message, code end
-  local handle <close> = file -- luacheck: ignore
+  if io.type(source) == "closed file" then error("vc.datastore:upload: the file is closed", 2) end
+  local file, own = source, nil
+  if not io.type(source) then
+    local message, code
+    file, message, code = files.open(source, "rb", "read")
+    if not file then return nil, message, code end
+    own = file
+  end
+  local handle <close> = own -- luacheck: ignore
+  local size = files.size(file)
+  if not size or (o.size and size ~= o.size) then
+    return nil, ("%s: the local file has %s bytes, and not %s"):format(text, size or "no number of", o.size or "any"),
+      "EIO"
+  end
   if not o.overwrite then
     local there, why, kind = self:stat(text, { datacenter = o.datacenter })
     if there == nil then return nil, why, kind end
@@ -287,12 +310,16 @@ function Datastore:upload(source, text, given)
   local temporary = ("[%s] %s.%08x.part"):format(name, rest, math.random(0, 0xffffffff))
   local url, place, failed = address(self, temporary, o)
   if not url then return nil, place, failed end
-  local size = files.size(file)
   local moving
   local function work()
     local sent, why, kind = put(self, url, file, size, text, o)
     if not sent then return nil, why, kind end
-    moving, why, kind = start_move(self, temporary, text, { datacenter = o.datacenter, force = true })
+    if o.verify then
+      sent, why, kind = verified(self, temporary, size, o)
+      if not sent then return nil, why, kind end
+    end
+    moving, why, kind = start_move(self, temporary, text, { datacenter = o.datacenter,
+      force = o.overwrite })
     if not moving then return nil, why, kind end
     return self.client:wait(moving, { cancel_task = true })
   end

@@ -75,11 +75,13 @@ function files.open(path, mode, purpose)
   return nil, ("cannot %s %s"):format(purpose, message), number == 2 and "ENOENT" or number == 13 and "EACCES" or "EIO"
 end
 
---- The size of an open file.
+--- The size of an open file; nil, message for what has none (a pipe).
 function files.size(file)
-  local at = file:seek()
-  local size = file:seek "end"
-  file:seek("set", at)
+  local at, message = file:seek()
+  if not at then return nil, message end
+  local size
+  size, message = file:seek "end"
+  if not size or not file:seek("set", at) then return nil, message end
   return size
 end
 
@@ -142,7 +144,7 @@ function files.download(client, request, target, what, o, retries)
     local info
     local ok, result
     ok, result, message, code, info = pcall(files.transfer, client, request, what, 0)
-    local size = files.size(file)
+    local size = files.size(file) or 0
     if result and ok then
       info = message
       if (have > 0 or info.status == 206) and not continues(info, have) then

@@ -1,26 +1,48 @@
 --- Which files a path means: itself, or the vmware*.log files of a folder, oldest first.
-local core = require "gpupt.core".vmlog
+-- The folder may be somebody else's (an unpacked bundle): only regular files inside it are opened. A pipe, a link or a
+-- device of such a name is skipped, and said in the list's `skipped`.
+local core = require "gpupt.core"
+local vmlog = core.vmlog
 
 local files = {}
 
-local function first_time(path)
-  local reader = core.open(path, nil, { "Log for VMware" })
+--- As many entries of one folder are looked at.
+files.MOST = 100000
+
+local function first_time(source)
+  local file = source.open()
+  local reader = file and vmlog.open(file, nil, { "Log for VMware" })
+  if file then file:close() end
   if not reader then return nil end
   local head = reader:head()
   reader:close()
-  return head and core.prefix(head).time
+  return head and vmlog.prefix(head).time
 end
 
---- The folder's logs. ESXi counts rotated files up (vmware-36.log is newer than -35), Workstation down, so the
--- time on
--- a file's first line decides; vmware.log itself is always the newest.
-local function logs_in(folder, names)
-  local found = {}
-  for _, entry in ipairs(names) do
+--- What is said of an entry that is not opened.
+function files.why(kind)
+  local known = { link = "symbolic link", pipe = "named pipe", socket = "socket", device = "device" }
+  return known[kind] and "is a " .. known[kind] or "is no regular file"
+end
+
+--- The logs among a folder's entries. ESXi counts rotated files up (vmware-36.log is newer than -35), Workstation down,
+-- so the time on a file's first line decides; vmware.log itself is always the newest. `folder` is a handle of
+-- core.folder, `below` the path from it ("" or ending in "/"), `shown` what is put before a name for people, `most` the
+-- bytes that are read of each.
+function files.among(folder, below, entries, shown, most)
+  local found = { skipped = {} }
+  for _, entry in ipairs(entries) do
     local number = entry.name:match "^vmware%-(%d+)%.log" or (entry.name:match "^vmware%.log" and "-1")
-    if number and not entry.folder and (entry.name:match "%.log$" or entry.name:match "%.log%.gz$") then
-      local path = folder:gsub("/*$", "") .. "/" .. entry.name
-      found[#found + 1] = { path = path, name = path, number = tonumber(number), time = first_time(path) or "" }
+    if number and entry.kind ~= "folder" and (entry.name:match "%.log$" or entry.name:match "%.log%.gz$") then
+      local name = shown .. entry.name
+      if entry.kind == "file" then
+        local source = { path = name, name = name, number = tonumber(number), most = most,
+          open = function() return folder:file(below .. entry.name) end }
+        source.time = first_time(source) or ""
+        found[#found + 1] = source
+      else
+        table.insert(found.skipped, { path = name, why = files.why(entry.kind) })
+      end
     end
   end
   table.sort(found, function(a, b)
@@ -32,15 +54,26 @@ local function logs_in(folder, names)
   return found
 end
 
+--- The sources that a path means, with `skipped` = { { path =, why = }... }; nil, message, code.
 function files.of(path)
-  if path == "-" then return { { path = "-", name = "standard input" } } end
-  local names, message, code = core.names(path)
-  if not names then
-    if code == "ENOTDIR" then return { { path = path, name = path } } end
+  if path == "-" then return { { path = "-", name = "standard input" }, skipped = {} } end
+  local folder, message, code = core.folder.open(path)
+  if not folder then
+    if code == "ENOTDIR" then return { { path = path, name = path }, skipped = {} } end
     return nil, message, code
   end
-  local found = logs_in(path, names)
-  if #found == 0 then return nil, path .. ": no vmware*.log in this folder", "ENOENT" end
+  local entries, complete
+  entries, complete, code = folder:list("", files.MOST)
+  if not entries then return nil, ("%s: %s"):format(path, complete), code end
+  local found = files.among(folder, "", entries, path:gsub("/*$", "") .. "/")
+  if #found == 0 then
+    local skipped = found.skipped[1]
+    return nil, path .. ": no vmware*.log in this folder" .. (skipped and (" (%s %s, and is skipped)"):format(
+      skipped.path, skipped.why) or ""), "ENOENT"
+  end
+  if not complete then
+    table.insert(found.skipped, { path = path, why = ("has more than %d entries"):format(files.MOST) })
+  end
   return found
 end
 

@@ -97,8 +97,14 @@ end
 
 --- Reads one source. true, or nil, message, code; what was read before an error stays.
 function Scan:read(source, plain)
-  local reader <close>, message, code = core.open(source.path, source.text, words, plain)
-  if not reader then return nil, message, code end
+  local file, message, code
+  if source.open then
+    file, message, code = source.open()
+    if not file then return nil, message, code end
+  end
+  local reader <close>, problem, kind = core.open(file or source.path, source.text, words, plain, source.most)
+  if file then file:close() end -- the reader has a descriptor of its own
+  if not reader then return nil, problem, kind end
   self.file = source.name
   self:begin(1, false)
   while true do

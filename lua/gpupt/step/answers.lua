@@ -1,9 +1,9 @@
---- p.answer: answer media that a run makes, uploads beside the VM, and deletes when the system is installed.
--- What is written is checked when the playbook is loaded, by making the text without its secrets; the secrets are asked
--- at the upload, and the ISO lies on the datastore only while the installation runs.
+--- p.answer: answer media that a run makes and uploads beside the VM; gpupt.step.install_medium deletes them.
+-- What is written is checked when the playbook is loaded, by making the text without its secrets, and once more with
+-- them before the run changes anything. The secrets are asked again for the upload, and the ISO lies on the datastore
+-- only while the installation runs.
 local answer = require "gpupt.guest.answer"
 local place = require "gpupt.source"
-local reveal = require "gpupt.guest.reveal"
 local secret = require "gpupt.secret"
 
 local answers = {}
@@ -39,17 +39,6 @@ local function make(family, given)
   return self
 end
 
---- Whether its secrets can be had: true, or nil, message, "ESECRET".
-function answers.check_secrets(self)
-  for _, field in ipairs { "password", "product_key" } do
-    if self.options[field] ~= nil then
-      local text, message, code = reveal(field, self.options[field])
-      if not text then return nil, ("%s: %s"):format(self.place, message), code end
-    end
-  end
-  return true
-end
-
 --- The files of the medium and its label; nil, message, code.
 function Answer:text(redacted)
   local o = { redacted = redacted or false }
@@ -80,35 +69,46 @@ function answers.describe(value)
   return answers.is(value) and "an answer medium made for it" or tostring(value)
 end
 
---- Makes the ISO and uploads it.
-function answers.upload(ctx, target, self, path)
-  local files, label, code = self:text(false)
-  if not files then return nil, ("%s: %s"):format(self.place, label), code end
-  local bytes, message
-  bytes, message, code = answer.iso(files, label)
-  if not bytes then return nil, message, code end
-  local name = os.tmpname()
-  local file = assert(io.open(name, "wb"))
-  local closed <close> = setmetatable({}, { __close = function() os.remove(name) end }) -- luacheck: ignore
-  file:write(bytes)
-  file:close()
-  local number = ctx:row(target, "change", "upload " .. path, { file = path, bytes = #bytes })
-  local ok, detail
-  ok, message, code, detail = ctx.vc.datastore:upload(name, path)
-  ctx:row(target, "result", "upload " .. path, ok and { ok = true } or { ok = false, message = message, code = code },
-    { of = number })
-  if not ok then return nil, message, code, detail end
+--- Makes the text with its secrets and forgets it: what cannot stand in an answer file is told before a VM is made.
+function answers.rehearse(self)
+  local files, message, code = self:text(false)
+  if not files then return nil, ("%s: %s"):format(self.place, message), code end
   return true
 end
 
---- Deletes it again; a file that is gone already is fine.
-function answers.remove(ctx, target, path)
-  local number = ctx:row(target, "change", "delete " .. path, { file = path })
-  local ok, message, code, detail = ctx.vc.datastore:delete(path)
-  if not ok and code == "FileNotFound" then ok = true end
-  ctx:row(target, "result", "delete " .. path, ok and { ok = true } or { ok = false, message = message, code = code },
+--- The bytes of the ISO, the secrets in it; nil, message, code.
+function answers.image(self)
+  local files, label, code = self:text(false)
+  if not files then return nil, ("%s: %s"):format(self.place, label), code end
+  return answer.iso(files, label)
+end
+
+--- A local file without a name that holds the bytes (mode 0600, unlinked while it is opened); nil, message, code when
+-- not all of them could be written.
+local function spool(bytes)
+  local file, message = io.tmpfile()
+  if not file then return nil, "the answer medium cannot be kept for its upload: " .. message, "EIO" end
+  local ok, problem = file:write(bytes)
+  if ok then ok, problem = file:flush() end
+  if ok and file:seek "end" ~= #bytes then ok, problem = nil, "not all of it could be written" end
+  if ok then return file end
+  file:close()
+  return nil, ("the answer medium cannot be kept for its upload: %s (is the disk of /tmp full?)"):format(problem), "EIO"
+end
+
+--- Uploads the image; the datastore must hold all of it before it gets its name.
+function answers.upload(ctx, target, image, path)
+  local change = { action = "upload-medium", object = path, text = "upload " .. path }
+  local number = ctx:row(target, "change", change, { file = path, bytes = #image })
+  local file, message, code = spool(image)
+  local ok, detail
+  if file then
+    local closed <close> = file -- luacheck: ignore
+    ok, message, code, detail = ctx.vc.datastore:upload(file, path, { size = #image, verify = true, overwrite = false })
+  end
+  ctx:row(target, "result", change, ok and { ok = true } or { ok = false, message = message, code = code },
     { of = number })
-  if not ok then return nil, ("%s: the answer medium stays behind: %s"):format(target.name, message), code, detail end
+  if not ok then return nil, message, code, detail end
   return true
 end
 

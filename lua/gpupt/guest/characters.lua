@@ -1,0 +1,66 @@
+--- Which characters a text of an answer file may hold. What XML, YAML or the installers' own readers would refuse,
+-- fold or cut is refused here, before anything is made from it: text that is not UTF-8 (lone surrogates too), control
+-- characters with U+0080 to U+009F, the line breaks that only YAML knows (U+2028, U+2029), byte-order marks and
+-- noncharacters. The message names the character and never the text, which may be a secret.
+--
+--   characters.line("user", "ops")            --> true: one line, not empty
+--   characters.lines("runcmd", "a\nb\tc")     --> true: line breaks and tabs too
+--   characters.line("password", "a\0b")       --> nil, "password: holds the control character U+0000 ...", "EINVAL"
+local characters = {}
+
+local function what(code)
+  if code < 0x20 or (code >= 0x7F and code < 0xA0) then return "the control character" end
+  if code == 0x2028 or code == 0x2029 then return "the line separator" end
+  if code == 0xFEFF then return "the byte-order mark" end
+  if (code & 0xFFFE) == 0xFFFE or (code >= 0xFDD0 and code <= 0xFDEF) then return "the noncharacter" end
+end
+
+local function check(name, value, breaks)
+  if type(value) ~= "string" then
+    return nil, ("%s: a text is expected, not a %s"):format(name, type(value)), "EINVAL"
+  end
+  if not utf8.len(value) then return nil, name .. ": the text is not UTF-8", "EINVAL" end
+  for _, code in utf8.codes(value) do
+    local kind = not (breaks and (code == 9 or code == 10)) and what(code)
+    if kind then
+      return nil, ("%s: holds %s U+%04X, which installers refuse or change"):format(name, kind, code), "EINVAL"
+    end
+  end
+  return true
+end
+
+--- One line that may be empty.
+function characters.optional(name, value) return check(name, value, false) end
+
+--- One line with something in it.
+function characters.line(name, value)
+  local ok, message, code = check(name, value, false)
+  if not ok then return nil, message, code end
+  if not value:find "%S" then return nil, name .. ": is empty", "EINVAL" end
+  return true
+end
+
+--- Several lines with something in them.
+function characters.lines(name, value)
+  local ok, message, code = check(name, value, true)
+  if not ok then return nil, message, code end
+  if not value:find "%S" then return nil, name .. ": is empty", "EINVAL" end
+  return true
+end
+
+--- A list of such texts (nil is an empty list), or of lists of them; `rule` is characters.line or characters.lines.
+function characters.each(name, list, rule)
+  for i, value in ipairs(list or {}) do
+    local entry = ("%s, entry %d"):format(name, i)
+    local ok, message, code
+    if type(value) == "table" then
+      ok, message, code = characters.each(entry, value, rule)
+    else
+      ok, message, code = rule(entry, value)
+    end
+    if not ok then return nil, message, code end
+  end
+  return true
+end
+
+return characters

@@ -1,0 +1,86 @@
+--- The hand-written readers of answer files did not look into flow style, took aliases and tags for texts, let a second
+-- document and a key behind a merge pass, and read no UTF-16; their messages named no file.
+local answer = require "gpupt.guest.answer"
+
+local function problems(text, name)
+  local list = answer.problems(name and { [name] = text } or { ["user-data"] = "#cloud-config\n" .. text, ["meta-data"] = "" })
+  local codes = {}
+  for i, problem in ipairs(list) do codes[i] = ("%s:%s"):format(problem.code, problem.line or "-") end
+  return codes, list
+end
+
+local HASH = "$6$abc$" .. ("x"):rep(20)
+
+describe("user-data", function()
+  it("in flow style is looked into", function()
+    assert.same({ "plain-password:2" }, (problems("autoinstall: {version: 1, packages: [open-vm-tools], identity: "
+      .. "{hostname: a, username: ops, password: plain}}\n")))
+    assert.same({ "unknown-key:3" }, (problems("autoinstall: {version: 1, packages: [open-vm-tools],\n  pakages: [], identity: "
+      .. "{hostname: a, username: ops, password: '" .. HASH .. "'}}\n")))
+  end)
+
+  it("means what its anchors and aliases say", function()
+    assert.same({ "plain-password:2" }, (problems("autoinstall: {version: 1, packages: [open-vm-tools], storage: {layout: {name: "
+      .. "&w direct}}, identity: {hostname: a, username: ops, password: *w}}\n")))
+    local codes, list = problems "autoinstall: *nothing\n"
+    assert.same({ "not-yaml:2" }, codes)
+    assert.matches("^user%-data:2: ", list[1].message)
+  end)
+
+  it("means what its tags say", function()
+    assert.same({ "no-version:2" }, (problems("autoinstall: {version: !!str 1, packages: [open-vm-tools], identity: {hostname: a, "
+      .. "username: ops, password: '" .. HASH .. "'}}\n")))
+    assert.same({ "not-yaml:2" }, (problems "runcmd: !!python/object/apply:os.system [open-vm-tools]\n"))
+  end)
+
+  it("means what its merge keys bring in", function()
+    -- the line is that of lock_passwd, where it stands
+    assert.same({ "locked-password:2", "unknown-key:2" }, (problems("x-none: &u {lock_passwd: true}\nusers: [{<<: *u, name: b}]\n"
+      .. "packages: [open-vm-tools]\n")))
+    assert.same({}, (problems("users:\n  - {<<: {lock_passwd: false}, name: b, passwd: '" .. HASH
+      .. "'}\npackages: [open-vm-tools]\n")))
+  end)
+
+  it("with a second document is refused, as cloud-init refuses it", function()
+    assert.same({ "not-yaml:3" }, (problems "packages: [open-vm-tools]\n---\nusers: []\n"))
+  end)
+
+  it("with a key twice in flow style is refused", function()
+    assert.same({ "not-yaml:2" }, (problems "runcmd: [{a: 1, a: open-vm-tools}]\n"))
+  end)
+
+  it("that would fill the memory by its aliases is refused", function()
+    local text = { "a0: &a0 [x, x, x, x, x, x, x, x, x, x]" }
+    for i = 1, 12 do text[i + 1] = ("a%d: &a%d [%s]"):format(i, i, ("*a%d"):format(i - 1):rep(10, ", ")) end
+    local _, list = problems(table.concat(text, "\n"))
+    assert.equal("not-yaml", list[1].code)
+    assert.matches("more than %d+ values", list[1].message)
+  end)
+end)
+
+describe("autounattend.xml", function()
+  local good = assert(answer.windows { computer_name = "CAD-01", password = "secret-" .. "word", image = 2 })
+
+  it("in UTF-16, as Windows' own tools write it, is read", function()
+    local utf16 = "\xff\xfe" .. good:gsub('encoding="utf%-8"', 'encoding="utf-16"'):gsub(".", "%0\0")
+    assert.same({}, (problems(utf16, "autounattend.xml")))
+  end)
+
+  it("with a prefix that is bound to nothing is refused, as Setup refuses it", function()
+    local codes, list = problems(good:gsub(' xmlns:wcm="[^"]*"', ""), "Autounattend.xml")
+    assert.matches("^not%-xml:%d+$", codes[1])
+    assert.matches("^Autounattend.xml:%d+: .*wcm", list[1].message)
+  end)
+
+  it("with a character that XML does not have is refused", function()
+    for _, bad in ipairs { "&#0;", "&#xFFFE;", "\u{FFFE}", "\1", "\xED\xA0\x80" } do
+      assert.matches("^not%-xml:%d+$", problems(good:gsub("CAD%-01", "CAD" .. bad), "autounattend.xml")[1])
+    end
+  end)
+
+  it("says which account Windows would not take", function()
+    local text = assert(answer.windows { computer_name = "CAD-01", user = "ops", password = "secret-" .. "word", image = 2 })
+    local codes = problems(text:gsub("ops", "o/ps"), "autounattend.xml")
+    assert.matches("^bad%-name:%d+$", codes[1])
+  end)
+end)
