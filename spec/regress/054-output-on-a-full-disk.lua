@@ -5,7 +5,7 @@ describe("output that cannot be written", function()
   for _, words in ipairs { "bar --table", "help", "doctor --rules --json", "bar --help" } do
     it("makes the command fail: " .. words, function()
       local text = vcenter.shell("bin/gpupt " .. words .. " 2>&1 >/dev/full; echo \"status $?\"")
-      assert.matches("the output could not be written: ", text, 1, true)
+      assert.matches("standard output cannot be written: ", text, 1, true)
       assert.matches("status 1", text, 1, true)
     end)
   end
