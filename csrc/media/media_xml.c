@@ -164,5 +164,6 @@ int gp_media_read_xml(const char *bytes, size_t length, const char *name, gp_med
     if (parser->myDoc) xmlFreeDoc(parser->myDoc);
     parser->myDoc = NULL;
     xmlFreeParserCtxt(parser);
+    xmlResetLastError(); /* the thread's: it may quote the file */
     return r.failed ? -1 : 0;
 }

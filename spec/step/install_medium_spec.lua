@@ -85,6 +85,15 @@ describe("the mark of an answer medium", function()
     assert.matches("nothing to change", apply().out, 1, true)
   end)
 
+  it("and the medium are each VM's own where one run installs several at the same time", function()
+    l = first_light.start { speed = 300 }
+    local text = PLAY:gsub('name = "vm%-1", place', 'name = "vm-{n}", count = 4, place')
+    local result = l:run_command { "apply", l:write(text) }
+    assert.equal(0, result.status, result.err)
+    for file in pairs(files()) do assert.is_nil(file:find("gpupt-answer", 1, true), file) end
+    assert.matches("nothing to change", l:run_command({ "apply", l:write(text) }).out, 1, true)
+  end)
+
   -- SIGKILL after each change of the run; whatever is there then is known and deleted, and the run ends the same.
   local every = { 1, 2, 3, 4, 5, 6, 7, 8 }
   for _, rows in ipairs(os.getenv "GPUPT_SOAK" and every or { 2, 3, 5 }) do

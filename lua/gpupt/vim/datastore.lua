@@ -1,6 +1,7 @@
 --- Files on datastores: vc.datastore. Paths are written as vSphere does: "[datastore] folder/file".
 local collect = require "gpupt.vim.collect"
 local datastore_path = require "gpupt.vim.datastore_path"
+local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local files = require "gpupt.vim.files"
 local nearest = require "gpupt.nearest"
@@ -119,6 +120,22 @@ local function entries(name, where, folders)
   return list
 end
 
+-- A datastore's browser does one search at a time: whoever finds it busy waits for its turn, up to a minute.
+local PATIENCE = 60
+
+local function search(self, place, method, args)
+  local till = engine.now() + PATIENCE
+  while true do
+    local task, message, code, detail = self.client:call(place.browser, method, args)
+    local result
+    if task then result, message, code, detail = self.client:wait(task) end
+    if result ~= nil then return result end
+    if code ~= "TaskInProgress" or engine.now() > till then return nil, message, code, detail end
+    local stop = wait.wait(engine.event(), engine.now() + 0.05 + 0.1 * math.random())
+    if stop then error(stop, 0) end
+  end
+end
+
 --- The files of a folder: a list of { name, path, size, modified, folder }.
 function Datastore:list(text, given)
   local o = list_options:check(given)
@@ -126,17 +143,13 @@ function Datastore:list(text, given)
   if not name then return nil, rest, code end
   local place, message, failed = locate(self, name, o.datacenter)
   if not place then return nil, message, failed end
-  local client = self.client
   local where = ("[%s] %s"):format(name, rest)
-  local task, why, kind, detail = client:call(place.browser,
+  local result, why, kind, detail = search(self, place,
     o.recursive and "SearchDatastoreSubFolders_Task" or "SearchDatastore_Task", {
       datastorePath = where,
       searchSpec = { matchPattern = { o.pattern }, sortFoldersFirst = true,
         details = { fileType = true, fileSize = true, modification = true, fileOwner = false } },
     })
-  if not task then return nil, why, kind, detail end
-  local result
-  result, why, kind, detail = client:wait(task)
   if result == nil then return nil, why, kind, detail end
   return entries(name, where, o.recursive and type(result) == "table" and result or { result })
 end
