@@ -34,7 +34,7 @@ describe("an answer that is made to cost work", function()
     local attributes = many(150000, " a@=''")
     for _, limits in ipairs { {}, { attributes = 1 << 30 } } do
       local value, message, code = decoded("RetrievePropertiesEx", page("<val" .. attributes .. "/>"), limits)
-      assert.is_nil(value)
+      assert.is_nil(value and "a value")
       assert.are.equal("ELIMIT", code)
       assert.matches("tag or comment", message)
     end
@@ -64,7 +64,7 @@ describe("an answer that is made to cost work", function()
     for depth = 1, 100 do open[depth] = "<a" .. many(60, (" xmlns:n%d_@='u'"):format(depth)) .. ">" end
     local value, message, code = decoded("RetrievePropertiesEx", page('<val xsi:type="X">' .. table.concat(open)
       .. ("<x/>"):rep(200000) .. ("</a>"):rep(100) .. "</val>"))
-    assert.is_nil(value)
+    assert.is_nil(value and "a value")
     assert.are.equal("ELIMIT", code)
     assert.matches("namespaces", message)
   end)

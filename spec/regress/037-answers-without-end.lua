@@ -29,13 +29,13 @@ describe("a server that never comes to an end", function()
   end
 
   it("is left when page after page has no object", function()
-    local empty = [[a.soap(b"<returnval><token>more</token></returnval>")]]
+    local empty = [[a.soap(b"<returnval><token>more</token></returnval>" if a.count() < 300 else b"")]]
     server:answer("RetrievePropertiesEx", empty)
     server:answer("ContinueRetrievePropertiesEx", empty)
     local list, message, code = bounded(16000, 10, function()
       return vc:collect_all { type = "Folder", paths = { "name" } }
     end)
-    assert.is_nil(list)
+    assert.is_nil(list and "a list")
     assert.are.equal("EPROTOCOL", code)
     assert.matches("no object in 100 pages", message)
     assert.are.equal(99, server:requests "ContinueRetrievePropertiesEx")
@@ -44,7 +44,7 @@ describe("a server that never comes to an end", function()
   end)
 
   it("cannot fill the memory of a list of all objects", function()
-    local page = [[a.soap(b"<returnval>" + b"<token>more</token>" + b"<objects><obj type='Folder'>f</obj></objects>" * 1000
+    local page = [[a.soap(b"<returnval>" + (b"<token>more</token>" if a.count() < 300 else b"") + b"<objects><obj type='Folder'>f</obj></objects>" * 1000
       + b"</returnval>")]]
     server:answer("RetrievePropertiesEx", page)
     server:answer("ContinueRetrievePropertiesEx", page)
@@ -53,7 +53,7 @@ describe("a server that never comes to an end", function()
     local list, message, code = bounded(64000, 10, function()
       return vc:collect_all { type = "Folder", paths = { "name" } }
     end)
-    assert.is_nil(list)
+    assert.is_nil(list and "a list")
     assert.are.equal("ELIMIT", code)
     assert.matches("1048576 bytes", message)
     local count = 0
@@ -138,7 +138,7 @@ a.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked
 for i in range(100000):
     a.send(b"X-%d: y\r\n" % i)]])
     local value, message, code = bounded(16000, 10, function() return vc.content.rootFolder:get { "name" } end)
-    assert.is_nil(value)
+    assert.is_nil(value and "a value")
     assert.is_true(code == "ELIMIT" or code == "EPROTOCOL" or code == "ELOST", tostring(code) .. tostring(message))
   end)
 
@@ -161,7 +161,7 @@ while True:
         local collected = { vc:collect_all { type = "Folder", paths = { "name" }, timeout = 1 } }
         return collected[1], collected[2], collected[3]
       end)
-      assert.is_nil(values)
+      assert.is_nil(values and "values")
       assert.is_true(code == "ETIMEDOUT" or code == "EPROTOCOL" or code == "ELOST", code)
     end
   end)
@@ -189,7 +189,7 @@ for value in re.findall(rb"<obj type=\"Folder\">([^<]*)</obj>", a.body):
         out += b"<propSet><name>name</name><val xsi:type='xsd:string'>n</val></propSet>"
     if b"<pathSet>parent</pathSet>" in a.body:
         out += b"<propSet><name>parent</name><val xsi:type='ManagedObjectReference' type='Folder'>%sx</val></propSet>" % value
-    if b"<pathSet>childEntity</pathSet>" in a.body:
+    if b"<pathSet>childEntity</pathSet>" in a.body and len(value) < 300: # deep enough
         out += (b"<propSet><name>childEntity</name><val xsi:type='ArrayOfManagedObjectReference'><ManagedObjectReference type='Folder'>"
             b"%sx</ManagedObjectReference></val></propSet>" % value)
     out += b"</objects>"

@@ -51,6 +51,11 @@ class Answer:
         found = re.search(r"(?im)^%s:\s*(.*?)\s*$" % name, self.head)
         return found.group(1) if found else None
 
+    def count(self):
+        """How many requests of this name came, this one included."""
+        with open(FOLDER + "/log") as log:
+            return sum(line.split(" ")[0] == self.name for line in log)
+
     def send(self, data):
         self.connection.sendall(data)
 
