@@ -1,8 +1,8 @@
 package front
 
 // events.go: EventManager.CreateCollectorForEvents and QueryEvents over the events that
-// the world has kept. The simulator posts and words them; its own collectors know no
-// users, categories or places, and its filter by type takes any embedded field's name.
+// the world has kept. The simulator posts and formats them; its own collectors do not support
+// users, categories or entities, and its filter by type takes any embedded field's name.
 
 import (
 	"reflect"

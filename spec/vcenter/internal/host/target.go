@@ -19,7 +19,7 @@ var (
 		Text: "dynamicPassthrough lists each kind of device once: vendor, device, label."})
 )
 
-func (r *Room) registerTarget() {
+func (r *Hosts) registerTarget() {
 	r.s.Handle("QueryConfigTarget", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.QueryConfigTarget)
 		var ask []*Host

@@ -16,13 +16,13 @@ var (
 	_ = rule("vm.clone-place", "documented", "API reference: VirtualMachineCloneSpec.location, VirtualMachineRelocateSpec: host, pool, datastore",
 		"A clone's pool belongs to the cluster of its host, and its host reaches its datastore; to another cluster a pool is given.")
 	_ = rule("vm.clone-linked", "documented", "API reference: VirtualMachineRelocateDiskMoveOptions, VirtualMachineCloneSpec.snapshot",
-		"diskMoveType is one of the five; createNewChildDiskBacking wants a snapshot of the source, and the clone's disks are its children.")
-	_ = rule("vm.clone-template", "documented", "API reference: VirtualMachineCloneSpec.template, powerOn", "A clone with template = true is a template with what spec.config says, and is not powered on; a template takes no other change than its name.")
+		"diskMoveType is one of the five; createNewChildDiskBacking requires a snapshot of the source, and the clone's disks are its children.")
+	_ = rule("vm.clone-template", "documented", "API reference: VirtualMachineCloneSpec.template, powerOn", "A clone with template = true is a template with what spec.config says, and is not powered on; only the name of a template can be changed.")
 )
 
 const childDisks = string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)
 
-func (r *Room) vetClonePlace(vm *VM, s *types.VirtualMachineCloneSpec) *fault.Error {
+func (r *Service) vetClonePlace(vm *VM, s *types.VirtualMachineCloneSpec) *fault.Error {
 	loc := s.Location
 	if loc.DiskMoveType != "" && !slices.Contains(types.VirtualMachineRelocateDiskMoveOptions("").Strings(), loc.DiskMoveType) {
 		return fault.InvalidArgument("spec.location.diskMoveType")

@@ -96,11 +96,11 @@ func TestCode43(t *testing.T) {
 	}
 	k.Control(t, "POST", "/set", map[string]any{"vm": "win", "problem": map[string]any{"0000:86:00.0": 43}})
 	if out := k.powershell(win, "(Get-PnpDevice -Class Display | Where-Object FriendlyName -like '*GeForce*').Problem"); strings.TrimSpace(out) != "CM_PROB_FAILED_POST_START" {
-		t.Errorf("set by hand: %q", out)
+		t.Errorf("set by /gpsim/set: %q", out)
 	}
 }
 
-func TestNouveauInTheWay(t *testing.T) {
+func TestNouveauBoundToTheCard(t *testing.T) {
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" }, cards(t4("0000:3b:00.0"), a100("0000:86:00.0"))...)
 	k.rule("driver.nouveau", "driver.power-on", "guest.rights")
 	if out := k.bash(lin, "lspci -k -d 10de:"); !strings.Contains(out, "Kernel driver in use: nouveau") {

@@ -1,7 +1,7 @@
 package vm
 
 // edit.go: an edit of a device names what changes. What it leaves out stays as it was; the
-// simulator would take the new device as the whole.
+// simulator would take the new device as complete.
 
 import (
 	"reflect"
@@ -52,7 +52,7 @@ func fillUnset(to, from reflect.Value) {
 	}
 }
 
-// kept is the list of devices as it is, for a change that fails in mid-way: the simulator
+// kept is the list of devices as it is, for a change that fails half-way: the simulator
 // writes into the controllers' own lists.
 func kept(list []types.BaseVirtualDevice) []types.BaseVirtualDevice {
 	out := slices.Clone(list)
