@@ -1,4 +1,4 @@
-// Package api connects the front with the packages behind it. A package registers one function
+// Package api connects the front with the other packages. A package registers one function
 // per method (Handle), per HTTP path (HTTP) and per part of the truth page; it never
 // sees XML. Packages in order of construction: host, vm, power, guest... (see main.go).
 package api

@@ -141,7 +141,7 @@ func TestTraversalByNames(t *testing.T) {
 		t.Fatalf("%d hosts found: %s", n, a.Body)
 	}
 	if !strings.Contains(a.Body, `<obj type="Datacenter">`) || !strings.Contains(a.Body, `<obj type="ClusterComputeResource">`) {
-		t.Fatal("the objects on the way are missing: ", a.Body)
+		t.Fatal("the objects in between are missing: ", a.Body)
 	}
 }
 

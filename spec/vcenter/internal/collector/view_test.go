@@ -54,7 +54,7 @@ func TestInventoryView(t *testing.T) {
 	}
 	c.Must("CloseInventoryViewFolder", view, open(folder))
 	if got := viewOf(c, view); slices.Contains(got, value(cluster)) || slices.Contains(got, value(host)) || !slices.Contains(got, value(folder)) {
-		t.Fatal("closing takes all below out: ", got)
+		t.Fatal("closing removes everything below: ", got)
 	}
 	if d := wait(c, b.Text("version"), 5); !strings.Contains(d.Body, "<kind>leave</kind>") {
 		t.Fatal(d.Body)

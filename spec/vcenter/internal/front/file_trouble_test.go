@@ -16,7 +16,7 @@ import (
 func TestTroubleOfFiles(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)
-	c.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // nothing is sent again behind our back
+	c.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // the client does not retry by itself
 	text := strings.Repeat("0123456789", 50)
 	do := func(ctx context.Context, method, name, body string) (int, string, error) {
 		t.Helper()

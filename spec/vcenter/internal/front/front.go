@@ -30,7 +30,7 @@ var (
 	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "seen", Source: "govmomi issues quote `Unsupported version URI \"urn:vim25/...\"`",
 		Text: "SOAPAction names urn:vim25/VERSION with a version that vimServiceVersions.xml lists; urn:vim25 alone means the oldest."})
 	_ = rules.Add(rules.Rule{ID: "wire.version-mismatch", Sure: "seen", Source: "govmomi cli/session/login.go quotes `VersionMismatchFaultCode: Unsupported version URI \"urn:vim25/7.0\"` for LoginByToken",
-		Text: "Another version than those, above all one newer than the server, is refused with the SOAP faultcode VersionMismatchFaultCode."})
+		Text: "Any other version, in particular one newer than the server, is refused with the SOAP faultcode VersionMismatchFaultCode."})
 	_ = rules.Add(rules.Rule{ID: "wire.method-not-found", Sure: "inferred", Source: "API reference: MethodNotFound",
 		Text: "A method that the object's type does not have is MethodNotFound; an unknown object is ManagedObjectNotFound."})
 )

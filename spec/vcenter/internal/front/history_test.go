@@ -126,7 +126,7 @@ func TestRecentTasksEndAfterTwoHundredMore(t *testing.T) {
 	}
 	vctest.Eventually(t, "200 that ended and one that hangs", count(201))
 	c.Wait(c.Start("ExitMaintenanceMode_Task", b, "<timeout>0</timeout>"))
-	vctest.Eventually(t, "still so many", count(201))
+	vctest.Eventually(t, "unchanged number", count(201))
 	if got := recentOf(c, a); len(got) != 1 || got[0] != hangs {
 		t.Fatal("the task that runs stays, the oldest that ended goes: ", got)
 	}

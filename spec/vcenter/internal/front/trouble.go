@@ -45,7 +45,7 @@ type TroubleRule struct {
 		Method string `json:"method"` // wsdl name, or "HTTP GET"; empty = any
 		Object string `json:"object"` // Type:value, or a path
 		Nth    int    `json:"nth"`    // from the n-th match on; default 1
-		Count  int    `json:"count"`  // so many times; default 1, -1 = always
+		Count  int    `json:"count"`  // number of times; default 1, -1 = always
 		// Probability lets a rule match at random, drawn from Seed; 0 = always.
 		Probability float64 `json:"probability,omitempty"`
 		Seed        int64   `json:"seed,omitempty"`

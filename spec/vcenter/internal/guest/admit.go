@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// what the agent says instead of doing it
+// the reasons for which the agent refuses an operation
 var (
 	ErrOldTools = errors.New("the guest components are too old")
 	ErrDisabled = errors.New("the operation is switched off in tools.conf")

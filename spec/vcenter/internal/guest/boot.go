@@ -1,6 +1,6 @@
 package guest
 
-// boot.go: from power-on to a running Tools service, and the way down.
+// boot.go: from power-on to a running Tools service, and the shutdown.
 
 import (
 	"context"

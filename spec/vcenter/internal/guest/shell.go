@@ -60,7 +60,7 @@ func (m *Machine) existsLocked(p string) bool {
 	return m.exists(p)
 }
 
-// shell runs a line and collects what it says.
+// shell runs a line and collects its output.
 func (m *Machine) shell(ctx context.Context, line, user string) (string, int) {
 	var out bytes.Buffer
 	m.mu.Lock()

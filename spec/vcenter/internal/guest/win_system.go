@@ -437,7 +437,7 @@ func (m *Machine) session32(ctx context.Context, user string) *winRun {
 	return w
 }
 
-// commandLine runs a line as CreateProcess does and collects what it says.
+// commandLine runs a line as CreateProcess does and collects its output.
 func (m *Machine) commandLine(ctx context.Context, line, user string) (string, int) {
 	var out strings.Builder
 	w := m.session32(ctx, user)

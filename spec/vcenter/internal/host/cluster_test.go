@@ -278,7 +278,7 @@ func TestVsanEvacuationModes(t *testing.T) {
 	r.expect("runtime.inMaintenanceMode", "false")
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>"+vsan("ensureObjectAccessibility"))
 
-	plain := newRig(t, nil) // without vSAN the words are checked, and mean nothing
+	plain := newRig(t, nil) // without vSAN the values are checked, and have no effect
 	plain.Refused(plain.Call("EnterMaintenanceMode_Task", plain.host, "<timeout>0</timeout>"+vsan("all")), "InvalidArgument")
 	plain.MustTask("EnterMaintenanceMode_Task", plain.host, "<timeout>0</timeout>"+vsan("evacuateAllData"))
 }

@@ -21,7 +21,7 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "host.drs-recommends", Sure: "documented", Source: "API reference: DrsBehavior (manual, partiallyAutomated), ClusterComputeResource.recommendation, ApplyRecommendation, RecommendationReasonCode.hostMaint",
-		Text: "With manual or partially automated DRS, entering maintenance mode makes recommendations and moves nothing; ApplyRecommendation moves the VM, an unknown key is InvalidArgument."})
+		Text: "With manual or partially automated DRS, entering maintenance mode creates recommendations and moves nothing; ApplyRecommendation moves the VM, an unknown key is InvalidArgument."})
 	_ = rules.Add(rules.Rule{ID: "host.drs-override", Sure: "documented", Source: "API reference: ClusterConfigInfoEx.drsVmConfig, ClusterDrsVmConfigInfo (enabled, behavior)",
 		Text: "A VM's own DRS setting overrides the cluster's: with DRS disabled for it, the VM is neither moved nor recommended."})
 	_ = rules.Add(rules.Rule{ID: "host.drs-compatible", Sure: "documented", Source: "vSphere vMotion requirements: shared storage, a target that can reserve the memory; no vMotion to a host in maintenance or standby mode",

@@ -24,7 +24,7 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "host.add", Sure: "documented", Source: "API reference: ClusterComputeResource.AddHost_Task, Folder.AddStandaloneHost_Task throw NoHost, InvalidLogin, AlreadyConnected",
-		Text: "Adding an unreachable host is NoHost, one with a wrong account InvalidLogin, one that is in the inventory already AlreadyConnected. Without asConnected it comes disconnected."})
+		Text: "Adding an unreachable host is NoHost, one with a wrong account InvalidLogin, one that is in the inventory already AlreadyConnected. Without asConnected the host is added disconnected."})
 	_ = rules.Add(rules.Rule{ID: "host.add-thumbprint", Sure: "documented", Source: "API reference: HostConnectSpec.sslThumbprint, SSLVerifyFault.thumbprint",
 		Text: "Adding a host with a certificate of its own requires its thumbprint: without it, or with another one, SSLVerifyFault reports the thumbprint."})
 	_ = rules.Add(rules.Rule{ID: "host.remove", Sure: "documented", Source: "API reference: HostSystem (a host of a cluster is in maintenance mode, or disconnected, when it is moved or removed), ManagedEntity.Destroy_Task throws ResourceInUse; vCenter documentation: remove a host from a cluster",
@@ -120,7 +120,7 @@ func (r *Hosts) join(parent types.ManagedObjectReference, s *types.HostConnectSp
 // leave takes a host out; alone reports that the call was made on its ComputeResource.
 func (r *Hosts) leave(h *Host, alone bool) *fault.Error {
 	if inCluster := h.HS.Parent.Type == "ClusterComputeResource"; !inCluster && !alone {
-		return fault.New(&types.NotSupported{}, "A host that stands alone is removed with its compute resource.")
+		return fault.New(&types.NotSupported{}, "A standalone host is removed with its compute resource.")
 	} else if inCluster && !h.HS.Runtime.InMaintenanceMode && h.HS.Runtime.ConnectionState != types.HostSystemConnectionStateDisconnected {
 		return fault.New(&types.InvalidState{}, "The operation is not allowed in the current state: the host is neither in maintenance mode nor disconnected.")
 	}

@@ -26,9 +26,9 @@ var (
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-closed", Sure: "documented", Source: maintenanceDoc + ": while the task is running and in maintenance mode, no VM is powered on and nothing is provisioned on the host",
 		Text: "A host in, or entering, maintenance or standby mode takes no VM: creating, cloning, moving one there and powering one on is InvalidState, unless DRS can place it elsewhere."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-again", Sure: "documented", Source: maintenanceDoc + " throws InvalidState",
-		Text: "Entering maintenance mode twice, or leaving it while outside, is InvalidState."})
+		Text: "Entering maintenance mode twice, or leaving it outside maintenance mode, is InvalidState."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-evacuate", Sure: "documented", Source: maintenanceDoc + " (evacuatePoweredOffVms)",
-		Text: "With evacuatePoweredOffVms the task also waits until powered-off VMs are registered elsewhere. A cluster with DRS, whatever its level, does that itself, and those for which no other host will do (a fixed passthrough device, a datastore of one host) stay; without DRS an administrator has to."})
+		Text: "With evacuatePoweredOffVms the task also waits until powered-off VMs are registered elsewhere. A cluster with DRS, whatever its level, does that itself, and those that no other host can run (a fixed passthrough device, a datastore of one host) stay; without DRS an administrator has to."})
 )
 
 func (r *Hosts) registerMaintenance() {

@@ -15,7 +15,7 @@ import (
 )
 
 var _ = rules.Add(rules.Rule{ID: "host.uptime", Sure: "documented", Source: "API reference: HostSystem.RetrieveHardwareUptime, HostListSummaryQuickStats.uptime",
-	Text: "RetrieveHardwareUptime gives the seconds since the boot, by the clock of the host; it restarts with each boot, and a host that cannot be reached has none."})
+	Text: "RetrieveHardwareUptime returns the seconds since the boot, by the clock of the host; it restarts with each boot, and a host that cannot be reached has none."})
 
 func (h *Host) uptime() time.Duration {
 	if h.HS.Runtime.BootTime == nil {

@@ -1,7 +1,7 @@
 package host
 
-// vsan.go: hosts of a vSAN cluster hold data. Entering maintenance mode says what becomes
-// of it: nothing (noAction), what is needed to keep every object accessible
+// vsan.go: hosts of a vSAN cluster hold data. Entering maintenance mode sets what happens
+// to it: nothing (noAction), what is needed to keep every object accessible
 // (ensureObjectAccessibility, the default), or all of it moved (evacuateAllData).
 
 import (
@@ -23,7 +23,7 @@ const vsanDoc = "vSAN administration, Place a member of a vSAN cluster in mainte
 
 var (
 	_ = rules.Add(rules.Rule{ID: "host.vsan-mode", Sure: "documented", Source: vsanDoc + "; API reference: HostMaintenanceSpec.vsanMode, VsanHostDecommissionModeObjectAction",
-		Text: "On a vSAN host EnterMaintenanceMode_Task moves data by maintenanceSpec.vsanMode.objectAction: noAction none, ensureObjectAccessibility (also when unset) some, evacuateAllData all, which lasts longest. Any other value is InvalidArgument, on any host."})
+		Text: "On a vSAN host EnterMaintenanceMode_Task moves data by maintenanceSpec.vsanMode.objectAction: noAction none, ensureObjectAccessibility (also when unset) some, evacuateAllData all, which takes longest. Any other value is InvalidArgument, on any host."})
 	_ = rules.Add(rules.Rule{ID: "host.vsan-nodes", Sure: "documented", Source: vsanDoc + ": a three-host cluster cannot evacuate all data; four or more hosts are needed. The fault's type is from memory",
 		Text: "evacuateAllData needs three other hosts that hold data (connected, not in maintenance mode): else VsanFault, and the host stays as it was."})
 	_ = rules.Add(rules.Rule{ID: "host.vsan-resync", Sure: "memory", Source: "RVC vsan.resync_dashboard reads HostVsanInternalSystem.QuerySyncingVsanObjects: {\"dom_objects\": {...}}",

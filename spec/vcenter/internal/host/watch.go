@@ -40,11 +40,11 @@ var (
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenOutside, Sure: "inferred", Source: invariantSource,
 		Text: "No host is rebooted, shut down or put in standby outside maintenance mode, forced or not (standby: with VMs on)."})
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenRunning, Sure: "inferred", Source: invariantSource,
-		Text: "No host goes down under running VMs by a request."})
+		Text: "No request takes a host down under running VMs."})
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenAway, Sure: "inferred", Source: invariantSource,
-		Text: "No more hosts of a cluster are away at once than its max_away."})
+		Text: "No more hosts of a cluster than its max_away are down at once."})
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenVital, Sure: "inferred", Source: invariantSource,
-		Text: "No host gives the NIC of vmk0, its boot HBA or its USB boot device away to passthrough."})
+		Text: "The NIC of vmk0, the boot HBA and the USB boot device of a host are not enabled for passthrough."})
 )
 
 // watcher notes which VMs changed, and by which request, and looks at them soon

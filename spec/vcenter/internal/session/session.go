@@ -25,7 +25,7 @@ var (
 	_ = rules.Add(rules.Rule{ID: "session.cookie", Sure: "seen", Source: "pyVmomi SoapAdapter keeps the quoted value",
 		Text: "The session is the cookie vmware_soap_session=\"...\"; Path=/; HttpOnly; Secure, with quotes."})
 	_ = rules.Add(rules.Rule{ID: "session.idle-expiry", Sure: "seen", Source: "pyvmomi#953, govmomi#2698: 30 minutes",
-		Text: "A session that was idle for 30 minutes (real time, -session-idle) is gone: NotAuthenticated. A request under way keeps it alive."})
+		Text: "A session that was idle for 30 minutes (real time, -session-idle) has ended: NotAuthenticated. A request under way keeps it alive."})
 	_ = rules.Add(rules.Rule{ID: "session.limit", Sure: "seen", Source: "kops#2747: \"Out of HTTP sessions: Limited to 2000\"",
 		Text: "No more than 2000 sessions: HTTP 503 `Out of HTTP sessions: Limited to 2000`."})
 	_ = rules.Add(rules.Rule{ID: "session.privilege", Sure: "documented", Source: "API reference: the privilege that each method names; NoPermission.privilegeId",

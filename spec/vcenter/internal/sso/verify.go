@@ -34,11 +34,11 @@ var (
 	_ = rules.Add(rules.Rule{ID: "token.holder-of-key", Sure: "documented", Source: "API reference: LoginByToken: a HoK token obliges the caller to prove his rights to present it by a signature; WS-Security SAML token profile 1.1; govmomi sts/signer.go",
 		Text: "A holder-of-key token needs a ds:Signature in wsse:Security over the Body and the Timestamp (exclusive c14n, RSA with SHA-256 or better) by the key of the certificate in the token, whose KeyIdentifier names the token; else InvalidLogin."})
 	_ = rules.Add(rules.Rule{ID: "token.timestamp", Sure: "documented", Source: "vSphere Web Services SDK guide: token and a timestamp are put into the header of LoginByToken; pyVmomi sends a bearer token without one (pyvmomi#1005), which is taken",
-		Text: "A wsu:Timestamp that has expired, or is not created yet, is InvalidLogin."})
+		Text: "A wsu:Timestamp that has expired, or is created in the future, is InvalidLogin."})
 	_ = rules.Add(rules.Rule{ID: "token.no-namespace", Sure: "seen", Source: "govmomi sts/signer.go writes the signed LoginByToken without xmlns, and logs in at real servers so (govmomi#1785)",
-		Text: "The element LoginByToken may lack its name space; any other call may not."})
+		Text: "The element LoginByToken may lack its namespace; any other call may not."})
 	_ = rules.Add(rules.Rule{ID: "token.user", Sure: "documented", Source: "API reference: LoginByToken fails if the principal has no permissions granted",
-		Text: "The user is the token's NameID, in any case of letters; an unknown one is InvalidLogin, one without any permission NoPermission."})
+		Text: "The user is the token's NameID, in upper or lower case; an unknown one is InvalidLogin, one without any permission NoPermission."})
 )
 
 // Subject returns the user that the envelope's token names, or says why not.

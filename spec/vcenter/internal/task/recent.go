@@ -19,7 +19,7 @@ import (
 var _ = rules.Add(rules.Rule{ID: "task.recent", Sure: "documented",
 	Source: "API reference: TaskManager.recentTask, ManagedEntity.recentTask",
 	Text: "recentTask holds every task that is queued or runs, and those that ended within the last 10 minutes and are among the last 200 that ended; " +
-		"an entity's recentTask is its part of that list; a client sees there only tasks of entities that it may see."})
+		"an entity's recentTask contains its tasks of that list; a client sees there only tasks of entities that it may see."})
 
 const (
 	recentEnded = 200

@@ -1,6 +1,6 @@
 package vctest
 
-// rules.go: the table of rules and the tests are held together. A test says which rules it
+// rules.go: compares the table of rules with the tests. A test names the rules that it
 // breaks; TestMain of its package then compares with the table, so that a rule which
 // no test breaks fails the package.
 

@@ -21,7 +21,7 @@ import (
 
 var (
 	_ = rule("vm.customization-specs", "documented", "API reference: CustomizationSpecManager: AlreadyExists, NotFound, ConcurrentAccess, CustomizationFault",
-		"Specifications are created, read, overwritten, duplicated, renamed and deleted by name; an overwrite with an old changeVersion is ConcurrentAccess; type is Linux or Windows, as the identity says.")
+		"Specifications are created, read, overwritten, duplicated, renamed and deleted by name; an overwrite with an old changeVersion is ConcurrentAccess; type is Linux or Windows, according to the identity.")
 	_ = rule("vm.customization-passwords", "documented", "API reference: CustomizationPassword.plainText, CustomizationSpec.encryptionKey", "A stored password comes back encrypted (plainText false).")
 )
 

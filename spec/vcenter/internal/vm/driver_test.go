@@ -115,7 +115,7 @@ func TestNouveauBoundToTheCard(t *testing.T) {
 	out := k.bash(lin, "sudo -n apt-get install -y nvidia-driver-550-server && sudo modprobe nvidia; nvidia-smi; echo $?")
 	if !strings.Contains(out, "Setting up nvidia-driver-550-server (550.107.02)") || !strings.Contains(out, "could not insert 'nvidia': No such device") ||
 		!strings.Contains(out, "NVIDIA-SMI has failed") || !strings.HasSuffix(out, "9\n") {
-		t.Errorf("with nouveau in the way: %s", out)
+		t.Errorf("with nouveau bound to the card: %s", out)
 	}
 	if out := k.bash(lin, "sudo dmesg"); !strings.Contains(out, "NVRM: The NVIDIA probe routine was not called for 1 device(s).") {
 		t.Errorf("dmesg: %s", out)

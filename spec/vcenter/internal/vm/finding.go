@@ -17,7 +17,7 @@ import (
 
 var (
 	_ = rule("power.id-decimal", "seen", "a write-up of ESXi on ENCS: a hexadecimal pciPassthruN.id ends in \"AH No device hints found\"",
-		"A pciPassthruN.id among the extra keys is decimal (00000:013:00.0); a hexadecimal one fails the power-on.")
+		"A pciPassthruN.id in extraConfig is decimal (00000:013:00.0); a hexadecimal one fails the power-on.")
 	_ = rule("power.actual-bases", "seen", "a write-up of ESXi on ENCS: PANIC VERIFY bora/devices/pcipassthru/pciPassthru.c:871",
 		"pciPassthru.useActualBases = TRUE crashes the VMX.")
 	_ = rule("power.pcie-slots", "seen", "public .vmx logs: \"No PCIe slot available for SCSI0\"", "A VM has 32 PCIe slots (four root ports of eight functions) up to hardware version 20.")
@@ -119,7 +119,7 @@ func (vm *VM) rawKeys(log *vmlog.Log) *fault.Error {
 	return nil
 }
 
-// slots counts what sits behind PCIe root ports.
+// slots counts the devices behind PCIe root ports.
 func (vm *VM) slots(list []*placed, log *vmlog.Log) *fault.Error {
 	if hardwareVersion(vm.Config.Version) >= 21 {
 		return nil

@@ -36,8 +36,8 @@ var (
 	_ = rule("vm.device-keys", "inferred", "API reference: keys of new devices are negative and distinct", "Two new devices of one spec do not share a key.")
 	_ = rule("vm.device-unknown", "documented", "API reference: InvalidDeviceSpec", "Editing or removing a device that the VM does not have is InvalidDeviceSpec.")
 	_ = rule("vm.device-concrete", "documented", "API reference: VirtualDevice is abstract", "A device names its concrete type.")
-	_ = rule("vm.cdrom-iso", "inferred", "FileNotFound of CreateVM_Task and ReconfigVM_Task", "The ISO of a CD-ROM's backing exists on its datastore.")
-	_ = rule("vm.network", "documented", "API reference: VirtualEthernetCardNetworkBackingInfo", "The network of a card's backing exists; a card sits at unit 7 to 16.")
+	_ = rule("vm.cdrom-iso", "inferred", "FileNotFound of CreateVM_Task and ReconfigVM_Task", "The ISO of a CD-ROM's backing must exist on its datastore.")
+	_ = rule("vm.network", "documented", "API reference: VirtualEthernetCardNetworkBackingInfo", "The network of a card's backing must exist; a card is at unit 7 to 16.")
 	_ = rule("vm.disk", "documented", "API reference: VirtualDisk", "A new disk has a controller, a unit number and a capacity.")
 	_ = rule("vm.video-card", "documented", "API reference: VirtualMachineVideoCard", "The video card changes only while powered off; use3dRenderer is automatic, software or hardware; there is one card.")
 	_ = rule("vm.extra-config", "documented", "govmomi doc of VirtualMachineConfigSpec.ExtraConfig",
@@ -55,26 +55,26 @@ var (
 
 // The rules of power.
 var (
-	_ = rule("power.state", "documented", "API reference: InvalidPowerState", "A power operation in the state that it leads to is InvalidPowerState.")
+	_ = rule("power.state", "documented", "API reference: InvalidPowerState", "A power operation on a VM that is already in the resulting state is InvalidPowerState.")
 	_ = rule("power.maintenance", "documented", "API reference: PowerOnVM_Task, InvalidState", "No VM powers on on a host that is in maintenance mode or cannot be reached.")
-	_ = rule("power.device-active", "seen", "HPE hot-plug advisory: \"Device 6:0.0 is not a passthrough device.\"", "Each fixed device is enabled and active for passthrough on the VM's host.")
+	_ = rule("power.device-active", "seen", "HPE hot-plug advisory: \"Device 6:0.0 is not a passthrough device.\"", "Each fixed device must be enabled and active for passthrough on the VM's host.")
 	_ = rule("power.device-matches", "seen", "public PowerCLI post: \"The systemId does not match the current system or the deviceId, and the vendorId does not match the device currently at 97:0.0.\"",
-		"A fixed backing still matches the host and the device at its address.")
+		"At power-on a fixed backing must still match the host and the device at its address.")
 	_ = rule("power.device-in-use", "documented", "vSphere docs: a DirectPath device serves one running VM", "A device of another running VM is refused.")
 	_ = rule("power.dynamic-free", "documented", "vSphere 7.0 docs: Dynamic DirectPath I/O placement", "A dynamic backing takes a free active device of an allowed kind on the host, or on another one of the cluster under DRS.")
 	_ = rule("power.reservation", "seen", "KB 2002779: \"Invalid memory setting: memory reservation (sched.mem.min) should be equal to memsize(16384).\"",
-		"With passthrough devices the whole memory is reserved.")
+		"With passthrough devices the whole memory must be reserved.")
 	_ = rule("power.pages", "seen", "Dell KB 000199172: \"total number of pages needed (4206594) exceeds limit (917504), failing\"",
-		"Without pciPassthru.use64bitMMIO the memory BARs of a VM's devices fit 3.5 GiB: pages + 2 per device.")
+		"Without pciPassthru.use64bitMMIO the memory BARs of a VM's devices must fit in 3.5 GiB: pages + 2 per device.")
 	_ = rule("power.window", "seen", "KB 334594: \"The firmware could not allocate 33587200 KB of PCI MMIO.\"",
-		"With EFI and pciPassthru.64bitMMIOSizeGB the 64-bit BARs fit the window.")
-	_ = rule("power.window-size", "documented", "KB 323402: a power of two", "64bitMMIOSizeGB is a power of two.")
-	_ = rule("power.window-default", "inferred", "Denneman 2023-05-30: 32 GB by default", "use64bitMMIO alone gives a window of 32 GB; a BAR that does not fit has no address in the guest (Code 12, BAR1 is 0M).")
-	_ = rule("power.bios-window", "seen", "public reports: BAR1 <unassigned> until EFI", "Under BIOS the 64-bit keys give no window: large BARs have no address in the guest.")
-	_ = rule("power.host-memory", "documented", "API reference: InsufficientResourcesFault", "Reserved memory fits into the host's unreserved memory.")
-	_ = rule("power.log-rotation", "documented", "vSphere 8.0 docs: settings of the virtual machine log file, log.keepOld", "Each power-on moves vmware.log to vmware-N.log with a growing N; log.keepOld (10) old ones stay.")
+		"With EFI and pciPassthru.64bitMMIOSizeGB the 64-bit BARs must fit in the window.")
+	_ = rule("power.window-size", "documented", "KB 323402: a power of two", "64bitMMIOSizeGB must be a power of two.")
+	_ = rule("power.window-default", "inferred", "Denneman 2023-05-30: 32 GB by default", "use64bitMMIO alone sets a window of 32 GB; a BAR that does not fit has no address in the guest (Code 12, BAR1 is 0M).")
+	_ = rule("power.bios-window", "seen", "public reports: BAR1 <unassigned> until EFI", "Under BIOS the 64-bit keys have no effect: large BARs have no address in the guest.")
+	_ = rule("power.host-memory", "documented", "API reference: InsufficientResourcesFault", "Reserved memory must fit into the host's unreserved memory.")
+	_ = rule("power.log-rotation", "documented", "vSphere 8.0 docs: settings of the virtual machine log file, log.keepOld", "Each power-on moves vmware.log to vmware-N.log with a growing N; log.keepOld (10) old ones are kept.")
 	_ = rule("power.many", "documented", "API reference: Datacenter.PowerOnMultiVM_Task, ClusterPowerOnVmResult", "Each VM that can be placed gets a task of its own in attempted; the others are in notAttempted with their faults.")
-	_ = rule("power.media", "inferred", "a disconnected backing fails the power-on", "The ISO of a CD-ROM that connects at power-on exists.")
+	_ = rule("power.media", "inferred", "a disconnected backing fails the power-on", "The ISO of a CD-ROM that connects at power-on must exist.")
 	_ = rule("power.snapshot", "documented", "vSphere docs: DirectPath I/O restrictions", "No snapshot is taken of a running VM with passthrough devices.")
 	_ = rule("power.suspend", "seen", "msg.pciPassthru.noSuspend", "A VM with passthrough devices is not suspended.")
 	_ = rule("power.migrate", "seen", "msg.pciPassthru.noMigration", "A running VM with passthrough devices does not move.")

@@ -9,7 +9,7 @@ import (
 )
 
 var _ = rule("vm.shares", "documented", "vSphere Resource Management guide: shares 2000, 1000, 500 a processor, 20, 10, 5 a megabyte; API reference: SharesInfo",
-	"The levels high, normal and low give the shares by the size and follow it; custom takes a number from 1 to 1000000.")
+	"The levels high, normal and low set the shares by the size and follow it; custom takes a number from 1 to 1000000.")
 
 func vetShares(a *types.ResourceAllocationInfo, path string) *fault.Error {
 	if a == nil || a.Shares == nil || a.Shares.Level != types.SharesLevelCustom {

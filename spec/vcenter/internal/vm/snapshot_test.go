@@ -87,7 +87,7 @@ func TestARevertBringsPowerAndDiskBack(t *testing.T) {
 	if out := k.bash(vm, "cat /home/ops/mark"); strings.TrimSpace(out) != "first" {
 		t.Fatalf("the disk of the snapshot: %q", out)
 	}
-	// a snapshot that is gone
+	// a deleted snapshot
 	k.accepted(k.c.Task("RemoveSnapshot_Task", cold, "<removeChildren>false</removeChildren>"))
 	k.c.Refused(k.c.Call("RevertToSnapshot_Task", cold, ""), "ManagedObjectNotFound")
 	k.accepted(k.c.Task("RemoveAllSnapshots_Task", vm, ""))

@@ -206,7 +206,7 @@ func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *f
 			"The method '%s' is not implemented by %s", method, obj.Reference())
 	}
 	// One context for all calls: they come one after the other, and a lock that a panic
-	// left behind is then held by its next taker already.
+	// left held can then be taken by the next call.
 	ctx := w.Ctx
 	args := []reflect.Value{}
 	if m.Type().NumIn() == 2 {
