@@ -171,7 +171,7 @@ func TestAViolationExplainsItself(t *testing.T) {
 	}
 }
 
-// What a host that boots does is on the account of the request that sent it down.
+// What a booting host does is recorded for the request that took it down.
 func TestALateViolationNamesTheRequestThatLedToIt(t *testing.T) {
 	r := newRig(t, nil)
 	r.Must("UpdatePassthruConfig", r.system, config("0000:19:00.0", "true", "false"))

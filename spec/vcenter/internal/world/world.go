@@ -4,7 +4,7 @@
 // The world lock is the only lock that handlers have to care about. A handler runs with it
 // held; a task's goroutine takes it for each short step (task.Do) and sleeps without it;
 // answers are written as XML before it is released. So packages change the fields of
-// managed objects directly and then say Touch(ref), upon which the property collector
+// managed objects directly and then call Touch(ref), after which the property collector
 // reads those objects again and reports to its waiting clients what differs.
 package world
 
