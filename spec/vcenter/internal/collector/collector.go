@@ -38,7 +38,7 @@ var (
 		Text: "With partialUpdates a change names the nested property (info.state), else the property of the filter (info)."})
 )
 
-// Limits are the server's limits.
+// Limits bound the size of one answer.
 type Limits struct {
 	Page    int // objects per page
 	Updates int // objects per update set
