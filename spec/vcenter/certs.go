@@ -1,6 +1,6 @@
 package main
 
-// certs.go: the server's certificate: by default an own CA signs one for 127.0.0.1,
+// certs.go: the server's certificate: by default a CA of its own signs one for 127.0.0.1,
 // localhost and ::1, and the CA is written for clients to trust.
 
 import (
@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// identity is what the server shows in the handshake, and what the ready file says of it.
+// identity is what the server shows in the handshake, and what the ready file says about it.
 type identity struct {
 	cert         tls.Certificate
 	caPEM        []byte

@@ -35,7 +35,7 @@ func TestThePageOfRulesIsTheTable(t *testing.T) {
 	}
 	for line := range have {
 		if !want[line] {
-			t.Errorf("the table does not know: %s", line)
+			t.Errorf("the table does not have: %s", line)
 		}
 	}
 	t.Error("docs/test-vcenter-rules.md is out of date: build/vcenter -rules >docs/test-vcenter-rules.md")

@@ -20,7 +20,7 @@ func TestEveryFlagIsExplained(t *testing.T) {
 	fs := flags(&s)
 	var help bytes.Buffer
 	fs.SetOutput(&help)
-	fs.PrintDefaults()
+	explain(fs)
 	n := 0
 	fs.VisitAll(func(f *flag.Flag) {
 		n++
@@ -28,9 +28,14 @@ func TestEveryFlagIsExplained(t *testing.T) {
 			t.Errorf("-%s is not explained", f.Name)
 		}
 		if line := row(f); !strings.Contains(string(page), line+"\n") {
-			t.Errorf("docs/test-vcenter.md lacks the row\n%s", line)
+			t.Errorf("docs/test-vcenter.md does not have the row\n%s", line)
 		}
 	})
+	for _, line := range strings.Split(help.String(), "\n") {
+		if len(line) > 80 {
+			t.Errorf("more than 80 columns: %s", line)
+		}
+	}
 	if rows := strings.Count(string(page), "\n| `-"); rows != n {
 		t.Errorf("the page has %d rows of flags, and there are %d", rows, n)
 	}
@@ -57,7 +62,7 @@ func TestHelpByGoRun(t *testing.T) {
 	}
 }
 
-func TestSenselessFlags(t *testing.T) {
+func TestInvalidFlags(t *testing.T) {
 	for _, args := range [][]string{{"-speed", "0"}, {"-speed", "-1"}, {"-speed", "NaN"}, {"-page", "0"}, {"-max-updates", "-3"}, {"-tasks-per-host", "0"}, {"-session-limit", "-1"},
 		{"-session-idle", "-1"}, {"-version", "eight"}, {"-version", "3.0"}, {"-tlscert", "/nowhere"}, {"-tlskey", "/nowhere"}, {"-fleet", "/nowhere"}, {"-listen", "nowhere:x"}, {"-user", ""}} {
 		if err := run(append([]string{"-quiet"}, args...)); err == nil {

@@ -1,4 +1,4 @@
-"""Logging in without a password, by pyVmomi. usage: login_pyvmomi.py READY.json"""
+"""Logs in without a password, with pyVmomi. Usage: login_pyvmomi.py READY.json"""
 import json
 import ssl
 import sys
@@ -25,7 +25,7 @@ def refused(what, call):
         call()
     except vim.fault.InvalidLogin:
         return
-    raise AssertionError(what + " was let in")
+    raise AssertionError(what + " was accepted")
 
 
 def by_token(text):

@@ -1,5 +1,5 @@
-// vcenter is a vCenter for tests: strict, slow in the right places, and honest about GPUs.
-// It runs alone, speaks vim25 over TLS, and tells the truth about itself at /gpsim/.
+// vcenter is a vCenter for tests: strict, as slow as a real one where that matters, with GPU
+// hosts. It runs standalone, speaks vim25 over TLS, and shows its state at /gpsim/.
 package main
 
 import (

@@ -50,7 +50,7 @@ func start(t *testing.T, limit time.Duration, args ...string) (ready, func() err
 	old := os.Stdin
 	os.Stdin = in
 	done := make(chan error, 1)
-	begun := time.Now()
+	start := time.Now()
 	go func() { done <- run(append([]string{"-quiet", "-ready", file, "-until-stdin-closes"}, args...)) }()
 	var r ready
 	for {
@@ -66,7 +66,7 @@ func start(t *testing.T, limit time.Duration, args ...string) (ready, func() err
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	if d := time.Since(begun); d > limit {
+	if d := time.Since(start); d > limit {
 		t.Errorf("ready after %s", d)
 	}
 	return r, func() error {
@@ -125,7 +125,7 @@ func TestReadyFileAndEnd(t *testing.T) {
 		t.Fatal("the handshake did not fail: ", err)
 	}
 	if res, err = c.Get(r.Control + "/truth"); err != nil {
-		t.Fatal("only one handshake was to fail: ", err)
+		t.Fatal("only one handshake should fail: ", err)
 	}
 	res.Body.Close()
 	c.CloseIdleConnections()
@@ -164,13 +164,13 @@ func TestBadFleetFiles(t *testing.T) {
 		`{"clusterz":[]}`: "clusterz",
 		`{`:               "unexpected",
 		`{"clusters":[{"name":"a","hosts":[{"cards":[{"address":"xx","vendor":"10de","device":"20b5"}]}]}]}`:                                                     "PCI address",
-		`{"clusters":[{"name":"a","hosts":[{"cards":[{"address":"3b:00.0","vendor":"10de","device":"20b5","bars":["3G:64"]}]}]}]}`:                               "no BAR",
+		`{"clusters":[{"name":"a","hosts":[{"cards":[{"address":"3b:00.0","vendor":"10de","device":"20b5","bars":["3G:64"]}]}]}]}`:                               "not a BAR",
 		`{"clusters":[{"name":"a","hosts":[{"cards":[{"address":"3b:00.0","vendor":"10de","device":"zz"}]}]}]}`:                                                  "hexadecimal",
 		`{"clusters":[{"name":"a","hosts":[{"cards":[{"address":"3b:00.0","vendor":"1","device":"1"},{"address":"0000:3b:00.0","vendor":"1","device":"1"}]}]}]}`: "two devices",
 		`{"endpoint":"moon"}`:         "moon",
 		`{}`:                          "needs a host",
 		`{"clusters":[{"name":"a"}]}`: "needs a host",
-		`{"clusters":[{"name":"a","hosts":[{"name":"h"}]}],"datacenter":"a/b"}`: "no name of a datacenter",
+		`{"clusters":[{"name":"a","hosts":[{"name":"h"}]}],"datacenter":"a/b"}`: "not a valid datacenter name",
 		`{"clusters":[{"name":"a","hosts":[{"name":"h"}]}],"networks":[]}`:      "needs a network",
 	} {
 		file := filepath.Join(t.TempDir(), "fleet.json")
@@ -182,7 +182,7 @@ func TestBadFleetFiles(t *testing.T) {
 		}
 	}
 	if err := run([]string{"stray"}); err == nil {
-		t.Error("a stray argument was taken")
+		t.Error("an unexpected argument was accepted")
 	}
 }
 
@@ -191,7 +191,7 @@ func TestRulesTable(t *testing.T) {
 	rules.Markdown(&b)
 	for _, want := range []string{"| `wire.element-order` |", "| `host.passthru-pending` |", "## collector", "| rule | what holds | source | how sure |"} {
 		if !strings.Contains(b.String(), want) {
-			t.Errorf("the table lacks %s", want)
+			t.Errorf("the table does not have %s", want)
 		}
 	}
 }

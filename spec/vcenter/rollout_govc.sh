@@ -3,8 +3,8 @@
 #
 #     rollout_govc.sh VCENTER GOVC        (the two programs: build/vcenter and build/govc)
 #
-# govc cannot mark a card for passthrough, so the fleet begins with a card that is enabled
-# and waits for its reboot. One line per step; a step that is not as vSphere has it ends
+# govc cannot mark a card for passthrough, so the fleet starts with a card that is enabled
+# and waits for its reboot. One line per step; a step that differs from vSphere ends
 # the script with status 1.
 set -eu
 vcenter=$1 govc=$2

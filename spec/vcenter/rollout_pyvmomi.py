@@ -5,8 +5,8 @@
 
 Host part: every GPU is enabled, the host enters maintenance mode, reboots, comes back
 with another bootTime and the cards active, and leaves maintenance mode. It prints one
-line per step and fails with an exception where something is not as vSphere has it.
-The VM and guest parts live in rollout_vms.py where present.
+line per step and fails with an exception where something differs from vSphere.
+The VM and guest parts are in rollout_vms.py where present.
 """
 import importlib.util
 import json
@@ -107,7 +107,7 @@ def roll_host(si, host):
 
 
 def read_everything(si):
-    """Every property of every entity must decode: pyVmomi raises where a required one lacks."""
+    """Every property of every entity must decode: pyVmomi raises where a required one is missing."""
     total = 0
     for kind in (vim.Folder, vim.Datacenter, vim.ClusterComputeResource, vim.HostSystem, vim.ResourcePool, vim.Datastore,
                  vim.Network, vim.VirtualMachine):

@@ -1,8 +1,8 @@
-"""The second half of rollout_pyvmomi.py: machines from nothing to a proven GPU.
+"""The second half of rollout_pyvmomi.py: VMs from a blank disk to a verified GPU.
 
 One Linux VM takes every GPU of the first host, one Windows VM one GPU of the last. Each
 is created with a blank disk, installed from the OS medium and the answer medium of the
-datastore, given its cards in one reconfigure, powered on, and asked from inside.
+datastore, given its cards in one reconfigure, powered on, and checked from inside the guest.
 """
 import json
 import re
@@ -67,13 +67,13 @@ def install(si, wait_task, vm, auth):
     am = si.content.guestOperationsManager.authManager
     try:
         am.ValidateCredentialsInGuest(vm, auth)
-        raise AssertionError("a bare machine accepted credentials")
+        raise AssertionError("a powered-off VM accepted credentials")
     except vim.fault.InvalidPowerState:
         pass
     wait_task(si, vm.PowerOnVM_Task())
     try:
         am.ValidateCredentialsInGuest(vm, auth)
-        raise AssertionError("a machine without a system accepted credentials")
+        raise AssertionError("a VM without a system accepted credentials")
     except vim.fault.GuestOperationsUnavailable:
         pass
     ready(vm)
@@ -160,7 +160,7 @@ def run(si, info, wait_task, hosts_of, gpus):
     host, card = hosts[-1], gpus(hosts[-1])[-1]
     system = {p.pciDevice.id: p.systemId for p in host.parent.environmentBrowser.QueryConfigTarget(host=host).pciPassthrough}
     if host == hosts[0]:
-        print("one host only: no Windows machine")
+        print("one host only: no Windows VM")
         return
     auth = vim.vm.guest.NamePasswordAuthentication(interactiveSession=False, username=ACCOUNTS["windows"][0], password=ACCOUNTS["windows"][1])
     vm = create(si, wait_task, host, "check-windows", "windows2019srvNext_64Guest", DS + " iso/windows-2022.iso", DS + " iso/windows-answer.iso")

@@ -12,7 +12,7 @@ import (
 	"gpupt.test/vcenter/internal/fleet"
 )
 
-// A thousand hosts with four GPUs each and eight thousand machines: up within a minute,
+// A thousand hosts with four GPUs each and eight thousand VMs: up within a minute,
 // below a gigabyte. It takes half a minute, so it runs only when GPUPT_SCALE is set.
 func TestScale(t *testing.T) {
 	if os.Getenv("GPUPT_SCALE") == "" {
@@ -32,9 +32,9 @@ func TestScale(t *testing.T) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	begun := time.Now()
+	begin := time.Now()
 	_, stop := start(t, time.Minute, "-fleet", file, "-speed", "50")
-	took := time.Since(begun)
+	took := time.Since(begin)
 	status, _ := os.ReadFile("/proc/self/status")
 	peak := ""
 	for _, line := range strings.Split(string(status), "\n") {
@@ -42,7 +42,7 @@ func TestScale(t *testing.T) {
 			peak = strings.TrimSpace(strings.TrimPrefix(line, "VmHWM:"))
 		}
 	}
-	t.Logf("1,000 hosts and 8,000 machines up in %s, at most %s", took.Round(time.Millisecond), peak)
+	t.Logf("1,000 hosts and 8,000 VMs up in %s, at most %s", took.Round(time.Millisecond), peak)
 	if kb, err := strconv.Atoi(strings.TrimSuffix(peak, " kB")); err != nil || kb > 1<<20 {
 		t.Errorf("more than 1 GiB: %s %v", peak, err)
 	}

@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -40,47 +41,59 @@ type settings struct {
 // flags defines them; docs/test-vcenter.md shows the same texts.
 func flags(s *settings) *flag.FlagSet {
 	fs := flag.NewFlagSet("vcenter", flag.ContinueOnError)
-	fs.StringVar(&s.fleetFile, "fleet", "", "fleet description (JSON); without it two clusters of one host with two GPUs")
-	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
-	fs.Float64Var(&s.speed, "speed", 1, "divide every delay of the fleet by this number; maxWaitSeconds, idle sessions and recentTask keep the time of the client")
-	fs.StringVar(&s.ready, "ready", "", "write this JSON file when ready: url, host, username, password, ca_file, thumbprints, control, pid, dir")
+	fs.StringVar(&s.fleetFile, "fleet", "", "fleet description (JSON); without it: two clusters of one host with two GPUs")
+	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "address to listen on; port 0 uses a free port")
+	fs.Float64Var(&s.speed, "speed", 1, "divide every delay of the fleet by this number; maxWaitSeconds, idle sessions and recentTask stay in real time")
+	fs.StringVar(&s.ready, "ready", "", "JSON file to write when the server is ready; it holds the URL, credentials, CA file, thumbprints and pid")
 	fs.StringVar(&s.user, "user", "administrator@vsphere.local", "user name of the administrator")
-	fs.StringVar(&s.password, "password", "", "password of the administrator; without it a random one, shown only in the ready file")
-	fs.StringVar(&s.dir, "dir", "", "directory of datastores, guests and logs; without it a temporary one, removed at the end")
-	fs.BoolVar(&s.untilStdin, "until-stdin-closes", false, "stop when standard input reaches its end")
-	fs.StringVar(&s.version, "version", "8.0.3.0", "API version advertised")
-	fs.BoolVar(&s.selfSigned, "self-signed", false, "show a self-signed certificate instead of one signed by an own CA")
-	fs.StringVar(&s.tlsCert, "tlscert", "", "certificate chain (PEM) instead of an own one")
-	fs.StringVar(&s.tlsKey, "tlskey", "", "its private key (PEM)")
-	fs.Float64Var(&s.idle, "session-idle", 1800, "seconds (not divided by -speed) after which an idle session ends; 0 = never")
-	fs.IntVar(&s.limit, "session-limit", 2000, "so many sessions at most; 0 = no limit")
-	fs.IntVar(&s.page, "page", 100, "most objects in one page of RetrievePropertiesEx, whatever the client asks for")
-	fs.IntVar(&s.updates, "max-updates", 100, "most objects in one update set of WaitForUpdatesEx")
-	fs.IntVar(&s.caps, "tasks-per-host", 8, "tasks of one host that run at once")
-	fs.BoolVar(&s.printRules, "rules", false, "print the table of rules as Markdown and end")
+	fs.StringVar(&s.password, "password", "", "password of the administrator; without it: a random one, shown only in the ready file")
+	fs.StringVar(&s.dir, "dir", "", "directory for datastores, guests and logs; without it: a temporary one that is removed at the end")
+	fs.BoolVar(&s.untilStdin, "until-stdin-closes", false, "stop when standard input is closed")
+	fs.StringVar(&s.version, "version", "8.0.3.0", "API version that the server advertises")
+	fs.BoolVar(&s.selfSigned, "self-signed", false, "use a self-signed certificate instead of one signed by the server's own CA")
+	fs.StringVar(&s.tlsCert, "tlscert", "", "certificate chain (PEM) to use instead of a generated one")
+	fs.StringVar(&s.tlsKey, "tlskey", "", "private key (PEM) of -tlscert")
+	fs.Float64Var(&s.idle, "session-idle", 1800, "seconds after which an idle session ends, not divided by -speed; 0 = never")
+	fs.IntVar(&s.limit, "session-limit", 2000, "maximum number of sessions; 0 = no limit")
+	fs.IntVar(&s.page, "page", 100, "maximum objects per page of RetrievePropertiesEx")
+	fs.IntVar(&s.updates, "max-updates", 100, "maximum objects per update set of WaitForUpdatesEx")
+	fs.IntVar(&s.caps, "tasks-per-host", 8, "maximum number of tasks of one host that run at once")
+	fs.BoolVar(&s.printRules, "rules", false, "print the table of rules as Markdown and exit")
 	fs.BoolVar(&s.quiet, "quiet", false, "print nothing on standard output")
 	return fs
 }
 
 var number = regexp.MustCompile(`^[0-9]+(\.[0-9]+){1,3}$`)
 
+// explain prints the flags in 80 columns: each part of an explanation on its own line.
+func explain(fs *flag.FlagSet) {
+	fs.VisitAll(func(f *flag.Flag) {
+		kind, usage := flag.UnquoteUsage(f)
+		parts := strings.Split(usage, "; ")
+		if f.DefValue != "" && f.DefValue != "false" {
+			parts[len(parts)-1] += " (default " + f.DefValue + ")"
+		}
+		fmt.Fprintf(fs.Output(), "  -%s\n      %s\n", strings.TrimSpace(f.Name+" "+kind), strings.Join(parts, "\n      "))
+	})
+}
+
 // check refuses what the server would otherwise take for something else.
 func (s *settings) check() error {
 	switch {
 	case !(s.speed > 0) || math.IsInf(s.speed, 0):
-		return fmt.Errorf("-speed %v: a number above 0 is wanted", s.speed)
+		return fmt.Errorf("-speed %v: must be above 0", s.speed)
 	case !(s.idle >= 0):
-		return fmt.Errorf("-session-idle %v: seconds are wanted, or 0", s.idle)
+		return fmt.Errorf("-session-idle %v: must not be negative", s.idle)
 	case s.limit < 0:
-		return fmt.Errorf("-session-limit %d: a number is wanted, or 0", s.limit)
+		return fmt.Errorf("-session-limit %d: must not be negative", s.limit)
 	case s.page < 1 || s.updates < 1 || s.caps < 1:
-		return fmt.Errorf("-page, -max-updates and -tasks-per-host begin at 1")
+		return fmt.Errorf("-page, -max-updates and -tasks-per-host must be at least 1")
 	case !number.MatchString(s.version) || wire.ParseVersion("5.0").After(wire.ParseVersion(s.version)):
-		return fmt.Errorf("-version %s: an API version from 5.0 on is wanted, as 8.0.3.0", s.version)
+		return fmt.Errorf("-version %s: must be an API version from 5.0 on, for example 8.0.3.0", s.version)
 	case s.user == "":
-		return fmt.Errorf("-user: a name is wanted")
+		return fmt.Errorf("-user: must not be empty")
 	case (s.tlsCert == "") != (s.tlsKey == ""):
-		return fmt.Errorf("-tlscert and -tlskey go together")
+		return fmt.Errorf("-tlscert and -tlskey must be given together")
 	}
 	return nil
 }
@@ -89,8 +102,8 @@ func run(args []string) error {
 	var o settings
 	fs := flags(&o)
 	fs.Usage = func() {
-		fmt.Fprintf(fs.Output(), "usage: vcenter [options]\n\nA strict vCenter for tests, with GPU hosts. Control pages stand below /gpsim/.\n\n")
-		fs.PrintDefaults()
+		fmt.Fprintf(fs.Output(), "usage: vcenter [options]\n\nA strict vCenter for tests, with GPU hosts. Control pages are below /gpsim/.\n\n")
+		explain(fs)
 	}
 	if err := fs.Parse(args); err != nil {
 		if err == flag.ErrHelp {
@@ -108,7 +121,7 @@ func run(args []string) error {
 		rules.Markdown(os.Stdout)
 		return nil
 	}
-	begun := time.Now()
+	start := time.Now()
 	f, err := fleet.Load(o.fleetFile)
 	if err != nil {
 		return err
@@ -182,13 +195,13 @@ func run(args []string) error {
 		info := map[string]any{"url": "https://" + addr + "/sdk", "host": addr, "username": o.user, "password": o.password,
 			"ca_file": caFile, "thumbprint_sha256": id.sha256, "thumbprint_sha1": id.sha1,
 			"control": "https://" + addr + "/gpsim", "pid": os.Getpid(), "dir": state,
-			"start_seconds": time.Since(begun).Seconds(), "version": v.W.Content.About.ApiVersion}
+			"start_seconds": time.Since(start).Seconds(), "version": v.W.Content.About.ApiVersion}
 		if err := writeAtomically(o.ready, info); err != nil {
 			return err
 		}
 	}
 	if !o.quiet {
-		fmt.Printf("vcenter: %s, %d hosts, %d VMs, ready in %.2f s\n", "https://"+addr+"/sdk", v.Hosts(), v.VMs(), time.Since(begun).Seconds())
+		fmt.Printf("vcenter: %s, %d hosts, %d VMs, ready in %.2f s\n", "https://"+addr+"/sdk", v.Hosts(), v.VMs(), time.Since(start).Seconds())
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)

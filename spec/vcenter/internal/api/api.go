@@ -1,6 +1,6 @@
-// Package api is the seam between the front and the rooms. A room registers one function
+// Package api connects the front with the other packages. A package registers one function
 // per method (Handle), per HTTP path (HTTP) and per part of the truth page; it never
-// sees XML. Rooms in order of construction: host, vm, power, guest... (see main.go).
+// sees XML. Packages in order of construction: host, vm, power, guest... (see main.go).
 package api
 
 import (
@@ -21,7 +21,7 @@ import (
 	"gpupt.test/vcenter/internal/world"
 )
 
-// Mode says how a handler stands to the world lock.
+// Mode says how a handler uses the world lock.
 type Mode int
 
 const (
@@ -69,10 +69,10 @@ func Unlocked() Option              { return func(e *Entry) { e.Mode = Free } }
 func NoLogin() Option               { return func(e *Entry) { e.Anonymous = true } }
 func Needs(privilege string) Option { return func(e *Entry) { e.Privilege = privilege } }
 
-// HTTPHandler serves a path prefix; s is nil when nobody is logged in.
+// HTTPHandler serves a path prefix; s is nil when no one is logged in.
 type HTTPHandler func(w http.ResponseWriter, r *http.Request, s *session.Session)
 
-// Server is what rooms hang their handlers into.
+// Server is where packages register their handlers.
 type Server struct {
 	W        *world.World
 	Tasks    *task.Manager
@@ -82,14 +82,14 @@ type Server struct {
 	paths    map[string]HTTPHandler
 	sets     []func(map[string]any) (bool, error)
 	owners   []func(types.ManagedObjectReference) (types.ManagedObjectReference, bool)
-	// May tells whether a user holds a privilege on an entity; world lock held.
+	// May reports whether a user holds a privilege on an entity; world lock held.
 	May func(u *fleet.User, privilege string, entity types.ManagedObjectReference) bool
 	// MayRead is the privilege that a user lacks to read a property of an object, "" = none; world lock held.
 	MayRead func(u *fleet.User, ref types.ManagedObjectReference, property string) string
 	URL     string // https://host:port, known once the server listens
 }
 
-// NewServer makes an empty one.
+// NewServer creates an empty one.
 func NewServer(w *world.World, t *task.Manager, s *session.Manager) *Server {
 	srv := &Server{W: w, Tasks: t, Sessions: s, handlers: map[string]*Entry{}, paths: map[string]HTTPHandler{}}
 	srv.SSO = &sso.Service{Audience: func() string { return srv.URL + "/sdk" }}
@@ -97,7 +97,7 @@ func NewServer(w *world.World, t *task.Manager, s *session.Manager) *Server {
 }
 
 // Handle registers a method: "PowerOnVM_Task", or "Datastore.Destroy_Task" for one type
-// only. The later registration wins, so a room may refine what another one set.
+// only. The later registration wins, so a package may refine what another one set.
 func (s *Server) Handle(method string, f Func, opts ...Option) {
 	e := &Entry{Do: f}
 	for _, o := range opts {
@@ -128,13 +128,13 @@ func (s *Server) Path(path string) HTTPHandler {
 	return s.paths[best]
 }
 
-// OnOwner registers who says to which inventory entity an object of a room belongs: its
-// permissions count. Called with the world lock held.
+// OnOwner registers a function that returns the inventory entity to which an object of a
+// package belongs: its permissions count. Called with the world lock held.
 func (s *Server) OnOwner(f func(types.ManagedObjectReference) (types.ManagedObjectReference, bool)) {
 	s.owners = append(s.owners, f)
 }
 
-// Owner asks the rooms.
+// Owner asks the packages.
 func (s *Server) Owner(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
 	for _, f := range s.owners {
 		if o, ok := f(ref); ok {
@@ -144,11 +144,11 @@ func (s *Server) Owner(ref types.ManagedObjectReference) (types.ManagedObjectRef
 	return ref, false
 }
 
-// OnSet registers a handler of POST /gpsim/set. It says whether the change was its own;
-// it is called with the world lock held.
+// OnSet registers a handler of POST /gpsim/set. It reports whether it handled the change
+// and is called with the world lock held.
 func (s *Server) OnSet(f func(map[string]any) (bool, error)) { s.sets = append(s.sets, f) }
 
-// Set passes a change by hand to the rooms.
+// Set passes a manual change to the packages.
 func (s *Server) Set(change map[string]any) (bool, error) {
 	for _, f := range s.sets {
 		if mine, err := f(change); mine || err != nil {
@@ -166,7 +166,7 @@ type Returnval struct {
 // Void is the answer of a method without a result.
 type Void struct{}
 
-// Task starts a task for this call and makes the answer. Method and origin are filled in.
+// Task starts a task for this call and builds the answer. Method and origin are filled in.
 func (c *Call) Task(spec task.Spec) (any, *fault.Error) {
 	if spec.Method == "" {
 		spec.Method = c.Method

@@ -1,8 +1,8 @@
 // Package bars is the address arithmetic of PCI devices: what a card's Base Address
 // Registers need, and whether a virtual machine's windows hold them.
 //
-// A BAR is a power-of-two piece of address space. 32-bit BARs live in the hole below
-// 4 GiB, 64-bit ones may live above it. ESXi counts every memory BAR in 4 KiB pages,
+// A BAR is a power-of-two piece of address space. 32-bit BARs lie in the hole below
+// 4 GiB, 64-bit ones may lie above it. ESXi counts every memory BAR in 4 KiB pages,
 // adds two, and compares with 917504 pages (3.5 GiB) as long as the VM has no 64-bit
 // window; the EFI firmware has to place the 64-bit BARs in a window of a chosen size.
 package bars
@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// Page is ESXi's unit, and Limit the number of pages that go without a 64-bit window.
+// Page is ESXi's unit, and Limit the number of pages that need no 64-bit window.
 const (
 	Page        = 4096
 	Limit       = 917504
@@ -57,7 +57,7 @@ func (b Bar) Flags() int {
 	return f
 }
 
-// Parse reads "16M:32", "128G:64p", "128:io"; a leading "2=" gives the index by hand.
+// Parse reads "16M:32", "128G:64p", "128:io"; a leading "2=" sets the index explicitly.
 // Without it a 64-bit BAR takes two indices, so 16M:32 128G:64p 32M:64p is 0, 1, 3.
 func Parse(list []string) ([]Bar, error) {
 	var out []Bar
@@ -92,7 +92,7 @@ func Parse(list []string) ([]Bar, error) {
 		case "io":
 			b.IO = true
 		default:
-			return nil, fmt.Errorf("BAR %q: kind %q is none of 32 32p 64 64p io", text, kind)
+			return nil, fmt.Errorf("BAR %q: invalid kind %q: use 32, 32p, 64, 64p or io", text, kind)
 		}
 		next = b.Index + 1
 		if b.Mem64 {
@@ -126,7 +126,7 @@ func Size(s string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, 40)
 	if err != nil || n == 0 {
-		return 0, fmt.Errorf("%q is no size", s)
+		return 0, fmt.Errorf("%q is not a size", s)
 	}
 	n <<= shift
 	if n&(n-1) != 0 {
@@ -189,7 +189,7 @@ func NextPow2(n uint64) uint64 {
 
 // Place lays the 64-bit BARs of devices into a window that ends at 2^45, top down and by
 // falling size, as seen on ESXi guests. It gives one address per BAR (0: did not fit, or
-// is not a 64-bit one) and the bytes that found no room. A device of which one BAR does
+// is not a 64-bit one) and the bytes that did not fit. A device of which one BAR does
 // not fit gets none: the bridge in front of it opens no window.
 func Place(devices [][]Bar, window uint64) (at [][]uint64, missing uint64) {
 	type slot struct {

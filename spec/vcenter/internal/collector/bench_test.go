@@ -3,7 +3,7 @@ package collector_test
 // A thousand hosts enter maintenance mode at once while clients wait for their tasks: 64
 // that each wait for their share, and one that waits for all. The same raw client does it
 // with this server and with the simulator's own collector over an equal fleet, in one
-// process each time, so the CPU is that of server and client together.
+// process each time, so the CPU time is that of server and client together.
 //
 //	go test -run - -bench Waits -benchtime 1x ./internal/collector
 
@@ -39,7 +39,7 @@ func cpu() time.Duration {
 var benchUpdate = regexp.MustCompile(`(?s)<objectSet>.*?</objectSet>`)
 var benchEnd = regexp.MustCompile(`(?s)<name>info\.completeTime</name>.*?<val[^>]*>([^<]*)</val>`)
 
-// follow waits until all tasks of a list have ended; it gives how late each end was seen.
+// follow waits until all tasks of a list have ended; it returns how late each end was seen.
 func follow(c *vctest.Client, tasks []string) (late []time.Duration, calls int) {
 	add := ""
 	for _, t := range tasks {
@@ -78,12 +78,12 @@ func benchWaits(b *testing.B, clients int, login func() *vctest.Client, hosts []
 	}
 	runtime.GC()
 	b.ResetTimer()
-	begun, used := time.Now(), cpu()
+	start, used := time.Now(), cpu()
 	tasks := make([]string, len(hosts))
 	for i, h := range hosts {
 		tasks[i] = c.Start("EnterMaintenanceMode_Task", h, "<timeout>0</timeout>")
 	}
-	started := time.Since(begun)
+	started := time.Since(start)
 	var mu sync.Mutex
 	var all []time.Duration
 	waits := 0
@@ -109,7 +109,7 @@ func benchWaits(b *testing.B, clients int, login func() *vctest.Client, hosts []
 	b.ReportMetric(ms(all[len(all)/2]), "p50-late-ms")
 	b.ReportMetric(ms(all[len(all)*99/100]), "p99-late-ms")
 	b.ReportMetric(ms(cpu()-used), "cpu-ms")
-	b.ReportMetric(ms(time.Since(begun)), "wall-ms")
+	b.ReportMetric(ms(time.Since(start)), "wall-ms")
 	b.ReportMetric(ms(started), "start-ms")
 	b.ReportMetric(float64(waits), "waits")
 	b.ReportMetric(0, "ns/op")
@@ -155,8 +155,8 @@ func hostRefs(s *vctest.Server) []string {
 	return out
 }
 
-// BenchmarkViews reads 8,000 machines through a container view, takes them into a filter,
-// and measures how soon a change of one of them is told. Only this server: the simulator
+// BenchmarkViews reads 8,000 VMs through a container view, takes them into a filter,
+// and measures how soon a change of one of them is reported. Only this server: the simulator
 // needs minutes for it.
 //
 //	go test -run - -bench Views -benchtime 1x ./internal/collector
@@ -167,7 +167,7 @@ func BenchmarkViews(b *testing.B) {
 	s := vctest.Start(b, vcenter.Options{Fleet: f, Speed: 100_000})
 	c := s.Login(b)
 	view := "ContainerView:" + c.Must("CreateContainerView", views, vctest.Ref("container", "Folder:group-d1")+"<type>VirtualMachine</type><recursive>true</recursive>").Text("returnval")
-	seconds := func(f func()) float64 { begun := time.Now(); f(); return time.Since(begun).Seconds() }
+	seconds := func(f func()) float64 { start := time.Now(); f(); return time.Since(start).Seconds() }
 	b.ResetTimer()
 	for range b.N {
 		read, waits, version := 0, 0, ""

@@ -141,13 +141,13 @@ func TestTraversalByNames(t *testing.T) {
 		t.Fatalf("%d hosts found: %s", n, a.Body)
 	}
 	if !strings.Contains(a.Body, `<obj type="Datacenter">`) || !strings.Contains(a.Body, `<obj type="ClusterComputeResource">`) {
-		t.Fatal("the objects on the way are missing: ", a.Body)
+		t.Fatal("the objects in between are missing: ", a.Body)
 	}
 }
 
 // "the set of properties applicable to a given managed object type is the union of the properties implied by the
 // PropertySpec objects" (vSphere API reference, PropertySpec); govc asks for ManagedEntity and VirtualMachine together.
-func TestPropertySetsOfBaseAndTypeAreUnited(t *testing.T) {
+func TestPropertySetsOfBaseAndTypeAreMerged(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)
 	host := c.Find("DC0/host/gpu-a/esx-a-1")
@@ -192,7 +192,7 @@ func TestVersionsAreEnforced(t *testing.T) {
 		t.Fatal(b.Body)
 	}
 	if again := wait(c, "1", 5); again.Body != b.Body {
-		t.Fatal("a lost answer must be had again: ", again.Body)
+		t.Fatal("a lost answer must be available again: ", again.Body)
 	}
 	c.Must("UpdatePassthruConfig", sys, "<config><id>0000:3b:00.0</id><passthruEnabled>false</passthruEnabled></config>")
 	if d := wait(c, "2", 5); d.Text("version") != "3" || d.Text("val") != "false" {
@@ -204,14 +204,14 @@ func TestVersionsAreEnforced(t *testing.T) {
 		t.Fatal("an older version: ", e.Body)
 	}
 	if e := wait(c, "", 0); e.Text("kind") != "enter" {
-		t.Fatal("the empty version begins anew: ", e.Body)
+		t.Fatal("the empty version starts again: ", e.Body)
 	}
 	c.Refused(wait(c, "1", 0), "InvalidCollectorVersion")
 }
 
-// What an older version is told: who entered since, who left since (if it knew him), what
-// changed since, once each and as it is now, and nothing else.
-func TestAnOlderVersionIsToldAllSince(t *testing.T) {
+// What an older version gets: the objects that entered since, those that left since (if it had
+// them), what changed since, once each and as it is now, and nothing else.
+func TestAnOlderVersionGetsAllChangesSince(t *testing.T) {
 	vctest.Breaks(t, "collector.version")
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)
@@ -265,7 +265,7 @@ func TestAnOlderVersionIsToldAllSince(t *testing.T) {
 		}
 	}
 	if b := wait(c, a.Text("version"), 0); strings.Contains(b.Body, "returnval") {
-		t.Errorf("told twice: %s", b.Body)
+		t.Errorf("reported twice: %s", b.Body)
 	}
 }
 
@@ -291,11 +291,11 @@ func TestMissingObjects(t *testing.T) {
 		t.Error(a.Body)
 	}
 	if b := wait(c, a.Text("version"), 0); strings.Contains(b.Body, "returnval") {
-		t.Errorf("told twice: %s", b.Body)
+		t.Errorf("reported twice: %s", b.Body)
 	}
 }
 
-// The methods of old have no truncated sets.
+// The older methods have no truncated sets.
 func TestWholeSets(t *testing.T) {
 	vctest.Breaks(t, "collector.whole")
 	s := vctest.Start(t, vcenter.Options{Fleet: many(7), MaxUpdates: 3})
@@ -314,10 +314,10 @@ func TestTimeoutAnswersWithoutReturnval(t *testing.T) {
 	c := s.Login(t)
 	filter(c, spec("Folder", "name", "Folder:group-d1"), false)
 	wait(c, "", 0)
-	begun := time.Now()
+	start := time.Now()
 	a := wait(c, "1", 1)
-	if a.Status != 200 || strings.Contains(a.Body, "returnval") || time.Since(begun) < time.Second {
-		t.Fatal(a.Body, time.Since(begun))
+	if a.Status != 200 || strings.Contains(a.Body, "returnval") || time.Since(start) < time.Second {
+		t.Fatal(a.Body, time.Since(start))
 	}
 }
 
@@ -345,7 +345,7 @@ func TestTruncatedUpdates(t *testing.T) {
 }
 
 // The answer to a truncated version was lost: that version is not taken again, but the
-// empty one begins anew; the last version, which was not truncated, is.
+// empty one starts again; the last version, which was not truncated, is.
 func TestATruncatedVersionIsTakenOnce(t *testing.T) {
 	vctest.Breaks(t, "collector.truncated-once")
 	s := vctest.Start(t, vcenter.Options{Fleet: many(7), MaxUpdates: 3})
@@ -517,7 +517,7 @@ func TestListsOfTheInventoryFollow(t *testing.T) {
 				return
 			}
 		}
-		t.Fatal(until, ": only told of ", seen)
+		t.Fatal(until, ": only reported ", seen)
 	}
 	c.MustTask("CreateVM_Task", folder, "<config><name>x</name><guestId>otherGuest64</guestId><files><vmPathName>[ds-1]</vmPathName></files></config>"+
 		vctest.Ref("pool", pool)+vctest.Ref("host", host))
@@ -535,14 +535,14 @@ func TestAThousandTasksInOneFilter(t *testing.T) {
 	hosts := s.W.Reg.All("HostSystem")
 	view := "ListView:" + c.Must("CreateListView", "ViewManager:ViewManager", "").Text("returnval")
 	filter(c, strings.ReplaceAll(viewSpec("Task", "info.state", view), "ContainerView", "ListView"), false)
-	begun := time.Now()
+	start := time.Now()
 	add := ""
 	for _, h := range hosts {
 		add += vctest.Ref("add", c.Start("EnterMaintenanceMode_Task", "HostSystem:"+h.Reference().Value, "<timeout>0</timeout>"))
 	}
 	c.Must("ModifyListView", view, add)
 	done, version, calls := 0, "", 0
-	for done < n && time.Since(begun) < 20*time.Second {
+	for done < n && time.Since(start) < 20*time.Second {
 		a := wait(c, version, 5)
 		calls++
 		if v := a.Text("version"); v != "" {
@@ -551,7 +551,7 @@ func TestAThousandTasksInOneFilter(t *testing.T) {
 		done += strings.Count(a.Body, ">success<")
 	}
 	if done != n {
-		t.Fatalf("%d of %d tasks after %s", done, n, time.Since(begun))
+		t.Fatalf("%d of %d tasks after %s", done, n, time.Since(start))
 	}
-	t.Logf("%d tasks in %s, %d waits", n, time.Since(begun), calls)
+	t.Logf("%d tasks in %s, %d waits", n, time.Since(start), calls)
 }

@@ -1,7 +1,7 @@
 package collector
 
-// datastore.go: a datastore as clients see it. The simulator keeps the directory of this
-// machine where a volume's URL belongs; a client is shown a VMFS volume with a URL of its own.
+// datastore.go: a datastore as clients see it. The simulator shows a directory of this
+// computer as a volume's URL; a client is shown a VMFS volume with a URL of its own.
 
 import (
 	"crypto/sha256"
@@ -16,7 +16,7 @@ import (
 var _ = rules.Add(rules.Rule{ID: "collector.datastore-url", Sure: "documented", Source: "API reference: DatastoreSummary.url, VmfsDatastoreInfo, HostVmfsVolume",
 	Text: "A datastore of type VMFS has a VmfsDatastoreInfo and the URL ds:///vmfs/volumes/UUID/."})
 
-// volume gives a copy without the directory.
+// volume returns a copy without the directory.
 func volume(ds mo.Datastore) *mo.Datastore {
 	sum := sha256.Sum256([]byte("volume " + ds.Name))
 	id := fmt.Sprintf("%x-%x-%x-%x", sum[0:4], sum[4:8], sum[8:10], sum[10:16])

@@ -16,7 +16,7 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-// pathsOf gives the property paths of a managed object type, down to a depth, and whether
+// pathsOf returns the property paths of a managed object type, down to a depth, and whether
 // each must have a value where what contains it has one.
 func pathsOf(kind string, depth int) map[string]bool {
 	out := map[string]bool{}
@@ -63,7 +63,7 @@ func propSets(body string) map[string]string {
 	return out
 }
 
-// hollow is what the simulator gives for a value that is not set: nothing, nought or a
+// hollow is what the simulator returns for a value that is not set: nothing, zero or a
 // structure of them. The real server leaves such a property out, as we do.
 func hollow(value string) bool {
 	_, inner, _ := strings.Cut(value, " ")
@@ -73,7 +73,7 @@ func hollow(value string) bool {
 var tags = regexp.MustCompile(`<[^>]*>`)
 
 // The same objects read by our collector through the wire and by the simulator's own in
-// process, over random paths: both must say the same, but where the real server is known
+// process, over random paths: both must agree, except where the real server is known
 // to differ from the simulator.
 func TestPathsReadAsTheSimulatorReadsThem(t *testing.T) {
 	f := fleet.Demo()
@@ -123,7 +123,7 @@ func TestPathsReadAsTheSimulatorReadsThem(t *testing.T) {
 			mine, theirs := propSets(ours.Body), propSets(enc.String())
 			for p := range pick {
 				if kind == "Datastore" && (p == "summary" || p == "summary.url" || strings.HasPrefix(p, "info")) {
-					continue // the simulator shows the directory of this machine (datastore.go)
+					continue // the simulator shows the directory of this computer (datastore.go)
 				}
 				compared++
 				if theirs[p] != "" {

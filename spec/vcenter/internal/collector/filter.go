@@ -22,10 +22,10 @@ import (
 
 // pc is one PropertyCollector object of one session.
 type pc struct {
-	room *Room
-	self refs
-	user *session.Session
-	turn chan struct{} // held by the call that waits or evaluates
+	service *Service
+	self    refs
+	user    *session.Session
+	turn    chan struct{} // held by the call that waits or evaluates
 
 	mu       sync.Mutex
 	filters  []*filter
@@ -55,16 +55,16 @@ type filter struct {
 	gone    map[refs]absence // what left the filter
 }
 
-// report is what the client was told of an object: path -> XML, and in which versions.
+// report is what the client was sent about an object: path -> XML, and in which versions.
 type report struct {
 	props   map[string]string
 	entered int
 	changed map[string]int  // path of the filter -> version of its last change
-	stale   map[string]bool // paths to be told again
+	stale   map[string]bool // paths to be reported again
 }
 
-func newPC(r *Room, self refs, user *session.Session) *pc {
-	return &pc{room: r, self: self, user: user, turn: make(chan struct{}, 1), interest: map[refs]bool{}, dirty: map[refs]bool{},
+func newPC(r *Service, self refs, user *session.Session) *pc {
+	return &pc{service: r, self: self, user: user, turn: make(chan struct{}, 1), interest: map[refs]bool{}, dirty: map[refs]bool{},
 		wake: make(chan struct{}, 1), cancel: make(chan struct{}), prev: -1, partly: map[int]bool{}}
 }
 
@@ -100,7 +100,7 @@ func (p *pc) destroy() {
 	p.mu.Unlock()
 }
 
-func (r *Room) registerFilters(s *api.Server) {
+func (r *Service) registerFilters(s *api.Server) {
 	s.Handle("CreateFilter", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.CreateFilter)
 		p, e := r.collector(c)
@@ -199,7 +199,7 @@ func (r *Room) registerFilters(s *api.Server) {
 	}, api.Unlocked())
 }
 
-func (r *Room) updates(c *api.Call, version string, maxWait *int32, maxObjects int) (any, *fault.Error) {
+func (r *Service) updates(c *api.Call, version string, maxWait *int32, maxObjects int) (any, *fault.Error) {
 	p, e := r.collector(c)
 	if e != nil {
 		return nil, e
@@ -274,7 +274,7 @@ func (f *filter) reset() {
 	f.members, f.queue, f.gone = map[refs]*types.PropertySpec{}, nil, map[refs]absence{}
 }
 
-// evaluate makes the next update set, or nil when nothing differs. World lock held (read).
+// evaluate builds the next update set, or nil when nothing differs. World lock held (read).
 func (p *pc) evaluate(limit int, v wire.Version) *types.UpdateSet {
 	p.mu.Lock()
 	filters := p.filters
@@ -286,7 +286,7 @@ func (p *pc) evaluate(limit int, v wire.Version) *types.UpdateSet {
 	for _, f := range filters {
 		up := types.PropertyFilterUpdate{Filter: f.self}
 		if f.fresh && tolerant(&f.spec) {
-			up.MissingSet = p.room.absent(&f.spec)
+			up.MissingSet = p.service.absent(&f.spec)
 		}
 		f.refresh(p, dirty)
 		for len(f.queue) > 0 {
@@ -344,7 +344,7 @@ func (f *filter) refresh(p *pc, dirty map[refs]bool) {
 	// Interest comes before reading, so that no change falls between the two.
 	f.walked = map[refs]bool{}
 	members := map[refs]*types.PropertySpec{}
-	list := p.room.selected(&f.spec, f.walked)
+	list := p.service.selected(&f.spec, f.walked)
 	for _, c := range list {
 		members[c.ref] = c.spec
 		if _, was := f.members[c.ref]; !was {
@@ -377,9 +377,9 @@ func (f *filter) enqueue(ref refs) {
 	}
 }
 
-// update compares an object with what the client knows of it.
+// update compares an object with what the client was last sent.
 func (f *filter) update(p *pc, ref refs, ver wire.Version) *types.ObjectUpdate {
-	r := p.room
+	r := p.service
 	next := p.version + 1
 	old := f.known[ref]
 	spec := f.members[ref]

@@ -55,7 +55,7 @@ func properties(t reflect.Type) (map[string][]int, []string) {
 	return m, order
 }
 
-// isA tells whether a managed object type is of a kind or derived from it.
+// isA reports whether a managed object type is of a kind or derived from it.
 func isA(name, kind string) bool {
 	if name == kind {
 		return true
@@ -222,7 +222,7 @@ func get(v reflect.Value, path string) (reflect.Value, bool) {
 	return cur, set(cur, optional, len(steps) == 1)
 }
 
-// set tells whether a value counts as present.
+// set reports whether a value counts as present.
 func set(v reflect.Value, optional, top bool) bool {
 	if !v.IsValid() {
 		return false

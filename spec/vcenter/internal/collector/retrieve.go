@@ -37,7 +37,7 @@ type FetchResponse struct {
 func init() { types.Add("Fetch", reflect.TypeOf(Fetch{})) }
 
 // valueFor is value with what is private to a session.
-func (r *Room) valueFor(owner *session.Session, ref refs) (reflect.Value, bool) {
+func (r *Service) valueFor(owner *session.Session, ref refs) (reflect.Value, bool) {
 	v, ok := r.value(ref)
 	if ok && ref.Type == "Datastore" {
 		if ds, is := v.Interface().(mo.Datastore); is {
@@ -68,7 +68,7 @@ func (r *Room) valueFor(owner *session.Session, ref refs) (reflect.Value, bool) 
 }
 
 // visible are the tasks of entities that a user may see.
-func (r *Room) visible(owner *session.Session, tasks []refs) []refs {
+func (r *Service) visible(owner *session.Session, tasks []refs) []refs {
 	out := []refs{}
 	for _, ref := range tasks {
 		t, ok := r.w.Reg.Get(ref).(interface {
@@ -81,8 +81,8 @@ func (r *Room) visible(owner *session.Session, tasks []refs) []refs {
 	return out
 }
 
-// lacks is the privilege that a user misses to read a path of an object, "" when nothing.
-func (r *Room) lacks(owner *session.Session, ref refs, path string) string {
+// lacks is the privilege that a user lacks to read a path of an object, "" when nothing.
+func (r *Service) lacks(owner *session.Session, ref refs, path string) string {
 	if owner == nil || owner.User.Role == "Admin" && len(owner.User.Grants) == 0 {
 		return ""
 	}
@@ -98,7 +98,7 @@ func missing(ref refs, path, privilege string) types.MissingProperty {
 }
 
 // content reads one chosen object.
-func (r *Room) content(owner *session.Session, c chosen) (types.ObjectContent, bool) {
+func (r *Service) content(owner *session.Session, c chosen) (types.ObjectContent, bool) {
 	v, ok := r.valueFor(owner, c.ref)
 	if !ok {
 		return types.ObjectContent{}, false
@@ -122,7 +122,7 @@ func addr(v reflect.Value) any {
 	return v.Interface()
 }
 
-func (r *Room) page(owner *session.Session, all []chosen, size int) *types.RetrieveResult {
+func (r *Service) page(owner *session.Session, all []chosen, size int) *types.RetrieveResult {
 	if len(all) == 0 {
 		return nil
 	}
@@ -142,7 +142,7 @@ func (r *Room) page(owner *session.Session, all []chosen, size int) *types.Retri
 	return res
 }
 
-func (r *Room) registerRetrieve(s *api.Server) {
+func (r *Service) registerRetrieve(s *api.Server) {
 	s.Handle("RetrievePropertiesEx", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.RetrievePropertiesEx)
 		if _, e := r.collector(c); e != nil {
@@ -214,7 +214,7 @@ func (r *Room) registerRetrieve(s *api.Server) {
 	}, api.ReadOnly(), api.NoLogin())
 }
 
-func (r *Room) choose(specs []types.PropertyFilterSpec) ([]chosen, *fault.Error) {
+func (r *Service) choose(specs []types.PropertyFilterSpec) ([]chosen, *fault.Error) {
 	var all []chosen
 	for i := range specs {
 		if e := r.verify(&specs[i]); e != nil {
@@ -226,7 +226,7 @@ func (r *Room) choose(specs []types.PropertyFilterSpec) ([]chosen, *fault.Error)
 }
 
 // take redeems a token: once, and only in the session that got it.
-func (r *Room) take(c *api.Call, token string) (*pages, *fault.Error) {
+func (r *Service) take(c *api.Call, token string) (*pages, *fault.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.tokens[token]

@@ -21,7 +21,7 @@ type chosen struct {
 }
 
 // verify checks a filter spec: types, paths, names of selections, starting objects.
-func (r *Room) verify(spec *types.PropertyFilterSpec) *fault.Error {
+func (r *Service) verify(spec *types.PropertyFilterSpec) *fault.Error {
 	if len(spec.PropSet) == 0 {
 		return fault.InvalidArgument("specSet.propSet")
 	}
@@ -53,14 +53,14 @@ func (r *Room) verify(spec *types.PropertyFilterSpec) *fault.Error {
 	return nil
 }
 
-// tolerant tells that objects which are not there are no fault: an update set lists them
-// apart, a page of objects leaves them out.
+// tolerant means that missing objects are not a fault: an update set lists them
+// separately, a page of objects leaves them out.
 func tolerant(spec *types.PropertyFilterSpec) bool {
 	return spec.ReportMissingObjectsInResults != nil && *spec.ReportMissingObjectsInResults
 }
 
 // absent are the objects that a spec names and that are not there.
-func (r *Room) absent(spec *types.PropertyFilterSpec) (out []types.MissingObject) {
+func (r *Service) absent(spec *types.PropertyFilterSpec) (out []types.MissingObject) {
 	for i := range spec.ObjectSet {
 		if o := &spec.ObjectSet[i]; r.object(o.Obj) == nil {
 			out = append(out, types.MissingObject{Obj: o.Obj, Fault: *fault.NotFound(o.Obj).Localized()})
@@ -98,8 +98,8 @@ func verifySelect(set []types.BaseSelectionSpec, names map[string]*types.Travers
 	return nil
 }
 
-// object gives the registry object behind a reference, or one of our views.
-func (r *Room) object(ref refs) any {
+// object returns the registry object behind a reference, or one of our views.
+func (r *Service) object(ref refs) any {
 	if v := r.view(ref); v != nil {
 		return v
 	}
@@ -109,8 +109,8 @@ func (r *Room) object(ref refs) any {
 	return nil
 }
 
-// value gives the mo struct of an object for reading.
-func (r *Room) value(ref refs) (reflect.Value, bool) {
+// value returns the mo struct of an object for reading.
+func (r *Service) value(ref refs) (reflect.Value, bool) {
 	o := r.object(ref)
 	if o == nil {
 		return reflect.Value{}, false
@@ -137,7 +137,7 @@ func all(p *types.PropertySpec) bool { return p.All != nil && *p.All }
 
 // selected walks the object set. seen gets every object whose change may alter the
 // selection: those on which a traversal was tried.
-func (r *Room) selected(spec *types.PropertyFilterSpec, seen map[refs]bool) []chosen {
+func (r *Service) selected(spec *types.PropertyFilterSpec, seen map[refs]bool) []chosen {
 	var out []chosen
 	taken := map[refs]bool{}
 	byType := map[string]*types.PropertySpec{}

@@ -1,9 +1,9 @@
 package collector
 
 // versions.go: the versions that a client may name. Any version whose set was not truncated
-// is good for as long as the collector lives: what has changed since is told again. So each
-// report knows in which version its object entered and its paths changed, and the filter
-// who left when. A truncated version is good only in the call that follows it.
+// is valid for as long as the collector exists: later changes are reported again. So each
+// report keeps in which version its object entered and its paths changed, and the filter
+// which objects left when. A truncated version is valid only in the call that follows it.
 
 import (
 	"strconv"
@@ -14,10 +14,10 @@ import (
 	"gpupt.test/vcenter/internal/fault"
 )
 
-// remembered bounds what a filter keeps of those who left.
+// remembered limits what a filter keeps of the objects that left.
 const remembered = 20000
 
-// absence is an object that is no more in a filter.
+// absence is an object that is no longer in a filter.
 type absence struct{ entered, left int }
 
 // accept checks the version that the client names and goes back to it; where the client
@@ -49,7 +49,7 @@ func (p *pc) accept(version string) ([]byte, *fault.Error) {
 	return nil, fault.New(&types.InvalidCollectorVersion{})
 }
 
-// forget lets go of what nobody can want to know any more, or too much of it.
+// forget drops what no client can ask for any longer, and the oldest entries above the limit.
 func (p *pc) forget() {
 	for _, f := range p.filters {
 		if len(f.gone) > remembered || len(p.partly) > remembered {
@@ -63,7 +63,7 @@ func (p *pc) forget() {
 	}
 }
 
-// rewind makes the filter believe that the client was told nothing after a version.
+// rewind resets the filter as if the client had been sent nothing after a version.
 func (f *filter) rewind(version int) {
 	for ref, r := range f.known {
 		if r.entered > version {

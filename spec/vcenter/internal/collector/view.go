@@ -30,15 +30,15 @@ type view struct {
 
 var (
 	_ = rules.Add(rules.Rule{ID: "collector.view", Sure: "documented", Source: "API reference: ViewManager, ContainerView, ListView; View: a view exists until it is destroyed or the session ends",
-		Text: "A view belongs to its session and follows the inventory; a container is a Folder, Datacenter, ComputeResource, ResourcePool or HostSystem, and the types are of managed entities; what a ListView cannot resolve is returned."})
+		Text: "A view belongs to its session and follows the inventory; a container is a Folder, Datacenter, ComputeResource, ResourcePool or HostSystem, and the types are managed entities; references that a ListView cannot resolve are returned."})
 	_ = rules.Add(rules.Rule{ID: "collector.inventory-view", Sure: "documented", Source: "API reference: ViewManager.CreateInventoryView, InventoryView.OpenInventoryViewFolder, CloseInventoryViewFolder",
-		Text: "An InventoryView begins with the root folder; opening an entity adds its children (and opens what is above it), closing takes all below it out; what is no entity is returned."})
+		Text: "An InventoryView starts with the root folder; opening an entity adds its children (and opens its parents), closing one removes everything below it; references to anything but an entity are returned."})
 )
 
 func (v *view) Reference() refs { return v.self }
 
-// mo makes the managed object struct that is read.
-func (v *view) mo(r *Room) any {
+// mo creates the managed object struct that is read.
+func (v *view) mo(r *Service) any {
 	switch v.self.Type {
 	case "InventoryView":
 		m := &mo.InventoryView{}
@@ -55,7 +55,7 @@ func (v *view) mo(r *Room) any {
 	return m
 }
 
-// wants tells whether a type belongs into the view.
+// wants reports whether a type belongs in the view.
 func (v *view) wants(kind string) bool {
 	if len(v.kinds) == 0 {
 		return true
@@ -68,7 +68,7 @@ func (v *view) wants(kind string) bool {
 	return false
 }
 
-func (r *Room) members(v *view) []refs {
+func (r *Service) members(v *view) []refs {
 	out := []refs{}
 	seen := map[refs]bool{v.container: true}
 	var walk func(ref refs, deep bool)
@@ -91,7 +91,7 @@ func (r *Room) members(v *view) []refs {
 }
 
 // contents are the objects of any view.
-func (r *Room) contents(v *view) []refs {
+func (r *Service) contents(v *view) []refs {
 	switch v.self.Type {
 	case "InventoryView":
 		return r.expanded(v)
@@ -102,7 +102,7 @@ func (r *Room) contents(v *view) []refs {
 }
 
 // expanded is an inventory view's list: the root folder and the children of what is open.
-func (r *Room) expanded(v *view) []refs {
+func (r *Service) expanded(v *view) []refs {
 	out := []refs{}
 	seen := map[refs]bool{}
 	var walk func(ref refs)
@@ -122,7 +122,7 @@ func (r *Room) expanded(v *view) []refs {
 }
 
 // viewsOf lists the views of a session for ViewManager.viewList.
-func (r *Room) viewsOf(s *session.Session) []refs {
+func (r *Service) viewsOf(s *session.Session) []refs {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := []refs{}
@@ -136,7 +136,7 @@ func (r *Room) viewsOf(s *session.Session) []refs {
 }
 
 // children are the managed entities below one, by the containment of the inventory.
-func (r *Room) children(ref refs) []refs {
+func (r *Service) children(ref refs) []refs {
 	switch o := r.w.Reg.Get(ref).(type) {
 	case *simulator.Folder:
 		return o.ChildEntity
@@ -164,13 +164,13 @@ func computeChildren(c *mo.ComputeResource) []refs {
 	return append(append(out, c.Datastore...), c.Network...)
 }
 
-func (r *Room) view(ref refs) *view {
+func (r *Service) view(ref refs) *view {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.views[ref]
 }
 
-func (r *Room) addView(c *api.Call, v *view) refs {
+func (r *Service) addView(c *api.Call, v *view) refs {
 	v.self.Value = fmt.Sprintf("session[%s]%d", c.Session.Key, r.w.NextID())
 	v.owner = c.Session
 	r.mu.Lock()
@@ -179,7 +179,7 @@ func (r *Room) addView(c *api.Call, v *view) refs {
 	return v.self
 }
 
-func (r *Room) registerViews(s *api.Server) {
+func (r *Service) registerViews(s *api.Server) {
 	s.Handle("CreateContainerView", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.CreateContainerView)
 		if _, ok := r.w.Reg.Get(req.Container).(mo.Entity); !ok {

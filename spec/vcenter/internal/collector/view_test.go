@@ -40,7 +40,7 @@ func TestInventoryView(t *testing.T) {
 	version := wait(c, "", 0).Text("version")
 	a := c.Must("OpenInventoryViewFolder", view, open(cluster, "HostSystem:host-0"))
 	if a.Texts("returnval")[0] != "host-0" || len(a.Texts("returnval")) != 1 {
-		t.Fatal("what is no entity is returned: ", a.Body)
+		t.Fatal("what is not an entity is returned: ", a.Body)
 	}
 	got := viewOf(c, view)
 	for _, want := range []string{folder, cluster, host, c.Find("DC0")} {
@@ -54,14 +54,14 @@ func TestInventoryView(t *testing.T) {
 	}
 	c.Must("CloseInventoryViewFolder", view, open(folder))
 	if got := viewOf(c, view); slices.Contains(got, value(cluster)) || slices.Contains(got, value(host)) || !slices.Contains(got, value(folder)) {
-		t.Fatal("closing takes all below out: ", got)
+		t.Fatal("closing removes everything below: ", got)
 	}
 	if d := wait(c, b.Text("version"), 5); !strings.Contains(d.Body, "<kind>leave</kind>") {
 		t.Fatal(d.Body)
 	}
 	c.Must("OpenInventoryViewFolder", view, open(folder))
 	if got := viewOf(c, view); !slices.Contains(got, value(cluster)) || slices.Contains(got, value(host)) {
-		t.Fatal("opened anew, what lies below is shut: ", got)
+		t.Fatal("opened again, what is below is closed: ", got)
 	}
 	other.Refused(other.Call("OpenInventoryViewFolder", view, open(folder)), "ManagedObjectNotFound")
 	c.Refused(c.Call("ModifyListView", view, ""), "MethodNotFound")
@@ -131,7 +131,7 @@ func TestFiltersGoWhileAWaitIsUnderWay(t *testing.T) {
 	c.MustTask("EnterMaintenanceMode_Task", a, "<timeout>0</timeout>")
 	time.Sleep(20 * time.Millisecond)
 	if !waiting() {
-		t.Fatal("a destroyed filter told of something: ", (<-done).Body)
+		t.Fatal("a destroyed filter reported something: ", (<-done).Body)
 	}
 	c.MustTask("EnterMaintenanceMode_Task", b, "<timeout>0</timeout>")
 	two := <-done
@@ -152,7 +152,7 @@ func TestFiltersGoWhileAWaitIsUnderWay(t *testing.T) {
 }
 
 // Hundreds of objects in a list and in a container (the bench has thousands): a change of one
-// costs no more than looking at it, and who comes and goes is told.
+// costs no more than looking at it, and objects that come and go are reported.
 func TestLargeViewsStayLive(t *testing.T) {
 	const n = 600
 	f := fleet.Demo()
@@ -187,7 +187,7 @@ func TestLargeViewsStayLive(t *testing.T) {
 	}
 }
 
-// Machines of the fleet file stand in the folders that it names; the folders are made.
+// VMs of the fleet file are in the folders that it names; the folders are created.
 func TestFoldersOfTheFleetFile(t *testing.T) {
 	f := fleet.Demo()
 	f.VMs = []fleet.VM{{Name: "v", Folder: "vdi/pool-a"}, {Name: "v"}, {Name: "w", Folder: "/vdi/pool-a/"}}

@@ -30,7 +30,7 @@ func Name(f types.BaseMethodFault) string {
 	return t.Name()
 }
 
-// New makes an Error; an empty text takes the usual sentence of the fault's type.
+// New creates an Error; an empty text takes the usual sentence of the fault's type.
 func New(f types.BaseMethodFault, text ...any) *Error {
 	e := &Error{Fault: f}
 	if len(text) > 0 {
@@ -42,14 +42,14 @@ func New(f types.BaseMethodFault, text ...any) *Error {
 	return e
 }
 
-// With adds one line to faultMessage[]; that is where the reasons of a failed power-on stand.
+// With adds one line to faultMessage[], which holds the reasons of a failed power-on.
 func (e *Error) With(key, message string, args ...types.KeyAnyValue) *Error {
 	m := e.Fault.GetMethodFault()
 	m.FaultMessage = append(m.FaultMessage, types.LocalizableMessage{Key: key, Arg: args, Message: message})
 	return e
 }
 
-// Because hangs a cause below the fault (faultCause).
+// Because attaches a cause to the fault (faultCause).
 func (e *Error) Because(cause *Error) *Error {
 	e.Fault.GetMethodFault().FaultCause = cause.Localized()
 	return e

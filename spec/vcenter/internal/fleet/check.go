@@ -1,8 +1,7 @@
 package fleet
 
-// check.go: what the values of a fleet file must be beyond their types: words that are
-// known, names and addresses that are given once, references to what exists, numbers
-// that make sense.
+// check.go: checks on the values of a fleet file beyond their types: known keywords, unique
+// names and addresses, references to existing objects, numbers within their range.
 
 import (
 	"fmt"
@@ -13,7 +12,7 @@ import (
 	"strings"
 )
 
-// checker walks the decoded fleet beside the tree that knows the lines.
+// checker walks the decoded fleet in parallel with the tree that has the line numbers.
 type checker struct {
 	*problems
 	root *node
@@ -81,13 +80,13 @@ func (c *checker) fleet(f *Fleet) {
 	for i, d := range f.Datastores {
 		path := fmt.Sprintf("datastores[%d]", i)
 		if d.Name == "" || strings.ContainsAny(d.Name, "/[]") {
-			c.say(path+".name", "%q is no name of a datastore", d.Name)
+			c.say(path+".name", "%q is not a valid datastore name", d.Name)
 		}
 		c.once(stores, path+".name", "datastore", d.Name)
 		c.positive(path+".capacity_gb", float64(d.CapacityGB))
 		c.positive(path+".free_gb", float64(d.FreeGB))
 		if d.FreeGB > d.CapacityGB && d.CapacityGB > 0 {
-			c.say(path+".free_gb", "more is free than there is")
+			c.say(path+".free_gb", "the free space is larger than the capacity")
 		}
 		for _, name := range sorted(d.Files) {
 			c.file(fmt.Sprintf("%s.files[%q]", path, name), d.Files[name])
@@ -109,7 +108,7 @@ func (c *checker) fleet(f *Fleet) {
 		for j, g := range u.Grants {
 			c.role(fmt.Sprintf("%s.grants[%d]", path, j), g.Role)
 			if g.Path != "" && !strings.HasPrefix(g.Path, "/") {
-				c.say(fmt.Sprintf("%s.grants[%d].path", path, j), "%q is no inventory path: it begins with /", g.Path)
+				c.say(fmt.Sprintf("%s.grants[%d].path", path, j), "%q is not an inventory path: it must begin with /", g.Path)
 			}
 		}
 	}
@@ -214,7 +213,7 @@ func (c *checker) host(path string, h *Host) {
 	c.word(path+".lockdown", h.Lockdown, "lockdownDisabled", "lockdownNormal", "lockdownStrict")
 	c.word(path+".connection", h.Connection, "connected", "disconnected", "notResponding")
 	if !bootFault.MatchString(h.BootFault) {
-		c.say(path+".boot_fault", "%q is no boot fault: never, late:SECONDS or without:ADDRESS", h.BootFault)
+		c.say(path+".boot_fault", "%q is not a boot fault: use never, late:SECONDS or without:ADDRESS", h.BootFault)
 	}
 	seen := map[string]string{}
 	for _, list := range []struct {
@@ -258,7 +257,7 @@ var hardware = regexp.MustCompile(`^vmx-[0-9]{2}$`)
 
 func (c *checker) vm(path string, v *VM, f *Fleet, vms, clusters, hosts, stores map[string]string) {
 	if v.Name == "" {
-		c.say(path, "a machine needs a name")
+		c.say(path, "a VM needs a name")
 	}
 	c.positive(path+".count", float64(v.Count))
 	names := []string{v.Name}
@@ -273,7 +272,7 @@ func (c *checker) vm(path string, v *VM, f *Fleet, vms, clusters, hosts, stores 
 		if v.Folder != "" && name != "" {
 			name = strings.Trim(v.Folder, "/") + "/" + name
 		}
-		if c.once(vms, path+".name", "machine", name); len(c.list) > before {
+		if c.once(vms, path+".name", "VM", name); len(c.list) > before {
 			break
 		}
 	}
@@ -290,7 +289,7 @@ func (c *checker) vm(path string, v *VM, f *Fleet, vms, clusters, hosts, stores 
 	c.word(path+".power", v.Power, "poweredOff", "poweredOn")
 	c.word(path+".installed", v.Installed, "windows", "windows-11", "ubuntu")
 	if v.Version != "" && !hardware.MatchString(v.Version) {
-		c.say(path+".version", "%q is no hardware version: vmx-20", v.Version)
+		c.say(path+".version", "%q is not a hardware version: use for example vmx-20", v.Version)
 	}
 	c.positive(path+".memory_mb", float64(v.MemoryMB))
 	c.positive(path+".cpus", float64(v.CPUs))
@@ -300,7 +299,7 @@ func (c *checker) vm(path string, v *VM, f *Fleet, vms, clusters, hosts, stores 
 	}
 }
 
-// devices holds the cards of a machine against those of its host.
+// devices holds the cards of a VM against those of its host.
 func (c *checker) devices(path string, v *VM, f *Fleet) {
 	var have []string
 	for _, cl := range f.Clusters {
@@ -318,7 +317,7 @@ func (c *checker) devices(path string, v *VM, f *Fleet) {
 	mine := map[string]string{}
 	for i, a := range v.Devices {
 		at := fmt.Sprintf("%s.devices[%d]", path, i)
-		c.once(mine, at, "device of this machine at", full(a))
+		c.once(mine, at, "device of this VM at", full(a))
 		if !slices.Contains(have, full(a)) && len(have) > 0 {
 			c.say(at, "%s has no card at %s", v.Host, a)
 		}

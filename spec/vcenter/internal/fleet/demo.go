@@ -1,7 +1,7 @@
 package fleet
 
 // BoardDevices are the functions that every server has beside its GPUs: the BMC's VGA,
-// two network ports (vmk0 hangs on the first), a boot HBA, an NVMe disk, a USB controller.
+// two network ports (vmk0 uses the first), a boot HBA, an NVMe disk, a USB controller.
 func BoardDevices() []Device {
 	no := false
 	return []Device{
@@ -32,7 +32,7 @@ func A100(address string) Device {
 		Name: "GA100 [A100 PCIe 80GB]", BARs: []string{"16M:32", "128G:64p", "32M:64p"}, Role: "gpu"}
 }
 
-// Demo is the fleet that stands up without a file.
+// Demo is the fleet that is used without a file.
 func Demo() *Fleet {
 	cards := func() []Device { return []Device{A100("0000:3b:00.0"), A100("0000:86:00.0")} }
 	return &Fleet{

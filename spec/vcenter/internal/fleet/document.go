@@ -1,8 +1,8 @@
 package fleet
 
-// document.go reads a fleet file into a tree that knows its lines, and holds it against
-// the fields declared in fleet.go: whoever writes a hundred lines by hand wants to be told
-// the line and the path of each mistake, and all of them at once, not the first.
+// document.go reads a fleet file into a tree with line numbers and compares it with the
+// fields declared in fleet.go. The author of a long file needs the line and the path of each
+// mistake, and all of them at once, not only the first.
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ func (p *problems) add(line int, path, format string, args ...any) {
 	p.list = append(p.list, problem{line, text})
 }
 
-// err makes one error of all, in the order of the lines.
+// err returns all problems as one error, in the order of the lines.
 func (p *problems) err(name string) error {
 	if len(p.list) == 0 {
 		return nil
@@ -128,7 +128,7 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// read gives the tree of a document, which ends where its value ends.
+// read returns the tree of a document, which ends where its value ends.
 func read(data []byte, p *problems) *node {
 	r := &reader{data: data, dec: json.NewDecoder(bytes.NewReader(data)), p: p}
 	r.dec.UseNumber()
@@ -154,7 +154,7 @@ func read(data []byte, p *problems) *node {
 	return n
 }
 
-// shape holds a value against a Go type: the fields that there are, and their types.
+// shape compares a value with a Go type: its fields and their types.
 func (p *problems) shape(n *node, t reflect.Type, path string) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -212,7 +212,7 @@ func article(kind string) string {
 	return "a " + kind
 }
 
-// nearest names the field that was probably meant.
+// nearest returns the field that was probably meant.
 func nearest(name string, known map[string]reflect.Type) string {
 	best, least := "", 1+len(name)/2
 	for k := range known {

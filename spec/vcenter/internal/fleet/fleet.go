@@ -20,15 +20,15 @@ type Fleet struct {
 	Networks   []string    `json:"networks"`
 	Users      []User      `json:"users"`
 	VMs        []VM        `json:"vms"`
-	// Spares are hosts that run but stand in no inventory: AddHost_Task finds them by name.
+	// Spares are hosts that run but are in no inventory: AddHost_Task finds them by name.
 	Spares []Host `json:"spares"`
 	// Delays are the virtual seconds that the tasks of a method work, by its name:
-	// {"PowerOnVM_Task": 30}; they take the place of the built-in ones.
+	// {"PowerOnVM_Task": 30}; they replace the built-in ones.
 	Delays   map[string]float64 `json:"delays"`
-	Endpoint string             `json:"endpoint"` // vcenter (default), or esxi: the first host speaks for itself
+	Endpoint string             `json:"endpoint"` // vcenter (default), or esxi: the endpoint is the first host itself
 }
 
-// Cluster is a ClusterComputeResource; without a name its hosts stand alone.
+// Cluster is a ClusterComputeResource; without a name its hosts are standalone hosts.
 type Cluster struct {
 	Name string `json:"name"`
 	DRS  string `json:"drs"` // fullyAutomated, partiallyAutomated, manual, off
@@ -40,7 +40,7 @@ type Cluster struct {
 	// EvacuateSeconds is what evacuateAllData takes; ensureObjectAccessibility a tenth of it.
 	EvacuateSeconds float64  `json:"evacuate_seconds"`
 	Hosts           []Host   `json:"hosts"`
-	Count           int      `json:"count"`          // makes so many copies of hosts[1], named by {n}
+	Count           int      `json:"count"`          // creates this many copies of hosts[1], named by {n}
 	MaxAway         int      `json:"max_away"`       // invariant: more hosts away at once is a violation; default 1
 	Resource        []string `json:"resource_pools"` // child pools of Resources
 	Datastores      []string `json:"datastores"`     // names; empty = all
@@ -107,8 +107,8 @@ type Datastore struct {
 	Files      map[string]File `json:"files"`
 }
 
-// File is a file that stands on a datastore from the beginning: an OS ISO (os), a file of
-// this machine (source: a path), or plain text.
+// File is a file that is on a datastore from the start: an OS ISO (os), a file of
+// this computer (source: a path), or plain text.
 type File struct {
 	OS      string `json:"os"`
 	Source  string `json:"source"`
@@ -123,7 +123,7 @@ type User struct {
 	Password   string   `json:"password"`
 	Role       string   `json:"role"`
 	Privileges []string `json:"privileges"`
-	Grants     []Grant  `json:"grants"` // permissions on places; without any the role holds everywhere
+	Grants     []Grant  `json:"grants"` // permissions on inventory paths; without any the role applies everywhere
 }
 
 // Grant is a permission on an inventory path. Propagate is true unless said otherwise.
@@ -134,7 +134,7 @@ type Grant struct {
 	Propagate  *bool    `json:"propagate"`
 }
 
-// VM is a machine that exists from the beginning.
+// VM is a virtual machine that exists from the start.
 type VM struct {
 	Name        string            `json:"name"`
 	Count       int               `json:"count"`
@@ -156,7 +156,7 @@ type VM struct {
 	Username    string            `json:"username"`
 	Password    string            `json:"password"`
 	Template    bool              `json:"template"`
-	More        map[string]any    `json:"more"` // for the rooms of VMs and guests
+	More        map[string]any    `json:"more"` // for the packages vm and guest
 }
 
 // Load reads a file; an empty path gives the demo fleet. Defaults are filled in.
@@ -174,8 +174,8 @@ func Load(path string) (*Fleet, error) {
 	return f, f.fill()
 }
 
-// Parse reads the JSON. Misspelt fields, wrong types and values that cannot be are errors
-// that name their lines.
+// Parse reads the JSON. Misspelt fields, wrong types and invalid values are errors that name
+// their lines.
 func Parse(data []byte) (*Fleet, error) { return parse("", data) }
 
 func parse(name string, data []byte) (*Fleet, error) {
@@ -195,7 +195,7 @@ func parse(name string, data []byte) (*Fleet, error) {
 	return f, p.err(name)
 }
 
-// Fill sets the defaults of a fleet made in Go; Load has done it already.
+// Fill sets the defaults of a fleet built in Go; Load does it itself.
 func (f *Fleet) Fill() error { return f.fill() }
 
 func (f *Fleet) fill() error {
@@ -224,7 +224,7 @@ func (f *Fleet) fill() error {
 	case f.Networks != nil && len(f.Networks) == 0, f.Datastores != nil && len(f.Datastores) == 0:
 		return fmt.Errorf("a fleet needs a network and a datastore: without the field there is one")
 	case strings.ContainsAny(f.Datacenter, `/\%`):
-		return fmt.Errorf("datacenter: %q is no name of a datacenter", f.Datacenter)
+		return fmt.Errorf("datacenter: %q is not a valid datacenter name", f.Datacenter)
 	}
 	if f.Networks == nil {
 		f.Networks = []string{"VM Network"}
@@ -294,7 +294,7 @@ func (f *Fleet) fill() error {
 	return nil
 }
 
-// Numbered puts n where {n} or {n:03} stands, or at the end.
+// Numbered replaces {n} or {n:03} with n, or appends n.
 func Numbered(pattern string, n int) string {
 	open := strings.Index(pattern, "{n")
 	if open < 0 {
@@ -420,16 +420,16 @@ var vendors = map[string]string{
 	"1000": "Broadcom / LSI", "15b3": "Mellanox Technologies", "144d": "Samsung Electronics Co Ltd",
 }
 
-// BDF gives domain, bus, slot and function of the address.
+// BDF returns domain, bus, slot and function of the address.
 func (d *Device) BDF() (domain, bus, slot, fn int, err error) {
 	n, err := fmt.Sscanf(d.Address, "%x:%x:%x.%x", &domain, &bus, &slot, &fn)
 	if err != nil || n != 4 || bus > 255 || slot > 31 || fn > 7 {
-		err = fmt.Errorf("%q is no PCI address", d.Address)
+		err = fmt.Errorf("%q is not a PCI address", d.Address)
 	}
 	return
 }
 
-// ID gives one of the hexadecimal ids as a number.
+// ID returns one of the hexadecimal ids as a number.
 func ID(hex string) uint16 {
 	v, _ := strconv.ParseUint(hex, 16, 16)
 	return uint16(v)
@@ -472,7 +472,7 @@ func ParseBAR(s string) (BAR, error) {
 		err = fmt.Errorf("unknown kind")
 	}
 	if err != nil || b.Size == 0 || b.Size&(b.Size-1) != 0 {
-		return b, fmt.Errorf("%q is no BAR (write 16M:32, 128G:64p or 128:io)", s)
+		return b, fmt.Errorf("%q is not a BAR (write 16M:32, 128G:64p or 128:io)", s)
 	}
 	return b, nil
 }

@@ -1,8 +1,8 @@
 package front
 
-// authz.go: what a user may do where. Permissions stand on places of the inventory and go
+// authz.go: what a user may do where. Permissions are set on inventory paths and propagate
 // down from there; the nearest one decides. AuthorizationManager answers from the same
-// source, so a client's preflight and the refusals agree.
+// source, so a client's preflight checks and the refusals agree.
 
 import (
 	"reflect"
@@ -22,7 +22,7 @@ import (
 )
 
 var _ = rules.Add(rules.Rule{ID: "session.grants", Sure: "documented", Source: "vSphere security guide: permissions propagate down the inventory, one on a child overrides",
-	Text: "A permission on an inventory path holds for what is below it unless a nearer one stands there; HasPrivilegeOnEntities and FetchUserPrivilegeOnEntities say the same."})
+	Text: "A permission on an inventory path applies to everything below it unless a nearer one is set; HasPrivilegeOnEntities and FetchUserPrivilegeOnEntities return the same."})
 
 // owner is the inventory entity whose permissions count for an object.
 func (f *Front) owner(ref types.ManagedObjectReference, req any) types.ManagedObjectReference {
@@ -90,7 +90,7 @@ func (f *Front) places(ref types.ManagedObjectReference) []string {
 	return append(out, "/")
 }
 
-// may tells whether a user holds a privilege on an entity. World lock held.
+// may reports whether a user holds a privilege on an entity. World lock held.
 func (f *Front) may(u *fleet.User, privilege string, entity types.ManagedObjectReference) bool {
 	if len(u.Grants) == 0 {
 		return session.Allowed(u, privilege)

@@ -18,7 +18,7 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-// dice makes requests that the schema allows and that make no sense: optional fields or not,
+// dice creates requests that the schema allows but that make no sense: optional fields or not,
 // lists of none to three, derived types in slots, objects of the right type or of any, names
 // that exist and names that do not, numbers at their bounds.
 type dice struct {
@@ -139,10 +139,10 @@ func (d *dice) value(x reflect.Value, f *wire.Field, depth int) {
 	}
 }
 
-// Requests made by chance get an answer or a fault, in time, and nobody keeps a lock: each
-// method of each kind of object, so many requests (GPUPT_FUZZ, 2 without it), from a seed
-// (GPUPT_SEED). Whoever finds the process dead runs it again with -v: the last line tells.
-func TestRequestsByChance(t *testing.T) {
+// Random requests get an answer or a fault in time, and no handler keeps a lock: GPUPT_FUZZ
+// requests (2 without it) to each method of each kind of object, from a seed (GPUPT_SEED). When
+// the process dies, run the test again with -v: the last line shows the request.
+func TestRandomRequests(t *testing.T) {
 	rounds, seed := 2, int64(1)
 	if n, err := strconv.Atoi(os.Getenv("GPUPT_FUZZ")); err == nil {
 		rounds = n
@@ -230,7 +230,7 @@ func TestRequestsByChance(t *testing.T) {
 					}
 				}
 			}
-			fresh := s.Login(t) // nobody keeps a lock
+			fresh := s.Login(t) // no handler keeps a lock
 			fresh.HTTP.Timeout = 20 * time.Second
 			fresh.Must("CurrentTime", si, "")
 			fresh.Get("Folder:group-d1", "name", "childEntity")
@@ -240,5 +240,5 @@ func TestRequestsByChance(t *testing.T) {
 	if called < 500*rounds && only == "" {
 		t.Fatalf("only %d requests", called)
 	}
-	t.Logf("%d requests by chance, %d refused by the reader", called, refused)
+	t.Logf("%d requests at random, %d refused by the reader", called, refused)
 }

@@ -17,8 +17,8 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// What the trouble does to the client is in TestTrouble; here, what it does to the fleet, and
-// what a client sees that reads the bytes itself.
+// TestTrouble checks what trouble does to the client. These tests check what it does to the
+// fleet, and what a client sees that reads the bytes itself.
 func TestTroubleOfEachKind(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)
@@ -56,7 +56,7 @@ func TestTroubleOfEachKind(t *testing.T) {
 	rule("fault", `,"fault":"DuplicateName"`)
 	c.Refused(folder("f-fault"), "DuplicateName")
 	if there("f-fault") {
-		t.Fatal("a fault on demand, and yet the folder is there")
+		t.Fatal("an injected fault, but the folder was created")
 	}
 	// The bytes of a truncated answer: it promises more than it brings.
 	s.Front.Trouble.Clear()
@@ -75,11 +75,11 @@ func TestTroubleOfEachKind(t *testing.T) {
 		t.Fatal(text)
 	}
 	s.Trouble(t, `{"match":{"method":"CurrentTime"},"do":{"kind":"slow","bytes":100}}`)
-	begun := time.Now()
-	if a := c.Must("CurrentTime", si, ""); time.Since(begun) < time.Duration(len(a.Body)/100)*9*time.Millisecond {
-		t.Fatal("not slow: ", time.Since(begun))
+	start := time.Now()
+	if a := c.Must("CurrentTime", si, ""); time.Since(start) < time.Duration(len(a.Body)/100)*9*time.Millisecond {
+		t.Fatal("not slow: ", time.Since(start))
 	}
-	// Held until the client goes away: the session goes on, and nobody else waits.
+	// Held until the client disconnects: the session stays valid, and no other client waits.
 	s.Trouble(t, `{"match":{"method":"CurrentTime"},"do":{"kind":"hold"}}`)
 	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Millisecond)
 	defer cancel()
@@ -119,7 +119,7 @@ func raw(t *testing.T, s *vctest.Server, cookie, header string) string {
 	return string(b)
 }
 
-func TestRulesThatCouldNeverStrikeAreRefused(t *testing.T) {
+func TestRulesThatCouldNeverMatchAreRefused(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	for _, bad := range []string{`{"do":{"kind":"nonsense"}}`, `{"match":{"metod":"CurrentTime"},"do":{"kind":"html"}}`, `{"match":{"method":"CurentTime"},"do":{"kind":"html"}}`,
 		`{"match":{"method":"CurrentTime"},"do":{"kind":"task-fail"}}`, `{"do":{"kind":"fault"}}`, `{"do":{"kind":"fault","fault":"Folder"}}`, `{"match":{"probability":2},"do":{"kind":"html"}}`,
@@ -134,7 +134,7 @@ func TestRulesThatCouldNeverStrikeAreRefused(t *testing.T) {
 	s.Trouble(t, `[{"match":{"method":"HTTP GET","object":"/folder/x"},"do":{"kind":"html"}},{"match":{"method":"PowerOnVM_Task"},"do":{"kind":"task-fail"}},{"match":{"method":"Fetch"},"do":{"kind":"html"}}]`)
 }
 
-func TestTroubleByChance(t *testing.T) {
+func TestRandomTrouble(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)
 	strikes := func(seed int) string {
@@ -148,17 +148,17 @@ func TestTroubleByChance(t *testing.T) {
 	}
 	first := strikes(7)
 	if again := strikes(7); again != first {
-		t.Fatal("the same seed struck otherwise: ", first, again)
+		t.Fatal("the same seed matched differently: ", first, again)
 	}
 	if strikes(8) == first {
-		t.Fatal("another seed struck alike")
+		t.Fatal("another seed matched the same requests")
 	}
 	if n := strings.Count(first, "5"); n < 6 || n > 32 {
 		t.Fatal(n, first)
 	}
 }
 
-func TestAHostIsLostInMidReboot(t *testing.T) {
+func TestAHostIsLostDuringItsReboot(t *testing.T) {
 	f := fleet.Demo()
 	f.Clusters[0].Hosts[0].BootSeconds = 200
 	s := vctest.Start(t, vcenter.Options{Fleet: f})

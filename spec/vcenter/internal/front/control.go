@@ -1,6 +1,6 @@
 package front
 
-// control.go: the pages below /gpsim/, for tests and onlookers. No login.
+// control.go: the pages below /gpsim/, for tests and observers. No login.
 
 import (
 	"encoding/json"
@@ -82,7 +82,7 @@ func (f *Front) control(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			refuseControl(w, err.Error())
 		} else if !mine {
-			refuseControl(w, "nothing here answers to that change")
+			refuseControl(w, "unknown change: see docs/test-vcenter.md for what /gpsim/set accepts")
 		} else {
 			reply(w, map[string]any{"ok": true})
 		}

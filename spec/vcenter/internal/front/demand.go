@@ -1,10 +1,10 @@
 package front
 
-// demand.go: what a call may be asked for. A method has a privilege of its own, wanted on the
-// object that it is called on; a parameter may want another one on the object that it names;
-// and some methods decide by what the request says (demand_vm.go, demand_place.go). All are
-// collected first, then held against the user's permissions: the fault names the first one
-// that is missing, and since 7.0.3 all of them.
+// demand.go: the privileges that a call requires. A method has a privilege of its own, required
+// on the object that it is called on; a parameter may require another one on the object that it
+// names; and for some methods they depend on the request (demand_vm.go, demand_place.go). All
+// are collected first and then compared with the user's permissions: the fault names the first
+// one that is missing, and since 7.0.3 all of them.
 
 import (
 	"strings"
@@ -21,16 +21,16 @@ const parameterSource = "pyVmomi's tables name a privilege for parameters too; A
 
 var (
 	_ = rules.Add(rules.Rule{ID: "session.parameter-privilege", Sure: "documented", Source: parameterSource,
-		Text: "An object that a parameter names needs the privilege that the parameter is declared with: Resource.AssignVMToPool on the pool of CreateVM_Task, VirtualMachine.GuestOperations.* on the machine, and so on."})
+		Text: "An object that a parameter names needs the privilege that the parameter is declared with: Resource.AssignVMToPool on the pool of CreateVM_Task, VirtualMachine.GuestOperations.* on the VM, and so on."})
 	_ = rules.Add(rules.Rule{ID: "session.parameter-object", Sure: "documented", Source: "API reference: ManagedObjectNotFound is a runtime fault of every method",
-		Text: "An inventory object that a parameter or a field names and that is not there is ManagedObjectNotFound, which names it."})
+		Text: "A missing inventory object that a parameter or a field names is ManagedObjectNotFound, which names it."})
 	_ = rules.Add(rules.Rule{ID: "session.read-floor", Sure: "inferred", Source: "API reference: methods whose privilege is dynamic; the role No access sees nothing",
 		Text: "A method for which no privilege is named needs System.Read on its object."})
 	_ = rules.Add(rules.Rule{ID: "session.missing-privileges", Sure: "documented", Source: "API reference: NoPermission.missingPrivileges (7.0.3.2)",
-		Text: "NoPermission names the first missing privilege with its object, and in missingPrivileges all that the call lacks."})
+		Text: "NoPermission names the first missing privilege with its object, and in missingPrivileges all missing ones."})
 )
 
-// demand is one privilege wanted on one object.
+// demand is one privilege required on one object.
 type demand struct {
 	ref       types.ManagedObjectReference
 	privilege string
@@ -114,7 +114,7 @@ func (f *Front) permitted(c *api.Call, entry *api.Entry, model *wire.Method) *fa
 	return lacking(lacks)
 }
 
-// holds tells whether the caller has one of the privileges. World lock held.
+// holds reports whether the caller has one of the privileges. World lock held.
 func (f *Front) holds(c *api.Call, x demand) bool {
 	u := c.Session.User
 	switch x.privilege {
@@ -122,7 +122,7 @@ func (f *Front) holds(c *api.Call, x demand) bool {
 		return true
 	case "System.View", "System.Anonymous", "Sessions.ValidateSession":
 		if len(u.Grants) > 0 {
-			return true // whoever has a permission anywhere may look around
+			return true // a user with any permission may browse
 		}
 	}
 	var req any
@@ -149,7 +149,7 @@ func lacking(list []demand) *fault.Error {
 	return fault.New(np)
 }
 
-// tolerant are methods that answer for an object that is not there in their own way.
+// tolerant are methods that handle a missing object in their own way.
 var tolerant = map[string]bool{
 	"FetchUserPrivilegeOnEntities": true, "HasPrivilegeOnEntities": true, "HasPrivilegeOnEntity": true, "HasUserPrivilegeOnEntities": true,
 	"OpenInventoryViewFolder": true, "CloseInventoryViewFolder": true, "QueryPerf": true, "QueryEvents": true, "CreateCollectorForEvents": true, "CreateCollectorForTasks": true,

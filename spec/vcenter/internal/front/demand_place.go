@@ -1,6 +1,6 @@
 package front
 
-// demand_place.go: what methods of the inventory want, which one name serves for many types:
+// demand_place.go: what inventory methods require that exist on many types under one name:
 // Destroy_Task, Rename_Task, MoveIntoFolder_Task; and files, pools and networks.
 
 import (
@@ -16,11 +16,11 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "session.destroy-privilege", Sure: "documented", Source: "API reference: Destroy_Task, Rename_Task and MoveIntoFolder_Task, whose privileges depend on the type; vSphere security guide: defined privileges",
-		Text: "Destroy_Task, Rename_Task and MoveIntoFolder_Task want the privilege of the type at hand (VirtualMachine.Inventory.Delete, Folder.Delete, Host.Inventory.DeleteCluster...); to destroy or move, on the places it leaves and comes to as well."})
+		Text: "Destroy_Task, Rename_Task and MoveIntoFolder_Task require the privilege for the type of the object (VirtualMachine.Inventory.Delete, Folder.Delete, Host.Inventory.DeleteCluster...); to destroy or move, on the old and the new parent as well."})
 	_ = rules.Add(rules.Rule{ID: "session.file-privilege", Sure: "documented", Source: "vSphere security guide: Datastore.FileManagement, Datastore.Browse are required on datastores",
-		Text: "FileManager's methods want Datastore.FileManagement, the datastore browser's Datastore.Browse, on the datastore that the path names."})
+		Text: "FileManager's methods require Datastore.FileManagement, the datastore browser's Datastore.Browse, on the datastore that the path names."})
 	_ = rules.Add(rules.Rule{ID: "session.cancel-privilege", Sure: "documented", Source: "vSphere security guide: Global.CancelTask",
-		Text: "To cancel somebody else's task one needs Global.CancelTask."})
+		Text: "Cancelling another user's task requires Global.CancelTask."})
 )
 
 // verbs are the privileges to delete, rename and move an entity, by its type.
@@ -41,7 +41,7 @@ var verbs = map[string][3]string{
 	"VmwareDistributedVirtualSwitch": {"DVSwitch.Delete", "DVSwitch.Modify", "DVSwitch.Move"},
 }
 
-// parent is the place above an entity.
+// parent is the parent of an entity.
 func (d *demands) parent(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
 	if e, ok := d.f.W.Reg.Get(ref).(mo.Entity); ok && e.Entity().Parent != nil {
 		return *e.Entity().Parent, true
@@ -84,8 +84,8 @@ func moveDemands(d *demands, c *api.Call) {
 	}
 }
 
-// byRequest are the methods whose demands depend on what they are asked. What the method's
-// own line in the table says comes on top.
+// byRequest are the methods whose privileges depend on the request. They come on top of what
+// the method's own line in the table requires.
 var byRequest = map[string]func(*demands, *api.Call){
 	"Destroy_Task": destroyDemands, "Rename_Task": renameDemands, "MoveIntoFolder_Task": moveDemands,
 	"CreateVM_Task": createDemands, "ReconfigVM_Task": reconfigDemands, "CloneVM_Task": cloneDemands,
@@ -171,7 +171,7 @@ func (f *Front) mayRead(u *fleet.User, ref types.ManagedObjectReference, propert
 	p, known := wire.ReadPrivilege(ref.Type, property)
 	switch {
 	case p == "" && entity && known:
-		p = "System.Read" // the table leaves it open: nothing of an entity shows without it
+		p = "System.Read" // not in the table: nothing of an entity is shown without it
 	case p == "System.View" && !entity:
 		p = ""
 	case p == "Sessions.TerminateSession":

@@ -1,7 +1,7 @@
 package front
 
-// demand_vm.go: what a machine's configuration wants, field by field and device by device, as
-// the API reference has it for VirtualMachineConfigSpec, CreateVM_Task, CloneVM_Task,
+// demand_vm.go: what a VM's configuration requires, field by field and device by device, as
+// the API reference lists it for VirtualMachineConfigSpec, CreateVM_Task, CloneVM_Task,
 // RelocateVM_Task and MigrateVM_Task.
 
 import (
@@ -20,17 +20,17 @@ const specSource = "API reference: VirtualMachineConfigSpec, `Reconfigure privil
 
 var (
 	_ = rules.Add(rules.Rule{ID: "session.field-privilege", Sure: "documented", Source: specSource,
-		Text: "ReconfigVM_Task wants the privilege of each field that the spec sets: AdvancedConfig for extraConfig, Resource for reservations and the memory lock, Settings, Memory, CPUCount, Rename, ChangeTracking and others of VirtualMachine.Config."})
+		Text: "ReconfigVM_Task requires the privilege of each field that the spec sets: AdvancedConfig for extraConfig, Resource for reservations and the memory lock, Settings, Memory, CPUCount, Rename, ChangeTracking and others of VirtualMachine.Config."})
 	_ = rules.Add(rules.Rule{ID: "session.device-privilege", Sure: "documented", Source: specSource,
-		Text: "A device change wants VirtualMachine.Config.AddRemoveDevice, AddNewDisk, AddExistingDisk, RemoveDisk, RawDevice, HostUSBDevice, EditDevice or DiskExtend, or VirtualMachine.Interact.SetCDMedia, SetFloppyMedia, DeviceConnection; a network card Network.Assign on its network; a new disk Datastore.AllocateSpace."})
+		Text: "A device change requires VirtualMachine.Config.AddRemoveDevice, AddNewDisk, AddExistingDisk, RemoveDisk, RawDevice, HostUSBDevice, EditDevice or DiskExtend, or VirtualMachine.Interact.SetCDMedia, SetFloppyMedia, DeviceConnection; a network card Network.Assign on its network; a new disk Datastore.AllocateSpace."})
 	_ = rules.Add(rules.Rule{ID: "session.create-privilege", Sure: "documented", Source: "API reference: Folder.CreateVM_Task, the list of privileges",
-		Text: "CreateVM_Task wants VirtualMachine.Inventory.Create and what its disks, raw devices and extraConfig need on the folder, Resource.AssignVMToPool on the pool, Datastore.AllocateSpace on each datastore, Network.Assign on each network."})
+		Text: "CreateVM_Task requires VirtualMachine.Inventory.Create and what its disks, raw devices and extraConfig need on the folder, Resource.AssignVMToPool on the pool, Datastore.AllocateSpace on each datastore, Network.Assign on each network."})
 	_ = rules.Add(rules.Rule{ID: "session.clone-privilege", Sure: "documented", Source: "API reference: VirtualMachine.CloneVM_Task, the list of privileges",
-		Text: "CloneVM_Task wants VirtualMachine.Provisioning.Clone, DeployTemplate, CreateTemplateFromVM or CloneTemplate on the source, Customize with a customization, VirtualMachine.Inventory.CreateFromExisting on the folder, Resource.AssignVMToPool on the pool, Datastore.AllocateSpace on the datastores."})
-	_ = rules.Add(rules.Rule{ID: "session.clone-field-privilege", Sure: "inferred", Source: specSource + "; none for where they are wanted, the clone not being there yet",
-		Text: "CloneVM_Task with a config wants on the folder what ReconfigVM_Task would want for it on the machine."})
+		Text: "CloneVM_Task requires VirtualMachine.Provisioning.Clone, DeployTemplate, CreateTemplateFromVM or CloneTemplate on the source, Customize with a customization, VirtualMachine.Inventory.CreateFromExisting on the folder, Resource.AssignVMToPool on the pool, Datastore.AllocateSpace on the datastores."})
+	_ = rules.Add(rules.Rule{ID: "session.clone-field-privilege", Sure: "inferred", Source: specSource + "; none for the object on which they are required, because the clone does not exist yet",
+		Text: "CloneVM_Task with a config requires on the folder what ReconfigVM_Task would require for it on the VM."})
 	_ = rules.Add(rules.Rule{ID: "session.move-privilege", Sure: "documented", Source: "API reference: RelocateVM_Task, MigrateVM_Task",
-		Text: "RelocateVM_Task wants Resource.ColdMigrate, and Resource.HotMigrate for a running machine (MigrateVM_Task the one or the other); Resource.AssignVMToPool on another pool, Datastore.AllocateSpace on another datastore, VirtualMachine.Inventory.Move on another folder."})
+		Text: "RelocateVM_Task requires Resource.ColdMigrate, and Resource.HotMigrate for a running VM (MigrateVM_Task the one or the other); Resource.AssignVMToPool on another pool, Datastore.AllocateSpace on another datastore, VirtualMachine.Inventory.Move on another folder."})
 )
 
 // fieldNeeds are the privileges below VirtualMachine.Config of the fields of a ConfigSpec that
@@ -43,7 +43,7 @@ var fieldNeeds = map[string]string{
 	"guestAutoLockEnabled": "MksControl", "managedBy": "ManagedBy", "scheduledHardwareUpgradeInfo": "UpgradeVirtualHardware",
 }
 
-// onCreation are those that count for a new machine, too.
+// onCreation are those that count for a new VM, too.
 var onCreation = map[string]bool{"extraConfig": true, "swapPlacement": true, "changeTrackingEnabled": true}
 
 const config = "VirtualMachine.Config."
@@ -74,7 +74,7 @@ func (d *demands) fields(ref types.ManagedObjectReference, spec *types.VirtualMa
 	}
 }
 
-// devices demands what changes of devices need; vm is nil for a new machine.
+// devices demands what changes of devices need; vm is nil for a new VM.
 func (d *demands) devices(ref types.ManagedObjectReference, changes []types.BaseVirtualDeviceConfigSpec, vm *simulator.VirtualMachine) {
 	for _, change := range changes {
 		if change == nil || change.GetVirtualDeviceConfigSpec().Device == nil {
@@ -163,7 +163,7 @@ func (d *demands) edit(ref types.ManagedObjectReference, s *types.VirtualDeviceC
 	}
 }
 
-// device finds one of a machine's devices.
+// device finds one of a VM's devices.
 func device(vm *simulator.VirtualMachine, key int32) types.BaseVirtualDevice {
 	if vm != nil && vm.Config != nil {
 		for _, dev := range vm.Config.Hardware.Device {
@@ -175,7 +175,7 @@ func device(vm *simulator.VirtualMachine, key int32) types.BaseVirtualDevice {
 	return nil
 }
 
-// class says which family of privileges a device belongs to: disk, raw, usb or none of them.
+// class returns the family of privileges to which a device belongs: disk, raw, usb or none.
 func class(dev types.BaseVirtualDevice) string {
 	backing := dev.GetVirtualDevice().Backing
 	switch dev.(type) {
@@ -200,7 +200,7 @@ func (d *demands) shares(ref types.ManagedObjectReference, dev types.BaseVirtual
 	}
 }
 
-// diskSpace demands room for a disk where it lies: its own datastore, else the machine's.
+// diskSpace demands space for a disk on its datastore: its own, else the VM's.
 func (d *demands) diskSpace(dev types.BaseVirtualDevice, vm *simulator.VirtualMachine) {
 	if b, ok := dev.GetVirtualDevice().Backing.(types.BaseVirtualDeviceFileBackingInfo); ok {
 		f := b.GetVirtualDeviceFileBackingInfo()
@@ -291,7 +291,7 @@ func cloneDemands(d *demands, c *api.Call) {
 	}
 }
 
-// stores demands room on the datastores of a location that are not those of the machine now.
+// stores demands space on the datastores of a location that the VM does not use yet.
 func (d *demands) stores(loc *types.VirtualMachineRelocateSpec, vm *simulator.VirtualMachine) {
 	here := map[types.ManagedObjectReference]bool{}
 	if vm != nil {

@@ -1,8 +1,8 @@
 package front
 
 // events.go: EventManager.CreateCollectorForEvents and QueryEvents over the events that
-// the world has kept. The simulator posts and words them; its own collectors know no
-// users, categories or places, and its filter by type takes any embedded field's name.
+// the world has kept. The simulator posts and formats them; its own collectors do not support
+// users, categories or entities, and its filter by type takes any embedded field's name.
 
 import (
 	"reflect"
@@ -17,7 +17,7 @@ import (
 )
 
 var _ = rules.Add(rules.Rule{ID: "event.history", Sure: "documented", Source: "API reference: EventManager.CreateCollectorForEvents, EventManager.QueryEvents, EventFilterSpec",
-	Text: "An event collector filters by entity, time, user, event chain and type (a base type takes in its children; EventEx by its eventTypeId); QueryEvents gives at most maxCount events (1000 without it)."})
+	Text: "An event collector filters by entity, time, user, event chain and type (a base type includes the types derived from it; EventEx by its eventTypeId); QueryEvents returns at most maxCount events (1000 without it)."})
 
 // places are the entities that an event names.
 func places(e *types.Event) []types.ManagedObjectReference {

@@ -12,11 +12,11 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// What befalls a file on its way, and whether the request took effect.
+// What can go wrong with a file transfer, and whether the request took effect.
 func TestTroubleOfFiles(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)
-	c.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // nothing is sent again behind our back
+	c.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // the client does not retry by itself
 	text := strings.Repeat("0123456789", 50)
 	do := func(ctx context.Context, method, name, body string) (int, string, error) {
 		t.Helper()
@@ -54,7 +54,7 @@ func TestTroubleOfFiles(t *testing.T) {
 		t.Errorf("an answer: %s", got)
 	}
 	if _, got, err := do(now, "GET", "reset-after", ""); err != nil || got != text {
-		t.Errorf("only one was to be lost: %v", err)
+		t.Errorf("only one should be lost: %v", err)
 	}
 	rule("PUT", `"kind":"status","code":503`)
 	if code, body, _ := do(now, "PUT", "status", text); code != 503 || !strings.Contains(body, "<html>") || there("status") {
@@ -65,14 +65,14 @@ func TestTroubleOfFiles(t *testing.T) {
 		t.Errorf("truncate: %d, %d bytes, %v", code, len(got), err)
 	}
 	rule("GET", `"kind":"slow","bytes":50`)
-	begun := time.Now()
-	if _, got, err := do(now, "GET", "reset-after", ""); err != nil || got != text || time.Since(begun) < 90*time.Millisecond {
-		t.Errorf("slow: %v after %s", err, time.Since(begun))
+	start := time.Now()
+	if _, got, err := do(now, "GET", "reset-after", ""); err != nil || got != text || time.Since(start) < 90*time.Millisecond {
+		t.Errorf("slow: %v after %s", err, time.Since(start))
 	}
 	rule("GET", `"kind":"hold","seconds":0.2`)
-	begun = time.Now()
-	if _, got, err := do(now, "GET", "reset-after", ""); err != nil || got != text || time.Since(begun) < 200*time.Millisecond {
-		t.Errorf("hold: %v after %s", err, time.Since(begun))
+	start = time.Now()
+	if _, got, err := do(now, "GET", "reset-after", ""); err != nil || got != text || time.Since(start) < 200*time.Millisecond {
+		t.Errorf("hold: %v after %s", err, time.Since(start))
 	}
 	rule("PUT", `"kind":"hold"`)
 	ctx, cancel := context.WithTimeout(now, 150*time.Millisecond)
@@ -92,7 +92,7 @@ func TestTroubleOfFiles(t *testing.T) {
 	}
 }
 
-// What is no SOAP call has its trouble and its line too.
+// Requests other than SOAP calls have their trouble and their journal line too.
 func TestPagesInTheJournal(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	get := func(path string) int {
@@ -121,7 +121,7 @@ func TestPagesInTheJournal(t *testing.T) {
 	}
 }
 
-// A client never sees where on this machine the files lie.
+// A client never sees where on this computer the files are stored.
 func TestFaultsNameDatastorePaths(t *testing.T) {
 	dir := t.TempDir()
 	s := vctest.Start(t, vcenter.Options{Dir: dir})

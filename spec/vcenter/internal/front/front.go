@@ -1,7 +1,7 @@
 // Package front is the HTTP face: /sdk, /sdk/vimServiceVersions.xml, the control pages
-// below /gpsim/ and whatever paths the rooms registered. A SOAP request goes through
+// below /gpsim/ and the paths that the packages registered. A SOAP request goes through
 // trouble rules, strict decoding, session, privilege, handler, encoding and journal, in
-// this order; what no room handles is called on the simulator's object in process.
+// this order; what no package handles is called on the simulator's object in process.
 package front
 
 import (
@@ -30,7 +30,7 @@ var (
 	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "seen", Source: "govmomi issues quote `Unsupported version URI \"urn:vim25/...\"`",
 		Text: "SOAPAction names urn:vim25/VERSION with a version that vimServiceVersions.xml lists; urn:vim25 alone means the oldest."})
 	_ = rules.Add(rules.Rule{ID: "wire.version-mismatch", Sure: "seen", Source: "govmomi cli/session/login.go quotes `VersionMismatchFaultCode: Unsupported version URI \"urn:vim25/7.0\"` for LoginByToken",
-		Text: "Another version than those, above all one newer than the server, is refused with the SOAP faultcode VersionMismatchFaultCode."})
+		Text: "Any other version, in particular one newer than the server, is refused with the SOAP faultcode VersionMismatchFaultCode."})
 	_ = rules.Add(rules.Rule{ID: "wire.method-not-found", Sure: "inferred", Source: "API reference: MethodNotFound",
 		Text: "A method that the object's type does not have is MethodNotFound; an unknown object is ManagedObjectNotFound."})
 )
@@ -44,7 +44,7 @@ type Front struct {
 	W       *world.World
 	Journal *Journal
 	Trouble *Trouble
-	// Gone tells that the endpoint itself is down (an ESXi host in its reboot); Barred
+	// Gone reports that the endpoint itself is down (an ESXi host in its reboot); Barred
 	// that it takes no direct logins.
 	Gone   func() bool
 	Barred func(user string) bool
@@ -53,7 +53,7 @@ type Front struct {
 	stats  map[string]func() any // /gpsim/sessions
 }
 
-// New makes the front of a server.
+// New creates the front of a server.
 func New(s *api.Server) *Front {
 	f := &Front{S: s, W: s.W, Journal: NewJournal(), Trouble: NewTrouble(), stats: map[string]func() any{}}
 	f.sessionMethods()
@@ -116,7 +116,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// plain serves what is no SOAP call, with its trouble and its line in the journal.
+// plain serves requests other than SOAP calls, with their trouble and their line in the journal.
 func (f *Front) plain(w http.ResponseWriter, r *http.Request, h func(http.ResponseWriter, *http.Request, *session.Session)) {
 	path := r.URL.Path
 	rec := f.Journal.open("HTTP "+r.Method, path)
@@ -155,7 +155,7 @@ type recorder struct {
 func (r *recorder) WriteHeader(code int)        { r.status = code; r.ResponseWriter.WriteHeader(code) }
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// cookie gives the session cookie's value without its quotes.
+// cookie returns the session cookie's value without its quotes.
 func cookie(r *http.Request) string {
 	for _, line := range r.Header.Values("Cookie") {
 		for _, part := range strings.Split(line, ";") {
@@ -253,7 +253,7 @@ func ref(r types.ManagedObjectReference) string {
 	return r.Type + ":" + r.Value
 }
 
-// dispatch finds the handler, takes the lock as it wants it, and encodes the answer under it.
+// dispatch finds the handler, takes the lock in its mode, and encodes the answer under it.
 func (f *Front) dispatch(c *api.Call, enc *wire.Encoder) *fault.Error {
 	entry := f.S.Lookup(c.This.Type, c.Method)
 	model, known := wire.MethodOf(c.This.Type, c.Method)
@@ -326,13 +326,13 @@ func (f *Front) stock(c *api.Call) (any, *fault.Error) {
 		}})
 }
 
-// inGuest tells whether a method works inside a guest: whether that changes anything only
-// the program knows, so the journal marks it by itself.
+// inGuest reports whether a method works inside a guest: whether that changes anything depends
+// on the program, so the journal marks it separately.
 func inGuest(method string) bool {
 	return strings.HasSuffix(method, "InGuest") || strings.HasSuffix(method, "ToGuest") || strings.HasSuffix(method, "FromGuest")
 }
 
-// changing tells whether a method changes the fleet: what a second run must not call.
+// changing reports whether a method changes the fleet; a second run must not call any of these.
 func changing(method string) bool {
 	if method == "" || harmless[method] || inGuest(method) {
 		return false

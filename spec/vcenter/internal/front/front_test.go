@@ -119,7 +119,7 @@ func TestPrivileges(t *testing.T) {
 	}
 }
 
-func TestPermissionsOnPlaces(t *testing.T) {
+func TestPermissionsOnInventoryPaths(t *testing.T) {
 	vctest.Breaks(t, "session.grants")
 	f := fleet.Demo()
 	no := false
@@ -327,9 +327,9 @@ func TestTrouble(t *testing.T) {
 		t.Fatal(got)
 	}
 	rule("hold", `,"seconds":0.2`)
-	begun := time.Now()
-	if a := now(); a.Status != 200 || time.Since(begun) < 200*time.Millisecond {
-		t.Fatal(a, time.Since(begun))
+	start := time.Now()
+	if a := now(); a.Status != 200 || time.Since(start) < 200*time.Millisecond {
+		t.Fatal(a, time.Since(start))
 	}
 	rule("hold", "")
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)

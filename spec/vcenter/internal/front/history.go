@@ -1,7 +1,7 @@
 package front
 
-// history.go: TaskManager.CreateCollectorForTasks. The simulator's own collector knows
-// only the simulator's tasks, so this one reads ours.
+// history.go: TaskManager.CreateCollectorForTasks. The simulator's own collector
+// has only the simulator's tasks, so this one reads ours.
 
 import (
 	"github.com/vmware/govmomi/vim25/mo"
@@ -17,7 +17,7 @@ import (
 var _ = rules.Add(rules.Rule{ID: "task.history", Sure: "documented", Source: "API reference: TaskManager.CreateCollectorForTasks, TaskFilterSpec",
 	Text: "A task collector filters by entity, state, user, time, activationId, event chain and parent task; it reads from the oldest task on."})
 
-// matches tells whether a task passes the filter. World lock held.
+// matches reports whether a task passes the filter. World lock held.
 func (f *Front) matches(s *types.TaskFilterSpec, owner *session.Session, i *types.TaskInfo) bool {
 	if !f.sees(owner, i.Entity) {
 		return false
@@ -31,7 +31,7 @@ func (f *Front) matches(s *types.TaskFilterSpec, owner *session.Session, i *type
 		return false
 	}
 	if s.Alarm != nil || s.ScheduledTask != nil || len(s.Tag) > 0 {
-		return false // no task here comes from an alarm or a schedule, or bears a tag
+		return false // no task here comes from an alarm or a schedule, or has a tag
 	}
 	if s.UserName != nil {
 		name := ""

@@ -126,7 +126,7 @@ func TestRecentTasksEndAfterTwoHundredMore(t *testing.T) {
 	}
 	vctest.Eventually(t, "200 that ended and one that hangs", count(201))
 	c.Wait(c.Start("ExitMaintenanceMode_Task", b, "<timeout>0</timeout>"))
-	vctest.Eventually(t, "still so many", count(201))
+	vctest.Eventually(t, "unchanged number", count(201))
 	if got := recentOf(c, a); len(got) != 1 || got[0] != hangs {
 		t.Fatal("the task that runs stays, the oldest that ended goes: ", got)
 	}
@@ -187,14 +187,14 @@ func TestEventHistory(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)
 	a, b := c.Find("DC0/host/gpu-a/esx-a-1"), c.Find("DC0/host/gpu-b/esx-b-1")
-	begun := time.Now().UTC().Format(time.RFC3339Nano)
+	start := time.Now().UTC().Format(time.RFC3339Nano)
 	c.MustTask("EnterMaintenanceMode_Task", a, "<timeout>0</timeout>")
 	c.MustTask("EnterMaintenanceMode_Task", b, "<timeout>0</timeout>")
 	c.MustTask("ExitMaintenanceMode_Task", b, "<timeout>0</timeout>")
 	self := func(ref, recursion string) string {
 		return "<entity>" + vctest.Ref("entity", ref) + "<recursion>" + recursion + "</recursion></entity>"
 	}
-	now := "<time><beginTime>" + begun + "</beginTime></time>"
+	now := "<time><beginTime>" + start + "</beginTime></time>"
 	kinds := func(a vctest.Answer) string {
 		out := []string{}
 		for _, m := range eventType.FindAllStringSubmatch(a.Body, -1) {
@@ -243,7 +243,7 @@ func TestEventHistory(t *testing.T) {
 	c.Refused(c.Call("ReadNextEvents", "EventHistoryCollector:none", "<maxCount>5</maxCount>"), "ManagedObjectNotFound")
 }
 
-// The last page is news to whoever waits for it.
+// A change of the last page is reported to clients that wait for it.
 func TestLatestPageIsAnUpdate(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)

@@ -1,6 +1,6 @@
 package front
 
-// journal.go: what was asked of the server. One line per request, kept in memory.
+// journal.go: the requests that the server received. One line per request, kept in memory.
 
 import (
 	"sync"
@@ -36,7 +36,7 @@ type Journal struct {
 	recs []*Record
 }
 
-// NewJournal makes an empty one.
+// NewJournal creates an empty one.
 func NewJournal() *Journal { return &Journal{} }
 
 func (j *Journal) open(method, this string) *Record {
@@ -47,7 +47,7 @@ func (j *Journal) open(method, this string) *Record {
 	return r
 }
 
-// close files the record, once; from then on nobody changes it.
+// close stores the record, once; from then on it does not change.
 func (j *Journal) close(r *Record) {
 	if r.filed {
 		return
@@ -60,7 +60,7 @@ func (j *Journal) close(r *Record) {
 	}
 }
 
-// Since gives the records with n greater than since, in the order in which they ended.
+// Since returns the records with n greater than since, in the order in which they ended.
 func (j *Journal) Since(since int) []Record {
 	j.mu.Lock()
 	defer j.mu.Unlock()

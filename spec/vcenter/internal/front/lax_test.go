@@ -2,7 +2,7 @@ package front_test
 
 // lax_test.go goes through what a wrong client can do against a lax simulator and still
 // pass, one line after the other. Each line names the tests that send the mistake and the
-// nearest valid request; those that stand nowhere else are below.
+// nearest valid request; those that are nowhere else are below.
 
 import (
 	"encoding/xml"
@@ -23,7 +23,7 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-// mistakes are the lines: what the client does wrong, and room.Test of what refuses it.
+// mistakes are the lines: what the client does wrong, and package.Test of what refuses it.
 var mistakes = []struct {
 	what  string
 	tests string
@@ -32,7 +32,7 @@ var mistakes = []struct {
 	{"an unknown element", "wire.TestUnknownElement wire.TestAnElementTwice"},
 	{"a field newer than the version spoken", "wire.TestFieldNewerThanTheVersionInSoapAction wire.TestAnswersLeaveOutFieldsNewerThanTheVersion"},
 	{"a type or method newer than the version spoken", "wire.TestTypesAndMethodsNewerThanTheVersion"},
-	{"a required field missing", "wire.TestRequiredProperty wire.TestRequiredParameter wire.TestFieldsThatOnlyGovmomiWants"},
+	{"a required field missing", "wire.TestRequiredProperty wire.TestRequiredParameter wire.TestFieldsThatOnlyGovmomiRequires"},
 	{"xsi:type missing on an abstract slot", "wire.TestAbstractTypeNeedsXsiType"},
 	{"an unknown xsi:type", "wire.TestUnknownType"},
 	{"an anyType value without xsi:type", "wire.TestAnyTypeNeedsXsiType wire.TestThePrefixXsdNeedsNoDeclaration"},
@@ -52,8 +52,8 @@ var mistakes = []struct {
 	{"a bad path expected in missingSet", "collector.TestInvalidPropertyFaultsTheWholeCall"},
 	{"missingSet ignored", "front.TestRightsToRead front.TestPrivileges"},
 	{"a task taken for finished", "collector.TestTaskStatesArriveInOrder front.TestTaskCap"},
-	{"maintenance mode with machines running", "host.TestMaintenanceModeWaitsForRunningMachines"},
-	{"a card added to a running machine", "vm.TestHotAddOfACard"},
+	{"maintenance mode with VMs running", "host.TestMaintenanceModeWaitsForRunningVMs"},
+	{"a card added to a running VM", "vm.TestHotAddOfACard"},
 	{"power on without the reservation", "vm.TestMemoryForPassthrough"},
 	{"a reboot outside maintenance mode", "host.TestRebootOutsideMaintenanceMode"},
 	{"a memory lock with another reservation", "vm.TestMemory"},
@@ -79,12 +79,12 @@ func TestEveryMistakeHasItsTest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			room := filepath.Base(filepath.Dir(file))
-			if room == ".." {
-				room = "vcenter"
+			dir := filepath.Base(filepath.Dir(file))
+			if dir == ".." {
+				dir = "vcenter"
 			}
 			for _, m := range declared.FindAllStringSubmatch(string(text), -1) {
-				there[room+"."+m[1]] = true
+				there[dir+"."+m[1]] = true
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func TestFilesNeedTheCookie(t *testing.T) {
 	}
 }
 
-// Types stand in xsi:type, by name space; the prefix xsi is declared once, at the top.
+// Types are in xsi:type, by namespace; the prefix xsi is declared once, at the top.
 func TestAnswersUseNamespaces(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)

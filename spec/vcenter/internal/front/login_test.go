@@ -8,7 +8,7 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-func TestWhoIsNotLetIn(t *testing.T) {
+func TestWhoMayNotLogIn(t *testing.T) {
 	vctest.Breaks(t, "session.no-access", "session.locale")
 	f := fleet.Demo()
 	f.Users = []fleet.User{{Name: "none", Password: "n", Role: "NoAccess"}, {Name: "some", Password: "s", Role: "NoAccess", Grants: []fleet.Grant{{Path: "/DC0/vm", Role: "ReadOnly"}}}}

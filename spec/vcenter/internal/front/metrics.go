@@ -66,7 +66,7 @@ func (f *Front) metrics(w http.ResponseWriter) {
 	f.statMu.Unlock()
 	hosts := metric("gauge", "hosts", "Hosts by connection state and maintenance mode.")
 	cards := metric("gauge", "passthrough_devices", "PCI functions that can be given away, by what is configured and what is in force.")
-	vms := metric("gauge", "vms", "Machines by power state.")
+	vms := metric("gauge", "vms", "VMs by power state.")
 	tasks := metric("gauge", "tasks", "Readable tasks by method and state.")
 	broken := metric("counter", "violations_total", "Broken invariants by their rule.")
 	f.W.RLock()

@@ -13,7 +13,7 @@ import (
 
 var sample = regexp.MustCompile(`^(gpsim_\w+(?:\{(?:\w+="(?:[^"\\]|\\.)*",?)+\})?) (\S+)$`)
 
-// scrape reads the page as a collector of metrics does: a line that is no sample of a
+// scrape reads the page as a collector of metrics does: a line that is not a sample of a
 // declared metric is an error.
 func scrape(t *testing.T, s *vctest.Server) map[string]float64 {
 	t.Helper()

@@ -1,7 +1,7 @@
 package front
 
-// names.go: names that a request gives to entities are escaped before anybody looks at
-// them, so that every room compares, stores and shows the same form.
+// names.go: names that a request gives to entities are escaped before anyone looks at
+// them, so that every package compares, stores and shows the same form.
 
 import (
 	"reflect"
@@ -35,8 +35,8 @@ func name(req any) *string {
 	return nil
 }
 
-// escape settles the name in a request; what makes an entity at once, and not in a task
-// that could fail, refuses a bad one at once.
+// escape sets the name in a request; a method that creates an entity at once, and not in a
+// task that could fail, refuses an invalid one at once.
 func escape(c *api.Call) *fault.Error {
 	n := name(c.Req)
 	if n == nil {
@@ -57,7 +57,7 @@ func escape(c *api.Call) *fault.Error {
 	return nil
 }
 
-// rename refuses what the simulator would take or call by another fault. World lock held.
+// rename refuses what the simulator would accept or refuse with another fault. World lock held.
 func (f *Front) rename(q *types.Rename_Task) *fault.Error {
 	if world.BadName(q.NewName) {
 		return world.InvalidName(q.NewName, &q.This)

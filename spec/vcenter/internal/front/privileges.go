@@ -1,7 +1,7 @@
 package front
 
-// privileges.go: the privileges that no method of the model names, because requests decide about
-// them; and requests that must not reach the simulator because they are known to bring it down.
+// privileges.go: the privileges that no method of the model names, because they depend on
+// the request; and requests that must not reach the simulator because they crash it.
 
 import (
 	"sort"
@@ -36,7 +36,7 @@ func beyond() []string {
 	return out
 }
 
-// refuse keeps requests away from the simulator that are known to end its process.
+// refuse keeps requests away from the simulator that are known to crash its process.
 func refuse(c *api.Call) *fault.Error {
 	switch r := c.Req.(type) {
 	case *types.StartProgramInGuest, *types.ListProcessesInGuest, *types.InitiateFileTransferToGuest,
@@ -82,7 +82,7 @@ func or(a, b *types.ManagedObjectReference) *types.ManagedObjectReference {
 }
 
 // statistics keeps a query within what a server stores: samples of 20 seconds for an hour,
-// longer ones for a year. The simulator would make room for as many as are asked for.
+// longer ones for a year. The simulator would allocate as many as are requested.
 func statistics(q *types.PerfQuerySpec) *fault.Error {
 	now := time.Now()
 	if q.EndTime == nil || q.EndTime.After(now) {

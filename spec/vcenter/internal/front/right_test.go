@@ -116,7 +116,7 @@ func TestRightsToReconfigureFields(t *testing.T) {
 		r.exactly("ReconfigVM_Task", vm, "<spec>"+c.field+"</spec>", vm, "VirtualMachine.Config."+c.privilege)
 	}
 	r.exactly("ReconfigVM_Task", vm, "<spec><numCPUs>4</numCPUs>"+extra+"</spec>", vm, "VirtualMachine.Config.CPUCount", vm, "VirtualMachine.Config.AdvancedConfig")
-	r.may("System.View") // nothing set, nothing wanted
+	r.may("System.View") // nothing set, nothing required
 	r.Must("ReconfigVM_Task", vm, "<spec/>")
 }
 
@@ -175,7 +175,7 @@ func TestRightsToReconfigureDevices(t *testing.T) {
 	}
 	reconfigure(wake("true"), vm, c+"EditDevice")
 	reconfigure(change("remove", "", `<device xsi:type="VirtualVmxnet3"><key>`+key("VirtualVmxnet3")+`</key></device>`), vm, c+"AddRemoveDevice")
-	// What it is in the machine counts, not what the request calls it.
+	// What it is in the VM counts, not what the request calls it.
 	r.may(c + "AddRemoveDevice")
 	r.Refused(r.Call("ReconfigVM_Task", vm, "<spec>"+change("remove", "", `<device xsi:type="VirtualVmxnet3"><key>`+key("VirtualDisk")+`</key></device>`)+"</spec>"), "NoPermission", c+"RemoveDisk")
 	raw := `<device xsi:type="VirtualSCSIPassthrough"><key>-1</key><backing xsi:type="VirtualSCSIPassthroughDeviceBackingInfo"><deviceName>x</deviceName></backing><controllerKey>1000</controllerKey><unitNumber>5</unitNumber></device>`
@@ -236,7 +236,7 @@ func TestRightsToMove(t *testing.T) {
 	r.Refused(r.Call("MigrateVM_Task", vm, vctest.Ref("host", r.host)+"<priority>defaultPriority</priority>"), "NoPermission", "Resource.HotMigrate")
 }
 
-func TestRightsByTheTypeAtHand(t *testing.T) {
+func TestRightsByTheTypeOfTheObject(t *testing.T) {
 	vctest.Breaks(t, "session.destroy-privilege")
 	r := newRights(t)
 	vm := r.vm("x")
@@ -261,7 +261,7 @@ func TestRightsToFiles(t *testing.T) {
 	r.exactly("DeleteDatastoreFile_Task", "FileManager:FileManager", "<name>[ds-1] d</name>"+dc, r.ds, "Datastore.FileManagement")
 }
 
-func TestCancellingSomebodyElsesTask(t *testing.T) {
+func TestCancellingAnotherUsersTask(t *testing.T) {
 	vctest.Breaks(t, "session.cancel-privilege")
 	r := newRights(t)
 	r.s.Trouble(t, `{"match":{"method":"EnterMaintenanceMode_Task","count":-1},"do":{"kind":"task-hang"}}`)
@@ -307,7 +307,7 @@ func TestMethodsWithoutAPrivilegeOfTheirOwn(t *testing.T) {
 }
 
 // A user sees of an entity what its privileges let show: the name with System.View, the rest
-// with System.Read, and some properties want more.
+// with System.Read, and some properties require more.
 func TestRightsToRead(t *testing.T) {
 	vctest.Breaks(t, "collector.permission")
 	r := newRights(t)

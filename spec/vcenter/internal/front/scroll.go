@@ -1,6 +1,6 @@
 package front
 
-// scroll.go: what task and event collectors have in common. The items of a history bear
+// scroll.go: what task and event collectors have in common. The items of a history have
 // rising numbers; a collector shows those that pass its filter, from the oldest to the
 // newest, and its position is the number of the item before which the next reading
 // forwards begins, so that items which come or go meanwhile do not move it.
@@ -8,7 +8,7 @@ package front
 //	1 2 3 4 5 6 7 8 9      items; latestPage holds the newest `size` of them
 //	      ^ after = 3      ReadNext gives 4 5.., ReadPrevious gives 3 2..
 //
-// Rewind puts the position before the oldest item (so it stands at first), Reset before
+// Rewind puts the position before the oldest item (where it starts), Reset before
 // the latest page: reading backwards from there gives what that page does not show.
 
 import (
@@ -25,11 +25,11 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "history.position", Sure: "documented", Source: "API reference: HistoryCollector, TaskHistoryCollector.ReadNextTasks, EventHistoryCollector.ReadPreviousEvents",
-		Text: "A collector stands before the oldest item at first and after RewindCollector, before the latest page after ResetCollector; readings move on from where the last one ended and end with an empty list."})
+		Text: "A collector's position is before the oldest item at first and after RewindCollector, and before the latest page after ResetCollector; each read continues where the last one ended, until it returns an empty list."})
 	_ = rules.Add(rules.Rule{ID: "history.page", Sure: "documented", Source: "API reference: HistoryCollector.SetCollectorPageSize throws InvalidArgument; latestPage",
-		Text: "latestPage follows the newest items, 10 unless SetCollectorPageSize says otherwise; a page size or maxCount of 0, below or above 1000 is InvalidArgument."})
+		Text: "latestPage follows the newest items, 10 by default (SetCollectorPageSize); a page size or maxCount below 1 or above 1000 is InvalidArgument."})
 	_ = rules.Add(rules.Rule{ID: "history.limit", Sure: "documented", Source: "API reference: TaskManager.maxCollector, EventManager.maxCollector; CreateCollectorForTasks throws InvalidState",
-		Text: "A client has at most maxCollector (32) task collectors and as many event collectors at once; one more is InvalidState. They end with the session and serve no other."})
+		Text: "A client has at most maxCollector (32) task collectors and as many event collectors at once; one more is InvalidState. They end with the session and cannot be used in another one."})
 )
 
 const (
@@ -75,7 +75,7 @@ func (x *scrolls[T]) add(c *api.Call, h *scroll[T]) *fault.Error {
 	return nil
 }
 
-// name makes a reference for a new collector.
+// name creates a reference for a new collector.
 func (x *scrolls[T]) name(c *api.Call) types.ManagedObjectReference {
 	return types.ManagedObjectReference{Type: x.kind, Value: fmt.Sprintf("session[%s]%d", c.Session.Key, x.f.W.NextID())}
 }
@@ -128,7 +128,7 @@ func (x *scrolls[T]) read(c *api.Call, forwards bool, max int32) ([]T, *fault.Er
 	return out, nil
 }
 
-// page gives the newest items that match, newest first.
+// page returns the newest items that match, newest first.
 func (x *scrolls[T]) page(h *scroll[T], size int) []T {
 	out := []T{}
 	all := x.all()
@@ -159,7 +159,7 @@ func (x *scrolls[T]) drop(h *scroll[T]) {
 	x.f.W.Remove(h.self)
 }
 
-// register hangs in the methods of HistoryCollector.
+// register adds the methods of HistoryCollector.
 func (x *scrolls[T]) register() {
 	on := func(method string, do func(h *scroll[T], c *api.Call) *fault.Error) {
 		x.f.S.Handle(x.kind+"."+method, func(c *api.Call) (any, *fault.Error) {
@@ -192,7 +192,7 @@ func (x *scrolls[T]) register() {
 	})
 	on("DestroyCollector", func(h *scroll[T], _ *api.Call) *fault.Error { x.drop(h); return nil })
 	x.f.S.Sessions.OnEnd(func(ended *session.Session) {
-		go func() { // whoever ends a session may hold the world lock
+		go func() { // the caller that ends a session may hold the world lock
 			x.f.W.Lock()
 			defer x.f.W.Unlock()
 			for _, h := range x.live {
@@ -218,7 +218,7 @@ func byUser(system bool, list []string, name string) bool {
 	return len(list) == 0 && !system || has(list, name)
 }
 
-// byPlace tells whether an entity is the one of a filter, or hangs below it.
+// byPlace reports whether an entity is the one of a filter, or is below it.
 func (f *Front) byPlace(ref, root types.ManagedObjectReference, recursion string) bool {
 	if ref == root {
 		return recursion != "children"
@@ -235,7 +235,7 @@ func has[T comparable](list []T, x T) bool {
 	return false
 }
 
-// below tells whether an entity hangs under another one.
+// below reports whether an entity is below another one.
 func (f *Front) below(ref, root types.ManagedObjectReference) bool {
 	for {
 		e, ok := f.W.Reg.Get(ref).(mo.Entity)
@@ -248,7 +248,7 @@ func (f *Front) below(ref, root types.ManagedObjectReference) bool {
 	}
 }
 
-// sees tells whether the owner of a collector may know of an entity.
+// sees reports whether the owner of a collector may see an entity.
 func (f *Front) sees(s *session.Session, ref *types.ManagedObjectReference) bool {
 	if ref == nil || len(s.User.Grants) == 0 {
 		return true

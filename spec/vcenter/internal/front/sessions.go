@@ -17,7 +17,7 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "session.no-access", Sure: "documented", Source: "API reference: SessionManager.Login: NoPermission if the user and password are valid, but the user has no access granted",
-		Text: "A user with no permission anywhere is not let in: NoPermission, where a wrong password is InvalidLogin."})
+		Text: "A user with no permission anywhere cannot log in: NoPermission. A wrong password is InvalidLogin."})
 	_ = rules.Add(rules.Rule{ID: "session.locale", Sure: "documented", Source: "API reference: SessionManager.Login, SetLocale: InvalidLocale; none for the list",
 		Text: "A locale of an unknown language is InvalidLocale."})
 )
@@ -131,7 +131,7 @@ func (f *Front) cloneSession(c *api.Call) (any, *fault.Error) {
 	return &types.CloneSessionResponse{Returnval: us}, nil
 }
 
-// enter is what all logins share: nobody is logged in yet, there is room, the user may see something.
+// enter is what all logins share: the session has no login yet, the limit is not reached, the user may see something.
 func (f *Front) enter(c *api.Call, language string, open func() (*session.Session, *fault.Error)) (types.UserSession, *fault.Error) {
 	none := types.UserSession{}
 	if c.This.Type != "SessionManager" {
@@ -163,7 +163,7 @@ func (f *Front) enter(c *api.Call, language string, open func() (*session.Sessio
 
 var languages = regexp.MustCompile(`^(en|de|es|fr|it|ja|ko|pt|ru|zh)([_-][A-Za-z]{2,8})*$`)
 
-// locale refuses one that the server does not know.
+// locale refuses one that the server does not support.
 func locale(name string) *fault.Error {
 	if name == "" || languages.MatchString(name) {
 		return nil

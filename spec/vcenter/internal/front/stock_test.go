@@ -14,8 +14,8 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-// fill gives every required field of a request a value that the schema allows, and says
-// nothing sensible. Optional slots are filled when full is set.
+// fill sets every required field of a request to a value that the schema allows and that
+// makes no sense. Optional slots are filled when full is set.
 func fill(v reflect.Value, this types.ManagedObjectReference, full bool, depth int) {
 	info := wire.Of(v.Type())
 	for i := range info.Fields {
@@ -78,7 +78,7 @@ func value(x reflect.Value, this types.ManagedObjectReference, full bool, depth 
 }
 
 // Nothing that a client may send ends the server: every method of every object is called
-// with requests that are valid and senseless. A panic in a goroutine of the simulator
+// with requests that are valid but make no sense. A panic in a goroutine of the simulator
 // would end this test's process.
 func TestNoRequestEndsTheServer(t *testing.T) {
 	for _, full := range []bool{false, true} {
@@ -127,7 +127,7 @@ func TestNoRequestEndsTheServer(t *testing.T) {
 		}
 		time.Sleep(300 * time.Millisecond) // their tasks come to an end
 		fresh := s.Login(t)
-		fresh.Must("CurrentTime", si, "") // what they destroyed is their affair
+		fresh.Must("CurrentTime", si, "") // what they destroyed does not matter
 		fresh.Get("Folder:group-d1", "name", "childEntity")
 		if called < 500 {
 			t.Fatalf("only %d methods called", called)
@@ -138,9 +138,9 @@ func TestNoRequestEndsTheServer(t *testing.T) {
 // skip are calls that end the session or wait for ever by design.
 var skip = map[string]bool{"Logout": true, "Login": true, "WaitForUpdates": true, "WaitForUpdatesEx": true}
 
-// Statistics are kept for so long and no longer: the simulator would make a sample for
-// each second that a query names, and end over it.
-func TestStatisticsHaveAnEnd(t *testing.T) {
+// Statistics are kept for so long and no longer: the simulator would create a sample for
+// each second that a query names, and run out of memory.
+func TestStatisticsAreLimited(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)
 	host := c.Find("DC0/host/gpu-a/esx-a-1")

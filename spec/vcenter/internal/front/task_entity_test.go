@@ -8,8 +8,8 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// TaskInfo.entity is "the managed entity to which the operation applies": a file manager is none, and pyVmomi refuses
-// to read a task that says so.
+// TaskInfo.entity is "the managed entity to which the operation applies": a file manager is not one, and pyVmomi refuses
+// to read a task that names it.
 func TestTasksOfManagersHaveNoEntity(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{})
 	c := s.Login(t)

@@ -28,7 +28,7 @@ func TestCancelInEachState(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	// running: the machine that is on keeps the host from maintenance mode
+	// running: the VM that is on keeps the host from maintenance mode
 	task := c.Start("EnterMaintenanceMode_Task", a, "<timeout>0</timeout>")
 	vctest.Eventually(t, "running", func() bool { return state(task) == "running" })
 	reader.Refused(reader.Call("CancelTask", task, ""), "NoPermission")
@@ -58,7 +58,7 @@ func TestCancelInEachState(t *testing.T) {
 }
 
 // Times and progress of a task go one way, whatever is read of it in between.
-func TestTheCourseOfATask(t *testing.T) {
+func TestTheStatesOfATask(t *testing.T) {
 	s := vctest.Start(t, vcenter.Options{Speed: 20})
 	c := s.Login(t)
 	a := c.Find("DC0/host/gpu-a/esx-a-1")

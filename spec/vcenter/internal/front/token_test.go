@@ -58,7 +58,7 @@ func issue(t *testing.T, s *vctest.Server, w sso.Wanted) string {
 
 const wsse = `<wsse:Security xmlns:wsse="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd">`
 
-// by sends LoginByToken with what stands in the security header.
+// by sends LoginByToken with this content of the security header.
 func by(c *vctest.Client, security string) vctest.Answer {
 	return c.Raw(vctest.Envelope(`<soapenv:Header>` + security + `</soapenv:Header><soapenv:Body><LoginByToken xmlns="urn:vim25">` +
 		vctest.Ref("_this", sessionManager) + `</LoginByToken></soapenv:Body>`))
@@ -100,11 +100,11 @@ func TestBearerToken(t *testing.T) {
 	refused("expired", in(issue(t, s, sso.Wanted{Begins: -600})), no)
 	refused("not yet", in(issue(t, s, sso.Wanted{Begins: 60})), no)
 	refused("for others", in(issue(t, s, sso.Wanted{Audience: "https://other.test/sdk"})), no)
-	refused("of nobody", in(issue(t, s, sso.Wanted{User: "nobody@vsphere.local"})), no)
+	refused("of an unknown user", in(issue(t, s, sso.Wanted{User: "nobody@vsphere.local"})), no)
 	refused("without rights", in(issue(t, s, sso.Wanted{User: "none"})), "NoPermission")
 	refused("with an old timestamp", wsse+stamp(-2*time.Minute, -time.Minute)+good+"</wsse:Security>", no)
-	refused("with a timestamp to come", wsse+stamp(time.Minute, 2*time.Minute)+good+"</wsse:Security>", no)
-	// a wrapped one: the signed assertion is hidden in an unsigned one that names somebody else
+	refused("with a timestamp in the future", wsse+stamp(time.Minute, 2*time.Minute)+good+"</wsse:Security>", no)
+	// a wrapped one: the signed assertion is hidden in an unsigned one that names someone else
 	refused("wrapped", in(`<saml2:Assertion xmlns:saml2="urn:oasis:names:tc:SAML:2.0:assertion" ID="_x"><saml2:Subject><saml2:NameID>`+vctest.User+
 		`</saml2:NameID></saml2:Subject>`+good+`</saml2:Assertion>`), no)
 	refused("not XML", wsse+"<saml2:Assertion", "InvalidRequest")

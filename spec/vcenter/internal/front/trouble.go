@@ -11,11 +11,11 @@ package front
 // request took effect), hold (the answer is kept back for "seconds", 0 = until the client
 // goes), status ("code", with an HTML body), html, truncate ("bytes"), slow ("bytes" per
 // write), gzip, fault, session-lost, unknown-type and unknown-field (the answer carries
-// what no client knows), close (the connection ends after the answer), chunked, task-fail and
+// types that no client has), close (the connection ends after the answer), chunked, task-fail and
 // task-hang (the task of that method), host-lost (the host called loses its power "seconds" of
-// the fleet's clock after the answer: RebootHost_Task with it is a host lost in mid-reboot).
+// the fleet's clock after the answer: RebootHost_Task with it is a host lost during its reboot).
 //
-// "probability" (0..1) with "seed" makes a rule strike by chance, the same way each time.
+// "probability" (0..1) with "seed" makes a rule match at random, the same way each time.
 
 import (
 	"bytes"
@@ -45,8 +45,8 @@ type TroubleRule struct {
 		Method string `json:"method"` // wsdl name, or "HTTP GET"; empty = any
 		Object string `json:"object"` // Type:value, or a path
 		Nth    int    `json:"nth"`    // from the n-th match on; default 1
-		Count  int    `json:"count"`  // so many times; default 1, -1 = always
-		// Probability lets a match strike by chance, drawn from Seed; 0 = always.
+		Count  int    `json:"count"`  // number of times; default 1, -1 = always
+		// Probability lets a rule match at random, drawn from Seed; 0 = always.
 		Probability float64 `json:"probability,omitempty"`
 		Seed        int64   `json:"seed,omitempty"`
 	} `json:"match"`
@@ -69,7 +69,7 @@ type Trouble struct {
 	rules []*TroubleRule
 }
 
-// NewTrouble makes an empty list.
+// NewTrouble creates an empty list.
 func NewTrouble() *Trouble { return &Trouble{} }
 
 var kinds = map[string]bool{"refuse": true, "tls-fail": true, "reset-before": true, "reset-after": true, "hold": true,
@@ -109,8 +109,8 @@ func (t *Trouble) Add(data []byte) error {
 	return nil
 }
 
-// check refuses a rule that could never strike as it is meant: a test that waits in vain
-// for its trouble would pass for the wrong reason.
+// check refuses a rule that could never match as intended: a test whose trouble never happens
+// would pass for the wrong reason.
 func (r *TroubleRule) check() error {
 	if !kinds[r.Do.Kind] {
 		return fmt.Errorf("unknown kind of trouble %q", r.Do.Kind)
@@ -129,16 +129,16 @@ func (r *TroubleRule) check() error {
 		return fmt.Errorf("%s starts no task", r.Match.Method)
 	}
 	if strings.HasPrefix(r.Match.Method, "HTTP ") && !ofFile(r.Do.Kind) {
-		return fmt.Errorf("%s does not befall a file", r.Do.Kind)
+		return fmt.Errorf("%s does not apply to a file", r.Do.Kind)
 	}
 	if ofConnection(r.Do.Kind) && r.Match.Method+r.Match.Object != "" {
-		return fmt.Errorf("%s befalls a connection, before anything is asked", r.Do.Kind)
+		return fmt.Errorf("%s applies to a connection, before any request", r.Do.Kind)
 	}
 	if r.Match.Nth < 0 || r.Match.Count < -1 || r.Match.Probability < 0 || r.Match.Probability > 1 || r.Do.Seconds < 0 || r.Do.Bytes < 0 {
 		return fmt.Errorf("nth, count, probability, seconds or bytes out of range")
 	}
 	if c := r.Do.Code; c != 0 && (c < 200 || c > 599) {
-		return fmt.Errorf("no HTTP status: %d", c)
+		return fmt.Errorf("invalid HTTP status: %d", c)
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (t *Trouble) List() []TroubleRule {
 	return out
 }
 
-// take finds the first rule that strikes now among those of a class.
+// take finds the first rule of a class that matches now.
 func (t *Trouble) take(method, object string, class func(kind string) bool) *TroubleRule {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -211,7 +211,7 @@ func makeFault(name, message string) (*fault.Error, error) {
 	}
 	f, ok := reflect.New(t).Interface().(types.BaseMethodFault)
 	if !ok {
-		return nil, fmt.Errorf("%q is no fault", name)
+		return nil, fmt.Errorf("%q is not a fault", name)
 	}
 	return fault.New(f, "%s", message), nil
 }
@@ -250,7 +250,7 @@ func (a *action) status() int { return a.code }
 func (a *action) before(f *Front, w http.ResponseWriter, r *http.Request) bool {
 	switch a.kind() {
 	case "reset-before":
-		f.Journal.close(a.rec) // who sees the reset finds the line
+		f.Journal.close(a.rec) // a client that sees the reset finds the line
 		reset(w)
 		return true
 	case "status":
@@ -297,7 +297,7 @@ func reset(w http.ResponseWriter) {
 	_ = raw.Close()
 }
 
-// reply sends the answer, spoiled as the rule says.
+// reply sends the answer, changed as the rule says.
 func (a *action) reply(f *Front, w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "text/xml; charset=utf-8")
@@ -387,11 +387,11 @@ var (
 	unknownType  = regexp.MustCompile(`xsi:type="Virtual(Keyboard|PointingDevice|MachineVMCIDevice)"`)
 )
 
-// Listener closes or spoils connections as the rules say.
+// Listener closes or breaks connections as the rules say.
 type Listener struct {
 	net.Listener
 	T    *Trouble
-	Down func() bool // the endpoint is down: nobody answers
+	Down func() bool // the endpoint is down: no one answers
 }
 
 func (l Listener) Accept() (net.Conn, error) {

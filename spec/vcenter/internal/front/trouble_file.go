@@ -1,6 +1,6 @@
 package front
 
-// trouble_file.go: what may befall a plain HTTP request: a datastore's file below /folder,
+// trouble_file.go: what may go wrong with a plain HTTP request: a datastore's file below /folder,
 // a guest's below /guestFile, the page of versions. The request takes effect or not, and
 // its bytes come late, slowly, in part or not at all.
 
@@ -19,7 +19,7 @@ func ofFile(kind string) bool {
 	return false
 }
 
-// file is request for a file: only what can befall a transfer strikes there.
+// file is request for a file: only rules that apply to a transfer match.
 func (t *Trouble) file(rec *Record) *action {
 	a := &action{rule: t.take(rec.Method, rec.This, ofFile), object: rec.This, rec: rec}
 	if a.rule != nil {
@@ -28,8 +28,8 @@ func (t *Trouble) file(rec *Record) *action {
 	return a
 }
 
-// wrap gives file transfers the same treatment: cut off after so many bytes, slow, held
-// back, or never answered although the request took effect.
+// wrap applies the same rules to file transfers: interrupted after a number of bytes, slow,
+// delayed, or never answered although the request took effect.
 func (a *action) wrap(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	switch k := a.kind(); k {
 	case "truncate", "slow":
@@ -44,7 +44,7 @@ func (a *action) wrap(w http.ResponseWriter, r *http.Request) http.ResponseWrite
 	return w
 }
 
-// hold keeps an answer back for so long, or until the client goes.
+// hold delays an answer for a time, or until the client disconnects.
 func (a *action) hold(r *http.Request) {
 	var enough <-chan time.Time
 	if s := a.rule.Do.Seconds; s > 0 {

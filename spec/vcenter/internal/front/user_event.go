@@ -1,7 +1,7 @@
 package front
 
-// user_event.go: EventManager.LogUserEvent, by which a tool writes beside its own journal
-// what it did to whom. The simulator has PostEvent only.
+// user_event.go: EventManager.LogUserEvent, with which a tool records in vCenter
+// what it did to which object. The simulator has PostEvent only.
 
 import (
 	"github.com/vmware/govmomi/simulator"
@@ -14,7 +14,7 @@ import (
 )
 
 var _ = rules.Add(rules.Rule{ID: "event.user", Sure: "documented", Source: "API reference: EventManager.LogUserEvent, GeneralUserEvent",
-	Text: "LogUserEvent makes a GeneralUserEvent of the root folder, a datacenter, a machine, a host or a compute resource; another entity is InvalidArgument."})
+	Text: "LogUserEvent creates a GeneralUserEvent for the root folder, a datacenter, a VM, a host or a compute resource; another entity is InvalidArgument."})
 
 func (f *Front) logUserEvent(c *api.Call) (any, *fault.Error) {
 	q := c.Req.(*types.LogUserEvent)

@@ -1,6 +1,6 @@
 package front
 
-// versions.go: which API versions the server speaks, and what SOAPAction asks for.
+// versions.go: the API versions that the server supports, and the one that SOAPAction requests.
 
 import (
 	"fmt"

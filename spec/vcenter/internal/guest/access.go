@@ -1,13 +1,13 @@
 package guest
 
-// access.go: which account may touch which file. The files of a guest lie in a directory of
-// this machine and all belong to whoever runs the server, so ownership is kept here:
+// access.go: which account may touch which file. The files of a guest are in a directory of
+// this computer and belong to the account that runs the server, so ownership is kept here:
 //
-//	Linux    /home/NAME belongs to NAME (0750), /root to root (0700), what was made below /tmp
-//	         through guest operations or the shell to its maker, the rest to root; chown moves
+//	Linux    /home/NAME belongs to NAME (0750), /root to root (0700), what was created below /tmp
+//	         through guest operations or the shell to its creator, the rest to root; chown moves
 //	         it; the mode bits are those of the file itself
 //	Windows  a standard user writes in the own profile, C:\Users\Public, C:\Windows\Temp and
-//	         C:\ProgramData, and does not look into other profiles; nobody changes what is read-only
+//	         C:\ProgramData, and does not look into other profiles; no account changes what is read-only
 //
 // root, SYSTEM and administrators may do everything. A write to a file that does not exist
 // is a write to its directory.
@@ -24,7 +24,7 @@ import (
 // ErrAccess: the account may not do this.
 var ErrAccess = errors.New("permission denied")
 
-// Access checks an account's right to a file of this machine below the guest's root, as
+// Access checks an account's right to a file of this computer below the guest's root, as
 // hostPath gave it. It takes the lock.
 func (m *Machine) Access(user, host string, write bool) error {
 	m.mu.Lock()
@@ -34,7 +34,7 @@ func (m *Machine) Access(user, host string, write bool) error {
 
 func (m *Machine) access(user, host string, write bool) error {
 	if write && m.attributes[host].ReadOnly {
-		return ErrAccess // whoever it is
+		return ErrAccess // for any account
 	}
 	u := m.user(user)
 	if u.Admin || u.Name == "root" {
@@ -42,7 +42,7 @@ func (m *Machine) access(user, host string, write bool) error {
 	}
 	rel, below := strings.CutPrefix(host, m.root()+"/")
 	if !below {
-		return nil // a medium in a drive: everybody reads, nobody writes
+		return nil // a medium in a drive: everyone reads, no one writes
 	}
 	if m.disk.OS == "windows" {
 		return windowsAccess(u.Name, rel, write)
@@ -63,7 +63,7 @@ func windowsAccess(user, rel string, write bool) error {
 	return nil
 }
 
-// owner of a file by its place; "" is anybody's (made in /tmp by a tool).
+// owner of a file by its path; "" is any account's (created in /tmp by a tool).
 func (m *Machine) owner(rel string) string {
 	for p := rel; p != "." && p != ""; p = filepath.Dir(p) {
 		if o, ok := m.owners[p]; ok {
@@ -112,8 +112,8 @@ func (m *Machine) linuxAccess(user, rel string, write bool) error {
 	return nil
 }
 
-// may tells whether an account may remove or rename a file: the directory counts, and in
-// /tmp only what is one's own.
+// may reports whether an account may remove or rename a file: the directory counts, and in
+// /tmp only its own files.
 func (m *Machine) may(user, host string) error {
 	if err := m.access(user, filepath.Dir(host), true); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (m *Machine) Removable(user, host string) error {
 	return m.may(user, host)
 }
 
-// Own notes who made a file.
+// Own records who created a file.
 func (m *Machine) Own(user, host string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -177,10 +177,10 @@ func (m *Machine) SetOwner(user, host string, uid int32) error {
 	return nil
 }
 
-// WindowsAttributes are the two flags that guest operations know.
+// WindowsAttributes are the two flags that guest operations support.
 type WindowsAttributes struct{ Hidden, ReadOnly bool }
 
-// Attributes gives a file's flags, and sets them when change is not nil.
+// Attributes returns a file's flags, and sets them when change is not nil.
 func (m *Machine) Attributes(host string, change func(*WindowsAttributes)) WindowsAttributes {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -195,7 +195,7 @@ func (m *Machine) Attributes(host string, change func(*WindowsAttributes)) Windo
 	return a
 }
 
-// Executable tells whether a program may be started: Linux wants the x bit.
+// Executable reports whether a program may be started: Linux requires the x bit.
 func (m *Machine) Executable(user, host string) error {
 	if err := m.Access(user, host, false); err != nil {
 		return err

@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// what the agent says instead of doing it
+// the reasons for which the agent refuses an operation
 var (
 	ErrOldTools = errors.New("the guest components are too old")
 	ErrDisabled = errors.New("the operation is switched off in tools.conf")
 	ErrLogons   = errors.New("too many sessions are open")
 )
 
-// oldest Tools that know the operations of the vSphere API 5.0
+// oldest Tools that support the operations of the vSphere API 5.0
 const oldestAgent = "8.6.0"
 
 // Admit checks an operation (StartProgramInGuest) before the credentials.
@@ -99,7 +99,7 @@ func (m *Machine) threshold() int {
 	return 0
 }
 
-// locked tells whether an account is; judged counts a login. The lock is held for both.
+// locked reports whether an account is; judged counts a login. The lock is held for both.
 func (m *Machine) locked(name string) bool {
 	b := m.bad[name]
 	return b != nil && time.Now().Before(b.until)

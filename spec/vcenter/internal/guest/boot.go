@@ -1,6 +1,6 @@
 package guest
 
-// boot.go: from power-on to a running Tools service, and the way down.
+// boot.go: from power-on to a running Tools service, and the shutdown.
 
 import (
 	"context"
@@ -98,7 +98,7 @@ func (m *Machine) serve(ctx context.Context, n int) {
 	m.changed()
 }
 
-// setTools shows a state of the n-th start, unless a later one has begun.
+// setTools shows a state of the n-th start, unless a later one is under way.
 func (m *Machine) setTools(ctx context.Context, n int, run string, ready bool) {
 	m.mu.Lock()
 	if ctx.Err() != nil || m.state != "running" || n != m.service {
@@ -135,7 +135,7 @@ func (m *Machine) restartTools() {
 	})
 }
 
-// stopTools ends the service; it starts again by hand or with the system.
+// stopTools ends the service; it starts again on request or with the system.
 func (m *Machine) stopTools() {
 	m.mu.Lock()
 	m.service++

@@ -18,6 +18,6 @@ func TestShaCrypt(t *testing.T) {
 		t.Error("the comparison is wrong")
 	}
 	if matches("plaintext", "plaintext") {
-		t.Error("a text that is no hash let somebody in")
+		t.Error("a text that is not a hash was accepted as a password")
 	}
 }

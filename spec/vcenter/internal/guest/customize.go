@@ -3,12 +3,12 @@ package guest
 // customize.go: guest customization, as vCenter leaves it for Tools: a package waits on the
 // disk, Tools of the next start unpack it, the system gets its name, addresses and password,
 // and restarts. Guest operations are ready for a while BEFORE that restart, which is what
-// catches scripts that begin too early.
+// catches scripts that start too early.
 //
 //	pending -> (power-on, Tools run) -> running -> restart -> succeeded
 //
 // Without Tools nothing ever happens. What it does not do is done by the operating system:
-// an empty /etc/machine-id is filled at the next start, sysprep makes a new machine SID.
+// an empty /etc/machine-id is filled at the next start, sysprep creates a new machine SID.
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// Customization is what a specification wants of the guest.
+// Customization is what a specification changes in the guest.
 type Customization struct {
 	Hostname string
 	Domain   string
@@ -92,7 +92,7 @@ func (m *Machine) customize(ctx context.Context) {
 		return
 	}
 	m.apply(c)
-	m.toolsRun, m.ready, m.netTold = notRunning, false, false // nobody sees the new name before the restart
+	m.toolsRun, m.ready, m.netTold = notRunning, false, false // the new name is not visible before the restart
 	m.custom.Status = "TOOLSDEPLOYPKG_SUCCEEDED"
 	m.mu.Unlock()
 	m.note("customization-succeeded", "%s", c.Hostname)
@@ -128,8 +128,8 @@ func (m *Machine) apply(c *Customization) {
 	m.disk.Users = append(m.disk.Users, User{Name: account, Secret: "plain:" + c.Password, Admin: true})
 }
 
-// identity fills what a system makes for itself at its first start: the machine id of an
-// Ubuntu, a Windows' SID. A clone keeps both.
+// identity fills what a system creates for itself at its first start: the machine id of
+// Ubuntu, the SID of Windows. A clone keeps both.
 func (m *Machine) identity() {
 	if m.disk.OS == "windows" {
 		if m.disk.SID == "" {

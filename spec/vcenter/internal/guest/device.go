@@ -1,8 +1,8 @@
 package guest
 
 // device.go: PCI functions as a guest sees them, the drivers that take them, and what keeps
-// a driver from working. The rules are those of the facts that administrators meet: no room
-// for a BAR, no driver, nouveau in the way, an old GeForce driver that sees a hypervisor.
+// a driver from working. The rules are the cases that administrators meet: no space for a
+// BAR, no driver, nouveau bound to the card, an old GeForce driver that sees a hypervisor.
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ type Device struct {
 	Serial               string
 }
 
-// Missing is the sum of the memory BARs that found no address.
+// Missing is the sum of the memory BARs that have no address.
 func (d *Device) Missing() (n uint64) {
 	for i, b := range d.Bars {
 		if !b.IO && (i >= len(d.At) || d.At[i] == 0) {
@@ -37,7 +37,7 @@ func (d *Device) Missing() (n uint64) {
 	return n
 }
 
-// Slot gives the guest's bus address behind the n-th PCIe root port, and the number that
+// Slot returns the guest's bus address behind the n-th PCIe root port, and the number that
 // the vmx calls pciSlotNumber: ports 15.0 16.0 17.0 18.0, then 15.1 16.1 and so on.
 func Slot(n int) (address string, slotNumber int) {
 	port, fn := n%4, n/4
@@ -45,7 +45,7 @@ func Slot(n int) (address string, slotNumber int) {
 	return fmt.Sprintf("0000:%02x:00.0", bus), 160 + 32*port + 1024*fn
 }
 
-// GPU tells whether it is a graphics or accelerator card.
+// GPU reports whether it is a graphics or accelerator card.
 func (d *Device) GPU() bool {
 	return d.Passthrough && (d.Class>>16 == 0x03 || d.Class>>8 == 0x1200)
 }
@@ -103,7 +103,7 @@ func (m *Machine) windowsService(d *Device) string {
 	return "vmware"
 }
 
-// blacklisted reads the module's blacklist as it stood at the last update of the initramfs.
+// blacklisted reads the module's blacklist as it was at the last update of the initramfs.
 func (m *Machine) blacklisted(module string) bool { return m.disk.Initramfs[module] }
 
 // nouveauTakes: the cards that the in-tree driver can drive.
@@ -143,7 +143,7 @@ func (d *Device) id() string { return fmt.Sprintf("%04x:%04x", d.Vendor, d.Devic
 
 func (d *Device) short() string { return strings.TrimPrefix(d.Address, "0000:") }
 
-// working tells whether the vendor's driver really runs the card (nvidia-smi lists it).
+// working reports whether the vendor's driver really runs the card (nvidia-smi lists it).
 func (m *Machine) working(d *Device) bool {
 	if !d.nvidia() || d.Missing() > 0 || m.disk.Driver == "" || m.refused(d) || m.misfit(d) != nil || m.problem[d.Host] != 0 {
 		return false
@@ -202,7 +202,7 @@ func (d *Device) model() string {
 	return n
 }
 
-// Virtual makes one of VMware's own devices.
+// Virtual creates one of VMware's own devices.
 func Virtual(address, id string, class uint32, vendor, name string, list ...string) *Device {
 	b, err := bars.Parse(list)
 	if err != nil {

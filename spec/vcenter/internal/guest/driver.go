@@ -3,10 +3,10 @@ package guest
 // driver.go: whether a driver fits its card and may be loaded, and NVIDIA's own installer for
 // Linux. Three things beside an unplaced BAR and nouveau keep a driver from a card:
 //
-//	release   each family has a first release that knows it, older ones a last one
+//	release   each family has a first release that supports it, older ones a last one
 //	flavour   the open kernel modules need Turing or later, Blackwell needs the open ones
 //	signature with Secure Boot the kernel takes modules signed by the distribution only
-//	          (linux-modules-nvidia-*), not those built on the machine (DKMS, the .run file)
+//	          (linux-modules-nvidia-*), not those built in the guest (DKMS, the .run file)
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ var families = map[string]family{
 var chip = regexp.MustCompile(`\b(GK|GM|GP|GV|TU|GA|AD|GH|GB)\d{2,3}`)
 
 // misfit says why the installed driver does not take a card, in the kernel log's words; nil
-// when it does. A chip that is not known is taken by every driver.
+// when it does. An unknown chip is supported by every driver.
 func (m *Machine) misfit(d *Device) []string {
 	if !d.nvidia() || m.disk.Driver == "" {
 		return nil
@@ -57,7 +57,7 @@ func (m *Machine) misfit(d *Device) []string {
 	return nil
 }
 
-// loadable tells why the kernel does not take the module: absent or unsigned.
+// loadable returns why the kernel does not load the module: absent or unsigned.
 func (m *Machine) loadable() (refusal string) {
 	switch {
 	case m.disk.Driver == "" || m.disk.NoKmod:

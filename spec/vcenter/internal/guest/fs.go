@@ -1,6 +1,6 @@
 package guest
 
-// fs.go keeps a guest's files below Dir/root on this machine. A guest path never leaves
+// fs.go keeps a guest's files below Dir/root on this computer. A guest path never leaves
 // that directory: it is cleaned first and mapped after. Windows paths are found whatever
 // the case of their letters; drives beside C: are the media in the CD drives.
 
@@ -13,12 +13,12 @@ import (
 	"strings"
 )
 
-// program marks an executable that this package plays: the text after it names the applet.
+// program marks an executable that this package simulates: the text after it names the applet.
 const program = "\x7fgpsim-program "
 
 func (m *Machine) root() string { return filepath.Join(m.Dir, "root") }
 
-// hostPath maps an absolute guest path to a file of this machine.
+// hostPath maps an absolute guest path to a file of this computer.
 func (m *Machine) hostPath(p string) (string, error) {
 	if m.disk.OS == "windows" {
 		return m.windowsPath(p)
@@ -97,7 +97,7 @@ func (m *Machine) exists(p string) bool {
 	return err == nil
 }
 
-// layout makes the directories and programs of a fresh system.
+// layout creates the directories and programs of a fresh system.
 func (m *Machine) layout() error {
 	if err := os.RemoveAll(m.root()); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (m *Machine) layout() error {
 	return m.layoutLinux()
 }
 
-// mountCDs gives drive letters to the media (Windows), in the order of the drives.
+// mountCDs assigns drive letters to the media (Windows), in the order of the drives.
 func (m *Machine) mountCDs() {
 	if m.disk.OS != "windows" || m.hw == nil {
 		return
@@ -159,7 +159,7 @@ func (m *Machine) unpack(c *CD, dir string) {
 	}
 }
 
-// errors of guest files, told apart by the room that makes faults of them
+// errors of guest files, which the package vm turns into faults
 var (
 	ErrNotFound = fs.ErrNotExist
 	ErrExists   = fs.ErrExist

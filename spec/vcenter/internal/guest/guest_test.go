@@ -211,7 +211,7 @@ func TestPowerShell(t *testing.T) {
 		w.stdout, w.stderr = &out, &out
 		code := w.powershell(x.text, nil)
 		got := strings.ReplaceAll(out.String(), "\r", "")
-		if strings.Contains(x.text, "Get-Member") { // a cmdlet that is not there says so, and the status tells
+		if strings.Contains(x.text, "Get-Member") { // a missing cmdlet is an error, and the exit status shows it
 			if code != 1 || !strings.Contains(got, "Get-Member") {
 				t.Errorf("%s: %q %d", x.text, got, code)
 			}
@@ -284,7 +284,7 @@ X`, "ops", "line 6\n", 0},
 	}
 }
 
-// What a script destroys is the guest, never this machine.
+// What a script destroys is the guest, never this computer.
 func TestRemovingEverything(t *testing.T) {
 	m := linuxBox(t)
 	outside := t.TempDir() + "/keep"
@@ -297,17 +297,17 @@ func TestRemovingEverything(t *testing.T) {
 		"exec 3>" + outside + "; echo z >&3", "ln -s " + outside + " /tmp/l; echo z > /tmp/l"} {
 		m.shell(context.Background(), line, "root")
 		if b, err := os.ReadFile(outside); err != nil || string(b) != "x" {
-			t.Fatalf("%s reached a file of this machine", line)
+			t.Fatalf("%s reached a file of this computer", line)
 		}
 	}
 	if out, _ := m.shell(context.Background(), "grep -c x "+outside+"; awk 1 "+outside+"; head -1 "+outside, "root"); strings.Contains(out, "x\n") {
-		t.Errorf("a guest read a file of this machine: %s", out)
+		t.Errorf("a guest read a file of this computer: %s", out)
 	}
 	if _, err := os.Stat(outside); err != nil {
-		t.Error("a guest removed a file of this machine")
+		t.Error("a guest removed a file of this computer")
 	}
 	if _, err := os.Stat(outside + ".new"); err == nil {
-		t.Error("a guest wrote a file of this machine")
+		t.Error("a guest wrote a file of this computer")
 	}
 }
 

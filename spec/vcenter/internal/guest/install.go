@@ -2,7 +2,7 @@ package guest
 
 // install.go: what happens when the firmware finds no system on the disk. It takes the
 // first medium that boots, and the installer on it looks for an answer medium. Whatever an
-// answer lacks is a question on a screen that nobody sees: the machine is stuck there, and
+// answer lacks is a question on a screen that no one sees: the installation stops there, and
 // the truth page says at which question.
 
 import (

@@ -31,7 +31,7 @@ func planUbuntu(hw *Hardware, boot *CD) (*ubuntuPlan, error) {
 	}
 	for _, name := range []string{"user-data", "meta-data"} { // Linux minds the case
 		if c.Medium.Exact(name) == nil {
-			return nil, fmt.Errorf("the installer asks for the language: %s is not on the medium; cloud-init wants user-data and meta-data", name)
+			return nil, fmt.Errorf("the installer asks for the language: %s is not on the medium; cloud-init requires user-data and meta-data", name)
 		}
 	}
 	user, err := read(c.Medium, "user-data")
@@ -259,7 +259,7 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 	for _, u := range p.users {
 		if strings.HasPrefix(u.Secret, "$") && Crypt("", u.Secret) == "" {
 			scheme, _, _ := strings.Cut(u.Secret[1:], "$")
-			m.unplayed("the password hash $%s$ of %s: only $5$ and $6$ let somebody in", scheme, u.Name)
+			m.unsupported("the password hash $%s$ of %s: only $5$ and $6$ allow a login", scheme, u.Name)
 		}
 	}
 	for _, name := range p.packages {
@@ -300,7 +300,7 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 	}
 	m.mu.Lock()
 	if m.disk.Tools == nil {
-		m.why = "Tools are not installed: open-vm-tools stands neither in packages nor in a late command"
+		m.why = "Tools are not installed: open-vm-tools is neither in packages nor in a late command"
 	}
 	m.mu.Unlock()
 	m.run(ctx)

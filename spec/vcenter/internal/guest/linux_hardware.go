@@ -13,7 +13,7 @@ import (
 	"gpupt.test/vcenter/internal/bars"
 )
 
-// runLspci knows -d -s -n -nn -k -v -vv -vvv -D -m -mm -x in any combination of letters.
+// runLspci supports -d -s -n -nn -k -v -vv -vvv -D -m -mm -x in any combination of letters.
 func runLspci(r *linuxRun, args []string) int {
 	flags := map[rune]int{}
 	var only, slot string
@@ -39,8 +39,8 @@ func runLspci(r *linuxRun, args []string) int {
 				break
 			}
 			if strings.ContainsRune("bqQPtxHFGA", c) {
-				r.m.unplayed("lspci -%c", c)
-				return r.err(1, "lspci: -%c is not played in this guest\n", c)
+				r.m.unsupported("lspci -%c", c)
+				return r.err(1, "lspci: -%c is not supported in this guest\n", c)
 			}
 			if !strings.ContainsRune("nkvDm", c) {
 				return r.err(1, "lspci: invalid option -- '%c'\nUsage: lspci [<switches>]\n", c)
@@ -210,7 +210,7 @@ func (r *linuxRun) lspciMachine(d *Device, at string, flags map[rune]int) {
 func runDmesg(r *linuxRun, args []string) int {
 	for _, a := range args[1:] {
 		if a != "-T" && a != "-H" && a != "--ctime" && a != "--human" && a != "-P" && a != "--nopager" && a != "--color=never" {
-			r.m.unplayed("dmesg %s has no effect", a)
+			r.m.unsupported("dmesg %s has no effect", a)
 		}
 	}
 	if !r.isRoot() {
@@ -229,7 +229,7 @@ func runJournal(r *linuxRun, args []string) int {
 		x.user = "root"
 		return runDmesg(&x, []string{"dmesg"})
 	}
-	r.m.unplayed("journalctl without -k")
+	r.m.unsupported("journalctl without -k")
 	r.out("-- No entries --\n")
 	return 0
 }
@@ -242,11 +242,11 @@ func runLinuxSMI(r *linuxRun, args []string) int {
 		return 9
 	}
 	var text strings.Builder
-	code, unplayed := r.m.smi(&text, args[1:], r.isRoot())
+	code, unsupported := r.m.smi(&text, args[1:], r.isRoot())
 	r.m.mu.Unlock()
 	io.WriteString(r.stdout, text.String())
-	if unplayed != "" {
-		r.m.unplayed("%s", unplayed)
+	if unsupported != "" {
+		r.m.unsupported("%s", unsupported)
 	}
 	return code
 }

@@ -1,7 +1,7 @@
 package guest
 
 // linux_programs.go: the programs of an Ubuntu guest. What concerns hardware, packages and
-// services is computed from the machine; plain text tools are those of this machine, run
+// services is computed from the VM; plain text tools are those of this computer, run
 // with their paths mapped into the guest's directory.
 
 import (
@@ -45,7 +45,7 @@ func (r *linuxRun) err(code int, format string, args ...any) int {
 	return code
 }
 
-// root tells whether the program has all rights.
+// root reports whether the program has all rights.
 func (r *linuxRun) isRoot() bool { return r.user == "root" }
 
 func runNothing(r *linuxRun, args []string) int { return 0 }
@@ -158,7 +158,7 @@ func runTimeout(r *linuxRun, args []string) int {
 	if len(rest) < 2 {
 		return 125
 	}
-	return r.start(rest[1:]) // the machine's own end bounds it
+	return r.start(rest[1:]) // the VM's power-off ends it
 }
 
 func runXargs(r *linuxRun, args []string) int {

@@ -124,7 +124,7 @@ func (m *Machine) unlockApt() {
 	m.mu.Unlock()
 }
 
-// HoldApt lets another apt hold the lock for so many seconds.
+// HoldApt lets another apt hold the lock for a number of seconds.
 func (m *Machine) HoldApt(seconds float64) {
 	m.mu.Lock()
 	ctx := m.ctx
@@ -250,7 +250,7 @@ func runSystemctl(r *linuxRun, args []string) int {
 		case words[0] == "stop" && tools:
 			r.m.stopTools()
 		case words[0] != "start" && !(words[0] == "enable" || words[0] == "unmask"):
-			r.m.unplayed("systemctl %s %s has no effect", words[0], name)
+			r.m.unsupported("systemctl %s %s has no effect", words[0], name)
 		}
 	}
 	return 0

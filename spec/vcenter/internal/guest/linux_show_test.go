@@ -46,8 +46,8 @@ func TestWhatTheDriverShows(t *testing.T) {
 			t.Errorf("%s\n got %q, %d\nwant %q, %d", x.line, out, code, x.want, x.code)
 		}
 	}
-	if got := strings.Join(m.Unplayed(), "|"); got != "nvidia-smi topo" {
-		t.Errorf("not played: %s", got)
+	if got := strings.Join(m.Unsupported(), "|"); got != "nvidia-smi topo" {
+		t.Errorf("not supported: %s", got)
 	}
 	w := running_(t, Disk{OS: "windows", Driver: "551.61", Users: []User{{Name: "Administrator", Secret: "plain:x", Admin: true}}}, nil)
 	out, _ := w.commandLine(context.Background(), `powershell -Command "nvidia-smi --query-gpu=driver_version,name --format=csv,noheader; (Get-CimInstance Win32_VideoController | Where-Object Name -like '*T4*').DriverVersion"`, "Administrator")

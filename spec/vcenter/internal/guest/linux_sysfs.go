@@ -80,7 +80,7 @@ func (m *Machine) showDrivers() {
 	}
 }
 
-// runModinfo tells the nvidia module's fields; -F picks one.
+// runModinfo prints the nvidia module's fields; -F selects one.
 func runModinfo(r *linuxRun, args []string) int {
 	field, name := "", ""
 	for i := 1; i < len(args); i++ {
@@ -89,8 +89,8 @@ func runModinfo(r *linuxRun, args []string) int {
 			i++
 			field = args[i]
 		case strings.HasPrefix(args[i], "-"):
-			r.m.unplayed("modinfo %s", args[i])
-			return r.err(1, "modinfo: %s is not played in this guest\n", args[i])
+			r.m.unsupported("modinfo %s", args[i])
+			return r.err(1, "modinfo: %s is not supported in this guest\n", args[i])
 		default:
 			name = args[i]
 		}

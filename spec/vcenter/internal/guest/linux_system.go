@@ -15,7 +15,7 @@ import (
 
 const kernelVersion = "6.8.0-41-generic"
 
-// layoutLinux makes the directories and the programs that a server installation has.
+// layoutLinux creates the directories and the programs that a server installation has.
 func (m *Machine) layoutLinux() error {
 	r := m.root()
 	for _, d := range []string{"usr/bin", "usr/sbin", "usr/lib/modprobe.d", "usr/local/bin", "usr/local/sbin", "etc/modprobe.d", "etc/default",
@@ -212,7 +212,7 @@ func (m *Machine) loadNouveau() {
 	}
 }
 
-// loadNvidia is the driver's start: which cards it takes and what it says otherwise.
+// loadNvidia is the driver's start: which cards it takes, and its messages about the others.
 func (m *Machine) loadNvidia() bool {
 	defer m.showDrivers()
 	taken, found := 0, 0
@@ -354,7 +354,7 @@ func (m *Machine) setDriver(version string) {
 	m.installProgram("nvidia-smi")
 	os.WriteFile(conf, []byte(noNouveau), 0o644)
 	m.readInitramfs()
-	if m.hw != nil && m.state == "running" { // as after the restart that an installation wants
+	if m.hw != nil && m.state == "running" { // as after the restart that an installation requires
 		delete(m.modules, "nouveau")
 		m.loadNvidia()
 	}
@@ -377,7 +377,7 @@ var kmodPackage = regexp.MustCompile(`^linux-modules-nvidia-(\d+)(-server)?(-ope
 var driverVersions = map[string]string{"390": "390.157", "418": "418.226.00", "450": "450.248.02", "460": "460.106.00", "470": "470.256.02",
 	"525": "525.147.05", "535": "535.183.01", "545": "545.29.06", "550": "550.107.02", "560": "560.35.03", "565": "565.57.01", "570": "570.86.15"}
 
-// aptInstall installs a package: open-vm-tools lies on the installation medium and in the
+// aptInstall installs a package: open-vm-tools is on the installation medium and in the
 // cache, everything else comes over the network.
 func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 	m.mu.Lock()
@@ -458,7 +458,7 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 	return fmt.Sprintf("Setting up %s (%s) ...\n", name, version), 0
 }
 
-// built tells whether the distribution's own modules of a branch are installed.
+// built reports whether the distribution's own modules of a branch are installed.
 func (m *Machine) built(branch int) bool {
 	for name := range m.disk.Packages {
 		if k := kmodPackage.FindStringSubmatch(name); k != nil && k[1] == fmt.Sprint(branch) {

@@ -1,6 +1,6 @@
 package guest
 
-// linux_text.go: the text tools of this machine, kept inside the guest's directory.
+// linux_text.go: the text tools of this computer, kept inside the guest's directory.
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// tools of this machine: true = an argument that begins with a slash is always a path
+// tools of this computer: true = an argument that begins with a slash is always a path
 var textTools = map[string]bool{"cat": true, "ls": true, "head": true, "tail": true, "wc": true, "mkdir": true, "rmdir": true, "rm": true,
 	"mv": true, "cp": true, "touch": true, "chmod": true, "find": true, "tee": true, "readlink": true, "ln": true, "stat": true,
 	"sha256sum": true, "md5sum": true, "base64": true, "od": true, "cmp": true, "diff": true, "mktemp": true, "truncate": true, "install": true,
@@ -26,8 +26,8 @@ func textTool(name string, always bool) func(*linuxRun, []string) int {
 		if err != nil {
 			return r.err(127, "%s: command not found\n", name)
 		}
-		if why := unplayed(name, args); why != "" {
-			r.m.unplayed("%s: %s", name, why)
+		if why := unsupported(name, args); why != "" {
+			r.m.unsupported("%s: %s", name, why)
 			return r.err(126, "%s: %s\n", name, why)
 		}
 		if p, how := r.forbidden(name, args[1:]); p != "" {
@@ -46,7 +46,7 @@ func textTool(name string, always bool) func(*linuxRun, []string) int {
 			case ok && strings.HasPrefix(opt, "-") && strings.HasPrefix(value, "/") && r.under(value):
 				a = opt + "=" + r.at(r.dir, value)
 			case strings.HasPrefix(a, "/") && there(a), strings.Contains(a, "..") && (always || there(filepath.Join(r.dir, a))):
-				a = r.at(r.dir, a) // a file of this machine is none of the guest's
+				a = r.at(r.dir, a) // a file of this computer is not a file of the guest
 			}
 			mapped = append(mapped, a)
 		}
@@ -132,22 +132,22 @@ func there(p string) bool { _, err := os.Lstat(p); return err == nil }
 
 var awkReaches = regexp.MustCompile(`system\s*\(|getline|\|\s*"|>\s*"|ENVIRON`)
 
-// unplayed names what would let a text tool start programs or reach files by itself.
-func unplayed(name string, args []string) string {
+// unsupported names options that would let a text tool start programs or reach files itself.
+func unsupported(name string, args []string) string {
 	for _, a := range args[1:] {
 		switch {
 		case name == "find" && (strings.HasPrefix(a, "-exec") || strings.HasPrefix(a, "-ok") || a == "-fprint" || a == "-fls" || a == "-fprintf"):
-			return a + " is not played in this guest; use xargs"
+			return a + " is not supported in this guest; use xargs"
 		case name == "awk" && awkReaches.MatchString(a):
-			return "programs and files inside an awk script are not played in this guest"
+			return "programs and files inside an awk script are not supported in this guest"
 		case name == "awk" && (a == "-f" || a == "-i" || a == "-l"), name == "sort" && strings.HasPrefix(a, "--compress"):
-			return a + " is not played in this guest"
+			return a + " is not supported in this guest"
 		}
 	}
 	return ""
 }
 
-// under tells whether a text can be a path of the guest: its directory exists there.
+// under reports whether a text can be a path of the guest: its directory exists there.
 func (r *linuxRun) under(p string) bool {
 	_, err := os.Stat(filepath.Dir(r.at(r.dir, p)))
 	return err == nil && !strings.ContainsAny(p, "{};$\\\n")

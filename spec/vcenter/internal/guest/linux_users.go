@@ -1,7 +1,7 @@
 package guest
 
 // linux_users.go: accounts of an Ubuntu guest: useradd, usermod, userdel, chpasswd, and sudo
-// with the rules it reads: the group sudo, and /etc/sudoers.d as it lies on the disk.
+// with the rules it reads: the group sudo, and /etc/sudoers.d as it is on the disk.
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func (m *Machine) uid(name string) int {
 	return 0
 }
 
-// accountOptions parts the flags of useradd and usermod from the name.
+// accountOptions separates the flags of useradd and usermod from the name.
 func accountOptions(args []string) (name string, groups []string, secret string, home, ok bool) {
 	for i := 0; i < len(args); i++ {
 		value := func() string {
@@ -138,7 +138,7 @@ func runChpasswd(r *linuxRun, args []string) int {
 }
 
 // sudoRights works out what sudo grants: nothing, with the password, without it. A file of
-// sudoers.d with a dot or ~ in its name is not read; a line that is none is complained of.
+// sudoers.d with a dot or ~ in its name is not read; an invalid line is a syntax error.
 func (r *linuxRun) sudoRights() (may, free bool, complaint string) {
 	r.m.mu.Lock()
 	defer r.m.mu.Unlock()

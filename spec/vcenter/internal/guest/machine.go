@@ -1,13 +1,13 @@
 // Package guest is the inside of a virtual machine: firmware, installer, operating system,
-// Tools, files and programs. Nothing here knows SOAP. What a guest shows (lspci, PnP, dmesg,
-// nvidia-smi) is computed from the devices that were there when the machine was powered on,
-// and from what was installed on its disk since; no answer is written down beforehand.
+// Tools, files and programs. Nothing here depends on SOAP. What a guest shows (lspci, PnP, dmesg,
+// nvidia-smi) is computed from the devices that were present when the VM was powered on,
+// and from what was installed on its disk since; no answer is hard-coded.
 //
 //	blank disk -> boots an OS ISO -> reads the answer medium's bytes -> installs -> reboots
 //	           -> Tools start -> guest operations are ready
 //
 // A Machine has its own lock. It calls Changed and Power without holding it, so that these
-// may take the world's lock; the order is always world before machine.
+// may take the world's lock; the order is always world before Machine.
 package guest
 
 import (
@@ -42,7 +42,7 @@ type Hardware struct {
 	DiskDriver string // controller: lsisas, pvscsi, nvme, ahci, lsilogic, buslogic
 	DiskGB     int
 	Hidden     bool // hypervisor.cpuid.v0 = FALSE
-	CDFirst    bool // boot order by hand: the CD before the disk
+	CDFirst    bool // boot order set explicitly: the CD before the disk
 	SecureBoot bool
 }
 
@@ -85,14 +85,14 @@ type Disk struct {
 	NoKmod    bool              // the driver's programs are there, its kernel modules are not
 	Pending   *Customization    // waits for Tools
 	Static    string            // address of the first card, \"\" DHCP
-	SID       string            // of a Windows
+	SID       string            // of Windows
 	RunOnce   []string          // Windows: commands of the next logon
 	Reboot    bool              // a restart is pending
 	Initramfs map[string]bool   // modules kept out since the last update-initramfs
 	Registry  map[string]string // Windows values that programs set
 }
 
-// Info is a snapshot for the outside.
+// Info is a snapshot of the guest for other packages.
 type Info struct {
 	State    string // off, firmware, installing, stuck, booting, running, stopping
 	Stage    string
@@ -125,7 +125,7 @@ type Machine struct {
 	Clock   Clock
 	Parent  context.Context // ends with the server
 	Changed func()
-	Power   func(what string)         // "off" or "reboot", wished by the guest
+	Power   func(what string)         // "off" or "reboot", requested by the guest
 	Note    func(kind, format string) // timeline
 
 	mu         sync.Mutex
@@ -145,24 +145,24 @@ type Machine struct {
 	nextPid    int64
 	kernel     []string // dmesg
 	modules    map[string]bool
-	problem    map[string]int // host address -> problem code set by hand
+	problem    map[string]int // host address -> problem code set by /gpsim/set
 	session    string         // a user at the console
 	msi        bool           // an installation is running
 	deaf       bool           // ignores a shutdown request
 	custom     CustomizationState
-	attributes map[string]WindowsAttributes // by file of this machine
+	attributes map[string]WindowsAttributes // by file of this computer
 	apt        bool                         // dpkg's lock is held
-	missed     []string                     // see unplayed.go
+	missed     []string                     // see unsupported.go
 	lockout    int                          // wrong passwords that lock an account: 0 as the system has it, -1 never
 	maxLogons  int                          // programs at once, 0 without limit
 	listLag    time.Duration                // of virtual time until a new program is listed
 	bad        map[string]*badLogins
-	owners     map[string]string // files with another owner than their place gives
-	service    int               // counts the starts of Tools: a newer one overtakes an older
+	owners     map[string]string // files with another owner than their path implies
+	service    int               // counts the starts of Tools: a newer one replaces an older
 	times      sync.Map          // durations by name, see seconds()
 }
 
-// New makes a machine with a blank disk.
+// New creates a Machine with a blank disk.
 func New(dir string, clock Clock) *Machine {
 	return &Machine{Dir: dir, Clock: clock, Parent: context.Background(), state: "off", toolsRun: notRunning, procs: map[int64]*Process{},
 		problem: map[string]int{}, nextPid: 1000}
@@ -222,7 +222,7 @@ func (m *Machine) Info() Info {
 	return i
 }
 
-// ip is the address that DHCP gave, made from the first connected card's MAC.
+// ip is the address that DHCP gave, derived from the first connected card's MAC.
 func (m *Machine) ip() string {
 	if m.hw == nil {
 		return ""
@@ -239,7 +239,7 @@ func (m *Machine) ip() string {
 	return ""
 }
 
-// Installed puts a finished system on the disk: templates and machines that exist already.
+// Installed puts a finished system on the disk: templates and VMs that exist already.
 func (m *Machine) Installed(d Disk) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -285,7 +285,7 @@ func (m *Machine) Blank() {
 	os.RemoveAll(filepath.Join(m.Dir, "root"))
 }
 
-// Start powers the machine on with this hardware.
+// Start powers the VM on with this hardware.
 func (m *Machine) Start(hw *Hardware) {
 	m.mu.Lock()
 	m.hw = hw
@@ -306,7 +306,7 @@ func (m *Machine) launch() {
 	m.background(func() { m.boot(ctx) })
 }
 
-// background runs f in a goroutine of its own, which wg was told of; a fault in a played
+// background runs f in a goroutine of its own, which wg counts; a panic in a simulated
 // program ends that program, not the server.
 func (m *Machine) background(f func()) {
 	go func() {
@@ -320,13 +320,13 @@ func (m *Machine) background(f func()) {
 	}()
 }
 
-// Wait returns when nothing runs in the guest any more.
+// Wait returns when nothing runs in the guest any longer.
 func (m *Machine) Wait() { m.wg.Wait() }
 
-// Stop is a power cut: programs end, nothing is saved.
+// Stop is a power failure: programs end, nothing is saved.
 func (m *Machine) Stop() {
 	m.halt()
-	m.mu.Lock() // hw stays: goroutines on their way out may still read it
+	m.mu.Lock() // hw stays: ending goroutines may still read it
 	m.state, m.stage, m.why = "off", "", ""
 	m.mu.Unlock()
 	m.changed()
@@ -348,7 +348,7 @@ func (m *Machine) Reset() {
 	m.launch()
 }
 
-// CDChanged replaces the media of the running machine.
+// CDChanged replaces the media of the running VM.
 func (m *Machine) CDChanged(cds []*CD) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -363,7 +363,7 @@ func (m *Machine) CDChanged(cds []*CD) {
 	}
 }
 
-// Replug replaces the PCI devices of the running machine.
+// Replug replaces the PCI devices of the running VM.
 func (m *Machine) Replug(list []*Device) {
 	m.mu.Lock()
 	if m.hw != nil && m.state != "off" {
@@ -391,7 +391,7 @@ func (m *Machine) note(kind, format string, args ...any) {
 	}
 }
 
-// to sets the state and tells it.
+// to sets the state and reports it.
 func (m *Machine) to(ctx context.Context, state, stage string) bool {
 	m.mu.Lock()
 	if ctx.Err() != nil {
@@ -416,7 +416,7 @@ func (m *Machine) stuck(ctx context.Context, why string) {
 	m.changed()
 }
 
-// Set changes the guest by hand: problem codes, a session at the console, a deaf guest.
+// Set changes the guest: problem codes, a session at the console, a deaf guest.
 func (m *Machine) Set(f func(s *Settable)) {
 	m.mu.Lock()
 	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver, Lockout: m.lockout, MaxLogons: m.maxLogons, ListLag: m.listLag}

@@ -1,7 +1,7 @@
 package guest
 
-// media.go makes the media that come with the fleet: small operating-system ISOs whose
-// files say what they are, the Tools ISO, and complete answer media as examples. They are
+// media.go creates the media that come with the fleet: small operating-system ISOs whose
+// files describe what they are, the Tools ISO, and complete answer media as examples. They are
 // real ISO 9660 images; the installers read them back byte by byte.
 
 import (
@@ -19,7 +19,7 @@ const DefaultTools = "12.4.0"
 
 var stamp = time.Date(2024, 6, 25, 12, 0, 0, 0, time.UTC)
 
-// OSMedium makes an installation ISO: windows, windows-11, ubuntu; with "-prompt" (Windows:
+// OSMedium creates an installation ISO: windows, windows-11, ubuntu; with "-prompt" (Windows:
 // "Press any key to boot from CD") or "-stock" (Ubuntu: no autoinstall word on the kernel line).
 func OSMedium(os, version string) ([]byte, error) {
 	family, variant, _ := strings.Cut(os, "-")
@@ -62,7 +62,7 @@ func OSMedium(os, version string) ([]byte, error) {
 			"pool/main/o/open-vm-tools/open-vm-tools_12.3.5-5ubuntu3_amd64.deb": []byte("open-vm-tools 12.3.5\n"),
 		}, stamp)
 	}
-	return nil, fmt.Errorf("no medium is known for the operating system %q", os)
+	return nil, fmt.Errorf("there is no medium for the operating system %q", os)
 }
 
 // ToolsMedium is windows.iso of VMware Tools.
@@ -92,13 +92,13 @@ func toolsPackage(version string, n int) map[string][]byte {
 func ToolsNumber(version string) (int, error) {
 	p := strings.Split(version, ".")
 	if len(p) != 3 {
-		return 0, fmt.Errorf("%q is no Tools version", version)
+		return 0, fmt.Errorf("%q is not a Tools version", version)
 	}
 	n := 0
 	for i, shift := range []int{10, 5, 0} {
 		v, err := strconv.Atoi(p[i])
 		if err != nil {
-			return 0, fmt.Errorf("%q is no Tools version", version)
+			return 0, fmt.Errorf("%q is not a Tools version", version)
 		}
 		n += v << shift
 	}
@@ -137,7 +137,7 @@ func images(i *iso.Image) (names []string) {
 	return names
 }
 
-// AnswerMedium makes a complete answer medium of the fleet itself.
+// AnswerMedium creates a complete answer medium of the fleet itself.
 func AnswerMedium(kind, user, password string) ([]byte, error) {
 	switch kind {
 	case "windows-answer":

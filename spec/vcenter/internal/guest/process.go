@@ -23,7 +23,7 @@ type Process struct {
 	Exit    int32
 	cancel  context.CancelFunc
 	listed  bool // ListProcessesInGuest shows it, a moment after its start
-	orphan  bool // Tools restarted since: nobody learns how it ends
+	orphan  bool // Tools restarted since: its exit code is lost
 }
 
 func (p *Process) ended() bool { return p.Ended != nil }
@@ -31,7 +31,7 @@ func (p *Process) ended() bool { return p.Ended != nil }
 // KeepExit is how long an ended program stays listed.
 const KeepExit = 5 * time.Minute
 
-// Program is what StartProgramInGuest wants.
+// Program is what StartProgramInGuest starts.
 type Program struct {
 	Path, Args, Dir string
 	Env             []string
@@ -99,7 +99,7 @@ func (m *Machine) user(name string) User {
 	return User{Name: name}
 }
 
-// StartProgram begins a program and returns its process number.
+// StartProgram starts a program and returns its process number.
 func (m *Machine) StartProgram(user string, p Program) (int64, error) {
 	m.mu.Lock()
 	os_, ctx := m.disk.OS, m.ctx
@@ -141,7 +141,7 @@ func (m *Machine) StartProgram(user string, p Program) (int64, error) {
 			m.mu.Lock()
 			now := time.Now()
 			proc.Ended, proc.Exit = &now, int32(code)
-			if proc.orphan { // the service that started it is gone, and with it the exit code
+			if proc.orphan { // the service that started it has ended, and the exit code is lost with it
 				delete(m.procs, proc.Pid)
 			}
 			m.mu.Unlock()
@@ -206,7 +206,7 @@ func (m *Machine) system() []Process {
 }
 
 // Terminate is Kill with the rights of an account: a service or another's program is ended
-// by an administrator only, and the kernel's own by nobody.
+// by an administrator only, and the kernel's own by no account.
 func (m *Machine) Terminate(user string, pid int64) error {
 	m.mu.Lock()
 	p, admin := m.procs[pid], m.user(user).Admin || user == "root"
@@ -241,7 +241,7 @@ func (m *Machine) Kill(pid int64) error {
 	return nil
 }
 
-// Environment gives a user's variables.
+// Environment returns a user's variables.
 func (m *Machine) Environment(user string) map[string]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,7 +1,7 @@
 package guest
 
 // ps_command.go runs a command: a function, a cmdlet, or a program of the system. Cmdlets for
-// objects and text are in ps_cmdlets.go, those about the machine in ps_machine.go and ps_files.go.
+// objects and text are in ps_cmdlets.go, those about the system in ps_machine.go and ps_files.go.
 
 import (
 	"bytes"
@@ -71,7 +71,7 @@ func (r *psRun) command(n *psNode, in []any, piped bool) []any {
 	out := c.run(r, a)
 	for key := range a.named {
 		if !a.asked[key] && !isSwitch(ignorable, key) {
-			r.m.unplayed("%s -%s has no effect", low, key)
+			r.m.unsupported("%s -%s has no effect", low, key)
 		}
 	}
 	return out
@@ -172,7 +172,7 @@ func (r *psRun) with(v any, body *psNode) []any {
 // native runs a program: each argument is quoted as PowerShell 5 does.
 func (r *psRun) native(name string, nodes []*psNode, in []any, piped bool) []any {
 	if _, ok := r.find(name); !ok {
-		r.m.unplayed("%s: not recognized by PowerShell", name)
+		r.m.unsupported("%s: not recognized by PowerShell", name)
 		r.complain(false, "%s : The term '%s' is not recognized as the name of a cmdlet, function, script file, or operable program. "+
 			"Check the spelling of the name, or if a path was included, verify that the path is correct and try again.", name, name)
 		return nil

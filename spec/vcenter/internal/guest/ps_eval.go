@@ -174,7 +174,7 @@ func (r *psRun) complain(quiet bool, format string, args ...any) {
 	}
 }
 
-// exec runs a statement or a pipeline and gives what it puts out.
+// exec runs a statement or a pipeline and returns its output.
 func (r *psRun) exec(n *psNode) []any {
 	if r.ctx.Err() != nil {
 		panic(psExit{1})
@@ -443,7 +443,7 @@ func lines(s string) []string {
 	return strings.Split(s, "\n")
 }
 
-// eval gives an expression's value.
+// eval returns an expression's value.
 func (r *psRun) eval(n *psNode) any {
 	switch n.kind {
 	case "string":

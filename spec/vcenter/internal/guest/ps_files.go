@@ -174,7 +174,7 @@ func registryPath(p string) (string, bool) {
 	return "", false
 }
 
-// registryItems gives one object per key: the key itself, or its children.
+// registryItems returns one object per key: the key itself, or its children.
 func registryItems(r *psRun, key string, children bool) (out []any) {
 	r.m.mu.Lock()
 	all := r.m.registry()

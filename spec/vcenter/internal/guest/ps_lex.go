@@ -67,7 +67,7 @@ func (p *psParser) expression(level int) *psNode {
 func (p *psParser) comma() *psNode     { return p.list(p.unary) }
 func (p *psParser) arguments() *psNode { return p.list(p.argument) }
 
-// list reads one element, or several parted by commas.
+// list reads one element, or several separated by commas.
 func (p *psParser) list(element func() *psNode) *psNode {
 	first := element()
 	list := &psNode{kind: "list", kids: []*psNode{first}}
@@ -392,7 +392,7 @@ func (p *psParser) single() *psNode {
 	}
 }
 
-// interpolate parts a double-quoted text into pieces.
+// interpolate splits a double-quoted text into pieces.
 func interpolate(s string) *psNode {
 	n := &psNode{kind: "concat"}
 	var b strings.Builder

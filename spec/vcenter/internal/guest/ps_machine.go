@@ -1,6 +1,6 @@
 package guest
 
-// ps_machine.go: the cmdlets about the machine: devices, CIM classes, volumes, services,
+// ps_machine.go: the cmdlets about the system: devices, CIM classes, volumes, services,
 // processes, files and the registry. All of it is computed from the guest.
 
 import (

@@ -299,7 +299,7 @@ func (r *psRun) static(kind, name string, args []any) any {
 	return nil
 }
 
-// bind gives arguments to parameters in order.
+// bind assigns arguments to parameters in order.
 func (r *psRun) bind(names []string, args []any) {
 	for i, n := range names {
 		if i < len(args) {
@@ -356,7 +356,7 @@ type psArgs struct {
 	asked map[string]bool // parameters that the cmdlet looked at
 }
 
-// has tells a switch or parameter; names may be shortened.
+// has reports whether a switch or parameter is given; names may be shortened.
 func (a *psArgs) param(name string) (any, bool) {
 	low := strings.ToLower(name)
 	if a.asked == nil {

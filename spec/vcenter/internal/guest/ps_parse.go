@@ -2,7 +2,7 @@ package guest
 
 // ps_parse.go reads the part of PowerShell's language that automation uses: statements,
 // pipelines, commands with parameters, expressions, if/foreach/for/while/try/function, strings with
-// variables inside. What it does not know is a parse error, as for any shell, never a guess.
+// variables inside. What it does not support is a parse error, as in any shell, never a guess.
 
 import (
 	"fmt"

@@ -1,9 +1,9 @@
 package guest
 
 // setup.go: Windows Setup with an autounattend.xml. Setup asks a question where
-// the file is silent (language, edition, licence, partition, password of the first
-// account); on a UEFI machine the disk needs an EFI system partition and an MSR. Commands
-// of the first logon run only when somebody logs on, so they need AutoLogon; Tools come
+// the file has no answer (language, edition, licence, partition, password of the first
+// account); on a UEFI VM the disk needs an EFI system partition and an MSR. Commands
+// of the first logon run only when someone logs on, so they need AutoLogon; Tools come
 // by such a command, or never.
 
 import (
@@ -221,13 +221,13 @@ func windowsDisk(hw *Hardware, setup *element) (string, error) {
 	}
 	switch {
 	case primary == "":
-		return "", fmt.Errorf(ask + "CreatePartitions makes no primary partition")
+		return "", fmt.Errorf(ask + "CreatePartitions creates no primary partition")
 	case hw.EFI && !esp:
 		return "", fmt.Errorf("Windows cannot be installed to this disk: an EFI system needs a partition of type EFI")
 	case hw.EFI && !msr:
 		return "", fmt.Errorf("Windows cannot be installed to this disk: an EFI system needs a partition of type MSR")
 	case !hw.EFI && (esp || msr):
-		return "", fmt.Errorf("Windows cannot be installed to this disk: EFI and MSR partitions on a BIOS machine")
+		return "", fmt.Errorf("Windows cannot be installed to this disk: EFI and MSR partitions on a BIOS VM")
 	}
 	return primary, nil
 }
@@ -351,7 +351,7 @@ func (m *Machine) installWindows(ctx context.Context, boot *CD) {
 	m.startTools(ctx)
 }
 
-// setupCommands runs command lines one after the other and tells how each ended.
+// setupCommands runs command lines one after the other and reports how each ended.
 func (m *Machine) setupCommands(ctx context.Context, list []string, user string) (log []string) {
 	for _, line := range list {
 		if ctx.Err() != nil {

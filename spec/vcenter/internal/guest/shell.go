@@ -2,7 +2,7 @@ package guest
 
 // shell.go runs shell text for a Linux guest. The interpreter is a Go library; every file it
 // opens is mapped into the guest's directory and every program it starts is one of ours, or
-// a script in the guest. So a script behaves as in the guest and cannot touch this machine.
+// a script in the guest. So a script behaves as in the guest and cannot touch this computer.
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ type linuxRun struct {
 	m              *Machine
 	ctx            context.Context
 	user           string
-	dir            string // on this machine
+	dir            string // on this computer
 	env            expand.Environ
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -60,7 +60,7 @@ func (m *Machine) existsLocked(p string) bool {
 	return m.exists(p)
 }
 
-// shell runs a line and collects what it says.
+// shell runs a line and collects its output.
 func (m *Machine) shell(ctx context.Context, line, user string) (string, int) {
 	var out bytes.Buffer
 	m.mu.Lock()
@@ -104,7 +104,7 @@ func (r *rewritten) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// at maps a path of the script to this machine.
+// at maps a path of the script to this computer.
 func (r *linuxRun) at(dir, p string) string {
 	root := r.m.root()
 	if !strings.HasPrefix(p, "/") {
@@ -126,7 +126,7 @@ func (r *linuxRun) script(text, name string, params []string) int {
 		io.WriteString(r.stderr, err.Error()+"\n")
 		return 2
 	}
-	// the interpreter would fill in the user and the home of whoever runs this server
+	// the interpreter would fill in the user and the home of the account that runs this server
 	r.m.mu.Lock()
 	id := fmt.Sprint(r.m.uid(r.user))
 	r.m.mu.Unlock()
@@ -267,7 +267,7 @@ func (r *linuxRun) exec(ctx context.Context, args []string) error {
 
 type userKey struct{}
 
-// find looks a program up as execvp does; the answer is a guest path.
+// find looks a program up as execvp does; the result is a guest path.
 func (r *linuxRun) find(name string) (string, bool) {
 	ok := func(p string) bool {
 		st, err := os.Stat(r.at(r.dir, p))
@@ -325,7 +325,7 @@ func (r *linuxRun) start(args []string) int {
 			io.WriteString(r.stderr, "bash: "+name+": No such file or directory\n")
 		} else {
 			io.WriteString(r.stderr, "bash: "+name+": command not found\n")
-			r.m.unplayed("%s: command not found", name)
+			r.m.unsupported("%s: command not found", name)
 		}
 		return 127
 	}
@@ -357,7 +357,7 @@ func (r *linuxRun) start(args []string) int {
 			words = words[1:]
 		}
 		if len(words) == 0 || !isShell(path.Base(words[0])) {
-			r.m.unplayed("scripts for %s", strings.Join(words, " "))
+			r.m.unsupported("scripts for %s", strings.Join(words, " "))
 			io.WriteString(r.stderr, "bash: "+name+": "+strings.Join(words, " ")+": bad interpreter: No such file or directory\n")
 			return 126
 		}

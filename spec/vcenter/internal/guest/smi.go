@@ -127,8 +127,8 @@ func parseSMI(args []string) (o smiOptions) {
 	return o
 }
 
-// smi runs it; the lock is held. unplayed is what it was asked for and does not play.
-func (m *Machine) smi(w io.Writer, args []string, admin bool) (code int, unplayed string) {
+// smi runs it; the lock is held. unsupported is what was requested and is not simulated.
+func (m *Machine) smi(w io.Writer, args []string, admin bool) (code int, unsupported string) {
 	o := parseSMI(args)
 	if o.bad != "" {
 		fmt.Fprintf(w, "Invalid combination of input arguments. Please run 'nvidia-smi -h' for help.\n\n")
@@ -234,7 +234,7 @@ func (m *Machine) smiTable(w io.Writer, cards []*Device, first int) {
 	fmt.Fprint(w, "|  No running processes found                                                             |\n", line)
 }
 
-// smiLong is -q, in the real one's order, without what nobody asks a virtual machine for.
+// smiLong is -q, in the real one's order, without the fields that do not apply to a VM.
 func (m *Machine) smiLong(w io.Writer, cards []*Device) {
 	put := func(depth int, name, format string, a ...any) {
 		fmt.Fprintf(w, "%-*s: %s\n", 42, strings.Repeat(" ", 4*depth)+name, fmt.Sprintf(format, a...))

@@ -2,7 +2,7 @@ package guest
 
 // tools.go: VMware Tools as an installed product: its features, and the command lines of
 // setup64.exe and msiexec, taken apart as received. A feature name that the version does
-// not know ends in 1603 (message 2711 in the log), as administrators of Tools 12 found
+// not have ends in 1603 (message 2711 in the log), as administrators of Tools 12 found
 // with AppDefense; names are case-sensitive.
 
 import (
@@ -43,7 +43,7 @@ func features(number int) []string {
 // left out by a default ("complete" and "typical") installation
 var optional = []string{"FileIntrospection", "NetworkIntrospection", "ServiceDiscovery", "AppDefense", "CBHelper", "DeviceHelper"}
 
-// toolsProduct is the product code of the installed Tools, by which msiexec knows them.
+// toolsProduct is the product code of the installed Tools, by which msiexec identifies them.
 const toolsProduct = "{F32C4E7B-2BF8-4788-8408-824C6896E1BB}"
 
 // Options is an installer's command line.

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// builtin runs an internal command; false when the name is none.
+// builtin runs an internal command; false when there is no such command.
 func (st *cmdState) builtin(body string) bool {
 	name := strings.ToLower(word(body))
 	if strings.HasPrefix(strings.ToLower(body), "echo.") || strings.HasPrefix(strings.ToLower(body), "echo:") {
@@ -296,7 +296,7 @@ func (st *cmdState) builtin(body string) bool {
 	return true
 }
 
-// glob gives the files of a pattern with * and ? in its last part.
+// glob returns the files of a pattern with * and ? in its last part.
 func (st *cmdState) glob(p string) []string {
 	p = strings.Trim(p, `"`)
 	dir, base := st.dir, p

@@ -1,7 +1,7 @@
 package guest
 
-// win_cmd.go: cmd.exe. Lines are expanded (%NAME%, %1), parted at & && || | and brackets
-// outside quotes, and run; batch files know labels, goto and call.
+// win_cmd.go: cmd.exe. Lines are expanded (%NAME%, %1), split at & && || | and brackets
+// outside quotes, and run; batch files support labels, goto and call.
 
 import (
 	"bytes"
@@ -273,7 +273,7 @@ func (st *cmdState) variable(name string) (string, bool) {
 // line expands and runs one (logical) line.
 func (st *cmdState) line(s string) { st.list(st.expand(s)) }
 
-// list runs commands parted by & && || and newlines.
+// list runs commands separated by & && || and newlines.
 func (st *cmdState) list(s string) {
 	op := ""
 	for s != "" && !st.exited && !st.endfile && st.ctx.Err() == nil {
@@ -571,7 +571,7 @@ func (st *cmdState) command(s string) {
 	x := *st.winRun
 	code, found := x.run(name, args)
 	if !found {
-		st.m.unplayed("%s: not recognized by cmd.exe", name)
+		st.m.unsupported("%s: not recognized by cmd.exe", name)
 		st.fail(0, "'%s' is not recognized as an internal or external command,\noperable program or batch file.\n", name)
 		code = 9009
 		if !st.batch {

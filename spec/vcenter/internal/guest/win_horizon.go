@@ -2,8 +2,8 @@ package guest
 
 // win_horizon.go: the Horizon Agent's installer. Like that of Tools it is a launcher around
 // an MSI (/s outside, /v"/qn ..." inside), takes ADDLOCAL and REMOVE by case-sensitive names,
-// and wants a restart before its service runs. It goes on top of Tools, never below: without
-// Tools it fails, and the display of a machine whose Tools came later is not the agent's.
+// and requires a restart before its service runs. It is installed after Tools, never before:
+// without Tools it fails, and if Tools come later the VM's display is not the agent's.
 
 import (
 	"fmt"

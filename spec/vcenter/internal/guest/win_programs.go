@@ -1,6 +1,6 @@
 package guest
 
-// win_programs.go: the programs of a Windows guest beside its two shells.
+// win_programs.go: the programs of a Windows guest other than its two shells.
 
 import (
 	"fmt"
@@ -75,16 +75,16 @@ func runWindowsSMI(w *winRun, args string) int {
 		return 9
 	}
 	var text strings.Builder
-	code, unplayed := w.m.smi(&text, fields(args), w.m.user(w.user).Admin)
+	code, unsupported := w.m.smi(&text, fields(args), w.m.user(w.user).Admin)
 	w.m.mu.Unlock()
-	if unplayed != "" {
-		w.m.unplayed("%s", unplayed)
+	if unsupported != "" {
+		w.m.unsupported("%s", unsupported)
 	}
 	w.out("%s", text.String())
 	return code
 }
 
-// runMsiexec knows Tools' package, by its file or its product.
+// runMsiexec handles Tools' package, by its file or its product.
 func runMsiexec(w *winRun, args string) int {
 	o := parseMSI(args)
 	if o.Bad != "" {
@@ -136,7 +136,7 @@ type pnp struct {
 	maker   string
 }
 
-// devices is the device manager's list; the machine's lock is held.
+// devices is the device manager's list; the Machine's lock is held.
 func (m *Machine) devices() []pnp {
 	var out []pnp
 	for i, d := range m.hw.Devices {

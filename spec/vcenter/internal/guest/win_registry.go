@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// registry gives the values that exist: Tools' and Windows' own, and what was set.
+// registry returns the values that exist: Tools' and Windows' own, and what was set.
 func (m *Machine) registry() map[string]string {
 	r := map[string]string{}
 	for k, v := range m.disk.Registry {

@@ -224,7 +224,7 @@ func (w *winRun) abs(p string) string {
 	return strings.TrimRight(w.dir, `\`) + `\` + p
 }
 
-// host maps a path of the program to this machine; "" when it is on no drive.
+// host maps a path of the program to this computer; "" when it is on no drive.
 func (w *winRun) host(p string) string {
 	w.m.mu.Lock()
 	defer w.m.mu.Unlock()
@@ -288,7 +288,7 @@ func (w *winRun) find(name string) (string, bool) {
 	return "", false
 }
 
-// run starts a program with the raw text of its arguments; found is false when there is none.
+// run starts a program with the raw text of its arguments; found is false when there is no such program.
 func (w *winRun) run(name, args string) (code int, found bool) {
 	p, ok := w.find(name)
 	if !ok {
@@ -325,7 +325,7 @@ func (w *winRun) run(name, args string) (code int, found bool) {
 	return 216, true
 }
 
-// apart runs a program that nobody waits for; it lives as long as the system does.
+// apart runs a program for which no caller waits; it runs as long as the system does.
 func (w *winRun) apart(name, args string) {
 	w.m.mu.Lock()
 	w.ctx = w.m.ctx
@@ -348,7 +348,7 @@ func driverInstaller(data []byte) (string, bool) {
 func (w *winRun) setupDriver(version, args string) int {
 	words := fields(strings.ToLower(args))
 	if !slices.Contains(words, "-s") && !slices.Contains(words, "/s") {
-		<-w.ctx.Done() // its dialog waits for somebody
+		<-w.ctx.Done() // its dialog waits for a user
 		return 1
 	}
 	w.m.mu.Lock()
@@ -425,7 +425,7 @@ func (m *Machine) runWindows(ctx context.Context, user string, p Program) int {
 	return code
 }
 
-// session32 makes the surroundings of a user's program.
+// session32 creates the surroundings of a user's program.
 func (m *Machine) session32(ctx context.Context, user string) *winRun {
 	m.mu.Lock()
 	env := m.windowsEnv(user)
@@ -437,7 +437,7 @@ func (m *Machine) session32(ctx context.Context, user string) *winRun {
 	return w
 }
 
-// commandLine runs a line as CreateProcess does and collects what it says.
+// commandLine runs a line as CreateProcess does and collects its output.
 func (m *Machine) commandLine(ctx context.Context, line, user string) (string, int) {
 	var out strings.Builder
 	w := m.session32(ctx, user)
@@ -450,7 +450,7 @@ func (m *Machine) commandLine(ctx context.Context, line, user string) (string, i
 	return out.String(), code
 }
 
-// splitProgram parts the program from the raw rest of a command line.
+// splitProgram splits a command line into the program and the raw rest.
 func splitProgram(line string) (name, rest string) {
 	if strings.HasPrefix(line, `"`) {
 		if i := strings.IndexByte(line[1:], '"'); i >= 0 {

@@ -56,7 +56,7 @@ func parseXML(data []byte) (*element, error) {
 	return root, nil
 }
 
-// all gives the elements at a path below e.
+// all returns the elements at a path below e.
 func (e *element) all(path ...string) []*element {
 	if e == nil {
 		return nil

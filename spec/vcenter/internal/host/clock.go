@@ -1,8 +1,8 @@
 package host
 
 // clock.go: a host has its own clock. Its boot time, its logs and QueryDateTime follow it;
-// events and tasks are stamped by vCenter. So a boot time may lie in vCenter's future, or
-// before the last one: it differs, that is all that a client may conclude from.
+// events and tasks are stamped by vCenter. So a boot time may be in vCenter's future, or
+// before the last one: a client may rely only on its being different.
 
 import (
 	"fmt"
@@ -21,8 +21,8 @@ var _ = rules.Add(rules.Rule{ID: "host.clock", Sure: "documented", Source: "API 
 
 type dateTimeSystem struct{ mo.HostDateTimeSystem }
 
-// clock makes the managed object of a host.
-func (r *Room) clock(h *Host, n int) {
+// clock creates the managed object of a host.
+func (r *Hosts) clock(h *Host, n int) {
 	s := &dateTimeSystem{}
 	s.Self = types.ManagedObjectReference{Type: "HostDateTimeSystem", Value: fmt.Sprintf("dateTimeSystem-%d", n)}
 	zone := types.HostDateTimeSystemTimeZone{Key: "UTC", Name: "UTC", Description: "UTC"}
@@ -34,7 +34,7 @@ func (r *Room) clock(h *Host, n int) {
 	h.HS.Config.DateTimeInfo = &s.DateTimeInfo
 }
 
-func (r *Room) registerClock() {
+func (r *Hosts) registerClock() {
 	of := func(c *api.Call) (*Host, *fault.Error) {
 		for _, h := range r.order {
 			if h.HS.ConfigManager.DateTimeSystem != nil && *h.HS.ConfigManager.DateTimeSystem == c.This {

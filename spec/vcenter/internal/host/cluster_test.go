@@ -33,7 +33,7 @@ func (r *rig) recommendation() string {
 	return r.Get(r.cluster(), "recommendation")["recommendation"]
 }
 
-// enter starts entering maintenance mode and waits until the task waits for machines.
+// enter starts entering maintenance mode and waits until the task waits for VMs.
 func (r *rig) enter(more string) string {
 	task := r.Start("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>"+more)
 	vctest.Eventually(r.t, "waiting", func() bool { return r.Get(task, "info.progress")["info.progress"] == "2" })
@@ -68,7 +68,7 @@ func TestDrsRecommendsWhereItMayNotMove(t *testing.T) {
 		r.Must("ApplyRecommendation", r.cluster(), "<key>"+between(text, "key")+"</key>")
 		vctest.Eventually(t, "moved", func() bool { return r.on(vm) == r.other(2) })
 		if st := r.Get(task, "info.state")["info.state"]; st != "running" {
-			t.Fatal("the passthrough machine still runs, the task is ", st)
+			t.Fatal("the passthrough VM still runs, the task is ", st)
 		}
 		r.MustTask("PowerOffVM_Task", gpu, "")
 		r.ends(task, "")
@@ -76,7 +76,7 @@ func TestDrsRecommendsWhereItMayNotMove(t *testing.T) {
 			t.Fatal("left over: ", r.recommendation())
 		}
 	}
-	// Cancelled by hand, or because nobody enters any more, a recommendation is gone.
+	// A recommendation disappears when it is cancelled, or when no host enters maintenance mode any longer.
 	r := newRig(t, pair("manual"))
 	r.MustTask("PowerOnVM_Task", r.machine("plain", ""), "")
 	task := r.enter("")
@@ -90,7 +90,7 @@ func TestDrsRecommendsWhereItMayNotMove(t *testing.T) {
 	r.expect("runtime.inMaintenanceMode", "false")
 }
 
-func TestAMachinesOwnDrsSetting(t *testing.T) {
+func TestAVMsOwnDrsSetting(t *testing.T) {
 	vctest.Breaks(t, "host.drs-override")
 	r := newRig(t, pair("fullyAutomated"))
 	stays, goes := r.machine("stays", ""), r.machine("goes", "")
@@ -105,7 +105,7 @@ func TestAMachinesOwnDrsSetting(t *testing.T) {
 	vctest.Eventually(t, "the other moved", func() bool { return r.on(goes) == r.other(2) })
 	time.Sleep(100 * time.Millisecond)
 	if r.on(stays) != r.host || r.recommendation() != "" {
-		t.Fatal("a machine that DRS is to leave alone was touched")
+		t.Fatal("a VM that DRS must not move was moved")
 	}
 	override("edit", "<enabled>true</enabled><behavior>manual</behavior>")
 	vctest.Eventually(t, "only recommended", func() bool { return r.recommendation() != "" })
@@ -116,8 +116,8 @@ func TestAMachinesOwnDrsSetting(t *testing.T) {
 	}
 }
 
-// The second host cannot take the machine, for one reason at a time; the third can.
-func TestDrsMovesOnlyWhereAMachineCanRun(t *testing.T) {
+// The second host cannot take the VM, for one reason at a time; the third can.
+func TestDrsMovesOnlyWhereAVMCanRun(t *testing.T) {
 	vctest.Breaks(t, "host.drs-compatible")
 	for name, spoil := range map[string]func(*fleet.Fleet, *rig){
 		"no shared datastore": func(f *fleet.Fleet, r *rig) {
@@ -171,13 +171,13 @@ func TestDrsMovesOnlyWhereAMachineCanRun(t *testing.T) {
 	}
 }
 
-func TestPoweredOffMachinesThatFitNowhereStay(t *testing.T) {
+func TestPoweredOffVMsThatFitNowhereStay(t *testing.T) {
 	vctest.Breaks(t, "host.maintenance-evacuate")
 	r := newRig(t, pair("fullyAutomated"))
 	plain, gpu := r.machine("plain", ""), r.passthroughVM("gpu")
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout><evacuatePoweredOffVms>true</evacuatePoweredOffVms>")
 	if r.on(plain) != r.other(2) || r.on(gpu) != r.host {
-		t.Fatal("a fixed device binds its machine to the host, nothing else does: ", r.on(plain), r.on(gpu))
+		t.Fatal("a fixed device binds its VM to the host, nothing else does: ", r.on(plain), r.on(gpu))
 	}
 }
 
@@ -201,7 +201,7 @@ func TestHaAdmissionControlKeepsDrsFromEmptyingAHost(t *testing.T) {
 	if r.on(vm) != r.other(2) {
 		t.Fatal(r.on(vm))
 	}
-	// Three hosts bear it, and an empty host may always go.
+	// With three hosts it is allowed, and an empty host may always enter.
 	f = hosts(3, "fullyAutomated")
 	f.Clusters[0].HA, f.Clusters[0].HostFailures = true, 1
 	r = newRig(t, f)
@@ -255,9 +255,9 @@ func TestVsanEvacuationModes(t *testing.T) {
 		if a != "" {
 			spec = vsan(a)
 		}
-		begun := time.Now()
+		start := time.Now()
 		r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout><evacuatePoweredOffVms>false</evacuatePoweredOffVms>"+spec)
-		took[a] = time.Since(begun)
+		took[a] = time.Since(start)
 		r.MustTask("ExitMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
 		if want := a != "evacuateAllData"; syncing() != want {
 			t.Fatalf("%q: resynchronizing %t", a, !want)
@@ -278,7 +278,7 @@ func TestVsanEvacuationModes(t *testing.T) {
 	r.expect("runtime.inMaintenanceMode", "false")
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>"+vsan("ensureObjectAccessibility"))
 
-	plain := newRig(t, nil) // without vSAN the words are checked, and mean nothing
+	plain := newRig(t, nil) // without vSAN the values are checked, and have no effect
 	plain.Refused(plain.Call("EnterMaintenanceMode_Task", plain.host, "<timeout>0</timeout>"+vsan("all")), "InvalidArgument")
 	plain.MustTask("EnterMaintenanceMode_Task", plain.host, "<timeout>0</timeout>"+vsan("evacuateAllData"))
 }
@@ -352,7 +352,7 @@ func TestStandby(t *testing.T) {
 	}
 }
 
-func TestDpmParksIdleHosts(t *testing.T) {
+func TestDpmPutsIdleHostsInStandby(t *testing.T) {
 	vctest.Breaks(t, "host.dpm")
 	f := hosts(3, "fullyAutomated")
 	f.Clusters[0].DPM = "automated"
@@ -377,7 +377,7 @@ func TestDpmParksIdleHosts(t *testing.T) {
 		t.Fatalf("%d hosts asleep: HA's failover level needs two awake", n)
 	}
 	// Both others go to maintenance, and one reboots: DPM wakes the third, which was away
-	// on nobody's account.
+	// without a request.
 	down, rebooted := asleep()[0], false
 	for i := 1; i <= 3; i++ {
 		if h := r.other(i); h != down {

@@ -9,8 +9,8 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// Forty hosts are rolled at once by forty clients, each in its own session, and the
-// server stays right: every card active, no invariant broken, nothing left behind.
+// Forty clients roll forty hosts at once, each in its own session, and the server stays
+// consistent: every card active, no invariant broken, nothing left over.
 func TestFortyHostsAtOnce(t *testing.T) {
 	const n = 40
 	f := fleet.Demo()

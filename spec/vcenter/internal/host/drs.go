@@ -1,10 +1,10 @@
 package host
 
 // drs.go: what a cluster does about a host that is to be emptied. Fully automated DRS
-// moves what can move, one machine at a time; partially automated and manual DRS only
-// recommend it, and somebody has to apply the recommendation; without DRS nobody does
-// anything. HA admission control keeps DRS from emptying a host when too few would be
-// left to restart machines on. All is read from the cluster's configuration as it stands.
+// moves what can move, one VM at a time; partially automated and manual DRS only
+// recommend it, and an administrator has to apply the recommendation; without DRS nothing
+// happens. HA admission control keeps DRS from emptying a host when too few would be
+// left to restart VMs on. All is read from the cluster's current configuration.
 
 import (
 	"fmt"
@@ -21,19 +21,19 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "host.drs-recommends", Sure: "documented", Source: "API reference: DrsBehavior (manual, partiallyAutomated), ClusterComputeResource.recommendation, ApplyRecommendation, RecommendationReasonCode.hostMaint",
-		Text: "With manual or partially automated DRS, entering maintenance mode makes recommendations and moves nothing; ApplyRecommendation moves the machine, an unknown key is InvalidArgument."})
+		Text: "With manual or partially automated DRS, entering maintenance mode creates recommendations and moves nothing; ApplyRecommendation moves the VM, an unknown key is InvalidArgument."})
 	_ = rules.Add(rules.Rule{ID: "host.drs-override", Sure: "documented", Source: "API reference: ClusterConfigInfoEx.drsVmConfig, ClusterDrsVmConfigInfo (enabled, behavior)",
-		Text: "A machine's own DRS setting stands above the cluster's: disabled, it is neither moved nor recommended."})
+		Text: "A VM's own DRS setting overrides the cluster's: with DRS disabled for it, the VM is neither moved nor recommended."})
 	_ = rules.Add(rules.Rule{ID: "host.drs-compatible", Sure: "documented", Source: "vSphere vMotion requirements: shared storage, a target that can reserve the memory; no vMotion to a host in maintenance or standby mode",
-		Text: "DRS moves a machine only to a connected host of the cluster that sees its datastores, has its reservation free, and is neither in nor entering maintenance, standby or quarantine."})
+		Text: "DRS moves a VM only to a connected host of the cluster that sees its datastores, has its reservation free, and is neither in nor entering maintenance, standby or quarantine."})
 	_ = rules.Add(rules.Rule{ID: "host.ha-admission", Sure: "documented", Source: "vSphere Web Services SDK programming guide, Using VMware HA with VMware DRS: virtual machines might not be evacuated because of resources reserved to maintain the failover level",
-		Text: "With HA admission control DRS does not empty a host when fewer hosts than the failover level plus one would be left: the task waits. Moving by hand, or admission control off, lets it go on."})
+		Text: "With HA admission control DRS does not empty a host when fewer hosts than the failover level plus one would be left: the task waits. Moving VMs manually, or admission control off, lets it go on."})
 	_ = rules.Add(rules.Rule{ID: "host.ha-power-on", Sure: "documented", Source: "API reference: PowerOnVM_Task, InsufficientFailoverResourcesFault",
-		Text: "With HA admission control a machine does not power on when fewer hosts than the failover level plus one are usable: InsufficientFailoverResourcesFault."})
+		Text: "With HA admission control a VM does not power on when fewer hosts than the failover level plus one are usable: InsufficientFailoverResourcesFault."})
 )
 
-// config is the configuration of a host's cluster, nil for a host that stands alone.
-func (r *Room) config(h *Host) (*simulator.ClusterComputeResource, *types.ClusterConfigInfoEx) {
+// config is the configuration of a host's cluster, nil for a standalone host.
+func (r *Hosts) config(h *Host) (*simulator.ClusterComputeResource, *types.ClusterConfigInfoEx) {
 	if h.HS.Parent == nil {
 		return nil, nil
 	}
@@ -45,14 +45,14 @@ func (r *Room) config(h *Host) (*simulator.ClusterComputeResource, *types.Cluste
 	return c, cfg
 }
 
-// drs tells whether the cluster of a host has DRS, at whatever level.
-func (r *Room) drs(h *Host) bool {
+// drs reports whether the cluster of a host has DRS, at whatever level.
+func (r *Hosts) drs(h *Host) bool {
 	_, cfg := r.config(h)
 	return cfg != nil && cfg.DrsConfig.Enabled != nil && *cfg.DrsConfig.Enabled
 }
 
-// behavior is how DRS treats a machine, "" when it leaves it alone.
-func (r *Room) behavior(h *Host, vm *simulator.VirtualMachine) types.DrsBehavior {
+// behavior is how DRS treats a VM, "" when it leaves it alone.
+func (r *Hosts) behavior(h *Host, vm *simulator.VirtualMachine) types.DrsBehavior {
 	if !r.drs(h) {
 		return ""
 	}
@@ -74,14 +74,14 @@ func (r *Room) behavior(h *Host, vm *simulator.VirtualMachine) types.DrsBehavior
 	return cfg.DrsConfig.DefaultVmBehavior
 }
 
-// usable tells whether a host takes machines.
+// usable reports whether a host takes VMs.
 func (h *Host) usable() bool {
 	quarantine := h.HS.Runtime.InQuarantineMode
 	return h.Connected() && !h.HS.Runtime.InMaintenanceMode && !h.entering && !h.standby() && (quarantine == nil || !*quarantine)
 }
 
 // admission is the failover level that HA guards, 0 when it guards none.
-func (r *Room) admission(h *Host) int {
+func (r *Hosts) admission(h *Host) int {
 	_, cfg := r.config(h)
 	if cfg == nil || cfg.DasConfig.Enabled == nil || !*cfg.DasConfig.Enabled ||
 		cfg.DasConfig.AdmissionControlEnabled == nil || !*cfg.DasConfig.AdmissionControlEnabled {
@@ -98,8 +98,8 @@ func (r *Room) admission(h *Host) int {
 	return int(cfg.DasConfig.FailoverLevel)
 }
 
-// left counts the usable hosts of a cluster beside one.
-func (r *Room) left(h *Host) int {
+// left counts the usable hosts of a cluster other than one.
+func (r *Hosts) left(h *Host) int {
 	n := 0
 	for _, o := range r.order {
 		if o != h && o.HS.Parent != nil && *o.HS.Parent == *h.HS.Parent && o.usable() {
@@ -109,8 +109,8 @@ func (r *Room) left(h *Host) int {
 	return n
 }
 
-// Failover refuses to power a machine on when HA could not restart it elsewhere.
-func (r *Room) Failover(h *Host) *fault.Error {
+// Failover refuses to power a VM on when HA could not restart it elsewhere.
+func (r *Hosts) Failover(h *Host) *fault.Error {
 	level := r.admission(h)
 	usable := r.left(h)
 	if h.usable() {
@@ -122,8 +122,8 @@ func (r *Room) Failover(h *Host) *fault.Error {
 	return fault.New(&types.InsufficientFailoverResourcesFault{}, "Insufficient resources to satisfy configured failover level for vSphere HA.")
 }
 
-// target finds the host to which a machine can go.
-func (r *Room) target(vm *simulator.VirtualMachine, from *Host) *Host {
+// target finds the host to which a VM can go.
+func (r *Hosts) target(vm *simulator.VirtualMachine, from *Host) *Host {
 	if Fixed(vm) || (On(vm) && len(Passthrough(vm)) > 0) {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (r *Room) target(vm *simulator.VirtualMachine, from *Host) *Host {
 	return nil
 }
 
-// sees tells whether a host has all datastores of a machine.
+// sees reports whether a host has all datastores of a VM.
 func sees(h *Host, vm *simulator.VirtualMachine) bool {
 	for _, need := range vm.Datastore {
 		have := false
@@ -160,8 +160,8 @@ func reservation(vm *simulator.VirtualMachine) int64 {
 	return *vm.Config.MemoryAllocation.Reservation
 }
 
-// reserved is the memory in MB that the running machines of a host have reserved.
-func (r *Room) reserved(h *Host) (mb int64) {
+// reserved is the memory in MB that the running VMs of a host have reserved.
+func (r *Hosts) reserved(h *Host) (mb int64) {
 	for _, vm := range r.w.VMsOn(h.HS) {
 		if On(vm) {
 			mb += reservation(vm)
@@ -171,8 +171,8 @@ func (r *Room) reserved(h *Host) (mb int64) {
 }
 
 // evacuate does one step of what the cluster does about a host that is to be emptied: it
-// moves one machine, and recommends what it may not move by itself.
-func (r *Room) evacuate(h *Host, off bool) {
+// moves one VM, and recommends what it may not move by itself.
+func (r *Hosts) evacuate(h *Host, off bool) {
 	if !r.drs(h) {
 		return
 	}
@@ -199,7 +199,7 @@ func (r *Room) evacuate(h *Host, off bool) {
 }
 
 // stuck counts what still has to leave a host before it may enter maintenance mode.
-func (r *Room) stuck(h *Host, off bool) int {
+func (r *Hosts) stuck(h *Host, off bool) int {
 	n := 0
 	for _, vm := range r.w.VMsOn(h.HS) {
 		if On(vm) || (off && !(r.drs(h) && (r.behavior(h, vm) == "" || r.target(vm, h) == nil))) {
@@ -209,8 +209,8 @@ func (r *Room) stuck(h *Host, off bool) int {
 	return n
 }
 
-// recommend adds a recommendation for a machine unless there is one already.
-func (r *Room) recommend(vm *simulator.VirtualMachine, from, to *Host) {
+// recommend adds a recommendation for a VM unless there is one already.
+func (r *Hosts) recommend(vm *simulator.VirtualMachine, from, to *Host) {
 	c, _ := r.config(from)
 	for _, x := range c.Recommendation {
 		if x.Target != nil && *x.Target == vm.Self {
@@ -227,9 +227,9 @@ func (r *Room) recommend(vm *simulator.VirtualMachine, from, to *Host) {
 	r.w.Touch(c.Self)
 }
 
-// forget drops the recommendations that no longer hold: their machine left, or the host
-// is not to be emptied any more.
-func (r *Room) forget(h *Host, all bool) {
+// forget drops the recommendations that no longer hold: their VM left, or the host
+// is no longer to be emptied.
+func (r *Hosts) forget(h *Host, all bool) {
 	c, _ := r.config(h)
 	if c == nil || len(c.Recommendation) == 0 {
 		return
@@ -249,7 +249,7 @@ func (r *Room) forget(h *Host, all bool) {
 	}
 }
 
-func (r *Room) registerDRS() {
+func (r *Hosts) registerDRS() {
 	find := func(c *api.Call, key string) (*simulator.ClusterComputeResource, *types.ClusterDrsMigration, *fault.Error) {
 		cluster, e := api.Object[*simulator.ClusterComputeResource](c)
 		if e != nil {
@@ -319,7 +319,7 @@ func (r *Room) registerDRS() {
 }
 
 // merge takes over what the simulator leaves out of a cluster's new configuration.
-func (r *Room) merge(ref types.ManagedObjectReference, base types.BaseComputeResourceConfigSpec) {
+func (r *Hosts) merge(ref types.ManagedObjectReference, base types.BaseComputeResourceConfigSpec) {
 	spec, ok := base.(*types.ClusterConfigSpecEx)
 	c, is := r.w.Reg.Get(ref).(*simulator.ClusterComputeResource)
 	if !ok || !is {

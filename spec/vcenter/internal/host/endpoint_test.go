@@ -39,7 +39,7 @@ func TestAnEsxiEndpointDiesWithItsReboot(t *testing.T) {
 	})
 	task := "Task:" + c.Must("RebootHost_Task", host, "<force>false</force>").Text("returnval")
 	c.MustOn("ha-property-collector", task, "info.state")
-	vctest.Eventually(t, "nobody answers", func() bool { return c.Call("CurrentTime", "ServiceInstance:ServiceInstance", "").Err != nil })
+	vctest.Eventually(t, "no answer", func() bool { return c.Call("CurrentTime", "ServiceInstance:ServiceInstance", "").Err != nil })
 	vctest.Eventually(t, "answers again", func() bool {
 		return c.Call("RetrieveServiceContent", "ServiceInstance:ServiceInstance", "").Status == 200
 	})
@@ -133,14 +133,14 @@ func TestGraphicsOfAHost(t *testing.T) {
 		return strings.Contains(r.Get(manager, "graphicsInfo")["graphicsInfo"], strings.TrimPrefix(gpu, "VirtualMachine:"))
 	}
 	if named() {
-		t.Fatal("a machine that does not run uses no card")
+		t.Fatal("a VM that does not run uses no card")
 	}
 	if r.MustTask("PowerOnVM_Task", gpu, ""); !named() {
-		t.Fatal("the machine that has the card is not named")
+		t.Fatal("the VM that has the card is not named")
 	}
 	r.Must("RefreshGraphicsManager", manager, "")
 	if !named() {
-		t.Fatal("a refresh lost the machine")
+		t.Fatal("a refresh lost the VM")
 	}
 	if r.MustTask("PowerOffVM_Task", gpu, ""); named() {
 		t.Fatal("it has given the card back")
@@ -173,9 +173,9 @@ func TestDelaysOfTheFleetFile(t *testing.T) {
 	f.Delays = map[string]float64{"ExitMaintenanceMode_Task": 200}
 	r := newRig(t, f)
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
-	begun := time.Now()
+	start := time.Now()
 	r.MustTask("ExitMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
-	if d := time.Since(begun); d < 400*time.Millisecond {
+	if d := time.Since(start); d < 400*time.Millisecond {
 		t.Fatal("200 s at speed 400 took ", d)
 	}
 }

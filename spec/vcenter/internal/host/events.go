@@ -12,10 +12,10 @@ import (
 )
 
 var _ = rules.Add(rules.Rule{ID: "host.events", Sure: "documented", Source: "API reference: EnteringMaintenanceModeEvent, EnteredMaintenanceModeEvent, ExitMaintenanceModeEvent, HostShutdownEvent, HostConnectionLostEvent, HostDisconnectedEvent, HostConnectedEvent, Entering/Entered/Exiting/ExitedStandbyModeEvent, ExitStandbyModeFailedEvent, CanceledHostOperationEvent",
-	Text: "Maintenance and standby mode, shutdown, loss, disconnection and return of a host are events, an operation given up too."})
+	Text: "Maintenance and standby mode, shutdown, loss, disconnection and return of a host are events, and so is a cancelled operation."})
 
 // event posts one; the world lock is held.
-func (r *Room) event(h *Host, make func(types.HostEvent) types.BaseEvent) {
+func (r *Hosts) event(h *Host, make func(types.HostEvent) types.BaseEvent) {
 	if r.w.Content.EventManager == nil {
 		return
 	}

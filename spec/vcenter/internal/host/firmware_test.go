@@ -41,7 +41,7 @@ func TestAHostWithoutIOMMUGivesNothingAway(t *testing.T) {
 	off := false
 	f.Clusters[0].Hosts[0].IOMMU = &off
 	f.Clusters[0].Hosts[0].Rebind = true
-	f.Clusters[0].Hosts[0].Cards[1].Enabled = true // by somebody, before VT-d was switched off
+	f.Clusters[0].Hosts[0].Cards[1].Enabled = true // by someone, before VT-d was switched off
 	other := f.Clusters[0].Hosts[0].Cards[1].Address
 	r := newRig(t, f)
 	if c := r.capable(card); c != "false" {

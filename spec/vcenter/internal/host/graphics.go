@@ -20,20 +20,20 @@ var (
 	_ = rules.Add(rules.Rule{ID: "host.graphics-type", Sure: "documented", Source: "API reference: HostGraphicsInfo.graphicsType (basic, shared, direct, sharedDirect)",
 		Text: "HostGraphicsManager.graphicsInfo lists the display controllers: direct when active for passthrough, sharedDirect with a driver for virtual GPUs, basic otherwise."})
 	_ = rules.Add(rules.Rule{ID: "host.graphics-vm", Sure: "documented", Source: "API reference: HostGraphicsInfo.vm (virtual machines using this graphics device); vSphere Resource Management 6.7, Configuring graphics devices: \"it shows which virtual machines are using that device if they are active\"",
-		Text: "graphicsInfo.vm names the running machine that has the card, whatever the card's type; it follows power-on and power-off."})
+		Text: "graphicsInfo.vm names the running VM that has the card, whatever the card's type; it follows power-on and power-off."})
 	_ = rules.Add(rules.Rule{ID: "host.graphics-config", Sure: "documented", Source: "API reference: HostGraphicsManager.UpdateGraphicsConfig, HostGraphicsConfig; that it takes a restart: vSphere docs, Configuring host graphics",
-		Text: "UpdateGraphicsConfig takes the types shared and sharedDirect, performance or consolidation, and display controllers of the host: all else is InvalidArgument. graphicsInfo follows at the next boot."})
+		Text: "UpdateGraphicsConfig takes the types shared and sharedDirect, performance or consolidation, and display controllers of the host: anything else is InvalidArgument. graphicsInfo follows at the next boot."})
 	_ = rules.Add(rules.Rule{ID: "host.graphics-shared", Sure: "memory", Source: "none found: the driver for virtual GPUs holds the card",
 		Text: "A card of type sharedDirect is given to passthrough by a reboot only: applyNow has no effect on it."})
 	_ = rules.Add(rules.Rule{ID: "host.ha-agent", Sure: "documented", Source: "API reference: HostRuntimeInfo.dasHostState, ClusterDasFdmAvailabilityState",
-		Text: "In a cluster with HA, runtime.dasHostState is master or connectedToMaster, hostDown while away, and election for a while after the boot."})
+		Text: "In a cluster with HA, runtime.dasHostState is master or connectedToMaster, hostDown while it does not respond, and election for a while after the boot."})
 )
 
-// shared tells whether the host's own driver, for virtual GPUs, has the card now.
+// shared reports whether the host's own driver, for virtual GPUs, has the card now.
 func (c *Card) shared() bool { return c.graphics == "sharedDirect" && !c.Active }
 
 // claim is the boot of the host's graphics driver: the configured types come into force.
-func (r *Room) claim(h *Host) {
+func (r *Hosts) claim(h *Host) {
 	cfg := h.HS.Config.GraphicsConfig
 	for _, c := range h.Cards {
 		if !c.display() || c.Role == "vga" {
@@ -53,8 +53,8 @@ func (r *Room) claim(h *Host) {
 
 type graphicsManager struct{ mo.HostGraphicsManager }
 
-// graphics makes the manager of a host.
-func (r *Room) graphics(h *Host, n int) {
+// graphics creates the manager of a host.
+func (r *Hosts) graphics(h *Host, n int) {
 	g := &graphicsManager{}
 	g.Self = types.ManagedObjectReference{Type: "HostGraphicsManager", Value: fmt.Sprintf("graphicsManager-%d", n)}
 	ref := r.w.Put(g)
@@ -67,7 +67,7 @@ func (r *Room) graphics(h *Host, n int) {
 	r.claim(h)
 }
 
-// display tells whether a function is a display controller.
+// display reports whether a function is a display controller.
 func (c *Card) display() bool { return fleet.ID(c.Class)>>8 == 3 || c.Class == "1200" }
 
 // memory is the size of the largest BAR in KB: good enough for what a host reports.
@@ -81,13 +81,13 @@ func (c *Card) memory() int64 {
 	return int64(most >> 10)
 }
 
-// Drawn tells that a machine took or gave back cards of the host.
-func (r *Room) Drawn(h *Host) {
+// Drawn reports that a VM took or gave back cards of the host.
+func (r *Hosts) Drawn(h *Host) {
 	r.publishGraphics(h)
 	r.w.Touch(h.Ref())
 }
 
-func (r *Room) publishGraphics(h *Host) {
+func (r *Hosts) publishGraphics(h *Host) {
 	if h.HS.ConfigManager.GraphicsManager == nil {
 		return
 	}
@@ -117,7 +117,7 @@ func (r *Room) publishGraphics(h *Host) {
 	r.w.Touch(g.Self)
 }
 
-func (r *Room) registerGraphics() {
+func (r *Hosts) registerGraphics() {
 	r.s.Handle("UpdateGraphicsConfig", func(c *api.Call) (any, *fault.Error) {
 		for _, h := range r.order {
 			if h.HS.ConfigManager.GraphicsManager == nil || *h.HS.ConfigManager.GraphicsManager != c.This {
@@ -163,7 +163,7 @@ func (r *Room) registerGraphics() {
 }
 
 // agent sets the state of the HA agent.
-func (r *Room) agent(h *Host, state types.ClusterDasFdmAvailabilityState) {
+func (r *Hosts) agent(h *Host, state types.ClusterDasFdmAvailabilityState) {
 	if h.Cluster == nil || !h.Cluster.HA {
 		return
 	}

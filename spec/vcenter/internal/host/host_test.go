@@ -227,11 +227,11 @@ func TestLateBootsAndLostDevices(t *testing.T) {
 		t.Fatal("the lost device is still there")
 	}
 	set(map[string]any{"boot": "late:400"})
-	begun := time.Now()
+	start := time.Now()
 	reboot()
 	vctest.Eventually(t, "back", back)
-	if time.Since(begun) < time.Second {
-		t.Fatal("not late: ", time.Since(begun))
+	if time.Since(start) < time.Second {
+		t.Fatal("not late: ", time.Since(start))
 	}
 	set(map[string]any{"boot": "never"})
 	reboot()
@@ -288,7 +288,7 @@ func TestDisconnectAndReconnect(t *testing.T) {
 	r.Must("UpdatePassthruConfig", r.system, config(card, "true", "false"))
 }
 
-func TestAPowerFailureInMidReboot(t *testing.T) {
+func TestAPowerFailureDuringAReboot(t *testing.T) {
 	f := fleet.Demo()
 	f.Clusters[0].Hosts[0].BootSeconds = 200
 	r := newRig(t, f)
@@ -302,7 +302,7 @@ func TestAPowerFailureInMidReboot(t *testing.T) {
 	set(map[string]any{"revive": true})
 	r.expect("runtime.connectionState", "connected")
 	r.expect("runtime.inMaintenanceMode", "true")
-	// The same host reboots as ever afterwards.
+	// The same host reboots as usual afterwards.
 	r.MustTask("RebootHost_Task", r.host, "<force>false</force>")
 	vctest.Eventually(t, "away", func() bool { return r.is("runtime.connectionState", "notResponding") })
 	vctest.Eventually(t, "back", func() bool { return r.is("runtime.connectionState", "connected") })

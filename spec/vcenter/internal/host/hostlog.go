@@ -29,9 +29,9 @@ var (
 	_ = rules.Add(rules.Rule{ID: "host.log-keys", Sure: "documented", Source: "API reference: DiagnosticManager.QueryDescriptions, BrowseDiagnosticLog throws CannotAccessFile; Web Services SDK programming guide, Using DiagnosticManager (keys)",
 		Text: "QueryDescriptions names the logs: hostd and vmkernel of a host, vpxd without a host; another key is CannotAccessFile."})
 	_ = rules.Add(rules.Rule{ID: "host.log-window", Sure: "documented", Source: "API reference: BrowseDiagnosticLog (start, lines; fewer lines may come); scripts in the wild ask for start=999999999 to learn the length from lineEnd",
-		Text: "BrowseDiagnosticLog gives lines from start (1 is the first) on, at most 1000; past the end it gives none, and lineEnd is the number of the last line."})
+		Text: "BrowseDiagnosticLog returns lines from start (1 is the first) on, at most 1000; past the end it returns none, and lineEnd is the number of the last line."})
 	_ = rules.Add(rules.Rule{ID: "host.log-passthrough", Sure: "seen", Source: "vmkernel.log lines in public write-ups: PCIPassthru 3873 (allocated), 1750 and 1039 (destroyed), PCI 1401 (link is down)",
-		Text: "vmkernel.log tells of boots, of passthrough devices taken and given back by machines, and of devices whose link is down; it begins anew at no boot."})
+		Text: "vmkernel.log records boots, passthrough devices taken and given back by VMs, and devices whose link is down; a boot does not clear it."})
 )
 
 type diagnosticManager struct{ mo.DiagnosticManager }
@@ -39,7 +39,7 @@ type diagnosticManager struct{ mo.DiagnosticManager }
 // now is the host's clock.
 func (h *Host) now() time.Time { return time.Now().Add(h.skew) }
 
-// kernel writes a line of vmkernel.log; Kernel does it for other rooms. Lock held.
+// kernel writes a line of vmkernel.log; Kernel does it for other packages. Lock held.
 func (h *Host) kernel(format string, args ...any) {
 	h.write("vmkernel", fmt.Sprintf("%s In(182) vmkernel: cpu%d:%d)%s", h.stamp(), len(h.logs["vmkernel"])%h.Desc.CPUs,
 		2097152+len(h.logs["vmkernel"]), fmt.Sprintf(format, args...)))
@@ -80,9 +80,9 @@ func (h *Host) booted() {
 	}
 }
 
-// devices notes in the kernel's log which cards a machine took or gave back. Lock held,
+// devices notes in the kernel's log which cards a VM took or gave back. Lock held,
 // for reading at least; the watcher alone calls it.
-func (r *Room) devices(vm *simulator.VirtualMachine, held map[types.ManagedObjectReference]map[string]*Host) {
+func (r *Hosts) devices(vm *simulator.VirtualMachine, held map[types.ManagedObjectReference]map[string]*Host) {
 	have := map[string]*Host{}
 	if On(vm) && vm.Runtime.Host != nil {
 		if h := r.hosts[*vm.Runtime.Host]; h != nil {
@@ -122,8 +122,8 @@ func (h *Host) handle(address string) uint64 {
 	return n
 }
 
-// vpxd is vCenter's log, made of its tasks.
-func (r *Room) vpxd() []string {
+// vpxd is vCenter's log, built from its tasks.
+func (r *Hosts) vpxd() []string {
 	out := []string{}
 	for _, t := range r.s.Tasks.History() {
 		i := &t.Info
@@ -146,8 +146,8 @@ func (r *Room) vpxd() []string {
 	return out
 }
 
-// lines gives a log, false when there is none of that key.
-func (r *Room) lines(h *Host, key string) ([]string, bool) {
+// lines returns a log, false when there is no log with that key.
+func (r *Hosts) lines(h *Host, key string) ([]string, bool) {
 	switch {
 	case h == nil && key == "vpxd" && !r.w.ESXi:
 		return r.vpxd(), true
@@ -159,7 +159,7 @@ func (r *Room) lines(h *Host, key string) ([]string, bool) {
 	return nil, false
 }
 
-func (r *Room) registerLogs() {
+func (r *Hosts) registerLogs() {
 	if ref := r.w.Content.DiagnosticManager; ref != nil && r.w.Reg.Get(*ref) == nil {
 		dm := &diagnosticManager{}
 		dm.Self = *ref
@@ -232,7 +232,7 @@ func (r *Room) registerLogs() {
 }
 
 // serveLog is https://HOST/host/vmkernel.log of an ESXi endpoint.
-func (r *Room) serveLog(w http.ResponseWriter, q *http.Request, s *session.Session) {
+func (r *Hosts) serveLog(w http.ResponseWriter, q *http.Request, s *session.Session) {
 	if s == nil {
 		w.Header().Set("WWW-Authenticate", `Basic realm="VMware HTTP server"`)
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)

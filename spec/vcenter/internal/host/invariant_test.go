@@ -1,6 +1,6 @@
 package host_test
 
-// invariant_test.go violates each invariant of the truth page by hand, and reads the
+// invariant_test.go violates each invariant of the truth page, and reads the
 // explanation.
 
 import (
@@ -15,7 +15,7 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// only gives the one violation there is.
+// only returns the one violation there is.
 func (r *rig) only(rule string) truth.Violation {
 	r.t.Helper()
 	v := r.s.W.Truth.Violations()
@@ -25,7 +25,7 @@ func (r *rig) only(rule string) truth.Violation {
 	return v[0]
 }
 
-func TestAMachineOnAHostInMaintenanceIsAViolation(t *testing.T) {
+func TestAVMOnAHostInMaintenanceIsAViolation(t *testing.T) {
 	vctest.Breaks(t, "invariant.vm-running-in-maintenance")
 	r := newRig(t, pair("manual"))
 	vm := r.machine("plain", "")
@@ -42,10 +42,10 @@ func TestAMachineOnAHostInMaintenanceIsAViolation(t *testing.T) {
 	vctest.Eventually(t, "the violation", func() bool { return r.violations() == "vm-running-in-maintenance" })
 }
 
-func TestAMachineLeftHalfMade(t *testing.T) {
+func TestAVMLeftIncomplete(t *testing.T) {
 	vctest.Breaks(t, "invariant.vm-left-half-made")
 	f := pair("manual")
-	f.VMs = []fleet.VM{{Name: "old", Host: "esx-a-1", MemoryMB: 2048, Devices: []string{card}}} // half made already: nobody's work
+	f.VMs = []fleet.VM{{Name: "old", Host: "esx-a-1", MemoryMB: 2048, Devices: []string{card}}} // incomplete from the start: no request caused it
 	r := newRig(t, f)
 	target := r.Must("QueryConfigTarget", "EnvironmentBrowser:"+r.Get(r.Find("DC0/host/gpu-a"), "environmentBrowser")["environmentBrowser"], vctest.Ref("host", r.host))
 	whole := r.passthroughVM("whole")
@@ -68,15 +68,15 @@ func TestAMachineLeftHalfMade(t *testing.T) {
 }
 
 // The power-on rules refuse a card twice, so the invariant behind them is provoked past
-// them: a second machine with the same card is said to run.
-func TestACardInTwoRunningMachinesIsAViolation(t *testing.T) {
+// them: a second VM with the same card is said to run.
+func TestACardInTwoRunningVMsIsAViolation(t *testing.T) {
 	vctest.Breaks(t, "invariant.device-in-two-running-vms")
 	r := newRig(t, pair("manual"))
 	one, two := r.passthroughVM("one"), r.passthroughVM("two")
 	r.MustTask("PowerOnVM_Task", one, "")
 	time.Sleep(50 * time.Millisecond)
 	if v := r.violations(); v != "" {
-		t.Fatal("a powered-off machine may share a card: ", v)
+		t.Fatal("a powered-off VM may share a card: ", v)
 	}
 	r.s.W.Lock()
 	vm, e := r.s.W.VM(types.ManagedObjectReference{Type: "VirtualMachine", Value: strings.TrimPrefix(two, "VirtualMachine:")})
@@ -136,7 +136,7 @@ func TestRebootOutsideMaintenanceMode(t *testing.T) {
 // operationID, in which task and when, and what happened to the host before.
 func TestAViolationExplainsItself(t *testing.T) {
 	r := newRig(t, nil)
-	begun := time.Now()
+	start := time.Now()
 	r.OpID = "roll-7"
 	task := r.Start("RebootHost_Task", r.host, "<force>true</force>")
 	if res := r.Wait(task); res.State != "success" {
@@ -145,7 +145,7 @@ func TestAViolationExplainsItself(t *testing.T) {
 	v := r.only("reboot-outside-maintenance")
 	by := v.By
 	if by == nil || by.Method != "RebootHost_Task" || by.This != r.host || by.User != vctest.User || by.OperationID != "roll-7" ||
-		"Task:"+by.Task != task || by.T.Before(begun) || by.T.After(time.Now()) {
+		"Task:"+by.Task != task || by.T.Before(start) || by.T.After(time.Now()) {
 		t.Fatalf("%+v", by)
 	}
 	found := false
@@ -171,7 +171,7 @@ func TestAViolationExplainsItself(t *testing.T) {
 	}
 }
 
-// What a host that boots does is on the account of the request that sent it down.
+// What a booting host does is recorded for the request that took it down.
 func TestALateViolationNamesTheRequestThatLedToIt(t *testing.T) {
 	r := newRig(t, nil)
 	r.Must("UpdatePassthruConfig", r.system, config("0000:19:00.0", "true", "false"))

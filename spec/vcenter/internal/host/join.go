@@ -24,17 +24,17 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "host.add", Sure: "documented", Source: "API reference: ClusterComputeResource.AddHost_Task, Folder.AddStandaloneHost_Task throw NoHost, InvalidLogin, AlreadyConnected",
-		Text: "Adding a host that nobody can reach is NoHost, one with a wrong account InvalidLogin, one that is in the inventory already AlreadyConnected. Without asConnected it comes disconnected."})
+		Text: "Adding an unreachable host is NoHost, one with a wrong account InvalidLogin, one that is in the inventory already AlreadyConnected. Without asConnected the host is added disconnected."})
 	_ = rules.Add(rules.Rule{ID: "host.add-thumbprint", Sure: "documented", Source: "API reference: HostConnectSpec.sslThumbprint, SSLVerifyFault.thumbprint",
-		Text: "Adding a host with an own certificate names its thumbprint: without it, or with another, SSLVerifyFault tells the thumbprint."})
+		Text: "Adding a host with a certificate of its own requires its thumbprint: without it, or with another one, SSLVerifyFault reports the thumbprint."})
 	_ = rules.Add(rules.Rule{ID: "host.remove", Sure: "documented", Source: "API reference: HostSystem (a host of a cluster is in maintenance mode, or disconnected, when it is moved or removed), ManagedEntity.Destroy_Task throws ResourceInUse; vCenter documentation: remove a host from a cluster",
-		Text: "A host of a cluster is removed in maintenance mode or while it is disconnected, else InvalidState; with machines it is ResourceInUse."})
-	_ = rules.Add(rules.Rule{ID: "host.remove-alone", Sure: "seen", Source: "govc host.remove destroys the ComputeResource of a host that stands alone",
-		Text: "A host that stands alone is removed with its ComputeResource: Destroy_Task on the HostSystem is NotSupported."})
+		Text: "A host of a cluster is removed in maintenance mode or while it is disconnected, else InvalidState; with VMs it is ResourceInUse."})
+	_ = rules.Add(rules.Rule{ID: "host.remove-alone", Sure: "seen", Source: "govc host.remove destroys the ComputeResource of a standalone host",
+		Text: "A standalone host is removed with its ComputeResource: Destroy_Task on the HostSystem is NotSupported."})
 )
 
-// outside are the hosts that stand in no inventory, by name; world lock held.
-func (r *Room) outside(name string) *fleet.Host {
+// outside are the hosts that are in no inventory, by name; world lock held.
+func (r *Hosts) outside(name string) *fleet.Host {
 	for _, h := range r.order {
 		if h.Name() == name {
 			return nil
@@ -62,7 +62,7 @@ func Thumbprint(name string) string {
 }
 
 // reach finds the host that a connect spec names, or says why it cannot be added.
-func (r *Room) reach(s *types.HostConnectSpec) (*fleet.Host, *fault.Error) {
+func (r *Hosts) reach(s *types.HostConnectSpec) (*fleet.Host, *fault.Error) {
 	for _, h := range r.order {
 		if h.Name() == s.HostName {
 			return nil, fault.New(&types.AlreadyConnected{Name: s.HostName}, "The specified host %s is already connected.", s.HostName)
@@ -83,8 +83,8 @@ func (r *Room) reach(s *types.HostConnectSpec) (*fleet.Host, *fault.Error) {
 }
 
 // join brings the host in.
-func (r *Room) join(parent types.ManagedObjectReference, s *types.HostConnectSpec, connected bool) (any, *fault.Error) {
-	d, e := r.reach(s) // once more: two may have asked for the same host
+func (r *Hosts) join(parent types.ManagedObjectReference, s *types.HostConnectSpec, connected bool) (any, *fault.Error) {
+	d, e := r.reach(s) // checked again: two requests may have named the same host
 	if e != nil {
 		return nil, e
 	}
@@ -112,15 +112,15 @@ func (r *Room) join(parent types.ManagedObjectReference, s *types.HostConnectSpe
 	r.event(h, func(e types.HostEvent) types.BaseEvent { return &types.HostAddedEvent{HostEvent: e} })
 	r.w.Touch(hs.Self, *hs.Parent)
 	if hs.Parent.Type == "ComputeResource" {
-		return *hs.Parent, nil // what AddStandaloneHost_Task makes
+		return *hs.Parent, nil // what AddStandaloneHost_Task creates
 	}
 	return hs.Self, nil
 }
 
-// leave takes a host out; alone says that the call was made on its ComputeResource.
-func (r *Room) leave(h *Host, alone bool) *fault.Error {
+// leave takes a host out; alone reports that the call was made on its ComputeResource.
+func (r *Hosts) leave(h *Host, alone bool) *fault.Error {
 	if inCluster := h.HS.Parent.Type == "ClusterComputeResource"; !inCluster && !alone {
-		return fault.New(&types.NotSupported{}, "A host that stands alone is removed with its compute resource.")
+		return fault.New(&types.NotSupported{}, "A standalone host is removed with its compute resource.")
 	} else if inCluster && !h.HS.Runtime.InMaintenanceMode && h.HS.Runtime.ConnectionState != types.HostSystemConnectionStateDisconnected {
 		return fault.New(&types.InvalidState{}, "The operation is not allowed in the current state: the host is neither in maintenance mode nor disconnected.")
 	}
@@ -130,7 +130,7 @@ func (r *Room) leave(h *Host, alone bool) *fault.Error {
 	return nil
 }
 
-func (r *Room) remove(h *Host) {
+func (r *Hosts) remove(h *Host) {
 	d := *h.Desc
 	for _, list := range []*[]fleet.Device{&d.Devices, &d.Cards} {
 		*list = slices.Clone(*list)
@@ -160,7 +160,7 @@ func (r *Room) remove(h *Host) {
 	r.hardware()
 }
 
-func (r *Room) registerJoin() {
+func (r *Hosts) registerJoin() {
 	r.removed = map[string]*fleet.Host{}
 	if r.w.ESXi {
 		for _, m := range []string{"AddHost_Task", "AddStandaloneHost_Task", "HostSystem.Destroy_Task", "ComputeResource.Destroy_Task"} {

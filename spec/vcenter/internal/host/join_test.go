@@ -18,7 +18,7 @@ func connect(name, thumbprint, user, password string) string {
 	return s + "<userName>" + user + "</userName><password>" + password + "</password><force>false</force></spec>"
 }
 
-// withSpares is the demo fleet and two hosts that stand in no inventory.
+// withSpares is the demo fleet and two hosts that are in no inventory.
 func withSpares(t *testing.T) (*vctest.Server, *vctest.Client) {
 	f := fleet.Demo()
 	f.Spares = []fleet.Host{{Name: "esx-new", RootPassword: "r00t", Cards: []fleet.Device{fleet.A100("0000:3b:00.0")}}, {Name: "esx-lone"}}
@@ -38,7 +38,7 @@ func TestAddingAHost(t *testing.T) {
 	c.FailTask("AlreadyConnected", "AddHost_Task", cluster, connect("esx-b-1", print, "root", "r00t")+yes)
 	for _, wrong := range []string{"", "00:11"} {
 		if r := c.FailTask("SSLVerifyFault", "AddHost_Task", cluster, connect("esx-new", wrong, "root", "r00t")+yes); !strings.Contains(r.Info, "<thumbprint>"+print+"</thumbprint>") {
-			t.Fatal("the fault tells the thumbprint: ", r.Info)
+			t.Fatal("the fault reports the thumbprint: ", r.Info)
 		}
 	}
 	c.FailTask("InvalidLogin", "AddHost_Task", cluster, connect("esx-new", print, "root", "guess")+yes)
@@ -54,7 +54,7 @@ func TestAddingAHost(t *testing.T) {
 	c.MustTask("AddHost_Task", cluster, connect("esx-new", print, "root", "r00t")+yes)
 	news := wait(version)
 	if news.Text("kind") != "enter" || !strings.Contains(news.Body, "esx-new") {
-		t.Fatal("who waits for hosts hears of it: ", news.Body)
+		t.Fatal("a client that waits for hosts gets the change: ", news.Body)
 	}
 	h := c.Find("DC0/host/gpu-a/esx-new")
 	got := c.Get(h, "parent", "runtime.connectionState", "config.product.version", "datastore", "network", "configManager.pciPassthruSystem")
@@ -71,7 +71,7 @@ func TestAddingAHost(t *testing.T) {
 	}
 }
 
-// A host keeps what its devices are given to, out of one inventory place and into another.
+// A host keeps its passthrough configuration when it moves from one place in the inventory to another.
 func TestRemovingAHost(t *testing.T) {
 	vctest.Breaks(t, "host.remove", "host.remove-alone")
 	_, c := withSpares(t)

@@ -1,8 +1,8 @@
 package host
 
 // lockdown.go: a host in lockdown takes direct logins of exception users only; through
-// vCenter it works as ever. Strict lockdown also stops the console at the machine itself,
-// which nobody sees here.
+// vCenter it works as usual. Strict lockdown also stops the console of the host itself,
+// which does not exist here.
 
 import (
 	"fmt"
@@ -18,15 +18,15 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "host.lockdown", Sure: "documented", Source: "API reference: HostSystem.EnterLockdownMode, HostConfigInfo.lockdownMode; vSphere security guide",
-		Text: "EnterLockdownMode and ExitLockdownMode switch config.lockdownMode; a second time is HostConfigFault. Direct logins to a locked ESXi endpoint are NoPermission."})
+		Text: "EnterLockdownMode and ExitLockdownMode switch config.lockdownMode; a repeated call is HostConfigFault. Direct logins to a locked ESXi endpoint are NoPermission."})
 	_ = rules.Add(rules.Rule{ID: "host.lockdown-modes", Sure: "documented", Source: "API reference: HostAccessManager.ChangeLockdownMode, QueryLockdownExceptions, UpdateLockdownExceptions; vSphere security guide: exception users keep their privileges in normal and strict lockdown",
 		Text: "HostAccessManager changes the mode (disabled, normal, strict) and the list of exception users, who may log in to a locked ESXi endpoint; a user named twice or without a name is InvalidArgument."})
 )
 
 type accessManager struct{ mo.HostAccessManager }
 
-// access makes the managed object of a host.
-func (r *Room) access(h *Host, n int) {
+// access creates the managed object of a host.
+func (r *Hosts) access(h *Host, n int) {
 	a := &accessManager{}
 	a.Self = types.ManagedObjectReference{Type: "HostAccessManager", Value: fmt.Sprintf("hostAccessManager-%d", n)}
 	a.LockdownMode = h.HS.Config.LockdownMode
@@ -35,7 +35,7 @@ func (r *Room) access(h *Host, n int) {
 }
 
 // lock switches the mode. World lock held.
-func (r *Room) lock(h *Host, to types.HostLockdownMode) {
+func (r *Hosts) lock(h *Host, to types.HostLockdownMode) {
 	locked := to != types.HostLockdownModeLockdownDisabled
 	h.HS.Config.LockdownMode, h.HS.Config.AdminDisabled = to, &locked
 	if a, ok := r.w.Reg.Get(*h.HS.ConfigManager.HostAccessManager).(*accessManager); ok {
@@ -49,7 +49,7 @@ func (r *Room) lock(h *Host, to types.HostLockdownMode) {
 	r.w.Touch(h.Ref())
 }
 
-func (r *Room) registerLockdown() {
+func (r *Hosts) registerLockdown() {
 	change := func(to types.HostLockdownMode) api.Func {
 		return func(c *api.Call) (any, *fault.Error) {
 			h, e := r.hostOf(c)
@@ -115,8 +115,8 @@ func (h *Host) locked() bool {
 	return h.HS.Config.LockdownMode != types.HostLockdownModeLockdownDisabled
 }
 
-// Locked tells whether an ESXi endpoint refuses the direct login of a user.
-func (r *Room) Locked(user string) bool {
+// Locked reports whether an ESXi endpoint refuses the direct login of a user.
+func (r *Hosts) Locked(user string) bool {
 	if !r.w.ESXi || len(r.order) == 0 || !r.order[0].locked() {
 		return false
 	}
@@ -128,8 +128,8 @@ func (r *Room) Locked(user string) bool {
 	return true
 }
 
-// Away tells whether an ESXi endpoint is down, so that nobody answers at all.
-func (r *Room) Away() bool {
+// Away reports whether an ESXi endpoint is down, so that it does not answer at all.
+func (r *Hosts) Away() bool {
 	r.w.RLock()
 	defer r.w.RUnlock()
 	return r.w.ESXi && len(r.order) > 0 && r.order[0].down

@@ -1,6 +1,6 @@
 package host_test
 
-// logs_test.go: what a host says of itself beside its properties: logs, clock, lockdown.
+// logs_test.go: what a host reports besides its properties: logs, clock, lockdown.
 
 import (
 	"io"
@@ -24,7 +24,7 @@ func (r *rig) log(key string) vctest.Answer {
 
 func (r *rig) kernel() string { return strings.Join(r.log("vmkernel").Texts("lineText"), "\n") }
 
-func TestTheKernelsLogTellsOfPassthroughDevices(t *testing.T) {
+func TestVmkernelLogRecordsPassthroughDevices(t *testing.T) {
 	vctest.Breaks(t, "host.log-passthrough")
 	f := pair("manual")
 	f.Clusters[0].Hosts[0].BootSeconds = 40
@@ -167,7 +167,7 @@ func TestTheClockOfAHost(t *testing.T) {
 	second := reboot()
 	near(second, -3*time.Hour)
 	if second >= first {
-		t.Fatal("the second boot lies before the first: ", first, second)
+		t.Fatal("the second boot is before the first: ", first, second)
 	}
 	r.s.Control(t, "POST", "/set", map[string]any{"host": "esx-a-1", "clock_skew": -60})
 	near(r.Must("QueryDateTime", system, "").Text("returnval"), -time.Minute)
@@ -195,7 +195,7 @@ func TestLockdownModesAndExceptions(t *testing.T) {
 	r.Refused(r.Call("ChangeLockdownMode", access, "<mode>lockdownTotal</mode>"), "InvalidRequest")
 	r.Must("EnterLockdownMode", r.host, "")
 	if got := r.Get(access, "lockdownMode")["lockdownMode"]; got != "lockdownNormal" {
-		t.Fatal("two faces of one mode differ: ", got)
+		t.Fatal("two properties of one mode differ: ", got)
 	}
 	r.Refused(r.Call("UpdateLockdownExceptions", access, "<users>svc</users><users>SVC</users>"), "InvalidArgument", "users")
 	r.Must("UpdateLockdownExceptions", access, "<users>svc</users><users>root</users>")

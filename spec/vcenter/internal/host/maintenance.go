@@ -1,7 +1,7 @@
 package host
 
 // maintenance.go: entering maintenance mode waits until nothing runs on the host. A fully
-// automated DRS moves what can move; machines with passthrough devices cannot, and block.
+// automated DRS moves what can move; VMs with passthrough devices cannot, and block.
 
 import (
 	"time"
@@ -23,15 +23,15 @@ var (
 		Text: "EnterMaintenanceMode_Task runs until no powered-on VM is left on the host; with a timeout above 0 it then fails with Timedout, and the host stays as it was."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-passthrough", Sure: "documented", Source: "vSphere docs, DirectPath I/O: no vMotion, no DRS for VMs with passthrough devices",
 		Text: "DRS (fullyAutomated) moves running VMs away, but none with a passthrough device: the task stays running at 2 % until it is off."})
-	_ = rules.Add(rules.Rule{ID: "host.maintenance-closed", Sure: "documented", Source: maintenanceDoc + ": while the task is running and in maintenance mode, no machine is powered on and nothing is provisioned on the host",
-		Text: "A host in, or entering, maintenance or standby mode takes no machine: creating, cloning, moving one there and powering one on is InvalidState, unless DRS can place it elsewhere."})
+	_ = rules.Add(rules.Rule{ID: "host.maintenance-closed", Sure: "documented", Source: maintenanceDoc + ": while the task is running and in maintenance mode, no VM is powered on and nothing is provisioned on the host",
+		Text: "A host in, or entering, maintenance or standby mode takes no VM: creating, cloning, moving one there and powering one on is InvalidState, unless DRS can place it elsewhere."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-again", Sure: "documented", Source: maintenanceDoc + " throws InvalidState",
-		Text: "Entering maintenance mode twice, or leaving it while outside, is InvalidState."})
+		Text: "Entering maintenance mode twice, or leaving it outside maintenance mode, is InvalidState."})
 	_ = rules.Add(rules.Rule{ID: "host.maintenance-evacuate", Sure: "documented", Source: maintenanceDoc + " (evacuatePoweredOffVms)",
-		Text: "With evacuatePoweredOffVms the task also waits until powered-off VMs are registered elsewhere. A cluster with DRS, whatever its level, does that itself, and those for which no other host will do (a fixed passthrough device, a datastore of one host) stay; without DRS somebody has to."})
+		Text: "With evacuatePoweredOffVms the task also waits until powered-off VMs are registered elsewhere. A cluster with DRS, whatever its level, does that itself, and those that no other host can run (a fixed passthrough device, a datastore of one host) stay; without DRS an administrator has to."})
 )
 
-func (r *Room) registerMaintenance() {
+func (r *Hosts) registerMaintenance() {
 	r.s.Handle("EnterMaintenanceMode_Task", func(c *api.Call) (any, *fault.Error) {
 		h, e := r.hostOf(c)
 		if e != nil {
@@ -75,7 +75,7 @@ func (r *Room) registerMaintenance() {
 	})
 }
 
-func (r *Room) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff bool, action string) (any, *fault.Error) {
+func (r *Hosts) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff bool, action string) (any, *fault.Error) {
 	var e *fault.Error
 	t.Do(func() {
 		if e = h.Reachable(); e == nil && (h.HS.Runtime.InMaintenanceMode || h.standby()) {
@@ -118,11 +118,11 @@ func (r *Room) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff b
 }
 
 // empty waits until nothing that must leave is left on a host.
-func (r *Room) empty(t *task.Task, h *Host, timeout time.Duration, off bool) *fault.Error {
+func (r *Hosts) empty(t *task.Task, h *Host, timeout time.Duration, off bool) *fault.Error {
 	var e *fault.Error
 	defer t.Do(func() { r.forget(h, true) })
 	t.Progress(2)
-	begun := time.Now()
+	start := time.Now()
 	for step := 0; ; step++ {
 		left := 0
 		t.Do(func() {
@@ -138,7 +138,7 @@ func (r *Room) empty(t *task.Task, h *Host, timeout time.Duration, off bool) *fa
 		if e != nil || left == 0 {
 			return e
 		}
-		if timeout > 0 && r.w.Clock.Virtual(time.Since(begun)) > timeout {
+		if timeout > 0 && r.w.Clock.Virtual(time.Since(start)) > timeout {
 			return fault.New(&types.Timedout{})
 		}
 		pause := 500 * time.Millisecond
@@ -151,7 +151,7 @@ func (r *Room) empty(t *task.Task, h *Host, timeout time.Duration, off bool) *fa
 	}
 }
 
-func (r *Room) running(h *Host) int {
+func (r *Hosts) running(h *Host) int {
 	n := 0
 	for _, vm := range r.w.VMsOn(h.HS) {
 		if On(vm) {
@@ -161,8 +161,8 @@ func (r *Room) running(h *Host) int {
 	return n
 }
 
-// Move registers a machine on another host.
-func (r *Room) Move(vm *simulator.VirtualMachine, to *Host) {
+// Move registers a VM on another host.
+func (r *Hosts) Move(vm *simulator.VirtualMachine, to *Host) {
 	if vm.Runtime.Host != nil {
 		if from := r.hosts[*vm.Runtime.Host]; from != nil {
 			simulator.RemoveReference(&from.HS.Vm, vm.Self)

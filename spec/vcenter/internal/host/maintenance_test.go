@@ -19,7 +19,7 @@ func pair(drs string) *fleet.Fleet {
 	return f
 }
 
-// machine makes a VM on the rig's host and gives its reference.
+// machine creates a VM on the rig's host and returns its reference.
 func (r *rig) machine(name string, devices string) string {
 	r.t.Helper()
 	pool := "ResourcePool:" + r.Get(r.Find("DC0/host/gpu-a"), "resourcePool")["resourcePool"]
@@ -39,7 +39,7 @@ func (r *rig) passthroughVM(name string) string {
 		`<firmware>efi</firmware><memoryReservationLockedToMax>true</memoryReservationLockedToMax>`)
 }
 
-func TestMaintenanceModeWaitsForRunningMachines(t *testing.T) {
+func TestMaintenanceModeWaitsForRunningVMs(t *testing.T) {
 	vctest.Breaks(t, "host.maintenance-waits")
 	r := newRig(t, pair("manual"))
 	vm := r.machine("plain", "")
@@ -49,7 +49,7 @@ func TestMaintenanceModeWaitsForRunningMachines(t *testing.T) {
 	task := r.Start("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
 	time.Sleep(150 * time.Millisecond)
 	if st := r.Get(task, "info.state")["info.state"]; st != "running" {
-		t.Fatal("with a running machine the task is ", st)
+		t.Fatal("with a running VM the task is ", st)
 	}
 	r.MustTask("PowerOffVM_Task", vm, "")
 	if res := r.Wait(task); res.State != "success" {
@@ -79,20 +79,20 @@ func TestFullyAutomatedDrsMovesWhatCanMove(t *testing.T) {
 	r.MustTask("PowerOnVM_Task", gpu, "")
 	other := strings.TrimPrefix(r.Find("DC0/host/gpu-a/esx-a-2"), "HostSystem:")
 	task := r.Start("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
-	vctest.Eventually(t, "the plain machine moved", func() bool { return r.Get(plain, "runtime.host")["runtime.host"] == other })
+	vctest.Eventually(t, "the plain VM moved", func() bool { return r.Get(plain, "runtime.host")["runtime.host"] == other })
 	time.Sleep(100 * time.Millisecond)
 	if st := r.Get(task, "info.state", "info.progress"); st["info.state"] != "running" || st["info.progress"] != "2" {
-		t.Fatal("a running passthrough machine must block: ", st)
+		t.Fatal("a running passthrough VM must block: ", st)
 	}
 	if r.Get(gpu, "runtime.host")["runtime.host"] == other {
-		t.Fatal("a passthrough machine moved")
+		t.Fatal("a passthrough VM moved")
 	}
 	r.MustTask("PowerOffVM_Task", gpu, "")
 	if res := r.Wait(task); res.State != "success" {
 		t.Fatal(res)
 	}
 	if r.Get(gpu, "runtime.host")["runtime.host"] == other {
-		t.Fatal("a powered-off machine moved without evacuatePoweredOffVms")
+		t.Fatal("a powered-off VM moved without evacuatePoweredOffVms")
 	}
 }
 
@@ -106,13 +106,13 @@ func TestDrsFollowsTheClustersConfiguration(t *testing.T) {
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
 }
 
-func TestEvacuationOfPoweredOffMachines(t *testing.T) {
+func TestEvacuationOfPoweredOffVMs(t *testing.T) {
 	vctest.Breaks(t, "host.maintenance-evacuate")
 	r := newRig(t, pair("fullyAutomated"))
 	vm := r.machine("plain", "")
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout><evacuatePoweredOffVms>true</evacuatePoweredOffVms>")
 	if h := r.Get(vm, "runtime.host")["runtime.host"]; h == strings.TrimPrefix(r.host, "HostSystem:") {
-		t.Fatal("the powered-off machine stayed")
+		t.Fatal("the powered-off VM stayed")
 	}
 	manual := newRig(t, pair("off"))
 	manual.machine("plain", "")
@@ -120,7 +120,7 @@ func TestEvacuationOfPoweredOffMachines(t *testing.T) {
 	manual.MustTask("EnterMaintenanceMode_Task", manual.host, "<timeout>0</timeout><evacuatePoweredOffVms>false</evacuatePoweredOffVms>")
 }
 
-func TestForcedRebootUnderRunningMachines(t *testing.T) {
+func TestForcedRebootUnderRunningVMs(t *testing.T) {
 	vctest.Breaks(t, "host.reboot-vms", "invariant.reboot-under-running-vms")
 	r := newRig(t, pair("manual"))
 	vm := r.machine("plain", "")
@@ -152,7 +152,7 @@ func TestACardInUseCannotBeTakenFromPassthrough(t *testing.T) {
 	r.Must("UpdatePassthruConfig", r.system, config(card, "false", "false"))
 }
 
-func TestAHostOnItsWayToMaintenanceTakesNoMachine(t *testing.T) {
+func TestAHostEnteringMaintenanceTakesNoVM(t *testing.T) {
 	vctest.Breaks(t, "host.maintenance-closed")
 	r := newRig(t, pair("off"))
 	runs, off := r.machine("runs", ""), r.machine("off", "")
@@ -195,7 +195,7 @@ func TestAHostOnItsWayToMaintenanceTakesNoMachine(t *testing.T) {
 	}
 }
 
-// A host that came into the inventory later is as closed as the others.
+// A host that was added to the inventory later refuses VMs as well.
 func TestAHostAddedLaterClosesForMaintenance(t *testing.T) {
 	vctest.Breaks(t, "host.maintenance-closed")
 	f := pair("off")

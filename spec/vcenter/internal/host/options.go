@@ -29,7 +29,7 @@ func MaxHardware(v wire.Version) int {
 	return 11
 }
 
-func (r *Room) hardware() {
+func (r *Hosts) hardware() {
 	newest := MaxHardware(r.w.Version)
 	done := map[types.ManagedObjectReference]bool{}
 	for _, h := range r.order {

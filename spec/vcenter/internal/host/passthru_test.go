@@ -1,7 +1,7 @@
 package host_test
 
 // passthru_test.go: the fine print of passthrough: bridges, labels, devices that the host
-// lives on, graphics types, and what switching a host off looks like.
+// needs itself, graphics types, and what switching a host off looks like.
 
 import (
 	"strings"
@@ -84,7 +84,7 @@ func TestHardwareLabels(t *testing.T) {
 }
 
 // On a host that rebinds at once, giving the management NIC away loses the host at once;
-// a port that carries nothing it can spare.
+// a port without vmk0 it can do without.
 func TestRebindingTheManagementNicLosesTheHost(t *testing.T) {
 	vctest.Breaks(t, "invariant.host-device-lost")
 	f := fleet.Demo()

@@ -2,7 +2,7 @@ package host
 
 // pci.go: hardware.pciDevice, config.pciPassthruInfo, and the HostPciPassthruSystem of
 // each host. "Enabled" is what was configured, "active" what the kernel has; between the
-// two stands a reboot, or applyNow on hosts that can rebind.
+// two is a reboot, or applyNow on hosts that can rebind.
 
 import (
 	"strings"
@@ -24,7 +24,7 @@ var (
 	_ = rules.Add(rules.Rule{ID: "host.passthru-apply-now", Sure: "documented", Source: passthruDoc + " (applyNow, HostCapability.deviceRebindWithoutRebootSupported)",
 		Text: "applyNow true, or unset on a host that can rebind, makes the change active at once unless a VM uses the device; applyNow false never does."})
 	_ = rules.Add(rules.Rule{ID: "host.passthru-not-capable", Sure: "inferred", Source: passthruDoc + "; UpdatePassthruConfig throws HostConfigFault",
-		Text: "Enabling a device that is not passthruCapable is HostConfigFault; nothing of the call takes effect."})
+		Text: "Enabling a device that is not passthruCapable is HostConfigFault; the whole call has no effect."})
 	_ = rules.Add(rules.Rule{ID: "host.passthru-unknown", Sure: "inferred", Source: passthruDoc + "; UpdatePassthruConfig throws HostConfigFault",
 		Text: "An id that the host does not have is HostConfigFault."})
 	_ = rules.Add(rules.Rule{ID: "host.passthru-dependent", Sure: "documented", Source: passthruDoc + " (dependentDevice); the client marks dependent devices together",
@@ -32,13 +32,13 @@ var (
 	_ = rules.Add(rules.Rule{ID: "host.passthru-label", Sure: "documented", Source: passthruDoc + " (hardwareLabel, 7.0.2)",
 		Text: "UpdatePassthruConfig also sets the hardware label, which pciPassthruInfo and the dynamic list of QueryConfigTarget show; a refused call sets none."})
 	_ = rules.Add(rules.Rule{ID: "host.passthru-bridge", Sure: "inferred", Source: passthruDoc + " (dependentDevice: device which needs to be unclaimed, may be a bridge)",
-		Text: "Functions that depend on one bridge go together; the bridge, which is not capable, stays with the host."})
+		Text: "Functions that depend on one bridge are enabled and disabled together; the bridge, which is not capable, stays with the host."})
 	_ = rules.Add(rules.Rule{ID: "host.passthru-in-use", Sure: "inferred", Source: "a running VM holds the device",
-		Text: "Disabling a device that a powered-on VM holds is HostConfigFault with ResourceInUse as its cause."})
+		Text: "Disabling a device that a powered-on VM uses is HostConfigFault with ResourceInUse as its cause."})
 	_ = rules.Add(rules.Rule{ID: "host.iommu-off", Sure: "inferred", Source: "vSphere docs, Add a PCI device: VT-d or AMD IOMMU is to be enabled in the BIOS; passthruCapable: whether passthru is even possible for this device (decided by vmkctl). What a host without it shows was not seen",
-		Text: "On a host whose firmware has VT-d (IOMMU) off no device is passthruCapable or becomes active: enabling is HostConfigFault, what was enabled stays pending, a machine with the card fails to power on as not a passthrough device."})
+		Text: "On a host whose firmware has VT-d (IOMMU) off no device is passthruCapable or becomes active: enabling is HostConfigFault, an enabled device stays pending, a VM with the card fails to power on with \"not a passthrough device\"."})
 	_ = rules.Add(rules.Rule{ID: "host.above-4g-off", Sure: "inferred", Source: "Dell KB 000199172, VMware blog 2018-10: the host BIOS must have \"above 4G decoding\" on for cards that map more than 16 GB. What ESXi shows without was not seen",
-		Text: "On a host whose firmware decodes nothing above 4 GB a card whose 64-bit BARs do not fit below (more than 1 GiB) has no addresses: it can be enabled, but stays pending after each boot; power-on fails as not a passthrough device. Smaller cards work."})
+		Text: "On a host without \"above 4G decoding\" a card whose 64-bit BARs do not fit below 4 GB (more than 1 GiB) has no addresses: it can be enabled, but stays pending after each boot, and power-on fails with \"not a passthrough device\". Smaller cards work."})
 	_ = rules.Add(rules.Rule{ID: "host.signed-ids", Sure: "documented", Source: "WS SDK 4.0 known issues: two's complement; WSDL: xsd:short, xsd:byte",
 		Text: "vendorId, deviceId, classId are signed shorts and bus a signed byte on the wire: Intel is -32634, bus 0x86 is -122."})
 	_ = rules.Add(rules.Rule{ID: "host.not-connected", Sure: "documented", Source: "API reference: HostNotConnected, HostNotReachable (HostCommunication)",
@@ -70,7 +70,7 @@ func className(class string) string {
 }
 
 // publish writes the state of the cards into the managed objects.
-func (r *Room) publish(h *Host) {
+func (r *Hosts) publish(h *Host) {
 	var devs []types.HostPciDevice
 	var info []types.BaseHostPciPassthruInfo
 	pending := false
@@ -99,7 +99,7 @@ func (r *Room) publish(h *Host) {
 	r.w.Touch(h.Ref())
 }
 
-func (r *Room) byPassthru(ref types.ManagedObjectReference) (*Host, *fault.Error) {
+func (r *Hosts) byPassthru(ref types.ManagedObjectReference) (*Host, *fault.Error) {
 	for _, h := range r.order {
 		if h.Passthru == ref {
 			return h, nil
@@ -108,7 +108,7 @@ func (r *Room) byPassthru(ref types.ManagedObjectReference) (*Host, *fault.Error
 	return nil, fault.NotFound(ref)
 }
 
-func (r *Room) registerPCI() {
+func (r *Hosts) registerPCI() {
 	r.s.Handle("HostPciPassthruSystem.Refresh", func(c *api.Call) (any, *fault.Error) {
 		h, e := r.byPassthru(c.This)
 		if e == nil {
@@ -155,7 +155,7 @@ func (h *Host) group(c *Card) []*Card {
 }
 
 // configure checks the whole list before the first change.
-func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault.Error {
+func (r *Hosts) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault.Error {
 	type change struct {
 		c   *Card
 		on  bool
@@ -209,9 +209,9 @@ func (r *Room) configure(h *Host, list []types.BaseHostPciPassthruConfig) *fault
 	return nil
 }
 
-// watchConsole notes what an administrator would curse: a device that the host lives on
-// was rebound under it, and vCenter loses it at once.
-func (r *Room) watchConsole(h *Host, c *Card) {
+// watchConsole records a serious mistake: a device that the host itself needs was rebound
+// under it, and vCenter loses the host at once.
+func (r *Hosts) watchConsole(h *Host, c *Card) {
 	if c.Active && r.vital(h, c) {
 		r.w.Truth.Violate(brokenVital, "%s: %s (%s) was given away to passthrough; the host is lost", h.Name(), c.Address, c.Role)
 		h.cut++
@@ -222,7 +222,7 @@ func (r *Room) watchConsole(h *Host, c *Card) {
 func (c *Card) bridge() bool { return fleet.ID(c.Class)>>8 == 6 }
 
 // set is POST /gpsim/set for hosts.
-func (r *Room) set(m map[string]any) (bool, error) {
+func (r *Hosts) set(m map[string]any) (bool, error) {
 	name, ok := m["host"].(string)
 	if !ok {
 		return false, nil

@@ -30,16 +30,16 @@ var (
 	_ = rules.Add(rules.Rule{ID: "host.reboot-away", Sure: "documented", Source: rebootDoc + "; HostSystemConnectionState.notResponding, HostSystemPowerState.unknown",
 		Text: "A rebooting host turns notResponding (power state unknown), later connected again with a new bootTime; maintenance mode stays."})
 	_ = rules.Add(rules.Rule{ID: "host.shutdown", Sure: "documented", Source: "API reference: HostSystem.ShutdownHost_Task, HostSystemPowerState.poweredOff (switched off through vCenter)",
-		Text: "A host that is shut down stays away, its power state is poweredOff; ReconnectHost_Task is HostNotReachable until somebody switches it on."})
+		Text: "A host that is shut down does not come back by itself, and its power state is poweredOff; ReconnectHost_Task is HostNotReachable until an administrator switches it on."})
 	_ = rules.Add(rules.Rule{ID: "host.reboot-vms", Sure: "inferred", Source: "API reference: RebootHost_Task.force (\"the host is rebooted, even if there are virtual machines running\"); VirtualMachineConnectionState.disconnected: since its host is disconnected",
 		Text: "VMs that run when a host is rebooted with force are powered off by it; while it is away its VMs are disconnected."})
 	_ = rules.Add(rules.Rule{ID: "host.esxi-endpoint", Sure: "inferred", Source: "hostd is the server: it goes down with the host",
-		Text: "On a standalone ESXi endpoint sessions and tasks die with the reboot, and connections are refused until the host is back."})
+		Text: "On a standalone ESXi endpoint sessions and tasks end with the reboot, and connections are refused until the host is back."})
 	_ = rules.Add(rules.Rule{ID: "host.boot-device-lost", Sure: "documented", Source: "vSphere docs: do not pass through the device that the host boots from or the management NIC",
 		Text: "A host that boots with the NIC of vmk0, the HBA of its boot disk, or the USB controller of a USB boot given to passthrough does not come back."})
 )
 
-func (r *Room) registerReboot() {
+func (r *Hosts) registerReboot() {
 	r.s.Handle("RebootHost_Task", func(c *api.Call) (any, *fault.Error) {
 		h, e := r.hostOf(c)
 		if e != nil {
@@ -81,7 +81,7 @@ func (r *Room) registerReboot() {
 	})
 }
 
-func (r *Room) goDown(c *api.Call, h *Host, force, again bool) (any, *fault.Error) {
+func (r *Hosts) goDown(c *api.Call, h *Host, force, again bool) (any, *fault.Error) {
 	return c.Task(task.Spec{Exclusive: true, Work: 3 * time.Second,
 		Check: func(*task.Task) *fault.Error {
 			if e := h.Reachable(); e != nil {
@@ -116,7 +116,7 @@ func (r *Room) goDown(c *api.Call, h *Host, force, again bool) (any, *fault.Erro
 }
 
 // countAway checks the invariant "no more hosts of a cluster away than allowed".
-func (r *Room) countAway(h *Host) {
+func (r *Hosts) countAway(h *Host) {
 	if h.Cluster == nil || h.Cluster.Name == "" {
 		return
 	}
@@ -131,17 +131,17 @@ func (r *Room) countAway(h *Host) {
 	}
 }
 
-// locked runs a step with the world lock held, on the account of a request that is over.
-func (r *Room) locked(by *truth.Cause, f func()) {
+// locked runs a step with the world lock held, on behalf of a request that has ended.
+func (r *Hosts) locked(by *truth.Cause, f func()) {
 	r.w.Lock()
 	defer r.w.Unlock()
 	defer r.w.Truth.By(by)()
 	f()
 }
 
-// cycle is the reboot after it was accepted. A power failure or a revival by hand while it
-// is under way (cut has moved on) takes the host out of its hands.
-func (r *Room) cycle(h *Host, again bool, cut int, by *truth.Cause) {
+// cycle is the reboot after it was accepted. A power failure or a manual revival while it
+// is under way (cut has moved on) ends this cycle.
+func (r *Hosts) cycle(h *Host, again bool, cut int, by *truth.Cause) {
 	boot := world.Seconds(h.Desc.BootSeconds * (0.95 + 0.1*rand.Float64()))
 	if !r.w.Clock.Sleep(r.w.Stop, boot/12) {
 		return
@@ -149,7 +149,7 @@ func (r *Room) cycle(h *Host, again bool, cut int, by *truth.Cause) {
 	r.locked(by, func() {
 		if h.cut == cut {
 			r.lose(h)
-			if !again { // switched off through vCenter: it knows
+			if !again { // switched off through vCenter, which reports poweredOff
 				h.HS.Runtime.PowerState = types.HostSystemPowerStatePoweredOff
 			}
 		}
@@ -180,7 +180,7 @@ func (r *Room) cycle(h *Host, again bool, cut int, by *truth.Cause) {
 }
 
 // lose is the moment at which vCenter misses the host.
-func (r *Room) lose(h *Host) {
+func (r *Hosts) lose(h *Host) {
 	h.away, h.down = true, true
 	if r.w.ESXi {
 		r.s.Sessions.Drop()
@@ -200,7 +200,7 @@ func (r *Room) lose(h *Host) {
 	r.w.Touch(h.Ref())
 }
 
-// PowerOffHard is what happens to a machine whose host goes down.
+// PowerOffHard is what happens to a VM whose host goes down.
 func PowerOffHard(w *world.World, vm *simulator.VirtualMachine) {
 	vm.Runtime.PowerState = types.VirtualMachinePowerStatePoweredOff
 	vm.Summary.Runtime.PowerState = vm.Runtime.PowerState
@@ -212,7 +212,7 @@ func PowerOffHard(w *world.World, vm *simulator.VirtualMachine) {
 }
 
 // comeBack is the boot: the configuration takes effect.
-func (r *Room) comeBack(h *Host, mode string) {
+func (r *Hosts) comeBack(h *Host, mode string) {
 	h.firmware = h.setup
 	for _, c := range h.Cards {
 		c.Absent = false
@@ -258,8 +258,8 @@ func (r *Room) comeBack(h *Host, mode string) {
 	r.w.Truth.Host("back", h.Name(), "connected again")
 }
 
-// vital tells whether the host cannot live without a device.
-func (r *Room) vital(h *Host, c *Card) bool {
+// vital reports whether the host cannot live without a device.
+func (r *Hosts) vital(h *Host, c *Card) bool {
 	switch c.Role {
 	case "nic":
 		return len(h.HS.Config.Network.Pnic) > 0 && h.HS.Config.Network.Pnic[0].Pci == c.Address
@@ -272,8 +272,8 @@ func (r *Room) vital(h *Host, c *Card) bool {
 	return false
 }
 
-// connection sets the state of a host and of its machines.
-func (r *Room) connection(h *Host, s types.HostSystemConnectionState) {
+// connection sets the state of a host and of its VMs.
+func (r *Hosts) connection(h *Host, s types.HostSystemConnectionState) {
 	h.HS.Runtime.ConnectionState = s
 	vs := types.VirtualMachineConnectionStateConnected
 	if s != types.HostSystemConnectionStateConnected {
@@ -287,8 +287,8 @@ func (r *Room) connection(h *Host, s types.HostSystemConnectionState) {
 	r.w.Touch(h.Ref())
 }
 
-// change is one change by hand.
-func (r *Room) change(h *Host, m map[string]any) error {
+// change is one manual change.
+func (r *Hosts) change(h *Host, m map[string]any) error {
 	for k, v := range m {
 		switch k {
 		case "host":
@@ -350,7 +350,7 @@ func (r *Room) change(h *Host, m map[string]any) error {
 	return nil
 }
 
-func (r *Room) changeCard(h *Host, m map[string]any) error {
+func (r *Hosts) changeCard(h *Host, m map[string]any) error {
 	address, _ := m["address"].(string)
 	var card *Card
 	for _, c := range h.Cards {

@@ -1,9 +1,9 @@
 package host
 
-// standby.go: standby mode. A host in standby is switched off until somebody, or DPM,
+// standby.go: standby mode. A host in standby is switched off until an administrator, or DPM,
 // wakes it; waking it is a boot, so that a passthrough configuration takes effect. DPM at
 // the level automated puts idle hosts of a cluster there by itself, as many as HA lets it,
-// and wakes one when no host is left that takes machines.
+// and wakes one when no host is left that takes VMs.
 
 import (
 	"time"
@@ -24,20 +24,20 @@ var (
 	_ = rules.Add(rules.Rule{ID: "host.standby", Sure: "documented", Source: standbyDoc + "; HostStandbyMode, HostSystemPowerState.standBy",
 		Text: "PowerDownHostToStandBy_Task waits until nothing runs, then runtime.standbyMode goes from entering to in and the power state to standBy; with a timeout above 0 it fails with Timedout, and the host stays up. A host whose capability says that it has no standby is NotSupported."})
 	_ = rules.Add(rules.Rule{ID: "host.standby-wake", Sure: "documented", Source: standbyDoc + " (timeoutSec)",
-		Text: "PowerUpHostFromStandBy_Task wakes a host in standby, which boots; it is Timedout when the host does not come, and InvalidState for a host that is not in standby."})
+		Text: "PowerUpHostFromStandBy_Task wakes a host in standby, which boots; it is Timedout when the host does not come back, and InvalidState for a host that is not in standby."})
 	_ = rules.Add(rules.Rule{ID: "host.standby-connection", Sure: "inferred", Source: "API reference: PowerDownHostToStandBy_Task ends when the host \"stops sending heartbeat signals\"; HostSystemConnectionState.notResponding: vCenter is not receiving heartbeats",
 		Text: "A host in standby is notResponding."})
 	_ = rules.Add(rules.Rule{ID: "host.dpm", Sure: "documented", Source: "API reference: ClusterDpmConfigInfo, DpmBehavior; vSphere Resource Management: DPM considers the demand of the last 40 minutes, HA's failover capacity, and hosts in maintenance not at all",
 		Text: "DPM at the level automated puts a host on which nothing ran for 40 minutes in standby, never the last usable one nor one that HA's admission control needs, and wakes one when none is left."})
 )
 
-// standby tells whether a host is in standby or on its way in or out.
+// standby reports whether a host is in standby or on its way in or out.
 func (h *Host) standby() bool {
 	m := h.HS.Runtime.StandbyMode
 	return m != "" && m != string(types.HostStandbyModeNone)
 }
 
-func (r *Room) registerStandby() {
+func (r *Hosts) registerStandby() {
 	r.s.Handle("PowerDownHostToStandBy_Task", func(c *api.Call) (any, *fault.Error) {
 		h, e := r.hostOf(c)
 		if e != nil {
@@ -67,7 +67,7 @@ func (r *Room) registerStandby() {
 }
 
 // sleep puts a host in standby.
-func (r *Room) sleep(t *task.Task, h *Host, timeout time.Duration, off bool) *fault.Error {
+func (r *Hosts) sleep(t *task.Task, h *Host, timeout time.Duration, off bool) *fault.Error {
 	mode := func(m types.HostStandbyMode) {
 		h.HS.Runtime.StandbyMode = string(m)
 		r.w.Touch(h.Ref())
@@ -117,7 +117,7 @@ func (r *Room) sleep(t *task.Task, h *Host, timeout time.Duration, off bool) *fa
 }
 
 // wake boots a host in standby.
-func (r *Room) wake(t *task.Task, h *Host, timeout time.Duration) *fault.Error {
+func (r *Hosts) wake(t *task.Task, h *Host, timeout time.Duration) *fault.Error {
 	var e *fault.Error
 	var never bool
 	t.Do(func() {
@@ -161,7 +161,7 @@ func (r *Room) wake(t *task.Task, h *Host, timeout time.Duration) *fault.Error {
 }
 
 // dpm looks at a cluster every five minutes.
-func (r *Room) dpm(cl *fleet.Cluster) {
+func (r *Hosts) dpm(cl *fleet.Cluster) {
 	idle := map[*Host]time.Duration{}
 	const every, long = 5 * time.Minute, 40 * time.Minute
 	for r.w.Clock.Sleep(r.w.Stop, every) {

@@ -1,6 +1,6 @@
 package host
 
-// uptime.go: how long a host has been up. RetrieveHardwareUptime tells to the second;
+// uptime.go: how long a host has been up. RetrieveHardwareUptime is exact to the second;
 // summary.quickStats.uptime is what the host last reported, here at its boot and at each
 // change of its devices.
 
@@ -15,7 +15,7 @@ import (
 )
 
 var _ = rules.Add(rules.Rule{ID: "host.uptime", Sure: "documented", Source: "API reference: HostSystem.RetrieveHardwareUptime, HostListSummaryQuickStats.uptime",
-	Text: "RetrieveHardwareUptime gives the seconds since the boot, by the clock of the host; it begins anew with each boot, and a host that cannot be reached has none."})
+	Text: "RetrieveHardwareUptime returns the seconds since the boot, by the clock of the host; it restarts with each boot, and a host that cannot be reached has none."})
 
 func (h *Host) uptime() time.Duration {
 	if h.HS.Runtime.BootTime == nil {
@@ -27,7 +27,7 @@ func (h *Host) uptime() time.Duration {
 // quick refreshes the quick statistics.
 func (h *Host) quick() { h.HS.Summary.QuickStats.Uptime = int32(h.uptime().Seconds()) }
 
-func (r *Room) registerUptime() {
+func (r *Hosts) registerUptime() {
 	r.s.Handle("RetrieveHardwareUptime", func(c *api.Call) (any, *fault.Error) {
 		h, e := r.hostOf(c)
 		if e == nil {

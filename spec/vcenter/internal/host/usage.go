@@ -7,7 +7,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// Passthrough lists the passthrough devices of a machine.
+// Passthrough lists the passthrough devices of a VM.
 func Passthrough(vm *simulator.VirtualMachine) []*types.VirtualPCIPassthrough {
 	var out []*types.VirtualPCIPassthrough
 	if vm.Config == nil {
@@ -32,7 +32,7 @@ func Address(p *types.VirtualPCIPassthrough) string {
 	return ""
 }
 
-// Fixed tells whether a machine has a device of one certain host.
+// Fixed reports whether a VM has a device of one certain host.
 func Fixed(vm *simulator.VirtualMachine) bool {
 	for _, p := range Passthrough(vm) {
 		if _, ok := p.Backing.(*types.VirtualPCIPassthroughDeviceBackingInfo); ok {
@@ -42,13 +42,13 @@ func Fixed(vm *simulator.VirtualMachine) bool {
 	return false
 }
 
-// On tells whether a machine runs.
+// On reports whether a VM runs.
 func On(vm *simulator.VirtualMachine) bool {
 	return vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn
 }
 
-// Holder is the running machine that holds a card, nil when it is free.
-func (r *Room) Holder(h *Host, address string) *simulator.VirtualMachine {
+// Holder is the running VM that holds a card, nil when it is free.
+func (r *Hosts) Holder(h *Host, address string) *simulator.VirtualMachine {
 	for _, vm := range r.w.VMsOn(h.HS) {
 		if !On(vm) {
 			continue

@@ -1,7 +1,7 @@
 package host
 
-// vsan.go: hosts of a vSAN cluster hold data. Entering maintenance mode says what becomes
-// of it: nothing (noAction), what is needed to keep every object accessible
+// vsan.go: hosts of a vSAN cluster hold data. Entering maintenance mode sets what happens
+// to it: nothing (noAction), what is needed to keep every object accessible
 // (ensureObjectAccessibility, the default), or all of it moved (evacuateAllData).
 
 import (
@@ -23,7 +23,7 @@ const vsanDoc = "vSAN administration, Place a member of a vSAN cluster in mainte
 
 var (
 	_ = rules.Add(rules.Rule{ID: "host.vsan-mode", Sure: "documented", Source: vsanDoc + "; API reference: HostMaintenanceSpec.vsanMode, VsanHostDecommissionModeObjectAction",
-		Text: "On a vSAN host EnterMaintenanceMode_Task moves data by maintenanceSpec.vsanMode.objectAction: noAction none, ensureObjectAccessibility (also when unset) some, evacuateAllData all, which lasts longest. Another word is InvalidArgument, on any host."})
+		Text: "On a vSAN host EnterMaintenanceMode_Task moves data by maintenanceSpec.vsanMode.objectAction: noAction none, ensureObjectAccessibility (also when unset) some, evacuateAllData all, which takes longest. Any other value is InvalidArgument, on any host."})
 	_ = rules.Add(rules.Rule{ID: "host.vsan-nodes", Sure: "documented", Source: vsanDoc + ": a three-host cluster cannot evacuate all data; four or more hosts are needed. The fault's type is from memory",
 		Text: "evacuateAllData needs three other hosts that hold data (connected, not in maintenance mode): else VsanFault, and the host stays as it was."})
 	_ = rules.Add(rules.Rule{ID: "host.vsan-resync", Sure: "memory", Source: "RVC vsan.resync_dashboard reads HostVsanInternalSystem.QuerySyncingVsanObjects: {\"dom_objects\": {...}}",
@@ -33,8 +33,8 @@ var (
 type vsanSystem struct{ mo.HostVsanSystem }
 type vsanInternal struct{ mo.HostVsanInternalSystem }
 
-// vsanObjects makes the managed objects of a host.
-func (r *Room) vsanObjects(h *Host, n int) {
+// vsanObjects creates the managed objects of a host.
+func (r *Hosts) vsanObjects(h *Host, n int) {
 	on := h.Cluster != nil && h.Cluster.VSAN
 	sys := &vsanSystem{}
 	sys.Self = types.ManagedObjectReference{Type: "HostVsanSystem", Value: fmt.Sprintf("vsanSystem-%d", n)}
@@ -48,13 +48,13 @@ func (r *Room) vsanObjects(h *Host, n int) {
 	h.HS.Config.VsanHostConfig = &sys.Config
 }
 
-// vsan tells whether a host is a member of a vSAN cluster.
-func (r *Room) vsan(h *Host) bool {
+// vsan reports whether a host is a member of a vSAN cluster.
+func (r *Hosts) vsan(h *Host) bool {
 	_, cfg := r.config(h)
 	return cfg != nil && cfg.VsanConfigInfo != nil && cfg.VsanConfigInfo.Enabled != nil && *cfg.VsanConfigInfo.Enabled
 }
 
-// action is the word of a maintenance specification, checked.
+// action is the objectAction of a maintenance specification, checked.
 func action(spec *types.HostMaintenanceSpec) (string, *fault.Error) {
 	if spec == nil || spec.VsanMode == nil {
 		return string(types.VsanHostDecommissionModeObjectActionEnsureObjectAccessibility), nil
@@ -68,7 +68,7 @@ func action(spec *types.HostMaintenanceSpec) (string, *fault.Error) {
 }
 
 // decommission moves the data of a host.
-func (r *Room) decommission(t *task.Task, h *Host, action string) *fault.Error {
+func (r *Hosts) decommission(t *task.Task, h *Host, action string) *fault.Error {
 	var work time.Duration
 	var e *fault.Error
 	t.Do(func() {
@@ -102,7 +102,7 @@ func (r *Room) decommission(t *task.Task, h *Host, action string) *fault.Error {
 }
 
 // resync begins when a host that held stale data is back among the others. Lock held.
-func (r *Room) resync(h *Host) {
+func (r *Hosts) resync(h *Host) {
 	if !r.vsan(h) || h.vsanAction == string(types.VsanHostDecommissionModeObjectActionEvacuateAllData) {
 		return
 	}
@@ -114,14 +114,14 @@ func (r *Room) resync(h *Host) {
 			r.locked(nil, func() {
 				if h.syncing == mine {
 					h.syncing = 0
-					r.w.Truth.Host("vsan-synced", h.Name(), "no object is resynchronized any more")
+					r.w.Truth.Host("vsan-synced", h.Name(), "resynchronization has finished")
 				}
 			})
 		}
 	}()
 }
 
-func (r *Room) registerVSAN() {
+func (r *Hosts) registerVSAN() {
 	r.s.Handle("QuerySyncingVsanObjects", func(c *api.Call) (any, *fault.Error) {
 		for _, h := range r.order {
 			if h.HS.ConfigManager.VsanInternalSystem == nil || *h.HS.ConfigManager.VsanInternalSystem != c.This {

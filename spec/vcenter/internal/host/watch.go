@@ -1,8 +1,8 @@
 package host
 
-// watch.go: invariants that are looked at whenever a machine changes: no card in two
-// running machines, no machine running on a host in maintenance mode. When a session
-// ends, no machine may be left half made: with a card, but without the memory
+// watch.go: invariants that are looked at whenever a VM changes: no card in two
+// running VMs, no VM running on a host in maintenance mode. When a session
+// ends, no VM may be left incomplete: with a card, but without the memory
 // reservation that it needs to start.
 
 import (
@@ -32,22 +32,22 @@ const invariantSource = "an invariant of this server, not a refusal: see violati
 
 var (
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenTwice, Sure: "inferred", Source: invariantSource,
-		Text: "No PCI device is in two running machines."})
+		Text: "No PCI device is in two running VMs."})
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenMaintenance, Sure: "inferred", Source: invariantSource,
 		Text: "Nothing runs on a host in maintenance mode."})
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenHalf, Sure: "inferred", Source: invariantSource,
-		Text: "When a session ends, no machine has a card but lacks its full memory reservation (unless it stood so in the fleet file)."})
+		Text: "When a session ends, no VM has a card without its full memory reservation (unless the fleet file describes it so)."})
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenOutside, Sure: "inferred", Source: invariantSource,
-		Text: "No host is rebooted, shut down or put in standby outside maintenance mode, forced or not (standby: with machines on)."})
+		Text: "No host is rebooted, shut down or put in standby outside maintenance mode, forced or not (standby: with VMs on)."})
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenRunning, Sure: "inferred", Source: invariantSource,
-		Text: "No host goes down under running machines by a request."})
+		Text: "No request takes a host down under running VMs."})
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenAway, Sure: "inferred", Source: invariantSource,
-		Text: "No more hosts of a cluster are away at once than its max_away."})
+		Text: "No more hosts of a cluster than its max_away are down at once."})
 	_ = rules.Add(rules.Rule{ID: "invariant." + brokenVital, Sure: "inferred", Source: invariantSource,
-		Text: "No host gives the NIC of vmk0, its boot HBA or its USB boot device away to passthrough."})
+		Text: "The NIC of vmk0, the boot HBA and the USB boot device of a host are not enabled for passthrough."})
 )
 
-// watcher notes which machines changed, and by which request, and looks at them soon
+// watcher notes which VMs changed, and by which request, and looks at them soon
 // afterwards.
 type watcher struct {
 	mu    sync.Mutex
@@ -56,7 +56,7 @@ type watcher struct {
 	last  map[types.ManagedObjectReference]*truth.Cause // the last request that changed each
 	wake  chan struct{}
 	said  map[string]bool
-	held  map[types.ManagedObjectReference]map[string]*Host // cards of the running machines
+	held  map[types.ManagedObjectReference]map[string]*Host // cards of the running VMs
 }
 
 func (x *watcher) note(ref types.ManagedObjectReference) {
@@ -85,20 +85,20 @@ func (x *watcher) Removed(ref types.ManagedObjectReference) {
 	x.mu.Unlock()
 }
 
-// lately is the last request that changed a machine.
+// lately is the last request that changed a VM.
 func (x *watcher) lately(ref types.ManagedObjectReference) *truth.Cause {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.last[ref]
 }
 
-func (r *Room) watch() {
+func (r *Hosts) watch() {
 	x := &watcher{now: r.w.Truth.Cause, dirty: map[types.ManagedObjectReference]*truth.Cause{},
 		last: map[types.ManagedObjectReference]*truth.Cause{}, wake: make(chan struct{}, 1), said: map[string]bool{},
 		held: map[types.ManagedObjectReference]map[string]*Host{}}
 	r.w.Listen(x)
 	r.s.Sessions.OnEnd(func(*session.Session) {
-		go func() { // whoever ends a session may hold the world lock
+		go func() { // the caller that ends a session may hold the world lock
 			r.w.RLock()
 			defer r.w.RUnlock()
 			for _, e := range r.w.Reg.All("VirtualMachine") {
@@ -131,12 +131,12 @@ func (r *Room) watch() {
 	}()
 }
 
-// Begin says that the fleet stands as its file describes it: what is half made now was so
-// from the beginning.
-func (r *Room) Begin() {
-	r.begun = true
+// Begin marks that the fleet is built as its file describes it: a VM that is incomplete now
+// was so from the start.
+func (r *Hosts) Begin() {
+	r.built = true
 	for _, h := range r.order {
-		h.begun = true
+		h.built = true
 	}
 	for _, e := range r.w.Reg.All("VirtualMachine") {
 		if vm, ok := e.(*simulator.VirtualMachine); ok && halfMade(vm) {
@@ -145,7 +145,7 @@ func (r *Room) Begin() {
 	}
 }
 
-// halfMade tells whether a machine with a card lacks its full reservation.
+// halfMade reports whether a VM with a card lacks its full reservation.
 func halfMade(vm *simulator.VirtualMachine) bool {
 	if len(Passthrough(vm)) == 0 || vm.Config == nil {
 		return false
@@ -160,8 +160,8 @@ func halfMade(vm *simulator.VirtualMachine) bool {
 	return *a.Reservation < int64(vm.Config.Hardware.MemoryMB)
 }
 
-// inspect checks one machine against its neighbours. World lock held (read).
-func (r *Room) inspect(x *watcher, ref types.ManagedObjectReference, by *truth.Cause) {
+// inspect checks one VM against its neighbours. World lock held (read).
+func (r *Hosts) inspect(x *watcher, ref types.ManagedObjectReference, by *truth.Cause) {
 	vm, e := r.w.VM(ref)
 	if e != nil || vm.Runtime.Host == nil {
 		return
@@ -195,7 +195,7 @@ func (r *Room) inspect(x *watcher, ref types.ManagedObjectReference, by *truth.C
 	}
 }
 
-func (r *Room) once(x *watcher, by *truth.Cause, key, rule, format string, args ...any) {
+func (r *Hosts) once(x *watcher, by *truth.Cause, key, rule, format string, args ...any) {
 	if !x.said[key] {
 		x.said[key] = true
 		r.w.Truth.ViolateBy(by, rule, format, args...)

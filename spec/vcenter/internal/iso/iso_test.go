@@ -85,7 +85,7 @@ func TestAgainstXorriso(t *testing.T) {
 func TestDamagedImages(t *testing.T) {
 	img, _ := Write("X", map[string][]byte{"a/b": []byte("abc")}, stamp)
 	if _, err := Open(bytes.NewReader(img[:sector*17])); err == nil {
-		t.Error("a cut image was opened")
+		t.Error("a truncated image was opened")
 	}
 	for at := 16 * sector; at < len(img); at += 7 { // never a panic
 		b := append([]byte(nil), img...)

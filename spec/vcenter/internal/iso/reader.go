@@ -10,7 +10,7 @@ import (
 	"unicode/utf16"
 )
 
-// Limits on what a medium may demand of its reader; answer media are small.
+// Limits for the reader of a medium; answer media are small.
 const (
 	maxEntries = 100000
 	maxDepth   = 32
@@ -110,10 +110,10 @@ func (i *Image) Find(name string) *Entry {
 	return i.byPath[strings.ToLower(strings.Trim(path.Clean("/"+strings.ReplaceAll(name, "\\", "/")), "/"))]
 }
 
-// Windows is the medium by Joliet's names, or the plain ones: Windows knows no Rock Ridge.
+// Windows is the medium by Joliet's names, or the plain ones: Windows does not read Rock Ridge.
 func (i *Image) Windows() *Image { return i.windows }
 
-// Exact is Find for a system that minds the case.
+// Exact is Find for a case-sensitive system.
 func (i *Image) Exact(name string) *Entry {
 	if e := i.Find(name); e != nil && e.Path == strings.Trim(name, "/") {
 		return e
@@ -121,7 +121,7 @@ func (i *Image) Exact(name string) *Entry {
 	return nil
 }
 
-// Read gives a file's bytes, at most limit of them.
+// Read returns a file's bytes, at most limit of them.
 func (i *Image) Read(e *Entry, limit int64) ([]byte, error) {
 	if e.Dir {
 		return nil, fmt.Errorf("%s is a directory", e.Path)
@@ -133,7 +133,7 @@ func (i *Image) Read(e *Entry, limit int64) ([]byte, error) {
 	for _, p := range e.pieces {
 		b := make([]byte, p.size)
 		if n, err := i.r.ReadAt(b, p.at); err != nil && int64(n) < p.size {
-			return nil, fmt.Errorf("%s: the image is cut off: %w", e.Path, err)
+			return nil, fmt.Errorf("%s: the image is truncated: %w", e.Path, err)
 		}
 		out = append(out, b...)
 	}
@@ -151,16 +151,16 @@ type walker struct {
 func (w *walker) area(rec []byte) ([]byte, error) {
 	at, size := binary.LittleEndian.Uint32(rec[2:]), binary.LittleEndian.Uint32(rec[10:])
 	if size > 64<<20 {
-		return nil, errors.New("a directory of the image is absurdly large")
+		return nil, errors.New("a directory of the image is too large")
 	}
 	b := make([]byte, size)
 	if _, err := w.img.r.ReadAt(b, int64(at)*sector); err != nil {
-		return nil, fmt.Errorf("the image is cut off in a directory: %w", err)
+		return nil, fmt.Errorf("the image is truncated in a directory: %w", err)
 	}
 	return b, nil
 }
 
-// susp tells whether the root's first record carries the SP entry of Rock Ridge.
+// susp reports whether the root's first record carries the SP entry of Rock Ridge.
 func (w *walker) susp(root []byte) (bool, int) {
 	b, err := w.area(root)
 	if err != nil || len(b) < 34 || int(b[0]) > len(b) {

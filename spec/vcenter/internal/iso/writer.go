@@ -33,7 +33,7 @@ type node struct {
 	number   [2]int // in the path table
 }
 
-// Write makes an image with the given label; keys of files are paths such as
+// Write creates an image with the given label; keys of files are paths such as
 // "sources/install.wim".
 func Write(label string, files map[string][]byte, stamp time.Time) ([]byte, error) {
 	if len(label) > 32 {
@@ -130,7 +130,7 @@ func (n *node) add(name string, data []byte) error {
 	return nil
 }
 
-// walk gives the directories breadth first, as the path table wants them.
+// walk returns the directories breadth first, as the path table requires.
 func (n *node) walk() []*node {
 	dirs := []*node{n}
 	for i := 0; i < len(dirs); i++ {

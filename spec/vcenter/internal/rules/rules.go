@@ -1,5 +1,5 @@
 // Package rules is the one table of what this server enforces: every refusal and every
-// piece of behaviour that a real vCenter shows and a lax simulator does not. A room
+// piece of behaviour that a real vCenter shows and a lax simulator does not. A package
 // declares its rules beside the code that enforces them (rules.Add in a package
 // variable) and names the rule when it refuses. `vcenter -rules` prints the table.
 //
@@ -21,7 +21,7 @@ import (
 
 // Rule is one line of the table. Its source may be "none" and then says so.
 type Rule struct {
-	ID     string // room.word-word
+	ID     string // group.word-word
 	Text   string
 	Source string
 	Sure   string
@@ -51,7 +51,7 @@ func Add(r Rule) string {
 	return r.ID
 }
 
-// All gives the rules ordered by id.
+// All returns the rules ordered by id.
 func All() []Rule {
 	mu.Lock()
 	defer mu.Unlock()
@@ -63,15 +63,15 @@ func All() []Rule {
 	return all
 }
 
-// Markdown writes the table, one section per room.
+// Markdown writes the table, one section per group.
 func Markdown(w io.Writer) {
 	fmt.Fprintln(w, "# What the test vCenter enforces")
-	room := ""
+	group := ""
 	for _, r := range All() {
 		head, _, _ := strings.Cut(r.ID, ".")
-		if head != room {
-			room = head
-			fmt.Fprintf(w, "\n## %s\n\n| rule | what holds | source | how sure |\n|---|---|---|---|\n", room)
+		if head != group {
+			group = head
+			fmt.Fprintf(w, "\n## %s\n\n| rule | what holds | source | how sure |\n|---|---|---|---|\n", group)
 		}
 		fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", r.ID, cell(r.Text), cell(r.Source), r.Sure)
 	}

@@ -1,5 +1,5 @@
 // Package session keeps who is logged in: login and its refusals, the cookie, idle
-// expiry, the limit, and what each user may do. It knows nothing of HTTP or XML.
+// expiry, the limit, and what each user may do. It does not depend on HTTP or XML.
 package session
 
 import (
@@ -25,7 +25,7 @@ var (
 	_ = rules.Add(rules.Rule{ID: "session.cookie", Sure: "seen", Source: "pyVmomi SoapAdapter keeps the quoted value",
 		Text: "The session is the cookie vmware_soap_session=\"...\"; Path=/; HttpOnly; Secure, with quotes."})
 	_ = rules.Add(rules.Rule{ID: "session.idle-expiry", Sure: "seen", Source: "pyvmomi#953, govmomi#2698: 30 minutes",
-		Text: "A session that was idle for 30 minutes (real time, -session-idle) is gone: NotAuthenticated. A request under way keeps it alive."})
+		Text: "A session that was idle for 30 minutes (real time, -session-idle) has ended: NotAuthenticated. A request under way keeps it alive."})
 	_ = rules.Add(rules.Rule{ID: "session.limit", Sure: "seen", Source: "kops#2747: \"Out of HTTP sessions: Limited to 2000\"",
 		Text: "No more than 2000 sessions: HTTP 503 `Out of HTTP sessions: Limited to 2000`."})
 	_ = rules.Add(rules.Rule{ID: "session.privilege", Sure: "documented", Source: "API reference: the privilege that each method names; NoPermission.privilegeId",
@@ -34,9 +34,9 @@ var (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "session.clone-once", Sure: "documented", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket may only be used once and becomes invalid after use\"; CloneSession throws InvalidLogin if the ticket is not valid",
-		Text: "A clone ticket makes one session; a second CloneSession with it, one with an unknown ticket, or one on a session that is logged in already, is InvalidLogin."})
+		Text: "A clone ticket creates one session; a second CloneSession with it, one with an unknown ticket, or one on a session that is logged in already, is InvalidLogin."})
 	_ = rules.Add(rules.Rule{ID: "session.clone-source", Sure: "documented", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket is also invalidated when the corresponding session is closed or expires\"",
-		Text: "A clone ticket is void once the session that acquired it has ended. The clone lives on its own: it outlives its source."})
+		Text: "A clone ticket is void once the session that acquired it has ended. The clone is independent: it outlives its source."})
 	_ = rules.Add(rules.Rule{ID: "session.clone-rights", Sure: "documented", Source: "API reference: SessionManager.CloneSession: takes on the identity and authorization level of the source; AcquireCloneTicket needs System.View, CloneSession System.Anonymous",
 		Text: "The clone is of the same user, with a key and a cookie of its own. Acquiring the ticket needs a session, cloning needs none."})
 )
@@ -62,7 +62,7 @@ type Manager struct {
 	Total   int
 }
 
-// New makes a manager for these users.
+// New creates a manager for these users.
 func New(users []fleet.User, idle time.Duration, limit int) *Manager {
 	m := &Manager{users: map[string]*fleet.User{}, live: map[string]*Session{}, tickets: map[string]*Session{}, Idle: idle, Limit: limit}
 	for i := range users {
@@ -71,7 +71,7 @@ func New(users []fleet.User, idle time.Duration, limit int) *Manager {
 	return m
 }
 
-// Login makes a session; the caller has none yet.
+// Login creates a session; the caller has none yet.
 func (m *Manager) Login(name, password, locale string) (*Session, *fault.Error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,7 +82,7 @@ func (m *Manager) Login(name, password, locale string) (*Session, *fault.Error) 
 	return m.open(u, locale), nil
 }
 
-// Vouched makes a session for a user whom something else than a password vouches for.
+// Vouched creates a session for a user that was authenticated without a password.
 func (m *Manager) Vouched(name, locale string) (*Session, *fault.Error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,7 +93,7 @@ func (m *Manager) Vouched(name, locale string) (*Session, *fault.Error) {
 	return m.open(u, locale), nil
 }
 
-// Ticket makes a one-time ticket that clones a session.
+// Ticket creates a one-time ticket that clones a session.
 func (m *Manager) Ticket(s *Session) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -102,7 +102,7 @@ func (m *Manager) Ticket(s *Session) string {
 	return ticket
 }
 
-// Clone makes a session of a ticket, which is void afterwards.
+// Clone creates a session from a ticket, which is void afterwards.
 func (m *Manager) Clone(ticket string) (*Session, *fault.Error) {
 	m.Expire()
 	m.mu.Lock()
@@ -129,7 +129,7 @@ func (m *Manager) open(u *fleet.User, locale string) *Session {
 	return s
 }
 
-// Full tells whether another login would exceed the limit.
+// Full reports whether another login would exceed the limit.
 func (m *Manager) Full() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -230,7 +230,7 @@ func (m *Manager) ended(gone []*Session) {
 // OnEnd has f called for each session that ends; the caller may hold the world lock.
 func (m *Manager) OnEnd(f func(*Session)) { m.ends = append(m.ends, f) }
 
-// List gives the live sessions.
+// List returns the live sessions.
 func (m *Manager) List() []types.UserSession {
 	m.Expire()
 	m.mu.Lock()
@@ -242,7 +242,7 @@ func (m *Manager) List() []types.UserSession {
 	return out
 }
 
-// Count gives the number of live sessions.
+// Count returns the number of live sessions.
 func (m *Manager) Count() int {
 	m.Expire()
 	m.mu.Lock()
@@ -253,7 +253,7 @@ func (m *Manager) Count() int {
 // readOnly is what the role ReadOnly holds.
 var readOnly = map[string]bool{"System.Anonymous": true, "System.View": true, "System.Read": true}
 
-// Allowed tells whether a user holds a privilege.
+// Allowed reports whether a user holds a privilege.
 func Allowed(u *fleet.User, privilege string) bool {
 	if privilege == "" {
 		return true
@@ -278,7 +278,7 @@ func Allowed(u *fleet.User, privilege string) bool {
 	return privilege == "System.Anonymous"
 }
 
-// Anything tells whether a user may see anything at all.
+// Anything reports whether a user may see any object at all.
 func Anything(u *fleet.User) bool {
 	if Allowed(&fleet.User{Role: u.Role, Privileges: u.Privileges}, "System.View") {
 		return true
@@ -291,7 +291,7 @@ func Anything(u *fleet.User) bool {
 	return false
 }
 
-// AllowedAt tells whether a user holds a privilege at a place: paths are the inventory
+// AllowedAt reports whether a user holds a privilege on an entity: paths are the inventory
 // paths of an entity and of all above it, nearest first. The nearest permission decides.
 func AllowedAt(u *fleet.User, privilege string, paths []string) bool {
 	for i, p := range paths {

@@ -1,6 +1,6 @@
 // Package sso is what a vCenter's token service is for a client that already has a token: it
 // issues SAML 2.0 assertions (for tests, by a control page: there is no WS-Trust here) and
-// checks those that come with LoginByToken. It knows nothing of sessions.
+// checks those that come with LoginByToken. It does not depend on sessions.
 package sso
 
 import (
@@ -35,9 +35,9 @@ const (
 	instant = "2006-01-02T15:04:05.000Z"
 )
 
-// Service holds the signing key; it is made when a token is first wanted.
+// Service holds the signing key, which is created when a token is first requested.
 type Service struct {
-	// Audience is the name by which tokens restricted to this server know it.
+	// Audience is the name of this server in tokens that are restricted to it.
 	Audience func() string
 
 	once sync.Once
@@ -86,7 +86,7 @@ type Wanted struct {
 	Unsigned    bool    `json:"unsigned"`
 }
 
-// Issue makes a token.
+// Issue creates a token.
 func (s *Service) Issue(w Wanted) (string, error) {
 	ring, err := s.keys()
 	if err == nil && w.Forged {
@@ -96,7 +96,7 @@ func (s *Service) Issue(w Wanted) (string, error) {
 		return "", err
 	}
 	if w.User == "" {
-		return "", errors.New("user: a name is wanted")
+		return "", errors.New("user: a name is required")
 	}
 	if w.Lifetime == 0 {
 		w.Lifetime = 300
@@ -123,7 +123,7 @@ func (s *Service) Issue(w Wanted) (string, error) {
 	} else {
 		block, _ := pem.Decode([]byte(w.Certificate))
 		if block == nil || block.Type != "CERTIFICATE" {
-			return "", errors.New("certificate: PEM is wanted")
+			return "", errors.New("certificate: PEM is required")
 		}
 		confirm.CreateAttr("Method", methodKey)
 		data.CreateAttr("xmlns:xsi", nsXSI)

@@ -34,14 +34,14 @@ var (
 	_ = rules.Add(rules.Rule{ID: "token.holder-of-key", Sure: "documented", Source: "API reference: LoginByToken: a HoK token obliges the caller to prove his rights to present it by a signature; WS-Security SAML token profile 1.1; govmomi sts/signer.go",
 		Text: "A holder-of-key token needs a ds:Signature in wsse:Security over the Body and the Timestamp (exclusive c14n, RSA with SHA-256 or better) by the key of the certificate in the token, whose KeyIdentifier names the token; else InvalidLogin."})
 	_ = rules.Add(rules.Rule{ID: "token.timestamp", Sure: "documented", Source: "vSphere Web Services SDK guide: token and a timestamp are put into the header of LoginByToken; pyVmomi sends a bearer token without one (pyvmomi#1005), which is taken",
-		Text: "A wsu:Timestamp that has expired, or is not created yet, is InvalidLogin."})
+		Text: "A wsu:Timestamp that has expired, or is created in the future, is InvalidLogin."})
 	_ = rules.Add(rules.Rule{ID: "token.no-namespace", Sure: "seen", Source: "govmomi sts/signer.go writes the signed LoginByToken without xmlns, and logs in at real servers so (govmomi#1785)",
-		Text: "The element LoginByToken may lack its name space; any other call may not."})
+		Text: "The element LoginByToken may lack its namespace; any other call may not."})
 	_ = rules.Add(rules.Rule{ID: "token.user", Sure: "documented", Source: "API reference: LoginByToken fails if the principal has no permissions granted",
-		Text: "The user is the token's NameID, in any case of letters; an unknown one is InvalidLogin, one without any permission NoPermission."})
+		Text: "The user is the token's NameID, in upper or lower case; an unknown one is InvalidLogin, one without any permission NoPermission."})
 )
 
-// Subject gives the user that the envelope's token names, or says why not.
+// Subject returns the user that the envelope's token names, or says why not.
 func (s *Service) Subject(envelope []byte, now time.Time) (string, error) {
 	doc := etree.NewDocument()
 	if err := doc.ReadFromBytes(envelope); err != nil {
@@ -146,7 +146,7 @@ func collect(e *etree.Element, ids map[string]*etree.Element) error {
 	return nil
 }
 
-// detached copies an element with the name spaces that it has in its place.
+// detached copies an element with the namespaces that are in scope there.
 func detached(e *etree.Element) (*etree.Element, error) {
 	context := etreeutils.NewDefaultNSContext()
 	var above []*etree.Element
@@ -201,7 +201,7 @@ func (s *Service) conditions(token *etree.Element, now time.Time) error {
 			mine = mine || strings.TrimSpace(audience.Text()) == s.Audience()
 		}
 		if !mine {
-			return errors.New("the token is for others")
+			return errors.New("the token is restricted to other audiences")
 		}
 	}
 	return nil
@@ -237,7 +237,7 @@ func timestamp(security *etree.Element, now time.Time) error {
 	if text("Created") == "" || text("Expires") == "" {
 		return errors.New("the timestamp needs Created and Expires")
 	}
-	return within(text("Created"), text("Expires"), now.Add(time.Second)) // made in this very second
+	return within(text("Created"), text("Expires"), now.Add(time.Second)) // created in this second
 }
 
 var signatures = map[string]crypto.Hash{
@@ -345,7 +345,7 @@ func covers(root, security, info *etree.Element, ids map[string]*etree.Element) 
 		sum.Write(text)
 		told, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value.Text()), ""))
 		if err != nil || !bytes.Equal(told, sum.Sum(nil)) {
-			return fmt.Errorf("the digest of %s is another one", target.Tag)
+			return fmt.Errorf("the digest of %s does not match", target.Tag)
 		}
 		delete(missing, target)
 	}

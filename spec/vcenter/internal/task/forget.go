@@ -1,7 +1,7 @@
 package task
 
-// forget.go: what becomes of tasks when the service that keeps them starts again: they are
-// gone, the running ones too.
+// forget.go: what happens to tasks when the service that keeps them restarts: they are
+// lost, the running ones too.
 
 import "github.com/vmware/govmomi/vim25/types"
 

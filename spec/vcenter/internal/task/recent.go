@@ -1,7 +1,7 @@
 package task
 
 // recent.go: TaskManager.recentTask and the recentTask of each entity, which is a part of
-// it. What is queued or runs is always there; what has ended stays for ten minutes of the
+// it. Queued and running tasks are always in it; ended ones stay for ten minutes of the
 // client's clock (not divided by the speed: it is how long a client may look back), and
 // only while it is one of the last 200 that ended.
 
@@ -19,7 +19,7 @@ import (
 var _ = rules.Add(rules.Rule{ID: "task.recent", Sure: "documented",
 	Source: "API reference: TaskManager.recentTask, ManagedEntity.recentTask",
 	Text: "recentTask holds every task that is queued or runs, and those that ended within the last 10 minutes and are among the last 200 that ended; " +
-		"an entity's recentTask is its part of that list; a client sees there only tasks of entities that it may see."})
+		"an entity's recentTask contains its tasks of that list; a client sees there only tasks of entities that it may see."})
 
 const (
 	recentEnded = 200
@@ -32,7 +32,7 @@ type end struct {
 	at   time.Time
 }
 
-// lists are the recentTask properties in which a task stands.
+// lists are the recentTask properties that list a task.
 func (m *Manager) lists(t *Task, change func([]types.ManagedObjectReference) []types.ManagedObjectReference) {
 	if tm, ok := m.W.Reg.Get(*m.W.Content.TaskManager).(*simulator.TaskManager); ok {
 		tm.RecentTask = change(tm.RecentTask)
@@ -48,7 +48,7 @@ func (m *Manager) started(t *Task) {
 	m.lists(t, func(list []types.ManagedObjectReference) []types.ManagedObjectReference { return append(list, t.Self) })
 }
 
-// ended notes the end of a task and lets the oldest go. World lock held.
+// ended notes the end of a task and removes the oldest. World lock held.
 func (m *Manager) ended(t *Task) {
 	m.ends = append(m.ends, end{t, time.Now()})
 	m.sweep()

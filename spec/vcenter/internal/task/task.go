@@ -31,7 +31,7 @@ var (
 	RuleQueued = rules.Add(rules.Rule{ID: "task.queued", Sure: "documented", Source: "API reference: TaskInfo.state, queueTime, startTime, progress",
 		Text: "A task is queued first, then running with rising progress, and ends later than the call that started it."})
 	RuleCaps = rules.Add(rules.Rule{ID: "task.caps", Sure: "memory", Source: "none at hand; vCenter limits concurrent operations per host",
-		Text: "Only so many tasks of one host run at once; the others stay queued."})
+		Text: "A limited number of tasks of one host run at once; the others stay queued."})
 )
 
 // Keep is how many finished tasks stay readable.
@@ -70,7 +70,7 @@ type Task struct {
 	cancel context.CancelFunc
 }
 
-// Manager starts tasks and knows the running ones.
+// Manager starts tasks and keeps the running ones.
 type Manager struct {
 	W   *world.World
 	Cap int // tasks per slot
@@ -89,12 +89,12 @@ type Manager struct {
 	Trouble func(t *Task) (hang bool, fail *fault.Error)
 }
 
-// New makes the manager.
+// New creates the manager.
 func New(w *world.World) *Manager {
 	return &Manager{W: w, Cap: 8, RecentFor: recentFor, running: map[types.ManagedObjectReference]*Task{}, slots: map[string]chan struct{}{}}
 }
 
-// Start makes a task; the world lock is held.
+// Start creates a task; the world lock is held.
 func (m *Manager) Start(o Origin, s Spec) types.ManagedObjectReference {
 	if d, ok := m.W.Fleet.Delays[s.Method]; ok {
 		s.Work = world.Seconds(d)
@@ -301,7 +301,7 @@ func (m *Manager) Cancel(ref types.ManagedObjectReference) *fault.Error {
 	return nil
 }
 
-// Busy tells which exclusive task runs on an entity; the world lock is held.
+// Busy returns the exclusive task that runs on an entity; the world lock is held.
 func (m *Manager) Busy(entity types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
 	if t := m.running[entity]; t != nil {
 		return t.Self, true
@@ -330,7 +330,7 @@ func (m *Manager) slot(name string) chan struct{} {
 	return s
 }
 
-// describe makes the descriptionId: PowerOnVM_Task on a VirtualMachine is VirtualMachine.powerOn.
+// describe builds the descriptionId: PowerOnVM_Task on a VirtualMachine is VirtualMachine.powerOn.
 func describe(kind, method string) string {
 	name := strings.TrimSuffix(method, "_Task")
 	for _, noun := range []string{"VM", "Host"} {

@@ -1,9 +1,9 @@
-// Package truth is what an onlooker who sees everything would write down: a timeline of
-// events, the violations of the fleet's invariants, and sections that rooms compute when
-// asked. It is served at /gpsim/truth and is never visible through the vim25 API.
+// Package truth is the record of an observer who sees everything: a timeline of events,
+// the violations of the fleet's invariants, and sections that packages compute on request.
+// It is served at /gpsim/truth and is never visible through the vim25 API.
 //
-// Whoever works under the world lock for a request says so (By); events and violations
-// that happen meanwhile carry its number, so that they can be looked up in the journal.
+// Code that works under the world lock for a request marks it (By); events and violations
+// in the meantime carry its number, so that they can be looked up in the journal.
 package truth
 
 import (
@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// Cause is the request behind what happens, as the journal knows it.
+// Cause is the request behind what happens, as it is in the journal.
 type Cause struct {
-	N           int       `json:"n"` // the journal's number; 0 is a change by hand
+	N           int       `json:"n"` // the journal's number; 0 is a manual change
 	T           time.Time `json:"t"`
 	Method      string    `json:"method"`
 	This        string    `json:"this,omitempty"`
@@ -75,27 +75,27 @@ type Log struct {
 	cause      atomic.Pointer[Cause]
 }
 
-// By says on whose account the world changes from now on, until the function that it
-// gives is called. The caller holds the world lock for writing.
+// By records the request on whose behalf the world changes from now on, until the returned
+// function is called. The caller holds the world lock for writing.
 func (l *Log) By(c *Cause) func() {
 	was := l.cause.Swap(c)
 	return func() { l.cause.Store(was) }
 }
 
-// Cause is the request at work now, nil when nobody's.
+// Cause is the current request, nil when there is none.
 func (l *Log) Cause() *Cause { return l.cause.Load() }
 
-// New makes an empty log.
+// New creates an empty log.
 func New() *Log {
 	return &Log{events: []Event{}, violations: []Violation{}, sections: map[string]func() any{}}
 }
 
-// Host notes an event of a host.
+// Host records an event of a host.
 func (l *Log) Host(kind, host, format string, args ...any) {
 	l.add(Event{Kind: kind, Host: host, What: fmt.Sprintf(format, args...)})
 }
 
-// VM notes an event of a virtual machine.
+// VM records an event of a virtual machine.
 func (l *Log) VM(kind, host, vm, format string, args ...any) {
 	l.add(Event{Kind: kind, Host: host, VM: vm, What: fmt.Sprintf(format, args...)})
 }
@@ -110,12 +110,12 @@ func (l *Log) add(e Event) {
 	l.mu.Unlock()
 }
 
-// Violate notes a broken invariant on the account of the request at work.
+// Violate records a broken invariant on behalf of the current request.
 func (l *Log) Violate(rule, format string, args ...any) {
 	l.ViolateBy(l.Cause(), rule, format, args...)
 }
 
-// ViolateBy notes one that was found after the request that led to it.
+// ViolateBy records one that was found after the request that led to it.
 func (l *Log) ViolateBy(c *Cause, rule, format string, args ...any) {
 	v := Violation{T: time.Now(), Rule: rule, What: fmt.Sprintf(format, args...), By: c, Why: c.String()}
 	l.mu.Lock()
@@ -130,7 +130,7 @@ func (l *Log) ViolateBy(c *Cause, rule, format string, args ...any) {
 	l.violations = append(l.violations, v)
 }
 
-// names tells whether a sentence has a name as a word of its own: esx-1 is not esx-12.
+// names reports whether a sentence has a name as a word of its own: esx-1 is not esx-12.
 func names(text, name string) bool {
 	for i := 0; ; {
 		k := strings.Index(text[i:], name)
@@ -149,14 +149,14 @@ func word(b byte) bool {
 	return b == '-' || b == '_' || b == '.' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 }
 
-// Violations gives those found so far.
+// Violations returns those found so far.
 func (l *Log) Violations() []Violation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]Violation{}, l.violations...)
 }
 
-// Timeline gives the events so far.
+// Timeline returns the events so far.
 func (l *Log) Timeline() []Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()

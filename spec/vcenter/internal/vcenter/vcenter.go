@@ -1,5 +1,5 @@
-// Package vcenter puts the rooms together: the world of a fleet, sessions, tasks, the
-// front, and each room's handlers. Tests of any room start a whole server from here.
+// Package vcenter puts the packages together: the world of a fleet, sessions, tasks, the
+// front, and the handlers. Tests of any package start a whole server from here.
 package vcenter
 
 import (
@@ -38,7 +38,7 @@ type VCenter struct {
 	API   *api.Server
 	Front *front.Front
 
-	guests *vm.Room
+	guests *vm.Service
 }
 
 // New builds everything.
@@ -46,10 +46,10 @@ func New(o Options) (*VCenter, error) {
 	if o.Version == "" {
 		o.Version = "8.0.3.0"
 	}
-	// Building makes much that stays and little that goes: the collector of garbage need
+	// Building allocates much that stays and little that is freed: the garbage collector need
 	// not look through it so often.
 	defer debug.SetGCPercent(debug.SetGCPercent(200))
-	hosts := host.NewRoom()
+	hosts := host.NewHosts()
 	w, err := world.New(world.Options{Fleet: o.Fleet, Dir: o.Dir, Speed: o.Speed, Version: o.Version, Stop: o.Stop}, hosts.Setup)
 	if err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func New(o Options) (*VCenter, error) {
 	for name, get := range pc.Stats() {
 		v.Front.Stat(name, get)
 	}
-	// The rooms. Each one's Register hangs its methods, paths and truth sections in; a
-	// later room may refine what an earlier one set.
+	// The packages. Each one's Register adds its methods, paths and truth sections; a
+	// later package may refine what an earlier one set.
 	hosts.Register(s)
 	v.Front.Gone, v.Front.Barred = hosts.Away, hosts.Locked
 	if v.guests, err = vm.Register(s, hosts); err != nil {

@@ -1,8 +1,8 @@
 package vctest
 
-// rules.go: the table of rules and the tests are held together. A test says which rules it
+// rules.go: compares the table of rules with the tests. A test names the rules that it
 // breaks; TestMain of its package then compares with the table, so that a rule which
-// nothing breaks turns the package red.
+// no test breaks fails the package.
 
 import (
 	"flag"
@@ -28,8 +28,8 @@ func Breaks(t testing.TB, ids ...string) {
 	})
 }
 
-// Main runs the tests of a package that answers for these rooms (host) and single rules
-// (task.cancel); one that begins with - is broken in another package.
+// Main runs the tests of a package that answers for these groups of rules (host) and single rules
+// (task.cancel); one that starts with - is broken in another package.
 func Main(m *testing.M, mine ...string) int {
 	code := m.Run()
 	if run := flag.Lookup("test.run"); code != 0 || (run != nil && run.Value.String() != "") {
@@ -46,8 +46,8 @@ func Main(m *testing.M, mine ...string) int {
 	known := map[string]bool{}
 	for _, r := range rules.All() {
 		known[r.ID] = true
-		room, _, _ := strings.Cut(r.ID, ".")
-		if _, ok := broken.Load(r.ID); !ok && !except[r.ID] && (wanted[room] || wanted[r.ID]) {
+		group, _, _ := strings.Cut(r.ID, ".")
+		if _, ok := broken.Load(r.ID); !ok && !except[r.ID] && (wanted[group] || wanted[r.ID]) {
 			fmt.Printf("no test breaks the rule %s: %s\n", r.ID, r.Text)
 			code = 1
 		}

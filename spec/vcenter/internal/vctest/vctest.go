@@ -93,12 +93,12 @@ type Answer struct {
 	Err    error
 }
 
-// Client makes a client without a session.
+// Client creates a client without a session.
 func (s *Server) Client(t testing.TB) *Client {
 	return &Client{t: t, S: s, Version: "8.0.3.0", HTTP: &http.Client{Transport: &http.Transport{}}}
 }
 
-// Login makes a client with a session; user "" is the administrator.
+// Login creates a client with a session; user "" is the administrator.
 func (s *Server) Login(t testing.TB, userPassword ...string) *Client {
 	t.Helper()
 	c := s.Client(t)

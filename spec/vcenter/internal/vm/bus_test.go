@@ -18,7 +18,7 @@ func drive(op, file string, key, controller, unit, kb int) part {
 		`<controllerKey>%d</controllerKey><unitNumber>%d</unitNumber><capacityInKB>%d</capacityInKB>`, controller, unit, kb))
 }
 
-func TestDevicesAmongThemselves(t *testing.T) {
+func TestDevicesOfOneVMFitEachOther(t *testing.T) {
 	k := start(t)
 	k.rule("vm.device-type", "vm.file-operation", "vm.device-unit", "vm.device-bus", "vm.controller-in-use", "vm.disk-shrink", "vm.device-numbers")
 	vm := k.vm("a", append(disk("VirtualLsiLogicSASController"), network("VM Network"), cd(-120, 0, "[ds-1] iso/ubuntu-24.04.iso"))...)
@@ -54,10 +54,10 @@ func TestDevicesAmongThemselves(t *testing.T) {
 	k.refused(k.reconfigure(vm, change("remove", "VirtualLsiLogicSASController", 1000, fmt.Sprintf(sas, 0))), "InvalidDeviceSpec", "is in use by")
 	k.refused(k.reconfigure(vm, change("remove", "VirtualIDEController", 200, "<busNumber>0</busNumber>")), "InvalidDeviceSpec", "of the board")
 	k.accepted(k.reconfigure(vm, drive("remove", "destroy", 2079, 1001, 63, 1024), change("remove", "ParaVirtualSCSIController", 1001, fmt.Sprintf(sas, 1))))
-	// keys of nobody: the back doors of the simulator are ordinary keys here
+	// unused keys: the simulator's special keys are ordinary keys here
 	k.accepted(k.reconfigure(vm, extra("SET.guest.toolsRunningStatus", "guestToolsRunning"), extra("RUN.container", "none")))
 	if s := k.get(vm, "guest.toolsRunningStatus"); s != "guestToolsNotRunning" {
-		t.Errorf("a back door is open: %s", s)
+		t.Errorf("a special key of the simulator has an effect: %s", s)
 	}
 }
 
@@ -102,7 +102,7 @@ func TestEditsMerge(t *testing.T) {
 	if d := k.get(vm, "config.hardware.device[500]"); !strings.Contains(d, "<useAutoDetect>true<") || !strings.Contains(d, "<use3dRenderer>automatic<") || !strings.Contains(d, "<numDisplays>1<") {
 		t.Errorf("the video card: %s", d)
 	}
-	// a refusal in the middle of a spec leaves everything as it was
+	// a refusal in the middle of a spec changes nothing
 	before := k.get(vm, "config.hardware.device")
 	bad := drive("add", "", -5, 1000, 4, 1024)
 	bad.xml = strings.Replace(bad.xml, "[ds-1]", "[ds-1] a/none.vmdk", 1)

@@ -13,7 +13,7 @@ import (
 	"gpupt.test/vcenter/internal/host"
 )
 
-func (r *Room) vetClone(vm *VM, req *types.CloneVM_Task) *fault.Error {
+func (r *Service) vetClone(vm *VM, req *types.CloneVM_Task) *fault.Error {
 	if e := r.freeName(req.Folder, req.Name); e != nil {
 		return e
 	}
@@ -30,7 +30,7 @@ func (r *Room) vetClone(vm *VM, req *types.CloneVM_Task) *fault.Error {
 	return r.vetClonePlace(vm, &req.Spec)
 }
 
-func (r *Room) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
+func (r *Service) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
 	if e := r.vetClone(vm, req); e != nil {
 		return nil, e
 	}

@@ -14,15 +14,15 @@ import (
 
 var (
 	_ = rule("vm.clone-place", "documented", "API reference: VirtualMachineCloneSpec.location, VirtualMachineRelocateSpec: host, pool, datastore",
-		"A clone's pool belongs to the cluster of its host, and its host reaches its datastore; to another cluster a pool is given.")
+		"A clone's pool must belong to the cluster of its host, and its host must reach its datastore; a clone to another cluster needs a pool.")
 	_ = rule("vm.clone-linked", "documented", "API reference: VirtualMachineRelocateDiskMoveOptions, VirtualMachineCloneSpec.snapshot",
-		"diskMoveType is one of the five; createNewChildDiskBacking wants a snapshot of the source, and the clone's disks are its children.")
-	_ = rule("vm.clone-template", "documented", "API reference: VirtualMachineCloneSpec.template, powerOn", "A clone with template = true is a template with what spec.config says, and is not powered on; a template takes no other change than its name.")
+		"diskMoveType is one of its five values; createNewChildDiskBacking requires a snapshot of the source, and the clone's disks are its children.")
+	_ = rule("vm.clone-template", "documented", "API reference: VirtualMachineCloneSpec.template, powerOn", "A clone with template = true is a template with the settings of spec.config, and is not powered on; only the name of a template can be changed.")
 )
 
 const childDisks = string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)
 
-func (r *Room) vetClonePlace(vm *VM, s *types.VirtualMachineCloneSpec) *fault.Error {
+func (r *Service) vetClonePlace(vm *VM, s *types.VirtualMachineCloneSpec) *fault.Error {
 	loc := s.Location
 	if loc.DiskMoveType != "" && !slices.Contains(types.VirtualMachineRelocateDiskMoveOptions("").Strings(), loc.DiskMoveType) {
 		return fault.InvalidArgument("spec.location.diskMoveType")

@@ -1,6 +1,6 @@
 package vm
 
-// complete.go fills in what the simulator leaves empty and a real machine has.
+// complete.go fills in what the simulator leaves empty and a real VM has.
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"gpupt.test/vcenter/internal/host"
 )
 
-// cardUnits gives new network cards their place on the PCI controller: 7 to 16. (The
-// simulator looks for a place among thirty and fails behind passthrough devices.)
+// cardUnits assigns new network cards their unit on the PCI controller: 7 to 16. (The
+// simulator tries thirty units and fails behind passthrough devices.)
 func cardUnits(have []types.BaseVirtualDevice, spec *types.VirtualMachineConfigSpec) {
 	used := map[int32]bool{}
 	for _, d := range have {
@@ -37,7 +37,7 @@ func cardUnits(have []types.BaseVirtualDevice, spec *types.VirtualMachineConfigS
 	}
 }
 
-// complete fills what the simulator leaves empty and a real machine has.
+// complete fills what the simulator leaves empty and a real VM has.
 func (vm *VM) complete() {
 	c := vm.Config
 	if c.Firmware == "" {
@@ -109,7 +109,7 @@ func fullName(id string) string {
 
 func ptr[T any](v T) *T { return &v }
 
-// settleDevices gives passthrough devices the keys, labels and places that hosts give.
+// settleDevices assigns passthrough devices the keys, labels and units that hosts assign.
 func (vm *VM) settleDevices() {
 	used := map[int32]bool{}
 	for _, p := range host.Passthrough(vm.VirtualMachine) {

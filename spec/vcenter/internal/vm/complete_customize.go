@@ -1,7 +1,7 @@
 package vm
 
 // complete_customize.go: customization of a guest's identity, with a clone or by
-// CustomizeVM_Task. What a specification says is vetted here and left to the guest's Tools.
+// CustomizeVM_Task. What a specification says is checked here and applied by the guest's Tools.
 
 import (
 	"regexp"
@@ -17,10 +17,10 @@ import (
 
 var (
 	_ = rule("guest.customize-fits", "documented", "API reference: NicSettingMismatch, UncustomizableGuest, CustomizationPending; CustomizationFixedName",
-		"A specification is of the guest's kind (LinuxPrep, Sysprep), has one nicSettingMap entry for each network card and a name that the system takes; one at a time waits, and the machine is off.")
+		"A specification fits the guest (LinuxPrep, Sysprep), has one nicSettingMap entry for each network card and a name that is valid for the system; only one can be pending, and the VM is off.")
 	_ = rule("guest.customize", "documented", "API reference: GuestInfo.customizationInfo; VMware docs: guest OS customization needs Tools, runs at the next power-on and restarts the guest",
-		"Tools of the next start apply it and restart the guest; guest operations are ready before that restart; without Tools it stays pending.")
-	_ = rule("guest.customize-check", "documented", "API reference: VirtualMachine.CheckCustomizationSpec throws CustomizationFault", "CheckCustomizationSpec refuses what CustomizeVM_Task would refuse of the specification, changes nothing, and does not ask for the power state.")
+		"Tools apply the specification at the next start and restart the guest; guest operations are ready before that restart; without Tools it stays pending.")
+	_ = rule("guest.customize-check", "documented", "API reference: VirtualMachine.CheckCustomizationSpec throws CustomizationFault", "CheckCustomizationSpec refuses the same specifications as CustomizeVM_Task, changes nothing, and does not check the power state.")
 )
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
@@ -37,7 +37,7 @@ func customName(n types.BaseCustomizationName, vm string) (string, bool) {
 	return "", false
 }
 
-// planCustomization reads a specification for a machine of this name with the source's guest.
+// planCustomization reads a specification for a VM of this name with the source's guest.
 func (vm *VM) planCustomization(s *types.CustomizationSpec, name string) (*guest.Customization, *fault.Error) {
 	uncustomizable := func() *fault.Error {
 		return fault.New(&types.UncustomizableGuest{UncustomizableGuestOS: vm.Config.GuestFullName},
@@ -59,7 +59,7 @@ func (vm *VM) planCustomization(s *types.CustomizationSpec, name string) (*guest
 		limit, path = 15, "spec.identity.userData.computerName"
 		c.Hostname, ok = customName(id.UserData.ComputerName, name)
 		if p := id.GuiUnattended.Password; p != nil {
-			text, ok := vm.room.unseal(p)
+			text, ok := vm.service.unseal(p)
 			if !ok {
 				return nil, fault.New(&types.CannotDecryptPasswords{}, "One or more of the passwords in the customization specification cannot be decrypted.")
 			}
@@ -93,7 +93,7 @@ func (vm *VM) planCustomization(s *types.CustomizationSpec, name string) (*guest
 }
 
 // customize is CustomizeVM_Task.
-func (r *Room) customize(c *api.Call) (any, *fault.Error) {
+func (r *Service) customize(c *api.Call) (any, *fault.Error) {
 	req := c.Req.(*types.CustomizeVM_Task)
 	vm, e := r.of(c.This)
 	if e != nil {
@@ -117,7 +117,7 @@ func (r *Room) customize(c *api.Call) (any, *fault.Error) {
 }
 
 // checkCustomization is CheckCustomizationSpec.
-func (r *Room) checkCustomization(c *api.Call) (any, *fault.Error) {
+func (r *Service) checkCustomization(c *api.Call) (any, *fault.Error) {
 	vm, e := r.of(c.This)
 	if e == nil {
 		_, e = vm.planCustomization(&c.Req.(*types.CheckCustomizationSpec).Spec, vm.Name)

@@ -1,6 +1,6 @@
 package vm
 
-// config.go: CreateVM_Task, ReconfigVM_Task, CloneVM_Task, and the end of a machine.
+// config.go: CreateVM_Task, ReconfigVM_Task, CloneVM_Task, and the deletion of a VM.
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ import (
 	"gpupt.test/vcenter/internal/task"
 )
 
-func (r *Room) registerConfig() {
+func (r *Service) registerConfig() {
 	h := r.s.Handle
 	h("CreateVM_Task", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.CreateVM_Task)
@@ -68,8 +68,8 @@ func (r *Room) registerConfig() {
 			if e := check(t); e != nil {
 				return nil, e
 			}
-			// The simulator removes the directory in its own time, and might take that of the
-			// next machine of this name: it is shown another one.
+			// The simulator removes the directory later, and might remove that of the next VM
+			// with this name: it is given another one.
 			dir := vm.dir()
 			store, _, _ := strings.Cut(vm.Config.Files.VmPathName, "]")
 			vm.Config.Files.LogDirectory = store + "] ." + vm.Self.Value
@@ -129,8 +129,8 @@ func clone(s *types.VirtualMachineConfigSpec) *types.VirtualMachineConfigSpec {
 	return &n
 }
 
-// place finds the hosts that may take a new machine.
-func (r *Room) place(pool types.ManagedObjectReference, want *types.ManagedObjectReference) ([]*host.Host, *fault.Error) {
+// place finds the hosts that may take a new VM.
+func (r *Service) place(pool types.ManagedObjectReference, want *types.ManagedObjectReference) ([]*host.Host, *fault.Error) {
 	owner, ok := poolOwner(r, pool)
 	if !ok {
 		return nil, fault.InvalidArgument("pool")
@@ -167,7 +167,7 @@ func (r *Room) place(pool types.ManagedObjectReference, want *types.ManagedObjec
 	return good, nil
 }
 
-func poolOwner(r *Room, ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
+func poolOwner(r *Service, ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
 	p, ok := r.w.Reg.Get(ref).(*simulator.ResourcePool)
 	if !ok {
 		return ref, false
@@ -175,7 +175,7 @@ func poolOwner(r *Room, ref types.ManagedObjectReference) (types.ManagedObjectRe
 	return p.Owner, true
 }
 
-func (r *Room) vetCreate(req *types.CreateVM_Task) (*vetting, *types.VirtualMachineConfigSpec, *fault.Error) {
+func (r *Service) vetCreate(req *types.CreateVM_Task) (*vetting, *types.VirtualMachineConfigSpec, *fault.Error) {
 	pool, e := r.place(req.Pool, req.Host)
 	if e != nil {
 		return nil, nil, e
@@ -201,7 +201,7 @@ func (r *Room) vetCreate(req *types.CreateVM_Task) (*vetting, *types.VirtualMach
 	return v, spec, nil
 }
 
-func (r *Room) freeName(folder types.ManagedObjectReference, name string) *fault.Error {
+func (r *Service) freeName(folder types.ManagedObjectReference, name string) *fault.Error {
 	if _, ok := r.w.Reg.Get(folder).(*simulator.Folder); !ok {
 		return fault.NotFound(folder)
 	}
@@ -211,8 +211,8 @@ func (r *Room) freeName(folder types.ManagedObjectReference, name string) *fault
 	return nil
 }
 
-// create makes the machine with the simulator and completes it.
-func (r *Room) create(req *types.CreateVM_Task) (any, *fault.Error) {
+// create creates the VM with the simulator and completes it.
+func (r *Service) create(req *types.CreateVM_Task) (any, *fault.Error) {
 	v, spec, e := r.vetCreate(req)
 	if e != nil {
 		return nil, e
@@ -290,8 +290,8 @@ func (vm *VM) apply(v *vetting, spec *types.VirtualMachineConfigSpec) {
 	vm.numberDevices()
 }
 
-// reconfigure vets again, at the moment of the change, and applies.
-func (r *Room) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fault.Error {
+// reconfigure checks again, at the time of the change, and applies it.
+func (r *Service) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fault.Error {
 	spec := clone(asked)
 	v := &vetting{r: r, spec: spec, vm: vm, host: vm.host()}
 	if e := v.check(); e != nil {
@@ -315,7 +315,7 @@ func (r *Room) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fault
 	before, devices := vm.cdState(), kept(vm.Config.Hardware.Device)
 	if _, e := r.w.Inner(vm.Self, "ReconfigVM_Task", &ask); e != nil {
 		vm.Config.MemoryAllocation = keep
-		vm.Config.Hardware.Device = devices // the simulator stops in mid-way
+		vm.Config.Hardware.Device = devices // the simulator stops half-way
 		return e
 	}
 	a := *vm.Config.MemoryAllocation
@@ -340,7 +340,7 @@ func (r *Room) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fault
 	return nil
 }
 
-// diskChange tells whether the spec replaces the disk that holds the system.
+// diskChange reports whether the spec replaces the disk that holds the system.
 func (vm *VM) diskChange(spec *types.VirtualMachineConfigSpec) bool {
 	first := vm.firstDisk()
 	for _, c := range spec.DeviceChange {
@@ -370,8 +370,8 @@ func (vm *VM) cdState() string {
 	return b.String()
 }
 
-// inventory builds the machines of the fleet file.
-func (r *Room) inventory() error {
+// inventory builds the VMs of the fleet file.
+func (r *Service) inventory() error {
 	for i := range r.w.Fleet.VMs {
 		if err := r.fromFile(i); err != nil {
 			return err

@@ -95,7 +95,7 @@ func TestFixedBacking(t *testing.T) {
 		}
 	}
 	two := k.reconfigure(vm, fixed(-1, id, "20b5", k.sys, 4318), fixed(-2, id, "20b5", k.sys, 4318))
-	k.refused(two, "InvalidDeviceSpec", "in this machine already")
+	k.refused(two, "InvalidDeviceSpec", "in this VM already")
 	k.refused(k.reconfigure(vm, fixed(-1, id, "20b5", k.sys, 4318), fixed(-1, "0000:86:00.0", "20b5", k.sys, 4318)), "InvalidDeviceSpec", "two new devices")
 	// the four accepted spellings
 	for _, text := range []string{"20b5", "0x20B5", "20B5", ""} {
@@ -288,7 +288,7 @@ func TestCloneKeepsWhatMatters(t *testing.T) {
 	}
 }
 
-func TestWhereAndHowAClone(t *testing.T) {
+func TestPlacementAndDisksOfAClone(t *testing.T) {
 	k := startFleet(t, func(f *fleet.Fleet) {
 		f.Clusters[0].Hosts = append(f.Clusters[0].Hosts, fleet.Host{Name: "esx-a-2"})
 		f.Clusters = append(f.Clusters, fleet.Cluster{Name: "gpu-b", Datastores: []string{"ds-2"}, Hosts: []fleet.Host{{Name: "esx-b-1"}}})
@@ -308,7 +308,7 @@ func TestWhereAndHowAClone(t *testing.T) {
 	k.refused(clone("a", poolB+b, plain), "InaccessibleDatastore", "esx-b-1")
 	k.accepted(clone("a", ds2+poolB+b, plain))
 	if p := k.get(k.c.Find("/DC0/vm/a"), "config.files.vmPathName"); p != "[ds-2] a/a.vmx" {
-		t.Errorf("the clone lies at %s", p)
+		t.Errorf("the clone is at %s", p)
 	}
 	k.refused(clone("l", "<diskMoveType>nonsense</diskMoveType>"+pool, plain), "InvalidArgument", "diskMoveType")
 	k.refused(clone("l", "<diskMoveType>createNewChildDiskBacking</diskMoveType>"+pool, plain), "InvalidArgument", "spec.snapshot")
@@ -322,7 +322,7 @@ func TestWhereAndHowAClone(t *testing.T) {
 	}
 	k.refused(k.c.Task("CloneVM_Task", k.c.Find("/DC0/vm/l"), vctest.Ref("folder", k.folder())+"<name>m</name><spec><location>"+pool+"</location>"+linked+"</spec>"), "InvalidArgument", "spec.snapshot")
 
-	// a template, with changes of its devices on the way
+	// a template, with changes of its devices at the same time
 	k.accepted(clone("tpl", "<deviceChange><operation>remove</operation><device xsi:type=\"VirtualVmxnet3\"><key>4000</key></device></deviceChange>",
 		"<template>true</template><config>"+spec(val("numCPUs", "2"))+"</config><powerOn>true</powerOn>"))
 	tpl := k.c.Find("/DC0/vm/tpl")

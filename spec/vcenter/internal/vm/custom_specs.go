@@ -2,7 +2,7 @@ package vm
 
 // custom_specs.go is the CustomizationSpecManager: specifications kept under names, for
 // clients that clone with what is stored. A password that is stored comes back sealed, as
-// from a server that keeps it encrypted: good for a clone here, of no use elsewhere.
+// from a server that keeps it encrypted: usable for a clone here, and nowhere else.
 
 import (
 	"bytes"
@@ -21,17 +21,17 @@ import (
 
 var (
 	_ = rule("vm.customization-specs", "documented", "API reference: CustomizationSpecManager: AlreadyExists, NotFound, ConcurrentAccess, CustomizationFault",
-		"Specifications are created, read, overwritten, duplicated, renamed and deleted by name; an overwrite with an old changeVersion is ConcurrentAccess; type is Linux or Windows, as the identity says.")
+		"Specifications are created, read, overwritten, duplicated, renamed and deleted by name; an overwrite with an old changeVersion is ConcurrentAccess; type is Linux or Windows, according to the identity.")
 	_ = rule("vm.customization-passwords", "documented", "API reference: CustomizationPassword.plainText, CustomizationSpec.encryptionKey", "A stored password comes back encrypted (plainText false).")
 )
 
-// customSpecs are the stored ones. Guarded by the world lock.
+// customSpecs are the stored specifications. Guarded by the world lock.
 type customSpecs struct {
 	items  map[string]*types.CustomizationSpecItem
 	sealed map[string]string // what a client sees of a password -> the password
 }
 
-func (r *Room) registerCustomSpecs() {
+func (r *Service) registerCustomSpecs() {
 	r.specs = customSpecs{items: map[string]*types.CustomizationSpecItem{}, sealed: map[string]string{}}
 	r.w.Lock()
 	r.listSpecs() // the simulator brings examples; a server has none
@@ -116,19 +116,19 @@ func (r *Room) registerCustomSpecs() {
 		return &types.XmlToCustomizationSpecItemResponse{Returnval: item}, nil
 	})
 	h("CheckCustomizationResources", func(c *api.Call) (any, *fault.Error) {
-		// sysprep has been part of Windows since Vista: nothing is wanted on the server
+		// sysprep has been part of Windows since Vista: nothing is required on the server
 		return &types.CheckCustomizationResourcesResponse{}, nil
 	})
 }
 
-func (r *Room) spec(name string) (*types.CustomizationSpecItem, *fault.Error) {
+func (r *Service) spec(name string) (*types.CustomizationSpecItem, *fault.Error) {
 	if item := r.specs.items[name]; item != nil {
 		return item, nil
 	}
 	return nil, fault.New(&types.NotFound{}, "The customization specification '%s' was not found.", name)
 }
 
-func (r *Room) freeSpec(name string) *fault.Error {
+func (r *Service) freeSpec(name string) *fault.Error {
 	if name == "" || len(name) > 80 {
 		return fault.InvalidArgument("name")
 	}
@@ -138,8 +138,8 @@ func (r *Room) freeSpec(name string) *fault.Error {
 	return nil
 }
 
-// keepSpec stores one, with a version of its own and its passwords sealed.
-func (r *Room) keepSpec(item *types.CustomizationSpecItem) *fault.Error {
+// keepSpec stores a specification, with a new version and its passwords sealed.
+func (r *Service) keepSpec(item *types.CustomizationSpecItem) *fault.Error {
 	kind := ""
 	switch item.Spec.Identity.(type) {
 	case *types.CustomizationLinuxPrep, *types.CustomizationCloudinitPrep:
@@ -168,8 +168,8 @@ func (r *Room) keepSpec(item *types.CustomizationSpecItem) *fault.Error {
 	return nil
 }
 
-// seal makes a password unreadable; one that is sealed stays.
-func (r *Room) seal(p *types.CustomizationPassword) *types.CustomizationPassword {
+// seal makes a password unreadable; a sealed one stays as it is.
+func (r *Service) seal(p *types.CustomizationPassword) *types.CustomizationPassword {
 	if p == nil || !p.PlainText {
 		return p
 	}
@@ -179,7 +179,7 @@ func (r *Room) seal(p *types.CustomizationPassword) *types.CustomizationPassword
 }
 
 // unseal reads a password, stored here or plain.
-func (r *Room) unseal(p *types.CustomizationPassword) (string, bool) {
+func (r *Service) unseal(p *types.CustomizationPassword) (string, bool) {
 	if p.PlainText {
 		return p.Value, true
 	}
@@ -188,7 +188,7 @@ func (r *Room) unseal(p *types.CustomizationPassword) (string, bool) {
 }
 
 // listSpecs shows them in the manager's property info.
-func (r *Room) listSpecs() {
+func (r *Service) listSpecs() {
 	if r.w.Content.CustomizationSpecManager == nil {
 		return
 	}

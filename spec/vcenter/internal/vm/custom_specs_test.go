@@ -64,13 +64,13 @@ func TestCustomizationSpecifications(t *testing.T) {
 	}
 	text := k.c.Must("CustomizationSpecItemToXml", m, item("x", "Linux", "", "h")).Text("returnval")
 	if back := k.c.Must("XmlToCustomizationSpecItem", m, "<specItemXml>"+html.EscapeString(text)+"</specItemXml>"); !strings.Contains(back.Body, `<hostName xsi:type="CustomizationFixedName"><name>h</name>`) {
-		t.Errorf("there and back: %s -> %s", text, back.Body)
+		t.Errorf("XML round trip: %s -> %s", text, back.Body)
 	}
 	k.c.Refused(k.c.Call("XmlToCustomizationSpecItem", m, "<specItemXml>no XML</specItemXml>"), "CustomizationFault")
 	k.c.Must("CheckCustomizationResources", m, "<guestOs>windows2019srv_64Guest</guestOs>")
 }
 
-// What is read from the manager is good for a clone, password and all.
+// What is read from the manager can be used for a clone, including the password.
 func TestACloneWithAStoredSpecification(t *testing.T) {
 	k := startFleet(t, func(f *fleet.Fleet) {
 		f.VMs = []fleet.VM{{Name: "gold", Installed: "windows", Firmware: "efi", Password: "Old-pass-1"}}

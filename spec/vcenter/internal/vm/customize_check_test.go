@@ -8,8 +8,8 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// A specification is checked without being applied; whoever checks, applies or clones with
-// one holds VirtualMachine.Provisioning.Customize.
+// A specification is checked without being applied; checking, applying or cloning with one
+// requires VirtualMachine.Provisioning.Customize.
 func TestCheckingACustomization(t *testing.T) {
 	const need = "VirtualMachine.Provisioning.Customize"
 	clones := []string{"VirtualMachine.Provisioning.Clone", "VirtualMachine.Inventory.CreateFromExisting", "Resource.AssignVMToPool", "Datastore.AllocateSpace"}

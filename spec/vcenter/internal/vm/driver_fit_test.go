@@ -17,7 +17,7 @@ func b200(address string) fleet.Device {
 	return card(address, "2901", "GB100 [B200]", "16M:32", "256G:64p", "32M:64p")
 }
 
-// Every card wants a driver that knows it.
+// Every card requires a driver that supports it.
 func TestDriversThatDoNotFit(t *testing.T) {
 	for _, x := range []struct {
 		name    string
@@ -132,6 +132,6 @@ func TestTheRunFile(t *testing.T) {
 		t.Error("the dialog did not wait")
 	}
 	if page := fmt.Sprint(k.W.Truth.Page()["timeline"]); !strings.Contains(page, "--silent is missing") {
-		t.Error("the timeline does not tell of the dialog")
+		t.Error("the timeline does not show the dialog")
 	}
 }

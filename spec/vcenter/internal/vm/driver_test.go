@@ -96,11 +96,11 @@ func TestCode43(t *testing.T) {
 	}
 	k.Control(t, "POST", "/set", map[string]any{"vm": "win", "problem": map[string]any{"0000:86:00.0": 43}})
 	if out := k.powershell(win, "(Get-PnpDevice -Class Display | Where-Object FriendlyName -like '*GeForce*').Problem"); strings.TrimSpace(out) != "CM_PROB_FAILED_POST_START" {
-		t.Errorf("set by hand: %q", out)
+		t.Errorf("set by /gpsim/set: %q", out)
 	}
 }
 
-func TestNouveauInTheWay(t *testing.T) {
+func TestNouveauBoundToTheCard(t *testing.T) {
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" }, cards(t4("0000:3b:00.0"), a100("0000:86:00.0"))...)
 	k.rule("driver.nouveau", "driver.power-on", "guest.rights")
 	if out := k.bash(lin, "lspci -k -d 10de:"); !strings.Contains(out, "Kernel driver in use: nouveau") {
@@ -115,7 +115,7 @@ func TestNouveauInTheWay(t *testing.T) {
 	out := k.bash(lin, "sudo -n apt-get install -y nvidia-driver-550-server && sudo modprobe nvidia; nvidia-smi; echo $?")
 	if !strings.Contains(out, "Setting up nvidia-driver-550-server (550.107.02)") || !strings.Contains(out, "could not insert 'nvidia': No such device") ||
 		!strings.Contains(out, "NVIDIA-SMI has failed") || !strings.HasSuffix(out, "9\n") {
-		t.Errorf("with nouveau in the way: %s", out)
+		t.Errorf("with nouveau bound to the card: %s", out)
 	}
 	if out := k.bash(lin, "sudo dmesg"); !strings.Contains(out, "NVRM: The NVIDIA probe routine was not called for 1 device(s).") {
 		t.Errorf("dmesg: %s", out)

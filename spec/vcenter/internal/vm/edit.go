@@ -1,7 +1,7 @@
 package vm
 
 // edit.go: an edit of a device names what changes. What it leaves out stays as it was; the
-// simulator would take the new device as the whole.
+// simulator would take the new device as complete.
 
 import (
 	"reflect"
@@ -11,7 +11,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-var _ = rule("vm.device-edit", "documented", "API reference: VirtualDeviceConfigSpec, operation edit: unset properties are unchanged", "What the device of an edit leaves unset stays as it was; so does everything when a change of the same spec is refused.")
+var _ = rule("vm.device-edit", "documented", "API reference: VirtualDeviceConfigSpec, operation edit: unset properties are unchanged", "Fields that the device of an edit leaves unset do not change; nothing changes when a change of the same spec is refused.")
 
 // merged is the old device with what the edit sets.
 func merged(old, edit types.BaseVirtualDevice) types.BaseVirtualDevice {
@@ -52,7 +52,7 @@ func fillUnset(to, from reflect.Value) {
 	}
 }
 
-// kept is the list of devices as it is, for a change that fails in mid-way: the simulator
+// kept is the list of devices as it is, for a change that fails half-way: the simulator
 // writes into the controllers' own lists.
 func kept(list []types.BaseVirtualDevice) []types.BaseVirtualDevice {
 	out := slices.Clone(list)

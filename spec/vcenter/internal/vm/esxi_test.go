@@ -9,8 +9,8 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// A host that speaks for itself has machines, too: with network cards and with its cards.
-func TestMachinesOfAnESXiEndpoint(t *testing.T) {
+// An ESXi endpoint has VMs too: with network cards and with the cards of the host.
+func TestVMsOfAnESXiEndpoint(t *testing.T) {
 	f := fleet.Demo()
 	f.Endpoint, f.Networks = "esxi", []string{"VM Network", "lab"}
 	f.Clusters = []fleet.Cluster{{Hosts: []fleet.Host{{Name: "esx-a-1", Cards: cards(a100("0000:3b:00.0"))}}}}

@@ -1,6 +1,6 @@
 package vm
 
-// events.go: what a client of the EventManager sees of a machine's life.
+// events.go: the events of a VM that a client of the EventManager sees.
 
 import (
 	"github.com/vmware/govmomi/simulator"
@@ -11,10 +11,10 @@ import (
 )
 
 var _ = rule("vm.events", "documented", "API reference: VmStartingEvent, VmPoweredOnEvent, DrsVmPoweredOnEvent, VmFailedToPowerOnEvent, VmStoppingEvent, VmPoweredOffEvent, VmResettingEvent, VmSuspendedEvent, VmFailedToSuspendEvent, VmRelocatedEvent, VmMigratedEvent, VmFailedMigrateEvent, VmRenamedEvent, VmUpgradeCompleteEvent, VmRegisteredEvent",
-	"Power, moves, renames, upgrades and registration of a machine are events, and so are their failures, with the fault as the reason.")
+	"Power, moves, renames, upgrades and registration of a VM are events, and so are their failures, with the fault as the reason.")
 
-// event posts one; the world lock is held. Machines of the fleet file start without.
-func (r *Room) event(vm *VM, make func(types.VmEvent) types.BaseEvent) {
+// event posts one; the world lock is held. VMs of the fleet file start without events.
+func (r *Service) event(vm *VM, make func(types.VmEvent) types.BaseEvent) {
 	if r.w.Content.EventManager == nil || r.quiet {
 		return
 	}
@@ -38,7 +38,7 @@ func hostArgument(h *host.Host) types.HostEventArgument {
 	return types.HostEventArgument{EntityEventArgument: types.EntityEventArgument{Name: h.Name()}, Host: h.Ref()}
 }
 
-func (r *Room) datastoreArgument(ref types.ManagedObjectReference) *types.DatastoreEventArgument {
+func (r *Service) datastoreArgument(ref types.ManagedObjectReference) *types.DatastoreEventArgument {
 	ds, ok := r.w.Reg.Get(ref).(*simulator.Datastore)
 	if !ok {
 		return nil
@@ -54,7 +54,7 @@ func suspending(e types.VmEvent) types.BaseEvent { return &types.VmSuspendingEve
 func suspended(e types.VmEvent) types.BaseEvent  { return &types.VmSuspendedEvent{VmEvent: e} }
 func registered(e types.VmEvent) types.BaseEvent { return &types.VmRegisteredEvent{VmEvent: e} }
 
-// poweredOn is the event of a machine that DRS placed, or of one that it did not.
+// poweredOn is the event of a VM that DRS placed, or of one that it did not.
 func poweredOn(drs bool) func(types.VmEvent) types.BaseEvent {
 	return func(e types.VmEvent) types.BaseEvent {
 		on := types.VmPoweredOnEvent{VmEvent: e}

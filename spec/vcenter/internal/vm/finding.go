@@ -1,9 +1,9 @@
 package vm
 
-// finding.go: sentences of vmware.log and of guests that no configuration of this server
-// brings about by itself, by a name: POST /gpsim/set {"vm": NAME, "finding": CODE}. A line of
+// finding.go: lines of vmware.log and of guests that no configuration of this server causes
+// by itself, by a name: POST /gpsim/set {"vm": NAME, "finding": CODE}. A line of
 // the VMX is written into vmware.log, and where it is one that ends a power-on, the next
-// power-on fails with it. Each sentence is one that a public log or article shows.
+// power-on fails with it. Each line is one that a public log or article shows.
 
 import (
 	"fmt"
@@ -17,18 +17,18 @@ import (
 
 var (
 	_ = rule("power.id-decimal", "seen", "a write-up of ESXi on ENCS: a hexadecimal pciPassthruN.id ends in \"AH No device hints found\"",
-		"A pciPassthruN.id among the extra keys is decimal (00000:013:00.0); a hexadecimal one fails the power-on.")
+		"A pciPassthruN.id in extraConfig is decimal (00000:013:00.0); a hexadecimal one fails the power-on.")
 	_ = rule("power.actual-bases", "seen", "a write-up of ESXi on ENCS: PANIC VERIFY bora/devices/pcipassthru/pciPassthru.c:871",
 		"pciPassthru.useActualBases = TRUE crashes the VMX.")
-	_ = rule("power.pcie-slots", "seen", "public .vmx logs: \"No PCIe slot available for SCSI0\"", "A machine has 32 PCIe slots (four root ports of eight functions) up to hardware version 20.")
+	_ = rule("power.pcie-slots", "seen", "public .vmx logs: \"No PCIe slot available for SCSI0\"", "A VM has 32 PCIe slots (four root ports of eight functions) up to hardware version 20.")
 )
 
 type finding struct {
-	line  string // {address} stands for the first card's, {decimal} for its decimal form
+	line  string // {address} is the first card's address, {decimal} its decimal form
 	fatal bool   // of a power-on
 }
 
-// kernels are sentences of the guest's kernel, which go to its own log.
+// kernels are lines of the guest's kernel, which go to its own log.
 var kernels = map[string]string{
 	"nvrm-region":      "NVRM: request_mem_region failed for 32M @ 0x1fffe0000000. This can occur when a driver such as rivatv is loaded and claims ownership of the device's registers.",
 	"nvrm-resized-bar": "NVRM: No address space to allocate resized BAR1.",
@@ -56,7 +56,7 @@ var findings = map[string]finding{
 }
 
 // provoke writes a finding.
-func (r *Room) provoke(vm *VM, code string) error {
+func (r *Service) provoke(vm *VM, code string) error {
 	if line, ok := kernels[code]; ok {
 		return vm.guest.KernelLine(line)
 	}
@@ -70,7 +70,7 @@ func (r *Room) provoke(vm *VM, code string) error {
 			names = append(names, n)
 		}
 		sort.Strings(names)
-		return fmt.Errorf("no finding is called %q; there are %s", code, strings.Join(names, ", "))
+		return fmt.Errorf("unknown finding %q: use one of %s", code, strings.Join(names, ", "))
 	}
 	address := "0000:3b:00.0"
 	if len(vm.assigned) > 0 {
@@ -97,7 +97,7 @@ func (r *Room) provoke(vm *VM, code string) error {
 	return nil
 }
 
-// rawKeys are the rules about keys that somebody wrote into the configuration by hand.
+// rawKeys are the rules about keys that were added to the configuration manually.
 func (vm *VM) rawKeys(log *vmlog.Log) *fault.Error {
 	for _, o := range vm.Config.ExtraConfig {
 		key := strings.ToLower(o.GetOptionValue().Key)
@@ -119,7 +119,7 @@ func (vm *VM) rawKeys(log *vmlog.Log) *fault.Error {
 	return nil
 }
 
-// slots counts what sits behind PCIe root ports.
+// slots counts the devices behind PCIe root ports.
 func (vm *VM) slots(list []*placed, log *vmlog.Log) *fault.Error {
 	if hardwareVersion(vm.Config.Version) >= 21 {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-func TestKeysWrittenByHand(t *testing.T) {
+func TestKeysWrittenManually(t *testing.T) {
 	k := start(t)
 	k.rule("power.id-decimal", "power.actual-bases")
 	vm := k.vm("a", fixed(-1, "0000:3b:00.0", "20b5", k.sys, 4318))
@@ -49,8 +49,8 @@ func TestSlots(t *testing.T) {
 	k.accepted(k.reconfigure(vm, nics[:10]...))
 }
 
-// catalogue is the log reader's own list of findings, read anew by each run: what is added
-// there and provoked nowhere here turns this test red.
+// catalogue is the log reader's own list of findings, read by each run: a finding that is
+// added there and provoked nowhere here fails this test.
 const catalogueScript = `
 package.path = "../../../../lua/?.lua;" .. package.path
 package.preload["gpupt.bar"] = function() return {} end
@@ -93,7 +93,7 @@ func TestEveryFindingCanBeProvoked(t *testing.T) {
 	k.until(win, "guest.guestOperationsReady", "true")
 	vm := k.vm("a", fixed(-1, "0000:af:00.0", "740f", k.sys, 4098))
 	set := func(m map[string]any) { t.Helper(); k.Control(t, "POST", "/set", m) }
-	byName := func(code string) func() string { // a sentence that ends a power-on, or stands in the log
+	byName := func(code string) func() string { // a line that ends a power-on, or is in the log
 		return func() string {
 			set(map[string]any{"vm": "a", "finding": code})
 			before := k.log(vm)
@@ -207,6 +207,6 @@ func TestEveryFindingCanBeProvoked(t *testing.T) {
 		}
 	}
 	for c := range provoke {
-		t.Errorf("%s is no finding of the catalogue", c)
+		t.Errorf("%s is not a finding of the catalogue", c)
 	}
 }

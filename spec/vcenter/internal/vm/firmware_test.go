@@ -1,7 +1,7 @@
 package vm_test
 
-// firmware_test.go: a machine's card stays in its configuration when somebody changes the
-// BIOS of the host under it; the power-on tells.
+// firmware_test.go: a VM's card stays in its configuration when the BIOS settings of its host
+// change; the next power-on fails.
 
 import (
 	"strings"
@@ -38,7 +38,7 @@ func TestPowerOnAfterTheHostsFirmwareChanged(t *testing.T) {
 	}
 }
 
-// A fleet file may tell of a machine whose host lost its IOMMU since.
+// A fleet file may describe a VM whose host has lost its IOMMU since.
 func TestAFleetAfterABIOSUpdate(t *testing.T) {
 	off := false
 	k := startFleet(t, func(f *fleet.Fleet) {

@@ -22,10 +22,10 @@ import (
 )
 
 var (
-	_ = rule("file.session", "documented", "vSphere Web Services SDK guide: datastore access over HTTPS", "/folder wants the session's cookie (or a vmware_cgi_ticket): 401 without.")
-	_ = rule("file.datastore", "seen", "govmomi Datastore.NewURL", "/folder names dcPath and dsName; an unknown one, or a missing file, is 404.")
+	_ = rule("file.session", "documented", "vSphere Web Services SDK guide: datastore access over HTTPS", "/folder requires the session's cookie (or a vmware_cgi_ticket): 401 without.")
+	_ = rule("file.datastore", "seen", "govmomi Datastore.NewURL", "/folder takes dcPath and dsName; an unknown one, or a missing file, is 404.")
 	_ = rule("file.privilege", "documented", "API reference: Datastore.Browse, Datastore.FileManagement", "Reading needs Datastore.Browse, writing Datastore.FileManagement: 403 without.")
-	_ = rule("file.ticket", "documented", "API reference: AcquireGenericServiceTicket", "A ticket serves one request.")
+	_ = rule("file.ticket", "documented", "API reference: AcquireGenericServiceTicket", "A ticket is valid for one request.")
 )
 
 type tickets struct {
@@ -41,7 +41,7 @@ func (t *tickets) use(id string) bool {
 	return ok && time.Now().Before(until)
 }
 
-func (r *Room) registerFolder() {
+func (r *Service) registerFolder() {
 	t := &tickets{live: map[string]time.Time{}}
 	r.s.Handle("AcquireGenericServiceTicket", func(c *api.Call) (any, *fault.Error) {
 		id := "52" + strings.ReplaceAll(uuid.NewString(), "-", "")
@@ -54,8 +54,8 @@ func (r *Room) registerFolder() {
 	r.s.HTTP("/guestFile", r.guestFile)
 }
 
-// mayFile tells whether a session's user holds a privilege on the datastore of that name.
-func (r *Room) mayFile(s *session.Session, privilege, datastore string) bool {
+// mayFile reports whether a session's user holds a privilege on the datastore of that name.
+func (r *Service) mayFile(s *session.Session, privilege, datastore string) bool {
 	r.w.RLock()
 	defer r.w.RUnlock()
 	ref, ok := r.w.Named("Datastore", datastore)
@@ -65,7 +65,7 @@ func (r *Room) mayFile(s *session.Session, privilege, datastore string) bool {
 	return r.s.May(s.User, privilege, ref)
 }
 
-func (r *Room) folder(w http.ResponseWriter, q *http.Request, s *session.Session, t *tickets) {
+func (r *Service) folder(w http.ResponseWriter, q *http.Request, s *session.Session, t *tickets) {
 	if s == nil {
 		ok := false
 		if c, err := q.Cookie("vmware_cgi_ticket"); err == nil {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The host says which running machine has a card, from the power-on to the power-off.
-func TestGraphicsInfoNamesTheRunningMachine(t *testing.T) {
+// The host says which running VM has a card, from the power-on to the power-off.
+func TestGraphicsInfoNamesTheRunningVM(t *testing.T) {
 	k := start(t)
 	k.rule("host.graphics-vm")
 	a := k.vm("a", fixed(-1, "0000:3b:00.0", "20b5", k.sys, 4318))

@@ -38,7 +38,7 @@ func (k *kit) program(vm, auth, path, args string) (exit string) {
 	return ""
 }
 
-// bash runs a line in a Linux guest and fetches what it said.
+// bash runs a line in a Linux guest and fetches its output.
 func (k *kit) bash(vm, line string) string {
 	k.t.Helper()
 	k.program(vm, linuxAuth, "/bin/bash", "-c "+"'{ "+strings.ReplaceAll(line, "'", `'\''`)+"; } >/tmp/out 2>&1'")

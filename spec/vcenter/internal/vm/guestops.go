@@ -1,7 +1,7 @@
 package vm
 
 // guestops.go: GuestAuthManager, GuestFileManager and GuestProcessManager. Every call is
-// checked in this order: machine running, Tools ready, credentials, then the request.
+// checked in this order: VM running, Tools ready, credentials, then the request.
 
 import (
 	"errors"
@@ -22,29 +22,29 @@ import (
 )
 
 var (
-	_ = rule("guest.power", "documented", "API reference: InvalidPowerState of guest operations", "Guest operations need a running machine.")
-	_ = rule("guest.ready", "documented", "API reference: GuestOperationsUnavailable; guest.guestOperationsReady", "Guest operations need Tools that are ready; a bare system has none.")
-	_ = rule("guest.login", "documented", "API reference: InvalidGuestLogin", "Credentials are those of an account of the guest.")
-	_ = rule("guest.auth-type", "documented", "API reference: OperationNotSupportedByGuest", "Name and password are understood; SSPI and tickets are not set up here.")
+	_ = rule("guest.power", "documented", "API reference: InvalidPowerState of guest operations", "Guest operations need a running VM.")
+	_ = rule("guest.ready", "documented", "API reference: GuestOperationsUnavailable; guest.guestOperationsReady", "Guest operations need Tools that are ready; a system without Tools has no guest operations.")
+	_ = rule("guest.login", "documented", "API reference: InvalidGuestLogin", "Credentials must be those of an account of the guest.")
+	_ = rule("guest.auth-type", "documented", "API reference: OperationNotSupportedByGuest", "Name and password are supported; SSPI and tickets are not set up here.")
 	_ = rule("guest.lockout", "documented", "Windows 11 22H2: Account lockout threshold 10, duration 10 minutes; security option Accounts: Limit local account use of blank passwords to console logon only",
-		"After so many wrong passwords the right one is refused too, for ten minutes (Windows 11; other systems when set); a blank password is good at the console only.")
-	_ = rule("guest.switched-off", "documented", "open-vm-tools tools.conf, group guestoperations: disabled; API reference: OperationDisabledByGuest", "tools.conf of the guest switches guest operations off, all or single ones.")
-	_ = rule("guest.old-tools", "documented", "API reference: GuestComponentsOutOfDate; guest operations since vSphere API 5.0", "Tools from before guest operations answer GuestComponentsOutOfDate.")
-	_ = rule("guest.logons", "documented", "API reference: TooManyGuestLogons", "A guest takes as many sessions at once as it allows (no limit unless set).")
-	_ = rule("guest.restarted-tools", "documented", "API reference: StartProgramInGuest: exit code and end time are lost when Tools restart", "A program that runs while Tools restart goes on, but how it ended nobody learns: its pid is just gone.")
-	_ = rule("guest.program", "documented", "API reference: StartProgramInGuest, FileNotFound", "The program exists in the guest, under an absolute path of its system; a directory that does not exist is refused too.")
-	_ = rule("guest.process", "documented", "API reference: GuestProcessNotFound", "Only a running process is terminated; an ended one stays listed for five minutes and is lost when Tools restart.")
+		"After the threshold of wrong passwords the correct one is refused too, for ten minutes (Windows 11; other systems when set); a blank password is valid at the console only.")
+	_ = rule("guest.switched-off", "documented", "open-vm-tools tools.conf, group guestoperations: disabled; API reference: OperationDisabledByGuest", "tools.conf of the guest disables guest operations, all or single ones.")
+	_ = rule("guest.old-tools", "documented", "API reference: GuestComponentsOutOfDate; guest operations since vSphere API 5.0", "Tools that are too old for guest operations answer GuestComponentsOutOfDate.")
+	_ = rule("guest.logons", "documented", "API reference: TooManyGuestLogons", "A guest accepts a maximum number of sessions at once (no limit unless set).")
+	_ = rule("guest.restarted-tools", "documented", "API reference: StartProgramInGuest: exit code and end time are lost when Tools restart", "A program that runs while Tools restart goes on, but its exit code is lost: its pid is no longer listed.")
+	_ = rule("guest.program", "documented", "API reference: StartProgramInGuest, FileNotFound", "The program must exist in the guest, under an absolute path of its system; a missing working directory is refused too.")
+	_ = rule("guest.process", "documented", "API reference: GuestProcessNotFound", "Only a running process can be terminated; an ended one stays listed for five minutes and is lost when Tools restart.")
 	_ = rule("guest.file", "documented", "API reference: FileNotFound, FileAlreadyExists, NotAFile, NotADirectory, DirectoryNotEmpty", "File operations refuse what the system refuses.")
 	_ = rule("guest.permission", "documented", "API reference: GuestPermissionDenied of every file operation; CannotAccessFile of StartProgramInGuest; GuestPermissionDenied of TerminateProcessInGuest",
-		"A file operation has the rights of the account: a standard user changes nothing in system directories, sees no other home, and ends no other's process; a program without execute permission is CannotAccessFile.")
-	_ = rule("guest.list-lag", "seen", "govmomi guest/toolbox: the process list may not hold a new pid yet", "A program just started may not be listed yet (when set), though its pid is known and it can be ended.")
-	_ = rule("guest.list", "documented", "API reference: ListFilesInGuest: index, maxResults (50), matchPattern, remaining", "A list comes in pieces of maxResults, fifty unless said, and tells how many remain; the pattern is a regular expression.")
-	_ = rule("guest.environment", "documented", "API reference: GuestProgramSpec.envVariables, arguments", "Variables that are given replace the whole environment; a Linux program's arguments are shell text.")
-	_ = rule("guest.attributes", "documented", "API reference: GuestPosixFileAttributes, GuestWindowsFileAttributes", "File attributes are of the guest's kind.")
-	_ = rule("guest.transfer", "documented", "API reference: FileTransferInformation", "A transfer URL serves one transfer, within ten minutes, with the size that was announced; it dies with the machine's power.")
+		"A file operation has the rights of the account: a standard user changes nothing in system directories, sees no other home directory, and terminates no other account's process; a program without execute permission is CannotAccessFile.")
+	_ = rule("guest.list-lag", "seen", "govmomi guest/toolbox: the process list may not hold a new pid yet", "A new program may not be listed yet (when set), although its pid is known and it can be terminated.")
+	_ = rule("guest.list", "documented", "API reference: ListFilesInGuest: index, maxResults (50), matchPattern, remaining", "A list is returned in pages of maxResults, fifty by default, and reports how many remain; the pattern is a regular expression.")
+	_ = rule("guest.environment", "documented", "API reference: GuestProgramSpec.envVariables, arguments", "envVariables replace the whole environment; the arguments of a Linux program are shell text.")
+	_ = rule("guest.attributes", "documented", "API reference: GuestPosixFileAttributes, GuestWindowsFileAttributes", "File attributes are those of the guest's operating system.")
+	_ = rule("guest.transfer", "documented", "API reference: FileTransferInformation", "A transfer URL is valid for one transfer, within ten minutes, with the announced size; it becomes invalid when the VM is powered off.")
 )
 
-func (r *Room) registerGuestOps() {
+func (r *Service) registerGuestOps() {
 	r.managers()
 	h := func(method string, f func(*VM, string, any) (any, *fault.Error), get func(any) (types.ManagedObjectReference, types.BaseGuestAuthentication)) {
 		r.s.Handle(method, func(c *api.Call) (any, *fault.Error) {
@@ -214,7 +214,7 @@ func (r *Room) registerGuestOps() {
 		if err == nil {
 			_, err = os.Lstat(p)
 		}
-		if err == nil && !vm.guest.Attributes(p, nil).ReadOnly { // which is how one takes it away again
+		if err == nil && !vm.guest.Attributes(p, nil).ReadOnly { // which is how it is removed again
 			err = vm.guest.Access(user, p, true)
 		}
 		if err != nil {
@@ -231,7 +231,7 @@ func (r *Room) registerGuestOps() {
 }
 
 // managers makes sure that the three managers exist as objects.
-func (r *Room) managers() {
+func (r *Service) managers() {
 	if r.w.Content.GuestOperationsManager == nil {
 		return
 	}
@@ -256,8 +256,8 @@ func (r *Room) managers() {
 	setManagers(m, &auth.Self, &file.Self, &proc.Self)
 }
 
-// enter checks the machine, its Tools and the credentials.
-func (r *Room) enter(vm *VM, method string, auth types.BaseGuestAuthentication) (string, *fault.Error) {
+// enter checks the VM, its Tools and the credentials.
+func (r *Service) enter(vm *VM, method string, auth types.BaseGuestAuthentication) (string, *fault.Error) {
 	if e := vm.mustRun(); e != nil {
 		return "", e
 	}
@@ -319,7 +319,7 @@ func void(err error, path string) (any, *fault.Error) {
 	return &api.Void{}, nil
 }
 
-func (r *Room) startProgram(vm *VM, user string, q any) (any, *fault.Error) {
+func (r *Service) startProgram(vm *VM, user string, q any) (any, *fault.Error) {
 	x := q.(*types.StartProgramInGuest)
 	if x.Spec == nil {
 		return nil, fault.InvalidArgument("spec")

@@ -93,7 +93,7 @@ func TestCustomization(t *testing.T) {
 	}
 }
 
-// Without Tools a specification waits for ever.
+// Without Tools a specification stays pending.
 func TestCustomizationWithoutTools(t *testing.T) {
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) {
 		win.Power, lin.Power = "poweredOff", "poweredOff"

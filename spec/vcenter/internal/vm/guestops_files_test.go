@@ -74,7 +74,7 @@ func TestListsAndAttributes(t *testing.T) {
 	}
 }
 
-// A program gets the environment that was asked for, and nothing beside it.
+// A program gets the environment that was asked for, and nothing else.
 func TestTheEnvironmentOfAProgram(t *testing.T) {
 	k, lin, win := guests(t, nil)
 	k.rule("guest.environment")
@@ -98,7 +98,7 @@ func TestTheEnvironmentOfAProgram(t *testing.T) {
 		t.Errorf("Windows: %q", got)
 	}
 	if out := k.bash(lin, "echo $UID $EUID; sudo bash -c 'echo $UID'; sudo sh -c 'echo ~'"); out != "1000 1000\n0\n/root\n" {
-		t.Errorf("who one is: %q", out)
+		t.Errorf("the user ids: %q", out)
 	}
 	a := k.c.Must("ReadEnvironmentVariableInGuest", processes, vmRef(lin)+linuxAuth+"<names>HOME</names><names>NONE</names>")
 	if got := strings.Join(a.Texts("returnval"), "|"); got != "HOME=/home/ops" {
@@ -111,7 +111,7 @@ func TestTheEnvironmentOfAProgram(t *testing.T) {
 	}
 }
 
-// What vCenter answers while Tools are busy, by a rule of the trouble page.
+// What vCenter answers while Tools are busy, injected by a trouble rule.
 func TestToolsAreBusy(t *testing.T) {
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" })
 	k.Control(t, "POST", "/trouble", map[string]any{"match": map[string]any{"method": "StartProgramInGuest"},
@@ -122,7 +122,7 @@ func TestToolsAreBusy(t *testing.T) {
 	}
 }
 
-// A hash that this guest cannot check is told, or a login would fail for a wrong reason.
+// A hash that this guest cannot check is reported; otherwise a login would fail for a wrong reason.
 func TestAHashOfAnotherKind(t *testing.T) {
 	k := start(t)
 	answer := guest.UbuntuAnswer("ops", "Train-1-pass")
@@ -132,6 +132,6 @@ func TestAHashOfAnotherKind(t *testing.T) {
 	k.until(vm, "guest.guestOperationsReady", "true")
 	k.c.Refused(k.c.Call("ValidateCredentialsInGuest", guestAuth, vmRef(vm)+linuxAuth), "InvalidGuestLogin")
 	if page := fmt.Sprint(k.W.Truth.Page()["timeline"]); !strings.Contains(page, "the password hash $y$ of ops") {
-		t.Error("the timeline does not tell of the hash")
+		t.Error("the timeline does not show the hash")
 	}
 }

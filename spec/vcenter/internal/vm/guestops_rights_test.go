@@ -14,7 +14,7 @@ func as(auth, user, password string) string {
 	return strings.NewReplacer(">ops<", ">"+user+"<", ">Administrator<", ">"+user+"<", ">Train-1-pass<", ">"+password+"<").Replace(auth)
 }
 
-// What an account may not do inside, its guest operations may not do either.
+// What an account may not do in the guest, its guest operations may not do either.
 func TestRightsOfAnAccount(t *testing.T) {
 	k, lin, win := guests(t, nil)
 	k.rule("guest.permission")
@@ -48,7 +48,7 @@ func TestRightsOfAnAccount(t *testing.T) {
 	} {
 		k.c.Refused(f(x.method, x.vm, x.auth, x.inner), "GuestPermissionDenied")
 	}
-	// beside each kind, what the account may
+	// next to each kind, what the account may do
 	k.c.Must("MakeDirectoryInGuest", guestFiles, vmRef(lin)+le+"<directoryPath>/home/eve/d</directoryPath><createParentDirectories>false</createParentDirectories>")
 	k.c.Must("ListFilesInGuest", guestFiles, vmRef(lin)+le+"<filePath>/etc</filePath>")
 	k.c.Must("CreateTemporaryFileInGuest", guestFiles, vmRef(lin)+le+"<prefix>a</prefix><suffix>b</suffix>")
@@ -87,7 +87,7 @@ func TestRightsOfAnAccount(t *testing.T) {
 	}
 	k.program(lin, le, "/bin/bash", "-c '{ cp /etc/hosts /tmp/p/h && cat /tmp/p/h && mkdir -p /tmp/p/a/b && rm -r /tmp/p/a; echo $?; } >/tmp/p/out 2>&1'")
 	if out = k.fetch(lin, le, "/tmp/p/out"); !strings.HasSuffix(out, "\n0\n") {
-		t.Errorf("what everybody may: %q", out)
+		t.Errorf("what every account may do: %q", out)
 	}
 	if out = k.bash(lin, "sudo mkdir /opt/y; touch /opt/y/1; sudo chown ops:ops /opt/y; touch /opt/y/2; chown eve /opt/y; ls /opt/y"); strings.Contains(out, "1\n") ||
 		!strings.HasSuffix(out, "2\n") || !strings.Contains(out, "Operation not permitted") {
@@ -96,7 +96,7 @@ func TestRightsOfAnAccount(t *testing.T) {
 	for _, line := range []string{`echo x >C:\Windows\x.txt`, `copy C:\Windows\System32\cmd.exe C:\Windows\c.exe`, `md C:\Windows\d`, `del C:\Windows\System32\cmd.exe`,
 		`type C:\Users\Administrator\s.txt`, `net stop VMTools`} {
 		if code := k.program(win, we, `C:\Windows\System32\cmd.exe`, "/c "+line); code == "0" {
-			t.Errorf("%s ended well for a standard user", line)
+			t.Errorf("%s succeeded for a standard user", line)
 		}
 		if strings.HasPrefix(line, "del") {
 			k.c.Must("InitiateFileTransferFromGuest", guestFiles, vmRef(win)+windowsAuth+`<guestFilePath>C:\Windows\System32\cmd.exe</guestFilePath>`)
@@ -159,7 +159,7 @@ func TestTooManyBadLogins(t *testing.T) {
 	}
 	bad := as(windowsAuth, "Administrator", "no")
 	k.c.Refused(validate(win, as(windowsAuth, "Administrator", "")), "InvalidGuestLogin")
-	k.c.Must("ValidateCredentialsInGuest", guestAuth, vmRef(win)+windowsAuth) // a right one starts the count anew
+	k.c.Must("ValidateCredentialsInGuest", guestAuth, vmRef(win)+windowsAuth) // a correct password resets the count
 	for i := 0; i < 9; i++ {
 		k.c.Refused(validate(win, bad), "InvalidGuestLogin")
 	}
@@ -169,9 +169,9 @@ func TestTooManyBadLogins(t *testing.T) {
 	}
 	k.c.Refused(validate(win, windowsAuth), "InvalidGuestLogin") // locked
 	if page := fmt.Sprint(k.W.Truth.Page()["timeline"]); !strings.Contains(page, "guest-account-locked") {
-		t.Error("the timeline does not tell of the lock-out")
+		t.Error("the timeline does not show the lock-out")
 	}
-	for i := 0; i < 12; i++ { // an Ubuntu locks nobody out by itself
+	for i := 0; i < 12; i++ { // Ubuntu locks no account by default
 		k.c.Refused(validate(lin, as(linuxAuth, "ops", "no")), "InvalidGuestLogin")
 	}
 	k.c.Must("ValidateCredentialsInGuest", guestAuth, vmRef(lin)+linuxAuth)
@@ -189,12 +189,12 @@ func TestTooManySessions(t *testing.T) {
 	k.Control(t, "POST", "/set", map[string]any{"vm": "lin", "max_logons": 3})
 	k.c.Must("TerminateProcessInGuest", processes, vmRef(lin)+linuxAuth+"<pid>"+one+"</pid>")
 	if code := k.program(lin, linuxAuth, "/bin/true", ""); code != "0" {
-		t.Errorf("with room again: %s", code)
+		t.Errorf("below the limit again: %s", code)
 	}
 }
 
 // The list may lag behind.
-func TestALateList(t *testing.T) {
+func TestADelayedProcessList(t *testing.T) {
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" })
 	k.rule("guest.list-lag")
 	k.Control(t, "POST", "/set", map[string]any{"vm": "lin", "list_lag": 600})
@@ -208,7 +208,7 @@ func TestALateList(t *testing.T) {
 	vctest.Eventually(t, "the program in the list", func() bool { return list().Text("exitCode") == "6" })
 }
 
-// Tools restart: what had ended is forgotten, what still runs ends unseen.
+// Tools restart: ended programs are forgotten, the end of running ones is not seen.
 func TestAProgramOutlivesTools(t *testing.T) {
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" })
 	k.rule("guest.restarted-tools")
@@ -234,8 +234,8 @@ func TestAProgramOutlivesTools(t *testing.T) {
 	}
 }
 
-// The cards of a running guest get a driver by hand, with all that belongs to it.
-func TestADriverByHand(t *testing.T) {
+// POST /gpsim/set gives the cards of a running guest a driver, with all its files and programs.
+func TestADriverSetByControlPage(t *testing.T) {
 	k, lin, win := guests(t, nil)
 	const smi = "nvidia-smi --query-gpu=driver_version --format=csv,noheader"
 	if out := k.bash(lin, smi); !strings.Contains(out, "command not found") {

@@ -10,7 +10,7 @@ import (
 
 const stages = "guest.toolsRunningStatus guest.guestOperationsReady guestHeartbeatStatus guest.ipAddress"
 
-// seen follows a machine's Tools from power-on until its address is known.
+// seen follows a VM's Tools from power-on until its address is known.
 func (k *kit) seen(vm string) (list []string) {
 	k.t.Helper()
 	last := ""
@@ -28,7 +28,7 @@ func (k *kit) seen(vm string) (list []string) {
 	return list
 }
 
-// Tools come up in stages; each is a state of its own for those who look.
+// Tools start in stages; each is a visible state of its own.
 func TestTheStagesOfTools(t *testing.T) {
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { lin.Power, win.Power = "poweredOff", "poweredOff" })
 	k.rule("tools.stages")

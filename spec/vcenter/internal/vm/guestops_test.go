@@ -10,7 +10,7 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// guests starts a server with a running Linux machine "lin" and a Windows machine "win",
+// guests starts a server with a running Linux VM "lin" and a Windows VM "win",
 // each with one card.
 func guests(t *testing.T, change func(lin, win *fleet.VM), list ...fleet.Device) (k *kit, lin, win string) {
 	t.Helper()
@@ -276,7 +276,7 @@ func TestToolsInstaller(t *testing.T) {
 	if out := k.powershell(win, `(Get-ItemProperty 'HKLM:\SOFTWARE\VMware, Inc.\VMware Tools').InstallPath`); !strings.HasPrefix(out, `C:\Program Files\VMware`) {
 		t.Errorf("registry: %q", out)
 	}
-	// Tools restart under the caller, and forget what had ended
+	// Tools restart during the call, and forget ended programs
 	pid := k.start(win, windowsAuth, `C:\Windows\System32\cmd.exe`, `/c ver`, "").Text("returnval")
 	k.start(win, windowsAuth, `D:\setup64.exe`, `/S /v"/qn REBOOT=R ADDLOCAL=Hgfs"`, "")
 	k.until(win, "guest.guestOperationsReady", "false")

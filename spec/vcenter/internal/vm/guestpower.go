@@ -1,7 +1,7 @@
 package vm
 
 // guestpower.go: what goes through Tools to the guest's own power management, the Tools
-// medium, and changes by hand (POST /gpsim/set with "vm").
+// medium, and manual changes (POST /gpsim/set with "vm").
 
 import (
 	"fmt"
@@ -18,12 +18,12 @@ import (
 var (
 	_ = rule("guest.tools-needed", "documented", "API reference: ToolsUnavailable of ShutdownGuest, RebootGuest, UpgradeTools_Task",
 		"ShutdownGuest, RebootGuest and UpgradeTools_Task need running Tools.")
-	_ = rule("guest.mount-tools", "documented", "API reference: MountToolsInstaller, InvalidState", "MountToolsInstaller wants a running machine with a CD-ROM drive.")
+	_ = rule("guest.mount-tools", "documented", "API reference: MountToolsInstaller, InvalidState", "MountToolsInstaller requires a running VM with a CD-ROM drive.")
 	_ = rule("guest.upgrade-tools", "documented", "API reference: UpgradeTools_Task.installerOptions; VmToolsUpgradeFault",
 		"UpgradeTools_Task passes its options to the installer as received; open-vm-tools are not upgraded this way.")
 )
 
-func (r *Room) registerGuestPower() {
+func (r *Service) registerGuestPower() {
 	power := func(method, what string) {
 		r.s.Handle(method, func(c *api.Call) (any, *fault.Error) {
 			vm, e := r.of(c.This)
@@ -116,9 +116,9 @@ func (r *Room) registerGuestPower() {
 	})
 }
 
-// wished carries out what the guest asked of its virtual power switch.
+// wished carries out what the guest requested of its virtual power switch.
 func (vm *VM) wished(what string) {
-	r := vm.room
+	r := vm.service
 	r.w.Lock()
 	defer r.w.Unlock()
 	if r.vms[vm.Self] != vm || !vm.on() {
@@ -132,8 +132,8 @@ func (vm *VM) wished(what string) {
 	r.powerOff(vm, "shut down by the guest")
 }
 
-// set answers POST /gpsim/set for machines: {"vm": NAME, ...}.
-func (r *Room) set(m map[string]any) (bool, error) {
+// set answers POST /gpsim/set for VMs: {"vm": NAME, ...}.
+func (r *Service) set(m map[string]any) (bool, error) {
 	name, ok := m["vm"].(string)
 	if !ok {
 		return false, nil
@@ -152,7 +152,7 @@ func (r *Room) set(m map[string]any) (bool, error) {
 		flag, _ := v.(bool)
 		switch k {
 		case "vm":
-		case "mmio": // "guest": a window that is too small lets the machine boot
+		case "mmio": // "guest": a window that is too small lets the VM boot
 			vm.mmio = text
 		case "fail_power_on": // the next power-on fails with this line
 			vm.refuse = text
@@ -172,7 +172,7 @@ func (r *Room) set(m map[string]any) (bool, error) {
 		case "list_lag": // seconds until a new program is listed
 			n, _ := v.(float64)
 			vm.guest.Set(func(s *guest.Settable) { s.ListLag = time.Duration(n * float64(time.Second)) })
-		case "apt_lock": // another apt holds the lock for so many seconds
+		case "apt_lock": // another apt holds the lock for this many seconds
 			n, _ := v.(float64)
 			vm.guest.HoldApt(n)
 		case "driver":
@@ -180,7 +180,7 @@ func (r *Room) set(m map[string]any) (bool, error) {
 		case "problem": // {"0000:3b:00.0": 43}
 			codes, ok := v.(map[string]any)
 			if !ok {
-				return true, fmt.Errorf("problem wants an object of addresses and codes")
+				return true, fmt.Errorf("problem must be an object of addresses and codes")
 			}
 			vm.guest.Set(func(s *guest.Settable) {
 				for address, code := range codes {
@@ -198,18 +198,18 @@ func (r *Room) set(m map[string]any) (bool, error) {
 					vm.guest.SetSeconds(stage, f)
 				}
 			}
-		case "iommu_fault": // the device did a forbidden access: the host kills the machine
+		case "iommu_fault": // the device did a forbidden access: the host kills the VM
 			if vm.on() {
 				r.iommuFault(vm, text)
 			}
-		case "finding": // one of the sentences of finding.go
+		case "finding": // one of the lines of finding.go
 			if err := r.provoke(vm, text); err != nil {
 				return true, err
 			}
 		case "log": // a line for vmware.log
 			r.logLine(vm, text)
 		default:
-			return true, fmt.Errorf("a virtual machine has no %q to set", k)
+			return true, fmt.Errorf("unknown key %q for a VM", k)
 		}
 	}
 	return true, nil

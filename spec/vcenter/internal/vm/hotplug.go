@@ -1,6 +1,6 @@
 package vm
 
-// hotplug.go: fixedPassthruHotPlugEnabled. A machine that was powered on with it takes fixed
+// hotplug.go: fixedPassthruHotPlugEnabled. A VM that was powered on with it takes fixed
 // passthrough devices and gives them back while it runs; the guest sees them come and go.
 
 import (
@@ -15,13 +15,13 @@ import (
 const hotPlugDoc = "API reference: VirtualMachineConfigSpec.fixedPassthruHotPlugEnabled (8.0.1): set only when powered off; the memory reservation should be equal to the memory, or all of it locked"
 
 var (
-	_ = rule("vm.hot-plug-off", "documented", hotPlugDoc, "fixedPassthruHotPlugEnabled changes only while the machine is powered off.")
-	_ = rule("vm.hot-plug-reservation", "inferred", hotPlugDoc+"; with which fault a server refuses it was not seen", "fixedPassthruHotPlugEnabled wants the whole memory reserved: InvalidVmConfig otherwise.")
+	_ = rule("vm.hot-plug-off", "documented", hotPlugDoc, "fixedPassthruHotPlugEnabled changes only while the VM is powered off.")
+	_ = rule("vm.hot-plug-reservation", "inferred", hotPlugDoc+"; with which fault a server refuses it was not seen", "fixedPassthruHotPlugEnabled requires the whole memory reserved: InvalidVmConfig otherwise.")
 	_ = rule("vm.hot-plug", "documented", "API reference: VirtualMachineConfigInfo.fixedPassthruHotPlugEnabled: whether support was enabled prior to power on",
-		"A machine that runs with it takes and gives back fixed devices that are active and free on its host; dynamic ones as before not at all.")
+		"A VM that runs with it takes and gives back fixed devices that are active and free on its host. Dynamic ones cannot be hot-plugged.")
 )
 
-// hotPlug vets the field.
+// hotPlug checks the field.
 func (v *vetting) hotPlug() *fault.Error {
 	s, on := v.spec, false
 	if v.vm != nil {
@@ -50,11 +50,11 @@ func (v *vetting) hotPlug() *fault.Error {
 	return nil
 }
 
-// hotChange vets a passthrough device that is changed while the machine runs.
+// hotChange checks a passthrough device that is changed while the VM runs.
 func (v *vetting) hotChange(i int, d *types.VirtualDeviceConfigSpec, p *types.VirtualPCIPassthrough) *fault.Error {
 	b, fixed := p.Backing.(*types.VirtualPCIPassthroughDeviceBackingInfo)
 	if !fixed || !v.vm.on() || !isTrue(v.vm.Config.FixedPassthruHotPlugEnabled) || d.Operation == types.VirtualDeviceConfigSpecOperationEdit {
-		return badDevice(i, &types.DeviceHotPlugNotSupported{}, "PCI passthrough devices cannot be changed while the machine runs")
+		return badDevice(i, &types.DeviceHotPlugNotSupported{}, "PCI passthrough devices cannot be changed while the VM runs")
 	}
 	if d.Operation == types.VirtualDeviceConfigSpecOperationRemove {
 		return nil
@@ -69,7 +69,7 @@ func (v *vetting) hotChange(i int, d *types.VirtualDeviceConfigSpec, p *types.Vi
 	return nil
 }
 
-// replug brings the cards of a running machine into line with its configuration.
+// replug brings the cards of a running VM into line with its configuration.
 func (vm *VM) replug() {
 	h := vm.host()
 	if !vm.on() || h == nil || !isTrue(vm.Config.FixedPassthruHotPlugEnabled) {
@@ -92,7 +92,7 @@ func (vm *VM) replug() {
 	}
 	if changed {
 		vm.assigned = list
-		vm.room.hosts.Drawn(h)
+		vm.service.hosts.Drawn(h)
 		vm.guest.Replug(vm.hardware(list, vm.window).Devices)
 	}
 }

@@ -1,6 +1,6 @@
 package vm_test
 
-// hotplug_test.go: fixed passthrough devices that come and go while the machine runs.
+// hotplug_test.go: fixed passthrough devices that come and go while the VM runs.
 
 import (
 	"strings"
@@ -51,7 +51,7 @@ func TestHotPlugOfFixedPassthrough(t *testing.T) {
 		t.Fatalf("one card: %q", out)
 	}
 	k.refused(k.reconfigure(vm, dynamic(-1, "4318:8373")), "DeviceHotPlugNotSupported")
-	// the card is held now: another machine does not get it
+	// the card is held now: another VM does not get it
 	k.accepted(k.reconfigure(loose, one, memory("8192", "")))
 	k.refused(k.on(loose), onFault, "already in use by virtual machine 'lin'")
 	k.accepted(k.reconfigure(loose, change("remove", "VirtualPCIPassthrough", 13000, ""), two))

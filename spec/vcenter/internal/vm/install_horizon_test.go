@@ -9,7 +9,7 @@ import (
 	"gpupt.test/vcenter/internal/guest"
 )
 
-// The Horizon Agent goes on top of Tools.
+// The Horizon Agent is installed after Tools.
 func TestTheHorizonAgent(t *testing.T) {
 	k, _, win := guests(t, func(lin, win *fleet.VM) { lin.Power = "poweredOff" })
 	k.rule("tools.horizon-agent")
@@ -39,7 +39,7 @@ func TestTheHorizonAgent(t *testing.T) {
 	if out := k.powershell(win, state); !strings.HasPrefix(out, "Running\r\n") {
 		t.Errorf("after the restart: %q", out)
 	}
-	// without a word on restarts the machine restarts by itself
+	// without a restart option the VM restarts by itself
 	k.start(win, windowsAuth, `C:\agent.exe`, `/s /v/qn`, "")
 	k.until(win, "guest.guestOperationsReady", "false")
 	k.until(win, "guest.guestOperationsReady", "true")

@@ -7,8 +7,8 @@ import (
 	"gpupt.test/vcenter/internal/fleet"
 )
 
-// msiexec removes the product that it is told to remove, and no other.
-func TestMsiexecKnowsProductsByTheirCodes(t *testing.T) {
+// msiexec removes the product that it is asked to remove, and no other.
+func TestMsiexecIdentifiesProductsByTheirCodes(t *testing.T) {
 	k, _, win := guests(t, func(lin, win *fleet.VM) { lin.Power = "poweredOff" })
 	k.rule("tools.product")
 	const tools = "{F32C4E7B-2BF8-4788-8408-824C6896E1BB}"

@@ -29,7 +29,7 @@ func (k *kit) answer(name, label string, files map[string]string) string {
 	return k.upload(name, img)
 }
 
-// mastered makes a medium with xorriso, by its own rules for names.
+// mastered creates a medium with xorriso, with xorriso's rules for names.
 func (k *kit) mastered(name, label, args string, files map[string]string) string {
 	k.t.Helper()
 	dir := k.t.TempDir()
@@ -58,7 +58,7 @@ func (k *kit) upload(name string, img []byte) string {
 	return "[ds-1] iso/" + name + ".iso"
 }
 
-// boot makes a machine with these media and powers it on.
+// boot creates a VM with these media and powers it on.
 func (k *kit) boot(name, controller string, media []string, more ...part) string {
 	k.t.Helper()
 	parts := append(disk(controller), network("VM Network"))
@@ -70,7 +70,7 @@ func (k *kit) boot(name, controller string, media []string, more ...part) string
 	return vm
 }
 
-// wantStuck checks that the guest stands still for a reason that says so, without guest operations.
+// wantStuck checks that the guest is stuck with this reason, without guest operations.
 func (k *kit) wantStuck(vm, because string) {
 	k.t.Helper()
 	if why := k.stuck(vm); !strings.Contains(why, because) {
@@ -155,7 +155,7 @@ func TestWindowsAnswers(t *testing.T) {
 	try("AutoLogon is not enabled", sas, swap("<Enabled>true</Enabled>", "<Enabled>false</Enabled>"))
 	try("runs no command", sas, swap("<CommandLine>", "<Comment>", "</CommandLine>", "</Comment>", "FirstLogonCommands", "Nothing"))
 	try("Tools are not installed", sas, nil, windows, k.answer("bare", "X", map[string]string{"autounattend.xml": good})) // no Tools medium
-	try("", sas, swap("eq 'VMware Tools'", "eq 'vmware tools'"))                                                          // PowerShell does not mind the case
+	try("", sas, swap("eq 'VMware Tools'", "eq 'vmware tools'"))                                                          // PowerShell ignores the case
 	try("no driver for the paravirtual SCSI controller", "ParaVirtualSCSIController", same)
 	try("", "ParaVirtualSCSIController", swap(`<component name="Microsoft-Windows-Setup"`,
 		`<component name="Microsoft-Windows-PnpCustomizationsWinPE" processorArchitecture="amd64"><DriverPaths><PathAndCredentials><Path>E:\Drivers</Path></PathAndCredentials></DriverPaths></component><component name="Microsoft-Windows-Setup"`))
@@ -211,7 +211,7 @@ func TestUbuntuAnswers(t *testing.T) {
 	try("late command \"curtin in-target -- false\" ended with 1", more("  late-commands:\n    - curtin in-target -- false\n"))
 	try("Tools are not installed", swap("    - open-vm-tools\n", "    - jq\n"))
 	try("", swap("  packages:\n    - open-vm-tools\n", "  late-commands:\n    - curtin in-target --target=/target -- apt-get install -y open-vm-tools\n    - echo done > /target/root/mark\n"))
-	// a plain text where a hash belongs: installed, but nobody can log in
+	// plain text instead of a hash: installed, but no login is possible
 	vm := try("", func(s string) string {
 		i := strings.Index(s, "password: ")
 		j := strings.Index(s[i:], "\n")

@@ -187,8 +187,8 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if run := flag.Lookup("test.run"); code == 0 && (run == nil || run.Value.String() == "") {
 		for _, r := range rules.All() {
-			room, _, _ := strings.Cut(r.ID, ".")
-			mine := room == "vm" || room == "power" || room == "guest" || room == "file" || room == "install" || room == "tools" || room == "driver" || room == "inventory"
+			group, _, _ := strings.Cut(r.ID, ".")
+			mine := group == "vm" || group == "power" || group == "guest" || group == "file" || group == "install" || group == "tools" || group == "driver" || group == "inventory"
 			if mine && !covered.ids[r.ID] && r.ID != "file.names" { // that one is broken by the front's tests
 				fmt.Printf("no test breaks the rule %s: %s\n", r.ID, r.Text)
 				code = 1
@@ -213,7 +213,7 @@ func (k *kit) create(parts ...part) vctest.Result {
 
 func (k *kit) folder() string { return k.c.Find("/DC0/vm") }
 
-// vm makes a machine that the rules accept: EFI, 8 GiB locked, the window of two A100.
+// vm creates a VM that the rules accept: EFI, 8 GiB locked, the window of two A100.
 func (k *kit) vm(name string, more ...part) string {
 	k.t.Helper()
 	given := map[int]bool{}
@@ -270,7 +270,7 @@ func (k *kit) until(vm, path, want string) {
 	k.t.Fatalf("%s %s is %q, not %q; guest: %+v", vm, path, k.get(vm, path), want, k.guest(vm))
 }
 
-// guest is the machine's part of the truth page.
+// guest is the VM's part of the truth page.
 func (k *kit) guest(vm string) map[string]any {
 	k.t.Helper()
 	k.W.RLock()
@@ -283,7 +283,7 @@ func (k *kit) guest(vm string) map[string]any {
 	return nil
 }
 
-// stuck waits until the guest stands still and gives the reason.
+// stuck waits until the guest is stuck and returns the reason.
 func (k *kit) stuck(vm string) string {
 	k.t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(3 * time.Millisecond) {

@@ -1,7 +1,7 @@
 package vm
 
-// link.go joins a machine to its guest: the hardware it is powered on with, and what of the
-// guest's state vCenter shows.
+// link.go joins a VM to its guest: the hardware it is powered on with, and the part of
+// the guest's state that vCenter shows.
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func barsOf(c *host.Card) []bars.Bar {
 		}
 	}
 	out, err := bars.Parse(list)
-	if err != nil { // the fleet loader has read them already; a layout of its own cannot be told
+	if err != nil { // the fleet loader has read them already; a custom layout cannot be detected
 		return nil
 	}
 	return out
@@ -55,12 +55,12 @@ func (vm *VM) drives() []*guest.CD {
 		}
 		if ok && connected {
 			g.Where = b.FileName
-			g.Medium = vm.room.image(b.FileName)
+			g.Medium = vm.service.image(b.FileName)
 		}
 		out = append(out, g)
 	}
 	if vm.tools {
-		m := vm.room.image("[] /vmimages/tools-isoimages/windows.iso")
+		m := vm.service.image("[] /vmimages/tools-isoimages/windows.iso")
 		mounted := false
 		for _, g := range out {
 			if g.Medium == nil && !mounted {
@@ -76,7 +76,7 @@ func (vm *VM) drives() []*guest.CD {
 }
 
 // image opens the medium behind a backing's file name.
-func (r *Room) image(name string) *iso.Image {
+func (r *Service) image(name string) *iso.Image {
 	file := filepath.Join(r.w.Dir, "tools", "windows.iso")
 	if !toolsISO(name) {
 		f, _, ok := r.datastoreFile(name)
@@ -185,9 +185,9 @@ func (vm *VM) controllerKind(key int32) string {
 
 // publishLater shows the guest's state; called without any lock.
 func (vm *VM) publishLater() {
-	vm.room.w.Lock()
-	defer vm.room.w.Unlock()
-	if vm.room.vms[vm.Self] == vm {
+	vm.service.w.Lock()
+	defer vm.service.w.Unlock()
+	if vm.service.vms[vm.Self] == vm {
 		vm.publish()
 	}
 }
@@ -274,7 +274,7 @@ func (vm *VM) publish() {
 		t.ToolsVersion, t.ToolsInstallType = int32(i.Tools.Number), i.Tools.Type
 		vm.Config.Tools = &t
 	}
-	vm.room.w.Touch(vm.Self)
+	vm.service.w.Touch(vm.Self)
 }
 
 func guestNames(i guest.Info) (id, family, full string) {

@@ -9,7 +9,7 @@ import (
 )
 
 // logLine writes one line into the running vmware.log.
-func (r *Room) logLine(vm *VM, text string) {
+func (r *Service) logLine(vm *VM, text string) {
 	if dir := vm.dir(); dir != "" {
 		l := vmlog.New(time.Now)
 		l.Info("%s", text)
@@ -17,7 +17,7 @@ func (r *Room) logLine(vm *VM, text string) {
 	}
 }
 
-// keepOld is how many old logs the machine keeps.
+// keepOld is how many old logs the VM keeps.
 func (vm *VM) keepOld() int {
 	if n, err := strconv.Atoi(vm.extra("log.keepOld")); err == nil && n > 0 {
 		return n
@@ -25,8 +25,8 @@ func (vm *VM) keepOld() int {
 	return vmlog.KeepOld
 }
 
-// iommuFault is the end that a device's forbidden access brings.
-func (r *Room) iommuFault(vm *VM, address string) {
+// iommuFault powers the VM off after a device's forbidden access.
+func (r *Service) iommuFault(vm *VM, address string) {
 	if address == "" && len(vm.assigned) > 0 {
 		address = vm.assigned[0].card.Address
 	}

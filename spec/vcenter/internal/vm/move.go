@@ -1,7 +1,7 @@
 package vm
 
 // move.go: RelocateVM_Task and MigrateVM_Task: another host, another pool, another datastore,
-// another folder. The simulator moves the machine's own fields only; here the lists of the
+// another folder. The simulator moves the VM's own fields only; here the lists of the
 // hosts, pools and datastores follow, and the files.
 
 import (
@@ -24,13 +24,13 @@ import (
 
 var (
 	_ = rule("vm.relocate-pool", "documented", "API reference: VirtualMachineRelocateSpec.pool, host",
-		"A pool belongs to the compute resource of the target host, and is given when that is another one than now.")
+		"A pool belongs to the compute resource of the target host, and must be given when that is a different one.")
 	_ = rule("vm.relocate-datastore", "documented", "API reference: VirtualMachineRelocateSpec.datastore; DuplicateName, FileAlreadyExists",
-		"The files go along to another datastore, which the target host reaches and where no such directory exists.")
-	_ = rule("vm.rename", "documented", "API reference: Rename_Task: DuplicateName, InvalidName", "A rename changes the name everywhere but in the files' names; a name that is taken is DuplicateName.")
+		"The files move to another datastore, which the target host can reach and where no such directory exists.")
+	_ = rule("vm.rename", "documented", "API reference: Rename_Task: DuplicateName, InvalidName", "A rename changes the name everywhere except in the file names; a name that is taken is DuplicateName.")
 )
 
-func (r *Room) registerMoves() {
+func (r *Service) registerMoves() {
 	for _, m := range []string{"MigrateVM_Task", "RelocateVM_Task"} {
 		r.s.Handle(m, func(c *api.Call) (any, *fault.Error) {
 			vm, e := r.of(c.This)
@@ -79,7 +79,7 @@ func (r *Room) registerMoves() {
 	})
 }
 
-// destination is where a request wants the machine.
+// destination is where a request moves the VM.
 func destination(req any) types.VirtualMachineRelocateSpec {
 	if q, ok := req.(*types.MigrateVM_Task); ok {
 		return types.VirtualMachineRelocateSpec{Host: q.Host, Pool: q.Pool}
@@ -87,8 +87,8 @@ func destination(req any) types.VirtualMachineRelocateSpec {
 	return req.(*types.RelocateVM_Task).Spec
 }
 
-// failedMove makes an event of a refusal.
-func (r *Room) failedMove(vm *VM, req any, why *fault.Error) *fault.Error {
+// failedMove posts an event for a refusal.
+func (r *Service) failedMove(vm *VM, req any, why *fault.Error) *fault.Error {
 	if why == nil {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (r *Room) failedMove(vm *VM, req any, why *fault.Error) *fault.Error {
 }
 
 // target settles host and pool of a move.
-func (r *Room) target(vm *VM, s *types.VirtualMachineRelocateSpec) (*host.Host, *types.ManagedObjectReference, *fault.Error) {
+func (r *Service) target(vm *VM, s *types.VirtualMachineRelocateSpec) (*host.Host, *types.ManagedObjectReference, *fault.Error) {
 	to, pool := vm.host(), s.Pool
 	if s.Host != nil {
 		if to = r.hosts.Get(*s.Host); to == nil {
@@ -134,7 +134,7 @@ func (r *Room) target(vm *VM, s *types.VirtualMachineRelocateSpec) (*host.Host, 
 }
 
 // vetDestination checks what the task will do; r.move repeats it at the time of the change.
-func (r *Room) vetDestination(vm *VM, s *types.VirtualMachineRelocateSpec) (*host.Host, *types.ManagedObjectReference, *fault.Error) {
+func (r *Service) vetDestination(vm *VM, s *types.VirtualMachineRelocateSpec) (*host.Host, *types.ManagedObjectReference, *fault.Error) {
 	to, pool, e := r.target(vm, s)
 	if e != nil {
 		return nil, nil, e
@@ -170,7 +170,7 @@ func (r *Room) vetDestination(vm *VM, s *types.VirtualMachineRelocateSpec) (*hos
 
 func exists(p string) bool { _, err := os.Stat(p); return err == nil }
 
-func (r *Room) move(vm *VM, s types.VirtualMachineRelocateSpec) *fault.Error {
+func (r *Service) move(vm *VM, s types.VirtualMachineRelocateSpec) *fault.Error {
 	to, pool, e := r.vetDestination(vm, &s)
 	if e != nil {
 		return e
@@ -227,8 +227,8 @@ func (r *Room) move(vm *VM, s types.VirtualMachineRelocateSpec) *fault.Error {
 	return nil
 }
 
-// moveFiles carries the machine's directory to another datastore.
-func (r *Room) moveFiles(vm *VM, to types.ManagedObjectReference) *fault.Error {
+// moveFiles moves the VM's directory to another datastore.
+func (r *Service) moveFiles(vm *VM, to types.ManagedObjectReference) *fault.Error {
 	ds, ok := r.w.Reg.Get(to).(*simulator.Datastore)
 	if !ok {
 		return fault.NotFound(to)

@@ -8,7 +8,7 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// events are the kinds of a machine's events since its creation, oldest first.
+// events are the kinds of a VM's events since its creation, oldest first.
 func (k *kit) events(vm string) string {
 	k.t.Helper()
 	a := k.c.Must("QueryEvents", "EventManager:EventManager", "<filter><entity>"+vctest.Ref("entity", vm)+"<recursion>self</recursion></entity></filter>")
@@ -50,7 +50,7 @@ func TestMoves(t *testing.T) {
 	k.refused(move(vctest.Ref("pool", poolB)+vctest.Ref("host", b)), "InaccessibleDatastore", "esx-b-1")
 	k.refused(move("<diskMoveType>everywhere</diskMoveType>"+vctest.Ref("host", two)), "InvalidArgument", "diskMoveType")
 
-	// the files go along
+	// the files move too
 	text := k.file("a/a.vmx")
 	k.accepted(move(vctest.Ref("datastore", ds2) + vctest.Ref("pool", poolB) + vctest.Ref("host", b)))
 	if has(ds1, "vm") || !has(ds2, "vm") || k.get(vm, "config.files.vmPathName") != "[ds-2] a/a.vmx" || !strings.Contains(k.get(vm, "config.hardware.device"), "[ds-2] a/a.vmdk") ||
@@ -76,7 +76,7 @@ func TestMoves(t *testing.T) {
 	k.accepted(k.c.Task("Destroy_Task", k.c.Find("/DC0/vm/a"), ""))
 	k.accepted(move(vctest.Ref("datastore", ds1) + vctest.Ref("pool", k.pool) + vctest.Ref("host", k.host)))
 	if now := k.file("a/a.vmx"); strings.Replace(now, `displayName = "b"`, `displayName = "a"`, 1) != text {
-		t.Errorf("the way there and back changed the file:\n%s\n%s", text, now)
+		t.Errorf("moving there and back changed the file:\n%s\n%s", text, now)
 	}
 }
 

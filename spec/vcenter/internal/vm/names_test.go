@@ -8,7 +8,7 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// What an entity is called when the name holds what separates names in a path.
+// How an entity is named when the name contains the separator of inventory paths.
 func TestNamesAreEscapedOnce(t *testing.T) {
 	k := startFleet(t, func(f *fleet.Fleet) {
 		f.VMs = append(f.VMs, fleet.VM{Name: "of the file %5b1%5d 100%", DiskGB: 1})
@@ -46,7 +46,7 @@ func TestNamesAreEscapedOnce(t *testing.T) {
 	}
 }
 
-func TestNamesOfMachinesAreEscapedOnce(t *testing.T) {
+func TestNamesOfVMsAreEscapedOnce(t *testing.T) {
 	k := start(t)
 	k.rule("inventory.name")
 	is := func(vm, want string) {

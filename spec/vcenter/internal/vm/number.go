@@ -1,6 +1,6 @@
 package vm
 
-// number.go gives new devices the keys and labels that hosts give: SCSI controllers 1000 and
+// number.go assigns new devices the keys and labels that hosts assign: SCSI controllers 1000 and
 // on, disks 2000 + 16 a controller + unit, drives 3000, network cards 4000, SATA 15000, NVMe
 // 31000. Clients look for "Hard disk 1" and for the key 4000.
 
@@ -13,7 +13,7 @@ import (
 var _ = rule("vm.device-numbers", "seen", "device lists of public scripts: SCSI controller 0 is 1000, Hard disk 1 is 2000, Network adapter 1 is 4000, CD/DVD drive 1 is 3000",
 	"New devices get the keys and labels of their kind.")
 
-// numberDevices settles the keys of devices that have none of their kind's; the world lock is held.
+// numberDevices assigns keys to devices whose key is not one of their kind's; the world lock is held.
 func (vm *VM) numberDevices() {
 	list := vm.Config.Hardware.Device
 	used := map[int32]bool{}

@@ -18,7 +18,7 @@ import (
 	"gpupt.test/vcenter/internal/vmlog"
 )
 
-func (r *Room) registerPower() {
+func (r *Service) registerPower() {
 	simple := func(method string, work time.Duration, check func(*VM) *fault.Error, do func(*VM) *fault.Error) {
 		r.s.Handle(method, func(c *api.Call) (any, *fault.Error) {
 			vm, e := r.of(c.This)
@@ -66,8 +66,8 @@ func (r *Room) registerPower() {
 	r.registerMoves()
 }
 
-// powerOnMany starts a task for each machine that can be placed, and says which cannot.
-func (r *Room) powerOnMany(c *api.Call, list []types.ManagedObjectReference) types.ClusterPowerOnVmResult {
+// powerOnMany starts a task for each VM that can be placed, and says which cannot.
+func (r *Service) powerOnMany(c *api.Call, list []types.ManagedObjectReference) types.ClusterPowerOnVmResult {
 	res := types.ClusterPowerOnVmResult{}
 	for _, ref := range list {
 		vm, e := r.of(ref)
@@ -101,7 +101,7 @@ func (r *Room) powerOnMany(c *api.Call, list []types.ManagedObjectReference) typ
 	return res
 }
 
-func (r *Room) maySuspend(vm *VM) *fault.Error {
+func (r *Service) maySuspend(vm *VM) *fault.Error {
 	if e := vm.mustRun(); e != nil {
 		return e
 	}
@@ -115,8 +115,8 @@ func (r *Room) maySuspend(vm *VM) *fault.Error {
 
 func passthroughRuns(vm *VM) bool { return vm.on() && len(host.Passthrough(vm.VirtualMachine)) > 0 }
 
-// mayMove checks a migration: no running passthrough machine, a target that takes machines.
-func (r *Room) mayMove(vm *VM, req any) *fault.Error {
+// mayMove checks a migration: no running passthrough VM, a target that accepts VMs.
+func (r *Service) mayMove(vm *VM, req any) *fault.Error {
 	if passthroughRuns(vm) {
 		const text = "vMotion, Storage vMotion, Fault Tolerance, and PCI hot-plug cannot be used for a virtual machine with PCI DirectPath I/O device."
 		r.logLine(vm, "[msg.pciPassthru.noMigration] "+text)
@@ -148,7 +148,7 @@ func (vm *VM) mustRun() *fault.Error {
 }
 
 // tryPowerOn is mayPowerOn for a task: a refusal is an event.
-func (r *Room) tryPowerOn(vm *VM) *fault.Error {
+func (r *Service) tryPowerOn(vm *VM) *fault.Error {
 	e := r.mayPowerOn(vm)
 	if e != nil {
 		r.event(vm, failedToPowerOn(e))
@@ -156,7 +156,7 @@ func (r *Room) tryPowerOn(vm *VM) *fault.Error {
 	return e
 }
 
-func (r *Room) mayPowerOn(vm *VM) *fault.Error {
+func (r *Service) mayPowerOn(vm *VM) *fault.Error {
 	if e := vm.wants(types.VirtualMachinePowerStatePoweredOn); e != nil {
 		return e
 	}
@@ -169,7 +169,7 @@ func (r *Room) mayPowerOn(vm *VM) *fault.Error {
 	return nil
 }
 
-// refused is the fault of a power-on that the host's VMX process gave up.
+// refused is the fault of a power-on that the host's VMX process aborted.
 func refused(log *vmlog.Log, key, line string) *fault.Error {
 	log.Info("%s", line)
 	log.Info("Module 'DevicePowerOn' power on failed.")
@@ -181,8 +181,8 @@ func refused(log *vmlog.Log, key, line string) *fault.Error {
 	return e.With("vob.vmx.failedToStart", "Failed to start the virtual machine.")
 }
 
-// powerOn starts a machine and tells of it; the world lock is held.
-func (r *Room) powerOn(vm *VM) *fault.Error {
+// powerOn starts a VM and reports it; the world lock is held.
+func (r *Service) powerOn(vm *VM) *fault.Error {
 	r.event(vm, starting)
 	if e := r.boot(vm); e != nil {
 		r.event(vm, failedToPowerOn(e))
@@ -194,7 +194,7 @@ func (r *Room) powerOn(vm *VM) *fault.Error {
 }
 
 // boot applies the rules and starts the guest.
-func (r *Room) boot(vm *VM) *fault.Error {
+func (r *Service) boot(vm *VM) *fault.Error {
 	h, list, e := r.settle(vm)
 	if e != nil && h == nil {
 		return e
@@ -252,7 +252,7 @@ func lastLine(e *fault.Error) string {
 
 // settle chooses the host and the card of each device. A fault without a host is one of
 // vCenter; with one, the host's VMX finds it.
-func (r *Room) settle(vm *VM) (*host.Host, []*placed, *fault.Error) {
+func (r *Service) settle(vm *VM) (*host.Host, []*placed, *fault.Error) {
 	here := vm.host()
 	if here == nil {
 		return nil, nil, fault.New(&types.InvalidState{})
@@ -284,7 +284,7 @@ func (r *Room) settle(vm *VM) (*host.Host, []*placed, *fault.Error) {
 }
 
 // cards finds each device's card on a host.
-func (r *Room) cards(vm *VM, h *host.Host, devices []*types.VirtualPCIPassthrough) ([]*placed, *fault.Error) {
+func (r *Service) cards(vm *VM, h *host.Host, devices []*types.VirtualPCIPassthrough) ([]*placed, *fault.Error) {
 	var list []*placed
 	taken := map[string]bool{}
 	free := func(c *host.Card) bool { return !taken[c.Address] && r.hosts.Holder(h, c.Address) == nil }

@@ -95,7 +95,7 @@ func TestMemoryForPassthrough(t *testing.T) {
 	k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
 	big := k.vm("big", val("memoryMB", "1048576"))
 	k.refused(k.on(big), "InsufficientMemoryResourcesFault")
-	// a limit below the memory stands as long as nothing reserves more
+	// a limit below the memory is allowed as long as nothing reserves more
 	small := k.vm("small")
 	k.accepted(k.reconfigure(small, val("memoryReservationLockedToMax", "false"), memory("0", "4096")))
 	k.accepted(k.on(small))
@@ -151,7 +151,7 @@ func TestMediaAtPowerOn(t *testing.T) {
 	k.accepted(k.on(b))
 }
 
-func TestWhatARunningPassthroughMachineCannotDo(t *testing.T) {
+func TestWhatARunningPassthroughVMCannotDo(t *testing.T) {
 	k := startFleet(t, func(f *fleet.Fleet) {
 		f.Clusters[0].Hosts = append(f.Clusters[0].Hosts, fleet.Host{Name: "esx-a-2"})
 	}, cards(a100("0000:3b:00.0"))...)
@@ -169,7 +169,7 @@ func TestWhatARunningPassthroughMachineCannotDo(t *testing.T) {
 	k.accepted(k.c.Task("RelocateVM_Task", plain, "<spec>"+other+"</spec>"))
 	k.accepted(k.c.Task("MigrateVM_Task", plain, vctest.Ref("host", k.host)+"<priority>defaultPriority</priority>"))
 	if got := k.c.Get(plain, "runtime.host")["runtime.host"]; got != strings.TrimPrefix(k.host, "HostSystem:") {
-		t.Fatal("MigrateVM_Task left the machine on ", got)
+		t.Fatal("MigrateVM_Task left the VM on ", got)
 	}
 	k.Control(t, "POST", "/set", map[string]any{"host": "esx-a-2", "maintenance": true})
 	k.refused(k.c.Task("MigrateVM_Task", plain, other+"<priority>defaultPriority</priority>"), "InvalidState")
@@ -182,7 +182,7 @@ func TestWhatARunningPassthroughMachineCannotDo(t *testing.T) {
 	}
 }
 
-func TestHostThatGoesDownTakesItsMachines(t *testing.T) {
+func TestHostThatGoesDownPowersOffItsVMs(t *testing.T) {
 	k := start(t)
 	vm := k.vm("a", dynamic(-1, "4318:8373"))
 	k.accepted(k.on(vm))

@@ -1,6 +1,6 @@
 package vm
 
-// register.go: machines that come from a .vmx file on a datastore (RegisterVM_Task), leave
+// register.go: VMs that come from a .vmx file on a datastore (RegisterVM_Task), leave
 // the inventory without losing their files (UnregisterVM), or read their file again after an
 // edit (reloadVirtualMachineFromPath_Task).
 
@@ -23,13 +23,13 @@ import (
 
 var (
 	_ = rule("vm.register", "documented", "API reference: Folder.RegisterVM_Task: NotFound, AlreadyExists, DuplicateName, InvalidArgument",
-		"RegisterVM_Task wants a file that exists and no machine has, and a pool, or for a template a host and no pool; the machine is what the file says.")
-	_ = rule("vm.register-invalid", "seen", "ESXi 8.0.2 guide: a key that stands twice, \"Variable already defined\", and the machine becomes invalid",
-		"A .vmx with a key twice or a line that is none is not registered; reloaded, it leaves its machine invalid, which no power-on starts.")
-	_ = rule("vm.reload", "documented", "API reference: reloadVirtualMachineFromPath_Task: InvalidPowerState", "A machine reads its .vmx again only while powered off; what stands there holds.")
+		"RegisterVM_Task requires an existing file that no registered VM uses, and a pool, or for a template a host and no pool; the VM is configured as the file says.")
+	_ = rule("vm.register-invalid", "seen", "ESXi 8.0.2 guide: a duplicate key is \"Variable already defined\", and the VM becomes invalid",
+		"A .vmx with a duplicate key or an invalid line is not registered; reloaded, it makes its VM invalid, and an invalid VM does not power on.")
+	_ = rule("vm.reload", "documented", "API reference: reloadVirtualMachineFromPath_Task: InvalidPowerState", "A VM reads its .vmx again only while powered off; then the content of the file applies.")
 )
 
-func (r *Room) registerFiles() {
+func (r *Service) registerFiles() {
 	r.s.Handle("RegisterVM_Task", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.RegisterVM_Task)
 		return c.Task(task.Spec{Work: 2 * time.Second,
@@ -62,7 +62,7 @@ func (r *Room) registerFiles() {
 	})
 }
 
-func (r *Room) vetRegister(req *types.RegisterVM_Task) (*vmxFile, []*host.Host, *fault.Error) {
+func (r *Service) vetRegister(req *types.RegisterVM_Task) (*vmxFile, []*host.Host, *fault.Error) {
 	switch {
 	case req.AsTemplate && req.Host == nil:
 		return nil, nil, fault.InvalidArgument("host")
@@ -110,7 +110,7 @@ func registeredName(req *types.RegisterVM_Task, f *vmxFile) string {
 	return world.EntityName(strings.TrimSuffix(filepath.Base(req.Path), ".vmx"))
 }
 
-func (r *Room) register(req *types.RegisterVM_Task) (any, *fault.Error) {
+func (r *Service) register(req *types.RegisterVM_Task) (any, *fault.Error) {
 	f, hosts, e := r.vetRegister(req)
 	if e != nil {
 		return nil, e
@@ -122,7 +122,7 @@ func (r *Room) register(req *types.RegisterVM_Task) (any, *fault.Error) {
 		ask.Pool = r.w.Compute(hosts[0].HS).ResourcePool
 	}
 	file, _, _ := r.datastoreFile(req.Path)
-	for _, n := range []string{r.w.PlainName(req.This, name) + ".nvram", "vmware.log"} { // the simulator wants them
+	for _, n := range []string{r.w.PlainName(req.This, name) + ".nvram", "vmware.log"} { // the simulator requires them
 		if p := filepath.Join(filepath.Dir(file), n); !isFile(p) {
 			if err := os.WriteFile(p, nil, 0o600); err != nil {
 				return nil, fault.From(err)
@@ -164,7 +164,7 @@ func (r *Room) register(req *types.RegisterVM_Task) (any, *fault.Error) {
 	return made, nil
 }
 
-func (r *Room) reload(vm *VM, path string) *fault.Error {
+func (r *Service) reload(vm *VM, path string) *fault.Error {
 	if !vm.off() {
 		return fault.New(&types.InvalidPowerState{RequestedState: types.VirtualMachinePowerStatePoweredOff, ExistingState: vm.Runtime.PowerState})
 	}
@@ -197,9 +197,9 @@ func (r *Room) reload(vm *VM, path string) *fault.Error {
 	return nil
 }
 
-// adopt gives a machine what a file says. Passthrough devices come in as they stand: whether
-// they fit the host is the power-on's question.
-func (r *Room) adopt(vm *VM, f *vmxFile) *fault.Error {
+// adopt configures a VM as a file says. Passthrough devices are taken as they are in the file:
+// whether they fit the host is checked at power-on.
+func (r *Service) adopt(vm *VM, f *vmxFile) *fault.Error {
 	own := vm.Config.Files.VmPathName[:strings.LastIndexByte(vm.Config.Files.VmPathName, '/')+1]
 	system := ""
 	if h := vm.host(); h != nil {
@@ -207,7 +207,7 @@ func (r *Room) adopt(vm *VM, f *vmxFile) *fault.Error {
 	}
 	spec := f.settings()
 	add, gpus := f.devices(own, system)
-	for _, d := range vm.Config.Hardware.Device { // those that it had go; those of every machine stay
+	for _, d := range vm.Config.Hardware.Device { // its own devices are removed; those of every VM stay
 		switch d.(type) {
 		case types.BaseVirtualSCSIController, types.BaseVirtualSATAController, *types.VirtualNVMEController, *types.VirtualDisk, *types.VirtualCdrom,
 			types.BaseVirtualEthernetCard, *types.VirtualTPM, *types.VirtualPCIPassthrough:
@@ -262,7 +262,7 @@ func (r *Room) adopt(vm *VM, f *vmxFile) *fault.Error {
 }
 
 // capacity reads the size from a disk's descriptor.
-func (r *Room) capacity(d *types.VirtualDisk) int64 {
+func (r *Service) capacity(d *types.VirtualDisk) int64 {
 	file, _, ok := r.datastoreFile(d.Backing.(*types.VirtualDiskFlatVer2BackingInfo).FileName)
 	if !ok {
 		return 0

@@ -59,7 +59,7 @@ func TestTheVMXFile(t *testing.T) {
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		key, _, _ := strings.Cut(strings.ToLower(line), " = ")
 		if seen[key] {
-			t.Errorf("%s stands twice", key)
+			t.Errorf("duplicate key %s", key)
 		}
 		seen[key] = true
 	}
@@ -92,7 +92,7 @@ func TestRegister(t *testing.T) {
 	text := k.file("a/a.vmx")
 	k.c.Must("UnregisterVM", vm, "")
 	if a := k.c.Call("PowerOnVM_Task", vm, ""); a.Fault() != "ManagedObjectNotFound" {
-		t.Errorf("the machine is still there: %s", a.Body)
+		t.Errorf("the VM is still there: %s", a.Body)
 	}
 	register := func(path, name string) vctest.Result {
 		n := ""
@@ -139,7 +139,7 @@ func TestReload(t *testing.T) {
 	k.refused(k.c.Task("reloadVirtualMachineFromPath_Task", vm, path), "InvalidPowerState")
 	k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
 	k.refused(k.c.Task("reloadVirtualMachineFromPath_Task", vm, "<configurationPath>[ds-1] a/c.vmx</configurationPath>"), "FileNotFound")
-	// an edit by hand: another card, another window
+	// a manual edit: another card, another window
 	edited := strings.Replace(strings.Replace(text, "00000:134:00.0", "00000:059:00.0", 1), `64bitMMIOSizeGB = "512"`, `64bitMMIOSizeGB = "256"`, 1)
 	k.put("a/a.vmx", edited)
 	k.accepted(k.c.Task("reloadVirtualMachineFromPath_Task", vm, path))
@@ -148,7 +148,7 @@ func TestReload(t *testing.T) {
 	}
 	k.accepted(k.on(vm))
 	k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
-	// a backing of another host comes in as it stands, and fails at power-on
+	// a backing of another host is taken as it is, and fails at power-on
 	k.put("a/a.vmx", strings.Replace(text, k.sys, "0e442005-99ce-5fe4-914d-8ecfda358191", 1))
 	k.accepted(k.c.Task("reloadVirtualMachineFromPath_Task", vm, path))
 	k.refused(k.on(vm), onFault, "The systemId does not match")
@@ -156,7 +156,7 @@ func TestReload(t *testing.T) {
 	k.put("a/a.vmx", text+`pciPassthru.use64bitMMIO = "TRUE"`+"\n")
 	k.refused(k.c.Task("reloadVirtualMachineFromPath_Task", vm, path), "InvalidVmConfig", "already defined")
 	if s := k.get(vm, "runtime.connectionState"); s != "invalid" {
-		t.Errorf("the machine is %s", s)
+		t.Errorf("the VM is %s", s)
 	}
 	k.refused(k.on(vm), "InvalidState", "invalid")
 	k.put("a/a.vmx", text)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A whole Linux machine: blank disk, two media, installation, cards, proof.
+// A complete Linux VM: blank disk, two media, installation, cards, verification.
 func TestLinuxFromNothingToTheGPUs(t *testing.T) {
 	k := start(t)
 	parts := append(disk("VirtualLsiLogicSASController"), network("VM Network"), cd(-120, 0, "[ds-1] iso/ubuntu-24.04.iso"),
@@ -13,7 +13,7 @@ func TestLinuxFromNothingToTheGPUs(t *testing.T) {
 	vm := k.vm("train-01", parts...)
 	k.accepted(k.on(vm))
 	if got := k.get(vm, "guest.guestOperationsReady"); got != "false" {
-		t.Fatalf("a bare machine has guest operations: %s", got)
+		t.Fatalf("a blank VM has guest operations: %s", got)
 	}
 	k.until(vm, "guest.guestOperationsReady", "true")
 	if got := k.get(vm, "guest.toolsRunningStatus"); got != "guestToolsRunning" {
@@ -40,7 +40,7 @@ func (k *kit) powershell(vm, line string) string {
 	return k.fetch(vm, windowsAuth, `C:\Windows\Temp\out.txt`)
 }
 
-// A whole Windows machine, with the change of Tools' features on the way.
+// A complete Windows VM, with a change of Tools' features in between.
 func TestWindowsFromNothingToTheGPU(t *testing.T) {
 	k := start(t)
 	parts := append(disk("VirtualLsiLogicSASController"), network("VM Network"), cd(-120, 0, "[ds-1] iso/windows-2022.iso"),

@@ -9,8 +9,8 @@ import (
 	"gpupt.test/vcenter/internal/fleet"
 )
 
-// What POST /gpsim/set changes by hand.
-func TestSetByHand(t *testing.T) {
+// What POST /gpsim/set changes.
+func TestChangesByControlPage(t *testing.T) {
 	k, lin, win := guests(t, func(lin, win *fleet.VM) {
 		win.Power = "poweredOff"
 		win.ExtraConfig = map[string]string{"pciPassthru.use64bitMMIO": "TRUE", "pciPassthru.64bitMMIOSizeGB": "64"}

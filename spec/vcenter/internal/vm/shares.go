@@ -1,6 +1,6 @@
 package vm
 
-// shares.go: shares of memory and processors. A level says how many by the machine's size.
+// shares.go: shares of memory and processors. A level gives their number by the VM's size.
 
 import (
 	"github.com/vmware/govmomi/vim25/types"
@@ -9,7 +9,7 @@ import (
 )
 
 var _ = rule("vm.shares", "documented", "vSphere Resource Management guide: shares 2000, 1000, 500 a processor, 20, 10, 5 a megabyte; API reference: SharesInfo",
-	"The levels high, normal and low give the shares by the size and follow it; custom takes the number, which is 1 to 1000000.")
+	"The levels high, normal and low set the shares by the size and follow it; custom takes a number from 1 to 1000000.")
 
 func vetShares(a *types.ResourceAllocationInfo, path string) *fault.Error {
 	if a == nil || a.Shares == nil || a.Shares.Level != types.SharesLevelCustom {
@@ -21,7 +21,7 @@ func vetShares(a *types.ResourceAllocationInfo, path string) *fault.Error {
 	return nil
 }
 
-// settled gives the shares of a level for size units.
+// settled returns the shares of a level for size units.
 func settled(s *types.SharesInfo, size, normal int32) *types.SharesInfo {
 	n := types.SharesInfo{Level: types.SharesLevelNormal}
 	if s != nil && s.Level != "" {
@@ -38,7 +38,7 @@ func settled(s *types.SharesInfo, size, normal int32) *types.SharesInfo {
 	return &n
 }
 
-// settleShares follows the size of the machine; the world lock is held.
+// settleShares follows the size of the VM; the world lock is held.
 func (vm *VM) settleShares() {
 	c := vm.Config
 	for _, a := range []struct {

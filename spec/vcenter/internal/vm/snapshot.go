@@ -2,7 +2,7 @@ package vm
 
 // snapshot.go: what a snapshot keeps and a revert brings back. The simulator keeps the tree of
 // snapshots and a copy of the configuration; the system on the disk is kept here, as a guest
-// that never runs. The memory of a running machine is not played: a revert to a snapshot with
+// that never runs. The memory of a running VM is not simulated: a revert to a snapshot with
 // memory starts the guest from the disk that it had then.
 
 import (
@@ -25,12 +25,12 @@ const restoreDoc = "vSphere docs, Add a PCI device: you cannot suspend, migrate 
 
 var (
 	_ = rule("vm.snapshot-revert", "documented", "API reference: RevertToSnapshot_Task (\"change the execution state of the virtual machine to the state of this snapshot\", host, suppressPowerOn), VirtualMachineSnapshot.config, VirtualMachineSnapshotTree.state",
-		"A revert brings back the configuration, the system on the disk and the power state of the snapshot: a running machine goes off, and one whose snapshot has memory of a running one comes on, unless suppressPowerOn. The snapshot is then the current one.")
-	_ = rule("vm.snapshot-revert-passthrough", "documented", restoreDoc, "A running machine with passthrough devices is not reverted.")
-	_ = rule("vm.snapshot-current", "documented", "API reference: RevertToCurrentSnapshot_Task throws NotFound if the machine has no current snapshot", "RevertToCurrentSnapshot_Task reverts to the current snapshot; without one it is NotFound.")
+		"A revert brings back the configuration, the system on the disk and the power state of the snapshot: a running VM is powered off, and one whose snapshot has the memory of a running VM is powered on, unless suppressPowerOn is set. The snapshot is then the current one.")
+	_ = rule("vm.snapshot-revert-passthrough", "documented", restoreDoc, "A running VM with passthrough devices is not reverted.")
+	_ = rule("vm.snapshot-current", "documented", "API reference: RevertToCurrentSnapshot_Task throws NotFound if the virtual machine has no current snapshot", "RevertToCurrentSnapshot_Task reverts to the current snapshot; without one it is NotFound.")
 )
 
-func (r *Room) registerSnapshots() {
+func (r *Service) registerSnapshots() {
 	for _, m := range []string{"CreateSnapshot_Task", "CreateSnapshotEx_Task"} {
 		r.s.Handle(m, func(c *api.Call) (any, *fault.Error) {
 			vm, e := r.of(c.This)
@@ -83,11 +83,11 @@ func snapshotRules(vm *VM) *fault.Error {
 }
 
 // asleep is the guest that keeps a snapshot's disk.
-func (r *Room) asleep(snap types.ManagedObjectReference) *guest.Machine {
+func (r *Service) asleep(snap types.ManagedObjectReference) *guest.Machine {
 	return guest.New(filepath.Join(r.w.Dir, "guests", snap.Value), &r.w.Clock)
 }
 
-func (r *Room) takeSnapshot(vm *VM, method string, req any) (any, *fault.Error) {
+func (r *Service) takeSnapshot(vm *VM, method string, req any) (any, *fault.Error) {
 	made, e := r.w.Inner(vm.Self, method, req)
 	if e != nil {
 		return nil, e
@@ -96,7 +96,7 @@ func (r *Room) takeSnapshot(vm *VM, method string, req any) (any, *fault.Error) 
 	if !ok {
 		return made, nil
 	}
-	r.dropSnapshots() // of machines that were destroyed since
+	r.dropSnapshots() // of VMs that were destroyed since
 	g := r.asleep(ref)
 	if err := vm.guest.CloneTo(g); err != nil {
 		return nil, fault.From(err)
@@ -106,8 +106,8 @@ func (r *Room) takeSnapshot(vm *VM, method string, req any) (any, *fault.Error) 
 	return made, nil
 }
 
-// revertTask is a task of the machine, whichever of its snapshots was called.
-func (r *Room) revertTask(c *api.Call, ref, snap types.ManagedObjectReference, to *types.ManagedObjectReference, off bool) (any, *fault.Error) {
+// revertTask is a task of the VM, on whichever of its snapshots the method was called.
+func (r *Service) revertTask(c *api.Call, ref, snap types.ManagedObjectReference, to *types.ManagedObjectReference, off bool) (any, *fault.Error) {
 	vm, e := r.of(ref)
 	if e != nil {
 		return nil, e
@@ -136,7 +136,7 @@ func (r *Room) revertTask(c *api.Call, ref, snap types.ManagedObjectReference, t
 	}})
 }
 
-func (r *Room) revert(vm *VM, snap *simulator.VirtualMachineSnapshot, to *types.ManagedObjectReference, off bool) *fault.Error {
+func (r *Service) revert(vm *VM, snap *simulator.VirtualMachineSnapshot, to *types.ManagedObjectReference, off bool) *fault.Error {
 	var then types.VirtualMachineConfigInfo
 	if err := copyOut(&snap.Config, &then); err != nil {
 		return fault.From(err)
@@ -151,7 +151,7 @@ func (r *Room) revert(vm *VM, snap *simulator.VirtualMachineSnapshot, to *types.
 	if _, e := r.w.Inner(snap.Self, "RevertToSnapshot_Task", &types.RevertToSnapshot_Task{This: snap.Self}); e != nil {
 		return e
 	}
-	now := vm.Config // what is of the inventory, and not of the machine's file, stays
+	now := vm.Config // what belongs to the inventory, not to the VM's file, stays
 	then.Name, then.Files, then.Template, then.DatastoreUrl = now.Name, now.Files, now.Template, now.DatastoreUrl
 	then.Uuid, then.InstanceUuid, then.Tools = now.Uuid, now.InstanceUuid, now.Tools
 	vm.Config = &then
@@ -181,8 +181,8 @@ func (r *Room) revert(vm *VM, snap *simulator.VirtualMachineSnapshot, to *types.
 	return r.powerOn(vm)
 }
 
-// forgetTask takes snapshots away, and what was kept for them.
-func (r *Room) forgetTask(c *api.Call, ref types.ManagedObjectReference) (any, *fault.Error) {
+// forgetTask removes snapshots, and what was kept for them.
+func (r *Service) forgetTask(c *api.Call, ref types.ManagedObjectReference) (any, *fault.Error) {
 	if _, e := r.of(ref); e != nil {
 		return nil, e
 	}
@@ -198,7 +198,7 @@ func (r *Room) forgetTask(c *api.Call, ref types.ManagedObjectReference) (any, *
 }
 
 // dropSnapshots deletes the disks of snapshots that are gone.
-func (r *Room) dropSnapshots() {
+func (r *Service) dropSnapshots() {
 	for ref, g := range r.snaps {
 		if s, ok := r.w.Reg.Get(ref).(*simulator.VirtualMachineSnapshot); !ok || r.w.Reg.Get(s.Vm) == nil {
 			delete(r.snaps, ref)
@@ -219,7 +219,7 @@ func inTree(list []types.VirtualMachineSnapshotTree, ref types.ManagedObjectRefe
 	return nil
 }
 
-// copyOut copies a data object with all that hangs on it.
+// copyOut copies a data object with everything in it.
 func copyOut[T any](from, to *T) error {
 	text, err := xml.Marshal(from)
 	if err != nil {

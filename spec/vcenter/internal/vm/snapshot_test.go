@@ -34,7 +34,7 @@ func TestARevertBringsTheConfigurationBack(t *testing.T) {
 	}
 	keys := k.get(vm, "config.extraConfig")
 	if strings.Contains(k.get(vm, "config.hardware.device"), "VirtualPCIPassthrough") || !strings.Contains(keys, ">before<") || !strings.Contains(keys, "use64bitMMIO</key><value xsi:type=\"xsd:string\">TRUE") {
-		t.Error("the card or the keys of later stay: ", keys)
+		t.Error("the card or the later keys stay: ", keys)
 	}
 	if n := k.get(vm, "config.hardware.numCPU") + k.get(vm, "summary.config.numCpu"); n != "44" {
 		t.Error("CPUs:", n)
@@ -45,11 +45,11 @@ func TestARevertBringsTheConfigurationBack(t *testing.T) {
 	if now := k.get(vm, "snapshot"); !strings.Contains(now, "<currentSnapshot type=\"VirtualMachineSnapshot\">"+strings.TrimPrefix(plain, "VirtualMachineSnapshot:")) {
 		t.Error("current: ", now)
 	}
-	// and the other way: the card is there again and serves
+	// and the other way: the card is back and usable
 	k.accepted(k.c.Task("RevertToSnapshot_Task", withCard, ""))
 	k.accepted(k.reconfigure(vm, extra("pciPassthru.use64bitMMIO", "TRUE")))
 	k.accepted(k.on(vm))
-	// what the machine does now does not reach into the snapshot
+	// what the VM does now does not reach into the snapshot
 	k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
 	k.accepted(k.reconfigure(vm, extra("gpupt.note", "much later")))
 	k.accepted(k.c.Task("RevertToCurrentSnapshot_Task", vm, ""))
@@ -87,14 +87,14 @@ func TestARevertBringsPowerAndDiskBack(t *testing.T) {
 	if out := k.bash(vm, "cat /home/ops/mark"); strings.TrimSpace(out) != "first" {
 		t.Fatalf("the disk of the snapshot: %q", out)
 	}
-	// a snapshot that is gone
+	// a deleted snapshot
 	k.accepted(k.c.Task("RemoveSnapshot_Task", cold, "<removeChildren>false</removeChildren>"))
 	k.c.Refused(k.c.Call("RevertToSnapshot_Task", cold, ""), "ManagedObjectNotFound")
 	k.accepted(k.c.Task("RemoveAllSnapshots_Task", vm, ""))
 	k.c.Refused(k.c.Call("RevertToSnapshot_Task", warm, ""), "ManagedObjectNotFound")
 }
 
-func TestNoRevertUnderARunningPassthroughMachine(t *testing.T) {
+func TestNoRevertUnderARunningPassthroughVM(t *testing.T) {
 	k := start(t)
 	k.rule("vm.snapshot-revert-passthrough", "vm.snapshot-current")
 	vm := k.vm("a", fixed(-1, "0000:3b:00.0", "20b5", k.sys, 4318))

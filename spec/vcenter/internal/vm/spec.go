@@ -1,6 +1,6 @@
 package vm
 
-// spec.go vets a VirtualMachineConfigSpec against a machine (or against nothing, for a new
+// spec.go checks a VirtualMachineConfigSpec against a VM (or against nothing, for a new
 // one) before the simulator sees it.
 
 import (
@@ -15,14 +15,14 @@ import (
 	"gpupt.test/vcenter/internal/world"
 )
 
-// vetting is a spec on its way in.
+// vetting is a spec that is being checked.
 type vetting struct {
-	r    *Room
+	r    *Service
 	spec *types.VirtualMachineConfigSpec
-	vm   *VM        // nil for a new machine
-	host *host.Host // where it lives or will live; nil = any of pool
+	vm   *VM        // nil for a new VM
+	host *host.Host // the host it runs or will run on; nil = any of pool
 	pool []*host.Host
-	// what holds after the change
+	// the values after the change
 	memory   int64
 	firmware string
 	version  int
@@ -66,9 +66,9 @@ func (v *vetting) check() *fault.Error {
 }
 
 // defaultVersion and newest are those of the hosts' release.
-func (r *Room) defaultVersion() int { return r.newestVersion() }
+func (r *Service) defaultVersion() int { return r.newestVersion() }
 
-func (r *Room) newestVersion() int {
+func (r *Service) newestVersion() int {
 	v := r.w.Version
 	switch {
 	case v[0] >= 9:
@@ -175,7 +175,7 @@ func (v *vetting) sizes() *fault.Error {
 	if s.MemoryReservationLockedToMax != nil {
 		v.lock = *s.MemoryReservationLockedToMax
 	}
-	// what will hold: the spec's value, else the machine's
+	// the later value: the spec's, else the VM's
 	reservation, limit := int64(0), int64(-1)
 	if v.vm != nil {
 		reservation, limit = *v.vm.Config.MemoryAllocation.Reservation, *v.vm.Config.MemoryAllocation.Limit
@@ -278,7 +278,7 @@ func (v *vetting) extraConfig() *fault.Error {
 	return nil
 }
 
-// mergeExtra applies the keys to the machine.
+// mergeExtra applies the keys to the VM.
 func (vm *VM) mergeExtra(list []types.BaseOptionValue) {
 	for _, o := range list {
 		ov := o.GetOptionValue()

@@ -1,6 +1,6 @@
 package vm
 
-// spec_bus.go vets what the devices of a machine are to each other once a spec is applied:
+// spec_bus.go checks the devices of a VM against each other after a spec is applied:
 // every disk and drive sits alone at its unit of a controller that is there, controllers of a
 // kind differ by bus number, and there is one Trusted Platform Module at most.
 
@@ -18,15 +18,15 @@ var (
 	_ = rule("vm.device-type", "inferred", "API reference: VirtualDeviceConfigSpec: the device of an edit is found by its key", "An edit names the type of the device that it edits.")
 	_ = rule("vm.file-operation", "documented", "API reference: VirtualDeviceConfigSpec.fileOperation, table of operations", "fileOperation is create or replace with an added disk, destroy with a removed one.")
 	_ = rule("vm.device-unit", "documented", "API reference: VirtualDevice.unitNumber; VMware configuration maximums",
-		"A disk or drive sits alone at a unit that its controller has: IDE 2, SATA 30, NVMe 15, SCSI 16 (unit 7 is the controller's own; pvscsi 65 from hardware version 14).")
+		"A disk or drive has a unit of its controller to itself: IDE 2, SATA 30, NVMe 15, SCSI 16 (unit 7 is the controller's own; pvscsi 65 from hardware version 14).")
 	_ = rule("vm.device-bus", "documented", "API reference: VirtualController.busNumber; VMware configuration maximums", "Up to four controllers of a kind differ by bus number 0 to 3.")
-	_ = rule("vm.controller-in-use", "inferred", "API reference: VirtualController.device", "A controller goes only together with its devices; those of the board stay.")
-	_ = rule("vm.disk-shrink", "documented", "API reference: VirtualDisk.capacityInKB: only to a larger size", "A disk grows, and does not shrink.")
+	_ = rule("vm.controller-in-use", "inferred", "API reference: VirtualController.device", "A controller is removed only together with its devices; those of the board cannot be removed.")
+	_ = rule("vm.disk-shrink", "documented", "API reference: VirtualDisk.capacityInKB: only to a larger size", "A disk can grow, but not shrink.")
 	_ = rule("vm.tpm", "documented", "vSphere security guide: vTPM needs EFI, hardware version 14 and a key provider; community.vmware#1075",
-		"A vTPM needs EFI, hardware version 14 and a default key provider, and there is one; it comes and goes while powered off.")
+		"A vTPM needs EFI, hardware version 14 and a default key provider, and there is at most one; it is added and removed while powered off.")
 )
 
-// edited vets one change against the device that it is about.
+// edited checks one change against its device.
 func (v *vetting) edited(i int, d *types.VirtualDeviceConfigSpec, old types.BaseVirtualDevice) *fault.Error {
 	_, disk := d.Device.(*types.VirtualDisk)
 	switch op, file := d.Operation, d.FileOperation; {
@@ -55,7 +55,7 @@ func (v *vetting) edited(i int, d *types.VirtualDeviceConfigSpec, old types.Base
 
 func (v *vetting) tpm(i int, op types.VirtualDeviceConfigSpecOperation, _ *types.VirtualTPM) *fault.Error {
 	if v.vm != nil && !v.vm.off() {
-		return badDevice(i, &types.DeviceHotPlugNotSupported{}, "a vTPM cannot be changed while the machine runs")
+		return badDevice(i, &types.DeviceHotPlugNotSupported{}, "a vTPM cannot be changed while the VM runs")
 	}
 	if op != types.VirtualDeviceConfigSpecOperationAdd {
 		return nil
@@ -73,7 +73,7 @@ func (v *vetting) tpm(i int, op types.VirtualDeviceConfigSpecOperation, _ *types
 }
 
 // keyProvider is the default one, "" without.
-func (r *Room) keyProvider() string {
+func (r *Service) keyProvider() string {
 	if r.w.Content.CryptoManager == nil {
 		return ""
 	}
@@ -109,7 +109,7 @@ func (v *vetting) units(c types.BaseVirtualDevice) (n, own int32) {
 	return 0, -1
 }
 
-// buses vets the whole after the changes.
+// buses checks all devices after the changes.
 func (v *vetting) buses(have object.VirtualDeviceList) *fault.Error {
 	type one struct {
 		d  types.BaseVirtualDevice
@@ -200,7 +200,7 @@ func (v *vetting) buses(have object.VirtualDeviceList) *fault.Error {
 	return nil
 }
 
-// board tells the devices that every machine has.
+// board reports whether every VM has the device.
 func board(d types.BaseVirtualDevice) bool {
 	switch d.(type) {
 	case *types.VirtualPCIController, *types.VirtualIDEController, *types.VirtualPS2Controller, *types.VirtualSIOController, *types.VirtualKeyboard,

@@ -1,6 +1,6 @@
 package vm
 
-// spec_device.go vets the device changes of a spec.
+// spec_device.go checks the device changes of a spec.
 
 import (
 	"os"
@@ -51,12 +51,12 @@ func (v *vetting) devices() *fault.Error {
 		switch d.Operation {
 		case types.VirtualDeviceConfigSpecOperationAdd:
 			if key != 0 && keys[key] {
-				return badDevice(i, &types.InvalidDeviceSpec{}, "the key %d stands for two new devices", key)
+				return badDevice(i, &types.InvalidDeviceSpec{}, "two new devices have the key %d", key)
 			}
 			keys[key] = true
 		case types.VirtualDeviceConfigSpecOperationEdit, types.VirtualDeviceConfigSpecOperationRemove:
 			if old == nil {
-				return badDevice(i, &types.InvalidDeviceSpec{}, "the machine has no device with the key %d", key)
+				return badDevice(i, &types.InvalidDeviceSpec{}, "the VM has no device with the key %d", key)
 			}
 			if d.Operation == types.VirtualDeviceConfigSpecOperationRemove {
 				d.Device = old
@@ -112,7 +112,7 @@ func (v *vetting) cardsAfter() (n int) {
 	return
 }
 
-func (r *Room) deviceLimit(version int) int {
+func (r *Service) deviceLimit(version int) int {
 	switch {
 	case version >= 21:
 		return 128
@@ -257,7 +257,7 @@ func (v *vetting) controller(key int32, have object.VirtualDeviceList) bool {
 	return false
 }
 
-func (r *Room) networkName(ref types.ManagedObjectReference) (string, bool) {
+func (r *Service) networkName(ref types.ManagedObjectReference) (string, bool) {
 	for _, n := range append([]string{"VM Network"}, r.w.Fleet.Networks...) {
 		if have, ok := r.w.Named("Network", n); ok && have == ref {
 			return n, true
@@ -273,7 +273,7 @@ func toolsISO(name string) bool {
 		n == "/productLocker/vmtools/windows.iso")
 }
 
-func (r *Room) isoExists(name string) bool {
+func (r *Service) isoExists(name string) bool {
 	if toolsISO(name) {
 		return true
 	}
@@ -281,7 +281,7 @@ func (r *Room) isoExists(name string) bool {
 	return ok && isFile(f)
 }
 
-// passthrough vets one backing.
+// passthrough checks one backing.
 func (v *vetting) passthrough(i int, p *types.VirtualPCIPassthrough, cards map[string]bool) *fault.Error {
 	switch b := p.Backing.(type) {
 	case *types.VirtualPCIPassthroughDeviceBackingInfo:
@@ -307,7 +307,7 @@ func (v *vetting) passthrough(i int, p *types.VirtualPCIPassthrough, cards map[s
 				b.DeviceId, b.VendorId, c.Address, c.Device.Device, pd.VendorId)
 		}
 		if cards[id] {
-			return badDevice(i, &types.InvalidDeviceSpec{}, "the device %s is in this machine already", b.Id)
+			return badDevice(i, &types.InvalidDeviceSpec{}, "the device %s is in this VM already", b.Id)
 		}
 		cards[id] = true
 		v.host = hosts[at]

@@ -16,8 +16,8 @@ import (
 	"gpupt.test/vcenter/internal/vmlog"
 )
 
-// start is the host's part of a power-on. It gives the 64-bit window.
-func (r *Room) start(vm *VM, h *host.Host, list []*placed, log *vmlog.Log) (uint64, *fault.Error) {
+// start is the host's part of a power-on. It returns the 64-bit window.
+func (r *Service) start(vm *VM, h *host.Host, list []*placed, log *vmlog.Log) (uint64, *fault.Error) {
 	c := vm.Config
 	memory := int64(c.Hardware.MemoryMB)
 	if vm.refuse != "" {
@@ -121,8 +121,8 @@ func firmwareLine(efi bool) string {
 	return "BIOS ROM version: 6.00"
 }
 
-// unreserved is the host's memory that no running machine has reserved, in MB.
-func (r *Room) unreserved(h *host.Host) int64 {
+// unreserved is the host's memory that no running VM has reserved, in MB.
+func (r *Service) unreserved(h *host.Host) int64 {
 	free := int64(h.Desc.MemoryGB) << 10
 	free -= free / 50 // the host's own
 	for _, v := range r.w.VMsOn(h.HS) {
@@ -142,13 +142,13 @@ func (vm *VM) setPower(s types.VirtualMachinePowerState) {
 	}
 	vm.Summary.Runtime = vm.Runtime
 	vm.drawn()
-	vm.room.touch(vm, false)
+	vm.service.touch(vm, false)
 }
 
-// drawn tells the host that its cards changed hands.
+// drawn informs the host that cards were taken or given back.
 func (vm *VM) drawn() {
 	if h := vm.host(); h != nil && len(host.Passthrough(vm.VirtualMachine)) > 0 {
-		vm.room.hosts.Drawn(h)
+		vm.service.hosts.Drawn(h)
 	}
 }
 
@@ -163,7 +163,7 @@ func (vm *VM) connect(on bool) {
 	}
 }
 
-func (r *Room) powerOff(vm *VM, how string) {
+func (r *Service) powerOff(vm *VM, how string) {
 	r.event(vm, stopping)
 	vm.guest.Stop()
 	vm.halted()
@@ -179,7 +179,7 @@ func (r *Room) powerOff(vm *VM, how string) {
 	r.w.Truth.VM("powered-off", vm.hostName(), vm.Name, "%s", how)
 }
 
-// halted frees what the running machine held.
+// halted frees what the running VM held.
 func (vm *VM) halted() {
 	vm.guest.Stop()
 	vm.connect(false)

@@ -1,6 +1,6 @@
 package vm
 
-// stock.go puts the fleet file's files on the datastores, and builds its machines.
+// stock.go puts the fleet file's files on the datastores, and builds its VMs.
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ const (
 	ExamplePassword = "Train-1-pass"
 )
 
-func (r *Room) stock() error {
+func (r *Service) stock() error {
 	for i := range r.w.Fleet.Datastores {
 		d := &r.w.Fleet.Datastores[i]
 		for name, f := range d.Files {
@@ -68,8 +68,8 @@ func content(f fleet.File) ([]byte, error) {
 	return []byte(f.Text), nil
 }
 
-// fromFile builds one entry of the fleet file's machines.
-func (r *Room) fromFile(i int) error {
+// fromFile builds one entry of the fleet file's VMs.
+func (r *Service) fromFile(i int) error {
 	d := &r.w.Fleet.VMs[i]
 	count := max(d.Count, 1)
 	for n := 1; n <= count; n++ {
@@ -84,7 +84,7 @@ func (r *Room) fromFile(i int) error {
 	return nil
 }
 
-func (r *Room) oneFromFile(d *fleet.VM, name string, n int) error {
+func (r *Service) oneFromFile(d *fleet.VM, name string, n int) error {
 	h, err := r.hostFor(d, n)
 	if err != nil {
 		return err
@@ -215,7 +215,7 @@ func installed(d *fleet.VM, name string) guest.Disk {
 	return disk
 }
 
-func (r *Room) hostFor(d *fleet.VM, n int) (*host.Host, error) {
+func (r *Service) hostFor(d *fleet.VM, n int) (*host.Host, error) {
 	var all []*host.Host
 	for _, h := range r.hosts.All() {
 		if d.Host != "" && h.Name() != d.Host || d.Cluster != "" && (h.Cluster == nil || h.Cluster.Name != d.Cluster) {
@@ -230,7 +230,7 @@ func (r *Room) hostFor(d *fleet.VM, n int) (*host.Host, error) {
 }
 
 // logFiles lists the logs in layoutEx.
-func (r *Room) logFiles(vm *VM) {
+func (r *Service) logFiles(vm *VM) {
 	dir := vm.dir()
 	base := vm.Config.Files.VmPathName
 	if i := strings.LastIndexByte(base, '/'); i >= 0 {

@@ -1,7 +1,7 @@
 package vm
 
 // transfer.go: files into and out of a guest. Initiate gives a URL below /guestFile that
-// serves one transfer; it names the host "*", which stands for the server called.
+// serves one transfer; it names the host "*", which means the server that was called.
 
 import (
 	"io"
@@ -62,9 +62,9 @@ func setManagers(m any, auth, file, proc *types.ManagedObjectReference) {
 	}
 }
 
-func (r *Room) url(id string) string { return "https://*/guestFile?id=" + id + "&token=" + id[:8] }
+func (r *Service) url(id string) string { return "https://*/guestFile?id=" + id + "&token=" + id[:8] }
 
-func (r *Room) transferTo(vm *VM, user string, q any) (any, *fault.Error) {
+func (r *Service) transferTo(vm *VM, user string, q any) (any, *fault.Error) {
 	x := q.(*types.InitiateFileTransferToGuest)
 	p, err := vm.guest.Writable(x.GuestFilePath)
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *Room) transferTo(vm *VM, user string, q any) (any, *fault.Error) {
 	return &types.InitiateFileTransferToGuestResponse{Returnval: r.url(id)}, nil
 }
 
-func (r *Room) transferFrom(vm *VM, user string, q any) (any, *fault.Error) {
+func (r *Service) transferFrom(vm *VM, user string, q any) (any, *fault.Error) {
 	x := q.(*types.InitiateFileTransferFromGuest)
 	p, err := vm.guest.File(x.GuestFilePath)
 	if err != nil {
@@ -120,7 +120,7 @@ func (r *Room) transferFrom(vm *VM, user string, q any) (any, *fault.Error) {
 	return &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{Attributes: attributes(vm, p, st), Size: st.Size(), Url: r.url(id)}}, nil
 }
 
-func (r *Room) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Session) {
+func (r *Service) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Session) {
 	w.Header().Set("Connection", "close")
 	id := q.URL.Query().Get("id")
 	want := http.MethodGet

@@ -1,7 +1,7 @@
-// Package vm is the room of virtual machines: creating, reconfiguring and cloning them,
+// Package vm simulates virtual machines: creating, reconfiguring and cloning them,
 // power with the rules for passthrough, their guests, files and logs. The simulator keeps
-// the objects and default devices; this room vets what it would accept blindly, completes
-// what it leaves empty, and links each machine to a guest (package guest).
+// the objects and default devices; this package checks what it would accept unchecked, completes
+// what it leaves empty, and links each VM to a guest (package guest).
 //
 // Locks: handlers hold the world lock and may take a guest's lock below it. A guest calls
 // back (Changed, Power) without its own lock and takes the world's.
@@ -27,36 +27,36 @@ import (
 	"gpupt.test/vcenter/internal/world"
 )
 
-// Room knows the guest behind each VirtualMachine.
-type Room struct {
+// Service keeps the guest behind each VirtualMachine.
+type Service struct {
 	w     *world.World
 	s     *api.Server
-	hosts *host.Room
+	hosts *host.Hosts
 	vms   map[types.ManagedObjectReference]*VM
 	media mediaCache
 	files transfers
 	tick  int64
-	shelf map[string]*guest.Machine // of unregistered machines, by their .vmx
+	shelf map[string]*guest.Machine // of unregistered VMs, by their .vmx
 	specs customSpecs
 	snaps map[types.ManagedObjectReference]*guest.Machine // the disks that snapshots keep
-	quiet bool                                            // while the fleet file's machines are built
+	quiet bool                                            // while the fleet file's VMs are built
 }
 
-// VM is a machine with what vim25 does not show. Guarded by the world lock.
+// VM is a virtual machine with the state that vim25 does not show. Guarded by the world lock.
 type VM struct {
 	*simulator.VirtualMachine
-	room     *Room
+	service  *Service
 	guest    *guest.Machine
 	assigned []*placed
 	window   uint64 // for 64-bit BARs, since the power-on
-	mmio     string // set by hand: "guest" lets a too small window boot
-	refuse   string // set by hand: the next power-on fails with this line
+	mmio     string // set by /gpsim/set: "guest" lets a too small window boot
+	refuse   string // set by /gpsim/set: the next power-on fails with this line
 	tools    bool   // the Tools medium is mounted
 }
 
-// Register hangs the room into the server and builds the machines of the fleet file.
-func Register(s *api.Server, hosts *host.Room) (*Room, error) {
-	r := &Room{w: s.W, s: s, hosts: hosts, vms: map[types.ManagedObjectReference]*VM{}, shelf: map[string]*guest.Machine{},
+// Register registers the package with the server and builds the VMs of the fleet file.
+func Register(s *api.Server, hosts *host.Hosts) (*Service, error) {
+	r := &Service{w: s.W, s: s, hosts: hosts, vms: map[types.ManagedObjectReference]*VM{}, shelf: map[string]*guest.Machine{},
 		snaps: map[types.ManagedObjectReference]*guest.Machine{}}
 	r.files.open = map[string]*transfer{}
 	r.media.byPath = map[string]cached{}
@@ -84,8 +84,8 @@ func Register(s *api.Server, hosts *host.Room) (*Room, error) {
 	return r, r.inventory()
 }
 
-// Wait returns when no guest runs anything any more (after the world's Stop).
-func (r *Room) Wait() {
+// Wait returns when no guest runs anything any longer (after the world's Stop).
+func (r *Service) Wait() {
 	r.w.Lock()
 	all := make([]*VM, 0, len(r.vms))
 	for _, vm := range r.vms {
@@ -97,8 +97,8 @@ func (r *Room) Wait() {
 	}
 }
 
-// of finds the room's record of a machine, making one for a machine new to it.
-func (r *Room) of(ref types.ManagedObjectReference) (*VM, *fault.Error) {
+// of finds the record of a VM, and creates one for a new VM.
+func (r *Service) of(ref types.ManagedObjectReference) (*VM, *fault.Error) {
 	v, e := r.w.VM(ref)
 	if e != nil {
 		return nil, e
@@ -106,7 +106,7 @@ func (r *Room) of(ref types.ManagedObjectReference) (*VM, *fault.Error) {
 	if vm := r.vms[ref]; vm != nil {
 		return vm, nil
 	}
-	vm := &VM{VirtualMachine: v, room: r}
+	vm := &VM{VirtualMachine: v, service: r}
 	vm.guest = guest.New(filepath.Join(r.w.Dir, "guests", ref.Value), &r.w.Clock)
 	vm.guest.Parent = r.w.Stop
 	vm.guest.Changed = func() { go vm.publishLater() }
@@ -118,7 +118,7 @@ func (r *Room) of(ref types.ManagedObjectReference) (*VM, *fault.Error) {
 
 func (vm *VM) hostName() string {
 	if vm.Runtime.Host != nil {
-		if h := vm.room.hosts.Get(*vm.Runtime.Host); h != nil {
+		if h := vm.service.hosts.Get(*vm.Runtime.Host); h != nil {
 			return h.Name()
 		}
 	}
@@ -129,7 +129,7 @@ func (vm *VM) host() *host.Host {
 	if vm.Runtime.Host == nil {
 		return nil
 	}
-	return vm.room.hosts.Get(*vm.Runtime.Host)
+	return vm.service.hosts.Get(*vm.Runtime.Host)
 }
 
 func (vm *VM) on() bool { return host.On(vm.VirtualMachine) }
@@ -137,8 +137,8 @@ func (vm *VM) off() bool {
 	return vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOff
 }
 
-// touch gives the machine a new changeVersion and tells the collector.
-func (r *Room) touch(vm *VM, changed bool) {
+// touch gives the VM a new changeVersion and informs the collector.
+func (r *Service) touch(vm *VM, changed bool) {
 	if changed {
 		r.tick++
 		now := time.Now().UTC()
@@ -192,8 +192,8 @@ func hardwareVersion(s string) int {
 	return n
 }
 
-// datastoreFile maps "[ds] path" to a file of this machine.
-func (r *Room) datastoreFile(name string) (string, object.DatastorePath, bool) {
+// datastoreFile maps "[ds] path" to a file of this computer.
+func (r *Service) datastoreFile(name string) (string, object.DatastorePath, bool) {
 	var p object.DatastorePath
 	if !p.FromString(name) || p.Datastore == "" {
 		return "", p, false
@@ -205,9 +205,9 @@ func (r *Room) datastoreFile(name string) (string, object.DatastorePath, bool) {
 	return filepath.Join(r.w.DatastoreDir(p.Datastore), clean), p, true
 }
 
-// dir is the machine's directory on its datastore, on this machine.
+// dir is the VM's directory on its datastore, on this computer.
 func (vm *VM) dir() string {
-	f, _, ok := vm.room.datastoreFile(vm.Config.Files.VmPathName)
+	f, _, ok := vm.service.datastoreFile(vm.Config.Files.VmPathName)
 	if !ok {
 		return ""
 	}
@@ -227,7 +227,7 @@ type cached struct {
 }
 
 // medium opens an ISO of a datastore; the answer is kept until the file changes.
-func (r *Room) medium(file string) (*iso.Image, error) {
+func (r *Service) medium(file string) (*iso.Image, error) {
 	st, err := os.Stat(file)
 	if err != nil {
 		return nil, err
@@ -249,8 +249,8 @@ func (r *Room) medium(file string) (*iso.Image, error) {
 	return img, err
 }
 
-// truth is the machines' part of /gpsim/truth.
-func (r *Room) truth() any {
+// truth is the VMs' part of /gpsim/truth.
+func (r *Service) truth() any {
 	out := []map[string]any{}
 	for _, ref := range r.order() {
 		vm := r.vms[ref]
@@ -276,13 +276,13 @@ func (r *Room) truth() any {
 			"memory_mb": vm.Config.Hardware.MemoryMB, "memory_locked": isTrue(vm.Config.MemoryReservationLockedToMax),
 			"memory_reservation": mem.Reservation, "memory_limit": mem.Limit, "path": vm.Config.Files.VmPathName,
 			"guest": map[string]any{"state": g.State, "stage": g.Stage, "why": g.Why, "os": g.OS, "tools": g.ToolsRun, "tools_version": g.Tools.Text,
-				"tools_features": g.Tools.Features, "ready": g.Ready, "devices": g.Devices, "hostname": g.Hostname, "session": vm.guest.Session(), "unplayed": vm.guest.Unplayed()}})
+				"tools_features": g.Tools.Features, "ready": g.Ready, "devices": g.Devices, "hostname": g.Hostname, "session": vm.guest.Session(), "unsupported": vm.guest.Unsupported()}})
 	}
 	return out
 }
 
-// order lists the machines by name of their reference.
-func (r *Room) order() []types.ManagedObjectReference {
+// order lists the VMs by name of their reference.
+func (r *Service) order() []types.ManagedObjectReference {
 	var refs []types.ManagedObjectReference
 	for _, e := range r.w.Reg.All("VirtualMachine") {
 		ref := e.Reference()

@@ -1,6 +1,6 @@
 package vm
 
-// vmx.go writes the machine's .vmx file as a host does: each time the configuration changes,
+// vmx.go writes the VM's .vmx file as a host does: each time the configuration changes,
 // dot-keys first, values quoted and escaped (|22), passthrough addresses in decimal. The same
 // dictionary heads vmware.log. vmxread.go is the way back.
 
@@ -17,11 +17,11 @@ import (
 )
 
 var _ = rule("vm.vmx-file", "seen", "open-vm-tools lib/dict/dictll.c; .vmx files of public hosts",
-	"The .vmx on the datastore holds the configuration as the host writes it; the allowed devices of a dynamic backing stand there in a form of this server's own.")
+	"The .vmx on the datastore holds the configuration as the host writes it; the allowed devices of a dynamic backing are there in this server's own form.")
 
 // saveVMX writes the file whole; the world lock is held.
 func (vm *VM) saveVMX() {
-	file, p, ok := vm.room.datastoreFile(vm.Config.Files.VmPathName)
+	file, p, ok := vm.service.datastoreFile(vm.Config.Files.VmPathName)
 	if !ok || path.Ext(p.Path) != ".vmx" {
 		return
 	}
@@ -36,7 +36,7 @@ func (vm *VM) saveVMX() {
 	}
 }
 
-// sized tells layoutEx how large a file is now.
+// sized updates the size of a file in layoutEx.
 func (vm *VM) sized(name string, size int64) {
 	if vm.LayoutEx == nil {
 		return

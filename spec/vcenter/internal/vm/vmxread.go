@@ -1,9 +1,9 @@
 package vm
 
 // vmxread.go reads a .vmx file back into a configuration: RegisterVM_Task and
-// reloadVirtualMachineFromPath_Task take what stands in the file, right or wrong, without the
-// checks of a reconfigure. A key that stands there twice makes the machine invalid, and so
-// does a line that is none.
+// reloadVirtualMachineFromPath_Task take the content of the file, valid or not, without the
+// checks of a reconfigure. A duplicate key makes the VM invalid, and so does an invalid
+// line.
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// vmxFile is a dictionary; keys in lower case, order the keys as they stand.
+// vmxFile is a dictionary; keys in lower case, order the keys as in the file.
 type vmxFile struct {
 	values map[string]string
 	names  []string
@@ -88,7 +88,7 @@ var explicit = []string{".encoding", "config.version", "virtualhw.version", "dis
 	"cpuid.corespersocket", "memsize", "sched.mem.min", "sched.mem.minsize", "sched.mem.max", "sched.mem.pin", "sched.mem.shares", "firmware",
 	"uefi.secureboot.enabled", "vhv.enable", "vcpu.hotadd", "mem.hotadd", "nvram", "vtpm.present"}
 
-// isExtra tells whether a key of the file has no field or device of its own.
+// isExtra reports whether a key of the file has no field or device of its own.
 func isExtra(key string) bool {
 	key = strings.ToLower(key)
 	if slices.Contains(explicit, key) {
@@ -131,7 +131,7 @@ func datastorePath(name, own string) string {
 	return own + name
 }
 
-// settings are the fields of a configuration file that are no devices.
+// settings are the fields of a configuration file that are not devices.
 func (f *vmxFile) settings() *types.VirtualMachineConfigSpec {
 	s := &types.VirtualMachineConfigSpec{GuestId: guestID(f.get("guestOS")), NumCPUs: int32(max(f.number("numvcpus"), 1)),
 		MemoryMB: max(f.number("memSize"), 4), Firmware: "bios", Annotation: f.get("annotation"),
@@ -159,7 +159,7 @@ func (f *vmxFile) settings() *types.VirtualMachineConfigSpec {
 	return s
 }
 
-// devices are the devices that the file names beyond those of every machine; keys are
+// devices are the devices that the file names beyond those of every VM; keys are
 // negative, as in a reconfigure.
 func (f *vmxFile) devices(own string, systemID string) (add []types.BaseVirtualDevice, gpus []*types.VirtualPCIPassthrough) {
 	key := int32(-1000)

@@ -1,5 +1,5 @@
 // Package vmlog writes vmware.log as ESXi 8 does: a time stamp, the level, the thread, an
-// operation id or "-", and the message. The sentences about passthrough are those that
+// operation id or "-", and the message. The lines about passthrough are those that
 // public logs and articles show.
 package vmlog
 
@@ -22,7 +22,7 @@ type Log struct {
 	OpID string
 }
 
-// New begins a log.
+// New starts a log.
 func New(now func() time.Time) *Log { return &Log{Now: now} }
 
 func (l *Log) line(level, thread, format string, args ...any) {
@@ -70,7 +70,7 @@ func (l *Log) Device(address string, at []uint64, list []bars.Bar) {
 // String is the text so far.
 func (l *Log) String() string { return l.b.String() }
 
-// KeepOld is how many old logs stay unless the machine says otherwise (log.keepOld).
+// KeepOld is how many old logs stay unless the VM says otherwise (log.keepOld).
 const KeepOld = 10
 
 // Rotate moves vmware.log to the next vmware-N.log, removes those that are too old, and

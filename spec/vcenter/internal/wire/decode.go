@@ -2,9 +2,9 @@ package wire
 
 // decode.go is the strict reader: it checks a request against the schema while it
 // builds govmomi's request struct. What the real server refuses is refused here, in its
-// words where they are known: "Unexpected element tag "X" seen", "Required property X
-// is missing from data object of type Y", each followed by the trail of where the
-// parser stood.
+// words where these are known: "Unexpected element tag "X" seen", "Required property X
+// is missing from data object of type Y", each followed by the trail of the
+// parser's position.
 
 import (
 	"encoding/base64"
@@ -26,7 +26,7 @@ var (
 	_ = rules.Add(rules.Rule{ID: "wire.element-order", Sure: "seen", Source: soapSource,
 		Text: "Child elements come in xsd:sequence order, base fields first; otherwise InvalidRequest `Unexpected element tag \"X\" seen`."})
 	_ = rules.Add(rules.Rule{ID: "wire.unknown-element", Sure: "seen", Source: soapSource,
-		Text: "An element that the type does not know is refused with the same fault."})
+		Text: "An element that the type does not have is refused with the same fault."})
 	_ = rules.Add(rules.Rule{ID: "wire.too-new-field", Sure: "seen", Source: "rbvmomi#132 is such a case",
 		Text: "A field newer than the version in SOAPAction (or than the server) is an unknown element."})
 	_ = rules.Add(rules.Rule{ID: "wire.too-new-type", Sure: "inferred", Source: "the versions of types and methods in pyVmomi's tables",
@@ -48,22 +48,22 @@ var (
 	_ = rules.Add(rules.Rule{ID: "wire.range", Sure: "inferred", Source: "xsd:byte, short, int, long are signed and bounded",
 		Text: "Numbers outside the range of their xsd type are refused: byte -128..127, short -32768..32767, and so on."})
 	_ = rules.Add(rules.Rule{ID: "wire.namespace", Sure: "inferred", Source: "WSDL targetNamespace urn:vim25",
-		Text: "Method and parameters stand in urn:vim25."})
+		Text: "Method and parameters are in the namespace urn:vim25."})
 	_ = rules.Add(rules.Rule{ID: "wire.reference-type", Sure: "seen", Source: "WSDL ManagedObjectReference; a moref without type is not found",
 		Text: "A managed object reference has a type attribute that names a managed object type, and a value."})
 	_ = rules.Add(rules.Rule{ID: "wire.unknown-method", Sure: "seen", Source: "vsphere-automation-sdk-java#28: the sentence, and vpxd's log `Failed to resolve method createClusterEx`",
-		Text: "A method name that the WSDL does not know is InvalidType `The request refers to an unexpected or unknown type` (a kind of InvalidRequest)."})
+		Text: "A method name that is not in the WSDL is InvalidType `The request refers to an unexpected or unknown type` (a kind of InvalidRequest)."})
 	_ = rules.Add(rules.Rule{ID: "wire.well-formed", Sure: "seen", Source: "pyvmomi#586 quotes the sentence",
 		Text: "A document that is not well-formed (a bare & or < in a password) is InvalidRequest `Error returned by expat parser: not well-formed`."})
 	_ = rules.Add(rules.Rule{ID: "wire.time-fraction", Sure: "seen", Source: "answers quoted in public issues show both forms",
 		Text: "A dateTime in an answer has six digits of a second, or none when the second is whole; in a request any number of digits, a zone, an offset or neither."})
 	_ = rules.Add(rules.Rule{ID: "wire.reference-kind", Sure: "inferred", Source: "the parameters' managed types in pyVmomi's tables; none for the fault",
-		Text: "A reference names an object of the type that its parameter or field is declared for (a host where a HostSystem is wanted), else InvalidType."})
+		Text: "A reference names an object of the type that its parameter or field is declared for (for example a host for a HostSystem), else InvalidType."})
 	_ = rules.Add(rules.Rule{ID: "wire.this-first", Sure: "seen", Source: "vsphere-connect#12 quotes the fault with its trail",
 		Text: "_this is the first element of a call: `Got <X> tag when expecting <_this> tag`."})
 )
 
-// abstract are the static types of which no instance exists.
+// abstract are the static types that have no instances.
 var abstract = map[string]bool{
 	"VirtualDevice": true, "VirtualDeviceBackingInfo": true, "VirtualController": true,
 	"GuestAuthentication": true, "CustomizationIdentitySettings": true, "CustomizationOptions": true,
@@ -269,7 +269,7 @@ func (d *decoder) field(n *Node, f *Field, v reflect.Value) *fault.Error {
 	return d.refers(n, f, v)
 }
 
-// refers refuses a reference to an object of a type that does not belong in that place.
+// refers refuses a reference to an object of a type that is not declared there.
 func (d *decoder) refers(n *Node, f *Field, v reflect.Value) *fault.Error {
 	if f.Refers == "" {
 		return nil
@@ -278,7 +278,7 @@ func (d *decoder) refers(n *Node, f *Field, v reflect.Value) *fault.Error {
 	if !ok || Derives(ref.Type, f.Refers) {
 		return nil
 	}
-	return d.unknownType(ref.Type, "Element %s refers to a %s, and a %s is wanted", n.Name, ServerName(ref.Type), ServerName(f.Refers))
+	return d.unknownType(ref.Type, "Element %s refers to a %s, but a %s is required", n.Name, ServerName(ref.Type), ServerName(f.Refers))
 }
 
 // unknownType is InvalidType, the InvalidRequest of a wrong or unknown type or method.

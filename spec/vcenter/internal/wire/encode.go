@@ -1,7 +1,7 @@
 package wire
 
 // encode.go writes answers. It leaves out fields newer than the client's version, writes
-// signed bytes and shorts as the schema wants them, xsi:type on every slot that takes
+// signed bytes and shorts as the schema requires, xsi:type on every slot that takes
 // derived types, and arrays in anyType as ArrayOfX.
 
 import (
@@ -124,7 +124,7 @@ func (e *Encoder) Value(name string, t reflect.Type, v reflect.Value) {
 		}
 		if v.Type() != refType {
 			for typeSince[v.Type().Name()].After(e.Version) && v.NumField() > 0 && v.Type().Field(0).Anonymous {
-				v = v.Field(0) // a client of that age knows only the base
+				v = v.Field(0) // a client of that version has only the base
 			}
 			e.WriteString("<" + name + ` xsi:type="` + v.Type().Name() + `">`)
 			e.fields(v)

@@ -1,7 +1,7 @@
 package wire
 
 // managed.go lists the managed object types. govmomi keeps its own list private, so it
-// is found through mo.ObjectContentToType, which says whether it knows a name.
+// is found through mo.ObjectContentToType, which reports whether it has a name.
 
 import (
 	"reflect"
@@ -13,7 +13,7 @@ import (
 
 var managed sync.Map // name -> reflect.Type or nil
 
-// Managed gives the mo struct of a managed object type.
+// Managed returns the mo struct of a managed object type.
 func Managed(name string) (reflect.Type, bool) {
 	if t, ok := managed.Load(name); ok {
 		rt, _ := t.(reflect.Type)
@@ -47,7 +47,7 @@ func lookup(name string) (t reflect.Type) {
 	return reflect.TypeOf(v).Elem()
 }
 
-// IsManaged tells whether a name is a managed object type.
+// IsManaged reports whether a name is a managed object type.
 func IsManaged(name string) bool {
 	_, ok := Managed(name)
 	return ok

@@ -1,7 +1,7 @@
 package wire
 
 // node.go reads the XML of a request into a small tree with namespaces and positions.
-// Requests are small; positions are wanted because the real server names line and column.
+// Requests are small; positions are needed because the real server names line and column.
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ type Node struct {
 	prefixes    map[string]string // in scope; shared with the parent when nothing was declared
 }
 
-// Attribute gives an attribute by name space and local name.
+// Attribute returns an attribute by namespace and local name.
 func (n *Node) Attribute(space, local string) (string, bool) {
 	for _, a := range n.Attr {
 		if a.Name.Local == local && a.Name.Space == space {
@@ -49,7 +49,7 @@ func (n *Node) First(name string) *Node {
 	return nil
 }
 
-// adopt gives a name space to an element that has none, and to those in it.
+// adopt returns a namespace to an element that has none, and to those in it.
 func (n *Node) adopt(space string) {
 	if n.Space == "" {
 		n.Space = space

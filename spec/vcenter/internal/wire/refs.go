@@ -1,7 +1,7 @@
 package wire
 
-// refs.go: the managed objects that a request names besides the one it is made on, which type
-// each place is declared for, and which privilege the API reference asks for there.
+// refs.go: the managed objects that a request names besides the one it is called on, the type
+// that each reference is declared for, and the privilege that the API reference requires there.
 
 import (
 	"reflect"
@@ -37,7 +37,7 @@ func modelLine(f []string) bool {
 	return true
 }
 
-// Derives tells whether a managed object type is base or inherits from it.
+// Derives reports whether a managed object type is base or inherits from it.
 func Derives(kind, base string) bool {
 	for k := kind; k != "" && k != "-"; k = bases[k] {
 		if k == base {
@@ -62,8 +62,8 @@ func ReadPrivilege(kind, property string) (privilege string, known bool) {
 type Reference struct {
 	Path      string // spec.location.host
 	Ref       types.ManagedObjectReference
-	Entity    bool   // the place is for an entity of the inventory
-	Privilege string // wanted on it; only of parameters
+	Entity    bool   // declared for an entity of the inventory
+	Privilege string // required on it; only of parameters
 }
 
 // References lists what a request names, parameters and the fields below them, in order.

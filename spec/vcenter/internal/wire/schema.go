@@ -1,7 +1,7 @@
 // Package wire is the vim25 XML of both directions. govmomi's structs are the schema:
 // their field order is the xsd:sequence, `omitempty` or a pointer means optional, an
 // interface is a slot that takes derived types, and the tag vim:"x" is the version in
-// which a field appeared. Reflection over them gives one table per type, made once;
+// which a field appeared. Reflection over them gives one table per type, built once;
 // the strict reader (decode.go) and the writer (encode.go) both work from it.
 package wire
 
@@ -25,7 +25,7 @@ type Field struct {
 	Omit     bool // written only when not zero
 	Version  Version
 	Raw      reflect.Type
-	Absent   bool   // a request may leave it out: optional, or govmomi writes it and the schema does not want it
+	Absent   bool   // a request may leave it out: optional, or govmomi writes it and the schema does not require it
 	Refers   string // the managed object type that a reference here is declared for, "" = any
 }
 
@@ -57,7 +57,7 @@ func ParseVersion(s string) (v Version) {
 	return v
 }
 
-// After tells whether v is newer than w.
+// After reports whether v is newer than w.
 func (v Version) After(w Version) bool {
 	for i := range v {
 		if v[i] != w[i] {
@@ -84,7 +84,7 @@ var (
 	byTypeName = types.TypeFunc()
 )
 
-// Of gives the table of a struct type.
+// Of returns the table of a struct type.
 func Of(t reflect.Type) *Info {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -143,7 +143,7 @@ func collect(i *Info, t reflect.Type, at []int) {
 		}
 		f.Absent = f.Optional
 		if v, newer := fieldSince[t.Name()+"."+f.Name]; newer || loose[t.Name()+"."+f.Name] {
-			// What came after its type cannot be required: older clients do not know it.
+			// A field newer than its type cannot be required: older clients do not have it.
 			f.Absent = true
 			if v.After(f.Version) {
 				f.Version = v
@@ -167,7 +167,7 @@ func baseOf(t reflect.Type) (reflect.Type, bool) {
 	return byTypeName(strings.TrimPrefix(t.Name(), "Base"))
 }
 
-// IsKind tells whether a struct type is base or is derived from it (by embedding).
+// IsKind reports whether a struct type is base or is derived from it (by embedding).
 func IsKind(t, base reflect.Type) bool {
 	for {
 		if t == base {
@@ -180,7 +180,7 @@ func IsKind(t, base reflect.Type) bool {
 	}
 }
 
-// enumValues gives the legal values of an enum type, nil when the type is no enum.
+// enumValues returns the legal values of an enum type, nil when the type is not an enum.
 func enumValues(t reflect.Type) []string {
 	m, ok := t.MethodByName("Strings")
 	if !ok || t.Kind() != reflect.String {

@@ -309,14 +309,14 @@ func TestAReferenceOfAnotherType(t *testing.T) {
 	create := func(name, pool string) vctest.Answer {
 		return r.Call("CreateVM_Task", r.Find(folderPath), "<config><name>"+name+"</name><guestId>otherGuest64</guestId><files><vmPathName>[ds-1]</vmPathName></files></config>"+vctest.Ref("pool", pool))
 	}
-	r.Refused(create("x", r.host), "InvalidType", "<argument>HostSystem</argument>", "a vim.ResourcePool is wanted")
+	r.Refused(create("x", r.host), "InvalidType", "<argument>HostSystem</argument>", "a vim.ResourcePool is required")
 	r.Refused(create("x", cluster), "InvalidType")
 	if a := create("x", pool); a.Status != 200 {
 		t.Fatal(a.Body)
 	}
-	// A field below a parameter, and a place that takes any entity.
+	// A field below a parameter, and a parameter that takes any entity.
 	vm := ""
-	vctest.Eventually(t, "the machine is there", func() bool {
+	vctest.Eventually(t, "the VM exists", func() bool {
 		vm = r.Must("FindByInventoryPath", "SearchIndex:SearchIndex", "<inventoryPath>"+folderPath+"/x</inventoryPath>").Text("returnval")
 		return vm != ""
 	})
@@ -374,7 +374,7 @@ func TestBrokenDocuments(t *testing.T) {
 }
 
 // govmomi's structs write these always; the schema lets them be left out.
-func TestFieldsThatOnlyGovmomiWants(t *testing.T) {
+func TestFieldsThatOnlyGovmomiRequires(t *testing.T) {
 	r := newRig(t)
 	for _, f := range []struct{ kind, field string }{{"OptionValue", "value"}, {"PerfInterval", "key"}, {"PerfInterval", "enabled"}, {"FileQueryFlags", "fileOwner"},
 		{"VirtualMachineConfigInfo", "alternateGuestName"}, {"HostAssignableHardwareConfigAttributeOverride", "value"}} {

@@ -1,8 +1,8 @@
 package world
 
-// build.go makes the inventory: root folder, datacenter, clusters, hosts, datastores and
+// build.go creates the inventory: root folder, datacenter, clusters, hosts, datastores and
 // networks, by calling the simulator's object methods in process (its Model.Create waits
-// 20 ms and more per task). What makes a host a GPU host is put on by the host room.
+// 20 ms and more per task). The package host adds what makes a host a GPU host.
 
 import (
 	"context"
@@ -63,7 +63,7 @@ func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fl
 	w.Content.About.InstanceUuid = uuid.NewString()
 	w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content = w.Content
 	w.Reg.AddHandler(w.watch)
-	// The simulator would list its inner tasks, which nobody may see and which are gone, as recent ones.
+	// The simulator would list its inner tasks, which are hidden and already removed, as recent ones.
 	if tm, ok := w.Reg.Get(*w.Content.TaskManager).(*simulator.TaskManager); ok {
 		w.Reg.RemoveHandler(tm)
 	}
@@ -121,7 +121,7 @@ func (w *World) inventory(each func(*World, *simulator.HostSystem, *fleet.Cluste
 	return nil
 }
 
-// single takes the one host that the simulator made for an ESXi endpoint.
+// single takes the one host that the simulator created for an ESXi endpoint.
 func (w *World) single(each func(*World, *simulator.HostSystem, *fleet.Cluster, *fleet.Host) error) error {
 	w.DC = w.Reg.Any("Datacenter").(*simulator.Datacenter)
 	hs := w.Reg.Any("HostSystem").(*simulator.HostSystem)
@@ -182,7 +182,7 @@ func (w *World) cluster(c *fleet.Cluster, nets []types.ManagedObjectReference) (
 	return ref, nil
 }
 
-// DatastoreDir is the directory of this machine behind a datastore.
+// DatastoreDir is the directory of this computer behind a datastore.
 func (w *World) DatastoreDir(name string) string { return filepath.Join(w.Dir, "datastores", name) }
 
 func (w *World) mount(h *simulator.HostSystem, c *fleet.Cluster, own *fleet.Host) error {
@@ -207,7 +207,7 @@ func (w *World) mount(h *simulator.HostSystem, c *fleet.Cluster, own *fleet.Host
 }
 
 // Volumes writes the sizes of the datastores; the simulator reads those of the disk of
-// this machine at each mount and refresh, so this comes after every one of them.
+// this computer at each mount and refresh, so this comes after every one of them.
 func (w *World) Volumes() {
 	for i := range w.Fleet.Datastores {
 		d := &w.Fleet.Datastores[i]

@@ -29,5 +29,5 @@ func (c *Clock) Sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Seconds makes a duration of virtual seconds.
+// Seconds creates a duration of virtual seconds.
 func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

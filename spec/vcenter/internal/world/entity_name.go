@@ -1,9 +1,9 @@
 package world
 
-// entity_name.go: what an entity is called. Slash, backslash and percent stand escaped in
-// a name, as in a URL, so that an inventory path can be taken apart; a percent that begins
-// an escape sequence already is left alone, whatever the sequence stands for. The simulator
-// escapes every percent (and loses the devices of a machine that it renames so), therefore
+// entity_name.go: the name of an entity. Slash, backslash and percent are escaped in
+// a name, as in a URL, so that an inventory path can be split; a percent that begins
+// an escape sequence already is left alone, whatever the sequence means. The simulator
+// escapes every percent (and loses the devices of a VM when it renames it), so
 // it gets a plain name to work with, and the entity its own name afterwards.
 
 import (
@@ -22,7 +22,7 @@ import (
 )
 
 var _ = rules.Add(rules.Rule{ID: "inventory.name", Sure: "documented", Source: "API reference: ManagedEntity.name, Folder.CreateFolder, VirtualMachineConfigSpec.name; none for the names of the files",
-	Text: "In a name / \\ and % become %2f, %5c and %25; a % that begins an escape sequence stays. A name has 1 to 80 characters, a sequence counting as one, else InvalidName. Files get _ for a sequence."})
+	Text: "In a name / \\ and % become %2f, %5c and %25; a % that starts an escape sequence stays. A name has 1 to 80 characters, a sequence counting as one, else InvalidName. In file names a sequence is replaced by _."})
 
 var sequence = regexp.MustCompile(`%[0-9A-Fa-f]{2}|[%/\\]`)
 
@@ -39,7 +39,7 @@ func EntityName(name string) string {
 	})
 }
 
-// BadName tells whether nothing can be called so.
+// BadName reports whether a name is invalid.
 func BadName(name string) bool {
 	n := utf8.RuneCountInString(sequence.ReplaceAllString(name, "_"))
 	return n == 0 || n > 80
@@ -50,7 +50,7 @@ func InvalidName(name string, entity *types.ManagedObjectReference) *fault.Error
 	return fault.New(&types.InvalidName{Name: name, Entity: entity}, "The name '%s' is invalid.", name)
 }
 
-// PlainName is a name without escape sequences that nobody in a folder bears. World lock held.
+// PlainName is a name without escape sequences that is unused in a folder. World lock held.
 func (w *World) PlainName(folder types.ManagedObjectReference, name string) string {
 	if !sequence.MatchString(name) {
 		return name
@@ -65,8 +65,8 @@ func (w *World) PlainName(folder types.ManagedObjectReference, name string) stri
 	}
 }
 
-// plain gives the simulator's methods that escape a name one without anything to escape;
-// want is what the entity must be called in the end, "" where nothing was done.
+// plain passes a name without anything to escape to those methods of the simulator that escape
+// names; want is the final name of the entity, "" where nothing was done.
 func (w *World) plain(this types.ManagedObjectReference, req any) (ask any, want string, e *fault.Error) {
 	free := func(in types.ManagedObjectReference, name *string) { want, *name = *name, w.PlainName(in, *name) }
 	switch q := req.(type) {
@@ -102,7 +102,7 @@ func (w *World) plain(this types.ManagedObjectReference, req any) (ask any, want
 	return req, "", nil
 }
 
-// call names an entity that the simulator made under a plain name.
+// call names an entity that the simulator created under a plain name.
 func (w *World) call(res any, name string) {
 	ref, ok := res.(types.ManagedObjectReference)
 	if r, folder := res.(*types.CreateFolderResponse); folder {

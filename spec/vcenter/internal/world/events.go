@@ -1,8 +1,8 @@
 package world
 
-// events.go keeps the events of the fleet. The simulator words them and keeps them in a
-// list of its own that nobody else can read; one collector of its kind, which we open and
-// nobody sees, tells of each as it is posted.
+// events.go keeps the events of the fleet. The simulator formats them and keeps them in a
+// private list; one hidden collector of its kind, which we open, reports each as it is
+// posted.
 
 import (
 	"github.com/vmware/govmomi/simulator"
@@ -20,7 +20,7 @@ type events struct {
 	list []types.BaseEvent
 }
 
-// tapEvents opens the ear; an endpoint without an EventManager has no events.
+// tapEvents opens the collector; an endpoint without an EventManager has no events.
 func (w *World) tapEvents() *fault.Error {
 	if w.Content.EventManager == nil {
 		return nil
@@ -37,7 +37,7 @@ func (w *World) tapEvents() *fault.Error {
 	return nil
 }
 
-// posted takes the newest event of the ear's page.
+// posted takes the newest event of the collector's page.
 func (w *World) posted(c *mo.EventHistoryCollector) {
 	if c.Self != w.events.tap || len(c.LatestPage) == 0 {
 		return

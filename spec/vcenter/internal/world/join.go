@@ -1,7 +1,7 @@
 package world
 
-// join.go: hosts come into the inventory and leave it. The simulator adds them; it knows
-// no way to take one out that leaves nothing behind, so that is done here.
+// join.go: hosts come into the inventory and leave it. The simulator adds them; it
+// cannot remove one completely, so that is done here.
 
 import (
 	"slices"
@@ -13,14 +13,14 @@ import (
 	"gpupt.test/vcenter/internal/fleet"
 )
 
-// AddHost brings a host into a cluster, or below a folder as one that stands alone, with
+// AddHost brings a host into a cluster, or below a folder as a standalone host, with
 // the datastores of its cluster and all networks. World lock held.
 func (w *World) AddHost(parent types.ManagedObjectReference, c *fleet.Cluster, h *fleet.Host) (*simulator.HostSystem, error) {
 	method, req := "AddStandaloneHost_Task", any(&types.AddStandaloneHost_Task{This: parent,
 		Spec: types.HostConnectSpec{HostName: h.Name}, AddConnected: true})
 	if cr, ok := w.Reg.Get(parent).(*simulator.ClusterComputeResource); ok {
 		method, req = "AddHost_Task", &types.AddHost_Task{This: parent, Spec: types.HostConnectSpec{HostName: h.Name}, AsConnected: true}
-		// The simulator reads the versions of the hosts listed here again, and panics on one that it does not know.
+		// The simulator reads the versions of the hosts listed here again, and panics on one that it does not support.
 		if eb, ok := w.Reg.Get(*cr.EnvironmentBrowser).(*simulator.EnvironmentBrowser); ok {
 			eb.QueryConfigOptionDescriptorResponse.Returnval = nil
 		}
@@ -41,8 +41,8 @@ func (w *World) AddHost(parent types.ManagedObjectReference, c *fleet.Cluster, h
 	return hs, nil
 }
 
-// RemoveHost takes a host without machines out of the inventory, and with one that stood
-// alone its compute resource and pool. World lock held.
+// RemoveHost takes a host without VMs out of the inventory, and with a standalone host
+// its compute resource and pool. World lock held.
 func (w *World) RemoveHost(hs *simulator.HostSystem) {
 	without := func(list []types.ManagedObjectReference, gone types.ManagedObjectReference) []types.ManagedObjectReference {
 		return slices.DeleteFunc(slices.Clone(list), func(r types.ManagedObjectReference) bool { return r == gone })

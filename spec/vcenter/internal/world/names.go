@@ -1,9 +1,9 @@
 package world
 
-// names.go: which child of a folder bears a name. Every create, clone, rename and
-// registration asks it; looking through the children made ten thousand machines a matter
-// of fifty million comparisons. The index is kept lazily: news of an entity only notes it,
-// and the next question reads the noted ones again, so nobody who renames has to know.
+// names.go: which child of a folder has a name. Every create, clone, rename and registration
+// looks it up; a search through the children took fifty million comparisons for ten thousand
+// VMs. The index is updated lazily: a change of an entity only marks it, and the next lookup
+// reads the marked ones again, so code that renames needs no extra call.
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// place is where an entity stands: its parent and its name there.
+// place is the position of an entity: its parent and its name there.
 type place struct {
 	parent types.ManagedObjectReference
 	name   string
@@ -66,7 +66,7 @@ func (n *names) settle(ref types.ManagedObjectReference) {
 	n.child[p] = append(n.child[p], ref)
 }
 
-// ChildNamed finds the child of an entity that bears a name. World lock held.
+// ChildNamed finds the child of an entity that has a name. World lock held.
 func (w *World) ChildNamed(parent types.ManagedObjectReference, name string) (types.ManagedObjectReference, bool) {
 	n := w.names
 	n.mu.Lock()
@@ -81,8 +81,8 @@ func (w *World) ChildNamed(parent types.ManagedObjectReference, name string) (ty
 	return types.ManagedObjectReference{}, false
 }
 
-// VMFolder finds a folder of machines by its path below the datacenter's vm folder, and
-// makes what is missing of it. World lock held.
+// VMFolder finds a folder of VMs by its path below the datacenter's vm folder, and
+// creates what is missing of it. World lock held.
 func (w *World) VMFolder(path string) (types.ManagedObjectReference, error) {
 	at := w.DC.VmFolder
 	for _, name := range strings.Split(path, "/") {

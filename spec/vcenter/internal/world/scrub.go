@@ -1,7 +1,7 @@
 package world
 
-// scrub.go: no answer shows a path of the machine that this server runs on. The simulator
-// and the system name real files in their errors; a client knows "[ds-1] a/a.vmx".
+// scrub.go: no answer shows a path of the computer that this server runs on. The simulator
+// and the system name real files in their errors; a client uses "[ds-1] a/a.vmx".
 
 import (
 	"path/filepath"

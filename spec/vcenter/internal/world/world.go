@@ -1,11 +1,11 @@
 // Package world holds the state of the fleet: govmomi's registry of managed objects, the
 // clock, the directory of files, the truth log, and the one lock that guards them.
 //
-// The world lock is all there is to know about concurrency here. A handler runs with it
+// The world lock is the only lock that handlers have to care about. A handler runs with it
 // held; a task's goroutine takes it for each short step (task.Do) and sleeps without it;
-// answers are written as XML before it is released. So rooms change the fields of
-// managed objects directly and then say Touch(ref), upon which the property collector
-// reads those objects again and tells its waiting clients what differs.
+// answers are written as XML before it is released. So packages change the fields of
+// managed objects directly and then call Touch(ref), after which the property collector
+// reads those objects again and reports to its waiting clients what differs.
 package world
 
 import (
@@ -41,9 +41,9 @@ type World struct {
 	Version wire.Version
 	ESXi    bool            // the endpoint is a single host, not a vCenter
 	Stop    context.Context // ends with the server
-	// PowerLost is called for a machine that went down with its host (lock held).
+	// PowerLost is called for a VM that went down with its host (lock held).
 	PowerLost []func(*simulator.VirtualMachine)
-	// OnEvent is told of each event (lock held).
+	// OnEvent is called for each event (lock held).
 	OnEvent func(types.BaseEvent)
 
 	DC         *simulator.Datacenter
@@ -56,7 +56,7 @@ type World struct {
 	listeners  []Listener
 }
 
-// Listener hears of every change in the registry. It is called from anywhere, with or
+// Listener receives every change in the registry. It is called from anywhere, with or
 // without the world lock, and must not take it.
 type Listener interface {
 	Added(types.ManagedObjectReference)
@@ -80,7 +80,7 @@ func (w *World) tell(f func(Listener)) {
 	}
 }
 
-// Touch says that fields of these objects were changed.
+// Touch marks these objects as changed.
 func (w *World) Touch(refs ...types.ManagedObjectReference) {
 	w.tell(func(l Listener) {
 		for _, r := range refs {
@@ -107,7 +107,7 @@ func (w *World) Get(ref types.ManagedObjectReference) mo.Reference {
 // NextID numbers things that need a name of their own.
 func (w *World) NextID() int64 { return w.counter.Add(1) }
 
-// Host gives the host behind a reference.
+// Host returns the host behind a reference.
 func (w *World) Host(ref types.ManagedObjectReference) (*simulator.HostSystem, *fault.Error) {
 	h, ok := w.Reg.Get(ref).(*simulator.HostSystem)
 	if !ok {
@@ -116,7 +116,7 @@ func (w *World) Host(ref types.ManagedObjectReference) (*simulator.HostSystem, *
 	return h, nil
 }
 
-// VM gives the virtual machine behind a reference.
+// VM returns the virtual machine behind a reference.
 func (w *World) VM(ref types.ManagedObjectReference) (*simulator.VirtualMachine, *fault.Error) {
 	v, ok := w.Reg.Get(ref).(*simulator.VirtualMachine)
 	if !ok {
@@ -142,7 +142,7 @@ func (w *World) Compute(h *simulator.HostSystem) *mo.ComputeResource {
 	return nil
 }
 
-// VMsOn lists the machines registered on a host.
+// VMsOn lists the VMs registered on a host.
 func (w *World) VMsOn(h *simulator.HostSystem) []*simulator.VirtualMachine {
 	out := make([]*simulator.VirtualMachine, 0, len(h.Vm))
 	for _, ref := range h.Vm {
@@ -153,7 +153,7 @@ func (w *World) VMsOn(h *simulator.HostSystem) []*simulator.VirtualMachine {
 	return out
 }
 
-// MO gives the mo struct inside a registry object, for reading properties.
+// MO returns the mo struct inside a registry object, for reading properties.
 func MO(o any) reflect.Value {
 	v := reflect.ValueOf(o)
 	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
@@ -206,7 +206,7 @@ func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *f
 			"The method '%s' is not implemented by %s", method, obj.Reference())
 	}
 	// One context for all calls: they come one after the other, and a lock that a panic
-	// left behind is then held by its next taker already.
+	// left held can then be taken by the next call.
 	ctx := w.Ctx
 	args := []reflect.Value{}
 	if m.Type().NumIn() == 2 {
@@ -252,14 +252,14 @@ func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *f
 	}
 	if made, ok := info.Result.(types.ManagedObjectReference); ok {
 		if o := w.Reg.Get(made); o != nil {
-			w.watch.around(o) // its place was settled after it came into the registry
+			w.watch.around(o) // its parent was set after it came into the registry
 			w.names.note(made)
 		}
 	}
 	return info.Result, nil
 }
 
-// watcher is our ear in the simulator's registry: it passes changes on to the listeners
+// watcher watches the simulator's registry: it passes changes on to the listeners
 // and keeps the final state of the simulator's tasks for Inner.
 type watcher struct {
 	w    *World

@@ -19,33 +19,33 @@ var (
 	_ = rules.Add(rules.Rule{ID: "collector.invalid-property", Sure: "documented", Source: "API reference: RetrievePropertiesEx throws InvalidProperty",
 		Text: "A property path that the type does not have faults the whole call with InvalidProperty."})
 	_ = rules.Add(rules.Rule{ID: "collector.permission", Sure: "documented", Source: "API reference: ObjectContent.missingSet (NoPermission)",
-		Text: "Properties of an entity on which the user lacks System.Read come as missingSet with NoPermission, not as a fault of the call."})
+		Text: "Properties of an entity on which the user lacks System.Read are in missingSet with NoPermission, not as a fault of the call."})
 	_ = rules.Add(rules.Rule{ID: "collector.version", Sure: "documented", Source: "API reference: WaitForUpdatesEx, InvalidCollectorVersion",
-		Text: "WaitForUpdatesEx takes the empty version, and any that it gave since the last empty one and that was not truncated: what has changed since is told (again). Any other is InvalidCollectorVersion."})
+		Text: "WaitForUpdatesEx accepts the empty version, and any version that it returned since the last empty one and that was not truncated: later changes are reported (again). Any other is InvalidCollectorVersion."})
 	_ = rules.Add(rules.Rule{ID: "collector.truncated-once", Sure: "documented", Source: "API reference: WaitForUpdatesEx.version: a truncated data version returned from the last call",
-		Text: "The version of a truncated update set is taken only in the call that follows it: a client that lost the answer to that call begins anew with the empty version."})
+		Text: "The version of a truncated update set is valid only in the next call: a client that lost the answer to that call starts again with the empty version."})
 	_ = rules.Add(rules.Rule{ID: "collector.truncated", Sure: "documented", Source: "API reference: UpdateSet.truncated",
-		Text: "An update set holds no more objects than the server's limit or maxObjectUpdates; truncated says that more is ready."})
+		Text: "An update set contains no more objects than the server's limit or maxObjectUpdates; truncated means that more updates are ready."})
 	_ = rules.Add(rules.Rule{ID: "collector.whole", Sure: "documented", Source: "API reference: WaitForUpdatesEx, unlike WaitForUpdates, may return only partial update calculations",
-		Text: "WaitForUpdates and CheckForUpdates give all that is new in one set."})
+		Text: "WaitForUpdates and CheckForUpdates return all changes in one set."})
 	_ = rules.Add(rules.Rule{ID: "collector.missing-object", Sure: "documented", Source: "API reference: PropertyFilterSpec.reportMissingObjectsInResults",
-		Text: "An object of the objectSet that is not there is ManagedObjectNotFound; with reportMissingObjectsInResults a retrieval leaves it out and an update set lists it in missingSet."})
+		Text: "A missing object of the objectSet is ManagedObjectNotFound; with reportMissingObjectsInResults a retrieval leaves it out and an update set lists it in missingSet."})
 	_ = rules.Add(rules.Rule{ID: "collector.timeout", Sure: "documented", Source: "API reference: WaitOptions.maxWaitSeconds",
 		Text: "When nothing happens for maxWaitSeconds the answer has no returnval."})
 	_ = rules.Add(rules.Rule{ID: "collector.cancel", Sure: "documented", Source: "API reference: CancelWaitForUpdates, RequestCanceled",
-		Text: "CancelWaitForUpdates ends a wait under way on that collector with RequestCanceled."})
+		Text: "CancelWaitForUpdates ends the current wait on that collector with RequestCanceled."})
 	_ = rules.Add(rules.Rule{ID: "collector.partial", Sure: "documented", Source: "API reference: CreateFilter.partialUpdates",
 		Text: "With partialUpdates a change names the nested property (info.state), else the property of the filter (info)."})
 )
 
-// Limits are the server's policy.
+// Limits bound the size of one answer.
 type Limits struct {
 	Page    int // objects per page
 	Updates int // objects per update set
 }
 
-// Room is the collector of the whole server.
-type Room struct {
+// Service is the property collector of the whole server.
+type Service struct {
 	w      *world.World
 	s      *api.Server
 	limits Limits
@@ -63,15 +63,15 @@ type pcKey struct {
 	ref     refs
 }
 
-// New hangs the collector into the server.
-func New(s *api.Server, l Limits) *Room {
+// New registers the collector with the server.
+func New(s *api.Server, l Limits) *Service {
 	if l.Page <= 0 {
 		l.Page = 100
 	}
 	if l.Updates <= 0 {
 		l.Updates = 100
 	}
-	r := &Room{w: s.W, s: s, limits: l, sessions: s.Sessions, views: map[refs]*view{}, tokens: map[string]*pages{}, pcs: map[pcKey]*pc{}}
+	r := &Service{w: s.W, s: s, limits: l, sessions: s.Sessions, views: map[refs]*view{}, tokens: map[string]*pages{}, pcs: map[pcKey]*pc{}}
 	s.W.Listen(r)
 	s.Sessions.OnEnd(r.ended)
 	r.registerRetrieve(s)
@@ -81,7 +81,7 @@ func New(s *api.Server, l Limits) *Room {
 }
 
 // Stats are the numbers for /gpsim/sessions.
-func (r *Room) Stats() map[string]func() any {
+func (r *Service) Stats() map[string]func() any {
 	locked := func(f func() any) func() any {
 		return func() any { r.mu.Lock(); defer r.mu.Unlock(); return f() }
 	}
@@ -102,7 +102,7 @@ func (r *Room) Stats() map[string]func() any {
 }
 
 // ended drops what belonged to a session.
-func (r *Room) ended(s *session.Session) {
+func (r *Service) ended(s *session.Session) {
 	r.mu.Lock()
 	var gone []*pc
 	for k, p := range r.pcs {
@@ -127,9 +127,9 @@ func (r *Room) ended(s *session.Session) {
 	}
 }
 
-// collector finds the collector that a call is made on; the default one is made on demand
+// collector finds the collector that a call is made on; the default one is created on demand
 // for each session.
-func (r *Room) collector(c *api.Call) (*pc, *fault.Error) {
+func (r *Service) collector(c *api.Call) (*pc, *fault.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := pcKey{c.Session.Key, c.This}
@@ -144,8 +144,8 @@ func (r *Room) collector(c *api.Call) (*pc, *fault.Error) {
 	return p, nil
 }
 
-// Changed, Added and Removed are the world's news.
-func (r *Room) Changed(ref refs) {
+// Changed, Added and Removed receive the world's changes.
+func (r *Service) Changed(ref refs) {
 	r.mu.Lock()
 	all := make([]*pc, 0, len(r.pcs))
 	for _, p := range r.pcs {
@@ -157,11 +157,11 @@ func (r *Room) Changed(ref refs) {
 	}
 }
 
-func (r *Room) Added(ref refs)   { r.membership(ref) }
-func (r *Room) Removed(ref refs) { r.membership(ref); r.Changed(ref) }
+func (r *Service) Added(ref refs)   { r.membership(ref) }
+func (r *Service) Removed(ref refs) { r.membership(ref); r.Changed(ref) }
 
-// membership tells the collectors that a view may have other members now.
-func (r *Room) membership(ref refs) {
+// membership informs the collectors that a view may have other members now.
+func (r *Service) membership(ref refs) {
 	r.mu.Lock()
 	var hit []refs
 	for _, v := range r.views {

@@ -1,7 +1,7 @@
-// Package host is the room of ESXi hosts: their PCI devices and passthrough states,
+// Package host simulates ESXi hosts: their PCI devices and passthrough states,
 // maintenance mode, reboot, lockdown, and what a host can offer to a new VM.
 //
-//	room.go      the hosts and how they look in vim25
+//	host.go      the hosts and their vim25 properties
 //	pci.go       devices and passthrough: UpdatePassthruConfig, Refresh
 //	target.go    QueryConfigTarget
 //	maintenance.go  entering and leaving maintenance mode
@@ -9,7 +9,7 @@
 //	vsan.go      evacuation of vSAN data, resynchronization
 //	standby.go   standby mode and DPM
 //	reboot.go    reboot, loss and return
-//	firmware.go  switches of the host's own BIOS that passthrough hangs on
+//	firmware.go  switches of the host's own BIOS that passthrough depends on
 //	lockdown.go  lockdown mode
 //	clock.go     the host's own clock
 //	hostlog.go   vmkernel.log, hostd.log, vpxd.log
@@ -38,23 +38,23 @@ import (
 	"gpupt.test/vcenter/internal/world"
 )
 
-// Room knows the state behind each HostSystem.
-type Room struct {
+// Hosts keeps the state behind each HostSystem.
+type Hosts struct {
 	made    int                    // hosts ever set up: numbers what belongs to them
 	removed map[string]*fleet.Host // taken out of the inventory, by name
-	begun   bool                   // the fleet of the file stands
+	built   bool                   // the fleet of the file is built
 	w       *world.World
 	s       *api.Server
 	hosts   map[types.ManagedObjectReference]*Host
 	order   []*Host
 	logMu   sync.Mutex // the logs of all hosts
-	half    sync.Map   // machines that were said to be half made, or stood so in the fleet file
+	half    sync.Map   // VMs that were reported as incomplete, or were incomplete in the fleet file
 }
 
-// NewRoom makes the room; Setup fills it while the inventory is built.
-func NewRoom() *Room { return &Room{hosts: map[types.ManagedObjectReference]*Host{}} }
+// NewHosts creates an empty set; Setup adds hosts to it while the inventory is built.
+func NewHosts() *Hosts { return &Hosts{hosts: map[types.ManagedObjectReference]*Host{}} }
 
-// Host is one host with what vim25 does not show. Guarded by the world lock.
+// Host is one host with the state that vim25 does not show. Guarded by the world lock.
 type Host struct {
 	HS       *simulator.HostSystem
 	Desc     *fleet.Host
@@ -69,15 +69,15 @@ type Host struct {
 
 	boot    string // what the next boot does: "", late:SECONDS, never, without:ADDRESS
 	away    bool   // between the loss of the connection and its return
-	cut     int    // grows when somebody pulls the plug or revives it: a boot under way is void
-	down    bool   // nobody answers there
-	foreign bool   // in maintenance by somebody else
+	cut     int    // grows with a power failure or a manual revival: a boot under way is then void
+	down    bool   // the endpoint does not answer
+	foreign bool   // in maintenance mode by another administrator
 
-	begun      bool                // the fleet stands
+	built      bool                // the fleet is built
 	entering   bool                // maintenance mode
-	parked     bool                // put in standby by DPM: on nobody's account
+	parked     bool                // put in standby by DPM, not by a request
 	vsanAction string              // how it entered maintenance mode
-	skew       time.Duration       // its clock against ours
+	skew       time.Duration       // offset of its clock from ours
 	exceptions []string            // users that lockdown mode lets in
 	logs       map[string][]string // by their keys; guarded by logMu
 	syncing    int                 // above 0 while its vSAN data is resynchronized
@@ -94,10 +94,10 @@ type Card struct {
 }
 
 // Get finds the host behind a reference.
-func (r *Room) Get(ref types.ManagedObjectReference) *Host { return r.hosts[ref] }
+func (r *Hosts) Get(ref types.ManagedObjectReference) *Host { return r.hosts[ref] }
 
 // All lists the hosts in the order of the fleet file.
-func (r *Room) All() []*Host { return r.order }
+func (r *Hosts) All() []*Host { return r.order }
 
 // Name of the host.
 func (h *Host) Name() string { return h.HS.Name }
@@ -105,7 +105,7 @@ func (h *Host) Name() string { return h.HS.Name }
 // Ref of the HostSystem.
 func (h *Host) Ref() types.ManagedObjectReference { return h.HS.Self }
 
-// Connected tells whether vCenter can talk to the host.
+// Connected reports whether vCenter can talk to the host.
 func (h *Host) Connected() bool {
 	return h.HS.Runtime.ConnectionState == types.HostSystemConnectionStateConnected
 }
@@ -121,10 +121,10 @@ func (h *Host) Reachable() *fault.Error {
 	return fault.New(&types.HostNotReachable{}, "Unable to communicate with the remote host, since it is disconnected.")
 }
 
-// Open faults when the host takes no machine: it cannot be reached, or it is in or on its
-// way to maintenance or standby mode. While the fleet file is being built anything goes.
+// Open faults when the host takes no VM: it cannot be reached, or it is in or on its
+// way to maintenance or standby mode. While the fleet file is being built everything is allowed.
 func (h *Host) Open() *fault.Error {
-	if !h.begun {
+	if !h.built {
 		return nil
 	}
 	if e := h.Reachable(); e != nil {
@@ -153,14 +153,14 @@ func (h *Host) Card(address string) *Card {
 	return nil
 }
 
-// Setup makes a GPU host of a HostSystem that the simulator has just added.
-func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster, d *fleet.Host) error {
+// Setup turns a HostSystem that the simulator has just added into a GPU host.
+func (r *Hosts) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster, d *fleet.Host) error {
 	if r.w == nil { // a host that comes later finds it in use
 		r.w = w
 	}
 	r.made++
 	n := r.made
-	h := &Host{begun: r.begun, HS: hs, Desc: d, Cluster: cl, boot: d.BootFault, SystemID: d.UUID,
+	h := &Host{built: r.built, HS: hs, Desc: d, Cluster: cl, boot: d.BootFault, SystemID: d.UUID,
 		IP: fmt.Sprintf("10.%d.%d.%d", 20+n/62500, n/250%250, n%250+1)}
 	if h.SystemID == "" {
 		h.SystemID = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("system "+d.Name)).String()
@@ -193,7 +193,7 @@ func (r *Room) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluster
 }
 
 // look fills in what a client reads of a host.
-func (r *Room) look(h *Host) {
+func (r *Hosts) look(h *Host) {
 	d, hs := h.Desc, h.HS
 	h.skew, h.exceptions = world.Seconds(d.ClockSkew), append([]string(nil), d.Exceptions...)
 	boot := h.now().Add(-world.Seconds(d.UptimeSeconds))
@@ -234,10 +234,10 @@ func (r *Room) look(h *Host) {
 	r.wiring(h)
 }
 
-// product sets the version of a host. It comes after the whole inventory stands, because
+// product sets the version of a host. It runs after the whole inventory is built, because
 // the simulator parses the versions of a cluster's hosts again at each AddHost, and
-// panics on one that it does not know.
-func (r *Room) product(h *Host) {
+// panics on a version that it does not support.
+func (r *Hosts) product(h *Host) {
 	hs := h.HS
 	product := *hs.Summary.Config.Product
 	v := r.w.Version
@@ -249,7 +249,7 @@ func (r *Room) product(h *Host) {
 }
 
 // wiring ties vmk0 to the first NIC and the boot disk to the first HBA of the description.
-func (r *Room) wiring(h *Host) {
+func (r *Hosts) wiring(h *Host) {
 	net := *h.HS.Config.Network
 	pnics := []types.PhysicalNic{}
 	hbas := []types.BaseHostHostBusAdapter{}
@@ -295,7 +295,7 @@ func (r *Room) wiring(h *Host) {
 }
 
 // hostOf finds the host of a call.
-func (r *Room) hostOf(c *api.Call) (*Host, *fault.Error) {
+func (r *Hosts) hostOf(c *api.Call) (*Host, *fault.Error) {
 	h := r.hosts[c.This]
 	if h == nil {
 		return nil, fault.NotFound(c.This)
@@ -303,8 +303,8 @@ func (r *Room) hostOf(c *api.Call) (*Host, *fault.Error) {
 	return h, nil
 }
 
-// Register hangs the room's methods into the server.
-func (r *Room) Register(s *api.Server) {
+// Register registers the package's methods with the server.
+func (r *Hosts) Register(s *api.Server) {
 	r.s = s
 	for _, h := range r.order {
 		r.product(h)
@@ -337,7 +337,7 @@ func (r *Room) Register(s *api.Server) {
 }
 
 // truth is the host part of /gpsim/truth.
-func (r *Room) truth() any {
+func (r *Hosts) truth() any {
 	out := []map[string]any{}
 	for _, h := range r.order {
 		cards := []map[string]any{}

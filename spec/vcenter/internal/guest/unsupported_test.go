@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// What a script asks for in vain is told, so that it does not seem proven.
-func TestWhatIsNotPlayedIsTold(t *testing.T) {
+// What a script uses that is not simulated is reported, so that the script does not pass as tested.
+func TestWhatIsUnsupportedIsReported(t *testing.T) {
 	var told []string
 	listen := func(m *Machine) *Machine {
 		m.Note = func(kind, text string) {
-			if kind == "guest-unplayed" {
+			if kind == "guest-unsupported" {
 				told = append(told, text)
 			}
 		}
@@ -30,18 +30,18 @@ func TestWhatIsNotPlayedIsTold(t *testing.T) {
 	} {
 		told = nil
 		if _, code := m.shell(context.Background(), x.line, "root"); code == 0 && strings.Contains(x.say, "not") {
-			t.Errorf("%s ended well", x.line)
+			t.Errorf("%s succeeded", x.line)
 		}
 		if got := strings.Join(told, "|"); !strings.HasPrefix(got, x.say) || (x.say == "") != (got == "") {
-			t.Errorf("%s: told %q, not %q", x.line, got, x.say)
+			t.Errorf("%s: reported %q, not %q", x.line, got, x.say)
 		}
 		want = append(want, told...)
 	}
 	if _, code := m.shell(context.Background(), "python3 x", "root"); code != 127 {
 		t.Errorf("an unknown command ended with %d", code)
 	}
-	if got := m.Unplayed(); !slices.Equal(got, want) {
-		t.Errorf("listed %q, told %q", got, want)
+	if got := m.Unsupported(); !slices.Equal(got, want) {
+		t.Errorf("listed %q, reported %q", got, want)
 	}
 	w := listen(windowsBox(t))
 	told = nil
