@@ -80,7 +80,13 @@ describe("the mark of an answer medium", function()
       .. "bin/gpupt apply %s --journal %s/two.db >%s/two 2>&1\nwait\n"):format(l.dir, path, l.dir, l.dir, path, l.dir, l.dir))
     os.execute(("sh %s/both.sh </dev/null"):format(l.dir))
     assert.matches("^%s*$", (vcenter.read(l.dir .. "/one") .. vcenter.read(l.dir .. "/two")):match "internal error" or "")
-    l:run_command { "apply", path }
+    local third = l:run_command { "apply", path }
+    if third.err:find("power the VM off before the next attempt", 1, true) then
+      -- of two runs one may take the medium from the VM that the other has just started: the message says what to do
+      local vm = assert(l:client():one "/DC0/vm/vm-1")
+      assert(l:client():wait(assert(vm:PowerOffVM_Task())))
+      l:run_command { "apply", path }
+    end
     for file in pairs(files()) do assert.is_nil(file:find("gpupt-answer", 1, true), file) end
     assert.matches("nothing to change", apply().out, 1, true)
   end)
