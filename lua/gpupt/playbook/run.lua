@@ -124,6 +124,18 @@ local function emit(self, event)
   if self.on_event then self.on_event(event) end
 end
 
+-- What a step is about to do, in one line: what it adds says more than what has to go first.
+local function title(changes)
+  local first = changes[1]
+  for _, change in ipairs(changes) do
+    if change.sign == "+" then
+      first = change
+      break
+    end
+  end
+  return first.what .. (#changes > 1 and (" (and %d more)"):format(#changes - 1) or "")
+end
+
 --- One step of one target: observe, plan, apply, prove. Gives true, or nil, message, code.
 local function step(self, target, instance, outcome)
   local ctx = self.ctx
@@ -139,8 +151,7 @@ local function step(self, target, instance, outcome)
       return nil, ("%s: %s needs --allow %s"):format(target.name, change.what, change.allow), "EAPPROVAL"
     end
   end
-  emit(self, { kind = "step", target = target.name, step = instance.name, text = changes[1].what
-    .. (#changes > 1 and (" (and %d more)"):format(#changes - 1) or "") })
+  emit(self, { kind = "step", target = target.name, step = instance.name, text = title(changes) })
   local ok, proof, detail
   ok, message, code, detail = failure.catch(instance.step.apply, ctx, target, changes, seen)
   if ok == nil then return nil, message or "failed without a message", code, detail end
