@@ -149,9 +149,8 @@ describe("a plan file", function()
           if count % 50 == 0 then
             local ok, plan = pcall(pb.plan, pb, probe.l:client(), { limit = pb.saved.limit })
             if not ok then wrong("plan raised: " .. tostring(plan), case) end
-            local compared, fits = pcall(saved.compare, plan or gpupt.check(pb:plan(probe.l:client())), pb.saved)
-            if not compared then wrong("compare raised: " .. tostring(fits), case) end
-            if fits and not (same(changed.guards, content.guards) and same(changed.limit, content.limit)) then
+            -- plan() compares the guards itself
+            if plan and not (same(changed.guards, content.guards) and same(changed.limit, content.limit)) then
               wrong("a plan with other guards fits", case)
             end
           end

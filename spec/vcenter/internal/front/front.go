@@ -303,6 +303,10 @@ func (f *Front) dispatch(c *api.Call, enc *wire.Encoder) *fault.Error {
 	return nil
 }
 
+// servesMany are managers that work on many files or disks at once: none of their methods throws
+// TaskInProgress (API reference: FileManager, VirtualDiskManager, HostDatastoreBrowser).
+var servesMany = map[string]bool{"FileManager": true, "VirtualDiskManager": true, "HostDatastoreBrowser": true}
+
 // stock calls the simulator's own method; a task of it is shown as a task of ours.
 func (f *Front) stock(c *api.Call) (any, *fault.Error) {
 	if f.W.Get(c.This) == nil {
@@ -315,7 +319,7 @@ func (f *Front) stock(c *api.Call) (any, *fault.Error) {
 		return f.W.Inner(c.This, c.Method, c.Req)
 	}
 	this, method, req := c.This, c.Method, c.Req
-	return c.Task(task.Spec{Exclusive: true, Work: 2 * time.Second,
+	return c.Task(task.Spec{Exclusive: !servesMany[this.Type], Work: 2 * time.Second,
 		Do: func(*task.Task) (any, *fault.Error) {
 			if q, ok := req.(*types.Rename_Task); ok {
 				if e := f.rename(q); e != nil {
