@@ -1,7 +1,7 @@
 --- Secrets of a playbook: where a password comes from, never the password itself.
 -- A secret is asked when it is needed, and asked anew each time, so that it lives no longer than its use. It prints as
 -- where it comes from; JSON, journal and events therefore never hold it.
-local place = require "gpupt.source"
+local source = require "gpupt.source"
 
 local secret = {}
 
@@ -9,7 +9,7 @@ local Secret = {}
 Secret.__index = Secret
 Secret.__name = "gpupt.secret"
 
-function Secret:__tostring() return ("(secret of %s)"):format(self.source) end
+function Secret:__tostring() return ("(secret of %s)"):format(self.origin) end
 
 -- A text with a secret in it would be written down somewhere.
 function Secret.__concat(a, b)
@@ -18,18 +18,18 @@ function Secret.__concat(a, b)
     :format(tostring(self)), 2)
 end
 
-local function make(source, read)
-  return setmetatable({ source = source, place = place.of(2), read = read }, Secret)
+local function make(origin, read)
+  return setmetatable({ origin = origin, source = source.of(2), read = read }, Secret)
 end
 
 --- A secret of another kind: `read(self)` gives its text, or nil, message, "ESECRET".
-function secret.of(source, read) return make(source, read) end
+function secret.of(origin, read) return make(origin, read) end
 
 function secret.is(value) return getmetatable(value) == Secret end
 
-local function first_line(text, source)
+local function first_line(text, origin)
   local line = (text or ""):match "^([^\r\n]*)"
-  if line == "" then return nil, ("the secret of %s is empty"):format(source), "ESECRET" end
+  if line == "" then return nil, ("the secret of %s is empty"):format(origin), "ESECRET" end
   return line
 end
 
@@ -42,10 +42,10 @@ function secret.file(path)
   check_string(path, "p.secret.file")
   return make("the file " .. path, function(self)
     local file, message = io.open(path, "r")
-    if not file then return nil, ("the secret of %s cannot be read: %s"):format(self.source, message), "ESECRET" end
+    if not file then return nil, ("the secret of %s cannot be read: %s"):format(self.origin, message), "ESECRET" end
     local text = file:read "a"
     file:close()
-    return first_line(text, self.source)
+    return first_line(text, self.origin)
   end)
 end
 
@@ -54,8 +54,8 @@ function secret.env(name)
   check_string(name, "p.secret.env")
   return make("the variable " .. name, function(self)
     local text = os.getenv(name)
-    if not text then return nil, ("the secret of %s is not set"):format(self.source), "ESECRET" end
-    return first_line(text, self.source)
+    if not text then return nil, ("the secret of %s is not set"):format(self.origin), "ESECRET" end
+    return first_line(text, self.origin)
   end)
 end
 
@@ -66,11 +66,11 @@ function secret.command(line)
   local program, more = line:match "^%s*(%S+)%s*(%S?)"
   return make("the command " .. (program or "") .. (more ~= "" and " ..." or ""), function(self)
     local pipe, message = io.popen(line, "r")
-    if not pipe then return nil, ("the secret of %s: %s"):format(self.source, message), "ESECRET" end
+    if not pipe then return nil, ("the secret of %s: %s"):format(self.origin, message), "ESECRET" end
     local text = pipe:read "a"
     local ok, _, status = pipe:close()
-    if not ok then return nil, ("the secret of %s: it ended with status %s"):format(self.source, status), "ESECRET" end
-    return first_line(text, self.source)
+    if not ok then return nil, ("the secret of %s: it ended with status %s"):format(self.origin, status), "ESECRET" end
+    return first_line(text, self.origin)
   end)
 end
 
@@ -81,10 +81,10 @@ function secret.callback(fn)
     local text, message = fn()
     if secret.is(text) then return text:read() end
     if type(text) ~= "string" then
-      return nil, ("the secret of %s is no text%s"):format(self.source, message and ": " .. tostring(message) or ""),
+      return nil, ("the secret of %s is no text%s"):format(self.origin, message and ": " .. tostring(message) or ""),
         "ESECRET"
     end
-    return first_line(text, self.source)
+    return first_line(text, self.origin)
   end)
 end
 

@@ -138,7 +138,7 @@ describe("gpupt plan and apply", function()
     local plan = assert(json.decode(result.out))
     assert.same({ "reboot" }, plan.allow)
     assert.equal("host.enable", plan.changes[1].step)
-    assert.matches("first_light.lua:%d+", plan.changes[1].place)
+    assert.matches("first_light.lua:%d+", plan.changes[1].source)
     assert.same({}, l:changing())
   end)
 

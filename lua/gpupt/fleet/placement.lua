@@ -5,7 +5,7 @@ local failure = require "gpupt.failure"
 local placement = {}
 
 local function fail(node, text, code)
-  error(failure.new(("%s: place: %s"):format(node.place, text), code or "ENOENT"), 0)
+  error(failure.new(("%s: place: %s"):format(node.source, text), code or "ENOENT"), 0)
 end
 
 --- One object by name or path below a part of the datacenter.
@@ -19,12 +19,12 @@ local function one(vc, node, datacenter, part, what, name)
   return list[1]
 end
 
-local function datacenter_path(vc, node, place)
-  if place.datacenter then
-    return place.datacenter:sub(1, 1) == "/" and place.datacenter or "/" .. place.datacenter
+local function datacenter_path(vc, node, wanted)
+  if wanted.datacenter then
+    return wanted.datacenter:sub(1, 1) == "/" and wanted.datacenter or "/" .. wanted.datacenter
   end
   for _, field in ipairs { "cluster", "host", "folder", "datastore" } do
-    local name = place[field]
+    local name = wanted[field]
     local path = name and name:match "^(/.-)/host/" or name and name:match "^(/.-)/vm/" or
       name and name:match "^(/.-)/datastore/"
     if path then return path end
@@ -36,10 +36,10 @@ local function datacenter_path(vc, node, place)
   fail(node, ("say datacenter = : there are %d (%s)"):format(#all, table.concat(all, ", ")), "EAMBIGUOUS")
 end
 
-local function datastore_of(vc, node, datacenter, place)
-  if place.datastore then
-    one(vc, node, datacenter, "datastore", "datastore", place.datastore)
-    return place.datastore:match "[^/]+$"
+local function datastore_of(vc, node, datacenter, wanted)
+  if wanted.datastore then
+    one(vc, node, datacenter, "datastore", "datastore", wanted.datastore)
+    return wanted.datastore:match "[^/]+$"
   end
   local list = check(vc:find(datacenter .. "/datastore/*"))
   if #list == 1 then return check(list[1]:get "name") end
@@ -48,27 +48,27 @@ end
 
 --- { folder =, pool =, hosts = {refs}, datastore = name, network = ref, network_name = }. Raises failures.
 function placement.resolve(vc, node)
-  local place = node.options.place or {}
+  local wanted = node.options.place or {}
   local result = {}
-  local datacenter = datacenter_path(vc, node, place)
-  result.folder = place.folder and one(vc, node, datacenter, "vm", "folder", place.folder)
+  local datacenter = datacenter_path(vc, node, wanted)
+  result.folder = wanted.folder and one(vc, node, datacenter, "vm", "folder", wanted.folder)
     or one(vc, node, datacenter, "", "folder", "vm")
-  if place.cluster then
-    local cluster = one(vc, node, datacenter, "host", "cluster", place.cluster)
+  if wanted.cluster then
+    local cluster = one(vc, node, datacenter, "host", "cluster", wanted.cluster)
     local props = check(cluster:get { "host", "resourcePool" })
     result.hosts, result.pool = props.host or {}, props.resourcePool
   end
-  if place.host then
-    local name = place.host:sub(1, 1) == "/" and place.host or "*/" .. place.host
+  if wanted.host then
+    local name = wanted.host:sub(1, 1) == "/" and wanted.host or "*/" .. wanted.host
     local host = one(vc, node, datacenter, "host", "host", name)
     local parent = check(host:get "parent")
     result.hosts, result.pool = { host }, check(parent:get "resourcePool")
   end
   if node.options.name and not result.hosts then fail(node, "says neither cluster nor host", "EPLAYBOOK") end
-  if node.options.name then result.datastore = datastore_of(vc, node, datacenter, place) end
-  if place.network then
-    result.network = one(vc, node, datacenter, "network", "network", place.network)
-    result.network_name = place.network:match "[^/]+$"
+  if node.options.name then result.datastore = datastore_of(vc, node, datacenter, wanted) end
+  if wanted.network then
+    result.network = one(vc, node, datacenter, "network", "network", wanted.network)
+    result.network_name = wanted.network:match "[^/]+$"
   end
   return result
 end

@@ -41,7 +41,7 @@ local function count(set)
   return n
 end
 
---- Takes the target's place among those that may be away: true and a function that gives it back; or nil, message,
+--- Takes one of the cluster's slots for the target: true and a function that gives it back; or nil, message,
 -- "EDEFERRED" when its cluster stays short of hosts. `ours`: the set of hosts (by reference) that this run has in hand,
 -- one set per cluster. `note` is called with a text when it has to wait.
 function claim.take(vc, target, ours, note)
@@ -51,7 +51,7 @@ function claim.take(vc, target, ours, note)
   local deadline, said = loop.now() + within, nil
   while true do
     local others = others_away(vc, record, ours)
-    -- nothing yields between this sum and the entry: two fibers cannot take the same place
+    -- nothing yields between this sum and the entry: two fibers cannot take the same slot
     if #others + count(ours) < roll.away or #others == 0 then
       ours[record.ref] = true
       return true, give_back

@@ -57,7 +57,7 @@ function Context:row(target, kind, what, detail, more)
   if type(what) ~= "table" then what = { text = what } end
   local instance = target and target.instance
   local row = { run = self.run, kind = kind, target = target and target.name, what = what.text,
-    step = instance and instance.name, source = instance and instance.place, action = what.action,
+    step = instance and instance.name, source = instance and instance.source, action = what.action,
     object = what.object and kept.plain(what.object), detail = detail and kept.encode(detail) or nil }
   for name, value in pairs(more or {}) do row[name] = value end
   local number = failure.check(self.journal:append(row))

@@ -5,9 +5,9 @@
 --
 -- The fields are those of gpupt.options; `late = true` lets a field be a function of the target, which is called once
 -- at plan and whose result is then checked like a value written there. `children` allows a list part.
--- A node is { kind =, options =, place =, children = }. Misuse raises at the line of the playbook that wrote it.
+-- A node is { kind =, options =, source =, children = }. Misuse raises at the line of the playbook that wrote it.
 local options = require "gpupt.options"
-local place = require "gpupt.source"
+local source = require "gpupt.source"
 
 local declare = {}
 
@@ -59,7 +59,7 @@ function declare.constructor(name, kind, fields, traits)
     if not traits.children and #list > 0 then
       error(("%s: takes named options only, not a list"):format(name), 2)
     end
-    local node = setmetatable({ kind = kind, name = name, place = place.of(1), children = list,
+    local node = setmetatable({ kind = kind, name = name, source = source.of(1), children = list,
       options = late:check(named), declaration = final, extra = traits.extra, judge = traits.check }, Node)
     local problem = traits.check and traits.check(node)
     if problem then error(("%s: %s"):format(name, problem), 2) end
@@ -75,7 +75,7 @@ function Node:resolve(target)
       and not self.declaration.by_name[field].type:find "function" then
       local ok, given = pcall(value, target)
       if not ok then
-        return nil, ("%s: %s: the function of '%s' failed for %s: %s"):format(self.place, self.name, field,
+        return nil, ("%s: %s: the function of '%s' failed for %s: %s"):format(self.source, self.name, field,
           tostring(target.name), tostring(given)), "EPLAYBOOK"
       end
       if not result then
@@ -89,7 +89,7 @@ function Node:resolve(target)
   if not result then return self.options end
   local problem = self.declaration:problem(result)
     or self.judge and self.judge(setmetatable({ options = result }, { __index = self }))
-  if problem then return nil, ("%s: %s (for %s)"):format(self.place, problem, tostring(target.name)), "EPLAYBOOK" end
+  if problem then return nil, ("%s: %s (for %s)"):format(self.source, problem, tostring(target.name)), "EPLAYBOOK" end
   return result
 end
 

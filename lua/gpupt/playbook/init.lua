@@ -106,7 +106,7 @@ function Playbook:plan(vc, o)
   return require("gpupt.playbook.plan").make(self, vc, o)
 end
 
---- The privileges that the steps' calls need: { {privilege=, step=, place=}... }, sorted.
+--- The privileges that the steps' calls need: { {privilege=, step=, source=}... }, sorted.
 function Playbook:needs()
   local list, seen = {}, {}
   for _, scope in ipairs(self.root.children) do
@@ -117,7 +117,7 @@ function Playbook:needs()
         local key = privilege .. "\0" .. instance.name
         if not seen[key] then
           seen[key] = true
-          list[#list + 1] = { privilege = privilege, step = instance.name, place = instance.place }
+          list[#list + 1] = { privilege = privilege, step = instance.name, source = instance.source }
         end
       end
     end

@@ -6,7 +6,7 @@ local declare = require "gpupt.playbook.declare"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local order = require "gpupt.playbook.order"
-local place = require "gpupt.source"
+local source = require "gpupt.source"
 local secret = require "gpupt.secret"
 local selector = require "gpupt.fleet.selector"
 local step_word = require "gpupt.playbook.step_word"
@@ -51,7 +51,7 @@ local function check_scope_steps(node, scope)
       if type(child) == "table" and type(child.observe) == "function" then
         local step, message = steps.contract(child)
         if not step then return ("entry %d: %s"):format(i, message) end
-        node.children[i] = steps.instance(step, {}, node.place)
+        node.children[i] = steps.instance(step, {}, node.source)
       else
         return ("entry %d is a %s, not a step"):format(i, declare.is(child) and child.name or type(child))
       end
@@ -59,7 +59,7 @@ local function check_scope_steps(node, scope)
   end
   for _, child in ipairs(node.children) do
     if child.step.scope ~= scope then
-      return ("%s (%s) runs on %s, and this is p.%s"):format(child.step.name, child.place, child.step.scope, scope)
+      return ("%s (%s) runs on %s, and this is p.%s"):format(child.step.name, child.source, child.step.scope, scope)
     end
   end
   return order.problem(node.children)
@@ -88,7 +88,7 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
   return check_scope_steps(node, "hosts")
 end })
 
-local place_options = options.declare("p.vms place", {
+local placement_options = options.declare("p.vms place", {
   { "cluster", "string", doc = "name or inventory path of the cluster" },
   { "host", "string", doc = "name or inventory path of one host" },
   { "datastore", "string", doc = "name of the datastore" },
@@ -111,7 +111,7 @@ language.vms = declare.constructor("p.vms", "vms", {
     return "says which VMs by `where` (existing) or by `name`: give one"
   end
   if o.place then
-    local problem = place_options:problem(o.place)
+    local problem = placement_options:problem(o.place)
     if problem then return problem end
   end
   o.count = o.count or 1
@@ -127,7 +127,7 @@ language.vms = declare.constructor("p.vms", "vms", {
   for _, child in ipairs(node.children) do
     if child.step.login and not o.login then
       return ("%s (%s) needs an account inside the guest: login = p.login(user, secret)"):format(child.name,
-        child.place)
+        child.source)
     end
   end
 end })
@@ -141,7 +141,7 @@ function language.login(user, password)
   if not secret.is(password) then error("p.login needs a secret: p.secret.file, .env, .command or .callback", 2) end
   local make = declare.constructor("p.login", "login", { { "user", "string" }, { "password", "table" } })
   local node = make { user = user, password = password }
-  node.place = place.of(1)
+  node.source = source.of(1)
   return node
 end
 

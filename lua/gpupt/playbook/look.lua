@@ -28,7 +28,7 @@ return function(ctx, target, instance)
   for _, change in ipairs(changes) do
     if change.allow and not instance.step.approvals[change.allow] then
       return nil, ("%s: the step %s asks for --allow %s without declaring it: approvals = { [\"%s\"] = \"what for\" }")
-        :format(instance.place, instance.name, change.allow, change.allow), "EPLAYBOOK"
+        :format(instance.source, instance.name, change.allow, change.allow), "EPLAYBOOK"
     end
   end
   for name, value in pairs(type(forecast) == "table" and forecast or {}) do target.forecast[name] = value end

@@ -27,7 +27,7 @@ local function position(steps)
   for i, step in ipairs(steps) do
     local name = step.step.name
     if at[name] and not step.step.repeatable then
-      return nil, ("%s: %s stands here a second time (first at %s)"):format(step.place, name, steps[at[name]].place)
+      return nil, ("%s: %s stands here a second time (first at %s)"):format(step.source, name, steps[at[name]].source)
     end
     at[name] = at[name] or i
   end
@@ -41,7 +41,7 @@ function order.problem(steps)
   local function compare(first, second, reason)
     local a, b = at[first], at[second]
     if a and b and a > b then
-      return ("%s: %s must come before %s (%s): %s"):format(steps[a].place, first, second, steps[b].place, reason)
+      return ("%s: %s must come before %s (%s): %s"):format(steps[a].source, first, second, steps[b].source, reason)
     end
   end
   for _, rule in ipairs(order.rules) do

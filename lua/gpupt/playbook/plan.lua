@@ -16,9 +16,9 @@ local Plan = {}
 Plan.__index = Plan
 Plan.__name = "gpupt.plan"
 
-local function add_problem(problems, target, place, message, code)
-  problems[#problems + 1] = { target = target, text = place and not message:find(place, 1, true)
-    and place .. ": " .. message or message, code = code }
+local function add_problem(problems, target, source, message, code)
+  problems[#problems + 1] = { target = target, text = source and not message:find(source, 1, true)
+    and source .. ": " .. message or message, code = code }
 end
 
 --- Observe and plan every step of one target. Failures become problems; the target's later steps are left out then.
@@ -29,7 +29,7 @@ function plan.steps(ctx, target, problems)
   for _, instance in ipairs(target.scope.children) do
     local found, message, code = look(ctx, target, instance)
     if not found then
-      add_problem(problems, target.name, instance.place, message, code)
+      add_problem(problems, target.name, instance.source, message, code)
       return entry
     end
     entry.steps[#entry.steps + 1] = { instance = instance, changes = found.changes }
@@ -58,7 +58,7 @@ local function read_fleet(self, problems)
     if list then
       table.move(list, 1, #list, #self.hosts + 1, self.hosts)
     else
-      add_problem(problems, "p.hosts", scope.place, message, code)
+      add_problem(problems, "p.hosts", scope.source, message, code)
     end
   end
   for _, scope in ipairs(each_scope(self.playbook, "vms")) do
@@ -66,7 +66,7 @@ local function read_fleet(self, problems)
     if list then
       table.move(list, 1, #list, #vm_targets + 1, vm_targets)
     else
-      add_problem(problems, "p.vms", scope.place, message, code)
+      add_problem(problems, "p.vms", scope.source, message, code)
     end
   end
   self.fleet:read_owners()
@@ -148,14 +148,14 @@ function plan.make(playbook, vc, o)
   return self
 end
 
---- A flat list of the changes: { target, kind, step, place, sign, what, allow, verb }.
+--- A flat list of the changes: { target, kind, step, source, sign, what, allow, verb }.
 function Plan:changes()
   local list = {}
   for _, entry in ipairs(self.entries) do
     for _, step in ipairs(entry.steps) do
       for _, change in ipairs(step.changes) do
         list[#list + 1] = { target = entry.target.name, kind = entry.target.kind, step = step.instance.name,
-          place = step.instance.place, sign = change.sign or "~", what = change.what, allow = change.allow,
+          source = step.instance.source, sign = change.sign or "~", what = change.what, allow = change.allow,
           verb = change.verb }
       end
     end

@@ -66,7 +66,7 @@ local function begin(self, o)
     note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name }) })
   for _, change in ipairs(plan:changes()) do
     failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
-      source = change.place, what = change.sign .. " " .. change.what })
+      source = change.source, what = change.sign .. " " .. change.what })
   end
 end
 
@@ -182,13 +182,13 @@ local function carry_out(self, target, outcome)
   return finish(self, outcome, outcome.changed > 0 and "changed" or "ok")
 end
 
---- What this run holds of the target's cluster: the places of the roll, the hosts in hand (`ours`, by reference), and
+--- What this run holds of the target's cluster: the slots of the roll, the hosts in hand (`ours`, by reference), and
 -- `short`, why the cluster's hosts are deferred.
 local function cluster_of(self, target)
   local cluster = target.record.cluster
   local hold = self.clusters[cluster]
   if not hold then
-    hold = { places = loop.semaphore(target.scope.options.roll.away), ours = {} }
+    hold = { slots = loop.semaphore(target.scope.options.roll.away), ours = {} }
     self.clusters[cluster] = hold
   end
   return hold
@@ -209,9 +209,9 @@ local function defer(self, target, outcome, message, code)
   return finish(self, outcome, "deferred", message, code)
 end
 
---- Waits for the cluster's other hosts, see gpupt.playbook.claim. Gives what gives the place back, or nil when the
+--- Waits for the cluster's other hosts, see gpupt.playbook.claim. Gives what gives the slot back, or nil when the
 -- host was deferred.
-local function claim_place(self, target, outcome)
+local function claim_slot(self, target, outcome)
   if not takes_down(target) then return function() end end
   local hold = cluster_of(self, target)
   if hold.short then return defer(self, target, outcome, hold.short, "EDEFERRED") end
@@ -224,11 +224,11 @@ local function claim_place(self, target, outcome)
 end
 
 local function host_fiber(self, target, outcome)
-  local token <close> = cluster_of(self, target).places:acquire() -- luacheck: ignore
+  local token <close> = cluster_of(self, target).slots:acquire() -- luacheck: ignore
   if self.lost then
     return finish(self, outcome, "not begun", ("%s is out of service: no other host is begun"):format(self.lost))
   end
-  local give_back = claim_place(self, target, outcome)
+  local give_back = claim_slot(self, target, outcome)
   if not give_back then return end
   -- another process may roll the same cluster: its lease is in the journal
   local resource = ("slot/%s/%s"):format(self.plan.vc.about.instanceUuid or self.plan.vc.host,

@@ -12,7 +12,7 @@ return function(step)
     local where = source.of(1)
     local ok, node = pcall(make, given)
     if not ok then error((tostring(node):gsub("^[^:]+:%d+: ", "")), 2) end
-    node.place = where
+    node.source = where
     return steps.instance(step, node.options, where, node)
   end
 end

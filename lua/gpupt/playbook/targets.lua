@@ -14,7 +14,7 @@ local targets = {}
 -- run that is resumed has the host in hand: then it is away because of us, and not skipped.
 function targets.hosts(fleet, scope, limit, skipped, ours)
   local refs, message, code = fleet:resolve_hosts(scope.options.where)
-  if not refs then return nil, ("%s: where: %s"):format(scope.place, message), code end
+  if not refs then return nil, ("%s: where: %s"):format(scope.source, message), code end
   fleet:read_hosts(refs)
   local list = {}
   for _, ref in ipairs(refs) do
@@ -49,14 +49,14 @@ end
 
 local function named(fleet, scope, limit)
   local list = {}
-  local place = placement.resolve(fleet.vc, scope)
-  fleet:read_hosts(place.hosts)
+  local where = placement.resolve(fleet.vc, scope)
+  fleet:read_hosts(where.hosts)
   for n = 1, scope.options.count do
     local name = units.numbered(scope.options.name, n)
     if not limit or name:find(limit) then
-      local target = { kind = "vm", name = name, number = n, scope = scope, folder = place.folder, pool = place.pool,
-        datastore = place.datastore, network = place.network, network_name = place.network_name,
-        host_refs = place.hosts }
+      local target = { kind = "vm", name = name, number = n, scope = scope, folder = where.folder, pool = where.pool,
+        datastore = where.datastore, network = where.network, network_name = where.network_name,
+        host_refs = where.hosts }
       target.ref = fleet:find_vm(target)
       list[#list + 1] = target
     end
@@ -94,7 +94,7 @@ local function request_of(fleet, target, instance)
   local o, message, code = instance:resolve(target)
   if not o then return nil, message, code end
   if not declare.is(o.devices, "gpus") then
-    return nil, instance.place .. ": p.gpu.attach: devices must be p.gpus { ... }", "EPLAYBOOK"
+    return nil, instance.source .. ": p.gpu.attach: devices must be p.gpus { ... }", "EPLAYBOOK"
   end
   local records = {}
   for _, ref in ipairs(target.host_refs) do records[#records + 1] = fleet.by_ref[ref] end
@@ -130,7 +130,7 @@ function targets.allocate(fleet, list, problems, over)
     if not request then return nil, message, code end
     local given
     given, message, code = allocation.take(pool, request)
-    if not given then return nil, ("%s: %s"):format(instance.place, message), code end
+    if not given then return nil, ("%s: %s"):format(instance.source, message), code end
     target.host, target.cards = given.host, given.cards
     return true
   end
@@ -177,7 +177,8 @@ function targets.check_spare(pool, list, scope, over)
   end
   local free = allocation.free_count(pool, records, instance.options.devices)
   if free < scope.options.keep_free then
-    over[#over + 1] = ("keep_free = %d (%s), and %d would stay free"):format(scope.options.keep_free, scope.place, free)
+    over[#over + 1] = ("keep_free = %d (%s), and only %d would stay free"):format(scope.options.keep_free,
+      scope.source, free)
   end
 end
 

@@ -3,7 +3,7 @@
 -- them before the run changes anything. The secrets are asked again for the upload, and the ISO lies on the datastore
 -- only while the installation runs.
 local answer = require "gpupt.guest.answer"
-local place = require "gpupt.source"
+local source = require "gpupt.source"
 local secret = require "gpupt.secret"
 
 local answers = {}
@@ -13,12 +13,12 @@ Answer.__index = Answer
 Answer.__name = "gpupt.playbook.answer"
 
 --- Keeps whoever prints or journals it from the secrets.
-function Answer:__tostring() return ("(answer medium for %s, %s)"):format(self.family, self.place) end
+function Answer:__tostring() return ("(answer medium for %s, %s)"):format(self.family, self.source) end
 
 function answers.is(value) return getmetatable(value) == Answer end
 
 local function make(family, given)
-  local where = place.of(2)
+  local where = source.of(2)
   local name = "p.answer." .. (family == "windows" and "windows" or "cloud_init")
   if type(given) ~= "table" then error(("%s: options must be a table, not a %s"):format(name, type(given)), 3) end
   for _, field in ipairs { "password", "product_key" } do
@@ -30,7 +30,7 @@ local function make(family, given)
       error(("%s: %s must be a secret"):format(name, field), 3)
     end
   end
-  local self = setmetatable({ family = family, options = given, place = where }, Answer)
+  local self = setmetatable({ family = family, options = given, source = where }, Answer)
   local ok, text, message = pcall(Answer.text, self, true)
   if not ok then
     error(name .. ": " .. tostring(text):gsub("^[^:]*:%d+: ", ""):gsub("^guest%.answer[%w_.]*: ", ""), 3)
@@ -72,14 +72,14 @@ end
 --- Makes the text with its secrets and forgets it: what cannot stand in an answer file is told before a VM is made.
 function answers.rehearse(self)
   local files, message, code = self:text(false)
-  if not files then return nil, ("%s: %s"):format(self.place, message), code end
+  if not files then return nil, ("%s: %s"):format(self.source, message), code end
   return true
 end
 
 --- The bytes of the ISO, the secrets in it; nil, message, code.
 function answers.image(self)
   local files, label, code = self:text(false)
-  if not files then return nil, ("%s: %s"):format(self.place, label), code end
+  if not files then return nil, ("%s: %s"):format(self.source, label), code end
   return answer.iso(files, label)
 end
 

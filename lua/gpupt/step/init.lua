@@ -91,8 +91,8 @@ Instance.__index = Instance
 function steps.is_instance(value) return getmetatable(value) == Instance end
 
 --- A step with options, as it stands in a playbook.
-function steps.instance(step, given, place, node)
-  return setmetatable({ step = step, name = step.name, options = given, place = place, node = node }, Instance)
+function steps.instance(step, given, source, node)
+  return setmetatable({ step = step, name = step.name, options = given, source = source, node = node }, Instance)
 end
 
 --- The options for one target; nil, message, code.
