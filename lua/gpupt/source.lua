@@ -1,4 +1,4 @@
---- Where in a playbook something was written: every message about a step says file:line.
+--- The source line (file:line) of a call in a playbook, for messages.
 local source = {}
 
 --- "file:line" of the function `level` levels above the caller (1 = the caller's caller).

@@ -87,13 +87,13 @@ describe("a rolling reboot", function()
     assert.equal("done", resumed.status, resumed.targets[1].message)
     local said = {}
     for _, event in ipairs(events) do said[#said + 1] = event.text end
-    assert.matches("watching the host instead of asking again.*asking once more", table.concat(said, "\n"))
+    assert.matches("watching the host instead of sending the request again.*sending the request once more", table.concat(said, "\n"))
   end)
 
   it("begins no other host after one that does not come back", function()
     start { host("esx-1", { boot_fault = "never", boot_seconds = 60 }), host "esx-2" }
     local result = l:apply(playbook 'roll = { back_within = "3s" },', { allow = { "reboot" } })
-    assert.same({ "ELOST", "not begun" }, { result.targets[1].code, result.targets[2].status })
+    assert.same({ "ELOST", "not started" }, { result.targets[1].code, result.targets[2].status })
     assert.matches("esx-1 is out of service", result.targets[2].message, 1, true)
     assert.same({}, l.sim:get "truth".violations)
   end)
@@ -105,7 +105,7 @@ describe("a rolling reboot", function()
     local first = l:apply(text, { journal = journal, allow = { "reboot" } })
     assert.same({ "InvalidState", "ELOST" }, { first.targets[1].code, first.targets[2].code })
     local again = l:apply(text, { journal = journal, resume = first.id, allow = { "reboot" } })
-    assert.same({ "esx-2", "ELOST", "not begun" }, { again.targets[1].target, again.targets[1].code,
+    assert.same({ "esx-2", "ELOST", "not started" }, { again.targets[1].target, again.targets[1].code,
       again.targets[2].status })
     assert.same({}, l.sim:get "truth".violations)
   end)
@@ -113,7 +113,7 @@ describe("a rolling reboot", function()
   it("begins no other host after one that came back without its card", function()
     start { host("esx-1", { boot_fault = "without:0000:3b:00.0", boot_seconds = 60 }), host "esx-2" }
     local result = l:apply(playbook(), { allow = { "reboot" } })
-    assert.same({ "EPROOF", "not begun" }, { result.targets[1].code, result.targets[2].status })
+    assert.same({ "EPROOF", "not started" }, { result.targets[1].code, result.targets[2].status })
     assert.is_false(l:truth("hosts", "esx-2").maintenance)
   end)
 

@@ -47,12 +47,12 @@ describe("a roll in a cluster that is short of a host already", function()
     for _, one in ipairs(result.targets) do
       if one.target == "a-1" then
         assert.equal("EDEFERRED", one.code)
-        assert.matches("deferred, untouched: in gpu-a a-3 is notResponding, and unavailable = '1/cluster'", one.message,
+        assert.matches("deferred and not changed: in gpu-a, a-3 is notResponding, and unavailable = '1/cluster'", one.message,
           1, true)
       end
     end
     local waits = 0
-    for _, event in ipairs(events) do if (event.text or ""):find("waiting for room", 1, true) then waits = waits + 1 end end
+    for _, event in ipairs(events) do if (event.text or ""):find("waiting for a free slot", 1, true) then waits = waits + 1 end end
     assert.equal(1, waits) -- one host waits for its cluster, the others do not wait the same again
     for _, name in ipairs { "a-1", "a-2" } do
       local truth = l:truth("hosts", name)
@@ -77,7 +77,7 @@ describe("a roll in a cluster that is short of a host already", function()
     local plan = assert(l:plan(playbook('"/DC0/host/gpu-a/a-1"', 'claim_within = "60s"')))
     local freed
     local run = assert(plan:apply { journal = l:journal(), allow = { "reboot" }, on_event = function(event)
-      if not freed and (event.text or ""):find("waiting for room", 1, true) then
+      if not freed and (event.text or ""):find("waiting for a free slot", 1, true) then
         freed = true
         assert(ref:ExitMaintenanceMode_Task { timeout = 0 })
       end
@@ -104,12 +104,12 @@ describe("a roll in a cluster that is short of a host already", function()
 
   it("is told in the plan, and a span that is none is refused before anything is called", function()
     l.sim:post("set", { host = "a-3", connection = "notResponding" })
-    assert.matches("! a-3 is notResponding: skipped, and counted as away (unavailable = '1/cluster')",
+    assert.matches("! a-3 is notResponding: skipped, counted as out of service (unavailable = '1/cluster')",
       tostring(assert(l:plan(playbook('"/DC0/host/gpu-a/*"', "")))), 1, true)
     for _, name in ipairs { "back_within", "drain_within", "claim_within" } do
       local ok, err = pcall(l.load, l, playbook('"/DC0/host/gpu-a/*"', name .. ' = "soonish"'))
       assert.is_false(ok)
-      assert.matches(name .. ": 'soonish' is no span of time", tostring(err.message or err), 1, true)
+      assert.matches(name .. ": invalid duration 'soonish'", tostring(err.message or err), 1, true)
     end
   end)
 end)

@@ -33,7 +33,7 @@ describe("code that changed since it was approved", function()
       probe:fail(true)
       local first = probe.l:command { "apply", path, "--journal", journal }
       assert.equal(1, first.status, first.err)
-      local id = first.err:match "gpupt apply %-%-resume (%S+) goes on"
+      local id = first.err:match "continue with: gpupt apply %-%-resume (%S+)"
       probe:clear()
       return function() return probe.l:command { "apply", "--resume", id, "--journal", journal } end
     end,

@@ -63,7 +63,7 @@ describe("a journal file of an earlier version", function()
 
   it("does not let its run be resumed, and says what to do instead", function()
     local text = command "apply --resume old-1"
-    assert.matches("run old-1 was begun by an earlier gpupt", text, 1, true)
+    assert.matches("run old-1 was started by an earlier release of gpupt", text, 1, true)
     assert.matches("apply the playbook anew", text, 1, true)
     assert.matches("status 1\n$", text)
   end)

@@ -29,7 +29,7 @@ return p.playbook { name = "x", p.hosts { where = "/DC0/host/gpu-a", mine {} } }
     it("cannot use ctx." .. word, function()
       local plan, message = site:plan(own(("function(ctx) return { { what = tostring(ctx.%s) } } end"):format(word)))
       assert.is_nil(plan)
-      assert.matches(("a step's plan computes from what observe gave: ctx.%s is not there"):format(word), message, 1, true)
+      assert.matches(("ctx.%s is not available in plan"):format(word), message, 1, true)
     end)
   end
 

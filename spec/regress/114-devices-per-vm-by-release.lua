@@ -33,6 +33,6 @@ return p.playbook { name = "x", p.vms { where = "/DC0/vm/vm-1",
     local plan, message, _, release = plan_on "8.0.0.0"
     assert.matches("^8%.0%.0", release)
     assert.is_nil(plan)
-    assert.matches("may have 32 passthrough devices at hardware version 20, and gets 33", message, 1, true)
+    assert.matches("can have 32 passthrough devices at hardware version 20, but would get 33", message, 1, true)
   end)
 end)

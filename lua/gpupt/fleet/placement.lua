@@ -1,4 +1,4 @@
---- Where VMs are made: the folder, pool, datastore, network and hosts that `place` names, looked up once.
+--- Placement of new VMs: the folder, pool, datastore, network and hosts of the option `place`, looked up once.
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
 
@@ -14,7 +14,7 @@ local function one(vc, node, datacenter, part, what, name)
   local list, message = vc:find(path)
   if not list then fail(node, ("%s '%s': %s"):format(what, name, message)) end
   if #list ~= 1 then
-    fail(node, ("%s '%s' is ambiguous: %d objects are called so"):format(what, name, #list), "EAMBIGUOUS")
+    fail(node, ("%s '%s' is ambiguous: %d objects have this name"):format(what, name, #list), "EAMBIGUOUS")
   end
   return list[1]
 end
@@ -33,7 +33,7 @@ local function datacenter_path(vc, node, wanted)
   for object in vc:collect { type = "Datacenter", paths = { "name" } } do all[#all + 1] = object.name end
   if #all == 1 then return "/" .. all[1] end
   table.sort(all)
-  fail(node, ("say datacenter = : there are %d (%s)"):format(#all, table.concat(all, ", ")), "EAMBIGUOUS")
+  fail(node, ("set datacenter, because there are %d (%s)"):format(#all, table.concat(all, ", ")), "EAMBIGUOUS")
 end
 
 local function datastore_of(vc, node, datacenter, wanted)
@@ -43,7 +43,7 @@ local function datastore_of(vc, node, datacenter, wanted)
   end
   local list = check(vc:find(datacenter .. "/datastore/*"))
   if #list == 1 then return check(list[1]:get "name") end
-  fail(node, ("say datastore = : there are %d"):format(#list), "EAMBIGUOUS")
+  fail(node, ("set datastore, because there are %d"):format(#list), "EAMBIGUOUS")
 end
 
 --- { folder =, pool =, hosts = {refs}, datastore = name, network = ref, network_name = }. Raises failures.
@@ -64,7 +64,7 @@ function placement.resolve(vc, node)
     local parent = check(host:get "parent")
     result.hosts, result.pool = { host }, check(parent:get "resourcePool")
   end
-  if node.options.name and not result.hosts then fail(node, "says neither cluster nor host", "EPLAYBOOK") end
+  if node.options.name and not result.hosts then fail(node, "set cluster or host", "EPLAYBOOK") end
   if node.options.name then result.datastore = datastore_of(vc, node, datacenter, wanted) end
   if wanted.network then
     result.network = one(vc, node, datacenter, "network", "network", wanted.network)

@@ -1,5 +1,5 @@
---- The word by which a playbook writes a step: p.gpu.attach { ... }.
--- It checks the options against the step's declaration, and remembers where it was written.
+--- The function that creates a step in a playbook: p.gpu.attach { ... }.
+-- It checks the options against the step's declaration and records the source line.
 local declare = require "gpupt.playbook.declare"
 local source = require "gpupt.source"
 local steps = require "gpupt.step"
