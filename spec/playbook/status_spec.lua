@@ -38,6 +38,18 @@ describe("gpupt status", function()
     assert.matches("vm%-1 +vm.create +CreateVM: interrupted; outcome unknown", out)
   end)
 
+  it("shows the statuses of earlier releases with today's names", function()
+    local path = dir .. "/old.db"
+    local book = assert(store.open(path))
+    assert(book:begin { id = "old-1", playbook = "light.lua" })
+    assert(book:append { run = "old-1", kind = "target", target = "esx-1", what = "cut off" })
+    assert(book:append { run = "old-1", kind = "target", target = "esx-2", what = "not begun" })
+    book:close()
+    local _, out = run("old-1 --journal " .. path)
+    assert.matches("esx%-1 +target interrupted\n", out)
+    assert.matches("esx%-2 +target not started\n", out)
+  end)
+
   it("refuses an ambiguous run", function()
     local status, _, err = run("light --journal " .. journal)
     assert.equal(1, status)

@@ -1,5 +1,5 @@
---- gpu.attach allowed 32 passthrough devices at hardware version 20, the doctor 64: the number stood in both. It is one
--- fact, and the host's release decides: 32 on ESXi 8.0, 64 on 8.0 U1 (Broadcom KB 309986).
+--- gpu.attach allowed 32 passthrough devices at hardware version 20, the doctor 64: both had their own number. Now there is
+-- one definition, and the host's release decides: 32 on ESXi 8.0, 64 on 8.0 U1 (Broadcom KB 309986).
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
 

@@ -82,7 +82,7 @@ end
 function step.observe(ctx, target)
   local record = ctx.planning and target.record or ctx.fleet:refresh_host(target.record)
   local chosen, node = chosen_cards(target)
-  if record.connection ~= "connected" and reboot.begun(ctx, target) then
+  if record.connection ~= "connected" and reboot.started(ctx, target) then
     -- the card states of such a host are from before the reboot: do not use them
     return { record = record, chosen = chosen, away = true }
   end

@@ -64,7 +64,7 @@ local function wait_away(ctx, target, before, seconds)
 end
 
 --- The journalled boot time before this run's reboot of the host, or nil.
-function reboot.begun(ctx, target) return ctx:did(target, "reboot-intent") end
+function reboot.started(ctx, target) return ctx:did(target, "reboot-intent") end
 
 --- Reboots the host and waits until it is back. If a killed run has the row of the request in its journal, it is
 -- unknown whether the request was sent, and a host stays connected for a while after it: so this run watches the host
@@ -72,7 +72,7 @@ function reboot.begun(ctx, target) return ctx:did(target, "reboot-intent") end
 function reboot.cycle(ctx, target)
   local record = target.record
   local within = units.duration(target.scope.options.roll.back_within)
-  local earlier = reboot.begun(ctx, target)
+  local earlier = reboot.started(ctx, target)
   local announced = earlier and ctx:did(target, "reboot")
   local before = earlier and earlier.boot_time or record.boot_time
   if not earlier then
