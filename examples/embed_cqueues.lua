@@ -36,4 +36,4 @@ controller:wrap(function()
 end)
 
 assert(controller:loop())
-print(ticks > 0 and "the rest of the program went on meanwhile" or "the rest of the program stood still")
+print(ticks > 0 and "the rest of the program kept running" or "the rest of the program was blocked")

@@ -19,4 +19,4 @@ luv.go(function()
 end)
 
 uv.run()
-print(ticks > 0 and "the rest of the program went on meanwhile" or "the rest of the program stood still")
+print(ticks > 0 and "the rest of the program kept running" or "the rest of the program was blocked")

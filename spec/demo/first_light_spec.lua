@@ -73,7 +73,7 @@ describe("first light", function()
       state = assert(json.decode(text))
     end)
 
-    local function machine(name)
+    local function vm_of(name)
       for _, vm in ipairs(state.vms) do if vm.name == name then return vm end end
     end
 
@@ -83,7 +83,7 @@ describe("first light", function()
     }
     for name, want in pairs(wanted) do
       it(name .. " uses EFI, has its window, locked and unlimited memory and its cards, and is running", function()
-        local vm = machine(name)
+        local vm = vm_of(name)
         assert.equal("efi", vm.firmware)
         assert.equal("TRUE", vm.extra["pciPassthru.use64bitMMIO"])
         assert.equal(want.window, vm.extra["pciPassthru.64bitMMIOSizeGB"])
@@ -132,14 +132,14 @@ describe("first light", function()
 
   it("keeps every password out of journal, events, output and command lines", function()
     local events = l:run_command { "apply", l.playbook, "--events" }
-    local places = { out = first.out, err = first.err, events = events.out .. events.err,
+    local outputs = { out = first.out, err = first.err, events = events.out .. events.err,
       journal = vcenter.shell(("cat %s/kept.db* %s/journal.db* 2>/dev/null"):format(l.dir, l.dir)),
       cmdlines = vcenter.read(l.dir .. "/cmdlines") }
-    assert.is_true(#places.journal > 10000)
-    assert.is_truthy(places.cmdlines:find("bin/gpupt", 1, true))
-    for where, text in pairs(places) do
+    assert.is_true(#outputs.journal > 10000)
+    assert.is_truthy(outputs.cmdlines:find("bin/gpupt", 1, true))
+    for where, text in pairs(outputs) do
       for whose, secret in pairs(l.secrets) do
-        assert.is_nil(text:find(secret, 1, true), ("the password of %s stands in %s"):format(whose, where))
+        assert.is_nil(text:find(secret, 1, true), ("the password of %s is in %s"):format(whose, where))
       end
     end
   end)

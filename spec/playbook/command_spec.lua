@@ -8,7 +8,7 @@ local function hosts(match)
     p.host.enable {} } }]]):format(match)
 end
 
-local function machines(o)
+local function vms_playbook(o)
   return ([[
 local cards = p.gpus { match = "10de:20b5" }
 return p.playbook { name = "x",
@@ -61,20 +61,20 @@ describe("gpupt plan and apply", function()
   end)
 
   it("report too few free cards, with each card", function()
-    refused({ "apply", l:write(machines { count = 3 }), "--allow", "reboot" }, 1,
+    refused({ "apply", l:write(vms_playbook { count = 3 }), "--allow", "reboot" }, 1,
       "m-3 needs 1 free GPU of 10de:20b5 on one host: esx-a-1: 3b:00.0 planned for m-1, 86:00.0 planned for m-2")
   end)
 
   it("report a request for more cards than a host has", function()
-    refused({ "plan", l:write(machines { cards = 3 }) }, 1, "m-1 needs 3 free GPUs of 10de:20b5 on one host")
+    refused({ "plan", l:write(vms_playbook { cards = 3 }) }, 1, "m-1 needs 3 free GPUs of 10de:20b5 on one host")
   end)
 
   it("report a missing datastore", function()
-    refused({ "plan", l:write(machines { place = 'cluster = "gpu-a", datastore = "ds-9"' }) }, 1, "ds-9")
+    refused({ "plan", l:write(vms_playbook { place = 'cluster = "gpu-a", datastore = "ds-9"' }) }, 1, "ds-9")
   end)
 
   it("report a missing cluster", function()
-    refused({ "plan", l:write(machines { place = 'cluster = "gpu-q", datastore = "ds-1"' }) }, 1, "gpu-q")
+    refused({ "plan", l:write(vms_playbook { place = 'cluster = "gpu-q", datastore = "ds-1"' }) }, 1, "gpu-q")
   end)
 
   it("report all problems at once", function()

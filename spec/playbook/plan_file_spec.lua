@@ -86,7 +86,7 @@ describe("a plan file", function()
       end
       count = count + 1
     until count >= 3000 and os.time() >= till
-    print(("# %d mutated plan files, %d of them said the same"):format(count, taken))
+    print(("# %d mutated plan files, %d of them had the same content"):format(count, taken))
   end)
 
   local function deep(levels)
@@ -149,7 +149,9 @@ describe("a plan file", function()
           if count % 50 == 0 then
             local ok, plan = pcall(pb.plan, pb, probe.l:client(), { limit = pb.saved.limit })
             if not ok then wrong("plan raised: " .. tostring(plan), case) end
-            local compared, fits = pcall(saved.compare, plan or gpupt.check(pb:plan(probe.l:client())), pb.saved)
+            -- no plan: it was refused, because a guard or the limit is another one
+            local compared, fits = true, false
+            if plan then compared, fits = pcall(saved.compare, plan, pb.saved) end
             if not compared then wrong("compare raised: " .. tostring(fits), case) end
             if fits and not (same(changed.guards, content.guards) and same(changed.limit, content.limit)) then
               wrong("a plan with other guards fits", case)

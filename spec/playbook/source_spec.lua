@@ -113,7 +113,7 @@ describe("a playbook's files", function()
     before_each(function() probe:clear() end)
 
     -- That release hashed the playbook without its #! line, and listed no other files.
-    local function begun(path)
+    local function started(path)
       local journal = probe.dir .. "/earlier.db"
       os.remove(journal)
       local book = assert(store.open(journal))
@@ -129,7 +129,7 @@ describe("a playbook's files", function()
         probe:clear()
         local path = probe:write "local secret = p.secret.callback(function() return vars.site end)\n"
         vcenter.write(path, first .. vcenter.read(path))
-        local resume = begun(path)
+        local resume = started(path)
         local result = resume()
         assert.equal(0, result.status, result.err)
         assert.equal("lab", probe:got())
@@ -144,7 +144,7 @@ describe("a playbook's files", function()
 
     it("cannot be other files", function()
       local library = probe:file("library.lua", "return 'x'\n")
-      local result = begun(probe:write(("dofile '%s'\nlocal secret = nil\n"):format(library)))()
+      local result = started(probe:write(("dofile '%s'\nlocal secret = nil\n"):format(library)))()
       assert.equal(1, result.status)
       assert.matches("library.lua was not loaded when run earlier was started", result.err, 1, true)
       assert.is_false(probe:loaded())

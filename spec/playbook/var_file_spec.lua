@@ -21,7 +21,7 @@ describe("a variable file", function()
     ["a bad name"] = { "a=1\nmy-" .. SECRET .. " = x", "f:2: is not NAME = VALUE" },
     ["a name that is given twice"] = { "a = 1\na = " .. SECRET, "f:2: 'a' is given twice" },
     ["an open quote"] = { 'a = "' .. SECRET, "f:1: the quoted value of 'a' is not a valid JSON string" },
-    ["text behind the quotes"] = { 'a = "x" ' .. SECRET, "f:1: the quoted value" },
+    ["text after the quotes"] = { 'a = "x" ' .. SECRET, "f:1: the quoted value" },
     ["two quoted texts"] = { 'a = "x", "' .. SECRET .. '"', "f:1: the quoted value" },
     ["a zero byte"] = { "a = \0" .. SECRET, "f: contains a zero byte" },
     ["broken JSON"] = { '{ "a": ' .. SECRET .. " }", "f: is not valid JSON (line 1, column 13)" },

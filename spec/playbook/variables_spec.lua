@@ -68,7 +68,7 @@ describe("a secret variable", function()
       assert(vars.a:read() == "]] .. SECRET .. [[" and vars.b:read() == os.getenv "HOME" and vars.c == 1)]] .. BARE,
       { a = SECRET }))
     assert.equal("secret", missing.reason(pb.vars.a))
-    assert.is_nil(pb.vars.b, "what nobody gave has its source in the playbook")
+    assert.is_nil(pb.vars.b, "a secret that was not given has its source in the playbook")
     pb = assert(load("assert(vars.x:read() == os.getenv 'HOME')" .. BARE, { x = gpupt.playbook.secret.env "HOME" }))
     assert.equal("secret", missing.reason(pb.vars.x))
     pb = assert(load("assert(vars.admin_password:read() == 'x')" .. BARE, { admin_password = "x" }))

@@ -39,11 +39,11 @@ describe("a playbook", function()
           p.gpu.attach { devices = cards } } }]])
     assert.equal("train", pb.name)
     assert.matches("^%x+$", pb.hash)
-    local hosts, machines = pb.root.children[1], pb.root.children[2]
+    local hosts, vm_scope = pb.root.children[1], pb.root.children[2]
     assert.matches(":5$", hosts.children[1].source)
-    assert.matches(":7$", machines.children[1].source)
-    assert.equal("efi", machines.children[1].options.firmware)
-    assert.same({ "gpu.attach" }, { machines.children[2].name })
+    assert.matches(":7$", vm_scope.children[1].source)
+    assert.equal("efi", vm_scope.children[1].options.firmware)
+    assert.same({ "gpu.attach" }, { vm_scope.children[2].name })
   end)
 
   describe("with an error is refused with file and line:", function()

@@ -23,7 +23,7 @@ describe("a card of which graphicsInfo names a machine", function()
   end)
 
   it("has virtual GPUs in use when its type is sharedDirect", function()
-    assert.equal("virtual GPUs of it are in use", card_with("sharedDirect", vms).vgpu)
+    assert.equal("in use by VMs as virtual GPUs", card_with("sharedDirect", vms).vgpu)
     assert.is_nil(card_with("sharedDirect", {}).vgpu)
   end)
 

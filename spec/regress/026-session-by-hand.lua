@@ -62,7 +62,7 @@ describe("a session", function()
   it("that ended is opened again with a refused password only once, until there is another password", function()
     local password = sim.password
     local vc = sim:connect { password = function() return password end }
-    password = "changed meanwhile"
+    password = "changed"
     sim:trouble({ method = "RetrievePropertiesEx" }, { kind = "session-lost" })
     sim:forget()
     local list = {}

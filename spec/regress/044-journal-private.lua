@@ -12,7 +12,7 @@ describe("a journal", function()
   setup(function() dir = vcenter.shell "mktemp -d /tmp/gpupt-journal.XXXXXX":match "%S+" end)
   teardown(function() os.execute("rm -rf " .. dir) end)
 
-  local function begun(path)
+  local function started(path)
     local book = assert(store.open(path))
     assert(book:begin { id = "r" .. os.tmpname():gsub("%W", ""), playbook = "p" })
     return book
@@ -20,9 +20,9 @@ describe("a journal", function()
 
   it("is readable only by its owner, with its log and index, whatever the earlier modes", function()
     local path = dir .. "/a.db"
-    local book = begun(path)
+    local book = started(path)
     assert(os.execute(("chmod 666 %s %s-wal %s-shm"):format(path, path, path)))
-    local second = begun(path)
+    local second = started(path)
     for _, suffix in ipairs { "", "-wal", "-shm" } do
       assert.equal("600", probe_of.mode(path .. suffix), suffix)
     end
@@ -34,7 +34,7 @@ describe("a journal", function()
     local path = dir .. "/b.db"
     vcenter.write(path, "")
     assert(os.execute("chmod 666 " .. path))
-    local book = begun(path)
+    local book = started(path)
     for _, suffix in ipairs { "", "-wal", "-shm" } do
       assert.equal("600", probe_of.mode(path .. suffix), suffix)
     end
@@ -56,7 +56,7 @@ describe("a journal", function()
 
   it("may be in a folder that is a symbolic link", function()
     assert(os.execute(("mkdir %s/real && ln -s real %s/folder"):format(dir, dir)))
-    begun(dir .. "/folder/d.db"):close()
+    started(dir .. "/folder/d.db"):close()
     assert.equal("600", probe_of.mode(dir .. "/real/d.db"))
   end)
 

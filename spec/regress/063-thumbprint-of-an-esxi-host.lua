@@ -65,7 +65,7 @@ describe("guest files over an ESXi host", function()
     { "a CA file and insecure", function(dir) return { ca_file = dir .. "/vcenter.pem", insecure = true } end, insecure = true },
   }
   -- What the vCenter reports for the host.
-  local told = {
+  local reports = {
     { "its certificate", "", right = true },
     { "another certificate", "another-certificate", right = false },
     { "its thumbprint only", "no-certificate thumbprint", right = true },
@@ -83,13 +83,13 @@ describe("guest files over an ESXi host", function()
   end
 
   for _, way in ipairs(vcenter_ways) do
-    for _, tell in ipairs(told) do
+    for _, report in ipairs(reports) do
       for _, entry in ipairs(entries) do
         local right = entry.right
-        if right == nil then right = way.insecure or tell.right end
-        it(("through a vCenter verified by %s, which reports %s, with %s in the known-hosts file: %s"):format(way[1], tell[1], entry[1],
+        if right == nil then right = way.insecure or report.right end
+        it(("through a vCenter verified by %s, which reports %s, with %s in the known-hosts file: %s"):format(way[1], report[1], entry[1],
           right and "transferred" or "refused"), function()
-          vcenter.write(sim.dir .. "/modes", tell[2])
+          vcenter.write(sim.dir .. "/modes", report[2])
           vcenter.write(sim.dir .. "/known", entry[2] and ("h1.test.invalid:%s %s\n"):format(host_port, prints[entry[2]]) or "# none\n")
           vcenter.write(sim.dir .. "/host-log", "")
           local options = way[2](sim.dir)
@@ -102,7 +102,7 @@ describe("guest files over an ESXi host", function()
           assert.is_nil(text)
           assert.are.equal("EUNTRUSTED", code)
           assert.are.equal("", vcenter.read(sim.dir .. "/host-log"))
-          if entry.right == nil and tell.right == nil then
+          if entry.right == nil and report.right == nil then
             assert.matches("known-hosts file", message, 1, true)
             assert.matches("h1.test.invalid:" .. host_port, message, 1, true)
           else

@@ -64,7 +64,7 @@ describe("a guest account that many VMs share", function()
     local result, _, rows = l:apply(playbook "wr0ng-Secret")
     assert.equal("failed", result.status)
     assert.equal(1, attempts())
-    local refused, told = nil, 0
+    local refused, informed = nil, 0
     for _, one in ipairs(result.targets) do
       if (one.message or ""):find("the guest does not accept the account", 1, true) then
         assert.is_nil(refused)
@@ -75,14 +75,14 @@ describe("a guest account that many VMs share", function()
     for _, one in ipairs(result.targets) do
       assert.is_nil((one.message or ""):find("wr0ng-Secret", 1, true))
       if one.target ~= refused and one.status == "failed" then
-        told = told + 1
+        informed = informed + 1
         assert.equal("InvalidGuestLogin", one.code)
         assert.matches(refused .. " refused", one.message, 1, true)
         assert.matches("Failed to authenticate with the guest operating system", one.message, 1, true)
         assert.matches("gpupt apply --resume " .. result.id, one.message, 1, true)
       end
     end
-    assert.is_true(told > 0)
+    assert.is_true(informed > 0)
     for _, row in ipairs(rows) do assert.is_nil((row.detail or ""):find("wr0ng-Secret", 1, true)) end
   end)
 

@@ -172,7 +172,7 @@ describe("what a command prints", function()
   it("of the journal is visible text", function()
     local db = assert(store.open(folder.path .. "/journal.db"))
     local id = TEXT:gsub("\n", " ")
-    assert(db:begin { id = id, playbook = TEXT, hash = "x", endpoint = TEXT, who = TEXT, whence = TEXT, note = "{}" })
+    assert(db:begin { id = id, playbook = TEXT, hash = "x", endpoint = TEXT, who = TEXT, client_host = TEXT, note = "{}" })
     assert(db:append { run = id, kind = "change", target = TEXT, step = TEXT, what = TEXT, operation = TEXT })
     assert(db:append { run = id, kind = "result", target = TEXT, step = TEXT, what = TEXT, of = 1,
       detail = json.encode { ok = false, message = TEXT } })

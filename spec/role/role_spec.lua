@@ -25,7 +25,7 @@ end
 
 describe("the privileges that the steps declare", function()
   -- Checked by the server field by field of a ConfigSpec, or on objects that are not the method's own: the schema's table,
-  -- which knows methods, parameters and properties only, does not name them. From the API's documentation.
+  -- which contains only methods, parameters and properties, does not name them. From the API's documentation.
   local by_field = { "VirtualMachine.Config.AddNewDisk", "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings", "VirtualMachine.Config.Memory",
     "VirtualMachine.Config.CPUCount", "VirtualMachine.Config.EditDevice", "VirtualMachine.Interact.SetCDMedia",

@@ -131,7 +131,7 @@
 ---@class gpupt.options.p.os.install
 ---@field iso string|function the installation medium: [datastore] path.iso
 ---@field answer string|table|function the answer medium: [datastore] path.iso, or p.answer to create and upload it
----@field tools? string|function the medium with VMware Tools; default: for Windows the host's own, for Linux "none"
+---@field tools? string|function the medium with VMware Tools, or "none"; default: the host's own for Windows, none for Linux
 ---@field within? string|function how long the installation may take
 
 ---@class gpupt.options.p.playbook

@@ -18,7 +18,7 @@ local step = {
     { "answer", "string|table", required = true, late = true,
       doc = "the answer medium: [datastore] path.iso, or p.answer to create and upload it" },
     { "tools", "string", late = true,
-      doc = "the medium with VMware Tools; default: for Windows the host's own, for Linux \"none\"" },
+      doc = "the medium with VMware Tools, or \"none\"; default: the host's own for Windows, none for Linux" },
     { "within", "string", default = "2h", late = true, doc = "how long the installation may take" },
   },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
