@@ -11,7 +11,7 @@ order.rules = {
   { "vm.create", "tools.ensure", "Tools run inside an installed system" },
   { "os.install", "tools.ensure", "Tools run inside an installed system" },
   { "os.install", "gpu.attach",
-    "the installer needs a console that it can draw on, and the firmware must be set before" },
+    "the installer needs a console to draw on, and the firmware must be set before a card is attached" },
   { "tools.ensure", "gpu.attach", "install Tools before the card, because the console may go dark with its driver" },
   { "gpu.attach", "driver.install", "a driver is installed for a card that is present" },
   { "gpu.attach", "guest.verify", "the guest sees no card before one is attached" },

@@ -27,7 +27,7 @@ local function make(family, given)
         :format(name, field), 3)
     end
     if given[field] ~= nil and type(given[field]) ~= "function" and not secret.is(given[field]) then
-      error(("%s: %s must be a p.secret"):format(name, field), 3)
+      error(("%s: %s must be a p.secret or a function"):format(name, field), 3)
     end
   end
   local self = setmetatable({ family = family, options = given, source = where }, Answer)
