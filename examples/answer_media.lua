@@ -1,6 +1,6 @@
--- Writes the answer media of two machines, which examples/first_light.lua takes from a datastore: an
--- autounattend.xml for Windows, user-data for Ubuntu. The passwords come from the environment. Delete the media when
--- the machines are installed: the one for Windows holds its password.
+-- Writes the answer media of the two VMs of examples/first_light.lua: an autounattend.xml for Windows, user-data for
+-- Ubuntu. The passwords come from the environment. Upload the media to the datastore, and delete them when the VMs are
+-- installed: the one for Windows contains its password.
 --   WINDOWS_PASSWORD=... LINUX_PASSWORD=... lua5.4 examples/answer_media.lua FOLDER
 local gpupt = require "gpupt"
 local answer = require "gpupt.guest.answer"
@@ -20,7 +20,7 @@ local function write(name, files, label)
     print(("%s: %s: %s"):format(name, problem.severity, problem.message))
   end
   local image = gpupt.check(answer.iso(files, label))
-  gpupt.check(answer.save(folder .. "/" .. name, image)) -- readable by you alone
+  gpupt.check(answer.save(folder .. "/" .. name, image)) -- only you can read it
   print("written: " .. name)
 end
 

@@ -1,4 +1,4 @@
--- What `gpupt plan` and `gpupt apply` do, from a program of your own: load, plan, look at it, apply, read the result.
+-- The same as `gpupt plan` and `gpupt apply` in your own program: load, plan, check the plan, apply, read the result.
 --   lua5.4 examples/apply_from_lua.lua examples/first_light.lua
 local gpupt = require "gpupt"
 local store = require "gpupt.store"
@@ -9,7 +9,7 @@ local plan = gpupt.check(playbook:plan(vc))
 
 local approved = { reboot = true }
 for _, word in ipairs(plan:needs()) do
-  if not approved[word] then error("this plan needs '" .. word .. "', which nobody approved", 0) end
+  if not approved[word] then error("this plan needs '" .. word .. "', which is not approved", 0) end
 end
 print(("%d changes"):format(#plan:changes()))
 

@@ -1,4 +1,4 @@
--- gpupt inside a cqueues program: calls in cqueues' coroutines yield to its controller, so a server goes on serving.
+-- gpupt in a cqueues program: calls in its coroutines yield to the controller, so that a server keeps serving.
 --   GOVC_URL=... GOVC_USERNAME=... GOVC_PASSWORD=... lua5.4 examples/embed_cqueues.lua
 local cqueues = require "cqueues"
 local gpupt = require "gpupt"
@@ -13,7 +13,7 @@ controller:wrap(function()
   for host in vc:collect { type = "HostSystem", paths = { "name", "runtime.connectionState" } } do
     print(host.name, host["runtime.connectionState"])
   end
-  -- fibers of gpupt's own work here, too
+  -- gpupt's own fibers work here too
   local names = gpupt.loop.run(function()
     local stores = gpupt.loop.spawn(function()
       return #gpupt.check(vc:collect_all { type = "Datastore", paths = { "name" } })
@@ -36,4 +36,4 @@ controller:wrap(function()
 end)
 
 assert(controller:loop())
-print(ticks > 0 and "the rest of the program went on meanwhile" or "the rest of the program stood still")
+print(ticks > 0 and "the rest of the program kept running" or "the rest of the program was blocked")

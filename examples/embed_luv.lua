@@ -1,4 +1,4 @@
--- gpupt inside a luv program: start what calls gpupt with the adapter's go, and uv.run() drives it with all the rest.
+-- gpupt in a luv program: start code that calls gpupt with the adapter's go; uv.run() drives it with everything else.
 --   GOVC_URL=... GOVC_USERNAME=... GOVC_PASSWORD=... lua5.4 examples/embed_luv.lua
 local gpupt = require "gpupt"
 local uv = require "luv"
@@ -19,4 +19,4 @@ luv.go(function()
 end)
 
 uv.run()
-print(ticks > 0 and "the rest of the program went on meanwhile" or "the rest of the program stood still")
+print(ticks > 0 and "the rest of the program kept running" or "the rest of the program was blocked")

@@ -1,4 +1,4 @@
--- gpupt from an ordinary Lua program: every call blocks, until it stands inside loop.run, where calls run side by side.
+-- gpupt in an ordinary Lua program: calls block; inside loop.run, calls of several fibers run in parallel.
 --   GOVC_URL=... GOVC_USERNAME=... GOVC_PASSWORD=... lua5.4 examples/embed_plain.lua
 local gpupt = require "gpupt"
 local loop = gpupt.loop
@@ -9,7 +9,7 @@ local vc <close> = gpupt.check(gpupt.vim.connect {})
 local hosts = gpupt.check(vc:find("/**", { type = "HostSystem" }))
 print(("%s: %d hosts"):format(vc.about.fullName, #hosts))
 
--- 2. side by side: one fiber a host, at most 8 requests under way
+-- 2. in parallel: one fiber per host, at most 8 requests at a time
 local lines = loop.run(function()
   local fibers = {}
   for i, host in ipairs(hosts) do
@@ -28,7 +28,7 @@ local lines = loop.run(function()
 end)
 print(table.concat(lines, "\n"))
 
--- 3. a limit on anything that waits
+-- 3. a time limit for anything that waits
 local value, message, code = loop.deadline(0.2, function()
   return vc:wait_for(hosts[1], "runtime.inMaintenanceMode", function(values)
     return values["runtime.inMaintenanceMode"]

@@ -1,5 +1,5 @@
 -- First light: from bare hosts to guests that see their cards.
--- Two clusters with a host of two A100 80GB each. One Windows machine gets one card, one Linux machine gets two.
+-- Two clusters, each with a host with two A100 80GB. A Windows VM gets one card, a Linux VM gets two.
 --
 --   gpupt plan  examples/first_light.lua
 --   gpupt apply examples/first_light.lua --allow reboot

@@ -1,4 +1,4 @@
--- Asks a running guest whether it sees its GPUs, and says what is wrong when it does not.
+-- Checks in a running guest whether it sees its GPUs, and prints the cause if it does not.
 --   GUEST_PASSWORD=... lua5.4 examples/prove.lua /DC0/vm/train-01 ops 2
 local gpupt = require "gpupt"
 local proof = require "gpupt.guest.proof"

@@ -1,4 +1,4 @@
--- Which 64-bit MMIO window does a VM with these cards need, and which settings go with it? No server is asked.
+-- Which 64-bit MMIO window and which other settings does a VM with these cards need? No server is contacted.
 --   lua5.4 examples/window.lua 2 10de:20b5
 local gpupt = require "gpupt"
 

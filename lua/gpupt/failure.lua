@@ -1,5 +1,5 @@
 --- The error object of gpupt.check: {message, code, detail, where} with __tostring.
--- Functions of gpupt return `nil, message, code[, detail]` when a value is bad or the world fails;
+-- Functions of gpupt return `nil, message, code[, detail]` for bad values and failures;
 -- `gpupt.check(...)` passes results through and turns such a failure into a raised object.
 local failure = {}
 
@@ -9,21 +9,21 @@ Failure.__name = "gpupt.failure"
 
 function Failure.__tostring(self)
   local visible = require "gpupt.visible"
-  -- an uncaught one is printed by the interpreter; `message` stays as it is
+  -- the interpreter prints an uncaught error as it is; `message` stays unchanged
   return (self.where and visible(self.where) .. ": " or "") .. visible(self.message)
 end
 
---- Makes a failure object. `where` is "file:line" of the caller, when known.
+--- A new failure object. `where` is "file:line" of the caller, if known.
 function failure.new(message, code, detail, where)
   return setmetatable({ message = message, code = code, detail = detail, where = where }, Failure)
 end
 
---- True for an object made here.
+--- True for a failure object.
 function failure.is(value)
   return getmetatable(value) == Failure
 end
 
---- Passes its arguments through, or raises when the first is nil and a message follows.
+--- Returns its arguments, or raises if the first is nil and a message follows.
 function failure.check(...)
   local first, message, code, detail = ...
   if first == nil and message ~= nil then
@@ -35,7 +35,7 @@ function failure.check(...)
   return ...
 end
 
---- The other way: runs `fn(...)` and gives `nil, message, code, detail` for a raised failure object.
+--- The reverse: calls `fn(...)` and returns `nil, message, code, detail` for a raised failure object.
 -- Any other error (misuse, a bug) is raised again unchanged.
 local function settle(ok, ...)
   if ok then return ... end

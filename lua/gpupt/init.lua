@@ -1,5 +1,5 @@
 --- gpupt: GPU passthrough on VMware ESXi, from a card in the slot to a guest that sees it.
--- The front loads nothing: each module is required when it is first named.
+-- Each module is loaded when it is first used.
 local failure = require "gpupt.failure"
 
 local gpupt = { check = failure.check }

@@ -1,34 +1,34 @@
---- Which passwords were refused: asked before every login (guests, vCenters, proxies), so that one wrong password does
--- not lock an account.
+--- Remembers refused passwords. Consulted before every login (guests, vCenters, proxies), so that one wrong password
+-- does not lock an account.
 --
---   local registry = logins.new()                     one for each run; a client without a run has one of its own
+--   local registry = logins.new()                     one per run; a client without a run has its own
 --   registry:attempt({ kind = "guest", id = , target = "desk-001", account = "CORP\\ops", password = , until_time = },
---     function(known) return client:call(...) end)    the call's results; or nil, message, code, detail unsent
+--     function(known) return client:call(...) end)    the call's results; or nil, message, code, detail without a call
 --
 -- For each pair of account and password:
---   new        one attempt goes alone; the others wait for its answer
---   accepted   every target of this kind of endpoint may try it, all at once
---   refused    no other target tries it, of whatever kind. Targets that accepted it before go on, but the next of them
---              goes alone: if it is refused too, the password was changed or the account locked, and all stop
--- An account of a domain has one password everywhere: another password for it is not tried either once one was
--- refused, and an account that is locked is not tried at all. Accounts without a domain (local ones) are told apart by
--- their password only: the same name and password in 40 VMs count as one account.
--- An answer that is lost may have counted as a failed attempt: after two of them (in half an hour) no more is sent.
+--   new        one target tries it; the others wait for the answer
+--   accepted   all targets of this kind of endpoint may try it, in parallel
+--   refused    no other target of any kind tries it. Targets that accepted it before may continue, but one of them
+--              tries first: if it is refused too, the password was changed or the account locked, and all stop
+-- A domain account has the same password everywhere: once one password was refused, no other is tried for it, and a
+-- locked account is not tried at all. Accounts without a domain (local ones) are distinguished only by name and
+-- password: the same name and password in 40 VMs count as one account.
+-- A lost answer may have counted as a failed attempt: after two of them within half an hour no further one is sent.
 --
--- Kept is a hash with a key that this process draws at random, never the password; nothing of it leaves the process.
+-- The registry stores hashes with a random key of this process, never the password; nothing leaves the process.
 local digest = require("gpupt.net").digest
 local engine = require "gpupt.loop.engine"
 local wait = require "gpupt.loop.wait"
 
 local logins = {}
 
---- What tells a refused login at a kind of endpoint.
---   noun       what a target is called: "VM"
---   refusal    the code that a login gets which is not sent, because the password was refused before
---   refused    function(code): whether the server judged the login and refused it
---   locked     codes besides, as a set, whose message may say that the account is locked
---   lost       function(code): whether the server may have judged it, although no answer came
---   shared     whether an account of a domain is the same account at every endpoint of this kind
+--- How to recognize a refused login for each kind of endpoint.
+--   noun       the name of a target: "VM"
+--   refusal    the code for a login that is not sent because the password was refused before
+--   refused    function(code): whether the server checked the login and refused it
+--   locked     the set of other codes whose message may report a locked account
+--   lost       function(code): whether the server may have checked it although no answer arrived
+--   shared     whether a domain account is the same at every endpoint of this kind
 local kinds = {}
 
 function logins.kind(name, rules)
@@ -38,16 +38,16 @@ function logins.kind(name, rules)
   kinds[name] = rules
 end
 
---- Codes of a call whose answer is missing or does not say whether the server looked at the password.
+--- Codes of calls without a usable answer: the server may or may not have checked the password.
 logins.lost = { EUNKNOWN = true, ELOST = true, ETIMEDOUT = true, ETRUNCATED = true, EHTTP = true, EXML = true,
   EPROTOCOL = true, ELIMIT = true, EENTITY = true }
 
--- What servers say about an account that no password opens; the fault's type differs between releases and guests.
--- Letters and blanks only stand between the words, so that the name of a file is not taken for it.
+-- Messages of servers about an account that no password opens; the fault's type differs between releases and guests.
+-- Only letters and blanks may be between the words, so that a file name does not match.
 local locked = { "account [%a ]*locked", "locked out", "account [%a ]*disabled", "account [%a ]*expired",
   "password [%a ]*expired", "password must be changed" }
 
---- Whether a message says that the account is locked, disabled or expired.
+--- Whether a message reports that the account is locked, disabled or expired.
 function logins.says_locked(message)
   local text = tostring(message or ""):lower()
   for _, pattern in ipairs(locked) do if text:find(pattern) then return true end end
@@ -63,8 +63,8 @@ local function hash(...)
   return digest.hmac(process_key, table.concat({ ... }, "\0"))
 end
 
---- The account as the registry knows it, and whether it is of a domain: CORP\Ops, corp\ops and ops@corp.example.com are
--- the same; .\ops is the local ops.
+--- The normalized account, and whether it is a domain account: CORP\Ops, corp\ops and ops@corp.example.com are the
+-- same; .\ops is the local ops.
 local function identity(account)
   local name = account:lower()
   local domain, user = name:match "^([^\\]*)\\(.*)$"
@@ -79,7 +79,7 @@ Registry.__name = "gpupt.logins"
 
 function Registry.__tostring() return "registry of logins" end
 
---- A registry. What `parent` knows as refused is refused here, too.
+--- A new registry. It also refuses what `parent` refuses.
 function logins.new(parent)
   return setmetatable({ parent = parent, pairs = {}, accounts = {} }, Registry)
 end
@@ -93,7 +93,7 @@ local function record(list, key)
   return found
 end
 
---- The keys of a login: of its pair, of its account when that is one account everywhere, and of its target.
+--- The keys of a login: of the pair, of the account if it is the same everywhere, and of the target.
 local function keys_of(login, kind)
   local account, of_domain = identity(login.account)
   local one = kind.shared and of_domain
@@ -107,7 +107,7 @@ local function recent(list)
   return count
 end
 
---- Why this login must not be sent: the refusal { target, cause, locked }, or nil. `doubt`: it may be, but alone.
+--- The refusal { target, cause, locked } of this login, or nil. `doubt`: one target may try it, the others wait.
 local function judged(registry, login, pair_key, account_key, target_key)
   local pair, account = registry.pairs[pair_key], account_key and registry.accounts[account_key]
   if account and account.refused and (account.refused.locked or not (pair and next(pair.accepted))) then
@@ -126,18 +126,18 @@ local function target_name(login)
 end
 
 local function refuse(login, kind, refusal)
-  local state = refusal.locked and "said that the account is locked, disabled or expired" or "refused it"
+  local state = refusal.locked and "reported that the account is locked, disabled or expired" or "refused it"
   return nil, ("the login of '%s' is not tried: %s %s in this run (%s)"):format(login.account, refusal.target, state,
     refusal.cause), kind.refusal, { refused_by = refusal.target, cause = refusal.cause, locked = refusal.locked,
     untried = true }
 end
 
 local function lost_too_often(login)
-  return nil, ("the login of '%s' is not tried: %d attempts got no answer, and each may have counted as a failed one")
+  return nil, ("the login of '%s' is not tried: %d attempts got no answer, and each may count as a failed attempt")
     :format(login.account, LOST_MOST), "EUNKNOWN", { untried = true }
 end
 
---- Writes down how an attempt ended.
+--- Records the result of an attempt.
 local function settle(registry, login, kind, keys, results)
   local pair = record(registry.pairs, keys.pair)
   local account = keys.account and record(registry.accounts, keys.account)
@@ -152,7 +152,7 @@ local function settle(registry, login, kind, keys, results)
   local is_locked = (refused or kind.locked and kind.locked[code]) and logins.says_locked(message)
   if refused or is_locked then
     local refusal = { target = target_name(login), cause = (message:gsub("%.+$", "")), locked = is_locked or nil }
-    -- refused where it was accepted, after a refusal elsewhere: it is not that one target alone
+    -- a second target refused it that had accepted it before: the password or the account has changed
     local again = pair.by[keys.target] and pair.refused
     pair.dead = pair.dead or again ~= nil or next(pair.accepted) == nil or (is_locked and account ~= nil)
     pair.refused, pair.doubt, pair.by[keys.target] = pair.refused or refusal, true, nil
@@ -163,9 +163,9 @@ local function settle(registry, login, kind, keys, results)
   end
 end
 
---- Calls send(known) when this login may be tried, `known` when its password was accepted before; gives its results.
--- Else nil, message, code, detail without a call. `login` = { kind, id, target = text | function, account, password,
--- until_time }. What send raises counts as a lost answer.
+--- Calls send(known) if this login may be tried, and returns its results; `known`: its password was accepted before.
+-- Otherwise nil, message, code, detail without a call. `login` = { kind, id, target = text | function, account,
+-- password, until_time }. An error in send counts as a lost answer.
 function Registry:attempt(login, send)
   local kind = kinds[login.kind] or error("logins: there is no kind " .. tostring(login.kind), 2)
   local keys = {}
@@ -185,7 +185,8 @@ function Registry:attempt(login, send)
     local stop = wait.wait(trying, login.until_time)
     if stop then error(stop, 0) end
     if not trying.done and engine.now() >= login.until_time then
-      return nil, ("the first login of '%s' is still under way"):format(login.account), "ETIMEDOUT", { untried = true }
+      return nil, ("the first login of '%s' has not finished yet"):format(login.account), "ETIMEDOUT",
+        { untried = true }
     end
   end
   if recent(gate.lost) >= LOST_MOST then return lost_too_often(login) end

@@ -1,19 +1,19 @@
---- A value that a journal or a plan file left out: what stands in its place, there and after reading it back.
--- In JSON it is { "$missing": "secret" }, which no text can be mistaken for. Read back it is an object that raises
--- whenever it is used as a value, so that nothing is ever done with a stand-in: it has to be given again.
+--- The stand-in for a value that a journal or a plan file omits.
+-- In JSON it is { "$missing": "secret" }, which cannot be confused with a string. Read back, it is an object that
+-- raises when it is used as a value, so that a stand-in is never used by mistake: the value must be given again.
 local missing = {}
 
 local reasons = setmetatable({}, { __mode = "k" })
 
-local told = {
-  secret = "it is a secret, which is never written down",
+local texts = {
+  secret = "it is a secret, which is never stored",
   ["function"] = "it was a function",
   depth = "it was nested too deeply",
-  number = "it was a number that JSON cannot say",
+  number = "it was a number that JSON cannot represent",
 }
 
 local function refuse(self)
-  error(("this value was left out (%s): give it again"):format(told[reasons[self]] or reasons[self]), 2)
+  error(("this value was omitted (%s). Give it again"):format(texts[reasons[self]] or reasons[self]), 2)
 end
 
 local Missing = { __name = "gpupt.missing", __metatable = "gpupt.missing" }
@@ -24,7 +24,7 @@ for _, event in ipairs { "index", "newindex", "call", "concat", "tostring", "len
   end
 end
 
---- The stand-in for a value that was left out: reason is "secret", "function", "depth", "number".
+--- The stand-in for an omitted value; reason is "secret", "function", "depth", "number".
 function missing.new(reason)
   local self = setmetatable({}, Missing)
   reasons[self] = reason

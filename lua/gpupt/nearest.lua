@@ -1,5 +1,4 @@
---- The nearest known name to a misspelt one.
--- Used in every "unknown option/key/method" message, so that the reader sees the likely cure.
+--- The nearest known name to a misspelt one, for all "unknown option/key/method" messages.
 local nearest = {}
 
 --- Damerau-Levenshtein distance (adjacent transpositions count one), case-insensitive.
@@ -22,7 +21,7 @@ local function distance(a, b)
   return previous[#b]
 end
 
---- The closest of `names` (a list) to `name`, or nil when none is close enough to be a likely slip.
+--- The closest of `names` (a list) to `name`, or nil if none is close enough to be a likely typo.
 function nearest.find(name, names)
   name = tostring(name)
   local best, best_distance
@@ -34,7 +33,7 @@ function nearest.find(name, names)
   if best and best_distance <= limit then return best end
 end
 
---- " (did you mean 'x'?)" or "" when nothing is near.
+--- " (did you mean 'x'?)" or "" if no name is close.
 function nearest.hint(name, names)
   local found = nearest.find(name, names)
   return found and (" (did you mean '%s'?)"):format(found) or ""

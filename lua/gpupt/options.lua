@@ -1,7 +1,7 @@
 --- Option tables, declared once.
 -- A declaration checks a call's options and is also the source of the reference, the ---@meta file, `--help`,
 -- shell completion and the man page. An unknown option or a wrong Lua type is misuse: it raises, naming the nearest
--- known option, at the level of the caller of the public function. A bad *value* is the callee's business.
+-- known option, at the level of the caller of the public function. Bad values are checked by the callee.
 --
 --   local opts = options.declare("bar.window", {
 --     { "rule", "string", choices = { "min", "safe", "seed" }, default = "safe", doc = "how the window is sized" },
@@ -45,7 +45,7 @@ function options.declare(name, fields)
   return declaration
 end
 
---- Says what is wrong with `given`, or nil when nothing is.
+--- What is wrong with `given`, or nil.
 function Declaration:problem(given)
   if type(given) ~= "table" then
     return ("%s: options must be a table, not a %s"):format(self.name, type(given))
@@ -63,7 +63,7 @@ function Declaration:problem(given)
       local known = false
       for _, choice in ipairs(field.choices) do known = known or choice == value end
       if not known then
-        return ("%s: option '%s' cannot be '%s': one of %s%s"):format(self.name, key, value,
+        return ("%s: option '%s' cannot be '%s', only one of %s%s"):format(self.name, key, value,
           table.concat(field.choices, ", "), nearest.hint(value, field.choices))
       end
     end
@@ -75,8 +75,8 @@ function Declaration:problem(given)
   end
 end
 
---- A new table with the given options and the defaults. Raises for misuse; `level` as in error(), counted from the
--- public function that calls check (default: that function's caller).
+--- A new table with the given options and the defaults. Raises for misuse; `level` is as in error(), counted from
+-- the public function that calls check (default: that function's caller).
 function Declaration:check(given, level)
   given = given == nil and {} or given
   local problem = self:problem(given)

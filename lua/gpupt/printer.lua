@@ -1,17 +1,17 @@
---- The one place that writes to standard output and standard error: commands, progress, warnings of the library.
--- No other file of gpupt does (build-support/lint holds that), so that nothing of a name, a log, a guest or a server
--- reaches a terminal unseen: see gpupt.visible. A format is our own text; what is put into it is made visible.
+--- The only module that writes to standard output and standard error: commands, progress, warnings of the library.
+-- No other file of gpupt does (build-support/lint checks that), so that text from a log, a guest or a server never
+-- controls the terminal: see gpupt.visible. Formats are our own text; their arguments are made visible.
 --
---   printer.out("%s: %d cards", host, count)    one line of data       printer.err(...)   one line of all else
---   printer.lines(list)      lines that are made                        printer.file(text) lines of a file, as a diff
+--   printer.out("%s: %d cards", host, count)    one line of data       printer.err(...)   one line of anything else
+--   printer.lines(list)      several lines                             printer.file(text) the lines of a file
 --   printer.json(value)      what --json prints                         printer.event(value) one line of JSON, at once
 --   printer.exact(text)      the bytes themselves, for a program that reads them
---   printer.live(text)       the line of progress on a terminal; "" takes it away
+--   printer.live(text)       the progress line on a terminal; "" removes it
 local visible = require "gpupt.visible"
 
 local printer = {}
 
--- The first failure of writing data: a full disk must not look like success.
+-- The first write error: a full disk must not look like success.
 local failed
 
 local function write(file, ...)
@@ -19,7 +19,7 @@ local function write(file, ...)
   if not ok and file == io.stdout then failed = failed or message end
 end
 
---- The format with its arguments made visible; without arguments the text is somebody's, and made visible itself.
+--- The format with its arguments made visible; without arguments the text itself is made visible.
 function printer.format(format, ...)
   local count = select("#", ...)
   if count == 0 then return visible(format) end
@@ -37,12 +37,12 @@ function printer.lines(list)
   if #list > 0 then write(io.stdout, visible.lines(list), "\n") end
 end
 
---- Help pages and other text of our own, which ends with a line end. `to_err`: on standard error.
+--- Help pages and other text of our own that ends with a line end. `to_err`: on standard error.
 function printer.page(text, to_err) write(to_err and io.stderr or io.stdout, visible.file(text)) end
 
 function printer.file(text) write(io.stdout, visible.file(text)) end
 
---- true; nil, message, code for what JSON cannot say.
+--- true; nil, message, code if JSON cannot represent the value.
 function printer.json(value)
   local text, message, code = require("gpupt.json").document(value)
   if not text then return nil, message, code end
@@ -63,7 +63,7 @@ function printer.live(text)
   io.stderr:flush()
 end
 
---- Writes out what is held back. true, or nil and why data could not be written.
+--- Flushes standard output. true, or nil and the first write error.
 function printer.flush()
   local ok, message = io.stdout:flush()
   if not ok then failed = failed or message end

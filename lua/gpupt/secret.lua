@@ -1,7 +1,7 @@
---- Secrets of a playbook: where a password comes from, never the password itself.
--- A secret is asked when it is needed, and asked anew each time, so that it lives no longer than its use. It prints as
--- where it comes from; JSON, journal and events therefore never hold it.
-local place = require "gpupt.source"
+--- Secrets of a playbook: an object that names the origin of a password and does not contain it.
+-- The password is read each time it is needed and not kept. tostring gives the origin only, so JSON, journal and events
+-- never contain the password.
+local source = require "gpupt.source"
 
 local secret = {}
 
@@ -9,32 +9,32 @@ local Secret = {}
 Secret.__index = Secret
 Secret.__name = "gpupt.secret"
 
-function Secret:__tostring() return ("(secret of %s)"):format(self.source) end
+function Secret:__tostring() return ("(secret of %s)"):format(self.origin) end
 
--- A text with a secret in it would be written down somewhere.
+-- A string that contains a secret would end up in a file.
 function Secret.__concat(a, b)
   local self = getmetatable(a) == Secret and a or b
-  error(("%s is not joined to a text: give it as it is to p.login or p.answer, or take its text with :read()")
+  error(("%s cannot be concatenated: pass it to p.login or p.answer unchanged, or get its text with :read()")
     :format(tostring(self)), 2)
 end
 
-local function make(source, read)
-  return setmetatable({ source = source, place = place.of(2), read = read }, Secret)
+local function make(origin, read)
+  return setmetatable({ origin = origin, source = source.of(2), read = read }, Secret)
 end
 
---- A secret of another kind: `read(self)` gives its text, or nil, message, "ESECRET".
-function secret.of(source, read) return make(source, read) end
+--- A secret of another kind: `read(self)` returns its text, or nil, message, "ESECRET".
+function secret.of(origin, read) return make(origin, read) end
 
 function secret.is(value) return getmetatable(value) == Secret end
 
-local function first_line(text, source)
+local function first_line(text, origin)
   local line = (text or ""):match "^([^\r\n]*)"
-  if line == "" then return nil, ("the secret of %s is empty"):format(source), "ESECRET" end
+  if line == "" then return nil, ("the secret of %s is empty"):format(origin), "ESECRET" end
   return line
 end
 
 local function check_string(value, name)
-  if type(value) ~= "string" or value == "" then error(name .. " needs a text that is not empty", 3) end
+  if type(value) ~= "string" or value == "" then error(name .. " needs a string that is not empty", 3) end
 end
 
 --- The first line of a file.
@@ -42,10 +42,10 @@ function secret.file(path)
   check_string(path, "p.secret.file")
   return make("the file " .. path, function(self)
     local file, message = io.open(path, "r")
-    if not file then return nil, ("the secret of %s cannot be read: %s"):format(self.source, message), "ESECRET" end
+    if not file then return nil, ("the secret of %s cannot be read: %s"):format(self.origin, message), "ESECRET" end
     local text = file:read "a"
     file:close()
-    return first_line(text, self.source)
+    return first_line(text, self.origin)
   end)
 end
 
@@ -54,23 +54,23 @@ function secret.env(name)
   check_string(name, "p.secret.env")
   return make("the variable " .. name, function(self)
     local text = os.getenv(name)
-    if not text then return nil, ("the secret of %s is not set"):format(self.source), "ESECRET" end
-    return first_line(text, self.source)
+    if not text then return nil, ("the secret of %s is not set"):format(self.origin), "ESECRET" end
+    return first_line(text, self.origin)
   end)
 end
 
 --- The first line that a shell command prints.
 function secret.command(line)
   check_string(line, "p.secret.command")
-  -- its arguments may say more than messages should
+  -- its arguments may contain a secret
   local program, more = line:match "^%s*(%S+)%s*(%S?)"
   return make("the command " .. (program or "") .. (more ~= "" and " ..." or ""), function(self)
     local pipe, message = io.popen(line, "r")
-    if not pipe then return nil, ("the secret of %s: %s"):format(self.source, message), "ESECRET" end
+    if not pipe then return nil, ("the secret of %s: %s"):format(self.origin, message), "ESECRET" end
     local text = pipe:read "a"
     local ok, _, status = pipe:close()
-    if not ok then return nil, ("the secret of %s: it ended with status %s"):format(self.source, status), "ESECRET" end
-    return first_line(text, self.source)
+    if not ok then return nil, ("the secret of %s: it ended with status %s"):format(self.origin, status), "ESECRET" end
+    return first_line(text, self.origin)
   end)
 end
 
@@ -81,14 +81,14 @@ function secret.callback(fn)
     local text, message = fn()
     if secret.is(text) then return text:read() end
     if type(text) ~= "string" then
-      return nil, ("the secret of %s is no text%s"):format(self.source, message and ": " .. tostring(message) or ""),
-        "ESECRET"
+      return nil, ("the secret of %s is not a string%s"):format(self.origin,
+        message and ": " .. tostring(message) or ""), "ESECRET"
     end
-    return first_line(text, self.source)
+    return first_line(text, self.origin)
   end)
 end
 
---- The secret's text, now; nil, message, "ESECRET".
+--- Reads the secret's text; nil, message, "ESECRET".
 function secret.reveal(value) return value:read() end
 
 return secret

@@ -1,11 +1,11 @@
---- Where in a playbook something was written: every message about a step says file:line.
-local place = {}
+--- The source line (file:line) of a call in a playbook, for messages.
+local source = {}
 
 --- "file:line" of the function `level` levels above the caller (1 = the caller's caller).
-function place.of(level)
+function source.of(level)
   local info = debug.getinfo((level or 1) + 2, "Sl")
   if not info or info.currentline < 0 then return "?" end
   return info.short_src .. ":" .. info.currentline
 end
 
-return place
+return source

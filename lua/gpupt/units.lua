@@ -1,4 +1,4 @@
---- Sizes, spans of time and numbered names as a playbook writes them.
+--- Sizes, durations and numbered names in playbooks.
 local units = {}
 
 local seconds = { s = 1, m = 60, h = 3600, d = 86400 }
@@ -11,7 +11,7 @@ function units.duration(value)
     local number, unit = value:match "^%s*(%d+%.?%d*)%s*([smhd]?)%s*$"
     if number and tonumber(number) > 0 then return tonumber(number) * seconds[unit ~= "" and unit or "s"] end
   end
-  return nil, ("'%s' is no span of time (as 90s, 45m, 2h)"):format(tostring(value)), "EINVAL"
+  return nil, ("invalid duration '%s': use for example 90s, 45m or 2h"):format(tostring(value)), "EINVAL"
 end
 
 local megabytes = { mb = 1, mib = 1, m = 1, gb = 1024, gib = 1024, g = 1024, tb = 1024 * 1024, tib = 1024 * 1024,
@@ -26,7 +26,7 @@ function units.mebibytes(value)
     local count = factor and math.tointeger(tonumber(number))
     if count and count > 0 and count < 1 << 40 then return count * factor end
   end
-  return nil, ("'%s' is no size (as 16 GiB, 512G, 4096 MB)"):format(tostring(value)), "EINVAL"
+  return nil, ("invalid size '%s': use for example 16 GiB, 512G or 4096 MB"):format(tostring(value)), "EINVAL"
 end
 
 --- "train-{n:02}" and 3 -> "train-03".

@@ -1,32 +1,32 @@
---- Text of others made safe to look at: names, logs, files, a guest's output, faults.
--- Such text may hold what a terminal obeys (escape sequences), what turns the order of letters around (bidi), what
--- nobody sees (zero width), and line ends that fake a line of ours. Each is shown as \x1b, \u202e, \n instead. Shown
--- text stays as it is when it is made visible again.
+--- Makes foreign text safe to print: names, logs, files, a guest's output, faults.
+-- Such text may contain escape sequences, characters that change the text direction (bidi), invisible characters, and
+-- line ends that fake a line of ours. They are printed as \x1b, \u202e, \n instead. Visible text does not change when
+-- it is made visible again.
 --
---   visible(text)         one line's worth: line ends and tabs are shown, too
---   visible.lines(list)   several lines as one text, each made visible; the printer keeps the line ends of such a text
---   visible.file(text)    the lines of a file: its line ends stay, all else is made visible
+--   visible(text)         one line: line ends and tabs are escaped too
+--   visible.lines(list)   several lines as one text, each made visible; the printer keeps its line ends
+--   visible.file(text)    the lines of a file: line ends are kept, everything else is made visible
 --   visible.width(text)   columns on a terminal      visible.pad(text, columns)
 --   visible.table(rows)   a table with aligned columns, as lines
 --   visible.json(text)    a JSON text with the same characters as \uXXXX: the value stays exact
 local visible = {}
 
--- Code points of two bytes and more that are not shown as they are, in ascending order.
+-- Code points beyond ASCII that are escaped, in ascending order.
 local hidden = {
   { 0x80, 0x9f },       -- C1: U+009B begins an escape sequence as ESC [ does
   { 0xad, 0xad },       -- soft hyphen
   { 0x034f, 0x034f }, { 0x061c, 0x061c }, { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },
-  { 0x200b, 0x200f },   -- zero width, and the marks of direction
+  { 0x200b, 0x200f },   -- zero width, and direction marks
   { 0x2028, 0x202e },   -- line and paragraph separators, bidi embeddings and overrides
   { 0x2060, 0x206f },   -- word joiner, bidi isolates, deprecated formats
   { 0x3164, 0x3164 },
-  { 0xe000, 0xf8ff },   -- private use: a font decides what is seen
+  { 0xe000, 0xf8ff },   -- private use: their look depends on the font
   { 0xfdd0, 0xfdef }, { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb },
   { 0xfffe, 0xffff },
   { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0x10ffff },
 }
 
--- Letters that take no column, or two.
+-- Characters that are zero or two columns wide.
 local narrow = { { 0x0300, 0x036f }, { 0x0483, 0x0489 }, { 0x0591, 0x05bd }, { 0x05bf, 0x05c7 }, { 0x0610, 0x061a },
   { 0x064b, 0x065f }, { 0x0670, 0x0670 }, { 0x06d6, 0x06dc }, { 0x06df, 0x06e4 }, { 0x0900, 0x0902 },
   { 0x093a, 0x093a },
@@ -50,15 +50,15 @@ local short = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
 local function control(byte) return short[byte] or ("\\x%02x"):format(byte:byte()) end
 
--- What stands in place of a character; nil: itself. Most letters of most languages are in one of the two gaps of
--- `hidden` that are looked at first.
+-- The replacement of a character, or nil. Most letters of most languages are in one of the two gaps of `hidden` that
+-- are checked first.
 local function shown(char)
   local code = utf8.codepoint(char)
   if code >= 0xae and code < 0x34f or code >= 0x3165 and code < 0xe000 then return nil end
   if within(hidden, code) then return (code > 0xffff and "\\u{%x}" or "\\u%04x"):format(code) end
 end
 
--- A run of bytes beyond ASCII; bytes that are no UTF-8 are shown one by one.
+-- A run of bytes beyond ASCII; bytes that are not UTF-8 are escaped one by one.
 local function beyond_ascii(run)
   if utf8.len(run) then return (run:gsub(utf8.charpattern, shown)) end
   local out, at = {}, 1
@@ -77,12 +77,12 @@ local function clean(text, controls)
   return (text:gsub(controls, control):gsub("[\128-\255]+", beyond_ascii))
 end
 
--- The latest texts made by visible.lines, whose line ends are ours, on their way to the printer. By content: a text
--- that equals one of them is safe, too. One that is forgotten is shown in one line.
+-- The latest texts of visible.lines, so that the printer keeps their line ends. They are compared by content: an equal
+-- text is just as safe. A forgotten one is printed in one line.
 local composed, ring, latest = {}, {}, 0
 local REMEMBERED = 256
 
---- Several lines as one text; each is made visible. A line may be such a text itself.
+--- Several lines as one text; each is made visible. A line may itself be the result of visible.lines.
 function visible.lines(list)
   local lines = {}
   for i, line in ipairs(list) do lines[i] = visible(line) end
@@ -99,7 +99,7 @@ end
 --- The lines of a file.
 function visible.file(text) return clean(tostring(text), "[\0-\9\11-\31\127]") end
 
---- How many columns a text takes once it is visible.
+--- The width in columns of a text when it is visible.
 function visible.width(text)
   text = visible(text)
   if not text:find "[\128-\255]" then return #text end
@@ -110,13 +110,13 @@ function visible.width(text)
   return columns
 end
 
---- The text made visible and filled up with blanks.
+--- The visible text, padded with blanks.
 function visible.pad(text, columns)
   text = visible(text)
   return text .. (" "):rep(columns - visible.width(text))
 end
 
---- Rows of cells as lines whose columns are aligned, `gap` blanks apart; the last column is not filled up.
+--- Rows of cells as lines whose columns are aligned, `gap` blanks apart; the last column is not padded.
 function visible.table(rows, gap)
   local widths, lines = {}, {}
   for _, row in ipairs(rows) do

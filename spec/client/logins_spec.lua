@@ -59,7 +59,7 @@ describe("the registry of logins", function()
     try("bmc-2", "CORP\\ops", "x", { "The account is locked out.", "EWHATEVER" })
     local ok, message = try("bmc-1", "CORP\\ops", "x", true)
     assert.is_nil(ok)
-    assert.matches("bmc-2 said that the account is locked, disabled or expired", message, 1, true)
+    assert.matches("bmc-2 reported that the account is locked, disabled or expired", message, 1, true)
   end)
 
   it("knows a locked account by its words, and no file that is locked", function()

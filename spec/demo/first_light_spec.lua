@@ -7,7 +7,7 @@ describe("first light", function()
 
   setup(function()
     l = first_light.start { speed = 100 }
-    -- what stands in /proc/PID/cmdline of every process while it works
+    -- /proc/PID/cmdline of every process during the run
     vcenter.write(l.dir .. "/watch.sh", ([[
       while [ ! -e %s/stop ]; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' >> %s/cmdlines; sleep 0.2; done
     ]]):format(l.dir, l.dir))
@@ -19,14 +19,14 @@ describe("first light", function()
 
   teardown(function() if l then l:stop() end end)
 
-  it("ends well and says what was proved", function()
+  it("succeeds and reports what was proved", function()
     assert.equal(0, first.status, first.err)
     assert.matches("esx%-a%-1 +3b:00.0 .* active +changed", first.out)
     assert.matches("render%-01 +esx%-a%-1 +3b:00.0 +changed +the guest sees 1: 10de:20b5 %(problem code 28%)", first.out)
     assert.matches("train%-01 +esx%-b%-1 +3b:00.0 86:00.0 +changed +the guest sees 2: 10de:20b5, 10de:20b5", first.out)
   end)
 
-  it("breaks none of the onlooker's invariants and leaves no session", function()
+  it("violates none of the observer's invariants and leaves no session", function()
     assert.same({}, ended.violations)
     assert.equal(0, l.sim:leftovers().sessions)
   end)
@@ -49,7 +49,7 @@ describe("first light", function()
     assert.equal('setup64.exe /s /v"/qn REBOOT=R ADDLOCAL=ALL REMOVE=Hgfs,VSS,NetworkIntrospection"', found)
   end)
 
-  it("sends one reconfigure with everything for each machine's cards", function()
+  it("sends one reconfigure with all settings for the cards of each VM", function()
     local count = 0
     for row in assert(require "gpupt.store".open(l.dir .. "/journal.db")):rows(first.err:match "run (first%-light%-%S+)") do
       if row.kind == "change" and row.what == "ReconfigVM (cards and settings)" then
@@ -64,7 +64,7 @@ describe("first light", function()
     assert.equal(2, count)
   end)
 
-  describe("as an independent client sees the end", function()
+  describe("as seen by an independent client", function()
     local state
 
     setup(function()
@@ -73,7 +73,7 @@ describe("first light", function()
       state = assert(json.decode(text))
     end)
 
-    local function machine(name)
+    local function vm_of(name)
       for _, vm in ipairs(state.vms) do if vm.name == name then return vm end end
     end
 
@@ -82,8 +82,8 @@ describe("first light", function()
       ["train-01"] = { memory = 131072, cards = { "0000:3b:00.0", "0000:86:00.0" }, window = "512" },
     }
     for name, want in pairs(wanted) do
-      it(name .. " is EFI, has its window, locked and unlimited memory, its cards, and runs", function()
-        local vm = machine(name)
+      it(name .. " uses EFI, has its window, locked and unlimited memory and its cards, and is running", function()
+        local vm = vm_of(name)
         assert.equal("efi", vm.firmware)
         assert.equal("TRUE", vm.extra["pciPassthru.use64bitMMIO"])
         assert.equal(want.window, vm.extra["pciPassthru.64bitMMIOSizeGB"])
@@ -98,7 +98,7 @@ describe("first light", function()
       end)
     end
 
-    it("the hosts are out of maintenance mode with active cards", function()
+    it("has hosts with active cards that are not in maintenance mode", function()
       for _, host in ipairs(state.hosts) do
         assert.is_false(host.maintenance)
         assert.is_true(host.passthrough["0000:3b:00.0"].active)
@@ -117,7 +117,7 @@ describe("first light", function()
     assert.is_nil(vcenter.read(l.dir .. "/journal.db"))
   end)
 
-  it("shows a value that somebody changed by hand as one line, and mends it", function()
+  it("shows a value that was changed manually as one line, and corrects it", function()
     local vc = l:client()
     local ref = assert(vc:one "/DC0/vm/train-01")
     assert(vc:wait(assert(ref:ShutdownGuest {} and assert(vc:wait_for(ref, { "runtime.powerState" }, function(v)
@@ -132,14 +132,14 @@ describe("first light", function()
 
   it("keeps every password out of journal, events, output and command lines", function()
     local events = l:run_command { "apply", l.playbook, "--events" }
-    local places = { out = first.out, err = first.err, events = events.out .. events.err,
+    local outputs = { out = first.out, err = first.err, events = events.out .. events.err,
       journal = vcenter.shell(("cat %s/kept.db* %s/journal.db* 2>/dev/null"):format(l.dir, l.dir)),
       cmdlines = vcenter.read(l.dir .. "/cmdlines") }
-    assert.is_true(#places.journal > 10000)
-    assert.is_truthy(places.cmdlines:find("bin/gpupt", 1, true))
-    for where, text in pairs(places) do
+    assert.is_true(#outputs.journal > 10000)
+    assert.is_truthy(outputs.cmdlines:find("bin/gpupt", 1, true))
+    for where, text in pairs(outputs) do
       for whose, secret in pairs(l.secrets) do
-        assert.is_nil(text:find(secret, 1, true), ("the password of %s stands in %s"):format(whose, where))
+        assert.is_nil(text:find(secret, 1, true), ("the password of %s is in %s"):format(whose, where))
       end
     end
   end)

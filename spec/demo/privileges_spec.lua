@@ -1,4 +1,4 @@
--- An account with exactly the privileges that the steps declare can carry first light out: the declarations are whole.
+-- An account with exactly the privileges that the steps declare can apply first light: the declarations are complete.
 local first_light = require "spec.support.first_light"
 local gpupt = require "gpupt"
 
@@ -28,14 +28,14 @@ describe("the privileges that the steps declare", function()
     l = nil
   end)
 
-  it("are named when one is missing", function()
+  it("are named if one is missing", function()
     l = first_light.start { speed = 200, change = account "Host.Config.PciPassthru" }
     local result = apply(l)
     assert.equal(1, result.status)
     assert.matches("The account lacks Host.Config.PciPassthru on HostPciPassthruSystem", result.err, 1, true)
   end)
 
-  it("are all that first light needs", function()
+  it("are sufficient for first light", function()
     l = first_light.start { speed = 200, change = account() }
     local result = apply(l)
     assert.equal(0, result.status, result.err)

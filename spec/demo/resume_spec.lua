@@ -1,5 +1,5 @@
--- SIGKILL while a run works, at many of its journal rows; then --resume. The world must end as if nothing had happened:
--- no second reboot, no second machine, nothing half made.
+-- SIGKILL during a run, at many of its journal rows; then --resume. The result must be the same as without the kill: no
+-- second reboot, no second VM, nothing left unfinished.
 local first_light = require "spec.support.first_light"
 
 local store = require "gpupt.store"
@@ -7,7 +7,7 @@ local vcenter = require "spec.support.vcenter"
 
 local PLAY = [[
 local cards = p.gpus { match = "10de:20b5" }
-return p.playbook { name = "cut off",
+return p.playbook { name = "interrupted",
   p.hosts { where = "/DC0/host/gpu-b", devices = cards, p.host.enable {} },
   p.vms { name = "train-01", login = p.login("ops", p.secret.env "LINUX_PASSWORD"),
     place = { cluster = "gpu-b", datastore = "ds-1", network = "VM Network" },
@@ -17,7 +17,7 @@ return p.playbook { name = "cut off",
     p.gpu.attach   { devices = cards, count = 2 },
     p.guest.verify {} } }]]
 
--- Starts the command, waits until the journal has `rows` rows of changes, kills it. The run's id; nil when it ended first.
+-- Starts the command, waits until the journal has `rows` rows of changes, kills it. The run's id; nil if it ended first.
 local function cut_off(l, path, journal, rows)
   local ready = l.sim.ready
   vcenter.write(l.dir .. "/environment", ("export GOVC_URL=%s GOVC_USERNAME=%s GOVC_PASSWORD=%s GOVC_TLS_CA_CERTS=%s "
@@ -55,7 +55,7 @@ describe("a run that is killed", function()
   -- shut down, cards, power on, the proof's mark
   local every = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 }
   for _, rows in ipairs(os.getenv "GPUPT_SOAK" and every or { 1, 4, 7, 10, 13 }) do
-    it(("after its change %d goes on when it is resumed and ends the same"):format(rows), function()
+    it(("after its change %d continues when it is resumed and ends the same way"):format(rows), function()
       l = first_light.start { speed = 200 }
       local path, journal = l:write(PLAY), l.dir .. "/journal.db"
       local id = cut_off(l, path, journal, rows)
@@ -82,7 +82,7 @@ describe("a run that is killed", function()
     end)
   end
 
-  it("is not resumed with a playbook that changed", function()
+  it("is not resumed with a changed playbook", function()
     l = first_light.start { speed = 200 }
     local path, journal = l:write(PLAY), l.dir .. "/journal.db"
     local id = cut_off(l, path, journal, 2)

@@ -1,4 +1,4 @@
--- Vendors' facts that several modules use, each told once.
+-- Vendors' facts that several modules use, each defined once.
 local devices_per_vm = require "gpupt.facts.devices_per_vm"
 local family = require "gpupt.facts.guest_family"
 
@@ -14,11 +14,11 @@ describe("the number of passthrough devices that a VM may have", function()
     end)
   end
 
-  it("is the larger figure where only the release could tell, and says so", function()
+  it("is the larger number if it depends on an unknown release, with a note", function()
     assert.same({ 64, true }, { devices_per_vm.most(20) })
   end)
 
-  it("is unknown where none is published", function()
+  it("is unknown if none is published", function()
     assert.is_nil((devices_per_vm.most(22, "9.0.0")))
     assert.is_nil((devices_per_vm.most(4, "5.0.0")))
     assert.is_nil((devices_per_vm.most(nil)))
@@ -31,11 +31,11 @@ describe("the family of a guest", function()
     assert.equal("windows", family("windowsGuest", nil, "ubuntu64Guest"))
   end)
 
-  it("is that of the guest id before Tools report one", function()
+  it("is that of the guest id until Tools report one", function()
     assert.equal("windows", family(nil, nil, "windows11_64Guest"))
     assert.equal("windows", family("", "", "winNetStandardGuest"))
     assert.equal("linux", family(nil, nil, "rhel9_64Guest"))
   end)
 
-  it("is Linux for what is neither", function() assert.equal("linux", family(nil, nil, nil)) end)
+  it("is Linux for unknown guests", function() assert.equal("linux", family(nil, nil, nil)) end)
 end)

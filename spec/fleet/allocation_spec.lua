@@ -1,4 +1,4 @@
--- Which machine gets which cards: pure, on records of our own.
+-- Which VM gets which cards: without a server, on our own records.
 local allocate = require "gpupt.fleet.allocation"
 local ownership = require "gpupt.fleet.ownership"
 local p = require "gpupt.playbook"
@@ -47,7 +47,7 @@ describe("the allocation of cards", function()
     assert.equal("esx-1 esx-2 esx-1 esx-2", names(fleet { FOUR, FOUR }, 4))
   end)
 
-  it("packs them host by host when told so", function()
+  it("packs them host by host if configured", function()
     assert.equal("esx-1 esx-1 esx-1 esx-1 esx-2", names(fleet { FOUR, FOUR }, 5, { spread = "pack" }))
   end)
 
@@ -60,13 +60,13 @@ describe("the allocation of cards", function()
     assert.matches("m needs 4 free GPUs of 10de:20b5 on one host: esx-1: 3b:00.0 free; esx-2: 3b:00.0 free", message, 1, true)
   end)
 
-  it("gives no card twice, and says to whom each went", function()
+  it("assigns no card twice, and reports which VM got each", function()
     local w = fleet { { FOUR[1], FOUR[2] } }
     local pool = allocate.pool(w)
     local first, second = assert(ask(w, pool, "a")), assert(ask(w, pool, "b"))
     assert.are_not.equal(first.cards[1], second.cards[1])
     local _, message = ask(w, pool, "c")
-    assert.matches("3b:00.0 for a, 5e:00.0 for b", message, 1, true)
+    assert.matches("3b:00.0 planned for a, 5e:00.0 planned for b", message, 1, true)
   end)
 
   it("gives every card of 10 hosts with 4 to 40 VMs, and refuses the 41st", function()
@@ -82,7 +82,7 @@ describe("the allocation of cards", function()
     assert.is_nil((ask(w, pool, "m-41")))
   end)
 
-  it("leaves cards of other VMs alone, powered-off owners too", function()
+  it("does not take cards of other VMs, even powered-off ones", function()
     local w = fleet { { FOUR[1], FOUR[2] } }
     hold(w, { name = "owner", power = "poweredOff", host = "h1" }, FOUR[1], "s1")
     local pool = allocate.pool(w)
@@ -91,7 +91,7 @@ describe("the allocation of cards", function()
     assert.matches("3b:00.0 held by owner (poweredOff)", message, 1, true)
   end)
 
-  it("takes a card that is not active only when the playbook makes it so", function()
+  it("takes an inactive card only if the playbook activates it", function()
     local w = fleet { { FOUR[1] } }
     w.hosts[1].cards[1].active = false
     local _, message = ask(w, allocate.pool(w), "a")
@@ -100,7 +100,7 @@ describe("the allocation of cards", function()
     assert.is_truthy(ask(w, allocate.pool(w), "a"))
   end)
 
-  it("leaves a VM where it is, with the cards it has", function()
+  it("leaves a VM on its host, with its cards", function()
     local w = fleet { FOUR, FOUR }
     local vm = { host = "h2", cards = { { kind = "fixed", address = FOUR[3], system_id = "s2" } } }
     hold(w, { name = "a", power = "poweredOn", host = "h2" }, FOUR[3], "s2")
@@ -108,12 +108,12 @@ describe("the allocation of cards", function()
     assert.same({ "esx-2", FOUR[3], FOUR[1] }, { given.host.name, given.cards[1].address, given.cards[2].address })
   end)
 
-  it("counts the memory that earlier VMs take", function()
+  it("counts the memory of earlier VMs", function()
     local w = fleet { FOUR, FOUR }
     assert.equal("esx-1 esx-2", names(w, 2, { spread = "pack", memory_mb = 60 * 1024 }))
   end)
 
-  it("takes nothing from a host that is skipped", function()
+  it("takes no card of a skipped host", function()
     local w = fleet { FOUR }
     w.hosts[1].skipped = "is notResponding"
     assert.is_nil((ask(w, allocate.pool(w), "a")))

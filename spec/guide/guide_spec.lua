@@ -1,7 +1,7 @@
---- docs/guide.md: every transcript is what the commands print, every listing is the file it names.
--- A block ```console is run line by line and compared; ```console unordered has lines of work that goes on at the same
--- time: they are compared sorted. Times and run ids differ each time and are masked. ```lua FILE is compared with FILE.
--- GPUPT_GUIDE=write lua5.4 /usr/bin/busted spec/guide writes the page anew from what is really printed.
+--- docs/guide.md: every transcript is the real output of its commands, every listing is the named file.
+-- A block ```console is run line by line and compared; ```console unordered contains the output of parallel work and is
+-- compared sorted. Times and run ids are masked. ```lua FILE is compared with FILE.
+-- GPUPT_GUIDE=write lua5.4 /usr/bin/busted spec/guide rewrites the page with the real output.
 local vcenter = require "spec.support.vcenter"
 
 local page = "docs/guide.md"
@@ -10,7 +10,7 @@ local write = os.getenv "GPUPT_GUIDE" == "write"
 
 local function masked(text)
   text = text:gsub("%-%d%d%d%d%d%d%d%d%d%d%d%d%d%d%-%x%x%x%x%x%x", "-RUN")
-  -- "0:04" at a line's beginning is when; the width is kept
+  -- "0:04" at the beginning of a line is the time; its width is kept
   text = ("\n" .. text):gsub("\n ?%d+:%d%d ", "\n T ")
   return text:sub(2)
 end
@@ -61,7 +61,7 @@ describe("the guide", function()
     return vcenter.shell(("cd '%s' && bash ./.run 2>&1"):format(dir))
   end
 
-  -- The fleet of the examples, with the answer media that the guide has just written on its datastore.
+  -- The fleet of the examples, with the answer media of the guide on its datastore.
   local function start()
     local json = require "gpupt.json"
     local fleet = assert(json.decode((vcenter.read "examples/fleets/first_light.json")))
@@ -91,7 +91,7 @@ describe("the guide", function()
     elseif kind:match "^console" then
       local actual = {}
       for _, step in ipairs(steps_of(body)) do
-        it("says what this prints: " .. step.command, function()
+        it("shows the output of: " .. step.command, function()
           if step.command:find "gpus" and not sim then start() end
           local out = run(step.command)
           assert.is_nil(out:find(environment.LINUX_PASSWORD, 1, true))
@@ -108,14 +108,14 @@ describe("the guide", function()
     end
   end
 
-  it("is whole: no block was passed over", function()
+  it("is complete: no block was skipped", function()
     local _, fences = text:gsub("\n```", "")
     whole = fences == 2 * #made and #made >= 8
     assert.is_true(whole, ("%d fences, %d blocks"):format(fences, #made))
   end)
 
   if write then
-    it("is written anew", function()
+    it("is rewritten", function()
       if not whole then return end
       local parts, length = {}, 0
       for _, part in ipairs(made) do parts[#parts + 1] = table.concat(part) end

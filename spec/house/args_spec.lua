@@ -23,7 +23,7 @@ describe("a command line", function()
     assert.same({ rule = "seed", var = { "a=1", "b=2" }, dry_run = true }, options)
   end)
 
-  it("takes everything after -- as words, and a lone - as a word", function()
+  it("treats everything after -- and a single - as words", function()
     local options, words = parse("-", "--", "--json")
     assert.same({ rule = "safe" }, options)
     assert.same({ "-", "--json" }, words)
@@ -38,7 +38,7 @@ describe("a command line", function()
   it("refuses a missing value, a value for a flag, and a choice that does not exist", function()
     assert.equal("--rule needs a value: --rule RULE", select(2, parse "--rule"))
     assert.equal("--json takes no value", select(2, parse "--json=yes"))
-    assert.equal("--rule cannot be 'maximum': one of min, safe, seed", select(2, parse("--rule", "maximum")))
+    assert.equal("--rule cannot be 'maximum', only one of min, safe, seed", select(2, parse("--rule", "maximum")))
   end)
 
   it("has a help page with each option and its default", function()
@@ -61,7 +61,7 @@ describe("the gpupt command", function()
     return status, stdout, stderr
   end
 
-  it("says what it can do, on stderr with status 2 when it was told nothing", function()
+  it("prints its overview, without a command on stderr with status 2", function()
     local status, stdout, stderr = gpupt ""
     assert.equal(2, status)
     assert.equal("", stdout)

@@ -3,13 +3,13 @@ local sha256 = require "gpupt.sha256"
 
 describe("SHA-256", function()
   -- FIPS 180-4 examples (NIST CSRC, "SHA256.pdf")
-  it("gives the published values", function()
+  it("matches the published values", function()
     assert.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", sha256 "abc")
     assert.equal("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", sha256 "")
     assert.equal("248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
       sha256 "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")
   end)
-  it("takes bytes, zero bytes too", function()
+  it("accepts any bytes, also zero bytes", function()
     assert.not_equal(sha256 "a\0b", sha256 "a\0c")
     assert.error_matches(function() sha256(nil) end, "string expected")
   end)
@@ -17,7 +17,7 @@ end)
 
 describe("HMAC with SHA-256", function()
   -- RFC 4231, test cases 1 and 2
-  it("gives the published values", function()
+  it("matches the published values", function()
     assert.equal("b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
       digest.hmac(("\x0b"):rep(20), "Hi There"))
     assert.equal("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
@@ -26,7 +26,7 @@ describe("HMAC with SHA-256", function()
 end)
 
 describe("random bytes", function()
-  it("come in the number asked for, and differ", function()
+  it("have the requested length, and differ", function()
     assert.equal(32, #digest.random(32))
     assert.not_equal(digest.random(32), digest.random(32))
     assert.error_matches(function() digest.random(0) end, "1 to 1024 bytes")
@@ -36,11 +36,11 @@ end)
 
 describe("the password hash of Unix", function()
   -- the password and salt of Ulrich Drepper's specification; the value is that of `openssl passwd -6`
-  it("gives the published SHA-512 value", function()
+  it("matches the published SHA-512 value", function()
     assert.equal("$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
       digest.crypt("Hello world!", "$6$saltstring"))
   end)
-  it("refuses a setting that is none, and a password that C would cut", function()
+  it("refuses an invalid setting, and a password that C would truncate", function()
     local hash, message, code = digest.crypt("x", "*nonsense")
     assert.is_nil(hash)
     assert.matches("does not take the setting", message)

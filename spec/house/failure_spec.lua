@@ -2,17 +2,17 @@ local gpupt = require "gpupt"
 local failure = require "gpupt.failure"
 
 describe("gpupt.check", function()
-  it("passes results through unchanged", function()
+  it("returns results unchanged", function()
     local a, b, c = gpupt.check(1, nil, false)
     assert.same({ 1, nil, false }, { a, b, c })
     assert.equal(false, (gpupt.check(false, "an absent optional is false, not a failure")))
   end)
 
-  it("lets a lone nil through, because only nil with a message is a failure", function()
+  it("returns a nil without a message, which is not a failure", function()
     assert.is_nil((gpupt.check(nil)))
   end)
 
-  it("raises an object with message, code, detail and the caller's place", function()
+  it("raises an object with message, code, detail and the caller's source line", function()
     local line = debug.getinfo(1, "l").currentline + 1
     local ok, err = pcall(function() gpupt.check(nil, "no such key", "ENOENT", { key = "firmware" }) end)
     assert.is_false(ok)
@@ -23,7 +23,7 @@ describe("gpupt.check", function()
     assert.equal(err.where .. ": no such key", tostring(err))
   end)
 
-  it("is undone by failure.catch, which leaves bugs alone", function()
+  it("is reversed by failure.catch, which re-raises bugs", function()
     local a, b, c, d = failure.catch(function() gpupt.check(nil, "gone", "ENOENT", { 1 }) end)
     assert.same({ nil, "gone", "ENOENT", { 1 } }, { a, b, c, d })
     assert.error_matches(function() failure.catch(function() error("a bug", 0) end) end, "^a bug$")
@@ -32,7 +32,7 @@ describe("gpupt.check", function()
 end)
 
 describe("require 'gpupt'", function()
-  it("loads no room and no library until one is named", function()
+  it("loads no module and no library until it is used", function()
     local program = [[
       local gpupt = require "gpupt"
       for name in pairs(package.loaded) do
@@ -45,7 +45,7 @@ describe("require 'gpupt'", function()
     assert.equal("nil\n", output)
   end)
 
-  it("prints as visible text, and keeps its message as it is", function()
+  it("prints as visible text, and keeps its message unchanged", function()
     local ok, err = pcall(failure.check, nil, "a\27[31m\nb", "EX")
     assert.is_false(ok)
     assert.equal("a\27[31m\nb", err.message)

@@ -1,4 +1,4 @@
--- build-support/hardening, which lint runs: it finds nothing in our libraries, and everything in one without protection.
+-- build-support/hardening, which lint runs: it finds no fault in our libraries, and all faults in an unprotected one.
 local describe_build = os.getenv "GPUPT_SANITIZED" and function() end or describe
 
 local function sh(text)
@@ -14,7 +14,7 @@ describe_build("the check of hardening", function()
     assert.equal("", output)
   end)
 
-  it("names everything that a library without protection lacks", function()
+  it("names everything that an unprotected library lacks", function()
     local _, dir = sh "mktemp -d"
     dir = dir:match "%S+"
     finally(function() os.execute("rm -rf " .. dir) end)
@@ -27,7 +27,7 @@ describe_build("the check of hardening", function()
     end
   end)
 
-  it("does not take an empty folder for a good one", function()
+  it("does not accept an empty folder", function()
     local ok, output = sh "build-support/hardening spec/house"
     assert.is_nil(ok)
     assert.matches("no library", output, 1, true)

@@ -12,7 +12,7 @@ describe("a declared option table", function()
     return o
   end
 
-  it("gives the defaults and keeps what was given", function()
+  it("returns the defaults and the given values", function()
     assert.same({ rule = "safe", count = 2 }, window { count = 2 })
     assert.same({ rule = "min", count = 1, size = "16M" }, window { rule = "min", count = 1, size = "16M" })
   end)
@@ -30,11 +30,11 @@ describe("a declared option table", function()
     assert.matches("options_spec.lua:" .. line .. ": spec.window: unknown option 'rul' %(did you mean 'rule'%?%)", message)
   end)
 
-  it("suggests nothing for a name that is nowhere near", function()
+  it("suggests nothing for a name without a similar one", function()
     assert.error_matches(function() window { count = 1, frobnicate = 1 } end, "unknown option 'frobnicate'$")
   end)
 
-  it("raises for a wrong type, and a float is no integer", function()
+  it("raises for a wrong type; a float is not an integer", function()
     assert.error_matches(function() window { count = "2" } end, "option 'count' must be a integer, not a string")
     assert.error_matches(function() window { count = 2.5 } end, "must be a integer, not a float")
     assert.error_matches(function() window { count = 1, size = {} } end, "must be a integer or string, not a table")
@@ -42,15 +42,15 @@ describe("a declared option table", function()
 
   it("raises for a choice that does not exist", function()
     assert.error_matches(function() window { count = 1, rule = "save" } end,
-      "cannot be 'save': one of min, safe, seed %(did you mean 'safe'%?%)")
+      "cannot be 'save', only one of min, safe, seed %(did you mean 'safe'%?%)")
   end)
 
-  it("raises when a required option is absent, and for no table at all", function()
+  it("raises if a required option is missing, and if options are not a table", function()
     assert.error_matches(function() window {} end, "option 'count' is required")
     assert.error_matches(function() window(7) end, "options must be a table, not a number")
   end)
 
-  it("takes any callable value where one is asked for", function()
+  it("accepts any callable value for a callable", function()
     local callable = setmetatable({}, { __call = function() end })
     assert.equal(callable, window({ count = 1, each = callable }).each)
   end)

@@ -1,4 +1,4 @@
--- One printer for all output: what it lets through, and that nobody goes around it.
+-- One printer for all output: what it prints, and that all output uses it.
 local visible = require "gpupt.visible"
 
 local function shell(command)
@@ -7,7 +7,7 @@ local function shell(command)
   return text, pipe:close()
 end
 
---- Whether a terminal or an eye could be deceived by this code point.
+--- Whether this code point could deceive a terminal or a reader.
 local function dangerous(code)
   return code < 0x20 or (code >= 0x7f and code <= 0x9f) or code == 0x61c or (code >= 0x200b and code <= 0x200f)
     or (code >= 0x2028 and code <= 0x202e) or (code >= 0x2060 and code <= 0x2069) or code == 0xfeff
@@ -18,7 +18,7 @@ describe("text made visible", function()
   it("shows every dangerous character, and leaves letters of all languages alone", function()
     local wrong = {}
     for code = 0, 0xe0fff do
-      -- of the planes of rare letters every 97th
+      -- every 97th code point in planes of rare letters
       local rare = code > 0x2ffff and code < 0xe0000 and code % 97 ~= 0
       if (code < 0xd800 or code > 0xdfff) and not rare then
         local char = utf8.char(code)
@@ -32,17 +32,17 @@ describe("text made visible", function()
     assert.equal(names, visible(names))
   end)
 
-  it("says which character it was", function()
+  it("shows which character it was", function()
     assert.equal([[\x1b[31m \x00 \x7f \n \t \r \u0085 \u009b \u200b \u202e \u2066 \u2028 \u{e0041}]],
       visible "\27[31m \0 \127 \n \t \r \u{85} \u{9b} \u{200b} \u{202e} \u{2066} \u{2028} \u{e0041}")
   end)
 
-  it("shows bytes that are no UTF-8, and the good text around them", function()
+  it("shows bytes that are not UTF-8, and the valid text around them", function()
     assert.equal([[é\x9b31m日\xff\xc3(]], visible "é\x9b31m日\xff\xc3(")
     assert.equal([[\xed\xa0\x80\xc0\x80\xf5]], visible "\xed\xa0\x80\xc0\x80\xf5")
   end)
 
-  it("is printable UTF-8 whatever the bytes are, and stays as it is the second time", function()
+  it("is printable UTF-8 whatever the bytes are, and does not change the second time", function()
     math.randomseed(7)
     for _ = 1, 3000 do
       local bytes = {}
@@ -84,13 +84,13 @@ describe("text made visible", function()
 end)
 
 describe("standard output and standard error", function()
-  it("are written by the printer alone", function()
+  it("are written only by the printer", function()
     local text, ok = shell "lua5.4 build-support/printed.lua"
     assert.is_true(ok, text)
     assert.equal("", text)
   end)
 
-  it("are missed by no way around it", function()
+  it("are found by the check, however they are written", function()
     local folder = shell "mktemp -d":match "%S+"
     finally(function() os.execute("rm -rf " .. folder) end)
     os.execute(("mkdir -p %s/lua/gpupt %s/bin %s/csrc/base %s/csrc/lua"):format(folder, folder, folder, folder))

@@ -1,4 +1,4 @@
--- The README's claims that can be run are run.
+-- Executes the README's examples.
 local function read(path)
   local file = assert(io.open(path))
   local text = file:read "a"
@@ -28,7 +28,7 @@ describe("the README", function()
     assert.truthy(playbook, message)
   end)
 
-  it("gives the window that the bar room gives", function()
+  it("shows the window that gpupt.bar computes", function()
     local gpupt = require "gpupt"
     local shown = tonumber(text:match "%.gb%)%s+%-%->%s*(%d+)")
     assert.equal(shown, gpupt.check(gpupt.bar.window { { vendor = 0x10de, device = 0x20b5, count = 2 } }).gb)
@@ -55,7 +55,7 @@ describe("the README", function()
 end)
 
 describe("the reference", function()
-  it("is what the declarations say (make docs)", function()
+  it("is generated from the declarations (make docs)", function()
     local pipe = assert(io.popen "build-support/docs --check 2>&1")
     local output = pipe:read "a"
     local ok = pipe:close()

@@ -1,5 +1,5 @@
--- The rock, as a user gets it: built and packed here, served from a file:// server, installed into an empty tree that
--- knows nothing of the checkout, and used from another folder.
+-- The rock, as a user gets it: built and packed here, served from a file:// server, installed into an empty tree without
+-- the checkout, and used from another folder.
 
 local function sh(command)
   local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1"))
@@ -21,7 +21,7 @@ local function lines(text)
   return list
 end
 
--- luarocks looks for Lua's headers beside the interpreter, which a sanitized run puts a wrapper before.
+-- luarocks looks for Lua's headers next to the interpreter, which is a wrapper in a sanitized run.
 local describe_rock = os.getenv "GPUPT_SANITIZED" and function() end or describe
 
 describe_rock("the rock", function()
@@ -31,18 +31,18 @@ describe_rock("the rock", function()
   setup(function()
     dir = must("mktemp -d"):match "%S+"
     first, second = dir .. "/first", dir .. "/second"
-    -- No path of the checkout may help.
+    -- No path of the checkout may be used.
     clean = "cd " .. dir .. " && env -u LUA_PATH -u LUA_CPATH -u GPUPT_BUILD "
     must("env -u LUA_PATH -u LUA_CPATH " .. rocks .. "--tree=" .. first .. " make rockspec/gpupt-scm-1.rockspec")
   end)
 
   teardown(function() must("rm -rf " .. dir) end)
 
-  -- gpupt.iso is optional: it comes with the rock where pkg-config finds libarchive and libyaml.
+  -- gpupt.iso is optional: it is part of the rock if pkg-config finds libarchive and libyaml.
   local libraries = { "core", "net", "store" }
   if os.execute "pkg-config --exists libarchive yaml-0.1" then table.insert(libraries, 2, "iso") end
 
-  it("holds exactly the tracked Lua files, the libraries and the command", function()
+  it("contains exactly the tracked Lua files, the libraries and the command", function()
     local installed = lines(must("cd " .. first .. "/share/lua/5.4 && find gpupt -type f"))
     local tracked = lines(must "cd lua && git ls-files -c -o --exclude-standard gpupt | sort -u")
     assert.same(tracked, installed)

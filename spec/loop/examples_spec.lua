@@ -29,7 +29,7 @@ describe("the example", function()
       local text = run(name)
       assert.matches("esx%-a%-1%s+connected", text)
       assert.matches("esx%-b%-1%s+connected", text)
-      assert.matches("went on meanwhile", text)
+      assert.matches("kept running", text)
     end)
   end
 

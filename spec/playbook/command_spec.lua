@@ -1,4 +1,4 @@
--- gpupt plan and apply with bad input: one clear message on stderr, the right status, nothing changed.
+-- gpupt plan and apply with invalid input: one clear message on stderr, the right exit status, and no change.
 local first_light = require "spec.support.first_light"
 local json = require "gpupt.json"
 local vcenter = require "spec.support.vcenter"
@@ -8,7 +8,7 @@ local function hosts(match)
     p.host.enable {} } }]]):format(match)
 end
 
-local function machines(o)
+local function vms_playbook(o)
   return ([[
 local cards = p.gpus { match = "10de:20b5" }
 return p.playbook { name = "x",
@@ -38,46 +38,46 @@ describe("gpupt plan and apply", function()
     return result
   end
 
-  it("say a wrong password, with status 3", function()
+  it("report a wrong password, with status 3", function()
     refused({ "plan", l.playbook }, 3, "refuses the login of", { env = { GOVC_PASSWORD = "wrong" } })
   end)
 
-  it("say an unreachable server, with status 3", function()
+  it("report an unreachable server, with status 3", function()
     refused({ "plan", l.playbook }, 3, "127.0.0.1", { env = { GOVC_URL = "https://127.0.0.1:1/sdk" } })
   end)
 
-  it("say an untrusted certificate, with status 3", function()
+  it("report an untrusted certificate, with status 3", function()
     refused({ "plan", l.playbook }, 3, "certificate", { env = { GOVC_TLS_CA_CERTS = "/etc/ssl/certs/ca-certificates.crt" } })
   end)
 
-  it("say what a path that matches nothing was looked for under", function()
+  it("report where a path without a match was searched", function()
     local path = l:write(hosts "10de:*":gsub("/DC0/host/%*", "/DC0/host/nowhere"))
     refused({ "plan", path }, 1, "nowhere")
   end)
 
-  it("say a pattern without a match, and what is there", function()
+  it("report a pattern without a match, and the existing cards", function()
     refused({ "apply", l:write(hosts "10de:1eb8"), "--allow", "reboot" }, 1,
       "no card matches 10de:1eb8 (its GPUs: 10de:20b5 at 3b:00.0, 10de:20b5 at 86:00.0)")
   end)
 
-  it("say too few free cards, card by card", function()
-    refused({ "apply", l:write(machines { count = 3 }), "--allow", "reboot" }, 1,
-      "m-3 needs 1 free GPU of 10de:20b5 on one host: esx-a-1: 3b:00.0 for m-1, 86:00.0 for m-2")
+  it("report too few free cards, with each card", function()
+    refused({ "apply", l:write(vms_playbook { count = 3 }), "--allow", "reboot" }, 1,
+      "m-3 needs 1 free GPU of 10de:20b5 on one host: esx-a-1: 3b:00.0 planned for m-1, 86:00.0 planned for m-2")
   end)
 
-  it("say more cards than a host has", function()
-    refused({ "plan", l:write(machines { cards = 3 }) }, 1, "m-1 needs 3 free GPUs of 10de:20b5 on one host")
+  it("report a request for more cards than a host has", function()
+    refused({ "plan", l:write(vms_playbook { cards = 3 }) }, 1, "m-1 needs 3 free GPUs of 10de:20b5 on one host")
   end)
 
-  it("say a datastore that is not there", function()
-    refused({ "plan", l:write(machines { place = 'cluster = "gpu-a", datastore = "ds-9"' }) }, 1, "ds-9")
+  it("report a missing datastore", function()
+    refused({ "plan", l:write(vms_playbook { place = 'cluster = "gpu-a", datastore = "ds-9"' }) }, 1, "ds-9")
   end)
 
-  it("say a cluster that is not there", function()
-    refused({ "plan", l:write(machines { place = 'cluster = "gpu-q", datastore = "ds-1"' }) }, 1, "gpu-q")
+  it("report a missing cluster", function()
+    refused({ "plan", l:write(vms_playbook { place = 'cluster = "gpu-q", datastore = "ds-1"' }) }, 1, "gpu-q")
   end)
 
-  it("say every problem in one pass", function()
+  it("report all problems at once", function()
     local path = l:write [[
       local none = p.gpus { match = "10de:1eb8" }
       return p.playbook { name = "x", p.hosts { where = "/DC0/host/*", devices = none, p.host.enable {} },
@@ -88,77 +88,77 @@ describe("gpupt plan and apply", function()
     assert.matches("ds-9", result.err, 1, true)
   end)
 
-  it("say a misspelt option with its line and the nearest name", function()
+  it("report a misspelt option with its line and the nearest name", function()
     local path = l:write 'return p.playbook { name = "x",\n p.hosts { where = "/*", p.host.enable { aply = "auto" } } }'
     refused({ "plan", path }, 1, path .. ":3: p.host.enable: unknown option 'aply' (did you mean 'apply'?)")
   end)
 
-  it("say a Lua error with its line", function()
+  it("report a Lua error with its line", function()
     local path = l:write 'local x = nil\nreturn x.y'
     refused({ "plan", path }, 1, path .. ":3: attempt to index a nil value (local 'x')")
   end)
 
-  it("say a playbook that is not there", function() refused({ "plan", "/nowhere.lua" }, 1, "/nowhere.lua: No such file") end)
+  it("report a missing playbook", function() refused({ "plan", "/nowhere.lua" }, 1, "/nowhere.lua: No such file") end)
 
-  it("say an unknown approval with the nearest name, with status 2", function()
-    refused({ "apply", l.playbook, "--allow", "rebot" }, 2, "there is no such approval (did you mean 'reboot'?)")
+  it("report an unknown approval with the nearest name, with status 2", function()
+    refused({ "apply", l.playbook, "--allow", "rebot" }, 2, "unknown approval (did you mean 'reboot'?)")
   end)
 
-  it("say a malformed --var, with status 2", function()
-    refused({ "plan", l.playbook, "--var", "site" }, 2, "--var site: NAME=VALUE is needed")
+  it("report a malformed --var, with status 2", function()
+    refused({ "plan", l.playbook, "--var", "site" }, 2, "--var site: must be NAME=VALUE")
   end)
 
-  it("stop without the approvals, with status 4", function()
+  it("stop if approvals are missing, with status 4", function()
     local result = l:run_command { "apply", l.playbook }
     assert.equal(4, result.status)
     assert.matches("gpupt: the plan needs %-%-allow reboot\n$", result.err)
     assert.same({}, l:changing())
   end)
 
-  it("say a secret that cannot be had before anything changes", function()
+  it("report a secret without a value before anything changes", function()
     local result = l:run_command({ "apply", l.playbook, "--allow", "reboot" }, { before = "unset LINUX_PASSWORD;" })
     assert.equal(1, result.status)
     assert.matches("the secret of the variable LINUX_PASSWORD is not set", result.err, 1, true)
     assert.same({}, l:changing())
   end)
 
-  it("say a missing account inside the guest before anything is tried", function()
+  it("report a missing guest account before anything is tried", function()
     local pb = l:write [[
-      return p.playbook { name = "x", p.vms { name = "nobody", place = { cluster = "gpu-a", datastore = "ds-1" },
+      return p.playbook { name = "x", p.vms { name = "no-login", place = { cluster = "gpu-a", datastore = "ds-1" },
         p.vm.create { guest = "ubuntu64Guest", cpus = 2, memory = "4 GiB", disk = "20 GiB" }, p.tools.ensure {} } }]]
     local result = l:run_command { "plan", pb }
     assert.equal(1, result.status)
-    assert.matches("needs an account inside the guest", result.err, 1, true)
+    assert.matches("needs an account in the guest", result.err, 1, true)
     assert.same({}, l:changing())
   end)
 
-  it("give a plan as JSON, and status 4 with --exit-code when changes are pending", function()
+  it("print a plan as JSON, and exit with status 4 for --exit-code if changes are pending", function()
     local result = l:run_command { "plan", l.playbook, "--json", "--exit-code" }
     assert.equal(4, result.status)
     local plan = assert(json.decode(result.out))
     assert.same({ "reboot" }, plan.allow)
     assert.equal("host.enable", plan.changes[1].step)
-    assert.matches("first_light.lua:%d+", plan.changes[1].place)
+    assert.matches("first_light.lua:%d+", plan.changes[1].source)
     assert.same({}, l:changing())
   end)
 
-  it("refuse a saved plan when the fleet moved, and say what", function()
+  it("refuse a saved plan if the fleet has changed, and report the difference", function()
     local file = l.dir .. "/a.plan"
     assert.equal(0, l:run_command({ "plan", l.playbook, "--out", file }).status)
     l.sim:post("set", { host = "esx-a-1", card = { address = "0000:3b:00.0", enabled = true } })
     l.sim:forget()
-    refused({ "apply", file, "--allow", "reboot" }, 1, "the fleet moved since the plan was made: plan again\n  host esx-a-1")
+    refused({ "apply", file, "--allow", "reboot" }, 1, "the fleet has changed since the plan was made: plan again\n  host esx-a-1")
     l.sim:post("set", { host = "esx-a-1", card = { address = "0000:3b:00.0", enabled = false } })
   end)
 
-  it("refuse a plan file that is none", function()
+  it("refuse a file that is not a plan", function()
     vcenter.write(l.dir .. "/no.plan", '{ "a": 1 }')
-    refused({ "apply", l.dir .. "/no.plan" }, 1, "is no plan of gpupt")
+    refused({ "apply", l.dir .. "/no.plan" }, 1, "is not a plan of gpupt")
     vcenter.write(l.dir .. "/cut.plan", '{ "format": "gpupt plan 1", ')
     refused({ "apply", l.dir .. "/cut.plan" }, 1, "cut.plan")
   end)
 
-  it("apply one part of the fleet with --limit, and a saved plan that still holds", function()
+  it("apply a part of the fleet with --limit, and a saved plan that still holds", function()
     local path, file = l:write(hosts "10de:20b5"), l.dir .. "/b.plan"
     assert.equal(0, l:run_command({ "plan", path, "--limit", "esx-b-*", "--out", file }).status)
     local result = l:run_command { "apply", file, "--allow", "reboot", "--journal", l.dir .. "/limit.db" }
@@ -167,18 +167,18 @@ describe("gpupt plan and apply", function()
     assert.is_false(l:truth("hosts", "esx-a-1").reboot_required)
   end)
 
-  it("say a limit that matches nothing", function()
-    refused({ "plan", l:write(hosts "10de:20b5"), "--limit", "zzz*" }, 1, "--limit zzz* matches no host")
+  it("report a limit without a match", function()
+    refused({ "plan", l:write(hosts "10de:20b5"), "--limit", "zzz*" }, 1, "--limit zzz* matches no hosts or VMs")
   end)
 
   for signal, status in pairs { INT = 130, TERM = 143, HUP = 129 } do
-    it(("end with %d on SIG%s: logged out, the end in the journal, and the run can be resumed"):format(status, signal), function()
+    it(("exit with %d on SIG%s: they log out, write the end to the journal, and the run can be resumed"):format(status, signal), function()
       l.sim:post("set", { host = "esx-a-1", card = { address = "0000:3b:00.0", enabled = false } })
       local path, journal = l:write(hosts "10de:20b5"), l.dir .. "/" .. signal .. ".db"
       local result = l:run_command({ "apply", path, "--allow", "reboot", "--journal", journal },
         { before = ("timeout --foreground --preserve-status -s %s 0.6"):format(signal) })
       assert.equal(status, result.status, result.err)
-      local id = result.err:match "gpupt apply %-%-resume (%S+) goes on"
+      local id = result.err:match "continue with: gpupt apply %-%-resume (%S+)"
       assert.is_truthy(id, result.err)
       assert.equal(0, l.sim:leftovers().sessions)
       assert.is_true(l.sim:calls "Logout" >= 1)

@@ -1,4 +1,4 @@
--- Being asked for a secret on a terminal (spec/playbook/on_terminal.py holds one).
+-- Prompts for secrets on a terminal (spec/playbook/on_terminal.py provides one).
 local probe_of = require "spec.support.probe"
 local vcenter = require "spec.support.vcenter"
 
@@ -26,7 +26,7 @@ describe("gpupt on a terminal", function()
   end
 
   for how, action in pairs { ["is typed"] = "type:" .. SECRET, ["is typed and corrected"] = "edit:" .. SECRET } do
-    it("takes the secret that " .. how .. ", and does not show it", function()
+    it("reads the secret that " .. how .. ", without echo", function()
       local result = apply(action, ("%s --journal %s/j.db"):format(playbook(), probe.dir))
       assert.equal("0", result.status, result.shown)
       assert.equal(SECRET, probe:got())
@@ -36,12 +36,12 @@ describe("gpupt on a terminal", function()
     end)
   end
 
-  it("asks again for what a run was given, when it is resumed, before the playbook runs", function()
+  it("asks again for a secret when a run is resumed, before the playbook is executed", function()
     local path, journal = probe:write "local secret = vars.password\n", probe.dir .. "/resume.db"
     probe:fail(true)
     local first = probe.l:command { "apply", path, "--journal", journal, "--var-file",
       probe:file("vars", "password = " .. SECRET .. "\n") }
-    local id = first.err:match "%-%-resume (%S+) goes on"
+    local id = first.err:match "continue with: gpupt apply %-%-resume (%S+)"
     assert.is_truthy(id, first.err)
     probe:clear()
     local result = apply("type:" .. SECRET, ("--resume %s --journal %s"):format(id, journal))
@@ -54,10 +54,10 @@ describe("gpupt on a terminal", function()
   end)
 
   for action, status in pairs { ["ctrl-c"] = "130", ["ctrl-d"] = "130", term = "-15" } do
-    it(("ends with %s on %s, the echo on again and nothing changed"):format(status, action), function()
+    it(("ends with %s on %s, with the echo restored and nothing changed"):format(status, action), function()
       probe.l.sim:forget()
       local path = probe:write "local secret = vars.password\n"
-      -- a plan file: the question comes before anything is connected
+      -- a plan file: the prompt comes before the connection
       assert.equal(0, probe.l:command({ "plan", path, "--var-file", probe:file("vars", "password = x\n"), "--out",
         probe.dir .. "/a.plan" }).status)
       probe:clear()
@@ -68,9 +68,9 @@ describe("gpupt on a terminal", function()
     end)
   end
 
-  it("that types nothing is told so", function()
+  it("reports an empty answer", function()
     local result = apply("type:", ("%s --journal %s/j3.db"):format(playbook(), probe.dir))
     assert.equal("1", result.status)
-    assert.matches("vars.password: nothing was typed", result.shown, 1, true)
+    assert.matches("vars.password: no value was entered", result.shown, 1, true)
   end)
 end)

@@ -28,7 +28,7 @@ describe("a playbook's files", function()
     assert.equal(sha256(vcenter.read(dir .. "/play.lua")), pb.hash)
   end)
 
-  it("are read once: what is executed is what was hashed", function()
+  it("are read once: the hashed bytes are executed", function()
     write("once.lua", "return 'first'")
     local pb = assert(load([[
       local first = dofile "DIR/once.lua"
@@ -37,14 +37,14 @@ describe("a playbook's files", function()
     assert.equal(sha256 "return 'first'", pb.files[2].hash)
   end)
 
-  it("see vars, and share their globals with the playbook and nobody else", function()
+  it("see vars, and share their globals only with the playbook", function()
     write("defs.lua", "SITE_NAME = 'site-' .. vars.site")
     local pb = assert(load("dofile 'DIR/defs.lua' _G.NAME = SITE_NAME" .. HOSTS, { site = "a" }))
     assert.equal("site-a", pb.name)
     assert.is_nil(rawget(_G, "SITE_NAME"))
   end)
 
-  it("that are required are loaded once and not left in this Lua", function()
+  it("that are required are loaded once and do not stay in this Lua state", function()
     write("source_probe.lua", "count = (count or 0) + 1 return { count = count, name = ... }")
     local before = package.path
     package.path = dir .. "/?.lua;" .. before
@@ -57,7 +57,7 @@ describe("a playbook's files", function()
     assert.equal(dir .. "/source_probe.lua", pb.files[2].path)
   end)
 
-  it("that are not there, broken or compiled are refused where they are asked for", function()
+  it("that are missing, broken or compiled are refused where they are loaded", function()
     local pb, message, code = load("dofile 'DIR/none.lua'" .. HOSTS)
     assert.is_nil(pb)
     assert.equal("EPLAYBOOK", code)
@@ -78,14 +78,14 @@ describe("a playbook's files", function()
     assert.matches("module 'no_such_module_here' not found", message, 1, true)
   end)
 
-  it("keep their line numbers behind a #! line", function()
+  it("keep their line numbers after a #! line", function()
     write("bang.lua", "#!/usr/bin/lua\nerror 'here'")
     local pb, message = load("dofile 'DIR/bang.lua'" .. HOSTS)
     assert.is_nil(pb)
     assert.matches("bang.lua:2: here", message, 1, true)
   end)
 
-  it("are all compared before a line of any runs; a swallowed refusal has not run either", function()
+  it("are all compared before any of them is executed, even if the playbook ignores the refusal", function()
     local other = write("other.lua", "MARK = true return 1")
     local listed = assert(load [[pcall(dofile, 'DIR/other.lua')
       return p.playbook { name = _G.MARK and 'ran' or 'not', p.hosts { where = '/x', p.host.enable {} } }]])
@@ -103,17 +103,17 @@ describe("a playbook's files", function()
     pb, message, code = gpupt.playbook.load(listed.path, nil, expect(listed.files))
     assert.is_nil(pb)
     assert.equal("ESTALE", code)
-    assert.matches("cannot be read any more", message, 1, true)
+    assert.matches("but cannot be read now", message, 1, true)
   end)
 
-  describe("of a run that an earlier release began", function()
+  describe("of a run of an earlier release", function()
     local probe, store = nil, require "gpupt.store"
     setup(function() probe = probe_of.start() end)
     teardown(function() probe:stop() end)
     before_each(function() probe:clear() end)
 
-    -- That release hashed the playbook without its #! line, and knew of no other file.
-    local function begun(path)
+    -- That release hashed the playbook without its #! line, and listed no other files.
+    local function started(path)
       local journal = probe.dir .. "/earlier.db"
       os.remove(journal)
       local book = assert(store.open(journal))
@@ -124,12 +124,12 @@ describe("a playbook's files", function()
       return function() return probe.l:command { "apply", "--resume", "earlier", "--journal", journal } end
     end
 
-    it("are the playbook alone, with and without a #! line", function()
+    it("are only the playbook, with and without a #! line", function()
       for _, first in ipairs { "", "#!/usr/bin/env gpupt\n" } do
         probe:clear()
         local path = probe:write "local secret = p.secret.callback(function() return vars.site end)\n"
         vcenter.write(path, first .. vcenter.read(path))
-        local resume = begun(path)
+        local resume = started(path)
         local result = resume()
         assert.equal(0, result.status, result.err)
         assert.equal("lab", probe:got())
@@ -137,21 +137,21 @@ describe("a playbook's files", function()
         vcenter.write(path, vcenter.read(path) .. "\n-- changed\n")
         result = resume()
         assert.equal(1, result.status)
-        assert.matches("changed since run earlier was begun: apply it anew, without --resume", result.err, 1, true)
+        assert.matches("changed since run earlier was started: apply it again, without --resume", result.err, 1, true)
         assert.is_false(probe:loaded())
       end
     end)
 
-    it("cannot be others", function()
+    it("cannot be other files", function()
       local library = probe:file("library.lua", "return 'x'\n")
-      local result = begun(probe:write(("dofile '%s'\nlocal secret = nil\n"):format(library)))()
+      local result = started(probe:write(("dofile '%s'\nlocal secret = nil\n"):format(library)))()
       assert.equal(1, result.status)
-      assert.matches("library.lua was not loaded when run earlier was begun", result.err, 1, true)
+      assert.matches("library.lua was not loaded when run earlier was started", result.err, 1, true)
       assert.is_false(probe:loaded())
     end)
   end)
 
-  describe("that a step loads while it works", function()
+  describe("that a step loads during the run", function()
     local probe
     setup(function() probe = probe_of.start() end)
     teardown(function() probe:stop() end)
@@ -162,10 +162,10 @@ describe("a playbook's files", function()
       return probe:write(("local secret = p.secret.callback(function() return dofile '%s/late.lua' end)\n"):format(probe.dir))
     end
 
-    it("may be loaded when the run is resumed, as they were", function()
+    it("may be loaded unchanged when the run is resumed", function()
       local path, journal = late(), probe.dir .. "/late.db"
       probe:fail(true)
-      local id = probe.l:command { "apply", path, "--journal", journal }.err:match "%-%-resume (%S+) goes on"
+      local id = probe.l:command { "apply", path, "--journal", journal }.err:match "continue with: gpupt apply %-%-resume (%S+)"
       probe:clear()
       vcenter.write(probe.dir .. "/late.lua", "return 'changed'")
       local result = probe.l:command { "apply", "--resume", id, "--journal", journal }
@@ -177,7 +177,7 @@ describe("a playbook's files", function()
       assert.equal("late", probe:got())
     end)
 
-    it("are refused by a plan that did not load them", function()
+    it("are refused for a plan that did not load them", function()
       local path, file = late(), probe.dir .. "/late.plan"
       assert.equal(0, probe.l:command({ "plan", path, "--out", file }).status)
       local result = probe.l:command { "apply", file, "--journal", probe.dir .. "/plan.db" }

@@ -1,36 +1,36 @@
--- Files of variables: --var-file.
+-- Variable files: --var-file.
 local probe_of = require "spec.support.probe"
 local var_file = require "gpupt.playbook.var_file"
 local vcenter = require "spec.support.vcenter"
 
 local SECRET = "hunter2"
 
-describe("a file of variables", function()
+describe("a variable file", function()
   it("has lines NAME = VALUE, comments and empty lines", function()
     assert.same({ site = "lab", password = 'correct "horse" # = x', empty = "", quoted = "  a\n\u{e9}\\ " },
       var_file.parse("\xEF\xBB\xBF# a comment\n\n  site = lab  \r\npassword=correct \"horse\" # = x\nempty =\n"
         .. [[quoted = "  a\n\u00e9\\ "]], "f"))
   end)
 
-  it("or is one JSON object of texts, numbers and booleans", function()
+  it("or is one JSON object of strings, numbers and booleans", function()
     assert.same({ a = "x", b = 2, c = true }, var_file.parse(' {"a": "x", "b": 2, "c": true}', "f"))
   end)
 
   for what, one in pairs {
-    ["a line without ="] = { "site\n" .. SECRET, "f:1: not NAME = VALUE" },
-    ["a bad name"] = { "a=1\nmy-" .. SECRET .. " = x", "f:2: not NAME = VALUE" },
+    ["a line without ="] = { "site\n" .. SECRET, "f:1: is not NAME = VALUE" },
+    ["a bad name"] = { "a=1\nmy-" .. SECRET .. " = x", "f:2: is not NAME = VALUE" },
     ["a name that is given twice"] = { "a = 1\na = " .. SECRET, "f:2: 'a' is given twice" },
-    ["an open quote"] = { 'a = "' .. SECRET, "f:1: the quoted value of 'a' is not a text as in JSON" },
-    ["text behind the quotes"] = { 'a = "x" ' .. SECRET, "f:1: the quoted value" },
+    ["an open quote"] = { 'a = "' .. SECRET, "f:1: the quoted value of 'a' is not a valid JSON string" },
+    ["text after the quotes"] = { 'a = "x" ' .. SECRET, "f:1: the quoted value" },
     ["two quoted texts"] = { 'a = "x", "' .. SECRET .. '"', "f:1: the quoted value" },
-    ["a zero byte"] = { "a = \0" .. SECRET, "f: holds a zero byte" },
-    ["broken JSON"] = { '{ "a": ' .. SECRET .. " }", "f: not readable as JSON (line 1, column 13)" },
-    ["JSON with a list"] = { '{ "a": ["' .. SECRET .. '"] }', "f: 'a' must be a text, a number or a boolean" },
-    ["JSON with null"] = { '{ "a": null }', "f: 'a' must be a text, a number or a boolean" },
-    ["JSON with an odd name"] = { ('{ "a-%s": "x" }'):format(SECRET), "f: a name that is no variable's" },
-    ["JSON twice"] = { '{ "a": "x", "a": "y" }', "f: not readable as JSON" },
+    ["a zero byte"] = { "a = \0" .. SECRET, "f: contains a zero byte" },
+    ["broken JSON"] = { '{ "a": ' .. SECRET .. " }", "f: is not valid JSON (line 1, column 13)" },
+    ["JSON with a list"] = { '{ "a": ["' .. SECRET .. '"] }', "f: 'a' must be a string, a number or a boolean" },
+    ["JSON with null"] = { '{ "a": null }', "f: 'a' must be a string, a number or a boolean" },
+    ["JSON with an odd name"] = { ('{ "a-%s": "x" }'):format(SECRET), "f: contains an invalid variable name" },
+    ["JSON twice"] = { '{ "a": "x", "a": "y" }', "f: is not valid JSON" },
   } do
-    it("is refused for " .. what .. ", without repeating what stands there", function()
+    it("is refused for " .. what .. ", without repeating its content", function()
       local values, message, code = var_file.parse(one[1], "f")
       assert.is_nil(values)
       assert.equal("EVARFILE", code)
@@ -52,14 +52,14 @@ describe("a file of variables", function()
       return probe.l:command { "apply", path, "--journal", probe.dir .. "/j.db", ... }
     end
 
-    it("gives the playbook its secret", function()
+    it("provides the secret of a playbook", function()
       local result = apply("--var-file", probe:file("vars", "password = " .. SECRET .. "\n"))
       assert.equal(0, result.status, result.err)
       assert.equal(SECRET, probe:got())
       assert.is_nil((result.out .. result.err):find(SECRET, 1, true))
     end)
 
-    it("may be a pipe of one's own", function()
+    it("may be a pipe of the same user", function()
       assert(os.execute(("mkfifo -m 600 %s/fifo && (echo password=%s >%s/fifo &)"):format(probe.dir, SECRET, probe.dir)))
       local result = apply("--var-file", probe.dir .. "/fifo")
       assert.equal(0, result.status, result.err)
@@ -67,7 +67,7 @@ describe("a file of variables", function()
     end)
 
     for _, mode in ipairs { "644", "640", "606", "620" } do
-      it("is refused when its mode is " .. mode, function()
+      it("is refused if its mode is " .. mode, function()
         local file = probe:file("open", "password = " .. SECRET .. "\n", mode)
         local result = apply("--var-file", file)
         assert.equal(1, result.status)
@@ -77,21 +77,21 @@ describe("a file of variables", function()
       end)
     end
 
-    it("is refused when it belongs to another user", function()
+    it("is refused if it belongs to another user", function()
       if (vcenter.shell "id -u"):match "%d+" ~= "0" then return pending "only root can make such a file" end
       local file = probe:file("foreign", "password = " .. SECRET .. "\n")
       assert(os.execute("chown 12345 " .. file))
       assert.matches("belongs to another user", apply("--var-file", file).err, 1, true)
     end)
 
-    it("is refused when it is not there, a folder or too large", function()
+    it("is refused if it is missing, a folder or too large", function()
       assert.matches("No such file", apply("--var-file", probe.dir .. "/none").err, 1, true)
       assert.matches("not a file", apply("--var-file", "/tmp").err, 1, true)
       local file = probe:file("large", "password = " .. ("x"):rep(1 << 20) .. "\n")
       assert.matches("larger than 1 MiB", apply("--var-file", file).err, 1, true)
     end)
 
-    it("is refused when a variable is given twice", function()
+    it("is refused if a variable is given twice", function()
       local file = probe:file("vars", "site = a\n")
       local result = apply("--var", "site=b", "--var-file", file)
       assert.equal(2, result.status)

@@ -1,4 +1,4 @@
--- The variables of a playbook: given, declared by p.vars, and secret ones.
+-- The variables of a playbook: given values, declarations with p.vars, and secrets.
 local gpupt = require "gpupt"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
@@ -28,47 +28,47 @@ local function refused(text, wanted, vars, o)
 end
 
 describe("a variable", function()
-  it("has the value that is given, else its default", function()
+  it("has the given value, or else its default", function()
     assert.equal("lab", assert(load('vars = p.vars { site = { default = "lab" } }' .. HOSTS)).name)
     assert.equal("hq", assert(load('vars = p.vars { site = { default = "lab" } }' .. HOSTS, { site = "hq" })).name)
   end)
 
-  it("without a default has to be given", function()
-    refused("vars = p.vars { site = {} }" .. HOSTS, "play.lua:3: p.vars: 'site' is not given: --var site=VALUE")
+  it("without a default must be given", function()
+    refused("vars = p.vars { site = {} }" .. HOSTS, "play.lua:3: p.vars: 'site' has no value. Give it with --var site=VALUE")
   end)
 
-  it("that is not declared is used as it is given when nothing is declared", function()
+  it("is used without a declaration if nothing is declared", function()
     assert.equal("hq", assert(load(HOSTS, { site = "hq" })).name)
     refused("local _ = vars.sit" .. HOSTS, "play.lua:3: vars has no 'sit' (did you mean 'site'?)", { site = "hq" })
   end)
 
-  it("that the playbook does not have is refused with the nearest name", function()
+  it("that the playbook does not declare is refused, with the nearest name", function()
     assert.equal("EUSAGE", refused('vars = p.vars { site = { default = "lab" } }' .. HOSTS,
       "the playbook has no variable 'sites' (did you mean 'site'?)", { sites = "hq" }))
   end)
 
-  it("is declared with known options, once, and where the playbook is read", function()
+  it("is declared with known options, once, and only while the playbook is loaded", function()
     refused('vars = p.vars { site = { defualt = "x" } }' .. HOSTS, "unknown option 'defualt' (did you mean 'default'?)")
     refused('p.vars { a = { default = 1 } } p.vars { a = { default = 1 } }' .. HOSTS, "a is declared twice")
-    refused('p.vars { ["a-b"] = {} }' .. HOSTS, "'a-b' is no name of a variable")
-    refused('p.vars { a = 1 }' .. HOSTS, "a must be a table, as a = { default = ... }")
+    refused('p.vars { ["a-b"] = {} }' .. HOSTS, "'a-b' is not a valid variable name")
+    refused('p.vars { a = 1 }' .. HOSTS, "a must be a table, for example a = { default = ... }")
     assert.has_error(function() gpupt.playbook.vars {} end)
   end)
 
-  it("is not set by the playbook", function()
-    refused('vars.site = "x"' .. HOSTS, "vars.site is given from outside: write local site")
+  it("cannot be set by the playbook", function()
+    refused('vars.site = "x"' .. HOSTS, "vars.site cannot be set in a playbook. Write local site")
   end)
 end)
 
 describe("a secret variable", function()
   local SECRET = "c0rrect-Horse"
 
-  it("is one by its declaration, by its default, by what it is given, or by its name", function()
+  it("is recognized by its declaration, its default, its given value, or its name", function()
     local pb = assert(load([[vars = p.vars { a = { secret = true }, b = { default = p.secret.env "HOME" }, c = { default = 1 } }
       assert(vars.a:read() == "]] .. SECRET .. [[" and vars.b:read() == os.getenv "HOME" and vars.c == 1)]] .. BARE,
       { a = SECRET }))
     assert.equal("secret", missing.reason(pb.vars.a))
-    assert.is_nil(pb.vars.b, "what nobody gave has its source in the playbook")
+    assert.is_nil(pb.vars.b, "a secret that was not given has its source in the playbook")
     pb = assert(load("assert(vars.x:read() == os.getenv 'HOME')" .. BARE, { x = gpupt.playbook.secret.env "HOME" }))
     assert.equal("secret", missing.reason(pb.vars.x))
     pb = assert(load("assert(vars.admin_password:read() == 'x')" .. BARE, { admin_password = "x" }))
@@ -77,21 +77,21 @@ describe("a secret variable", function()
     assert.equal("x", pb.vars.key)
   end)
 
-  it("may be said to be one in p.playbook, after it was read", function()
+  it("may be declared in p.playbook, after it was read", function()
     local text = [[local _ = vars.word
       return p.playbook { name = "x", vars = { word = { secret = true } }, p.hosts { where = "/x", p.host.enable {} } }]]
     assert.equal("secret", missing.reason(assert(load(text, { word = SECRET })).vars.word))
-    assert.equal("EUSAGE", refused(text, "--var word=...: a secret does not stand on a command line", { word = SECRET },
+    assert.equal("EUSAGE", refused(text, "--var word=...: a secret must not be on the command line", { word = SECRET },
       { argv = { word = true } }))
-    refused(text:gsub("secret = true", "default = 1"), "a default is read before p.playbook is reached", { word = SECRET })
+    refused(text:gsub("secret = true", "default = 1"), "defaults must be declared with p.vars at the top", { word = SECRET })
   end)
 
-  it("by its name is none on a command line when it is declared so", function()
+  it("by its name is accepted on a command line if it is declared as no secret", function()
     local pb = assert(load("vars = p.vars { key = { secret = false } }" .. BARE, { key = "x" }, { argv = { key = true } }))
     assert.equal("x", pb.vars.key)
   end)
 
-  it("may be given to p.login and p.answer as it is, or by a callback", function()
+  it("may be passed to p.login and p.answer unchanged, or with a callback", function()
     for _, how in ipairs { "vars.password", "p.secret.callback(function() return vars.password end)" } do
       assert(load(([[
         local password = %s
@@ -102,20 +102,20 @@ describe("a secret variable", function()
     end
   end)
 
-  it("is not joined to a text", function()
-    refused('local _ = "a" .. vars.password' .. BARE, "(secret of vars.password) is not joined to a text",
+  it("cannot be concatenated with a string", function()
+    refused('local _ = "a" .. vars.password' .. BARE, "(secret of vars.password) cannot be concatenated",
       { password = SECRET })
-    refused('local _ = vars.password .. "a"' .. BARE, "take its text with :read()", { password = SECRET })
+    refused('local _ = vars.password .. "a"' .. BARE, "get its text with :read()", { password = SECRET })
   end)
 
-  it("does not stand in a playbook", function()
-    refused('p.vars { a = { secret = true, default = "hunter2" } }' .. BARE, "a secret does not stand in a playbook")
-    refused('p.vars { password = { default = "hunter2" } }' .. BARE, "a secret does not stand in a playbook")
+  it("must not be written in the playbook", function()
+    refused('p.vars { a = { secret = true, default = "hunter2" } }' .. BARE, "a secret must not be written in the playbook")
+    refused('p.vars { password = { default = "hunter2" } }' .. BARE, "a secret must not be written in the playbook")
     refused('p.vars { a = { secret = false, default = p.secret.env "X" } }' .. BARE,
-      "its default is a secret, and secret = false")
+      "secret = false, but its default is a secret")
   end)
 
-  it("does not stand on a command line, declared or not, read or not", function()
+  it("is refused on a command line, declared or not, read or not", function()
     for _, text in ipairs { "vars = p.vars { a = { secret = true } }", "local _ = vars.password", "" } do
       local vars = text:find "p.vars" and { a = SECRET } or { password = SECRET }
       local code, message = refused(text .. BARE, "--var-file FILE", vars, { argv = { a = true, password = true } })
@@ -124,7 +124,7 @@ describe("a secret variable", function()
     end
   end)
 
-  it("by its name is one that says password, token, key and the like, but not what is only about one", function()
+  it("by its name contains password, token, key and so on, but does not just describe a secret", function()
     for _, name in ipairs { "password", "adminPassword", "ADMIN_PASSWD", "db_pw", "apiToken", "api_key", "product_key",
       "secret", "client_secret2", "keys", "ssh_passphrase", "joinpassword", "pin", "credentials" } do
       assert.is_true(names.looks_secret(name), name)
@@ -135,7 +135,7 @@ describe("a secret variable", function()
     end
   end)
 
-  it("without a value anywhere is refused before a run begins, and not by a plan", function()
+  it("without a value is refused before a run starts, but not by a plan", function()
     local probe = probe_of.start()
     local path = probe:write "local vars = p.vars { password = { secret = true } }\nlocal secret = vars.password\n"
     assert.equal(0, probe.l:command({ "plan", path }).status)
@@ -149,8 +149,8 @@ describe("a secret variable", function()
   end)
 end)
 
-describe("a value that was left out", function()
-  it("has a shape in JSON that no text and no table of somebody's has", function()
+describe("an omitted value", function()
+  it("has a form in JSON that no string and no other table has", function()
     local values = { a = missing.new "secret", b = '{ "$missing": "secret" }', c = { ["$missing"] = "secret" },
       d = "(not kept)", e = "\xff\0", f = { ["$bytes"] = "00" }, g = { 1, { ["$$x"] = true } }, h = 1.5 }
     local text = assert(json.encode(kept.variables(values)))
@@ -159,7 +159,7 @@ describe("a value that was left out", function()
     for _, name in ipairs { "b", "c", "d", "e", "f", "g", "h" } do assert.same(values[name], back[name]) end
   end)
 
-  it("is found in what an earlier release wrote", function()
+  it("is recognized in files of an earlier release", function()
     local back = kept.restore({ a = "(not kept)", b = "(function)", c = "lab", d = "(secret of the variable X)" }, false)
     assert.same({ "secret", "function", "secret" }, { missing.reason(back.a), missing.reason(back.b),
       missing.reason(back.d) })
@@ -176,12 +176,12 @@ describe("a value that was left out", function()
     } do
       local ok, message = pcall(use)
       assert.is_false(ok, name)
-      assert.matches("this value was left out (it is a secret, which is never written down)", message, 1, true)
+      assert.matches("this value was omitted (it is a secret, which is never stored)", message, 1, true)
     end
   end)
 
-  it("that is no secret has to be given again when the playbook reads it", function()
+  it("that is not a secret must be given again when the playbook reads it", function()
     local vars = { site = missing.new "function" }
-    assert.equal("EVARS", refused(HOSTS, "vars.site was not kept when run x was begun", vars, { since = "run x was begun" }))
+    assert.equal("EVARS", refused(HOSTS, "vars.site was not stored when run x was started", vars, { since = "run x was started" }))
   end)
 end)

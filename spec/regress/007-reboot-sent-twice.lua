@@ -1,7 +1,7 @@
--- A run that was killed after RebootHost went out, while the host was still connected with its old boot time, sent it
--- again when it was resumed; one resumed while the host was away skipped it and failed. After a host that stayed away,
--- or in maintenance mode, the next host of the same cluster was taken down, too. And machines that a killed run had shut
--- down for the reboot were never started again.
+-- A run that was killed after it had sent RebootHost, while the host was still connected with its old boot time, sent it
+-- again when it was resumed; a run that was resumed while the host was disconnected skipped the host and failed. After a
+-- host that did not come back, or stayed in maintenance mode, the next host of the cluster was taken down too. And VMs that
+-- a killed run had shut down for the reboot were never started again.
 local lab = require "spec.support.lab"
 local reboot = require "gpupt.step.host_reboot"
 local store = require "gpupt.store"
@@ -9,7 +9,7 @@ local vcenter = require "spec.support.vcenter"
 
 local card = lab.card
 
--- boots slowly, so that a run can be cut off meanwhile
+-- boots slowly, so that a run can be interrupted during the boot
 local function host(name, more)
   local one = lab.host(name, more)
   one.boot_seconds = more and more.boot_seconds or 600
@@ -39,7 +39,7 @@ describe("a rolling reboot", function()
     return l
   end
 
-  -- Starts the command and kills it at once when the host's timeline shows `kind`. The run's id.
+  -- Starts the command and kills it as soon as the host's timeline shows `kind`. The run's id.
   local function cut_off_at(kind, path, journal)
     l:command { "bar", "10de:20b5" } -- leaves the environment file
     vcenter.write(l.dir .. "/start.sh", (". %s/environment\nexec bin/gpupt apply %s --allow %s --journal %s\n"):format(
@@ -64,7 +64,7 @@ describe("a rolling reboot", function()
   end
 
   for _, kind in ipairs { "reboot", "away" } do
-    it("is asked for once when the run is killed at '" .. kind .. "' and resumed at once", function()
+    it("is requested once if the run is killed at '" .. kind .. "' and resumed at once", function()
       start { host "esx-1" }
       local path, journal = l:write(playbook()), l.dir .. "/j.db"
       l.sim:forget()
@@ -76,7 +76,7 @@ describe("a rolling reboot", function()
     end)
   end
 
-  it("is asked for again, after patience, when the request never arrived before the run was cut off", function()
+  it("is requested again, after a wait, if the request did not arrive before the run was interrupted", function()
     start { host("esx-1", { boot_seconds = 60 }) }
     l.sim:trouble({ method = "RebootHost_Task", count = 1 }, { kind = "reset-before" })
     local journal, text = l:journal(), playbook 'roll = { back_within = "5s" },'
@@ -87,37 +87,37 @@ describe("a rolling reboot", function()
     assert.equal("done", resumed.status, resumed.targets[1].message)
     local said = {}
     for _, event in ipairs(events) do said[#said + 1] = event.text end
-    assert.matches("watching the host instead of asking again.*asking once more", table.concat(said, "\n"))
+    assert.matches("watching the host instead of sending the request again.*sending the request once more", table.concat(said, "\n"))
   end)
 
-  it("begins no other host after one that does not come back", function()
+  it("starts no other host after one that does not come back", function()
     start { host("esx-1", { boot_fault = "never", boot_seconds = 60 }), host "esx-2" }
     local result = l:apply(playbook 'roll = { back_within = "3s" },', { allow = { "reboot" } })
-    assert.same({ "ELOST", "not begun" }, { result.targets[1].code, result.targets[2].status })
+    assert.same({ "ELOST", "not started" }, { result.targets[1].code, result.targets[2].status })
     assert.matches("esx-1 is out of service", result.targets[2].message, 1, true)
     assert.same({}, l.sim:get "truth".violations)
   end)
 
-  it("settles the host that is away before any other when the run is resumed", function()
+  it("finishes the disconnected host before any other when the run is resumed", function()
     start { host("esx-1", { boot_seconds = 60 }), host("esx-2", { boot_fault = "never", boot_seconds = 60 }) }
     l.sim:trouble({ method = "EnterMaintenanceMode_Task", count = 1 }, { kind = "fault", fault = "InvalidState" })
     local journal, text = l:journal(), playbook 'roll = { back_within = "3s" },'
     local first = l:apply(text, { journal = journal, allow = { "reboot" } })
     assert.same({ "InvalidState", "ELOST" }, { first.targets[1].code, first.targets[2].code })
     local again = l:apply(text, { journal = journal, resume = first.id, allow = { "reboot" } })
-    assert.same({ "esx-2", "ELOST", "not begun" }, { again.targets[1].target, again.targets[1].code,
+    assert.same({ "esx-2", "ELOST", "not started" }, { again.targets[1].target, again.targets[1].code,
       again.targets[2].status })
     assert.same({}, l.sim:get "truth".violations)
   end)
 
-  it("begins no other host after one that came back without its card", function()
+  it("starts no other host after one that came back without its card", function()
     start { host("esx-1", { boot_fault = "without:0000:3b:00.0", boot_seconds = 60 }), host "esx-2" }
     local result = l:apply(playbook(), { allow = { "reboot" } })
-    assert.same({ "EPROOF", "not begun" }, { result.targets[1].code, result.targets[2].status })
+    assert.same({ "EPROOF", "not started" }, { result.targets[1].code, result.targets[2].status })
     assert.is_false(l:truth("hosts", "esx-2").maintenance)
   end)
 
-  it("starts a machine again that the killed run had shut down", function()
+  it("starts a VM again that the killed run had shut down", function()
     start({ host("esx-1", { cards = { card "0000:3b:00.0", card("0000:86:00.0", { enabled = true }) } }) }, {
       vms = { { name = "old-7", host = "esx-1", guest = "ubuntu64Guest", firmware = "efi", memory_mb = 8192,
         memory_lock = true, devices = { "0000:86:00.0" }, power = "poweredOn", installed = "ubuntu",

@@ -1,5 +1,5 @@
---- Tasks of the test vCenter went missing after some hundreds: its own tasks and the simulator's inner ones were both
--- named task-N, by two counters, and the end of an inner one took the outer one of the same name with it.
+--- The test vCenter lost tasks after some hundreds: its own tasks and the simulator's inner ones were both named task-N,
+-- by two counters, and the end of an inner one removed the outer one of the same name.
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop"
 local vcenter = require "spec.support.vcenter"

@@ -1,5 +1,5 @@
--- A roll took a host down although another one of its cluster was dead, or in somebody else's maintenance mode:
--- unavailable = "1/cluster" counted its own hosts only.
+-- A roll took a host down although another host of its cluster was dead, or in maintenance mode set by another user:
+-- unavailable = "1/cluster" counted only its own hosts.
 local claim = require "gpupt.playbook.claim"
 local lab = require "spec.support.lab"
 
@@ -10,7 +10,7 @@ local function playbook(where, roll)
     roll = { %s }, p.host.enable {} } }]]):format(where, roll)
 end
 
-describe("a roll in a cluster that is short of a host already", function()
+describe("a roll in a cluster with a host out of service", function()
   local l, pause
 
   before_each(function()
@@ -38,7 +38,7 @@ describe("a roll in a cluster that is short of a host already", function()
     return list
   end
 
-  it("waits, then defers its hosts untouched; the other cluster is done", function()
+  it("waits, then defers its hosts unchanged; the other cluster is finished", function()
     l.sim:post("set", { host = "a-3", connection = "notResponding" })
     local result, events = l:apply(playbook('{ "/DC0/host/gpu-a/a-1", "/DC0/host/gpu-a/a-2", "/DC0/host/gpu-b/*" }',
       'claim_within = "1s"'), { allow = { "reboot" } })
@@ -47,12 +47,12 @@ describe("a roll in a cluster that is short of a host already", function()
     for _, one in ipairs(result.targets) do
       if one.target == "a-1" then
         assert.equal("EDEFERRED", one.code)
-        assert.matches("deferred, untouched: in gpu-a a-3 is notResponding, and unavailable = '1/cluster'", one.message,
+        assert.matches("deferred and not changed: in gpu-a, a-3 is notResponding, and unavailable = '1/cluster'", one.message,
           1, true)
       end
     end
     local waits = 0
-    for _, event in ipairs(events) do if (event.text or ""):find("waiting for room", 1, true) then waits = waits + 1 end end
+    for _, event in ipairs(events) do if (event.text or ""):find("waiting for a free slot", 1, true) then waits = waits + 1 end end
     assert.equal(1, waits) -- one host waits for its cluster, the others do not wait the same again
     for _, name in ipairs { "a-1", "a-2" } do
       local truth = l:truth("hosts", name)
@@ -61,7 +61,7 @@ describe("a roll in a cluster that is short of a host already", function()
     end
   end)
 
-  it("counts a host in somebody else's maintenance mode", function()
+  it("counts a host that another user put into maintenance mode", function()
     local ref = assert(l.vc:one "/DC0/host/gpu-a/a-3")
     assert(l.vc:wait(assert(ref:EnterMaintenanceMode_Task { timeout = 0 })))
     l.sim:forget()
@@ -71,13 +71,13 @@ describe("a roll in a cluster that is short of a host already", function()
     assert.same({}, touched())
   end)
 
-  it("goes on as soon as the host is back", function()
+  it("continues as soon as the host is back", function()
     local ref = assert(l.vc:one "/DC0/host/gpu-a/a-3")
     assert(l.vc:wait(assert(ref:EnterMaintenanceMode_Task { timeout = 0 })))
     local plan = assert(l:plan(playbook('"/DC0/host/gpu-a/a-1"', 'claim_within = "60s"')))
     local freed
     local run = assert(plan:apply { journal = l:journal(), allow = { "reboot" }, on_event = function(event)
-      if not freed and (event.text or ""):find("waiting for room", 1, true) then
+      if not freed and (event.text or ""):find("waiting for a free slot", 1, true) then
         freed = true
         assert(ref:ExitMaintenanceMode_Task { timeout = 0 })
       end
@@ -86,14 +86,14 @@ describe("a roll in a cluster that is short of a host already", function()
     assert.equal("done", run:result().status)
   end)
 
-  it("goes on when the playbook allows one more to be away", function()
+  it("continues if the playbook allows one more host to be out of service", function()
     l.sim:post("set", { host = "a-3", connection = "notResponding" })
     local result = l:apply(playbook('"/DC0/host/gpu-a/*"', 'unavailable = "2/cluster", claim_within = "1s"'),
       { allow = { "reboot" } })
     assert.same({ ["a-1"] = "changed", ["a-2"] = "changed" }, outcomes(result))
   end)
 
-  it("gives a deferred host's lease back", function()
+  it("releases the lease of a deferred host", function()
     l.sim:post("set", { host = "a-3", connection = "notResponding" })
     local journal = l:journal()
     local text = playbook('"/DC0/host/gpu-a/a-1"', 'claim_within = "1s"')
@@ -102,14 +102,14 @@ describe("a roll in a cluster that is short of a host already", function()
     assert.equal("done", l:apply(text, { allow = { "reboot" }, journal = journal }).status)
   end)
 
-  it("is told in the plan, and a span that is none is refused before anything is called", function()
+  it("is reported in the plan, and an invalid duration is refused before anything is called", function()
     l.sim:post("set", { host = "a-3", connection = "notResponding" })
-    assert.matches("! a-3 is notResponding: skipped, and counted as away (unavailable = '1/cluster')",
+    assert.matches("! a-3 is notResponding: skipped, counted as out of service (unavailable = '1/cluster')",
       tostring(assert(l:plan(playbook('"/DC0/host/gpu-a/*"', "")))), 1, true)
     for _, name in ipairs { "back_within", "drain_within", "claim_within" } do
       local ok, err = pcall(l.load, l, playbook('"/DC0/host/gpu-a/*"', name .. ' = "soonish"'))
       assert.is_false(ok)
-      assert.matches(name .. ": 'soonish' is no span of time", tostring(err.message or err), 1, true)
+      assert.matches(name .. ": invalid duration 'soonish'", tostring(err.message or err), 1, true)
     end
   end)
 end)

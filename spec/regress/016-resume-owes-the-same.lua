@@ -1,5 +1,5 @@
--- A resumed run that failed before its reboot left enabled what the run had enabled before it was cut off. And of two
--- machines with one name (in two folders) that were shut down for a reboot, only one was started again.
+-- A resumed run that failed before its reboot did not disable what the run had enabled before the interruption. And of two
+-- VMs with the same name (in two folders) that were shut down for a reboot, only one was started again.
 local lab = require "spec.support.lab"
 
 local card = lab.card
@@ -18,7 +18,7 @@ describe("a run", function()
     for _, one in ipairs(l:truth("hosts", "esx-1").cards) do if one.address == address then return one.enabled end end
   end
 
-  it("that is resumed takes back what its earlier half enabled, and nothing else", function()
+  it("that is resumed disables what it had enabled before, and nothing else", function()
     l = lab.start { speed = 200, fleet = { clusters = { { name = "gpu-a", hosts = { { name = "esx-1", boot_seconds = 60,
       cards = { card "0000:3b:00.0", card("0000:86:00.0", { enabled = true, active = false }) } } } } } } }
     l.sim:trouble({ method = "EnterMaintenanceMode_Task", count = 2 }, { kind = "fault", fault = "InvalidState" })
@@ -26,22 +26,22 @@ describe("a run", function()
     local journal = l:journal()
     local first = l:apply(playbook(), { journal = journal, allow = { "reboot" } })
     assert.equal("InvalidState", first.targets[1].code)
-    assert.is_true(enabled "0000:3b:00.0", "the first half was to leave it behind")
+    assert.is_true(enabled "0000:3b:00.0", "the first half must have enabled it")
     local again = l:apply(playbook(), { journal = journal, resume = first.id, allow = { "reboot" } })
     assert.equal("InvalidState", again.targets[1].code)
     assert.is_false(enabled "0000:3b:00.0")
-    assert.is_true(enabled "0000:86:00.0", "somebody else enabled this one")
+    assert.is_true(enabled "0000:86:00.0", "another user enabled this one")
   end)
 
-  it("starts both again of two machines with one name", function()
-    local function machine(name, address)
+  it("starts both of two VMs with the same name again", function()
+    local function vm_with(name, address)
       return { name = name, host = "esx-1", guest = "ubuntu64Guest", firmware = "efi", memory_mb = 8192,
         memory_lock = true, devices = { address }, power = "poweredOn", installed = "ubuntu",
         extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE", ["pciPassthru.64bitMMIOSizeGB"] = "256" } }
     end
     l = lab.start { speed = 200, fleet = { clusters = { { name = "gpu-a", hosts = { { name = "esx-1", boot_seconds = 60,
       cards = { card "0000:3b:00.0", card("0000:86:00.0", { enabled = true }), card("0000:af:00.0", { enabled = true }) } } } } },
-      vms = { machine("old", "0000:86:00.0"), machine("new", "0000:af:00.0") } } }
+      vms = { vm_with("old", "0000:86:00.0"), vm_with("new", "0000:af:00.0") } } }
     local refs = {}
     for i, name in ipairs { "old", "new" } do
       refs[i] = assert(l:client():one("/DC0/vm/" .. name))

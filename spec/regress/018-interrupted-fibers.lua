@@ -1,9 +1,9 @@
--- Ctrl-C raises in the program's main thread, in the middle of loop.run and outside every fiber. loop.run let the error
--- through and left its fibers where they waited: what they would have closed (a session) stayed open.
+-- Ctrl-C raises in the program's main thread, inside loop.run and outside the fibers. loop.run passed the error on and
+-- abandoned its fibers: what they would have closed (a session) stayed open.
 local loop = require "gpupt.loop"
 
 describe("an error raised into loop.run from outside, as by Ctrl-C,", function()
-  -- as lua.c does it: a hook of the main thread, which the first instruction after the wait meets
+  -- as in lua.c: a hook of the main thread, which runs at the first instruction after the wait
   local function interrupt_soon(thread)
     debug.sethook(thread, function()
       debug.sethook(thread)
@@ -13,7 +13,7 @@ describe("an error raised into loop.run from outside, as by Ctrl-C,", function()
 
   local function closer(fn) return setmetatable({}, { __close = fn }) end
 
-  it("cancels the fibers, waits for what they close, and goes on", function()
+  it("cancels the fibers, waits until they have closed everything, and is raised again", function()
     local closed, cancelled, from = 0, 0, loop.now()
     local main = coroutine.running()
     local ok, err = pcall(loop.run, function()
@@ -26,7 +26,7 @@ describe("an error raised into loop.run from outside, as by Ctrl-C,", function()
         end)
       end
       loop.spawn(function()
-        -- the main thread turns often enough to reach the hook
+        -- the main thread runs often enough to reach the hook
         while true do loop.sleep(0) end
       end)
       interrupt_soon(main)

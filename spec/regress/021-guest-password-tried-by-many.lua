@@ -1,12 +1,12 @@
---- A guest's password that is wrong is tried once: but fibers that began together tried it once each, and five tries
--- lock an account. Until the guest has taken a password, one call alone carries it.
+--- A wrong guest password is tried once; but fibers that started together each tried it once, and five attempts lock an
+-- account. Until the guest has accepted a password, only one call sends it.
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop"
 local vcenter = require "spec.support.vcenter"
 
 local check = gpupt.check
 
-describe("a guest's password in many fibers at once", function()
+describe("a guest's password in many concurrent fibers", function()
   local sim, vc, vm
   local login = { username = "ops", password = "gu3st-Secret" }
   setup(function()
@@ -37,7 +37,7 @@ describe("a guest's password in many fibers at once", function()
     return loop.run(function() return loop.all(works) end)
   end
 
-  it("is sent once when it is wrong", function()
+  it("is sent once if it is wrong", function()
     for _, results in ipairs(many(vc, 8, "wrong")) do
       assert.is_nil(results[1])
       assert.are.equal("InvalidGuestLogin", results[3])
@@ -45,7 +45,7 @@ describe("a guest's password in many fibers at once", function()
     assert.are.equal(1, sim:calls "ValidateCredentialsInGuest")
   end)
 
-  it("serves all when it is right, and all at once from then on", function()
+  it("is used by all if it is right, and then in parallel", function()
     for _, results in ipairs(many(vc, 8, login.password)) do assert.is_true(results[1]) end
     assert.are.equal(8, sim:calls "ValidateCredentialsInGuest")
     local from = loop.now()
@@ -54,7 +54,7 @@ describe("a guest's password in many fibers at once", function()
     assert.is_true(loop.now() - from < 1.2)
   end)
 
-  it("is not waited for longer than one has time", function()
+  it("is not waited for beyond the time limit", function()
     local fresh = sim:connect()
     sim:trouble({ method = "ValidateCredentialsInGuest", count = 1 }, { kind = "hold", seconds = 2 })
     local first, second
@@ -68,7 +68,7 @@ describe("a guest's password in many fibers at once", function()
     assert.are.equal("ETIMEDOUT", second[3])
   end)
 
-  it("passes to the next when the fiber that tries it is cancelled", function()
+  it("is tried by the next fiber if the first is cancelled", function()
     local fresh = sim:connect()
     sim:trouble({ method = "ValidateCredentialsInGuest", count = 1 }, { kind = "hold", seconds = 5 })
     local second

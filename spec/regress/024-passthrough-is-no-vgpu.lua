@@ -1,5 +1,5 @@
--- A card that a machine held by passthrough counted as one with virtual GPUs in use: graphicsInfo lists the machines of
--- every kind of card, and its type says which kind. A second run over finished machines was refused for that.
+-- A card held by a VM by passthrough counted as one with virtual GPUs in use: graphicsInfo lists the VMs of every kind of
+-- card, and its type tells which kind. A second run over finished VMs was refused for that.
 local host = require "gpupt.fleet.host"
 
 local function card_with(kind, vms)
@@ -15,19 +15,19 @@ local function card_with(kind, vms)
   return record.cards[1]
 end
 
-describe("a card of which graphicsInfo names a machine", function()
+describe("a card for which graphicsInfo lists a VM", function()
   local vms = { { type = "VirtualMachine", value = "vm-7" } }
 
-  it("has no virtual GPUs when its type is direct: the machine has the card itself", function()
+  it("has no virtual GPUs if its type is direct: the VM has the card itself", function()
     assert.is_nil(card_with("direct", vms).vgpu)
   end)
 
-  it("has virtual GPUs in use when its type is sharedDirect", function()
-    assert.equal("virtual GPUs of it are in use", card_with("sharedDirect", vms).vgpu)
+  it("has virtual GPUs in use if its type is sharedDirect", function()
+    assert.equal("in use by VMs as virtual GPUs", card_with("sharedDirect", vms).vgpu)
     assert.is_nil(card_with("sharedDirect", {}).vgpu)
   end)
 
-  it("is drawn on by machines when its type is shared", function()
-    assert.equal("machines draw on it as a shared card", card_with("shared", vms).vgpu)
+  it("is a shared graphics card if its type is shared", function()
+    assert.equal("in use by VMs as a shared graphics card", card_with("shared", vms).vgpu)
   end)
 end)

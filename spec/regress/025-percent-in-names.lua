@@ -1,11 +1,11 @@
--- The server keeps a percent that begins an escape sequence (ManagedEntity.name), whatever the sequence stands for.
--- "%41" was shown as "%2541" in a path, which is another name, and where both stood side by side they were one.
+-- The server keeps a percent sign that begins an escape sequence (ManagedEntity.name). "%41" was shown as "%2541" in a
+-- path, which is another name; if both existed, they had the same path.
 local gpupt = require "gpupt"
 local vcenter = require "spec.support.vcenter"
 local check = gpupt.check
 
-describe("inventory paths of names with a percent", function()
-  it("are the names as the server has them, and find each its own", function()
+describe("inventory paths of names with a percent sign", function()
+  it("use the names of the server, and each finds its own object", function()
     local sim = vcenter.start { speed = 200 }
     local vc = sim:connect()
     local root = check(vc:one "/DC0/vm")

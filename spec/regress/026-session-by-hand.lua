@@ -1,6 +1,6 @@
--- A session that was opened by calling Login itself stayed on the server when the connection was closed; a connection
--- that was told not to log in did so for the first page that it read; and each call that found the session ended sent
--- a password again that had been refused already, which locks an account.
+-- A session that was opened by calling Login stayed on the server when the connection was closed; a connection that was
+-- configured not to log in did so for the first page that it read; and each call after the end of the session sent again a
+-- password that had already been refused, which locks an account.
 local gpupt = require "gpupt"
 local secrets = require "gpupt.vim.secrets"
 local vcenter = require "spec.support.vcenter"
@@ -26,7 +26,7 @@ describe("a session", function()
     return vc.content.sessionManager:Login { userName = sim.username, password = sim.password }
   end
 
-  it("opened by hand is kept alive, opened again when it ends, and logged out at the end", function()
+  it("opened with Login is kept alive, opened again when it ends, and logged out at the end", function()
     local vc = without_login { keep_alive = 0.2 }
     gpupt.check(by_hand(vc))
     root = gpupt.check(vc.content.rootFolder:get "name")
@@ -40,7 +40,7 @@ describe("a session", function()
     assert.are.equal(0, sim:leftovers().sessions)
   end)
 
-  it("ended by hand is not opened again", function()
+  it("ended with Logout is not opened again", function()
     local vc = sim:connect()
     assert.is_true(vc.content.sessionManager:Logout())
     assert.are.equal("NotAuthenticated", select(3, vc.content.rootFolder:get "name"))
@@ -50,7 +50,7 @@ describe("a session", function()
     assert.is_string(gpupt.check(vc.content.rootFolder:get "name"))
   end)
 
-  it("is not opened by a connection that was told not to", function()
+  it("is not opened by a connection that must not log in", function()
     local vc <close> = without_login()
     for _ = 1, 2 do
       assert.are.equal("NotAuthenticated", select(3, vc:collect_all { type = "VirtualMachine", paths = { "name" } }))
@@ -59,10 +59,10 @@ describe("a session", function()
     assert.are.equal(0, sim:calls "Login")
   end)
 
-  it("that ended is opened again with a refused password once only, until there is another", function()
+  it("that ended is opened again with a refused password only once, until there is another password", function()
     local password = sim.password
     local vc = sim:connect { password = function() return password end }
-    password = "changed meanwhile"
+    password = "changed"
     sim:trouble({ method = "RetrievePropertiesEx" }, { kind = "session-lost" })
     sim:forget()
     local list = {}

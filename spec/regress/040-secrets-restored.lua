@@ -1,5 +1,5 @@
--- The journal kept a secret variable as the text "(not kept)", and --resume handed that text to the playbook: a guest
--- was installed with the password "(not kept)". And a secret given as --var stands in the list of processes.
+-- The journal stored a secret variable as the text "(not kept)", and --resume passed that text to the playbook: a guest
+-- was installed with the password "(not kept)". And a secret given with --var is visible in the list of processes.
 local gpupt = require "gpupt"
 local probe_of = require "spec.support.probe"
 local store = require "gpupt.store"
@@ -14,7 +14,7 @@ describe("a secret variable", function()
   teardown(function() probe:stop() end)
   before_each(function() probe:clear() end)
 
-  -- A run that was begun from Lua with this password and failed: its id, the playbook and the journal's path.
+  -- A run that was started from Lua with this password and failed: its id, the playbook and the journal's path.
   local function failed_run(vars)
     local path, journal = probe:write(PRELUDE), ("%s/%s.db"):format(probe.dir, os.tmpname():match "[^/]+$")
     local book = assert(store.open(journal))
@@ -37,7 +37,7 @@ describe("a secret variable", function()
     assert.is_nil(probe:got())
   end
 
-  it("is not handed to a resumed run as another text: the run is refused", function()
+  it("is not replaced by another text in a resumed run: the run is refused", function()
     local id, _, journal = failed_run()
     asks_for_the_value(probe.l:command { "apply", "--resume", id, "--journal", journal })
     assert.is_false(probe:loaded())
@@ -51,7 +51,7 @@ describe("a secret variable", function()
     assert.equal(SECRET, probe:got())
   end)
 
-  it("that an earlier release kept as a text is recognised", function()
+  it("that an earlier release stored as a text is recognized", function()
     local path, journal = probe:write(PRELUDE), probe.dir .. "/old.db"
     local pb = gpupt.check(gpupt.playbook.load(path, { password = SECRET }))
     local book = assert(store.open(journal))

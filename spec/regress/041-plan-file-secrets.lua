@@ -1,4 +1,5 @@
--- The plan file held secret variables in clear text, with the mode that umask left, through symbolic links.
+-- The plan file contained secret variables in clear text, had the mode of the umask, and was written through symbolic
+-- links.
 local gpupt = require "gpupt"
 local probe_of = require "spec.support.probe"
 local vcenter = require "spec.support.vcenter"
@@ -18,7 +19,7 @@ describe("a plan file", function()
     return gpupt.check(pb:plan(probe.l:client())):save(file)
   end
 
-  it("holds no secret variable, and its apply asks for it", function()
+  it("contains no secret variable, and apply asks for it", function()
     local file = probe.dir .. "/a.plan"
     assert.is_true(save(file))
     local text = vcenter.read(file)
@@ -35,7 +36,7 @@ describe("a plan file", function()
     assert.equal(SECRET, probe:got())
   end)
 
-  it("is readable by its owner alone, whatever the umask and the mode of the file before", function()
+  it("is readable only by its owner, whatever the umask and the earlier mode of the file", function()
     local file = probe.dir .. "/b.plan"
     assert.is_true(save(file))
     assert.equal("600", probe.mode(file))

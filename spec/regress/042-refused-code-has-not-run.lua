@@ -1,5 +1,5 @@
--- A changed playbook was refused by --resume and by apply PLANFILE after its code had run; what it loads with dofile
--- or require was not compared at all.
+-- --resume and apply PLANFILE refused a changed playbook only after its code had been executed; files that it loads with
+-- dofile or require were not compared at all.
 local probe_of = require "spec.support.probe"
 local vcenter = require "spec.support.vcenter"
 
@@ -33,7 +33,7 @@ describe("code that changed since it was approved", function()
       probe:fail(true)
       local first = probe.l:command { "apply", path, "--journal", journal }
       assert.equal(1, first.status, first.err)
-      local id = first.err:match "gpupt apply %-%-resume (%S+) goes on"
+      local id = first.err:match "continue with: gpupt apply %-%-resume (%S+)"
       probe:clear()
       return function() return probe.l:command { "apply", "--resume", id, "--journal", journal } end
     end,
@@ -56,7 +56,7 @@ describe("code that changed since it was approved", function()
       refused(go(), path)
     end)
 
-    it("is not executed when dofile brings it in, " .. name, function()
+    it("is not executed if dofile loads it, " .. name, function()
       local library = probe:file("library.lua", "return 1\n", "644")
       local path = probe:write(PRELUDE .. ("dofile '%s'\n"):format(library))
       local go = way(path)
@@ -64,7 +64,7 @@ describe("code that changed since it was approved", function()
       refused(go(), library)
     end)
 
-    it("is not executed when require brings it in, " .. name, function()
+    it("is not executed if require loads it, " .. name, function()
       local library = probe:file("probe_library.lua", "return {}\n", "644")
       local path = probe:write(("package.path = '%s/?.lua;' .. package.path\nrequire 'probe_library'\n"):format(probe.dir)
         .. PRELUDE)
@@ -73,7 +73,7 @@ describe("code that changed since it was approved", function()
       refused(go(), library)
     end)
 
-    it("is not executed when it is another file than before, " .. name, function()
+    it("is not executed if it is another file than before, " .. name, function()
       local library = probe:file("one.lua", "return 1\n", "644")
       local other = probe:file("two.lua", mark() .. "return 1\n", "644")
       local choice = probe:file("choice", library, "644")
@@ -86,7 +86,7 @@ describe("code that changed since it was approved", function()
       assert.is_false(ran())
     end)
 
-    it("is executed when nothing changed, " .. name, function()
+    it("is executed if nothing changed, " .. name, function()
       local library = probe:file("same.lua", "return 1\n", "644")
       local go = way(probe:write(PRELUDE .. ("assert(dofile '%s' == 1)\n"):format(library)))
       local result = go()

@@ -1,5 +1,5 @@
--- A trace showed the passwords of customization specs, guestinfo, arguments of guest programs, product keys and session
--- tickets; the file had the mode that umask left, and was written through symbolic links.
+-- A trace contained the passwords of customization specs, guestinfo, arguments of guest programs, product keys and
+-- session tickets; the file had the mode of the umask, and was written through symbolic links.
 local gpupt = require "gpupt"
 local vcenter = require "spec.support.vcenter"
 
@@ -70,7 +70,7 @@ describe("a trace", function()
   }
 
   for name, one in pairs(calls) do
-    it("leaves out " .. name, function()
+    it("does not contain " .. name, function()
       local kind, method, args = one[1], one[2], one[3]
       if args.vm then args.vm = ref "VirtualMachine" end
       local before = #events
@@ -82,7 +82,7 @@ describe("a trace", function()
     end)
   end
 
-  it("tells what is left out from a text of the same words", function()
+  it("distinguishes an omitted value from an equal text", function()
     local before = #events
     vc:call(ref "SessionManager", "Login", { userName = "(secret)", password = MARK })
     local request = events[before + 1].request
@@ -95,7 +95,7 @@ describe("a trace", function()
     local function trace(path) sim:connect { trace = path }:close() end
     local function mode(path) return (vcenter.shell(("stat -c %%a '%s'"):format(path)):match "%d+") end
 
-    it("is readable by its owner alone, whatever the umask and the mode of the file before", function()
+    it("is readable only by its owner, whatever the umask and the earlier mode of the file", function()
       trace(sim.dir .. "/new")
       assert.equal("600", mode(sim.dir .. "/new"))
       vcenter.write(sim.dir .. "/old", "earlier lines\n")
@@ -107,7 +107,7 @@ describe("a trace", function()
       assert.matches("Login", text, 1, true)
     end)
 
-    it("is not shown to who had opened the file before", function()
+    it("is not visible to a process that opened the file before", function()
       local path = sim.dir .. "/held"
       vcenter.write(path, "")
       assert(os.execute("chmod 644 " .. path))

@@ -1,4 +1,4 @@
--- The journal kept the mode of an existing file, followed symbolic links, and kept guestinfo, arguments of guest programs
+-- The journal kept the mode of an existing file, followed symbolic links, and stored guestinfo, arguments of guest programs
 -- and answer files in the arguments of calls.
 local probe_of = require "spec.support.probe"
 local store = require "gpupt.store"
@@ -12,17 +12,17 @@ describe("a journal", function()
   setup(function() dir = vcenter.shell "mktemp -d /tmp/gpupt-journal.XXXXXX":match "%S+" end)
   teardown(function() os.execute("rm -rf " .. dir) end)
 
-  local function begun(path)
+  local function started(path)
     local book = assert(store.open(path))
     assert(book:begin { id = "r" .. os.tmpname():gsub("%W", ""), playbook = "p" })
     return book
   end
 
-  it("is readable by its owner alone, with its log and index, whatever the files' modes before", function()
+  it("is readable only by its owner, with its log and index, whatever the earlier modes", function()
     local path = dir .. "/a.db"
-    local book = begun(path)
+    local book = started(path)
     assert(os.execute(("chmod 666 %s %s-wal %s-shm"):format(path, path, path)))
-    local second = begun(path)
+    local second = started(path)
     for _, suffix in ipairs { "", "-wal", "-shm" } do
       assert.equal("600", probe_of.mode(path .. suffix), suffix)
     end
@@ -30,11 +30,11 @@ describe("a journal", function()
     book:close()
   end)
 
-  it("is readable by its owner alone when umask would allow more", function()
+  it("is readable only by its owner even if the umask allows more", function()
     local path = dir .. "/b.db"
     vcenter.write(path, "")
     assert(os.execute("chmod 666 " .. path))
-    local book = begun(path)
+    local book = started(path)
     for _, suffix in ipairs { "", "-wal", "-shm" } do
       assert.equal("600", probe_of.mode(path .. suffix), suffix)
     end
@@ -54,13 +54,13 @@ describe("a journal", function()
     end)
   end
 
-  it("may lie in a folder that a symbolic link names", function()
+  it("may be in a folder that is a symbolic link", function()
     assert(os.execute(("mkdir %s/real && ln -s real %s/folder"):format(dir, dir)))
-    begun(dir .. "/folder/d.db"):close()
+    started(dir .. "/folder/d.db"):close()
     assert.equal("600", probe_of.mode(dir .. "/real/d.db"))
   end)
 
-  it("keeps no secret of a call's arguments", function()
+  it("stores no secret of a call's arguments", function()
     local probe = probe_of.start { fleet = { clusters = { { name = "c", hosts = { { name = "h1" } } } },
       datastores = { { name = "ds-1" } }, vms = { { name = "vm", host = "h1", datastore = "ds-1", memory_mb = 1024,
         disk_gb = 10, guest = "ubuntu64Guest", firmware = "efi" } } } }

@@ -1,4 +1,4 @@
--- TARGET.part of a download was opened through symbolic links, and readable by all while it grew.
+-- TARGET.part of a download was opened through symbolic links, and was readable by all users until it was complete.
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop"
 local vcenter = require "spec.support.vcenter"
@@ -37,7 +37,7 @@ describe("a download", function()
   local number = 0
 
   for name, fetch in pairs(ways) do
-    it(name .. " does not write through a link that lies at TARGET.part", function()
+    it(name .. " does not write through a link at TARGET.part", function()
       number = number + 1
       local target = ("%s/target-%d"):format(sim.dir, number)
       vcenter.write(sim.dir .. "/victim", "precious\n")
@@ -48,7 +48,7 @@ describe("a download", function()
       assert.equal("", vcenter.shell(("find %s -name '*.part'"):format(sim.dir)))
     end)
 
-    it(name .. " is readable by its owner alone until it is complete", function()
+    it(name .. " is readable only by its owner until it is complete", function()
       number = number + 1
       local target = ("%s/target-%d"):format(sim.dir, number)
       sim:trouble({ method = "HTTP GET", count = -1 }, { kind = "slow", bytes = 10000, seconds = 2 })
@@ -68,7 +68,7 @@ describe("a download", function()
     end)
   end
 
-  it("that goes on with an earlier part does not follow a link", function()
+  it("that continues an earlier part does not follow a link", function()
     local target = sim.dir .. "/resumed"
     vcenter.write(sim.dir .. "/victim", "precious\n")
     assert(os.execute(("ln -s %s/victim %s.part"):format(sim.dir, target)))
@@ -78,7 +78,7 @@ describe("a download", function()
     assert.equal("precious\n", vcenter.read(sim.dir .. "/victim"))
   end)
 
-  it("goes on with an earlier part of its own", function()
+  it("continues its own earlier part", function()
     local target = sim.dir .. "/partial"
     vcenter.write(target .. ".part", ("y"):rep(40000))
     assert.equal(100000, check(vc.datastore:download("[ds-1] folder/file", target, { resume = true })))

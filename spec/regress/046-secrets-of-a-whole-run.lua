@@ -1,4 +1,4 @@
--- A whole run with secrets of every kind: none may be found afterwards in anything that gpupt wrote or printed, nor in
+-- A whole run with secrets of every kind: afterwards none may be found in anything that gpupt wrote or printed, nor in
 -- what the operating system shows of its processes.
 local first_light = require "spec.support.first_light"
 local vcenter = require "spec.support.vcenter"
@@ -22,13 +22,13 @@ describe("the secrets of a run", function()
   setup(function() l = first_light.start { speed = 200 } end)
   teardown(function() l:stop() end)
 
-  it("are nowhere afterwards", function()
+  it("are not stored or printed anywhere", function()
     local file, trace = l.dir .. "/vars", l.dir .. "/trace"
     vcenter.write(file, "password = " .. l.secrets.windows .. "\nsite = lab-of-this-run\n")
     assert(os.execute("chmod 600 " .. file))
     local path, journal, plan = l:write(PLAY), l.dir .. "/journal.db", l.dir .. "/a.plan"
     local env = { env = { GPUPT_TRACE = trace } }
-    -- every argument vector and environment that a process of this user has meanwhile
+    -- the arguments and environment of every process of this user during the run
     vcenter.write(l.dir .. "/watch.sh", ([[
 while [ ! -e %s/stop ]; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' '; echo; sleep 0.05; done >%s/processes]])
       :format(l.dir, l.dir))

@@ -1,8 +1,8 @@
--- A crash of the command would have left its memory, passwords included, in a core file.
+-- After a crash of the command, a core file would have contained its memory with passwords.
 local vcenter = require "spec.support.vcenter"
 
 describe("the command", function()
-  it("leaves no core file behind, whatever the shell's limit", function()
+  it("writes no core file, whatever the shell's limit", function()
     local path = os.tmpname()
     vcenter.write(path, [[
 local p = require "gpupt.playbook"

@@ -1,9 +1,9 @@
--- The message about a p.secret.command that failed repeated its whole command line, and the journal kept that.
+-- The message about a failed p.secret.command repeated its whole command line, and the journal stored it.
 local probe_of = require "spec.support.probe"
 local vcenter = require "spec.support.vcenter"
 
 describe("a secret's command", function()
-  it("is told by its program only", function()
+  it("is reported with its program only", function()
     local probe = probe_of.start()
     local path = probe:write "local secret = p.secret.command 'false --pin 4711-0815'\n"
     local journal = probe.dir .. "/j.db"

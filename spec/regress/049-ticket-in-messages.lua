@@ -1,4 +1,4 @@
--- A server's error page repeated the one-time address of a guest's file, ticket and all, and the message showed it.
+-- A server's error page repeated the one-time address of a guest's file with its ticket, and the message showed it.
 local gpupt = require "gpupt"
 local vcenter = require "spec.support.vcenter"
 

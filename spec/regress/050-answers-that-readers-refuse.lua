@@ -1,6 +1,6 @@
---- Answer media were made of texts that the installers' readers refuse or change (U+0085 is a line break for YAML 1.1,
--- U+FFFE is no character of XML), of empty and impossible names, and with a password that was looked at only after the
--- VM had been made.
+--- Answer media were created with texts that installers refuse or change (U+0085 is a line break in YAML 1.1, U+FFFE is
+-- not a character of XML), with empty and invalid names, and with a password that was checked only after the VM had been
+-- created.
 local answer = require "gpupt.guest.answer"
 local first_light = require "spec.support.first_light"
 
@@ -24,7 +24,7 @@ local function refused(make, o, word)
   assert.is_nil(message:find("secret-word", 1, true))
 end
 
-describe("a character that no reader takes as it is", function()
+describe("a character that no installer accepts unchanged", function()
   local rows = {
     { "NUL", "\0", "U+0000" }, { "a control character", "\27", "U+001B" }, { "DEL", "\127", "U+007F" },
     { "U+0080", "\u{80}", "U+0080" }, { "U+0085", "\u{85}", "U+0085" }, { "U+009F", "\u{9F}", "U+009F" },
@@ -48,7 +48,7 @@ describe("a character that no reader takes as it is", function()
     end)
   end
 
-  it("is no line break either, where one line is wanted", function()
+  it("must not be a line break where one line is expected", function()
     for _, name in ipairs { "password", "timezone" } do
       refused(linux, { [name] = "a\nb" }, "U+000A")
       refused(windows, { [name] = "a\nb" }, "U+000A")
@@ -58,7 +58,7 @@ describe("a character that no reader takes as it is", function()
 end)
 
 describe("the name of an account or a host", function()
-  it("that Windows does not take is refused", function()
+  it("that Windows does not accept is refused", function()
     for _, name in ipairs { "", " ", "a/b", "a\\b", "a:b", "a|b", "a@b", "a*", "a?", "a+b", "a=b", "a,b", "a;b", "a[b",
       "a<b", 'a"b', "...", "ops.", " ops", "ops ", ("x"):rep(21), "Guest", "SYSTEM", "DefaultAccount", "none", "CAD-01" } do
       refused(windows, { user = name }, "user")
@@ -67,7 +67,7 @@ describe("the name of an account or a host", function()
     assert(windows { user = "Jörg Müller" })
   end)
 
-  it("that Linux does not take is refused", function()
+  it("that Linux does not accept is refused", function()
     for _, name in ipairs { "", " ", "Ops", "1ops", "-ops", "o ps", "öps", ("x"):rep(33), "root", "daemon", "nobody" } do
       refused(linux, { user = name }, "user")
     end
@@ -76,7 +76,7 @@ describe("the name of an account or a host", function()
     end
   end)
 
-  it("or another text that may not be empty is refused when it is", function()
+  it("or another required text is refused if it is empty", function()
     for _, name in ipairs { "timezone", "keyboard", "locale", "instance_id" } do refused(linux, { [name] = "" }, name) end
     for _, name in ipairs { "timezone", "keyboard", "language", "image" } do refused(windows, { [name] = "" }, name) end
     refused(linux, { packages = { "" } }, "packages")
@@ -84,7 +84,7 @@ describe("the name of an account or a host", function()
   end)
 end)
 
-describe("a password that cannot stand in an answer file", function()
+describe("a password that cannot be written in an answer file", function()
   local l
   setup(function()
     l = first_light.start { speed = 300, change = function(fleet)
@@ -97,7 +97,7 @@ describe("a password that cannot stand in an answer file", function()
   end)
   teardown(function() l:stop() end)
 
-  it("is refused before the VM is made", function()
+  it("is refused before the VM is created", function()
     l.sim:forget()
     local result, message, code = l:apply [[
 return p.playbook { name = "guests",

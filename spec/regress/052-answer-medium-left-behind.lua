@@ -1,4 +1,4 @@
---- The answer medium that a run makes holds a password. It stayed on the datastore when os.install failed, when the run
+--- The answer medium that a run creates contains a password. It stayed on the datastore when os.install failed, when the run
 -- was interrupted, and when its deletion failed; the VM was marked as installed before the deletion, so that every
 -- later run said "nothing to change".
 local first_light = require "spec.support.first_light"
@@ -14,7 +14,7 @@ return p.playbook { name = "media",
 local MADE = 'p.answer.cloud_init { hostname = "vm-1", user = "ops", password = p.secret.env "LINUX_PASSWORD" }'
 local CALLBACK = 'p.answer.cloud_init { hostname = "vm-1", user = "ops", password = p.secret.callback(function() return "Q9x" end) }'
 
-describe("the answer medium that a run makes", function()
+describe("the answer medium that a run creates", function()
   local l
 
   local function start(speed)
@@ -32,7 +32,7 @@ describe("the answer medium that a run makes", function()
     return PLAY:format(o.name or "vm-1", o.within or "60s", o.answer or CALLBACK)
   end
 
-  -- What lies on the datastore beside the fleet's own files and could hold an answer.
+  -- The files on the datastore, except the fleet's own, that could contain an answer.
   local function left()
     local list = {}
     for _, file in ipairs(assert(l:client().datastore:list("[ds-1]", { recursive = true }))) do
@@ -54,7 +54,7 @@ describe("the answer medium that a run makes", function()
     return list
   end
 
-  -- After whatever happened: the next plan says so, apply deletes it, and then there is nothing to change.
+  -- After any failure: the next plan lists the deletion, apply deletes it, and then there is nothing to change.
   local function mended(o)
     l.sim:calm()
     if #left() > 0 then
@@ -81,7 +81,7 @@ describe("the answer medium that a run makes", function()
     assert.same({}, left())
   end)
 
-  it("is named by the next plan when its deletion failed, which deletes it and only then has nothing to change", function()
+  it("is listed by the next plan if its deletion failed, and only after its deletion there is nothing to change", function()
     start()
     l.sim:trouble({ method = "DeleteDatastoreFile_Task", count = -1 }, { kind = "task-fail", fault = "FileLocked" })
     local result = l:apply(play())
@@ -93,14 +93,14 @@ describe("the answer medium that a run makes", function()
     mended()
   end)
 
-  it("is deleted when the installation takes too long", function()
+  it("is deleted if the installation takes too long", function()
     start(10)
     local result = l:apply(play { within = "1s" })
     assert.equal("ETIMEDOUT", result.targets[1].code)
     assert.same({}, left())
   end)
 
-  it("is deleted when the VM does not start", function()
+  it("is deleted if the VM does not start", function()
     start()
     l.sim:trouble({ method = "PowerOnVM_Task", count = 1 }, { kind = "task-fail", fault = "GenericVmConfigFault" })
     assert.equal("failed", l:apply(play()).status)
@@ -108,7 +108,7 @@ describe("the answer medium that a run makes", function()
     mended()
   end)
 
-  it("is deleted when it cannot be attached, and when its upload fails", function()
+  it("is deleted if it cannot be attached, and if its upload fails", function()
     start()
     l.sim:trouble({ method = "HTTP PUT", count = -1 }, { kind = "status", code = 507 })
     assert.equal("failed", l:apply(play()).status)
@@ -120,7 +120,7 @@ describe("the answer medium that a run makes", function()
     mended()
   end)
 
-  -- Starts the command and sends the signal when `ready` says so.
+  -- Starts the command and sends the signal as soon as `ready` returns true.
   local function signalled(signal, ready, o)
     local path, journal = l:write(play(o or { answer = MADE })), l.dir .. "/cut.db"
     l:run_command { "plan", path } -- writes the environment
@@ -146,7 +146,7 @@ describe("the answer medium that a run makes", function()
   local function powered_on() return l.sim:calls "PowerOnVM_Task" > 0 end
 
   for _, signal in ipairs { "INT", "TERM" } do
-    it("is deleted when the run ends by SIG" .. signal .. ", and the run can be resumed", function()
+    it("is deleted if the run is ended by SIG" .. signal .. ", and the run can be resumed", function()
       start(20)
       local id, journal = signalled(signal, powered_on)
       assert.same({}, left(), vcenter.read(l.dir .. "/err"))
@@ -156,14 +156,14 @@ describe("the answer medium that a run makes", function()
     end)
   end
 
-  it("is named by the next plan after SIGKILL, with another journal, and by a resumed run's end it is gone", function()
+  it("is listed by the next plan after SIGKILL, even with another journal, and deleted by a resumed run", function()
     start(20)
     signalled("KILL", powered_on)
     assert.equal(1, #left())
     mended()
   end)
 
-  it("goes at the end of a run that was killed and resumed", function()
+  it("is deleted at the end of a run that was killed and resumed", function()
     start(20)
     local id, journal = signalled("KILL", powered_on)
     assert.equal(1, #left())
@@ -172,7 +172,7 @@ describe("the answer medium that a run makes", function()
     assert.same({}, left())
   end)
 
-  it("is known after SIGKILL under another name of the VM too", function()
+  it("is found after SIGKILL even if the VM was renamed", function()
     start(20)
     signalled("KILL", powered_on)
     local vc = l:client()
@@ -180,7 +180,7 @@ describe("the answer medium that a run makes", function()
     mended { name = "renamed" }
   end)
 
-  it("is told from what a user has in the VM's folder, which is neither replaced nor deleted", function()
+  it("is distinguished from the user's files in the VM's folder, which are neither replaced nor deleted", function()
     start()
     l.sim:trouble({ method = "PowerOnVM_Task", count = 1 }, { kind = "task-fail", fault = "GenericVmConfigFault" })
     assert.equal("failed", l:apply(play()).status)

@@ -1,6 +1,5 @@
---- Where /tmp was full, a part of the answer medium was written, nobody looked, and that part was uploaded and attached:
--- the installer found no answers and waited for hours. The file lay there under its name, too, for as long as the
--- upload took.
+--- If /tmp was full, only a part of the answer medium was written, and without a check that part was uploaded and attached:
+-- the installer found no answers and waited for hours. The file also had a name in /tmp during the upload.
 local first_light = require "spec.support.first_light"
 local vcenter = require "spec.support.vcenter"
 
@@ -11,7 +10,7 @@ return p.playbook { name = "media",
     p.os.install { iso = "[ds-1] iso/ubuntu-24.04.iso", within = "20s", answer = p.answer.cloud_init { hostname = "vm-1",
       user = "ops", password = p.secret.env "LINUX_PASSWORD" } } } }]]
 
-describe("an answer medium that the local disk has no room for", function()
+describe("an answer medium that does not fit on the local disk", function()
   local l
   setup(function() l = first_light.start { speed = 300 } end)
   teardown(function() l:stop() end)
@@ -26,7 +25,7 @@ describe("an answer medium that the local disk has no room for", function()
     return list
   end
 
-  it("is not uploaded in parts: the step fails and says why, and the VM is not started", function()
+  it("is not uploaded in part: the step fails with the reason, and the VM is not started", function()
     l.sim:forget()
     -- no file may grow beyond 250 kB: the journal stays below that, the ISO does not
     local result = l:run_command({ "apply", l:write(PLAY:format "vm-1") }, { before = "trap '' XFSZ; ulimit -f 500; " })

@@ -1,4 +1,4 @@
---- Output that went to a full disk was lost, and the command ended with 0: `gpupt gpus --json > report` looked done.
+--- Output to a full disk was lost, and the command exited with 0: `gpupt gpus --json > report` seemed to succeed.
 local vcenter = require "spec.support.vcenter"
 
 describe("output that cannot be written", function()

@@ -1,5 +1,5 @@
---- A named pipe in an unpacked vm-support folder kept `gpupt doctor --bundle` waiting for ever, a link to / was walked, and
--- files outside the folder were read and shown. Only regular files inside the folder are opened; the rest is said.
+--- A named pipe in an unpacked vm-support folder made `gpupt doctor --bundle` wait forever, a link to / was followed, and
+-- files outside the folder were read and shown. Only regular files inside the folder are opened; others are reported.
 local command = require "spec.support.command"
 local json = require "gpupt.json"
 
@@ -20,7 +20,7 @@ describe("a vm-support folder", function()
 
   local function shell(line) assert(os.execute(("cd '%s/b' && %s"):format(folder.path, line))) end
 
-  -- The command within ten seconds; status, its JSON.
+  -- Runs the command for at most ten seconds; its status and its JSON.
   local function examine()
     local pipe = assert(io.popen(("timeout 20 bin/gpupt doctor --bundle '%s/b' --json 2>&1; echo \"status $?\""):format(folder.path)))
     local text = pipe:read "a"
@@ -41,18 +41,18 @@ describe("a vm-support folder", function()
     assert.matches("good%.vmx$", result.vms[1].vmx)
   end
 
-  local places = { "vmfs/volumes/ds1/good/vmware-1.log", "vmfs/volumes/ds1/good/vmware.log", "vmfs/volumes/ds1/bad.vmx",
+  local paths = { "vmfs/volumes/ds1/good/vmware-1.log", "vmfs/volumes/ds1/good/vmware.log", "vmfs/volumes/ds1/bad.vmx",
     "commands/lspci.txt", "commands/localcli_hardware-pci-list.txt.FRAG-00001", "commands/system-uuid", "var/run/log/vmkernel.log" }
-  for _, place in ipairs(places) do
-    it("with a named pipe does not hang: " .. place, function()
-      shell("mkfifo " .. place)
+  for _, path in ipairs(paths) do
+    it("with a named pipe does not hang: " .. path, function()
+      shell("mkfifo " .. path)
       local status, result = examine()
       one_vm(status, result)
-      assert.matches("named pipe", skipped(result, place))
+      assert.matches("named pipe", skipped(result, path))
     end)
   end
 
-  it("with a link to /, to itself and to a folder above is walked once, and the links are said", function()
+  it("with a link to /, to itself and to a parent folder is read once, and the links are reported", function()
     shell "ln -s / root && ln -s . vmfs/loop && ln -s ../.. vmfs/volumes/up"
     local status, result = examine()
     one_vm(status, result)
@@ -61,7 +61,7 @@ describe("a vm-support folder", function()
     end
   end)
 
-  it("with links to files outside shows nothing of them", function()
+  it("with links to files outside does not show them", function()
     outside.write("secret.vmx", CARD:gsub("good", "secret") .. 'annotation = "hidden-value"\n')
     outside.write("secret.log", "2026-01-02T00:00:01.000Z In(05) vmx - PCIPassthru: total number of pages needed (7) exceeds limit (1), failing hidden-value\n")
     shell(("ln -s %s/secret.vmx vmfs/volumes/ds1/x.vmx && ln -s %s/secret.log vmfs/volumes/ds1/good/vmware.log && "
@@ -74,7 +74,7 @@ describe("a vm-support folder", function()
     assert.matches("symbolic link", skipped(result, "x.vmx"))
   end)
 
-  it("with a socket, a device, a folder that may not be read and huge sparse files comes to its end", function()
+  it("with a socket, a device, an unreadable folder and huge sparse files is read to its end", function()
     shell("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"vmfs/volumes/ds1/good/vmware-2.log\")'")
     shell "truncate -s 3T commands/lspci-huge.txt var/run/log/vmkernel.log vmfs/volumes/ds1/good/vmware.log"
     shell "mkdir shut && chmod 0 shut && (mknod vmfs/volumes/ds1/dev.vmx c 1 5 2>/dev/null || true)"
@@ -84,7 +84,7 @@ describe("a vm-support folder", function()
     for _, name in ipairs { "lspci-huge.txt", "vmkernel.log", "vmware.log" } do assert.matches("limit", skipped(result, name)) end
   end)
 
-  it("with more folders inside each other than a bundle has is read as far as it goes", function()
+  it("with more nested folders than a bundle has is read to the limit", function()
     shell("mkdir -p " .. ("d/"):rep(60) .. "")
     local status, result = examine()
     one_vm(status, result)

@@ -1,6 +1,5 @@
---- A VM's folder that is given for its logs was read with whatever lay there under such a name: a pipe kept `gpupt log`
--- and the doctor waiting, and a link showed a file from elsewhere. A pipe that the user names was read, and then opened a
--- second time, which waits for ever.
+--- In a VM's folder any file with the name of a log was read: a pipe made `gpupt log` and the doctor wait, and a link showed
+-- a file from another folder. A pipe that the user named was read, and then opened a second time, which waits forever.
 local command = require "spec.support.command"
 
 local LOG = "2026-01-02T00:00:00.000Z In(05) vmx - Log for VMware ESX version=VMware ESXi 8.0.2 build=build-1 option=Release\n"
@@ -23,14 +22,14 @@ describe("a folder of logs", function()
   end
 
   for _, words in ipairs { "log DIR", "doctor --vmx DIR/vm.vmx --log DIR" } do
-    it("with a pipe does not hang, and says that it was skipped: " .. words, function()
+    it("with a pipe does not hang, and reports that it was skipped: " .. words, function()
       os.execute("mkfifo " .. folder.path .. "/vmware-1.log")
       local status, text = run(words)
       assert.equal(0, status, text)
       assert.matches("skipped: .*/vmware%-1%.log is a named pipe", text)
     end)
 
-    it("with a link shows nothing from elsewhere, and says that it was skipped: " .. words, function()
+    it("with a link shows no file of another folder, and reports that it was skipped: " .. words, function()
       os.execute(("ln -s ../%s/elsewhere %s/vmware-1.log; ln -s elsewhere %s/vmware-2.log"):format(folder.path:match "[^/]*$",
         folder.path, folder.path))
       folder.write("vmware.log", LOG)
@@ -41,14 +40,14 @@ describe("a folder of logs", function()
     end)
   end
 
-  it("is read by name when a pipe is what the user names", function()
+  it("is read from a pipe if the user names one", function()
     os.execute(("mkfifo %s/pipe && (cat %s/vmware.log > %s/pipe &)"):format(folder.path, folder.path, folder.path))
     local status, text = run "log DIR/pipe"
     assert.equal(0, status, text)
     assert.matches("nothing about passthrough in 2 lines", text, 1, true)
   end)
 
-  it("and a pipe whose name is given as a VM is not opened", function()
+  it("does not open a pipe whose name is given as a VM", function()
     os.execute(("mkfifo %s/vm"):format(folder.path))
     local status, text = run "doctor DIR/vm"
     assert.equal(2, status, text)

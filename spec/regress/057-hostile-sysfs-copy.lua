@@ -1,5 +1,5 @@
---- A copied sysfs (gpupt pci --root) was read with whatever lay in it: a pipe in place of an attribute waited for ever, and
--- links led to files and folders outside the copy.
+--- In a copied sysfs (gpupt pci --root) any file was read: a pipe instead of an attribute waited forever, and links led to
+-- files and folders outside the copy.
 local command = require "spec.support.command"
 
 describe("a copy of a sysfs", function()
@@ -38,21 +38,21 @@ describe("a copy of a sysfs", function()
     end)
   end
 
-  it("shows nothing of a file outside that a link names", function()
+  it("does not show a file outside that a link names", function()
     folder.write("elsewhere/vendor", "0x1002\n")
     shell(("rm %s/vendor && ln -s ../../../../../elsewhere/vendor %s/vendor"):format(device, device))
     local _, text = run()
     assert.is_nil(text:find "1002", text)
   end)
 
-  it("whose device is a link that leads out of it is refused", function()
+  it("whose device is a link to outside is refused", function()
     shell "ln -s ../../../../elsewhere/0000:43:00.0 copy/bus/pci/devices/0000:43:00.0"
     local status, text = run()
     assert.equal(1, status, text)
     assert.matches("0000:43:00.0: a link leads out of the folder", text, 1, true)
   end)
 
-  it("whose device is a link within it, as in a real sysfs, is read", function()
+  it("whose device is a link inside it, as in a real sysfs, is read", function()
     shell "mkdir -p copy/devices/pci0000:40 && cp -r elsewhere/0000:43:00.0 copy/devices/pci0000:40/ && \z
       ln -s ../../../devices/pci0000:40/0000:43:00.0 copy/bus/pci/devices/0000:43:00.0"
     local status, text = run()
@@ -60,7 +60,7 @@ describe("a copy of a sysfs", function()
     assert.matches("0000:43:00.0", text, 1, true)
   end)
 
-  it("whose folder of devices leads out of it is refused", function()
+  it("whose device folder is a link to outside is refused", function()
     shell "rm -r copy/bus/pci/devices && ln -s ../../../elsewhere copy/bus/pci/devices"
     local status, text = run()
     assert.equal(1, status, text)

@@ -1,5 +1,5 @@
---- A password in GOVC_URL with a raw '/', '?' or '#' moved the end of the host: part of the password was taken for the
--- host and connected to ("127.0.0.1:1234/x@vcenter"), and a malformed URL was repeated in the message, password and all.
+--- A raw '/', '?' or '#' in the password of GOVC_URL ended the host name: gpupt connected to a part of the password
+-- ("127.0.0.1:1234/x@vcenter"), and a malformed URL was repeated in the message, including the password.
 local command = require "spec.support.command"
 local gpupt = require "gpupt"
 local vcenter = require "spec.support.vcenter"
@@ -45,14 +45,14 @@ describe("a URL with a user name and a password", function()
     return table.concat({ tostring(message), table.concat(warnings, "\n") }, "\n")
   end
 
-  it("logs in with a password of all printable characters, when they are percent-encoded", function()
+  it("logs in with a password of all printable characters if they are percent-encoded", function()
     local vc = gpupt.check(connect(("https://ops:%s@%s/sdk"):format(encode(everything), sim.host)))
     assert.are.equal("ops", vc.user.userName)
     assert.is_nil(tostring(vc):find("ops", 1, true))
     vc:close()
   end)
 
-  it("never leads to another host than the one behind it", function()
+  it("never leads to another host than its own", function()
     local decoy_host = "127.0.0.1:" .. decoy_port
     for _, url in ipairs {
       "%s/x@%s", "%s/@%s", "https://%s/x@%s", "https://%s?@%s/sdk", "https://%s#@%s", "ops:pw@%s/x@%s", "ops:pw@%s?x@%s",
@@ -67,7 +67,7 @@ describe("a URL with a user name and a password", function()
     assert.are.equal("", met())
   end)
 
-  it("shows nothing of a password, whatever it is, and connects to the host meant or to none", function()
+  it("never shows any part of a password, and connects to the intended host or to none", function()
     math.randomseed(10)
     local intended, refused = 0, 0
     for round = 1, 400 do
@@ -100,7 +100,7 @@ describe("a URL with a user name and a password", function()
     assert.is_true(refused > 0)
   end)
 
-  it("is not repeated when it is malformed in another way", function()
+  it("is not repeated if it is malformed in another way", function()
     for _, url in ipairs { "ftp://ops:t0p-secret@vc.example", "ops://t0p-secret@vc.example", "https://ops:t0p-secret@vc.example:99999",
       "https://ops:t0p-secret@", "ops:t0p-secret@vc example", "https://ops:t0p-secret%zz@vc.example", "ops:t0p-secret",
       "https:/ops:t0p-secret@vc.example", "ops:t0p-secret@vc%2eexample", "ops:t0p-secret@[::1", "ops:t0p-secret@vc.example/a b" } do
@@ -112,7 +112,7 @@ describe("a URL with a user name and a password", function()
     end
   end)
 
-  it("stands in no output of the command", function()
+  it("is not in the output of the command", function()
     for _, url in ipairs { "ops:t0p/secret@" .. sim.host, ("https://some:t0p-secret@%s/sdk"):format(sim.host),
       "https://some:t0p%2Fsecret@" .. sim.host, "ops:t0p secret@" .. sim.host } do
       local folder = command.folder()

@@ -1,5 +1,5 @@
---- A proxy's URL holds a password, too: with a '/' in it another host was taken for the proxy, and libcurl's message about
--- a proxy that it cannot use repeated the whole URL. The address that a server gives for a file transfer may hold a user
+--- The URL of a proxy contains a password too: with a '/' in it gpupt used another host as the proxy, and libcurl's message
+-- about an unusable proxy repeated the whole URL. The address that a server returns for a file transfer may contain a user
 -- name and a password: messages about it showed them.
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop.engine"

@@ -1,6 +1,6 @@
---- With a thumbprint for the vCenter and `insecure`, a guest's files went to an ESXi host whose certificate nobody had
--- looked at, and with `insecure` alone nothing was said about that. A host has a certificate of its own: its entry in the
--- known-hosts file decides; else what the vCenter tells for it; `insecure` counts only without a thumbprint.
+--- With a thumbprint for the vCenter and `insecure`, a guest's files were sent to an ESXi host whose certificate was not
+-- checked, and with `insecure` alone there was no warning. A host has its own certificate: its entry in the known-hosts
+-- file decides; otherwise what the vCenter reports for it; `insecure` counts only without a thumbprint.
 local gpupt = require "gpupt"
 local vcenter = require "spec.support.vcenter"
 
@@ -56,7 +56,7 @@ describe("guest files over an ESXi host", function()
   end)
   before_each(function() warnings = {} end)
 
-  -- How the vCenter itself is trusted; whether anything but `insecure` does it.
+  -- How the vCenter itself is verified; whether by anything but `insecure`.
   local vcenter_ways = {
     { "a CA file", function(dir) return { ca_file = dir .. "/vcenter.pem" } end },
     { "a thumbprint", function() return { ca_file = false, thumbprint = prints.vcenter } end },
@@ -64,8 +64,8 @@ describe("guest files over an ESXi host", function()
     { "insecure", function() return { ca_file = false, insecure = true } end, insecure = true },
     { "a CA file and insecure", function(dir) return { ca_file = dir .. "/vcenter.pem", insecure = true } end, insecure = true },
   }
-  -- What the vCenter tells of the host.
-  local told = {
+  -- What the vCenter reports for the host.
+  local reports = {
     { "its certificate", "", right = true },
     { "another certificate", "another-certificate", right = false },
     { "its thumbprint only", "no-certificate thumbprint", right = true },
@@ -83,13 +83,13 @@ describe("guest files over an ESXi host", function()
   end
 
   for _, way in ipairs(vcenter_ways) do
-    for _, tell in ipairs(told) do
+    for _, report in ipairs(reports) do
       for _, entry in ipairs(entries) do
         local right = entry.right
-        if right == nil then right = way.insecure or tell.right end
-        it(("by a vCenter trusted by %s, which tells %s, with %s in the known-hosts file: %s"):format(way[1], tell[1], entry[1],
+        if right == nil then right = way.insecure or report.right end
+        it(("through a vCenter verified by %s, which reports %s, with %s in the known-hosts file: %s"):format(way[1], report[1], entry[1],
           right and "transferred" or "refused"), function()
-          vcenter.write(sim.dir .. "/modes", tell[2])
+          vcenter.write(sim.dir .. "/modes", report[2])
           vcenter.write(sim.dir .. "/known", entry[2] and ("h1.test.invalid:%s %s\n"):format(host_port, prints[entry[2]]) or "# none\n")
           vcenter.write(sim.dir .. "/host-log", "")
           local options = way[2](sim.dir)
@@ -102,7 +102,7 @@ describe("guest files over an ESXi host", function()
           assert.is_nil(text)
           assert.are.equal("EUNTRUSTED", code)
           assert.are.equal("", vcenter.read(sim.dir .. "/host-log"))
-          if entry.right == nil and tell.right == nil then
+          if entry.right == nil and report.right == nil then
             assert.matches("known-hosts file", message, 1, true)
             assert.matches("h1.test.invalid:" .. host_port, message, 1, true)
           else
@@ -113,7 +113,7 @@ describe("guest files over an ESXi host", function()
     end
   end
 
-  it("are not sent in the clear, or where a user name stands in the URL, though the server says so", function()
+  it("are not sent unencrypted, nor to a URL with a user name, even if the server returns one", function()
     vcenter.write(sim.dir .. "/known", ("h1.test.invalid:%s %s\n"):format(host_port, prints.host))
     for modes, wanted in pairs { http = "ETLS", ["http own"] = "ETLS", user = "EPROTOCOL", ["user own"] = "EPROTOCOL" } do
       vcenter.write(sim.dir .. "/modes", modes)
@@ -124,8 +124,8 @@ describe("guest files over an ESXi host", function()
     end
   end)
 
-  it("under insecure alone says once, for each host, that its certificate is not checked", function()
-    -- in a process of its own: what was said before is not said again
+  it("cause one warning per host with insecure alone, that its certificate is not checked", function()
+    -- in a separate process: a warning is printed only once
     vcenter.write(sim.dir .. "/modes", "")
     vcenter.write(sim.dir .. "/one.lua", ([[
       local gpupt = require "gpupt"

@@ -1,9 +1,9 @@
---- `insecure` and a CA file were stronger than an entry of the known-hosts file, which is a thumbprint, too. The table:
--- the option thumbprint; the known-hosts entry; insecure; the CA file; the system's authorities.
+--- `insecure` and a CA file overrode an entry of the known-hosts file, which is a thumbprint too. The order: the option
+-- thumbprint; the known-hosts entry; insecure; the CA file; the system's CAs.
 local gpupt = require "gpupt"
 local vcenter = require "spec.support.vcenter"
 
-describe("a vCenter's certificate is judged", function()
+describe("a vCenter's certificate is verified", function()
   local sim, other, warnings, before
   setup(function()
     sim = vcenter.start()
@@ -61,7 +61,7 @@ describe("a vCenter's certificate is judged", function()
     end
   end
 
-  it("by the variables in the same way: an entry of GOVC_TLS_KNOWN_HOSTS is stronger than GOVC_INSECURE", function()
+  it("by the variables in the same order: an entry of GOVC_TLS_KNOWN_HOSTS overrides GOVC_INSECURE", function()
     for known, pattern in pairs { right = "^%d%d%d%d%-", wrong = "not trusted" } do
       options(true, nil, nil, known)
       local text = vcenter.shell(("GOVC_URL='%s' GOVC_USERNAME='%s' GOVC_PASSWORD='%s' GOVC_INSECURE=1 GOVC_TLS_KNOWN_HOSTS=%s/known "
@@ -70,7 +70,7 @@ describe("a vCenter's certificate is judged", function()
     end
   end)
 
-  it("not at all over http://, where a thumbprint is of no use", function()
+  it("not at all over http://, where a thumbprint has no effect", function()
     local vc, message, code = gpupt.vim.connect { url = sim.url:gsub("^https", "http"), thumbprint = sim.thumbprint_sha256,
       insecure = true, username = "u", password = "p", retries = 0 }
     assert.is_nil(vc)

@@ -1,5 +1,5 @@
 -- "One attempt with a password" counted for each VM: a wrong domain password on 40 desktops was 40 attempts, and the
--- account was locked. A refused password is tried on no other target of the run; a new account goes to one VM first.
+-- account was locked. A refused password is not tried on other targets of the run; a new account is tried on one VM first.
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
 local loop = require "gpupt.loop"
@@ -35,7 +35,7 @@ describe("a guest account that many VMs share", function()
   before_each(function() l.sim:forget() end)
   after_each(function() l.sim:calm() end)
 
-  --- How many calls carried a guest's password.
+  --- How many calls contained a guest's password.
   local function attempts()
     local count = 0
     for _, method in ipairs(l.sim:calls()) do
@@ -50,7 +50,7 @@ describe("a guest account that many VMs share", function()
     return list
   end
 
-  --- Tries the login on all VMs at once; the results by VM.
+  --- Tries the login on all VMs in parallel; the results by VM.
   local function all_at_once(client, password, user)
     local works, list = {}, refs(client)
     l.sim:forget()
@@ -60,13 +60,13 @@ describe("a guest account that many VMs share", function()
     return loop.run(function() return loop.all(works) end)
   end
 
-  it("is tried once in a run when its password is wrong, and the others say which VM refused it", function()
+  it("is tried once in a run if its password is wrong, and the messages for the others name the VM that refused it", function()
     local result, _, rows = l:apply(playbook "wr0ng-Secret")
     assert.equal("failed", result.status)
     assert.equal(1, attempts())
-    local refused, told = nil, 0
+    local refused, informed = nil, 0
     for _, one in ipairs(result.targets) do
-      if (one.message or ""):find("is not accepted inside the guest", 1, true) then
+      if (one.message or ""):find("the guest does not accept the account", 1, true) then
         assert.is_nil(refused)
         refused = one.target
       end
@@ -75,18 +75,18 @@ describe("a guest account that many VMs share", function()
     for _, one in ipairs(result.targets) do
       assert.is_nil((one.message or ""):find("wr0ng-Secret", 1, true))
       if one.target ~= refused and one.status == "failed" then
-        told = told + 1
+        informed = informed + 1
         assert.equal("InvalidGuestLogin", one.code)
         assert.matches(refused .. " refused", one.message, 1, true)
         assert.matches("Failed to authenticate with the guest operating system", one.message, 1, true)
         assert.matches("gpupt apply --resume " .. result.id, one.message, 1, true)
       end
     end
-    assert.is_true(told > 0)
+    assert.is_true(informed > 0)
     for _, row in ipairs(rows) do assert.is_nil((row.detail or ""):find("wr0ng-Secret", 1, true)) end
   end)
 
-  it("is tried once more when the run is resumed, because nothing of the password is kept", function()
+  it("is tried once more when the run is resumed, because nothing about the password is stored", function()
     local journal = l:journal()
     local text = playbook "wr0ng-Secret"
     local result = l:apply(text, { journal = journal })
@@ -97,7 +97,7 @@ describe("a guest account that many VMs share", function()
     assert.equal(1, attempts())
   end)
 
-  it("goes to one VM first, and to all when that one accepts it", function()
+  it("is tried on one VM first, and on all if that one accepts it", function()
     local hold = 1
     l.sim:trouble({ method = "ValidateCredentialsInGuest", count = 1 }, { kind = "hold", seconds = hold })
     local during
@@ -120,7 +120,7 @@ describe("a guest account that many VMs share", function()
     assert.equal("done", l:apply(playbook(PASSWORD)).status)
   end)
 
-  it("is tried once by guest operations of a program, too", function()
+  it("is tried once by guest operations of a program too", function()
     local client = l.sim:connect()
     local refused = 0
     for _, one in ipairs(all_at_once(client, "wr0ng-Secret")) do
@@ -132,7 +132,7 @@ describe("a guest account that many VMs share", function()
     assert.equal(1, attempts())
   end)
 
-  it("is one account however its domain is written", function()
+  it("is one account, however its domain is written", function()
     local client = l.sim:connect()
     all_at_once(client, "wr0ng-Secret", [[CORP\Ops]])
     all_at_once(client, "wr0ng-Secret", "ops@corp.example.com")
@@ -147,7 +147,7 @@ describe("a guest account that many VMs share", function()
     assert.equal(0, attempts())
   end)
 
-  it("with a password of its own in each VM is tried in each: these are different local accounts", function()
+  it("with a different password in each VM is tried in each: these are different local accounts", function()
     local client = l.sim:connect()
     local list = refs(client)
     l.sim:forget()
@@ -155,7 +155,7 @@ describe("a guest account that many VMs share", function()
     assert.equal(COUNT, attempts())
   end)
 
-  it("is tried once when the guest says that the account is locked", function()
+  it("is tried once if the guest reports that the account is locked", function()
     local client = l.sim:connect()
     l.sim:trouble({ method = "ValidateCredentialsInGuest", count = -1 }, { kind = "fault", fault = "SystemError",
       message = "The referenced account is currently locked out and may not be logged on to." })
@@ -163,7 +163,7 @@ describe("a guest account that many VMs share", function()
     assert.equal(1, attempts())
   end)
 
-  it("is tried twice at most when it was right and is refused in the middle of the work", function()
+  it("is tried twice at most if it was right and is refused during the run", function()
     local client = l.sim:connect()
     for _, one in ipairs(all_at_once(client, PASSWORD)) do assert.is_true(one[1]) end
     local list = refs(client)
@@ -177,7 +177,7 @@ describe("a guest account that many VMs share", function()
     assert.is_true(attempts() <= 2, attempts() .. " attempts")
   end)
 
-  it("stays good where it was accepted when one VM alone refuses it", function()
+  it("is still used where it was accepted if only one VM refuses it", function()
     local client = l.sim:connect()
     local list = refs(client)
     local login = { username = "ops", password = PASSWORD }
@@ -191,7 +191,7 @@ describe("a guest account that many VMs share", function()
     assert.equal(0, attempts())
   end)
 
-  it("is not refused by Tools that are busy", function()
+  it("is not considered refused if Tools are busy", function()
     local client = l.sim:connect()
     l.sim:trouble({ method = "ValidateCredentialsInGuest", count = 3 },
       { kind = "fault", fault = "GuestOperationsUnavailable" })
@@ -215,14 +215,14 @@ describe("a guest account that many VMs share", function()
     assert.is_true(fiber_result[1])
   end)
 
-  it("is not sent again and again when the answers are lost", function()
+  it("is not sent repeatedly if the answers are lost", function()
     local client = l.sim:connect()
     l.sim:trouble({ method = "ValidateCredentialsInGuest", count = -1 }, { kind = "reset-after" })
     for _, one in ipairs(all_at_once(client, "wr0ng-Secret")) do assert.is_nil(one[1]) end
     assert.is_true(attempts() <= 2, attempts() .. " attempts")
   end)
 
-  it("shows no password in what the client holds", function()
+  it("leaves no password in the client's data", function()
     local client = l.sim:connect()
     all_at_once(client, "wr0ng-Secret")
     all_at_once(client, PASSWORD)

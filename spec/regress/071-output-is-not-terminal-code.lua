@@ -1,12 +1,12 @@
--- Names, logs, .vmx files, guests, faults and arguments reached the terminal as they were: an escape sequence in a VM's
--- name cleared the screen or set its title, a bidi override turned a line around, a line end faked a line of gpupt.
+-- Names, logs, .vmx files, guests, faults and arguments were sent to the terminal unchanged: an escape sequence in a VM's
+-- name cleared the screen or set its title, a bidi override reversed a line, a line end faked a line of gpupt.
 local command = require "spec.support.command"
 local json = require "gpupt.json"
 local lab = require "spec.support.lab"
 local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
 
--- What XML can carry (names and faults of a server), what UTF-8 can, and any bytes.
+-- Characters that XML can contain (names and faults of a server), those of UTF-8, and any bytes.
 local XML = "ev\u{9b}31m\u{85}\u{200b}\u{200f}\u{202e}\u{2066}\u{2028}\u{61c}\u{feff}il\t\nFAKE-LINE"
 local TEXT = "ev\27[31m\27]0;title\7\r\b\127" .. XML
 local BYTES = "ev\27[2J\x9b31m\xff\xc3 \xed\xa0\x80" .. TEXT
@@ -16,7 +16,7 @@ local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 local forbidden = { { 0x80, 0x9f }, { 0x61c, 0x61c }, { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x2069 },
   { 0xfeff, 0xfeff } }
 
---- What must not reach a terminal, or nil.
+--- A character that must not be sent to a terminal, or nil.
 local function problem_of(text)
   local at = text:find "[\0-\9\11-\31\127]"
   if at then return ("byte %02x at %d"):format(text:byte(at), at) end
@@ -40,8 +40,8 @@ describe("what a command prints", function()
   teardown(function() folder.remove() end)
   before_each(function() seen = 0 end)
 
-  --- Runs the command and checks both of its outputs; `expected` is something that must be there, as proof that the
-  -- hostile text took part.
+  --- Runs the command and checks both of its outputs; `expected` must be there, as proof that the hostile text
+  -- was used.
   local function run(words, expected)
     local status, out, err = folder.gpupt(words)
     assert_safe(out, words .. ": stdout")
@@ -172,7 +172,7 @@ describe("what a command prints", function()
   it("of the journal is visible text", function()
     local db = assert(store.open(folder.path .. "/journal.db"))
     local id = TEXT:gsub("\n", " ")
-    assert(db:begin { id = id, playbook = TEXT, hash = "x", endpoint = TEXT, who = TEXT, whence = TEXT, note = "{}" })
+    assert(db:begin { id = id, playbook = TEXT, hash = "x", endpoint = TEXT, who = TEXT, client_host = TEXT, note = "{}" })
     assert(db:append { run = id, kind = "change", target = TEXT, step = TEXT, what = TEXT, operation = TEXT })
     assert(db:append { run = id, kind = "result", target = TEXT, step = TEXT, what = TEXT, of = 1,
       detail = json.encode { ok = false, message = TEXT } })

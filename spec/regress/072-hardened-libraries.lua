@@ -1,5 +1,5 @@
--- The libraries were built without a stack protector, without checked copies and with symbols bound lazily, and two
--- builds of the same sources in two folders differed.
+-- The libraries were built without a stack protector and checked copies and with lazy binding, and two builds of the same
+-- sources in two folders differed.
 
 local function sh(text)
   local pipe = assert(io.popen("{ " .. text .. "\n} 2>&1"))
@@ -51,7 +51,7 @@ describe_build("the libraries", function()
     for name in must("ls " .. folder):gmatch "%S+" do assert_all(folder .. name) end
   end)
 
-  it("are protected with the flags of luarocks in place of ours", function()
+  it("are protected with the flags of luarocks instead of ours", function()
     assert_all(build("rocks", "CFLAGS='-O2 -fPIC' LUA_INCDIR=/usr/include/lua5.4"))
   end)
 
@@ -60,17 +60,17 @@ describe_build("the libraries", function()
       .. "LDFLAGS='-Wl,-z,relro'"))
   end)
 
-  it("are protected in a sanitized build, but for what needs an optimised one", function()
+  it("are protected in a sanitized build, except for what needs optimization", function()
     assert_all(build("asan", "SANITIZE=1"), "checked copies")
   end)
 
-  it("build without optimisation, which has no checked copies", function()
+  it("can be built without optimization, without checked copies", function()
     assert_all(build("plain", "CFLAGS='-O0 -g'"), "checked copies")
   end)
 end)
 
 describe_build("two builds of the same sources", function()
-  it("in two folders give the same bytes", function()
+  it("have the same bytes if built in two folders", function()
     local dir = must("mktemp -d"):match "%S+"
     finally(function() os.execute("rm -rf " .. dir) end)
     local sums = {}

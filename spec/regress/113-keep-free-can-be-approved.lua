@@ -1,11 +1,11 @@
---- keep_free was a promise without a way out: the plan refused whatever --allow over-commit said, a word that nothing asked
--- for. Words come from what steps and scopes ask for now, each word can be asked for, and --allow permits it.
+--- keep_free could not be overridden: the plan refused it even with --allow over-commit, an approval that no step required.
+-- Now the approvals are those that steps and scopes declare; each of them can be required, and --allow gives it.
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
 
 local check = gpupt.check
 
-describe("a playbook that would leave fewer cards free than keep_free says", function()
+describe("a playbook that would leave fewer cards free than keep_free", function()
   local site
   setup(function()
     site = lab.start { speed = 500, fleet = {
@@ -23,11 +23,11 @@ return p.playbook { name = "x", p.vms { where = "/DC0/vm/vm-1", keep_free = %d,
   p.gpu.attach { devices = p.gpus { match = "10de:20b5" }, power_on = false } } }]]):format(keep)
   end
 
-  it("control: needs no approval while enough stay free", function()
+  it("control: needs no approval while enough cards stay free", function()
     assert.same({}, check(site:plan(playbook(1))):needs())
   end)
 
-  it("is planned, and says what it needs", function()
+  it("is planned, with the approval that it needs", function()
     local plan = check(site:plan(playbook(2)))
     assert.same({ "over-commit" }, plan:needs())
     assert.matches("! keep_free = 2 (", tostring(plan), 1, true)
@@ -42,7 +42,7 @@ return p.playbook { name = "x", p.vms { where = "/DC0/vm/vm-1", keep_free = %d,
     assert.matches("over-commit", message, 1, true)
   end)
 
-  it("goes with it, and asks no second time", function()
+  it("is applied with it, and needs it no second time", function()
     local run = check(check(site:plan(playbook(2))):apply { journal = site:journal(), allow = { "over-commit" } })
     assert.equal("done", run:result().status)
     local again = check(site:plan(playbook(2)))
@@ -51,7 +51,7 @@ return p.playbook { name = "x", p.vms { where = "/DC0/vm/vm-1", keep_free = %d,
 end)
 
 describe("an approval", function()
-  it("is declared by a step or a scope: there is no other word", function()
+  it("is declared by a step or a scope: there are no others", function()
     local words = {}
     for i, one in ipairs(gpupt.playbook.approvals()) do
       words[i] = one.word
@@ -60,7 +60,7 @@ describe("an approval", function()
     assert.same({ "foreign-maintenance", "guest-shutdown", "hide-hypervisor", "over-commit", "reboot", "sessions" }, words)
   end)
 
-  it("that a step asks for without declaring it is the step's mistake", function()
+  it("that a step requires without declaring it is an error of the step", function()
     local site = lab.start { speed = 500, fleet = { clusters = { { name = "gpu-a", hosts = { lab.host "esx-1" } } } } }
     local plan, message, code = site:plan [[
 local mine = p.step { name = "own.step", scope = "hosts", observe = function() return {} end,

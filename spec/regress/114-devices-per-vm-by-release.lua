@@ -1,5 +1,5 @@
---- gpu.attach allowed 32 passthrough devices at hardware version 20, the doctor 64: the number stood in both. It is one
--- fact, and the host's release decides: 32 on ESXi 8.0, 64 on 8.0 U1 (Broadcom KB 309986).
+--- gpu.attach allowed 32 passthrough devices at hardware version 20, the doctor 64: both had their own number. Now there is
+-- one definition, and the host's release decides: 32 on ESXi 8.0, 64 on 8.0 U1 (Broadcom KB 309986).
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
 
@@ -33,6 +33,6 @@ return p.playbook { name = "x", p.vms { where = "/DC0/vm/vm-1",
     local plan, message, _, release = plan_on "8.0.0.0"
     assert.matches("^8%.0%.0", release)
     assert.is_nil(plan)
-    assert.matches("may have 32 passthrough devices at hardware version 20, and gets 33", message, 1, true)
+    assert.matches("can have 32 passthrough devices at hardware version 20, but would get 33", message, 1, true)
   end)
 end)

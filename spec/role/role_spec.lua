@@ -1,4 +1,4 @@
--- gpupt role: the privileges that a playbook needs; and that an account with just these really suffices.
+-- gpupt role: the privileges that a playbook needs, and that an account with just these is sufficient.
 local json = require "gpupt.json"
 local lab = require "spec.support.lab"
 local schema = require("gpupt.vim").schema
@@ -23,16 +23,16 @@ local function known_privileges()
   return known
 end
 
-describe("what the steps say that they need", function()
+describe("the privileges that the steps declare", function()
   -- Checked by the server field by field of a ConfigSpec, or on objects that are not the method's own: the schema's table,
-  -- which knows methods, parameters and properties only, does not name them. From the API's documentation.
+  -- which contains only methods, parameters and properties, does not name them. From the API's documentation.
   local by_field = { "VirtualMachine.Config.AddNewDisk", "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings", "VirtualMachine.Config.Memory",
     "VirtualMachine.Config.CPUCount", "VirtualMachine.Config.EditDevice", "VirtualMachine.Interact.SetCDMedia",
     "VirtualMachine.Interact.DeviceConnection", "Datastore.AllocateSpace", "Datastore.Browse", "Network.Assign" }
 
   for _, name in ipairs(steps.names) do
-    it("is spelt as vSphere spells it: " .. name, function()
+    it("are spelt as in vSphere: " .. name, function()
       local known = known_privileges()
       for _, privilege in ipairs(by_field) do known[privilege] = true end
       local needs = steps.load(name).needs
@@ -57,7 +57,7 @@ describe("what os.install needs", function()
     return set
   end
 
-  it("depends on whose the answer medium is: one of its own is uploaded and deleted", function()
+  it("depends on the answer medium: a generated one is uploaded and deleted", function()
     assert.is_nil(needs_of('"[d] answer.iso"')["Datastore.FileManagement"])
     assert.equal("os.install", needs_of([[p.answer.cloud_init { hostname = "a", user = "ops",
       password = p.secret.env "X" }]])["Datastore.FileManagement"])
@@ -87,7 +87,7 @@ describe("gpupt role", function()
   end)
   teardown(function() site:stop() end)
 
-  it("says what a playbook needs, on which objects, for which step", function()
+  it("lists what a playbook needs, on which objects, for which step", function()
     local result = site:command { "role", play }
     assert.equal(0, result.status, result.err)
     local list = {}
@@ -96,12 +96,12 @@ describe("gpupt role", function()
       "Host.Config.Settings hosts host.enable" }, list)
   end)
 
-  it("says with --methods which calls a privilege stands for", function()
+  it("lists with --methods the calls that need a privilege", function()
     local result = site:command { "role", play, "--methods" }
     assert.matches("Host.Config.PciPassthru[^\n]*\n    [^\n]*UpdatePassthruConfig", result.out)
   end)
 
-  it("gives the command that makes the role, as a shell understands it", function()
+  it("prints the command that creates the role, quoted for a shell", function()
     local result = site:command { "role", play, "--govc", "gpu's role" }
     assert.equal(0, result.status, result.err)
     local pipe = io.popen("govc() { for word; do echo \"$word\"; done; }\n" .. result.out)
@@ -123,7 +123,7 @@ describe("gpupt role", function()
     end
   end)
 
-  it("is right: an account with just these enables the cards, and can list them", function()
+  it("is sufficient: an account with just these can enable the cards and list them", function()
     local result = site:command({ "gpus" }, { env = { GOVC_USERNAME = "enough@vsphere.local", GOVC_PASSWORD = "pw-" .. "enough" } })
     assert.equal(0, result.status, result.err)
     assert.matches("esx%-a%-1", result.out)
@@ -132,7 +132,7 @@ describe("gpupt role", function()
     assert.equal(1, result.status)
     assert.matches("Permission", result.err .. result.out)
     assert.is_false(true_card().enabled)
-    -- with a journal of its own: the failed run keeps its claim on the host until it is resumed
+    -- with a separate journal: the failed run keeps its claim on the host until it is resumed
     result = site:command({ "apply", play, "--allow", "reboot" }, { env = { GOVC_USERNAME = "enough@vsphere.local",
       GOVC_PASSWORD = "pw-" .. "enough", XDG_STATE_HOME = site.dir .. "/other" } })
     assert.equal(0, result.status, result.err .. result.out)

@@ -34,12 +34,12 @@ describe("the settings of a VM", function()
     assert.equal(512, value.window.gb)
   end)
 
-  it("lock all memory, reserve it in full and limit nothing", function()
+  it("lock all memory, reserve all of it and set no limit", function()
     local value = compute { gpus = { A100 }, memory_mb = 131072 }
     assert.same({ locked = true, reservation_mb = 131072, limit = -1 }, value.memory)
   end)
 
-  it("give a reason for each choice", function()
+  it("have a reason for each choice", function()
     local value = compute { gpus = { A100 }, horizon = true }
     for _, choice in ipairs(value.choices) do
       assert.is_string(choice.why)
@@ -49,13 +49,13 @@ describe("the settings of a VM", function()
     assert.matches("3.5 GiB", why(value, "pciPassthru.use64bitMMIO"))
   end)
 
-  it("let measured BARs win over the table", function()
+  it("prefer measured BARs to the table", function()
     local bars = { { index = 0, kind = "mem32", size = 1 << 24 }, { index = 1, kind = "mem64", size = 1 << 38 } }
     assert.equal("256", extra(compute { gpus = { card(A100, { bars = bars }) } })["pciPassthru.64bitMMIOSizeGB"])
   end)
 
   describe("below 3.5 GiB of BARs", function()
-    it("need no window, and say why", function()
+    it("need no window, with the reason", function()
       local value = compute { gpus = { T4 } }
       assert.same({}, extra(value))
       local reason, choice = why(value, "mmio")
@@ -64,17 +64,17 @@ describe("the settings of a VM", function()
       assert.matches("3.5 GiB", reason)
     end)
 
-    it("warn for a guest with BIOS and do not refuse", function()
+    it("warn for a guest with BIOS but do not refuse it", function()
       local value = compute { gpus = { T4 }, installed = "bios" }
       assert.equal("bios", value.firmware)
       assert.equal(1, #value.warnings)
     end)
 
-    it("take a window that was asked for", function()
+    it("use a requested window", function()
       assert.equal("64", extra(compute { gpus = { T4 }, mmio = 64 })["pciPassthru.64bitMMIOSizeGB"])
     end)
 
-    it("turn at twelve T4 cards", function()
+    it("change at twelve T4 cards", function()
       -- a T4 maps 304 MiB: 11 are 3.27 GiB, 12 are 3.56 GiB
       assert.same({}, extra(compute { gpus = { card(T4, { count = 11 }) } }))
       assert.equal("TRUE", extra(compute { gpus = { card(T4, { count = 12 }) } })["pciPassthru.use64bitMMIO"])
@@ -102,10 +102,10 @@ describe("the settings of a VM", function()
     it("a window that is too small", function()
       refused({ gpus = { A100 }, mmio = 128 }, "EWINDOW", "at least 256")
     end)
-    it("a window that is no power of two", function()
+    it("a window that is not a power of two", function()
       refused({ gpus = { A100 }, mmio = 300 }, "EINVAL", "not a power of two")
     end)
-    it("no window where one is needed", function()
+    it("mmio = off if a window is needed", function()
       refused({ gpus = { A100 }, mmio = "off" }, "EWINDOW", "do not fit")
     end)
     it("an unknown rule", function()
@@ -115,7 +115,7 @@ describe("the settings of a VM", function()
       refused({ gpus = { A100 }, memory_mb = 4097 }, "EINVAL", "multiple of 4")
       refused({ gpus = { A100 }, memory_mb = 0 }, "EINVAL", "multiple of 4")
     end)
-    it("a card that nobody knows", function()
+    it("an unknown card", function()
       refused({ gpus = { { vendor = 0x10de, device = 0xfffe } } }, "ENOENT", "10de:fffe")
     end)
     it("no cards", function() refused({ gpus = {} }, "EINVAL", "no cards") end)
@@ -134,7 +134,7 @@ describe("the settings of a VM", function()
     it("from a GeForce in Windows whose driver is older than 465", function()
       assert.equal("FALSE", (hidden { gpus = { GEFORCE }, guest = "windows9_64Guest", driver = "461.92" }))
     end)
-    it("from a GeForce in Windows whose driver is not known", function()
+    it("from a GeForce in Windows whose driver is unknown", function()
       assert.equal("FALSE", (hidden { gpus = { GEFORCE }, guest = "windows9_64Guest" }))
     end)
     it("not from a newer driver", function()
@@ -143,20 +143,20 @@ describe("the settings of a VM", function()
     it("not in Linux", function()
       assert.is_nil((hidden { gpus = { GEFORCE }, guest = "ubuntu64Guest" }))
     end)
-    it("not from a datacentre card", function()
+    it("not from a datacenter card", function()
       assert.is_nil((hidden { gpus = { A100 }, guest = "windows2022srvNext_64Guest" }))
     end)
-    it("from a datacentre card only when asked, which needs an approval", function()
+    it("from a datacenter card only if requested, which needs an approval", function()
       local set, value = hidden { gpus = { A100 }, hide_hypervisor = true }
       assert.equal("FALSE", set)
       assert.same({ "hide-hypervisor" }, value.allow)
       assert.equal(1, #value.warnings)
     end)
-    it("from a GeForce when asked, without an approval", function()
+    it("from a GeForce if requested, without an approval", function()
       local _, value = hidden { gpus = { GEFORCE }, hide_hypervisor = true }
       assert.same({}, value.allow)
     end)
-    it("never when told not to", function()
+    it("never if disabled", function()
       assert.is_nil((hidden { gpus = { GEFORCE }, guest = "windows9_64Guest", hide_hypervisor = false }))
     end)
   end)
@@ -165,7 +165,7 @@ describe("the settings of a VM", function()
     it("set the video card to custom settings without 3D", function()
       assert.same({ auto_detect = false, enable_3d = false }, compute { gpus = { A100 }, horizon = true }.video)
     end)
-    it("and without leave it alone", function()
+    it("leave the video card unchanged without Horizon", function()
       assert.is_nil(compute { gpus = { A100 } }.video)
     end)
   end)
@@ -174,7 +174,7 @@ end)
 describe("the settings as a reconfigure", function()
   local host = { address = "0000:3b:00.0", system_id = "5f2c-uuid" }
 
-  it("carry everything in one spec", function()
+  it("contain everything in one spec", function()
     local value = compute { gpus = { card(A100, host), card(A100, { address = "0000:86:00.0", system_id = "5f2c-uuid" }) } }
     local spec = assert(settings.to_spec(value, { change_version = "v7" }))
     assert.equal("v7", spec.changeVersion)
@@ -191,7 +191,7 @@ describe("the settings as a reconfigure", function()
       id = "0000:3b:00.0", deviceId = "20b5", systemId = "5f2c-uuid", vendorId = 0x10de }, first.backing)
   end)
 
-  it("write ids of 0x8000 and above as the wire has them", function()
+  it("encode ids of 0x8000 and above as vim25 does", function()
     local bars = { { index = 0, kind = "mem64", size = 1 << 30 } }
     local value = compute { gpus = { card(host, { vendor = 0x8086, device = 0x8bd5, bars = bars }) } }
     local backing = assert(settings.to_spec(value)).deviceChange[1].device.backing
@@ -199,7 +199,7 @@ describe("the settings as a reconfigure", function()
     assert.equal("8bd5", backing.deviceId)
   end)
 
-  it("name kinds of cards for a dynamic backing, one device each", function()
+  it("name card models for a dynamic backing, one device each", function()
     local value = compute { gpus = { card(T4, { count = 2, subvendor = 0x10de, subdevice = 0x12a2 }) },
       backing = "dynamic", label = "t4-vdi" }
     local spec = assert(settings.to_spec(value))
@@ -226,7 +226,7 @@ describe("the settings as a reconfigure", function()
 end)
 
 describe("the settings as keys of a .vmx", function()
-  -- the document's contract is get, set and unset; the real one is tried below
+  -- a document needs get, set and unset; a real one is tested below
   local function document(lines)
     local doc = { keys = {}, touched = {} }
     for key, v in pairs(lines or {}) do doc.keys[key:lower()] = v end
@@ -247,13 +247,13 @@ describe("the settings as keys of a .vmx", function()
       doc:get "sched.mem.minSize", doc:get "sched.mem.pin", doc:get "pciPassthru.64bitMMIOSizeGB" })
   end)
 
-  it("take a memory limit away", function()
+  it("remove a memory limit", function()
     local doc = document { ["sched.mem.max"] = "4096" }
     assert(settings.to_vmx(compute { gpus = { T4 } }, doc))
     assert.is_nil(doc:get "sched.mem.max")
   end)
 
-  it("leave alone what says the same in other letters", function()
+  it("do not change an equal value in other case", function()
     local doc = document { firmware = "EFI", ["sched.mem.pin"] = "true" }
     assert(settings.to_vmx(compute { gpus = { T4 } }, doc))
     assert.is_nil(doc.touched.firmware)
@@ -271,7 +271,7 @@ describe("the settings as keys of a .vmx", function()
     assert.equal(once, tostring(doc))
   end)
 
-  it("refuse a card whose address is none and leave the document alone", function()
+  it("refuse a card with an invalid address and do not change the document", function()
     local doc = document()
     local ok, _, code = settings.to_vmx(compute { gpus = { card(A100, { address = "slot 3", system_id = "u" }) } }, doc)
     assert.is_nil(ok)

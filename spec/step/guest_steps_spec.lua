@@ -1,4 +1,4 @@
--- What goes wrong with machines and guests: the right cause, exit 1, nothing half made, one attempt with a password.
+-- Failures of VMs and guests: the right cause, exit status 1, nothing left unfinished, one attempt with a password.
 local first_light = require "spec.support.first_light"
 
 local function playbook(o)
@@ -24,7 +24,7 @@ local function enabled(fleet)
   end
 end
 
--- Changes whose words are these, or fit the pattern.
+-- Changes with this text, or that match the pattern.
 local function change_count(rows, what)
   local count = 0
   for _, row in ipairs(rows) do
@@ -33,7 +33,7 @@ local function change_count(rows, what)
   return count
 end
 
-describe("machines and guests", function()
+describe("VMs and guests", function()
   local l
 
   local function start(change)
@@ -55,7 +55,7 @@ describe("machines and guests", function()
     return l:apply(playbook(o), more)
   end
 
-  it("come from nothing to a proof", function()
+  it("are created, installed and proved", function()
     start()
     local result, _, rows = apply()
     assert.equal("done", result.status, result.targets[1].message)
@@ -63,7 +63,7 @@ describe("machines and guests", function()
     assert.equal(1, change_count(rows, "ReconfigVM (cards and settings)"))
   end)
 
-  it("are installed with an answer medium that the run makes, uploads and deletes", function()
+  it("are installed with an answer medium that the run creates, uploads and deletes", function()
     start()
     local text = playbook { password = l.secrets.linux }:gsub('answer = "%[ds%-1%] iso/train%-answer.iso"',
       ('answer = p.answer.cloud_init { hostname = "vm-1", user = "ops", '
@@ -82,7 +82,7 @@ describe("machines and guests", function()
     assert.same({}, l:changing())
   end)
 
-  it("take any card of the kind with a dynamic backing, and need nothing more the second time", function()
+  it("get any card of the model with a dynamic backing, and need no change the second time", function()
     start()
     local result = apply { attach = ', backing = "dynamic"', count = 2 }
     assert.equal("done", result.status, result.targets[1].message)
@@ -92,7 +92,7 @@ describe("machines and guests", function()
     assert.same({}, l:changing())
   end)
 
-  it("take a Horizon desktop's video card settings along in the same reconfigure", function()
+  it("get a Horizon desktop's video card settings in the same reconfigure", function()
     start()
     local vc, sent = l:client(), nil
     vc.trace = function(event)
@@ -106,36 +106,36 @@ describe("machines and guests", function()
     assert.equal("nothing", apply({ attach = ", horizon = true" }).status)
   end)
 
-  it("are given a wrong guest password once only", function()
+  it("get a wrong guest password only once", function()
     start()
     l.sim:forget()
     local result = apply { password = "not-it" }
     assert.equal("failed", result.status)
     assert.equal("InvalidGuestLogin", result.targets[1].code)
-    assert.matches("the account 'ops' is not accepted inside the guest", result.targets[1].message, 1, true)
+    assert.matches("the guest does not accept the account 'ops'", result.targets[1].message, 1, true)
     assert.equal(1, l.sim:calls "ValidateCredentialsInGuest")
   end)
 
-  it("say that an answer medium never brings Tools", function()
+  it("report an answer medium that does not install Tools", function()
     start(function(fleet)
       fleet.datastores[1].files["iso/bad-answer.iso"] = { source = "builtin:windows-answer" }
     end)
     local result = apply { answer = "bad-answer.iso", within = "2s" }
     assert.equal("ETIMEDOUT", result.targets[1].code)
-    assert.matches("the answer medium [ds-1] iso/bad-answer.iso must install the system unattended and bring Tools in",
+    assert.matches("The answer medium [ds-1] iso/bad-answer.iso must install the system unattended and install Tools",
       result.targets[1].message, 1, true)
   end)
 
-  it("say an ISO that is not on the datastore", function()
+  it("report an ISO that is missing on the datastore", function()
     start()
     local result = apply { answer = "none.iso" }
     assert.equal("failed", result.status)
     assert.matches("none.iso", result.targets[1].message, 1, true)
   end)
 
-  it("say what the log says when a start fails", function()
+  it("report the findings in the log if a power-on fails", function()
     start()
-    -- the reason comes after the attach: the power-on of the installed machine fails once
+    -- after the attach: the power-on of the installed VM fails once
     assert.equal("done", apply({}).status)
     local vc = l:client()
     local ref = assert(vc:one "/DC0/vm/vm-1")
@@ -151,7 +151,7 @@ describe("machines and guests", function()
     assert.equal("done", apply({}).status)
   end)
 
-  it("are refused a card that another machine holds, powered off or not", function()
+  it("are refused a card that another VM holds, powered off or not", function()
     start(function(fleet)
       fleet.vms = { { name = "owner", host = "esx-b-1", memory_mb = 4096, firmware = "efi", memory_lock = true,
         devices = { "0000:3b:00.0", "0000:86:00.0" }, extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE" } } }
@@ -172,15 +172,15 @@ describe("machines and guests", function()
     assert.matches("3b:00.0 pending reboot", message, 1, true)
   end)
 
-  it("are never changed in their firmware", function()
+  it("never get another firmware", function()
     start()
     assert.equal("done", apply({}).status)
     local result, message = apply { create = ', firmware = "bios"' }
     assert.is_nil(result)
-    assert.matches("the firmware of an existing VM is never changed", message, 1, true)
+    assert.matches("The firmware of an existing VM is never changed", message, 1, true)
   end)
 
-  it("are not shut down without the approval once they were handed over", function()
+  it("are not shut down without the approval once they may be in use", function()
     start()
     assert.equal("done", apply({}).status)
     l.sim:forget()
@@ -193,7 +193,7 @@ describe("machines and guests", function()
     assert.equal("the guest sees 2: 10de:20b5, 10de:20b5", done.targets[1].proofs["guest.verify"])
   end)
 
-  it("that ignore the shutdown are left running", function()
+  it("that ignore the shutdown keep running", function()
     start()
     assert.equal("done", apply({}).status)
     l.sim:post("set", { vm = "vm-1", deaf = true })
@@ -203,12 +203,12 @@ describe("machines and guests", function()
     local result = apply({ count = 2 }, { allow = { "guest-shutdown" } })
     power.SHUTDOWN_SECONDS = before
     assert.equal("failed", result.status)
-    assert.matches("it is left running", result.targets[1].message, 1, true)
+    assert.matches("and is still running", result.targets[1].message, 1, true)
     assert.equal("poweredOn", l:truth("vms", "vm-1").power)
     assert.equal(0, l.sim:calls "PowerOffVM_Task")
   end)
 
-  it("are asked again when they were started anew", function()
+  it("are checked again after a restart", function()
     start()
     assert.equal("done", apply({}).status)
     assert.equal("nothing", apply({}).status)
@@ -220,7 +220,7 @@ describe("machines and guests", function()
     assert.equal("the guest sees 1: 10de:20b5", result.targets[1].proofs["guest.verify"])
   end)
 
-  it("that need a driver say that it is missing", function()
+  it("that need a driver report that it is missing", function()
     start()
     local result = apply { verify = "driver = true" }
     assert.equal("failed", result.status)
@@ -228,7 +228,7 @@ describe("machines and guests", function()
     assert.matches("driver", result.targets[1].message, 1, true)
   end)
 
-  it("two runs at once never share a card", function()
+  it("never share a card in two concurrent runs", function()
     start()
     local path = l:write(playbook { password = l.secrets.linux, count = 2 })
     local other = l:write((playbook { password = l.secrets.linux, count = 2 }:gsub("vm%-1", "vm-2")))

@@ -42,7 +42,7 @@ describe("host.enable", function()
     return l
   end
 
-  it("takes a host from off to active: stage, maintenance, reboot, proof, exit", function()
+  it("activates the cards of a host: stage, maintenance mode, reboot, proof, exit", function()
     start { { name = "gpu-a", hosts = { host "esx-1" } } }
     l.sim:forget()
     local result, events, rows = l:apply(playbook(), { allow = { "reboot" } })
@@ -59,7 +59,7 @@ describe("host.enable", function()
     assert.same({}, l.sim:get "truth".violations)
   end)
 
-  it("writes each row before its call goes out", function()
+  it("writes each row before its call is sent", function()
     start { { name = "gpu-a", hosts = { host "esx-1" } } }
     local journal = l:journal()
     local seen = {}
@@ -77,7 +77,7 @@ describe("host.enable", function()
     assert.same({ "UpdatePassthruConfig change true", "RebootHost change true" }, seen)
   end)
 
-  it("says applyNow = false", function()
+  it("sends applyNow = false", function()
     start { { name = "gpu-a", hosts = { host "esx-1" } } }
     local vc, sent = l:client(), nil
     vc.trace = function(event) if event.method == "UpdatePassthruConfig" then sent = event.request end end
@@ -86,7 +86,7 @@ describe("host.enable", function()
     assert.matches("<applyNow>false</applyNow>", sent, 1, true)
   end)
 
-  it("says how a vSAN host leaves its data, and that machines that are off stay", function()
+  it("sets the vSAN data migration, and does not move powered-off VMs", function()
     start { { name = "gpu-a", hosts = { host "esx-1" } } }
     local vc, sent = l:client(), nil
     vc.trace = function(event) if event.method == "EnterMaintenanceMode_Task" then sent = event.request end end
@@ -109,7 +109,7 @@ describe("host.enable", function()
     assert.same({}, l:changing())
   end)
 
-  it("does not begin without the approval", function()
+  it("does not start without the approval", function()
     start { { name = "gpu-a", hosts = { host "esx-1" } } }
     l.sim:forget()
     local result, message, code = l:apply(playbook())
@@ -119,7 +119,7 @@ describe("host.enable", function()
     assert.same({}, l:changing())
   end)
 
-  it("calls a card that is enabled but not active pending, and needs one reboot only", function()
+  it("reports a card that is enabled but not active as pending, and needs one reboot only", function()
     start { { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { enabled = true, active = false }) } }) } } }
     local plan = assert(l:plan(playbook()))
     assert.matches("1 pending reboot", tostring(plan), 1, true)
@@ -128,7 +128,7 @@ describe("host.enable", function()
     assert.is_nil(table.concat(what_of(rows, "change"), " "):find "UpdatePassthruConfig")
   end)
 
-  it("does without a reboot where the host can", function()
+  it("works without a reboot if the host supports it", function()
     start { { name = "gpu-a", hosts = { host("esx-1", { rebind_without_reboot = true }) } } }
     local plan = assert(l:plan(playbook()))
     assert.same({}, plan:needs())
@@ -138,18 +138,18 @@ describe("host.enable", function()
     assert.is_true(state("esx-1", "0000:3b:00.0").active)
   end)
 
-  it("only stages when told so", function()
+  it("only enables the cards with apply = stage", function()
     start { { name = "gpu-a", hosts = { host "esx-1" } } }
     local result = l:apply(playbook 'apply = "stage"')
     assert.equal("3b:00.0 86:00.0 enabled, pending reboot", result.targets[1].proofs["host.enable"])
   end)
 
-  it("never has two hosts of a cluster away, and two clusters at once", function()
+  it("never takes two hosts of a cluster out of service, but works on two clusters at once", function()
     start({ { name = "gpu-a", hosts = { host "a-1", host "a-2" } }, { name = "gpu-b", hosts = { host "b-1" } } }, 60)
     assert.equal("done", l:apply(playbook(), { allow = { "reboot" } }).status)
     local truth = l.sim:get "truth"
     assert.same({}, truth.violations)
-    -- when each host was away, by the onlooker's timeline
+    -- when each host was out of service, by the observer's timeline
     local away = {}
     for _, event in ipairs(truth.timeline) do
       if event.host and event.kind == "away" then away[event.host] = { event.t } end
@@ -176,15 +176,15 @@ describe("host.enable", function()
       assert.same({}, l:changing())
     end
 
-    it("a set that drags the management NIC along", function()
+    it("cards with the management NIC as dependent device", function()
       refused({ { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { dependent = "0000:18:00.0" }) } }) } } },
-        nil, "18:00.0, which goes with the cards (dependent device): the network adapter")
+        nil, "18:00.0, a dependent device of the cards: the network adapter")
     end)
-    it("a set that drags the boot adapter along", function()
+    it("cards with the boot adapter as dependent device", function()
       refused({ { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { dependent = "0000:19:00.0" }) } }) } } },
-        nil, "holds disks or the boot device; it is never given away")
+        nil, "has disks or the boot device; it is never passed through")
     end)
-    it("a set that drags a USB controller along", function()
+    it("cards with a USB controller as dependent device", function()
       refused({ { name = "gpu-a", hosts = { host("esx-1", { cards = { card("0000:3b:00.0", { dependent = "0000:00:14.0" }) } }) } } },
         nil, "a USB controller")
     end)
@@ -194,9 +194,9 @@ describe("host.enable", function()
     end)
     it("a host on which no device is capable: its IOMMU is off", function()
       refused({ { name = "gpu-a", hosts = { host("esx-1", { iommu = false }) } } },
-        nil, "no device of the host is: VT-d (AMD: IOMMU) may be off in its BIOS")
+        nil, "no device of this host is. Check that VT-d (AMD: IOMMU) is on in its BIOS")
     end)
-    it("a pattern without a match, saying what is there", function()
+    it("a pattern without a match, with the existing cards", function()
       refused({ { name = "gpu-a", hosts = { host "esx-1" } } },
         'return p.playbook { name = "x", p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "10de:ffff" }, p.host.enable {} } }',
         "no card matches 10de:ffff (its GPUs: 10de:20b5 at 3b:00.0, 10de:20b5 at 86:00.0)")
@@ -206,18 +206,18 @@ describe("host.enable", function()
         'return p.playbook { name = "x", p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "1a03:2000" }, p.host.enable {} } }',
         "no card matches 1a03:2000")
     end)
-    it("a path that means nothing, saying what was looked under", function()
+    it("a path without a match, with where it was searched", function()
       refused({ { name = "gpu-a", hosts = { host "esx-1" } } },
         'return p.playbook { name = "x", p.hosts { where = "/DC0/host/gpu-z", devices = p.gpus { match = "10de:*" }, p.host.enable {} } }',
         "gpu-z")
     end)
-    it("a host in somebody else's maintenance mode", function()
+    it("a host that another user put into maintenance mode", function()
       refused({ { name = "gpu-a", hosts = { host("esx-1", { maintenance = true }) } } }, nil,
-        "esx-1 is in maintenance mode already, by somebody else")
+        "esx-1 is already in maintenance mode, set by another user")
     end)
   end)
 
-  it("works in somebody else's maintenance mode when told and allowed, and leaves the host there", function()
+  it("uses a host that another user put into maintenance mode if configured and approved, and leaves it there", function()
     start { { name = "gpu-a", hosts = { host("esx-1", { maintenance = true }) } } }
     local text = playbook "foreign_maintenance = true"
     local _, message = l:apply(text, { allow = { "reboot" } })
@@ -226,7 +226,7 @@ describe("host.enable", function()
     assert.is_true(l:truth("hosts", "esx-1").maintenance)
   end)
 
-  it("skips a host that does not answer, and does the others", function()
+  it("skips a host that does not respond, and continues with the others", function()
     start { { name = "gpu-a", hosts = { host "esx-1", host "esx-2" } } }
     l.sim:post("set", { host = "esx-2", connection = "notResponding" })
     local text = playbook("", 'roll = { unavailable = "2/cluster" },')
@@ -237,8 +237,8 @@ describe("host.enable", function()
     assert.equal(1, #result.targets)
   end)
 
-  describe("when a host", function()
-    it("does not come back, ends with its name, and goes on when the run is resumed", function()
+  describe("if a host", function()
+    it("does not come back, ends with its name, and continues when the run is resumed", function()
       start { { name = "gpu-a", hosts = { host("esx-1", { boot_fault = "never" }) } } }
       local journal = l:journal()
       local text = playbook("", 'roll = { back_within = "3s" },')
@@ -258,7 +258,7 @@ describe("host.enable", function()
       assert.is_false(l:truth("hosts", "esx-1").maintenance)
     end)
 
-    it("comes back without a card, stays in maintenance mode and says so", function()
+    it("comes back without a card, leaves it in maintenance mode and reports that", function()
       start { { name = "gpu-a", hosts = { host("esx-1", { boot_fault = "without:0000:86:00.0" }) } } }
       local result = l:apply(playbook(), { allow = { "reboot" } })
       assert.equal("EPROOF", result.targets[1].code)
@@ -267,7 +267,7 @@ describe("host.enable", function()
       assert.is_true(l:truth("hosts", "esx-1").maintenance)
     end)
 
-    it("comes back with the card pending, because its BIOS places nothing above 4 GB, and says where to look", function()
+    it("comes back with a pending card, because its BIOS maps nothing above 4 GB, reports what to check", function()
       start { { name = "gpu-a", hosts = { host("esx-1", { above_4g = false }) } } }
       local result = l:apply(playbook(), { allow = { "reboot" } })
       assert.equal("EPROOF", result.targets[1].code)
@@ -275,17 +275,17 @@ describe("host.enable", function()
       assert.matches("above 4G decoding", result.targets[1].message, 1, true)
     end)
 
-    it("cannot enter maintenance mode, takes back what was enabled", function()
+    it("cannot enter maintenance mode, undoes the enabling", function()
       start { { name = "gpu-a", hosts = { host "esx-1" } } }
       l.sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "fault", fault = "InvalidState" })
       local result, _, rows = l:apply(playbook(), { allow = { "reboot" } })
       assert.equal("InvalidState", result.targets[1].code)
-      assert.same({ "UpdatePassthruConfig", "EnterMaintenanceMode", "UpdatePassthruConfig (taken back)" },
+      assert.same({ "UpdatePassthruConfig", "EnterMaintenanceMode", "UpdatePassthruConfig (undo)" },
         what_of(rows, "change"))
       assert.is_false(state("esx-1", "0000:3b:00.0").enabled)
     end)
 
-    it("gets its reboot although the answer is lost: it is not asked twice", function()
+    it("reboots although the answer is lost, does not send the request twice", function()
       start { { name = "gpu-a", hosts = { host "esx-1" } } }
       l.sim:trouble({ method = "RebootHost_Task" }, { kind = "reset-after" })
       l.sim:forget()
@@ -295,7 +295,7 @@ describe("host.enable", function()
     end)
   end)
 
-  it("begins nothing new after the second failure", function()
+  it("starts no further targets after the second failure", function()
     start { { name = "a", hosts = { host("a-1", { boot_fault = "never" }) } }, { name = "b", hosts = { host("b-1", { boot_fault = "never" }) } },
       { name = "c", hosts = { host("c-1", { boot_seconds = 3000 }), host "c-2" } } }
     local result = l:apply(playbook("", 'roll = { back_within = "4s" },'), { allow = { "reboot" } })
@@ -303,10 +303,10 @@ describe("host.enable", function()
     local by_name = {}
     for _, one in ipairs(result.targets) do by_name[one.target] = one end
     assert.equal("failed", by_name["a-1"].status)
-    assert.equal("not begun", by_name["c-2"].status)
+    assert.equal("not started", by_name["c-2"].status)
   end)
 
-  describe("with a running machine that holds a card of the host", function()
+  describe("with a running VM that holds a card of the host", function()
     local ROLL = 'roll = { guests = "shutdown-idle" },'
 
     local function occupy()
@@ -321,7 +321,7 @@ describe("host.enable", function()
       end, { timeout = 20 }))
     end
 
-    it("is refused unless the playbook lets it be shut down", function()
+    it("is refused unless the playbook allows shutting it down", function()
       occupy()
       l.sim:forget()
       local _, message = l:plan(playbook())
@@ -329,7 +329,7 @@ describe("host.enable", function()
       assert.same({}, l:changing())
     end)
 
-    it("needs the approval too; then the guest shuts down, the host reboots, and the machine runs again", function()
+    it("also needs the approval; then the guest is shut down, the host reboots, and the VM is started again", function()
       occupy()
       local text = playbook("", ROLL)
       local _, message = l:apply(text, { allow = { "reboot" } })
@@ -342,7 +342,7 @@ describe("host.enable", function()
       assert.same({}, l.sim:get "truth".violations)
     end)
 
-    it("is not shut down under a user who is logged in, without a word of its own", function()
+    it("does not shut it down while a user is logged in, without a separate approval", function()
       occupy()
       l.sim:post("set", { vm = "old-7", session = "mia" })
       local _, message = l:apply(playbook("", ROLL), { allow = { "reboot", "guest-shutdown" } })
@@ -350,7 +350,7 @@ describe("host.enable", function()
       assert.equal("poweredOn", l:truth("vms", "old-7").power)
     end)
 
-    it("that ignores the shutdown stays as it is, and what was enabled is taken back", function()
+    it("that ignores the shutdown leaves it running, and undoes the enabling", function()
       occupy()
       l.sim:post("set", { vm = "old-7", deaf = true })
       local drain = require "gpupt.step.host_drain"
@@ -360,7 +360,7 @@ describe("host.enable", function()
       drain.SHUTDOWN_SECONDS = before
       assert.equal("failed", result.status)
       assert.matches("old-7 did not shut down", result.targets[1].message, 1, true)
-      assert.is_truthy(table.concat(what_of(rows, "change"), "|"):find("UpdatePassthruConfig (taken back)", 1, true))
+      assert.is_truthy(table.concat(what_of(rows, "change"), "|"):find("UpdatePassthruConfig (undo)", 1, true))
       assert.equal("poweredOn", l:truth("vms", "old-7").power)
       assert.is_false(state("esx-1", "0000:3b:00.0").enabled)
       assert.equal(0, l.sim:calls "PowerOffVM_Task")

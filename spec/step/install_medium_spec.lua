@@ -1,4 +1,4 @@
---- The mark by which a plan knows an answer medium of a run (gpupt.medium), and what must not follow from it.
+--- The mark of an answer medium (gpupt.medium), and what it must not cause.
 local first_light = require "spec.support.first_light"
 local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
@@ -32,7 +32,7 @@ describe("the mark of an answer medium", function()
     return list
   end
 
-  it("does not make gpupt delete a file of another name or outside", function()
+  it("does not make gpupt delete a file with another name or in another folder", function()
     l = first_light.start { speed = 300 }
     assert.equal(0, apply().status)
     vcenter.write(l.dir .. "/own", "x")
@@ -49,7 +49,7 @@ describe("the mark of an answer medium", function()
     end
   end)
 
-  it("brings the deletion of the medium and of what its upload left, and of nothing else", function()
+  it("causes the deletion of the medium and of parts of its upload, and of nothing else", function()
     l = first_light.start { speed = 300 }
     assert.equal(0, apply().status)
     local name = "[ds-1] vm-1/gpupt-answer-0123456789abcdef.iso"
@@ -70,7 +70,7 @@ describe("the mark of an answer medium", function()
     assert.matches("nothing to change", apply().out, 1, true)
   end)
 
-  it("is set once by two runs that install the same VM at the same time, and nothing stays behind", function()
+  it("is set once by two runs that install the same VM at the same time, and no file is left", function()
     l = first_light.start { speed = 300 }
     l.sim:trouble({ method = "PowerOnVM_Task", count = 1 }, { kind = "task-fail", fault = "GenericVmConfigFault" })
     assert.equal(1, apply().status)
@@ -91,7 +91,7 @@ describe("the mark of an answer medium", function()
     assert.matches("nothing to change", apply().out, 1, true)
   end)
 
-  it("and the medium are each VM's own where one run installs several at the same time", function()
+  it("and the medium belong to each VM alone where one run installs several at the same time", function()
     l = first_light.start { speed = 300 }
     local text = PLAY:gsub('name = "vm%-1", place', 'name = "vm-{n}", count = 4, place')
     local result = l:run_command { "apply", l:write(text) }
@@ -100,7 +100,7 @@ describe("the mark of an answer medium", function()
     assert.matches("nothing to change", l:run_command({ "apply", l:write(text) }).out, 1, true)
   end)
 
-  -- SIGKILL after each change of the run; whatever is there then is known and deleted, and the run ends the same.
+  -- SIGKILL after each change of the run: an existing medium is found and deleted, and the run ends the same way.
   local every = { 1, 2, 3, 4, 5, 6, 7, 8 }
   for _, rows in ipairs(os.getenv "GPUPT_SOAK" and every or { 2, 3, 5 }) do
     it(("leads to the deletion after SIGKILL at change %d"):format(rows), function()

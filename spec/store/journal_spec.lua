@@ -28,13 +28,13 @@ describe("the journal", function()
     os.execute("rm -rf " .. folder)
   end)
 
-  it("makes its folder and file for the owner alone", function()
+  it("creates its folder and file for the owner only", function()
     local pipe = io.popen(("stat -c %%a %s %s/state/gpupt"):format(path, folder))
     assert.equal("600\n700\n", pipe:read "a")
     pipe:close()
   end)
 
-  it("gives rows back in the order in which they were written", function()
+  it("returns rows in the order in which they were written", function()
     local first = assert(journal:append { run = "r1", kind = "change", target = "esx-1", step = "host.enable",
       source = "first.lua:7", what = "reboot", operation = "r1-1", detail = '{"a":1}' })
     local second = assert(journal:append { run = "r1", kind = "result", of = first, what = "done" })
@@ -57,21 +57,21 @@ describe("the journal", function()
     assert.equal("me", runs[2].who)
   end)
 
-  it("stays whole when a loop over it is left early and it is closed", function()
+  it("stays intact if a loop over it is left early and it is closed", function()
     for _ = 1, 3 do assert(journal:append { run = "r1", kind = "event" }) end
     for row in journal:rows "r1" do if row.number then break end end
     journal:close()
     assert.has_error(function() journal:runs() end, "calling 'runs' on bad self (the journal is closed)")
   end)
 
-  it("refuses a row of a run that was never begun", function()
+  it("refuses a row of a run that was never started", function()
     local number, message, code = journal:append { run = "ghost", kind = "change" }
     assert.is_nil(number)
     assert.equal("EINVAL", code)
     assert.matches("FOREIGN KEY", message)
   end)
 
-  it("refuses a second run of the same name", function()
+  it("refuses a second run with the same name", function()
     local ok, _, code = journal:begin { id = "r1", playbook = "x" }
     assert.is_nil(ok)
     assert.equal("EINVAL", code)
@@ -97,7 +97,7 @@ E]]):format(path))
     assert.equal(("the journal is append-only\n"):rep(4), said)
   end)
 
-  it("says what is wrong with a file that is no journal", function()
+  it("reports a file that is not a journal", function()
     local other = folder .. "/notes.txt"
     local file = io.open(other, "w")
     file:write(("these are notes\n"):rep(100))
@@ -111,14 +111,14 @@ E]]):format(path))
     check:close()
   end)
 
-  it("says what is wrong with a folder that cannot be made", function()
+  it("reports a folder that cannot be created", function()
     local _, message, code = store.open(folder .. "/state/gpupt/journal.db/x/y.db")
     assert.equal("ENOTDIR", code)
     assert.matches("cannot make the journal's folder .*: Not a directory", message)
   end)
 
-  describe("as the keeper of leases", function()
-    it("grants one holder at a time and says who holds", function()
+  describe("as the store of leases", function()
+    it("grants a lease to one holder at a time and reports the holder", function()
       assert.is_true(journal:claim("card/u1", "r1", 60))
       assert.is_true(journal:claim("card/u1", "r1", 60))
       local ok, message, code, detail = journal:claim("card/u1", "r2", 60)
@@ -130,13 +130,13 @@ E]]):format(path))
       assert.is_true(journal:claim("card/u1", "r2", 60))
     end)
 
-    it("grants what has run out", function()
+    it("grants an expired lease", function()
       assert.is_true(journal:claim("slot/gpu-a", "r1", 0))
       assert.is_true(journal:claim("slot/gpu-a", "r2", 60))
       assert.equal("r2", collect(journal:leases())[1].run)
     end)
 
-    it("gives back all of a run, and only its own", function()
+    it("releases all leases of a run, and only those", function()
       journal:claim("a", "r1", 60) journal:claim("b", "r1", 60) journal:claim("c", "r2", 60)
       assert(journal:release "r1")
       local left = collect(journal:leases())
@@ -144,7 +144,7 @@ E]]):format(path))
       assert.equal("c", left[1].resource)
     end)
 
-    it("never grants one thing to two processes", function()
+    it("never grants one lease to two processes", function()
       local code = [[
         local journal = assert(require("gpupt.store").open(%q))
         local mine = 0
@@ -164,8 +164,8 @@ E]]):format(path))
     end)
   end)
 
-  describe("when its process is killed while it writes", function()
-    it("has every row whose number was given, and is whole", function()
+  describe("if its process is killed while it writes", function()
+    it("has every row whose number was returned, and is intact", function()
       local script = folder .. "/writer.lua"
       local file = io.open(script, "w")
       file:write(([[

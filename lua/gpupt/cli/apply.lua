@@ -4,33 +4,33 @@ local printer = require "gpupt.printer"
 
 local command = {
   name = "apply",
-  summary = "applies a playbook or a saved plan: journalled, resumable, proved",
-  usage = "apply PLAYBOOK|PLANFILE [--allow WORD,...] [--journal URL] [--resume RUN] [--limit GLOB] [--events]",
+  summary = "apply a playbook or a saved plan, or resume an interrupted run",
+  usage = "apply PLAYBOOK|PLANFILE|--resume RUN [--allow WORD,...] [options]",
   details = function()
-    local lines = { "What could hurt needs an approval besides the playbook's own option:" }
+    local lines = { "Disruptive changes need an approval in addition to the playbook's own option:" }
     for _, one in ipairs(require("gpupt.playbook").approvals()) do
       lines[#lines + 1] = ("  %-20s %s"):format(one.word, one.doc)
     end
     lines[#lines + 1] = [[
-If the plan needs one that is not given, nothing is changed and the exit status
-is 4. A row is written to the journal before each change. An interrupted run
-continues with --resume RUN. Neither the journal nor a plan file holds a secret:
-one that came from --var-file or a prompt must be given again. A playbook that
-changed since is refused before any of it is executed.]]
+If the plan needs an approval that is not given, nothing is changed and the exit
+status is 4. A row is written to the journal before each change. Continue an
+interrupted run with --resume RUN. Neither the journal nor a plan file contains
+secrets: give those from --var-file or a prompt again. If the playbook has
+changed since, it is refused before any of it is executed.]]
     return table.concat(lines, "\n")
   end,
   options = connection.with {
-    { "allow", "WORD,...", many = true, doc = "approvals" },
-    { "limit", "GLOB", doc = "only hosts and machines of these names" },
+    { "allow", "WORD,...", many = true, doc = "the approvals that are given" },
+    { "limit", "GLOB", doc = "only hosts and VMs whose names match" },
     connection.variables[1], connection.variables[2],
-    { "journal", "URL", doc = "the journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
-    { "resume", "RUN", doc = "go on with a run that was cut off" },
-    { "events", doc = "one JSON object per event on stdout" },
-    { "json", doc = "the result as JSON" },
+    { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
+    { "resume", "RUN", doc = "continue an interrupted run" },
+    { "events", doc = "print each event as a JSON object on stdout" },
+    { "json", doc = "print the result as JSON" },
   },
   examples = {
     { "gpupt apply first_light.lua --allow reboot", "hosts may be rebooted, one per cluster at a time" },
-    { "gpupt apply --resume first-light-20260801", "after an interruption; the playbook is in the journal" },
+    { "gpupt apply --resume first-light-20260801", "after an interruption; the journal names the playbook" },
   },
 }
 
@@ -40,7 +40,7 @@ local function approvals(given)
   for _, one in ipairs(given or {}) do
     for word in one:gmatch "[^,%s]+" do
       if not known[word] then
-        return nil, ("--allow %s: there is no such approval%s"):format(word, require "gpupt.nearest".hint(word, words)),
+        return nil, ("--allow %s: unknown approval%s"):format(word, require "gpupt.nearest".hint(word, words)),
           "EUSAGE"
       end
       list[#list + 1] = word
@@ -49,7 +49,7 @@ local function approvals(given)
   return list
 end
 
---- The playbook that the words mean; nil, message, code.
+--- The playbook that the command line names; nil, message, code.
 local function subject(options, words, store)
   local given, argv, code = connection.vars(options)
   if not given then return nil, argv, code end
@@ -84,10 +84,10 @@ local function finish(options, run)
     end
   end
   if result.status == "interrupted" then
-    cli.complain("interrupted: gpupt apply --resume %s goes on", result.id)
+    cli.complain("interrupted; continue with: gpupt apply --resume %s", result.id)
     return cli.INTERRUPTED
   end
-  cli.complain("run %s failed: gpupt apply --resume %s goes on when the cause is gone", result.id, result.id)
+  cli.complain("run %s failed; remove the cause, then continue with: gpupt apply --resume %s", result.id, result.id)
   for _, target in ipairs(result.targets) do
     if target.code == "EAPPROVAL" then return cli.PENDING end
   end
@@ -99,7 +99,7 @@ function command.run(options, words)
   local allow, message, code = approvals(options.allow)
   if not allow then return nil, message, code end
   if #words == 0 and not options.resume then return nil, "a playbook or a plan file is needed", "EUSAGE" end
-  if #words > 1 then return nil, "one playbook or plan file is needed, not " .. #words, "EUSAGE" end
+  if #words > 1 then return nil, "expected one playbook or plan file, not " .. #words, "EUSAGE" end
   local path
   path, message, code = playbook.journal_path(options.journal)
   if not path then return nil, message, code end

@@ -1,4 +1,4 @@
---- Reading a command line against a command's declaration.
+--- Parses a command line according to a command's declaration.
 -- A command declares:
 --   { name = "bar", summary = "...", usage = "bar CARD... [options]", details = "text" or a function that gives it,
 --     examples = { {cmd, what}... },
@@ -26,7 +26,7 @@ local function check_choice(option, value)
   for _, choice in ipairs(option.choices) do
     if choice == value then return true end
   end
-  return nil, ("--%s cannot be '%s': one of %s%s"):format(option[1], value, table.concat(option.choices, ", "),
+  return nil, ("--%s cannot be '%s', only one of %s%s"):format(option[1], value, table.concat(option.choices, ", "),
     nearest.hint(value, option.choices))
 end
 

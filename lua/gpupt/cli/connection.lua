@@ -1,24 +1,24 @@
---- Connecting for commands: the options that all commands with a server share, and the connection they give.
--- No password, token or ticket stands on the command line: they come from the environment (GOVC_PASSWORD; a value may
--- name a file), from a file, or from a command.
+--- Connections for commands: the options that all commands with a server share, and the connection they open.
+-- Passwords, tokens and tickets never come from the command line, only from the environment (GOVC_PASSWORD, whose value
+-- may name a file), a file or a command.
 local connection = {}
 
 connection.options = {
-  { "url", "URL", doc = "the server, as https://vcenter.example/sdk (GOVC_URL)" },
-  { "username", "NAME", doc = "the account (GOVC_USERNAME)" },
-  { "password-file", "FILE", doc = "its password is the first line of a file" },
-  { "password-command", "COMMAND", doc = "its password is the first line of what a command prints" },
-  { "token-file", "FILE", doc = "log in by the SAML token in a file (mode 0600)" },
-  { "token-command", "COMMAND", doc = "log in by the SAML token that it prints" },
+  { "url", "URL", doc = "the server: https://vcenter.example/sdk (GOVC_URL)" },
+  { "username", "NAME", doc = "the account to log in with (GOVC_USERNAME)" },
+  { "password-file", "FILE", doc = "read the password from FILE's first line" },
+  { "password-command", "CMD", doc = "read the password from CMD's first line of output" },
+  { "token-file", "FILE", doc = "log in with the SAML token in FILE (mode 0600)" },
+  { "token-command", "CMD", doc = "log in with the SAML token that CMD prints" },
   { "token-key-file", "FILE", doc = "private key of a holder-of-key token (PEM)" },
-  { "ticket-file", "FILE", doc = "log in by the clone ticket in a file (mode 0600)" },
-  { "ticket-command", "COMMAND", doc = "log in by the clone ticket that it prints" },
-  { "persist-session", doc = "go on with the last command's session, and keep it" },
-  { "ca-file", "FILE", doc = "PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)" },
-  { "thumbprint", "HEX", doc = "SHA-256 or SHA-1 thumbprint of the certificate to trust" },
-  { "known-hosts", "FILE", doc = "lines 'host:port thumbprint', of ESXi hosts too" },
-  { "insecure", doc = "trust any certificate (GOVC_INSECURE)" },
-  { "timeout", "SECONDS", doc = "for each call" },
+  { "ticket-file", "FILE", doc = "log in with the clone ticket in FILE (mode 0600)" },
+  { "ticket-command", "CMD", doc = "log in with the clone ticket that CMD prints" },
+  { "persist-session", doc = "reuse the last command's session and keep it open" },
+  { "ca-file", "FILE", doc = "trust the CAs in this PEM file (GOVC_TLS_CA_CERTS)" },
+  { "thumbprint", "HEX", doc = "trust only this certificate (SHA-256 or SHA-1)" },
+  { "known-hosts", "FILE", doc = "file of 'host:port thumbprint' lines, also for ESXi" },
+  { "insecure", doc = "accept any certificate (GOVC_INSECURE)" },
+  { "timeout", "SECONDS", doc = "time limit for each call" },
 }
 
 --- Appends the shared options to a command's own.
@@ -28,7 +28,7 @@ function connection.with(options)
   return list
 end
 
--- A command line is shown to everybody by ps. Also a malformed URL is not repeated.
+-- Every user can see a command line with ps. A malformed URL is not repeated either.
 local function check_url(text)
   local rest = text and (text:match "^[hH][tT][tT][pP][sS]?://(.*)$" or text)
   if not rest or not rest:find ":.*@" then return true end
@@ -36,7 +36,7 @@ local function check_url(text)
     .. "GOVC_USERNAME and GOVC_PASSWORD, or use --username and --password-file", "EUSAGE"
 end
 
---- The options of vim.connect that a command line means; nil, message, code.
+--- The options of vim.connect for a command line; nil, message, code.
 local function options_of(options)
   local ok, refusal, usage = check_url(options.url)
   if not ok then return nil, refusal, usage end
@@ -47,7 +47,7 @@ local function options_of(options)
   if options.timeout then
     timeout = tonumber(options.timeout)
     if not timeout or timeout <= 0 then
-      return nil, ("--timeout: '%s' is no number of seconds"):format(options.timeout), "EUSAGE"
+      return nil, ("--timeout: '%s' is not a number of seconds"):format(options.timeout), "EUSAGE"
     end
   end
   return { url = options.url, username = options.username, password = password, token_file = options.token_file,
@@ -60,11 +60,11 @@ end
 function connection.open(options)
   local o, message, code = options_of(options)
   if not o then return nil, message, code end
-  require "gpupt.net".signals.catch() -- SIGTERM ends a command as Ctrl-C does: it logs out
+  require "gpupt.net".signals.catch() -- SIGTERM ends a command like Ctrl-C: it logs out
   return require "gpupt.vim".connect(o)
 end
 
---- Ends the session that --persist-session has kept; nil, message, code.
+--- Ends the session that --persist-session kept; nil, message, code.
 function connection.logout(options)
   local o, message, code = options_of(options)
   if not o then return nil, message, code end
@@ -73,11 +73,11 @@ end
 
 --- The options of commands that read a playbook with variables.
 connection.variables = {
-  { "var", "NAME=VALUE", many = true, doc = "a value for the playbook's vars; no secrets" },
-  { "var-file", "FILE", many = true, doc = "values and secrets, yours alone (mode 600)" },
+  { "var", "NAME=VALUE", many = true, doc = "set a variable of the playbook (not for secrets)" },
+  { "var-file", "FILE", many = true, doc = "read variables and secrets from FILE (mode 0600)" },
 }
 
---- The variables of --var and --var-file, and the set of names that stood on the command line; nil, message, code.
+--- The variables of --var and --var-file, and the set of names from the command line; nil, message, code.
 function connection.vars(options)
   local vars, argv = {}, {}
   local function take(name, value, where)
@@ -87,8 +87,8 @@ function connection.vars(options)
   end
   for _, word in ipairs(options.var or {}) do
     local name, value = word:match "^([%a_][%w_]*)=(.*)$"
-    -- what stands behind the name may be a secret
-    if not name then return nil, ("--var %s: NAME=VALUE is needed"):format(word:match "^[^=]*"), "EUSAGE" end
+    -- the rest of the word may be a secret
+    if not name then return nil, ("--var %s: must be NAME=VALUE"):format(word:match "^[^=]*"), "EUSAGE" end
     local ok, message, code = take(name, value, "--var")
     if not ok then return nil, message, code end
     argv[name] = true

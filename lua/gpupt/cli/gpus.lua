@@ -1,26 +1,27 @@
---- gpupt gpus: every card of the fleet, its state, and whose it is.
+--- gpupt gpus: every card of the fleet, its state, and the VM that holds it.
 local connection = require "gpupt.cli.connection"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
 local command = {
   name = "gpus",
-  summary = "every card of the fleet: host, slot, model, enabled and active, whose, free",
+  summary = "list every GPU of the fleet, its state and the VM that holds it",
   usage = "gpus [PATH]... [--free] [--match PATTERN] [--json]",
   details = [[
-PATH names hosts, clusters, folders or datacenters as govc does ("/DC1/host/vdi-*/*"); without it the whole inventory is
-read. A card that a powered-off machine holds is not free. "pending reboot" is enabled,
-  but not active: the host has to
-be restarted first. Management graphics and the like are left out, and said to be.]],
+PATH is an inventory path of hosts, clusters, folders or datacenters, as in govc
+("/DC1/host/vdi-*/*"). Without it the whole inventory is read. A card that a
+powered-off VM holds is not free. "pending reboot" means enabled but not active:
+the host must be rebooted first. Management graphics and similar devices are
+excluded and listed.]],
   options = connection.with {
-    { "free", doc = "only cards that a machine could be given now" },
-    { "match", "PATTERN", doc = "only these: 10de:20b5, 10de:*, class=0302" },
-    { "json", doc = "the result of gpupt.fleet.cards as JSON" },
+    { "free", doc = "only cards that can be attached to a VM now" },
+    { "match", "PATTERN", doc = "only cards like 10de:20b5, 10de:* or class=0302" },
+    { "json", doc = "print the result of gpupt.fleet.cards as JSON" },
   },
   examples = {
-    { "gpupt gpus", "the whole fleet" },
-    { "gpupt gpus '/DC1/host/vdi-*' --free", "what is free in some clusters" },
-    { "gpupt gpus --match 10de:1eb8 --json | jq '[.cards[] | select(.free)] | length'", "how many T4 are free" },
+    { "gpupt gpus", "all cards of the fleet" },
+    { "gpupt gpus '/DC1/host/vdi-*' --free", "free cards in some clusters" },
+    { "gpupt gpus --match 10de:1eb8 --free --json | jq '.cards | length'", "how many T4 are free" },
   },
 }
 
@@ -52,16 +53,17 @@ local function summary(seen)
   for i, state in ipairs(order) do words[i] = states[state] .. " " .. state end
   local text = ("%s on %s"):format(plural(#seen.cards, "card"), plural(seen.hosts, "host"))
   if #words > 0 then text = ("%s: %s; %d free"):format(text, table.concat(words, ", "), free) end
-  if clashes > 0 then text = text .. ("; %s in the configuration of more than one "
-    .. "machine"):format(plural(clashes, "card")) end
+  if clashes > 0 then
+    text = text .. ("; %s in the configuration of more than one VM"):format(plural(clashes, "card"))
+  end
   return text
 end
 
--- The same thing on every host is said once, with how often.
+-- The same device on several hosts is listed once, with its count.
 local function left_out_lines(list)
   local counts, order = {}, {}
   for _, one in ipairs(list) do
-    local text = ("%s %s (%s)"):format(one.model or "?", one.id, one.why or "no GPU")
+    local text = ("%s %s (%s)"):format(one.model or "?", one.id, one.why or "not a GPU")
     if not counts[text] then
       counts[text] = 0
       order[#order + 1] = text
@@ -69,7 +71,7 @@ local function left_out_lines(list)
     counts[text] = counts[text] + 1
   end
   table.sort(order)
-  for i, text in ipairs(order) do order[i] = ("left out: %d x %s"):format(counts[text], text) end
+  for i, text in ipairs(order) do order[i] = ("excluded: %d x %s"):format(counts[text], text) end
   return order
 end
 
@@ -99,7 +101,7 @@ local function print_text(seen)
   end
   printer.out("%s", summary(seen))
   for _, one in ipairs(seen.dynamic) do
-    printer.out("%s (%s) is given a card at power-on: %s%s", one.vm, one.power or "?",
+    printer.out("%s (%s) gets a card at power-on: %s%s", one.vm, one.power or "?",
       table.concat(one.allowed, ", "), one.label and " with the label " .. one.label or "")
   end
   for _, one in ipairs(seen.elsewhere) do

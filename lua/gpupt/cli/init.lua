@@ -1,7 +1,8 @@
---- The gpupt command: finds the sub-command's file, reads its options, turns results into exit statuses.
+--- The gpupt command: loads the subcommand, parses its options, and turns results into exit statuses.
 -- Exit: 0 done, 1 something failed or a problem was found, 2 wrong usage, 3 no connection or login, 4 changes pending
--- or an approval missing, 130 interrupted (143 by SIGTERM, 129 by SIGHUP). Data goes to stdout, all else to stderr.
--- A command is one file lua/gpupt/cli/<name>.lua giving the table of args.lua plus `run(options, words) -> status`.
+-- or an approval missing, 130 interrupted (143 by SIGTERM, 129 by SIGHUP). Data goes to stdout, everything else to
+-- stderr. A command is one file lua/gpupt/cli/<name>.lua that returns the table of args.lua plus `run(options, words)
+-- -> status`.
 local args = require "gpupt.cli.args"
 local failure = require "gpupt.failure"
 local nearest = require "gpupt.nearest"
@@ -10,7 +11,7 @@ local visible = require "gpupt.visible"
 
 local cli = { OK = 0, FAILED = 1, USAGE = 2, UNREACHABLE = 3, PENDING = 4, INTERRUPTED = 130 }
 
--- In the order of an operator's day. A name stands here once its file does.
+-- In the order of an operator's day.
 cli.commands = { "plan", "apply", "status", "role", "gpus", "doctor", "vmx", "bar", "pci", "log", "vim", "logout" }
 
 local function known(name)
@@ -30,7 +31,7 @@ function cli.complain(format, ...)
 end
 
 local function overview()
-  local out = { "usage: gpupt COMMAND [options]    (gpupt COMMAND --help explains one)", "" }
+  local out = { "usage: gpupt COMMAND [options]    (help: gpupt COMMAND --help)", "" }
   for _, name in ipairs(cli.commands) do
     out[#out + 1] = ("  %-12s %s"):format(name, cli.load(name).summary)
   end
@@ -47,7 +48,7 @@ local codes = {
 --- The exit status for a failure's code.
 function cli.status_of(code) return codes[code] or cli.FAILED end
 
--- What a shell reports for the signal that ended the command, once it had closed what it had open.
+-- The exit status that a shell reports for the signal that ended the command.
 local function by_signal(status)
   local net = package.loaded["gpupt.net"]
   local number = status == cli.INTERRUPTED and net and net.signals.caught()
@@ -119,7 +120,7 @@ local function dispatch(words)
 end
 
 --- Runs one command line (a list of words); returns the exit status. Never raises. Output that could not be written
--- (a full disk) is a failure, whatever the command itself came to.
+-- (a full disk) is a failure, whatever the command itself returned.
 function cli.main(words)
   local status = dispatch(words)
   local ok, message = printer.flush()

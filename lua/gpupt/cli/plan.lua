@@ -4,27 +4,28 @@ local printer = require "gpupt.printer"
 
 local command = {
   name = "plan",
-  summary = "what a playbook would change in the fleet, and which approvals it needs",
-  usage = "plan PLAYBOOK [--out FILE] [--limit GLOB] [--var NAME=VALUE] [--exit-code]",
+  summary = "show what a playbook would change and which approvals it needs",
+  usage = "plan PLAYBOOK [--out FILE] [--limit GLOB] [options]",
   details = [[
-Reads the fleet and changes nothing. Every problem is told in one pass. --out writes the plan; gpupt apply takes that
-file, looks at the fleet again and refuses when something the plan rests on has moved since.]],
+Reads the fleet and changes nothing. Reports all problems at once. --out saves
+the plan to a file. "gpupt apply FILE" reads the fleet again, and refuses the
+plan if anything it depends on has changed since.]],
   options = connection.with {
-    { "out", "FILE", doc = "write the plan for a later apply" },
-    { "limit", "GLOB", doc = "only hosts and machines of these names" },
+    { "out", "FILE", doc = "save the plan for a later apply" },
+    { "limit", "GLOB", doc = "only hosts and VMs whose names match" },
     connection.variables[1], connection.variables[2],
-    { "exit-code", doc = "status 4 when changes are pending" },
-    { "json", doc = "the changes as JSON" },
+    { "exit-code", doc = "exit with status 4 if changes are pending" },
+    { "json", doc = "print the changes as JSON" },
   },
   examples = {
-    { "gpupt plan first_light.lua", "what would happen" },
-    { "gpupt plan first_light.lua --limit 'esx-a-*' --out a.plan", "one part of the fleet, to be applied later" },
+    { "gpupt plan first_light.lua", "what would change" },
+    { "gpupt plan first_light.lua --limit 'esx-a-*' --out a.plan", "plan a part of the fleet and apply it later" },
   },
 }
 
 function command.run(options, words)
   local cli = require "gpupt.cli"
-  if #words ~= 1 then return nil, "one playbook is needed", "EUSAGE" end
+  if #words ~= 1 then return nil, "expected one playbook", "EUSAGE" end
   local vars, argv, code = connection.vars(options)
   if not vars then return nil, argv, code end
   local pb, message

@@ -7,7 +7,7 @@ local progress = {}
 local Progress = {}
 Progress.__index = Progress
 
---- Makes one; `live`: standard error is a terminal.
+--- A new one; `live`: standard error is a terminal.
 function progress.new(live)
   return setmetatable({ live = live, bars = {}, order = {}, started = os.time() }, Progress)
 end
@@ -30,10 +30,10 @@ function Progress:draw()
   printer.live(table.concat(words, "  ", 1, math.min(#words, 3)))
 end
 
-local marks = { step = ">", proved = "+", note = " ", failed = "X", ["cut off"] = "X", changed = "=",
+local marks = { step = ">", proved = "+", note = " ", failed = "X", interrupted = "X", changed = "=",
   ok = "=", begin = "#" }
 
---- Takes one event of a run.
+--- Handles one event of a run.
 function Progress:event(event)
   local target = event.target
   if event.kind == "progress" then
@@ -49,7 +49,7 @@ function Progress:event(event)
     visible.pad(target or "", 10), visible.pad(event.step or "", 12), visible(text or event.kind)))
 end
 
---- Takes the live line away.
+--- Removes the live line.
 function Progress:close()
   if self.live then printer.live "" end
 end

@@ -1,37 +1,38 @@
---- gpupt role: the privileges that a playbook's account needs, and the command that makes the role.
+--- gpupt role: the privileges that a playbook's account needs, and the command that creates the role.
 local connection = require "gpupt.cli.connection"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
 local command = {
   name = "role",
-  summary = "the vSphere privileges that a playbook (or every step) needs",
-  usage = "role [PLAYBOOK] [--var NAME=VALUE]... [--govc NAME | --methods | --json]",
+  summary = "list the vSphere privileges that a playbook needs",
+  usage = "role [PLAYBOOK] [--govc NAME | --methods | --json] [options]",
   details = [[
-Without PLAYBOOK: what all steps together need. Nothing is asked of a server. Reading (gpupt plan, gpupt gpus) needs no
-more than System.View and System.Read, which every role has by itself. --govc prints the command that makes such a role;
-assign it where the table says (permissions.set in govc), with propagation.]],
+Without PLAYBOOK, lists what all steps need. No server is contacted. "gpupt
+plan" and "gpupt gpus" only need System.View and System.Read, which every role
+includes. --govc prints the command that creates such a role; assign it on the
+objects in the column ON (permissions.set in govc), with propagation.]],
   options = {
     connection.variables[1], connection.variables[2],
-    { "govc", "NAME", doc = "print the govc command that makes a role of this name" },
-    { "methods", doc = "with the vim25 methods that a privilege stands for" },
-    { "json", doc = "the privileges as JSON" },
+    { "govc", "NAME", doc = "print the govc command that creates this role" },
+    { "methods", doc = "also list the vim25 methods that need each privilege" },
+    { "json", doc = "print the privileges as JSON" },
   },
   examples = {
     { "gpupt role first_light.lua", "what this playbook needs, and where" },
-    { "gpupt role first_light.lua --govc gpupt | sh", "make the role" },
+    { "gpupt role first_light.lua --govc gpupt | sh", "create the role" },
   },
 }
 
--- On which objects a privilege is looked for.
-local places = {
+-- The objects on which vSphere checks a privilege.
+local objects = {
   { "^Host%.", "hosts" }, { "^VirtualMachine%.Inventory%.", "VM folder" }, { "^VirtualMachine%.", "VMs" },
   { "^Datastore%.", "datastores" }, { "^Network%.", "networks" }, { "^Resource%.", "resource pools" },
   { "^Folder%.", "folders" }, { "^Global%.", "the root" },
 }
 
-local function place_of(privilege)
-  for _, entry in ipairs(places) do
+local function object_of(privilege)
+  for _, entry in ipairs(objects) do
     if privilege:find(entry[1]) then return entry[2] end
   end
   return "the object itself"
@@ -63,7 +64,7 @@ local function merged(needs)
   for _, one in ipairs(needs) do
     local entry = by_name[one.privilege]
     if not entry then
-      entry = { privilege = one.privilege, steps = {}, on = place_of(one.privilege), methods = {} }
+      entry = { privilege = one.privilege, steps = {}, on = object_of(one.privilege), methods = {} }
       by_name[one.privilege] = entry
       list[#list + 1] = entry
       for method in pairs(methods[one.privilege] or {}) do entry.methods[#entry.methods + 1] = method end
@@ -96,7 +97,7 @@ local function shell_word(text)
 end
 
 function command.run(options, words)
-  if #words > 1 then return nil, "one playbook is enough", "EUSAGE" end
+  if #words > 1 then return nil, "expected at most one playbook", "EUSAGE" end
   local needs
   if words[1] then
     local vars, argv, code = connection.vars(options)

@@ -1,24 +1,29 @@
---- gpupt status: the runs of the journal, and what one of them did.
+--- gpupt status: the runs in the journal, and what one of them did.
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
 local command = {
   name = "status",
-  summary = "the runs in the journal, and what one of them did or would have done",
+  summary = "list the runs in the journal, or show what one of them did",
   usage = "status [RUN] [--journal URL] [--all]",
   details = [[
-Without a run: all of them, newest first. With one (the beginning of its name is enough): its targets, its changes and
-what became of each. A change without a result was cut off: its effect is seen when the run is resumed.]],
+Without RUN, lists all runs, newest first. With RUN (the beginning of its name
+is enough), shows its targets, its changes and their results. A change without a
+result was interrupted and its outcome is unknown: gpupt checks the fleet when
+the run is resumed.]],
   options = {
-    { "journal", "URL", doc = "the journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
-    { "all", doc = "every row" },
-    { "json", doc = "the rows as JSON" },
+    { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
+    { "all", doc = "show every row" },
+    { "json", doc = "print the rows as JSON" },
   },
   examples = {
-    { "gpupt status", "which runs there were" },
-    { "gpupt status first-light-20260801", "what one did" },
+    { "gpupt status", "list all runs" },
+    { "gpupt status first-light-20260801", "what this run did" },
   },
 }
+
+-- What earlier releases called the statuses.
+local renamed = { ["not begun"] = "not started", ["cut off"] = "interrupted" }
 
 local function when(at) return os.date("!%Y-%m-%d %H:%M:%SZ", math.floor(at)) end
 
@@ -32,12 +37,12 @@ local function list_runs(store, options)
   end
   if #runs == 0 then printer.out "no runs yet" end
   for _, record in ipairs(runs) do
-    printer.out("%s  %-11s  %s  %s  %s", when(record.at), record.status or "cut off", visible.pad(record.id, 44),
+    printer.out("%s  %-11s  %s  %s  %s", when(record.at), record.status or "interrupted", visible.pad(record.id, 44),
       record.endpoint or "", record.playbook)
   end
 end
 
---- The rows of a run with each result at its change.
+--- The rows of a run, each change with its result.
 local function rows_of(store, id)
   local rows, by_number = {}, {}
   for row in store:rows(id) do
@@ -50,13 +55,13 @@ local function rows_of(store, id)
 end
 
 local function outcome_of(row)
-  if not row.result then return "cut off: not known" end
+  if not row.result then return "interrupted; outcome unknown" end
   local detail = require "gpupt.json".decode(row.result.detail or "{}") or {}
   return detail.ok and "done" or ("failed: %s"):format(detail.message or "?")
 end
 
 local function print_run(record, rows, all)
-  printer.out("%s  %s  %s\n%s on %s by %s at %s", record.id, record.status or "cut off",
+  printer.out("%s  %s  %s\n%s on %s by %s at %s", record.id, record.status or "interrupted",
     record.playbook, when(record.at), record.endpoint or "?", record.who or "?", record.client_host or "?")
   for _, row in ipairs(rows) do
     if row.kind == "change" and row.operation then
@@ -64,7 +69,7 @@ local function print_run(record, rows, all)
         visible.pad(row.step or "", 12), row.what, outcome_of(row))
     elseif row.kind == "target" or all then
       printer.out("  %s  %s %s %s %s", when(row.at):sub(12), visible.pad(row.target or "", 12),
-        visible.pad(row.step or "", 12), row.kind, row.what or "")
+        visible.pad(row.step or "", 12), row.kind, row.kind == "target" and renamed[row.what] or row.what or "")
     end
   end
 end
@@ -72,7 +77,7 @@ end
 function command.run(options, words)
   local cli = require "gpupt.cli"
   local playbook = require "gpupt.playbook"
-  if #words > 1 then return nil, "one run at a time", "EUSAGE" end
+  if #words > 1 then return nil, "expected at most one run", "EUSAGE" end
   local path, message, code = playbook.journal_path(options.journal)
   if not path then return nil, message, code end
   local file = io.open(path, "rb")

@@ -1,4 +1,4 @@
---- Whether a descriptor is a terminal, without a C library: Linux names it in /proc.
+--- Whether a file descriptor is a terminal, without a C library.
 local terminal = {}
 
 function terminal.is(descriptor)
@@ -10,7 +10,7 @@ function terminal.is(descriptor)
   return said == "yes"
 end
 
---- Whether standard output is a terminal, whatever TERM says. A shell of popen would see its pipe instead.
+--- Whether standard output is a terminal, whatever TERM is. A shell of popen would see its pipe instead.
 function terminal.stdout() return os.execute "test -t 1" == true end
 
 return terminal

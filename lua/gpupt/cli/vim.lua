@@ -5,25 +5,27 @@ local printer = require "gpupt.printer"
 
 local command = {
   name = "vim",
-  summary = "call any method of the vSphere API by its name",
-  usage = "vim METHOD PATH [--args FILE] | vim get PATH --property P... [options]",
+  summary = "call any method of the vSphere API by name",
+  usage = "vim METHOD PATH [--args FILE] | get PATH --property P... [options]",
   details = [[
-PATH is an inventory path as govc writes it ("/DC1/vm/**/cad-04"), a reference ("VirtualMachine:vm-42") or the name of
-one of the server's managers ("searchIndex", "ServiceInstance"). METHOD is the API's own name; the arguments are a JSON
-object with the API's own names, a reference being {"type": "HostSystem", "value": "host-9"} or a text
-"HostSystem:host-9". A task is waited for. METHOD "get" reads properties; "help" shows a method's parameters.]],
+PATH is an inventory path as in govc ("/DC1/vm/**/cad-04"), a reference
+("VirtualMachine:vm-42") or the name of a manager of the server ("searchIndex",
+"ServiceInstance"). METHOD is a method name of the API. The arguments are a JSON
+object with the API's parameter names; a reference is {"type": "HostSystem",
+"value": "host-9"} or the text "HostSystem:host-9". gpupt waits for tasks.
+"vim get" reads properties; "vim help" shows the parameters of a method.]],
   options = connection.with {
-    { "args", "FILE", doc = "the arguments as a JSON object; - reads standard input" },
-    { "property", "PATH", many = true, doc = "with get: a property path (may be given several times)" },
+    { "args", "FILE", doc = "arguments as a JSON object; - for standard input" },
+    { "property", "PATH", many = true, doc = "with get: a property path; may be repeated" },
     { "type", "TYPE", doc = "only objects of this managed type" },
     { "no-wait", doc = "print the task instead of waiting for it" },
-    { "json", doc = "the result as JSON" },
+    { "json", doc = "print the result as JSON" },
   },
   examples = {
-    { "gpupt vim get /DC1/host/c/esx-1 --property name --property runtime.bootTime" },
+    { "gpupt vim get /DC1/host/c/esx-1 --property name --property config.product" },
     { "gpupt vim QueryHostConnectionInfo /DC1/host/c/esx-1 --json" },
-    { "echo '{\"timeout\": 0}' | gpupt vim EnterMaintenanceMode_Task /DC1/host/c/esx-1 --args -" },
-    { "gpupt vim help HostSystem RebootHost_Task", "what it takes and gives" },
+    { "echo '{\"force\": false}' | gpupt vim RebootHost_Task HostSystem:host-9 --args -" },
+    { "gpupt vim help HostSystem RebootHost_Task", "its parameters and result" },
   },
 }
 
@@ -86,7 +88,7 @@ local function show(value, as_json)
   return 0
 end
 
--- JSON's null leaves a field out; "Type:value" where a reference is meant becomes one.
+-- JSON's null omits a field; a text "Type:value" becomes a reference.
 local function arguments_of(value, vc)
   if value == json.null then return nil end
   if type(value) == "string" then
@@ -111,7 +113,7 @@ local function read_arguments(source, vc)
   if source ~= "-" then file:close() end
   local value, why, code = json.decode(text)
   if value == nil then return nil, "--args: " .. why, code end
-  if type(value) ~= "table" then return nil, "--args: a JSON object is needed", "EPARSE" end
+  if type(value) ~= "table" then return nil, "--args: expected a JSON object", "EPARSE" end
   return arguments_of(value, vc)
 end
 
@@ -135,7 +137,7 @@ end
 local function help(words)
   local schema = require("gpupt.vim").schema
   local kind, name = words[2], words[3]
-  if not kind then return nil, "help needs a managed type, and a method of it", "EUSAGE" end
+  if not kind then return nil, "help needs a managed type and one of its methods", "EUSAGE" end
   if not name then
     local methods, message, code = schema.methods(kind)
     if not methods then return nil, message, code end
@@ -147,7 +149,8 @@ local function help(words)
   if not method then return nil, message, code end
   local out = { ("%s.%s"):format(method.owner, method.name) }
   for _, param in ipairs(method.params) do out[#out + 1] = ("  %s: %s"):format(param.name, signature(param)) end
-  out[#out + 1] = "gives " .. signature(method.task_result or method.result) .. (method.task and ", by a task" or "")
+  local task_result = method.task_result and "; its result is " .. signature(method.task_result) or ""
+  out[#out + 1] = method.task and "starts a task" .. task_result or "returns " .. signature(method.result)
   if method.privilege then out[#out + 1] = "needs the privilege " .. method.privilege end
   if #method.faults > 0 then out[#out + 1] = "may fail with " .. table.concat(method.faults, ", ") end
   printer.lines(out)
@@ -188,7 +191,7 @@ end
 
 function command.run(options, words)
   if words[1] == "help" then return help(words) end
-  if #words ~= 2 then return nil, "METHOD and PATH are needed", "EUSAGE" end
+  if #words ~= 2 then return nil, "expected METHOD and PATH", "EUSAGE" end
   local client, message, code = connection.open(options)
   if not client then return nil, message, code end
   local closing <close> = client -- luacheck: ignore

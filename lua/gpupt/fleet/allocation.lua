@@ -1,22 +1,22 @@
---- Which VM gets which cards of which host.
--- A VM that exists stays where it is and keeps the cards it holds; the rest is taken from what is free: cards that
--- the selector means, that are active or will be by the playbook's own hosts, and that no VM holds (powered-off
--- ones count). New VMs are spread evenly, or packed host by host.
+--- Decides which VM gets which cards of which host.
+-- An existing VM stays on its host and keeps its cards; the others come from the free cards: cards that match the
+-- selector, that are active or will be activated by this playbook, and that no VM holds (also not a powered-off one).
+-- New VMs are spread evenly, or packed host by host.
 local host_records = require "gpupt.fleet.host"
 local selector = require "gpupt.fleet.selector"
 
 local allocation = {}
 
---- Makes the pool of a fleet's cards.
+--- The pool of a fleet's cards.
 function allocation.pool(fleet) return { fleet = fleet, taken = {}, used_memory = {} } end
 
---- Why a card is not free: nil when it is.
+--- Why a card is not free, or nil.
 local function blocked(pool, card, except)
   if not card.capable then return "not capable" end
   if not pool.fleet:will_be_active(card) then return host_records.state(card) end
   if card.vgpu then return card.vgpu end
   local owner = pool.taken[card]
-  if owner then return "for " .. owner end
+  if owner then return "planned for " .. owner end
   for _, claim in ipairs(pool.fleet:owners(card)) do
     if claim.name ~= except then return ("held by %s (%s)"):format(claim.name, claim.power or "?") end
   end
@@ -38,7 +38,7 @@ local function free_of(pool, record, node, name)
   return list
 end
 
---- One line per host of why there are too few: "esx-a-1: 3b:00.0 held by x (poweredOff), 86:00.0 free".
+--- The cards of each host, to explain why there are too few: "esx-a-1: 3b:00.0 held by x (poweredOff), 86:00.0 free".
 local function inventory_text(pool, hosts, node, name)
   local lines = {}
   for _, record in ipairs(hosts) do
@@ -52,7 +52,7 @@ local function inventory_text(pool, hosts, node, name)
       lines[#lines + 1] = record.name .. ": " .. record.skipped
     end
   end
-  return #lines > 0 and table.concat(lines, "; ") or "no such card on these hosts"
+  return #lines > 0 and table.concat(lines, "; ") or "no matching card on these hosts"
 end
 
 local function take(pool, cards, count, name)
@@ -64,7 +64,7 @@ local function take(pool, cards, count, name)
   return list
 end
 
---- The cards that a VM holds already, of those the selector means.
+--- The matching cards that a VM already holds.
 local function held(pool, record, node, vm)
   local list = {}
   for _, card in ipairs(vm.cards) do
@@ -76,21 +76,21 @@ local function held(pool, record, node, vm)
   return list
 end
 
---- Gives `count` cards to a VM. `request` = { name, node, count, hosts (allowed records), spread, VM (record
--- when it exists), memory_mb }. Result { host = record, cards = list }; or nil, message, "ENOCARDS".
+--- Assigns `count` cards to a VM. `request` = { name, node, count, hosts (allowed records), spread, vm (record
+-- if it exists), memory_mb }. Result { host = record, cards = list }; or nil, message, "ENOCARDS".
 function allocation.take(pool, request)
   local name, node, count = request.name, request.node, request.count
   if request.vm then
     local record = pool.fleet.by_ref[request.vm.host]
     if not record then
-      return nil, ("%s stands on a host that this playbook does not see"):format(name), "ENOHOST"
+      return nil, ("%s is on a host that this playbook does not include"):format(name), "ENOHOST"
     end
     local own = held(pool, record, node, request.vm)
     for _, card in ipairs(own) do pool.taken[card] = name end
     if #own >= count then return { host = record, cards = table.move(own, 1, count, 1, {}) } end
     local free = free_of(pool, record, node, name)
     if #own + #free < count then
-      return nil, ("%s needs %d GPU%s of %s on %s, where it stands, and %d %s free: %s"):format(name, count,
+      return nil, ("%s needs %d GPU%s of %s on its host %s, but only %d %s free: %s"):format(name, count,
         count == 1 and "" or "s", selector.describe(node), record.name, #own + #free,
         #own + #free == 1 and "is" or "are", inventory_text(pool, { record }, node, name)), "ENOCARDS"
     end
@@ -115,7 +115,7 @@ function allocation.take(pool, request)
   return { host = best, cards = take(pool, best_free, count, name) }
 end
 
---- How many cards of the selector are free on these hosts now.
+--- How many matching cards are free on these hosts.
 function allocation.free_count(pool, hosts, node)
   local count = 0
   for _, record in ipairs(hosts) do count = count + #free_of(pool, record, node) end

@@ -1,7 +1,7 @@
---- A host as the playbook sees it: plain data from the properties of a HostSystem.
--- `cards` are its GPUs with their passthrough state, `devices` all PCI functions by address, `protected` those that may
--- never be given away, each with the reason: the NIC behind a vmkernel port, the adapters that hold disks, USB on a
--- host that boots from USB. Nothing here calls the server.
+--- The record of a host: plain data from the properties of a HostSystem.
+-- `cards` are its GPUs with their passthrough state, `devices` all PCI functions by address, `protected` those that
+-- must never be passed through, with the reason: NICs of vmkernel ports, storage adapters, USB controllers (the host
+-- may boot from USB). Nothing here calls the server.
 local pci = require "gpupt.pci"
 
 local host = {}
@@ -16,7 +16,7 @@ host.paths = {
   "capability.deviceRebindWithoutRebootSupported", "configManager.pciPassthruSystem",
 }
 
---- pNICs (by key) behind virtual switches that carry a vmkernel port; all of a host whose switches are not readable.
+--- pNICs (by key) of virtual switches with a vmkernel port, and whether the switches are readable.
 local function management_nics(props)
   local ports, switches, uplinks = {}, {}, {}
   for _, vnic in ipairs(props["config.network.vnic"] or {}) do
@@ -52,20 +52,20 @@ local function protected(props, devices)
     if pnic.pci and pnic.pci ~= "" then
       local port = uplinks[pnic.key]
       if port then
-        list[pnic.pci] = ("the network adapter %s carries %s"):format(pnic.device, port)
+        list[pnic.pci] = ("the network adapter %s is an uplink of %s"):format(pnic.device, port)
       elseif not readable then
-        list[pnic.pci] = ("the network adapter %s may carry management: its switch cannot be read"):format(
+        list[pnic.pci] = ("the network adapter %s may carry management traffic: its switch cannot be read"):format(
           pnic.device)
       end
     end
   end
   for _, adapter in ipairs(props["config.storageDevice.hostBusAdapter"] or {}) do
     if adapter.pci and adapter.pci ~= "" then
-      list[adapter.pci] = ("the adapter %s holds disks or the boot device"):format(adapter.device)
+      list[adapter.pci] = ("the adapter %s has disks or the boot device"):format(adapter.device)
     end
   end
   for address, device in pairs(devices) do
-    -- whether a host boots from USB is not readable everywhere, and a wrong guess costs the host
+    -- it cannot always be read whether a host boots from USB, and a wrong guess breaks the host
     if device.class == 0x0c03 and not list[address] then
       list[address] = "a USB controller: a host that boots from USB or SD would lose its boot device"
     end
@@ -76,9 +76,9 @@ end
 --- "0000:3b:00.0" -> "3b:00.0"; for people.
 function host.short(address) return (address:gsub("^0000:", "")) end
 
--- What VMs do with a card of a graphics type; one of type direct is passed through to its VM as a whole.
+-- How VMs use a card, by graphics type; a card of type direct is passed through as a whole.
 local shares = {
-  sharedDirect = "virtual GPUs of it are in use", shared = "VMs draw on it as a shared card",
+  sharedDirect = "in use by VMs as virtual GPUs", shared = "in use by VMs as a shared graphics card",
 }
 
 local function vgpu_cards(props)
@@ -89,7 +89,7 @@ local function vgpu_cards(props)
   return used
 end
 
---- The record of a host from its properties (a table keyed by path) and its reference.
+--- The record of a host from its reference and properties (a table by path).
 function host.record(ref, props)
   local self = {
     ref = ref, name = props.name, parent = props.parent, vms = props.vm or {},
@@ -132,7 +132,7 @@ function host.record(ref, props)
   return self
 end
 
---- Why the host cannot be worked on now, or nil.
+--- Why the host cannot be used now, or nil.
 function host.unavailable(self)
   if self.connection ~= "connected" then return ("is %s"):format(self.connection or "not readable") end
   if self.standby and self.standby ~= "none" then return "is in standby" end
@@ -140,7 +140,7 @@ function host.unavailable(self)
   if self.lockdown == "lockdownStrict" then return "is in strict lockdown" end
 end
 
---- The state of a card in one honest word.
+--- The state of a card, for people.
 function host.state(card)
   if card.enabled and card.active then return "active" end
   if card.enabled then return "pending reboot" end

@@ -1,15 +1,15 @@
---- Every GPU of a fleet: where it is, in which state, and whose.
+--- Every GPU of a fleet: its location, its state and the VM that holds it.
 --
 --   local fleet = require "gpupt.fleet"
 --   local seen = gpupt.check(fleet.cards(vc))                       -- or fleet.cards(vc, { path = "/DC1/host/vdi-*" })
 --   for _, card in ipairs(seen.cards) do print(card.host, card.address, card.state, card.free) end
---   seen.left_out  --> display controllers that are no GPUs to pass through, each with the reason
---   seen.dynamic   --> VMs that will be given some card at power-on (a claim on a number, not on a card)
---   seen.elsewhere --> VMs whose backing names no host that was read (the host is gone, or cannot be asked)
+--   seen.left_out  --> display controllers that are not GPUs to pass through, with the reason
+--   seen.dynamic   --> VMs that get a card at power-on (they claim a number of cards, not a card)
+--   seen.elsewhere --> VMs whose backing names an unknown host (removed or unreachable)
 --
--- Who holds a card is decided by gpupt.fleet.ownership, from all VMs of the inventory. "enabled" is what was asked for,
--- "active" what the host has done; only together they make a card usable. The whole fleet is read by one property
--- collection over one view, a page at a time.
+-- gpupt.fleet.ownership decides who holds a card, from all VMs of the inventory. "enabled" is the configuration,
+-- "active" the state since the last boot; a card is usable only if it is both. The whole fleet is read by one property
+-- collection over one view, page by page.
 local failure = require "gpupt.failure"
 local host_records = require "gpupt.fleet.host"
 local options = require "gpupt.options"
@@ -20,7 +20,7 @@ local vm_records = require "gpupt.fleet.vm"
 local fleet = {}
 
 local declared = options.declare("fleet.cards", {
-  { "path", "string|table", doc = "inventory paths of hosts, clusters or folders; the whole inventory when absent" },
+  { "path", "string|table", doc = "inventory paths of hosts, clusters or folders; default: the whole inventory" },
 })
 
 local host_paths = { "name", "parent", "runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode",
@@ -29,7 +29,7 @@ local host_paths = { "name", "parent", "runtime.connectionState", "runtime.power
 
 local function failed(message, code, detail) return nil, message, code, detail end
 
--- Of a VM only this is kept: the properties of thousands would fill the memory.
+-- Keeps only these properties of a VM: thousands of VMs would fill the memory.
 local function keep_vm(object, into)
   local cards = vm_records.cards(object["config.hardware.device"])
   if #cards == 0 then return end
@@ -57,7 +57,7 @@ end
 
 local compute_paths = { "name", "environmentBrowser" }
 
--- Named hosts, with the name and the browser of their clusters.
+-- Reads named hosts, and the name and environment browser of their clusters.
 local function read_hosts(vc, refs, into)
   local list, message, code, detail = vc:collect_all { objects = refs, type = "HostSystem", paths = host_paths }
   if not list then return failed(message, code, detail) end
@@ -75,7 +75,7 @@ end
 
 local containers = { Folder = true, Datacenter = true, ComputeResource = true, ClusterComputeResource = true }
 
--- One path of the caller: named hosts are put into `named`, containers are read.
+-- Resolves one path: hosts are added to `named`, containers are read.
 local function read_path(vc, pattern, into, named)
   local refs, message, code, detail = vc:find(pattern)
   if not refs then return failed(message, code, detail) end
@@ -88,15 +88,15 @@ local function read_path(vc, pattern, into, named)
         ComputeResource = compute_paths } })
       if not ok then return failed(message, code, detail) end
       if ref.type ~= "Folder" and ref.type ~= "Datacenter" then
-        -- a view of a cluster does not hold the cluster itself
+        -- a view of a cluster does not contain the cluster itself
         local props
         props, message, code, detail = ref:get(compute_paths)
         if not props then return failed(message, code, detail) end
         into.names[ref], into.browsers[ref] = props.name, props.environmentBrowser
       end
     else
-      return nil, ("'%s' is a %s; hosts, clusters, folders and datacenters have "
-        .. "cards"):format(pattern, ref.type), "EINVAL"
+      return nil, ("'%s' is a %s. Give a path of hosts, clusters, folders or "
+        .. "datacenters"):format(pattern, ref.type), "EINVAL"
     end
   end
   return true
@@ -119,7 +119,7 @@ local function read(vc, paths)
     ok, message, code, detail = read_hosts(vc, named, into)
     if not ok then return failed(message, code, detail) end
   end
-  -- a VM that holds a card of these hosts may be registered anywhere
+  -- a VM that holds a card of these hosts may be registered on any host
   ok, message, code, detail = collect(vc, into, { type = "VirtualMachine", paths = vm_records.claim_paths })
   if not ok then return failed(message, code, detail) end
   return into
@@ -130,7 +130,7 @@ local function by_vm(a, b)
   return (a.address or "") < (b.address or "")
 end
 
--- Claims on a number of cards, of VMs on the hosts that were read (or on none).
+-- Claims on a number of cards, of VMs on these hosts (or on no host).
 local function dynamic_claims(owners, records, everything)
   local list = {}
   for _, one in ipairs(owners.dynamic) do
@@ -146,7 +146,7 @@ local function dynamic_claims(owners, records, everything)
   return list
 end
 
--- Backings that name no known host, of VMs on the hosts that were read.
+-- Backings that name an unknown host, of VMs on these hosts.
 local function elsewhere(owners, records)
   local list = {}
   for _, one in ipairs(owners.unknown) do
@@ -159,7 +159,7 @@ local function elsewhere(owners, records)
   return list
 end
 
--- Why nobody can be given this card now; nil when it is free.
+-- Why the card is not free, or nil.
 local function not_free(card, record)
   if record.connection ~= "connected" then return "the host is " .. (record.connection or "not readable") end
   if not card.capable then return "not capable of passthrough" end
@@ -180,7 +180,7 @@ local function plain(device, record, cluster, slots)
   }
 end
 
--- vSphere 9 says in which slot a card sits.
+-- vSphere 9 reports the slots of cards.
 local function slots_of(object)
   local slots = {}
   for _, device in ipairs(object["hardware.pciDevice"] or {}) do
@@ -193,7 +193,7 @@ local function slots_of(object)
   return slots
 end
 
--- What users see of a card's owners.
+-- The public fields of a card's owners.
 local function owners_of(owners, ref, address)
   local list = {}
   for i, one in ipairs(owners:holders(ref, address)) do
@@ -204,7 +204,7 @@ end
 
 --- The cards: { cards = {...}, left_out = {...}, dynamic = {...}, elsewhere = {...}, hosts = number }; nil,
 -- message, code. A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
--- subdevice, class, model, capable, enabled, active, state (a word for people), label, owners ({name=, power=,
+-- subdevice, class, model, capable, enabled, active, state (for people), label, owners ({name=, power=,
 -- template=, stale=}; stale: the VM is registered on another host and cannot start), free, why (it is not free).
 function fleet.cards(vc, given)
   local o = declared:check(given)

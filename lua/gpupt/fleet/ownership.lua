@@ -1,17 +1,17 @@
---- Who holds a card: the one place that decides it, for gpus, plan, attach and doctor.
+--- Decides which VMs hold a card, for gpus, plan, attach and doctor.
 --
--- A VM holds a card when its configuration names it, powered off or not: starting another VM with that card fails.
--- - A fixed backing names a host by its systemId and a card by its address. The card of that very host is held,
+-- A VM holds a card if its configuration names it, even if it is powered off: another VM with that card cannot start.
+-- - A fixed backing names a host by its systemId and a card by its address. The card of that host is held,
 --   wherever the VM is registered. Where VM and card are on different hosts (a copied or moved VM) the backing is
---   stale: the VM cannot start, and the other host's card stays taken until the backing is removed.
--- - systemId "BYPASS" leaves the check out: the card of the host that the VM is registered on.
--- - A dynamic backing holds the card that it was assigned at power-on; before that it is a claim on a number of cards.
+--   stale: the VM cannot start, and the other host's card is not free until the backing is removed.
+-- - systemId "BYPASS" skips this check: it means the card of the host on which the VM is registered.
+-- - A dynamic backing holds the card assigned at power-on; before that it only claims a number of cards.
 --
 --   local owners = ownership.of(vms, function(system_id) return host_reference_or_nil end)
 --   owners:holders(host_reference, "0000:3b:00.0") --> { { ref =, name =, power =, template =, stale = } ... }
 --   owners:naming(host_reference)                  --> references of the VMs with a fixed backing of that host
---   owners.dynamic  { { vm =, card = } }           not assigned yet
---   owners.unknown  { { vm =, card = } }           the systemId is of no host that is known
+--   owners.dynamic  { { vm =, card = } }           not yet assigned
+--   owners.unknown  { { vm =, card = } }           the systemId belongs to no known host
 --
 -- `vms` is a list of { ref =, name =, power =, template =, host = reference, cards = gpupt.fleet.vm.cards(...) }.
 -- Nothing here calls the server.
@@ -74,7 +74,7 @@ function ownership.of(vms, host_of)
   return self
 end
 
---- The VMs that hold the card at this address of this host; empty when nobody does.
+--- The VMs that hold the card at this address of this host; empty if none does.
 function Ownership:holders(host, address)
   local of_host = self.held[host]
   return of_host and of_host[address] or {}

@@ -1,11 +1,11 @@
---- Where VMs are made: the folder, pool, datastore, network and hosts that `place` names, looked up once.
+--- Placement of new VMs: the folder, pool, datastore, network and hosts of the option `place`, looked up once.
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
 
 local placement = {}
 
 local function fail(node, text, code)
-  error(failure.new(("%s: place: %s"):format(node.place, text), code or "ENOENT"), 0)
+  error(failure.new(("%s: place: %s"):format(node.source, text), code or "ENOENT"), 0)
 end
 
 --- One object by name or path below a part of the datacenter.
@@ -14,17 +14,17 @@ local function one(vc, node, datacenter, part, what, name)
   local list, message = vc:find(path)
   if not list then fail(node, ("%s '%s': %s"):format(what, name, message)) end
   if #list ~= 1 then
-    fail(node, ("%s '%s' is ambiguous: %d objects are called so"):format(what, name, #list), "EAMBIGUOUS")
+    fail(node, ("%s '%s' is ambiguous: %d objects have this name"):format(what, name, #list), "EAMBIGUOUS")
   end
   return list[1]
 end
 
-local function datacenter_path(vc, node, place)
-  if place.datacenter then
-    return place.datacenter:sub(1, 1) == "/" and place.datacenter or "/" .. place.datacenter
+local function datacenter_path(vc, node, wanted)
+  if wanted.datacenter then
+    return wanted.datacenter:sub(1, 1) == "/" and wanted.datacenter or "/" .. wanted.datacenter
   end
   for _, field in ipairs { "cluster", "host", "folder", "datastore" } do
-    local name = place[field]
+    local name = wanted[field]
     local path = name and name:match "^(/.-)/host/" or name and name:match "^(/.-)/vm/" or
       name and name:match "^(/.-)/datastore/"
     if path then return path end
@@ -33,42 +33,42 @@ local function datacenter_path(vc, node, place)
   for object in vc:collect { type = "Datacenter", paths = { "name" } } do all[#all + 1] = object.name end
   if #all == 1 then return "/" .. all[1] end
   table.sort(all)
-  fail(node, ("say datacenter = : there are %d (%s)"):format(#all, table.concat(all, ", ")), "EAMBIGUOUS")
+  fail(node, ("set datacenter, because there are %d (%s)"):format(#all, table.concat(all, ", ")), "EAMBIGUOUS")
 end
 
-local function datastore_of(vc, node, datacenter, place)
-  if place.datastore then
-    one(vc, node, datacenter, "datastore", "datastore", place.datastore)
-    return place.datastore:match "[^/]+$"
+local function datastore_of(vc, node, datacenter, wanted)
+  if wanted.datastore then
+    one(vc, node, datacenter, "datastore", "datastore", wanted.datastore)
+    return wanted.datastore:match "[^/]+$"
   end
   local list = check(vc:find(datacenter .. "/datastore/*"))
   if #list == 1 then return check(list[1]:get "name") end
-  fail(node, ("say datastore = : there are %d"):format(#list), "EAMBIGUOUS")
+  fail(node, ("set datastore, because there are %d"):format(#list), "EAMBIGUOUS")
 end
 
 --- { folder =, pool =, hosts = {refs}, datastore = name, network = ref, network_name = }. Raises failures.
 function placement.resolve(vc, node)
-  local place = node.options.place or {}
+  local wanted = node.options.place or {}
   local result = {}
-  local datacenter = datacenter_path(vc, node, place)
-  result.folder = place.folder and one(vc, node, datacenter, "vm", "folder", place.folder)
+  local datacenter = datacenter_path(vc, node, wanted)
+  result.folder = wanted.folder and one(vc, node, datacenter, "vm", "folder", wanted.folder)
     or one(vc, node, datacenter, "", "folder", "vm")
-  if place.cluster then
-    local cluster = one(vc, node, datacenter, "host", "cluster", place.cluster)
+  if wanted.cluster then
+    local cluster = one(vc, node, datacenter, "host", "cluster", wanted.cluster)
     local props = check(cluster:get { "host", "resourcePool" })
     result.hosts, result.pool = props.host or {}, props.resourcePool
   end
-  if place.host then
-    local name = place.host:sub(1, 1) == "/" and place.host or "*/" .. place.host
+  if wanted.host then
+    local name = wanted.host:sub(1, 1) == "/" and wanted.host or "*/" .. wanted.host
     local host = one(vc, node, datacenter, "host", "host", name)
     local parent = check(host:get "parent")
     result.hosts, result.pool = { host }, check(parent:get "resourcePool")
   end
-  if node.options.name and not result.hosts then fail(node, "says neither cluster nor host", "EPLAYBOOK") end
-  if node.options.name then result.datastore = datastore_of(vc, node, datacenter, place) end
-  if place.network then
-    result.network = one(vc, node, datacenter, "network", "network", place.network)
-    result.network_name = place.network:match "[^/]+$"
+  if node.options.name and not result.hosts then fail(node, "set cluster or host", "EPLAYBOOK") end
+  if node.options.name then result.datastore = datastore_of(vc, node, datacenter, wanted) end
+  if wanted.network then
+    result.network = one(vc, node, datacenter, "network", "network", wanted.network)
+    result.network_name = wanted.network:match "[^/]+$"
   end
   return result
 end

@@ -1,6 +1,6 @@
---- p.gpus: one selector that says which cards, everywhere.
--- A card is chosen when it is a GPU of the allow-list (never a BMC's VGA, whatever its class) and all given words
--- match: `match` ("10de:20b5", "10de:25b6:10de:159a", "10de:*"), `class`, `address`, `label`.
+--- p.gpus: selects cards.
+-- A card matches if it is a GPU of the allow-list (never a BMC's VGA, whatever its class) and all given fields match:
+-- `match` ("10de:20b5", "10de:25b6:10de:159a", "10de:*"), `class`, `address`, `label`.
 local pci = require "gpupt.pci"
 
 local selector = {}
@@ -20,7 +20,7 @@ end
 function selector.problem(node)
   local o = node.options
   if not (o.match or o.class or o.address or o.label) then
-    return "says which cards by match, class, address or label: give at least one"
+    return "needs at least one of match, class, address and label"
   end
   for _, pattern in ipairs(as_list(o.match) or {}) do
     local ok = type(pattern) == "string" and pattern:match "^[%x*]+:[%x*]+$"
@@ -35,7 +35,7 @@ function selector.problem(node)
   end
 end
 
---- True when the selector means this card ({vendor=, device=, subvendor=, subdevice=, class=, address=, label=}).
+--- True if the selector matches this card ({vendor=, device=, subvendor=, subdevice=, class=, address=, label=}).
 function selector.matches(node, card)
   local o = node.options
   return any(as_list(o.match), function(pattern) return pci.match(card, pattern) end)
@@ -44,7 +44,7 @@ function selector.matches(node, card)
     and any(as_list(o.label), function(label) return card.label == label end)
 end
 
---- How people name it in messages.
+--- The selector as text for messages.
 function selector.describe(node)
   local words = {}
   for _, name in ipairs { "match", "class", "address", "label" } do

@@ -1,6 +1,6 @@
---- The fleet as it is now: hosts, VMs, and who holds which card. Read in few calls, kept as plain records.
--- One read covers the hosts that the playbook names and all hosts of the clusters in which it creates VMs. Owners come
--- from every VM of the inventory, powered-off ones included (gpupt.fleet.ownership).
+--- The current state of the fleet: hosts, VMs and the owners of cards. Read in a few calls into plain records.
+-- It covers the hosts of the playbook and all hosts of the clusters in which it creates VMs. Owners come from all VMs
+-- of the inventory, also powered-off ones (gpupt.fleet.ownership).
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
 local host = require "gpupt.fleet.host"
@@ -22,7 +22,7 @@ end
 
 local function key_of(card) return card.host.uuid .. "/" .. card.address end
 
--- The claim properties of these VMs; one that was deleted meanwhile is left out.
+-- The claim properties of these VMs, without those that no longer exist.
 local function existing(vc, refs)
   if #refs == 0 then return {} end
   local list, message, code, detail = vc:collect_all { objects = refs, type = "VirtualMachine",
@@ -42,13 +42,13 @@ local function existing(vc, refs)
   return list
 end
 
---- Notes that the playbook's own hosts will make this card active.
+--- Records that this playbook will activate the card.
 function Snapshot:expect_active(card) self.expected[key_of(card)] = true end
 
 --- Whether the card is active, or will be.
 function Snapshot:will_be_active(card) return (card.enabled and card.active) or self.expected[key_of(card)] == true end
 
---- References to the hosts that the patterns mean; a pattern may name hosts or clusters. Raises.
+--- References to the hosts that the patterns match; a pattern may match hosts or clusters. Raises.
 function Snapshot:resolve_hosts(patterns)
   local list, seen = {}, {}
   local function take(ref)
@@ -66,13 +66,13 @@ function Snapshot:resolve_hosts(patterns)
       end
     end
     if #list == 0 then
-      return nil, ("'%s' names no host and no cluster"):format(pattern), "ENOENT"
+      return nil, ("'%s' matches no host or cluster"):format(pattern), "ENOENT"
     end
   end
   return list
 end
 
---- Reads hosts (references) that are not known yet; all in one collect.
+--- Reads the hosts (references) that are not known yet, in one collect.
 function Snapshot:read_hosts(refs)
   local missing = {}
   for _, ref in ipairs(refs) do
@@ -110,7 +110,7 @@ function Snapshot:cluster_of(record)
   return cluster
 end
 
---- Reads a host again; the record is renewed in place, so that whoever holds it sees the new state.
+--- Reads a host again; the record is updated in place, so that all users of it see the new state.
 function Snapshot.refresh_host(_, record)
   local props = check(record.ref:get(host.paths))
   local fresh = host.record(record.ref, props)
@@ -120,7 +120,7 @@ function Snapshot.refresh_host(_, record)
   return record
 end
 
---- The id by which a fixed backing names this host; asked once per host. nil when the host has no card to give.
+--- The id by which a fixed backing names this host; asked once per host. nil if the host has no card to pass through.
 function Snapshot:system_id(record)
   return (self.ids:of(record.ref, record.cluster and record.cluster.browser))
 end
@@ -145,8 +145,8 @@ local function decide(self)
   self.ownership = ownership.of(self.claims, function(id) return self.ids.host_of[id] end)
 end
 
---- Reads which VMs hold cards: all VMs of the inventory, once, because a VM may hold a card of a host that it is not
--- registered on. Only those with a passthrough device are kept.
+--- Reads which VMs hold cards: all VMs of the inventory, because a VM may hold a card of a host on which it is not
+-- registered. Only VMs with a passthrough device are kept.
 function Snapshot:read_owners()
   self.claims = {}
   for object in self.vc:collect { type = "VirtualMachine", paths = vm.claim_paths } do
@@ -158,7 +158,7 @@ function Snapshot:read_owners()
 end
 
 --- Reads again the VMs that may hold a card of this host: those that are registered on it now (refresh_host first), and
--- those that were found to name it.
+-- those whose backing names it.
 function Snapshot:refresh_owners(record)
   local refs, seen = {}, {}
   local function take(ref)
@@ -178,10 +178,10 @@ function Snapshot:refresh_owners(record)
   return true
 end
 
---- Who holds a card of a host record: a list of { ref, name, power, template, stale }, empty when nobody does.
+--- The VMs that hold a card of a host record: a list of { ref, name, power, template, stale }, empty if none does.
 function Snapshot:owners(card) return self.ownership:holders(card.host.ref, card.address) end
 
---- The reference of the VM that a target means, or nil: by its name in its folder.
+--- The reference of the VM of a target, by its name in its folder; or nil.
 function Snapshot:find_vm(target)
   local found = check(self.vc.content.searchIndex:FindChild { entity = target.folder, name = target.name })
   return found or nil

@@ -1,7 +1,7 @@
 --- The id by which a fixed backing names its host (VirtualPCIPassthroughDeviceBackingInfo.systemId).
--- It is none of the host's properties, nor its BIOS UUID. Two ways lead to it: a running VM has its card where it runs,
--- and QueryConfigTarget lists the host's candidates with their systemId. The second costs a request per host, so a host
--- is asked only when a backing may mean it, and once.
+-- It is not a property of the host, nor its BIOS UUID. There are two ways to find it: a running VM has its card on its
+-- own host, and QueryConfigTarget lists the devices of a host with their systemId. That costs a request per host, so it
+-- is sent only if a backing may name the host, and once.
 local system_ids = {}
 
 local SystemIds = {}
@@ -16,7 +16,7 @@ local function note(self, id, host)
   end
 end
 
---- What running VMs tell.
+--- Learns ids from running VMs.
 function SystemIds:learn(vms)
   for _, vm in pairs(vms) do
     if vm.power == "poweredOn" and vm.host then
@@ -27,20 +27,20 @@ function SystemIds:learn(vms)
   end
 end
 
---- The id of a host, from the host itself; nil when it has no card that can be passed through or cannot be asked. Then
--- message and code say why it could not be asked.
+--- The id of a host, asked from the host; nil if it has no card that can be passed through; nil, message, code if it
+-- cannot be asked.
 function SystemIds:of(host, browser)
   if self.id_of[host] then return self.id_of[host] end
   if self.asked[host] or not browser then return nil end
   local target, message, code = self.vc:call(browser, "QueryConfigTarget", { host = host })
   if target == nil then return nil, message, code end
   for _, info in ipairs(target and target.pciPassthrough or {}) do note(self, info.systemId, host) end
-  -- a host whose first card becomes active later has an id then: only an answer with an id is final
+  -- a host gets an id when its first card becomes active, so only an answer with an id is final
   self.asked[host] = self.id_of[host] ~= nil
   return self.id_of[host]
 end
 
--- A host can only be meant when it has such a device.
+-- A backing can name a host only if it has such a device.
 local function has(record, address)
   local device = record.devices[address]
   return device ~= nil and device.capable == true

@@ -1,5 +1,5 @@
---- A VM as the playbook sees it: plain data from the properties of a VirtualMachine.
--- `cards` are its passthrough devices: fixed ones with address and host uuid, dynamic ones with what they allow.
+--- The record of a VM: plain data from the properties of a VirtualMachine.
+-- `cards` are its passthrough devices: fixed ones with address and host id, dynamic ones with the allowed devices.
 -- `extra` are the ExtraConfig values by lower-case key. Nothing here calls the server.
 local guest_family = require "gpupt.facts.guest_family"
 
@@ -15,7 +15,7 @@ vm.paths = {
   "guest.guestFamily", "guest.guestId", "snapshot", "config.flags",
 }
 
---- What is enough to know which cards a VM holds.
+--- The properties that show which cards a VM holds.
 vm.claim_paths = { "name", "runtime.host", "runtime.powerState", "config.hardware.device", "config.template" }
 
 local function card_of(device)
@@ -67,7 +67,7 @@ function vm.record(ref, props)
   }
 end
 
---- "windows" or "linux", by what the guest says or else by what it was made for.
+--- "windows" or "linux", by what the guest reports, or else by its configured guest id.
 function vm.family(record)
   return guest_family(record.guest.family, record.guest.id, record.guest_id)
 end

@@ -17,7 +17,7 @@
 ---@field system_id? string the host's id (esxcli system uuid get)
 
 ---@class gpupt.options.fleet.cards
----@field path? string|table inventory paths of hosts, clusters or folders; the whole inventory when absent
+---@field path? string|table inventory paths of hosts, clusters or folders; default: the whole inventory
 
 ---@class gpupt.options.guest.answer.cloud_init
 ---@field hostname string letters, digits and -
@@ -87,18 +87,18 @@
 
 ---@class gpupt.options.json.encode
 ---@field indent? integer spaces per level; 0 writes one line
----@field invalid? "refuse"|"replace" what happens to text that is not UTF-8: an error, or U+FFFD in place of each malformed sequence
+---@field invalid? "refuse"|"replace" for text that is not UTF-8: refuse it, or replace each malformed sequence by U+FFFD
 
 ---@class gpupt.options.p.gpu.attach
 ---@field devices table p.gpus: which cards
 ---@field count? integer|function how many cards each VM gets
----@field backing? string|function fixed: these very cards; dynamic: any card of that kind, chosen at power-on
+---@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on
 ---@field mmio? string|integer|function min, safe, seed, off or a size in GiB
 ---@field hide_hypervisor? string|boolean|function auto, true or false
----@field driver? string|function the version of the driver that the guest will have, when known
----@field horizon? boolean|function the VM serves a Horizon desktop (vDGA)
----@field bars? table|function measured BARs of one card, where the built-in table does not know it
----@field power_on? boolean|function start the VM afterwards
+---@field driver? string|function version of the driver that the guest will have, if known
+---@field horizon? boolean|function the VM is a Horizon desktop (vDGA)
+---@field bars? table|function measured BARs of a card that is not in the built-in table
+---@field power_on? boolean|function power the VM on afterwards
 
 ---@class gpupt.options.p.gpus
 ---@field match? string|table vendor:device[:subvendor:subdevice] in hexadecimal, * allowed; or a list of them
@@ -107,67 +107,67 @@
 ---@field label? string|table the hardware label that the host gives the card, or a list
 
 ---@class gpupt.options.p.guest.verify
----@field gpus? integer|function how many cards the guest must see; as many as are attached
----@field driver? boolean|function their driver must hold them; false: it comes later
----@field within? string|function how long the guest may take to be ready
+---@field gpus? integer|function how many cards the guest must see; default: all attached cards
+---@field driver? boolean|function true: the cards must have a driver; false: the driver is installed later
+---@field within? string|function how long to wait for guest operations
 
 ---@class gpupt.options.p.host.enable
----@field devices? table p.gpus: the cards; the scope's devices when left out
----@field apply? string|function auto: without a reboot where the host can; reboot: always by reboot; stage: leave the reboot to others
----@field foreign_maintenance? boolean|function work on a host that somebody else put into maintenance (--allow foreign-maintenance), left there
+---@field devices? table p.gpus: which cards; default: the devices of p.hosts
+---@field apply? string|function auto: without a reboot if the host supports it; reboot: always reboot; stage: enable only, no reboot
+---@field foreign_maintenance? boolean|function also use hosts in maintenance mode that another user set; they stay in it (--allow foreign-maintenance)
 
 ---@class gpupt.options.p.hosts
 ---@field where string|table inventory paths of hosts or clusters, as /DC/host/cluster/*
----@field devices? table p.gpus: the cards that the steps mean unless they say otherwise
----@field roll? table how the hosts take turns
+---@field devices? table p.gpus: the default cards of the steps
+---@field roll? table how the hosts are rolled
 
 ---@class gpupt.options.p.hosts_roll
----@field unavailable? string how many hosts may be away at once: N/cluster
----@field guests? "keep"|"shutdown-idle" running VMs that hold a card and cannot move: refuse the host, or shut them down when idle
+---@field unavailable? string how many hosts may be out of service at once: N/cluster
+---@field guests? "keep"|"shutdown-idle" running VMs that hold a card and cannot move: keep refuses the host, shutdown-idle shuts idle ones down
 ---@field back_within? string how long a reboot may take
----@field drain_within? string how long VMs may take to leave
----@field claim_within? string how long to wait for hosts of the cluster that somebody else took down; then the host is deferred
+---@field drain_within? string how long VMs may take to move away
+---@field claim_within? string how long to wait for other hosts of the cluster that are out of service; then the host is deferred
 
 ---@class gpupt.options.p.os.install
----@field iso string|function the installation medium, as [datastore] path.iso
----@field answer string|table|function the answer medium: [datastore] path.iso, or p.answer to have it made and uploaded
----@field tools? string|function the medium with Tools that the answer's command finds; for Windows the host's own, "none" for none
----@field within? string|function how long an installation may take
+---@field iso string|function the installation medium: [datastore] path.iso
+---@field answer string|table|function the answer medium: [datastore] path.iso, or p.answer to create and upload it
+---@field tools? string|function the medium with VMware Tools, or "none"; default: the host's own for Windows, none for Linux
+---@field within? string|function how long the installation may take
 
 ---@class gpupt.options.p.playbook
----@field name string what runs of it are called
----@field vars? table variables that are declared here rather than by p.vars: which are secrets
+---@field name string name of the playbook; run ids begin with it
+---@field vars? table marks variables as secrets, if p.vars is not used
 
 ---@class gpupt.options.p.tools.ensure
 ---@field horizon? boolean|function the Horizon agent will be installed
 ---@field nsx? boolean|function NSX guest introspection is used
----@field remove? table|function more features to leave out
----@field keep? table|function features to keep although the rules leave them out
+---@field remove? table|function additional features to exclude
+---@field keep? table|function features to install although the rules exclude them
 ---@field within? string|function how long the installer may take
 
 ---@class gpupt.options.p.vars_NAME
----@field default? any the value when none is given; of a secret: p.secret.env, .file, .command or .callback
----@field secret? boolean true: never written down, not taken from --var; default: what the name says
----@field doc? string what it is for
+---@field default? any the default value; for a secret: p.secret.env, .file, .command or .callback
+---@field secret? boolean true: never stored, refused in --var; default: by the name of the variable
+---@field doc? string description
 
 ---@class gpupt.options.p.vm.create
----@field guest string|function the guest id, as windows2022srvNext_64Guest
+---@field guest string|function guest id, for example windows2022srvNext_64Guest
 ---@field cpus integer|function virtual CPUs
----@field memory string|integer|function memory, as 64 GiB
----@field disk string|integer|function the size of the blank disk, as 100 GiB
----@field firmware? string|function how it boots
+---@field memory string|integer|function memory size, for example 64 GiB
+---@field disk string|integer|function size of the blank disk, for example 100 GiB
+---@field firmware? string|function boot firmware
 ---@field secure_boot? boolean|function EFI Secure Boot
----@field controller? string|function the disk's controller; auto: pvscsi, and for Windows lsisas, for which its installer has a driver
----@field version? string|function hardware version, as vmx-20; the cluster's default when left out
----@field annotation? string|function a note
+---@field controller? string|function disk controller; auto: lsisas for Windows, whose installer has a driver for it, else pvscsi
+---@field version? string|function hardware version, for example vmx-20; default: the cluster's
+---@field annotation? string|function the VM's notes
 
 ---@class gpupt.options.p.vms
 ---@field where? string|table inventory paths of existing VMs
----@field count? integer how many VMs are to exist
----@field name? string their name; {n} or {n:03} is the number
----@field place? table where they are made: cluster or host, datastore, network, folder
----@field spread? "even"|"pack" over all hosts, or host by host
----@field keep_free? integer cards that stay free in the cluster
+---@field count? integer number of VMs to create
+---@field name? string their name; {n} or {n:03} stands for the number
+---@field place? table where to create them: cluster or host, datastore, network, folder
+---@field spread? "even"|"pack" even: spread over all hosts; pack: fill host by host
+---@field keep_free? integer number of cards to keep free in the cluster
 ---@field login? table|function p.login: the account inside the guest
 
 ---@class gpupt.options.p.vms_place
@@ -186,31 +186,31 @@
 ---@field names? string|boolean a pci.ids file, or true for the system's
 
 ---@class gpupt.options.plan.apply
----@field journal? userdata an open journal (gpupt.store.open); the user's own file when left out
+---@field journal? userdata an open journal (gpupt.store.open); default: the user's own file
 ---@field on_event? function called with each event { kind =, target =, text =, percent = }
----@field allow? table the approvals, as { 'reboot' }
----@field run? string the run that is resumed
+---@field allow? table the approvals, for example { 'reboot' }
+---@field run? string the run to resume
 
 ---@class gpupt.options.playbook.load
----@field expect? table what its files must be as, else nothing of it is executed: a list of { files = { { path =, hash = }... }, since = 'the plan was made', advice = 'plan again' }
----@field argv? table the set of names in vars that stood on a command line, where secrets are refused
----@field since? string when the secrets in vars were left out, for messages: 'run x was begun'
+---@field expect? table the expected files; if they differ, nothing is executed: a list of { files = { { path =, hash = }... }, since = 'the plan was made', advice = 'plan again' }
+---@field argv? table the set of names in vars that came from a command line, where secrets are refused
+---@field since? string when the secrets in vars were omitted, for messages: 'run x was started'
 
 ---@class gpupt.options.playbook.load_plan
----@field expect? table what the files must be as besides, see playbook.load
----@field argv? table the set of names in vars that stood on a command line
+---@field expect? table more expected files, see playbook.load
+---@field argv? table the set of names in vars that came from a command line
 
 ---@class gpupt.options.playbook.open
----@field path? string a playbook or a plan file; with resume: the run's own playbook when left out
----@field vars? table variables, secrets among them
+---@field path? string a playbook or a plan file; default with resume: the playbook of the run
+---@field vars? table variables, including secrets
 ---@field argv? table the set of names in vars that came from a command line, where secrets are refused
----@field journal? userdata an open journal, in which the run to resume is looked up
+---@field journal? userdata an open journal that contains the run to resume
 ---@field resume? string the run to resume: its id, or the beginning of it
 
 ---@class gpupt.options.playbook.plan
----@field limit? string a glob of target names: others are left alone
----@field journal? userdata an open journal, to see other runs' leases and this run's rows
----@field run? string the run that is resumed
+---@field limit? string a glob of target names; other targets are not changed
+---@field journal? userdata an open journal, to read the earlier rows of this run
+---@field run? string the run to resume
 
 ---@class gpupt.options.settings.compute
 ---@field gpus table the cards: {vendor=, device=, count=, bars=, name=, class=, address=, system_id=}
@@ -234,22 +234,22 @@
 ---@field first_key? integer the first temporary key of a new device
 
 ---@class gpupt.options.step_contract
----@field name string as group.word
----@field scope "hosts"|"vms" what it runs on
+---@field name string group.word
+---@field scope "hosts"|"vms" the targets it runs on
 ---@field options? table the declared options
 ---@field needs? table the privileges that its calls need
----@field approvals? table the --allow words that its changes may ask for: { word = 'what for' }
+---@field approvals? table the approvals that its changes may need: { word = 'what for' }
 ---@field claims? table what a run claims for its targets: 'host', 'cards'
 ---@field also_needs? function also_needs(options) -> privileges that depend on the options (nil: all)
 ---@field after? table steps that must come before it, each with the reason
----@field login? boolean runs programs inside the guest: p.vms needs a login
----@field repeatable? boolean may stand more than once in a scope
----@field check? function check(options) -> message, when the playbook is loaded
----@field secrets? function secrets(options, changes): asks and checks its secrets before a run begins
+---@field login? boolean it runs programs in the guest: p.vms needs a login
+---@field repeatable? boolean may be used more than once in a scope
+---@field check? function check(options) -> message or nil, while the playbook is loaded
+---@field secrets? function secrets(options, changes): reads and checks its secrets before a run starts
 ---@field observe function reads the server
----@field plan function says what it would change
----@field apply function changes it
----@field prove function reads again
+---@field plan function returns what it would change
+---@field apply function makes the changes
+---@field prove function reads the server again and proves the result
 
 ---@class gpupt.options.vc.datastore_download
 ---@field resume? boolean go on with what an earlier attempt left in TARGET.part
@@ -466,14 +466,15 @@ function gpupt.vmlog.prefix(line) end
 
 gpupt.json = {}
 
----The value as JSON text; nil, message, "EINVAL" for what JSON cannot say (the message names the path).
+---The value as JSON text; nil, message, "EINVAL" if JSON cannot represent it (the message names the path).
 ---@param opts? gpupt.options.json.encode
 function gpupt.json.encode(value, opts) end
 
 ---The value of a JSON text; nil, message, "EPARSE" with line and column.
 function gpupt.json.decode(text) end
 
----What commands print for `--json`: two spaces of indent, a newline at the end, foreign bytes replaced.
+---The text that commands print for `--json`: indented by two spaces, with a newline at the end, invalid UTF-8
+---replaced.
 function gpupt.json.document(value) end
 
 gpupt.settings = {}
@@ -554,19 +555,19 @@ function gpupt.loop.warn(text) end
 
 gpupt.playbook = {}
 
----Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT", "ESTALE" when it is
----not as expected, "ESECRET" for a secret without a value, "EUSAGE" for variables that cannot be). A variable that is a
----secret may be given as a text, a function or a p.secret; it is never written down.
+---Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT", "ESTALE" if it is
+---not as expected, "ESECRET" for a secret without a value, "EUSAGE" for invalid variables). A variable that is a secret
+---may be given as a string, a function or a p.secret; it is never stored.
 ---@param o? gpupt.options.playbook.load
 function gpupt.playbook.load(path, vars, o) end
 
----Reads a plan file of plan:save and loads the playbook it was made from, if that and its files are as they were;
----`saved` in it is to be compared at apply. vars: the secrets, which a plan file does not hold.
+---Reads a plan file of plan:save and loads its playbook, if that and its files have not changed. Its field `saved` is
+---compared at apply. vars: the secrets, which a plan file does not contain.
 ---@param o? gpupt.options.playbook.load_plan
 function gpupt.playbook.load_plan(path, vars, o) end
 
----What is to be applied, whatever it is: a playbook, a plan file, a run to resume. Gives a playbook whose plan()
----remembers the run and the limit, and refuses a saved plan that no longer holds; nil, message, code.
+---Opens what is to be applied: a playbook, a plan file or a run to resume. Returns a playbook whose plan() uses the
+---run and the limit, and refuses a saved plan that no longer holds; nil, message, code.
 ---@param o? gpupt.options.playbook.open
 function gpupt.playbook.open(o) end
 
@@ -580,7 +581,7 @@ function gpupt.playbook.find_run(journal, id) end
 ---The variables in a --var-file; nil, message, code.
 function gpupt.playbook.read_var_file(path) end
 
----The words that --allow knows: { { word =, doc =, steps = { names } } }, by word.
+---The approvals that --allow accepts: { { word =, doc =, steps = { names } } }, sorted by word.
 function gpupt.playbook.approvals() end
 
 ---The privileges that all steps together need: { { privilege =, step = }... }.
@@ -590,7 +591,7 @@ gpupt.fleet = {}
 
 ---The cards: { cards = {...}, left_out = {...}, dynamic = {...}, elsewhere = {...}, hosts = number }; nil,
 ---message, code. A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
----subdevice, class, model, capable, enabled, active, state (a word for people), label, owners ({name=, power=,
+---subdevice, class, model, capable, enabled, active, state (for people), label, owners ({name=, power=,
 ---template=, stale=}; stale: the VM is registered on another host and cannot start), free, why (it is not free).
 ---@param given? gpupt.options.fleet.cards
 function gpupt.fleet.cards(vc, given) end
@@ -599,10 +600,10 @@ gpupt.logins = {}
 
 function gpupt.logins.kind(name, rules) end
 
----Whether a message says that the account is locked, disabled or expired.
+---Whether a message reports that the account is locked, disabled or expired.
 function gpupt.logins.says_locked(message) end
 
----A registry. What `parent` knows as refused is refused here, too.
+---A new registry. It also refuses what `parent` refuses.
 function gpupt.logins.new(parent) end
 
 return gpupt

@@ -1,8 +1,8 @@
---- CLAIM: whether a host may be taken out of service now. Its cluster may be short of `unavailable` hosts at once, and
--- those count, too, that somebody else took down or that died: a roll beside a dead host takes the second one of a
--- cluster that stands one failure. A claim waits for them (`claim_within`); then the host is DEFERRED and untouched,
--- and with it, at once, the others of its cluster. Standby is no failure: vCenter put the host there and wakes it up.
--- A host that is out of service already takes nothing from its cluster and is not held up.
+--- CLAIM: whether a host may be taken out of service now. At most `unavailable` hosts of a cluster may be out of
+-- service at once. Hosts that failed or that another user took down count too: next to a dead host, a roll would take
+-- the second host of a cluster that tolerates one failure. A claim waits for them (`claim_within`); then the host is
+-- DEFERRED, unchanged, and so are the other hosts of its cluster. Standby does not count: vCenter wakes the host up.
+-- A host that is already out of service does not have to wait.
 local failure = require "gpupt.failure"
 local loop = require "gpupt.loop"
 local units = require "gpupt.units"
@@ -11,7 +11,7 @@ local claim = {}
 
 local paths = { "name", "runtime.connectionState", "runtime.inMaintenanceMode" }
 
---- Seconds between two looks at the cluster.
+--- Seconds between two checks of the cluster.
 claim.PAUSE = 10
 
 local function why_away(props)
@@ -20,8 +20,8 @@ local function why_away(props)
   if props["runtime.inMaintenanceMode"] == true then return "is in maintenance mode" end
 end
 
---- The hosts of the record's cluster that are out of service and not in this run's hands, as "name is so" texts; none
--- when the host itself is out of service already.
+--- The hosts of the record's cluster that are out of service and not held by this run, as "NAME STATE" texts; empty
+-- if the host itself is already out of service.
 local function others_away(vc, record, ours)
   local refs = failure.check(record.cluster.ref:get { "host" }).host or {}
   local list = {}
@@ -41,9 +41,9 @@ local function count(set)
   return n
 end
 
---- Takes the target's place among those that may be away: true and a function that gives it back; or nil, message,
--- "EDEFERRED" when its cluster stays short of hosts. `ours`: the set of hosts (by reference) that this run has in hand,
--- one set per cluster. `note` is called with a text when it has to wait.
+--- Takes one of the cluster's slots for the target: true and a function that releases it; or nil, message, "EDEFERRED"
+-- if too many hosts of its cluster stay out of service. `ours`: the set of hosts (by reference) that this run holds,
+-- one set per cluster. `note` is called with a text if it has to wait.
 function claim.take(vc, target, ours, note)
   local record, roll = target.record, target.scope.options.roll
   local function give_back() ours[record.ref] = nil end
@@ -51,7 +51,7 @@ function claim.take(vc, target, ours, note)
   local deadline, said = loop.now() + within, nil
   while true do
     local others = others_away(vc, record, ours)
-    -- nothing yields between this sum and the entry: two fibers cannot take the same place
+    -- nothing yields between this check and the entry, so two fibers cannot take the same slot
     if #others + count(ours) < roll.away or #others == 0 then
       ours[record.ref] = true
       return true, give_back
@@ -59,12 +59,12 @@ function claim.take(vc, target, ours, note)
     local text = ("%s, and unavailable = '%s'"):format(table.concat(others, ", "), roll.unavailable)
     local left = deadline - loop.now()
     if left <= 0 then
-      return nil, ("deferred, untouched: in %s %s; waited %s for room"):format(record.cluster.name, text,
+      return nil, ("deferred and not changed: in %s, %s; waited %s for a free slot"):format(record.cluster.name, text,
         units.span(within)), "EDEFERRED"
     end
     if said ~= text then
       said = text
-      note(("waiting for room in %s: %s"):format(record.cluster.name, text))
+      note(("waiting for a free slot in %s: %s"):format(record.cluster.name, text))
     end
     loop.sleep(math.min(left, claim.PAUSE))
   end

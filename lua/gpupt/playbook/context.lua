@@ -1,17 +1,17 @@
---- What a step works with: ctx. One per run, handed to every function of every step.
+--- The context (ctx) that every function of a step gets. One per run.
 --
 --   ctx.vc  ctx.fleet                           the connection and the fleet's records
 --   ctx:call(target, ref, method, args, what)   one changing call: a journal row before, a row with its result after;
 --                                               what = { action = "reboot", text = "for people" }
 --   ctx:task(target, ref, method, args, what)   the same for a ..._Task: waits for its end, with progress events
---   ctx:note(target, text)                      an event for whoever watches
+--   ctx:note(target, text)                      an event for on_event
 --   ctx:may(word)                               whether --allow WORD was given
---   ctx:did(target, action, object)             whether this run (before a resume) journalled it: its detail
---   ctx:objects_of(target, action)              the objects that it did so to
---   ctx:wait_for(ref, paths, predicate, o)      until the properties are as wished
+--   ctx:did(target, action, object)             the detail of this change in this run's journal, or nil
+--   ctx:objects_of(target, action)              the objects of such changes
+--   ctx:wait_for(ref, paths, predicate, o)      waits until the predicate is true
 --
--- A step's plan gets a view of it (ctx:for_plan): note, may, did. While a playbook is planned there is no journal, and
--- a changing call is an error: plans change nothing.
+-- A step's plan gets a view of it (ctx:for_plan): note, may, did. While a playbook is being planned there is no
+-- journal, and a changing call is an error.
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
@@ -21,14 +21,14 @@ local context = {}
 local Context = {}
 Context.__index = Context
 
---- Makes a context: { vc =, fleet =, journal =, run =, allow = {set}, emit = function(event) end, pace = 1 }.
+--- A new context: { vc =, fleet =, journal =, run =, allow = {set}, emit = function(event) end, pace = 1 }.
 function context.new(fields)
   local self = setmetatable({ allow = {}, emit = function() end, done = {} }, Context)
   for name, value in pairs(fields) do self[name] = value end
   return self
 end
 
--- The changes of a run by target: { step, action, object, detail, number }, in the order in which they were announced.
+-- The changes of a run by target: { step, action, object, detail, number }, in the order in which they were journalled.
 local function remember_change(self, target, entry)
   local list = self.done[target]
   if not list then
@@ -38,7 +38,7 @@ local function remember_change(self, target, entry)
   list[#list + 1] = entry
 end
 
--- What the server refused with a fault was not done.
+-- A change that the server refused with a fault was not made.
 local function forget_change(self, target, number)
   local list = self.done[target]
   for i, entry in ipairs(list or {}) do
@@ -49,15 +49,15 @@ local function forget_change(self, target, number)
   end
 end
 
---- Appends a row of this run; raises when the journal cannot be written, because then nothing may change. `what` is
--- { action =, object = reference, text = }: action and object, with target and step, say which change this is; the text
--- is for people. A string is the text alone.
+--- Appends a row of this run; raises if the journal cannot be written, because then nothing may change. `what` is
+-- { action =, object = reference, text = }: action and object, with target and step, identify the change; the text is
+-- for people. A string is the text alone.
 function Context:row(target, kind, what, detail, more)
-  if not self.journal then error("a plan changes nothing: no journal is open", 3) end
+  if not self.journal then error("a plan must not change anything: no journal is open", 3) end
   if type(what) ~= "table" then what = { text = what } end
   local instance = target and target.instance
   local row = { run = self.run, kind = kind, target = target and target.name, what = what.text,
-    step = instance and instance.name, source = instance and instance.place, action = what.action,
+    step = instance and instance.name, source = instance and instance.source, action = what.action,
     object = what.object and kept.plain(what.object), detail = detail and kept.encode(detail) or nil }
   for name, value in pairs(more or {}) do row[name] = value end
   local number = failure.check(self.journal:append(row))
@@ -79,7 +79,7 @@ local function each_done(self, target, action, object)
   return list
 end
 
---- The journalled detail of the newest such change, when this run (also before a resume) announced one; else nil.
+--- The journalled detail of the newest such change of this run (also before a resume); nil if there is none.
 function Context:did(target, action, object)
   local list = each_done(self, target, action, object)
   return list[#list] and list[#list].detail
@@ -97,7 +97,7 @@ function Context:objects_of(target, action)
   return list
 end
 
---- Loads the rows of an earlier part of this run, for did.
+--- Loads the rows of the earlier part of a resumed run, for did.
 function Context:remember()
   for row in self.journal:rows(self.run) do
     if row.kind == "result" and row.target then
@@ -110,10 +110,10 @@ function Context:remember()
   end
 end
 
---- What a step's plan may use: it computes from what observe gave, and asks nobody.
+--- What a step's plan may use: it only computes from what observe returned.
 local view = { __index = function(_, name)
-  error(failure.new(("a step's plan computes from what observe gave: ctx.%s is not there"):format(tostring(name)),
-    "EPLAYBOOK"), 0)
+  error(failure.new(("ctx.%s is not available in plan: a step's plan only computes from what observe returned")
+    :format(tostring(name)), "EPLAYBOOK"), 0)
 end }
 
 function Context:for_plan()
@@ -128,7 +128,7 @@ end
 
 function Context:may(word) return self.allow[word] == true end
 
---- Raises EAPPROVAL unless the word was given.
+--- Raises EAPPROVAL unless the approval was given.
 function Context:require_approval(word, what)
   if not self:may(word) then
     failure.check(nil, ("%s needs --allow %s"):format(what, word), "EAPPROVAL")
@@ -149,7 +149,7 @@ local function result_row(self, target, of, change, ok, message, code, detail)
   if not ok and fault and target then forget_change(self, target.name, of) end
 end
 
--- { action =, text = } or a text of the caller; the method's name stands in for what is left out.
+-- { action =, text = } or a text; both default to the method's name.
 local function change_of(what, method, ref)
   if type(what) ~= "table" then what = { text = what } end
   return { action = what.action or method, object = ref, text = what.text or method }
@@ -164,7 +164,7 @@ local function announce(self, target, change, method, ref, args)
   return number, { operation_id = operation }
 end
 
---- One changing call. Gives what the method gives, or nil, message, code, detail. `what` is { action = "a stable word",
+--- One changing call. Returns the method's result, or nil, message, code, detail. `what` is { action = "a stable word",
 -- text = "for people" }.
 function Context:call(target, ref, method, args, what)
   local change = change_of(what, method, ref)
@@ -178,7 +178,7 @@ function Context:call(target, ref, method, args, what)
   return table.unpack(results, 1, results.n)
 end
 
---- A changing call that starts a task: waits for its end. Gives the task's result (true when it has none).
+--- A changing call that starts a task: waits for its end. Returns the task's result (true if it has none).
 function Context:task(target, ref, method, args, what, o)
   local change = change_of(what, method, ref)
   local number, sent = announce(self, target, change, method, ref, args)
@@ -204,7 +204,7 @@ function Context:task(target, ref, method, args, what, o)
   return info
 end
 
---- Waits until predicate(properties) is true. Gives the properties, or nil, message, "ETIMEDOUT".
+--- Waits until predicate(properties) is true. Returns the properties, or nil, message, "ETIMEDOUT".
 function Context:wait_for(ref, paths, predicate, o)
   return self.vc:wait_for(ref, paths, predicate, o or {})
 end

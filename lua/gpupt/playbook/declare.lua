@@ -1,13 +1,13 @@
---- Declared constructors: a function of one table that checks it, remembers where it was written, and gives a node.
+--- Declared constructors: a function of one table that checks it, records its source line, and returns a node.
 --
 --   local hosts = declare.constructor("p.hosts", "hosts", { {"where", "string|table", required = true}, ... },
 --     { children = true })
 --
--- The fields are those of gpupt.options; `late = true` lets a field be a function of the target, which is called once
--- at plan and whose result is then checked like a value written there. `children` allows a list part.
--- A node is { kind =, options =, place =, children = }. Misuse raises at the line of the playbook that wrote it.
+-- The fields are those of gpupt.options; `late = true` lets a field be a function of the target. It is called once at
+-- plan, and its result is then checked like any other value. `children` allows a list part.
+-- A node is { kind =, options =, source =, children = }. Misuse raises at the line of the playbook.
 local options = require "gpupt.options"
-local place = require "gpupt.source"
+local source = require "gpupt.source"
 
 local declare = {}
 
@@ -20,7 +20,7 @@ function declare.is(value, kind)
   return getmetatable(value) == Node and (kind == nil or value.kind == kind)
 end
 
---- The same fields, where late ones may also be functions.
+--- The same fields; late ones may also be functions.
 local function with_functions(fields)
   local list = {}
   for i, field in ipairs(fields) do
@@ -57,9 +57,9 @@ function declare.constructor(name, kind, fields, traits)
     local named, list = split(given)
     if not named then error(("%s: %s"):format(name, list), 2) end
     if not traits.children and #list > 0 then
-      error(("%s: takes named options only, not a list"):format(name), 2)
+      error(("%s: takes only named options, not a list"):format(name), 2)
     end
-    local node = setmetatable({ kind = kind, name = name, place = place.of(1), children = list,
+    local node = setmetatable({ kind = kind, name = name, source = source.of(1), children = list,
       options = late:check(named), declaration = final, extra = traits.extra, judge = traits.check }, Node)
     local problem = traits.check and traits.check(node)
     if problem then error(("%s: %s"):format(name, problem), 2) end
@@ -67,7 +67,7 @@ function declare.constructor(name, kind, fields, traits)
   end
 end
 
---- The options of a node for one target: late ones are called. nil, message, code for a bad result.
+--- The options of a node for one target: late ones are called. nil, message, code if a result is invalid.
 function Node:resolve(target)
   local result
   for field, value in pairs(self.options) do
@@ -75,7 +75,7 @@ function Node:resolve(target)
       and not self.declaration.by_name[field].type:find "function" then
       local ok, given = pcall(value, target)
       if not ok then
-        return nil, ("%s: %s: the function of '%s' failed for %s: %s"):format(self.place, self.name, field,
+        return nil, ("%s: %s: the function of '%s' failed for %s: %s"):format(self.source, self.name, field,
           tostring(target.name), tostring(given)), "EPLAYBOOK"
       end
       if not result then
@@ -89,7 +89,7 @@ function Node:resolve(target)
   if not result then return self.options end
   local problem = self.declaration:problem(result)
     or self.judge and self.judge(setmetatable({ options = result }, { __index = self }))
-  if problem then return nil, ("%s: %s (for %s)"):format(self.place, problem, tostring(target.name)), "EPLAYBOOK" end
+  if problem then return nil, ("%s: %s (for %s)"):format(self.source, problem, tostring(target.name)), "EPLAYBOOK" end
   return result
 end
 

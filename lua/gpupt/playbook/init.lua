@@ -1,4 +1,4 @@
---- gpupt.playbook: the words of a playbook, and load(path, vars) for those who run one.
+--- gpupt.playbook: the functions that playbooks use, and load(path, vars) for programs that run one.
 --
 --   local pb   = gpupt.check(gpupt.playbook.load("first_light.lua", { site = "lab" }))
 --   local plan = gpupt.check(pb:plan(vc, { limit = "esx-a-*" }))   print(plan)   plan:changes()   plan:save(path)
@@ -18,46 +18,48 @@ Playbook.__index = Playbook
 Playbook.__name = "gpupt.playbook"
 
 local load_options = options.declare("playbook.load", {
-  { "expect", "table", doc = "what its files must be as, else nothing of it is executed: a list of "
+  { "expect", "table", doc = "the expected files; if they differ, nothing is executed: a list of "
     .. "{ files = { { path =, hash = }... }, since = 'the plan was made', advice = 'plan again' }" },
-  { "argv", "table", doc = "the set of names in vars that stood on a command line, where secrets are refused" },
-  { "since", "string", doc = "when the secrets in vars were left out, for messages: 'run x was begun'" },
+  { "argv", "table", doc = "the set of names in vars that came from a command line, where secrets are refused" },
+  { "since", "string", doc = "when the secrets in vars were omitted, for messages: 'run x was started'" },
 })
 
---- Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT", "ESTALE" when it is
--- not as expected, "ESECRET" for a secret without a value, "EUSAGE" for variables that cannot be). A variable that is a
--- secret may be given as a text, a function or a p.secret; it is never written down.
+--- Loads a playbook file; nil, message, code ("EPLAYBOOK" with file:line in the message, "ENOENT", "ESTALE" if it is
+-- not as expected, "ESECRET" for a secret without a value, "EUSAGE" for invalid variables). A variable that is a secret
+-- may be given as a string, a function or a p.secret; it is never stored.
 function playbook.load(path, vars, o)
-  if type(path) ~= "string" then error("playbook.load: a path, not a " .. type(path), 2) end
-  if vars ~= nil and type(vars) ~= "table" then error("playbook.load: vars is a table, not a " .. type(vars), 2) end
+  if type(path) ~= "string" then error("playbook.load: path must be a string, not a " .. type(path), 2) end
+  if vars ~= nil and type(vars) ~= "table" then
+    error("playbook.load: vars must be a table, not a " .. type(vars), 2)
+  end
   for name in pairs(vars or {}) do
-    if type(name) ~= "string" then error("playbook.load: vars has names, and one is a " .. type(name), 2) end
+    if type(name) ~= "string" then error("playbook.load: names in vars must be strings, not a " .. type(name), 2) end
   end
   local tree, message, code = require("gpupt.playbook.load").file(path, vars, load_options:check(o))
   if not tree then return nil, message, code end
   return setmetatable(tree, Playbook)
 end
 
---- Reads a plan file of plan:save and loads the playbook it was made from, if that and its files are as they were;
--- `saved` in it is to be compared at apply. vars: the secrets, which a plan file does not hold.
+--- Reads a plan file of plan:save and loads its playbook, if that and its files have not changed. Its field `saved` is
+-- compared at apply. vars: the secrets, which a plan file does not contain.
 function playbook.load_plan(path, vars, o)
-  if type(path) ~= "string" then error("playbook.load_plan: a path, not a " .. type(path), 2) end
+  if type(path) ~= "string" then error("playbook.load_plan: path must be a string, not a " .. type(path), 2) end
   if vars ~= nil and type(vars) ~= "table" then
-    error("playbook.load_plan: vars is a table, not a " .. type(vars), 2)
+    error("playbook.load_plan: vars must be a table, not a " .. type(vars), 2)
   end
   return require("gpupt.playbook.saved").load(path, playbook.load, vars, o)
 end
 
 local open_options = options.declare("playbook.open", {
-  { "path", "string", doc = "a playbook or a plan file; with resume: the run's own playbook when left out" },
-  { "vars", "table", default = {}, doc = "variables, secrets among them" },
+  { "path", "string", doc = "a playbook or a plan file; default with resume: the playbook of the run" },
+  { "vars", "table", default = {}, doc = "variables, including secrets" },
   { "argv", "table", doc = "the set of names in vars that came from a command line, where secrets are refused" },
-  { "journal", "userdata", doc = "an open journal, in which the run to resume is looked up" },
+  { "journal", "userdata", doc = "an open journal that contains the run to resume" },
   { "resume", "string", doc = "the run to resume: its id, or the beginning of it" },
 })
 
---- What is to be applied, whatever it is: a playbook, a plan file, a run to resume. Gives a playbook whose plan()
--- remembers the run and the limit, and refuses a saved plan that no longer holds; nil, message, code.
+--- Opens what is to be applied: a playbook, a plan file or a run to resume. Returns a playbook whose plan() uses the
+-- run and the limit, and refuses a saved plan that no longer holds; nil, message, code.
 function playbook.open(o)
   o = open_options:check(o)
   if o.resume and not o.journal then error("playbook.open: resume needs an open journal", 2) end
@@ -73,10 +75,10 @@ function playbook.find_run(journal, id) return require("gpupt.playbook.journal")
 --- The variables in a --var-file; nil, message, code.
 function playbook.read_var_file(path) return require("gpupt.playbook.var_file").read(path) end
 
---- The words that --allow knows: { { word =, doc =, steps = { names } } }, by word.
+--- The approvals that --allow accepts: { { word =, doc =, steps = { names } } }, sorted by word.
 function playbook.approvals()
   local list = steps.approvals()
-  list[#list + 1] = { word = "over-commit", doc = "fewer cards stay free than keep_free says", steps = {} }
+  list[#list + 1] = { word = "over-commit", doc = "leave fewer cards free than keep_free", steps = {} }
   table.sort(list, function(a, b) return a.word < b.word end)
   return list
 end
@@ -94,19 +96,19 @@ function playbook.needs_of_all_steps()
 end
 
 local plan_options = options.declare("playbook.plan", {
-  { "limit", "string", doc = "a glob of target names: others are left alone" },
-  { "journal", "userdata", doc = "an open journal, to see other runs' leases and this run's rows" },
-  { "run", "string", doc = "the run that is resumed" },
+  { "limit", "string", doc = "a glob of target names; other targets are not changed" },
+  { "journal", "userdata", doc = "an open journal, to read the earlier rows of this run" },
+  { "run", "string", doc = "the run to resume" },
 })
 
---- Observes the fleet and says what would change. Makes no changing call.
+--- Reads the fleet and returns what would change. Makes no changing call.
 function Playbook:plan(vc, o)
   o = plan_options:check(o)
   o.limit, o.run = o.limit or self.limit, o.run or self.run
   return require("gpupt.playbook.plan").make(self, vc, o)
 end
 
---- The privileges that the steps' calls need: { {privilege=, step=, place=}... }, sorted.
+--- The privileges that the steps' calls need: { {privilege=, step=, source=}... }, sorted.
 function Playbook:needs()
   local list, seen = {}, {}
   for _, scope in ipairs(self.root.children) do
@@ -117,7 +119,7 @@ function Playbook:needs()
         local key = privilege .. "\0" .. instance.name
         if not seen[key] then
           seen[key] = true
-          list[#list + 1] = { privilege = privilege, step = instance.name, place = instance.place }
+          list[#list + 1] = { privilege = privilege, step = instance.name, source = instance.source }
         end
       end
     end

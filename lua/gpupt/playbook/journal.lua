@@ -1,18 +1,18 @@
---- Where the journal is, and what its notes hold. The store itself is gpupt.store.
+--- Where the journal is, and what its notes contain. The store itself is gpupt.store.
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
 local saved = require "gpupt.playbook.saved"
 
 local journal = {}
 
---- The path that a --journal value means; the user's own file without one. nil, message, code.
+--- The path for a --journal value; without one, the user's own file. nil, message, code.
 function journal.path(url)
   if url == nil or url == "" then
     local base = os.getenv "XDG_STATE_HOME"
     if not base or base == "" then
       local home = os.getenv "HOME"
       if not home or home == "" then
-        return nil, "neither XDG_STATE_HOME nor HOME is set: say --journal FILE", "ENOENT"
+        return nil, "neither XDG_STATE_HOME nor HOME is set. Give --journal FILE", "ENOENT"
       end
       base = home .. "/.local/state"
     end
@@ -22,10 +22,10 @@ function journal.path(url)
   if not scheme then return url end
   if scheme == "sqlite" or scheme == "file" then
     rest = rest:gsub("^//", "")
-    if rest == "" then return nil, ("--journal %s names no file"):format(url), "EINVAL" end
+    if rest == "" then return nil, ("--journal %s: the file name is missing"):format(url), "EINVAL" end
     return rest
   end
-  return nil, ("--journal %s: '%s' is no kind of journal that gpupt has (sqlite:FILE)"):format(url, scheme), "EINVAL"
+  return nil, ("--journal %s: '%s' is not supported, use sqlite:FILE"):format(url, scheme), "EINVAL"
 end
 
 --- Opens the journal of a --journal value.
@@ -35,24 +35,24 @@ function journal.open(url)
   return require "gpupt.store".open(path)
 end
 
---- A table as the text that rows keep.
+--- A table as the text that is stored in rows.
 function journal.note(value) return kept.encode(value) end
 
---- What a run's own line keeps: the playbook's variables and files beside `more`.
+--- The note of a run's own row: the playbook's variables and files, and `more`.
 function journal.begin_note(pb, more)
   local note = { kept = 2, vars = kept.variables(pb.vars), files = pb.files }
   for name, value in pairs(more) do note[name] = value end
   return json.encode(note, { invalid = "replace" }) or "{}"
 end
 
---- What a run's own line and its rows say: { vars = (with stand-ins), limit =, expect = for playbook.load }.
+--- What the run's own row and its other rows contain: { vars = (with stand-ins), limit =, expect = for playbook.load }.
 function journal.read_note(store, record)
   local note = record.note and json.decode(record.note)
   if type(note) ~= "table" then note = {} end
-  local since, advice = ("run %s was begun"):format(record.id), "apply it anew, without --resume"
+  local since, advice = ("run %s was started"):format(record.id), "apply it again, without --resume"
   local expect = { since = since, advice = advice, files = note.files }
   if not saved.is_files(note.files) then
-    -- an earlier release: it kept the playbook's own hash alone
+    -- earlier releases stored only the playbook's own hash
     expect.files, expect.first_line_left_out = { { path = record.playbook, hash = record.hash } }, true
   end
   for row in store:rows(record.id) do
@@ -73,7 +73,7 @@ function journal.host_name()
   return name
 end
 
---- The run of an id or the beginning of one; the newest without. nil, message, code.
+--- The run with this id or this beginning of an id; without one, the newest run. nil, message, code.
 function journal.find(store, id)
   local found = {}
   for record in store:runs() do
@@ -83,18 +83,18 @@ function journal.find(store, id)
   end
   if #found == 1 then return found[1] end
   if #found > 1 then
-    return nil, ("'%s' is the beginning of %d runs"):format(id, #found), "EAMBIGUOUS"
+    return nil, ("'%s' is ambiguous: %d runs begin with it"):format(id, #found), "EAMBIGUOUS"
   end
-  return nil, id and ("the journal has no run '%s'"):format(id) or "the journal has no run yet", "ENOENT"
+  return nil, id and ("the journal contains no run '%s'"):format(id) or "the journal contains no run", "ENOENT"
 end
 
---- The same for a run that is to be resumed: the journal must have kept what that needs.
+--- The same for a run to resume: its journal must contain what is needed for that.
 function journal.resumable(store, id)
   local record, message, code = journal.find(store, id)
   if not record then return nil, message, code end
   if (record.format or 1) < 2 then
-    return nil, ("run %s was begun by an earlier gpupt, whose journal does not say exactly enough what was done "
-      .. "to go on. Look at the fleet with 'gpupt plan', and apply the playbook anew"):format(record.id), "EVERSION"
+    return nil, ("run %s was started by an earlier release of gpupt, whose journal is not detailed enough to resume "
+      .. "it. Check the fleet with 'gpupt plan', and apply the playbook again"):format(record.id), "EVERSION"
   end
   return record
 end

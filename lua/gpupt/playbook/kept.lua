@@ -1,7 +1,7 @@
---- What the journal and plan files keep of a value: references as Type:value, secrets not at all.
--- A secret is what p.secret made, a field that vim25 says holds one, the value of a pair whose key says so
--- (guestinfo, passwords in ExtraConfig), and a field whose name says so. What is left out is marked, see
--- gpupt.playbook.missing; a name that begins with $ gets another one, so that no table looks like such a mark.
+--- How the journal and plan files store a value: references as Type:value, secrets not at all.
+-- A secret is a p.secret, a field that is secret according to vim25, the value of a pair whose key is secret
+-- (guestinfo, passwords in ExtraConfig), and a field with a secret name. Omitted values are marked, see gpupt.missing;
+-- a name that begins with $ gets a second $, so that no other table looks like a mark.
 local codec = require "gpupt.net".codec
 local json = require "gpupt.json"
 local missing = require "gpupt.missing"
@@ -66,7 +66,7 @@ local function plain_fields(value, depth, kind)
   return copy
 end
 
--- `kind`: the vim25 type that the place of this value has, when it is known.
+-- `kind`: the vim25 type of this value's field, if known.
 function plain(value, depth, kind)
   local reason = missing.reason(value)
   if reason then return mark(reason) end
@@ -85,7 +85,7 @@ function plain(value, depth, kind)
   return list
 end
 
---- A copy that JSON can say.
+--- A copy that JSON can represent.
 function kept.plain(value) return plain(value, 0) end
 
 --- The same for the arguments of a vim25 method, by the schema.
@@ -107,7 +107,7 @@ function kept.encode(value)
   return text or "{}"
 end
 
--- ---- variables: what is kept of them is read back
+-- ---- variables: these are read back
 
 local function whole(value)
   if type(value) == "string" and not utf8.len(value) then
@@ -116,7 +116,7 @@ local function whole(value)
   return kept.plain(value)
 end
 
---- Variables as JSON can say them. `values` has stand-ins for those that are secrets.
+--- Variables as JSON can represent them. `values` has stand-ins for secrets.
 function kept.variables(values)
   local copy = {}
   for name, value in pairs(values) do copy[name] = whole(value) end
@@ -141,12 +141,12 @@ local function back(value, depth)
   return copy
 end
 
--- What releases before the marks wrote in place of a value.
+-- What earlier releases wrote instead of a mark.
 local old_marks = { ["(not kept)"] = "secret", ["(function)"] = "function", ["(thread)"] = "function",
   ["..."] = "depth" }
 
---- The variables of a journal or a plan file. `marked` is false for what was written before the marks: texts that those
--- releases wrote in place of a value are taken for that.
+--- The variables of a journal or a plan file. `marked` is false for files of releases that had no marks: their
+-- placeholder texts are recognized instead.
 function kept.restore(values, marked)
   local copy = {}
   for name, value in next, type(values) == "table" and values or {} do

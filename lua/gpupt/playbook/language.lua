@@ -1,12 +1,12 @@
---- The words of a playbook: p.playbook, p.vars, p.hosts, p.vms, p.gpus, p.login, p.secret, p.answer and the steps.
--- Words are checked as they are written; an unknown one raises with the nearest name. The steps' words come from the
--- step files (gpupt.step), so that a step declares its options beside what it does with them.
+--- The functions of a playbook: p.playbook, p.vars, p.hosts, p.vms, p.gpus, p.login, p.secret, p.answer and the steps.
+-- Each call is checked immediately; an unknown name raises with the nearest known one. The steps' functions come from
+-- the step files (gpupt.step), so that a step declares its options next to the code that uses them.
 local answers = require "gpupt.step.answers"
 local declare = require "gpupt.playbook.declare"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local order = require "gpupt.playbook.order"
-local place = require "gpupt.source"
+local source = require "gpupt.source"
 local secret = require "gpupt.secret"
 local selector = require "gpupt.fleet.selector"
 local step_word = require "gpupt.playbook.step_word"
@@ -15,13 +15,13 @@ local units = require "gpupt.units"
 
 local language = {}
 
---- A table whose unknown names raise, with the nearest known one.
+--- A table that raises for unknown names, with the nearest known one.
 local function strict(name, words)
   local names = {}
   for word in pairs(words) do names[#names + 1] = tostring(word) end
   table.sort(names)
   return setmetatable(words, { __index = function(_, word)
-    error(("%s has no '%s'%s: it knows %s"):format(name, tostring(word), nearest.hint(word, names),
+    error(("%s has no '%s'%s; it has %s"):format(name, tostring(word), nearest.hint(word, names),
       table.concat(names, ", ")), 2)
   end })
 end
@@ -35,13 +35,13 @@ language.gpus = declare.constructor("p.gpus", "gpus", {
 }, { check = selector.problem })
 
 local roll_options = options.declare("p.hosts roll", {
-  { "unavailable", "string", default = "1/cluster", doc = "how many hosts may be away at once: N/cluster" },
+  { "unavailable", "string", default = "1/cluster", doc = "how many hosts may be out of service at once: N/cluster" },
   { "guests", "string", choices = { "keep", "shutdown-idle" }, default = "keep",
-    doc = "running VMs that hold a card and cannot move: refuse the host, or shut them down when idle" },
+    doc = "running VMs that hold a card and cannot move: keep refuses the host, shutdown-idle shuts idle ones down" },
   { "back_within", "string", default = "45m", doc = "how long a reboot may take" },
-  { "drain_within", "string", default = "30m", doc = "how long VMs may take to leave" },
+  { "drain_within", "string", default = "30m", doc = "how long VMs may take to move away" },
   { "claim_within", "string", default = "15m",
-    doc = "how long to wait for hosts of the cluster that somebody else took down; then the host is deferred" },
+    doc = "how long to wait for other hosts of the cluster that are out of service; then the host is deferred" },
 })
 
 local function check_scope_steps(node, scope)
@@ -51,7 +51,7 @@ local function check_scope_steps(node, scope)
       if type(child) == "table" and type(child.observe) == "function" then
         local step, message = steps.contract(child)
         if not step then return ("entry %d: %s"):format(i, message) end
-        node.children[i] = steps.instance(step, {}, node.place)
+        node.children[i] = steps.instance(step, {}, node.source)
       else
         return ("entry %d is a %s, not a step"):format(i, declare.is(child) and child.name or type(child))
       end
@@ -59,7 +59,7 @@ local function check_scope_steps(node, scope)
   end
   for _, child in ipairs(node.children) do
     if child.step.scope ~= scope then
-      return ("%s (%s) runs on %s, and this is p.%s"):format(child.step.name, child.place, child.step.scope, scope)
+      return ("%s (%s) belongs in p.%s, not in p.%s"):format(child.step.name, child.source, child.step.scope, scope)
     end
   end
   return order.problem(node.children)
@@ -67,8 +67,8 @@ end
 
 language.hosts = declare.constructor("p.hosts", "hosts", {
   { "where", "string|table", required = true, doc = "inventory paths of hosts or clusters, as /DC/host/cluster/*" },
-  { "devices", "table", doc = "p.gpus: the cards that the steps mean unless they say otherwise" },
-  { "roll", "table", doc = "how the hosts take turns" },
+  { "devices", "table", doc = "p.gpus: the default cards of the steps" },
+  { "roll", "table", doc = "how the hosts are rolled" },
 }, { children = true, check = function(node)
   if node.options.devices and not declare.is(node.options.devices, "gpus") then
     return "devices must be p.gpus { ... }"
@@ -88,7 +88,7 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
   return check_scope_steps(node, "hosts")
 end })
 
-local place_options = options.declare("p.vms place", {
+local placement_options = options.declare("p.vms place", {
   { "cluster", "string", doc = "name or inventory path of the cluster" },
   { "host", "string", doc = "name or inventory path of one host" },
   { "datastore", "string", doc = "name of the datastore" },
@@ -99,25 +99,26 @@ local place_options = options.declare("p.vms place", {
 
 language.vms = declare.constructor("p.vms", "vms", {
   { "where", "string|table", doc = "inventory paths of existing VMs" },
-  { "count", "integer", doc = "how many VMs are to exist" },
-  { "name", "string", doc = "their name; {n} or {n:03} is the number" },
-  { "place", "table", doc = "where they are made: cluster or host, datastore, network, folder" },
-  { "spread", "string", choices = { "even", "pack" }, default = "even", doc = "over all hosts, or host by host" },
-  { "keep_free", "integer", default = 0, doc = "cards that stay free in the cluster" },
+  { "count", "integer", doc = "number of VMs to create" },
+  { "name", "string", doc = "their name; {n} or {n:03} stands for the number" },
+  { "place", "table", doc = "where to create them: cluster or host, datastore, network, folder" },
+  { "spread", "string", choices = { "even", "pack" }, default = "even",
+    doc = "even: spread over all hosts; pack: fill host by host" },
+  { "keep_free", "integer", default = 0, doc = "number of cards to keep free in the cluster" },
   { "login", "table", late = true, doc = "p.login: the account inside the guest" },
 }, { children = true, check = function(node)
   local o = node.options
   if (o.where == nil) == (o.name == nil) then
-    return "says which VMs by `where` (existing) or by `name`: give one"
+    return "needs either `where` (existing VMs) or `name`"
   end
   if o.place then
-    local problem = place_options:problem(o.place)
+    local problem = placement_options:problem(o.place)
     if problem then return problem end
   end
   o.count = o.count or 1
   if o.count < 1 then return "count must be at least 1" end
   if o.name and o.count > 1 and not o.name:find "{n" then
-    return ("count = %d needs a number in the name, as '%s-{n}'"):format(o.count, o.name)
+    return ("count = %d needs a number in the name, for example '%s-{n}'"):format(o.count, o.name)
   end
   if o.login and type(o.login) == "table" and not declare.is(o.login, "login") then
     return "login must be p.login(user, secret)"
@@ -126,8 +127,8 @@ language.vms = declare.constructor("p.vms", "vms", {
   if problem then return problem end
   for _, child in ipairs(node.children) do
     if child.step.login and not o.login then
-      return ("%s (%s) needs an account inside the guest: login = p.login(user, secret)"):format(child.name,
-        child.place)
+      return ("%s (%s) needs an account in the guest: set login = p.login(user, secret)"):format(child.name,
+        child.source)
     end
   end
 end })
@@ -136,24 +137,24 @@ end })
 function language.login(user, password)
   if type(user) ~= "string" or user == "" then error("p.login needs a user name", 2) end
   if type(password) == "string" then
-    error("p.login: a password does not stand in a playbook: use p.secret.file, .env, .command or .callback", 2)
+    error("p.login: a password must not be written in the playbook. Use p.secret.file, .env, .command or .callback", 2)
   end
   if not secret.is(password) then error("p.login needs a secret: p.secret.file, .env, .command or .callback", 2) end
   local make = declare.constructor("p.login", "login", { { "user", "string" }, { "password", "table" } })
   local node = make { user = user, password = password }
-  node.place = place.of(1)
+  node.source = source.of(1)
   return node
 end
 
 language.secret = strict("p.secret", { file = secret.file, env = secret.env, command = secret.command,
   callback = secret.callback })
 
---- p.vars { NAME = { default =, secret =, doc = } }: declares variables and gives the table to read them from. A secret
--- is handed out as p.secret makes one: for p.login and p.answer as it is.
+--- p.vars { NAME = { default =, secret =, doc = } }: declares variables and returns the table to read them from. A
+-- secret is a p.secret, to be passed to p.login and p.answer unchanged.
 function language.vars(fields)
-  if type(fields) ~= "table" then error("p.vars: a table of declarations is needed, not a " .. type(fields), 2) end
+  if type(fields) ~= "table" then error("p.vars: expected a table of declarations, not a " .. type(fields), 2) end
   local state = require "gpupt.playbook.load".variables()
-  if not state then error("p.vars stands in a playbook, where it is read: not in a function of a step", 2) end
+  if not state then error("p.vars can be used only while a playbook is loaded, not in a function of a step", 2) end
   local vars, message = state:declare(fields)
   if not vars then error("p.vars: " .. message, 2) end
   return vars
@@ -161,13 +162,13 @@ end
 
 language.answer = strict("p.answer", { windows = answers.windows, cloud_init = answers.cloud_init })
 
--- When p.playbook is reached, variables were read already: it can say which are secrets, not what they default to.
+-- By the time of p.playbook the variables have been read: it can declare secrets, but no defaults.
 local function declare_late(fields)
   local state = require "gpupt.playbook.load".variables()
   if not state then return end
   for name, one in pairs(fields) do
     if type(one) == "table" and one.default ~= nil then
-      return ("vars: %s: a default is read before p.playbook is reached: declare it by p.vars at the top"):format(
+      return ("vars: %s: defaults must be declared with p.vars at the top of the playbook"):format(
         tostring(name))
     end
   end
@@ -176,21 +177,21 @@ local function declare_late(fields)
 end
 
 language.playbook = declare.constructor("p.playbook", "playbook", {
-  { "name", "string", required = true, doc = "what runs of it are called" },
-  { "vars", "table", doc = "variables that are declared here rather than by p.vars: which are secrets" },
+  { "name", "string", required = true, doc = "name of the playbook; run ids begin with it" },
+  { "vars", "table", doc = "marks variables as secrets, if p.vars is not used" },
 }, { children = true, check = function(node)
   local problem = node.options.vars and declare_late(node.options.vars)
   if problem then return problem end
   if #node.children == 0 then return "has neither p.hosts nor p.vms" end
   for i, child in ipairs(node.children) do
     if not (declare.is(child, "hosts") or declare.is(child, "vms")) then
-      return ("entry %d is a %s: p.hosts or p.vms stand here"):format(i,
+      return ("entry %d is a %s, not p.hosts or p.vms"):format(i,
         steps.is_instance(child) and "step (" .. child.step.name .. ")" or type(child))
     end
   end
 end })
 
---- p.step(contract): a constructor for a step of the user's own.
+--- p.step(contract): a constructor for a custom step.
 function language.step(contract)
   local step, message = steps.contract(contract)
   if not step then error("p.step: " .. message, 2) end
@@ -198,7 +199,7 @@ function language.step(contract)
   return word
 end
 
--- p.host.enable and its like: one word per step file
+-- p.host.enable and so on: one function per step file
 for _, name in ipairs(steps.names) do
   local group, word = name:match "^(.-)%.(.+)$"
   language[group] = rawget(language, group) or {}

@@ -1,7 +1,7 @@
 --- Loading a playbook: a Lua file that returns p.playbook { ... }.
 -- It runs with Lua's own libraries and `vars`. Reading or setting any other global is an error with the nearest name.
--- Its files are read, compared and executed by gpupt.playbook.source, so that nothing of it stays behind in this Lua
--- and nothing that was refused has run.
+-- gpupt.playbook.source reads, compares and executes its files, so that refused files are never executed and nothing
+-- of the playbook stays in this Lua state.
 local declare = require "gpupt.playbook.declare"
 local failure = require "gpupt.failure"
 local nearest = require "gpupt.nearest"
@@ -18,8 +18,8 @@ local function names_of(...)
   return list
 end
 
--- What the playbook's files see as globals: Lua's own, and what a file loaded by dofile or require sets. It is this
--- playbook's alone.
+-- The globals of the playbook's files: Lua's own, and those that a file loaded by dofile or require sets. Each playbook
+-- has its own.
 local function shared_environment(files, vars)
   local shared = setmetatable({ vars = vars }, { __index = _G })
   shared._G = shared
@@ -27,7 +27,7 @@ local function shared_environment(files, vars)
   return shared
 end
 
--- What the playbook itself sees: the same, strictly.
+-- The globals of the playbook itself: the same, but strict.
 local function environment(shared)
   return setmetatable({}, {
     __index = function(_, name)
@@ -36,14 +36,14 @@ local function environment(shared)
       error(("unknown global '%s'%s"):format(tostring(name), nearest.hint(name, names_of(_G, shared))), 2)
     end,
     __newindex = function(_, name)
-      error(("'%s' would become a global: write local %s"):format(tostring(name), tostring(name)), 2)
+      error(("'%s' would become a global. Write local %s"):format(tostring(name), tostring(name)), 2)
     end,
   })
 end
 
-local loading = {} -- the variables of the playbooks that are being read, the innermost last
+local loading = {} -- the variables of the playbooks that are being loaded, the innermost last
 
---- The variables of the playbook that is being read, or nil: for p.vars.
+--- The variables of the playbook that is being loaded, or nil: for p.vars.
 function load_playbook.variables() return loading[#loading] end
 
 local function execute(chunk, state)
@@ -65,7 +65,7 @@ local function execute(chunk, state)
 end
 
 --- The playbook's tree: { name =, path =, hash =, files =, vars =, variables =, source =, root = node }; nil, message,
--- code. o.expect: what the files must be as, see gpupt.playbook.source; o.argv, o.since: see gpupt.playbook.variables.
+-- code. o.expect: the expected files, see gpupt.playbook.source; o.argv, o.since: see gpupt.playbook.variables.
 function load_playbook.file(path, vars, o)
   o = o or {}
   local files = source.new(o.expect)
@@ -83,7 +83,7 @@ function load_playbook.file(path, vars, o)
   root, message, code = execute(chunk, state)
   if root == nil and message then return nil, message, code end
   if not declare.is(root, "playbook") then
-    return nil, ("%s: must end with return p.playbook { ... }, and returns a %s"):format(path, declare.is(root)
+    return nil, ("%s: must end with return p.playbook { ... }, but returns a %s"):format(path, declare.is(root)
       and root.name or type(root)), "EPLAYBOOK"
   end
   return { name = root.options.name, path = path, hash = files.files[1].hash, files = files.files, vars = state:kept(),

@@ -1,5 +1,5 @@
---- Observe and plan one step of one target: what plan shows, and what a run does again right before it changes
--- anything. Observe reads the server; plan computes from what observe gave and is handed a context without a server.
+--- Observes and plans one step of one target, for a plan and again in a run right before it changes anything.
+-- Observe reads the server; plan computes from the result of observe, with a context without a server.
 local failure = require "gpupt.failure"
 
 -- A VM that an earlier step of this run created has a reference from then on.
@@ -7,8 +7,8 @@ local function find_vm(ctx, target)
   if target.kind == "vm" and not target.ref and not ctx.planning then target.ref = ctx.fleet:find_vm(target) end
 end
 
---- Gives { instance =, seen =, changes = }, or nil, message, code. What the changes will make true of the target is in
--- target.forecast afterwards, for its later steps.
+--- Returns { instance =, seen =, changes = }, or nil, message, code. The effects of the changes are added to
+-- target.forecast, for the target's later steps.
 ---@param ctx gpupt.Context
 ---@param target gpupt.Target
 return function(ctx, target, instance)
@@ -27,8 +27,8 @@ return function(ctx, target, instance)
   if changes == nil then return nil, forecast or "failed without a message", code end
   for _, change in ipairs(changes) do
     if change.allow and not instance.step.approvals[change.allow] then
-      return nil, ("%s: the step %s asks for --allow %s without declaring it: approvals = { [\"%s\"] = \"what for\" }")
-        :format(instance.place, instance.name, change.allow, change.allow), "EPLAYBOOK"
+      return nil, ("%s: the step %s asks for --allow %s without declaring it. Add approvals = { ['%s'] = 'what for' }")
+        :format(instance.source, instance.name, change.allow, change.allow), "EPLAYBOOK"
     end
   end
   for name, value in pairs(type(forecast) == "table" and forecast or {}) do target.forecast[name] = value end

@@ -1,14 +1,14 @@
---- Whether a variable's name says that its value is a secret: admin_password, ApiToken, product_key.
--- A safety net for variables that nobody declared; a declaration (p.vars) has the last word.
+--- Whether a variable's name suggests that its value is a secret: admin_password, ApiToken, product_key.
+-- A safety net for undeclared variables; a declaration (p.vars) overrides it.
 local names = {}
 
--- Inside a word they say it as well: adminpassword.
+-- These also count as a part of a word: adminpassword.
 local inside = { "password", "passwd", "passphrase", "passcode", "secret", "token", "credential" }
 
 local words = { pass = true, pw = true, pwd = true, pin = true, otp = true, key = true, keys = true, apikey = true,
   ticket = true, cookie = true }
 
--- As the last word they say that it is only about one: password_file, token_url, key_name.
+-- As the last word these mean that the value only describes a secret: password_file, token_url, key_name.
 local about = { file = true, path = true, name = true, id = true, url = true, user = true, username = true,
   length = true, count = true, policy = true, age = true, type = true, command = true, env = true, expiry = true }
 

@@ -1,6 +1,6 @@
---- A plan: what would change, per target and step, with the approvals it needs. Making one changes nothing.
+--- A plan: what would change, per target and step, and the approvals it needs. Making a plan changes nothing.
 -- plan:changes() is data, tostring(plan) is for people, plan:save writes a file that apply compares with the fleet
--- again, plan:apply carries it out (gpupt.playbook.run).
+-- again, plan:apply applies it (gpupt.playbook.run).
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local look = require "gpupt.playbook.look"
@@ -16,20 +16,20 @@ local Plan = {}
 Plan.__index = Plan
 Plan.__name = "gpupt.plan"
 
-local function add_problem(problems, target, place, message, code)
-  problems[#problems + 1] = { target = target, text = place and not message:find(place, 1, true)
-    and place .. ": " .. message or message, code = code }
+local function add_problem(problems, target, source, message, code)
+  problems[#problems + 1] = { target = target, text = source and not message:find(source, 1, true)
+    and source .. ": " .. message or message, code = code }
 end
 
---- Observe and plan every step of one target. Failures become problems; the target's later steps are left out then.
--- Cards that a change will make active count as usable when VMs get theirs.
+--- Observes and plans every step of one target. A failure becomes a problem, and the target's later steps are skipped.
+-- Cards that a change will activate count as usable when cards are allocated to VMs.
 function plan.steps(ctx, target, problems)
   local entry = { target = target, steps = {} }
   target.entry = entry
   for _, instance in ipairs(target.scope.children) do
     local found, message, code = look(ctx, target, instance)
     if not found then
-      add_problem(problems, target.name, instance.place, message, code)
+      add_problem(problems, target.name, instance.source, message, code)
       return entry
     end
     entry.steps[#entry.steps + 1] = { instance = instance, changes = found.changes }
@@ -58,7 +58,7 @@ local function read_fleet(self, problems)
     if list then
       table.move(list, 1, #list, #self.hosts + 1, self.hosts)
     else
-      add_problem(problems, "p.hosts", scope.place, message, code)
+      add_problem(problems, "p.hosts", scope.source, message, code)
     end
   end
   for _, scope in ipairs(each_scope(self.playbook, "vms")) do
@@ -66,7 +66,7 @@ local function read_fleet(self, problems)
     if list then
       table.move(list, 1, #list, #vm_targets + 1, vm_targets)
     else
-      add_problem(problems, "p.vms", scope.place, message, code)
+      add_problem(problems, "p.vms", scope.source, message, code)
     end
   end
   self.fleet:read_owners()
@@ -86,7 +86,7 @@ local function words_needed(self)
       end
     end
   end
-  -- cards that were given away by an earlier run need no approval again
+  -- cards that an earlier run attached need no second approval
   if not attaches then self.over = {} end
   if #self.over > 0 then list[#list + 1] = "over-commit" end
   table.sort(list)
@@ -109,7 +109,7 @@ local function text_of(problems)
   return visible.lines(lines)
 end
 
---- Makes the plan of a playbook. Problems (every one of them) give nil, message, code, { problems = }.
+--- Makes the plan of a playbook. If there are problems: nil, message, code, { problems = }, with all of them.
 function plan.make(playbook, vc, o)
   local self = setmetatable({ playbook = playbook, vc = vc, limit = o.limit, journal = o.journal, run_id = o.run,
     fleet = snapshot.new(vc), entries = {}, skipped = {}, over = {}, notes = {} }, Plan)
@@ -137,8 +137,8 @@ function plan.make(playbook, vc, o)
   if not ok then return nil, message, code, detail end
   if #problems > 0 then return nil, text_of(problems), first_code(problems), { problems = problems } end
   if #self.entries == 0 then
-    return nil, self.limit and ("--limit %s matches no host and no VM of the playbook"):format(self.limit)
-      or (self.skipped[1] and text_of(self.skipped) or "the playbook means no host and no VM here"), "ENOENT"
+    return nil, self.limit and ("--limit %s matches no hosts or VMs of the playbook"):format(self.limit)
+      or (self.skipped[1] and text_of(self.skipped) or "the playbook matches no hosts or VMs"), "ENOENT"
   end
   self.words = words_needed(self)
   if playbook.saved then
@@ -148,14 +148,14 @@ function plan.make(playbook, vc, o)
   return self
 end
 
---- A flat list of the changes: { target, kind, step, place, sign, what, allow, verb }.
+--- A flat list of the changes: { target, kind, step, source, sign, what, allow, verb }.
 function Plan:changes()
   local list = {}
   for _, entry in ipairs(self.entries) do
     for _, step in ipairs(entry.steps) do
       for _, change in ipairs(step.changes) do
         list[#list + 1] = { target = entry.target.name, kind = entry.target.kind, step = step.instance.name,
-          place = step.instance.place, sign = change.sign or "~", what = change.what, allow = change.allow,
+          source = step.instance.source, sign = change.sign or "~", what = change.what, allow = change.allow,
           verb = change.verb }
       end
     end
@@ -163,7 +163,7 @@ function Plan:changes()
   return list
 end
 
---- The approvals that carrying it out needs.
+--- The approvals that the plan needs.
 function Plan:needs() return table.move(self.words, 1, #self.words, 1, {}) end
 
 function Plan:__tostring() return require "gpupt.playbook.plan_text"(self) end
@@ -172,14 +172,14 @@ function Plan:__tostring() return require "gpupt.playbook.plan_text"(self) end
 function Plan:save(path) return require "gpupt.playbook.saved".write(self, path) end
 
 local apply_options = options.declare("plan.apply", {
-  { "journal", "userdata", doc = "an open journal (gpupt.store.open); the user's own file when left out" },
+  { "journal", "userdata", doc = "an open journal (gpupt.store.open); default: the user's own file" },
   { "on_event", "function", doc = "called with each event { kind =, target =, text =, percent = }" },
-  { "allow", "table", default = {}, doc = "the approvals, as { 'reboot' }" },
-  { "run", "string", doc = "the run that is resumed" },
+  { "allow", "table", default = {}, doc = "the approvals, for example { 'reboot' }" },
+  { "run", "string", doc = "the run to resume" },
 })
 
---- Carries the plan out. Gives a run (see gpupt.playbook.run), also when parts of it failed; nil, message, code when it
--- did not begin: EAPPROVAL when approvals are missing, ESTALE, the journal's errors.
+--- Applies the plan. Returns a run (see gpupt.playbook.run), even if parts of it failed; nil, message, code if it did
+-- not start: EAPPROVAL if approvals are missing, ESTALE, the journal's errors.
 function Plan:apply(o)
   o = apply_options:check(o)
   o.run = o.run or self.run_id

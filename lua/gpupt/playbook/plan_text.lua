@@ -1,10 +1,10 @@
---- A plan as people read it: lines without the last line end, made visible.
+--- A plan as text for people: visible lines, without the last line end.
 local hosts = require "gpupt.fleet.host"
 local visible = require "gpupt.visible"
 
 local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
 
---- "vcenter 8.0.3 . 2 hosts . 4 GPUs: 4 off . left out: 2 x 1a03:2000 (...)"
+--- "vcenter 8.0.3 . 2 hosts . 4 GPUs: 4 off . excluded: 2 x 1a03:2000 (...)"
 local function head(self)
   local about = self.vc.about
   local words = { ("%s %s"):format(self.vc.host, about.version), plural(#self.fleet.hosts, "host") }
@@ -18,7 +18,7 @@ local function head(self)
       count = count + 1
     end
     for _, out in ipairs(record.left_out) do
-      local text = ("%04x:%04x (%s)"):format(out.device.vendor, out.device.device, out.why or "no GPU")
+      local text = ("%04x:%04x (%s)"):format(out.device.vendor, out.device.device, out.why or "not a GPU")
       if not left[text] then left_order[#left_order + 1] = text end
       left[text] = (left[text] or 0) + 1
     end
@@ -28,7 +28,7 @@ local function head(self)
   words[#words + 1] = plural(count, "GPU") .. (count > 0 and ": " .. table.concat(order, ", ") or "")
   if #left_order > 0 then
     for i, text in ipairs(left_order) do left_order[i] = ("%d x %s"):format(left[text], text) end
-    words[#words + 1] = "left out: " .. table.concat(left_order, ", ")
+    words[#words + 1] = "excluded: " .. table.concat(left_order, ", ")
   end
   return table.concat(words, " . ")
 end

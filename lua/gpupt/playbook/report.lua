@@ -1,4 +1,4 @@
---- The end of a run as tables: hosts and their cards, VMs and what was proved.
+--- The result of a run as tables: hosts and their cards, VMs and what was proved.
 local hosts = require "gpupt.fleet.host"
 local visible = require "gpupt.visible"
 
@@ -12,7 +12,7 @@ local function host_rows(run)
       local first = true
       for _, card in ipairs(target.record.cards) do
         rows[#rows + 1] = { first and outcome.target or "", hosts.short(card.address), card.name or "?",
-          hosts.state(card), first and (outcome.message or outcome.status or "cut off") or "" }
+          hosts.state(card), first and (outcome.message or outcome.status or "interrupted") or "" }
         first = false
       end
     end
@@ -24,7 +24,7 @@ local function proof_of(outcome)
   if outcome.undone then return outcome.message or outcome.status end
   local proof = outcome.proofs["guest.verify"]
   if proof and proof ~= "nothing to change" then return proof end
-  return outcome.target_record.proof or proof or outcome.proofs["gpu.attach"] or outcome.status or "cut off"
+  return outcome.target_record.proof or proof or outcome.proofs["gpu.attach"] or outcome.status or "interrupted"
 end
 
 local function vm_rows(run)
@@ -35,13 +35,13 @@ local function vm_rows(run)
       local cards = {}
       for i, card in ipairs(target.cards or {}) do cards[i] = hosts.short(card.address) end
       rows[#rows + 1] = { outcome.target, target.host and target.host.name or "?", table.concat(cards, " "),
-        outcome.status or "cut off", proof_of(outcome) }
+        outcome.status or "interrupted", proof_of(outcome) }
     end
   end
   return rows
 end
 
---- The text of a run's end: lines without the last line end, made visible.
+--- The result of a run as text: visible lines, without the last line end.
 function report.text(run)
   local lines = {}
   for _, rows in ipairs { host_rows(run), vm_rows(run) } do

@@ -1,7 +1,7 @@
---- A run: a plan being carried out. One fiber per target; VMs wait for their host's fiber; hosts of a cluster take
--- turns by the roll's slots. Every step observes and plans again before it changes anything, so a run may be cut off at
--- any moment and resumed: what is done already is seen and not done twice. After the second failure nothing new starts;
--- after a host that stays away or in maintenance mode no other host does, because its cluster is short of one already.
+--- A run: a plan that is being applied. One fiber per target; VMs wait for their host's fiber; hosts of a cluster wait
+-- for the roll's slots. Every step observes and plans again before it changes anything, so a run may be interrupted at
+-- any moment and resumed: finished changes are not made twice. After the second failure no further targets are started;
+-- after a host that does not return or stays in maintenance mode no other host is started.
 local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
@@ -17,7 +17,7 @@ local Run = {}
 Run.__index = Run
 Run.__name = "gpupt.run"
 
---- Leases last this long and are prolonged at each step.
+--- How long a lease lasts.
 local LEASE_SECONDS = 4 * 3600
 
 local function new_id(name)
@@ -42,7 +42,7 @@ local function set_of(list)
   return set
 end
 
---- A file that the playbook loads from now on is one that a resumed run may load, too.
+--- Journals the files that the playbook loads from now on, so that a resumed run may load them too.
 local function keep_loads(self)
   self.plan.playbook.source.on_load = function(file)
     failure.check(self.journal:append { run = self.id, kind = "load", what = file.path,
@@ -66,11 +66,11 @@ local function begin(self, o)
     note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name }) })
   for _, change in ipairs(plan:changes()) do
     failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
-      source = change.place, what = change.sign .. " " .. change.what })
+      source = change.source, what = change.sign .. " " .. change.what })
   end
 end
 
---- Secrets that the run will need are asked once before anything changes, and forgotten again.
+--- Reads the secrets that the run will need once before anything changes, without keeping them.
 local function check_secrets(plan)
   failure.check(plan.playbook.variables:ask())
   for _, entry in ipairs(plan.entries) do
@@ -91,7 +91,7 @@ local function check_secrets(plan)
   end
 end
 
---- Cards and hosts of this run belong to it until its end: another gpupt on the same journal sees that.
+--- Claims a card or host until the end of the run, for other runs on the same journal to see.
 local function claim(self, resource)
   local ok, message, code, detail = self.journal:claim(resource, self.id, LEASE_SECONDS)
   if ok then return true end
@@ -107,7 +107,7 @@ local claimed = {
   end,
 }
 
--- What the steps that will change something declare to claim.
+-- Claims what the steps with changes declare.
 local function claim_all(self)
   for _, entry in ipairs(self.plan.entries) do
     for _, one in ipairs(entry.steps) do
@@ -136,7 +136,7 @@ local function title(changes)
   return first.what .. (#changes > 1 and (" (and %d more)"):format(#changes - 1) or "")
 end
 
---- One step of one target: observe, plan, apply, prove. Gives true, or nil, message, code.
+--- One step of one target: observe, plan, apply, prove. Returns true, or nil, message, code.
 local function step(self, target, instance, outcome)
   local ctx = self.ctx
   local found, message, code = look(ctx, target, instance)
@@ -157,7 +157,7 @@ local function step(self, target, instance, outcome)
   if ok == nil then return nil, message or "failed without a message", code, detail end
   proof, message, code = failure.catch(instance.step.prove, ctx, target)
   if proof == nil then return nil, message or "not proved", code or "EPROOF" end
-  -- what was foreseen has come true: later steps see it themselves
+  -- later steps now observe what was forecast
   target.forecast = {}
   outcome.changed = outcome.changed + #changes
   outcome.proofs[instance.name] = proof
@@ -165,11 +165,11 @@ local function step(self, target, instance, outcome)
   return true
 end
 
---- How a target ends whose work was not done, though the run went on.
-local undone = { failed = true, ["not begun"] = true, deferred = true }
+--- The statuses of targets whose changes were not all made.
+local undone = { failed = true, ["not started"] = true, deferred = true }
 
 local function finish(self, outcome, status, message, code)
-  if status == "failed" and code == "ECANCELLED" then status = "cut off" end
+  if status == "failed" and code == "ECANCELLED" then status = "interrupted" end
   outcome.status, outcome.message, outcome.code, outcome.undone = status, message, code, undone[status]
   if status == "failed" then self.failures = self.failures + 1 end
   emit(self, { kind = status, target = outcome.target, step = outcome.step, text = message, code = code })
@@ -181,8 +181,8 @@ end
 local function carry_out(self, target, outcome)
   target.forecast = {}
   if self.failures >= 2 or self.cancelled then
-    return finish(self, outcome, "not begun", self.cancelled and "the run was cancelled"
-      or "two targets failed before: nothing new is begun")
+    return finish(self, outcome, "not started", self.cancelled and "the run was cancelled"
+      or "two targets failed: no further targets will be started")
   end
   for _, instance in ipairs(target.scope.children) do
     outcome.step = instance.name
@@ -193,19 +193,19 @@ local function carry_out(self, target, outcome)
   return finish(self, outcome, outcome.changed > 0 and "changed" or "ok")
 end
 
---- What this run holds of the target's cluster: the places of the roll, the hosts in hand (`ours`, by reference), and
--- `short`, why the cluster's hosts are deferred.
+--- What this run holds of the target's cluster: the slots of the roll, the hosts that it holds (`ours`, by reference),
+-- and `short`, the reason why the cluster's hosts are deferred.
 local function cluster_of(self, target)
   local cluster = target.record.cluster
   local hold = self.clusters[cluster]
   if not hold then
-    hold = { places = loop.semaphore(target.scope.options.roll.away), ours = {} }
+    hold = { slots = loop.semaphore(target.scope.options.roll.away), ours = {} }
     self.clusters[cluster] = hold
   end
   return hold
 end
 
---- Whether carrying out this target may take its host out of service.
+--- Whether the changes of this target may take its host out of service.
 local function takes_down(target)
   for _, one in ipairs(target.entry.steps) do
     for _, change in ipairs(one.changes) do if change.verb ~= "enable" then return true end end
@@ -213,16 +213,16 @@ local function takes_down(target)
   return false
 end
 
---- A host that is put off: untouched, and not a failure of its own.
+--- Defers a host: it is not changed, and does not count as failed.
 local function defer(self, target, outcome, message, code)
   self.deferred = self.deferred + 1
   self.journal:release(self.id, "host/" .. target.record.uuid)
   return finish(self, outcome, "deferred", message, code)
 end
 
---- Waits for the cluster's other hosts, see gpupt.playbook.claim. Gives what gives the place back, or nil when the
--- host was deferred.
-local function claim_place(self, target, outcome)
+--- Waits for the cluster's other hosts, see gpupt.playbook.claim. Returns a function that releases the slot, or nil if
+-- the host was deferred.
+local function claim_slot(self, target, outcome)
   if not takes_down(target) then return function() end end
   local hold = cluster_of(self, target)
   if hold.short then return defer(self, target, outcome, hold.short, "EDEFERRED") end
@@ -235,20 +235,21 @@ local function claim_place(self, target, outcome)
 end
 
 local function host_fiber(self, target, outcome)
-  local token <close> = cluster_of(self, target).places:acquire() -- luacheck: ignore
+  local token <close> = cluster_of(self, target).slots:acquire() -- luacheck: ignore
   if self.lost then
-    return finish(self, outcome, "not begun", ("%s is out of service: no other host is begun"):format(self.lost))
+    return finish(self, outcome, "not started",
+      ("%s is out of service: no further hosts will be started"):format(self.lost))
   end
-  local give_back = claim_place(self, target, outcome)
+  local give_back = claim_slot(self, target, outcome)
   if not give_back then return end
-  -- another process may roll the same cluster: its lease is in the journal
+  -- another process may be rolling the same cluster: its lease is in the journal
   local resource = ("slot/%s/%s"):format(self.plan.vc.about.instanceUuid or self.plan.vc.host,
     target.record.cluster.ref.value)
   if target.scope.options.roll.away == 1 then
     local ok, message, code = claim(self, resource)
     if not ok then
       give_back()
-      return defer(self, target, outcome, "deferred, untouched: " .. message, code)
+      return defer(self, target, outcome, "deferred and not changed: " .. message, code)
     end
   end
   carry_out(self, target, outcome)
@@ -267,7 +268,7 @@ local function vm_fiber(self, target, outcome, host_fibers)
   if host then
     host.fiber:join()
     if host.outcome.undone then
-      return finish(self, outcome, "not begun", ("its host %s: %s"):format(host.outcome.target,
+      return finish(self, outcome, "not started", ("its host %s: %s"):format(host.outcome.target,
         host.outcome.message or host.outcome.status))
     end
   end
@@ -307,8 +308,8 @@ local function all_fibers(self)
   for _, fiber in ipairs(self.fibers) do fiber:join() end
 end
 
---- Runs all fibers. Ctrl-C raises in the middle of the loop, outside every fiber: they are stopped and waited for, so
--- that each leaves a row behind.
+--- Runs all fibers. Ctrl-C raises inside the loop, outside the fibers: then they are cancelled and waited for, so that
+-- each of them writes its last row.
 local function drive(self)
   local ok, err = pcall(loop.run, all_fibers, self)
   if ok then return true end
@@ -320,7 +321,7 @@ local function drive(self)
   error(failure.new("interrupted", "ECANCELLED"), 0)
 end
 
---- Starts and waits for the end. See Plan:apply.
+--- Starts a run and waits for its end. See Plan:apply.
 function run.start(plan, o)
   local allow = set_of(o.allow)
   local missing = missing_words(plan, allow)
@@ -372,7 +373,7 @@ end
 
 local function incomplete(self) return self.failures > 0 or self.deferred > 0 end
 
---- Writes the end and gives the leases back; those of hosts that are away stay, so that nobody takes another one.
+--- Writes the last row and releases the leases, except those of hosts that are out of service.
 function Run:close(ok, message, code)
   if self.id then
     local failed = not ok or incomplete(self)
@@ -396,7 +397,7 @@ end
 function Run:result()
   local list = {}
   for i, outcome in ipairs(self.outcomes) do
-    list[i] = { target = outcome.target, kind = outcome.kind, status = outcome.status or "cut off",
+    list[i] = { target = outcome.target, kind = outcome.kind, status = outcome.status or "interrupted",
       step = outcome.step, message = outcome.message, code = outcome.code, changed = outcome.changed,
       proofs = outcome.proofs }
   end
@@ -405,10 +406,10 @@ function Run:result()
   return { id = self.id, status = status, targets = list, message = self.message }
 end
 
---- The end of the run as tables for people.
+--- The result of the run as tables for people.
 function Run:__tostring() return require("gpupt.playbook.report").text(self) end
 
---- Asks every fiber to stop where it waits. The run stays resumable.
+--- Cancels every fiber. The run can be resumed.
 function Run:cancel(reason)
   self.cancelled = true
   for _, fiber in ipairs(self.fibers or {}) do fiber:cancel(reason) end

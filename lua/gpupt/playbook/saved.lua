@@ -1,9 +1,9 @@
---- Saved plans: what the plan rested on, written down, and compared before it is applied.
--- The file is JSON, readable by its owner alone: the playbook and all files that it loaded with their hashes, its
+--- Saved plans: everything that a plan depends on, stored in a file and compared before the plan is applied.
+-- The file is JSON that only its owner can read: the playbook and all files that it loaded with their hashes, its
 -- variables (secrets have stand-ins), the changes, and guards: for each host its boot time and the states of its cards,
--- for each VM its changeVersion. The files are compared before any of them is executed; when a guard moved, or the
--- plan would make other changes, it is refused and says which. A seal (a hash of the content) finds damage and edits by
--- hand; it is no signature: who can write the file can seal it.
+-- for each VM its changeVersion. The files are compared before any of them is executed. If a guard differs, or the plan
+-- would make other changes, it is refused with the differences. A seal (a hash of the content) detects damage and
+-- manual edits; it is not a signature, because anyone who can write the file can seal it.
 local hosts = require "gpupt.fleet.host"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
@@ -34,7 +34,7 @@ local function guards(plan)
   return list
 end
 
---- The hash of a plan's content; nil, message, code for what JSON cannot say.
+--- The hash of a plan's content; nil, message, code if JSON cannot represent it.
 function saved.seal(content)
   local copy = {}
   for name, value in pairs(content) do if name ~= "seal" then copy[name] = value end end
@@ -57,12 +57,12 @@ function saved.write(plan, path)
   return system.write(path, text)
 end
 
--- ---- reading: what a file says is checked before it is used
+-- ---- reading: the content is checked before it is used
 
 local function is_text(value) return type(value) == "string" end
 local function is_hash(value) return is_text(value) and #value == 64 and value:find "^%x+$" ~= nil end
 
---- Whether a value is a list of { path =, hash = }, the playbook's first.
+--- Whether a value is a list of { path =, hash = }, with the playbook first.
 function saved.is_files(value)
   if type(value) ~= "table" or #value == 0 then return false end
   local count = 0
@@ -98,13 +98,13 @@ local function are_changes(value)
   return true
 end
 
--- What is wrong with the decoded text, or nil.
+-- What is wrong with the decoded content, or nil.
 local function problem_of(value)
   if type(value) ~= "table" or not is_text(value.format) or not value.format:find "^gpupt plan %d+$" then
-    return "is no plan of gpupt", "EFORMAT"
+    return "is not a plan of gpupt", "EFORMAT"
   end
   if value.format ~= FORMAT then
-    return ("is a plan of another release of gpupt (%s, this one reads %s): plan again"):format(value.format, FORMAT),
+    return ("is a plan of another release of gpupt (%s; this one reads %s): plan again"):format(value.format, FORMAT),
       "EVERSION"
   end
   local known = { playbook = is_text(value.playbook) and value.playbook ~= "" and not value.playbook:find "%z",
@@ -113,18 +113,18 @@ local function problem_of(value)
     guards = is_table_of_texts(value.guards), limit = value.limit == nil or is_text(value.limit),
     endpoint = is_text(value.endpoint), changes = are_changes(value.changes), seal = saved.seal(value) == value.seal }
   for _, name in ipairs { "playbook", "hash", "files", "vars", "guards", "limit", "endpoint", "changes", "seal" } do
-    if not known[name] then return ("is a plan of gpupt, but damaged ('%s'): plan again"):format(name), "EFORMAT" end
+    if not known[name] then return ("is a damaged plan (invalid '%s'): plan again"):format(name), "EFORMAT" end
   end
 end
 
---- The content of a plan file, checked; nothing of its playbook is read. nil, message, code.
+--- The checked content of a plan file; its playbook is not read. nil, message, code.
 function saved.read(path)
   local file, problem, errno = io.open(path, "rb")
   if not file then return nil, problem, errno == 2 and "ENOENT" or "EACCES" end
   local text, unread = file:read(LIMIT + 1)
   file:close()
   if unread then return nil, ("%s: %s"):format(path, unread), "EIO" end
-  if text and #text > LIMIT then return nil, path .. ": is too large for a plan of gpupt", "EFORMAT" end
+  if text and #text > LIMIT then return nil, path .. " is too large for a plan of gpupt", "EFORMAT" end
   local value, message, code = json.decode(text or "")
   if value == nil then return nil, ("%s: %s"):format(path, message), code end
   problem, code = problem_of(value)
@@ -133,11 +133,11 @@ function saved.read(path)
 end
 
 local load_options = options.declare("playbook.load_plan", {
-  { "expect", "table", doc = "what the files must be as besides, see playbook.load" },
-  { "argv", "table", doc = "the set of names in vars that stood on a command line" },
+  { "expect", "table", doc = "more expected files, see playbook.load" },
+  { "argv", "table", doc = "the set of names in vars that came from a command line" },
 })
 
--- The plan's variables with those secrets that are given again. The same file of variables may be given as before.
+-- The plan's variables, with the secrets that are given again. Other variables may be given again unchanged.
 local function completed(path, value, given)
   local values = kept.restore(value.vars, true)
   for name, one in pairs(given or {}) do
@@ -151,7 +151,7 @@ local function completed(path, value, given)
   return values
 end
 
---- Reads a plan file and its playbook (by `load`), which must be as it was; nil, message, code.
+--- Reads a plan file and its playbook (with `load`), which must not have changed; nil, message, code.
 function saved.load(path, load, given, o)
   o = load_options:check(o)
   local value, message, code = saved.read(path)
@@ -165,7 +165,7 @@ function saved.load(path, load, given, o)
   pb, message, code = load(value.playbook, values, { expect = expect, argv = o.argv, since = SINCE })
   if not pb then return nil, message, code end
   for name in pairs(given or {}) do
-    -- a secret without a source need not have been given to the plan; anything else would make it another one
+    -- the plan may have been made without the value of a secret; any other new variable would change it
     if value.vars[name] == nil and not pb.variables:is_secret(name) then
       return nil, ("%s: vars.%s was not given to the plan: plan again"):format(path, name), "EUSAGE"
     end
@@ -182,7 +182,7 @@ local function lines_of(changes)
   return set
 end
 
--- The refusal of a plan, with a line for each reason.
+-- The refusal of a plan, with one line for each reason.
 local function stale(text, reasons)
   table.sort(reasons)
   local lines = { text }
@@ -190,28 +190,28 @@ local function stale(text, reasons)
   return nil, visible.lines(lines), "ESTALE"
 end
 
--- What would be done must be what the plan says.
+-- The changes must be those of the saved plan.
 local function compare_changes(plan, value)
   local now, before, other = lines_of(plan:changes()), lines_of(value.changes), {}
-  for line in pairs(before) do if not now[line] then other[#other + 1] = "no more: " .. line end end
+  for line in pairs(before) do if not now[line] then other[#other + 1] = "no longer: " .. line end end
   for line in pairs(now) do if not before[line] then other[#other + 1] = "new: " .. line end end
   if #other == 0 then return true end
-  return stale("the plan would make other changes now: plan again", other)
+  return stale("the plan would now make other changes: plan again", other)
 end
 
---- True when everything that the saved plan rested on is as it was; nil, message, "ESTALE".
+--- True if nothing that the saved plan depends on has changed; nil, message, "ESTALE".
 function saved.compare(plan, value)
   local now, moved = guards(plan), {}
   for name, text in pairs(value.guards) do
     if now[name] ~= text then
-      moved[#moved + 1] = ("%s: was %s, is %s"):format(name, text, now[name] or "not there")
+      moved[#moved + 1] = ("%s: was %s, is %s"):format(name, text, now[name] or "missing")
     end
   end
   for name in pairs(now) do
     if value.guards[name] == nil then moved[#moved + 1] = name .. ": is new" end
   end
   if #moved == 0 then return compare_changes(plan, value) end
-  return stale("the fleet moved since the plan was made: plan again", moved)
+  return stale("the fleet has changed since the plan was made: plan again", moved)
 end
 
 return saved

@@ -1,8 +1,8 @@
 --- The files of a playbook: read once, hashed, and only then executed.
--- A playbook's dofile, loadfile and require come here, so that the plan file and the journal can say which files with
--- which bytes a plan rested on. When it is to be carried out later, `verify` compares all of them before a line of any
--- is executed, and a file that is not among them is refused when it is asked for. The bytes that are hashed are kept
--- and executed: nobody can change a file in between. This finds out changes; it is no sandbox for hostile code.
+-- A playbook's dofile, loadfile and require use this module, so that the plan file and the journal can list the files
+-- and hashes that a plan depends on. When the plan is applied later, `verify` compares all of them before any of them
+-- is executed, and a file that is not listed is refused. The hashed bytes are the ones that are executed, so a file
+-- cannot change in between. This detects changes; it is not a sandbox for hostile code.
 --
 --   source.new{ { files = { { path =, hash = }... }, since = "the plan was made", advice = "plan again" }... }
 local failure = require "gpupt.failure"
@@ -13,7 +13,7 @@ local source = {}
 local Source = {}
 Source.__index = Source
 
---- `expected`: what the files must be as, a list (of a saved plan, of a journal); nil when they may be anything.
+--- `expected`: lists of expected files (of a saved plan, of a journal); nil if any file is accepted.
 function source.new(expected)
   return setmetatable({ expected = expected or {}, files = {}, by_path = {}, loaded = {} }, Source)
 end
@@ -29,7 +29,7 @@ end
 
 local function without_first_line(text) return (text:gsub("^#[^\n]*", "", 1)) end
 
--- The first file is the playbook, wherever it lies now; the others are known by their paths.
+-- The first file is the playbook, which may have been moved; the others are identified by their paths.
 local function expected_of(one, path, main)
   if main then return one.files[1] end
   for i = 2, #one.files do
@@ -43,7 +43,7 @@ local function check(self, path, bytes, hash, main)
     if not wanted then
       return nil, ("%s was not loaded when %s: %s"):format(path, one.since, one.advice), "ESTALE"
     end
-    -- journals of earlier releases hashed a playbook without its #! line
+    -- earlier releases hashed a playbook without its #! line
     local same = wanted.hash == hash or (one.first_line_left_out and wanted.hash == sha256(without_first_line(bytes)))
     if not same then
       return nil, ("%s changed since %s: %s"):format(path, one.since, one.advice), "ESTALE"
@@ -52,7 +52,7 @@ local function check(self, path, bytes, hash, main)
   return true
 end
 
--- The bytes of a file, from the first time on.
+-- The bytes of a file, read once.
 local function take(self, path, main)
   local known = self.by_path[path]
   if not known then
@@ -70,8 +70,8 @@ local function take(self, path, main)
   return known
 end
 
---- Compares all expected files, the playbook at `path` first, before anything of them is executed.
--- true, or nil, message, "ESTALE" (or why the playbook cannot be read).
+--- Compares all expected files, the playbook at `path` first, before any of them is executed.
+-- true, or nil, message, "ESTALE" (or the code of a playbook that cannot be read).
 function Source:verify(path)
   local main, message, code = take(self, path, true)
   if not main then return nil, message, code end
@@ -81,19 +81,21 @@ function Source:verify(path)
       local ok, why, kind = take(self, file)
       if not ok and kind == "ESTALE" then return nil, why, kind end
       if not ok then
-        return nil, ("%s cannot be read any more, and was loaded when %s: %s (%s)"):format(file, one.since, one.advice,
-          why), "ESTALE"
+        return nil, ("%s was loaded when %s, but cannot be read now (%s): %s"):format(file, one.since, why,
+          one.advice), "ESTALE"
       end
     end
   end
   return true
 end
 
---- The function of a file, unless it is refused; nil, message, code.
+--- The compiled function of a file; nil, message, code if it is refused.
 function Source:compile(path, environment)
   local file, message, code = take(self, path)
   if not file then return nil, message, code end
-  if file.bytes:sub(1, 1) == "\27" then return nil, path .. ": is compiled Lua: a playbook is text", "EPLAYBOOK" end
+  if file.bytes:sub(1, 1) == "\27" then
+    return nil, path .. " is compiled Lua; a playbook must be source text", "EPLAYBOOK"
+  end
   local chunk
   chunk, message = load(without_first_line(file.bytes), "@" .. path, "t", environment)
   if not chunk then return nil, message, "EPLAYBOOK" end
@@ -104,12 +106,12 @@ local function raise(message, code)
   error(code == "ESTALE" and failure.new(message, code) or message, 3)
 end
 
--- What belongs to gpupt or was there before the playbook is not of the playbook.
+-- Modules of gpupt, and modules loaded before the playbook, do not belong to the playbook.
 local function of_elsewhere(name)
   return name == "gpupt" or name:find "^gpupt%." or package.loaded[name] ~= nil or package.preload[name] ~= nil
 end
 
--- A module's file: Lua is compiled by us; a C library can only be hashed before the system loads it.
+-- Loads a module: Lua files are compiled here; a C library can only be hashed before the system loads it.
 local function require_file(self, name, environment)
   if self.loaded[name] ~= nil then return self.loaded[name] end
   local path = package.searchpath(name, package.path)
@@ -119,7 +121,7 @@ local function require_file(self, name, environment)
       local ok, message, code = take(self, library)
       if not ok then raise(message, code) end
     end
-    return require(name) -- finds it, or says where it looked
+    return require(name) -- loads it, or reports where it looked
   end
   local chunk, message, code = self:compile(path, environment)
   if not chunk then raise(message, code) end
@@ -128,18 +130,18 @@ local function require_file(self, name, environment)
   return self.loaded[name], path
 end
 
---- Gives `environment` the functions that load files; what they load runs in it as well.
+--- Adds the functions that load files to `environment`; the loaded code runs in it too.
 function Source:equip(environment)
   function environment.loadfile(path, mode, env, ...)
-    if type(path) ~= "string" then error("loadfile: a playbook loads files by their names", 2) end
-    if mode and not tostring(mode):find "t" then return nil, path .. ": a playbook loads text only" end
+    if type(path) ~= "string" then error("loadfile: a playbook must give the name of the file", 2) end
+    if mode and not tostring(mode):find "t" then return nil, path .. ": a playbook can load only source text" end
     local given = env ~= nil or select("#", ...) > 0
     local chunk, message, code = self:compile(path, given and env or environment)
     if not chunk and code == "ESTALE" then raise(message, code) end
     return chunk, message
   end
   function environment.dofile(path)
-    if type(path) ~= "string" then error("dofile: a playbook loads files by their names", 2) end
+    if type(path) ~= "string" then error("dofile: a playbook must give the name of the file", 2) end
     local chunk, message, code = self:compile(path, environment)
     if not chunk then raise(message, code) end
     return chunk()

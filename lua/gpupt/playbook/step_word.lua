@@ -1,5 +1,5 @@
---- The word by which a playbook writes a step: p.gpu.attach { ... }.
--- It checks the options against the step's declaration, and remembers where it was written.
+--- The function that creates a step in a playbook: p.gpu.attach { ... }.
+-- It checks the options against the step's declaration and records the source line.
 local declare = require "gpupt.playbook.declare"
 local source = require "gpupt.source"
 local steps = require "gpupt.step"
@@ -12,7 +12,7 @@ return function(step)
     local where = source.of(1)
     local ok, node = pcall(make, given)
     if not ok then error((tostring(node):gsub("^[^:]+:%d+: ", "")), 2) end
-    node.place = where
+    node.source = where
     return steps.instance(step, node.options, where, node)
   end
 end

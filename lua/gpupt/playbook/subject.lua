@@ -1,5 +1,5 @@
---- What is to be applied: a playbook, a saved plan, or a run that is resumed. What the plan file or the journal says
--- of the files is compared before anything of them is executed.
+--- What is to be applied: a playbook, a saved plan, or a run to resume. The files are compared with the plan file or
+-- the journal before any of them is executed.
 local journal = require "gpupt.playbook.journal"
 local load_playbook = require "gpupt.playbook.load"
 local saved = require "gpupt.playbook.saved"
@@ -12,7 +12,7 @@ local function is_plan(path)
   return start:find '^%s*{%s*"' ~= nil
 end
 
--- The run that is resumed, with what its journal says; nil, message, code.
+-- The run to resume, and what its journal contains; nil, message, code.
 local function earlier(o)
   if not o.resume then return {} end
   local record, message, code = journal.resumable(o.journal, o.resume)
@@ -20,8 +20,8 @@ local function earlier(o)
   return { record = record, note = journal.read_note(o.journal, record) }
 end
 
---- o: path, vars, argv, journal, resume. Gives the playbook's tree with `saved` (a plan file), `run` (the run that is
--- resumed) and `limit`; nil, message, code.
+--- o: path, vars, argv, journal, resume. Returns the playbook's tree with `saved` (a plan file), `run` (the run to
+-- resume) and `limit`; nil, message, code.
 return function(o, finish)
   local run, message, code = earlier(o)
   if not run then return nil, message, code end

@@ -1,6 +1,6 @@
---- What a playbook's scopes mean in this fleet: host targets and VM targets, with their cards.
+--- The targets of a playbook's scopes in this fleet: hosts, and VMs with their cards.
 -- A target is { kind = "host" | "vm", name, scope = node, ref?, record? (host), host?, cards?, folder?, pool?... }. All
--- problems are gathered, so that one plan tells them all.
+-- problems are collected, so that one plan reports all of them.
 local allocation = require "gpupt.fleet.allocation"
 local check = require "gpupt.failure".check
 local declare = require "gpupt.playbook.declare"
@@ -10,11 +10,11 @@ local units = require "gpupt.units"
 
 local targets = {}
 
---- Targets of a p.hosts scope; hosts that cannot be worked on are reported in `skipped`. `ours(name)` says whether the
--- run that is resumed has the host in hand: then it is away because of us, and not skipped.
+--- Targets of a p.hosts scope; hosts that cannot be used are added to `skipped`. `ours(name)`: whether the run to
+-- resume is rebooting the host; then it is out of service because of that run, and not skipped.
 function targets.hosts(fleet, scope, limit, skipped, ours)
   local refs, message, code = fleet:resolve_hosts(scope.options.where)
-  if not refs then return nil, ("%s: where: %s"):format(scope.place, message), code end
+  if not refs then return nil, ("%s: where: %s"):format(scope.source, message), code end
   fleet:read_hosts(refs)
   local list = {}
   for _, ref in ipairs(refs) do
@@ -24,14 +24,14 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
       if why and not (ours and ours(record.name)) then
         record.skipped = why
         skipped[#skipped + 1] = { target = record.name, text = ("%s %s: skipped%s"):format(record.name, why,
-          record.connection ~= "connected" and (", and counted as away (unavailable = '%s')"):format(
+          record.connection ~= "connected" and (", counted as out of service (unavailable = '%s')"):format(
             scope.options.roll.unavailable) or "") }
       else
         list[#list + 1] = { kind = "host", name = record.name, scope = scope, record = record, ref = ref }
       end
     end
   end
-  -- one that is down already comes first: nobody else of its cluster may be taken down before it is settled
+  -- hosts that are already down come first: no other host of their cluster may go down before they are done
   local function down(one) return one.record.connection ~= "connected" or one.record.maintenance end
   table.sort(list, function(a, b)
     if down(a) ~= down(b) then return down(a) end
@@ -40,7 +40,7 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
   return list
 end
 
---- The gpu.attach step of a scope, when it has one.
+--- The gpu.attach step of a scope, or nil.
 local function attach_of(scope)
   for _, instance in ipairs(scope.children) do
     if instance.name == "gpu.attach" then return instance end
@@ -49,14 +49,14 @@ end
 
 local function named(fleet, scope, limit)
   local list = {}
-  local place = placement.resolve(fleet.vc, scope)
-  fleet:read_hosts(place.hosts)
+  local where = placement.resolve(fleet.vc, scope)
+  fleet:read_hosts(where.hosts)
   for n = 1, scope.options.count do
     local name = units.numbered(scope.options.name, n)
     if not limit or name:find(limit) then
-      local target = { kind = "vm", name = name, number = n, scope = scope, folder = place.folder, pool = place.pool,
-        datastore = place.datastore, network = place.network, network_name = place.network_name,
-        host_refs = place.hosts }
+      local target = { kind = "vm", name = name, number = n, scope = scope, folder = where.folder, pool = where.pool,
+        datastore = where.datastore, network = where.network, network_name = where.network_name,
+        host_refs = where.hosts }
       target.ref = fleet:find_vm(target)
       list[#list + 1] = target
     end
@@ -94,7 +94,7 @@ local function request_of(fleet, target, instance)
   local o, message, code = instance:resolve(target)
   if not o then return nil, message, code end
   if not declare.is(o.devices, "gpus") then
-    return nil, instance.place .. ": p.gpu.attach: devices must be p.gpus { ... }", "EPLAYBOOK"
+    return nil, instance.source .. ": p.gpu.attach: devices must be p.gpus { ... }", "EPLAYBOOK"
   end
   local records = {}
   for _, ref in ipairs(target.host_refs) do records[#records + 1] = fleet.by_ref[ref] end
@@ -102,7 +102,7 @@ local function request_of(fleet, target, instance)
     vm = target.vm, memory_mb = target.memory_wish }
 end
 
---- The memory that vm.create will give, so that a host with room is chosen.
+--- The memory that vm.create will configure, to choose a host with enough of it.
 local function memory_wish(target)
   for _, instance in ipairs(target.scope.children) do
     if instance.name == "vm.create" then
@@ -114,8 +114,8 @@ local function memory_wish(target)
   end
 end
 
---- Gives every VM its host and cards; problems are appended, and to `over` what only --allow over-commit permits. VMs
--- that exist choose first.
+--- Assigns a host and cards to every VM. Problems are appended to `problems`, and what needs --allow over-commit to
+-- `over`. Existing VMs choose first.
 function targets.allocate(fleet, list, problems, over)
   local pool = allocation.pool(fleet)
   local function one(target)
@@ -130,7 +130,7 @@ function targets.allocate(fleet, list, problems, over)
     if not request then return nil, message, code end
     local given
     given, message, code = allocation.take(pool, request)
-    if not given then return nil, ("%s: %s"):format(instance.place, message), code end
+    if not given then return nil, ("%s: %s"):format(instance.source, message), code end
     target.host, target.cards = given.host, given.cards
     return true
   end
@@ -159,7 +159,7 @@ function targets.scopes_of(list)
   return scopes
 end
 
---- keep_free: cards that are to stay free in the hosts of the scope.
+--- keep_free: how many cards must stay free on the hosts of the scope.
 function targets.check_spare(pool, list, scope, over)
   if scope.options.keep_free == 0 then return end
   local instance = attach_of(scope)
@@ -177,7 +177,8 @@ function targets.check_spare(pool, list, scope, over)
   end
   local free = allocation.free_count(pool, records, instance.options.devices)
   if free < scope.options.keep_free then
-    over[#over + 1] = ("keep_free = %d (%s), and %d would stay free"):format(scope.options.keep_free, scope.place, free)
+    over[#over + 1] = ("keep_free = %d (%s), and only %d would stay free"):format(scope.options.keep_free,
+      scope.source, free)
   end
 end
 

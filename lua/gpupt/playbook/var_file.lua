@@ -1,12 +1,12 @@
---- Files of variables (--var-file): secrets that stand neither on a command line nor in a playbook.
+--- Files of variables (--var-file): for secrets, which must not be on a command line or in a playbook.
 --
---   # lines: NAME = VALUE; the value is the rest of the line without the blanks around it
+--   # lines: NAME = VALUE; the value is the rest of the line without surrounding blanks
 --   site     = lab
 --   password = correct horse "battery"
---   banner   = " in quotes: blanks stay, and \n \" \\ \u00e9 are as in JSON"
+--   banner   = " in quotes: blanks are kept, and \n \" \\ \u00e9 are as in JSON"
 --
--- or one JSON object of texts, numbers and booleans. The file must be yours, and nobody else may read it (chmod 600);
--- a pipe of your own will do too: --var-file <(pass show lab). Messages say where a fault is, never what stands there.
+-- or one JSON object of strings, numbers and booleans. Only its owner may have access to the file (chmod 600); a pipe
+-- of your own works too: --var-file <(pass show lab). Messages name the line of an error, never its content.
 local json = require "gpupt.json"
 local system = require "gpupt.core".system
 
@@ -17,16 +17,16 @@ local function bad(where, text) return nil, ("%s: %s"):format(where, text), "EVA
 local function from_json(text, path)
   local values, message = json.decode(text)
   if values == nil then
-    -- the parser's own words quote what it met
-    return bad(path, ("not readable as JSON (%s)"):format(tostring(message):match "line %d+, column %d+" or "?"))
+    -- the parser's own message would quote the content
+    return bad(path, ("is not valid JSON (%s)"):format(tostring(message):match "line %d+, column %d+" or "?"))
   end
   for name, value in pairs(values) do
     if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
-      return bad(path, "a name that is no variable's: letters, digits and _ only")
+      return bad(path, "contains an invalid variable name: use letters, digits and _ only")
     end
     local kind = type(value)
     if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-      return bad(path, ("'%s' must be a text, a number or a boolean"):format(name))
+      return bad(path, ("'%s' must be a string, a number or a boolean"):format(name))
     end
   end
   return values
@@ -45,11 +45,11 @@ local function from_lines(text, path)
     local where = ("%s:%d"):format(path, number)
     if line:find "%S" and not line:find "^%s*#" then
       local name, value = line:match "^%s*([%a_][%w_]*)%s*=%s*(.-)%s*$"
-      if not name then return bad(where, "not NAME = VALUE") end
+      if not name then return bad(where, "is not NAME = VALUE") end
       if values[name] ~= nil then return bad(where, ("'%s' is given twice"):format(name)) end
       if value:sub(1, 1) == '"' then
         value = quoted(value)
-        if not value then return bad(where, ("the quoted value of '%s' is not a text as in JSON"):format(name)) end
+        if not value then return bad(where, ("the quoted value of '%s' is not a valid JSON string"):format(name)) end
       end
       values[name] = value
     end
@@ -60,12 +60,12 @@ end
 --- The variables of a text; nil, message, "EVARFILE". `path` is for messages.
 function var_file.parse(text, path)
   text = text:gsub("^\xEF\xBB\xBF", "")
-  if text:find("\0", 1, true) then return bad(path, "holds a zero byte") end
+  if text:find("\0", 1, true) then return bad(path, "contains a zero byte") end
   if text:find "^%s*{" then return from_json(text, path) end
   return from_lines(text, path)
 end
 
---- The variables of a file; nil, message, code: EACCES when others may read it or own it.
+--- The variables of a file; nil, message, code: EACCES if other users own it or can read it.
 function var_file.read(path)
   local text, message, code = system.secure(path)
   if not text then return nil, "--var-file " .. message, code end

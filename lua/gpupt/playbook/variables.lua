@@ -1,14 +1,14 @@
---- The variables of one playbook: what was given, what the playbook declares, and which of them are secrets.
--- A secret variable is handed to the playbook as p.secret makes one: an object that gives its text when it is needed.
--- It is a secret when the playbook declares it so, when it is given as one, or when its name says so and the playbook
--- does not declare otherwise. It is never written down; what stands in its place is gpupt.playbook.missing.
+--- The variables of one playbook: the given values, the declarations, and which variables are secrets.
+-- The playbook gets a secret variable as a p.secret object, which returns its text when it is needed. A variable is a
+-- secret if the playbook declares it as one, if its value is a p.secret, or if its name suggests it and the playbook
+-- does not declare otherwise. Secrets are never stored; gpupt.missing is the stand-in.
 --
---   local state = variables.new({ site = "lab" }, { argv = { site = true }, since = "run x was begun" })
+--   local state = variables.new({ site = "lab" }, { argv = { site = true }, since = "run x was started" })
 --   state.table                  the strict table that the playbook sees as `vars`
 --   state:declare{ ... }         p.vars
---   state:finish()               when the playbook is read: raises for what cannot be
---   state:kept()                 the values to be written down
---   state:ask()                  makes sure that every secret has a value: true, or nil, message, "ESECRET"
+--   state:finish()               after the playbook was loaded: raises for invalid variables
+--   state:kept()                 the values to store
+--   state:ask()                  reads every secret once: true, or nil, message, "ESECRET"
 local failure = require "gpupt.failure"
 local missing = require "gpupt.missing"
 local names = require "gpupt.playbook.names"
@@ -23,31 +23,31 @@ local State = {}
 State.__index = State
 
 local declared = options.declare("p.vars NAME", {
-  { "default", "any", doc = "the value when none is given; of a secret: p.secret.env, .file, .command or .callback" },
-  { "secret", "boolean", doc = "true: never written down, not taken from --var; default: what the name says" },
-  { "doc", "string", doc = "what it is for" },
+  { "default", "any", doc = "the default value; for a secret: p.secret.env, .file, .command or .callback" },
+  { "secret", "boolean", doc = "true: never stored, refused in --var; default: by the name of the variable" },
+  { "doc", "string", doc = "description" },
 })
 
---- Why a secret cannot be had, and what to do about it.
+--- Why a secret has no value, and what to do.
 local function unavailable(name, since)
-  return ("vars.%s is a secret and has no value%s. Give it with --var-file FILE (yours alone, mode 600), let the "
-    .. "playbook take it from a p.secret source (p.vars), or start gpupt on a terminal, which asks for it"):format(name,
-    since and " (it was not kept when " .. since .. ")" or ""), "ESECRET"
+  return ("vars.%s is a secret and has no value%s. Give it with --var-file FILE (mode 0600), give it a p.secret as "
+    .. "default in p.vars, or run gpupt on a terminal, where it asks for the value"):format(name,
+    since and " (it was not stored when " .. since .. ")" or ""), "ESECRET"
 end
 
 local function refuse_argv(name)
-  failure.check(nil, ("--var %s=...: a secret does not stand on a command line, which every user can see (ps). Use "
-    .. "--var-file FILE (mode 600), a p.secret source in the playbook, or leave it out and be asked on the terminal")
+  failure.check(nil, ("--var %s=...: a secret must not be on the command line, which every user can see (ps). Use "
+    .. "--var-file FILE (mode 0600), a p.secret in the playbook, or omit it to be asked on the terminal")
     :format(name), "EUSAGE")
 end
 
 local function prompt(name)
   local text, message, code = system.ask(("vars.%s: "):format(name))
-  if text == "" then return nil, ("vars.%s: nothing was typed"):format(name), "ESECRET" end
+  if text == "" then return nil, ("vars.%s: no value was entered"):format(name), "ESECRET" end
   return text, message, code
 end
 
---- A secret that a person is asked for, once.
+--- A secret that is asked for on the terminal, once.
 local function asked(name, since)
   local text
   local made = secret.of("vars." .. name, function()
@@ -65,7 +65,7 @@ local function asked(name, since)
   return made
 end
 
---- Fills in the secrets among `values` that were left out, by asking on the terminal, before a playbook is executed.
+--- Asks on the terminal for the secrets that are missing in `values`, before the playbook is executed.
 -- true, or nil, message, code.
 function variables.complete(values, since)
   local list = {}
@@ -80,7 +80,7 @@ function variables.complete(values, since)
   return true
 end
 
--- A text or a number is hidden behind a secret; a secret stays what it is.
+-- Wraps a string, a number or a function in a secret; a secret stays unchanged.
 local function as_secret(self, name, value)
   if secret.is(value) then return value end
   if missing.reason(value) then return asked(name, self.since) end
@@ -136,14 +136,14 @@ local function value_of(self, name)
     if self.argv[name] then refuse_argv(name) end
     value = value == nil and asked(name) or as_secret(self, name, value)
   elseif missing.reason(value) then
-    failure.check(nil, ("vars.%s was not kept when %s: give it again with --var-file FILE"):format(name,
-      self.since or "it was written down"), "EVARS")
+    failure.check(nil, ("vars.%s was not stored when %s. Give it again with --var-file FILE"):format(name,
+      self.since or "the journal or plan was written"), "EVARS")
   end
   self.values[name] = value
   return value
 end
 
---- `given`: what was given. o.argv: the names that stood on a command line. o.since: when secrets were left out.
+--- `given`: the given values. o.argv: the names from the command line. o.since: when secrets were omitted.
 function variables.new(given, o)
   o = o or {}
   local self = setmetatable({ given = {}, declared = {}, values = {}, read = {}, argv = o.argv or {}, since = o.since },
@@ -151,7 +151,7 @@ function variables.new(given, o)
   for name, value in pairs(given or {}) do self.given[name] = value end
   self.table = setmetatable({}, {
     __index = function(_, name) return value_of(self, name) end,
-    __newindex = function(_, name) error(("vars.%s is given from outside: write local %s"):format(tostring(name),
+    __newindex = function(_, name) error(("vars.%s cannot be set in a playbook. Write local %s"):format(tostring(name),
       tostring(name)), 2) end,
     __pairs = function()
       local copy = {}
@@ -165,25 +165,26 @@ end
 -- What is wrong with a declaration, or nil.
 local function problem_of(name, declaration)
   if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
-    return ("'%s' is no name of a variable: letters, digits and _ only"):format(tostring(name))
+    return ("'%s' is not a valid variable name: use letters, digits and _ only"):format(tostring(name))
   end
   if type(declaration) ~= "table" or secret.is(declaration) then
-    return ("%s must be a table, as %s = { default = ... }"):format(name, name)
+    return ("%s must be a table, for example %s = { default = ... }"):format(name, name)
   end
   local problem = declared:problem(declaration)
   if problem then return (problem:gsub("^p%.vars NAME", name)) end
   local default = declaration.default
   if declaration.secret == false and secret.is(default) then
-    return ("%s: its default is a secret, and secret = false"):format(name)
+    return ("%s: secret = false, but its default is a secret"):format(name)
   end
   local hidden = declaration.secret
   if hidden == nil then hidden = names.looks_secret(name) end
   if hidden and default ~= nil and not secret.is(default) then
-    return ("%s: a secret does not stand in a playbook: use p.secret.file, .env, .command or .callback"):format(name)
+    return ("%s: a secret must not be written in the playbook. Use p.secret.file, .env, .command or .callback")
+      :format(name)
   end
 end
 
---- Declares variables, { NAME = { default =, secret =, doc = } }; the table to read them from. Misuse is nil, message.
+--- Declares variables, { NAME = { default =, secret =, doc = } }; returns the table to read them from, or nil, message.
 function State:declare(fields)
   local list = {}
   for name, declaration in pairs(fields) do
@@ -198,13 +199,13 @@ function State:declare(fields)
     local hidden = self:is_secret(name)
     if hidden and self.argv[name] then refuse_argv(name) end
     if not hidden and self.given[name] == nil and self.declared[name].default == nil then
-      return nil, ("'%s' is not given: --var %s=VALUE, or a line of --var-file FILE"):format(name, name)
+      return nil, ("'%s' has no value. Give it with --var %s=VALUE or in a --var-file FILE"):format(name, name)
     end
   end
   return self.table
 end
 
---- After the playbook was read: what stands on the command line and may not, and names that nothing knows.
+--- After the playbook was loaded: refuses secrets from the command line, and unknown names.
 function State:finish()
   local list = known_names(self)
   for _, name in ipairs(list) do
@@ -221,7 +222,7 @@ function State:finish()
   return true
 end
 
---- What may be written down: secrets and functions have their stand-ins.
+--- The values to store: secrets and functions are replaced by stand-ins.
 function State:kept()
   local copy = {}
   for name, value in pairs(self.given) do
@@ -232,7 +233,7 @@ function State:kept()
   return copy
 end
 
---- Asks for every secret that has no source, so that a run does not stop for one in its middle.
+--- Asks for every secret that has no source, so that a run does not stop to ask later.
 function State:ask()
   for _, name in ipairs(known_names(self)) do
     if self:is_secret(name) then

@@ -1,6 +1,6 @@
---- gpu.attach: the cards go to the VM, with everything that they need, in one reconfigure.
--- What is needed is gpupt.settings' one computation; what differs is a line of the plan each. The VM must be off:
--- cards cannot be hot-added. changeVersion guards the reconfigure against somebody who edits at the same time.
+--- gpu.attach: attaches the cards to the VM, with all settings that they need, in one reconfigure.
+-- gpupt.settings computes the settings; each difference is a line of the plan. The VM must be powered off: cards cannot
+-- be hot-added. changeVersion guards the reconfigure against concurrent edits.
 local bar = require "gpupt.bar"
 local check = require "gpupt.failure".check
 local devices_per_vm = require "gpupt.facts.devices_per_vm"
@@ -16,17 +16,17 @@ local step = {
     { "devices", "table", required = true, doc = "p.gpus: which cards" },
     { "count", "integer", default = 1, late = true, doc = "how many cards each VM gets" },
     { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed", late = true,
-      doc = "fixed: these very cards; dynamic: any card of that kind, chosen at power-on" },
+      doc = "fixed: these cards; dynamic: any card of this model, chosen at power-on" },
     { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB" },
     { "hide_hypervisor", "string|boolean", default = "auto", late = true, doc = "auto, true or false" },
-    { "driver", "string", late = true, doc = "the version of the driver that the guest will have, when known" },
-    { "horizon", "boolean", default = false, late = true, doc = "the VM serves a Horizon desktop (vDGA)" },
-    { "bars", "table", late = true, doc = "measured BARs of one card, where the built-in table does not know it" },
-    { "power_on", "boolean", default = true, late = true, doc = "start the VM afterwards" },
+    { "driver", "string", late = true, doc = "version of the driver that the guest will have, if known" },
+    { "horizon", "boolean", default = false, late = true, doc = "the VM is a Horizon desktop (vDGA)" },
+    { "bars", "table", late = true, doc = "measured BARs of a card that is not in the built-in table" },
+    { "power_on", "boolean", default = true, late = true, doc = "power the VM on afterwards" },
   },
   approvals = {
-    ["guest-shutdown"] = "a running VM is shut down cleanly",
-    ["hide-hypervisor"] = "the hypervisor is hidden from the driver of a datacentre card",
+    ["guest-shutdown"] = "shut down the guests of running VMs",
+    ["hide-hypervisor"] = "hide the hypervisor from a datacenter card's driver",
   },
   claims = { "cards" },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
@@ -61,21 +61,21 @@ local function compute(target, vm)
 end
 
 function step.observe(ctx, target)
-  -- before the first card is active a host may not tell its id
+  -- a host may not report its id before its first card is active
   target.system_id = target.host and ctx.fleet:system_id(target.host)
   return { vm = target.ref and ctx.fleet:vm(target.ref) or nil }
 end
 
---- What is against it, whatever the plan says.
+--- Why no card can be attached to this VM, or nil.
 local function refusal(target, vm, value)
-  if vm.template then return "is a template: clone it first" end
-  if vm.nested then return "has nested virtualization on, which no passed-through card works beside" end
+  if vm.template then return "is a template. Clone it first" end
+  if vm.nested then return "has nested virtualization enabled, which does not work with a passed-through card" end
   if value.backing == "dynamic" and (vm.hardware_version or 99) < 17 then
-    return ("has hardware version %d; a dynamic backing needs 17"):format(vm.hardware_version)
+    return ("has hardware version %d, but a dynamic backing needs 17"):format(vm.hardware_version)
   end
   local most = devices_per_vm.most(vm.hardware_version, target.host and target.host.version)
   if most and #target.cards > most then
-    return ("may have %d passthrough devices at hardware version %d, and gets %d (%s)"):format(most,
+    return ("can have %d passthrough devices at hardware version %d, but would get %d (%s)"):format(most,
       vm.hardware_version, #target.cards, devices_per_vm.source)
   end
 end
@@ -94,16 +94,16 @@ local function explain(ctx, target, value)
   for _, choice in ipairs(value.choices) do
     if choice.name == "mmio" then ctx:note(target, ("64-bit MMIO: %s (%s)"):format(choice.value, choice.why)) end
     if choice.name == "pciPassthru.64bitMMIOSizeGB" then
-      -- one line for a terminal; `gpupt bar` prints the whole reckoning
+      -- one line for a terminal; `gpupt bar` prints the whole computation
       local asked = math.type(target.options.mmio) and "as asked" or "rule " .. value.window.rule
-      ctx:note(target, ("64-bit MMIO %s GiB (%s): the cards map %s; at most 3.5 GiB go without"):format(choice.value,
-        asked, bar.format(value.window.bytes)))
+      ctx:note(target, ("64-bit MMIO %s GiB (%s): the cards map %s; the limit without it is 3.5 GiB")
+        :format(choice.value, asked, bar.format(value.window.bytes)))
     end
   end
 end
 
 function step.plan(ctx, target, seen)
-  if not target.cards then return nil, target.name .. ": no cards were found for it", "ENOCARDS" end
+  if not target.cards then return nil, target.name .. ": no cards were found for this VM", "ENOCARDS" end
   local value, message, code = compute(target, seen.vm)
   if not value then return nil, ("%s: %s"):format(target.name, message), code end
   local changes = {}
@@ -132,19 +132,19 @@ function step.plan(ctx, target, seen)
   return changes
 end
 
---- A last look before the reconfigure: nobody else took the cards meanwhile.
+--- A last check before the reconfigure: the cards are still free.
 local function still_free(ctx, target)
   ctx.fleet:refresh_host(target.host)
   ctx.fleet:refresh_owners(target.host)
   target.system_id = ctx.fleet:system_id(target.host)
   if not target.system_id then
-    return nil, target.host.name .. " offers no card for passthrough (QueryConfigTarget)", "EREFUSED"
+    return nil, target.host.name .. " does not offer any card for passthrough (QueryConfigTarget)", "EREFUSED"
   end
   for _, card in ipairs(target.cards) do
     local now = target.host.devices[card.address]
     if not now then return nil, ("%s: %s is gone"):format(target.host.name, card.address), "EREFUSED" end
     if not (now.enabled and now.active) then
-      return nil, ("%s: %s is %s: it cannot be used before it is active"):format(target.host.name,
+      return nil, ("%s: %s is %s, and a card can be used only when it is active"):format(target.host.name,
         hosts.short(card.address), hosts.state(now)), "EREFUSED"
     end
     for _, owner in ipairs(ctx.fleet:owners(now)) do
@@ -166,7 +166,7 @@ local function reconfigure(ctx, target)
     video_card = vms.devices_of(vm, "VirtualMachineVideoCard") }))
   spec.deviceChange = difference.device_changes(vm, value, value.gpus, spec.deviceChange)
   table.insert(spec.extraConfig, { key = "gpupt.run", value = ctx.run })
-  -- a proof of other devices is worth nothing any more
+  -- the proof was for other devices
   if vm.extra["gpupt.proved"] then table.insert(spec.extraConfig, { key = "gpupt.proved", value = "" }) end
   local detail
   local ok

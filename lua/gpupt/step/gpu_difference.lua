@@ -1,4 +1,4 @@
---- What a VM lacks of the settings it needs: one line each, and the device changes of the reconfigure.
+--- The differences between a VM and the settings it needs: one line each, and the device changes of the reconfigure.
 local hosts = require "gpupt.fleet.host"
 local settings_spec = require "gpupt.settings.spec"
 local vms = require "gpupt.fleet.vm"
@@ -11,7 +11,7 @@ local function add(list, what, more)
   list[#list + 1] = change
 end
 
---- Which cards are to be added, and which devices of the VM are stale (a copy's: another host's cards).
+--- The cards to add, and the stale devices of the VM (a copied VM has devices of another host's cards).
 local function devices(vm, value, cards)
   local missing, stale = {}, {}
   if value.backing == "dynamic" then
@@ -43,7 +43,7 @@ end
 
 local function same(a, b) return a ~= nil and a:lower() == b:lower() end
 
---- The list of changes; empty when the VM is as it should be.
+--- The list of changes; empty if the VM is as wanted.
 function difference.list(vm, value, cards)
   local list = {}
   local missing, stale = devices(vm, value, cards)
@@ -75,7 +75,7 @@ function difference.list(vm, value, cards)
   return list
 end
 
---- The deviceChange list: stale devices removed, `before` (the video card's edit), missing cards added.
+--- The deviceChange list: removes stale devices, edits the video card (`before`), adds missing cards.
 function difference.device_changes(vm, value, cards, before)
   local missing, stale = devices(vm, value, cards)
   local list = {}

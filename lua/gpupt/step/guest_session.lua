@@ -1,8 +1,7 @@
---- Programs inside the guest of a target, for steps: who logs in, what is run, what came out.
--- The password is asked from its secret for each session and handed to the client only; the journal keeps which program
--- was run, never its arguments or the account's secret. A refused login is tried on no other VM of the run: accounts
--- lock. The run's registry of logins (ctx.logins) keeps nothing when the run ends, so a resumed run starts with one VM
--- again.
+--- Runs programs in the guest of a target, for steps.
+-- The password is read from its secret for each session and passed to the client only; the journal records the program,
+-- never its arguments or the password. A refused login is not tried on other VMs of the run, because accounts lock. The
+-- run's registry of logins (ctx.logins) ends with the run, so a resumed run tries one VM again.
 local missing = require "gpupt.missing"
 local secret = require "gpupt.secret"
 
@@ -17,8 +16,8 @@ local function credentials(ctx, target)
   if not o then return nil, message, code end
   local login = o.login
   if not login then
-    return nil, ("%s: no account inside the guest: p.vms { login = p.login(user, secret) }"):format(target.name),
-      "ENOLOGIN"
+    return nil, ("%s: there is no account for the guest. Set login = p.login(user, secret) in p.vms")
+      :format(target.name), "ENOLOGIN"
   end
   local password
   password, message, code = secret.reveal(login.options.password)
@@ -26,14 +25,14 @@ local function credentials(ctx, target)
   return { username = login.options.user, password = password, logins = ctx.logins }
 end
 
---- What to do about a login that was refused, here or on another VM of the run.
+--- Adds what to do about a login that was refused, here or on another VM of the run.
 local function advice(ctx, code, message)
   if code ~= "InvalidGuestLogin" then return message end
-  return ("%s. Correct the password or unlock the account, then: gpupt apply --resume %s"):format(
+  return ("%s. Correct the password or unlock the account, then run: gpupt apply --resume %s"):format(
     message:gsub("%.+$", ""), ctx.run or "RUN")
 end
 
--- Seconds for the first answer: the other VMs that share the account wait for it.
+-- Seconds for the first answer: the other VMs with the same account wait for it.
 local ANSWER = 600
 
 --- Waits until guest operations are possible, then checks the account once.
@@ -54,13 +53,13 @@ function guest.open(ctx, target, o)
   if not ok then
     detail = detail or {}
     local why = detail.untried and message
-      or ("the account '%s' is not accepted inside the guest: %s"):format(auth.username, detail.cause or message)
+      or ("the guest does not accept the account '%s': %s"):format(auth.username, detail.cause or message)
     return nil, advice(ctx, code, ("%s: %s"):format(target.name, why)), code, detail
   end
   return setmetatable({ ctx = ctx, target = target, auth = auth }, Session)
 end
 
---- Runs a program; gives { out =, err =, status = }. `changing` programs get a journal row before they start.
+--- Runs a program; returns { out =, err =, status = }. `changing` programs get a journal row before they start.
 function Session:run(command, o)
   o = o or {}
   local ctx, target = self.ctx, self.target

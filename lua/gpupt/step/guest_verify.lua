@@ -1,7 +1,7 @@
---- guest.verify: the guest itself says that it sees its cards. Windows by PnP device and problem code, Linux by lspci.
--- The proof is taken by programs inside the guest, and remembered on the VM (ExtraConfig gpupt.proved) together
--- with what it depends on: the devices and the boot it was taken in. A later run believes it only while both are the
--- same, so that looking again changes nothing and starts nothing.
+--- guest.verify: checks in the guest that it sees its cards: Windows by PnP device and problem code, Linux by lspci.
+-- Programs in the guest provide the proof. It is stored on the VM (ExtraConfig gpupt.proved) together with what it
+-- depends on: the devices and the boot. A later run accepts it only while both are the same, so that a second run
+-- changes nothing and starts nothing.
 local guest = require "gpupt.step.guest_session"
 local proof = require "gpupt.guest.proof"
 local sha256 = require "gpupt.sha256"
@@ -10,15 +10,16 @@ local vms = require "gpupt.fleet.vm"
 local step = {
   name = "guest.verify", scope = "vms", login = true,
   options = {
-    { "gpus", "integer", late = true, doc = "how many cards the guest must see; as many as are attached" },
-    { "driver", "boolean", default = false, late = true, doc = "their driver must hold them; false: it comes later" },
-    { "within", "string", default = "15m", late = true, doc = "how long the guest may take to be ready" },
+    { "gpus", "integer", late = true, doc = "how many cards the guest must see; default: all attached cards" },
+    { "driver", "boolean", default = false, late = true,
+      doc = "true: the cards must have a driver; false: the driver is installed later" },
+    { "within", "string", default = "15m", late = true, doc = "how long to wait for guest operations" },
   },
   needs = { "VirtualMachine.GuestOperations.Execute", "VirtualMachine.GuestOperations.Query",
     "VirtualMachine.GuestOperations.Modify", "VirtualMachine.Config.AdvancedConfig" },
 }
 
---- What a proof depends on: the devices, and the boot in which it was taken.
+--- What a proof depends on: the devices and the boot.
 local function fingerprint(vm, o)
   local words = { tostring(vm.boot_time), vm.firmware or "", o.driver and "driver" or "", tostring(o.gpus or "") }
   for _, card in ipairs(vm.cards) do
@@ -99,7 +100,9 @@ end
 
 function step.apply(ctx, target, _, seen)
   local vm = ctx.fleet:vm(target.ref)
-  if vm.power ~= "poweredOn" then return nil, target.name .. " does not run: nothing can be asked", "EPROOF" end
+  if vm.power ~= "poweredOn" then
+    return nil, target.name .. " is not running, so its guest cannot be checked", "EPROOF"
+  end
   seen.vm, seen.expected = vm, target.options.gpus or #vm.cards
   local result, message, code = look(ctx, target, seen)
   if not result then return nil, message, code end
@@ -114,12 +117,12 @@ function step.apply(ctx, target, _, seen)
   target.proof = text
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = { { key = "gpupt.proved",
     value = fingerprint(vm, target.options) .. " " .. text } } } },
-    { action = "mark-proof", text = "ReconfigVM (the proof's mark)" })
+    { action = "mark-proof", text = "ReconfigVM (store the proof)" })
 end
 
 function step.prove(ctx, target)
   local seen = step.observe(ctx, target)
-  if not seen.proved then return nil, target.name .. ": the proof's mark does not read back", "EPROOF" end
+  if not seen.proved then return nil, target.name .. ": the stored proof does not read back", "EPROOF" end
   return seen.proved
 end
 

@@ -1,9 +1,9 @@
---- Emptying a host before its reboot, and filling it again: who runs there, who moves, who is shut down.
+--- Empties a host before its reboot and starts its VMs again:
 --   vCenter's own  (vCLS and agents)     left to vCenter
---   bound          hold a card           shut down by the guest, when idle and approved; started again afterwards
---   movable        the rest              DRS fully automated moves them when the host enters maintenance mode
--- A guest that ignores the shutdown is never powered off here: the roll fails and what was stopped is started again.
--- What was stopped is read from the run's journal, so that a resumed run owes it, too.
+--   bound          hold a card           shut down by the guest if idle and approved; started again afterwards
+--   movable        the rest              moved by fully automated DRS when the host enters maintenance mode
+-- A guest that ignores the shutdown is never powered off: the roll fails, and VMs that were shut down are started
+-- again. They are read from the run's journal, so that a resumed run starts them too.
 local check = require "gpupt.failure".check
 local vms = require "gpupt.fleet.vm"
 
@@ -42,7 +42,7 @@ function drain.names(list)
   return table.concat(words, ", ")
 end
 
---- Those on which a user is logged in.
+--- Those with a logged-in user.
 function drain.in_use(list)
   local used = {}
   for _, entry in ipairs(list) do if entry.session then used[#used + 1] = entry end end
@@ -68,7 +68,7 @@ local function shut_down(ctx, target, entry)
     return props["runtime.powerState"] == "poweredOff"
   end, { timeout = drain.SHUTDOWN_SECONDS })
   if ok == nil then
-    return nil, ("%s did not shut down (%s): it is left running"):format(entry.name, message), code
+    return nil, ("%s did not shut down (%s) and is still running"):format(entry.name, message), code
   end
   return true
 end
@@ -88,7 +88,7 @@ function drain.owed(ctx, target)
   return list
 end
 
---- Shuts down what holds a card. true; nil, message, code after starting again what it stopped.
+--- Shuts down the VMs that hold a card. true; nil, message, code after starting them again.
 function drain.run(ctx, target)
   local busy = drain.classify(ctx, target.record)
   if #busy.bound > 0 then
@@ -106,13 +106,13 @@ function drain.run(ctx, target)
   return true
 end
 
---- Starts again what this run stopped.
+--- Starts the VMs that this run shut down.
 function drain.restore(ctx, target)
   for _, entry in ipairs(drain.owed(ctx, target)) do
     local ok, message, code = ctx:task(target, entry.ref, "PowerOnVM_Task", {},
       { action = "power-on", text = "PowerOnVM " .. entry.name })
     if not ok then
-      return nil, ("%s was shut down for the reboot and does not start: %s"):format(entry.name, message), code
+      return nil, ("%s was shut down for the reboot and cannot be started: %s"):format(entry.name, message), code
     end
   end
   return true

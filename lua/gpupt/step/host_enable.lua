@@ -1,7 +1,7 @@
---- host.enable: the cards of a host become passthrough devices, by the rolling procedure.
+--- host.enable: turns the cards of a host into passthrough devices, by the rolling procedure.
 --   OBSERVE -> VET -> STAGE -> (REBIND) -> DRAIN -> MM -> REBOOT -> AWAY -> PROVE -> EXIT
--- The claim on the cluster's slot is taken by the run before apply is called. Enabled is not active: a card counts only
--- when the host says passthruActive after it came back. What fails before the reboot is taken back (UNSTAGE).
+-- The run claims the cluster's slot before it calls apply. Enabled is not active: a card counts only when the host
+-- reports passthruActive after the reboot. A failure before the reboot undoes the change (UNSTAGE).
 local check = require "gpupt.failure".check
 local drain = require "gpupt.step.host_drain"
 local hosts = require "gpupt.fleet.host"
@@ -11,22 +11,22 @@ local selector = require "gpupt.fleet.selector"
 local step = {
   name = "host.enable", scope = "hosts",
   options = {
-    { "devices", "table", doc = "p.gpus: the cards; the scope's devices when left out" },
+    { "devices", "table", doc = "p.gpus: which cards; default: the devices of p.hosts" },
     { "apply", "string", choices = { "auto", "reboot", "stage" }, default = "auto", late = true,
-      doc = "auto: without a reboot where the host can; reboot: always by reboot; stage: leave the reboot to others" },
+      doc = "auto: without a reboot if the host supports it; reboot: always reboot; stage: enable only, no reboot" },
     { "foreign_maintenance", "boolean", default = false, late = true,
-      doc = "work on a host that somebody else put into maintenance (--allow foreign-maintenance), left there" },
+      doc = "also use hosts in maintenance mode that another user set; they stay in it (--allow foreign-maintenance)" },
   },
   approvals = {
-    reboot = "a host is rebooted", ["guest-shutdown"] = "a running VM is shut down cleanly",
-    sessions = "a VM is shut down while users are logged in",
-    ["foreign-maintenance"] = "work on a host that somebody else put into maintenance mode",
+    reboot = "reboot hosts", ["guest-shutdown"] = "shut down the guests of running VMs",
+    sessions = "shut down VMs while users are logged in",
+    ["foreign-maintenance"] = "use hosts that another user put into maintenance mode",
   },
   claims = { "host" },
   needs = { "Host.Config.PciPassthru", "Host.Config.Settings", "Host.Config.Maintenance" },
 }
 
---- The cards that are meant, and all functions that go with them (dependentDevice), as device records.
+--- The chosen cards and all functions that belong to them (dependentDevice), as device records.
 local function closure(record, chosen)
   local set, list, queue = {}, {}, {}
   for _, card in ipairs(chosen) do queue[#queue + 1] = card end
@@ -43,23 +43,23 @@ local function closure(record, chosen)
   return list
 end
 
-local NO_IOMMU = "; no device of the host is: VT-d (AMD: IOMMU) may be off in its BIOS"
-local NO_ROOM = " (if it stays so after a reboot, \"above 4G decoding\" may be off in the host's BIOS)"
+local NO_IOMMU = "; no device of this host is. Check that VT-d (AMD: IOMMU) is on in its BIOS"
+local NO_ROOM = " (if it stays pending after another reboot, check \"above 4G decoding\" in the host's BIOS)"
 
 local function any_capable(record)
   for _, device in pairs(record.devices) do if device.capable then return true end end
   return false
 end
 
---- The first reason against giving these devices away, or nil.
+--- The first reason not to pass these devices through, or nil.
 local function refusal(record, list, chosen)
   local wanted = {}
   for _, card in ipairs(chosen) do wanted[card.address] = true end
   for _, device in ipairs(list) do
     local reason = record.protected[device.address]
     if reason then
-      local how = wanted[device.address] and "" or ", which goes with the cards (dependent device)"
-      return ("%s: %s%s: %s; it is never given away"):format(record.name, hosts.short(device.address), how, reason)
+      local how = wanted[device.address] and "" or ", a dependent device of the cards"
+      return ("%s: %s%s: %s; it is never passed through"):format(record.name, hosts.short(device.address), how, reason)
     end
     if device.capable == false or device.capable == nil then
       return ("%s: %s (%s) is not capable of passthrough%s"):format(record.name, hosts.short(device.address),
@@ -71,7 +71,7 @@ end
 
 local function chosen_cards(target)
   local node = target.options.devices or target.scope.options.devices
-  check(node, "host.enable: neither the step nor p.hosts says which devices: devices = p.gpus { ... }", "EPLAYBOOK")
+  check(node, "host.enable: no devices are given. Set devices = p.gpus { ... } in the step or in p.hosts", "EPLAYBOOK")
   local list = {}
   for _, card in ipairs(target.record.cards) do
     if selector.matches(node, card) then list[#list + 1] = card end
@@ -82,8 +82,8 @@ end
 function step.observe(ctx, target)
   local record = ctx.planning and target.record or ctx.fleet:refresh_host(target.record)
   local chosen, node = chosen_cards(target)
-  if record.connection ~= "connected" and reboot.begun(ctx, target) then
-    -- what such a host says of its cards is from before: nothing is concluded from it
+  if record.connection ~= "connected" and reboot.started(ctx, target) then
+    -- the card states of such a host are from before the reboot: do not use them
     return { record = record, chosen = chosen, away = true }
   end
   if #chosen == 0 then
@@ -115,17 +115,17 @@ local function addresses(list)
   return table.concat(words, " ")
 end
 
---- What reboots need and whom they meet, as plan lines.
+--- What a reboot needs and which VMs it affects, as plan lines.
 local function reboot_changes(target, seen, changes)
   local record, busy = seen.record, seen.busy
   local allow = { what = "reboot"
     .. (#busy.bound > 0 and (", after %s shut down"):format(drain.names(busy.bound)) or "")
-    .. (#busy.movable > 0 and (", %s leave by vMotion"):format(drain.names(busy.movable)) or ""),
+    .. (#busy.movable > 0 and (", %s move by vMotion"):format(drain.names(busy.movable)) or ""),
     sign = "~", allow = "reboot", verb = "reboot", activates = seen.chosen }
   if #busy.bound > 0 then
     if target.scope.options.roll.guests ~= "shutdown-idle" then
-      return nil, ("%s: %s run on it with a card and cannot move: roll = { guests = \"shutdown-idle\" } lets them "
-        .. "be shut down"):format(record.name, drain.names(busy.bound)), "EREFUSED"
+      return nil, ("%s: %s run on it with a card and cannot move. Set roll = { guests = \"shutdown-idle\" } to allow "
+        .. "shutting them down"):format(record.name, drain.names(busy.bound)), "EREFUSED"
     end
     changes[#changes + 1] = { what = "shut down " .. drain.names(busy.bound), sign = "-", allow = "guest-shutdown",
       verb = "guest shutdown" }
@@ -136,7 +136,7 @@ local function reboot_changes(target, seen, changes)
     end
   end
   if #busy.movable > 0 and record.cluster.drs ~= "fullyAutomated" then
-    return nil, ("%s: %s run on it, and DRS of %s is %s: move them, or let DRS do it"):format(record.name,
+    return nil, ("%s: %s run on it, and DRS of %s is %s. Move them, or set DRS to fully automated"):format(record.name,
       drain.names(busy.movable), record.cluster.name, record.cluster.drs), "EREFUSED"
   end
   changes[#changes + 1] = allow
@@ -146,7 +146,7 @@ end
 function step.plan(ctx, target, seen)
   local record, changes = seen.record, {}
   if seen.away then
-    return { { what = "wait until it is back from the reboot of this run", sign = "~", allow = "reboot",
+    return { { what = "wait for the host to return from this run's reboot", sign = "~", allow = "reboot",
       verb = "reboot", activates = seen.chosen } }
   end
   local entering = not ctx:did(target, "maintenance-enter")
@@ -164,18 +164,18 @@ function step.plan(ctx, target, seen)
   if why then return nil, why, "EREFUSED" end
   if record.maintenance and entering then
     if not target.options.foreign_maintenance then
-      return nil, ("%s is in maintenance mode already, by somebody else or an earlier run (gpupt status; apply "
-        .. "--resume goes on with one): foreign_maintenance = true works on it and leaves it there"):format(
-        record.name), "EREFUSED"
+      return nil, ("%s is already in maintenance mode, set by another user or an earlier run. Resume that run "
+        .. "(gpupt status, gpupt apply --resume RUN), or set foreign_maintenance = true to use the host as it is")
+        :format(record.name), "EREFUSED"
     end
-    changes[#changes + 1] = { what = "work in somebody else's maintenance mode", sign = "!",
+    changes[#changes + 1] = { what = "use the host in maintenance mode that another user set", sign = "!",
       allow = "foreign-maintenance" }
   end
   if #seen.stage > 0 then
     changes[#changes + 1] = { what = "enable " .. addresses(seen.stage), sign = "~", verb = "enable",
       addresses = seen.stage }
   else
-    ctx:note(target, addresses(seen.pending) .. ": enabled, not active: pending reboot")
+    ctx:note(target, addresses(seen.pending) .. ": enabled but not active: pending reboot")
   end
   if target.options.apply == "stage" then return changes end
   if target.options.apply == "auto" and record.rebind and #seen.holders == 0 then
@@ -217,7 +217,7 @@ local function stage(ctx, target, seen)
   return true
 end
 
---- What this run enabled and no reboot has made active: also what the run did before it was cut off and resumed.
+--- What this run enabled, also before an interruption, and what no reboot has activated yet.
 local function staged(ctx, target, seen)
   local list, ours = {}, {}
   local earlier = ctx:did(target, "passthrough-enable")
@@ -230,13 +230,13 @@ local function staged(ctx, target, seen)
   return list
 end
 
---- Takes back what STAGE enabled, so that a later reboot by somebody else does not surprise anybody.
+--- Undoes STAGE, so that a later reboot by another user does not activate the cards.
 local function unstage(ctx, target, seen, failure)
   local list = staged(ctx, target, seen)
   if #list > 0 then
     local ok, message = configure(ctx, target, list, false, false,
-      { action = "passthrough-restore", text = "UpdatePassthruConfig (taken back)" })
-    if not ok then ctx:note(target, "could not take back what was enabled: " .. message) end
+      { action = "passthrough-restore", text = "UpdatePassthruConfig (undo)" })
+    if not ok then ctx:note(target, "the cards are still enabled; undoing that failed: " .. message) end
   end
   return nil, failure[1], failure[2], failure[3]
 end
@@ -266,7 +266,7 @@ local function rebind(ctx, target, seen)
   return #active(target.record, seen.devices) == 0
 end
 
---- What follows the reboot: the cards prove themselves, the host takes up its work, its VMs run again.
+--- After the reboot: checks that the cards are active.
 local function settle(ctx, target, seen)
   local record = target.record
   ctx:call(target, record.system, "Refresh", {}, "Refresh")
@@ -274,14 +274,14 @@ local function settle(ctx, target, seen)
   local missing = active(record, seen.devices)
   if #missing > 0 then
     local what = table.concat(missing, ", ")
-    return nil, ("%s came back, but %s%s; it stays in maintenance mode: mend it, reboot it, and resume the run"):format(
-      record.name, what, what:find("pending reboot", 1, true) and NO_ROOM or ""), "EPROOF"
+    return nil, ("%s came back, but %s%s. It stays in maintenance mode: fix the host, reboot it, and resume the run")
+      :format(record.name, what, what:find("pending reboot", 1, true) and NO_ROOM or ""), "EPROOF"
   end
   ctx:note(target, "active: " .. addresses(seen.devices))
   return true
 end
 
---- A host in maintenance mode that this run did not put there is left there.
+--- Leaves maintenance mode, unless another user set it, and starts the VMs again.
 local function resume_work(ctx, target, foreign)
   if not foreign then
     local ok, message, code, detail = reboot.leave_maintenance(ctx, target)

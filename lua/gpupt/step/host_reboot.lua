@@ -1,19 +1,18 @@
 --- Maintenance mode and the reboot of a host.
--- The proof of a reboot is a boot time that differs (not one that is later: clocks skew). A reboot request whose answer
--- was lost is never sent again blindly; only a host that stays connected with the old boot time for 15 minutes gets one
--- more.
+-- A reboot is proved by a different boot time (not a later one, because clocks skew). A reboot request whose answer was
+-- lost is not simply sent again; only a host that stays connected with the old boot time for 15 minutes gets another.
 local units = require "gpupt.units"
 
 local reboot = {}
 
 reboot.RESEND_SECONDS = 900
 
---- Properties of a host that say whether it is away.
+--- The properties that show whether a host is back.
 local watched = { "runtime.connectionState", "runtime.bootTime", "runtime.inMaintenanceMode" }
 
 function reboot.enter_maintenance(ctx, target)
   local seconds = units.duration(target.scope.options.roll.drain_within)
-  -- said, not left to the server's default: a host of a vSAN cluster keeps every object within reach, and moves no more
+  -- set explicitly, because the server's default differs: in a vSAN cluster all objects stay accessible
   local ok, message, code, detail = ctx:task(target, target.record.ref, "EnterMaintenanceMode_Task",
     { timeout = math.tointeger(seconds // 1), evacuatePoweredOffVms = false,
       maintenanceSpec = { vsanMode = { objectAction = "ensureObjectAccessibility" } } },
@@ -22,7 +21,7 @@ function reboot.enter_maintenance(ctx, target)
   if not ok then return nil, message, code, detail end
   ctx.fleet:refresh_host(target.record)
   if not target.record.maintenance then
-    return nil, target.name .. " does not read back as being in maintenance mode", "EPROOF"
+    return nil, target.name .. " is not in maintenance mode after EnterMaintenanceMode", "EPROOF"
   end
   ctx:note(target, "in maintenance mode")
   return true
@@ -38,7 +37,7 @@ function reboot.leave_maintenance(ctx, target)
   return true
 end
 
---- The answer to RebootHost was lost: it may have arrived.
+--- Codes of RebootHost after which the request may have arrived.
 local unknown = { EUNKNOWN = true, ECONNECT = true, ETIMEDOUT = true, ERESET = true }
 
 local function send(ctx, target, before)
@@ -46,10 +45,10 @@ local function send(ctx, target, before)
     { action = "reboot", text = "RebootHost" })
   if ok then return true end
   if unknown[code] then
-    ctx:note(target, "the answer to the reboot request was lost: watching the host instead of asking again")
+    ctx:note(target, "the answer to the reboot request was lost: watching the host instead of sending it again")
     return true
   end
-  -- the host may go away before the task's end was read
+  -- the host may disconnect before the end of the task was read
   local props = target.record.ref:get(watched)
   if props and (props["runtime.connectionState"] ~= "connected" or props["runtime.bootTime"] ~= before) then
     return true
@@ -64,19 +63,20 @@ local function wait_away(ctx, target, before, seconds)
   end, { timeout = seconds })
 end
 
---- Whether this run has begun to reboot the host: its boot time from before is in the journal.
-function reboot.begun(ctx, target) return ctx:did(target, "reboot-intent") end
+--- The journalled boot time before this run's reboot of the host, or nil.
+function reboot.started(ctx, target) return ctx:did(target, "reboot-intent") end
 
---- Reboots the host and waits until it is back. A run that was killed with the request's row in its journal cannot know
--- whether the request went out, and a host stays connected for a while after it took one: so it watches, too.
+--- Reboots the host and waits until it is back. If a killed run has the row of the request in its journal, it is
+-- unknown whether the request was sent, and a host stays connected for a while after it: so this run watches the host
+-- first.
 function reboot.cycle(ctx, target)
   local record = target.record
   local within = units.duration(target.scope.options.roll.back_within)
-  local earlier = reboot.begun(ctx, target)
+  local earlier = reboot.started(ctx, target)
   local announced = earlier and ctx:did(target, "reboot")
   local before = earlier and earlier.boot_time or record.boot_time
   if not earlier then
-    -- the boot time goes to disk before the request goes out: a resumed run can tell whether it happened
+    -- journalled before the request is sent, so that a resumed run can see whether the host rebooted
     ctx:row(target, "change", { action = "reboot-intent", object = record.ref, text = "RebootHost (boot time before)" },
       { boot_time = before })
   elseif record.connection == "connected" and record.boot_time ~= before then
@@ -84,10 +84,10 @@ function reboot.cycle(ctx, target)
   end
   local ok, message, code, detail
   if record.connection ~= "connected" then
-    ctx:note(target, ("%s since its reboot was asked for: waiting for it"):format(record.connection or "not readable"))
+    ctx:note(target, ("%s since the reboot request: waiting for the host"):format(record.connection or "not readable"))
   elseif announced then
-    ctx:note(target, "a reboot may have been asked for before the run was cut off: watching the host instead of "
-      .. "asking again")
+    ctx:note(target, "the reboot may have been requested before the run was interrupted: watching the host instead "
+      .. "of sending the request again")
   else
     ok, message, code, detail = send(ctx, target, before)
     if not ok then return nil, message, code, detail end
@@ -98,14 +98,14 @@ function reboot.cycle(ctx, target)
   if not back and within > patience then
     local props = record.ref:get(watched)
     if props and props["runtime.connectionState"] == "connected" and props["runtime.bootTime"] == before then
-      ctx:note(target, "has not gone away in 15 minutes: asking once more")
+      ctx:note(target, "has not rebooted within 15 minutes: sending the request once more")
       ok, message, code, detail = send(ctx, target, before)
       if not ok then return nil, message, code, detail end
     end
     back = wait_away(ctx, target, before, within - patience)
   end
   if not back then
-    return nil, ("%s did not come back within %s (LOST): resume the run when it has"):format(target.name,
+    return nil, ("%s did not come back within %s (LOST). Resume the run when the host is back"):format(target.name,
       units.span(within)), "ELOST"
   end
   ctx:note(target, "back")

@@ -1,18 +1,18 @@
---- The steps: one file each, by one contract, which a user's own step follows as well.
+--- The steps: one file each. All of them, also custom steps, follow one contract:
 --
 --   { name = "gpu.attach", scope = "vms" or "hosts", options = { fields of gpupt.options }, needs = { privileges },
 --     approvals = { word = "what for" }, claims = { "host", "cards" },
 --     observe(ctx, target) -> seen                     reads the server, changes nothing
---     plan(ctx, target, seen) -> changes[, forecast]   a list; empty = nothing to do. Computes from seen: its ctx has
---                                                      note, may and did, and no server
---     apply(ctx, target, changes, seen)                changes only that, through ctx:call and ctx:task
---     prove(ctx, target) -> text                       reads again; nil, message, code when it does not hold
---     secrets(options, changes) }                      optional: asks and checks its secrets before a run begins
+--     plan(ctx, target, seen) -> changes[, forecast]   a list; empty = nothing to do. Only computes from seen: its ctx
+--                                                      has note, may and did, but no server
+--     apply(ctx, target, changes, seen)                makes these changes only, with ctx:call and ctx:task
+--     prove(ctx, target) -> text                       reads again; nil, message, code if it is not as wanted
+--     secrets(options, changes) }                      optional: reads and checks its secrets before a run starts
 --
--- Failing is nil, message, code from any of them, or an error raised by gpupt.check. A change is { what = "text",
+-- A failure is nil, message, code from any of them, or an error raised by gpupt.check. A change is { what = "text",
 -- sign = "+" | "~" | "-" | "!" | "?", verb = "reboot", allow = "word", activates = { cards } }; its word is one of the
--- step's approvals. The forecast says what the changes will make true of the target ({ memory_mb =, installs =, ... });
--- the target's later steps find it in target.forecast. Within the functions, target.options are the step's options for
+-- step's approvals. The forecast contains the effects of the changes on the target ({ memory_mb =, installs =, ... });
+-- the target's later steps read it in target.forecast. In these functions, target.options are the step's options for
 -- this target.
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
@@ -23,27 +23,27 @@ local steps = {
 }
 
 local contract_fields = options.declare("step contract", {
-  { "name", "string", required = true, doc = "as group.word" },
-  { "scope", "string", required = true, choices = { "hosts", "vms" }, doc = "what it runs on" },
+  { "name", "string", required = true, doc = "group.word" },
+  { "scope", "string", required = true, choices = { "hosts", "vms" }, doc = "the targets it runs on" },
   { "options", "table", default = {}, doc = "the declared options" },
   { "needs", "table", default = {}, doc = "the privileges that its calls need" },
-  { "approvals", "table", default = {}, doc = "the --allow words that its changes may ask for: { word = 'what for' }" },
+  { "approvals", "table", default = {}, doc = "the approvals that its changes may need: { word = 'what for' }" },
   { "claims", "table", default = {}, doc = "what a run claims for its targets: 'host', 'cards'" },
   { "also_needs", "function", doc = "also_needs(options) -> privileges that depend on the options (nil: all)" },
   { "after", "table", default = {}, doc = "steps that must come before it, each with the reason" },
-  { "login", "boolean", default = false, doc = "runs programs inside the guest: p.vms needs a login" },
-  { "repeatable", "boolean", default = false, doc = "may stand more than once in a scope" },
-  { "check", "function", doc = "check(options) -> message, when the playbook is loaded" },
-  { "secrets", "function", doc = "secrets(options, changes): asks and checks its secrets before a run begins" },
+  { "login", "boolean", default = false, doc = "it runs programs in the guest: p.vms needs a login" },
+  { "repeatable", "boolean", default = false, doc = "may be used more than once in a scope" },
+  { "check", "function", doc = "check(options) -> message or nil, while the playbook is loaded" },
+  { "secrets", "function", doc = "secrets(options, changes): reads and checks its secrets before a run starts" },
   { "observe", "function", required = true, doc = "reads the server" },
-  { "plan", "function", required = true, doc = "says what it would change" },
-  { "apply", "function", required = true, doc = "changes it" },
-  { "prove", "function", required = true, doc = "reads again" },
+  { "plan", "function", required = true, doc = "returns what it would change" },
+  { "apply", "function", required = true, doc = "makes the changes" },
+  { "prove", "function", required = true, doc = "reads the server again and proves the result" },
 })
 
 local known = setmetatable({}, { __mode = "k" })
 
---- Checks a contract; gives the step, or nil, message.
+--- Checks a contract; returns the step, or nil, message.
 function steps.contract(given)
   if known[given] then return given end
   local problem = contract_fields:problem(given)
@@ -58,7 +58,7 @@ function steps.contract(given)
   return step
 end
 
---- The step of a name.
+--- The step with this name.
 function steps.load(name)
   local ok = false
   for _, one in ipairs(steps.names) do ok = ok or one == name end
@@ -90,9 +90,9 @@ Instance.__index = Instance
 
 function steps.is_instance(value) return getmetatable(value) == Instance end
 
---- A step with options, as it stands in a playbook.
-function steps.instance(step, given, place, node)
-  return setmetatable({ step = step, name = step.name, options = given, place = place, node = node }, Instance)
+--- A step with its options, as used in a playbook.
+function steps.instance(step, given, source, node)
+  return setmetatable({ step = step, name = step.name, options = given, source = source, node = node }, Instance)
 end
 
 --- The options for one target; nil, message, code.

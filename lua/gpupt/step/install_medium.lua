@@ -1,13 +1,13 @@
---- The answer medium that a run makes for a VM: how it is named, how a later run knows it again, and how it goes away.
--- It holds a password, so it must not outlive its need, whatever ends the run that made it:
+--- The answer medium that a run creates for a VM: its name, how later runs find it, and how it is deleted.
+-- It contains a password, so it must be deleted after the installation, however the run that created it ends:
 --
 --   1. Before the file exists, its path is written into the VM's ExtraConfig (gpupt.medium). From then on every plan,
---      from any computer, with any journal or none, under any name of the VM, sees that there is one to delete.
---   2. The name is unique (gpupt-answer-<16 hexadecimal digits>.iso): nobody's own file is overwritten, and two
---      runs never share one. The mark is set against the VM's changeVersion, so that of two runs only one goes on.
---   3. Only a path whose name has this form is ever deleted: whoever may write the ExtraConfig of one VM must not be
---      able to have gpupt delete another file. A medium that a user brought along has no mark, and is never deleted.
---   4. The mark is taken away last, when the file and what a broken upload left of it (NAME.*.part) are gone.
+--      from any computer, with any journal, even after the VM was renamed, knows that there is a medium to delete.
+--   2. The name is unique (gpupt-answer-<16 hexadecimal digits>.iso), so no other file is overwritten and no two runs
+--      share a medium. The mark is set with the VM's changeVersion, so that only one of two runs continues.
+--   3. Only files with such a name are deleted: a user who may write the ExtraConfig of one VM must not be able to make
+--      gpupt delete another file. A medium that the user provides has no mark and is never deleted.
+--   4. The mark is removed last, when the file and parts left by a broken upload (NAME.*.part) are deleted.
 local loop = require "gpupt.loop"
 local vms = require "gpupt.fleet.vm"
 
@@ -23,7 +23,7 @@ local function random()
   local bytes = file and file:read(8)
   if file then file:close() end
   if not bytes or #bytes < 8 then
-    return nil, "no random name can be made: " .. (message or "/dev/urandom is short"), "EIO"
+    return nil, "cannot create a random name: " .. (message or "/dev/urandom returned too few bytes"), "EIO"
   end
   return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
 end
@@ -48,13 +48,13 @@ local function split(path)
   return ("[%s] %s"):format(store, folder), name
 end
 
---- The path that the VM's mark names, or nil.
+--- The path in the VM's mark, or nil.
 function medium.of(vm)
   local path = vm.extra[medium.KEY]
   return path and split(path) and path or nil
 end
 
---- The drives with a file, by the file.
+--- The drives that contain a file, by file.
 function medium.drives(vm)
   local list = {}
   local _, drives = vms.devices_of(vm, "VirtualCdrom")
@@ -66,7 +66,7 @@ function medium.drives(vm)
   return list
 end
 
---- Changes that take the files out of the VM's drives.
+--- Changes that eject the files from the VM's drives.
 function medium.ejected(vm, files)
   local edits = {}
   for file, drive in pairs(medium.drives(vm)) do
@@ -80,7 +80,7 @@ function medium.ejected(vm, files)
   return edits
 end
 
---- Changes that put the files into drives of the VM: empty ones first, then new ones.
+--- Changes that insert the files into drives of the VM: empty ones first, then new ones.
 function medium.inserted(vm, files)
   local there, changes, empty, used = medium.drives(vm), {}, {}, {}
   local controller, _ = vms.devices_of(vm, "VirtualAHCIController")
@@ -110,7 +110,7 @@ function medium.inserted(vm, files)
   return changes
 end
 
---- Writes the mark (nil takes it away) into the VM as it was read.
+--- Writes the mark (nil removes it), unless the VM has changed since it was read.
 function medium.mark(ctx, target, vm, path)
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { changeVersion = vm.change_version,
     extraConfig = { { key = medium.KEY, value = path or "" } } } },
@@ -128,7 +128,7 @@ local function delete(ctx, target, path)
   return true
 end
 
---- What is there of the medium: itself, and parts of it that an upload left.
+--- The existing files of the medium: itself, and parts left by an upload.
 local function files_of(ctx, path)
   local folder, name = split(path)
   local list, message, code, detail = ctx.vc.datastore:list(folder, { pattern = name .. "*" })
@@ -146,24 +146,24 @@ local function files_of(ctx, path)
   return files
 end
 
--- Seconds for which a refusal is taken for a moment's: the power-on that a cancelled run leaves behind is still under
--- way, or the host has not let go of the file yet.
+-- Seconds to retry after a temporary refusal: the power-on of a cancelled run may still be running, or the host may
+-- still lock the file.
 local PATIENCE = { TaskInProgress = 8, InvalidState = 8, FileLocked = 2, ResourceInUse = 2 }
 
 local function patiently(fn, ...)
-  local begun = loop.now()
+  local started = loop.now()
   while true do
     local results = table.pack(fn(...))
     local patience = results[1] == nil and PATIENCE[results[3]]
-    if not patience or loop.now() - begun > patience then return table.unpack(results, 1, results.n) end
+    if not patience or loop.now() - started > patience then return table.unpack(results, 1, results.n) end
     loop.sleep(0.3)
   end
 end
 
---- Takes the medium out of the VM, deletes it, and then the mark. true, or nil, message, code, detail.
+--- Ejects the medium, deletes it, and then removes the mark. true, or nil, message, code, detail.
 function medium.remove(ctx, target, path) return patiently(medium.try, ctx, target, path) end
 
---- One attempt at that.
+--- One attempt.
 function medium.try(ctx, target, path)
   local vm = ctx.fleet:vm(target.ref)
   local edits = medium.ejected(vm, { [path] = true })
@@ -180,14 +180,14 @@ function medium.try(ctx, target, path)
   return true
 end
 
---- Deletes the files of a medium that is in no drive any more.
+--- Deletes the files of a medium that is already ejected.
 function medium.erase(ctx, target, path) return patiently(medium.delete_files, ctx, target, path) end
 
 function medium.delete_files(ctx, target, path)
   local files, message, code, detail = files_of(ctx, path)
   if not files then
     if code ~= "NoPermission" then return nil, message, code, detail end
-    files = { path } -- not allowed to look: then it is deleted by its name
+    files = { path } -- not allowed to browse: delete it by name
   end
   for _, file in ipairs(files) do
     local ok
@@ -197,9 +197,9 @@ function medium.delete_files(ctx, target, path)
   return true
 end
 
---- What a message adds when the medium could not be deleted, and why.
+--- What a message adds if the medium could not be deleted.
 function medium.left(path, why)
-  return ("the answer medium %s, which holds a password, stays on the datastore%s: the next run deletes it first")
+  return ("the answer medium %s, which contains a password, is still on the datastore%s; the next run deletes it first")
     :format(path, why and " (" .. why .. ")" or "")
 end
 

@@ -1,9 +1,8 @@
---- os.install: an operating system from its ISO, unattended by an answer medium, both on a datastore.
--- The answer medium must bring Tools in (a bare Windows has no guest operations): the installation counts as done when
--- Tools run and guest operations are ready. The VM is marked then (ExtraConfig gpupt.os), so that a later run
--- knows it without starting anything; a run that is resumed in mid-installation goes on waiting.
--- A medium that the run makes itself is deleted before that mark is set, and whatever else ends the step
--- (gpupt.step.install_medium).
+--- os.install: installs an operating system from its ISO, unattended with an answer medium, both on a datastore.
+-- The answer medium must install Tools (a bare Windows has no guest operations): the installation is finished when
+-- Tools run and guest operations are ready. Then the VM is marked (ExtraConfig gpupt.os), so that a later run knows it
+-- without starting anything; a run that is resumed during an installation continues to wait.
+-- A medium that the run creates is deleted before that mark is set, however the step ends (gpupt.step.install_medium).
 local answers = require "gpupt.step.answers"
 local datastore_path = require "gpupt.vim.datastore_path"
 local failure = require "gpupt.failure"
@@ -15,25 +14,25 @@ local wait = require "gpupt.loop.wait"
 local step = {
   name = "os.install", scope = "vms",
   options = {
-    { "iso", "string", required = true, late = true, doc = "the installation medium, as [datastore] path.iso" },
+    { "iso", "string", required = true, late = true, doc = "the installation medium: [datastore] path.iso" },
     { "answer", "string|table", required = true, late = true,
-      doc = "the answer medium: [datastore] path.iso, or p.answer to have it made and uploaded" },
+      doc = "the answer medium: [datastore] path.iso, or p.answer to create and upload it" },
     { "tools", "string", late = true,
-      doc = "the medium with Tools that the answer's command finds; for Windows the host's own, \"none\" for none" },
-    { "within", "string", default = "2h", late = true, doc = "how long an installation may take" },
+      doc = "the medium with VMware Tools, or \"none\"; default: the host's own for Windows, none for Linux" },
+    { "within", "string", default = "2h", late = true, doc = "how long the installation may take" },
   },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.SetCDMedia", "VirtualMachine.Interact.DeviceConnection",
     "Datastore.Browse" },
 }
 
---- A medium of one's own is uploaded and deleted.
+--- A generated medium is uploaded and deleted.
 function step.also_needs(o)
   if o and type(o.answer) == "string" then return {} end
   return { "Datastore.FileManagement" }
 end
 
---- Where ESXi keeps the Tools of Windows guests; the installation finds the medium by its label.
+--- The Tools ISO for Windows on an ESXi host; the installation finds the medium by its label.
 local HOST_TOOLS = "[] /vmimages/tools-isoimages/windows.iso"
 
 function step.check(o)
@@ -42,7 +41,7 @@ function step.check(o)
     if type(text) == "string" and not (field == "tools" and (text == "none" or text == HOST_TOOLS)) then
       local name, rest = datastore_path.parse(text)
       if not name then return ("%s: %s"):format(field, rest) end
-      if rest == "" then return ("%s: '%s' names no file: [datastore] folder/file.iso"):format(field, text) end
+      if rest == "" then return ("%s: '%s' is not a file. Use [datastore] folder/file.iso"):format(field, text) end
     end
   end
   if type(o.answer) == "table" and not answers.is(o.answer) then
@@ -54,7 +53,7 @@ function step.check(o)
   end
 end
 
---- Asks the secrets of the answers and makes the text once, before the run changes anything.
+--- Reads the secrets and creates the answers once, before the run changes anything.
 function step.secrets(o, changes)
   for _, change in ipairs(changes) do
     if change.verb == "install" and answers.is(o.answer) then return answers.rehearse(o.answer) end
@@ -62,7 +61,7 @@ function step.secrets(o, changes)
   return true
 end
 
---- The files that the VM is to have in its drives; `answer` is the path of the answer medium, nil for none.
+--- The files to insert into the VM's drives; `answer` is the path of the answer medium, or nil.
 local function media_of(o, vm, answer)
   local list = { o.iso, answer }
   local tools = o.tools or (vms.family(vm) == "windows" and HOST_TOOLS or "none")
@@ -78,11 +77,11 @@ function step.observe(ctx, target)
     installed = marked ~= nil or (vm.power == "poweredOn" and vm.guest.running) }
 end
 
---- What is to be done about a medium that is there, whatever else is: its deletion is a change of its own.
+--- Adds the deletion of an existing medium as a change of its own.
 local function with_deletion(changes, seen)
   if seen.medium then
     changes[#changes + 1] = { sign = "-", verb = "delete",
-      what = ("delete the answer medium %s, which holds a password"):format(seen.medium) }
+      what = ("delete the answer medium %s, which contains a password"):format(seen.medium) }
   end
   return changes
 end
@@ -90,31 +89,31 @@ end
 function step.plan(_, target, seen)
   local o = target.options
   if seen.installed then
-    -- somebody installed it, or our wait was cut off after the end: only the mark is missing
+    -- another user installed it, or the run was interrupted after the installation: only the mark is missing
     if not seen.marked and seen.vm.extra["gpupt.run"] and (seen.media[o.iso] or seen.medium) then
       return with_deletion({ { sign = "~", verb = "finish", what = "finish the installation: eject the media" } }, seen)
     end
     return with_deletion({}, seen)
   end
   if seen.exists and not seen.vm.extra["gpupt.run"] and not seen.media[o.iso] then
-    return nil, ("%s is off and was not made by gpupt: whether its disk holds a system cannot be seen. Power it on, or "
-      .. "leave os.install out"):format(target.name), "EREFUSED"
+    return nil, ("%s is powered off and was not created by gpupt, so it is unknown whether its disk contains a system. "
+      .. "Power it on, or remove os.install"):format(target.name), "EREFUSED"
   end
   if seen.exists and seen.vm.power == "poweredOn" then
-    return with_deletion({ { sign = "~", verb = "wait", what = "wait for the installation that runs" } }, seen),
+    return with_deletion({ { sign = "~", verb = "wait", what = "wait for the running installation" } }, seen),
       { installs = true }
   end
   return with_deletion({ { sign = "+", verb = "install", what = ("install from %s with %s"):format(o.iso,
     answers.describe(o.answer)) } }, seen), { installs = true }
 end
 
---- Makes the answer medium: the mark first, then the file.
+--- Creates the answer medium: first the mark, then the file.
 local function make_medium(ctx, target)
   local image, message, code = answers.image(target.options.answer)
   if not image then return nil, message, code end
   local vm = ctx.fleet:vm(target.ref)
   if medium.of(vm) then
-    return nil, ("%s: another run is installing it (its answer medium is %s): wait for that run's end")
+    return nil, ("%s: another run is installing this VM (its answer medium is %s). Wait for the end of that run")
       :format(target.name, medium.of(vm)), "EREFUSED"
   end
   local path, ok, detail
@@ -131,7 +130,7 @@ end
 local function start(ctx, target, seen)
   local o = target.options
   local answer, ok, message, code, detail
-  if seen.medium then -- of an attempt before
+  if seen.medium then -- of an earlier attempt
     ok, message, code, detail = medium.remove(ctx, target, seen.medium)
     if not ok then return nil, message, code, detail end
   end
@@ -143,7 +142,7 @@ local function start(ctx, target, seen)
   end
   local vm = ctx.fleet:vm(target.ref)
   if target.answer_medium and medium.of(vm) ~= target.answer_medium then
-    return nil, ("%s: another run began to install it meanwhile: wait for that run's end"):format(target.name),
+    return nil, ("%s: another run has started to install this VM. Wait for the end of that run"):format(target.name),
       "EREFUSED"
   end
   local changes = medium.inserted(vm, media_of(o, vm, answer))
@@ -156,7 +155,7 @@ local function start(ctx, target, seen)
   return ctx:task(target, target.ref, "PowerOnVM_Task", {}, { action = "power-on", text = "PowerOnVM" })
 end
 
---- Ejects the media, deletes the one that was made, and only then says that the VM is installed.
+--- Ejects the media, deletes the generated one, and then marks the VM as installed.
 local function finish(ctx, target)
   local o = target.options
   local vm = ctx.fleet:vm(target.ref)
@@ -201,8 +200,8 @@ local function install(ctx, target, seen)
   end, { timeout = within })
   if not ok then
     if code == "ETIMEDOUT" then
-      return nil, ("%s: no Tools after %s: the answer medium %s must install the system unattended and bring Tools in; "
-        .. "power the VM off before the next attempt"):format(target.name, units.span(within),
+      return nil, ("%s: Tools are not running after %s. The answer medium %s must install the system unattended and "
+        .. "install Tools. Power the VM off before the next attempt"):format(target.name, units.span(within),
         answers.describe(target.options.answer)), code
     end
     return nil, message, code, detail
@@ -210,8 +209,8 @@ local function install(ctx, target, seen)
   return finish(ctx, target)
 end
 
---- What is left to do after a failure: the medium goes, though the run was cancelled; not that of another run, which
--- began meanwhile. Gives what the message adds.
+--- Deletes the medium after a failure, even if the run was cancelled, but not the medium of another run that has
+-- started since. Returns what the message adds.
 local function clean(ctx, target, seen)
   local path = target.answer_medium or seen.medium
   if not path then return "" end
@@ -239,7 +238,7 @@ end
 
 function step.prove(ctx, target)
   local seen = step.observe(ctx, target)
-  if not seen.installed then return nil, target.name .. ": Tools do not run", "EPROOF" end
+  if not seen.installed then return nil, target.name .. ": Tools are not running", "EPROOF" end
   if seen.medium then return nil, ("%s: %s"):format(target.name, medium.left(seen.medium)), "EPROOF" end
   return "installed, Tools " .. (seen.vm.guest.running and "running" or "were running")
 end

@@ -1,7 +1,7 @@
---- tools.ensure: VMware Tools with the features that a VM with cards should have, and no others.
+--- tools.ensure: installs VMware Tools with only the features that a VM with cards should have.
 -- Windows: setup64 of the mounted Tools CD with ADDLOCAL=ALL and the REMOVE list of that release (gpupt.guest.tools);
--- Linux: the distribution's open-vm-tools. The installer restarts Tools under the call, so its end is awaited twice.
--- What was done is marked on the VM (ExtraConfig gpupt.tools) with the release, and again when either changes.
+-- Linux: the distribution's open-vm-tools. The installer restarts Tools during the call, so its end is awaited twice.
+-- The release and features are stored on the VM (ExtraConfig gpupt.tools); if either changes, the step runs again.
 local guest = require "gpupt.step.guest_session"
 local tools = require "gpupt.guest.tools"
 local vms = require "gpupt.fleet.vm"
@@ -11,8 +11,8 @@ local step = {
   options = {
     { "horizon", "boolean", default = false, late = true, doc = "the Horizon agent will be installed" },
     { "nsx", "boolean", default = false, late = true, doc = "NSX guest introspection is used" },
-    { "remove", "table", late = true, doc = "more features to leave out" },
-    { "keep", "table", late = true, doc = "features to keep although the rules leave them out" },
+    { "remove", "table", late = true, doc = "additional features to exclude" },
+    { "keep", "table", late = true, doc = "features to install although the rules exclude them" },
     { "within", "string", default = "30m", late = true, doc = "how long the installer may take" },
   },
   needs = { "VirtualMachine.Interact.ToolsInstall", "VirtualMachine.GuestOperations.Execute",
@@ -26,7 +26,7 @@ local function command_of(target, vm)
     remove = target.options.remove, keep = target.options.keep }
 end
 
---- What the VM should carry as its mark: nil, message for a version that cannot be read.
+--- The mark that the VM should have; nil, message, code if its Tools version cannot be read.
 local function wanted_mark(target, vm)
   if vms.family(vm) == "linux" then return "open-vm-tools" end
   local command, message, code = command_of(target, vm)
@@ -48,7 +48,7 @@ function step.plan(_, target, seen)
   if not mark then return nil, ("%s: %s"):format(target.name, command), code end
   if vm.extra["gpupt.tools"] == mark then return {} end
   if vm.power ~= "poweredOn" then
-    return nil, target.name .. " does not run, and its Tools are not as wanted: power it on first", "EREFUSED"
+    return nil, target.name .. " is not running, and its Tools are not as wanted. Power it on first", "EREFUSED"
   end
   return { { sign = "~", verb = "tools",
     what = command and command.line or "open-vm-tools installed and running" } }
@@ -57,7 +57,7 @@ end
 local function mark(ctx, target, text)
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
     extraConfig = { { key = "gpupt.tools", value = text } } } },
-    { action = "mark-tools", text = "ReconfigVM (the mark of Tools)" })
+    { action = "mark-tools", text = "ReconfigVM (mark Tools)" })
 end
 
 local function wait_ready(ctx, target, seconds)
@@ -67,10 +67,10 @@ local function wait_ready(ctx, target, seconds)
 end
 
 local function reboot_guest(ctx, target)
-  ctx:note(target, "the installer asks for a reboot of the guest")
+  ctx:note(target, "the installer requests a reboot of the guest")
   local ok, message, code, detail = ctx:call(target, target.ref, "RebootGuest", {}, "RebootGuest")
   if not ok then return nil, message, code, detail end
-  -- Tools go away with the reboot; coming back is what counts
+  -- Tools stop during the reboot; what counts is that they come back
   ctx:wait_for(target.ref, READY, function(props) return props["guest.toolsRunningStatus"] ~= "guestToolsRunning" end,
     { timeout = 120 })
   return wait_ready(ctx, target, 900)
@@ -96,7 +96,7 @@ local function windows(ctx, target, session, seconds)
   end
   ok, message, code = wait_ready(ctx, target, 600)
   if not ok then
-    return nil, ("%s: Tools do not come back after their installer: %s"):format(target.name, message), code
+    return nil, ("%s: Tools did not start again after their installation: %s"):format(target.name, message), code
   end
   if outcome.reboot then
     ok, message, code = reboot_guest(ctx, target)
@@ -148,7 +148,7 @@ function step.prove(ctx, target)
   local text, message, code = wanted_mark(target, vm)
   if not text then return nil, message, code end
   if vm.extra["gpupt.tools"] ~= text then
-    return nil, ("%s: Tools are %s, not %s"):format(target.name, vm.extra["gpupt.tools"] or "as they came", text),
+    return nil, ("%s: Tools are %s, not %s"):format(target.name, vm.extra["gpupt.tools"] or "unchanged", text),
       "EPROOF"
   end
   return text

@@ -1,22 +1,22 @@
---- vm.create: an empty VM on the host where its cards are: EFI, a blank disk, a network adapter, no card yet.
--- The firmware is chosen here, before any operating system, because it cannot be changed afterwards. A VM of that
--- name in that folder is taken as it is; a firmware that differs is refused, since its disk may be installed.
+--- vm.create: creates an empty VM on the host with its cards: EFI, a blank disk, a network adapter, no card yet.
+-- The firmware is chosen here, before the installation, because it cannot be changed afterwards. An existing VM of that
+-- name in that folder is used; a different firmware is refused, because its disk may contain a system.
 local check = require "gpupt.failure".check
 local units = require "gpupt.units"
 
 local step = {
   name = "vm.create", scope = "vms",
   options = {
-    { "guest", "string", required = true, late = true, doc = "the guest id, as windows2022srvNext_64Guest" },
+    { "guest", "string", required = true, late = true, doc = "guest id, for example windows2022srvNext_64Guest" },
     { "cpus", "integer", required = true, late = true, doc = "virtual CPUs" },
-    { "memory", "string|integer", required = true, late = true, doc = "memory, as 64 GiB" },
-    { "disk", "string|integer", required = true, late = true, doc = "the size of the blank disk, as 100 GiB" },
-    { "firmware", "string", choices = { "efi", "bios" }, default = "efi", late = true, doc = "how it boots" },
+    { "memory", "string|integer", required = true, late = true, doc = "memory size, for example 64 GiB" },
+    { "disk", "string|integer", required = true, late = true, doc = "size of the blank disk, for example 100 GiB" },
+    { "firmware", "string", choices = { "efi", "bios" }, default = "efi", late = true, doc = "boot firmware" },
     { "secure_boot", "boolean", default = false, late = true, doc = "EFI Secure Boot" },
     { "controller", "string", choices = { "auto", "pvscsi", "lsisas", "nvme" }, default = "auto", late = true,
-      doc = "the disk's controller; auto: pvscsi, and for Windows lsisas, for which its installer has a driver" },
-    { "version", "string", late = true, doc = "hardware version, as vmx-20; the cluster's default when left out" },
-    { "annotation", "string", default = "", late = true, doc = "a note" },
+      doc = "disk controller; auto: lsisas for Windows, whose installer has a driver for it, else pvscsi" },
+    { "version", "string", late = true, doc = "hardware version, for example vmx-20; default: the cluster's" },
+    { "annotation", "string", default = "", late = true, doc = "the VM's notes" },
   },
   needs = { "VirtualMachine.Inventory.Create", "VirtualMachine.Config.AddNewDisk", "Datastore.AllocateSpace",
     "Network.Assign", "Resource.AssignVMToPool" },
@@ -46,13 +46,13 @@ function step.plan(_, target, seen)
   local memory = sizes(o)
   local forecast = { memory_mb = memory, guest_id = o.guest, firmware = o.firmware }
   if not seen.exists then
-    if not target.host then return nil, ("%s: no host was found for it"):format(target.name), "ENOHOST" end
+    if not target.host then return nil, ("%s: no suitable host was found"):format(target.name), "ENOHOST" end
     return { { sign = "+", verb = "create", what = ("%s, %s, %d CPUs, %s, blank disk of %s, on %s"):format(o.firmware,
       o.guest, o.cpus, o.memory, o.disk, target.host.name) } }, forecast
   end
   local vm = seen.vm
   if vm.firmware ~= o.firmware then
-    return nil, ("%s boots with %s, and the playbook says %s: the firmware of an existing VM is never changed")
+    return nil, ("%s boots with %s, but the playbook requires %s. The firmware of an existing VM is never changed")
       :format(target.name, vm.firmware, o.firmware), "EREFUSED"
   end
   local changes = {}
@@ -63,7 +63,7 @@ function step.plan(_, target, seen)
     changes[#changes + 1] = { sign = "~", verb = "resize", what = ("CPUs %d -> %d"):format(vm.cpus, o.cpus) }
   end
   if #changes > 0 and vm.power ~= "poweredOff" then
-    return nil, ("%s: %s: the VM runs; shut it down first"):format(target.name, changes[1].what), "EREFUSED"
+    return nil, ("%s: %s: the VM is running. Shut it down first"):format(target.name, changes[1].what), "EREFUSED"
   end
   return changes, { memory_mb = memory }
 end

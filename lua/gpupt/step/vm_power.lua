@@ -1,19 +1,19 @@
---- Power of a VM for steps: a clean shutdown, and a start whose failure is explained.
+--- Power operations for steps: a clean shutdown, and a power-on that explains failures.
 local power = {}
 
 power.SHUTDOWN_SECONDS = 600
 
---- Whether the VM was handed over to its users: then shutting it down needs an approval.
+--- Whether the VM may already be in use: then shutting it down needs an approval.
 function power.delivered(vm)
   return vm.extra["gpupt.run"] == nil or vm.extra["gpupt.proved"] ~= nil
 end
 
---- Shuts the guest down and waits. A guest that ignores it stays as it is: nothing is powered off hard.
+--- Shuts the guest down and waits. A guest that ignores the request is not powered off.
 function power.off(ctx, target, vm)
   if vm.power == "poweredOff" then return true end
   if power.delivered(vm) then ctx:require_approval("guest-shutdown", "shutting down " .. target.name) end
   if vm.power ~= "poweredOn" then
-    return nil, ("%s is %s: power it on or off first"):format(target.name, vm.power), "EREFUSED"
+    return nil, ("%s is %s. Power it on or off first"):format(target.name, vm.power), "EREFUSED"
   end
   local ok, message, code, detail = ctx:call(target, target.ref, "ShutdownGuest", {},
     { action = "guest-shutdown", text = "ShutdownGuest" })
@@ -22,12 +22,12 @@ function power.off(ctx, target, vm)
     return props["runtime.powerState"] == "poweredOff"
   end, { timeout = power.SHUTDOWN_SECONDS })
   if not ok then
-    return nil, ("%s does not shut down (%s); it is left running"):format(target.name, message), code, detail
+    return nil, ("%s did not shut down (%s) and is still running"):format(target.name, message), code, detail
   end
   return true
 end
 
---- What the VM's own log says about a start that failed: "; vmware.log:1182: cause. remedy", or "".
+--- The findings in the VM's log about a failed power-on: "; vmware.log:1182: cause. remedy", or "".
 local function evidence(ctx, target)
   local ok, text = pcall(function()
     local vm = ctx.fleet:vm(target.ref)
