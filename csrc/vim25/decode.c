@@ -3,7 +3,6 @@
 #include "vim25/tape_check.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,19 +14,6 @@ const gp_decode_limits gp_decode_default_limits = {
     .depth = 200,
     .attributes = 64,
 };
-
-void gp_decode_latch(gp_decode *d, const char *code, const char *format, ...)
-{
-    if (d->failed) return;
-    d->failed = true;
-    char message[400];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    gp_fail(&d->error, code, "%s", message);
-    if (d->parser) xmlStopParser(d->parser);
-}
 
 /* ---- call-backs of the parser */
 static void on_error(void *data, xmlErrorPtr e)
@@ -78,52 +64,6 @@ static void on_text(void *data, const xmlChar *text, int length)
     gp_decode_slab(d, (const char *)text, (size_t)length);
 }
 
-/* ---- memory of the tape */
-static bool grow(gp_decode *d, void **block, uint32_t *capacity, uint64_t need, size_t size)
-{
-    uint64_t next = *capacity < 64 ? 64 : *capacity;
-    while (next < need)
-        next *= 2;
-    if (next >= UINT32_MAX) {
-        gp_decode_latch(d, "ELIMIT", "the answer is too large to decode");
-        return false;
-    }
-    void *moved = realloc(*block, (size_t)next * size);
-    if (!moved) {
-        gp_decode_latch(d, "ENOMEM", "out of memory");
-        return false;
-    }
-    *block = moved;
-    *capacity = (uint32_t)next;
-    return true;
-}
-
-bool gp_decode_grow_cells(gp_decode *d)
-{
-    gp_tape *t = d->tape;
-    if (d->failed) return false;
-    if (t->count >= d->limits.cells) {
-        gp_decode_latch(d, "ELIMIT", "the answer has more than %llu values",
-                        (unsigned long long)d->limits.cells);
-        return false;
-    }
-    void *cells = t->cells;
-    if (!grow(d, &cells, &d->cell_capacity, (uint64_t)t->count + 1, sizeof *t->cells)) return false;
-    t->cells = cells;
-    if (d->cell_capacity > d->limits.cells) d->cell_capacity = (uint32_t)d->limits.cells;
-    return true;
-}
-
-bool gp_decode_grow_slab(gp_decode *d, size_t length)
-{
-    gp_tape *t = d->tape;
-    if (d->failed) return false;
-    void *slab = t->slab;
-    if (!grow(d, &slab, &d->slab_capacity, (uint64_t)t->slab_length + length + 1, 1)) return false;
-    t->slab = slab;
-    return true;
-}
-
 /* ---- life */
 static void initialise(void)
 {
@@ -165,6 +105,7 @@ gp_decode *gp_decode_new(const gp_schema_method *method, const gp_decode_limits 
 {
     gp_decode *d = calloc(1, sizeof *d);
     if (!d) goto memory;
+    d->outside = gp_decode_outside;
     d->limits = limits ? *limits : gp_decode_default_limits;
     if (d->limits.depth > GP_DECODE_DEPTH_MOST) d->limits.depth = GP_DECODE_DEPTH_MOST;
     if (d->limits.attributes > GP_DECODE_ATTRIBUTES_MOST) d->limits.attributes = GP_DECODE_ATTRIBUTES_MOST;

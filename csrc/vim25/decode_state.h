@@ -1,5 +1,11 @@
-/* Inside the decoder: what its files share (decode.c the parser and its limits, decode_soap.c the envelope,
- * decode_tree.c elements -> cells, decode_leaf.c text -> values). Not for others.
+/* Inside the decoder: what its files share. Not for others. Each file calls only those listed after it:
+ *   decode.c        the parser and its limits
+ *   decode_soap.c   the envelope around values
+ *   decode_tree.c   elements -> cells
+ *   decode_leaf.c   text -> values
+ *   decode_state.c  the latched error, the memory of the tape
+ * decode_tree.c gets every element first, because most are values. One outside a value goes to the `outside` function
+ * that decode.c has set.
  *
  * Each open element has a frame. A frame of an object remembers the list that is open inside it, because
  * vim25 writes a list as siblings of one name. An element whose type nobody knows starts as an object
@@ -77,6 +83,8 @@ typedef struct claim {
 
 struct gp_decode {
     xmlParserCtxtPtr parser;
+    /* Opens an element outside a value: the root, or a child of an envelope, body, response or fault. */
+    void (*outside)(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c);
     gp_tape *tape;
     gp_decode_limits limits;
     gp_error error;
@@ -107,20 +115,13 @@ void gp_decode_end(void *data, const xmlChar *name, const xmlChar *prefix, const
 
 /* A frame for the element that opens (NULL once an error latched). */
 frame *gp_decode_push(gp_decode *d, frame_kind kind);
-/* Latches EPROTOCOL: the value in the slot `key` is `got` where the schema has a `slot`. */
-void gp_decode_misfit(gp_decode *d, uint16_t key, gp_type_id slot, const char *got, size_t length);
 /* An element that is a value in a slot declared as `slot` (GP_VOID: the schema does not know the slot). */
 void gp_decode_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c);
 
-/* What stands around values: decode_soap.c. */
-void gp_decode_open_root(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c);
-bool gp_decode_is_body(const xmlChar *name, const xmlChar *uri);
-void gp_decode_open_in_body(gp_decode *d, const xmlChar *name, const xmlChar *uri);
-void gp_decode_open_result(gp_decode *d, const xmlChar *name, const claim *c);
-void gp_decode_open_fault_part(gp_decode *d, const xmlChar *name);
-void gp_decode_open_fault(gp_decode *d, const xmlChar *name, claim c);
+/* The function for `outside`: decode_soap.c. */
+void gp_decode_outside(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c);
 
-/* Make room: for one more cell, for so many bytes of text and a zero behind them. */
+/* Make room: for one more cell, for `length` bytes of text and a final zero. */
 bool gp_decode_grow_cells(gp_decode *d);
 bool gp_decode_grow_slab(gp_decode *d, size_t length);
 

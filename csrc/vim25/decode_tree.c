@@ -1,5 +1,4 @@
-/* Elements -> frames and opening cells: fields, lists, objects. What stands around a value is in
- * decode_soap.c. */
+/* Elements -> frames and opening cells: fields, lists, objects. */
 #include "vim25/decode_state.h"
 
 #include <stdlib.h>
@@ -242,7 +241,8 @@ static void open_leaf(gp_decode *d, uint16_t key, gp_type_id type, const claim *
     if (gp_decode_slab(d, name, length)) gp_decode_slab(d, ":", 1);
 }
 
-void gp_decode_misfit(gp_decode *d, uint16_t key, gp_type_id slot, const char *got, size_t length)
+/* Latches EPROTOCOL: the value in the slot `key` is `got` where the schema has a `slot`. */
+static void misfit(gp_decode *d, uint16_t key, gp_type_id slot, const char *got, size_t length)
 {
     const char *name = key == GP_KEY_NONE ? "a value"
                        : key < GP_KEY_OWN ? gp_schema_name(key)
@@ -289,7 +289,7 @@ void gp_decode_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c
         type = find_type(d, c->type, c->type_length, &array);
         if (array) {
             if (slot > GP_ANY) {
-                gp_decode_misfit(d, key, slot, c->type, c->type_length);
+                misfit(d, key, slot, c->type, c->type_length);
                 return;
             }
             open_array(d, key, type < 0 ? GP_VOID : (gp_type_id)type);
@@ -303,7 +303,7 @@ void gp_decode_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c
         }
         type = type <= GP_ANY ? slot : fit(slot, (gp_type_id)type);
         if (type == GP_VOID) {
-            gp_decode_misfit(d, key, slot, c->type, c->type_length);
+            misfit(d, key, slot, c->type, c->type_length);
             return;
         }
     }
@@ -385,7 +385,7 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         c = &said;
     }
     if (d->depth == 0) {
-        gp_decode_open_root(d, name, uri, c);
+        d->outside(d, name, uri, c);
         return;
     }
     frame *f = &d->frames[d->depth - 1];
@@ -403,23 +403,8 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         gp_decode_value(d, GP_KEY_NONE, f->type, c);
         break;
     }
-    case FRAME_ENVELOPE:
-        (void)gp_decode_push(d, gp_decode_is_body(name, uri) ? FRAME_BODY : FRAME_SKIP);
-        break;
-    case FRAME_BODY:
-        gp_decode_open_in_body(d, name, uri);
-        break;
-    case FRAME_RESPONSE:
-        gp_decode_open_result(d, name, c);
-        break;
-    case FRAME_FAULT:
-        gp_decode_open_fault_part(d, name);
-        break;
-    case FRAME_DETAIL:
-        gp_decode_open_fault(d, name, *c);
-        break;
     default:
-        (void)gp_decode_push(d, FRAME_SKIP);
+        d->outside(d, name, uri, c);
         break;
     }
 }

@@ -236,7 +236,7 @@ static void completed(gp_op *op, CURLcode rc)
     gp_error err;
     gp_http_detach(op);
     if (rc == CURLE_OK || op->enough) {
-        if (!op->failed) (void)gp_op_begin(op);
+        if (!op->failed) op->done(op);
         finish(op);
         return;
     }

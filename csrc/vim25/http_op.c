@@ -25,7 +25,8 @@ static int latch(gp_op *op, const gp_error *err)
     return -1;
 }
 
-int gp_op_begin(gp_op *op)
+/* Gives the sink, once, the status and type of the answer; -1 when it refuses them. */
+static int begin(gp_op *op)
 {
     gp_error err;
     if (op->begun) return 0;
@@ -45,12 +46,18 @@ static bool unpacks_too_much(const gp_op *op)
     return op->received / UNPACKED_RATIO > (uint64_t)wire + PACKED_BUFFER;
 }
 
+/* The sink is asked about an answer without a body too. */
+static void on_done(gp_op *op)
+{
+    (void)begin(op);
+}
+
 static size_t on_body(char *bytes, size_t one, size_t length, void *data)
 {
     gp_op *op = data;
     gp_error err;
     (void)one;
-    if (op->failed || gp_op_begin(op) < 0) return 0;
+    if (op->failed || begin(op) < 0) return 0;
     op->received += length;
     if (op->max_bytes && op->received > op->max_bytes) {
         gp_fail(&err, "ELIMIT", "the answer is larger than %llu bytes", (unsigned long long)op->max_bytes);
@@ -217,6 +224,7 @@ gp_op *gp_op_new(gp_http *http, const gp_request *request, gp_error *err)
     op->once = request->once;
     op->plain = request->identity;
     op->sink = request->sink;
+    op->done = on_done;
     op->max_bytes = request->max_bytes;
     if (request->timeout > 0) op->deadline = gp_engine_now() + request->timeout * MILLISECOND;
     op->easy = curl_easy_init();
