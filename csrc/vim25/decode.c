@@ -19,8 +19,8 @@ const gp_decode_limits gp_decode_default_limits = {
 static void on_error(void *data, xmlErrorPtr e)
 {
     gp_decode *d = data;
-    /* An undeclared prefix is what old servers write in a fault's detail; the names still say what it is. But
-     * a prefix bound to nothing is also how libxml2 ends up when its dictionary gets no memory, and goes on.
+    /* Old servers write an undeclared prefix in a fault's detail; the names are enough there. libxml2 also reports
+     * an unbound prefix, and continues, when its dictionary runs out of memory.
      */
     if (e->level < XML_ERR_ERROR) return;
     if (e->domain == XML_FROM_NAMESPACE && e->code != XML_NS_ERR_XML_NAMESPACE) return;
@@ -39,7 +39,7 @@ static void on_document_type(void *data, const xmlChar *name, const xmlChar *ext
     (void)name;
     (void)external;
     (void)system;
-    gp_decode_latch(data, "EENTITY", "the answer has a document type, which is refused");
+    gp_decode_latch(data, "EENTITY", "the answer contains a document type, which is not accepted");
 }
 
 static void on_text(void *data, const xmlChar *text, int length)
@@ -57,7 +57,7 @@ static void on_text(void *data, const xmlChar *text, int length)
         return;
     }
     if ((uint64_t)(d->tape->slab_length - f->text) + (uint64_t)length > d->limits.text) {
-        gp_decode_latch(d, "ELIMIT", "one text of the answer is longer than %llu bytes",
+        gp_decode_latch(d, "ELIMIT", "a text in the answer is longer than %llu bytes",
                         (unsigned long long)d->limits.text);
         return;
     }
@@ -125,14 +125,14 @@ memory:
     return NULL;
 }
 
-/* What the parser has and cannot use yet is one unfinished tag, comment or instruction; of CDATA, which is text, it
- * takes a few hundred bytes at a time. */
+/* The parser's unprocessed input is one unfinished tag, comment or instruction. CDATA, which is text, is processed a
+ * few hundred bytes at a time. */
 static void check_backlog(gp_decode *d)
 {
     const xmlParserInput *input = d->parser->input;
     uint64_t most = d->parser->instate == XML_PARSER_CDATA_SECTION ? d->limits.text : GP_DECODE_TAG_MOST;
     if (input && (uint64_t)(input->end - input->cur) > most) {
-        gp_decode_latch(d, "ELIMIT", "a tag or comment of the answer is longer than %d bytes", GP_DECODE_TAG_MOST);
+        gp_decode_latch(d, "ELIMIT", "a tag or comment in the answer is longer than %d bytes", GP_DECODE_TAG_MOST);
     }
 }
 
@@ -165,7 +165,7 @@ gp_tape *gp_decode_finish(gp_decode *d, gp_error *err)
                         (unsigned long long)d->fed);
     }
     if (!d->failed && xmlParseChunk(d->parser, "", 0, 1) != 0 && !d->parser->wellFormed) {
-        gp_decode_latch(d, "EXML", "there is something behind the end of the answer");
+        gp_decode_latch(d, "EXML", "there is data after the end of the answer");
     }
     gp_error fault;
     if (!d->failed && d->tape->method && gp_tape_check(d->tape, &fault) != 0) {
@@ -175,7 +175,7 @@ gp_tape *gp_decode_finish(gp_decode *d, gp_error *err)
     gp_tape *tape = d->tape;
     tape->bytes = d->fed;
     d->tape = NULL;
-    gp_fail(&d->error, "EINVAL", "the tape was already taken");
+    gp_fail(&d->error, "EINVAL", "the tape has already been taken");
     d->failed = true;
     return tape;
 }

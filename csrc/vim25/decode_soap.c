@@ -80,7 +80,7 @@ static void open_fault(gp_decode *d, const xmlChar *name, claim c)
             if (!known || (cut >= 0 && (gp_schema_types[cut].flags & GP_TYPE_FAULT))) c.type_length -= 5;
         }
     }
-    /* What is no fault at all is read as a plain one: the server's words around it still tell what happened. */
+    /* A type that is not a fault is read as a plain MethodFault: the server's messages still say what happened. */
     gp_type_id slot = (gp_type_id)gp_schema_type_find("MethodFault", 11);
     bool array = false;
     int type = gp_schema_type_find_any(c.type, c.type_length, &array);

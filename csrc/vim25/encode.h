@@ -1,4 +1,4 @@
-/* Writing a SOAP request, checked against the schema as the server's version knows it.
+/* Writing a SOAP request, checked against the schema of the server's version.
  *
  * The caller (a binding) walks its own values and calls, for each slot of the schema in order:
  *
@@ -45,8 +45,8 @@ const gp_schema_method *gp_encode_method(const gp_encode *e);
 /* ---- the path; index 0: not a list element. Depth is limited (a cycle is an error that names its path). */
 int gp_encode_enter(gp_encode *e, const char *name, uint32_t index, gp_error *err);
 void gp_encode_leave(gp_encode *e);
-/* After gp_encode_enter, for a slot of the schema: checks that the server knows it, and remembers where it
- * stands when it is secret. */
+/* After gp_encode_enter, for a slot of the schema: checks that the server has it, and remembers its
+ * position when it is secret. */
 int gp_encode_field(gp_encode *e, const gp_schema_field *field, gp_error *err);
 
 /* ---- values of the innermost path element, in a slot declared as `slot` */

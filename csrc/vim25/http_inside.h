@@ -19,7 +19,7 @@ struct gp_op {
     const gp_buf *body;
     int upload_fd;
     uint64_t upload_offset, upload_length, sent;
-    bool once, begun, plain; /* plain: no packing was offered, so curl unpacks nothing */
+    bool once, begun, plain; /* plain: no compression was offered, so curl decompresses nothing */
     gp_sink sink;
     /* Called when the transfer has ended without an error, before the operation completes. */
     void (*done)(gp_op *op);
@@ -44,7 +44,7 @@ struct gp_http {
     long limit, in_flight;
     char *proxy;
     unsigned references;
-    bool broken; /* curl_multi_socket_action failed: every transfer fails and the handle is made anew */
+    bool broken; /* curl_multi_socket_action failed: every transfer fails and the handle is created again */
 };
 
 void gp_http_unlist(gp_op_list *list, gp_op *op);

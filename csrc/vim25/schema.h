@@ -100,7 +100,7 @@ static inline bool gp_schema_required(const gp_schema_field *field, uint8_t decl
 {
     return !(field->flags & GP_FIELD_OPTIONAL) && field->version == declarer_version;
 }
-/* The privilege that reading a property or passing a parameter takes ("" when none is stated). */
+/* The privilege needed to read a property or pass a parameter ("" when none is documented). */
 const char *gp_schema_field_privilege(const gp_schema_field *field);
 
 /* ---- enums: the n-th value, NULL past the end; whether a value is one of them */
@@ -137,7 +137,7 @@ static inline bool gp_schema_knows(int server, int version)
 {
     return (gp_schema_versions[server].knows >> version) & 1;
 }
-/* The oldest advertised version that knows things of `version`: what to tell a user ("needs 8.0.2.0"). */
+/* The oldest advertised version that has the features of `version`: for messages ("needs 8.0.2.0"). */
 const char *gp_schema_since(int version);
 
 /* ---- the nearest known name, into `out` (GP_NEAREST_SIZE bytes) */

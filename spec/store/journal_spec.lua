@@ -114,7 +114,7 @@ E]]):format(path))
   it("says what is wrong with a folder that cannot be made", function()
     local _, message, code = store.open(folder .. "/state/gpupt/journal.db/x/y.db")
     assert.equal("ENOTDIR", code)
-    assert.matches("cannot make the journal's folder .*: Not a directory", message)
+    assert.matches("cannot create the journal's folder .*: Not a directory", message)
   end)
 
   describe("as the keeper of leases", function()

@@ -93,7 +93,7 @@ static int codec_time(lua_State *L)
     const char *text = luaL_checklstring(L, 1, &length);
     if (gp_encode_text_read_time(text, length, &seconds, &nanoseconds) != 0) {
         lua_pushnil(L);
-        lua_pushfstring(L, "'%s' is no dateTime (2026-01-31T23:59:59Z)", text);
+        lua_pushfstring(L, "'%s' is not a dateTime (2026-01-31T23:59:59Z)", text);
         lua_pushliteral(L, "EVALUE");
         return 3;
     }

@@ -146,7 +146,7 @@ static int descriptor(lua_State *L, int index, const char *name)
     return fileno(stream->f);
 }
 
-/* The body: a string, or what net.encode made. Kept as a user value of the operation at `self`. */
+/* The body: a string, or the result of net.encode. Kept as a user value of the operation at `self`. */
 static const gp_buf *read_body(lua_State *L, int options, int self, op_handle *handle)
 {
     size_t length = 0;

@@ -1,6 +1,6 @@
 /* Bodies and tapes as Lua values: the seam between the codec and the client.
  *
- * A *body* is a userdata made by `net.encode`; its bytes are what is sent. A *tape* is a userdata that owns a
+ * A *body* is a userdata created by `net.encode`; it holds the bytes to send. A *tape* is a userdata that owns a
  * gp_tape: make it empty before the answer is asked for (gp_value_tape), put the tape in when it has come,
  * and let Lua read it:
  *
