@@ -121,11 +121,11 @@ export GPUPT_BUILD := $(abspath $(BUILD))
 LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" LUA_CPATH="$(GPUPT_BUILD)/lib/?.so;;"
 
 .PHONY: regress-proof setup demo test spec lint sanitize apicheck soak bench fuzz docs install fresh clean help
-setup: ## install what is missing on Debian 12 for development (names it first)
+setup: ## name and install missing packages on Debian 12 for development
 	@build-support/setup develop
 
 # Set-up runs before the build, whose flags come from pkg-config: hence a second make.
-demo: ## two hosts, four GPUs, two guests: every step against the test vCenter
+demo: ## two hosts, four GPUs, two guests: every step on the test vCenter
 	@build-support/setup demo
 	@$(MAKE) --no-print-directory build vcenter
 	@$(LUA_ENV) build-support/demo
@@ -145,10 +145,10 @@ regress-proof: ## run the regress specs added since BASE against BASE's code: ea
 lint: build ## luacheck, clang-tidy, go vet, hardening of the libraries
 	@build-support/lint
 
-sanitize: ## ASan+UBSan over all specs, valgrind over the C tests and the offline specs
+sanitize: ## ASan+UBSan over all specs; valgrind over C tests and offline specs
 	@build-support/sanitize
 
-apicheck: build vcenter ## some specs in a Lua that checks C calls and collects at every allocation
+apicheck: build vcenter ## some specs in a Lua that checks C calls and collects constantly
 	@build-support/apicheck
 
 soak: build vcenter ## the long tests: fuzzing, kill matrix, race detector, scale
@@ -173,7 +173,7 @@ install: build ## install into PREFIX (the rock calls this with its own folders)
 	cp $(LIBDIR)/*.so "$(INST_LIBDIR)/gpupt/"
 	cp bin/gpupt "$(INST_BINDIR)/gpupt"
 
-fresh: ## debootstrap a clean Debian 12, clone, run the README's commands there
+fresh: ## clone into a clean Debian 12 and run the README's commands there
 	@build-support/fresh
 
 clean: ## remove everything that was built

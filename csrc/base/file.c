@@ -191,7 +191,7 @@ static int open_temporary(place *p, gp_error *err)
     memcpy(p->temporary + 1, p->name, length);
     memcpy(p->temporary + 1 + length, suffix, sizeof suffix);
     /* A new file gets the mode that umask allows. A replacement has its mode from the start where that can show its
-     * content to nobody new; else it stays private until owner and ACL are set. */
+     * content to no other user; else it stays private until owner and ACL are set. */
     mode_t mode = p->secret ? 0600 : 0666;
     if (p->exists && !p->secret) {
         p->attributes = flistxattr(p->old_fd, NULL, 0) > 0;

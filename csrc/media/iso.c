@@ -49,7 +49,7 @@ static int check_path(const char *path, gp_error *err)
     }
 }
 
-/* A name that occurs twice, or that is a folder of another: Windows does not tell case apart. */
+/* A name that occurs twice, or that is a folder of another: Windows ignores case. */
 static int check_pair(const char *a, const char *b, gp_error *err)
 {
     size_t length = strlen(a);

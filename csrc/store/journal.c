@@ -120,7 +120,7 @@ out:
     return rc;
 }
 
-/* The path with its folder's links followed, so that SQLite can be told to follow none. */
+/* The path with its folder's links resolved, so that SQLite can be opened with NOFOLLOW. */
 static char *real_path(const char *path, gp_error *err)
 {
     gp_buf folder = GP_BUF_EMPTY;

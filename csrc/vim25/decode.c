@@ -190,7 +190,7 @@ void gp_decode_free(gp_decode *d)
 {
     if (!d) return;
     if (d->parser) {
-        /* a refused document type may have left a document behind */
+        /* a refused document type may have left a document */
         if (d->parser->myDoc) xmlFreeDoc(d->parser->myDoc);
         d->parser->myDoc = NULL;
         xmlFreeParserCtxt(d->parser);

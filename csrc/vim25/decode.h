@@ -1,7 +1,7 @@
 /* Decoding an answer while its bytes arrive: libxml2's SAX2 push parser -> a stack of types -> the tape.
  *
  * Feed any chunks; nothing is kept of the XML. The schema says what each element is, xsi:type wins over it,
- * and fields and types that the schema does not know are kept. Without a method any XML document is decoded
+ * and fields and types that are not in the schema are kept. Without a method any XML document is decoded
  * (all fields unknown): that is how vimServiceVersions.xml is read.
  *
  * The first error latches: gp_decode_feed gives it again on every later call, so that a curl call-back may
@@ -11,7 +11,7 @@
  * libxml2's, and every one can be set; depth and attributes have a ceiling besides.
  *
  * Guarantees of a finished tape, so that later code need not check:
- *   a cell in a slot that the schema knows has the tag that the slot's type gives, or is GP_TAG_NULL;
+ *   a cell in a slot of the schema has the tag that the slot's type gives, or is GP_TAG_NULL;
  *   an object in such a slot is of the slot's type or of one that extends it (an unknown type is read as the slot's);
  *   a number is within its type's range; the result is there unless the method may give none;
  *   everything in tape_check.h holds.

@@ -1,4 +1,4 @@
-/* Digests, by the libraries that are there for them: SHA-256 by OpenSSL (certificates, playbooks, scripts in a
+/* Digests, from standard libraries: SHA-256 by OpenSSL (certificates, playbooks, scripts in a
  * guest), with a key (HMAC) where what is hashed is a secret, the Unix password hash by crypt(3) (answer media).
  * Nothing is computed here.
  */

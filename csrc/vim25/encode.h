@@ -3,8 +3,9 @@
  * The caller (a binding) walks its own values and calls, for each slot of the schema in order:
  *
  *     gp_encode_enter(e, name, index)         the path grows: spec.deviceChange[2]
- *       gp_encode_object / gp_encode_close    an object: opens the element (xsi:type where the slot asks for
- * it) gp_encode_scalar, gp_encode_moref     a leaf, with all its checks gp_encode_leave(e)
+ *       gp_encode_object / gp_encode_close    an object: opens the element (with xsi:type where the slot needs it)
+ *       gp_encode_scalar, gp_encode_moref     a leaf, with all its checks
+ *     gp_encode_leave(e)
  *
  * Every error names the path. Codes: EARGUMENT (unknown field, wrong type, missing, abstract), ERANGE (out of
  * range, not an enum value, bad text or date), EVERSION (newer than the server), ENOMEM. The body is one
@@ -71,7 +72,7 @@ typedef struct gp_scalar_value {
     size_t length;
 } gp_scalar_value;
 
-/* `as`: the type that a wrapper (vim.int, vim.time...) asks for, GP_VOID for a plain value. */
+/* `as`: the type of a wrapper (vim.int, vim.time...), GP_VOID for a plain value. */
 int gp_encode_scalar(gp_encode *e, gp_type_id slot, gp_type_id as, const gp_scalar_value *value,
                      gp_error *err);
 int gp_encode_moref(gp_encode *e, gp_type_id slot, const char *type, size_t type_length, const char *value,

@@ -26,7 +26,7 @@ typedef struct gp_answer {
     uint64_t written;
     long status;
     char type[96];
-    bool foreign; /* not the kind of answer that was asked for: `bytes` holds its beginning */
+    bool foreign; /* not the requested kind of answer: `bytes` holds its beginning */
     gp_decode *decode;
     gp_buf bytes;
 } gp_answer;

@@ -6,9 +6,8 @@
  *
  *     for (gp_schema_walk w = gp_schema_fields_of(type); gp_schema_next(&w);) use(w.field, w.owner);
  *
- * A field or type came with a version; a server of version S knows it when gp_schema_knows(S, version). Names
- * are compared exactly. gp_schema_nearest_* give the likely cure for a misspelt name, "" when nothing is
- * near.
+ * A field or type was added in a version; a server of version S has it when gp_schema_knows(S, version). Names
+ * are compared exactly. gp_schema_nearest_* give the nearest name for a misspelt one, "" when there is none.
  */
 #ifndef GP_SCHEMA_H
 #define GP_SCHEMA_H

@@ -6,10 +6,10 @@
  *       OBJECT ... OBJECT ...
  *     INT    key=version  42
  *
- * An opening cell holds the number of its children (so tables are created at their size) and the cell behind its
- * last one (so it can be skipped in one step). Children follow in the order in which they came. Keys are
- * indices into the schema's names, or, from GP_KEY_OWN on, into the tape's own list of names that the schema
- * does not know. The tape holds no pointer into the parser or into Lua, and it is immutable once decoding has
+ * An opening cell holds the number of its children (so tables are created at their size) and the cell after its
+ * last one (so it can be skipped in one step). Children follow in the order of the answer. Keys are
+ * indices into the schema's names, or, from GP_KEY_OWN on, into the tape's own list of names that are not in the
+ * schema. The tape holds no pointer into the parser or into Lua, and it is immutable once decoding has
  * finished.
  */
 #ifndef GP_TAPE_H

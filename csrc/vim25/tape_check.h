@@ -3,7 +3,7 @@
  *   the result, unless the method may give none
  *   the fields that the client itself lives by: an update's version, a change's name, a task's state...
  *   the value of a property, of the kind that the schema gives its path ("name" of a Folder is a text): on the wire it
- *   stands in a slot for anything
+ *   is in a slot for any type
  *
  * One pass over the cells, once, when decoding has finished. What is not in the schema is not checked. A required
  * field that the client does not read may be missing: servers differ in those.

@@ -1,8 +1,8 @@
-/* Whom a client believes: the certificate authorities of the system or of a file, one exact certificate by its
+/* Server certificate verification: the certificate authorities of the system or of a file, one exact certificate by its
  * SHA-256 or SHA-1 thumbprint, or (only with `insecure`) any certificate.
  *
- * The decision falls inside the handshake of the very connection that is used, by OpenSSL's own verification
- * call-back, before a byte of the request leaves. With another TLS backend under libcurl that call-back does not
+ * The decision is made in the handshake of the connection itself, in OpenSSL's verification call-back, before a byte of
+ * the request is sent. With another TLS backend under libcurl that call-back does not
  * exist: then a thumbprint cannot be checked and gp_trust_apply fails instead of connecting.
  * The last certificate refused is remembered for the message, so that an operator can compare its thumbprint.
  */

@@ -3,11 +3,11 @@
  *   body = codec.encode(method, this_type, this_value, args, {version=, operation_id=})
  *          nil, message, code: EARGUMENT (misuse: unknown field, wrong type, missing...), ERANGE, EVERSION
  *   body:action()  body:secret()  body:method()  #body  body:bytes()  body:redacted()
- *   codec.wrap(type, value)   a scalar that says its type, for anyType slots: vim.int, vim.long, vim.time...
+ *   codec.wrap(type, value)   a scalar that names its type, for anyType slots: vim.int, vim.long, vim.time...
  *
  * Tables are read raw, so no metamethod runs. A table is, in this order: a wrapper ({_type="int", value=5}),
  * a reference (raw `type` and `value`), a list where the slot is one, else an object. An object's type is its
- * raw _type, else what its metatable says (values that were decoded keep their type that way), else the
+ * raw _type, else that of its metatable (decoded values keep their type there), else the
  * slot's.
  */
 #include "lua/bind.h"
@@ -236,7 +236,7 @@ static int write_slot(const walk *w, const gp_schema_field *field, uint8_t decla
     return 0;
 }
 
-/* Fails when the table has a key that is no field of the type. */
+/* Fails when the table has a key that is not a field of the type. */
 static int refuse_stray_field(const walk *w, int table, gp_type_id type)
 {
     lua_State *L = w->L;

@@ -6,8 +6,8 @@
  *                        timeout=, ... }
  *   op:start()  op:done()  op:result()  op:cancel(code, message)
  *
- * The order of birth: the userdata first, holding nothing; then the core's operation. What curl reads while it works
- * (the body's bytes, files, the tape's slot) hangs on the operation's user values, so it lives as long as it does. */
+ * The userdata is created first, empty; then the core's operation. What curl reads while it works
+ * (the body, files, the tape slot) is in the user values of the operation, so it lives as long as the operation. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

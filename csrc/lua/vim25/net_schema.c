@@ -6,9 +6,9 @@
  *   privileges(name)      of a method: the method's own, and per parameter; of a managed type: per property
  *   methods(type)         names of all methods, the inherited ones too
  *   subtypes(type)        names of the types that extend it, directly or not
- *   is_a(type, base)      versions() oldest first   newest()   choose(list) the newest version of a list that
- * is known find(type, method)    name and whether it starts a task: the quick look-up of a call An unknown
- * name gives nil, message (with the nearest one), "ENOENT".
+ *   is_a(type, base)      versions() oldest first   newest()   choose(list) the newest supported version of a list
+ *   find(type, method)    name and whether it starts a task: the quick look-up for a call
+ * An unknown name gives nil, message (with the nearest one), "ENOENT".
  */
 #include "lua/bind.h"
 #include "lua/vim25/net.h"

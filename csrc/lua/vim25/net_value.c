@@ -2,7 +2,7 @@
  *
  * Building is one C function that walks the cells; all C memory belongs to the tape's userdata, so a jump out
  * of any Lua call leaks nothing. Key strings come from a table indexed by the schema's name number, tables
- * are made at their size, and each type has one metatable for all its values:
+ * are created at their size, and each type has one metatable for all its values:
  *
  *   __vimtype   the type's name         __index   nil for an absent field, an error with the nearest name for
  * one that the type does not have; "_type" gives the type's name
@@ -420,7 +420,7 @@ static int page_step(lua_State *L)
     gp_page_object object;
     lua_settop(L, 0);
     if (!*place) return 0;
-    here = *page; /* a step that raises (in make, for want of memory) can be taken again */
+    here = *page; /* a step that raises (in make, out of memory) can be repeated */
     if (!gp_page_next(&here, &object)) {
         gp_tape *tape = *place;
         *place = NULL;

@@ -1,5 +1,5 @@
 --- Reads what Windows reports about its PCI devices: Win32_PnPEntity as JSON.
--- ConfigManagerErrorCode is the number behind "Code 43"; it is the same in every language of Windows,
+-- ConfigManagerErrorCode is the number in "Code 43"; it is the same in every language of Windows,
 -- whereas Status and the names are not. A single device comes as an object, several as an array: that is
 -- how ConvertTo-Json writes them.
 --
@@ -55,7 +55,7 @@ end
 function pnp.parse(output)
   local plain = ascii_where_needed(text.trim(text.plain(output)))
   if plain == "" then return {} end
-  -- a warning of PowerShell may stand before the JSON
+  -- a PowerShell warning may precede the JSON
   local first = plain:find "[%[{]"
   local value, message
   if first then value, message = json.decode(plain:sub(first)) end

@@ -147,7 +147,7 @@ local function check_tools_line(line, at, add)
       .. "the CD by its label '" .. tools.cd_label .. "'")
   end
   if not (line:find "/q[nb]" or line:find "/quiet" or line:find "/passive") then
-    add("tools-ask", "error", at, "the Tools installer is not told to be silent (/S /v\"/qn REBOOT=R\"): it "
+    add("tools-ask", "error", at, "the Tools installer does not run silently (/S /v\"/qn REBOOT=R\"): it "
       .. "waits for a "
       .. "person")
   end
@@ -158,7 +158,7 @@ local function check_tools_line(line, at, add)
   for list in line:gmatch "REMOVE=([%w_,]+)" do
     for name in list:gmatch "[%w_]+" do
       if name ~= "ALL" and not known[name] then
-        add("wrong-feature", "error", at, ("REMOVE names '%s', which is no feature of Tools: the installation "
+        add("wrong-feature", "error", at, ("REMOVE names '%s', which is not a feature of Tools: the installation "
           .. "ends with "
           .. "1603 (MSI error 2711)"):format(name))
       elseif known[name] == 11 then

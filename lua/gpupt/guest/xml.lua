@@ -1,6 +1,6 @@
 --- XML of answer files: reading (libxml2, by gpupt.iso) and the few helpers for walking the tree and writing texts.
 -- The tree is { name=, ns=, attr={}, line=, text=, [1..n]=children }; prefixes are dropped from names, because answer
--- files use only `wcm:` beside the default namespace. Document types, and so custom entities, are
+-- files use only `wcm:` and the default namespace. Document types, and so custom entities, are
 -- refused. Errors begin with file and line.
 --
 --   local xml = require "gpupt.guest.xml"

@@ -37,7 +37,7 @@ end
 --- Takes a vCenter's address apart: "host", "host:port", "https://user:pw@host/sdk". Gives
 -- { scheme, host, port, path, username, password }, or nil, message, "EINVAL". `what` names the text in the message,
 -- which never repeats it. With kind "proxy" it is the address of a proxy.
--- The host is what stands behind the last @. One behind the first '/', '?' or '#' means that one of these stands in a
+-- The host is what follows the last @. An @ after the first '/', '?' or '#' means that one of these is in a
 -- password, and that what looks like the host is none: refused.
 function env.parse_url(text, what, kind)
   what = what or "the URL"

@@ -1,4 +1,4 @@
---- HTTP transfers beside SOAP: datastore files (/folder) and guest files (/guestFile).
+--- HTTP transfers other than SOAP: datastore files (/folder) and guest files (/guestFile).
 -- A download is written to TARGET.part and renamed at the end; an interrupted one can be resumed. Failed transfers
 -- are retried where that is safe.
 local engine = require "gpupt.loop.engine"
@@ -19,7 +19,7 @@ local meanings = {
   [404] = { "there is no such file", "FileNotFound" },
   [405] = { "the server does not allow writing here", "EHTTP" },
   [409] = { "a folder of its path is missing", "FileNotFound" },
-  [416] = { "the file is shorter than the range asked for", "ERANGE" },
+  [416] = { "the file is shorter than the requested range", "ERANGE" },
   [507] = { "the datastore is full", "NoDiskSpace" },
 }
 
@@ -37,7 +37,7 @@ local function back_off(try, until_time)
 end
 
 --- One transfer with repeats. `request` as net.http's, its timeout being that of all tries; `what` = { name =, tick =,
--- headers = {...} }. With `what.session` (gives the headers for the session as it is) a session that has ended is
+-- headers = {...} }. With `what.session` (gives the headers for the current session) a session that has ended is
 -- renewed once. Gives the result and info, or nil, message, code, info.
 function files.transfer(client, request, what, retries)
   local until_time = request.timeout and engine.now() + request.timeout

@@ -24,7 +24,7 @@ local function find_recent(client, object, operation_id)
   end
 end
 
--- In the server's history of tasks, which goes back further. ESXi has none.
+-- In the server's task history, which covers a longer time. ESXi has none.
 local function find_past(client, operation_id)
   local manager = client.content.taskManager
   local again = { safe = true } -- a second collector is removed with the session

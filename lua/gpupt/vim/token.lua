@@ -85,7 +85,7 @@ local function signature(assertion, key, references)
 end
 
 --- The header for a LoginByToken on the session manager `manager`; with `key` (PEM) it is signed, and the body needs
--- the wsu:Id that is given beside it. nil, message, code when it cannot be made.
+-- the wsu:Id that is returned with it. nil, message, code on failure.
 function token.header(assertion, key, manager)
   local stamp_id, body_id = new_id(), key and new_id() or nil
   local stamp = timestamp(stamp_id)

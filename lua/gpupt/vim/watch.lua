@@ -267,7 +267,7 @@ local function back_off(tries)
 end
 
 -- What to do when the wait failed: true continues, false gives up for all entries. `tries` counts failures since the
--- last answer, across collectors and sessions, so that a server that refuses every wait is not asked for ever.
+-- last answer, across collectors and sessions, so that a server that refuses every wait is not asked forever.
 local function recover(self, message, code, detail, tries)
   if self.stopped then return false end
   if code == "RequestCanceled" and not next(self.filters) then return true end
