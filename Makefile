@@ -20,16 +20,16 @@ ifeq ($(SANITIZE),1)
   CFLAGS  := -O0 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 
-# Hardening. It stands apart from CFLAGS and LDFLAGS and before them, so that it holds when luarocks or a distribution
-# gives its own, and theirs still have the last word. What this compiler or processor does not know is left out.
-# `make lint` looks for all of it in the libraries (build-support/hardening).
+# Hardening. Kept separate from CFLAGS and LDFLAGS and put before them: it applies when luarocks or a distribution sets
+# its own flags, which can still override it. Flags that this compiler or processor does not support are omitted.
+# `make lint` checks the libraries for all of it (build-support/hardening).
 cc_takes = $(shell printf 'int x;' | $(CC) -Werror $(1) -x c -S -o /dev/null - 2>/dev/null && echo yes)
 HARDEN_WANTED := -fstack-protector-strong -fstack-clash-protection -fcf-protection
 HARDEN_CFLAGS := $(if $(call cc_takes,$(HARDEN_WANTED)),$(HARDEN_WANTED),$(foreach \
                    flag,$(HARDEN_WANTED),$(if $(call cc_takes,$(flag)),$(flag))))
 HARDEN_CFLAGS += -Wformat -Wformat-security -Werror=format-security
-# Checked copies of libc's functions exist with optimisation only; a level that the packager gives is theirs. The C
-# library warns when it does not know level 3.
+# Checked copies of libc's functions need optimisation; a level set by the packager is kept. The C library warns if it
+# does not support level 3.
 OPTIMISED     := $(filter-out -O0,$(lastword $(filter -O%,$(CPPFLAGS) $(CFLAGS))))
 ifneq ($(OPTIMISED),)
 ifeq ($(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),)
@@ -46,7 +46,7 @@ ALL_CFLAGS   = -std=c17 $(WARNINGS) $(HARDEN_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fPIC
 # nodelete: sanitizers and valgrind lose a module's symbols when Lua unloads it.
 ALL_LDFLAGS  = -shared $(HARDEN_LDFLAGS) -Wl,-z,nodelete -Wl,--no-undefined-version -Wl,--as-needed $(LDFLAGS)
 
-# A library is its folder, the binding of the same name under lua/, and what stands under every library (base, bind).
+# A library is its folder, the binding of the same name in lua/, and the files that every library has (base, bind).
 src = $(sort $(foreach folder,$(1),$(wildcard csrc/$(folder)/*.c)))
 CORE_SRC  := $(call src,base offline lua lua/offline)
 NET_SRC   := $(call src,base vim25 gen lua lua/vim25)
@@ -104,11 +104,11 @@ libraries:
 	@echo $(if $(filter net,$(ROOM)),-lcrypt) $(shell $(PKG) --libs $(if $(filter core,$(ROOM)),$(CORE_PKGS)) $(if $(filter net,$(ROOM)),$(NET_PKGS)) $(if $(filter store,$(ROOM)),$(STORE_PKGS)) $(if $(filter iso,$(ROOM)),$(ISO_PKGS)))
 
 .PHONY: schema
-schema: ## write csrc/gen/schema_data.c again from pyVmomi's tables
+schema: ## regenerate csrc/gen/schema_data.c from pyVmomi's tables
 	@build-support/setup test
 	@build/venv/bin/python csrc/gen/generate.py
 
-# A host whose allocations can be made to fail, for spec/codec.
+# A Lua host whose allocations can be made to fail, for spec/*/oom_spec.lua.
 $(BUILD)/oomhost: csrc/test/oomhost.c
 	@mkdir -p $(@D)
 	@$(CC) -std=c17 $(WARNINGS) -O1 -g -Wl,-E $(LUA_CFLAGS) -o $@ $< $(shell $(PKG) --libs lua5.4) -ldl
@@ -121,11 +121,11 @@ export GPUPT_BUILD := $(abspath $(BUILD))
 LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" LUA_CPATH="$(GPUPT_BUILD)/lib/?.so;;"
 
 .PHONY: regress-proof setup demo test spec lint sanitize apicheck soak bench fuzz docs install fresh clean help
-setup: ## install what is missing on Debian 12 for development (names it first)
+setup: ## name and install missing packages on Debian 12 for development
 	@build-support/setup develop
 
-# Set-up comes before the build, whose flags come from pkg-config: hence a second make.
-demo: ## two hosts, four GPUs, two guests: the whole chain against the test vCenter
+# Set-up runs before the build, whose flags come from pkg-config: hence a second make.
+demo: ## two hosts, four GPUs, two guests: every step on the test vCenter
 	@build-support/setup demo
 	@$(MAKE) --no-print-directory build vcenter
 	@$(LUA_ENV) build-support/demo
@@ -135,32 +135,32 @@ test: ## every test; ends with "N passed, N failed"
 	@$(MAKE) --no-print-directory build vcenter
 	@$(LUA_ENV) $(LUA) build-support/test.lua
 
-spec: build ## one room's specs: make spec ROOM=vmx
+spec: build ## the specs of one module: make spec ROOM=vmx
 	@$(LUA_ENV) $(LUA) /usr/bin/busted $(if $(filter regress,$(ROOM)),--pattern='%d%d%d-.*%.lua$$') $(if $(ROOM),spec/$(ROOM),spec)
 
 regress-proof: ## run the regress specs added since BASE against BASE's code: each must fail there
 	@build-support/setup test
-	@build-support/regress-proof $(or $(BASE),$(error say which commit: make regress-proof BASE=0f7b0a9))
+	@build-support/regress-proof $(or $(BASE),$(error BASE is not set: make regress-proof BASE=0f7b0a9))
 
-lint: build ## luacheck, clang-tidy, go vet, the hardening of the libraries
+lint: build ## luacheck, clang-tidy, go vet, hardening of the libraries
 	@build-support/lint
 
-sanitize: ## ASan+UBSan over all specs, valgrind over the C tests and the offline specs
+sanitize: ## ASan+UBSan over all specs; valgrind over C tests and offline specs
 	@build-support/sanitize
 
-apicheck: build vcenter ## a few rooms under a Lua that checks its C callers and collects at every allocation
+apicheck: build vcenter ## some specs in a Lua that checks C calls and collects constantly
 	@build-support/apicheck
 
-soak: build vcenter ## the long sweeps: fuzzing, kill matrix, race detector, scale
+soak: build vcenter ## the long tests: fuzzing, kill matrix, race detector, scale
 	@$(LUA_ENV) build-support/soak
 
-bench: build vcenter ## speed beside the peers and the physical floor, as ratios
+bench: build vcenter ## speed compared with other tools and the lower bound, as ratios
 	@$(LUA_ENV) build-support/bench
 
 fuzz: ## run every libFuzzer target for FUZZ_SECONDS (60)
 	@build-support/fuzz
 
-docs: ## the reference, the ---@meta file and the man page from the declarations
+docs: ## generate the reference, the ---@meta file and the man page
 	@$(LUA_ENV) build-support/docs
 
 PREFIX     ?= /usr/local
@@ -173,7 +173,7 @@ install: build ## install into PREFIX (the rock calls this with its own folders)
 	cp $(LIBDIR)/*.so "$(INST_LIBDIR)/gpupt/"
 	cp bin/gpupt "$(INST_BINDIR)/gpupt"
 
-fresh: ## debootstrap a clean Debian 12, clone, run the README's commands there
+fresh: ## clone into a clean Debian 12 and run the README's commands there
 	@build-support/fresh
 
 clean: ## remove everything that was built

@@ -1,9 +1,9 @@
---- The devices of 5,000 virtual machines and the PCI lists of 1,000 hosts, read by gpupt, by govc and by pyVmomi: from
--- the test vCenter, which gives pages of a hundred objects at most to everybody, and from govmomi's simulator as it is,
--- which gives pages only to who asks for them. The server's own encoder rules the wall, so what counts is the client's
--- CPU and its requests.
+--- The devices of 5,000 VMs and the PCI lists of 1,000 hosts, read by gpupt, govc and pyVmomi: from the test vCenter,
+-- which returns at most a hundred objects per page, and from govmomi's simulator, which returns pages only on request.
+-- The server's encoder dominates the elapsed time, so the client's CPU time and its
+-- requests are compared.
 -- The figures of govc are those of the whole program, since that is how it is used; the others' begin after the login.
--- usage: lua5.4 bench/collect.lua [passes [machines [hosts]]]      needs `make build vcenter`, Go, build/venv
+-- usage: lua5.4 bench/collect.lua [passes [VMs [hosts]]]      needs `make build vcenter`, Go, build/venv
 local vcenter = require "spec.support.vcenter"
 
 local passes = tonumber(arg and arg[1]) or 7

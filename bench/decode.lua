@@ -1,5 +1,6 @@
---- Decoding a large answer: ours beside libxml2's floor, govmomi and pyVmomi, in one run, one thread, as ratios.
--- The answer is what RetrievePropertiesEx of govmomi's simulator gives for 2,000 virtual machines (19 MB).
+--- Decoding a large answer: gpupt compared with libxml2 alone (the floor), govmomi and pyVmomi, in one run and one
+-- thread, as ratios.
+-- The answer is what RetrievePropertiesEx of govmomi's simulator returns for 2,000 VMs (19 MB).
 -- usage: lua5.4 bench/decode.lua [passes]      needs `make build`, Go and build/venv (make setup)
 local net = require "gpupt.net"
 local codec = net.codec
@@ -76,7 +77,7 @@ local function compare(title, method, text, inner, limits)
   print(("%s (%.1f kB)"):format(title, #text / 1000))
   local rounds = math.max(passes, 7)
   local unit = #text < 1e6 and "us" or "s"
-  -- the machine is not ours alone, and its pace changes for seconds at a time: each pass measures all three
+  -- other programs run here too, and the speed varies for seconds at a time: each pass measures all three
   local bottom, bottom_median = math.huge, math.huge
   local function sink()
     for _ = 1, inner > 1 and 20 or 1 do
@@ -123,7 +124,7 @@ local function peer(name, bottom, unit, command)
   row(name, bottom, least, median, nil, unit)
 end
 
---- What others take for the same answer, which lies in `path`.
+--- The times of the others for the same answer, in the file `path`.
 local function peers(path, bottom, unit)
   peer("govmomi", bottom, unit, ("%s/peers decode %s %d"):format(scratch, path, math.max(passes, 7)))
   peer("pyVmomi", bottom, unit, ("build/venv/bin/python bench/pyvmomi_decode.py %s %d"):format(path,

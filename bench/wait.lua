@@ -1,8 +1,7 @@
---- A thousand tasks waited for at once, against the test vCenter: how many requests the waiting takes, how much of our
--- CPU, and how long after a task's end (its completeTime) its waiter goes on. The tasks are changes of a thousand
--- virtual machines that take some seconds each, report progress four times, and end spread over a second or more.
--- Beside it pyVmomi, with one filter of its own, and govmomi, each task by a wait of its own as it does it. The floor
--- of the latency is one round trip to the server.
+--- Waiting for a thousand tasks at once, on the test vCenter: the number of requests, the CPU time, and how long after
+-- a task's end (its completeTime) its waiter resumes. The tasks are changes of a thousand VMs that take some seconds
+-- each, report progress four times, and end spread over a second or more. Compared with pyVmomi with one filter, and
+-- govmomi with its own wait for each task. The lower bound of the latency is one round trip to the server.
 -- usage: lua5.4 bench/wait.lua [passes [tasks]]      needs `make build vcenter`, Go, build/venv
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop"
@@ -13,7 +12,7 @@ local SECONDS = math.max(3, math.ceil(tasks / 100)) -- of each task: all must ha
 local VERSION = "8.0.3.0"
 
 -- Many changes come in one answer only when there are many: a thousand tasks take less than a request for two. Of a few
--- each change (queued, begun, four of progress, ended) may come alone.
+-- each change (queued, started, four of progress, ended) may arrive alone.
 local LIMIT = tasks >= 500 and tasks // 2 or 8 * tasks + 8
 
 -- Wall-clock seconds for an instant of the loop's monotonic clock: the closest of several readings.
@@ -51,7 +50,7 @@ local function result(sim, cpu, late)
     p99 = quantile(late, 0.99), most = late[#late], peak = sim:get("sessions").peak_waiting }
 end
 
--- The tasks, begun.
+-- Starts the tasks.
 local function begin(vc)
   local vms = gpupt.check(vc:find("/**", { type = "VirtualMachine" }))
   assert(#vms == tasks, #vms)
@@ -97,8 +96,8 @@ local function ours(sim)
   return pass
 end
 
--- As many tasks, waited for by another program: it is told a file with their ids, prints "ready", its CPU seconds, and
--- how late each notice was.
+-- The same number of tasks, waited for by another program: it gets a file with their ids, prints "ready", its CPU
+-- seconds, and how late each notice was.
 local function theirs(command)
   return function(sim)
     local vc <close> = sim:connect()
@@ -185,7 +184,7 @@ local cpu, requests, peak = row("gpupt", mine)
 local pyvmomi = "build/venv/bin/python bench/pyvmomi_wait.py %s %s '%s' '%s' '%s'"
 row("pyVmomi", run(theirs(pyvmomi:format(address, port, ready.username, ready.password, ready.ca_file)),
   math.min(passes, 3)), cpu)
--- last: the server's page tells the most waits in flight since it began
+-- last: the server's page shows the most waits in flight since it started
 local govmomi = "build/bench/peers wait %s '%s' '%s' '%s' %s"
 row("govmomi", run(theirs(govmomi:format(ready.host, ready.username, ready.password, ready.ca_file, VERSION)),
   math.min(passes, 3)), cpu)

@@ -1,4 +1,4 @@
---- Writes the reference from the declarations, or with --check says what has drifted from them.
+--- Generates the reference from the declarations; with --check reports files that are out of date.
 local options = require "gpupt.options"
 local args = require "gpupt.cli.args"
 local cli = require "gpupt.cli"
@@ -18,7 +18,7 @@ local function sorted_keys(t)
   return keys
 end
 
--- Every module of the package is loaded, so that every declaration is made.
+-- Loads every module, so that every option is declared.
 local function load_everything()
   local pipe = assert(io.popen "cd lua && find gpupt -name '*.lua' -not -path 'gpupt/meta/*' | sort")
   for path in pipe:lines() do

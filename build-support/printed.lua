@@ -1,5 +1,5 @@
 -- Which files of the library and the command write to standard output or standard error by themselves: only
--- lua/gpupt/printer.lua may, because it makes the text of others visible (gpupt.visible). Prints the lines; exit 1 when
+-- lua/gpupt/printer.lua may, because it makes control characters visible (gpupt.visible). Prints the lines; exit 1 when
 -- there are any.    lua5.4 build-support/printed.lua [FOLDER]
 local folder = arg[1] or "."
 

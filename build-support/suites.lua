@@ -1,5 +1,5 @@
 --- The suites of `make test`, each a shell command run in the repository's root.
--- Every folder of spec/ with *_spec.lua files is a suite by itself, so that a new room cannot be forgotten.
+-- Every folder of spec/ with *_spec.lua files is a suite, so that a new module cannot be forgotten.
 local suites = {}
 
 local busted = "lua5.4 /usr/bin/busted -o TAP "
@@ -12,7 +12,7 @@ local function folders(root)
   return list
 end
 
--- Parsers and decoders: what hostile input reaches. These run once more under ASan and UBSan.
+-- Parsers and decoders, which read untrusted input. These run again under ASan and UBSan.
 local exposed = { "spec/vmx", "spec/bar", "spec/pci", "spec/vmlog", "spec/json", "spec/codec" }
 
 local function exists(root, path)

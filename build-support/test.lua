@@ -1,6 +1,6 @@
 --- Runs every suite, shows what failed, and ends with one plain line: "N passed, N failed".
--- A suite is a command whose output is a stream of "ok NAME" / "not ok NAME" lines (TAP) or Go's -json events. A suite
--- that dies, or that ran no test at all, counts as one failure: silence must never look like success.
+-- A suite is a command that prints "ok NAME" / "not ok NAME" lines (TAP) or Go's -json events. A suite that crashes, or
+-- that ran no test, counts as one failure.
 --   lua5.4 build-support/test.lua [SUITE ...]
 local root = (arg[0]:match "^(.*)/build%-support/[^/]*$" or ".")
 package.path = root .. "/build-support/?.lua;" .. package.path
@@ -52,7 +52,7 @@ function readers.go(pipe, result)
     elseif action == "skip" and test then
       result.skipped = result.skipped + 1
     elseif action == "fail" then
-      -- a package fails with its tests; it counts only when it did not even build or run
+      -- a package fails with its tests; it counts only when it did not build or run
       if test then
         result.failed = result.failed + 1
         result.failed_packages = result.failed_packages or {}
@@ -87,7 +87,7 @@ local function run(suite)
     print("FAILED " .. suite.name .. ": no test ran")
   elseif died and result.failed == 0 then
     result.failed = 1
-    print(("FAILED %s: ended with %s %s after its tests passed"):format(suite.name, how, status))
+    print(("FAILED %s: exited with %s %s after its tests passed"):format(suite.name, how, status))
   end
   if result.failed > 0 and (suite.reader == "status" or died) then
     for i = math.max(1, #result.noise - 60), #result.noise do print("    " .. result.noise[i]) end

@@ -20,7 +20,7 @@ int gp_buf_reserve(gp_buf *buf, size_t extra)
     while (capacity < need) capacity *= 2;
     char *data;
     if (buf->secret) {
-        /* realloc may leave a copy of the secret behind in freed memory */
+        /* realloc may leave a copy of the secret in freed memory */
         data = malloc(capacity);
         if (data && buf->data) {
             memcpy(data, buf->data, buf->length);

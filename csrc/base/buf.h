@@ -23,17 +23,17 @@ typedef struct gp_buf {
 
 #define GP_BUF_EMPTY {0}
 
-/* Makes room for `extra` more bytes; -1 when memory ran out (also latched in `failed`). */
+/* Reserves `extra` more bytes; -1 when memory ran out (also latched in `failed`). */
 int gp_buf_reserve(gp_buf *buf, size_t extra);
 int gp_buf_append(gp_buf *buf, const void *bytes, size_t length);
 int gp_buf_puts(gp_buf *buf, const char *text);
 int gp_buf_putc(gp_buf *buf, char byte);
 int gp_buf_printf(gp_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The bytes as a C string: a zero byte stands behind them (not counted in length). NULL when memory ran out. */
+/* The bytes as a C string: a zero byte follows them (not counted in length). NULL when memory ran out. */
 const char *gp_buf_string(gp_buf *buf);
 
-/* Empties without giving memory back. */
+/* Empties it without freeing memory. */
 void gp_buf_clear(gp_buf *buf);
 void gp_buf_free(gp_buf *buf);
 /* Overwrites the bytes in a way the compiler may not drop, then frees. */

@@ -34,7 +34,7 @@ int gp_fail_memory(gp_error *err)
     return gp_fail(err, "ENOMEM", "out of memory");
 }
 
-/* strerrorname_np is newer than what we build on; these are the ones that files and sockets give. */
+/* strerrorname_np needs a newer libc; these are the errors of files and sockets. */
 static const char *errno_name(int errnum)
 {
     switch (errnum) {

@@ -2,8 +2,8 @@
  *
  * Every core function that can fail takes a `gp_error *err` as its last argument and returns -1 or NULL. The
  * error lives on the caller's stack and owns no memory, so reporting one can itself never fail. `code` is a
- * stable word for programs (EPARSE, ENOENT, ENOMEM, EINVAL, ETIMEDOUT...); `message` is for people and says what
- * was wrong, where, and what to do. Either may be cut at its size, never overrun. `err` may not be NULL.
+ * stable word for programs (EPARSE, ENOENT, ENOMEM, EINVAL, ETIMEDOUT...); `message` is for users and says what was
+ * wrong, where, and what to do. Either may be truncated at its size, never overrun. `err` may not be NULL.
  */
 #ifndef GP_ERROR_H
 #define GP_ERROR_H

@@ -58,7 +58,7 @@ int gp_file_read(const char *path, uint64_t max, gp_buf *out, gp_error *err)
     }
     size_t chunk = S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size + 1 : 65536;
     for (;;) {
-        /* some spare room: who reads a file whole often puts something behind it */
+        /* spare room: callers often append to a file that they have read */
         if (gp_buf_reserve(out, chunk + 256) != 0) {
             gp_fail_memory(err);
             goto out;
@@ -96,7 +96,7 @@ typedef struct place {
     int old_fd; /* the file that is replaced, or -1 */
     int fd;     /* the temporary file, locked */
     bool exists, attributes, secret;
-    struct stat old, mine; /* of the target, and of the temporary file when it was made */
+    struct stat old, mine; /* of the target, and of the temporary file when it was created */
 } place;
 
 static int open_folder(place *p, gp_error *err)
@@ -118,8 +118,8 @@ static int open_folder(place *p, gp_error *err)
     return result;
 }
 
-/* Takes over `real` (malloc'd, may be NULL): opens its folder, then itself, if it exists and is no link.
- * Asking for writing too: a folder's rights must not get round a file that is read-only for us. */
+/* Takes over `real` (malloc'd, may be NULL): opens its folder, then the file, if it exists and is not a link.
+ * Opened for writing too, because write access to the folder must not bypass a read-only file. */
 static int open_target(place *p, char *real, gp_error *err)
 {
     free(p->real);
@@ -132,18 +132,18 @@ static int open_target(place *p, char *real, gp_error *err)
     return 0;
 }
 
-/* Everything about one file is done relative to its opened folder, where the name is looked up once for all.
+/* Everything about one file is done relative to its opened folder, where the name is looked up once.
  */
 static int find_target(place *p, const char *path, gp_error *err)
 {
     if (open_target(p, strdup(path), err) != 0) return -1;
     if (p->old_fd < 0 && errno == ELOOP) {
         if (p->secret) {
-            return gp_fail(err, "ELOOP", "%s: a symbolic link; a file that may hold secrets is not written through one",
+            return gp_fail(err, "ELOOP", "%s: is a symbolic link; a file for secrets is not written through a link",
                            path);
         }
         char *real = realpath(path, NULL);
-        if (!real) return gp_fail_errno(err, errno, "%s: following the link", path);
+        if (!real) return gp_fail_errno(err, errno, "%s: cannot follow the link", path);
         if (open_target(p, real, err) != 0) return -1;
     }
     if (p->old_fd < 0 && errno != ENOENT) return gp_fail_errno(err, errno, "%s", path);
@@ -153,8 +153,8 @@ static int find_target(place *p, const char *path, gp_error *err)
     return 0;
 }
 
-/* Takes away what a killed writer left: 1 when gone (try again), 0 when somebody is at work, -1 on error. A
- * byte of length marks it first: its maker may live, and be just about to lock it. */
+/* Removes what a killed writer left: 1 when removed (try again), 0 when a writer is active, -1 on error. A byte of
+ * length marks it first, because its writer may be alive and about to lock it. */
 static int clear_stale(const place *p)
 {
     struct stat held, named;
@@ -176,7 +176,7 @@ static int clear_stale(const place *p)
     return gone;
 }
 
-/* Whoever owns a file of this mode, all may read it and nobody but the owner may write it. */
+/* Whoever owns a file of this mode, everyone may read it and only the owner may write it. */
 static bool shows_nothing_new(mode_t mode)
 {
     return (mode & 0444) == 0444 && (mode & 0022) == 0;
@@ -190,8 +190,8 @@ static int open_temporary(place *p, gp_error *err)
     p->temporary[0] = '.';
     memcpy(p->temporary + 1, p->name, length);
     memcpy(p->temporary + 1 + length, suffix, sizeof suffix);
-    /* A new file gets what umask leaves. A replacement has its mode from the start where that can show its
-     * content to nobody new; else it stays private until owner and ACL are set. */
+    /* A new file gets the mode that umask allows. A replacement has its mode from the start where that can show its
+     * content to no other user; else it stays private until owner and ACL are set. */
     mode_t mode = p->secret ? 0600 : 0666;
     if (p->exists && !p->secret) {
         p->attributes = flistxattr(p->old_fd, NULL, 0) > 0;
@@ -202,7 +202,7 @@ static int open_temporary(place *p, gp_error *err)
     for (int attempt = 0; attempt < 8; attempt++) {
         p->fd = openat(p->folder, p->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (p->fd >= 0) {
-            /* Between making it and locking it, somebody may have taken it for stale and removed it: then its
+            /* Between creating it and locking it, another writer may have removed it as stale: then its
              * name is free, or another's. It has no name then, or, where a network file system keeps one for
              * what is open, the mark of clear_stale. Only the holder of the lock removes the name, so what is
              * checked now stays true. */
@@ -214,15 +214,15 @@ static int open_temporary(place *p, gp_error *err)
             continue;
         }
         if (errno != EEXIST)
-            return gp_fail_errno(err, errno, "%s: making a temporary file beside it", p->real);
+            return gp_fail_errno(err, errno, "%s: cannot create a temporary file next to it", p->real);
         int gone = clear_stale(p);
-        if (gone < 0) return gp_fail_errno(err, errno, "%s: clearing %s", p->real, p->temporary);
+        if (gone < 0) return gp_fail_errno(err, errno, "%s: cannot remove %s", p->real, p->temporary);
         if (gone == 0) break;
     }
     return gp_fail(err, "EBUSY", "%s: another process is saving it now", p->real);
 }
 
-/* ACLs are extended attributes (system.posix_acl_access); carrying all of them keeps labels as well. */
+/* ACLs are extended attributes (system.posix_acl_access); copying all of them keeps labels too. */
 static int copy_attributes(int from, int to, gp_buf *scratch)
 {
     ssize_t size = flistxattr(from, NULL, 0);
@@ -241,7 +241,7 @@ static int copy_attributes(int from, int to, gp_buf *scratch)
             return -1;
         }
         if (fsetxattr(to, name, value, (size_t)length, 0) == 0) continue;
-        /* Only the kernel may write labels of a security module; a same-folder file has got its own. */
+        /* Only the kernel may write labels of a security module; a file in the same folder has its own. */
         bool label = strncmp(name, "security.", 9) == 0 || strncmp(name, "trusted.", 8) == 0;
         if (!label && errno != ENOTSUP) return -1;
     }
@@ -254,18 +254,18 @@ static int keep_ownership(const place *p, gp_error *err)
     gp_buf scratch = GP_BUF_EMPTY;
     if ((p->mine.st_uid != p->old.st_uid || p->mine.st_gid != p->old.st_gid) &&
         fchown(p->fd, p->old.st_uid, p->old.st_gid) != 0) {
-        gp_fail_errno(err, errno, "%s: keeping its owner %u:%u", p->real, (unsigned)p->old.st_uid,
+        gp_fail_errno(err, errno, "%s: cannot keep its owner %u:%u", p->real, (unsigned)p->old.st_uid,
                       (unsigned)p->old.st_gid);
         goto out;
     }
     bool chowned = p->mine.st_uid != p->old.st_uid || p->mine.st_gid != p->old.st_gid;
     if ((chowned || ((p->mine.st_mode ^ p->old.st_mode) & 07777) != 0) &&
         fchmod(p->fd, p->old.st_mode & 07777) != 0) {
-        gp_fail_errno(err, errno, "%s: keeping its mode", p->real);
+        gp_fail_errno(err, errno, "%s: cannot keep its mode", p->real);
         goto out;
     }
     if (p->attributes && copy_attributes(p->old_fd, p->fd, &scratch) != 0) {
-        gp_fail_errno(err, errno, "%s: keeping its ACL and attributes", p->real);
+        gp_fail_errno(err, errno, "%s: cannot keep its ACL and attributes", p->real);
         goto out;
     }
     result = 0;
@@ -304,7 +304,7 @@ static int publish(const gp_file_replacement *wanted, const place *p, gp_error *
     } else {
         if (renameat2(p->folder, p->temporary, p->folder, p->name, RENAME_NOREPLACE) == 0) return 0;
         if (errno == EINVAL || errno == ENOSYS) {
-            /* a file system without it: a hard link refuses an existing name as well */
+            /* a file system without it: a hard link refuses an existing name too */
             if (linkat(p->folder, p->temporary, p->folder, p->name, 0) == 0) {
                 (void)unlinkat(p->folder, p->temporary, 0);
                 return 0;
@@ -322,7 +322,7 @@ int gp_file_replace(const gp_file_replacement *wanted, gp_error *err)
 
     if (find_target(&p, wanted->path, err) != 0 || !p.name) goto out;
     if (!p.exists && wanted->must_match) {
-        gp_fail_errno(err, ENOENT, "%s: gone since it was read", p.real);
+        gp_fail_errno(err, ENOENT, "%s: was deleted after it was read", p.real);
         goto out;
     }
     if (p.exists && !wanted->must_match && !wanted->overwrite) {
@@ -336,15 +336,15 @@ int gp_file_replace(const gp_file_replacement *wanted, gp_error *err)
         goto out;
     }
     if (p.exists && !p.secret && keep_ownership(&p, err) != 0) goto out;
-    if (p.secret && fchmod(p.fd, 0600) != 0) { /* a umask may have taken rights of the owner */
-        gp_fail_errno(err, errno, "%s: setting its mode", p.real);
+    if (p.secret && fchmod(p.fd, 0600) != 0) { /* the umask may have removed rights of the owner */
+        gp_fail_errno(err, errno, "%s: cannot set its mode", p.real);
         goto out;
     }
     if (fsync(p.fd) != 0) {
         gp_fail_errno(err, errno, "%s: writing", p.real);
         goto out;
     }
-    /* Last of all, to leave others the least time in between. */
+    /* Last, to keep the window for other writers small. */
     if (wanted->guard && wanted->guard(p.folder, p.name, p.exists ? &p.old : NULL, err) != 0) goto out;
     if (wanted->must_match && still_matches(wanted, &p, err) != 0) goto out;
     if (publish(wanted, &p, err) != 0) goto out;

@@ -11,13 +11,13 @@
 
 #include "base/file.h"
 
-/* A trace that is larger is left alone rather than held in memory to be copied. */
+/* A larger trace is left unchanged, because copying it would hold it in memory. */
 enum { COPY_MAX = 256 << 20 };
 
 static int fail_open(const char *path, gp_error *err)
 {
     if (errno == ELOOP) {
-        return gp_fail(err, "ELOOP", "%s: a symbolic link; a file that may hold secrets is not written through one",
+        return gp_fail(err, "ELOOP", "%s: is a symbolic link; a file for secrets is not written through a link",
                        path);
     }
     return gp_fail_errno(err, errno, "%s", path);
@@ -29,11 +29,11 @@ static int create(const char *path, gp_error *err)
     if (fd < 0) {
         int errnum = errno;
         fail_open(path, err);
-        errno = errnum; /* EEXIST is looked at by the caller */
+        errno = errnum; /* the caller checks for EEXIST */
         return -1;
     }
-    if (fchmod(fd, 0600) == 0) return fd; /* the umask may have taken rights of the owner */
-    gp_fail_errno(err, errno, "%s: setting its mode", path);
+    if (fchmod(fd, 0600) == 0) return fd; /* the umask may have removed rights of the owner */
+    gp_fail_errno(err, errno, "%s: cannot set its mode", path);
     (void)close(fd);
     return -1;
 }
@@ -42,7 +42,7 @@ static int check(const char *path, const struct stat *st, gp_error *err)
 {
     if (!S_ISREG(st->st_mode)) return gp_fail(err, "EINVAL", "%s: not a regular file", path);
     if (st->st_uid != geteuid() && geteuid() != 0) {
-        return gp_fail(err, "EACCES", "%s: belongs to another user; a file that may hold secrets has to be yours", path);
+        return gp_fail(err, "EACCES", "%s: belongs to another user; a file for secrets must be your own", path);
     }
     if (st->st_nlink > 1) {
         return gp_fail(err, "EINVAL", "%s: has a second name (a hard link); remove it first", path);
@@ -50,7 +50,8 @@ static int check(const char *path, const struct stat *st, gp_error *err)
     return 0;
 }
 
-/* Opens what is there and makes it private; -1 with ENOENT in errno when nothing is. `*wide`: others could read it. */
+/* Opens an existing file and makes it private; -1 with ENOENT in errno when there is none. `*wide`: others could read
+ * it. */
 static int open_existing(const char *path, bool *wide, gp_error *err)
 {
     struct stat st;
@@ -67,7 +68,7 @@ static int open_existing(const char *path, bool *wide, gp_error *err)
     }
     *wide = (st.st_mode & 0077) != 0;
     if ((st.st_mode & 07777) != 0600 && fchmod(fd, 0600) != 0) {
-        gp_fail_errno(err, errno, "%s: setting its mode", path);
+        gp_fail_errno(err, errno, "%s: cannot set its mode", path);
         goto fail;
     }
     return fd;
@@ -135,7 +136,7 @@ int gp_private_tighten(const char *path, gp_error *err)
     if (check(path, &st, err) != 0) goto out;
     (void)snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
     if ((st.st_mode & 07777) != 0600 && chmod(name, 0600) != 0) {
-        gp_fail_errno(err, errno, "%s: setting its mode", path);
+        gp_fail_errno(err, errno, "%s: cannot set its mode", path);
         goto out;
     }
     result = 1;
@@ -158,7 +159,7 @@ int gp_private_make(const char *path, gp_error *err)
     return gp_fail(err, "EBUSY", "%s: another process keeps changing it", path);
 }
 
-/* Without changing it, as umask() would for all threads. A kernel that does not say: nothing for others. */
+/* Read without umask(), which would change it for all threads. If the kernel does not show it: no access for others. */
 static mode_t current_umask(void)
 {
     char line[128];
@@ -174,7 +175,7 @@ static mode_t current_umask(void)
 
 int gp_private_publish(int fd, const char *from, const char *to, gp_error *err)
 {
-    if (fchmod(fd, 0666 & ~current_umask()) != 0) return gp_fail_errno(err, errno, "%s: setting its mode", from);
+    if (fchmod(fd, 0666 & ~current_umask()) != 0) return gp_fail_errno(err, errno, "%s: cannot set its mode", from);
     if (rename(from, to) != 0) return gp_fail_errno(err, errno, "%s", to);
     return 0;
 }

@@ -46,7 +46,7 @@ static const char *name_of(char letter)
     case GP_ENTRY_DEVICE:
         return "a device";
     default:
-        return "no regular file";
+        return "not a regular file";
     }
 }
 
@@ -55,7 +55,7 @@ static int refuse(char letter, const char *path, gp_error *err)
     const char *code = letter == GP_ENTRY_LINK     ? "ELOOP"
                        : letter == GP_ENTRY_FOLDER ? "EISDIR"
                                                    : "ENOTREG";
-    return gp_fail(err, code, "%s: %s, which is not opened", path, name_of(letter));
+    return gp_fail(err, code, "%s: is %s; only regular files are opened", path, name_of(letter));
 }
 
 int gp_folder_open(const char *path, gp_error *err)
@@ -70,13 +70,13 @@ int gp_folder_kind(const char *path)
     return stat(path, &status) == 0 ? letter_of(status.st_mode) : 0;
 }
 
-/* Copies the next component of *path to `part` and moves on; 0 at the end, -1 for what is no relative path. */
+/* Copies the next component of *path to `part` and advances; 0 at the end, -1 for anything but a relative path. */
 static int next_part(const char **path, char part[NAME_MAX + 1], gp_error *err, const char *whole)
 {
     size_t length = strcspn(*path, "/");
     if (length == 0 && **path == '\0') return 0;
     bool dots = (length == 1 && (*path)[0] == '.') || (length == 2 && (*path)[0] == '.' && (*path)[1] == '.');
-    if (length == 0 || dots) return gp_fail(err, "EINVAL", "'%s' leaves its folder", whole);
+    if (length == 0 || dots) return gp_fail(err, "EINVAL", "'%s' leads outside its folder", whole);
     if (length > NAME_MAX) return gp_fail_errno(err, ENAMETOOLONG, "%.200s", whole);
     memcpy(part, *path, length);
     part[length] = '\0';
@@ -121,7 +121,7 @@ int gp_folder_below(int root, const char *path, gp_error *err)
     long fd = syscall(SYS_openat2, root, path, &how, sizeof how);
     if (fd >= 0) return (int)fd;
     int problem = errno;
-    if (problem == ENOSYS || problem == EPERM) { /* an old kernel, or a sandbox that does not know the call */
+    if (problem == ENOSYS || problem == EPERM) { /* an old kernel, or a sandbox without the call */
         int folder = walk(root, path, last, err);
         if (folder < 0) return -1;
         fd = openat(folder, last[0] ? last : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -129,7 +129,7 @@ int gp_folder_below(int root, const char *path, gp_error *err)
         (void)close(folder);
         if (fd >= 0) return (int)fd;
     }
-    if (problem == EXDEV) return gp_fail(err, "EXDEV", "%s: a link leads out of the folder", path);
+    if (problem == EXDEV) return gp_fail(err, "EXDEV", "%s: a link leads outside the folder", path);
     return gp_fail_errno(err, problem, "%s", path);
 }
 
@@ -152,7 +152,7 @@ int gp_folder_file(int root, const char *path, uint64_t *size, gp_error *err)
         (void)refuse(letter_of(status.st_mode), path, err);
         goto out;
     }
-    /* it may have become something else since: NONBLOCK for a pipe, and looked at once more */
+    /* it may have been replaced since: NONBLOCK for a pipe, and checked again */
     fd = openat(folder, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) {
         (void)gp_fail_errno(err, errno, "%s", path);
@@ -182,7 +182,7 @@ int gp_folder_list(int root, const char *path, uint32_t most, gp_buf *names, gp_
     int problem = errno;
     (void)close(folder);
     if (fd < 0) return gp_fail_errno(err, problem, "%s", path);
-    errno = ENOMEM; /* what it is when nothing sets it */
+    errno = ENOMEM; /* unless a call sets it */
     DIR *list = fdopendir(fd);
     if (!list) {
         problem = errno;

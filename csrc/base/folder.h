@@ -1,9 +1,9 @@
-/* A folder whose content somebody else arranged: an unpacked vm-support bundle, a VM's folder, a copied sysfs.
+/* A folder with untrusted content: an unpacked vm-support bundle, a VM's folder, a copied sysfs.
  *
  * Everything is reached from the folder's own descriptor, one component after the other, and no symbolic link is
- * followed on the way; so whatever is found lies inside it. Only regular files are opened: a named pipe would
- * wait for a writer that never comes, a device would act. What kind an entry is can be told without opening it.
- * The root itself is named by the user, and may be a link.
+ * followed; so everything found is inside the folder. Only regular files are opened: a named pipe would block, and a
+ * device may have side effects. The kind of an entry is found without opening it. The root itself is given by the user,
+ * and may be a link.
  */
 #ifndef GP_FOLDER_H
 #define GP_FOLDER_H
@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-/* Letters for what an entry is. */
+/* Letters for the kinds of entries. */
 #define GP_ENTRY_FOLDER 'd'
 #define GP_ENTRY_FILE 'f'
 #define GP_ENTRY_LINK 'l'
@@ -30,15 +30,15 @@ int gp_folder_open(const char *path, gp_error *err);
  * were listed. `path` is relative and without . and .. (EINVAL). */
 int gp_folder_list(int root, const char *path, uint32_t most, gp_buf *names, gp_error *err);
 
-/* Opens the regular file `path` below `root` for reading, and tells its size; its descriptor, or -1: ENOTREG for
+/* Opens the regular file `path` below `root` for reading, and gives its size; its descriptor, or -1: ENOTREG for
  * a pipe, a socket or a device, ELOOP for a link, EISDIR for a folder. */
 int gp_folder_file(int root, const char *path, uint64_t *size, gp_error *err);
 
 /* Opens the folder `path` below `root`; links are followed as long as they stay inside (EXDEV when one leaves, ELOOP
- * where the kernel cannot tell and there is a link at all). */
+ * for any link where the kernel cannot check that). */
 int gp_folder_below(int root, const char *path, gp_error *err);
 
-/* The letter of what a path of the user's own means, links followed; 0 when there is nothing. */
+/* The letter for a path given by the user, following links; 0 when it does not exist. */
 int gp_folder_kind(const char *path);
 
 #endif

@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Others may neither own nor reach it. */
+/* No other user may own it or have access to it. */
 static int check_owner(const struct stat *is, const char *mode, const char *path, gp_error *err)
 {
     if (is->st_uid != geteuid() && is->st_uid != 0)
         return gp_fail(err, "EUNSAFE", "%s belongs to another user: it is not used", path);
     if (is->st_mode & 077)
-        return gp_fail(err, "EUNSAFE", "others have access to %s (mode %04o): chmod %s it", path,
+        return gp_fail(err, "EUNSAFE", "other users have access to %s (mode %04o): run chmod %s on it", path,
                        (unsigned)(is->st_mode & 07777), mode);
     return 0;
 }
@@ -38,7 +38,7 @@ static int read_opened(int fd, const char *path, uint64_t max, gp_buf *out, gp_e
 {
     struct stat is;
     out->secret = true;
-    if (fstat(fd, &is) != 0) return gp_fail_errno(err, errno, "%s cannot be looked at", path);
+    if (fstat(fd, &is) != 0) return gp_fail_errno(err, errno, "%s cannot be examined", path);
     if (!S_ISREG(is.st_mode)) return gp_fail(err, "EUNSAFE", "%s is not a regular file", path);
     if (check_owner(&is, "600", path, err) != 0) return -1;
     return read_all(fd, path, max, out, err);
@@ -59,10 +59,10 @@ static int open_folder(const char *folder, gp_error *err)
     struct stat is;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-        return gp_fail(err, "EUNSAFE", "%s is not a folder (symbolic links are not followed)", folder);
+        return gp_fail(err, "EUNSAFE", "%s is not a folder; symbolic links are not followed", folder);
     if (fd < 0) return gp_fail_errno(err, errno, "%s cannot be opened", folder);
     if (fstat(fd, &is) != 0) {
-        gp_fail_errno(err, errno, "%s cannot be looked at", folder);
+        gp_fail_errno(err, errno, "%s cannot be examined", folder);
     } else if (check_owner(&is, "700", folder, err) == 0) {
         return fd;
     }
@@ -88,13 +88,13 @@ static int make_folder(const char *folder, gp_error *err)
 {
     if (mkdir(folder, 0700) == 0 || errno == EEXIST) return 0;
     const char *slash = strrchr(folder, '/');
-    if (errno != ENOENT || !slash || slash == folder) return gp_fail_errno(err, errno, "%s cannot be made", folder);
+    if (errno != ENOENT || !slash || slash == folder) return gp_fail_errno(err, errno, "%s cannot be created", folder);
     char *above = strndup(folder, (size_t)(slash - folder));
     if (!above) return gp_fail_memory(err);
     int made = mkdir(above, 0700);
     free(above);
     if ((made == 0 || errno == EEXIST) && (mkdir(folder, 0700) == 0 || errno == EEXIST)) return 0;
-    return gp_fail_errno(err, errno, "%s cannot be made", folder);
+    return gp_fail_errno(err, errno, "%s cannot be created", folder);
 }
 
 static int write_all(int fd, const char *bytes, size_t length)
@@ -117,7 +117,7 @@ int gp_private_save(const char *folder, const char *name, const void *bytes, siz
     if (at < 0) return -1;
     int result = -1;
     (void)snprintf(fresh, sizeof fresh, ".%.200s.%ld", name, (long)getpid());
-    (void)unlinkat(at, fresh, 0); /* left by a process of the same number that was killed */
+    (void)unlinkat(at, fresh, 0); /* left by a killed process with the same pid */
     int fd = openat(at, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         gp_fail_errno(err, errno, "%s/%s cannot be written", folder, name);

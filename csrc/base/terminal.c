@@ -33,7 +33,7 @@ static void say(const char *text)
     }
 }
 
-/* Takes the last character away, all bytes of it. */
+/* Removes the last character, all bytes of it. */
 static void rub_out(gp_buf *line)
 {
     while (line->length > 0) {
@@ -42,7 +42,7 @@ static void rub_out(gp_buf *line)
     }
 }
 
-/* One byte, or -1 (interrupted), or -2 (the terminal went away). */
+/* One byte, or -1 (interrupted), or -2 (the terminal is gone). */
 static int next_byte(int signals)
 {
     unsigned char byte;
@@ -52,7 +52,7 @@ static int next_byte(int signals)
             if (errno == EINTR) return -1;
             return -2;
         }
-        if (ready[1].revents) return -1; /* it is delivered when the mask is taken back */
+        if (ready[1].revents) return -1; /* it is delivered when the mask is restored */
         ssize_t got = read(STDIN_FILENO, &byte, 1);
         if (got == 1) return byte;
         if (got == 0 || errno != EINTR) return -2;
@@ -88,16 +88,16 @@ int gp_terminal_ask(const char *prompt, gp_buf *out, gp_error *err)
     sigset_t caught, old;
     int signals = -1, result = -1;
     out->secret = true;
-    if (!gp_terminal_can_ask()) return gp_fail(err, "ENOTTY", "there is no terminal to ask on");
-    if (tcgetattr(STDIN_FILENO, &before) != 0) return gp_fail_errno(err, errno, "the terminal cannot be asked");
-    /* signals that would leave the terminal without its echo wait until it has it again */
+    if (!gp_terminal_can_ask()) return gp_fail(err, "ENOTTY", "there is no terminal for a prompt");
+    if (tcgetattr(STDIN_FILENO, &before) != 0) return gp_fail_errno(err, errno, "the terminal cannot be prepared");
+    /* signals that would leave the terminal without echo wait until it is restored */
     sigemptyset(&caught);
     static const int stopping[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     for (size_t i = 0; i < sizeof stopping / sizeof *stopping; i++) sigaddset(&caught, stopping[i]);
-    if (pthread_sigmask(SIG_BLOCK, &caught, &old) != 0) return gp_fail_errno(err, errno, "the terminal cannot be asked");
+    if (pthread_sigmask(SIG_BLOCK, &caught, &old) != 0) return gp_fail_errno(err, errno, "the terminal cannot be prepared");
     signals = signalfd(-1, &caught, SFD_CLOEXEC);
     if (signals < 0) {
-        gp_fail_errno(err, errno, "the terminal cannot be asked");
+        gp_fail_errno(err, errno, "the terminal cannot be prepared");
         goto out;
     }
     quiet = before;

@@ -1,7 +1,7 @@
-/* Small helpers for text that came from elsewhere: logs, command outputs, files of any encoding.
+/* Helpers for text from other programs: logs, command output, files of any encoding.
  *
- * gp_text is a view: it owns nothing and is not terminated. Every parser of the offline rooms works on views
- * into one buffer, so a line is never copied before something in it is worth keeping.
+ * gp_text is a view: it owns nothing and is not terminated. Every parser of the offline modules works on views
+ * into one buffer, so a line is copied only when something in it is kept.
  */
 #ifndef GP_TEXT_H
 #define GP_TEXT_H

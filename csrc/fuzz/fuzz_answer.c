@@ -1,7 +1,7 @@
 /* links: iso
  *
  * An answer file in XML. Whatever the bytes are: the reader ends, the tape is balanced and within its limits,
- * each attribute has its value, every text is UTF-8 of characters that XML has, and a refusal says why. */
+ * each attribute has its value, every text is UTF-8 with characters that XML allows, and a refusal has a message. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static void must(int holds)
     if (!holds) abort();
 }
 
-/* No character that XML 1.0 cannot say, and nothing that is not UTF-8. */
+/* Only characters that XML 1.0 allows, in UTF-8. */
 static void check_text(const unsigned char *at, size_t length)
 {
     const unsigned char *end = at + length;

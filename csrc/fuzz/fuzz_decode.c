@@ -30,7 +30,7 @@ static void must(int condition)
     if (!condition) abort();
 }
 
-/* Walks one value; returns the cell behind it. */
+/* Walks one value; returns the cell after it. */
 static uint32_t walk(const gp_tape *tape, uint32_t at, unsigned depth, uint64_t *sum)
 {
     must(at < tape->count && depth < 400);
@@ -60,7 +60,7 @@ static uint32_t walk(const gp_tape *tape, uint32_t at, unsigned depth, uint64_t 
     return at + 1;
 }
 
-/* What decode.h promises: a field that the schema knows is of its kind, or absent. */
+/* What decode.h guarantees: a field in the schema is of its kind, or absent. */
 static void check_field(const gp_tape *tape, gp_type_id owner, uint32_t at)
 {
     const gp_cell *cell = &tape->cells[at];

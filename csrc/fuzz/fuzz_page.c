@@ -1,9 +1,9 @@
 /* links: net
  *
  * Walking a tape that need not come from the decoder: the bytes are cells of any tag, key and type, well-formed as a
- * tree and nothing else (a token that is a number, a list in place of a name). Whoever walks a tape looks at a cell's
+ * tree and nothing else (a token that is a number, a list instead of a name). Code that walks a tape looks at a cell's
  * tag before reading it as text: numbers here are wild as offsets, so that a sanitizer sees it when one does not. The
- * first byte chooses the method. Behind a zero byte follows a property path.
+ * first byte chooses the method. A property path follows after a zero byte.
  */
 #include "vim25/tape_check.h"
 #include "vim25/tape_page.h"

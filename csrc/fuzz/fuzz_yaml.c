@@ -1,7 +1,7 @@
 /* links: iso
  *
  * An answer file in YAML. Whatever the bytes are: the reader ends, the tape is balanced and within its limits
- * (aliases are expanded), maps hold pairs, there is at most one value, and a refusal says why. */
+ * (aliases are expanded), maps hold pairs, there is at most one value, and a refusal has a message. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

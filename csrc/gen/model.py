@@ -88,7 +88,7 @@ class Method:
 
 class Version:
     def __init__(self, vmodl, service, name):
-        # An id that is no number is an internal milestone: no server advertises it.
+        # An id that is not a number is an internal milestone that no server advertises.
         public = service == "vim25" and name[:1].isdigit()
         self.vmodl, self.name, self.parents = vmodl, (name if public else ""), set()
 

@@ -1,8 +1,8 @@
 /* What all bindings share: how a core error becomes Lua results, and how C memory is owned by Lua.
  *
  * A binding reads its arguments, calls the core, builds results; nothing else. Lua may leave a C function by
- * longjmp at any lua_push* or luaL_check*, so no C memory may hang on a local variable meanwhile: it belongs to
- * a *box*, a userdata holding one pointer and its release function, made before the memory is asked for.
+ * longjmp at any lua_push* or luaL_check*, so no C memory may be held in a local variable only: it belongs to a
+ * *box*, a userdata with one pointer and its release function, created before the memory is allocated.
  */
 #ifndef GP_BIND_H
 #define GP_BIND_H
@@ -18,7 +18,7 @@
 int gp_bind_fail(lua_State *L, const gp_error *err);
 
 /* A box on top of the stack: *gp_bind_box(...) is the owned pointer (NULL at first); __gc and __close release
- * it once. gp_bind_unbox takes the pointer out, so that the box no longer owns it. */
+ * it once. gp_bind_unbox removes the pointer, so that the box no longer owns it. */
 void **gp_bind_box(lua_State *L, void (*release)(void *));
 void *gp_bind_unbox(lua_State *L, int index);
 

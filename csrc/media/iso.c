@@ -26,22 +26,22 @@ static int check_path(const char *path, gp_error *err)
     for (int depth = 1;; depth++) {
         size_t length = strcspn(part, "/");
         if (length == 0) {
-            return gp_fail(err, "EINVAL", "'%s' is no relative path on a medium", path);
+            return gp_fail(err, "EINVAL", "'%s' is not a relative path", path);
         }
         if (length > NAME_MAX_JOLIET) {
             return gp_fail(err, "EINVAL", "'%s': a name on a medium has at most %d characters", path,
                            NAME_MAX_JOLIET);
         }
         if ((length == 1 && part[0] == '.') || (length == 2 && part[0] == '.' && part[1] == '.')) {
-            return gp_fail(err, "EINVAL", "'%s' leaves the medium", path);
+            return gp_fail(err, "EINVAL", "'%s' leads outside the medium", path);
         }
         if (depth > DEPTH_MAX) {
-            return gp_fail(err, "EINVAL", "'%s' lies more than %d folders deep", path, DEPTH_MAX);
+            return gp_fail(err, "EINVAL", "'%s' is more than %d folders deep", path, DEPTH_MAX);
         }
         for (size_t i = 0; i < length; i++) {
             if (part[i] < 0x20 || part[i] > 0x7e || strchr("*:;?\\", part[i])) {
                 return gp_fail(err, "EINVAL",
-                               "'%s': names on a medium are of printable ASCII without * : ; ? and \\", path);
+                               "'%s': names on a medium must be printable ASCII without * : ; ? and \\", path);
             }
         }
         if (part[length] == '\0') return 0;
@@ -49,13 +49,13 @@ static int check_path(const char *path, gp_error *err)
     }
 }
 
-/* A name that occurs twice, or that is a folder of another: Windows does not tell case apart. */
+/* A name that occurs twice, or that is a folder of another: Windows ignores case. */
 static int check_pair(const char *a, const char *b, gp_error *err)
 {
     size_t length = strlen(a);
     if (strncasecmp(a, b, length) != 0) return 0;
-    if (b[length] == '\0') return gp_fail(err, "EINVAL", "'%s' and '%s' are one name on a medium", a, b);
-    if (b[length] == '/') return gp_fail(err, "EINVAL", "'%s' is a file and a folder", a);
+    if (b[length] == '\0') return gp_fail(err, "EINVAL", "'%s' and '%s' are the same name on a medium", a, b);
+    if (b[length] == '/') return gp_fail(err, "EINVAL", "'%s' is both a file and a folder", a);
     return 0;
 }
 
@@ -74,7 +74,7 @@ static int fail_archive(struct archive *archive, const gp_buf *out, gp_error *er
     if (out->failed) return gp_fail_memory(err);
     const char *text = archive_error_string(archive);
     return gp_fail(err, "EISO", "the image could not be written: %s",
-                   text ? text : "libarchive does not say why");
+                   text ? text : "libarchive gave no reason");
 }
 
 static int write_file(struct archive *archive, struct archive_entry *entry, const gp_iso_file *file)
@@ -84,7 +84,7 @@ static int write_file(struct archive *archive, struct archive_entry *entry, cons
     archive_entry_set_filetype(entry, AE_IFREG);
     archive_entry_set_perm(entry, 0444);
     archive_entry_set_size(entry, (la_int64_t)file->length);
-    /* An image of the same files should differ as little as possible from the one before. */
+    /* Images of the same files should differ as little as possible. */
     archive_entry_set_mtime(entry, 946684800, 0);
     if (archive_write_header(archive, entry) != ARCHIVE_OK) return -1;
     size_t done = 0;

@@ -1,12 +1,12 @@
 /* Writing a small ISO 9660 image: the answer medium that an operating system's installer looks for.
  *
- * libarchive does the format: ISO 9660 with Joliet (what Windows reads) and Rock Ridge (what Linux reads),
+ * libarchive writes the format: ISO 9660 with Joliet (what Windows reads) and Rock Ridge (what Linux reads),
  * found by its volume label. All is in memory; libarchive itself spools the files' bytes through an unlinked
  * temporary file. Answer media hold passwords, so the result is a gp_buf marked secret: it is wiped when it
  * is freed.
  *
  * Names are checked before anything is written: relative, '/' between folders, printable ASCII without * : ;
- * ? \ and at most 64 characters each, since Joliet would cut or rename others silently.
+ * ? \ and at most 64 characters each, because Joliet would silently truncate or rename others.
  *
  * When memory runs out within libarchive's own string functions it ends the process: one more reason for a
  * library of its own, loaded only where media are written.

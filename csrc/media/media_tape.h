@@ -1,9 +1,9 @@
-/* What the readers of answer files hand over: one flat list of events in the order of the text.
+/* The output of the readers of answer files: one flat list of events in the order of the text.
  *
  *   <a x="1">t</a>      OPEN "a", NAMESPACE "urn:..", ATTRIBUTE "x", VALUE "1", TEXT "t", CLOSE
  *   {k: [v, 'w']}       MAP, SCALAR "k", LIST, SCALAR "v", SCALAR "w" (quoted), END, END
  *
- * A reader never calls back: it finishes, and whoever wants the events walks them afterwards. All texts are
+ * A reader has no callbacks: it finishes, and the caller walks the events afterwards. All texts are
  * UTF-8 in `text`, which is wiped when it is freed, because answer files hold passwords. Everything is bounded:
  * input, depth, number of events (an alias of YAML costs as many as what it repeats) and with it memory.
  */
@@ -58,12 +58,12 @@ int gp_media_add(gp_media_tape *tape, gp_media_kind kind, uint32_t line, const c
 /* Repeats the events [from, to); their texts are shared. */
 int gp_media_repeat(gp_media_tape *tape, uint32_t from, uint32_t to, gp_error *err);
 
-/* Fails with "NAME:LINE: message"; a line of 0 is left out. */
+/* Fails with "NAME:LINE: message"; a line of 0 is omitted. */
 int gp_media_fail(gp_media_tape *tape, gp_error *err, const char *code, const char *name, uint32_t line,
                   const char *format, ...) __attribute__((format(printf, 6, 7)));
 
-/* The readers. `name` is the file's, for messages. 0, or -1 with EPARSE, ELIMIT, ENOMEM. The tape was begun by
- * the caller, who frees it in any case. */
+/* The readers. `name` is the file's, for messages. 0, or -1 with EPARSE, ELIMIT, ENOMEM. The caller creates
+ * the tape and frees it in any case. */
 int gp_media_read_xml(const char *bytes, size_t length, const char *name, gp_media_tape *tape, gp_error *err);
 int gp_media_read_yaml(const char *bytes, size_t length, const char *name, gp_media_tape *tape, gp_error *err);
 

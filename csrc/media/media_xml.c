@@ -1,5 +1,5 @@
-/* XML by libxml2. Document types, and with them entities of one's own, are refused; nothing is ever loaded from
- * elsewhere; an error handler of our own belongs to this parser alone. */
+/* XML by libxml2. Document types, and so custom entities, are refused; nothing is loaded from elsewhere; the
+ * error handler is used by this parser only. */
 #include "media/media_tape.h"
 
 #include <libxml/parser.h>
@@ -89,7 +89,7 @@ static void on_text(void *data, const xmlChar *text, int length)
     if (r->failed || length <= 0 || r->depth == 0) return;
     gp_media_tape *tape = r->tape;
     gp_media_event *last = tape->count ? &tape->events[tape->count - 1] : NULL;
-    /* the parser hands long texts over in pieces, and a file may be all entities */
+    /* the parser delivers long texts in pieces, and a file may be all entities */
     if (last && last->kind == GP_MEDIA_TEXT && (size_t)last->at + last->length == tape->text.length &&
         tape->text.length < 4 * (size_t)GP_MEDIA_BYTES) {
         if (gp_buf_append(&tape->text, text, (size_t)length) != 0) {
@@ -119,7 +119,7 @@ static void on_error(void *data, xmlErrorPtr e)
         refuse(r, "ENOMEM", 0, "out of memory");
         return;
     }
-    /* libxml2 quotes the file in some messages, at most a name of it; a message may end in a newline */
+    /* some messages of libxml2 quote a name from the file; a message may end in a newline */
     char text[300];
     (void)snprintf(text, sizeof text, "%s", e->message ? e->message : "not well-formed");
     text[strcspn(text, "\r\n")] = '\0';

@@ -1,6 +1,6 @@
 /* YAML by libyaml. Its events become ours; an alias becomes a repetition of what it names, within the limit of
  * events. One document, as cloud-init reads it; tags of YAML's own types only. What depends on keys (duplicates,
- * merge keys) is left to whoever builds the tree. */
+ * merge keys) is left to the code that builds the tree. */
 #define _DEFAULT_SOURCE
 #include "media/media_tape.h"
 
@@ -38,7 +38,7 @@ static int refuse(reader *r, const char *code, uint32_t line, const char *messag
     return gp_media_fail(r->tape, r->err, code, r->name, line, "%s", message);
 }
 
-/* What libyaml says, in the words of somebody who wrote the file. */
+/* libyaml's message, worded for the author of the file. */
 static int fail_parser(reader *r)
 {
     const yaml_parser_t *p = &r->parser;
@@ -53,15 +53,15 @@ static int fail_parser(reader *r)
     uint32_t line = line_at(p->problem_mark);
     bool quoted = p->context && strcmp(p->context, "while scanning a quoted scalar") == 0;
     if (quoted && strstr(problem, "end of stream")) {
-        return refuse(r, "EPARSE", line_at(p->context_mark), "a quoted value does not end");
+        return refuse(r, "EPARSE", line_at(p->context_mark), "a quoted value has no closing quote");
     }
     size_t at = p->problem_mark.index;
     if (strstr(problem, "cannot start any token") && at < r->length && r->bytes[at] == '\t') {
-        return refuse(r, "EPARSE", line, "a tab is used for indentation; YAML allows blanks only");
+        return refuse(r, "EPARSE", line, "a tab is used for indentation; YAML allows spaces only");
     }
     if (strncmp(problem, "did not find expected", 21) == 0) {
         return gp_media_fail(r->tape, r->err, "EPARSE", r->name, line,
-                             "%s: look for a wrong indentation, or a quote that does not end, above", problem);
+                             "%s: check the lines above for wrong indentation or a missing closing quote", problem);
     }
     return refuse(r, "EPARSE", line, problem);
 }
@@ -74,7 +74,7 @@ static int add(reader *r, gp_media_kind kind, uint32_t line, const void *text, s
     return refuse(r, why.code, line, why.message);
 }
 
-/* Notes the anchor of the node whose first event comes next; its number, -1 for none, -2 when that failed. */
+/* Records the anchor of the node whose first event comes next; its number, -1 for none, -2 when that failed. */
 static int32_t note_anchor(reader *r, const yaml_char_t *name, uint32_t line)
 {
     if (!name) return -1;
@@ -101,13 +101,13 @@ static int on_alias(reader *r, const yaml_event_t *event)
         const anchor *a = &r->anchors[i - 1];
         if (strcmp(a->name, name) != 0) continue;
         if (a->to == 0) {
-            return gp_media_fail(r->tape, r->err, "EPARSE", r->name, line, "*%.60s stands within itself", name);
+            return gp_media_fail(r->tape, r->err, "EPARSE", r->name, line, "*%.60s contains itself", name);
         }
         if (gp_media_repeat(r->tape, a->from, a->to, r->err) == 0) return 0;
         gp_error why = *r->err;
         return refuse(r, why.code, line, why.message);
     }
-    return gp_media_fail(r->tape, r->err, "EPARSE", r->name, line, "*%.60s names no anchor above", name);
+    return gp_media_fail(r->tape, r->err, "EPARSE", r->name, line, "*%.60s refers to no anchor above it", name);
 }
 
 /* Whether the tag is one of YAML's own; `string` when it makes a string of anything. */
@@ -176,7 +176,7 @@ static int on_event(reader *r, const yaml_event_t *event)
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
         if (r->documents++ == 0) return 0;
-        return refuse(r, "EPARSE", line, "a second document begins here: cloud-init reads files with one only");
+        return refuse(r, "EPARSE", line, "a second document starts here: cloud-init accepts only one");
     case YAML_ALIAS_EVENT:
         return on_alias(r, event);
     case YAML_SCALAR_EVENT:
@@ -194,7 +194,7 @@ static int on_event(reader *r, const yaml_event_t *event)
     }
 }
 
-/* An alias repeats nodes at a depth of its own: what is handed over is never deeper than the limit. */
+/* An alias repeats nodes at a depth of its own: the output is never deeper than the limit. */
 static int check_depth(reader *r)
 {
     uint32_t depth = 0;

@@ -74,7 +74,7 @@ static int fail_sqlite(gp_error *err, sqlite3 *db, const char *doing)
     switch (code & 0xff) {
     case SQLITE_NOMEM: return gp_fail_memory(err);
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return gp_fail(err, "EBUSY", "%s: another process keeps the journal locked", doing);
+    case SQLITE_LOCKED: return gp_fail(err, "EBUSY", "%s: the journal is locked by another process", doing);
     case SQLITE_FULL: return gp_fail(err, "ENOSPC", "%s: no space left for the journal", doing);
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT: return gp_fail(err, "EFORMAT", "%s: not a journal, or damaged: %s", doing, text);
@@ -108,7 +108,7 @@ static int make_folder(const char *path, gp_error *err)
         char kept = *at;
         *at = '\0';
         if (mkdir(folder.data, 0700) != 0 && errno != EEXIST && errno != EISDIR) {
-            gp_fail_errno(err, errno, "cannot make the journal's folder %s", folder.data);
+            gp_fail_errno(err, errno, "cannot create the journal's folder %s", folder.data);
             goto out;
         }
         *at = kept;
@@ -120,7 +120,7 @@ out:
     return rc;
 }
 
-/* The path with its folder's links followed, so that SQLite can be told to follow none. */
+/* The path with its folder's links resolved, so that SQLite can be opened with NOFOLLOW. */
 static char *real_path(const char *path, gp_error *err)
 {
     gp_buf folder = GP_BUF_EMPTY;
@@ -146,8 +146,8 @@ out:
     return whole;
 }
 
-/* SQLite would create it with the process's umask; a journal is nobody else's business. Its log and its index get the
- * journal's mode when they are made; those that are there already have to be private as well. */
+/* SQLite would create it with the process's umask; only its owner may read a journal. Its log and its index get the
+ * journal's mode when they are created; existing ones have to be private too. */
 static int make_files(const char *path, gp_error *err)
 {
     static const char *const beside[] = {"-wal", "-shm", "-journal"};
@@ -184,7 +184,7 @@ static int format_of(gp_journal *journal, const char *path, gp_error *err)
         sqlite3_step(statement) != SQLITE_ROW) {
         fail_sqlite(err, journal->db, path);
     } else if (sqlite3_column_int(statement, 0) > FORMAT) {
-        gp_fail(err, "EVERSION", "%s was written by a newer gpupt (journal format %d, this one knows %d)", path,
+        gp_fail(err, "EVERSION", "%s was written by a newer gpupt (journal format %d, this one supports %d)", path,
                 sqlite3_column_int(statement, 0), FORMAT);
     } else {
         format = sqlite3_column_int(statement, 0);
@@ -195,7 +195,7 @@ static int format_of(gp_journal *journal, const char *path, gp_error *err)
 
 /* Brings the tables to FORMAT, all or nothing. Another process may do so at the same time, hence the second look
  * inside the transaction.
- *   1 -> 2: changes are identified by action and object, no longer by the text for people; two columns renamed. A
+ *   1 -> 2: changes are identified by action and object, no longer by their description; two columns renamed. A
  *           run keeps its format: one of format 1 (NULL here) can be shown, but not resumed. */
 static int upgrade(gp_journal *journal, const char *path, gp_error *err)
 {
@@ -253,7 +253,7 @@ fail:
 void gp_journal_close(gp_journal *journal)
 {
     if (!journal) return;
-    /* in a forked child even closing would drop the parent's locks: let the memory go with the process */
+    /* in a forked child even closing would drop the parent's locks: the memory is freed with the process */
     if (journal->owner == getpid()) {
         for (int i = 0; i < STATEMENTS; i++) sqlite3_finalize(journal->statement[i]);
         sqlite3_close_v2(journal->db);
@@ -270,7 +270,7 @@ static int run_statement(gp_journal *journal, sqlite3_stmt *statement, bool boun
     return rc;
 }
 
-/* A NULL text binds NULL. The statement is stepped before the caller's texts can go: no copy is needed. */
+/* A NULL text binds NULL. The statement runs before the caller's texts are freed: no copy is needed. */
 static bool bind_texts(sqlite3_stmt *statement, const char *const *texts, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -286,7 +286,7 @@ int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *e
     sqlite3_stmt *statement = journal->statement[BEGIN];
     bool bound = bind_texts(statement, texts, 7) && sqlite3_bind_double(statement, 8, now()) == SQLITE_OK &&
                  sqlite3_bind_int(statement, 9, FORMAT) == SQLITE_OK;
-    return run_statement(journal, statement, bound, "cannot begin the run in the journal", err);
+    return run_statement(journal, statement, bound, "cannot add the run to the journal", err);
 }
 
 int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err)
@@ -311,7 +311,7 @@ int gp_journal_claim(gp_journal *journal, const char *resource, const char *run,
     double at = now();
     bool bound = bind_texts(statement, texts, 2) && sqlite3_bind_double(statement, 3, at) == SQLITE_OK &&
                  sqlite3_bind_double(statement, 4, at + seconds) == SQLITE_OK;
-    if (run_statement(journal, statement, bound, "cannot take a lease", err) != 0) return -1;
+    if (run_statement(journal, statement, bound, "cannot record a claim", err) != 0) return -1;
     if (sqlite3_changes(journal->db) > 0) return 1;
     statement = journal->statement[HOLDER];
     holder[0] = '\0';
@@ -329,7 +329,7 @@ int gp_journal_release(gp_journal *journal, const char *run, const char *resourc
     if (check_owner(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[resource ? RELEASE : RELEASE_ALL];
     bool bound = bind_texts(statement, texts, resource ? 2 : 1);
-    return run_statement(journal, statement, bound, "cannot give a lease back", err);
+    return run_statement(journal, statement, bound, "cannot release a claim", err);
 }
 
 static gp_journal_cursor *cursor_open(gp_journal *journal, const char *text, gp_error *err)

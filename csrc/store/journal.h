@@ -1,12 +1,12 @@
-/* The journal: what every run was about to do, did, and met, on disk before the world changes.
+/* The journal: what every run was about to do, did and found, on disk before each change.
  *
- *   run    one line per run: who, from where, which playbook (and its hash), which endpoint        never changed
+ *   run    one row per run: user, client host, playbook (and its hash), endpoint                   never changed
  *   row    an entry of a run: kind, target, step, action, object, what; a result points at its change by `of`
- *   lease  who may touch a shared thing (a card, a host's slot in a roll) until when               taken and given
+ *   lease  a claim: which run may use a shared object (a card, a slot of a roll), and until when   granted, released
  *
  * One SQLite file for all runs of a user (WAL, synchronous=FULL): gp_journal_append returns when the row is on
- * disk, so a killed process has at most one change that is announced but not answered. Runs and rows cannot be
- * altered through SQL either: triggers refuse. Texts are opaque here (JSON by the callers' choice) and may not
+ * disk, so a killed process has at most one change without a result. Runs and rows cannot be
+ * altered through SQL either: triggers prevent it. Texts are opaque here (JSON by the callers' choice) and may not
  * hold secrets. Several processes may hold the same file; a forked child may not use its parent's handle.
  */
 #ifndef GP_JOURNAL_H
@@ -32,17 +32,17 @@ typedef struct gp_journal_run {
 } gp_journal_run;
 
 typedef struct gp_journal_row {
-    const char *run;  /* required, and begun */
+    const char *run;  /* required; an existing run */
     const char *kind; /* required: plan, change, result, event, end... */
     const char *target;
     const char *step;
     const char *source;    /* file:line of the step in the playbook */
     const char *action;    /* with step and object: which change this is, for programs */
-    const char *object;    /* the reference that is changed, as HostSystem:host-9 */
-    const char *what;      /* for people; may change between releases */
-    const char *operation; /* the operationID that the calls carry */
+    const char *object;    /* the reference that is changed, such as HostSystem:host-9 */
+    const char *what;      /* a description for users; may change between releases */
+    const char *operation; /* the operationID of the calls */
     const char *detail;    /* machine-readable: before and after, a fault */
-    int64_t of;            /* the row this one answers; 0 = none */
+    int64_t of;            /* the change of which this is the result; 0 = none */
 } gp_journal_row;
 
 /* Opens or creates the file (0600) and its folder (0700). ":memory:" is a journal for this process only. */
@@ -54,11 +54,11 @@ int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *e
 /* The new row's number is left in *number. */
 int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err);
 
-/* A lease is granted when nobody holds the resource, when `run` does (it is then prolonged), or when the holder's
- * time is over. 1 = granted; 0 = held, with the holder's run in `holder`; -1 = failed. */
+/* A lease is granted when the resource is free, when `run` holds it (it is then prolonged), or when the holder's
+ * lease has expired. 1 = granted; 0 = held, with the holder's run in `holder`; -1 = failed. */
 int gp_journal_claim(gp_journal *journal, const char *resource, const char *run, double seconds, char *holder,
                      size_t holder_size, gp_error *err);
-/* Gives back one resource, or with NULL all that the run holds. */
+/* Releases one resource, or with NULL all that the run holds. */
 int gp_journal_release(gp_journal *journal, const char *run, const char *resource, gp_error *err);
 
 /* Reading: a cursor over runs (newest first), the rows of a run after a number, or the leases in force. The cursor
@@ -66,7 +66,7 @@ int gp_journal_release(gp_journal *journal, const char *run, const char *resourc
 gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err);
 gp_journal_cursor *gp_journal_rows(gp_journal *journal, const char *run, int64_t after, gp_error *err);
 gp_journal_cursor *gp_journal_leases(gp_journal *journal, gp_error *err);
-/* 1 = a record stands, 0 = end, -1 = failed. */
+/* 1 = there is a record, 0 = end, -1 = failed. */
 int gp_journal_next(gp_journal_cursor *cursor, gp_error *err);
 int gp_journal_columns(const gp_journal_cursor *cursor);
 const char *gp_journal_column(const gp_journal_cursor *cursor, int column);

@@ -3,12 +3,12 @@
  * The script returns a table of functions by name. Each is run again and again: with the n-th allocation of
  * Lua failing (and all after it), then with the n-th malloc of C code failing (alone, then with all after
  * it), for n = 1, 2, 3... until the function ends without meeting a failure. After every run it must work
- * again unharmed. A function tells a wrong result by an error with WRONG in it; any other error under failing
+ * again unharmed. A function reports a wrong result by an error with WRONG in it; any other error under failing
  * memory is fine. At the end, with everything collected and the state closed, no C block may be left. Output
  * is TAP.
  *
  * malloc is this program's own (the libraries are bound to it), so failing and counting need no cooperation.
- * The blocks that gpupt's own libraries ask for (the caller's address tells) are counted apart: what libcurl's
+ * The blocks that gpupt's own libraries ask for (found by the caller's address) are counted separately: what libcurl's
  * threads and OpenSSL's tables still hold does not blur that number.
  */
 #define _GNU_SOURCE
@@ -81,7 +81,7 @@ static void own_add(void *block)
     pthread_mutex_unlock(&own_lock);
 }
 
-/* Whether it was one of them. Those behind it in its row close up. */
+/* Whether it was one of them. The entries after it move up. */
 static bool own_remove(const void *block)
 {
     if (own_live == 0) return false;
@@ -199,7 +199,7 @@ static bool call(lua_State *L, bool failing, char *detail, size_t size)
     if (status == LUA_OK) return true;
     const char *text = lua_tostring(L, -1);
     bool good = failing && !(text && strstr(text, "WRONG"));
-    if (!good) (void)snprintf(detail, size, "%s", text ? text : "an error that is no text");
+    if (!good) (void)snprintf(detail, size, "%s", text ? text : "an error that is not text");
     lua_pop(L, 1);
     return good;
 }
@@ -245,7 +245,7 @@ static lua_State *load(const char *script)
     return NULL;
 }
 
-/* Everything once, so that what libraries keep for good is there before counting. */
+/* Run everything once, so that permanent allocations of libraries exist before counting. */
 static int warm_up(const char *script)
 {
     char detail[300] = "";
@@ -284,7 +284,7 @@ int main(int argc, char **argv)
         failures += sweep(L, name, &c_fuse, true, "the n-th malloc and all after it fail");
     }
     lua_close(L);
-    /* a thread that was left to itself (libcurl's, which looks names up) gives its blocks back when it ends */
+    /* a detached thread (libcurl's name lookup) frees its blocks when it ends */
     for (int i = 0; i < 50 && live != before; i++) (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
     (void)snprintf(detail, sizeof detail, "%ld blocks left", live - before);
     failures += report(live == before, "the end", "every C block was given back", detail);

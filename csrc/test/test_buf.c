@@ -1,5 +1,5 @@
 /* links: core
- * The byte buffer and the error record, as the other rooms rely on them. */
+ * The byte buffer and the error record, as the other files rely on them. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -3,7 +3,6 @@
 #include "vim25/tape_check.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,25 +15,12 @@ const gp_decode_limits gp_decode_default_limits = {
     .attributes = 64,
 };
 
-void gp_decode_latch(gp_decode *d, const char *code, const char *format, ...)
-{
-    if (d->failed) return;
-    d->failed = true;
-    char message[400];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    gp_fail(&d->error, code, "%s", message);
-    if (d->parser) xmlStopParser(d->parser);
-}
-
 /* ---- call-backs of the parser */
 static void on_error(void *data, xmlErrorPtr e)
 {
     gp_decode *d = data;
-    /* An undeclared prefix is what old servers write in a fault's detail; the names still say what it is. But
-     * a prefix bound to nothing is also how libxml2 ends up when its dictionary gets no memory, and goes on.
+    /* Old servers write an undeclared prefix in a fault's detail; the names are enough there. libxml2 also reports
+     * an unbound prefix, and continues, when its dictionary runs out of memory.
      */
     if (e->level < XML_ERR_ERROR) return;
     if (e->domain == XML_FROM_NAMESPACE && e->code != XML_NS_ERR_XML_NAMESPACE) return;
@@ -53,7 +39,7 @@ static void on_document_type(void *data, const xmlChar *name, const xmlChar *ext
     (void)name;
     (void)external;
     (void)system;
-    gp_decode_latch(data, "EENTITY", "the answer has a document type, which is refused");
+    gp_decode_latch(data, "EENTITY", "the answer contains a document type, which is not accepted");
 }
 
 static void on_text(void *data, const xmlChar *text, int length)
@@ -71,57 +57,11 @@ static void on_text(void *data, const xmlChar *text, int length)
         return;
     }
     if ((uint64_t)(d->tape->slab_length - f->text) + (uint64_t)length > d->limits.text) {
-        gp_decode_latch(d, "ELIMIT", "one text of the answer is longer than %llu bytes",
+        gp_decode_latch(d, "ELIMIT", "a text in the answer is longer than %llu bytes",
                         (unsigned long long)d->limits.text);
         return;
     }
     gp_decode_slab(d, (const char *)text, (size_t)length);
-}
-
-/* ---- memory of the tape */
-static bool grow(gp_decode *d, void **block, uint32_t *capacity, uint64_t need, size_t size)
-{
-    uint64_t next = *capacity < 64 ? 64 : *capacity;
-    while (next < need)
-        next *= 2;
-    if (next >= UINT32_MAX) {
-        gp_decode_latch(d, "ELIMIT", "the answer is too large to decode");
-        return false;
-    }
-    void *moved = realloc(*block, (size_t)next * size);
-    if (!moved) {
-        gp_decode_latch(d, "ENOMEM", "out of memory");
-        return false;
-    }
-    *block = moved;
-    *capacity = (uint32_t)next;
-    return true;
-}
-
-bool gp_decode_grow_cells(gp_decode *d)
-{
-    gp_tape *t = d->tape;
-    if (d->failed) return false;
-    if (t->count >= d->limits.cells) {
-        gp_decode_latch(d, "ELIMIT", "the answer has more than %llu values",
-                        (unsigned long long)d->limits.cells);
-        return false;
-    }
-    void *cells = t->cells;
-    if (!grow(d, &cells, &d->cell_capacity, (uint64_t)t->count + 1, sizeof *t->cells)) return false;
-    t->cells = cells;
-    if (d->cell_capacity > d->limits.cells) d->cell_capacity = (uint32_t)d->limits.cells;
-    return true;
-}
-
-bool gp_decode_grow_slab(gp_decode *d, size_t length)
-{
-    gp_tape *t = d->tape;
-    if (d->failed) return false;
-    void *slab = t->slab;
-    if (!grow(d, &slab, &d->slab_capacity, (uint64_t)t->slab_length + length + 1, 1)) return false;
-    t->slab = slab;
-    return true;
 }
 
 /* ---- life */
@@ -165,6 +105,7 @@ gp_decode *gp_decode_new(const gp_schema_method *method, const gp_decode_limits 
 {
     gp_decode *d = calloc(1, sizeof *d);
     if (!d) goto memory;
+    d->outside = gp_decode_outside;
     d->limits = limits ? *limits : gp_decode_default_limits;
     if (d->limits.depth > GP_DECODE_DEPTH_MOST) d->limits.depth = GP_DECODE_DEPTH_MOST;
     if (d->limits.attributes > GP_DECODE_ATTRIBUTES_MOST) d->limits.attributes = GP_DECODE_ATTRIBUTES_MOST;
@@ -184,14 +125,14 @@ memory:
     return NULL;
 }
 
-/* What the parser has and cannot use yet is one unfinished tag, comment or instruction; of CDATA, which is text, it
- * takes a few hundred bytes at a time. */
+/* The parser's unprocessed input is one unfinished tag, comment or instruction. CDATA, which is text, is processed a
+ * few hundred bytes at a time. */
 static void check_backlog(gp_decode *d)
 {
     const xmlParserInput *input = d->parser->input;
     uint64_t most = d->parser->instate == XML_PARSER_CDATA_SECTION ? d->limits.text : GP_DECODE_TAG_MOST;
     if (input && (uint64_t)(input->end - input->cur) > most) {
-        gp_decode_latch(d, "ELIMIT", "a tag or comment of the answer is longer than %d bytes", GP_DECODE_TAG_MOST);
+        gp_decode_latch(d, "ELIMIT", "a tag or comment in the answer is longer than %d bytes", GP_DECODE_TAG_MOST);
     }
 }
 
@@ -224,7 +165,7 @@ gp_tape *gp_decode_finish(gp_decode *d, gp_error *err)
                         (unsigned long long)d->fed);
     }
     if (!d->failed && xmlParseChunk(d->parser, "", 0, 1) != 0 && !d->parser->wellFormed) {
-        gp_decode_latch(d, "EXML", "there is something behind the end of the answer");
+        gp_decode_latch(d, "EXML", "there is data after the end of the answer");
     }
     gp_error fault;
     if (!d->failed && d->tape->method && gp_tape_check(d->tape, &fault) != 0) {
@@ -234,7 +175,7 @@ gp_tape *gp_decode_finish(gp_decode *d, gp_error *err)
     gp_tape *tape = d->tape;
     tape->bytes = d->fed;
     d->tape = NULL;
-    gp_fail(&d->error, "EINVAL", "the tape was already taken");
+    gp_fail(&d->error, "EINVAL", "the tape has already been taken");
     d->failed = true;
     return tape;
 }
@@ -249,7 +190,7 @@ void gp_decode_free(gp_decode *d)
 {
     if (!d) return;
     if (d->parser) {
-        /* a refused document type may have left a document behind */
+        /* a refused document type may have left a document */
         if (d->parser->myDoc) xmlFreeDoc(d->parser->myDoc);
         d->parser->myDoc = NULL;
         xmlFreeParserCtxt(d->parser);

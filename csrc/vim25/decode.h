@@ -1,20 +1,20 @@
 /* Decoding an answer while its bytes arrive: libxml2's SAX2 push parser -> a stack of types -> the tape.
  *
  * Feed any chunks; nothing is kept of the XML. The schema says what each element is, xsi:type wins over it,
- * and fields and types that the schema does not know are kept. Without a method any XML document is decoded
+ * and fields and types that are not in the schema are kept. Without a method any XML document is decoded
  * (all fields unknown): that is how vimServiceVersions.xml is read.
  *
  * The first error latches: gp_decode_feed gives it again on every later call, so that a curl call-back may
  * return short and the latched error still wins. Codes: EXML (not well-formed, or not an answer), ELIMIT (a
  * limit was passed), EENTITY (a document type or entity), ETRUNCATED (the end is missing; only from finish),
- * ENOMEM, EPROTOCOL (an answer to something else, or a value that does not fit its place). Limits are ours, not
+ * ENOMEM, EPROTOCOL (an answer to another call, or a value that does not fit its field). Limits are ours, not
  * libxml2's, and every one can be set; depth and attributes have a ceiling besides.
  *
- * What a finished tape is known to keep, so that nobody behind it has to look:
- *   a cell in a slot that the schema knows has the tag that the slot's type gives, or is GP_TAG_NULL;
+ * Guarantees of a finished tape, so that later code need not check:
+ *   a cell in a slot of the schema has the tag that the slot's type gives, or is GP_TAG_NULL;
  *   an object in such a slot is of the slot's type or of one that extends it (an unknown type is read as the slot's);
  *   a number is within its type's range; the result is there unless the method may give none;
- *   what tape_check.h lists is there.
+ *   everything in tape_check.h holds.
  *
  * One decoder is used by one thread; nothing global is touched. libxml2 must have been initialised
  * (xmlInitParser), which gp_decode_new does once.
@@ -34,13 +34,13 @@ typedef struct gp_decode_limits {
 
 extern const gp_decode_limits gp_decode_default_limits;
 
-/* Ceilings that no limit raises. Depth: whoever walks a value (materialising, comparing, freeing) may do so by
- * recursion, and a program may run us on a small stack. vim25 itself nests to about 30. */
+/* Ceilings that no limit raises. Depth: code that walks a value (building, comparing, freeing) may recurse, and a
+ * program may run us on a small stack. vim25 itself nests to about 30. */
 enum {
     GP_DECODE_DEPTH_MOST = 256,
     GP_DECODE_ATTRIBUTES_MOST = 1024,
     GP_DECODE_REFERENCE_MOST = 4096, /* bytes of a reference: it is sent back with each call */
-    GP_DECODE_NAMESPACES_MOST = 256, /* in force at one place: libxml2 looks through all of them for each element */
+    GP_DECODE_NAMESPACES_MOST = 256, /* in scope at once: libxml2 searches all of them for each element */
     GP_DECODE_TAG_MOST = 16384       /* bytes of one tag, comment or instruction (or twice or thrice that): libxml2
                                         compares the attributes of a tag pair by pair */
 };

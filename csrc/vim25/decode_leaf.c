@@ -1,6 +1,6 @@
-/* The text of a leaf -> a value. A number that is none, or out of its type's range, is an error (EPROTOCOL):
- * guessing would hide it. What real servers and simulators are known to write differently is read: 1/0 for
- * booleans, unsigned bytes and shorts, empty numbers (left out) and empty enums. */
+/* The text of a leaf -> a value. An invalid number, or one outside its type's range, is an error
+ * (EPROTOCOL). Known deviations of real servers and simulators are accepted: 1/0 for booleans, unsigned bytes and
+ * shorts, empty numbers (read as absent) and empty enums. */
 #include "vim25/decode_state.h"
 
 #include "vim25/base64.h"
@@ -137,7 +137,7 @@ void gp_decode_leaf(gp_decode *d, const frame *leaf)
         if (leaf->type == GP_MOREF) {
             cell->tag = GP_TAG_MOREF;
             if (t->slab_length - leaf->text > GP_DECODE_REFERENCE_MOST)
-                gp_decode_latch(d, "ELIMIT", "a reference of the answer is longer than %d bytes",
+                gp_decode_latch(d, "ELIMIT", "a reference in the answer is longer than %d bytes",
                                 GP_DECODE_REFERENCE_MOST);
         }
         gp_decode_string(d, cell, leaf->text);
@@ -148,7 +148,7 @@ void gp_decode_leaf(gp_decode *d, const frame *leaf)
     if (leaf->type == GP_BINARY) {
         size_t bytes = length;
         if (gp_base64_decode(t->slab + leaf->text, &bytes) != 0) {
-            bad(d, leaf, text, length, "no");
+            bad(d, leaf, text, length, "not a valid");
             return;
         }
         cell->tag = GP_TAG_BINARY;
@@ -179,6 +179,6 @@ void gp_decode_leaf(gp_decode *d, const frame *leaf)
         if (got == READ) got = sign(&value, leaf->type);
         cell->as.integer = value;
     }
-    if (got != READ) bad(d, leaf, text, length, got == NO_NUMBER ? "no" : "out of the range of");
+    if (got != READ) bad(d, leaf, text, length, got == NO_NUMBER ? "not a valid" : "out of the range of");
     t->slab_length = leaf->text;
 }

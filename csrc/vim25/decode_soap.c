@@ -15,12 +15,12 @@ static bool is_name(const xmlChar *name, const char *text)
     return strcmp((const char *)name, text) == 0;
 }
 
-bool gp_decode_is_body(const xmlChar *name, const xmlChar *uri)
+static bool is_body(const xmlChar *name, const xmlChar *uri)
 {
     return is_name(name, "Body") && is_soap(uri);
 }
 
-void gp_decode_open_in_body(gp_decode *d, const xmlChar *name, const xmlChar *uri)
+static void open_in_body(gp_decode *d, const xmlChar *name, const xmlChar *uri)
 {
     if (d->saw_body) {
         (void)gp_decode_push(d, FRAME_SKIP);
@@ -42,7 +42,7 @@ void gp_decode_open_in_body(gp_decode *d, const xmlChar *name, const xmlChar *ur
     (void)gp_decode_push(d, FRAME_RESPONSE);
 }
 
-void gp_decode_open_result(gp_decode *d, const xmlChar *name, const claim *c)
+static void open_result(gp_decode *d, const xmlChar *name, const claim *c)
 {
     frame *f = &d->frames[d->depth - 1];
     const gp_schema_method *m = d->tape->method;
@@ -61,7 +61,7 @@ void gp_decode_open_result(gp_decode *d, const xmlChar *name, const claim *c)
 }
 
 /* The fault's own element: xsi:type says what it is, else the element's name without "Fault" at its end. */
-void gp_decode_open_fault(gp_decode *d, const xmlChar *name, claim c)
+static void open_fault(gp_decode *d, const xmlChar *name, claim c)
 {
     frame *f = &d->frames[d->depth - 1];
     if (f->count++ > 0) {
@@ -80,7 +80,7 @@ void gp_decode_open_fault(gp_decode *d, const xmlChar *name, claim c)
             if (!known || (cut >= 0 && (gp_schema_types[cut].flags & GP_TYPE_FAULT))) c.type_length -= 5;
         }
     }
-    /* What is no fault at all is read as a plain one: the server's words around it still tell what happened. */
+    /* A type that is not a fault is read as a plain MethodFault: the server's messages still say what happened. */
     gp_type_id slot = (gp_type_id)gp_schema_type_find("MethodFault", 11);
     bool array = false;
     int type = gp_schema_type_find_any(c.type, c.type_length, &array);
@@ -89,7 +89,7 @@ void gp_decode_open_fault(gp_decode *d, const xmlChar *name, claim c)
     gp_decode_value(d, GP_KEY_NONE, slot, &c);
 }
 
-void gp_decode_open_fault_part(gp_decode *d, const xmlChar *name)
+static void open_fault_part(gp_decode *d, const xmlChar *name)
 {
     frame_kind kind = is_name(name, "faultcode")     ? FRAME_FAULT_CODE
                       : is_name(name, "faultstring") ? FRAME_FAULT_STRING
@@ -99,7 +99,7 @@ void gp_decode_open_fault_part(gp_decode *d, const xmlChar *name)
     if (f) f->text = d->tape->slab_length;
 }
 
-void gp_decode_open_root(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c)
+static void open_root(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c)
 {
     if (!d->tape->method) {
         gp_decode_value(d, GP_KEY_NONE, GP_VOID, c);
@@ -107,5 +107,33 @@ void gp_decode_open_root(gp_decode *d, const xmlChar *name, const xmlChar *uri, 
         (void)gp_decode_push(d, FRAME_ENVELOPE);
     } else {
         gp_decode_latch(d, "EPROTOCOL", "expected a SOAP envelope, got <%.100s>", (const char *)name);
+    }
+}
+
+void gp_decode_outside(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c)
+{
+    if (d->depth == 0) {
+        open_root(d, name, uri, c);
+        return;
+    }
+    switch (d->frames[d->depth - 1].kind) {
+    case FRAME_ENVELOPE:
+        (void)gp_decode_push(d, is_body(name, uri) ? FRAME_BODY : FRAME_SKIP);
+        break;
+    case FRAME_BODY:
+        open_in_body(d, name, uri);
+        break;
+    case FRAME_RESPONSE:
+        open_result(d, name, c);
+        break;
+    case FRAME_FAULT:
+        open_fault_part(d, name);
+        break;
+    case FRAME_DETAIL:
+        open_fault(d, name, *c);
+        break;
+    default:
+        (void)gp_decode_push(d, FRAME_SKIP);
+        break;
     }
 }

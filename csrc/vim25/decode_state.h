@@ -1,8 +1,14 @@
-/* Inside the decoder: what its files share (decode.c the parser and its limits, decode_soap.c the envelope,
- * decode_tree.c elements -> cells, decode_leaf.c text -> values). Not for others.
+/* Inside the decoder: what its files share. Not for others. Each file calls only those listed after it:
+ *   decode.c        the parser and its limits
+ *   decode_soap.c   the envelope around values
+ *   decode_tree.c   elements -> cells
+ *   decode_leaf.c   text -> values
+ *   decode_state.c  the latched error, the memory of the tape
+ * decode_tree.c gets every element first, because most are values. One outside a value goes to the `outside` function
+ * that decode.c has set.
  *
  * Each open element has a frame. A frame of an object remembers the list that is open inside it, because
- * vim25 writes a list as siblings of one name. An element whose type nobody knows starts as an object
+ * vim25 writes a list as siblings of one name. An element of unknown type starts as an object
  * (UNSURE) and turns into a string when it ends without children. The text of the current leaf is always the
  * tail of the slab.
  */
@@ -43,7 +49,7 @@ typedef struct frame {
     uint16_t key;
     gp_type_id type;   /* of the object, of the array's elements, of the leaf; GP_VOID: unknown */
     uint16_t list_key; /* of the open list */
-    uint16_t order;    /* place of the last field in the schema's order */
+    uint16_t order;    /* position of the last field in the schema's order */
     uint32_t cell;     /* the opening cell */
     uint32_t list;     /* the open list's cell, or GP_NO_CELL */
     uint32_t count, list_count;
@@ -51,13 +57,13 @@ typedef struct frame {
 } frame;
 
 /* (type, element name) -> what a field's element is. The name is a pointer into the parser's dictionary, so
- * comparing it is enough. All that the common case needs stands here, in a quarter of a cache line. */
+ * comparing it is enough. Everything for the common case is here, in a quarter of a cache line. */
 typedef struct field_slot {
     const xmlChar *name;
     gp_type_id type;  /* of the object */
     gp_type_id value; /* of the field; GP_VOID when the type has no such field */
     uint16_t key;
-    uint16_t order; /* place on the wire, with SLOT_LIST and SLOT_LEAF; 0: unknown to the type */
+    uint16_t order; /* position on the wire, with SLOT_LIST and SLOT_LEAF; 0: the type has no such field */
 } field_slot;
 enum { SLOT_LIST = 0x8000, SLOT_LEAF = 0x4000, SLOT_ORDER = 0x3fff };
 
@@ -68,7 +74,7 @@ typedef struct type_slot {
     bool array;
 } type_slot;
 
-/* What an element's attributes say about its value. */
+/* An element's attributes that describe its value. */
 typedef struct claim {
     const char *type, *moref;
     size_t type_length, moref_length;
@@ -77,6 +83,8 @@ typedef struct claim {
 
 struct gp_decode {
     xmlParserCtxtPtr parser;
+    /* Opens an element outside a value: the root, or a child of an envelope, body, response or fault. */
+    void (*outside)(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c);
     gp_tape *tape;
     gp_decode_limits limits;
     gp_error error;
@@ -87,7 +95,7 @@ struct gp_decode {
     uint32_t depth;
     frame *frames;                                                    /* [0..depth) */
     const xmlChar *xsi, *xsi_type, *xsi_nil, *type_name, *xsi_prefix; /* interned */
-    uint16_t *own_slots; /* pointer hash over own names; made with the first one */
+    uint16_t *own_slots; /* pointer hash over own names; created with the first one */
     const xmlChar **own_pointers;
     field_slot cache[GP_DECODE_CACHE];
     type_slot types[GP_DECODE_TYPES];
@@ -107,20 +115,13 @@ void gp_decode_end(void *data, const xmlChar *name, const xmlChar *prefix, const
 
 /* A frame for the element that opens (NULL once an error latched). */
 frame *gp_decode_push(gp_decode *d, frame_kind kind);
-/* Latches EPROTOCOL: the value in the slot `key` is `got` where the schema has a `slot`. */
-void gp_decode_misfit(gp_decode *d, uint16_t key, gp_type_id slot, const char *got, size_t length);
-/* An element that is a value in a slot declared as `slot` (GP_VOID: the schema does not know the slot). */
+/* An element that is a value in a slot declared as `slot` (GP_VOID: the slot is not in the schema). */
 void gp_decode_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c);
 
-/* What stands around values: decode_soap.c. */
-void gp_decode_open_root(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c);
-bool gp_decode_is_body(const xmlChar *name, const xmlChar *uri);
-void gp_decode_open_in_body(gp_decode *d, const xmlChar *name, const xmlChar *uri);
-void gp_decode_open_result(gp_decode *d, const xmlChar *name, const claim *c);
-void gp_decode_open_fault_part(gp_decode *d, const xmlChar *name);
-void gp_decode_open_fault(gp_decode *d, const xmlChar *name, claim c);
+/* The function for `outside`: decode_soap.c. */
+void gp_decode_outside(gp_decode *d, const xmlChar *name, const xmlChar *uri, const claim *c);
 
-/* Make room: for one more cell, for so many bytes of text and a zero behind them. */
+/* Make room: for one more cell, for `length` bytes of text and a final zero. */
 bool gp_decode_grow_cells(gp_decode *d);
 bool gp_decode_grow_slab(gp_decode *d, size_t length);
 

@@ -1,5 +1,4 @@
-/* Elements -> frames and opening cells: fields, lists, objects. What stands around a value is in
- * decode_soap.c. */
+/* Elements -> frames and opening cells: fields, lists, objects. */
 #include "vim25/decode_state.h"
 
 #include <stdlib.h>
@@ -75,7 +74,7 @@ static frame *push_leaf(gp_decode *d, uint16_t key, gp_type_id type)
 }
 
 /* ---- names */
-/* The key of a name that the schema does not know: its place in the tape's own list. */
+/* The key of a name that is not in the schema: its index in the tape's own list. */
 static uint16_t own_key(gp_decode *d, const xmlChar *name)
 {
     gp_tape *t = d->tape;
@@ -107,7 +106,7 @@ static uint16_t own_key(gp_decode *d, const xmlChar *name)
     }
 }
 
-/* Where a field stands in the order of the wire: depth of its declarer, then its place there. */
+/* A field's position on the wire: the depth of its declaring type, then its index there. */
 static uint16_t field_order(gp_type_id owner, const gp_schema_field *field)
 {
     uint32_t level = 0;
@@ -143,7 +142,7 @@ static const field_slot *find_field(gp_decode *d, gp_type_id type, const xmlChar
     return slot;
 }
 
-/* The type that an xsi:type names, -1 when the schema does not know it. */
+/* The type that an xsi:type names, -1 when it is not in the schema. */
 static int find_type(gp_decode *d, const char *text, size_t length, bool *array)
 {
     bool list = length > 7 && memcmp(text, "ArrayOf", 7) == 0;
@@ -160,7 +159,7 @@ static int find_type(gp_decode *d, const char *text, size_t length, bool *array)
         return slot->type;
     }
     int type = gp_schema_type_find_any(text, length, array);
-    /* ArrayOfString holds string: the cache knows only names as they stand */
+    /* ArrayOfString holds string: the cache compares names literally */
     if (type > 0 && *array == list && left < 256 && !(list && type < GP_FIRST_NAMED)) {
         *slot = (type_slot){(gp_type_id)type, (uint8_t)left, list};
     }
@@ -178,7 +177,7 @@ static void close_list(gp_decode *d, frame *f)
     f->list_key = GP_KEY_NONE;
 }
 
-/* The name of a type that the schema does not know: a cell of its own, right behind the opening one. */
+/* The name of a type that is not in the schema: a cell of its own, right after the opening one. */
 static bool keep_name(gp_decode *d, uint32_t cell, const claim *c)
 {
     uint32_t name = gp_decode_cell(d, GP_TAG_STRING, GP_KEY_NONE, GP_STRING), start = d->tape->slab_length;
@@ -188,8 +187,8 @@ static bool keep_name(gp_decode *d, uint32_t cell, const claim *c)
     return true;
 }
 
-/* `unknown`: the server named a type that the schema does not know, in a slot of `type`: what it inherits is
- * read by the slot's type. */
+/* `unknown`: the server named a type that is not in the schema, in a slot of `type`: its inherited fields are read by
+ * the slot's type. */
 static void open_object(gp_decode *d, uint16_t key, gp_type_id type, uint8_t flags, const claim *unknown)
 {
     uint32_t cell = gp_decode_cell(d, GP_TAG_OBJECT, key, type);
@@ -242,12 +241,13 @@ static void open_leaf(gp_decode *d, uint16_t key, gp_type_id type, const claim *
     if (gp_decode_slab(d, name, length)) gp_decode_slab(d, ":", 1);
 }
 
-void gp_decode_misfit(gp_decode *d, uint16_t key, gp_type_id slot, const char *got, size_t length)
+/* Latches EPROTOCOL: the value in the slot `key` is `got` where the schema has a `slot`. */
+static void misfit(gp_decode *d, uint16_t key, gp_type_id slot, const char *got, size_t length)
 {
     const char *name = key == GP_KEY_NONE ? "a value"
                        : key < GP_KEY_OWN ? gp_schema_name(key)
                                           : d->tape->slab + d->tape->own_names[key - GP_KEY_OWN];
-    gp_decode_latch(d, "EPROTOCOL", "in the answer, %s is %.*s where the schema has %s", name,
+    gp_decode_latch(d, "EPROTOCOL", "in the answer, %s is %.*s, but the schema requires %s", name,
                     (int)(length < 60 ? length : 60), got, gp_schema_type_name(slot));
 }
 
@@ -289,25 +289,25 @@ void gp_decode_value(gp_decode *d, uint16_t key, gp_type_id slot, const claim *c
         type = find_type(d, c->type, c->type_length, &array);
         if (array) {
             if (slot > GP_ANY) {
-                gp_decode_misfit(d, key, slot, c->type, c->type_length);
+                misfit(d, key, slot, c->type, c->type_length);
                 return;
             }
             open_array(d, key, type < 0 ? GP_VOID : (gp_type_id)type);
             return;
         }
     }
-    if (slot > GP_ANY) { /* the schema knows what belongs here */
+    if (slot > GP_ANY) { /* the schema declares this slot */
         if (type < 0 && gp_schema_types[slot].kind == GP_KIND_DATA) {
             open_object(d, key, slot, 0, c);
             return;
         }
         type = type <= GP_ANY ? slot : fit(slot, (gp_type_id)type);
         if (type == GP_VOID) {
-            gp_decode_misfit(d, key, slot, c->type, c->type_length);
+            misfit(d, key, slot, c->type, c->type_length);
             return;
         }
     }
-    if (type <= GP_ANY) { /* unknown, or nothing said what it is */
+    if (type <= GP_ANY) { /* of unknown type */
         open_unsure(d, key, c);
         return;
     }
@@ -369,12 +369,12 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
     gp_decode *d = data;
     if (d->failed) return;
     if ((uint32_t)attributes + (uint32_t)namespaces > d->limits.attributes) {
-        gp_decode_latch(d, "ELIMIT", "an element of the answer has more than %u attributes",
+        gp_decode_latch(d, "ELIMIT", "an element in the answer has more than %u attributes",
                         d->limits.attributes);
         return;
     }
     if (namespaces > 0 && d->parser->nsNr > 2 * GP_DECODE_NAMESPACES_MOST) { /* pairs of prefix and URI */
-        gp_decode_latch(d, "ELIMIT", "the answer has more than %d namespaces at one place", GP_DECODE_NAMESPACES_MOST);
+        gp_decode_latch(d, "ELIMIT", "the answer has more than %d namespaces in scope", GP_DECODE_NAMESPACES_MOST);
         return;
     }
     static const claim nothing;
@@ -385,7 +385,7 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         c = &said;
     }
     if (d->depth == 0) {
-        gp_decode_open_root(d, name, uri, c);
+        d->outside(d, name, uri, c);
         return;
     }
     frame *f = &d->frames[d->depth - 1];
@@ -403,23 +403,8 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         gp_decode_value(d, GP_KEY_NONE, f->type, c);
         break;
     }
-    case FRAME_ENVELOPE:
-        (void)gp_decode_push(d, gp_decode_is_body(name, uri) ? FRAME_BODY : FRAME_SKIP);
-        break;
-    case FRAME_BODY:
-        gp_decode_open_in_body(d, name, uri);
-        break;
-    case FRAME_RESPONSE:
-        gp_decode_open_result(d, name, c);
-        break;
-    case FRAME_FAULT:
-        gp_decode_open_fault_part(d, name);
-        break;
-    case FRAME_DETAIL:
-        gp_decode_open_fault(d, name, *c);
-        break;
     default:
-        (void)gp_decode_push(d, FRAME_SKIP);
+        d->outside(d, name, uri, c);
         break;
     }
 }

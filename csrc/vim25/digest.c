@@ -17,7 +17,7 @@ static int fail_openssl(gp_error *err, const char *what)
     unsigned long why = ERR_peek_last_error();
     ERR_clear_error();
     if (ERR_GET_REASON(why) == ERR_R_MALLOC_FAILURE) return gp_fail_memory(err);
-    return gp_fail(err, "ENODIGEST", "OpenSSL gives no %s here (is it restricted by its configuration?)", what);
+    return gp_fail(err, "ENODIGEST", "OpenSSL does not provide %s (its configuration may restrict it)", what);
 }
 
 int gp_digest_sha256(const void *bytes, size_t length, uint8_t out[GP_DIGEST_SHA256], gp_error *err)
@@ -52,7 +52,7 @@ int gp_digest_crypt(const char *password, const char *setting, char out[GP_DIGES
     const char *hash = crypt_rn(password, setting, data, (int)sizeof *data);
     int status = 0;
     if (!hash || strlen(hash) >= GP_DIGEST_CRYPT)
-        status = gp_fail(err, "EINVAL", "the system's crypt does not take the setting '%s'", setting);
+        status = gp_fail(err, "EINVAL", "the system's crypt does not support the setting '%s'", setting);
     else
         (void)snprintf(out, GP_DIGEST_CRYPT, "%s", hash);
     explicit_bzero(data, sizeof *data);

@@ -1,4 +1,4 @@
-/* Digests, by the libraries that are there for them: SHA-256 by OpenSSL (certificates, playbooks, scripts in a
+/* Digests, from standard libraries: SHA-256 by OpenSSL (certificates, playbooks, scripts in a
  * guest), with a key (HMAC) where what is hashed is a secret, the Unix password hash by crypt(3) (answer media).
  * Nothing is computed here.
  */
@@ -17,11 +17,11 @@ int gp_digest_sha256(const void *bytes, size_t length, uint8_t out[GP_DIGEST_SHA
 int gp_digest_hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length,
                           uint8_t out[GP_DIGEST_SHA256], gp_error *err);
 
-/* Bytes that nobody can guess, from OpenSSL's generator. ENODIGEST when it has no entropy. */
+/* Unpredictable bytes from OpenSSL's generator. ENODIGEST when it has no entropy. */
 int gp_digest_random(void *out, size_t length, gp_error *err);
 
 /* `setting` is the method, its parameters and the salt ("$6$saltsalt"); `out` gets the whole hash. EINVAL for a
- * setting that the system's crypt does not take. The work area is wiped. */
+ * setting that the system's crypt does not support. The work area is wiped. */
 int gp_digest_crypt(const char *password, const char *setting, char out[GP_DIGEST_CRYPT], gp_error *err);
 
 #endif

@@ -32,7 +32,7 @@ int gp_digest_sign(const void *pem, size_t pem_length, const void *bytes, size_t
     EVP_MD_CTX *context = NULL;
     EVP_PKEY *key = read_key(pem, pem_length);
     if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
-        gp_fail(err, "EKEY", "no private RSA key in PEM without a pass phrase");
+        gp_fail(err, "EKEY", "not a private RSA key in PEM format without a pass phrase");
         goto out;
     }
     context = EVP_MD_CTX_new();

@@ -172,7 +172,7 @@ int gp_encode_begin(gp_encode *e, const gp_schema_method *method, const char *th
     size_t at;
     const char *name = gp_schema_text(method->name);
     if (!gp_schema_knows(e->server, method->version)) {
-        return gp_fail(err, "EVERSION", "%s needs a server of version %s, this one speaks %s", name,
+        return gp_fail(err, "EVERSION", "%s needs a server of version %s; this server has %s", name,
                        gp_schema_since(method->version), gp_schema_version_name(e->server));
     }
     const char *checked[] = {this_type, this_value, operation_id ? operation_id : ""};
@@ -236,7 +236,7 @@ void gp_encode_leave(gp_encode *e)
 int gp_encode_field(gp_encode *e, const gp_schema_field *field, gp_error *err)
 {
     if (!gp_schema_knows(e->server, field->version)) {
-        return gp_encode_fail(e, err, "EVERSION", "needs a server of version %s, this one speaks %s",
+        return gp_encode_fail(e, err, "EVERSION", "needs a server of version %s; this server has %s",
                               gp_schema_since(field->version), gp_schema_version_name(e->server));
     }
     if ((field->flags & GP_FIELD_SECRET) && e->secret_depth == 0) {
@@ -294,7 +294,7 @@ static int abstract(const gp_encode *e, gp_type_id slot, gp_error *err)
         if (used >= sizeof some) break;
         shown++;
     }
-    return gp_encode_fail(e, err, "EARGUMENT", "%s is abstract: say which one by _type (%s...)",
+    return gp_encode_fail(e, err, "EARGUMENT", "%s is abstract: set _type to a concrete type (%s...)",
                           gp_schema_type_name(slot), some);
 }
 
@@ -308,16 +308,16 @@ int gp_encode_object(gp_encode *e, gp_type_id slot, gp_type_id actual, gp_type_i
     }
     if (actual == GP_VOID) {
         if (slot == GP_ANY)
-            return gp_encode_fail(e, err, "EARGUMENT", "a table in an anyType slot needs _type");
+            return gp_encode_fail(e, err, "EARGUMENT", "a table in an anyType field needs _type");
         if (declared->flags & GP_TYPE_ABSTRACT) return abstract(e, slot, err);
         actual = slot;
     }
     if (gp_schema_types[actual].kind != GP_KIND_DATA || !gp_schema_is_a(actual, slot)) {
-        return gp_encode_fail(e, err, "EARGUMENT", "expects %s, and %s is none", gp_schema_type_name(slot),
+        return gp_encode_fail(e, err, "EARGUMENT", "expects %s, got %s", gp_schema_type_name(slot),
                               gp_schema_type_name(actual));
     }
     if (!gp_schema_knows(e->server, gp_schema_types[actual].version)) {
-        return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s, this one speaks %s",
+        return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s; this server has %s",
                               gp_schema_type_name(actual), gp_schema_since(gp_schema_types[actual].version),
                               gp_schema_version_name(e->server));
     }

@@ -1,10 +1,11 @@
-/* Writing a SOAP request, checked against the schema as the server's version knows it.
+/* Writing a SOAP request, checked against the schema of the server's version.
  *
  * The caller (a binding) walks its own values and calls, for each slot of the schema in order:
  *
  *     gp_encode_enter(e, name, index)         the path grows: spec.deviceChange[2]
- *       gp_encode_object / gp_encode_close    an object: opens the element (xsi:type where the slot asks for
- * it) gp_encode_scalar, gp_encode_moref     a leaf, with all its checks gp_encode_leave(e)
+ *       gp_encode_object / gp_encode_close    an object: opens the element (with xsi:type where the slot needs it)
+ *       gp_encode_scalar, gp_encode_moref     a leaf, with all its checks
+ *     gp_encode_leave(e)
  *
  * Every error names the path. Codes: EARGUMENT (unknown field, wrong type, missing, abstract), ERANGE (out of
  * range, not an enum value, bad text or date), EVERSION (newer than the server), ENOMEM. The body is one
@@ -45,8 +46,8 @@ const gp_schema_method *gp_encode_method(const gp_encode *e);
 /* ---- the path; index 0: not a list element. Depth is limited (a cycle is an error that names its path). */
 int gp_encode_enter(gp_encode *e, const char *name, uint32_t index, gp_error *err);
 void gp_encode_leave(gp_encode *e);
-/* After gp_encode_enter, for a slot of the schema: checks that the server knows it, and remembers where it
- * stands when it is secret. */
+/* After gp_encode_enter, for a slot of the schema: checks that the server has it, and remembers its
+ * position when it is secret. */
 int gp_encode_field(gp_encode *e, const gp_schema_field *field, gp_error *err);
 
 /* ---- values of the innermost path element, in a slot declared as `slot` */
@@ -71,7 +72,7 @@ typedef struct gp_scalar_value {
     size_t length;
 } gp_scalar_value;
 
-/* `as`: the type that a wrapper (vim.int, vim.time...) asks for, GP_VOID for a plain value. */
+/* `as`: the type of a wrapper (vim.int, vim.time...), GP_VOID for a plain value. */
 int gp_encode_scalar(gp_encode *e, gp_type_id slot, gp_type_id as, const gp_scalar_value *value,
                      gp_error *err);
 int gp_encode_moref(gp_encode *e, gp_type_id slot, const char *type, size_t type_length, const char *value,

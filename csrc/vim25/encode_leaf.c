@@ -94,7 +94,7 @@ static int write_enum(gp_encode *e, gp_type_id slot, const gp_scalar_value *valu
         (void)snprintf(name, sizeof name, "%.*s", (int)(value->length < 60 ? value->length : 60),
                        value->text);
         gp_encode_hint(text, sizeof text, gp_schema_nearest_value(slot, name, near));
-        return gp_encode_fail(e, err, "ERANGE", "'%s' is no %s%s", name, gp_schema_type_name(slot), text);
+        return gp_encode_fail(e, err, "ERANGE", "'%s' is not a %s%s", name, gp_schema_type_name(slot), text);
     }
     gp_buf_append(&e->body, value->text, value->length);
     return 0;
@@ -105,7 +105,7 @@ static int write_time(gp_encode *e, const gp_scalar_value *value, gp_error *err)
     char text[40];
     if (value->given == GP_GIVEN_TEXT) {
         if (!gp_encode_text_is_time(value->text, value->length)) {
-            return gp_encode_fail(e, err, "ERANGE", "'%.40s' is no dateTime (2026-01-31T23:59:59Z)",
+            return gp_encode_fail(e, err, "ERANGE", "'%.40s' is not a dateTime (2026-01-31T23:59:59Z)",
                                   value->text);
         }
         gp_buf_append(&e->body, value->text, value->length);
@@ -114,7 +114,7 @@ static int write_time(gp_encode *e, const gp_scalar_value *value, gp_error *err)
     if (value->given == GP_GIVEN_BOOLEAN) return wrong(e, GP_DATETIME, value, err);
     double seconds = value->given == GP_GIVEN_INTEGER ? (double)value->integer : value->number;
     if (gp_encode_text_time(text, seconds) != 0) {
-        return gp_encode_fail(e, err, "ERANGE", "%g seconds is no time between the years 1 and 9999",
+        return gp_encode_fail(e, err, "ERANGE", "%g seconds is not a time between the years 1 and 9999",
                               seconds);
     }
     gp_buf_puts(&e->body, text);
@@ -159,7 +159,7 @@ static int any_type(const gp_encode *e, const gp_scalar_value *value, gp_type_id
     if (*type != GP_VOID) return 0;
     long long n = e->secret_depth == 0 ? (long long)value->integer : 0; /* messages show no secret */
     return gp_encode_fail(e, err, "EARGUMENT",
-                          "an integer in an anyType slot has to say which: vim.int(%lld), vim.long(%lld), "
+                          "an integer in an anyType field needs a type: vim.int(%lld), vim.long(%lld), "
                           "vim.short(%lld) or vim.byte(%lld)",
                           n, n, n, n);
 }
@@ -174,7 +174,7 @@ int gp_encode_scalar(gp_encode *e, gp_type_id slot, gp_type_id as, const gp_scal
         if (as == GP_VOID && any_type(e, value, &type, err) != 0) return -1;
         if (gp_schema_types[type].kind == GP_KIND_ENUM) prefix = "";
         if (!gp_schema_knows(e->server, gp_schema_types[type].version)) {
-            return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s, this one speaks %s",
+            return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s; this server has %s",
                                   gp_schema_type_name(type), gp_schema_since(gp_schema_types[type].version),
                                   gp_schema_version_name(e->server));
         }
@@ -197,7 +197,7 @@ int gp_encode_moref(gp_encode *e, gp_type_id slot, const char *type, size_t type
     const char *fault = gp_encode_text_fault(type, type_length, &at);
     if (!fault) fault = gp_encode_text_fault(value, value_length, &at);
     if (fault) return gp_encode_fail(e, err, "ERANGE", "the reference's text %s", fault);
-    if (type_length == 0 || value_length == 0) return gp_encode_fail(e, err, "ERANGE", "an empty reference");
+    if (type_length == 0 || value_length == 0) return gp_encode_fail(e, err, "ERANGE", "the reference is empty");
     int known = gp_schema_type_find(type, type_length);
     if (known >= 0 && kind == GP_KIND_MANAGED && !gp_schema_is_a((gp_type_id)known, slot)) {
         return gp_encode_fail(e, err, "EARGUMENT", "expects a %s, got a %s", gp_schema_type_name(slot),

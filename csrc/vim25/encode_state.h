@@ -11,7 +11,7 @@ typedef struct step {
     bool item;      /* an element of an ArrayOfX: in a path its name is left out */
 } step;
 
-/* Where a secret field stands in the body. */
+/* Where a secret field is in the body. */
 typedef struct span {
     size_t start, end;
     const char *name;
@@ -33,7 +33,7 @@ struct gp_encode {
     char action[48];
 };
 
-/* The name of the element that the path stands at. */
+/* The name of the element at the end of the path. */
 static inline const char *gp_encode_tag(const gp_encode *e)
 {
     return e->path[e->depth - 1].name;

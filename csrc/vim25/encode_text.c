@@ -32,10 +32,10 @@ const char *gp_encode_text_fault(const char *text, size_t length, size_t *at)
         step = sequence(s + i, length - i);
         if (step == 0) return "is not valid UTF-8";
         if (s[i] < 0x20 && s[i] != '\t' && s[i] != '\n' && s[i] != '\r') {
-            return "has a control character, which XML cannot carry";
+            return "has a control character, which XML does not allow";
         }
         if (step == 3 && s[i] == 0xef && s[i + 1] == 0xbf && s[i + 2] >= 0xbe) {
-            return "has a character (U+FFFE or U+FFFF) that XML cannot carry";
+            return "has a character (U+FFFE or U+FFFF) that XML does not allow";
         }
     }
     return NULL;

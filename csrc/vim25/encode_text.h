@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* NULL when the text may stand in XML, else what is wrong with it (invalid UTF-8, a control character); `at`
+/* NULL when the text is allowed in XML, else what is wrong with it (invalid UTF-8, a control character); `at`
  * gets the offset of the first bad byte. */
 const char *gp_encode_text_fault(const char *text, size_t length, size_t *at);
 /* Appends with & < > " and carriage returns escaped. The text must be faultless. */

@@ -51,12 +51,12 @@ gp_engine *gp_engine_new(gp_error *err)
     engine->timer_fd = -1;
     engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (engine->epoll_fd < 0) {
-        gp_fail_errno(err, errno, "cannot make an epoll set");
+        gp_fail_errno(err, errno, "cannot create an epoll set");
         goto out;
     }
     engine->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (engine->timer_fd < 0 || epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->timer_fd, &event) < 0) {
-        gp_fail_errno(err, errno, "cannot make a timer");
+        gp_fail_errno(err, errno, "cannot create a timer");
         goto out;
     }
     return engine;
@@ -114,8 +114,8 @@ int64_t gp_engine_timeout(const gp_engine *engine)
     return at > now ? at - now : 0;
 }
 
-/* The timerfd mirrors the earliest timer, so that whoever polls the epoll descriptor wakes in time. A completion
- * that nobody took yet makes it readable at once. */
+/* The timerfd mirrors the earliest timer, so that a poller of the epoll descriptor wakes in time. A completion
+ * that has not been taken yet makes it readable now. */
 static void arm(gp_engine *engine)
 {
     if (gp_engine_forked(engine)) return;
@@ -281,7 +281,7 @@ int gp_engine_step(gp_engine *engine, int64_t wait, gp_error *err)
     struct epoll_event events[EVENTS_AT_ONCE];
     gp_sigpipe saved;
     if (gp_engine_check(engine, err) < 0) return -1;
-    if (engine->stepping) return gp_fail(err, "EBUSY", "the engine is stepping already: step is not re-entrant");
+    if (engine->stepping) return gp_fail(err, "EBUSY", "step was called from inside step: it is not re-entrant");
     int64_t timeout = gp_engine_timeout(engine);
     if (timeout < 0 || (wait >= 0 && wait < timeout)) timeout = wait;
     if (engine->first) timeout = 0;

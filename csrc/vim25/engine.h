@@ -1,13 +1,13 @@
-/* The pollable heart: one epoll set, one timerfd, any number of watched descriptors and timers.
+/* The pollable core: one epoll set, one timerfd, any number of watched descriptors and timers.
  *
  *        foreign loop polls fd ----+        +--> watch->ready()   a socket of curl is ready
  *   gp_engine_step --> epoll_wait -+--------+--> timer->fire()    a curl time-out, Lua's own alarm
  *                                           +--> completions: an intrusive list, taken one at a time
  *
- * The engine knows neither HTTP nor Lua. It is not re-entrant (EBUSY) and refuses to work in a child after fork
- * (EFORK): the child shares the epoll set with its parent, so even tidying up there would harm the parent.
+ * The engine depends on neither HTTP nor Lua. It is not re-entrant (EBUSY) and refuses to work in a child after fork
+ * (EFORK): the child shares the epoll set with its parent, so even cleaning up there would harm the parent.
  * Watches, timers and completions are embedded in their owners' structs; the engine allocates nothing per event.
- * References: every client and every handle holds one; the last one out closes the descriptors.
+ * References: every client and every handle holds one; the last release closes the descriptors.
  */
 #ifndef GP_ENGINE_H
 #define GP_ENGINE_H
@@ -58,7 +58,7 @@ int gp_engine_fd(const gp_engine *engine);
 int64_t gp_engine_timeout(const gp_engine *engine);
 
 /* Waits at most `wait` nanoseconds (0: not at all, -1: until something happens), runs what is due, and returns the
- * number of completions waiting to be taken. SIGPIPE is masked meanwhile. */
+ * number of completions waiting to be taken. SIGPIPE is masked during the call. */
 int gp_engine_step(gp_engine *engine, int64_t wait, gp_error *err);
 
 /* Wakes step and the poller at this time; 0 never. One alarm per engine, for the scheduler above. */

@@ -53,7 +53,7 @@ void gp_http_unlist(gp_op_list *list, gp_op *op)
 static void act(gp_http *http, curl_socket_t socket, int events)
 {
     int running;
-    /* without a handle (there was no memory for a new one) collect tries again to make one */
+    /* without a handle (there was no memory for a new one) collect tries to create one again */
     if (!http->multi) http->broken = true;
     else if (curl_multi_socket_action(http->multi, socket, events, &running) != CURLM_OK) http->broken = true;
     collect(http);
@@ -92,7 +92,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *a
     watch->http = http;
     watch->watch.ready = socket_ready;
     watch->watch.release = socket_release;
-    /* the name resolver's socket pair is curl's own making and lacks the flag */
+    /* curl creates the name resolver's socket pair without the flag */
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     if (gp_engine_watch(http->engine, &watch->watch, fd, events, &err) < 0) {
         free(watch);
@@ -174,7 +174,7 @@ gp_http *gp_http_new(gp_engine *engine, gp_trust *trust, const gp_http_options *
         goto out;
     }
     if (global_result != CURLE_OK) {
-        gp_fail(err, "ETLS", "libcurl does not start: %s", curl_easy_strerror(global_result));
+        gp_fail(err, "ETLS", "cannot start libcurl: %s", curl_easy_strerror(global_result));
         goto out;
     }
     if (start_multi(http, err) < 0) goto out;
@@ -189,7 +189,7 @@ void gp_http_release(gp_http *http)
     if (!http || --http->references > 0) return;
     gp_engine_timer(http->engine, &http->timer, 0);
     gp_engine_timer(http->engine, &http->queue_timer, 0);
-    /* in a forked child the sockets are the parent's: a TLS farewell from here would end its connections */
+    /* in a forked child the sockets belong to the parent: a TLS shutdown from here would end its connections */
     if (http->multi && !gp_engine_forked(http->engine)) {
         gp_sigpipe saved;
         gp_sigpipe_mask(&saved);
@@ -236,7 +236,7 @@ static void completed(gp_op *op, CURLcode rc)
     gp_error err;
     gp_http_detach(op);
     if (rc == CURLE_OK || op->enough) {
-        if (!op->failed) (void)gp_op_begin(op);
+        if (!op->failed) op->done(op);
         finish(op);
         return;
     }
@@ -313,7 +313,7 @@ static void launch(gp_op *op)
     if (rc == CURLM_OK) return;
     gp_http_unlist(&http->running, op);
     http->in_flight--;
-    gp_fail(&err, "ECONNECT", "libcurl takes no request: %s", curl_multi_strerror(rc));
+    gp_fail(&err, "ECONNECT", "libcurl refused the request: %s", curl_multi_strerror(rc));
     fail(op, &err);
 }
 
@@ -330,7 +330,7 @@ int gp_op_start(gp_op *op, gp_error *err)
 {
     gp_http *http = op->http;
     if (gp_engine_check(http->engine, err) < 0) return -1;
-    if (op->state != GP_OP_IDLE) return gp_fail(err, "EINVAL", "this operation has been started already");
+    if (op->state != GP_OP_IDLE) return gp_fail(err, "EINVAL", "this operation has already been started");
     if (http->broken) fail_everything(http);
     if (http->in_flight < http->limit && !http->queue.first) {
         launch(op);

@@ -1,4 +1,4 @@
-/* HTTP for one endpoint: a libcurl multi handle (so a pool of connections that nobody else shares) under an engine.
+/* HTTP for one endpoint: a libcurl multi handle (its own pool of connections) on an engine.
  *
  *   gp_http_new(engine, trust...)      the client: at most 8 connections, keep-alive, HTTP/1.1, no redirects
  *   gp_op_new(http, &request)          an operation: owns its easy handle, its body, what has arrived
@@ -7,11 +7,11 @@
  *
  * An answer may unpack to 1 MiB, and beyond that to 200 times its size on the wire (ELIMIT), whatever it is.
  * Bytes of the answer go to a *sink* as they come. A sink that fails makes the operation fail with the sink's own
- * error, which wins over curl's "write error". The answer to a request is never asked for twice here: even curl's
- * own repeat on a connection that had died is refused for bodies that must not be sent twice (`once`).
+ * error, which wins over curl's "write error". No request is repeated here: even curl's
+ * own retry on a dead connection is refused for bodies that must not be sent twice (`once`).
  *
  * Ownership: the client retains the engine, an operation retains the client. A client in a forked child is only
- * dropped, never tidied up: its sockets belong to the parent.
+ * dropped, never closed: its sockets belong to the parent.
  */
 #ifndef GP_HTTP_H
 #define GP_HTTP_H

@@ -34,7 +34,7 @@ static int write_file(gp_answer *answer, const char *bytes, size_t length, gp_er
     while (length > 0) {
         ssize_t put = write(answer->fd, bytes, length);
         if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return gp_fail_errno(err, errno, "cannot write what was received");
+        if (put < 0) return gp_fail_errno(err, errno, "cannot write the received data");
         bytes += put;
         length -= (size_t)put;
         answer->written += (uint64_t)put;
@@ -48,7 +48,7 @@ static int feed(void *user, const char *bytes, size_t length, gp_error *err)
     if (answer->foreign) {
         size_t room = FOREIGN_KEPT - answer->bytes.length;
         if (gp_buf_append(&answer->bytes, bytes, length < room ? length : room) < 0) return gp_fail_memory(err);
-        /* nobody reads the rest of an error page, which may be endless */
+        /* the rest of an error page is not needed, and may be endless */
         return length > room ? gp_answer_check(answer, err) : 0;
     }
     if (answer->kind == GP_ANSWER_SOAP) return gp_decode_feed(answer->decode, bytes, length, err);

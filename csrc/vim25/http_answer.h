@@ -1,8 +1,8 @@
-/* The sinks: what becomes of an answer's bytes.
+/* The sinks: what is done with an answer's bytes.
  *
  *   SOAP   decoded into a tape while it arrives, if the status is 200 or 500 and the type is XML; of anything else
  *          (a proxy's page, a 503) the first 4 KiB are kept for the message, and the rest is refused
- *   BYTES  kept in memory, for a status of success; at most `take` bytes, the rest is not waited for
+ *   BYTES  kept in memory, for a success status; at most `take` bytes, without waiting for the rest
  *   FILE   written to a descriptor; only for status 200 and 206
  *          anything else, of these two, is kept as of SOAP
  *
@@ -26,7 +26,7 @@ typedef struct gp_answer {
     uint64_t written;
     long status;
     char type[96];
-    bool foreign; /* not the kind of answer that was asked for: `bytes` holds its beginning */
+    bool foreign; /* not the requested kind of answer: `bytes` holds its beginning */
     gp_decode *decode;
     gp_buf bytes;
 } gp_answer;

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* "host:port" of the URL, for messages: paths and queries may hold one-time tickets, and what stands before an @ is a
- * user name and a password. With an @ behind the authority it is not known where a password ends. */
+/* "host:port" of the URL, for messages: paths and queries may hold one-time tickets, and before an @ there is a user
+ * name and a password. With an @ after the authority the end of a password cannot be found. */
 static void endpoint(CURL *easy, char *out, size_t size)
 {
     char *url = NULL;
@@ -59,7 +59,7 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
     if (!detail || !*detail || strchr(detail, '@')) detail = curl_easy_strerror(rc);
     long tunnel = 0; /* the proxy's answer to CONNECT */
     if (curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &tunnel) == CURLE_OK && tunnel == 407) {
-        gp_fail(err, "EPROXY", "the proxy before %s refuses its user name or password (HTTP 407)", host);
+        gp_fail(err, "EPROXY", "the proxy for %s refused its user name or password (HTTP 407)", host);
         return;
     }
     switch (rc) {
@@ -69,7 +69,7 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
         /* after connecting it means an answer that is no HTTP */
-        if (ready) gp_fail(err, "EPROTOCOL", "%s answered badly: %s", host, detail);
+        if (ready) gp_fail(err, "EPROTOCOL", "%s sent an invalid response: %s", host, detail);
         else gp_fail(err, "EINVAL", "not a usable address (%s)", detail);
         return;
     case CURLE_OPERATION_TIMEDOUT:
@@ -102,7 +102,7 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
     case CURLE_OUT_OF_MEMORY: gp_fail_memory(err); return;
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_WEIRD_SERVER_REPLY:
-        gp_fail(err, "EPROTOCOL", "%s answered badly: %s", host, detail);
+        gp_fail(err, "EPROTOCOL", "%s sent an invalid response: %s", host, detail);
         return;
     default:
         if (ready) gp_fail(err, "ELOST", "the connection to %s was lost %s: %s", host, stage(easy), detail);

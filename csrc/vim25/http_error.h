@@ -1,4 +1,4 @@
-/* curl's verdicts in our words: a stable code, a message that says at which stage and to whom. */
+/* curl's results as a stable code and a message that names the stage and the server. */
 #ifndef GP_HTTP_ERROR_H
 #define GP_HTTP_ERROR_H
 

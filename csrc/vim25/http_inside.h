@@ -1,4 +1,5 @@
-/* What http.c (the client: connections, queue) and http_op.c (one operation) share; nobody else includes it. */
+/* What http_op.c (one operation) and http.c (the client: connections, queue) share. No other file includes this.
+ * http_op.c calls http.c; http.c calls an operation through its `done` function only. */
 #ifndef GP_HTTP_INSIDE_H
 #define GP_HTTP_INSIDE_H
 
@@ -18,8 +19,10 @@ struct gp_op {
     const gp_buf *body;
     int upload_fd;
     uint64_t upload_offset, upload_length, sent;
-    bool once, begun, plain; /* plain: no packing was offered, so curl unpacks nothing */
+    bool once, begun, plain; /* plain: no compression was offered, so curl decompresses nothing */
     gp_sink sink;
+    /* Called when the transfer has ended without an error, before the operation completes. */
+    void (*done)(gp_op *op);
     uint64_t received, header_bytes, max_bytes;
     int64_t deadline; /* nanoseconds; 0: none */
     bool failed, enough;
@@ -41,18 +44,13 @@ struct gp_http {
     long limit, in_flight;
     char *proxy;
     unsigned references;
-    bool broken; /* curl_multi_socket_action failed: every transfer fails and the handle is made anew */
+    bool broken; /* curl_multi_socket_action failed: every transfer fails and the handle is created again */
 };
 
-/* ---- http.c */
 void gp_http_unlist(gp_op_list *list, gp_op *op);
 /* Takes a running operation off curl. */
 void gp_http_detach(gp_op *op);
 /* Starts waiting operations while there is room. */
 void gp_http_launch_queued(gp_http *http);
-
-/* ---- http_op.c */
-/* Tells the sink, once, what kind of answer comes; -1 when it does not want it. */
-int gp_op_begin(gp_op *op);
 
 #endif

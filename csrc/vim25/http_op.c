@@ -9,8 +9,8 @@
 
 enum {
     MILLISECOND = 1000000,
-    FILE_BUFFER = 102400,     /* what curl reads at once */
-    PACKED_BUFFER = 16384,    /* the same of an answer that may be packed: see unpacks_too_much */
+    FILE_BUFFER = 102400,     /* curl's read buffer */
+    PACKED_BUFFER = 16384,    /* the same for an answer that may be compressed: see unpacks_too_much */
     HEADERS_MAX = 256 * 1024, /* curl bounds one header line, not their sum */
     UNPACKED_FREE = 1 << 20,
     UNPACKED_RATIO = 200
@@ -25,7 +25,8 @@ static int latch(gp_op *op, const gp_error *err)
     return -1;
 }
 
-int gp_op_begin(gp_op *op)
+/* Gives the sink, once, the status and type of the answer; -1 when it refuses them. */
+static int begin(gp_op *op)
 {
     gp_error err;
     if (op->begun) return 0;
@@ -35,8 +36,8 @@ int gp_op_begin(gp_op *op)
     return op->sink.begin(op->sink.user, gp_op_status(op), type ? type : "", &err) < 0 ? latch(op, &err) : 0;
 }
 
-/* XML of a large inventory packs 20 to 60 times, zlib's utmost is 1,032. Of a chunked answer curl counts the bytes of
- * the wire only when it has handed on what they unpack to, hence the one buffer more. */
+/* XML of a large inventory is compressed 20 to 60 times; zlib's maximum is 1,032. For a chunked answer curl counts the
+ * received bytes only after it has delivered their content, hence one buffer more. */
 static bool unpacks_too_much(const gp_op *op)
 {
     curl_off_t wire = 0;
@@ -45,12 +46,18 @@ static bool unpacks_too_much(const gp_op *op)
     return op->received / UNPACKED_RATIO > (uint64_t)wire + PACKED_BUFFER;
 }
 
+/* The sink is asked about an answer without a body too. */
+static void on_done(gp_op *op)
+{
+    (void)begin(op);
+}
+
 static size_t on_body(char *bytes, size_t one, size_t length, void *data)
 {
     gp_op *op = data;
     gp_error err;
     (void)one;
-    if (op->failed || gp_op_begin(op) < 0) return 0;
+    if (op->failed || begin(op) < 0) return 0;
     op->received += length;
     if (op->max_bytes && op->received > op->max_bytes) {
         gp_fail(&err, "ELIMIT", "the answer is larger than %llu bytes", (unsigned long long)op->max_bytes);
@@ -58,7 +65,7 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *data)
         return 0;
     }
     if (!op->plain && unpacks_too_much(op)) {
-        gp_fail(&err, "ELIMIT", "the answer unpacks to more than %d times its size", UNPACKED_RATIO);
+        gp_fail(&err, "ELIMIT", "the answer decompresses to more than %d times its size", UNPACKED_RATIO);
         latch(op, &err);
         return 0;
     }
@@ -90,7 +97,7 @@ static size_t read_file(gp_op *op, char *bytes, size_t room)
     ssize_t got = pread(op->upload_fd, bytes, room, (off_t)(op->upload_offset + op->sent));
     if (got > 0) return (size_t)got;
     if (got < 0) gp_fail_errno(&err, errno, "cannot read the file that is being sent");
-    else gp_fail(&err, "EIO", "the file that is being sent has become shorter");
+    else gp_fail(&err, "EIO", "the file became shorter while it was being sent");
     latch(op, &err);
     return CURL_READFUNC_ABORT;
 }
@@ -143,7 +150,7 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
-    SET(CURLOPT_QUICK_EXIT, 1L); /* a name that does not resolve must not hold up a cancellation */
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a name that does not resolve must not delay a cancellation */
 #endif
     SET(CURLOPT_HTTPHEADER, op->headers);
     SET(CURLOPT_PROXY, op->http->proxy ? op->http->proxy : "");
@@ -186,7 +193,7 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
     }
 #undef SET
     if (rc == CURLE_OUT_OF_MEMORY) return gp_fail_memory(err);
-    if (rc != CURLE_OK) return gp_fail(err, "EINVAL", "cannot make the request: %s", curl_easy_strerror(rc));
+    if (rc != CURLE_OK) return gp_fail(err, "EINVAL", "cannot set up the request: %s", curl_easy_strerror(rc));
     return gp_trust_apply(&op->http->trust, easy, err);
 }
 
@@ -217,6 +224,7 @@ gp_op *gp_op_new(gp_http *http, const gp_request *request, gp_error *err)
     op->once = request->once;
     op->plain = request->identity;
     op->sink = request->sink;
+    op->done = on_done;
     op->max_bytes = request->max_bytes;
     if (request->timeout > 0) op->deadline = gp_engine_now() + request->timeout * MILLISECOND;
     op->easy = curl_easy_init();

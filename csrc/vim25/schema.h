@@ -6,9 +6,8 @@
  *
  *     for (gp_schema_walk w = gp_schema_fields_of(type); gp_schema_next(&w);) use(w.field, w.owner);
  *
- * A field or type came with a version; a server of version S knows it when gp_schema_knows(S, version). Names
- * are compared exactly. gp_schema_nearest_* give the likely cure for a misspelt name, "" when nothing is
- * near.
+ * A field or type was added in a version; a server of version S has it when gp_schema_knows(S, version). Names
+ * are compared exactly. gp_schema_nearest_* give the nearest name for a misspelt one, "" when there is none.
  */
 #ifndef GP_SCHEMA_H
 #define GP_SCHEMA_H
@@ -100,7 +99,7 @@ static inline bool gp_schema_required(const gp_schema_field *field, uint8_t decl
 {
     return !(field->flags & GP_FIELD_OPTIONAL) && field->version == declarer_version;
 }
-/* The privilege that reading a property or passing a parameter takes ("" when none is stated). */
+/* The privilege needed to read a property or pass a parameter ("" when none is documented). */
 const char *gp_schema_field_privilege(const gp_schema_field *field);
 
 /* ---- enums: the n-th value, NULL past the end; whether a value is one of them */
@@ -137,7 +136,7 @@ static inline bool gp_schema_knows(int server, int version)
 {
     return (gp_schema_versions[server].knows >> version) & 1;
 }
-/* The oldest advertised version that knows things of `version`: what to tell a user ("needs 8.0.2.0"). */
+/* The oldest advertised version that has the features of `version`: for messages ("needs 8.0.2.0"). */
 const char *gp_schema_since(int version);
 
 /* ---- the nearest known name, into `out` (GP_NEAREST_SIZE bytes) */

@@ -6,10 +6,10 @@
  *       OBJECT ... OBJECT ...
  *     INT    key=version  42
  *
- * An opening cell knows how many children it has (so tables are made at their size) and the cell behind its
- * last one (so it can be skipped in one step). Children follow in the order in which they came. Keys are
- * indices into the schema's names, or, from GP_KEY_OWN on, into the tape's own list of names that the schema
- * does not know. The tape holds no pointer into the parser or into Lua, and it is immutable once decoding has
+ * An opening cell holds the number of its children (so tables are created at their size) and the cell after its
+ * last one (so it can be skipped in one step). Children follow in the order of the answer. Keys are
+ * indices into the schema's names, or, from GP_KEY_OWN on, into the tape's own list of names that are not in the
+ * schema. The tape holds no pointer into the parser or into Lua, and it is immutable once decoding has
  * finished.
  */
 #ifndef GP_TAPE_H
@@ -82,7 +82,7 @@ static inline const char *gp_tape_text(const gp_tape *tape, const gp_cell *cell)
 }
 /* The key of a cell as text; NULL for a list element or root. */
 const char *gp_tape_key(const gp_tape *tape, const gp_cell *cell);
-/* The cell behind this one and all that belongs to it. */
+/* The cell after this one and its content. */
 uint32_t gp_tape_after(const gp_tape *tape, uint32_t at);
 /* The child of the object at `at` with that key, or UINT32_MAX. */
 uint32_t gp_tape_child(const gp_tape *tape, uint32_t at, const char *key);

@@ -143,7 +143,7 @@ static shape shape_of_tag(uint8_t tag)
     }
 }
 
-/* An object of a type that the schema does not know may be of a newer one that extends `slot`. */
+/* An object of a type that is not in the schema may be of a newer one that extends `slot`. */
 static bool object_fits(const gp_cell *cell, gp_type_id slot)
 {
     return cell->type == GP_VOID || (cell->flags & GP_CELL_NAMED) || gp_schema_is_a(cell->type, slot);
@@ -210,7 +210,7 @@ static int check_property(check *c, uint32_t at, gp_error *err)
         known->offset = path->as.text.offset;
     }
     if (known->type == GP_VOID || fits(tape, value, known->type, known->list)) return 0;
-    return gp_fail(err, "EPROTOCOL", "the answer has a value for '%.100s' of %s that is no %s%s",
+    return gp_fail(err, "EPROTOCOL", "the answer has a value for '%.100s' of %s that is not a %s%s",
                    gp_tape_text(tape, path), gp_schema_type_name(c->subject), known->list ? "list of " : "",
                    gp_schema_type_name(known->type));
 }
@@ -222,14 +222,14 @@ static bool has_heirs(gp_type_id type)
     return false;
 }
 
-/* A method that starts a task gives a Task. In place of a type with heirs there may be one of a newer server. */
+/* A method that starts a task returns a Task. For a type with subtypes there may be a newer server's subtype. */
 static int check_reference(const gp_tape *tape, gp_error *err)
 {
     gp_type_id slot = tape->method->result;
     if (gp_schema_types[slot].kind != GP_KIND_MANAGED || tape->cells[0].tag != GP_TAG_MOREF) return 0;
     int type = referred(tape, 0);
     if (type < 0 ? has_heirs(slot) : gp_schema_is_a((gp_type_id)type, slot)) return 0;
-    return gp_fail(err, "EPROTOCOL", "the answer to %s is no %s", gp_schema_text(tape->method->name),
+    return gp_fail(err, "EPROTOCOL", "the answer to %s is not a %s", gp_schema_text(tape->method->name),
                    gp_schema_type_name(slot));
 }
 

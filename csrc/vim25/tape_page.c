@@ -116,16 +116,16 @@ static int find_list(gp_page *page, gp_error *err)
         list = child(tape, 0, page->keys.objects);
         uint32_t token = child(tape, 0, page->keys.token);
         if (token != UINT32_MAX && !is_text(tape, token))
-            return gp_fail(err, "EPROTOCOL", "the answer has a token that is no text");
+            return gp_fail(err, "EPROTOCOL", "the answer has a token that is not text");
         if (token != UINT32_MAX) page->token = &tape->cells[token];
         if (page->token && page->token->as.text.length > TOKEN_MOST)
             return gp_fail(err, "EPROTOCOL", "the answer has a token of more than %d bytes", TOKEN_MOST);
     } else if (tape->cells[0].tag != GP_TAG_NULL) {
-        return gp_fail(err, "EPROTOCOL", "the answer is no page of objects");
+        return gp_fail(err, "EPROTOCOL", "the answer is not a page of objects");
     }
     if (list == UINT32_MAX) return 0;
     if (tape->cells[list].tag != GP_TAG_ARRAY)
-        return gp_fail(err, "EPROTOCOL", "the answer has something else in place of its objects");
+        return gp_fail(err, "EPROTOCOL", "the answer has something other than objects in its list of objects");
     page->count = tape->cells[list].as.head.count;
     page->at = list + 1;
     page->end = tape->cells[list].as.head.end;

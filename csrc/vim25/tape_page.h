@@ -1,7 +1,7 @@
-/* A page of objects: the answer to RetrievePropertiesEx and its kin, walked object by object.
+/* A page of objects: the answer to RetrievePropertiesEx and similar calls, walked object by object.
  *
  *   gp_page_open     checks the whole page: every object has a reference, every property and every missing one a name
- *                    of text, the token is a text; EPROTOCOL otherwise. What follows cannot fail
+ *                    of text, the token is a text; EPROTOCOL otherwise. The calls after it cannot fail
  *   gp_page_next     the next object
  *   gp_pairs_next    its next property (name, value) or missing one (path, fault)
  *

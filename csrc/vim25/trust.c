@@ -76,7 +76,7 @@ static int verify(X509_STORE_CTX *context, void *data)
     describe(trust, certificate);
     if (!good) {
         const char *reason = trust->mode == GP_TRUST_THUMBPRINT
-            ? "its thumbprint is not the one given"
+            ? "its thumbprint does not match the given one"
             : X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
         (void)snprintf(trust->reason, sizeof trust->reason, "%s", reason);
     }

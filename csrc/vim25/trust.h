@@ -1,8 +1,8 @@
-/* Whom a client believes: the certificate authorities of the system or of a file, one exact certificate by its
- * SHA-256 or SHA-1 thumbprint, or (only when somebody said so) anybody.
+/* Server certificate verification: the certificate authorities of the system or of a file, one exact certificate by its
+ * SHA-256 or SHA-1 thumbprint, or (only with `insecure`) any certificate.
  *
- * The decision falls inside the handshake of the very connection that is used, by OpenSSL's own verification
- * call-back, before a byte of the request leaves. With another TLS backend under libcurl that call-back does not
+ * The decision is made in the handshake of the connection itself, in OpenSSL's verification call-back, before a byte of
+ * the request is sent. With another TLS backend under libcurl that call-back does not
  * exist: then a thumbprint cannot be checked and gp_trust_apply fails instead of connecting.
  * The last certificate refused is remembered for the message, so that an operator can compare its thumbprint.
  */
@@ -22,7 +22,7 @@ typedef enum gp_trust_mode { GP_TRUST_AUTHORITIES, GP_TRUST_THUMBPRINT, GP_TRUST
 typedef struct gp_trust {
     gp_trust_mode mode;
     char *ca_file;  /* NULL: the system's authorities */
-    char *ca_bytes; /* PEM text in place of a file, or NULL */
+    char *ca_bytes; /* PEM text instead of a file, or NULL */
     size_t ca_length;
     unsigned char digest[32];
     size_t digest_length; /* 20 is SHA-1, 32 is SHA-256 */

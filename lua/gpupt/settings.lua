@@ -1,12 +1,12 @@
---- What a VM with these GPUs needs, worked out once.
+--- What a VM with these GPUs needs, computed once.
 --
 --   local value = gpupt.check(gpupt.settings.compute{ memory_mb = 65536,
 --     gpus = { {vendor=0x10de, device=0x20b5, count=2} }, guest = "ubuntu64Guest" })
 --   settings.to_spec(value)   -> a VirtualMachineConfigSpec        settings.to_vmx(value, doc) -> a .vmx on disk
 --
 -- The value is plain data: firmware, extra (the ExtraConfig keys in order), memory (locked, reserved, no limit),
--- video, flags, window (of gpupt.bar), gpus, `choices` (each with its why), warnings, and `allow`, the approvals that
--- an explicit choice needs. `doctor` holds a VM against the same value.
+-- video, flags, window (of gpupt.bar), gpus, `choices` (each with a reason), warnings, and `allow`, the approvals that
+-- an explicit choice needs. `doctor` compares a VM with the same value.
 local bar = require "gpupt.bar"
 local cpuid = require "gpupt.settings.cpuid"
 local options = require "gpupt.options"
@@ -20,11 +20,11 @@ local compute_options = options.declare("settings.compute", {
   { "gpus", "table", required = true,
     doc = "the cards: {vendor=, device=, count=, bars=, name=, class=, address=, system_id=}" },
   { "memory_mb", "integer", required = true, doc = "the VM's memory; a multiple of 4" },
-  { "guest", "string", doc = "the guest id, as windows2022srvNext_64Guest or ubuntu64Guest" },
+  { "guest", "string", doc = "the guest id, such as windows2022srvNext_64Guest or ubuntu64Guest" },
   { "firmware", "string", choices = { "auto", "efi", "bios" }, default = "auto",
     doc = "auto: EFI, or what is installed" },
   { "installed", "string", choices = { "efi", "bios" },
-    doc = "the firmware that an operating system on the disk boots with; leave out for a blank disk" },
+    doc = "the firmware that the operating system on the disk boots with; omit for a blank disk" },
   { "mmio", "string|integer", default = "safe",
     doc = "min, safe, seed: the rule of the window; off; or a size in GiB" },
   { "hide_hypervisor", "string|boolean", default = "auto",
@@ -39,10 +39,10 @@ local compute_options = options.declare("settings.compute", {
 
 local rules = { min = true, safe = true, seed = true }
 
---- bar.format is exact; the limit is known to everybody as 3.5 GiB.
+--- bar.format is exact; the limit is commonly called 3.5 GiB.
 local function gib(bytes) return bytes == bar.LIMIT and "3.5 GiB" or bar.format(bytes) end
 
---- The rule and the fixed size that `mmio` asks for.
+--- The rule and the fixed size that `mmio` stands for.
 local function window_rule(mmio)
   if math.type(mmio) == "integer" then
     if mmio < 1 or mmio & (mmio - 1) ~= 0 then
@@ -53,7 +53,7 @@ local function window_rule(mmio)
   end
   if mmio == "off" then return "safe", 0 end
   if not rules[mmio] then
-    return nil, ("mmio: '%s' is none of min, safe, seed, off or a size in GiB"):format(mmio), "EINVAL"
+    return nil, ("mmio: '%s' is not valid; use min, safe, seed, off or a size in GiB"):format(mmio), "EINVAL"
   end
   return mmio
 end
@@ -66,7 +66,7 @@ local function choose_firmware(o, window, add)
       :format(o.installed, firmware), "EFIRMWARE"
   end
   if window.needed and firmware ~= "efi" then
-    local why = ("the cards map %s, above the %s that a VM without the 64-bit window may map, and only EFI has it")
+    local why = ("the cards map %s, more than the %s that a VM can map without the 64-bit window, which needs EFI")
       :format(gib(window.bytes), gib(bar.LIMIT))
     if o.installed then
       return nil, "firmware: " .. why .. "; the installed system boots with BIOS: convert its disk first", "EFIRMWARE"
@@ -76,42 +76,42 @@ local function choose_firmware(o, window, add)
   if o.installed then
     add("firmware", firmware, "what the installed operating system boots with; it is never changed")
   elseif o.firmware ~= "auto" then
-    add("firmware", firmware, "as asked")
+    add("firmware", firmware, "as requested")
   else
-    add("firmware", firmware, window.needed and "the 64-bit MMIO window exists with EFI only"
+    add("firmware", firmware, window.needed and "the 64-bit MMIO window needs EFI firmware"
       or "chosen before the operating system is installed, because it cannot be changed afterwards")
   end
   return firmware
 end
 
---- The two keys of the window, or the reason why there are none.
+--- The two keys of the window, or the reason why they are not needed.
 local function choose_window(window, size, firmware, add, warn)
   if size == 0 then
     if window.needed then
-      return nil, ("mmio = off: the cards map %s and do not fit the %s without the 64-bit window")
+      return nil, ("mmio = off: the cards map %s, more than the %s available without the 64-bit window")
         :format(gib(window.bytes), gib(bar.LIMIT)), "EWINDOW"
     end
-    add("mmio", "off", "as asked")
+    add("mmio", "off", "as requested")
     return {}
   end
   if not window.needed and not size then
     add("mmio", "not needed", ("the cards map %s; the limit without a 64-bit window is %s"):format(gib(window.bytes),
       gib(bar.LIMIT)))
-    if firmware == "bios" then warn("the guest boots with BIOS: more or larger cards than these would not start") end
+    if firmware == "bios" then warn("the guest boots with BIOS: it would not start with more or larger cards") end
     return {}
   end
   if size and firmware ~= "efi" then
-    return nil, ("mmio = %d: a 64-bit window exists with EFI only, and the firmware is %s"):format(size, firmware),
+    return nil, ("mmio = %d: the 64-bit window needs EFI firmware, and the firmware is %s"):format(size, firmware),
       "EFIRMWARE"
   end
   if size and size < window.min then
-    return nil, ("mmio = %d: %s do not fit %d GiB: at least %d is needed"):format(size, gib(window.bytes), size,
+    return nil, ("mmio = %d: %s do not fit in %d GiB; use at least %d"):format(size, gib(window.bytes), size,
       window.min), "EWINDOW"
   end
   local gb = size or window.gb
   add("pciPassthru.use64bitMMIO", "TRUE", ("the cards map %s; the limit without it is %s"):format(gib(window.bytes),
     gib(bar.LIMIT)))
-  add("pciPassthru.64bitMMIOSizeGB", tostring(gb), size and "as asked" or window.why)
+  add("pciPassthru.64bitMMIOSizeGB", tostring(gb), size and "as requested" or window.why)
   return { { key = "pciPassthru.use64bitMMIO", value = "TRUE" },
     { key = "pciPassthru.64bitMMIOSizeGB", value = tostring(gb) } }
 end
@@ -138,7 +138,7 @@ local function window_cards(gpus)
   return list
 end
 
---- Works the settings out. A bad value or a contradiction gives nil, message, code (EINVAL, EFIRMWARE, EWINDOW,
+--- Computes the settings. A bad value or a contradiction gives nil, message, code (EINVAL, EFIRMWARE, EWINDOW,
 -- ENOENT for an unknown card, and what gpupt.bar.window gives).
 function settings.compute(o)
   o = compute_options:check(o)
@@ -162,19 +162,19 @@ function settings.compute(o)
   if not extra then return nil, message, code end
   local hidden = cpuid.choose(o, gpus, add, warn, allow)
   if hidden == nil then
-    return nil, ("hide_hypervisor: '%s' is none of true, false, auto"):format(tostring(o.hide_hypervisor)), "EINVAL"
+    return nil, ("hide_hypervisor: '%s' is not one of true, false, auto"):format(tostring(o.hide_hypervisor)), "EINVAL"
   end
   if hidden then extra[#extra + 1] = { key = "hypervisor.cpuid.v0", value = "FALSE" } end
   add("memory", ("%d MiB locked, fully reserved, no limit"):format(o.memory_mb),
-    "a card writes into guest memory at any time, so none of it may be moved or swapped")
-  add("hot-add of CPU and memory, nested virtualization", "off", "none of them works beside a passed-through device")
+    "a card writes to guest memory at any time, so it must not be moved or swapped")
+  add("hot-add of CPU and memory, nested virtualization", "off", "none of them works with a passthrough device")
   local video
   if o.horizon then
     video = { auto_detect = false, enable_3d = false }
     add("video card", "custom settings, 3D off",
-      "the desktop is drawn by the card; VMware's own 3D would take its place")
+      "the card renders the desktop; VMware 3D would replace it")
   else
-    add("video card", "left as it is", "no Horizon desktop is served, so it only shows the console")
+    add("video card", "unchanged", "without a Horizon desktop it only shows the console")
   end
   return {
     firmware = firmware, memory_mb = o.memory_mb,

@@ -154,7 +154,7 @@ describe("a call of vim25", function()
     assert.matches("the outer words", message)
   end)
 
-  it("says which privilege is missing, and on what, by name", function()
+  it("names the missing privilege and the object", function()
     local limited = vcenter.start { fleet = { datacenter = "DC0", users = { { name = "reader@vsphere.local",
       password = "Only-reads-1", privileges = { "System.Anonymous", "System.View", "System.Read" } } },
       datastores = { { name = "ds-1" } }, clusters = { { name = "c", hosts = { { name = "esx-1" } } } } } }
@@ -175,7 +175,7 @@ describe("a call of vim25", function()
     limited:stop()
   end)
 
-  it("lists the privileges that a newer server says are missing, one object after the other", function()
+  it("lists the missing privileges that a newer server reports, by object", function()
     local fault = require "gpupt.vim.fault"
     local message, code = fault.read { fault = { _type = "NoPermission", object = "Folder:group-1", privilegeId = "A.B",
       missingPrivileges = { { entity = "Folder:group-1", privilegeIds = { "A.B", "C.D" } },
@@ -196,7 +196,7 @@ describe("a call of vim25", function()
       local values = gpupt.check(host():get { "name", "runtime.connectionState" })
       assert.are.same({ name = "esx-a-1", ["runtime.connectionState"] = "connected" }, values)
     end)
-    it("says which property does not exist, and the nearest", function()
+    it("names the property that does not exist, and the nearest one", function()
       local value, message, code = host():get "runtme.bootTime"
       assert.is_nil(value)
       assert.are.equal("InvalidProperty", code)
@@ -206,7 +206,7 @@ describe("a call of vim25", function()
       assert.is_string(message)
       assert.are.equal("InvalidProperty", code)
     end)
-    it("says when the object does not exist", function()
+    it("reports an object that does not exist", function()
       local value, message, code = vc:ref("HostSystem:host-99999"):get "name"
       assert.is_nil(value)
       assert.are.equal("ManagedObjectNotFound", code)

@@ -34,7 +34,7 @@ describe("collecting properties", function()
     assert.are.equal("esx-01", names[1])
   end)
 
-  it("takes pages: one request more for each, and one view that is destroyed", function()
+  it("reads pages: one more request for each, and one view that is destroyed", function()
     local list = gpupt.check(vc:collect_all { type = "HostSystem", paths = { "name" }, page = 5 })
     assert.are.equal(COUNT, #list)
     assert.are.same({ "CreateContainerView", "RetrievePropertiesEx", "ContinueRetrievePropertiesEx",
@@ -97,7 +97,7 @@ describe("collecting properties", function()
     end
   end)
 
-  it("raises in mid-way when a page fails, and leaves nothing behind", function()
+  it("raises when a page fails, and leaves nothing behind", function()
     sim:trouble({ method = "ContinueRetrievePropertiesEx" }, { kind = "reset-before" })
     local seen = 0
     local ok, err = pcall(function()
@@ -246,8 +246,8 @@ describe("inventory paths", function()
     local list, message, code = vc:find "/DC0/host/gpu-c/esx-*"
     assert.is_nil(list)
     assert.are.equal("ENOENT", code)
-    assert.matches("'gpu-c' is not there", message, 1, true)
-    assert.matches("under /DC0/host there is: gpu-a, gpu-b", message, 1, true)
+    assert.matches("'gpu-c' does not exist", message, 1, true)
+    assert.matches("/DC0/host contains: gpu-a, gpu-b", message, 1, true)
     list, message, code = vc:find("/DC0/vm/**", { type = "VirtualMachine" })
     assert.is_nil(list)
     assert.matches("there is no VirtualMachine", message)

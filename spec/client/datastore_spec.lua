@@ -57,7 +57,7 @@ describe("datastore files", function()
     local ok, message, code = ds:upload(here, "[ds-1] short/up.bin", { size = 1 << 20 })
     assert.is_nil(ok)
     assert.are.equal("EIO", code)
-    assert.matches("the local file has %d+ bytes, and not 1048576", message)
+    assert.matches("the local file has %d+ bytes, not 1048576", message)
     assert.are.equal(0, sim:calls "HTTP PUT")
     assert.is_false(gpupt.check(ds:stat "[ds-1] short/up.bin"))
   end)
@@ -90,7 +90,7 @@ describe("datastore files", function()
     assert.is_nil(vcenter.read(there .. ".part"))
   end)
 
-  -- Everything that lies on the datastore, by path.
+  -- Everything on the datastore, by path.
   local function everything()
     local names = {}
     for _, entry in ipairs(check(ds:list("[ds-1]", { recursive = true }))) do
@@ -117,7 +117,7 @@ describe("datastore files", function()
     end
   end)
 
-  it("leave nothing behind when the fiber that sends is cancelled, or the time is up", function()
+  it("leave nothing behind when the sending fiber is cancelled, or times out", function()
     local before = everything()
     local long = sim.dir .. "/long.bin" -- so long that nobody has sent it in a tenth of a second
     check(io.open(long, "wb")):close()
@@ -156,7 +156,7 @@ describe("datastore files", function()
     assert.are.equal(("a line of the log\n"):rep(1000), vcenter.read(there))
   end)
 
-  it("go on with what an earlier run left, when asked", function()
+  it("continue what an earlier run left, on request", function()
     local there = sim.dir .. "/again.log"
     vcenter.write(there .. ".part", ("a line of the log\n"):rep(10))
     assert.are.equal(18000, gpupt.check(ds:download("[ds-1] logs/vmware.log", there, { resume = true })))
@@ -166,7 +166,7 @@ describe("datastore files", function()
     assert.are.equal(("a line of the log\n"):rep(1000), vcenter.read(there))
   end)
 
-  it("are read by chunks, from an offset, so many bytes", function()
+  it("are read in chunks, from an offset, for a number of bytes", function()
     local parts, count = {}, 0
     for chunk in ds:read("[ds-1] logs/vmware.log", { chunk = 4096 }) do
       parts[#parts + 1] = chunk
@@ -187,7 +187,7 @@ describe("datastore files", function()
     gpupt.check(ds:upload(here, "[ds-1] m/one.bin"))
     local ok, message, code = ds:upload(here, "[ds-1] m/one.bin", { overwrite = false })
     assert.is_nil(ok)
-    assert.matches("is there already", message)
+    assert.matches("exists already", message)
     assert.are.equal("FileAlreadyExists", code)
     gpupt.check(ds:move("[ds-1] m/one.bin", "[ds-1] m/two.bin"))
     assert.is_false(ds:stat "[ds-1] m/one.bin")
@@ -205,7 +205,7 @@ describe("datastore files", function()
     end
   end)
 
-  it("that do not exist, bad paths and unknown datastores are said", function()
+  it("report missing files, bad paths and unknown datastores", function()
     local value, message, code = ds:download("[ds-1] nothing.bin", sim.dir .. "/n")
     assert.is_nil(value)
     assert.matches("no such file", message)
@@ -224,7 +224,7 @@ describe("datastore files", function()
     assert.matches("/nonexistent/file", message)
     value, message, code = ds:upload(here, "[ds-1]")
     assert.is_nil(value)
-    assert.matches("names no file", message)
+    assert.matches("does not name a file", message)
     assert.are.equal("EINVAL", code)
     local folder = sim.dir .. "/a-folder"
     vcenter.shell("mkdir -p " .. folder)

@@ -1,4 +1,4 @@
---- What one client wrote, the others read: inventory names, virtual machines with their devices, advanced settings of
+--- What one client writes, the others read: inventory names, VMs with their devices, advanced settings of
 -- each type, custom fields, events, files on datastores and in guests; by gpupt, pyVmomi and govc in turn.
 local gpupt = require "gpupt"
 local json = require "gpupt.json"
@@ -57,7 +57,7 @@ describe("what one client writes, another reads:", function()
     end)
   end)
 
-  it("a virtual machine with a GPU, made and reconfigured by gpupt", function()
+  it("a VM with a GPU, created and reconfigured by gpupt", function()
     local host, folder = check(vc:one "/DC0/host/c/h1"), check(vc:one "/DC0/vm")
     local pool = check(vc:one "/DC0/host/c/Resources")
     local vm = done(folder:CreateVM_Task { pool = pool, host = host, config = {
@@ -103,7 +103,7 @@ describe("what one client writes, another reads:", function()
     assert.matches("VirtualPCIPassthrough", witness.govc("device.ls", "-vm", "made-by-gpupt"))
   end)
 
-  it("a virtual machine made by pyVmomi and changed by govc", function()
+  it("a VM created by pyVmomi and changed by govc", function()
     local ref = witness.python("create_vm", "DC0/vm", "DC0/host/c/Resources", "DC0/host/c/h1", "ds-1", "made-by-python")
     local vm = check(vc:one("made-by-python", { type = "VirtualMachine" }))
     assert.are.equal(ref, tostring(vm))
@@ -120,7 +120,7 @@ describe("what one client writes, another reads:", function()
     assert.are.equal("VirtualPCIPassthroughDeviceBackingInfo", vim.typeof(card.backing))
     assert.are.equal("0000:3b:00.0", card.backing.id)
     assert.are.equal(4 << 20, device_of(config.hardware.device, "VirtualDisk").capacityInKB)
-    -- what was read is sent back as it is
+    -- what was read is sent back unchanged
     card.deviceInfo = nil
     done(vm:ReconfigVM_Task { spec = { deviceChange = { { operation = "remove", device = card } } } })
     assert.is_nil(witness.govc("device.ls", "-vm", "made-by-python"):find("Passthrough", 1, true))

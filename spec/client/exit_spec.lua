@@ -15,7 +15,7 @@ describe("a program that is connected and", function()
     local function hold(vc) mark "ready" vc.instance:CurrentTime() mark "answered" end
   ]]
 
-  -- Runs the text as a program of its own. With a signal: sends it once the program has said that it is ready.
+  -- Runs the text as a program of its own. With a signal: sends it when the program has reported that it is ready.
   -- Gives what it printed, its exit status, and the seconds from the signal to its end.
   local function run(text, signal, trouble)
     local mark = sim.dir .. "/mark"
@@ -90,7 +90,7 @@ describe("a program that is connected and", function()
     end)
   end
 
-  it("forgets to close says so, and lets the server end the session", function()
+  it("that forgets to close warns, and leaves the session to the server", function()
     local out, status = run "vc = connect()"
     assert.matches("never closed", out)
     assert.are.equal(0, status)

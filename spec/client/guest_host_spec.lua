@@ -1,5 +1,5 @@
 --- Guest files through a vCenter travel over the ESXi host, at its own address and under its own certificate, which the
--- vCenter vouches for. spec/client/esx_face.py stands before the test vCenter and gives it such a host.
+-- vCenter reports. spec/client/esx_face.py runs in front of the test vCenter and provides such a host.
 local gpupt = require "gpupt"
 local json = require "gpupt.json"
 local vcenter = require "spec.support.vcenter"
@@ -67,7 +67,7 @@ describe("guest files over the ESXi host", function()
     return list
   end
 
-  it("go to its management address when its name does not resolve, under the certificate that the vCenter knows", function()
+  it("go to its management address when its name does not resolve, with the certificate that the vCenter reports", function()
     local vc, lin = connect()
     local text = ("some text\n"):rep(1000)
     check(vc.guest:put(lin, login, nil, "/tmp/over-the-host.txt", { text = text }))
@@ -115,7 +115,7 @@ describe("guest files over the ESXi host", function()
     assert.are.equal("EUNTRUSTED", code)
     assert.matches("certificate", message)
     assert.are.equal(0, #asked())
-    -- the host was installed anew, and the vCenter has learnt of it
+    -- the host was reinstalled, and the vCenter has its new certificate
     modes ""
     check(vc.guest:put(lin, login, nil, "/tmp/x", { text = "secret text" }))
     vc:close()
@@ -127,7 +127,7 @@ describe("guest files over the ESXi host", function()
     local ok, message, code = vc.guest:get(lin, login, "/etc/hostname")
     assert.is_nil(ok)
     assert.are.equal("EUNTRUSTED", code)
-    assert.matches("not known to the vCenter", message)
+    assert.matches("reports no certificate", message)
     assert.are.equal(0, #asked())
     vc:close()
   end)
@@ -142,7 +142,7 @@ describe("guest files over the ESXi host", function()
     vc:close()
   end)
 
-  it("go through the proxy that the vCenter is reached by, to a name that only the proxy knows", function()
+  it("go through the vCenter's proxy, to a name that only the proxy can resolve", function()
     modes "no-ip"
     local proxy_log = sim.dir .. "/proxy-log"
     local command = "exec env -u LD_PRELOAD python3 spec/client/proxy.py %s ops:pr0xy-secret >%s.port 2>/dev/null"
@@ -163,7 +163,7 @@ describe("guest files over the ESXi host", function()
     vc:close()
   end)
 
-  it("leave no connection open behind a client that was closed", function()
+  it("leave no connection open after the client is closed", function()
     local function sockets() return tonumber((vcenter.shell "ls -l /proc/$PPID/fd | grep -c socket")) end
     sim:close_all()
     collectgarbage()

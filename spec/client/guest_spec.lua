@@ -174,7 +174,7 @@ describe("guest operations", function()
     assert.are.equal(5, out.rc)
   end)
 
-  it("say when a machine has no guest to speak to", function()
+  it("report a VM without a guest that answers", function()
     local bare = gpupt.check(vc:one "/DC0/vm/**/bare")
     local ok, message, code = vc.guest:validate(bare, login, { timeout = 1 })
     assert.is_nil(ok)

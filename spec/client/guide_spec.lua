@@ -18,7 +18,7 @@ describe("the client's page of the guide", function()
     return parts
   end
 
-  it("runs as it stands", function()
+  it("runs unchanged", function()
     local parts = pieces "lua"
     assert.are.equal(11, #parts)
     vcenter.write(sim.dir .. "/pw", sim.password .. "\n")

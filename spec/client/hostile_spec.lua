@@ -24,7 +24,7 @@ describe("a hostile server", function()
     os.execute("rm -rf " .. dir)
   end)
 
-  -- A client of that server which misbehaves as `how` says, made without talking to it.
+  -- A client of the server that misbehaves as in `how`, created without connecting.
   local function client(how, more)
     local o = { url = ("https://127.0.0.1:%d/%s"):format(port, how), ca_file = dir .. "/cert", username = "u",
       password = "p", retries = 0, timeout = 10, login = false }
@@ -72,13 +72,13 @@ describe("a hostile server", function()
   it("with elements 5,000 deep", function() refused("deep", "ELIMIT") end)
   it("with a text beyond the limit", function() refused("long-text", "ELIMIT", nil, { limits = { text = 1 << 20 } }) end)
   it("with 300 attributes", function() refused("attributes", "ELIMIT") end)
-  it("with a body shorter than it said", function() refused("short-body", "ELOST") end)
+  it("with a body shorter than announced", function() refused("short-body", "ELOST") end)
   it("with XML that ends in the middle", function() refused("cut-xml", "ETRUNCATED") end)
   it("with bytes that are no UTF-8", function() refused("not-utf8", "EXML") end)
   it("with the answer to another question", function() refused("other-answer", "EPROTOCOL") end)
   it("with JSON", function() refused("json", "EHTTP", "application/json") end)
   it("with nothing", function() refused("empty", "ETRUNCATED") end)
-  it("with garbage in place of HTTP", function()
+  it("with garbage instead of HTTP", function()
     local _, _, code = client "garbage"
     assert.is_true(code == "EPROTOCOL" or code == "ELOST", code)
   end)
@@ -94,7 +94,7 @@ describe("a hostile server", function()
     assert.is_nil(vcenter.read(dir .. "/log"):find("/good", 1, true))
   end)
 
-  it("that answers with another type", function() refused("wrong-type", "EPROTOCOL", "is HostPciDevice where") end)
+  it("that answers with another type", function() refused("wrong-type", "EPROTOCOL", "is HostPciDevice, but") end)
 
   it("does not keep the others from going on", function()
     local sim = vcenter.start {}
@@ -124,7 +124,7 @@ describe("a hostile server", function()
     assert.is_true(results.count > 20, tostring(results.count))
   end)
 
-  it("that knows no 100-continue is not asked for one, however large the request is", function()
+  it("without 100-continue gets no Expect header, however large the request is", function()
     local net = require "gpupt.net"
     local core = require("gpupt.loop.engine").shared().core
     local http <close> = assert(net.http.client(core, { ca_file = dir .. "/cert" }))
@@ -165,7 +165,7 @@ describe("a hostile server", function()
     end)
   end)
 
-  it("cannot make us leave descriptors behind", function()
+  it("cannot make us leak descriptors", function()
     local function count()
       local list = io.popen "sleep 0.05; ls /proc/$PPID/fd | wc -l"
       local number = list:read "n"
@@ -181,7 +181,7 @@ describe("a hostile server", function()
   end)
 
   it("that does not speak TLS at all is a TLS error", function()
-    -- sshd-like: a plain socket that says something else
+    -- like sshd: a plain socket with another protocol
     vcenter.write(dir .. "/plain.py", [[
 import socket, sys, threading
 s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True)

@@ -25,7 +25,7 @@ local fleet = {
   },
 }
 
--- Our values spelt as spec/client/witness.py spells its own; `kind` is what the schema says of the slot.
+-- Our values spelt as spec/client/witness.py spells its own; `kind` is the slot's type in the schema.
 local plain
 
 local fields_of = {}
@@ -102,7 +102,7 @@ local function bytes_of(text)
   return out
 end
 
---- The same against govc's JSON, which leaves out what is zero and names a type only where the slot takes several.
+--- The same against govc's JSON, which omits zero values and names a type only where the slot accepts several.
 local function compare_govc(ours, theirs, where, out)
   if type(theirs) == "table" and theirs._value ~= nil then theirs = theirs._value end
   if zero(ours) and zero(theirs) then return out end
@@ -219,7 +219,7 @@ describe("every property of every object of a fleet", function()
     assert.is_true(fields_compared > 3000, fields_compared)
   end)
 
-  it("is the same to vc:collect, whose tables are made one object at a time", function()
+  it("is the same to vc:collect, whose tables are created one object at a time", function()
     for _, kind in ipairs { "HostSystem", "VirtualMachine" } do
       local tree, paths = ours(kind)
       local names = {}

@@ -98,7 +98,7 @@ describe("a kept session", function()
     assert.are.equal(2, sim:calls "Login")
   end)
 
-  it("that ends while a program works is replaced, and the new one is kept", function()
+  it("that ends while a program runs is replaced, and the new one is saved", function()
     local script = dir .. "/work.lua"
     vcenter.write(script, [[
       local gpupt = require "gpupt"
@@ -149,7 +149,7 @@ describe("a kept session", function()
     for _ = 1, 2 do good(words, { env = { GOVC_USERNAME = "VSPHERE.LOCAL\\Ops" } }) end
     assert.are.equal(1, sim:calls "LoginByToken")
     text = good(words, { env = { GOVC_USERNAME = "somebody.else@vsphere.local" } })
-    assert.matches("the session is not kept: it is the session of ops@vsphere.local", text)
+    assert.matches("the session is not saved: it is the session of ops@vsphere.local", text)
     assert.are.equal(1, sim:get("sessions").sessions)
   end)
 
@@ -227,10 +227,10 @@ describe("a kept session", function()
     end
   end)
 
-  it("that cannot be written is said, and the session then ends with the command", function()
+  it("that cannot be written gives a warning, and the session ends with the command", function()
     vcenter.shell(("rm -rf %s/run"):format(dir))
     local text = good(TIME, { env = { XDG_RUNTIME_DIR = "/proc/none/there" } })
-    assert.matches("the session is not kept", text)
+    assert.matches("the session is not saved", text)
     assert.are.equal(0, sim:get("sessions").sessions)
   end)
 

@@ -77,7 +77,7 @@ describe("logging in", function()
       assert.matches("token_key_file", message)
     end)
 
-    it("with a key that is none, encrypted or of another kind says so and sends nothing", function()
+    it("with an invalid or encrypted key, or one of another kind, fails and sends nothing", function()
       vcenter.shell(("cd %s && env -u LD_PRELOAD openssl rsa -in holder.key -aes128 -passout pass:x -out locked.key 2>/dev/null; "
         .. "env -u LD_PRELOAD openssl ecparam -name prime256v1 -genkey -noout -out ec.key; chmod 600 locked.key ec.key"):format(dir))
       local path = private("token", token { certificate = vcenter.read(dir .. "/holder.pem") })
@@ -90,7 +90,7 @@ describe("logging in", function()
       assert.are.equal(0, sim:calls "LoginByToken")
     end)
 
-    it("that is refused says until when it was valid, and is not sent twice", function()
+    it("that is refused gives the end of its validity, and is not sent twice", function()
       local expired = token { begins = -900 }
       local vc, message, code = connect { token_file = private("token", expired) }
       assert.is_nil(vc)
@@ -123,7 +123,7 @@ describe("logging in", function()
       assert.are.equal(3, sim:calls "LoginByToken")
     end)
 
-    it("that is no assertion, or more than one, is not sent", function()
+    it("that is not exactly one assertion is not sent", function()
       local good = token {}
       for _, text in ipairs { "", "eyJhbGciOi", "<Envelope/>", good .. good, "<!DOCTYPE x>" .. good, good .. "<x/>",
         good:gsub("</saml2:Assertion>$", "<!-- x --></saml2:Assertion>"), "<x>" .. good .. "</x>", good:sub(1, -5) } do
@@ -172,7 +172,7 @@ describe("logging in", function()
       assert.are.equal("InvalidLogin", code)
     end)
 
-    it("is asked for anew when the session ends: a command may give another one, a file's used one is not sent", function()
+    it("is read again when the session ends: a command may print a new one; a used one from a file is not sent", function()
       local path = private("ticket", ticket())
       local vc = gpupt.check(connect { ticket_file = path })
       gpupt.check(source.content.sessionManager:TerminateSession { sessionId = { vc.user.key } })
@@ -180,7 +180,7 @@ describe("logging in", function()
       local name, message, code = vc.content.rootFolder:get "name"
       assert.is_nil(name)
       assert.are.equal("InvalidLogin", code)
-      assert.matches("a new ticket is needed", message)
+      assert.matches("get a new ticket", message)
       assert.are.equal(0, sim:calls "CloneSession")
       private("ticket", ticket())
       assert.is_string(gpupt.check(vc.content.rootFolder:get "name"))
@@ -214,7 +214,7 @@ describe("logging in", function()
     assert.are.equal("EUNSAFE", code, message)
   end)
 
-  it("says so when a command fails, without what it printed", function()
+  it("reports a failed command, without its output", function()
     for _, option in ipairs { "token_command", "ticket_command" } do
       local vc, message, code = connect { [option] = "echo s3cret; exit 3" }
       assert.is_nil(vc)
@@ -223,7 +223,7 @@ describe("logging in", function()
     end
   end)
 
-  it("takes one way only", function()
+  it("accepts one way only", function()
     for _, options in ipairs { { token_file = "a", token_command = "b" }, { token_file = "a", ticket_file = "b" },
       { token_key_file = "a" }, { ticket_command = "a", persist_session = true } } do
       local vc, message, code = connect(options)
@@ -232,7 +232,7 @@ describe("logging in", function()
     end
   end)
 
-  it("shows no token, ticket or key in a trace, or in the client that is printed or walked through", function()
+  it("shows no token, ticket or key in a trace, or in a client that is printed or whose fields are listed", function()
     local events = {}
     local text = token { certificate = vcenter.read(dir .. "/holder.pem") }
     local by_token = gpupt.check(connect { token_file = private("token", text), token_key_file = dir .. "/holder.key",
@@ -252,8 +252,8 @@ describe("logging in", function()
     walk(by_ticket)
     texts[#texts + 1] = vcenter.read(dir .. "/trace")
     local all = table.concat(texts, "\n")
-    assert.matches('<wsse:Security missing="secret"/>', all, 1, true)
-    assert.matches('<cloneTicket missing=\"secret\"/>', all)
+    assert.matches("<wsse:Security missing=\"secret\"/>", all, 1, true)
+    assert.matches("<cloneTicket missing=\"secret\"/>", all, 1, true)
     assert.is_nil(all:find("saml2:", 1, true))
     assert.is_nil(all:find(given, 1, true))
     assert.is_nil(all:find("SignatureValue", 1, true))

@@ -28,7 +28,7 @@ describe("the registry of logins", function()
 
   before_each(function() registry, sent = logins.new(), {} end)
 
-  it("tries a refused password at no other target, and says who refused it and why", function()
+  it("does not try a refused password at another target, and reports who refused it and why", function()
     assert.is_nil((try("bmc-1", "root", "x", wrong)))
     local ok, message, code, detail = try("bmc-2", "root", "x", true)
     assert.is_nil(ok)
@@ -44,7 +44,7 @@ describe("the registry of logins", function()
     assert.is_true(try("bmc-2", "admin", "x", true))
   end)
 
-  it("knows an account of a domain by any of its spellings, and tries one password for it", function()
+  it("recognizes an account of a domain in any spelling, and tries one password for it", function()
     try("bmc-1", "CORP\\ops", "x", wrong)
     for _, name in ipairs { "corp\\OPS", "ops@corp", "ops@corp.example.com" } do
       assert.is_nil((try("bmc-2", name, "x", true)))
@@ -62,7 +62,7 @@ describe("the registry of logins", function()
     assert.matches("bmc-2 reported that the account is locked, disabled or expired", message, 1, true)
   end)
 
-  it("knows a locked account by its words, and no file that is locked", function()
+  it("recognizes a locked account by its message, but not a locked file", function()
     for _, text in ipairs { "The referenced account is currently locked out and may not be logged on to.",
       "User account is locked", "This user's account has expired.", "The account is disabled",
       "The password has expired", "The user's password must be changed before signing in." } do
@@ -74,7 +74,7 @@ describe("the registry of logins", function()
     assert.is_true(try("bmc-3", "root", "x", true))
   end)
 
-  it("refuses across kinds of endpoints: what a BMC refused goes to no guest", function()
+  it("refuses across kinds of endpoints: what a BMC refused is not sent to a guest", function()
     try("bmc-1", "root", "x", wrong)
     local ok, message, code = try("desk-001", "root", "x", true, "guest")
     assert.is_nil(ok)
@@ -100,7 +100,7 @@ describe("the registry of logins", function()
     assert.same({ "new 1", "known 2", "known 3" }, order)
   end)
 
-  it("stops after two answers that were lost, and takes a lost answer as no refusal", function()
+  it("stops after two lost answers, and does not count a lost answer as a refusal", function()
     for i = 1, 2 do try("bmc-" .. i, "root", "x", { "gone", "ELOST" }) end
     local ok, message, code = try("bmc-3", "root", "x", true)
     assert.is_nil(ok)
@@ -112,7 +112,7 @@ describe("the registry of logins", function()
     assert.is_true(try("bmc-3", "root", "x", true))
   end)
 
-  it("goes on where a password was accepted, one target at a time, until a second one refuses it", function()
+  it("continues where a password was accepted, one target at a time, until a second target refuses it", function()
     for i = 1, 4 do assert.is_true(try("bmc-" .. i, "root", "x", true)) end
     try("bmc-1", "root", "x", wrong)
     assert.is_true(try("bmc-2", "root", "x", true)) -- alone; then the others again
@@ -122,7 +122,7 @@ describe("the registry of logins", function()
     for i = 1, 4 do assert.is_nil((try("bmc-" .. i, "root", "x", true))) end
   end)
 
-  it("of a run knows what its parent knows, and keeps its own to itself", function()
+  it("of a run sees its parent's refusals, and keeps its own separate", function()
     local parent = registry
     try("bmc-1", "root", "x", wrong)
     registry = logins.new(parent)
@@ -148,7 +148,7 @@ describe("the registry of logins", function()
     walk(registry)
   end)
 
-  it("raises for a kind that nobody declared, and for a kind without its rules", function()
+  it("raises for an undeclared kind, and for a kind without its rules", function()
     assert.error_matches(function() try("x", "a", "b", true, "toaster") end, "no kind toaster")
     assert.error_matches(function() logins.kind("toaster", { noun = "toaster" }) end, "refusal is missing")
   end)

@@ -1,4 +1,4 @@
---- A connection that is lost again and again, for SOAK_SECONDS (60): workers make folders, change virtual machines, wait
+--- A connection that is lost again and again, for SOAK_SECONDS (60): workers create folders, change VMs, wait
 -- and read, while requests and answers are reset, cut, refused and sessions dropped at random. What must hold: what was
 -- said to be done is done, once; what failed was not; only what was said to be unknown may be either; nothing is
 -- left on the server. SOAK_SEED repeats a run's choices.
@@ -65,7 +65,7 @@ describe("a connection that is lost again and again, seed " .. seed, function()
       local info
       if task then
         task, info, code = vc:wait(task, { timeout = 20 })
-        -- the wait may fail for good although the task goes on
+        -- the wait may fail permanently although the task continues
         if not task and code ~= "EUNKNOWN" then code = "EUNKNOWN" end
       end
       local kind = note(task, code)

@@ -13,7 +13,7 @@ describe("the transport when memory runs out", function()
       if port then break end
       vcenter.sleep(0.05)
     end
-    -- libcurl resolves names in a thread, and one that was just left to itself on a busy machine still holds blocks when
+    -- libcurl resolves names in a thread, and one that was just detached on a busy system still holds blocks when
     -- they are counted: then it runs again. The blocks of our own code are counted apart, and none may be left in any run.
     own = {}
     for run = 1, 4 do
@@ -43,12 +43,12 @@ describe("the transport when memory runs out", function()
     assert.is_true(failures > 1200, failures .. " failures:\n" .. text)
   end)
 
-  it("leaves no C block of our own behind, in any run", function()
+  it("leaks no C block of our own in any run", function()
     for _, count in ipairs(own) do assert.are.equal(0, count) end
     assert.is_true(#own > 0)
   end)
 
-  it("leaves none of the libraries' behind", function()
+  it("leaks no block of the libraries", function()
     -- OpenSSL keeps a table that grew while it failed, the C library what belongs to a thread's stack: up to 3
     assert.is_truthy(left, text)
     assert.is_true(left <= 3, text)

@@ -1,4 +1,4 @@
---- Inventory paths mean to gpupt what they mean to govc: random patterns made out of a fleet's own paths, asked of both.
+--- Inventory paths mean the same in gpupt and govc: random patterns from a fleet's own paths, resolved by both.
 local gpupt = require "gpupt"
 local json = require "gpupt.json"
 local vcenter = require "spec.support.vcenter"
@@ -64,7 +64,7 @@ describe("inventory paths", function()
     local ok, text, errors, key = asked[kind](pattern)
     local list = {}
     if not ok then
-      -- govc gives up at a machine in the middle of a pattern, where we look at its siblings
+      -- govc stops at a VM in the middle of a pattern, where we check its siblings
       if errors:find("cannot traverse type", 1, true) then return nil end
       -- only "nothing matches" may be the reason
       assert.matches("not found", errors)

@@ -40,7 +40,7 @@ describe("a vCenter behind an HTTP proxy", function()
     assert.is_nil(text:find("cookie=True", 1, true))
   end)
 
-  it("may have a name that only the proxy knows; files go there, too", function()
+  it("may have a name that only the proxy can resolve; files are sent through it too", function()
     local vc = sim:connect { url = "https://vcenter.test.invalid:" .. sim.host:match "%d+$" .. "/sdk", ca_file = false,
       thumbprint = sim.thumbprint_sha256, proxy = "http://127.0.0.1:" .. open }
     local store = gpupt.check(vc:collect_all { type = "Datastore", paths = { "name" } })[1].name
@@ -79,14 +79,14 @@ describe("a vCenter behind an HTTP proxy", function()
     assert.is_nil(message:find("wr0ng", 1, true))
   end)
 
-  it("is not reached when nobody listens there", function()
+  it("is not reached when nothing listens there", function()
     local vc, message, code = gpupt.vim.connect(sim:options { proxy = "http://127.0.0.1:1", retries = 0 })
     assert.is_nil(vc)
     assert.are.equal("ECONNECT", code)
     assert.is_string(message)
   end)
 
-  it("is not looked for where the environment says: only the option counts", function()
+  it("is not taken from the environment: only the option counts", function()
     local text = vcenter.shell(("https_proxy=http://127.0.0.1:1 HTTPS_PROXY=http://127.0.0.1:1 GOVC_URL='%s' GOVC_USERNAME='%s' "
       .. "GOVC_PASSWORD='%s' GOVC_TLS_CA_CERTS='%s' bin/gpupt vim CurrentTime ServiceInstance 2>&1"):format(sim.url,
         sim.username, sim.password, sim.ca_file))

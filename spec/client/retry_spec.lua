@@ -1,7 +1,7 @@
 local gpupt = require "gpupt"
 local vcenter = require "spec.support.vcenter"
 
-describe("when a request goes wrong", function()
+describe("when a request fails", function()
   local sim, vc, host
   setup(function()
     sim = vcenter.start {}
@@ -42,7 +42,7 @@ describe("when a request goes wrong", function()
       end)
     end
 
-    it("is given up after as many times as said, with what happened", function()
+    it("is given up after the configured number of tries, with the cause", function()
       sim:trouble({ method = "RetrievePropertiesEx", count = -1 }, { kind = "status", code = 503 })
       local quick = sim:connect { retries = 1 }
       local value, message, code, detail = quick:ref(tostring(host)):get "name"
@@ -53,7 +53,7 @@ describe("when a request goes wrong", function()
       assert.are.equal(2, sim:calls "RetrievePropertiesEx")
     end)
 
-    it("waits longer before each new attempt, and not as long as others do", function()
+    it("waits longer before each new attempt, for a random time", function()
       sim:trouble({ method = "CurrentTime", count = -1 }, { kind = "status", code = 503 })
       local function seconds(retries)
         local from = gpupt.loop.now()
@@ -97,7 +97,7 @@ describe("when a request goes wrong", function()
       assert.is_true(gpupt.loop.now() - before < 1.5)
     end)
 
-    it("understands gzip and answers that drip", function()
+    it("accepts gzip and slow answers", function()
       sim:trouble({ method = "RetrievePropertiesEx" }, { kind = "gzip" })
       assert.is_table(gpupt.check(host:get "hardware.pciDevice"))
       sim:calm()
@@ -148,7 +148,7 @@ describe("when a request goes wrong", function()
       assert.are.equal(1, sim:calls "DestroyCollector")
     end)
 
-    it("says EUNKNOWN when no such task is found; it is sent once", function()
+    it("gives EUNKNOWN when no such task is found; the call is sent once", function()
       sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "reset-before" })
       local task, message, code, detail = host:EnterMaintenanceMode_Task({ timeout = 0 }, { operation_id = "not-there" })
       assert.is_nil(task)
@@ -172,7 +172,7 @@ describe("when a request goes wrong", function()
       assert.are.equal(1, sim:calls "EnterMaintenanceMode_Task")
     end)
 
-    it("says EUNKNOWN when the time ran out after it was sent", function()
+    it("gives EUNKNOWN when it times out after it was sent", function()
       sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "hold", seconds = 0 })
       local task, message, code = host:EnterMaintenanceMode_Task({ timeout = 0 }, { timeout = 0.3 })
       assert.is_nil(task)
@@ -182,7 +182,7 @@ describe("when a request goes wrong", function()
       gpupt.loop.sleep(0.3)
     end)
 
-    it("cancelled after it was sent gives EUNKNOWN to whoever catches it", function()
+    it("raises EUNKNOWN when it is cancelled after it was sent", function()
       sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "hold", seconds = 0 })
       local caught
       gpupt.loop.run(function()

@@ -16,7 +16,7 @@ describe("connecting to a vCenter", function()
 
   local function connect(more) return gpupt.vim.connect(sim:options(more)) end
 
-  it("logs in, says who it is and logs out", function()
+  it("logs in, identifies itself and logs out", function()
     local vc = sim:connect()
     assert.are.equal("8.0.3.0", vc.version)
     assert.are.equal("VirtualCenter", vc.about.apiType)
@@ -84,7 +84,7 @@ describe("connecting to a vCenter", function()
   end)
 
   describe("with a wrong password", function()
-    it("says InvalidLogin, names server and user but not the password, and tries once", function()
+    it("gives InvalidLogin, names server and user but not the password, and tries once", function()
       local vc, message, code = connect { password = "wr0ng-secret" }
       assert.is_nil(vc)
       assert.are.equal("InvalidLogin", code)
@@ -119,7 +119,7 @@ describe("connecting to a vCenter", function()
     assert.matches("did you mean 'password'", message)
   end)
 
-  it("takes the password from a function, a file, a command or a variable", function()
+  it("reads the password from a function, a file, a command or a variable", function()
     local path = sim.dir .. "/password"
     vcenter.write(path, sim.password .. "\n")
     for _, password in ipairs { function() return sim.password end, { file = path }, { command = "cat " .. path },
@@ -171,12 +171,12 @@ describe("connecting to a vCenter", function()
         local vc, message, code = connect { thumbprint = text }
         assert.is_nil(vc)
         assert.are.equal("EUNTRUSTED", code)
-        assert.matches("thumbprint is not the one given", message)
+        assert.matches("thumbprint does not match the given one", message)
       end
       assert.are.equal(0, #sim:calls())
     end)
 
-    it("says when a thumbprint is none", function()
+    it("reports an invalid thumbprint", function()
       local vc, message, code = connect { thumbprint = "AB:CD" }
       assert.is_nil(vc)
       assert.are.equal("EINVAL", code)
@@ -194,7 +194,7 @@ describe("connecting to a vCenter", function()
       assert.is_true(vc:close())
     end)
 
-    it("says when a CA file cannot be read", function()
+    it("reports a CA file that cannot be read", function()
       local vc, message, code = connect { ca_file = "/nonexistent/ca.pem" }
       assert.is_nil(vc)
       assert.are.equal("ETLS", code)
@@ -221,30 +221,30 @@ describe("connecting to a vCenter", function()
       assert.matches("not checked", warnings[1])
     end)
 
-    it("does not send a password in the clear", function()
+    it("does not send a password unencrypted", function()
       local vc, message, code = connect { url = "http://" .. sim.host .. "/sdk" }
       assert.is_nil(vc)
       assert.are.equal("ETLS", code)
-      assert.matches("in the clear", message)
+      assert.matches("unencrypted", message)
     end)
   end)
 
-  describe("an address that is no vCenter", function()
-    it("says when nobody listens", function()
+  describe("an address that is not a vCenter", function()
+    it("reports that nothing listens there", function()
       local vc, message, code = connect { url = "https://127.0.0.1:1/sdk", retries = 0 }
       assert.is_nil(vc)
       assert.are.equal("ECONNECT", code)
       assert.matches("127.0.0.1:1", message, 1, true)
     end)
 
-    it("says when the name is unknown", function()
+    it("reports an unknown name", function()
       local vc, message, code = connect { url = "https://no-such-host.invalid/sdk", retries = 0, connect_timeout = 10 }
       assert.is_nil(vc)
       assert.are.equal("ECONNECT", code)
       assert.matches("no%-such%-host.invalid", message)
     end)
 
-    it("says when the text is none, without printing a password in it", function()
+    it("reports an invalid URL, without printing a password in it", function()
       local vc, message, code = connect { url = "ftp://host/sdk" }
       assert.is_nil(vc)
       assert.are.equal("EINVAL", code)
@@ -255,7 +255,7 @@ describe("connecting to a vCenter", function()
       assert.is_nil(message:find("hidden", 1, true))
     end)
 
-    it("says when the path is another's", function()
+    it("reports the path of another service", function()
       local vc, message, code = connect { url = "https://" .. sim.host .. "/nothing/here" }
       assert.is_nil(vc)
       assert.are.equal("ECONNECT", code)

@@ -76,7 +76,7 @@ describe("the name in a server's certificate", function()
     assert.are.equal("", heard())
   end
 
-  it("is the one that was asked for, which the server is told", function()
+  it("is the requested one, which is sent to the server", function()
     accepted "a.site.localhost"
     assert.are.equal("a.site.localhost\n", vcenter.read(dir .. "/sni"))
     accepted "A.SITE.localhost"
@@ -100,7 +100,7 @@ describe("the name in a server's certificate", function()
     refused "wild.localhost"
   end)
 
-  it("is an IP address where one was asked for", function()
+  it("is an IP address where one was requested", function()
     for file, good in pairs { ip = true, ["other-ip"] = false, ["ip-as-name"] = false } do
       vcenter.shell(("cp %s/%s.pem %s/cert; cp %s/%s.key %s/key; : >%s/heard"):format(dir, file, dir, dir, file, dir, dir))
       if good then accepted "127.0.0.1" else refused "127.0.0.1" end

@@ -1,4 +1,4 @@
---- A password that came in GOVC_URL (percent-encoded) stands nowhere that a program or a command writes: standard output
+--- A password that came in GOVC_URL (percent-encoded) is in nothing that a program or a command writes: standard output
 -- and error, --json, events, plan files, the journal, a trace, an object that is printed.
 local command_lab = require "spec.support.lab"
 local gpupt = require "gpupt"
@@ -31,7 +31,7 @@ describe("a password in GOVC_URL", function()
     return result
   end
 
-  it("stands in nothing that a rollout writes", function()
+  it("is in nothing that a rollout writes", function()
     local play = lab:write [[
       return p.playbook { name = "x", p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "10de:20b5" }, p.host.enable {} } }]]
     run { "gpus", "--json" }
@@ -43,7 +43,7 @@ describe("a password in GOVC_URL", function()
     for path in files:gmatch "[^\n]+" do assert.is_nil(seen(vcenter.read(path)), path) end
   end)
 
-  it("stands in no trace and no object", function()
+  it("is in no trace and no object", function()
     local texts = {}
     local vc = gpupt.check(gpupt.vim.connect { url = url, ca_file = lab.sim.ca_file, trace = lab.dir .. "/trace" })
     local again = gpupt.check(gpupt.vim.connect { url = url, ca_file = lab.sim.ca_file, trace = function(event)

@@ -28,7 +28,7 @@ describe("waiting", function()
 
   local function enter() return gpupt.check(host:EnterMaintenanceMode_Task { timeout = 0 }) end
 
-  it("for a task gives its result, its info, and its progress meanwhile", function()
+  it("for a task gives its result, its info and its progress", function()
     local percents, states = {}, {}
     local result, info = vc:wait(enter(), { progress = function(percent, seen)
       percents[#percents + 1] = percent
@@ -42,13 +42,13 @@ describe("waiting", function()
     assert.is_true(states.running and states.success)
   end)
 
-  it("for a task that has ended already takes no longer", function()
+  it("for a task that has already ended returns at once", function()
     local task = enter()
     gpupt.check(vc:wait(task))
     assert.is_true(vc:wait(task))
   end)
 
-  it("gives a failed task's fault with everything it says", function()
+  it("gives a failed task's fault with all of its messages", function()
     sim:trouble({ method = "EnterMaintenanceMode_Task" },
       { kind = "task-fail", fault = "GenericVmConfigFault", message = "inside words" })
     local result, message, code, detail = vc:wait(enter())
@@ -126,7 +126,7 @@ describe("waiting", function()
     assert.are.equal("InvalidProperty", bad[3])
   end)
 
-  it("for an object that does not exist, or goes meanwhile, says so", function()
+  it("fails for an object that does not exist or is removed", function()
     local value, message, code = vc:wait_for(vc:ref "HostSystem:host-4242", "name", function() return true end, { timeout = 5 })
     assert.is_nil(value)
     assert.is_string(message)
@@ -144,7 +144,7 @@ describe("waiting", function()
     assert.are.equal("ManagedObjectNotFound", results[3])
   end)
 
-  it("raises what the predicate raises, and goes on for the others", function()
+  it("raises what the predicate raises, and continues for the others", function()
     local ok, err = pcall(vc.wait_for, vc, host, "name", function() error("mine", 0) end)
     assert.is_false(ok)
     assert.are.equal("mine", err)
@@ -205,7 +205,7 @@ describe("waiting", function()
     assert.are.equal("ECLOSED", results[3])
   end)
 
-  it("costs nothing when nobody waits", function()
+  it("costs nothing when there is nothing to wait for", function()
     gpupt.check(vc:wait(enter()))
     loop.sleep(0.1)
     local page = sim:get "sessions"
@@ -214,7 +214,7 @@ describe("waiting", function()
   end)
 end)
 
-describe("twenty tasks of one second on twenty virtual machines", function()
+describe("twenty tasks of one second on twenty VMs", function()
   local sim, vc, vms
   setup(function()
     sim = vcenter.start { speed = 2, fleet = {
@@ -334,7 +334,7 @@ describe("many waits at once", function()
     assert.are.equal(0, left.waiting)
   end)
 
-  it("tell each waiter of its own object alone", function()
+  it("report to each waiter its own object only", function()
     local seen = {}
     loop.run(function()
       for i = 1, 10 do

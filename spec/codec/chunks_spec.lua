@@ -25,7 +25,7 @@ add("RetrievePropertiesEx", wire.page({ { "VirtualMachine", "vm-1", {
   { "config.certificate", '<val xsi:type="ArrayOfByte"><byte>-1</byte><byte>200</byte></val>' },
   { "x", '<val xsi:type="xsd:base64Binary">AAEC\nAwQ=</val>' } } } }, "9"))
 
---- A page of generated virtual machines, by way of our own encoder.
+--- A page of generated VMs, from our own encoder.
 local function large()
   local objects = {}
   for i = 1, 4 do

@@ -138,7 +138,7 @@ describe("a typed table", function()
 end)
 
 describe("values", function()
-  it("are what xsi:type says", function()
+  it("have the type of their xsi:type", function()
     assert.equal("a & b < c", property '<val xsi:type="xsd:string">a &amp; b &lt; c</val>')
     assert.equal("é", property '<val xsi:type="xsd:string">&#233;</val>')
     assert.equal("<raw>", property '<val xsi:type="xsd:string"><![CDATA[<raw>]]></val>')
@@ -171,14 +171,14 @@ describe("values", function()
     assert.equal(-32634, property '<val xsi:type="xsd:short">-32634</val>')
   end)
 
-  it("that are no numbers are an error, not a guess", function()
+  it("that are not valid are an error, not a guess", function()
     for _, case in ipairs { { "int", "five" }, { "int", "5.5" }, { "int", "--5" }, { "boolean", "yes" },
       { "long", "12345678901234567890x" }, { "double", "1,5" }, { "base64Binary", "A*==" }, { "double", "0x10" } } do
       local tape, message, code = codec.decode("RetrievePropertiesEx", wire.page { { "Folder", "f",
         { { "p", ('<val xsi:type="xsd:%s">%s</val>'):format(case[1], case[2]) } } } })
       assert.is_nil(tape, case[2])
       assert.equal("EPROTOCOL", code)
-      assert.matches(("val: '%s' is no %s"):format(case[2], case[1]), message, 1, true)
+      assert.matches(("val: '%s' is not a valid %s"):format(case[2], case[1]), message, 1, true)
     end
   end)
 
@@ -198,7 +198,7 @@ describe("values", function()
     end
     assert.equal("integer", math.type(codec.time "2026-11-22T17:00:00Z"))
     local seconds, message, code = codec.time "soon"
-    assert.same({ nil, "'soon' is no dateTime (2026-01-31T23:59:59Z)", "EVALUE" }, { seconds, message, code })
+    assert.same({ nil, "'soon' is not a dateTime (2026-01-31T23:59:59Z)", "EVALUE" }, { seconds, message, code })
   end)
 
   it("in lists of ArrayOfX are plain lists that still know their type", function()

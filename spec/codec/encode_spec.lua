@@ -72,7 +72,7 @@ describe("a request", function()
         priority = "defaultPriority" }):match("<host.*</host>"))
   end)
 
-  it("takes what was decoded: the metatable says the type", function()
+  it("accepts what was decoded: the metatable has the type", function()
     local answer = wire.page { { "VirtualMachine", "vm-1", { { "config.hardware.device",
       '<val xsi:type="ArrayOfVirtualDevice"><VirtualDevice xsi:type="VirtualPCIPassthrough"><key>13000</key>'
       .. "</VirtualDevice></val>" } } } }
@@ -101,8 +101,8 @@ describe("a value in an anyType slot", function()
     assert.equal('<value xsi:type="xsd:double">0.1</value>', option(0.1))
   end)
 
-  it("needs to be told which integer it is", function()
-    refusal("changedValue[1].value: an integer in an anyType slot has to say which: vim.int(5), vim.long(5), "
+  it("needs the type of an integer", function()
+    refusal("changedValue[1].value: an integer in an anyType field needs a type: vim.int(5), vim.long(5), "
       .. "vim.short(5) or vim.byte(5)", "EARGUMENT",
       encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k", value = 5 } } }))
     assert.equal('<value xsi:type="xsd:int">5</value>', option(codec.wrap("int", 5)))
@@ -128,7 +128,7 @@ describe("a value in an anyType slot", function()
       assert.equal("EARGUMENT", code)
       assert.matches("vim25 has no type '" .. kind .. "'", message, 1, true)
     end
-    refusal("changedValue[1].value: a table in an anyType slot needs _type", "EARGUMENT",
+    refusal("changedValue[1].value: a table in an anyType field needs _type", "EARGUMENT",
       encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k", value = { a = 1 } } } }))
   end)
 
@@ -193,7 +193,7 @@ describe("a refusal names the path and", function()
       reconfigure { deviceChange = { { operation = "add", devise = {} } } })
     refusal("ReconfigVM_Task has no argument 'spek' (did you mean 'spec'?)", "EARGUMENT",
       encode("ReconfigVM_Task", "VirtualMachine", { spek = {} }))
-    refusal("spec.deviceChange[1]: expects an object of type VirtualDeviceConfigSpec, got a list or odd keys",
+    refusal("spec.deviceChange[1]: expects an object of type VirtualDeviceConfigSpec, got a list or keys that are not names",
       "EARGUMENT", reconfigure { deviceChange = { { operation = "add", [true] = 1 } } })
   end)
 
@@ -201,11 +201,11 @@ describe("a refusal names the path and", function()
     local body, message, code = reconfigure { deviceChange = { { device = { key = 1 } } } }
     assert.is_nil(body)
     assert.equal("EARGUMENT", code)
-    assert.matches("spec.deviceChange[1].device: VirtualDevice is abstract: say which one by _type", message, 1, true)
+    assert.matches("spec.deviceChange[1].device: VirtualDevice is abstract: set _type to a concrete type", message, 1, true)
   end)
 
   it("a type that does not fit the slot", function()
-    refusal("spec.deviceChange[1].device: expects VirtualDevice, and OptionValue is none", "EARGUMENT",
+    refusal("spec.deviceChange[1].device: expects VirtualDevice, got OptionValue", "EARGUMENT",
       reconfigure { deviceChange = { { device = { _type = "OptionValue" } } } })
     refusal("host: expects a HostSystem, got a VirtualMachine", "EARGUMENT",
       encode("MigrateVM_Task", "VirtualMachine", { host = { type = "VirtualMachine", value = "vm-1" },
@@ -215,7 +215,7 @@ describe("a refusal names the path and", function()
   end)
 
   it("an enum's nearest value", function()
-    refusal("spec.deviceChange[1].operation: 'ad' is no VirtualDeviceConfigSpecOperation (did you mean 'add'?)",
+    refusal("spec.deviceChange[1].operation: 'ad' is not a VirtualDeviceConfigSpecOperation (did you mean 'add'?)",
       "ERANGE", reconfigure { deviceChange = { { operation = "ad", device = { _type = "VirtualDisk" } } } })
   end)
 
@@ -241,14 +241,14 @@ describe("a refusal names the path and", function()
     assert.equal('<value xsi:type="xsd:double">-9.223372036854776e+18</value>', option(codec.wrap("double", math.mininteger)))
   end)
 
-  it("text that XML cannot carry", function()
+  it("text that XML does not allow", function()
     refusal("spec.annotation: the text is not valid UTF-8 (at byte 2)", "ERANGE", reconfigure { annotation = "a\xff" })
     for _, text in ipairs { "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80" } do
       local body, message = reconfigure { annotation = text }
       assert.is_nil(body)
       assert.matches("is not valid UTF-8", message, 1, true)
     end
-    refusal("spec.annotation: the text has a control character, which XML cannot carry (at byte 3)", "ERANGE",
+    refusal("spec.annotation: the text has a control character, which XML does not allow (at byte 3)", "ERANGE",
       reconfigure { annotation = "ab\0c" })
     local _, message = reconfigure { annotation = "\u{FFFE}" }
     assert.matches("U+FFFE", message, 1, true)
@@ -269,7 +269,7 @@ describe("a refusal names the path and", function()
       local body, message, code = at(wrong)
       assert.is_nil(body, wrong)
       assert.equal("ERANGE", code)
-      assert.matches("spec.scheduler.runAt: '.*' is no dateTime", message)
+      assert.matches("spec.scheduler.runAt: '.*' is not a dateTime", message)
     end
     assert.matches("<runAt>2026%-11%-22T17:00:00.500Z</runAt>", at(1795366800.5):bytes())
   end)
@@ -285,7 +285,7 @@ describe("a refusal names the path and", function()
   end)
 
   it("that the server is too old for a field, a type or a method", function()
-    refusal("config[1].applyNow: needs a server of version 7.0.0.0, this one speaks 6.7", "EVERSION",
+    refusal("config[1].applyNow: needs a server of version 7.0.0.0; this server has 6.7", "EVERSION",
       encode("UpdatePassthruConfig", "HostPciPassthruSystem",
         { config = { { id = "0000:3b:00.0", passthruEnabled = true, applyNow = true } } }, { version = "6.7" }))
     local _, message, code = encode("ReconfigVM_Task", "VirtualMachine", { spec = { deviceChange = { { device = {
@@ -297,9 +297,9 @@ describe("a refusal names the path and", function()
     _, message, code = encode("QueryDirectoryInfo", "DatastoreNamespaceManager", { stableName = "x" },
       { version = "7.0.3.0" })
     assert.equal("EVERSION", code)
-    assert.equal("QueryDirectoryInfo needs a server of version 8.0.1.0, this one speaks 7.0.3.0", message)
-    refusal("changedValue[1].value: ClusterComputeResourceVcsHealthStatus needs a server of version 7.0.1.1, this one "
-      .. "speaks 6.5", "EVERSION", encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k",
+    assert.equal("QueryDirectoryInfo needs a server of version 8.0.1.0; this server has 7.0.3.0", message)
+    refusal("changedValue[1].value: ClusterComputeResourceVcsHealthStatus needs a server of version 7.0.1.1; this server "
+      .. "has 6.5", "EVERSION", encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k",
       value = codec.wrap("ClusterComputeResourceVcsHealthStatus", "healthy") } } }, { version = "6.5" }))
   end)
 end)
@@ -364,7 +364,7 @@ describe("a secret", function()
     assert.is_true(count > 30, count)
   end)
 
-  it("is the value of an option whose key says so", function()
+  it("is the value of an option with a secret key", function()
     local function with_key(key)
       return assert(reconfigure { extraConfig = { { key = "a", value = "plain" }, { key = key, value = "s3cret-mark" } } })
     end
@@ -377,9 +377,9 @@ describe("a secret", function()
     assert.matches("s3cret-mark", with_key "pciPassthru.64bitMMIOSizeGB":redacted(), 1, true)
   end)
 
-  it("is gone with the body", function()
+  it("is wiped with the body", function()
     local body = login()
     body:release()
-    assert.has_error(function() body:bytes() end, "calling 'bytes' on bad self (the request was already released)")
+    assert.has_error(function() body:bytes() end, "calling 'bytes' on bad self (the request has already been released)")
   end)
 end)

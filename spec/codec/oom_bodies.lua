@@ -8,7 +8,7 @@ local function expect(condition, what)
   if not condition then error("WRONG: " .. tostring(what), 0) end
 end
 
---- nil, message, code is a way to end, when the code says memory. (libxml2 may also call a name that it had no
+--- nil, message, code is a valid end when the code means out of memory. (libxml2 may also call a name that it had no
 -- memory for not well-formed.)
 local function got(value, message, code)
   if value ~= nil then return value end

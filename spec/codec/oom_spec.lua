@@ -21,7 +21,7 @@ describe("the codec when memory runs out", function()
     assert.is_true(failures > 500, failures .. " failures:\n" .. text)
   end)
 
-  it("leaves no C block behind", function()
+  it("leaks no C block", function()
     assert.matches("ok %d+ %- the end: every C block was given back: 0 blocks left", text)
   end)
 end)

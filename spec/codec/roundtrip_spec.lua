@@ -6,7 +6,7 @@ local wire = require "spec.codec.wire"
 
 local schema, codec = net.schema, net.codec
 
---- The one method that takes an anyType parameter carries values of any type. It also needs the others.
+--- The one method with an anyType parameter carries values of any type. It also needs the others.
 local carrier
 for _, managed in ipairs(schema.types "managed") do
   for _, name in ipairs(schema.methods(managed)) do

@@ -31,7 +31,7 @@ describe("the schema of vim25 9.1", function()
     assert.equal("VirtualDevice", disk.fields[1].owner)
   end)
 
-  it("knows required, optional, secret and list fields and the version each came with", function()
+  it("has required, optional, secret and list fields and the version of each", function()
     local by_name = {}
     for _, field in ipairs(schema.type "HostPciPassthruConfig".fields) do by_name[field.name] = field end
     assert.is_true(by_name.id.required)
@@ -109,7 +109,7 @@ describe("the schema of vim25 9.1", function()
     assert.same({ nil, "vim25 has no enum 'NoSuchThingAtAll'", "ENOENT" }, { value, text, code })
   end)
 
-  it("lists an enum, the subtypes of a type, and says who extends whom", function()
+  it("lists an enum and the subtypes of a type, and tests for inheritance", function()
     assert.same({ "poweredOff", "poweredOn", "suspended" }, schema.enum "VirtualMachinePowerState")
     assert.same({ "TraversalSpec" }, schema.subtypes "SelectionSpec")
     assert.is_true(schema.is_a("ClusterComputeResource", "ComputeResource"))

@@ -1,5 +1,5 @@
 --- Makes a value of any vim25 type, from the schema alone.
--- `full` fills every field that a server of the version knows (to a depth), `bare` only what is required.
+-- `full` fills every field that a server of the version has (to a depth), `bare` only what is required.
 local schema = require("gpupt.net").schema
 local codec = require("gpupt.net").codec
 
@@ -15,7 +15,7 @@ local function type_of(name)
 end
 values.type_of = type_of
 
---- Whether a server of `version` knows what came with `since`.
+--- Whether a server of `version` has what was added in `since`.
 function values.known(version, since)
   return age[since] ~= nil and age[since] <= age[version]
 end
@@ -107,7 +107,7 @@ function make(name, version, depth, polymorphic)
   return object
 end
 
---- A value of exactly this type, which says its type.
+--- A value of exactly this type, which names its type.
 function values.of(name, version, depth)
   local t = type_of(name)
   local object = { _type = name }

@@ -29,7 +29,7 @@ function wire.page(objects, token)
   return wire.answer("RetrievePropertiesEx", table.concat(out))
 end
 
---- What stands in a request's Body.
+--- The content of a request's Body.
 function wire.body(request)
   return (request:match("<soapenv:Body>(.*)</soapenv:Body>"))
 end

@@ -129,7 +129,7 @@ describe("the cards of a fleet", function()
   it("give a clear error for a path that matches nothing or is not a host", function()
     local seen, message, code = fleet.cards(vc, { path = "/DC0/host/gpu-c" })
     assert.is_nil(seen)
-    assert.matches("'/DC0/host/gpu%-c'.*under /DC0/host there is: .*gpu%-a", message)
+    assert.matches("'/DC0/host/gpu%-c'.*/DC0/host contains: .*gpu%-a", message)
     assert.equal("ENOENT", code)
     local vm_path = "/DC0/vm/holder"
     assert.equal("EINVAL", select(3, fleet.cards(vc, { path = vm_path })))
@@ -189,7 +189,7 @@ describe("the cards of a fleet", function()
     it("fail with the documented exit statuses", function()
       local result = site:command { "gpus", "/DC0/host/gpu-c" }
       assert.equal(1, result.status)
-      assert.matches("^gpupt: .*gpu%-c.*there is", result.err)
+      assert.matches("^gpupt: .*gpu%-c.*does not exist", result.err)
       assert.equal("", result.out)
       result = site:command { "gpus", "--match", "nonsense" }
       assert.equal(2, result.status)

@@ -1,4 +1,4 @@
--- cloud-init's media: made, judged by PyYAML and by Linux' own password hash; and the problems of files that people bring.
+-- cloud-init's media: created, checked with PyYAML and Linux' own password hash; and the problems of users' files.
 local answer = require "gpupt.guest.answer"
 local crypt = require "gpupt.guest.crypt"
 local json = require "gpupt.json"
@@ -68,10 +68,10 @@ describe("user-data for the Ubuntu installer", function()
     assert.equal("********", read_yaml(shown["user-data"]).autoinstall.identity.password)
   end)
 
-  it("takes a hash that is there already", function()
+  it("accepts an existing hash", function()
     local hash = crypt.sha512("x", "y")
     assert.equal(hash, read_yaml(made({ password = false, password_hash = hash })["user-data"]).autoinstall.identity.password)
-    assert.matches("no hash", select(2, made { password_hash = "plain" }))
+    assert.matches("not a hash", select(2, made { password_hash = "plain" }))
   end)
 end)
 
@@ -111,7 +111,7 @@ describe("answers for Linux that cannot be", function()
   end)
 end)
 
-describe("the problems of a cloud-init medium that somebody brings", function()
+describe("the problems of a cloud-init medium that a user supplies", function()
   local good = made { salt = "abc", packages = { "pciutils" } }
 
   local function find(files, code, o)
@@ -136,14 +136,14 @@ describe("the problems of a cloud-init medium that somebody brings", function()
     { "another version", "version: 1", "version: 2", "no-version" },
     { "sections that ask", "version: 1", "version: 1\n  interactive-sections:\n    - storage", "asks" },
     { "no account", "  identity:.-(  ssh:)", "%1", "no-account" },
-    { "an account without name", "    username: ops\n", "", "no-account", "lacks username" },
-    { "a password that is no hash", 'password: "[^"]*"', "password: hunter", "plain-password", "openssl passwd %-6" },
+    { "an account without name", "    username: ops\n", "", "no-account", "has no username" },
+    { "a password that is not a hash", 'password: "[^"]*"', "password: hunter", "plain-password", "openssl passwd %-6" },
     { "a layout that does not exist", "name: direct", "name: raid", "unknown-layout" },
     { "no Tools", "    %- open%-vm%-tools\n", "", "no-tools" },
     { "Tools only in a comment", "    %- open%-vm%-tools\n", "    # - open-vm-tools\n", "no-tools" },
     { "a tab", "  version", "\tversion", "not-yaml", "tab" },
     { "a key twice", "  version: 1", "  version: 1\n  version: 1", "not-yaml", "twice" },
-    { "a quote that does not end", 'password: "[^"]*"', 'password: "x', "not-yaml", "quote that does not end" },
+    { "a missing closing quote", 'password: "[^"]*"', 'password: "x', "not-yaml", "missing closing quote" },
   }
   for _, row in ipairs(rows) do
     it("tell of " .. row[1], function()
@@ -170,21 +170,21 @@ describe("the problems of a cloud-init medium that somebody brings", function()
     find({ ["user-data"] = good["user-data"], ["meta-data"] = "a: 1\na: 2\n" }, "not-yaml")
   end)
 
-  it("tell of an account of a cloud image that nobody can log in to", function()
+  it("include an account of a cloud image that cannot log in", function()
     local files = { ["user-data"] = "#cloud-config\nusers:\n  - name: ops\n    passwd: $6$a$b\n", ["meta-data"] = "" }
     assert.equal("warning", find(files, "locked-password").severity)
     files["user-data"] = "#cloud-config\npackages: [open-vm-tools]\n"
     assert.equal("warning", find(files, "no-password").severity)
   end)
 
-  it("are found in flow style, behind anchors, merge keys and tags as well", function()
+  it("are found in flow style and through anchors, merge keys and tags", function()
     local files = { ["meta-data"] = "", ["user-data"] = '#cloud-config\nautoinstall: {version: 1, packages: [open-vm-tools]}\n' }
     assert.same({ "no-account", 2 }, { answer.problems(files)[1].code, answer.problems(files)[1].line })
     local hash = "$6$abc$" .. ("x"):rep(20)
     files["user-data"] = '#cloud-config\nautoinstall: {version: 1, packages: [!!str open-vm-tools], '
       .. 'identity: {hostname: a, username: ops, password: "' .. hash .. '"}}\n'
     assert.same({}, answer.problems(files))
-    -- only a map that stands in the file twice is merged: the key that holds it is unknown to the installer
+    -- only a map that occurs twice in the file is merged: the key that holds it is unknown to the installer
     files["user-data"] = "#cloud-config\nautoinstall:\n  version: 1\n  packages: [open-vm-tools]\n  identity: &who\n"
       .. "    hostname: a\n    username: ops\n    password: plain\n  user-data:\n    users: [*who]\n"
     assert.equal("plain-password", answer.problems(files)[1].code)
@@ -199,7 +199,7 @@ describe("the problems of a cloud-init medium that somebody brings", function()
     find({ ["user-data"] = good["user-data"], ["meta-data"] = "local-hostname: -a\n" }, "bad-name")
   end)
 
-  it("tell of a file that is no map of keys", function()
+  it("include a file that is not a map of keys", function()
     assert.matches("is a list", find({ ["user-data"] = "#cloud-config\n- a\n", ["meta-data"] = "" }, "not-a-map").message)
     find({ ["user-data"] = "#cloud-config\n", ["meta-data"] = "" }, "no-tools")
   end)
@@ -233,7 +233,7 @@ describe("YAML that is written", function()
 end)
 
 describe("YAML that is read", function()
-  it("says which key stands on which line with which value", function()
+  it("gives the line and value of each key", function()
     local root = assert(yaml.parse 'a:\n  b: "x\n    y"\n  c:\n  - |\n    d: 1\n   \n    e: 2\n  - f: 3 # c\n    g: \'it\'\'s\'\n"q r": >-\n  h: 1\ni: 2\n')
     assert.same({ "x y", 2 }, { yaml.text(yaml.at(root, "a", "b")), yaml.at(root, "a", "b").line })
     assert.equal("d: 1\n\ne: 2\n", yaml.text(yaml.at(root, "a", "c")[1]))
@@ -261,16 +261,16 @@ describe("YAML that is read", function()
   end)
 
   local refused = {
-    { "a key twice", "a: 1\nb: 2\na: 3\n", "user%-data:3: the key 'a' stands there twice %(first on line 1%)" },
-    { "an alias without anchor", "a: *b\n", "user%-data:1: %*b names no anchor" },
-    { "a value within itself", "a: &a [*a]\n", "user%-data:1: %*a stands within itself" },
+    { "a key twice", "a: 1\nb: 2\na: 3\n", "user%-data:3: the key 'a' occurs twice %(first on line 1%)" },
+    { "an alias without anchor", "a: *b\n", "user%-data:1: %*b refers to no anchor" },
+    { "a value within itself", "a: &a [*a]\n", "user%-data:1: %*a contains itself" },
     { "a tag of no standard type", "a: !!python/object:os.system x\n", "user%-data:1: the tag .* is unknown" },
     { "two documents", "a: 1\n---\nb: 1\n", "user%-data:2: a second document" },
     { "a key that is a list", "? [a]\n: b\n", "user%-data:1: a key must be a plain value" },
     { "a merge of a text", "a: {<<: b}\n", "user%-data:1: << needs a map" },
     { "nesting without end", ("["):rep(200) .. ("]"):rep(200), "nested too deeply" },
     { "a tab", "a:\n\tb: 1\n", "user%-data:2: a tab" },
-    { "a quote that does not end", "a: 1\nb: 'x\n", "user%-data:2: a quoted value does not end" },
+    { "a missing closing quote", "a: 1\nb: 'x\n", "user%-data:2: a quoted value has no closing quote" },
     { "a control character", "a: \1\n", "user%-data:1: control characters" },
     { "bytes that are not UTF-8", "a: 1\nb: \xff\n", "user%-data:2: " },
   }

@@ -72,13 +72,13 @@ describe("a medium that cannot be written", function()
 
   it("is refused for its names", function()
     refused({}, "A", "at least one file")
-    for _, path in ipairs { "/a", "", "a/", "a//b" } do refused({ [path] = "" }, "A", "no relative path") end
-    for _, path in ipairs { "../a", "a/../b", "." } do refused({ [path] = "" }, "A", "leaves the medium") end
+    for _, path in ipairs { "/a", "", "a/", "a//b" } do refused({ [path] = "" }, "A", "not a relative path") end
+    for _, path in ipairs { "../a", "a/../b", "." } do refused({ [path] = "" }, "A", "leads outside the medium") end
     for _, path in ipairs { "a:b", "a\\b", "ä", "a\n" } do refused({ [path] = "" }, "A", "printable ASCII") end
     refused({ [("n"):rep(65)] = "" }, "A", "at most 64")
     refused({ ["1/2/3/4/5/6/7/8"] = "" }, "A", "deep")
-    refused({ a = "", A = "" }, "A", "one name")
-    refused({ a = "", ["A/b"] = "" }, "A", "a file and a folder")
+    refused({ a = "", A = "" }, "A", "the same name")
+    refused({ a = "", ["A/b"] = "" }, "A", "both a file and a folder")
   end)
 
   it("misuse raises", function()
@@ -90,7 +90,7 @@ describe("a medium that cannot be written", function()
 end)
 
 describe("without the library", function()
-  it("answer.iso says how to get it, and how to do without", function()
+  it("answer.iso says how to install it, and how to work without it", function()
     local answer = require "gpupt.guest.answer"
     local loaded, preload = package.loaded["gpupt.iso"], package.preload["gpupt.iso"]
     package.loaded["gpupt.iso"] = nil

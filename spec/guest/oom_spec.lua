@@ -28,7 +28,7 @@ describe("the readers of answer files when memory runs out", function()
     assert.is_true(failures > 300, failures .. " failures:\n" .. text)
   end)
 
-  it("leave no C block behind", function()
+  it("leak no C block", function()
     assert.matches("ok %d+ %- the end: every C block was given back: 0 blocks left", text)
   end)
 end)

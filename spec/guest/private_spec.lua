@@ -29,7 +29,7 @@ describe("a saved answer medium", function()
     assert.equal("precious", vcenter.read(dir .. "/victim"))
   end)
 
-  it("takes a path and bytes", function()
+  it("accepts a path and bytes", function()
     assert.has_error(function() answer.save(dir) end)
   end)
 end)

@@ -52,7 +52,7 @@ describe("a Linux guest", function()
     assert.same({ "550.90.07", "81920 MiB" }, { d.driver_version, d.memory })
   end)
 
-  it("whose BAR1 found no room says so, with cause and cure", function()
+  it("whose BAR1 is unassigned is reported with cause and remedy", function()
     local broken = two_cards:gsub("1fc000000000 %(64%-bit, prefetchable%) %[size=128G%]", "<unassigned> (64-bit, prefetchable)")
       :gsub("(13:00.-)\tKernel driver in use: nvidia\n", "%1")
     local r = linux(broken, { dmesg = "[    4.2] NVRM: This PCI I/O region assigned to your NVIDIA device is invalid:\n"
@@ -67,7 +67,7 @@ describe("a Linux guest", function()
     assert.equal("mmio", r.findings[4].fix)
   end)
 
-  it("held by nouveau says so", function()
+  it("held by nouveau is reported", function()
     local r = linux(two_cards:gsub("in use: nvidia", "in use: nouveau"), {}, { expected = 2 })
     assert.same({ "nouveau", "nouveau" }, codes(r))
     assert.is_false(r.ok)
@@ -85,7 +85,7 @@ describe("a Linux guest", function()
   it("with fewer cards than given fails, also with none at all", function()
     local r = linux(two_cards, {}, { expected = 8 })
     assert.same({ "fewer-cards" }, codes(r))
-    assert.matches("2 of 8", r.findings[1].text)
+    assert.matches("sees 2 cards; 8", r.findings[1].text)
     assert.is_false(r.ok)
     assert.same({ "fewer-cards" }, codes(linux("", {}, { expected = 1 })))
   end)
@@ -94,11 +94,11 @@ describe("a Linux guest", function()
     local r = proof.read("linux", { lspci = { out = "bash: line 1: lspci: command not found\n", status = 127 } }, { expected = 2 })
     assert.is_false(r.ok)
     assert.same({ "no-answer" }, codes(r))
-    assert.matches("ended with 127: bash", r.findings[1].text)
+    assert.matches("exited with 127: bash", r.findings[1].text)
     assert.is_false(proof.read("linux", {}, { expected = 0 }).ok)
   end)
 
-  it("whose driver started fewer cards than are there says so", function()
+  it("whose driver started fewer cards than the bus shows is reported", function()
     local one = smi_two:match "[^\n]*\n"
     local r = linux(two_cards, { ["nvidia-smi"] = one,
       dmesg = "NVRM: GPU 0000:13:00.0: RmInitAdapter failed! (0x24:0x72:1447)\n"
@@ -135,7 +135,7 @@ describe("a Linux guest", function()
     assert.same({ "nvrm-resized-bar" }, codes(r))
   end)
 
-  it("whose nvidia-smi reaches no driver although the module holds the card says so", function()
+  it("whose nvidia-smi finds no driver although the module holds the card is reported", function()
     local said = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that\n"
     assert.same({ "driver-silent" }, codes(linux(two_cards, { ["nvidia-smi"] = said })))
   end)
@@ -235,20 +235,20 @@ describe("a Windows guest", function()
     end)
   end
 
-  it("with a code that nobody listed still fails", function()
+  it("with an unlisted code still fails", function()
     local r = windows(entry(47), { expected = 1 })
     assert.same({ "code-other" }, codes(r))
     assert.matches("Code 47", r.findings[1].text)
     assert.is_false(r.ok)
   end)
 
-  it("with Code 43 is told to hide the hypervisor only for a GeForce", function()
+  it("with Code 43 gets the advice to hide the hypervisor only for a GeForce", function()
     assert.is_nil(windows(entry(43)).findings[1].fix)
     assert.equal("hide-hypervisor", windows(entry(43, { Name = "NVIDIA GeForce RTX 2080" })).findings[1].fix)
     assert.equal("mmio", windows(entry(12)).findings[1].fix)
   end)
 
-  it("driven by Microsoft's basic driver only is no success", function()
+  it("with only Microsoft's basic driver fails", function()
     local r = windows(entry(0, { Service = "BasicDisplay", class = "030000", Name = "Microsoft Basic Display Adapter" }), { expected = 1 })
     assert.same({ "no-driver" }, codes(r))
     assert.is_false(r.ok)
@@ -291,7 +291,7 @@ describe("the commands for a Windows guest", function()
 end)
 
 it("a guest of another family is refused", function()
-  assert.same({ nil, "no proof is known for a guest of the family 'solaris' (linux, windows)", "EINVAL" },
+  assert.same({ nil, "there is no proof for the guest family 'solaris'; use linux or windows", "EINVAL" },
     { proof.commands "solaris" })
   assert.equal("EINVAL", select(3, proof.read("solaris", {})))
 end)

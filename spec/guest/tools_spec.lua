@@ -38,7 +38,7 @@ describe("the Tools command line", function()
     assert.same({ "Hgfs", "VSS" }, c.remove)
   end)
 
-  it("says for each feature why it is left out", function()
+  it("gives the reason for each removed feature", function()
     local c = assert(tools.command { version = "11.0.0", horizon = true })
     local why = {}
     for _, entry in ipairs(c.why) do why[entry.feature] = entry.why end
@@ -47,7 +47,7 @@ describe("the Tools command line", function()
     assert.matches("NSX is not used", why.NetworkIntrospection)
   end)
 
-  it("says that it assumes the feature list of Tools 13, and nothing of the sort for 12", function()
+  it("notes that the feature list of Tools 13 is assumed, and nothing for 12", function()
     assert.matches("that of 12 is assumed", tools.command({ version = 13 }).notes[1])
     assert.same({}, tools.command({ version = 12 }).notes)
   end)
@@ -59,12 +59,12 @@ describe("the Tools command line", function()
       "NetworkIntrospection is not removed: this installer does not have it" }, c.notes)
   end)
 
-  it("leaves out more, or less, when told to", function()
+  it("removes more, or fewer, on request", function()
     assert.equal([[setup64.exe /s /v"/qn REBOOT=R ADDLOCAL=ALL REMOVE=Hgfs,NetworkIntrospection,FileIntrospection"]],
       line { version = 12, keep = { "VSS" }, remove = { "FileIntrospection", "Hgfs" } })
   end)
 
-  it("names no REMOVE when nothing is left out, and lets the guest reboot when told to", function()
+  it("has no REMOVE when nothing is removed, and lets the guest reboot on request", function()
     assert.equal([[setup64.exe /s /v"/qn ADDLOCAL=ALL"]],
       line { version = 12, nsx = true, keep = { "VSS", "Hgfs" }, reboot = true })
   end)
@@ -85,7 +85,7 @@ describe("the Tools command line", function()
     assert.matches("did you mean 'Hgfs'", select(2, tools.command { version = 12, remove = { "hgfs" } }))
   end)
 
-  it("refuses releases that it knows nothing of, and text that is no version", function()
+  it("refuses unsupported releases, and text that is not a version", function()
     for _, version in ipairs { "9.4.0", "twelve", "", "12.x" } do
       local c, message, code = tools.command { version = version }
       assert.is_nil(c)
@@ -165,7 +165,7 @@ describe("the installer run from its CD", function()
 end)
 
 describe("the installer's end", function()
-  it("0 is done, 3010 wants a reboot, 1641 has begun one: all three are successes", function()
+  it("0 is done, 3010 needs a reboot, 1641 has started one: all three are successes", function()
     local o = tools.outcome(0)
     assert.same({ true, false, false, false }, { o.success, o.reboot, o.rebooting, o.retry })
     o = tools.outcome(3010)
@@ -200,7 +200,7 @@ describe("the installer's end", function()
       local o = tools.outcome(1603, log)
       assert.equal("AppDefense", o.feature)
       assert.matches("'AppDefense'", o.meaning)
-      assert.matches("leave AppDefense out of REMOVE", o.remedy)
+      assert.matches("remove AppDefense from REMOVE", o.remedy)
     end
     assert.is_nil(tools.outcome(1603, "MainEngineThread is returning 1603\r\n").feature)
   end)

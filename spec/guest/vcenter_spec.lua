@@ -1,4 +1,4 @@
--- The knowledge of guests against guests: answer media made here install real (scripted) systems on the test vCenter, the
+-- gpupt.guest against guests: answer media created here install scripted systems on the test vCenter, the
 -- installer's command line is run in them, and the proof is taken and read. What the other side thinks of a medium stands
 -- on its truth page. It was written from the facts, not from this code.
 local found = pcall(require, "gpupt.iso")
@@ -110,7 +110,7 @@ describe("guests of the test vCenter", function()
     assert(vc:wait(assert(vm:ReconfigVM_Task { spec = { extraConfig = { { key = "pciPassthru.64bitMMIOSizeGB", value = gb } } } })))
   end
 
-  -- Takes the cards away again.
+  -- Removes the cards again.
   local function take(vm)
     local changes = {}
     for _, device in ipairs((vm:get { "config.hardware.device" })["config.hardware.device"]) do
@@ -131,7 +131,7 @@ describe("guests of the test vCenter", function()
     return proof.read(family, outputs, o), outputs
   end
 
-  it("Windows installs itself from our medium, takes the Tools of the CD, and proves its card", function()
+  it("Windows installs from our medium, gets Tools from the CD, and passes the proof of its card", function()
     local login = { username = "Administrator", password = password }
     local vm = create("cad-01", "windows2019srvNext_64Guest", "[ds-1] iso/windows.iso", "[ds-1] iso/win.iso")
     boot(vm)
@@ -165,7 +165,7 @@ describe("guests of the test vCenter", function()
     assert.equal(1603, result.rc)
     assert.is_false(tools.outcome(result.rc).success)
 
-    -- UpgradeTools_Task takes the same text
+    -- UpgradeTools_Task accepts the same text
     plan = assert(tools.command { version = assert(vm:get "guest.toolsVersion"), nsx = false })
     assert(vc:wait(assert(vm:UpgradeTools_Task { installerOptions = plan.installer_options }), { timeout = 60 }))
     assert(vc.guest:ready(vm, { timeout = 60 }))
@@ -201,7 +201,7 @@ describe("guests of the test vCenter", function()
     sim:post("set", { vm = "cad-01", problem = { ["0000:3b:00.0"] = 0 } })
     off(vm)
 
-    -- the window is too small, and the machine boots all the same
+    -- the window is too small, and the VM boots nevertheless
     window(vm, "64")
     sim:post("set", { vm = "cad-01", mmio = "guest" })
     boot(vm)
@@ -212,7 +212,7 @@ describe("guests of the test vCenter", function()
     take(vm)
   end)
 
-  it("Windows with a local account of another name takes our medium too", function()
+  it("Windows with a local account of another name installs from our medium too", function()
     local vm = create("cad-02", "windows2019srvNext_64Guest", "[ds-1] iso/windows.iso", "[ds-1] iso/ops.iso")
     boot(vm)
     assert(vc.guest:ready(vm, { timeout = 60 }))
@@ -274,7 +274,7 @@ describe("guests of the test vCenter", function()
     take(vm)
   end)
 
-  -- The same mistakes are told by our check beforehand (windows_spec, cloud_spec); here the installer stops at them.
+  -- Our check reports the same mistakes beforehand (windows_spec, cloud_spec); here the installer stops at them.
   local stuck = {
     { "no-msr", "windows2019srvNext_64Guest", "windows", "MSR" },
     { "no-tools", "windows2019srvNext_64Guest", "windows", "Tools are not installed" },

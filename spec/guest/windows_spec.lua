@@ -1,4 +1,4 @@
--- autounattend.xml: made, judged by xmllint, read back; and the problems of files that people bring along.
+-- autounattend.xml: created, checked with xmllint, read back; and the problems of users' files.
 local answer = require "gpupt.guest.answer"
 local xml = require "gpupt.guest.xml"
 
@@ -104,7 +104,7 @@ describe("an autounattend.xml", function()
     assert.equal("no-tools", answer.problems(text)[1].code)
   end)
 
-  it("asks a secret once, when the text is made, and never when it is redacted", function()
+  it("reads a secret once, when the text is created, and never when it is redacted", function()
     local asked = 0
     local function secret()
       asked = asked + 1
@@ -137,12 +137,12 @@ describe("an autounattend.xml", function()
     refused({ password = "" }, "password: the secret is empty", "ESECRET")
     refused({ password = function() return nil, "the vault is sealed" end }, "password: the vault is sealed", "ESECRET")
     refused({ tools = { version = 12, remove = { "AppDefense" } } }, "tools: .*AppDefense")
-    refused({ commands = { ("x"):rep(1025) } }, "1025 characters; 1024")
+    refused({ commands = { ("x"):rep(1025) } }, "1025 characters; at most 1024")
     assert.error_matches(function() made { pasword = "x" } end, "did you mean 'password'")
   end)
 end)
 
-describe("the problems of an autounattend.xml that somebody brings", function()
+describe("the problems of an autounattend.xml that a user supplies", function()
   local good
 
   setup(function() good = assert(made { tools = { version = 12 } }) end)

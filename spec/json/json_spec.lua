@@ -17,7 +17,7 @@ describe("json", function()
         json.encode { z = json.array {}, b = { d = 3, c = 2 }, a = 1 })
     end)
 
-    it("takes an empty table for an object unless it is marked as an array", function()
+    it("writes an empty table as an object unless it is marked as an array", function()
       assert.equal("{}", json.encode {})
       assert.equal("[]", json.encode(json.array()))
       assert.equal("[]", json.encode(json.array {}))
@@ -46,7 +46,7 @@ describe("json", function()
       ["a surrogate in UTF-8"] = { { "\xed\xa0\x80" }, "[1]: the text is not UTF-8" },
       ["a key that is not UTF-8"] = { { ["\xc0\x80"] = 1 }, "the value: a key is not UTF-8" },
     } do
-      it("refuses " .. what .. " and says where", function()
+      it("refuses " .. what .. " and names the position", function()
         local text, message, code = json.encode(case[1])
         assert.is_nil(text)
         assert.equal(case[2], message)
@@ -63,14 +63,14 @@ describe("json", function()
       assert.equal("EINVAL", code)
     end)
 
-    it("replaces foreign bytes on request, one mark per malformed sequence", function()
+    it("replaces invalid bytes on request, one mark per malformed sequence", function()
       assert.equal('["a\u{FFFD}b\u{FFFD}\u{FFFD}","\u{FFFD}"]',
         json.encode({ "a\xffb\xc0\x80", "\xe2\x82" }, { invalid = "replace" }))
       assert.equal('{"k\u{FFFD}":{"v":"\u{FFFD}"}}',
         json.encode({ ["k\xff"] = { v = "\xfe" } }, { invalid = "replace" }))
     end)
 
-    it("knows its options", function()
+    it("checks its options", function()
       assert.error_matches(function() json.encode({}, { indnt = 2 }) end, "unknown option 'indnt' %(did you mean 'indent'%?%)")
       assert.error_matches(function() json.encode({}, { indent = 99 }) end, "indent must be 0 to 31")
     end)
@@ -90,7 +90,7 @@ describe("json", function()
       assert.is_nil(value.b)
     end)
 
-    it("takes a scalar at the top", function()
+    it("accepts a scalar at the top", function()
       assert.equal(5, json.decode "5")
       assert.equal("integer", math.type(json.decode "5"))
       assert.equal("float", math.type(json.decode "5.0"))
@@ -105,7 +105,7 @@ describe("json", function()
       ["invalid UTF-8"] = { '"\xff"', "unable to decode byte 0xff" },
       ["10,000 open brackets"] = { ("["):rep(10000), "maximum parsing depth reached" },
     } do
-      it("refuses " .. what .. " with the place", function()
+      it("refuses " .. what .. " with the position", function()
         local value, message, code = json.decode(case[1])
         assert.is_nil(value)
         assert.matches(case[2], message)

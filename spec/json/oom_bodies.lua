@@ -1,4 +1,4 @@
---- What csrc/test/oomhost.c runs while memory fails: the offline rooms' C code (see oom_spec.lua).
+--- What csrc/test/oomhost.c runs while memory fails: the offline modules' C code (see oom_spec.lua).
 -- A function ends normally, or raises anything but WRONG: a result that is not what it should be.
 local core = require "gpupt.core"
 
@@ -6,7 +6,7 @@ local function expect(condition, what)
   if not condition then error("WRONG: " .. tostring(what), 0) end
 end
 
---- nil, message, code is a way to end, when the code says memory.
+--- nil, message, code is a valid end when the code means out of memory.
 local function got(value, message, code)
   if value ~= nil then return value, message, code end
   expect(code == "ENOMEM", tostring(message) .. " " .. tostring(code))

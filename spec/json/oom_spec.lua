@@ -1,5 +1,5 @@
---- Memory runs out at every single allocation in turn, of Lua and of C, over what the offline rooms do in C.
-describe("the offline rooms when memory runs out", function()
+--- Memory runs out at every single allocation in turn, of Lua and of C, over the C code of the offline modules.
+describe("the offline modules when memory runs out", function()
   local text, ok
   setup(function()
     assert.is_true(os.execute "make -s build/oomhost core >/dev/null")
@@ -21,7 +21,7 @@ describe("the offline rooms when memory runs out", function()
     assert.is_true(failures > 300, failures .. " failures:\n" .. text)
   end)
 
-  it("leave no C block behind", function()
+  it("leak no C block", function()
     assert.matches("ok %d+ %- the end: every C block was given back: 0 blocks left", text)
   end)
 end)

@@ -114,7 +114,7 @@ describe("fibers", function()
     assert.are.same({}, warnings)
   end)
 
-  it("block in a generator or a sort, rightly, and warn once with the place", function()
+  it("block correctly in a generator or a sort, and warn once with the source line", function()
     for _ = 1, 2 do
       loop.run(function()
         local generate = coroutine.wrap(function() loop.sleep(0.01) coroutine.yield "value" end)
@@ -215,7 +215,7 @@ describe("fibers", function()
       end
     end)
 
-    it("of an outer scope goes through an inner one", function()
+    it("of an outer scope also applies in an inner one", function()
       local inner
       local value, _, code = loop.deadline(0.03, function()
         inner = table.pack(pcall(loop.deadline, 5, loop.sleep, 10))

@@ -62,7 +62,7 @@ describe("a call of vSphere in", function()
     sim = vcenter.start { speed = 100 }
     warn = require("gpupt.loop.wait").warn
     loop.on_warning(function() end)
-    -- everything that is made once and stays: the engine, luv's loop, cqueues' own descriptors
+    -- everything that is created once and stays: the engine, luv's loop, cqueues' own descriptors
     for _, name in ipairs(names) do surroundings[name](function() return loop.sleep(0.001) end) end
   end)
   teardown(function()
@@ -240,7 +240,7 @@ describe("a call of vSphere in", function()
     assert.matches("wait", message)
   end)
 
-  it("a child process after fork is refused, and may connect anew", function()
+  it("a child process after fork is refused, and may connect again", function()
     -- Lua cannot fork; a library of a few lines can
     vcenter.write(sim.dir .. "/forker.c", [[
       #include <lauxlib.h>

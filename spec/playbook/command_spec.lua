@@ -39,7 +39,7 @@ describe("gpupt plan and apply", function()
   end
 
   it("report a wrong password, with status 3", function()
-    refused({ "plan", l.playbook }, 3, "refuses the login of", { env = { GOVC_PASSWORD = "wrong" } })
+    refused({ "plan", l.playbook }, 3, "refused the login of", { env = { GOVC_PASSWORD = "wrong" } })
   end)
 
   it("report an unreachable server, with status 3", function()

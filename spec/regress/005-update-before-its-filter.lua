@@ -1,5 +1,5 @@
--- A wait in flight told of a new filter before the answer to CreateFilter had come: the filter was unknown, its first
--- (and perhaps only) update was dropped, and the waiter waited for ever.
+-- A wait in flight reported a new filter before the answer to CreateFilter arrived: the filter was unknown, its first
+-- (and perhaps only) update was dropped, and the caller waited forever.
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop"
 local vcenter = require "spec.support.vcenter"

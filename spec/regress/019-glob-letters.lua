@@ -15,7 +15,7 @@ describe("a glob over a name outside ASCII", function()
     assert.is_true(fits("*\u{e9}", "abc\u{e9}"))
   end)
 
-  it("knows sets, ranges, negation, escapes, and a bracket that is never closed", function()
+  it("supports sets, ranges, negation, escapes, and a bracket that is never closed", function()
     for _, case in ipairs {
       { "*", "", true }, { "", "", true }, { "", "a", false }, { "a*b*c", "axxbyyc", true }, { "a*b*c", "axxbyy", false },
       { "**", "ab", true }, { "[a-c]1", "b1", true }, { "[a-c]1", "d1", false }, { "[^a-c]", "d", true },
@@ -27,7 +27,7 @@ describe("a glob over a name outside ASCII", function()
     end
   end)
 
-  it("takes no time that grows with the stars", function()
+  it("takes no longer with more stars", function()
     local from = os.clock()
     assert.is_false(fits(("*a"):rep(30) .. "b", ("a"):rep(2000)))
     assert.is_true(os.clock() - from < 1)

@@ -5,7 +5,7 @@ local vcenter = require "spec.support.vcenter"
 
 local check = gpupt.check
 
-describe("a path over folders of which some go meanwhile", function()
+describe("a path over folders of which some are removed during the search", function()
   local sim, vc, folder, other
   setup(function()
     sim = vcenter.start {}
@@ -41,7 +41,7 @@ describe("a path over folders of which some go meanwhile", function()
   end
 
   -- readings: 1 children of the root, 2 their names, 3 children of the datacenter, 4 their names, 5 children of vm, 6 names
-  it("finds the others when one goes before its name is read", function()
+  it("finds the others when one is removed before its name is read", function()
     local list = make(6)
     assert.are.equal(5, #find_destroying({ list[3] }, 6))
     for _, left in ipairs(check(vc:find("/DC0/vm/*", { type = "Folder" }))) do
@@ -49,12 +49,12 @@ describe("a path over folders of which some go meanwhile", function()
     end
   end)
 
-  it("finds what is left when one after the other goes", function()
+  it("finds the rest when one after the other is removed", function()
     local list = make(8)
     assert.are.equal(3, #find_destroying({ list[1], list[2], list[5], list[7], list[8] }, 6))
   end)
 
-  it("still says that an object of one's own list is none", function()
+  it("still fails for a missing object in the caller's own list", function()
     local gone = make(1)[1]
     check(other:wait(check(gone:Destroy_Task())))
     local found, _, code = vc:collect_all { type = "Folder", paths = { "name" }, objects = { vc:ref(tostring(gone)) } }

@@ -1,6 +1,6 @@
 --- Files on datastores know the session by its cookie. When the session had ended (vCenter restarted), a download failed
 -- with NotAuthenticated though reading may be repeated; and a download met by 503 was sent again without a pause, and had
--- its time anew for each try.
+-- its full time again for each try.
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop"
 local vcenter = require "spec.support.vcenter"
@@ -51,7 +51,7 @@ describe("datastore files of a session that has ended", function()
     assert.are.equal(text, check(vc.datastore:text "[ds-1] new/up"))
   end)
 
-  it("end in NotAuthenticated when the server takes no session", function()
+  it("end in NotAuthenticated when the server accepts no session", function()
     sim:trouble({ method = "HTTP GET", count = -1 }, { kind = "status", code = 401 })
     local got, message, code = vc.datastore:download("[ds-1] logs/vmware.log", sim.dir .. "/never")
     assert.is_nil(got)

@@ -71,7 +71,7 @@ describe("a session", function()
     local value, message, code = vc.content.rootFolder:get "name"
     assert.is_nil(value)
     assert.are.equal("InvalidLogin", code)
-    assert.matches("refuses the login", message)
+    assert.matches("refused the login", message)
     assert.are.equal(1, sim:calls "Login")
     password = sim.password
     sim:calm()

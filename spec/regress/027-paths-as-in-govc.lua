@@ -1,4 +1,4 @@
---- govc takes ".", ".." and references ("VirtualMachine:vm-12") where an inventory path is wanted; here ".." and "." were
+--- govc accepts ".", ".." and references ("VirtualMachine:vm-12") for an inventory path; here ".." and "." were
 -- looked for as names, and a reference too.
 local gpupt = require "gpupt"
 local vcenter = require "spec.support.vcenter"
@@ -47,7 +47,7 @@ describe("an inventory path", function()
     local found, message, code = vc:one "../DC0"
     assert.is_nil(found)
     assert.are.equal("EINVAL", code)
-    assert.matches("begin it with '/'", message, 1, true)
+    assert.matches("write an absolute path", message, 1, true)
     assert.is_nil((witness.govc_try("folder.info", "-json", "../DC0")))
   end)
 

@@ -6,7 +6,7 @@ local liar = require "spec.support.liar"
 local net = require "gpupt.net"
 local wire = require "spec.codec.wire"
 
-describe("an answer whose values do not fit their places", function()
+describe("an answer whose values do not fit their fields", function()
   local server, vc
   setup(function() server = liar.start() end)
   teardown(function() server:stop() end)
@@ -65,7 +65,7 @@ describe("an answer whose values do not fit their places", function()
     end
   end)
 
-  it("is refused for an object without a reference, or with something else in its place", function()
+  it("is refused for an object without a reference, or with another value instead", function()
     for _, obj in ipairs { "", '<obj xsi:nil="true"/>', '<obj xsi:type="xsd:string">f</obj>',
       '<obj xsi:type="xsd:double">NaN</obj>', '<obj xsi:type="ObjectContent"/>' } do
       page("<objects>" .. obj .. '<propSet><name>name</name><val xsi:type="xsd:string">n</val></propSet></objects>')
@@ -81,7 +81,7 @@ describe("an answer whose values do not fit their places", function()
     end
   end)
 
-  it("is refused for a property whose value is of another kind than the schema says", function()
+  it("is refused for a property whose value is not of the schema's kind", function()
     for _, value in ipairs { '<val xsi:type="xsd:int">5</val>', '<val xsi:type="ArrayOfString"><string>a</string></val>',
       '<val xsi:type="ManagedObjectReference" type="Folder">f</val>', '<val xsi:type="Description"/>' } do
       page('<objects><obj type="Folder">f</obj><propSet><name>name</name>' .. value .. "</propSet></objects>")
@@ -89,7 +89,7 @@ describe("an answer whose values do not fit their places", function()
     end
   end)
 
-  it("is refused when a list stands for one value, or a number for a list", function()
+  it("is refused for a list instead of one value, or a number instead of a list", function()
     page('<objects xsi:type="xsd:int">5</objects>')
     refused()
     page('<objects xsi:type="ArrayOfObjectContent"/>')

@@ -43,7 +43,7 @@ describe("a number in an answer", function()
     assert.are.equal("EPROTOCOL", code)
   end)
 
-  it("is judged by the field it stands in, whatever its own type", function()
+  it("is checked against its field, whatever its own type", function()
     local function cpus(attributes, text)
       return net.codec.decode("RetrievePropertiesEx", wire.page { { "Folder", "f", { { "p",
         ('<val xsi:type="VirtualHardware"><numCPU%s>%s</numCPU><memoryMB>1</memoryMB></val>'):format(attributes, text) } } } })

@@ -1,6 +1,6 @@
---- Before a login anybody may answer who has the address, and 155 kB of gzip became 1.26 GB of memory. Before the login
+--- Before a login any server at the address may answer, and 155 kB of gzip became 1.26 GB of memory. Before the login
 -- an answer has at most 4 MiB after gunzip; later one beyond 1 MiB unpacks to at most 200 times its size on the wire,
--- and a page of an error is left after its beginning, whatever it says about itself.
+-- and a page of an error is closed after its beginning, whatever its headers say.
 local gpupt = require "gpupt"
 local liar = require "spec.support.liar"
 local loop = require "gpupt.loop"
@@ -125,7 +125,7 @@ note("packed %%d of %%d" %% (len(body), len(inside)))
       assert.are.equal(50000, #gpupt.check(vc:collect_all { type = "Folder", paths = { "name" } }))
     end)
 
-    it("is left after the beginning of an error in place of a file", function()
+    it("is closed after the beginning of an error page instead of a file", function()
       server:answer("RetrievePropertiesEx", [[
 if b"DatacenterXX" not in a.body:
     a.soap(b'<returnval><objects><obj type="Datacenter">dc</obj><propSet><name>name</name><val xsi:type="xsd:string">dc</val>'

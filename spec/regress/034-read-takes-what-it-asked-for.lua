@@ -1,9 +1,9 @@
---- A file read by chunks was taken whole into memory from a server that ignores ranges, or sends more than was asked
--- for. A chunk is never longer than what was asked, and never other bytes than those.
+--- A file read in chunks was loaded whole into memory from a server that ignores ranges, or sends more than was
+-- requested. A chunk is never longer than requested, and never contains other bytes.
 local gpupt = require "gpupt"
 local liar = require "spec.support.liar"
 
-describe("reading a datastore file by chunks", function()
+describe("reading a datastore file in chunks", function()
   local server, vc
   setup(function() server = liar.start() end)
   teardown(function() server:stop() end)
@@ -25,7 +25,7 @@ describe("reading a datastore file by chunks", function()
 
   local huge = [[b"0123456789abcdef" * (1 << 16) for _ in range(300)]]
 
-  it("cuts what is sent beyond the range, and hangs up", function()
+  it("drops what is sent beyond the range, and closes the connection", function()
     server:answer("GET", ([[
 a.stream((%s), status="206 Partial Content", extra="Content-Range: bytes 0-9/10\r\n")]]):format(huge))
     local text, _, err = read { length = 10, chunk = 10 }
@@ -33,7 +33,7 @@ a.stream((%s), status="206 Partial Content", extra="Content-Range: bytes 0-9/10\
     assert.are.equal("0123456789", text)
   end)
 
-  it("takes the first bytes of a server that ignores the range", function()
+  it("reads the first bytes from a server that ignores the range", function()
     server:answer("GET", ("a.stream((%s))"):format(huge))
     local text, _, err = read { length = 10 }
     assert.is_nil(err)
@@ -41,7 +41,7 @@ a.stream((%s), status="206 Partial Content", extra="Content-Range: bytes 0-9/10\
     assert.are.equal(1, server:requests "GET")
   end)
 
-  it("takes a whole short file of a server that ignores the range", function()
+  it("reads a whole short file from a server that ignores the range", function()
     server:answer("GET", [[a.reply(b"short")]])
     assert.are.equal("short", (read()))
     assert.are.equal("short", (read { length = 100 }))
@@ -61,7 +61,7 @@ a.stream((%s), status="206 Partial Content", extra="Content-Range: bytes 0-9/10\
     assert.are.equal("EPROTOCOL", err.code)
   end)
 
-  it("is an error when another range comes than was asked for", function()
+  it("is an error when another range is sent than requested", function()
     for _, range in ipairs { "Content-Range: bytes 5-14/100", "Content-Range: nonsense", "X: y" } do
       server:answer("GET", ([[a.reply(b"0123456789", status="206 Partial Content", extra="%s\r\n")]]):format(range))
       local text, _, err = read { offset = 0, length = 10 }
@@ -70,7 +70,7 @@ a.stream((%s), status="206 Partial Content", extra="Content-Range: bytes 0-9/10\
     end
   end)
 
-  it("goes on over ranges that are kept", function()
+  it("continues over ranges that are respected", function()
     server:answer("GET", [[
 import re
 first, last = map(int, re.match(r"bytes=(\d+)-(\d+)", a.header("Range")).groups())
@@ -85,13 +85,13 @@ else:
     assert.are.equal("", (read { offset = 30 }))
   end)
 
-  it("is an error for an endless page of an error", function()
+  it("is an error for an endless error page", function()
     server:answer("GET", ([[a.stream((%s), status="500 Internal Server Error", kind="text/plain")]]):format(huge))
     local _, _, err = read()
     assert.are.equal("EHTTP", err.code)
   end)
 
-  it("asks for something: a chunk of nothing is refused", function()
+  it("refuses an empty chunk", function()
     for _, bad in ipairs { { chunk = 0 }, { chunk = -1 }, { offset = -1 }, { length = -1 } } do
       local _, _, err = read(bad)
       assert.are.equal("ERANGE", type(err) == "table" and err.code)

@@ -8,7 +8,7 @@ local wire = require "spec.codec.wire"
 
 local slow = os.getenv "GPUPT_SANITIZED" and 20 or 1
 
-describe("an answer that is made to cost work", function()
+describe("an answer that is built to cost work", function()
   local server
   setup(function() server = liar.start() end)
   teardown(function() server:stop() end)

@@ -1,6 +1,6 @@
 --- Answers that are each in order and never come to an end: pages without objects and a token each, more updates of
--- filters and paths that nobody asked for, one cookie of 90 kB, a hundred thousand headers, bytes that drip. Memory and
--- time stay bounded, and what else the program does goes on.
+-- filters and paths that were not requested, one cookie of 90 kB, a hundred thousand headers, slow bytes. Memory and
+-- time stay bounded, and the rest of the program continues.
 local gpupt = require "gpupt"
 local liar = require "spec.support.liar"
 local loop = require "gpupt.loop"
@@ -37,7 +37,7 @@ describe("a server that never comes to an end", function()
     end)
     assert.is_nil(list and "a list")
     assert.are.equal("EPROTOCOL", code)
-    assert.matches("no object in 100 pages", message)
+    assert.matches("100 pages without an object", message)
     assert.are.equal(99, server:requests "ContinueRetrievePropertiesEx")
     assert.are.equal(1, server:requests "CancelRetrievePropertiesEx")
     assert.are.equal(1, server:requests "DestroyView")
@@ -70,7 +70,7 @@ describe("a server that never comes to an end", function()
     assert.are.equal(0, server:requests "ContinueRetrievePropertiesEx")
   end)
 
-  it("cannot fill the memory of a wait with what nobody asked for", function()
+  it("cannot fill the memory of a wait with unrequested updates", function()
     server:answer("WaitForUpdatesEx", [[
 global_count = int(time.time() * 1e6)
 changes = b"".join(b"<changeSet><name>info.unasked%d_%d</name><op>assign</op><val xsi:type='xsd:string'>%s</val></changeSet>"
@@ -94,7 +94,7 @@ a.soap(b"<returnval><version>1</version><filterSet><filter type='PropertyFilter'
     assert.are.equal(20, others_went_on)
   end)
 
-  it("is not asked without a pause when it says that there is more, and gives nothing", function()
+  it("is not asked without a pause when it announces more and sends nothing", function()
     server:answer("WaitForUpdatesEx", [[a.soap(b"<returnval><version>1</version><truncated>true</truncated></returnval>")]])
     local result, _, code = vc:wait(vc:ref "Task:t", { timeout = 2 })
     assert.is_nil(result)

@@ -49,7 +49,7 @@ describe("a copy of a sysfs", function()
     shell "ln -s ../../../../elsewhere/0000:43:00.0 copy/bus/pci/devices/0000:43:00.0"
     local status, text = run()
     assert.equal(1, status, text)
-    assert.matches("0000:43:00.0: a link leads out of the folder", text, 1, true)
+    assert.matches("0000:43:00.0: a link leads outside the folder", text, 1, true)
   end)
 
   it("whose device is a link inside it, as in a real sysfs, is read", function()
@@ -64,6 +64,6 @@ describe("a copy of a sysfs", function()
     shell "rm -r copy/bus/pci/devices && ln -s ../../../elsewhere copy/bus/pci/devices"
     local status, text = run()
     assert.equal(1, status, text)
-    assert.matches("leads out of the folder", text, 1, true)
+    assert.matches("leads outside the folder", text, 1, true)
   end)
 end)

@@ -114,7 +114,7 @@ E]]):format(path))
   it("reports a folder that cannot be created", function()
     local _, message, code = store.open(folder .. "/state/gpupt/journal.db/x/y.db")
     assert.equal("ENOTDIR", code)
-    assert.matches("cannot make the journal's folder .*: Not a directory", message)
+    assert.matches("cannot create the journal's folder .*: Not a directory", message)
   end)
 
   describe("as the store of leases", function()

@@ -1,5 +1,5 @@
 --- Runs each function of an oom_bodies.lua once, and fails when one does (build-support/apicheck).
--- A body that was made to be run while memory fails must end well while it does not.
+-- A body for failing memory must also succeed when memory does not fail.
 local file = assert(arg[1], "usage: apicheck_bodies.lua FILE")
 local names, bodies = {}, assert(loadfile(file))()
 for name in pairs(bodies) do names[#names + 1] = name end

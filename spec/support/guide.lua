@@ -1,5 +1,5 @@
 --- Makes specs of a page of the guide: "```file NAME" blocks are written, "```console" transcripts are run in that
--- folder, and what they print must be what the page says.
+-- folder, and they must print what the page shows.
 local function read(path)
   local f = assert(io.open(path, "rb"))
   local text = f:read "a"
@@ -21,7 +21,7 @@ local function steps_of(body)
 end
 
 --- `env` is the caller's _ENV: a module does not see busted's words. `prelude(folder)`, when given, is called once the
--- folder is there and gives shell text that stands before every command.
+-- folder exists and returns shell text that is put before every command.
 return function(page, env, prelude)
   local describe, it, setup, teardown = env.describe, env.it, env.setup, env.teardown
   describe("the transcripts of " .. page, function()

@@ -37,7 +37,7 @@ function Lab:stop()
   self.sim:stop()
 end
 
---- Writes a playbook; `p` is there already. Its path.
+--- Writes a playbook; `p` is predefined. Gives its path.
 function Lab:write(text)
   self.count = self.count + 1
   local path = ("%s/play-%d.lua"):format(self.dir, self.count)
@@ -78,7 +78,7 @@ function Lab:apply(text, o)
   return run:result(), events, rows, run
 end
 
---- Runs the command; the password goes by the environment.
+--- Runs the command; the password is passed in the environment.
 function Lab:command(words, o)
   o = o or {}
   local quoted = {}
@@ -87,7 +87,7 @@ function Lab:command(words, o)
   local environment = { GOVC_URL = ready.url, GOVC_USERNAME = ready.username, GOVC_PASSWORD = ready.password,
     GOVC_TLS_CA_CERTS = ready.ca_file, XDG_STATE_HOME = self.dir .. "/state", TERM = "dumb" }
   for name, value in pairs(o.env or {}) do environment[name] = value or nil end
-  -- by a file: nothing of it stands in a command line
+  -- in a file: nothing of it is on a command line
   local lines = {}
   for name, value in pairs(environment) do
     lines[#lines + 1] = ("export %s='%s'\n"):format(name, (value:gsub("'", "'\\''")))
@@ -108,7 +108,7 @@ function Lab:changing()
   return list
 end
 
---- The host or machine of the truth page.
+--- The host or VM of the truth page.
 function Lab:truth(kind, name)
   for _, one in ipairs(self.sim:get "truth"[kind] or {}) do
     if one.name == name then return one end

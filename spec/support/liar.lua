@@ -1,4 +1,4 @@
---- A server that answers what a spec tells it to, for what no real vCenter would send.
+--- A server with the answers that a spec chooses, for what no real vCenter would send.
 --   local server = liar.start()
 --   server:answer("Login", [[a.soap(b"<returnval>...</returnval>")]])     Python, see liar.py; nil: the usual answer
 --   server:connect{...}   as vim.connect: a client, or nil, message, code       server:requests "Login"   how many came

@@ -131,7 +131,7 @@ function Sim:connect(more)
   return client
 end
 
---- Closes the clients made here.
+--- Closes the clients created here.
 function Sim:close_all()
   for _, client in ipairs(self.clients) do client:close() end
   self.clients = {}

@@ -65,7 +65,7 @@ unset LD_PRELOAD
   --- Whether it succeeded, its output, its errors.
   self.govc_try = run_govc
 
-  --- What govc says when it fails; raises when it does not.
+  --- govc's error message; raises when it does not fail.
   function self.govc_fails(...)
     local ok, text, errors = run_govc(...)
     if ok then error(("govc %s did not fail: %s"):format(words_of(...), text), 0) end

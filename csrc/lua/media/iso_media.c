@@ -1,9 +1,9 @@
-/* Binding of core/media_tape.h: the readers of answer files.
+/* Binding of media/media_tape.h: the readers of answer files.
  *
  *   iso.xml(text, name) -> { name=, ns=, attr={}, line=, text=, [1..n]=children }
  *   iso.yaml(text, name) -> { kind="map", line=, [i]={ key=node, value=node } } | { kind="list", line=, [i]=node }
  *                           | { kind="scalar", line=, value=, plain=bool };  false for a file without a value
- * nil, message, code, { line= } for what cannot be read.
+ * nil, message, code, { line= } for input that cannot be read.
  */
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* gpupt.net: the vSphere client's C half: schema, codec, transport. Linked to curl, libxml2 and OpenSSL, which costs
- * some milliseconds to load; so it is a library of its own, loaded when a room of it is first used. */
+ * some milliseconds to load; so it is a separate library, loaded when one of its modules is first used. */
 #include "lua/vim25/net.h"
 #include "lua/bind.h"
 
@@ -7,7 +7,7 @@ GP_EXPORT int luaopen_gpupt_net(lua_State *L);
 
 static const struct {
     const char *name;
-    void (*open)(lua_State *L); /* pushes the room's table */
+    void (*open)(lua_State *L); /* pushes the module's table */
 } rooms[] = {
     {"engine", gp_open_engine},
     {"http", gp_open_http},

@@ -1,4 +1,4 @@
-/* The rooms of gpupt.net: each pushes one table of functions. Add a room here and in net.c's list. */
+/* The modules of gpupt.net: each pushes one table of functions. Add a module here and in net.c's list. */
 #ifndef GP_LUA_NET_H
 #define GP_LUA_NET_H
 

@@ -1,8 +1,8 @@
-/* codec.decode and the room itself. Decoding without a network serves the specs, the benchmark and recorded
- * answers; an answer that comes by HTTP is decoded by the transport, into the same kind of tape.
+/* codec.decode and the codec module. Decoding without a network is for the specs, the benchmark and recorded
+ * answers; an answer received by HTTP is decoded by the transport, into the same kind of tape.
  *
- *   tape = codec.decode(method or nil, text or list of chunks[, limits])      nil, message, code when it
- * fails codec.typeof(value)     the vim25 type of a decoded table, nil for anything else
+ *   tape = codec.decode(method or nil, text or list of chunks[, limits])      nil, message, code when it fails
+ *   codec.typeof(value)     the vim25 type of a decoded table, nil for anything else
  */
 #include "lua/bind.h"
 #include "lua/vim25/net.h"
@@ -93,7 +93,7 @@ static int codec_time(lua_State *L)
     const char *text = luaL_checklstring(L, 1, &length);
     if (gp_encode_text_read_time(text, length, &seconds, &nanoseconds) != 0) {
         lua_pushnil(L);
-        lua_pushfstring(L, "'%s' is no dateTime (2026-01-31T23:59:59Z)", text);
+        lua_pushfstring(L, "'%s' is not a dateTime (2026-01-31T23:59:59Z)", text);
         lua_pushliteral(L, "EVALUE");
         return 3;
     }

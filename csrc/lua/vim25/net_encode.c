@@ -3,11 +3,11 @@
  *   body = codec.encode(method, this_type, this_value, args, {version=, operation_id=})
  *          nil, message, code: EARGUMENT (misuse: unknown field, wrong type, missing...), ERANGE, EVERSION
  *   body:action()  body:secret()  body:method()  #body  body:bytes()  body:redacted()
- *   codec.wrap(type, value)   a scalar that says its type, for anyType slots: vim.int, vim.long, vim.time...
+ *   codec.wrap(type, value)   a scalar that names its type, for anyType slots: vim.int, vim.long, vim.time...
  *
  * Tables are read raw, so no metamethod runs. A table is, in this order: a wrapper ({_type="int", value=5}),
  * a reference (raw `type` and `value`), a list where the slot is one, else an object. An object's type is its
- * raw _type, else what its metatable says (values that were decoded keep their type that way), else the
+ * raw _type, else that of its metatable (decoded values keep their type there), else the
  * slot's.
  */
 #include "lua/bind.h"
@@ -109,7 +109,7 @@ static int bad_type(const walk *w, gp_type_id slot, const char *name)
                           name, near);
 }
 
-/* A list is a table with the keys 1 to n and nothing else (but _type). The path stands at the list itself. */
+/* A list is a table with the keys 1 to n and nothing else (but _type). The path is that of the list itself. */
 static int check_list(const walk *w, int index, gp_type_id element)
 {
     lua_State *L = w->L;
@@ -236,14 +236,14 @@ static int write_slot(const walk *w, const gp_schema_field *field, uint8_t decla
     return 0;
 }
 
-/* Fails when the table has a key that is no field of the type. */
+/* Fails when the table has a key that is not a field of the type. */
 static int refuse_stray_field(const walk *w, int table, gp_type_id type)
 {
     lua_State *L = w->L;
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
             return gp_encode_fail(w->e, w->err, "EARGUMENT",
-                                  "expects an object of type %s, got a list or odd keys",
+                                  "expects an object of type %s, got a list or keys that are not names",
                                   gp_schema_type_name(type));
         }
         const char *key = lua_tostring(L, -2);
@@ -302,7 +302,7 @@ static int refuse_stray_param(const walk *w, int table, const gp_schema_method *
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
         const char *name = gp_schema_text(method->name);
         bool known = false;
-        if (!key) return gp_fail(w->err, "EARGUMENT", "%s: its arguments are given by name", name);
+        if (!key) return gp_fail(w->err, "EARGUMENT", "%s: arguments have to be given by name", name);
         for (int i = 0; i < method->params && !known; i++) {
             known = strcmp(gp_schema_name(gp_schema_params(method)[i].name), key) == 0;
         }
@@ -331,13 +331,13 @@ static int write_params(const walk *w, int table, const gp_schema_method *method
     return 0;
 }
 
-/* ---- the body userdata: made empty, then filled, so that no jump leaks the encoder */
+/* ---- the body userdata: created empty, then filled, so that a Lua error does not leak the encoder */
 static gp_encode **new_body(lua_State *L);
 
 gp_encode *gp_value_check_body(lua_State *L, int index)
 {
     gp_encode **body = luaL_checkudata(L, index, BODY);
-    if (!*body) luaL_argerror(L, index, "the request was already released");
+    if (!*body) luaL_argerror(L, index, "the request has already been released");
     return *body;
 }
 
@@ -415,7 +415,7 @@ static int option_version(lua_State *L, int options)
         return gp_schema_version_newest();
     const char *name = luaL_checklstring(L, -1, &length);
     int version = gp_schema_version_find(name, length);
-    if (version < 0) luaL_error(L, "this schema does not know version '%s'", name);
+    if (version < 0) luaL_error(L, "vim25 version '%s' is not supported", name);
     lua_pop(L, 1);
     return version;
 }
@@ -499,7 +499,7 @@ static int codec_wrap(lua_State *L)
     bool scalar =
         type > GP_ANY && type != GP_MOREF &&
         (gp_schema_types[type].kind == GP_KIND_SCALAR || gp_schema_types[type].kind == GP_KIND_ENUM);
-    if (!scalar) return luaL_argerror(L, 1, lua_pushfstring(L, "'%s' is no scalar type and no enum", name));
+    if (!scalar) return luaL_argerror(L, 1, lua_pushfstring(L, "'%s' is neither a scalar type nor an enum", name));
     luaL_argcheck(L, !lua_isnoneornil(L, 2) && !lua_istable(L, 2), 2, "a scalar is expected");
     lua_createtable(L, 0, 2);
     lua_pushvalue(L, 1);

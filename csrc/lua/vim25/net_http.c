@@ -6,8 +6,8 @@
  *                        timeout=, ... }
  *   op:start()  op:done()  op:result()  op:cancel(code, message)
  *
- * The order of birth: the userdata first, holding nothing; then the core's operation. What curl reads while it works
- * (the body's bytes, files, the tape's slot) hangs on the operation's user values, so it lives as long as it does. */
+ * The userdata is created first, empty; then the core's operation. What curl reads while it works
+ * (the body, files, the tape slot) is in the user values of the operation, so it lives as long as the operation. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,7 +146,7 @@ static int descriptor(lua_State *L, int index, const char *name)
     return fileno(stream->f);
 }
 
-/* The body: a string, or what net.encode made. Kept as a user value of the operation at `self`. */
+/* The body: a string, or the result of net.encode. Kept as a user value of the operation at `self`. */
 static const gp_buf *read_body(lua_State *L, int options, int self, op_handle *handle)
 {
     size_t length = 0;

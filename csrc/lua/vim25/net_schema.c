@@ -1,4 +1,4 @@
-/* net.schema: the vim25 model for Lua. Plain tables are made on each call; nothing is kept.
+/* net.schema: the vim25 model for Lua. Plain tables are created on each call; nothing is cached.
  *
  *   type(name)            {name, kind, base, version, abstract, fault, fields | properties, methods | values}
  *   method(name[, type])  {name, owner, params, result, task, task_result, privilege, faults, version}
@@ -6,9 +6,9 @@
  *   privileges(name)      of a method: the method's own, and per parameter; of a managed type: per property
  *   methods(type)         names of all methods, the inherited ones too
  *   subtypes(type)        names of the types that extend it, directly or not
- *   is_a(type, base)      versions() oldest first   newest()   choose(list) the newest version of a list that
- * is known find(type, method)    name and whether it starts a task: the quick look-up of a call An unknown
- * name gives nil, message (with the nearest one), "ENOENT".
+ *   is_a(type, base)      versions() oldest first   newest()   choose(list) the newest supported version of a list
+ *   find(type, method)    name and whether it starts a task: the quick look-up for a call
+ * An unknown name gives nil, message (with the nearest one), "ENOENT".
  */
 #include "lua/bind.h"
 #include "lua/vim25/net.h"
@@ -153,7 +153,7 @@ static int schema_enum(lua_State *L)
     return 1;
 }
 
-/* The method named at `arg`, for the managed type named behind it when there is one; NULL with the failure
+/* The method named at `arg`, for the managed type after it if given; NULL with the failure
  * pushed. */
 static const gp_schema_method *check_method(lua_State *L, int arg, int type_arg, int *results)
 {
@@ -331,7 +331,7 @@ static int schema_choose(lua_State *L)
     }
     if (best < 0) {
         lua_pushnil(L);
-        lua_pushliteral(L, "the server speaks no version of vim25 that this schema knows");
+        lua_pushliteral(L, "the server has no version of vim25 that gpupt supports");
         lua_pushliteral(L, "EVERSION");
         return 3;
     }

@@ -1,5 +1,5 @@
-/* net.signals: a command that is asked to end (SIGTERM, SIGHUP) ends as it does on Ctrl-C: what it has open is
- * closed, which logs out. For programs only, never for a library's user: the `gpupt` command calls catch() when
+/* net.signals: a command that gets SIGTERM or SIGHUP ends as it does on Ctrl-C: everything open is closed, which
+ * logs out. For programs only, not for users of the library: the `gpupt` command calls catch() when
  * it connects.
  *
  *   signals.catch()    the next such signal raises "interrupted!" in the main thread, as lua.c does for SIGINT;

@@ -2,7 +2,7 @@
  *
  * Building is one C function that walks the cells; all C memory belongs to the tape's userdata, so a jump out
  * of any Lua call leaks nothing. Key strings come from a table indexed by the schema's name number, tables
- * are made at their size, and each type has one metatable for all its values:
+ * are created at their size, and each type has one metatable for all its values:
  *
  *   __vimtype   the type's name         __index   nil for an absent field, an error with the nearest name for
  * one that the type does not have; "_type" gives the type's name
@@ -293,7 +293,7 @@ static gp_tape **check_tape(lua_State *L, int index)
 static gp_tape *full_tape(lua_State *L, int index)
 {
     gp_tape **tape = check_tape(L, index);
-    if (!*tape) luaL_argerror(L, index, "this answer was already read, or has not come");
+    if (!*tape) luaL_argerror(L, index, "this answer has already been read, or has not arrived");
     return *tape;
 }
 
@@ -305,7 +305,7 @@ static int tape_release(lua_State *L)
     return 0;
 }
 
-/* `refs` and `make` at `first` and behind it; pushes the cache tables. */
+/* `refs` and `make` at `first` and after it; pushes the cache tables. */
 static build start_build(lua_State *L, const gp_tape *tape, int first)
 {
     build b = {L, tape, 0, 0, 0, 0};
@@ -365,7 +365,7 @@ static int tape_fault(lua_State *L)
 {
     char code[96];
     gp_tape *tape = full_tape(L, 1);
-    luaL_argcheck(L, tape->kind == GP_TAPE_FAULT, 1, "this answer is no fault");
+    luaL_argcheck(L, tape->kind == GP_TAPE_FAULT, 1, "this answer is not a fault");
     lua_settop(L, 3);
     build b = start_build(L, tape, 2);
     gp_buf *message = gp_bind_buf(L);
@@ -420,7 +420,7 @@ static int page_step(lua_State *L)
     gp_page_object object;
     lua_settop(L, 0);
     if (!*place) return 0;
-    here = *page; /* a step that raises (in make, for want of memory) can be taken again */
+    here = *page; /* a step that raises (in make, out of memory) can be repeated */
     if (!gp_page_next(&here, &object)) {
         gp_tape *tape = *place;
         *place = NULL;
@@ -450,7 +450,7 @@ static int tape_page(lua_State *L)
 {
     gp_error err;
     gp_tape *tape = full_tape(L, 1);
-    luaL_argcheck(L, gp_page_is(tape), 1, "this answer is no page of objects");
+    luaL_argcheck(L, gp_page_is(tape), 1, "this answer is not a page of objects");
     lua_settop(L, 3);
     if (!lua_isnil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);

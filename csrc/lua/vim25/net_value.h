@@ -1,17 +1,16 @@
 /* Bodies and tapes as Lua values: the seam between the codec and the client.
  *
- * A *body* is a userdata made by `net.encode`; its bytes are what is sent. A *tape* is a userdata that owns a
- * gp_tape: make it empty before the answer is asked for (gp_value_tape), put the tape in when it has come,
+ * A *body* is a userdata created by `net.encode`; it holds the bytes to send. A *tape* is a userdata that owns a
+ * gp_tape: create it empty before the request (gp_value_tape), put the tape in when the answer has arrived,
  * and let Lua read it:
  *
  *   tape:kind()               "result", "fault" or "document"; nil while it is empty
  *   tape:value(refs, make)    the whole answer as plain tables; true for void, false for an absent optional
- * result,
- *                             {} for an absent list. The tape is freed.
- *   tape:fault(refs, make)    message, code, detail{fault=, string=, messages=} of a fault. The tape is
- * freed. tape:page(refs, make)     of RetrievePropertiesEx and its like: count, token, step; each step()
- * gives ref, properties{path = value}, missing{path = fault table} or nil, and nil at the end. tape:bytes()
- * of the answer
+ *                             result, {} for an absent list. The tape is freed.
+ *   tape:fault(refs, make)    message, code, detail{fault=, string=, messages=} of a fault. The tape is freed.
+ *   tape:page(refs, make)     of RetrievePropertiesEx and similar calls: count, token, step; each step() gives ref,
+ *                             properties{path = value}, missing{path = fault table} or nil, and nil at the end
+ *   tape:bytes()              the size of the answer
  *
  * `refs` interns morefs: a table with keys "Type:value"; on a miss `make(type, value)` is called, and what it
  * returns is stored there. Without them a moref is a plain table {type=, value=}.

@@ -1,7 +1,6 @@
---- Answer media: what an operating system's installer reads so that nobody has to answer it.
--- Windows gets an autounattend.xml, Linux user-data and meta-data; both bring VMware Tools in, without which a
--- guest can be neither asked nor commanded. A medium that a user brings along is checked before it costs an
--- hour of installation.
+--- Answer media: what an operating system's installer reads instead of asking questions.
+-- Windows gets an autounattend.xml, Linux user-data and meta-data; both install VMware Tools, without which there are
+-- no guest operations. A medium that the user supplies is checked before an hour of installation is spent on it.
 --
 --   local answer = require "gpupt.guest.answer"
 --   local text = assert(answer.windows { computer_name = "CAD-01", password = secret, image = 2 })
@@ -11,8 +10,8 @@
 --   local problems = answer.problems(text)                         -- or answer.problems(files, { label = "CIDATA" })
 --     --> { { code="no-msr", severity="error", file=, line=12, message="no partition of Type MSR: ..." }, ... }
 --
--- Secrets are asked when the text is made (a function, a p.secret) and stand in no message; `redacted = true`
--- makes the same text with ******** in their place, for logs and comparisons.
+-- Secrets are read when the text is created (a function, a p.secret) and appear in no message; `redacted = true`
+-- creates the same text with ******** instead, for logs and comparisons.
 local cloud = require "gpupt.guest.cloud"
 local media = require "gpupt.guest.media"
 local options = require "gpupt.options"
@@ -27,7 +26,7 @@ local problem_options = options.declare("guest.answer.problems", {
   { "label", "string", doc = "the volume label of the medium, when it is known" },
 })
 
--- A name of any case: Windows Setup looks for Autounattend.xml, and media spell it as they like.
+-- The case of the name does not matter: Windows Setup looks for Autounattend.xml, and media spell it differently.
 local function find(files, name)
   for path, text in pairs(files) do
     if path:lower() == name then return text, path end
@@ -39,8 +38,8 @@ local function with_file(problems, file)
   return problems
 end
 
---- The problems of an answer medium: of one text (its kind is seen from its content) or of a table of files.
--- An empty list when nothing is wrong. Problems with severity "error" stop the installation or leave no Tools.
+--- The problems of an answer medium: of one text (its kind follows from its content) or of a table of files.
+-- An empty list when nothing is wrong. Problems with severity "error" stop the installation or leave out Tools.
 -- nil, message, "ENOLIBRARY" when gpupt was built without the library that reads them.
 function answer.problems(given, opts)
   local o = problem_options:check(opts)
@@ -65,7 +64,7 @@ function answer.problems(given, opts)
     if not problems then return nil, message, code end
     if o.label and o.label:lower() ~= cloud.label:lower() then
       table.insert(problems, 1, { code = "wrong-label", severity = "error", message =
-        ("the medium's label is '%s': cloud-init takes only one labelled %s"):format(o.label, cloud.label) })
+        ("the medium's label is '%s': cloud-init requires %s"):format(o.label, cloud.label) })
     end
     return problems
   end
@@ -73,7 +72,7 @@ function answer.problems(given, opts)
   for name in pairs(files) do names[#names + 1] = name end
   table.sort(names)
   return { { code = "no-answer", severity = "error", message =
-    ("neither autounattend.xml nor user-data is in the root of the medium (there is: %s)")
+    ("neither autounattend.xml nor user-data is in the root of the medium (it contains: %s)")
       :format(#names > 0 and table.concat(names, ", ") or "nothing") } }
 end
 
@@ -87,7 +86,7 @@ function answer.iso(files, label)
   return library.write(files, label)
 end
 
---- Writes a medium to a local file that its owner alone may read, whatever the umask and the file's mode before; a
+--- Writes a medium to a local file that only its owner may read, whatever the umask and the file's previous mode; a
 -- symbolic link is not followed. true, or nil, message, code.
 function answer.save(path, bytes)
   if type(path) ~= "string" or type(bytes) ~= "string" then

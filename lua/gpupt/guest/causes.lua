@@ -1,7 +1,7 @@
---- What keeps a GPU from working inside a guest: each sign, its cause and its remedy.
+--- Why a GPU does not work inside a guest: each symptom, its cause and its remedy.
 -- One table, read by the parsers of gpupt.guest.proof. A finding is { code=, severity=, text=, cause=,
--- remedy=, fix=, address=, device= }: `code` is a stable word, `text` the evidence as the guest wrote it,
--- `fix` names the repair of the doctor that cures it, when one does. severity "error" fails a proof,
+-- remedy=, fix=, address=, device= }: `code` is stable, `text` is the evidence as the guest wrote it,
+-- `fix` names the doctor's repair for it, if there is one. severity "error" fails a proof,
 -- "warning" does not.
 local vmlog = require "gpupt.vmlog"
 
@@ -15,35 +15,35 @@ local window_remedy = "EFI firmware (chosen before the system was installed), pc
 local catalogue = {
   -- Windows: the problem codes of the Device Manager
   ["code-12"] = { window, window_remedy, fix = "mmio" },
-  ["code-43"] = { "the driver stopped the card. A GeForce driver before 465 does so when it sees a hypervisor; with "
-    .. "other cards the driver does not support them, or the card could not be reset",
+  ["code-43"] = { "the driver stopped the card. A GeForce driver before 465 does so when it detects a hypervisor; for "
+    .. "other cards the driver does not support the card, or the card could not be reset",
     "install driver 465 or later; for an older GeForce driver set hypervisor.cpuid.v0 = FALSE. Otherwise power the "
-    .. "VM off and on, and look into vmware.log" },
+    .. "VM off and on, and read vmware.log" },
   ["code-28"] = { "no driver is installed for the card", "install the vendor's driver", driver = true },
-  ["code-10"] = { "the driver could not start the card", "reinstall the driver in a release that supports this card; "
-    .. "look into vmware.log for BAR or interrupt errors" },
+  ["code-10"] = { "the driver could not start the card", "install a driver release that supports this card; "
+    .. "read vmware.log for BAR or interrupt errors" },
   ["code-31"] = { "Windows could not load the driver of the card", "reinstall the vendor's driver" },
   ["code-14"] = { "the driver waits for a restart", "restart the guest" },
-  ["code-22"] = { "somebody disabled the device in the guest", "enable it in the Device Manager" },
+  ["code-22"] = { "the device was disabled in the guest", "enable it in the Device Manager" },
   ["code-52"] = { "Windows does not accept the driver's signature",
     "install a signed driver, or turn Secure Boot off" },
-  ["code-other"] = { "Windows reports a problem of the device", "look the code up in the Device Manager" },
+  ["code-other"] = { "Windows reports a problem with the device", "look the code up in the Device Manager" },
   -- Linux: lspci and nvidia-smi; the kernel's log is read by the catalogue of gpupt.vmlog
   ["bar-unassigned"] = { window, window_remedy, fix = "mmio" },
-  ["no-driver"] = { "no driver of the card's vendor holds it",
-    "install the vendor's driver (on Linux: and let the initramfs be rebuilt)", driver = true },
-  ["nouveau"] = { "nouveau holds the card, so that the vendor's driver cannot",
+  ["no-driver"] = { "the vendor's driver is not in use for the card",
+    "install the vendor's driver (on Linux also rebuild the initramfs)", driver = true },
+  ["nouveau"] = { "nouveau holds the card, so the vendor's driver cannot use it",
     "blacklist nouveau, rebuild the initramfs, reboot the guest", driver = true },
-  ["driver-silent"] = { "nvidia-smi reaches no working card: the kernel module is not loaded, or failed",
-    "modprobe nvidia, and read dmesg; with Secure Boot the module must be signed", driver = true },
+  ["driver-silent"] = { "nvidia-smi finds no working card: the kernel module is not loaded, or failed",
+    "run modprobe nvidia and read dmesg; with Secure Boot the module must be signed", driver = true },
   ["smi-fewer"] = { "the driver works with fewer cards than the PCI bus shows",
     "the missing card failed to start: see the other findings, and dmesg" },
   -- both
   ["fewer-cards"] = { "the guest sees fewer cards than the VM was given",
-    "are all cards assigned to this VM (power it off and on after a change), and of the vendor looked for?" },
+    "check that all cards are assigned to this VM (power it off and on after a change) and of the expected vendor" },
   ["more-cards"] = { "the guest sees more cards than were expected",
-    "is another step or person adding cards to this VM?", severity = "warning" },
-  ["no-answer"] = { "the guest's command failed, so that nothing is proved",
+    "check whether another step or user adds cards to this VM", severity = "warning" },
+  ["no-answer"] = { "the command in the guest failed, so nothing is proved",
     "run the command in the guest by hand" },
 }
 
@@ -76,7 +76,7 @@ function causes.list()
   return list
 end
 
--- A BAR without address: the cure is the window.
+-- A BAR without an address: fixed by the window.
 local window_codes = { ["nvrm-bar-invalid"] = true, ["nvrm-bar-unassigned"] = true, ["amdgpu-memory"] = true }
 
 --- The findings in the Linux kernel's log, by the catalogue of gpupt.vmlog (codes nvrm-... and amdgpu-...).

@@ -1,11 +1,11 @@
---- Which characters a text of an answer file may hold. What XML, YAML or the installers' own readers would refuse,
--- fold or cut is refused here, before anything is made from it: text that is not UTF-8 (lone surrogates too), control
--- characters with U+0080 to U+009F, the line breaks that only YAML knows (U+2028, U+2029), byte-order marks and
+--- Which characters a text of an answer file may contain. What XML, YAML or the installers' own parsers would refuse,
+-- fold or truncate is refused here, before a file is created: text that is not UTF-8 (lone surrogates too), control
+-- characters with U+0080 to U+009F, the line breaks of YAML alone (U+2028, U+2029), byte-order marks and
 -- noncharacters. The message names the character and never the text, which may be a secret.
 --
 --   characters.line("user", "ops")            --> true: one line, not empty
 --   characters.lines("runcmd", "a\nb\tc")     --> true: line breaks and tabs too
---   characters.line("password", "a\0b")       --> nil, "password: holds the control character U+0000 ...", "EINVAL"
+--   characters.line("password", "a\0b")       --> nil, "password: contains the control character U+0000 ...", "EINVAL"
 local characters = {}
 
 local function what(code)
@@ -17,13 +17,13 @@ end
 
 local function check(name, value, breaks)
   if type(value) ~= "string" then
-    return nil, ("%s: a text is expected, not a %s"):format(name, type(value)), "EINVAL"
+    return nil, ("%s: a string is expected, not a %s"):format(name, type(value)), "EINVAL"
   end
   if not utf8.len(value) then return nil, name .. ": the text is not UTF-8", "EINVAL" end
   for _, code in utf8.codes(value) do
     local kind = not (breaks and (code == 9 or code == 10)) and what(code)
     if kind then
-      return nil, ("%s: holds %s U+%04X, which installers refuse or change"):format(name, kind, code), "EINVAL"
+      return nil, ("%s: contains %s U+%04X, which installers refuse or change"):format(name, kind, code), "EINVAL"
     end
   end
   return true
@@ -32,7 +32,7 @@ end
 --- One line that may be empty.
 function characters.optional(name, value) return check(name, value, false) end
 
---- One line with something in it.
+--- One line that is not blank.
 function characters.line(name, value)
   local ok, message, code = check(name, value, false)
   if not ok then return nil, message, code end
@@ -40,7 +40,7 @@ function characters.line(name, value)
   return true
 end
 
---- Several lines with something in them.
+--- Several lines that are not all blank.
 function characters.lines(name, value)
   local ok, message, code = check(name, value, true)
   if not ok then return nil, message, code end

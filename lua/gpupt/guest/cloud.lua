@@ -1,17 +1,16 @@
---- user-data and meta-data: the answers that a Linux installation needs to come up with open-vm-tools and an
--- account. With autoinstall (the default) for the Ubuntu server installer; without it for a ready cloud image
--- that cloud-init sets up at its first boot. Both read a medium with the label CIDATA and the two files in its
--- root.
+--- user-data and meta-data: the answers with which a Linux installation gets open-vm-tools and an account. With
+-- autoinstall (the default) for the Ubuntu server installer; without it for a cloud image that cloud-init configures
+-- at its first boot. Both read a medium with the label CIDATA and the two files in its root.
 --
 --   local cloud = require "gpupt.guest.cloud"
 --   local files = assert(cloud.answer { hostname = "train-01", user = "ops", password = secret })
 --   files["user-data"], files["meta-data"]
 --   cloud.problems(files)      --> { { code="unknown-key", file="user-data", line=3, message="..." }, ... }
 --
--- The password never stands in the files: it is hashed (SHA-512-crypt) here. A hash that is there already comes
--- as `password_hash`. Guest operations log in with this account, so a password is needed even where ssh keys
--- are given. The Ubuntu installer asks "Continue with autoinstall?" unless the word autoinstall stands on the
--- kernel's command line of its medium; that is a matter of the medium, not of the answers.
+-- The files never contain the password: it is hashed (SHA-512-crypt) here. An existing hash is given as
+-- `password_hash`. Guest operations log in with this account, so a password is needed even with ssh keys. The Ubuntu
+-- installer asks "Continue with autoinstall?" unless the kernel command line of its medium contains autoinstall, which
+-- the answers cannot change.
 local accounts = require "gpupt.guest.accounts"
 local characters = require "gpupt.guest.characters"
 local crypt = require "gpupt.guest.crypt"
@@ -21,30 +20,30 @@ local yaml = require "gpupt.guest.yaml"
 
 local cloud = {}
 
---- The label by which cloud-init knows its medium.
+--- The label by which cloud-init finds its medium.
 cloud.label = "CIDATA"
 
 local answer_options = options.declare("guest.answer.cloud_init", {
   { "hostname", "string", required = true, doc = "letters, digits and -" },
-  { "user", "string", required = true, doc = "the account that is made" },
+  { "user", "string", required = true, doc = "the account to create" },
   { "password", "any", doc = "a function, a p.secret, or text; hashed here" },
-  { "password_hash", "any", doc = "as /etc/shadow has it ($6$...), instead of password" },
+  { "password_hash", "any", doc = "as in /etc/shadow ($6$...), instead of password" },
   { "salt", "string", doc = "for the hash; random when absent" },
   { "ssh_keys", "table", doc = "public keys that may log in" },
   { "sudo", "boolean", default = true, doc = "the user may use sudo without a password (drivers need root)" },
   { "autoinstall", "boolean", default = true, doc = "answers for the Ubuntu installer; false: for a cloud image" },
   { "storage", "string", choices = { "direct", "lvm", "zfs" }, default = "direct", doc = "layout of the disk" },
-  { "packages", "table", doc = "more packages; open-vm-tools always is one" },
-  { "late_commands", "table", doc = "commands at the installation's end, /target is the new system" },
+  { "packages", "table", doc = "more packages; open-vm-tools is always included" },
+  { "late_commands", "table", doc = "commands at the end of the installation; /target is the new system" },
   { "runcmd", "table", doc = "commands at the first boot" },
   { "locale", "string", default = "en_US.UTF-8", doc = "of the installed system" },
   { "keyboard", "string", default = "us", doc = "layout" },
   { "timezone", "string", default = "Etc/UTC", doc = "as Linux names it" },
-  { "instance_id", "string", doc = "of meta-data; the host name when absent. cloud-init runs once for each" },
-  { "redacted", "boolean", default = false, doc = "shows ******** in place of every secret, and asks none" },
+  { "instance_id", "string", doc = "of meta-data; default: the host name. cloud-init runs once for each" },
+  { "redacted", "boolean", default = false, doc = "shows ******** instead of every secret, and reads none" },
 })
 
---- Everything that is text, before anything is made of it. The secrets are checked where they are asked.
+--- Checks every text before a file is created. The secrets are checked where they are read.
 local function check_texts(o)
   local ok, message, code = accounts.host(o.hostname)
   if ok then ok, message, code = accounts.linux(o.user) end
@@ -64,7 +63,7 @@ local function hash_of(o)
   if o.password_hash then
     local hash, message, code = reveal("password_hash", o.password_hash, o.redacted)
     if hash and not o.redacted and not (crypt.is_hash(hash) and characters.line("password_hash", hash)) then
-      return nil, "password_hash is no hash of a Linux password ($6$salt$...)", "EINVAL"
+      return nil, "password_hash is not a hash of a Linux password ($6$salt$...)", "EINVAL"
     end
     return hash, message, code
   end
@@ -140,7 +139,7 @@ function cloud.answer(given)
   local ok, message, code = check_texts(o)
   if not ok then return nil, message, code end
   if o.late_commands and not o.autoinstall then
-    return nil, "late_commands belong to autoinstall; a cloud image has runcmd", "EINVAL"
+    return nil, "late_commands need autoinstall; use runcmd for a cloud image", "EINVAL"
   end
   local hash
   hash, message, code = hash_of(o)
@@ -155,7 +154,7 @@ function cloud.answer(given)
   }
 end
 
---- What would stop the installation, or leave the guest without Tools: see gpupt.guest.cloud_problems.
+--- The problems that stop the installation or leave the guest without Tools: see gpupt.guest.cloud_problems.
 function cloud.problems(files) return require "gpupt.guest.cloud_problems"(files) end
 
 return cloud

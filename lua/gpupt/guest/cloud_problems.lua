@@ -1,5 +1,5 @@
---- What is wrong with the user-data and meta-data that somebody brings along.
--- cloud-init ignores a misspelt key at the top without a word (its own schema check misses that too), and
+--- Checks the user-data and meta-data that a user supplies.
+-- cloud-init silently ignores a misspelt key at the top level (its own schema check misses it too), and
 -- Ubuntu's installer refuses one below autoinstall; both are found here, with the nearest known name. A problem
 -- is { code=, severity="error"|"warning", file=, line=, message= }.
 local accounts = require "gpupt.guest.accounts"
@@ -49,11 +49,11 @@ local function check_identity(identity, add)
     local node = identity.by[key]
     local value = text_of(node)
     if not value or value == "" then
-      add("no-account", "error", (node or identity).line, "identity lacks " .. key)
+      add("no-account", "error", (node or identity).line, "identity has no " .. key)
     elseif key == "password" then
       if not crypt.is_hash(value) then
-        add("plain-password", "error", node.line, "identity/password must be a hash ($6$..., as `openssl passwd -6` "
-          .. "makes it); a plain password never matches")
+        add("plain-password", "error", node.line, "identity/password must be a hash ($6$..., as printed by "
+          .. "`openssl passwd -6`); a plain password never matches")
       end
     else
       local ok, message = (key == "hostname" and accounts.host or accounts.linux)(value)
@@ -78,8 +78,8 @@ local function check_autoinstall(root, add)
   end
   local sections = root.by["interactive-sections"]
   if sections and (sections.kind ~= "list" or #sections > 0) then
-    add("asks", "error", sections.line, "interactive-sections: the installer would ask on a console that "
-      .. "nobody watches")
+    add("asks", "error", sections.line, "interactive-sections: the installer would wait for an answer "
+      .. "on the console")
   end
   local identity = root.by.identity
   if identity then
@@ -90,7 +90,7 @@ local function check_autoinstall(root, add)
   end
   local storage = at(root, "storage", "layout", "name")
   if storage and not contains({ "lvm", "direct", "zfs", "hybrid" }, text_of(storage)) then
-    add("unknown-layout", "error", storage.line, ("no storage layout '%s': lvm, direct, zfs")
+    add("unknown-layout", "error", storage.line, ("unknown storage layout '%s': use lvm, direct or zfs")
       :format(text_of(storage) or "(a " .. storage.kind .. ")"))
   end
 end
@@ -138,7 +138,7 @@ local function check_user_data(text, add)
   end
   root = root or { kind = "map", line = 1, by = {} }
   if root.kind ~= "map" then
-    add("not-a-map", "error", root.line, ("the file is a %s, where cloud-init wants keys with values; it ignores it")
+    add("not-a-map", "error", root.line, ("the file is a %s instead of a map of keys and values; cloud-init ignores it")
       :format(root.kind == "list" and "list" or "single value"))
     return true
   end
@@ -146,7 +146,7 @@ local function check_user_data(text, add)
     if not contains(top, entry.key) then
       local below = contains(autoinstall, entry.key) and " (it belongs below "
         .. "autoinstall)" or nearest.hint(entry.key, top)
-      add("unknown-key", "error", entry.line, ("cloud-init knows no key '%s'%s, and ignores it without a word")
+      add("unknown-key", "error", entry.line, ("cloud-init has no key '%s'%s and silently ignores it")
         :format(entry.key, below))
     end
   end
@@ -154,8 +154,7 @@ local function check_user_data(text, add)
   if installs then check_autoinstall(installs, add) else check_cloud(root, add) end
   if not yaml.mentions(root, "open-vm-tools") then
     add("no-tools", installs and "error" or "warning", 1,
-      "open-vm-tools stands neither in packages nor in a command: without Tools the guest can be neither "
-        .. "asked nor commanded"
+      "open-vm-tools is neither in packages nor in a command: without Tools there are no guest operations"
       .. (installs and "" or ", unless the image has it"))
   end
   return true
@@ -175,8 +174,8 @@ local function check_meta_data(text, add)
   return true
 end
 
---- The problems of { ["user-data"] = text, ["meta-data"] = text }; an empty list when the installation would get
--- through. nil, message, "ENOLIBRARY" where gpupt was built without the library that reads YAML.
+--- The problems of { ["user-data"] = text, ["meta-data"] = text }; an empty list when the installation would
+-- succeed. nil, message, "ENOLIBRARY" where gpupt was built without the library that reads YAML.
 return function(files)
   local problems = {}
   local file
@@ -184,7 +183,7 @@ return function(files)
     problems[#problems + 1] = { code = code, severity = severity, file = file, line = line, message = message }
   end
   local rules = { { "user-data", check_user_data, "is missing" },
-    { "meta-data", check_meta_data, "is missing: cloud-init then does not take the medium (an empty file will do)" } }
+    { "meta-data", check_meta_data, "is missing: without it cloud-init ignores the medium (an empty file is enough)" } }
   for _, rule in ipairs(rules) do
     file = rule[1]
     if files[file] then

@@ -1,5 +1,5 @@
---- The hash of a Linux password: SHA-512-crypt ("$6$salt$..."), as /etc/shadow and cloud-init want it.
--- The system's crypt(3) does the arithmetic.
+--- The hash of a Linux password: SHA-512-crypt ("$6$salt$..."), as /etc/shadow and cloud-init expect it.
+-- Computed by the system's crypt(3).
 --
 --   local crypt = require "gpupt.guest.crypt"
 --   crypt.sha512("correct horse", "saltsalt")   --> "$6$saltsalt$..."
@@ -27,7 +27,7 @@ function crypt.salt()
   return (bytes:gsub(".", function(c) return alphabet:sub((c:byte() & 63) + 1, (c:byte() & 63) + 1) end))
 end
 
---- True for text that is such a hash already (of any crypt method that Linux knows).
+--- Whether a text is such a hash (of any crypt method that Linux supports).
 function crypt.is_hash(text) return text:find "^%$[1256y][abxy]?%$[^$]+%$" ~= nil end
 
 return crypt

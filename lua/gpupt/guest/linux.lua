@@ -1,15 +1,15 @@
 --- open-vm-tools on a Linux guest: the shell text that checks, installs and starts it, by distribution
--- family. Every distribution that vSphere supports carries open-vm-tools as a package; the old tar
--- installer is not used. The texts are for `/bin/bash -c`, run as root or with `sudo = true`; no text asks
--- anything on a terminal.
+-- family. Every distribution that vSphere supports has open-vm-tools as a package; the old tar
+-- installer is not used. The texts are for `/bin/bash -c`, run as root or with `sudo = true`; none of
+-- them prompts.
 --
 --   local linux = require "gpupt.guest.linux"
 --   local t = linux.tools { os_release = "ID=ubuntu\n" }    -- or { id = "rocky" }, { family = "rhel" }
 --   t.check      --> command -v vmtoolsd >/dev/null && vmtoolsd -v    (status 0 and a version when installed)
 --   t.install    --> DEBIAN_FRONTEND=noninteractive apt-get install -y open-vm-tools
 --   t.enable     --> systemctl enable --now open-vm-tools.service
---   t.ensure     --> the three in one, which changes nothing when all stands already
---   linux.outcome("debian", 100)  --> { success=false, retry=true, meaning="...holding the lock" }
+--   t.ensure     --> all three in one; changes nothing when Tools are installed and running
+--   linux.outcome("debian", 100)  --> { success=false, retry=true, meaning="...holds the lock" }
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local text = require "gpupt.guest.text"
@@ -23,7 +23,7 @@ local families = {
     refresh = "DEBIAN_FRONTEND=noninteractive apt-get update",
     install = "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y %s",
     codes = { [100] = { retry = true,
-      meaning = "apt failed; just after the first boot that is mostly another apt or dpkg holding the lock" } },
+      meaning = "apt failed; just after the first boot usually because another apt or dpkg holds the lock" } },
   },
   rhel = {
     ids = { "rhel", "centos", "rocky", "almalinux", "ol", "fedora", "amzn", "oraclelinux" },
@@ -38,7 +38,7 @@ local families = {
     install = "zypper --non-interactive install %s",
     codes = { [7] = { retry = true, meaning = "another zypper or YaST holds the lock" },
       [102] = { success = true, reboot = true, meaning = "installed; a reboot is needed" },
-      [103] = { success = true, retry = true, meaning = "zypper updated itself and wants to be run again" },
+      [103] = { success = true, retry = true, meaning = "zypper updated itself and has to be run again" },
       [104] = { meaning = "no such package in the enabled repositories" } },
   },
   photon = {
@@ -64,7 +64,7 @@ function linux.family(id, id_like)
       end
     end
   end
-  return nil, ("no known Linux distribution: '%s'%s"):format(id, nearest.hint(id, names)), "EINVAL"
+  return nil, ("unknown Linux distribution: '%s'%s"):format(id, nearest.hint(id, names)), "EINVAL"
 end
 
 --- Reads /etc/os-release: a table of its variables.
@@ -116,7 +116,7 @@ function linux.tools(given)
   return {
     family = family, packages = packages, service = entry.service, check = check,
     refresh = refresh, install = install, enable = enable,
-    -- with a desktop the second package may be the missing one, which vmtoolsd does not tell
+    -- with a desktop the second package may be missing, which vmtoolsd does not show
     ensure = ("%s { %s%s; } && { %s || %s; }"):format(o.desktop and "" or "{ " .. check .. "; } ||",
       refresh and refresh .. " && " or "", install, active, enable):gsub("^ ", ""),
   }
@@ -130,12 +130,12 @@ function linux.outcome(family, exit_code)
   local known = (families[family] or { codes = {} }).codes[exit_code] or {}
   local meaning = known.meaning
   if not meaning and exit_code == 127 then
-    meaning = "a command was not found: is this the right distribution family?"
+    meaning = "a command was not found: check the distribution family"
   end
   return {
     code = exit_code, success = known.success == true, retry = known.retry == true,
     reboot = known.reboot == true,
-    meaning = meaning or ("the package manager ended with %d"):format(exit_code),
+    meaning = meaning or ("the package manager exited with %d"):format(exit_code),
   }
 end
 

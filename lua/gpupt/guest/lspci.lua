@@ -1,6 +1,5 @@
 --- Reads `lspci -Dnnkvv` of a Linux guest: which cards, their BARs, their driver.
--- lspci is not translated, and `-nn` prints the numbers beside the names, so that an old pci.ids does no
--- harm.
+-- lspci is not translated, and `-nn` prints the numbers with the names, so an old pci.ids does not matter.
 --
 --   lspci.parse(text)
 --     --> { { address="0000:0b:00.0", class=0x0302, vendor=0x10de, device=0x20b5, name="NVIDIA ...", subvendor=,
@@ -38,7 +37,7 @@ local function head(line)
   end
   local class, named = rest:match "%[(%x%x%x%x)%]:%s*(.*)$"
   if not class then return nil end
-  -- the last pair in brackets: a model's own brackets stand before it
+  -- the last pair in brackets: a model name may have brackets of its own before it
   local name, vendor, device = named:match "^(.*)%s*%[(%x%x%x%x):(%x%x%x%x)%]"
   if not vendor then return nil end
   return {

@@ -1,5 +1,5 @@
---- Reads what Windows says about its PCI devices: Win32_PnPEntity as JSON.
--- ConfigManagerErrorCode is the number behind "Code 43"; it is the same in every language of Windows,
+--- Reads what Windows reports about its PCI devices: Win32_PnPEntity as JSON.
+-- ConfigManagerErrorCode is the number in "Code 43"; it is the same in every language of Windows,
 -- whereas Status and the names are not. A single device comes as an object, several as an array: that is
 -- how ConvertTo-Json writes them.
 --
@@ -11,7 +11,7 @@ local text = require "gpupt.guest.text"
 
 local pnp = {}
 
--- cmd.exe writes the console's code page: bytes that are no UTF-8 become "?", or JSON could not be read.
+-- cmd.exe writes the console's code page: bytes that are not UTF-8 become "?" so that the JSON can be read.
 local function ascii_where_needed(bytes)
   if utf8.len(bytes) then return bytes end
   return (bytes:gsub("[\x80-\xFF]", "?"))
@@ -24,7 +24,7 @@ end
 
 local function hex(s) return s and tonumber(s, 16) end
 
--- Of the compatible ids, "PCI\CC_030200" says the PCI class even when no driver is installed.
+-- Of the compatible ids, "PCI\CC_030200" gives the PCI class even when no driver is installed.
 local function pci_class(compatible)
   if type(compatible) == "string" then compatible = { compatible } end
   for _, id in ipairs(type(compatible) == "table" and compatible or {}) do
@@ -55,7 +55,7 @@ end
 function pnp.parse(output)
   local plain = ascii_where_needed(text.trim(text.plain(output)))
   if plain == "" then return {} end
-  -- a warning of PowerShell may stand before the JSON
+  -- a PowerShell warning may precede the JSON
   local first = plain:find "[%[{]"
   local value, message
   if first then value, message = json.decode(plain:sub(first)) end

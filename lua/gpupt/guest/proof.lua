@@ -1,5 +1,5 @@
---- Does the guest see its GPUs, and do they work? What to run inside, and how to read it.
--- Pure knowledge: a step runs the commands through guest operations and hands their outputs back.
+--- Does the guest see its GPUs, and do they work? Which commands to run inside, and how to read their output.
+-- Nothing here talks to a guest: a step runs the commands through guest operations and passes their output back.
 --
 --   local proof = require "gpupt.guest.proof"
 --   local commands = proof.commands("linux", { vendors = { 0x10de } })
@@ -10,9 +10,9 @@
 --     --> { ok=true, devices={ {vendor=0x10de, device=0x20b5, address="0000:0b:00.0", driver="nvidia"}, ... },
 --           findings={ {code="nvrm-bar-unassigned", severity="error", text=, cause=, remedy=}, ... } }
 --
--- On Windows devices have no address but an `id` and a `problem_code` (0 is well). `driver = false` in the
--- options of `read` is for a guest that gets its driver later: then a missing driver is a warning. Nothing
--- is believed from an exit status alone, and an output that cannot be read never counts as "no problem".
+-- On Windows devices have no address but an `id` and a `problem_code` (0 means working). `driver = false` in the
+-- options of `read` is for a guest that gets its driver later: then a missing driver is a warning. An exit status alone
+-- proves nothing, and output that cannot be read never counts as "no problem".
 local causes = require "gpupt.guest.causes"
 local lspci = require "gpupt.guest.lspci"
 local options = require "gpupt.options"
@@ -25,7 +25,7 @@ local nvidia = 0x10de
 local query = "--query-gpu=name,pci.bus_id,memory.total,driver_version --format=csv,noheader"
 
 local command_options = options.declare("guest.proof.commands", {
-  { "vendors", "table", doc = "PCI vendor numbers of the cards looked for; NVIDIA and AMD by default" },
+  { "vendors", "table", doc = "PCI vendor ids of the cards to look for; default: NVIDIA and AMD" },
 })
 
 local function has(list, value)
@@ -47,7 +47,7 @@ local function linux_commands(vendors)
   local lists = {}
   for i, vendor in ipairs(vendors) do lists[i] = ("lspci -Dnnkvv -d %04x:"):format(vendor) end
   local list = { bash("lspci", table.concat(lists, " && ")) }
-  -- Only root reads the kernel's log on most distributions; the journal may be open to others.
+  -- On most distributions only root may read the kernel log; other users may be able to read the journal.
   list[#list + 1] = bash("dmesg", "{ dmesg || sudo -n dmesg || journalctl -k --no-pager; } 2>/dev/null", true)
   if has(vendors, nvidia) then list[#list + 1] = bash("nvidia-smi", "nvidia-smi " .. query .. " 2>&1", true) end
   return list
@@ -71,7 +71,7 @@ local function windows_commands(vendors)
 end
 
 local function unknown_family(family)
-  return nil, ("no proof is known for a guest of the family '%s' (linux, windows)"):format(tostring(family)),
+  return nil, ("there is no proof for the guest family '%s'; use linux or windows"):format(tostring(family)),
     "EINVAL"
 end
 
@@ -89,7 +89,7 @@ local function is_gpu_class(class)
 end
 
 --- The cards that nvidia-smi lists: { { name=, bus_id="00000000:0b:00.0", memory=, driver_version= } }, and
--- its complaint.
+-- its error message.
 function proof.parse_smi(output)
   local cards, complaint = {}, nil
   for line in text.lines(output) do
@@ -117,7 +117,7 @@ end
 local function no_answer(what, output, status)
   local said = text.trim(text.plain(output or "")):sub(1, 300)
   if said ~= "" then said = ": " .. said end
-  return causes.finding("no-answer", ("%s ended with %s%s"):format(what, tostring(status), said))
+  return causes.finding("no-answer", ("%s exited with %s%s"):format(what, tostring(status), said))
 end
 
 local function read_smi(result, outputs, loaded)
@@ -177,7 +177,7 @@ local function read_linux(result, outputs)
   local loaded = false
   for _, device in ipairs(result.devices) do loaded = loaded or device.driver == "nvidia" end
   read_smi(result, outputs, loaded)
-  -- What the kernel said earlier in this boot is history once every card works.
+  -- Earlier kernel messages of this boot no longer matter once every card works.
   if #result.devices > 0 and #(result.smi or {}) == #result.devices then
     for _, finding in ipairs(kernel) do finding.severity = "warning" end
   end
@@ -197,13 +197,13 @@ local function read_windows(result, outputs)
   end
   local works = false
   for _, device in ipairs(devices) do
-    -- Code 45 is a device that is remembered, but not connected.
+    -- Code 45 is a device that is no longer connected.
     if is_gpu_class(device.class) and device.problem_code ~= 45 then
       result.devices[#result.devices + 1] = device
       works = works or device.driver == "nvlddmkm" and device.problem_code == 0
       local where = { device = device, address = device.id }
       if device.problem_code ~= 0 then
-        -- Only a GeForce ever minded the hypervisor.
+        -- Only GeForce drivers ever refused a hypervisor.
         local geforce = (device.name or ""):find "GeForce" or (device.name or ""):find "TITAN"
         if device.problem_code == 43 and geforce then where.fix = "hide-hypervisor" end
         result.findings[#result.findings + 1] = causes.finding(causes.windows_code(device.problem_code),
@@ -218,9 +218,9 @@ local function read_windows(result, outputs)
 end
 
 local read_options = options.declare("guest.proof.read", {
-  { "expected", "integer", doc = "how many cards the guest has to see" },
-  { "vendors", "table", doc = "PCI vendor numbers; other cards are left out of the count" },
-  { "driver", "boolean", default = true, doc = "the driver must hold the cards; false: it comes later" },
+  { "expected", "integer", doc = "number of cards that the guest has to see" },
+  { "vendors", "table", doc = "PCI vendor ids; other cards are not counted" },
+  { "driver", "boolean", default = true, doc = "the driver must hold the cards; false: it is installed later" },
 })
 
 --- Reads the outputs of proof.commands: name -> { out = text, status = exit code }.
@@ -247,7 +247,7 @@ function proof.read(family, outputs, given)
   if o.expected and answered and #result.devices ~= o.expected then
     local code = #result.devices < o.expected and "fewer-cards" or "more-cards"
     table.insert(result.findings, 1,
-      causes.finding(code, ("%d of %d expected cards are seen"):format(#result.devices, o.expected)))
+      causes.finding(code, ("the guest sees %d cards; %d were expected"):format(#result.devices, o.expected)))
   end
   result.ok = true
   for _, finding in ipairs(result.findings) do

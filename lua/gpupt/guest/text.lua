@@ -1,8 +1,7 @@
---- Text as guests write it, made plain: UTF-8 with "\n" line ends.
+--- Normalizes text from guests to UTF-8 with "\n" line ends.
 -- PowerShell's `>` writes UTF-16LE with a byte-order mark, cmd.exe writes the console's code page with
--- CRLF, MSI logs are UTF-16LE. All parsers of gpupt.guest pass their input through here first, so that they
--- see one form only. Bytes that are no UTF-8 are kept as they are: every word that a parser looks for is
--- ASCII.
+-- CRLF, MSI logs are UTF-16LE. All parsers of gpupt.guest pass their input through here first. Bytes that
+-- are not UTF-8 are kept: every word that a parser looks for is ASCII.
 --
 --   local text = require "gpupt.guest.text"
 --   text.plain(bytes)                          --> "Code 43\n"

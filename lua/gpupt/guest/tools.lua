@@ -1,23 +1,23 @@
---- VMware Tools: which installer command a guest needs, and what its end means.
--- Pure knowledge: nothing here talks to a guest. Steps build the command here, run it through guest
--- operations (or give `installer_options` to UpgradeTools_Task), and hand the exit code back to `outcome`.
+--- VMware Tools: which installer command a guest needs, and what its exit code means.
+-- Nothing here talks to a guest. Steps build the command here, run it through guest
+-- operations (or give `installer_options` to UpgradeTools_Task), and pass the exit code to `outcome`.
 --
 --   local tools = require "gpupt.guest.tools"
 --   local c = tools.command { version = "12.4.0", horizon = true, nsx = false }
 --   c.line       --> setup64.exe /s /v"/qn REBOOT=R ADDLOCAL=ALL REMOVE=Hgfs,VSS,SVGA,NetworkIntrospection"
 --   c.arguments  --> /s /v"/qn REBOOT=R ADDLOCAL=ALL REMOVE=Hgfs,VSS,SVGA,NetworkIntrospection"
 --   c.why        --> { {feature="SVGA", why="the Horizon Agent brings its own display driver"}, ... }
---   c.notes      --> what was assumed, for a person ("the feature list of Tools 13 is ... assumed")
+--   c.notes      --> assumptions, for the user ("the feature list of Tools 13 is ... assumed")
 --   local o = tools.outcome(3010)             --> { success=true, reboot=true, retry=false, meaning="..." }
 --   local l = tools.linux { id = "ubuntu" }   --> { family="debian", check=, install=, ... }: shell text
 --
 -- Which features are removed (ADDLOCAL=ALL installs everything first):
 --   Hgfs, VSS             always
---   AppDefense            Tools 11 and older only: 12 does not have it, and naming it ends in MSI error 2711
+--   AppDefense            Tools 11 and older only: 12 does not have it and fails with MSI error 2711
 --   SVGA                  only if the Horizon Agent will be installed
 --   NetworkIntrospection  only if NSX is not used
--- FileIntrospection stays, although ADDLOCAL=ALL brings it in too: agentless virus scanners use it without
--- NSX networking. Whoever has neither says `remove = { "FileIntrospection" }`.
+-- FileIntrospection stays, although ADDLOCAL=ALL installs it too: agentless virus scanners use it without
+-- NSX networking. Without either, set `remove = { "FileIntrospection" }`.
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local linux = require "gpupt.guest.linux"
@@ -25,7 +25,7 @@ local text = require "gpupt.guest.text"
 
 local tools = {}
 
--- Feature names are case-sensitive. The list of Tools 13 is not published: 12's is assumed, and said to be.
+-- Feature names are case-sensitive. The list of Tools 13 is not published: that of 12 is assumed, and a note says so.
 local common = {
   "Audio", "BootCamp", "Drivers", "FileIntrospection", "Hgfs", "MemCtl", "Mouse", "MouseUSB",
   "NetworkIntrospection", "PVSCSI", "Perfmon", "SVGA", "Toolbox", "VMCI", "VMXNet", "VMXNet3", "VSS",
@@ -50,14 +50,14 @@ function tools.version(value)
   local number = math.tointeger(tonumber(value))
   if number and number >= 1024 then
     if number >= 0x7fffffff then
-      return nil, "Tools version 2147483647 means that the guest manages its Tools by itself (open-vm-tools): "
+      return nil, "Tools version 2147483647 means that the guest manages its own Tools (open-vm-tools): "
         .. "there is no setup64.exe to run", "EINVAL"
     end
     major, minor, patch = number // 1024, number % 1024 // 32, number % 32
   else
     major, minor, patch = tostring(value):match "^(%d+)%.?(%d*)%.?(%d*)[%d%.]*$"
     if not major then
-      return nil, ("'%s' is no version of VMware Tools (12.4.0, or 12416)"):format(tostring(value)), "EINVAL"
+      return nil, ("'%s' is not a version of VMware Tools (such as 12.4.0 or 12416)"):format(tostring(value)), "EINVAL"
     end
     major, minor, patch = tonumber(major), tonumber(minor) or 0, tonumber(patch) or 0
   end
@@ -70,11 +70,10 @@ local function set_of(list)
   return set
 end
 
---- The features that the installer of a major version knows, sorted; nil, message, "EINVAL" for one we know
--- nothing of.
+--- The features of the installer of a major version, sorted; nil, message, "EINVAL" for an unknown version.
 function tools.features(major)
   if not additions[major] then
-    return nil, ("the features of VMware Tools %s are not known (%d to %d are)")
+    return nil, ("the features of VMware Tools %s are not known; supported versions are %d to %d")
       :format(tostring(major), oldest, newest), "EINVAL"
   end
   local list = table.move(common, 1, #common, 1, {})
@@ -86,23 +85,23 @@ end
 local command_options = options.declare("guest.tools.command", {
   { "version", "string|number", required = true, doc = "of the installer that will run: 12.4.0, or 12416" },
   { "horizon", "boolean", default = false, doc = "the Horizon Agent will be installed afterwards" },
-  { "nsx", "boolean", default = false, doc = "NSX is used, so that its network driver must stay" },
-  { "features", "table", doc = "the feature names of this very installer, when known" },
-  { "remove", "table", doc = "more features to leave out" },
-  { "keep", "table", doc = "features to keep although the rules would leave them out" },
-  { "reboot", "boolean", default = false, doc = "lets the installer reboot by itself (REBOOT=R is left out)" },
+  { "nsx", "boolean", default = false, doc = "NSX is used, so its network driver must stay" },
+  { "features", "table", doc = "the feature names of this installer, when known" },
+  { "remove", "table", doc = "more features to remove" },
+  { "keep", "table", doc = "features to keep although the rules would remove them" },
+  { "reboot", "boolean", default = false, doc = "lets the installer reboot the guest (without REBOOT=R)" },
   { "log", "string", doc = "a file in the guest for the MSI log" },
   { "program", "string", default = "setup64.exe", doc = "the installer, with its path where that is known" },
 })
 
--- The seed's rules, in the seed's order.
+-- The rules, in this order.
 local rules = {
   { "Hgfs", "shared folders are a workstation feature", function() return true end },
-  { "VSS", "passthrough rules out the snapshots that it quiesces for", function() return true end },
-  { "AppDefense", "a product that is discontinued; Tools 12 no longer knows the name",
+  { "VSS", "it quiesces for snapshots, which passthrough does not allow", function() return true end },
+  { "AppDefense", "the product is discontinued; Tools 12 no longer has the feature",
     function(_, version) return version.major <= 11 end },
   { "SVGA", "the Horizon Agent brings its own display driver", function(o) return o.horizon end },
-  { "NetworkIntrospection", "NSX is not used; ADDLOCAL=ALL would bring its driver in",
+  { "NetworkIntrospection", "NSX is not used; ADDLOCAL=ALL would install its driver",
     function(o) return not o.nsx end },
 }
 
@@ -110,13 +109,13 @@ local function check_names(what, names, known, list)
   for _, name in ipairs(names or {}) do
     if not known[name] then
       return nil, ("%s: the installer has no feature '%s'%s; the names are case-sensitive, and a wrong one "
-        .. "ends in MSI error 2711 (exit code 1603)"):format(what, tostring(name), nearest.hint(name, list)), "EINVAL"
+        .. "causes MSI error 2711 (exit code 1603)"):format(what, tostring(name), nearest.hint(name, list)), "EINVAL"
     end
   end
   return true
 end
 
--- What stands in the MSI's property after /v: one string in quotes; quotes within are doubled by a backslash.
+-- The MSI's command line after /v: one string in quotes; inner quotes are escaped with a backslash.
 local function setup_arguments(msi) return '/s /v"' .. msi:gsub('"', '\\"') .. '"' end
 
 --- The installer's command line for a Windows guest.
@@ -132,7 +131,7 @@ function tools.command(given)
   local list = o.features
   if not list then
     if version.major < oldest then
-      return nil, ("VMware Tools %s: releases before %d are not known"):format(version.text, oldest), "EINVAL"
+      return nil, ("VMware Tools %s: releases before %d are not supported"):format(version.text, oldest), "EINVAL"
     end
     list = tools.features(math.min(version.major, newest))
     if version.major >= 13 then
@@ -163,7 +162,7 @@ function tools.command(given)
       end
     end
   end
-  for _, name in ipairs(o.remove or {}) do leave_out(name, "asked for") end
+  for _, name in ipairs(o.remove or {}) do leave_out(name, "requested") end
 
   local words = { "/qn" }
   if not o.reboot then words[#words + 1] = "REBOOT=R" end
@@ -179,14 +178,14 @@ function tools.command(given)
   }
 end
 
--- For one argument in double quotes of a Windows command line: a quote gets a backslash, and backslashes
--- that stand before a quote are doubled (the rule of CommandLineToArgvW).
+-- One argument in double quotes for a Windows command line: a quote gets a backslash, and backslashes
+-- before a quote are doubled (the rule of CommandLineToArgvW).
 local function in_double_quotes(script)
   return '"' .. script:gsub('(\\*)"', function(slashes) return slashes .. slashes .. '\\"' end) .. '"'
 end
 
 --- The command that runs the installer from the Tools CD, which it finds by its label; its exit code is the
--- installer's, or 2 when no such CD is there. `command` is a result of tools.command. Returns { program=,
+-- installer's, or 2 without such a CD. `command` is a result of tools.command. Returns { program=,
 -- arguments=, line= }.
 function tools.from_cd(command)
   local script = ("$v = Get-Volume | Where-Object { $_.FileSystemLabel -eq '%s' }; "
@@ -206,27 +205,27 @@ local outcomes = {
   [0] = { "ERROR_SUCCESS", success = true, meaning = "installed" },
   [1601] = { "ERROR_INSTALL_SERVICE_FAILURE", retry = true,
     meaning = "the Windows Installer service could not be reached" },
-  [1602] = { "ERROR_INSTALL_USEREXIT", meaning = "somebody cancelled the installation" },
+  [1602] = { "ERROR_INSTALL_USEREXIT", meaning = "the installation was cancelled by a user" },
   [1603] = { "ERROR_INSTALL_FAILURE",
-    meaning = "a fatal error; a wrong feature name (MSI error 2711) ends like this too",
+    meaning = "a fatal error; a wrong feature name (MSI error 2711) has this code too",
     remedy = "read the MSI log for 'Return value 3' and for 2711" },
   [1605] = { "ERROR_UNKNOWN_PRODUCT", meaning = "the product to be changed is not installed" },
   [1618] = { "ERROR_INSTALL_ALREADY_RUNNING", retry = true, meaning = "another installation is running" },
   [1619] = { "ERROR_INSTALL_PACKAGE_OPEN_FAILED", meaning = "the package could not be opened",
-    remedy = "is the Tools CD still connected?" },
+    remedy = "check that the Tools CD is still connected" },
   [1625] = { "ERROR_INSTALL_PACKAGE_REJECTED", meaning = "a group policy forbids this installation" },
   [1633] = { "ERROR_INSTALL_PLATFORM_UNSUPPORTED", meaning = "the package is for another platform",
     remedy = "setup64.exe is for 64-bit Windows" },
   [1638] = { "ERROR_PRODUCT_VERSION", meaning = "another version of the product is installed already" },
   [1639] = { "ERROR_INVALID_COMMAND_LINE", meaning = "the command line is wrong" },
   [1641] = { "ERROR_SUCCESS_REBOOT_INITIATED", success = true, reboot = true, rebooting = true,
-    meaning = "installed; the guest has begun to reboot" },
+    meaning = "installed; the guest is rebooting" },
   [2711] = { "MSI 2711", meaning = "a feature name in ADDLOCAL or REMOVE does not exist in this installer" },
   [3010] = { "ERROR_SUCCESS_REBOOT_REQUIRED", success = true, reboot = true,
     meaning = "installed; a reboot is needed" },
 }
 
---- The feature name that an MSI log complains about, or nil. Windows Installer words it in three ways:
+--- The feature name that an MSI log reports as wrong, or nil. Windows Installer has three forms:
 -- "Error 2711. The specified Feature name ('X') not found in Feature table.", "The error code is 2711. The
 -- arguments are: X, , " and "Note: 1: 2711 2: X".
 function tools.wrong_feature(log)
@@ -241,8 +240,7 @@ end
 
 --- What an exit code of the installer means: { code=, name=, success=, reboot=, rebooting=, retry=,
 -- meaning=, remedy= }. `log` (optional) is the MSI log, read for the wrong feature name. An unknown code is
--- no success. A code that came as a negative number or as an unsigned 32-bit one (0xC0000005 and its like)
--- is shown in hexadecimal.
+-- not a success. A negative or unsigned 32-bit code (such as 0xC0000005) is shown in hexadecimal.
 function tools.outcome(exit_code, log)
   local known = outcomes[exit_code]
   known = known or { "UNKNOWN" }
@@ -254,19 +252,19 @@ function tools.outcome(exit_code, log)
   if not known.meaning then
     local large = exit_code < 0 or exit_code > 0xffff
     local shown = large and ("0x%08X"):format(exit_code & 0xffffffff) or tostring(exit_code)
-    result.meaning = ("exit code %s, which is none of the Windows Installer's"):format(shown)
+    result.meaning = ("exit code %s, which is not a Windows Installer code"):format(shown)
   end
   local wrong = log and tools.wrong_feature(log)
   if wrong and not result.success then
     result.feature = wrong
     result.meaning = ("the installer has no feature '%s' (MSI error 2711)"):format(wrong)
-    result.remedy = ("leave %s out of REMOVE: the names differ between Tools releases and are case-sensitive")
+    result.remedy = ("remove %s from REMOVE: the names differ between Tools releases and are case-sensitive")
       :format(wrong)
   end
   return result
 end
 
---- The same for Linux guests: open-vm-tools by the distribution's package manager. See gpupt.guest.linux.
+--- The same for Linux guests: open-vm-tools from the distribution's package manager. See gpupt.guest.linux.
 tools.linux = linux.tools
 tools.linux_outcome = linux.outcome
 

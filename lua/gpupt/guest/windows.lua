@@ -1,14 +1,13 @@
---- autounattend.xml: the answers that Windows Setup needs to install itself and VMware Tools without anybody
--- present. EFI and GPT (system partition, MSR, one primary), an administrator, and Tools run at the first logon
--- from the CD that is found by its label. Nothing of a product or edition is built in: the image is named by
--- index or name, or by key.
+--- autounattend.xml: the answers with which Windows Setup installs Windows and VMware Tools unattended. EFI and GPT
+-- (system partition, MSR, one primary), an administrator, and the Tools installer at the first logon, from the CD that
+-- is found by its label. No product or edition is built in: the image is chosen by index, name or product key.
 --
 --   local windows = require "gpupt.guest.windows"
 --   local text = assert(windows.answer { computer_name = "CAD-01", password = secret, image = 2 })
---   windows.problems(text)   --> { { code="no-msr", line=, message= }, ... }, empty when Setup would get through
+--   windows.problems(text)   --> { { code="no-msr", line=, message= }, ... }, empty when Setup would succeed
 --
--- The password stands in the file in plain text, as Setup wants it; Windows removes it from its own copy
--- afterwards, and the medium should be deleted when the installation is done. Setup looks for the file in the
+-- The file contains the password in plain text, as Setup requires; Windows removes it from its own copy afterwards.
+-- Delete the medium when the installation is done. Setup looks for the file in the
 -- root of every medium, so the volume's label is free.
 local accounts = require "gpupt.guest.accounts"
 local characters = require "gpupt.guest.characters"
@@ -22,19 +21,19 @@ local windows = {}
 local answer_options = options.declare("guest.answer.windows", {
   { "computer_name", "string", required = true, doc = "1 to 15 letters, digits and -" },
   { "password", "any", required = true, doc = "of the administrator: a function, a p.secret, or text" },
-  { "user", "string", default = "Administrator", doc = "the account; another name makes a local administrator" },
+  { "user", "string", default = "Administrator", doc = "the account; another name creates a local administrator" },
   { "image", "integer|string", doc = "the edition in install.wim, by its index or its name" },
   { "product_key", "any", doc = "a key, as a secret; chooses the edition when no image is named" },
   { "language", "string", default = "en-US", doc = "of the installed system and of Setup (the medium must have it)" },
-  { "keyboard", "string", doc = "input locale, as 0409:00000409; the language's when absent" },
+  { "keyboard", "string", doc = "input locale, such as 0409:00000409; default: that of the language" },
   { "timezone", "string", default = "UTC", doc = "as Windows names it" },
   { "organization", "string", default = "", doc = "registered organization" },
-  { "disk", "integer", default = 0, doc = "the disk that is wiped" },
+  { "disk", "integer", default = 0, doc = "the disk to wipe" },
   { "esp_mb", "integer", default = 300, doc = "size of the EFI system partition" },
-  { "drivers", "table", doc = "paths with drivers for Setup (pvscsi), as E:\\drivers" },
+  { "drivers", "table", doc = "paths with drivers for Setup (pvscsi), such as E:\\drivers" },
   { "tools", "table|boolean", default = true, doc = "options of guest.tools.command; false: no Tools" },
   { "commands", "table", doc = "more command lines for the first logon, after Tools" },
-  { "redacted", "boolean", default = false, doc = "shows ******** in place of every secret, and asks none" },
+  { "redacted", "boolean", default = false, doc = "shows ******** instead of every secret, and reads none" },
 })
 
 local head = [[
@@ -139,7 +138,7 @@ local local_account = [[
         </LocalAccounts>
 ]]
 
---- Everything that is text, before anything is made of it. The secrets are checked where they are asked.
+--- Checks every text before a file is created. The secrets are checked where they are read.
 local function check_texts(o)
   local ok, message, code = accounts.computer(o.computer_name)
   if ok then ok, message, code = accounts.windows(o.user, o.computer_name) end
@@ -152,7 +151,7 @@ local function check_texts(o)
   end
   if ok and type(o.image) == "string" then ok, message, code = characters.line("image", o.image) end
   if ok and math.type(o.image) and o.image < 1 then
-    ok, message, code = nil, ("image %d: the indexes of install.wim begin with 1"):format(o.image), "EINVAL"
+    ok, message, code = nil, ("image %d: the indexes of install.wim start at 1"):format(o.image), "EINVAL"
   end
   if ok and o.disk < 0 then ok, message, code = nil, "disk: the first disk is 0", "EINVAL" end
   if ok then ok, message, code = characters.each("drivers", o.drivers, characters.line) end
@@ -173,9 +172,10 @@ local function first_logon(lines)
   if #lines == 0 then return "" end
   local out = { "      <FirstLogonCommands>\n" }
   for i, line in ipairs(lines) do
-    -- Setup cuts longer ones, or refuses the whole file
+    -- Setup truncates longer ones, or refuses the whole file
     if #line > 1024 then
-      return nil, ("command %d for the first logon has %d characters; 1024 are allowed"):format(i, #line), "EINVAL"
+      return nil, ("command %d for the first logon has %d characters; at most 1024 are allowed"):format(i, #line),
+        "EINVAL"
     end
     local text, message, code = xml.text(("command %d"):format(i), line)
     if not text then return nil, message, code end
@@ -190,7 +190,7 @@ local function tools_line(given)
   if given == false then return false end
   local o = {}
   for key, value in pairs(given == true and {} or given) do o[key] = value end
-  -- Which Tools lie on the CD is not known here; the names for 12 exist in every release.
+  -- The Tools release on the CD is not known here; the feature names of 12 exist in every release.
   o.version = o.version or 12
   local command, message, code = tools.command(o)
   if not command then return nil, "tools: " .. message, code end
@@ -198,7 +198,7 @@ local function tools_line(given)
 end
 
 --- The text of autounattend.xml; nil, message, code ("EINVAL" for a bad value, "ESECRET" when a secret cannot be
--- had).
+-- read).
 function windows.answer(given)
   local o = answer_options:check(given)
   local ok, message, code = check_texts(o)
@@ -207,7 +207,7 @@ function windows.answer(given)
     return nil, "image (an index or a name in install.wim) or product_key is needed, or Setup asks for the edition",
       "EINVAL"
   end
-  if o.esp_mb < 100 then return nil, "esp_mb: an EFI system partition needs 100 MB", "EINVAL" end
+  if o.esp_mb < 100 then return nil, "esp_mb: an EFI system partition needs at least 100 MB", "EINVAL" end
   local values = {}
   local texts = { language = o.language, keyboard = o.keyboard or o.language, timezone = o.timezone, user = o.user,
     organization = o.organization, computer_name = o.computer_name, disk = tostring(o.disk),
@@ -264,7 +264,7 @@ function windows.answer(given)
   }
 end
 
---- What would stop Setup, or leave the guest without Tools: see gpupt.guest.windows_problems.
+--- The problems that stop Setup or leave the guest without Tools: see gpupt.guest.windows_problems.
 function windows.problems(text, file) return require "gpupt.guest.windows_problems"(text, file) end
 
 return windows

@@ -1,7 +1,6 @@
---- What is wrong with an autounattend.xml that somebody brings along, before it costs an hour of installation.
--- Each check is a question that Windows Setup would otherwise ask on a console that nobody watches, or a reason
--- for which the guest would come up without VMware Tools. A problem is { code=, severity="error"|"warning",
--- line=, message= }.
+--- Checks an autounattend.xml that a user supplies, before an hour of installation is spent on it. Each problem
+-- is a question that Windows Setup would ask on the console, or a reason why the guest would lack VMware Tools. It is
+-- { code=, severity="error"|"warning", line=, message= }.
 local accounts = require "gpupt.guest.accounts"
 local tools = require "gpupt.guest.tools"
 local xml = require "gpupt.guest.xml"
@@ -65,10 +64,10 @@ local function check_partitions(setup, add)
       .. "which passthrough of a large GPU needs")
   end
   if not msr then
-    add("no-msr", "error", disk.line, "no partition of Type MSR: Setup refuses the layout on an EFI machine")
+    add("no-msr", "error", disk.line, "no partition of Type MSR: Setup refuses the layout on an EFI VM")
   end
   if not primary then
-    add("no-primary", "error", disk.line, "no partition of Type Primary: there is no place for Windows")
+    add("no-primary", "error", disk.line, "no partition of Type Primary: Windows has no partition to install to")
   end
   local image = xml.first(setup, "ImageInstall", "OSImage")
   if not image then
@@ -97,7 +96,7 @@ local function check_setup(root, add)
   if not setup then
     return add(wrong and "wrong-architecture" or "no-setup", "error", (wrong or root).line,
       wrong and "Microsoft-Windows-Setup is not for processorArchitecture amd64: 64-bit Setup ignores it"
-      or "windowsPE has no component Microsoft-Windows-Setup: Setup asks everything")
+      or "windowsPE has no component Microsoft-Windows-Setup: Setup asks every question")
   end
   check_partitions(setup, add)
   local user = xml.first(setup, "UserData")
@@ -125,13 +124,13 @@ local function check_accounts(shell, add)
   if not next(known) then
     add("no-account", "error", shell.line, "UserAccounts has neither AdministratorPassword nor LocalAccounts: "
       .. "the first "
-      .. "start asks for one, and guest operations have nobody to log in as")
+      .. "start asks for one, and guest operations have no account")
   end
   local auto = xml.first(shell, "AutoLogon")
   local commands = xml.all(shell, "FirstLogonCommands", "SynchronousCommand")
   if auto and yes(xml.value(auto, "Enabled")) then
     if known[xml.value(auto, "Username"):lower()] == nil then
-      add("wrong-logon", "error", auto.line, ("AutoLogon as '%s', which is no account of this file")
+      add("wrong-logon", "error", auto.line, ("AutoLogon as '%s', which is not an account in this file")
         :format(xml.value(auto, "Username")))
     end
   elseif #commands > 0 then
@@ -148,7 +147,7 @@ local function check_tools_line(line, at, add)
       .. "the CD by its label '" .. tools.cd_label .. "'")
   end
   if not (line:find "/q[nb]" or line:find "/quiet" or line:find "/passive") then
-    add("tools-ask", "error", at, "the Tools installer is not told to be silent (/S /v\"/qn REBOOT=R\"): it "
+    add("tools-ask", "error", at, "the Tools installer does not run silently (/S /v\"/qn REBOOT=R\"): it "
       .. "waits for a "
       .. "person")
   end
@@ -159,7 +158,7 @@ local function check_tools_line(line, at, add)
   for list in line:gmatch "REMOVE=([%w_,]+)" do
     for name in list:gmatch "[%w_]+" do
       if name ~= "ALL" and not known[name] then
-        add("wrong-feature", "error", at, ("REMOVE names '%s', which is no feature of Tools: the installation "
+        add("wrong-feature", "error", at, ("REMOVE names '%s', which is not a feature of Tools: the installation "
           .. "ends with "
           .. "1603 (MSI error 2711)"):format(name))
       elseif known[name] == 11 then
@@ -174,7 +173,8 @@ local function check_commands(root, first_logon, add)
   local has_tools = false
   local function look(element, text, limit)
     if #text > limit then
-      add("long-command", "error", element.line, ("a command of %d characters; %d are allowed"):format(#text, limit))
+      add("long-command", "error", element.line, ("a command of %d characters; at most %d are allowed")
+        :format(#text, limit))
     end
     local lower = text:lower()
     if lower:find("setup64.exe", 1, true) or lower:find("setup.exe", 1, true) or lower:find("vmware tools", 1,
@@ -196,12 +196,12 @@ local function check_commands(root, first_logon, add)
   if not has_tools then
     add("no-tools", others > 0 and "warning" or "error", root.line, "no command runs the Tools installer "
       .. "(setup64.exe): "
-      .. "without Tools the guest can be neither asked nor commanded" .. (others > 0 and ", unless a script "
+      .. "without Tools there are no guest operations" .. (others > 0 and ", unless a script "
         .. "does it" or ""))
   end
 end
 
---- The problems of the text, in the order of its lines; an empty list when Setup would get through. `file` is its
+--- The problems of the text, in the order of its lines; an empty list when Setup would succeed. `file` is its
 -- name, for messages. nil, message, "ENOLIBRARY" where gpupt was built without the library that reads XML.
 return function(text, file)
   local problems = {}

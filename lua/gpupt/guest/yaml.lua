@@ -1,8 +1,8 @@
---- YAML of cloud-init's files: writing it, and reading what somebody else wrote (libyaml, by gpupt.iso).
--- Writing: maps keep the order in which they are given (yaml.map), every text that could be read as something
--- else is quoted, and nothing depends on the reader's YAML version (yes/no, 012, 1:30...).
+--- YAML of cloud-init's files: writing it, and reading files of the user (libyaml, by gpupt.iso).
+-- Writing: maps keep the order in which they are given (yaml.map), every text that could be read as another
+-- type is quoted, and nothing depends on the reader's YAML version (yes/no, 012, 1:30...).
 -- Reading: block and flow style, quotes, anchors with aliases, merge keys and YAML's own tags; one document, as
--- cloud-init reads it. A key that stands twice in a map is refused, with both lines. A node is
+-- cloud-init reads it. A key that occurs twice in a map is refused, with both lines. A node is
 --   { kind = "map", line =, by = { key = node }, [i] = { key =, line =, value = node } }
 --   { kind = "list", line =, [i] = node }      { kind = "scalar", line =, value = text, plain = bool }
 --
@@ -16,7 +16,7 @@ local yaml = {}
 local Map = {}
 Map.__index = Map
 
---- A map with an order: a list of { key, value }; a value of nil (or json's null) leaves its key out.
+--- A map with an order: a list of { key, value }; a value of nil (or json's null) omits its key.
 function yaml.map(pairs_) return setmetatable(pairs_, Map) end
 
 local words = { ["true"] = true, ["false"] = true, yes = true, no = true, on = true, off = true, null = true,
@@ -25,7 +25,7 @@ local words = { ["true"] = true, ["false"] = true, yes = true, no = true, on = t
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
--- Characters beyond ASCII that a reader would refuse, or take for the end of a line.
+-- Characters beyond ASCII that a parser would refuse or treat as a line break.
 local function escape_wide(c)
   local code = utf8.len(c) == 1 and utf8.codepoint(c)
   if not code then return nil end
@@ -34,7 +34,7 @@ local function escape_wide(c)
   end
 end
 
---- A scalar: plain where no reader could mistake it, else in double quotes.
+--- A scalar: plain where it is unambiguous, else in double quotes.
 function yaml.scalar(value)
   if type(value) ~= "string" then return tostring(value) end
   if value:find "^[%a/][%w_./-]*$" and not words[value:lower()] then return value end
@@ -51,7 +51,7 @@ local function write_map(out, map, indent)
   end
 end
 
--- Appends a value behind a key that stands in the last line already.
+-- Appends a value after the key on the last line.
 function write_value(out, value, indent)
   if type(value) ~= "table" then
     out[#out] = out[#out] .. " " .. yaml.scalar(value)
@@ -84,7 +84,7 @@ end
 
 -- Reading ---------------------------------------------------------------------------------------------------------
 
--- As many entries as merge keys may bring in: each may repeat what stands above it.
+-- Limit of entries added by merge keys, each of which may repeat everything above it.
 local MERGED = 1 << 18
 
 local Reading = {}
@@ -96,12 +96,12 @@ end
 
 function Reading:take(map, key, line, value)
   self.count = self.count + 1
-  if self.count > MERGED then self:fail(line, "more than %d entries by merge keys", MERGED) end
+  if self.count > MERGED then self:fail(line, "merge keys add more than %d entries", MERGED) end
   map.by[key] = value
   map[#map + 1] = { key = key, line = line, value = value }
 end
 
--- What stands in the maps of `<<`; a key of the map itself counts more, and an earlier map more than a later one.
+-- Adds the entries of the maps of `<<`. A key of the map itself wins, and an earlier map wins over a later one.
 function Reading:merge(map, node)
   local list = node.kind == "list" and node or { node }
   for _, one in ipairs(list) do
@@ -112,7 +112,7 @@ function Reading:merge(map, node)
   end
 end
 
--- Makes the pairs of a map its entries, all the way down.
+-- Turns the pairs of a map into its entries, recursively.
 function Reading:resolve(node)
   if node.kind == "list" then
     for _, item in ipairs(node) do self:resolve(item) end
@@ -128,7 +128,7 @@ function Reading:resolve(node)
       if key.value == "<<" and key.plain then
         merged[#merged + 1] = pair.value
       elseif first[key.value] then
-        self:fail(key.line, "the key '%s' stands there twice (first on line %d)", key.value, first[key.value])
+        self:fail(key.line, "the key '%s' occurs twice (first on line %d)", key.value, first[key.value])
       else
         first[key.value] = key.line
         self:take(node, key.value, key.line, pair.value)
@@ -172,7 +172,7 @@ function yaml.truth(node)
   return truth[node.value:lower()]
 end
 
---- Whether any scalar in the node holds the text (keys too).
+--- Whether any scalar in the node, keys included, contains the text.
 function yaml.mentions(node, text)
   if node.kind == "scalar" then return node.value:find(text, 1, true) ~= nil end
   for _, one in ipairs(node) do

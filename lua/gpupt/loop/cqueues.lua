@@ -1,6 +1,6 @@
 --- gpupt inside cqueues: loop.use "cqueues".
 -- A call inside a cqueues coroutine waits on a condition of its controller; a pump coroutine of that controller polls
--- our engine (it has pollfd, events and timeout, which is all that cqueues asks for) while somebody waits.
+-- our engine (it has pollfd, events and timeout, which is all that cqueues needs) while anything waits.
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
 local fiber = require "gpupt.loop.fiber"
@@ -24,7 +24,7 @@ function adapter.wait(token)
   while not token.woken do token.condition:wait() end
 end
 
--- The count goes down here and not when the coroutine runs again, which may be later than the pump's next look.
+-- The count goes down here and not when the coroutine resumes, which may be after the pump's next check.
 function adapter.wake(token)
   if token.woken then return end
   token.woken = true
@@ -51,7 +51,7 @@ function adapter.watch(engine)
         error(message, 0)
       end
       fiber.turn()
-      cqueues.poll(0) -- lets those who were woken run and perhaps wait again
+      cqueues.poll(0) -- lets woken coroutines run and perhaps wait again
     until not busy()
     pumps[controller] = nil
   end)

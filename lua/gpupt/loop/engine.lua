@@ -1,8 +1,8 @@
---- The engine as the loop sees it: operations of the C core, timers, and events that wake whoever waits.
+--- The engine as the loop uses it: operations of the C core, timers, and events that wake their waiters.
 -- An *event* is { done = false, waiters = nil }: fired once, it wakes its waiters, and stays done. A waiter is a
--- table with wake(waiter). Whoever pumps (a plain blocking call, loop.run, another loop's adapter) calls step: the
+-- table with wake(waiter). The pump (a plain blocking call, loop.run, another loop's adapter) calls step: the
 -- core runs, finished operations and due timers fire their events, and then the *system fibers* run: the client's
--- own helpers, which have to go on whoever pumps.
+-- own helpers, which have to run under every pump.
 -- Every engine offers pollfd, events, timeout and step, so any loop that polls descriptors can drive it.
 local net = require "gpupt.net"
 local timers = require "gpupt.loop.timers"
@@ -65,7 +65,7 @@ function engine:start(op)
   return event
 end
 
---- Ends an operation that nobody waits for any more, and frees it.
+--- Ends an operation that is no longer waited for, and frees it.
 function engine:abandon(op)
   local id = op:id()
   if self.operations[id] then
@@ -76,7 +76,7 @@ function engine:abandon(op)
 end
 
 --- `event` fires at this time of the monotonic clock. Gives a handle for cancel. An *idle* timer (keep-alive) does not
--- count as something that is under way.
+-- count as work in progress.
 function engine:at(when, event, idle)
   local handle = self.timers:add(when, event)
   handle.idle = idle
@@ -99,7 +99,7 @@ function engine:arm()
   end
 end
 
---- Makes the descriptor readable at once: something became ready outside step.
+--- Makes the descriptor readable now, because something became ready outside step.
 function engine:nudge()
   if self.stepping then return end
   self.armed = 0
@@ -108,7 +108,7 @@ end
 
 local function ready(queue) return queue.first <= queue.last end
 
---- True while something can still happen by itself.
+--- True while an operation, timer or system fiber is pending.
 function engine:alive()
   return self.in_flight > 0 or self.pending_timers > 0 or ready(engine.system)
 end
@@ -147,12 +147,12 @@ local function turn(self, seconds)
   return count, message, code
 end
 
---- Waits at most `seconds` (0 when left out) for something to happen and lets it happen.
+--- Waits at most `seconds` (default 0) for events and handles them.
 function engine:step(seconds)
-  if self.stepping then return nil, "the engine is stepping already: step is not re-entrant", "EBUSY" end
+  if self.stepping then return nil, "step was called from inside step: it is not re-entrant", "EBUSY" end
   self.stepping = true
   if ready(engine.system) then seconds = 0 end
-  -- a host's hook may raise in here (Ctrl-C): the engine must go on working, for what is closed on the way out
+  -- a debug hook may raise in here (Ctrl-C): the engine must keep working for what is closed afterwards
   local ok, count, message, code = pcall(turn, self, seconds)
   self.stepping = false
   if not ok then error(count, 0) end
@@ -165,7 +165,7 @@ end
 function engine:pollfd() return self.core:pollfd() end
 function engine:events() return self.core:events() end
 
---- Seconds until step has something to do by the clock; nil when only the descriptor can say.
+--- Seconds until step has a timer to handle; nil when only the descriptor can say.
 function engine:timeout()
   if ready(engine.system) then return 0 end
   return self.core:timeout()

@@ -1,9 +1,10 @@
 --- Fibers: coroutines that park on events, held strongly, each in a scope.
 -- run(fn) makes a scope, runs fn as its first fiber and returns when every fiber of the scope has ended: joined when
 -- fn succeeded, cancelled when it raised. A fiber's body runs under pcall, because an error that kills a coroutine
--- would leave its to-be-closed values open. Cancelling raises at the place where the fiber waits; coroutine.close is
--- never used (a __close that waits would die in it).
--- *System fibers* belong to no scope and are resumed by whoever pumps the engine; the client's helpers are such.
+-- would leave its to-be-closed values open. Cancelling raises where the fiber waits; coroutine.close is not
+-- used (a __close method that waits would fail in it).
+-- *System fibers* belong to no scope and are resumed by whatever pumps the engine; the client's helpers are system
+-- fibers.
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local wait = require "gpupt.loop.wait"
@@ -25,7 +26,7 @@ function Fiber:wake()
   if not self.parked then return end
   self.parked = false
   push(self.system and engine.system or ready, self)
-  -- a pump that sleeps in another loop's poll has to hear of it
+  -- wake a pump that sleeps in another loop's poll
   if wait.adapter then assert(engine.shared()):nudge() end
 end
 
@@ -55,7 +56,7 @@ function Fiber:resume()
   self.arguments = { n = 0 }
   if not ok then error(err, 0) end -- body never raises: a bug of ours
   if coroutine.status(self.co) ~= "dead" and err ~= wait then
-    -- the body yielded by itself, to nobody: go on with it
+    -- the body yielded by itself: resume it
     self.parked = true
     self:wake()
   end
@@ -91,7 +92,7 @@ function Fiber:join()
   error(self.results[1], 0)
 end
 
---- Asks the fiber to stop: what it waits for is given up and raises there. `reason` is for the message.
+--- Asks the fiber to stop: its wait is abandoned and raises. `reason` is for the message.
 function Fiber:cancel(reason)
   if self.ended.done or self.cancelled then return end
   self.cancelled = failure.new(reason and ("cancelled: " .. tostring(reason)) or "cancelled", "ECANCELLED")
@@ -113,7 +114,7 @@ end
 
 --- Resumes every fiber that is ready now; gives how many were.
 function fiber.turn()
-  -- a fiber that blocks inside a generator takes turns of its own: the queue may have changed after each resume
+  -- a fiber that blocks inside a generator runs others itself: the queue may have changed after each resume
   local count, most = 0, ready.last - ready.first + 1
   while count < most and ready.first <= ready.last do
     local one = ready[ready.first]
@@ -139,7 +140,7 @@ local function drive(scope)
     if scope.living == 0 then break end
     local patience = fiber.pending() and 0 or math.huge
     if patience > 0 and not loop:alive() then
-      scope.deadlock = failure.new("deadlock: every fiber waits for another one", "EDEADLOCK")
+      scope.deadlock = failure.new("deadlock: every fiber waits for another fiber", "EDEADLOCK")
       cancel_all(scope, "deadlock")
       patience = 0
     end
@@ -148,13 +149,13 @@ local function drive(scope)
   end
 end
 
--- The scope's end: waits until nobody lives in it, cancelling the rest as soon as one fails.
+-- The scope's end: waits until no fiber is left, cancelling the rest as soon as one fails.
 local function settle(scope, root)
   while scope.living > 0 do
     if scope.failed or (root.ended.done and not root.ok) then cancel_all(scope, "another fiber failed") end
     local stop = wait.wait(scope.changed)
     if stop then
-      cancel_all(scope, "the surrounding fiber was stopped")
+      cancel_all(scope, "the enclosing fiber was stopped")
       wait.shield(function()
         while scope.living > 0 do
           if wait.wait(scope.changed) then break end
@@ -192,7 +193,7 @@ function fiber.run(fn, ...)
     end)
     local ok, err = pcall(drive, scope)
     if not ok then
-      -- raised from outside every fiber, as Ctrl-C is: none is left waiting with something open; a second one is final
+      -- raised outside every fiber, as by Ctrl-C: cancel all so that nothing stays open; a second one is final
       cancel_all(scope, tostring(err):find "interrupted!$" and "interrupted" or tostring(err))
       drive(scope)
     end
@@ -282,7 +283,7 @@ function fiber.race(functions)
         error(stop, 0)
       end
     end
-    cancel_all(scope, "another one was first")
+    cancel_all(scope, "another function finished first")
     wait.shield(function()
       while scope.living > 0 do
         if wait.wait(scope.changed) then break end

@@ -1,4 +1,4 @@
---- gpupt.loop: many things at once over one pollable engine.
+--- gpupt.loop: concurrent calls over one pollable engine.
 -- Every call of gpupt that waits blocks when it is called plainly and yields inside a fiber:
 --
 --   loop.run(function()
@@ -24,7 +24,7 @@ local loop = {
 
 --- Waits `seconds`.
 function loop.sleep(seconds)
-  if type(seconds) ~= "number" or seconds ~= seconds then error("loop.sleep: seconds are needed", 2) end
+  if type(seconds) ~= "number" or seconds ~= seconds then error("loop.sleep: a number of seconds is needed", 2) end
   local stop = wait.wait(engine.event(), engine.now() + math.max(0, seconds))
   if stop then error(stop, 0) end
   return true
@@ -35,7 +35,7 @@ function loop.await(event, seconds)
   local stop = wait.wait(event, seconds and engine.now() + seconds)
   if stop then error(stop, 0) end
   if event.done then return true end
-  return nil, ("not done within %g s"):format(seconds), "ETIMEDOUT"
+  return nil, ("timed out after %g s"):format(seconds), "ETIMEDOUT"
 end
 
 --- An event, and the function that fires it.
@@ -55,7 +55,7 @@ function Pollable.timeout(self)
   return self.inner:timeout()
 end
 
---- Lets everything happen that can happen now, and resumes the fibers that became ready. Gives true, or
+--- Handles everything that is ready, and resumes the fibers that became ready. Gives true, or
 -- nil, message, code ("EBUSY" from inside itself, "EFORK" in a child process).
 function Pollable.step(self)
   local ok, message, code = self.inner:step(0)

@@ -1,7 +1,7 @@
 --- gpupt inside luv: loop.use "luv".
--- luv has no coroutines of its own, so ours has to know which may be parked: start them with
+-- luv has no coroutines of its own, so the adapter has to be told which may be suspended: start them with
 -- require "gpupt.loop.luv".go(fn, ...), or use loop.spawn. A poll handle on the engine's descriptor and a timer pump
--- the engine while somebody waits; then both are stopped, so that uv.run() can end.
+-- the engine while anything waits; then both are stopped, so that uv.run() can end.
 local fiber = require "gpupt.loop.fiber"
 local uv = require "luv"
 

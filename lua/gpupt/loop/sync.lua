@@ -1,4 +1,4 @@
---- Semaphores and queues between fibers. They hold no descriptor; waiting on them yields as any other wait does.
+--- Semaphores and queues between fibers. They hold no descriptor; waiting on them yields like any other wait.
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local wait = require "gpupt.loop.wait"
@@ -16,7 +16,7 @@ local function pause(list)
       error(stop, 0)
     end
   end
-  -- woken and stopped at once: the turn goes to the next
+  -- woken and stopped at the same time: the turn passes to the next
   return stop
 end
 
@@ -34,18 +34,18 @@ function Token:release()
 end
 Token.__close = Token.release
 
---- A semaphore of `count` places.
+--- A semaphore with `count` slots.
 function sync.semaphore(count)
   if math.type(count) ~= "integer" or count < 1 then error("loop.semaphore: a count of at least 1 is needed", 2) end
   return setmetatable({ free = count, waiting = {} }, Semaphore)
 end
 
---- Waits for a place; gives a token whose release (or __close) gives it back.
+--- Waits for a slot; gives a token whose release (or __close) returns it.
 function Semaphore:acquire()
   if self.free > 0 then
     self.free = self.free - 1
   else
-    local stop = pause(self.waiting) -- release hands its place over directly
+    local stop = pause(self.waiting) -- release hands its slot over directly
     if stop then
       self:release()
       error(stop, 0)
@@ -59,7 +59,7 @@ function Semaphore:release()
   if event then engine.fire(event) else self.free = self.free + 1 end
 end
 
---- Runs fn(...) with a place held.
+--- Runs fn(...) while holding a slot.
 function Semaphore:with(fn, ...)
   local token <close> = self:acquire() -- luacheck: ignore
   return fn(...)
@@ -69,7 +69,7 @@ local Queue = {}
 Queue.__index = Queue
 Queue.__name = "gpupt.queue"
 
---- A queue that holds at most `capacity` values (no limit when left out).
+--- A queue that holds at most `capacity` values (default: no limit).
 function sync.queue(capacity)
   return setmetatable({ capacity = capacity or math.huge, first = 1, last = 0, readers = {}, writers = {} }, Queue)
 end
@@ -113,7 +113,7 @@ function Queue:pop()
   return value
 end
 
---- No more values come; readers get what is left, then nil.
+--- Accepts no more values; readers get the remaining ones, then nil.
 function Queue:close()
   self.closed = true
   for _, list in ipairs { self.readers, self.writers } do

@@ -1,4 +1,4 @@
---- A binary heap of what shall happen at a time of the monotonic clock.
+--- A binary heap of events by their time on the monotonic clock.
 -- add gives a handle; cancel marks it, and it is dropped when it reaches the top: nothing is searched.
 local timers = {}
 timers.__index = timers
@@ -39,7 +39,7 @@ local function drop_top(self)
   self[i] = last
 end
 
---- The earliest time that something is due at, or nil.
+--- The earliest time at which an event is due, or nil.
 function timers:earliest()
   while self.n > 0 and not self[1].event do drop_top(self) end
   return self.n > 0 and self[1].at or nil

@@ -1,13 +1,13 @@
---- Waiting: the one place that decides how a caller waits for an event.
+--- Waiting: how a caller waits for an event is decided here only.
 --   a fiber of ours                  parks and yields to the scheduler
 --   a coroutine of an adapted loop   parks in that loop (cqueues, luv)
 --   anything else                    blocks, stepping the engine until the event is done
--- The last is also right for a generator inside a fiber, table.sort, gsub, require: correct, only not concurrent.
+-- The last also works for a generator inside a fiber, table.sort, gsub, require: correct, but not concurrent.
 --
 -- Each fiber (and each coroutine that is not one) has a *context*: its cancellation, its deadlines, its shields.
--- A cancelled or late context does not get to wait: wait gives the failure, and the caller raises it after tidying
--- up. It is given again by every later wait, except inside shield and inside __close methods that run because of it,
--- which get a grace of 10 seconds.
+-- A cancelled or late context may not wait: wait returns the failure, and the caller raises it after cleaning up. Every
+-- later wait returns it again, except inside shield and inside __close methods that run because of it, which get a
+-- grace period of 10 seconds.
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local printer = require "gpupt.printer"
@@ -38,8 +38,8 @@ function wait.context()
 end
 
 -- While an error unwinds, Lua runs __close methods as callees of the pcall that will catch it. So a wait belongs to
--- such a method when a pcall stands where one stood as the failure was raised, called from the same line, with
--- another function above it than then.
+-- such a method when there is a pcall at the same stack level as when the failure was raised, called from the same
+-- line, but with another function above it.
 local protected = { [pcall] = true, [xpcall] = true }
 
 local function walk(visit)
@@ -139,7 +139,7 @@ end
 
 local warned = {}
 
--- Once per place: the call was right, but it kept every other fiber waiting.
+-- Once per source line: the call was correct, but every other fiber had to wait.
 local function warn_blocking()
   for level = 4, 30 do
     local info = debug.getinfo(level, "Sl")
@@ -175,9 +175,9 @@ local function block(loop, event, limit)
     local patience = limit and math.max(0, limit - now()) or math.huge
     if limit and patience == 0 then return end
     if not loop:alive() and wait.turn() > 0 then
-      patience = 0 -- only another fiber can bring it about: it runs from here
+      patience = 0 -- only another fiber can fire the event: run it from here
     elseif patience == math.huge and not loop:alive() then
-      error("deadlock: this waits for something that nothing under way can bring about", 0)
+      error("deadlock: no operation, timer or fiber is left that could end this wait", 0)
     end
     local ok, message, code = loop:step(patience)
     if not ok then error(failure.new(message, code), 0) end
@@ -186,7 +186,7 @@ end
 
 --- Waits until `event` is done. Gives nil, or the failure for which the caller has to stop (cancelled, too late).
 -- `until_time` bounds this wait alone: when it passes, wait gives nil and event.done is still false. `idle`: a helper
--- that waits so is no reason to go on for those who wait for nothing else.
+-- that waits like this does not keep the loop running by itself.
 function wait.wait(event, until_time, idle)
   local context = wait.context()
   local reason, limit = stopped(context)
@@ -228,7 +228,7 @@ local function unshield(context, ...)
   return select(2, ...)
 end
 
---- Runs fn(...) so that a cancellation or deadline does not stop its waits, for at most the grace.
+--- Runs fn(...) so that a cancellation or deadline does not stop its waits, for at most the grace period.
 function wait.shield(fn, ...)
   local context = wait.context()
   context.shields = context.shields + 1
@@ -242,18 +242,18 @@ local function end_deadline(context, deadline, ok, ...)
   if not context.cancelled and #context.deadlines == 0 then context.marks, context.grace = nil, nil end
   if ok then return ... end
   local err = ...
-  -- a call that was under way says EUNKNOWN in its own words, and for which stop
+  -- a call in flight fails with its own EUNKNOWN, whose detail names this stop
   local mine = err == deadline.failure or (failure.is(err) and err.detail and err.detail.stop == deadline.failure)
   if mine then return nil, err.message, err.code, err.detail end
   error(err, 0)
 end
 
---- Runs fn(...); if it is not done in `seconds`, whatever it waits for is given up and this returns
+--- Runs fn(...); if it takes longer than `seconds`, its wait is abandoned and this returns
 -- nil, message, "ETIMEDOUT". The earliest of nested deadlines counts.
 function wait.deadline(seconds, fn, ...)
   local context = wait.context()
   local deadline = { at = now() + seconds,
-    failure = failure.new(("not done within %g s"):format(seconds), "ETIMEDOUT") }
+    failure = failure.new(("timed out after %g s"):format(seconds), "ETIMEDOUT") }
   table.insert(context.deadlines, deadline)
   return end_deadline(context, deadline, pcall(fn, ...))
 end

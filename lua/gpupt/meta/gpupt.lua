@@ -21,22 +21,22 @@
 
 ---@class gpupt.options.guest.answer.cloud_init
 ---@field hostname string letters, digits and -
----@field user string the account that is made
+---@field user string the account to create
 ---@field password? any a function, a p.secret, or text; hashed here
----@field password_hash? any as /etc/shadow has it ($6$...), instead of password
+---@field password_hash? any as in /etc/shadow ($6$...), instead of password
 ---@field salt? string for the hash; random when absent
 ---@field ssh_keys? table public keys that may log in
 ---@field sudo? boolean the user may use sudo without a password (drivers need root)
 ---@field autoinstall? boolean answers for the Ubuntu installer; false: for a cloud image
 ---@field storage? "direct"|"lvm"|"zfs" layout of the disk
----@field packages? table more packages; open-vm-tools always is one
----@field late_commands? table commands at the installation's end, /target is the new system
+---@field packages? table more packages; open-vm-tools is always included
+---@field late_commands? table commands at the end of the installation; /target is the new system
 ---@field runcmd? table commands at the first boot
 ---@field locale? string of the installed system
 ---@field keyboard? string layout
 ---@field timezone? string as Linux names it
----@field instance_id? string of meta-data; the host name when absent. cloud-init runs once for each
----@field redacted? boolean shows ******** in place of every secret, and asks none
+---@field instance_id? string of meta-data; default: the host name. cloud-init runs once for each
+---@field redacted? boolean shows ******** instead of every secret, and reads none
 
 ---@class gpupt.options.guest.answer.problems
 ---@field label? string the volume label of the medium, when it is known
@@ -44,19 +44,19 @@
 ---@class gpupt.options.guest.answer.windows
 ---@field computer_name string 1 to 15 letters, digits and -
 ---@field password any of the administrator: a function, a p.secret, or text
----@field user? string the account; another name makes a local administrator
+---@field user? string the account; another name creates a local administrator
 ---@field image? integer|string the edition in install.wim, by its index or its name
 ---@field product_key? any a key, as a secret; chooses the edition when no image is named
 ---@field language? string of the installed system and of Setup (the medium must have it)
----@field keyboard? string input locale, as 0409:00000409; the language's when absent
+---@field keyboard? string input locale, such as 0409:00000409; default: that of the language
 ---@field timezone? string as Windows names it
 ---@field organization? string registered organization
----@field disk? integer the disk that is wiped
+---@field disk? integer the disk to wipe
 ---@field esp_mb? integer size of the EFI system partition
----@field drivers? table paths with drivers for Setup (pvscsi), as E:\drivers
+---@field drivers? table paths with drivers for Setup (pvscsi), such as E:\drivers
 ---@field tools? table|boolean options of guest.tools.command; false: no Tools
 ---@field commands? table more command lines for the first logon, after Tools
----@field redacted? boolean shows ******** in place of every secret, and asks none
+---@field redacted? boolean shows ******** instead of every secret, and reads none
 
 ---@class gpupt.options.guest.linux.tools
 ---@field family? "debian"|"rhel"|"suse"|"photon" when it is known already
@@ -67,21 +67,21 @@
 ---@field sudo? boolean the user is not root, but may use sudo without a password
 
 ---@class gpupt.options.guest.proof.commands
----@field vendors? table PCI vendor numbers of the cards looked for; NVIDIA and AMD by default
+---@field vendors? table PCI vendor ids of the cards to look for; default: NVIDIA and AMD
 
 ---@class gpupt.options.guest.proof.read
----@field expected? integer how many cards the guest has to see
----@field vendors? table PCI vendor numbers; other cards are left out of the count
----@field driver? boolean the driver must hold the cards; false: it comes later
+---@field expected? integer number of cards that the guest has to see
+---@field vendors? table PCI vendor ids; other cards are not counted
+---@field driver? boolean the driver must hold the cards; false: it is installed later
 
 ---@class gpupt.options.guest.tools.command
 ---@field version string|number of the installer that will run: 12.4.0, or 12416
 ---@field horizon? boolean the Horizon Agent will be installed afterwards
----@field nsx? boolean NSX is used, so that its network driver must stay
----@field features? table the feature names of this very installer, when known
----@field remove? table more features to leave out
----@field keep? table features to keep although the rules would leave them out
----@field reboot? boolean lets the installer reboot by itself (REBOOT=R is left out)
+---@field nsx? boolean NSX is used, so its network driver must stay
+---@field features? table the feature names of this installer, when known
+---@field remove? table more features to remove
+---@field keep? table features to keep although the rules would remove them
+---@field reboot? boolean lets the installer reboot the guest (without REBOOT=R)
 ---@field log? string a file in the guest for the MSI log
 ---@field program? string the installer, with its path where that is known
 
@@ -215,9 +215,9 @@
 ---@class gpupt.options.settings.compute
 ---@field gpus table the cards: {vendor=, device=, count=, bars=, name=, class=, address=, system_id=}
 ---@field memory_mb integer the VM's memory; a multiple of 4
----@field guest? string the guest id, as windows2022srvNext_64Guest or ubuntu64Guest
+---@field guest? string the guest id, such as windows2022srvNext_64Guest or ubuntu64Guest
 ---@field firmware? "auto"|"efi"|"bios" auto: EFI, or what is installed
----@field installed? "efi"|"bios" the firmware that an operating system on the disk boots with; leave out for a blank disk
+---@field installed? "efi"|"bios" the firmware that the operating system on the disk boots with; omit for a blank disk
 ---@field mmio? string|integer min, safe, seed: the rule of the window; off; or a size in GiB
 ---@field hide_hypervisor? string|boolean hypervisor.cpuid.v0: auto decides by card and driver
 ---@field driver? string the version of the card's driver in the guest, when known
@@ -227,10 +227,10 @@
 ---@field bar_table? table a table of gpupt.bar.load instead of the built-in one
 
 ---@class gpupt.options.settings.to_spec
----@field change_version? string config.changeVersion as read: the server refuses when the VM changed since
+---@field change_version? string config.changeVersion as read: the server refuses if the VM has changed since
 ---@field devices? boolean false: settings only, no devices
----@field firmware? boolean false: leave the firmware out (an existing VM)
----@field video_card? table the VM's VirtualMachineVideoCard as read; needed to change it
+---@field firmware? boolean false: omit the firmware (an existing VM)
+---@field video_card? table the VM's VirtualMachineVideoCard as read; required to change it
 ---@field first_key? integer the first temporary key of a new device
 
 ---@class gpupt.options.step_contract
@@ -252,44 +252,44 @@
 ---@field prove function reads the server again and proves the result
 
 ---@class gpupt.options.vc.datastore_download
----@field resume? boolean go on with what an earlier attempt left in TARGET.part
+---@field resume? boolean continue what an earlier attempt left in TARGET.part
 ---@field progress? function called with (bytes received)
 ---@field timeout? number seconds for the whole transfer
----@field datacenter? string inventory path of the datacenter; default: the client's or the only one
+---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.datastore_list
----@field pattern? string glob of the names wanted
----@field recursive? boolean sub-folders too
----@field datacenter? string inventory path of the datacenter; default: the client's or the only one
+---@field pattern? string glob that the names have to match
+---@field recursive? boolean include subfolders
+---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.datastore_mkdir
----@field datacenter? string inventory path of the datacenter; default: the client's or the only one
+---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.datastore_move
----@field force? boolean replace what is there
----@field datacenter? string inventory path of the datacenter; default: the client's or the only one
+---@field force? boolean replace an existing file
+---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.datastore_read
 ---@field offset? integer first byte
----@field length? integer so many bytes; default: to the end
----@field chunk? integer bytes a request, and at most in memory
----@field datacenter? string inventory path of the datacenter; default: the client's or the only one
+---@field length? integer number of bytes; default: to the end
+---@field chunk? integer bytes per request, and the most in memory
+---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.datastore_text
----@field max? integer refuse more bytes than this
----@field datacenter? string inventory path of the datacenter; default: the client's or the only one
+---@field max? integer refuse a file larger than this many bytes
+---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.datastore_upload
----@field progress? function called with (bytes sent, bytes in all)
+---@field progress? function called with (bytes sent, total bytes)
 ---@field timeout? number seconds for the whole transfer
----@field overwrite? boolean false: refuse when the file is there
----@field folders? boolean make the folders of its path
----@field size? integer the bytes that the file must have; another size is refused
----@field verify? boolean look at the size on the datastore before the file gets its name (needs Datastore.Browse)
----@field datacenter? string inventory path of the datacenter; default: the client's or the only one
+---@field overwrite? boolean false: refuse when the file exists
+---@field folders? boolean create the folders of its path
+---@field size? integer the size that the local file must have
+---@field verify? boolean check the size on the datastore before the file is renamed (needs Datastore.Browse)
+---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.guest
----@field timeout? number seconds, waiting for busy Tools included
+---@field timeout? number seconds, including waiting for busy Tools
 
 ---@class gpupt.options.vc.guest_get
 ---@field max? integer refuse a longer text
@@ -297,10 +297,10 @@
 ---@field timeout? number seconds
 
 ---@class gpupt.options.vc.guest_put
----@field text? string send this text in place of a file
----@field permissions? integer of a Linux file, as in 493 (0755)
----@field overwrite? boolean false: refuse when the file is there
----@field progress? function called with (bytes sent, bytes in all)
+---@field text? string send this text instead of a file
+---@field permissions? integer mode of a Linux file, such as 493 (0755)
+---@field overwrite? boolean false: refuse when the file exists
+---@field progress? function called with (bytes sent, total bytes)
 ---@field timeout? number seconds
 
 ---@class gpupt.options.vc.guest_ready
@@ -308,29 +308,29 @@
 
 ---@class gpupt.options.vc.guest_run
 ---@field program string absolute path of the program
----@field arguments? string its arguments, as the guest's shell reads them
+---@field arguments? string its arguments, as for the guest's shell
 ---@field directory? string working directory; default: the temporary one
 ---@field environment? table list of NAME=VALUE; replaces the whole environment
----@field family? "windows"|"linux" default: what the guest says
----@field timeout? number seconds for everything
----@field max? integer most bytes of each output
+---@field family? "windows"|"linux" default: as reported by the guest
+---@field timeout? number seconds for the whole call
+---@field max? integer maximum bytes of each output
 
 ---@class gpupt.options.vc_collect
----@field type? string the managed type of the objects wanted
----@field types? table { type = { paths } } in place of type and paths, for several types in one pass
----@field under? table the folder, datacenter... below which they are looked for; default: everything
----@field objects? table a list of references in place of under
+---@field type? string the managed type of the objects
+---@field types? table { type = { paths } } instead of type and paths, for several types at once
+---@field under? table the folder, datacenter... to search; default: everything
+---@field objects? table a list of references, instead of under
 ---@field paths? table property paths
----@field page? integer objects a page (the server may give fewer)
+---@field page? integer objects per page (the server may give fewer)
 ---@field timeout? number seconds for each request
 
 ---@class gpupt.options.vc_find
 ---@field type? string only objects of this managed type
 
 ---@class gpupt.options.vc_wait
----@field timeout? number seconds; the task goes on without us
+---@field timeout? number seconds; the task continues after that
 ---@field progress? function called with (percent, info) when the task's progress or state changes
----@field cancel_task? boolean cancel the task too when the waiting is cancelled or times out
+---@field cancel_task? boolean cancel the task when the wait is cancelled or times out
 
 ---@class gpupt.options.vc_wait_for
 ---@field timeout? number seconds
@@ -344,23 +344,23 @@
 ---@field token_key_file? string PEM private key (mode 0600) of a holder-of-key token's certificate
 ---@field ticket_file? string log in by the clone ticket in this file of mode 0600
 ---@field ticket_command? string log in by the clone ticket that this command prints
----@field persist_session? boolean keep the session for the next program, and go on with a kept one (GOVC_PERSIST_SESSION=true); default: log out at the end
+---@field persist_session? boolean save the session for the next program, and resume a saved one (GOVC_PERSIST_SESSION=true); default: log out at the end
 ---@field ca_file? string PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)
 ---@field thumbprint? string SHA-256 or SHA-1 thumbprint of the one certificate to trust; overrides insecure
 ---@field known_hosts? string file of lines 'host:port thumbprint', also of ESXi hosts (GOVC_TLS_KNOWN_HOSTS); an entry overrides insecure
----@field insecure? boolean trust any certificate (GOVC_INSECURE); said once on stderr
+---@field insecure? boolean trust any certificate (GOVC_INSECURE); one warning on stderr
 ---@field proxy? string URL of an HTTP proxy
----@field timeout? number seconds for a whole call, queueing and repeats included
----@field connect_timeout? number seconds for connecting, TLS included
+---@field timeout? number seconds for a whole call, including queueing and retries
+---@field connect_timeout? number seconds to connect, including TLS
 ---@field stall_timeout? number seconds without a byte
----@field connections? integer at most so many connections
+---@field connections? integer maximum number of connections
 ---@field retries? integer how often a call that only reads is sent again
----@field keep_alive? number seconds of idleness after which a small call keeps the session
----@field probe_after? number seconds of idleness after which a changing call first asks whether the session still lives
----@field limits? table ceilings of an answer: bytes (1 GiB; 4 MiB before the login), cells, text, depth (200; at most 256), attributes
----@field trace? function|string a function of one event table, or a file's name (GPUPT_TRACE): appended to, readable by you alone; secrets are left out
----@field version? string speak this version of vim25 instead of the newest both sides know
----@field datacenter? string where relative inventory paths begin (GOVC_DATACENTER)
+---@field keep_alive? number idle seconds after which a small call keeps the session alive
+---@field probe_after? number idle seconds after which a changing call first checks that the session still exists
+---@field limits? table limits of an answer: bytes (1 GiB; 4 MiB before the login), cells, text, depth (200; at most 256), attributes
+---@field trace? function|string a function of one event table, or a file (GPUPT_TRACE): appended to, readable by its owner only, without secrets
+---@field version? string use this version of vim25 instead of the newest that both sides support
+---@field datacenter? string the datacenter of relative inventory paths (GOVC_DATACENTER)
 ---@field operation_id? string first part of every call's operationID
 ---@field login? boolean false: connect without logging in
 ---@field logins? table gpupt.logins.new(): which passwords were refused, for connections that share accounts
@@ -479,7 +479,7 @@ function gpupt.json.document(value) end
 
 gpupt.settings = {}
 
----Works the settings out. A bad value or a contradiction gives nil, message, code (EINVAL, EFIRMWARE, EWINDOW,
+---Computes the settings. A bad value or a contradiction gives nil, message, code (EINVAL, EFIRMWARE, EWINDOW,
 ---ENOENT for an unknown card, and what gpupt.bar.window gives).
 ---@param o? gpupt.options.settings.compute
 function gpupt.settings.compute(o) end
@@ -515,7 +515,7 @@ gpupt.vim = {}
 ---@param given? gpupt.options.vim.connect
 function gpupt.vim.connect(given) end
 
----Ends a session that the option persist_session has kept; see gpupt.vim.client.
+---Ends a session that the option persist_session has saved; see gpupt.vim.client.
 function gpupt.vim.logout(given) end
 
 ---The vim25 type's name of a decoded value ("VirtualMachineConfigInfo"), of a reference, or of a wrapped scalar.

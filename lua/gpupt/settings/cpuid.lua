@@ -1,7 +1,7 @@
 --- Whether the hypervisor is hidden from the guest (hypervisor.cpuid.v0 = FALSE).
 -- NVIDIA's Windows driver refused GeForce cards in VMs before R465 (problem code 43). Datacentre and workstation cards
--- never needed the key, and it takes paravirtual features from the guest: so auto sets it for a GeForce in Windows with
--- an older or unknown driver, and for nothing else.
+-- never needed the key, and it hides paravirtual features from the guest. So auto sets it only for a GeForce in Windows
+-- with an older or unknown driver.
 local cpuid = {}
 
 local FIRST_DRIVER = 465
@@ -26,7 +26,7 @@ function cpuid.kind(card)
   return "datacentre"
 end
 
---- Adds the choice with its reason; true when the key is to be set, nil for a value that is none.
+--- Adds the choice with its reason; true when the key is to be set, nil for an invalid value.
 function cpuid.choose(o, gpus, add, warn, allow)
   local wish = o.hide_hypervisor
   local geforce, others = false, {}
@@ -36,13 +36,13 @@ function cpuid.choose(o, gpus, add, warn, allow)
   if wish == true then
     if #others > 0 then
       allow[#allow + 1] = "hide-hypervisor"
-      warn("hide_hypervisor = true: a card that is no GeForce never needs it, "
-        .. "and there is a report of one failing with it")
+      warn("hide_hypervisor = true: only GeForce cards ever need it, "
+        .. "and one other card was reported to fail with it")
     end
-    add("hypervisor.cpuid.v0", "FALSE", "as asked")
+    add("hypervisor.cpuid.v0", "FALSE", "as requested")
     return true
   elseif wish == false then
-    add("hypervisor.cpuid.v0", "not set", "as asked")
+    add("hypervisor.cpuid.v0", "not set", "as requested")
     return false
   elseif wish ~= "auto" then
     return nil
@@ -62,7 +62,7 @@ function cpuid.choose(o, gpus, add, warn, allow)
   end
   add("hypervisor.cpuid.v0", "FALSE",
     o.driver and ("driver %s stops with Code 43 when it sees a hypervisor"):format(o.driver)
-      or "drivers before 465 stop a GeForce with Code 43 when they see a hypervisor, and this one's version is unknown")
+      or "drivers before 465 stop a GeForce with Code 43 when they see a hypervisor, and the driver version is unknown")
   return true
 end
 

@@ -1,15 +1,15 @@
---- The settings as a VirtualMachineConfigSpec: one reconfigure that carries everything.
--- Ids go out in the forms that the API documents: `id` as the host gives it, `deviceId` as unsigned hexadecimal
--- text without 0x, `vendorId` as the signed short that the wire has. New devices have distinct negative keys.
+--- The settings as a VirtualMachineConfigSpec, for a single reconfigure.
+-- Ids are written as the API documents them: `id` as the host gives it, `deviceId` as unsigned hexadecimal text without
+-- 0x, `vendorId` as a signed short. New devices have distinct negative keys.
 local options = require "gpupt.options"
 
 local spec = {}
 
 local write_options = options.declare("settings.to_spec", {
-  { "change_version", "string", doc = "config.changeVersion as read: the server refuses when the VM changed since" },
+  { "change_version", "string", doc = "config.changeVersion as read: the server refuses if the VM has changed since" },
   { "devices", "boolean", default = true, doc = "false: settings only, no devices" },
-  { "firmware", "boolean", default = true, doc = "false: leave the firmware out (an existing VM)" },
-  { "video_card", "table", doc = "the VM's VirtualMachineVideoCard as read; needed to change it" },
+  { "firmware", "boolean", default = true, doc = "false: omit the firmware (an existing VM)" },
+  { "video_card", "table", doc = "the VM's VirtualMachineVideoCard as read; required to change it" },
   { "first_key", "integer", default = -100, doc = "the first temporary key of a new device" },
 })
 

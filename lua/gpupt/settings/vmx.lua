@@ -1,13 +1,13 @@
 --- The settings in a .vmx document: the same value as a reconfigure would send, as keys of a file.
--- In a .vmx the card's address is decimal (00000:059:00.0), ids are hexadecimal with 0x. Devices are written with a
--- fixed backing; stale ones of other numbers are left to `gpupt vmx check`.
+-- In a .vmx the card's address is decimal (00000:059:00.0) and ids are hexadecimal with 0x. Devices are written with a
+-- fixed backing. Stale pciPassthruN entries with other numbers are not removed; `gpupt vmx check` reports them.
 local vmx = {}
 
 local function truth(value) return value and "TRUE" or "FALSE" end
 
 local function card_keys(card, n)
   local address = require "gpupt.pci".address(card.address)
-  if not address then return nil, ("'%s' is no PCI address"):format(tostring(card.address)), "EINVAL" end
+  if not address then return nil, ("'%s' is not a PCI address"):format(tostring(card.address)), "EINVAL" end
   if not card.system_id then return nil, "a device in a .vmx needs the host's system_id", "EINVAL" end
   local prefix = "pciPassthru" .. n
   return {
@@ -49,7 +49,7 @@ function vmx.pairs(value)
   return list
 end
 
---- Writes into a document of gpupt.vmx. Returns true, or nil, message, code and leaves the document as it was.
+--- Writes into a document of gpupt.vmx. Returns true, or nil, message, code and leaves the document unchanged.
 function vmx.write(value, doc)
   local list, message, code = vmx.pairs(value)
   if not list then return nil, message, code end
@@ -58,7 +58,7 @@ function vmx.write(value, doc)
     local now = doc:get(key)
     if not wanted then
       if now ~= nil then doc:unset(key) end
-    -- hosts write TRUE and true alike: what says the same is not touched
+    -- hosts write both TRUE and true: an equal value is not changed
     elseif now == nil or now:lower() ~= wanted:lower() then
       doc:set(key, wanted)
     end

@@ -1,5 +1,5 @@
---- One attempt at a call of vim25, and what may be done after one that failed: shared by calls that give values
--- (gpupt.vim.call) and calls that give a tape (gpupt.vim.tape_call).
+--- One attempt at a vim25 call, and whether to retry it after a failure. Used by calls that return values
+-- (gpupt.vim.call) and calls that return a tape (gpupt.vim.tape_call).
 local engine = require "gpupt.loop.engine"
 local fault = require "gpupt.vim.fault"
 local secrets = require "gpupt.vim.secrets"
@@ -8,13 +8,13 @@ local wait = require "gpupt.loop.wait"
 
 local attempt = {}
 
--- Reading calls by their first word, and calls whose repetition leaves nothing but what the session's end removes.
+-- Calls that only read, by their first word, and calls whose repetition leaves only what the session's end removes.
 local reading = { "^Retrieve", "^Query", "^Find", "^Current", "^Has", "^Read", "^List", "^Check", "^Validate", "^Get",
   "^Lookup", "^Compute", "^Estimate", "^Browse", "^Fetch", "^SessionIsActive$", "^CreateContainerView$",
   "^CreateListView$", "^CreatePropertyCollector$", "^CreateFilter$", "^Destroy.*View$", "^DestroyPropertyFilter$",
   "^DestroyPropertyCollector$", "^CancelRetrievePropertiesEx$", "^CancelWaitForUpdates$", "^CancelTask$",
   "^RefreshDatastore", "^Logout$" }
--- tokens and one-time addresses: asking twice is not the same as asking once
+-- these consume a token or one-time address: a second call gives another result
 local consuming = { ContinueRetrievePropertiesEx = true, WaitForUpdatesEx = true, ReadNextTasks = true,
   ReadNextEvents = true, ReadPreviousTasks = true, ReadPreviousEvents = true, CheckForUpdates = true }
 
@@ -58,13 +58,13 @@ function attempt.back_off(try)
   return math.min(5, 0.2 * 2 ^ (try - 1)) * (0.5 + math.random())
 end
 
---- Waits; raises when the caller is stopped meanwhile.
+--- Waits; raises when the caller is stopped during the wait.
 function attempt.pause(seconds, until_time)
   local stop = wait.wait(engine.event(), math.min(engine.now() + seconds, until_time))
   if stop then error(stop, 0) end
 end
 
--- Before the login anybody may answer who has the address: what is asked there takes a few kB.
+-- Before the login the server is not authenticated to us by a session; answers needed there take a few kB.
 local EARLY_BYTES, EARLY_CELLS = 4 << 20, 1 << 16
 
 local function limits_of(client)
@@ -93,7 +93,7 @@ function attempt.send(client, body, what, options, until_time)
     if info.cookie then secrets[client].cookie = info.cookie end
     if tape and info.bad_cookie then
       tape:release()
-      tape, message, code = nil, client.base .. " gives the session a cookie that is none", "EPROTOCOL"
+      tape, message, code = nil, client.base .. " sent an invalid session cookie", "EPROTOCOL"
     end
   end
   if client.trace then
@@ -106,14 +106,14 @@ function attempt.send(client, body, what, options, until_time)
   return tape, info
 end
 
---- What a failure says of the call.
+--- The detail of a failure: which call it was.
 function attempt.detail_of(what, more)
   local detail = more or {}
   detail.method, detail.object, detail.operation_id = what.name, what.object, what.operation_id
   return detail
 end
 
---- The failure that a fault is: nil, message, code, detail.
+--- A fault as nil, message, code, detail.
 function attempt.fault_of(client, tape, what)
   local message, code, detail = tape:fault(client.refs, client.make_ref)
   if code == "NoPermission" and detail.fault then

@@ -1,7 +1,7 @@
---- One call of vim25: encode, send, decode; what may be sent again, and what may not.
+--- One call of vim25: encode, send, decode; and which calls may be sent again.
 --   never sent (no connection)         any call is tried again, with back-off
---   answer lost, 502/503/504           calls that only read are tried again; a task is looked for by its operationID
---                                      and adopted; anything else ends in EUNKNOWN
+--   answer lost, 502/503/504           calls that only read are tried again; a task is found by its operationID
+--                                      and used; anything else ends in EUNKNOWN
 --   NotAuthenticated                   one new login; calls that only read are repeated, others are not
 -- A fault is nil, message, code (its type), detail {fault, messages, method, object, operation_id}.
 local attempt = require "gpupt.vim.attempt"
@@ -26,8 +26,8 @@ local function recover(client, what, starts_task, message, code)
     what.object, message), "EUNKNOWN", attempt.detail_of(what, { cause = code })
 end
 
--- A session that the caller opened or ended by calling the session manager is the client's all the same: it is kept
--- alive and logged out at the end, or not opened again behind the caller's back.
+-- A session that the caller opened or ended through the session manager still belongs to the client: it is kept alive
+-- and logged out at the end, or not opened again without the caller's knowledge.
 local function session_changed(client, name)
   client.session_open = name ~= "Logout"
   client.generation = client.generation + 1

@@ -31,28 +31,28 @@ local declared = options.declare("vim.connect", {
   { "token_key_file", "string", doc = "PEM private key (mode 0600) of a holder-of-key token's certificate" },
   { "ticket_file", "string", doc = "log in by the clone ticket in this file of mode 0600" },
   { "ticket_command", "string", doc = "log in by the clone ticket that this command prints" },
-  { "persist_session", "boolean", doc = "keep the session for the next program, and go on with a kept one "
+  { "persist_session", "boolean", doc = "save the session for the next program, and resume a saved one "
     .. "(GOVC_PERSIST_SESSION=true); default: log out at the end" },
   { "ca_file", "string", doc = "PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)" },
   { "thumbprint", "string", doc = "SHA-256 or SHA-1 thumbprint of the one certificate to trust; overrides insecure" },
   { "known_hosts", "string", doc = "file of lines 'host:port thumbprint', also of ESXi hosts "
     .. "(GOVC_TLS_KNOWN_HOSTS); an entry overrides insecure" },
-  { "insecure", "boolean", doc = "trust any certificate (GOVC_INSECURE); said once on stderr" },
+  { "insecure", "boolean", doc = "trust any certificate (GOVC_INSECURE); one warning on stderr" },
   { "proxy", "string", doc = "URL of an HTTP proxy" },
-  { "timeout", "number", default = 180, doc = "seconds for a whole call, queueing and repeats included" },
-  { "connect_timeout", "number", default = 15, doc = "seconds for connecting, TLS included" },
+  { "timeout", "number", default = 180, doc = "seconds for a whole call, including queueing and retries" },
+  { "connect_timeout", "number", default = 15, doc = "seconds to connect, including TLS" },
   { "stall_timeout", "number", default = 120, doc = "seconds without a byte" },
-  { "connections", "integer", default = 8, doc = "at most so many connections" },
+  { "connections", "integer", default = 8, doc = "maximum number of connections" },
   { "retries", "integer", default = 4, doc = "how often a call that only reads is sent again" },
-  { "keep_alive", "number", default = 600, doc = "seconds of idleness after which a small call keeps the session" },
-  { "probe_after", "number", default = 300, doc = "seconds of idleness after which a changing call first asks "
-    .. "whether the session still lives" },
-  { "limits", "table", doc = "ceilings of an answer: bytes (1 GiB; 4 MiB before the login), cells, text, "
+  { "keep_alive", "number", default = 600, doc = "idle seconds after which a small call keeps the session alive" },
+  { "probe_after", "number", default = 300, doc = "idle seconds after which a changing call first checks "
+    .. "that the session still exists" },
+  { "limits", "table", doc = "limits of an answer: bytes (1 GiB; 4 MiB before the login), cells, text, "
     .. "depth (200; at most 256), attributes" },
-  { "trace", "function|string", doc = "a function of one event table, or a file's name (GPUPT_TRACE): appended to, "
-    .. "readable by you alone; secrets are left out" },
-  { "version", "string", doc = "speak this version of vim25 instead of the newest both sides know" },
-  { "datacenter", "string", doc = "where relative inventory paths begin (GOVC_DATACENTER)" },
+  { "trace", "function|string", doc = "a function of one event table, or a file (GPUPT_TRACE): appended to, "
+    .. "readable by its owner only, without secrets" },
+  { "version", "string", doc = "use this version of vim25 instead of the newest that both sides support" },
+  { "datacenter", "string", doc = "the datacenter of relative inventory paths (GOVC_DATACENTER)" },
   { "operation_id", "string", doc = "first part of every call's operationID" },
   { "login", "boolean", default = true, doc = "false: connect without logging in" },
   { "logins", "table", doc = "gpupt.logins.new(): which passwords were refused, for connections that share accounts" },
@@ -94,7 +94,7 @@ function Client:ref(text, value)
   return self.intern(kind, name)
 end
 
---- ref:get{ "name", "config.hardware" } gives { [path] = value } and, when the server left some out for a reason,
+--- ref:get{ "name", "config.hardware" } gives { [path] = value } and, for values that the server refused,
 -- { [path] = fault }; ref:get "name" gives the one value (false when it is unset). Or nil, message, code.
 function Client.get_properties(object, paths, opts)
   local self = object.client
@@ -118,12 +118,12 @@ function Client.get_properties(object, paths, opts)
   return false
 end
 
---- The name of an inventory object for a message: asked for once, nil when it has none or may not be read.
+--- The name of an inventory object for a message: read once, nil when it has none or may not be read.
 function Client:name_of(object)
   if not net.schema.is_a(object.type, "ManagedEntity") then return nil end
   local known = self.names[object]
   if known == nil then
-    self.names[object] = false -- a refusal to read it must not ask again
+    self.names[object] = false -- a name that may not be read is not requested again
     known = failure.catch(Client.get_properties, object, "name", { timeout = 5, retries = 0 })
     self.names[object] = known or false
   end
@@ -146,7 +146,7 @@ function Client:wait_for(object, paths, predicate, opts)
   return require("gpupt.vim.watch").property(self, object, paths, predicate, opts)
 end
 
---- The recent task of `object` that carries this operationID; nil, message, "ENOENT" when there is none.
+--- The recent task of `object` with this operationID; nil, message, "ENOENT" when there is none.
 function Client:find_task(object, operation_id) return lost_task(self, object, operation_id) end
 
 function Client:next_operation_id()
@@ -156,7 +156,7 @@ end
 
 function Client:is_idle() return self.session_open and engine.now() - self.last_answer > self.probe_after end
 
---- Whether the session lives; logs in again when it does not. true, or nil, message, code.
+--- Checks that the session exists; logs in again when it does not. true, or nil, message, code.
 function Client:probe()
   local ok, message, code = call.invoke(self, self.instance, "CurrentTime", {}, {}, 2)
   if not ok then return nil, message, code end
@@ -165,7 +165,7 @@ end
 
 function Client:login_again(generation) return session.again(self, generation) end
 
---- Hands an event to the trace. A trace that cannot be written is told of once and does not stop the work.
+--- Passes an event to the trace. A trace that cannot be written gives one warning and does not stop the work.
 function Client:emit(event)
   if type(self.trace) == "function" then return self.trace(event) end
   local file, message = system.open(self.trace, "renew")
@@ -200,7 +200,7 @@ function Client:close()
 end
 Client.__close = Client.close
 
--- Logging out needs the network, which a collector must not wait for: it frees, and says what was forgotten.
+-- Logging out needs the network, which a garbage collector must not wait for: it frees, and warns.
 function Client:__gc()
   if self.closed or not self.http then return end
   self.closed = true
@@ -220,8 +220,8 @@ local function make(o)
   local loop, message, code = engine.shared()
   if not loop then return nil, message, code end
   if o.address.scheme == "http" and not o.insecure then
-    return nil, o.thumbprint and "http:// has no certificate whose thumbprint could be checked: use https://"
-      or "http:// sends the password in the clear: use https://, or say insecure = true", "ETLS"
+    return nil, o.thumbprint and "http:// has no certificate to check a thumbprint against: use https://"
+      or "http:// sends the password unencrypted: use https://, or set insecure = true", "ETLS"
   end
   local http
   http, message, code = net.http.client(loop.core, {
@@ -262,11 +262,11 @@ local function open(self, o)
   if not self.content then return nil, message, code, detail end
   for _, field in ipairs { "about", "rootFolder", "propertyCollector" } do
     if type(self.content) ~= "table" or type(rawget(self.content, field)) ~= "table" then
-      return nil, ("%s answers RetrieveServiceContent without %s"):format(self.base, field), "EPROTOCOL"
+      return nil, ("%s answered RetrieveServiceContent without %s"):format(self.base, field), "EPROTOCOL"
     end
   end
   if o.login and not rawget(self.content, "sessionManager") then
-    return nil, self.base .. " has no session manager to log in at", "EPROTOCOL"
+    return nil, self.base .. " has no session manager to log in to", "EPROTOCOL"
   end
   self.about = self.content.about
   if not o.login then return self end
@@ -302,11 +302,11 @@ local function connect(checked)
 end
 
 --- Connects and logs in. Gives the client, or nil, message, code: ECONNECT, EPROXY (the proxy refuses the password),
--- ETLS, EUNTRUSTED, ETIMEDOUT, InvalidLogin, ENOLOGIN (nothing to log in with), EUNSAFE (others can read the file with
--- a secret), EINVAL.
+-- ETLS, EUNTRUSTED, ETIMEDOUT, InvalidLogin, ENOLOGIN (no credentials), EUNSAFE (other users can read the file with a
+-- secret), EINVAL.
 function client.connect(given) return connect(declared:check(given)) end
 
---- Ends the session that persist_session has kept for these options, on the server too, and deletes it here. Whether
+--- Ends the session that persist_session saved for these options, on the server too, and deletes the file. Whether
 -- there was one; or nil, message, code.
 function client.logout(given)
   local o = declared:check(given)

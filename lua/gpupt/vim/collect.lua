@@ -1,7 +1,7 @@
 --- Properties of many objects: RetrievePropertiesEx with the server's paging, a page at a time in the core.
 --   for obj in vc:collect{ type = "VirtualMachine", under = folder, paths = { "name", "runtime.powerState" } } do
---     obj.ref  obj.name  obj["runtime.powerState"]  obj.missing (faults by path, when the server left some out)
--- One object is made per step; leaving the loop early tells the server so. Iterators raise in mid-way.
+--     obj.ref  obj.name  obj["runtime.powerState"]  obj.missing (faults by path, for those that the server refused)
+-- One object is created per step; leaving the loop early cancels the rest on the server. Iterators raise on errors.
 local failure = require "gpupt.failure"
 local net = require "gpupt.net"
 local options = require "gpupt.options"
@@ -12,12 +12,12 @@ local wait = require "gpupt.loop.wait"
 local collect = {}
 
 local declared = options.declare("vc:collect", {
-  { "type", "string", doc = "the managed type of the objects wanted" },
-  { "types", "table", doc = "{ type = { paths } } in place of type and paths, for several types in one pass" },
-  { "under", "table", doc = "the folder, datacenter... below which they are looked for; default: everything" },
-  { "objects", "table", doc = "a list of references in place of under" },
+  { "type", "string", doc = "the managed type of the objects" },
+  { "types", "table", doc = "{ type = { paths } } instead of type and paths, for several types at once" },
+  { "under", "table", doc = "the folder, datacenter... to search; default: everything" },
+  { "objects", "table", doc = "a list of references, instead of under" },
   { "paths", "table", doc = "property paths" },
-  { "page", "integer", default = 100, doc = "objects a page (the server may give fewer)" },
+  { "page", "integer", default = 100, doc = "objects per page (the server may give fewer)" },
   { "timeout", "number", doc = "seconds for each request" },
 })
 
@@ -39,7 +39,7 @@ function collect.object(client, object, paths, opts)
   return values, missing
 end
 
--- A view of everything below `under`, for as long as the collecting takes.
+-- A view of everything below `under`, which lives as long as the collection.
 local function open_view(client, under, kinds)
   return client:call(client.content.viewManager, "CreateContainerView",
     { container = under, type = kinds, recursive = true })
@@ -82,7 +82,7 @@ end
 Collection.__close = Collection.close
 Collection.__gc = nil
 
--- A server that gives a token with every page, and never an object, is left after so many.
+-- Give up on a server that sends a token with every page but no objects.
 local EMPTY_PAGES = 100
 
 -- Takes a page: true, or nil, message, code.
@@ -95,7 +95,7 @@ function Collection:page(tape)
   self.bytes = self.bytes + bytes
   self.token, self.step = token, step
   if self.empty >= EMPTY_PAGES then
-    return nil, ("the server gives no object in %d pages, and says that there are more"):format(EMPTY_PAGES),
+    return nil, ("the server sent %d pages without an object and keeps announcing more"):format(EMPTY_PAGES),
       "EPROTOCOL"
   end
   return true
@@ -117,7 +117,7 @@ function Collection:next()
       self:close()
       return nil
     end
-    -- the token is ours until an answer has come: whoever is stopped here has it cancelled by close()
+    -- the token is valid until an answer arrives: if this call is stopped, close() cancels it
     local tape, message, code, detail = tape_call(client, client.content.propertyCollector,
       "ContinueRetrievePropertiesEx", { token = self.token }, { timeout = self.timeout })
     if not tape then
@@ -133,7 +133,7 @@ function Collection:next()
     end
     if self.most and self.bytes > self.most then
       self:close()
-      raise(("the objects take more than %d bytes: collect them one by one, with vc:collect"):format(self.most),
+      raise(("the objects take more than %d bytes: read them one by one with vc:collect"):format(self.most),
         "ELIMIT")
     end
   end

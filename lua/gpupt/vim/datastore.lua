@@ -22,7 +22,7 @@ function datastore.new(client) return setmetatable({ client = client, found = {}
 function Datastore.split(_, text) return datastore_path.parse(text) end
 
 local location = {
-  { "datacenter", "string", doc = "inventory path of the datacenter; default: the client's or the only one" },
+  { "datacenter", "string", doc = "inventory path of the datacenter; default: the client's, or the only one" },
 }
 
 local function declare(name, fields)
@@ -62,11 +62,11 @@ local function locate(self, name, datacenter)
   end
   if #matches == 0 then
     table.sort(names)
-    return nil, ("there is no datastore '%s'%s; there is: %s"):format(name, nearest.hint(name, names),
+    return nil, ("there is no datastore '%s'%s. Datastores: %s"):format(name, nearest.hint(name, names),
       #names > 0 and table.concat(names, ", ", 1, math.min(#names, 12)) or "none"), "ENOENT"
   end
   if #matches > 1 then
-    return nil, ("%d datacenters have a datastore '%s': say which with the option datacenter"):format(#matches, name),
+    return nil, ("%d datacenters have a datastore '%s': choose one with the option datacenter"):format(#matches, name),
       "EAMBIGUOUS"
   end
   local where, no, refused = path.of(client, matches[1].datacenter)
@@ -86,7 +86,7 @@ local function address(self, text, o)
     .. files.encode(name), place
 end
 
--- What gives a request's headers, for the session as it is when the request is sent.
+-- Gives a function that returns a request's headers for the session in use when the request is sent.
 local function session(client, more)
   return function()
     return { "Cookie: vmware_soap_session=" .. tostring(secrets[client].cookie), "User-Agent: " .. client.agent, more }
@@ -94,8 +94,8 @@ local function session(client, more)
 end
 
 local list_options = declare("list", {
-  { "pattern", "string", default = "*", doc = "glob of the names wanted" },
-  { "recursive", "boolean", doc = "sub-folders too" },
+  { "pattern", "string", default = "*", doc = "glob that the names have to match" },
+  { "recursive", "boolean", doc = "include subfolders" },
 })
 
 -- The entries of the folders that a search of `where` found.
@@ -104,12 +104,12 @@ local function entries(name, where, folders)
   local list = {}
   for _, folder in ipairs(folders) do
     if typeof(folder) ~= "HostDatastoreBrowserSearchResults" then
-      return nil, "the server lists something else than files", "EPROTOCOL"
+      return nil, "the server listed something other than files", "EPROTOCOL"
     end
     local base = (folder.folderPath or where):match "^%[[^%]]*%]%s*/*(.-)/*$"
     for _, file in ipairs(folder.file or {}) do
       if not base or not datastore_path.is_name(file.path) then
-        return nil, ("the server lists a file in %s whose name is none: '%s'"):format(where, file.path), "EPROTOCOL"
+        return nil, ("the server listed a file in %s with an invalid name: '%s'"):format(where, file.path), "EPROTOCOL"
       end
       list[#list + 1] = {
         name = file.path, path = ("[%s] %s%s"):format(name, base ~= "" and base .. "/" or "", file.path),
@@ -154,12 +154,12 @@ function Datastore:list(text, given)
   return entries(name, where, o.recursive and type(result) == "table" and result or { result })
 end
 
---- Whether a file or folder is there: its entry of list, false, or nil, message, code.
+--- Whether a file or folder exists: its entry as in list, false, or nil, message, code.
 function Datastore:stat(text, given)
   local name, rest, code = self:split(text)
   if not name then return nil, rest, code end
   local folder, file = rest:match "^(.-)/?([^/]+)$"
-  if not file then return nil, ("'%s' names no file"):format(text), "EINVAL" end
+  if not file then return nil, ("'%s' does not name a file"):format(text), "EINVAL" end
   local list, message, kind, detail = self:list(("[%s] %s"):format(name, folder),
     { pattern = file, datacenter = given and given.datacenter })
   if not list then
@@ -173,12 +173,12 @@ function Datastore:stat(text, given)
 end
 
 local download_options = declare("download", {
-  { "resume", "boolean", doc = "go on with what an earlier attempt left in TARGET.part" },
+  { "resume", "boolean", doc = "continue what an earlier attempt left in TARGET.part" },
   { "progress", "callable", doc = "called with (bytes received)" },
   { "timeout", "number", doc = "seconds for the whole transfer" },
 })
 
---- Downloads to a local file, which gets its name when it is complete. Its size, or nil, message, code.
+--- Downloads to a local file, which is renamed to its target when it is complete. Its size, or nil, message, code.
 function Datastore:download(text, target, given)
   local o = download_options:check(given)
   local url, place, code = address(self, text, o)
@@ -189,8 +189,8 @@ end
 
 local read_options = declare("read", {
   { "offset", "integer", default = 0, doc = "first byte" },
-  { "length", "integer", doc = "so many bytes; default: to the end" },
-  { "chunk", "integer", default = 1 << 20, doc = "bytes a request, and at most in memory" },
+  { "length", "integer", doc = "number of bytes; default: to the end" },
+  { "chunk", "integer", default = 1 << 20, doc = "bytes per request, and the most in memory" },
 })
 
 -- Whether the answer to the range that begins at `at` holds these bytes: true, or nil, message, code.
@@ -198,14 +198,14 @@ local function is_range(text, at, info)
   if info.status == 206 then
     local first = tonumber((info.headers["content-range"] or ""):match "^%s*bytes%s+(%d+)%-%d+/")
     if first == at then return true end
-    return nil, ("%s: the server sent another range than the one from byte %d"):format(text, at), "EPROTOCOL"
+    return nil, ("%s: the server did not send the range from byte %d"):format(text, at), "EPROTOCOL"
   end
   if at == 0 then return true end
   return nil, ("%s: the server ignores ranges and sends the file from its beginning: download it whole"):format(text),
     "EPROTOCOL"
 end
 
---- An iterator over the file's bytes, a chunk at a time; memory is bounded by the chunk. Raises in mid-way.
+--- An iterator over the file's bytes, a chunk at a time; memory is bounded by the chunk. Raises on errors.
 function Datastore:read(text, given)
   local o = read_options:check(given)
   if o.chunk < 1 or o.offset < 0 or (o.length and o.length < 0) then
@@ -234,7 +234,9 @@ function Datastore:read(text, given)
   end
 end
 
-local text_options = declare("text", { { "max", "integer", default = 64 << 20, doc = "refuse more bytes than this" } })
+local text_options = declare("text", {
+  { "max", "integer", default = 64 << 20, doc = "refuse a file larger than this many bytes" },
+})
 
 --- A whole small file (a vmware.log, a .vmx) as text.
 function Datastore:text(text, given)
@@ -246,16 +248,16 @@ function Datastore:text(text, given)
 end
 
 local upload_options = declare("upload", {
-  { "progress", "callable", doc = "called with (bytes sent, bytes in all)" },
+  { "progress", "callable", doc = "called with (bytes sent, total bytes)" },
   { "timeout", "number", doc = "seconds for the whole transfer" },
-  { "overwrite", "boolean", default = true, doc = "false: refuse when the file is there" },
-  { "folders", "boolean", default = true, doc = "make the folders of its path" },
-  { "size", "integer", doc = "the bytes that the file must have; another size is refused" },
+  { "overwrite", "boolean", default = true, doc = "false: refuse when the file exists" },
+  { "folders", "boolean", default = true, doc = "create the folders of its path" },
+  { "size", "integer", doc = "the size that the local file must have" },
   { "verify", "boolean", default = false,
-    doc = "look at the size on the datastore before the file gets its name (needs Datastore.Browse)" },
+    doc = "check the size on the datastore before the file is renamed (needs Datastore.Browse)" },
 })
 
-local move_options = declare("move", { { "force", "boolean", doc = "replace what is there" } })
+local move_options = declare("move", { { "force", "boolean", doc = "replace an existing file" } })
 
 -- The task that moves a file.
 local function start_move(self, from, to, o)
@@ -285,17 +287,17 @@ local function verified(self, temporary, size, o)
   local there, message, code, detail = self:stat(temporary, { datacenter = o.datacenter })
   if there == nil then return nil, message, code, detail end
   if there and there.size == size then return true end
-  return nil, ("%s: the datastore holds %s of the %d bytes that were sent"):format(temporary,
+  return nil, ("%s: the datastore has %s of the %d bytes that were sent"):format(temporary,
     there and there.size or "none", size), "EIO"
 end
 
---- Uploads a local file (its path, or an open file, which stays open). It is sent under another name and moved to its
--- own when it is complete. true, or nil, message, code.
+--- Uploads a local file (its path, or an open file, which stays open). It is sent under another name and renamed
+-- when it is complete. true, or nil, message, code.
 function Datastore:upload(source, text, given)
   local o = upload_options:check(given)
   local name, rest, bad = self:split(text)
   if not name then return nil, rest, bad end
-  if rest == "" then return nil, ("'%s' names no file"):format(text), "EINVAL" end
+  if rest == "" then return nil, ("'%s' does not name a file"):format(text), "EINVAL" end
   if io.type(source) == "closed file" then error("vc.datastore:upload: the file is closed", 2) end
   local file, own = source, nil
   if not io.type(source) then
@@ -307,13 +309,13 @@ function Datastore:upload(source, text, given)
   local handle <close> = own -- luacheck: ignore
   local size = files.size(file)
   if not size or (o.size and size ~= o.size) then
-    return nil, ("%s: the local file has %s bytes, and not %s"):format(text, size or "no number of", o.size or "any"),
+    return nil, ("%s: the local file has %s bytes, not %s"):format(text, size or "no number of", o.size or "any"),
       "EIO"
   end
   if not o.overwrite then
     local there, why, kind = self:stat(text, { datacenter = o.datacenter })
     if there == nil then return nil, why, kind end
-    if there then return nil, text .. " is there already", "FileAlreadyExists" end
+    if there then return nil, text .. " exists already", "FileAlreadyExists" end
   end
   local folder = rest:match "^(.*)/[^/]*$"
   if o.folders and folder then
@@ -342,7 +344,7 @@ function Datastore:upload(source, text, given)
     return true
   end
   wait.shield(function()
-    -- a move that was told to stop holds the file for a moment
+    -- a move that was cancelled holds the file for a moment
     if moving then self.client:wait(moving, { timeout = 5 }) end
     self:delete(temporary, { datacenter = o.datacenter })
   end)
@@ -352,7 +354,7 @@ end
 
 local plain_options = declare("mkdir", {})
 
---- Makes a folder and those above it; it may be there already.
+--- Creates a folder and its parents; it may exist already.
 function Datastore:mkdir(text, given)
   local o = plain_options:check(given)
   local name, rest, bad = self:split(text)
@@ -361,19 +363,19 @@ function Datastore:mkdir(text, given)
   if not place then return nil, message, code end
   local ok, why, kind, detail = self.client:call(self.client.content.fileManager, "MakeDirectory",
     { name = ("[%s] %s"):format(name, rest), datacenter = place.datacenter, createParentDirectories = true },
-    { safe = true }) -- a second time it is there already
+    { safe = true }) -- a second call finds it already created
   if not ok and kind ~= "FileAlreadyExists" then return nil, why, kind, detail end
   return true
 end
 
---- Moves a file on its datastore (or to another one). The server is told to stop when the caller is stopped.
+--- Moves a file on its datastore (or to another one). The task is cancelled when the caller is stopped.
 function Datastore:move(from, to, given)
   local task, message, code, detail = start_move(self, from, to, move_options:check(given))
   if not task then return nil, message, code, detail end
   return self.client:wait(task, { cancel_task = true })
 end
 
---- Deletes a file or a folder with all that is in it. true, or nil, message, code (FileNotFound).
+--- Deletes a file, or a folder with everything in it. true, or nil, message, code (FileNotFound).
 function Datastore:delete(text, given)
   local o = plain_options:check(given)
   local name, rest, bad = self:split(text)

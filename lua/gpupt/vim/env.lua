@@ -1,4 +1,4 @@
---- Where to connect and as whom: options first, then the variables that govc's users have set already.
+--- Where to connect and as which user: options first, then govc's environment variables.
 -- GOVC_URL (also "user:password@host", split at once), GOVC_USERNAME, GOVC_PASSWORD (its value may name a file),
 -- GOVC_INSECURE, GOVC_TLS_CA_CERTS, GOVC_TLS_KNOWN_HOSTS, GOVC_DATACENTER; and GPUPT_TRACE, a file for what is sent.
 local env = {}
@@ -19,7 +19,7 @@ local schemes = {
   proxy = { http = true, https = true, socks4 = true, socks4a = true, socks5 = true, socks5h = true },
 }
 
--- What RFC 3986 lets stand in a user name and a password as it is, and govc takes: anything else has to be
+-- The characters that RFC 3986 and govc allow unencoded in a user name and a password; any other has to be
 -- percent-encoded. A user name may hold an @ (administrator@vsphere.local), as in govc; a password may not.
 local USER, PASSWORD = "^[%w%-._~!$&'()*+,;=%%@]*$", "^[%w%-._~!$&'()*+,;=%%:]*$"
 
@@ -27,17 +27,17 @@ local function encoded(text, allowed)
   return text:find(allowed) and not text:gsub("%%%x%x", ""):find("%", 1, true)
 end
 
--- Nothing of a text that is refused is repeated: which part of it is a password is not known.
+-- The refused text is not repeated, because any part of it may be a password.
 local function malformed(what, expected)
   return nil, ("%s is not %s: %s is expected. A user name and a password in it have to be percent-encoded "
-    .. "('/' is %%2F, '?' %%3F, '#' %%23, '@' %%40); it is not repeated here because it may hold a password"):format(
+    .. "('/' is %%2F, '?' %%3F, '#' %%23, '@' %%40); it is not shown here because it may contain a password"):format(
     what, expected == "https://HOST/sdk" and "an address of a vCenter" or "an address of a proxy", expected), "EINVAL"
 end
 
 --- Takes a vCenter's address apart: "host", "host:port", "https://user:pw@host/sdk". Gives
 -- { scheme, host, port, path, username, password }, or nil, message, "EINVAL". `what` names the text in the message,
 -- which never repeats it. With kind "proxy" it is the address of a proxy.
--- The host is what stands behind the last @. One behind the first '/', '?' or '#' means that one of these stands in a
+-- The host is what follows the last @. An @ after the first '/', '?' or '#' means that one of these is in a
 -- password, and that what looks like the host is none: refused.
 function env.parse_url(text, what, kind)
   what = what or "the URL"
@@ -82,11 +82,11 @@ local function from_command(line)
   local pipe = io.popen(line, "r")
   local text = pipe and pipe:read "a"
   local ok = pipe and pipe:close()
-  if not ok then return nil, "the command that gives the password failed", "ENOLOGIN" end
+  if not ok then return nil, "the command that prints the password failed", "ENOLOGIN" end
   return (text:match "^([^\r\n]*)")
 end
 
---- The password that an option means: a text, a function or an object with read() that gives one, or
+--- The password that an option stands for: a text, a function or an object with read() that gives one, or
 -- { file = } / { command = } / { env = }.
 function env.secret(value)
   local kind = type(value)
@@ -107,7 +107,7 @@ function env.secret(value)
   error("password: a text, a function, or a table with file, command or env is needed", 0)
 end
 
--- As govc does it: the value is a file's name if there is such a file, else the password itself.
+-- As in govc: the name of a file if that file exists, else the password itself.
 local function password_variable()
   local value = variable "GOVC_PASSWORD"
   local text = value and value:find "^[^%z\n]+$" and read_file(value)
@@ -140,9 +140,9 @@ function env.known_host(path, host, port)
   return nil
 end
 
--- Whose certificate is believed: the one of the thumbprint; else the one that the known-hosts file names for this
--- address; else anybody's, when `insecure` says so; else what the authorities vouch for. So a thumbprint overrides
--- `insecure`, wherever it stands.
+-- Which certificate is trusted: the one with the thumbprint; else the one in the known-hosts file for this address;
+-- else any, with `insecure`; else one signed by the authorities. So a thumbprint overrides `insecure`, wherever it is
+-- set.
 local function trust(o, url)
   local named = o.known_hosts
   o.known_hosts = named or variable "GOVC_TLS_KNOWN_HOSTS"
@@ -161,12 +161,12 @@ local function trust(o, url)
   return true
 end
 
---- Fills what the options leave out. Gives the options, or nil, message, code.
+--- Completes the options from the environment. Gives the options, or nil, message, code.
 function env.complete(given)
   local o = {}
   for key, value in pairs(given) do o[key] = value end
   local text = o.url or variable "GOVC_URL"
-  if not text then return nil, "no vCenter is named: set GOVC_URL, or give the option url", "ENOLOGIN" end
+  if not text then return nil, "no vCenter given: set GOVC_URL or the option url", "ENOLOGIN" end
   local url, message, code = env.parse_url(text, o.url and "the option url" or "GOVC_URL")
   o.url = nil -- it may hold a password
   if not url then return nil, message, code end

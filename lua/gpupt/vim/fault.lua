@@ -1,6 +1,6 @@
 --- Faults as this module reports them: nil, message, code, detail.
--- The message holds every faultMessage of the tree, for that is where the reason of a failed power-on stands; the code
--- is the fault's type name.
+-- The message contains every faultMessage of the tree, because the reason for a failed power-on is there. The code is
+-- the fault's type name.
 local fault = {}
 
 local function add(list, seen, text)
@@ -15,7 +15,7 @@ local function field(value, name)
   return rawget(value, name)
 end
 
--- A message is for people: no more sentences of it, however many a server has.
+-- Messages are read by people: this many sentences at most, however many the server sends.
 local SENTENCES = 200
 
 local function list_of(value) return type(value) == "table" and value or {} end
@@ -54,7 +54,7 @@ local function missing_privileges(inner, name_of)
   return #texts > 0 and table.concat(texts, ", ") or nil
 end
 
---- A refusal for want of a privilege says which one and on what: the server's own words seldom do.
+--- When a privilege is missing, the message names it and the object; the server's own message rarely does.
 -- `name_of` gives an object's name, or nil. Other faults keep their message.
 function fault.explain(message, code, inner, name_of)
   local text = code == "NoPermission" and missing_privileges(inner, name_of)

@@ -1,6 +1,6 @@
---- HTTP transfers beside SOAP: datastore files (/folder) and guest files (/guestFile).
--- Downloads go to a file beside the target and get their name at the end; a broken one can be resumed. Transfers that
--- fail on the way are tried again where that is safe.
+--- HTTP transfers other than SOAP: datastore files (/folder) and guest files (/guestFile).
+-- A download is written to TARGET.part and renamed at the end; an interrupted one can be resumed. Failed transfers
+-- are retried where that is safe.
 local engine = require "gpupt.loop.engine"
 local system = require "gpupt.core".system
 local transport = require "gpupt.vim.transport"
@@ -17,9 +17,9 @@ local meanings = {
   [401] = { "the session is not accepted", "NotAuthenticated" },
   [403] = { "not permitted", "NoPermission" },
   [404] = { "there is no such file", "FileNotFound" },
-  [405] = { "this cannot be written", "EHTTP" },
+  [405] = { "the server does not allow writing here", "EHTTP" },
   [409] = { "a folder of its path is missing", "FileNotFound" },
-  [416] = { "the file is shorter than the range asked for", "ERANGE" },
+  [416] = { "the file is shorter than the requested range", "ERANGE" },
   [507] = { "the datastore is full", "NoDiskSpace" },
 }
 
@@ -37,7 +37,7 @@ local function back_off(try, until_time)
 end
 
 --- One transfer with repeats. `request` as net.http's, its timeout being that of all tries; `what` = { name =, tick =,
--- headers = {...} }. With `what.session` (gives the headers for the session as it is) a session that has ended is
+-- headers = {...} }. With `what.session` (gives the headers for the current session) a session that has ended is
 -- renewed once. Gives the result and info, or nil, message, code, info.
 function files.transfer(client, request, what, retries)
   local until_time = request.timeout and engine.now() + request.timeout
@@ -68,7 +68,7 @@ function files.transfer(client, request, what, retries)
   end
 end
 
---- Opens a file, saying what for.
+--- Opens a file; `purpose` is for the error message.
 function files.open(path, mode, purpose)
   local file, message, number = io.open(path, mode)
   if file then return file end
@@ -85,13 +85,14 @@ function files.size(file)
   return size
 end
 
--- Whether an answer goes on behind the first `have` bytes of a file.
+-- Whether an answer continues after the first `have` bytes of a file.
 local function continues(info, have)
   local first = (info.headers["content-range"] or ""):match "^%s*bytes%s+(%d+)%-"
   return info.status == 206 and tonumber(first) == have
 end
 
---- TARGET.part: nobody else's to read, made by us (or, to be continued, ours already), behind no symbolic link.
+--- Opens TARGET.part: readable by its owner only, created by us (or, to resume, ours already), never through a symbolic
+-- link.
 function files.open_part(part, resume)
   local file, message, code = system.open(part, resume and "add" or "new")
   if file then return file end
@@ -106,7 +107,7 @@ function files.publish(file, part, target)
   return nil, "cannot write " .. message, "EIO"
 end
 
--- A part that is to be continued and is there: its size, else 0; nil, message, code when it may not be continued.
+-- The size of an existing part that is to be resumed, else 0; nil, message, code when it may not be resumed.
 local function size_of_part(part)
   local there = io.open(part, "rb")
   if not there then return 0 end
@@ -149,7 +150,7 @@ function files.download(client, request, target, what, o, retries)
       info = message
       if (have > 0 or info.status == 206) and not continues(info, have) then
         file:close()
-        have = 0 -- sent from the beginning, or from elsewhere: begun anew
+        have = 0 -- sent from the beginning, or from another byte: start again
       else
         if o.progress then o.progress(size, size) end
         local published, why, failed = files.publish(file, part, target)
@@ -168,7 +169,7 @@ function files.download(client, request, target, what, o, retries)
         if not o.resume then os.remove(part) end
         return nil, message, code
       else
-        -- bytes that came are progress; without any the server is given time
+        -- received bytes are progress; without any, pause before the next try
         if size == have then
           local waited, stop = pcall(back_off, tries + 1, until_time)
           if not waited then
@@ -180,7 +181,7 @@ function files.download(client, request, target, what, o, retries)
       end
     end
     tries = tries + 1
-    if tries > retries + 2 then return nil, message or "the transfer does not come to an end", code or "EIO" end
+    if tries > retries + 2 then return nil, message or "the transfer keeps failing", code or "EIO" end
   end
 end
 

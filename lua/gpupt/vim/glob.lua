@@ -1,9 +1,9 @@
---- Globs over one name: *  ?  [abc]  [a-z]  [!abc] or [^abc]  and \ before a character that is meant as it is.
--- What is counted and compared are characters, not bytes: names on a vCenter are UTF-8, and ? stands for one letter of
--- any script. A "[" that is never closed stands for itself.
+--- Globs over one name: *  ?  [abc]  [a-z]  [!abc] or [^abc]  and \ before a character that is to be matched literally.
+-- Characters are compared, not bytes: names on a vCenter are UTF-8, and ? matches one character of any script. A "["
+-- without a closing "]" matches itself.
 local glob = {}
 
--- The characters of a text; a byte that is no UTF-8 counts as one character.
+-- The characters of a text; a byte that is not valid UTF-8 counts as one character.
 local function characters(text)
   local list, at, n = {}, 1, #text
   while at <= n do

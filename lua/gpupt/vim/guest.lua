@@ -1,9 +1,9 @@
---- Guest operations: vc.guest. Programs and files inside a virtual machine, through VMware Tools.
+--- Guest operations: vc.guest. Programs and files inside a VM, through VMware Tools.
 --   login = { username =, password = text | function | { file= | command= | env= } }
 --   vc.guest:run(vm, login, { program = "/usr/bin/lspci", arguments = "-d 10de:" }) --> { rc=, stdout=, stderr= }
--- A password that a guest refused is tried on no other VM: a second wrong attempt may lock the account (gpupt.logins).
--- Tools that are busy or restarting are waited for. run starts a script that leaves its output and exit code in files
--- (the code last, by a rename), so a result survives a restart of Tools, which forget their processes.
+-- A password that a guest refused is not tried on any other VM: another wrong attempt may lock the account
+-- (gpupt.logins). Busy or restarting Tools are waited for. run starts a script that writes its output and exit code to
+-- files (the code last, by a rename), so a result survives a restart of Tools, which lose their list of processes.
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local files = require "gpupt.vim.files"
@@ -70,9 +70,9 @@ end
 
 local FIRST = 90 -- seconds for the answer to a first login; others may be waiting for it
 
---- Calls a guest method, waiting while Tools are busy or away, until `until_time`. Whether the login is sent at all is
--- the registry's decision (gpupt.logins): a password that was refused anywhere is tried on no other VM, and one that no
--- guest has accepted yet goes to one VM alone. Between two attempts at busy Tools another VM has its turn.
+--- Calls a guest method, waiting while Tools are busy or not running, until `until_time`. The registry (gpupt.logins)
+-- decides whether the login is sent: a password that was refused anywhere is not tried on another VM, and one that no
+-- guest has accepted yet is tried on one VM at a time. Between two attempts at busy Tools another VM gets its turn.
 local function operate(self, vm, login, manager, name, arguments, until_time)
   local all, no, refused = managers(self)
   if not all then return nil, no, refused end
@@ -85,7 +85,7 @@ local function operate(self, vm, login, manager, name, arguments, until_time)
   arguments.vm, arguments.auth = vm, auth
   local function send(known)
     local left = math.max(1, until_time - engine.now())
-    -- a login that may be wrong is not repeated when its answer is lost, though the method only reads
+    -- a login that may be wrong is not retried when its answer is lost, although the method only reads
     if known then return client:call(all[manager], name, arguments, { timeout = left }) end
     return client:call(all[manager], name, arguments, { timeout = math.min(FIRST, left), safe = false })
   end
@@ -96,7 +96,7 @@ local function operate(self, vm, login, manager, name, arguments, until_time)
     if results[1] ~= nil then return table.unpack(results, 1, results.n) end
     if code == "InvalidGuestLogin" and not detail.untried then
       detail.cause = message
-      return nil, ("the login of '%s' is refused by the guest: %s"):format(auth.username, message), code, detail
+      return nil, ("the guest refused the login of '%s': %s"):format(auth.username, message), code, detail
     end
     -- the vCenter's session had ended: the guest was not asked
     local again = code == "NotAuthenticated" and client.session_open and not relogged
@@ -110,7 +110,7 @@ local function operate(self, vm, login, manager, name, arguments, until_time)
 end
 
 local timed = options.declare("vc.guest", {
-  { "timeout", "number", default = 120, doc = "seconds, waiting for busy Tools included" },
+  { "timeout", "number", default = 120, doc = "seconds, including waiting for busy Tools" },
 })
 
 local function deadline(given) return engine.now() + timed:check(given).timeout end
@@ -131,7 +131,7 @@ local ready_options = options.declare("vc.guest:ready", {
   { "timeout", "number", default = 600, doc = "seconds" },
 })
 
---- Waits until the guest takes operations. true, or nil, message, code.
+--- Waits until guest operations are ready. true, or nil, message, code.
 function Guest:ready(vm, given)
   checked_vm(vm)
   local o = ready_options:check(given)
@@ -151,14 +151,14 @@ end
 
 -- ---- files
 
---- Makes a temporary directory in the guest; its path.
+--- Creates a temporary directory in the guest; gives its path.
 function Guest:tempdir(vm, login, given)
   checked_vm(vm)
   return operate(self, vm, login, "fileManager", "CreateTemporaryDirectoryInGuest", { prefix = "gpupt-", suffix = "" },
     deadline(given))
 end
 
---- Deletes a directory with all that is in it.
+--- Deletes a directory with everything in it.
 function Guest:rmdir(vm, login, directory, given)
   checked_vm(vm)
   return operate(self, vm, login, "fileManager", "DeleteDirectoryInGuest",
@@ -188,14 +188,14 @@ function Guest:files(vm, login, directory, given)
   return list
 end
 
--- Where a transfer goes: "*" stands for the server that was asked; through a vCenter it is the ESXi host, by the name
--- that the inventory has for it, with a certificate of its own, which the server vouches for. Its management address is
--- preferred to the name, which need not resolve here. Gives the HTTP client, the address, and the key to forget it by.
+-- The endpoint of a transfer. "*" is the server itself; with a vCenter it is the ESXi host, by its inventory name and
+-- with its own certificate, which the vCenter reports. The management address is preferred to the name, which need not
+-- resolve here. Gives the HTTP client, the address, and the key under which it is cached.
 local function endpoint(self, vm, url)
   local client = self.client
   local scheme, authority, rest = url:match "^(%w+)://([^/]+)(.*)$"
   if not scheme or authority:find "[@?#%s%c]" then
-    return nil, "the server gave an address for the transfer that is not an https:// URL", "EPROTOCOL"
+    return nil, "the server gave a transfer address that is not an https:// URL", "EPROTOCOL"
   end
   local host, port = authority:match "^(.-):?(%d*)$"
   local name, literal = host, host:match "^%[" or host:match "^%d+%.%d+%.%d+%.%d+$"
@@ -204,7 +204,7 @@ local function endpoint(self, vm, url)
     return client.http, client.base:match "^(%w+)://" .. "://" .. own .. rest
   end
   if scheme ~= "https" and scheme ~= client.base:match "^%w+" then
-    return nil, ("the transfer to %s would not be encrypted: the server gave an %s:// address"):format(host, scheme),
+    return nil, ("the transfer to %s would not be encrypted: the server gave a URL with %s://"):format(host, scheme),
       "ETLS"
   end
   local own_host = client.base:match "^%w+://(.-):?%d*$"
@@ -220,8 +220,8 @@ local function endpoint(self, vm, url)
   return known.http, ("%s://%s%s%s"):format(scheme, known.address, port ~= "" and ":" .. port or "", rest), authority
 end
 
--- A host that cannot be reached, or shows another certificate, is asked about anew the next time: it may have moved,
--- or been installed again.
+-- A host that cannot be reached, or has another certificate, is looked up again next time: it may have a new address
+-- or have been reinstalled.
 local forget = { ECONNECT = true, EUNTRUSTED = true, ETLS = true }
 
 local function transfer(self, vm, url, request, what, retries)
@@ -235,22 +235,22 @@ local function transfer(self, vm, url, request, what, retries)
   return result, message, code, info
 end
 
---- Closes the connections to hosts; the client does it when it closes.
+--- Closes the connections to hosts. The client calls it when it closes.
 function Guest:close()
   for _, known in pairs(self.endpoints) do known.http:close() end
   self.endpoints = {}
 end
 
 local put_options = options.declare("vc.guest:put", {
-  { "text", "string", doc = "send this text in place of a file" },
-  { "permissions", "integer", doc = "of a Linux file, as in 493 (0755)" },
-  { "overwrite", "boolean", default = true, doc = "false: refuse when the file is there" },
-  { "progress", "callable", doc = "called with (bytes sent, bytes in all)" },
+  { "text", "string", doc = "send this text instead of a file" },
+  { "permissions", "integer", doc = "mode of a Linux file, such as 493 (0755)" },
+  { "overwrite", "boolean", default = true, doc = "false: refuse when the file exists" },
+  { "progress", "callable", doc = "called with (bytes sent, total bytes)" },
   { "timeout", "number", default = 3600, doc = "seconds" },
 })
 
 --- Sends a local file (or the option text) to `target` in the guest. true, or nil, message, code.
--- An address takes one transfer only, so one that breaks starts again from asking for an address.
+-- An address is good for one transfer, so a failed one starts again with a new address.
 function Guest:put(vm, login, source, target, given)
   checked_vm(vm)
   local o = put_options:check(given)
@@ -373,15 +373,15 @@ end
 
 local run_options = options.declare("vc.guest:run", {
   { "program", "string", required = true, doc = "absolute path of the program" },
-  { "arguments", "string", doc = "its arguments, as the guest's shell reads them" },
+  { "arguments", "string", doc = "its arguments, as for the guest's shell" },
   { "directory", "string", doc = "working directory; default: the temporary one" },
   { "environment", "table", doc = "list of NAME=VALUE; replaces the whole environment" },
-  { "family", "string", choices = { "windows", "linux" }, doc = "default: what the guest says" },
-  { "timeout", "number", default = 600, doc = "seconds for everything" },
-  { "max", "integer", default = 16 << 20, doc = "most bytes of each output" },
+  { "family", "string", choices = { "windows", "linux" }, doc = "default: as reported by the guest" },
+  { "timeout", "number", default = 600, doc = "seconds for the whole call" },
+  { "max", "integer", default = 16 << 20, doc = "maximum bytes of each output" },
 })
 
--- Asks for the exit code until the script has written it or is known to have ended without.
+-- Polls for the exit code until the script has written it or has ended without it.
 local function follow(self, vm, login, pid, inside, until_time)
   local delay, missed = 0.25, 0
   while true do
@@ -397,8 +397,8 @@ local function follow(self, vm, login, pid, inside, until_time)
       if rc then return math.tointeger(rc) or rc end
       if not text and failed ~= "FileNotFound" then return nil, why, failed, more end
       missed = missed + 1
-      -- a listing may lag behind the start, and Tools that restarted know no process: the file alone decides, unless
-      -- the process is listed as ended and left none
+      -- the process list may lag behind the start, and restarted Tools list nothing: the file alone decides, unless
+      -- the process is listed as ended and left no file
       if process and process.ended and missed >= 2 then return process.rc end
     end
     pause(delay, until_time)

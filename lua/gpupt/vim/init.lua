@@ -9,7 +9,7 @@ local vim = { schema = net.schema }
 --- Connects and logs in; see gpupt.vim.client.
 function vim.connect(given) return require("gpupt.vim.client").connect(given) end
 
---- Ends a session that the option persist_session has kept; see gpupt.vim.client.
+--- Ends a session that the option persist_session has saved; see gpupt.vim.client.
 function vim.logout(given) return require("gpupt.vim.client").logout(given) end
 
 --- The vim25 type's name of a decoded value ("VirtualMachineConfigInfo"), of a reference, or of a wrapped scalar.
@@ -22,7 +22,7 @@ end
 --- Iterates over a list that may be absent: nil, false and {} all give nothing.
 function vim.each(list) return ipairs(list or {}) end
 
--- Scalars that say their type, for slots of type anyType.
+-- Scalars that name their type, for fields of type anyType.
 for name, kind in pairs { int = "int", long = "long", short = "short", byte = "byte", float = "float",
   double = "double", string = "string", boolean = "boolean", base64 = "base64Binary", uri = "anyURI" } do
   vim[name] = function(value) return net.codec.wrap(kind, value) end
@@ -41,7 +41,7 @@ end
 --- Seconds since 1970 of a dateTime text of the server, or nil, message, "EINVAL".
 function vim.seconds(text)
   local y, mo, d, h, mi, s, rest = text:match "^(%-?%d+)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d%.?%d*)(.*)$"
-  if not y then return nil, ("'%s' is not a date and time"):format(text), "EINVAL" end
+  if not y then return nil, ("'%s' is not a dateTime"):format(text), "EINVAL" end
   y, mo, d = tonumber(y), tonumber(mo), tonumber(d)
   -- days of the civil calendar since 1970, counting years from March
   local year = mo <= 2 and y - 1 or y

@@ -1,7 +1,7 @@
---- Sessions that outlive a program (persist_session), as govc keeps them: the next one goes on with the cookie in place
--- of logging in. One file for each server and user, readable by its owner only, in a folder of the same kind:
--- $XDG_RUNTIME_DIR/gpupt-sessions, else ~/.gpupt/sessions. A session lives until the server ends it for idleness, or
--- vim.logout does.
+--- Sessions that outlive a program (persist_session), as govc keeps them: the next program uses the cookie instead of
+-- logging in. One file for each server and user, readable by its owner only, in a folder that only its owner can read:
+-- $XDG_RUNTIME_DIR/gpupt-sessions, else ~/.gpupt/sessions. A session lasts until the server's idle timeout or
+-- vim.logout ends it.
 local private = require("gpupt.net").private
 local secrets = require "gpupt.vim.secrets"
 local sha256 = require "gpupt.sha256"
@@ -17,14 +17,15 @@ local function folder()
   return nil, "persist_session: neither XDG_RUNTIME_DIR nor HOME is set", "ENOENT"
 end
 
--- A file's name says nothing of server or user. A session got while certificates were not checked is not used when
--- they are, and the other way round.
+-- The file name reveals neither server nor user. A session opened without certificate checks is not used with them, and
+-- the other way round.
 local function name(client)
   return sha256(table.concat({ client.url, client.username or "", secrets[client].way,
     client.trust.insecure and "insecure" or "checked" }, "\0"))
 end
 
--- "VSPHERE.LOCAL\\Administrator" and "administrator@vsphere.local" are one: the user and the domain, if it is said.
+-- "VSPHERE.LOCAL\\Administrator" and "administrator@vsphere.local" are the same user. Gives the user, and the
+-- domain if there is one.
 local function parts(text)
   local domain, user = text:lower():match "^([^\\]*)\\(.*)$"
   if domain then return user, domain end
@@ -39,7 +40,7 @@ function kept.same_user(one, other)
   return user == user2 and (not domain or not domain2 or domain == domain2)
 end
 
---- The cookie that was kept and the user's name; nil when there is none; nil, message, code when the file or its folder
+--- The saved cookie and the user's name; nil when there is none; nil, message, code when the file or its folder
 -- is not safe.
 function kept.load(client)
   local place, message, code = folder()
@@ -48,19 +49,19 @@ function kept.load(client)
   text, message, code = private.load(place, name(client))
   if not text then
     if code == "ENOENT" then return nil end
-    return nil, "the kept session is not used: " .. message, code
+    return nil, "the saved session is not used: " .. message, code
   end
   local first, url, user, cookie = text:match "^([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n$"
   if first ~= FIRST or url ~= client.url or not cookie:find "^[\x21-\x3a\x3c-\x7e]+$" then return nil end
   return cookie, user
 end
 
---- Keeps the session that the client has. true, or nil, message, code.
+--- Saves the client's session. true, or nil, message, code.
 function kept.save(client)
   local place, message, code = folder()
   if not place then return nil, message, code end
   local cookie, user = secrets[client].cookie, client.user.userName
-  if not cookie or user:find "\n" then return nil, "the server's session has no cookie to keep", "EPROTOCOL" end
+  if not cookie or user:find "\n" then return nil, "the server's session has no cookie to save", "EPROTOCOL" end
   if not kept.same_user(user, client.username) then
     return nil, ("it is the session of %s, not of %s"):format(user, client.username), "EINVAL"
   end

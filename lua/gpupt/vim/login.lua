@@ -1,6 +1,6 @@
---- The ways to log in: a user name with a password, a SAML token (LoginByToken), a ticket that clones the session of
--- somebody who is logged in (CloneSession). A token and a ticket come from a file that only its owner can read, or from
--- a command; they are read when they are wanted and kept nowhere.
+--- The ways to log in: a user name with a password, a SAML token (LoginByToken), a ticket that clones an
+-- existing session (CloneSession). A token and a ticket come from a file that only its owner can read, or from a
+-- command; they are read when they are needed and not stored.
 local env = require "gpupt.vim.env"
 local net = require "gpupt.net"
 local secrets = require "gpupt.vim.secrets"
@@ -21,7 +21,7 @@ local function of_command(line, what)
   local pipe = io.popen(line, "r")
   local text = pipe and pipe:read "a"
   local ok = pipe and pipe:close()
-  if not ok then return nil, ("the command that gives the %s failed"):format(what), "ENOLOGIN" end
+  if not ok then return nil, ("the command that prints the %s failed"):format(what), "ENOLOGIN" end
   return text
 end
 
@@ -39,14 +39,14 @@ local ways = {}
 
 function ways.password(client)
   local name = client.username
-  if not name then return nil, "no user name is given: set GOVC_USERNAME, or give the option username", "ENOLOGIN" end
+  if not name then return nil, "no user name: set GOVC_USERNAME or the option username", "ENOLOGIN" end
   local password, message, code = env.secret(secrets[client].password)
   if password == nil then
-    return nil, message or "no password is given: set GOVC_PASSWORD, or give the option password", code or "ENOLOGIN"
+    return nil, message or "no password: set GOVC_PASSWORD or the option password", code or "ENOLOGIN"
   end
   return { method = "Login", arguments = { userName = name, password = password }, account = name,
     secret = password,
-    refusal = ("%s refuses the login of '%s': the user name or the password is wrong"):format(client.base, name) }
+    refusal = ("%s refused the login of '%s': the user name or the password is wrong"):format(client.base, name) }
 end
 
 function ways.token(client)
@@ -54,11 +54,11 @@ function ways.token(client)
   local text, message, code = read(kept.token, "SAML token")
   if not text then return nil, message, code end
   local assertion = token.assertion(text)
-  if not assertion then return nil, "the SAML token is not one Assertion element", "ENOLOGIN" end
+  if not assertion then return nil, "the SAML token is not a single Assertion element", "ENOLOGIN" end
   local key
   if token.needs_key(assertion) then
     if not kept.token_key then
-      return nil, "the SAML token is a holder-of-key token: the option token_key_file has to name the file with the "
+      return nil, "the SAML token is a holder-of-key token: set the option token_key_file to the file with the "
         .. "private key of its certificate", "ENOLOGIN"
     end
     key, message, code = of_file(kept.token_key, "key of the SAML token")
@@ -68,7 +68,7 @@ function ways.token(client)
   if not header then return nil, ("%s: %s"):format(kept.token_key, body_id), failed end
   local expiry = token.expiry(assertion)
   return { method = "LoginByToken", arguments = {}, security = header, body_id = body_id, secret = assertion,
-    refusal = ("%s refuses the SAML token%s: it has expired, is of an unknown user, or is not from this server's "
+    refusal = ("%s refused the SAML token%s: it has expired, its user is unknown, or it is not from this server's "
       .. "single sign-on"):format(client.base, expiry and " (valid until " .. expiry .. ")" or "") }
 end
 
@@ -76,14 +76,14 @@ function ways.ticket(client)
   local text, message, code = read(secrets[client].ticket, "clone ticket")
   if not text then return nil, message, code end
   return { method = "CloneSession", arguments = { cloneTicket = text }, secret = text, once = true,
-    refusal = ("%s refuses the clone ticket: it was used already, or the session that it clones has ended")
+    refusal = ("%s refused the clone ticket: it has been used already, or the session that it clones has ended")
       :format(client.base) }
 end
 
 --- How this client logs in: { method, arguments, security, body_id, secret, refusal, once }; or nil, message, code.
 function login.prepare(client) return ways[secrets[client].way](client) end
 
---- Which way the options mean, for secrets[client]: { way =, password =, token =, token_key =, ticket = }; or nil,
+--- Which way the options choose, for secrets[client]: { way =, password =, token =, token_key =, ticket = }; or nil,
 -- message, code.
 function login.chosen(o)
   local named = {}
@@ -91,7 +91,7 @@ function login.chosen(o)
     if o[name] then named[#named + 1] = name end
   end
   if #named > 1 then
-    return nil, ("%s and %s cannot be combined: give one way to log in"):format(named[1], named[2]), "EINVAL"
+    return nil, ("%s and %s cannot be combined: choose one way to log in"):format(named[1], named[2]), "EINVAL"
   end
   if o.token_key_file and not (o.token_file or o.token_command) then
     return nil, "token_key_file needs token_file or token_command", "EINVAL"

@@ -1,4 +1,4 @@
---- A task whose starting call lost its answer, found by the operationID that the call carried.
+--- Finds the task that a call started when the call's answer was lost, by the call's operationID.
 local collect = require "gpupt.vim.collect"
 local schema = require("gpupt.net").schema
 
@@ -15,7 +15,7 @@ local function find_recent(client, object, operation_id)
       if not seen[task] then fresh[#fresh + 1] = task end
       seen[task] = true
     end
-    -- one that the server forgot meanwhile may fail the whole reading: the history is asked then
+    -- a task that the server has dropped since makes the whole read fail; the history is searched then
     local found = #fresh > 0
       and collect.all(client, { type = "Task", paths = { "info.activationId" }, objects = fresh })
     for _, one in ipairs(found or {}) do
@@ -24,10 +24,10 @@ local function find_recent(client, object, operation_id)
   end
 end
 
--- In the server's history of tasks, which goes back further. ESXi has none.
+-- In the server's task history, which covers a longer time. ESXi has none.
 local function find_past(client, operation_id)
   local manager = client.content.taskManager
-  local again = { safe = true } -- a second collector goes with the session
+  local again = { safe = true } -- a second collector is removed with the session
   local history = manager and client:call(manager, "CreateCollectorForTasks",
     { filter = { activationId = { operation_id } } }, again)
   if not history then return nil end
@@ -38,11 +38,11 @@ local function find_past(client, operation_id)
 end
 
 --- Looks in the object's and the server's recent tasks and in the history for the task that carries this operationID.
--- Gives the reference, or nil, message, "ENOENT" (no such task there) or the failure of looking.
+-- Gives the reference, or nil, message, "ENOENT" (no such task there) or the error of the search.
 return function(client, object, operation_id)
   local task, message, code = find_recent(client, object, operation_id)
   if not task and not message then task, message, code = find_past(client, operation_id) end
   if task then return task end
   if message then return nil, message, code end
-  return nil, ("no task carries the operationID %s"):format(operation_id), "ENOENT"
+  return nil, ("no task has the operationID %s"):format(operation_id), "ENOENT"
 end

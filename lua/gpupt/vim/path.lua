@@ -2,9 +2,9 @@
 --   *  ?  [abc]  {a,b}   within one name;   ** (or ...)  any number of levels;   %2f  a slash inside a name
 --   .  ..  as in file names;   VirtualMachine:vm-12  the object of that reference
 -- A path that does not begin with "/" begins at the datacenter (the option datacenter, GOVC_DATACENTER, or the only one
--- there is), and with a type at that type's folder; a bare name with a type is looked for at any depth.
--- The way down: folder -> children; datacenter -> vm, host, datastore, network; cluster -> hosts, "Resources";
--- resource pool -> pools and virtual machines.
+-- there is), and with a type at that type's folder; a bare name with a type is searched at any depth.
+-- Levels: folder -> children; datacenter -> vm, host, datastore, network; cluster -> hosts, "Resources";
+-- resource pool -> pools and VMs.
 local collect = require "gpupt.vim.collect"
 local glob = require "gpupt.vim.glob"
 local net = require "gpupt.net"
@@ -30,8 +30,8 @@ local home = {
   OpaqueNetwork = "network",
 }
 
--- Only what the server escapes is decoded. Another sequence (%41) is part of the name as it stands, and so is the
--- percent of "%2541": decoded it would be the same name as that one.
+-- Only what the server escapes is decoded. Any other sequence (%41) is part of the name, and so is the percent sign of
+-- "%2541": decoding it would give the name "%41".
 local function decode(name)
   return (name:gsub("%%(%x%x)()", function(hex, after)
     local byte = string.char(tonumber(hex, 16))
@@ -66,7 +66,7 @@ local function matcher(part)
     return function(name) return name == plain end
   end
   local globs = {}
-  -- an escaped backslash is a letter of the name, not a mark before the next one
+  -- an escaped backslash is part of the name, not an escape for the next character
   for i, one in ipairs(braces(part, {})) do globs[i] = glob.compile(decode((one:gsub("%%5[cC]", "\\\\")))) end
   return function(name)
     for _, fits in ipairs(globs) do
@@ -76,14 +76,15 @@ local function matcher(part)
   end
 end
 
--- The parts of a path; "." stands for nothing and ".." takes the part before it back. Above where a relative path
--- begins nothing can be reached: nil, message, "EINVAL".
+-- The parts of a path; "." is dropped and ".." removes the part before it. A path that leads above where relative paths
+-- begin gives nil, message, "EINVAL".
 local function split(text)
   local parts = {}
   for part in text:gmatch "[^/]+" do
     if part == ".." then
       if #parts == 0 and text:sub(1, 1) ~= "/" then
-        return nil, ("'%s' begins above where relative paths begin: begin it with '/'"):format(text), "EINVAL"
+        return nil, ("'%s' leads above the folder where relative paths begin: write an absolute path ('/...')")
+          :format(text), "EINVAL"
       end
       parts[#parts] = nil
     elseif part ~= "." then
@@ -93,9 +94,8 @@ local function split(text)
   return parts
 end
 
--- What collect.all gives for those of a list of objects that are there: one that has gone since it was listed fails
--- the whole reading, so it is left out and the rest is read again.
--- After so many it is another kind of trouble.
+-- Like collect.all, for those of a list of objects that still exist: one that was removed since it was listed makes the
+-- whole read fail, so it is dropped and the rest is read again. More than this many means something else is wrong.
 local GONE_MOST = 100
 
 local function read_living(client, kinds, objects)
@@ -111,7 +111,7 @@ local function read_living(client, kinds, objects)
   end
 end
 
--- The lists of children of `parents` (nodes); two requests, however many there are.
+-- The children of `parents` (nodes), in two requests however many there are.
 local function children_of(client, parents)
   local by_kind, asked, node_of = {}, {}, {}
   for _, node in ipairs(parents) do
@@ -132,7 +132,7 @@ local function children_of(client, parents)
       local value = object[field]
       local list = value and (value.type and { value } or value) or {}
       for _, child in ipairs(list) do
-        if net.schema.is_a(child.type, "ManagedEntity") then -- not of a newer server's type, which cannot be read
+        if net.schema.is_a(child.type, "ManagedEntity") then -- a newer server's type cannot be read
           children[#children + 1] = { ref = child, parent = parent, depth = parent.depth + 1 }
           refs[#refs + 1] = child
           kinds[child.type] = { "name" }
@@ -148,7 +148,7 @@ local function children_of(client, parents)
   for _, object in ipairs(names) do name_of[object.ref] = object.name end
   local kept = {}
   for _, child in ipairs(children) do
-    -- the server says names with %2f; an object that has gone meanwhile has none
+    -- the server escapes names (%2f); an object removed since then has none
     child.name = name_of[child.ref] and decode(name_of[child.ref])
     if child.name then kept[#kept + 1] = child end
   end
@@ -166,7 +166,7 @@ end
 
 local function fits(node, kind) return not kind or net.schema.is_a(node.ref.type, kind) end
 
--- Levels of folders in each other: more is a loop.
+-- More nested folders than this are a loop.
 local LEVELS_MOST = 64
 
 -- Everything below `nodes`, themselves included.
@@ -204,8 +204,8 @@ local function listing(nodes)
   return #names > 0 and table.concat(names, ", ") or "nothing"
 end
 
--- Walks down from `start`; gives the nodes, or nil, message, code. What stands below the last part that matched is
--- named in the message.
+-- Walks down from `start`; gives the nodes, or nil, message, code. The message lists what is below the last part that
+-- matched.
 local function walk(client, start, parts, kind, pattern)
   local nodes = { start }
   for i, part in ipairs(parts) do
@@ -223,8 +223,8 @@ local function walk(client, start, parts, kind, pattern)
         if matches(child.name) and (not last or fits(child, kind)) then found[#found + 1] = child end
       end
       if #found == 0 then
-        local where = #nodes == 1 and text_of(nodes[1]) or ("%d places such as %s"):format(#nodes, text_of(nodes[1]))
-        return nil, ("nothing matches '%s': '%s' is not there; under %s there is: %s"):format(pattern, part, where,
+        local where = #nodes == 1 and text_of(nodes[1]) or ("%d folders such as %s"):format(#nodes, text_of(nodes[1]))
+        return nil, ("nothing matches '%s': '%s' does not exist. %s contains: %s"):format(pattern, part, where,
           listing(children)), "ENOENT"
       end
       nodes = found
@@ -235,7 +235,7 @@ local function walk(client, start, parts, kind, pattern)
     if fits(node, kind) then wanted[#wanted + 1] = node end
   end
   if #wanted == 0 then
-    return nil, ("nothing matches '%s': under %s there is no %s"):format(pattern, text_of(start), kind or "object"),
+    return nil, ("nothing matches '%s': there is no %s under %s"):format(pattern, kind or "object", text_of(start)),
       "ENOENT"
   end
   return wanted
@@ -254,9 +254,9 @@ local function datacenter(client)
   end
   local found, message, code, detail = collect.all(client, { type = "Datacenter", paths = { "name" } })
   if not found then return nil, message, code, detail end
-  if #found == 0 then return nil, "the server has no datacenter: begin the path with '/'", "ENOENT" end
+  if #found == 0 then return nil, "the server has no datacenter: write an absolute path ('/...')", "ENOENT" end
   if #found > 1 then
-    return nil, ("there are %d datacenters (%s): begin the path with one, or set GOVC_DATACENTER"):format(#found,
+    return nil, ("there are %d datacenters (%s): put one in front of the path, or set GOVC_DATACENTER"):format(#found,
       listing(found)), "EAMBIGUOUS"
   end
   local prefix
@@ -352,7 +352,7 @@ function path.of(client, object)
   while at and at ~= client.content.rootFolder do
     local values, message, code, detail = client.get_properties(at, { "name", "parent" })
     if not values then return nil, message, code, detail end
-    if not values.name then return nil, ("the server gives %s no name"):format(tostring(at)), "EPROTOCOL" end
+    if not values.name then return nil, ("the server gave no name for %s"):format(tostring(at)), "EPROTOCOL" end
     table.insert(names, 1, encode(decode(values.name)))
     at = values.parent
     if #names > LEVELS_MOST then return nil, "the inventory has a loop", "ELOOP" end

@@ -1,4 +1,4 @@
---- Managed object references: what a server's objects are to Lua.
+--- Managed object references: a server's objects in Lua.
 -- { type =, value = } with `client`, `get` and every method of the type by its name: ref:PowerOnVM_Task{}. A client
 -- hands out the same table for the same object, so references compare with == and work as table keys. Reading an
 -- attribute never talks to the server; `get` and the methods do.

@@ -14,7 +14,7 @@ local session = {}
 
 local LOGOUT = 5 -- seconds; a server that does not answer must not keep a script from ending
 
---- Asks the server which versions of vim25 it speaks and takes the newest that we know.
+--- Asks the server which versions of vim25 it speaks and chooses the newest that we support.
 function session.negotiate(client)
   local text, message, code, info_of_error = transport.exchange(client, {
     url = client.base .. client.url_path:gsub("/+$", "") .. "/vimServiceVersions.xml",
@@ -26,7 +26,7 @@ function session.negotiate(client)
   local info = text and message or info_of_error
   if info.status ~= 200 then
     local to = info.status // 100 == 3 and " (a redirect, which is not followed)" or ""
-    return nil, ("%s does not speak the vSphere API: HTTP %d%s for %s/vimServiceVersions.xml"):format(client.base,
+    return nil, ("%s does not offer the vSphere API: HTTP %d%s for %s/vimServiceVersions.xml"):format(client.base,
       info.status, to, client.url_path), info.status >= 500 and "EHTTP" or "ECONNECT"
   end
   local versions, ours = {}, false
@@ -36,17 +36,17 @@ function session.negotiate(client)
       for version in block:gmatch "<version>%s*([%w.]+)%s*</version>" do versions[#versions + 1] = version end
     end
   end
-  if not ours then return nil, client.base .. " does not speak the vSphere API: it lists no vim25", "EPROTOCOL" end
+  if not ours then return nil, client.base .. " does not offer the vSphere API: it lists no vim25", "EPROTOCOL" end
   return net.schema.choose(versions)
 end
 
--- Keeps the session for the next program; without a place for it the session ends with this one, as ever.
+-- Saves the session for the next program. If it cannot be saved, it ends with this program as usual.
 local function keep(client)
   if not client.persist then return end
   local ok, message = kept_sessions.save(client)
   if ok then return end
   client.persist = false
-  wait.warn("the session is not kept: " .. message)
+  wait.warn("the session is not saved: " .. message)
 end
 
 logins.kind("vcenter", {
@@ -56,7 +56,7 @@ logins.kind("vcenter", {
   lost = function(code) return logins.lost[code] == true end,
 })
 
--- A password goes through the registry of refused ones; a token and a ticket are their own account.
+-- A password is checked against the registry of refused ones first; a token or ticket is sent directly.
 local function send(client, way)
   local function call()
     return client:call(client.content.sessionManager, way.method, way.arguments,
@@ -76,9 +76,9 @@ function session.login(client)
   if kept.refused and kept.refused == way.secret then return nil, kept.refusal, "InvalidLogin" end
   kept.cookie = nil
   local found, message, kind, detail = send(client, way)
-  if way.once then -- whatever came of it
-    kept.refused, kept.refusal = way.secret, "the session has ended, and a clone ticket makes one session only: a new "
-      .. "ticket is needed"
+  if way.once then -- whatever the result
+    kept.refused, kept.refusal = way.secret, "the session has ended, and a clone ticket opens one session only: get a "
+      .. "new ticket"
   end
   if not found then
     local untried = detail and detail.untried
@@ -96,8 +96,8 @@ function session.login(client)
   return true
 end
 
--- Goes on with the session that an earlier program kept, when the server still knows it. true; false when there is
--- none; nil, message, code.
+-- Resumes the session that an earlier program saved, if it still exists on the server. true; false when there is none;
+-- nil, message, code.
 local function resume(client)
   local cookie, user, code = kept_sessions.load(client)
   if not cookie then
@@ -108,7 +108,7 @@ local function resume(client)
   local found, message, failed = client.get_properties(client.content.sessionManager, "currentSession")
   if not found or found.userName ~= user then
     secrets[client].cookie = nil
-    local dead = failed == "NotAuthenticated" or failed == "ManagedObjectNotFound" -- the latter: it was set up anew
+    local dead = failed == "NotAuthenticated" or failed == "ManagedObjectNotFound" -- the latter: it was reinstalled
     if found or found == false or dead then return false end
     return nil, message, failed
   end
@@ -118,7 +118,7 @@ local function resume(client)
   return true
 end
 
---- Logs in, or goes on with a session that was kept. true, or nil, message, code.
+--- Logs in, or resumes a saved session. true, or nil, message, code.
 function session.enter(client)
   if client.persist then
     local resumed, message, code = resume(client)
@@ -128,7 +128,7 @@ function session.enter(client)
   return session.login(client)
 end
 
---- Ends the session that was kept for this client's server and user, and deletes it. Whether there was one; or nil,
+--- Ends the session saved for this client's server and user, and deletes the file. Whether there was one; or nil,
 -- message, code.
 function session.discard(client)
   local found, message, code = resume(client)
@@ -145,7 +145,7 @@ function session.discard(client)
   return found
 end
 
---- After NotAuthenticated: one new login for all who noticed. `seen` is the generation that the caller used.
+--- After NotAuthenticated: one new login for all callers that got it. `seen` is the generation that the caller used.
 function session.again(client, seen)
   if client.generation ~= seen then return true end
   if client.logging_in then
@@ -156,7 +156,7 @@ function session.again(client, seen)
   end
   client.logging_in = engine.event()
   local results = table.pack(pcall(function()
-    -- a server may say NotAuthenticated for want of rights: the session that we have must not be left behind
+    -- a server may answer NotAuthenticated for a missing right: the current session must not stay open
     client:call(client.content.sessionManager, "Logout", {}, { timeout = LOGOUT, retries = 0, no_login = true })
     return session.login(client)
   end))
@@ -180,11 +180,11 @@ function session.keep_alive(client)
   end)
 end
 
---- Logs out, for at most 5 seconds, also while the caller is being cancelled. A session that is to be kept stays.
+--- Logs out, for at most 5 seconds, also while the caller is being cancelled. A saved session stays open.
 function session.logout(client)
   if not client.session_open then return true end
   client.session_open = false
-  if client.persist then -- the next program goes on with it
+  if client.persist then -- the next program resumes it
     secrets[client].cookie = nil
     return true
   end

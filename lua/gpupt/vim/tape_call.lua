@@ -1,4 +1,4 @@
---- A reading call of vim25 that gives the tape itself, for answers that are taken apart a page at a time.
+--- A vim25 call that only reads and returns the tape itself, for answers that are read page by page.
 local attempt = require "gpupt.vim.attempt"
 local codec = require("gpupt.net").codec
 local engine = require "gpupt.loop.engine"

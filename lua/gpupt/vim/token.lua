@@ -1,7 +1,7 @@
---- The WS-Security header with which LoginByToken brings a SAML token (WS-Security SAML token profile 1.1).
--- A bearer token travels as it is, beside a timestamp. A holder-of-key token needs a signature by the key of the
+--- The WS-Security header in which LoginByToken sends a SAML token (WS-Security SAML token profile 1.1).
+-- A bearer token is sent unchanged, with a timestamp. A holder-of-key token needs a signature by the key of the
 -- certificate in it, over the timestamp and the body. Both are written here in the form that exclusive
--- canonicalization gives them, so that their digests can be taken from the text.
+-- canonicalization gives them, so that their digests can be computed from the text.
 local digest = require("gpupt.net").digest
 
 local token = {}
@@ -14,7 +14,8 @@ local EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 
 local LIFETIME = 300 -- seconds: the clocks of both sides differ
 
---- The assertion in a text, without what may stand around it in a file; nil when there is none, or more than it.
+--- The assertion in a text, without a byte-order mark, XML declaration or blanks around it; nil when there is none, or
+-- when there is anything else.
 function token.assertion(text)
   local bare = text:gsub("^\xef\xbb\xbf", ""):gsub("^%s*<%?xml.-%?>", ""):match "^%s*(<.*>)%s*$"
   local name = bare and bare:match "^<([%w_.-]*:?Assertion)[%s>]"
@@ -29,7 +30,7 @@ function token.needs_key(assertion)
   return assertion:find("urn:oasis:names:tc:SAML:2.0:cm:holder-of-key", 1, true) ~= nil
 end
 
---- Until when it is valid, as the token says it; or nil.
+--- The end of its validity, as written in the token; or nil.
 function token.expiry(assertion)
   return assertion:match "Conditions%s[^>]*NotOnOrAfter%s*=%s*[\"']([%d:TZ.+-]+)[\"']"
 end
@@ -84,7 +85,7 @@ local function signature(assertion, key, references)
 end
 
 --- The header for a LoginByToken on the session manager `manager`; with `key` (PEM) it is signed, and the body needs
--- the wsu:Id that is given beside it. nil, message, code when it cannot be made.
+-- the wsu:Id that is returned with it. nil, message, code on failure.
 function token.header(assertion, key, manager)
   local stamp_id, body_id = new_id(), key and new_id() or nil
   local stamp = timestamp(stamp_id)

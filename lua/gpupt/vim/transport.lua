@@ -1,4 +1,4 @@
---- One request over one client: started on the engine, waited for, and tidied up whatever happens.
+--- One request over one client: started on the engine, waited for, and always cleaned up.
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local logins = require "gpupt.logins"
@@ -6,13 +6,13 @@ local wait = require "gpupt.loop.wait"
 
 local transport = {}
 
---- What is thrown when the waiting fiber was stopped after a request left that may have changed something.
+--- The error when the waiting fiber is stopped after a request was sent that may have changed something.
 local function unknown(stop, what)
-  return failure.new(("%s: %s was sent, and whether it took effect is unknown"):format(stop.message, what.name),
+  return failure.new(("%s: %s was sent; whether it took effect is unknown"):format(stop.message, what.name),
     "EUNKNOWN", { stop = stop, operation_id = what.operation_id, method = what.name, object = what.object })
 end
 
--- Waits for the event; what.tick(sent, received) is called twice a second meanwhile.
+-- Waits for the event, calling what.tick(sent, received) twice a second.
 local function await(op, event, what)
   if not what.tick then return wait.wait(event, what.until_time) end
   while not event.done do
@@ -23,7 +23,7 @@ local function await(op, event, what)
   end
 end
 
--- A session's cookie goes with every request: it is a short text of visible characters.
+-- A session's cookie is sent with every request: it has to be a short text of printable characters.
 local COOKIE_MOST = 4096
 
 local function session_cookie(op)
@@ -39,8 +39,8 @@ end
 
 local harmless = { dcPath = true, dsName = true }
 
---- A server's message without the tickets that the request carried: error pages repeat addresses, and those of guest
--- files are tickets; headers hold the session's cookie.
+--- A server's message without the secrets of the request: error pages repeat URLs, which hold tickets for guest
+-- files, and headers hold the session's cookie.
 function transport.without_tickets(message, request)
   local function hide(word)
     if #word >= 8 then message = message:gsub(word:gsub("%p", "%%%0"), "(secret)") end
@@ -62,7 +62,7 @@ logins.kind("proxy", {
 })
 
 --- What a client sends to its proxy, for the registry of logins: a function of the time until which to wait, or nil
--- for a proxy without a password. A function, so that who walks through the client finds no password.
+-- for a proxy without a password. A function, so that listing the client's fields shows no password.
 function transport.proxy_login(url)
   local user, host = (url or ""):match "^[^/]*//(.*)@([^@/]*)"
   user = user or (url or ""):match "^([^/]*)@[^@/]*"
@@ -77,14 +77,14 @@ end
 
 --- Sends `request` (fields of net.http's request) and waits for its end.
 -- Gives the result (a tape, text or count) and { status, seconds, sent, op }, or nil, message, code, info.
--- `what` = { name =, unsafe =, operation_id =, object = } is for the error when the caller is stopped meanwhile.
+-- `what` = { name =, unsafe =, operation_id =, object = } is for the error when the caller is stopped while it waits.
 function transport.exchange(client, request, what)
   if not client.proxy_login then return transport.send(client, request, what) end
   local login = client.proxy_login(engine.now() + (request.timeout or client.timeout))
   return client.logins:attempt(login, function() return transport.send(client, request, what) end)
 end
 
---- The same without asking whether the proxy refused its password.
+--- The same without checking whether the proxy refused its password.
 function transport.send(client, request, what)
   local loop, no_loop, no_code = engine.shared()
   if not loop then return nil, no_loop, no_code, {} end
@@ -105,7 +105,7 @@ function transport.send(client, request, what)
     loop:abandon(op)
     if not ok then error(stop, 0) end
     if stop then error(what.unsafe and sent and unknown(stop, what) or stop, 0) end
-    return nil, what.late or "not done in time", "ETIMEDOUT", { sent = sent }
+    return nil, what.late or "timed out", "ETIMEDOUT", { sent = sent }
   end
   local result
   result, message, code = op:result()

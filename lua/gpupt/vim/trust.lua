@@ -1,7 +1,7 @@
 --- Trust in an ESXi host that files are transferred to directly. In this order: the thumbprint that the known-hosts
--- file has for the host; with `insecure` (which a thumbprint of the vCenter overrides) any certificate, said once on
--- stderr; the certificate or thumbprint that the vCenter, which we trust, tells for the host. Without any of them the
--- transfer is refused: the vCenter's own thumbprint says nothing about another server.
+-- file has for the host; with `insecure` (which a thumbprint of the vCenter overrides) any certificate, with one
+-- warning on stderr; the certificate or thumbprint that the trusted vCenter reports for the host. Without any of them
+-- the transfer is refused: the vCenter's own thumbprint says nothing about another server.
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local net = require "gpupt.net"
@@ -13,7 +13,7 @@ local trust = {}
 
 local warned = {}
 
---- Says once that the certificate of "https://host:port" is not checked.
+--- Warns once that the certificate of "https://host:port" is not checked.
 function trust.warn_unchecked(base)
   if warned[base] then return end
   warned[base] = true
@@ -86,7 +86,7 @@ local function known(path, names, port)
   end
 end
 
--- What the vCenter tells: the certificate itself, or the thumbprint under which it manages the host.
+-- What the vCenter reports: the certificate itself, or the thumbprint under which it manages the host.
 local function reported(told)
   local thumbprint = trust.thumbprint(bytes_of(told["config.certificate"]))
   local text = not thumbprint and told["summary.config.sslThumbprint"]
@@ -95,15 +95,15 @@ end
 
 local paths = { "config.certificate", "summary.config.sslThumbprint", "config.virtualNicManagerInfo.netConfig" }
 
---- An HTTP client that trusts the host on which `vm` runs, and the address at which to find it: its management
+--- An HTTP client that trusts the host on which `vm` runs, and the address to connect to: its management
 -- address, or nil to use `name`, which it has in the inventory and which need not resolve here.
--- nil, message, code when it is not known which certificate to trust.
+-- nil, message, code when there is no certificate to trust.
 function trust.host_client(client, vm, name, port)
   local loop, message, code = engine.shared()
   if not loop then return nil, message, code end
   local host
   host, message, code = vm:get "runtime.host"
-  if not host then return nil, message or "the virtual machine is on no host", code or "InvalidState" end
+  if not host then return nil, message or "the VM is not on a host", code or "InvalidState" end
   local told
   told, message, code = host:get(paths)
   if not told then return nil, message, code end
@@ -114,13 +114,13 @@ function trust.host_client(client, vm, name, port)
   local insecure = not thumbprint and client.trust.insecure
   if not thumbprint and not insecure then thumbprint = reported(told) end
   if not thumbprint and not insecure then
-    return nil, ("the certificate of %s (%s) is not known to the vCenter, so nothing is sent to it. Put its "
-      .. "thumbprint into a known-hosts file (option known_hosts, GOVC_TLS_KNOWN_HOSTS), as a line '%s:%s THUMBPRINT'")
+    return nil, ("the vCenter reports no certificate for %s (%s), so nothing is sent to it. Add its thumbprint to a "
+      .. "known-hosts file (option known_hosts, GOVC_TLS_KNOWN_HOSTS), as a line '%s:%s THUMBPRINT'")
       :format(tostring(host), name, name, port or "443"), "EUNTRUSTED"
   end
   if insecure then trust.warn_unchecked(("https://%s:%s"):format(name, port or "443")) end
   local http
-  -- who reaches the vCenter through a proxy reaches its hosts through it, too
+  -- a vCenter behind a proxy has its hosts behind the same proxy
   http, message, code = net.http.client(loop.core, { thumbprint = thumbprint, insecure = insecure or nil,
     proxy = secrets[client].proxy })
   if not http then return nil, message, code end

@@ -1,12 +1,12 @@
---- Waiting for tasks and properties: one WaitForUpdatesEx per client for everything that anybody awaits.
+--- Waiting for tasks and properties: one WaitForUpdatesEx per client for everything that is waited for.
 --
 --   vc:wait(task) ----+                                  +--> entry.values change, entry.event fires
 --   vc:wait_for(...) -+--> entries --> filters (batches) --> WaitForUpdatesEx --> updates
 --
--- An *entry* is one object with the paths that somebody waits on. Entries that come together share one filter; a
--- filter is destroyed when its last entry has left. Two helpers do the talking: one makes and destroys filters, one
--- keeps a single WaitForUpdatesEx in flight while there are filters. They stop when nobody waits, so an idle client
--- costs its server nothing. The callers' own code (predicates, progress) runs in the callers, never in a helper.
+-- An *entry* is one object with the paths that a caller waits for. Entries added together share one filter; a filter is
+-- destroyed when its last entry is removed. Two helpers call the server: one creates and destroys filters, one keeps a
+-- single WaitForUpdatesEx in flight while there are filters. They stop when there is nothing to wait for, so an idle
+-- client costs its server nothing. The callers' own code (predicates, progress) runs in the callers, never in a helper.
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local fault = require "gpupt.vim.fault"
@@ -46,7 +46,7 @@ local function changed(entry)
   engine.fire(entry.event)
 end
 
---- The entry is of no interest any more.
+--- Removes an entry that is no longer waited for.
 function Watch:remove(entry)
   if entry.removed then return end
   entry.removed = true
@@ -79,7 +79,7 @@ local function fail_all(self, message, code, detail)
   self.filters, self.tries = {}, 0
 end
 
--- The session (or the collector) has gone: every living entry asks anew.
+-- The session (or the collector) is gone: every remaining entry gets a new filter.
 local function restart(self)
   self.collector, self.version, self.idle_filters = nil, "", {}
   for _, filter in pairs(self.filters) do
@@ -204,7 +204,8 @@ local function take_update(filter, update)
   local entries = filter.entries[update.obj]
   for _, entry in ipairs(entries or {}) do
     if update.kind == "leave" then
-      entry.failed = { ("%s has gone"):format(tostring(update.obj)), "ManagedObjectNotFound", { object = update.obj } }
+      entry.failed = { ("%s no longer exists"):format(tostring(update.obj)), "ManagedObjectNotFound",
+        { object = update.obj } }
     else
       for _, change in ipairs(update.changeSet or {}) do take_change(entry, change) end
       for _, missing in ipairs(update.missingSet or {}) do
@@ -227,13 +228,13 @@ function Watch.take_part(_, filter, part)
   end
 end
 
--- Parts of filters that are not known yet, kept while one is being made: more are not ours.
+-- Updates of filters not registered yet, kept while one is being created. More than this many cannot be ours.
 local EARLY_MOST = 10000
 
 local function keep_early(self, name, part)
   self.early_count = self.early_count + 1
   if self.early_count > EARLY_MOST then
-    error(failure.new("the server tells of filters that nobody made", "EPROTOCOL"), 0)
+    error(failure.new("the server sends updates for filters that were not created here", "EPROTOCOL"), 0)
   end
   self.early[name] = self.early[name] or {}
   table.insert(self.early[name], part)
@@ -243,7 +244,7 @@ local VERSION_MOST = 4096 -- bytes; it is sent back with each request
 
 local function take(self, set)
   if #set.version > VERSION_MOST then
-    error(failure.new(("the server gives a version of %d bytes"):format(#set.version), "EPROTOCOL"), 0)
+    error(failure.new(("the server sent a version of %d bytes"):format(#set.version), "EPROTOCOL"), 0)
   end
   for _, part in ipairs(set.filterSet or {}) do
     local name = part.filter.value
@@ -251,7 +252,7 @@ local function take(self, set)
     if filter then
       self:take_part(filter, part)
     elseif self.early then
-      -- the wait in flight may tell of a new filter before the answer that names it has come
+      -- the wait in flight may report a new filter before the answer to its creation arrives
       keep_early(self, name, part)
     end
   end
@@ -265,8 +266,8 @@ local function back_off(tries)
   wait.wait(engine.event(), engine.now() + math.min(5, 0.2 * 2 ^ tries) * (0.5 + math.random()))
 end
 
--- What to do when the wait failed: true goes on, false gives up for all. `tries` counts failures since the last
--- answer, over collectors and sessions: a server that refuses every wait is neither asked nor logged in to for ever.
+-- What to do when the wait failed: true continues, false gives up for all entries. `tries` counts failures since the
+-- last answer, across collectors and sessions, so that a server that refuses every wait is not asked forever.
 local function recover(self, message, code, detail, tries)
   if self.stopped then return false end
   if code == "RequestCanceled" and not next(self.filters) then return true end
@@ -274,7 +275,7 @@ local function recover(self, message, code, detail, tries)
     fail_all(self, message, code, detail)
     return false
   end
-  -- once is the ordinary case and costs no time
+  -- once is normal and needs no pause
   if code == "RequestCanceled" then
     if tries > 1 then back_off(tries) end
     return true
@@ -294,13 +295,13 @@ local function recover(self, message, code, detail, tries)
     self:keep_going()
     return true
   end
-  if code == "ManagedObjectNotFound" and tries <= 3 then -- the collector went with its session
+  if code == "ManagedObjectNotFound" and tries <= 3 then -- the collector was removed with its session
     restart(self)
     self:keep_going()
     return true
   end
   if recoverable[code] then
-    -- a truncated set may be asked for only once: begin again
+    -- a truncated set can be requested only once: start again
     if self.truncated then self.version = "" end
     back_off(tries)
     return true
@@ -310,7 +311,7 @@ local function recover(self, message, code, detail, tries)
 end
 
 local function updates_helper(self)
-  local quick = 0 -- answers in a row that came at once
+  local quick = 0 -- consecutive answers that arrived immediately
   while not self.stopped and next(self.filters) do
     local collector, generation = self.collector, self.generation
     if not collector or generation ~= self.client.generation then
@@ -331,10 +332,10 @@ local function updates_helper(self)
       self.tries = 0
       if set then
         take(self, set)
-        -- Those who got what they waited for leave first: often nothing is left to wait for. When answers come thick
-        -- and fast, a moment's patience lets many changes come in one.
+        -- Callers that got their result remove their entries first: often nothing is left to wait for. When answers
+        -- arrive in quick succession, a short pause lets one answer carry many changes.
         quick = engine.now() - asked < watch.QUICK and quick + 1 or 0
-        local more = set.truncated and set.filterSet -- the rest of what has begun to come
+        local more = set.truncated and set.filterSet -- the rest of a truncated answer
         local patience = quick > 3 and not more and watch.QUICK or 0
         wait.wait(engine.event(), engine.now() + patience)
       end
@@ -342,7 +343,7 @@ local function updates_helper(self)
   end
 end
 
--- Nobody waits any more, but a request does: the server is told to answer it now.
+-- No entry is left, but a request is in flight: ask the server to answer it now.
 local function cancel_helper(self)
   while not self.stopped and self.waiting and not next(self.filters) and #self.pending == 0 do
     self.client:call(self.collector, "CancelWaitForUpdates", {}, { retries = 0 })
@@ -358,7 +359,7 @@ local function helper(self, name, needed, body)
     self[name] = nil
     if not ok then
       local failed = failure.is(err) and err
-        or { message = "internal error in the wait: " .. tostring(err), code = "EFAULT" }
+        or { message = "internal error while waiting for updates: " .. tostring(err), code = "EFAULT" }
       fail_all(self, failed.message, failed.code)
     elseif not self.stopped then
       self:keep_going()
@@ -374,7 +375,7 @@ function Watch:keep_going()
   helper(self, "cancelling", self.waiting and not next(self.filters) and #self.pending == 0, cancel_helper)
 end
 
---- The client closes: nobody gets an answer any more. The session's end removes collector and filters.
+--- The client closes: every wait fails. The end of the session removes collector and filters.
 function Watch:stop()
   fail_all(self, "the connection was closed while waiting", "ECLOSED")
   self.stopped = true
@@ -415,9 +416,9 @@ local function await(client, object, paths, examine, until_time, what)
 end
 
 local task_options = options.declare("vc:wait", {
-  { "timeout", "number", doc = "seconds; the task goes on without us" },
+  { "timeout", "number", doc = "seconds; the task continues after that" },
   { "progress", "callable", doc = "called with (percent, info) when the task's progress or state changes" },
-  { "cancel_task", "boolean", doc = "cancel the task too when the waiting is cancelled or times out" },
+  { "cancel_task", "boolean", doc = "cancel the task when the wait is cancelled or times out" },
 })
 
 --- A finished task's outcome: its result (true when it has none) and info; or nil, message, code, detail.
@@ -428,7 +429,7 @@ function watch.outcome(task, info)
     return result, info
   end
   local message, code, detail = fault.read(info.error or {})
-  if info.error == nil then message, code = "the task failed without saying why", "EFAULT" end
+  if info.error == nil then message, code = "the task failed without a reason", "EFAULT" end
   detail = detail or {}
   detail.task, detail.object, detail.method, detail.info = task, info.entity, info.descriptionId or info.name, info
   return nil, message, code, detail
@@ -441,7 +442,7 @@ local function cancel_task(client, task)
 end
 
 --- Waits for a task's end. Gives its result (true when it has none) and its info; or nil, message, code, detail of the
--- fault it ended in, or "ETIMEDOUT". Cancelling the waiting leaves the task alone unless cancel_task says otherwise.
+-- fault it ended in, or "ETIMEDOUT". Cancelling the wait does not cancel the task, unless cancel_task is set.
 function watch.task(client, task, given)
   local o = task_options:check(given)
   if type(task) ~= "table" or rawget(task, "type") ~= "Task" then
@@ -487,7 +488,7 @@ local property_options = options.declare("vc:wait_for", {
 })
 
 --- Waits until predicate(values, object) gives something true, and gives that. `paths` are read and watched together;
--- values holds those that are set. nil, message, code, detail when the object goes or a path is refused.
+-- values holds those that are set. nil, message, code, detail when the object is removed or a path is refused.
 function watch.property(client, object, paths, predicate, given)
   local o = property_options:check(given)
   paths = type(paths) == "string" and { paths } or paths
