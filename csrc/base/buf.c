@@ -17,7 +17,8 @@ int gp_buf_reserve(gp_buf *buf, size_t extra)
     size_t need = buf->length + extra;
     if (need <= buf->capacity) return 0;
     size_t capacity = buf->capacity < 64 ? 64 : buf->capacity;
-    while (capacity < need) capacity *= 2;
+    while (capacity < need)
+        capacity *= 2;
     char *data;
     if (buf->secret) {
         /* realloc may leave a copy of the secret in freed memory */

@@ -21,7 +21,10 @@ typedef struct gp_buf {
     bool secret; /* growing wipes the old block before it is freed */
 } gp_buf;
 
-#define GP_BUF_EMPTY {0}
+#define GP_BUF_EMPTY                                                                                         \
+    {                                                                                                        \
+        0                                                                                                    \
+    }
 
 /* Reserves `extra` more bytes; -1 when memory ran out (also latched in `failed`). */
 int gp_buf_reserve(gp_buf *buf, size_t extra);

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 3, 0))) static void fill(gp_error *err, const char *code, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void fill(gp_error *err, const char *code, const char *format,
+                                                       va_list args)
 {
     (void)snprintf(err->code, sizeof err->code, "%s", code);
     (void)vsnprintf(err->message, sizeof err->message, format, args);
@@ -38,27 +39,48 @@ int gp_fail_memory(gp_error *err)
 static const char *errno_name(int errnum)
 {
     switch (errnum) {
-    case ENOENT: return "ENOENT";
-    case EACCES: return "EACCES";
-    case EPERM: return "EPERM";
-    case EEXIST: return "EEXIST";
-    case EISDIR: return "EISDIR";
-    case ENOTDIR: return "ENOTDIR";
-    case ENOSPC: return "ENOSPC";
-    case EDQUOT: return "EDQUOT";
-    case EROFS: return "EROFS";
-    case EMFILE: return "EMFILE";
-    case ENFILE: return "ENFILE";
-    case ENOMEM: return "ENOMEM";
-    case EINVAL: return "EINVAL";
-    case EIO: return "EIO";
-    case ELOOP: return "ELOOP";
-    case ENAMETOOLONG: return "ENAMETOOLONG";
-    case EBUSY: return "EBUSY";
-    case EFBIG: return "EFBIG";
-    case ETXTBSY: return "ETXTBSY";
-    case EXDEV: return "EXDEV";
-    default: return "EIO";
+    case ENOENT:
+        return "ENOENT";
+    case EACCES:
+        return "EACCES";
+    case EPERM:
+        return "EPERM";
+    case EEXIST:
+        return "EEXIST";
+    case EISDIR:
+        return "EISDIR";
+    case ENOTDIR:
+        return "ENOTDIR";
+    case ENOSPC:
+        return "ENOSPC";
+    case EDQUOT:
+        return "EDQUOT";
+    case EROFS:
+        return "EROFS";
+    case EMFILE:
+        return "EMFILE";
+    case ENFILE:
+        return "ENFILE";
+    case ENOMEM:
+        return "ENOMEM";
+    case EINVAL:
+        return "EINVAL";
+    case EIO:
+        return "EIO";
+    case ELOOP:
+        return "ELOOP";
+    case ENAMETOOLONG:
+        return "ENAMETOOLONG";
+    case EBUSY:
+        return "EBUSY";
+    case EFBIG:
+        return "EFBIG";
+    case ETXTBSY:
+        return "ETXTBSY";
+    case EXDEV:
+        return "EXDEV";
+    default:
+        return "EIO";
     }
 }
 

@@ -139,8 +139,8 @@ static int find_target(place *p, const char *path, gp_error *err)
     if (open_target(p, strdup(path), err) != 0) return -1;
     if (p->old_fd < 0 && errno == ELOOP) {
         if (p->secret) {
-            return gp_fail(err, "ELOOP", "%s: is a symbolic link; a file for secrets is not written through a link",
-                           path);
+            return gp_fail(err, "ELOOP",
+                           "%s: is a symbolic link; a file for secrets is not written through a link", path);
         }
         char *real = realpath(path, NULL);
         if (!real) return gp_fail_errno(err, errno, "%s: cannot follow the link", path);

@@ -30,7 +30,8 @@ typedef struct gp_file_replacement {
     size_t length;
     bool must_match; /* the file must exist and still hold `expected`, else ECHANGED (ENOENT) */
     bool overwrite;  /* without must_match: an existing file may be replaced, else EEXIST */
-    bool secret;     /* mode 0600 whatever the old file's, which must not be a link (ELOOP); its owner is not kept */
+    bool
+        secret; /* mode 0600 whatever the old file's, which must not be a link (ELOOP); its owner is not kept */
     const char *expected;
     size_t expected_length;
     gp_file_guard guard; /* called just before the rename; may be NULL */

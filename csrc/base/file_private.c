@@ -17,8 +17,8 @@ enum { COPY_MAX = 256 << 20 };
 static int fail_open(const char *path, gp_error *err)
 {
     if (errno == ELOOP) {
-        return gp_fail(err, "ELOOP", "%s: is a symbolic link; a file for secrets is not written through a link",
-                       path);
+        return gp_fail(err, "ELOOP",
+                       "%s: is a symbolic link; a file for secrets is not written through a link", path);
     }
     return gp_fail_errno(err, errno, "%s", path);
 }
@@ -42,7 +42,8 @@ static int check(const char *path, const struct stat *st, gp_error *err)
 {
     if (!S_ISREG(st->st_mode)) return gp_fail(err, "EINVAL", "%s: not a regular file", path);
     if (st->st_uid != geteuid() && geteuid() != 0) {
-        return gp_fail(err, "EACCES", "%s: belongs to another user; a file for secrets must be your own", path);
+        return gp_fail(err, "EACCES", "%s: belongs to another user; a file for secrets must be your own",
+                       path);
     }
     if (st->st_nlink > 1) {
         return gp_fail(err, "EINVAL", "%s: has a second name (a hard link); remove it first", path);
@@ -83,8 +84,8 @@ static int copy(const char *path, gp_error *err)
     gp_buf text = GP_BUF_EMPTY;
     int result = gp_file_read(path, COPY_MAX, &text, err);
     if (result == 0) {
-        gp_file_replacement wanted = {.path = path, .bytes = text.data, .length = text.length, .overwrite = true,
-                                      .secret = true};
+        gp_file_replacement wanted = {
+            .path = path, .bytes = text.data, .length = text.length, .overwrite = true, .secret = true};
         result = gp_file_replace(&wanted, err);
     }
     gp_buf_free(&text);
@@ -175,7 +176,8 @@ static mode_t current_umask(void)
 
 int gp_private_publish(int fd, const char *from, const char *to, gp_error *err)
 {
-    if (fchmod(fd, 0666 & ~current_umask()) != 0) return gp_fail_errno(err, errno, "%s: cannot set its mode", from);
+    if (fchmod(fd, 0666 & ~current_umask()) != 0)
+        return gp_fail_errno(err, errno, "%s: cannot set its mode", from);
     if (rename(from, to) != 0) return gp_fail_errno(err, errno, "%s", to);
     return 0;
 }

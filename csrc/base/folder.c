@@ -52,9 +52,7 @@ static const char *name_of(char letter)
 
 static int refuse(char letter, const char *path, gp_error *err)
 {
-    const char *code = letter == GP_ENTRY_LINK     ? "ELOOP"
-                       : letter == GP_ENTRY_FOLDER ? "EISDIR"
-                                                   : "ENOTREG";
+    const char *code = letter == GP_ENTRY_LINK ? "ELOOP" : letter == GP_ENTRY_FOLDER ? "EISDIR" : "ENOTREG";
     return gp_fail(err, code, "%s: is %s; only regular files are opened", path, name_of(letter));
 }
 
@@ -199,8 +197,9 @@ int gp_folder_list(int root, const char *path, uint32_t most, gp_buf *names, gp_
             break;
         }
         struct stat status;
-        char letter = fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? letter_of(status.st_mode)
-                                                                                    : GP_ENTRY_OTHER;
+        char letter = fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0
+                          ? letter_of(status.st_mode)
+                          : GP_ENTRY_OTHER;
         (void)gp_buf_putc(names, letter);
         (void)gp_buf_append(names, entry->d_name, strlen(entry->d_name) + 1);
     }

@@ -76,9 +76,12 @@ int gp_private_load(const char *folder, const char *name, uint64_t max, gp_buf *
     int at = open_folder(folder, err);
     if (at < 0) return -1;
     int fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
-    if (fd >= 0) result = read_opened(fd, name, max, out, err);
-    else if (errno == ELOOP) gp_fail(err, "EUNSAFE", "%s/%s is a symbolic link: it is not followed", folder, name);
-    else gp_fail_errno(err, errno, "%s/%s cannot be opened", folder, name);
+    if (fd >= 0)
+        result = read_opened(fd, name, max, out, err);
+    else if (errno == ELOOP)
+        gp_fail(err, "EUNSAFE", "%s/%s is a symbolic link: it is not followed", folder, name);
+    else
+        gp_fail_errno(err, errno, "%s/%s cannot be opened", folder, name);
     if (fd >= 0) (void)close(fd);
     (void)close(at);
     return result;
@@ -88,7 +91,8 @@ static int make_folder(const char *folder, gp_error *err)
 {
     if (mkdir(folder, 0700) == 0 || errno == EEXIST) return 0;
     const char *slash = strrchr(folder, '/');
-    if (errno != ENOENT || !slash || slash == folder) return gp_fail_errno(err, errno, "%s cannot be created", folder);
+    if (errno != ENOENT || !slash || slash == folder)
+        return gp_fail_errno(err, errno, "%s cannot be created", folder);
     char *above = strndup(folder, (size_t)(slash - folder));
     if (!above) return gp_fail_memory(err);
     int made = mkdir(above, 0700);

@@ -65,19 +65,28 @@ static int read_line(int signals, gp_buf *out, gp_error *err)
         int byte = next_byte(signals);
         switch (byte) {
         case -1:
-        case CTRL_C: return fail_cancelled(err);
-        case -2: return gp_fail(err, "EIO", "the terminal cannot be read");
+        case CTRL_C:
+            return fail_cancelled(err);
+        case -2:
+            return gp_fail(err, "EIO", "the terminal cannot be read");
         case '\r':
-        case '\n': return 0;
+        case '\n':
+            return 0;
         case CTRL_D:
             if (out->length == 0) return fail_cancelled(err);
             continue;
-        case CTRL_U: out->length = 0; continue;
+        case CTRL_U:
+            out->length = 0;
+            continue;
         case BACKSPACE:
-        case RUBOUT: rub_out(out); continue;
-        default: break;
+        case RUBOUT:
+            rub_out(out);
+            continue;
+        default:
+            break;
         }
-        if (out->length == LINE_MAX_BYTES) return gp_fail(err, "EFBIG", "the line is longer than %d bytes", LINE_MAX_BYTES);
+        if (out->length == LINE_MAX_BYTES)
+            return gp_fail(err, "EFBIG", "the line is longer than %d bytes", LINE_MAX_BYTES);
         if (gp_buf_putc(out, (char)byte) != 0) return gp_fail_memory(err);
     }
 }
@@ -89,12 +98,15 @@ int gp_terminal_ask(const char *prompt, gp_buf *out, gp_error *err)
     int signals = -1, result = -1;
     out->secret = true;
     if (!gp_terminal_can_ask()) return gp_fail(err, "ENOTTY", "there is no terminal for a prompt");
-    if (tcgetattr(STDIN_FILENO, &before) != 0) return gp_fail_errno(err, errno, "the terminal cannot be prepared");
+    if (tcgetattr(STDIN_FILENO, &before) != 0)
+        return gp_fail_errno(err, errno, "the terminal cannot be prepared");
     /* signals that would leave the terminal without echo wait until it is restored */
     sigemptyset(&caught);
     static const int stopping[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-    for (size_t i = 0; i < sizeof stopping / sizeof *stopping; i++) sigaddset(&caught, stopping[i]);
-    if (pthread_sigmask(SIG_BLOCK, &caught, &old) != 0) return gp_fail_errno(err, errno, "the terminal cannot be prepared");
+    for (size_t i = 0; i < sizeof stopping / sizeof *stopping; i++)
+        sigaddset(&caught, stopping[i]);
+    if (pthread_sigmask(SIG_BLOCK, &caught, &old) != 0)
+        return gp_fail_errno(err, errno, "the terminal cannot be prepared");
     signals = signalfd(-1, &caught, SFD_CLOEXEC);
     if (signals < 0) {
         gp_fail_errno(err, errno, "the terminal cannot be prepared");

@@ -83,7 +83,8 @@ static void check_field(const gp_tape *tape, gp_type_id owner, uint32_t at)
     else if (field->type == GP_FLOAT || field->type == GP_DOUBLE)
         must(cell->tag == GP_TAG_DOUBLE);
     else
-        must(cell->tag == (field->type >= GP_BYTE && field->type <= GP_LONG ? GP_TAG_INTEGER : GP_TAG_STRING));
+        must(cell->tag ==
+             (field->type >= GP_BYTE && field->type <= GP_LONG ? GP_TAG_INTEGER : GP_TAG_STRING));
 }
 
 static void check_fields(const gp_tape *tape)

@@ -19,15 +19,18 @@ enum { CELLS = 512, DEEPEST = 12 };
 static const char *const methods[] = {"RetrievePropertiesEx", "RetrieveProperties",   "WaitForUpdatesEx",
                                       "CurrentTime",          "CreateFilter",         "ListFilesInGuest",
                                       "SearchDatastore_Task", "ListProcessesInGuest", "FindByUuid"};
-static const char *const keys[] = {"objects", "token",     "obj",       "propSet",   "name",    "val",      "missingSet",
-                                   "path",    "fault",     "filterSet", "objectSet", "version", "changeSet", "op",
-                                   "kind",    "filter",    "message",   "state",     "url",     "remaining"};
-static const char *const types[] = {"ObjectContent",   "DynamicProperty", "RetrieveResult", "UpdateSet",
-                                    "ObjectUpdate",    "PropertyChange",  "MissingProperty", "PropertyFilterUpdate",
-                                    "TaskInfo",        "MissingObject",   "string",          "int",
-                                    "VirtualMachine",  "anyType",         "FolderFileInfo",  "LocalizedMethodFault"};
+static const char *const keys[] = {"objects",   "token",      "obj",       "propSet", "name",
+                                   "val",       "missingSet", "path",      "fault",   "filterSet",
+                                   "objectSet", "version",    "changeSet", "op",      "kind",
+                                   "filter",    "message",    "state",     "url",     "remaining"};
+static const char *const types[] = {
+    "ObjectContent",  "DynamicProperty", "RetrieveResult",  "UpdateSet",
+    "ObjectUpdate",   "PropertyChange",  "MissingProperty", "PropertyFilterUpdate",
+    "TaskInfo",       "MissingObject",   "string",          "int",
+    "VirtualMachine", "anyType",         "FolderFileInfo",  "LocalizedMethodFault"};
 /* Texts of the slab, each zero-terminated; strings and references point at their beginnings. */
-static const char slab[] = "\0name\0VirtualMachine:vm-1\0config.hardware.device[\"a.b\"].key\0info\0Task:t\0token\0summary.vm";
+static const char slab[] =
+    "\0name\0VirtualMachine:vm-1\0config.hardware.device[\"a.b\"].key\0info\0Task:t\0token\0summary.vm";
 static const uint8_t texts[] = {0, 1, 6, 26, 58, 63, 70, 76};
 
 typedef struct source {
@@ -149,7 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gp_error err;
     const char *name = methods[data[0] % (sizeof methods / sizeof methods[0])];
     uint32_t own_names[1] = {1};
-    gp_tape tape = {.method = gp_schema_method_find(name, strlen(name)), .own_names = own_names, .own_count = 1};
+    gp_tape tape = {
+        .method = gp_schema_method_find(name, strlen(name)), .own_names = own_names, .own_count = 1};
     tape.kind = data[0] >= 128 ? GP_TAPE_FAULT : GP_TAPE_RESULT;
     tape.cells = malloc(CELLS * sizeof *tape.cells);
     tape.slab = malloc(sizeof slab);

@@ -49,8 +49,10 @@ void *gp_bind_unbox(lua_State *L, int index)
 static int buf_release(lua_State *L)
 {
     gp_buf *buf = luaL_checkudata(L, 1, BUF);
-    if (buf->secret) gp_buf_wipe(buf);
-    else gp_buf_free(buf);
+    if (buf->secret)
+        gp_buf_wipe(buf);
+    else
+        gp_buf_free(buf);
     return 0;
 }
 

@@ -41,7 +41,8 @@ static int check_path(const char *path, gp_error *err)
         for (size_t i = 0; i < length; i++) {
             if (part[i] < 0x20 || part[i] > 0x7e || strchr("*:;?\\", part[i])) {
                 return gp_fail(err, "EINVAL",
-                               "'%s': names on a medium must be printable ASCII without * : ; ? and \\", path);
+                               "'%s': names on a medium must be printable ASCII without * : ; ? and \\",
+                               path);
             }
         }
         if (part[length] == '\0') return 0;

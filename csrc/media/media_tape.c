@@ -45,8 +45,8 @@ int gp_media_add(gp_media_tape *tape, gp_media_kind kind, uint32_t line, const c
     if (grow(tape, 1, err) != 0) return -1;
     size_t at = tape->text.length;
     if (gp_buf_append(&tape->text, text, length) != 0) return gp_fail_memory(err);
-    tape->events[tape->count++] = (gp_media_event){
-        .kind = (uint8_t)kind, .line = line, .at = (uint32_t)at, .length = (uint32_t)length};
+    tape->events[tape->count++] =
+        (gp_media_event){.kind = (uint8_t)kind, .line = line, .at = (uint32_t)at, .length = (uint32_t)length};
     return 0;
 }
 

@@ -37,7 +37,7 @@ typedef enum gp_media_kind {
 
 typedef struct gp_media_event {
     uint8_t kind;
-    uint32_t line; /* from 1 */
+    uint32_t line;       /* from 1 */
     uint32_t at, length; /* in the tape's text */
 } gp_media_event;
 
@@ -65,6 +65,7 @@ int gp_media_fail(gp_media_tape *tape, gp_error *err, const char *code, const ch
 /* The readers. `name` is the file's, for messages. 0, or -1 with EPARSE, ELIMIT, ENOMEM. The caller creates
  * the tape and frees it in any case. */
 int gp_media_read_xml(const char *bytes, size_t length, const char *name, gp_media_tape *tape, gp_error *err);
-int gp_media_read_yaml(const char *bytes, size_t length, const char *name, gp_media_tape *tape, gp_error *err);
+int gp_media_read_yaml(const char *bytes, size_t length, const char *name, gp_media_tape *tape,
+                       gp_error *err);
 
 #endif

@@ -139,7 +139,8 @@ int gp_media_read_xml(const char *bytes, size_t length, const char *name, gp_med
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (pthread_once(&once, initialise) != 0) return gp_fail(err, "ENOMEM", "libxml2 cannot be initialised");
     if (length > GP_MEDIA_BYTES) {
-        return gp_media_fail(tape, err, "ELIMIT", name, 0, "larger than the limit of %u bytes", GP_MEDIA_BYTES);
+        return gp_media_fail(tape, err, "ELIMIT", name, 0, "larger than the limit of %u bytes",
+                             GP_MEDIA_BYTES);
     }
     if (length == 0) return gp_media_fail(tape, err, "EPARSE", name, 1, "the file is empty");
     reader r = {.tape = tape, .name = name, .err = err};

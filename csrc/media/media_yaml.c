@@ -61,7 +61,8 @@ static int fail_parser(reader *r)
     }
     if (strncmp(problem, "did not find expected", 21) == 0) {
         return gp_media_fail(r->tape, r->err, "EPARSE", r->name, line,
-                             "%s: check the lines above for wrong indentation or a missing closing quote", problem);
+                             "%s: check the lines above for wrong indentation or a missing closing quote",
+                             problem);
     }
     return refuse(r, "EPARSE", line, problem);
 }
@@ -107,14 +108,15 @@ static int on_alias(reader *r, const yaml_event_t *event)
         gp_error why = *r->err;
         return refuse(r, why.code, line, why.message);
     }
-    return gp_media_fail(r->tape, r->err, "EPARSE", r->name, line, "*%.60s refers to no anchor above it", name);
+    return gp_media_fail(r->tape, r->err, "EPARSE", r->name, line, "*%.60s refers to no anchor above it",
+                         name);
 }
 
 /* Whether the tag is one of YAML's own; `string` when it makes a string of anything. */
 static int check_tag(reader *r, const yaml_char_t *tag, uint32_t line, bool *string)
 {
-    static const char *const known[] = {"str", "int",    "float",     "bool", "null",  "map",
-                                        "seq", "binary", "timestamp", "omap", "pairs", "set", "merge"};
+    static const char *const known[] = {"str",    "int",       "float", "bool",  "null", "map",  "seq",
+                                        "binary", "timestamp", "omap",  "pairs", "set",  "merge"};
     const char *text = (const char *)tag;
     *string = false;
     if (!text) return 0;
@@ -182,7 +184,8 @@ static int on_event(reader *r, const yaml_event_t *event)
     case YAML_SCALAR_EVENT:
         return on_scalar(r, event);
     case YAML_MAPPING_START_EVENT:
-        return on_open(r, GP_MEDIA_MAP, event->data.mapping_start.tag, event->data.mapping_start.anchor, line);
+        return on_open(r, GP_MEDIA_MAP, event->data.mapping_start.tag, event->data.mapping_start.anchor,
+                       line);
     case YAML_SEQUENCE_START_EVENT:
         return on_open(r, GP_MEDIA_LIST, event->data.sequence_start.tag, event->data.sequence_start.anchor,
                        line);
@@ -212,7 +215,8 @@ static int check_depth(reader *r)
 int gp_media_read_yaml(const char *bytes, size_t length, const char *name, gp_media_tape *tape, gp_error *err)
 {
     if (length > GP_MEDIA_BYTES) {
-        return gp_media_fail(tape, err, "ELIMIT", name, 0, "larger than the limit of %u bytes", GP_MEDIA_BYTES);
+        return gp_media_fail(tape, err, "ELIMIT", name, 0, "larger than the limit of %u bytes",
+                             GP_MEDIA_BYTES);
     }
     reader *r = calloc(1, sizeof *r);
     if (!r) return gp_fail_memory(err);

@@ -30,7 +30,8 @@ struct gp_journal_cursor {
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS run("
-    " id TEXT PRIMARY KEY NOT NULL, playbook TEXT NOT NULL, hash TEXT, endpoint TEXT, who TEXT, client_host TEXT,"
+    " id TEXT PRIMARY KEY NOT NULL, playbook TEXT NOT NULL, hash TEXT, endpoint TEXT, who TEXT, client_host "
+    "TEXT,"
     " note TEXT, at REAL NOT NULL, format INTEGER) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS row("
     " number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES run(id), kind TEXT NOT NULL,"
@@ -38,7 +39,8 @@ static const char schema[] =
     " of INTEGER REFERENCES row(number), at REAL NOT NULL, action TEXT, object TEXT);"
     "CREATE INDEX IF NOT EXISTS row_of_run ON row(run, number);"
     "CREATE TABLE IF NOT EXISTS lease("
-    " resource TEXT PRIMARY KEY NOT NULL, run TEXT NOT NULL, at REAL NOT NULL, until REAL NOT NULL) WITHOUT ROWID;"
+    " resource TEXT PRIMARY KEY NOT NULL, run TEXT NOT NULL, at REAL NOT NULL, until REAL NOT NULL) WITHOUT "
+    "ROWID;"
     "CREATE TRIGGER IF NOT EXISTS run_kept BEFORE UPDATE ON run BEGIN"
     " SELECT RAISE(ABORT, 'the journal is append-only'); END;"
     "CREATE TRIGGER IF NOT EXISTS run_stays BEFORE DELETE ON run BEGIN"
@@ -51,10 +53,12 @@ static const char schema[] =
 static const char *const sql[STATEMENTS] = {
     [BEGIN] = "INSERT INTO run(id, playbook, hash, endpoint, who, client_host, note, at, format)"
               " VALUES(?,?,?,?,?,?,?,?,?)",
-    [APPEND] = "INSERT INTO row(run, kind, target, step, source, what, operation, detail, action, object, of, at)"
-               " VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-    [CLAIM] = "INSERT INTO lease(resource, run, at, until) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(resource) DO UPDATE"
-              " SET run = ?2, at = ?3, until = ?4 WHERE run = ?2 OR until <= ?3",
+    [APPEND] =
+        "INSERT INTO row(run, kind, target, step, source, what, operation, detail, action, object, of, at)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+    [CLAIM] =
+        "INSERT INTO lease(resource, run, at, until) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(resource) DO UPDATE"
+        " SET run = ?2, at = ?3, until = ?4 WHERE run = ?2 OR until <= ?3",
     [HOLDER] = "SELECT run FROM lease WHERE resource = ?",
     [RELEASE] = "DELETE FROM lease WHERE run = ? AND resource = ?",
     [RELEASE_ALL] = "DELETE FROM lease WHERE run = ?",
@@ -72,17 +76,24 @@ static int fail_sqlite(gp_error *err, sqlite3 *db, const char *doing)
     int code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
     const char *text = db ? sqlite3_errmsg(db) : "out of memory";
     switch (code & 0xff) {
-    case SQLITE_NOMEM: return gp_fail_memory(err);
+    case SQLITE_NOMEM:
+        return gp_fail_memory(err);
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return gp_fail(err, "EBUSY", "%s: the journal is locked by another process", doing);
-    case SQLITE_FULL: return gp_fail(err, "ENOSPC", "%s: no space left for the journal", doing);
+    case SQLITE_LOCKED:
+        return gp_fail(err, "EBUSY", "%s: the journal is locked by another process", doing);
+    case SQLITE_FULL:
+        return gp_fail(err, "ENOSPC", "%s: no space left for the journal", doing);
     case SQLITE_NOTADB:
-    case SQLITE_CORRUPT: return gp_fail(err, "EFORMAT", "%s: not a journal, or damaged: %s", doing, text);
+    case SQLITE_CORRUPT:
+        return gp_fail(err, "EFORMAT", "%s: not a journal, or damaged: %s", doing, text);
     case SQLITE_READONLY:
     case SQLITE_PERM:
-    case SQLITE_CANTOPEN: return gp_fail(err, "EACCES", "%s: %s", doing, text);
-    case SQLITE_CONSTRAINT: return gp_fail(err, "EINVAL", "%s: %s", doing, text);
-    default: return gp_fail(err, "EIO", "%s: %s", doing, text);
+    case SQLITE_CANTOPEN:
+        return gp_fail(err, "EACCES", "%s: %s", doing, text);
+    case SQLITE_CONSTRAINT:
+        return gp_fail(err, "EINVAL", "%s: %s", doing, text);
+    default:
+        return gp_fail(err, "EIO", "%s: %s", doing, text);
     }
 }
 
@@ -184,8 +195,8 @@ static int format_of(gp_journal *journal, const char *path, gp_error *err)
         sqlite3_step(statement) != SQLITE_ROW) {
         fail_sqlite(err, journal->db, path);
     } else if (sqlite3_column_int(statement, 0) > FORMAT) {
-        gp_fail(err, "EVERSION", "%s was written by a newer gpupt (journal format %d, this one supports %d)", path,
-                sqlite3_column_int(statement, 0), FORMAT);
+        gp_fail(err, "EVERSION", "%s was written by a newer gpupt (journal format %d, this one supports %d)",
+                path, sqlite3_column_int(statement, 0), FORMAT);
     } else {
         format = sqlite3_column_int(statement, 0);
     }
@@ -224,7 +235,8 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
     if (strcmp(path, ":memory:") != 0) {
         flags |= SQLITE_OPEN_NOFOLLOW;
-        if (make_folder(path, err) != 0 || !(real = real_path(path, err)) || make_files(real, err) != 0) goto fail;
+        if (make_folder(path, err) != 0 || !(real = real_path(path, err)) || make_files(real, err) != 0)
+            goto fail;
     }
     if (sqlite3_open_v2(real ? real : path, &journal->db, flags, NULL) != SQLITE_OK) {
         fail_sqlite(err, journal->db, path);
@@ -232,12 +244,13 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
     }
     sqlite3_busy_timeout(journal->db, BUSY_MILLISECONDS);
     if (format_of(journal, path, err) < 0) goto fail;
-    if (execute(journal, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", path, err) != 0)
+    if (execute(journal, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", path,
+                err) != 0)
         goto fail;
     if (upgrade(journal, path, err) != 0) goto fail;
     for (int i = 0; i < STATEMENTS; i++) {
-        if (sqlite3_prepare_v3(journal->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &journal->statement[i], NULL) !=
-            SQLITE_OK) {
+        if (sqlite3_prepare_v3(journal->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &journal->statement[i],
+                               NULL) != SQLITE_OK) {
             fail_sqlite(err, journal->db, path);
             goto fail;
         }
@@ -255,13 +268,15 @@ void gp_journal_close(gp_journal *journal)
     if (!journal) return;
     /* in a forked child even closing would drop the parent's locks: the memory is freed with the process */
     if (journal->owner == getpid()) {
-        for (int i = 0; i < STATEMENTS; i++) sqlite3_finalize(journal->statement[i]);
+        for (int i = 0; i < STATEMENTS; i++)
+            sqlite3_finalize(journal->statement[i]);
         sqlite3_close_v2(journal->db);
     }
     free(journal);
 }
 
-static int run_statement(gp_journal *journal, sqlite3_stmt *statement, bool bound, const char *doing, gp_error *err)
+static int run_statement(gp_journal *journal, sqlite3_stmt *statement, bool bound, const char *doing,
+                         gp_error *err)
 {
     int rc = 0;
     if (!bound || sqlite3_step(statement) != SQLITE_DONE) rc = fail_sqlite(err, journal->db, doing);
@@ -281,7 +296,8 @@ static bool bind_texts(sqlite3_stmt *statement, const char *const *texts, int co
 
 int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *err)
 {
-    const char *const texts[] = {run->id, run->playbook, run->hash, run->endpoint, run->who, run->client_host, run->note};
+    const char *const texts[] = {run->id,  run->playbook,    run->hash, run->endpoint,
+                                 run->who, run->client_host, run->note};
     if (check_owner(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[BEGIN];
     bool bound = bind_texts(statement, texts, 7) && sqlite3_bind_double(statement, 8, now()) == SQLITE_OK &&
@@ -350,20 +366,22 @@ static gp_journal_cursor *cursor_open(gp_journal *journal, const char *text, gp_
 
 gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err)
 {
-    return cursor_open(journal,
-                       "SELECT id, playbook, hash, endpoint, who, client_host, note, at, format,"
-                       " (SELECT what FROM row WHERE run = run.id AND kind = 'end' ORDER BY number DESC LIMIT 1)"
-                       " AS status, (SELECT count(*) FROM row WHERE run = run.id) AS entries"
-                       " FROM run ORDER BY at DESC, id",
-                       err);
+    return cursor_open(
+        journal,
+        "SELECT id, playbook, hash, endpoint, who, client_host, note, at, format,"
+        " (SELECT what FROM row WHERE run = run.id AND kind = 'end' ORDER BY number DESC LIMIT 1)"
+        " AS status, (SELECT count(*) FROM row WHERE run = run.id) AS entries"
+        " FROM run ORDER BY at DESC, id",
+        err);
 }
 
 gp_journal_cursor *gp_journal_rows(gp_journal *journal, const char *run, int64_t after, gp_error *err)
 {
-    gp_journal_cursor *cursor = cursor_open(journal,
-                                            "SELECT number, run, kind, target, step, source, what, operation, detail,"
-                                            " of, at, action, object FROM row WHERE run = ? AND number > ? ORDER BY number",
-                                            err);
+    gp_journal_cursor *cursor =
+        cursor_open(journal,
+                    "SELECT number, run, kind, target, step, source, what, operation, detail,"
+                    " of, at, action, object FROM row WHERE run = ? AND number > ? ORDER BY number",
+                    err);
     if (!cursor) return NULL;
     if (sqlite3_bind_text(cursor->statement, 1, run, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
         sqlite3_bind_int64(cursor->statement, 2, after) != SQLITE_OK) {
@@ -376,8 +394,8 @@ gp_journal_cursor *gp_journal_rows(gp_journal *journal, const char *run, int64_t
 
 gp_journal_cursor *gp_journal_leases(gp_journal *journal, gp_error *err)
 {
-    gp_journal_cursor *cursor =
-        cursor_open(journal, "SELECT resource, run, at, until FROM lease WHERE until > ? ORDER BY resource", err);
+    gp_journal_cursor *cursor = cursor_open(
+        journal, "SELECT resource, run, at, until FROM lease WHERE until > ? ORDER BY resource", err);
     if (cursor && sqlite3_bind_double(cursor->statement, 1, now()) != SQLITE_OK) {
         fail_sqlite(err, journal->db, "cannot read the journal");
         gp_journal_cursor_close(cursor);
@@ -389,9 +407,12 @@ gp_journal_cursor *gp_journal_leases(gp_journal *journal, gp_error *err)
 int gp_journal_next(gp_journal_cursor *cursor, gp_error *err)
 {
     switch (sqlite3_step(cursor->statement) & 0xff) {
-    case SQLITE_ROW: return 1;
-    case SQLITE_DONE: return 0;
-    default: return fail_sqlite(err, sqlite3_db_handle(cursor->statement), "cannot read the journal");
+    case SQLITE_ROW:
+        return 1;
+    case SQLITE_DONE:
+        return 0;
+    default:
+        return fail_sqlite(err, sqlite3_db_handle(cursor->statement), "cannot read the journal");
     }
 }
 
@@ -408,10 +429,14 @@ const char *gp_journal_column(const gp_journal_cursor *cursor, int column)
 gp_journal_type gp_journal_type_of(const gp_journal_cursor *cursor, int column)
 {
     switch (sqlite3_column_type(cursor->statement, column)) {
-    case SQLITE_INTEGER: return GP_JOURNAL_INTEGER;
-    case SQLITE_FLOAT: return GP_JOURNAL_REAL;
-    case SQLITE_NULL: return GP_JOURNAL_NULL;
-    default: return GP_JOURNAL_TEXT;
+    case SQLITE_INTEGER:
+        return GP_JOURNAL_INTEGER;
+    case SQLITE_FLOAT:
+        return GP_JOURNAL_REAL;
+    case SQLITE_NULL:
+        return GP_JOURNAL_NULL;
+    default:
+        return GP_JOURNAL_TEXT;
     }
 }
 

@@ -71,7 +71,12 @@ int gp_journal_next(gp_journal_cursor *cursor, gp_error *err);
 int gp_journal_columns(const gp_journal_cursor *cursor);
 const char *gp_journal_column(const gp_journal_cursor *cursor, int column);
 
-typedef enum gp_journal_type { GP_JOURNAL_NULL, GP_JOURNAL_INTEGER, GP_JOURNAL_REAL, GP_JOURNAL_TEXT } gp_journal_type;
+typedef enum gp_journal_type {
+    GP_JOURNAL_NULL,
+    GP_JOURNAL_INTEGER,
+    GP_JOURNAL_REAL,
+    GP_JOURNAL_TEXT
+} gp_journal_type;
 gp_journal_type gp_journal_type_of(const gp_journal_cursor *cursor, int column);
 int64_t gp_journal_integer(const gp_journal_cursor *cursor, int column);
 double gp_journal_real(const gp_journal_cursor *cursor, int column);

@@ -285,12 +285,14 @@ int main(int argc, char **argv)
     }
     lua_close(L);
     /* a detached thread (libcurl's name lookup) frees its blocks when it ends */
-    for (int i = 0; i < 50 && live != before; i++) (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
+    for (int i = 0; i < 50 && live != before; i++)
+        (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
     (void)snprintf(detail, sizeof detail, "%ld blocks left", live - before);
     failures += report(live == before, "the end", "every C block was given back", detail);
     (void)snprintf(detail, sizeof detail, "%ld blocks left", (long)own_live);
-    failures += report(library_count > 0 && own_live == 0, "the end", "every block of gpupt's own was given back",
-                       library_count > 0 ? detail : "none of its libraries was loaded");
+    failures +=
+        report(library_count > 0 && own_live == 0, "the end", "every block of gpupt's own was given back",
+               library_count > 0 ? detail : "none of its libraries was loaded");
     printf("1..%d\n", number);
     return failures ? 1 : 0;
 }

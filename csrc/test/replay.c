@@ -32,7 +32,8 @@ static int replay(const char *path)
         fprintf(stderr, "%s: out of memory\n", path);
         return 1;
     }
-    for (size_t i = 0; i < size; i++) exact[i] = data[i];
+    for (size_t i = 0; i < size; i++)
+        exact[i] = data[i];
     free(data);
     printf("%s\n", path);
     fflush(stdout);
@@ -44,6 +45,7 @@ static int replay(const char *path)
 int main(int argc, char **argv)
 {
     int status = 0;
-    for (int i = 1; i < argc; i++) status |= replay(argv[i]);
+    for (int i = 1; i < argc; i++)
+        status |= replay(argv[i]);
     return status;
 }

@@ -21,9 +21,11 @@ static void check(int good, const char *what)
 static void grows_and_keeps(void)
 {
     gp_buf buf = GP_BUF_EMPTY;
-    for (int i = 0; i < 100000; i++) gp_buf_putc(&buf, (char)('a' + i % 26));
+    for (int i = 0; i < 100000; i++)
+        gp_buf_putc(&buf, (char)('a' + i % 26));
     int same = buf.length == 100000;
-    for (int i = 0; same && i < 100000; i++) same = buf.data[i] == (char)('a' + i % 26);
+    for (int i = 0; same && i < 100000; i++)
+        same = buf.data[i] == (char)('a' + i % 26);
     check(same, "a buffer keeps every byte while it grows");
     gp_buf_clear(&buf);
     gp_buf_printf(&buf, "%s=%d", "window", 1024);
@@ -54,7 +56,8 @@ static void wipes_secrets(void)
     const char *block = buf.data;
     gp_buf_clear(&buf);
     int clean = 1;
-    for (size_t i = 0; i < buf.capacity; i++) clean = clean && block[i] == 0;
+    for (size_t i = 0; i < buf.capacity; i++)
+        clean = clean && block[i] == 0;
     check(clean, "clearing a secret buffer overwrites it");
     gp_buf_wipe(&buf);
     check(buf.data == NULL, "a wiped buffer is empty");

@@ -132,7 +132,8 @@ static void check_backlog(gp_decode *d)
     const xmlParserInput *input = d->parser->input;
     uint64_t most = d->parser->instate == XML_PARSER_CDATA_SECTION ? d->limits.text : GP_DECODE_TAG_MOST;
     if (input && (uint64_t)(input->end - input->cur) > most) {
-        gp_decode_latch(d, "ELIMIT", "a tag or comment in the answer is longer than %d bytes", GP_DECODE_TAG_MOST);
+        gp_decode_latch(d, "ELIMIT", "a tag or comment in the answer is longer than %d bytes",
+                        GP_DECODE_TAG_MOST);
     }
 }
 

@@ -41,7 +41,7 @@ enum {
     GP_DECODE_ATTRIBUTES_MOST = 1024,
     GP_DECODE_REFERENCE_MOST = 4096, /* bytes of a reference: it is sent back with each call */
     GP_DECODE_NAMESPACES_MOST = 256, /* in scope at once: libxml2 searches all of them for each element */
-    GP_DECODE_TAG_MOST = 16384       /* bytes of one tag, comment or instruction (or twice or thrice that): libxml2
+    GP_DECODE_TAG_MOST = 16384 /* bytes of one tag, comment or instruction (or twice or thrice that): libxml2
                                         compares the attributes of a tag pair by pair */
 };
 

@@ -55,8 +55,8 @@ static void bad(gp_decode *d, const frame *leaf, const char *text, uint32_t leng
     const char *key = leaf->key == GP_KEY_NONE ? "a value"
                       : leaf->key < GP_KEY_OWN ? gp_schema_name(leaf->key)
                                                : d->tape->slab + d->tape->own_names[leaf->key - GP_KEY_OWN];
-    gp_decode_latch(d, "EPROTOCOL", "in the answer, %s: '%.*s' is %s %s", key, (int)(length < 40 ? length : 40),
-                    text, how, gp_schema_type_name(leaf->type));
+    gp_decode_latch(d, "EPROTOCOL", "in the answer, %s: '%.*s' is %s %s", key,
+                    (int)(length < 40 ? length : 40), text, how, gp_schema_type_name(leaf->type));
 }
 
 typedef enum reading { READ, NO_NUMBER, OUT_OF_RANGE } reading;

@@ -258,7 +258,8 @@ static bool is_number(gp_type_id type)
 
 static bool is_text(gp_type_id type)
 {
-    return type == GP_STRING || type == GP_DATETIME || type == GP_URI || gp_schema_types[type].kind == GP_KIND_ENUM;
+    return type == GP_STRING || type == GP_DATETIME || type == GP_URI ||
+           gp_schema_types[type].kind == GP_KIND_ENUM;
 }
 
 /* The type to read a value by, whose type the server names as `type`: GP_VOID when it does not fit the slot. Numbers
@@ -374,7 +375,8 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         return;
     }
     if (namespaces > 0 && d->parser->nsNr > 2 * GP_DECODE_NAMESPACES_MOST) { /* pairs of prefix and URI */
-        gp_decode_latch(d, "ELIMIT", "the answer has more than %d namespaces in scope", GP_DECODE_NAMESPACES_MOST);
+        gp_decode_latch(d, "ELIMIT", "the answer has more than %d namespaces in scope",
+                        GP_DECODE_NAMESPACES_MOST);
         return;
     }
     static const claim nothing;

@@ -25,7 +25,8 @@ static EVP_PKEY *read_key(const void *pem, size_t length)
     return key;
 }
 
-int gp_digest_sign(const void *pem, size_t pem_length, const void *bytes, size_t length, gp_buf *out, gp_error *err)
+int gp_digest_sign(const void *pem, size_t pem_length, const void *bytes, size_t length, gp_buf *out,
+                   gp_error *err)
 {
     int result = -1;
     size_t size = 0;

@@ -10,6 +10,7 @@
 
 /* Signs with the private key of a PEM text; appends the signature's bytes to `out`. EKEY when the text holds no RSA key, or
  * one that is encrypted: there is no prompt for a pass phrase. */
-int gp_digest_sign(const void *pem, size_t pem_length, const void *bytes, size_t length, gp_buf *out, gp_error *err);
+int gp_digest_sign(const void *pem, size_t pem_length, const void *bytes, size_t length, gp_buf *out,
+                   gp_error *err);
 
 #endif

@@ -197,7 +197,8 @@ int gp_encode_moref(gp_encode *e, gp_type_id slot, const char *type, size_t type
     const char *fault = gp_encode_text_fault(type, type_length, &at);
     if (!fault) fault = gp_encode_text_fault(value, value_length, &at);
     if (fault) return gp_encode_fail(e, err, "ERANGE", "the reference's text %s", fault);
-    if (type_length == 0 || value_length == 0) return gp_encode_fail(e, err, "ERANGE", "the reference is empty");
+    if (type_length == 0 || value_length == 0)
+        return gp_encode_fail(e, err, "ERANGE", "the reference is empty");
     int known = gp_schema_type_find(type, type_length);
     if (known >= 0 && kind == GP_KIND_MANAGED && !gp_schema_is_a((gp_type_id)known, slot)) {
         return gp_encode_fail(e, err, "EARGUMENT", "expects a %s, got a %s", gp_schema_type_name(slot),

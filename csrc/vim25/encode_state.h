@@ -22,7 +22,7 @@ struct gp_encode {
     span *secrets;
     size_t secret_count, secret_capacity;
     uint32_t secret_depth; /* the path's length inside the secret being written, 0 when outside */
-    const char *security; /* until gp_encode_begin */
+    const char *security;  /* until gp_encode_begin */
     size_t security_length;
     const char *body_id;
     const gp_schema_method *method;

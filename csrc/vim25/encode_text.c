@@ -195,7 +195,7 @@ int gp_encode_text_read_time(const char *text, size_t length, int64_t *seconds, 
 int gp_encode_text_secret_key(const char *key)
 {
     /* cloud-init's data holds password hashes and whatever a site puts there; so may anything else of guestinfo */
-    static const char *const words[] = {"password",   "passwd",      "passphrase", "secret",   "token",
+    static const char *const words[] = {"password",   "passwd",      "passphrase",  "secret",  "token",
                                         "credential", "privatekey",  "private_key", "vnc.key", "userdata",
                                         "vendordata", "ovfenv",      "cookie",      "ticket",  "product_key",
                                         "productkey", "license_key", "licensekey"};

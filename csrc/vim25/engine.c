@@ -129,8 +129,10 @@ static void arm(gp_engine *engine)
 void gp_engine_timer(gp_engine *engine, gp_timer *timer, int64_t at)
 {
     if (timer->at && !at) {
-        if (timer->previous) timer->previous->next = timer->next;
-        else engine->timers = timer->next;
+        if (timer->previous)
+            timer->previous->next = timer->next;
+        else
+            engine->timers = timer->next;
         if (timer->next) timer->next->previous = timer->previous;
         timer->next = timer->previous = NULL;
     } else if (!timer->at && at) {
@@ -201,8 +203,10 @@ void gp_engine_complete(gp_engine *engine, gp_completion *completion)
     if (completion->queued) return;
     completion->queued = true;
     completion->next = NULL;
-    if (engine->last) engine->last->next = completion;
-    else engine->first = completion;
+    if (engine->last)
+        engine->last->next = completion;
+    else
+        engine->first = completion;
     engine->last = completion;
     engine->waiting++;
     if (!engine->stepping) arm(engine);
@@ -256,7 +260,8 @@ void gp_sigpipe_restore(const gp_sigpipe *saved)
     sigaddset(&pipe, SIGPIPE);
     if (!saved->was_pending) {
         const struct timespec none = {0, 0};
-        while (sigtimedwait(&pipe, NULL, &none) == -1 && errno == EINTR) continue;
+        while (sigtimedwait(&pipe, NULL, &none) == -1 && errno == EINTR)
+            continue;
     }
     pthread_sigmask(SIG_UNBLOCK, &pipe, NULL);
 }
@@ -281,13 +286,16 @@ int gp_engine_step(gp_engine *engine, int64_t wait, gp_error *err)
     struct epoll_event events[EVENTS_AT_ONCE];
     gp_sigpipe saved;
     if (gp_engine_check(engine, err) < 0) return -1;
-    if (engine->stepping) return gp_fail(err, "EBUSY", "step was called from inside step: it is not re-entrant");
+    if (engine->stepping)
+        return gp_fail(err, "EBUSY", "step was called from inside step: it is not re-entrant");
     int64_t timeout = gp_engine_timeout(engine);
     if (timeout < 0 || (wait >= 0 && wait < timeout)) timeout = wait;
     if (engine->first) timeout = 0;
     /* rounded up: waking a little late beats spinning until a timer is due */
     int milliseconds = timeout < 0 ? -1
-        : timeout > (int64_t)86400000 * MILLISECOND ? 86400000 : (int)((timeout + MILLISECOND - 1) / MILLISECOND);
+                       : timeout > (int64_t)86400000 * MILLISECOND
+                           ? 86400000
+                           : (int)((timeout + MILLISECOND - 1) / MILLISECOND);
     engine->stepping = true;
     gp_sigpipe_mask(&saved);
     int count = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, milliseconds);

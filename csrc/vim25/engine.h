@@ -21,7 +21,7 @@ typedef struct gp_engine gp_engine;
 
 typedef struct gp_watch {
     void (*ready)(struct gp_watch *watch, uint32_t events); /* EPOLL* bits */
-    void (*release)(struct gp_watch *watch);                /* called when no pending event can name it any more */
+    void (*release)(struct gp_watch *watch); /* called when no pending event can name it any more */
     int fd;
     uint32_t events;
     bool dead;

@@ -34,17 +34,23 @@ static void list_add(gp_op_list *list, gp_op *op)
 {
     op->next = NULL;
     op->previous = list->last;
-    if (list->last) list->last->next = op;
-    else list->first = op;
+    if (list->last)
+        list->last->next = op;
+    else
+        list->first = op;
     list->last = op;
 }
 
 void gp_http_unlist(gp_op_list *list, gp_op *op)
 {
-    if (op->previous) op->previous->next = op->next;
-    else list->first = op->next;
-    if (op->next) op->next->previous = op->previous;
-    else list->last = op->previous;
+    if (op->previous)
+        op->previous->next = op->next;
+    else
+        list->first = op->next;
+    if (op->next)
+        op->next->previous = op->previous;
+    else
+        list->last = op->previous;
     op->next = op->previous = NULL;
 }
 
@@ -54,8 +60,10 @@ static void act(gp_http *http, curl_socket_t socket, int events)
 {
     int running;
     /* without a handle (there was no memory for a new one) collect tries to create one again */
-    if (!http->multi) http->broken = true;
-    else if (curl_multi_socket_action(http->multi, socket, events, &running) != CURLM_OK) http->broken = true;
+    if (!http->multi)
+        http->broken = true;
+    else if (curl_multi_socket_action(http->multi, socket, events, &running) != CURLM_OK)
+        http->broken = true;
     collect(http);
 }
 
@@ -347,9 +355,12 @@ void gp_op_cancel(gp_op *op, const char *code, const char *message)
 {
     gp_error err;
     if (gp_engine_forked(op->http->engine)) return;
-    if (op->state == GP_OP_RUNNING) gp_http_detach(op);
-    else if (op->state == GP_OP_QUEUED) gp_http_unlist(&op->http->queue, op);
-    else return;
+    if (op->state == GP_OP_RUNNING)
+        gp_http_detach(op);
+    else if (op->state == GP_OP_QUEUED)
+        gp_http_unlist(&op->http->queue, op);
+    else
+        return;
     gp_fail(&err, code, "%s", message);
     fail(op, &err);
     gp_http_launch_queued(op->http);

@@ -54,12 +54,12 @@ typedef struct gp_request {
     uint64_t upload_offset, upload_length;
     const char *range; /* "0-99" or NULL */
     gp_sink sink;
-    uint64_t max_bytes; /* of the answer's body, after gunzip; 0: no ceiling */
+    uint64_t max_bytes;               /* of the answer's body, after gunzip; 0: no ceiling */
     int64_t timeout, connect_timeout; /* milliseconds; 0: none */
     int64_t stall_timeout;            /* milliseconds without a byte in either direction; 0: none */
-    bool once;      /* the body must never reach the server twice */
-    bool identity;  /* ask for no compression (ranges, files) */
-    bool fresh;     /* a connection of its own, closed afterwards (file transfers to a host) */
+    bool once;                        /* the body must never reach the server twice */
+    bool identity;                    /* ask for no compression (ranges, files) */
+    bool fresh; /* a connection of its own, closed afterwards (file transfers to a host) */
 } gp_request;
 
 gp_op *gp_op_new(gp_http *http, const gp_request *request, gp_error *err);

@@ -19,9 +19,14 @@ static int begin(void *user, long status, const char *type, gp_error *err)
     answer->status = status;
     strncpy(answer->type, type, sizeof answer->type - 1);
     switch (answer->kind) {
-    case GP_ANSWER_BYTES: answer->foreign = status / 100 != 2; return 0;
-    case GP_ANSWER_FILE: answer->foreign = status != 200 && status != 206; return 0;
-    case GP_ANSWER_SOAP: break;
+    case GP_ANSWER_BYTES:
+        answer->foreign = status / 100 != 2;
+        return 0;
+    case GP_ANSWER_FILE:
+        answer->foreign = status != 200 && status != 206;
+        return 0;
+    case GP_ANSWER_SOAP:
+        break;
     }
     answer->foreign = (status != 200 && status != 500) || !is_xml(type);
     if (answer->foreign) return 0;
@@ -47,14 +52,16 @@ static int feed(void *user, const char *bytes, size_t length, gp_error *err)
     gp_answer *answer = user;
     if (answer->foreign) {
         size_t room = FOREIGN_KEPT - answer->bytes.length;
-        if (gp_buf_append(&answer->bytes, bytes, length < room ? length : room) < 0) return gp_fail_memory(err);
+        if (gp_buf_append(&answer->bytes, bytes, length < room ? length : room) < 0)
+            return gp_fail_memory(err);
         /* the rest of an error page is not needed, and may be endless */
         return length > room ? gp_answer_check(answer, err) : 0;
     }
     if (answer->kind == GP_ANSWER_SOAP) return gp_decode_feed(answer->decode, bytes, length, err);
     if (answer->kind == GP_ANSWER_FILE) return write_file(answer, bytes, length, err);
     uint64_t room = answer->take ? answer->take - answer->bytes.length : length;
-    if (gp_buf_append(&answer->bytes, bytes, length < room ? length : (size_t)room) < 0) return gp_fail_memory(err);
+    if (gp_buf_append(&answer->bytes, bytes, length < room ? length : (size_t)room) < 0)
+        return gp_fail_memory(err);
     return length > room;
 }
 
@@ -88,8 +95,8 @@ int gp_answer_check(const gp_answer *answer, gp_error *err)
     char text[EXCERPT];
     if (!answer->foreign) return 0;
     excerpt(&answer->bytes, text, sizeof text);
-    return gp_fail(err, "EHTTP", "HTTP %ld (%s)%s%s", answer->status, *answer->type ? answer->type : "no type",
-                   *text ? ": " : "", text);
+    return gp_fail(err, "EHTTP", "HTTP %ld (%s)%s%s", answer->status,
+                   *answer->type ? answer->type : "no type", *text ? ": " : "", text);
 }
 
 gp_tape *gp_answer_tape(gp_answer *answer, gp_error *err)

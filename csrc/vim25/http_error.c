@@ -45,8 +45,8 @@ static const char *stage(CURL *easy)
 
 static void untrusted(gp_error *err, const char *host, const char *reason, const char *presented)
 {
-    gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s); its SHA-256 thumbprint is %s", host, reason,
-            presented);
+    gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s); its SHA-256 thumbprint is %s",
+            host, reason, presented);
 }
 
 void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail, const gp_trust *trust)
@@ -65,19 +65,25 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
     switch (rc) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT: gp_fail(err, "ECONNECT", "cannot connect to %s: %s", host, detail); return;
+    case CURLE_COULDNT_CONNECT:
+        gp_fail(err, "ECONNECT", "cannot connect to %s: %s", host, detail);
+        return;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
         /* after connecting it means an answer that is no HTTP */
-        if (ready) gp_fail(err, "EPROTOCOL", "%s sent an invalid response: %s", host, detail);
-        else gp_fail(err, "EINVAL", "not a usable address (%s)", detail);
+        if (ready)
+            gp_fail(err, "EPROTOCOL", "%s sent an invalid response: %s", host, detail);
+        else
+            gp_fail(err, "EINVAL", "not a usable address (%s)", detail);
         return;
     case CURLE_OPERATION_TIMEDOUT:
         gp_fail(err, "ETIMEDOUT", "%s: timed out %s (%s)", host, stage(easy), detail);
         return;
     case CURLE_PEER_FAILED_VERIFICATION:
-        if (trust->presented[0]) untrusted(err, host, trust->refused ? trust->reason : detail, trust->presented);
-        else gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s)", host, detail);
+        if (trust->presented[0])
+            untrusted(err, host, trust->refused ? trust->reason : detail, trust->presented);
+        else
+            gp_fail(err, "EUNTRUSTED", "the certificate of %s is not trusted (%s)", host, detail);
         return;
     case CURLE_SSL_CACERT_BADFILE:
         gp_fail(err, "ETLS", "cannot read the CA file: %s", detail);
@@ -98,14 +104,20 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ENGINE_NOTFOUND:
-    case CURLE_USE_SSL_FAILED: gp_fail(err, "ETLS", "TLS with %s failed: %s", host, detail); return;
-    case CURLE_OUT_OF_MEMORY: gp_fail_memory(err); return;
+    case CURLE_USE_SSL_FAILED:
+        gp_fail(err, "ETLS", "TLS with %s failed: %s", host, detail);
+        return;
+    case CURLE_OUT_OF_MEMORY:
+        gp_fail_memory(err);
+        return;
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_WEIRD_SERVER_REPLY:
         gp_fail(err, "EPROTOCOL", "%s sent an invalid response: %s", host, detail);
         return;
     default:
-        if (ready) gp_fail(err, "ELOST", "the connection to %s was lost %s: %s", host, stage(easy), detail);
-        else gp_fail(err, "ECONNECT", "cannot connect to %s: %s", host, detail);
+        if (ready)
+            gp_fail(err, "ELOST", "the connection to %s was lost %s: %s", host, stage(easy), detail);
+        else
+            gp_fail(err, "ECONNECT", "cannot connect to %s: %s", host, detail);
     }
 }

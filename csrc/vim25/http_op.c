@@ -96,8 +96,10 @@ static size_t read_file(gp_op *op, char *bytes, size_t room)
     if (room == 0) return 0;
     ssize_t got = pread(op->upload_fd, bytes, room, (off_t)(op->upload_offset + op->sent));
     if (got > 0) return (size_t)got;
-    if (got < 0) gp_fail_errno(&err, errno, "cannot read the file that is being sent");
-    else gp_fail(&err, "EIO", "the file became shorter while it was being sent");
+    if (got < 0)
+        gp_fail_errno(&err, errno, "cannot read the file that is being sent");
+    else
+        gp_fail(&err, "EIO", "the file became shorter while it was being sent");
     latch(op, &err);
     return CURL_READFUNC_ABORT;
 }
@@ -142,7 +144,7 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
 {
     CURL *easy = op->easy;
     CURLcode rc = CURLE_OK;
-#define SET(option, value) \
+#define SET(option, value)                                                                                   \
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, option, value)
     SET(CURLOPT_URL, request->url);
     SET(CURLOPT_PROTOCOLS_STR, "https,http");
@@ -193,7 +195,8 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
     }
 #undef SET
     if (rc == CURLE_OUT_OF_MEMORY) return gp_fail_memory(err);
-    if (rc != CURLE_OK) return gp_fail(err, "EINVAL", "cannot set up the request: %s", curl_easy_strerror(rc));
+    if (rc != CURLE_OK)
+        return gp_fail(err, "EINVAL", "cannot set up the request: %s", curl_easy_strerror(rc));
     return gp_trust_apply(&op->http->trust, easy, err);
 }
 

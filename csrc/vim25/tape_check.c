@@ -205,7 +205,8 @@ static int check_property(check *c, uint32_t at, gp_error *err)
     if (path->tag != GP_TAG_STRING) return 0;
     known_path *known = &c->paths[(path->as.text.offset * UINT32_C(2654435761) >> 16 ^ c->subject) % PATHS];
     if (known->offset != path->as.text.offset || known->offset == 0 || known->owner != c->subject) {
-        known->type = gp_tape_path_type(c->subject, gp_tape_text(tape, path), path->as.text.length, &known->list);
+        known->type =
+            gp_tape_path_type(c->subject, gp_tape_text(tape, path), path->as.text.length, &known->list);
         known->owner = c->subject;
         known->offset = path->as.text.offset;
     }

@@ -89,8 +89,8 @@ static int check_pairs(gp_pairs pairs, gp_error *err)
 {
     while (next_element(&pairs)) {
         if (is_text(pairs.tape, pairs.first)) continue;
-        return gp_fail(err, "EPROTOCOL", "the answer has an element of %s without a %s", gp_schema_name(pairs.list),
-                       gp_schema_name(pairs.first_key));
+        return gp_fail(err, "EPROTOCOL", "the answer has an element of %s without a %s",
+                       gp_schema_name(pairs.list), gp_schema_name(pairs.first_key));
     }
     return 0;
 }
@@ -125,7 +125,8 @@ static int find_list(gp_page *page, gp_error *err)
     }
     if (list == UINT32_MAX) return 0;
     if (tape->cells[list].tag != GP_TAG_ARRAY)
-        return gp_fail(err, "EPROTOCOL", "the answer has something other than objects in its list of objects");
+        return gp_fail(err, "EPROTOCOL",
+                       "the answer has something other than objects in its list of objects");
     page->count = tape->cells[list].as.head.count;
     page->at = list + 1;
     page->end = tape->cells[list].as.head.end;

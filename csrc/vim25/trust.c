@@ -26,13 +26,14 @@ int gp_trust_thumbprint(gp_trust *trust, const char *text, gp_error *err)
         int digit = hex_digit(*at);
         if (digit < 0 || digits >= 64)
             return gp_fail(err, "EINVAL",
-                           "'%.100s' is not a thumbprint: 40 (SHA-1) or 64 (SHA-256) hexadecimal digits", text);
+                           "'%.100s' is not a thumbprint: 40 (SHA-1) or 64 (SHA-256) hexadecimal digits",
+                           text);
         digest[digits / 2] = (unsigned char)(digits % 2 ? digest[digits / 2] | digit : digit << 4);
         digits++;
     }
     if (digits != 40 && digits != 64)
-        return gp_fail(err, "EINVAL", "a thumbprint has 40 (SHA-1) or 64 (SHA-256) hexadecimal digits, not %zu",
-                       digits);
+        return gp_fail(err, "EINVAL",
+                       "a thumbprint has 40 (SHA-1) or 64 (SHA-256) hexadecimal digits, not %zu", digits);
     memcpy(trust->digest, digest, sizeof digest);
     trust->digest_length = digits / 2;
     trust->mode = GP_TRUST_THUMBPRINT;
@@ -46,8 +47,8 @@ static void describe(gp_trust *trust, const X509 *certificate)
     trust->presented[0] = '\0';
     if (!certificate || !X509_digest(certificate, EVP_sha256(), digest, &length) || length != 32) return;
     for (unsigned i = 0; i < length; i++)
-        (void)snprintf(trust->presented + 3 * i, sizeof trust->presented - 3 * i, i + 1 < length ? "%02X:" : "%02X",
-                       digest[i]);
+        (void)snprintf(trust->presented + 3 * i, sizeof trust->presented - 3 * i,
+                       i + 1 < length ? "%02X:" : "%02X", digest[i]);
 }
 
 static bool matches(const gp_trust *trust, const X509 *certificate)
@@ -56,7 +57,7 @@ static bool matches(const gp_trust *trust, const X509 *certificate)
     unsigned length = 0;
     const EVP_MD *kind = trust->digest_length == 20 ? EVP_sha1() : EVP_sha256();
     return certificate && X509_digest(certificate, kind, digest, &length) && length == trust->digest_length &&
-        CRYPTO_memcmp(digest, trust->digest, length) == 0;
+           CRYPTO_memcmp(digest, trust->digest, length) == 0;
 }
 
 /* Replaces OpenSSL's chain verification for this context; 1 lets the handshake go on. */
@@ -76,8 +77,8 @@ static int verify(X509_STORE_CTX *context, void *data)
     describe(trust, certificate);
     if (!good) {
         const char *reason = trust->mode == GP_TRUST_THUMBPRINT
-            ? "its thumbprint does not match the given one"
-            : X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
+                                 ? "its thumbprint does not match the given one"
+                                 : X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
         (void)snprintf(trust->reason, sizeof trust->reason, "%s", reason);
     }
     return good;

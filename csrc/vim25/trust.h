@@ -25,10 +25,10 @@ typedef struct gp_trust {
     char *ca_bytes; /* PEM text instead of a file, or NULL */
     size_t ca_length;
     unsigned char digest[32];
-    size_t digest_length; /* 20 is SHA-1, 32 is SHA-256 */
-    bool refused;                     /* the last handshake failed on the certificate */
-    char presented[GP_TRUST_TEXT];    /* its SHA-256 thumbprint as "AA:BB:..." */
-    char reason[128];                 /* why, in OpenSSL's words */
+    size_t digest_length;          /* 20 is SHA-1, 32 is SHA-256 */
+    bool refused;                  /* the last handshake failed on the certificate */
+    char presented[GP_TRUST_TEXT]; /* its SHA-256 thumbprint as "AA:BB:..." */
+    char reason[128];              /* why, in OpenSSL's words */
 } gp_trust;
 
 /* Reads 40 or 64 hexadecimal digits, with or without colons, any case. */

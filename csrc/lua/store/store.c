@@ -163,9 +163,14 @@ static int cursor_next(lua_State *L)
     for (int i = 0; i < columns; i++) {
         size_t length;
         switch (gp_journal_type_of(cursor, i)) {
-        case GP_JOURNAL_NULL: continue;
-        case GP_JOURNAL_INTEGER: lua_pushinteger(L, gp_journal_integer(cursor, i)); break;
-        case GP_JOURNAL_REAL: lua_pushnumber(L, gp_journal_real(cursor, i)); break;
+        case GP_JOURNAL_NULL:
+            continue;
+        case GP_JOURNAL_INTEGER:
+            lua_pushinteger(L, gp_journal_integer(cursor, i));
+            break;
+        case GP_JOURNAL_REAL:
+            lua_pushnumber(L, gp_journal_real(cursor, i));
+            break;
         case GP_JOURNAL_TEXT: {
             const char *text = gp_journal_text(cursor, i, &length);
             lua_pushlstring(L, text, length);

@@ -9,14 +9,10 @@ static const struct {
     const char *name;
     void (*open)(lua_State *L); /* pushes the module's table */
 } rooms[] = {
-    {"engine", gp_open_engine},
-    {"http", gp_open_http},
-    {"schema", gp_open_schema},
-    {"codec", gp_open_codec},
-    {"digest", gp_open_digest},
-    {"private", gp_open_private},
-    {"signals", gp_open_signals},
-    {NULL, NULL},
+    {"engine", gp_open_engine},   {"http", gp_open_http},
+    {"schema", gp_open_schema},   {"codec", gp_open_codec},
+    {"digest", gp_open_digest},   {"private", gp_open_private},
+    {"signals", gp_open_signals}, {NULL, NULL},
 };
 
 int luaopen_gpupt_net(lua_State *L)

@@ -37,7 +37,8 @@ static int digest_hmac(lua_State *L)
     const char *bytes = luaL_checklstring(L, 2, &length);
     uint8_t digest[GP_DIGEST_SHA256];
     gp_error err;
-    if (gp_digest_hmac_sha256(key, key_length, bytes, length, digest, &err) != 0) return gp_bind_fail(L, &err);
+    if (gp_digest_hmac_sha256(key, key_length, bytes, length, digest, &err) != 0)
+        return gp_bind_fail(L, &err);
     return push_hexadecimal(L, digest);
 }
 
@@ -93,8 +94,12 @@ static int digest_base64(lua_State *L)
 
 void gp_open_digest(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"sha256", digest_sha256}, {"hmac", digest_hmac},
-                                         {"random", digest_random}, {"crypt", digest_crypt},
-                                         {"sign", digest_sign},     {"base64", digest_base64}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"sha256", digest_sha256},
+                                         {"hmac", digest_hmac},
+                                         {"random", digest_random},
+                                         {"crypt", digest_crypt},
+                                         {"sign", digest_sign},
+                                         {"base64", digest_base64},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
 }

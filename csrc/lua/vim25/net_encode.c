@@ -248,7 +248,8 @@ static int refuse_stray_field(const walk *w, int table, gp_type_id type)
         }
         const char *key = lua_tostring(L, -2);
         int name = gp_schema_name_find(key, strlen(key));
-        if (strcmp(key, "_type") == 0 || (name >= 0 && gp_schema_field_find(type, (uint16_t)name, NULL))) continue;
+        if (strcmp(key, "_type") == 0 || (name >= 0 && gp_schema_field_find(type, (uint16_t)name, NULL)))
+            continue;
         return gp_encode_unknown_field(w->e, type, key, w->err);
     }
     return 0;
@@ -499,7 +500,8 @@ static int codec_wrap(lua_State *L)
     bool scalar =
         type > GP_ANY && type != GP_MOREF &&
         (gp_schema_types[type].kind == GP_KIND_SCALAR || gp_schema_types[type].kind == GP_KIND_ENUM);
-    if (!scalar) return luaL_argerror(L, 1, lua_pushfstring(L, "'%s' is neither a scalar type nor an enum", name));
+    if (!scalar)
+        return luaL_argerror(L, 1, lua_pushfstring(L, "'%s' is neither a scalar type nor an enum", name));
     luaL_argcheck(L, !lua_isnoneornil(L, 2) && !lua_istable(L, 2), 2, "a scalar is expected");
     lua_createtable(L, 0, 2);
     lua_pushvalue(L, 1);

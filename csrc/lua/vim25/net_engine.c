@@ -60,8 +60,10 @@ static int engine_events(lua_State *L)
 static int engine_timeout(lua_State *L)
 {
     int64_t left = gp_engine_timeout(gp_engine_arg(L, 1));
-    if (left < 0) lua_pushnil(L);
-    else lua_pushnumber(L, (lua_Number)left / 1e9);
+    if (left < 0)
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (lua_Number)left / 1e9);
     return 1;
 }
 
@@ -80,8 +82,10 @@ static int engine_step(lua_State *L)
 static int engine_take(lua_State *L)
 {
     uint64_t id = gp_engine_take(gp_engine_arg(L, 1));
-    if (id == 0) lua_pushnil(L);
-    else lua_pushinteger(L, (lua_Integer)id);
+    if (id == 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, (lua_Integer)id);
     return 1;
 }
 
@@ -109,9 +113,9 @@ static int engine_forked(lua_State *L)
 void gp_open_engine(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"pollfd", engine_pollfd}, {"events", engine_events}, {"timeout", engine_timeout}, {"step", engine_step},
-        {"take", engine_take},     {"alarm", engine_alarm},   {"close", engine_close},
-        {"forked", engine_forked}, {NULL, NULL},
+        {"pollfd", engine_pollfd}, {"events", engine_events}, {"timeout", engine_timeout},
+        {"step", engine_step},     {"take", engine_take},     {"alarm", engine_alarm},
+        {"close", engine_close},   {"forked", engine_forked}, {NULL, NULL},
     };
     static const luaL_Reg meta[] = {{"__gc", engine_close}, {"__close", engine_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", engine_new}, {"now", engine_now}, {NULL, NULL}};

@@ -113,8 +113,10 @@ static int client_new(lua_State *L)
     handle->http = NULL;
     luaL_setmetatable(L, CLIENT);
     luaL_checkstack(L, 4, NULL);
-    if (read_trust(L, 2, &trust, &err) < 0) gp_trust_clear(&trust);
-    else handle->http = gp_http_new(engine, &trust, &options, &err);
+    if (read_trust(L, 2, &trust, &err) < 0)
+        gp_trust_clear(&trust);
+    else
+        handle->http = gp_http_new(engine, &trust, &options, &err);
     if (!handle->http) return gp_bind_fail(L, &err);
     lua_settop(L, 3);
     return 1;
@@ -158,7 +160,10 @@ static const gp_buf *read_body(lua_State *L, int options, int self, op_handle *h
     const gp_buf *body = &handle->body;
     if (lua_isstring(L, -1)) {
         /* curl only reads it; gp_buf has no read-only form */
-        union { const char *in; char *out; } bytes = {.in = lua_tolstring(L, -1, &length)};
+        union {
+            const char *in;
+            char *out;
+        } bytes = {.in = lua_tolstring(L, -1, &length)};
         handle->body.data = bytes.out;
         handle->body.length = length;
     } else {
@@ -196,8 +201,7 @@ static void read_answer(lua_State *L, int options, int self, op_handle *handle)
     answer->take = whole_field(L, options, "take", 0);
     if (answer->kind == GP_ANSWER_SOAP) {
         lua_getfield(L, options, "body");
-        if (lua_isuserdata(L, -1))
-            answer->method = gp_encode_method(gp_value_check_body(L, lua_gettop(L)));
+        if (lua_isuserdata(L, -1)) answer->method = gp_encode_method(gp_value_check_body(L, lua_gettop(L)));
         lua_pop(L, 1);
         lua_getfield(L, options, "limits");
         if (lua_istable(L, -1)) {
@@ -206,7 +210,8 @@ static void read_answer(lua_State *L, int options, int self, op_handle *handle)
             answer->limits.cells = whole_field(L, limits, "cells", answer->limits.cells);
             answer->limits.text = whole_field(L, limits, "text", answer->limits.text);
             answer->limits.depth = (uint32_t)whole_field(L, limits, "depth", answer->limits.depth);
-            answer->limits.attributes = (uint32_t)whole_field(L, limits, "attributes", answer->limits.attributes);
+            answer->limits.attributes =
+                (uint32_t)whole_field(L, limits, "attributes", answer->limits.attributes);
         }
         lua_pop(L, 1);
         handle->tape = gp_value_tape(L);
@@ -230,7 +235,8 @@ static int client_request(lua_State *L)
     luaL_setmetatable(L, OP);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 3, OF_CLIENT);
-    gp_request request = {.method = text_field(L, 2, "method"), .url = text_field(L, 2, "url"), .upload_fd = -1};
+    gp_request request = {
+        .method = text_field(L, 2, "method"), .url = text_field(L, 2, "url"), .upload_fd = -1};
     if (!request.url) return luaL_error(L, "http: field 'url' is required");
     request.body = read_body(L, 2, 3, handle);
     if (!request.method) request.method = request.body ? "POST" : "GET";
@@ -306,8 +312,10 @@ static int op_result(lua_State *L)
         return 1;
     }
     if (gp_answer_check(answer, &err) < 0) return gp_bind_fail(L, &err);
-    if (answer->kind == GP_ANSWER_FILE) lua_pushinteger(L, (lua_Integer)answer->written);
-    else lua_pushlstring(L, answer->bytes.data ? answer->bytes.data : "", answer->bytes.length);
+    if (answer->kind == GP_ANSWER_FILE)
+        lua_pushinteger(L, (lua_Integer)answer->written);
+    else
+        lua_pushlstring(L, answer->bytes.data ? answer->bytes.data : "", answer->bytes.length);
     return 1;
 }
 
@@ -359,11 +367,12 @@ static int op_cancel(lua_State *L)
 
 void gp_open_http(lua_State *L)
 {
-    static const luaL_Reg client_methods[] = {{"request", client_request}, {"close", client_close}, {NULL, NULL}};
+    static const luaL_Reg client_methods[] = {
+        {"request", client_request}, {"close", client_close}, {NULL, NULL}};
     static const luaL_Reg client_meta[] = {{"__gc", client_close}, {"__close", client_close}, {NULL, NULL}};
     static const luaL_Reg op_methods[] = {
-        {"start", op_start},   {"id", op_id},         {"done", op_done}, {"result", op_result},
-        {"status", op_status}, {"header", op_header}, {"sent", op_sent}, {"progress", op_progress},
+        {"start", op_start},   {"id", op_id},           {"done", op_done},   {"result", op_result},
+        {"status", op_status}, {"header", op_header},   {"sent", op_sent},   {"progress", op_progress},
         {"cancel", op_cancel}, {"seconds", op_seconds}, {"close", op_close}, {NULL, NULL},
     };
     static const luaL_Reg op_meta[] = {{"__gc", op_close}, {"__close", op_close}, {NULL, NULL}};

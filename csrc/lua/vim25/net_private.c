@@ -54,7 +54,10 @@ static int private_remove(lua_State *L)
 
 void gp_open_private(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"read", private_read}, {"load", private_load}, {"save", private_save},
-                                         {"remove", private_remove}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"read", private_read},
+                                         {"load", private_load},
+                                         {"save", private_save},
+                                         {"remove", private_remove},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -46,8 +46,10 @@ static int signals_catch(lua_State *L)
 
 static int signals_caught(lua_State *L)
 {
-    if (caught) lua_pushinteger(L, caught);
-    else lua_pushnil(L);
+    if (caught)
+        lua_pushinteger(L, caught);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
