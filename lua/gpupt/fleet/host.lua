@@ -4,6 +4,41 @@
 -- may boot from USB). Nothing here calls the server.
 local pci = require "gpupt.pci"
 
+---@class gpupt.Card               a PCI function of a host (all of them are records of this kind, not GPUs alone)
+---@field host gpupt.Host           its host
+---@field address string            "0000:3b:00.0"
+---@field vendor integer
+---@field device integer
+---@field subvendor integer?
+---@field subdevice integer?
+---@field class integer             PCI class and subclass, 0x0302
+---@field name string?
+---@field capable boolean?          passthrough is possible
+---@field enabled boolean?          passthrough was requested
+---@field active boolean?           passthrough is in effect: only then a VM can use it
+---@field dependent string?         address of the function that has to be assigned together with it
+---@field label string?             hardware label
+---@field vgpu string?              why it is in use by virtual GPUs
+
+---@class gpupt.Host                a host record
+---@field ref userdata              reference to the HostSystem
+---@field name string
+---@field parent userdata           its cluster or standalone compute resource
+---@field cluster table             { ref, name, drs, hosts, host_refs, pool, browser } of gpupt.fleet.snapshot
+---@field vms userdata[]            references to the VMs that are registered on it
+---@field connection string         "connected", "notResponding", "disconnected"
+---@field maintenance boolean
+---@field boot_time number?
+---@field version string            "8.0.3"
+---@field uuid string               of its BIOS
+---@field memory_mb integer
+---@field rebind boolean            can activate passthrough without a reboot
+---@field devices table<string, gpupt.Card>  all PCI functions, by address
+---@field cards gpupt.Card[]        its GPUs, by address
+---@field left_out table[]          { device, why }: display controllers that are not GPUs
+---@field protected table<string, string>    address -> why it is never given to a VM
+---@field skipped string?           why a plan does not use it
+
 local host = {}
 
 host.paths = {

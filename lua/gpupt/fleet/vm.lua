@@ -3,6 +3,25 @@
 -- `extra` are the ExtraConfig values by lower-case key. Nothing here calls the server.
 local guest_family = require "gpupt.facts.guest_family"
 
+---@class gpupt.VM                  a VM record, as read
+---@field ref userdata
+---@field name string
+---@field host userdata             reference to the host that it is registered on
+---@field power string              "poweredOn", "poweredOff", "suspended"
+---@field template boolean
+---@field firmware string           "efi" or "bios"
+---@field hardware_version integer?
+---@field change_version string     guards a reconfigure
+---@field extra table<string, string>  ExtraConfig by lower-case key
+---@field devices table[]           config.hardware.device
+---@field cards table[]             passthrough devices: { key, kind, address, system_id, allowed, label, assigned }
+---@field memory_mb integer
+---@field cpus integer
+---@field guest_id string
+---@field locked boolean            memory reservation locked to the maximum
+---@field path string               "[datastore] folder/name.vmx"
+---@field guest table               { running, ready, version, version_status, install_type, family, id }
+
 local vm = {}
 
 vm.paths = {

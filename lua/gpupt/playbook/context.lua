@@ -16,6 +16,16 @@ local failure = require "gpupt.failure"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
 
+---@class gpupt.Context
+---@field vc table                  the connection
+---@field fleet table               gpupt.fleet.snapshot
+---@field journal userdata?         nil while a playbook is planned
+---@field run string?               the run's id
+---@field planning boolean?
+---@field allow table<string, boolean>  approvals that were given
+---@field done table<string, table[]>   target name -> changes of this run: { step, action, object, detail, number }
+---@field emit fun(event: table)
+
 local context = {}
 
 local Context = {}

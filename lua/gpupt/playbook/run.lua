@@ -11,6 +11,18 @@ local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
 local secret = require "gpupt.secret"
 
+---@class gpupt.Outcome             how a target ended
+---@field target string             its name
+---@field kind "host"|"vm"
+---@field status string?            "changed", "ok", "failed", "deferred", "not started", "interrupted"
+---@field step string?              where it failed
+---@field message string?
+---@field code string?
+---@field changed integer           number of changes made
+---@field proofs table<string, string>  step -> what its prove returned
+---@field undone boolean?           its work was not done, though the run went on
+---@field target_record gpupt.Target
+
 local run = {}
 
 local Run = {}

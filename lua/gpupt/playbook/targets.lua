@@ -8,6 +8,23 @@ local hosts = require "gpupt.fleet.host"
 local placement = require "gpupt.fleet.placement"
 local units = require "gpupt.units"
 
+---@class gpupt.Target              what a step works on: one host or one VM of a scope
+---@field kind "host"|"vm"
+---@field name string
+---@field scope table               the p.hosts or p.vms node
+---@field ref userdata?             nil for a VM that does not exist yet
+---@field instance table            the step that runs now (gpupt.step), set before each of its functions
+---@field options table             that step's options for this target
+---@field forecast table            what earlier changes will make true: { memory_mb, guest_id, firmware, installs }
+---@field entry table               its part of the plan: { target, steps = { { instance, changes } }, changes }
+---@field record gpupt.Host?        of a host target
+---@field host gpupt.Host?          of a VM target: where it is, or will be created
+---@field cards gpupt.Card[]?       of a VM target: the cards that it was given
+---@field system_id string?         of a VM target: the id by which fixed backings name its host
+---@field vm gpupt.VM?              of a VM target that exists: as the plan read it
+---@field number integer?           of a VM target that is one of several of a name
+---@field folder userdata?          placement of a VM target: folder, pool, datastore, network, network_name, host_refs
+
 local targets = {}
 
 --- Targets of a p.hosts scope; hosts that cannot be used are added to `skipped`. `ours(name)`: whether the run to

@@ -17,6 +17,15 @@
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 
+---@alias gpupt.Seen table          what observe returned; its fields are the step's own business
+
+---@class gpupt.Change              one line of a plan
+---@field what string               for people
+---@field sign "+"|"~"|"-"|"!"|"?"
+---@field verb string               a stable word: "enable", "reboot", "create", "attach"...
+---@field allow string?             the approval that it needs; one of the step's approvals
+---@field activates gpupt.Card[]?   cards that are usable once it is done
+
 local steps = {
   -- in the order in which a playbook uses them
   names = { "host.enable", "vm.create", "os.install", "tools.ensure", "gpu.attach", "guest.verify" },
