@@ -77,7 +77,8 @@ local function annotated(kind)
 end
 
 -- Public functions and their leading comments, read from the rooms' sources.
-local rooms = { "vmx", "bar", "pci", "vmlog", "json", "settings", "doctor", "vim", "loop", "playbook", "fleet" }
+local rooms = { "vmx", "bar", "pci", "vmlog", "evidence", "json", "settings", "doctor", "vim", "loop", "playbook",
+  "fleet" }
 
 local function functions_of(room)
   local text = read("lua/gpupt/" .. room .. ".lua") or read("lua/gpupt/" .. room .. "/init.lua")

@@ -8,7 +8,7 @@ local gpupt = {
 }
 
 local rooms = {
-  vmx = true, bar = true, pci = true, vmlog = true, settings = true, doctor = true,
+  vmx = true, bar = true, pci = true, vmlog = true, evidence = true, settings = true, doctor = true,
   vim = true, loop = true, playbook = true, json = true, fleet = true,
 }
 

@@ -1,0 +1,108 @@
+--- Evidence for the doctor: what it was given, sorted into the host's list of devices, logs, a .vmx, and facts.
+local evidence = require "gpupt.evidence"
+local failure = require "gpupt.failure"
+local pci = require "gpupt.pci"
+local vmlog = require "gpupt.vmlog"
+
+local attach = {}
+
+local function sources(given)
+  if given == nil then return {} end
+  if type(given) == "table" and given.text == nil and given.forms == nil then return given end
+  return { given }
+end
+
+local function results_of(given)
+  local list = {}
+  for i, one in ipairs(sources(given)) do
+    list[i] = type(one) == "table" and one.forms and one or failure.check(evidence.read(one, { keep = true }))
+  end
+  return list
+end
+
+-- A text may hold log messages beside or instead of a form.
+local function scan_of(result)
+  if result.kind or not result.bytes or result.bytes == "" then return nil end
+  local scan = vmlog.scan { text = result.bytes, name = result.name }
+  if not scan then return nil end
+  for _, finding in ipairs(scan.findings) do finding.file = finding.file or result.name end
+  local told = #scan.findings > 0 or #scan.devices > 0
+  if not told and result.unread then
+    local stamped, lines = 0, 0
+    for line in result.bytes:sub(1, 1 << 16):gmatch "[^\n]+" do
+      lines = lines + 1
+      if vmlog.prefix(line).time then stamped = stamped + 1 end
+    end
+    told = lines > 0 and stamped * 3 > lines
+  end
+  return told and scan or nil
+end
+
+-- A sign that the log's catalogue knows as well is said once, by the log.
+local function without_doubles(result, scan)
+  local said, signs = {}, {}
+  for _, finding in ipairs(scan.findings) do said[finding.line or 0] = true end
+  for _, sign in ipairs(result.signs) do
+    if not said[sign.line] then signs[#signs + 1] = sign end
+  end
+  result.signs = signs
+end
+
+local function from_list(path)
+  local result = failure.check(evidence.read(path, { keep = true }))
+  if not result.devices and #result.cards == 0 and #result.resets == 0 then
+    failure.check(nil, result.name .. ": no PCI device found: the text should be the output of esxcli hardware pci "
+      .. "list, lspci or vmkchdev -l", "EPARSE")
+  end
+  return result
+end
+
+--- Takes `given.pci` (a path) and `given.evidence`. Result: {results=, logs= {{scan=, name=}...}, vmx= (a path or a
+-- document), devices= (the host's, or nil), name=, lines=, complete=, complete_why=, system_id=, notes=}.
+function attach.read(given)
+  local results = results_of(given.evidence)
+  if given.pci then table.insert(results, 1, from_list(given.pci)) end
+  local out = { results = results, logs = {}, notes = {} }
+  for _, result in ipairs(results) do
+    local scan = scan_of(result)
+    if scan then
+      without_doubles(result, scan)
+      out.logs[#out.logs + 1] = { scan = scan, name = result.name }
+      result.unread, result.logged = false, true
+    elseif result.kind == "vmx" then
+      out.vmx = out.vmx or failure.check(require "gpupt.vmx".parse(result.bytes))
+      out.vmx_name = out.vmx_name or result.name
+    end
+    if result.host.system_id and not out.system_id then out.system_id = result.host.system_id end
+    if not result.kind and (not result.logged or #result.forms > 0) then
+      out.notes[#out.notes + 1] = evidence.summary(result)
+    end
+    -- a list that says neither whose it is, nor comes from a guest, is taken for the host's
+    if result.devices and result.where ~= "guest" and not out.name then
+      out.name, out.lines = result.name, result.device_lines
+    end
+  end
+  local hosts = {}
+  for _, result in ipairs(results) do
+    if (result.devices or #result.cards > 0) and result.where ~= "guest" then hosts[#hosts + 1] = result end
+  end
+  local devices = evidence.devices(hosts, "host")
+  for i = #devices, 1, -1 do
+    if not devices[i].address then table.remove(devices, i) end
+  end
+  local listed, commands = false, {}
+  for _, result in ipairs(hosts) do
+    listed = listed or result.devices ~= nil or result.forms[1] ~= nil
+    if result.complete == false then out.complete, out.complete_why = false, result.complete_why end
+    table.move(result.commands, 1, #result.commands, #commands + 1, commands)
+  end
+  if listed and #devices > 0 then
+    out.devices = devices
+    out.name = out.name or hosts[1].name
+    local complete, why = pci.complete(devices, commands)
+    if complete == true or #hosts > 1 or out.complete == nil then out.complete, out.complete_why = complete, why end
+  end
+  return out
+end
+
+return attach

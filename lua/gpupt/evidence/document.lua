@@ -1,0 +1,94 @@
+--- One text while the forms look through it: its lines, which of them were taken, and the facts so far.
+-- A form is a table {form=, title=, how=, source=, words=, read=}: `words` are plain texts of which one must stand in
+-- the text before `read(doc)` is called; `read` takes the lines that are of its form and adds facts. Lines are numbered
+-- as in the file, whatever was joined or left out before.
+local paste = require "gpupt.evidence.paste"
+
+local Document = {}
+Document.__index = Document
+
+--- A document for the bytes of a file.
+function Document.new(bytes, name)
+  local plain = paste.clean(bytes)
+  return setmetatable({
+    name = name, plain = plain, lines = plain.lines, text = plain.text, commands = plain.commands,
+    damage = { table.unpack(plain.damage) }, taken = {}, forms = {}, cards = {}, software = {}, exits = {}, signs = {},
+    resets = {}, host = {},
+  }, Document)
+end
+
+--- The number that line i has in the file.
+function Document:number(i) return self.plain.numbers and self.plain.numbers[i] or i end
+
+--- Whether line i belongs to no form yet.
+function Document:free(i) return self.lines[i] ~= nil and not self.taken[i] end
+
+--- Line i, or lines i to j, belong to `form`.
+function Document:take(form, i, j)
+  for n = i, j or i do self.taken[n] = form end
+  local known = self.forms[form]
+  if not known then
+    known = { form = form, line = self:number(i) }
+    self.forms[form] = known
+    self.forms[#self.forms + 1] = known
+  end
+end
+
+local function placed(self, fact, form, i)
+  fact.file, fact.line, fact.form = self.name, self:number(i), form
+  fact.text = fact.text or self.lines[i]
+  return fact
+end
+
+--- Adds a card, which stands at line i.
+function Document:card(form, i, card)
+  self.cards[#self.cards + 1] = placed(self, card, form, i)
+  return card
+end
+
+--- A version: what it is of ("nvidia-driver", "cuda", "rocm", "vmware-tools"...).
+function Document:version(form, i, what, version)
+  for _, one in ipairs(self.software) do
+    if one.what == what and one.version == version then return end
+  end
+  self.software[#self.software + 1] = placed(self, { what = what, version = version }, form, i)
+end
+
+--- An exit code of a program.
+function Document:exit(form, i, exit) self.exits[#self.exits + 1] = placed(self, exit, form, i) end
+
+--- Something wrong that the text itself says: {code=, severity=, cause=, remedy=}; `text` is the line's.
+function Document:sign(form, i, sign)
+  for _, one in ipairs(self.signs) do
+    if one.code == sign.code and one.address == sign.address and one.index == sign.index then return end
+  end
+  self.signs[#self.signs + 1] = placed(self, sign, form, i)
+end
+
+--- What remains for the next reader: the text with the taken lines left empty.
+function Document:rest()
+  if next(self.taken) == nil then return self.plain end
+  local lines = {}
+  for i, line in ipairs(self.lines) do lines[i] = self.taken[i] and "" or line end
+  return { text = table.concat(lines, "\n") .. "\n", lines = lines, numbers = self.plain.numbers, damage = {},
+    commands = self.commands }
+end
+
+--- Whether the text was made on an ESXi host, as its prompts tell: true, false, or nil when there are none.
+function Document:on_esxi()
+  for _, command in ipairs(self.commands) do
+    local line = ""
+    for i, one in ipairs(self.lines) do
+      if self:number(i) == command.line then
+        line = one
+        break
+      end
+    end
+    -- ESXi writes [root@host:~] and no # behind it; Linux [root@host ~]#
+    if line:find "^%s*%[%w+@[^%]%s]+:[^%]]*%]%s" and not line:find "%]%s*[#$]" then return true end
+    if line:find "^%s*~ [#$] " and line:find "esxcli" then return true end
+  end
+  if #self.commands > 0 then return false end
+end
+
+return Document
