@@ -37,14 +37,14 @@ end
 --- On which line of the file each address stands first.
 local function places(lines, numbers, devices)
   local wanted, found = {}, {}
-  for _, device in ipairs(devices) do
-    wanted[device.address] = device.address
-    wanted[device.address:gsub("^0000:", "")] = device.address
-  end
+  for _, device in ipairs(devices) do wanted[device.address] = true end
   for i, line in ipairs(lines) do
-    for at in line:gmatch "%f[%x]%x[%x:]*:%x%x%.%x%f[^%x]" do
-      local address = wanted[at:lower()]
-      if address and not found[address] then found[address] = numbers and numbers[i] or i end
+    if line:find ":%x+%.%x" then
+      for at in line:gmatch "%x[%x:]*:%x+%.%x+" do
+        local domain, bus, slot, func = core.address(at, "hex")
+        local address = domain and core.format(domain, bus, slot, func, false)
+        if address and wanted[address] and not found[address] then found[address] = numbers and numbers[i] or i end
+      end
     end
   end
   return found

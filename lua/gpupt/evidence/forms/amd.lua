@@ -176,7 +176,8 @@ end
 
 local function read(doc)
   local cards = {}
-  local rocm = doc.text:find("ROCm", 1, true) or doc.text:find "GPU%[%d+%]" or doc.text:find("amdgpu", 1, true)
+  local rocm = doc.text:find "GPU%[%d+%]"
+  for _, word in ipairs { "ROCm", "Concise Info", "amdgpu" } do rocm = rocm or doc.text:find(word, 1, true) end
   if doc.text:find '"card%d+"' then read_json(doc, cards) end
   for i, line in ipairs(doc.lines) do
     if doc:free(i) and #line < 4000 then
@@ -191,7 +192,7 @@ amd.form = {
   how = "rocm-smi; rocm-smi -a; rocm-smi --json; amd-smi; amd-smi list; amd-smi static (in the guest)",
   facts = "cards, ids, address, driver and ROCm, memory, link, NUMA node, refusals",
   source = "ROCm/legacy-rocm-build#4759, Umio-Yasuno/amdgpu_top#60, ROCm/amdsmi#110, systeminformation#960",
-  words = { "ROCm", "GPU[", "AMD-SMI", "AMDSMI", "BDF:", "amdgpu not found", '"card0"' },
+  words = { "ROCm", "Concise Info", "GPU[", "AMD-SMI", "AMDSMI", "BDF:", "amdgpu not found", '"card0"' },
   read = read,
 }
 

@@ -115,13 +115,14 @@ local function read_objects(doc)
 end
 
 local methods = { flr = true, d3d0 = true, link = true, bridge = true, default = true }
+local sharing = { [""] = true, ["true"] = true, ["false"] = true, default = true }
 
 local function read_map(doc)
   for i, line in ipairs(doc.lines) do
     if doc:free(i) then
       local vendor, device, method, shareable =
         line:match "^%s*(%x%x%x%x)[%s,]+(%x%x%x%x)[%s,]+(%w+)%s*(%a*)%s*$"
-      if vendor and methods[method:lower()] then
+      if vendor and methods[method:lower()] and sharing[shareable:lower()] then
         doc:take("passthru.map", i)
         doc.resets[#doc.resets + 1] = { vendor = tonumber(vendor, 16), device = tonumber(device, 16),
           method = method:lower(), shareable = shareable:lower() ~= "" and shareable:lower() or nil, file = doc.name,

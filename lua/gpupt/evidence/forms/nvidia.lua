@@ -74,9 +74,12 @@ end
 -- A row whose text was broken goes on until the closing bar.
 local function row(doc, i)
   local line, last = doc.lines[i], i
-  while not line:find "|%s*$" and last - i < 3 and doc.lines[last + 1] and not doc.lines[last + 1]:find "^%s*[|+]" do
+  while last - i < 3 do
+    local next_line = doc.lines[last + 1]
+    if not next_line or not next_line:find "%S" or next_line:find "^%s*[|+]" then break end
+    if line:find "|%s*$" and not next_line:find "|%s*$" then break end
     last = last + 1
-    line = line .. " " .. doc.lines[last]:gsub("^%s+", "")
+    line = line .. " " .. next_line:gsub("^%s+", "")
   end
   return line, last
 end
@@ -260,7 +263,27 @@ local function read_row(doc, i, line)
   return true
 end
 
+local function has_fields(text) return text:find("pci.bus_id", 1, true) or text:find("driver_version", 1, true) end
+
+-- The same with a heading, whatever fields were asked for.
+local function read_csv(doc)
+  for _, record in ipairs(require "gpupt.evidence.records".of(doc)) do
+    local f = record.fields
+    if f["pci.bus_id"] or (f[1] and f.driver_version and f.name) then
+      local card = with_address({ name = f.name, vendor = VENDOR, driver = "nvidia", uuid = f.uuid,
+        driver_version = f.driver_version, memory_mb = megabytes(f["memory.total"]), where = place(doc),
+        index = math.tointeger(tonumber(f.index or "")), text = f[1] }, f["pci.bus_id"])
+      doc:take("nvidia-smi --query-gpu", record.first, record.last)
+      doc:card("nvidia-smi --query-gpu", record.first, card)
+      if f.driver_version then
+        doc:version("nvidia-smi --query-gpu", record.first, "nvidia-driver", f.driver_version)
+      end
+    end
+  end
+end
+
 local function read(doc)
+  if has_fields(doc.text) then read_csv(doc) end
   for i, line in ipairs(doc.lines) do
     if doc:free(i) and #line < 4000 then
       if line:find "NVIDIA%-SMI%s+%d" then
@@ -282,6 +305,7 @@ nvidia.form = {
   facts = "cards, driver, CUDA, memory, BAR1, link, driver model, virtualization mode, licence, topology, refusals",
   source = "fenghan0430/How-to-use-vGPU#11, NVIDIA/gpu-operator#628, NVIDIA/nccl#1674",
   words = { "NVIDIA-SMI", "NVSMI LOG", "UUID: GPU-", "CPU Affinity", "No devices were found", "MiB, ", "NVML",
+    "pci.bus_id", "driver_version",
     "Unable to determine the device handle" },
   read = read,
 }

@@ -66,7 +66,7 @@ local function loose(card, line, id)
   local before = line:sub(1, (line:find(id, 1, true) or 1) - 1)
   local status, class, name = before:match "^%s*(%a+)%s+(%a+)%s+(.-)%s*$"
   if not status then return end
-  card.state, card.name = card.state or status, name ~= "" and name or card.name
+  card.state, card.name = status, name ~= "" and name or card.name
   card.class = classes[class:lower()] or card.class
 end
 
@@ -74,7 +74,7 @@ local function of_record(doc, record)
   local f = record.fields
   local line = f[1] or doc.lines[record.first]
   local id = f.instanceid or f.pnpdeviceid or f.deviceid or f.hardwareid or ""
-  if not id:find "VEN_" then id = (f[1] or ""):match "%S*VEN_%S+" or "" end
+  id = id:match "%S*VEN_%S+" or (f[1] or ""):match "%S*VEN_%S+" or ""
   local vendor, device, subvendor, subdevice, class = ids_of(id)
   local name = f.friendlyname or f.name or f.caption or f.description or f.devicedescription
   local code = problem_of(f.configmanagererrorcode) or problem_of(f.problem) or problem_of(f.problemcode)
@@ -87,7 +87,8 @@ local function of_record(doc, record)
     subdevice = subdevice, class = class or classes[(f.class or f.pnpclass or ""):lower()], name = name,
     state = f.status, problem_code = code, driver = f.service ~= "" and f.service or nil,
     driver_version = f.driverversion, where = "guest", text = line }
-  if f[1] and (not f.instanceid or not f.instanceid:find "VEN_" or not f.status) and not f[1]:find '[,;]' then
+  if f[1] and f.instanceid and not f[1]:find '[,;]'
+    and (not f.instanceid:find "VEN_" or not f.status or f.status:find "%s") then
     loose(card, f[1], id)
   end
   if not card.class and not device then card.class = 0x0300 end
