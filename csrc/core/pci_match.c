@@ -23,7 +23,7 @@ typedef struct wanted {
     int32_t vendor;     /* the longest vendor whose name begins the device's name; -1 none */
     size_t vendor_name; /* its length */
     size_t rest;        /* where the device's own name begins, while the file is inside a fitting vendor */
-    candidates exact, model;
+    candidates exact, model, part; /* the best of the three that found something counts */
     size_t class_count;
     int32_t class_found;
 } wanted;
@@ -63,6 +63,24 @@ static gp_text model_of(gp_text name)
         at--;
     if (at == 0) return (gp_text){NULL, 0};
     return (gp_text){name.data + at, name.length - 1 - at};
+}
+
+/* Names grow as years go by: "Radeon RX 470/480" has become "Radeon RX 470/480/570/...". */
+static bool begins_list(gp_text a, gp_text b)
+{
+    gp_text shorter = a.length < b.length ? a : b, longer = a.length < b.length ? b : a;
+    if (shorter.length < 6 || longer.length == shorter.length) return false;
+    return (longer.data[shorter.length] == '/' || longer.data[shorter.length] == ' ') &&
+           same((gp_text){longer.data, shorter.length}, shorter);
+}
+
+/* "Ellesmere [...]" and "Ellesmere [...]" */
+static bool of_one_chip(gp_text a, gp_text b)
+{
+    size_t n = 0;
+    while (n < a.length && n < b.length && a.data[n] != '[' && lower(a.data[n]) == lower(b.data[n]))
+        n++;
+    return n > 0 && n < a.length && n < b.length && a.data[n] == '[' && b.data[n] == '[';
 }
 
 static void add(candidates *list, int64_t vendor, int64_t device)
@@ -114,6 +132,7 @@ static void at_device(const gp_pci_list *list, wanted *all, size_t count, const 
                 mine = gp_pci_trim((gp_text){mine.data + 6, mine.length - 6});
         }
         if (same(mine, model)) add(&all[i].model, at->vendor, id);
+        if (of_one_chip(own, name) && begins_list(mine, model)) add(&all[i].part, at->vendor, id);
     }
 }
 
@@ -176,7 +195,9 @@ static int settle(gp_pci_list *list, const wanted *one, gp_error *err)
     gp_pci_device *device = &list->devices[one->index];
     if (one->class && one->class_count == 1) device->class = one->class_found;
     if (!one->ids) return 0;
-    const candidates *found = one->exact.count ? &one->exact : &one->model;
+    const candidates *found = one->exact.count   ? &one->exact
+                              : one->model.count ? &one->model
+                                                 : &one->part;
     if (found->count == 0 && one->vendor < 0) return 0;
     device->by_name = 1;
     device->vendor = found->count ? found->vendor[0] : one->vendor;

@@ -70,6 +70,8 @@ local function whose(devices, text, form)
   for _, device in ipairs(devices) do
     if device.vendor == 0x15ad or (device.device_name or ""):find "^VMware " then return "guest" end
     if (device.vmkernel_name or ""):find "^vm%a+%d" then return "host" end
+    -- no host boots with a card that has no address
+    if device.unassigned then return "guest" end
   end
   if form == "kernel log" or text:find("Hypervisor detected: VMware", 1, true) then return "guest" end
 end

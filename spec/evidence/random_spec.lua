@@ -91,7 +91,7 @@ describe("random texts", function()
     seconds(unit)
     -- many short lines, one long line, and repetitions of each mark
     for _, piece in ipairs { unit, "a : b\n", "|   0  T4   Off |   0000:13:00.0 Off |   ERR! |\n", "&quot;", "\xE2\x80\x9C", "> x\n", "x,",
-      "0000:04:00.0 ", "PCI\\VEN_10DE&DEV_1EB8 ", "[", "----  ----\n", "a=b\n", "pci 0000:13:00.0: BAR 1: " } do
+      "0000:04:00.0 ", "PCI\\VEN_10DE&DEV_1EB8 ", " ", "a", "0", ": ", "(", "<", "&", "\"", "{ ", "[", "----  ----\n", "a=b\n", "pci 0000:13:00.0: BAR 1: " } do
       local small, large = piece:rep(40000 // #piece), piece:rep(160000 // #piece)
       local a, b = seconds(small), seconds(large)
       assert(b < 0.3 or b < a * 12, ("%q: %.2f s for 40 kB, %.2f s for 160 kB"):format(piece:sub(1, 20), a, b))

@@ -70,7 +70,7 @@ local function load_evidence(given, loaded)
     for key, value in pairs(load_pci(path)) do loaded[key] = value end
   end
   if not list and given.evidence == nil then return {} end
-  local read = require "gpupt.evidence.attach".read { pci = list, evidence = given.evidence }
+  local read = require "gpupt.evidence.attach".read { pci = list, evidence = given.evidence, vmx = given.vmx }
   loaded.evidence, loaded.notes = read.results, read.notes
   if read.devices and not loaded.pci then
     loaded.pci, loaded.pci_name, loaded.pci_lines = read.devices, read.name, read.lines

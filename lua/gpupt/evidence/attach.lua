@@ -38,8 +38,32 @@ local function scan_of(result)
   return told and scan or nil
 end
 
--- A sign that the log's catalogue knows as well is said once, by the log.
-local function without_doubles(result, scan)
+-- What the log's catalogue says too is said once: a sign by the log, a BAR without address by the rule that computes
+-- the window, unless a .vmx is there, whose rule on the window takes the log's message as its evidence.
+local function without_doubles(result, scan, with_vmx)
+  local lost = false
+  for _, device in ipairs(result.devices or {}) do lost = lost or device.unassigned ~= nil end
+  if lost then
+    local kept, told = {}, false
+    for _, finding in ipairs(scan.findings) do
+      local double = finding.code == "bar-unassigned"
+      told = told or double
+      if not double or with_vmx then kept[#kept + 1] = finding end
+    end
+    scan.findings, result.bar_told = kept, told and with_vmx
+  end
+  local codes = {}
+  for _, card in ipairs(result.cards) do
+    if card.problem_code then codes[("windows-code-%d"):format(card.problem_code)] = card.problem_code end
+  end
+  for i = #scan.findings, 1, -1 do
+    local number = codes[scan.findings[i].code]
+    if number == 12 and with_vmx then
+      result.told = { [12] = true }
+    elseif number then
+      table.remove(scan.findings, i)
+    end
+  end
   local said, signs = {}, {}
   for _, finding in ipairs(scan.findings) do said[finding.line or 0] = true end
   for _, sign in ipairs(result.signs) do
@@ -66,7 +90,7 @@ function attach.read(given)
   for _, result in ipairs(results) do
     local scan = scan_of(result)
     if scan then
-      without_doubles(result, scan)
+      without_doubles(result, scan, given.vmx ~= nil)
       out.logs[#out.logs + 1] = { scan = scan, name = result.name }
       result.unread, result.logged = false, true
     elseif result.kind == "vmx" then

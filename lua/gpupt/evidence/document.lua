@@ -7,11 +7,25 @@ local paste = require "gpupt.evidence.paste"
 local Document = {}
 Document.__index = Document
 
---- A document for the bytes of a file.
+-- No form has longer lines; what patterns cost on a line grows faster than its length.
+local LONGEST = 4000
+
+local function bounded(lines)
+  local out
+  for i, line in ipairs(lines) do
+    if #line > LONGEST then
+      out = out or { table.unpack(lines) }
+      out[i] = line:sub(1, LONGEST)
+    end
+  end
+  return out or lines
+end
+
+--- A document for the bytes of a file. `lines` are cut at 4,000 bytes each, `text` is whole.
 function Document.new(bytes, name)
   local plain = paste.clean(bytes)
   return setmetatable({
-    name = name, plain = plain, lines = plain.lines, text = plain.text, commands = plain.commands,
+    name = name, plain = plain, lines = bounded(plain.lines), text = plain.text, commands = plain.commands,
     damage = { table.unpack(plain.damage) }, taken = {}, forms = {}, cards = {}, software = {}, exits = {}, signs = {},
     resets = {}, host = {},
   }, Document)
@@ -69,7 +83,7 @@ end
 function Document:rest()
   if next(self.taken) == nil then return self.plain end
   local lines = {}
-  for i, line in ipairs(self.lines) do lines[i] = self.taken[i] and "" or line end
+  for i, line in ipairs(self.plain.lines) do lines[i] = self.taken[i] and "" or line end
   return { text = table.concat(lines, "\n") .. "\n", lines = lines, numbers = self.plain.numbers, damage = {},
     commands = self.commands }
 end

@@ -255,8 +255,10 @@ add {
   remedy = "Widen the MMIO window.",
   source = "Linux drivers/pci/setup-res.c; lspci's <unassigned>",
   check = function(subject, report)
+    local told = {}
+    for _, result in ipairs(results(subject)) do told[result.name] = result.bar_told end
     for _, device in ipairs(guests(subject)) do
-      if device.unassigned and (pci.is_gpu(device) or not device.vendor) then
+      if device.unassigned and not told[device.file] and (pci.is_gpu(device) or not device.vendor) then
         local names = {}
         for i, index in ipairs(device.unassigned) do names[i] = "BAR " .. index end
         local sized = 0
@@ -282,8 +284,8 @@ add {
         end
         report({ { file = device.file, line = device.line, text = ("%s %s unassigned"):format(device.address,
           table.concat(names, ", ")) } }, {
-          cause = ("The guest has no address space for %s of %s (%s)."):format(table.concat(names, ", "),
-            device.address, name_of(device)), remedy = remedy })
+          cause = ("The guest has no address space for %s of %s%s."):format(table.concat(names, ", "),
+            device.address, device.device_name and " (" .. device.device_name .. ")" or ""), remedy = remedy })
       end
     end
   end,
@@ -324,8 +326,10 @@ local FIRST_RELEASE = 465 -- NVIDIA's first driver that works for a GeForce in a
 
 problem(10, "guest-code-10")
 problem(12, "guest-code-12", function(subject, report)
+  local told = {}
+  for _, result in ipairs(results(subject)) do told[result.name] = result.told and result.told[12] end
   for _, card in ipairs(each_card(subject, "guest")) do
-    if card.problem_code == 12 and gpu_like(card) then
+    if card.problem_code == 12 and gpu_like(card) and not told[card.file] then
       local window = card.vendor and card.device and bar.lookup(card.vendor, card.device)
         and bar.window { { vendor = card.vendor, device = card.device, count = 1 } }
       report({ at(card) }, {
@@ -347,7 +351,7 @@ problem(43, "guest-code-43", function(subject, report)
     if card.problem_code == 43 and gpu_like(card) then
       local geforce = name_of(card):find "GeForce" or name_of(card):find "TITAN"
       local release = tonumber((card.driver_release or ""):match "^%d+" or "")
-      local cause, remedy
+      local cause, remedy, changes
       if card.vendor == 0x10de and geforce and release and release >= FIRST_RELEASE then
         cause = ("%s: Code 43: driver %s accepts a GeForce in a VM (since 465), so that the hypervisor is not the "
           .. "cause."):format(name_of(card), card.driver_release)
@@ -357,12 +361,17 @@ problem(43, "guest-code-43", function(subject, report)
         cause = ("%s: Code 43: drivers before 465 stop a GeForce when they see a hypervisor%s."):format(name_of(card),
           card.driver_release and ", and this one is " .. card.driver_release or "")
         remedy = "Install driver 465 or later, or set hypervisor.cpuid.v0 = \"FALSE\"."
+        if subject.doc and subject:truth "hypervisor.cpuid.v0" == false then
+          remedy = "Install driver 465 or later (hypervisor.cpuid.v0 is FALSE already), and look for MMIO findings."
+        elseif subject.doc and #subject:present() > 0 then
+          changes = { { key = "hypervisor.cpuid.v0", value = "FALSE" } }
+        end
       else
         cause = ("%s: Code 43: the driver stopped the card."):format(name_of(card))
         remedy = "Install a driver that supports this card and this Windows, and look into vmware.log for reset and "
           .. "MMIO messages; power the VM off and on."
       end
-      report({ at(card) }, { cause = cause, remedy = remedy })
+      report({ at(card) }, { cause = cause, remedy = remedy, changes = changes })
     end
   end
 end)
@@ -401,6 +410,10 @@ for _, sign in ipairs {
   add {
     id = sign[1], severity = sign[2], cause = sign[3], remedy = "See the finding.", source = "docs/guide/evidence.md",
     check = function(subject, report)
+      local follows = false
+      for _, device in ipairs(guests(subject)) do follows = follows or device.unassigned ~= nil end
+      -- a driver that starts no card is no news where a card has no address
+      if follows and sign[1]:find "^nvidia%-smi%-no%-d" then return end
       for _, result in ipairs(results(subject)) do
         for _, one in ipairs(result.signs) do
           if one.code == sign[1] then

@@ -39,6 +39,8 @@ local function places(lines, numbers, devices)
   local wanted, found = {}, {}
   for _, device in ipairs(devices) do wanted[device.address] = true end
   for i, line in ipairs(lines) do
+    -- one long line may hold many, and the first of them are enough to find it
+    line = line:sub(1, 4000)
     if line:find ":%x+%.%x" then
       for at in line:gmatch "%x[%x:]*:%x+%.%x+" do
         local domain, bus, slot, func = core.address(at, "hex")
@@ -50,11 +52,32 @@ local function places(lines, numbers, devices)
   return found
 end
 
+-- What the text leaves to the command above it: "lspci -vvv -s 13:00.0 | grep Region" prints regions and no address,
+-- and a heading may have been run together with its rows and the prompt.
+local function with_addresses(lines)
+  local out
+  local function change(i, line)
+    out = out or { table.unpack(lines) }
+    out[i] = line
+  end
+  for i, line in ipairs(lines) do
+    if #line < 2000 and line:find("lspci", 1, true) then
+      local at = line:match "lspci.-%s%-%a*s%s*([%x:]+%.%x)"
+      local below = lines[i + 1] or ""
+      if at and below:find "%S" and not is_head(below) and core.address(at, "hex") then change(i, at) end
+    end
+    local rows = line:find "Device ID%s+Enabled%s+%-%-"
+    if rows and rows > 1 then change(i, line:sub(rows)) end
+  end
+  return out
+end
+
 --- Reads `plain`, a result of paste.clean. Result: devices, lines that told something, {lines= (by address),
 -- damage=}; nil, message, code when memory ran out or a file of names cannot be read.
 function text.read(plain, names)
   local lines, numbers, wrapped = paste.join(plain.lines, plain.numbers, begins, ends)
-  local whole = wrapped and table.concat(lines, "\n") .. "\n" or plain.text
+  local added = with_addresses(lines)
+  local whole = (wrapped or added) and table.concat(added or lines, "\n") .. "\n" or plain.text
   local devices, recognised, code = core.text(whole, names)
   if not devices then return nil, recognised, code end
   local damage = { table.unpack(plain.damage) }

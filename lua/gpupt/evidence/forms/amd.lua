@@ -184,7 +184,7 @@ local function read(doc)
       local _ = (rocm and read_rocm(doc, cards, i, line)) or read_table(doc, i, line)
     end
   end
-  if doc.text:find "\n?%s*BDF:" or doc.text:find "MARKET_NAME" then read_blocks(doc) end
+  if doc.text:find("BDF:", 1, true) or doc.text:find("MARKET_NAME", 1, true) then read_blocks(doc) end
 end
 
 amd.form = {

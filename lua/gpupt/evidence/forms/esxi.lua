@@ -117,9 +117,13 @@ end
 local methods = { flr = true, d3d0 = true, link = true, bridge = true, default = true }
 local sharing = { [""] = true, ["true"] = true, ["false"] = true, default = true }
 
+-- A recipe's command in place of the line that it writes: echo '10de 2803 bridge false' >> /etc/vmware/passthru.map
+local function written(line) return line:match "^[^\n]-echo%s+['\"](.-)['\"]%s*>>" or line end
+
 local function read_map(doc)
-  for i, line in ipairs(doc.lines) do
+  for i, whole in ipairs(doc.lines) do
     if doc:free(i) then
+      local line = written(whole)
       local vendor, device, method, shareable =
         line:match "^%s*(%x%x%x%x)[%s,]+(%x%x%x%x)[%s,]+(%w+)%s*(%a*)%s*$"
       if vendor and methods[method:lower()] and sharing[shareable:lower()] then
@@ -135,8 +139,9 @@ local function read_map(doc)
 end
 
 local function read_conf(doc)
-  for i, line in ipairs(doc.lines) do
+  for i, whole in ipairs(doc.lines) do
     if doc:free(i) then
+      local line = written(whole)
       local at, key, value = line:match '^%s*/device/([%x:.]+)/([%w_]+)%s*=%s*"(.-)"'
       if at then
         -- its own spelling is decimal: 00000:004:00.0, 000:11.0; four digits are somebody's who copied from lspci

@@ -55,6 +55,11 @@ local function read_msi(doc)
       cause = ("The installation of %s ended with %d: it names the feature %s, which this package does not have "
         .. "(2711)."):format(product or "a product", code, feature)
       remedy = ("Leave %s out of ADDLOCAL and REMOVE; names are case-sensitive."):format(feature)
+    elseif doc.text:find "0[xX]800[fF]0246" then
+      -- Broadcom KB 318796: two installers change the same drivers at once
+      cause = cause .. " Windows installed updates at the same time (0x800f0246)."
+      remedy = "Let Windows finish its updates and restart, then run the installer of VMware Tools again and choose "
+        .. "Repair."
     elseif failed then
       cause = cause .. (" The action that failed is %s."):format(failed)
       remedy = ("Read the lines above \"Action ended ...: %s. Return value 3.\""):format(failed)

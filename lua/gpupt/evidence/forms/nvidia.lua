@@ -42,15 +42,19 @@ local function place(doc, cuda)
 end
 
 local refusals = {
-  { "couldn't communicate with the NVIDIA driver", "nvidia-smi-no-driver", "driver-silent",
-    "the driver is not loaded, or it refused every card" },
-  { "No devices were found", "nvidia-smi-no-devices", "driver-silent", "the driver is loaded and started no card" },
-  { "Driver/library version mismatch", "nvidia-smi-mismatch", nil,
+  { "couldn't communicate with the NVIDIA driver", "nvidia-smi-no-driver",
+    "nvidia-smi reaches no driver: the kernel module is not loaded, or it refused every card.",
+    "Run modprobe nvidia and read dmesg for NVRM lines; with Secure Boot the module must be signed." },
+  { "No devices were found", "nvidia-smi-no-devices",
+    "nvidia-smi finds no card: the driver is loaded and started none.",
+    "Read dmesg for NVRM lines: a BAR without an address, a card that this driver does not support or that has no "
+      .. "power end like this." },
+  { "Driver/library version mismatch", "nvidia-smi-mismatch",
     "The kernel module that is loaded and the installed library are of different releases (the driver was updated "
       .. "without a restart).", "Restart the guest, or unload the nvidia modules and load them again." },
-  { "GPU is lost", "nvidia-smi-lost", nil, "The card fell off the bus while the driver used it.",
+  { "GPU is lost", "nvidia-smi-lost", "The card fell off the bus while the driver used it.",
     "Look for Xid 79 in dmesg and for resets in vmkernel.log; power the VM off and on." },
-  { "Unable to determine the device handle", "nvidia-smi-no-handle", nil,
+  { "Unable to determine the device handle", "nvidia-smi-no-handle",
     "The driver knows the card and cannot open it.", "Read dmesg for NVRM and Xid lines of that card." },
 }
 
@@ -58,13 +62,8 @@ local function refused(doc, i, line)
   for _, one in ipairs(refusals) do
     if line:find(one[1], 1, true) then
       doc:take("nvidia-smi", i)
-      local sign = { code = one[2], severity = "error", cause = one[4], remedy = one[5] }
-      if one[3] then
-        local known = require "gpupt.guest.causes".finding(one[3], line)
-        sign.cause = ("nvidia-smi reaches no working card: %s."):format(one[4])
-        sign.remedy = known.remedy:gsub("^%l", string.upper) .. "."
-      end
-      sign.address = address_of(line:match "GPU%s?(%x+:%x+:%x+%.%x)")
+      local sign = { code = one[2], severity = "error", cause = one[3], remedy = one[4],
+        address = address_of(line:match "GPU%s?(%x+:%x+:%x+%.%x)") }
       doc:sign("nvidia-smi", i, sign)
       return true
     end
@@ -126,7 +125,8 @@ end
 
 -- -q: what a key means, by the section that it stands in ("" for any)
 local fields = {
-  ["Product Name"] = function(card, value) card.name = value end,
+  -- the licensed product has a name as well, further down
+  ["Product Name"] = function(card, value) card.name = card.name or value end,
   ["Product Architecture"] = function(card, value) card.architecture = value end,
   ["GPU UUID"] = function(card, value) card.uuid = value end,
   ["VBIOS Version"] = function(card, value) card.vbios = value end,

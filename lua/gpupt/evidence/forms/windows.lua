@@ -110,7 +110,7 @@ local function read_json(doc)
     end
   end
   if not first then return end
-  local devices = pnp.parse(table.concat(doc.lines, "\n", first))
+  local devices = pnp.parse(table.concat(doc.plain.lines, "\n", first))
   for _, device in ipairs(devices or {}) do
     local at = first
     for i = first, #doc.lines do
