@@ -74,13 +74,22 @@ static bool begins_list(gp_text a, gp_text b)
            same((gp_text){longer.data, shorter.length}, shorter);
 }
 
-/* "Ellesmere [...]" and "Ellesmere [...]" */
-static bool of_one_chip(gp_text a, gp_text b)
+/* What stands before the brackets: "TU104GL" */
+static gp_text chip_of(gp_text name)
 {
     size_t n = 0;
-    while (n < a.length && n < b.length && a.data[n] != '[' && lower(a.data[n]) == lower(b.data[n]))
+    while (n < name.length && name.data[n] != '[')
         n++;
-    return n > 0 && n < a.length && n < b.length && a.data[n] == '[' && b.data[n] == '[';
+    return gp_pci_trim((gp_text){name.data, n});
+}
+
+/* "TU104 [...]" and "TU104GL [...]"; a GK104 and a GK106 of the same model are two cards. */
+static bool of_one_chip(gp_text a, gp_text b)
+{
+    a = chip_of(a);
+    b = chip_of(b);
+    size_t n = a.length < b.length ? a.length : b.length;
+    return n > 0 && same((gp_text){a.data, n}, (gp_text){b.data, n});
 }
 
 static void add(candidates *list, int64_t vendor, int64_t device)
@@ -125,14 +134,15 @@ static void at_device(const gp_pci_list *list, wanted *all, size_t count, const 
         if (same(own, name)) add(&all[i].exact, at->vendor, id);
         if (!model.data) continue;
         gp_text mine = model_of(own);
+        bool one_chip = !mine.data || of_one_chip(own, name);
         if (!mine.data) {
             /* ESXi writes the model alone, some releases with the brand glued to it: "NVIDIATesla P40" */
             mine = own;
             if (at->vendor == 0x10de && gp_pci_starts(mine, "NVIDIA"))
                 mine = gp_pci_trim((gp_text){mine.data + 6, mine.length - 6});
         }
-        if (same(mine, model)) add(&all[i].model, at->vendor, id);
-        if (of_one_chip(own, name) && begins_list(mine, model)) add(&all[i].part, at->vendor, id);
+        if (one_chip && same(mine, model)) add(&all[i].model, at->vendor, id);
+        if (one_chip && begins_list(mine, model)) add(&all[i].part, at->vendor, id);
     }
 }
 

@@ -90,7 +90,11 @@ local function read_list(doc, names)
   if form ~= "esxcli hardware pci list" and form ~= "lspci" and doc.complete == "unknown" then
     doc.complete_why = form .. " has no classes"
   end
-  for _, one in ipairs(about.damage) do doc.damage[#doc.damage + 1] = one end
+  local known = {}
+  for _, one in ipairs(doc.damage) do known[one.code] = true end
+  for _, one in ipairs(about.damage) do
+    if not known[one.code] then doc.damage[#doc.damage + 1] = one end
+  end
   local first
   for _, device in ipairs(devices) do
     local line = about.lines[device.address]
