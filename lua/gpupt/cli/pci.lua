@@ -72,7 +72,7 @@ local function choose(devices, options, patterns)
     if take and options.gpus then
       local reason
       take, reason = pci.is_gpu(dev)
-      if not take and (dev.class or 0) >> 8 == 0x03 then
+      if not take and ((dev.class or 0) >> 8 == 0x03 or require "gpupt.pci.kind".switch_of(dev)) then
         io.stderr:write(("left out: %s %04x:%04x: %s\n"):format(dev.address, dev.vendor or 0, dev.device or 0, reason))
       end
     end
@@ -111,7 +111,20 @@ local function name_of(dev)
   return name
 end
 
-local function describe(dev, all, resets)
+-- The other functions of the card in the same slot: what is passed through without them is left to the host.
+local function siblings_of(dev, all)
+  local list = {}
+  for _, other in ipairs(all) do
+    if other ~= dev and other.address and dev.address and other.domain == dev.domain and other.bus == dev.bus
+      and other.slot == dev.slot then
+      list[#list + 1] = ("%s (%s)"):format(other.address, other.class_name or other.class
+        and ("class %04x"):format(other.class) or "class unknown")
+    end
+  end
+  return list
+end
+
+local function describe(dev, all, resets, grouped)
   local class = dev.class and ("%04x"):format(dev.class) or "?"
   local lines = { ("%s  %s  %s  %s"):format(dev.address or dev.id or "?", ids_of(dev), class, name_of(dev))
     :gsub("%s+$", "") .. "" }
@@ -150,6 +163,8 @@ local function describe(dev, all, resets)
   add("NUMA node", dev.numa_node)
   add("IOMMU group", dev.iommu_group)
   if #facts > 0 then lines[#lines + 1] = "    " .. table.concat(facts, "; ") end
+  local siblings = not grouped and pci.is_gpu(dev) and siblings_of(dev, all) or {}
+  if #siblings > 0 then lines[#lines + 1] = "    same card: " .. table.concat(siblings, ", ") end
   local reset = require "gpupt.evidence.reset"
   if dev.reset_method then lines[#lines + 1] = "    reset: " .. dev.reset_method end
   local advice = (pci.is_gpu(dev) or (dev.configured_owner or ""):lower():find "passthr")
@@ -194,7 +209,7 @@ end
 local function print_groups(groups, all, resets)
   for i, group in ipairs(groups) do
     if i > 1 then io.stdout:write "\n" end
-    for _, dev in ipairs(group.devices) do io.stdout:write(describe(dev, all, resets), "\n") end
+    for _, dev in ipairs(group.devices) do io.stdout:write(describe(dev, all, resets, true), "\n") end
     for _, reason in ipairs(group.reasons) do io.stdout:write("  together: ", reason, "\n") end
   end
 end

@@ -55,15 +55,24 @@ function reset.advice(device, resets, devices)
   local shareable = map[1] and map[1].shareable or (device.vendor == 0x10de or device.sharable == false) and "false"
     or "default"
   local line = ("%04x  %04x  d3d0  %s"):format(device.vendor, device.device, shareable)
+  local whole = ("\"%s\""):format(line)
+  -- the other functions of the card are reset by the same bridge
+  for _, other in ipairs(devices or {}) do
+    if other ~= device and other.address and other.domain == device.domain and other.bus == device.bus
+      and other.slot == device.slot and reset.method(other) == "bridge" and other.vendor and other.device then
+      whole = ("%s and, for %s, \"%04x  %04x  d3d0  %s\""):format(whole, other.address, other.vendor, other.device,
+        shareable)
+    end
+  end
   return {
     line = line, map = map,
     cause = ("%s is reset by its bridge%s, which takes %s down as well; hosts have hung in it when the VM stops.")
       :format(device.address, bridge and " (" .. bridge .. ")" or "",
         #others > 0 and table.concat(others, ", ") or "everything behind that bridge"),
     remedy = map[1]
-      and ("In /etc/vmware/passthru.map write \"%s\" above line %d (\"%s\"), then reboot the host."):format(line,
+      and ("In /etc/vmware/passthru.map write %s above line %d (\"%s\"), then reboot the host."):format(whole,
         map[1].line, map[1].text:gsub("%s+", " "):match "^%s*(.-)%s*$")
-      or ("In /etc/vmware/passthru.map write \"%s\", then reboot the host."):format(line),
+      or ("In /etc/vmware/passthru.map write %s, then reboot the host."):format(whole),
   }
 end
 

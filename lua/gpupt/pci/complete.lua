@@ -12,7 +12,7 @@ local function filtered(command)
     return command:find "%s%-c[%s=]?" ~= nil or command:find "%-%-class" ~= nil
   end
   if command:find "lspci" then
-    return command:find "%s%-[dsn]*[ds][%s%x:]" ~= nil
+    return command:find "%s%-%a*[ds][%s%x:]" ~= nil
   end
   return false
 end
