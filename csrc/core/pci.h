@@ -57,9 +57,9 @@ typedef enum gp_pci_string {
     GP_PCI_RESET_METHOD,
     GP_PCI_PHYSICAL_SLOT,
     GP_PCI_SLOT_DESCRIPTION,
-    GP_PCI_PARENT,    /* address of the bridge above, canonical text */
-    GP_PCI_DEPENDENT, /* address of the device that must go along */
-    GP_PCI_PHYSFN,    /* of a virtual function: the address of its physical one */
+    GP_PCI_PARENT,     /* address of the bridge above, canonical text */
+    GP_PCI_DEPENDENT,  /* address of the device that must go along */
+    GP_PCI_PHYSFN,     /* of a virtual function: the address of its physical one */
     GP_PCI_CANDIDATES, /* "10de:1eb8 10de:1eb9": the ids that its name could stand for */
     GP_PCI_STRINGS
 } gp_pci_string;

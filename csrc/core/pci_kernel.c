@@ -47,9 +47,7 @@ static gp_bar range_of(gp_text text, bool *placed)
     if (size == 0 || (size & (size - 1)) || size > UINT64_C(1) << 62 || bar.address > INT64_MAX) return bar;
     const char *close = memchr(text.data, ']', text.length);
     gp_text inside = {text.data, close ? (size_t)(close - text.data) : text.length};
-    bar.kind = io                                ? GP_BAR_IO
-               : gp_pci_after(inside, "64bit").data ? GP_BAR_MEM64
-                                                    : GP_BAR_MEM32;
+    bar.kind = io ? GP_BAR_IO : gp_pci_after(inside, "64bit").data ? GP_BAR_MEM64 : GP_BAR_MEM32;
     bar.prefetchable = gp_pci_after(inside, " pref").data != NULL;
     bar.size = size;
     return bar;
@@ -105,8 +103,8 @@ static bool read_found(gp_pci_device *device, gp_text text)
 
 bool gp_pci_read_kernel(gp_pci_reader *reader, gp_text line)
 {
-    gp_text after = gp_pci_starts(line, "pci ") ? (gp_text){line.data + 4, line.length - 4}
-                                                : gp_pci_after(line, " pci ");
+    gp_text after =
+        gp_pci_starts(line, "pci ") ? (gp_text){line.data + 4, line.length - 4} : gp_pci_after(line, " pci ");
     if (!after.data) return false;
     gp_text rest, word = gp_pci_word(after, &rest), range;
     if (word.length < 8 || word.data[word.length - 1] != ':') return false;

@@ -233,8 +233,8 @@ static bool read_link(gp_pci_device *device, gp_text line)
     if (!most && !gp_pci_starts(line, "LnkSta:")) return false;
     gp_text speed = gp_pci_after(line, "Speed "), width = gp_pci_after(line, "Width x");
     int32_t tenths = speed.data ? speed_of(speed) : -1, lanes = -1;
-    for (size_t i = 0; width.data && i < width.length && i < 2 && width.data[i] >= '0' && width.data[i] <= '9';
-         i++)
+    for (size_t i = 0;
+         width.data && i < width.length && i < 2 && width.data[i] >= '0' && width.data[i] <= '9'; i++)
         lanes = (lanes < 0 ? 0 : lanes * 10) + (width.data[i] - '0');
     if (tenths >= 0) *(most ? &device->link_speed_max : &device->link_speed) = tenths;
     if (lanes >= 0) *(most ? &device->link_width_max : &device->link_width) = lanes;

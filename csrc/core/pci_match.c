@@ -118,7 +118,8 @@ static void at_vendor(const gp_pci_list *list, wanted *all, size_t count, int64_
         }
         gp_text own = {whole.data + all[i].rest, whole.length - all[i].rest};
         /* "Device 20b5": the pci.ids of that lspci had no name either */
-        int64_t id = gp_pci_starts(own, "Device ") ? gp_pci_hex((gp_text){own.data + 7, own.length - 7}, 4) : -1;
+        int64_t id =
+            gp_pci_starts(own, "Device ") ? gp_pci_hex((gp_text){own.data + 7, own.length - 7}, 4) : -1;
         if (id >= 0) add(&all[i].exact, vendor, id);
     }
 }
@@ -205,9 +206,7 @@ static int settle(gp_pci_list *list, const wanted *one, gp_error *err)
     gp_pci_device *device = &list->devices[one->index];
     if (one->class && one->class_count == 1) device->class = one->class_found;
     if (!one->ids) return 0;
-    const candidates *found = one->exact.count   ? &one->exact
-                              : one->model.count ? &one->model
-                                                 : &one->part;
+    const candidates *found = one->exact.count ? &one->exact : one->model.count ? &one->model : &one->part;
     if (found->count == 0 && one->vendor < 0) return 0;
     device->by_name = 1;
     device->vendor = found->count ? found->vendor[0] : one->vendor;

@@ -1,7 +1,7 @@
 /* links: core */
 /* Texts of PCI tools, addresses and config space from arbitrary bytes. First byte: 'c' the rest is config
- * space, 'a' an address in each form, 'n' a pci.ids, 'm' a pci.ids and, behind a form feed, a text whose names
- * are looked up in it, else a text. Whatever is read must be within what the record promises.
+ * space, 'a' an address in each form, 'n' a pci.ids, 'm' a pci.ids and, behind a form feed, a text whose
+ * names are looked up in it, else a text. Whatever is read must be within what the record promises.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

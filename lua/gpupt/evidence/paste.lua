@@ -182,8 +182,16 @@ local prompts = {
   "^%s*PS%s?[^>\n]*>%s*(%a[^\n]*)", -- PS C:\> Get-PnpDevice
   "^%s*%a:\\[^>\n]*>%s*(%a[^\n]*)", -- C:\Windows>nvidia-smi
   "^%s*~%s?[#$]%s+(%a[^\n]*)", -- ~ # esxcli of old ESXi
-  "^[#$%%] (%l[%w_./-]*[^\n]*)", -- $ lspci
+  "^%$ (%l[%w_./-]*[^\n]*)", -- $ lspci
+  "^[#%%] (%l[%w_./-]*[^\n]*)", -- # lspci, which may be a comment
 }
+
+-- Behind a mark that also begins comments, only these are commands.
+local tools = {}
+for word in ("esxcli localcli vim-cmd lspci vmkchdev nvidia-smi rocm-smi amd-smi dmesg cat grep journalctl vmware sudo")
+  :gmatch "%S+" do
+  tools[word] = true
+end
 
 local function commands_of(lines, damage)
   local list = {}
@@ -192,7 +200,7 @@ local function commands_of(lines, damage)
     if line:find "[@>#$%%]" and #line < 1000 then
       for _, pattern in ipairs(prompts) do
         local command = line:match(pattern)
-        if command then
+        if command and (pattern ~= prompts[#prompts] or tools[command:match "^%S+"]) then
           list[#list + 1] = { line = i, text = plain_text.trim(command) }
           break
         end
