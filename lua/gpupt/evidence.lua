@@ -223,16 +223,18 @@ function evidence.devices(results, where)
     for _, card in ipairs(result.cards) do add(card) end
   end
   -- lists by number (nvidia-smi -L, topo -m) add to the card that has the number
+  local by_index = {}
+  for _, device in ipairs(list) do
+    if device.index and device.vendor then by_index[device.vendor << 32 | device.index] = device end
+  end
   for _, card in ipairs(loose) do
-    local owner
-    for _, device in ipairs(list) do
-      if card.index and device.index == card.index and device.vendor == card.vendor then owner = device end
-    end
+    local owner = card.index and card.vendor and by_index[card.vendor << 32 | card.index]
     if owner then
       merge(owner, card)
     elseif is_display(card) or card.problem_code then
       card.bars, card.bytes = card.bars or {}, card.bytes or 0
       list[#list + 1] = card
+      if card.index and card.vendor then by_index[card.vendor << 32 | card.index] = card end
     end
   end
   return list

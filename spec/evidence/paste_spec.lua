@@ -52,6 +52,12 @@ describe("paste.clean", function()
     assert.same({ 1, 3, 5, 7, 10, 11 }, plain.numbers)
   end)
 
+  it("gives all lines of one line of HTML its number", function()
+    local plain = paste.clean("<p>\na<br>b<br>\nc\n")
+    assert.same({ "", "a", "b", "c" }, plain.lines)
+    assert.same({ 1, 2, 2, 3 }, plain.numbers)
+  end)
+
   for prompt, command in pairs {
     ["[root@esx01:~] esxcli hardware pci list -c 0x0300"] = "esxcli hardware pci list -c 0x0300",
     ["[root@vm ~]# nvidia-smi"] = "nvidia-smi", ["user@vm:~$ lspci -nn | grep -i nvidia"] = "lspci -nn | grep -i nvidia",
@@ -61,7 +67,7 @@ describe("paste.clean", function()
   } do
     it("finds what was typed: " .. prompt, function()
       local plain = paste.clean("x\n" .. prompt .. "\ny\n")
-      assert.same({ { line = 2, text = command } }, plain.commands)
+      assert.same({ { line = 2, index = 2, text = command } }, plain.commands)
       assert.equal("prompt:2:1", codes(plain))
     end)
   end

@@ -91,7 +91,10 @@ describe("random texts", function()
     seconds(unit)
     -- many short lines, one long line, and repetitions of each mark
     for _, piece in ipairs { unit, "a : b\n", "|   0  T4   Off |   0000:13:00.0 Off |   ERR! |\n", "&quot;", "\xE2\x80\x9C", "> x\n", "x,",
-      "0000:04:00.0 ", "PCI\\VEN_10DE&DEV_1EB8 ", " ", "a", "0", ": ", "(", "<", "&", "\"", "{ ", "[", "----  ----\n", "a=b\n", "pci 0000:13:00.0: BAR 1: " } do
+      "0000:04:00.0 ", "PCI\\VEN_10DE&DEV_1EB8 ", " ", "a", "0", ": ", "(", "<", "&", "\"", "{ ", "[", "----  ----\n", "a=b\n", "pci 0000:13:00.0: BAR 1: ",
+      "[root@esx:~] x\n", "Tesla T4, 00000000:0B:00.0, 15360 MiB, 535.1\n", "GPU 0: T4 (UUID: GPU-1)\n", "No devices were found\n",
+      "| NVIDIA-SMI 1.1 Driver Version: 1.1 |\n|   0  T4   Off |   0000:13:00.0 Off |   ERR! |\n", "a<br>", "$ lspci -s 1:2.3\nx\n",
+      "0000:af:00.0\nGraphics Type: Shared\n", "10de ffff bridge false\n", "InstanceId : PCI\\VEN_10DE&DEV_1EB8\n\n", "x\n\n" } do
       local small, large = piece:rep(40000 // #piece), piece:rep(160000 // #piece)
       local a, b = seconds(small), seconds(large)
       assert(b < 0.3 or b < a * 12, ("%q: %.2f s for 40 kB, %.2f s for 160 kB"):format(piece:sub(1, 20), a, b))
@@ -110,7 +113,7 @@ describe("paste.clean", function()
       for _, one in ipairs(plain.damage) do assert(one.line >= 1 and one.count >= 1 and one.text) end
       if plain.numbers then
         assert(#plain.numbers == #plain.lines)
-        for i = 2, #plain.numbers do assert(plain.numbers[i] > plain.numbers[i - 1]) end
+        for i = 2, #plain.numbers do assert(plain.numbers[i] >= plain.numbers[i - 1]) end
       end
     end
   end)

@@ -14,7 +14,7 @@ local function bounded(lines)
   local out
   for i, line in ipairs(lines) do
     if #line > LONGEST then
-      out = out or { table.unpack(lines) }
+      out = out or table.move(lines, 1, #lines, 1, {})
       out[i] = line:sub(1, LONGEST)
     end
   end
@@ -27,7 +27,7 @@ function Document.new(bytes, name)
   return setmetatable({
     name = name, plain = plain, lines = bounded(plain.lines), text = plain.text, commands = plain.commands,
     damage = { table.unpack(plain.damage) }, taken = {}, forms = {}, cards = {}, software = {}, exits = {}, signs = {},
-    resets = {}, host = {},
+    resets = {}, host = {}, known = {},
   }, Document)
 end
 
@@ -62,9 +62,9 @@ end
 
 --- A version: what it is of ("nvidia-driver", "cuda", "rocm", "vmware-tools"...).
 function Document:version(form, i, what, version)
-  for _, one in ipairs(self.software) do
-    if one.what == what and one.version == version then return end
-  end
+  local key = what .. " " .. version
+  if self.known[key] then return end
+  self.known[key] = true
   self.software[#self.software + 1] = placed(self, { what = what, version = version }, form, i)
 end
 
@@ -73,9 +73,9 @@ function Document:exit(form, i, exit) self.exits[#self.exits + 1] = placed(self,
 
 --- Something wrong that the text itself says: {code=, severity=, cause=, remedy=}; `text` is the line's.
 function Document:sign(form, i, sign)
-  for _, one in ipairs(self.signs) do
-    if one.code == sign.code and one.address == sign.address and one.index == sign.index then return end
-  end
+  local key = ("%s %s %s"):format(sign.code, sign.address, sign.index)
+  if self.known[key] then return end
+  self.known[key] = true
   self.signs[#self.signs + 1] = placed(self, sign, form, i)
 end
 
@@ -88,21 +88,24 @@ function Document:rest()
     commands = self.commands }
 end
 
+-- ESXi writes [root@host:~] and no # behind it, old ones ~ #; Linux writes [root@host ~]#
+local function is_esxi(line, command)
+  if line:find "^%s*%[%w+@[^%]%s]+:[^%]]*%]%s" and not line:find "%]%s*[#$]" then return true end
+  return line:find "^%s*~ [#$] " ~= nil and command:find "esxcli" ~= nil
+end
+
 --- Whether the text was made on an ESXi host, as its prompts tell: true, false, or nil when there are none.
 function Document:on_esxi()
-  for _, command in ipairs(self.commands) do
-    local line = ""
-    for i, one in ipairs(self.lines) do
-      if self:number(i) == command.line then
-        line = one
+  if self.esxi == nil then
+    self.esxi = #self.commands == 0 and "unknown" or false
+    for _, command in ipairs(self.commands) do
+      if is_esxi(self.lines[command.index], command.text) then
+        self.esxi = true
         break
       end
     end
-    -- ESXi writes [root@host:~] and no # behind it; Linux [root@host ~]#
-    if line:find "^%s*%[%w+@[^%]%s]+:[^%]]*%]%s" and not line:find "%]%s*[#$]" then return true end
-    if line:find "^%s*~ [#$] " and line:find "esxcli" then return true end
   end
-  if #self.commands > 0 then return false end
+  if self.esxi ~= "unknown" then return self.esxi end
 end
 
 return Document

@@ -8,7 +8,7 @@
 --     plain.text      the text, UTF-8, "\n" at line ends
 --     plain.lines     its lines; plain.numbers[i] is the number of line i in what was given
 --     plain.damage    {{code=, line=, count=, text=}...}: code is a stable word, text a sentence
---     plain.commands  {{line=, text=}...}: what was typed at a prompt, as "esxcli hardware pci list -c 0x0300"
+--     plain.commands  {{line=, index= (in lines), text=}...}: what was typed at a prompt, as "lspci -d 10de:"
 --
 -- What is long and has no damage costs a few searches and the cutting into lines.
 local plain_text = require "gpupt.guest.text"
@@ -48,6 +48,8 @@ for tag in ("br p pre code div span li ul ol td tr th table tbody b i strong em 
   tags[tag] = true
 end
 
+local BREAK = "\x1D"
+
 local function html(text, damage)
   local found
   for name in text:gmatch "&(#?%w+);" do
@@ -63,7 +65,8 @@ local function html(text, damage)
   local out = text:gsub("()</?(%a+)[^<>\n]*>", function(at, tag)
     if not known(tag) then return nil end
     met(at)
-    return tag:lower() == "br" and text:sub(at):match "^<[^>]*>[^\n]" and "\n" or ""
+    -- a line of HTML is several lines of the text, and has one number in the file
+    return tag:lower() == "br" and BREAK or ""
   end)
   -- twice: what was escaped by two programs
   for _ = 1, 2 do
@@ -128,6 +131,18 @@ function paste.lines(text)
     lines[n] = line
   end
   return lines
+end
+
+-- Lines with BREAK in them become several, which all have the number of the first.
+local function broken(lines)
+  local out, numbers = {}, {}
+  for i, line in ipairs(lines) do
+    if line:sub(-1) == BREAK then line = line:sub(1, -2) end
+    for part in (line .. BREAK):gmatch("([^" .. BREAK .. "]*)" .. BREAK) do
+      out[#out + 1], numbers[#numbers + 1] = part, i
+    end
+  end
+  return out, numbers
 end
 
 -- "> text", ">> text": only when nearly all lines have it.
@@ -201,7 +216,7 @@ local function commands_of(lines, damage)
       for _, pattern in ipairs(prompts) do
         local command = line:match(pattern)
         if command and (pattern ~= prompts[#prompts] or tools[command:match "^%S+"]) then
-          list[#list + 1] = { line = i, text = plain_text.trim(command) }
+          list[#list + 1] = { line = i, index = i, text = plain_text.trim(command) }
           break
         end
       end
@@ -225,10 +240,15 @@ function paste.clean(bytes)
   end
   text = html(text, damage)
   text = plain_characters(text, damage)
-  local lines = paste.lines(text)
+  local lines, split = paste.lines(text), nil
+  if text:find(BREAK, 1, true) then lines, split = broken(lines) end
   local changed = #damage
   unquote(lines, damage)
   local single, numbers = single_spaced(lines, damage)
+  if split and numbers then
+    for i, n in ipairs(numbers) do numbers[i] = split[n] end
+  end
+  numbers = numbers or split
   local commands = commands_of(single, damage)
   if #damage > changed or numbers then text = table.concat(single, "\n") .. (#single > 0 and "\n" or "") end
   if numbers then

@@ -57,7 +57,7 @@ end
 local function with_addresses(lines)
   local out
   local function change(i, line)
-    out = out or { table.unpack(lines) }
+    out = out or table.move(lines, 1, #lines, 1, {})
     out[i] = line
   end
   for i, line in ipairs(lines) do

@@ -35,10 +35,12 @@ end
 local function place(doc, cuda)
   local esxi = doc:on_esxi()
   if esxi or cuda == "N/A" then return "host" end
-  if doc.text:find("WDDM", 1, true) or doc.text:find(" TCC ", 1, true) or doc.text:find(" MCDM ", 1, true) then
-    return "guest"
-  end
   if esxi == false then return "guest" end
+  if doc.windows == nil then
+    doc.windows = (doc.text:find("WDDM", 1, true) or doc.text:find(" TCC ", 1, true)
+      or doc.text:find(" MCDM ", 1, true)) ~= nil
+  end
+  return doc.windows and "guest" or nil
 end
 
 local refusals = {
@@ -88,7 +90,7 @@ local function read_table(doc, first)
   local driver = head:match "Driver Version:%s*([%d.]+)" or head:match "KMD Version:%s*([%d.]+)"
     or head:match "NVIDIA%-SMI%s+([%d.]+)"
   local cuda = head:match "CUDA Version:%s*([%d.N/A]+)" or head:match "CUDA UMD Version:%s*([%d.N/A]+)"
-  local where = place(doc, cuda)
+  local where, before = place(doc, cuda), #doc.cards
   doc:take("nvidia-smi", first, last)
   doc:version("nvidia-smi", first, "nvidia-driver", driver)
   if cuda and cuda ~= "N/A" then doc:version("nvidia-smi", first, "cuda", cuda) end
@@ -113,8 +115,9 @@ local function read_table(doc, first)
     if trimmed == "" and not (doc.lines[stop + 1] or ""):find "^%s*[|+]" then break end
     i = stop + 1
   end
-  for _, one in ipairs(doc.cards) do
-    if one.form == "nvidia-smi" and one.state == "ERR!" then
+  for n = before + 1, #doc.cards do
+    local one = doc.cards[n]
+    if one.state == "ERR!" then
       doc:sign("nvidia-smi", first, { code = "nvidia-smi-err", severity = "error", index = one.index,
         address = one.address, text = one.text, cause = ("The driver cannot read the state of GPU %d (ERR!): the card "
           .. "hangs or has lost its power."):format(one.index),
