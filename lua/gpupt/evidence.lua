@@ -104,6 +104,41 @@ local function read_list(doc, names)
   doc.forms[#doc.forms + 1] = { form = form, line = first or 1 }
 end
 
+-- Drivers give names ("NVIDIA A100-SXM4-40GB"), whose ids pci.ids knows under "GA100 [A100 SXM4 40GB]".
+local MAKERS = { [0x10de] = "NVIDIA Corporation", [0x1002] = "Advanced Micro Devices, Inc. [AMD/ATI]" }
+
+local function identify(cards, names)
+  local core = require "gpupt.core".pci
+  local function model(card) return (card.name:gsub("^NVIDIA ", ""):gsub("^AMD ", "")) end
+  for _, spelled in ipairs { function(text) return text end, function(text) return (text:gsub("%-", " ")) end } do
+    local lines, open = {}, {}
+    for _, card in ipairs(cards) do
+      local name
+      if card.device or card.candidates or #open == 256 then
+        name = nil
+      elseif card.name and MAKERS[card.vendor] then
+        name = MAKERS[card.vendor] .. " " .. spelled(model(card))
+      elseif card.vendor_name and card.device_name and not card.vendor then
+        name = card.vendor_name .. " " .. card.device_name
+      end
+      -- a name that the tool itself cut off is none
+      if name and not name:find "%.%.%.$" and not name:find "\n" then
+        open[#open + 1] = card
+        lines[#open] = ("%02x:00.0 X: %s"):format(#open - 1, name)
+      end
+    end
+    if #open == 0 then return end
+    for i, device in ipairs(core.text(table.concat(lines, "\n") .. "\n", names) or {}) do
+      local card = open[i]
+      if device.device then
+        card.vendor, card.device, card.by_name = device.vendor, device.device, true
+      else
+        card.candidates = device.candidates
+      end
+    end
+  end
+end
+
 -- A .vmx and a log are no forms of this module, and are not unread either: who asked reads them.
 local function kind_of(doc)
   local settings, lines = 0, 0
@@ -126,6 +161,7 @@ local function read_text(bytes, name, names)
       if has(doc.text, form.words) then form.read(doc) end
     end
     read_list(doc, names)
+    if names then identify(doc.cards, names) end
   end
   table.sort(doc.forms, function(a, b) return a.line < b.line end)
   for _, card in ipairs(doc.cards) do doc.where = doc.where or card.where end
@@ -175,14 +211,19 @@ end
 local COPIED = { "vendor", "device", "subvendor", "subdevice", "class", "vendor_name", "device_name", "name", "driver",
   "driver_version", "driver_release", "driver_model", "owner", "configured_owner", "capable", "enabled", "active",
   "reset_method", "sharable", "parent", "dependent", "link", "numa_node", "memory_mb", "uuid", "virtualization",
-  "license", "mig", "fabric", "graphics_type", "vms", "state", "problem_code", "id", "index", "vmkernel_name",
+  "license", "mig", "fabric", "graphics_type", "vms", "by_name",
+  "candidates", "state", "problem_code", "id", "index", "vmkernel_name",
   "physical_slot", "unassigned" }
 
 -- What a later text says of the same card is added, and where both tell something the later one counts.
 local function merge(into, from)
+  -- an id that a list tells is better than one that was found by a name
+  local weaker = (from.by_name or from.candidates) and into.device and not into.by_name
   for _, key in ipairs(COPIED) do
-    if from[key] ~= nil then into[key] = from[key] end
+    local skip = weaker and (key == "vendor" or key == "device" or key == "by_name" or key == "candidates")
+    if from[key] ~= nil and not skip then into[key] = from[key] end
   end
+  if from.device and not from.by_name then into.by_name, into.candidates = nil, nil end
   if from.bars and #from.bars > 0 then
     into.bars = from.bars
     into.bytes = 0
@@ -202,11 +243,15 @@ function evidence.devices(results, where)
   local function add(one)
     if where and one.where and one.where ~= where then return end
     if not one.address then
-      if one.id or one.name then loose[#loose + 1] = one end
+      if one.id or one.name or one.index then loose[#loose + 1] = one end
       return
     end
     local known = at[(one.where or "?") .. one.address] or at["?" .. one.address]
       or (not one.where and (at["host" .. one.address] or at["guest" .. one.address]))
+    -- two texts of which one does not say whose it is may mean two machines
+    if known and (known.where ~= one.where) and known.vendor and one.vendor and known.vendor ~= one.vendor then
+      known = nil
+    end
     if known then
       merge(known, one)
     else

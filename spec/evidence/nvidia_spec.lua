@@ -213,3 +213,46 @@ describe("nvidia-smi --query-gpu", function()
       result.cards[1].memory_mb, result.cards[1].driver_version })
   end)
 end)
+
+describe("a driver's name", function()
+  it("gives the ids that pci.ids has for it, and none when several have it", function()
+    local result = read((TABLE:gsub("NVIDIA A100 80GB PCIe", "NVIDIA A100-SXM4-80GB")))
+    local t4 = result.cards[2]
+    assert.same({ 0x1eb8, true }, { t4.device, t4.by_name })
+    assert.truthy(result.cards[1].device == 0x20b2 or result.cards[1].candidates)
+    local none = assert(evidence.read({ text = TABLE, name = "t.txt" }, { names = false }))
+    assert.is_nil(none.cards[2].device)
+  end)
+
+  it("does not displace the ids of a list", function()
+    local devices = evidence.devices { read(TABLE), read "13:00.0 3D controller [0302]: NVIDIA Corporation X [10de:1eba] (rev a1)\n" }
+    for _, device in ipairs(devices) do
+      if device.address == "0000:13:00.0" then assert.same({ 0x1eba, "Tesla T4", 15360 }, { device.device, device.name, device.memory_mb }) end
+    end
+    assert.equal(2, #devices)
+  end)
+
+  it("that was cut off is none", function()
+    assert.is_nil(read(WINDOWS).cards[1].device)
+  end)
+end)
+
+describe("nvidia-smi's table of other releases", function()
+  it("with a KMD version (595) and the driver model in its own column", function()
+    local result = read [[
+| NVIDIA-SMI 595.71                 KMD Version: 595.79        CUDA UMD Version: 13.2     |
++-----------------------------------------+------------------------+----------------------+
+| GPU  Name                  Driver-Model | Bus-Id          Disp.A | Volatile Uncorr. ECC |
+|   0  NVIDIA RTX A2000           WDDM    |   00000000:0B:00.0 Off |                  Off |
+| 30%   41C    P8              6W /   70W |     123MiB /   6138MiB |      0%      Default |
+]]
+    assert.same({ "595.79", "13.2" }, { result.software[1].version, result.software[2].version })
+    assert.same({ "WDDM", 6138 }, { result.cards[1].driver_model, result.cards[1].memory_mb })
+  end)
+
+  it("with MIG devices below, which are no cards", function()
+    local result = read(TABLE .. "| MIG devices:                                                                            |\n"
+      .. "|  0    1   0   0  |              37MiB / 19968MiB    | 42      0 |  3   0    2    0    0 |\n")
+    assert.equal(2, #result.cards)
+  end)
+end)

@@ -185,3 +185,22 @@ describe("an installer's log", function()
     assert.equal("tools-installer-error", result.signs[1].code)
   end)
 end)
+
+describe("Get-PnpDevice with its ids cut off", function()
+  it("still tells the vendor, and the model by its name", function()
+    local result = read(TABLE)
+    assert.same({ 0x10de, 0x1eb8, "Error", 0x0300 }, { result.cards[1].vendor, result.cards[1].device, result.cards[1].state,
+      result.cards[1].class })
+    assert.equal(0x15ad, result.cards[2].vendor)
+  end)
+end)
+
+describe("esxcli's CSV", function()
+  it("is read", function()
+    local result = read("Address,Bus,ConfiguredOwner,CurrentOwner,DeviceClass,DeviceID,DeviceName,PassthruCapable,ResetMethod,VendorID,\n"
+      .. "0000:3b:00.0,59,VM Passthru,VM Passthru,770,7864,TU104GL [Tesla T4],true,Bridge reset,4318,\n")
+    local card = result.cards[1]
+    assert.same({ "0000:3b:00.0", 0x10de, 0x1eb8, 0x0302, true, "Bridge reset" }, { card.address, card.vendor, card.device, card.class,
+      card.capable, card.reset_method })
+  end)
+end)

@@ -106,7 +106,7 @@ local function ids_of(dev)
 end
 
 local function name_of(dev)
-  local name = dev.device_name or dev.name or ""
+  local name = dev.device_name or dev.name or dev.vendor_name or ""
   if dev.vendor_name and dev.device_name then name = dev.vendor_name .. " " .. name end
   return name
 end
@@ -153,7 +153,10 @@ local function describe(dev, all, resets, grouped)
   add("driver", dev.driver)
   if dev.driver_version then add("driver version", dev.driver_release or dev.driver_version) end
   add("driver model", dev.driver_model)
-  if dev.memory_mb then add("memory", bar.format(dev.memory_mb << 20)) end
+  if dev.memory_mb then
+    add("memory", dev.memory_mb % 1024 == 0 and ("%d GiB"):format(dev.memory_mb // 1024)
+      or ("%d MiB"):format(dev.memory_mb))
+  end
   if dev.problem_code and dev.problem_code ~= 0 then add("Code", dev.problem_code) end
   if dev.state and dev.state ~= "OK" then add("state", dev.state) end
   add("virtualization", dev.virtualization)

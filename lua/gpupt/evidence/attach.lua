@@ -108,7 +108,8 @@ function attach.read(given)
   end
   local hosts = {}
   for _, result in ipairs(results) do
-    if (result.devices or #result.cards > 0) and result.where ~= "guest" then hosts[#hosts + 1] = result end
+    -- nvidia-smi does not say where it ran: without a prompt its cards are nobody's
+    if result.where == "host" or (result.devices and result.where ~= "guest") then hosts[#hosts + 1] = result end
   end
   local devices = evidence.devices(hosts, "host")
   for i = #devices, 1, -1 do

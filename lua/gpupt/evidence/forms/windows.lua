@@ -32,6 +32,8 @@ end
 --- The ids of an instance id: "PCI\VEN_10DE&DEV_1EB8&SUBSYS_12A210DE&REV_A1\3&2B8E0B4B&0&80".
 local function ids_of(text)
   local vendor, device = text:upper():match "VEN_(%x%x%x%x)&DEV_(%x%x%x%x)"
+  -- Format-Table cuts ids off: PCI\VEN_10DE...
+  if not vendor then vendor = text:upper():match "^PCI\\VEN_(%x%x%x%x)%f[^%x]" end
   if not vendor then return nil end
   local subdevice, subvendor = text:upper():match "SUBSYS_(%x%x%x%x)(%x%x%x%x)"
   local class = text:upper():match "CC_(%x%x%x%x)"
