@@ -37,6 +37,10 @@ describe("paste.clean", function()
     ["quote marks of a mail in a mail"] = { "> > a\n> > b\n", "a\nb\n", "mail:1:2" },
     ["a few lines with >, which are no mail"] = { "a\nb\n> c\nd\n", "a\nb\n> c\nd\n", "" },
     ["an empty line after each line"] = { "a\n\nb\n\nc\n\nd\n\n\n\ne\n\nf\n", "a\nb\nc\nd\n\ne\nf\n", "double-spaced:1:6" },
+    ["numbers of cat -n"] = { "     1\t0000:04:00.0\n     2\t   Address: x\n     3\t\n", "0000:04:00.0\n   Address: x\n\n", "numbered:1:3" },
+    ["numbers of grep -n"] = { "7:a\n8:  b\n9:c\n", "a\n  b\nc\n", "numbered:1:3" },
+    ["numbers that do not follow each other"] = { "1 a\n3 b\n4 c\n", "1 a\n3 b\n4 c\n", "" },
+    ["blanks before all lines"] = { "    a\n\n      b\n    c\n", "a\n\n  b\nc\n", "" },
     ["empty lines between blocks"] = { "a\nb\n\nc\nd\n\ne\n", "a\nb\n\nc\nd\n\ne\n", "" },
   } do
     it("of " .. what, function()

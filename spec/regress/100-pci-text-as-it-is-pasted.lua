@@ -70,6 +70,18 @@ describe("gpupt pci reads", function()
     assert.same({ false, true, false }, { list[1].enabled, list[2].enabled, list[3].enabled })
   end)
 
+  it("lspci in a listing of Markdown, and with numbers before its lines", function()
+    local text = "3b:00.0 3D controller [0302]: NVIDIA Corporation TU104GL [Tesla T4] [10de:1eb8]\n"
+      .. "3b:00.1 Audio device [0403]: NVIDIA Corporation X [10de:10f8]\n86:00.0 3D controller [0302]: NVIDIA Corporation Y [10de:20b5]\n"
+    local number = 0
+    for _, form in ipairs { ("\n" .. text):gsub("\n(.)", "\n    %1"), (text:gsub("([^\n]+)\n", function(line)
+      number = number + 1
+      return ("%6d\t%s\n"):format(number, line)
+    end)) } do
+      if type(form) == "string" then assert.same({ 3, 0x20b5 }, { #devices(form), devices(form)[3].device }) end
+    end
+  end)
+
   it("lspci whose long lines were broken", function()
     local list = devices("3b:00.0 3D controller [0302]: NVIDIA Corporation TU104GL [Tesla\nT4] [10de:1eb8] (rev a1)\n"
       .. "\tRegion 1: Memory at 1ff000000000 (64-bit,\nprefetchable) [size=256M]\n"

@@ -22,6 +22,7 @@ local sentences = {
   ["blanks"] = "blanks that do not break, or invisible characters, stand in the text",
   ["quotes"] = "typographic quotes, dashes or dots stand in the text",
   ["mail"] = "the lines are quoted as in a mail",
+  ["numbered"] = "each line has a number before it",
   ["double-spaced"] = "an empty line stands after each line",
   ["wrapped"] = "long lines are broken",
   ["indentation"] = "the indentation is lost",
@@ -163,6 +164,37 @@ local function unquote(lines, damage)
   damage[#damage + 1] = { code = "mail", line = first, count = quoted, text = sentences.mail }
 end
 
+-- "   12  text", "12: text": only when all lines have it and the numbers follow each other.
+local function unnumbered(lines, damage)
+  local last, count
+  for _, line in ipairs(lines) do
+    local number = math.tointeger(tonumber(line:match "^%s*(%d+)[:%.|%s]" or line:match "^%s*(%d+)$" or ""))
+    if number and (not last or number == last + 1) then
+      last, count = number, (count or 0) + 1
+    elseif line:find "%S" then
+      return
+    end
+  end
+  if not count or count < 3 then return end
+  for i, line in ipairs(lines) do lines[i] = line:match "^%s*%d+[:|](.*)$" or line:gsub("^%s*%d+%.?[ \t]?", "", 1) end
+  damage[#damage + 1] = { code = "numbered", line = 1, count = count, text = sentences.numbered }
+end
+
+-- What all lines have before them, as in a listing of Markdown, means nothing. That is no damage worth a word.
+local function dedented(lines)
+  local common
+  for _, line in ipairs(lines) do
+    if line:find "%S" then
+      local blanks = line:match "^[ \t]*"
+      if not common or #blanks < #common then common = blanks end
+      if common == "" or line:sub(1, #common) ~= common then return false end
+    end
+  end
+  if not common then return false end
+  for i, line in ipairs(lines) do lines[i] = line:sub(#common + 1) end
+  return true
+end
+
 -- An empty line after each line: the single ones go, of three one stays.
 local function single_spaced(lines, damage)
   local filled, followed, last = 0, 0, nil
@@ -244,13 +276,15 @@ function paste.clean(bytes)
   if text:find(BREAK, 1, true) then lines, split = broken(lines) end
   local changed = #damage
   unquote(lines, damage)
+  unnumbered(lines, damage)
+  local moved = dedented(lines)
   local single, numbers = single_spaced(lines, damage)
   if split and numbers then
     for i, n in ipairs(numbers) do numbers[i] = split[n] end
   end
   numbers = numbers or split
   local commands = commands_of(single, damage)
-  if #damage > changed or numbers then text = table.concat(single, "\n") .. (#single > 0 and "\n" or "") end
+  if #damage > changed or numbers or moved then text = table.concat(single, "\n") .. (#single > 0 and "\n" or "") end
   if numbers then
     for _, command in ipairs(commands) do command.line = numbers[command.line] end
   end
