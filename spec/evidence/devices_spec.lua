@@ -55,6 +55,30 @@ describe("evidence.devices", function()
 end)
 
 describe("the doctor", function()
+  local VMX = 'config.version = "8"\nvirtualHW.version = "20"\nfirmware = "efi"\npciPassthru0.present = "TRUE"\npciPassthru0.id = "00000:099:00.0"\n'
+    .. 'pciPassthru0.deviceId = "0x1eb8"\npciPassthru0.vendorId = "0x10de"\npciPassthru0.systemId = "BYPASS"\n'
+
+  local function severity_of(...)
+    local result = assert(doctor.examine { vmx = assert(require "gpupt.vmx".parse(VMX)), evidence = { ... } })
+    for _, finding in ipairs(result.findings) do
+      if finding.code == "stale-backing" then return finding.severity end
+    end
+  end
+  local BRIDGE = "\n0000:00:00.0\n   Address: 0000:00:00.0\n   Vendor ID: 0x8086\n   Device ID: 0x0e00\n   Device Class: 0x0600\n"
+
+  it("proves absence by one complete list, whatever shorter one stands beside it", function()
+    assert.equal("warning", severity_of { text = HOST, name = "a" })
+    assert.equal("error", severity_of({ text = "[root@esx:~] esxcli hardware pci list -c 0x0302\n" .. HOST, name = "a" },
+      { text = HOST .. BRIDGE, name = "b" }))
+    assert.equal("error", severity_of { name = "a", text = "(vim.host.PciDevice) {\nid = \"0000:00:00.0\",\nclassId = 1536,\n}\n"
+      .. "(vim.host.PciDevice) {\nid = \"0000:3b:00.0\",\nclassId = 770,\n}\n" })
+  end)
+
+  it("takes neither the host's nvidia-smi nor esx.conf for a list", function()
+    assert.is_nil(severity_of { text = "[root@esx01:~] nvidia-smi\n" .. SMI, name = "a" })
+    assert.is_nil(severity_of { text = '/device/00000:059:00.0/owner = "passthru"\n', name = "a" })
+  end)
+
   it("does not take a driver's list of unknown origin for the host's", function()
     local vmx = assert(require "gpupt.vmx".parse('config.version = "8"\nvirtualHW.version = "20"\npciPassthru0.present = "TRUE"\n'
       .. 'pciPassthru0.id = "00000:011:00.0"\npciPassthru0.deviceId = "0x1eb8"\npciPassthru0.vendorId = "0x10de"\npciPassthru0.systemId = "BYPASS"\n'))

@@ -75,6 +75,7 @@ local function load_evidence(given, loaded)
   if read.devices and not loaded.pci then
     loaded.pci, loaded.pci_name, loaded.pci_lines = read.devices, read.name, read.lines
     loaded.pci_complete, loaded.pci_complete_why = read.complete, read.complete_why
+    loaded.pci_partial = read.partial
   end
   if read.system_id and not given.system_id then
     loaded.system_id, loaded.system_id_at = read.system_id.id, read.system_id

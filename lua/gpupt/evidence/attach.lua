@@ -81,8 +81,29 @@ local function from_list(path)
   return result
 end
 
+-- These list a host's devices; other forms, as nvidia-smi and esx.conf, only tell something of some.
+local LISTS = { ["vim-cmd"] = true, ["Get-VMHostPciDevice"] = true, ["Get-EsxCli hardware.pci.list"] = true,
+  ["Get-PassthroughDevice"] = true }
+
+-- One complete list is enough. Result: true, false or "unknown"; why; true when there is no list at all.
+local function completeness(hosts)
+  local complete, why, partial = "unknown", nil, true
+  for _, result in ipairs(hosts) do
+    local is, because = result.complete, result.complete_why
+    for _, form in ipairs(result.devices and {} or result.forms) do
+      if LISTS[form.form] then is, because = pci.complete(result.cards, result.commands) end
+    end
+    if is ~= nil then
+      partial = false
+      if is == true then return true, because, false end
+      complete, why = is, why or because
+    end
+  end
+  return complete, why, partial
+end
+
 --- Takes `given.pci` (a path) and `given.evidence`. Result: {results=, logs= {{scan=, name=}...}, vmx= (a path or a
--- document), devices= (the host's, or nil), name=, lines=, complete=, complete_why=, system_id=, notes=}.
+-- document), devices= (the host's, or nil), name=, lines=, complete=, complete_why=, partial=, system_id=, notes=}.
 function attach.read(given)
   local results = results_of(given.evidence)
   if given.pci then table.insert(results, 1, from_list(given.pci)) end
@@ -115,17 +136,9 @@ function attach.read(given)
   for i = #devices, 1, -1 do
     if not devices[i].address then table.remove(devices, i) end
   end
-  local listed, commands = false, {}
-  for _, result in ipairs(hosts) do
-    listed = listed or result.devices ~= nil or result.forms[1] ~= nil
-    if result.complete == false then out.complete, out.complete_why = false, result.complete_why end
-    table.move(result.commands, 1, #result.commands, #commands + 1, commands)
-  end
-  if listed and #devices > 0 then
-    out.devices = devices
-    out.name = out.name or hosts[1].name
-    local complete, why = pci.complete(devices, commands)
-    if complete == true or #hosts > 1 or out.complete == nil then out.complete, out.complete_why = complete, why end
+  if #devices > 0 then
+    out.devices, out.name = devices, out.name or hosts[1].name
+    out.complete, out.complete_why, out.partial = completeness(hosts)
   end
   return out
 end
