@@ -189,6 +189,12 @@ static void read_line(gp_pci_reader *reader, gp_text line)
         reader->current = -1;
         return;
     }
+    if (text.length == 2 && text.data[0] == '-' && text.data[1] == '-') {
+        /* grep -A and -B part what they found; the address of the next may not be among it */
+        finish_config(reader);
+        reader->current = reader->previous = -1;
+        return;
+    }
     bool indented = tabs + spaces > 0;
     bool told = !indented && reader->current >= 0 && read_dump(reader, text);
     if (!told && indented) told = read_detail(reader, text, tabs + spaces / 8);

@@ -33,7 +33,7 @@ local options = require "gpupt.options"
 local evidence = {}
 
 -- The order counts: what one form takes is not offered to the next.
-local FORMS = { "nvidia", "amd", "esxi", "msi", "powercli", "windows" }
+local FORMS = { "nvidia", "amd", "esxi", "msi", "lshw", "powercli", "windows" }
 
 local LIMIT = 64 << 20
 
@@ -68,8 +68,11 @@ end
 local function whose(devices, text, form)
   if form:find "^esxcli" or form:find "^vmkchdev" then return "host" end
   for _, device in ipairs(devices) do
-    if device.vendor == 0x15ad or (device.device_name or ""):find "^VMware " then return "guest" end
+    -- a host that is itself a VM has VMware's devices as well
     if (device.vmkernel_name or ""):find "^vm%a+%d" then return "host" end
+  end
+  for _, device in ipairs(devices) do
+    if device.vendor == 0x15ad or (device.device_name or ""):find "^VMware " then return "guest" end
     -- no host boots with a card that has no address
     if device.unassigned then return "guest" end
   end
@@ -118,7 +121,7 @@ local function identify(cards, names)
         name = nil
       elseif card.name and MAKERS[card.vendor] then
         name = MAKERS[card.vendor] .. " " .. spelled(model(card))
-      elseif card.vendor_name and card.device_name and not card.vendor then
+      elseif card.vendor_name and card.device_name then
         name = card.vendor_name .. " " .. card.device_name
       end
       -- a name that the tool itself cut off is none

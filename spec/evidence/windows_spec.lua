@@ -204,3 +204,38 @@ describe("esxcli's CSV", function()
       card.capable, card.reset_method })
   end)
 end)
+
+describe("Get-PnpDevice, wrapped", function()
+  it("has its values put together again", function()
+    local result = read("Status Class   FriendlyName    InstanceId\n------ -----   ------------    ----------\n"
+      .. "Error  Display NVIDIA Tesla T4 PCI\\VEN_10DE&DEV_1EB8&SUBSYS_12A2\n                               10DE&REV_A1\\3&2B8E0B4B&0&80\n"
+      .. "OK     Display VMware SVGA 3D  PCI\\VEN_15AD&DEV_0405\n")
+    assert.same({ 2, 0x1eb8, 0x10de, 0x12a2, "NVIDIA Tesla T4" }, { #result.cards, result.cards[1].device, result.cards[1].subvendor,
+      result.cards[1].subdevice, result.cards[1].name })
+  end)
+end)
+
+describe("Get-PnpDeviceProperty", function()
+  it("gives one card of its rows", function()
+    local result = read("InstanceId KeyName                      Type       Data\n---------- -------                      ----       ----\n"
+      .. "PCI\\VEN_... DEVPKEY_Device_DeviceDesc    String     NVIDIA Tesla T4\n"
+      .. "PCI\\VEN_... DEVPKEY_Device_HardwareIds   StringList {PCI\\VEN_10DE&DEV_1EB8&SUBSYS_12A210DE&REV_A1, PCI\\VEN_10DE}\n"
+      .. "PCI\\VEN_... DEVPKEY_Device_ProblemCode   UInt32     43\nPCI\\VEN_... DEVPKEY_Device_Class         String     Display\n")
+    assert.equal("Get-PnpDeviceProperty", result.forms[1].form)
+    assert.same({ 1, 0x1eb8, 43, "NVIDIA Tesla T4", 0x0300, 5 }, { #result.cards, result.cards[1].device, result.cards[1].problem_code,
+      result.cards[1].name, result.cards[1].class, result.cards[1].line })
+  end)
+end)
+
+describe("lshw", function()
+  it("gives the displays of a guest", function()
+    local result = read("  *-display UNCLAIMED\n       description: VGA compatible controller\n       product: GP104 [GeForce GTX 1080]\n"
+      .. "       vendor: NVIDIA Corporation\n       physical id: 0\n       bus info: pci@0000:0b:00.0\n       configuration: latency=0\n"
+      .. "  *-display\n       product: SVGA II Adapter\n       vendor: VMware\n       bus info: pci@0000:00:0f.0\n"
+      .. "       configuration: driver=vmwgfx latency=64\n")
+    assert.equal("lshw", result.forms[1].form)
+    assert.same({ "0000:0b:00.0", 0x10de, 0x1b80, false }, { result.cards[1].address, result.cards[1].vendor, result.cards[1].device,
+      result.cards[1].claimed })
+    assert.same({ "0000:00:0f.0", "vmwgfx", "guest" }, { result.cards[2].address, result.cards[2].driver, result.where })
+  end)
+end)

@@ -104,12 +104,22 @@ local function rows(doc, list, i, names, starts, ends)
       return n
     else
       empty = 0
-      local fields = {}
-      for column, value in pairs(cells(line, starts, ends)) do
+      local fields, found = {}, cells(line, starts, ends)
+      for column, value in pairs(found) do
         if names[column] then fields[names[column]] = value end
       end
-      fields[1] = line
-      add(list, fields, n, n)
+      local last = list[#list]
+      if not found[1] and last and last.last == n - 1 and n > i then
+        -- Format-Table -Wrap: the rest of the values of the row above
+        for name, value in pairs(fields) do
+          local id = name:find "id$" ~= nil
+          last.fields[name] = (last.fields[name] or "") .. (id and "" or " ") .. value
+        end
+        last.last = n
+      else
+        fields[1] = line
+        add(list, fields, n, n)
+      end
     end
   end
   return #doc.lines

@@ -168,11 +168,45 @@ local function read_pnputil(doc)
   end
 end
 
+-- Get-PnpDeviceProperty: one row for each property, whose names are those of the driver kit. The instance id is cut off,
+-- so that the card is known by its HardwareIds.
+local properties = { DeviceDesc = "name", FriendlyName = "name", ProblemCode = "problem_code", Service = "driver",
+  DriverVersion = "driver_version", Class = "class", HardwareIds = "ids" }
+
+local function read_properties(doc, list)
+  local groups, group, id = {}, nil, nil
+  for _, record in ipairs(list) do
+    local f = record.fields
+    local name = (f.keyname or ""):match "^DEVPKEY_%a+_(%a+)$"
+    if name and f.instanceid then
+      if f.instanceid ~= id then
+        group, id = { first = record.first, at = record.first, id = f.instanceid }, f.instanceid
+        groups[#groups + 1] = group
+      end
+      local key = properties[name]
+      if key and (f.data or "") ~= "" and not group[key] then group[key] = f.data end
+      if key == "problem_code" then group.at = record.first end
+      group.last = record.last
+    end
+  end
+  for _, one in ipairs(groups) do
+    local vendor, device, subvendor, subdevice = ids_of((one.ids or one.id):match "PCI\\VEN_[^,}%s]+" or "")
+    if vendor then
+      doc:take("Get-PnpDeviceProperty", one.first, one.last)
+      doc:card("Get-PnpDeviceProperty", one.at, { id = one.id, vendor = vendor, device = device, subvendor = subvendor,
+        subdevice = subdevice, class = classes[(one.class or ""):lower()], name = one.name, driver = one.driver,
+        problem_code = problem_of(one.problem_code), driver_version = one.driver_version, where = "guest" })
+    end
+  end
+end
+
 local function read(doc)
   read_json(doc)
   read_pnputil(doc)
-  for _, record in ipairs(records.of(doc)) do
-    local card = of_record(doc, record)
+  local list = records.of(doc)
+  read_properties(doc, list)
+  for _, record in ipairs(list) do
+    local card = not record.fields.keyname and of_record(doc, record)
     if card then
       local form = record.fields.instanceid and "Get-PnpDevice" or "Win32_PnPEntity"
       doc:take(form, record.first, record.last)
