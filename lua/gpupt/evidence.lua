@@ -175,7 +175,8 @@ local function read_text(bytes, name, names)
     result[key] = doc[key]
   end
   result.lines = #doc.lines
-  -- what has line numbers of its own is handed on as it was, but for its character set
+  -- a .vmx is judged as it is; what has line numbers of its own is handed on as it was, but for its character set
+  if doc.kind == "vmx" then return result, bytes end
   return result, doc.plain.numbers and require "gpupt.guest.text".plain(bytes) or doc.text
 end
 

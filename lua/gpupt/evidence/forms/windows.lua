@@ -168,8 +168,8 @@ local function read_pnputil(doc)
   end
 end
 
--- Get-PnpDeviceProperty: one row for each property, whose names are those of the driver kit. The instance id is cut off,
--- so that the card is known by its HardwareIds.
+-- Get-PnpDeviceProperty: one row for each property, whose names are those of the driver kit. The instance id is cut
+-- off, so that the card is known by its HardwareIds.
 local properties = { DeviceDesc = "name", FriendlyName = "name", ProblemCode = "problem_code", Service = "driver",
   DriverVersion = "driver_version", Class = "class", HardwareIds = "ids" }
 
