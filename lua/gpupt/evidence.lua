@@ -320,7 +320,7 @@ function evidence.forms()
     title = "esxcli hardware pci list, pcipassthru list; lspci; vmkchdev -l; a kernel's log",
     how = "esxcli hardware pci list; esxcli hardware pci pcipassthru list; lspci -nnvvv; dmesg",
     facts = "devices with ids, names, class, owner, reset method, capable, enabled, BARs, link, NUMA node",
-    source = "unknownfault.com, wfs100 notes on esxcli, pciutils, QubesOS/qubes-issues#10036 (kernel)" } }
+    source = "unknownfault.com, public notes on esxcli, pciutils, QubesOS/qubes-issues#10036 (kernel)" } }
   for _, form in ipairs(forms()) do list[#list + 1] = form end
   return list
 end

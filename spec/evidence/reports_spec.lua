@@ -21,7 +21,7 @@ local cases = {
   { "04-recipe-4060", "pci --from recipe.txt", 0, { "0000:01:00.0", "configured owner passthru" } },
   { "05-v100-vgpu", "doctor --vmx vm.vmx --evidence host.txt", 1, { "the host's driver nvidia holds it", "host.txt:10:" } },
   { "06-shared-direct", "doctor --vmx vm.vmx --evidence host.txt", 1,
-    { "the host's default graphics type is Shared", "esxcli graphics host set --default-type SharedPassthru" } },
+    { "the host's default graphics type is Shared", "graphics type of 0000:af:00.0 is Basic", "esxcli graphics host set --default-type SharedPassthru" } },
   { "07-unlicensed", "doctor --evidence guest.txt", 1, { "GRID A100-10C has no licence (Unlicensed (Unrestricted))" } },
   { "08-coral", "pci --from esxcli.txt", 0, { "0000:0c:00.0  1ac1:089a", "passthrough not possible (Passthru Capable: false)",
     "0000:0d:00.0  1ac1:089a" } },

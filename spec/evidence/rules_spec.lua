@@ -51,6 +51,8 @@ local cases = {
   ["host-driver"] = { GRAPHICS, GRAPHICS:gsub("nvidia", "None"), vmx = VMX, says = "the host's driver nvidia holds it" },
   ["graphics-mode"] = { "   Default Graphics Type: Shared\n", "   Default Graphics Type: SharedPassthru\n", vmx = VGPU,
     says = "default graphics type is Shared" },
+  ["graphics-device"] = { GRAPHICS:gsub("SharedPassthru", "Basic"):gsub("nvidia", "None"), GRAPHICS, vmx = VGPU,
+    says = "is Basic; no driver of the host holds it" },
   ["other-kind"] = { QUERY:format "VGPU", QUERY:format "Pass-Through", vmx = VMX, says = "it has a vGPU" },
   ["vgpu-licence"] = { QUERY:format "VGPU" .. "    License Status : Unlicensed (Restricted)\n",
     QUERY:format "VGPU" .. "    License Status : Licensed\n", says = "has no licence" },

@@ -214,6 +214,29 @@ add {
 }
 
 add {
+  id = "graphics-device", severity = "error", needs = "vmx",
+  cause = "The .vmx has a vGPU, and no card of the host is given to vGPUs.",
+  remedy = "Install the vendor's host driver and give the card the type Shared Direct.",
+  source = "frankdenneman.nl, vSphere ML Accelerator Spectrum (esxcli graphics device list)",
+  check = function(subject, report)
+    local vgpu, first = has_vgpu(subject), nil
+    if not vgpu then return end
+    for _, card in ipairs(each_card(subject, "host")) do
+      if card.graphics_type == "SharedPassthru" or card.graphics_type == "sharedDirect" then return end
+      if card.graphics_type then first = first or card end
+    end
+    if not first then return end
+    report({ subject:field(vgpu, vgpu.fields.vgpu and "vgpu" or "virtualdev"), at(first) }, {
+      cause = ("%s is a vGPU, and the graphics type of %s is %s%s."):format(vgpu.prefix, first.address,
+        first.graphics_type, first.driver and "" or "; no driver of the host holds it"),
+      remedy = first.driver and "Set the card to Shared Direct (esxcli graphics host set --default-type "
+        .. "SharedPassthru), then restart Xorg or reboot the host."
+        or "Install NVIDIA's vGPU host driver (a VIB) of the same release as the guests' drivers, and reboot the host; "
+        .. "a card that is enabled for passthrough has to be disabled first." })
+  end,
+}
+
+add {
   id = "other-kind", severity = "warning", needs = "vmx",
   cause = "The guest's driver sees another kind of card than the .vmx gives.",
   remedy = "Check that the outputs are of this VM; a vGPU needs the driver of NVIDIA's vGPU software.",
