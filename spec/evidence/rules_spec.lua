@@ -135,6 +135,11 @@ describe("the doctor", function()
     end
   end)
 
+  it("says nothing of a .vmx that was changed on its way: that is the rules' on its form", function()
+    local result = assert(doctor.examine { evidence = { text = VMX:gsub('"', "“", 1), name = "vm.vmx" } })
+    assert.is_nil(finding(result, "pasted-text"))
+  end)
+
   it("compares the host's id with that of esx.conf", function()
     local result = assert(doctor.examine { vmx = assert(require "gpupt.vmx".parse(VMX)),
       evidence = { text = '/system/uuid = "00000000-0001-0002-0003-aabbccddeeff"\n', name = "esx.conf" } })

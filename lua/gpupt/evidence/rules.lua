@@ -78,7 +78,8 @@ add {
           first = first or one.line
         end
       end
-      if #words > 0 and not result.unread then
+      -- a .vmx is judged as it is, by rules of its own
+      if #words > 0 and not result.unread and not result.kind then
         report({ { file = result.name, line = first, text = table.concat(words, "; ") } },
           { cause = ("%s was changed on its way: %s. It was read all the same."):format(result.name,
             table.concat(words, "; ")) })
