@@ -14,6 +14,7 @@ GPU[0]		: Device Rev: 		0x02
 GPU[0]		: Subsystem ID: 	0x0c34
 GPU[0]		: PCI Bus: 0000:0B:00.0
 GPU[1]		: Device ID: 		N/A
+GPU[0]		: (Topology) Numa Node: 0
 ================================== End of ROCm SMI Log ===================================
 ]]
     assert.equal("rocm-smi", result.forms[1].form)
@@ -21,6 +22,7 @@ GPU[1]		: Device ID: 		N/A
     local card = result.cards[1]
     assert.same({ 0x1002, 0x740f, 0x0c34, "0000:0b:00.0", "AMD Instinct MI210", "guest", 4 },
       { card.vendor, card.device, card.subdevice, card.address, card.name, card.where, card.line })
+    assert.equal(0, result.cards[1].numa_node)
     assert.is_nil(result.cards[2].device)
     assert.same({ "amdgpu", "6.8.5" }, { result.software[1].what, result.software[1].version })
   end)
@@ -57,6 +59,24 @@ GPU  Temp (DieEdge)  AvgPwr  SCLK  MCLK   Fan  Perf  PwrCap  VRAM%  GPU%
 end)
 
 describe("amd-smi", function()
+  it("ends a card where another kind of device begins", function()
+    local result = read [[
+GPU: 0
+    BDF: 0000:05:00.0
+    UUID: adff74a1-0000-1000-8077-eafd8e08eca3
+
+AI_NIC: 0
+    BDF: 0000:e2:00.0
+    UUID: 00000000-0000-0000-0000-000000000001
+
+CPU: 0
+    NODE: 1
+]]
+    assert.equal(1, #result.cards)
+    assert.equal("0000:05:00.0", result.cards[1].address)
+    assert.is_nil(result.cards[1].numa_node)
+  end)
+
   it("gives cards and versions from its table", function()
     local result = read [[
 +------------------------------------------------------------------------------+

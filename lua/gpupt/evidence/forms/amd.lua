@@ -2,7 +2,8 @@
 -- Public samples: ROCm/legacy-rocm-build/issues/4759 (GPU[0] lines, amd-smi version), Umio-Yasuno/amdgpu_top/issues/60
 -- (concise table), ROCm/rocm_smi_lib/issues/77 (older keys), sebhildebrandt/systeminformation/pull/960 (JSON),
 -- ROCm/amdsmi/pull/110 and ROCm/rocm-install-on-linux/pull/656 (the table of amd-smi),
--- joular/powerjoular/issues/67 and ROCm/legacy-rocm-build/issues/4477 (blocks of amd-smi).
+-- ROCm/rocm-systems/issues/3654 and 2987 (blocks of amd-smi list and static), ROCm/legacy-rocm-build/issues/4740
+-- (the NUMA node).
 local with_address = require "gpupt.evidence.forms.nvidia".with_address
 
 local amd = {}
@@ -38,6 +39,8 @@ local function field(card, key, value)
     card.subdevice = hex(value:lower()) or card.subdevice
   elseif plain == "subvendorid" then
     card.subvendor = hex(value:lower()) or card.subvendor
+  elseif plain == "topologynumanode" then
+    card.numa_node = math.tointeger(tonumber(value))
   elseif plain == "pcibus" or plain == "bdf" then
     with_address(card, value)
   elseif plain == "maxpciewidth" then
@@ -128,6 +131,9 @@ local function read_blocks(doc)
     if index then
       card = doc:card("amd-smi", i, { index = math.tointeger(index), vendor = VENDOR, where = "guest" })
       doc:take("amd-smi", i)
+    elseif card and (line:find "^%s*[%u_]*NIC:%s*%d+%s*$" or line:find "^%s*CPU:%s*%d+%s*$") then
+      -- the block of another device, with a BDF of its own
+      card = nil
     elseif card and doc:free(i) then
       local key, value = line:match "^%s*([%u][%u_%d]+):%s*(.-)%s*$"
       if key then
@@ -191,7 +197,7 @@ amd.form = {
   form = "rocm-smi", title = "rocm-smi and amd-smi",
   how = "rocm-smi; rocm-smi -a; rocm-smi --json; amd-smi; amd-smi list; amd-smi static (in the guest)",
   facts = "cards, ids, address, driver and ROCm, memory, link, NUMA node, refusals",
-  source = "ROCm/legacy-rocm-build#4759, Umio-Yasuno/amdgpu_top#60, ROCm/amdsmi#110, systeminformation#960",
+  source = "ROCm/legacy-rocm-build#4759, Umio-Yasuno/amdgpu_top#60, ROCm/amdsmi#110, ROCm/rocm-systems#3654",
   words = { "ROCm", "Concise Info", "GPU[", "AMD-SMI", "AMDSMI", "BDF:", "amdgpu not found", '"card0"' },
   read = read,
 }

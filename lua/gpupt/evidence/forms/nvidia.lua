@@ -1,7 +1,8 @@
 --- nvidia-smi: the table, -q, -L, topo -m, --query-gpu as CSV, and its refusals.
 -- Public samples: the table github.com/fenghan0430/How-to-use-vGPU/issues/11 (on ESXi 8.0.3),
 -- github.com/clayfreeman/gpu-passthrough/issues/4 (older driver); -q NVIDIA/gpu-operator/issues/628; topo -m
--- NVIDIA/nccl/issues/1674; refusals NVIDIA/gpu-operator, QubesOS/qubes-issues/issues/10036.
+-- NVIDIA/nccl/issues/933, deepseek-ai/DeepEP/issues/128; -L DataDog/datadog-agent/issues/33120; refusals
+-- NVIDIA/gpu-operator, QubesOS/qubes-issues/issues/10036.
 local pci = require "gpupt.pci"
 
 local nvidia = {}
@@ -306,7 +307,7 @@ nvidia.form = {
   form = "nvidia-smi", title = "nvidia-smi: the table, -q, -L, topo -m, --query-gpu",
   how = "nvidia-smi; nvidia-smi -q; nvidia-smi -L; nvidia-smi topo -m (in the guest, or on the host of a vGPU)",
   facts = "cards, driver, CUDA, memory, BAR1, link, driver model, virtualization mode, licence, topology, refusals",
-  source = "fenghan0430/How-to-use-vGPU#11, NVIDIA/gpu-operator#628, NVIDIA/nccl#1674",
+  source = "fenghan0430/How-to-use-vGPU#11, NVIDIA/gpu-operator#628, NVIDIA/nccl#933",
   words = { "NVIDIA-SMI", "NVSMI LOG", "UUID: GPU-", "CPU Affinity", "No devices were found", "MiB, ", "NVML",
     "pci.bus_id", "driver_version",
     "Unable to determine the device handle" },

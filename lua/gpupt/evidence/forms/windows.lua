@@ -2,8 +2,10 @@
 -- wmic), pnputil /enum-devices.
 -- The names of PowerShell's fields and the ids in the values are the same in every language of Windows; pnputil
 -- translates its labels, so that it is read by its values alone.
--- Public samples: sebhildebrandt/systeminformation/issues/860 (Format-List), microsoft/MIDI/issues/1028 (table),
--- openzfsonwindows/openzfs/issues/392 (pnputil), powershell.one/wmi/root/cimv2/win32_pnpentity (fields).
+-- Public samples: sebhildebrandt/systeminformation/issues/860 and KhronosGroup/Vulkan-Loader/issues/283 (Format-List),
+-- microsoft/MIDI/issues/1028 (table), dorssel/usbipd-win/issues/63 (wmic), VirtualDrivers/Virtual-Display-Driver/
+-- issues/508 (a disabled device: Status Error, code 22), openzfsonwindows/openzfs/issues/392 (pnputil),
+-- powershell.one/wmi/root/cimv2/win32_pnpentity (fields).
 local records = require "gpupt.evidence.records"
 local pnp = require "gpupt.guest.pnp"
 
