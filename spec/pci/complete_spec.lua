@@ -57,6 +57,12 @@ describe("pci.parse", function()
     assert.same({ prompt = 1, indentation = 10 }, codes)
   end)
 
+  it("is what its source says", function()
+    local devices = assert(pci.parse(GPU))
+    devices.complete = true
+    assert.is_true((pci.complete(devices)))
+  end)
+
   it("numbers lines as in the file, whatever was left out or joined", function()
     local _, about = assert(pci.parse(((BRIDGE .. GPU):gsub("\n", "\n\n"))))
     assert.same({ ["0000:00:00.0"] = 1, ["0000:3b:00.0"] = 11 }, about.lines)

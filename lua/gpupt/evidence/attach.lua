@@ -139,6 +139,7 @@ function attach.read(given)
   if #devices > 0 then
     out.devices, out.name = devices, out.name or hosts[1].name
     out.complete, out.complete_why, out.partial = completeness(hosts)
+    out.devices.complete = out.complete
   end
   return out
 end

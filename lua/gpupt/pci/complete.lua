@@ -24,8 +24,10 @@ local function class_of(device)
   return device.class_name
 end
 
---- true, false or "unknown", and why. `commands` are those of paste.clean, where the text had prompts.
+--- true, false or "unknown", and why: `devices.complete`, where who made the list knows it.
+-- `commands` are those of paste.clean, where the text had prompts.
 return function(devices, commands)
+  if devices.complete ~= nil then return devices.complete, "its source says so" end
   for _, command in ipairs(commands or {}) do
     if filtered(command.text) then
       return false, ("the list was made with \"%s\", which chooses"):format(command.text), command.line
