@@ -77,7 +77,7 @@ local function annotated(kind)
 end
 
 -- Public functions and their leading comments, read from the rooms' sources.
-local rooms = { "vmx", "bar", "pci", "vmlog", "json", "settings", "doctor", "vim", "loop", "playbook", "fleet",
+local rooms = { "vmx", "bar", "pci", "vmlog", "evidence", "json", "settings", "doctor", "vim", "loop", "playbook", "fleet",
   "logins" }
 
 local function functions_of(room)

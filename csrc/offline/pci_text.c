@@ -114,27 +114,61 @@ static bool read_dump(gp_pci_reader *reader, gp_text line)
     return true;
 }
 
+bool gp_pci_begin(gp_pci_reader *reader, const gp_pci_address *address)
+{
+    finish_config(reader);
+    gp_pci_device *device = gp_pci_list_at(reader->list, address, reader->err);
+    if (!device) {
+        reader->failed = true;
+        return false;
+    }
+    reader->current = reader->previous = device - reader->list->devices;
+    reader->virtual_functions = false;
+    return true;
+}
+
+/* "0000:03:00.0 false 0000:04:00.0 true": one line for each, or all in one when line ends were lost */
+static bool read_enabled(gp_pci_reader *reader, gp_text rest)
+{
+    if (!gp_pci_starts(rest, "true") && !gp_pci_starts(rest, "false")) return false;
+    gp_text word, next;
+    while (rest.length) {
+        word = gp_pci_word(rest, &next);
+        reader->list->devices[reader->current].enabled = word.data[0] == 't';
+        gp_text address_text = gp_pci_word(next, &rest);
+        gp_pci_address address;
+        gp_error ignored;
+        if (gp_pci_parse_address(address_text.data, address_text.length, GP_PCI_HEX, &address, &ignored) != 0)
+            break;
+        if (!gp_pci_starts(rest, "true") && !gp_pci_starts(rest, "false")) break;
+        if (!gp_pci_begin(reader, &address)) return false;
+    }
+    return true;
+}
+
 static bool begin_device(gp_pci_reader *reader, gp_text line)
 {
     gp_text rest, word = gp_pci_word(line, &rest);
     gp_pci_address address;
     gp_error ignored;
+    if (gp_pci_starts(line, "Device ID") && gp_pci_after(line, "Enabled").data) {
+        /* the heading of pcipassthru list with the rows behind it */
+        while (rest.length &&
+               gp_pci_parse_address(word.data, word.length, GP_PCI_HEX, &address, &ignored) != 0)
+            word = gp_pci_word(rest, &rest);
+    }
     if (gp_pci_parse_address(word.data, word.length, GP_PCI_HEX, &address, &ignored) != 0) return false;
-    finish_config(reader);
+    if (!gp_pci_begin(reader, &address)) return false;
     /* "0000:04:00.0" alone opens a block of esxcli */
-    bool passthru = rest.length && (gp_pci_starts(rest, "true") || gp_pci_starts(rest, "false"));
-    gp_pci_device *device = gp_pci_list_at(reader->list, &address, reader->err);
-    if (!device) {
-        reader->failed = true;
-        return false;
-    }
-    reader->current = device - reader->list->devices;
     if (!rest.length) return true;
-    if (passthru) {
-        device->enabled = rest.data[0] == 't';
-        return true;
-    }
-    return gp_pci_read_columns(reader, rest) || gp_pci_read_lspci(reader, rest);
+    return read_enabled(reader, rest) || gp_pci_read_columns(reader, rest) || gp_pci_read_lspci(reader, rest);
+}
+
+/* A line about the device above it. Tabs turn into eight blanks when text is copied from a terminal. */
+static bool read_detail(gp_pci_reader *reader, gp_text text, unsigned depth)
+{
+    if (reader->current < 0) return false;
+    return gp_pci_read_lspci_detail(reader, text, depth) || gp_pci_read_esxcli_field(reader, text);
 }
 
 static void read_line(gp_pci_reader *reader, gp_text line)
@@ -150,27 +184,35 @@ static void read_line(gp_pci_reader *reader, gp_text line)
             spaces++;
     }
     gp_text text = gp_pci_trim(line);
-    bool told = false;
     if (!text.length) {
         finish_config(reader);
         reader->current = -1;
         return;
     }
-    if (tabs + spaces == 0) {
-        told = (reader->current >= 0 && read_dump(reader, text)) || begin_device(reader, text);
-    } else if (reader->current >= 0) {
-        /* tabs turn into eight blanks when text is copied from a terminal */
-        told = gp_pci_read_lspci_detail(reader, text, tabs + spaces / 8) ||
-               gp_pci_read_esxcli_field(reader, text);
-    } else {
-        told = begin_device(reader, text);
+    if (text.length == 2 && text.data[0] == '-' && text.data[1] == '-') {
+        /* grep -A and -B part what they found; the address of the next may not be among it */
+        finish_config(reader);
+        reader->current = reader->previous = -1;
+        return;
+    }
+    bool indented = tabs + spaces > 0;
+    bool told = !indented && reader->current >= 0 && read_dump(reader, text);
+    if (!told && indented) told = read_detail(reader, text, tabs + spaces / 8);
+    if (!told && (!indented || reader->current < 0)) told = begin_device(reader, text);
+    if (!told && !reader->failed) told = gp_pci_read_kernel(reader, text);
+    if (!told && !reader->failed) {
+        /* indentation lost, or an empty line after each line: forums and mail programs do that */
+        long current = reader->current;
+        if (current < 0) reader->current = reader->previous;
+        told = read_detail(reader, text, 0) || gp_pci_read_esxcli_field(reader, text);
+        if (!told) reader->current = current;
     }
     reader->recognised += told;
 }
 
 int gp_pci_read_text(gp_pci_list *list, const char *text, size_t length, size_t *recognised, gp_error *err)
 {
-    gp_pci_reader reader = {.list = list, .err = err, .current = -1};
+    gp_pci_reader reader = {.list = list, .err = err, .current = -1, .previous = -1};
     const char *at = text, *end = text + length;
     while (at < end && !reader.failed) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));

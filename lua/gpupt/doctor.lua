@@ -16,6 +16,8 @@ local examine_options = options.declare("doctor.examine", {
   { "log", "any",
     doc = "a result of gpupt.vmlog.scan, a path, or a list of these (vmware.log, dmesg, Windows reports)" },
   { "pci", "any", doc = "devices of gpupt.pci, or the path of a text (esxcli, lspci) or of a sysfs: the host's" },
+  { "evidence", "any",
+    doc = "a path, a result of gpupt.evidence, {text=}, or a list of these: outputs of tools, of any form" },
   { "gpus", "table", doc = "the cards for gpupt.bar.window, when the .vmx does not tell them" },
   { "vm", "table", doc = "a reference to a VirtualMachine: its settings, its host's cards and its log are read" },
   { "system_id", "string", doc = "the host's id (esxcli system uuid get)" },
@@ -35,7 +37,7 @@ end
 local function run_rules(subject, rules)
   local findings, ran = {}, 0
   for _, rule in ipairs(rules) do
-    if rule.needs ~= "vmx" or subject.doc then
+    if (rule.needs ~= "vmx" or subject.doc) and (not rule.evidence or subject.evidence) then
       ran = ran + 1
       rule.check(subject, function(evidence, own)
         own = own or {}

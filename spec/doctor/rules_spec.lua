@@ -42,6 +42,9 @@ local PCI = [[
    Passthru Capable: true
 ]]
 
+-- Only a list that is complete shows that a card is missing: it has the host bridge.
+local ALL = PCI .. "\n0000:00:00.0\n   Address: 0000:00:00.0\n   Vendor ID: 0x8086\n   Device ID: 0x0e00\n   Device Class: 0x0600\n"
+
 --- The healthy VM with keys changed (false removes one), and lines put behind it.
 local function vm(changes, more)
   local doc = gpupt.check(gpupt.vmx.parse(HEALTHY))
@@ -115,7 +118,7 @@ local cases = {
   { "id-spelling", { ["pciPassthru0.deviceId"] = "8373" }, near = { {} } },
   { "same-device", more = second(66),
     near = { { ["pciPassthru.64bitMMIOSizeGB"] = "512" }, more = second(67) } },
-  { "stale-backing", { ["pciPassthru0.id"] = "00000:067:00.0" }, pci = PCI, near = { {}, pci = PCI },
+  { "stale-backing", { ["pciPassthru0.id"] = "00000:067:00.0" }, pci = ALL, near = { {}, pci = ALL },
     fixed = { ["pciPassthru0.present"] = false, ["pciPassthru0.id"] = false } },
   { "stale-backing", { ["pciPassthru0.deviceId"] = "0x20b2" }, pci = PCI, near = { {}, pci = PCI }, fixed = { ["pciPassthru0.systemId"] = false } },
   { "stale-backing", more = second(67, "6666"),
@@ -222,7 +225,10 @@ describe("the doctor's rule", function()
   end)
 
   it("table has no rule that these specs do not break", function()
-    for _, rule in ipairs(doctor.rules()) do assert.truthy(covered[rule.id], rule.id .. " has no case") end
+    for _, rule in ipairs(doctor.rules()) do
+      -- those on evidence have their cases in spec/evidence
+      if not rule.evidence then assert.truthy(covered[rule.id], rule.id .. " has no case") end
+    end
   end)
 
   it("table is data: every rule has cause, remedy, severity and source", function()

@@ -24,7 +24,7 @@ local function fix(options, given, result)
 end
 
 local function examine_bundle(options)
-  if options.vmx or options.log or options.pci or options.fix then
+  if options.vmx or options.log or options.pci or options.evidence or options.fix then
     return nil, "--bundle goes alone: it examines every VM in the folder", "EUSAGE"
   end
   local result, message, code = doctor.bundle(options.bundle)
@@ -38,7 +38,7 @@ local function examine_bundle(options)
 end
 
 local function examine_vm(options, words)
-  if #words > 1 or options.vmx or options.pci or options.fix or options.bundle then
+  if #words > 1 or options.vmx or options.pci or options.evidence or options.fix or options.bundle then
     return nil, "doctor: a VM of the server goes with --log alone; to mend it, use a playbook", "EUSAGE"
   end
   if require "gpupt.core".folder.kind(words[1]) then
@@ -63,7 +63,7 @@ end
 return {
   name = "doctor",
   summary = "why a VM with a passed-through card does not start, or its guest does not see the card",
-  usage = "doctor VM | --vmx FILE [--log FILE]... [--pci FILE] [--fix] | --log FILE | --bundle FOLDER",
+  usage = "doctor VM | [--vmx FILE] [--log FILE]... [--pci FILE] [--evidence FILE]... [--fix] | --bundle FOLDER",
   details = [[
 VM is an inventory path: its settings, its host's cards and its vmware.log are read from the server. Else: examines
 a .vmx, logs (vmware.log or its folder, vmkernel.log, dmesg, Windows reports) and the host's PCI list
@@ -75,6 +75,7 @@ system is never changed.]],
     { "vmx", "FILE", doc = "the VM's .vmx" },
     { "log", "FILE", many = true, doc = "a log, or the VM's folder; may be given several times" },
     { "pci", "FILE", doc = "the host's list of PCI devices" },
+    { "evidence", "FILE", many = true, doc = "output of a tool, of any known form; - is stdin" },
     { "system-id", "UUID", doc = "the host's id (esxcli system uuid get)" },
     { "bundle", "FOLDER", doc = "an unpacked vm-support folder: every VM with a card in it" },
     { "fix", doc = "make the safe changes in the .vmx" },
@@ -96,11 +97,11 @@ system is never changed.]],
     end
     if #words > 0 then return examine_vm(options, words) end
     if options.bundle then return examine_bundle(options) end
-    if not options.vmx and not options.log then
-      return nil, "doctor: give a VM, --vmx, --log or --bundle", "EUSAGE"
+    if not options.vmx and not options.log and not options.evidence and not options.pci then
+      return nil, "doctor: give a VM, --vmx, --log, --evidence or --bundle", "EUSAGE"
     end
     if options.fix and not options.vmx then return nil, "doctor: --fix needs --vmx", "EUSAGE" end
-    local given = { log = options.log, pci = options.pci, system_id = options.system_id }
+    local given = { log = options.log, pci = options.pci, system_id = options.system_id, evidence = options.evidence }
     if options.vmx then given.vmx = failure.check(require "gpupt.vmx".open(options.vmx)) end
     local result, message, code = doctor.examine(given)
     if not result then return nil, message, code end

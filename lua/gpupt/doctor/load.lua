@@ -47,10 +47,35 @@ end
 
 local function load_pci(given)
   if given == nil then return {} end
-  if type(given) == "table" then return { pci = given, pci_name = "the PCI list" } end
-  if type(given) ~= "string" then error("doctor.examine: pci must be a list of devices or a path", 0) end
-  if is_folder(given) then return { pci = failure.check(pci.list { root = given }), pci_name = given } end
-  return loader.pci_text(loader.read_text(given), given)
+  if type(given) == "table" then
+    local complete, why = pci.complete(given)
+    return { pci = given, pci_name = "the PCI list", pci_complete = complete, pci_complete_why = why }
+  end
+  return { pci = failure.check(pci.list { root = given }), pci_name = given, pci_complete = true }
+end
+
+--- Texts of tools, of any form: the host's devices, logs, a .vmx and facts. See gpupt.evidence.
+local function load_evidence(given, loaded)
+  local path = given.pci
+  if type(path) ~= "string" and type(path) ~= "table" and path ~= nil then
+    error("doctor.examine: pci must be a list of devices or a path", 0)
+  end
+  local list = type(path) == "string" and not is_folder(path) and path or nil
+  if not list then
+    for key, value in pairs(load_pci(path)) do loaded[key] = value end
+  end
+  if not list and given.evidence == nil then return {} end
+  local read = require "gpupt.evidence.attach".read { pci = list, evidence = given.evidence, vmx = given.vmx }
+  loaded.evidence, loaded.notes = read.results, read.notes
+  if read.devices and not loaded.pci then
+    loaded.pci, loaded.pci_name, loaded.pci_lines = read.devices, read.name, read.lines
+    loaded.pci_complete, loaded.pci_complete_why = read.complete, read.complete_why
+    loaded.pci_partial = read.partial
+  end
+  if read.system_id and not given.system_id then
+    loaded.system_id, loaded.system_id_at = read.system_id.id, read.system_id
+  end
+  return read
 end
 
 --- Several logs as one: devices of all (the last that measured a card counts), messages of all, settings of
@@ -104,10 +129,11 @@ end
 
 --- What subject.lua wants; raises a failure for what cannot be read.
 function loader.load(given)
-  local loaded = load_pci(given.pci)
-  loaded.notes = {}
-  loaded.gpus, loaded.system_id, loaded.system_id_at = given.gpus, given.system_id, given.system_id_at
+  local loaded = { gpus = given.gpus, system_id = given.system_id, system_id_at = given.system_id_at }
+  local read = load_evidence(given, loaded)
+  loaded.notes = loaded.notes or {}
   loaded.logs = load_logs(given.log)
+  table.move(read.logs or {}, 1, #(read.logs or {}), #loaded.logs + 1, loaded.logs)
   if #loaded.logs > 0 then loaded.log = join(loaded.logs) end
   for _, log in ipairs(loaded.logs) do
     for _, one in ipairs(log.skipped or {}) do
@@ -117,12 +143,14 @@ function loader.load(given)
   if type(given.vmx) == "string" then
     loaded.doc = failure.check(vmx.open(given.vmx))
   else
-    loaded.doc = given.vmx
+    loaded.doc = given.vmx or read.vmx
   end
-  if not loaded.doc and not loaded.log then
-    failure.check(nil, "nothing to examine: give a .vmx, a log, or both", "EINVAL")
+  if not loaded.doc and not loaded.log and not loaded.evidence then
+    failure.check(nil, "nothing to examine: give a .vmx, a log, or the output of a tool", "EINVAL")
   end
-  if loaded.doc then loaded.vmx_name = given.vmx_name or loaded.doc:path() or "the .vmx" end
+  if loaded.doc then
+    loaded.vmx_name = given.vmx_name or loaded.doc:path() or not given.vmx and read.vmx_name or "the .vmx"
+  end
   return loaded
 end
 

@@ -8,12 +8,14 @@
 --   keys      the settings it is about; a message of a log that was made with other values of them is old news
 --   check(subject, report)   calls report(evidence, {cause=, remedy=, severity=, changes=}) for each fault found;
 --             `changes`, a list of {key=, value=} or {key=, remove=true}, is what is safe to do to a .vmx that is off
+-- The rules on the outputs of tools are in gpupt.evidence.rules.
 -- Messages of logs (gpupt.vmlog's catalogue) belong to the rule that has the same fault in its care.
 local rules = {}
 
 for _, part in ipairs { "form", "device", "window", "vm" } do
   for _, rule in ipairs(require("gpupt.doctor.rules_" .. part)) do rules[#rules + 1] = rule end
 end
+for _, rule in ipairs(require "gpupt.evidence.rules") do rules[#rules + 1] = rule end
 
 --- Log message code -> rule id.
 rules.of_message = {

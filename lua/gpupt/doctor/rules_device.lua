@@ -167,6 +167,17 @@ return {
           evidence = { subject:field(device, "systemid"), subject.system_id_at }
           cause = ("%s was set up on the host %s, and this host is %s."):format(device.prefix, device.system_id,
             subject.system_id)
+        elseif subject.pci and subject.pci_complete ~= true and device.address and not listed
+          and confirmed(subject, device) ~= "hex" then
+          -- only a complete list shows that a card is missing, and what is no list shows nothing
+          if not subject.pci_partial then
+            report({ subject:field(device, "id"), { file = subject.pci_name, text = "not in this list" } }, {
+              severity = "warning",
+              cause = ("%s names %s (%s in hexadecimal), which is not in this list; the list may be cut down: %s.")
+                :format(device.prefix, device.id, tostring(device.address),
+                  subject.pci_complete_why or "its source is not known"),
+              remedy = "Give the whole list: esxcli hardware pci list, without -c and without grep." })
+          end
         elseif subject.pci and device.address and not listed and confirmed(subject, device) ~= "hex" then
           evidence = { subject:field(device, "id"),
             { file = subject.pci_name, text = tostring(device.address) .. " is not in it" } }

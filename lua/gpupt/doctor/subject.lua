@@ -102,6 +102,8 @@ end
 --- The evidence of a device of the PCI list: its line in the text, when there is one.
 function Subject:listed_at(address)
   local text = tostring(address)
+  local listed = self:listed(address)
+  if listed and listed.file then return { file = listed.file, line = listed.line, text = text } end
   return { file = self.pci_name, line = self.pci_lines and self.pci_lines[text], text = text }
 end
 

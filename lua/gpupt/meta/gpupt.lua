@@ -12,9 +12,14 @@
 ---@field vmx? any a document of gpupt.vmx, or a path
 ---@field log? any a result of gpupt.vmlog.scan, a path, or a list of these (vmware.log, dmesg, Windows reports)
 ---@field pci? any devices of gpupt.pci, or the path of a text (esxcli, lspci) or of a sysfs: the host's
+---@field evidence? any a path, a result of gpupt.evidence, {text=}, or a list of these: outputs of tools, of any form
 ---@field gpus? table the cards for gpupt.bar.window, when the .vmx does not tell them
 ---@field vm? table a reference to a VirtualMachine: its settings, its host's cards and its log are read
 ---@field system_id? string the host's id (esxcli system uuid get)
+
+---@class gpupt.options.evidence.read
+---@field names? string|boolean a pci.ids file; true for the system's; false for no names
+---@field keep? boolean keep the text, plain, as `bytes` of the result
 
 ---@class gpupt.options.fleet.cards
 ---@field path? string|table inventory paths of hosts, clusters or folders; the whole inventory when absent
@@ -422,17 +427,25 @@ gpupt.pci = {}
 ---Has .domain .bus .slot .func, :vmx(), tostring, == and <. nil, message, code for anything else.
 function gpupt.pci.address(text, form) end
 
+---The system's pci.ids, or nil.
+function gpupt.pci.names_file() end
+
 ---The devices of a sysfs, sorted by address. nil, message, code when there is none.
 ---@param opts? gpupt.options.pci.list
 function gpupt.pci.list(opts) end
 
 ---The devices in a text: `esxcli hardware pci list`, `esxcli hardware pci pcipassthru list`, `lspci` (plain, -n,
-----nn,
-----v, -vv, -x to -xxxx; ESXi's own, -p), `vmkchdev -l`; recognised line by line, so texts may be joined, and each
----adds
----to the record of its address. nil, message, "EPARSE" when nothing in the text was recognised.
+----nn, -v, -vv, -x to -xxxx; ESXi's own, -p), `vmkchdev -l`, the PCI lines of a Linux kernel's log; recognised line by
+---line, so texts may be joined, and each adds to the record of its address. Text that went through a mail program, a
+---web page or PowerShell is read all the same. With `names`, a name without ids (lspci without -nn) is looked up.
+---Second result: {complete = true, false or "unknown", why=, lines= (by address), damage=, commands=}.
+---nil, message, "EPARSE" when nothing in the text was recognised.
 ---@param opts? gpupt.options.pci.parse
 function gpupt.pci.parse(text, opts) end
+
+---Whether a list of devices is all that the machine has: true, false or "unknown", and why. Only a complete list shows
+---that a card is missing. `commands` are the {text=} that made the list, as pci.parse gives them.
+function gpupt.pci.complete(devices, commands) end
 
 ---The record of a vSphere HostPciDevice, whose numbers are signed on the wire: a table with vim25 field names.
 function gpupt.pci.from_vim(dev) end
@@ -463,6 +476,23 @@ function gpupt.vmlog.catalogue() end
 
 ---What stands before a message: {time=, thread=, operation=, level=, message=} by the form of the line.
 function gpupt.vmlog.prefix(line) end
+
+gpupt.evidence = {}
+
+---Reads a text: a path, "-" (standard input) or {text=, name=}. nil, message, code when it cannot be read.
+---@param opts? gpupt.options.evidence.read
+function gpupt.evidence.read(source, opts) end
+
+---The devices of several results as one list of gpupt.pci's records, each address once for the host and once for the
+---guest. `where` ("host" or "guest") leaves out what is known to be the other's. Cards without an address stand at the
+---end.
+function gpupt.evidence.devices(results, where) end
+
+---One line on what a result holds, for people.
+function gpupt.evidence.summary(result) end
+
+---The forms that are known: {{form=, title=, how=, facts=, source=}...}, for the documentation.
+function gpupt.evidence.forms() end
 
 gpupt.json = {}
 
