@@ -25,7 +25,7 @@ endif
 
 src = $(sort $(foreach pattern,$(1),$(wildcard csrc/$(pattern).c)))
 CORE_SRC  := $(call src,core/error core/buf core/vmx* core/bar* core/pci* core/vmlog* core/json* core/text* core/file* \
-               lua/bind lua/core lua/vmx* lua/bar* lua/pci* lua/vmlog* lua/json* lua/text*)
+               lua/bind lua/core lua/vmx* lua/bar* lua/pci* lua/vmlog* lua/json* lua/text* lua/file*)
 NET_SRC   := $(call src,core/error core/buf core/schema* core/encode* core/decode* core/tape* core/http* core/trust* \
                core/engine* core/digest* core/xml* core/base64* gen/* lua/bind lua/net*)
 STORE_SRC := $(call src,core/error core/buf core/journal* lua/bind lua/store*)

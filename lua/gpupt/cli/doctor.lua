@@ -9,9 +9,17 @@ local function print_json(value)
   io.stdout:write(failure.check(require "gpupt.json".document(value)))
 end
 
+local STDIN = "standard input"
+
+local function stdin_count(options)
+  local count = (options.vmx == "-" and 1 or 0) + (options.pci == "-" and 1 or 0)
+  for _, log in ipairs(options.log or {}) do count = count + (log == "-" and 1 or 0) end
+  return count
+end
+
 --- Fixes what is fixable in the .vmx and examines again; shows the difference. Result, made changes.
 local function fix(options, given, result)
-  local path, before = options.vmx, tostring(given.vmx)
+  local path, before = given.vmx_name or options.vmx, tostring(given.vmx)
   local again, made, code = doctor.mend(result, given.vmx, function() return doctor.examine(given) end)
   if not again then failure.check(nil, made, code) end
   -- saved first: what could not be saved is not to be read as mended
@@ -103,7 +111,20 @@ system is never changed.]],
     end
     if options.fix and not options.vmx then return nil, "doctor: --fix needs --vmx", "EUSAGE" end
     local given = { log = options.log, pci = options.pci, system_id = options.system_id }
-    if options.vmx then given.vmx = failure.check(require "gpupt.vmx".open(options.vmx)) end
+    if stdin_count(options) > 1 then return nil, "doctor: standard input can be read once", "EUSAGE" end
+    if options.vmx == "-" and options.fix and not options.dry_run then
+      return nil, "doctor: standard input cannot be saved: name a file, or give --dry-run", "EUSAGE"
+    end
+    local input = stdin_count(options) == 1 and { text = io.stdin:read "a", name = STDIN }
+    if options.vmx == "-" then
+      given.vmx, given.vmx_name = failure.check(require "gpupt.vmx".parse(input.text)), STDIN
+    elseif options.vmx then
+      given.vmx = failure.check(require "gpupt.vmx".open(options.vmx))
+    end
+    if options.pci == "-" then given.pci = input end
+    for i, log in ipairs(options.log or {}) do
+      if log == "-" then given.log[i] = input end
+    end
     local result, message, code = doctor.examine(given)
     if not result then return nil, message, code end
     local made

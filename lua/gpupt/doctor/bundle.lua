@@ -74,7 +74,10 @@ local function host_devices(commands)
     end
   end
   if #texts == 0 then return {} end
-  return { pci = failure.check(pci.parse(table.concat(texts, "\n"))), pci_name = name, pci_lines = lines }
+  local devices = failure.check(pci.parse(table.concat(texts, "\n")))
+  -- vm-support runs these commands without a filter
+  devices.complete = true
+  return { pci = devices, pci_name = name, pci_lines = lines }
 end
 
 local UUID = "%x%x%x%x%x%x%x%x%-%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x"
@@ -96,9 +99,9 @@ local function system_id(commands)
   end
 end
 
---- The findings of the host's kernel logs.
+--- The findings of the host's kernel logs, and what of them was not understood.
 local function kernel_findings(files)
-  local list = {}
+  local list, unknown = {}, {}
   for _, path in ipairs(files) do
     if path:find "/var/run/log/vmkernel[^/]*$" or path:find "/var/log/vmkernel[^/]*$" then
       local scan = vmlog.scan(path)
@@ -106,9 +109,12 @@ local function kernel_findings(files)
         finding.file = path
         list[#list + 1] = finding
       end
+      for _, one in ipairs(scan and scan.not_understood or {}) do
+        unknown[#unknown + 1] = { file = path, line = one.line, text = one.text, word = one.word }
+      end
     end
   end
-  return list
+  return list, unknown
 end
 
 local function address_of(text, form)
@@ -117,7 +123,8 @@ local function address_of(text, form)
 end
 
 --- Examines the folder. Result: {vms = {{vmx=, result=}...}, host = findings that belong to no VM,
--- looked_at=, healthy=}. nil, message, code when the folder cannot be read, or is none of vm-support's.
+-- unread=, not_understood=, verdict=, healthy=, looked_at=}. nil, message, code when the folder cannot be read, or is
+-- none of vm-support's.
 function bundle.examine(folder)
   return failure.catch(function()
     failure.check(core.names(folder))
@@ -125,15 +132,14 @@ function bundle.examine(folder)
     local commands = commands_of(files)
     local host = host_devices(commands)
     local id, id_at = system_id(commands)
-    local kernel = kernel_findings(files)
-    local claimed, vms, seen, unread, healthy = {}, {}, 0, {}, true
+    local kernel, unknown = kernel_findings(files)
+    local claimed, vms, seen, unread, problems, unclear = {}, {}, 0, {}, false, false
     for _, path in ipairs(files) do
       if path:find "%.vmx$" then
         seen = seen + 1
         local doc, message = vmx.open(path)
         if not doc then
           unread[#unread + 1] = message
-          healthy = false
         elseif doc:each "pciPassthru*"() then
           local logs = {}
           local scan = vmlog.scan(path:match "^(.*)/")
@@ -154,7 +160,8 @@ function bundle.examine(folder)
           local result = failure.check(require "gpupt.doctor".examine_loaded {
             doc = doc, log = logs, pci = host.pci, pci_name = host.pci_name, pci_lines = host.pci_lines, system_id = id,
             system_id_at = id_at })
-          healthy = healthy and result.healthy
+          problems = problems or result.verdict == "problems"
+          unclear = unclear or result.verdict == "unclear"
           vms[#vms + 1] = { vmx = path, result = result }
         end
       end
@@ -165,14 +172,17 @@ function bundle.examine(folder)
         rest[#rest + 1] = { code = finding.code, severity = finding.severity, cause = finding.cause,
           remedy = finding.remedy, fixable = false, source = finding.source,
           evidence = { { file = finding.file, line = finding.line, text = finding.text, code = finding.code } } }
-        healthy = false
+        problems = true
       end
     end
     if #files == 0 or (seen == 0 and #commands == 0 and #kernel == 0) then
       failure.check(nil, folder .. ": no .vmx, no commands/ and no vmkernel log in it: this is no vm-support folder",
         "ENOENT")
     end
-    return { vms = vms, host = rest, unread = unread, healthy = healthy, looked_at = {
+    unclear = unclear or #unread > 0 or #unknown > 0
+    local verdict = problems and "problems" or unclear and "unclear" or "healthy"
+    return { vms = vms, host = rest, unread = unread, not_understood = unknown, verdict = verdict,
+      healthy = verdict == "healthy", looked_at = {
       ("%s: %d files, %d .vmx, %d of them with a card; %d devices of the host%s"):format(folder, #files, seen, #vms,
         #(host.pci or {}), id and ", host " .. id or "") } }
   end)

@@ -11,7 +11,40 @@ end
 
 local known_firmware = { efi = true, bios = true }
 
+local form = require "gpupt.vmx.form"
+
+-- Where two values stand, neither is ours to choose: what the installed system boots with, and which card is meant.
+local function is_delicate(name)
+  return name == "firmware" or name == "uefi.secureboot.enabled" or name:find "^pcipassthru%d+%." ~= nil
+end
+
 return {
+  {
+    id = "pasted-text", severity = "error", needs = "vmx",
+    cause = "The file went through a page, a mail or a terminal, and a host reads it otherwise than it looks.",
+    remedy = "Write plain quotes and one setting on a line.",
+    source = "open-vm-tools dictll.c: only \" is a quote, only space and tab are blanks",
+    check = function(subject, report)
+      local repaired = subject.form
+      if not repaired then return end
+      local evidence, changes, shown = {}, {}, {}
+      for _, fault in ipairs(repaired.faults) do
+        for i = 1, math.min(2, #fault.lines) do
+          local line = fault.lines[i]
+          if #evidence < 6 and not shown[line] then evidence[#evidence + 1] = subject:raw_line(line) end
+          shown[line] = true
+        end
+      end
+      for i, one in ipairs(repaired.changes) do
+        changes[i] = { line = one.line, text = one.after or nil, remove = not one.after or nil }
+      end
+      report(evidence, { changes = changes,
+        cause = ("The file has %s. A host reads it otherwise than it looks; here it was read as it was meant."):format(
+          form.describe(repaired.faults)),
+        remedy = "Repair the form of these lines (--fix does); their values stay what they look like.",
+      })
+    end,
+  },
   {
     id = "unbalanced-quote", severity = "error", needs = "vmx",
     cause = "A quoted value has no closing quote, so the VM does not load.",
@@ -75,12 +108,17 @@ return {
             same = same and one.value == found[1].value
           end
           local last = found[#found]
+          local ours = same or not is_delicate(name)
+          local choice = {}
+          for i, one in ipairs(found) do choice[i] = ('%s = "%s"'):format(names[name], one.value) end
           report(evidence, {
             cause = ("%s stands on lines %s, and ESXi refuses the file (\"Variable already defined\").")
               :format(names[name], table.concat(numbers, ", ")),
             remedy = same and "The values are the same: leave one line."
-              or ("Leave one line; the last one, \"%s\", is what was added last."):format(last.value),
-            changes = { { key = names[name], value = last.value } },
+              or ours and ("Leave one line; the last one, \"%s\", is what was added last."):format(last.value)
+              or "Leave one line: the one that is true of the installed system and of the card.",
+            changes = ours and { { key = names[name], value = last.value } } or nil,
+            proposal = not ours and table.concat(choice, "\nor ") or nil,
           })
         end
       end
@@ -119,7 +157,8 @@ return {
   },
   {
     id = "firmware-name", severity = "error", needs = "vmx",
-    cause = "firmware is neither efi nor bios.", remedy = "Set firmware to what the installed system boots with.",
+    cause = "firmware is neither efi nor bios.",
+    remedy = "Set firmware to what the installed system boots with.",
     source = "vSphere API, GuestOsDescriptorFirmwareType",
     check = function(subject, report)
       local value = subject:get "firmware"
