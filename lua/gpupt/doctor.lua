@@ -25,6 +25,7 @@ local examine_options = options.declare("doctor.examine", {
   { "gpus", "table", doc = "the cards for gpupt.bar.window, when the .vmx does not tell them" },
   { "vm", "table", doc = "a reference to a VirtualMachine: its settings, its host's cards and its log are read" },
   { "system_id", "string", doc = "the host's id (esxcli system uuid get)" },
+  { "changed", "table", doc = "keys that were changed in the .vmx after the logs were written" },
 })
 
 local function sorted(findings)
@@ -40,8 +41,9 @@ end
 
 local function run_rules(subject, rules)
   local findings, ran = {}, 0
+  local there = { vmx = subject.doc, pci = subject.pci, map = subject.facts.map }
   for _, rule in ipairs(rules) do
-    if (rule.needs ~= "vmx" or subject.doc) and (rule.needs ~= "pci" or subject.pci) then
+    if there[rule.needs] then
       ran = ran + 1
       rule.check(subject, function(evidence, own)
         own = own or {}
@@ -183,16 +185,19 @@ function doctor.fix(findings, doc)
 end
 
 --- Fixes `doc` until an examination finds nothing more to change: what one change makes readable may show the next.
--- `again()` examines the document as it is. Result: the last examination, the changes made; nil, message, code.
+-- `again(keys)` examines the document as it is; `keys` are those that were changed, which makes a log's messages about
+-- them old news (doctor.examine's option `changed`). Result: the last examination, the changes made; nil, message,
+-- code.
 function doctor.mend(result, doc, again)
   return failure.catch(function()
-    local made = {}
+    local made, keys = {}, {}
     for _ = 1, 6 do
       local before = tostring(doc)
       local now = doctor.fix(result.findings, doc)
       if tostring(doc) == before then break end
       table.move(now, 1, #now, #made + 1, made)
-      result = failure.check(again())
+      for _, one in ipairs(now) do keys[#keys + 1] = one.key end
+      result = failure.check(again(keys))
     end
     return result, made
   end)

@@ -20,7 +20,10 @@ end
 --- Fixes what is fixable in the .vmx and examines again; shows the difference. Result, made changes.
 local function fix(options, given, result)
   local path, before = given.vmx_name or options.vmx, tostring(given.vmx)
-  local again, made, code = doctor.mend(result, given.vmx, function() return doctor.examine(given) end)
+  local again, made, code = doctor.mend(result, given.vmx, function(keys)
+    given.changed = keys
+    return doctor.examine(given)
+  end)
   if not again then failure.check(nil, made, code) end
   -- saved first: what could not be saved is not to be read as mended
   if not options.dry_run then failure.check(given.vmx:save()) end

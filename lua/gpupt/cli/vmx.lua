@@ -223,8 +223,8 @@ function actions.fix(options, path, words)
     if name == STDIN and not options.dry_run then
       return nil, "standard input cannot be saved: name a file, or give --dry-run", "EINVAL"
     end
-    local again, made, code = doctor.mend(result, doc, function()
-      return doctor.examine { vmx = doc, vmx_name = name }
+    local again, made, code = doctor.mend(result, doc, function(keys)
+      return doctor.examine { vmx = doc, vmx_name = name, changed = keys }
     end)
     if not again then return nil, made, code end
     -- saved first: what could not be saved is not to be read as mended

@@ -115,7 +115,7 @@ local function load_log(one, known)
   local form = text and facts.read(known, text, log.name)
   if form then
     log.scan.form = form
-    log.told = ("%s: %s with %d line%s"):format(log.name, form, #known.map, #known.map == 1 and "" or "s")
+    log.told = ("%s: reset methods (%s), %d line%s"):format(log.name, form, #known.map, #known.map == 1 and "" or "s")
   end
   return log
 end
@@ -159,6 +159,7 @@ end
 function loader.load(given)
   local loaded = load_pci(given.pci)
   loaded.gpus, loaded.system_id, loaded.system_id_at = given.gpus, given.system_id, given.system_id_at
+  loaded.changed = given.changed
   loaded.facts = facts.new()
   loaded.logs = load_logs(given.log, loaded.facts)
   if #loaded.logs > 0 then loaded.log = join(loaded.logs) end

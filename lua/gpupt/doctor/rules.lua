@@ -2,7 +2,7 @@
 -- A rule is data and one function:
 --   id        stable word; also the code of its findings
 --   severity  "error": the VM or the card does not work; "warning"; "info": says something, nothing is wrong
---   needs     what must be there for the rule to run: "vmx", or "pci" (a list of devices)
+--   needs     what must be there for the rule to run: "vmx", "pci" (a list of devices), "map" (passthru.map)
 --   cause, remedy   one sentence each; a finding may say them with its own figures
 --   source    where the rule comes from
 --   keys      the settings it is about; a message of a log that was made with other values of them is old news

@@ -194,6 +194,20 @@ end
 local function map_only(subject, report)
   local map = subject.facts.map
   if not map or subject.pci then return end
+  if not subject.doc then
+    for _, line in ipairs(map) do
+      if line.method == "bridge" and (line.vendor == 0x10de or line.vendor == 0x1002 or line.vendor == 0x8086) then
+        report({ line.evidence }, {
+          cause = ("%s is reset through the bridge above it, and all that is behind the bridge with it."):format(
+            line.device == 0xffff and ("Every card of the vendor %04x"):format(line.vendor)
+              or ("%04x:%04x"):format(line.vendor, line.device)),
+          remedy = "If a card does not come back after a reset, give it another method. The host's list of devices "
+            .. "(--pci) "
+            .. "has its ids for the line." })
+      end
+    end
+    return
+  end
   for _, line in ipairs(map) do
     for _, device in ipairs(subject:present()) do
       if device.vendor == line.vendor and (line.device == device.device or line.device == 0xffff)
@@ -237,7 +251,7 @@ return {
     check = bridge_reset,
   },
   {
-    id = "map-bridge-reset", severity = "info", needs = "vmx",
+    id = "map-bridge-reset", severity = "info", needs = "map",
     cause = "passthru.map resets the card through the bridge above it.", remedy = "Another method, if it does not "
       .. "come back.",
     source = "ESXi's passthru.map",

@@ -316,6 +316,11 @@ end
 --- Whether the .vmx differs in these keys (N of a device may be *) from the settings that the log's power-on had: true,
 -- false, or nil when the log does not list them.
 function Subject:changed_since_log(settings)
+  for _, key in ipairs(self.doc and self.changed or {}) do
+    for _, setting in ipairs(settings) do
+      if key:lower():match("^" .. setting:lower():gsub("%.", "%%."):gsub("%*", "%%d+") .. "$") then return true end
+    end
+  end
   local config = self.log and self.log.config
   if not self.doc or not config or next(config) == nil then return nil end
   local unknown = false
