@@ -120,6 +120,19 @@ local function verdict_of(findings, unknown)
   return #unknown > 0 and "unclear" or "healthy"
 end
 
+--- Names of the VM and the host that texts may hold: for a report that is to be posted. Not a part of the JSON.
+local function named(subject)
+  local names = { vm = {}, host = {} }
+  local config = subject.log and subject.log.config or {}
+  names.vm[1] = subject:get "displayName" or nil
+  names.vm[#names.vm + 1] = config.displayname and config.displayname.value or nil
+  if subject.remote then
+    names.vm[#names.vm + 1] = subject.vmx_name
+    names.host[1] = subject.pci_name
+  end
+  return names
+end
+
 local function examine(loaded)
   local rules = require "gpupt.doctor.rules"
   local subject = require "gpupt.doctor.subject" (loaded)
@@ -130,7 +143,7 @@ local function examine(loaded)
   local unknown = not_understood(subject, loaded)
   local verdict = verdict_of(findings, unknown)
   return { findings = sorted(findings), looked_at = looked_at(subject, ran, loaded), not_understood = unknown,
-    verdict = verdict, healthy = verdict == "healthy" }
+    verdict = verdict, healthy = verdict == "healthy", named = named(subject) }
 end
 
 --- For the modules of the doctor: with a document, scans and a PCI list that are loaded already.
@@ -213,5 +226,9 @@ end
 --- Examines an unpacked vm-support folder: {vms = {{vmx=, result=}...}, host = findings, looked_at=,
 -- healthy=}.
 function doctor.bundle(folder) return require "gpupt.doctor.bundle".examine(folder) end
+
+--- Writes the page of a result (of examine or bundle) to a .html or .md file; atomic. `opts`: {redact = true} replaces
+-- names, addresses and serial numbers. true, or nil, message, code.
+function doctor.report(result, path, opts) return require "gpupt.doctor.report".write(result, path, opts) end
 
 return doctor

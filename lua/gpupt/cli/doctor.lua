@@ -34,6 +34,15 @@ local function fix(options, given, result)
   return again, made
 end
 
+--- Writes the report that was asked for, and says so on stderr; true, or nil, message, code.
+local function report(options, result)
+  if not options.report then return true end
+  local ok, message, code = doctor.report(result, options.report, { redact = options.redact })
+  if not ok then return nil, message, code end
+  cli.complain("the report is in %s", options.report)
+  return true
+end
+
 local function examine_bundle(options)
   if options.vmx or options.log or options.pci or options.fix then
     return nil, "--bundle goes alone: it examines every VM in the folder", "EUSAGE"
@@ -45,6 +54,8 @@ local function examine_bundle(options)
   else
     show.bundle(result)
   end
+  local ok, why, kind = report(options, result)
+  if not ok then return nil, why, kind end
   return result.healthy and cli.OK or cli.FAILED
 end
 
@@ -70,20 +81,30 @@ local function examine_vm(options, words)
   result, message, code = doctor.examine { vm = ref, log = options.log }
   if not result then return nil, message, code end
   if options.json then print_json(show.for_json(result)) else show.result(result) end
+  local ok, why, kind = report(options, result)
+  if not ok then return nil, why, kind end
   return result.healthy and cli.OK or cli.FAILED
 end
 
 return {
   name = "doctor",
   summary = "why a VM with a passed-through card does not start, or its guest does not see the card",
-  usage = "doctor VM | --vmx FILE [--log FILE]... [--pci FILE] [--fix] | --log FILE | --bundle FOLDER",
+  usage = "doctor VM | --vmx FILE [--log FILE]... [--pci FILE] [--fix] [--report FILE [--redact]] | --log FILE "
+    .. "| --bundle FOLDER",
   details = [[
-VM is an inventory path: its settings, its host's cards and its vmware.log are read from the server. Else: examines
-a .vmx, logs (vmware.log or its folder, vmkernel.log, dmesg, Windows reports) and the host's PCI list
-(esxcli hardware pci list, lspci, or a sysfs folder) together. Each finding names its evidence by file and line, the
-cause, and the exact change. Exit status 1 when something is wrong.
---fix makes the changes that are safe while the VM is off and shows the difference; the firmware of an installed
-system is never changed.]],
+VM is an inventory path: its settings, its host's cards and its vmware.log are
+read from the server. Else: examines a .vmx, logs (vmware.log or its folder,
+vmkernel.log, dmesg, Windows reports, passthru.map) and the host's PCI list
+(esxcli hardware pci list, lspci, or a sysfs folder) together. A FILE may be -
+(standard input). Each finding names its evidence by file and line, the cause,
+and the exact change. The verdict is healthy (status 0), problems or unclear
+(status 1): unclear when something was read and not understood.
+--fix makes the changes that are safe while the VM is off, examines again and
+shows what is left. Removing a device, a relaxation, another firmware and a
+guessed name are proposals only.
+--report writes one page; with --redact names of hosts, VMs and users, IP and
+MAC addresses, UUIDs, serial numbers, datastores and paths are replaced, the
+same name by the same word, so that it can be posted.]],
   options = connection.with {
     { "vmx", "FILE", doc = "the VM's .vmx" },
     { "log", "FILE", many = true, doc = "a log, or the VM's folder; may be given several times" },
@@ -92,6 +113,8 @@ system is never changed.]],
     { "bundle", "FOLDER", doc = "an unpacked vm-support folder: every VM with a card in it" },
     { "fix", doc = "make the safe changes in the .vmx" },
     { "dry-run", short = "n", doc = "with --fix: show the difference, save nothing" },
+    { "report", "FILE", doc = "write one page (.html or .md) to hand on" },
+    { "redact", doc = "replace names, addresses and serials in the report" },
     { "rules", doc = "list the rules with their sources" },
     { "json", doc = "the result as JSON" },
   },
@@ -101,11 +124,17 @@ system is never changed.]],
     { "gpupt doctor /DC0/vm/win11-07" },
     { "gpupt doctor --log dmesg.txt", "what the guest says" },
     { "gpupt doctor --bundle esx-esx01-2026-03-01", "a vm-support bundle" },
+    { "gpupt doctor --vmx a.vmx --log vmware.log --report a.html --redact" },
   },
   run = function(options, words)
     if options.rules then
       if options.json then print_json(show.rules_for_json(doctor.rules())) else show.rules(doctor.rules()) end
       return cli.OK
+    end
+    if options.redact and not options.report then return nil, "doctor: --redact needs --report", "EUSAGE" end
+    if options.report then
+      local form, message = require "gpupt.doctor.report".form_of(options.report)
+      if not form then return nil, "doctor: --report: " .. message, "EUSAGE" end
     end
     if #words > 0 then return examine_vm(options, words) end
     if options.bundle then return examine_bundle(options) end
@@ -137,6 +166,8 @@ system is never changed.]],
     else
       show.result(result)
     end
+    local ok, why, kind = report(options, result)
+    if not ok then return nil, why, kind end
     return result.healthy and cli.OK or cli.FAILED
   end,
 }

@@ -92,11 +92,19 @@ local function explains_driver(finding)
 end
 
 local function cause_for(message, findings, causes)
+  local first
   for _, finding in ipairs(findings) do
     local fits = finding.severity == "error" or causes[finding]
     if message.code:find "^nvrm" then fits = fits and explains_driver(finding) end
-    if fits then return finding end
+    if fits then
+      first = first or finding
+      -- the log itself says more than a suspicion that only the .vmx gives rise to
+      for _, one in ipairs(finding.evidence) do
+        if one.file == message.file and one.line then return finding end
+      end
+    end
   end
+  return first
 end
 
 local function has_evidence(finding, message)

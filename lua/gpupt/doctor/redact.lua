@@ -1,0 +1,231 @@
+--- Names, addresses and serial numbers out of texts that are to be posted: each gets a replacement, the same one
+-- wherever it stands. PCI addresses, ids of models, sizes and times stay: they are what the report is about.
+--
+--   local redact = require "gpupt.doctor.redact".new()
+--   redact:name("vm", "train-01")       a name that is known beforehand
+--   redact:learn(text)                  names that a text gives away (prompts, syslog, paths, URLs); before any apply
+--   redact:apply(text)                  the text with all of them replaced
+local Redact = {}
+Redact.__index = Redact
+
+-- Accounts that every host has: they tell nothing.
+local common = { root = true, administrator = true, admin = true, dcui = true, vpxuser = true, nobody = true,
+  system = true, ["local"] = true, user = true, localhost = true, node = true, host = true, esx = true, esxi = true,
+  vmkernel = true, kernel = true, vmx = true, name = true, unknown = true }
+
+-- A dotted name is a host when it ends in one of these; file names, keys and versions do not.
+local top_levels = {}
+for word in ("com net org edu gov mil int info biz io cloud dev local lan corp internal intra intranet home arpa "
+  .. "example "
+  .. "test invalid localdomain de at ch fr it es nl be uk us ca au nz jp cn ru pl cz se no fi dk pt br in kr eu"):gmatch
+  "%a+" do
+  top_levels[word] = true
+end
+
+local function number_of(self, kind)
+  self.counts[kind] = (self.counts[kind] or 0) + 1
+  return ("%s-%d"):format(kind, self.counts[kind])
+end
+
+--- What stands for `text`, which is of that kind.
+function Redact:standin(kind, text)
+  local key = text:lower()
+  if not self.known[key] then self.known[key] = number_of(self, kind) end
+  return self.known[key]
+end
+
+--- Makes a name known, so that it is replaced as a word wherever it stands.
+function Redact:name(kind, text)
+  if type(text) ~= "string" then return end
+  text = text:match "^%s*(.-)%s*$"
+  local key = text:lower()
+  if #text < 3 or common[key] or self.words[key] or not text:find "%a" then return end
+  self.words[key] = self:standin(kind, text)
+  self.order[#self.order + 1] = text
+  self.sorted = false
+end
+
+--- A file's name: folders go, well-known names stay, others are numbered with their ending.
+local well_known = { "^vmware%-?%d*%.log$", "^vmkernel[%w.%-]*$", "^vmkwarning[%w.%-]*$", "^hostd[%w.%-]*$",
+  "^dmesg[%w.]*$", "^lspci[%w.]*$", "^esxcli[%w.]*$", "^nvidia%-smi[%w.]*$", "^passthru%.map$", "^esx%.conf$",
+  "^standard input$", "^the [%w .]+$", "^localcli_[%w.%-]+$" }
+
+function Redact:file(path)
+  if self.files[path] then return self.files[path] end
+  local base = path:match "([^/\\]+)[/\\]*$" or path
+  local shown = base
+  local known = false
+  for _, pattern in ipairs(well_known) do known = known or base:lower():find(pattern) ~= nil end
+  if not known then
+    local stem, ending = base:match "^(.+)(%.%w+)$"
+    stem, ending = stem or base, ending or ""
+    shown = self:standin(ending:lower() == ".vmx" and "vm" or "file", stem) .. ending
+    if ending:lower() == ".vmx" then self:name("vm", stem) end
+  end
+  self.files[path] = shown
+  self.paths[#self.paths + 1] = path
+  self.sorted = false
+  return shown
+end
+
+local function is_host(name)
+  local last = name:match "%.(%a+)$"
+  return last and top_levels[last:lower()] and not name:lower():find "^pcipassthru" and not name:find "^msg%."
+    and not name:find "%.log$"
+end
+
+--- Every dotted name that is a host, with the short name that stands elsewhere.
+local function learn_hosts(self, text)
+  for name in text:gmatch "%f[%w]%w[%w%-]*%.[%w%-.]*%a%f[^%w%-]" do
+    if is_host(name) then
+      self:name("host", name)
+      local short = name:match "^[^.]+"
+      if short and not common[short:lower()] and not self.words[short:lower()] then
+        self.known[short:lower()] = self.known[name:lower()]
+        self:name("host", short)
+      end
+    end
+  end
+end
+
+function Redact:learn(text)
+  if type(text) ~= "string" then return end
+  learn_hosts(self, text)
+  for user, host in text:gmatch "([%w][%w%-_.]*)@([%w][%w%-_.]*)" do
+    self:name("user", user)
+    if not host:find "^[%d.]+$" then self:name("host", host) end
+  end
+  self:name("host", text:match "^%a%a%a%s+%d+ %d%d:%d%d:%d%d ([%w][%w%-_.]*) ")
+  self:name("host", text:match "^%d%d%d%d%-%d%d%-%d%dT%S+ ([%w][%w%-_.]*) [%w%-_./]+%[?%d*%]?: ")
+  for name in text:gmatch "[Ee]ntity \"([^\"]+)\"" do self:name("vm", name) end
+  for name in text:gmatch "[Vv]irtual machine ['\"]([^'\"]+)['\"]" do self:name("vm", name) end
+  self:name("vm", text:match "^%s*[dD]isplayName%s*=%s*\"?([^\"]+)")
+  self:name("vm", text:match "DICT%s+displayName%s*=%s*\"?([^\"]+)")
+  self:name("network", text:match "[nN]etworkName%s*=%s*\"?([^\"]+)")
+  for store, folder in text:gmatch "/vmfs/volumes/([^/%s\"]+)/([^/%s\"]+)/" do
+    self:name("datastore", store)
+    self:name("vm", folder)
+  end
+  for store in text:gmatch "/vmfs/volumes/([^/%s\"]+)" do self:name("datastore", store) end
+  for store, folder in text:gmatch "%[([%w%-_ .]*%a[%w%-_ .]*)%] ([%w%-_ .]+)/" do
+    self:name("datastore", store)
+    self:name("vm", folder)
+  end
+  for user in text:gmatch "/home/([%w%-_.]+)" do self:name("user", user) end
+  for user in text:gmatch "/Users/([%w%-_.]+)" do self:name("user", user) end
+  for user in text:gmatch "\\Users\\([%w%-_.]+)" do self:name("user", user) end
+  for user in text:gmatch "[uU]ser%s*[=:]%s*'?\"?([%w%-_.\\]+)" do self:name("user", user) end
+  for user in text:gmatch "%f[%w]as user '?\"?([%w%-_.\\]+)" do self:name("user", user) end
+end
+
+-- What is replaced by its form alone, in this order: longer forms first. A function may refuse (nil).
+local HEX2 = "%x%x"
+local forms = {
+  { "uuid", "%f[%w]%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x%f[%W]" },
+  { "uuid", "%f[%w]%x%x%x%x%x%x%x%x%-%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x%f[%W]" },
+  { "uuid", "%f[%w]" .. (HEX2 .. " "):rep(7) .. HEX2 .. "[%- ]" .. (HEX2 .. " "):rep(7) .. HEX2 .. "%f[%W]" },
+  { "license", "%f[%w]%w%w%w%w%w%-%w%w%w%w%w%-%w%w%w%w%w%-%w%w%w%w%w%-%w%w%w%w%w%f[%W]" },
+  { "mac", "%f[%w]" .. (HEX2 .. "[:%-]"):rep(5) .. "[%x:%-]*%x%x%f[%W]" },
+}
+
+local function is_ip4(text)
+  for part in text:gmatch "%d+" do
+    if tonumber(part) > 255 then return false end
+  end
+  return true
+end
+
+local function is_ip6(text)
+  local _, colons = text:gsub(":", "")
+  if text:find("::", 1, true) then return colons <= 7 and text:find "%x" ~= nil and not text:find ":::" end
+  return colons == 7
+end
+
+--- Words are matched without case and as words; the longest first.
+local function replace_words(self, text)
+  local lower = text:lower()
+  for _, word in ipairs(self.order) do
+    local key = word:lower()
+    local from = 1
+    while true do
+      local first, last = lower:find(key, from, true)
+      if not first then break end
+      local before, after = lower:sub(first - 1, first - 1), lower:sub(last + 1, last + 1)
+      if not (first > 1 and before:find "[%w_]") and not after:find "[%w_]" then
+        local by = self.words[key]
+        text = text:sub(1, first - 1) .. by .. text:sub(last + 1)
+        lower = text:lower()
+        from = first + #by
+      else
+        from = last + 1
+      end
+    end
+  end
+  return text
+end
+
+local function replace_paths(self, text)
+  for _, path in ipairs(self.paths) do
+    local from = 1
+    while true do
+      local first, last = text:find(path, from, true)
+      if not first then break end
+      local by = self.files[path]
+      text = text:sub(1, first - 1) .. by .. text:sub(last + 1)
+      from = first + #by
+    end
+  end
+  return text
+end
+
+local function sort(self)
+  if self.sorted then return end
+  table.sort(self.order, function(a, b) return #a > #b or (#a == #b and a < b) end)
+  table.sort(self.paths, function(a, b) return #a > #b or (#a == #b and a < b) end)
+  self.sorted = true
+end
+
+function Redact:apply(text)
+  if type(text) ~= "string" then return text end
+  sort(self)
+  -- free texts say anything: they go as a whole
+  text = text:gsub("^(%s*[aA]nnotation%s*=%s*).*$", '%1"(removed)"'):gsub("^(%s*guestinfo%.[%w._%-]+%s*=%s*).*$",
+    '%1"(removed)"'):gsub("^(%s*machine%.id%s*=%s*).*$", '%1"(removed)"')
+  text = text:gsub("([pP]ass[wW]or[dt]%a*%s*[=:]%s*)[^%s,;]+", "%1(removed)"):gsub(
+    "([tT]oken%s*[=:]%s*)[^%s,;]+", "%1(removed)")
+  text = replace_paths(self, text)
+  for _, form in ipairs(forms) do
+    text = text:gsub(form[2], function(found) return self:standin(form[1], found) end)
+  end
+  text = text:gsub("([sS]erial[ _]?[nN]?[uU]?[mM]?[bB]?[eE]?[rR]?%s*[:=#]%s*\"?)(%w[%w%-]+)", function(before, found)
+    if #found < 4 then return nil end
+    return before .. self:standin("serial", found)
+  end)
+  text = text:gsub("(S/N%s*:?%s*)(%w[%w%-]+)", function(before, found) return before .. self:standin("serial",
+    found) end)
+  text = text:gsub("[%w%-_.+]+@[%w%-]+%.[%w%-.]*%a", function(found)
+    return not found:find "^root@" and self:standin("mail", found) or nil
+  end)
+  text = text:gsub("%f[%x:][%x:]*:[%x:]*:[%x:]*%f[^%x:.]", function(found)
+    return is_ip6(found) and self:standin("ip", found) or nil
+  end)
+  text = text:gsub("%f[%w.]%d%d?%d?%.%d%d?%d?%.%d%d?%d?%.%d%d?%d?%f[^%w.]", function(found)
+    return is_ip4(found) and self:standin("ip", found) or nil
+  end)
+  text = text:gsub("(/home/)[^%s\"]+", "%1(path)"):gsub("(\\Users\\)[^%s\"]+", "%1(path)")
+  text = text:gsub("/vmfs/volumes/([^/%s\"]+)([^%s\"]*)", function(store, rest)
+    local base = rest:match "([^/]+)$"
+    return "/vmfs/volumes/" .. (self.words[store:lower()] or self:standin("datastore", store))
+      .. (base and "/.../" .. base or rest)
+  end)
+  return (replace_words(self, text))
+end
+
+local redact = {}
+
+function redact.new()
+  return setmetatable({ counts = {}, known = {}, words = {}, order = {}, files = {}, paths = {}, sorted = true },
+    Redact)
+end
+
+return redact
