@@ -218,7 +218,7 @@ gp_vmx *vmx_parse_owned(gp_buf *text, uint64_t max_bytes, gp_error *err)
 int gp_vmx_replace_text(gp_vmx *doc, const char *text, size_t length, gp_error *err)
 {
     gp_vmx before = *doc;
-    if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+    while (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         text += 3;
         length -= 3;
     }

@@ -163,6 +163,40 @@ describe("a report", function()
   end)
 end)
 
+describe("redaction", function()
+  local function redacted(text, more)
+    local redact = require "gpupt.doctor.redact".new()
+    for _, path in ipairs(more or {}) do redact:file(path) end
+    redact:learn(text)
+    return redact:apply(text)
+  end
+
+  for text, wanted in pairs {
+    ["at 10.1.2.3."] = "at ip-1.", ["10.1.2.3:443"] = "ip-1:443", ["from [2001:db8::1]:902"] = "from [ip-1]:902",
+    ["fe80::1%vmk0 is down"] = "ip-1%vmk0 is down", ["::1"] = "ip-1", ["a 1:2:3:4:5:6:7:8 b"] = "a ip-1 b",
+    ["std::vector<int>, Foo::bar"] = "std::vector<int>, Foo::bar", ["at 12:36:44 PM"] = "at 12:36:44 PM",
+    ["0000:42:00.0 and 42:00.0"] = "0000:42:00.0 and 42:00.0", ["Driver Version: 31.0.15.3713"] = "Driver Version: 31.0.15.3713",
+    ["OS Version: 6.1.7601.2.1.0.256.48"] = "OS Version: 6.1.7601.2.1.0.256.48", ["ESXi 8.0.2 build-22380479"] = "ESXi 8.0.2 build-22380479",
+    ["esx17.acme.ninja said esx17"] = "host-1 said host-1", ["mail.acme.de"] = "host-1", ["see acme.com"] = "see host-1",
+    ["vim.fault.InvalidState"] = "vim.fault.InvalidState", ["windows.vbs.enabled is TRUE"] = "windows.vbs.enabled is TRUE",
+    ["hypervisor.cpuid.v0, sched.mem.pin"] = "hypervisor.cpuid.v0, sched.mem.pin", ["libpci_bus.so, nv-pci.c"] = "libpci_bus.so, nv-pci.c",
+    ["pciPassthru0.id = \"00000:066:00.0\""] = "pciPassthru0.id = \"00000:066:00.0\"",
+    ["Serial Number    : 1320220012345"] = "Serial Number    : serial-1", ["Service Tag: 7XK2P12"] = "Service Tag: serial-1",
+    ["naa.600508b1001c4d41 lost"] = "naa.disk-1 lost", ["GPU-5f1c2b3a-0001-0002-0003-aabbccddeeff"] = "GPU-uuid-1",
+    ["SHA1 AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD"] = "SHA1 mac-1",
+    ["Hostname: esx17"] = "Hostname: host-1", ["C:\\Users\\alice\\Desktop\\x.txt"] = "C:\\Users\\(path)",
+    ["PCI\\VEN_10DE&DEV_20B5&SUBSYS_153310DE"] = "PCI\\VEN_10DE&DEV_20B5&SUBSYS_153310DE",
+  } do
+    it(("makes \"%s\" of \"%s\""):format(wanted, text), function() assert.equal(wanted, redacted(text)) end)
+  end
+
+  it("takes the name of a file for no part of another word", function()
+    assert.equal("x = 1, file-2.txt:3", redacted("x = 1, alice.txt:3", { "x", "alice.txt" }))
+    assert.equal("vmware.log", redacted("vmware.log", { "/home/alice/vmware.log" }))
+    assert.equal("vmware.log", redacted("/home/alice/vmware.log", { "/home/alice/vmware.log" }))
+  end)
+end)
+
 describe("gpupt doctor --report", function()
   local c
   before_each(function()

@@ -149,7 +149,8 @@ end
 
 local function name_of(one)
   local known = bar.lookup(one.vendor, one.device)
-  return known and known.name or one.name or ("%04x:%04x"):format(one.vendor, one.device)
+  -- "Device" is what lspci calls a card that its list does not have
+  return known and known.name or (one.name ~= "Device" and one.name) or ("%04x:%04x"):format(one.vendor, one.device)
 end
 
 local function total(bars)

@@ -76,6 +76,13 @@ end
 --- The window's size is worked out where the BARs are known; else the file that has them is named.
 local function window_remedy(subject)
   local window = subject:window()
+  local offer = subject.doc and subject:offer().gb or 0
+  if window and window.needed and offer >= window.gb then
+    return ("The VM offers %d GB, which hold the %s of its cards: the window is not it. Look at the host's firmware "
+      .. "(memory-mapped I/O above 4 GB), at a reset of the card (power the host off and on), then at the "
+        .. "driver."):format(
+      offer, window.text)
+  end
   if window and window.needed then
     return ("EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and pciPassthru.64bitMMIOSizeGB = \"%d\" go together "
       .. "(the cards map %s); the firmware of an installed system cannot be changed."):format(window.gb, window.text)

@@ -68,10 +68,37 @@ function Redact:file(path)
   return shown
 end
 
+-- Dotted words that are no hosts: settings, messages, types and classes, files.
+local no_hosts = {}
+for word in ("sched windows hypervisor uefi msg svga mks vmotion virtualhw tools guestinfo isolation log monitor "
+  .. "cpuid numa "
+  .. "disk migrate time rtc vmware bios efi smbios mem vcpu vhv vvtd config machine sound toolscripts vim com org "
+    .. "java sun "
+  .. "annotation encoding pcihole featmask replay nvram priority policy gui cleanshutdown softpoweroff maintenance "
+  .. "managedvm vmx ht board uuid www"):gmatch "%a+" do
+  no_hosts[word] = true
+end
+local devices = { "^pcipassthru%d*$", "^pcibridge%d+$", "^ethernet%d+$", "^scsi%d+$", "^nvme%d+$", "^sata%d+$",
+  "^ide%d+$",
+  "^usb%w*$", "^vmci%d*$", "^hpet%d*$", "^floppy%d+$", "^serial%d+$", "^parallel%d+$", "^filter%d+$" }
+local file_endings = {}
+for word in ("log txt vmx vmxf vmdk vmsd vswp nvram lck so c cpp h ko conf map sys dll exe py sh lua gz tgz tar "
+  .. "rom bin iso "
+  .. "md html htm json xml csv inf cat service rules ids"):gmatch "%a+" do
+  file_endings[word] = true
+end
+
+--- A dotted name: of two parts only with an ending that hosts have, of more with any.
 local function is_host(name)
-  local last = name:match "%.(%a+)$"
-  return last and top_levels[last:lower()] and not name:lower():find "^pcipassthru" and not name:find "^msg%."
-    and not name:find "%.log$"
+  local lower = name:lower()
+  local first, last = lower:match "^([^.]+)", lower:match "%.(%a%a+)$"
+  if not last or file_endings[last] or no_hosts[first] then return false end
+  for _, pattern in ipairs(devices) do
+    if first:find(pattern) then return false end
+  end
+  local _, dots = lower:gsub("%.", "")
+  -- a last part with capitals inside is a type or a message, as in vim.fault.InvalidState
+  return top_levels[last] or (dots >= 2 and not name:match "%.(%a+)$":find "%l%u")
 end
 
 --- Every dotted name that is a host, with the short name that stands elsewhere.
@@ -80,7 +107,7 @@ local function learn_hosts(self, text)
     if is_host(name) then
       self:name("host", name)
       local short = name:match "^[^.]+"
-      if short and not common[short:lower()] and not self.words[short:lower()] then
+      if short and not common[short:lower()] and not no_hosts[short:lower()] and not self.words[short:lower()] then
         self.known[short:lower()] = self.known[name:lower()]
         self:name("host", short)
       end
@@ -97,6 +124,7 @@ function Redact:learn(text)
   end
   self:name("host", text:match "^%a%a%a%s+%d+ %d%d:%d%d:%d%d ([%w][%w%-_.]*) ")
   self:name("host", text:match "^%d%d%d%d%-%d%d%-%d%dT%S+ ([%w][%w%-_.]*) [%w%-_./]+%[?%d*%]?: ")
+  for host in text:gmatch "[hH]ost ?[nN]ame%s*[:=]%s*\"?([%w][%w%-_.]*)" do self:name("host", host) end
   for name in text:gmatch "[Ee]ntity \"([^\"]+)\"" do self:name("vm", name) end
   for name in text:gmatch "[Vv]irtual machine ['\"]([^'\"]+)['\"]" do self:name("vm", name) end
   self:name("vm", text:match "^%s*[dD]isplayName%s*=%s*\"?([^\"]+)")
@@ -128,17 +156,38 @@ local forms = {
   { "mac", "%f[%w]" .. (HEX2 .. "[:%-]"):rep(5) .. "[%x:%-]*%x%x%f[%W]" },
 }
 
+--- Four numbers up to 255; more or fewer are a version.
 local function is_ip4(text)
-  for part in text:gmatch "%d+" do
-    if tonumber(part) > 255 then return false end
+  local count = 0
+  for part in text:gmatch "[^.]+" do
+    count = count + 1
+    if not part:find "^%d%d?%d?$" or tonumber(part) > 255 then return false end
   end
-  return true
+  return count == 4
 end
 
 local function is_ip6(text)
   local _, colons = text:gsub(":", "")
   if text:find("::", 1, true) then return colons <= 7 and text:find "%x" ~= nil and not text:find ":::" end
   return colons == 7
+end
+
+--- IP addresses: runs of the signs that they are made of, where no letter or digit stands beside them.
+local function addresses(self, text)
+  local function alone(from, to)
+    return not text:sub(from - 1, from - 1):find "[%w_]" and not text:sub(to, to):find "[%w_]"
+  end
+  text = text:gsub("()([%x:]+:[%x:]+)()", function(from, found, to)
+    local plain, colon = found:match "^(.-)(:?)$"
+    if found:find "::$" then plain, colon = found, "" end
+    if from > 1 and not alone(from, to) or not is_ip6(plain) or #plain < 3 then return nil end
+    return self:standin("ip", plain) .. colon
+  end)
+  return (text:gsub("()([%d.]+)()", function(from, found, to)
+    local plain, dots = found:match "^(.-)(%.*)$"
+    if from > 1 and text:sub(from - 1, from - 1):find "[%w_]" or text:sub(to, to):find "[%a_]" then return nil end
+    return is_ip4(plain) and self:standin("ip", plain) .. dots or nil
+  end))
 end
 
 --- Words are matched without case and as words; the longest first.
@@ -166,13 +215,18 @@ end
 
 local function replace_paths(self, text)
   for _, path in ipairs(self.paths) do
-    local from = 1
-    while true do
+    local from, by = 1, self.files[path]
+    while #path >= 3 and by ~= path do
       local first, last = text:find(path, from, true)
       if not first then break end
-      local by = self.files[path]
-      text = text:sub(1, first - 1) .. by .. text:sub(last + 1)
-      from = first + #by
+      -- "a.log" is no part of "data.log"
+      local before = text:sub(first - 1, first - 1)
+      if first > 1 and before:find "[%w_]" or text:sub(last + 1, last + 1):find "[%w_]" then
+        from = last + 1
+      else
+        text = text:sub(1, first - 1) .. by .. text:sub(last + 1)
+        from = first + #by
+      end
     end
   end
   return text
@@ -206,12 +260,16 @@ function Redact:apply(text)
   text = text:gsub("[%w%-_.+]+@[%w%-]+%.[%w%-.]*%a", function(found)
     return not found:find "^root@" and self:standin("mail", found) or nil
   end)
-  text = text:gsub("%f[%x:][%x:]*:[%x:]*:[%x:]*%f[^%x:.]", function(found)
-    return is_ip6(found) and self:standin("ip", found) or nil
-  end)
-  text = text:gsub("%f[%w.]%d%d?%d?%.%d%d?%d?%.%d%d?%d?%.%d%d?%d?%f[^%w.]", function(found)
-    return is_ip4(found) and self:standin("ip", found) or nil
-  end)
+  text = addresses(self, text)
+  for _, kind in ipairs { "naa", "eui", "vml", "t10" } do
+    text = text:gsub("%f[%w]" .. kind .. "%.([%w_]+)", function(found) return kind .. "." .. self:standin("disk",
+      found) end)
+  end
+  for _, tag in ipairs { "[sS]ervice [tT]ag", "[aA]sset [tT]ag" } do
+    text = text:gsub("(" .. tag .. "%s*[:=]%s*)([%w%-]+)", function(before, found)
+      return before .. self:standin("serial", found)
+    end)
+  end
   text = text:gsub("(/home/)[^%s\"]+", "%1(path)"):gsub("(\\Users\\)[^%s\"]+", "%1(path)")
   text = text:gsub("/vmfs/volumes/([^/%s\"]+)([^%s\"]*)", function(store, rest)
     local base = rest:match "([^/]+)$"

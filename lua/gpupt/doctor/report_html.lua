@@ -16,8 +16,9 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 sy
 main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
 h3 { font-size: 1rem; margin: 0; display: flex; gap: .6rem; align-items: baseline; flex-wrap: wrap; }
-.verdict { border: 1px solid var(--line); border-left: .4rem solid var(--of); background: var(--box); border-radius: .4rem;
-  padding: .8rem 1rem; margin: 1rem 0; } .verdict strong { color: var(--of); text-transform: capitalize; }
+.verdict { border: 1px solid var(--line); border-left: .4rem solid var(--of); background: var(--box);
+  border-radius: .4rem; padding: .8rem 1rem; margin: 1rem 0; }
+.verdict strong { color: var(--of); text-transform: capitalize; }
 .finding { border: 1px solid var(--line); border-left: .4rem solid var(--of); border-radius: .4rem; margin: 1rem 0;
   padding: .9rem 1rem; break-inside: avoid; } .finding p { margin: .5rem 0; }
 .of-error, .of-problems { --of: var(--error); } .of-warning, .of-unclear { --of: var(--warning); }
@@ -25,8 +26,8 @@ h3 { font-size: 1rem; margin: 0; display: flex; gap: .6rem; align-items: baselin
 .badge { color: var(--of); font-weight: 600; text-transform: uppercase; font-size: .75rem; letter-spacing: .04em; }
 .code { font-family: ui-monospace, monospace; } .soft { color: var(--soft); font-size: .875rem; }
 dl { margin: .6rem 0 0; } dt { color: var(--soft); font-size: .8rem; margin-top: .5rem; } dd { margin: 0; }
-pre { background: var(--box); border: 1px solid var(--line); border-radius: .3rem; padding: .5rem .7rem; margin: .2rem 0;
-  white-space: pre-wrap; overflow-wrap: anywhere; font: .82rem/1.45 ui-monospace, monospace; }
+pre { background: var(--box); border: 1px solid var(--line); border-radius: .3rem; padding: .5rem .7rem;
+  margin: .2rem 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .82rem/1.45 ui-monospace, monospace; }
 ul { padding-left: 1.2rem; } li { overflow-wrap: anywhere; }
 ]]
 

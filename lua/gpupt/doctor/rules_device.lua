@@ -169,7 +169,7 @@ return {
             cause = ("%s.id is \"%s\", spelled as lspci and esxcli spell hexadecimal addresses; ESXi reads it as "
               .. "decimal, which is %s."):format(device.prefix, device.id, tostring(device.address)),
             remedy = ("If %s is meant, write %s (a PCI list of the host, --pci, would tell)."):format(tostring(as_hex),
-              as_hex:vmx()) })
+              as_hex:vmx()), proposal = ('%s.id = "%s"'):format(device.prefix, as_hex:vmx()) })
         end
       end
     end,
@@ -211,7 +211,7 @@ return {
         for _, name in ipairs { "vendorId", "deviceId" } do
           local field = device.fields[name:lower()]
           local value = field and field.value
-          if value and not value:match "^0[xX]%x%x?%x?%x?$" then
+          if value and not device.sriov and not value:match "^0[xX]%x%x?%x?%x?$" then
             local right, how = id_meant(subject, device, name, value)
             local text = right and ("0x%04x"):format(right)
             local guessed = how == "listed" or how == "table"

@@ -92,6 +92,9 @@ local function read_devices(doc)
     -- a vGPU shares the namespace and names a profile: no card is handed over
     device.vgpu = field "vgpu" ~= nil or (field "virtualdev" or ""):lower() == "vmiop"
     device.id, device.system_id = field "id", field "systemid"
+    -- a network function of SR-IOV: its id is that of the physical function, which several have, and it has no ids
+    local bypass = (device.system_id or ""):upper() == "BYPASS"
+    device.sriov = field "pfid" ~= nil or (bypass and tonumber(field "vendorid" or "") == 0)
     device.vendor, device.device = hex(field "vendorid"), hex(field "deviceid")
     device.allowed = read_allowed(field "alloweddevices")
     for name in pairs(device.fields) do
@@ -111,11 +114,11 @@ function Subject:field(device, name)
   return { file = self.vmx_name, text = device.prefix .. "." .. name .. " is not set" }
 end
 
---- The cards that are in effect: present = TRUE, and no vGPU.
+--- The cards that are in effect: present = TRUE, and neither a vGPU nor a network function of SR-IOV.
 function Subject:present()
   local list = {}
   for _, device in ipairs(self.devices) do
-    if device.present and not device.vgpu then list[#list + 1] = device end
+    if device.present and not device.vgpu and not device.sriov then list[#list + 1] = device end
   end
   return list
 end
