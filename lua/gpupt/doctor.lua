@@ -76,7 +76,10 @@ local function looked_at(subject, ran, given)
       counted(log.scan.session_count or 0, "power-on"), counted(#log.scan.devices, "card"),
       log.scan.partial and "; only a part was read: " .. log.scan.problem or "")
   end
-  if subject.pci then list[#list + 1] = subject.pci_name .. ": " .. counted(#subject.pci, "device") end
+  if subject.pci then
+    list[#list + 1] = subject.pci_name .. ": " .. counted(#subject.pci, "device")
+      .. (subject:list_complete() == true and "" or " (it may be an excerpt)")
+  end
   for _, note in ipairs(given.notes or {}) do list[#list + 1] = note end
   if subject.doc and #subject:present() > 0 then
     local window, problem = subject:window()

@@ -236,6 +236,8 @@ describe("the doctor's rule", function()
     end)
   end
 
+  covered["host-card"] = true -- judged below, without a .vmx
+
   it("too-many-devices counts cards against the hardware version", function()
     local function with(count, version)
       local lines = {}
@@ -269,6 +271,31 @@ describe("the doctor's rule", function()
       assert.truthy(rule.severity == "error" or rule.severity == "warning" or rule.severity == "info")
     end
     for _, id in pairs(require "gpupt.doctor.rules".of_message) do assert.truthy(seen[id], id .. " is no rule") end
+  end)
+end)
+
+describe("a list of devices without a .vmx", function()
+  local function judged(text) return gpupt.check(doctor.examine { pci = gpupt.check(gpupt.pci.parse(text)) }) end
+
+  it("is judged by itself: what is enabled and not active, what the host cannot give", function()
+    assert.equal("healthy", judged(PCI).verdict)
+    assert.matches("Reboot the host", the(judged(PCI:gsub("Current Owner: VM Passthru", "Current Owner: VMkernel")), "host-card").remedy)
+    assert.matches("IOMMU", the(judged(PCI:gsub("Capable: true", "Capable: false")), "host-card").remedy)
+  end)
+
+  it("leaves a GPU alone that the host keeps for itself, and says that a list may be an excerpt", function()
+    local result = judged(PCI:gsub("Owner: VM Passthru", "Owner: VMkernel"))
+    assert.same({}, result.findings)
+    assert.matches("1 device %(it may be an excerpt%)", result.looked_at[1])
+  end)
+end)
+
+describe("many lines with one fault of form", function()
+  it("are one finding with the first ones as evidence", function()
+    local result = examine(vm(nil, ("hello world\n"):rep(9)))
+    assert.same({ "odd-line" }, codes(result))
+    assert.equal(7, #result.findings[1].evidence)
+    assert.matches("and 3 lines more", result.findings[1].evidence[7].text)
   end)
 end)
 

@@ -138,8 +138,8 @@ same name by the same word, so that it can be posted.]],
     end
     if #words > 0 then return examine_vm(options, words) end
     if options.bundle then return examine_bundle(options) end
-    if not options.vmx and not options.log then
-      return nil, "doctor: give a VM, --vmx, --log or --bundle", "EUSAGE"
+    if not options.vmx and not options.log and not options.pci then
+      return nil, "doctor: give a VM, --vmx, --log, --pci or --bundle", "EUSAGE"
     end
     if options.fix and not options.vmx then return nil, "doctor: --fix needs --vmx", "EUSAGE" end
     local given = { log = options.log, pci = options.pci, system_id = options.system_id }

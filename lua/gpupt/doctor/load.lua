@@ -173,8 +173,8 @@ function loader.load(given)
   else
     loaded.doc = given.vmx
   end
-  if not loaded.doc and not loaded.log then
-    failure.check(nil, "nothing to examine: give a .vmx, a log, or both", "EINVAL")
+  if not loaded.doc and not loaded.log and not loaded.pci then
+    failure.check(nil, "nothing to examine: give a .vmx, a log, a list of devices, or several of them", "EINVAL")
   end
   if loaded.doc then
     loaded.vmx_name = loaded.doc:path() or name or given.vmx_name or "the .vmx"

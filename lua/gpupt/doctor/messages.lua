@@ -123,7 +123,7 @@ end
 
 --- The rule's finding that a message belongs to.
 local function finding_for(rules, message, by_rule)
-  local id = rules.of_message[message.code]
+  local id = rules.of_message[message.code] or message.rule
   if not id then return nil end
   for _, list in ipairs { rules.before[id] or {}, { id }, rules.instead[id] or {} } do
     for _, one in ipairs(list) do
@@ -174,14 +174,14 @@ return function(subject, rules, findings)
     for i = 1, of_rules do told = told or has_evidence(findings[i], message) end
     if message.severity == "info" or told then -- nothing more to say
       if told and message.severity == "error" and found then found.severity = "error" end
-    elseif rules.consequences[message.code] then
+    elseif rules.consequences[message.code] or message.consequence then
       consequences[#consequences + 1] = message
     elseif found then
       table.insert(found.evidence, 1, evidence_of(message))
       -- a suspicion that a log confirms is none any more
       if message.severity == "error" then found.severity = "error" end
     else
-      local id = rules.of_message[message.code]
+      local id = rules.of_message[message.code] or message.rule
       local finding = { code = message.code, severity = message.severity, cause = message.cause,
         remedy = message.remedy, evidence = { evidence_of(message) }, fixable = false, source = message.source }
       if mended(subject, rule_of[id], message) then

@@ -37,7 +37,7 @@ end
 --- Makes a name known, so that it is replaced as a word wherever it stands.
 function Redact:name(kind, text)
   if type(text) ~= "string" then return end
-  text = text:match "^%s*(.-)%s*$"
+  text = text:match "^%s*(.*%S)" or ""
   local key = text:lower()
   if #text < 3 or common[key] or self.words[key] or not text:find "%a" then return end
   self.words[key] = self:standin(kind, text)

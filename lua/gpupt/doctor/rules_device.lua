@@ -123,6 +123,8 @@ local other_modes = {
     .. "mixed sizes",
 }
 
+local function is_passthru(owner) return owner and owner:lower():find "passthr" ~= nil end
+
 --- How a card is enabled, by the host's release: esxcli has the command since 7.0.
 local function enable_remedy(subject, address)
   local release = subject.facts.release
@@ -350,7 +352,7 @@ return {
         local listed = subject:listed(device.address)
         if listed then
           local text = listed.address
-          local function passthru(owner) return owner and owner:lower():find "passthr" ~= nil end
+          local passthru = is_passthru
           local evidence = { subject:field(device, "id"), subject:listed_at(device.address) }
           if listed.capable == false then
             report(evidence, { cause = ("The host cannot give %s to a VM (Passthru Capable: false)."):format(text),
@@ -367,6 +369,27 @@ return {
             and (listed.enabled or passthru(listed.configured_owner)) then
             report(evidence, { cause = ("%s is enabled for passthrough but not active: its owner is still %s.")
               :format(text, listed.owner), remedy = "Reboot the host." })
+          end
+        end
+      end
+    end,
+  },
+  {
+    id = "host-card", severity = "warning", needs = "pci",
+    cause = "A GPU of the host cannot be given to a VM as it is.", remedy = "Reboot the host, or look at its IOMMU.",
+    source = "Broadcom KB 309986; esxcli hardware pci pcipassthru",
+    check = function(subject, report)
+      if subject.doc then return end -- not-enabled judges the VM's own cards
+      for _, listed in ipairs(subject.pci) do
+        if pci.is_gpu(listed) then
+          local evidence = { subject:listed_at(pci.address(listed.address, "hex")) }
+          local wanted = listed.enabled or is_passthru(listed.configured_owner)
+          if listed.capable == false then
+            report(evidence, { cause = ("The host cannot give %s to a VM (Passthru Capable: false)."):format(listed.address),
+              remedy = "Check IOMMU (VT-d, AMD-Vi) in the host's firmware, and the card's slot." })
+          elseif wanted and listed.owner and not is_passthru(listed.owner) then
+            report(evidence, { cause = ("%s is enabled for passthrough but not active: its owner is still %s."):format(
+              listed.address, listed.owner), remedy = "Reboot the host." })
           end
         end
       end

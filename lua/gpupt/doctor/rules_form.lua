@@ -1,11 +1,23 @@
 --- Rules on the form of a .vmx: what a host could not read, or reads otherwise than it looks.
 -- The shape of a rule stands in rules.lua.
 
+--- One finding for all lines with the same fault: their first ones are the evidence.
+local SHOWN = 6
+
 local function problems_with(code)
   return function(subject, report)
+    local evidence, count = {}, 0
     for _, problem in ipairs(subject.doc:problems()) do
-      if problem.code == code then report { subject:line(problem.line) } end
+      if problem.code == code then
+        count = count + 1
+        if count <= SHOWN then evidence[count] = subject:line(problem.line) end
+      end
     end
+    if count == 0 then return end
+    if count > SHOWN then
+      evidence[SHOWN + 1] = { file = subject.vmx_name, text = ("and %d lines more of this kind"):format(count - SHOWN) }
+    end
+    report(evidence)
   end
 end
 

@@ -54,7 +54,7 @@ end
 local prefixes = {
   { "^[%s]*>[>%s|]*", "mail-quoting" }, { "^%s*&gt;[%s&gt;]*", "mail-quoting" },
   { "^.-%f[%w]DICT%s+", "line-prefixes" }, { "^[%w%-_./ ]+%.vmx:%d*:?%s*", "line-prefixes" },
-  { "^%s*%d+[:%)]%s*", "line-prefixes" }, { "^%s*%d+%s+", "line-prefixes" },
+  { "^%s*%d+[.:%)]%s*", "line-prefixes" }, { "^%s*<[%a/][^>]*>%s*", "line-prefixes" }, { "^%s*[`*]+", "line-prefixes" }, { "^%s*%d+%s+", "line-prefixes" },
   { "^%s*[+*]%s+", "line-prefixes" }, { "^%s*%-%s+", "line-prefixes" }, { "^%s*\u{2022}%s*", "line-prefixes" },
 }
 
@@ -68,7 +68,8 @@ function Repair:unprefix(line)
     if rest and (line_form.is_setting(rest) or (self.quoting and prefix[2] == "mail-quoting")) then
       self:fault(prefix[2], line.from)
       self.quoting = self.quoting or prefix[2] == "mail-quoting"
-      line.text = rest
+      -- what began with the marks of a page ends with them
+      line.text = rest:gsub("[`*]+%s*$", ""):gsub("</%a+>%s*$", "")
       return
     end
   end
@@ -105,7 +106,7 @@ local function wrapped(lines, at)
     return 2, first .. (first:find "%s$" and "" or " ") .. following.text:match "^%s*(.*)$"
   end
   if first:find "^%s*[%w.:_%-]+%s*$" and following.text:find "^%s*=%s*%S" then
-    return 2, first:match "^(.-)%s*$" .. " " .. following.text:match "^%s*(.*)$"
+    return 2, first:match "^.*%S" .. " " .. following.text:match "^%s*(.*)$"
   end
   if not line_form.is_open(first) then return nil end
   local text = first
@@ -113,7 +114,8 @@ local function wrapped(lines, at)
     local more = lines[at + count - 1]
     if not more or line_form.is_setting(more.text) or more.text == "" or more.text:find "^%s*#" then return nil end
     local part = more.text:match "^%s*(.*)$"
-    text = text:match "^(.-)%s*$" .. glue(text:match "^(.-)%s*$", part) .. part
+    text = text:match "^.*%S"
+    text = text .. glue(text, part) .. part
     if part:find '"' then
       return not line_form.is_open(text) and count or nil, text
     end
@@ -137,16 +139,28 @@ function Repair:join(lines)
   return out
 end
 
+-- A .vmx has some hundred short lines: what is larger by far was not pasted, and is read as it is.
+local MAX_TEXT, MAX_LINE, MAX_LINES = 4 << 20, 16384, 50000
+
+--- Most lines are as a host writes them.
+local function is_plain(text)
+  return text == "" or (text:find '^[%a.][%w.:_%-]* = "[%w .:/_%-]*"$' ~= nil and not text:find(".vmx:", 1, true))
+end
+
 --- The text as it was meant, or nil when nothing has to be repaired.
 function form.repair(text)
+  if #text > MAX_TEXT then return nil end
   local bom = text:match "^\xef\xbb\xbf" or ""
   local lines = split(text:sub(#bom + 1))
   local self = setmetatable({ faults = {}, by_code = {} }, Repair)
+  if #lines > MAX_LINES then return nil end
   local original, kept = {}, {}
   for i, line in ipairs(lines) do original[i] = line.text end
   for _, line in ipairs(lines) do
-    self:unprefix(line)
-    if not line_form.is_setting(line.text) and is_console(line.text) then
+    if #line.text > MAX_LINE then return nil end
+    line.plain = is_plain(line.text)
+    if not line.plain then self:unprefix(line) end
+    if not line.plain and not line_form.is_setting(line.text) and is_console(line.text) then
       self:fault("console-text", line.from)
     else
       kept[#kept + 1] = line
@@ -155,7 +169,8 @@ function form.repair(text)
   local html = text:find("&quot;", 1, true) or text:find("&#34;", 1, true)
   local out, origin, parts, by_line = {}, {}, {}, {}
   for _, line in ipairs(self:join(kept)) do
-    local settings = line_form.repair(line.text, html, function(code) self:fault(code, line.from) end)
+    local settings = line.plain and { line.text }
+      or line_form.repair(line.text, html, function(code) self:fault(code, line.from) end)
     by_line[line.from] = settings
     for i, one in ipairs(settings) do
       out[#out + 1] = one

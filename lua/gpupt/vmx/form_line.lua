@@ -83,7 +83,7 @@ local function closing(text, at, list, single)
   return from, length, code
 end
 
-local function trimmed(text) return text:match "^%s*(.-)%s*$" end
+local function trimmed(text) return text:match "^%s*(.*%S)" or "" end
 
 --- Whether the line is NAME = ..., with plain blanks or others, the name quoted or not.
 function form_line.is_setting(text)
@@ -103,7 +103,8 @@ end
 
 --- What stands behind a value: kept, made a comment, dropped, or settings of their own.
 local function behind(rest, fault)
-  if rest:find "^%s*$" or rest:find "^%s*#" then return rest:match "^(.-)%s*$" end
+  if not rest:find "%S" then return "" end
+  if rest:find "^%s*#" then return rest:match "^(.*%S)" end
   if rest:find "^%s*[;,]%s*$" or rest:find "^%s*[;,]%s*#" then
     fault "stray-text"
     return (rest:gsub("^%s*[;,]", ""))
