@@ -205,10 +205,28 @@ local function low_bytes(devices)
   return sum
 end
 
+--- Which cards the table knows only from memory or in several forms, by name; and whether the window is needed even
+-- without them.
+local function certainty(result, devices, sums)
+  local names, sure = {}, {}
+  for i, device in ipairs(devices) do
+    if device.source == "table" and (device.mark == "M" or device.variants) then
+      names[#names + 1] = device.name or ("card " .. i)
+    else
+      sure[#sure + 1] = sums[i]
+    end
+  end
+  result.uncertain = names
+  local without = #sure > 0 and core.compute(sure)
+  result.sure = #names == 0 or (without and without.needs_64bit) or false
+  result.sure_min = #names == 0 and result.min or without and without.needs_64bit and without.min or 0
+end
+
 --- The window for a list of cards. Result: {gb=, rule=, min=, safe=, seed=} in GiB, `needed` (the VM does not start
 -- without use64bitMMIO), `high_end` (a card maps more than 16 GiB), `bytes` (all memory BARs), `low_bytes` (32-bit
 -- BARs, below 4 GiB), `source` ("measured", "table" or "mixed"), `warnings` (texts), `devices` (the cards with their
--- BARs) and `why` (text). A bad value gives nil, message, code:
+-- BARs), `why` (text), `uncertain` (names of cards whose BARs are from memory or have several forms), `sure` (the window
+-- is needed even without those) and `sure_min` (how large it must be for the others). A bad value gives nil, message, code:
 -- EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
 function bar.window(list, opts)
   opts = window_options:check(opts)
@@ -233,6 +251,7 @@ function bar.window(list, opts)
   result.warnings = require "gpupt.bar.limits"(result)
   result.source = sources.measured and sources.table and "mixed" or next(sources)
   result.devices = devices
+  certainty(result, devices, sums)
   result.why = require "gpupt.bar.why"(result)
   return result
 end
