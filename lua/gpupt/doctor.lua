@@ -20,8 +20,8 @@ local examine_options = options.declare("doctor.examine", {
   { "vmx_name", "string", doc = "what to call a document that has no path" },
   { "log", "any",
     doc = "a result of gpupt.vmlog.scan, a path, or a list of these (vmware.log, dmesg, Windows reports)" },
-  { "pci", "any", doc = "the host's devices: a list of gpupt.pci, the path of a text (esxcli, lspci) or of a sysfs, or "
-    .. "{text=, name=}" },
+  { "pci", "any", doc = "the host's devices: a list of gpupt.pci, the path of a text (esxcli, lspci) or of a sysfs, "
+    .. "or {text=, name=}" },
   { "gpus", "table", doc = "the cards for gpupt.bar.window, when the .vmx does not tell them" },
   { "vm", "table", doc = "a reference to a VirtualMachine: its settings, its host's cards and its log are read" },
   { "system_id", "string", doc = "the host's id (esxcli system uuid get)" },
@@ -95,15 +95,31 @@ local function looked_at(subject, ran, given)
   return list
 end
 
+--- The lines that findings rest on: they were understood, whatever the reader of the log thought of them.
+local function cited(findings)
+  local lines = {}
+  for _, finding in ipairs(findings) do
+    for _, list in ipairs { finding.evidence, finding.consequences or {} } do
+      for _, one in ipairs(list) do
+        if one.file and one.line then lines[one.file .. "\0" .. one.line] = true end
+      end
+    end
+  end
+  return lines
+end
+
 --- What nobody understood: lines of logs, files of an unknown form, keys that no source names.
-local function not_understood(subject, given)
-  local list = {}
+local function not_understood(subject, given, findings)
+  local list, known = {}, cited(findings)
   for _, log in ipairs(given.logs) do
     if log.scan.form == "unknown" then
       list[#list + 1] = { file = log.name, text = "a file of unknown form: it was not read" }
     end
     for _, one in ipairs(log.scan.not_understood or {}) do
-      list[#list + 1] = { file = one.file or log.name, line = one.line, text = one.text, word = one.word }
+      local file = one.file or log.name
+      if not known[file .. "\0" .. (one.line or "")] then
+        list[#list + 1] = { file = file, line = one.line, text = one.text, word = one.word }
+      end
     end
   end
   for _, one in ipairs(subject.unread or {}) do list[#list + 1] = one end
@@ -143,7 +159,7 @@ local function examine(loaded)
   require "gpupt.doctor.messages"(subject, rules, findings)
   if loaded.remote then not_offline(findings) end
   for _, finding in ipairs(findings) do finding.fix = finding.fixable and finding.changes or nil end
-  local unknown = not_understood(subject, loaded)
+  local unknown = not_understood(subject, loaded, findings)
   local verdict = verdict_of(findings, unknown)
   return { findings = sorted(findings), looked_at = looked_at(subject, ran, loaded), not_understood = unknown,
     verdict = verdict, healthy = verdict == "healthy", named = named(subject) }

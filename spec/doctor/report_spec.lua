@@ -38,7 +38,7 @@ local UNKNOWN = {
 
 local function result_of(more)
   local unknown = {}
-  for i, text in ipairs(more or UNKNOWN) do unknown[i] = { line = i, text = text, word = "NVRM" } end
+  for i, text in ipairs(more or UNKNOWN) do unknown[i] = { line = 10 + i, text = text, word = "NVRM" } end
   local scan = gpupt.check(gpupt.vmlog.scan { text = table.concat(LINES, "\n") .. "\n", name = "/home/alice/case/esx17-vmkernel-2.txt" })
   scan.files = { "/home/alice/case/esx17-vmkernel-2.txt" }
   scan.not_understood = unknown

@@ -59,6 +59,18 @@ describe("the verdict of the doctor", function()
     assert.equal(1, #result.not_understood)
   end)
 
+  it("takes a line for understood that a finding rests on", function()
+    local text = "nv-fabricmanager[4177]: failed with error NV_WARN_NOTHING_TO_DO"
+    local doc = gpupt.check(gpupt.vmx.parse((VMX:format(""):gsub("0x1eb8", "0x20b2"))))
+    local given = { text = text .. "\n", name = "dmesg.txt" }
+    local read = gpupt.check(gpupt.vmlog.scan(given))
+    local result = gpupt.check(gpupt.doctor.examine { vmx = doc, log = { given, scan { files = { "dmesg.txt" },
+      not_understood = { { line = 1, text = text, word = "nvidia" }, { line = 2, text = "NVRM: x", word = "NVRM" } } } } })
+    assert.equal(1, read.lines)
+    assert.equal(1, #result.not_understood)
+    assert.equal(2, result.not_understood[1].line)
+  end)
+
   it("is unclear when a file has an unknown form", function()
     local result = gpupt.check(gpupt.doctor.examine { vmx = vm(), log = scan { form = "unknown", files = { "x.bin" } } })
     assert.equal("unclear", result.verdict)

@@ -74,6 +74,11 @@ local whole = {
   { "all settings on one line", (PLAIN:gsub("\n", " ")) .. "\n", "several settings on one line" },
   { "quoted names", (PLAIN:gsub("([%w.]+) =", '"%1" =')), "name between quotes" },
   { "two kinds at once", (PLAIN:gsub('"([^"\n]*)"', "\u{201c}%1\u{201d}"):gsub("([^\n]+)", "> %1")), "quote marks of a mail" },
+  { "the signs of an input method", (PLAIN:gsub(" = ", "\u{ff1d}"):gsub('"([^"\n]*)"', "\u{201c}%1\u{201d}"):gsub("\u{ff1d}", " \u{ff1d} ")),
+    "another keyboard" },
+  { "dashes that a word processor made", (PLAIN:gsub("5f1c2b3a%-0001%-0002%-", "5f1c2b3a\u{2013}0001\u{2011}0002\u{2014}")),
+    "another keyboard" },
+  { "marks of a page around each line", each_line "<li>`%0`</li>", "mark of a page" },
   { "CRLF and typographic quotes", (PLAIN:gsub('"([^"\n]*)"', "\u{201c}%1\u{201d}"):gsub("\n", "\r\n")), "typographic" },
 }
 
@@ -160,7 +165,8 @@ describe("gpupt vmx", function()
   it("set refuses typographic quotes and other odd quotes, blanks and names", function()
     c.write("a.vmx", PLAIN)
     for _, word in ipairs { "pciPassthru.64bitMMIOSizeGB=\u{201c}64\u{201d}", "firmware=\u{201d}efi", "firmware=efi\u{201d}",
-      "memsize=&quot;64&quot;", "firmware=\u{a0}efi", "\u{201c}firmware\u{201d}=efi", "firmware\u{a0}=efi" } do
+      "memsize=&quot;64&quot;", "firmware=\u{a0}efi", "\u{201c}firmware\u{201d}=efi", "firmware\u{a0}=efi",
+      "firmware=\"efi\"" } do
       local status, out, err = c.gpupt("vmx set a.vmx '" .. word .. "'")
       assert.same({ 1, "" }, { status, out }, word)
       assert.matches("typographic quotes", err)

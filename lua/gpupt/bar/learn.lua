@@ -66,9 +66,8 @@ local function from_log(source, name, found, skipped)
     if known and known.vendor and known.device and device.bytes > 0 then
       found[#found + 1] = { vendor = known.vendor, device = known.device, bars = device.bars, source = name }
     else
-      skipped[#skipped + 1] = { name = name, why = ("%s: the log has its BARs and not its ids: give lspci -vv -nn "
-        .. "of the "
-        .. "host, or a log whose settings (DICT lines) list pciPassthruN.id"):format(device.address) }
+      skipped[#skipped + 1] = { name = name, why = ("%s: the log has its BARs and not its ids: give lspci -vv -nn of "
+        .. "the host, or a log whose settings (DICT lines) list pciPassthruN.id"):format(device.address) }
     end
     any = true
   end
@@ -85,8 +84,7 @@ local function from_list(devices, name, found, skipped)
           name = device.device_name }
       else
         skipped[#skipped + 1] = { name = name, why = device.address .. ": the list has no sizes of its BARs (lspci "
-          .. "-vv, as "
-          .. "root, has)" }
+          .. "-vv, as root, has)" }
       end
     end
   end
@@ -127,9 +125,8 @@ local function read_source(source, found, skipped)
     any = from_log(compressed and path or { text = text, name = name }, name, found, skipped)
   end
   if not any then
-    skipped[#skipped + 1] = { name = name, why = "no BARs of a GPU in it: a vmware.log of a power-on, lspci -vv "
-      .. "-nn or a "
-      .. "sysfs has them" }
+    skipped[#skipped + 1] = { name = name, why = "no BARs of a GPU in it: a vmware.log of a power-on, lspci -vv -nn "
+      .. "or a sysfs has them" }
   end
 end
 

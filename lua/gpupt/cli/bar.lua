@@ -5,8 +5,8 @@ local failure = require "gpupt.failure"
 local command = {
   name = "bar",
   summary = "the 64-bit MMIO window (pciPassthru.64bitMMIOSizeGB) that a set of cards needs",
-  usage = "bar [Nx]CARD... [--rule min|safe|seed] [--cards FILE] | bar --table | bar --learn FILE... | "
-    .. "bar --pages N | bar --kb N",
+  usage = "bar [Nx]CARD... [--rule min|safe|seed] [--cards FILE] | bar --table | bar --learn FILE... | bar --pages N "
+    .. "| bar --kb N",
   details = [[
 A CARD is vendor:device (10de:20b5), whose BARs come from the table, or BARS=16M,128G,32M, the sizes as measured
 (write 16M/32 for a 32-bit BAR and 128/io for I/O ports; without it a BAR counts as 64-bit). "2x" before it counts.

@@ -89,8 +89,8 @@ end
 return {
   name = "doctor",
   summary = "why a VM with a passed-through card does not start, or its guest does not see the card",
-  usage = "doctor VM | --vmx FILE [--log FILE]... [--pci FILE] [--fix] [--report FILE [--redact]] | --log FILE "
-    .. "| --bundle FOLDER",
+  usage = "doctor VM | --vmx FILE [--log FILE]... [--pci FILE] [--fix] [--report FILE [--redact]] | --log FILE | "
+    .. "--bundle FOLDER",
   details = [[
 VM is an inventory path: its settings, its host's cards and its vmware.log are
 read from the server. Else: examines a .vmx, logs (vmware.log or its folder,

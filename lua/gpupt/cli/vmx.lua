@@ -127,8 +127,7 @@ function actions.set(options, path, words)
     local line_form = require "gpupt.vmx.form_line"
     if line_form.odd_name(key) or line_form.odd_value(key, value) then
       return nil, ("%s: '%s' has typographic quotes or blanks, or quotes that would become part of it; write it "
-        .. "without "
-        .. "quotes, as KEY=VALUE"):format(path, word), "EINVAL"
+        .. "without quotes, as KEY=VALUE"):format(path, word), "EINVAL"
     end
     pairs_given[#pairs_given + 1] = { key, value }
   end

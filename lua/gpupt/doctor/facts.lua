@@ -73,19 +73,23 @@ end
 
 function facts.new() return { bugchecks = {}, fabric = {}, names = {} } end
 
---- Adds what a text tells. Result: a word for its form when it is one that is read here and nowhere else.
+--- Adds what a text tells. Result: a word for its form when it is one that is read here and nowhere else; "report" when
+-- it told something; nil when it told nothing.
 function facts.read(known, text, name)
   local map = read_map(text, name)
   if map then
     known.map, known.map_file = map, name
     return "passthru.map"
   end
-  local number = 0
+  local number, told = 0, false
   for line in (text .. "\n"):gmatch "(.-)\r?\n" do
     number = number + 1
     if number > MAX_LINES then break end
     if #line < 4096 then
-      local function evidence() return { file = name, line = number, text = line } end
+      local function evidence()
+        told = true
+        return { file = name, line = number, text = line }
+      end
       local driver = driver_of(line)
       if driver then
         known.driver = { version = driver, major = math.tointeger(tonumber(driver:match "^%d+")),
@@ -103,6 +107,7 @@ function facts.read(known, text, name)
       end
     end
   end
+  return told and "report" or nil
 end
 
 return facts

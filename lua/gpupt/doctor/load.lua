@@ -113,7 +113,9 @@ local function load_log(one, known)
   local log = { scan = failure.check(vmlog.scan(one)), name = type(one) == "string" and one or one.name or "the log" }
   local text = type(one) == "table" and one.text or head_of(one)
   local form = text and facts.read(known, text, log.name)
-  if form then
+  if form == "report" then
+    if log.scan.form == "unknown" then log.scan.form = form end
+  elseif form then
     log.scan.form = form
     log.told = ("%s: reset methods (%s), %d line%s"):format(log.name, form, #known.map, #known.map == 1 and "" or "s")
   end

@@ -31,7 +31,12 @@ local function code_43(subject, finding)
     if kind == "geforce" then names[#names + 1] = name or "GeForce" end
   end
   if not kinds.geforce then
-    if kinds.datacentre or kinds.workstation then
+    if kinds.other and not (kinds.datacentre or kinds.workstation or kinds.unknown) then
+      finding.cause = "The driver stopped the card (Code 43). It is no NVIDIA card, so the hypervisor is not the "
+        .. "reason."
+      finding.remedy = ("%s changes nothing here. Look at the MMIO window, at a reset (power the host off and on), "
+        .. "at the other functions of the card, then at the driver."):format(KEY)
+    elseif kinds.datacentre or kinds.workstation then
       finding.remedy = ("This card never needs %s: look at the MMIO window and the card's power, then at the driver.")
         :format(KEY)
     end
@@ -43,11 +48,9 @@ local function code_43(subject, finding)
   if driver then table.insert(finding.evidence, driver.evidence) end
   if driver and driver.major >= 465 then
     finding.cause = ("The driver %s stopped the %s (Code 43). It accepts a GeForce in a VM (since 465), so the "
-      .. "hypervisor "
-      .. "is not the reason."):format(driver.version, card)
+      .. "hypervisor is not the reason."):format(driver.version, card)
     finding.remedy = "Look for another reason: the MMIO window, a card that was not reset, an emulated display "
-      .. "beside it "
-      .. "(svga.present), or a damaged driver (remove it with its settings and install it again)."
+      .. "beside it (svga.present), or a damaged driver (remove it with its settings and install it again)."
     return
   end
   if hidden then
@@ -59,13 +62,11 @@ local function code_43(subject, finding)
   if subject.doc then table.insert(finding.evidence, subject:at(KEY)) end
   finding.cause = driver and ("The driver %s stopped the %s (Code 43), as drivers before 465 do when they see a "
     .. "hypervisor."):format(driver.version, card)
-    or ("The driver stopped the %s (Code 43). Drivers before 465 do this when they see a hypervisor; the version "
-      .. "of this "
-      .. "one is not known."):format(card)
+    or ("The driver stopped the %s (Code 43). Drivers before 465 do this when they see a hypervisor; the version of "
+      .. "this one is not known."):format(card)
   finding.remedy = driver and ("Update the driver to 465 or later, or set %s = \"FALSE\"."):format(KEY)
-    or ("Look at the driver's version (nvidia-smi, or Win32_VideoController's DriverVersion). Before 465: update "
-      .. "it, or "
-      .. "set %s = \"FALSE\"."):format(KEY)
+    or ("Look at the driver's version (nvidia-smi, or Win32_VideoController's DriverVersion). Before 465: update it, "
+      .. "or set %s = \"FALSE\"."):format(KEY)
   if driver then
     finding.changes, finding.fixable = { { key = KEY, value = "FALSE" } }, true
   else
@@ -80,7 +81,7 @@ local function window_remedy(subject)
   if window and window.needed and offer >= window.gb then
     return ("The VM offers %d GB, which hold the %s of its cards: the window is not it. Look at the host's firmware "
       .. "(memory-mapped I/O above 4 GB), at a reset of the card (power the host off and on), then at the "
-        .. "driver."):format(
+      .. "driver."):format(
       offer, window.text)
   end
   if window and window.needed then
@@ -88,8 +89,8 @@ local function window_remedy(subject)
       .. "(the cards map %s); the firmware of an installed system cannot be changed."):format(window.gb, window.text)
   end
   return "EFI firmware, pciPassthru.use64bitMMIO and pciPassthru.64bitMMIOSizeGB go together. The vmware.log of a "
-    .. "power-on "
-    .. "with this card, or lspci -vv of it, has the BARs: give it with --log or --pci, and the size is worked out."
+    .. "power-on with this card, or lspci -vv of it, has the BARs: give it with --log or --pci, and the size is "
+    .. "worked out."
 end
 
 -- Findings that explain why a driver could not start a card.
@@ -158,8 +159,8 @@ local function reset_lines(subject, message, finding)
   local present = reset.method(listed and listed.reset_method)
   local lines, now = reset.lines(device.vendor, device.device, present, subject.facts.map)
   finding.remedy = ("Give %04x:%04x another reset method%s: the first of these lines in /etc/vmware/passthru.map, "
-    .. "then the "
-    .. "other; reboot the host after each."):format(device.vendor, device.device, now and " than " .. now or "")
+    .. "then the other; reboot the host after "
+    .. "each."):format(device.vendor, device.device, now and " than " .. now or "")
   finding.proposal = table.concat(lines, "\n")
 end
 

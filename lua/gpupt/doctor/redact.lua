@@ -16,8 +16,8 @@ local common = { root = true, administrator = true, admin = true, dcui = true, v
 -- A dotted name is a host when it ends in one of these; file names, keys and versions do not.
 local top_levels = {}
 for word in ("com net org edu gov mil int info biz io cloud dev local lan corp internal intra intranet home arpa "
-  .. "example "
-  .. "test invalid localdomain de at ch fr it es nl be uk us ca au nz jp cn ru pl cz se no fi dk pt br in kr eu"):gmatch
+  .. "example test invalid localdomain de at ch fr it es nl be uk us ca au nz jp cn ru pl cz se no fi dk pt br in kr "
+  .. "eu"):gmatch
   "%a+" do
   top_levels[word] = true
 end
@@ -71,20 +71,17 @@ end
 -- Dotted words that are no hosts: settings, messages, types and classes, files.
 local no_hosts = {}
 for word in ("sched windows hypervisor uefi msg svga mks vmotion virtualhw tools guestinfo isolation log monitor "
-  .. "cpuid numa "
-  .. "disk migrate time rtc vmware bios efi smbios mem vcpu vhv vvtd config machine sound toolscripts vim com org "
-    .. "java sun "
-  .. "annotation encoding pcihole featmask replay nvram priority policy gui cleanshutdown softpoweroff maintenance "
-  .. "managedvm vmx ht board uuid www"):gmatch "%a+" do
+  .. "cpuid numa disk migrate time rtc vmware bios efi smbios mem vcpu vhv vvtd config machine sound toolscripts vim "
+  .. "com org java sun annotation encoding pcihole featmask replay nvram priority policy gui cleanshutdown "
+  .. "softpoweroff maintenance managedvm vmx ht board uuid www"):gmatch "%a+" do
   no_hosts[word] = true
 end
 local devices = { "^pcipassthru%d*$", "^pcibridge%d+$", "^ethernet%d+$", "^scsi%d+$", "^nvme%d+$", "^sata%d+$",
   "^ide%d+$",
   "^usb%w*$", "^vmci%d*$", "^hpet%d*$", "^floppy%d+$", "^serial%d+$", "^parallel%d+$", "^filter%d+$" }
 local file_endings = {}
-for word in ("log txt vmx vmxf vmdk vmsd vswp nvram lck so c cpp h ko conf map sys dll exe py sh lua gz tgz tar "
-  .. "rom bin iso "
-  .. "md html htm json xml csv inf cat service rules ids"):gmatch "%a+" do
+for word in ("log txt vmx vmxf vmdk vmsd vswp nvram lck so c cpp h ko conf map sys dll exe py sh lua gz tgz tar rom "
+  .. "bin iso md html htm json xml csv inf cat service rules ids"):gmatch "%a+" do
   file_endings[word] = true
 end
 

@@ -184,8 +184,7 @@ local function bridge_reset(subject, report)
         cause = ("%s is reset through the bridge above it%s, which takes down all that is behind the bridge."):format(
           listed.address, listed.dependent and above and " (" .. listed.dependent .. ")" or ""),
         remedy = ("Give %04x:%04x another method in /etc/vmware/passthru.map (the first of these lines, then the "
-          .. "other), "
-          .. "then reboot the host."):format(listed.vendor, listed.device),
+          .. "other), then reboot the host."):format(listed.vendor, listed.device),
         proposal = lines })
     end
   end
@@ -202,8 +201,7 @@ local function map_only(subject, report)
             line.device == 0xffff and ("Every card of the vendor %04x"):format(line.vendor)
               or ("%04x:%04x"):format(line.vendor, line.device)),
           remedy = "If a card does not come back after a reset, give it another method. The host's list of devices "
-            .. "(--pci) "
-            .. "has its ids for the line." })
+            .. "(--pci) has its ids for the line." })
       end
     end
     return

@@ -220,9 +220,8 @@ return {
             report({ subject:line(field.line) }, {
               severity = how == "signed" and "error" or "warning",
               cause = how == "signed"
-                and ("%s.%s is \"%s\": a signed short written as it came from the API. ESXi compares it with %s "
-                  .. "and finds "
-                  .. "another device."):format(device.prefix, name, value, text)
+                and ("%s.%s is \"%s\": a signed short written as it came from the API. ESXi compares it with %s and "
+                  .. "finds another device."):format(device.prefix, name, value, text)
                 or ("%s.%s is \"%s\", where hosts write 0x and four hexadecimal digits."):format(device.prefix, name,
                   value),
               remedy = text and ("Write %s."):format(text)
@@ -332,10 +331,8 @@ return {
         if device.address and not subject:listed(device.address) and confirmed(subject, device) ~= "hex" then
           report({ subject:field(device, "id"),
             { file = subject.pci_name, text = tostring(device.address) .. " is not in it" } }, {
-            cause = ("%s names %s, which is not in this list of %d device%s: is it filtered? It may be an excerpt "
-              .. "by class, "
-              .. "address or "
-                .. "grep."):format(device.prefix, tostring(device.address), #subject.pci,
+            cause = ("%s names %s, which is not in this list of %d device%s: is it filtered? It may be an excerpt by "
+              .. "class, address or grep."):format(device.prefix, tostring(device.address), #subject.pci,
                   #subject.pci == 1 and "" or "s"),
           })
         end
@@ -360,8 +357,7 @@ return {
           elseif other_modes[listed.mode or ""] then
             report(evidence, { cause = ("%s is set to the mode %s on this host: %s."):format(text, listed.mode,
               other_modes[listed.mode]), remedy = "Set its DirectPath mode to directPath; the host's "
-                .. "direct-path-devices "
-                .. "list (REST, 9.1) says whether that needs maintenance mode or a reboot." })
+                .. "direct-path-devices list (REST, 9.1) says whether that needs maintenance mode or a reboot." })
           elseif listed.enabled == false or (listed.configured_owner and not passthru(listed.configured_owner)) then
             report(evidence, { cause = ("%s is not enabled for passthrough on this host."):format(text),
               remedy = enable_remedy(subject, text) })
@@ -385,7 +381,8 @@ return {
           local evidence = { subject:listed_at(pci.address(listed.address, "hex")) }
           local wanted = listed.enabled or is_passthru(listed.configured_owner)
           if listed.capable == false then
-            report(evidence, { cause = ("The host cannot give %s to a VM (Passthru Capable: false)."):format(listed.address),
+            report(evidence, { cause = ("The host cannot give %s to a VM (Passthru Capable: "
+              .. "false)."):format(listed.address),
               remedy = "Check IOMMU (VT-d, AMD-Vi) in the host's firmware, and the card's slot." })
           elseif wanted and listed.owner and not is_passthru(listed.owner) then
             report(evidence, { cause = ("%s is enabled for passthrough but not active: its owner is still %s."):format(

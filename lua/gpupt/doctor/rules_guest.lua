@@ -38,9 +38,8 @@ local function guest_stop(subject, report)
   else
     if by then table.insert(evidence, subject:at "virtualHW.version") end
     report(evidence, { cause = what .. " On ESXi 5.1 and 5.5 that came from message-signaled interrupts.",
-      remedy = ("On ESXi 5.1 or 5.5%s switch them off for the card; on later releases update the driver instead. "
-        .. "The VM's "
-        .. "vmware.log tells the release."):format(by and (" (" .. by .. " runs there)") or ""),
+      remedy = ("On ESXi 5.1 or 5.5%s switch them off for the card; on later releases update the driver instead. The "
+        .. "VM's vmware.log tells the release."):format(by and (" (" .. by .. " runs there)") or ""),
       proposal = msi_lines(subject) })
   end
 end

@@ -119,14 +119,12 @@ return {
       local both = #changes == 2
       report(why(subject, evidence), { changes = changes,
         cause = both and "Nested hardware virtualization and virtualization-based security are on. Each wants the "
-          .. "other, and "
-          .. "both exclude a passed-through card."
+          .. "other, and both exclude a passed-through card."
           or names[1] == "vhv.enable" and "Nested hardware virtualization is on, and excludes a passed-through card."
           or "Virtualization-based security is on: it needs nested virtualization, which excludes a passed-through "
             .. "card.",
         remedy = both and "Set vhv.enable and windows.vbs.enabled to \"FALSE\" together; in the guest, switch off "
-          .. "what uses "
-          .. "VBS (Credential Guard, memory integrity)."
+          .. "what uses VBS (Credential Guard, memory integrity)."
           or ("Set %s = \"FALSE\"."):format(names[1]) })
     end,
   },
@@ -154,8 +152,8 @@ return {
         changes[#changes + 1] = { key = bridge .. ".functions", value = "8" }
       end
       report(why(subject, { subject:at "pciBridge4.present" }), {
-        cause = "None of pciBridge4 to pciBridge7 is there, and the card finds no PCIe slot (\"Too many PCI "
-          .. "devices are already configured\").",
+        cause = "None of pciBridge4 to pciBridge7 is there, and the card finds no PCIe slot (\"Too many PCI devices "
+          .. "are already configured\").",
         remedy = "Add them as pcieRootPort with 8 functions, and pciBridge0.",
         changes = changes,
       })

@@ -98,10 +98,10 @@ return {
       local need = ("The cards map %s%s"):format(window.text, measured)
       if not offer.efi then
         report(offer_lines(subject), {
-          cause = ("%s, above the 3.5 GiB that a VM without a 64-bit window may map, and with %s firmware there "
-            .. "is none."):format(need, subject:get "firmware" and "BIOS" or "BIOS (the default)"),
-          remedy = ("Convert the installed system to EFI first, or install anew with firmware = \"efi\"; then set %s = "
-            .. "\"TRUE\" and %s = \"%d\"."):format(USE, SIZE, window.gb),
+          cause = ("%s, above the 3.5 GiB that a VM without a 64-bit window may map, and with %s firmware there is "
+            .. "none."):format(need, subject:get "firmware" and "BIOS" or "BIOS (the default)"),
+          remedy = ("Convert the installed system to EFI first, or install anew with firmware = \"efi\"; then set %s "
+            .. "= \"TRUE\" and %s = \"%d\"."):format(USE, SIZE, window.gb),
           proposal = { 'firmware = "efi"', USE .. ' = "TRUE"', ('%s = "%d"'):format(SIZE, window.gb) },
         })
       elseif offer.gb < window.min then
@@ -145,8 +145,7 @@ return {
       report(evidence, {
         cause = ("%s; the VM offers %s."):format(table.concat(names, "; "), offers),
         remedy = "Measure them: the vmware.log of a power-on with the card (--log), or lspci -vv of it (--pci); "
-          .. "gpupt bar "
-          .. "--learn keeps them. " .. (offer.efi and "The lines below hold the largest form."
+          .. "gpupt bar --learn keeps them. " .. (offer.efi and "The lines below hold the largest form."
           or "The largest form needs EFI firmware as well."),
         proposal = { USE .. ' = "TRUE"', ('%s = "%d"'):format(SIZE, largest.gb) },
       })
@@ -248,9 +247,8 @@ return {
       local offer = subject:offer()
       if offer.gb <= bar.LARGEST_PLACED then return end
       report({ subject:at(SIZE) }, {
-        cause = ("A window of %d GB is larger than any that is known to be placed with all its cards: an OVMF "
-          .. "guest of 46 "
-          .. "address bits placed 7 of 8 cards of 512 GB in 8 TB, and all 8 in 16 TB."):format(offer.gb) })
+        cause = ("A window of %d GB is larger than any that is known to be placed with all its cards: an OVMF guest "
+          .. "of 46 address bits placed 7 of 8 cards of 512 GB in 8 TB, and all 8 in 16 TB."):format(offer.gb) })
     end,
   },
 }

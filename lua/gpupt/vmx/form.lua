@@ -8,7 +8,8 @@
 --   repaired.origin    for each line of the new text, the number of the line that it comes from
 --
 -- Codes: typographic-quotes, html-entities, odd-quotes, blanks (non-breaking or of no width), stray-text,
--- wrapped-lines, joined-lines (two settings on one), mail-quoting, line-prefixes, console-text, quoted-names.
+-- wrapped-lines, joined-lines (two settings on one), mail-quoting, line-prefixes, console-text, quoted-names,
+-- odd-signs (dashes, equals signs of another keyboard).
 local line_form = require "gpupt.vmx.form_line"
 
 local form = {}
@@ -18,9 +19,10 @@ form.names = {
   ["odd-quotes"] = "apostrophes, doubled or escaped quotes around the value",
   blanks = "non-breaking or invisible blanks", ["stray-text"] = "text behind the value",
   ["wrapped-lines"] = "a setting wrapped over two lines", ["joined-lines"] = "several settings on one line",
-  ["mail-quoting"] = "the quote marks of a mail", ["line-prefixes"] = "a line number, a bullet or a log's prefix "
-    .. "before it",
+  ["mail-quoting"] = "the quote marks of a mail",
+  ["line-prefixes"] = "a line number, a bullet, a mark of a page or a log's prefix before it",
   ["console-text"] = "a prompt or another line of a terminal", ["quoted-names"] = "a name between quotes",
+  ["odd-signs"] = "dashes or equals signs of another keyboard",
 }
 
 --- {text, end} of each line; a byte order mark stays outside.
@@ -54,33 +56,49 @@ end
 local prefixes = {
   { "^[%s]*>[>%s|]*", "mail-quoting" }, { "^%s*&gt;[%s&gt;]*", "mail-quoting" },
   { "^.-%f[%w]DICT%s+", "line-prefixes" }, { "^[%w%-_./ ]+%.vmx:%d*:?%s*", "line-prefixes" },
-  { "^%s*%d+[.:%)]%s*", "line-prefixes" }, { "^%s*<[%a/][^>]*>%s*", "line-prefixes" }, { "^%s*[`*]+", "line-prefixes" }, { "^%s*%d+%s+", "line-prefixes" },
+  { "^%s*%d+[.:%)]%s*", "line-prefixes" }, { "^%s*<[%a/][^>]*>%s*", "line-prefixes" }, { "^%s*[`*]+",
+    "line-prefixes" }, { "^%s*%d+%s+", "line-prefixes" },
   { "^%s*[+*]%s+", "line-prefixes" }, { "^%s*%-%s+", "line-prefixes" }, { "^%s*\u{2022}%s*", "line-prefixes" },
 }
+
+--- The setting in a text behind what was put before it, and the code of that; several may stand there.
+local function behind_prefix(text, depth)
+  for _, prefix in ipairs(prefixes) do
+    local _, stop = text:find(prefix[1])
+    local rest = stop and text:sub(stop + 1)
+    if rest and line_form.is_setting(rest) then return rest, prefix[2] end
+    if rest and rest ~= text and depth < 3 then
+      local setting, code = behind_prefix(rest, depth + 1)
+      if setting then return setting, code end
+    end
+  end
+end
 
 --- The line without what was put before its setting.
 function Repair:unprefix(line)
   local numbered = line.text:find "^%s*%d+:%s*[%a.]" or line.text:find "%.vmx:[%d%a.]"
   if line_form.is_setting(line.text) and not numbered then return end
-  for _, prefix in ipairs(prefixes) do
-    local _, stop = line.text:find(prefix[1])
-    local rest = stop and line.text:sub(stop + 1)
-    if rest and (line_form.is_setting(rest) or (self.quoting and prefix[2] == "mail-quoting")) then
-      self:fault(prefix[2], line.from)
-      self.quoting = self.quoting or prefix[2] == "mail-quoting"
-      -- what began with the marks of a page ends with them
-      line.text = rest:gsub("[`*]+%s*$", ""):gsub("</%a+>%s*$", "")
-      return
+  local setting, code = behind_prefix(line.text, 1)
+  if setting then
+    self:fault(code, line.from)
+    self.quoting = self.quoting or code == "mail-quoting"
+    -- what began with the marks of a page ends with them
+    line.text = setting:gsub("</%a+>%s*$", ""):gsub("[`*]+%s*$", "")
+  elseif self.quoting then
+    local _, stop = line.text:find "^%s*>[>%s|]*"
+    if stop then
+      self:fault("mail-quoting", line.from)
+      line.text = line.text:sub(stop + 1)
     end
   end
 end
 
 -- Lines of a terminal, an editor or a page around the file: hosts ignore them, readers stumble.
 local console = {
-  "^%s*%[[%w%-_.]+@[%w%-_.]+:[^%]]*%]", "^%s*[%w%-_.]+@[%w%-_.]+:[^=\"]*[#$]%s?", "^%s*[~/][%w/%-_.]* # "
-    .. "", "^%s*[~/] #$",
+  "^%s*%[[%w%-_.]+@[%w%-_.]+:[^%]]*%]", "^%s*[%w%-_.]+@[%w%-_.]+:[^=\"]*[#$]%s?", "^%s*[~/][%w/%-_.]* # ", "^%s*[~/] "
+    .. "#$",
   "^%s*PS [A-Z]:\\", "^%s*[A-Z]:\\[^=]*>", "^%s*%$%s+%a", "^%s*```", "^%s*EO[FL]%s*$", "^%s*cat .*<<", "^%-%-More%-%-",
-  "^~$", "^%s*\"[^\"]*%.vmx\" %d+L", "^%s*:wq?!?%s*$", "^%s*%%%s*$",
+  "^[%w%-_.]+:[~/][^=\"]*[#$]%s", "^~$", "^%s*\"[^\"]*%.vmx\" %d+L", "^%s*:wq?!?%s*$", "^%s*%%%s*$",
 }
 
 local function is_console(text)

@@ -7,7 +7,10 @@ local quotes = {
   { "\u{201f}", "typographic-quotes" }, { "\u{2033}", "typographic-quotes" }, { "\u{2018}", "typographic-quotes" },
   { "\u{2019}", "typographic-quotes" }, { "\u{201a}", "typographic-quotes" }, { "\u{201b}", "typographic-quotes" },
   { "\u{ab}", "typographic-quotes" }, { "\u{bb}", "typographic-quotes" }, { "\u{ff02}", "typographic-quotes" },
-  { "\u{b4}", "typographic-quotes" },
+  { "\u{b4}", "typographic-quotes" }, { "\u{2039}", "typographic-quotes" }, { "\u{203a}", "typographic-quotes" },
+  { "\u{300c}", "typographic-quotes" }, { "\u{300d}", "typographic-quotes" }, { "\u{300e}", "typographic-quotes" },
+  { "\u{300f}", "typographic-quotes" }, { "\u{301d}", "typographic-quotes" }, { "\u{301e}", "typographic-quotes" },
+  { "\u{2032}", "typographic-quotes" }, { "\u{2036}", "typographic-quotes" },
   { "&quot;", "html-entities" }, { "&#34;", "html-entities" }, { "&#x22;", "html-entities" },
   { "&ldquo;", "html-entities" }, { "&rdquo;", "html-entities" }, { "&bdquo;", "html-entities" },
   { "&#8220;", "html-entities" }, { "&#8221;", "html-entities" },
@@ -63,6 +66,23 @@ local function plain_blanks(text)
   return text, any
 end
 
+local dashes = { "\u{2010}", "\u{2011}", "\u{2012}", "\u{2013}", "\u{2014}", "\u{2015}", "\u{2212}", "\u{ff0d}" }
+
+--- The text with plain hyphens; whether there were others.
+local function plain_dashes(text)
+  local any = false
+  if not text:find "[\xe2\xef]" then return text, false end
+  for _, one in ipairs(dashes) do
+    local changed
+    text, changed = plain_replace(text, one, "-")
+    any = any or changed
+  end
+  return text, any
+end
+
+-- What an input method writes for =.
+local WIDE_EQUALS = "\u{ff1d}"
+
 --- The quote that `text` has at its beginning ("ascii", or a fault's code), and its length.
 local function opening(text, list)
   if text:sub(1, 1) == '"' then return "ascii", 1 end
@@ -88,6 +108,7 @@ local function trimmed(text) return text:match "^%s*(.*%S)" or "" end
 --- Whether the line is NAME = ..., with plain blanks or others, the name quoted or not.
 function form_line.is_setting(text)
   if text:find "^%s*#" then return false end
+  if not text:find("=", 1, true) then text = plain_replace(text, WIDE_EQUALS, "=") end
   local name = plain_blanks(text:match "^([^=]*)=" or "")
   name = trimmed(name)
   return name:find "^[%w.:_%-]+$" ~= nil or name:find "^[\"'\u{201c}][%w.:_%-]+[\"'\u{201d}]+$" ~= nil
@@ -95,7 +116,7 @@ end
 
 --- Whether a value was begun with a plain quote and not ended.
 function form_line.is_open(text)
-  if not form_line.is_setting(text) then return false end
+  if not text:find("=", 1, true) or not form_line.is_setting(text) then return false end
   local value = trimmed((plain_blanks(text:match "^[^=]*=(.*)$")))
   if value:sub(1, 1) ~= '"' then return false end
   return closing(value, 2, quotes, false) == nil
@@ -176,6 +197,10 @@ function form_line.repair(text, html, fault)
     return { (text:gsub("^(%s*)//", "%1#")) }
   end
   if not form_line.is_setting(text) then return { text } end
+  if not text:find("=", 1, true) then
+    fault "odd-signs"
+    text = plain_replace(text, WIDE_EQUALS, "=")
+  end
   local name = text:match "^[^=]*"
   local list = utf8.len(text) and quotes or ansi
   local seen = {}
@@ -194,6 +219,11 @@ function form_line.repair(text, html, fault)
     local head, inside = value:match '^([^"]*)(.*)$'
     plain_value, odd_value = plain_blanks(head)
     plain_value = plain_value .. inside
+  end
+  if not is_free(unquoted) then
+    local odd
+    plain_value, odd = plain_dashes(plain_value)
+    if odd then note "odd-signs" end
   end
   local trimmed_value = trimmed(plain_value)
   if trimmed_value == "" then return { text } end
@@ -226,6 +256,7 @@ function form_line.odd_value(key, value)
     if #value >= #one[1] and value:sub(-#one[1]) == one[1] then last = last or one[2] end
   end
   if kind and kind ~= "ascii" then return kind end
+  if kind == "ascii" and #value > 1 and value:sub(-1) == '"' then return "odd-quotes" end
   if last and last ~= "odd-quotes" then return last end
   if select(2, plain_blanks(value)) then return "blanks" end
 end
