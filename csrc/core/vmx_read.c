@@ -138,16 +138,18 @@ static int refuse_binary(const char *text, size_t length, gp_error *err)
     return gp_fail(err, "EPARSE", "line %lu holds a zero byte: this is not a .vmx but a binary file", line);
 }
 
-/* The length of what a page or a mail program put in place of a quote or a blank, at the beginning of `text`; 0 for
- * anything else. A pasted `.encoding` must not keep the file from being read, and then from being repaired. */
+/* The length of what a page or a mail program put in place of a quote or a blank, at the beginning of `text`;
+ * 0 for anything else. A pasted `.encoding` must not keep the file from being read, and then from being
+ * repaired. */
 static size_t pasted_length(const char *text, size_t length)
 {
     static const char *const pasted[] = {
-        "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a", "\xe2\x80\x9b", "\xe2\x80\x9c", "\xe2\x80\x9d",
-        "\xe2\x80\x9e", "\xe2\x80\x9f", "\xe2\x80\xb3", "\xe2\x80\x8b", "\xe2\x80\xaf", "\xef\xbb\xbf",
-        "\xc2\xab",     "\xc2\xbb",     "\xc2\xa0",     "\x93",         "\x94",         "\x84",
-        "\xa0",         "&quot;",       "&#34;",        "&ldquo;",      "&rdquo;",      "&nbsp;",
-        "'",            "\\\"",         "\"",
+        "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a", "\xe2\x80\x9b", "\xe2\x80\x9c",
+        "\xe2\x80\x9d", "\xe2\x80\x9e", "\xe2\x80\x9f", "\xe2\x80\xb3", "\xe2\x80\x8b",
+        "\xe2\x80\xaf", "\xef\xbb\xbf", "\xc2\xab",     "\xc2\xbb",     "\xc2\xa0",
+        "\x93",         "\x94",         "\x84",         "\xa0",         "&quot;",
+        "&#34;",        "&ldquo;",      "&rdquo;",      "&nbsp;",       "'",
+        "\\\"",         "\"",
     };
     for (size_t i = 0; i < sizeof pasted / sizeof *pasted; i++) {
         size_t one = strlen(pasted[i]);
@@ -207,8 +209,8 @@ gp_vmx *vmx_parse_owned(gp_buf *text, uint64_t max_bytes, gp_error *err)
     doc->original = doc->text.length;
     doc->max_bytes = max_bytes;
     doc->bom = doc->text.length >= 3 && memcmp(doc->text.data, "\xef\xbb\xbf", 3) == 0;
-    if (refuse_binary(doc->text.data, doc->text.length, err) != 0 || cut_lines(doc, doc->bom ? 3 : 0, err) != 0 ||
-        settle_encoding(doc, err) != 0) {
+    if (refuse_binary(doc->text.data, doc->text.length, err) != 0 ||
+        cut_lines(doc, doc->bom ? 3 : 0, err) != 0 || settle_encoding(doc, err) != 0) {
         gp_vmx_free(doc);
         return NULL;
     }

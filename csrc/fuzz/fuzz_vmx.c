@@ -1,10 +1,9 @@
 /* links: core
  *
- * A document, then edits: TEXT 0 (OP KEY 0 VALUE 0)...   OP's lowest bit: set or unset; with the next one set,
- * the value takes the place of the whole text. A text with a zero
- * byte is reached by the first byte 0xFE (the whole rest is the text). What must hold: an unedited document
- * comes out byte for byte; after an edit the written text reads back to the same pairs, with the key set or
- * gone. */
+ * A document, then edits: TEXT 0 (OP KEY 0 VALUE 0)...   OP's lowest bit: set or unset; with the next one
+ * set, the value takes the place of the whole text. A text with a zero byte is reached by the first byte 0xFE
+ * (the whole rest is the text). What must hold: an unedited document comes out byte for byte; after an edit
+ * the written text reads back to the same pairs, with the key set or gone. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

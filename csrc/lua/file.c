@@ -8,8 +8,8 @@
 #include "bind.h"
 #include "core.h"
 
-/* replace(path, bytes): atomic. A symbolic link is refused (ELINK): what is written here is named by the user and is
- * never meant to land in another file. */
+/* replace(path, bytes): atomic. A symbolic link is refused (ELINK): what is written here is named by the user
+ * and is never meant to land in another file. */
 static int file_replace(lua_State *L)
 {
     gp_error err;
@@ -51,7 +51,6 @@ static int file_folders(lua_State *L)
 
 void gp_open_file(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"replace", file_replace}, {"folders", file_folders}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"replace", file_replace}, {"folders", file_folders}, {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -80,6 +80,12 @@ describe("a card that is not in a list", function()
     end)
   end
 
+  it("is asked for when a text holds bridges and no display controller at all", function()
+    local result = examine(BASE .. CARD, { pci = list(ROOT .. block("00:01.0", "8086", "2030", "0604")) })
+    assert.is_nil(the(result, "stale-backing"))
+    assert.truthy(the(result, "not-in-list"))
+  end)
+
   it("is asked for when a text holds no host bridge, as every whole list does", function()
     local result = examine(BASE .. CARD, { pci = list(BMC) })
     assert.is_nil(the(result, "stale-backing"))

@@ -81,6 +81,18 @@ function facts.read(known, text, name)
     known.map, known.map_file = map, name
     return "passthru.map"
   end
+  -- most of a long log tells none of these: a look at the whole is cheaper than patterns on each line
+  local function holds(...)
+    for _, word in ipairs { ... } do
+      if text:find(word, 1, true) then return true end
+    end
+    return false
+  end
+  local drivers = holds("river", "NVIDIA UNIX", "NVIDIA-SMI")
+  local stops = holds("BCCode", "ugcheck", "ug check", "ug Check", "STOP", "VIDEO_")
+  local fabrics = holds("fabricmanager", "Error 802", "Error 803")
+  local cards, releases = holds "GeForce", holds "VMware ESXi "
+  if not (drivers or stops or fabrics or cards or releases) then return nil end
   local number, told = 0, false
   for line in (text .. "\n"):gmatch "(.-)\r?\n" do
     number = number + 1
@@ -90,17 +102,17 @@ function facts.read(known, text, name)
         told = true
         return { file = name, line = number, text = line }
       end
-      local driver = driver_of(line)
+      local driver = drivers and driver_of(line)
       if driver then
         known.driver = { version = driver, major = math.tointeger(tonumber(driver:match "^%d+")),
           evidence = evidence() }
       end
-      local code = bugcheck_of(line)
+      local code = stops and bugcheck_of(line)
       if code then add(known.bugchecks, { code = code, evidence = evidence() }) end
-      if is_fabric(line) then add(known.fabric, evidence()) end
-      local card = line:match "NVIDIA GeForce [%w ]+" or line:match "GeForce [RG]TX? [%w ]+"
+      if fabrics and is_fabric(line) then add(known.fabric, evidence()) end
+      local card = cards and (line:match "NVIDIA GeForce [%w ]+" or line:match "GeForce [RG]TX? [%w ]+")
       if card then add(known.names, (card:gsub("%s+$", ""))) end
-      local release = line:match "VMware ESXi (%d+%.%d+%.%d+)"
+      local release = releases and line:match "VMware ESXi (%d+%.%d+%.%d+)"
       if release then
         known.release = facts.release(release, line:match "build%-(%d+)")
         known.release.evidence = evidence()

@@ -275,7 +275,7 @@ return {
           evidence = { subject:field(device, "systemid"), subject.system_id_at }
           cause = ("%s was set up on the host %s, and this host is %s."):format(device.prefix, device.system_id,
             subject.system_id)
-        elseif subject:list_complete() == true and device.address and not listed
+        elseif subject:list_complete(device) == true and device.address and not listed
           and confirmed(subject, device) ~= "hex" then
           evidence = { subject:field(device, "id"),
             { file = subject.pci_name, text = tostring(device.address) .. " is not in it" } }
@@ -326,9 +326,11 @@ return {
     remedy = "Give the whole list: esxcli hardware pci list, without a class or an address.",
     source = "esxcli hardware pci list -c CLASS lists one class; a 3D controller is 0302, a display controller 0300",
     check = function(subject, report)
-      if not subject.pci or subject:list_complete() == true then return end
+      if not subject.pci then return end
       for _, device in ipairs(subject:present()) do
-        if device.address and not subject:listed(device.address) and confirmed(subject, device) ~= "hex" then
+        local whole = subject:list_complete(device) == true
+        if not whole and device.address and not subject:listed(device.address)
+          and confirmed(subject, device) ~= "hex" then
           report({ subject:field(device, "id"),
             { file = subject.pci_name, text = tostring(device.address) .. " is not in it" } }, {
             cause = ("%s names %s, which is not in this list of %d device%s: is it filtered? It may be an excerpt by "

@@ -132,17 +132,22 @@ function Subject:listed(address)
   end
 end
 
+-- Vendors whose passed-through devices are display controllers or accelerators, but for a few bridges and functions.
+local makes_gpus = { [0x10de] = true, [0x1002] = true, [0x1da3] = true }
+
 --- Whether the PCI list holds every device of the host: true, false (a class filter, a single device) or "unknown".
--- Only
--- a complete list says by its silence that a card is not there. Every host has a host bridge: a list without one is an
--- excerpt, or does not tell classes.
-function Subject:list_complete()
+-- Only a complete list says by its silence that a card is not there. Every host has a host bridge: a list without one
+-- is an excerpt, or does not tell classes. A list without any display controller or accelerator is none that could
+-- hold the GPU of an entry.
+function Subject:list_complete(device)
   if not self.pci then return false end
   if self.pci.complete ~= nil then return self.pci.complete end
-  for _, device in ipairs(self.pci) do
-    if device.class == 0x0600 then return true end
+  local bridge, display = false, not (device and makes_gpus[device.vendor or 0])
+  for _, listed in ipairs(self.pci) do
+    bridge = bridge or listed.class == 0x0600
+    display = display or (listed.class and (listed.class >> 8 == 0x03 or listed.class == 0x1200)) or false
   end
-  return "unknown"
+  return bridge and display or "unknown"
 end
 
 --- Keys of passthrough that no source names, with their lines.

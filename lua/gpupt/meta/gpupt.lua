@@ -384,8 +384,10 @@ function gpupt.bar.lookup(vendor, device, opts) end
 ---The window for a list of cards. Result: {gb=, rule=, min=, safe=, seed=} in GiB, `needed` (the VM does not start
 ---without use64bitMMIO), `high_end` (a card maps more than 16 GiB), `bytes` (all memory BARs), `low_bytes` (32-bit
 ---BARs, below 4 GiB), `source` ("measured", "table" or "mixed"), `warnings` (texts), `devices` (the cards with their
----BARs) and `why` (text). A bad value gives nil, message, code:
----EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
+---BARs), `why` (text), `uncertain` (names of cards whose BARs are from memory or have several forms), `sure` (the
+---window
+---is needed even without those) and `sure_min` (how large it must be for the others). A bad value gives nil, message,
+---code: EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
 ---@param opts? gpupt.options.bar.window
 function gpupt.bar.window(list, opts) end
 
