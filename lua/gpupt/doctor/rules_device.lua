@@ -92,7 +92,9 @@ local function id_meant(subject, device, name, value)
   end
   local listed = subject:listed(device.address)
   if listed then return name == "vendorId" and listed.vendor or listed.device, "listed" end
-  -- four decimal digits may be either: the table may know one of the two
+  -- four decimal digits may be either: a vendor of GPUs, or the table, may tell one of the two
+  local vendor = name == "vendorId" and ({ ["4318"] = 0x10de, ["4098"] = 0x1002 })[value]
+  if vendor then return vendor, "table" end
   local decimal = name == "deviceId" and device.vendor and value:match "^%d%d%d%d$"
   local number = decimal and math.tointeger(tonumber(decimal))
   if number and bar.lookup(device.vendor, number) and not bar.lookup(device.vendor, tonumber(decimal, 16)) then

@@ -30,6 +30,15 @@ local function is_delicate(name)
   return name == "firmware" or name == "uefi.secureboot.enabled" or name:find "^pcipassthru%d+%." ~= nil
 end
 
+--- "16GB" or "16384 MB" in MB; nil for anything else, and for what is no multiple of 4.
+local function megabytes(value)
+  local number, unit = value:match "^%s*(%d+)%s*([gGmM])[iI]?[bB]?%s*$"
+  number = math.tointeger(tonumber(number or ""))
+  if not number or number <= 0 or number > 1 << 30 then return nil end
+  local size = unit:lower() == "g" and number * 1024 or number
+  return size % 4 == 0 and size or nil
+end
+
 return {
   {
     id = "pasted-text", severity = "error", needs = "vmx",
@@ -156,7 +165,12 @@ return {
       if not value then return end
       local size = subject:number "memsize"
       if not size or size <= 0 then
-        report({ subject:at "memsize" }, { cause = ("memsize is \"%s\", which is no number of MB."):format(value) })
+        local meant = megabytes(value)
+        report({ subject:at "memsize" }, {
+          cause = ("memsize is \"%s\", which is no number of MB."):format(value),
+          remedy = meant and ("Write the number of MB, %d, if that is meant."):format(meant)
+            or "Write the number of MB, a multiple of 4.",
+          proposal = meant and ('memsize = "%d"'):format(meant) or nil })
       elseif size % 4 ~= 0 then
         local wanted = size + 4 - size % 4
         report({ subject:at "memsize" }, {

@@ -13,7 +13,7 @@ local function switched_on(id, key, what, source)
     cause = what .. " is on, and excludes a passed-through card.", remedy = ("Set %s = \"FALSE\"."):format(key),
     source = source, keys = { key },
     check = function(subject, report)
-      if has_card(subject) and subject:truth(key) == true then
+      if has_card(subject) and subject:on(key) then
         report(why(subject, { subject:at(key) }), { changes = { { key = key, value = "FALSE" } } })
       end
     end,
@@ -109,7 +109,7 @@ return {
       if not has_card(subject) then return end
       local evidence, changes, names = {}, {}, {}
       for _, key in ipairs { "vhv.enable", "windows.vbs.enabled" } do
-        if subject:truth(key) == true then
+        if subject:on(key) then
           evidence[#evidence + 1] = subject:at(key)
           changes[#changes + 1] = { key = key, value = "FALSE" }
           names[#names + 1] = key
@@ -184,9 +184,16 @@ return {
   {
     id = "hardware-version", severity = "error", needs = "vmx",
     cause = "The hardware version is too old for this firmware.", remedy = "Upgrade the virtual hardware.",
-    source = "vSphere documentation: EFI from version 8, Secure Boot from 13",
+    source = "vSphere documentation: EFI from version 8, Secure Boot from 13, Dynamic DirectPath from 17",
     check = function(subject, report)
       local version = subject:number "virtualHW.version"
+      for _, device in ipairs(version and version < 17 and subject:present() or {}) do
+        if device.dynamic then
+          report({ subject:at "virtualHW.version", subject:field(device, "alloweddevices") }, {
+            cause = ("Dynamic DirectPath needs hardware version 17, and this VM has %d."):format(version) })
+          break
+        end
+      end
       if not version or not subject:offer().efi then return end
       if version < 8 then
         report({ subject:at "virtualHW.version", subject:at "firmware" }, {

@@ -70,7 +70,9 @@ return {
       local value = subject:get(SIZE)
       local size = subject:number(SIZE)
       if not value or power_of_two(size) then return end
-      local wanted = size and size > 0 and size <= 65536 and next_power(size)
+      -- "64GB" says what it means
+      local meant = size or math.tointeger(tonumber(value:match "^%s*(%d+)%s*[gG][iI]?[bB]?%s*$" or ""))
+      local wanted = meant and meant > 0 and meant <= 65536 and next_power(meant)
       -- with cards that are known, the window's own rule has the better size
       if subject:window() then wanted = math.max(wanted or 0, subject:window().gb) end
       report({ subject:at(SIZE) }, {
@@ -78,7 +80,9 @@ return {
         remedy = wanted and ("Set it to %d."):format(wanted)
           or "Write a power of two. The BARs of the cards decide it: the vmware.log of a power-on, or lspci -vv, "
             .. "tells them.",
-        changes = wanted and { { key = SIZE, value = tostring(wanted) } } or nil,
+        -- firmware, switch and size work together: where there is no EFI, a size alone is no cure
+        changes = wanted and subject:offer().efi and { { key = SIZE, value = tostring(wanted) } } or nil,
+        proposal = wanted and not subject:offer().efi and { ('%s = "%d"'):format(SIZE, wanted) } or nil,
       })
     end,
   },

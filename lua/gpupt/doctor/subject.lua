@@ -24,6 +24,12 @@ function Subject:truth(key)
   if value == "false" then return false end
 end
 
+local on_words = { ["true"] = true, ["1"] = true, yes = true, y = true, t = true, on = true }
+
+--- Whether a switch is on in any spelling that a host may take for TRUE. (That it takes 1 and yes is from memory: a
+-- switch that must be off is judged by this, one that must be on by truth.)
+function Subject:on(key) return on_words[(self:get(key) or ""):lower()] or false end
+
 --- An integer value, or nil.
 function Subject:number(key) return math.tointeger(tonumber(self:get(key) or "")) end
 
