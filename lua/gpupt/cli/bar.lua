@@ -8,8 +8,9 @@ local command = {
   usage = "bar [Nx]CARD... [--rule min|safe|seed] [--cards FILE] | bar --table | bar --learn FILE... | bar --pages N "
     .. "| bar --kb N",
   details = [[
-A CARD is vendor:device (10de:20b5), whose BARs come from the table, or BARS=16M,128G,32M, the sizes as measured
-(write 16M/32 for a 32-bit BAR and 128/io for I/O ports; without it a BAR counts as 64-bit). "2x" before it counts.
+A CARD is vendor:device (10de:20b5), whose BARs come from the table, or
+BARS=16M,128G,32M, the sizes as measured (write 16M/32 for a 32-bit BAR and
+128/io for I/O ports; without it a BAR counts as 64-bit). "2x" before it counts.
 --pages and --kb turn the figures of a failed power-on in vmware.log back into
 sizes. --learn takes measured BARs from vmware.log, lspci -vv -nn or a sysfs
 folder into your own table ($XDG_DATA_HOME/gpupt/cards), which bar, doctor and

@@ -244,18 +244,21 @@ return {
   summary = "read, edit, check and mend a .vmx file; what is not edited keeps every byte",
   usage = "vmx get|set|unset|check|fix|diff FILE [KEY | KEY=VALUE | FILE]... [options]",
   details = [[
-get FILE KEY...         the value of a key; several keys or a pattern (pciPassthru*) print KEY = "VALUE" lines
+get FILE KEY...         the value of a key; several keys or a pattern
+                        (pciPassthru*) print KEY = "VALUE" lines
 set FILE KEY=VALUE...   changes or adds keys, beside their namespace
 unset FILE KEY...       removes keys (patterns too)
-check FILE...           what a host would refuse or misread, and what a passed-through card needs; exit 1 if anything
+check FILE...           what a host would refuse or misread, and what a
+                        passed-through card needs; exit 1 if anything
 fix FILE...             makes the safe ones of these changes and shows the
                         difference; the form of a file that went through a page
                         or a mail (typographic quotes, prompts, > marks) as well
 diff FILE FILE          what differs, as a unified diff
 FILE may be - (standard input) where nothing is written.
 
-Saving is atomic, keeps mode, owner and ACL, and is refused while a .lck says that the VM runs or when the file
-changed in between. Afterwards let the host read the file again: vim-cmd vmsvc/reload VMID.]],
+Saving is atomic, keeps mode, owner and ACL, and is refused while a .lck says
+that the VM runs or when the file changed in between. Afterwards let the host
+read the file again: vim-cmd vmsvc/reload VMID.]],
   options = {
     { "dry-run", short = "n", doc = "show the difference, save nothing" },
     { "force", doc = "edit although some line could not be loaded by a host" },
