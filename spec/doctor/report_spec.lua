@@ -184,11 +184,37 @@ describe("redaction", function()
     ["Serial Number    : 1320220012345"] = "Serial Number    : serial-1", ["Service Tag: 7XK2P12"] = "Service Tag: serial-1",
     ["naa.600508b1001c4d41 lost"] = "naa.disk-1 lost", ["GPU-5f1c2b3a-0001-0002-0003-aabbccddeeff"] = "GPU-uuid-1",
     ["SHA1 AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD"] = "SHA1 mac-1",
+    ["payroll-db.vmdk and win11.iso"] = "file-1.vmdk and file-2.iso",
     ["Hostname: esx17"] = "Hostname: host-1", ["C:\\Users\\alice\\Desktop\\x.txt"] = "C:\\Users\\(path)",
     ["PCI\\VEN_10DE&DEV_20B5&SUBSYS_153310DE"] = "PCI\\VEN_10DE&DEV_20B5&SUBSYS_153310DE",
   } do
     it(("makes \"%s\" of \"%s\""):format(wanted, text), function() assert.equal(wanted, redacted(text)) end)
   end
+
+  it("leaves no secret that it was shown, whatever stands around it (3,000 lines)", function()
+    math.randomseed(tonumber(os.getenv "GPUPT_SEED") or 20261130)
+    local function pick(list) return list[math.random(#list)] end
+    local secrets = { "esx17.corp.example.com", "esx17", "payroll-gpu", "10.20.30.40", "2001:db8::17", "fe80::1:2:3:4",
+      "00:50:56:aa:bb:cc", "00-50-56-AA-BB-CC", "5f1c2b3a-0001-0002-0003-aabbccddeeff", "5f1c2b3a-00010002-0003-aabbccddeeff",
+      "ds-gold", "alice.smith", "bob@acme.example" }
+    local before = { "", " ", "(", "[", "'", '"', "=", ": ", ", ", "//", "<", "at ", "_", "|" }
+    local after = { "", " ", ")", "]", "'", '"', ".", ",", ";", ": x", "\n", "/x", ">", "_1.vmdk", "|", "!", "?" }
+    for _ = 1, 3000 do
+      local redact = require "gpupt.doctor.redact".new()
+      redact:name("vm", "payroll-gpu")
+      redact:learn "[alice.smith@esx17:~] cat /vmfs/volumes/ds-gold/payroll-gpu/payroll-gpu.vmx on esx17.corp.example.com"
+      local lines = {}
+      for i = 1, 3 do lines[i] = pick(before) .. pick(secrets) .. pick(after) end
+      local text = table.concat(lines, " and ")
+      redact:learn(text)
+      local shown = redact:apply(text):lower()
+      for _, secret in ipairs(secrets) do
+        assert.is_nil(shown:find(secret:lower(), 1, true), ("%s\n is shown as\n%s"):format(text, shown))
+      end
+      -- what is redacted is not redacted again to something else
+      assert.equal(shown, redact:apply(redact:apply(text)):lower())
+    end
+  end)
 
   it("takes the name of a file for no part of another word", function()
     assert.equal("x = 1, file-2.txt:3", redacted("x = 1, alice.txt:3", { "x", "alice.txt" }))

@@ -30,7 +30,10 @@ end
 --- What stands for `text`, which is of that kind.
 function Redact:standin(kind, text)
   local key = text:lower()
-  if not self.known[key] then self.known[key] = number_of(self, kind) end
+  if not self.known[key] then
+    self.known[key] = number_of(self, kind)
+    self.known_standins[self.known[key]] = true
+  end
   return self.known[key]
 end
 
@@ -172,7 +175,7 @@ end
 --- IP addresses: runs of the signs that they are made of, where no letter or digit stands beside them.
 local function addresses(self, text)
   local function alone(from, to)
-    return not text:sub(from - 1, from - 1):find "[%w_]" and not text:sub(to, to):find "[%w_]"
+    return not text:sub(from - 1, from - 1):find "%w" and not text:sub(to, to):find "%w"
   end
   text = text:gsub("()([%x:]+:[%x:]+)()", function(from, found, to)
     local plain, colon = found:match "^(.-)(:?)$"
@@ -182,7 +185,7 @@ local function addresses(self, text)
   end)
   return (text:gsub("()([%d.]+)()", function(from, found, to)
     local plain, dots = found:match "^(.-)(%.*)$"
-    if from > 1 and text:sub(from - 1, from - 1):find "[%w_]" or text:sub(to, to):find "[%a_]" then return nil end
+    if from > 1 and text:sub(from - 1, from - 1):find "%w" or text:sub(to, to):find "%a" then return nil end
     return is_ip4(plain) and self:standin("ip", plain) .. dots or nil
   end))
 end
@@ -197,7 +200,8 @@ local function replace_words(self, text)
       local first, last = lower:find(key, from, true)
       if not first then break end
       local before, after = lower:sub(first - 1, first - 1), lower:sub(last + 1, last + 1)
-      if not (first > 1 and before:find "[%w_]") and not after:find "[%w_]" then
+      -- a disk of the VM train-01 is train-01_1.vmdk: an underscore parts words
+      if not (first > 1 and before:find "%w") and not after:find "%w" then
         local by = self.words[key]
         text = text:sub(1, first - 1) .. by .. text:sub(last + 1)
         lower = text:lower()
@@ -273,13 +277,21 @@ function Redact:apply(text)
     return "/vmfs/volumes/" .. (self.words[store:lower()] or self:standin("datastore", store))
       .. (base and "/.../" .. base or rest)
   end)
-  return (replace_words(self, text))
+  text = replace_words(self, text)
+  -- what is left of the names of a VM's files
+  for _, ending in ipairs { "vmdk", "iso", "vswp", "nvram", "vmsd", "vmxf", "vmsn", "ova", "ovf" } do
+    text = text:gsub("([%w%-_]+)(%." .. ending .. ")%f[%W]", function(stem, last)
+      if stem:find "^%a+%-%d+[%-_%d]*$" and self.known_standins[stem:match "^%a+%-%d+"] then return nil end
+      return self:standin("file", stem) .. last
+    end)
+  end
+  return text
 end
 
 local redact = {}
 
 function redact.new()
-  return setmetatable({ counts = {}, known = {}, words = {}, order = {}, files = {}, paths = {}, sorted = true },
+  return setmetatable({ counts = {}, known = {}, known_standins = {}, words = {}, order = {}, files = {}, paths = {}, sorted = true },
     Redact)
 end
 
