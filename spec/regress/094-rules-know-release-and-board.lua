@@ -197,6 +197,16 @@ describe("a board", function()
   end)
 end)
 
+describe("the other port of a network card", function()
+  it("stays with the host: it is no function that travels", function()
+    local text = "0000:42:00.0\n   Vendor ID: 0x15b3\n   Device ID: 0x1016\n   Device Class: 0x0200\n   Configured Owner: VM Passthru\n"
+      .. "   Current Owner: VM Passthru\n\n0000:42:00.1\n   Vendor ID: 0x15b3\n   Device ID: 0x1016\n   Device Class: 0x0200\n"
+      .. "   Configured Owner: VMkernel\n   Current Owner: VMkernel\n"
+    local vmx = VMX:format("19", "1016", ""):gsub("0x10de", "0x15b3")
+    assert.is_nil(the(examine(vmx, nil, gpupt.pci.parse(text)), "function-left-behind"))
+  end)
+end)
+
 describe("the reset method of a card", function()
   local text = "0000:04:00.0\n   Address: 0000:04:00.0\n   Vendor ID: 0x10de\n   Device ID: 0x1cb2\n   Device Class: 0x0300\n"
     .. "   Configured Owner: VM Passthru\n   Current Owner: VM Passthru\n   Dependent Device: PCI 0:0:3:0\n   Reset Method: %s\n"

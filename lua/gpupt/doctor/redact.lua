@@ -291,7 +291,8 @@ end
 local redact = {}
 
 function redact.new()
-  return setmetatable({ counts = {}, known = {}, known_standins = {}, words = {}, order = {}, files = {}, paths = {}, sorted = true },
+  return setmetatable({ counts = {}, known = {}, known_standins = {}, words = {}, order = {}, files = {}, paths = {},
+    sorted = true },
     Redact)
 end
 

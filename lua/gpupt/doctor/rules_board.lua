@@ -78,14 +78,23 @@ local function nvswitch(subject, report)
   report(evidence, { cause = cause, remedy = remedy, severity = #fabric > 0 and "error" or "warning" })
 end
 
---- The audio, USB and USB-C functions of a card, which travel with it.
+local function is_gpu(device, listed)
+  local class = listed and listed.class
+  if class then return class >> 8 == 0x03 or class == 0x1200 end
+  return device.vendor == 0x10de or device.vendor == 0x1002
+end
+
+--- The audio, USB and USB-C functions of a GPU, which travel with it. (The ports of a network card do not.)
+local travels = { [0x0403] = true, [0x0c03] = true, [0x0c80] = true }
+
 local function companions(subject, device)
   local list = {}
   local mine = device.address
+  if not is_gpu(device, subject:listed(mine)) then return list end
   for _, other in ipairs(subject.pci or {}) do
     local address = pci.address(other.address, "hex")
     if mine and address and address.domain == mine.domain and address.bus == mine.bus and address.slot == mine.slot
-      and address.func ~= mine.func then
+      and address.func ~= mine.func and (other.class == nil or travels[other.class]) then
       list[#list + 1] = other
     end
   end
