@@ -78,6 +78,11 @@ local whole = {
     "another keyboard" },
   { "dashes that a word processor made", (PLAIN:gsub("5f1c2b3a%-0001%-0002%-", "5f1c2b3a\u{2013}0001\u{2011}0002\u{2014}")),
     "another keyboard" },
+  { "the columns of the client's table", PLAIN:match "^(.-)pciBridge4" .. (PLAIN:match "pciBridge4.*":gsub(' = "([^"]*)"', "\t%1")),
+    "columns or a colon" },
+  { "YAML", PLAIN:match "^(.-)pciBridge4" .. (PLAIN:match "pciBridge4.*":gsub("([^\n]+) = ([^\n]+)", "  %1: %2")), "columns or a colon" },
+  { "JSON", PLAIN:match "^(.-)pciBridge4" .. (PLAIN:match "pciBridge4.*":gsub('([^\n]+) = ([^\n]+)', '  "%1": %2,')), "columns or a colon" },
+  { "a forum's code mark", "[code]\n" .. PLAIN .. "[/code]\n", "prompt or another line" },
   { "marks of a page around each line", each_line "<li>`%0`</li>", "mark of a page" },
   { "CRLF and typographic quotes", (PLAIN:gsub('"([^"\n]*)"', "\u{201c}%1\u{201d}"):gsub("\n", "\r\n")), "typographic" },
 }
@@ -128,7 +133,7 @@ end)
 describe("a healthy .vmx is left alone:", function()
   for _, line in ipairs { 'annotation = "he said \u{201c}hi\u{201d}"', 'guestinfo.title = "\u{201c}best\u{201d}"', "machine.id = it's",
     'guestinfo.x = "&quot;a&quot;"', 'annotation = "a;b // c = d"', "# > a = \"b\"", "x = \"a\" # \u{201c}quoted\u{201d}",
-    'scsi0:0.fileName = "a\u{a0}b.vmdk"', "memsize2 = 16384", "a = \"\"", "a = ", "b = x#y" } do
+    'scsi0:0.fileName = "a\u{a0}b.vmdk"', "memsize2 = 16384", "# see: docs.x  y", "a = \"\"", "a = ", "b = x#y" } do
     it(line, function()
       local text = PLAIN .. line .. "\n"
       assert.same({}, codes(examine(text)))

@@ -10,7 +10,8 @@ local OPEN = { '"', "\u{201c}", "\u{201d}", "&quot;", "'", '\\"', '""', "\x93", 
 local BEFORE = { "", "", "", "  ", "> ", ">> ", "12: ", "  7\t", "- ", "* ", "\u{a0}", "\u{200b}", "`", "<p>", "vm.vmx:3:",
   "2026-01-01T00:00:00Z In(05) vmx - DICT  " }
 local BEHIND = { "", "", "", " # x", " (x)", ";", ",", " // y", ' a = "b"', "\u{a0}", "`", "</p>", "\"", " #", "\t" }
-local WHOLE = { "", "# comment", "[root@esx:~] cat x", "EOF", "```", "hello world", "= x", "a =", '"b"', "// c", "\xff\xfe", "~", "a = \"b" }
+local WHOLE = { "", "# comment", "scsi0.present\tTRUE", "a.b: \"c\",", "[code]", "[root@esx:~] cat "
+  .. "x", "EOF", "```", "hello world", "= x", "a =", '"b"', "// c", "\xff\xfe", "~", "a = \"b" }
 
 local function random_line()
   if math.random(5) == 1 then return pick(WHOLE) end

@@ -9,7 +9,7 @@
 --
 -- Codes: typographic-quotes, html-entities, odd-quotes, blanks (non-breaking or of no width), stray-text,
 -- wrapped-lines, joined-lines (two settings on one), mail-quoting, line-prefixes, console-text, quoted-names,
--- odd-signs (dashes, equals signs of another keyboard).
+-- no-equals, odd-signs (dashes, equals signs of another keyboard).
 local line_form = require "gpupt.vmx.form_line"
 
 local form = {}
@@ -22,6 +22,7 @@ form.names = {
   ["mail-quoting"] = "the quote marks of a mail",
   ["line-prefixes"] = "a line number, a bullet, a mark of a page or a log's prefix before it",
   ["console-text"] = "a prompt or another line of a terminal", ["quoted-names"] = "a name between quotes",
+  ["no-equals"] = "columns or a colon in place of an equals sign",
   ["odd-signs"] = "dashes or equals signs of another keyboard",
 }
 
@@ -95,10 +96,11 @@ end
 
 -- Lines of a terminal, an editor or a page around the file: hosts ignore them, readers stumble.
 local console = {
-  "^%s*%[[%w%-_.]+@[%w%-_.]+:[^%]]*%]", "^%s*[%w%-_.]+@[%w%-_.]+:[^=\"]*[#$]%s?", "^%s*[~/][%w/%-_.]* # ", "^%s*[~/] "
-    .. "#$",
-  "^%s*PS [A-Z]:\\", "^%s*[A-Z]:\\[^=]*>", "^%s*%$%s+%a", "^%s*```", "^%s*EO[FL]%s*$", "^%s*cat .*<<", "^%-%-More%-%-",
-  "^[%w%-_.]+:[~/][^=\"]*[#$]%s", "^~$", "^%s*\"[^\"]*%.vmx\" %d+L", "^%s*:wq?!?%s*$", "^%s*%%%s*$",
+  "^%s*%[[%w%-_.]+@[%w%-_.]+:[^%]]*%]", "^%s*[%w%-_.]+@[%w%-_.]+:[^=\"]*[#$]%s?", "^%s*[~/][%w/%-_.]* # ",
+  "^%s*[~/] ", "#$", "^%s*PS [A-Z]:\\", "^%s*[A-Z]:\\[^=]*>", "^%s*%$%s+%a", "^%s*```", "^%s*%[/?code%]%s*$",
+  "^%s*%[/?quote[^%]]*%]%s*$", "^%s*</?pre>%s*$", "^%s*</?code>%s*$", "^%s*EO[FL]%s*$", "^%s*cat .*<<",
+  "^%-%-More%-%-", "^[%w%-_.]+:[~/][^=\"]*[#$]%s", "^~$", "^%s*\"[^\"]*%.vmx\" %d+L", "^%s*:wq?!?%s*$",
+  "^%s*%%%s*$",
 }
 
 local function is_console(text)
@@ -178,6 +180,12 @@ function form.repair(text)
     if #line.text > MAX_LINE then return nil end
     line.plain = is_plain(line.text)
     if not line.plain then self:unprefix(line) end
+    local name, value
+    if not line.plain and not line_form.is_setting(line.text) then name, value = line_form.columns(line.text) end
+    if name then
+      self:fault("no-equals", line.from)
+      line.text = name .. " = " .. (value:find "^[\"']" and value or '"' .. value .. '"')
+    end
     if not line.plain and not line_form.is_setting(line.text) and is_console(line.text) then
       self:fault("console-text", line.from)
     else

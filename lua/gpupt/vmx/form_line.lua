@@ -105,6 +105,18 @@ end
 
 local function trimmed(text) return text:match "^%s*(.*%S)" or "" end
 
+--- Name and value of a line that lost its equals sign: columns of a table, YAML or JSON. Only a name with a dot in it
+-- is taken for one.
+function form_line.columns(text)
+  if text:find("=", 1, true) or text:find "^%s*#" then return nil end
+  local name, value = text:match "^%s*([%a.][%w:_%-]*%.[%w.:_%-]*%w)\t+%s*(%S.*)$"
+  if not name then name, value = text:match "^%s*([%a.][%w:_%-]*%.[%w.:_%-]*%w)   *(%S+)%s*$" end
+  if not name then name, value = text:match "^%s*%-?%s*[\"']?([%a.][%w:_%-]*%.[%w._%-]*%w)[\"']?%s*:%s+(.*%S)" end
+  if not name then return nil end
+  value = value:gsub("%s+$", ""):gsub(",$", "")
+  return name, value
+end
+
 --- Whether the line is NAME = ..., with plain blanks or others, the name quoted or not.
 function form_line.is_setting(text)
   if text:find "^%s*#" then return false end
