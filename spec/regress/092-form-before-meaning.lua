@@ -133,7 +133,8 @@ end)
 describe("a healthy .vmx is left alone:", function()
   for _, line in ipairs { 'annotation = "he said \u{201c}hi\u{201d}"', 'guestinfo.title = "\u{201c}best\u{201d}"', "machine.id = it's",
     'guestinfo.x = "&quot;a&quot;"', 'annotation = "a;b // c = d"', "# > a = \"b\"", "x = \"a\" # \u{201c}quoted\u{201d}",
-    'scsi0:0.fileName = "a\u{a0}b.vmdk"', "memsize2 = 16384", "# see: docs.x  y", "a = \"\"", "a = ", "b = x#y" } do
+    'scsi0:0.fileName = "a\u{a0}b.vmdk"', 'nvram = "a\u{2013}b\u{a0}c.nvram"', 'migrate.hostLog = "\u{201c}x\u{201d}.hlog"',
+    'extendedConfigFile = "a\u{2014}b.vmxf"', "memsize2 = 16384", "# see: docs.x  y", "a = \"\"", "a = ", "b = x#y" } do
     it(line, function()
       local text = PLAIN .. line .. "\n"
       assert.same({}, codes(examine(text)))

@@ -33,6 +33,21 @@ end
 
 form_line.is_free = is_free
 
+-- What these settings may be is known: numbers, words and ids. Only in their values signs are changed; the name of a
+-- file may hold any of them.
+local structured = { "^pcipassthru", "^pcibridge", "^pcihole%.", "^firmware$", "^memsize$", "^numvcpus$", "^cpuid%.",
+  "^sched%.", "^virtualhw%.", "^config%.version$", "^hypervisor%.", "^vhv%.", "^vvtd%.", "^windows%.vbs", "^uefi%.",
+  "^svga%.", "^mks%.", "^smbios%.", "%.hotadd$", "^guestos$", "^%.encoding$", "^numa%.", "%.present$", "%.virtualdev$" }
+
+local function is_structured(key)
+  key = key:lower()
+  if is_free(key) then return false end
+  for _, pattern in ipairs(structured) do
+    if key:find(pattern) then return true end
+  end
+  return false
+end
+
 local function plain_replace(text, what, by)
   local out, at = {}, 1
   while true do
@@ -162,7 +177,7 @@ local function read_value(value, key, list, fault)
     if stop then
       local inside = value:sub(2, stop - 1)
       local inner, inner_length = opening(inside, list)
-      if inner and inner ~= "ascii" and not is_free(key) then
+      if inner and inner ~= "ascii" and is_structured(key) then
         local from, _, code = closing(inside, inner_length + 1, list, true)
         if from and code ~= "ascii" then
           fault(inner)
@@ -226,13 +241,13 @@ function form_line.repair(text, html, fault)
   if unquoted ~= key then note "quoted-names" end
   local value = text:sub(#name + 2)
   local plain_value, odd_value = plain_blanks(value)
-  if odd_value and is_free(unquoted) then
+  if odd_value and not is_structured(unquoted) then
     -- blanks inside the quotes of a free text are its own
     local head, inside = value:match '^([^"]*)(.*)$'
     plain_value, odd_value = plain_blanks(head)
     plain_value = plain_value .. inside
   end
-  if not is_free(unquoted) then
+  if is_structured(unquoted) then
     local odd
     plain_value, odd = plain_dashes(plain_value)
     if odd then note "odd-signs" end
