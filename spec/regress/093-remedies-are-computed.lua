@@ -158,6 +158,20 @@ describe("a message about a reset", function()
     assert.matches("than d3d0", result.findings[1].remedy, 1, true)
   end)
 
+  it("takes the power-on that failed for what follows from it", function()
+    local power_on = { findings = { { code = "register-failed", severity = "error", line = 5, file = "vmware.log", cause = "It is.",
+      remedy = "x.", text = "[msg.pciPassthru.createAdapterFailedPlatformNotSupported] Failed to register the device pciPassthru0 for "
+        .. "013:00.3 due to unavailable hardware or software support." } }, devices = {}, sessions = {}, session_count = 1,
+      config = {}, files = { "vmware.log" } }
+    local vmx = VMX:format("00000:013:00.3", "0x149c", "0x1022")
+    local result = examine { vmx = vmx, log = { power_on, message "0000:0d:00.3" } }
+    assert.equal(1, #result.findings)
+    assert.equal("reset-unresponsive", result.findings[1].code)
+    assert.equal("register-failed", result.findings[1].consequences[1].code)
+    -- alone it has other reasons
+    assert.equal("register-failed", examine({ vmx = vmx, log = power_on }).findings[1].code)
+  end)
+
   it("says which file has the ids when nothing names the device", function()
     local result = examine { log = message "0000:0d:00.3" }
     assert.is_nil(result.findings[1].proposal)

@@ -99,8 +99,19 @@ local function explains_driver(finding)
     finding.code:find "nvswitch" or finding.code:find "mmio" or finding.code:find "^driver"
 end
 
+local function is_of_reset(code) return code:find "reset" ~= nil and not code:find "interrupt" end
+
+--- "Failed to register the device" alone has several reasons; beside a reset that failed it is what follows from it.
+local function follows_reset(message)
+  return message.text:find("pciPassthru.createAdapterFailed", 1, true)
+    or message.text:find("Failed to register the device pciPassthru", 1, true)
+end
+
 local function cause_for(message, findings, causes)
   local first
+  for _, finding in ipairs(follows_reset(message) and findings or {}) do
+    if is_of_reset(finding.code) and finding.severity ~= "info" then return finding end
+  end
   for _, finding in ipairs(findings) do
     local fits = finding.severity == "error" or causes[finding]
     if message.code:find "^nvrm" then fits = fits and explains_driver(finding) end
@@ -168,6 +179,10 @@ return function(subject, rules, findings)
   local by_rule, rule_of = {}, {}
   for _, rule in ipairs(rules) do rule_of[rule.id] = rule end
   for _, finding in ipairs(findings) do by_rule[finding.code] = by_rule[finding.code] or finding end
+  local reset_failed = false
+  for _, message in ipairs(subject.log and subject.log.findings or {}) do
+    reset_failed = reset_failed or (is_of_reset(message.code) and message.severity ~= "info")
+  end
   local of_rules, consequences, causes = #findings, {}, {}
   for _, message in ipairs(subject.log and subject.log.findings or {}) do
     local found = finding_for(rules, message, by_rule)
@@ -175,7 +190,7 @@ return function(subject, rules, findings)
     for i = 1, of_rules do told = told or has_evidence(findings[i], message) end
     if message.severity == "info" or told then -- nothing more to say
       if told and message.severity == "error" and found then found.severity = "error" end
-    elseif rules.consequences[message.code] or message.consequence then
+    elseif rules.consequences[message.code] or message.consequence or (reset_failed and follows_reset(message)) then
       consequences[#consequences + 1] = message
     elseif found then
       table.insert(found.evidence, 1, evidence_of(message))
@@ -192,7 +207,7 @@ return function(subject, rules, findings)
         code_43(subject, finding)
       elseif id == "mmio-window" and not (message.detail and message.detail.gb) then
         finding.remedy = window_remedy(subject)
-      elseif message.code:find "reset" and not message.code:find "interrupt" then
+      elseif is_of_reset(message.code) then
         reset_lines(subject, message, finding)
       end
       if message.severity == "error" then causes[finding] = true end
