@@ -109,7 +109,7 @@ describe("the doctor with a VM of a server", function()
   it("as a command names the VM, exits by what it finds, and refuses what is no VM", function()
     local out = l:command { "doctor", "/DC0/vm/good" }
     assert.equal(0, out.status, out.err)
-    assert.matches("nothing wrong found", out.out)
+    assert.matches("^healthy; looked at", out.out)
     out = l:command { "doctor", "/DC0/vm/unlocked" }
     assert.equal(1, out.status)
     assert.matches("error: memory%-reservation", out.out)
