@@ -10,7 +10,7 @@ describe("gpupt log", function()
     local status, out, err = run("log -", P40)
     assert.equal(0, status)
     assert.equal("", err)
-    assert.equal("0000:42:00.0  BAR1 32G  = 32 GiB\nMMIO: needed 32 GiB; 64bitMMIOSizeGB 32 holds it\n", out)
+    assert.equal("0000:42:00.0  BAR1 32G  = 32 GiB\nMMIO: needed 32 GiB; 64bitMMIOSizeGB 32 holds it\nverdict: healthy\n", out)
   end)
 
   it("of a sick one gives evidence, cause and remedy, and status 1", function()
@@ -22,10 +22,22 @@ describe("gpupt log", function()
   end)
 
   it("says when nothing was found, and that a mere remark is no problem", function()
-    local status, out = run("log -", "a\nb\n")
+    local status, out = run("log -", "2023-07-21T09:40:50.413Z In(05) vmx - a\n2023-07-21T09:40:50.413Z In(05) vmx - b\n")
     assert.equal(0, status)
-    assert.equal("nothing about passthrough in 2 lines\n", out)
+    assert.equal("nothing about passthrough in 2 lines of a vmware.log\nverdict: healthy\n", out)
     assert.equal(0, (run("log -", "PCIPassthru: 1750: Disable Domain for device 0000:05:00.0\n")))
+  end)
+
+  it("--words prints the words that are looked for, for grep", function()
+    local status, out = run "log --words"
+    assert.equal(0, status)
+    local seen = {}
+    for word in out:gmatch "[^\n]+" do
+      assert.is_nil(seen[word])
+      seen[word] = true
+    end
+    for _, word in ipairs { "NVRM: ", "DICT ", "PCIEHP", "is unresponsive after reset" } do assert.is_true(seen[word], word) end
+    assert.equal(2, (run "log --words x"))
   end)
 
   it("--all shows each power-on", function()

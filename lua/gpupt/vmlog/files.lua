@@ -3,8 +3,10 @@ local core = require "gpupt.core".vmlog
 
 local files = {}
 
+local any = assert(core.words { "Log for VMware" })
+
 local function first_time(path)
-  local reader = core.open(path, nil, { "Log for VMware" })
+  local reader = core.open(path, nil, any)
   if not reader then return nil end
   local head = reader:head()
   reader:close()
