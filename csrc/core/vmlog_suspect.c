@@ -23,15 +23,20 @@ typedef struct subject {
 #define WORD(text) text, sizeof(text) - 1
 
 static const subject subjects[GP_VMLOG_SUSPECT_WORDS] = {
-    {WORD("assthru"), ANYWHERE},    {WORD("assthrough"), ANYWHERE}, {WORD("NVRM"), ANYWHERE},
-    {WORD("nvidia"), ANYWHERE},     {WORD("NVIDIA"), ANYWHERE},     {WORD("nouveau"), ANYWHERE},
-    {WORD("amdgpu"), ANYWHERE},     {WORD("vmiop"), ANYWHERE},      {WORD("kfd: "), DRIVER},
-    {WORD("kfd kfd"), DRIVER},      {WORD("i915"), ANYWHERE},       {WORD("xe 0000:"), DRIVER},
-    {WORD("Xid ("), DRIVER},        {WORD("IOMMU"), ANYWHERE},      {WORD("iommu"), ANYWHERE},
-    {WORD("VTD: "), ANYWHERE},      {WORD("AMD-Vi"), ANYWHERE},     {WORD("DMAR"), ANYWHERE},
-    {WORD("PCIEHP"), ANYWHERE},     {WORD("pciehp"), ANYWHERE},     {WORD("abricmanager"), ANYWHERE},
-    {WORD("IntrVector"), ANYWHERE}, {WORD("vector"), VECTOR},       {WORD("eset"), RESET},
-    {WORD("ot-plug"), HOTPLUG},     {WORD("otplug"), HOTPLUG},      {WORD("0000:"), ADDRESS},
+    {WORD("assthru"), ANYWHERE},    {WORD("assthrough"), ANYWHERE},
+    {WORD("NVRM"), ANYWHERE},       {WORD("nvidia"), ANYWHERE},
+    {WORD("NVIDIA"), ANYWHERE},     {WORD("nouveau"), ANYWHERE},
+    {WORD("amdgpu"), ANYWHERE},     {WORD("vmiop"), ANYWHERE},
+    {WORD("kfd: "), DRIVER},        {WORD("kfd kfd"), DRIVER},
+    {WORD("i915"), ANYWHERE},       {WORD("xe 0000:"), DRIVER},
+    {WORD("Xid ("), DRIVER},        {WORD("IOMMU"), ANYWHERE},
+    {WORD("iommu"), ANYWHERE},      {WORD("Iommu"), ANYWHERE},
+    {WORD("VTD: "), ANYWHERE},      {WORD("AMD-Vi"), ANYWHERE},
+    {WORD("DMAR"), ANYWHERE},       {WORD("PCIEHP"), ANYWHERE},
+    {WORD("pciehp"), ANYWHERE},     {WORD("abricmanager"), ANYWHERE},
+    {WORD("IntrVector"), ANYWHERE}, {WORD("vector"), VECTOR},
+    {WORD("eset"), RESET},          {WORD("ot-plug"), HOTPLUG},
+    {WORD("otplug"), HOTPLUG},      {WORD("0000:"), ADDRESS},
     {WORD(" 000:"), ADDRESS},
 };
 
@@ -220,14 +225,14 @@ static bool denied(const char *first, const char *at)
 }
 
 static const char *const stems[] = {
-    "error",         "fail",       "cannot",       "can't",     "couldn't",  "could not",    "unable",
-    "invalid",       "timed out",  "timeout",      "denied",    "refuse",    "reject",       "unsupported",
-    "not supported", "exhaust",    "out of",       "panic",     "fault",     "unresponsive", "not respond",
-    "hung",          "hang",       "stuck",        "lost",      "fallen",    "corrupt",      "abort",
-    "illegal",       "unexpected", "missing",      "not found", "bug:",      "oops",         "unavailable",
-    "mismatch",      "broken",     "insufficient", "exceed",    "violation", "no space",     "not allowed",
-    "did not",       "does not",   "incompatible", "link down", "is down",   "required",     "requires",
-    "not ready",
+    "error",         "fail",       "cannot",       "can't",     "couldn't",   "could not",    "unable",
+    "invalid",       "timed out",  "timeout",      "denied",    "refuse",     "reject",       "unsupported",
+    "not supported", "exhaust",    "out of",       "panic",     "fault",      "unresponsive", "not respond",
+    "hung",          "hang",       "stuck",        "lost",      "fallen",     "corrupt",      "abort",
+    "illegal",       "unexpected", "missing",      "not found", "bug:",       "oops",         "unavailable",
+    "mismatch",      "broken",     "insufficient", "exceed",    "violation",  "no space",     "not allowed",
+    "did not",       "does not",   "incompatible", "link down", "should not", "is down",      "required",
+    "requires",      "not ready",
 };
 
 static bool words_tell(gp_text message)

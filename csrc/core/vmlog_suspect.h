@@ -17,7 +17,7 @@
 
 #include "text.h"
 
-#define GP_VMLOG_SUSPECT_WORDS 28
+#define GP_VMLOG_SUSPECT_WORDS 29
 
 typedef struct gp_vmlog_suspect {
     gp_text subject;   /* the word as it stands in the line */

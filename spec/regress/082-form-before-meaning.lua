@@ -17,7 +17,7 @@ describe("gpupt log", function()
       local status, out = run("log -", text)
       assert.equal(1, status)
       assert.matches("standard input:1: error: mmio-limit", out, 1, true)
-      assert.matches("read as it was before: ", out, 1, true)
+      assert.matches("cleaned before reading: ", out, 1, true)
     end)
   end
 

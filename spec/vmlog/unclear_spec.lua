@@ -29,6 +29,8 @@ describe("a line that is not understood", function()
     { K .. "WARNING: IntrVector: 290: x", "IntrVector" },
     { K .. "interrupt vector 12 was lost", "vector" },
     { K .. "ALERT: IOMMU: x", "IOMMU" },
+    { K .. "WARNING: AMDIommu: 312: x", "AMDIommu" },
+    { D .. "amdgpu 0000:03:00.0: amdgpu: trn=2 ACK should not assert! wait again !", "amdgpu" },
     { K .. "WARNING: PCIEHP: 12: 0000:a8:01.0: x", "PCIEHP" },
     { D .. "pcieport 0000:00:15.0: pciehp: Slot(160): Cannot power on", "pciehp" },
     { D .. "NVRM: something failed", "NVRM" },

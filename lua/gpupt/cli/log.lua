@@ -115,10 +115,13 @@ local why_unclear = {
   unclear = "look at the lines that were not understood",
 }
 
+local form_names = { ["vmware.log"] = "vmware.log", vmkernel = "vmkernel.log", dmesg = "dmesg",
+  ["guest text"] = "guest's report" }
+
 local function print_verdict(result)
   local why = result.verdict == "unclear" and (result.partial and why_unclear.partial
     or #result.not_understood > 0 and why_unclear.unclear or why_unclear.unknown)
-  local form = result.form == "unknown" and "" or (" of a %s"):format(result.form)
+  local form = form_names[result.form] and " of a " .. form_names[result.form] or ""
   if #result.findings == 0 and #result.devices == 0 and result.form ~= "unknown" then
     write("nothing about passthrough in %d lines%s", result.lines, form)
   end
@@ -134,7 +137,7 @@ local function print_repairs(repairs)
       names[#names + 1] = one.what
     end
   end
-  if #names > 0 then write("read as it was before: %s", table.concat(names, ", ")) end
+  if #names > 0 then write("cleaned before reading: %s", table.concat(names, ", ")) end
 end
 
 --- Empty lists must stay lists in JSON.

@@ -14,10 +14,10 @@ local kinds = {
     "^[%dT:.%-+]+ %S+ [%w_%-]+%[?%d*%]?: ", "^NVRM: ", "^nvidia[%w_%-]*[: ]", "^amdgpu[: ]", "^nouveau[: ]", "^i915 ",
       "^xe %x",
     "^kern +:" } },
+  -- lspci, nvidia-smi and the like are not read here, so that nothing is said of them
   { "guest text", { "^ *ConfigManagerErrorCode", "Problem [Cc]ode", "%(Code %d+%)", "CM_PROB_", "^ *InstanceI[dD]",
-    "PCI\\VEN_",
-    "NVIDIA%-SMI", "BCCode", "[Bb]ug ?[Cc]heck", "^ *Driver Version", "^%x%x:%x%x%.%x ", "^%x%x%x%x:%x%x:%x%x%.%x ",
-    "^ *Region %d:", "^ *Kernel driver in use", "[Cc][Uu][Dd][Aa]", "VIDEO_[%u_]+", "amdsmi", "^ *Driver Date" } },
+    "PCI\\VEN_", "BCCode", "[Bb]ug ?[Cc]heck", "^ *Driver Version", "^ *Region %d:", "VIDEO_[%u_]+",
+    "^ *Driver Date" } },
 }
 
 local function kind_of_line(line)

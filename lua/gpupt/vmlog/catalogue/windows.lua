@@ -128,7 +128,7 @@ local function bugcheck(row)
       "STOP:? ?0[xX]0*" .. digits .. "%f[%X]", "^%s*[Ss]top ?[Cc]ode:?%s*0[xX]0*" .. digits .. "%f[%X]" },
     cause = ("Windows stopped with 0x%s (%s): %s."):format(digits, name, text),
     remedy = function(_, session)
-      local release = (session.version or ""):match "ESXi (%d+%.%d+)"
+      local release = (session.version or ""):match "ESXi? (%d+%.%d+)"
       local old = "pciPassthruN.msiEnabled = \"FALSE\" for the card"
       if release == "5.1" or release == "5.5" then return "On ESXi " .. release .. " set " .. old
         .. "; update the card's driver." end
