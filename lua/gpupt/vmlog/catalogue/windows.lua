@@ -147,7 +147,7 @@ local known = { [10] = true, [12] = true, [28] = true, [31] = true, [43] = true 
 --- A problem code that passthrough is not known to cause.
 local function other_code(captures)
   local number = math.tointeger(tonumber(captures[1]))
-  if number then return number ~= 0 and not known[number] and number end
+  if number then return number > 0 and number < 100 and not known[number] and number end
   for _, name in pairs(problem_names) do
     if captures[1] == name then return false end
   end
