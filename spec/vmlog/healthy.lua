@@ -84,6 +84,9 @@ local dmesg = {
     .. "0, 5 vectors allocated", "mptsas: ioc0: attempting host reset!",
   "nvidia: loading out-of-tree module taints kernel.", "nvidia: module license 'NVIDIA' taints kernel.", "nvidia: module verification failed: signature and/or "
     .. "required key missing - tainting kernel",
+  "nvidia 0000:02:00.0: can't derive routing for PCI INT A", "nvidia 0000:02:00.0: PCI INT A: no GSI",
+  "pci %a: can't set Max Payload Size to 256; if necessary, use \"pci=pcie_bus_safe\" and report a bug",
+  "NVRM: Your system is not currently configured to drive a VGA console", "NVRM: corruption and stability problems, and is not supported.",
   "nvidia-nvlink: Nvlink Core is being initialized, major device number 2%d", "nvidia 0000:02:00.0: enabling device (0000 -> 0003)",
     "NVRM: loading NVIDIA UNIX x86_64 Kernel Module  580.%d.05  Release Build",
   "nvidia-modeset: Loading NVIDIA Kernel Mode Setting Driver for UNIX platforms  580.%d.05", "[drm] [nvidia-drm] [GPU ID 0x00000200] Loading driver",
