@@ -6,11 +6,12 @@ local vmlog = require "gpupt.vmlog"
 local command = {
   name = "log",
   summary = "the cards and passthrough problems in a vmware.log, vmkernel.log or dmesg",
-  usage = "log FILE|FOLDER|- [--all] | log --catalogue",
+  usage = "log FILE|FOLDER|-... [--all] | log --catalogue",
   details = [[
 FILE may be gzip or UTF-16, wrapped, quoted or coloured; a FOLDER means its
 vmware*.log files, oldest first; - is standard input. A log may hold several
-power-ons: the last one counts, --all shows each.
+power-ons: the last one counts, --all shows each. Several files are shown one
+after the other; with --json as a list.
 
 Lines that tell of trouble with a card and match no known message are shown as
 not understood. The last line is the verdict: healthy, problems, or unclear
@@ -187,28 +188,9 @@ local function print_all(result)
   end
 end
 
-function command.run(options, words)
-  if options.catalogue or options.words then
-    if #words > 0 then
-      return nil, (options.catalogue and "--catalogue" or "--words") .. " takes no file", "EUSAGE"
-    end
-    if options.words then return print_words() end
-    return print_catalogue(options.json)
-  end
-  if #words ~= 1 then return nil, "give one file or folder, or - for standard input", "EUSAGE" end
-  local result, message, code = vmlog.scan(words[1], { sessions = options.all and "all" or "last" })
-  if not result then return nil, message, code end
-  local zero = #result.devices == 0 and #result.findings == 0 and not was_utf16(result) and zero_byte(words[1])
-  if zero then
-    return nil, ("%s is no text: byte %d is 0, and nothing that a log says was found"):format(words[1], zero), "EPARSE"
-  end
-  local status = result.verdict == "healthy" and 0 or 1
-  if options.json then
-    io.stdout:write(failure.check(require "gpupt.json".document(mark_lists(result))))
-    return status
-  end
+local function print_result(result, all)
   print_repairs(result.repairs)
-  if options.all then
+  if all then
     print_all(result)
   else
     print_devices(result.devices)
@@ -218,6 +200,44 @@ function command.run(options, words)
   end
   print_verdict(result)
   if result.partial then io.stderr:write("gpupt: only a part was read: ", result.problem, "\n") end
+end
+
+local function scan(word, options)
+  local result, message, code = vmlog.scan(word, { sessions = options.all and "all" or "last" })
+  if not result then return nil, message, code end
+  local zero = #result.devices == 0 and #result.findings == 0 and not was_utf16(result) and zero_byte(word)
+  if zero then
+    return nil, ("%s is no text: byte %d is 0, and nothing that a log says was found"):format(word, zero), "EPARSE"
+  end
+  return result
+end
+
+function command.run(options, words)
+  if options.catalogue or options.words then
+    if #words > 0 then
+      return nil, (options.catalogue and "--catalogue" or "--words") .. " takes no file", "EUSAGE"
+    end
+    if options.words then return print_words() end
+    return print_catalogue(options.json)
+  end
+  if #words == 0 then return nil, "give files or folders, or - for standard input", "EUSAGE" end
+  local status, results = 0, {}
+  for i, word in ipairs(words) do
+    local result, message, code = scan(word, options)
+    if not result then return nil, message, code end
+    results[i] = result
+    if result.verdict ~= "healthy" then status = 1 end
+  end
+  if options.json then
+    local json = require "gpupt.json"
+    for _, result in ipairs(results) do mark_lists(result) end
+    io.stdout:write(failure.check(json.document(#results == 1 and results[1] or json.array(results))))
+    return status
+  end
+  for i, result in ipairs(results) do
+    if #results > 1 then write("%s%s:", i > 1 and "\n" or "", words[i] == "-" and "standard input" or words[i]) end
+    print_result(result, options.all)
+  end
   return status
 end
 

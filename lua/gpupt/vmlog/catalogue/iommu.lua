@@ -76,7 +76,7 @@ return {
     source = "Broadcom KB 394974; NVIDIA vGPU 16.10 release notes",
   },
   {
-    code = "iommu-psod", severity = "error", word = { "IOMMU Fault detected for", "VTDIommuFaultHandler",
+    code = "iommu-psod", severity = "error", address = 1, word = { "IOMMU Fault detected for", "VTDIommuFaultHandler",
       "IOMMUProcessFaults" },
     unless = { "vmg%w*/nvidia" },
     match = { "IOMMU Fault detected for (%x+:%x+:%x+%.%x)", "VTDIommuFaultHandler", "IOMMUProcessFaults" },
