@@ -167,3 +167,35 @@ describe("a pasted log", function()
     assert.equal("", notes(pad .. STAMP .. quotes .. "\n"))
   end)
 end)
+
+describe("every message of the catalogue", function()
+  local messages = require "spec.vmlog.messages"
+  local prefixes = { dmesg = "[    4.123456] ", vmkernel = "2024-03-01T00:00:00.000Z cpu1:2097152)", ["guest text"] = "",
+    ["vmware.log"] = "2024-03-01T00:00:00.000Z In(05) vmx - " }
+
+  --- The stamped message of each entry, without a stamp of its own.
+  local function each_text()
+    local list = {}
+    for _, entry in ipairs(vmlog.catalogue()) do
+      if not (entry.lead or entry.note or entry.unclear) then
+        for _, text in ipairs(messages[entry.code][1]) do
+          list[#list + 1] = { entry.code, prefixes[entry.form] .. text:gsub("^%d%d%d%d%-%S+ ", ""):gsub("^%[[%d. ]+%] ", "") }
+        end
+      end
+    end
+    return list
+  end
+
+  for _, width in ipairs { 72, 80, 100 } do
+    for name, break_lines in pairs { ["at blanks"] = wrap, ["through words"] = hard_wrap } do
+      it(("is found when wrapped at %d columns, %s"):format(width, name), function()
+        for _, one in ipairs(each_text()) do
+          local other = wrap(prefixes["vmware.log"] .. ("another line that is long enough to be wrapped at the same column "):rep(3), width)
+          local found = false
+          for _, finding in ipairs(scan(break_lines(one[2], width) .. other).findings) do found = found or finding.code == one[1] end
+          assert.is_true(found, one[1] .. ": " .. one[2])
+        end
+      end)
+    end
+  end
+end)

@@ -209,20 +209,23 @@ local function goes_on(first, line, after, width, exact)
   local length = width_of(line.text)
   if exact then return length == width end
   local word = after.text:match "^%s*(%S+)"
-  if #after.text < 4 then return false end
+  if #after.text < 2 and #line.text < width then return false end
   return length >= 30 and length + 1 + #word >= width - 2
 end
 
-local function joined(pieces, glue)
+--- The pieces as one text, and where each begins in it. `full`: a line of that width was broken where it was, and is
+-- joined as it is; without it each break stands for a blank.
+local function joined(pieces, full)
   local starts, parts, at = {}, {}, 1
+  local as_is = false
   for i, piece in ipairs(pieces) do
-    local text = i == 1 and piece or piece:gsub("^%s+", "")
-    if i < #pieces then text = text:sub(1, width_of(text)) end
-    starts[i] = at
-    parts[i] = text
-    at = at + #text + #glue
+    local text = as_is and piece or (i == 1 and piece or piece:gsub("^%s+", ""))
+    as_is = full ~= nil and #piece >= full
+    if i < #pieces and not as_is then text = text:sub(1, width_of(text)) .. " " end
+    starts[i], parts[i] = at, text
+    at = at + #text
   end
-  return table.concat(parts, glue), starts
+  return table.concat(parts), starts
 end
 
 --- Joins what was wrapped. `out` is a list of {text=, origin=}.
@@ -259,9 +262,9 @@ function Work:put_record(out, lines, width)
   else
     for _, line in ipairs(lines) do out[#out + 1] = { text = line.text, origin = line.number } end
   end
-  for _, glue in ipairs(hard and { " ", "" } or { " " }) do
-    local text, starts = joined(pieces, glue)
-    local beside = not stamped or glue == ""
+  for reading = 1, hard and 2 or 1 do
+    local text, starts = joined(pieces, reading == 2 and width or nil)
+    local beside = not stamped or reading == 2
     -- a setting has no second reading
     if not (beside and text:find("DICT ", 1, true)) then
       out[#out + 1] = { text = text, origin = { pieces = pieces, numbers = numbers, starts = starts, beside = beside } }
