@@ -122,10 +122,10 @@ local function learn(options, words)
     array(result.skipped)
     return print_json(result)
   end
-  for _, row in ipairs(result.learned) do io.stdout:write(row_text(row), "\n") end
+  for _, row in ipairs(result.learned) do printer.out("%s", row_text(row)) end
   for _, one in ipairs(result.skipped) do require "gpupt.cli".complain("%s: %s", one.name, one.why) end
-  io.stdout:write(("%s%d learned, %d known already; %s has %d row%s\n"):format(options.dry_run and "dry run: " or "",
-    #result.learned, result.kept, result.path or "the table", result.rows, result.rows == 1 and "" or "s"))
+  printer.out("%s%d learned, %d known already; %s has %d row%s", options.dry_run and "dry run: " or "", #result.learned,
+    result.kept, result.path or "the table", result.rows, result.rows == 1 and "" or "s")
   return 0
 end
 

@@ -465,13 +465,17 @@ function gpupt.pci.together(devices) end
 gpupt.vmlog = {}
 
 ---Reads a log: a path ("-" is standard input), a folder with vmware*.log files, or {text=...}. Gzip is recognised.
----Result: {devices=, findings=, sessions=, session_count=, config=, window=, lines=, bytes=, files=}. When reading
+---Result: {verdict=, form=, devices=, findings=, not_understood=, sessions=, session_count=, config=, window=,
+---repairs=, lines=, bytes=, files=}. When reading
 ---failed midway, what was read is there, with `partial` = true and `problem` = the message.
 ---nil, message, code when nothing could be read.
 ---@param opts? gpupt.options.vmlog.scan
 function gpupt.vmlog.scan(source, opts) end
 
----The catalogue of findings, for a loop: code, severity, word, source and the fixed texts of each.
+---The words that the reader looks for, those of the catalogue and those of lines that are not understood.
+function gpupt.vmlog.words() end
+
+---The catalogue of findings, for a loop: code, family, severity, word, source and the fixed texts of each.
 function gpupt.vmlog.catalogue() end
 
 ---What stands before a message: {time=, thread=, operation=, level=, message=} by the form of the line.
