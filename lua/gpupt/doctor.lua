@@ -45,7 +45,7 @@ local function run_rules(subject, rules)
   local findings, ran = {}, 0
   local there = { vmx = subject.doc, pci = subject.pci, map = subject.facts.map }
   for _, rule in ipairs(rules) do
-    if there[rule.needs] and (not rule.evidence or subject.evidence) then
+    if (not rule.needs or there[rule.needs]) and (not rule.evidence or subject.evidence) then
       ran = ran + 1
       rule.check(subject, function(evidence, own)
         own = own or {}
@@ -65,6 +65,23 @@ end
 
 local function counted(number, what) return ("%d %s%s"):format(number, what, number == 1 and "" or "s") end
 
+local form_names = { ["vmware.log"] = "vmware.log", vmkernel = "vmkernel.log", dmesg = "dmesg",
+  ["guest text"] = "guest's report" }
+
+-- "all.txt: 2 lines of a vmware.log, 1 power-on, BARs of 0 cards; cleaned before reading: wrapped lines"
+local function log_line(log)
+  local scan, cleaned, seen = log.scan, {}, {}
+  for _, one in ipairs(scan.repairs or {}) do
+    if not seen[one.what] then cleaned[#cleaned + 1] = one.what end
+    seen[one.what] = true
+  end
+  local form = form_names[scan.form] and " of a " .. form_names[scan.form] or ""
+  return ("%s: %s%s, %s, BARs of %s%s%s"):format(log.name, counted(scan.lines or 0, "line"), form,
+    counted(scan.session_count or 0, "power-on"), counted(#scan.devices, "card"),
+    #cleaned > 0 and "; cleaned before reading: " .. table.concat(cleaned, ", ") or "",
+    scan.partial and "; only a part was read: " .. scan.problem or "")
+end
+
 local function looked_at(subject, ran, given)
   local list = {}
   if subject.doc then
@@ -74,9 +91,7 @@ local function looked_at(subject, ran, given)
       counted(#subject:present(), "passed-through card"), counted(ran, "rule"))
   end
   for _, log in ipairs(given.logs) do
-    list[#list + 1] = log.told or ("%s: %s, %s, BARs of %s%s"):format(log.name, counted(log.scan.lines or 0, "line"),
-      counted(log.scan.session_count or 0, "power-on"), counted(#log.scan.devices, "card"),
-      log.scan.partial and "; only a part was read: " .. log.scan.problem or "")
+    list[#list + 1] = log.told or log_line(log)
   end
   if subject.pci then
     list[#list + 1] = subject.pci_name .. ": " .. counted(#subject.pci, "device")
@@ -116,6 +131,8 @@ local function not_understood(subject, given, findings)
   for _, log in ipairs(given.logs) do
     if log.scan.form == "unknown" then
       list[#list + 1] = { file = log.name, text = "a file of unknown form: it was not read" }
+    elseif log.scan.partial then
+      list[#list + 1] = { file = log.name, text = "only a part was read: " .. log.scan.problem }
     end
     for _, one in ipairs(log.scan.not_understood or {}) do
       local file = one.file or log.name
@@ -124,7 +141,9 @@ local function not_understood(subject, given, findings)
       end
     end
   end
-  for _, one in ipairs(subject.unread or {}) do list[#list + 1] = one end
+  for _, one in ipairs(given.evidence or {}) do
+    if one.unread then list[#list + 1] = { file = one.name, text = "a file of unknown form: it was not read" } end
+  end
   for _, one in ipairs(subject:unknown_keys()) do list[#list + 1] = one end
   return list
 end

@@ -57,7 +57,7 @@ error: mmio-window
 
 problems: 1 error, 0 warnings, 1 fixable; looked at:
   bad.vmx: 14 keys, 1 passed-through card; 45 rules
-  vmware.log: 2 lines, 1 power-on, BARs of 0 cards
+  vmware.log: 2 lines of a vmware.log, 1 power-on, BARs of 0 cards
   MMIO: the cards map 128 GiB + 48 MiB and need a window of 256 GB (table); the .vmx offers 128 GB
 ]], out)
   end)

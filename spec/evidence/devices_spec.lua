@@ -61,7 +61,7 @@ describe("the doctor", function()
   local function severity_of(...)
     local result = assert(doctor.examine { vmx = assert(require "gpupt.vmx".parse(VMX)), evidence = { ... } })
     for _, finding in ipairs(result.findings) do
-      if finding.code == "stale-backing" then return finding.severity end
+      if finding.code == "stale-backing" or finding.code == "not-in-list" then return finding.severity end
     end
   end
   local BRIDGE = "\n0000:00:00.0\n   Address: 0000:00:00.0\n   Vendor ID: 0x8086\n   Device ID: 0x0e00\n   Device Class: 0x0600\n"

@@ -28,6 +28,6 @@ describe("a card of which graphicsInfo names a machine", function()
   end)
 
   it("is drawn on by machines when its type is shared", function()
-    assert.equal("machines draw on it as a shared card", card_with("shared", vms).vgpu)
+    assert.equal("VMs draw on it as a shared card", card_with("shared", vms).vgpu)
   end)
 end)

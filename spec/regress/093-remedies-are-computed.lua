@@ -147,14 +147,14 @@ describe("a message about a reset", function()
 
   it("gives the exact line of passthru.map for the device's own ids", function()
     local result = examine { vmx = VMX:format("00000:013:00.3", "0x149c", "0x1022"), log = message "0000:0d:00.3" }
-    assert.equal("1022  149c  d3d0     false\n1022  149c  link     false", result.findings[1].proposal)
+    assert.equal("1022  149c  d3d0  default\n1022  149c  link  default", result.findings[1].proposal)
     assert.matches("/etc/vmware/passthru.map", result.findings[1].remedy, 1, true)
   end)
 
   it("leaves the method out that the map has already, and keeps its other column", function()
     local result = examine { vmx = VMX:format("00000:013:00.3", "0x149c", "0x1022"),
       log = { message "0000:0d:00.3", { text = "1022  149c  d3d0  true\n", name = "passthru.map" } } }
-    assert.equal("1022  149c  link     true\n1022  149c  flr      true", result.findings[1].proposal)
+    assert.equal("1022  149c  link  true\n1022  149c  flr  true", result.findings[1].proposal)
     assert.matches("than d3d0", result.findings[1].remedy, 1, true)
   end)
 

@@ -219,7 +219,7 @@ describe("the reset method of a card", function()
   it("through the bridge takes down what is behind it: another line for passthru.map, with the present one as evidence", function()
     local finding = the(judged("Bridge reset", "# NVIDIA\n10de  ffff  bridge   false\n"), "bridge-reset")
     assert.equal("warning", finding.severity)
-    assert.equal("10de  1cb2  d3d0     false\n10de  1cb2  link     false", finding.proposal)
+    assert.equal("10de  1cb2  d3d0  false\n10de  1cb2  link  false", finding.proposal)
     assert.same({ "passthru.map", 2 }, { finding.evidence[2].file, finding.evidence[2].line })
   end)
 

@@ -61,7 +61,7 @@ describe("gpupt doctor", function()
     c.write("passthru.map", MAP)
     local status, out = c.gpupt "doctor --evidence esxcli.txt --evidence passthru.map"
     assert.equal(1, status)
-    assert.matches("warning: reset-method", out, 1, true)
+    assert.matches("warning: bridge-reset", out, 1, true)
     assert.matches("esxcli.txt:1: 0000:04:00.0", out, 1, true)
     assert.matches("passthru.map:3: 10de  ffff  bridge   false", out, 1, true)
     assert.matches("10de  1cb2  d3d0  false", out, 1, true)

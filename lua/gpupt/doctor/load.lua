@@ -71,10 +71,7 @@ end
 
 local function load_pci(given)
   if given == nil then return {} end
-  if type(given) == "table" then
-    if given.complete == nil then given.complete, given.complete_why = pci.complete(given) end
-    return { pci = given, pci_name = "the PCI list" }
-  end
+  if type(given) == "table" then return { pci = given, pci_name = "the PCI list" } end
   local devices = failure.check(pci.list { root = given })
   if devices.complete == nil then devices.complete = true end -- a sysfs has every device
   return { pci = devices, pci_name = given }
@@ -96,7 +93,8 @@ local function load_evidence(given, loaded)
   loaded.evidence, loaded.notes = read.results, read.notes
   if read.devices and not loaded.pci then
     loaded.pci, loaded.pci_name, loaded.pci_lines = read.devices, read.name, read.lines
-    loaded.pci_complete_why, loaded.pci_partial = read.complete_why, read.partial
+    loaded.pci_complete, loaded.pci_complete_why = read.complete, read.complete_why
+    loaded.pci_partial = read.partial
   end
   if read.system_id and not given.system_id then
     loaded.system_id, loaded.system_id_at = read.system_id.id, read.system_id
@@ -108,7 +106,7 @@ end
 -- the first that lists any.
 local function join(logs)
   if #logs == 1 then return logs[1].scan end
-  local result = { devices = {}, findings = {}, config = {} }
+  local result = { devices = {}, findings = {}, config = {}, not_understood = {} }
   local place = {}
   for _, log in ipairs(logs) do
     for _, device in ipairs(log.scan.devices) do
@@ -116,6 +114,8 @@ local function join(logs)
       result.devices[place[device.address]] = device
     end
     table.move(log.scan.findings, 1, #log.scan.findings, #result.findings + 1, result.findings)
+    local unclear = log.scan.not_understood or {}
+    table.move(unclear, 1, #unclear, #result.not_understood + 1, result.not_understood)
     if next(result.config) == nil then result.config = log.scan.config or {} end
   end
   return result
@@ -158,6 +158,17 @@ local function load_logs(given, known)
   return logs
 end
 
+--- The lines of passthru.map among the evidence, as the facts have them.
+function loader.take_resets(known, results)
+  for _, result in ipairs(results or {}) do
+    for _, line in ipairs(result.resets or {}) do
+      known.map, known.map_file = known.map or {}, known.map_file or line.file
+      table.insert(known.map, { vendor = line.vendor, device = line.device, method = line.method,
+        shareable = line.shareable, evidence = { file = line.file, line = line.line, text = line.text } })
+    end
+  end
+end
+
 --- The same for a VM of a server.
 function loader.remote(given)
   for _, other in ipairs { "vmx", "pci", "system_id" } do
@@ -182,6 +193,7 @@ function loader.load(given)
   local read = load_evidence(given, loaded)
   loaded.notes = loaded.notes or {}
   loaded.logs = load_logs(given.log, loaded.facts)
+  loader.take_resets(loaded.facts, read.results)
   table.move(read.logs or {}, 1, #(read.logs or {}), #loaded.logs + 1, loaded.logs)
   if #loaded.logs > 0 then loaded.log = join(loaded.logs) end
   for _, log in ipairs(loaded.logs) do

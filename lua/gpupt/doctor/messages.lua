@@ -183,17 +183,31 @@ return function(subject, rules, findings)
   for _, message in ipairs(subject.log and subject.log.findings or {}) do
     reset_failed = reset_failed or (is_of_reset(message.code) and message.severity ~= "info")
   end
+  -- what a log's reader folded under a message goes with it
+  local function take_consequences(finding, message)
+    for _, one in ipairs(message.consequences or {}) do
+      finding.consequences = finding.consequences or {}
+      table.insert(finding.consequences, { file = one.file or message.file, line = one.line, text = one.text,
+        code = one.code })
+    end
+  end
   local of_rules, consequences, causes = #findings, {}, {}
   for _, message in ipairs(subject.log and subject.log.findings or {}) do
     local found = finding_for(rules, message, by_rule)
     local told = false
-    for i = 1, of_rules do told = told or has_evidence(findings[i], message) end
+    for i = 1, of_rules do
+      if has_evidence(findings[i], message) then
+        if not told then take_consequences(findings[i], message) end
+        told = true
+      end
+    end
     if message.severity == "info" or told then -- nothing more to say
       if told and message.severity == "error" and found then found.severity = "error" end
     elseif rules.consequences[message.code] or message.consequence or (reset_failed and follows_reset(message)) then
       consequences[#consequences + 1] = message
     elseif found then
       table.insert(found.evidence, 1, evidence_of(message))
+      take_consequences(found, message)
       -- a suspicion that a log confirms is none any more
       if message.severity == "error" then found.severity = "error" end
     else
@@ -210,6 +224,7 @@ return function(subject, rules, findings)
       elseif is_of_reset(message.code) then
         reset_lines(subject, message, finding)
       end
+      take_consequences(finding, message)
       if message.severity == "error" then causes[finding] = true end
       findings[#findings + 1] = finding
     end
@@ -219,9 +234,12 @@ return function(subject, rules, findings)
     if cause then
       cause.consequences = cause.consequences or {}
       table.insert(cause.consequences, evidence_of(message))
+      take_consequences(cause, message)
     else
-      findings[#findings + 1] = { code = message.code, severity = message.severity, cause = message.cause,
+      local finding = { code = message.code, severity = message.severity, cause = message.cause,
         remedy = message.remedy, evidence = { evidence_of(message) }, fixable = false, source = message.source }
+      take_consequences(finding, message)
+      findings[#findings + 1] = finding
     end
   end
 end

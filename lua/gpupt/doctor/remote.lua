@@ -121,6 +121,7 @@ local function log_of(ref, config)
   local path = folder:gsub("/*$", "") .. (folder:find "%]%s*$" and " " or "/") .. "vmware.log"
   local text, message, code = ref.client.datastore:text(path)
   if not text then return nil, message, code end
+  if text == "" then return nil, "it is empty" end
   return { text = text, name = path }
 end
 

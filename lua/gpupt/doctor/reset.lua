@@ -30,7 +30,9 @@ function reset.lines(vendor, device, present, map)
   local lines = {}
   for _, method in ipairs(ORDER) do
     if method ~= present and #lines < 2 and method ~= "bridge" then
-      lines[#lines + 1] = ("%04x  %04x  %-7s  %s"):format(vendor, device, method, known and known.shareable or "false")
+      -- ESXi's own file has false for NVIDIA's cards
+      local share = known and known.shareable or (vendor == 0x10de and "false") or "default"
+      lines[#lines + 1] = ("%04x  %04x  %s  %s"):format(vendor, device, method, share)
     end
   end
   return lines, present

@@ -29,6 +29,8 @@ rules.of_message = {
   ["memory-reservation"] = "memory-reservation", ["nested-hv"] = "nested-hv",
   ["system-id"] = "stale-backing", ["no-suitable-device"] = "stale-backing",
   ["no-device-hints"] = "hex-id", ["no-predicates"] = "incomplete-device",
+  ["bar-no-space"] = "mmio-window", ["cuda-802"] = "nvswitch-board", ["fabric-failed"] = "nvswitch-board",
+  ["fabric-no-switch"] = "nvswitch-board",
   ["no-pcie-slot"] = "pcie-bridges", ["slot-reservation"] = "pcie-bridges",
 }
 
@@ -39,7 +41,8 @@ rules.instead = { ["mmio-window"] = { "uncertain-bars" } }
 --- Messages that only say that something failed: folded under the finding that says what.
 rules.consequences = {
   ["device-power-on"] = true, ["nvrm-none"] = true, ["nvrm-probe"] = true, ["nvrm-init"] = true,
-    ["iommu-reason"] = true,
+  ["iommu-reason"] = true, ["vectors-msix"] = true, ["vectors-device"] = true, ["platform-not-supported"] = true,
+  ["adapter-failed"] = true,
 }
 
 return rules

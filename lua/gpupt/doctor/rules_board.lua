@@ -189,12 +189,18 @@ local function bridge_reset(subject, report)
       if wanted[listed.address] then table.insert(evidence, 1, subject:field(wanted[listed.address], "id")) end
       if line then evidence[#evidence + 1] = line.evidence end
       local above = listed.dependent and listed.dependent ~= listed.address
+      local bridge = above and listed.dependent or listed.parent
+      local kept = not line or line.device ~= listed.device or line.method == "bridge" or line.method == "default"
+      local remedy = ("Give %04x:%04x another method in /etc/vmware/passthru.map (the first of these lines, then the "
+        .. "other), then reboot the host."):format(listed.vendor, listed.device)
+      if not kept then
+        lines, remedy = nil, ("passthru.map names %s for it already, and the host does not use it: run "
+          .. "/sbin/auto-backup.sh, so that the edited file is kept, and reboot the host."):format(line.method)
+      end
       report(evidence, { severity = (above or not subject.doc) and "warning" or "info",
         cause = ("%s is reset through the bridge above it%s, which takes down all that is behind the bridge."):format(
-          listed.address, listed.dependent and above and " (" .. listed.dependent .. ")" or ""),
-        remedy = ("Give %04x:%04x another method in /etc/vmware/passthru.map (the first of these lines, then the "
-          .. "other), then reboot the host."):format(listed.vendor, listed.device),
-        proposal = lines })
+          listed.address, bridge and " (" .. bridge .. ")" or ""),
+        remedy = remedy, proposal = lines })
     end
   end
 end

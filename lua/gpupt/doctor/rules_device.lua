@@ -328,16 +328,17 @@ return {
     remedy = "Give the whole list: esxcli hardware pci list, without a class or an address.",
     source = "esxcli hardware pci list -c CLASS lists one class; a 3D controller is 0302, a display controller 0300",
     check = function(subject, report)
-      if not subject.pci then return end
+      -- what is no list of devices shows nothing
+      if not subject.pci or subject.pci_partial then return end
       for _, device in ipairs(subject:present()) do
-        local whole = subject:list_complete(device) == true
-        if not whole and device.address and not subject:listed(device.address)
+        local complete, why = subject:list_complete(device)
+        if complete ~= true and device.address and not subject:listed(device.address)
           and confirmed(subject, device) ~= "hex" then
           report({ subject:field(device, "id"),
             { file = subject.pci_name, text = tostring(device.address) .. " is not in it" } }, {
             cause = ("%s names %s, which is not in this list of %d device%s: is it filtered? It may be an excerpt by "
-              .. "class, address or grep."):format(device.prefix, tostring(device.address), #subject.pci,
-                  #subject.pci == 1 and "" or "s"),
+              .. "class, address or grep: %s."):format(device.prefix, tostring(device.address), #subject.pci,
+                #subject.pci == 1 and "" or "s", why),
           })
         end
       end

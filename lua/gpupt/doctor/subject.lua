@@ -141,19 +141,20 @@ end
 -- Vendors whose passed-through devices are display controllers or accelerators, but for a few bridges and functions.
 local makes_gpus = { [0x10de] = true, [0x1002] = true, [0x1da3] = true }
 
---- Whether the PCI list holds every device of the host: true, false (a class filter, a single device) or "unknown".
--- Only a complete list says by its silence that a card is not there. Every host has a host bridge: a list without one
--- is an excerpt, or does not tell classes. A list without any display controller or accelerator is none that could
--- hold the GPU of an entry.
+--- Whether the PCI list holds every device of the host, and why: true, false (a class filter, a single device) or
+-- "unknown". Only a complete list says by its silence that a card is not there. A list without any display controller
+-- or accelerator is none that could hold the GPU of an entry, whatever else is in it, unless its source says that it is
+-- complete.
 function Subject:list_complete(device)
-  if not self.pci then return false end
-  if self.pci.complete ~= nil then return self.pci.complete end
-  local bridge, display = false, not (device and makes_gpus[device.vendor or 0])
+  if not self.pci then return false, "there is no list" end
+  if self.pci.complete ~= nil then return self.pci.complete, "its source says so" end
+  local complete, why = self.pci_complete, self.pci_complete_why
+  if complete == nil then complete, why = pci.complete(self.pci) end
+  if complete ~= true or not (device and makes_gpus[device.vendor or 0]) then return complete, why end
   for _, listed in ipairs(self.pci) do
-    bridge = bridge or listed.class == 0x0600
-    display = display or (listed.class and (listed.class >> 8 == 0x03 or listed.class == 0x1200)) or false
+    if listed.class and (listed.class >> 8 == 0x03 or listed.class == 0x1200) then return true, why end
   end
-  return bridge and display or "unknown"
+  return "unknown", "it has no display controller and no accelerator"
 end
 
 --- Keys of passthrough that no source names, with their lines.

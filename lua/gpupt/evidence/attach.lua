@@ -27,19 +27,16 @@ local function scan_of(result)
   if not scan then return nil end
   for _, finding in ipairs(scan.findings) do finding.file = finding.file or result.name end
   local told = #scan.findings > 0 or #scan.devices > 0
-  if not told and result.unread then
-    local stamped, lines = 0, 0
-    for line in result.bytes:sub(1, 1 << 16):gmatch "[^\n]+" do
-      lines = lines + 1
-      if vmlog.prefix(line).time then stamped = stamped + 1 end
-    end
-    told = lines > 0 and stamped * 3 > lines
+  if result.unread then return (told or scan.form ~= "unknown") and scan or nil end
+  -- what a form has read is understood, but for the lines of a log beside it
+  if scan.form == "unknown" or scan.form == "guest text" then
+    scan.form, scan.not_understood = "the output of a tool", {}
   end
-  return told and scan or nil
+  return (told or #scan.not_understood > 0) and scan or nil
 end
 
--- What the log's catalogue says too is said once: a sign by the log, a BAR without address by the rule that computes
--- the window, unless a .vmx is there, whose rule on the window takes the log's message as its evidence.
+-- What the log's catalogue says too is said once: a BAR without address by the rule that computes the window, unless a
+-- .vmx is there, whose rule on the window takes the log's message as its evidence.
 local function without_doubles(result, scan, with_vmx)
   local lost = false
   for _, device in ipairs(result.devices or {}) do lost = lost or device.unassigned ~= nil end
@@ -64,12 +61,6 @@ local function without_doubles(result, scan, with_vmx)
       table.remove(scan.findings, i)
     end
   end
-  local said, signs = {}, {}
-  for _, finding in ipairs(scan.findings) do said[finding.line or 0] = true end
-  for _, sign in ipairs(result.signs) do
-    if not said[sign.line] then signs[#signs + 1] = sign end
-  end
-  result.signs = signs
 end
 
 local function from_list(path)
@@ -139,7 +130,6 @@ function attach.read(given)
   if #devices > 0 then
     out.devices, out.name = devices, out.name or hosts[1].name
     out.complete, out.complete_why, out.partial = completeness(hosts)
-    out.devices.complete = out.complete
   end
   return out
 end

@@ -49,23 +49,7 @@ local function add(rule)
 end
 
 add {
-  id = "unread-file", severity = "warning",
-  cause = "A file is of no form that is known, so that nothing in it was read.",
-  remedy = "Give the output of a command that gpupt knows: docs/guide/evidence.md lists them.",
-  source = "docs/guide/evidence.md",
-  check = function(subject, report)
-    for _, result in ipairs(results(subject)) do
-      if result.unread then
-        local text = ("unread: %d line%s"):format(result.lines, result.lines == 1 and "" or "s")
-        report({ { file = result.name, text = text } },
-          { cause = ("%s is of no form that is known, so that nothing in it was read."):format(result.name) })
-      end
-    end
-  end,
-}
-
-add {
-  id = "pasted-text", severity = "info",
+  id = "pasted-output", severity = "info",
   cause = "A text was changed on its way; it was read all the same.",
   remedy = "Nothing; the file itself, or the command's output sent to a file, would be better evidence.",
   source = "docs/guide/evidence.md",
@@ -83,33 +67,6 @@ add {
         report({ { file = result.name, line = first, text = table.concat(words, "; ") } },
           { cause = ("%s was changed on its way: %s. It was read all the same."):format(result.name,
             table.concat(words, "; ")) })
-      end
-    end
-  end,
-}
-
-add {
-  id = "reset-method", severity = "warning",
-  cause = "A card is reset by its bridge, which takes everything behind it down.",
-  remedy = "Name another method for the card in /etc/vmware/passthru.map, then reboot the host.",
-  source = "passthru.map's own heading; www.unknownfault.com/posts/passthrough-nvidia-p600-esxi",
-  check = function(subject, report)
-    local resets = {}
-    for _, result in ipairs(results(subject)) do table.move(result.resets, 1, #result.resets, #resets + 1, resets) end
-    local ours = {}
-    for _, device in ipairs(subject.doc and subject:present() or {}) do
-      if device.address then ours[tostring(device.address)] = true end
-    end
-    for _, device in ipairs(subject.pci or {}) do
-      local passed = ours[device.address]
-        or (not subject.doc and (pci.is_gpu(device) or (device.configured_owner or ""):lower():find "passthr"))
-      local advice = passed and reset.advice(device, resets, subject.pci)
-      if advice then
-        local list = { { file = device.file or subject.pci_name, line = device.line
-          or subject.pci_lines and subject.pci_lines[device.address],
-          text = ("%s Reset Method: %s"):format(device.address, device.reset_method) } }
-        for _, line in ipairs(advice.map) do list[#list + 1] = at(line) end
-        report(list, { cause = advice.cause, remedy = advice.remedy })
       end
     end
   end,
