@@ -37,6 +37,8 @@ bool gp_pci_read_lspci(gp_pci_reader *reader, gp_text rest);
 /* An indented line; `depth` counts levels of indent. */
 bool gp_pci_read_lspci_detail(gp_pci_reader *reader, gp_text line, unsigned depth);
 bool gp_pci_read_esxcli_field(gp_pci_reader *reader, gp_text line);
+/* The hexadecimal dump of the current device ends where the device ends. */
+void gp_pci_finish(gp_pci_reader *reader);
 /* Makes the device of `address` the current one; false when the list is full or memory ran out. */
 bool gp_pci_begin(gp_pci_reader *reader, const gp_pci_address *address);
 /* Linux: "pci 0000:13:00.0: BAR 1 [mem size 0x800000000 64bit pref]: can't assign; no space" */

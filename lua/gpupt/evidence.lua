@@ -177,7 +177,7 @@ local function read_text(bytes, name, names)
   result.lines = #doc.lines
   -- a .vmx is judged as it is; what has line numbers of its own is handed on as it was, but for its character set
   if doc.kind == "vmx" then return result, bytes end
-  return result, doc.plain.numbers and require "gpupt.guest.text".plain(bytes) or doc.text
+  return result, doc.plain.numbers and require "gpupt.text".plain(bytes) or doc.text
 end
 
 local function names_of(wanted)

@@ -87,7 +87,7 @@ function pci.parse(text, opts)
   if type(text) ~= "string" then error("pci.parse: a string, not a " .. type(text), 2) end
   local names = opts.names
   if names == true then names = names_of(nil) end
-  local plain = require "gpupt.evidence.paste".clean(text)
+  local plain = require "gpupt.paste".clean(text)
   local devices, recognised, about = require "gpupt.pci.text".read(plain, names or nil)
   if not devices then return nil, recognised, about end
   if recognised == 0 or #devices == 0 then

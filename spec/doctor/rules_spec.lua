@@ -262,8 +262,8 @@ describe("the doctor's rule", function()
 
   it("table has no rule that these specs do not break", function()
     for _, rule in ipairs(doctor.rules()) do
-      -- those on evidence have their cases in spec/evidence
-      if not rule.evidence then assert.truthy(covered[rule.id], rule.id .. " has no case") end
+      -- those on evidence have their cases in spec/evidence, those on other VMs of a server in spec/regress/115
+      if not rule.evidence and not rule.server then assert.truthy(covered[rule.id], rule.id .. " has no case") end
     end
   end)
 

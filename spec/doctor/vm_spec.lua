@@ -17,12 +17,12 @@ local function vm(name, more)
   return one
 end
 
-local fleet = { clusters = { { name = "gpu-a", hosts = { { name = "esx-1", cards = { card "0000:3b:00.0",
-  card("0000:86:00.0", { enabled = true, active = false }) } } } } },
+local fleet = { clusters = { { name = "gpu-a", hosts = { { name = "esx-1", cards = { card "0000:3b:00.0", card "0000:3c:00.0",
+  card "0000:3d:00.0", card("0000:86:00.0", { enabled = true, active = false }) } } } } },
   vms = {
     vm "good",
-    vm("small", { extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE", ["pciPassthru.64bitMMIOSizeGB"] = "128" } }),
-    vm("unlocked", { memory_lock = false }),
+    vm("small", { devices = { "0000:3c:00.0" }, extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE", ["pciPassthru.64bitMMIOSizeGB"] = "128" } }),
+    vm("unlocked", { devices = { "0000:3d:00.0" }, memory_lock = false }),
     vm("pending", { devices = { "0000:86:00.0" } }),
     vm("plain", { devices = gpupt.json.array {}, extra_config = {} }),
   } }

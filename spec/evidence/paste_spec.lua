@@ -1,5 +1,5 @@
 --- What pasting does to a text, each kind: what is taken away, how it is named, and what stays as it is.
-local paste = require "gpupt.evidence.paste"
+local paste = require "gpupt.paste"
 
 local function codes(plain)
   local list = {}

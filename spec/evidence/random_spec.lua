@@ -1,6 +1,6 @@
 --- Random texts: no reader raises, none takes long, whatever comes; and what is read stays within what is promised.
 local evidence = require "gpupt.evidence"
-local paste = require "gpupt.evidence.paste"
+local paste = require "gpupt.paste"
 
 local PIECES = {
   "| NVIDIA-SMI 550.1  Driver Version: 550.1  CUDA Version: 12.4 |\n", "|   0  Tesla T4   Off |   00000000:13:00.0 Off |   ERR! |\n",

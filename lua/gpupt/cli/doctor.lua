@@ -2,7 +2,7 @@
 local cli = require "gpupt.cli"
 local connection = require "gpupt.cli.connection"
 local doctor = require "gpupt.doctor"
-local show = require "gpupt.doctor.show"
+local show = require "gpupt.cli.show"
 local failure = require "gpupt.failure"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
@@ -30,7 +30,8 @@ local function fix(options, given, result)
   -- saved first: what could not be saved is not to be read as mended
   if not options.dry_run then failure.check(given.vmx:save()) end
   if not options.json then
-    printer.file(require "gpupt.vmx.diff".text(before, tostring(given.vmx), visible(path), visible(path) .. " (fixed)"))
+    local name = visible(path)
+    printer.file(require "gpupt.vmx".difference(before, tostring(given.vmx), name, name .. " (fixed)"))
     show.made(made, options.dry_run)
   end
   return again, made
@@ -134,7 +135,7 @@ same name by the same word, so that it can be posted.]],
     end
     if options.redact and not options.report then return nil, "doctor: --redact needs --report", "EUSAGE" end
     if options.report then
-      local form, message = require "gpupt.doctor.report".form_of(options.report)
+      local form, message = doctor.report_form(options.report)
       if not form then return nil, "doctor: --report: " .. message, "EUSAGE" end
     end
     if #words > 0 then return examine_vm(options, words) end

@@ -21,7 +21,7 @@ end
 
 --- The difference of two documents, for people.
 local function print_difference(before, after, path, what)
-  printer.file(require("gpupt.vmx.diff").text(before, after, visible(path), ("%s (%s)"):format(visible(path), what)))
+  printer.file(vmx.difference(before, after, visible(path), ("%s (%s)"):format(visible(path), what)))
 end
 
 local STDIN = "standard input"
@@ -39,11 +39,10 @@ end
 
 --- What is wrong with the file's form goes to stderr; true when the host could not load it as it is.
 local function complain_about(doc, path)
-  local form = require "gpupt.vmx.form"
-  local repaired, malformed = form.repair(tostring(doc)), false
-  if repaired then
+  local pasted, malformed = vmx.pasted(tostring(doc)), false
+  if pasted then
     -- one cause, one word: what a page or a mail did is not told line by line
-    cli.complain("%s: %s; gpupt vmx fix repairs that", path, form.describe(repaired.faults))
+    cli.complain("%s: %s; gpupt vmx fix repairs that", path, pasted)
     for _, problem in ipairs(doc:problems()) do
       malformed = malformed or problem.code == "unbalanced-quote" or problem.code == "trailing-text"
     end
@@ -135,8 +134,7 @@ function actions.set(options, path, words)
   for _, word in ipairs(words) do
     local key, value = word:match "^([^=]+)=(.*)$"
     if not key then return usage("'%s' is not KEY=VALUE", word) end
-    local line_form = require "gpupt.vmx.form_line"
-    if line_form.odd_name(key) or line_form.odd_value(key, value) then
+    if vmx.is_odd(key, value) then
       return nil, ("%s: '%s' has typographic quotes or blanks, or quotes that would become part of it; write it "
         .. "without quotes, as KEY=VALUE"):format(path, word), "EINVAL"
     end
@@ -181,14 +179,14 @@ function actions.diff(options, path, words)
   if options.json then
     return print_json(require("gpupt.json").array(table.move(differences, 1, #differences, 1, {})))
   end
-  printer.file(require("gpupt.vmx.diff").text(tostring(before), tostring(after), visible(path), visible(words[1])))
+  printer.file(vmx.difference(tostring(before), tostring(after), visible(path), visible(words[1])))
   return cli.OK
 end
 
 --- Examines each file by the doctor's rules; `then_do(doc, path, result)` may mend it and gives the result to
 -- show.
 local function examine_all(options, paths, then_do)
-  local doctor, show = require "gpupt.doctor", require "gpupt.doctor.show"
+  local doctor, show = require "gpupt.doctor", require "gpupt.cli.show"
   local status, results = cli.OK, require("gpupt.json").array {}
   for i, path in ipairs(paths) do
     local doc, message, code = open(path)
@@ -247,7 +245,7 @@ function actions.fix(options, path, words)
     end
     if not options.json then
       print_difference(before, tostring(doc), name, "fixed")
-      require("gpupt.doctor.show").made(made, options.dry_run)
+      require("gpupt.cli.show").made(made, options.dry_run)
     end
     return again, made
   end)

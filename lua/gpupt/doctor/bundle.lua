@@ -2,6 +2,8 @@
 -- What is used: vmfs/volumes/*/*/NAME.vmx with its vmware*.log, commands/ (lspci, esxcli hardware pci, the
 -- system's uuid), var/run/log/vmkernel*. Large outputs are split there as NAME.FRAG-00000, -00001...; they
 -- are joined by number. What the folder holds is somebody else's: gpupt.doctor.bundle_files reads it.
+local evidence = require "gpupt.evidence"
+local examination = require "gpupt.doctor.examination"
 local failure = require "gpupt.failure"
 local files_in = require "gpupt.doctor.bundle_files"
 local load = require "gpupt.doctor.load"
@@ -99,6 +101,22 @@ local function kernel_findings(tree)
   return list, unknown
 end
 
+-- Of a bundle these say how the host resets cards and what it has given to passthrough.
+local EVIDENCE = { ["passthru.map"] = true, ["esx.conf"] = true }
+
+--- What the host's own files say beside its lists: {results, system id with its evidence or nil}.
+local function host_evidence(tree)
+  local results = {}
+  for _, path in ipairs(tree.files) do
+    if EVIDENCE[path:match "[^/]*$"] and ("/" .. path):find("/etc/vmware/", 1, true) then
+      local text = tree:text(path)
+      local result = text and evidence.read { text = text, name = tree:shown(path) }
+      if result and not result.unread then results[#results + 1] = result end
+    end
+  end
+  return results
+end
+
 local function address_of(text, form)
   local address = text and pci.address(text, form)
   return address and tostring(address)
@@ -113,6 +131,11 @@ function bundle.examine(folder)
     local commands = commands_of(tree)
     local host = host_devices(tree, commands)
     local id, id_at = system_id(tree, commands)
+    local files = host_evidence(tree)
+    for _, result in ipairs(files) do
+      local told = result.host.system_id
+      if told and not id then id, id_at = told.id, told end
+    end
     local kernel, unknown = kernel_findings(tree)
     local claimed, vms, seen, unread, problems, unclear = {}, {}, 0, {}, false, false
     for _, path in ipairs(tree.files) do
@@ -144,9 +167,9 @@ function bundle.examine(folder)
             end
           end
           if #of_host.findings > 0 then logs[#logs + 1] = of_host end
-          local result = failure.check(require "gpupt.doctor".examine_loaded {
+          local result = failure.check(examination.of {
             doc = doc, vmx_name = tree:shown(path), log = logs, pci = host.pci, pci_name = host.pci_name,
-            pci_lines = host.pci_lines, system_id = id, system_id_at = id_at })
+            pci_lines = host.pci_lines, system_id = id, system_id_at = id_at, evidence = files })
           problems = problems or result.verdict == "problems"
           unclear = unclear or result.verdict == "unclear"
           vms[#vms + 1] = { vmx = tree:shown(path), result = result }

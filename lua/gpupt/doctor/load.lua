@@ -183,7 +183,7 @@ function loader.remote(given)
   if seen.release then known.release = facts.release(seen.release, seen.build) end
   return { facts = known, doc = seen.vmx, vmx_name = seen.vmx_name, remote = true, notes = seen.notes, logs = logs,
     log = #logs > 0 and join(logs) or nil, pci = seen.pci, pci_name = seen.pci_name, gpus = given.gpus,
-    system_id = seen.system_id, system_id_at = seen.system_id_at }
+    system_id = seen.system_id, system_id_at = seen.system_id_at, others = seen.others }
 end
 
 --- What subject.lua wants; raises a failure for what cannot be read.

@@ -99,18 +99,21 @@ local function explains_driver(finding)
     finding.code:find "nvswitch" or finding.code:find "mmio" or finding.code:find "^driver"
 end
 
-local function is_of_reset(code) return code:find "reset" ~= nil and not code:find "interrupt" end
+local function is_of_reset(code)
+  return code == "register-failed" or code:find "reset" ~= nil and not code:find "interrupt"
+end
 
 --- "Failed to register the device" alone has several reasons; beside a reset that failed it is what follows from it.
 local function follows_reset(message)
-  return message.text:find("pciPassthru.createAdapterFailed", 1, true)
+  return message.code == "register-failed" or message.code == "reset-pending"
+    or message.text:find("pciPassthru.createAdapterFailed", 1, true)
     or message.text:find("Failed to register the device pciPassthru", 1, true)
 end
 
 local function cause_for(message, findings, causes)
   local first
   for _, finding in ipairs(follows_reset(message) and findings or {}) do
-    if is_of_reset(finding.code) and finding.severity ~= "info" then return finding end
+    if is_of_reset(finding.code) and finding.severity == "error" then return finding end
   end
   for _, finding in ipairs(findings) do
     local fits = finding.severity == "error" or causes[finding]
@@ -181,7 +184,8 @@ return function(subject, rules, findings)
   for _, finding in ipairs(findings) do by_rule[finding.code] = by_rule[finding.code] or finding end
   local reset_failed = false
   for _, message in ipairs(subject.log and subject.log.findings or {}) do
-    reset_failed = reset_failed or (is_of_reset(message.code) and message.severity ~= "info")
+    reset_failed = reset_failed
+      or (is_of_reset(message.code) and message.severity == "error" and message.code ~= "register-failed")
   end
   -- what a log's reader folded under a message goes with it
   local function take_consequences(finding, message)
@@ -241,5 +245,12 @@ return function(subject, rules, findings)
       take_consequences(finding, message)
       findings[#findings + 1] = finding
     end
+  end
+  -- what is evidence already is not told again as what followed
+  for _, finding in ipairs(findings) do
+    for i = #(finding.consequences or {}), 1, -1 do
+      if has_evidence(finding, finding.consequences[i]) then table.remove(finding.consequences, i) end
+    end
+    if finding.consequences and #finding.consequences == 0 then finding.consequences = nil end
   end
 end

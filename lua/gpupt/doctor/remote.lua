@@ -145,6 +145,9 @@ function remote.read(ref)
     local id = system_id(seen.environmentBrowser, host)
     given.system_id = id
     given.system_id_at = id and { file = host_name, text = "systemId " .. id }
+    local others, problem = require "gpupt.doctor.remote_owners"(ref, host, seen.environmentBrowser)
+    given.others = others
+    if not others then table.insert(given.notes, "the other VMs were not read: " .. problem) end
   end
   return given
 end

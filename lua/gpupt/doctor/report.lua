@@ -119,7 +119,7 @@ end
 function report.page(result, opts)
   opts = report_options:check(opts)
   local page = { title = "GPU passthrough report", verdict = result.verdict,
-    redacted = opts.redact, version = require "gpupt"._VERSION, sections = {} }
+    redacted = opts.redact, version = require "gpupt.version", sections = {} }
   local named = {}
   local function take(names)
     for kind, list in pairs(names or {}) do

@@ -345,6 +345,29 @@ return {
     end,
   },
   {
+    id = "held-by-another", severity = "error", needs = "vmx", server = true,
+    cause = "Another VM names the same card, and only one of them can be powered on with it.",
+    remedy = "Remove the card from one of them, or give it another one (gpupt gpus lists the free ones).",
+    source = "vSphere: a device is assigned once; VirtualPCIPassthroughDeviceBackingInfo.systemId",
+    check = function(subject, report)
+      for _, device in ipairs(subject.others and subject:present() or {}) do
+        local address = device.address and tostring(device.address)
+        for _, other in ipairs(address and subject.others[address] or {}) do
+          local state = other.template and "a template" or other.power == "poweredOn" and "powered on"
+            or other.power == "suspended" and "suspended" or "powered off"
+          report({ subject:field(device, "id"),
+            { file = other.name, text = ("%s is its card as well (%s%s)"):format(address, state,
+              other.stale and ", registered on another host" or "") } }, {
+            severity = other.power == "poweredOn" and "error" or "warning",
+            cause = other.power == "poweredOn"
+              and ("%s has the card %s and is powered on, so this VM cannot start with it."):format(other.name, address)
+              or ("%s (%s) names the card %s as well: only one of the two can be powered on with it."):format(
+                other.name, state, address) })
+        end
+      end
+    end,
+  },
+  {
     id = "not-enabled", severity = "error", needs = "vmx",
     cause = "The card is not given to passthrough on this host.",
     remedy = "Enable it and reboot the host.",

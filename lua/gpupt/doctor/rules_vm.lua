@@ -1,4 +1,6 @@
 --- Rules on the rest of the VM: memory, hot-add, nesting, bridges, limits. They concern a VM that has a card.
+local devices_per_vm = require "gpupt.facts.devices_per_vm"
+
 local function has_card(subject) return #subject:present() > 0 end
 
 --- Adds evidence of one card, so that a reader sees why the rule is about this VM.
@@ -18,21 +20,6 @@ local function switched_on(id, key, what, source)
       end
     end,
   }
-end
-
---- Devices per VM by hardware version and, for 20, by the host's release: the number, and what to call it; false when
--- no figure is published (KB 309986, the compatibility table of vSphere 6.5).
-local function device_limit(version, release)
-  if version >= 22 then return false end
-  if version == 21 then return 128 end
-  if version == 20 then
-    if release and release.major == 8 and release.minor == 0 and release.update == 0 then
-      return 32, "hardware version 20 on ESXi 8.0"
-    end
-    return 64
-  end
-  if version >= 11 then return 16 end
-  return 6
 end
 
 --- Reservation, lock and limit go together: all changes that a VM of this size needs, or nil without a size.
@@ -163,16 +150,18 @@ return {
     id = "too-many-devices", severity = "error", needs = "vmx",
     cause = "The VM has more cards than its hardware version allows.",
     remedy = "Upgrade the virtual hardware, or take cards away.",
-    source = "Broadcom KB 309986",
+    source = devices_per_vm.source,
     check = function(subject, report)
       local version, count = subject:number "virtualHW.version", #subject:present()
       if not version then return end
       local release = subject.facts.release
-      local limit, of = device_limit(version, release)
+      local number = release and ("%d.%d.%d"):format(release.major, release.minor, release.update)
+      local limit = devices_per_vm.most(version, number)
+      local of_release = limit and limit < devices_per_vm.most(version)
       if limit and count > limit then
-        report({ subject:at "virtualHW.version", of and release.evidence }, { cause = ("%d cards are more than the "
-          .. "%d of %s."):format(count, limit,
-          of or "hardware version " .. version) })
+        report({ subject:at "virtualHW.version", of_release and release.evidence or nil }, {
+          cause = ("%d cards are more than the %d of hardware version %d%s."):format(count, limit, version,
+            of_release and " on " .. release.text or "") })
       elseif not limit and count > 128 then
         report({ subject:at "virtualHW.version" }, { severity = "warning",
           cause = ("%d cards: no figure is published for hardware version %d, and that of version 21 is "

@@ -2,7 +2,7 @@
 -- A form is a table {form=, title=, how=, source=, words=, read=}: `words` are plain texts of which one must stand in
 -- the text before `read(doc)` is called; `read` takes the lines that are of its form and adds facts. Lines are numbered
 -- as in the file, whatever was joined or left out before.
-local paste = require "gpupt.evidence.paste"
+local paste = require "gpupt.paste"
 
 local Document = {}
 Document.__index = Document

@@ -4,8 +4,8 @@
 --
 --   records.of(doc)  --> {{fields= {instanceid="PCI\\VEN_...", ...} (names in lower case, without blanks),
 --                          first=, last= (lines)}...}
-local paste = require "gpupt.evidence.paste"
-local trim = require "gpupt.guest.text".trim
+local paste = require "gpupt.paste"
+local trim = require "gpupt.text".trim
 
 local records = {}
 

@@ -253,10 +253,12 @@ add {
         local window = (card.bars or (card.vendor and card.device and bar.lookup(card.vendor, card.device)))
           and bar.window({ card }) or nil
         local remedy
+        -- a lone BAR that fills its window leaves no room for the others of the card, which this text does not show
+        local lone = window and card.bars and #card.bars == #device.unassigned and not device.device
         if window and window.needed then
           remedy = ("Set firmware = \"efi\" (before the guest is installed), pciPassthru.use64bitMMIO = \"TRUE\" and "
             .. "pciPassthru.64bitMMIOSizeGB = \"%d\" for one such card, then power the VM off and on.")
-            :format(window.gb)
+            :format(lone and window.gb << 30 == window.bytes and 2 * window.gb or window.gb)
         elseif window then
           remedy = "The card needs no 64-bit window: reboot the guest, and compare with the BARs in vmware.log."
         else

@@ -1,7 +1,7 @@
 --- The text of a PCI tool as people paste it: damage is taken away, broken lines are joined, and what is said about
 -- the list as a whole is kept: where each device stands, whether the list can be complete, whose it is.
 local core = require "gpupt.core".pci
-local paste = require "gpupt.evidence.paste"
+local paste = require "gpupt.paste"
 
 local text = {}
 

@@ -4,14 +4,14 @@
 -- that changes what the text means, so that it is taken away here, before any form is looked for. Each kind of damage
 -- is named once, with its first line and how often it was met.
 --
---   local plain = require "gpupt.evidence.paste".clean(bytes)
+--   local plain = require "gpupt.paste".clean(bytes)
 --     plain.text      the text, UTF-8, "\n" at line ends
 --     plain.lines     its lines; plain.numbers[i] is the number of line i in what was given
 --     plain.damage    {{code=, line=, count=, text=}...}: code is a stable word, text a sentence
 --     plain.commands  {{line=, index= (in lines), text=}...}: what was typed at a prompt, as "lspci -d 10de:"
 --
 -- What is long and has no damage costs a few searches and the cutting into lines.
-local plain_text = require "gpupt.guest.text"
+local plain_text = require "gpupt.text"
 
 local paste = {}
 

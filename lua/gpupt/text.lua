@@ -4,7 +4,7 @@
 -- see one form only. Bytes that are no UTF-8 are kept as they are: every word that a parser looks for is
 -- ASCII.
 --
---   local text = require "gpupt.guest.text"
+--   local text = require "gpupt.text"
 --   text.plain(bytes)                          --> "Code 43\n"
 --   for line, number in text.lines(bytes) do ... end
 local text = {}
