@@ -9,18 +9,20 @@ local root = arg and arg[1] or "."
 local lua_parts = {
   { "front",    { "^lua/gpupt/init%.lua$" }, { "base" } }, -- loads every other part lazily, by name
   { "cli",      { "^lua/gpupt/cli/", "^bin/gpupt$" },
-    { "front", "playbook", "doctor", "fleet", "vim", "loop", "offline", "base" }, public = true },
+    { "front", "playbook", "doctor", "evidence", "fleet", "vim", "loop", "offline", "base" }, public = true },
   { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "vim", "logins", "loop", "base" } },
   { "step",     { "^lua/gpupt/step/" },
     { "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
-  { "doctor",   { "^lua/gpupt/doctor[./]" }, { "fleet", "vim", "settings", "offline", "facts", "base" } },
+  { "doctor",   { "^lua/gpupt/doctor[./]" },
+    { "evidence", "fleet", "vim", "settings", "offline", "facts", "base" } },
   { "fleet",    { "^lua/gpupt/fleet/" }, { "vim", "offline", "facts", "base" } },
   { "guest",    { "^lua/gpupt/guest/" }, { "offline", "facts", "base" } },
+  { "evidence", { "^lua/gpupt/evidence[./]" }, { "guest", "offline", "facts", "base" } }, -- outputs of tools
   { "settings", { "^lua/gpupt/settings[./]" }, { "offline", "facts", "base" } },
   { "vim",      { "^lua/gpupt/vim/" }, { "logins", "loop", "facts", "base" } },
   { "loop",     { "^lua/gpupt/loop/" }, { "base" } },
-  { "offline",  { "^lua/gpupt/vmx[./]", "^lua/gpupt/bar[./]", "^lua/gpupt/pci[./]", "^lua/gpupt/vmlog[./]",
-    "^lua/gpupt/evidence/" }, { "facts", "base" } },
+  { "offline",  { "^lua/gpupt/vmx[./]", "^lua/gpupt/bar[./]", "^lua/gpupt/pci[./]", "^lua/gpupt/vmlog[./]" },
+    { "facts", "base" } },
   { "facts",    { "^lua/gpupt/facts/" }, {} }, -- vendors' facts, each once, with its source
   { "logins",   { "^lua/gpupt/logins%.lua$" }, { "loop", "base" } }, -- which passwords were refused: one for a run
   { "base",     { "^lua/gpupt/[%w_]+%.lua$" }, {} },

@@ -77,8 +77,8 @@ local function annotated(kind)
 end
 
 -- Public functions and their leading comments, read from the rooms' sources.
-local rooms = { "vmx", "bar", "pci", "vmlog", "json", "settings", "doctor", "vim", "loop", "playbook", "fleet",
-  "logins" }
+local rooms = { "vmx", "bar", "pci", "vmlog", "evidence", "json", "settings", "doctor", "vim", "loop", "playbook",
+  "fleet", "logins" }
 
 local function functions_of(room)
   local text = read("lua/gpupt/" .. room .. ".lua") or read("lua/gpupt/" .. room .. "/init.lua")

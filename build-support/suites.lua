@@ -13,7 +13,7 @@ local function folders(root)
 end
 
 -- Parsers and decoders, which read untrusted input. These run again under ASan and UBSan.
-local exposed = { "spec/vmx", "spec/bar", "spec/pci", "spec/vmlog", "spec/json", "spec/codec" }
+local exposed = { "spec/vmx", "spec/bar", "spec/pci", "spec/evidence", "spec/vmlog", "spec/json", "spec/codec" }
 
 local function exists(root, path)
   local f = io.open(root .. "/" .. path)

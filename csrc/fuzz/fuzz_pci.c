@@ -1,6 +1,7 @@
 /* links: core */
 /* Texts of PCI tools, addresses and config space from arbitrary bytes. First byte: 'c' the rest is config
- * space, 'a' an address in each form, else a text. Whatever is read must be within what the record promises.
+ * space, 'a' an address in each form, 'n' a pci.ids, 'm' a pci.ids and, behind a form feed, a text whose
+ * names are looked up in it, else a text. Whatever is read must be within what the record promises.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -40,6 +41,12 @@ static void check_device(const gp_pci_list *list, const gp_pci_device *device)
     check(device->vendor >= -1 && device->vendor <= 0xffff && device->device <= 0xffff, "ids of 16 bits");
     check(device->class >= -1 && device->class <= 0xffff, "a class of 16 bits");
     check(device->address.slot <= 31 && device->address.func <= 7, "an address");
+    check(device->unassigned < 64, "unassigned BARs are six at most");
+    check(device->link_width <= 99 && device->link_width_max <= 99, "a link's width");
+    check(device->link_speed <= 99999 && device->link_speed_max <= 99999, "a link's speed");
+    check(device->sharable >= -1 && device->sharable <= 1 && device->by_name >= -1 && device->by_name <= 1,
+          "flags");
+    if (device->by_name == 1) check(device->vendor >= -1, "ids by name");
     for (int i = 0; i < GP_PCI_STRINGS; i++) {
         gp_text text = gp_pci_get_string(list, device, (gp_pci_string)i);
         check(text.length <= list->strings.length, "a string inside the list");
@@ -68,6 +75,30 @@ static void try_address(const char *text, size_t length)
     }
 }
 
+static void with_file(const uint8_t *data, size_t size, char *path, size_t path_size, int *fd)
+{
+    *fd = memfd_create("fuzz", MFD_CLOEXEC);
+    if (*fd < 0 || write(*fd, data, size) != (ssize_t)size) abort();
+    (void)snprintf(path, path_size, "/proc/self/fd/%d", *fd);
+}
+
+/* Names of a text, looked up in the pci.ids before the form feed. */
+static void try_matching(gp_pci_list *list, const uint8_t *data, size_t size)
+{
+    const uint8_t *mark = size ? memchr(data, '\f', size) : NULL;
+    if (!mark) return;
+    gp_error err;
+    size_t recognised, names = (size_t)(mark - data);
+    if (gp_pci_read_text(list, (const char *)mark + 1, size - names - 1, &recognised, &err) != 0) return;
+    char path[64];
+    int fd;
+    with_file(data, names, path, sizeof path, &fd);
+    check(gp_pci_match_names(list, path, &err) == 0, "ids from any names");
+    (void)close(fd);
+    for (size_t i = 0; i < list->count; i++)
+        check_device(list, &list->devices[i]);
+}
+
 /* A pci.ids for two devices whose ids a small input can hit. */
 static void try_names(gp_pci_list *list, const uint8_t *data, size_t size)
 {
@@ -81,10 +112,9 @@ static void try_names(gp_pci_list *list, const uint8_t *data, size_t size)
         device->subdevice = 0x1533;
         device->class = 0x0302;
     }
-    int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size) abort();
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int fd;
+    with_file(data, size, path, sizeof path, &fd);
     check(gp_pci_read_names(list, path, &err) == 0, "names from any bytes");
     (void)close(fd);
     for (size_t i = 0; i < list->count; i++)
@@ -110,6 +140,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     } else if (mode == 'n') {
         try_names(&list, data + 1, size - 1);
+    } else if (mode == 'm') {
+        try_matching(&list, data + 1, size - 1);
     } else {
         size_t recognised = 0;
         if (gp_pci_read_text(&list, (const char *)data, size, &recognised, &err) == 0) {

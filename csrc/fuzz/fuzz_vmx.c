@@ -1,9 +1,9 @@
 /* links: core
  *
- * A document, then edits: TEXT 0 (OP KEY 0 VALUE 0)...   OP's lowest bit: set or unset. A text with a zero
- * byte is reached by the first byte 0xFE (the whole rest is the text). What must hold: an unedited document
- * comes out byte for byte; after an edit the written text reads back to the same pairs, with the key set or
- * gone. */
+ * A document, then edits: TEXT 0 (OP KEY 0 VALUE 0)...   OP's lowest bit: set or unset; with the next one
+ * set, the value takes the place of the whole text. A text with a zero byte is reached by the first byte 0xFE
+ * (the whole rest is the text). What must hold: an unedited document comes out byte for byte; after an edit
+ * the written text reads back to the same pairs, with the key set or gone. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +103,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const char *key = next_part(&at, end, &key_length);
         const char *value = next_part(&at, end, &value_length);
         uint32_t removed;
-        if (op & 1) {
+        if (op & 2) {
+            if (gp_vmx_replace_text(doc, value, value_length, &err) == 0) must(gp_vmx_changed(doc));
+        } else if (op & 1) {
             if (gp_vmx_unset(doc, key, key_length, &removed, &err) == 0)
                 must(gp_vmx_find(doc, key, key_length) < 0);
         } else if (gp_vmx_set(doc, key, key_length, value, value_length, &err) == 0) {

@@ -1,9 +1,12 @@
 /* PCI devices, one record whatever they were read from.
  *
- *   sysfs tree            gp_pci_read_sysfs      ids, BARs, ROM, SR-IOV, bridge, NUMA node, IOMMU group,
- * Resizable BAR text of a tool        gp_pci_read_text       esxcli, lspci (-n -nn -v -vv -x), vmkchdev -l;
- * recognised line by line config space          gp_pci_read_config     what the raw bytes tell (sizes of BARs
- * are not among it) pci.ids               gp_pci_read_names      fills in names by ids
+ *   sysfs tree      gp_pci_read_sysfs    ids, BARs, ROM, SR-IOV, bridge, NUMA node, IOMMU group,
+ *                                        Resizable BAR
+ *   text of a tool  gp_pci_read_text     esxcli, lspci (-n -nn -v -vv -x), vmkchdev -l, a Linux kernel's
+ *                                        log; recognised line by line
+ *   config space    gp_pci_read_config   what the raw bytes tell (sizes of BARs are not among it)
+ *   pci.ids         gp_pci_read_names    names by ids
+ *   pci.ids         gp_pci_match_names   ids by names
  *
  * All fill a gp_pci_list, which owns everything: devices in the order met, and one block of strings that
  * fields point into by offset. A second text about a known address adds to its record. What a source does not
@@ -54,9 +57,10 @@ typedef enum gp_pci_string {
     GP_PCI_RESET_METHOD,
     GP_PCI_PHYSICAL_SLOT,
     GP_PCI_SLOT_DESCRIPTION,
-    GP_PCI_PARENT,    /* address of the bridge above, canonical text */
-    GP_PCI_DEPENDENT, /* address of the device that must go along */
-    GP_PCI_PHYSFN,    /* of a virtual function: the address of its physical one */
+    GP_PCI_PARENT,     /* address of the bridge above, canonical text */
+    GP_PCI_DEPENDENT,  /* address of the device that must go along */
+    GP_PCI_PHYSFN,     /* of a virtual function: the address of its physical one */
+    GP_PCI_CANDIDATES, /* "10de:1eb8 10de:1eb9": the ids that its name could stand for */
     GP_PCI_STRINGS
 } gp_pci_string;
 
@@ -77,7 +81,12 @@ typedef struct gp_pci_device {
     int32_t vf_total, vf_enabled;
     int32_t numa_node, iommu_group;
     int32_t secondary_bus, subordinate_bus;    /* of a bridge */
+    int32_t link_speed, link_speed_max;        /* tenths of GT/s: 25, 50, 80, 160 ... */
+    int32_t link_width, link_width_max;        /* lanes */
     int8_t bridge, boot_vga, capable, enabled; /* -1 unknown, 0, 1 */
+    int8_t sharable;                           /* ESXi's FPT Sharable */
+    int8_t by_name;                            /* 1: the ids come from the name, by gp_pci_match_names */
+    uint8_t unassigned;                        /* bit n: BAR n has no address */
     struct {
         size_t offset, length;
     } strings[GP_PCI_STRINGS];
@@ -114,5 +123,8 @@ int gp_pci_read_text(gp_pci_list *list, const char *text, size_t length, size_t 
 void gp_pci_read_config(gp_pci_device *device, const uint8_t *config, size_t length);
 /* pci.ids; names already there stay. */
 int gp_pci_read_names(gp_pci_list *list, const char *path, gp_error *err);
+/* pci.ids, the other way round: devices that have a name and no ids (lspci without -nn). One id that fits is
+ * taken, several become GP_PCI_CANDIDATES. The class is found in the same way. */
+int gp_pci_match_names(gp_pci_list *list, const char *path, gp_error *err);
 
 #endif

@@ -39,8 +39,17 @@ bool gp_pci_read_esxcli_field(gp_pci_reader *reader, gp_text line)
 {
     const char *colon = memchr(line.data, ':', line.length);
     if (!colon) return false;
-    gp_text key = {line.data, (size_t)(colon - line.data)};
-    gp_text value = gp_pci_trim((gp_text){colon + 1, line.length - key.length - 1});
+    gp_text key = gp_pci_trim((gp_text){line.data, (size_t)(colon - line.data)});
+    gp_text value = gp_pci_trim((gp_text){colon + 1, (size_t)(line.data + line.length - colon) - 1});
+    if (same(key, "Address") || same(key, "Device ID")) {
+        /* the heading of the block may be lost; pcipassthru list calls the address Device ID */
+        gp_pci_address address;
+        gp_error ignored;
+        if (memchr(value.data, ':', value.length) &&
+            gp_pci_parse_address(value.data, value.length, GP_PCI_HEX, &address, &ignored) == 0)
+            return gp_pci_begin(reader, &address);
+    }
+    if (reader->current < 0) return false;
     gp_pci_device *device = &reader->list->devices[reader->current];
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (same(key, texts[i].key)) {
@@ -64,8 +73,24 @@ bool gp_pci_read_esxcli_field(gp_pci_reader *reader, gp_text line)
         *numbers[i].field = (int32_t)number;
         return true;
     }
-    if (same(key, "Passthru Capable")) {
-        device->capable = same(value, "true");
+    const struct {
+        const char *key;
+        int8_t *field;
+    } flags[] = {
+        {"Passthru Capable", &device->capable},
+        {"FPT Sharable", &device->sharable},
+        {"Enabled", &device->enabled},
+    };
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        if (!same(key, flags[i].key)) continue;
+        bool yes = same(value, "true") || same(value, "True");
+        if (!yes && !same(value, "false") && !same(value, "False")) return false;
+        *flags[i].field = yes;
+        return true;
+    }
+    if (same(key, "NUMA Node")) {
+        int64_t node = gp_pci_decimal(value);
+        if (node >= 0 && node < 1024) device->numa_node = (int32_t)node;
         return true;
     }
     if (same(key, "Parent Device")) {

@@ -7,7 +7,9 @@
 typedef struct gp_pci_reader {
     gp_pci_list *list;
     gp_error *err;
-    long current; /* index of the device that indented lines belong to, -1 none */
+    long current;  /* index of the device that indented lines belong to, -1 none */
+    long previous; /* the one before an empty line: a text that was pasted may have one after each line */
+    bool virtual_functions; /* inside the SR-IOV capability, whose regions are those of other functions */
     bool failed;
     size_t recognised;
     /* hexadecimal dump of the current device (lspci -x) */
@@ -35,6 +37,12 @@ bool gp_pci_read_lspci(gp_pci_reader *reader, gp_text rest);
 /* An indented line; `depth` counts levels of indent. */
 bool gp_pci_read_lspci_detail(gp_pci_reader *reader, gp_text line, unsigned depth);
 bool gp_pci_read_esxcli_field(gp_pci_reader *reader, gp_text line);
+/* The hexadecimal dump of the current device ends where the device ends. */
+void gp_pci_finish(gp_pci_reader *reader);
+/* Makes the device of `address` the current one; false when the list is full or memory ran out. */
+bool gp_pci_begin(gp_pci_reader *reader, const gp_pci_address *address);
+/* Linux: "pci 0000:13:00.0: BAR 1 [mem size 0x800000000 64bit pref]: can't assign; no space" */
+bool gp_pci_read_kernel(gp_pci_reader *reader, gp_text line);
 /* vmkchdev -l, and ESXi's lspci -p */
 bool gp_pci_read_columns(gp_pci_reader *reader, gp_text rest);
 

@@ -73,10 +73,16 @@ gp_pci_device *gp_pci_list_at(gp_pci_list *list, const gp_pci_address *address, 
         .iommu_group = -1,
         .secondary_bus = -1,
         .subordinate_bus = -1,
+        .link_speed = -1,
+        .link_speed_max = -1,
+        .link_width = -1,
+        .link_width_max = -1,
         .bridge = -1,
         .boot_vga = -1,
         .capable = -1,
         .enabled = -1,
+        .sharable = -1,
+        .by_name = -1,
     };
     *slot_of(list, address) = (uint32_t)++list->count;
     return device;

@@ -105,6 +105,7 @@ static bool read_region(gp_pci_device *device, int index, gp_text text)
     gp_text rest,
         address = gp_pci_word((gp_text){text.data + (io ? 13 : 10), text.length - (io ? 13 : 10)}, &rest);
     uint64_t size = size_of(text), base = 0;
+    bool unassigned = address.length && address.data[0] == '<';
     for (size_t i = 0; i < address.length && address.data[0] != '<'; i++) {
         int64_t digit = gp_pci_hex((gp_text){address.data + i, 1}, 1);
         if (digit < 0) {
@@ -118,6 +119,10 @@ static bool read_region(gp_pci_device *device, int index, gp_text text)
         /* lspci -v leaves the index out; registers are shown in order, a 64-bit one takes two */
         const gp_bar *last = device->bar_count ? &device->bars[device->bar_count - 1] : NULL;
         index = last ? last->index + (last->kind == GP_BAR_MEM64 ? 2 : 1) : 0;
+    }
+    if (index <= 5) {
+        uint8_t bit = (uint8_t)(1U << index);
+        device->unassigned = (uint8_t)(unassigned ? device->unassigned | bit : device->unassigned & ~bit);
     }
     if (index > 5 || size == 0 || (size & (size - 1)) || base > INT64_MAX || size > UINT64_C(1) << 62)
         return true;
@@ -205,6 +210,48 @@ static bool read_functions(gp_pci_device *device, gp_text line)
     return true;
 }
 
+/* "16GT/s", "2.5GT/s" in tenths; -1 when it is none */
+static int32_t speed_of(gp_text text)
+{
+    int32_t whole = 0, tenth = 0;
+    size_t n = 0;
+    for (; n < text.length && n < 4 && text.data[n] >= '0' && text.data[n] <= '9'; n++)
+        whole = whole * 10 + (text.data[n] - '0');
+    if (n == 0) return -1;
+    if (n + 1 < text.length && text.data[n] == '.' && text.data[n + 1] >= '0' && text.data[n + 1] <= '9') {
+        tenth = text.data[n + 1] - '0';
+        n += 2;
+    }
+    if (text.length < n + 4 || memcmp(text.data + n, "GT/s", 4) != 0) return -1;
+    return whole * 10 + tenth;
+}
+
+/* "LnkCap: Port #0, Speed 16GT/s, Width x16, ASPM ..." and "LnkSta: Speed 2.5GT/s (downgraded), Width x16" */
+static bool read_link(gp_pci_device *device, gp_text line)
+{
+    bool most = gp_pci_starts(line, "LnkCap:");
+    if (!most && !gp_pci_starts(line, "LnkSta:")) return false;
+    gp_text speed = gp_pci_after(line, "Speed "), width = gp_pci_after(line, "Width x");
+    int32_t tenths = speed.data ? speed_of(speed) : -1, lanes = -1;
+    for (size_t i = 0;
+         width.data && i < width.length && i < 2 && width.data[i] >= '0' && width.data[i] <= '9'; i++)
+        lanes = (lanes < 0 ? 0 : lanes * 10) + (width.data[i] - '0');
+    if (tenths >= 0) *(most ? &device->link_speed_max : &device->link_speed) = tenths;
+    if (lanes >= 0) *(most ? &device->link_width_max : &device->link_width) = lanes;
+    return true;
+}
+
+/* ESXi's lspci -v: "Class 0302: 10de:1eb8" */
+static bool read_class(gp_pci_device *device, gp_text line)
+{
+    if (!gp_pci_starts(line, "Class ") || line.length < 12 || line.data[10] != ':') return false;
+    int64_t class = gp_pci_hex((gp_text){line.data + 6, 4}, 4);
+    gp_text rest, ids = gp_pci_word((gp_text){line.data + 11, line.length - 11}, &rest);
+    if (class < 0 || !gp_pci_ids(ids, &device->vendor, &device->device)) return false;
+    device->class = (int32_t) class;
+    return true;
+}
+
 bool gp_pci_read_lspci_detail(gp_pci_reader *reader, gp_text line, unsigned depth)
 {
     gp_pci_device *device = device_of(reader);
@@ -212,10 +259,14 @@ bool gp_pci_read_lspci_detail(gp_pci_reader *reader, gp_text line, unsigned dept
     int index = indexed(line, "BAR ", &rest);
     if (index >= 0) return read_resizable(device, index, rest);
     index = indexed(line, "Region ", &rest);
-    /* deeper ones are those of the virtual functions, without sizes */
-    if (index >= 0) return depth < 2 && read_region(device, index, rest);
+    if (gp_pci_starts(line, "Capabilities: "))
+        reader->virtual_functions = gp_pci_after(line, "(SR-IOV)").data != NULL;
+    /* those of the virtual functions stand deeper, without sizes */
+    if (index >= 0) return depth < 2 && !reader->virtual_functions && read_region(device, index, rest);
     if (gp_pci_starts(line, "Initial VFs:")) return read_functions(device, line);
+    if (read_link(device, line)) return true;
     if (depth >= 2) return false;
+    if (read_class(device, line)) return true;
     if (read_region(device, -1, line)) return true;
     if (gp_pci_starts(line, "Expansion ROM at ")) {
         uint64_t size = size_of(line);

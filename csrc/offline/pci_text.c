@@ -3,99 +3,6 @@
 
 #include <string.h>
 
-gp_text gp_pci_trim(gp_text t)
-{
-    while (t.length && (t.data[0] == ' ' || t.data[0] == '\t'))
-        t.data++, t.length--;
-    while (t.length && (t.data[t.length - 1] == ' ' || t.data[t.length - 1] == '\t'))
-        t.length--;
-    return t;
-}
-
-gp_text gp_pci_word(gp_text t, gp_text *rest)
-{
-    t = gp_pci_trim(t);
-    size_t n = 0;
-    while (n < t.length && t.data[n] != ' ' && t.data[n] != '\t')
-        n++;
-    *rest = gp_pci_trim((gp_text){t.data + n, t.length - n});
-    return (gp_text){t.data, n};
-}
-
-bool gp_pci_starts(gp_text t, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return t.length >= n && memcmp(t.data, prefix, n) == 0;
-}
-
-gp_text gp_pci_after(gp_text t, const char *needle)
-{
-    size_t n = strlen(needle);
-    for (size_t i = 0; i + n <= t.length; i++) {
-        if (memcmp(t.data + i, needle, n) == 0) return (gp_text){t.data + i + n, t.length - i - n};
-    }
-    return (gp_text){NULL, 0};
-}
-
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    return (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
-int64_t gp_pci_hex(gp_text t, size_t digits)
-{
-    if (t.length > 2 && t.data[0] == '0' && (t.data[1] | 0x20) == 'x') t.data += 2, t.length -= 2;
-    if (t.length == 0 || t.length > 8 || (digits && t.length != digits)) return -1;
-    int64_t value = 0;
-    for (size_t i = 0; i < t.length; i++) {
-        int digit = nibble(t.data[i]);
-        if (digit < 0) return -1;
-        value = value * 16 + digit;
-    }
-    return value;
-}
-
-int64_t gp_pci_decimal(gp_text t)
-{
-    if (t.length == 0 || t.length > 9) return -1;
-    int64_t value = 0;
-    for (size_t i = 0; i < t.length; i++) {
-        if (t.data[i] < '0' || t.data[i] > '9') return -1;
-        value = value * 10 + (t.data[i] - '0');
-    }
-    return value;
-}
-
-bool gp_pci_ids(gp_text t, int32_t *first, int32_t *second)
-{
-    if (t.length != 9 || t.data[4] != ':') return false;
-    int64_t a = gp_pci_hex((gp_text){t.data, 4}, 4), b = gp_pci_hex((gp_text){t.data + 5, 4}, 4);
-    if (a < 0 || b < 0) return false;
-    *first = (int32_t)a;
-    *second = (int32_t)b;
-    return true;
-}
-
-void gp_pci_keep(gp_pci_reader *reader, gp_pci_string which, gp_text text)
-{
-    text = gp_pci_trim(text);
-    if (!text.length || reader->current < 0) return;
-    gp_pci_device *device = &reader->list->devices[reader->current];
-    if (gp_pci_set_string(reader->list, device, which, text.data, text.length, reader->err) != 0) {
-        reader->failed = true;
-    }
-}
-
-/* The dump of a device ends where the device ends. */
-static void finish_config(gp_pci_reader *reader)
-{
-    if (reader->current >= 0 && reader->config_length >= 64) {
-        gp_pci_read_config(&reader->list->devices[reader->current], reader->config, reader->config_length);
-    }
-    reader->config_length = 0;
-}
-
 /* "10: 04 00 00 f0 ..." of lspci -x */
 static bool read_dump(gp_pci_reader *reader, gp_text line)
 {
@@ -114,27 +21,48 @@ static bool read_dump(gp_pci_reader *reader, gp_text line)
     return true;
 }
 
+/* "0000:03:00.0 false 0000:04:00.0 true": one line for each, or all in one when line ends were lost */
+static bool read_enabled(gp_pci_reader *reader, gp_text rest)
+{
+    if (!gp_pci_starts(rest, "true") && !gp_pci_starts(rest, "false")) return false;
+    gp_text word, next;
+    while (rest.length) {
+        word = gp_pci_word(rest, &next);
+        reader->list->devices[reader->current].enabled = word.data[0] == 't';
+        gp_text address_text = gp_pci_word(next, &rest);
+        gp_pci_address address;
+        gp_error ignored;
+        if (gp_pci_parse_address(address_text.data, address_text.length, GP_PCI_HEX, &address, &ignored) != 0)
+            break;
+        if (!gp_pci_starts(rest, "true") && !gp_pci_starts(rest, "false")) break;
+        if (!gp_pci_begin(reader, &address)) return false;
+    }
+    return true;
+}
+
 static bool begin_device(gp_pci_reader *reader, gp_text line)
 {
     gp_text rest, word = gp_pci_word(line, &rest);
     gp_pci_address address;
     gp_error ignored;
+    if (gp_pci_starts(line, "Device ID") && gp_pci_after(line, "Enabled").data) {
+        /* the heading of pcipassthru list with the rows behind it */
+        while (rest.length &&
+               gp_pci_parse_address(word.data, word.length, GP_PCI_HEX, &address, &ignored) != 0)
+            word = gp_pci_word(rest, &rest);
+    }
     if (gp_pci_parse_address(word.data, word.length, GP_PCI_HEX, &address, &ignored) != 0) return false;
-    finish_config(reader);
+    if (!gp_pci_begin(reader, &address)) return false;
     /* "0000:04:00.0" alone opens a block of esxcli */
-    bool passthru = rest.length && (gp_pci_starts(rest, "true") || gp_pci_starts(rest, "false"));
-    gp_pci_device *device = gp_pci_list_at(reader->list, &address, reader->err);
-    if (!device) {
-        reader->failed = true;
-        return false;
-    }
-    reader->current = device - reader->list->devices;
     if (!rest.length) return true;
-    if (passthru) {
-        device->enabled = rest.data[0] == 't';
-        return true;
-    }
-    return gp_pci_read_columns(reader, rest) || gp_pci_read_lspci(reader, rest);
+    return read_enabled(reader, rest) || gp_pci_read_columns(reader, rest) || gp_pci_read_lspci(reader, rest);
+}
+
+/* A line about the device above it. Tabs turn into eight blanks when text is copied from a terminal. */
+static bool read_detail(gp_pci_reader *reader, gp_text text, unsigned depth)
+{
+    if (reader->current < 0) return false;
+    return gp_pci_read_lspci_detail(reader, text, depth) || gp_pci_read_esxcli_field(reader, text);
 }
 
 static void read_line(gp_pci_reader *reader, gp_text line)
@@ -150,27 +78,35 @@ static void read_line(gp_pci_reader *reader, gp_text line)
             spaces++;
     }
     gp_text text = gp_pci_trim(line);
-    bool told = false;
     if (!text.length) {
-        finish_config(reader);
+        gp_pci_finish(reader);
         reader->current = -1;
         return;
     }
-    if (tabs + spaces == 0) {
-        told = (reader->current >= 0 && read_dump(reader, text)) || begin_device(reader, text);
-    } else if (reader->current >= 0) {
-        /* tabs turn into eight blanks when text is copied from a terminal */
-        told = gp_pci_read_lspci_detail(reader, text, tabs + spaces / 8) ||
-               gp_pci_read_esxcli_field(reader, text);
-    } else {
-        told = begin_device(reader, text);
+    if (text.length == 2 && text.data[0] == '-' && text.data[1] == '-') {
+        /* grep -A and -B part what they found; the address of the next may not be among it */
+        gp_pci_finish(reader);
+        reader->current = reader->previous = -1;
+        return;
+    }
+    bool indented = tabs + spaces > 0;
+    bool told = !indented && reader->current >= 0 && read_dump(reader, text);
+    if (!told && indented) told = read_detail(reader, text, tabs + spaces / 8);
+    if (!told && (!indented || reader->current < 0)) told = begin_device(reader, text);
+    if (!told && !reader->failed) told = gp_pci_read_kernel(reader, text);
+    if (!told && !reader->failed) {
+        /* indentation lost, or an empty line after each line: forums and mail programs do that */
+        long current = reader->current;
+        if (current < 0) reader->current = reader->previous;
+        told = read_detail(reader, text, 0) || gp_pci_read_esxcli_field(reader, text);
+        if (!told) reader->current = current;
     }
     reader->recognised += told;
 }
 
 int gp_pci_read_text(gp_pci_list *list, const char *text, size_t length, size_t *recognised, gp_error *err)
 {
-    gp_pci_reader reader = {.list = list, .err = err, .current = -1};
+    gp_pci_reader reader = {.list = list, .err = err, .current = -1, .previous = -1};
     const char *at = text, *end = text + length;
     while (at < end && !reader.failed) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
@@ -179,7 +115,7 @@ int gp_pci_read_text(gp_pci_list *list, const char *text, size_t length, size_t 
         at = newline ? newline + 1 : end;
     }
     if (reader.failed) return -1;
-    finish_config(&reader);
+    gp_pci_finish(&reader);
     *recognised = reader.recognised;
     return 0;
 }

@@ -88,6 +88,36 @@ bool gp_vmlog_parse_bar(gp_text text, gp_pci_address *address, gp_bar *bar)
     return true;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+bool gp_vmlog_parse_setting(gp_text text, gp_text *key, gp_text *value)
+{
+    static const char lead[] = "DICT ";
+    const char *at = find(text, lead), *end = text.data + text.length;
+    if (!at) return false;
+    at += sizeof lead - 1;
+    while (at < end && is_blank(*at))
+        at++;
+    key->data = at;
+    while (at < end && !is_blank(*at) && *at != '=')
+        at++;
+    key->length = (size_t)(at - key->data);
+    while (at < end && is_blank(*at))
+        at++;
+    if (!key->length || at == end || *at != '=') return false;
+    at++;
+    while (at < end && is_blank(*at))
+        at++;
+    while (end > at && (is_blank(end[-1]) || end[-1] == '\r'))
+        end--;
+    if (end - at >= 2 && *at == '"' && end[-1] == '"') at++, end--;
+    *value = (gp_text){at, (size_t)(end - at)};
+    return true;
+}
+
 static bool digits(const char *at, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

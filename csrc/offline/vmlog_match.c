@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "offline/vmlog_prints.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define HAVE_WIDE 1
@@ -11,51 +13,25 @@
 #endif
 
 #define BUCKETS 8
-#define PRINT 4 /* bytes of a word's fingerprint */
+#define PRINT GP_VMLOG_PRINT
+#define SLOTS 2048 /* a power of two, several times the most prints */
 
 typedef struct word {
     uint8_t length;
-    uint8_t print; /* where the fingerprint begins in it */
     char bytes[GP_VMLOG_WORD_MAX];
 } word;
 
 struct gp_vmlog_words {
     word words[GP_VMLOG_WORDS];
     size_t count;
-    size_t shortest, longest, deepest; /* deepest: the largest `print` */
+    size_t deepest; /* the largest offset of a print in its word */
     bool wide;
-    uint64_t bucket[BUCKETS]; /* which words */
+    gp_vmlog_prints prints;
+    uint16_t slot[SLOTS]; /* print + 1 by the hash of its bytes, open addressing; 0: free */
     uint8_t low[PRINT][16], high[PRINT][16];
-    /* how far the window's end may move on for the two bytes at its end; 0: a word may end there */
+    /* how far a print's end may lie behind the two bytes at a place; 0: a print may end with them */
     uint8_t shift[1 << 16];
-    uint64_t tail[256]; /* words by the last byte of their first `shortest` bytes */
 };
-
-/* How common a byte is in logs, roughly: what is rare makes a good fingerprint. */
-static unsigned commonness(unsigned char c)
-{
-    if (c == ' ' || c == '0' || c == 'e' || c == '-') return 10;
-    if (c >= '0' && c <= '9') return 9;
-    if (strchr("itnosra:.", c)) return 8;
-    if (c >= 'a' && c <= 'z') return strchr("jqzxkwvyb", c) ? 2 : 5;
-    if (c >= 'A' && c <= 'Z') return strchr("ISTEIV", c) ? 4 : 3;
-    return 3;
-}
-
-static uint8_t best_print(const word *w)
-{
-    unsigned best = UINT32_MAX, at = 0;
-    for (unsigned i = 0; i + PRINT <= w->length; i++) {
-        unsigned sum = 0;
-        for (unsigned k = 0; k < PRINT; k++)
-            sum += commonness((unsigned char)w->bytes[i + k]);
-        if (sum < best) {
-            best = sum;
-            at = i;
-        }
-    }
-    return (uint8_t)at;
-}
 
 /* How often a bucket with these halves of bytes would propose a place in vain, on an arbitrary scale. */
 static double vain(uint16_t low[PRINT], uint16_t high[PRINT])
@@ -64,7 +40,7 @@ static double vain(uint16_t low[PRINT], uint16_t high[PRINT])
     for (unsigned k = 0; k < PRINT; k++) {
         unsigned sum = 0;
         for (unsigned c = 32; c < 127; c++) {
-            unsigned weight = commonness((unsigned char)c);
+            unsigned weight = gp_vmlog_commonness((unsigned char)c);
             if (low[k] >> (c & 15) & 1 && high[k] >> (c >> 4) & 1) sum += weight * weight;
         }
         rate *= sum;
@@ -72,13 +48,13 @@ static double vain(uint16_t low[PRINT], uint16_t high[PRINT])
     return rate;
 }
 
-/* Each word goes where it adds least to what is proposed in vain. */
+/* Each print goes where it adds least to what is proposed in vain. */
 static void fill_buckets(gp_vmlog_words *set)
 {
     uint16_t low[BUCKETS][PRINT] = {{0}}, high[BUCKETS][PRINT] = {{0}};
     double rate[BUCKETS] = {0};
-    for (size_t i = 0; i < set->count; i++) {
-        const unsigned char *print = (const unsigned char *)set->words[i].bytes + set->words[i].print;
+    for (size_t i = 0; i < set->prints.count; i++) {
+        const unsigned char *print = (const unsigned char *)set->prints.list[i].bytes;
         unsigned chosen = 0;
         double least = -1, chosen_rate = 0;
         for (unsigned b = 0; b < BUCKETS; b++) {
@@ -95,7 +71,6 @@ static void fill_buckets(gp_vmlog_words *set)
             }
         }
         rate[chosen] = chosen_rate;
-        set->bucket[chosen] |= UINT64_C(1) << i;
         for (unsigned k = 0; k < PRINT; k++) {
             low[chosen][k] = (uint16_t)(low[chosen][k] | 1u << (print[k] & 15));
             high[chosen][k] = (uint16_t)(high[chosen][k] | 1u << (print[k] >> 4));
@@ -112,16 +87,47 @@ static unsigned pair(const char *at)
 
 static void fill_shifts(gp_vmlog_words *set)
 {
-    memset(set->shift, (int)set->shortest - 1, sizeof set->shift);
-    for (size_t i = 0; i < set->count; i++) {
-        const word *w = &set->words[i];
-        for (size_t k = 0; k + 2 <= set->shortest; k++) {
-            uint8_t *shift = &set->shift[pair(w->bytes + k)];
-            uint8_t left = (uint8_t)(set->shortest - 2 - k);
+    memset(set->shift, PRINT - 1, sizeof set->shift);
+    for (size_t i = 0; i < set->prints.count; i++) {
+        const char *print = set->prints.list[i].bytes;
+        for (unsigned k = 0; k + 2 <= PRINT; k++) {
+            uint8_t *shift = &set->shift[pair(print + k)], left = (uint8_t)(PRINT - 2 - k);
             if (left < *shift) *shift = left;
         }
-        set->tail[(unsigned char)w->bytes[set->shortest - 1]] |= UINT64_C(1) << i;
     }
+}
+
+static uint32_t load(const char *at)
+{
+    uint32_t v;
+    memcpy(&v, at, sizeof v);
+    return v;
+}
+
+static unsigned hash(uint32_t v)
+{
+    return (v * UINT32_C(2654435761)) >> 21; /* 11 bits */
+}
+
+static void fill_slots(gp_vmlog_words *set)
+{
+    for (size_t i = 0; i < set->prints.count; i++) {
+        unsigned at = hash(load(set->prints.list[i].bytes));
+        while (set->slot[at])
+            at = (at + 1) % SLOTS;
+        set->slot[at] = (uint16_t)(i + 1);
+    }
+}
+
+/* The print that stands at `place`, or NULL. */
+static const gp_vmlog_print *print_at(const gp_vmlog_words *set, const char *place)
+{
+    uint32_t v = load(place);
+    for (unsigned at = hash(v); set->slot[at]; at = (at + 1) % SLOTS) {
+        const gp_vmlog_print *print = &set->prints.list[set->slot[at] - 1];
+        if (load(print->bytes) == v) return print;
+    }
+    return NULL;
 }
 
 gp_vmlog_words *gp_vmlog_words_new(const gp_text *words, size_t count, gp_error *err)
@@ -129,29 +135,31 @@ gp_vmlog_words *gp_vmlog_words_new(const gp_text *words, size_t count, gp_error 
     if (count == 0 || count > GP_VMLOG_WORDS) {
         return gp_fail_null(err, "EINVAL", "%zu words: 1 to %d can be sought at once", count, GP_VMLOG_WORDS);
     }
+    for (size_t i = 0; i < count; i++) {
+        size_t length = words[i].length;
+        if (length < GP_VMLOG_WORD_MIN || length > GP_VMLOG_WORD_MAX || memchr(words[i].data, '\n', length))
+            return gp_fail_null(err, "EINVAL", "word %zu: 4 to 64 bytes of one line", i + 1);
+    }
     gp_vmlog_words *set = calloc(1, sizeof *set);
     if (!set) {
         (void)gp_fail_memory(err);
         return NULL;
     }
     set->count = count;
-    set->shortest = GP_VMLOG_WORD_MAX;
     for (size_t i = 0; i < count; i++) {
-        size_t length = words[i].length;
-        if (length < GP_VMLOG_WORD_MIN || length > GP_VMLOG_WORD_MAX || memchr(words[i].data, '\n', length)) {
-            free(set);
-            return gp_fail_null(err, "EINVAL", "word %zu: 4 to 64 bytes of one line", i + 1);
-        }
-        word *w = &set->words[i];
-        w->length = (uint8_t)length;
-        memcpy(w->bytes, words[i].data, length);
-        w->print = best_print(w);
-        if (length < set->shortest) set->shortest = length;
-        if (length > set->longest) set->longest = length;
-        if (w->print > set->deepest) set->deepest = w->print;
+        set->words[i].length = (uint8_t)words[i].length;
+        memcpy(set->words[i].bytes, words[i].data, words[i].length);
+    }
+    if (gp_vmlog_prints_choose(&set->prints, words, count, err) != 0) {
+        free(set);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (set->prints.use[i].offset > set->deepest) set->deepest = set->prints.use[i].offset;
     }
     fill_buckets(set);
     fill_shifts(set);
+    fill_slots(set);
 #if HAVE_WIDE
     set->wide = __builtin_cpu_supports("avx2") != 0;
 #endif
@@ -163,9 +171,19 @@ void gp_vmlog_words_free(gp_vmlog_words *words)
     free(words);
 }
 
+size_t gp_vmlog_words_count(const gp_vmlog_words *words)
+{
+    return words->count;
+}
+
 void gp_vmlog_words_plain(gp_vmlog_words *words)
 {
     words->wide = false;
+}
+
+bool gp_vmlog_words_wide(const gp_vmlog_words *words)
+{
+    return words->wide;
 }
 
 /* Bytes of -1 per newline, summed before they can overflow. */
@@ -209,123 +227,99 @@ uint64_t gp_vmlog_count_newlines(const gp_vmlog_words *words, const char *at, co
     return total;
 }
 
-bool gp_vmlog_words_wide(const gp_vmlog_words *words)
+/* The first place from `at` on where a print stands that ends by `end`. */
+static const char *next_plain(const gp_vmlog_words *set, const char *at, const char *end,
+                              const gp_vmlog_print **print)
 {
-    return words->wide;
-}
-
-/* Which of the words in `set_of` begin at `at`. */
-static uint64_t words_at(const gp_vmlog_words *set, uint64_t set_of, const char *at, const char *end)
-{
-    uint64_t found = 0;
-    size_t left = (size_t)(end - at);
-    for (; set_of; set_of &= set_of - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(set_of);
-        const word *w = &set->words[i];
-        if (w->length <= left && memcmp(at, w->bytes, w->length) == 0) found |= UINT64_C(1) << i;
-    }
-    return found;
-}
-
-static const char *find_plain(const gp_vmlog_words *set, const char *at, const char *limit, const char *end,
-                              uint64_t *found)
-{
-    /* `last` is the place of a window's second last byte; a window begins at last - (shortest - 2) */
-    size_t back = set->shortest - 2;
-    if ((size_t)(end - at) < set->shortest) return NULL;
-    const char *last = at + back, *stop = end - 1;
+    if (end - at < PRINT) return NULL;
+    const char *last = at + PRINT - 2, *stop = end - 1; /* `last`: the second last byte of a print */
     while (last < stop) {
         unsigned shift = set->shift[pair(last)];
-        if (shift) {
-            last += shift;
-            continue;
+        if (!shift) {
+            *print = print_at(set, last - (PRINT - 2));
+            if (*print) return last - (PRINT - 2);
+            shift = 1;
         }
-        const char *start = last - back;
-        if (start >= limit) return NULL;
-        uint64_t here = words_at(set, set->tail[(unsigned char)last[1]], start, end);
-        if (here) {
-            *found = here;
-            return start;
-        }
-        last++;
+        last += shift;
     }
     return NULL;
 }
 
 #if HAVE_WIDE
-/* The words whose fingerprint may stand at `place`: the earliest beginning in [at, limit) wins; NULL if none.
- */
-static const char *check_place(const gp_vmlog_words *set, unsigned buckets, const char *place, const char *at,
-                               const char *limit, const char *end)
+__attribute__((target("avx2"))) static const char *next_wide(const gp_vmlog_words *set, const char *at,
+                                                             const char *end, const gp_vmlog_print **print)
 {
-    const char *best = NULL;
-    uint64_t candidates = 0;
-    for (; buckets; buckets &= buckets - 1)
-        candidates |= set->bucket[__builtin_ctz(buckets)];
-    for (; candidates; candidates &= candidates - 1) {
-        const word *w = &set->words[__builtin_ctzll(candidates)];
-        if (memcmp(place, w->bytes + w->print, PRINT) != 0 || (size_t)(place - at) < w->print) continue;
-        const char *start = place - w->print;
-        if (start >= limit || (size_t)(end - start) < w->length || (best && start >= best)) continue;
-        if (memcmp(start, w->bytes, w->length) == 0) best = start;
-    }
-    return best;
-}
-
-__attribute__((target("avx2"))) static const char *
-find_wide(const gp_vmlog_words *set, const char *at, const char *limit, const char *end, uint64_t *found)
-{
-    const __m256i nibble = _mm256_set1_epi8(15);
+    const __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
     __m256i low[PRINT], high[PRINT];
     for (int k = 0; k < PRINT; k++) {
         low[k] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)set->low[k]));
         high[k] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)set->high[k]));
     }
-    const char *place = at, *best = NULL;
-    /* A fingerprint at `place` belongs to a word that began up to `deepest` before: a word found can only be
-     * beaten by places up to best + deepest. */
-    while ((size_t)(end - place) >= 32 + PRINT - 1) {
-        if (best && place > best + set->deepest) break;
-        if (!best && place >= limit + set->deepest) return NULL;
+    for (; end - at >= 32 + PRINT - 1; at += 32) {
         __m256i possible = _mm256_set1_epi8(-1);
         for (int k = 0; k < PRINT; k++) {
-            __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(place + k));
+            __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(at + k));
             __m256i by_low = _mm256_shuffle_epi8(low[k], _mm256_and_si256(bytes, nibble));
             __m256i by_high =
                 _mm256_shuffle_epi8(high[k], _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
             possible = _mm256_and_si256(possible, _mm256_and_si256(by_low, by_high));
         }
-        __m256i none = _mm256_cmpeq_epi8(possible, _mm256_setzero_si256());
-        uint32_t places = ~(uint32_t)_mm256_movemask_epi8(none);
-        if (places) {
-            uint8_t buckets[32];
-            _mm256_storeu_si256((__m256i *)(void *)buckets, possible);
-            for (; places; places &= places - 1) {
-                unsigned i = (unsigned)__builtin_ctz(places);
-                const char *start = check_place(set, buckets[i], place + i, at, best ? best : limit, end);
-                if (start) best = start;
-            }
+        uint32_t places = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(possible, zero));
+        for (; places; places &= places - 1) {
+            const char *place = at + __builtin_ctz(places);
+            *print = print_at(set, place);
+            if (*print) return place;
         }
-        place += 32;
     }
-    if (!best || place <= best + set->deepest) {
-        /* what is left of the stretch, and what its places may still say about words that began before */
-        const char *from = (size_t)(place - at) > set->deepest ? place - set->deepest : at;
-        uint64_t ignored;
-        const char *start = find_plain(set, from, best ? best : limit, end, &ignored);
-        if (start) best = start;
-    }
-    if (best) *found = words_at(set, UINT64_MAX >> (64 - set->count), best, end);
-    return best;
+    return next_plain(set, at, end, print);
 }
 #endif
 
-const char *gp_vmlog_find(const gp_vmlog_words *words, const char *at, const char *limit, const char *end,
-                          uint64_t *found)
+static const char *next_print(const gp_vmlog_words *set, const char *at, const char *end,
+                              const gp_vmlog_print **print)
 {
-    if (at >= limit) return NULL;
 #if HAVE_WIDE
-    if (words->wide) return find_wide(words, at, limit, end, found);
+    if (set->wide) return next_wide(set, at, end, print);
 #endif
-    return find_plain(words, at, limit, end, found);
+    return next_plain(set, at, end, print);
+}
+
+const char *gp_vmlog_find(const gp_vmlog_words *set, const char *at, const char *limit, const char *end)
+{
+    const char *best = NULL, *place = at;
+    while (at < limit) {
+        /* A print belongs to a word that began up to `deepest` before it: nothing beyond can begin early
+         * enough. */
+        const char *bound = best ? best : limit;
+        const char *stop = (size_t)(end - bound) > set->deepest + PRINT ? bound + set->deepest + PRINT : end;
+        const gp_vmlog_print *print;
+        place = stop - place < PRINT ? NULL : next_print(set, place, stop, &print);
+        if (!place) break;
+        for (size_t i = print->first; i < print->first + print->words; i++) {
+            gp_vmlog_print_use use = set->prints.use[i];
+            const word *w = &set->words[use.word];
+            if ((size_t)(place - at) < use.offset) continue;
+            const char *start = place - use.offset;
+            if (start >= limit || (size_t)(end - start) < w->length || (best && start >= best)) continue;
+            if (memcmp(start, w->bytes, w->length) == 0) best = start;
+        }
+        place++;
+    }
+    return best;
+}
+
+void gp_vmlog_words_in(const gp_vmlog_words *set, const char *at, const char *end, gp_vmlog_set *found)
+{
+    const gp_vmlog_print *print;
+    for (const char *place = at; end - place >= PRINT && (place = next_print(set, place, end, &print));
+         place++) {
+        for (size_t i = print->first; i < print->first + print->words; i++) {
+            gp_vmlog_print_use use = set->prints.use[i];
+            const word *w = &set->words[use.word];
+            if ((size_t)(place - at) < use.offset) continue;
+            const char *start = place - use.offset;
+            if ((size_t)(end - start) >= w->length && memcmp(start, w->bytes, w->length) == 0)
+                found->bits[use.word / 64] |= UINT64_C(1) << (use.word % 64);
+        }
+    }
 }

@@ -78,6 +78,10 @@ int gp_vmx_set(gp_vmx *doc, const char *key, size_t key_length, const char *valu
 /* Removes every line of `key`; `removed` gets their number. */
 int gp_vmx_unset(gp_vmx *doc, const char *key, size_t key_length, uint32_t *removed, gp_error *err);
 
+/* Gives the document another text, as an edit of all its lines: it is saved like one. The document stays as
+ * it was when this fails (EPARSE, EFBIG, EENCODING). */
+int gp_vmx_replace_text(gp_vmx *doc, const char *text, size_t length, gp_error *err);
+
 /* The whole document. */
 int gp_vmx_write(const gp_vmx *doc, gp_buf *out);
 

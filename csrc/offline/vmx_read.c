@@ -91,10 +91,11 @@ int vmx_lines_reserve(gp_vmx *doc, uint32_t more, gp_error *err)
     return 0;
 }
 
-static int cut_lines(gp_vmx *doc, gp_error *err)
+/* Cuts what stands in the text from `from` on. */
+static int cut_lines(gp_vmx *doc, uint32_t from, gp_error *err)
 {
     const char *text = doc->text.data;
-    uint32_t end = (uint32_t)doc->text.length, at = doc->bom ? 3 : 0;
+    uint32_t end = (uint32_t)doc->text.length, at = from;
     /* the next CR and LF are searched only when the last ones were passed: most files have no CR at all */
     uint32_t lf = at, cr = at;
     bool look_lf = true, look_cr = true;
@@ -137,6 +138,38 @@ static int refuse_binary(const char *text, size_t length, gp_error *err)
     return gp_fail(err, "EPARSE", "line %lu holds a zero byte: this is not a .vmx but a binary file", line);
 }
 
+/* The length of what a page or a mail program put in place of a quote or a blank, at the beginning of `text`;
+ * 0 for anything else. A pasted `.encoding` must not keep the file from being read, and then from being
+ * repaired. */
+static size_t pasted_length(const char *text, size_t length)
+{
+    static const char *const pasted[] = {
+        "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a", "\xe2\x80\x9b", "\xe2\x80\x9c",
+        "\xe2\x80\x9d", "\xe2\x80\x9e", "\xe2\x80\x9f", "\xe2\x80\xb3", "\xe2\x80\x8b",
+        "\xe2\x80\xaf", "\xef\xbb\xbf", "\xc2\xab",     "\xc2\xbb",     "\xc2\xa0",
+        "\x93",         "\x94",         "\x84",         "\xa0",         "&quot;",
+        "&#34;",        "&ldquo;",      "&rdquo;",      "&nbsp;",       "'",
+        "\\\"",         "\"",
+    };
+    for (size_t i = 0; i < sizeof pasted / sizeof *pasted; i++) {
+        size_t one = strlen(pasted[i]);
+        if (one <= length && memcmp(text, pasted[i], one) == 0) return one;
+    }
+    return 0;
+}
+
+/* `name` without pasted quotes and blanks around it. */
+static void strip_pasted(const char **name, size_t *length)
+{
+    for (size_t cut; (cut = pasted_length(*name, *length)) > 0;) {
+        *name += cut;
+        *length -= cut;
+    }
+    for (size_t i = 0; i < *length; i++) {
+        if (pasted_length(*name + i, *length - i) > 0) *length = i;
+    }
+}
+
 static int settle_encoding(gp_vmx *doc, gp_error *err)
 {
     gp_buf name = GP_BUF_EMPTY;
@@ -146,7 +179,10 @@ static int settle_encoding(gp_vmx *doc, gp_error *err)
     const vmx_line *l = &doc->lines[line];
     vmx_unescape(doc->text.data + l->value, l->value_length, &name);
     if (name.failed) return gp_fail_memory(err);
-    int result = vmx_encoding_named(name.data ? name.data : "", name.length, &doc->encoding);
+    const char *plain = name.data ? name.data : "";
+    size_t plain_length = name.length;
+    strip_pasted(&plain, &plain_length);
+    int result = vmx_encoding_named(plain, plain_length, &doc->encoding);
     if (result == 0 && doc->encoding == ENCODING_ASCII && !vmx_is_ascii(doc->text.data, doc->text.length))
         result = -1;
     if (result != 0) {
@@ -173,12 +209,46 @@ gp_vmx *vmx_parse_owned(gp_buf *text, uint64_t max_bytes, gp_error *err)
     doc->original = doc->text.length;
     doc->max_bytes = max_bytes;
     doc->bom = doc->text.length >= 3 && memcmp(doc->text.data, "\xef\xbb\xbf", 3) == 0;
-    if (refuse_binary(doc->text.data, doc->text.length, err) != 0 || cut_lines(doc, err) != 0 ||
-        settle_encoding(doc, err) != 0) {
+    if (refuse_binary(doc->text.data, doc->text.length, err) != 0 ||
+        cut_lines(doc, doc->bom ? 3 : 0, err) != 0 || settle_encoding(doc, err) != 0) {
         gp_vmx_free(doc);
         return NULL;
     }
     return doc;
+}
+
+int gp_vmx_replace_text(gp_vmx *doc, const char *text, size_t length, gp_error *err)
+{
+    gp_vmx before = *doc;
+    while (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+        length -= 3;
+    }
+    if (refuse_binary(text, length, err) != 0) return -1;
+    if (length > doc->max_bytes || doc->text.length - doc->original > doc->max_bytes)
+        return gp_fail(err, "EFBIG", "the edits exceed the limit of %llu bytes",
+                       (unsigned long long)doc->max_bytes);
+    if (gp_buf_reserve(&doc->text, length + 2) != 0) {
+        doc->text.failed = false;
+        return gp_fail_memory(err);
+    }
+    before.text = doc->text; /* it may have moved; its length is the old one */
+    (void)gp_buf_append(&doc->text, text, length);
+    doc->lines = NULL;
+    doc->count = doc->capacity = 0;
+    if (cut_lines(doc, (uint32_t)before.text.length, err) != 0 || settle_encoding(doc, err) != 0) {
+        free(doc->lines);
+        *doc = before;
+        return -1;
+    }
+    free(before.lines);
+    free(doc->twins);
+    doc->twins = NULL;
+    doc->live_edits = 0;
+    for (uint32_t i = 0; i < doc->count; i++)
+        doc->live_edits += doc->lines[i].length + 2;
+    doc->changed = true;
+    return 0;
 }
 
 uint64_t vmx_byte_limit(uint64_t max_bytes)

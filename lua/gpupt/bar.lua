@@ -13,6 +13,8 @@ local text = require "gpupt.bar.text"
 local bar = {
   --- What a VM may map without use64bitMMIO: 3.5 GiB.
   LIMIT = core.limit,
+  --- The largest window, in GiB, of which no report says that a card was lost in it.
+  LARGEST_PLACED = 4096,
   --- "32 GiB + 32 MiB" for a number of bytes; "32G" where that is exact.
   format = text.format,
   short = text.short,
@@ -30,7 +32,7 @@ local lookup_options = options.declare("bar.lookup", {
 })
 
 local function table_of(opts)
-  if opts.table == nil then return cards.builtin() end
+  if opts.table == nil then return cards.standard() end
   if not cards.is(opts.table) then error("option 'table' must come from bar.load", 3) end
   return opts.table
 end
@@ -45,7 +47,7 @@ function bar.size(value)
   return core.size(value)
 end
 
---- The built-in table with a user's rows before it. `source` is a path, or {text=...}.
+--- The built-in table with rows of a file (and the user's learned ones) before it. `source` is a path, or {text=...}.
 function bar.load(source)
   if type(source) == "table" and type(source.text) == "string" then
     return cards.extended(source.text, source.name or "the given text")
@@ -59,8 +61,14 @@ function bar.load(source)
   return cards.extended(content, source)
 end
 
---- All rows of the table (the built-in one by default), for a loop.
-function bar.each(tbl) return (tbl or cards.builtin()):each() end
+--- All rows of the table (by default the built-in one with the user's own rows), for a loop.
+function bar.each(tbl) return (tbl or require "gpupt.failure".check(cards.standard())):each() end
+
+--- Takes the BARs of the GPUs in logs, lists and sysfs folders into the user's own table, which every later look-up
+-- uses.
+-- `sources` is a list of paths or {text=, name=}. Result: {path=, learned={rows}, kept=, skipped={{name=, why=}...}};
+-- nil, message, code (ENOBARS when there is nothing to learn).
+function bar.learn(sources, opts) return require "gpupt.bar.learn".learn(sources, opts) end
 
 local function copy_bars(bars)
   local result = {}
@@ -88,7 +96,9 @@ function bar.lookup(vendor, device, opts)
     local ok, message, code = check_id(value, what)
     if not ok then return nil, "bar.lookup: " .. message, code end
   end
-  local rows = table_of(opts):find(vendor, device)
+  local tbl, message, code = table_of(opts)
+  if not tbl then return nil, message, code end
+  local rows = tbl:find(vendor, device)
   if not rows then
     return nil, ("%s is not in the table: give its BARs (vmware.log, sysfs or lspci -vv show them) "
       .. "or a row of your own"):format(id_of(vendor, device)), "ENOENT"
@@ -195,14 +205,34 @@ local function low_bytes(devices)
   return sum
 end
 
+--- Which cards the table knows only from memory or in several forms, by name; and whether the window is needed even
+-- without them.
+local function certainty(result, devices, sums)
+  local names, sure = {}, {}
+  for i, device in ipairs(devices) do
+    if device.source == "table" and (device.mark == "M" or device.variants) then
+      names[#names + 1] = device.name or ("card " .. i)
+    else
+      sure[#sure + 1] = sums[i]
+    end
+  end
+  result.uncertain = names
+  local without = #sure > 0 and core.compute(sure)
+  result.sure = #names == 0 or (without and without.needs_64bit) or false
+  result.sure_min = #names == 0 and result.min or without and without.needs_64bit and without.min or 0
+end
+
 --- The window for a list of cards. Result: {gb=, rule=, min=, safe=, seed=} in GiB, `needed` (the VM does not start
 -- without use64bitMMIO), `high_end` (a card maps more than 16 GiB), `bytes` (all memory BARs), `low_bytes` (32-bit
 -- BARs, below 4 GiB), `source` ("measured", "table" or "mixed"), `warnings` (texts), `devices` (the cards with their
--- BARs) and `why` (text). A bad value gives nil, message, code:
--- EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
+-- BARs), `why` (text), `uncertain` (names of cards whose BARs are from memory or have several forms), `sure` (the
+-- window
+-- is needed even without those) and `sure_min` (how large it must be for the others). A bad value gives nil, message,
+-- code: EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
 function bar.window(list, opts)
   opts = window_options:check(opts)
-  local tbl = table_of(opts)
+  local tbl, why, why_code = table_of(opts)
+  if not tbl then return nil, why, why_code end
   if type(list) ~= "table" then error("bar.window: a list of cards, not a " .. type(list), 2) end
   if #list == 0 then return nil, "no cards: give at least one", "EINVAL" end
   local devices, sums, sources = {}, {}, {}
@@ -222,6 +252,7 @@ function bar.window(list, opts)
   result.warnings = require "gpupt.bar.limits"(result)
   result.source = sources.measured and sources.table and "mixed" or next(sources)
   result.devices = devices
+  certainty(result, devices, sums)
   result.why = require "gpupt.bar.why"(result)
   return result
 end

@@ -5,7 +5,8 @@ local failure = require "gpupt.failure"
 local gpupt = { check = failure.check }
 
 local modules = {
-  vmx = "vmx", bar = "bar", pci = "pci", vmlog = "vmlog", settings = "settings", doctor = "doctor", vim = "vim",
+  vmx = "vmx", bar = "bar", pci = "pci", vmlog = "vmlog", evidence = "evidence",
+  settings = "settings", doctor = "doctor", vim = "vim",
   loop = "loop", playbook = "playbook", json = "json", fleet = "fleet", logins = "logins", _VERSION = "version",
 }
 

@@ -1,11 +1,12 @@
 --- PCI devices: where they are, what they are, which are GPUs, which go together.
 -- One record for all sources (sysfs, esxcli, lspci, vmkchdev, the vSphere API):
 --   address "0000:65:00.0" (with domain, bus, slot, func), vendor, device, subvendor, subdevice, class (0x0302),
--- prog_if,
---   revision, bars {{index=, kind=, size=, prefetchable=, address=}...}, bytes (all memory BARs), rom, sriov {total=,
---   enabled=, bars=}, rebar {{index=, current=, supported={...}}...}, bridge, numa_node, iommu_group, parent, physfn,
---   dependent, boot_vga, driver, owner, configured_owner, capable, enabled, and names. What a source does not tell
--- is nil.
+--   prog_if, revision, bars {{index=, kind=, size=, prefetchable=, address=}...}, unassigned {1, 3} (BARs without an
+--   address), bytes (all memory BARs), rom, sriov {total=, enabled=, bars=}, rebar {{index=, current=,
+--   supported={...}}...}, link {speed=, max_speed= (GT/s), width=, max_width=}, bridge, numa_node, iommu_group, parent,
+--   physfn, dependent, boot_vga, driver, owner, configured_owner, capable, enabled, reset_method, sharable, and names;
+--   by_name = true when the ids were found by the name, candidates = "10de:1b38 10de:1b39" when several fit it.
+-- What a source does not tell is nil.
 local core = require "gpupt.core".pci
 local options = require "gpupt.options"
 
@@ -56,6 +57,9 @@ local function names_of(wanted)
   end
 end
 
+--- The system's pci.ids, or nil.
+function pci.names_file() return names_of(nil) end
+
 local list_options = options.declare("pci.list", {
   { "root", "string", default = "/sys", doc = "a sysfs, or a copy of one" },
   { "names", "string|boolean", doc = "a pci.ids file; false for no names; left out, the system's file if it has "
@@ -73,24 +77,32 @@ local parse_options = options.declare("pci.parse", {
 })
 
 --- The devices in a text: `esxcli hardware pci list`, `esxcli hardware pci pcipassthru list`, `lspci` (plain, -n,
--- -nn,
--- -v, -vv, -x to -xxxx; ESXi's own, -p), `vmkchdev -l`; recognised line by line, so texts may be joined, and each
--- adds
--- to the record of its address. nil, message, "EPARSE" when nothing in the text was recognised.
+-- -nn, -v, -vv, -x to -xxxx; ESXi's own, -p), `vmkchdev -l`, the PCI lines of a Linux kernel's log; recognised line by
+-- line, so texts may be joined, and each adds to the record of its address. Text that went through a mail program, a
+-- web page or PowerShell is read all the same. With `names`, a name without ids (lspci without -nn) is looked up.
+-- Second result: {complete = true, false or "unknown", why=, lines= (by address), damage=, commands=}.
+-- nil, message, "EPARSE" when nothing in the text was recognised.
 function pci.parse(text, opts)
   opts = parse_options:check(opts)
   if type(text) ~= "string" then error("pci.parse: a string, not a " .. type(text), 2) end
   local names = opts.names
   if names == true then names = names_of(nil) end
-  local devices, recognised, code = core.text(text, names or nil)
-  if not devices then return nil, recognised, code end
-  if recognised == 0 then
+  local plain = require "gpupt.paste".clean(text)
+  local devices, recognised, about = require "gpupt.pci.text".read(plain, names or nil)
+  if not devices then return nil, recognised, about end
+  if recognised == 0 or #devices == 0 then
     return nil, "no PCI device found: the text should be the output of esxcli hardware pci list, lspci or "
       .. "vmkchdev -l",
       "EPARSE"
   end
-  return devices
+  about.commands = plain.commands
+  about.complete, about.why = pci.complete(devices, plain.commands)
+  return devices, about
 end
+
+--- Whether a list of devices is all that the machine has: true, false or "unknown", and why. Only a complete list shows
+-- that a card is missing. `commands` are the {text=} that made the list, as pci.parse gives them.
+function pci.complete(devices, commands) return require "gpupt.pci.complete"(devices, commands) end
 
 local function unsigned(value, bits) return value and value & ((1 << bits) - 1) or nil end
 
@@ -113,6 +125,9 @@ end
 
 --- True when the device is a GPU to pass through; else false and the reason.
 function pci.is_gpu(dev) return require "gpupt.pci.kind".is_gpu(dev) end
+
+--- The board whose NVSwitch a device is ("HGX H100"), or nil.
+function pci.switch_of(dev) return require "gpupt.pci.kind".switch_of(dev) end
 
 --- True when the device fits a pattern: "vendor:device[:subvendor:subdevice]" with * for any part (or any digits),
 -- "class=0302", "class=03*", an address, "gpu"; a list of patterns fits when one of them does.

@@ -58,14 +58,17 @@ local function window_rule(mmio)
   return mmio
 end
 
-local function choose_firmware(o, window, add)
+local function choose_firmware(o, window, add, warn)
   local firmware = o.installed or "efi"
   if o.firmware ~= "auto" then firmware = o.firmware end
   if o.installed and firmware ~= o.installed then
     return nil, ("firmware: an operating system is installed for %s; changing it to %s would make the disk unbootable")
       :format(o.installed, firmware), "EFIRMWARE"
   end
-  if window.needed and firmware ~= "efi" then
+  if window.needed and firmware ~= "efi" and not window.sure then
+    warn(("the firmware is BIOS, and only EFI has the 64-bit window that these BARs would need (%s)"):format(
+      gib(window.bytes)))
+  elseif window.needed and firmware ~= "efi" then
     local why = ("the cards map %s, more than the %s that a VM can map without the 64-bit window, which needs EFI")
       :format(gib(window.bytes), gib(bar.LIMIT))
     if o.installed then
@@ -87,13 +90,14 @@ end
 --- The two keys of the window, or the reason why they are not needed.
 local function choose_window(window, size, firmware, add, warn)
   if size == 0 then
-    if window.needed then
+    if window.needed and window.sure then
       return nil, ("mmio = off: the cards map %s, more than the %s available without the 64-bit window")
         :format(gib(window.bytes), gib(bar.LIMIT)), "EWINDOW"
     end
     add("mmio", "off", "as requested")
     return {}
   end
+  if firmware ~= "efi" and not size and not window.sure then return {} end -- warned of already
   if not window.needed and not size then
     add("mmio", "not needed", ("the cards map %s; the limit without a 64-bit window is %s"):format(gib(window.bytes),
       gib(bar.LIMIT)))
@@ -104,7 +108,9 @@ local function choose_window(window, size, firmware, add, warn)
     return nil, ("mmio = %d: the 64-bit window needs EFI firmware, and the firmware is %s"):format(size, firmware),
       "EFIRMWARE"
   end
-  if size and size < window.min then
+  if size and size < window.min and size >= window.sure_min and #window.uncertain > 0 then
+    warn(("mmio = %d: %s would not fit it"):format(size, gib(window.bytes)))
+  elseif size and size < window.min then
     return nil, ("mmio = %d: %s do not fit in %d GiB; use at least %d"):format(size, gib(window.bytes), size,
       window.min), "EWINDOW"
   end
@@ -155,7 +161,11 @@ function settings.compute(o)
   window, message, code = bar.window(window_cards(gpus), { rule = rule, table = o.bar_table })
   if not window then return nil, message, code end
   local firmware
-  firmware, message, code = choose_firmware(o, window, add)
+  for _, name in ipairs(window.uncertain) do
+    warn(name .. ": its BARs are not sure (from memory, or of several forms): a vmware.log or lspci -vv has them, and "
+      .. "gpupt bar --learn keeps them")
+  end
+  firmware, message, code = choose_firmware(o, window, add, warn)
   if not firmware then return nil, message, code end
   local extra
   extra, message, code = choose_window(window, size, firmware, add, warn)

@@ -11,13 +11,22 @@
 -- The result, also of `gpupt log --json`:
 --   devices   {{address=, bars={{index=, kind=, size=, prefetchable=, address=}...}, bytes= (all memory BARs), line=}
 --             ...} of the last power-on that logged any
+--   verdict   "healthy", "problems" (a finding worse than info), or "unclear": something was not understood, only a
+--             part was read, or the file is of no known form
+--   form      what the file is taken for: "vmware.log", "vmkernel" (any log of the host), "dmesg", "guest text" or
+--             "unknown"
+--   not_understood  {{line=, last_line=, count=, text=, word= (what makes it one of a card), address=, file=}...}:
+--             lines that tell of trouble with a card and match no entry of the catalogue
+--   repairs   {{what=, line=, count=, file=}...}: what was undone before reading (wrapping, mail quoting, HTML...)
 --   findings  {{code=, severity="error"|"warning"|"info", line=, count=, last_line=, file=, text= (the line), message=
---             (without its prefix), time=, address=, cause=, remedy=, source=, detail= (the figures)}...} of the last
+--             (without its prefix), time=, address=, cause=, remedy=, source=, detail= (the figures), family=, side=
+--             ("host" or "guest"), form=, consequences= {{code=, line=, text=...}...} (messages that only say that
+--             something failed)}...} of the last
 --   window    {needed= (true: not without use64bitMMIO), needed_bytes=, min_gb=, safe_gb= (what the cards need),
 --             use64bitMMIO=, offered_gb= (what the VM had), needed_gb=, limit_bytes= (what a message said)}
 --   config    settings that the log lists (DICT lines), by key in lower case: {key=, value=, line=}
 --   sessions  the power-ons, oldest first: {line=, last_line=, file=, time=, version=, build=, devices=, findings=,
---             config=, window=}; session_count says how many there were
+--             not_understood=, config=, window=}; session_count says how many there were
 --   files, bytes, lines     what was read; partial, problem, code     when that was not all
 --   skipped   {{path=, why=}...} what a folder has under such a name and is no regular file
 local core = require "gpupt.core".vmlog
@@ -40,7 +49,8 @@ local function sources_of(source)
 end
 
 --- Reads a log: a path ("-" is standard input), a folder with vmware*.log files, or {text=...}. Gzip is recognised.
--- Result: {devices=, findings=, sessions=, session_count=, config=, window=, lines=, bytes=, files=}. When reading
+-- Result: {verdict=, form=, devices=, findings=, not_understood=, sessions=, session_count=, config=, window=,
+-- repairs=, lines=, bytes=, files=}. When reading
 -- failed midway, what was read is there, with `partial` = true and `problem` = the message.
 -- nil, message, code when nothing could be read.
 function vmlog.scan(source, opts)
@@ -53,7 +63,24 @@ function vmlog.scan(source, opts)
   return result
 end
 
---- The catalogue of findings, for a loop: code, severity, word, source and the fixed texts of each.
+--- The words that the reader looks for, those of the catalogue and those of lines that are not understood.
+function vmlog.words()
+  local list, seen = {}, {}
+  local function add(word)
+    if not seen[word] then
+      seen[word] = true
+      list[#list + 1] = word
+    end
+  end
+  for _, entry in ipairs(vmlog.catalogue()) do
+    for _, word in ipairs(type(entry.word) == "table" and entry.word or { entry.word }) do add(word) end
+  end
+  for _, word in ipairs(core.suspects()) do add(word) end
+  for _, word in ipairs { "Log for VMware", "EFI ROM version", "DICT " } do add(word) end
+  return list
+end
+
+--- The catalogue of findings, for a loop: code, family, severity, word, source and the fixed texts of each.
 function vmlog.catalogue() return require "gpupt.vmlog.catalogue" end
 
 --- What stands before a message: {time=, thread=, operation=, level=, message=} by the form of the line.

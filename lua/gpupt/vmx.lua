@@ -78,4 +78,23 @@ function Document:save(path, opts)
   return self:_save(path, options_of "save":check(opts).overwrite)
 end
 
+--- Two texts of a .vmx as a unified diff; names of them are printed above it. Empty when they are equal.
+function vmx.difference(before, after, before_name, after_name)
+  return require "gpupt.vmx.diff".text(before, after, before_name, after_name)
+end
+
+--- What a page, a mail or a terminal did to the text of a .vmx, in words ("typographic quotes on 2 lines"); nil for one
+-- that is as it was.
+function vmx.pasted(text)
+  local form = require "gpupt.vmx.form"
+  local repaired = form.repair(text)
+  return repaired and form.describe(repaired.faults) or nil
+end
+
+--- Whether a key or its value has signs that came from a page and would become part of it.
+function vmx.is_odd(key, value)
+  local line = require "gpupt.vmx.form_line"
+  return line.odd_name(key) or line.odd_value(key, value) or false
+end
+
 return vmx

@@ -36,8 +36,8 @@ describe("the command", function()
     assert.equal(0, status)
     assert.equal("", err)
     assert.equal([[
-nothing wrong found; looked at:
-  good.vmx: 14 keys, 1 passed-through card; 35 rules
+healthy; looked at:
+  good.vmx: 14 keys, 1 passed-through card; 45 rules
   MMIO: the cards map 128 GiB + 48 MiB and need a window of 256 GB (table); the .vmx offers 256 GB
 ]], out)
   end)
@@ -55,9 +55,9 @@ error: mmio-window
   Set pciPassthru.use64bitMMIO = "TRUE" and pciPassthru.64bitMMIOSizeGB = "256".
   fix: pciPassthru.64bitMMIOSizeGB = "256"
 
-1 error, 0 warnings, 1 fixable; looked at:
-  bad.vmx: 14 keys, 1 passed-through card; 35 rules
-  vmware.log: 2 lines, 1 power-on, BARs of 0 cards
+problems: 1 error, 0 warnings, 1 fixable; looked at:
+  bad.vmx: 14 keys, 1 passed-through card; 45 rules
+  vmware.log: 2 lines of a vmware.log, 1 power-on, BARs of 0 cards
   MMIO: the cards map 128 GiB + 48 MiB and need a window of 256 GB (table); the .vmx offers 128 GB
 ]], out)
   end)
@@ -70,7 +70,7 @@ error: mmio-window
     assert.truthy(out:find("would be mended: mmio-window\n", 1, true), out)
     status, out = gpupt "doctor --vmx bad.vmx --fix"
     assert.equal(0, status)
-    assert.truthy(out:find("\nmended: mmio-window\nnothing wrong found", 1, true), out)
+    assert.truthy(out:find("\nmended: mmio-window\nhealthy; looked at", 1, true), out)
     assert.equal(VMX:format(256), read "bad.vmx")
   end)
 
@@ -140,7 +140,7 @@ error: mmio-window
     assert.equal(0, (gpupt "vmx check good.vmx"))
     local status, out = gpupt "vmx check good.vmx bad.vmx"
     assert.equal(1, status)
-    assert.matches("== good%.vmx\nnothing wrong found", out)
+    assert.matches("== good%.vmx\nhealthy; looked at", out)
     assert.matches("== bad%.vmx\nerror: mmio%-window", out)
     status, out = gpupt "vmx check good.vmx bad.vmx nowhere.vmx --json"
     assert.equal(1, status)
@@ -157,6 +157,6 @@ error: mmio-window
     assert.equal(VMX:format(256), read "bad.vmx")
     status, out = gpupt "vmx fix bad.vmx"
     assert.equal(0, status)
-    assert.matches("nothing here is safe to mend by itself\nnothing wrong found", out)
+    assert.matches("nothing here is safe to mend by itself\nhealthy; looked at", out)
   end)
 end)

@@ -112,14 +112,16 @@ describe("a message of a log", function()
     end)
   end
 
-  it("of a stale systemId accuses the entry at that address and removes all of it", function()
+  it("of a stale systemId accuses the entry at that address and proposes to remove all of it", function()
     local text = "The systemId does not match the current system or the deviceId, and the vendorId does not match the device currently at 66:0.0."
     local result = examine { vmx = vm(nil, WINDOW:format(64)), log = P40 .. text .. "\n" }
     assert.same({ "error stale-backing" }, codes(result))
-    local removed = {}
-    for _, change in ipairs(result.findings[1].changes) do removed[change.key] = change.remove end
-    assert.same({ ["pciPassthru0.present"] = true, ["pciPassthru0.id"] = true, ["pciPassthru0.deviceId"] = true,
-      ["pciPassthru0.vendorId"] = true, ["pciPassthru0.systemId"] = true }, removed)
+    local finding = result.findings[1]
+    assert.is_false(finding.fixable)
+    assert.is_nil(finding.changes)
+    for _, key in ipairs { "present", "id", "deviceId", "vendorId", "systemId" } do
+      assert.truthy(finding.proposal:find("remove pciPassthru0." .. key, 1, true), key)
+    end
     result = examine { vmx = vm(nil, WINDOW:format(64)), log = P40 .. text:gsub("66:0.0", "67:0.0") .. "\n" }
     assert.same({ "error system-id" }, codes(result))
   end)
@@ -156,11 +158,28 @@ end)
 describe("Code 43", function()
   local CODE = "Windows has stopped this device because it has reported problems. (Code 43)\n"
 
-  it("on a GeForce offers to hide the hypervisor (drivers before 465)", function()
+  it("on a GeForce with a driver before 465 offers to hide the hypervisor", function()
+    local result = examine { vmx = vm("2204", WINDOW:format(64)), log = "Driver Version: 27.21.14.5671\n" .. CODE }
+    assert.same({ "error windows-code-43" }, codes(result))
+    assert.same({ { key = "hypervisor.cpuid.v0", value = "FALSE" } }, result.findings[1].fix)
+    assert.matches("driver 456.71 stopped the GeForce RTX 3090", result.findings[1].cause)
+  end)
+
+  it("on a GeForce with a later driver has another reason, and the driver's line is evidence", function()
+    local result = examine { vmx = vm("2204", WINDOW:format(64)), log = "Driver Version: 31.0.15.3713\n" .. CODE }
+    local finding = result.findings[1]
+    assert.is_false(finding.fixable)
+    assert.matches("driver 537.13 .* accepts a GeForce", finding.cause)
+    assert.equal(1, finding.evidence[2].line)
+  end)
+
+  it("on a GeForce with a driver that nothing tells proposes to look, and guesses nothing", function()
     local result = examine { vmx = vm("2204", WINDOW:format(64)), log = CODE }
     assert.same({ "error windows-code-43" }, codes(result))
-    assert.same({ { key = "hypervisor.cpuid.v0", value = "FALSE" } }, result.findings[1].changes)
+    assert.is_false(result.findings[1].fixable)
+    assert.equal('hypervisor.cpuid.v0 = "FALSE"', result.findings[1].proposal)
     assert.matches("GeForce", result.findings[1].cause)
+    assert.matches("nvidia%-smi", result.findings[1].remedy)
   end)
 
   it("on a GeForce whose hypervisor is hidden already does not offer it again", function()
@@ -168,6 +187,14 @@ describe("Code 43", function()
     assert.same({ "error windows-code-43" }, codes(result))
     assert.is_false(result.findings[1].fixable)
     assert.matches("FALSE already", result.findings[1].remedy)
+  end)
+
+  it("on a card of another vendor is no matter of the hypervisor", function()
+    local doc = gpupt.check(gpupt.vmx.parse((BASE:format "73bf":gsub("0x10de", "0x1002"))))
+    local finding = examine({ vmx = doc, log = CODE }).findings[1]
+    assert.equal("windows-code-43", finding.code)
+    assert.matches("no NVIDIA card", finding.cause)
+    assert.is_nil(finding.cause:find "GeForce")
   end)
 
   it("on a datacentre card does not", function()

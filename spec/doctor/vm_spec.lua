@@ -17,12 +17,12 @@ local function vm(name, more)
   return one
 end
 
-local fleet = { clusters = { { name = "gpu-a", hosts = { { name = "esx-1", cards = { card "0000:3b:00.0",
-  card("0000:86:00.0", { enabled = true, active = false }) } } } } },
+local fleet = { clusters = { { name = "gpu-a", hosts = { { name = "esx-1", cards = { card "0000:3b:00.0", card "0000:3c:00.0",
+  card "0000:3d:00.0", card("0000:86:00.0", { enabled = true, active = false }) } } } } },
   vms = {
     vm "good",
-    vm("small", { extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE", ["pciPassthru.64bitMMIOSizeGB"] = "128" } }),
-    vm("unlocked", { memory_lock = false }),
+    vm("small", { devices = { "0000:3c:00.0" }, extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE", ["pciPassthru.64bitMMIOSizeGB"] = "128" } }),
+    vm("unlocked", { devices = { "0000:3d:00.0" }, memory_lock = false }),
     vm("pending", { devices = { "0000:86:00.0" } }),
     vm("plain", { devices = gpupt.json.array {}, extra_config = {} }),
   } }
@@ -109,7 +109,7 @@ describe("the doctor with a VM of a server", function()
   it("as a command names the VM, exits by what it finds, and refuses what is no VM", function()
     local out = l:command { "doctor", "/DC0/vm/good" }
     assert.equal(0, out.status, out.err)
-    assert.matches("nothing wrong found", out.out)
+    assert.matches("^healthy; looked at", out.out)
     out = l:command { "doctor", "/DC0/vm/unlocked" }
     assert.equal(1, out.status)
     assert.matches("error: memory%-reservation", out.out)

@@ -1,4 +1,4 @@
-local text = require "gpupt.guest.text"
+local text = require "gpupt.text"
 
 local function utf16(s, mark, format)
   local out = { mark }

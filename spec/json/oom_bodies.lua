@@ -82,22 +82,31 @@ bodies["pci sysfs"] = function()
   got(list, message, code)
 end
 bodies["vmlog"] = function()
-  local reader <close> = got(core.vmlog.open(nil, log, words))
+  local reader <close> = got(core.vmlog.open(nil, log, got(core.vmlog.words(words))))
   expect(read_all(reader) == 1, "other lines")
   local address, bar = core.vmlog.bar(log:sub(-100))
   expect(address == nil or bar.size == 32 << 30, "other BAR")
 end
 bodies["vmlog gzip"] = function()
-  local reader <close> = got(core.vmlog.open(packed, nil, words))
+  local reader <close> = got(core.vmlog.open(packed, nil, got(core.vmlog.words(words))))
   expect(got(reader:head()) == "noise", "other head")
   expect(read_all(reader) == 1, "other lines")
+end
+bodies["vmlog judged"] = function()
+  local ready = got(core.vmlog.words({ "PCIPassthru: " }, true))
+  local text = 'DICT memSize = "4096"\nWARNING: PCI: 0000:0d:00.3 x\nscsi\nDICT memSize = "8192"\n'
+  local reader <close> = got(core.vmlog.open(nil, text, ready))
+  expect(read_all(reader) == 1, "other lines")
+  expect(reader:settings().memsize.value == "8192", "other setting")
+  local whole <close> = got(core.vmlog.open(nil, text, ready))
+  expect(got(whole:whole(1 << 20)) == text, "other text")
 end
 bodies["folder"] = function()
   local folder <close> = got(core.folder.open "spec/json")
   expect(#got(folder:list("", 1000)) >= 2, "other names")
   local file <close>, message, code = folder:file "json_spec.lua" -- luacheck: ignore
   got(file, message, code)
-  local reader <close> = got(core.vmlog.open(file, nil, words))
+  local reader <close> = got(core.vmlog.open(file, nil, got(core.vmlog.words(words))))
   expect(read_all(reader) == 0, "other lines")
 end
 bodies["vmlog prefix"] = function()

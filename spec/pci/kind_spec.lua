@@ -12,7 +12,7 @@ describe("a GPU", function()
   for what, record in pairs {
     ["NVIDIA, 3D controller"] = dev("10de:20b5", 0x0302), ["NVIDIA, VGA"] = dev("10de:2684", 0x0300),
     ["AMD MI210, display controller"] = dev("1002:740f", 0x0380), ["AMD MI300X, accelerator"] = dev("1002:74a1", 0x1200),
-    ["Intel Flex 170"] = dev("8086:56c0", 0x0380),
+    ["Intel Flex 170"] = dev("8086:56c0", 0x0380), ["Habana Gaudi2, accelerator"] = dev("1da3:1020", 0x1200),
   } do
     it("is " .. what, function() assert.is_true(pci.is_gpu(record)) end)
   end
@@ -22,12 +22,13 @@ describe("a GPU", function()
     ["a BMC's VGA (Matrox)"] = { dev("102b:0536", 0x0300), "Matrox management graphics" },
     ["VMware's SVGA"] = { dev("15ad:0405", 0x0300), "VMware's virtual display" },
     ["the audio function of a card"] = { dev("10de:22ba", 0x0403), "the audio function of a card" },
-    ["an NVSwitch"] = { dev("10de:22a3", 0x0680), "a bridge, such as an NVSwitch" },
+    ["an NVSwitch"] = { dev("10de:22a3", 0x0680), "an NVSwitch of an HGX H100 or H200 board" },
+    ["a PCI bridge of a card"] = { dev("10de:1234", 0x0680), "a bridge" },
     ["the USB controller of a card"] = { dev("10de:1ad6", 0x0c03), "a USB controller" },
     ["the console"] = { dev("10de:1eb8", 0x0300, { boot_vga = true }), "it is the console %(boot VGA%)" },
     ["the processor's graphics"] = { dev("8086:4680", 0x0300, { bus = 0, slot = 2 }), "Intel graphics of the processor" },
     ["a network card"] = { dev("8086:1572", 0x0200), "class 0200 is neither" },
-    ["an accelerator of another vendor"] = { dev("1da3:1020", 0x1200), "vendor 1da3 is not known" },
+    ["an accelerator of another vendor"] = { dev("1ac1:089a", 0x1200), "vendor 1ac1 is not known" },
     ["a device of unknown class"] = { dev("10de:20b5", nil), "its class is not known" },
     ["a device of unknown ids"] = { { class = 0x0300 }, "its vendor is not known" },
   } do

@@ -49,7 +49,7 @@ describe("esxcli hardware pci list", function()
       vendor_name = "LSI Logic / Symbios Logic", device_name = "LSI2308_2", class_name = "Serial Attached SCSI controller",
       owner = "VM Passthru", configured_owner = "VM Passthru", driver = "pciPassthru", physical_slot = "3",
       slot_description = "CPU1 SLOT3 PCI-E 3.0 X16", capable = true, parent = "0000:00:02.0",
-      dependent = "0000:04:00.0", reset_method = "Function reset", bars = {}, bytes = 0,
+      dependent = "0000:04:00.0", reset_method = "Function reset", sharable = true, bars = {}, bytes = 0,
     }, one(block))
   end)
 

@@ -21,7 +21,7 @@ local cases = {
   { "A virtual machine with a PCI DirectPath I/O device cannot be suspended when FPT devices in-use have posted "
     .. "interrupts enabled.", "no-suspend" },
   { "amdgpu: probe of 0000:03:00.0 failed with error -12", "amdgpu-memory" },
-  { "amdgpu: probe of 0000:03:00.0 failed with error -121", "" },
+  { "amdgpu: probe of 0000:03:00.0 failed with error -121", "amdgpu-probe" },
 }
 
 describe("a message", function()

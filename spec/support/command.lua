@@ -23,8 +23,8 @@ function command.run(words, input)
   return status, out, err
 end
 
---- A temporary folder and the command run in it: write(name, text), read(name), gpupt(words) -> status, stdout, stderr;
--- remove() at the end.
+--- A temporary folder and the command run in it: write(name, text), read(name), gpupt(words, environment) -> status,
+-- stdout, stderr (`environment` is a shell fragment such as "NAME=value"); remove() at the end.
 function command.folder()
   local pipe = assert(io.popen "mktemp -d")
   local self = { path = pipe:read "l" }
@@ -35,8 +35,9 @@ function command.folder()
     file:close()
   end
   function self.read(name) return read(self.path .. "/" .. name) end
-  function self.gpupt(words)
-    local output = assert(io.popen(("cd '%s' && '%s/bin/gpupt' %s 2>stderr"):format(self.path, os.getenv "PWD", words)))
+  function self.gpupt(words, environment)
+    local output = assert(io.popen(("cd '%s' && %s '%s/bin/gpupt' %s 2>stderr"):format(self.path, environment or "",
+      os.getenv "PWD", words)))
     local out = output:read "a"
     local _, _, status = output:close()
     return status or 0, out, self.read "stderr"

@@ -10,7 +10,7 @@ describe("gpupt log", function()
     local status, out, err = run("log -", P40)
     assert.equal(0, status)
     assert.equal("", err)
-    assert.equal("0000:42:00.0  BAR1 32G  = 32 GiB\nMMIO: needed 32 GiB; 64bitMMIOSizeGB 32 holds it\n", out)
+    assert.equal("0000:42:00.0  BAR1 32G  = 32 GiB\nMMIO: needed 32 GiB; 64bitMMIOSizeGB 32 holds it\nverdict: healthy\n", out)
   end)
 
   it("of a sick one gives evidence, cause and remedy, and status 1", function()
@@ -22,10 +22,36 @@ describe("gpupt log", function()
   end)
 
   it("says when nothing was found, and that a mere remark is no problem", function()
-    local status, out = run("log -", "a\nb\n")
+    local status, out = run("log -", "2023-07-21T09:40:50.413Z In(05) vmx - a\n2023-07-21T09:40:50.413Z In(05) vmx - b\n")
     assert.equal(0, status)
-    assert.equal("nothing about passthrough in 2 lines\n", out)
+    assert.equal("nothing about passthrough in 2 lines of a vmware.log\nverdict: healthy\n", out)
     assert.equal(0, (run("log -", "PCIPassthru: 1750: Disable Domain for device 0000:05:00.0\n")))
+  end)
+
+  it("of several files shows each; the worst decides the status", function()
+    local c <close> = setmetatable(require "spec.support.command".folder(), { __close = function(self) self.remove() end })
+    c.write("vmware.log", P40)
+    c.write("vmkernel.log", "2024-03-01T00:00:00.000Z Wa(180) vmkernel: cpu1:2097152)WARNING: VMKPCIPassthru: 1: x\n")
+    local status, out = c.gpupt "log vmware.log vmkernel.log"
+    assert.equal(1, status)
+    assert.matches("^vmware.log:\n0000:42:00.0.*verdict: healthy\n\nvmkernel.log:\n.*verdict: unclear", out)
+    status, out = c.gpupt "log vmware.log vmkernel.log --json"
+    assert.equal(1, status)
+    local list = json.decode(out)
+    assert.equal("healthy", list[1].verdict)
+    assert.equal("unclear", list[2].verdict)
+  end)
+
+  it("--words prints the words that are looked for, for grep", function()
+    local status, out = run "log --words"
+    assert.equal(0, status)
+    local seen = {}
+    for word in out:gmatch "[^\n]+" do
+      assert.is_nil(seen[word])
+      seen[word] = true
+    end
+    for _, word in ipairs { "NVRM: ", "DICT ", "PCIEHP", "is unresponsive after reset" } do assert.is_true(seen[word], word) end
+    assert.equal(2, (run "log --words x"))
   end)
 
   it("--all shows each power-on", function()
@@ -71,7 +97,7 @@ describe("gpupt log", function()
   end)
 
   for words, want in pairs {
-    ["log"] = { 2, "give one file" }, ["log a b"] = { 2, "give one file" }, ["log /no/such.log"] = { 1, "/no/such.log" },
+    ["log"] = { 2, "give files" }, ["log /no/such.log -"] = { 1, "/no/such.log" }, ["log /no/such.log"] = { 1, "/no/such.log" },
     ["log --catalogue x"] = { 2, "takes no file" }, ["log /dev"] = { 1, "no vmware%*.log in this folder" },
     ["log - --jsn"] = { 2, "did you mean '%-%-json'" },
   } do

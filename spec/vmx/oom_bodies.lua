@@ -52,6 +52,9 @@ function bodies.edit()
     function(t) return t:find('A = "\233"', 1, true) and not t:find "caf" end)
   step(function() return doc:set("pciPassthru0.present", true) end, function(t) return t:find '"x"\r\npciPassthru0.present = "TRUE"$' end)
   step(function() return doc:unset "pciPassthru0.present" end, function(t) return t:find '"x"$' end)
+  local whole = tostring(doc)
+  step(function() return doc:_replace((whole:gsub("efi", "EFI"))) end, function(t) return t == (whole:gsub("efi", "EFI")) end)
+  step(function() return doc:_replace(whole) end, function(t) return t == whole end)
   for i = 1, 40 do try(doc:set("a", ("y"):rep(3000) .. i)) end
   if tostring(doc) ~= (before:gsub('A = "\233"', 'A = "' .. ("y"):rep(3000) .. '40"')) then wrong "many edits" end
 end

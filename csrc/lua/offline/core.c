@@ -9,6 +9,7 @@ static const struct {
     void (*open)(lua_State *L); /* pushes the room's table */
 } rooms[] = {
     {"bar", gp_open_bar},
+    {"file", gp_open_file},
     {"folder", gp_open_folder},
     {"json", gp_open_json},
     {"pci", gp_open_pci},

@@ -5,6 +5,7 @@
 #include <lua.h>
 
 void gp_open_bar(lua_State *L);
+void gp_open_file(lua_State *L);
 void gp_open_folder(lua_State *L);
 void gp_open_json(lua_State *L);
 void gp_open_pci(lua_State *L);

@@ -67,6 +67,36 @@ static void push_rebars(lua_State *L, const gp_pci_device *device)
     }
 }
 
+/* {speed=, width=, max_speed=, max_width=}: GT/s and lanes */
+static void push_link(lua_State *L, const gp_pci_device *device)
+{
+    const struct {
+        const char *name;
+        int32_t value;
+        bool tenths;
+    } fields[] = {
+        {"speed", device->link_speed, true},
+        {"max_speed", device->link_speed_max, true},
+        {"width", device->link_width, false},
+        {"max_width", device->link_width_max, false},
+    };
+    bool any = false;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        any = any || fields[i].value >= 0;
+    if (!any) return;
+    lua_createtable(L, 0, 4);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (fields[i].value < 0) continue;
+        if (fields[i].tenths && fields[i].value % 10) {
+            lua_pushnumber(L, fields[i].value / 10.0);
+        } else {
+            lua_pushinteger(L, fields[i].tenths ? fields[i].value / 10 : fields[i].value);
+        }
+        lua_setfield(L, -2, fields[i].name);
+    }
+    lua_setfield(L, -2, "link");
+}
+
 static void push_device(lua_State *L, const gp_pci_list *list, const gp_pci_device *device)
 {
     static const char *const names[GP_PCI_STRINGS] = {
@@ -84,6 +114,7 @@ static void push_device(lua_State *L, const gp_pci_list *list, const gp_pci_devi
         [GP_PCI_PARENT] = "parent",
         [GP_PCI_DEPENDENT] = "dependent",
         [GP_PCI_PHYSFN] = "physfn",
+        [GP_PCI_CANDIDATES] = "candidates",
     };
     char address[GP_PCI_ADDRESS_SIZE];
     gp_pci_format_address(&device->address, address);
@@ -126,6 +157,19 @@ static void push_device(lua_State *L, const gp_pci_list *list, const gp_pci_devi
         push_bars(L, device->vf_bars, device->vf_bar_count);
         lua_setfield(L, -2, "bars");
         lua_setfield(L, -2, "sriov");
+    }
+    push_link(L, device);
+    set_flag(L, "sharable", device->sharable);
+    if (device->by_name == 1) set_flag(L, "by_name", 1);
+    if (device->unassigned) {
+        lua_newtable(L);
+        lua_Integer n = 0;
+        for (lua_Integer i = 0; i < 6; i++) {
+            if (!(device->unassigned >> i & 1)) continue;
+            lua_pushinteger(L, i);
+            lua_rawseti(L, -2, ++n);
+        }
+        lua_setfield(L, -2, "unassigned");
     }
     if (device->rebar_count) {
         push_rebars(L, device);
@@ -170,6 +214,7 @@ static int pci_text(lua_State *L)
     gp_error err;
     gp_pci_list *list = push_list(L);
     if (gp_pci_read_text(list, text, length, &recognised, &err) != 0) return gp_bind_fail(L, &err);
+    if (names && gp_pci_match_names(list, names, &err) != 0) return gp_bind_fail(L, &err);
     if (names && gp_pci_read_names(list, names, &err) != 0) return gp_bind_fail(L, &err);
     push_devices(L, list);
     lua_pushinteger(L, (lua_Integer)recognised);

@@ -298,6 +298,18 @@ static int document_text(lua_State *L)
     return push_buf(L, text);
 }
 
+/* _replace(text): all lines anew */
+static int document_replace(lua_State *L)
+{
+    gp_error err;
+    gp_vmx *doc = check_document(L);
+    size_t length;
+    const char *text = luaL_checklstring(L, 2, &length);
+    if (gp_vmx_replace_text(doc, text, length, &err) != 0) return gp_bind_fail(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static int document_release(lua_State *L)
 {
     document *d = luaL_checkudata(L, 1, DOCUMENT);
@@ -323,6 +335,7 @@ void gp_open_vmx(lua_State *L)
                                        {"path", document_path},
                                        {"changed", document_changed},
                                        {"_save", document_save},
+                                       {"_replace", document_replace},
                                        {"close", document_release},
                                        {NULL, NULL}};
     static const luaL_Reg functions[] = {{"parse", vmx_parse}, {"open", vmx_open}, {NULL, NULL}};

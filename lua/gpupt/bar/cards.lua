@@ -31,7 +31,7 @@ local function parse_bars(text)
   return bars
 end
 
-local marks = { S = true, I = true, T = true, M = true }
+local marks = { S = true, I = true, T = true, M = true, L = true }
 
 local function parse_row(line)
   local columns = {}
@@ -41,7 +41,7 @@ local function parse_row(line)
   if not vendor then return nil, ("'%s' is not vendor:device"):format(columns[1]) end
   local bars, message = parse_bars(columns[4])
   if not bars then return nil, message end
-  if not marks[columns[5]] then return nil, ("mark '%s': one of S, I, T, M"):format(columns[5]) end
+  if not marks[columns[5]] then return nil, ("mark '%s': one of S, I, T, M, L"):format(columns[5]) end
   return {
     vendor = tonumber(vendor, 16), device = tonumber(device, 16), name = columns[2],
     variant = columns[3] ~= "" and columns[3] or nil, bars = bars, mark = columns[5],
@@ -106,13 +106,43 @@ function cards.builtin()
   return builtin
 end
 
---- The built-in table with the rows of `text` put before it.
+--- The built-in table with the user's own rows (gpupt bar --learn) and those of `text` put before it.
 function cards.extended(text, name)
-  local result = cards.new()
-  assert(result:add(require "gpupt.bar.builtin", "the built-in table"))
-  local ok, message, code = result:add(text, name)
+  local result, message, code = cards.fresh()
+  if not result then return nil, message, code end
+  local ok
+  ok, message, code = result:add(text, name)
   if not ok then return nil, message, code end
   return result
+end
+
+--- A table of its own: the built-in rows, and the user's before them where there are any.
+function cards.fresh()
+  local result = cards.new()
+  assert(result:add(require "gpupt.bar.builtin", "the built-in table"))
+  local text, path, code = require "gpupt.bar.own".read()
+  if text == nil then return nil, path, code end
+  if text ~= "" then
+    local ok, message, why = result:add(text, path)
+    if not ok then return nil, message, why end
+  end
+  return result
+end
+
+-- The table that counts when none is given, with the file's text that it was made from.
+local standard, made_from
+
+--- The built-in table with the user's own rows: what every look-up uses that names no table.
+function cards.standard()
+  local text, path, code = require "gpupt.bar.own".read()
+  if text == nil then return nil, path, code end
+  if text == "" then return cards.builtin() end
+  if made_from ~= text then
+    local fresh, message, why = cards.fresh()
+    if not fresh then return nil, message, why end
+    standard, made_from = fresh, text
+  end
+  return standard
 end
 
 return cards

@@ -4,6 +4,7 @@ local text = require "gpupt.bar.text"
 
 local marks = {
   S = "from a public source", I = "inferred", T = "agrees with NVIDIA's table", M = "from memory, not verified",
+  L = "measured on your hosts",
 }
 
 local function describe(device)
@@ -25,7 +26,10 @@ local function describe(device)
       others[#others + 1] = ("%s: %s"):format(device.variants[i].variant or "another form",
         text.format(device.variants[i].bytes))
     end
-    line = line .. ("; assumed '%s', the larger form (%s)"):format(device.variant or "?", table.concat(others, "; "))
+    local largest = true
+    for _, other in ipairs(device.variants) do largest = largest and other.bytes <= device.bytes end
+    line = line .. ("; assumed '%s', the %s form (%s)"):format(device.variant or "?", largest and "larger" or "usual",
+      table.concat(others, "; "))
   end
   return line
 end

@@ -6,17 +6,25 @@ local printer = require "gpupt.printer"
 local command = {
   name = "bar",
   summary = "the 64-bit MMIO window (pciPassthru.64bitMMIOSizeGB) that a set of cards needs",
-  usage = "bar [Nx]CARD... [--rule min|safe|seed] [--cards FILE] | bar --table | bar --pages N | bar --kb N",
+  usage = "bar [Nx]CARD... [--rule min|safe|seed] [--cards FILE] | bar --table | bar --learn FILE... | bar --pages N "
+    .. "| bar --kb N",
   details = [[
-A CARD is vendor:device (10de:20b5), whose BARs come from the table, or BARS=16M,128G,32M, the sizes as measured
-(write 16M/32 for a 32-bit BAR and 128/io for I/O ports; without it a BAR counts as 64-bit). "2x" before it counts.
---pages and --kb turn the figures of a failed power-on in vmware.log back into sizes.
-A row of the table is: vendor:device | name | variant | index:kind:size ... | mark | source.
-The mark says how sure it is: S public source, I inferred, T agrees with NVIDIA's table of windows, M from memory.]],
+A CARD is vendor:device (10de:20b5), whose BARs come from the table, or
+BARS=16M,128G,32M, the sizes as measured (write 16M/32 for a 32-bit BAR and
+128/io for I/O ports; without it a BAR counts as 64-bit). "2x" before it counts.
+--pages and --kb turn the figures of a failed power-on in vmware.log back into
+sizes. --learn takes measured BARs from vmware.log, lspci -vv -nn or a sysfs
+folder into your own table ($XDG_DATA_HOME/gpupt/cards), which bar, doctor and
+playbooks use from then on, before the built-in one.
+A row of the table is: vendor:device | name | variant | index:kind:size ... |
+mark | source. The mark says how sure it is: L learned on your hosts, S public
+source, I inferred, T agrees with NVIDIA's table of windows, M from memory.]],
   options = {
     { "rule", "RULE", choices = { "min", "safe", "seed" }, default = "safe", doc = "how the window is sized" },
     { "cards", "FILE", doc = "rows of your own, before the built-in table" },
     { "table", doc = "print the table (with the rows of --cards)" },
+    { "learn", doc = "take the BARs in these files into your own table" },
+    { "dry-run", short = "n", doc = "with --learn: say what it would be, write nothing" },
     { "pages", "N", doc = "explain \"total number of pages needed (N)\"" },
     { "kb", "N", doc = "explain \"could not allocate N KB of PCI MMIO\"" },
     { "json", doc = "the result of gpupt.bar.window as JSON" },
@@ -100,7 +108,29 @@ local function explain(figure, word, as_json)
   return 0
 end
 
+local function learn(options, words)
+  if #words == 0 then return usage "--learn needs a FILE: a vmware.log, lspci -vv -nn, or a sysfs folder" end
+  local sources = {}
+  for i, word in ipairs(words) do
+    sources[i] = word == "-" and { text = io.stdin:read "a", name = "standard input" } or word
+  end
+  local result, message, code = bar.learn(sources, { dry_run = options.dry_run })
+  if not result then return nil, message, code end
+  if options.json then
+    local array = require "gpupt.json".array
+    array(result.learned)
+    array(result.skipped)
+    return print_json(result)
+  end
+  for _, row in ipairs(result.learned) do printer.out("%s", row_text(row)) end
+  for _, one in ipairs(result.skipped) do require "gpupt.cli".complain("%s: %s", one.name, one.why) end
+  printer.out("%s%d learned, %d known already; %s has %d row%s", options.dry_run and "dry run: " or "", #result.learned,
+    result.kept, result.path or "the table", result.rows, result.rows == 1 and "" or "s")
+  return 0
+end
+
 function command.run(options, words)
+  if options.learn then return learn(options, words) end
   local cards
   if options.cards then
     local message, code

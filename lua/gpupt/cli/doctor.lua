@@ -2,29 +2,52 @@
 local cli = require "gpupt.cli"
 local connection = require "gpupt.cli.connection"
 local doctor = require "gpupt.doctor"
-local show = require "gpupt.doctor.show"
+local show = require "gpupt.cli.show"
 local failure = require "gpupt.failure"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
 local function print_json(value) failure.check(printer.json(value)) end
 
+local STDIN = "standard input"
+
+local function stdin_count(options)
+  local count = (options.vmx == "-" and 1 or 0) + (options.pci == "-" and 1 or 0)
+  for _, name in ipairs { "log", "evidence" } do
+    for _, path in ipairs(options[name] or {}) do count = count + (path == "-" and 1 or 0) end
+  end
+  return count
+end
+
 --- Fixes what is fixable in the .vmx and examines again; shows the difference. Result, made changes.
 local function fix(options, given, result)
-  local path, before = options.vmx, tostring(given.vmx)
-  local again, made, code = doctor.mend(result, given.vmx, function() return doctor.examine(given) end)
+  local path, before = given.vmx_name or options.vmx, tostring(given.vmx)
+  local again, made, code = doctor.mend(result, given.vmx, function(keys)
+    given.changed = keys
+    return doctor.examine(given)
+  end)
   if not again then failure.check(nil, made, code) end
   -- saved first: what could not be saved is not to be read as mended
   if not options.dry_run then failure.check(given.vmx:save()) end
   if not options.json then
-    printer.file(require "gpupt.vmx.diff".text(before, tostring(given.vmx), visible(path), visible(path) .. " (fixed)"))
+    local name = visible(path)
+    printer.file(require "gpupt.vmx".difference(before, tostring(given.vmx), name, name .. " (fixed)"))
     show.made(made, options.dry_run)
   end
   return again, made
 end
 
+--- Writes the report that was asked for, and says so on stderr; true, or nil, message, code.
+local function report(options, result)
+  if not options.report then return true end
+  local ok, message, code = doctor.report(result, options.report, { redact = options.redact })
+  if not ok then return nil, message, code end
+  cli.complain("the report is in %s", options.report)
+  return true
+end
+
 local function examine_bundle(options)
-  if options.vmx or options.log or options.pci or options.fix then
+  if options.vmx or options.log or options.pci or options.evidence or options.fix then
     return nil, "--bundle goes alone: it examines every VM in the folder", "EUSAGE"
   end
   local result, message, code = doctor.bundle(options.bundle)
@@ -34,11 +57,13 @@ local function examine_bundle(options)
   else
     show.bundle(result)
   end
+  local ok, why, kind = report(options, result)
+  if not ok then return nil, why, kind end
   return result.healthy and cli.OK or cli.FAILED
 end
 
 local function examine_vm(options, words)
-  if #words > 1 or options.vmx or options.pci or options.fix or options.bundle then
+  if #words > 1 or options.vmx or options.pci or options.evidence or options.fix or options.bundle then
     return nil, "doctor: a VM of the server goes with --log alone; to mend it, use a playbook", "EUSAGE"
   end
   if require "gpupt.core".folder.kind(words[1]) then
@@ -57,28 +82,41 @@ local function examine_vm(options, words)
   result, message, code = doctor.examine { vm = ref, log = options.log }
   if not result then return nil, message, code end
   if options.json then print_json(show.for_json(result)) else show.result(result) end
+  local ok, why, kind = report(options, result)
+  if not ok then return nil, why, kind end
   return result.healthy and cli.OK or cli.FAILED
 end
 
 return {
   name = "doctor",
   summary = "why a VM with a passed-through card does not start, or its guest does not see the card",
-  usage = "doctor VM | --vmx FILE [--log FILE]... [--pci FILE] [--fix] | --log FILE | --bundle FOLDER",
+  usage = "doctor VM | [--vmx FILE] [--log FILE]... [--pci FILE] [--evidence FILE]... [--fix] "
+    .. "[--report FILE [--redact]] | --bundle FOLDER",
   details = [[
-VM is an inventory path: its settings, its host's cards and its vmware.log are read from the server. Else: examines
-a .vmx, logs (vmware.log or its folder, vmkernel.log, dmesg, Windows reports) and the host's PCI list
-(esxcli hardware pci list, lspci, or a sysfs folder) together. Each finding names its evidence by file and line, the
-cause, and the exact change. Exit status 1 when something is wrong.
---fix makes the changes that are safe while the VM is off and shows the difference; the firmware of an installed
-system is never changed.]],
+VM is an inventory path: its settings, its host's cards and its vmware.log are
+read from the server. Else: examines a .vmx, logs (vmware.log or its folder,
+vmkernel.log, dmesg, Windows reports, passthru.map) and the host's PCI list
+(esxcli hardware pci list, lspci, or a sysfs folder) together. A FILE may be -
+(standard input). Each finding names its evidence by file and line, the cause,
+and the exact change. The verdict is healthy (status 0), problems or unclear
+(status 1): unclear when something was read and not understood.
+--fix makes the changes that are safe while the VM is off, examines again and
+shows what is left. Removing a device, a relaxation, another firmware and a
+guessed name are proposals only.
+--report writes one page; with --redact names of hosts, VMs and users, IP and
+MAC addresses, UUIDs, serial numbers, datastores and paths are replaced, the
+same name by the same word, so that it can be posted.]],
   options = connection.with {
     { "vmx", "FILE", doc = "the VM's .vmx" },
     { "log", "FILE", many = true, doc = "a log, or the VM's folder; may be given several times" },
     { "pci", "FILE", doc = "the host's list of PCI devices" },
+    { "evidence", "FILE", many = true, doc = "output of a tool, of any known form; - is stdin" },
     { "system-id", "UUID", doc = "the host's id (esxcli system uuid get)" },
     { "bundle", "FOLDER", doc = "an unpacked vm-support folder: every VM with a card in it" },
     { "fix", doc = "make the safe changes in the .vmx" },
     { "dry-run", short = "n", doc = "with --fix: show the difference, save nothing" },
+    { "report", "FILE", doc = "write one page (.html or .md) to hand on" },
+    { "redact", doc = "replace names, addresses and serials in the report" },
     { "rules", doc = "list the rules with their sources" },
     { "json", doc = "the result as JSON" },
   },
@@ -88,20 +126,41 @@ system is never changed.]],
     { "gpupt doctor /DC0/vm/win11-07" },
     { "gpupt doctor --log dmesg.txt", "what the guest says" },
     { "gpupt doctor --bundle esx-esx01-2026-03-01", "a vm-support bundle" },
+    { "gpupt doctor --vmx a.vmx --log vmware.log --report a.html --redact" },
   },
   run = function(options, words)
     if options.rules then
       if options.json then print_json(show.rules_for_json(doctor.rules())) else show.rules(doctor.rules()) end
       return cli.OK
     end
+    if options.redact and not options.report then return nil, "doctor: --redact needs --report", "EUSAGE" end
+    if options.report then
+      local form, message = doctor.report_form(options.report)
+      if not form then return nil, "doctor: --report: " .. message, "EUSAGE" end
+    end
     if #words > 0 then return examine_vm(options, words) end
     if options.bundle then return examine_bundle(options) end
-    if not options.vmx and not options.log then
-      return nil, "doctor: give a VM, --vmx, --log or --bundle", "EUSAGE"
+    if not options.vmx and not options.log and not options.evidence and not options.pci then
+      return nil, "doctor: give a VM, --vmx, --log, --pci, --evidence or --bundle", "EUSAGE"
     end
     if options.fix and not options.vmx then return nil, "doctor: --fix needs --vmx", "EUSAGE" end
-    local given = { log = options.log, pci = options.pci, system_id = options.system_id }
-    if options.vmx then given.vmx = failure.check(require "gpupt.vmx".open(options.vmx)) end
+    local given = { log = options.log, pci = options.pci, system_id = options.system_id, evidence = options.evidence }
+    if stdin_count(options) > 1 then return nil, "doctor: standard input can be read once", "EUSAGE" end
+    if options.vmx == "-" and options.fix and not options.dry_run then
+      return nil, "doctor: standard input cannot be saved: name a file, or give --dry-run", "EUSAGE"
+    end
+    local input = stdin_count(options) == 1 and { text = io.stdin:read "a", name = STDIN }
+    if options.vmx == "-" then
+      given.vmx, given.vmx_name = failure.check(require "gpupt.vmx".parse(input.text)), STDIN
+    elseif options.vmx then
+      given.vmx = failure.check(require "gpupt.vmx".open(options.vmx))
+    end
+    if options.pci == "-" then given.pci = input end
+    for _, name in ipairs { "log", "evidence" } do
+      for i, path in ipairs(options[name] or {}) do
+        if path == "-" then given[name][i] = input end
+      end
+    end
     local result, message, code = doctor.examine(given)
     if not result then return nil, message, code end
     local made
@@ -111,6 +170,8 @@ system is never changed.]],
     else
       show.result(result)
     end
+    local ok, why, kind = report(options, result)
+    if not ok then return nil, why, kind end
     return result.healthy and cli.OK or cli.FAILED
   end,
 }

@@ -6,14 +6,22 @@ local vmlog = require "gpupt.vmlog"
 
 local command = {
   name = "log",
-  summary = "the cards, BARs and passthrough problems in a vmware.log (or vmkernel.log, dmesg)",
-  usage = "log FILE|FOLDER|- [--all] | log --catalogue",
+  summary = "the cards and passthrough problems in a vmware.log, vmkernel.log or dmesg",
+  usage = "log FILE|FOLDER|-... [--all] | log --catalogue",
   details = [[
-FILE may be gzip; a FOLDER means its vmware*.log files, oldest first; - is standard input. A log may hold several
-power-ons: the last one counts, --all shows each. Exit status 1 when a problem was found.]],
+FILE may be gzip or UTF-16, wrapped, quoted or coloured; a FOLDER means its
+vmware*.log files, oldest first; - is standard input. A log may hold several
+power-ons: the last one counts, --all shows each. Several files are shown one
+after the other; with --json as a list.
+
+Lines that tell of trouble with a card and match no known message are shown as
+not understood. The last line is the verdict: healthy, problems, or unclear
+(something was not understood, or the file is of no known form). The exit status
+is 1 for the last two.]],
   options = {
     { "all", doc = "every power-on, not only the last" },
-    { "catalogue", doc = "print the messages that are known, with cause, remedy and source" },
+    { "catalogue", doc = "the messages that are known, with cause and source" },
+    { "words", doc = "the words looked for, one a line (for grep -F -f)" },
     { "json", doc = "the result of gpupt.vmlog.scan as JSON" },
   },
   examples = {
@@ -21,6 +29,7 @@ power-ons: the last one counts, --all shows each. Exit status 1 when a problem w
     { "ssh esx-01 cat /vmfs/volumes/ds/vm/vmware.log | gpupt log -" },
     { "gpupt log /vmfs/volumes/ds/vm --all --json", "each power-on in a VM's folder" },
     { "gpupt log --catalogue" },
+    { "grep -F -n -f <(gpupt log --words) vmkernel.log" },
   },
 }
 
@@ -33,7 +42,8 @@ local function print_catalogue(as_json)
     local json = require "gpupt.json"
     local list = json.array {}
     for _, entry in ipairs(vmlog.catalogue()) do
-      list[#list + 1] = { code = entry.code, severity = entry.severity, match = entry.match, source = entry.source,
+      list[#list + 1] = { code = entry.code, family = entry.family, severity = entry.severity, match = entry.match,
+        source = entry.source,
         cause = fixed(entry.cause), remedy = fixed(entry.remedy) }
     end
     failure.check(printer.json(list))
@@ -64,12 +74,24 @@ local function place(finding)
   return finding.file and ("%s:%d"):format(finding.file, finding.line) or ("line %d"):format(finding.line)
 end
 
+local function times(count) return count > 1 and (" (%d times)"):format(count) or "" end
+
 local function print_findings(findings)
   for _, finding in ipairs(findings) do
-    local again = finding.count > 1 and (" (%d times)"):format(finding.count) or ""
-    write("\n%s: %s: %s%s\n  %s\n  cause:  %s\n  remedy: %s", place(finding), finding.severity, finding.code, again,
-      finding.message, finding.cause, finding.remedy)
+    write("\n%s: %s: %s%s\n  %s\n  cause:  %s\n  remedy: %s", place(finding), finding.severity, finding.code,
+      times(finding.count), finding.message, finding.cause, finding.remedy)
+    for _, one in ipairs(finding.consequences or {}) do
+      write("  hence:  %s: %s%s", place(one), one.message, times(one.count))
+    end
   end
+end
+
+--- Lines that tell of trouble and match no known message.
+local function print_unclear(list)
+  if #list == 0 then return end
+  write("\nnot understood: %s", #list == 1 and "a line that tells of trouble and matches no known message"
+    or ("%d lines that tell of trouble and match no known message"):format(#list))
+  for _, one in ipairs(list) do write("  %s: %s%s", place(one), one.text, times(one.count)) end
 end
 
 local function print_window(window)
@@ -89,11 +111,35 @@ local function print_window(window)
   if #parts > 0 then write("MMIO: %s", table.concat(parts, "; ")) end
 end
 
-local function has_problem(findings)
-  for _, finding in ipairs(findings) do
-    if finding.severity ~= "info" then return true end
+local why_unclear = {
+  unknown = "this is no vmware.log, vmkernel.log, dmesg or guest's report that is known: it was not read",
+  partial = "only a part was read",
+  unclear = "look at the lines that were not understood",
+}
+
+local form_names = { ["vmware.log"] = "vmware.log", vmkernel = "vmkernel.log", dmesg = "dmesg",
+  ["guest text"] = "guest's report" }
+
+local function print_verdict(result)
+  local why = result.verdict == "unclear" and (result.partial and why_unclear.partial
+    or #result.not_understood > 0 and why_unclear.unclear or why_unclear.unknown)
+  local form = form_names[result.form] and " of a " .. form_names[result.form] or ""
+  if #result.findings == 0 and #result.devices == 0 and result.form ~= "unknown" then
+    write("nothing about passthrough in %d lines%s", result.lines, form)
   end
-  return false
+  write("verdict: %s%s", result.verdict, why and ": " .. why or "")
+end
+
+--- What mail, forums and terminals did to the text, each named once.
+local function print_repairs(repairs)
+  local names, seen = {}, {}
+  for _, one in ipairs(repairs) do
+    if not seen[one.what] then
+      seen[one.what] = true
+      names[#names + 1] = one.what
+    end
+  end
+  if #names > 0 then write("cleaned before reading: %s", table.concat(names, ", ")) end
 end
 
 --- Empty lists must stay lists in JSON.
@@ -101,8 +147,11 @@ local function mark_lists(result)
   local array = require "gpupt.json".array
   array(result.devices)
   array(result.findings)
+  array(result.not_understood)
+  array(result.repairs)
   for _, session in ipairs(array(result.sessions)) do
     array(session.findings)
+    array(session.not_understood)
     if session.devices ~= result.devices then array(session.devices) end
   end
   array(result.files)
@@ -121,41 +170,80 @@ local function zero_byte(path)
   return head and head:sub(1, 2) ~= "\x1f\x8b" and head:find("\0", 1, true)
 end
 
-function command.run(options, words)
-  if options.catalogue then
-    if #words > 0 then return nil, "--catalogue takes no file", "EUSAGE" end
-    return print_catalogue(options.json)
+local function print_words()
+  for _, word in ipairs(vmlog.words()) do write("%s", word) end
+  return 0
+end
+
+local function was_utf16(result)
+  for _, one in ipairs(result.repairs) do
+    if one.what == "UTF-16" then return true end
   end
-  if #words ~= 1 then return nil, "give one file or folder, or - for standard input", "EUSAGE" end
-  local result, message, code = vmlog.scan(words[1], { sessions = options.all and "all" or "last" })
-  if not result then return nil, message, code end
-  local zero = #result.devices == 0 and #result.findings == 0 and zero_byte(words[1])
-  if zero then
-    return nil, ("%s is no text: byte %d is 0, and nothing that a log says was found"):format(words[1], zero), "EPARSE"
+end
+
+local function print_all(result)
+  for i, session in ipairs(result.sessions) do
+    if i > 1 then write "" end
+    write("power-on %d%s%s", result.session_count - #result.sessions + i,
+      session.time and " at " .. session.time or "", session.version and ", " .. session.version or "")
+    print_devices(session.devices)
+    print_findings(session.findings)
+    print_unclear(session.not_understood)
   end
-  local status = (has_problem(result.findings) or result.partial) and 1 or 0
-  if options.json then
-    failure.check(printer.json(mark_lists(result)))
-    return status
-  end
-  if options.all then
-    for i, session in ipairs(result.sessions) do
-      if i > 1 then write "" end
-      write("power-on %d%s%s", result.session_count - #result.sessions + i,
-        session.time and " at " .. session.time or "", session.version and ", " .. session.version or "")
-      print_devices(session.devices)
-      print_findings(session.findings)
-    end
+end
+
+local function print_result(result, all)
+  print_repairs(result.repairs)
+  if all then
+    print_all(result)
   else
     print_devices(result.devices)
     print_window(result.window)
     print_findings(result.findings)
-    if #result.devices == 0 and #result.findings == 0 then
-      write("nothing about passthrough in %d lines", result.lines)
-    end
+    print_unclear(result.not_understood)
   end
+  print_verdict(result)
   for _, one in ipairs(result.skipped) do printer.err("gpupt: skipped: %s %s", one.path, one.why) end
   if result.partial then printer.err("gpupt: only a part was read: %s", result.problem) end
+end
+
+local function scan(word, options)
+  local result, message, code = vmlog.scan(word, { sessions = options.all and "all" or "last" })
+  if not result then return nil, message, code end
+  local zero = #result.devices == 0 and #result.findings == 0 and not was_utf16(result) and zero_byte(word)
+  if zero then
+    return nil, ("%s is no text: byte %d is 0, and nothing that a log says was found"):format(word, zero), "EPARSE"
+  end
+  return result
+end
+
+function command.run(options, words)
+  if options.catalogue or options.words then
+    if #words > 0 then
+      return nil, (options.catalogue and "--catalogue" or "--words") .. " takes no file", "EUSAGE"
+    end
+    if options.words then return print_words() end
+    return print_catalogue(options.json)
+  end
+  if #words == 0 then return nil, "give files or folders, or - for standard input", "EUSAGE" end
+  local status, results = 0, {}
+  for i, word in ipairs(words) do
+    local result, message, code = scan(word, options)
+    if not result then return nil, message, code end
+    results[i] = result
+    if result.verdict ~= "healthy" then status = 1 end
+  end
+  if options.json then
+    local json = require "gpupt.json"
+    for _, result in ipairs(results) do mark_lists(result) end
+    failure.check(printer.json(#results == 1 and results[1] or json.array(results)))
+    return status
+  end
+  for i, result in ipairs(results) do
+    if i > 1 then write "" end
+    if #results > 1 then write("%s:", words[i] == "-" and "standard input" or words[i]) end
+    print_result(result, options.all)
+  end
   return status
 end
 

@@ -1,5 +1,6 @@
 --- gpupt pci: the PCI devices of this machine or of a text.
 local bar = require "gpupt.bar"
+local evidence = require "gpupt.evidence"
 local failure = require "gpupt.failure"
 local pci = require "gpupt.pci"
 local printer = require "gpupt.printer"
@@ -9,8 +10,12 @@ local command = {
   summary = "PCI devices with their BARs, from sysfs or from the text of a tool; which of them are GPUs",
   usage = "pci [PATTERN...] [--gpus] [--together] [--root DIR] [--from FILE|-]",
   details = [[
-Without --from, the devices come from sysfs. --from reads the output of esxcli hardware pci list, esxcli hardware pci
-pcipassthru list, lspci (-nn, -vv, -x) or vmkchdev -l, which is recognised by itself; - is standard input.
+Without --from, the devices come from sysfs. --from reads the output of esxcli,
+lspci, vmkchdev, nvidia-smi, rocm-smi, amd-smi, vim-cmd, PowerCLI or Windows, a
+kernel's log, passthru.map or esx.conf; the form is recognised by itself, and -
+is standard input. docs/guide/evidence.md lists the forms. Several texts
+complete each other. Reset methods are judged: a bridge reset is told with the
+line for /etc/vmware/passthru.map.
 A PATTERN is vendor:device[:subvendor:subdevice] with * for any, class=0302, an address, or gpu.
 --gpus lists what can be passed through as a GPU; display controllers that were left out are said on stderr with the
 reason (every server's management controller has a VGA of its own).]],
@@ -18,7 +23,7 @@ reason (every server's management controller has a VGA of its own).]],
     { "gpus", doc = "GPUs only" },
     { "together", doc = "with each device those that must go along with it, and why" },
     { "root", "DIR", doc = "a sysfs, or a copy of one [/sys]" },
-    { "from", "FILE", many = true, doc = "text of esxcli, lspci or vmkchdev; - is standard input; may be repeated" },
+    { "from", "FILE", many = true, doc = "output of a tool; - is standard input; may be repeated" },
     { "json", doc = "the list of gpupt.pci.list (with --together of gpupt.pci.together) as JSON" },
   },
   examples = {
@@ -29,26 +34,31 @@ reason (every server's management controller has a VGA of its own).]],
   },
 }
 
-local function read_all(path)
-  if path == "-" then return io.stdin:read "a" end
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message, "ENOENT" end
-  local text, problem = file:read "a"
-  file:close()
-  if not text then return nil, path .. ": " .. problem, "EIO" end
-  return text
+-- The devices of all texts, and what the texts say beside: {resets=, texts=}.
+local function from_texts(paths)
+  local results, resets = {}, {}
+  for i, path in ipairs(paths) do
+    local result, message, code = evidence.read(path)
+    if not result then return nil, message, code end
+    results[i] = result
+    table.move(result.resets, 1, #result.resets, #resets + 1, resets)
+  end
+  local devices, told = evidence.devices(results), #resets > 0
+  for _, result in ipairs(results) do
+    told = told or #result.signs > 0
+    if result.unread and #results > 1 then printer.err("%s", evidence.summary(result)) end
+  end
+  if #devices == 0 and not told then
+    return nil, "no PCI device found: the text should be the output of esxcli hardware pci list, lspci, vmkchdev -l or "
+      .. "another tool of docs/guide/evidence.md", "EPARSE"
+  end
+  return devices, { resets = resets, results = results }
 end
 
 local function load(options)
   if not options.from then return pci.list { root = options.root } end
   if options.root then return nil, "--root and --from exclude each other", "EUSAGE" end
-  local texts = {}
-  for _, path in ipairs(options.from) do
-    local text, message, code = read_all(path)
-    if not text then return nil, message, code end
-    texts[#texts + 1] = text
-  end
-  return pci.parse(table.concat(texts, "\n"), { names = true })
+  return from_texts(options.from)
 end
 
 local function choose(devices, options, patterns)
@@ -63,7 +73,7 @@ local function choose(devices, options, patterns)
     if take and options.gpus then
       local reason
       take, reason = pci.is_gpu(dev)
-      if not take and (dev.class or 0) >> 8 == 0x03 then
+      if not take and ((dev.class or 0) >> 8 == 0x03 or pci.switch_of(dev)) then
         printer.err("left out: %s %04x:%04x: %s", dev.address, dev.vendor or 0, dev.device or 0, reason)
       end
     end
@@ -72,14 +82,55 @@ local function choose(devices, options, patterns)
   return chosen
 end
 
-local function describe(dev)
-  local ids = dev.vendor and ("%04x:%04x"):format(dev.vendor, dev.device or 0) or "?"
+local function speed(value) return ("%g"):format(value) end
+
+-- "link 2.5 of 8 GT/s, x8 of x16"
+local function link_of(link)
+  local parts = {}
+  if link.speed then
+    parts[1] = speed(link.speed) .. (link.max_speed and " of " .. speed(link.max_speed) or "") .. " GT/s"
+  elseif link.max_speed then
+    parts[1] = "up to " .. speed(link.max_speed) .. " GT/s"
+  end
+  if link.width then
+    parts[#parts + 1] = "x" .. link.width .. (link.max_width and " of x" .. link.max_width or "")
+  elseif link.max_width then
+    parts[#parts + 1] = "up to x" .. link.max_width
+  end
+  return table.concat(parts, ", ")
+end
+
+local function ids_of(dev)
+  if dev.candidates and not dev.device then return (dev.candidates:gsub(" ", " or ")) end
+  if not dev.vendor then return "?" end
+  return dev.device and ("%04x:%04x"):format(dev.vendor, dev.device) or ("%04x:?"):format(dev.vendor)
+end
+
+local function name_of(dev)
+  local name = dev.device_name or dev.name or dev.vendor_name or ""
+  if dev.vendor_name and dev.device_name then name = dev.vendor_name .. " " .. name end
+  return name
+end
+
+-- The other functions of the card in the same slot: what is passed through without them is left to the host.
+local function siblings_of(dev, all)
+  local list = {}
+  for _, other in ipairs(all) do
+    if other ~= dev and other.address and dev.address and other.domain == dev.domain and other.bus == dev.bus
+      and other.slot == dev.slot then
+      list[#list + 1] = ("%s (%s)"):format(other.address, other.class_name or other.class
+        and ("class %04x"):format(other.class) or "class unknown")
+    end
+  end
+  return list
+end
+
+local function describe(dev, all, resets, grouped)
   local class = dev.class and ("%04x"):format(dev.class) or "?"
-  local name = dev.device_name or ""
-  if dev.vendor_name then name = dev.vendor_name .. " " .. name end
-  local lines = { ("%s  %s  %s  %s"):format(dev.address, ids, class, name):gsub("%s+$", "") .. "" }
+  local lines = { ("%s  %s  %s  %s"):format(dev.address or dev.id or "?", ids_of(dev), class, name_of(dev))
+    :gsub("%s+$", "") .. "" }
   local sizes = {}
-  for i, one in ipairs(dev.bars) do
+  for i, one in ipairs(dev.bars or {}) do
     sizes[i] = ("%d:%s%s"):format(one.index, bar.short(one.size),
       one.kind == "io" and " io" or one.kind == "mem32" and " 32-bit" or "")
   end
@@ -88,15 +139,56 @@ local function describe(dev)
   local function add(label, value)
     if value ~= nil then facts[#facts + 1] = label .. " " .. tostring(value) end
   end
+  for _, index in ipairs(dev.unassigned or {}) do facts[#facts + 1] = ("BAR %d unassigned"):format(index) end
+  if dev.candidates then facts[#facts + 1] = "its name stands for several ids"
+  elseif dev.by_name then facts[#facts + 1] = "ids by name" end
   add("owner", dev.owner)
   if dev.configured_owner and dev.configured_owner ~= dev.owner then add("configured owner", dev.configured_owner) end
-  if dev.enabled ~= nil then add("passthrough", dev.enabled and "enabled" or "off") end
+  if dev.capable == false then
+    facts[#facts + 1] = "passthrough not possible (Passthru Capable: false)"
+  elseif dev.enabled ~= nil then
+    add("passthrough", dev.enabled and (dev.active == false and "enabled, not active: reboot the host" or "enabled")
+      or "off")
+  end
+  add("graphics type", dev.graphics_type)
   add("driver", dev.driver)
+  if dev.driver_version then add("driver version", dev.driver_release or dev.driver_version) end
+  add("driver model", dev.driver_model)
+  if dev.memory_mb then
+    add("memory", dev.memory_mb % 1024 == 0 and ("%d GiB"):format(dev.memory_mb // 1024)
+      or ("%d MiB"):format(dev.memory_mb))
+  end
+  if dev.problem_code and dev.problem_code ~= 0 then add("Code", dev.problem_code) end
+  if dev.state and dev.state ~= "OK" then add("state", dev.state) end
+  add("virtualization", dev.virtualization)
+  add("licence", dev.license)
   if dev.sriov then add("virtual functions", ("%d of %d"):format(dev.sriov.enabled or 0, dev.sriov.total)) end
+  if dev.link then add("link", link_of(dev.link)) end
   add("NUMA node", dev.numa_node)
   add("IOMMU group", dev.iommu_group)
-  if #facts > 0 then lines[2] = "    " .. table.concat(facts, "; ") end
+  if #facts > 0 then lines[#lines + 1] = "    " .. table.concat(facts, "; ") end
+  local siblings = not grouped and pci.is_gpu(dev) and siblings_of(dev, all) or {}
+  if #siblings > 0 then lines[#lines + 1] = "    same card: " .. table.concat(siblings, ", ") end
+  if dev.reset_method then lines[#lines + 1] = "    reset: " .. dev.reset_method end
+  local advice = (pci.is_gpu(dev) or (dev.configured_owner or ""):lower():find "passthr")
+    and evidence.reset_advice(dev, resets, all)
+  if advice then
+    for _, line in ipairs(advice.map) do
+      lines[#lines + 1] = ("    %s:%d: %s"):format(line.file, line.line, line.text)
+    end
+    lines[#lines + 1] = "    " .. advice.cause
+    lines[#lines + 1] = "    " .. advice.remedy
+  end
   return lines
+end
+
+-- The lines of passthru.map, where no device was given.
+local function print_resets(resets)
+  local function id(value) return value == 0xffff and "*" or ("%04x"):format(value) end
+  for _, line in ipairs(resets) do
+    printer.out("%s:%d  %s:%s  %s  %s", line.file, line.line, id(line.vendor), id(line.device), line.method,
+      line.shareable == "false" and "not sharable" or line.shareable == "true" and "sharable" or "default")
+  end
 end
 
 --- The groups that hold a chosen device, in the order of the chosen.
@@ -116,17 +208,29 @@ local function groups_of(devices, chosen)
   return groups
 end
 
-local function print_groups(groups)
+local function print_groups(groups, all, resets)
   for i, group in ipairs(groups) do
     if i > 1 then printer.out "" end
-    for _, dev in ipairs(group.devices) do printer.lines(describe(dev)) end
+    for _, dev in ipairs(group.devices) do printer.lines(describe(dev, all, resets, true)) end
     for _, reason in ipairs(group.reasons) do printer.out("  together: %s", reason) end
   end
+end
+
+-- What is said when nothing fits: also that some devices could not be judged.
+local function none_fits(devices)
+  local nameless = 0
+  for _, dev in ipairs(devices) do
+    if not dev.vendor and not dev.candidates then nameless = nameless + 1 end
+  end
+  printer.err("none of %d device%s fits%s", #devices, #devices == 1 and "" or "s",
+    nameless > 0 and ("; %d of them %s a name only, which no pci.ids here knows"):format(nameless,
+      nameless == 1 and "has" or "have") or "")
 end
 
 function command.run(options, patterns)
   local devices, message, code = load(options)
   if not devices then return nil, message, code end
+  local beside = type(message) == "table" and message or { resets = {}, results = {} }
   local chosen, problem, status = choose(devices, options, patterns)
   if not chosen then return nil, problem, status end
   local groups = options.together and groups_of(devices, chosen)
@@ -138,11 +242,21 @@ function command.run(options, patterns)
     return 0
   end
   if groups then
-    print_groups(groups)
+    print_groups(groups, devices, beside.resets)
   else
-    for _, dev in ipairs(chosen) do printer.lines(describe(dev)) end
+    for _, dev in ipairs(chosen) do printer.lines(describe(dev, devices, beside.resets)) end
   end
-  if #chosen == 0 then printer.err("none of %d devices fits", #devices) end
+  if #devices == 0 then
+    print_resets(beside.resets)
+    for _, result in ipairs(beside.results) do
+      for _, sign in ipairs(result.signs) do
+        printer.out("%s:%d: %s", sign.file, sign.line, sign.text)
+        printer.out("  %s", sign.cause)
+      end
+    end
+  elseif #chosen == 0 then
+    none_fits(devices)
+  end
   return 0
 end
 

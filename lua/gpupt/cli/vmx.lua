@@ -21,12 +21,33 @@ end
 
 --- The difference of two documents, for people.
 local function print_difference(before, after, path, what)
-  printer.file(require("gpupt.vmx.diff").text(before, after, visible(path), ("%s (%s)"):format(visible(path), what)))
+  printer.file(vmx.difference(before, after, visible(path), ("%s (%s)"):format(visible(path), what)))
+end
+
+local STDIN = "standard input"
+
+--- The document of a file, or of standard input ("-"); and what to call it.
+local function open(path)
+  if path ~= "-" then
+    local doc, message, code = vmx.open(path)
+    return doc, doc and path or message, code
+  end
+  local doc, message, code = vmx.parse(io.stdin:read "a")
+  if not doc then return nil, STDIN .. ": " .. message, code end
+  return doc, STDIN
 end
 
 --- What is wrong with the file's form goes to stderr; true when the host could not load it as it is.
 local function complain_about(doc, path)
-  local malformed = false
+  local pasted, malformed = vmx.pasted(tostring(doc)), false
+  if pasted then
+    -- one cause, one word: what a page or a mail did is not told line by line
+    cli.complain("%s: %s; gpupt vmx fix repairs that", path, pasted)
+    for _, problem in ipairs(doc:problems()) do
+      malformed = malformed or problem.code == "unbalanced-quote" or problem.code == "trailing-text"
+    end
+    return malformed
+  end
   for _, problem in ipairs(doc:problems()) do
     cli.complain("%s:%d: %s", path, problem.line, problem.message)
     if problem.code == "unbalanced-quote" or problem.code == "trailing-text" then malformed = true end
@@ -35,8 +56,9 @@ local function complain_about(doc, path)
 end
 
 function actions.get(options, path, keys)
-  local doc, message, code = vmx.open(path)
+  local doc, message, code = open(path)
   if not doc then return nil, message, code end
+  path = message
   complain_about(doc, path)
   local found, missing, out = {}, false, {}
   local bare = #keys == 1 and not keys[1]:find "[*?]"
@@ -75,8 +97,12 @@ end
 
 --- Applies `edit` to the document of `path`, then shows (--dry-run) or saves.
 local function change(options, path, edit)
-  local doc, message, code = vmx.open(path)
+  local doc, message, code = open(path)
   if not doc then return nil, message, code end
+  path = message
+  if path == STDIN and not options.dry_run then
+    return nil, "standard input cannot be saved: name a file, or give --dry-run", "EINVAL"
+  end
   if complain_about(doc, path) and not options.force then
     return nil, ("%s: not edited: a host could not load it as it is; repair the lines above (or give --force)")
       :format(path), "EPARSE"
@@ -108,6 +134,10 @@ function actions.set(options, path, words)
   for _, word in ipairs(words) do
     local key, value = word:match "^([^=]+)=(.*)$"
     if not key then return usage("'%s' is not KEY=VALUE", word) end
+    if vmx.is_odd(key, value) then
+      return nil, ("%s: '%s' has typographic quotes or blanks, or quotes that would become part of it; write it "
+        .. "without quotes, as KEY=VALUE"):format(path, word), "EINVAL"
+    end
     pairs_given[#pairs_given + 1] = { key, value }
   end
   return change(options, path, function(doc)
@@ -139,30 +169,32 @@ end
 
 function actions.diff(options, path, words)
   if #words ~= 1 then return usage "diff needs two files" end
-  local before, message, code = vmx.open(path)
+  if path == "-" and words[1] == "-" then return usage "standard input can be read once" end
+  local before, message, code = open(path)
   if not before then return nil, message, code end
   local after
-  after, message, code = vmx.open(words[1])
+  after, message, code = open(words[1])
   if not after then return nil, message, code end
   local differences = before:diff(after)
   if options.json then
     return print_json(require("gpupt.json").array(table.move(differences, 1, #differences, 1, {})))
   end
-  printer.file(require("gpupt.vmx.diff").text(tostring(before), tostring(after), visible(path), visible(words[1])))
+  printer.file(vmx.difference(tostring(before), tostring(after), visible(path), visible(words[1])))
   return cli.OK
 end
 
 --- Examines each file by the doctor's rules; `then_do(doc, path, result)` may mend it and gives the result to
 -- show.
 local function examine_all(options, paths, then_do)
-  local doctor, show = require "gpupt.doctor", require "gpupt.doctor.show"
+  local doctor, show = require "gpupt.doctor", require "gpupt.cli.show"
   local status, results = cli.OK, require("gpupt.json").array {}
   for i, path in ipairs(paths) do
-    local doc, message, code = vmx.open(path)
+    local doc, message, code = open(path)
+    local name = doc and message or path
     local result, made
-    if doc then result, message, code = doctor.examine { vmx = doc } end
+    if doc then result, message, code = doctor.examine { vmx = doc, vmx_name = name } end
     if result and then_do then
-      result, made, code = then_do(doc, path, result)
+      result, made, code = then_do(doc, name, result)
       if not result then message = made end
     end
     if not result then
@@ -199,7 +231,12 @@ function actions.fix(options, path, words)
   local doctor = require "gpupt.doctor"
   return examine_all(options, with_more(path, words), function(doc, name, result)
     local before = tostring(doc)
-    local again, made, code = doctor.mend(result, doc, function() return doctor.examine { vmx = doc } end)
+    if name == STDIN and not options.dry_run then
+      return nil, "standard input cannot be saved: name a file, or give --dry-run", "EINVAL"
+    end
+    local again, made, code = doctor.mend(result, doc, function(keys)
+      return doctor.examine { vmx = doc, vmx_name = name, changed = keys }
+    end)
     if not again then return nil, made, code end
     -- saved first: what could not be saved is not to be read as mended
     if not options.dry_run then
@@ -208,7 +245,7 @@ function actions.fix(options, path, words)
     end
     if not options.json then
       print_difference(before, tostring(doc), name, "fixed")
-      require("gpupt.doctor.show").made(made, options.dry_run)
+      require("gpupt.cli.show").made(made, options.dry_run)
     end
     return again, made
   end)
@@ -219,16 +256,22 @@ return {
   summary = "read, edit, check and mend a .vmx file; what is not edited keeps every byte",
   usage = "vmx get|set|unset|check|fix|diff FILE [KEY | KEY=VALUE | FILE]... [options]",
   details = [[
-get FILE KEY...         the value of a key; several keys or a pattern (pciPassthru*) print KEY = "VALUE" lines.
-                        exact bytes to a program; visible (\x1b) on a terminal
+get FILE KEY...         the value of a key; several keys or a pattern
+                        (pciPassthru*) print KEY = "VALUE" lines. Exact bytes to
+                        a program; visible (\x1b) on a terminal
 set FILE KEY=VALUE...   changes or adds keys, beside their namespace
 unset FILE KEY...       removes keys (patterns too)
-check FILE...           what a host would refuse or misread, and what a passed-through card needs; exit 1 if anything
-fix FILE...             makes the safe ones of these changes and shows the difference
+check FILE...           what a host would refuse or misread, and what a
+                        passed-through card needs; exit 1 if anything
+fix FILE...             makes the safe ones of these changes and shows the
+                        difference; the form of a file that went through a page
+                        or a mail (typographic quotes, prompts, > marks) as well
 diff FILE FILE          what differs, as a unified diff
+FILE may be - (standard input) where nothing is written.
 
-Saving is atomic, keeps mode, owner and ACL, and is refused while a .lck says that the VM runs or when the file
-changed in between. Afterwards let the host read the file again: vim-cmd vmsvc/reload VMID.]],
+Saving is atomic, keeps mode, owner and ACL, and is refused while a .lck says
+that the VM runs or when the file changed in between. Afterwards let the host
+read the file again: vim-cmd vmsvc/reload VMID.]],
   options = {
     { "dry-run", short = "n", doc = "show the difference, save nothing" },
     { "force", doc = "edit although some line could not be loaded by a host" },

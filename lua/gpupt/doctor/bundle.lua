@@ -2,6 +2,8 @@
 -- What is used: vmfs/volumes/*/*/NAME.vmx with its vmware*.log, commands/ (lspci, esxcli hardware pci, the
 -- system's uuid), var/run/log/vmkernel*. Large outputs are split there as NAME.FRAG-00000, -00001...; they
 -- are joined by number. What the folder holds is somebody else's: gpupt.doctor.bundle_files reads it.
+local evidence = require "gpupt.evidence"
+local examination = require "gpupt.doctor.examination"
 local failure = require "gpupt.failure"
 local files_in = require "gpupt.doctor.bundle_files"
 local load = require "gpupt.doctor.load"
@@ -55,7 +57,10 @@ local function host_devices(tree, commands)
     end
   end
   if #texts == 0 then return {} end
-  return { pci = failure.check(pci.parse(table.concat(texts, "\n"))), pci_name = name, pci_lines = lines }
+  local devices = failure.check(pci.parse(table.concat(texts, "\n")))
+  -- vm-support runs these commands without a filter
+  devices.complete = true
+  return { pci = devices, pci_name = name, pci_lines = lines }
 end
 
 local UUID = "%x%x%x%x%x%x%x%x%-%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x"
@@ -77,9 +82,9 @@ local function system_id(tree, commands)
   end
 end
 
---- The findings of the host's kernel logs.
+--- The findings of the host's kernel logs, and what of them was not understood.
 local function kernel_findings(tree)
-  local list = {}
+  local list, unknown = {}, {}
   for _, path in ipairs(tree.files) do
     local whole = "/" .. path
     if whole:find "/var/run/log/vmkernel[^/]*$" or whole:find "/var/log/vmkernel[^/]*$" then
@@ -88,9 +93,28 @@ local function kernel_findings(tree)
         finding.file = tree:shown(path)
         list[#list + 1] = finding
       end
+      for _, one in ipairs(scan and scan.not_understood or {}) do
+        unknown[#unknown + 1] = { file = tree:shown(path), line = one.line, text = one.text, word = one.word }
+      end
     end
   end
-  return list
+  return list, unknown
+end
+
+-- Of a bundle these say how the host resets cards and what it has given to passthrough.
+local EVIDENCE = { ["passthru.map"] = true, ["esx.conf"] = true }
+
+--- What the host's own files say beside its lists: {results, system id with its evidence or nil}.
+local function host_evidence(tree)
+  local results = {}
+  for _, path in ipairs(tree.files) do
+    if EVIDENCE[path:match "[^/]*$"] and ("/" .. path):find("/etc/vmware/", 1, true) then
+      local text = tree:text(path)
+      local result = text and evidence.read { text = text, name = tree:shown(path) }
+      if result and not result.unread then results[#results + 1] = result end
+    end
+  end
+  return results
 end
 
 local function address_of(text, form)
@@ -99,16 +123,21 @@ local function address_of(text, form)
 end
 
 --- Examines the folder. Result: {vms = {{vmx=, result=}...}, host = findings that belong to no VM,
--- unread = messages, skipped = {{path=, why=}...}, looked_at=, healthy=}. nil, message, code when the folder cannot be
--- read, or is none of vm-support's.
+-- unread = messages, skipped = {{path=, why=}...}, not_understood=, verdict=, healthy=, looked_at=}.
+-- nil, message, code when the folder cannot be read, or is none of vm-support's.
 function bundle.examine(folder)
   return failure.catch(function()
     local tree <close> = failure.check(files_in.open(folder))
     local commands = commands_of(tree)
     local host = host_devices(tree, commands)
     local id, id_at = system_id(tree, commands)
-    local kernel = kernel_findings(tree)
-    local claimed, vms, seen, unread, healthy = {}, {}, 0, {}, true
+    local files = host_evidence(tree)
+    for _, result in ipairs(files) do
+      local told = result.host.system_id
+      if told and not id then id, id_at = told.id, told end
+    end
+    local kernel, unknown = kernel_findings(tree)
+    local claimed, vms, seen, unread, problems, unclear = {}, {}, 0, {}, false, false
     for _, path in ipairs(tree.files) do
       if path:find "%.vmx$" then
         seen = seen + 1
@@ -120,7 +149,6 @@ function bundle.examine(folder)
         end
         if not doc then
           unread[#unread + 1] = message
-          healthy = false
         elseif doc:each "pciPassthru*"() then
           local logs = {}
           local beside = tree:logs_beside(path)
@@ -139,10 +167,11 @@ function bundle.examine(folder)
             end
           end
           if #of_host.findings > 0 then logs[#logs + 1] = of_host end
-          local result = failure.check(require "gpupt.doctor".examine_loaded {
+          local result = failure.check(examination.of {
             doc = doc, vmx_name = tree:shown(path), log = logs, pci = host.pci, pci_name = host.pci_name,
-            pci_lines = host.pci_lines, system_id = id, system_id_at = id_at })
-          healthy = healthy and result.healthy
+            pci_lines = host.pci_lines, system_id = id, system_id_at = id_at, evidence = files })
+          problems = problems or result.verdict == "problems"
+          unclear = unclear or result.verdict == "unclear"
           vms[#vms + 1] = { vmx = tree:shown(path), result = result }
         end
       end
@@ -153,7 +182,7 @@ function bundle.examine(folder)
         rest[#rest + 1] = { code = finding.code, severity = finding.severity, cause = finding.cause,
           remedy = finding.remedy, fixable = false, source = finding.source,
           evidence = { { file = finding.file, line = finding.line, text = finding.text, code = finding.code } } }
-        healthy = false
+        problems = true
       end
     end
     if #tree.files == 0 or (seen == 0 and #commands == 0 and #kernel == 0) then
@@ -161,10 +190,13 @@ function bundle.examine(folder)
         "ENOENT")
     end
     local skipped = tree:all_skipped()
-    return { vms = vms, host = rest, unread = unread, skipped = skipped, healthy = healthy, looked_at = {
-      ("%s: %d files, %d .vmx, %d of them with a card; %d devices of the host%s%s"):format(folder, #tree.files, seen,
-        #vms, #(host.pci or {}), id and ", host " .. id or "",
-        #skipped > 0 and (", %d entries skipped"):format(#skipped) or "") } }
+    unclear = unclear or #unread > 0 or #unknown > 0
+    local verdict = problems and "problems" or unclear and "unclear" or "healthy"
+    return { vms = vms, host = rest, unread = unread, skipped = skipped, not_understood = unknown, verdict = verdict,
+      healthy = verdict == "healthy", looked_at = {
+        ("%s: %d files, %d .vmx, %d of them with a card; %d devices of the host%s%s"):format(folder, #tree.files, seen,
+          #vms, #(host.pci or {}), id and ", host " .. id or "",
+          #skipped > 0 and (", %d entries skipped"):format(#skipped) or "") } }
   end)
 end
 

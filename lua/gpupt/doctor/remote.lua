@@ -70,6 +70,7 @@ local function document(config)
   put(doc, "sched.mem.min", reserved and math.tointeger(reserved) or nil)
   if memory and memory.limit and memory.limit >= 0 then put(doc, "sched.mem.max", memory.limit) end
   put(doc, "vhv.enable", truth(config.nestedHVEnabled))
+  put(doc, "windows.vbs.enabled", config.flags and config.flags.vbsEnabled and truth(true))
   put(doc, "vcpu.hotadd", truth(config.cpuHotAddEnabled))
   put(doc, "mem.hotadd", truth(config.memoryHotAddEnabled))
   local boot = config.bootOptions
@@ -80,7 +81,7 @@ end
 
 --- The host's devices with what passthrough says of them.
 local function host_list(host)
-  local seen = failure.check(host:get { "name", "hardware.pciDevice", "config.pciPassthruInfo" })
+  local seen = failure.check(host:get { "name", "hardware.pciDevice", "config.pciPassthruInfo", "config.product" })
   local info = {}
   for _, one in vim.each(seen["config.pciPassthruInfo"]) do
     local address = pci.address(one.id, "hex")
@@ -94,10 +95,14 @@ local function host_list(host)
       device.capable, device.enabled = state.passthruCapable, state.passthruEnabled
       device.configured_owner = state.passthruEnabled and "passthru" or "the host"
       device.owner = state.passthruActive and "passthru" or "the host"
+      -- 9.1 has more states than enabled and active
+      local now = state.directPathState
+      device.mode = now and now.mode or nil
     end
     if device then list[#list + 1] = device end
   end
-  return list, seen.name
+  list.complete = true
+  return list, seen.name, seen["config.product"]
 end
 
 --- The id that this host has for devices: the one that its own candidates carry.
@@ -116,6 +121,7 @@ local function log_of(ref, config)
   local path = folder:gsub("/*$", "") .. (folder:find "%]%s*$" and " " or "/") .. "vmware.log"
   local text, message, code = ref.client.datastore:text(path)
   if not text then return nil, message, code end
+  if text == "" then return nil, "it is empty" end
   return { text = text, name = path }
 end
 
@@ -132,12 +138,16 @@ function remote.read(ref)
   if not log then given.notes[1] = ("vmware.log was not read: %s"):format(why) end
   local host = seen["runtime.host"]
   if host then
-    local host_name
-    given.pci, host_name = host_list(host)
+    local host_name, product
+    given.pci, host_name, product = host_list(host)
+    given.release, given.build = product and product.version or nil, product and product.build or nil
     given.pci_name = host_name
     local id = system_id(seen.environmentBrowser, host)
     given.system_id = id
     given.system_id_at = id and { file = host_name, text = "systemId " .. id }
+    local others, problem = require "gpupt.doctor.remote_owners"(ref, host, seen.environmentBrowser)
+    given.others = others
+    if not others then table.insert(given.notes, "the other VMs were not read: " .. problem) end
   end
   return given
 end

@@ -1,17 +1,71 @@
 --- Rules on the form of a .vmx: what a host could not read, or reads otherwise than it looks.
 -- The shape of a rule stands in rules.lua.
 
+--- One finding for all lines with the same fault: their first ones are the evidence.
+local SHOWN = 6
+
 local function problems_with(code)
   return function(subject, report)
+    local evidence, count = {}, 0
     for _, problem in ipairs(subject.doc:problems()) do
-      if problem.code == code then report { subject:line(problem.line) } end
+      if problem.code == code then
+        count = count + 1
+        if count <= SHOWN then evidence[count] = subject:line(problem.line) end
+      end
     end
+    if count == 0 then return end
+    if count > SHOWN then
+      evidence[SHOWN + 1] = { file = subject.vmx_name, text = ("and %d lines more of this kind"):format(count - SHOWN) }
+    end
+    report(evidence)
   end
 end
 
 local known_firmware = { efi = true, bios = true }
 
+local form = require "gpupt.vmx.form"
+
+-- Where two values stand, neither is ours to choose: what the installed system boots with, and which card is meant.
+local function is_delicate(name)
+  return name == "firmware" or name == "uefi.secureboot.enabled" or name:find "^pcipassthru%d+%." ~= nil
+end
+
+--- "16GB" or "16384 MB" in MB; nil for anything else, and for what is no multiple of 4.
+local function megabytes(value)
+  local number, unit = value:match "^%s*(%d+)%s*([gGmM])[iI]?[bB]?%s*$"
+  number = math.tointeger(tonumber(number or ""))
+  if not number or number <= 0 or number > 1 << 30 then return nil end
+  local size = unit:lower() == "g" and number * 1024 or number
+  return size % 4 == 0 and size or nil
+end
+
 return {
+  {
+    id = "pasted-text", severity = "error", needs = "vmx",
+    cause = "The file went through a page, a mail or a terminal, and a host reads it otherwise than it looks.",
+    remedy = "Write plain quotes and one setting on a line.",
+    source = "open-vm-tools dictll.c: only \" is a quote, only space and tab are blanks",
+    check = function(subject, report)
+      local repaired = subject.form
+      if not repaired then return end
+      local evidence, changes, shown = {}, {}, {}
+      for _, fault in ipairs(repaired.faults) do
+        for i = 1, math.min(2, #fault.lines) do
+          local line = fault.lines[i]
+          if #evidence < 6 and not shown[line] then evidence[#evidence + 1] = subject:raw_line(line) end
+          shown[line] = true
+        end
+      end
+      for i, one in ipairs(repaired.changes) do
+        changes[i] = { line = one.line, text = one.after or nil, remove = not one.after or nil }
+      end
+      report(evidence, { changes = changes,
+        cause = ("The file has %s. A host reads it otherwise than it looks; here it was read as it was meant."):format(
+          form.describe(repaired.faults)),
+        remedy = "Repair the form of these lines (--fix does); their values stay what they look like.",
+      })
+    end,
+  },
   {
     id = "unbalanced-quote", severity = "error", needs = "vmx",
     cause = "A quoted value has no closing quote, so the VM does not load.",
@@ -75,12 +129,17 @@ return {
             same = same and one.value == found[1].value
           end
           local last = found[#found]
+          local ours = same or not is_delicate(name)
+          local choice = {}
+          for i, one in ipairs(found) do choice[i] = ('%s = "%s"'):format(names[name], one.value) end
           report(evidence, {
             cause = ("%s stands on lines %s, and ESXi refuses the file (\"Variable already defined\").")
               :format(names[name], table.concat(numbers, ", ")),
             remedy = same and "The values are the same: leave one line."
-              or ("Leave one line; the last one, \"%s\", is what was added last."):format(last.value),
-            changes = { { key = names[name], value = last.value } },
+              or ours and ("Leave one line; the last one, \"%s\", is what was added last."):format(last.value)
+              or "Leave one line: the one that is true of the installed system and of the card.",
+            changes = ours and { { key = names[name], value = last.value } } or nil,
+            proposal = not ours and table.concat(choice, "\nor ") or nil,
           })
         end
       end
@@ -106,7 +165,12 @@ return {
       if not value then return end
       local size = subject:number "memsize"
       if not size or size <= 0 then
-        report({ subject:at "memsize" }, { cause = ("memsize is \"%s\", which is no number of MB."):format(value) })
+        local meant = megabytes(value)
+        report({ subject:at "memsize" }, {
+          cause = ("memsize is \"%s\", which is no number of MB."):format(value),
+          remedy = meant and ("Write the number of MB, %d, if that is meant."):format(meant)
+            or "Write the number of MB, a multiple of 4.",
+          proposal = meant and ('memsize = "%d"'):format(meant) or nil })
       elseif size % 4 ~= 0 then
         local wanted = size + 4 - size % 4
         report({ subject:at "memsize" }, {
@@ -119,7 +183,8 @@ return {
   },
   {
     id = "firmware-name", severity = "error", needs = "vmx",
-    cause = "firmware is neither efi nor bios.", remedy = "Set firmware to what the installed system boots with.",
+    cause = "firmware is neither efi nor bios.",
+    remedy = "Set firmware to what the installed system boots with.",
     source = "vSphere API, GuestOsDescriptorFirmwareType",
     check = function(subject, report)
       local value = subject:get "firmware"

@@ -1,4 +1,6 @@
 --- Rules on the rest of the VM: memory, hot-add, nesting, bridges, limits. They concern a VM that has a card.
+local devices_per_vm = require "gpupt.facts.devices_per_vm"
+
 local function has_card(subject) return #subject:present() > 0 end
 
 --- Adds evidence of one card, so that a reader sees why the rule is about this VM.
@@ -13,16 +15,28 @@ local function switched_on(id, key, what, source)
     cause = what .. " is on, and excludes a passed-through card.", remedy = ("Set %s = \"FALSE\"."):format(key),
     source = source, keys = { key },
     check = function(subject, report)
-      if has_card(subject) and subject:truth(key) == true then
+      if has_card(subject) and subject:on(key) then
         report(why(subject, { subject:at(key) }), { changes = { { key = key, value = "FALSE" } } })
       end
     end,
   }
 end
 
--- Devices per VM by hardware version (KB 309986). Version 20 is that of 8.0 (32) and of 8.0 U1 (64): a .vmx does not
--- tell which of them runs it, so the larger counts.
-local limits = { { 21, 128 }, { 20, 64 }, { 0, 16 } }
+--- Reservation, lock and limit go together: all changes that a VM of this size needs, or nil without a size.
+local function memory_changes(subject)
+  local size = subject:number "memsize"
+  if not size or size <= 0 or size % 4 ~= 0 then return nil end
+  local changes = {}
+  for _, key in ipairs { "sched.mem.min", "sched.mem.minSize" } do
+    if subject:number(key) ~= size then changes[#changes + 1] = { key = key, value = tostring(size) } end
+  end
+  if subject:truth "sched.mem.pin" ~= true then changes[#changes + 1] = { key = "sched.mem.pin", value = "TRUE" } end
+  local limit = subject:get "sched.mem.max"
+  if limit and limit:lower() ~= "unlimited" and tonumber(limit) ~= -1 then
+    changes[#changes + 1] = { key = "sched.mem.max", remove = true }
+  end
+  return changes
+end
 
 local BRIDGES = { "pciBridge4", "pciBridge5", "pciBridge6", "pciBridge7" }
 
@@ -36,26 +50,22 @@ return {
     check = function(subject, report)
       local size = subject:number "memsize"
       if not has_card(subject) or not size then return end
-      local changes, wrong = {}, {}
+      local wrong = {}
       for _, key in ipairs { "sched.mem.min", "sched.mem.minSize" } do
-        if subject:number(key) ~= size then
-          -- minSize follows min; alone it is not demanded
-          if key == "sched.mem.min" or subject:get(key) then
-            wrong[#wrong + 1] = subject:get(key) and ("%s is %s"):format(key, subject:get(key)) or key .. " is not set"
-          end
-          changes[#changes + 1] = { key = key, value = tostring(size) }
+        -- minSize follows min; alone it is not demanded
+        if subject:number(key) ~= size and (key == "sched.mem.min" or subject:get(key)) then
+          wrong[#wrong + 1] = subject:get(key) and ("%s is %s"):format(key, subject:get(key)) or key .. " is not set"
         end
       end
-      if subject:truth "sched.mem.pin" ~= true then
-        changes[#changes + 1] = { key = "sched.mem.pin", value = "TRUE" }
-        if subject:get "sched.mem.pin" then wrong[#wrong + 1] = "sched.mem.pin is " .. subject:get "sched.mem.pin" end
+      if subject:truth "sched.mem.pin" ~= true and subject:get "sched.mem.pin" then
+        wrong[#wrong + 1] = "sched.mem.pin is " .. subject:get "sched.mem.pin"
       end
       if #wrong == 0 then return end
       report(why(subject, { subject:at "memsize", subject:at "sched.mem.min" }), {
         cause = ("memsize is %d and %s, and a VM with a card must have all its memory reserved."):format(size,
           table.concat(wrong, ", ")),
         remedy = ("Reserve %d MB: sched.mem.min, sched.mem.minSize, and sched.mem.pin = \"TRUE\"."):format(size),
-        changes = changes,
+        changes = memory_changes(subject),
       })
     end,
   },
@@ -70,11 +80,41 @@ return {
       if not has_card(subject) or not value or value:lower() == "unlimited" or tonumber(value) == -1 then return end
       report(why(subject, { subject:at "sched.mem.max" }), {
         cause = ("sched.mem.max limits the memory to %s, and a VM with a card must not have a limit."):format(value),
-        changes = { { key = "sched.mem.max", remove = true } },
+        changes = memory_changes(subject),
+        proposal = not memory_changes(subject) and "remove sched.mem.max, once memsize is set and all of it reserved"
+          or nil,
       })
     end,
   },
-  switched_on("nested-hv", "vhv.enable", "Nested hardware virtualization", "vSphere documentation; KB 2109231"),
+  {
+    id = "nested-hv", severity = "error", needs = "vmx",
+    cause = "Nested hardware virtualization, or VBS that needs it, is on, and excludes a passed-through card.",
+    remedy = "Switch both off: vhv.enable and windows.vbs.enabled = \"FALSE\".",
+    source = "vSphere documentation; KB 2109231; KB 437651 (VBS)",
+    keys = { "vhv.enable", "windows.vbs.enabled" },
+    check = function(subject, report)
+      if not has_card(subject) then return end
+      local evidence, changes, names = {}, {}, {}
+      for _, key in ipairs { "vhv.enable", "windows.vbs.enabled" } do
+        if subject:on(key) then
+          evidence[#evidence + 1] = subject:at(key)
+          changes[#changes + 1] = { key = key, value = "FALSE" }
+          names[#names + 1] = key
+        end
+      end
+      if #changes == 0 then return end
+      local both = #changes == 2
+      report(why(subject, evidence), { changes = changes,
+        cause = both and "Nested hardware virtualization and virtualization-based security are on. Each wants the "
+          .. "other, and both exclude a passed-through card."
+          or names[1] == "vhv.enable" and "Nested hardware virtualization is on, and excludes a passed-through card."
+          or "Virtualization-based security is on: it needs nested virtualization, which excludes a passed-through "
+            .. "card.",
+        remedy = both and "Set vhv.enable and windows.vbs.enabled to \"FALSE\" together; in the guest, switch off "
+          .. "what uses VBS (Credential Guard, memory integrity)."
+          or ("Set %s = \"FALSE\"."):format(names[1]) })
+    end,
+  },
   switched_on("cpu-hot-add", "vcpu.hotadd", "Hot-add of CPUs", "Broadcom KB 89638"),
   switched_on("memory-hot-add", "mem.hotadd", "Hot-add of memory", "vSphere documentation of DirectPath I/O"),
   {
@@ -99,8 +139,8 @@ return {
         changes[#changes + 1] = { key = bridge .. ".functions", value = "8" }
       end
       report(why(subject, { subject:at "pciBridge4.present" }), {
-        cause = "None of pciBridge4 to pciBridge7 is there, and the card finds no PCIe slot (\"Too many PCI "
-          .. "devices are already configured\").",
+        cause = "None of pciBridge4 to pciBridge7 is there, and the card finds no PCIe slot (\"Too many PCI devices "
+          .. "are already configured\").",
         remedy = "Add them as pcieRootPort with 8 functions, and pciBridge0.",
         changes = changes,
       })
@@ -110,27 +150,39 @@ return {
     id = "too-many-devices", severity = "error", needs = "vmx",
     cause = "The VM has more cards than its hardware version allows.",
     remedy = "Upgrade the virtual hardware, or take cards away.",
-    source = "Broadcom KB 309986",
+    source = devices_per_vm.source,
     check = function(subject, report)
       local version, count = subject:number "virtualHW.version", #subject:present()
       if not version then return end
-      for _, limit in ipairs(limits) do
-        if version >= limit[1] then
-          if count > limit[2] then
-            report({ subject:at "virtualHW.version" }, {
-              cause = ("%d cards are more than the %d of hardware version %d."):format(count, limit[2], version) })
-          end
-          return
-        end
+      local release = subject.facts.release
+      local number = release and ("%d.%d.%d"):format(release.major, release.minor, release.update)
+      local limit = devices_per_vm.most(version, number)
+      local of_release = limit and limit < devices_per_vm.most(version)
+      if limit and count > limit then
+        report({ subject:at "virtualHW.version", of_release and release.evidence or nil }, {
+          cause = ("%d cards are more than the %d of hardware version %d%s."):format(count, limit, version,
+            of_release and " on " .. release.text or "") })
+      elseif not limit and count > 128 then
+        report({ subject:at "virtualHW.version" }, { severity = "warning",
+          cause = ("%d cards: no figure is published for hardware version %d, and that of version 21 is "
+            .. "128."):format(count,
+            version), remedy = "Look the maximum of this release up (configmax.broadcom.com) before relying on it." })
       end
     end,
   },
   {
     id = "hardware-version", severity = "error", needs = "vmx",
     cause = "The hardware version is too old for this firmware.", remedy = "Upgrade the virtual hardware.",
-    source = "vSphere documentation: EFI from version 8, Secure Boot from 13",
+    source = "vSphere documentation: EFI from version 8, Secure Boot from 13, Dynamic DirectPath from 17",
     check = function(subject, report)
       local version = subject:number "virtualHW.version"
+      for _, device in ipairs(version and version < 17 and subject:present() or {}) do
+        if device.dynamic then
+          report({ subject:at "virtualHW.version", subject:field(device, "alloweddevices") }, {
+            cause = ("Dynamic DirectPath needs hardware version 17, and this VM has %d."):format(version) })
+          break
+        end
+      end
       if not version or not subject:offer().efi then return end
       if version < 8 then
         report({ subject:at "virtualHW.version", subject:at "firmware" }, {
@@ -162,12 +214,8 @@ return {
     source = "NVIDIA release notes of R465; a report that the key itself disabled a card",
     check = function(subject, report)
       if not has_card(subject) or subject:truth "hypervisor.cpuid.v0" ~= false then return end
-      local kind = require "gpupt.settings.cpuid".kind
       for _, device in ipairs(subject:present()) do
-        if not device.vendor or not device.device then return end
-        local listed = subject:listed(device.address)
-        local is = kind { vendor = device.vendor, device = device.device, class = listed and listed.class,
-          name = listed and listed.device_name }
+        local is = subject:kind_of(device)
         if is ~= "datacentre" and is ~= "workstation" then return end
       end
       -- a warning without a change: the key does no harm in most VMs, so removing it is the owner's choice

@@ -23,6 +23,44 @@ local function window_changes(subject, gb)
   return changes
 end
 
+--- Whether what is missing is asked for by nothing but uncertain rows of the table: the cards whose BARs are sure fit.
+local function only_uncertain(subject, window, offer)
+  local uncertain = subject:uncertain()
+  if #uncertain == 0 or window.source == "log" then return false end
+  local doubtful, sure = {}, {}
+  for _, one in ipairs(uncertain) do doubtful[one.device.prefix] = true end
+  for _, card in ipairs(subject:cards() or {}) do
+    if not doubtful[card.prefix or ""] then sure[#sure + 1] = card end
+  end
+  if #sure == 0 then return true end
+  local needed = bar.window(sure, { rule = "safe" })
+  return not needed or not needed.needed or offer.gb >= needed.gb
+end
+
+--- The window for the cards when each doubtful one has its largest form.
+local function largest_window(subject, uncertain)
+  local of = {}
+  for _, one in ipairs(uncertain) do of[one.device.prefix] = one end
+  local cards = {}
+  for i, card in ipairs(subject:cards() or {}) do
+    local one = of[card.prefix or ""]
+    cards[i] = card
+    for _, variant in ipairs(one and one.known.variants or {}) do
+      if variant.bytes == one.largest then cards[i] = { bars = variant.bars, count = 1 } end
+    end
+  end
+  return #cards > 0 and bar.window(cards, { rule = "safe" }) or nil
+end
+
+local function forms_of(known)
+  if #known.variants == 1 then return bar.format(known.bytes) .. ", from memory" end
+  local list = {}
+  for i, variant in ipairs(known.variants) do
+    list[i] = ("%s (%s)"):format(bar.format(variant.bytes), variant.variant or "another form")
+  end
+  return table.concat(list, " or ")
+end
+
 return {
   {
     id = "mmio-size", severity = "error", needs = "vmx",
@@ -32,13 +70,19 @@ return {
       local value = subject:get(SIZE)
       local size = subject:number(SIZE)
       if not value or power_of_two(size) then return end
-      local wanted = size and size > 0 and size <= 65536 and next_power(size)
+      -- "64GB" says what it means
+      local meant = size or math.tointeger(tonumber(value:match "^%s*(%d+)%s*[gG][iI]?[bB]?%s*$" or ""))
+      local wanted = meant and meant > 0 and meant <= 65536 and next_power(meant)
       -- with cards that are known, the window's own rule has the better size
       if subject:window() then wanted = math.max(wanted or 0, subject:window().gb) end
       report({ subject:at(SIZE) }, {
         cause = ("%s is \"%s\", which is no power of two."):format(SIZE, value),
-        remedy = wanted and ("Set it to %d."):format(wanted) or "Set it to what gpupt bar works out for the cards.",
-        changes = wanted and { { key = SIZE, value = tostring(wanted) } } or nil,
+        remedy = wanted and ("Set it to %d."):format(wanted)
+          or "Write a power of two. The BARs of the cards decide it: the vmware.log of a power-on, or lspci -vv, "
+            .. "tells them.",
+        -- firmware, switch and size work together: where there is no EFI, a size alone is no cure
+        changes = wanted and subject:offer().efi and { { key = SIZE, value = tostring(wanted) } } or nil,
+        proposal = wanted and not subject:offer().efi and { ('%s = "%d"'):format(SIZE, wanted) } or nil,
       })
     end,
   },
@@ -52,16 +96,17 @@ return {
       local window = subject:window()
       if not window or not window.needed then return end
       local offer = subject:offer()
-      if offer.gb >= window.gb then return end
+      if offer.gb >= window.gb or only_uncertain(subject, window, offer) then return end
       local measured = window.source == "log" and " (from the log)" or window.source == "measured" and " (measured)"
         or window.source == "table" and " (from the table of cards)" or ""
       local need = ("The cards map %s%s"):format(window.text, measured)
       if not offer.efi then
         report(offer_lines(subject), {
-          cause = ("%s, above the 3.5 GiB that a VM without a 64-bit window may map, and with %s firmware there "
-            .. "is none."):format(need, subject:get "firmware" and "BIOS" or "BIOS (the default)"),
-          remedy = ("Convert the installed system to EFI first, or install anew with firmware = \"efi\"; then set %s = "
-            .. "\"TRUE\" and %s = \"%d\"."):format(USE, SIZE, window.gb),
+          cause = ("%s, above the 3.5 GiB that a VM without a 64-bit window may map, and with %s firmware there is "
+            .. "none."):format(need, subject:get "firmware" and "BIOS" or "BIOS (the default)"),
+          remedy = ("Convert the installed system to EFI first, or install anew with firmware = \"efi\"; then set %s "
+            .. "= \"TRUE\" and %s = \"%d\"."):format(USE, SIZE, window.gb),
+          proposal = { 'firmware = "efi"', USE .. ' = "TRUE"', ('%s = "%d"'):format(SIZE, window.gb) },
         })
       elseif offer.gb < window.min then
         report(offer_lines(subject), {
@@ -81,6 +126,36 @@ return {
     end,
   },
   {
+    id = "uncertain-bars", severity = "warning", needs = "vmx",
+    cause = "The BARs of a card are known from memory only, or its id has several forms.",
+    remedy = "Measure them: the vmware.log of a power-on with the card, or lspci -vv of it.",
+    source = "the marks of the table of cards (gpupt bar --table)",
+    keys = { "firmware", USE, SIZE },
+    check = function(subject, report)
+      local uncertain, window = subject:uncertain(), subject:window()
+      if #uncertain == 0 or (window and window.source == "log") then return end
+      local largest = largest_window(subject, uncertain)
+      local offer = subject:offer()
+      if not largest or not largest.needed or offer.gb >= largest.gb then return end
+      local names, evidence = {}, {}
+      for _, one in ipairs(uncertain) do
+        names[#names + 1] = ("%04x:%04x is a %s, whose BARs are not sure: "
+          .. "%s"):format(one.known.vendor, one.known.device,
+          one.known.name, forms_of(one.known))
+        evidence[#evidence + 1] = subject:field(one.device, one.device.allowed and "alloweddevices" or "deviceid")
+      end
+      table.move(offer_lines(subject), 1, 3, #evidence + 1, evidence)
+      local offers = offer.gb == 0 and "3.5 GiB without a 64-bit window" or ("a window of %d GB"):format(offer.gb)
+      report(evidence, {
+        cause = ("%s; the VM offers %s."):format(table.concat(names, "; "), offers),
+        remedy = "Measure them: the vmware.log of a power-on with the card (--log), or lspci -vv of it (--pci); "
+          .. "gpupt bar --learn keeps them. " .. (offer.efi and "The lines below hold the largest form."
+          or "The largest form needs EFI firmware as well."),
+        proposal = { USE .. ' = "TRUE"', ('%s = "%d"'):format(SIZE, largest.gb) },
+      })
+    end,
+  },
+  {
     id = "mmio-without-efi", severity = "warning", needs = "vmx",
     cause = "The keys of the 64-bit window do nothing with BIOS firmware.",
     remedy = "Convert the installed system to EFI, or remove the keys.",
@@ -91,7 +166,8 @@ return {
       if subject:truth(USE) == true and not subject:offer().efi then
         report({ subject:at(USE), subject:at "firmware" }, {
           cause = ("%s is TRUE, and with BIOS firmware%s it does nothing."):format(USE,
-            subject:get "firmware" and "" or " (the default)") })
+            subject:get "firmware" and "" or " (the default)"),
+          proposal = subject:get(SIZE) and { "remove " .. USE, "remove " .. SIZE } or { "remove " .. USE } })
       end
     end,
   },
@@ -108,7 +184,8 @@ return {
           cause = ("%s is set, but %s is not TRUE, so there is no window."):format(SIZE, USE),
           remedy = not subject:offer().efi and ("Remove %s: with BIOS firmware there is no window."):format(SIZE)
             or nil,
-          changes = subject:offer().efi and { { key = USE, value = "TRUE" } } or nil })
+          changes = subject:offer().efi and { { key = USE, value = "TRUE" } } or nil,
+          proposal = not subject:offer().efi and "remove " .. SIZE or nil })
       end
     end,
   },
@@ -163,6 +240,19 @@ return {
       report({ subject:at(SIZE), subject:at "memsize" }, {
         cause = ("%d MB of memory and a window of %d GB are more than the 32 TiB that a guest is known to address.")
           :format(memory, offer.gb) })
+    end,
+  },
+  {
+    id = "window-unproven", severity = "info", needs = "vmx",
+    cause = "The window is larger than any that is known to be placed with all its cards.",
+    remedy = "Look whether the guest sees every card; if one is missing, use fewer of them in this VM.",
+    source = "tianocore/edk2#12997 (OVMF, not ESXi)",
+    check = function(subject, report)
+      local offer = subject:offer()
+      if offer.gb <= bar.LARGEST_PLACED then return end
+      report({ subject:at(SIZE) }, {
+        cause = ("A window of %d GB is larger than any that is known to be placed with all its cards: an OVMF guest "
+          .. "of 46 address bits placed 7 of 8 cards of 512 GB in 8 TB, and all 8 in 16 TB."):format(offer.gb) })
     end,
   },
 }

@@ -77,16 +77,21 @@ function causes.list()
 end
 
 -- A BAR without an address: fixed by the window.
-local window_codes = { ["nvrm-bar-invalid"] = true, ["nvrm-bar-unassigned"] = true, ["amdgpu-memory"] = true }
+local window_codes = { ["nvrm-bar-invalid"] = true, ["nvrm-bar-unassigned"] = true, ["amdgpu-memory"] = true,
+  ["bar-no-space"] = true }
 
---- The findings in the Linux kernel's log, by the catalogue of gpupt.vmlog (codes nvrm-... and amdgpu-...).
+-- What a program did, or the card counted, does not say that the card is not there.
+local harmless_xids = { application = true, event = true }
+
+--- The findings in the Linux kernel's log, by the catalogue of gpupt.vmlog (what it says of guests).
 function causes.of_kernel_log(log)
   local found = {}
   for _, one in ipairs((vmlog.scan { text = log }).findings) do
-    if one.code:find "^nvrm" or one.code:find "^amdgpu" then
-      found[#found + 1] = { code = one.code, severity = one.severity, text = one.text, cause = one.cause,
-        remedy = one.remedy, address = one.detail and one.detail.address or one.address,
-        fix = window_codes[one.code] and "mmio" or nil }
+    if one.side == "guest" and one.severity ~= "info" and one.family ~= "windows" then
+      local mild = one.detail and harmless_xids[one.detail.kind]
+      found[#found + 1] = { code = one.code, severity = mild and "warning" or one.severity, text = one.text,
+        cause = one.cause, remedy = one.remedy, address = one.detail and one.detail.address or one.address,
+        fix = window_codes[one.code] and "mmio" or nil, about_driver = one.family == "linux" or nil }
     end
   end
   return found

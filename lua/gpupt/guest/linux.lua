@@ -12,7 +12,7 @@
 --   linux.outcome("debian", 100)  --> { success=false, retry=true, meaning="...holds the lock" }
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
-local text = require "gpupt.guest.text"
+local text = require "gpupt.text"
 
 local linux = {}
 

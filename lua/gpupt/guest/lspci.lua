@@ -4,7 +4,7 @@
 --   lspci.parse(text)
 --     --> { { address="0000:0b:00.0", class=0x0302, vendor=0x10de, device=0x20b5, name="NVIDIA ...", subvendor=,
 --             subdevice=, driver="nvidia", regions={ {index=1, kind="mem64", size=137438953472} } } }
-local text = require "gpupt.guest.text"
+local text = require "gpupt.text"
 
 local lspci = {}
 

@@ -7,7 +7,7 @@
 --     --> { { id="PCI\\VEN_10DE&DEV_1EB8&...", vendor=0x10de, device=0x1eb8, class=0x0302, problem_code=43,
 --             driver="nvlddmkm", name="NVIDIA Tesla T4" } };  or nil, message, "EPARSE"
 local json = require "gpupt.json"
-local text = require "gpupt.guest.text"
+local text = require "gpupt.text"
 
 local pnp = {}
 

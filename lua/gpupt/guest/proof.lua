@@ -17,7 +17,7 @@ local causes = require "gpupt.guest.causes"
 local lspci = require "gpupt.guest.lspci"
 local options = require "gpupt.options"
 local pnp = require "gpupt.guest.pnp"
-local text = require "gpupt.guest.text"
+local text = require "gpupt.text"
 
 local proof = {}
 

@@ -21,7 +21,7 @@
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local linux = require "gpupt.guest.linux"
-local text = require "gpupt.guest.text"
+local text = require "gpupt.text"
 
 local tools = {}
 

@@ -1,6 +1,10 @@
 ---@meta gpupt
 -- Made from the declarations by `make docs`: for editors, never loaded.
 
+---@class gpupt.options.bar.learn
+---@field date? string the day to note (today's by default), as 2026-11-30
+---@field dry_run? boolean say what would be learned, write nothing
+
 ---@class gpupt.options.bar.lookup
 ---@field table? table a table from bar.load, instead of the built-in one
 
@@ -9,12 +13,22 @@
 ---@field table? table a table from bar.load, instead of the built-in one
 
 ---@class gpupt.options.doctor.examine
----@field vmx? any a document of gpupt.vmx, or a path
+---@field vmx? any a document of gpupt.vmx, a path ("-" is standard input), or {text=, name=}
+---@field vmx_name? string what to call a document that has no path
 ---@field log? any a result of gpupt.vmlog.scan, a path, or a list of these (vmware.log, dmesg, Windows reports)
----@field pci? any devices of gpupt.pci, or the path of a text (esxcli, lspci) or of a sysfs: the host's
+---@field pci? any the host's devices: a list of gpupt.pci, the path of a text (esxcli, lspci) or of a sysfs, or {text=, name=}
+---@field evidence? any a path, a result of gpupt.evidence, {text=}, or a list of these: outputs of tools, of any form
 ---@field gpus? table the cards for gpupt.bar.window, when the .vmx does not tell them
 ---@field vm? table a reference to a VirtualMachine: its settings, its host's cards and its log are read
 ---@field system_id? string the host's id (esxcli system uuid get)
+---@field changed? table keys that were changed in the .vmx after the logs were written
+
+---@class gpupt.options.doctor.report
+---@field redact? boolean replace names, addresses, ids of hosts and VMs, and serial numbers
+
+---@class gpupt.options.evidence.read
+---@field names? string|boolean a pci.ids file; true for the system's; false for no names
+---@field keep? boolean keep the text, plain, as `bytes` of the result
 
 ---@class gpupt.options.fleet.cards
 ---@field path? string|table inventory paths of hosts, clusters or folders; default: the whole inventory
@@ -383,16 +397,33 @@ function gpupt.vmx.parse(text, opts) end
 ---The document of a file, which `save` may then replace.
 function gpupt.vmx.open(path, opts) end
 
+---Two texts of a .vmx as a unified diff; names of them are printed above it. Empty when they are equal.
+function gpupt.vmx.difference(before, after, before_name, after_name) end
+
+---What a page, a mail or a terminal did to the text of a .vmx, in words ("typographic quotes on 2 lines"); nil for one
+---that is as it was.
+function gpupt.vmx.pasted(text) end
+
+---Whether a key or its value has signs that came from a page and would become part of it.
+function gpupt.vmx.is_odd(key, value) end
+
 gpupt.bar = {}
 
 ---Bytes of a size as people and logs write it: "32G", "32 GiB", "33587200 KB", 16777216.
 function gpupt.bar.size(value) end
 
----The built-in table with a user's rows before it. `source` is a path, or {text=...}.
+---The built-in table with rows of a file (and the user's learned ones) before it. `source` is a path, or {text=...}.
 function gpupt.bar.load(source) end
 
----All rows of the table (the built-in one by default), for a loop.
+---All rows of the table (by default the built-in one with the user's own rows), for a loop.
 function gpupt.bar.each(tbl) end
+
+---Takes the BARs of the GPUs in logs, lists and sysfs folders into the user's own table, which every later look-up
+---uses.
+---`sources` is a list of paths or {text=, name=}. Result: {path=, learned={rows}, kept=, skipped={{name=, why=}...}};
+---nil, message, code (ENOBARS when there is nothing to learn).
+---@param opts? gpupt.options.bar.learn
+function gpupt.bar.learn(sources, opts) end
 
 ---What the table knows of a card: {vendor=, device=, name=, bars=, bytes=, mark=, source=, variants=}.
 ---`variants` lists every form with the same ids, the assumed one first. nil, message, "ENOENT" for an unknown card.
@@ -402,8 +433,10 @@ function gpupt.bar.lookup(vendor, device, opts) end
 ---The window for a list of cards. Result: {gb=, rule=, min=, safe=, seed=} in GiB, `needed` (the VM does not start
 ---without use64bitMMIO), `high_end` (a card maps more than 16 GiB), `bytes` (all memory BARs), `low_bytes` (32-bit
 ---BARs, below 4 GiB), `source` ("measured", "table" or "mixed"), `warnings` (texts), `devices` (the cards with their
----BARs) and `why` (text). A bad value gives nil, message, code:
----EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
+---BARs), `why` (text), `uncertain` (names of cards whose BARs are from memory or have several forms), `sure` (the
+---window
+---is needed even without those) and `sure_min` (how large it must be for the others). A bad value gives nil, message,
+---code: EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
 ---@param opts? gpupt.options.bar.window
 function gpupt.bar.window(list, opts) end
 
@@ -422,23 +455,34 @@ gpupt.pci = {}
 ---Has .domain .bus .slot .func, :vmx(), tostring, == and <. nil, message, code for anything else.
 function gpupt.pci.address(text, form) end
 
+---The system's pci.ids, or nil.
+function gpupt.pci.names_file() end
+
 ---The devices of a sysfs, sorted by address. nil, message, code when there is none.
 ---@param opts? gpupt.options.pci.list
 function gpupt.pci.list(opts) end
 
 ---The devices in a text: `esxcli hardware pci list`, `esxcli hardware pci pcipassthru list`, `lspci` (plain, -n,
-----nn,
-----v, -vv, -x to -xxxx; ESXi's own, -p), `vmkchdev -l`; recognised line by line, so texts may be joined, and each
----adds
----to the record of its address. nil, message, "EPARSE" when nothing in the text was recognised.
+----nn, -v, -vv, -x to -xxxx; ESXi's own, -p), `vmkchdev -l`, the PCI lines of a Linux kernel's log; recognised line by
+---line, so texts may be joined, and each adds to the record of its address. Text that went through a mail program, a
+---web page or PowerShell is read all the same. With `names`, a name without ids (lspci without -nn) is looked up.
+---Second result: {complete = true, false or "unknown", why=, lines= (by address), damage=, commands=}.
+---nil, message, "EPARSE" when nothing in the text was recognised.
 ---@param opts? gpupt.options.pci.parse
 function gpupt.pci.parse(text, opts) end
+
+---Whether a list of devices is all that the machine has: true, false or "unknown", and why. Only a complete list shows
+---that a card is missing. `commands` are the {text=} that made the list, as pci.parse gives them.
+function gpupt.pci.complete(devices, commands) end
 
 ---The record of a vSphere HostPciDevice, whose numbers are signed on the wire: a table with vim25 field names.
 function gpupt.pci.from_vim(dev) end
 
 ---True when the device is a GPU to pass through; else false and the reason.
 function gpupt.pci.is_gpu(dev) end
+
+---The board whose NVSwitch a device is ("HGX H100"), or nil.
+function gpupt.pci.switch_of(dev) end
 
 ---True when the device fits a pattern: "vendor:device[:subvendor:subdevice]" with * for any part (or any digits),
 ---"class=0302", "class=03*", an address, "gpu"; a list of patterns fits when one of them does.
@@ -452,17 +496,42 @@ function gpupt.pci.together(devices) end
 gpupt.vmlog = {}
 
 ---Reads a log: a path ("-" is standard input), a folder with vmware*.log files, or {text=...}. Gzip is recognised.
----Result: {devices=, findings=, sessions=, session_count=, config=, window=, lines=, bytes=, files=}. When reading
+---Result: {verdict=, form=, devices=, findings=, not_understood=, sessions=, session_count=, config=, window=,
+---repairs=, lines=, bytes=, files=}. When reading
 ---failed midway, what was read is there, with `partial` = true and `problem` = the message.
 ---nil, message, code when nothing could be read.
 ---@param opts? gpupt.options.vmlog.scan
 function gpupt.vmlog.scan(source, opts) end
 
----The catalogue of findings, for a loop: code, severity, word, source and the fixed texts of each.
+---The words that the reader looks for, those of the catalogue and those of lines that are not understood.
+function gpupt.vmlog.words() end
+
+---The catalogue of findings, for a loop: code, family, severity, word, source and the fixed texts of each.
 function gpupt.vmlog.catalogue() end
 
 ---What stands before a message: {time=, thread=, operation=, level=, message=} by the form of the line.
 function gpupt.vmlog.prefix(line) end
+
+gpupt.evidence = {}
+
+---Reads a text: a path, "-" (standard input) or {text=, name=}. nil, message, code when it cannot be read.
+---@param opts? gpupt.options.evidence.read
+function gpupt.evidence.read(source, opts) end
+
+---The devices of several results as one list of gpupt.pci's records, each address once for the host and once for the
+---guest. `where` ("host" or "guest") leaves out what is known to be the other's. Cards without an address stand at the
+---end.
+function gpupt.evidence.devices(results, where) end
+
+---One line on what a result holds, for people.
+function gpupt.evidence.summary(result) end
+
+---What is wrong with how the host resets a card, and the line of passthru.map that would change it: {cause=, remedy=,
+---map = {line...}}, or nil. `resets` are the lines of passthru.map that were read, `devices` the host's others.
+function gpupt.evidence.reset_advice(device, resets, devices) end
+
+---The forms that are known: {{form=, title=, how=, facts=, source=}...}, for the documentation.
+function gpupt.evidence.forms() end
 
 gpupt.json = {}
 
@@ -486,20 +555,20 @@ function gpupt.settings.compute(o) end
 
 gpupt.doctor = {}
 
----For the rooms of the doctor: with a document, scans and a PCI list that are loaded already.
-function gpupt.doctor.examine_loaded(given) end
-
 ---Examines what is given. nil, message, code when something cannot be read, or nothing was given.
----Result: {findings=, looked_at=, healthy=}; healthy means that nothing worse than "info" was found.
+---Result: {findings=, looked_at=, not_understood={{file=, line=, text=}...}, verdict="healthy"|"problems"|"unclear",
+---healthy= (verdict is "healthy")}. Findings of severity "info" are no problem.
 ---@param given? gpupt.options.doctor.examine
 function gpupt.doctor.examine(given) end
 
----Makes the changes of the fixable findings in a document; a list of {code=, key=, value= or remove=} that
----were made.
+---Makes the changes of the fixable findings in a document; a list of {code=, key=, value= or remove=} (or {code=,
+---line=, text= or remove=}, for lines whose form was repaired) that were made.
 function gpupt.doctor.fix(findings, doc) end
 
 ---Fixes `doc` until an examination finds nothing more to change: what one change makes readable may show the next.
----`again()` examines the document as it is. Result: the last examination, the changes made; nil, message, code.
+---`again(keys)` examines the document as it is; `keys` are those that were changed, which makes a log's messages about
+---them old news (doctor.examine's option `changed`). Result: the last examination, the changes made; nil, message,
+---code.
 function gpupt.doctor.mend(result, doc, again) end
 
 ---The rules, for a loop: id, severity, cause, remedy, source.
@@ -508,6 +577,14 @@ function gpupt.doctor.rules() end
 ---Examines an unpacked vm-support folder: {vms = {{vmx=, result=}...}, host = findings, looked_at=,
 ---healthy=}.
 function gpupt.doctor.bundle(folder) end
+
+---Writes the page of a result (of examine or bundle) to a .html or .md file; atomic. `opts`: {redact = true} replaces
+---names, addresses and serial numbers. true, or nil, message, code.
+---@param opts? gpupt.options.doctor.report
+function gpupt.doctor.report(result, path, opts) end
+
+---The form of a report of that name: "html" or "markdown"; nil, message, code for another ending.
+function gpupt.doctor.report_form(path) end
 
 gpupt.vim = {}
 

@@ -6,7 +6,7 @@ local pci_address = require "gpupt.core".pci.address
 local kind = {}
 
 -- Vendors whose display controllers are GPUs worth passing through.
-local allowed = { [0x10de] = "NVIDIA", [0x1002] = "AMD", [0x8086] = "Intel" }
+local allowed = { [0x10de] = "NVIDIA", [0x1002] = "AMD", [0x8086] = "Intel", [0x1da3] = "Intel Habana (Gaudi)" }
 
 -- Display controllers of management processors and of VMware itself, named so that a reader sees what was left out.
 local denied = {
@@ -17,9 +17,15 @@ local denied = {
 }
 
 local companions = {
-  [0x0403] = "the audio function of a card", [0x0680] = "a bridge, such as an NVSwitch",
+  [0x0403] = "the audio function of a card", [0x0680] = "a bridge",
   [0x0c03] = "a USB controller", [0x0c80] = "the USB-C controller of a card", [0x0604] = "a PCI bridge",
 }
+
+-- NVSwitches: HGX A100, HGX H100 and H200 (public lspci listings). Those of HGX B200 and B300 are no PCI devices.
+local switches = { [0x1af1] = "HGX A100", [0x22a3] = "HGX H100 or H200" }
+
+--- The board that an NVSwitch belongs to, or nil.
+function kind.switch_of(dev) return dev.vendor == 0x10de and switches[dev.device] or nil end
 
 --- True; or false, reason.
 function kind.is_gpu(dev)
@@ -28,6 +34,9 @@ function kind.is_gpu(dev)
   if not class then return false, "its class is not known" end
   local display, accelerator = class >> 8 == 0x03, class == 0x1200
   if denied[dev.vendor] and display then return false, denied[dev.vendor] end
+  if kind.switch_of(dev) then
+    return false, ("an NVSwitch of an %s board, which the board's GPUs need for NVLink"):format(kind.switch_of(dev))
+  end
   if not display and not accelerator then
     return false, companions[class] or ("class %04x is neither a display controller nor an accelerator"):format(class)
   end

@@ -30,9 +30,9 @@ return function(devices)
   local parents, reasons, by_address = {}, {}, {}
   for i, dev in ipairs(devices) do
     parents[i] = i
-    by_address[dev.address] = i
+    if dev.address then by_address[dev.address] = i end
   end
-  local function movable(dev) return not dev.bridge and dev.class ~= 0x0604 end
+  local function movable(dev) return dev.address and not dev.bridge and dev.class ~= 0x0604 end
   join_by(devices, parents, reasons, function(dev)
     return movable(dev) and ("%04x:%02x:%02x"):format(dev.domain, dev.bus, dev.slot) or nil
   end, "functions of one device, %s")

@@ -6,24 +6,28 @@ local cpuid = {}
 
 local FIRST_DRIVER = 465
 
---- "geforce", "workstation", "datacentre" or "other", by PCI class and name.
+--- "geforce", "workstation", "datacentre", "other" (no NVIDIA card) or "unknown", by name and PCI class. A name is the
+-- card's own or the table's; a card whose name nobody knows has no class, unless it is a 3D controller, as only
+-- datacentre cards are.
 function cpuid.kind(card)
   local name = card.name or ""
   if card.vendor ~= 0x10de then return "other" end
+  if name == "" then
+    local known = card.device and require "gpupt.bar".lookup(card.vendor, card.device)
+    if known and known.name then name = known.name end
+  end
   if name:find "GeForce" or name:find "TITAN" then return "geforce" end
-  if name:find "Quadro" or name:find "RTX A%d" or name:find "RTX %d000" or name:find "RTX PRO" then
+  if name:find "Quadro" or name:find "NVS " or name:find "RTX A%d" or name:find "RTX %d000" or name:find "RTX PRO"
+    or name:find "RTX %d%d%d%d Ada" then
     return "workstation"
   end
-  if card.class == 0x0302 then return "datacentre" end
-  if name == "" then
-    local known = require "gpupt.bar".lookup(card.vendor, card.device)
-    if known and known.name then
-      return cpuid.kind { vendor = card.vendor, device = card.device, class = card.class, name = known.name }
-    end
-  end
-  -- the GeForce rows of the table are named by their chip's series
-  if name:find "^RTX %d%d%d%d" then return "geforce" end
-  return "datacentre"
+  if card.class == 0x0302 or name:find "Tesla" or name:find "GRID" then return "datacentre" end
+  if name == "" then return "unknown" end
+  -- the GeForce rows of a list may be named by their chip's series
+  if name:find "^RTX %d%d%d%d" or name:find "^GTX %d" then return "geforce" end
+  -- A100, H100 NVL, L40S, T4, B200: a letter or two and digits
+  if name:find "%f[%w]%u%u?%d+%u?%f[%W]" then return "datacentre" end
+  return "unknown"
 end
 
 --- Adds the choice with its reason; true when the key is to be set, nil for an invalid value.
@@ -31,7 +35,8 @@ function cpuid.choose(o, gpus, add, warn, allow)
   local wish = o.hide_hypervisor
   local geforce, others = false, {}
   for _, card in ipairs(gpus) do
-    if cpuid.kind(card) == "geforce" then geforce = true else others[#others + 1] = card end
+    local kind = cpuid.kind(card)
+    if kind == "geforce" then geforce = true elseif kind ~= "unknown" then others[#others + 1] = card end
   end
   if wish == true then
     if #others > 0 then

@@ -9,9 +9,11 @@ local files = {}
 --- As many entries of one folder are looked at.
 files.MOST = 100000
 
+local any = assert(vmlog.words { "Log for VMware" })
+
 local function first_time(source)
   local file = source.open()
-  local reader = file and vmlog.open(file, nil, { "Log for VMware" })
+  local reader = file and vmlog.open(file, nil, any)
   if file then file:close() end
   if not reader then return nil end
   local head = reader:head()

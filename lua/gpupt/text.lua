@@ -3,7 +3,7 @@
 -- CRLF, MSI logs are UTF-16LE. All parsers of gpupt.guest pass their input through here first. Bytes that
 -- are not UTF-8 are kept: every word that a parser looks for is ASCII.
 --
---   local text = require "gpupt.guest.text"
+--   local text = require "gpupt.text"
 --   text.plain(bytes)                          --> "Code 43\n"
 --   for line, number in text.lines(bytes) do ... end
 local text = {}
@@ -11,7 +11,18 @@ local text = {}
 -- UTF-16 code units to UTF-8; a lone surrogate becomes U+FFFD, half a unit at the end is dropped.
 local function from_utf16(bytes, format)
   local out, at, last = {}, 1, #bytes - 1
+  local plain = format == "<I2" and "([\1-\127])\0" or "\0([\1-\127])"
+  local tried = 0
   while at <= last do
+    -- logs of installers have megabytes of ASCII: a piece that is nothing else is made plain at once
+    while at > tried and at + 4095 <= #bytes do
+      local piece = bytes:sub(at, at + 4095):gsub(plain, "%1")
+      tried = at + 4095
+      if #piece ~= 2048 then break end
+      out[#out + 1] = piece
+      at = at + 4096
+    end
+    if at > last then break end
     local unit = string.unpack(format, bytes, at)
     at = at + 2
     if unit >= 0xD800 and unit < 0xDC00 and at <= last then

@@ -9,17 +9,37 @@ function show.place(evidence)
 end
 
 local function change(one)
+  if one.line then return one.text and ("line %d: %s"):format(one.line, (one.text:gsub("\n", " / "))) or
+    ("line %d goes"):format(one.line) end
   if one.remove then return ("remove %s"):format(one.key) end
   return ("%s = \"%s\""):format(one.key, one.value)
+end
+
+-- Of the repaired lines of a pasted file, a person sees the kind from the first ones.
+local SHOWN = 4
+
+local function changes(finding)
+  local label = finding.fixable and "fix:" or "change:"
+  local lines = finding.changes[1].line ~= nil
+  for i, one in ipairs(finding.changes) do
+    if lines and i > SHOWN then
+      write("  %s and %d lines more", (" "):rep(#label), #finding.changes - SHOWN)
+      return
+    end
+    write("  %s %s", i == 1 and label or (" "):rep(#label), change(one))
+  end
 end
 
 function show.finding(finding)
   write("%s: %s", finding.severity, finding.code)
   for _, evidence in ipairs(finding.evidence) do write("    %s", show.place(evidence)) end
+  for _, evidence in ipairs(finding.consequences or {}) do write("    then %s", show.place(evidence)) end
   write("  %s\n  %s", finding.cause, finding.remedy)
-  if finding.changes then
-    local label = finding.fixable and "fix:" or "change:"
-    for i, one in ipairs(finding.changes) do write("  %s %s", i == 1 and label or (" "):rep(#label), change(one)) end
+  if finding.changes then changes(finding) end
+  local label = "proposal:"
+  for line in (finding.proposal or ""):gmatch "[^\n]+" do
+    write("  %s %s", label, line)
+    label = (" "):rep(#label)
   end
 end
 
@@ -39,16 +59,35 @@ local function count(findings)
   return counts, fixable
 end
 
+local UNKNOWN_SHOWN = 20
+
+local function not_understood(list)
+  write "not understood:"
+  for i = 1, math.min(#list, UNKNOWN_SHOWN) do write("    %s", show.place(list[i])) end
+  if #list > UNKNOWN_SHOWN then write("    and %d more (--json has them all)", #list - UNKNOWN_SHOWN) end
+end
+
+local function counted(number, what) return ("%d %s%s"):format(number, what, number == 1 and "" or "s") end
+
+--- "problems: 1 error, 0 warnings, 1 fixable", "unclear: 2 lines not understood", "healthy".
+function show.verdict(result)
+  local counts, fixable = count(result.findings)
+  local unknown = #result.not_understood
+  if result.verdict == "healthy" then return "healthy" end
+  if result.verdict == "unclear" then return ("unclear: %s not understood"):format(counted(unknown, "line")) end
+  return ("problems: %s, %s%s%s"):format(counted(counts.error, "error"), counted(counts.warning, "warning"),
+    fixable > 0 and (", %d fixable"):format(fixable) or "",
+    unknown > 0 and (", %s not understood"):format(counted(unknown, "line")) or "")
+end
+
 function show.result(result)
   show.findings(result.findings)
   if #result.findings > 0 then write "" end
-  local counts, fixable = count(result.findings)
-  if result.healthy then
-    write "nothing wrong found; looked at:"
-  else
-    write("%d error%s, %d warning%s%s; looked at:", counts.error, counts.error == 1 and "" or "s", counts.warning,
-      counts.warning == 1 and "" or "s", fixable > 0 and (", %d fixable"):format(fixable) or "")
+  if #result.not_understood > 0 then
+    not_understood(result.not_understood)
+    write ""
   end
+  write("%s; looked at:", show.verdict(result))
   for _, line in ipairs(result.looked_at) do write("  %s", line) end
 end
 
@@ -87,7 +126,8 @@ function show.bundle(result)
     end
     write("skipped: %s %s", one.path, one.why)
   end
-  write("%s", result.looked_at[1])
+  if #result.not_understood > 0 then not_understood(result.not_understood) end
+  write("%s: %s", result.verdict, result.looked_at[1])
 end
 
 function show.rules(rules)
@@ -99,13 +139,18 @@ end
 --- Lists that are empty must stay lists.
 local function arrays(findings)
   local array = require "gpupt.json".array
-  for _, finding in ipairs(findings) do array(finding.evidence) end
+  for _, finding in ipairs(findings) do
+    array(finding.evidence)
+    if finding.consequences then array(finding.consequences) end
+    if finding.changes then array(finding.changes) end
+  end
   return array(findings)
 end
 
 function show.for_json(result, made, saved)
   local array = require "gpupt.json".array
   return { findings = arrays(result.findings), looked_at = array(result.looked_at), healthy = result.healthy,
+    verdict = result.verdict, not_understood = array(result.not_understood),
     changes = made and array(made) or nil, saved = made and saved or nil }
 end
 
@@ -114,7 +159,8 @@ function show.bundle_for_json(result)
   local vms = array {}
   for i, vm in ipairs(result.vms) do vms[i] = { vmx = vm.vmx, result = show.for_json(vm.result) } end
   return { vms = vms, host = arrays(result.host), unread = array(result.unread), looked_at = array(result.looked_at),
-    skipped = array(result.skipped), healthy = result.healthy }
+    skipped = array(result.skipped), not_understood = array(result.not_understood),
+    verdict = result.verdict, healthy = result.healthy }
 end
 
 function show.rules_for_json(rules)

@@ -1,0 +1,1 @@
+require "spec.support.guide"("docs/guide/evidence.md", _ENV)
