@@ -180,4 +180,4 @@ clean: ## remove everything that was built
 	rm -rf build
 
 help:
-	@echo "gpupt: make TARGET"; grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  %-10s %s\n",$$1,$$2}'
+	@echo "gpupt: make TARGET"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  %-14s %s\n",$$1,$$2}'

@@ -1,5 +1,5 @@
 --- `gpupt log` over large logs, compared with reading the file, ripgrep, grep, mawk and Python, in one run, as ratios.
--- Two logs are generated: one with the usual noise, and one in which every eleventh line lists a setting (DICT). ripgrep
+-- Two logs are generated: one with the usual noise, and one in which every eleventh line lists a setting. ripgrep
 -- searches for the words that gpupt searches for, with line numbers and into a file; a second time, like the other
 -- tools, for eight words. gpupt looks for its whole catalogue, numbers the lines and extracts cards, settings and
 -- findings.

@@ -187,7 +187,9 @@ local function only(list, pattern)
   for _, file in ipairs(list) do if file:find(pattern) then kept[#kept + 1] = file end end
   return kept
 end
-check(lua_parts, only(lua_list, "^lua/.*%.lua$"))
+local lua_files = only(lua_list, "^lua/.*%.lua$")
+lua_files[#lua_files + 1] = "bin/gpupt"
+check(lua_parts, lua_files)
 check(c_parts, only(c_list, "^csrc/.*%.[ch]$"))
 c_calls(only(c_list, "^csrc/.*%.[ch]$"))
 for _, text in ipairs(problems) do io.stderr:write("arrows: ", text, "\n") end

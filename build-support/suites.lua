@@ -27,6 +27,7 @@ function suites.list(root)
     list[#list + 1] = { name = name, reader = reader, command = command }
   end
   add("luacheck", "status", "luacheck -q --no-color lua bin/gpupt spec examples build-support bench")
+  add("layout", "status", "lua5.4 build-support/arrows.lua")
   local rooms = folders(root)
   for _, folder in ipairs(rooms) do
     add(folder:gsub("^spec/", ""), "tap", busted .. folder)

@@ -1,6 +1,7 @@
 --- The required order of a VM's steps, checked when a playbook is loaded.
 -- Each rule names two steps: if a scope has both, the first must come before the second; the message gives the reason.
 -- A custom step may set `after = { ["step.name"] = "reason" }`.
+-- Some of these steps do not exist yet; a user's own step may have such a name.
 local order = {}
 
 order.rules = {

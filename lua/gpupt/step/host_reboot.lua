@@ -77,8 +77,9 @@ function reboot.cycle(ctx, target)
   local before = earlier and earlier.boot_time or record.boot_time
   if not earlier then
     -- journalled before the request is sent, so that a resumed run can see whether the host rebooted
-    ctx:row(target, "change", { action = "reboot-intent", object = record.ref, text = "RebootHost (boot time before)" },
-      { boot_time = before })
+    local intent = { action = "reboot-intent", object = record.ref, text = "RebootHost (boot time before)" }
+    local number = ctx:row(target, "change", intent, { boot_time = before })
+    ctx:row(target, "result", intent, { ok = true }, { of = number })
   elseif record.connection == "connected" and record.boot_time ~= before then
     return true
   end

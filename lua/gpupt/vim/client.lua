@@ -139,11 +139,11 @@ function Client:find(pattern, opts) return require("gpupt.vim.path").find(self, 
 function Client:one(pattern, opts) return require("gpupt.vim.path").one(self, pattern, opts) end
 function Client:path(object) return require("gpupt.vim.path").of(self, object) end
 
---- Waiting for tasks and properties. See gpupt.vim.watch.
-function Client:wait(task, opts) return require("gpupt.vim.watch").task(self, task, opts) end
-function Client:wait_all(tasks, opts) return require("gpupt.vim.watch").tasks(self, tasks, opts) end
+--- Waiting for tasks and properties. See gpupt.vim.waits.
+function Client:wait(task, opts) return require("gpupt.vim.waits").task(self, task, opts) end
+function Client:wait_all(tasks, opts) return require("gpupt.vim.waits").tasks(self, tasks, opts) end
 function Client:wait_for(object, paths, predicate, opts)
-  return require("gpupt.vim.watch").property(self, object, paths, predicate, opts)
+  return require("gpupt.vim.waits").property(self, object, paths, predicate, opts)
 end
 
 --- The recent task of `object` with this operationID; nil, message, "ENOENT" when there is none.

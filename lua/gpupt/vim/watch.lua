@@ -11,8 +11,6 @@ local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local fault = require "gpupt.vim.fault"
 local fiber = require "gpupt.loop.fiber"
-local options = require "gpupt.options"
-local property_path = require "gpupt.vim.property_path"
 local wait = require "gpupt.loop.wait"
 
 local watch = { MAX_WAIT = 60, QUICK = 0.025 }
@@ -381,10 +379,8 @@ function Watch:stop()
   self.stopped = true
 end
 
--- ---- what the client offers
-
--- Waits until examine(values) gives something that is not nil, and gives it.
-local function await(client, object, paths, examine, until_time, what)
+--- Waits until examine(values) gives something that is not nil, and gives it.
+function watch.await(client, object, paths, examine, until_time, what)
   local self = of(client)
   if client.closed then return nil, "this connection is closed", "ECLOSED" end
   local entry = self:add(object, paths)
@@ -413,93 +409,6 @@ local function await(client, object, paths, examine, until_time, what)
       return table.unpack(results, 1, results.n)
     end
   end
-end
-
-local task_options = options.declare("vc:wait", {
-  { "timeout", "number", doc = "seconds; the task continues after that" },
-  { "progress", "callable", doc = "called with (percent, info) when the task's progress or state changes" },
-  { "cancel_task", "boolean", doc = "cancel the task when the wait is cancelled or times out" },
-})
-
---- A finished task's outcome: its result (true when it has none) and info; or nil, message, code, detail.
-function watch.outcome(task, info)
-  if info.state == "success" then
-    local result = info.result
-    if result == nil then result = true end
-    return result, info
-  end
-  local message, code, detail = fault.read(info.error or {})
-  if info.error == nil then message, code = "the task failed without a reason", "EFAULT" end
-  detail = detail or {}
-  detail.task, detail.object, detail.method, detail.info = task, info.entity, info.descriptionId or info.name, info
-  return nil, message, code, detail
-end
-
-local function until_of(o) return o.timeout and engine.now() + o.timeout end
-
-local function cancel_task(client, task)
-  wait.shield(function() return client:call(task, "CancelTask", {}, { timeout = 10 }) end)
-end
-
---- Waits for a task's end. Gives its result (true when it has none) and its info; or nil, message, code, detail of the
--- fault it ended in, or "ETIMEDOUT". Cancelling the wait does not cancel the task, unless cancel_task is set.
-function watch.task(client, task, given)
-  local o = task_options:check(given)
-  if type(task) ~= "table" or rawget(task, "type") ~= "Task" then
-    error("vc:wait: a Task is needed, not " .. tostring(task), 3)
-  end
-  local shown, state
-  local results = table.pack(pcall(await, client, task, { "info" }, function(values)
-    local info = values.info
-    if not info then return nil end
-    if o.progress and (info.progress ~= shown or info.state ~= state) then
-      shown, state = info.progress, info.state
-      o.progress(info.state == "success" and 100 or info.progress or 0, info)
-    end
-    if info.state == "success" or info.state == "error" then return watch.outcome(task, info) end
-  end, until_of(o), tostring(task)))
-  if not results[1] then
-    if o.cancel_task and failure.is(results[2]) then cancel_task(client, task) end
-    error(results[2], 0)
-  end
-  if o.cancel_task and results[4] == "ETIMEDOUT" then cancel_task(client, task) end
-  return table.unpack(results, 2, results.n)
-end
-
---- Waits for a list of tasks; a list of { ok =, result =, info = } or { ok = false, message =, code =, detail = }.
-function watch.tasks(client, tasks, given)
-  local o = task_options:check(given)
-  local outcomes = {}
-  local functions = {}
-  for i, task in ipairs(tasks) do
-    functions[i] = function()
-      local result, info, code, detail = watch.task(client, task, o)
-      if result ~= nil then outcomes[i] = { ok = true, result = result, info = info }
-      else outcomes[i] = { ok = false, message = info, code = code, detail = detail } end
-      return true
-    end
-  end
-  fiber.all(functions)
-  return outcomes
-end
-
-local property_options = options.declare("vc:wait_for", {
-  { "timeout", "number", doc = "seconds" },
-})
-
---- Waits until predicate(values, object) gives something true, and gives that. `paths` are read and watched together;
--- values holds those that are set. nil, message, code, detail when the object is removed or a path is refused.
-function watch.property(client, object, paths, predicate, given)
-  local o = property_options:check(given)
-  paths = type(paths) == "string" and { paths } or paths
-  for _, path in ipairs(paths) do
-    local message = property_path(object.type, path)
-    if message then return nil, message, "InvalidProperty" end
-  end
-  return await(client, object, paths, function(values)
-    local result = predicate(values, object)
-    if result then return result end
-  end, until_of(o), ("%s of %s"):format(table.concat(paths, ", "), tostring(object)))
 end
 
 return watch
