@@ -179,6 +179,10 @@ function loader.remote(given)
   local seen = require "gpupt.doctor.remote".read(given.vm)
   local known = facts.new()
   local logs = load_logs(seen.log, known)
+  -- the server says what this file is, however little stands in it
+  for _, log in ipairs(logs) do
+    if log.scan.form == "unknown" then log.scan.form = "vmware.log" end
+  end
   for _, log in ipairs(load_logs(given.log, known)) do logs[#logs + 1] = log end
   if seen.release then known.release = facts.release(seen.release, seen.build) end
   return { facts = known, doc = seen.vmx, vmx_name = seen.vmx_name, remote = true, notes = seen.notes, logs = logs,
