@@ -1,6 +1,6 @@
 --- Measured BARs for the user's own table: from a vmware.log (BARs and the ids that its settings list), a list with
 -- sizes (lspci -vv -nn), or a sysfs folder.
-local bar = require "gpupt.bar.window"
+local bar = require "gpupt.bar.sums"
 local cards = require "gpupt.bar.cards"
 local core = require "gpupt.core".bar
 local options = require "gpupt.options"

@@ -1,5 +1,6 @@
 --- Reads what the doctor was given: documents and scans as they are, paths by what they name.
 local core = require "gpupt.core".folder
+local evidence = require "gpupt.evidence"
 local facts = require "gpupt.doctor.facts"
 local failure = require "gpupt.failure"
 local pci = require "gpupt.pci"
@@ -78,7 +79,7 @@ local function load_pci(given)
 end
 
 --- Texts of tools, of any form: the host's devices, logs, a .vmx and facts. See gpupt.evidence.
-local function load_evidence(given, loaded)
+local function load_evidence(given, loaded, more)
   local path = given.pci
   if type(path) ~= "string" and type(path) ~= "table" and path ~= nil then
     error("doctor.examine: pci must be a list of devices or a path", 0)
@@ -88,8 +89,9 @@ local function load_evidence(given, loaded)
   if not list then
     for key, value in pairs(load_pci(path)) do loaded[key] = value end
   end
-  if not list and given.evidence == nil then return {} end
-  local read = require "gpupt.evidence.attach".read { pci = list, evidence = given.evidence, vmx = given.vmx }
+  if not list and given.evidence == nil and #more == 0 then return {} end
+  local read = require "gpupt.evidence.attach".read { pci = list, evidence = given.evidence, more = more,
+    vmx = given.vmx }
   loaded.evidence, loaded.notes = read.results, read.notes
   if read.devices and not loaded.pci then
     loaded.pci, loaded.pci_name, loaded.pci_lines = read.devices, read.name, read.lines
@@ -128,7 +130,7 @@ local function load_log(one, known)
   end
   if one == "-" then one = { text = loader.read_stdin(), name = "standard input" } end
   local log = { scan = failure.check(vmlog.scan(one)), name = type(one) == "string" and one or one.name or "the log" }
-  log.skipped = log.scan.skipped
+  log.skipped, log.source = log.scan.skipped, one
   local text = type(one) == "table" and one.text or head_of(one)
   local form = text and facts.read(known, text, log.name)
   if form == "report" then
@@ -179,6 +181,10 @@ function loader.remote(given)
   local seen = require "gpupt.doctor.remote".read(given.vm)
   local known = facts.new()
   local logs = load_logs(seen.log, known)
+  -- the server says what this file is, however little stands in it
+  for _, log in ipairs(logs) do
+    if log.scan.form == "unknown" then log.scan.form = "vmware.log" end
+  end
   for _, log in ipairs(load_logs(given.log, known)) do logs[#logs + 1] = log end
   if seen.release then known.release = facts.release(seen.release, seen.build) end
   return { facts = known, doc = seen.vmx, vmx_name = seen.vmx_name, remote = true, notes = seen.notes, logs = logs,
@@ -186,13 +192,28 @@ function loader.remote(given)
     system_id = seen.system_id, system_id_at = seen.system_id_at, others = seen.others }
 end
 
+--- Of the files that were given as logs, those that are the outputs of tools are taken out: what they are is seen from
+-- what is in them.
+local function no_logs(logs)
+  local results = {}
+  for i = #logs, 1, -1 do
+    local log = logs[i]
+    local result = log.scan.form == "unknown" and log.source and evidence.read(log.source, { keep = true })
+    if result and not result.unread then
+      table.remove(logs, i)
+      table.insert(results, 1, result)
+    end
+  end
+  return results
+end
+
 --- What subject.lua wants; raises a failure for what cannot be read.
 function loader.load(given)
   local loaded = { gpus = given.gpus, system_id = given.system_id, system_id_at = given.system_id_at,
     changed = given.changed, facts = facts.new() }
-  local read = load_evidence(given, loaded)
-  loaded.notes = loaded.notes or {}
   loaded.logs = load_logs(given.log, loaded.facts)
+  local read = load_evidence(given, loaded, no_logs(loaded.logs))
+  loaded.notes = loaded.notes or {}
   loader.take_resets(loaded.facts, read.results)
   table.move(read.logs or {}, 1, #(read.logs or {}), #loaded.logs + 1, loaded.logs)
   if #loaded.logs > 0 then loaded.log = join(loaded.logs) end

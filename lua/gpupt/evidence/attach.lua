@@ -93,10 +93,12 @@ local function completeness(hosts)
   return complete, why, partial
 end
 
---- Takes `given.pci` (a path) and `given.evidence`. Result: {results=, logs= {{scan=, name=}...}, vmx= (a path or a
--- document), devices= (the host's, or nil), name=, lines=, complete=, complete_why=, partial=, system_id=, notes=}.
+--- Takes `given.pci` (a path or {text=}), `given.evidence` and `given.more` (results of gpupt.evidence). Result:
+-- {results=, logs= {{scan=, name=}...}, vmx= (a path or a document), devices= (the host's, or nil), name=, lines=,
+-- complete=, complete_why=, partial=, system_id=, notes=}.
 function attach.read(given)
   local results = results_of(given.evidence)
+  table.move(given.more or {}, 1, #(given.more or {}), #results + 1, results)
   if given.pci then table.insert(results, 1, from_list(given.pci)) end
   local out = { results = results, logs = {}, notes = {} }
   for _, result in ipairs(results) do

@@ -409,11 +409,43 @@ function gpupt.vmx.is_odd(key, value) end
 
 gpupt.bar = {}
 
+---Bytes of a size as people and logs write it: "32G", "32 GiB", "33587200 KB", 16777216.
+function gpupt.bar.size(value) end
+
+---The built-in table with rows of a file (and the user's learned ones) before it. `source` is a path, or {text=...}.
+function gpupt.bar.load(source) end
+
+---All rows of the table (by default the built-in one with the user's own rows), for a loop.
+function gpupt.bar.each(tbl) end
+
 ---Takes the BARs of the GPUs in logs, lists and sysfs folders into the user's own table, which every later look-up
----uses. `sources` is a list of paths or {text=, name=}. Result: {path=, learned={rows}, kept=,
----skipped={{name=, why=}...}}; nil, message, code (ENOBARS when there is nothing to learn).
+---uses.
+---`sources` is a list of paths or {text=, name=}. Result: {path=, learned={rows}, kept=, skipped={{name=, why=}...}};
+---nil, message, code (ENOBARS when there is nothing to learn).
 ---@param opts? gpupt.options.bar.learn
 function gpupt.bar.learn(sources, opts) end
+
+---What the table knows of a card: {vendor=, device=, name=, bars=, bytes=, mark=, source=, variants=}.
+---`variants` lists every form with the same ids, the assumed one first. nil, message, "ENOENT" for an unknown card.
+---@param opts? gpupt.options.bar.lookup
+function gpupt.bar.lookup(vendor, device, opts) end
+
+---The window for a list of cards. Result: {gb=, rule=, min=, safe=, seed=} in GiB, `needed` (the VM does not start
+---without use64bitMMIO), `high_end` (a card maps more than 16 GiB), `bytes` (all memory BARs), `low_bytes` (32-bit
+---BARs, below 4 GiB), `source` ("measured", "table" or "mixed"), `warnings` (texts), `devices` (the cards with their
+---BARs), `why` (text), `uncertain` (names of cards whose BARs are from memory or have several forms), `sure` (the
+---window
+---is needed even without those) and `sure_min` (how large it must be for the others). A bad value gives nil, message,
+---code: EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
+---@param opts? gpupt.options.bar.window
+function gpupt.bar.window(list, opts) end
+
+---What a vmware.log's "pages needed" says: all memory BARs of the device, 4 KiB each, and two pages more.
+---Result: {bytes=, text=, sizes=, gb=}; `sizes` are the powers of two in it, largest first, `gb` the window.
+function gpupt.bar.from_pages(pages) end
+
+---What "could not allocate N KB of PCI MMIO" says: the 64-bit BARs that did not fit.
+function gpupt.bar.from_kb(kb) end
 
 gpupt.pci = {}
 

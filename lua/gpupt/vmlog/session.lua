@@ -1,6 +1,6 @@
 --- What is known of one power-on: its cards, its settings as the log lists them, its findings.
 -- Everything is bounded, since a log may be of any size: repeated findings are counted, not kept.
-local bar = require "gpupt.bar.window"
+local bar = require "gpupt.bar.sums"
 local core = require "gpupt.core".vmlog
 local unclear_of = require "gpupt.vmlog.unclear"
 

@@ -1,5 +1,5 @@
 --- Address space: BARs that do not fit, on the host's side and in the guest.
-local bar = require "gpupt.bar.window"
+local bar = require "gpupt.bar.sums"
 local evidence = require "gpupt.vmlog.evidence"
 
 local function integer(text) return math.tointeger(tonumber(text)) end

@@ -1,18 +1,11 @@
---- The window computation, the table of cards and sizes: gpupt.bar without what reads logs.
+--- The arithmetic of gpupt.bar: a card's BARs from the table or as measured, and the window for several cards. It
+-- stands under gpupt.vmlog, which works the window out from a log's BARs; gpupt.bar says what each function does.
 local core = require "gpupt.core".bar
 local cards = require "gpupt.bar.cards"
 local options = require "gpupt.options"
 local text = require "gpupt.bar.text"
 
-local bar = {
-  --- What a VM may map without use64bitMMIO: 3.5 GiB.
-  LIMIT = core.limit,
-  --- The largest window, in GiB, of which no report says that a card was lost in it.
-  LARGEST_PLACED = 4096,
-  --- "32 GiB + 32 MiB" for a number of bytes; "32G" where that is exact.
-  format = text.format,
-  short = text.short,
-}
+local sums = { LIMIT = core.limit, format = text.format, short = text.short }
 
 local window_options = options.declare("bar.window", {
   { "rule", "string", choices = { "min", "safe", "seed" }, default = "safe",
@@ -30,33 +23,6 @@ local function table_of(opts)
   if not cards.is(opts.table) then error("option 'table' must come from bar.load", 3) end
   return opts.table
 end
-
---- Bytes of a size as people and logs write it: "32G", "32 GiB", "33587200 KB", 16777216.
-function bar.size(value)
-  if math.type(value) == "integer" then
-    if value < 0 then return nil, ("%d is not a size: it is negative"):format(value), "EINVAL" end
-    return value
-  end
-  if type(value) ~= "string" then error("bar.size: a string or an integer, not a " .. type(value), 2) end
-  return core.size(value)
-end
-
---- The built-in table with rows of a file (and the user's learned ones) before it. `source` is a path, or {text=...}.
-function bar.load(source)
-  if type(source) == "table" and type(source.text) == "string" then
-    return cards.extended(source.text, source.name or "the given text")
-  end
-  if type(source) ~= "string" then error("bar.load: a path or {text=...}, not a " .. type(source), 2) end
-  local file, message, number = io.open(source, "rb")
-  if not file then return nil, message, number == 2 and "ENOENT" or number == 13 and "EACCES" or "EIO" end
-  local content, problem = file:read "a"
-  file:close()
-  if not content then return nil, source .. ": " .. problem, "EIO" end
-  return cards.extended(content, source)
-end
-
---- All rows of the table (by default the built-in one with the user's own rows), for a loop.
-function bar.each(tbl) return (tbl or require "gpupt.failure".check(cards.standard())):each() end
 
 local function copy_bars(bars)
   local result = {}
@@ -76,9 +42,7 @@ local function check_id(value, what)
   return true
 end
 
---- What the table knows of a card: {vendor=, device=, name=, bars=, bytes=, mark=, source=, variants=}.
--- `variants` lists every form with the same ids, the assumed one first. nil, message, "ENOENT" for an unknown card.
-function bar.lookup(vendor, device, opts)
+function sums.lookup(vendor, device, opts)
   opts = lookup_options:check(opts)
   for what, value in pairs { vendor = vendor, device = device } do
     local ok, message, code = check_id(value, what)
@@ -169,7 +133,7 @@ local function resolve(card, i, tbl)
   elseif not card.vendor or not card.device then
     return nil, where .. ": give vendor and device, or bars", "EINVAL"
   else
-    local known, message, code = bar.lookup(card.vendor, card.device, { table = tbl })
+    local known, message, code = sums.lookup(card.vendor, card.device, { table = tbl })
     if not known then return nil, message, code end
     if #known.bars == 0 then
       return nil, ("%s (%s) is known by its id only: give its BARs"):format(known.name, where), "ENOBARS"
@@ -195,13 +159,13 @@ end
 
 --- Which cards the table knows only from memory or in several forms, by name; and whether the window is needed even
 -- without them.
-local function certainty(result, devices, sums)
+local function certainty(result, devices, totals)
   local names, sure = {}, {}
   for i, device in ipairs(devices) do
     if device.source == "table" and (device.mark == "M" or device.variants) then
       names[#names + 1] = device.name or ("card " .. i)
     else
-      sure[#sure + 1] = sums[i]
+      sure[#sure + 1] = totals[i]
     end
   end
   result.uncertain = names
@@ -210,29 +174,22 @@ local function certainty(result, devices, sums)
   result.sure_min = #names == 0 and result.min or without and without.needs_64bit and without.min or 0
 end
 
---- The window for a list of cards. Result: {gb=, rule=, min=, safe=, seed=} in GiB, `needed` (the VM does not start
--- without use64bitMMIO), `high_end` (a card maps more than 16 GiB), `bytes` (all memory BARs), `low_bytes` (32-bit
--- BARs, below 4 GiB), `source` ("measured", "table" or "mixed"), `warnings` (texts), `devices` (the cards with their
--- BARs), `why` (text), `uncertain` (names of cards whose BARs are from memory or have several forms), `sure` (the
--- window
--- is needed even without those) and `sure_min` (how large it must be for the others). A bad value gives nil, message,
--- code: EINVAL, ERANGE, ENOBARS, or ENOENT for a card that the table does not know.
-function bar.window(list, opts)
+function sums.window(list, opts)
   opts = window_options:check(opts)
   local tbl, why, why_code = table_of(opts)
   if not tbl then return nil, why, why_code end
   if type(list) ~= "table" then error("bar.window: a list of cards, not a " .. type(list), 2) end
   if #list == 0 then return nil, "no cards: give at least one", "EINVAL" end
-  local devices, sums, sources = {}, {}, {}
+  local devices, totals, sources = {}, {}, {}
   for i, card in ipairs(list) do
     check_card(card, i)
     local resolved, message, code = resolve(card, i, opts.table and tbl or nil)
     if not resolved then return nil, message, code end
     devices[i] = resolved
-    sums[i] = { count = resolved.count, window = resolved.window, total = resolved.bytes, largest = resolved.largest }
+    totals[i] = { count = resolved.count, window = resolved.window, total = resolved.bytes, largest = resolved.largest }
     sources[resolved.source] = true
   end
-  local result, message, code = core.compute(sums)
+  local result, message, code = core.compute(totals)
   if not result then return nil, message, code end
   result.rule, result.gb = opts.rule, result[opts.rule]
   result.needed, result.needs_64bit = result.needs_64bit, nil
@@ -240,14 +197,12 @@ function bar.window(list, opts)
   result.warnings = require "gpupt.bar.limits"(result)
   result.source = sources.measured and sources.table and "mixed" or next(sources)
   result.devices = devices
-  certainty(result, devices, sums)
+  certainty(result, devices, totals)
   result.why = require "gpupt.bar.why"(result)
   return result
 end
 
---- What a vmware.log's "pages needed" says: all memory BARs of the device, 4 KiB each, and two pages more.
--- Result: {bytes=, text=, sizes=, gb=}; `sizes` are the powers of two in it, largest first, `gb` the window.
-function bar.from_pages(pages)
+function sums.from_pages(pages)
   if math.type(pages) ~= "integer" then error("bar.from_pages: an integer, not a " .. type(pages), 2) end
   if pages < 3 or pages - 2 > math.maxinteger // 4096 then
     return nil, ("%d pages cannot be the BARs of a device"):format(pages), "EINVAL"
@@ -255,8 +210,7 @@ function bar.from_pages(pages)
   return text.explain((pages - 2) * 4096)
 end
 
---- What "could not allocate N KB of PCI MMIO" says: the 64-bit BARs that did not fit.
-function bar.from_kb(kb)
+function sums.from_kb(kb)
   if math.type(kb) ~= "integer" then error("bar.from_kb: an integer, not a " .. type(kb), 2) end
   if kb < 1 or kb > math.maxinteger // 1024 then
     return nil, ("%d KB cannot be the BARs of a device"):format(kb), "EINVAL"
@@ -264,4 +218,4 @@ function bar.from_kb(kb)
   return text.explain(kb * 1024)
 end
 
-return bar
+return sums
