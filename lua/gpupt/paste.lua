@@ -95,6 +95,11 @@ local characters = {
     ["\xE2\x80\x91"] = "-", ["\xE2\x80\xA6"] = "..." } },
 }
 
+-- Latin-1's non-breaking blank; a byte 0xA0 among others beyond ASCII is a part of something else.
+local function latin_blanks(text)
+  return (text:gsub("[\128-\255]+", function(run) return run:find "^\xA0+$" and (" "):rep(#run) or nil end))
+end
+
 local function plain_characters(text, damage)
   if not text:find "[\x80-\xFF]" then return text end
   if not utf8.len(text) and text:find "[\x93\x94\x91\x92\xA0]" then
@@ -102,7 +107,7 @@ local function plain_characters(text, damage)
     if note(damage, "quotes", text, "[\x91-\x94]") then
       text = text:gsub("[\x93\x94]", '"'):gsub("[\x91\x92]", "'")
     end
-    if note(damage, "blanks", text, "\xA0") then text = text:gsub("\xA0", " ") end
+    if note(damage, "blanks", text, "\xA0") then text = latin_blanks(text) end
   end
   for _, kind in ipairs(characters) do
     local first, count = nil, 0

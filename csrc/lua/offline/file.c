@@ -1,4 +1,4 @@
-/* Lua face of core/file: a whole file written at once, and the folders above it made. */
+/* Lua face of base/file: a whole file written at once, and the folders above it made. */
 #define _DEFAULT_SOURCE
 #include <errno.h>
 #include <string.h>
