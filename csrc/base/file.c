@@ -167,6 +167,8 @@ static int clear_stale(const place *p)
         gone = -1;
     } else if (fstatat(p->folder, p->temporary, &named, AT_SYMLINK_NOFOLLOW) != 0) {
         gone = errno == ENOENT ? 1 : -1;
+    } else if (held.st_nlink > 1) { /* also the name of another file, whose content must stay */
+        gone = unlinkat(p->folder, p->temporary, 0) == 0 ? 1 : -1;
     } else if (held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
         gone = ftruncate(fd, 1) == 0 && unlinkat(p->folder, p->temporary, 0) == 0 ? 1 : -1;
     }

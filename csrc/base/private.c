@@ -75,9 +75,11 @@ int gp_private_load(const char *folder, const char *name, uint64_t max, gp_buf *
     int result = -1;
     int at = open_folder(folder, err);
     if (at < 0) return -1;
+    char path[1024]; /* for messages */
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     int fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
     if (fd >= 0)
-        result = read_opened(fd, name, max, out, err);
+        result = read_opened(fd, path, max, out, err);
     else if (errno == ELOOP)
         gp_fail(err, "EUNSAFE", "%s/%s is a symbolic link: it is not followed", folder, name);
     else

@@ -59,12 +59,17 @@ function secret.env(name)
   end)
 end
 
+-- The program of a command line. The rest may contain a secret, as may assignments before it (TOKEN=... program).
+local function program_of(line)
+  local program, more = line:match "^%s*([%w_./+-]+)%s*(.?)"
+  if not program or more == "=" or line:find("^%s*[%w_]+%s*%+?=") then return "..." end
+  return program .. (more ~= "" and " ..." or "")
+end
+
 --- The first line that a shell command prints.
 function secret.command(line)
   check_string(line, "p.secret.command")
-  -- its arguments may contain a secret
-  local program, more = line:match "^%s*(%S+)%s*(%S?)"
-  return make("the command " .. (program or "") .. (more ~= "" and " ..." or ""), function(self)
+  return make("the command " .. program_of(line), function(self)
     local pipe, message = io.popen(line, "r")
     if not pipe then return nil, ("the secret of %s: %s"):format(self.origin, message), "ESECRET" end
     local text = pipe:read "a"

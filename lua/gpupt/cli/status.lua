@@ -80,9 +80,8 @@ function command.run(options, words)
   if #words > 1 then return nil, "expected at most one run", "EUSAGE" end
   local path, message, code = playbook.journal_path(options.journal)
   if not path then return nil, message, code end
-  local file = io.open(path, "rb")
-  if not file then return nil, ("there is no journal at %s yet"):format(path), "ENOENT" end
-  file:close()
+  local folder = require "gpupt.core".folder -- does not open it: opening a FIFO would wait
+  if not folder.kind(path) then return nil, ("there is no journal at %s yet"):format(path), "ENOENT" end
   local store <close>, why, failed = playbook.open_journal(options.journal)
   if not store then return nil, why, failed end
   if not words[1] then

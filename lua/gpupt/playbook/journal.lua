@@ -20,12 +20,16 @@ function journal.path(url)
   end
   local scheme, rest = url:match "^(%a[%w+.-]*):(.*)$"
   if not scheme then return url end
+  -- the text is not repeated: it may be a URL with a password
+  if rest:find "^//[^/]*@" then
+    return nil, "--journal: a URL with a user name is not supported, use sqlite:FILE", "EINVAL"
+  end
   if scheme == "sqlite" or scheme == "file" then
     rest = rest:gsub("^//", "")
     if rest == "" then return nil, ("--journal %s: the file name is missing"):format(url), "EINVAL" end
     return rest
   end
-  return nil, ("--journal %s: '%s' is not supported, use sqlite:FILE"):format(url, scheme), "EINVAL"
+  return nil, ("--journal: '%s' is not supported, use sqlite:FILE"):format(scheme), "EINVAL"
 end
 
 --- Opens the journal of a --journal value.

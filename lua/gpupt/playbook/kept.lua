@@ -5,6 +5,7 @@
 local codec = require "gpupt.net".codec
 local json = require "gpupt.json"
 local missing = require "gpupt.missing"
+local names = require "gpupt.playbook.names"
 local schema = require "gpupt.net".schema
 local secret = require "gpupt.secret"
 
@@ -16,6 +17,12 @@ local hidden = {}
 for _, name in ipairs { "password", "passwd", "passphrase", "secret", "auth", "token", "ticket", "cookie", "credential",
   "credentials", "specitemxml", "envvariables", "userdata", "vendordata", "ovfenv", "productid", "product_key" } do
   hidden[name] = true
+end
+
+-- Fields that vim25 does not declare: admin_password, apiKey. Only the field "key" itself is usually no secret.
+local function looks_secret(name, value)
+  local what = type(value)
+  return (what == "string" or what == "number") and name:lower() ~= "key" and names.looks_secret(name)
 end
 
 local fields = {} -- type's name -> field's name -> { type =, secret = }
@@ -57,7 +64,8 @@ local function plain_fields(value, depth, kind)
     local text = tostring(name)
     local of_schema = declared and declared[text]
     local written = text:sub(1, 1) == "$" and "$" .. text or text
-    if hidden[text:lower()] or (of_schema and of_schema.secret) or (secret_pair and text == "value") then
+    if hidden[text:lower()] or (of_schema and of_schema.secret) or (secret_pair and text == "value")
+      or (not of_schema and looks_secret(text, field)) then
       copy[written] = mark "secret"
     else
       copy[written] = plain(field, depth + 1, of_schema and of_schema.type)

@@ -111,10 +111,13 @@ local function of_elsewhere(name)
   return name == "gpupt" or name:find "^gpupt%." or package.loaded[name] ~= nil or package.preload[name] ~= nil
 end
 
+-- The command removes the current folder from Lua's own path; a playbook's modules may be there.
+local HERE = "./?.lua;./?/init.lua"
+
 -- Loads a module: Lua files are compiled here; a C library can only be hashed before the system loads it.
 local function require_file(self, name, environment)
   if self.loaded[name] ~= nil then return self.loaded[name] end
-  local path = package.searchpath(name, package.path)
+  local path = package.searchpath(name, package.path) or package.searchpath(name, HERE)
   if not path then
     local library = package.searchpath(name, package.cpath) or package.searchpath(name:match "^[^.]*", package.cpath)
     if library then

@@ -7,7 +7,8 @@ local saved = require "gpupt.playbook.saved"
 local function is_plan(path)
   local file = io.open(path, "rb")
   if not file then return false end
-  local start = file:read(64) or ""
+  -- a pipe can be read only once, and what was read here would be missing in the playbook: it is not a plan
+  local start = file:seek "cur" and file:read(64) or ""
   file:close()
   return start:find '^%s*{%s*"' ~= nil
 end

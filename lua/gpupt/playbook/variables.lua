@@ -16,6 +16,7 @@ local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local secret = require "gpupt.secret"
 local system = require "gpupt.core".system
+local visible = require "gpupt.visible"
 
 local variables = {}
 
@@ -42,7 +43,8 @@ local function refuse_argv(name)
 end
 
 local function prompt(name)
-  local text, message, code = system.ask(("vars.%s: "):format(name))
+  -- the name may come from a plan file or a journal
+  local text, message, code = system.ask(("vars.%s: "):format(visible(name)))
   if text == "" then return nil, ("vars.%s: no value was entered"):format(name), "ESECRET" end
   return text, message, code
 end

@@ -159,27 +159,31 @@ end
 local function finish(ctx, target)
   local o = target.options
   local vm = ctx.fleet:vm(target.ref)
-  local mine = medium.of(vm)
-  local files = {}
-  if mine then files[mine] = true end
+  local marked, own = medium.of(vm), target.answer_medium
+  local files, made = {}, {} -- another user may have changed the mark: what this run made is deleted too
+  if marked then made[1] = marked end
+  if own and own ~= marked then made[#made + 1] = own end
+  for _, file in ipairs(made) do files[file] = true end
   if not vm.extra["gpupt.os"] then
     for _, file in ipairs(media_of(o, vm, type(o.answer) == "string" and o.answer or nil)) do files[file] = true end
   end
   local edits = medium.ejected(vm, files)
   local ok, message, code, detail
-  if mine then
+  if #made > 0 then
     if #edits > 0 then
       ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { deviceChange = edits } },
         { action = "eject-media", text = "ReconfigVM (eject the media)" })
       if not ok then return nil, message, code, detail end
     end
-    ok, message, code, detail = medium.erase(ctx, target, mine)
-    if not ok then return nil, ("%s: %s"):format(target.name, message), code, detail end
+    for _, file in ipairs(made) do
+      ok, message, code, detail = medium.erase(ctx, target, file)
+      if not ok then return nil, ("%s: %s"):format(target.name, message), code, detail end
+    end
     edits = {}
   end
   local extra = {}
   if not vm.extra["gpupt.os"] then extra[1] = { key = "gpupt.os", value = o.iso } end
-  if mine then extra[#extra + 1] = { key = medium.KEY, value = "" } end
+  if #made > 0 then extra[#extra + 1] = { key = medium.KEY, value = "" } end
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = extra,
     deviceChange = #edits > 0 and edits or nil } },
     { action = "mark-installed", text = "ReconfigVM (installation done)" })
@@ -216,11 +220,16 @@ local function clean(ctx, target, seen)
   if not path then return "" end
   local ok, removed, message = pcall(wait.shield, function()
     local marked, own = medium.of(ctx.fleet:vm(target.ref)), target.answer_medium
+    local gone, why = true, nil
     if marked and (marked == own or marked == seen.medium) then
       path = marked
-      return medium.remove(ctx, target, marked)
+      gone, why = medium.remove(ctx, target, marked)
     end
-    return not own or medium.erase(ctx, target, own)
+    if gone and own and own ~= marked then
+      path = own
+      gone, why = medium.remove(ctx, target, own)
+    end
+    return gone, why
   end)
   if ok and removed then return "" end
   return "; " .. medium.left(path, ok and message or failure.is(removed) and removed.message or nil)

@@ -1,8 +1,8 @@
 --- HTTP transfers other than SOAP: datastore files (/folder) and guest files (/guestFile).
 -- A download is written to TARGET.part and renamed at the end; an interrupted one can be resumed. Failed transfers
 -- are retried where that is safe.
+local core = require "gpupt.core"
 local engine = require "gpupt.loop.engine"
-local system = require "gpupt.core".system
 local transport = require "gpupt.vim.transport"
 local wait = require "gpupt.loop.wait"
 
@@ -94,14 +94,14 @@ end
 --- Opens TARGET.part: readable by its owner only, created by us (or, to resume, ours already), never through a symbolic
 -- link.
 function files.open_part(part, resume)
-  local file, message, code = system.open(part, resume and "add" or "new")
+  local file, message, code = core.system.open(part, resume and "add" or "new")
   if file then return file end
   return nil, "cannot write " .. message, code
 end
 
 --- Closes a complete part and gives it the target's name and the mode of a new file. true, or nil, message, code.
 function files.publish(file, part, target)
-  local ok, message = system.publish(file, part, target)
+  local ok, message = core.system.publish(file, part, target)
   file:close()
   if ok then return true end
   return nil, "cannot write " .. message, "EIO"
@@ -109,9 +109,7 @@ end
 
 -- The size of an existing part that is to be resumed, else 0; nil, message, code when it may not be resumed.
 local function size_of_part(part)
-  local there = io.open(part, "rb")
-  if not there then return 0 end
-  there:close()
+  if not core.folder.kind(part) then return 0 end -- not opened here: a FIFO would wait
   local file, message, code = files.open_part(part, true)
   if not file then return nil, message, code end
   local size = files.size(file)
