@@ -176,8 +176,8 @@ static mode_t current_umask(void)
 
 int gp_private_publish(int fd, const char *from, const char *to, gp_error *err)
 {
-    struct stat old; /* a link is replaced, a device or FIFO (/dev/null) is not */
-    if (lstat(to, &old) == 0 && !S_ISREG(old.st_mode) && !S_ISLNK(old.st_mode))
+    struct stat old; /* a link is replaced, a device or FIFO (/dev/null) is not; rename refuses a folder */
+    if (lstat(to, &old) == 0 && !S_ISREG(old.st_mode) && !S_ISLNK(old.st_mode) && !S_ISDIR(old.st_mode))
         return gp_fail(err, "EINVAL", "%s: not a regular file", to);
     if (fchmod(fd, 0666 & ~current_umask()) != 0)
         return gp_fail_errno(err, errno, "%s: cannot set its mode", from);
