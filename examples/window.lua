@@ -11,6 +11,6 @@ end
 local card = { vendor = tonumber(vendor, 16), device = tonumber(device, 16), count = count }
 
 local value = gpupt.check(gpupt.settings.compute { gpus = { card }, memory_mb = 65536, guest = "ubuntu64Guest" })
-print(("%d GB by the rule '%s'; the least that can work is %d GB"):format(value.window.gb, value.window.rule,
+print(("%d GB by the rule '%s'; the minimum is %d GB"):format(value.window.gb, value.window.rule,
   value.window.min))
 for _, choice in ipairs(value.choices) do print(("%s: %s"):format(choice.name, choice.value)) end

@@ -46,7 +46,7 @@ static int check(const char *path, const struct stat *st, gp_error *err)
                        path);
     }
     if (st->st_nlink > 1) {
-        return gp_fail(err, "EINVAL", "%s: has a second name (a hard link); remove it first", path);
+        return gp_fail(err, "EINVAL", "%s: has another hard link; remove that link first", path);
     }
     return 0;
 }

@@ -99,17 +99,17 @@ int gp_terminal_ask(const char *prompt, gp_buf *out, gp_error *err)
     out->secret = true;
     if (!gp_terminal_can_ask()) return gp_fail(err, "ENOTTY", "there is no terminal for a prompt");
     if (tcgetattr(STDIN_FILENO, &before) != 0)
-        return gp_fail_errno(err, errno, "the terminal cannot be prepared");
+        return gp_fail_errno(err, errno, "the terminal cannot be configured");
     /* signals that would leave the terminal without echo wait until it is restored */
     sigemptyset(&caught);
     static const int stopping[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     for (size_t i = 0; i < sizeof stopping / sizeof *stopping; i++)
         sigaddset(&caught, stopping[i]);
     if (pthread_sigmask(SIG_BLOCK, &caught, &old) != 0)
-        return gp_fail_errno(err, errno, "the terminal cannot be prepared");
+        return gp_fail_errno(err, errno, "the terminal cannot be configured");
     signals = signalfd(-1, &caught, SFD_CLOEXEC);
     if (signals < 0) {
-        gp_fail_errno(err, errno, "the terminal cannot be prepared");
+        gp_fail_errno(err, errno, "the terminal cannot be configured");
         goto out;
     }
     quiet = before;

@@ -31,7 +31,7 @@ static void on_error(void *data, xmlErrorPtr e)
     char text[200];
     (void)snprintf(text, sizeof text, "%s", e->message ? e->message : "not well-formed");
     text[strcspn(text, "\r\n")] = '\0';
-    gp_decode_latch(d, "EXML", "the answer is not well-formed XML (line %d): %s", e->line, text);
+    gp_decode_latch(d, "EXML", "the response is not well-formed XML (line %d): %s", e->line, text);
 }
 
 static void on_document_type(void *data, const xmlChar *name, const xmlChar *external, const xmlChar *system)
@@ -39,7 +39,7 @@ static void on_document_type(void *data, const xmlChar *name, const xmlChar *ext
     (void)name;
     (void)external;
     (void)system;
-    gp_decode_latch(data, "EENTITY", "the answer contains a document type, which is not accepted");
+    gp_decode_latch(data, "EENTITY", "the response contains a document type, which is not accepted");
 }
 
 static void on_text(void *data, const xmlChar *text, int length)
@@ -57,7 +57,7 @@ static void on_text(void *data, const xmlChar *text, int length)
         return;
     }
     if ((uint64_t)(d->tape->slab_length - f->text) + (uint64_t)length > d->limits.text) {
-        gp_decode_latch(d, "ELIMIT", "a text in the answer is longer than %llu bytes",
+        gp_decode_latch(d, "ELIMIT", "a string in the response is longer than %llu bytes",
                         (unsigned long long)d->limits.text);
         return;
     }
@@ -132,7 +132,7 @@ static void check_backlog(gp_decode *d)
     const xmlParserInput *input = d->parser->input;
     uint64_t most = d->parser->instate == XML_PARSER_CDATA_SECTION ? d->limits.text : GP_DECODE_TAG_MOST;
     if (input && (uint64_t)(input->end - input->cur) > most) {
-        gp_decode_latch(d, "ELIMIT", "a tag or comment in the answer is longer than %d bytes",
+        gp_decode_latch(d, "ELIMIT", "a tag or comment in the response is longer than %d bytes",
                         GP_DECODE_TAG_MOST);
     }
 }
@@ -143,7 +143,7 @@ int gp_decode_feed(gp_decode *d, const char *bytes, size_t length, gp_error *err
         int piece = length > GP_DECODE_TAG_MOST ? GP_DECODE_TAG_MOST : (int)length;
         d->fed += (uint64_t)piece;
         if (d->fed > d->limits.bytes) {
-            gp_decode_latch(d, "ELIMIT", "the answer is larger than %llu bytes",
+            gp_decode_latch(d, "ELIMIT", "the response is larger than %llu bytes",
                             (unsigned long long)d->limits.bytes);
             break;
         }
@@ -151,7 +151,7 @@ int gp_decode_feed(gp_decode *d, const char *bytes, size_t length, gp_error *err
         /* libxml2 may fail without calling the error handler */
         if (code == XML_ERR_NO_MEMORY) gp_decode_latch(d, "ENOMEM", "out of memory");
         if (code != 0 && !d->parser->wellFormed)
-            gp_decode_latch(d, "EXML", "the answer is not well-formed XML");
+            gp_decode_latch(d, "EXML", "the response is not well-formed XML");
         if (!d->failed) check_backlog(d);
         bytes += piece;
         length -= (size_t)piece;
@@ -162,11 +162,11 @@ int gp_decode_feed(gp_decode *d, const char *bytes, size_t length, gp_error *err
 gp_tape *gp_decode_finish(gp_decode *d, gp_error *err)
 {
     if (!d->failed && !d->done) {
-        gp_decode_latch(d, "ETRUNCATED", "the answer ends before it is complete (after %llu bytes)",
+        gp_decode_latch(d, "ETRUNCATED", "the response ends before it is complete (after %llu bytes)",
                         (unsigned long long)d->fed);
     }
     if (!d->failed && xmlParseChunk(d->parser, "", 0, 1) != 0 && !d->parser->wellFormed) {
-        gp_decode_latch(d, "EXML", "there is data after the end of the answer");
+        gp_decode_latch(d, "EXML", "there is data after the end of the response");
     }
     gp_error fault;
     if (!d->failed && d->tape->method && gp_tape_check(d->tape, &fault) != 0) {

@@ -55,7 +55,7 @@ static void bad(gp_decode *d, const frame *leaf, const char *text, uint32_t leng
     const char *key = leaf->key == GP_KEY_NONE ? "a value"
                       : leaf->key < GP_KEY_OWN ? gp_schema_name(leaf->key)
                                                : d->tape->slab + d->tape->own_names[leaf->key - GP_KEY_OWN];
-    gp_decode_latch(d, "EPROTOCOL", "in the answer, %s: '%.*s' is %s %s", key,
+    gp_decode_latch(d, "EPROTOCOL", "in the response, %s: '%.*s' is %s %s", key,
                     (int)(length < 40 ? length : 40), text, how, gp_schema_type_name(leaf->type));
 }
 
@@ -137,7 +137,7 @@ void gp_decode_leaf(gp_decode *d, const frame *leaf)
         if (leaf->type == GP_MOREF) {
             cell->tag = GP_TAG_MOREF;
             if (t->slab_length - leaf->text > GP_DECODE_REFERENCE_MOST)
-                gp_decode_latch(d, "ELIMIT", "a reference in the answer is longer than %d bytes",
+                gp_decode_latch(d, "ELIMIT", "a reference in the response is longer than %d bytes",
                                 GP_DECODE_REFERENCE_MOST);
         }
         gp_decode_string(d, cell, leaf->text);

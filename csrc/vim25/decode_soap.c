@@ -35,7 +35,7 @@ static void open_in_body(gp_decode *d, const xmlChar *name, const xmlChar *uri)
     const char *method = gp_schema_text(d->tape->method->name);
     size_t length = strlen(method);
     if (strncmp((const char *)name, method, length) != 0 || !is_name(name + length, "Response")) {
-        gp_decode_latch(d, "EPROTOCOL", "expected the answer to %s, got <%.100s>", method,
+        gp_decode_latch(d, "EPROTOCOL", "expected the response to %s, got <%.100s>", method,
                         (const char *)name);
         return;
     }

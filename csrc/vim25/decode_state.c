@@ -25,7 +25,7 @@ static bool grow(gp_decode *d, void **block, uint32_t *capacity, uint64_t need, 
     while (next < need)
         next *= 2;
     if (next >= UINT32_MAX) {
-        gp_decode_latch(d, "ELIMIT", "the answer is too large to decode");
+        gp_decode_latch(d, "ELIMIT", "the response is too large to decode");
         return false;
     }
     void *moved = realloc(*block, (size_t)next * size);
@@ -43,7 +43,7 @@ bool gp_decode_grow_cells(gp_decode *d)
     gp_tape *t = d->tape;
     if (d->failed) return false;
     if (t->count >= d->limits.cells) {
-        gp_decode_latch(d, "ELIMIT", "the answer has more than %llu values",
+        gp_decode_latch(d, "ELIMIT", "the response has more than %llu values",
                         (unsigned long long)d->limits.cells);
         return false;
     }

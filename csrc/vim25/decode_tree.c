@@ -34,7 +34,7 @@ static claim read_claim(const gp_decode *d, int attributes, const xmlChar **list
 static bool grow_frames(gp_decode *d)
 {
     if (d->depth >= d->limits.depth) {
-        gp_decode_latch(d, "ELIMIT", "the answer is nested deeper than %u elements", d->limits.depth);
+        gp_decode_latch(d, "ELIMIT", "the response is nested deeper than %u elements", d->limits.depth);
         return false;
     }
     uint32_t capacity = d->frame_capacity ? d->frame_capacity * 2 : 32;
@@ -94,7 +94,7 @@ static uint16_t own_key(gp_decode *d, const xmlChar *name)
         if (slot != 0 && d->own_pointers[slot - 1] == name) return (uint16_t)(GP_KEY_OWN + slot - 1);
         if (slot != 0) continue;
         if (t->own_count == GP_DECODE_OWN_MOST) {
-            gp_decode_latch(d, "ELIMIT", "the answer has more than %d unknown element names",
+            gp_decode_latch(d, "ELIMIT", "the response has more than %d unknown element names",
                             GP_DECODE_OWN_MOST);
             return GP_KEY_NONE;
         }
@@ -247,7 +247,7 @@ static void misfit(gp_decode *d, uint16_t key, gp_type_id slot, const char *got,
     const char *name = key == GP_KEY_NONE ? "a value"
                        : key < GP_KEY_OWN ? gp_schema_name(key)
                                           : d->tape->slab + d->tape->own_names[key - GP_KEY_OWN];
-    gp_decode_latch(d, "EPROTOCOL", "in the answer, %s is %.*s, but the schema requires %s", name,
+    gp_decode_latch(d, "EPROTOCOL", "in the response, %s is %.*s, but the schema requires %s", name,
                     (int)(length < 60 ? length : 60), got, gp_schema_type_name(slot));
 }
 
@@ -370,12 +370,12 @@ void gp_decode_start(void *data, const xmlChar *name, const xmlChar *prefix, con
     gp_decode *d = data;
     if (d->failed) return;
     if ((uint32_t)attributes + (uint32_t)namespaces > d->limits.attributes) {
-        gp_decode_latch(d, "ELIMIT", "an element in the answer has more than %u attributes",
+        gp_decode_latch(d, "ELIMIT", "an element in the response has more than %u attributes",
                         d->limits.attributes);
         return;
     }
     if (namespaces > 0 && d->parser->nsNr > 2 * GP_DECODE_NAMESPACES_MOST) { /* pairs of prefix and URI */
-        gp_decode_latch(d, "ELIMIT", "the answer has more than %d namespaces in scope",
+        gp_decode_latch(d, "ELIMIT", "the response has more than %d namespaces in scope",
                         GP_DECODE_NAMESPACES_MOST);
         return;
     }

@@ -172,7 +172,7 @@ int gp_encode_begin(gp_encode *e, const gp_schema_method *method, const char *th
     size_t at;
     const char *name = gp_schema_text(method->name);
     if (!gp_schema_knows(e->server, method->version)) {
-        return gp_fail(err, "EVERSION", "%s needs a server of version %s; this server has %s", name,
+        return gp_fail(err, "EVERSION", "%s requires vSphere API version %s; this server supports %s", name,
                        gp_schema_since(method->version), gp_schema_version_name(e->server));
     }
     const char *checked[] = {this_type, this_value, operation_id ? operation_id : ""};
@@ -236,7 +236,7 @@ void gp_encode_leave(gp_encode *e)
 int gp_encode_field(gp_encode *e, const gp_schema_field *field, gp_error *err)
 {
     if (!gp_schema_knows(e->server, field->version)) {
-        return gp_encode_fail(e, err, "EVERSION", "needs a server of version %s; this server has %s",
+        return gp_encode_fail(e, err, "EVERSION", "requires vSphere API version %s; this server supports %s",
                               gp_schema_since(field->version), gp_schema_version_name(e->server));
     }
     if ((field->flags & GP_FIELD_SECRET) && e->secret_depth == 0) {
@@ -317,7 +317,8 @@ int gp_encode_object(gp_encode *e, gp_type_id slot, gp_type_id actual, gp_type_i
                               gp_schema_type_name(actual));
     }
     if (!gp_schema_knows(e->server, gp_schema_types[actual].version)) {
-        return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s; this server has %s",
+        return gp_encode_fail(e, err, "EVERSION",
+                              "%s requires vSphere API version %s; this server supports %s",
                               gp_schema_type_name(actual), gp_schema_since(gp_schema_types[actual].version),
                               gp_schema_version_name(e->server));
     }
@@ -331,7 +332,7 @@ int gp_encode_array(gp_encode *e, gp_type_id element, gp_error *err)
 {
     char name[96];
     if (!gp_schema_knows(e->server, gp_schema_types[element].version)) {
-        return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s",
+        return gp_encode_fail(e, err, "EVERSION", "%s requires vSphere API version %s",
                               gp_schema_type_name(element),
                               gp_schema_since(gp_schema_types[element].version));
     }

@@ -174,7 +174,8 @@ int gp_encode_scalar(gp_encode *e, gp_type_id slot, gp_type_id as, const gp_scal
         if (as == GP_VOID && any_type(e, value, &type, err) != 0) return -1;
         if (gp_schema_types[type].kind == GP_KIND_ENUM) prefix = "";
         if (!gp_schema_knows(e->server, gp_schema_types[type].version)) {
-            return gp_encode_fail(e, err, "EVERSION", "%s needs a server of version %s; this server has %s",
+            return gp_encode_fail(e, err, "EVERSION",
+                                  "%s requires vSphere API version %s; this server supports %s",
                                   gp_schema_type_name(type), gp_schema_since(gp_schema_types[type].version),
                                   gp_schema_version_name(e->server));
         }

@@ -102,7 +102,7 @@ int gp_answer_check(const gp_answer *answer, gp_error *err)
 gp_tape *gp_answer_tape(gp_answer *answer, gp_error *err)
 {
     if (gp_answer_check(answer, err) < 0) return NULL;
-    if (!answer->decode) return gp_fail_null(err, "ETRUNCATED", "the answer is empty");
+    if (!answer->decode) return gp_fail_null(err, "ETRUNCATED", "the response is empty");
     gp_tape *tape = gp_decode_finish(answer->decode, err);
     gp_decode_free(answer->decode);
     answer->decode = NULL;

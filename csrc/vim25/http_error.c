@@ -36,8 +36,8 @@ static const char *stage(CURL *easy)
     curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected);
     curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
     curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
-    if (headers) return "while reading the answer";
-    if (ready) return "while waiting for the answer";
+    if (headers) return "while reading the response";
+    if (ready) return "while waiting for the response";
     if (connected) return "in the TLS handshake";
     if (resolved) return "while connecting";
     return "while resolving the name";
@@ -74,7 +74,7 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
         if (ready)
             gp_fail(err, "EPROTOCOL", "%s sent an invalid response: %s", host, detail);
         else
-            gp_fail(err, "EINVAL", "not a usable address (%s)", detail);
+            gp_fail(err, "EINVAL", "invalid URL (%s)", detail);
         return;
     case CURLE_OPERATION_TIMEDOUT:
         gp_fail(err, "ETIMEDOUT", "%s: timed out %s (%s)", host, stage(easy), detail);

@@ -60,12 +60,12 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *data)
     if (op->failed || begin(op) < 0) return 0;
     op->received += length;
     if (op->max_bytes && op->received > op->max_bytes) {
-        gp_fail(&err, "ELIMIT", "the answer is larger than %llu bytes", (unsigned long long)op->max_bytes);
+        gp_fail(&err, "ELIMIT", "the response is larger than %llu bytes", (unsigned long long)op->max_bytes);
         latch(op, &err);
         return 0;
     }
     if (!op->plain && unpacks_too_much(op)) {
-        gp_fail(&err, "ELIMIT", "the answer decompresses to more than %d times its size", UNPACKED_RATIO);
+        gp_fail(&err, "ELIMIT", "the response decompresses to more than %d times its size", UNPACKED_RATIO);
         latch(op, &err);
         return 0;
     }
@@ -83,7 +83,7 @@ static size_t on_header(char *bytes, size_t one, size_t length, void *data)
     (void)one;
     op->header_bytes += length;
     if (op->header_bytes <= HEADERS_MAX) return length;
-    gp_fail(&err, "ELIMIT", "the answer's headers are larger than %d bytes", HEADERS_MAX);
+    gp_fail(&err, "ELIMIT", "the response's headers are larger than %d bytes", HEADERS_MAX);
     latch(op, &err);
     return 0;
 }
@@ -202,7 +202,7 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
 
 static int add_header(gp_op *op, const char *line, gp_error *err)
 {
-    if (strpbrk(line, "\r\n")) return gp_fail(err, "EINVAL", "a header cannot hold a line break");
+    if (strpbrk(line, "\r\n")) return gp_fail(err, "EINVAL", "a header must not contain a line break");
     struct curl_slist *longer = curl_slist_append(op->headers, line);
     if (!longer) return gp_fail_memory(err);
     op->headers = longer;

@@ -71,7 +71,7 @@ static int check_fields(const gp_tape *tape, uint32_t at, size_t r, gp_error *er
 {
     for (size_t f = 0; f < FIELDS_MOST && rule_fields[r][f] >= 0; f++) {
         if (child(tape, at, rule_fields[r][f]) != UINT32_MAX) continue;
-        return gp_fail(err, "EPROTOCOL", "the answer has %s without '%s'", gp_tape_type_name(tape, at),
+        return gp_fail(err, "EPROTOCOL", "the response has %s without '%s'", gp_tape_type_name(tape, at),
                        gp_schema_name((uint16_t)rule_fields[r][f]));
     }
     return 0;
@@ -211,7 +211,7 @@ static int check_property(check *c, uint32_t at, gp_error *err)
         known->offset = path->as.text.offset;
     }
     if (known->type == GP_VOID || fits(tape, value, known->type, known->list)) return 0;
-    return gp_fail(err, "EPROTOCOL", "the answer has a value for '%.100s' of %s that is not a %s%s",
+    return gp_fail(err, "EPROTOCOL", "the response has a value for '%.100s' of %s that is not a %s%s",
                    gp_tape_text(tape, path), gp_schema_type_name(c->subject), known->list ? "list of " : "",
                    gp_schema_type_name(known->type));
 }
@@ -230,7 +230,7 @@ static int check_reference(const gp_tape *tape, gp_error *err)
     if (gp_schema_types[slot].kind != GP_KIND_MANAGED || tape->cells[0].tag != GP_TAG_MOREF) return 0;
     int type = referred(tape, 0);
     if (type < 0 ? has_heirs(slot) : gp_schema_is_a((gp_type_id)type, slot)) return 0;
-    return gp_fail(err, "EPROTOCOL", "the answer to %s is not a %s", gp_schema_text(tape->method->name),
+    return gp_fail(err, "EPROTOCOL", "the response to %s is not a %s", gp_schema_text(tape->method->name),
                    gp_schema_type_name(slot));
 }
 
@@ -239,7 +239,7 @@ static int check_result(const gp_tape *tape, gp_error *err)
     const gp_schema_method *m = tape->method;
     if (tape->count > 0 && tape->cells[0].tag != GP_TAG_NULL) return check_reference(tape, err);
     if (m->result == GP_VOID || (m->result_flags & (GP_FIELD_ARRAY | GP_FIELD_OPTIONAL))) return 0;
-    return gp_fail(err, "EPROTOCOL", "the answer to %s has no result", gp_schema_text(m->name));
+    return gp_fail(err, "EPROTOCOL", "the response to %s has no result", gp_schema_text(m->name));
 }
 
 int gp_tape_check(const gp_tape *tape, gp_error *err)

@@ -89,7 +89,7 @@ static int check_pairs(gp_pairs pairs, gp_error *err)
 {
     while (next_element(&pairs)) {
         if (is_text(pairs.tape, pairs.first)) continue;
-        return gp_fail(err, "EPROTOCOL", "the answer has an element of %s without a %s",
+        return gp_fail(err, "EPROTOCOL", "the response has an element of %s without a %s",
                        gp_schema_name(pairs.list), gp_schema_name(pairs.first_key));
     }
     return 0;
@@ -116,17 +116,17 @@ static int find_list(gp_page *page, gp_error *err)
         list = child(tape, 0, page->keys.objects);
         uint32_t token = child(tape, 0, page->keys.token);
         if (token != UINT32_MAX && !is_text(tape, token))
-            return gp_fail(err, "EPROTOCOL", "the answer has a token that is not text");
+            return gp_fail(err, "EPROTOCOL", "the response has a token that is not text");
         if (token != UINT32_MAX) page->token = &tape->cells[token];
         if (page->token && page->token->as.text.length > TOKEN_MOST)
-            return gp_fail(err, "EPROTOCOL", "the answer has a token of more than %d bytes", TOKEN_MOST);
+            return gp_fail(err, "EPROTOCOL", "the response has a token of more than %d bytes", TOKEN_MOST);
     } else if (tape->cells[0].tag != GP_TAG_NULL) {
-        return gp_fail(err, "EPROTOCOL", "the answer is not a page of objects");
+        return gp_fail(err, "EPROTOCOL", "the response is not a page of objects");
     }
     if (list == UINT32_MAX) return 0;
     if (tape->cells[list].tag != GP_TAG_ARRAY)
         return gp_fail(err, "EPROTOCOL",
-                       "the answer has something other than objects in its list of objects");
+                       "the response has something other than objects in its list of objects");
     page->count = tape->cells[list].as.head.count;
     page->at = list + 1;
     page->end = tape->cells[list].as.head.end;
@@ -141,7 +141,7 @@ int gp_page_open(gp_page *page, const gp_tape *tape, gp_error *err)
     for (uint32_t at = page->at; at < page->end; at = gp_tape_after(tape, at)) {
         uint32_t reference = child(tape, at, page->keys.obj);
         if (reference == UINT32_MAX || tape->cells[reference].tag != GP_TAG_MOREF)
-            return gp_fail(err, "EPROTOCOL", "the answer has an object without its reference (obj)");
+            return gp_fail(err, "EPROTOCOL", "the response has an object without its reference (obj)");
         gp_page_object object = {at, reference, 0};
         if (check_pairs(gp_page_properties(page, &object), err) != 0 ||
             check_pairs(gp_page_missing(page, &object), err) != 0)

@@ -127,14 +127,14 @@ end
 
 local function refuse(login, kind, refusal)
   local state = refusal.locked and "reported that the account is locked, disabled or expired" or "refused it"
-  return nil, ("the login of '%s' is not tried: %s %s in this run (%s)"):format(login.account, refusal.target, state,
-    refusal.cause), kind.refusal, { refused_by = refusal.target, cause = refusal.cause, locked = refusal.locked,
-    untried = true }
+  return nil, ("the login as '%s' was not attempted: %s %s in this run (%s)"):format(login.account, refusal.target,
+    state, refusal.cause), kind.refusal, { refused_by = refusal.target, cause = refusal.cause,
+    locked = refusal.locked, untried = true }
 end
 
 local function lost_too_often(login)
-  return nil, ("the login of '%s' is not tried: %d attempts got no answer, and each may count as a failed attempt")
-    :format(login.account, LOST_MOST), "EUNKNOWN", { untried = true }
+  return nil, ("the login as '%s' was not attempted: %d attempts got no response, and each may count as a failed "
+    .. "attempt"):format(login.account, LOST_MOST), "EUNKNOWN", { untried = true }
 end
 
 --- Records the result of an attempt.
@@ -185,7 +185,7 @@ function Registry:attempt(login, send)
     local stop = wait.wait(trying, login.until_time)
     if stop then error(stop, 0) end
     if not trying.done and engine.now() >= login.until_time then
-      return nil, ("the first login of '%s' has not finished yet"):format(login.account), "ETIMEDOUT",
+      return nil, ("the first login as '%s' has not finished yet"):format(login.account), "ETIMEDOUT",
         { untried = true }
     end
   end

@@ -93,7 +93,7 @@ describe("when a request fails", function()
       local value, message, code = vc.instance:CurrentTime({}, { timeout = 0.3 })
       assert.is_nil(value)
       assert.are.equal("ETIMEDOUT", code)
-      assert.matches("waiting for the answer", message)
+      assert.matches("waiting for the response", message)
       assert.is_true(gpupt.loop.now() - before < 1.5)
     end)
 

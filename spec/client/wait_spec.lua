@@ -154,7 +154,7 @@ describe("waiting", function()
   it("needs a Task", function()
     local ok, message = pcall(vc.wait, vc, host)
     assert.is_false(ok)
-    assert.matches("a Task is needed", message)
+    assert.matches("expected a Task", message)
   end)
 
   describe("survives", function()

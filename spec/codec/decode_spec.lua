@@ -58,7 +58,7 @@ describe("an answer", function()
 
   it("to something else is refused", function()
     local tape, message, code = codec.decode("Logout", wire.answer("Login"))
-    assert.same({ nil, "expected the answer to Logout, got <LoginResponse>", "EPROTOCOL" }, { tape, message, code })
+    assert.same({ nil, "expected the response to Logout, got <LoginResponse>", "EPROTOCOL" }, { tape, message, code })
     for _, text in ipairs { "<html><body>Bad gateway</body></html>", "<Envelope/>", wire.answer("LogoutTwice") } do
       tape, _, code = codec.decode("Logout", text)
       assert.is_nil(tape)

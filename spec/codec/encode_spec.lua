@@ -285,21 +285,21 @@ describe("a refusal names the path and", function()
   end)
 
   it("that the server is too old for a field, a type or a method", function()
-    refusal("config[1].applyNow: needs a server of version 7.0.0.0; this server has 6.7", "EVERSION",
+    refusal("config[1].applyNow: requires vSphere API version 7.0.0.0; this server supports 6.7", "EVERSION",
       encode("UpdatePassthruConfig", "HostPciPassthruSystem",
         { config = { { id = "0000:3b:00.0", passthruEnabled = true, applyNow = true } } }, { version = "6.7" }))
     local _, message, code = encode("ReconfigVM_Task", "VirtualMachine", { spec = { deviceChange = { { device = {
       _type = "VirtualPCIPassthrough", key = 1,
       backing = { _type = "VirtualPCIPassthroughDynamicBackingInfo", deviceName = "" } } } } } }, { version = "6.5" })
     assert.equal("EVERSION", code)
-    assert.matches("^spec.deviceChange%[1%].device.backing: VirtualPCIPassthroughDynamicBackingInfo needs a server",
+    assert.matches("^spec.deviceChange%[1%].device.backing: VirtualPCIPassthroughDynamicBackingInfo requires vSphere API version",
       message)
     _, message, code = encode("QueryDirectoryInfo", "DatastoreNamespaceManager", { stableName = "x" },
       { version = "7.0.3.0" })
     assert.equal("EVERSION", code)
-    assert.equal("QueryDirectoryInfo needs a server of version 8.0.1.0; this server has 7.0.3.0", message)
-    refusal("changedValue[1].value: ClusterComputeResourceVcsHealthStatus needs a server of version 7.0.1.1; this server "
-      .. "has 6.5", "EVERSION", encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k",
+    assert.equal("QueryDirectoryInfo requires vSphere API version 8.0.1.0; this server supports 7.0.3.0", message)
+    refusal("changedValue[1].value: ClusterComputeResourceVcsHealthStatus requires vSphere API version 7.0.1.1; this server "
+      .. "supports 6.5", "EVERSION", encode("UpdateOptions", "OptionManager", { changedValue = { { key = "k",
       value = codec.wrap("ClusterComputeResourceVcsHealthStatus", "healthy") } } }, { version = "6.5" }))
   end)
 end)

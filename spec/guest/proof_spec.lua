@@ -85,7 +85,7 @@ describe("a Linux guest", function()
   it("with fewer cards than given fails, also with none at all", function()
     local r = linux(two_cards, {}, { expected = 8 })
     assert.same({ "fewer-cards" }, codes(r))
-    assert.matches("sees 2 cards; 8", r.findings[1].text)
+    assert.matches("sees 2 cards, but 8", r.findings[1].text)
     assert.is_false(r.ok)
     assert.same({ "fewer-cards" }, codes(linux("", {}, { expected = 1 })))
   end)
@@ -291,7 +291,7 @@ describe("the commands for a Windows guest", function()
 end)
 
 it("a guest of another family is refused", function()
-  assert.same({ nil, "there is no proof for the guest family 'solaris'; use linux or windows", "EINVAL" },
+  assert.same({ nil, "cannot verify guest family 'solaris': use linux or windows", "EINVAL" },
     { proof.commands "solaris" })
   assert.equal("EINVAL", select(3, proof.read("solaris", {})))
 end)

@@ -221,7 +221,7 @@ describe("the problems of an autounattend.xml that a user supplies", function()
     assert.equal("no-answer", problems[1].code)
     assert.matches("readme.txt", problems[1].message)
     assert.matches("nothing", answer.problems({})[1].message)
-    assert.error_matches(function() answer.problems(7) end, "a text or a table")
+    assert.error_matches(function() answer.problems(7) end, "a string or a table")
   end)
 end)
 

@@ -95,7 +95,7 @@ describe("fibers", function()
     assert.matches("only inside loop.run", message)
     ok, message = pcall(loop.run, function() loop.spawn(5) end)
     assert.is_false(ok)
-    assert.matches("a function is needed", tostring(message))
+    assert.matches("expected a function", tostring(message))
   end)
 
   it("yield through pcall, metamethods, iterators and __close", function()

@@ -171,7 +171,7 @@ describe("a plan file", function()
     local pb, message, code = load(json.encode(changed))
     assert.is_nil(pb)
     assert.equal("EVERSION", code)
-    assert.matches("is a plan of another release of gpupt (gpupt plan 1; this one reads gpupt plan 2): plan again", message,
+    assert.matches("is a plan file of another gpupt release (gpupt plan 1; this one reads gpupt plan 2): create a new plan", message,
       1, true)
   end)
 
@@ -183,7 +183,7 @@ describe("a plan file", function()
     local result = probe.l:command { "apply", file, "--journal", probe.dir .. "/j.db", "--var-file",
       probe:file("vars", "word = hunter2\n") }
     assert.equal(1, result.status)
-    assert.matches("the plan would now make other changes: plan again\n  new: ~ h1: probe.note: note the secret",
+    assert.matches("the plan would now contain different changes: create a new plan\n  new: ~ h1: probe.note: note the secret",
       result.err, 1, true)
   end)
 
@@ -191,7 +191,7 @@ describe("a plan file", function()
     vcenter.write(file, text)
     local result = probe.l:command { "apply", file, "--var", "site=hq" }
     assert.equal(2, result.status)
-    assert.matches("vars.site is part of the plan and cannot be changed: plan again", result.err, 1, true)
+    assert.matches("vars.site is part of the plan and cannot be changed: create a new plan", result.err, 1, true)
     result = probe.l:command { "apply", file, "--var", "list=2", "--var-file", probe:file("vars", "word = hunter2\n") }
     assert.equal(2, result.status)
     assert.matches("vars.list is part of the plan", result.err, 1, true)
@@ -207,7 +207,7 @@ describe("a plan file", function()
     assert.equal(0, planned.status, planned.err)
     local result = probe.l:command { "apply", file, "--var", "site=hq" }
     assert.equal(2, result.status)
-    assert.matches("vars.site was not given to the plan: plan again", result.err, 1, true)
+    assert.matches("vars.site was not set when the plan was created: create a new plan", result.err, 1, true)
     probe:clear()
     result = probe.l:command { "apply", file, "--var-file", probe:file("vars", "word = hunter2\n"), "--journal",
       probe.dir .. "/word.db" }

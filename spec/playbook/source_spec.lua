@@ -182,7 +182,7 @@ describe("a playbook's files", function()
       assert.equal(0, probe.l:command({ "plan", path, "--out", file }).status)
       local result = probe.l:command { "apply", file, "--journal", probe.dir .. "/plan.db" }
       assert.equal(1, result.status)
-      assert.matches("late.lua was not loaded when the plan was made: plan again", result.err, 1, true)
+      assert.matches("late.lua was not loaded when the plan was created: create a new plan", result.err, 1, true)
       assert.is_nil(probe:got())
     end)
   end)

@@ -23,7 +23,7 @@ describe("a variable file", function()
     ["an open quote"] = { 'a = "' .. SECRET, "f:1: the quoted value of 'a' is not a valid JSON string" },
     ["text after the quotes"] = { 'a = "x" ' .. SECRET, "f:1: the quoted value" },
     ["two quoted texts"] = { 'a = "x", "' .. SECRET .. '"', "f:1: the quoted value" },
-    ["a zero byte"] = { "a = \0" .. SECRET, "f: contains a zero byte" },
+    ["a zero byte"] = { "a = \0" .. SECRET, "f: contains a NUL byte" },
     ["broken JSON"] = { '{ "a": ' .. SECRET .. " }", "f: is not valid JSON (line 1, column 13)" },
     ["JSON with a list"] = { '{ "a": ["' .. SECRET .. '"] }', "f: 'a' must be a string, a number or a boolean" },
     ["JSON with null"] = { '{ "a": null }', "f: 'a' must be a string, a number or a boolean" },

@@ -59,7 +59,7 @@ describe("an answer that is nested deeply", function()
     it("is refused beyond the ceiling, whatever the limits say: " .. shape, function()
       for _, stack in ipairs { 8192, small } do
         local out = run(stack, 100000, shape)
-        assert.matches("^ELIMIT\tthe answer is nested deeper than 256 elements\nstatus 0", out)
+        assert.matches("^ELIMIT\tthe response is nested deeper than 256 elements\nstatus 0", out)
       end
     end)
     it("is read, walked, written and freed on a small stack just below it: " .. shape, function()

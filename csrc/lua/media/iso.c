@@ -25,7 +25,7 @@ static int iso_write(lua_State *L)
     size_t count = 0;
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
-            return luaL_argerror(L, 1, "a table of path = bytes, both strings, is expected");
+            return luaL_argerror(L, 1, "expected a table of path = bytes, both strings");
         }
         count++;
     }
@@ -37,7 +37,7 @@ static int iso_write(lua_State *L)
         files[i].path = lua_tolstring(L, -2, &path_length);
         files[i].bytes = lua_tolstring(L, -1, &files[i].length);
         if (strlen(files[i].path) != path_length) {
-            return luaL_argerror(L, 1, "a path holds a zero byte");
+            return luaL_argerror(L, 1, "a path contains a NUL byte");
         }
         i++;
     }

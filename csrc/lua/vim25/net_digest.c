@@ -61,7 +61,7 @@ static int digest_crypt(lua_State *L)
     const char *setting = luaL_checkstring(L, 2);
     gp_error err;
     if (memchr(password, '\0', length)) {
-        (void)gp_fail(&err, "EINVAL", "a password cannot hold a zero byte");
+        (void)gp_fail(&err, "EINVAL", "a password must not contain a NUL byte");
         return gp_bind_fail(L, &err);
     }
     char hash[GP_DIGEST_CRYPT];

@@ -303,7 +303,7 @@ static int refuse_stray_param(const walk *w, int table, const gp_schema_method *
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
         const char *name = gp_schema_text(method->name);
         bool known = false;
-        if (!key) return gp_fail(w->err, "EARGUMENT", "%s: arguments have to be given by name", name);
+        if (!key) return gp_fail(w->err, "EARGUMENT", "%s: pass the arguments by name", name);
         for (int i = 0; i < method->params && !known; i++) {
             known = strcmp(gp_schema_name(gp_schema_params(method)[i].name), key) == 0;
         }
@@ -502,7 +502,7 @@ static int codec_wrap(lua_State *L)
         (gp_schema_types[type].kind == GP_KIND_SCALAR || gp_schema_types[type].kind == GP_KIND_ENUM);
     if (!scalar)
         return luaL_argerror(L, 1, lua_pushfstring(L, "'%s' is neither a scalar type nor an enum", name));
-    luaL_argcheck(L, !lua_isnoneornil(L, 2) && !lua_istable(L, 2), 2, "a scalar is expected");
+    luaL_argcheck(L, !lua_isnoneornil(L, 2) && !lua_istable(L, 2), 2, "expected a scalar");
     lua_createtable(L, 0, 2);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "_type");

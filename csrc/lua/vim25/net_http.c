@@ -65,7 +65,7 @@ static uint64_t whole_field(lua_State *L, int table, const char *name, uint64_t 
     lua_Integer value = lua_isnil(L, -1) ? 0 : lua_tointegerx(L, -1, &whole);
     bool absent = lua_isnil(L, -1);
     lua_pop(L, 1);
-    if (!absent && (!whole || value < 0)) luaL_error(L, "http: field '%s' has to be a whole number", name);
+    if (!absent && (!whole || value < 0)) luaL_error(L, "http: field '%s' must be a whole number", name);
     return absent ? otherwise : (uint64_t)value;
 }
 
@@ -143,7 +143,7 @@ static op_handle *op_arg(lua_State *L, int arg)
 static int descriptor(lua_State *L, int index, const char *name)
 {
     luaL_Stream *stream = luaL_testudata(L, index, LUA_FILEHANDLE);
-    if (!stream || !stream->closef) return luaL_error(L, "http: '%s' has to be an open file", name);
+    if (!stream || !stream->closef) return luaL_error(L, "http: '%s' must be an open file", name);
     if (fflush(stream->f) != 0) return luaL_error(L, "http: '%s' cannot be written", name);
     return fileno(stream->f);
 }

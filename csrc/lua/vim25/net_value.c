@@ -264,7 +264,7 @@ static void push_value(const build *b, uint32_t at)
     default:
         break;
     }
-    luaL_checkstack(L, 12, "the answer is nested too deeply");
+    luaL_checkstack(L, 12, "the response is nested too deeply");
     switch ((gp_tag)cell->tag) {
     case GP_TAG_MOREF:
         push_moref(b, cell);
@@ -293,7 +293,7 @@ static gp_tape **check_tape(lua_State *L, int index)
 static gp_tape *full_tape(lua_State *L, int index)
 {
     gp_tape **tape = check_tape(L, index);
-    if (!*tape) luaL_argerror(L, index, "this answer has already been read, or has not arrived");
+    if (!*tape) luaL_argerror(L, index, "this response has already been read, or has not arrived");
     return *tape;
 }
 
@@ -365,7 +365,7 @@ static int tape_fault(lua_State *L)
 {
     char code[96];
     gp_tape *tape = full_tape(L, 1);
-    luaL_argcheck(L, tape->kind == GP_TAPE_FAULT, 1, "this answer is not a fault");
+    luaL_argcheck(L, tape->kind == GP_TAPE_FAULT, 1, "this response is not a fault");
     lua_settop(L, 3);
     build b = start_build(L, tape, 2);
     gp_buf *message = gp_bind_buf(L);
@@ -450,7 +450,7 @@ static int tape_page(lua_State *L)
 {
     gp_error err;
     gp_tape *tape = full_tape(L, 1);
-    luaL_argcheck(L, gp_page_is(tape), 1, "this answer is not a page of objects");
+    luaL_argcheck(L, gp_page_is(tape), 1, "this response is not a page of objects");
     lua_settop(L, 3);
     if (!lua_isnil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);

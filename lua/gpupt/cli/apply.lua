@@ -15,8 +15,8 @@ local command = {
 If the plan needs an approval that is not given, nothing is changed and the exit
 status is 4. A row is written to the journal before each change. Continue an
 interrupted run with --resume RUN. Neither the journal nor a plan file contains
-secrets: give those from --var-file or a prompt again. If the playbook has
-changed since, it is refused before any of it is executed.]]
+secrets: supply those from --var-file or a prompt again. If the playbook has
+changed since the plan was saved or the run started, it is not executed.]]
     return table.concat(lines, "\n")
   end,
   options = connection.with {
@@ -87,7 +87,7 @@ local function finish(options, run)
     cli.complain("interrupted; continue with: gpupt apply --resume %s", result.id)
     return cli.INTERRUPTED
   end
-  cli.complain("run %s failed; remove the cause, then continue with: gpupt apply --resume %s", result.id, result.id)
+  cli.complain("run %s failed; fix the cause, then continue with: gpupt apply --resume %s", result.id, result.id)
   for _, target in ipairs(result.targets) do
     if target.code == "EAPPROVAL" then return cli.PENDING end
   end
@@ -98,7 +98,7 @@ function command.run(options, words)
   local playbook = require "gpupt.playbook"
   local allow, message, code = approvals(options.allow)
   if not allow then return nil, message, code end
-  if #words == 0 and not options.resume then return nil, "a playbook or a plan file is needed", "EUSAGE" end
+  if #words == 0 and not options.resume then return nil, "expected a playbook or a plan file", "EUSAGE" end
   if #words > 1 then return nil, "expected one playbook or plan file, not " .. #words, "EUSAGE" end
   local path
   path, message, code = playbook.journal_path(options.journal)

@@ -9,10 +9,10 @@ local command = {
   usage = "gpus [PATH]... [--free] [--match PATTERN] [--json]",
   details = [[
 PATH is an inventory path of hosts, clusters, folders or datacenters, as in govc
-("/DC1/host/vdi-*/*"). Without it the whole inventory is read. A card that a
-powered-off VM holds is not free. "pending reboot" means enabled but not active:
-the host must be rebooted first. Management graphics and similar devices are
-excluded and listed.]],
+("/DC1/host/vdi-*/*"). Without it, the whole inventory is read. A card that is
+in the configuration of a powered-off VM is not free. "pending reboot" means
+enabled but not active: the host must be rebooted first. Management graphics and
+similar devices are excluded and listed.]],
   options = connection.with {
     { "free", doc = "only cards that can be attached to a VM now" },
     { "match", "PATTERN", doc = "only cards like 10de:20b5, 10de:* or class=0302" },
@@ -21,7 +21,7 @@ excluded and listed.]],
   examples = {
     { "gpupt gpus", "all cards of the fleet" },
     { "gpupt gpus '/DC1/host/vdi-*' --free", "free cards in some clusters" },
-    { "gpupt gpus --match 10de:1eb8 --free --json | jq '.cards | length'", "how many T4 are free" },
+    { "gpupt gpus --match 10de:1eb8 --free --json | jq '.cards | length'", "how many T4s are free" },
   },
 }
 
@@ -105,7 +105,8 @@ local function print_text(seen)
       table.concat(one.allowed, ", "), one.label and " with the label " .. one.label or "")
   end
   for _, one in ipairs(seen.elsewhere) do
-    printer.out("%s (%s) has %s of another host (system id %s)", one.vm, one.power or "?", one.address, one.system_id)
+    printer.out("%s (%s) has card %s of another host (system ID %s)", one.vm, one.power or "?", one.address,
+      one.system_id)
   end
   printer.lines(left_out_lines(seen.left_out))
 end

@@ -23,7 +23,7 @@ function command.run(options, words)
   if #words > 0 then return nil, "logout takes no arguments", "EUSAGE" end
   local found, message, code = connection.logout(options)
   if found == nil then return nil, message, code end
-  printer.out(found and "logged out" or "no session was kept")
+  printer.out(found and "logged out" or "there is no saved session")
   return 0
 end
 

@@ -9,7 +9,7 @@ local command = {
   details = [[
 Reads the fleet and changes nothing. Reports all problems at once. --out saves
 the plan to a file. "gpupt apply FILE" reads the fleet again, and refuses the
-plan if anything it depends on has changed since.]],
+plan if anything that it depends on has changed.]],
   options = connection.with {
     { "out", "FILE", doc = "save the plan for a later apply" },
     { "limit", "GLOB", doc = "only hosts and VMs whose names match" },

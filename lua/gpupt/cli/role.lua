@@ -10,8 +10,8 @@ local command = {
   details = [[
 Without PLAYBOOK, lists what all steps need. No server is contacted. "gpupt
 plan" and "gpupt gpus" only need System.View and System.Read, which every role
-includes. --govc prints the command that creates such a role; assign it on the
-objects in the column ON (permissions.set in govc), with propagation.]],
+includes. --govc prints the command that creates such a role; assign the role on
+the objects in the ON column (govc permissions.set), with propagation.]],
   options = {
     connection.variables[1], connection.variables[2],
     { "govc", "NAME", doc = "print the govc command that creates this role" },

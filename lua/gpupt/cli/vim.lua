@@ -8,11 +8,11 @@ local command = {
   summary = "call any method of the vSphere API by name",
   usage = "vim METHOD PATH [--args FILE] | get PATH --property P... [options]",
   details = [[
-PATH is an inventory path as in govc ("/DC1/vm/**/cad-04"), a reference
-("VirtualMachine:vm-42") or the name of a manager of the server ("searchIndex",
-"ServiceInstance"). METHOD is a method name of the API. The arguments are a JSON
+PATH is an inventory path as in govc ("/DC1/vm/**/cad-04"), a managed object
+reference ("VirtualMachine:vm-42"), "ServiceInstance" or one of its managers
+("searchIndex"). METHOD is a method name of the API. The arguments are a JSON
 object with the API's parameter names; a reference is {"type": "HostSystem",
-"value": "host-9"} or the text "HostSystem:host-9". gpupt waits for tasks.
+"value": "host-9"} or the string "HostSystem:host-9". gpupt waits for tasks.
 "vim get" reads properties; "vim help" shows the parameters of a method.]],
   options = connection.with {
     { "args", "FILE", doc = "arguments as a JSON object; - for standard input" },

@@ -83,7 +83,7 @@ function allocation.take(pool, request)
   if request.vm then
     local record = pool.fleet.by_ref[request.vm.host]
     if not record then
-      return nil, ("%s is on a host that this playbook does not include"):format(name), "ENOHOST"
+      return nil, ("%s is on a host that the playbook does not include"):format(name), "ENOHOST"
     end
     local own = held(pool, record, node, request.vm)
     for _, card in ipairs(own) do pool.taken[card] = name end

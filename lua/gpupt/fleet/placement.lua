@@ -14,7 +14,8 @@ local function one(vc, node, datacenter, part, what, name)
   local list, message = vc:find(path)
   if not list then fail(node, ("%s '%s': %s"):format(what, name, message)) end
   if #list ~= 1 then
-    fail(node, ("%s '%s' is ambiguous: %d objects have this name"):format(what, name, #list), "EAMBIGUOUS")
+    fail(node, ("%s '%s' is ambiguous: %d objects have this name. Use an inventory path"):format(what, name, #list),
+      "EAMBIGUOUS")
   end
   return list[1]
 end

@@ -51,7 +51,7 @@ function answer.problems(given, opts)
       files = { ["user-data"] = given, ["meta-data"] = "" }
     end
   elseif type(given) ~= "table" then
-    error("guest.answer.problems: a text or a table of files is expected, not a " .. type(given), 2)
+    error("guest.answer.problems: expected a string or a table of files, not a " .. type(given), 2)
   end
   local unattend, path = find(files, "autounattend.xml")
   if unattend then
@@ -90,7 +90,7 @@ end
 -- symbolic link is not followed. true, or nil, message, code.
 function answer.save(path, bytes)
   if type(path) ~= "string" or type(bytes) ~= "string" then
-    error("guest.answer.save: a path and the medium's bytes are expected", 2)
+    error("guest.answer.save: expected a path and the bytes of the medium", 2)
   end
   return require("gpupt.core").system.write(path, bytes)
 end

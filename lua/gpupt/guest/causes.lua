@@ -7,27 +7,28 @@ local vmlog = require "gpupt.vmlog"
 
 local causes = {}
 
-local window = "the 64-bit MMIO window has no room for the card's BARs: pciPassthru.use64bitMMIO is missing, "
+local window = "the card's BARs do not fit in the 64-bit MMIO window: pciPassthru.use64bitMMIO is missing, "
   .. "64bitMMIOSizeGB is too small, or the firmware is BIOS"
-local window_remedy = "EFI firmware (chosen before the system was installed), pciPassthru.use64bitMMIO = TRUE "
-  .. "and a 64bitMMIOSizeGB as `gpupt bar` computes it; then power the VM off and on"
+local window_remedy = "use EFI firmware (chosen before the guest OS is installed), set pciPassthru.use64bitMMIO = TRUE "
+  .. "and the 64bitMMIOSizeGB that `gpupt bar` computes, then power the VM off and on"
 
 local catalogue = {
   -- Windows: the problem codes of the Device Manager
   ["code-12"] = { window, window_remedy, fix = "mmio" },
-  ["code-43"] = { "the driver stopped the card. A GeForce driver before 465 does so when it detects a hypervisor; for "
-    .. "other cards the driver does not support the card, or the card could not be reset",
+  ["code-43"] = { "the driver stopped the card. A GeForce driver before 465 does so when it detects a hypervisor; "
+    .. "otherwise the driver does not support the card, or the card could not be reset",
     "install driver 465 or later; for an older GeForce driver set hypervisor.cpuid.v0 = FALSE. Otherwise power the "
     .. "VM off and on, and read vmware.log" },
   ["code-28"] = { "no driver is installed for the card", "install the vendor's driver", driver = true },
   ["code-10"] = { "the driver could not start the card", "install a driver release that supports this card; "
     .. "read vmware.log for BAR or interrupt errors" },
   ["code-31"] = { "Windows could not load the driver of the card", "reinstall the vendor's driver" },
-  ["code-14"] = { "the driver waits for a restart", "restart the guest" },
-  ["code-22"] = { "the device was disabled in the guest", "enable it in the Device Manager" },
+  ["code-14"] = { "the driver needs a restart of the guest", "restart the guest" },
+  ["code-22"] = { "the device was disabled in the guest", "enable it in Device Manager" },
   ["code-52"] = { "Windows does not accept the driver's signature",
     "install a signed driver, or turn Secure Boot off" },
-  ["code-other"] = { "Windows reports a problem with the device", "look the code up in the Device Manager" },
+  ["code-other"] = { "Windows reports a problem with the device",
+    "look up the code in Microsoft's list of Device Manager error codes" },
   -- Linux: lspci and nvidia-smi; the kernel's log is read by the catalogue of gpupt.vmlog
   ["bar-unassigned"] = { window, window_remedy, fix = "mmio" },
   ["no-driver"] = { "the vendor's driver is not in use for the card",
@@ -36,12 +37,12 @@ local catalogue = {
     "blacklist nouveau, rebuild the initramfs, reboot the guest", driver = true },
   ["driver-silent"] = { "nvidia-smi finds no working card: the kernel module is not loaded, or failed",
     "run modprobe nvidia and read dmesg; with Secure Boot the module must be signed", driver = true },
-  ["smi-fewer"] = { "the driver works with fewer cards than the PCI bus shows",
+  ["smi-fewer"] = { "the driver uses fewer cards than are on the PCI bus",
     "the missing card failed to start: see the other findings, and dmesg" },
   -- both
   ["fewer-cards"] = { "the guest sees fewer cards than the VM was given",
     "check that all cards are assigned to this VM (power it off and on after a change) and of the expected vendor" },
-  ["more-cards"] = { "the guest sees more cards than were expected",
+  ["more-cards"] = { "the guest sees more cards than expected",
     "check whether another step or user adds cards to this VM", severity = "warning" },
   ["no-answer"] = { "the command in the guest failed, so nothing is proved",
     "run the command in the guest by hand" },

@@ -17,7 +17,7 @@ end
 
 local function check(name, value, breaks)
   if type(value) ~= "string" then
-    return nil, ("%s: a string is expected, not a %s"):format(name, type(value)), "EINVAL"
+    return nil, ("%s: expected a string, not a %s"):format(name, type(value)), "EINVAL"
   end
   if not utf8.len(value) then return nil, name .. ": the text is not UTF-8", "EINVAL" end
   for _, code in utf8.codes(value) do

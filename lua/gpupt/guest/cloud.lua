@@ -68,7 +68,7 @@ local function hash_of(o)
     return hash, message, code
   end
   if not o.password then
-    return nil, "password or password_hash is needed: guest operations log in with it", "EINVAL"
+    return nil, "set password or password_hash: guest operations log in with it", "EINVAL"
   end
   local password, message, code = reveal("password", o.password, o.redacted)
   if not password or o.redacted then return password, message, code end

@@ -43,7 +43,7 @@ local at, text_of = yaml.at, yaml.text
 
 local function check_identity(identity, add)
   if identity.kind ~= "map" then
-    return add("no-account", "error", identity.line, "identity must be a map with hostname, username and password")
+    return add("no-account", "error", identity.line, "identity must be a mapping with hostname, username and password")
   end
   for _, key in ipairs { "hostname", "username", "password" } do
     local node = identity.by[key]
@@ -154,7 +154,7 @@ local function check_user_data(text, add)
   if installs then check_autoinstall(installs, add) else check_cloud(root, add) end
   if not yaml.mentions(root, "open-vm-tools") then
     add("no-tools", installs and "error" or "warning", 1,
-      "open-vm-tools is neither in packages nor in a command: without Tools there are no guest operations"
+      "open-vm-tools is neither in packages nor in a command: without VMware Tools, guest operations are not available"
       .. (installs and "" or ", unless the image has it"))
   end
   return true

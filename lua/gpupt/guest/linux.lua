@@ -37,8 +37,8 @@ local families = {
     service = "vmtoolsd.service",
     install = "zypper --non-interactive install %s",
     codes = { [7] = { retry = true, meaning = "another zypper or YaST holds the lock" },
-      [102] = { success = true, reboot = true, meaning = "installed; a reboot is needed" },
-      [103] = { success = true, retry = true, meaning = "zypper updated itself and has to be run again" },
+      [102] = { success = true, reboot = true, meaning = "installed; a reboot is required" },
+      [103] = { success = true, retry = true, meaning = "zypper updated itself and must be run again" },
       [104] = { meaning = "no such package in the enabled repositories" } },
   },
   photon = {
@@ -81,7 +81,7 @@ function linux.os_release(content)
 end
 
 local tools_options = options.declare("guest.linux.tools", {
-  { "family", "string", choices = { "debian", "rhel", "suse", "photon" }, doc = "when it is known already" },
+  { "family", "string", choices = { "debian", "rhel", "suse", "photon" }, doc = "if already known" },
   { "id", "string", doc = "ID of /etc/os-release" },
   { "id_like", "string", doc = "ID_LIKE of /etc/os-release" },
   { "os_release", "string", doc = "the text of /etc/os-release" },
@@ -97,7 +97,7 @@ function linux.tools(given)
   if not family then
     local release = o.os_release and linux.os_release(o.os_release) or {}
     local id = o.id or release.ID
-    if not id then return nil, "one of family, id or os_release (with an ID line) is needed", "EINVAL" end
+    if not id then return nil, "set family, id or os_release (with an ID line)", "EINVAL" end
     local found, message, code = linux.family(id, o.id_like or release.ID_LIKE)
     if not found then return nil, message, code end
     family = found

@@ -71,7 +71,7 @@ local function windows_commands(vendors)
 end
 
 local function unknown_family(family)
-  return nil, ("there is no proof for the guest family '%s'; use linux or windows"):format(tostring(family)),
+  return nil, ("cannot verify guest family '%s': use linux or windows"):format(tostring(family)),
     "EINVAL"
 end
 
@@ -220,7 +220,7 @@ end
 local read_options = options.declare("guest.proof.read", {
   { "expected", "integer", doc = "number of cards that the guest has to see" },
   { "vendors", "table", doc = "PCI vendor ids; other cards are not counted" },
-  { "driver", "boolean", default = true, doc = "the driver must hold the cards; false: it is installed later" },
+  { "driver", "boolean", default = true, doc = "the cards must be bound to the driver; false: it is installed later" },
 })
 
 --- Reads the outputs of proof.commands: name -> { out = text, status = exit code }.
@@ -247,7 +247,7 @@ function proof.read(family, outputs, given)
   if o.expected and answered and #result.devices ~= o.expected then
     local code = #result.devices < o.expected and "fewer-cards" or "more-cards"
     table.insert(result.findings, 1,
-      causes.finding(code, ("the guest sees %d cards; %d were expected"):format(#result.devices, o.expected)))
+      causes.finding(code, ("the guest sees %d cards, but %d were expected"):format(#result.devices, o.expected)))
   end
   result.ok = true
   for _, finding in ipairs(result.findings) do

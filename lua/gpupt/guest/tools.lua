@@ -88,7 +88,7 @@ local command_options = options.declare("guest.tools.command", {
   { "nsx", "boolean", default = false, doc = "NSX is used, so its network driver must stay" },
   { "features", "table", doc = "the feature names of this installer, when known" },
   { "remove", "table", doc = "more features to remove" },
-  { "keep", "table", doc = "features to keep although the rules would remove them" },
+  { "keep", "table", doc = "features to keep even if the rules would remove them" },
   { "reboot", "boolean", default = false, doc = "lets the installer reboot the guest (without REBOOT=R)" },
   { "log", "string", doc = "a file in the guest for the MSI log" },
   { "program", "string", default = "setup64.exe", doc = "the installer, with its path where that is known" },
@@ -97,7 +97,7 @@ local command_options = options.declare("guest.tools.command", {
 -- The rules, in this order.
 local rules = {
   { "Hgfs", "shared folders are a workstation feature", function() return true end },
-  { "VSS", "it quiesces for snapshots, which passthrough does not allow", function() return true end },
+  { "VSS", "it is for quiesced snapshots, which passthrough does not support", function() return true end },
   { "AppDefense", "the product is discontinued; Tools 12 no longer has the feature",
     function(_, version) return version.major <= 11 end },
   { "SVGA", "the Horizon Agent brings its own display driver", function(o) return o.horizon end },
@@ -208,7 +208,7 @@ local outcomes = {
   [1602] = { "ERROR_INSTALL_USEREXIT", meaning = "the installation was cancelled by a user" },
   [1603] = { "ERROR_INSTALL_FAILURE",
     meaning = "a fatal error; a wrong feature name (MSI error 2711) has this code too",
-    remedy = "read the MSI log for 'Return value 3' and for 2711" },
+    remedy = "search the MSI log for 'Return value 3' and 2711" },
   [1605] = { "ERROR_UNKNOWN_PRODUCT", meaning = "the product to be changed is not installed" },
   [1618] = { "ERROR_INSTALL_ALREADY_RUNNING", retry = true, meaning = "another installation is running" },
   [1619] = { "ERROR_INSTALL_PACKAGE_OPEN_FAILED", meaning = "the package could not be opened",
@@ -216,13 +216,13 @@ local outcomes = {
   [1625] = { "ERROR_INSTALL_PACKAGE_REJECTED", meaning = "a group policy forbids this installation" },
   [1633] = { "ERROR_INSTALL_PLATFORM_UNSUPPORTED", meaning = "the package is for another platform",
     remedy = "setup64.exe is for 64-bit Windows" },
-  [1638] = { "ERROR_PRODUCT_VERSION", meaning = "another version of the product is installed already" },
+  [1638] = { "ERROR_PRODUCT_VERSION", meaning = "another version of the product is already installed" },
   [1639] = { "ERROR_INVALID_COMMAND_LINE", meaning = "the command line is wrong" },
   [1641] = { "ERROR_SUCCESS_REBOOT_INITIATED", success = true, reboot = true, rebooting = true,
     meaning = "installed; the guest is rebooting" },
   [2711] = { "MSI 2711", meaning = "a feature name in ADDLOCAL or REMOVE does not exist in this installer" },
   [3010] = { "ERROR_SUCCESS_REBOOT_REQUIRED", success = true, reboot = true,
-    meaning = "installed; a reboot is needed" },
+    meaning = "installed; a reboot is required" },
 }
 
 --- The feature name that an MSI log reports as wrong, or nil. Windows Installer has three forms:

@@ -147,7 +147,7 @@ local function check_texts(o)
     if ok and o[name] then ok, message, code = characters.line(name, o[name]) end
   end
   if ok and not o.language:find "^%a%a%a?%-[%w%-]+$" then
-    ok, message, code = nil, ("language '%s': a tag such as en-US is expected"):format(o.language), "EINVAL"
+    ok, message, code = nil, ("language '%s': expected a tag such as en-US"):format(o.language), "EINVAL"
   end
   if ok and type(o.image) == "string" then ok, message, code = characters.line("image", o.image) end
   if ok and math.type(o.image) and o.image < 1 then
@@ -204,7 +204,7 @@ function windows.answer(given)
   local ok, message, code = check_texts(o)
   if not ok then return nil, message, code end
   if not o.image and not o.product_key then
-    return nil, "image (an index or a name in install.wim) or product_key is needed, or Setup asks for the edition",
+    return nil, "set image (an index or a name in install.wim) or product_key, or Setup asks for the edition",
       "EINVAL"
   end
   if o.esp_mb < 100 then return nil, "esp_mb: an EFI system partition needs at least 100 MB", "EINVAL" end

@@ -96,7 +96,7 @@ local function check_setup(root, add)
   if not setup then
     return add(wrong and "wrong-architecture" or "no-setup", "error", (wrong or root).line,
       wrong and "Microsoft-Windows-Setup is not for processorArchitecture amd64: 64-bit Setup ignores it"
-      or "windowsPE has no component Microsoft-Windows-Setup: Setup asks every question")
+      or "windowsPE has no component Microsoft-Windows-Setup: Setup asks for every setting")
   end
   check_partitions(setup, add)
   local user = xml.first(setup, "UserData")
@@ -196,7 +196,7 @@ local function check_commands(root, first_logon, add)
   if not has_tools then
     add("no-tools", others > 0 and "warning" or "error", root.line, "no command runs the Tools installer "
       .. "(setup64.exe): "
-      .. "without Tools there are no guest operations" .. (others > 0 and ", unless a script "
+      .. "without VMware Tools, guest operations are not available" .. (others > 0 and ", unless a script "
         .. "does it" or ""))
   end
 end

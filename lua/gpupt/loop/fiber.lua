@@ -208,7 +208,7 @@ end
 --- Starts fn(...) as a fiber of the running scope.
 function fiber.spawn(fn, ...)
   if type(fn) ~= "function" and not (getmetatable(fn) or {}).__call then
-    error("loop.spawn: a function is needed, not a " .. type(fn), 2)
+    error("loop.spawn: expected a function, not a " .. type(fn), 2)
   end
   local scope = wait.current and wait.current.scope
   if not scope then

@@ -24,7 +24,7 @@ local loop = {
 
 --- Waits `seconds`.
 function loop.sleep(seconds)
-  if type(seconds) ~= "number" or seconds ~= seconds then error("loop.sleep: a number of seconds is needed", 2) end
+  if type(seconds) ~= "number" or seconds ~= seconds then error("loop.sleep: expected a number of seconds", 2) end
   local stop = wait.wait(engine.event(), engine.now() + math.max(0, seconds))
   if stop then error(stop, 0) end
   return true

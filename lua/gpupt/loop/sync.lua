@@ -36,7 +36,7 @@ Token.__close = Token.release
 
 --- A semaphore with `count` slots.
 function sync.semaphore(count)
-  if math.type(count) ~= "integer" or count < 1 then error("loop.semaphore: a count of at least 1 is needed", 2) end
+  if math.type(count) ~= "integer" or count < 1 then error("loop.semaphore: expected a count of at least 1", 2) end
   return setmetatable({ free = count, waiting = {} }, Semaphore)
 end
 

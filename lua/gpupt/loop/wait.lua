@@ -149,8 +149,8 @@ local function warn_blocking()
       local place = info.short_src .. ":" .. info.currentline
       if not warned[place] then
         warned[place] = true
-        wait.warn(place .. ": this call inside a fiber cannot yield (a generator, table.sort, gsub or require is "
-          .. "around it), so it blocks all fibers")
+        wait.warn(place .. ": this call inside a fiber cannot yield (it is called from a generator, "
+          .. "table.sort, gsub or require), so it blocks all fibers")
       end
       return
     end

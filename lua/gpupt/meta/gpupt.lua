@@ -1,5 +1,5 @@
 ---@meta gpupt
--- Made from the declarations by `make docs`: for editors, never loaded.
+-- Generated from the declarations by `make docs`: for editors, never loaded.
 
 ---@class gpupt.options.bar.learn
 ---@field date? string the day to note (today's by default), as 2026-11-30
@@ -73,7 +73,7 @@
 ---@field redacted? boolean shows ******** instead of every secret, and reads none
 
 ---@class gpupt.options.guest.linux.tools
----@field family? "debian"|"rhel"|"suse"|"photon" when it is known already
+---@field family? "debian"|"rhel"|"suse"|"photon" if already known
 ---@field id? string ID of /etc/os-release
 ---@field id_like? string ID_LIKE of /etc/os-release
 ---@field os_release? string the text of /etc/os-release
@@ -86,7 +86,7 @@
 ---@class gpupt.options.guest.proof.read
 ---@field expected? integer number of cards that the guest has to see
 ---@field vendors? table PCI vendor ids; other cards are not counted
----@field driver? boolean the driver must hold the cards; false: it is installed later
+---@field driver? boolean the cards must be bound to the driver; false: it is installed later
 
 ---@class gpupt.options.guest.tools.command
 ---@field version string|number of the installer that will run: 12.4.0, or 12416
@@ -94,7 +94,7 @@
 ---@field nsx? boolean NSX is used, so its network driver must stay
 ---@field features? table the feature names of this installer, when known
 ---@field remove? table more features to remove
----@field keep? table features to keep although the rules would remove them
+---@field keep? table features to keep even if the rules would remove them
 ---@field reboot? boolean lets the installer reboot the guest (without REBOOT=R)
 ---@field log? string a file in the guest for the MSI log
 ---@field program? string the installer, with its path where that is known
@@ -106,7 +106,7 @@
 ---@class gpupt.options.p.gpu.attach
 ---@field devices table p.gpus: which cards
 ---@field count? integer|function how many cards each VM gets
----@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on
+---@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)
 ---@field mmio? string|integer|function min, safe, seed, off or a size in GiB
 ---@field hide_hypervisor? string|boolean|function auto, true or false
 ---@field driver? string|function version of the driver that the guest will have, if known
@@ -116,7 +116,7 @@
 
 ---@class gpupt.options.p.gpus
 ---@field match? string|table vendor:device[:subvendor:subdevice] in hexadecimal, * allowed; or a list of them
----@field class? string|table a PCI class as 0302, or a list
+---@field class? string|table a PCI class such as 0302, or a list
 ---@field address? string|table a PCI address, or a list
 ---@field label? string|table the hardware label that the host gives the card, or a list
 
@@ -131,15 +131,15 @@
 ---@field foreign_maintenance? boolean|function also use hosts in maintenance mode that another user set; they stay in it (--allow foreign-maintenance)
 
 ---@class gpupt.options.p.hosts
----@field where string|table inventory paths of hosts or clusters, as /DC/host/cluster/*
+---@field where string|table inventory paths of hosts or clusters, such as /DC/host/cluster/*
 ---@field devices? table p.gpus: the default cards of the steps
----@field roll? table how the hosts are rolled
+---@field roll? table limits of the rolling reboot: how many hosts at once, and how long to wait
 
 ---@class gpupt.options.p.hosts_roll
----@field unavailable? string how many hosts may be out of service at once: N/cluster
----@field guests? "keep"|"shutdown-idle" running VMs that hold a card and cannot move: keep refuses the host, shutdown-idle shuts idle ones down
+---@field unavailable? string maximum number of hosts out of service at once: N/cluster
+---@field guests? "keep"|"shutdown-idle" running VMs that have a card and cannot be migrated: keep refuses the host, shutdown-idle shuts idle ones down
 ---@field back_within? string how long a reboot may take
----@field drain_within? string how long VMs may take to move away
+---@field drain_within? string how long migrating the VMs to other hosts may take
 ---@field claim_within? string how long to wait for other hosts of the cluster that are out of service; then the host is deferred
 
 ---@class gpupt.options.p.os.install
@@ -156,16 +156,16 @@
 ---@field horizon? boolean|function the Horizon agent will be installed
 ---@field nsx? boolean|function NSX guest introspection is used
 ---@field remove? table|function additional features to exclude
----@field keep? table|function features to install although the rules exclude them
+---@field keep? table|function features to install even if the rules exclude them
 ---@field within? string|function how long the installer may take
 
 ---@class gpupt.options.p.vars_NAME
 ---@field default? any the default value; for a secret: p.secret.env, .file, .command or .callback
----@field secret? boolean true: never stored, refused in --var; default: by the name of the variable
+---@field secret? boolean true: never stored, refused in --var; default: decided by the variable's name
 ---@field doc? string description
 
 ---@class gpupt.options.p.vm.create
----@field guest string|function guest id, for example windows2022srvNext_64Guest
+---@field guest string|function guest OS identifier (guestId), for example windows2022srvNext_64Guest
 ---@field cpus integer|function virtual CPUs
 ---@field memory string|integer|function memory size, for example 64 GiB
 ---@field disk string|integer|function size of the blank disk, for example 100 GiB
@@ -179,7 +179,7 @@
 ---@field where? string|table inventory paths of existing VMs
 ---@field count? integer number of VMs to create
 ---@field name? string their name; {n} or {n:03} stands for the number
----@field place? table where to create them: cluster or host, datastore, network, folder
+---@field place? table where to create the VMs: cluster or host, datastore, network, folder
 ---@field spread? "even"|"pack" even: spread over all hosts; pack: fill host by host
 ---@field keep_free? integer number of cards to keep free in the cluster
 ---@field login? table|function p.login: the account inside the guest
@@ -189,7 +189,7 @@
 ---@field host? string name or inventory path of one host
 ---@field datastore? string name of the datastore
 ---@field network? string name of the network
----@field folder? string the VM folder, below the datacenter's
+---@field folder? string the VM folder, relative to the datacenter's VM folder
 ---@field datacenter? string the datacenter, where there are several
 
 ---@class gpupt.options.pci.list
@@ -206,7 +206,7 @@
 ---@field run? string the run to resume
 
 ---@class gpupt.options.playbook.load
----@field expect? table the expected files; if they differ, nothing is executed: a list of { files = { { path =, hash = }... }, since = 'the plan was made', advice = 'plan again' }
+---@field expect? table the expected files; if they differ, nothing is executed: a list of { files = { { path =, hash = }... }, since = 'the plan was created', advice = 'create a new plan' }
 ---@field argv? table the set of names in vars that came from a command line, where secrets are refused
 ---@field since? string when the secrets in vars were omitted, for messages: 'run x was started'
 
@@ -229,50 +229,50 @@
 ---@class gpupt.options.settings.compute
 ---@field gpus table the cards: {vendor=, device=, count=, bars=, name=, class=, address=, system_id=}
 ---@field memory_mb integer the VM's memory; a multiple of 4
----@field guest? string the guest id, such as windows2022srvNext_64Guest or ubuntu64Guest
+---@field guest? string the guest OS identifier (guestId), such as windows2022srvNext_64Guest or ubuntu64Guest
 ---@field firmware? "auto"|"efi"|"bios" auto: EFI, or what is installed
 ---@field installed? "efi"|"bios" the firmware that the operating system on the disk boots with; omit for a blank disk
----@field mmio? string|integer min, safe, seed: the rule of the window; off; or a size in GiB
+---@field mmio? string|integer min, safe or seed: the rule for the window; off; or a size in GiB
 ---@field hide_hypervisor? string|boolean hypervisor.cpuid.v0: auto decides by card and driver
 ---@field driver? string the version of the card's driver in the guest, when known
 ---@field horizon? boolean the VM serves a Horizon desktop on its card (vDGA)
----@field backing? "fixed"|"dynamic" fixed: these addresses; dynamic: any card of these ids and this label
+---@field backing? "fixed"|"dynamic" fixed: these addresses; dynamic: any card with these IDs and this label
 ---@field label? string dynamic backing: the hardware label
 ---@field bar_table? table a table of gpupt.bar.load instead of the built-in one
 
 ---@class gpupt.options.settings.to_spec
----@field change_version? string config.changeVersion as read: the server refuses if the VM has changed since
+---@field change_version? string config.changeVersion as read: the server refuses the change if the VM has changed since
 ---@field devices? boolean false: settings only, no devices
 ---@field firmware? boolean false: omit the firmware (an existing VM)
 ---@field video_card? table the VM's VirtualMachineVideoCard as read; required to change it
 ---@field first_key? integer the first temporary key of a new device
 
 ---@class gpupt.options.step_contract
----@field name string group.word
+---@field name string the name of the step, as group.word
 ---@field scope "hosts"|"vms" the targets it runs on
 ---@field options? table the declared options
 ---@field needs? table the privileges that its calls need
 ---@field approvals? table the approvals that its changes may need: { word = 'what for' }
----@field claims? table what a run claims for its targets: 'host', 'cards'
+---@field claims? table what a run claims for its targets: 'host' or 'cards'
 ---@field also_needs? function also_needs(options) -> privileges that depend on the options (nil: all)
 ---@field after? table steps that must come before it, each with the reason
 ---@field login? boolean it runs programs in the guest: p.vms needs a login
 ---@field repeatable? boolean may be used more than once in a scope
 ---@field check? function check(options) -> message or nil, while the playbook is loaded
 ---@field secrets? function secrets(options, changes): reads and checks its secrets before a run starts
----@field observe function reads the server
+---@field observe function reads the current state from the server
 ---@field plan function returns what it would change
 ---@field apply function makes the changes
----@field prove function reads the server again and proves the result
+---@field prove function reads the state again and proves the result
 
 ---@class gpupt.options.vc.datastore_download
----@field resume? boolean continue what an earlier attempt left in TARGET.part
+---@field resume? boolean continue an earlier download from TARGET.part
 ---@field progress? function called with (bytes received)
 ---@field timeout? number seconds for the whole transfer
 ---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.datastore_list
----@field pattern? string glob that the names have to match
+---@field pattern? string glob that the names must match
 ---@field recursive? boolean include subfolders
 ---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
@@ -352,27 +352,27 @@
 ---@class gpupt.options.vim.connect
 ---@field url? string https://HOST/sdk, or just the host (GOVC_URL)
 ---@field username? string (GOVC_USERNAME)
----@field password? string|function|table a text, a function, or { file= | command= | env= } (GOVC_PASSWORD)
----@field token_file? string log in by the SAML token in this file of mode 0600, without a password
----@field token_command? string log in by the SAML token that this command prints
+---@field password? string|function|table a string, a function, or { file= | command= | env= } (GOVC_PASSWORD)
+---@field token_file? string log in with the SAML token in this file (mode 0600), without a password
+---@field token_command? string log in with the SAML token that this command prints
 ---@field token_key_file? string PEM private key (mode 0600) of a holder-of-key token's certificate
----@field ticket_file? string log in by the clone ticket in this file of mode 0600
----@field ticket_command? string log in by the clone ticket that this command prints
+---@field ticket_file? string log in with the clone ticket in this file (mode 0600)
+---@field ticket_command? string log in with the clone ticket that this command prints
 ---@field persist_session? boolean save the session for the next program, and resume a saved one (GOVC_PERSIST_SESSION=true); default: log out at the end
----@field ca_file? string PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)
+---@field ca_file? string PEM file of the CAs to trust (GOVC_TLS_CA_CERTS)
 ---@field thumbprint? string SHA-256 or SHA-1 thumbprint of the one certificate to trust; overrides insecure
 ---@field known_hosts? string file of lines 'host:port thumbprint', also of ESXi hosts (GOVC_TLS_KNOWN_HOSTS); an entry overrides insecure
 ---@field insecure? boolean trust any certificate (GOVC_INSECURE); one warning on stderr
 ---@field proxy? string URL of an HTTP proxy
 ---@field timeout? number seconds for a whole call, including queueing and retries
 ---@field connect_timeout? number seconds to connect, including TLS
----@field stall_timeout? number seconds without a byte
+---@field stall_timeout? number seconds without any data received
 ---@field connections? integer maximum number of connections
----@field retries? integer how often a call that only reads is sent again
----@field keep_alive? number idle seconds after which a small call keeps the session alive
+---@field retries? integer how many times a read-only call is retried
+---@field keep_alive? number idle seconds after which a keep-alive call is sent
 ---@field probe_after? number idle seconds after which a changing call first checks that the session still exists
----@field limits? table limits of an answer: bytes (1 GiB; 4 MiB before the login), cells, text, depth (200; at most 256), attributes
----@field trace? function|string a function of one event table, or a file (GPUPT_TRACE): appended to, readable by its owner only, without secrets
+---@field limits? table limits of a response: bytes (1 GiB; 4 MiB before the login), cells, text, depth (200; at most 256), attributes
+---@field trace? function|string a function that gets an event table, or a file (GPUPT_TRACE): appended to, readable by its owner only, without secrets
 ---@field version? string use this version of vim25 instead of the newest that both sides support
 ---@field datacenter? string the datacenter of relative inventory paths (GOVC_DATACENTER)
 ---@field operation_id? string first part of every call's operationID

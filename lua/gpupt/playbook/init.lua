@@ -19,7 +19,7 @@ Playbook.__name = "gpupt.playbook"
 
 local load_options = options.declare("playbook.load", {
   { "expect", "table", doc = "the expected files; if they differ, nothing is executed: a list of "
-    .. "{ files = { { path =, hash = }... }, since = 'the plan was made', advice = 'plan again' }" },
+    .. "{ files = { { path =, hash = }... }, since = 'the plan was created', advice = 'create a new plan' }" },
   { "argv", "table", doc = "the set of names in vars that came from a command line, where secrets are refused" },
   { "since", "string", doc = "when the secrets in vars were omitted, for messages: 'run x was started'" },
 })

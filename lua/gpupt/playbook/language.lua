@@ -29,17 +29,18 @@ language.strict = strict
 
 language.gpus = declare.constructor("p.gpus", "gpus", {
   { "match", "string|table", doc = "vendor:device[:subvendor:subdevice] in hexadecimal, * allowed; or a list of them" },
-  { "class", "string|table", doc = "a PCI class as 0302, or a list" },
+  { "class", "string|table", doc = "a PCI class such as 0302, or a list" },
   { "address", "string|table", doc = "a PCI address, or a list" },
   { "label", "string|table", doc = "the hardware label that the host gives the card, or a list" },
 }, { check = selector.problem })
 
 local roll_options = options.declare("p.hosts roll", {
-  { "unavailable", "string", default = "1/cluster", doc = "how many hosts may be out of service at once: N/cluster" },
+  { "unavailable", "string", default = "1/cluster", doc = "maximum number of hosts out of service at once: N/cluster" },
   { "guests", "string", choices = { "keep", "shutdown-idle" }, default = "keep",
-    doc = "running VMs that hold a card and cannot move: keep refuses the host, shutdown-idle shuts idle ones down" },
+    doc = "running VMs that have a card and cannot be migrated: keep refuses the host, "
+      .. "shutdown-idle shuts idle ones down" },
   { "back_within", "string", default = "45m", doc = "how long a reboot may take" },
-  { "drain_within", "string", default = "30m", doc = "how long VMs may take to move away" },
+  { "drain_within", "string", default = "30m", doc = "how long migrating the VMs to other hosts may take" },
   { "claim_within", "string", default = "15m",
     doc = "how long to wait for other hosts of the cluster that are out of service; then the host is deferred" },
 })
@@ -66,9 +67,10 @@ local function check_scope_steps(node, scope)
 end
 
 language.hosts = declare.constructor("p.hosts", "hosts", {
-  { "where", "string|table", required = true, doc = "inventory paths of hosts or clusters, as /DC/host/cluster/*" },
+  { "where", "string|table", required = true,
+    doc = "inventory paths of hosts or clusters, such as /DC/host/cluster/*" },
   { "devices", "table", doc = "p.gpus: the default cards of the steps" },
-  { "roll", "table", doc = "how the hosts are rolled" },
+  { "roll", "table", doc = "limits of the rolling reboot: how many hosts at once, and how long to wait" },
 }, { children = true, check = function(node)
   if node.options.devices and not declare.is(node.options.devices, "gpus") then
     return "devices must be p.gpus { ... }"
@@ -93,7 +95,7 @@ local placement_options = options.declare("p.vms place", {
   { "host", "string", doc = "name or inventory path of one host" },
   { "datastore", "string", doc = "name of the datastore" },
   { "network", "string", doc = "name of the network" },
-  { "folder", "string", doc = "the VM folder, below the datacenter's" },
+  { "folder", "string", doc = "the VM folder, relative to the datacenter's VM folder" },
   { "datacenter", "string", doc = "the datacenter, where there are several" },
 })
 
@@ -101,7 +103,7 @@ language.vms = declare.constructor("p.vms", "vms", {
   { "where", "string|table", doc = "inventory paths of existing VMs" },
   { "count", "integer", doc = "number of VMs to create" },
   { "name", "string", doc = "their name; {n} or {n:03} stands for the number" },
-  { "place", "table", doc = "where to create them: cluster or host, datastore, network, folder" },
+  { "place", "table", doc = "where to create the VMs: cluster or host, datastore, network, folder" },
   { "spread", "string", choices = { "even", "pack" }, default = "even",
     doc = "even: spread over all hosts; pack: fill host by host" },
   { "keep_free", "integer", default = 0, doc = "number of cards to keep free in the cluster" },

@@ -4,7 +4,7 @@ local visible = require "gpupt.visible"
 
 local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
 
---- "vcenter 8.0.3 . 2 hosts . 4 GPUs: 4 off . excluded: 2 x 1a03:2000 (...)"
+--- "vcenter 8.0.3; 2 hosts; 4 GPUs: 4 off; excluded: 2 x 1a03:2000 (...)"
 local function head(self)
   local about = self.vc.about
   local words = { ("%s %s"):format(self.vc.host, about.version), plural(#self.fleet.hosts, "host") }
@@ -30,7 +30,7 @@ local function head(self)
     for i, text in ipairs(left_order) do left_order[i] = ("%d x %s"):format(left[text], text) end
     words[#words + 1] = "excluded: " .. table.concat(left_order, ", ")
   end
-  return table.concat(words, " . ")
+  return table.concat(words, "; ")
 end
 
 local function widths(list)

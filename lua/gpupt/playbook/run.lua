@@ -145,7 +145,8 @@ local function title(changes)
       break
     end
   end
-  return first.what .. (#changes > 1 and (" (and %d more)"):format(#changes - 1) or "")
+  local more = #changes - 1
+  return first.what .. (more > 0 and (" (and %d more change%s)"):format(more, more == 1 and "" or "s") or "")
 end
 
 --- One step of one target: observe, plan, apply, prove. Returns true, or nil, message, code.

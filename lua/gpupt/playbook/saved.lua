@@ -17,7 +17,7 @@ local saved = {}
 
 local FORMAT = "gpupt plan 2"
 local LIMIT = 64 << 20
-local SINCE, ADVICE = "the plan was made", "plan again"
+local SINCE, ADVICE = "the plan was created", "create a new plan"
 
 local function host_guard(record)
   local words = { tostring(record.boot_time), record.maintenance and "maintenance" or "" }
@@ -101,10 +101,11 @@ end
 -- What is wrong with the decoded content, or nil.
 local function problem_of(value)
   if type(value) ~= "table" or not is_text(value.format) or not value.format:find "^gpupt plan %d+$" then
-    return "is not a plan of gpupt", "EFORMAT"
+    return "is not a gpupt plan file", "EFORMAT"
   end
   if value.format ~= FORMAT then
-    return ("is a plan of another release of gpupt (%s; this one reads %s): plan again"):format(value.format, FORMAT),
+    return ("is a plan file of another gpupt release (%s; this one reads %s): create a new plan"):format(value.format,
+      FORMAT),
       "EVERSION"
   end
   local known = { playbook = is_text(value.playbook) and value.playbook ~= "" and not value.playbook:find "%z",
@@ -113,7 +114,9 @@ local function problem_of(value)
     guards = is_table_of_texts(value.guards), limit = value.limit == nil or is_text(value.limit),
     endpoint = is_text(value.endpoint), changes = are_changes(value.changes), seal = saved.seal(value) == value.seal }
   for _, name in ipairs { "playbook", "hash", "files", "vars", "guards", "limit", "endpoint", "changes", "seal" } do
-    if not known[name] then return ("is a damaged plan (invalid '%s'): plan again"):format(name), "EFORMAT" end
+    if not known[name] then
+      return ("is a damaged plan file (invalid '%s'): create a new plan"):format(name), "EFORMAT"
+    end
   end
 end
 
@@ -124,7 +127,7 @@ function saved.read(path)
   local text, unread = file:read(LIMIT + 1)
   file:close()
   if unread then return nil, ("%s: %s"):format(path, unread), "EIO" end
-  if text and #text > LIMIT then return nil, path .. " is too large for a plan of gpupt", "EFORMAT" end
+  if text and #text > LIMIT then return nil, path .. " is too large for a gpupt plan file", "EFORMAT" end
   local value, message, code = json.decode(text or "")
   if value == nil then return nil, ("%s: %s"):format(path, message), code end
   problem, code = problem_of(value)
@@ -143,7 +146,8 @@ local function completed(path, value, given)
   for name, one in pairs(given or {}) do
     local planned = values[name]
     if planned ~= nil and missing.reason(planned) == nil and planned ~= one then
-      return nil, ("%s: vars.%s is part of the plan and cannot be changed: plan again"):format(path, tostring(name)),
+      return nil, ("%s: vars.%s is part of the plan and cannot be changed: create a new plan"):format(path,
+        tostring(name)),
         "EUSAGE"
     end
     values[name] = one
@@ -167,7 +171,7 @@ function saved.load(path, load, given, o)
   for name in pairs(given or {}) do
     -- the plan may have been made without the value of a secret; any other new variable would change it
     if value.vars[name] == nil and not pb.variables:is_secret(name) then
-      return nil, ("%s: vars.%s was not given to the plan: plan again"):format(path, name), "EUSAGE"
+      return nil, ("%s: vars.%s was not set when the plan was created: create a new plan"):format(path, name), "EUSAGE"
     end
   end
   pb.saved = value
@@ -196,7 +200,7 @@ local function compare_changes(plan, value)
   for line in pairs(before) do if not now[line] then other[#other + 1] = "no longer: " .. line end end
   for line in pairs(now) do if not before[line] then other[#other + 1] = "new: " .. line end end
   if #other == 0 then return true end
-  return stale("the plan would now make other changes: plan again", other)
+  return stale("the plan would now contain different changes: create a new plan", other)
 end
 
 --- True if nothing that the saved plan depends on has changed; nil, message, "ESTALE".
@@ -211,7 +215,7 @@ function saved.compare(plan, value)
     if value.guards[name] == nil then moved[#moved + 1] = name .. ": is new" end
   end
   if #moved == 0 then return compare_changes(plan, value) end
-  return stale("the fleet has changed since the plan was made: plan again", moved)
+  return stale("the fleet has changed since the plan was created: create a new plan", moved)
 end
 
 return saved

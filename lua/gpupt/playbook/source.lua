@@ -4,7 +4,8 @@
 -- is executed, and a file that is not listed is refused. The hashed bytes are the ones that are executed, so a file
 -- cannot change in between. This detects changes; it is not a sandbox for hostile code.
 --
---   source.new{ { files = { { path =, hash = }... }, since = "the plan was made", advice = "plan again" }... }
+--   source.new{ { files = { { path =, hash = }... }, since = "the plan was created",
+--                 advice = "create a new plan" }... }
 local failure = require "gpupt.failure"
 local sha256 = require "gpupt.sha256"
 

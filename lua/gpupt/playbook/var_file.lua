@@ -60,7 +60,7 @@ end
 --- The variables of a text; nil, message, "EVARFILE". `path` is for messages.
 function var_file.parse(text, path)
   text = text:gsub("^\xEF\xBB\xBF", "")
-  if text:find("\0", 1, true) then return bad(path, "contains a zero byte") end
+  if text:find("\0", 1, true) then return bad(path, "contains a NUL byte") end
   if text:find "^%s*{" then return from_json(text, path) end
   return from_lines(text, path)
 end

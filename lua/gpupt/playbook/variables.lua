@@ -25,7 +25,7 @@ State.__index = State
 
 local declared = options.declare("p.vars NAME", {
   { "default", "any", doc = "the default value; for a secret: p.secret.env, .file, .command or .callback" },
-  { "secret", "boolean", doc = "true: never stored, refused in --var; default: by the name of the variable" },
+  { "secret", "boolean", doc = "true: never stored, refused in --var; default: decided by the variable's name" },
   { "doc", "string", doc = "description" },
 })
 

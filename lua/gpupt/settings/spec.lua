@@ -6,7 +6,8 @@ local options = require "gpupt.options"
 local spec = {}
 
 local write_options = options.declare("settings.to_spec", {
-  { "change_version", "string", doc = "config.changeVersion as read: the server refuses if the VM has changed since" },
+  { "change_version", "string",
+    doc = "config.changeVersion as read: the server refuses the change if the VM has changed since" },
   { "devices", "boolean", default = true, doc = "false: settings only, no devices" },
   { "firmware", "boolean", default = true, doc = "false: omit the firmware (an existing VM)" },
   { "video_card", "table", doc = "the VM's VirtualMachineVideoCard as read; required to change it" },

@@ -16,7 +16,7 @@ local step = {
     { "devices", "table", required = true, doc = "p.gpus: which cards" },
     { "count", "integer", default = 1, late = true, doc = "how many cards each VM gets" },
     { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed", late = true,
-      doc = "fixed: these cards; dynamic: any card of this model, chosen at power-on" },
+      doc = "fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)" },
     { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB" },
     { "hide_hypervisor", "string|boolean", default = "auto", late = true, doc = "auto, true or false" },
     { "driver", "string", late = true, doc = "version of the driver that the guest will have, if known" },

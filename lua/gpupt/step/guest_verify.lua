@@ -39,13 +39,13 @@ end
 
 function step.plan(_, target, seen)
   if seen.proved then
-    target.proof = seen.proved .. ", proved earlier in this boot"
+    target.proof = seen.proved .. ", already verified since the last boot"
     return {}
   end
   local count = target.options.gpus or (seen.vm and #seen.vm.cards > 0 and #seen.vm.cards) or
     (target.cards and #target.cards) or 0
   return { { sign = "?", verb = "proof",
-    what = ("ask the guest for %d GPU%s"):format(count, count == 1 and "" or "s") } }
+    what = ("check that the guest sees %d GPU%s"):format(count, count == 1 and "" or "s") } }
 end
 
 local function vendors_of(target)
@@ -85,7 +85,7 @@ local function describe(result)
     if device.problem_code then text = text .. (" (problem code %d)"):format(device.problem_code) end
     words[#words + 1] = text
   end
-  return ("the guest sees %d: %s"):format(#result.devices, table.concat(words, ", "))
+  return ("the guest sees %d GPU%s: %s"):format(#words, #words == 1 and "" or "s", table.concat(words, ", "))
 end
 
 local function complaint(result)
@@ -122,7 +122,7 @@ end
 
 function step.prove(ctx, target)
   local seen = step.observe(ctx, target)
-  if not seen.proved then return nil, target.name .. ": the stored proof does not read back", "EPROOF" end
+  if not seen.proved then return nil, target.name .. ": the stored proof cannot be read back", "EPROOF" end
   return seen.proved
 end
 

@@ -43,7 +43,7 @@ local function closure(record, chosen)
   return list
 end
 
-local NO_IOMMU = "; no device of this host is. Check that VT-d (AMD: IOMMU) is on in its BIOS"
+local NO_IOMMU = "; no device of this host is. Enable VT-d (AMD: IOMMU) in its BIOS"
 local NO_ROOM = " (if it stays pending after another reboot, check \"above 4G decoding\" in the host's BIOS)"
 
 local function any_capable(record)
@@ -119,25 +119,25 @@ end
 local function reboot_changes(target, seen, changes)
   local record, busy = seen.record, seen.busy
   local allow = { what = "reboot"
-    .. (#busy.bound > 0 and (", after %s shut down"):format(drain.names(busy.bound)) or "")
-    .. (#busy.movable > 0 and (", %s move by vMotion"):format(drain.names(busy.movable)) or ""),
+    .. (#busy.bound > 0 and (", after shutting down %s"):format(drain.names(busy.bound)) or "")
+    .. (#busy.movable > 0 and (", with vMotion of %s"):format(drain.names(busy.movable)) or ""),
     sign = "~", allow = "reboot", verb = "reboot", activates = seen.chosen }
   if #busy.bound > 0 then
     if target.scope.options.roll.guests ~= "shutdown-idle" then
-      return nil, ("%s: %s run on it with a card and cannot move. Set roll = { guests = \"shutdown-idle\" } to allow "
-        .. "shutting them down"):format(record.name, drain.names(busy.bound)), "EREFUSED"
+      return nil, ("%s: VMs with a passthrough card cannot be migrated (%s). Set roll = { guests = \"shutdown-idle\" } "
+        .. "to allow shutting them down"):format(record.name, drain.names(busy.bound)), "EREFUSED"
     end
     changes[#changes + 1] = { what = "shut down " .. drain.names(busy.bound), sign = "-", allow = "guest-shutdown",
       verb = "guest shutdown" }
     local used = drain.in_use(busy.bound)
     if #used > 0 then
-      changes[#changes + 1] = { what = "log out the users of " .. drain.names(used), sign = "-", allow = "sessions",
+      changes[#changes + 1] = { what = "end the user sessions of " .. drain.names(used), sign = "-", allow = "sessions",
         verb = "session" }
     end
   end
   if #busy.movable > 0 and record.cluster.drs ~= "fullyAutomated" then
-    return nil, ("%s: %s run on it, and DRS of %s is %s. Move them, or set DRS to fully automated"):format(record.name,
-      drain.names(busy.movable), record.cluster.name, record.cluster.drs), "EREFUSED"
+    return nil, ("%s: %s must be migrated first, but DRS of %s is %s. Migrate the VMs, or set DRS to fully automated")
+      :format(record.name, drain.names(busy.movable), record.cluster.name, record.cluster.drs), "EREFUSED"
   end
   changes[#changes + 1] = allow
   return true
@@ -210,7 +210,8 @@ local function stage(ctx, target, seen)
   ctx.fleet:refresh_host(target.record)
   for _, device in ipairs(seen.stage) do
     if not target.record.devices[device.address].enabled then
-      return nil, ("%s: %s does not read back as enabled"):format(target.name, hosts.short(device.address)), "EPROOF"
+      return nil, ("%s: %s is still not enabled for passthrough. Check the host's recent tasks and events"):format(
+        target.name, hosts.short(device.address)), "EPROOF"
     end
   end
   ctx:note(target, "enabled " .. addresses(seen.stage) .. ", not active yet")

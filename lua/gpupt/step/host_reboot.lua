@@ -23,7 +23,7 @@ function reboot.enter_maintenance(ctx, target)
   if not target.record.maintenance then
     return nil, target.name .. " is not in maintenance mode after EnterMaintenanceMode", "EPROOF"
   end
-  ctx:note(target, "in maintenance mode")
+  ctx:note(target, "entered maintenance mode")
   return true
 end
 
@@ -33,7 +33,7 @@ function reboot.leave_maintenance(ctx, target)
     { action = "maintenance-exit", text = "ExitMaintenanceMode" })
   if not ok then return nil, message, code, detail end
   ctx.fleet:refresh_host(target.record)
-  ctx:note(target, "out of maintenance mode")
+  ctx:note(target, "left maintenance mode")
   return true
 end
 
@@ -45,7 +45,7 @@ local function send(ctx, target, before)
     { action = "reboot", text = "RebootHost" })
   if ok then return true end
   if unknown[code] then
-    ctx:note(target, "the answer to the reboot request was lost: watching the host instead of sending it again")
+    ctx:note(target, "the response to the reboot request was lost: watching the host instead of sending it again")
     return true
   end
   -- the host may disconnect before the end of the task was read
@@ -106,10 +106,10 @@ function reboot.cycle(ctx, target)
     back = wait_away(ctx, target, before, within - patience)
   end
   if not back then
-    return nil, ("%s did not come back within %s (LOST). Resume the run when the host is back"):format(target.name,
-      units.span(within)), "ELOST"
+    return nil, ("%s did not reconnect within %s of the reboot. Check its console, then resume the run")
+      :format(target.name, units.span(within)), "ELOST"
   end
-  ctx:note(target, "back")
+  ctx:note(target, "connected again")
   return true
 end
 

@@ -32,22 +32,22 @@ local steps = {
 }
 
 local contract_fields = options.declare("step contract", {
-  { "name", "string", required = true, doc = "group.word" },
+  { "name", "string", required = true, doc = "the name of the step, as group.word" },
   { "scope", "string", required = true, choices = { "hosts", "vms" }, doc = "the targets it runs on" },
   { "options", "table", default = {}, doc = "the declared options" },
   { "needs", "table", default = {}, doc = "the privileges that its calls need" },
   { "approvals", "table", default = {}, doc = "the approvals that its changes may need: { word = 'what for' }" },
-  { "claims", "table", default = {}, doc = "what a run claims for its targets: 'host', 'cards'" },
+  { "claims", "table", default = {}, doc = "what a run claims for its targets: 'host' or 'cards'" },
   { "also_needs", "function", doc = "also_needs(options) -> privileges that depend on the options (nil: all)" },
   { "after", "table", default = {}, doc = "steps that must come before it, each with the reason" },
   { "login", "boolean", default = false, doc = "it runs programs in the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may be used more than once in a scope" },
   { "check", "function", doc = "check(options) -> message or nil, while the playbook is loaded" },
   { "secrets", "function", doc = "secrets(options, changes): reads and checks its secrets before a run starts" },
-  { "observe", "function", required = true, doc = "reads the server" },
+  { "observe", "function", required = true, doc = "reads the current state from the server" },
   { "plan", "function", required = true, doc = "returns what it would change" },
   { "apply", "function", required = true, doc = "makes the changes" },
-  { "prove", "function", required = true, doc = "reads the server again and proves the result" },
+  { "prove", "function", required = true, doc = "reads the state again and proves the result" },
 })
 
 local known = setmetatable({}, { __mode = "k" })

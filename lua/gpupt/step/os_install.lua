@@ -96,8 +96,8 @@ function step.plan(_, target, seen)
     return with_deletion({}, seen)
   end
   if seen.exists and not seen.vm.extra["gpupt.run"] and not seen.media[o.iso] then
-    return nil, ("%s is powered off and was not created by gpupt, so it is unknown whether its disk contains a system. "
-      .. "Power it on, or remove os.install"):format(target.name), "EREFUSED"
+    return nil, ("%s is powered off and was not created by gpupt, so it is unknown whether an operating system "
+      .. "is installed. Power it on, or remove os.install"):format(target.name), "EREFUSED"
   end
   if seen.exists and seen.vm.power == "poweredOn" then
     return with_deletion({ { sign = "~", verb = "wait", what = "wait for the running installation" } }, seen),

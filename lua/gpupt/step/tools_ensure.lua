@@ -12,7 +12,7 @@ local step = {
     { "horizon", "boolean", default = false, late = true, doc = "the Horizon agent will be installed" },
     { "nsx", "boolean", default = false, late = true, doc = "NSX guest introspection is used" },
     { "remove", "table", late = true, doc = "additional features to exclude" },
-    { "keep", "table", late = true, doc = "features to install although the rules exclude them" },
+    { "keep", "table", late = true, doc = "features to install even if the rules exclude them" },
     { "within", "string", default = "30m", late = true, doc = "how long the installer may take" },
   },
   needs = { "VirtualMachine.Interact.ToolsInstall", "VirtualMachine.GuestOperations.Execute",
@@ -42,13 +42,13 @@ end
 function step.plan(_, target, seen)
   local vm = seen.vm
   if not vm or target.forecast.installs or not vm.guest.version or vm.guest.version == "0" then
-    return { { sign = "+", verb = "tools", what = "Tools: the right features for this release" } }
+    return { { sign = "+", verb = "tools", what = "VMware Tools with the features for this release" } }
   end
   local mark, command, code = wanted_mark(target, vm)
   if not mark then return nil, ("%s: %s"):format(target.name, command), code end
   if vm.extra["gpupt.tools"] == mark then return {} end
   if vm.power ~= "poweredOn" then
-    return nil, target.name .. " is not running, and its Tools are not as wanted. Power it on first", "EREFUSED"
+    return nil, target.name .. " is not running, and its VMware Tools must be changed. Power it on first", "EREFUSED"
   end
   return { { sign = "~", verb = "tools",
     what = command and command.line or "open-vm-tools installed and running" } }

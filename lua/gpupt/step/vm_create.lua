@@ -7,7 +7,8 @@ local units = require "gpupt.units"
 local step = {
   name = "vm.create", scope = "vms",
   options = {
-    { "guest", "string", required = true, late = true, doc = "guest id, for example windows2022srvNext_64Guest" },
+    { "guest", "string", required = true, late = true,
+      doc = "guest OS identifier (guestId), for example windows2022srvNext_64Guest" },
     { "cpus", "integer", required = true, late = true, doc = "virtual CPUs" },
     { "memory", "string|integer", required = true, late = true, doc = "memory size, for example 64 GiB" },
     { "disk", "string|integer", required = true, late = true, doc = "size of the blank disk, for example 100 GiB" },

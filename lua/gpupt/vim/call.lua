@@ -22,7 +22,7 @@ local function recover(client, what, starts_task, message, code)
       if try < 3 then attempt.pause(0.3 * try, math.huge) end
     end
   end
-  return nil, ("%s on %s was sent, but its answer was lost (%s); whether it took effect is unknown"):format(what.name,
+  return nil, ("%s on %s was sent, but its response was lost (%s); whether it took effect is unknown"):format(what.name,
     what.object, message), "EUNKNOWN", attempt.detail_of(what, { cause = code })
 end
 

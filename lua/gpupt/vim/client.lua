@@ -25,15 +25,15 @@ local Client = { __name = "gpupt.client" }
 local declared = options.declare("vim.connect", {
   { "url", "string", doc = "https://HOST/sdk, or just the host (GOVC_URL)" },
   { "username", "string", doc = "(GOVC_USERNAME)" },
-  { "password", "string|function|table", doc = "a text, a function, or { file= | command= | env= } (GOVC_PASSWORD)" },
-  { "token_file", "string", doc = "log in by the SAML token in this file of mode 0600, without a password" },
-  { "token_command", "string", doc = "log in by the SAML token that this command prints" },
+  { "password", "string|function|table", doc = "a string, a function, or { file= | command= | env= } (GOVC_PASSWORD)" },
+  { "token_file", "string", doc = "log in with the SAML token in this file (mode 0600), without a password" },
+  { "token_command", "string", doc = "log in with the SAML token that this command prints" },
   { "token_key_file", "string", doc = "PEM private key (mode 0600) of a holder-of-key token's certificate" },
-  { "ticket_file", "string", doc = "log in by the clone ticket in this file of mode 0600" },
-  { "ticket_command", "string", doc = "log in by the clone ticket that this command prints" },
+  { "ticket_file", "string", doc = "log in with the clone ticket in this file (mode 0600)" },
+  { "ticket_command", "string", doc = "log in with the clone ticket that this command prints" },
   { "persist_session", "boolean", doc = "save the session for the next program, and resume a saved one "
     .. "(GOVC_PERSIST_SESSION=true); default: log out at the end" },
-  { "ca_file", "string", doc = "PEM file of the authorities to trust (GOVC_TLS_CA_CERTS)" },
+  { "ca_file", "string", doc = "PEM file of the CAs to trust (GOVC_TLS_CA_CERTS)" },
   { "thumbprint", "string", doc = "SHA-256 or SHA-1 thumbprint of the one certificate to trust; overrides insecure" },
   { "known_hosts", "string", doc = "file of lines 'host:port thumbprint', also of ESXi hosts "
     .. "(GOVC_TLS_KNOWN_HOSTS); an entry overrides insecure" },
@@ -41,15 +41,15 @@ local declared = options.declare("vim.connect", {
   { "proxy", "string", doc = "URL of an HTTP proxy" },
   { "timeout", "number", default = 180, doc = "seconds for a whole call, including queueing and retries" },
   { "connect_timeout", "number", default = 15, doc = "seconds to connect, including TLS" },
-  { "stall_timeout", "number", default = 120, doc = "seconds without a byte" },
+  { "stall_timeout", "number", default = 120, doc = "seconds without any data received" },
   { "connections", "integer", default = 8, doc = "maximum number of connections" },
-  { "retries", "integer", default = 4, doc = "how often a call that only reads is sent again" },
-  { "keep_alive", "number", default = 600, doc = "idle seconds after which a small call keeps the session alive" },
+  { "retries", "integer", default = 4, doc = "how many times a read-only call is retried" },
+  { "keep_alive", "number", default = 600, doc = "idle seconds after which a keep-alive call is sent" },
   { "probe_after", "number", default = 300, doc = "idle seconds after which a changing call first checks "
     .. "that the session still exists" },
-  { "limits", "table", doc = "limits of an answer: bytes (1 GiB; 4 MiB before the login), cells, text, "
+  { "limits", "table", doc = "limits of a response: bytes (1 GiB; 4 MiB before the login), cells, text, "
     .. "depth (200; at most 256), attributes" },
-  { "trace", "function|string", doc = "a function of one event table, or a file (GPUPT_TRACE): appended to, "
+  { "trace", "function|string", doc = "a function that gets an event table, or a file (GPUPT_TRACE): appended to, "
     .. "readable by its owner only, without secrets" },
   { "version", "string", doc = "use this version of vim25 instead of the newest that both sides support" },
   { "datacenter", "string", doc = "the datacenter of relative inventory paths (GOVC_DATACENTER)" },
@@ -77,7 +77,7 @@ end
 --- Every method of vim25: `object` is a reference. Gives the result (true for void, false for an absent optional,
 -- {} for an absent list), or nil, message, code, detail.
 function Client:call(object, name, arguments, opts)
-  if not ref.is(object) then error("vc:call: a reference is needed, not a " .. type(object), 2) end
+  if not ref.is(object) then error("vc:call: expected a reference, not a " .. type(object), 2) end
   if object.client ~= self then error(("vc:call: %s belongs to another connection"):format(tostring(object)), 2) end
   if opts ~= nil and type(opts) ~= "table" then error(name .. ": options must be a table", 2) end
   return call.invoke(self, object, name, arguments, opts, 2)
@@ -100,7 +100,7 @@ function Client.get_properties(object, paths, opts)
   local self = object.client
   local one = type(paths) == "string" and paths or nil
   local list = one and { one } or paths
-  if type(list) ~= "table" then error("ref:get: a property path or a list of them is needed", 2) end
+  if type(list) ~= "table" then error("ref:get: expected a property path or a list of property paths", 2) end
   for _, path in ipairs(list) do
     local message = property_path(object.type, path)
     if message then return nil, message, "InvalidProperty" end
@@ -208,7 +208,7 @@ function Client:__gc()
   self.http = nil
   client.leaked = client.leaked + 1
   if self.session_open then
-    wait.warn(("a connection to %s was never closed: its session stays on the server until it expires")
+    wait.warn(("a connection to %s was never closed: its session stays open on the server until the idle timeout")
       :format(self.base))
   end
 end
@@ -262,7 +262,7 @@ local function open(self, o)
   if not self.content then return nil, message, code, detail end
   for _, field in ipairs { "about", "rootFolder", "propertyCollector" } do
     if type(self.content) ~= "table" or type(rawget(self.content, field)) ~= "table" then
-      return nil, ("%s answered RetrieveServiceContent without %s"):format(self.base, field), "EPROTOCOL"
+      return nil, ("%s returned a ServiceContent without %s"):format(self.base, field), "EPROTOCOL"
     end
   end
   if o.login and not rawget(self.content, "sessionManager") then

@@ -94,7 +94,7 @@ local function session(client, more)
 end
 
 local list_options = declare("list", {
-  { "pattern", "string", default = "*", doc = "glob that the names have to match" },
+  { "pattern", "string", default = "*", doc = "glob that the names must match" },
   { "recursive", "boolean", doc = "include subfolders" },
 })
 
@@ -173,7 +173,7 @@ function Datastore:stat(text, given)
 end
 
 local download_options = declare("download", {
-  { "resume", "boolean", doc = "continue what an earlier attempt left in TARGET.part" },
+  { "resume", "boolean", doc = "continue an earlier download from TARGET.part" },
   { "progress", "callable", doc = "called with (bytes received)" },
   { "timeout", "number", doc = "seconds for the whole transfer" },
 })
@@ -309,13 +309,13 @@ function Datastore:upload(source, text, given)
   local handle <close> = own -- luacheck: ignore
   local size = files.size(file)
   if not size or (o.size and size ~= o.size) then
-    return nil, ("%s: the local file has %s bytes, not %s"):format(text, size or "no number of", o.size or "any"),
-      "EIO"
+    return nil, ("%s: the local file has %s bytes, not %s"):format(text, size or "an unknown number of",
+      o.size or "any"), "EIO"
   end
   if not o.overwrite then
     local there, why, kind = self:stat(text, { datacenter = o.datacenter })
     if there == nil then return nil, why, kind end
-    if there then return nil, text .. " exists already", "FileAlreadyExists" end
+    if there then return nil, text .. " already exists", "FileAlreadyExists" end
   end
   local folder = rest:match "^(.*)/[^/]*$"
   if o.folders and folder then

@@ -29,9 +29,9 @@ end
 
 -- The refused text is not repeated, because any part of it may be a password.
 local function malformed(what, expected)
-  return nil, ("%s is not %s: %s is expected. A user name and a password in it have to be percent-encoded "
-    .. "('/' is %%2F, '?' %%3F, '#' %%23, '@' %%40); it is not shown here because it may contain a password"):format(
-    what, expected == "https://HOST/sdk" and "an address of a vCenter" or "an address of a proxy", expected), "EINVAL"
+  return nil, ("%s is not %s URL: use %s. A user name or password in it must be percent-encoded "
+    .. "('/' is %%2F, '?' %%3F, '#' %%23, '@' %%40). The value is not shown because it may contain a password"):format(
+    what, expected == "https://HOST/sdk" and "a vCenter" or "a proxy", expected), "EINVAL"
 end
 
 --- Takes a vCenter's address apart: "host", "host:port", "https://user:pw@host/sdk". Gives
@@ -96,7 +96,10 @@ function env.secret(value)
   if value.command then return from_command(value.command) end
   if value.env then
     local text = os.getenv(value.env)
-    if not text then return nil, ("the variable %s with the password is not set"):format(value.env), "ENOLOGIN" end
+    if not text then
+      return nil, ("the environment variable %s, which should contain the password, is not set"):format(value.env),
+        "ENOLOGIN"
+    end
     return text
   end
   if value.file then
@@ -104,7 +107,7 @@ function env.secret(value)
     if not text then return nil, "the file with the password cannot be read: " .. message, "ENOLOGIN" end
     return (text:match "^([^\r\n]*)")
   end
-  error("password: a text, a function, or a table with file, command or env is needed", 0)
+  error("password: expected a string, a function, or a table with file, command or env", 0)
 end
 
 -- As in govc: the name of a file if that file exists, else the password itself.

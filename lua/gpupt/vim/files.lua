@@ -14,11 +14,11 @@ function files.encode(text, slashes)
 end
 
 local meanings = {
-  [401] = { "the session is not accepted", "NotAuthenticated" },
+  [401] = { "the session is not valid", "NotAuthenticated" },
   [403] = { "not permitted", "NoPermission" },
-  [404] = { "there is no such file", "FileNotFound" },
+  [404] = { "the file does not exist", "FileNotFound" },
   [405] = { "the server does not allow writing here", "EHTTP" },
-  [409] = { "a folder of its path is missing", "FileNotFound" },
+  [409] = { "a folder in its path does not exist", "FileNotFound" },
   [416] = { "the file is shorter than the requested range", "ERANGE" },
   [507] = { "the datastore is full", "NoDiskSpace" },
 }
@@ -179,7 +179,7 @@ function files.download(client, request, target, what, o, retries)
       end
     end
     tries = tries + 1
-    if tries > retries + 2 then return nil, message or "the transfer keeps failing", code or "EIO" end
+    if tries > retries + 2 then return nil, message or "the transfer failed repeatedly", code or "EIO" end
   end
 end
 

@@ -39,12 +39,12 @@ end
 -- ---- logging in
 
 local function authentication(login)
-  if type(login) ~= "table" then error("vc.guest: a login is needed: { username =, password = }", 4) end
+  if type(login) ~= "table" then error("vc.guest: expected a login: { username =, password = }", 4) end
   local name = login.username or login.user
   if type(name) ~= "string" then error("vc.guest: the login has no username", 4) end
   local password, message, code = env.secret(login.password)
   if password == nil then
-    return nil, message or ("the login of '%s' has no password"):format(name), code or "ENOLOGIN"
+    return nil, message or ("no password was given for the login as '%s'"):format(name), code or "ENOLOGIN"
   end
   return { _type = "NamePasswordAuthentication", interactiveSession = login.interactive or false, username = name,
     password = password }
@@ -96,7 +96,7 @@ local function operate(self, vm, login, manager, name, arguments, until_time)
     if results[1] ~= nil then return table.unpack(results, 1, results.n) end
     if code == "InvalidGuestLogin" and not detail.untried then
       detail.cause = message
-      return nil, ("the guest refused the login of '%s': %s"):format(auth.username, message), code, detail
+      return nil, ("the guest refused the login as '%s': %s"):format(auth.username, message), code, detail
     end
     -- the vCenter's session had ended: the guest was not asked
     local again = code == "NotAuthenticated" and client.session_open and not relogged
@@ -117,7 +117,7 @@ local function deadline(given) return engine.now() + timed:check(given).timeout 
 
 local function checked_vm(vm)
   if type(vm) ~= "table" or rawget(vm, "type") ~= "VirtualMachine" then
-    error("vc.guest: a VirtualMachine is needed", 3)
+    error("vc.guest: expected a VirtualMachine", 3)
   end
 end
 

@@ -46,7 +46,7 @@ function ways.password(client)
   end
   return { method = "Login", arguments = { userName = name, password = password }, account = name,
     secret = password,
-    refusal = ("%s refused the login of '%s': the user name or the password is wrong"):format(client.base, name) }
+    refusal = ("%s refused the login as '%s': the user name or the password is wrong"):format(client.base, name) }
 end
 
 function ways.token(client)

@@ -279,7 +279,7 @@ local function by_reference(client, pattern, kind)
 end
 
 local function nodes_of(client, pattern, kind)
-  if type(pattern) ~= "string" or pattern == "" then error("an inventory path is needed", 3) end
+  if type(pattern) ~= "string" or pattern == "" then error("expected an inventory path", 3) end
   local named, no, refused, fault = by_reference(client, pattern, kind)
   if named or no then return named, no, refused, fault end
   if pattern:sub(1, 1) == "/" then

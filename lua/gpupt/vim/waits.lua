@@ -24,7 +24,7 @@ function waits.outcome(task, info)
     return result, info
   end
   local message, code, detail = fault.read(info.error or {})
-  if info.error == nil then message, code = "the task failed without a reason", "EFAULT" end
+  if info.error == nil then message, code = "the task failed, and the server gave no reason", "EFAULT" end
   detail = detail or {}
   detail.task, detail.object, detail.method, detail.info = task, info.entity, info.descriptionId or info.name, info
   return nil, message, code, detail
@@ -41,7 +41,7 @@ end
 function waits.task(client, task, given)
   local o = task_options:check(given)
   if type(task) ~= "table" or rawget(task, "type") ~= "Task" then
-    error("vc:wait: a Task is needed, not " .. tostring(task), 3)
+    error("vc:wait: expected a Task, not " .. tostring(task), 3)
   end
   local shown, state
   local results = table.pack(pcall(watch.await, client, task, { "info" }, function(values)
