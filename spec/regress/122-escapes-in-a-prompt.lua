@@ -1,4 +1,4 @@
--- The prompt for a secret printed the variable's name as it is in the plan file: a plan file of somebody else could send
+-- The prompt for a secret printed the variable's name as it is in the plan file: a plan file of another user could send
 -- escape sequences to the terminal.
 local command = require "spec.support.command"
 local json = require "gpupt.json"

@@ -1,4 +1,4 @@
--- The end of an installation deleted the answer medium that the VM's mark names. If somebody else had removed or changed
+-- The end of an installation deleted the answer medium that the VM's mark names. If another user had removed or changed
 -- the mark meanwhile, the run ended as done and left its medium, with a password, on the datastore.
 local first_light = require "spec.support.first_light"
 
