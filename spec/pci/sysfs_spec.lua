@@ -46,6 +46,9 @@ local function line(start, size, flags) return { start, start + size - 1, flags 
 
 local MEM32, MEM64, IO = 0x40200, 0x14220c, 0x40101
 
+-- valgrind 3.19 does not know openat2, and without it a link inside a copied sysfs is refused (see csrc/base/folder.h).
+if os.getenv "GPUPT_VALGRIND" then return end
+
 describe("a sysfs", function()
   local by = {}
   setup(function()
