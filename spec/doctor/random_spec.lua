@@ -39,7 +39,7 @@ local PCI = "0000:42:00.0\n   Address: 0000:42:00.0\n   Vendor ID: 0x10de\n   De
 local function pick(list) return list[math.random(#list)] end
 
 describe("random settings and logs", function()
-  it("are examined without failing, and mending them ends (1,500 VMs)", function()
+  it("are examined without failing, and fixing them ends (1,500 VMs)", function()
     math.randomseed(tonumber(os.getenv "GPUPT_SEED") or 20261123)
     local pci = gpupt.check(gpupt.pci.parse(PCI))
     local mended = 0

@@ -18,7 +18,7 @@ pciPassthru0.vendorId = "0x10de"
 pciPassthru0.systemId = "5f1c-aa"
 %s]]
 
-describe("mending a .vmx", function()
+describe("fixing a .vmx", function()
   local folder
   local write, read, gpupt, remove
   before_each(function()

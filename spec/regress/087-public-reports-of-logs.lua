@@ -72,7 +72,7 @@ Sep 30 10:00:00 node nv-fabricmanager[977]: fabric manager NVIDIA GPU driver int
 
 describe("a public report", function()
   for name, report in pairs(reports) do
-    it("is told: " .. name, function()
+    it("is reported: " .. name, function()
       local result = scan(report[1])
       local list = {}
       for i, finding in ipairs(result.findings) do list[i] = finding.code end

@@ -9,8 +9,8 @@ local function evidence_of(message)
   return { file = message.file, line = message.line, text = message.text, code = message.code }
 end
 
---- Whether the .vmx has been mended since the log was written, as far as both tell: true, false or nil.
-local function mended(subject, rule, message)
+--- Whether the .vmx was fixed after the log was written: true, false, or nil when they do not show it.
+local function fixed_since(subject, rule, message)
   if not subject.doc or not rule then return nil end
   local changed = subject:changed_since_log(rule.keys or {})
   if changed == true then return true end
@@ -198,15 +198,15 @@ return function(subject, rules, findings)
   local of_rules, consequences, causes = #findings, {}, {}
   for _, message in ipairs(subject.log and subject.log.findings or {}) do
     local found = finding_for(rules, message, by_rule)
-    local told = false
+    local shown = false
     for i = 1, of_rules do
       if has_evidence(findings[i], message) then
-        if not told then take_consequences(findings[i], message) end
-        told = true
+        if not shown then take_consequences(findings[i], message) end
+        shown = true
       end
     end
-    if message.severity == "info" or told then -- nothing more to say
-      if told and message.severity == "error" and found then found.severity = "error" end
+    if message.severity == "info" or shown then -- nothing more to say
+      if shown and message.severity == "error" and found then found.severity = "error" end
     elseif rules.consequences[message.code] or message.consequence or (reset_failed and follows_reset(message)) then
       consequences[#consequences + 1] = message
     elseif found then
@@ -218,7 +218,7 @@ return function(subject, rules, findings)
       local id = rules.of_message[message.code] or message.rule
       local finding = { code = message.code, severity = message.severity, cause = message.cause,
         remedy = message.remedy, evidence = { evidence_of(message) }, fixable = false, source = message.source }
-      if mended(subject, rule_of[id], message) then
+      if fixed_since(subject, rule_of[id], message) then
         finding.severity = "info"
         finding.remedy = "The .vmx has been changed since: power the VM on again."
       elseif message.code == "windows-code-43" then
@@ -246,7 +246,7 @@ return function(subject, rules, findings)
       findings[#findings + 1] = finding
     end
   end
-  -- what is evidence already is not told again as what followed
+  -- what is evidence already is not listed again as a consequence
   for _, finding in ipairs(findings) do
     for i = #(finding.consequences or {}), 1, -1 do
       if has_evidence(finding, finding.consequences[i]) then table.remove(finding.consequences, i) end

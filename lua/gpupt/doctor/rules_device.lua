@@ -78,7 +78,7 @@ local function completion(subject, device)
   for file in pairs(unknown) do files[#files + 1] = file end
   table.sort(files)
   local remedy = #files == 0 and "Complete the entry with the lines below, or remove it."
-    or ("Complete the entry, or remove it. What is missing is told by %s."):format(table.concat(files, " and "))
+    or ("Complete the entry, or remove it. %s would show what is missing."):format(table.concat(files, " and "))
   return lines, remedy
 end
 
@@ -157,7 +157,7 @@ return {
           })
         elseif device.id and not device.address then
           report({ subject:field(device, "id") }, {
-            cause = ("%s.id is \"%s\", which is no PCI address."):format(device.prefix, device.id),
+            cause = ("%s.id is \"%s\", which is not a PCI address."):format(device.prefix, device.id),
             remedy = where_is(subject, device),
           })
         elseif device.id and subject.pci and confirmed(subject, device) == "hex" then
@@ -443,7 +443,7 @@ return {
         if what == "misspelt" or what == "misplaced" then
           local number = key:match "^%a+(%d*)"
           report({ subject:line(line) }, {
-            cause = what == "misspelt" and ("%s is no key that hosts are known to read."):format(key)
+            cause = what == "misspelt" and ("%s is not a key that hosts are known to read."):format(key)
               or right and ("%s is set for one device, and hosts read it for the VM as a whole."):format(key)
               or ("%s is set for the VM as a whole, and hosts read it for each device."):format(key),
             remedy = right and ("If %s is meant, write that; a name is not guessed by --fix."):format(right)

@@ -105,7 +105,7 @@ return {
       if #changes == 0 then return end
       local both = #changes == 2
       report(why(subject, evidence), { changes = changes,
-        cause = both and "Nested hardware virtualization and virtualization-based security are on. Each wants the "
+        cause = both and "Nested hardware virtualization and virtualization-based security are on. Each needs the "
           .. "other, and both exclude a passed-through card."
           or names[1] == "vhv.enable" and "Nested hardware virtualization is on, and excludes a passed-through card."
           or "Virtualization-based security is on: it needs nested virtualization, which excludes a passed-through "

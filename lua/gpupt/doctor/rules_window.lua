@@ -64,7 +64,7 @@ end
 return {
   {
     id = "mmio-size", severity = "error", needs = "vmx",
-    cause = "The size of the window is no power of two of GB.", remedy = "Use the next power of two.",
+    cause = "The size of the window, in GB, is not a power of two.", remedy = "Use the next power of two.",
     source = "Broadcom KB 323402",
     check = function(subject, report)
       local value = subject:get(SIZE)
@@ -76,7 +76,7 @@ return {
       -- with cards that are known, the window's own rule has the better size
       if subject:window() then wanted = math.max(wanted or 0, subject:window().gb) end
       report({ subject:at(SIZE) }, {
-        cause = ("%s is \"%s\", which is no power of two."):format(SIZE, value),
+        cause = ("%s is \"%s\", which is not a power of two."):format(SIZE, value),
         remedy = wanted and ("Set it to %d."):format(wanted)
           or "Write a power of two. The BARs of the cards decide it: the vmware.log of a power-on, or lspci -vv, "
             .. "tells them.",
@@ -104,7 +104,7 @@ return {
         report(offer_lines(subject), {
           cause = ("%s, above the 3.5 GiB that a VM without a 64-bit window may map, and with %s firmware there is "
             .. "none."):format(need, subject:get "firmware" and "BIOS" or "BIOS (the default)"),
-          remedy = ("Convert the installed system to EFI first, or install anew with firmware = \"efi\"; then set %s "
+          remedy = ("Convert the installed system to EFI first, or reinstall it with firmware = \"efi\"; then set %s "
             .. "= \"TRUE\" and %s = \"%d\"."):format(USE, SIZE, window.gb),
           proposal = { 'firmware = "efi"', USE .. ' = "TRUE"', ('%s = "%d"'):format(SIZE, window.gb) },
         })

@@ -40,7 +40,7 @@ function Subject:at(key)
   return { file = self.vmx_name, text = key .. " is not set" }
 end
 
---- The evidence of a line by number: as it stands in the file, also where its form was repaired to read it.
+--- The evidence of a line by number: as it is in the file, also where its form was repaired to read it.
 function Subject:line(number)
   local origin = self.form and self.form.origin[number] or number
   -- a server's settings have no lines

@@ -236,10 +236,10 @@ add {
   remedy = "Widen the MMIO window.",
   source = "Linux drivers/pci/setup-res.c; lspci's <unassigned>",
   check = function(subject, report)
-    local told = {}
-    for _, result in ipairs(results(subject)) do told[result.name] = result.bar_told end
+    local reported = {}
+    for _, result in ipairs(results(subject)) do reported[result.name] = result.bar_told end
     for _, device in ipairs(guests(subject)) do
-      if device.unassigned and not told[device.file] and (pci.is_gpu(device) or not device.vendor) then
+      if device.unassigned and not reported[device.file] and (pci.is_gpu(device) or not device.vendor) then
         local names = {}
         for i, index in ipairs(device.unassigned) do names[i] = "BAR " .. index end
         local sized = 0
@@ -309,10 +309,10 @@ local FIRST_RELEASE = 465 -- NVIDIA's first driver that works for a GeForce in a
 
 problem(10, "guest-code-10")
 problem(12, "guest-code-12", function(subject, report)
-  local told = {}
-  for _, result in ipairs(results(subject)) do told[result.name] = result.told and result.told[12] end
+  local reported = {}
+  for _, result in ipairs(results(subject)) do reported[result.name] = result.told and result.told[12] end
   for _, card in ipairs(each_card(subject, "guest")) do
-    if card.problem_code == 12 and gpu_like(card) and not told[card.file] then
+    if card.problem_code == 12 and gpu_like(card) and not reported[card.file] then
       local window = card.vendor and card.device and bar.lookup(card.vendor, card.device)
         and bar.window { { vendor = card.vendor, device = card.device, count = 1 } }
       report({ at(card) }, {
@@ -338,7 +338,7 @@ problem(43, "guest-code-43", function(subject, report)
       if card.vendor == 0x10de and geforce and release and release >= FIRST_RELEASE then
         cause = ("%s: Code 43: driver %s accepts a GeForce in a VM (since 465), so that the hypervisor is not the "
           .. "cause."):format(name_of(card), card.driver_release)
-        remedy = "Compare the MMIO window with the card's BARs (vmware.log), install the driver anew, and power the VM "
+        remedy = "Compare the MMIO window with the card's BARs (vmware.log), reinstall the driver, and power the VM "
           .. "off and on; a card that was not reset keeps this code."
       elseif card.vendor == 0x10de and geforce then
         cause = ("%s: Code 43: drivers before 465 stop a GeForce when they see a hypervisor%s."):format(name_of(card),
@@ -383,11 +383,11 @@ for _, sign in ipairs {
   { "nvidia-smi-no-devices", "error", "The NVIDIA driver is loaded and started no card." },
   { "nvidia-smi-mismatch", "error", "The loaded NVIDIA module and the installed library are of different releases." },
   { "nvidia-smi-lost", "error", "The card fell off the bus while the driver used it." },
-  { "nvidia-smi-no-handle", "error", "The NVIDIA driver knows the card and cannot open it." },
+  { "nvidia-smi-no-handle", "error", "The NVIDIA driver found the card and cannot open it." },
   { "nvidia-smi-err", "error", "The NVIDIA driver cannot read the state of a card (ERR!)." },
   { "rocm-smi-no-driver", "error", "The kernel module amdgpu is not loaded." },
   { "installer-failed", "error", "An installation in the guest failed." },
-  { "installer-reboot", "info", "An installation in the guest wants a restart." },
+  { "installer-reboot", "info", "An installation in the guest needs a restart." },
   { "tools-installer-error", "warning", "The installer of VMware Tools logged errors." },
 } do
   add {

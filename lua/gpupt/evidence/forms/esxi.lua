@@ -144,7 +144,7 @@ local function read_conf(doc)
       local line = written(whole)
       local at, key, value = line:match '^%s*/device/([%x:.]+)/([%w_]+)%s*=%s*"(.-)"'
       if at then
-        -- its own spelling is decimal: 00000:004:00.0, 000:11.0; four digits are somebody's who copied from lspci
+        -- its own spelling is decimal: 00000:004:00.0, 000:11.0; four digits were copied from lspci
         local decimal = not at:find "^%x%x%x%x:%x%x:%x%x?%.%x$"
         local card = placed({ text = line }, at:find "^%d+:%d+%.%d$" and "0:" .. at or at, decimal and "vmx" or "hex")
         doc:take("esx.conf", i)

@@ -1,4 +1,4 @@
---- IOMMU faults: a card that used an address which is not its own; by number of cards and by who stopped whom.
+--- IOMMU faults: a card that used an address which is not its own, by number of cards and by the stopped device.
 local function integer(text) return math.tointeger(tonumber(text)) end
 
 local function card_count(session)
@@ -28,7 +28,7 @@ local function by_cards(_, session)
   end
   return "With several cards in the VM that talk to each other: pciPassthru.allowP2P and pciPassthru.RelaxACSforP2P. "
     .. "With "
-    .. "one card: " .. one .. " The VM's vmware.log tells how many it has."
+    .. "one card: " .. one .. " The VM's vmware.log shows how many it has."
 end
 
 return {

@@ -153,7 +153,7 @@ return {
     end,
     remedy = "Install the open flavour of the same driver release (nvidia-open, nvidia-driver-NNN-open, or "
       .. "--kernel-module-type="
-      .. "open), rebuild the initramfs, reboot the guest. Blackwell and newer know no other.",
+      .. "open), rebuild the initramfs, reboot the guest. Blackwell and newer support no other.",
     source = "Start9Labs/start-technologies#3693; NVIDIA driver README, open kernel modules",
   },
   {
@@ -182,9 +182,8 @@ return {
       "river/library version" },
     match = { "NVRM: API mismatch: the client has the version ([%d.]+)", "NVRM: API mismatch",
       "[Dd]river/library version mismatch" },
-    cause = "The kernel module and the libraries are of different driver releases: one was updated, and the module not "
-      .. "yet "
-      .. "loaded anew.",
+    cause = "The kernel module and the libraries are of different driver releases: one was updated, and the module "
+      .. "was not reloaded yet.",
     remedy = "Reboot the guest. If it stays, remove every NVIDIA package and install one release.",
     source = "NVIDIA kernel module, nv.c; public posts 2008 to 2025",
   },

@@ -1,7 +1,6 @@
 --- A card that stays "pending" after each reboot of the host, and what a host shows whose console card was given away.
--- That passthrough is enabled and not active stands in no log: gpupt gpus, gpupt pci and the doctor's rule on the
--- host's
--- list tell it. Here are the signs of its causes.
+-- No log shows that passthrough is enabled and not active: gpupt gpus, gpupt pci and the doctor's rule on the
+-- host's list do. These are the signs of its causes.
 return {
   {
     code = "console-given-away", severity = "info", form = "vmkernel", word = "UEFI RTS mapping policy",

@@ -50,7 +50,7 @@ local function code_43_remedy(_, session)
   if release and release >= 465 then
     return "hypervisor.cpuid.v0 is not needed. Look at the MMIO window (gpupt log on the VM's vmware.log), power the "
       .. "VM off and on, "
-      .. "and install the driver anew."
+      .. "and reinstall the driver."
   end
   return "Update the driver to 465 or later; with an older one on a GeForce set hypervisor.cpuid.v0 = \"FALSE\". "
     .. "Datacentre and Quadro cards never need that key: look for MMIO and power problems there."
@@ -76,7 +76,7 @@ local problem_names = {
   [31] = "CM_PROB_FAILED_ADD", [43] = "CM_PROB_FAILED_POST_START",
 }
 
--- What Device Manager says of them, where the sentence is told from any other; it is often copied without its number.
+-- Device Manager's text for them, where it is unmistakable; it is often copied without its number.
 local sentences = {
   [10] = "This device cannot start",
   [12] = "cannot find enough free resources that it can use",
