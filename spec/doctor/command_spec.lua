@@ -70,7 +70,7 @@ problems: 1 error, 0 warnings, 1 fixable; looked at:
     assert.truthy(out:find("would be fixed: mmio-window\n", 1, true), out)
     status, out = gpupt "doctor --vmx bad.vmx --fix"
     assert.equal(0, status)
-    assert.truthy(out:find("\nmended: mmio-window\nhealthy; looked at", 1, true), out)
+    assert.truthy(out:find("\nfixed: mmio-window\nhealthy; looked at", 1, true), out)
     assert.equal(VMX:format(256), read "bad.vmx")
   end)
 
@@ -153,7 +153,7 @@ problems: 1 error, 0 warnings, 1 fixable; looked at:
   it("vmx fix makes the safe changes", function()
     local status, out = gpupt "vmx fix bad.vmx"
     assert.equal(0, status)
-    assert.matches("mended: mmio%-window", out)
+    assert.matches("fixed: mmio%-window", out)
     assert.equal(VMX:format(256), read "bad.vmx")
     status, out = gpupt "vmx fix bad.vmx"
     assert.equal(0, status)

@@ -90,10 +90,10 @@ end
 return {
   name = "doctor",
   summary = "find out why a VM with a passed-through card fails",
-  usage = [[doctor VM [--log FILE]... [--report FILE [--redact]]
+  usage = [=[doctor VM [--log FILE]... [--report FILE [--redact]]
        gpupt doctor [--vmx FILE] [--log FILE]... [--pci FILE]
              [--evidence FILE]... [--fix] [--report FILE [--redact]]
-       gpupt doctor --bundle FOLDER [--report FILE [--redact]]]],
+       gpupt doctor --bundle FOLDER [--report FILE [--redact]]]=],
   details = [[
 Finds out why a VM does not start, or why its guest does not see the card.
 VM is an inventory path: its settings, the cards of its host and its vmware.log

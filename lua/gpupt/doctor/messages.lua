@@ -173,8 +173,7 @@ local function reset_lines(subject, message, finding)
   local present = reset.method(listed and listed.reset_method)
   local lines, now = reset.lines(device.vendor, device.device, present, subject.facts.map)
   finding.remedy = ("Give %04x:%04x another reset method%s: the first of these lines in /etc/vmware/passthru.map, "
-    .. "then the other; reboot the host after "
-    .. "each."):format(device.vendor, device.device, now and " than " .. now or "")
+    .. "then the other; reboot the host after each."):format(device.vendor, device.device, now and " than " .. now or "")
   finding.proposal = table.concat(lines, "\n")
 end
 

@@ -132,7 +132,7 @@ local function left_behind(subject, report)
           cause = ("%s is in the VM, and its card's %s %s %s."):format(device.prefix, what, other.address,
             host and "is still the host's (" .. other.configured_owner .. ")" or "is not"),
           remedy = host and ("Enable passthrough of %s as well: the functions of a card are reset together."):format(
-            other.address) or ("Add %s to the VM if its driver needs it; a reset of the card resets it as well."):format(
+            other.address) or ("Add %s to the VM if its driver needs it; a reset of the card resets it too."):format(
             other.address),
           proposal = not host and entry_of(subject, device, other) or nil,
         })

@@ -139,8 +139,7 @@ return {
       if not largest or not largest.needed or offer.gb >= largest.gb then return end
       local names, evidence = {}, {}
       for _, one in ipairs(uncertain) do
-        names[#names + 1] = ("%04x:%04x is a %s, whose BARs are not sure: "
-          .. "%s"):format(one.known.vendor, one.known.device,
+        names[#names + 1] = ("%04x:%04x is a %s, whose BARs are not sure: %s"):format(one.known.vendor, one.known.device,
           one.known.name, forms_of(one.known))
         evidence[#evidence + 1] = subject:field(one.device, one.device.allowed and "alloweddevices" or "deviceid")
       end

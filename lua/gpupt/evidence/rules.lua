@@ -189,8 +189,8 @@ add {
         first.graphics_type, first.driver and "" or "; no driver of the host holds it"),
       remedy = first.driver and "Set the card to Shared Direct (esxcli graphics host set --default-type "
         .. "SharedPassthru), then restart Xorg or reboot the host."
-        or "Install NVIDIA's vGPU host driver (a VIB) of the same release as the guests' drivers, and reboot the host; "
-        .. "a card that is enabled for passthrough has to be disabled first." })
+        or "Install NVIDIA's vGPU host driver (a VIB) of the same release as the guests' drivers, and reboot the "
+          .. "host; a card that is enabled for passthrough has to be disabled first." })
   end,
 }
 
@@ -262,8 +262,8 @@ add {
         elseif window then
           remedy = "The card needs no 64-bit window: reboot the guest, and compare with the BARs in vmware.log."
         else
-          remedy = "The size of the BAR is not known here: vmware.log or lspci -vv of the host tells it, and gpupt bar "
-            .. "computes the window from it."
+          remedy = "The size of the BAR is not known here: vmware.log or lspci -vv of the host tells it, and gpupt "
+            .. "bar computes the window from it."
         end
         report({ { file = device.file, line = device.line, text = ("%s %s unassigned"):format(device.address,
           table.concat(names, ", ")) } }, {

@@ -189,8 +189,8 @@ end
 esxi.form = {
   form = "esxi",
   title = "esxcli graphics device list and host get, vim-cmd hostsvc/hosthardware, passthru.map, esx.conf",
-  how = "esxcli graphics device list; esxcli graphics host get; vim-cmd hostsvc/hosthardware; "
-    .. "cat /etc/vmware/passthru.map",
+  how = "esxcli graphics device list; esxcli graphics host get; vim-cmd hostsvc/hosthardware; cat "
+    .. "/etc/vmware/passthru.map",
   facts = "cards, ids, parent, graphics mode, capable, enabled, active, reset methods of models, owners, the host's id",
   source = "frankdenneman.nl, a public pyVmomi tool, unknownfault.com, Broadcom KB 309986",
   words = { "Graphics Type:", "(vim.host.", "resetMethod", " bridge", " link", " d3d0", " flr", " default", "/device/",

@@ -120,8 +120,8 @@ local function read_table(doc, first)
     local one = doc.cards[n]
     if one.state == "ERR!" then
       doc:sign("nvidia-smi", first, { code = "nvidia-smi-err", severity = "error", index = one.index,
-        address = one.address, text = one.text, cause = ("The driver cannot read the state of GPU %d (ERR!): the card "
-          .. "hangs or has lost its power."):format(one.index),
+        address = one.address, text = one.text, cause = ("The driver cannot read the state of GPU %d (ERR!): the "
+          .. "card hangs or has lost its power."):format(one.index),
         remedy = "Look for Xid lines in the guest's dmesg; power the VM off and on." })
     end
   end

@@ -1,9 +1,8 @@
 --- AMD's driver in a Linux guest: amdgpu, its firmware processor (PSP), and the compute part (kfd).
 local evidence = require "gpupt.vmlog.evidence"
 
-local RESET = "Power the VM off and on; if it stays, power the host off and on (many AMD cards do not come back from a "
-  .. "reset), and "
-  .. "give the card another reset method on the host (d3d0 or bridge in /etc/vmware/passthru.map)."
+local RESET = "Power the VM off and on; if it stays, power the host off and on (many AMD cards do not come back from "
+  .. "a reset), and give the card another reset method on the host (d3d0 or bridge in /etc/vmware/passthru.map)."
 
 return {
   {
@@ -26,9 +25,8 @@ return {
     code = "amdgpu-psp", severity = "error", word = { "PSP ", "psp gfx command", "IP block <psp>" },
     match = { "PSP create ring failed", "PSP tmr init failed", "PSP firmware loading failed", "PSP load %w+ failed",
       "hw_init of IP block <psp> failed %-(%d+)", "psp gfx command .- failed" },
-    cause = "The card's security processor (PSP) did not take its firmware: the card was not reset before this start, "
-      .. "or is "
-      .. "defective.",
+    cause = "The card's security processor (PSP) did not take its firmware: the card was not reset before this "
+      .. "start, or is defective.",
     remedy = RESET .. " With several cards joined by a bridge, try without the bridge.",
     source = "ROCm/ROCm#2747 (MI210: a defective bridge), isc30/ryzen-gpu-passthrough-proxmox#68",
   },
@@ -71,8 +69,8 @@ return {
     match = { "Fatal error during GPU init", "amdgpu_device_ip_init failed", "[hs]w_init of IP block <[%w_]+> failed",
       "Trying to clear memory with ring turned off", "Fail to stop psp ring", "fail to request/validate toc microcode",
       "Failed to load toc", "Failed to load psp firmware" },
-    cause = "amdgpu gave the card up while starting it.", remedy = "The lines before it say which part failed; without "
-      .. "any: " .. RESET,
+    cause = "amdgpu gave the card up while starting it.", remedy = "The lines before it say which part failed; "
+      .. "without any: " .. RESET,
     source = "ROCm/ROCm#2747, #4017 (MI60 on ESXi 8.0.3), isc30/ryzen-gpu-passthrough-proxmox#68",
   },
   {
@@ -96,8 +94,7 @@ return {
           .. "needed."
       end
       return "Hardware version 19 or later on a host whose root ports complete atomics; else another card: Vega and "
-        .. "newer do "
-        .. "without atomics, Polaris does not. Graphics works without."
+        .. "newer do without atomics, Polaris does not. Graphics works without."
     end,
     source = "ROCm/ROCm#307 (ESXi), #910, #1214; Linux, kfd_device.c",
   },

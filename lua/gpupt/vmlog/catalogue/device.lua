@@ -19,9 +19,8 @@ return {
       for lower, setting in pairs(session.config) do
         local address = lower:find "^pcipassthru%d+%.id$" and require "gpupt.pci".address(setting.value, "hex")
         if address then
-          return ("Compare %s = \"%s\" with the host (esxcli hardware pci list): if the card is at %s, its decimal id "
-            .. "is "
-            .. "\"%s\"."):format(setting.key, setting.value, tostring(address), address:vmx())
+          return ("Compare %s = \"%s\" with the host (esxcli hardware pci list): if the card is at %s, its decimal "
+            .. "id is \"%s\"."):format(setting.key, setting.value, tostring(address), address:vmx())
         end
       end
       return "Write the id decimal (gpupt pci prints addresses in both forms, gpupt vmx check finds such ids)."
@@ -36,8 +35,7 @@ return {
     end,
     remedy = function(captures)
       return ("Give %s.id (decimal), deviceId, vendorId and systemId of one device, or take the device out of the VM "
-        .. "and "
-        .. "add it again."):format(captures[1])
+        .. "and add it again."):format(captures[1])
     end,
     source = "a write-up of ESXi on ENCS",
   },
@@ -47,8 +45,8 @@ return {
     cause = function(captures)
       return ("No free device that is active for passthrough fits %s on this host."):format(captures[1])
     end,
-    remedy = "Check that the card is enabled and active (after the host's reboot), not held by another VM, and "
-      .. "that id, deviceId and vendorId are its own.",
+    remedy = "Check that the card is enabled and active (after the host's reboot), not held by another VM, and that "
+      .. "id, deviceId and vendorId are its own.",
     source = "a write-up of ESXi on ENCS",
   },
   {
@@ -62,14 +60,12 @@ return {
     end,
     remedy = function(_, session)
       if evidence.line_of(session, "hotplug-pending") or evidence.line_of(session, "hotplug-removed") then
-        return "Switch hot-plug off on the host: esxcli system settings kernel set -s enablePCIEHotplug -v FALSE, and "
-          .. "reboot."
+        return "Switch hot-plug off on the host: esxcli system settings kernel set -s enablePCIEHotplug -v FALSE, "
+          .. "and reboot."
       end
       return "Enable it and reboot the host. If it is enabled and loses passthrough at each reboot or power-on, look "
-        .. "for "
-        .. "PCIEHP lines in vmkernel.log: with them, esxcli system settings kernel set -s enablePCIEHotplug -v FALSE "
-        .. "and "
-        .. "another reboot."
+        .. "for PCIEHP lines in vmkernel.log: with them, esxcli system settings kernel set -s enablePCIEHotplug -v "
+        .. "FALSE and another reboot."
     end,
     source = "HPE a00121002en_us; Broadcom on PCIe hot-plug",
   },
@@ -83,16 +79,16 @@ return {
       if key then
         return ("%s is \"%s\": the API's signed short, written as it is, so that no card fits."):format(key, value)
       end
-      return ("The VM was set up for a card of another host, or another card now sits%s: copied, restored or moved VMs "
-        .. "keep the old one's ids. A script that writes the API's negative vendorId as it is causes the same."):format(
+      return ("The VM was set up for a card of another host, or another card now sits%s: copied, restored or moved "
+        .. "VMs keep the old one's ids. A script that writes the API's negative vendorId as it is causes the "
+        .. "same."):format(
         captures[1] and captures[1]:find ":" and " at " .. captures[1] .. " (decimal)" or "")
     end,
     remedy = function(_, session)
       local key, _, short = sign_extended(session)
       if key then return ("Set %s = \"0x%s\"."):format(key, short) end
       return "Take the device out of the VM and add the card of this host; or check pciPassthruN.systemId (esxcli "
-        .. "system "
-        .. "uuid get), vendorId and deviceId (esxcli hardware pci list)."
+        .. "system uuid get), vendorId and deviceId (esxcli hardware pci list)."
     end,
     source = "a public PowerCLI post (VMTN, 2017-07)",
   },
@@ -113,11 +109,9 @@ return {
     match = { "msg%.pciPassthru%.createAdapterFailedPlatformNotSupported%]?:? ?.-(pciPassthru%d+)",
       "msg%.pciPassthru%.createAdapterFailedPlatformNotSupported" },
     cause = "ESXi could not register the device: it did not survive its reset, or the platform (IOMMU, ACS, a device "
-      .. "shared "
-      .. "with the host) does not allow it.",
+      .. "shared with the host) does not allow it.",
     remedy = "vmkernel.log of the same minute says which: \"unresponsive after reset\" asks for another reset method "
-      .. "in "
-      .. "/etc/vmware/passthru.map, IOMMU lines for the BIOS.",
+      .. "in /etc/vmware/passthru.map, IOMMU lines for the BIOS.",
     source = "octais.blogspot.com 2020-05",
   },
   {

@@ -6,13 +6,12 @@ return {
       "Failed to resize BAR(%d) to (%d+)M" },
     cause = function(captures)
       local size = captures[3] or captures[2]
-      return ("The card's memory BAR could not be made %s MB: the host's firmware left it small (no Resizable BAR, or "
-        .. "no MMIO "
-        .. "above 4 GB), and a guest cannot enlarge it."):format(size)
+      return ("The card's memory BAR could not be made %s MB: the host's firmware left it small (no Resizable BAR, "
+        .. "or no MMIO above 4 GB), and a guest cannot enlarge it."):format(size)
     end,
     remedy = "Switch Resizable BAR and above-4G decoding on in the host's BIOS, so that the card comes to ESXi with "
-      .. "its large BAR; "
-      .. "then enlarge the VM's window by gpupt bar. A board without Resizable BAR does not fit an Arc card.",
+      .. "its large BAR; then enlarge the VM's window by gpupt bar. A board without Resizable BAR does not fit an "
+      .. "Arc card.",
     source = "Linux, i915 intel_region_lmem.c and xe_vram.c; IGCIT/Intel-GPU-Community-Issue-Tracker-IGCIT#1228 (Arc "
       .. "B50, ESXi)",
   },

@@ -47,8 +47,7 @@ return {
       "NVRM: This can occur when another driver was loaded and", "NVRM: This can occur when a driver such as" },
     cause = "Another driver of the guest (nouveau most often) took the card before NVIDIA's driver could.",
     remedy = "Blacklist nouveau (a file in /etc/modprobe.d with \"blacklist nouveau\" and \"options nouveau "
-      .. "modeset=0\"), rebuild "
-      .. "the initramfs, reboot the guest.",
+      .. "modeset=0\"), rebuild the initramfs, reboot the guest.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
@@ -58,8 +57,8 @@ return {
       return ("Another driver of the guest, %s, holds %s."):format(captures[2], captures[1])
     end,
     remedy = function(captures)
-      return ("Keep %s from the card (blacklist it, or remove the card's ids from its options), rebuild the initramfs, "
-        .. "reboot the guest."):format(captures[2])
+      return ("Keep %s from the card (blacklist it, or remove the card's ids from its options), rebuild the "
+        .. "initramfs, reboot the guest."):format(captures[2])
     end,
     source = "NVIDIA kernel module, nv-pci.c; public posts of 2021 to 2026",
   },
@@ -74,8 +73,8 @@ return {
     code = "nvrm-probe", severity = "error", word = "NVRM: ", consequence = true,
     match = "NVRM: The NVIDIA probe routine failed for (%d+) device",
     cause = function(captures) return ("The driver could not take over %s of the cards."):format(captures[1]) end,
-    remedy = "The lines before it say why: BARs without address, another driver, or a card that this driver does "
-      .. "not know.",
+    remedy = "The lines before it say why: BARs without address, another driver, or a card that this driver does not "
+      .. "know.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
@@ -97,8 +96,7 @@ return {
     cause = "The driver found the card but could not start it.",
     remedy = function(_, session)
       return "Look, in this order, at the VM's MMIO window (gpupt log on its vmware.log), the flavour of the modules "
-        .. "(Blackwell "
-        .. "needs the open ones, cards before Turing the closed ones), and power the VM off and on once."
+        .. "(Blackwell needs the open ones, cards before Turing the closed ones), and power the VM off and on once."
         .. (session.bios_guest and " This guest booted with BIOS firmware: cards with large BARs need EFI." or "")
     end,
     detail = function(captures) return captures[2] and { status = captures[2] } or nil end,
@@ -116,11 +114,10 @@ return {
       "GFW_BOOT", "GFW boot" },
     match = { "Cannot initialize GSP firmware RM", "cannot bootstrap riscv/gsp", "failed to wait for GFW_BOOT",
       "failed to wait for GFW boot complete" },
-    cause = "The card's own processor (GSP) did not start: the card was not reset properly, or driver and firmware do "
-      .. "not fit.",
+    cause = "The card's own processor (GSP) did not start: the card was not reset properly, or driver and firmware "
+      .. "do not fit.",
     remedy = RESET .. " Then another driver release. With the closed modules, and before Blackwell, GSP can be tried "
-      .. "off "
-      .. "(NVreg_EnableGpuFirmware=0); the open modules cannot do without.",
+      .. "off (NVreg_EnableGpuFirmware=0); the open modules cannot do without.",
     source = "NVIDIA/open-gpu-kernel-modules#433, #789, #820",
   },
   {
@@ -138,9 +135,8 @@ return {
       return ("%s does not answer on PCIe any more: power, heat, slot or riser, or the host reset "
         .. "it."):format(captures[1])
     end,
-    remedy = "Look into the host's vmkernel.log of the same minute (resets, PCIEHP, link down); check power cables and "
-      .. "cooling; "
-      .. "power the host off and on.",
+    remedy = "Look into the host's vmkernel.log of the same minute (resets, PCIEHP, link down); check power cables "
+      .. "and cooling; power the host off and on.",
     source = "NVIDIA Xid 79; pastebin.com/xJaypMZt",
   },
   {
@@ -152,8 +148,7 @@ return {
         lead and lead.id and " " .. lead.address .. " (" .. lead.id .. ")" or "")
     end,
     remedy = "Install the open flavour of the same driver release (nvidia-open, nvidia-driver-NNN-open, or "
-      .. "--kernel-module-type="
-      .. "open), rebuild the initramfs, reboot the guest. Blackwell and newer support no other.",
+      .. "--kernel-module-type=open), rebuild the initramfs, reboot the guest. Blackwell and newer support no other.",
     source = "Start9Labs/start-technologies#3693; NVIDIA driver README, open kernel modules",
   },
   {
@@ -165,8 +160,7 @@ return {
         lead and lead.id and " " .. lead.address .. " (" .. lead.id .. ")" or "")
     end,
     remedy = "Install the closed flavour (proprietary kernel modules): Maxwell, Pascal and Volta need it, and 580 is "
-      .. "their last "
-      .. "branch.",
+      .. "their last branch.",
     source = "negativo17/nvidia-driver#158; NVIDIA/open-gpu-kernel-modules#322",
   },
   {
@@ -191,15 +185,15 @@ return {
     code = "nvrm-resized-bar", severity = "warning", word = "NVRM: ",
     match = "NVRM: No address space to allocate resized BAR1",
     cause = "The driver wanted to enlarge BAR1 and the window of the VM has no room for it.",
-    remedy = "Resizable BAR is not supported with passthrough on ESXi (Broadcom KB 312208); the size that the "
-      .. "host's firmware sets counts. Enlarge the window only if the card must have the larger BAR.",
+    remedy = "Resizable BAR is not supported with passthrough on ESXi (Broadcom KB 312208); the size that the host's "
+      .. "firmware sets counts. Enlarge the window only if the card must have the larger BAR.",
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
     code = "nvrm-assert", severity = "warning", consequence = true, word = "Assertion failed",
     match = { "NVRM:? .-nvAssert[%w_]*: Assertion failed", "NVRM: .-Assertion failed: " },
-    cause = "The driver met a state that it did not expect.", remedy = "The other lines of the driver say what came of "
-      .. "it.",
+    cause = "The driver met a state that it did not expect.", remedy = "The other lines of the driver say what came "
+      .. "of it.",
     source = "NVIDIA/open-gpu-kernel-modules#433",
   },
   {
@@ -228,14 +222,11 @@ return {
     code = "cuda-802", severity = "error", form = "guest text", word = { "Error 802", "system not yet initialized",
       "cudaErrorSystemNotReady" },
     match = { "[Ee]rror 802%f[%D]", "system not yet initialized", "cudaErrorSystemNotReady" },
-    cause = "The NVLink fabric of the board is not up: GPUs of a board with NVSwitches work only when the switches are "
-      .. "set up by "
-      .. "a Fabric Manager of the driver's own version.",
+    cause = "The NVLink fabric of the board is not up: GPUs of a board with NVSwitches work only when the switches "
+      .. "are set up by a Fabric Manager of the driver's own version.",
     remedy = "Are the board's NVSwitches with the GPUs (in this VM, or on a host that sets up their partitions)? "
-      .. "NVIDIA does not "
-      .. "support GPU passthrough of NVSwitch systems on vSphere; a single GPU needs its NVLink switched off or a "
-      .. "board without "
-      .. "switches.",
+      .. "NVIDIA does not support GPU passthrough of NVSwitch systems on vSphere; a single GPU needs its NVLink "
+      .. "switched off or a board without switches.",
     source = "NVIDIA/nvtrust#55, NVIDIA/nvrc#159; NVIDIA AI Enterprise documentation",
   },
   {
@@ -253,18 +244,16 @@ return {
     match = "query NVSwitch device information from NVSwitch driver failed with error:?%s*WARNING Nothing to do",
     cause = function(_, session)
       if evidence.line_of(session, "cuda-802") then
-        return "The guest has GPUs of a board with NVSwitches, but not the switches: the fabric never comes up (Error "
-          .. "802)."
+        return "The guest has GPUs of a board with NVSwitches, but not the switches: the fabric never comes up "
+          .. "(Error 802)."
       end
       return "The Fabric Manager finds no NVSwitch in this guest: either the card needs none (then the service is "
-        .. "superfluous), or "
-        .. "the board's switches were not passed through with its GPUs."
+        .. "superfluous), or the board's switches were not passed through with its GPUs."
     end,
     remedy = function(_, session)
       if evidence.line_of(session, "cuda-802") then
-        return "Pass through the board as a set, or use GPUs without NVSwitch: NVIDIA does not support GPU passthrough "
-          .. "of "
-          .. "NVSwitch systems on vSphere."
+        return "Pass through the board as a set, or use GPUs without NVSwitch: NVIDIA does not support GPU "
+          .. "passthrough of NVSwitch systems on vSphere."
       end
       return "For PCIe cards, also with an NVLink bridge, disable nvidia-fabricmanager. For SXM boards see cuda-802."
     end,

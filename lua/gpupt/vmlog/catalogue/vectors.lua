@@ -1,10 +1,8 @@
 --- Interrupt vectors of the host: a pool that many cards or virtual functions use up.
 local FEWER = "Fewer virtual functions or cards in use on this host, or fewer vectors for each: "
-  .. "pciPassthruN.maxMSIXvectors in "
-  .. "the .vmx (%s). "
+  .. "pciPassthruN.maxMSIXvectors in the .vmx (%s). "
 local LARGER = "a larger pool of global vectors: esxcli system settings kernel set -s intrFirstMsixVector -v 0x80 "
-  .. "(default "
-  .. "0x70), then reboot"
+  .. "(default 0x70), then reboot"
 
 --- What the release that the log names allows: the option is of 7.0.1 to 8.0.
 local function pool(session)

@@ -25,13 +25,11 @@ local function code_43_cause(_, session)
   local other = is_amd_or_intel(session)
   if other then
     return ("The driver stopped the card (%s): not the check for a hypervisor, which is NVIDIA's; the card was not "
-      .. "reset, or its "
-      .. "BARs are not what the driver needs."):format(other)
+      .. "reset, or its BARs are not what the driver needs."):format(other)
   end
   if release and release >= 465 then
     return ("The driver stopped the card. Its release is %s, and since 465 GeForce drivers do not mind a hypervisor: "
-      .. "the cause is "
-      .. "another."):format(text)
+      .. "the cause is another."):format(text)
   end
   if release and geforce(session) then
     return ("The driver stopped the GeForce: release %s is before 465, and such drivers stop when they see a "
@@ -44,13 +42,11 @@ local function code_43_remedy(_, session)
   local release = nvidia_release(session.notes.driver)
   if is_amd_or_intel(session) then
     return "Power the VM, then the host, off and on; check the MMIO window against the card's BARs (gpupt log on "
-      .. "vmware.log), and for "
-      .. "Arc that the host's BIOS has Resizable BAR on."
+      .. "vmware.log), and for Arc that the host's BIOS has Resizable BAR on."
   end
   if release and release >= 465 then
     return "hypervisor.cpuid.v0 is not needed. Look at the MMIO window (gpupt log on the VM's vmware.log), power the "
-      .. "VM off and on, "
-      .. "and reinstall the driver."
+      .. "VM off and on, and reinstall the driver."
   end
   return "Update the driver to 465 or later; with an older one on a GeForce set hypervisor.cpuid.v0 = \"FALSE\". "
     .. "Datacentre and Quadro cards never need that key: look for MMIO and power problems there."
@@ -64,8 +60,7 @@ local device_manager = {
     function(_, session) return require "gpupt.vmlog.evidence".window_remedy(session) end },
   [28] = { "No driver is installed for the card.", "Install the vendor's driver in the guest." },
   [31] = { "Windows cannot load the driver of the card: often a driver of another kind (vGPU for passthrough, or the "
-    .. "reverse), or a "
-    .. "broken installation.",
+    .. "reverse), or a broken installation.",
     "Remove the driver (pnputil /delete-driver), install the vendor's current one for this card, reboot." },
   [43] = { code_43_cause, code_43_remedy },
 }
@@ -89,8 +84,7 @@ local sentences = {
 local function code_words(sentence)
   local words = { "ConfigManagerErrorCode", "Problem Code", "CM_PROB_", sentence }
   for word in ("Code Kode Codice C\u{F3}digo c\u{F3}digo Kod K\u{F3}d \u{41A}\u{43E}\u{434} \u{30B3}\u{30FC}\u{30C9} "
-    .. "\u{4EE3}\u{7801} "
-    .. "\u{4EE3}\u{78BC} \u{CF54}\u{B4DC}"):gmatch "%S+" do
+    .. "\u{4EE3}\u{7801} \u{4EE3}\u{78BC} \u{CF54}\u{B4DC}"):gmatch "%S+" do
     words[#words + 1] = "(" .. word .. " "
   end
   return words
@@ -135,8 +129,7 @@ local function bugcheck(row)
       if release then return "Update the card's driver; power the VM off and on; compare the MMIO window with the "
         .. "card's BARs." end
       return "Update the card's driver, and compare the MMIO window with the card's BARs. On ESXi 5.1 and 5.5 "
-        .. "(hardware version 9 and "
-        .. "10), and only there, " .. old .. " is the cure: the VM's vmware.log tells the release."
+        .. "(hardware version 9 and 10), and only there, " .. old .. " is the cure: the VM's vmware.log tells the release."
     end,
     source = "Microsoft, Bug check code reference; a public report of ESXi 5.5",
   }
@@ -171,8 +164,7 @@ local list = {
         captures[1])
     end,
     remedy = "Look it up in Microsoft's list of Device Manager codes; 22 means disabled by hand, 14 a restart, 52 a "
-      .. "driver "
-      .. "without a signature, 45 a device that is not there any more.",
+      .. "driver without a signature, 45 a device that is not there any more.",
     source = MICROSOFT,
   },
   {

@@ -8,9 +8,8 @@ local table_of_xids = {
   { 8, "driver", "the GPU stopped processing (a DMA engine was idle too long)" },
   { 13, "application", "graphics engine exception: an access out of bounds or an illegal instruction of the program" },
   { 31, "application", "GPU memory page fault: the program used an address that is not mapped" },
-  { 32, "driver", "invalid or corrupted push buffer: the driver, or the PCIe bus; on a vGPU host of Hopper or Ada also "
-    .. "Broadcom KB "
-    .. "394974" },
+  { 32, "driver", "invalid or corrupted push buffer: the driver, or the PCIe bus; on a vGPU host of Hopper or Ada "
+    .. "also Broadcom KB 394974" },
   { 38, "driver", "driver firmware error", CATALOG },
   { 43, "application", "the GPU stopped processing because of a program; the card is well" },
   { 44, "driver", "graphics engine fault during a context switch" },
@@ -50,12 +49,11 @@ local table_of_xids = {
 }
 
 local remedies = {
-  hardware = "Power the host off and on; check power cables, cooling and seat. If it comes again, the card belongs to "
-    .. "its vendor "
-    .. "(nvidia-bug-report.sh).",
+  hardware = "Power the host off and on; check power cables, cooling and seat. If it comes again, the card belongs "
+    .. "to its vendor (nvidia-bug-report.sh).",
   driver = "Update driver and the card's firmware; power the VM off and on. If it comes again, a case for the vendor.",
-  application = "Examine the program (compute-sanitizer for CUDA). Only if several programs meet it on one card is the "
-    .. "card at fault.",
+  application = "Examine the program (compute-sanitizer for CUDA). Only if several programs meet it on one card is "
+    .. "the card at fault.",
   event = "Nothing at once: reset the card (power the VM off and on) at the next occasion, and watch the count.",
   consequence = "The Xid before it says why.",
 }
