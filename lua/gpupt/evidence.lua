@@ -293,7 +293,7 @@ end
 function evidence.summary(result)
   if result.kind then return ("%s: a .vmx"):format(result.name) end
   if result.unread then
-    return ("%s: unread: %s of no form that is known"):format(result.name,
+    return ("%s: unread: %s of unknown form"):format(result.name,
       result.lines == 0 and "empty, and so" or ("%d line%s"):format(result.lines, result.lines == 1 and "" or "s"))
   end
   local names, seen = {}, {}

@@ -31,7 +31,7 @@ function Address:vmx() return core.format(self.domain, self.bus, self.slot, self
 
 --- An address from its text: "0000:65:00.0", "65:00.0", "10000:e1:00.0" (hexadecimal), "00000:101:00.0",
 -- "PCI 0:101:0:0" (decimal, as they can be nothing else). `form` "hex" or "vmx" (decimal) settles what a short text
--- such as "10:00.0" means; left out, it is hexadecimal.
+-- such as "10:00.0" means; without it, it is hexadecimal.
 -- Has .domain .bus .slot .func, :vmx(), tostring, == and <. nil, message, code for anything else.
 function pci.address(text, form)
   if getmetatable(text) == Address then return text end
@@ -62,7 +62,7 @@ function pci.names_file() return names_of(nil) end
 
 local list_options = options.declare("pci.list", {
   { "root", "string", default = "/sys", doc = "a sysfs, or a copy of one" },
-  { "names", "string|boolean", doc = "a pci.ids file; false for no names; left out, the system's file if it has "
+  { "names", "string|boolean", doc = "a pci.ids file; false for no names; by default the system's file if it has "
     .. "one" },
 })
 

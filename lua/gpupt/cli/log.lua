@@ -82,7 +82,7 @@ local function print_findings(findings)
     write("\n%s: %s: %s%s\n  %s\n  cause:  %s\n  remedy: %s", source(finding), finding.severity, finding.code,
       times(finding.count), finding.message, finding.cause, finding.remedy)
     for _, one in ipairs(finding.consequences or {}) do
-      write("  hence:  %s: %s%s", source(one), one.message, times(one.count))
+      write("  then:   %s: %s%s", source(one), one.message, times(one.count))
     end
   end
 end

@@ -32,7 +32,7 @@ local function code_43(subject, finding)
   end
   if not kinds.geforce then
     if kinds.other and not (kinds.datacentre or kinds.workstation or kinds.unknown) then
-      finding.cause = "The driver stopped the card (Code 43). It is no NVIDIA card, so the hypervisor is not the "
+      finding.cause = "The driver stopped the card (Code 43). It is not an NVIDIA card, so the hypervisor is not the "
         .. "reason."
       finding.remedy = ("%s changes nothing here. Look at the MMIO window, at a reset (power the host off and on), "
         .. "at the other functions of the card, then at the driver."):format(KEY)
@@ -79,17 +79,18 @@ local function window_remedy(subject)
   local window = subject:window()
   local offer = subject.doc and subject:offer().gb or 0
   if window and window.needed and offer >= window.gb then
-    return ("The VM offers %d GB, which hold the %s of its cards: the window is not it. Look at the host's firmware "
-      .. "(memory-mapped I/O above 4 GB), at a reset of the card (power the host off and on), then at the "
+    return ("The VM offers %d GB, which hold the %s of its cards: the window is not the cause. Look at the host's "
+      .. "firmware (memory-mapped I/O above 4 GB), at a reset of the card (power the host off and on), then at the "
       .. "driver."):format(
       offer, window.text)
   end
   if window and window.needed then
-    return ("EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and pciPassthru.64bitMMIOSizeGB = \"%d\" go together "
-      .. "(the cards map %s); the firmware of an installed system cannot be changed."):format(window.gb, window.text)
+    return ("EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and pciPassthru.64bitMMIOSizeGB = \"%d\" are needed "
+      .. "together (the cards map %s); the firmware of an installed system cannot be "
+      .. "changed."):format(window.gb, window.text)
   end
-  return "EFI firmware, pciPassthru.use64bitMMIO and pciPassthru.64bitMMIOSizeGB go together. The vmware.log of a "
-    .. "power-on with this card, or lspci -vv of it, has the BARs: give it with --log or --pci, and the size is "
+  return "EFI firmware, pciPassthru.use64bitMMIO and pciPassthru.64bitMMIOSizeGB are needed together. The vmware.log "
+    .. "of a power-on with this card, or lspci -vv of it, has the BARs: give it with --log or --pci, and the size is "
     .. "worked out."
 end
 
@@ -173,7 +174,8 @@ local function reset_lines(subject, message, finding)
   local present = reset.method(listed and listed.reset_method)
   local lines, now = reset.lines(device.vendor, device.device, present, subject.facts.map)
   finding.remedy = ("Give %04x:%04x another reset method%s: the first of these lines in /etc/vmware/passthru.map, "
-    .. "then the other; reboot the host after each."):format(device.vendor, device.device, now and " than " .. now or "")
+    .. "then the other; reboot the host after each."):format(
+    device.vendor, device.device, now and " than " .. now or "")
   finding.proposal = table.concat(lines, "\n")
 end
 

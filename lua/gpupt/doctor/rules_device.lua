@@ -54,7 +54,7 @@ local function where_is(subject, device)
   local found = same_model(subject, device)
   if #found == 1 then return ("Write %s, where the list has this card."):format(address_line(device, found[1])) end
   if #found > 1 then return "Write the address of one of the cards of this model in the list, in decimal." end
-  return "Write segment:bus:slot.function in decimal. The host's list of devices (--pci) would tell it."
+  return "Write segment:bus:slot.function in decimal. The host's list of devices (--pci) shows it."
 end
 
 --- The lines that would complete an entry, where list and host tell them; else which files would.
@@ -172,7 +172,7 @@ return {
           report({ subject:field(device, "id") }, { severity = "warning",
             cause = ("%s.id is \"%s\", spelled as lspci and esxcli spell hexadecimal addresses; ESXi reads it as "
               .. "decimal, which is %s."):format(device.prefix, device.id, tostring(device.address)),
-            remedy = ("If %s is meant, write %s (a PCI list of the host, --pci, would tell)."):format(tostring(as_hex),
+            remedy = ("If %s is meant, write %s (a PCI list of the host, --pci, shows it)."):format(tostring(as_hex),
               as_hex:vmx()), proposal = ('%s.id = "%s"'):format(device.prefix, as_hex:vmx()) })
         end
       end
@@ -197,7 +197,7 @@ return {
             severity = no_id and "error" or "warning",
             cause = ("%s is present, but %s %s missing%s."):format(device.prefix, table.concat(missing, ", "),
               #missing > 1 and "are" or "is",
-              no_id and ", and ESXi says \"Failed to generate predicates\"" or ""),
+              no_id and ", and ESXi reports \"Failed to generate predicates\"" or ""),
             remedy = remedy, proposal = lines,
           })
         end

@@ -149,7 +149,7 @@ return {
   {
     id = "too-many-devices", severity = "error", needs = "vmx",
     cause = "The VM has more cards than its hardware version allows.",
-    remedy = "Upgrade the virtual hardware, or take cards away.",
+    remedy = "Upgrade the virtual hardware, or remove cards.",
     source = devices_per_vm.source,
     check = function(subject, report)
       local version, count = subject:number "virtualHW.version", #subject:present()

@@ -88,8 +88,8 @@ return {
   },
   {
     id = "mmio-window", severity = "error", needs = "vmx",
-    cause = "The BARs of the cards need more room than the VM offers.",
-    remedy = "EFI firmware, use64bitMMIO and a 64bitMMIOSizeGB that holds them go together.",
+    cause = "The BARs of the cards need more space than the VM offers.",
+    remedy = "EFI firmware, use64bitMMIO and a 64bitMMIOSizeGB that holds them are needed together.",
     source = "Broadcom KB 323402 and 334594; Dell KB 000199172",
     keys = { "firmware", USE, SIZE },
     check = function(subject, report)
@@ -139,8 +139,8 @@ return {
       if not largest or not largest.needed or offer.gb >= largest.gb then return end
       local names, evidence = {}, {}
       for _, one in ipairs(uncertain) do
-        names[#names + 1] = ("%04x:%04x is a %s, whose BARs are not sure: %s"):format(one.known.vendor, one.known.device,
-          one.known.name, forms_of(one.known))
+        names[#names + 1] = ("%04x:%04x is a %s, whose BARs are not sure: %s"):format(
+          one.known.vendor, one.known.device, one.known.name, forms_of(one.known))
         evidence[#evidence + 1] = subject:field(one.device, one.device.allowed and "alloweddevices" or "deviceid")
       end
       table.move(offer_lines(subject), 1, 3, #evidence + 1, evidence)

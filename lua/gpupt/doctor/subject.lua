@@ -231,7 +231,7 @@ function Subject:cards()
     if allowed then vendor, id = allowed.vendor, allowed.device end
     local known = vendor and id and bar.lookup(vendor, id)
     if not bars and not (known and #known.bars > 0) then
-      return nil, ("%s%s: its BARs are not known (the vmware.log of a power-on, or lspci -vv, would tell)")
+      return nil, ("%s%s: its BARs are not known (the vmware.log of a power-on, or lspci -vv, shows them)")
         :format(device.prefix, known and " (" .. known.name .. ")" or "")
     end
     cards[#cards + 1] = { vendor = vendor, device = id, bars = bars, count = 1, name = listed and listed.device_name,

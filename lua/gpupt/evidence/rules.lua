@@ -50,8 +50,8 @@ end
 
 add {
   id = "pasted-output", severity = "info",
-  cause = "A text was changed on its way; it was read all the same.",
-  remedy = "Nothing; the file itself, or the command's output sent to a file, would be better evidence.",
+  cause = "A text was changed by copying; it was read anyway.",
+  remedy = "The file itself, or the command's output redirected to a file, is better evidence.",
   source = "docs/guide/evidence.md",
   check = function(subject, report)
     for _, result in ipairs(results(subject)) do
@@ -65,7 +65,7 @@ add {
       -- a .vmx is judged as it is, by rules of its own
       if #words > 0 and not result.unread and not result.kind then
         report({ { file = result.name, line = first, text = table.concat(words, "; ") } },
-          { cause = ("%s was changed on its way: %s. It was read all the same."):format(result.name,
+          { cause = ("%s was changed by copying: %s. It was read anyway."):format(result.name,
             table.concat(words, "; ")) })
       end
     end
@@ -81,7 +81,7 @@ add {
     for _, result in ipairs(results(subject)) do
       for _, pair in ipairs(reset.contradictions(result.resets)) do
         report({ at(pair[1]), at(pair[2]) }, {
-          cause = ("%04x:%04x is given %s and %s; which of them the host takes is documented nowhere.")
+          cause = ("%04x:%04x is given %s and %s; it is not documented which of them the host uses.")
             :format(pair[1].vendor, pair[1].device, pair[1].method, pair[2].method) })
       end
     end
@@ -217,13 +217,13 @@ add {
 
 add {
   id = "vgpu-licence", severity = "warning",
-  cause = "A vGPU has no licence, so that its driver slows it down.",
+  cause = "A vGPU has no licence, so its driver slows it down.",
   remedy = "Put the client configuration token of the licence server into the guest, and restart its licence service.",
   source = "NVIDIA/gpu-operator#628 (nvidia-smi -q, License Status)",
   check = function(subject, report)
     for _, card in ipairs(each_card(subject)) do
       if (card.license or ""):lower():find "^unlicensed" then
-        report({ at(card) }, { cause = ("%s has no licence (%s), so that its driver slows it down.")
+        report({ at(card) }, { cause = ("%s has no licence (%s), so its driver slows it down.")
           :format(name_of(card), card.license) })
       end
     end
@@ -262,7 +262,7 @@ add {
         elseif window then
           remedy = "The card needs no 64-bit window: reboot the guest, and compare with the BARs in vmware.log."
         else
-          remedy = "The size of the BAR is not known here: vmware.log or lspci -vv of the host tells it, and gpupt "
+          remedy = "The size of the BAR is not known here: vmware.log or lspci -vv of the host shows it, and gpupt "
             .. "bar computes the window from it."
         end
         report({ { file = device.file, line = device.line, text = ("%s %s unassigned"):format(device.address,
@@ -276,7 +276,7 @@ add {
 
 add {
   id = "guest-nouveau", severity = "error",
-  cause = "nouveau holds the card, so that the vendor's driver cannot.",
+  cause = "nouveau holds the card, so the vendor's driver cannot use it.",
   remedy = "Blacklist nouveau, rebuild the initramfs and restart the guest.",
   source = "lspci -k, Kernel driver in use",
   check = function(subject, report)

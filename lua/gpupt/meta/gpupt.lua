@@ -194,7 +194,7 @@
 
 ---@class gpupt.options.pci.list
 ---@field root? string a sysfs, or a copy of one
----@field names? string|boolean a pci.ids file; false for no names; left out, the system's file if it has one
+---@field names? string|boolean a pci.ids file; false for no names; by default the system's file if it has one
 
 ---@class gpupt.options.pci.parse
 ---@field names? string|boolean a pci.ids file, or true for the system's
@@ -451,7 +451,7 @@ gpupt.pci = {}
 
 ---An address from its text: "0000:65:00.0", "65:00.0", "10000:e1:00.0" (hexadecimal), "00000:101:00.0",
 ---"PCI 0:101:0:0" (decimal, as they can be nothing else). `form` "hex" or "vmx" (decimal) settles what a short text
----such as "10:00.0" means; left out, it is hexadecimal.
+---such as "10:00.0" means; without it, it is hexadecimal.
 ---Has .domain .bus .slot .func, :vmx(), tostring, == and <. nil, message, code for anything else.
 function gpupt.pci.address(text, form) end
 

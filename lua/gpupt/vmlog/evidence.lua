@@ -59,7 +59,7 @@ local TOGETHER = "EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and pciPasst
   .. "together"
 local UNKNOWN = "EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and a pciPassthru.64bitMMIOSizeGB that holds the "
   .. "card's "
-  .. "BARs go together"
+  .. "BARs are needed together"
 local FIRMWARE = "; firmware cannot be changed under an installed operating system."
 
 --- The settings of the 64-bit window, with a size that is known.

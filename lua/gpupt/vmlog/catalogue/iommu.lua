@@ -16,7 +16,7 @@ local function by_cards(_, session)
   local p2p = session.config["pcipassthru.allowp2p"]
   local one = "Update the card's firmware and the guest's driver; after a crash of the guest, power the host off and "
     .. "on. A card that faults after its reset needs another reset method in /etc/vmware/passthru.map."
-  if count == 1 then return "The VM has one card, so peer-to-peer is not it. " .. one end
+  if count == 1 then return "The VM has one card, so peer-to-peer is not the cause. " .. one end
   if count > 1 and p2p and p2p.value:lower() == "true" then
     return ("The VM has %d cards, and pciPassthru.allowP2P is on already. "):format(count) .. one
   end
@@ -57,7 +57,7 @@ return {
       return ("The page was not mapped for %s (reason %s)."):format(
         captures[2] == "Write" and "writing" or "reading", captures[1])
     end,
-    remedy = "It explains the IOMMU fault on the line before; see there.",
+    remedy = "See the IOMMU fault on the line before.",
     source = "a write-up of ESXi on ENCS",
   },
   {
@@ -79,18 +79,19 @@ return {
       return { device = captures[1] and captures[1]:find ":" and captures[1] or nil }
     end,
     cause = function(captures)
-      return ("The host crashed (purple screen) on an IOMMU fault%s: the device, its firmware, or what its driver "
-        .. "did with it."):format(captures[1] and captures[1]:find ":" and " of " .. captures[1] or "")
+      return ("The host crashed (purple screen) on an IOMMU fault%s, caused by the device, its firmware or its "
+        .. "driver."):format(captures[1] and captures[1]:find ":" and " of " .. captures[1] or "")
     end,
     remedy = "Update BIOS, the card's firmware and the driver to the versions that the hardware vendor certifies for "
-      .. "this ESXi; if it comes again, the vendor must examine the card.",
+      .. "this ESXi; if it happens again, the vendor must examine the card.",
     source = "Broadcom KB 345237",
   },
   {
     code = "iommu-invalidation", severity = "error", word = "queued invalidation wait descriptor",
     match = "IOMMU UNIT (%d+) did not complete processing of a queued invalidation wait descriptor",
     cause = function(captures)
-      return ("The host's IOMMU unit %s did not answer: the CPU or BIOS is not fit for this ESXi with VT-d on."):format(
+      return ("The host's IOMMU unit %s did not answer: the CPU or BIOS does not support this ESXi release with VT-d "
+        .. "on."):format(
         captures[1])
     end,
     remedy = "Update the BIOS, and ESXi to a release that supports this hardware (Broadcom Compatibility Guide). The "

@@ -12,7 +12,7 @@ return {
   {
     code = "nvrm-gpu", severity = "info", lead = true, word = "NVRM: ",
     match = "NVRM: The NVIDIA GPU (%x+:%x+:%x+%.%x) %(PCI ID: (%x+:%x+)%)",
-    cause = "The card that the next lines speak of.", remedy = "See there.",
+    cause = "The card that the next lines are about.", remedy = "See there.",
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
@@ -73,21 +73,22 @@ return {
     code = "nvrm-probe", severity = "error", word = "NVRM: ", consequence = true,
     match = "NVRM: The NVIDIA probe routine failed for (%d+) device",
     cause = function(captures) return ("The driver could not take over %s of the cards."):format(captures[1]) end,
-    remedy = "The lines before it say why: BARs without address, another driver, or a card that this driver does not "
-      .. "know.",
+    remedy = "The lines before it show why: BARs without address, another driver, or a card that this driver does "
+      .. "not support.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
     code = "nvrm-none", severity = "error", word = "NVRM: ", consequence = true,
     match = { "NVRM: None of the NVIDIA devices were initialized", "NVRM: No NVIDIA devices probed" },
-    cause = "No card could be started by the driver.", remedy = "The lines before it say why.",
+    cause = "No card could be started by the driver.", remedy = "See the lines before it for the reason.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
     code = "nvrm-probe-error", severity = "error", address = 1, consequence = true, word = "failed with error -",
     match = { "nvidia (%x+:%x+:%x+%.%x): probe with driver nvidia failed with error %-%d+",
       "nvidia: probe of (%x+:%x+:%x+%.%x) failed with error %-%d+" },
-    cause = "The kernel says that NVIDIA's driver refused the card.", remedy = "The NVRM lines before it say why.",
+    cause = "The kernel says that NVIDIA's driver refused the card.", remedy = "See the NVRM lines before it for the "
+      .. "reason.",
     source = "negativo17/nvidia-driver#158; Linux, drivers/base/dd.c",
   },
   {
@@ -115,9 +116,9 @@ return {
     match = { "Cannot initialize GSP firmware RM", "cannot bootstrap riscv/gsp", "failed to wait for GFW_BOOT",
       "failed to wait for GFW boot complete" },
     cause = "The card's own processor (GSP) did not start: the card was not reset properly, or driver and firmware "
-      .. "do not fit.",
-    remedy = RESET .. " Then another driver release. With the closed modules, and before Blackwell, GSP can be tried "
-      .. "off (NVreg_EnableGpuFirmware=0); the open modules cannot do without.",
+      .. "do not match.",
+    remedy = RESET .. " Then another driver release. With the closed modules, and before Blackwell, try to switch "
+      .. "GSP off (NVreg_EnableGpuFirmware=0); the open modules need it.",
     source = "NVIDIA/open-gpu-kernel-modules#433, #789, #820",
   },
   {
@@ -132,8 +133,7 @@ return {
       .. "off the bus",
       "NVRM: The NVIDIA GPU (%x+:%x+:%x+%.%x).-has fallen off the bus" },
     cause = function(captures)
-      return ("%s does not answer on PCIe any more: power, heat, slot or riser, or the host reset "
-        .. "it."):format(captures[1])
+      return ("%s no longer responds on PCIe: power, heat, slot or riser, or the host reset it."):format(captures[1])
     end,
     remedy = "Look into the host's vmkernel.log of the same minute (resets, PCIEHP, link down); check power cables "
       .. "and cooling; power the host off and on.",
@@ -184,16 +184,16 @@ return {
   {
     code = "nvrm-resized-bar", severity = "warning", word = "NVRM: ",
     match = "NVRM: No address space to allocate resized BAR1",
-    cause = "The driver wanted to enlarge BAR1 and the window of the VM has no room for it.",
-    remedy = "Resizable BAR is not supported with passthrough on ESXi (Broadcom KB 312208); the size that the host's "
-      .. "firmware sets counts. Enlarge the window only if the card must have the larger BAR.",
+    cause = "The driver tried to enlarge BAR1, and the VM's window has no space for it.",
+    remedy = "Resizable BAR is not supported with passthrough on ESXi (Broadcom KB 312208); the size set by the "
+      .. "host's firmware is used. Enlarge the window only if the card must have the larger BAR.",
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
     code = "nvrm-assert", severity = "warning", consequence = true, word = "Assertion failed",
     match = { "NVRM:? .-nvAssert[%w_]*: Assertion failed", "NVRM: .-Assertion failed: " },
-    cause = "The driver met a state that it did not expect.", remedy = "The other lines of the driver say what came "
-      .. "of it.",
+    cause = "The driver reached an unexpected state.", remedy = "See the driver's other lines for the "
+      .. "consequences.",
     source = "NVIDIA/open-gpu-kernel-modules#433",
   },
   {
@@ -214,7 +214,7 @@ return {
     code = "smi-lost", severity = "error", form = "guest text", word = { "Unable to determine the device handle",
       "GPU is lost" },
     match = { "Unable to determine the device handle for [gG][pP][uU]", "GPU is lost" },
-    cause = "A card that the driver knew does not answer any more.",
+    cause = "A card no longer responds to the driver.",
     remedy = "Read dmesg of the guest for an Xid, and the host's vmkernel.log of the same minute.",
     source = "cloud-hypervisor#4353; NVML, NVML_ERROR_GPU_IS_LOST",
   },
