@@ -90,7 +90,7 @@ describe("a report", function()
   end
 
   it("without redact says that it has names, with redact that they were replaced", function()
-    assert.matches("make the report with --redact", page "r.html", 1, true)
+    assert.matches("use --redact", page "r.html", 1, true)
     assert.matches("were replaced", page("r.html", nil, { redact = true }), 1, true)
   end)
 

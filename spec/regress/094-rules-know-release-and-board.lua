@@ -166,8 +166,8 @@ describe("a board", function()
     assert.is_nil(the(examine(VMX:format("21", "20b2", WINDOW), nil, list(0, "20b2")), "nvswitch-board"))
   end)
 
-  it("of B200 has switches that are no PCI devices", function()
-    assert.matches("no PCI devices", the(examine(VMX:format("21", "2901", WINDOW)), "nvswitch-board").cause)
+  it("of B200 has switches that are not PCI devices", function()
+    assert.matches("not PCI devices", the(examine(VMX:format("21", "2901", WINDOW)), "nvswitch-board").cause)
   end)
 
   it("leaves an audio function behind: a warning while the host holds it, with the command that gives it", function()
