@@ -178,7 +178,7 @@ static int clear_stale(const place *p)
     return gone;
 }
 
-/* Whoever owns a file of this mode, everyone may read it and only the owner may write it. */
+/* A file of this mode, whatever its owner: everyone may read it and only the owner may write it. */
 static bool shows_nothing_new(mode_t mode)
 {
     return (mode & 0444) == 0444 && (mode & 0022) == 0;

@@ -12,7 +12,7 @@
 typedef enum gp_private_how {
     GP_PRIVATE_NEW, /* created with O_EXCL; what had the name before (a link itself, not its target) is unlinked */
     GP_PRIVATE_ADD, /* appended to, created when missing; an existing file's mode becomes 0600 */
-    GP_PRIVATE_RENEW, /* as ADD; but a file that others could read is copied first, so that whoever has it open does
+    GP_PRIVATE_RENEW, /* as ADD; but a file that others could read is copied first, so that a program that has it open does
                          not read on */
 } gp_private_how;
 

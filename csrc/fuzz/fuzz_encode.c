@@ -195,7 +195,7 @@ static xmlNode *child(const xmlNode *node, const char *name)
     return NULL;
 }
 
-/* The method's arguments stand in the schema's order. */
+/* The method's arguments follow the schema's order. */
 static void check_order(const xmlNode *call, const gp_schema_method *method)
 {
     int at = -1;

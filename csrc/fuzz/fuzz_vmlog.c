@@ -91,10 +91,10 @@ static void check_meaning(const gp_vmlog_line *line, gp_vmlog_settings *settings
     if (gp_vmlog_suspect_line(line->text, &suspect)) {
         check(suspect.subject.length > 0 && inside(suspect.subject, line->text),
               "the subject lies in the line");
-        check(inside(suspect.address, line->text), "the address lies in the line");
-        check(gp_vmlog_tells_trouble(line->text), "a suspect tells of trouble");
+        check(inside(suspect.address, line->text), "the address is in the line");
+        check(gp_vmlog_tells_trouble(line->text), "a suspect reports trouble");
     } else {
-        check(suspect.subject.length == 0, "no subject of what is no suspect");
+        check(suspect.subject.length == 0, "a line that is not a suspect has no subject");
     }
     gp_text key, value;
     gp_error err;

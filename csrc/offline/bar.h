@@ -52,7 +52,7 @@ typedef struct gp_bar_window {
 /* The smallest power of two that is not below `value`; 0 when it does not fit 64 bits. */
 uint64_t gp_bar_round(uint64_t value);
 
-/* Adds one BAR to a card; refuses a size that is no power of two, or too large for its kind. */
+/* Adds one BAR to a card; refuses a size that is not a power of two or is too large for its kind. */
 int gp_bar_add(gp_bar_cards *card, const gp_bar *bar, gp_error *err);
 
 int gp_bar_compute(const gp_bar_cards *cards, size_t count, gp_bar_window *result, gp_error *err);

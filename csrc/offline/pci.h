@@ -41,7 +41,7 @@ int gp_pci_parse_address(const char *text, size_t length, gp_pci_form form, gp_p
 /* "0000:65:00.0"; `out` holds GP_PCI_ADDRESS_SIZE bytes. */
 #define GP_PCI_ADDRESS_SIZE 32
 void gp_pci_format_address(const gp_pci_address *address, char *out);
-/* "00000:101:00.0", as pciPassthruN.id wants it. */
+/* "00000:101:00.0", the form of pciPassthruN.id. */
 void gp_pci_format_vmx(const gp_pci_address *address, char *out);
 bool gp_pci_same_address(const gp_pci_address *a, const gp_pci_address *b);
 

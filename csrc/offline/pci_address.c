@@ -47,7 +47,7 @@ int gp_pci_parse_address(const char *text, size_t length, gp_pci_form form, gp_p
         if (form == GP_PCI_AUTO) form = GP_PCI_DECIMAL;
     }
     number parts[4];
-    char marks[4] = {0}; /* what stood before each part */
+    char marks[4] = {0}; /* the separator before each part */
     size_t count = 0;
     for (;;) {
         at = take(at, end, &parts[count]);

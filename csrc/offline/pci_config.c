@@ -16,7 +16,7 @@ static uint32_t le32(const uint8_t *at)
     return le16(at) | le16(at + 2) << 16;
 }
 
-/* Up to six entries of {capability, control}, 8 bytes each; the count stands in the first one's control. */
+/* Up to six entries of {capability, control}, 8 bytes each; the first one's control has the count. */
 static void read_rebar(gp_pci_device *device, const uint8_t *cap, size_t left)
 {
     if (left < 12) return;
@@ -51,7 +51,7 @@ static void read_extended(gp_pci_device *device, const uint8_t *config, size_t l
     }
 }
 
-/* A BAR's kind and address stand in the raw register; its size only where Resizable BAR tells it. */
+/* A BAR's kind and address are in the raw register; its size only in the Resizable BAR capability. */
 static void add_resized(gp_pci_device *device, const uint8_t *config, size_t registers)
 {
     for (size_t i = 0; i < device->rebar_count; i++) {

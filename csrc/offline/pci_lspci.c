@@ -8,7 +8,7 @@ static gp_pci_device *device_of(gp_pci_reader *reader)
     return &reader->list->devices[reader->current];
 }
 
-/* The content of the last [...] in `text`; *before is what stands before it. NULL data when there is none. */
+/* The content of the last [...] in `text`; *before is the text before it. NULL data when there is none. */
 static gp_text last_bracket(gp_text text, gp_text *before)
 {
     size_t close = text.length;
@@ -79,7 +79,7 @@ bool gp_pci_read_lspci(gp_pci_reader *reader, gp_text rest)
     return right.length > 0;
 }
 
-/* "[size=32G]"; 0 when it is not told */
+/* "[size=32G]"; 0 when there is none */
 static uint64_t size_of(gp_text text)
 {
     gp_text size = gp_pci_after(text, "[size=");

@@ -54,7 +54,7 @@ static bool begins(gp_text text, gp_text with)
            same((gp_text){text.data, with.length}, with);
 }
 
-/* What stands in the last brackets: "TU104GL [Tesla T4]" */
+/* The text in the last brackets: "TU104GL [Tesla T4]" */
 static gp_text model_of(gp_text name)
 {
     if (!name.length || name.data[name.length - 1] != ']') return (gp_text){NULL, 0};
@@ -74,7 +74,7 @@ static bool begins_list(gp_text a, gp_text b)
            same((gp_text){longer.data, shorter.length}, shorter);
 }
 
-/* What stands before the brackets: "TU104GL" */
+/* The text before the brackets: "TU104GL" */
 static gp_text chip_of(gp_text name)
 {
     size_t n = 0;

@@ -76,7 +76,7 @@ static size_t last_part(char *path, char *out, size_t size)
     return length;
 }
 
-/* The last part of a symbolic link's target, and the part above it; 0 when it is no link. */
+/* The last part of a symbolic link's target, and the part above it; 0 when it is not a link. */
 static size_t link_name(int folder, const char *name, char *out, size_t size, char *above, size_t above_size)
 {
     char target[1024];
@@ -110,7 +110,7 @@ static void add_resource(gp_pci_device *device, unsigned line, uint64_t start, u
         .address = flags & RESOURCE_UNSET ? 0 : start,
     };
     if (virtual) {
-        /* the kernel shows the room of all virtual functions together */
+        /* the kernel shows the total size of all virtual functions */
         if (device->vf_total > 0 && size % (uint64_t)device->vf_total == 0)
             bar.size /= (uint64_t)device->vf_total;
         gp_pci_set_bar(device->vf_bars, &device->vf_bar_count, &bar);

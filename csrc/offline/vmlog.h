@@ -33,7 +33,7 @@ typedef struct gp_vmlog_line {
 gp_vmlog *gp_vmlog_open(const char *path, const gp_vmlog_words *words, gp_error *err);
 /* From the beginning of an open file, by a descriptor of its own. */
 gp_vmlog *gp_vmlog_open_descriptor(int fd, const gp_vmlog_words *words, gp_error *err);
-/* No more than so many bytes (unpacked) are read, else EFBIG; 0 is without limit. */
+/* Reads at most this many unpacked bytes, else EFBIG; 0 means no limit. */
 void gp_vmlog_limit(gp_vmlog *log, uint64_t most);
 /* The bytes must outlive the log. */
 gp_vmlog *gp_vmlog_open_text(const char *bytes, size_t length, const gp_vmlog_words *words, gp_error *err);
@@ -61,7 +61,7 @@ bool gp_vmlog_parse_bar(gp_text text, gp_pci_address *address, gp_bar *bar);
  */
 bool gp_vmlog_parse_setting(gp_text text, gp_text *key, gp_text *value);
 
-/* What stands before the message, by era; empty views for what the era (or a cut screenshot) does not have.
+/* What precedes the message, by era; empty views for what the era (or a cut screenshot) does not have.
  */
 typedef struct gp_vmlog_prefix {
     gp_text time, thread, operation;

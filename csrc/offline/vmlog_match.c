@@ -33,8 +33,8 @@ struct gp_vmlog_words {
     uint8_t shift[1 << 16];
 };
 
-/* How often a bucket with these halves of bytes would propose a place in vain, on an arbitrary scale. */
-static double vain(uint16_t low[PRINT], uint16_t high[PRINT])
+/* How often a bucket with these halves of bytes would propose a wrong position, on an arbitrary scale. */
+static double waste(uint16_t low[PRINT], uint16_t high[PRINT])
 {
     double rate = 1;
     for (unsigned k = 0; k < PRINT; k++) {
@@ -48,7 +48,7 @@ static double vain(uint16_t low[PRINT], uint16_t high[PRINT])
     return rate;
 }
 
-/* Each print goes where it adds least to what is proposed in vain. */
+/* Each print goes where it adds least to the number of wrong proposals. */
 static void fill_buckets(gp_vmlog_words *set)
 {
     uint16_t low[BUCKETS][PRINT] = {{0}}, high[BUCKETS][PRINT] = {{0}};
@@ -63,7 +63,7 @@ static void fill_buckets(gp_vmlog_words *set)
                 more_low[k] = (uint16_t)(low[b][k] | 1u << (print[k] & 15));
                 more_high[k] = (uint16_t)(high[b][k] | 1u << (print[k] >> 4));
             }
-            double with = vain(more_low, more_high);
+            double with = waste(more_low, more_high);
             if (least < 0 || with - rate[b] < least) {
                 least = with - rate[b];
                 chosen = b;
@@ -119,7 +119,7 @@ static void fill_slots(gp_vmlog_words *set)
     }
 }
 
-/* The print that stands at `place`, or NULL. */
+/* The print at `place`, or NULL. */
 static const gp_vmlog_print *print_at(const gp_vmlog_words *set, const char *place)
 {
     uint32_t v = load(place);

@@ -1,4 +1,4 @@
-/* Many fixed words sought in one pass.
+/* Searches a text for many fixed words at once.
  *
  * A log of hundreds of megabytes has few lines of interest, so nearly all time goes into seeing that a
  * stretch holds no word. Words are known by prints: four bytes of each word, chosen so that few prints serve
@@ -11,14 +11,15 @@
  *
  *   text   . . . P C I P a s s t h r u : _ D e v . . .
  *                      |     |
- *                      |     1. 32 places at once: two 16-entry tables for each of the four bytes (low and
- * high |        half) say which of eight buckets of prints could stand here; the AND of all is | nearly
- * always zero ("Teddy", as in Hyperscan, with AVX2). Without AVX2 a shift |        table over byte pairs
- * skips ahead (Wu-Manber). |     2. a hash of the four bytes: exactly a print, or on with the search.
+ *                      |     1. 32 positions at once: two 16-entry tables for each of the four bytes (low
+ *                      |        and high half) say which of eight buckets of prints could be here; the AND
+ *                      |        of all is nearly always zero ("Teddy", as in Hyperscan, with AVX2). Without
+ *                      |        AVX2 a shift table over byte pairs skips ahead (Wu-Manber).
+ *                      |     2. a hash of the four bytes: exactly a print, or on with the search.
  *                      3. the words of that print are compared where they would have to begin.
  *
- * Steps 1 and 2 only propose: step 3 decides, and is the same with and without AVX2. Because a proposal in
- * vain costs one look into a small table, more words cost little: the set may hold GP_VMLOG_WORDS of them.
+ * Steps 1 and 2 only propose: step 3 decides, and is the same with and without AVX2. Because a wrong
+ * proposal costs one look into a small table, more words cost little: the set may hold GP_VMLOG_WORDS of them.
  */
 #ifndef GP_VMLOG_MATCH_H
 #define GP_VMLOG_MATCH_H

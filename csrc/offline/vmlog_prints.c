@@ -28,7 +28,7 @@ static int by_bytes(const void *a, const void *b)
     return x->use.offset < y->use.offset ? -1 : x->use.offset > y->use.offset;
 }
 
-/* What a print costs: how often its bytes stand in a log, and a little for being one more. */
+/* What a print costs: how often its bytes occur in a log, plus a little for each print. */
 static double cost(const char *bytes)
 {
     double product = 1;

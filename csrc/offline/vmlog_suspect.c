@@ -268,7 +268,7 @@ static bool level_tells(gp_text line, const gp_vmlog_prefix *prefix)
     if (line.length > 2 && line.data[0] == '<' && line.data[1] >= '0' && line.data[1] <= '4' &&
         line.data[2] == '>')
         return true;
-    size_t after = prefix->time.length; /* the time stands at the beginning of the line */
+    size_t after = prefix->time.length; /* the time is at the beginning of the line */
     const char *tag = line.data + after;
     if (after && line.length - after > 5 && tag[0] == ' ' && tag[3] == '(') {
         static const char tags[][3] = {"Wa", "Er", "Cr", "Al", "Em", "Pa"};

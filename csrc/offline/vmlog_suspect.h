@@ -1,4 +1,4 @@
-/* A line that may tell of trouble with a card, whether or not anybody knows its message.
+/* A line that may report trouble with a card, whether or not its message is known.
  *
  *   2020-05-03T08:12:40Z cpu7:2100020)WARNING: PCI: 471: Dev 0000:0d:00.3 is unresponsive after reset
  *                                     ~~~~~~~  trouble       ~~~~~~~~~~~~  subject
@@ -20,7 +20,7 @@
 #define GP_VMLOG_SUSPECT_WORDS 29
 
 typedef struct gp_vmlog_suspect {
-    gp_text subject;   /* the word as it stands in the line */
+    gp_text subject;   /* the word as written in the line */
     gp_text address;   /* a PCI address of the line; may be empty */
     bool only_address; /* nothing but the address makes it one: whose it is decides */
 } gp_vmlog_suspect;

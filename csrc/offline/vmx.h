@@ -38,7 +38,7 @@ enum gp_vmx_problem {
     GP_VMX_TRAILING,   /* text behind the value */
     GP_VMX_NO_NAME,    /* nothing before the = */
     GP_VMX_NO_EQUALS,  /* no = at all */
-    GP_VMX_DUPLICATE,  /* the key stands on an earlier line too */
+    GP_VMX_DUPLICATE,  /* the key is on an earlier line too */
     GP_VMX_ESCAPE,     /* a | that begins no |XX: it stays as it is */
     GP_VMX_UTF8,       /* the document is UTF-8, this line is not */
 };

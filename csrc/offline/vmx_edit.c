@@ -1,4 +1,4 @@
-/* Edits: the changed line is written anew behind the original text, every other line keeps its bytes. */
+/* Edits: the changed line is appended after the original text, every other line keeps its bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -292,7 +292,7 @@ static bool has_key(const gp_vmx *doc, const vmx_line *line, const char *key, si
            vmx_name_equal(doc->text.data + line->name, length, key, length);
 }
 
-/* Removes the lines of a key but for line `keep` (UINT32_MAX: all), in one pass. When memory runs out in the
+/* Removes the lines of a key but for line `keep` (UINT32_MAX: all). When memory runs out in the
  * middle the rest stays, and the document is whole. */
 static int remove_all(gp_vmx *doc, const char *key, size_t length, uint32_t keep, uint32_t *removed,
                       gp_error *err)

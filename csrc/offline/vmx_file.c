@@ -1,4 +1,4 @@
-/* A document and its file. Saving happens never under a running VM, never over somebody else's change. */
+/* A document and its file. It is never saved while the VM runs, nor over another program's change. */
 #define _DEFAULT_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>

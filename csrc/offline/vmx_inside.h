@@ -19,7 +19,7 @@ typedef struct vmx_line {
 
 struct gp_vmx {
     gp_buf text;
-    size_t original; /* so many bytes of text are what was read */
+    size_t original; /* the first bytes of text, as they were read */
     vmx_line *lines;
     uint32_t count, capacity;
     uint32_t *twins; /* per line: 1 + the earlier line with the same key; NULL until indexed */

@@ -91,7 +91,7 @@ int vmx_lines_reserve(gp_vmx *doc, uint32_t more, gp_error *err)
     return 0;
 }
 
-/* Cuts what stands in the text from `from` on. */
+/* Splits the text from `from` on into lines. */
 static int cut_lines(gp_vmx *doc, uint32_t from, gp_error *err)
 {
     const char *text = doc->text.data;

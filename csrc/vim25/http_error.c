@@ -70,7 +70,7 @@ void gp_http_describe(gp_error *err, CURLcode rc, CURL *easy, const char *detail
         return;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        /* after connecting it means an answer that is no HTTP */
+        /* after connecting it means that the answer is not HTTP */
         if (ready)
             gp_fail(err, "EPROTOCOL", "%s sent an invalid response: %s", host, detail);
         else

@@ -19,7 +19,7 @@ struct gp_op {
     const gp_buf *body;
     int upload_fd;
     uint64_t upload_offset, upload_length, sent;
-    bool once, begun, plain; /* plain: no compression was offered, so curl decompresses nothing */
+    bool once, started, plain; /* plain: no compression was offered, so curl decompresses nothing */
     gp_sink sink;
     /* Called when the transfer has ended without an error, before the operation completes. */
     void (*done)(gp_op *op);

@@ -29,8 +29,8 @@ static int latch(gp_op *op, const gp_error *err)
 static int begin(gp_op *op)
 {
     gp_error err;
-    if (op->begun) return 0;
-    op->begun = true;
+    if (op->started) return 0;
+    op->started = true;
     if (!op->sink.begin) return 0;
     const char *type = gp_op_content_type(op);
     return op->sink.begin(op->sink.user, gp_op_status(op), type ? type : "", &err) < 0 ? latch(op, &err) : 0;

@@ -37,7 +37,7 @@ enum {
     GP_CELL_NAMED = 2, /* an object of a type unknown to the schema: the next cell is a STRING with its name,
                           and the type is that of its slot */
     GP_CELL_MERGE = 4, /* some child came out of order: the same key may come twice */
-    GP_CELL_ANY = 8    /* an array that stood in an anyType slot (ArrayOfX) */
+    GP_CELL_ANY = 8    /* an array in an anyType slot (ArrayOfX) */
 };
 enum { GP_KEY_OWN = 0x8000, GP_KEY_NONE = 0xffff };
 

@@ -52,7 +52,7 @@ function bar.each(tbl) return (tbl or require "gpupt.failure".check(cards.standa
 -- nil, message, code (ENOBARS when there is nothing to learn).
 function bar.learn(sources, opts) return require "gpupt.bar.learn".learn(sources, opts) end
 
---- What the table knows of a card: {vendor=, device=, name=, bars=, bytes=, mark=, source=, variants=}.
+--- What the table has on a card: {vendor=, device=, name=, bars=, bytes=, mark=, source=, variants=}.
 -- `variants` lists every form with the same ids, the assumed one first. nil, message, "ENOENT" for an unknown card.
 function bar.lookup(vendor, device, opts) return sums.lookup(vendor, device, opts) end
 

@@ -10,7 +10,7 @@
 --   name      of the file; "standard input" for -
 --   forms     {{form=, line=}...} in the order met; `unread` = true when there is none
 --   cards     {card...}: what each form says of each card. A card has the fields of gpupt.pci's records as far as they
---             are told (address, vendor, device, subvendor, subdevice, class, vendor_name, device_name, bars,
+--             are known (address, vendor, device, subvendor, subdevice, class, vendor_name, device_name, bars,
 --             unassigned, link, numa_node, driver, owner, configured_owner, capable, enabled, reset_method, sharable,
 --             parent, dependent), and: name (as the driver gives it), where ("host", "guest" or nil), index, id (of
 --             Windows), state, problem_code, driver_version, driver_release (of NVIDIA on Windows), driver_model,
@@ -240,7 +240,7 @@ end
 local function is_display(card) return card.class == nil or card.class >> 8 == 0x03 or card.class == 0x1200 end
 
 --- The devices of several results as one list of gpupt.pci's records, each address once for the host and once for the
--- guest. `where` ("host" or "guest") leaves out what is known to be the other's. Cards without an address stand at the
+-- guest. `where` ("host" or "guest") excludes what is known to be the other's. Cards without an address come at the
 -- end.
 function evidence.devices(results, where)
   local list, at, loose = {}, {}, {}
@@ -293,7 +293,7 @@ end
 function evidence.summary(result)
   if result.kind then return ("%s: a .vmx"):format(result.name) end
   if result.unread then
-    return ("%s: unread: %s of no form that is known"):format(result.name,
+    return ("%s: unread: %s of unknown form"):format(result.name,
       result.lines == 0 and "empty, and so" or ("%d line%s"):format(result.lines, result.lines == 1 and "" or "s"))
   end
   local names, seen = {}, {}

@@ -17,16 +17,16 @@ local paste = {}
 
 local sentences = {
   ["utf-16"] = "the text is UTF-16, as PowerShell writes it",
-  ["colours"] = "terminal colours stand in the text",
-  ["html"] = "HTML entities or tags stand in the text",
-  ["blanks"] = "blanks that do not break, or invisible characters, stand in the text",
-  ["quotes"] = "typographic quotes, dashes or dots stand in the text",
+  ["colours"] = "the text has terminal colours",
+  ["html"] = "the text has HTML entities or tags",
+  ["blanks"] = "the text has non-breaking spaces or invisible characters",
+  ["quotes"] = "the text has typographic quotes, dashes or dots",
   ["mail"] = "the lines are quoted as in a mail",
   ["numbered"] = "each line has a number before it",
   ["double-spaced"] = "an empty line stands after each line",
   ["wrapped"] = "long lines are broken",
   ["indentation"] = "the indentation is lost",
-  ["prompt"] = "prompts of a console stand in the text",
+  ["prompt"] = "the text has console prompts",
 }
 
 -- Where each character was: line and count; `pattern` is searched in the text before it is taken away.
@@ -185,7 +185,7 @@ local function unnumbered(lines, damage)
   damage[#damage + 1] = { code = "numbered", line = 1, count = count, text = sentences.numbered }
 end
 
--- What all lines have before them, as in a listing of Markdown, means nothing. That is no damage worth a word.
+-- What all lines have before them, as in a listing of Markdown, means nothing and is not reported.
 local function dedented(lines)
   local common
   for _, line in ipairs(lines) do
@@ -233,7 +233,7 @@ local prompts = {
   "^%s*%w[%w_.-]*@[%w_.-]+:[^#$\n]-[#$]%s+(%a[^\n]*)", -- user@vm:~$ lspci
   "^%s*PS%s?[^>\n]*>%s*(%a[^\n]*)", -- PS C:\> Get-PnpDevice
   "^%s*%a:\\[^>\n]*>%s*(%a[^\n]*)", -- C:\Windows>nvidia-smi
-  "^%s*~%s?[#$]%s+(%a[^\n]*)", -- ~ # esxcli of old ESXi
+  "^%s*~%s?[#$]%s+(%a[^\n]*)", -- ~ # esxcli of early ESXi
   "^%$ (%l[%w_./-]*[^\n]*)", -- $ lspci
   "^[#%%] (%l[%w_./-]*[^\n]*)", -- # lspci, which may be a comment
 }

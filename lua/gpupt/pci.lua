@@ -26,12 +26,12 @@ function Address.__lt(a, b) return number_of(a) < number_of(b) end
 
 function Address.__le(a, b) return number_of(a) <= number_of(b) end
 
---- "00000:101:00.0": as pciPassthruN.id in a .vmx wants it, decimal.
+--- "00000:101:00.0": the form of pciPassthruN.id in a .vmx, decimal.
 function Address:vmx() return core.format(self.domain, self.bus, self.slot, self.func, true) end
 
 --- An address from its text: "0000:65:00.0", "65:00.0", "10000:e1:00.0" (hexadecimal), "00000:101:00.0",
 -- "PCI 0:101:0:0" (decimal, as they can be nothing else). `form` "hex" or "vmx" (decimal) settles what a short text
--- such as "10:00.0" means; left out, it is hexadecimal.
+-- such as "10:00.0" means; without it, it is hexadecimal.
 -- Has .domain .bus .slot .func, :vmx(), tostring, == and <. nil, message, code for anything else.
 function pci.address(text, form)
   if getmetatable(text) == Address then return text end
@@ -62,7 +62,7 @@ function pci.names_file() return names_of(nil) end
 
 local list_options = options.declare("pci.list", {
   { "root", "string", default = "/sys", doc = "a sysfs, or a copy of one" },
-  { "names", "string|boolean", doc = "a pci.ids file; false for no names; left out, the system's file if it has "
+  { "names", "string|boolean", doc = "a pci.ids file; false for no names; by default the system's file if it has "
     .. "one" },
 })
 
@@ -131,7 +131,7 @@ function pci.switch_of(dev) return require "gpupt.pci.kind".switch_of(dev) end
 
 --- True when the device fits a pattern: "vendor:device[:subvendor:subdevice]" with * for any part (or any digits),
 -- "class=0302", "class=03*", an address, "gpu"; a list of patterns fits when one of them does.
--- nil, message, "EINVAL" for what is no pattern.
+-- nil, message, "EINVAL" for an invalid pattern.
 function pci.match(dev, pattern) return require "gpupt.pci.kind".match(dev, pattern) end
 
 --- Which devices have to go to a VM together, and why: a list of {devices = {...}, reasons = {...}}, every device in

@@ -28,7 +28,7 @@
 --   sessions  the power-ons, oldest first: {line=, last_line=, file=, time=, version=, build=, devices=, findings=,
 --             not_understood=, config=, window=}; session_count says how many there were
 --   files, bytes, lines     what was read; partial, problem, code     when that was not all
---   skipped   {{path=, why=}...} what a folder has under such a name and is no regular file
+--   skipped   {{path=, why=}...} files of such a name that are not regular files
 local core = require "gpupt.core".vmlog
 local options = require "gpupt.options"
 
@@ -83,7 +83,7 @@ end
 --- The catalogue of findings, for a loop: code, family, severity, word, source and the fixed texts of each.
 function vmlog.catalogue() return require "gpupt.vmlog.catalogue" end
 
---- What stands before a message: {time=, thread=, operation=, level=, message=} by the form of the line.
+--- What precedes a message: {time=, thread=, operation=, level=, message=} by the form of the line.
 function vmlog.prefix(line) return core.prefix(line) end
 
 return vmlog

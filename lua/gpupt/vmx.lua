@@ -48,7 +48,7 @@ local function glob(pattern)
 end
 
 --- key, value, line of every pair whose key matches the shell pattern (all without one), in file order; a
--- duplicated key comes as often as it stands there. The loop sees the document as it was at its beginning,
+-- duplicated key comes once for each of its lines. The loop sees the document as it was at its beginning,
 -- so it may edit.
 function Document:each(pattern)
   local found, at = self:_pairs(), -2

@@ -12,7 +12,7 @@ pciPassthru.64bitMMIOSizeGB = "512"
 
 2 x A100 PCIe 80GB (10de:20b5): BARs 16M (32-bit) + 128G + 32M [table, from a public source: vmware.log: 33566722 pages]
 rule safe: each card's 64-bit BARs rounded up to a power of two, 2 x 256G -> 512 GB
-the memory BARs sum to 256 GiB + 96 MiB, above the 3.5 GiB that a VM may map without it: EFI, use64bitMMIO and 64bitMMIOSizeGB go together
+the memory BARs sum to 256 GiB + 96 MiB, above the 3.5 GiB that a VM may map without it: EFI, use64bitMMIO and 64bitMMIOSizeGB are needed together
 high-end: a card maps more than 16 GB
 min 512, safe 512, seed 512 (GB)
 ]], out)

@@ -137,7 +137,7 @@ describe("the MMIO window", function()
   end)
 
   describe("warns, without refusing,", function()
-    it("when the 32-bit BARs crowd the room below 4 GiB", function()
+    it("when the 32-bit BARs crowd the space below 4 GiB", function()
       local blackwell = { vendor = 0x10de, device = 0x2bb4, count = 14 }
       local w = assert(bar.window { blackwell })
       assert.equal(14 * 64 << 20, w.low_bytes)
@@ -176,7 +176,7 @@ describe("the MMIO window", function()
     assert.equal([[
 2 x A100 PCIe 80GB (10de:20b5): BARs 16M (32-bit) + 128G + 32M [table, from a public source: vmware.log: 33566722 pages]
 rule safe: each card's 64-bit BARs rounded up to a power of two, 2 x 256G -> 512 GB
-the memory BARs sum to 256 GiB + 96 MiB, above the 3.5 GiB that a VM may map without it: EFI, use64bitMMIO and 64bitMMIOSizeGB go together
+the memory BARs sum to 256 GiB + 96 MiB, above the 3.5 GiB that a VM may map without it: EFI, use64bitMMIO and 64bitMMIOSizeGB are needed together
 high-end: a card maps more than 16 GB]], w.why)
     assert.matches("64%-bit BARs sum to 256 GiB %+ 64 MiB %-> 512 GB", assert(bar.window(cards(0x10de20b5, 2), { rule = "min" })).why)
     assert.matches("strictly above 2 x 128G %-> 512 GB", assert(bar.window(cards(0x10de20b5, 2), { rule = "seed" })).why)
@@ -215,7 +215,7 @@ high-end: a card maps more than 16 GB]], w.why)
     it("a card known by its id only", function()
       refused(cards(0x10de2342, 1), "ENOBARS", "GH200.* is known by its id only: give its BARs")
     end)
-    it("a size that is no power of two", function()
+    it("a size that is not a power of two", function()
       refused(one { kind = "mem64", size = 24 * G }, "EINVAL", "X: a BAR of 25769803776 bytes: BAR sizes are powers of two")
     end)
     it("a size of zero", function() refused(one { kind = "mem64", size = 0 }, "EINVAL", "powers of two") end)

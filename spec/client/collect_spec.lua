@@ -73,7 +73,7 @@ describe("collecting properties", function()
     end
   end)
 
-  it("collects under an object, from a list, and several types in one pass", function()
+  it("collects under an object, from a list, and several types at once", function()
     local cluster = gpupt.check(vc:one "/DC0/host/many")
     assert.are.equal(COUNT, #gpupt.check(vc:collect_all { type = "HostSystem", under = cluster, paths = { "name" } }))
     local hosts = gpupt.check(vc:find "/DC0/host/many/esx-0[1-3]")
@@ -135,7 +135,7 @@ describe("collecting properties", function()
   end)
 end)
 
-describe("collecting what not everybody may read", function()
+describe("collecting what not every user may read", function()
   it("gives what can be read, and the fault of what cannot", function()
     local sim = vcenter.start { fleet = { datacenter = "DC0", datastores = { { name = "ds-1" } },
       clusters = { { name = "open", hosts = { { name = "esx-1" } } }, { name = "shut", hosts = { { name = "esx-2" } } } },

@@ -188,7 +188,7 @@ describe("logging in", function()
     end)
   end)
 
-  it("refuses a file with a secret that others can read, or that is none", function()
+  it("refuses a file that others can read as a secret, or one that is not a regular file", function()
     local text = token {}
     for _, mode in ipairs { "644", "640", "660", "606", "601" } do
       local vc, message, code = connect { token_file = private("token", text, mode) }

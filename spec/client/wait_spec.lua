@@ -295,7 +295,7 @@ describe("many waits at once", function()
     for i = 1, COUNT do assert.is_true(outcomes[i].ok, outcomes[i].message) end
   end
 
-  it("end although the server tells of three objects at a time", all_end)
+  it("end although the server reports three objects at a time", all_end)
 
   it("end although an answer is lost in the midst of a truncated set", function()
     sim:trouble({ method = "WaitForUpdatesEx", nth = 2, count = 2 }, { kind = "reset-after" })

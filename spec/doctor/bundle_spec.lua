@@ -124,7 +124,7 @@ describe("a vm-support folder", function()
     assert.matches("bad%.vmx: line 1 holds a zero byte", result.unread[1])
   end)
 
-  it("that is none is refused", function()
+  it("that does not exist is refused", function()
     os.execute(("rm -rf '%s'/*"):format(root))
     local result, message, code = doctor.bundle(root)
     assert.is_nil(result)

@@ -67,19 +67,19 @@ problems: 1 error, 0 warnings, 1 fixable; looked at:
     assert.equal(0, status)
     assert.equal(VMX:format(128), read "bad.vmx")
     assert.truthy(out:find('-pciPassthru.64bitMMIOSizeGB = "128"\n+pciPassthru.64bitMMIOSizeGB = "256"\n', 1, true), out)
-    assert.truthy(out:find("would be mended: mmio-window\n", 1, true), out)
+    assert.truthy(out:find("would be fixed: mmio-window\n", 1, true), out)
     status, out = gpupt "doctor --vmx bad.vmx --fix"
     assert.equal(0, status)
-    assert.truthy(out:find("\nmended: mmio-window\nhealthy; looked at", 1, true), out)
+    assert.truthy(out:find("\nfixed: mmio-window\nhealthy; looked at", 1, true), out)
     assert.equal(VMX:format(256), read "bad.vmx")
   end)
 
-  it("doctor --fix of what is not safe to mend exits with 1 and leaves the file", function()
+  it("doctor --fix of what is not safe to fix exits with 1 and leaves the file", function()
     local text = VMX:format(256):gsub('"efi"', '"bios"')
     write("bios.vmx", text)
     local status, out = gpupt "doctor --vmx bios.vmx --fix"
     assert.equal(1, status)
-    assert.matches("nothing here is safe to mend", out)
+    assert.matches("no change is safe to make", out)
     assert.equal(text, read "bios.vmx")
   end)
 
@@ -150,13 +150,13 @@ problems: 1 error, 0 warnings, 1 fixable; looked at:
     assert.matches("nowhere%.vmx", results[3].problem)
   end)
 
-  it("vmx fix mends what is safe", function()
+  it("vmx fix makes the safe changes", function()
     local status, out = gpupt "vmx fix bad.vmx"
     assert.equal(0, status)
-    assert.matches("mended: mmio%-window", out)
+    assert.matches("fixed: mmio%-window", out)
     assert.equal(VMX:format(256), read "bad.vmx")
     status, out = gpupt "vmx fix bad.vmx"
     assert.equal(0, status)
-    assert.matches("nothing here is safe to mend by itself\nhealthy; looked at", out)
+    assert.matches("no change is safe to make automatically\nhealthy; looked at", out)
   end)
 end)

@@ -189,11 +189,11 @@ describe("Code 43", function()
     assert.matches("FALSE already", result.findings[1].remedy)
   end)
 
-  it("on a card of another vendor is no matter of the hypervisor", function()
+  it("on a card of another vendor is not caused by the hypervisor", function()
     local doc = gpupt.check(gpupt.vmx.parse((BASE:format "73bf":gsub("0x10de", "0x1002"))))
     local finding = examine({ vmx = doc, log = CODE }).findings[1]
     assert.equal("windows-code-43", finding.code)
-    assert.matches("no NVIDIA card", finding.cause)
+    assert.matches("not an NVIDIA card", finding.cause)
     assert.is_nil(finding.cause:find "GeForce")
   end)
 

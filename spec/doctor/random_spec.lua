@@ -39,10 +39,10 @@ local PCI = "0000:42:00.0\n   Address: 0000:42:00.0\n   Vendor ID: 0x10de\n   De
 local function pick(list) return list[math.random(#list)] end
 
 describe("random settings and logs", function()
-  it("are examined without failing, and mending them ends (1,500 VMs)", function()
+  it("are examined without failing, and fixing them ends (1,500 VMs)", function()
     math.randomseed(tonumber(os.getenv "GPUPT_SEED") or 20261123)
     local pci = gpupt.check(gpupt.pci.parse(PCI))
-    local mended = 0
+    local fixed = 0
     for _ = 1, 1500 do
       local lines = {}
       for i = 1, math.random(0, 25) do
@@ -64,12 +64,12 @@ describe("random settings and logs", function()
         local before = tostring(doc)
         doctor.fix(result.findings, doc)
         if tostring(doc) == before then break end
-        mended = mended + 1
+        fixed = fixed + 1
         rounds = rounds + 1
         assert.truthy(rounds < 6, "mending does not end:\n" .. text .. "\n-- now:\n" .. tostring(doc))
       end
       assert.equal(firmware, (doc:get "firmware"))
     end
-    assert.truthy(mended > 500, mended)
+    assert.truthy(fixed > 500, fixed)
   end)
 end)

@@ -89,8 +89,8 @@ describe("a report", function()
     end)
   end
 
-  it("without redact says that names stand in it, with redact that they were replaced", function()
-    assert.matches("make the report with --redact", page "r.html", 1, true)
+  it("without redact says that it has names, with redact that they were replaced", function()
+    assert.matches("use --redact", page "r.html", 1, true)
     assert.matches("were replaced", page("r.html", nil, { redact = true }), 1, true)
   end)
 
@@ -139,7 +139,7 @@ describe("a report", function()
     end
   end)
 
-  it("escapes what stands in a sentence as well: a value in a cause", function()
+  it("escapes the parts of a sentence as well: a value in a cause", function()
     local doc = VMX:gsub('"efi"', '"<b>[x](y)`z`@me"')
     local result = gpupt.check(gpupt.doctor.examine { vmx = { text = doc, name = "a.vmx" } })
     assert.is_nil(page("r.html", result):find("<b>", 1, true))

@@ -54,7 +54,7 @@ return {
 [    8.200] NVRM: GPU 0000:05:00.0: RmInitAdapter failed! (0x24:0x72:1447)
 ]] },
     expect = { "error mmio-window", "warning unknown-key" }, verdict = "problems",
-    says = { ["mmio-window"] = "with BIOS %(the default%) firmware", ["unknown-key"] = "no key that hosts" },
+    says = { ["mmio-window"] = "with BIOS %(the default%) firmware", ["unknown-key"] = "not a key that hosts" },
     fixed = "problems",
   },
   {

@@ -226,7 +226,7 @@ describe("the doctor's rule", function()
       end
     end)
 
-    it(rule .. (case.fixed and " is mended by its own change" or " offers a change only if it cures"), function()
+    it(rule .. (case.fixed and " is fixed by its own change" or " offers a change only if it cures"), function()
       local doc = vm(case[2], case.more)
       local finding = the(examine(doc, case.pci, case.log), rule)
       assert.equal(finding.changes ~= nil, finding.fixable)

@@ -106,7 +106,7 @@ describe("the doctor with a VM of a server", function()
     end
   end)
 
-  it("as a command names the VM, exits by what it finds, and refuses what is no VM", function()
+  it("as a command names the VM, exits by what it finds, and refuses what is not a VM", function()
     local out = l:command { "doctor", "/DC0/vm/good" }
     assert.equal(0, out.status, out.err)
     assert.matches("^healthy; looked at", out.out)

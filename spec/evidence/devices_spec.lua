@@ -66,7 +66,7 @@ describe("the doctor", function()
   end
   local BRIDGE = "\n0000:00:00.0\n   Address: 0000:00:00.0\n   Vendor ID: 0x8086\n   Device ID: 0x0e00\n   Device Class: 0x0600\n"
 
-  it("proves absence by one complete list, whatever shorter one stands beside it", function()
+  it("proves absence by one complete list, even next to a shorter one", function()
     assert.equal("warning", severity_of { text = HOST, name = "a" })
     assert.equal("error", severity_of({ text = "[root@esx:~] esxcli hardware pci list -c 0x0302\n" .. HOST, name = "a" },
       { text = HOST .. BRIDGE, name = "b" }))

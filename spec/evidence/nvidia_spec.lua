@@ -157,7 +157,7 @@ end)
 describe("nvidia-smi -q", function()
   for how, text in pairs { ["as it is printed"] = QUERY, ["without indentation"] = QUERY:gsub("\n +", "\n"),
     ["with CRLF"] = QUERY:gsub("\n", "\r\n") } do
-    it("gives everything that it tells of a card, " .. how, function()
+    it("gives everything that it shows of a card, " .. how, function()
       local result = read(text)
       assert.equal("nvidia-smi -q", form_of(result))
       local card = result.cards[1]

@@ -16,7 +16,7 @@ local cases = {
   { "01-mi60", "doctor --vmx vm.vmx --pci lspci.txt --fix --dry-run", 0, { "lspci; 5 devices; a guest's list" }, { "stale-backing" } },
   { "02-openshift-p40", "doctor --evidence guest.txt", 1,
     { "no address space for BAR 1 of 0000:13:00.0", 'pciPassthru.64bitMMIOSizeGB = "64"', 'firmware = "efi"' }, { "nvidia-smi-no-devices" } },
-  { "03-k3s-p40", "doctor --evidence region.txt", 1, { "no address space for BAR 1 of 0000:05:00.0", "lspci -vv of the host tells it" } },
+  { "03-k3s-p40", "doctor --evidence region.txt", 1, { "no address space for BAR 1 of 0000:05:00.0", "lspci -vv of the host shows it" } },
   { "04-recipe-4060", "doctor --evidence recipe.txt", 1, { "10de:2803 is given bridge and link", "recipe.txt:4: 10de 2803 d3d0 false", "Keep one line" } },
   { "04-recipe-4060", "pci --from recipe.txt", 0, { "0000:01:00.0", "configured owner passthru" } },
   { "05-v100-vgpu", "doctor --vmx vm.vmx --evidence host.txt", 1, { "the host's driver nvidia holds it", "host.txt:10:" } },

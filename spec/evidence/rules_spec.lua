@@ -133,7 +133,7 @@ describe("the doctor", function()
     end
   end)
 
-  it("says nothing of a .vmx that was changed on its way: that is the rules' on its form", function()
+  it("says nothing of a .vmx that was changed by copying: that is the rules' on its form", function()
     local result = assert(doctor.examine { evidence = { text = VMX:gsub('"', "“", 1), name = "vm.vmx" } })
     assert.is_nil(finding(result, "pasted-output"))
   end)

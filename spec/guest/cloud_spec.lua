@@ -309,7 +309,7 @@ describe("a password's hash", function()
     assert.equal("EINVAL", select(3, crypt.sha512("a\0b", "salt")))
   end)
 
-  it("uses another salt each time, and refuses a salt that is none", function()
+  it("uses another salt each time, and refuses an invalid salt", function()
     assert.matches("^[%./%w]+$", (crypt.salt()))
     assert.are_not.equal(crypt.salt(), crypt.salt())
     assert.equal("EINVAL", select(3, crypt.sha512("x", "")))

@@ -231,7 +231,7 @@ describe("a call of vSphere in", function()
     vc:close()
   end)
 
-  it("an adapter that is none is refused", function()
+  it("an invalid adapter is refused", function()
     local ok, message = pcall(loop.use, "nosuchloop")
     assert.is_false(ok)
     assert.matches("nosuchloop", message)

@@ -32,7 +32,7 @@ describe("a PCI address", function()
     end)
   end)
 
-  it("that is short can be told apart by its form only", function()
+  it("that is short is distinguished by its form only", function()
     assert.equal(0x10, pci.address("10:00.0").bus)
     assert.equal(0x10, pci.address("10:00.0", "hex").bus)
     assert.equal(10, pci.address("10:00.0", "vmx").bus)

@@ -67,14 +67,14 @@ describe("esxcli hardware pci list", function()
   end)
 
   for _, method in ipairs { "Bridge reset", "Link reset", "D3Hot to D0 reset" } do
-    it("knows the reset method " .. method, function()
+    it("recognizes the reset method " .. method, function()
       assert.equal(method, one(block:gsub("Function reset", method)).reset_method)
     end)
   end
 end)
 
 describe("esxcli hardware pci pcipassthru list", function()
-  it("tells what is enabled", function()
+  it("shows what is enabled", function()
     local list = assert(pci.parse "Device ID     Enabled\n------------  -------\n0000:42:00.0     true\n0000:43:00.0    false\n")
     assert.equal(2, #list)
     assert.is_true(list[1].enabled)

@@ -47,7 +47,7 @@ describe("a message of a log", function()
     assert.is_true(result.healthy)
   end)
 
-  it("on a card of another host is old news once the card was given anew", function()
+  it("on a card of another host is old news once the card was replaced", function()
     local anew = VMX:gsub("00000:066", "00000:098"):gsub("5f1c%-aa", "5f1c-bb")
     assert.is_true(examine(anew, log_of(VMX, STALE)).healthy)
     -- at the same address, too: the right entry must not be removed

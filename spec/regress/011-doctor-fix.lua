@@ -1,5 +1,5 @@
--- Mending: a size of the window on a BIOS VM was "mended" by a switch that does nothing there, a device id without 0x
--- left the window too small after the first run, and a file that could not be saved was called mended.
+-- Fixing: a size of the window on a BIOS VM was "fixed" by a switch that does nothing there, a device id without 0x
+-- left the window too small after the first run, and a file that could not be saved was called fixed.
 local command = require "spec.support.command"
 local json = require "gpupt.json"
 
@@ -18,7 +18,7 @@ pciPassthru0.vendorId = "0x10de"
 pciPassthru0.systemId = "5f1c-aa"
 %s]]
 
-describe("mending a .vmx", function()
+describe("fixing a .vmx", function()
   local folder
   local write, read, gpupt, remove
   before_each(function()

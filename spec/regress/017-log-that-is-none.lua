@@ -23,11 +23,11 @@ describe("gpupt log", function()
     assert.equal(1, vmlog.scan(c.path .. "/vmware.log").bytes)
   end)
 
-  it("of a program says that it is no text, but reads a log with a block of zeros", function()
+  it("of a program is refused as not a text file, but reads a log with a block of zeros", function()
     c.write("p", "\x7fELF\2\1\1" .. ("\0"):rep(100) .. "\n")
     local status, _, err = c.gpupt "log p"
     assert.equal(1, status)
-    assert.matches("p is no text: byte 8 is 0", err, 1, true)
+    assert.matches("p is not a text file: byte 8 is 0", err, 1, true)
     c.write("p", ("\0"):rep(4096) .. "\nPCIPassthru: total number of pages needed (33566722) exceeds limit (917504), failing\n")
     local code, out = c.gpupt "log p"
     assert.equal(1, code)

@@ -57,7 +57,7 @@ describe("an answer whose values do not fit their fields", function()
     end
   end)
 
-  it("is refused for a property without a name, or with a name that is none", function()
+  it("is refused for a property without a name, or with an invalid name", function()
     for _, name in ipairs { "", '<name xsi:nil="true"/>', '<name xsi:type="xsd:double">NaN</name>',
       '<name xsi:type="xsd:long">5</name>', '<name xsi:type="ManagedObjectReference" type="Folder">f</name>' } do
       page('<objects><obj type="Folder">f</obj><propSet>' .. name .. '<val xsi:type="xsd:string">n</val></propSet></objects>')
@@ -142,7 +142,7 @@ describe("an answer whose values do not fit their fields", function()
     assert.are.same({ name = "n" }, (gpupt.check(vc.content.rootFolder:get { "name" })))
   end)
 
-  it("is refused for a fault that is none, and the server's own words are kept", function()
+  it("is refused for an invalid fault, and the server's own words are kept", function()
     for _, detail in ipairs { '<x xsi:type="xsd:long">281474976710656</x>', '<x xsi:type="ArrayOfString"/>',
       '<x xsi:type="Description"><label>l</label></x>', "<string>s</string>" } do
       server:answer("RetrievePropertiesEx", ("a.fault(b'''%s''', b'Something broke.')"):format(detail))

@@ -44,7 +44,7 @@ describe("a remedy", function()
     local one = 'DICT pciPassthru0.present = "TRUE"\n'
     local two = one .. 'DICT pciPassthru1.present = "TRUE"\n'
     local function remedy(text) return vmlog.scan { text = text }.findings[1].remedy end
-    assert.matches("one card, so peer-to-peer is not it", remedy(one .. fault), 1, true)
+    assert.matches("one card, so peer-to-peer is not the cause", remedy(one .. fault), 1, true)
     assert.matches("2 cards: if they talk to each other, set pciPassthru.allowP2P", remedy(two .. fault), 1, true)
     assert.matches("allowP2P is on already", remedy(two .. 'DICT pciPassthru.allowP2P = "TRUE"\n' .. fault), 1, true)
   end)
@@ -67,7 +67,7 @@ describe("a remedy", function()
     assert.matches("537.13", finding("Name: NVIDIA GeForce RTX 2080 Ti\nDriver Version: 31.0.15.3713\n").cause, 1, true)
     assert.matches("not needed", finding("Name: NVIDIA GeForce RTX 2080 Ti\nDriver Version: 31.0.15.3713\n").remedy, 1, true)
     assert.matches("before 465", finding("Name: NVIDIA GeForce GTX 1080\nDriver Version: 27.21.14.5671\n").cause, 1, true)
-    assert.matches("not the check for a hypervisor", finding("Name : AMD Radeon RX 6800 XT\n").cause, 1, true)
+    assert.matches("only NVIDIA's driver checks for a hypervisor", finding("Name : AMD Radeon RX 6800 XT\n").cause, 1, true)
     assert.matches("Resizable BAR", finding("Name : Intel(R) Arc(TM) Pro B50 Graphics\n").remedy, 1, true)
   end)
 end)

@@ -28,7 +28,7 @@ local reports = {
   ["Intel E810 on ESXi 8: IOMMU fault type 4 (KB 392714)"] = { [==[
 2025-03-02T04:05:06.001Z In(05) vmx - DICT          pciPassthru0.present = "TRUE"
 2025-03-02T04:05:06.001Z Er(02) vcpu-3 - VMware ESX unrecoverable error: (vmx) PCI passthru device 0000:8b:00.1 caused an IOMMU fault type 4 at address 0x7fff0000.
-]==], "iommu-fault", "one card, so peer-to-peer is not it" },
+]==], "iommu-fault", "one card, so peer-to-peer is not the cause" },
   ["AMD Polaris on ESXi: no PCIe atomics (ROCm#307)"] = { [==[
 [    5.102030] [drm] amdgpu kernel modesetting enabled.
 [    5.275652] kfd kfd: amdgpu: skipped device 1002:67df, PCI rejects atomics
@@ -47,7 +47,7 @@ local reports = {
 Name : Intel(R) Arc(TM) Pro B50 Graphics
 Driver Version : 32.0.101.6979
 Status : Windows has stopped this device because it has reported problems. (Code 43)
-]==], "windows-code-43", "not the check for a hypervisor" },
+]==], "windows-code-43", "only NVIDIA's driver checks for a hypervisor" },
   ["GT 1030 with the open modules (negativo17#158), as journalctl prints it"] = { [==[
 Aug 14 10:00:00 pc kernel: NVRM: The NVIDIA GPU 0000:09:00.0 (PCI ID: 10de:1d01)
              NVRM: installed in this system is not supported by open
@@ -72,7 +72,7 @@ Sep 30 10:00:00 node nv-fabricmanager[977]: fabric manager NVIDIA GPU driver int
 
 describe("a public report", function()
   for name, report in pairs(reports) do
-    it("is told: " .. name, function()
+    it("is reported: " .. name, function()
       local result = scan(report[1])
       local list = {}
       for i, finding in ipairs(result.findings) do list[i] = finding.code end

@@ -85,7 +85,7 @@ describe("the verdict of the doctor", function()
       { result.not_understood[1].line, result.not_understood[1].text })
   end)
 
-  it("knows the keys of public KBs: none of them is unknown", function()
+  it("recognizes the keys of public KBs: none of them is unknown", function()
     for _, key in ipairs { "pciPassthru.vmiop.enableViommu", "pciPassthru0.maxMSIXvectors", "pciPassthru0.msiEnabled",
       "pciPassthru0.cfg.enable_uvm", "pciPassthru0.intrFirstMsixVector" } do
       local result = gpupt.check(gpupt.doctor.examine { vmx = vm(key .. ' = "31"\n') })

@@ -172,7 +172,7 @@ describe("gpupt doctor --fix", function()
     c.write("vm.vmx", BASE:gsub('"efi"', '"bios"') .. CARD:gsub("1eb8", "20b5") .. 'vcpu.hotadd = "TRUE"\n')
     local status, out = c.gpupt "doctor --vmx vm.vmx --fix"
     assert.equal(1, status)
-    assert.matches("mended: cpu%-hot%-add\n.*error: mmio%-window\n", out)
+    assert.matches("fixed: cpu%-hot%-add\n.*error: mmio%-window\n", out)
     assert.matches("proposal:", out)
     assert.is_nil(out:find("error: cpu-hot-add", 1, true))
   end)

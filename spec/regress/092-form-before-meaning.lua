@@ -156,7 +156,7 @@ describe("gpupt vmx", function()
     assert.matches("problems: 1 error, 0 warnings, 1 fixable", out)
     status, out = c.gpupt "vmx fix a.vmx"
     assert.equal(0, status)
-    assert.matches("mended: pasted%-text\nhealthy", out)
+    assert.matches("fixed: pasted%-text\nhealthy", out)
     assert.equal(PLAIN, c.read "a.vmx")
   end)
 

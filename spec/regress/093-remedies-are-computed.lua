@@ -110,7 +110,7 @@ describe("an entry that lacks keys", function()
     assert.equal('pciPassthru0.id = "00000:066:00.0"\npciPassthru0.systemId = "5f1c-aa"', finding.proposal)
   end)
 
-  it("is told which files would complete it", function()
+  it("names the files that would complete it", function()
     local text = VMX:format("00000:066:00.0", "0x20b5", "0x10de"):gsub("pciPassthru0.id[^\n]*\n", "")
     assert.matches("the host's list of devices (--pci)", the(examine { vmx = text }, "incomplete-device").remedy, 1, true)
   end)

@@ -40,7 +40,7 @@ describe("a window of", function()
     end)
   end
 
-  it("a size that is none is not mended on a BIOS VM, where the window does nothing", function()
+  it("an invalid size is not fixed on a BIOS VM, where the window does nothing", function()
     local text = VMX:format("19", "16384", "bios", 'pciPassthru.use64bitMMIO = "TRUE"\npciPassthru.64bitMMIOSizeGB = "100"\n')
     local result, doc = examine(text)
     assert.is_false(the(result, "mmio-size").fixable)

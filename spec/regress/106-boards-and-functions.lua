@@ -18,11 +18,11 @@ describe("gpupt pci", function()
     assert.matches("takes 0000:04:00.1 down as well", out, 1, true)
   end)
 
-  it("--gpus says which NVSwitches it leaves out, and what they are for", function()
+  it("--gpus lists which NVSwitches it excludes, and what they are for", function()
     local status, out, err = command.run("pci --gpus --from -", "07:00.0 3D controller [0302]: NVIDIA Corporation GA100 [A100 SXM4 80GB] [10de:20b2] (rev a1)\n"
       .. "c4:00.0 Bridge [0680]: NVIDIA Corporation GA100 [A100 NVSwitch] [10de:1af1] (rev a1)\n")
     assert.equal(0, status)
     assert.not_matches("c4:00.0", out, 1, true)
-    assert.equal("left out: 0000:c4:00.0 10de:1af1: an NVSwitch of an HGX A100 board, which the board's GPUs need for NVLink\n", err)
+    assert.equal("excluded: 0000:c4:00.0 10de:1af1: an NVSwitch of an HGX A100 board, which the board's GPUs need for NVLink\n", err)
   end)
 end)

@@ -89,7 +89,7 @@ describe("the catalogue", function()
     end)
   end
 
-  it("stands beside a second cause, and consequences stand under one", function()
+  it("is listed next to a second cause, and consequences under one", function()
     for _, entry in ipairs(vmlog.catalogue()) do
       if is_shown(entry) then
         local other = entry.side == "host" and (entry.code == "nested-hv" and "memory-reservation" or "nested-hv")
@@ -188,7 +188,7 @@ describe("a guest that hangs after the mappings", function()
     assert.same({}, codes(mapped))
     assert.same({}, codes(rom .. mapped))
   end)
-  it("stands beside a second cause", function()
+  it("is listed next to a second cause", function()
     local found = codes(cases["nested-hv"][1][1] .. "\n" .. mapped .. rom)
     assert.is_table(found["hang-after-mapping"])
     assert.is_table(found["nested-hv"])

@@ -100,7 +100,7 @@ describe("the line of a BAR", function()
     it("with " .. what .. " is not one", function() assert.same({}, devices(line)) end)
   end
 
-  it("of several devices are told apart and sorted by index", function()
+  it("of several devices are separated and sorted by index", function()
     local list = devices(table.concat({
       "PCIPassthru: Device 0000:65:00.0 barIndex 3 type 3 realaddr 0x1 size 33554432 flags 12",
       "PCIPassthru: Device 0000:ca:00.0 barIndex 0 type 2 realaddr 0x1 size 16777216 flags 0",

@@ -205,7 +205,7 @@ describe("a log as a stream", function()
     assert.has_error(function() reader:next() end)
   end)
 
-  it("raises for what is no source", function()
+  it("raises for an invalid source", function()
     assert.error_matches(function() vmlog.scan(5) end, "a path or {text=...}, not a number")
     assert.error_matches(function() vmlog.scan {} end, "a path or {text=...}")
     assert.error_matches(function() vmlog.scan({ text = "" }, { session = "all" }) end, "did you mean 'sessions'")

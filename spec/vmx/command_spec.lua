@@ -19,7 +19,7 @@ describe("gpupt vmx", function()
     assert.same({ 0, 'a "b"\n', "" }, { gpupt "vmx get a.vmx annotation" })
   end)
 
-  it("get prints lines that could stand in a .vmx for several keys or a pattern", function()
+  it("get prints lines as in a .vmx for several keys or a pattern", function()
     assert.same({ 0, 'firmware = "bios"\nannotation = "a |22b|22"\n', "" }, { gpupt "vmx get a.vmx firmware annotation" })
     assert.same({ 0, 'pciPassthru0.present = "TRUE"\n', "" }, { gpupt "vmx get a.vmx 'pcipassthru*'" })
     local _, out = gpupt "vmx get a.vmx"
@@ -72,7 +72,7 @@ describe("gpupt vmx", function()
     assert.equal('b = "2"\nA = "1"\n', read "two.vmx")
   end)
 
-  it("unset removes keys and patterns; an absent one is no failure", function()
+  it("unset removes keys and patterns; an absent one is not a failure", function()
     assert.same({ 0, "", "" }, { gpupt "vmx unset a.vmx 'pciPassthru*' annotation nested" })
     assert.equal('#!/usr/bin/vmware\r\nfirmware = "bios" # old\r\n', read "a.vmx")
   end)

@@ -127,7 +127,7 @@ describe("a vmx with a duplicate key", function()
     assert.are.equal("duplicate-key", problems[1].code)
     assert.are.equal(4, problems[1].line)
     assert.are.equal(2, problems[1].first)
-    assert.truthy(problems[1].message:find("Firmware stands on line 2 already", 1, true))
+    assert.truthy(problems[1].message:find("Firmware is on line 2 already", 1, true))
   end)
 
   it("has one left after set, also when the value is the same", function()
@@ -173,7 +173,7 @@ describe("setting a key", function()
     end
   end)
 
-  it("escapes what cannot stand in a value, and reads it back", function()
+  it("escapes what a value cannot contain, and reads it back", function()
     local all = {}
     for byte = 0, 255 do all[#all + 1] = string.char(byte) end
     local value = table.concat(all)
@@ -266,7 +266,7 @@ describe("unsetting a key", function()
 end)
 
 describe("a vmx with a hundred thousand lines of one key", function()
-  it("is cleared in one pass", function()
+  it("is cleared at once", function()
     local text = ('a = "1"\rb = "2"\n'):rep(50000)
     local doc = parse(text)
     local before = os.clock()
@@ -286,7 +286,7 @@ describe("going through a vmx", function()
     assert.are.same({ { "pciPassthru0.present", "TRUE", 1 }, { "PCIPASSTHRU0.id", "1", 3 } }, seen)
   end)
 
-  it("gives a duplicated key as often as it stands there", function()
+  it("gives a duplicated key once for each of its lines", function()
     local lines = {}
     for _, _, line in parse(text):each "memsize" do lines[#lines + 1] = line end
     assert.are.same({ 5, 6 }, lines)
@@ -314,7 +314,7 @@ describe("a vmx that is wrong", function()
     { 'a = "caf\233"\n', "not-utf8" }, { 'a = "1"\nA = "2"\n', "duplicate-key" },
   }
   for _, case in ipairs(cases) do
-    it(("is told with its line: %s"):format(case[2]), function()
+    it(("is reported with its line: %s"):format(case[2]), function()
       local problems = parse("# first\n" .. case[1]):problems()
       assert.are.equal(1, #problems)
       assert.are.equal(case[2], problems[1].code)

@@ -33,7 +33,7 @@ describe("a vmx whose .encoding is windows-1252", function()
     assert.equal("naïve – Œuvre ™", doc:get "annotation")
   end)
 
-  it("refuses what the code page does not have, and text that is no UTF-8", function()
+  it("refuses what the code page does not have, and text that is not UTF-8", function()
     for _, value in ipairs { "a中", "a\233" } do
       local doc = parse(text)
       local ok, message, code = doc:set("annotation", value)

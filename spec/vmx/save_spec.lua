@@ -122,7 +122,7 @@ describe("saving a vmx", function()
     assert.equal(before, shell("stat -c '%a %u %g' %1", path))
   end)
 
-  it("keeps any mode, whoever owns the file", function()
+  it("keeps any mode, whatever the file's owner", function()
     for _, mode in ipairs { "600", "604", "640", "644", "664", "666", "755", "4755" } do
       for _, owner in ipairs(is_root() and { "0:0", "1234:0", "0:2345", "1234:2345" } or { "" }) do
         write(path, OLD)

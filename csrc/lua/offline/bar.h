@@ -1,5 +1,5 @@
 /* How a BAR looks in Lua: {index=, kind="io"|"mem32"|"mem64", size=, prefetchable=, address=}; one shape for
- * every room that finds BARs (pci, vmlog, bar). */
+ * every module that finds BARs (pci, vmlog, bar). */
 #ifndef GP_LUA_BAR_H
 #define GP_LUA_BAR_H
 

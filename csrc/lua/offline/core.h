@@ -1,4 +1,4 @@
-/* The rooms of gpupt.core: each pushes one table of functions. Add a room here and in core.c's list. */
+/* The modules of gpupt.core: each pushes one table of functions. Add a module here and in core.c's list. */
 #ifndef GP_LUA_CORE_H
 #define GP_LUA_CORE_H
 

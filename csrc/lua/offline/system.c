@@ -3,7 +3,7 @@
  *   system.write(path, text)          replaces the file at once; 0600, through no link
  *   system.open(path, how) -> file    "new", "add" or "renew" (see file_private.h): an ordinary Lua file
  *   system.publish(file, from, to)    a complete file's mode and name
- *   system.secure(path)               the file's text when it is ours and nobody else's; nil, message, code
+ *   system.secure(path)               the file's text when only we can access it; nil, message, code
  *   system.can_ask()  system.ask(prompt) -> text        without echo
  *   system.no_core()                  this process leaves no core file behind
  */
@@ -34,7 +34,8 @@ static int system_write(lua_State *L)
     gp_error err;
     size_t length;
     const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &length);
-    gp_file_replacement wanted = {.path = path, .bytes = text, .length = length, .overwrite = true, .secret = true};
+    gp_file_replacement wanted = {
+        .path = path, .bytes = text, .length = length, .overwrite = true, .secret = true};
     return done(L, gp_file_replace(&wanted, &err), &err);
 }
 
@@ -79,7 +80,7 @@ static int system_publish(lua_State *L)
     return done(L, gp_private_publish(fileno(stream->f), from, to, &err), &err);
 }
 
-/* The text of an open file that nobody else may read or write. */
+/* The text of an open file that no other user may read or write. */
 static int read_secure(int fd, const char *path, gp_buf *out, gp_error *err)
 {
     char chunk[4096];
@@ -87,11 +88,12 @@ static int read_secure(int fd, const char *path, gp_buf *out, gp_error *err)
     if (fstat(fd, &st) != 0) return gp_fail_errno(err, errno, "%s", path);
     if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) return gp_fail(err, "EINVAL", "%s: not a file", path);
     if (st.st_uid != geteuid()) {
-        return gp_fail(err, "EACCES", "%s: belongs to another user; a file with secrets has to be yours", path);
+        return gp_fail(err, "EACCES", "%s: belongs to another user; a file with secrets has to be yours",
+                       path);
     }
     if ((st.st_mode & 0077) != 0) {
-        return gp_fail(err, "EACCES", "%s: others may read or write it (mode %04o); run chmod 600 on it", path,
-                       (unsigned)(st.st_mode & 07777));
+        return gp_fail(err, "EACCES", "%s: others may read or write it (mode %04o); run chmod 600 on it",
+                       path, (unsigned)(st.st_mode & 07777));
     }
     for (;;) {
         ssize_t got = read(fd, chunk, sizeof chunk);
@@ -149,8 +151,10 @@ static int system_no_core(lua_State *L)
 void gp_open_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"write", system_write},     {"open", system_open}, {"publish", system_publish}, {"secure", system_secure},
-        {"can_ask", system_can_ask}, {"ask", system_ask},   {"no_core", system_no_core}, {NULL, NULL},
+        {"write", system_write},     {"open", system_open},
+        {"publish", system_publish}, {"secure", system_secure},
+        {"can_ask", system_can_ask}, {"ask", system_ask},
+        {"no_core", system_no_core}, {NULL, NULL},
     };
     luaL_newlib(L, functions);
 }

@@ -61,7 +61,7 @@ static bool has_any(const gp_vmlog_set *set, size_t from, size_t to)
     return false;
 }
 
-/* Takes a setting, drops a line that nobody asked for: 1 when it is to be handed over; -1. */
+/* Takes a setting, drops a line that the caller did not ask for: 1 when it is to be returned; -1 on failure. */
 static int judge(reader *r, const gp_vmlog_line *line, gp_vmlog_suspect *suspect, gp_error *err)
 {
     *suspect = (gp_vmlog_suspect){0};
@@ -324,7 +324,7 @@ static int vmlog_suspects(lua_State *L)
     return 1;
 }
 
-/* suspect(text) -> the subject of a line that tells of trouble, its address or false, whether only that;
+/* suspect(text) -> the subject of a line that reports trouble, its address or false, whether only that;
  * nothing for another line */
 static int vmlog_suspect(lua_State *L)
 {
@@ -344,9 +344,13 @@ static int vmlog_suspect(lua_State *L)
 
 void gp_open_vmlog(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"open", vmlog_open},         {"words", vmlog_words},
-                                         {"bar", vmlog_bar},           {"prefix", vmlog_prefix},       {"suspect", vmlog_suspect},
-                                         {"suspects", vmlog_suspects}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", vmlog_open},
+                                         {"words", vmlog_words},
+                                         {"bar", vmlog_bar},
+                                         {"prefix", vmlog_prefix},
+                                         {"suspect", vmlog_suspect},
+                                         {"suspects", vmlog_suspects},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushinteger(L, GP_VMLOG_WORDS);
     lua_setfield(L, -2, "most_words");

@@ -201,7 +201,7 @@ static void push_problem(lua_State *L, const gp_vmx *doc, uint32_t line, enum gp
     case GP_VMX_TRAILING:
         code = "trailing-text";
         lua_pushliteral(
-            L, "text stands behind the value (a value with blanks needs quotes, a quote in it is |22): "
+            L, "unexpected text after the value (a value with blanks needs quotes, a quote in it is |22): "
                "hosts ignore the line");
         break;
     case GP_VMX_NO_NAME:
@@ -212,15 +212,13 @@ static void push_problem(lua_State *L, const gp_vmx *doc, uint32_t line, enum gp
         code = "duplicate-key";
         name = gp_vmx_line_name(doc, line, &length);
         lua_pushlstring(L, name, length);
-        lua_pushfstring(L,
-                        "%s stands on line %d already: ESXi refuses the file (\"Variable already defined\")",
+        lua_pushfstring(L, "%s is on line %d already: ESXi refuses the file (\"Variable already defined\")",
                         lua_tostring(L, -1), (int)first + 1);
         lua_remove(L, -2);
         break;
     case GP_VMX_ESCAPE:
         code = "bad-escape";
-        lua_pushliteral(L,
-                        "a | is not followed by two hexadecimal digits: it is read as it stands (write |7C)");
+        lua_pushliteral(L, "a | is not followed by two hexadecimal digits: it is read unchanged (write |7C)");
         break;
     case GP_VMX_UTF8:
         code = "not-utf8";
@@ -298,7 +296,7 @@ static int document_text(lua_State *L)
     return push_buf(L, text);
 }
 
-/* _replace(text): all lines anew */
+/* _replace(text): replaces all lines */
 static int document_replace(lua_State *L)
 {
     gp_error err;
@@ -324,20 +322,13 @@ void gp_open_vmx(lua_State *L)
                                     {"__close", document_release},
                                     {"__tostring", document_text},
                                     {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"get", document_get},
-                                       {"set", document_set},
-                                       {"unset", document_unset},
-                                       {"where", document_where},
-                                       {"line", document_line},
-                                       {"count", document_count},
-                                       {"_pairs", document_pairs},
-                                       {"problems", document_problems},
-                                       {"path", document_path},
-                                       {"changed", document_changed},
-                                       {"_save", document_save},
-                                       {"_replace", document_replace},
-                                       {"close", document_release},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"get", document_get},       {"set", document_set},
+                                       {"unset", document_unset},   {"where", document_where},
+                                       {"line", document_line},     {"count", document_count},
+                                       {"_pairs", document_pairs},  {"problems", document_problems},
+                                       {"path", document_path},     {"changed", document_changed},
+                                       {"_save", document_save},    {"_replace", document_replace},
+                                       {"close", document_release}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"parse", vmx_parse}, {"open", vmx_open}, {NULL, NULL}};
     gp_bind_class(L, DOCUMENT, methods, meta);
     luaL_newlib(L, functions);

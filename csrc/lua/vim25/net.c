@@ -8,7 +8,7 @@ GP_EXPORT int luaopen_gpupt_net(lua_State *L);
 static const struct {
     const char *name;
     void (*open)(lua_State *L); /* pushes the module's table */
-} rooms[] = {
+} modules[] = {
     {"engine", gp_open_engine},   {"http", gp_open_http},
     {"schema", gp_open_schema},   {"codec", gp_open_codec},
     {"digest", gp_open_digest},   {"private", gp_open_private},
@@ -19,9 +19,9 @@ int luaopen_gpupt_net(lua_State *L)
 {
     luaL_checkversion(L);
     lua_newtable(L);
-    for (size_t i = 0; rooms[i].name; i++) {
-        rooms[i].open(L);
-        lua_setfield(L, -2, rooms[i].name);
+    for (size_t i = 0; modules[i].name; i++) {
+        modules[i].open(L);
+        lua_setfield(L, -2, modules[i].name);
     }
     return 1;
 }

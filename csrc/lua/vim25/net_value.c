@@ -76,7 +76,7 @@ static void set_object_metatable(const build *b, gp_type_id type)
     lua_setmetatable(L, -2);
 }
 
-/* A list that stood in an anyType slot can be sent there again: its metatable says ArrayOfX. */
+/* A list that came in an anyType slot can be sent there again: its metatable says ArrayOfX. */
 static void set_list_metatable(lua_State *L, gp_type_id element)
 {
     char name[96];

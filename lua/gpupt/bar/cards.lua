@@ -51,7 +51,7 @@ end
 
 local function key(vendor, device) return vendor << 16 | device end
 
---- Adds the rows of `text`; `name` stands in messages. Rows of one text replace all earlier rows of the same card.
+--- Adds the rows of `text`; `name` is used in messages. Rows of one text replace all earlier rows of the same card.
 function Table:add(text, name)
   local fresh, number = {}, 0
   for line in (text .. "\n"):gmatch "([^\n]*)\n" do

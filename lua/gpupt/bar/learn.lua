@@ -130,7 +130,7 @@ local function read_source(source, found, skipped)
   end
 end
 
---- A column of the table: no bar and no line end may stand in it.
+--- A column of the table: it must not contain a bar or a line end.
 local function column(text) return (tostring(text):gsub("[|%c]", " "):gsub("%s+", " "):match "^%s*(.-)%s*$") end
 
 local function bars_text(bars)

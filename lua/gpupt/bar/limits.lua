@@ -1,4 +1,4 @@
---- What may stand in the way of a window that is worked out right: the room below 4 GiB and the guest's address width.
+--- What can still make a correctly sized window fail: the space below 4 GiB and the guest's address width.
 -- Both limits are inferred from single guests, so they warn and never refuse.
 local text = require "gpupt.bar.text"
 
@@ -10,7 +10,7 @@ local LOW_ROOM = (0xe0000000 - (2560 << 20)) - (128 << 20)
 local ADDRESS_TOP_GB = 1 << (45 - 30)
 
 -- An OVMF guest of 46 address bits placed 7 of 8 cards of 512 GB in a window of 8 TB, and all 8 in 16 TB
--- (tianocore/edk2#12997; not ESXi, whose guests nobody reports on at this size).
+-- (tianocore/edk2#12997; not ESXi: no report of its guests at this size was found).
 local LARGEST_PLACED = 4096
 
 return function(result)

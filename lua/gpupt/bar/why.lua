@@ -77,8 +77,8 @@ return function(result)
   end
   local total = text.format(result.bytes)
   if result.needed then
-    lines[#lines + 1] = ("the memory BARs sum to %s, above the 3.5 GiB that a VM may map without it: EFI, use64bitMMIO "
-      .. "and 64bitMMIOSizeGB go together"):format(total)
+    lines[#lines + 1] = ("the memory BARs sum to %s, above the 3.5 GiB that a VM may map without it: EFI, "
+      .. "use64bitMMIO and 64bitMMIOSizeGB are needed together"):format(total)
   else
     lines[#lines + 1] = ("the memory BARs sum to %s, within the 3.5 GiB that a VM may map without use64bitMMIO: "
       .. "the window is optional"):format(total)

@@ -5,35 +5,39 @@ local printer = require "gpupt.printer"
 
 local command = {
   name = "bar",
-  summary = "the 64-bit MMIO window (pciPassthru.64bitMMIOSizeGB) that a set of cards needs",
-  usage = "bar [Nx]CARD... [--rule min|safe|seed] [--cards FILE] | bar --table | bar --learn FILE... | bar --pages N "
-    .. "| bar --kb N",
+  summary = "calculate the 64-bit MMIO window for a set of cards",
+  usage = [[bar [Nx]CARD... [--rule min|safe|seed] [--cards FILE]
+       gpupt bar --table | --learn FILE... | --pages N | --kb N]],
   details = [[
-A CARD is vendor:device (10de:20b5), whose BARs come from the table, or
-BARS=16M,128G,32M, the sizes as measured (write 16M/32 for a 32-bit BAR and
-128/io for I/O ports; without it a BAR counts as 64-bit). "2x" before it counts.
---pages and --kb turn the figures of a failed power-on in vmware.log back into
-sizes. --learn takes measured BARs from vmware.log, lspci -vv -nn or a sysfs
-folder into your own table ($XDG_DATA_HOME/gpupt/cards), which bar, doctor and
-playbooks use from then on, before the built-in one.
+Prints the settings for the window (pciPassthru.64bitMMIOSizeGB) and how it was
+calculated. A CARD is vendor:device (10de:20b5), whose BARs come from the
+table, or BARS=16M,128G,32M with measured sizes (16M/32 is a 32-bit BAR and
+128/io are I/O ports; other BARs are 64-bit). "2x" before it means two cards.
+
+--pages and --kb convert the numbers of a failed power-on in vmware.log back
+into BAR sizes. --learn copies measured BARs from vmware.log, lspci -vv -nn or
+a sysfs folder into your own table ($XDG_DATA_HOME/gpupt/cards). bar, doctor
+and playbooks use your table before the built-in one.
+
 A row of the table is: vendor:device | name | variant | index:kind:size ... |
-mark | source. The mark says how sure it is: L learned on your hosts, S public
-source, I inferred, T agrees with NVIDIA's table of windows, M from memory.]],
+mark | source. The mark shows how reliable it is: L learned on your hosts,
+S public source, I inferred, T agrees with NVIDIA's table of windows,
+M from memory.]],
   options = {
-    { "rule", "RULE", choices = { "min", "safe", "seed" }, default = "safe", doc = "how the window is sized" },
-    { "cards", "FILE", doc = "rows of your own, before the built-in table" },
+    { "rule", "RULE", choices = { "min", "safe", "seed" }, default = "safe", doc = "how to size the window" },
+    { "cards", "FILE", doc = "your own rows, used before the table" },
     { "table", doc = "print the table (with the rows of --cards)" },
-    { "learn", doc = "take the BARs in these files into your own table" },
-    { "dry-run", short = "n", doc = "with --learn: say what it would be, write nothing" },
+    { "learn", doc = "add the BARs of these files to your own table" },
+    { "dry-run", short = "n", doc = "with --learn: print the rows, write nothing" },
     { "pages", "N", doc = "explain \"total number of pages needed (N)\"" },
     { "kb", "N", doc = "explain \"could not allocate N KB of PCI MMIO\"" },
-    { "json", doc = "the result of gpupt.bar.window as JSON" },
+    { "json", doc = "print the result as JSON" },
   },
   examples = {
     { "gpupt bar 2x10de:20b5", "two A100 80GB" },
     { "gpupt bar BARS=16M/32,32G,32M --rule min", "a card measured in vmware.log" },
     { "gpupt bar 8x10de:2330 BARS=32M --json", "eight H100 with an NVSwitch" },
-    { "gpupt bar --pages 33566722", "what a failed power-on asked for" },
+    { "gpupt bar --pages 33566722", "what a failed power-on needed" },
   },
 }
 

@@ -27,7 +27,7 @@ local function fix(options, given, result)
     return doctor.examine(given)
   end)
   if not again then failure.check(nil, made, code) end
-  -- saved first: what could not be saved is not to be read as mended
+  -- saved first: what could not be saved must not be shown as fixed
   if not options.dry_run then failure.check(given.vmx:save()) end
   if not options.json then
     local name = visible(path)
@@ -48,7 +48,7 @@ end
 
 local function examine_bundle(options)
   if options.vmx or options.log or options.pci or options.evidence or options.fix then
-    return nil, "--bundle goes alone: it examines every VM in the folder", "EUSAGE"
+    return nil, "--bundle cannot be combined with other inputs: it examines every VM in the folder", "EUSAGE"
   end
   local result, message, code = doctor.bundle(options.bundle)
   if not result then return nil, message, code end
@@ -64,7 +64,7 @@ end
 
 local function examine_vm(options, words)
   if #words > 1 or options.vmx or options.pci or options.evidence or options.fix or options.bundle then
-    return nil, "doctor: a VM of the server goes with --log alone; to mend it, use a playbook", "EUSAGE"
+    return nil, "doctor: a VM of the server can be combined with --log only; to fix it, use a playbook", "EUSAGE"
   end
   if require "gpupt.core".folder.kind(words[1]) then
     return nil, ("doctor: %s is a file here; a VM is named by its inventory path, a file by --vmx, --log or --bundle")
@@ -89,40 +89,47 @@ end
 
 return {
   name = "doctor",
-  summary = "why a VM with a passed-through card does not start, or its guest does not see the card",
-  usage = "doctor VM | [--vmx FILE] [--log FILE]... [--pci FILE] [--evidence FILE]... [--fix] "
-    .. "[--report FILE [--redact]] | --bundle FOLDER",
+  summary = "find out why a VM with a passed-through card fails",
+  usage = [=[doctor VM [--log FILE]... [--report FILE [--redact]]
+       gpupt doctor [--vmx FILE] [--log FILE]... [--pci FILE]
+             [--evidence FILE]... [--fix] [--report FILE [--redact]]
+       gpupt doctor --bundle FOLDER [--report FILE [--redact]]]=],
   details = [[
-VM is an inventory path: its settings, its host's cards and its vmware.log are
-read from the server. Else: examines a .vmx, logs (vmware.log or its folder,
-vmkernel.log, dmesg, Windows reports, passthru.map) and the host's PCI list
-(esxcli hardware pci list, lspci, or a sysfs folder) together. A FILE may be -
-(standard input). Each finding names its evidence by file and line, the cause,
-and the exact change. The verdict is healthy (status 0), problems or unclear
-(status 1): unclear when something was read and not understood.
---fix makes the changes that are safe while the VM is off, examines again and
-shows what is left. Removing a device, a relaxation, another firmware and a
-guessed name are proposals only.
---report writes one page; with --redact names of hosts, VMs and users, IP and
-MAC addresses, UUIDs, serial numbers, datastores and paths are replaced, the
-same name by the same word, so that it can be posted.]],
+Finds out why a VM does not start, or why its guest does not see the card.
+VM is an inventory path: its settings, the cards of its host and its vmware.log
+are read from the server. Without a VM, examines the given files together: a
+.vmx, logs (vmware.log or its folder, vmkernel.log, dmesg, Windows reports,
+passthru.map) and the PCI list of the host (esxcli hardware pci list, lspci, or
+a sysfs folder). A FILE may be - (standard input).
+
+Each finding lists its evidence (file and line), the cause, and the exact
+change. The verdict is healthy (exit status 0), problems, or unclear when some
+input was not understood (exit status 1 for both).
+
+--fix makes the changes that are safe while the VM is off, examines the VM
+again and shows what is left. It only proposes to remove a device, to relax a
+check, to change the firmware or to rename a misspelt key.
+
+--report writes a page that you can pass on. --redact replaces names of hosts,
+VMs and users, IP and MAC addresses, UUIDs, serial numbers, datastores and
+paths in it, each name by the same word everywhere.]],
   options = connection.with {
     { "vmx", "FILE", doc = "the VM's .vmx" },
-    { "log", "FILE", many = true, doc = "a log, or the VM's folder; may be given several times" },
+    { "log", "FILE", many = true, doc = "a log, or the VM's folder (repeatable)" },
     { "pci", "FILE", doc = "the host's list of PCI devices" },
-    { "evidence", "FILE", many = true, doc = "output of a tool, of any known form; - is stdin" },
+    { "evidence", "FILE", many = true, doc = "output of any known tool (repeatable)" },
     { "system-id", "UUID", doc = "the host's id (esxcli system uuid get)" },
-    { "bundle", "FOLDER", doc = "an unpacked vm-support folder: every VM with a card in it" },
+    { "bundle", "FOLDER", doc = "an unpacked vm-support folder; all its VMs" },
     { "fix", doc = "make the safe changes in the .vmx" },
-    { "dry-run", short = "n", doc = "with --fix: show the difference, save nothing" },
-    { "report", "FILE", doc = "write one page (.html or .md) to hand on" },
+    { "dry-run", short = "n", doc = "with --fix: show the diff, save nothing" },
+    { "report", "FILE", doc = "write a page (.html or .md) to pass on" },
     { "redact", doc = "replace names, addresses and serials in the report" },
     { "rules", doc = "list the rules with their sources" },
-    { "json", doc = "the result as JSON" },
+    { "json", doc = "print the result as JSON" },
   },
   examples = {
     { "gpupt doctor --vmx win11.vmx --log vmware.log" },
-    { "gpupt doctor --vmx win11.vmx --log . --pci esxcli.txt --fix", "the folder's logs, newest last" },
+    { "gpupt doctor --vmx win11.vmx --log . --pci esxcli.txt --fix", "all logs of the folder" },
     { "gpupt doctor /DC0/vm/win11-07" },
     { "gpupt doctor --log dmesg.txt", "what the guest says" },
     { "gpupt doctor --bundle esx-esx01-2026-03-01", "a vm-support bundle" },

@@ -1,4 +1,4 @@
---- gpupt log: what a vmware.log says about passthrough.
+--- gpupt log: cards and passthrough problems in a log.
 local bar = require "gpupt.bar"
 local failure = require "gpupt.failure"
 local printer = require "gpupt.printer"
@@ -6,23 +6,24 @@ local vmlog = require "gpupt.vmlog"
 
 local command = {
   name = "log",
-  summary = "the cards and passthrough problems in a vmware.log, vmkernel.log or dmesg",
+  summary = "find cards and passthrough problems in a log",
   usage = "log FILE|FOLDER|-... [--all] | log --catalogue",
   details = [[
-FILE may be gzip or UTF-16, wrapped, quoted or coloured; a FOLDER means its
-vmware*.log files, oldest first; - is standard input. A log may hold several
-power-ons: the last one counts, --all shows each. Several files are shown one
-after the other; with --json as a list.
+Reads a vmware.log, a vmkernel.log, dmesg or the text of Windows' Device
+Manager. FILE may be gzip or UTF-16, and its lines may be wrapped, quoted or
+coloured. A FOLDER means its vmware*.log files, oldest first; - is standard
+input. Of several power-ons in a log, only the last is shown; --all shows each.
+Several files are shown one after the other, with --json as a list.
 
-Lines that tell of trouble with a card and match no known message are shown as
+Lines that report trouble with a card and match no known message are listed as
 not understood. The last line is the verdict: healthy, problems, or unclear
-(something was not understood, or the file is of no known form). The exit status
-is 1 for the last two.]],
+(a line was not understood, or the form of the file is unknown). The exit
+status is 0 for healthy and 1 otherwise.]],
   options = {
-    { "all", doc = "every power-on, not only the last" },
-    { "catalogue", doc = "the messages that are known, with cause and source" },
-    { "words", doc = "the words looked for, one a line (for grep -F -f)" },
-    { "json", doc = "the result of gpupt.vmlog.scan as JSON" },
+    { "all", doc = "show every power-on, not only the last" },
+    { "catalogue", doc = "list the known messages with cause and source" },
+    { "words", doc = "list the words searched for (for grep -F -f)" },
+    { "json", doc = "print the result as JSON" },
   },
   examples = {
     { "gpupt log vmware.log" },
@@ -35,7 +36,7 @@ is 1 for the last two.]],
 
 local write = printer.out
 
-local function fixed(part) return type(part) == "string" and part or "(worked out from the figures of the message)" end
+local function fixed(part) return type(part) == "string" and part or "(depends on the values in the message)" end
 
 local function print_catalogue(as_json)
   if as_json then
@@ -70,7 +71,7 @@ local function print_devices(devices)
   end
 end
 
-local function place(finding)
+local function source(finding)
   return finding.file and ("%s:%d"):format(finding.file, finding.line) or ("line %d"):format(finding.line)
 end
 
@@ -78,20 +79,20 @@ local function times(count) return count > 1 and (" (%d times)"):format(count) o
 
 local function print_findings(findings)
   for _, finding in ipairs(findings) do
-    write("\n%s: %s: %s%s\n  %s\n  cause:  %s\n  remedy: %s", place(finding), finding.severity, finding.code,
+    write("\n%s: %s: %s%s\n  %s\n  cause:  %s\n  remedy: %s", source(finding), finding.severity, finding.code,
       times(finding.count), finding.message, finding.cause, finding.remedy)
     for _, one in ipairs(finding.consequences or {}) do
-      write("  hence:  %s: %s%s", place(one), one.message, times(one.count))
+      write("  then:   %s: %s%s", source(one), one.message, times(one.count))
     end
   end
 end
 
---- Lines that tell of trouble and match no known message.
+--- Lines that report trouble and match no known message.
 local function print_unclear(list)
   if #list == 0 then return end
-  write("\nnot understood: %s", #list == 1 and "a line that tells of trouble and matches no known message"
-    or ("%d lines that tell of trouble and match no known message"):format(#list))
-  for _, one in ipairs(list) do write("  %s: %s%s", place(one), one.text, times(one.count)) end
+  write("\nnot understood: %s", #list == 1 and "a line that reports trouble and matches no known message"
+    or ("%d lines that report trouble and match no known message"):format(#list))
+  for _, one in ipairs(list) do write("  %s: %s%s", source(one), one.text, times(one.count)) end
 end
 
 local function print_window(window)
@@ -112,7 +113,7 @@ local function print_window(window)
 end
 
 local why_unclear = {
-  unknown = "this is no vmware.log, vmkernel.log, dmesg or guest's report that is known: it was not read",
+  unknown = "not a known form of vmware.log, vmkernel.log, dmesg or guest's report; it was not read",
   partial = "only a part was read",
   unclear = "look at the lines that were not understood",
 }
@@ -159,8 +160,8 @@ local function mark_lists(result)
   return result
 end
 
---- Where the first zero byte of a file stands: a log that lost a block in a crash has some, a file in which nothing
--- was found is no log.
+--- The position of a file's first zero byte. A log that lost a block in a crash has some; a file in which nothing
+-- was found is not a log.
 local function zero_byte(path)
   -- a pipe was read, and is not opened twice
   local file = require "gpupt.core".folder.kind(path) == "file" and io.open(path, "rb")
@@ -212,7 +213,7 @@ local function scan(word, options)
   if not result then return nil, message, code end
   local zero = #result.devices == 0 and #result.findings == 0 and not was_utf16(result) and zero_byte(word)
   if zero then
-    return nil, ("%s is no text: byte %d is 0, and nothing that a log says was found"):format(word, zero), "EPARSE"
+    return nil, ("%s is not a text file: byte %d is 0, and no log message was found"):format(word, zero), "EPARSE"
   end
   return result
 end

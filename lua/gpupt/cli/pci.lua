@@ -1,4 +1,4 @@
---- gpupt pci: the PCI devices of this machine or of a text.
+--- gpupt pci: the PCI devices of this system or of a text.
 local bar = require "gpupt.bar"
 local evidence = require "gpupt.evidence"
 local failure = require "gpupt.failure"
@@ -7,27 +7,29 @@ local printer = require "gpupt.printer"
 
 local command = {
   name = "pci",
-  summary = "PCI devices with their BARs, from sysfs or from the text of a tool; which of them are GPUs",
+  summary = "list PCI devices and GPUs with their BARs",
   usage = "pci [PATTERN...] [--gpus] [--together] [--root DIR] [--from FILE|-]",
   details = [[
-Without --from, the devices come from sysfs. --from reads the output of esxcli,
-lspci, vmkchdev, nvidia-smi, rocm-smi, amd-smi, vim-cmd, PowerCLI or Windows, a
-kernel's log, passthru.map or esx.conf; the form is recognised by itself, and -
-is standard input. docs/guide/evidence.md lists the forms. Several texts
-complete each other. Reset methods are judged: a bridge reset is told with the
-line for /etc/vmware/passthru.map.
-A PATTERN is vendor:device[:subvendor:subdevice] with * for any, class=0302, an address, or gpu.
---gpus lists what can be passed through as a GPU; display controllers that were left out are said on stderr with the
-reason (every server's management controller has a VGA of its own).]],
+Without --from, reads the devices from sysfs. --from reads the output of
+esxcli, lspci, vmkchdev, nvidia-smi, rocm-smi, amd-smi, vim-cmd, PowerCLI or
+Windows, a kernel log, passthru.map or esx.conf, and detects which one it is;
+- is standard input. docs/guide/evidence.md lists the forms. Several texts are
+combined into one list. Checks reset methods: for a bridge reset, prints the
+line to put into /etc/vmware/passthru.map.
+
+A PATTERN is vendor:device[:subvendor:subdevice] with * for any, class=0302,
+an address, or gpu. --gpus lists what can be passed through as a GPU, and
+prints excluded display controllers to stderr with the reason (the management
+controller of every server has a VGA device).]],
   options = {
     { "gpus", doc = "GPUs only" },
-    { "together", doc = "with each device those that must go along with it, and why" },
+    { "together", doc = "list with each device those it needs, and why" },
     { "root", "DIR", doc = "a sysfs, or a copy of one [/sys]" },
-    { "from", "FILE", many = true, doc = "output of a tool; - is standard input; may be repeated" },
-    { "json", doc = "the list of gpupt.pci.list (with --together of gpupt.pci.together) as JSON" },
+    { "from", "FILE", many = true, doc = "output of a tool, or - (repeatable)" },
+    { "json", doc = "print the list as JSON" },
   },
   examples = {
-    { "gpupt pci --gpus", "the GPUs of this machine" },
+    { "gpupt pci --gpus", "the GPUs of this system" },
     { "esxcli hardware pci list | gpupt pci --from - 10de:*", "NVIDIA's devices of an ESXi host" },
     { "gpupt pci --gpus --together", "what else a VM gets with each GPU" },
     { "gpupt pci --root /mnt/sys class=03* --json" },
@@ -43,12 +45,12 @@ local function from_texts(paths)
     results[i] = result
     table.move(result.resets, 1, #result.resets, #resets + 1, resets)
   end
-  local devices, told = evidence.devices(results), #resets > 0
+  local devices, found = evidence.devices(results), #resets > 0
   for _, result in ipairs(results) do
-    told = told or #result.signs > 0
+    found = found or #result.signs > 0
     if result.unread and #results > 1 then printer.err("%s", evidence.summary(result)) end
   end
-  if #devices == 0 and not told then
+  if #devices == 0 and not found then
     return nil, "no PCI device found: the text should be the output of esxcli hardware pci list, lspci, vmkchdev -l or "
       .. "another tool of docs/guide/evidence.md", "EPARSE"
   end
@@ -74,7 +76,7 @@ local function choose(devices, options, patterns)
       local reason
       take, reason = pci.is_gpu(dev)
       if not take and ((dev.class or 0) >> 8 == 0x03 or pci.switch_of(dev)) then
-        printer.err("left out: %s %04x:%04x: %s", dev.address, dev.vendor or 0, dev.device or 0, reason)
+        printer.err("excluded: %s %04x:%04x: %s", dev.address, dev.vendor or 0, dev.device or 0, reason)
       end
     end
     if take then chosen[#chosen + 1] = dev end
@@ -140,7 +142,7 @@ local function describe(dev, all, resets, grouped)
     if value ~= nil then facts[#facts + 1] = label .. " " .. tostring(value) end
   end
   for _, index in ipairs(dev.unassigned or {}) do facts[#facts + 1] = ("BAR %d unassigned"):format(index) end
-  if dev.candidates then facts[#facts + 1] = "its name stands for several ids"
+  if dev.candidates then facts[#facts + 1] = "its name has several ids"
   elseif dev.by_name then facts[#facts + 1] = "ids by name" end
   add("owner", dev.owner)
   if dev.configured_owner and dev.configured_owner ~= dev.owner then add("configured owner", dev.configured_owner) end
@@ -216,14 +218,14 @@ local function print_groups(groups, all, resets)
   end
 end
 
--- What is said when nothing fits: also that some devices could not be judged.
+-- The message when nothing matches: also that some devices could not be judged.
 local function none_fits(devices)
   local nameless = 0
   for _, dev in ipairs(devices) do
     if not dev.vendor and not dev.candidates then nameless = nameless + 1 end
   end
   printer.err("none of %d device%s fits%s", #devices, #devices == 1 and "" or "s",
-    nameless > 0 and ("; %d of them %s a name only, which no pci.ids here knows"):format(nameless,
+    nameless > 0 and ("; %d of them %s only a name that is not in pci.ids"):format(nameless,
       nameless == 1 and "has" or "have") or "")
 end
 

@@ -3,8 +3,8 @@ local show = {}
 
 local write = require("gpupt.printer").out
 
---- "win11.vmx:12: firmware = ..." ; without a line when the evidence is that nothing stands there.
-function show.place(evidence)
+--- "win11.vmx:12: firmware = ..." ; without a line when the evidence is that the setting is absent.
+function show.source(evidence)
   return ("%s%s: %s"):format(evidence.file or "?", evidence.line and ":" .. evidence.line or "", evidence.text or "")
 end
 
@@ -32,8 +32,8 @@ end
 
 function show.finding(finding)
   write("%s: %s", finding.severity, finding.code)
-  for _, evidence in ipairs(finding.evidence) do write("    %s", show.place(evidence)) end
-  for _, evidence in ipairs(finding.consequences or {}) do write("    then %s", show.place(evidence)) end
+  for _, evidence in ipairs(finding.evidence) do write("    %s", show.source(evidence)) end
+  for _, evidence in ipairs(finding.consequences or {}) do write("    then %s", show.source(evidence)) end
   write("  %s\n  %s", finding.cause, finding.remedy)
   if finding.changes then changes(finding) end
   local label = "proposal:"
@@ -63,7 +63,7 @@ local UNKNOWN_SHOWN = 20
 
 local function not_understood(list)
   write "not understood:"
-  for i = 1, math.min(#list, UNKNOWN_SHOWN) do write("    %s", show.place(list[i])) end
+  for i = 1, math.min(#list, UNKNOWN_SHOWN) do write("    %s", show.source(list[i])) end
   if #list > UNKNOWN_SHOWN then write("    and %d more (--json has them all)", #list - UNKNOWN_SHOWN) end
 end
 
@@ -91,7 +91,7 @@ function show.result(result)
   for _, line in ipairs(result.looked_at) do write("  %s", line) end
 end
 
---- What was mended, by rule: "mended: duplicate-key, mmio-window".
+--- What was fixed, by rule: "fixed: duplicate-key, mmio-window".
 function show.made(made, dry_run)
   local codes, seen = {}, {}
   for _, one in ipairs(made) do
@@ -99,9 +99,9 @@ function show.made(made, dry_run)
     seen[one.code] = true
   end
   if #codes == 0 then
-    write "nothing here is safe to mend by itself"
+    write "no change is safe to make automatically"
   else
-    write("%s: %s", dry_run and "would be mended" or "mended", table.concat(codes, ", "))
+    write("%s: %s", dry_run and "would be fixed" or "fixed", table.concat(codes, ", "))
   end
 end
 

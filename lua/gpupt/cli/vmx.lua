@@ -41,7 +41,7 @@ end
 local function complain_about(doc, path)
   local pasted, malformed = vmx.pasted(tostring(doc)), false
   if pasted then
-    -- one cause, one word: what a page or a mail did is not told line by line
+    -- one cause, one message: damage done by a page or a mail is not reported line by line
     cli.complain("%s: %s; gpupt vmx fix repairs that", path, pasted)
     for _, problem in ipairs(doc:problems()) do
       malformed = malformed or problem.code == "unbalanced-quote" or problem.code == "trailing-text"
@@ -183,7 +183,7 @@ function actions.diff(options, path, words)
   return cli.OK
 end
 
---- Examines each file by the doctor's rules; `then_do(doc, path, result)` may mend it and gives the result to
+--- Examines each file by the doctor's rules; `then_do(doc, path, result)` may fix it and gives the result to
 -- show.
 local function examine_all(options, paths, then_do)
   local doctor, show = require "gpupt.doctor", require "gpupt.cli.show"
@@ -238,7 +238,7 @@ function actions.fix(options, path, words)
       return doctor.examine { vmx = doc, vmx_name = name, changed = keys }
     end)
     if not again then return nil, made, code end
-    -- saved first: what could not be saved is not to be read as mended
+    -- saved first: what could not be saved must not be shown as fixed
     if not options.dry_run then
       local ok, message, why = doc:save()
       if not ok then return nil, message, why end
@@ -253,35 +253,37 @@ end
 
 return {
   name = "vmx",
-  summary = "read, edit, check and mend a .vmx file; what is not edited keeps every byte",
-  usage = "vmx get|set|unset|check|fix|diff FILE [KEY | KEY=VALUE | FILE]... [options]",
+  summary = "read, edit, check and fix a .vmx file",
+  usage = "vmx get|set|unset|check|fix|diff FILE [KEY|KEY=VALUE|FILE]...",
   details = [[
-get FILE KEY...         the value of a key; several keys or a pattern
-                        (pciPassthru*) print KEY = "VALUE" lines. Exact bytes to
-                        a program; visible (\x1b) on a terminal
-set FILE KEY=VALUE...   changes or adds keys, beside their namespace
-unset FILE KEY...       removes keys (patterns too)
-check FILE...           what a host would refuse or misread, and what a
-                        passed-through card needs; exit 1 if anything
-fix FILE...             makes the safe ones of these changes and shows the
-                        difference; the form of a file that went through a page
-                        or a mail (typographic quotes, prompts, > marks) as well
-diff FILE FILE          what differs, as a unified diff
-FILE may be - (standard input) where nothing is written.
+get FILE KEY...        print the value of a key. Several keys or a pattern
+                       (pciPassthru*) print KEY = "VALUE" lines. Control
+                       characters are escaped on a terminal only
+set FILE KEY=VALUE...  change or add keys, next to related keys
+unset FILE KEY...      remove keys or patterns
+check FILE...          report what a host would refuse or misread, and what a
+                       passed-through card needs; exit 1 for any problem
+fix FILE...            make the safe changes and show them as a diff. Also
+                       repairs files copied from a web page or a mail
+                       (typographic quotes, prompts, > marks)
+diff FILE FILE         print a unified diff
 
-Saving is atomic, keeps mode, owner and ACL, and is refused while a .lck says
-that the VM runs or when the file changed in between. Afterwards let the host
-read the file again: vim-cmd vmsvc/reload VMID.]],
+Lines that are not edited keep every byte. FILE may be - (standard input) where
+nothing is written.
+
+Saving is atomic and keeps mode, owner and ACL. It is refused while a .lck file
+shows that the VM runs, and when the file changed in the meantime. Afterwards,
+reload the file on the host: vim-cmd vmsvc/reload VMID.]],
   options = {
-    { "dry-run", short = "n", doc = "show the difference, save nothing" },
-    { "force", doc = "edit although some line could not be loaded by a host" },
-    { "json", doc = "the result as JSON" },
+    { "dry-run", short = "n", doc = "show the diff, save nothing" },
+    { "force", doc = "edit although a host could not load some line" },
+    { "json", doc = "print the result as JSON" },
   },
   examples = {
     { "gpupt vmx get win11.vmx firmware" },
     { "gpupt vmx get win11.vmx 'pciPassthru*'", "every passthrough key" },
     { "gpupt vmx set win11.vmx firmware=efi pciPassthru.use64bitMMIO=TRUE --dry-run" },
-    { "gpupt vmx fix --dry-run win11.vmx", "what would be mended, as a difference" },
+    { "gpupt vmx fix --dry-run win11.vmx", "what would be fixed, as a diff" },
   },
   run = function(options, words)
     local action, path = words[1], words[2]

@@ -1,7 +1,7 @@
 --- A vm-support folder (unpacked): every VM with a card in it, examined with the host's own lists beside it.
 -- What is used: vmfs/volumes/*/*/NAME.vmx with its vmware*.log, commands/ (lspci, esxcli hardware pci, the
 -- system's uuid), var/run/log/vmkernel*. Large outputs are split there as NAME.FRAG-00000, -00001...; they
--- are joined by number. What the folder holds is somebody else's: gpupt.doctor.bundle_files reads it.
+-- are joined by number. The folder's content is not trusted: gpupt.doctor.bundle_files reads it.
 local evidence = require "gpupt.evidence"
 local examination = require "gpupt.doctor.examination"
 local failure = require "gpupt.failure"
@@ -12,7 +12,7 @@ local vmx = require "gpupt.vmx"
 
 local bundle = {}
 
---- The text of a file, its fragments joined by number; lines that the collector itself put in are left out.
+--- The text of a file, its fragments joined by number; lines that the collector itself added are dropped.
 local function text_of(tree, paths)
   table.sort(paths, function(a, b)
     local x, y = tonumber(a:match "%.FRAG%-(%d+)$" or -1), tonumber(b:match "%.FRAG%-(%d+)$" or -1)

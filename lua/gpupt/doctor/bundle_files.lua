@@ -1,6 +1,6 @@
---- The files of a folder that somebody else arranged (an unpacked bundle), within limits.
+--- The files of an untrusted folder (an unpacked bundle), within limits.
 -- Only regular files inside the folder are opened (gpupt.core's folder: no link is followed, no pipe or device is
--- opened). How deep it goes, how many entries it has and how large a file is are bounded; whatever was left out is
+-- opened). How deep it goes, how many entries it has and how large a file is are bounded; whatever was excluded is
 -- told, with the reason.
 --
 --   local tree <close> = assert(bundle_files.open "esx01-2026-03-01")
@@ -23,7 +23,7 @@ Tree.__index = Tree
 
 function Tree:shown(path) return path == "" and self.root or self.root .. "/" .. path end
 
---- Notes what was left out; only the first ones are kept, the others are counted.
+--- Notes what was excluded; only the first ones are kept, the others are counted.
 function Tree:skip(path, why)
   if #self.skipped < bundle_files.SKIPPED then
     table.insert(self.skipped, { path = self:shown(path), why = why })
@@ -141,7 +141,7 @@ function Tree:scan(sources)
   return scan
 end
 
---- Everything that was left out.
+--- Everything that was excluded.
 function Tree:all_skipped()
   if self.more > 0 then
     table.insert(self.skipped, { path = self.root, why = ("has %d more such entries"):format(self.more) })

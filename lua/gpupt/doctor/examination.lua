@@ -99,7 +99,7 @@ local function cited(findings)
   return lines
 end
 
---- What nobody understood: lines of logs, files of an unknown form, keys that no source names.
+--- What was not understood: lines of logs, files of an unknown form, keys that no source names.
 local function not_understood(subject, given, findings)
   local list, known = {}, cited(findings)
   for _, log in ipairs(given.logs) do
@@ -122,7 +122,7 @@ local function not_understood(subject, given, findings)
   return list
 end
 
---- The settings of a server are not edited offline: the change is told, and made by a playbook.
+--- The settings of a server are not edited offline: the change is reported, and a playbook makes it.
 local function not_offline(findings)
   for _, finding in ipairs(findings) do finding.fixable = false end
 end

@@ -1,5 +1,5 @@
---- The passthrough keys that public sources name: KBs, vendors' guides, real files of ESXi 5 to 9. A key that is none
--- of them is not called wrong: it is said to be unknown. A slip of the pen, and a key at the wrong level, is told.
+--- The passthrough keys that public sources name: KBs, vendors' guides, real files of ESXi 5 to 9. Any other key
+-- is reported as unknown, not as wrong. A misspelt key and a key at the wrong level are reported.
 local nearest = require "gpupt.nearest"
 
 local keys = {}

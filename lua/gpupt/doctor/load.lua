@@ -181,7 +181,7 @@ function loader.remote(given)
   local seen = require "gpupt.doctor.remote".read(given.vm)
   local known = facts.new()
   local logs = load_logs(seen.log, known)
-  -- the server says what this file is, however little stands in it
+  -- the server says what this file is, however short it is
   for _, log in ipairs(logs) do
     if log.scan.form == "unknown" then log.scan.form = "vmware.log" end
   end

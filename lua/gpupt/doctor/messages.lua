@@ -9,8 +9,8 @@ local function evidence_of(message)
   return { file = message.file, line = message.line, text = message.text, code = message.code }
 end
 
---- Whether the .vmx has been mended since the log was written, as far as both tell: true, false or nil.
-local function mended(subject, rule, message)
+--- Whether the .vmx was fixed after the log was written: true, false, or nil when they do not show it.
+local function fixed_since(subject, rule, message)
   if not subject.doc or not rule then return nil end
   local changed = subject:changed_since_log(rule.keys or {})
   if changed == true then return true end
@@ -32,7 +32,7 @@ local function code_43(subject, finding)
   end
   if not kinds.geforce then
     if kinds.other and not (kinds.datacentre or kinds.workstation or kinds.unknown) then
-      finding.cause = "The driver stopped the card (Code 43). It is no NVIDIA card, so the hypervisor is not the "
+      finding.cause = "The driver stopped the card (Code 43). It is not an NVIDIA card, so the hypervisor is not the "
         .. "reason."
       finding.remedy = ("%s changes nothing here. Look at the MMIO window, at a reset (power the host off and on), "
         .. "at the other functions of the card, then at the driver."):format(KEY)
@@ -79,17 +79,18 @@ local function window_remedy(subject)
   local window = subject:window()
   local offer = subject.doc and subject:offer().gb or 0
   if window and window.needed and offer >= window.gb then
-    return ("The VM offers %d GB, which hold the %s of its cards: the window is not it. Look at the host's firmware "
-      .. "(memory-mapped I/O above 4 GB), at a reset of the card (power the host off and on), then at the "
+    return ("The VM offers %d GB, which hold the %s of its cards: the window is not the cause. Look at the host's "
+      .. "firmware (memory-mapped I/O above 4 GB), at a reset of the card (power the host off and on), then at the "
       .. "driver."):format(
       offer, window.text)
   end
   if window and window.needed then
-    return ("EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and pciPassthru.64bitMMIOSizeGB = \"%d\" go together "
-      .. "(the cards map %s); the firmware of an installed system cannot be changed."):format(window.gb, window.text)
+    return ("EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and pciPassthru.64bitMMIOSizeGB = \"%d\" are needed "
+      .. "together (the cards map %s); the firmware of an installed system cannot be "
+      .. "changed."):format(window.gb, window.text)
   end
-  return "EFI firmware, pciPassthru.use64bitMMIO and pciPassthru.64bitMMIOSizeGB go together. The vmware.log of a "
-    .. "power-on with this card, or lspci -vv of it, has the BARs: give it with --log or --pci, and the size is "
+  return "EFI firmware, pciPassthru.use64bitMMIO and pciPassthru.64bitMMIOSizeGB are needed together. The vmware.log "
+    .. "of a power-on with this card, or lspci -vv of it, has the BARs: give it with --log or --pci, and the size is "
     .. "worked out."
 end
 
@@ -173,8 +174,8 @@ local function reset_lines(subject, message, finding)
   local present = reset.method(listed and listed.reset_method)
   local lines, now = reset.lines(device.vendor, device.device, present, subject.facts.map)
   finding.remedy = ("Give %04x:%04x another reset method%s: the first of these lines in /etc/vmware/passthru.map, "
-    .. "then the other; reboot the host after "
-    .. "each."):format(device.vendor, device.device, now and " than " .. now or "")
+    .. "then the other; reboot the host after each."):format(
+    device.vendor, device.device, now and " than " .. now or "")
   finding.proposal = table.concat(lines, "\n")
 end
 
@@ -198,15 +199,15 @@ return function(subject, rules, findings)
   local of_rules, consequences, causes = #findings, {}, {}
   for _, message in ipairs(subject.log and subject.log.findings or {}) do
     local found = finding_for(rules, message, by_rule)
-    local told = false
+    local shown = false
     for i = 1, of_rules do
       if has_evidence(findings[i], message) then
-        if not told then take_consequences(findings[i], message) end
-        told = true
+        if not shown then take_consequences(findings[i], message) end
+        shown = true
       end
     end
-    if message.severity == "info" or told then -- nothing more to say
-      if told and message.severity == "error" and found then found.severity = "error" end
+    if message.severity == "info" or shown then -- nothing more to say
+      if shown and message.severity == "error" and found then found.severity = "error" end
     elseif rules.consequences[message.code] or message.consequence or (reset_failed and follows_reset(message)) then
       consequences[#consequences + 1] = message
     elseif found then
@@ -218,7 +219,7 @@ return function(subject, rules, findings)
       local id = rules.of_message[message.code] or message.rule
       local finding = { code = message.code, severity = message.severity, cause = message.cause,
         remedy = message.remedy, evidence = { evidence_of(message) }, fixable = false, source = message.source }
-      if mended(subject, rule_of[id], message) then
+      if fixed_since(subject, rule_of[id], message) then
         finding.severity = "info"
         finding.remedy = "The .vmx has been changed since: power the VM on again."
       elseif message.code == "windows-code-43" then
@@ -246,7 +247,7 @@ return function(subject, rules, findings)
       findings[#findings + 1] = finding
     end
   end
-  -- what is evidence already is not told again as what followed
+  -- what is evidence already is not listed again as a consequence
   for _, finding in ipairs(findings) do
     for i = #(finding.consequences or {}), 1, -1 do
       if has_evidence(finding, finding.consequences[i]) then table.remove(finding.consequences, i) end

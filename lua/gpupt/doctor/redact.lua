@@ -8,7 +8,7 @@
 local Redact = {}
 Redact.__index = Redact
 
--- Accounts that every host has: they tell nothing.
+-- Accounts that every host has: they identify no one.
 local common = { root = true, administrator = true, admin = true, dcui = true, vpxuser = true, nobody = true,
   system = true, ["local"] = true, user = true, localhost = true, node = true, host = true, esx = true, esxi = true,
   vmkernel = true, kernel = true, vmx = true, name = true, unknown = true }
@@ -27,7 +27,7 @@ local function number_of(self, kind)
   return ("%s-%d"):format(kind, self.counts[kind])
 end
 
---- What stands for `text`, which is of that kind.
+--- The replacement of `text`, which is of that kind.
 function Redact:standin(kind, text)
   local key = text:lower()
   if not self.known[key] then
@@ -172,7 +172,7 @@ local function is_ip6(text)
   return colons == 7
 end
 
---- IP addresses: runs of the signs that they are made of, where no letter or digit stands beside them.
+--- IP addresses: runs of their characters, without a letter or digit next to them.
 local function addresses(self, text)
   local function alone(from, to)
     return not text:sub(from - 1, from - 1):find "%w" and not text:sub(to, to):find "%w"

@@ -55,7 +55,7 @@ end
 local function document(config)
   local doc = failure.check(vmx.parse "")
   for _, option in vim.each(config.extraConfig) do
-    -- the server's own keys come below from where they rule; a key that no .vmx could have is nobody's
+    -- the server's own keys are taken below from where they apply; a key that no .vmx could have is not a
     -- setting
     if type(option.value) == "string" then doc:set(option.key, option.value) end
   end

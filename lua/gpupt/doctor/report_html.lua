@@ -92,7 +92,7 @@ return function(page)
   for _, one in ipairs(page.sections) do section(out, one, #page.sections > 1) end
   out[#out + 1] = ("<p class=\"soft\">%s. %s</p>"):format(escape(page.version), page.redacted
     and "Names, addresses and serial numbers were replaced; the same name has the same replacement throughout."
-    or "Names and addresses stand here as they were read: make the report with --redact before it is posted.")
+    or "The report has names and addresses as they were read: use --redact before you post it.")
   out[#out + 1] = "</main></body></html>\n"
   return table.concat(out, "\n")
 end

@@ -61,6 +61,6 @@ return function(page)
   end
   out[#out + 1] = ("%s. %s"):format(escape(page.version), page.redacted
     and "Names, addresses and serial numbers were replaced; the same name has the same replacement throughout."
-    or "Names and addresses stand here as they were read: make the report with --redact before it is posted.")
+    or "The report has names and addresses as they were read: use --redact before you post it.")
   return table.concat(out, "\n\n") .. "\n"
 end

@@ -61,7 +61,8 @@ local function nvswitch(subject, report)
     or ("%d GPU%s of a board with NVSwitches"):format(#mine, #mine == 1 and "" or "s")
   local cause, remedy
   if hidden then
-    cause = ("The VM has %s (%s), whose NVSwitches are no PCI devices: without the board's fabric CUDA says error 802.")
+    cause = ("The VM has %s (%s), whose NVSwitches are not PCI devices: without the board's fabric CUDA reports "
+      .. "error 802.")
       :format(has, hidden)
     remedy = ("The fabric is managed through bridge functions of the board's network cards, with %s. %s"):format(
       fabric_manager(subject), UNSUPPORTED)
@@ -69,10 +70,10 @@ local function nvswitch(subject, report)
     cause = ("The VM has the whole board, %d GPUs and %d NVSwitches."):format(#mine, #taken)
     remedy = ("%s must run in the guest. %s"):format(fabric_manager(subject):gsub(",$", ""), UNSUPPORTED)
   else
-    cause = ("The VM has %s and %s: the fabric never comes up, and CUDA says error 802."):format(has,
+    cause = ("The VM has %s and %s: the fabric never comes up, and CUDA reports error 802."):format(has,
       #there > 0 and ("%s of its %d NVSwitches"):format(#taken == 0 and "none" or tostring(#taken), #there)
       or "none of its NVSwitches")
-    remedy = ("The GPUs and NVSwitches of a board go to one VM together, with %s in it. %s"):format(
+    remedy = ("Give the GPUs and NVSwitches of a board to one VM together, with %s in it. %s"):format(
       fabric_manager(subject), UNSUPPORTED)
   end
   report(evidence, { cause = cause, remedy = remedy, severity = #fabric > 0 and "error" or "warning" })
@@ -132,7 +133,7 @@ local function left_behind(subject, report)
           cause = ("%s is in the VM, and its card's %s %s %s."):format(device.prefix, what, other.address,
             host and "is still the host's (" .. other.configured_owner .. ")" or "is not"),
           remedy = host and ("Enable passthrough of %s as well: the functions of a card are reset together."):format(
-            other.address) or ("Add %s to the VM if its driver wants it; a reset of the card hits it anyway."):format(
+            other.address) or ("Add %s to the VM if its driver needs it; a reset of the card resets it too."):format(
             other.address),
           proposal = not host and entry_of(subject, device, other) or nil,
         })
@@ -240,7 +241,7 @@ return {
   {
     id = "nvswitch-board", severity = "warning", needs = "vmx",
     cause = "GPUs of a board with NVSwitches are in the VM without the board.",
-    remedy = "The GPUs and NVSwitches of a board go together. " .. UNSUPPORTED,
+    remedy = "Keep the GPUs and NVSwitches of a board together. " .. UNSUPPORTED,
     source = "NVIDIA AI Enterprise 8.0 and 9 release notes; Fabric Manager guide (error 802)",
     check = nvswitch,
   },

@@ -54,7 +54,7 @@ local function where_is(subject, device)
   local found = same_model(subject, device)
   if #found == 1 then return ("Write %s, where the list has this card."):format(address_line(device, found[1])) end
   if #found > 1 then return "Write the address of one of the cards of this model in the list, in decimal." end
-  return "Write segment:bus:slot.function in decimal. The host's list of devices (--pci) would tell it."
+  return "Write segment:bus:slot.function in decimal. The host's list of devices (--pci) shows it."
 end
 
 --- The lines that would complete an entry, where list and host tell them; else which files would.
@@ -78,7 +78,7 @@ local function completion(subject, device)
   for file in pairs(unknown) do files[#files + 1] = file end
   table.sort(files)
   local remedy = #files == 0 and "Complete the entry with the lines below, or remove it."
-    or ("Complete the entry, or remove it. What is missing is told by %s."):format(table.concat(files, " and "))
+    or ("Complete the entry, or remove it. %s would show what is missing."):format(table.concat(files, " and "))
   return lines, remedy
 end
 
@@ -157,7 +157,7 @@ return {
           })
         elseif device.id and not device.address then
           report({ subject:field(device, "id") }, {
-            cause = ("%s.id is \"%s\", which is no PCI address."):format(device.prefix, device.id),
+            cause = ("%s.id is \"%s\", which is not a PCI address."):format(device.prefix, device.id),
             remedy = where_is(subject, device),
           })
         elseif device.id and subject.pci and confirmed(subject, device) == "hex" then
@@ -172,7 +172,7 @@ return {
           report({ subject:field(device, "id") }, { severity = "warning",
             cause = ("%s.id is \"%s\", spelled as lspci and esxcli spell hexadecimal addresses; ESXi reads it as "
               .. "decimal, which is %s."):format(device.prefix, device.id, tostring(device.address)),
-            remedy = ("If %s is meant, write %s (a PCI list of the host, --pci, would tell)."):format(tostring(as_hex),
+            remedy = ("If %s is meant, write %s (a PCI list of the host, --pci, shows it)."):format(tostring(as_hex),
               as_hex:vmx()), proposal = ('%s.id = "%s"'):format(device.prefix, as_hex:vmx()) })
         end
       end
@@ -197,7 +197,7 @@ return {
             severity = no_id and "error" or "warning",
             cause = ("%s is present, but %s %s missing%s."):format(device.prefix, table.concat(missing, ", "),
               #missing > 1 and "are" or "is",
-              no_id and ", and ESXi says \"Failed to generate predicates\"" or ""),
+              no_id and ", and ESXi reports \"Failed to generate predicates\"" or ""),
             remedy = remedy, proposal = lines,
           })
         end
@@ -443,7 +443,7 @@ return {
         if what == "misspelt" or what == "misplaced" then
           local number = key:match "^%a+(%d*)"
           report({ subject:line(line) }, {
-            cause = what == "misspelt" and ("%s is no key that hosts are known to read."):format(key)
+            cause = what == "misspelt" and ("%s is not a key that hosts are known to read."):format(key)
               or right and ("%s is set for one device, and hosts read it for the VM as a whole."):format(key)
               or ("%s is set for the VM as a whole, and hosts read it for each device."):format(key),
             remedy = right and ("If %s is meant, write that; a name is not guessed by --fix."):format(right)

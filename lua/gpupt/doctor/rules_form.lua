@@ -1,5 +1,5 @@
 --- Rules on the form of a .vmx: what a host could not read, or reads otherwise than it looks.
--- The shape of a rule stands in rules.lua.
+-- rules.lua describes the shape of a rule.
 
 --- One finding for all lines with the same fault: their first ones are the evidence.
 local SHOWN = 6
@@ -30,7 +30,7 @@ local function is_delicate(name)
   return name == "firmware" or name == "uefi.secureboot.enabled" or name:find "^pcipassthru%d+%." ~= nil
 end
 
---- "16GB" or "16384 MB" in MB; nil for anything else, and for what is no multiple of 4.
+--- "16GB" or "16384 MB" in MB; nil for anything else, and for what is not a multiple of 4.
 local function megabytes(value)
   local number, unit = value:match "^%s*(%d+)%s*([gGmM])[iI]?[bB]?%s*$"
   number = math.tointeger(tonumber(number or ""))
@@ -75,8 +75,8 @@ return {
   },
   {
     id = "trailing-text", severity = "error", needs = "vmx",
-    cause = "Text stands behind a value, so the line is no setting.",
-    remedy = "Put a value with blanks between quotes, and a comment behind a #.",
+    cause = "A value has unexpected text after it, so hosts ignore the line.",
+    remedy = "Put a value with blanks between quotes, and a comment after a #.",
     source = "open-vm-tools dictll.c",
     check = problems_with "trailing-text",
   },
@@ -109,7 +109,7 @@ return {
   },
   {
     id = "duplicate-key", severity = "error", needs = "vmx",
-    cause = "A key stands in the file twice, and ESXi refuses that as \"Variable already defined\".",
+    cause = "A key is in the file twice, and ESXi refuses that as \"Variable already defined\".",
     remedy = "Leave one line of the key.",
     source = "a guide for ESXi 8.0.2; libvirt case-insensitive keys",
     check = function(subject, report)
@@ -133,7 +133,7 @@ return {
           local choice = {}
           for i, one in ipairs(found) do choice[i] = ('%s = "%s"'):format(names[name], one.value) end
           report(evidence, {
-            cause = ("%s stands on lines %s, and ESXi refuses the file (\"Variable already defined\").")
+            cause = ("%s is on lines %s, and ESXi refuses the file (\"Variable already defined\").")
               :format(names[name], table.concat(numbers, ", ")),
             remedy = same and "The values are the same: leave one line."
               or ours and ("Leave one line; the last one, \"%s\", is what was added last."):format(last.value)
@@ -157,7 +157,7 @@ return {
   },
   {
     id = "memory-size", severity = "error", needs = "vmx",
-    cause = "The memory size is no multiple of 4 MB, and the VM does not load.",
+    cause = "The memory size is not a multiple of 4 MB, and the VM does not load.",
     remedy = "Make memsize a multiple of 4.",
     source = "sanbarrow FAQ: Memory size 255 not a multiple of 4",
     check = function(subject, report)
@@ -167,7 +167,7 @@ return {
       if not size or size <= 0 then
         local meant = megabytes(value)
         report({ subject:at "memsize" }, {
-          cause = ("memsize is \"%s\", which is no number of MB."):format(value),
+          cause = ("memsize is \"%s\", which is not a number of MB."):format(value),
           remedy = meant and ("Write the number of MB, %d, if that is meant."):format(meant)
             or "Write the number of MB, a multiple of 4.",
           proposal = meant and ('memsize = "%d"'):format(meant) or nil })

@@ -105,7 +105,7 @@ return {
       if #changes == 0 then return end
       local both = #changes == 2
       report(why(subject, evidence), { changes = changes,
-        cause = both and "Nested hardware virtualization and virtualization-based security are on. Each wants the "
+        cause = both and "Nested hardware virtualization and virtualization-based security are on. Each needs the "
           .. "other, and both exclude a passed-through card."
           or names[1] == "vhv.enable" and "Nested hardware virtualization is on, and excludes a passed-through card."
           or "Virtualization-based security is on: it needs nested virtualization, which excludes a passed-through "
@@ -149,7 +149,7 @@ return {
   {
     id = "too-many-devices", severity = "error", needs = "vmx",
     cause = "The VM has more cards than its hardware version allows.",
-    remedy = "Upgrade the virtual hardware, or take cards away.",
+    remedy = "Upgrade the virtual hardware, or remove cards.",
     source = devices_per_vm.source,
     check = function(subject, report)
       local version, count = subject:number "virtualHW.version", #subject:present()

@@ -64,7 +64,7 @@ end
 return {
   {
     id = "mmio-size", severity = "error", needs = "vmx",
-    cause = "The size of the window is no power of two of GB.", remedy = "Use the next power of two.",
+    cause = "The size of the window, in GB, is not a power of two.", remedy = "Use the next power of two.",
     source = "Broadcom KB 323402",
     check = function(subject, report)
       local value = subject:get(SIZE)
@@ -76,7 +76,7 @@ return {
       -- with cards that are known, the window's own rule has the better size
       if subject:window() then wanted = math.max(wanted or 0, subject:window().gb) end
       report({ subject:at(SIZE) }, {
-        cause = ("%s is \"%s\", which is no power of two."):format(SIZE, value),
+        cause = ("%s is \"%s\", which is not a power of two."):format(SIZE, value),
         remedy = wanted and ("Set it to %d."):format(wanted)
           or "Write a power of two. The BARs of the cards decide it: the vmware.log of a power-on, or lspci -vv, "
             .. "tells them.",
@@ -88,8 +88,8 @@ return {
   },
   {
     id = "mmio-window", severity = "error", needs = "vmx",
-    cause = "The BARs of the cards need more room than the VM offers.",
-    remedy = "EFI firmware, use64bitMMIO and a 64bitMMIOSizeGB that holds them go together.",
+    cause = "The BARs of the cards need more space than the VM offers.",
+    remedy = "EFI firmware, use64bitMMIO and a 64bitMMIOSizeGB that holds them are needed together.",
     source = "Broadcom KB 323402 and 334594; Dell KB 000199172",
     keys = { "firmware", USE, SIZE },
     check = function(subject, report)
@@ -104,7 +104,7 @@ return {
         report(offer_lines(subject), {
           cause = ("%s, above the 3.5 GiB that a VM without a 64-bit window may map, and with %s firmware there is "
             .. "none."):format(need, subject:get "firmware" and "BIOS" or "BIOS (the default)"),
-          remedy = ("Convert the installed system to EFI first, or install anew with firmware = \"efi\"; then set %s "
+          remedy = ("Convert the installed system to EFI first, or reinstall it with firmware = \"efi\"; then set %s "
             .. "= \"TRUE\" and %s = \"%d\"."):format(USE, SIZE, window.gb),
           proposal = { 'firmware = "efi"', USE .. ' = "TRUE"', ('%s = "%d"'):format(SIZE, window.gb) },
         })
@@ -139,9 +139,8 @@ return {
       if not largest or not largest.needed or offer.gb >= largest.gb then return end
       local names, evidence = {}, {}
       for _, one in ipairs(uncertain) do
-        names[#names + 1] = ("%04x:%04x is a %s, whose BARs are not sure: "
-          .. "%s"):format(one.known.vendor, one.known.device,
-          one.known.name, forms_of(one.known))
+        names[#names + 1] = ("%04x:%04x is a %s, whose BARs are not sure: %s"):format(
+          one.known.vendor, one.known.device, one.known.name, forms_of(one.known))
         evidence[#evidence + 1] = subject:field(one.device, one.device.allowed and "alloweddevices" or "deviceid")
       end
       table.move(offer_lines(subject), 1, 3, #evidence + 1, evidence)

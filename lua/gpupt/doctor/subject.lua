@@ -40,7 +40,7 @@ function Subject:at(key)
   return { file = self.vmx_name, text = key .. " is not set" }
 end
 
---- The evidence of a line by number: as it stands in the file, also where its form was repaired to read it.
+--- The evidence of a line by number: as it is in the file, also where its form was repaired to read it.
 function Subject:line(number)
   local origin = self.form and self.form.origin[number] or number
   -- a server's settings have no lines
@@ -231,7 +231,7 @@ function Subject:cards()
     if allowed then vendor, id = allowed.vendor, allowed.device end
     local known = vendor and id and bar.lookup(vendor, id)
     if not bars and not (known and #known.bars > 0) then
-      return nil, ("%s%s: its BARs are not known (the vmware.log of a power-on, or lspci -vv, would tell)")
+      return nil, ("%s%s: its BARs are not known (the vmware.log of a power-on, or lspci -vv, shows them)")
         :format(device.prefix, known and " (" .. known.name .. ")" or "")
     end
     cards[#cards + 1] = { vendor = vendor, device = id, bars = bars, count = 1, name = listed and listed.device_name,

@@ -122,7 +122,7 @@ function attach.read(given)
   end
   local hosts = {}
   for _, result in ipairs(results) do
-    -- nvidia-smi does not say where it ran: without a prompt its cards are nobody's
+    -- nvidia-smi does not say where it ran: without a prompt its cards belong to no known system
     if result.where == "host" or (result.devices and result.where ~= "guest") then hosts[#hosts + 1] = result end
   end
   local devices = evidence.devices(hosts, "host")

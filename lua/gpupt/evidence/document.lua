@@ -1,5 +1,5 @@
 --- One text while the forms look through it: its lines, which of them were taken, and the facts so far.
--- A form is a table {form=, title=, how=, source=, words=, read=}: `words` are plain texts of which one must stand in
+-- A form is a table {form=, title=, how=, source=, words=, read=}: `words` are plain texts of which one must be in
 -- the text before `read(doc)` is called; `read` takes the lines that are of its form and adds facts. Lines are numbered
 -- as in the file, whatever was joined or left out before.
 local paste = require "gpupt.paste"
@@ -54,7 +54,7 @@ local function placed(self, fact, form, i)
   return fact
 end
 
---- Adds a card, which stands at line i.
+--- Adds a card, found on line i.
 function Document:card(form, i, card)
   self.cards[#self.cards + 1] = placed(self, card, form, i)
   return card

@@ -1,7 +1,7 @@
 --- How a host resets a card, and the line of /etc/vmware/passthru.map that would have it done otherwise.
 -- passthru.map's own heading: "vendor-id device-id resetMethod fptShareable", ids in hexadecimal, ffff for any;
 -- methods flr, d3d0, link, bridge, default. A bridge reset takes everything behind the bridge down at once, and some
--- hosts hang in it (www.unknownfault.com/posts/passthrough-nvidia-p600-esxi).
+-- hosts stop responding during it (www.unknownfault.com/posts/passthrough-nvidia-p600-esxi).
 local reset = {}
 
 --- "bridge", "link", "flr", "d3d0" or nil: the map's word for what esxcli prints.

@@ -50,8 +50,8 @@ end
 
 add {
   id = "pasted-output", severity = "info",
-  cause = "A text was changed on its way; it was read all the same.",
-  remedy = "Nothing; the file itself, or the command's output sent to a file, would be better evidence.",
+  cause = "A text was changed by copying; it was read anyway.",
+  remedy = "The file itself, or the command's output redirected to a file, is better evidence.",
   source = "docs/guide/evidence.md",
   check = function(subject, report)
     for _, result in ipairs(results(subject)) do
@@ -65,7 +65,7 @@ add {
       -- a .vmx is judged as it is, by rules of its own
       if #words > 0 and not result.unread and not result.kind then
         report({ { file = result.name, line = first, text = table.concat(words, "; ") } },
-          { cause = ("%s was changed on its way: %s. It was read all the same."):format(result.name,
+          { cause = ("%s was changed by copying: %s. It was read anyway."):format(result.name,
             table.concat(words, "; ")) })
       end
     end
@@ -81,7 +81,7 @@ add {
     for _, result in ipairs(results(subject)) do
       for _, pair in ipairs(reset.contradictions(result.resets)) do
         report({ at(pair[1]), at(pair[2]) }, {
-          cause = ("%04x:%04x is given %s and %s; which of them the host takes is documented nowhere.")
+          cause = ("%04x:%04x is given %s and %s; it is not documented which of them the host uses.")
             :format(pair[1].vendor, pair[1].device, pair[1].method, pair[2].method) })
       end
     end
@@ -189,8 +189,8 @@ add {
         first.graphics_type, first.driver and "" or "; no driver of the host holds it"),
       remedy = first.driver and "Set the card to Shared Direct (esxcli graphics host set --default-type "
         .. "SharedPassthru), then restart Xorg or reboot the host."
-        or "Install NVIDIA's vGPU host driver (a VIB) of the same release as the guests' drivers, and reboot the host; "
-        .. "a card that is enabled for passthrough has to be disabled first." })
+        or "Install NVIDIA's vGPU host driver (a VIB) of the same release as the guests' drivers, and reboot the "
+          .. "host; a card that is enabled for passthrough has to be disabled first." })
   end,
 }
 
@@ -217,13 +217,13 @@ add {
 
 add {
   id = "vgpu-licence", severity = "warning",
-  cause = "A vGPU has no licence, so that its driver slows it down.",
+  cause = "A vGPU has no licence, so its driver slows it down.",
   remedy = "Put the client configuration token of the licence server into the guest, and restart its licence service.",
   source = "NVIDIA/gpu-operator#628 (nvidia-smi -q, License Status)",
   check = function(subject, report)
     for _, card in ipairs(each_card(subject)) do
       if (card.license or ""):lower():find "^unlicensed" then
-        report({ at(card) }, { cause = ("%s has no licence (%s), so that its driver slows it down.")
+        report({ at(card) }, { cause = ("%s has no licence (%s), so its driver slows it down.")
           :format(name_of(card), card.license) })
       end
     end
@@ -236,10 +236,10 @@ add {
   remedy = "Widen the MMIO window.",
   source = "Linux drivers/pci/setup-res.c; lspci's <unassigned>",
   check = function(subject, report)
-    local told = {}
-    for _, result in ipairs(results(subject)) do told[result.name] = result.bar_told end
+    local reported = {}
+    for _, result in ipairs(results(subject)) do reported[result.name] = result.bar_told end
     for _, device in ipairs(guests(subject)) do
-      if device.unassigned and not told[device.file] and (pci.is_gpu(device) or not device.vendor) then
+      if device.unassigned and not reported[device.file] and (pci.is_gpu(device) or not device.vendor) then
         local names = {}
         for i, index in ipairs(device.unassigned) do names[i] = "BAR " .. index end
         local sized = 0
@@ -262,8 +262,8 @@ add {
         elseif window then
           remedy = "The card needs no 64-bit window: reboot the guest, and compare with the BARs in vmware.log."
         else
-          remedy = "The size of the BAR is not known here: vmware.log or lspci -vv of the host tells it, and gpupt bar "
-            .. "computes the window from it."
+          remedy = "The size of the BAR is not known here: vmware.log or lspci -vv of the host shows it, and gpupt "
+            .. "bar computes the window from it."
         end
         report({ { file = device.file, line = device.line, text = ("%s %s unassigned"):format(device.address,
           table.concat(names, ", ")) } }, {
@@ -276,7 +276,7 @@ add {
 
 add {
   id = "guest-nouveau", severity = "error",
-  cause = "nouveau holds the card, so that the vendor's driver cannot.",
+  cause = "nouveau holds the card, so the vendor's driver cannot use it.",
   remedy = "Blacklist nouveau, rebuild the initramfs and restart the guest.",
   source = "lspci -k, Kernel driver in use",
   check = function(subject, report)
@@ -309,10 +309,10 @@ local FIRST_RELEASE = 465 -- NVIDIA's first driver that works for a GeForce in a
 
 problem(10, "guest-code-10")
 problem(12, "guest-code-12", function(subject, report)
-  local told = {}
-  for _, result in ipairs(results(subject)) do told[result.name] = result.told and result.told[12] end
+  local reported = {}
+  for _, result in ipairs(results(subject)) do reported[result.name] = result.told and result.told[12] end
   for _, card in ipairs(each_card(subject, "guest")) do
-    if card.problem_code == 12 and gpu_like(card) and not told[card.file] then
+    if card.problem_code == 12 and gpu_like(card) and not reported[card.file] then
       local window = card.vendor and card.device and bar.lookup(card.vendor, card.device)
         and bar.window { { vendor = card.vendor, device = card.device, count = 1 } }
       report({ at(card) }, {
@@ -338,7 +338,7 @@ problem(43, "guest-code-43", function(subject, report)
       if card.vendor == 0x10de and geforce and release and release >= FIRST_RELEASE then
         cause = ("%s: Code 43: driver %s accepts a GeForce in a VM (since 465), so that the hypervisor is not the "
           .. "cause."):format(name_of(card), card.driver_release)
-        remedy = "Compare the MMIO window with the card's BARs (vmware.log), install the driver anew, and power the VM "
+        remedy = "Compare the MMIO window with the card's BARs (vmware.log), reinstall the driver, and power the VM "
           .. "off and on; a card that was not reset keeps this code."
       elseif card.vendor == 0x10de and geforce then
         cause = ("%s: Code 43: drivers before 465 stop a GeForce when they see a hypervisor%s."):format(name_of(card),
@@ -383,11 +383,11 @@ for _, sign in ipairs {
   { "nvidia-smi-no-devices", "error", "The NVIDIA driver is loaded and started no card." },
   { "nvidia-smi-mismatch", "error", "The loaded NVIDIA module and the installed library are of different releases." },
   { "nvidia-smi-lost", "error", "The card fell off the bus while the driver used it." },
-  { "nvidia-smi-no-handle", "error", "The NVIDIA driver knows the card and cannot open it." },
+  { "nvidia-smi-no-handle", "error", "The NVIDIA driver found the card and cannot open it." },
   { "nvidia-smi-err", "error", "The NVIDIA driver cannot read the state of a card (ERR!)." },
   { "rocm-smi-no-driver", "error", "The kernel module amdgpu is not loaded." },
   { "installer-failed", "error", "An installation in the guest failed." },
-  { "installer-reboot", "info", "An installation in the guest wants a restart." },
+  { "installer-reboot", "info", "An installation in the guest needs a restart." },
   { "tools-installer-error", "warning", "The installer of VMware Tools logged errors." },
 } do
   add {

@@ -1,5 +1,5 @@
 --- gpupt inside luv: loop.use "luv".
--- luv has no coroutines of its own, so the adapter has to be told which may be suspended: start them with
+-- luv has no coroutines of its own, so the adapter must know which may be suspended: start them with
 -- require "gpupt.loop.luv".go(fn, ...), or use loop.spawn. A poll handle on the engine's descriptor and a timer pump
 -- the engine while anything waits; then both are stopped, so that uv.run() can end.
 local fiber = require "gpupt.loop.fiber"

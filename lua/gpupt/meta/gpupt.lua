@@ -194,7 +194,7 @@
 
 ---@class gpupt.options.pci.list
 ---@field root? string a sysfs, or a copy of one
----@field names? string|boolean a pci.ids file; false for no names; left out, the system's file if it has one
+---@field names? string|boolean a pci.ids file; false for no names; by default the system's file if it has one
 
 ---@class gpupt.options.pci.parse
 ---@field names? string|boolean a pci.ids file, or true for the system's
@@ -425,7 +425,7 @@ function gpupt.bar.each(tbl) end
 ---@param opts? gpupt.options.bar.learn
 function gpupt.bar.learn(sources, opts) end
 
----What the table knows of a card: {vendor=, device=, name=, bars=, bytes=, mark=, source=, variants=}.
+---What the table has on a card: {vendor=, device=, name=, bars=, bytes=, mark=, source=, variants=}.
 ---`variants` lists every form with the same ids, the assumed one first. nil, message, "ENOENT" for an unknown card.
 ---@param opts? gpupt.options.bar.lookup
 function gpupt.bar.lookup(vendor, device, opts) end
@@ -451,7 +451,7 @@ gpupt.pci = {}
 
 ---An address from its text: "0000:65:00.0", "65:00.0", "10000:e1:00.0" (hexadecimal), "00000:101:00.0",
 ---"PCI 0:101:0:0" (decimal, as they can be nothing else). `form` "hex" or "vmx" (decimal) settles what a short text
----such as "10:00.0" means; left out, it is hexadecimal.
+---such as "10:00.0" means; without it, it is hexadecimal.
 ---Has .domain .bus .slot .func, :vmx(), tostring, == and <. nil, message, code for anything else.
 function gpupt.pci.address(text, form) end
 
@@ -486,7 +486,7 @@ function gpupt.pci.switch_of(dev) end
 
 ---True when the device fits a pattern: "vendor:device[:subvendor:subdevice]" with * for any part (or any digits),
 ---"class=0302", "class=03*", an address, "gpu"; a list of patterns fits when one of them does.
----nil, message, "EINVAL" for what is no pattern.
+---nil, message, "EINVAL" for an invalid pattern.
 function gpupt.pci.match(dev, pattern) end
 
 ---Which devices have to go to a VM together, and why: a list of {devices = {...}, reasons = {...}}, every device in
@@ -509,7 +509,7 @@ function gpupt.vmlog.words() end
 ---The catalogue of findings, for a loop: code, family, severity, word, source and the fixed texts of each.
 function gpupt.vmlog.catalogue() end
 
----What stands before a message: {time=, thread=, operation=, level=, message=} by the form of the line.
+---What precedes a message: {time=, thread=, operation=, level=, message=} by the form of the line.
 function gpupt.vmlog.prefix(line) end
 
 gpupt.evidence = {}
@@ -519,7 +519,7 @@ gpupt.evidence = {}
 function gpupt.evidence.read(source, opts) end
 
 ---The devices of several results as one list of gpupt.pci's records, each address once for the host and once for the
----guest. `where` ("host" or "guest") leaves out what is known to be the other's. Cards without an address stand at the
+---guest. `where` ("host" or "guest") excludes what is known to be the other's. Cards without an address come at the
 ---end.
 function gpupt.evidence.devices(results, where) end
 

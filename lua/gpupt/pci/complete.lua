@@ -1,5 +1,5 @@
---- Whether a list of PCI devices is all that the machine has.
--- Only a complete list shows that a card is missing. A list is taken for complete when it has what every machine has,
+--- Whether a list of PCI devices is all that the system has.
+-- Only a complete list shows that a card is missing. A list counts as complete when it has what every system has,
 -- a host bridge, beside devices of other classes, and no command in the text cut it down.
 
 -- Options of commands that choose: a class, a device, a vendor.

@@ -8,7 +8,7 @@ local kind = {}
 -- Vendors whose display controllers are GPUs worth passing through.
 local allowed = { [0x10de] = "NVIDIA", [0x1002] = "AMD", [0x8086] = "Intel", [0x1da3] = "Intel Habana (Gaudi)" }
 
--- Display controllers of management processors and of VMware itself, named so that a reader sees what was left out.
+-- Display controllers of management processors and of VMware itself, named so that a reader sees what was excluded.
 local denied = {
   [0x1a03] = "ASPEED management graphics", [0x102b] = "Matrox management graphics", [0x15ad] = "VMware's virtual "
     .. "display",

@@ -13,7 +13,7 @@ local function open_bracket(line)
   return opened > closed
 end
 
--- What a line may begin with that is no rest of the one before.
+-- How a line begins that does not continue the one before.
 local function begins(line)
   if is_head(line) or line:find "^%x+: %x%x%f[^%x]" or line:find "^PS " or line:find "^%s*%[%w+@"
     or line:find "^%s*[%w_.-]+@[%w_.-]+[:%]]" then

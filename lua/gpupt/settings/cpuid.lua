@@ -7,7 +7,7 @@ local cpuid = {}
 local FIRST_DRIVER = 465
 
 --- "geforce", "workstation", "datacentre", "other" (no NVIDIA card) or "unknown", by name and PCI class. A name is the
--- card's own or the table's; a card whose name nobody knows has no class, unless it is a 3D controller, as only
+-- card's own or the table's; a card of unknown name has no class, unless it is a 3D controller, as only
 -- datacentre cards are.
 function cpuid.kind(card)
   local name = card.name or ""

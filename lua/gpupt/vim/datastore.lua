@@ -120,7 +120,7 @@ local function entries(name, where, folders)
   return list
 end
 
--- A datastore's browser does one search at a time: whoever finds it busy waits for its turn, up to a minute.
+-- A datastore's browser does one search at a time: a caller that finds it busy waits for its turn, up to a minute.
 local PATIENCE = 60
 
 local function search(self, place, method, args)

@@ -87,9 +87,9 @@ local function known(path, names, port)
 end
 
 -- What the vCenter reports: the certificate itself, or the thumbprint under which it manages the host.
-local function reported(told)
-  local thumbprint = trust.thumbprint(bytes_of(told["config.certificate"]))
-  local text = not thumbprint and told["summary.config.sslThumbprint"]
+local function reported(values)
+  local thumbprint = trust.thumbprint(bytes_of(values["config.certificate"]))
+  local text = not thumbprint and values["summary.config.sslThumbprint"]
   return thumbprint or (text and text ~= "" and text) or nil
 end
 
@@ -104,15 +104,15 @@ function trust.host_client(client, vm, name, port)
   local host
   host, message, code = vm:get "runtime.host"
   if not host then return nil, message or "the VM is not on a host", code or "InvalidState" end
-  local told
-  told, message, code = host:get(paths)
-  if not told then return nil, message, code end
-  local address = management_address(told["config.virtualNicManagerInfo.netConfig"])
+  local values
+  values, message, code = host:get(paths)
+  if not values then return nil, message, code end
+  local address = management_address(values["config.virtualNicManagerInfo.netConfig"])
   local thumbprint
   thumbprint, message, code = known(client.trust.known_hosts, { name, address }, port)
   if code then return nil, message, code end
   local insecure = not thumbprint and client.trust.insecure
-  if not thumbprint and not insecure then thumbprint = reported(told) end
+  if not thumbprint and not insecure then thumbprint = reported(values) end
   if not thumbprint and not insecure then
     return nil, ("the vCenter reports no certificate for %s (%s), so nothing is sent to it. Add its thumbprint to a "
       .. "known-hosts file (option known_hosts, GOVC_TLS_KNOWN_HOSTS), as a line '%s:%s THUMBPRINT'")

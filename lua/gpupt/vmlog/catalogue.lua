@@ -1,9 +1,9 @@
 --- The messages that say why a passthrough VM does not start, or what a guest sees, as data: one file for each family.
 -- Each entry:
 --   code      stable word
---   family    the file it stands in
+--   family    the file that it is in
 --   side      "host" (vmware.log, vmkernel.log) or "guest"
---   form      the kind of file that such a message stands in (see kind.lua)
+--   form      the kind of file that has such a message (see kind.lua)
 --   severity  "error": the VM or the card does not work; "warning"; "info": says something, nothing is wrong
 --   word      a fixed part of the message, sought first in the log (at least 4 bytes; entries may share one)
 --   match     Lua pattern on the line, or a list of which any may fit; its captures go to the functions below

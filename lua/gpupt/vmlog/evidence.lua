@@ -55,11 +55,10 @@ function evidence.map_remedy(session, address, method, found)
     .. ".vmx do, or esxcli hardware pci list%s."):format(method, address and " for " .. address or "")
 end
 
-local TOGETHER = "EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and pciPassthru.64bitMMIOSizeGB = \"%d\" go "
-  .. "together"
+local TOGETHER = "EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and pciPassthru.64bitMMIOSizeGB = \"%d\" are "
+  .. "needed together"
 local UNKNOWN = "EFI firmware, pciPassthru.use64bitMMIO = \"TRUE\" and a pciPassthru.64bitMMIOSizeGB that holds the "
-  .. "card's "
-  .. "BARs go together"
+  .. "card's BARs are needed together"
 local FIRMWARE = "; firmware cannot be changed under an installed operating system."
 
 --- The settings of the 64-bit window, with a size that is known.

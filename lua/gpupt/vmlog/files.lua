@@ -1,6 +1,6 @@
 --- Which files a path means: itself, or the vmware*.log files of a folder, oldest first.
--- The folder may be somebody else's (an unpacked bundle): only regular files inside it are opened. A pipe, a link or a
--- device of such a name is skipped, and said in the list's `skipped`.
+-- The folder may be untrusted (an unpacked bundle): only regular files inside it are opened. A pipe, a link or a
+-- device of such a name is skipped and listed in the list's `skipped`.
 local core = require "gpupt.core"
 local vmlog = core.vmlog
 

@@ -1,7 +1,7 @@
 --- Form before meaning: what mail, forums, terminals and word processors did to a log is undone before it is read.
 --
 --   local clean = form.clean(text)     --> nil: nothing to undo
---   clean.text                         the log as it was, as far as that can be told
+--   clean.text                         the log as it was, as far as that is known
 --   clean.notes                        {{what=, line=, count=}...}: what was undone, each named once
 --   clean:origin(number)               where a line of clean.text comes from: a line number, or a joined record
 --
@@ -12,7 +12,7 @@
 --   failing                                                /
 --
 -- A break is one of wrapping only when the first word of the next line would not have fitted. Where no time stamps
--- tell the records apart, the lines stay as they are and the joined text stands beside them ("beside"): it counts
+-- tell the records apart, the lines stay as they are and the joined text is kept as well ("beside"): it counts
 -- only for what reaches over a break.
 local form = {}
 
@@ -23,7 +23,7 @@ Clean.__index = Clean
 
 function Clean:origin(number) return self.map[number] or number end
 
--- What stands for an ASCII character. "" is dropped.
+-- Replacements for an ASCII character. "" is dropped.
 local characters = {
   ["\xC2\xA0"] = " ", ["\xC2\xAD"] = "", ["\xC2\xAB"] = '"', ["\xC2\xBB"] = '"', ["\xEF\xBB\xBF"] = "",
   ["\xE3\x80\x80"] = " ", ["\xE2\x81\x9F"] = " ", ["\xE2\x81\xA0"] = "", ["\xE2\x88\x92"] = "-",
@@ -133,7 +133,7 @@ function Work:characters(line, number)
   return line
 end
 
---- What stands before a line that was quoted, or that grep named.
+--- The prefix of a line that was quoted or printed by grep.
 function Work:beginning(line, number)
   if self.quoted and line:find "^%s*>" then
     self:note("mail quoting", number)

@@ -6,7 +6,7 @@ local list = {
   { "BAR %d+%s?: failed to assign %[mem size 0x%x+ pref%]$", "the ROM of an emulated device" },
   { "BAR 6:? ", "an expansion ROM is not needed after the firmware ran" },
   { "ROM %[mem", "an expansion ROM is not needed after the firmware ran" },
-  { "can't derive routing for PCI INT", "VMware guests: cards use MSI, and the line of INTx is not told" },
+  { "can't derive routing for PCI INT", "VMware guests: cards use MSI, and the line of INTx is not needed" },
   { "PCI INT %u: no GSI", "VMware guests: the same" },
   { "can't set Max Payload Size", "Linux, drivers/pci/probe.c: a remark on speed" },
   -- a module that is not the kernel's own; without Secure Boot the kernel loads it

@@ -1,6 +1,6 @@
 --- Differences between two vmx documents: by key for programs, as a unified diff for people.
 -- The text diff is Myers' greedy algorithm over whole lines. Documents that differ in more than a few
--- thousand lines are shown as one replaced block: nobody reads such a diff, and the search is quadratic in
+-- thousand lines are shown as one replaced block: no one reads such a diff, and the search is quadratic in
 -- the differences.
 local diff = {}
 
@@ -80,7 +80,7 @@ local function show(line)
   return (line:gsub("\r$", "")) .. "\n" .. (line:find "\r$" and "" or "\\ No newline at end of file\n")
 end
 
---- A unified diff of two texts ("" when they are equal); names stand in its two header lines.
+--- A unified diff of two texts ("" when they are equal); its two header lines have the names.
 function diff.text(before, after, before_name, after_name)
   if before == after then return "" end
   local script = script_of(lines_of(before), lines_of(after))

@@ -53,7 +53,7 @@ function Repair:fault(code, line)
   if found.lines[#found.lines] ~= line then found.lines[#found.lines + 1] = line end
 end
 
--- What stands before a setting that was copied from elsewhere: the pattern of it, and its code.
+-- Prefixes of a setting that was copied from elsewhere: the pattern and its code.
 local prefixes = {
   { "^[%s]*>[>%s|]*", "mail-quoting" }, { "^%s*&gt;[%s&gt;]*", "mail-quoting" },
   { "^.-%f[%w]DICT%s+", "line-prefixes" }, { "^[%w%-_./ ]+%.vmx:%d*:?%s*", "line-prefixes" },
@@ -62,7 +62,7 @@ local prefixes = {
   { "^%s*[+*]%s+", "line-prefixes" }, { "^%s*%-%s+", "line-prefixes" }, { "^%s*\u{2022}%s*", "line-prefixes" },
 }
 
---- The setting in a text behind what was put before it, and the code of that; several may stand there.
+--- The setting in a text without its prefixes, and the code of the prefix; there may be several.
 local function behind_prefix(text, depth)
   for _, prefix in ipairs(prefixes) do
     local _, stop = text:find(prefix[1])

@@ -1,7 +1,7 @@
---- One line of a .vmx: what is between its quotes, whatever stands for quotes, and what stands behind.
+--- One line of a .vmx: what is between its quotes, whatever is used for quotes, and what follows.
 local form_line = {}
 
--- What stands for a quote, by the code of its fault. 1252: the bytes of windows-1252, in lines that are not UTF-8.
+-- What is used for a quote, by the code of its fault. 1252: the bytes of windows-1252, in lines that are not UTF-8.
 local quotes = {
   { "\u{201c}", "typographic-quotes" }, { "\u{201d}", "typographic-quotes" }, { "\u{201e}", "typographic-quotes" },
   { "\u{201f}", "typographic-quotes" }, { "\u{2033}", "typographic-quotes" }, { "\u{2018}", "typographic-quotes" },
@@ -141,7 +141,7 @@ function form_line.is_setting(text)
   return name:find "^[%w.:_%-]+$" ~= nil or name:find "^[\"'\u{201c}][%w.:_%-]+[\"'\u{201d}]+$" ~= nil
 end
 
---- Whether a value was begun with a plain quote and not ended.
+--- Whether a value starts with a plain quote and does not end with one.
 function form_line.is_open(text)
   if not text:find("=", 1, true) or not form_line.is_setting(text) then return false end
   local value = trimmed((plain_blanks(text:match "^[^=]*=(.*)$")))
@@ -149,7 +149,7 @@ function form_line.is_open(text)
   return closing(value, 2, quotes, false) == nil
 end
 
---- What stands behind a value: kept, made a comment, dropped, or settings of their own.
+--- What follows a value: kept, made a comment, dropped, or settings of their own.
 local function behind(rest, fault)
   if not rest:find "%S" then return "" end
   if rest:find "^%s*#" then return rest:match "^(.*%S)" end
@@ -273,7 +273,7 @@ function form_line.repair(text, html, fault)
   return settings
 end
 
---- Whether a value that somebody gives has quotes of another kind around it, or blanks of another kind in it: what.
+--- Whether a given value has quotes of another kind around it, or blanks of another kind in it: what.
 function form_line.odd_value(key, value)
   if is_free(key) then return nil end
   local list = utf8.len(value) and quotes or ansi

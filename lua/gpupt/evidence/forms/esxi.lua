@@ -144,7 +144,7 @@ local function read_conf(doc)
       local line = written(whole)
       local at, key, value = line:match '^%s*/device/([%x:.]+)/([%w_]+)%s*=%s*"(.-)"'
       if at then
-        -- its own spelling is decimal: 00000:004:00.0, 000:11.0; four digits are somebody's who copied from lspci
+        -- its own spelling is decimal: 00000:004:00.0, 000:11.0; four digits were copied from lspci
         local decimal = not at:find "^%x%x%x%x:%x%x:%x%x?%.%x$"
         local card = placed({ text = line }, at:find "^%d+:%d+%.%d$" and "0:" .. at or at, decimal and "vmx" or "hex")
         doc:take("esx.conf", i)
@@ -189,8 +189,8 @@ end
 esxi.form = {
   form = "esxi",
   title = "esxcli graphics device list and host get, vim-cmd hostsvc/hosthardware, passthru.map, esx.conf",
-  how = "esxcli graphics device list; esxcli graphics host get; vim-cmd hostsvc/hosthardware; "
-    .. "cat /etc/vmware/passthru.map",
+  how = "esxcli graphics device list; esxcli graphics host get; vim-cmd hostsvc/hosthardware; cat "
+    .. "/etc/vmware/passthru.map",
   facts = "cards, ids, parent, graphics mode, capable, enabled, active, reset methods of models, owners, the host's id",
   source = "frankdenneman.nl, a public pyVmomi tool, unknownfault.com, Broadcom KB 309986",
   words = { "Graphics Type:", "(vim.host.", "resetMethod", " bridge", " link", " d3d0", " flr", " default", "/device/",

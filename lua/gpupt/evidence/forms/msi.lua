@@ -67,7 +67,7 @@ local function read_msi(doc)
     doc:sign(FORM, line_of_code, { code = "installer-failed", severity = "error", cause = cause, remedy = remedy })
   elseif outcome.reboot then
     doc:sign(FORM, line_of_code, { code = "installer-reboot", severity = "info",
-      cause = ("%s is installed and wants a restart (%d)."):format(product or "The product", code),
+      cause = ("%s is installed and needs a restart (%d)."):format(product or "The product", code),
       remedy = "Restart the guest." })
   end
 end

@@ -58,7 +58,7 @@ local refusals = {
   { "GPU is lost", "nvidia-smi-lost", "The card fell off the bus while the driver used it.",
     "Look for Xid 79 in dmesg and for resets in vmkernel.log; power the VM off and on." },
   { "Unable to determine the device handle", "nvidia-smi-no-handle",
-    "The driver knows the card and cannot open it.", "Read dmesg for NVRM and Xid lines of that card." },
+    "The driver found the card and cannot open it.", "Read dmesg for NVRM and Xid lines of that card." },
 }
 
 local function refused(doc, i, line)
@@ -120,14 +120,14 @@ local function read_table(doc, first)
     local one = doc.cards[n]
     if one.state == "ERR!" then
       doc:sign("nvidia-smi", first, { code = "nvidia-smi-err", severity = "error", index = one.index,
-        address = one.address, text = one.text, cause = ("The driver cannot read the state of GPU %d (ERR!): the card "
-          .. "hangs or has lost its power."):format(one.index),
+        address = one.address, text = one.text, cause = ("The driver cannot read the state of GPU %d (ERR!): the "
+          .. "card hangs or has lost its power."):format(one.index),
         remedy = "Look for Xid lines in the guest's dmesg; power the VM off and on." })
     end
   end
 end
 
--- -q: what a key means, by the section that it stands in ("" for any)
+-- -q: what a key means, by its section ("" for any)
 local fields = {
   -- the licensed product has a name as well, further down
   ["Product Name"] = function(card, value) card.name = card.name or value end,

@@ -1,9 +1,8 @@
 --- AMD's driver in a Linux guest: amdgpu, its firmware processor (PSP), and the compute part (kfd).
 local evidence = require "gpupt.vmlog.evidence"
 
-local RESET = "Power the VM off and on; if it stays, power the host off and on (many AMD cards do not come back from a "
-  .. "reset), and "
-  .. "give the card another reset method on the host (d3d0 or bridge in /etc/vmware/passthru.map)."
+local RESET = "Power the VM off and on; if it stays, power the host off and on (many AMD cards do not recover from a "
+  .. "reset), and give the card another reset method on the host (d3d0 or bridge in /etc/vmware/passthru.map)."
 
 return {
   {
@@ -19,23 +18,22 @@ return {
       "amdgpu (%x+:%x+:%x+%.%x): probe with driver amdgpu failed with error %-(%d+)" },
     detail = function(captures) return captures[2] ~= "12" and { error = -math.tointeger(tonumber(captures[2])) } end,
     cause = function(captures) return ("amdgpu could not start %s (error -%s)."):format(captures[1], captures[2]) end,
-    remedy = "The amdgpu lines before it say why.",
+    remedy = "See the amdgpu lines before it for the reason.",
     source = "ROCm/ROCm#545 (legacy-rocm-build)",
   },
   {
     code = "amdgpu-psp", severity = "error", word = { "PSP ", "psp gfx command", "IP block <psp>" },
     match = { "PSP create ring failed", "PSP tmr init failed", "PSP firmware loading failed", "PSP load %w+ failed",
       "hw_init of IP block <psp> failed %-(%d+)", "psp gfx command .- failed" },
-    cause = "The card's security processor (PSP) did not take its firmware: the card was not reset before this start, "
-      .. "or is "
-      .. "defective.",
+    cause = "The card's security processor (PSP) did not take its firmware: the card was not reset before this "
+      .. "start, or is defective.",
     remedy = RESET .. " With several cards joined by a bridge, try without the bridge.",
     source = "ROCm/ROCm#2747 (MI210: a defective bridge), isc30/ryzen-gpu-passthrough-proxmox#68",
   },
   {
     code = "amdgpu-atombios", severity = "error", word = "atombios stuck",
     match = { "atombios stuck in loop", "atombios stuck executing" },
-    cause = "The card's VBIOS did not come to an end: the card is in the state of an earlier use.",
+    cause = "The card's VBIOS did not finish: the card still has the state of an earlier use.",
     remedy = RESET, source = "ROCm/amdgpu#157 (MI50 in a VM)",
   },
   {
@@ -58,7 +56,7 @@ return {
     code = "amdgpu-timeout", severity = "error", word = { "amdgpu_job_timedout", " timeout, signaled seq" },
     match = { "amdgpu_job_timedout.-ring (%S+) timeout", "ring (%S+) timeout, signaled seq" },
     cause = function(captures) return ("The card did not finish its work in time (%s)."):format(captures[1]) end,
-    remedy = "Update driver and firmware; if the program is always the same, examine it. " .. RESET,
+    remedy = "Update driver and firmware; if it is always the same program, examine that program. " .. RESET,
     source = "Linux, amdgpu_job.c",
   },
   {
@@ -71,8 +69,8 @@ return {
     match = { "Fatal error during GPU init", "amdgpu_device_ip_init failed", "[hs]w_init of IP block <[%w_]+> failed",
       "Trying to clear memory with ring turned off", "Fail to stop psp ring", "fail to request/validate toc microcode",
       "Failed to load toc", "Failed to load psp firmware" },
-    cause = "amdgpu gave the card up while starting it.", remedy = "The lines before it say which part failed; without "
-      .. "any: " .. RESET,
+    cause = "amdgpu gave up while it was starting the card.", remedy = "The lines before it show which part failed. If "
+      .. "there are none: " .. RESET,
     source = "ROCm/ROCm#2747, #4017 (MI60 on ESXi 8.0.3), isc30/ryzen-gpu-passthrough-proxmox#68",
   },
   {
@@ -82,11 +80,11 @@ return {
     cause = function(captures)
       local have, need = tonumber(captures[2]), tonumber(captures[3])
       if have and need and need > 0 then
-        return ("ROCm left %s out: without PCIe atomics it needs firmware %d or later, and the card has "
+        return ("ROCm excluded %s: without PCIe atomics it needs firmware %d or later, and the card has "
           .. "%d."):format(captures[1],
           need, have)
       end
-      return ("ROCm left %s out: the card needs PCIe atomics, and the VM's PCIe ports do not pass "
+      return ("ROCm excluded %s: the card needs PCIe atomics, and the VM's PCIe ports do not pass "
         .. "them."):format(captures[1])
     end,
     remedy = function(captures)
@@ -96,8 +94,7 @@ return {
           .. "needed."
       end
       return "Hardware version 19 or later on a host whose root ports complete atomics; else another card: Vega and "
-        .. "newer do "
-        .. "without atomics, Polaris does not. Graphics works without."
+        .. "newer work without atomics, Polaris does not. Graphics works without them."
     end,
     source = "ROCm/ROCm#307 (ESXi), #910, #1214; Linux, kfd_device.c",
   },
@@ -105,13 +102,13 @@ return {
     code = "amdgpu-no-atomics", severity = "warning", word = "PCIE atomic ops is not supported",
     match = "PCIE atomic ops is not supported",
     cause = "The VM's PCIe ports do not pass atomics to this card; cards and programs that need them will not compute.",
-    remedy = "Nothing for graphics and for Vega and newer. For Polaris see kfd-atomics.",
+    remedy = "No action is needed for graphics, or for Vega and newer. For Polaris, see kfd-atomics.",
     source = "Linux, amdgpu_device.c; ROCm/ROCm#307 (ESXi)",
   },
   {
     code = "kfd-iommu", severity = "info", word = "error getting iommu info",
     match = "kfd kfd: .-error getting iommu info",
-    cause = "kfd looked for an IOMMU that only APUs need.", remedy = "Nothing for a card.",
+    cause = "kfd looked for an IOMMU that only APUs need.", remedy = "No action is needed for a card.",
     source = "Linux, kfd_iommu.c",
   },
 }

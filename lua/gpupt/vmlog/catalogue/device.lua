@@ -13,15 +13,14 @@ end
 return {
   {
     code = "no-device-hints", severity = "error", word = "No device hints found", match = "AH No device hints found",
-    cause = "No device of the host fits what the VM asks for: usually pciPassthruN.id is hexadecimal where ESXi "
-      .. "reads decimal.",
+    cause = "No device of the host matches what the VM requests: usually pciPassthruN.id is hexadecimal, and ESXi "
+      .. "reads it as decimal.",
     remedy = function(_, session)
       for lower, setting in pairs(session.config) do
         local address = lower:find "^pcipassthru%d+%.id$" and require "gpupt.pci".address(setting.value, "hex")
         if address then
-          return ("Compare %s = \"%s\" with the host (esxcli hardware pci list): if the card is at %s, its decimal id "
-            .. "is "
-            .. "\"%s\"."):format(setting.key, setting.value, tostring(address), address:vmx())
+          return ("Compare %s = \"%s\" with the host (esxcli hardware pci list): if the card is at %s, its decimal "
+            .. "id is \"%s\"."):format(setting.key, setting.value, tostring(address), address:vmx())
         end
       end
       return "Write the id decimal (gpupt pci prints addresses in both forms, gpupt vmx check finds such ids)."
@@ -35,9 +34,8 @@ return {
       return captures[1] .. " is incomplete or contradictory, so ESXi cannot look for its device."
     end,
     remedy = function(captures)
-      return ("Give %s.id (decimal), deviceId, vendorId and systemId of one device, or take the device out of the VM "
-        .. "and "
-        .. "add it again."):format(captures[1])
+      return ("Give %s.id (decimal), deviceId, vendorId and systemId of one device, or remove the device from the VM "
+        .. "and add it again."):format(captures[1])
     end,
     source = "a write-up of ESXi on ENCS",
   },
@@ -45,10 +43,10 @@ return {
     code = "no-suitable-device", severity = "error", word = "pciPassthru",
     match = "AH Failed to find a suitable device for (pciPassthru%d+)",
     cause = function(captures)
-      return ("No free device that is active for passthrough fits %s on this host."):format(captures[1])
+      return ("This host has no free device that is active for passthrough and matches %s."):format(captures[1])
     end,
-    remedy = "Check that the card is enabled and active (after the host's reboot), not held by another VM, and "
-      .. "that id, deviceId and vendorId are its own.",
+    remedy = "Check that the card is enabled and active (after the host's reboot), not held by another VM, and that "
+      .. "id, deviceId and vendorId are its own.",
     source = "a write-up of ESXi on ENCS",
   },
   {
@@ -57,19 +55,17 @@ return {
     cause = function(captures, session)
       local place = captures[1] and captures[1]:find ":" and " at " .. captures[1] .. " (decimal)" or ""
       local line = evidence.line_of(session, "hotplug-pending") or evidence.line_of(session, "hotplug-removed")
-      return ("The device%s is not given to passthrough on this host now%s."):format(place,
+      return ("The device%s is not available for passthrough on this host now%s."):format(place,
         line and (": PCIe hot-plug took it away (line %d)"):format(line) or "")
     end,
     remedy = function(_, session)
       if evidence.line_of(session, "hotplug-pending") or evidence.line_of(session, "hotplug-removed") then
-        return "Switch hot-plug off on the host: esxcli system settings kernel set -s enablePCIEHotplug -v FALSE, and "
-          .. "reboot."
+        return "Switch hot-plug off on the host: esxcli system settings kernel set -s enablePCIEHotplug -v FALSE, "
+          .. "and reboot."
       end
       return "Enable it and reboot the host. If it is enabled and loses passthrough at each reboot or power-on, look "
-        .. "for "
-        .. "PCIEHP lines in vmkernel.log: with them, esxcli system settings kernel set -s enablePCIEHotplug -v FALSE "
-        .. "and "
-        .. "another reboot."
+        .. "for PCIEHP lines in vmkernel.log: with them, esxcli system settings kernel set -s enablePCIEHotplug -v "
+        .. "FALSE and another reboot."
     end,
     source = "HPE a00121002en_us; Broadcom on PCIe hot-plug",
   },
@@ -81,18 +77,18 @@ return {
     cause = function(captures, session)
       local key, value = sign_extended(session)
       if key then
-        return ("%s is \"%s\": the API's signed short, written as it is, so that no card fits."):format(key, value)
+        return ("%s is \"%s\": a signed short copied from the API, so that no card matches."):format(key, value)
       end
-      return ("The VM was set up for a card of another host, or another card now sits%s: copied, restored or moved VMs "
-        .. "keep the old one's ids. A script that writes the API's negative vendorId as it is causes the same."):format(
+      return ("The VM was set up for a card of another host, or another card is now installed%s: copied, restored or "
+        .. "moved VMs keep the ids of the old one. A script that writes the API's negative vendorId unchanged has "
+        .. "the same effect."):format(
         captures[1] and captures[1]:find ":" and " at " .. captures[1] .. " (decimal)" or "")
     end,
     remedy = function(_, session)
       local key, _, short = sign_extended(session)
       if key then return ("Set %s = \"0x%s\"."):format(key, short) end
-      return "Take the device out of the VM and add the card of this host; or check pciPassthruN.systemId (esxcli "
-        .. "system "
-        .. "uuid get), vendorId and deviceId (esxcli hardware pci list)."
+      return "Remove the device from the VM and add the card of this host; or check pciPassthruN.systemId (esxcli "
+        .. "system uuid get), vendorId and deviceId (esxcli hardware pci list)."
     end,
     source = "a public PowerCLI post (VMTN, 2017-07)",
   },
@@ -100,7 +96,7 @@ return {
     code = "register-failed", severity = "error", address = 1, word = "PCIPassthru: ",
     match = "PCIPassthru: Failed to register device (%x+:%x+:%x+%.%x) error = (%S+)",
     cause = function(captures)
-      return ("ESXi could not take over %s (error %s): most often the device did not come back from its reset."):format(
+      return ("ESXi could not take over %s (error %s): usually the device did not recover from its reset."):format(
         captures[1], captures[2])
     end,
     remedy = function(captures, session, found) return evidence.map_remedy(session, captures[1], "d3d0", found) end,
@@ -113,11 +109,9 @@ return {
     match = { "msg%.pciPassthru%.createAdapterFailedPlatformNotSupported%]?:? ?.-(pciPassthru%d+)",
       "msg%.pciPassthru%.createAdapterFailedPlatformNotSupported" },
     cause = "ESXi could not register the device: it did not survive its reset, or the platform (IOMMU, ACS, a device "
-      .. "shared "
-      .. "with the host) does not allow it.",
-    remedy = "vmkernel.log of the same minute says which: \"unresponsive after reset\" asks for another reset method "
-      .. "in "
-      .. "/etc/vmware/passthru.map, IOMMU lines for the BIOS.",
+      .. "shared with the host) does not allow it.",
+    remedy = "vmkernel.log of the same minute shows which: for \"unresponsive after reset\" set another reset method "
+      .. "in /etc/vmware/passthru.map; for IOMMU lines check the BIOS.",
     source = "octais.blogspot.com 2020-05",
   },
   {
@@ -127,13 +121,14 @@ return {
       if captures[1] == "createAdapterFailedPlatformNotSupported" then return false end
       return { id = "msg.pciPassthru." .. captures[1] }
     end,
-    cause = function(captures) return ("ESXi could not make the VM's passthrough device (%s)."):format(captures[1]) end,
+    cause = function(captures) return ("ESXi could not create the VM's passthrough device "
+      .. "(%s)."):format(captures[1]) end,
     remedy = "Read the vmkernel.log of the same minute for the device's address.",
     source = "the family of msg.pciPassthru.createAdapterFailedPlatformNotSupported",
   },
   {
     code = "message-unknown", severity = "error", unclear = true, word = "pciPassthru",
-    -- of the ids that no other entry knows
+    -- the ids that no other entry has
     match = "%f[%w](msg%.pciPassthru%.[%w_.]*[%w_])", unless = { "noMigration", "noSuspend", "create%w+",
       "mem%w*[Rr]eserv",
       "notPassthr", "[sS]ystemI[dD]", "mismatchedDevIdOrSysId" },
@@ -143,20 +138,20 @@ return {
   {
     code = "domain-disabled", severity = "info", word = "PCIPassthru: ", address = 1, form = "vmkernel",
     match = "PCIPassthru: %d+: Disable Domain for device (%x+:%x+:%x+%.%x)",
-    cause = "The VM let go of the card.", remedy = "Nothing, unless it happened while the VM should run.",
+    cause = "The VM released the card.", remedy = "No action is needed, unless the VM should have been running.",
     source = "a public troubleshooting write-up",
   },
   {
     code = "device-released", severity = "info", word = "PCIPassthru: ", address = 1, form = "vmkernel",
     match = "PCIPassthru: %d+: pcipdevInfo: 0x%x+ ?%((%x+:%x+:%x+%.%x)%), state %d+, destroyed",
     cause = "ESXi closed the card's passthrough state.",
-    remedy = "Nothing, unless it happened while the VM should run.",
+    remedy = "No action is needed, unless the VM should have been running.",
     source = "a public troubleshooting write-up",
   },
   {
     code = "device-taken", severity = "info", word = "PCIPassthru: ", address = 1, form = "vmkernel",
     match = "PCIPassthru: %d+: pcipDevInfo%(0x%x+%) allocated for (%x+:%x+:%x+%.%x)",
-    cause = "ESXi gave the card to a VM.", remedy = "Nothing.",
+    cause = "ESXi assigned the card to a VM.", remedy = "Nothing.",
     source = "HPE a00121002en_us; a public troubleshooting write-up",
   },
 }

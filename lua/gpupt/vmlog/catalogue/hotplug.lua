@@ -1,7 +1,6 @@
 --- PCIe hot-plug of the host, which takes a card away from passthrough while it is reset.
 local REMEDY = "Switch hot-plug off on the host: esxcli system settings kernel set -s enablePCIEHotplug -v FALSE, "
-  .. "reboot, and "
-  .. "check with esxcli system settings kernel list -o enablePCIEHotplug."
+  .. "reboot, and check with esxcli system settings kernel list -o enablePCIEHotplug."
 local SOURCE = "Broadcom on PCIe hot-plug and passthrough; HPE a00121002en_us"
 
 return {
@@ -32,8 +31,8 @@ return {
   },
   {
     code = "hotplug-busy", severity = "info", word = "PCIEHP: ",
-    match = { "PCIEHP: %d+: %S+: hotplug slot:? ?0x%x+: Setting PowerIndicator", "PCIEHP: %d+: %S+: Disabling hotplug "
-      .. "slot",
+    match = { "PCIEHP: %d+: %S+: hotplug slot:? ?0x%x+: Setting PowerIndicator", "PCIEHP: %d+: %S+: Disabling "
+      .. "hotplug slot",
       "PCIEHP: %d+: %S+: Enabling hotplug slot", "PCIEHP: %d+: %S+: hotplug slot:? ?0x%x+: num reads" },
     cause = "The host's hot-plug handled a slot.", remedy = "See hotplug-removed.", source = SOURCE,
   },

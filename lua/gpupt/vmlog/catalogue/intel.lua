@@ -6,13 +6,11 @@ return {
       "Failed to resize BAR(%d) to (%d+)M" },
     cause = function(captures)
       local size = captures[3] or captures[2]
-      return ("The card's memory BAR could not be made %s MB: the host's firmware left it small (no Resizable BAR, or "
-        .. "no MMIO "
-        .. "above 4 GB), and a guest cannot enlarge it."):format(size)
+      return ("The card's memory BAR could not be made %s MB: the host's firmware left it small (no Resizable BAR, "
+        .. "or no MMIO above 4 GB), and a guest cannot enlarge it."):format(size)
     end,
-    remedy = "Switch Resizable BAR and above-4G decoding on in the host's BIOS, so that the card comes to ESXi with "
-      .. "its large BAR; "
-      .. "then enlarge the VM's window by gpupt bar. A board without Resizable BAR does not fit an Arc card.",
+    remedy = "Switch Resizable BAR and above-4G decoding on in the host's BIOS, so that ESXi sees the card with its "
+      .. "large BAR; then enlarge the VM's window (see gpupt bar). An Arc card needs a board with Resizable BAR.",
     source = "Linux, i915 intel_region_lmem.c and xe_vram.c; IGCIT/Intel-GPU-Community-Issue-Tracker-IGCIT#1228 (Arc "
       .. "B50, ESXi)",
   },
@@ -21,9 +19,9 @@ return {
     match = { "(%x+:%x+:%x+%.%x): Your graphics device (%x+) is not properly supported by",
       "(%x+:%x+:%x+%.%x): .-Your graphics device (%x+) is not officially supported", "Your graphics device (%x+) is "
         .. "not .- supported" },
-    cause = function(captures) return ("This kernel does not yet know the graphics device %s."):format(captures[2]
+    cause = function(captures) return ("This kernel does not support the graphics device %s yet."):format(captures[2]
       or captures[1]) end,
-    remedy = "Take a newer kernel; or for a trial the module's option force_probe=ID, as the message says.",
+    remedy = "Use a newer kernel, or try the module option force_probe=ID, as the message says.",
     source = "Linux, i915_pci.c and xe_pci.c",
   },
   {

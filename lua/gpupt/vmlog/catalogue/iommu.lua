@@ -1,4 +1,4 @@
---- IOMMU faults: a card that used an address which is not its own; by number of cards and by who stopped whom.
+--- IOMMU faults: a card that used an address which is not its own, by number of cards and by the stopped device.
 local function integer(text) return math.tointeger(tonumber(text)) end
 
 local function card_count(session)
@@ -15,20 +15,17 @@ local function by_cards(_, session)
   local count = card_count(session)
   local p2p = session.config["pcipassthru.allowp2p"]
   local one = "Update the card's firmware and the guest's driver; after a crash of the guest, power the host off and "
-    .. "on. A "
-    .. "card that faults after its reset needs another reset method in /etc/vmware/passthru.map."
-  if count == 1 then return "The VM has one card, so peer-to-peer is not it. " .. one end
+    .. "on. A card that faults after its reset needs another reset method in /etc/vmware/passthru.map."
+  if count == 1 then return "The VM has one card, so peer-to-peer is not the cause. " .. one end
   if count > 1 and p2p and p2p.value:lower() == "true" then
     return ("The VM has %d cards, and pciPassthru.allowP2P is on already. "):format(count) .. one
   end
   if count > 1 then
-    return ("The VM has %d cards: if they talk to each other, set pciPassthru.allowP2P and pciPassthru.RelaxACSforP2P "
-      .. "to "
-      .. "TRUE (that relaxes the isolation between them). Else: "):format(count) .. one
+    return ("The VM has %d cards: if they talk to each other, set pciPassthru.allowP2P and "
+      .. "pciPassthru.RelaxACSforP2P to TRUE (that relaxes the isolation between them). Else: "):format(count) .. one
   end
   return "With several cards in the VM that talk to each other: pciPassthru.allowP2P and pciPassthru.RelaxACSforP2P. "
-    .. "With "
-    .. "one card: " .. one .. " The VM's vmware.log tells how many it has."
+    .. "With one card: " .. one .. " The VM's vmware.log shows how many it has."
 end
 
 return {
@@ -60,7 +57,7 @@ return {
       return ("The page was not mapped for %s (reason %s)."):format(
         captures[2] == "Write" and "writing" or "reading", captures[1])
     end,
-    remedy = "It explains the IOMMU fault on the line before; see there.",
+    remedy = "See the IOMMU fault on the line before.",
     source = "a write-up of ESXi on ENCS",
   },
   {
@@ -68,11 +65,9 @@ return {
     match = { "IOMMU Fault detected for (%x+:%x+:%x+%.%x) %((vmg%w+/nvidia)%)",
       "IOMMU Fault detected for %(?(vmgp%w*/nvidia)%)?" },
     cause = "The host crashed on an IOMMU fault of a card that its own NVIDIA driver (vGPU) holds; the card is not "
-      .. "passed "
-      .. "through.",
-    remedy = "Update the vGPU manager on the host: Hopper and Ada with \"PTE not set to allow Read\" (and Xid 32) are "
-      .. "fixed "
-      .. "in vGPU software 16.10.",
+      .. "passed through.",
+    remedy = "Update the vGPU manager on the host: Hopper and Ada with \"PTE not set to allow Read\" (and Xid 32) "
+      .. "are fixed in vGPU software 16.10.",
     source = "Broadcom KB 394974; NVIDIA vGPU 16.10 release notes",
   },
   {
@@ -84,25 +79,23 @@ return {
       return { device = captures[1] and captures[1]:find ":" and captures[1] or nil }
     end,
     cause = function(captures)
-      return ("The host crashed (purple screen) on an IOMMU fault%s: the device, its firmware, or what its driver did "
-        .. "with "
-        .. "it."):format(captures[1] and captures[1]:find ":" and " of " .. captures[1] or "")
+      return ("The host crashed (purple screen) on an IOMMU fault%s, caused by the device, its firmware or its "
+        .. "driver."):format(captures[1] and captures[1]:find ":" and " of " .. captures[1] or "")
     end,
     remedy = "Update BIOS, the card's firmware and the driver to the versions that the hardware vendor certifies for "
-      .. "this "
-      .. "ESXi; if it comes again, the vendor must examine the card.",
+      .. "this ESXi; if it happens again, the vendor must examine the card.",
     source = "Broadcom KB 345237",
   },
   {
     code = "iommu-invalidation", severity = "error", word = "queued invalidation wait descriptor",
     match = "IOMMU UNIT (%d+) did not complete processing of a queued invalidation wait descriptor",
     cause = function(captures)
-      return ("The host's IOMMU unit %s did not answer: the CPU or BIOS is not fit for this ESXi with VT-d on."):format(
+      return ("The host's IOMMU unit %s did not answer: the CPU or BIOS does not support this ESXi release with VT-d "
+        .. "on."):format(
         captures[1])
     end,
     remedy = "Update the BIOS, and ESXi to a release that supports this hardware (Broadcom Compatibility Guide). The "
-      .. "card is "
-      .. "not at fault.",
+      .. "card is not at fault.",
     source = "Broadcom KB 381094",
   },
   {
@@ -116,8 +109,7 @@ return {
         .. "%s."):format(captures[1])
     end,
     remedy = "In a VM: switch the virtual IOMMU off (vvtd.enable = \"FALSE\") unless it is needed. On bare metal: "
-      .. "driver and "
-      .. "firmware of the device.",
+      .. "driver and firmware of the device.",
     source = "Linux, drivers/iommu/intel/dmar.c and amd/iommu.c",
   },
 }

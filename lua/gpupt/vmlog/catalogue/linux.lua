@@ -11,8 +11,7 @@ return {
       "Lockdown: .-unsigned module loading is restricted" },
     cause = "Secure Boot is on in the guest, and the driver's module is not signed with a key that it trusts.",
     remedy = "Enrol the key that signed the module (mokutil --import, then reboot and confirm), take the "
-      .. "distribution's signed "
-      .. "modules, or switch Secure Boot off for the VM (uefi.secureBoot.enabled = \"FALSE\").",
+      .. "distribution's signed modules, or switch Secure Boot off for the VM (uefi.secureBoot.enabled = \"FALSE\").",
     source = "NVIDIA/open-gpu-kernel-modules#322; Linux, kernel/module/signing.c",
   },
   {

@@ -12,7 +12,7 @@ return {
   {
     code = "nvrm-gpu", severity = "info", lead = true, word = "NVRM: ",
     match = "NVRM: The NVIDIA GPU (%x+:%x+:%x+%.%x) %(PCI ID: (%x+:%x+)%)",
-    cause = "The card that the next lines speak of.", remedy = "See there.",
+    cause = "The card that the next lines are about.", remedy = "See there.",
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
@@ -47,8 +47,7 @@ return {
       "NVRM: This can occur when another driver was loaded and", "NVRM: This can occur when a driver such as" },
     cause = "Another driver of the guest (nouveau most often) took the card before NVIDIA's driver could.",
     remedy = "Blacklist nouveau (a file in /etc/modprobe.d with \"blacklist nouveau\" and \"options nouveau "
-      .. "modeset=0\"), rebuild "
-      .. "the initramfs, reboot the guest.",
+      .. "modeset=0\"), rebuild the initramfs, reboot the guest.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
@@ -58,8 +57,8 @@ return {
       return ("Another driver of the guest, %s, holds %s."):format(captures[2], captures[1])
     end,
     remedy = function(captures)
-      return ("Keep %s from the card (blacklist it, or remove the card's ids from its options), rebuild the initramfs, "
-        .. "reboot the guest."):format(captures[2])
+      return ("Keep %s from the card (blacklist it, or remove the card's ids from its options), rebuild the "
+        .. "initramfs, reboot the guest."):format(captures[2])
     end,
     source = "NVIDIA kernel module, nv-pci.c; public posts of 2021 to 2026",
   },
@@ -74,21 +73,22 @@ return {
     code = "nvrm-probe", severity = "error", word = "NVRM: ", consequence = true,
     match = "NVRM: The NVIDIA probe routine failed for (%d+) device",
     cause = function(captures) return ("The driver could not take over %s of the cards."):format(captures[1]) end,
-    remedy = "The lines before it say why: BARs without address, another driver, or a card that this driver does "
-      .. "not know.",
+    remedy = "The lines before it show why: BARs without address, another driver, or a card that this driver does "
+      .. "not support.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
     code = "nvrm-none", severity = "error", word = "NVRM: ", consequence = true,
     match = { "NVRM: None of the NVIDIA devices were initialized", "NVRM: No NVIDIA devices probed" },
-    cause = "No card could be started by the driver.", remedy = "The lines before it say why.",
+    cause = "No card could be started by the driver.", remedy = "See the lines before it for the reason.",
     source = "NVIDIA kernel module, nv.c",
   },
   {
     code = "nvrm-probe-error", severity = "error", address = 1, consequence = true, word = "failed with error -",
     match = { "nvidia (%x+:%x+:%x+%.%x): probe with driver nvidia failed with error %-%d+",
       "nvidia: probe of (%x+:%x+:%x+%.%x) failed with error %-%d+" },
-    cause = "The kernel says that NVIDIA's driver refused the card.", remedy = "The NVRM lines before it say why.",
+    cause = "The kernel says that NVIDIA's driver refused the card.", remedy = "See the NVRM lines before it for the "
+      .. "reason.",
     source = "negativo17/nvidia-driver#158; Linux, drivers/base/dd.c",
   },
   {
@@ -97,8 +97,7 @@ return {
     cause = "The driver found the card but could not start it.",
     remedy = function(_, session)
       return "Look, in this order, at the VM's MMIO window (gpupt log on its vmware.log), the flavour of the modules "
-        .. "(Blackwell "
-        .. "needs the open ones, cards before Turing the closed ones), and power the VM off and on once."
+        .. "(Blackwell needs the open ones, cards before Turing the closed ones), and power the VM off and on once."
         .. (session.bios_guest and " This guest booted with BIOS firmware: cards with large BARs need EFI." or "")
     end,
     detail = function(captures) return captures[2] and { status = captures[2] } or nil end,
@@ -116,11 +115,10 @@ return {
       "GFW_BOOT", "GFW boot" },
     match = { "Cannot initialize GSP firmware RM", "cannot bootstrap riscv/gsp", "failed to wait for GFW_BOOT",
       "failed to wait for GFW boot complete" },
-    cause = "The card's own processor (GSP) did not start: the card was not reset properly, or driver and firmware do "
-      .. "not fit.",
-    remedy = RESET .. " Then another driver release. With the closed modules, and before Blackwell, GSP can be tried "
-      .. "off "
-      .. "(NVreg_EnableGpuFirmware=0); the open modules cannot do without.",
+    cause = "The card's own processor (GSP) did not start: the card was not reset properly, or driver and firmware "
+      .. "do not match.",
+    remedy = RESET .. " Then another driver release. With the closed modules, and before Blackwell, try to switch "
+      .. "GSP off (NVreg_EnableGpuFirmware=0); the open modules need it.",
     source = "NVIDIA/open-gpu-kernel-modules#433, #789, #820",
   },
   {
@@ -135,12 +133,10 @@ return {
       .. "off the bus",
       "NVRM: The NVIDIA GPU (%x+:%x+:%x+%.%x).-has fallen off the bus" },
     cause = function(captures)
-      return ("%s does not answer on PCIe any more: power, heat, slot or riser, or the host reset "
-        .. "it."):format(captures[1])
+      return ("%s no longer responds on PCIe: power, heat, slot or riser, or the host reset it."):format(captures[1])
     end,
-    remedy = "Look into the host's vmkernel.log of the same minute (resets, PCIEHP, link down); check power cables and "
-      .. "cooling; "
-      .. "power the host off and on.",
+    remedy = "Look into the host's vmkernel.log of the same minute (resets, PCIEHP, link down); check power cables "
+      .. "and cooling; power the host off and on.",
     source = "NVIDIA Xid 79; pastebin.com/xJaypMZt",
   },
   {
@@ -152,8 +148,7 @@ return {
         lead and lead.id and " " .. lead.address .. " (" .. lead.id .. ")" or "")
     end,
     remedy = "Install the open flavour of the same driver release (nvidia-open, nvidia-driver-NNN-open, or "
-      .. "--kernel-module-type="
-      .. "open), rebuild the initramfs, reboot the guest. Blackwell and newer know no other.",
+      .. "--kernel-module-type=open), rebuild the initramfs, reboot the guest. Blackwell and newer support no other.",
     source = "Start9Labs/start-technologies#3693; NVIDIA driver README, open kernel modules",
   },
   {
@@ -165,8 +160,7 @@ return {
         lead and lead.id and " " .. lead.address .. " (" .. lead.id .. ")" or "")
     end,
     remedy = "Install the closed flavour (proprietary kernel modules): Maxwell, Pascal and Volta need it, and 580 is "
-      .. "their last "
-      .. "branch.",
+      .. "their last branch.",
     source = "negativo17/nvidia-driver#158; NVIDIA/open-gpu-kernel-modules#322",
   },
   {
@@ -182,25 +176,24 @@ return {
       "river/library version" },
     match = { "NVRM: API mismatch: the client has the version ([%d.]+)", "NVRM: API mismatch",
       "[Dd]river/library version mismatch" },
-    cause = "The kernel module and the libraries are of different driver releases: one was updated, and the module not "
-      .. "yet "
-      .. "loaded anew.",
+    cause = "The kernel module and the libraries are of different driver releases: one was updated, and the module "
+      .. "was not reloaded yet.",
     remedy = "Reboot the guest. If it stays, remove every NVIDIA package and install one release.",
     source = "NVIDIA kernel module, nv.c; public posts 2008 to 2025",
   },
   {
     code = "nvrm-resized-bar", severity = "warning", word = "NVRM: ",
     match = "NVRM: No address space to allocate resized BAR1",
-    cause = "The driver wanted to enlarge BAR1 and the window of the VM has no room for it.",
-    remedy = "Resizable BAR is not supported with passthrough on ESXi (Broadcom KB 312208); the size that the "
-      .. "host's firmware sets counts. Enlarge the window only if the card must have the larger BAR.",
+    cause = "The driver tried to enlarge BAR1, and the VM's window has no space for it.",
+    remedy = "Resizable BAR is not supported with passthrough on ESXi (Broadcom KB 312208); the size set by the "
+      .. "host's firmware is used. Enlarge the window only if the card must have the larger BAR.",
     source = "NVIDIA kernel module, nv-pci.c",
   },
   {
     code = "nvrm-assert", severity = "warning", consequence = true, word = "Assertion failed",
     match = { "NVRM:? .-nvAssert[%w_]*: Assertion failed", "NVRM: .-Assertion failed: " },
-    cause = "The driver met a state that it did not expect.", remedy = "The other lines of the driver say what came of "
-      .. "it.",
+    cause = "The driver reached an unexpected state.", remedy = "See the driver's other lines for the "
+      .. "consequences.",
     source = "NVIDIA/open-gpu-kernel-modules#433",
   },
   {
@@ -221,7 +214,7 @@ return {
     code = "smi-lost", severity = "error", form = "guest text", word = { "Unable to determine the device handle",
       "GPU is lost" },
     match = { "Unable to determine the device handle for [gG][pP][uU]", "GPU is lost" },
-    cause = "A card that the driver knew does not answer any more.",
+    cause = "A card no longer responds to the driver.",
     remedy = "Read dmesg of the guest for an Xid, and the host's vmkernel.log of the same minute.",
     source = "cloud-hypervisor#4353; NVML, NVML_ERROR_GPU_IS_LOST",
   },
@@ -229,14 +222,11 @@ return {
     code = "cuda-802", severity = "error", form = "guest text", word = { "Error 802", "system not yet initialized",
       "cudaErrorSystemNotReady" },
     match = { "[Ee]rror 802%f[%D]", "system not yet initialized", "cudaErrorSystemNotReady" },
-    cause = "The NVLink fabric of the board is not up: GPUs of a board with NVSwitches work only when the switches are "
-      .. "set up by "
-      .. "a Fabric Manager of the driver's own version.",
+    cause = "The NVLink fabric of the board is not up: GPUs of a board with NVSwitches work only when the switches "
+      .. "are set up by a Fabric Manager of the driver's own version.",
     remedy = "Are the board's NVSwitches with the GPUs (in this VM, or on a host that sets up their partitions)? "
-      .. "NVIDIA does not "
-      .. "support GPU passthrough of NVSwitch systems on vSphere; a single GPU needs its NVLink switched off or a "
-      .. "board without "
-      .. "switches.",
+      .. "NVIDIA does not support GPU passthrough of NVSwitch systems on vSphere; a single GPU needs its NVLink "
+      .. "switched off or a board without switches.",
     source = "NVIDIA/nvtrust#55, NVIDIA/nvrc#159; NVIDIA AI Enterprise documentation",
   },
   {
@@ -254,18 +244,16 @@ return {
     match = "query NVSwitch device information from NVSwitch driver failed with error:?%s*WARNING Nothing to do",
     cause = function(_, session)
       if evidence.line_of(session, "cuda-802") then
-        return "The guest has GPUs of a board with NVSwitches, but not the switches: the fabric never comes up (Error "
-          .. "802)."
+        return "The guest has GPUs of a board with NVSwitches, but not the switches: the fabric never comes up "
+          .. "(Error 802)."
       end
       return "The Fabric Manager finds no NVSwitch in this guest: either the card needs none (then the service is "
-        .. "superfluous), or "
-        .. "the board's switches were not passed through with its GPUs."
+        .. "superfluous), or the board's switches were not passed through with its GPUs."
     end,
     remedy = function(_, session)
       if evidence.line_of(session, "cuda-802") then
-        return "Pass through the board as a set, or use GPUs without NVSwitch: NVIDIA does not support GPU passthrough "
-          .. "of "
-          .. "NVSwitch systems on vSphere."
+        return "Pass through the board as a set, or use GPUs without NVSwitch: NVIDIA does not support GPU "
+          .. "passthrough of NVSwitch systems on vSphere."
       end
       return "For PCIe cards, also with an NVLink bridge, disable nvidia-fabricmanager. For SXM boards see cuda-802."
     end,

@@ -10,8 +10,8 @@ return {
     match = { "Module '?\"?DevicePowerOn'?\"? power on failed", "\"DevicePowerOn\"", "「DevicePowerOn」",
       "[%w']?DevicePowerOn'? .*fehlgeschlagen" },
     cause = "A device of the VM could not be switched on; this message alone does not say why.",
-    remedy = "Read the VM's vmware.log from the line before this one, and the host's vmkernel.log of the same minute; "
-      .. "through the API, every faultMessage of the fault.",
+    remedy = "Read the VM's vmware.log from the line before this one, and the host's vmkernel.log of the same "
+      .. "minute; through the API, every faultMessage of the fault.",
     source = "Dell KB 000199172; octais.blogspot.com 2020-05 (Japanese), t2.re/archives/1199 (Chinese)",
   },
   {
@@ -34,9 +34,8 @@ return {
     match = { "PCI passthrough devices cannot be added when Nested Hardware%-Assisted Virtualization is enabled",
       "Virtualization is not supported on a virtual machine with a PCI passthrough device" },
     cause = "The VM exposes hardware virtualization to its guest, which excludes passthrough.",
-    remedy = "Switch it off (vhv.enable = \"FALSE\") together with virtualization-based security (windows.vbs.enabled "
-      .. "= "
-      .. "\"FALSE\"), which needs it.",
+    remedy = "Switch it off (vhv.enable = \"FALSE\") together with virtualization-based security "
+      .. "(windows.vbs.enabled = \"FALSE\"), which needs it.",
     source = "Broadcom KB 437651; a public troubleshooting write-up",
   },
   {
@@ -84,8 +83,8 @@ return {
   {
     code = "prealloc-psod", severity = "error", form = "vmkernel", word = { "VmMemPf_PreallocRange", ":prealloc-" },
     match = { "VmMemPf_PreallocRange", "#PF Exception 14 in world %S*:prealloc%-" },
-    cause = "The host crashed in a race between preallocating the memory of a passthrough VM and the end of that VM: a "
-      .. "fault of ESXi, not of the card.",
+    cause = "The host crashed in a race between preallocating the memory of a passthrough VM and the end of that VM: "
+      .. "a fault of ESXi, not of the card.",
     remedy = "Update the host: fixed in ESX 8.0 U3h and 9.0.1.0. Until then, do not stop a passthrough VM while it "
       .. "powers on.",
     source = "Broadcom KB 428541",

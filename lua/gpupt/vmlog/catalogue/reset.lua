@@ -16,8 +16,7 @@ return {
       return ("%s still had transactions under way when it was reset: the reset may not take."):format(captures[1])
     end,
     remedy = "Shut the guest down before the VM is reset or stopped. If the card then is unresponsive, it needs "
-      .. "another "
-      .. "reset method in /etc/vmware/passthru.map.",
+      .. "another reset method in /etc/vmware/passthru.map.",
     detail = figures(nil),
     source = "octais.blogspot.com 2020-05 (vmkernel.log of ESXi 6.7)",
   },
@@ -46,8 +45,7 @@ return {
       return ("%s did not come back %s ms after its %s."):format(captures[1], captures[2], captures[3])
     end,
     remedy = "Power the VM off and on; if it comes again, power the host off and on, and give the card another reset "
-      .. "method "
-      .. "on the host (/etc/vmware/passthru.map).",
+      .. "method on the host (/etc/vmware/passthru.map).",
     source = "Dasharo/dasharo-issues#771; Linux, drivers/pci/pci.c",
   },
 }

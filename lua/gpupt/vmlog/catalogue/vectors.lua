@@ -1,10 +1,8 @@
 --- Interrupt vectors of the host: a pool that many cards or virtual functions use up.
-local FEWER = "Fewer virtual functions or cards in use on this host, or fewer vectors for each: "
-  .. "pciPassthruN.maxMSIXvectors in "
-  .. "the .vmx (%s). "
+local FEWER = "Use fewer virtual functions or cards on this host, or fewer vectors for each: "
+  .. "pciPassthruN.maxMSIXvectors in the .vmx (%s). "
 local LARGER = "a larger pool of global vectors: esxcli system settings kernel set -s intrFirstMsixVector -v 0x80 "
-  .. "(default "
-  .. "0x70), then reboot"
+  .. "(default 0x70), then reboot"
 
 --- What the release that the log names allows: the option is of 7.0.1 to 8.0.
 local function pool(session)
@@ -30,7 +28,7 @@ return {
   {
     code = "vectors-exhausted", severity = "error", word = "Out of interrupt vectors",
       match = "Out of interrupt vectors",
-    cause = "The host has no interrupt vector left to give.", remedy = remedy, source = SOURCE,
+    cause = "The host has no free interrupt vector left.", remedy = remedy, source = SOURCE,
   },
   {
     code = "vectors-msix", severity = "error", word = "VMKPCIPassthru", consequence = true,
@@ -57,6 +55,6 @@ return {
     code = "vectors-asked", severity = "info", word = "VMKPCIPassthru",
     match = "VMKPCIPassthru: %d+: BDF = (%S+) intrType = %d+ numVectors: (%d+)",
     cause = function(captures) return ("%s asked for %s interrupt vectors."):format(captures[1], captures[2]) end,
-    remedy = "Nothing by itself.", source = SOURCE,
+    remedy = "No action is needed.", source = SOURCE,
   },
 }

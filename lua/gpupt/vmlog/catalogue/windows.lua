@@ -24,14 +24,12 @@ local function code_43_cause(_, session)
   local release, text = nvidia_release(session.notes.driver)
   local other = is_amd_or_intel(session)
   if other then
-    return ("The driver stopped the card (%s): not the check for a hypervisor, which is NVIDIA's; the card was not "
-      .. "reset, or its "
-      .. "BARs are not what the driver needs."):format(other)
+    return ("The driver stopped the card (%s): only NVIDIA's driver checks for a hypervisor, so the card was not "
+      .. "reset, or its BARs are not what the driver needs."):format(other)
   end
   if release and release >= 465 then
-    return ("The driver stopped the card. Its release is %s, and since 465 GeForce drivers do not mind a hypervisor: "
-      .. "the cause is "
-      .. "another."):format(text)
+    return ("The driver stopped the card. Its release is %s, and since 465 GeForce drivers accept a hypervisor, so "
+      .. "there is another cause."):format(text)
   end
   if release and geforce(session) then
     return ("The driver stopped the GeForce: release %s is before 465, and such drivers stop when they see a "
@@ -44,28 +42,25 @@ local function code_43_remedy(_, session)
   local release = nvidia_release(session.notes.driver)
   if is_amd_or_intel(session) then
     return "Power the VM, then the host, off and on; check the MMIO window against the card's BARs (gpupt log on "
-      .. "vmware.log), and for "
-      .. "Arc that the host's BIOS has Resizable BAR on."
+      .. "vmware.log), and for Arc that the host's BIOS has Resizable BAR on."
   end
   if release and release >= 465 then
     return "hypervisor.cpuid.v0 is not needed. Look at the MMIO window (gpupt log on the VM's vmware.log), power the "
-      .. "VM off and on, "
-      .. "and install the driver anew."
+      .. "VM off and on, and reinstall the driver."
   end
   return "Update the driver to 465 or later; with an older one on a GeForce set hypervisor.cpuid.v0 = \"FALSE\". "
     .. "Datacentre and Quadro cards never need that key: look for MMIO and power problems there."
 end
 
 local device_manager = {
-  [10] = { "The device cannot start; with a passthrough GPU often a driver that does not fit the card or the "
+  [10] = { "The device cannot start; with a passthrough GPU often a driver that does not support the card or the "
     .. "hypervisor.",
     "Install the vendor's current driver for this card; then look at the VM's vmware.log." },
   [12] = { "Windows finds no free resources for the card: the MMIO window of the VM is too small for its BARs.",
     function(_, session) return require "gpupt.vmlog.evidence".window_remedy(session) end },
   [28] = { "No driver is installed for the card.", "Install the vendor's driver in the guest." },
   [31] = { "Windows cannot load the driver of the card: often a driver of another kind (vGPU for passthrough, or the "
-    .. "reverse), or a "
-    .. "broken installation.",
+    .. "reverse), or a broken installation.",
     "Remove the driver (pnputil /delete-driver), install the vendor's current one for this card, reboot." },
   [43] = { code_43_cause, code_43_remedy },
 }
@@ -76,7 +71,7 @@ local problem_names = {
   [31] = "CM_PROB_FAILED_ADD", [43] = "CM_PROB_FAILED_POST_START",
 }
 
--- What Device Manager says of them, where the sentence is told from any other; it is often copied without its number.
+-- Device Manager's text for them, where it is unmistakable; it is often copied without its number.
 local sentences = {
   [10] = "This device cannot start",
   [12] = "cannot find enough free resources that it can use",
@@ -89,8 +84,7 @@ local sentences = {
 local function code_words(sentence)
   local words = { "ConfigManagerErrorCode", "Problem Code", "CM_PROB_", sentence }
   for word in ("Code Kode Codice C\u{F3}digo c\u{F3}digo Kod K\u{F3}d \u{41A}\u{43E}\u{434} \u{30B3}\u{30FC}\u{30C9} "
-    .. "\u{4EE3}\u{7801} "
-    .. "\u{4EE3}\u{78BC} \u{CF54}\u{B4DC}"):gmatch "%S+" do
+    .. "\u{4EE3}\u{7801} \u{4EE3}\u{78BC} \u{CF54}\u{B4DC}"):gmatch "%S+" do
     words[#words + 1] = "(" .. word .. " "
   end
   return words
@@ -114,7 +108,7 @@ end
 local bugchecks = {
   { 0x116, "VIDEO_TDR_FAILURE", "the display driver did not answer and could not be restarted" },
   { 0x117, "VIDEO_TDR_TIMEOUT_DETECTED", "the display driver did not answer in time" },
-  { 0x119, "VIDEO_SCHEDULER_INTERNAL_ERROR", "the video scheduler met a fatal error, as a rule of the display driver" },
+  { 0x119, "VIDEO_SCHEDULER_INTERNAL_ERROR", "the video scheduler had a fatal error, usually in the display driver" },
 }
 
 local function bugcheck(row)
@@ -135,8 +129,7 @@ local function bugcheck(row)
       if release then return "Update the card's driver; power the VM off and on; compare the MMIO window with the "
         .. "card's BARs." end
       return "Update the card's driver, and compare the MMIO window with the card's BARs. On ESXi 5.1 and 5.5 "
-        .. "(hardware version 9 and "
-        .. "10), and only there, " .. old .. " is the cure: the VM's vmware.log tells the release."
+        .. "(hardware version 9 and 10), and only there, " .. old .. " helps: the VM's vmware.log shows the release."
     end,
     source = "Microsoft, Bug check code reference; a public report of ESXi 5.5",
   }
@@ -166,13 +159,11 @@ local list = {
       return what and { problem = what } or false
     end,
     cause = function(captures)
-      return ("Windows reports problem %s of a device, which is none of those that passthrough is known to "
-        .. "cause."):format(
+      return ("Windows reports problem %s of a device, which passthrough is not known to cause."):format(
         captures[1])
     end,
     remedy = "Look it up in Microsoft's list of Device Manager codes; 22 means disabled by hand, 14 a restart, 52 a "
-      .. "driver "
-      .. "without a signature, 45 a device that is not there any more.",
+      .. "driver without a signature, 45 a device that is not there any more.",
     source = MICROSOFT,
   },
   {
@@ -195,13 +186,13 @@ local list = {
       "GeForce" },
     match = { "[Nn]ame\"?%s*:%s*\"?(NVIDIA [^\"]-)\"?,?%s*$", "[Nn]ame\"?%s*:%s*\"?([^\"]-GeForce[^\"]-)\"?,?%s*$",
       "[Nn]ame\"?%s*:%s*\"?([^\"]-Radeon[^\"]-)\"?,?%s*$", "[Nn]ame\"?%s*:%s*\"?(Intel%(R%)[^\"]-)\"?,?%s*$" },
-    cause = "The name of the card.", remedy = "See the finding beside it.",
+    cause = "The name of the card.", remedy = "See the related finding.",
       source = "Win32_PnPEntity, Win32_VideoController",
   },
   {
     code = "driver-named", severity = "info", note = "driver", word = { "Driver Version", "DriverVersion" },
     match = "[Dd]river ?[Vv]ersion\"?%s*[:=]%s*\"?(%d+%.%d+%.%d+%.%d+)",
-    cause = "The version of the driver.", remedy = "See the finding beside it.", source = "Win32_PnPSignedDriver",
+    cause = "The version of the driver.", remedy = "See the related finding.", source = "Win32_PnPSignedDriver",
   },
 }
 for _, number in ipairs { 10, 12, 28, 31, 43 } do list[#list + 1] = problem(number) end

@@ -8,11 +8,10 @@ local table_of_xids = {
   { 8, "driver", "the GPU stopped processing (a DMA engine was idle too long)" },
   { 13, "application", "graphics engine exception: an access out of bounds or an illegal instruction of the program" },
   { 31, "application", "GPU memory page fault: the program used an address that is not mapped" },
-  { 32, "driver", "invalid or corrupted push buffer: the driver, or the PCIe bus; on a vGPU host of Hopper or Ada also "
-    .. "Broadcom KB "
-    .. "394974" },
+  { 32, "driver", "invalid or corrupted push buffer: the driver, or the PCIe bus; on a vGPU host of Hopper or Ada "
+    .. "also Broadcom KB 394974" },
   { 38, "driver", "driver firmware error", CATALOG },
-  { 43, "application", "the GPU stopped processing because of a program; the card is well" },
+  { 43, "application", "the GPU stopped processing because of a program; the card is fine" },
   { 44, "driver", "graphics engine fault during a context switch" },
   { 45, "consequence", "channels were removed because of an earlier error" },
   { 46, "hardware", "the GPU stopped processing", CATALOG },
@@ -33,7 +32,7 @@ local table_of_xids = {
   { 80, "hardware", "corrupted data sent to the GPU" },
   { 92, "hardware", "high rate of single bit ECC errors" },
   { 93, "event", "too many writes to the card's InfoROM" },
-  { 94, "application", "contained memory error: only the program that met it is lost" },
+  { 94, "application", "contained memory error: only the affected program is lost" },
   { 95, "hardware", "uncontained memory error" },
   { 109, "application", "context switch timeout", CATALOG },
   { 110, "hardware", "security fault", CATALOG },
@@ -50,14 +49,13 @@ local table_of_xids = {
 }
 
 local remedies = {
-  hardware = "Power the host off and on; check power cables, cooling and seat. If it comes again, the card belongs to "
-    .. "its vendor "
-    .. "(nvidia-bug-report.sh).",
-  driver = "Update driver and the card's firmware; power the VM off and on. If it comes again, a case for the vendor.",
-  application = "Examine the program (compute-sanitizer for CUDA). Only if several programs meet it on one card is the "
-    .. "card at fault.",
-  event = "Nothing at once: reset the card (power the VM off and on) at the next occasion, and watch the count.",
-  consequence = "The Xid before it says why.",
+  hardware = "Power the host off and on; check power cables, cooling and seat. If it happens again, contact the "
+    .. "card's vendor (nvidia-bug-report.sh).",
+  driver = "Update driver and the card's firmware; power the VM off and on. If it happens again, contact the vendor.",
+  application = "Examine the program (compute-sanitizer for CUDA). The card is at fault only if several programs "
+    .. "fail on it.",
+  event = "Reset the card (power the VM off and on) at the next opportunity, and watch the count.",
+  consequence = "See the Xid before it for the reason.",
 }
 
 local function entry(row)
