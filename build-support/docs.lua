@@ -51,7 +51,8 @@ local function cell(text) return (tostring(text):gsub("|", "\\|"):gsub("\n", " "
 
 local function option_tables()
   local out = { "# Options of the Lua functions", "",
-    "Generated from the declarations by `make docs`. An unknown option or a wrong type raises an error that names the closest option.", "" }
+    "Generated from the declarations by `make docs`. An unknown option or a wrong type raises an error that names "
+      .. "the closest option.", "" }
   for _, name in ipairs(sorted_keys(options.declared)) do
     local declaration = options.declared[name]
     if #declaration.fields > 0 then
