@@ -100,7 +100,7 @@ describe("gpupt bar --learn", function()
     c.write("x.txt", "hello\n")
     local status, _, err = run "bar --learn x.txt"
     assert.equal(1, status)
-    assert.matches("nothing to learn: x.txt: no BARs of a GPU in it", err, 1, true)
+    assert.matches("nothing to learn: x.txt: it has no BARs of a GPU", err, 1, true)
     c.write("noids.log", (LOG:format "abcd":gsub("DICT[^\n]*\n", "")))
     status, _, err = run "bar --learn noids.log"
     assert.equal(1, status)

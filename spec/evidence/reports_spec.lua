@@ -25,7 +25,7 @@ local cases = {
   { "07-unlicensed", "doctor --evidence guest.txt", 1, { "GRID A100-10C has no licence (Unlicensed (Unrestricted))" } },
   { "08-coral", "pci --from esxcli.txt", 0, { "0000:0c:00.0  1ac1:089a", "passthrough not possible (Passthru Capable: false)",
     "0000:0d:00.0  1ac1:089a" } },
-  { "09-tools-appdefense", "doctor --evidence vmmsi.log", 1, { "names the feature AppDefense", "Leave AppDefense out" } },
+  { "09-tools-appdefense", "doctor --evidence vmmsi.log", 1, { "names the feature AppDefense", "Remove AppDefense from" } },
   { "10-tools-windows-update", "doctor --evidence vmmsi.log", 1, { "Windows installed updates at the same time (0x800f0246)", "choose Repair" } },
   { "11-gt1030", "doctor --evidence video.txt", 1, { "this one is 432.00", "Install driver 465 or later" }, { "windows-code-43" } },
   { "12-run-together", "pci --from notes.txt", 0, { "0000:03:00.0", "0000:04:00.1", "0000:65:00.0  ?  ?\n    passthrough off" } },

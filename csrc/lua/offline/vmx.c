@@ -206,7 +206,7 @@ static void push_problem(lua_State *L, const gp_vmx *doc, uint32_t line, enum gp
         break;
     case GP_VMX_NO_NAME:
         code = "no-name";
-        lua_pushliteral(L, "nothing stands before the =: hosts ignore the line");
+        lua_pushliteral(L, "there is no name before the =: hosts ignore the line");
         break;
     case GP_VMX_DUPLICATE:
         code = "duplicate-key";

@@ -12,7 +12,7 @@ local learn = {}
 
 local learn_options = options.declare("bar.learn", {
   { "date", "string", doc = "the day to note (today's by default), as 2026-11-30" },
-  { "dry_run", "boolean", default = false, doc = "say what would be learned, write nothing" },
+  { "dry_run", "boolean", default = false, doc = "report what would be learned, write nothing" },
 })
 
 local MAX_TEXT = 64 << 20
@@ -66,7 +66,7 @@ local function from_log(source, name, found, skipped)
     if known and known.vendor and known.device and device.bytes > 0 then
       found[#found + 1] = { vendor = known.vendor, device = known.device, bars = device.bars, source = name }
     else
-      skipped[#skipped + 1] = { name = name, why = ("%s: the log has its BARs and not its ids: give lspci -vv -nn of "
+      skipped[#skipped + 1] = { name = name, why = ("%s: the log has its BARs but not its ids: give lspci -vv -nn of "
         .. "the host, or a log whose settings (DICT lines) list pciPassthruN.id"):format(device.address) }
     end
     any = true
@@ -83,8 +83,8 @@ local function from_list(devices, name, found, skipped)
         found[#found + 1] = { vendor = device.vendor, device = device.device, bars = device.bars, source = name,
           name = device.device_name }
       else
-        skipped[#skipped + 1] = { name = name, why = device.address .. ": the list has no sizes of its BARs (lspci "
-          .. "-vv, as root, has)" }
+        skipped[#skipped + 1] = { name = name, why = device.address .. ": the list has no BAR sizes (lspci -vv, as "
+          .. "root, has)" }
       end
     end
   end
@@ -125,8 +125,8 @@ local function read_source(source, found, skipped)
     any = from_log(compressed and path or { text = text, name = name }, name, found, skipped)
   end
   if not any then
-    skipped[#skipped + 1] = { name = name, why = "no BARs of a GPU in it: a vmware.log of a power-on, lspci -vv -nn "
-      .. "or a sysfs has them" }
+    skipped[#skipped + 1] = { name = name, why = "it has no BARs of a GPU: a vmware.log of a power-on, lspci -vv "
+      .. "-nn or a sysfs has them" }
   end
 end
 

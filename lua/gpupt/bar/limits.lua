@@ -16,12 +16,12 @@ local LARGEST_PLACED = 4096
 return function(result)
   local warnings = {}
   if result.low_bytes > LOW_ROOM then
-    warnings[#warnings + 1] = ("the 32-bit BARs sum to %s; below 4 GiB a guest has about %s for them "
-      .. "(pciHole.start moves the beginning, in MB)"):format(text.format(result.low_bytes), text.format(LOW_ROOM))
+    warnings[#warnings + 1] = ("the 32-bit BARs sum to %s; below 4 GiB a guest has about %s for them (pciHole.start "
+      .. "sets where they begin, in MB)"):format(text.format(result.low_bytes), text.format(LOW_ROOM))
   end
   if result.gb >= ADDRESS_TOP_GB // 2 then
-    warnings[#warnings + 1] = ("a window of %d GB takes half or more of a guest's physical addresses as they were seen "
-      .. "(45 bits, %d GB): check the host's address width"):format(result.gb, ADDRESS_TOP_GB)
+    warnings[#warnings + 1] = ("a window of %d GB takes half or more of the physical addresses that guests were seen "
+      .. "to have (45 bits, %d GB): check the host's address width"):format(result.gb, ADDRESS_TOP_GB)
   end
   if result.gb > LARGEST_PLACED and result.gb < ADDRESS_TOP_GB // 2 then
     warnings[#warnings + 1] = ("a window of %d GB: another firmware (OVMF, 46 address bits) placed 7 of 8 cards of "

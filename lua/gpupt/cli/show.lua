@@ -10,7 +10,7 @@ end
 
 local function change(one)
   if one.line then return one.text and ("line %d: %s"):format(one.line, (one.text:gsub("\n", " / "))) or
-    ("line %d goes"):format(one.line) end
+    ("remove line %d"):format(one.line) end
   if one.remove then return ("remove %s"):format(one.key) end
   return ("%s = \"%s\""):format(one.key, one.value)
 end

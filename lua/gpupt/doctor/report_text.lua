@@ -45,7 +45,7 @@ function report_text.changes(finding)
   local lines = {}
   for i, one in ipairs(finding.changes or {}) do
     if one.line then
-      lines[i] = one.text or ("(line %d goes)"):format(one.line)
+      lines[i] = one.text or ("(remove line %d)"):format(one.line)
     else
       lines[i] = one.remove and "remove " .. one.key or ('%s = "%s"'):format(one.key, one.value)
     end

@@ -42,7 +42,7 @@ end
 return {
   {
     id = "pasted-text", severity = "error", needs = "vmx",
-    cause = "The file went through a page, a mail or a terminal, and a host reads it otherwise than it looks.",
+    cause = "The file was copied from a page, a mail or a terminal, and a host reads it differently than it looks.",
     remedy = "Write plain quotes and one setting on a line.",
     source = "open-vm-tools dictll.c: only \" is a quote, only space and tab are blanks",
     check = function(subject, report)
@@ -60,9 +60,9 @@ return {
         changes[i] = { line = one.line, text = one.after or nil, remove = not one.after or nil }
       end
       report(evidence, { changes = changes,
-        cause = ("The file has %s. A host reads it otherwise than it looks; here it was read as it was meant."):format(
+        cause = ("The file has %s. A host reads it differently than it looks; gpupt read it as it was meant."):format(
           form.describe(repaired.faults)),
-        remedy = "Repair the form of these lines (--fix does); their values stay what they look like.",
+        remedy = "Repair the form of these lines (--fix does); their values stay the same.",
       })
     end,
   },
@@ -95,7 +95,7 @@ return {
   },
   {
     id = "bad-escape", severity = "warning", needs = "vmx",
-    cause = "A | is not followed by two hexadecimal digits and is read as it stands, which other tools refuse.",
+    cause = "A | is not followed by two hexadecimal digits and is read unchanged, which other tools refuse.",
     remedy = "Write a | inside a value as |7C.",
     source = "open-vm-tools escape.c; libvirt vmx.c",
     check = problems_with "bad-escape",
@@ -147,8 +147,8 @@ return {
   },
   {
     id = "config-version", severity = "warning", needs = "vmx",
-    cause = "config.version is not 8, so this is no .vmx that a current host loads.",
-    remedy = "A .vmx of today has config.version = \"8\".",
+    cause = "config.version is not 8, so a current host does not load this .vmx.",
+    remedy = "Set config.version = \"8\".",
     source = "libvirt vmx.c",
     check = function(subject, report)
       local value = subject:get "config.version"
@@ -174,7 +174,7 @@ return {
       elseif size % 4 ~= 0 then
         local wanted = size + 4 - size % 4
         report({ subject:at "memsize" }, {
-          cause = ("memsize is %d, and a host says \"Memory size %d not a multiple of 4\"."):format(size, size),
+          cause = ("memsize is %d, and a host reports \"Memory size %d not a multiple of 4\"."):format(size, size),
           remedy = ("Set memsize to %d."):format(wanted),
           changes = { { key = "memsize", value = tostring(wanted) } },
         })

@@ -39,7 +39,7 @@ local function guest_stop(subject, report)
     if by then table.insert(evidence, subject:at "virtualHW.version") end
     report(evidence, { cause = what .. " On ESXi 5.1 and 5.5 that came from message-signaled interrupts.",
       remedy = ("On ESXi 5.1 or 5.5%s switch them off for the card; on later releases update the driver instead. The "
-        .. "VM's vmware.log tells the release."):format(by and (" (" .. by .. " runs there)") or ""),
+        .. "VM's vmware.log shows the release."):format(by and (" (" .. by .. " runs there)") or ""),
       proposal = msi_lines(subject) })
   end
 end
@@ -82,7 +82,7 @@ local function comment_names(subject, report)
         end
       end
       if word and not fits then
-        report({ evidence }, { cause = ("%04x:%04x is a %s, and the comment beside it says "
+        report({ evidence }, { cause = ("%04x:%04x is a %s, and the comment next to it says "
           .. "\"%s\"."):format(device.vendor,
           device.device, name, comment),
           remedy = "Find out which card is meant: the host's list of devices (--pci) has both ids of each card." })
@@ -107,7 +107,7 @@ return {
   },
   {
     id = "card-comment", severity = "warning", needs = "vmx",
-    cause = "A comment names another card than the id.", remedy = "Find out which card is meant.",
+    cause = "A comment names a different card than the id.", remedy = "Find out which card is meant.",
     source = "pci.ids and the table of cards, against the comment",
     check = comment_names,
   },

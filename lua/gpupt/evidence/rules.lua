@@ -316,11 +316,11 @@ problem(12, "guest-code-12", function(subject, report)
       local window = card.vendor and card.device and bar.lookup(card.vendor, card.device)
         and bar.window { { vendor = card.vendor, device = card.device, count = 1 } }
       report({ at(card) }, {
-        cause = ("%s: Code 12: the MMIO window of the VM has no room for the card's BARs."):format(name_of(card)),
+        cause = ("%s: Code 12: the MMIO window of the VM is too small for the card's BARs."):format(name_of(card)),
         remedy = window and window.needed
           and ("Set pciPassthru.use64bitMMIO = \"TRUE\" and pciPassthru.64bitMMIOSizeGB = \"%d\" for one such card, "
             .. "with EFI firmware, then power the VM off and on."):format(window.gb)
-          or "The card's BARs are not known here: vmware.log or lspci -vv of the host tells them, and gpupt bar "
+          or "The card's BARs are not known here: vmware.log or lspci -vv of the host shows them, and gpupt bar "
             .. "computes the window." })
     end
   end
@@ -336,7 +336,7 @@ problem(43, "guest-code-43", function(subject, report)
       local release = tonumber((card.driver_release or ""):match "^%d+" or "")
       local cause, remedy, changes
       if card.vendor == 0x10de and geforce and release and release >= FIRST_RELEASE then
-        cause = ("%s: Code 43: driver %s accepts a GeForce in a VM (since 465), so that the hypervisor is not the "
+        cause = ("%s: Code 43: driver %s accepts a GeForce in a VM (since 465), so the hypervisor is not the "
           .. "cause."):format(name_of(card), card.driver_release)
         remedy = "Compare the MMIO window with the card's BARs (vmware.log), reinstall the driver, and power the VM "
           .. "off and on; a card that was not reset keeps this code."
@@ -362,7 +362,7 @@ problem(52, "guest-code-52")
 
 add {
   id = "guest-code", severity = "error", cause = "Windows reports a problem of the card.",
-  remedy = "Look the code up in the Device Manager.", source = "Microsoft: Device Manager error messages",
+  remedy = "Look up the code in Device Manager.", source = "Microsoft: Device Manager error messages",
   check = function(subject, report)
     local known = { [0] = true, [45] = true }
     for _, number in ipairs { 10, 12, 14, 22, 28, 31, 43, 52 } do known[number] = true end
@@ -370,7 +370,7 @@ add {
       if card.problem_code and not known[card.problem_code] and gpu_like(card) then
         report({ at(card) }, { cause = ("%s: Code %d."):format(name_of(card), card.problem_code) })
       elseif not card.problem_code and card.id and gpu_like(card) and (card.state or ""):lower() == "error" then
-        report({ at(card) }, { cause = ("%s is in error, and the list does not tell the code."):format(name_of(card)),
+        report({ at(card) }, { cause = ("%s is in error, and the list does not show the code."):format(name_of(card)),
           remedy = "Run Get-PnpDevice -Class Display | fl InstanceId, Problem, ProblemDescription." })
       end
     end
@@ -379,8 +379,8 @@ add {
 
 -- What a text itself says is wrong: a rule for each code, so that the list of rules is the whole list.
 for _, sign in ipairs {
-  { "nvidia-smi-no-driver", "error", "nvidia-smi reaches no working card." },
-  { "nvidia-smi-no-devices", "error", "The NVIDIA driver is loaded and started no card." },
+  { "nvidia-smi-no-driver", "error", "nvidia-smi cannot reach a working card." },
+  { "nvidia-smi-no-devices", "error", "The NVIDIA driver is loaded but started no card." },
   { "nvidia-smi-mismatch", "error", "The loaded NVIDIA module and the installed library are of different releases." },
   { "nvidia-smi-lost", "error", "The card fell off the bus while the driver used it." },
   { "nvidia-smi-no-handle", "error", "The NVIDIA driver found the card and cannot open it." },

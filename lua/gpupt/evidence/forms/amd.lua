@@ -90,7 +90,7 @@ local function read_rocm(doc, cards, i, line)
   if line:find "Driver not initialized %(amdgpu not found in modules%)" then
     doc:take("rocm-smi", i)
     doc:sign("rocm-smi", i, { code = "rocm-smi-no-driver", severity = "error",
-      cause = "The kernel module amdgpu is not loaded, so that rocm-smi reaches no card.",
+      cause = "The kernel module amdgpu is not loaded, so rocm-smi cannot reach a card.",
       remedy = "Run modprobe amdgpu and read dmesg for amdgpu lines: a missing BAR ends its probe with -12." })
     return true
   end

@@ -54,7 +54,7 @@ local function read_msi(doc)
     if feature then
       cause = ("The installation of %s ended with %d: it names the feature %s, which this package does not have "
         .. "(2711)."):format(product or "a product", code, feature)
-      remedy = ("Leave %s out of ADDLOCAL and REMOVE; names are case-sensitive."):format(feature)
+      remedy = ("Remove %s from ADDLOCAL and REMOVE; names are case-sensitive."):format(feature)
     elseif doc.text:find "0[xX]800[fF]0246" then
       -- Broadcom KB 318796: two installers change the same drivers at once
       cause = cause .. " Windows installed updates at the same time (0x800f0246)."
@@ -88,7 +88,7 @@ local function read_vminst(doc)
     doc:sign(form, first, { code = "tools-installer-error", severity = "warning",
       cause = ("The installer of VMware Tools logged %d error%s, this one last."):format(errors,
         errors == 1 and "" or "s"),
-      remedy = "Look at the exit code of the installation, and at the MSI log (vmmsi.log) beside this file." })
+      remedy = "Look at the exit code of the installation, and at the MSI log (vmmsi.log) next to this file." })
   end
 end
 

@@ -46,10 +46,10 @@ end
 
 local refusals = {
   { "couldn't communicate with the NVIDIA driver", "nvidia-smi-no-driver",
-    "nvidia-smi reaches no driver: the kernel module is not loaded, or it refused every card.",
+    "nvidia-smi cannot reach a driver: the kernel module is not loaded, or it refused every card.",
     "Run modprobe nvidia and read dmesg for NVRM lines; with Secure Boot the module must be signed." },
   { "No devices were found", "nvidia-smi-no-devices",
-    "nvidia-smi finds no card: the driver is loaded and started none.",
+    "nvidia-smi finds no card: the driver is loaded but started none.",
     "Read dmesg for NVRM lines: a BAR without an address, a card that this driver does not support or that has no "
       .. "power end like this." },
   { "Driver/library version mismatch", "nvidia-smi-mismatch",
@@ -121,7 +121,7 @@ local function read_table(doc, first)
     if one.state == "ERR!" then
       doc:sign("nvidia-smi", first, { code = "nvidia-smi-err", severity = "error", index = one.index,
         address = one.address, text = one.text, cause = ("The driver cannot read the state of GPU %d (ERR!): the "
-          .. "card hangs or has lost its power."):format(one.index),
+          .. "card does not respond or has lost power."):format(one.index),
         remedy = "Look for Xid lines in the guest's dmesg; power the VM off and on." })
     end
   end

@@ -222,7 +222,7 @@ windows.form = {
   form = "windows", title = "Get-PnpDevice, Win32_PnPEntity, Win32_VideoController, wmic, pnputil /enum-devices",
   how = "Get-PnpDevice -Class Display; Get-CimInstance Win32_VideoController | fl; pnputil /enum-devices /class "
     .. "Display",
-  facts = "cards, ids, names, state, problem code, driver and its version, address where the location tells it",
+  facts = "cards, ids, names, state, problem code, driver and its version, address where the location has it",
   source = "systeminformation#860, microsoft/MIDI#1028, openzfsonwindows/openzfs#392, powershell.one Win32_PnPEntity",
   words = { "VEN_", "ConfigManagerErrorCode", "DriverVersion", "Driver Version", "CM_PROB_" },
   read = read,
