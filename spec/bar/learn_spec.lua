@@ -104,7 +104,7 @@ describe("gpupt bar --learn", function()
     c.write("noids.log", (LOG:format "abcd":gsub("DICT[^\n]*\n", "")))
     status, _, err = run "bar --learn noids.log"
     assert.equal(1, status)
-    assert.matches("0000:42:00.0: the log has its BARs and not its ids", err, 1, true)
+    assert.matches("0000:42:00.0: the log has its BARs but not its ids", err, 1, true)
     c.write("esxcli.txt", "0000:42:00.0\n   Vendor ID: 0x10de\n   Device ID: 0x20b5\n   Device Class: 0x0302\n")
     assert.matches("no sizes of its BARs", select(3, run "bar --learn esxcli.txt"), 1, true)
     assert.equal(2, (run "bar --learn"))

@@ -3,7 +3,7 @@
 
 ---@class gpupt.options.bar.learn
 ---@field date? string the day to note (today's by default), as 2026-11-30
----@field dry_run? boolean say what would be learned, write nothing
+---@field dry_run? boolean report what would be learned, write nothing
 
 ---@class gpupt.options.bar.lookup
 ---@field table? table a table from bar.load, instead of the built-in one
