@@ -173,7 +173,7 @@ out:
 
 int gp_folder_list(int root, const char *path, uint32_t most, gp_buf *names, gp_error *err)
 {
-    char last[NAME_MAX + 1];
+    char last[NAME_MAX + 1] = "";
     int folder = walk(root, path, last, err);
     if (folder < 0) return -1;
     int fd = openat(folder, last[0] ? last : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

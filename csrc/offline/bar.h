@@ -1,13 +1,13 @@
 /* BAR arithmetic: which 64-bit MMIO window a VM needs for its cards.
  *
- * A card maps base address registers (BARs). Those of 64 bits must lie inside the window that
+ * A card maps base address registers (BARs). Those of 64 bits must be inside the window that
  * pciPassthru.64bitMMIOSizeGB opens, which is a power of two; W is the sum of one card's 64-bit BARs.
  *
  *   min   next power of two >= sum of W              necessary; enough when BARs are placed by falling size
  *   safe  next power of two >= sum of pow2(W)        every card behind its own root port
- *   seed  next power of two >  sum of count x largest BAR      the field's rule of thumb, strictly greater
+ *   seed  next power of two >  sum of count x largest BAR      a common rule of thumb, strictly greater
  *
- * 32-bit BARs lie below 4 GiB and take no room there, but count for the 3.5 GiB that a VM may map in all when
+ * 32-bit BARs are below 4 GiB and take no space in the window, but count for the 3.5 GiB that a VM may map in all when
  * use64bitMMIO is off. All arithmetic is checked: a sum beyond 64 bits is an error, never a small number.
  */
 #ifndef GP_BAR_H

@@ -4,13 +4,13 @@
  *                                        Resizable BAR
  *   text of a tool  gp_pci_read_text     esxcli, lspci (-n -nn -v -vv -x), vmkchdev -l, a Linux kernel's
  *                                        log; recognised line by line
- *   config space    gp_pci_read_config   what the raw bytes tell (sizes of BARs are not among it)
+ *   config space    gp_pci_read_config   what the raw bytes show (not the sizes of BARs)
  *   pci.ids         gp_pci_read_names    names by ids
  *   pci.ids         gp_pci_match_names   ids by names
  *
  * All fill a gp_pci_list, which owns everything: devices in the order met, and one block of strings that
  * fields point into by offset. A second text about a known address adds to its record. What a source does not
- * tell stays -1 (ids and numbers) or empty (strings); a BAR is only listed when its size is known.
+ * give stays -1 (ids and numbers) or empty (strings); a BAR is only listed when its size is known.
  */
 #ifndef GP_PCI_H
 #define GP_PCI_H
@@ -60,7 +60,7 @@ typedef enum gp_pci_string {
     GP_PCI_PARENT,     /* address of the bridge above, canonical text */
     GP_PCI_DEPENDENT,  /* address of the device that must go along */
     GP_PCI_PHYSFN,     /* of a virtual function: the address of its physical one */
-    GP_PCI_CANDIDATES, /* "10de:1eb8 10de:1eb9": the ids that its name could stand for */
+    GP_PCI_CANDIDATES, /* "10de:1eb8 10de:1eb9": the ids that its name may have */
     GP_PCI_STRINGS
 } gp_pci_string;
 
@@ -117,7 +117,7 @@ void gp_pci_set_bar(gp_bar *bars, size_t *count, const gp_bar *bar);
 
 /* `root` is /sys or a copy of it; also a folder that has `devices` itself, such as /sys/bus/pci. */
 int gp_pci_read_sysfs(gp_pci_list *list, const char *root, gp_error *err);
-/* Any mixture of tools' outputs. `recognised` counts the lines that told something. */
+/* Any mixture of tools' outputs. `recognised` counts the lines that gave some fact. */
 int gp_pci_read_text(gp_pci_list *list, const char *text, size_t length, size_t *recognised, gp_error *err);
 /* 64, 256 or 4096 bytes of config space. */
 void gp_pci_read_config(gp_pci_device *device, const uint8_t *config, size_t length);

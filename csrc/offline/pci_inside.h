@@ -32,7 +32,7 @@ void gp_pci_keep(gp_pci_reader *reader, gp_pci_string which, gp_text text);
 /* "vvvv:dddd"; false when it is not. */
 bool gp_pci_ids(gp_text text, int32_t *first, int32_t *second);
 
-/* The rest of a line that began with an address; true when it told something. */
+/* The rest of a line that began with an address; true when it gave some fact. */
 bool gp_pci_read_lspci(gp_pci_reader *reader, gp_text rest);
 /* An indented line; `depth` counts levels of indent. */
 bool gp_pci_read_lspci_detail(gp_pci_reader *reader, gp_text line, unsigned depth);

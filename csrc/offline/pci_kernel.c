@@ -111,7 +111,7 @@ bool gp_pci_read_kernel(gp_pci_reader *reader, gp_text line)
     gp_pci_address address;
     gp_error ignored;
     if (gp_pci_parse_address(word.data, word.length - 1, GP_PCI_HEX, &address, &ignored) != 0) return false;
-    /* a device is only listed for a line that tells something of it */
+    /* a device is only listed for a line that has some fact on it */
     int index = index_of(rest, &range);
     int32_t vendor, model;
     gp_bar probe = {0};

@@ -261,7 +261,7 @@ bool gp_pci_read_lspci_detail(gp_pci_reader *reader, gp_text line, unsigned dept
     index = indexed(line, "Region ", &rest);
     if (gp_pci_starts(line, "Capabilities: "))
         reader->virtual_functions = gp_pci_after(line, "(SR-IOV)").data != NULL;
-    /* those of the virtual functions stand deeper, without sizes */
+    /* those of the virtual functions are indented deeper, without sizes */
     if (index >= 0) return depth < 2 && !reader->virtual_functions && read_region(device, index, rest);
     if (gp_pci_starts(line, "Initial VFs:")) return read_functions(device, line);
     if (read_link(device, line)) return true;

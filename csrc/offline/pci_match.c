@@ -1,7 +1,7 @@
 /* Ids from names: what lspci prints without -nn is looked up in pci.ids backwards.
  * A name is "VENDOR DEVICE", as "NVIDIA Corporation TU104GL [Tesla T4]". Releases of pci.ids spell the same
  * model differently, so that the model in brackets decides when the whole name is not found; and a name may
- * stand for several ids, which are then all told and none is taken.
+ * have several ids, which are then all listed and none is used.
  */
 #include "offline/pci_inside.h"
 

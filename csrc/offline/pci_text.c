@@ -90,18 +90,18 @@ static void read_line(gp_pci_reader *reader, gp_text line)
         return;
     }
     bool indented = tabs + spaces > 0;
-    bool told = !indented && reader->current >= 0 && read_dump(reader, text);
-    if (!told && indented) told = read_detail(reader, text, tabs + spaces / 8);
-    if (!told && (!indented || reader->current < 0)) told = begin_device(reader, text);
-    if (!told && !reader->failed) told = gp_pci_read_kernel(reader, text);
-    if (!told && !reader->failed) {
+    bool known = !indented && reader->current >= 0 && read_dump(reader, text);
+    if (!known && indented) known = read_detail(reader, text, tabs + spaces / 8);
+    if (!known && (!indented || reader->current < 0)) known = begin_device(reader, text);
+    if (!known && !reader->failed) known = gp_pci_read_kernel(reader, text);
+    if (!known && !reader->failed) {
         /* indentation lost, or an empty line after each line: forums and mail programs do that */
         long current = reader->current;
         if (current < 0) reader->current = reader->previous;
-        told = read_detail(reader, text, 0) || gp_pci_read_esxcli_field(reader, text);
-        if (!told) reader->current = current;
+        known = read_detail(reader, text, 0) || gp_pci_read_esxcli_field(reader, text);
+        if (!known) reader->current = current;
     }
-    reader->recognised += told;
+    reader->recognised += known;
 }
 
 int gp_pci_read_text(gp_pci_list *list, const char *text, size_t length, size_t *recognised, gp_error *err)

@@ -18,7 +18,7 @@ struct gp_vmlog {
     /* window: [0, searched) is done with, [searched, filled) is not */
     char *window;
     size_t filled, searched, counted;
-    uint64_t line; /* number of the line in which `counted` stands */
+    uint64_t line; /* number of the line that has `counted` */
     bool ended;    /* nothing more will come */
     bool broken;   /* the window begins inside a line */
     bool failed;   /* the source said `error` */

@@ -72,7 +72,7 @@ bool gp_vmlog_parse_bar(gp_text text, gp_pci_address *address, gp_bar *bar)
     cursor before_flags = c;
     expect(&c, " flags ");
     if (c.ok) flags = number(&c, 10);
-    /* a line cut behind the size still tells the BAR */
+    /* a line cut after the size still has the BAR */
     if (!c.ok && before_flags.at < before_flags.end && *before_flags.at >= '0' && *before_flags.at <= '9')
         return false;
     *bar = (gp_bar){

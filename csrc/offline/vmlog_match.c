@@ -29,7 +29,7 @@ struct gp_vmlog_words {
     gp_vmlog_prints prints;
     uint16_t slot[SLOTS]; /* print + 1 by the hash of its bytes, open addressing; 0: free */
     uint8_t low[PRINT][16], high[PRINT][16];
-    /* how far a print's end may lie behind the two bytes at a place; 0: a print may end with them */
+    /* how far a print's end may be after the two bytes at a position; 0: a print may end with them */
     uint8_t shift[1 << 16];
 };
 
@@ -227,7 +227,7 @@ uint64_t gp_vmlog_count_newlines(const gp_vmlog_words *words, const char *at, co
     return total;
 }
 
-/* The first place from `at` on where a print stands that ends by `end`. */
+/* The first position from `at` on of a print that ends by `end`. */
 static const char *next_plain(const gp_vmlog_words *set, const char *at, const char *end,
                               const gp_vmlog_print **print)
 {

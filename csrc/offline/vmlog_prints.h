@@ -1,4 +1,4 @@
-/* Which four bytes stand for a word in the search of vmlog_match.h.
+/* Which four bytes represent a word in the search of vmlog_match.h.
  *
  * A print that many words share and that logs rarely hold is best. Chosen greedily: again and again the print
  * with the most words not yet served for its commonness, until every word has one. Words of one family

@@ -7,7 +7,7 @@
 
 typedef enum where {
     ANYWHERE,
-    DRIVER,  /* where a driver's name stands before a message */
+    DRIVER,  /* where a driver's name precedes a message */
     RESET,   /* a word that begins there, in a line about no disk and no network */
     VECTOR,  /* beside the word interrupt */
     HOTPLUG, /* beside PCI */

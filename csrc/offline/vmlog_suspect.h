@@ -7,7 +7,7 @@
  * driver, the address of a PCI device) and *trouble* (the level of the line, or what its words say: failed,
  * cannot, timed out...). The reader seeks the words of the subjects; only then is the line looked at here.
  * What the catalogue does not know of such lines is reported as not understood, so neither sign may be too
- * eager: short names count where a driver's name stands before a message, and resets of disks and networks
+ * eager: short names count where a driver's name precedes a message, and resets of disks and networks
  * are none of a card.
  */
 #ifndef GP_VMLOG_SUSPECT_H

@@ -8,7 +8,7 @@ enum vmx_eol { EOL_NONE, EOL_LF, EOL_CRLF, EOL_CR };
 
 enum vmx_encoding { ENCODING_UTF8, ENCODING_1252, ENCODING_ASCII };
 
-/* All offsets point into doc->text; the line's end stands directly behind its bytes. */
+/* All offsets point into doc->text; the line's end follows its bytes directly. */
 typedef struct vmx_line {
     uint32_t start, length;
     uint32_t name, name_length;

@@ -44,7 +44,7 @@ describe("msiEnabled", function()
   it("is proposed with its condition when only the hardware version is known", function()
     local finding = the(examine(VMX:format("10", "11bf", ""), STOP), "guest-display-stop")
     assert.equal('pciPassthru0.msiEnabled = "FALSE"', finding.proposal)
-    assert.matches("vmware.log tells the release", finding.remedy, 1, true)
+    assert.matches("vmware.log shows the release", finding.remedy, 1, true)
   end)
 
   for _, case in ipairs { { "10", "6.7.0" }, { "19" } } do

@@ -335,7 +335,7 @@ static void materialise(lua_State *L, const json_t *node)
     }
 }
 
-/* Where brackets outside of strings stand deeper in each other than MAX_DEPTH: the byte, or `length`. jansson itself
+/* Where brackets outside of strings are nested deeper than MAX_DEPTH: the byte, or `length`. jansson itself
  * goes to 2,048 by recursion, which a small stack does not bear. */
 static size_t too_deep(const char *text, size_t length)
 {

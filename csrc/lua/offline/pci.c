@@ -205,7 +205,7 @@ static int pci_sysfs(lua_State *L)
     return 1;
 }
 
-/* text(text, pci.ids or nil) -> devices, lines that told something */
+/* text(text, pci.ids or nil) -> devices, number of recognised lines */
 static int pci_text(lua_State *L)
 {
     size_t length, recognised = 0;

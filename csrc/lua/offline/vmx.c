@@ -32,7 +32,7 @@ static uint64_t check_limit(lua_State *L, int arg)
     return lua_isnoneornil(L, arg) ? 0 : gp_bind_check_u64(L, arg);
 }
 
-/* Lua sees only the small userdata: told how much hangs on it, it collects documents in time. */
+/* Lua sees only the small userdata: with the size of the document it collects them in time. */
 static int born(lua_State *L, const gp_vmx *doc)
 {
     size_t bytes = gp_vmx_memory(doc);

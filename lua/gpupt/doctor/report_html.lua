@@ -35,7 +35,7 @@ local function evidence(out, label, list)
   if not list or #list == 0 then return end
   out[#out + 1] = ("<dt>%s</dt><dd>"):format(label)
   for _, one in ipairs(list) do
-    out[#out + 1] = ("<div class=\"soft\">%s</div><pre>%s</pre>"):format(escape(text.place(one)), escape(one.text))
+    out[#out + 1] = ("<div class=\"soft\">%s</div><pre>%s</pre>"):format(escape(text.source(one)), escape(one.text))
   end
   out[#out + 1] = "</dd>"
 end
@@ -71,7 +71,7 @@ local function section(out, one, several)
   if #one.not_understood > 0 then
     out[#out + 1] = "<h2>Not understood</h2>"
     for _, line in ipairs(one.not_understood) do
-      out[#out + 1] = ("<div class=\"soft\">%s</div><pre>%s</pre>"):format(escape(text.place(line)), escape(line.text))
+      out[#out + 1] = ("<div class=\"soft\">%s</div><pre>%s</pre>"):format(escape(text.source(line)), escape(line.text))
     end
     if one.more > 0 then out[#out + 1] = ("<p>and %d more</p>"):format(one.more) end
   end

@@ -22,7 +22,7 @@ end
 
 local function lines_of(list)
   local lines = {}
-  for i, one in ipairs(list) do lines[i] = text.place(one) .. ": " .. (one.text or ""):gsub("\n", " ") end
+  for i, one in ipairs(list) do lines[i] = text.source(one) .. ": " .. (one.text or ""):gsub("\n", " ") end
   return table.concat(lines, "\n")
 end
 

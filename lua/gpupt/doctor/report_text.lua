@@ -36,7 +36,7 @@ function report_text.clean(text)
 end
 
 --- "win11.vmx:12", or the file alone.
-function report_text.place(evidence)
+function report_text.source(evidence)
   return (evidence.file or "?") .. (evidence.line and ":" .. evidence.line or "")
 end
 

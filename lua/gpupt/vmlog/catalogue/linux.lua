@@ -17,7 +17,7 @@ return {
   {
     code = "nouveau-unknown", severity = "error", address = 1, word = "nouveau",
     match = { "nouveau (%x+:%x+:%x+%.%x): unknown chipset %((%x+)%)", "nouveau (%x+:%x+:%x+%.%x): .-unknown chipset" },
-    cause = "nouveau does not know the card, and may keep NVIDIA's driver from it.",
+    cause = "nouveau does not support the card, and may keep NVIDIA's driver from using it.",
     remedy = "Blacklist nouveau, install NVIDIA's driver, rebuild the initramfs, reboot the guest.",
     source = "Linux, nouveau nvkm/engine/device/base.c",
   },
@@ -27,7 +27,7 @@ return {
       .. "nouveau failed",
       "nouveau (%x+:%x+:%x+%.%x): .-failed to create kernel channel", "nouveau (%x+:%x+:%x+%.%x): .-init failed",
       "nouveau (%x+:%x+:%x+%.%x): .-[Tt]imeout", "nouveau (%x+:%x+:%x+%.%x): bus: MMIO [%w ]+ FAULT" },
-    cause = "nouveau holds the card and cannot drive it; as long as it does, NVIDIA's driver cannot have it.",
+    cause = "nouveau holds the card and cannot drive it, so NVIDIA's driver cannot use it.",
     remedy = "Blacklist nouveau, install NVIDIA's driver, rebuild the initramfs, reboot the guest.",
     source = "Linux, drivers/gpu/drm/nouveau",
   },
