@@ -1,5 +1,6 @@
 -- Vendors' facts that several modules use, each defined once.
 local devices_per_vm = require "gpupt.facts.devices_per_vm"
+local codes = require "gpupt.facts.windows_codes"
 local family = require "gpupt.facts.guest_family"
 
 describe("the number of passthrough devices that a VM may have", function()
@@ -38,4 +39,16 @@ describe("the family of a guest", function()
   end)
 
   it("is Linux for unknown guests", function() assert.equal("linux", family(nil, nil, nil)) end)
+end)
+
+describe("the driver that decides Code 43", function()
+  it("accepts a GeForce in a VM from release 465 on", function()
+    assert.same({ false, true, true }, { codes.accepts_hypervisor "461.92", codes.accepts_hypervisor "465.89",
+      codes.accepts_hypervisor(537) })
+  end)
+
+  it("is not judged without its release", function()
+    assert.is_nil(codes.accepts_hypervisor(nil))
+    assert.is_nil(codes.accepts_hypervisor "unknown")
+  end)
 end)

@@ -222,8 +222,8 @@ describe("a Windows guest", function()
     assert.is_true(later.ok)
   end)
 
-  local meanings = { [12] = "64%-bit MMIO window", [43] = "driver stopped the card", [28] = "no driver is installed",
-    [10] = "could not start", [31] = "could not load", [14] = "restart", [22] = "disabled", [52] = "signature" }
+  local meanings = { [12] = "MMIO window", [43] = "driver stopped the card", [28] = "no driver is installed",
+    [10] = "cannot start", [31] = "cannot load", [14] = "restart", [22] = "disabled", [52] = "signature" }
   for number, words in pairs(meanings) do
     it(("with Code %d fails for the right cause"):format(number), function()
       local r = windows(entry(number), { expected = 1 })

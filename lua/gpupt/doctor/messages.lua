@@ -1,5 +1,6 @@
 --- The messages of logs beside the rules' findings: each joins the rule that has the same fault in its care, or is a
 -- finding of its own; what only follows from another fault is folded under it.
+local codes = require "gpupt.facts.windows_codes"
 local pci = require "gpupt.pci"
 local reset = require "gpupt.doctor.reset"
 
@@ -46,7 +47,7 @@ local function code_43(subject, finding)
   local hidden = subject:truth(KEY) == false
   local card = table.concat(names, ", ")
   if driver then table.insert(finding.evidence, driver.evidence) end
-  if driver and driver.major >= 465 then
+  if driver and codes.accepts_hypervisor(driver.major) then
     finding.cause = ("The driver %s stopped the %s (Code 43). It accepts a GeForce in a VM (since 465), so the "
       .. "hypervisor is not the reason."):format(driver.version, card)
     finding.remedy = "Look for another reason: the MMIO window, a card that was not reset, an emulated display "

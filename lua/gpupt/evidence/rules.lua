@@ -1,6 +1,7 @@
 --- The doctor's rules on evidence: what the texts of tools say, alone and beside the .vmx. Form as in
 -- gpupt.doctor.rules.
 local bar = require "gpupt.bar"
+local codes = require "gpupt.facts.windows_codes"
 local causes = require "gpupt.guest.causes"
 local pci = require "gpupt.pci"
 local reset = require "gpupt.evidence.reset"
@@ -305,8 +306,6 @@ local function problem(number, id, check)
   }
 end
 
-local FIRST_RELEASE = 465 -- NVIDIA's first driver that works for a GeForce in a VM
-
 problem(10, "guest-code-10")
 problem(12, "guest-code-12", function(subject, report)
   local reported = {}
@@ -316,7 +315,7 @@ problem(12, "guest-code-12", function(subject, report)
       local window = card.vendor and card.device and bar.lookup(card.vendor, card.device)
         and bar.window { { vendor = card.vendor, device = card.device, count = 1 } }
       report({ at(card) }, {
-        cause = ("%s: Code 12: the MMIO window of the VM is too small for the card's BARs."):format(name_of(card)),
+        cause = ("%s: Code 12: %s."):format(name_of(card), codes.clause(12)),
         remedy = window and window.needed
           and ("Set pciPassthru.use64bitMMIO = \"TRUE\" and pciPassthru.64bitMMIOSizeGB = \"%d\" for one such card, "
             .. "with EFI firmware, then power the VM off and on."):format(window.gb)
@@ -333,9 +332,8 @@ problem(43, "guest-code-43", function(subject, report)
   for _, card in ipairs(each_card(subject, "guest")) do
     if card.problem_code == 43 and gpu_like(card) then
       local geforce = name_of(card):find "GeForce" or name_of(card):find "TITAN"
-      local release = tonumber((card.driver_release or ""):match "^%d+" or "")
       local cause, remedy, changes
-      if card.vendor == 0x10de and geforce and release and release >= FIRST_RELEASE then
+      if card.vendor == 0x10de and geforce and codes.accepts_hypervisor(card.driver_release) then
         cause = ("%s: Code 43: driver %s accepts a GeForce in a VM (since 465), so the hypervisor is not the "
           .. "cause."):format(name_of(card), card.driver_release)
         remedy = "Compare the MMIO window with the card's BARs (vmware.log), reinstall the driver, and power the VM "

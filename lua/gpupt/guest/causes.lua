@@ -3,6 +3,7 @@
 -- remedy=, fix=, address=, device= }: `code` is stable, `text` is the evidence as the guest wrote it,
 -- `fix` names the doctor's repair for it, if there is one. severity "error" fails a proof,
 -- "warning" does not.
+local codes = require "gpupt.facts.windows_codes"
 local vmlog = require "gpupt.vmlog"
 
 local causes = {}
@@ -14,15 +15,14 @@ local window_remedy = "use EFI firmware (chosen before the guest OS is installed
 
 local catalogue = {
   -- Windows: the problem codes of the Device Manager
-  ["code-12"] = { window, window_remedy, fix = "mmio" },
-  ["code-43"] = { "the driver stopped the card. A GeForce driver before 465 does so when it detects a hypervisor; "
-    .. "otherwise the driver does not support the card, or the card could not be reset",
+  ["code-12"] = { codes.clause(12), window_remedy, fix = "mmio" },
+  ["code-43"] = { codes.clause(43) .. "; otherwise the driver does not support the card, or the card was not reset",
     "install driver 465 or later; for an older GeForce driver set hypervisor.cpuid.v0 = FALSE. Otherwise power the "
     .. "VM off and on, and read vmware.log" },
-  ["code-28"] = { "no driver is installed for the card", "install the vendor's driver", driver = true },
-  ["code-10"] = { "the driver could not start the card", "install a driver release that supports this card; "
+  ["code-28"] = { codes.clause(28), "install the vendor's driver", driver = true },
+  ["code-10"] = { codes.clause(10), "install a driver release that supports this card; "
     .. "read vmware.log for BAR or interrupt errors" },
-  ["code-31"] = { "Windows could not load the driver of the card", "reinstall the vendor's driver" },
+  ["code-31"] = { codes.clause(31), "reinstall the vendor's driver" },
   ["code-14"] = { "the driver needs a restart of the guest", "restart the guest" },
   ["code-22"] = { "the device was disabled in the guest", "enable it in Device Manager" },
   ["code-52"] = { "Windows does not accept the driver's signature",

@@ -4,7 +4,7 @@
 -- with an older or unknown driver.
 local cpuid = {}
 
-local FIRST_DRIVER = 465
+local codes = require "gpupt.facts.windows_codes"
 
 --- "geforce", "workstation", "datacentre", "other" (no NVIDIA card) or "unknown", by name and PCI class. A name is the
 -- card's own or the table's; a card of unknown name has no class, unless it is a 3D controller, as only
@@ -60,8 +60,7 @@ function cpuid.choose(o, gpus, add, warn, allow)
     add("hypervisor.cpuid.v0", "not set", "only the Windows driver of a GeForce needs it")
     return false
   end
-  local major = o.driver and tonumber(o.driver:match "^%d+")
-  if major and major >= FIRST_DRIVER then
+  if codes.accepts_hypervisor(o.driver) then
     add("hypervisor.cpuid.v0", "not set", ("driver %s accepts a GeForce in a VM (since 465)"):format(o.driver))
     return false
   end

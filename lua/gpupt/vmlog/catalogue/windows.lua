@@ -1,5 +1,7 @@
 --- Windows guests: Device Manager's problem codes, stop codes, and the driver's version that decides them.
 
+local codes = require "gpupt.facts.windows_codes"
+
 --- NVIDIA's release from the version that Windows shows: 31.0.15.3713 is 537.13.
 local function nvidia_release(version)
   local c, d = (version or ""):match "^%d+%.%d+%.(%d+)%.(%d+)$"
@@ -27,7 +29,7 @@ local function code_43_cause(_, session)
     return ("The driver stopped the card (%s): only NVIDIA's driver checks for a hypervisor, so the card was not "
       .. "reset, or its BARs are not what the driver needs."):format(other)
   end
-  if release and release >= 465 then
+  if codes.accepts_hypervisor(release) then
     return ("The driver stopped the card. Its release is %s, and since 465 GeForce drivers accept a hypervisor, so "
       .. "there is another cause."):format(text)
   end
@@ -35,7 +37,7 @@ local function code_43_cause(_, session)
     return ("The driver stopped the GeForce: release %s is before 465, and such drivers stop when they see a "
       .. "hypervisor."):format(text)
   end
-  return "The driver stopped the card. GeForce drivers before 465 do this when they see a hypervisor."
+  return codes.cause[43]
 end
 
 local function code_43_remedy(_, session)
@@ -44,7 +46,7 @@ local function code_43_remedy(_, session)
     return "Power the VM, then the host, off and on; check the MMIO window against the card's BARs (gpupt log on "
       .. "vmware.log), and for Arc that the host's BIOS has Resizable BAR on."
   end
-  if release and release >= 465 then
+  if codes.accepts_hypervisor(release) then
     return "hypervisor.cpuid.v0 is not needed. Look at the MMIO window (gpupt log on the VM's vmware.log), power the "
       .. "VM off and on, and reinstall the driver."
   end
@@ -53,14 +55,12 @@ local function code_43_remedy(_, session)
 end
 
 local device_manager = {
-  [10] = { "The device cannot start; with a passthrough GPU often a driver that does not support the card or the "
-    .. "hypervisor.",
+  [10] = { codes.cause[10],
     "Install the vendor's current driver for this card; then look at the VM's vmware.log." },
-  [12] = { "Windows finds no free resources for the card: the MMIO window of the VM is too small for its BARs.",
+  [12] = { codes.cause[12],
     function(_, session) return require "gpupt.vmlog.evidence".window_remedy(session) end },
-  [28] = { "No driver is installed for the card.", "Install the vendor's driver in the guest." },
-  [31] = { "Windows cannot load the driver of the card: often a driver of another kind (vGPU for passthrough, or the "
-    .. "reverse), or a broken installation.",
+  [28] = { codes.cause[28], "Install the vendor's driver in the guest." },
+  [31] = { codes.cause[31],
     "Remove the driver (pnputil /delete-driver), install the vendor's current one for this card, reboot." },
   [43] = { code_43_cause, code_43_remedy },
 }
