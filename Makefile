@@ -99,9 +99,9 @@ ISO_CFLAGS   := $(call pkgs_cflags,$(ISO_PKGS))
 # What a C test or fuzz target links: the core files of a library (not its binding), and the libraries under it.
 .PHONY: sources libraries
 sources:
-	@echo $(filter-out csrc/lua/%,$(if $(filter core,$(ROOM)),$(CORE_SRC)) $(if $(filter net,$(ROOM)),$(NET_SRC)) $(if $(filter store,$(ROOM)),$(STORE_SRC)) $(if $(filter iso,$(ROOM)),$(ISO_SRC)))
+	@echo $(filter-out csrc/lua/%,$(if $(filter core,$(MODULE)),$(CORE_SRC)) $(if $(filter net,$(MODULE)),$(NET_SRC)) $(if $(filter store,$(MODULE)),$(STORE_SRC)) $(if $(filter iso,$(MODULE)),$(ISO_SRC)))
 libraries:
-	@echo $(if $(filter net,$(ROOM)),-lcrypt) $(shell $(PKG) --libs $(if $(filter core,$(ROOM)),$(CORE_PKGS)) $(if $(filter net,$(ROOM)),$(NET_PKGS)) $(if $(filter store,$(ROOM)),$(STORE_PKGS)) $(if $(filter iso,$(ROOM)),$(ISO_PKGS)))
+	@echo $(if $(filter net,$(MODULE)),-lcrypt) $(shell $(PKG) --libs $(if $(filter core,$(MODULE)),$(CORE_PKGS)) $(if $(filter net,$(MODULE)),$(NET_PKGS)) $(if $(filter store,$(MODULE)),$(STORE_PKGS)) $(if $(filter iso,$(MODULE)),$(ISO_PKGS)))
 
 .PHONY: schema
 schema: ## regenerate csrc/gen/schema_data.c from pyVmomi's tables
@@ -135,8 +135,8 @@ test: ## every test; ends with "N passed, N failed"
 	@$(MAKE) --no-print-directory build vcenter
 	@$(LUA_ENV) $(LUA) build-support/test.lua
 
-spec: build ## the specs of one module: make spec ROOM=vmx
-	@$(LUA_ENV) $(LUA) /usr/bin/busted $(if $(filter regress,$(ROOM)),--pattern='%d%d%d-.*%.lua$$') $(if $(ROOM),spec/$(ROOM),spec)
+spec: build ## the specs of one module: make spec MODULE=vmx
+	@$(LUA_ENV) $(LUA) /usr/bin/busted $(if $(filter regress,$(MODULE)),--pattern='%d%d%d-.*%.lua$$') $(if $(MODULE),spec/$(MODULE),spec)
 
 regress-proof: ## run the regress specs added since BASE against BASE's code: each must fail there
 	@build-support/setup test

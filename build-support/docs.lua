@@ -77,16 +77,16 @@ local function annotated(kind)
   return (kind:gsub("[^|]+", function(one) return lua_types[one] or one end))
 end
 
--- Public functions and their leading comments, read from the rooms' sources.
-local rooms = { "vmx", "bar", "pci", "vmlog", "evidence", "json", "settings", "doctor", "vim", "loop", "playbook",
+-- Public functions and their leading comments, read from the modules' sources.
+local modules = { "vmx", "bar", "pci", "vmlog", "evidence", "json", "settings", "doctor", "vim", "loop", "playbook",
   "fleet", "logins" }
 
-local function functions_of(room)
-  local text = read("lua/gpupt/" .. room .. ".lua") or read("lua/gpupt/" .. room .. "/init.lua")
+local function functions_of(module)
+  local text = read("lua/gpupt/" .. module .. ".lua") or read("lua/gpupt/" .. module .. "/init.lua")
   local list, comment = {}, {}
   for line in (text or ""):gmatch "[^\n]*" do
     local remark = line:match "^%-%-%-? ?(.*)$"
-    local name, params = line:match("^function " .. room .. "%.([%w_]+)(%b())")
+    local name, params = line:match("^function " .. module .. "%.([%w_]+)(%b())")
     if remark then
       comment[#comment + 1] = remark
     else
@@ -117,18 +117,18 @@ local function meta()
   out[#out + 1] = "---@class gpupt\n---@field _VERSION string\nlocal gpupt = {}\n"
   out[#out + 1] = "---Passes results through; raises {message, code, detail, where} for nil, message."
   out[#out + 1] = "function gpupt.check(...) end\n"
-  for _, room in ipairs(rooms) do
-    local list = functions_of(room)
+  for _, module in ipairs(modules) do
+    local list = functions_of(module)
     if #list > 0 then
-      out[#out + 1] = "gpupt." .. room .. " = {}\n"
+      out[#out + 1] = "gpupt." .. module .. " = {}\n"
       for _, entry in ipairs(list) do
         for _, remark in ipairs(entry.comment) do out[#out + 1] = "---" .. remark end
-        local declared = options.declared[room .. "." .. entry.name]
+        local declared = options.declared[module .. "." .. entry.name]
         local last = entry.params:match "([%w_]+)%s*%)$"
         if declared and last then
-          out[#out + 1] = ("---@param %s? gpupt.options.%s.%s"):format(last, room, entry.name)
+          out[#out + 1] = ("---@param %s? gpupt.options.%s.%s"):format(last, module, entry.name)
         end
-        out[#out + 1] = ("function gpupt.%s.%s%s end\n"):format(room, entry.name, entry.params)
+        out[#out + 1] = ("function gpupt.%s.%s%s end\n"):format(module, entry.name, entry.params)
       end
     end
   end

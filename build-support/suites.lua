@@ -28,8 +28,8 @@ function suites.list(root)
   end
   add("luacheck", "status", "luacheck -q --no-color lua bin/gpupt spec examples build-support bench")
   add("layout", "status", "lua5.4 build-support/arrows.lua")
-  local rooms = folders(root)
-  for _, folder in ipairs(rooms) do
+  local modules = folders(root)
+  for _, folder in ipairs(modules) do
     add(folder:gsub("^spec/", ""), "tap", busted .. folder)
   end
   if exists(root, "spec/regress") then
@@ -39,7 +39,7 @@ function suites.list(root)
   add("C tests", "tap", "build-support/c-tests")
   local sanitized = {}
   for _, folder in ipairs(exposed) do
-    for _, present in ipairs(rooms) do
+    for _, present in ipairs(modules) do
       if present == folder then sanitized[#sanitized + 1] = folder end
     end
   end
