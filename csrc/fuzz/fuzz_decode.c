@@ -92,8 +92,7 @@ static void check_fields(const gp_tape *tape)
     for (uint32_t at = 0; at < tape->count; at++) {
         const gp_cell *cell = &tape->cells[at];
         if (cell->tag != GP_TAG_OBJECT || cell->type == GP_VOID) continue;
-        uint32_t i = at + 1 + (cell->flags & GP_CELL_NAMED ? 1 : 0);
-        for (; i < cell->as.head.end; i = gp_tape_after(tape, i))
+        for (uint32_t i = gp_tape_inside(tape, at); i < cell->as.head.end; i = gp_tape_after(tape, i))
             check_field(tape, cell->type, i);
     }
 }

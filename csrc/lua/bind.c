@@ -38,14 +38,6 @@ void **gp_bind_box(lua_State *L, void (*release)(void *))
     return &b->pointer;
 }
 
-void *gp_bind_unbox(lua_State *L, int index)
-{
-    box *b = luaL_checkudata(L, index, BOX);
-    void *pointer = b->pointer;
-    b->pointer = NULL;
-    return pointer;
-}
-
 static int buf_release(lua_State *L)
 {
     gp_buf *buf = luaL_checkudata(L, 1, BUF);

@@ -18,9 +18,8 @@
 int gp_bind_fail(lua_State *L, const gp_error *err);
 
 /* A box on top of the stack: *gp_bind_box(...) is the owned pointer (NULL at first); __gc and __close release
- * it once. gp_bind_unbox removes the pointer, so that the box no longer owns it. */
+ * it once. */
 void **gp_bind_box(lua_State *L, void (*release)(void *));
-void *gp_bind_unbox(lua_State *L, int index);
 
 /* A byte buffer as a box on top of the stack; freed by Lua. */
 gp_buf *gp_bind_buf(lua_State *L);

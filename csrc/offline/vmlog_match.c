@@ -181,11 +181,6 @@ void gp_vmlog_words_plain(gp_vmlog_words *words)
     words->wide = false;
 }
 
-bool gp_vmlog_words_wide(const gp_vmlog_words *words)
-{
-    return words->wide;
-}
-
 /* Bytes of -1 per newline, summed before they can overflow. */
 #if HAVE_WIDE
 __attribute__((target("avx2"))) static uint64_t count_wide(const char **at, const char *end)

@@ -61,6 +61,5 @@ uint64_t gp_vmlog_count_newlines(const gp_vmlog_words *words, const char *at, co
 
 /* For tests and measurements: never use the wide instructions. */
 void gp_vmlog_words_plain(gp_vmlog_words *words);
-bool gp_vmlog_words_wide(const gp_vmlog_words *words);
 
 #endif

@@ -210,11 +210,6 @@ void gp_http_release(gp_http *http)
     free(http);
 }
 
-const gp_trust *gp_http_trust(const gp_http *http)
-{
-    return &http->trust;
-}
-
 static void finish(gp_op *op)
 {
     op->state = GP_OP_DONE;

@@ -44,7 +44,6 @@ typedef struct gp_http_options {
 /* Takes over what `trust` owns, also when it fails. */
 gp_http *gp_http_new(gp_engine *engine, gp_trust *trust, const gp_http_options *options, gp_error *err);
 void gp_http_release(gp_http *http);
-const gp_trust *gp_http_trust(const gp_http *http);
 typedef struct gp_request {
     const char *method; /* GET, POST, PUT, HEAD, DELETE */
     const char *url;

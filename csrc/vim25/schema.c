@@ -173,12 +173,6 @@ const gp_schema_method *gp_schema_method_find(const char *name, size_t length)
     return NULL;
 }
 
-const gp_schema_method *gp_schema_method_of(gp_type_id managed, const char *name, size_t length)
-{
-    const gp_schema_method *method = gp_schema_method_find(name, length);
-    return method && gp_schema_is_a(managed, method->owner) ? method : NULL;
-}
-
 const gp_schema_method *gp_schema_method_owned(gp_type_id managed, size_t n)
 {
     const gp_schema_type *type = &gp_schema_types[managed];

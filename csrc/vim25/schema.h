@@ -108,8 +108,6 @@ bool gp_schema_enum_has(gp_type_id type, const char *value, size_t length);
 
 /* ---- methods: wsdl names ("ReconfigVM_Task"), unique in the whole of vim25 */
 const gp_schema_method *gp_schema_method_find(const char *name, size_t length);
-/* The same, but only when the managed type has or inherits it. */
-const gp_schema_method *gp_schema_method_of(gp_type_id managed, const char *name, size_t length);
 /* The n-th method that this type itself declares, NULL past the end. */
 const gp_schema_method *gp_schema_method_owned(gp_type_id managed, size_t n);
 static inline const gp_schema_field *gp_schema_params(const gp_schema_method *method)

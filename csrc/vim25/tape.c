@@ -25,22 +25,6 @@ uint32_t gp_tape_after(const gp_tape *tape, uint32_t at)
     return tape->cells[at].tag <= GP_TAG_MANY ? tape->cells[at].as.head.end : at + 1;
 }
 
-/* The first child of an opening cell. */
-static uint32_t inside(const gp_tape *tape, uint32_t at)
-{
-    return at + 1 + (tape->cells[at].flags & GP_CELL_NAMED ? 1 : 0);
-}
-
-uint32_t gp_tape_child(const gp_tape *tape, uint32_t at, const char *key)
-{
-    if (tape->cells[at].tag != GP_TAG_OBJECT) return UINT32_MAX;
-    for (uint32_t i = inside(tape, at); i < tape->cells[at].as.head.end; i = gp_tape_after(tape, i)) {
-        const char *name = gp_tape_key(tape, &tape->cells[i]);
-        if (name && strcmp(name, key) == 0) return i;
-    }
-    return UINT32_MAX;
-}
-
 const char *gp_tape_type_name(const gp_tape *tape, uint32_t at)
 {
     const gp_cell *cell = &tape->cells[at];

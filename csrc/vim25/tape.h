@@ -82,10 +82,13 @@ static inline const char *gp_tape_text(const gp_tape *tape, const gp_cell *cell)
 }
 /* The key of a cell as text; NULL for a list element or root. */
 const char *gp_tape_key(const gp_tape *tape, const gp_cell *cell);
+/* The first child of the object at `at`. */
+static inline uint32_t gp_tape_inside(const gp_tape *tape, uint32_t at)
+{
+    return at + 1 + (tape->cells[at].flags & GP_CELL_NAMED ? 1 : 0);
+}
 /* The cell after this one and its content. */
 uint32_t gp_tape_after(const gp_tape *tape, uint32_t at);
-/* The child of the object at `at` with that key, or UINT32_MAX. */
-uint32_t gp_tape_child(const gp_tape *tape, uint32_t at, const char *key);
 /* The type's name of an object cell, the unknown ones included. */
 const char *gp_tape_type_name(const gp_tape *tape, uint32_t at);
 

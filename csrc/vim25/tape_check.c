@@ -61,8 +61,7 @@ static void prepare(void)
 static uint32_t child(const gp_tape *tape, uint32_t at, int key)
 {
     const gp_cell *cells = tape->cells;
-    uint32_t i = at + 1 + (cells[at].flags & GP_CELL_NAMED ? 1 : 0);
-    for (; i < cells[at].as.head.end; i = gp_tape_after(tape, i))
+    for (uint32_t i = gp_tape_inside(tape, at); i < cells[at].as.head.end; i = gp_tape_after(tape, i))
         if (cells[i].key == key && cells[i].tag != GP_TAG_NULL) return i;
     return UINT32_MAX;
 }

@@ -13,15 +13,11 @@ static gp_page_keys keys_of_pages(void)
                           key("val"),     key("missingSet"), key("path"), key("fault")};
 }
 
-static uint32_t inside(const gp_tape *tape, uint32_t at)
-{
-    return at + 1 + (tape->cells[at].flags & GP_CELL_NAMED ? 1 : 0);
-}
-
+/* The child of the object at `at` with that key, or UINT32_MAX. */
 static uint32_t child(const gp_tape *tape, uint32_t at, uint16_t wanted)
 {
     if (tape->cells[at].tag != GP_TAG_OBJECT) return UINT32_MAX;
-    for (uint32_t i = inside(tape, at); i < tape->cells[at].as.head.end; i = gp_tape_after(tape, i))
+    for (uint32_t i = gp_tape_inside(tape, at); i < tape->cells[at].as.head.end; i = gp_tape_after(tape, i))
         if (tape->cells[i].key == wanted) return i;
     return UINT32_MAX;
 }
@@ -33,7 +29,7 @@ static gp_pairs pairs_of(const gp_page *page, uint32_t object, uint16_t list, ui
                       .list = list,
                       .first_key = first,
                       .second_key = second,
-                      .run = inside(page->tape, object),
+                      .run = gp_tape_inside(page->tape, object),
                       .runs_end = page->tape->cells[object].as.head.end};
 }
 
