@@ -2,63 +2,28 @@
 -- vCenter reports. spec/client/esx_face.py runs in front of the test vCenter and provides such a host.
 local gpupt = require "gpupt"
 local json = require "gpupt.json"
+local esx_host = require "spec.support.esx_host"
+local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 local check = gpupt.check
 
 describe("guest files over the ESXi host", function()
-  local sim, pipe, port
-  local login = { username = "ops", password = "gu3st-Secret" }
+  local site, sim
+  local login = esx_host.login
 
-  local function modes(text) vcenter.write(sim.dir .. "/modes", text) end
-
-  local function certificate(name, subject)
-    local text, ok = vcenter.shell(("env -u LD_PRELOAD openssl req -x509 -newkey rsa:2048 -nodes -keyout %s/%s.key -out %s/%s.pem "
-      .. "-days 2 -subj /CN=%s -addext subjectAltName=%s 2>&1"):format(sim.dir, name, sim.dir, name, name, subject))
-    assert(ok, text)
-  end
+  local function modes(text) site:modes(text) end
+  local function connect(more) return site:connect(more) end
 
   setup(function()
-    sim = vcenter.start { speed = 200, fleet = {
-      clusters = { { name = "c", hosts = { { name = "h1" } } } }, datastores = { { name = "ds-1" } },
-      vms = { { name = "lin", host = "h1", datastore = "ds-1", memory_mb = 1024, disk_gb = 10, guest = "ubuntu64Guest",
-        firmware = "efi", installed = "ubuntu", power = "poweredOn", username = login.username,
-        password = login.password } },
-    } }
-    certificate("vcenter", "IP:127.0.0.1")
-    certificate("host", "DNS:h1.test.invalid") -- a name that does not resolve
-    modes ""
-    local d = sim.dir
-    pipe = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/esx_face.py %s/vcenter.pem %s/vcenter.key %s/host.pem "
-      .. "%s/host.key %s h1.test.invalid %s/modes %s/host-log >%s/ports 2>%s/face-errors"):format(d, d, d, d, sim.ready.host, d,
-      d, d, d), "w"))
-    for _ = 1, 100 do
-      port = (vcenter.read(d .. "/ports") or ""):match "(%d+) (%d+)"
-      if port then break end
-      vcenter.sleep(0.05)
-    end
-    assert(port, vcenter.read(d .. "/face-errors"))
+    site = esx_host.start()
+    sim = site.sim
   end)
-  teardown(function()
-    sim:close_all()
-    pipe:close()
-    local left = sim:leftovers()
-    sim:stop()
-    assert.are.equal(0, left.sessions)
-  end)
+  teardown(function() assert.are.equal(0, site:stop().sessions) end)
   before_each(function()
     modes ""
     vcenter.write(sim.dir .. "/host-log", "")
   end)
-
-  local function connect(more)
-    local o = { url = ("https://127.0.0.1:%s/sdk"):format(port), ca_file = sim.dir .. "/vcenter.pem" }
-    for key, value in pairs(more or {}) do o[key] = value end
-    local vc = sim:connect(o)
-    local lin = check(vc:one("lin", { type = "VirtualMachine" }))
-    check(vc.guest:ready(lin, { timeout = 30 }))
-    return vc, lin
-  end
 
   -- What the host's face was asked.
   local function asked()
@@ -145,14 +110,8 @@ describe("guest files over the ESXi host", function()
   it("go through the vCenter's proxy, to a name that only the proxy can resolve", function()
     modes "no-ip"
     local proxy_log = sim.dir .. "/proxy-log"
-    local command = "exec env -u LD_PRELOAD python3 spec/client/proxy.py %s ops:pr0xy-secret >%s.port 2>/dev/null"
-    local proxy <close> = assert(io.popen(command:format(proxy_log, proxy_log), "w")) -- luacheck: ignore
-    local proxy_port
-    for _ = 1, 100 do
-      proxy_port = tonumber(vcenter.read(proxy_log .. ".port") or "")
-      if proxy_port then break end
-      vcenter.sleep(0.05)
-    end
+    local words = ("spec/client/proxy.py %s ops:pr0xy-secret"):format(proxy_log)
+    local proxy <close>, proxy_port = server.start(words, proxy_log .. ".port") -- luacheck: ignore
     local vc, lin = connect { proxy = ("http://ops:pr0xy-secret@127.0.0.1:%d"):format(proxy_port) }
     check(vc.guest:put(lin, login, nil, "/tmp/by-proxy.txt", { text = "some text" }))
     assert.are.equal("some text", check(vc.guest:get(lin, login, "/tmp/by-proxy.txt")))

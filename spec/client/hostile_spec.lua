@@ -1,6 +1,7 @@
 -- Servers that answer badly: an error with a code, bounded memory and time, and the others go on.
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop"
+local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 describe("a hostile server", function()
@@ -10,14 +11,7 @@ describe("a hostile server", function()
     local text, ok = vcenter.shell(("env -u LD_PRELOAD openssl req -x509 -newkey rsa:2048 -nodes -keyout %s/key -out %s/cert "
       .. "-days 2 -subj /CN=hostile -addext subjectAltName=IP:127.0.0.1 2>&1"):format(dir, dir))
     assert(ok, text)
-    pipe = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/hostile.py %s/cert %s/key %s/log >%s/port 2>%s/err"):format(
-      dir, dir, dir, dir, dir), "w"))
-    for _ = 1, 100 do
-      port = tonumber(vcenter.read(dir .. "/port") or "")
-      if port then break end
-      vcenter.sleep(0.05)
-    end
-    assert(port, vcenter.read(dir .. "/err"))
+    pipe, port = server.start(("spec/client/hostile.py %s/cert %s/key %s/log"):format(dir, dir, dir), dir .. "/port")
   end)
   teardown(function()
     pipe:close()
@@ -190,16 +184,10 @@ def run():
         c, _ = s.accept(); c.sendall(b"SSH-2.0-nonsense\r\n"); c.recv(100); c.close()
 threading.Thread(target=run, daemon=True).start(); sys.stdin.read()
 ]])
-    local server = io.popen(("exec env -u LD_PRELOAD python3 %s/plain.py >%s/plain-port"):format(dir, dir), "w")
-    local number
-    for _ = 1, 100 do
-      number = tonumber(vcenter.read(dir .. "/plain-port") or "")
-      if number then break end
-      vcenter.sleep(0.05)
-    end
+    local plain, number = server.start(dir .. "/plain.py", dir .. "/plain-port")
     local vc, message, code = gpupt.vim.connect { url = ("https://127.0.0.1:%d/sdk"):format(number), username = "u",
       password = "p", retries = 0, timeout = 5 }
-    server:close()
+    plain:close()
     assert.is_nil(vc)
     assert.are.equal("ETLS", code)
     assert.is_string(message)

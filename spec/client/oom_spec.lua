@@ -1,4 +1,5 @@
 --- Memory runs out at every single allocation in turn, of Lua and of C, between a request and its answer.
+local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 describe("the transport when memory runs out", function()
@@ -6,13 +7,7 @@ describe("the transport when memory runs out", function()
   setup(function()
     assert.is_true(os.execute "make -s build/oomhost net >/dev/null")
     folder = vcenter.shell("mktemp -d /tmp/gpupt-oom.XXXXXX"):match "%S+"
-    local server = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/oom_server.py >%s/port"):format(folder), "w"))
-    local port
-    for _ = 1, 100 do
-      port = tonumber(vcenter.read(folder .. "/port") or "")
-      if port then break end
-      vcenter.sleep(0.05)
-    end
+    local oom, port = server.start("spec/client/oom_server.py", folder .. "/port")
     -- libcurl resolves names in a thread, and one that was just detached on a busy system still holds blocks when
     -- they are counted: then it runs again. The blocks of our own code are counted apart, and none may be left in any run.
     own = {}
@@ -25,7 +20,7 @@ describe("the transport when memory runs out", function()
       own[run] = tonumber(text:match "every block of gpupt's own was given back: (%d+) blocks left") or text
       if not left or left <= 3 then break end
     end
-    server:close()
+    oom:close()
   end)
   teardown(function() os.execute("rm -rf " .. folder) end)
 

@@ -1,20 +1,15 @@
 -- Through an HTTP proxy: the tunnel is the proxy's, the TLS inside it is the vCenter's.
 local gpupt = require "gpupt"
+local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 describe("a vCenter behind an HTTP proxy", function()
   local sim, pipes, logs = nil, {}, {}
   local function start(name, user)
     logs[name] = sim.dir .. "/" .. name
-    local port_file = logs[name] .. ".port"
-    pipes[name] = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/proxy.py %s %s >%s 2>/dev/null"):format(
-      logs[name], user or "", port_file), "w"))
-    for _ = 1, 100 do
-      local port = tonumber(vcenter.read(port_file) or "")
-      if port then return port end
-      vcenter.sleep(0.05)
-    end
-    error "the proxy did not start"
+    local port
+    pipes[name], port = server.start(("spec/client/proxy.py %s %s"):format(logs[name], user or ""), logs[name] .. ".port")
+    return port
   end
   local open, closed
   setup(function()

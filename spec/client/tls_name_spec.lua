@@ -3,6 +3,7 @@
 local loop = require "gpupt.loop.engine"
 local net = require "gpupt.net"
 local transport = require "gpupt.vim.transport"
+local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 describe("the name in a server's certificate", function()
@@ -36,14 +37,7 @@ describe("the name in a server's certificate", function()
     certificate("other-ip", "IP:127.0.0.2")
     certificate("ip-as-name", "DNS:*.0.0.1")
     vcenter.shell(("cp %s/default.pem %s/cert; cp %s/default.key %s/key"):format(dir, dir, dir, dir))
-    pipe = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/tls_server.py %s >%s/port 2>%s/err"):format(dir, dir,
-      dir), "w"))
-    for _ = 1, 100 do
-      port = tonumber(vcenter.read(dir .. "/port") or "")
-      if port then break end
-      vcenter.sleep(0.05)
-    end
-    assert(port, vcenter.read(dir .. "/err"))
+    pipe, port = server.start("spec/client/tls_server.py " .. dir, dir .. "/port")
   end)
   teardown(function()
     pipe:close()

@@ -2,6 +2,7 @@
 local loop = require "gpupt.loop.engine"
 local net = require "gpupt.net"
 local transport = require "gpupt.vim.transport"
+local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 describe("a server's certificate", function()
@@ -30,14 +31,7 @@ describe("a server's certificate", function()
       end
     end
     vcenter.shell(("cp %s/good.pem %s/cert; cp %s/good.key %s/key"):format(dir, dir, dir, dir))
-    pipe = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/tls_server.py %s >%s/port 2>%s/err"):format(dir, dir,
-      dir), "w"))
-    for _ = 1, 100 do
-      port = tonumber(vcenter.read(dir .. "/port") or "")
-      if port then break end
-      vcenter.sleep(0.05)
-    end
-    assert(port, vcenter.read(dir .. "/err"))
+    pipe, port = server.start("spec/client/tls_server.py " .. dir, dir .. "/port")
   end)
   teardown(function()
     pipe:close()

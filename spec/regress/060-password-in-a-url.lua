@@ -2,6 +2,7 @@
 -- ("127.0.0.1:1234/x@vcenter"), and a malformed URL was repeated in the message, including the password.
 local command = require "spec.support.command"
 local gpupt = require "gpupt"
+local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 describe("a URL with a user name and a password", function()
@@ -13,14 +14,7 @@ describe("a URL with a user name and a password", function()
   setup(function()
     sim = vcenter.start { fleet = { clusters = { { name = "c", hosts = { { name = "h1" } } } },
       users = { { name = "ops", password = everything, role = "ReadOnly" } } } }
-    decoy = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/decoy.py %s/met >%s/decoy-port"):format(sim.dir,
-      sim.dir), "w"))
-    for _ = 1, 100 do
-      decoy_port = tonumber(vcenter.read(sim.dir .. "/decoy-port") or "")
-      if decoy_port then break end
-      vcenter.sleep(0.05)
-    end
-    assert(decoy_port)
+    decoy, decoy_port = server.start(("spec/client/decoy.py %s/met"):format(sim.dir), sim.dir .. "/decoy-port")
     warnings, before = {}, require("gpupt.loop.wait").warn
     gpupt.loop.on_warning(function(text) warnings[#warnings + 1] = text end)
   end)

@@ -2,57 +2,27 @@
 -- checked, and with `insecure` alone there was no warning. A host has its own certificate: its entry in the known-hosts
 -- file decides; otherwise what the vCenter reports for it; `insecure` counts only without a thumbprint.
 local gpupt = require "gpupt"
+local esx_host = require "spec.support.esx_host"
 local vcenter = require "spec.support.vcenter"
 
 local check = gpupt.check
 
 describe("guest files over an ESXi host", function()
-  local sim, face, port, host_port, warnings, before
-  local login = { username = "ops", password = "gu3st-Secret" }
+  local site, sim, port, host_port, warnings, before
+  local login = esx_host.login
   local prints = {}
 
-  local function openssl(line)
-    local text, ok = vcenter.shell(("cd %s && env -u LD_PRELOAD openssl %s 2>&1"):format(sim.dir, line))
-    assert(ok, text)
-    return text
-  end
-
-  local function certificate(name, subject)
-    openssl(("req -x509 -newkey rsa:2048 -nodes -keyout %s.key -out %s.pem -days 2 -subj /CN=%s -addext subjectAltName=%s")
-      :format(name, name, name, subject))
-    prints[name] = openssl(("x509 -in %s.pem -noout -fingerprint -sha256"):format(name)):match "=(%S+)"
-  end
-
   setup(function()
-    sim = vcenter.start { speed = 200, fleet = {
-      clusters = { { name = "c", hosts = { { name = "h1" } } } }, datastores = { { name = "ds-1" } },
-      vms = { { name = "lin", host = "h1", datastore = "ds-1", memory_mb = 1024, disk_gb = 10, guest = "ubuntu64Guest",
-        firmware = "efi", installed = "ubuntu", power = "poweredOn", username = login.username,
-        password = login.password } },
-    } }
-    certificate("vcenter", "IP:127.0.0.1")
-    certificate("host", "DNS:h1.test.invalid")
-    vcenter.write(sim.dir .. "/modes", "")
-    local d = sim.dir
-    face = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/esx_face.py %s/vcenter.pem %s/vcenter.key %s/host.pem "
-      .. "%s/host.key %s h1.test.invalid %s/modes %s/host-log >%s/ports 2>%s/face-errors"):format(d, d, d, d, sim.ready.host, d,
-      d, d, d), "w"))
-    for _ = 1, 100 do
-      port, host_port = (vcenter.read(d .. "/ports") or ""):match "(%d+) (%d+)"
-      if port then break end
-      vcenter.sleep(0.05)
-    end
-    assert(port, vcenter.read(d .. "/face-errors"))
-    local first = sim:connect { url = ("https://127.0.0.1:%s/sdk"):format(port), ca_file = d .. "/vcenter.pem" }
-    check(first.guest:ready(check(first:one("lin", { type = "VirtualMachine" })), { timeout = 30 }))
+    site = esx_host.start()
+    sim, port, host_port = site.sim, site.port, site.host_port
+    for _, name in ipairs { "vcenter", "host" } do prints[name] = site:thumbprint(name) end
+    site:connect()
     before = require("gpupt.loop.wait").warn
     gpupt.loop.on_warning(function(text) warnings[#warnings + 1] = text end)
   end)
   teardown(function()
     gpupt.loop.on_warning(before)
-    sim:close_all()
-    face:close()
-    sim:stop()
+    site:stop()
   end)
   before_each(function() warnings = {} end)
 

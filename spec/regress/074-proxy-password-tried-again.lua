@@ -1,6 +1,7 @@
 -- A proxy that refused the account (407) got five attempts from each call, and one from each connection: the refusal was
 -- treated like a failed connection, and repeated. Domain proxies lock the account for that.
 local gpupt = require "gpupt"
+local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 describe("the password of a proxy", function()
@@ -8,14 +9,7 @@ describe("the password of a proxy", function()
   setup(function()
     sim = vcenter.start {}
     log = sim.dir .. "/proxy"
-    pipe = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/client/proxy.py %s ops:pr0xy-secret >%s.port 2>/dev/null")
-      :format(log, log), "w"))
-    for _ = 1, 100 do
-      port = tonumber(vcenter.read(log .. ".port") or "")
-      if port then break end
-      vcenter.sleep(0.05)
-    end
-    assert(port, "the proxy did not start")
+    pipe, port = server.start(("spec/client/proxy.py %s ops:pr0xy-secret"):format(log), log .. ".port")
   end)
   teardown(function()
     sim:close_all()

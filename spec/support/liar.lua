@@ -4,6 +4,7 @@
 --   server:connect{...}   as vim.connect: a client, or nil, message, code       server:requests "Login"   how many came
 --   server:stop()
 local gpupt = require "gpupt"
+local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 local liar = {}
@@ -17,14 +18,7 @@ function liar.start()
   local text, ok = vcenter.shell(("env -u LD_PRELOAD openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
     .. "-keyout %s/key -out %s/cert -days 2 -subj /CN=liar -addext subjectAltName=IP:127.0.0.1 2>&1"):format(dir, dir))
   assert(ok, text)
-  self.pipe = assert(io.popen(("exec env -u LD_PRELOAD python3 spec/support/liar.py %s/cert %s/key %s >%s/port 2>%s/err")
-    :format(dir, dir, dir, dir, dir), "w"))
-  for _ = 1, 200 do
-    self.port = tonumber(vcenter.read(dir .. "/port") or "")
-    if self.port then break end
-    vcenter.sleep(0.05)
-  end
-  assert(self.port, vcenter.read(dir .. "/err"))
+  self.pipe, self.port = server.start(("spec/support/liar.py %s/cert %s/key %s"):format(dir, dir, dir), dir .. "/port")
   return self
 end
 
