@@ -42,10 +42,7 @@ describe("the cards of a fleet", function()
         { name = "waiting", host = "esx-b-1", power = "poweredOff", memory_mb = 4096, version = "vmx-20" } },
     } }
     vc = site:client()
-    local browser = assert(assert(vc:one "/DC0/host/gpu-a"):get "environmentBrowser")
-    local target = assert(browser:QueryConfigTarget { host = assert(vc:one "/DC0/host/gpu-a/esx-a-1") })
-    attach("holder", { _type = "VirtualPCIPassthroughDeviceBackingInfo", deviceName = "", id = "0000:86:00.0", deviceId = "20b5",
-      systemId = target.pciPassthrough[1].systemId, vendorId = 0x10de })
+    site:attach("gpu-a", "esx-a-1", "0000:86:00.0", "holder")
   end)
   teardown(function() site:stop() end)
 

@@ -11,27 +11,8 @@ local check = gpupt.check
 describe("a VM whose backing names another host than the one it is registered on", function()
   local site, vc
 
-  -- Attaches the card 3b:00.0 of this host to the VM.
-  local function attach(host, name)
-    local browser = check(check(vc:one "/DC0/host/gpu-a"):get "environmentBrowser")
-    local target = check(browser:QueryConfigTarget { host = check(vc:one("/DC0/host/gpu-a/" .. host)) })
-    local vm = check(vc:one("/DC0/vm/" .. name))
-    check(vc:wait(check(vm:ReconfigVM_Task { spec = { deviceChange = { { operation = "add",
-      device = { _type = "VirtualPCIPassthrough", key = -1, backing = { _type = "VirtualPCIPassthroughDeviceBackingInfo",
-        deviceName = "", id = "0000:3b:00.0", deviceId = "20b5", systemId = target.pciPassthrough[1].systemId,
-        vendorId = 0x10de } } } } } })))
-    return vm
-  end
-
-  -- The result of copying its folder: the same .vmx, registered on another host.
-  local function copy_to(vm, host)
-    local path = check(vm:get "config.files.vmPathName")
-    local name = check(vm:get "name")
-    check(vm:UnregisterVM())
-    local pool = check(check(vc:one "/DC0/host/gpu-a"):get "resourcePool")
-    check(vc:wait(check(check(vc:one "/DC0/vm"):RegisterVM_Task { path = path, name = name, asTemplate = false,
-      pool = pool, host = check(vc:one("/DC0/host/gpu-a/" .. host)) })))
-  end
+  local function attach(host, name) return site:attach("gpu-a", host, "0000:3b:00.0", name) end
+  local function copy_to(vm, host) return site:register_on("gpu-a", host, vm) end
 
   setup(function()
     local function host(name) return lab.host(name, { cards = { lab.card("0000:3b:00.0", { enabled = true }) } }) end

@@ -52,6 +52,35 @@ function Lab:client()
   return self.vc
 end
 
+--- Attaches the card at `address` of a host of the cluster to a VM of /DC0/vm, by a backing that names the host. Gives
+-- the VM.
+function Lab:attach(cluster, host, address, name)
+  local check, vc = gpupt.check, self:client()
+  local browser = check(check(vc:one("/DC0/host/" .. cluster)):get "environmentBrowser")
+  local target = check(browser:QueryConfigTarget { host = check(vc:one(("/DC0/host/%s/%s"):format(cluster, host))) })
+  local card
+  for _, one in ipairs(target.pciPassthrough) do
+    if one.pciDevice.id == address then card = one end
+  end
+  assert(card, host .. " has no card " .. address)
+  local vm = check(vc:one("/DC0/vm/" .. name))
+  check(vc:wait(check(vm:ReconfigVM_Task { spec = { deviceChange = { { operation = "add",
+    device = { _type = "VirtualPCIPassthrough", key = -1, backing = { _type = "VirtualPCIPassthroughDeviceBackingInfo",
+      deviceName = "", id = address, deviceId = ("%04x"):format(card.pciDevice.deviceId & 0xffff),
+      systemId = card.systemId, vendorId = card.pciDevice.vendorId } } } } } })))
+  return vm
+end
+
+--- Registers a VM on another host of the cluster, with the same .vmx: what copying its folder gives.
+function Lab:register_on(cluster, host, vm)
+  local check, vc = gpupt.check, self:client()
+  local path, name = check(vm:get "config.files.vmPathName"), check(vm:get "name")
+  check(vm:UnregisterVM())
+  local pool = check(check(vc:one("/DC0/host/" .. cluster)):get "resourcePool")
+  check(vc:wait(check(check(vc:one "/DC0/vm"):RegisterVM_Task { path = path, name = name, asTemplate = false, pool = pool,
+    host = check(vc:one(("/DC0/host/%s/%s"):format(cluster, host))) })))
+end
+
 --- plan, or nil, message, code, detail
 function Lab:plan(text, o) return self:load(text):plan(self:client(), o) end
 
