@@ -29,6 +29,9 @@ function units.mebibytes(value)
   return nil, ("invalid size '%s': use for example 16 GiB, 512G or 4096 MB"):format(tostring(value)), "EINVAL"
 end
 
+--- "1 error", "2 errors".
+function units.count(number, noun) return ("%d %s%s"):format(number, noun, number == 1 and "" or "s") end
+
 --- "train-{n:02}" and 3 -> "train-03".
 function units.numbered(pattern, n)
   local name, count = pattern:gsub("{n:?(%d*)}", function(width)

@@ -1,6 +1,7 @@
 --- gpupt gpus: every card of the fleet, its state, and the VM that holds it.
 local connection = require "gpupt.cli.connection"
 local printer = require "gpupt.printer"
+local units = require "gpupt.units"
 local visible = require "gpupt.visible"
 
 local command = {
@@ -35,8 +36,6 @@ local function owner_text(card)
   return card.free and "free" or card.vgpu or "-"
 end
 
-local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
-
 local function summary(seen)
   local states, order, free, clashes = {}, {}, 0, 0
   for _, card in ipairs(seen.cards) do
@@ -51,10 +50,10 @@ local function summary(seen)
   table.sort(order)
   local words = {}
   for i, state in ipairs(order) do words[i] = states[state] .. " " .. state end
-  local text = ("%s on %s"):format(plural(#seen.cards, "card"), plural(seen.hosts, "host"))
+  local text = ("%s on %s"):format(units.count(#seen.cards, "card"), units.count(seen.hosts, "host"))
   if #words > 0 then text = ("%s: %s; %d free"):format(text, table.concat(words, ", "), free) end
   if clashes > 0 then
-    text = text .. ("; %s in the configuration of more than one VM"):format(plural(clashes, "card"))
+    text = text .. ("; %s in the configuration of more than one VM"):format(units.count(clashes, "card"))
   end
   return text
 end

@@ -1,6 +1,7 @@
 --- The doctor's findings for people and for `--json`.
 local show = {}
 
+local units = require "gpupt.units"
 local write = require("gpupt.printer").out
 
 --- "win11.vmx:12: firmware = ..." ; without a line when the evidence is that the setting is absent.
@@ -67,17 +68,15 @@ local function not_understood(list)
   if #list > UNKNOWN_SHOWN then write("    and %d more (--json has them all)", #list - UNKNOWN_SHOWN) end
 end
 
-local function counted(number, what) return ("%d %s%s"):format(number, what, number == 1 and "" or "s") end
-
 --- "problems: 1 error, 0 warnings, 1 fixable", "unclear: 2 lines not understood", "healthy".
 function show.verdict(result)
   local counts, fixable = count(result.findings)
   local unknown = #result.not_understood
   if result.verdict == "healthy" then return "healthy" end
-  if result.verdict == "unclear" then return ("unclear: %s not understood"):format(counted(unknown, "line")) end
-  return ("problems: %s, %s%s%s"):format(counted(counts.error, "error"), counted(counts.warning, "warning"),
+  if result.verdict == "unclear" then return ("unclear: %s not understood"):format(units.count(unknown, "line")) end
+  return ("problems: %s, %s%s%s"):format(units.count(counts.error, "error"), units.count(counts.warning, "warning"),
     fixable > 0 and (", %d fixable"):format(fixable) or "",
-    unknown > 0 and (", %s not understood"):format(counted(unknown, "line")) or "")
+    unknown > 0 and (", %s not understood"):format(units.count(unknown, "line")) or "")
 end
 
 function show.result(result)

@@ -1,5 +1,6 @@
 --- One examination: the rules on a subject, the messages of its logs, what was looked at and what was not understood.
 local failure = require "gpupt.failure"
+local units = require "gpupt.units"
 
 local examination = {}
 
@@ -37,8 +38,6 @@ local function run_rules(subject, rules)
   return findings, ran
 end
 
-local function counted(number, what) return ("%d %s%s"):format(number, what, number == 1 and "" or "s") end
-
 local form_names = { ["vmware.log"] = "vmware.log", vmkernel = "vmkernel.log", dmesg = "dmesg",
   ["guest text"] = "guest's report" }
 
@@ -50,8 +49,8 @@ local function log_line(log)
     seen[one.what] = true
   end
   local form = form_names[scan.form] and " of a " .. form_names[scan.form] or ""
-  return ("%s: %s%s, %s, BARs of %s%s%s"):format(log.name, counted(scan.lines or 0, "line"), form,
-    counted(scan.session_count or 0, "power-on"), counted(#scan.devices, "card"),
+  return ("%s: %s%s, %s, BARs of %s%s%s"):format(log.name, units.count(scan.lines or 0, "line"), form,
+    units.count(scan.session_count or 0, "power-on"), units.count(#scan.devices, "card"),
     #cleaned > 0 and "; cleaned before reading: " .. table.concat(cleaned, ", ") or "",
     scan.partial and "; only a part was read: " .. scan.problem or "")
 end
@@ -61,14 +60,14 @@ local function looked_at(subject, ran, given)
   if subject.doc then
     local keys = 0
     for _ in subject.doc:each() do keys = keys + 1 end
-    list[#list + 1] = ("%s: %s, %s; %s"):format(subject.vmx_name, counted(keys, "key"),
-      counted(#subject:present(), "passed-through card"), counted(ran, "rule"))
+    list[#list + 1] = ("%s: %s, %s; %s"):format(subject.vmx_name, units.count(keys, "key"),
+      units.count(#subject:present(), "passed-through card"), units.count(ran, "rule"))
   end
   for _, log in ipairs(given.logs) do
     list[#list + 1] = log.told or log_line(log)
   end
   if subject.pci then
-    list[#list + 1] = subject.pci_name .. ": " .. counted(#subject.pci, "device")
+    list[#list + 1] = subject.pci_name .. ": " .. units.count(#subject.pci, "device")
       .. (subject:list_complete() == true and "" or " (it may be an excerpt)")
   end
   for _, note in ipairs(given.notes or {}) do list[#list + 1] = note end

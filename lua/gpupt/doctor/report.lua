@@ -5,6 +5,7 @@
 -- A page is {title=, verdict=, summary=, redacted=, version=, sections={{title=, verdict=, findings=, not_understood=,
 -- looked_at=}...}}; report_html and report_markdown write it.
 local options = require "gpupt.options"
+local units = require "gpupt.units"
 
 local report = {}
 
@@ -95,8 +96,6 @@ local function section_of(result, title)
   return section
 end
 
-local function counted(number, what) return ("%d %s%s"):format(number, what, number == 1 and "" or "s") end
-
 --- What the verdict rests on, in one sentence.
 local function summary_of(page)
   local errors, warnings, unknown = 0, 0, 0
@@ -109,10 +108,10 @@ local function summary_of(page)
   end
   if page.verdict == "healthy" then return "No fault was found, and everything that was read was understood." end
   if page.verdict == "unclear" then
-    return ("No known fault was found, and not everything was understood (%s)."):format(counted(unknown, "line"))
+    return ("No known fault was found, and not everything was understood (%s)."):format(units.count(unknown, "line"))
   end
-  return ("%s, %s%s."):format(counted(errors, "error"), counted(warnings, "warning"),
-    unknown > 0 and (", %s not understood"):format(counted(unknown, "line")) or "")
+  return ("%s, %s%s."):format(units.count(errors, "error"), units.count(warnings, "warning"),
+    unknown > 0 and (", %s not understood"):format(units.count(unknown, "line")) or "")
 end
 
 --- The page of a result of doctor.examine or doctor.bundle.

@@ -1,4 +1,5 @@
 --- Rules on a card as a part of its board and its slot: NVSwitches, audio functions, several GPUs, the bridge above.
+local is_passthru = require "gpupt.doctor.owners".is_passthru
 local pci = require "gpupt.pci"
 local reset = require "gpupt.doctor.reset"
 
@@ -15,8 +16,6 @@ local hidden_switch = { [0x2901] = "B200", [0x3182] = "B300" }
 -- Boards that carry several GPUs of one id. 25b6 is the A2 as well, of one GPU.
 local several = { [0x25b6] = { "A16", 4 }, [0x13bd] = { "Tesla M10", 4 }, [0x0ff2] = { "GRID K1", 4 },
   [0x13f2] = { "Tesla M60", 2 }, [0x102d] = { "Tesla K80", 2 }, [0x11bf] = { "GRID K2", 2 } }
-
-local function passthru(owner) return owner and owner:lower():find "passthr" ~= nil end
 
 local function with_ids(subject, wanted)
   local list = {}
@@ -126,7 +125,7 @@ local function left_behind(subject, report)
   for _, device in ipairs(subject:present()) do
     for _, other in ipairs(companions(subject, device)) do
       if not given[other.address] then
-        local host = other.configured_owner and not passthru(other.configured_owner)
+        local host = other.configured_owner and not is_passthru(other.configured_owner)
         local what = other.class == 0x0403 and "audio function" or "function"
         report({ subject:field(device, "id"), subject:listed_at(pci.address(other.address, "hex")) }, {
           severity = host and "warning" or "info",
@@ -155,7 +154,9 @@ local function boards(subject, report)
       if device.address then given[tostring(device.address)] = true end
     end
     for _, device in ipairs(all) do
-      if not given[device.address] and device.owner and not passthru(device.owner) then others[#others + 1] = device end
+      if not given[device.address] and device.owner and not is_passthru(device.owner) then
+        others[#others + 1] = device
+      end
     end
     if #mine > 0 and #all >= board[2] and #others > 0 then
       local evidence = { subject:field(mine[1], "id") }
@@ -181,7 +182,7 @@ local function bridge_reset(subject, report)
   end
   for _, listed in ipairs(subject.pci) do
     local gpu = listed.class and (listed.class >> 8 == 0x03 or listed.class == 0x1200)
-    local judged = wanted[listed.address] or (not subject.doc and gpu and passthru(listed.configured_owner))
+    local judged = wanted[listed.address] or (not subject.doc and gpu and is_passthru(listed.configured_owner))
     if judged and listed.vendor and listed.device and reset.method(listed.reset_method) == "bridge" then
       local line = reset.in_map(map, listed.vendor, listed.device)
       local lines = reset.lines(listed.vendor, listed.device, "bridge", map)

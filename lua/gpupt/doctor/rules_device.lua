@@ -1,6 +1,7 @@
 --- Rules on pciPassthruN: each must name one card of this host, in the spelling that ESXi reads.
 local bar = require "gpupt.bar"
 local keys = require "gpupt.doctor.keys"
+local is_passthru = require "gpupt.doctor.owners".is_passthru
 local pci = require "gpupt.pci"
 
 -- What names a card; hosts add further keys at power-on, which say nothing.
@@ -124,8 +125,6 @@ local other_modes = {
   host = "the host keeps it", vGpuSameSize = "it serves vGPUs of one size", vGpuMixedSize = "it serves vGPUs of "
     .. "mixed sizes",
 }
-
-local function is_passthru(owner) return owner and owner:lower():find "passthr" ~= nil end
 
 --- How a card is enabled, by the host's release: esxcli has the command since 7.0.
 local function enable_remedy(subject, address)
@@ -377,7 +376,6 @@ return {
         local listed = subject:listed(device.address)
         if listed then
           local text = listed.address
-          local passthru = is_passthru
           local evidence = { subject:field(device, "id"), subject:listed_at(device.address) }
           if listed.capable == false then
             report(evidence, { cause = ("The host cannot give %s to a VM (Passthru Capable: false)."):format(text),
@@ -386,11 +384,11 @@ return {
             report(evidence, { cause = ("%s is set to the mode %s on this host: %s."):format(text, listed.mode,
               other_modes[listed.mode]), remedy = "Set its DirectPath mode to directPath; the host's "
                 .. "direct-path-devices list (REST, 9.1) says whether that needs maintenance mode or a reboot." })
-          elseif listed.enabled == false or (listed.configured_owner and not passthru(listed.configured_owner)) then
+          elseif listed.enabled == false or (listed.configured_owner and not is_passthru(listed.configured_owner)) then
             report(evidence, { cause = ("%s is not enabled for passthrough on this host."):format(text),
               remedy = enable_remedy(subject, text) })
-          elseif listed.owner and not passthru(listed.owner)
-            and (listed.enabled or passthru(listed.configured_owner)) then
+          elseif listed.owner and not is_passthru(listed.owner)
+            and (listed.enabled or is_passthru(listed.configured_owner)) then
             report(evidence, { cause = ("%s is enabled for passthrough but not active: its owner is still %s.")
               :format(text, listed.owner), remedy = "Reboot the host." })
           end

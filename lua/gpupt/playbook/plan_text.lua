@@ -1,13 +1,12 @@
 --- A plan as text for people: visible lines, without the last line end.
 local hosts = require "gpupt.fleet.host"
+local units = require "gpupt.units"
 local visible = require "gpupt.visible"
-
-local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
 
 --- "vcenter 8.0.3; 2 hosts; 4 GPUs: 4 off; excluded: 2 x 1a03:2000 (...)"
 local function head(self)
   local about = self.vc.about
-  local words = { ("%s %s"):format(self.vc.host, about.version), plural(#self.fleet.hosts, "host") }
+  local words = { ("%s %s"):format(self.vc.host, about.version), units.count(#self.fleet.hosts, "host") }
   local states, order, count = {}, {}, 0
   local left, left_order = {}, {}
   for _, record in ipairs(self.fleet.hosts) do
@@ -25,7 +24,7 @@ local function head(self)
   end
   table.sort(order)
   for i, state in ipairs(order) do order[i] = ("%d %s"):format(states[state], state) end
-  words[#words + 1] = plural(count, "GPU") .. (count > 0 and ": " .. table.concat(order, ", ") or "")
+  words[#words + 1] = units.count(count, "GPU") .. (count > 0 and ": " .. table.concat(order, ", ") or "")
   if #left_order > 0 then
     for i, text in ipairs(left_order) do left_order[i] = ("%d x %s"):format(left[text], text) end
     words[#words + 1] = "excluded: " .. table.concat(left_order, ", ")

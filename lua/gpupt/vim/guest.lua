@@ -4,6 +4,7 @@
 -- A password that a guest refused is not tried on any other VM: another wrong attempt may lock the account
 -- (gpupt.logins). Busy or restarting Tools are waited for. run starts a script that writes its output and exit code to
 -- files (the code last, by a rename), so a result survives a restart of Tools, which lose their list of processes.
+local attempt = require "gpupt.vim.attempt"
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local files = require "gpupt.vim.files"
@@ -63,11 +64,6 @@ logins.kind("guest", {
   lost = function(code) return logins.lost[code] == true end,
 })
 
-local function pause(seconds, until_time)
-  local stop = wait.wait(engine.event(), math.min(engine.now() + seconds, until_time))
-  if stop then error(stop, 0) end
-end
-
 local FIRST = 90 -- seconds for the answer to a first login; others may be waiting for it
 
 --- Calls a guest method, waiting while Tools are busy or not running, until `until_time`. The registry (gpupt.logins)
@@ -102,7 +98,7 @@ local function operate(self, vm, login, manager, name, arguments, until_time)
     local again = code == "NotAuthenticated" and client.session_open and not relogged
     if not again then
       if not tools_busy(code, message) or engine.now() + delay >= until_time then return nil, message, code, detail end
-      pause(delay, until_time)
+      attempt.pause(delay, until_time)
       delay = math.min(5, delay * 2)
     end
     relogged = relogged or again
@@ -401,7 +397,7 @@ local function follow(self, vm, login, pid, inside, until_time)
       -- the process is listed as ended and left no file
       if process and process.ended and missed >= 2 then return process.rc end
     end
-    pause(delay, until_time)
+    attempt.pause(delay, until_time)
     delay = math.min(5, delay * 1.6)
   end
 end

@@ -75,4 +75,10 @@ function evidence.window_remedy(session)
     .. "id."
 end
 
+--- The same as the `remedy` of a message.
+function evidence.remedy_of_window(_, session) return evidence.window_remedy(session) end
+
+--- What a pattern captured, as an integer; nil.
+function evidence.integer(text) return math.tointeger(tonumber(text)) end
+
 return evidence

@@ -9,7 +9,7 @@ return {
     code = "amdgpu-memory", severity = "error", word = "failed with error -12", address = 1,
     match = "amdgpu:? ?.-(%x+:%x+:%x+%.%x).*failed with error %-12%f[%D]",
     cause = "amdgpu found no memory BAR for the card (ENOMEM): the window is missing or too small.",
-    remedy = function(_, session) return evidence.window_remedy(session) end,
+    remedy = evidence.remedy_of_window,
     source = "amdgpu, public reports",
   },
   {

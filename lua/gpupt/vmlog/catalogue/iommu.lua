@@ -1,5 +1,7 @@
 --- IOMMU faults: a card that used an address which is not its own, by number of cards and by the stopped device.
-local function integer(text) return math.tointeger(tonumber(text)) end
+local evidence = require "gpupt.vmlog.evidence"
+
+local integer = evidence.integer
 
 local function card_count(session)
   local count = 0

@@ -2,7 +2,7 @@
 local bar = require "gpupt.bar.sums"
 local evidence = require "gpupt.vmlog.evidence"
 
-local function integer(text) return math.tointeger(tonumber(text)) end
+local integer = evidence.integer
 
 local function pages(captures) return bar.from_pages(integer(captures[1]) or 0) end
 
@@ -18,7 +18,7 @@ local function mmio_cause(captures, session)
   return text .. ": that is the limit without a 64-bit window (use64bitMMIO is off, or the firmware is BIOS)."
 end
 
-local function window_remedy(_, session) return evidence.window_remedy(session) end
+local window_remedy = evidence.remedy_of_window
 
 return {
   {

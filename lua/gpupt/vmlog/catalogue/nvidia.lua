@@ -1,9 +1,9 @@
 --- NVIDIA's driver in a Linux guest (NVRM), except Xids; which flavour of it fits which card; the NVLink fabric.
 local evidence = require "gpupt.vmlog.evidence"
 
-local function integer(text) return math.tointeger(tonumber(text)) end
+local integer = evidence.integer
 
-local function window_remedy(_, session) return evidence.window_remedy(session) end
+local window_remedy = evidence.remedy_of_window
 
 local RESET = "Power the VM off and on (a reboot of the guest does not reset the card). If it stays, power the host "
   .. "off and on."

@@ -1,7 +1,7 @@
 --- Why a VM with a card is not powered on: what the VM's process says, memory, and what excludes a card.
 local evidence = require "gpupt.vmlog.evidence"
 
-local function integer(text) return math.tointeger(tonumber(text)) end
+local integer = evidence.integer
 
 return {
   {

@@ -1,6 +1,6 @@
 --- Windows guests: Device Manager's problem codes, stop codes, and the driver's version that decides them.
-
 local codes = require "gpupt.facts.windows_codes"
+local evidence = require "gpupt.vmlog.evidence"
 
 --- NVIDIA's release from the version that Windows shows: 31.0.15.3713 is 537.13.
 local function nvidia_release(version)
@@ -57,8 +57,7 @@ end
 local device_manager = {
   [10] = { codes.cause[10],
     "Install the vendor's current driver for this card; then look at the VM's vmware.log." },
-  [12] = { codes.cause[12],
-    function(_, session) return require "gpupt.vmlog.evidence".window_remedy(session) end },
+  [12] = { codes.cause[12], evidence.remedy_of_window },
   [28] = { codes.cause[28], "Install the vendor's driver in the guest." },
   [31] = { codes.cause[31],
     "Remove the driver (pnputil /delete-driver), install the vendor's current one for this card, reboot." },
