@@ -20,7 +20,7 @@ static ssize_t read_some(int fd, void *into, size_t length)
     return got;
 }
 
-static int write_all(int fd, const char *bytes, size_t length)
+int gp_file_write_all(int fd, const char *bytes, size_t length)
 {
     while (length > 0) {
         ssize_t put = write(fd, bytes, length);
@@ -333,7 +333,7 @@ int gp_file_replace(const gp_file_replacement *wanted, gp_error *err)
     }
     if (open_temporary(&p, err) != 0) goto out;
     unlink_temporary = true;
-    if (write_all(p.fd, wanted->bytes, wanted->length) != 0) {
+    if (gp_file_write_all(p.fd, wanted->bytes, wanted->length) != 0) {
         gp_fail_errno(err, errno, "%s: writing", p.real);
         goto out;
     }

@@ -37,6 +37,9 @@ typedef struct gp_file_replacement {
     gp_file_guard guard; /* called just before the rename; may be NULL */
 } gp_file_replacement;
 
+/* Writes all bytes to the descriptor, in several calls if need be; -1 with errno. */
+int gp_file_write_all(int fd, const char *bytes, size_t length);
+
 int gp_file_replace(const gp_file_replacement *wanted, gp_error *err);
 
 #endif

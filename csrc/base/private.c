@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 /* No other user may own it or have access to it. */
 static int check_owner(const struct stat *is, const char *mode, const char *path, gp_error *err)
 {
@@ -103,18 +105,6 @@ static int make_folder(const char *folder, gp_error *err)
     return gp_fail_errno(err, errno, "%s cannot be created", folder);
 }
 
-static int write_all(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t sent = write(fd, bytes, length);
-        if (sent < 0 && errno == EINTR) continue;
-        if (sent < 0) return -1;
-        bytes += sent;
-        length -= (size_t)sent;
-    }
-    return 0;
-}
-
 int gp_private_save(const char *folder, const char *name, const void *bytes, size_t length, gp_error *err)
 {
     char fresh[300];
@@ -129,7 +119,7 @@ int gp_private_save(const char *folder, const char *name, const void *bytes, siz
         gp_fail_errno(err, errno, "%s/%s cannot be written", folder, name);
         goto out;
     }
-    int written = write_all(fd, bytes, length);
+    int written = gp_file_write_all(fd, bytes, length);
     int number = errno;
     if (close(fd) != 0 && written == 0) {
         written = -1;

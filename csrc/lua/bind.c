@@ -1,4 +1,9 @@
+#define _GNU_SOURCE
 #include "lua/bind.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define BOX "gpupt.box"
 #define BUF "gpupt.buf"
@@ -14,6 +19,33 @@ int gp_bind_fail(lua_State *L, const gp_error *err)
     lua_pushstring(L, err->message);
     lua_pushstring(L, err->code);
     return 3;
+}
+
+luaL_Stream *gp_bind_stream(lua_State *L)
+{
+    luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
+    stream->closef = NULL; /* this is how Lua marks a closed file */
+    luaL_setmetatable(L, LUA_FILEHANDLE);
+    return stream;
+}
+
+static int close_stream(lua_State *L)
+{
+    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+    return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
+}
+
+int gp_bind_stream_open(luaL_Stream *stream, int fd, const char *mode, const char *name, gp_error *err)
+{
+    errno = ENOMEM; /* fdopen asks for memory, and may fail without setting it */
+    stream->f = fdopen(fd, mode);
+    if (!stream->f) {
+        int number = errno;
+        (void)close(fd);
+        return gp_fail_errno(err, number, "%s", name);
+    }
+    stream->closef = close_stream;
+    return 0;
 }
 
 static int box_release(lua_State *L)

@@ -24,6 +24,11 @@ void **gp_bind_box(lua_State *L, void (*release)(void *));
 /* A byte buffer as a box on top of the stack; freed by Lua. */
 gp_buf *gp_bind_buf(lua_State *L);
 
+/* A file of Lua's io library on top of the stack, closed as yet. gp_bind_stream_open gives it the descriptor, which it
+ * owns then; on failure the descriptor is closed, and `name` is in the error. */
+luaL_Stream *gp_bind_stream(lua_State *L);
+int gp_bind_stream_open(luaL_Stream *stream, int fd, const char *mode, const char *name, gp_error *err);
+
 /* An integer that fits uint64_t and is not negative, or luaL_argerror. */
 uint64_t gp_bind_check_u64(lua_State *L, int arg);
 

@@ -1,5 +1,4 @@
-#define _DEFAULT_SOURCE /* fdopen */
-/* Binding of core/folder.h.
+/* Binding of base/folder.h.
  *
  *   folder.open(path) -> handle; nil, message, code (ENOTDIR)
  *   handle:list(path, most) -> { {name=, kind=}... }, complete?      handle:file(path) -> an open Lua file, its size
@@ -7,7 +6,6 @@
  *   folder.kind(path) -> "file", "folder", "pipe"...; nil when there is nothing
  *   folder.lost(file) -> whether something that was written to this Lua file was lost
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,32 +81,16 @@ static int folder_list(lua_State *L)
     return 2;
 }
 
-static int close_file(lua_State *L)
-{
-    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
-    return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
-}
-
 static int folder_file(lua_State *L)
 {
     int root = check_open(L);
     const char *path = luaL_checkstring(L, 2);
-    luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
-    stream->closef = NULL; /* a closed file, until it is open */
-    luaL_setmetatable(L, LUA_FILEHANDLE);
+    luaL_Stream *stream = gp_bind_stream(L);
     gp_error err;
     uint64_t size = 0;
     int fd = gp_folder_file(root, path, &size, &err);
     if (fd < 0) return gp_bind_fail(L, &err);
-    errno = ENOMEM; /* what it is when nothing sets it */
-    stream->f = fdopen(fd, "rb");
-    if (!stream->f) {
-        int problem = errno;
-        (void)close(fd);
-        (void)gp_fail_errno(&err, problem, "%s", path);
-        return gp_bind_fail(L, &err);
-    }
-    stream->closef = close_file;
+    if (gp_bind_stream_open(stream, fd, "rb", path, &err) != 0) return gp_bind_fail(L, &err);
     lua_pushinteger(L, (lua_Integer)size);
     return 2;
 }

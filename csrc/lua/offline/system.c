@@ -39,31 +39,16 @@ static int system_write(lua_State *L)
     return done(L, gp_file_replace(&wanted, &err), &err);
 }
 
-static int close_file(lua_State *L)
-{
-    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
-    return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
-}
-
 static int system_open(lua_State *L)
 {
     static const char *const ways[] = {"new", "add", "renew", NULL};
     gp_error err;
     const char *path = luaL_checkstring(L, 1);
     gp_private_how how = (gp_private_how)luaL_checkoption(L, 2, NULL, ways);
-    luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
-    stream->closef = NULL; /* closed, as yet */
-    luaL_setmetatable(L, LUA_FILEHANDLE);
+    luaL_Stream *stream = gp_bind_stream(L);
     int fd = gp_private_open(path, how, &err);
     if (fd < 0) return gp_bind_fail(L, &err);
-    errno = ENOMEM; /* it asks for memory, and nothing else of it can fail here */
-    stream->f = fdopen(fd, "a+");
-    if (!stream->f) {
-        gp_fail_errno(&err, errno, "%s", path);
-        (void)close(fd);
-        return gp_bind_fail(L, &err);
-    }
-    stream->closef = close_file;
+    if (gp_bind_stream_open(stream, fd, "a+", path, &err) != 0) return gp_bind_fail(L, &err);
     return 1;
 }
 
