@@ -71,6 +71,10 @@ local function examine_vm(options, words)
       :format(words[1]), "EUSAGE"
   end
   local vc <close>, message, code = connection.open(options)
+  if code == "ENOLOGIN" and not options.url and (os.getenv "GOVC_URL" or "") == "" then -- most often a mistyped file
+    return nil, ("doctor: there is no file %s, and no vCenter is given to look for a VM of that name: a file is named "
+      .. "by --vmx, --log or --bundle; for a VM set GOVC_URL or --url"):format(words[1]), code
+  end
   if not vc then return nil, message, code end
   local ref
   ref, message, code = vc:one(words[1])
