@@ -234,9 +234,57 @@ local function in_scope(fn)
   return fiber.run(fn)
 end
 
+-- The items of a list for all and race, as functions, and those that are fibers. Their failure is raised by all or
+-- race, so it does not end their own scope.
+local function items_of(list, name)
+  local function refuse(format, ...) error(("loop.%s: "):format(name) .. format:format(...), 4) end
+  if getmetatable(list) == Fiber then refuse "expected a list of functions and fibers, not a fiber" end
+  if type(list) ~= "table" then refuse("expected a list of functions and fibers, not a %s", type(list)) end
+  local functions, fibers, last = {}, {}, 0
+  for key in pairs(list) do
+    if math.type(key) ~= "integer" or key < 1 then
+      refuse("expected a list of functions and fibers, but it has the key '%s'", tostring(key))
+    end
+    last = math.max(last, key)
+  end
+  for i = 1, last do
+    local one = list[i]
+    if getmetatable(one) == Fiber then
+      functions[i] = function() return one:join() end
+      fibers[#fibers + 1] = one
+    elseif one == nil then
+      refuse("item %d is missing", i)
+    elseif type(one) == "function" or (getmetatable(one) or {}).__call then
+      functions[i] = one
+    else
+      refuse("item %d is a %s; expected functions and fibers", i, type(one))
+    end
+  end
+  for _, one in ipairs(fibers) do
+    one.joined = true
+    if one.scope and one.scope.failed == one then one.scope.failed = nil end
+  end
+  return functions, fibers
+end
+
+-- Cancels the fibers that still run, and waits for their end.
+local function stop(fibers, reason)
+  for _, one in ipairs(fibers) do one:cancel(reason) end
+  wait.shield(function()
+    for _, one in ipairs(fibers) do
+      if not one.ended.done and wait.wait(one.ended) then return end
+    end
+  end)
+end
+
 --- Runs all functions of a list side by side (at most `limit` at a time, when given) and gives the list of their
--- first results. The first that raises cancels the rest, and its error is raised.
-function fiber.all(functions, limit)
+-- first results. An item may also be a fiber: it is joined. The first that raises cancels the rest, and its error is
+-- raised.
+function fiber.all(list, limit)
+  if limit ~= nil and (math.type(limit) ~= "integer" or limit < 1) then
+    error("loop.all: the limit must be an integer of at least 1", 2)
+  end
+  local functions, joined = items_of(list, "all")
   return in_scope(function()
     local results, next_one, fibers = {}, 1, {}
     local width = math.min(#functions, limit or math.huge)
@@ -252,7 +300,9 @@ function fiber.all(functions, limit)
     for i = 1, width do fibers[i] = new(scope, false, worker) end
     if width > 0 then
       local first = fibers[1]
-      settle(scope, { ended = first.ended, ok = true })
+      local ok, err = pcall(settle, scope, { ended = first.ended, ok = true })
+      if not ok or scope.failed then stop(joined, "another item of loop.all failed") end
+      if not ok then error(err, 0) end
       for i = 1, width do
         if not fibers[i].ok and not fibers[i].cancelled then error(fibers[i].results[1], 0) end
       end
@@ -262,9 +312,10 @@ function fiber.all(functions, limit)
   end)
 end
 
---- Runs all functions of a list side by side until the first ends; the others are cancelled and waited for. Gives the
--- winner's index and its results, or raises what it raised.
-function fiber.race(functions)
+--- Runs all functions of a list side by side until the first ends; the others are cancelled and waited for. An item may
+-- also be a fiber. Gives the winner's index and its results, or raises what it raised.
+function fiber.race(list)
+  local functions, joined = items_of(list, "race")
   return in_scope(function()
     local scope, fibers, winner = new_scope(), {}, nil
     for i, fn in ipairs(functions) do
@@ -277,10 +328,11 @@ function fiber.race(functions)
       fibers[i].joined = true
     end
     while not winner and scope.living > 0 do
-      local stop = wait.wait(scope.changed)
-      if stop then
-        settle(scope, { ended = { done = true }, ok = false })
-        error(stop, 0)
+      local stopped = wait.wait(scope.changed)
+      if stopped then
+        pcall(settle, scope, { ended = { done = true }, ok = false })
+        stop(joined, "the enclosing fiber was stopped")
+        error(stopped, 0)
       end
     end
     cancel_all(scope, "another function finished first")
@@ -289,6 +341,7 @@ function fiber.race(functions)
         if wait.wait(scope.changed) then break end
       end
     end)
+    stop(joined, "another item of loop.race finished first")
     local first = fibers[winner]
     if not first then return nil end
     if not first.ok then error(first.results[1], 0) end
