@@ -6,6 +6,7 @@ local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
+local leases = require "gpupt.playbook.leases"
 local logins = require "gpupt.logins"
 local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
@@ -28,9 +29,6 @@ local run = {}
 local Run = {}
 Run.__index = Run
 Run.__name = "gpupt.run"
-
---- How long a lease lasts.
-local LEASE_SECONDS = 4 * 3600
 
 local function new_id(name)
   local file = io.open("/dev/urandom", "rb")
@@ -99,33 +97,6 @@ local function check_secrets(plan)
     if login then
       local o = failure.check(entry.target.scope:resolve(entry.target))
       failure.check(secret.reveal(o.login.options.password))
-    end
-  end
-end
-
---- Claims a card or host until the end of the run, for other runs on the same journal to see.
-local function claim(self, resource)
-  local ok, message, code, detail = self.journal:claim(resource, self.id, LEASE_SECONDS)
-  if ok then return true end
-  return nil, message, code == "EHELD" and "EREFUSED" or code, detail
-end
-
-local claimed = {
-  host = function(target) return target.record and { "host/" .. target.record.uuid } or {} end,
-  cards = function(target)
-    local list = {}
-    for i, card in ipairs(target.cards or {}) do list[i] = "card/" .. target.host.uuid .. "/" .. card.address end
-    return list
-  end,
-}
-
--- Claims what the steps with changes declare.
-local function claim_all(self)
-  for _, entry in ipairs(self.plan.entries) do
-    for _, one in ipairs(entry.steps) do
-      for _, kind in ipairs(#one.changes > 0 and one.instance.step.claims or {}) do
-        for _, resource in ipairs(claimed[kind](entry.target)) do failure.check(claim(self, resource)) end
-      end
     end
   end
 end
@@ -229,7 +200,7 @@ end
 --- Defers a host: it is not changed, and does not count as failed.
 local function defer(self, target, outcome, message, code)
   self.deferred = self.deferred + 1
-  self.journal:release(self.id, "host/" .. target.record.uuid)
+  leases.release(self, leases.host(target.record))
   return finish(self, outcome, "deferred", message, code)
 end
 
@@ -256,10 +227,9 @@ local function host_fiber(self, target, outcome)
   local give_back = claim_slot(self, target, outcome)
   if not give_back then return end
   -- another process may be rolling the same cluster: its lease is in the journal
-  local resource = ("slot/%s/%s"):format(self.plan.vc.about.instanceUuid or self.plan.vc.host,
-    target.record.cluster.ref.value)
+  local resource = leases.slot(self.plan.vc, target.record.cluster)
   if target.scope.options.roll.away == 1 then
-    local ok, message, code = claim(self, resource)
+    local ok, message, code = leases.claim(self, resource)
     if not ok then
       give_back()
       return defer(self, target, outcome, "deferred and not changed: " .. message, code)
@@ -273,7 +243,7 @@ local function host_fiber(self, target, outcome)
   else
     give_back()
   end
-  if outcome.status ~= "failed" then self.journal:release(self.id, resource) end
+  if outcome.status ~= "failed" then leases.release(self, resource) end
 end
 
 local function vm_fiber(self, target, outcome, host_fibers)
@@ -371,7 +341,7 @@ function run.start(plan, o)
   ok, message, code, detail = failure.catch(function()
     begin(self, o)
     keep_loads(self)
-    claim_all(self)
+    leases.claim_all(self)
     return true
   end)
   if ok then
@@ -392,12 +362,7 @@ function Run:close(ok, message, code)
     local failed = not ok or incomplete(self)
     self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
       or failed and "failed" or "done", detail = message and journal.note { message = message, code = code } or nil }
-    if not failed then self.journal:release(self.id) end
-    for _, target in ipairs(self.plan.vms) do
-      for _, card in ipairs(target.cards or {}) do
-        self.journal:release(self.id, "card/" .. target.host.uuid .. "/" .. card.address)
-      end
-    end
+    leases.close(self, failed)
   end
   if self.own_journal then
     self.journal:close()
