@@ -148,6 +148,10 @@
 ---@field tools? string|function the medium with VMware Tools, or "none"; default: the host's own for Windows, none for Linux
 ---@field within? string|function how long the installation may take
 
+---@class gpupt.options.p.os.present
+---@field within? string|function how long to wait for VMware Tools, including an installation by PXE or by hand
+---@field power_on? boolean|function power on a VM that is off, so that it boots by PXE
+
 ---@class gpupt.options.p.playbook
 ---@field name string name of the playbook; run ids begin with it
 ---@field vars? table marks variables as secrets, if p.vars is not used

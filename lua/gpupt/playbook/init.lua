@@ -5,7 +5,8 @@
 --   local run  = gpupt.check(plan:apply{ journal =, on_event =, allow = { "reboot" } })    run:result()
 --
 -- Inside a playbook, `local p = require "gpupt.playbook"` gives p.playbook, p.hosts, p.vms, p.gpus, p.login, p.secret,
--- p.vars and the steps p.host.enable, p.vm.create, p.os.install, p.tools.ensure, p.gpu.attach, p.guest.verify, p.step.
+-- p.vars and the steps p.host.enable, p.vm.create, p.os.install, p.os.present, p.tools.ensure, p.gpu.attach,
+-- p.guest.verify, p.step.
 local language = require "gpupt.playbook.language"
 local options = require "gpupt.options"
 local steps = require "gpupt.step"

@@ -28,7 +28,7 @@ local options = require "gpupt.options"
 
 local steps = {
   -- in the order in which a playbook uses them
-  names = { "host.enable", "vm.create", "os.install", "tools.ensure", "gpu.attach", "guest.verify" },
+  names = { "host.enable", "vm.create", "os.install", "os.present", "tools.ensure", "gpu.attach", "guest.verify" },
 }
 
 local contract_fields = options.declare("step contract", {
