@@ -3,9 +3,17 @@ local bar = require "gpupt.bar"
 local keys = require "gpupt.doctor.keys"
 local is_passthru = require "gpupt.doctor.owners".is_passthru
 local pci = require "gpupt.pci"
+local pending = require "gpupt.evidence.pending"
 
 -- What names a card; hosts add further keys at power-on, which say nothing.
 local NAMING = { "pciPassthru*.id", "pciPassthru*.systemId", "pciPassthru*.deviceId", "pciPassthru*.vendorId" }
+
+local function report_pending(subject, report, evidence, listed)
+  local remedy, more = pending.remedy(subject, listed)
+  table.move(more, 1, #more, #evidence + 1, evidence)
+  report(evidence, { cause = ("%s is enabled for passthrough but not active: its owner is still %s."):format(
+    listed.address, listed.owner), remedy = remedy })
+end
 
 --- Removing a card is for a person to decide: the lines that would go.
 local function removal(device)
@@ -389,8 +397,7 @@ return {
               remedy = enable_remedy(subject, text) })
           elseif listed.owner and not is_passthru(listed.owner)
             and (listed.enabled or is_passthru(listed.configured_owner)) then
-            report(evidence, { cause = ("%s is enabled for passthrough but not active: its owner is still %s.")
-              :format(text, listed.owner), remedy = "Reboot the host." })
+            report_pending(subject, report, evidence, listed)
           end
         end
       end
@@ -411,8 +418,7 @@ return {
               .. "false)."):format(listed.address),
               remedy = "Check IOMMU (VT-d, AMD-Vi) in the host's firmware, and the card's slot." })
           elseif wanted and listed.owner and not is_passthru(listed.owner) then
-            report(evidence, { cause = ("%s is enabled for passthrough but not active: its owner is still %s."):format(
-              listed.address, listed.owner), remedy = "Reboot the host." })
+            report_pending(subject, report, evidence, listed)
           end
         end
       end

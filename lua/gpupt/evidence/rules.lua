@@ -4,6 +4,7 @@ local bar = require "gpupt.bar"
 local codes = require "gpupt.facts.windows_codes"
 local causes = require "gpupt.guest.causes"
 local pci = require "gpupt.pci"
+local pending = require "gpupt.evidence.pending"
 local reset = require "gpupt.evidence.reset"
 
 local rules = {}
@@ -100,8 +101,10 @@ add {
       local owner = device.owner and device.owner:lower()
       local there = device.active or owner and owner:find "passthr" ~= nil
       if wanted and not there and (device.active == false or owner) and gpu_like(device) then
-        report({ { file = device.file or subject.pci_name, line = device.line,
-          text = device.text or device.address } }, {
+        local remedy, evidence = pending.remedy(subject, device)
+        table.insert(evidence, 1, { file = device.file or subject.pci_name, line = device.line,
+          text = device.text or device.address })
+        report(evidence, { remedy = remedy,
           cause = ("%s (%s) is enabled for passthrough and not active%s."):format(device.address, name_of(device),
             device.owner and ": its owner is still " .. device.owner or "") })
       end

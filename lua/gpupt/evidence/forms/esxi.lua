@@ -1,8 +1,9 @@
 --- An ESXi host's own words: esxcli graphics, vim-cmd's objects, passthru.map, esx.conf, versions.
 -- Public samples: frankdenneman.nl, "vSphere ML Accelerator Spectrum Deep Dive" (esxcli graphics device list, host
 -- get); the print of HostPciDevice in a public pyVmomi tool, (vim.host.PciDevice) {...}, whose form is vim-cmd's;
--- passthru.map's own heading, www.unknownfault.com/posts/passthrough-nvidia-p600-esxi; esx.conf Broadcom KB 309986
--- (/device/000:11.0/owner, decimal) and public notes that write it as lspci does.
+-- esxcli system settings kernel list -o vga in a public guide to an integrated GPU on ESXi 8.0; passthru.map's own
+-- heading, www.unknownfault.com/posts/passthrough-nvidia-p600-esxi; esx.conf Broadcom KB 309986 (decimal,
+-- /device/000:11.0/owner) and public notes that write it as lspci does.
 local pci = require "gpupt.pci"
 
 local esxi = {}
@@ -178,8 +179,31 @@ local function read_version(doc)
   end
 end
 
+-- "vga   Bool  FALSE       TRUE     TRUE     Enable/Disable VGA support.": configured, now, default. Only the settings
+-- that decide on passthrough are kept.
+local settings = { vga = true, enablepciehotplug = true, disableacscheck = true, iovdisableir = true }
+
+local function read_kernel(doc)
+  for i, line in ipairs(doc.lines) do
+    if doc:free(i) then
+      local name, configured, now, default = line:match "^%s*(%a%w*)%s+Bool%s+(%u+)%s+(%u+)%s+(%u+)%f[%s\0]"
+      if name then
+        doc:take("esxcli system settings kernel list", i)
+        if settings[name:lower()] then
+          doc.host.kernel = doc.host.kernel or {}
+          doc.host.kernel[name:lower()] = { configured = configured, runtime = now, default = default, file = doc.name,
+            line = doc:number(i), text = line }
+        end
+      elseif line:find "^%s*Name%s+Type%s+Configured%s+Runtime%s+Default" then
+        doc:take("esxcli system settings kernel list", i)
+      end
+    end
+  end
+end
+
 local function read(doc)
   read_graphics(doc)
+  read_kernel(doc)
   if doc.text:find("(vim.host.", 1, true) then read_objects(doc) end
   read_map(doc)
   read_conf(doc)
@@ -188,13 +212,14 @@ end
 
 esxi.form = {
   form = "esxi",
-  title = "esxcli graphics device list and host get, vim-cmd hostsvc/hosthardware, passthru.map, esx.conf",
-  how = "esxcli graphics device list; esxcli graphics host get; vim-cmd hostsvc/hosthardware; cat "
-    .. "/etc/vmware/passthru.map",
+  title = "esxcli graphics device list and host get, esxcli system settings kernel list, vim-cmd "
+    .. "hostsvc/hosthardware, passthru.map, esx.conf",
+  how = "esxcli graphics device list; esxcli graphics host get; esxcli system settings kernel list; vim-cmd "
+    .. "hostsvc/hosthardware; cat /etc/vmware/passthru.map",
   facts = "cards, ids, parent, graphics mode, capable, enabled, active, reset methods of models, owners, the host's id",
   source = "frankdenneman.nl, a public pyVmomi tool, unknownfault.com, Broadcom KB 309986",
-  words = { "Graphics Type:", "(vim.host.", "resetMethod", " bridge", " link", " d3d0", " flr", " default", "/device/",
-    "\tbridge", "\tlink", "\td3d0", "\tflr", "\tdefault", "/system/uuid", "VMware ESXi " },
+  words = { "Graphics Type:", " Bool ", "(vim.host.", "resetMethod", " bridge", " link", " d3d0", " flr", " default",
+    "/device/", "\tbridge", "\tlink", "\td3d0", "\tflr", "\tdefault", "/system/uuid", "VMware ESXi " },
   read = read,
 }
 
