@@ -272,7 +272,8 @@ local messages = {
       "systemd[1]: fabricmanager.service: Control process exited, code=exited" },
     "systemd[1]: nvidia-fabricmanager.service: Succeeded." },
   ["xid-154"] = {
-    { "NVRM: Xid (PCI:0000:13:00): 154, GPU recovery action changed from 0x0 (None) to 0x2 (Node Reboot Required)", xid(154), "NVRM: Xid (0000:01:00): 154, x" },
+    { "NVRM: Xid (PCI:0000:13:00): 154, GPU recovery action changed from 0x0 (None) to 0x2 (Node Reboot Required)", xid(154),
+      "NVRM: Xid (0000:01:00): 154, x" },
     xid(1540) },
   ["xid-other"] = { { xid(9999), "NVRM: Xid (0000:01:00): 3, C 00000005 SC 00000007 M 00001ffc Data ffffffff" }, xid(79) },
 
@@ -391,7 +392,9 @@ for _, row in ipairs { { "116", "VIDEO_TDR_FAILURE" }, { "117", "VIDEO_TDR_TIMEO
     "BCCode:\t1" .. row[1] }
 end
 
-for number = 1, 200 do messages["xid-" .. number] = messages["xid-" .. number] or { { xid(number), "NVRM: Xid (0000:01:00): " .. number .. ", x" }, xid(number * 1000) } end
+for number = 1, 200 do
+  messages["xid-" .. number] = messages["xid-" .. number] or { { xid(number), "NVRM: Xid (0000:01:00): " .. number .. ", x" }, xid(number * 1000) }
+end
 
 local known = {}
 for _, entry in ipairs(require "gpupt.vmlog".catalogue()) do known[entry.code] = true end
