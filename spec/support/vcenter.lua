@@ -100,6 +100,8 @@ function Sim:post(page, body) return control(self, "POST", page, body) end
 
 --- Makes the next matching requests go wrong: trouble({method=...}, {kind=...}).
 function Sim:trouble(match, what) return control(self, "POST", "trouble", { match = match, ["do"] = what }) end
+--- Restarts the vCenter service: { seconds =, code =, refuse =, tasks = "kept" | "lost" | "untracked" }.
+function Sim:restart(how) return control(self, "POST", "restart", how) end
 function Sim:calm() return control(self, "DELETE", "trouble") end
 
 --- The calls since the last forget(), as a list of method names; `method`: only how many of that one.

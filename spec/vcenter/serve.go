@@ -185,7 +185,7 @@ func run(args []string) error {
 		}
 		return true, err
 	})
-	tl := tls.NewListener(front.Listener{Listener: l, T: v.Front.Trouble}, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+	tl := tls.NewListener(front.Listener{Listener: l, T: v.Front.Trouble, Down: v.Front.Refusing}, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown.Load(), nil }})
 	srv := &http.Server{Handler: v.Front, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 30 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return stop }}

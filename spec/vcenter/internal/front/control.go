@@ -43,6 +43,19 @@ func (f *Front) control(w http.ResponseWriter, r *http.Request) {
 	case "POST /gpsim/sessions/drop":
 		f.S.Sessions.Drop()
 		reply(w, map[string]any{"ok": true})
+	case "POST /gpsim/restart":
+		var wanted Restart
+		d := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
+		d.DisallowUnknownFields()
+		err := d.Decode(&wanted)
+		if err == nil {
+			err = f.Restart(wanted)
+		}
+		if err != nil {
+			refuseControl(w, err.Error())
+			return
+		}
+		reply(w, map[string]any{"ok": true})
 	case "POST /gpsim/token": // a SAML token for LoginByToken
 		var wanted sso.Wanted
 		d := json.NewDecoder(io.LimitReader(r.Body, 1<<20))

@@ -49,13 +49,15 @@ type Front struct {
 	Gone   func() bool
 	Barred func(user string) bool
 
+	lives *lives
+
 	statMu sync.Mutex
 	stats  map[string]func() any // /gpsim/sessions
 }
 
 // New creates the front of a server.
 func New(s *api.Server) *Front {
-	f := &Front{S: s, W: s.W, Journal: NewJournal(), Trouble: NewTrouble(), stats: map[string]func() any{}}
+	f := &Front{S: s, W: s.W, Journal: NewJournal(), Trouble: NewTrouble(), lives: newLives(), stats: map[string]func() any{}}
 	f.sessionMethods()
 	f.registerAuthorization()
 	f.registerHistory()
@@ -92,9 +94,21 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "internal error", http.StatusInternalServerError)
 		}
 	}()
-	switch path := r.URL.Path; {
-	case strings.HasPrefix(path, "/gpsim/"):
+	if strings.HasPrefix(r.URL.Path, "/gpsim/") {
 		f.control(w, r)
+		return
+	}
+	// a guest's files are at its host, which does not restart
+	if !strings.HasPrefix(r.URL.Path, "/guestFile") {
+		if _, down := f.lives.now(); down != nil {
+			f.away(w, r, down)
+			return
+		}
+		var leave func()
+		r, leave = f.lives.enter(r)
+		defer leave()
+	}
+	switch path := r.URL.Path; {
 	case f.Gone != nil && f.Gone():
 		reset(w)
 	case (path == "/sdk" || path == "/sdk/") && r.Method == http.MethodPost:
@@ -169,6 +183,7 @@ func cookie(r *http.Request) string {
 }
 
 func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
+	life, _ := f.lives.now()
 	body, err := readBody(r)
 	if err != nil {
 		rec := f.Journal.open("", "")
@@ -189,6 +204,9 @@ func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
 	rec.Changing, rec.Guest = changing(req.Method), inGuest(req.Method)
 	defer f.Journal.close(rec)
 	act := f.Trouble.request(rec, r)
+	if act.restart(f, "restart-before"); f.lost(w, rec, life) {
+		return
+	}
 	if act.before(f, w, r) {
 		if !rec.filed {
 			rec.HTTP = act.status()
@@ -229,6 +247,10 @@ func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
 			rec.HTTP = http.StatusServiceUnavailable
 			return
 		}
+	}
+	act.restart(f, "restart-after")
+	if f.lost(w, rec, life) {
+		return
 	}
 	rec.HTTP = status
 	act.reply(f, w, r, status, enc.Bytes())

@@ -13,7 +13,9 @@ package front
 // write), gzip, fault, session-lost, unknown-type and unknown-field (the answer carries
 // types that no client has), close (the connection ends after the answer), chunked, task-fail and
 // task-hang (the task of that method), host-lost (the host called loses its power "seconds" of
-// the fleet's clock after the answer: RebootHost_Task with it is a host lost during its reboot).
+// the fleet's clock after the answer: RebootHost_Task with it is a host lost during its reboot),
+// restart-before and restart-after (the service restarts before or after the request took
+// effect; "seconds", "code", "refuse" and "tasks" as in restart.go).
 //
 // "probability" (0..1) with "seed" makes a rule match at random, the same way each time.
 
@@ -57,6 +59,8 @@ type TroubleRule struct {
 		Code    int     `json:"code"`
 		Seconds float64 `json:"seconds"` // real seconds
 		Bytes   int     `json:"bytes"`
+		Refuse  bool    `json:"refuse,omitempty"` // restart.go
+		Tasks   string  `json:"tasks,omitempty"`
 	} `json:"do"`
 	Seen int `json:"seen"`
 	Hits int `json:"hits"`
@@ -74,7 +78,8 @@ func NewTrouble() *Trouble { return &Trouble{} }
 
 var kinds = map[string]bool{"refuse": true, "tls-fail": true, "reset-before": true, "reset-after": true, "hold": true,
 	"status": true, "html": true, "truncate": true, "slow": true, "gzip": true, "fault": true, "session-lost": true,
-	"unknown-type": true, "close": true, "chunked": true, "unknown-field": true, "task-fail": true, "task-hang": true, "host-lost": true}
+	"unknown-type": true, "close": true, "chunked": true, "unknown-field": true, "task-fail": true, "task-hang": true, "host-lost": true,
+	"restart-before": true, "restart-after": true}
 
 // Add reads one rule or a list of them.
 func (t *Trouble) Add(data []byte) error {
@@ -136,6 +141,14 @@ func (r *TroubleRule) check() error {
 	}
 	if r.Match.Nth < 0 || r.Match.Count < -1 || r.Match.Probability < 0 || r.Match.Probability > 1 || r.Do.Seconds < 0 || r.Do.Bytes < 0 {
 		return fmt.Errorf("nth, count, probability, seconds or bytes out of range")
+	}
+	if restarts(r.Do.Kind) {
+		plan := r.restart()
+		if err := plan.check(); err != nil {
+			return err
+		}
+	} else if r.Do.Refuse || r.Do.Tasks != "" {
+		return fmt.Errorf("refuse and tasks belong to restart-before and restart-after")
 	}
 	if c := r.Do.Code; c != 0 && (c < 200 || c > 599) {
 		return fmt.Errorf("invalid HTTP status: %d", c)
@@ -279,6 +292,19 @@ func page(w http.ResponseWriter, code int) {
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(code)
 	fmt.Fprintf(w, "<html><head><title>%d %s</title></head><body><h1>%s</h1></body></html>\n", code, http.StatusText(code), http.StatusText(code))
+}
+
+func restarts(kind string) bool { return kind == "restart-before" || kind == "restart-after" }
+
+func (r *TroubleRule) restart() Restart {
+	return Restart{Seconds: r.Do.Seconds, Code: r.Do.Code, Refuse: r.Do.Refuse, Tasks: r.Do.Tasks}
+}
+
+// restart restarts the service when the rule is of this kind.
+func (a *action) restart(f *Front, kind string) {
+	if a.kind() == kind {
+		_ = f.Restart(a.rule.restart()) // checked when the rule was added
+	}
 }
 
 // reset closes the connection so that the client sees ECONNRESET.

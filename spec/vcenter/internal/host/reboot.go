@@ -184,7 +184,7 @@ func (r *Hosts) lose(h *Host) {
 	h.away, h.down = true, true
 	if r.w.ESXi {
 		r.s.Sessions.Drop()
-		r.s.Tasks.Forget()
+		r.s.Tasks.Forget(false)
 	}
 	r.event(h, lost)
 	r.agent(h, types.ClusterDasFdmAvailabilityStateHostDown)

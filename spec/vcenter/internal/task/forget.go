@@ -5,10 +5,13 @@ package task
 
 import "github.com/vmware/govmomi/vim25/types"
 
-// Forget takes out all tasks. World lock held.
-func (m *Manager) Forget() {
+// Forget takes out all tasks; with untracked, those under way finish their work although no
+// client can read them any more. World lock held.
+func (m *Manager) Forget(untracked bool) {
 	for _, t := range m.all {
-		t.cancel()
+		if !untracked {
+			t.cancel()
+		}
 		m.lists(t, func([]types.ManagedObjectReference) []types.ManagedObjectReference { return nil })
 		m.W.Remove(t.Self)
 	}
