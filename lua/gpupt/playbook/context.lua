@@ -107,9 +107,12 @@ function Context:objects_of(target, action)
   return list
 end
 
---- Loads the rows of the earlier part of a resumed run, for did.
+--- Loads the rows of the earlier part of a resumed run, for did, and continues the numbers of its operationIDs: a task
+-- is recognized by them.
 function Context:remember()
   for row in self.journal:rows(self.run) do
+    local number = row.operation and math.tointeger(row.operation:match "%-(%d+)$")
+    if number then self.calls = math.max(self.calls or 0, number) end
     if row.kind == "result" and row.target then
       local result = row.detail and json.decode(row.detail)
       if result and result.ok == false and result.fault then forget_change(self, row.target, row.of) end

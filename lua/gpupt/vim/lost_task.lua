@@ -34,7 +34,10 @@ local function find_past(client, operation_id)
   local tasks, message, code = client:call(history, "ReadNextTasks", { maxCount = 10 }, again)
   client:call(history, "DestroyCollector", {}, again)
   if not tasks then return nil, message, code end
-  return tasks[1] and tasks[1].task
+  -- a server that does not know the filter answers with tasks of others
+  for _, info in ipairs(tasks) do
+    if info.activationId == operation_id then return info.task end
+  end
 end
 
 --- Looks in the object's and the server's recent tasks and in the history for the task that carries this operationID.
