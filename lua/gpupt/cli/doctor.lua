@@ -161,7 +161,9 @@ paths in it, each name by the same word everywhere.]],
       return nil, "doctor: standard input cannot be saved: name a file, or give --dry-run", "EUSAGE"
     end
     local input = stdin_count(options) == 1 and { text = io.stdin:read "a", name = STDIN }
-    if options.vmx == "-" then
+    if options.vmx and not options.fix then
+      given.vmx = options.vmx == "-" and input or options.vmx
+    elseif options.vmx == "-" then
       given.vmx, given.vmx_name = failure.check(require "gpupt.vmx".parse(input.text)), STDIN
     elseif options.vmx then
       given.vmx = failure.check(require "gpupt.vmx".open(options.vmx))

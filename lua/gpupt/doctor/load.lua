@@ -4,6 +4,7 @@ local evidence = require "gpupt.evidence"
 local facts = require "gpupt.doctor.facts"
 local failure = require "gpupt.failure"
 local pci = require "gpupt.pci"
+local text_of = require "gpupt.text"
 local vmlog = require "gpupt.vmlog"
 local vmx = require "gpupt.vmx"
 
@@ -44,6 +45,26 @@ local function head_of(path)
   file:close()
   if not text or text:find("\0", 1, true) or text:sub(1, 2) == "\x1f\x8b" then return nil end
   return text
+end
+
+--- The document of a text, and whether the text was UTF-16 (Notepad and PowerShell write it; no host reads it).
+local function parse_vmx(bytes, name)
+  local doc, message, code = vmx.parse(bytes)
+  local converted = not doc and code ~= "EFBIG" and text_of.plain(bytes)
+  if converted and converted ~= bytes and not converted:find("\0", 1, true) then
+    local again = vmx.parse(converted)
+    if again then return again, true, name end
+  end
+  return failure.check(doc, message, code), false, name
+end
+
+local function open_vmx(path)
+  local doc, message, code = vmx.open(path)
+  if doc or code ~= "EENCODING" and code ~= "EPARSE" then return failure.check(doc, message, code), false end
+  local bytes = loader.read_text(path)
+  local ok, meant, utf16 = pcall(parse_vmx, bytes, path)
+  if ok and utf16 then return meant, true, path end
+  return failure.check(doc, message, code)
 end
 
 --- On which line of the text each address stands first.
@@ -224,11 +245,11 @@ function loader.load(given)
   end
   local name
   if given.vmx == "-" then
-    loaded.doc, name = failure.check(vmx.parse(loader.read_stdin())), "standard input"
+    loaded.doc, loaded.utf16, name = parse_vmx(loader.read_stdin(), "standard input")
   elseif type(given.vmx) == "string" then
-    loaded.doc = failure.check(vmx.open(given.vmx))
+    loaded.doc, loaded.utf16, name = open_vmx(given.vmx)
   elseif type(given.vmx) == "table" and type(given.vmx.text) == "string" then
-    loaded.doc, name = failure.check(vmx.parse(given.vmx.text)), given.vmx.name
+    loaded.doc, loaded.utf16, name = parse_vmx(given.vmx.text, given.vmx.name)
   else
     loaded.doc = given.vmx or read.vmx
   end

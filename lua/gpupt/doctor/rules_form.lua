@@ -67,6 +67,17 @@ return {
     end,
   },
   {
+    id = "utf-16", severity = "error", needs = "vmx",
+    cause = "The file is UTF-16, as Notepad and PowerShell save it: no host reads it.",
+    remedy = "Convert it: iconv -f UTF-16 -t UTF-8 OLD.vmx > NEW.vmx, or save it as UTF-8.",
+    source = "open-vm-tools dictll.c: the text is read byte by byte; ESXi writes .encoding = \"UTF-8\"",
+    check = function(subject, report)
+      if not subject.utf16 then return end
+      report({ { file = subject.vmx_name, text = "UTF-16" } }, {
+        remedy = ("Convert it: iconv -f UTF-16 -t UTF-8 %s > new.vmx, or save it as UTF-8."):format(subject.vmx_name) })
+    end,
+  },
+  {
     id = "unbalanced-quote", severity = "error", needs = "vmx",
     cause = "A quoted value has no closing quote, so the VM does not load.",
     remedy = "Close the quote; a quote inside a value is written |22.",
