@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 enum { EVENTS_AT_ONCE = 64, NANOSECONDS = 1000000000, MILLISECOND = 1000000 };
 
 struct gp_engine {
@@ -27,9 +29,7 @@ struct gp_engine {
 
 int64_t gp_engine_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * NANOSECONDS + now.tv_nsec;
+    return gp_clock_now();
 }
 
 static void alarm_fired(gp_timer *timer)
@@ -54,7 +54,7 @@ gp_engine *gp_engine_new(gp_error *err)
         gp_fail_errno(err, errno, "cannot create an epoll set");
         goto out;
     }
-    engine->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    engine->timer_fd = timerfd_create(GP_CLOCK, TFD_CLOEXEC | TFD_NONBLOCK);
     if (engine->timer_fd < 0 || epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->timer_fd, &event) < 0) {
         gp_fail_errno(err, errno, "cannot create a timer");
         goto out;

@@ -48,7 +48,7 @@ void gp_engine_release(gp_engine *engine);
 int gp_engine_check(const gp_engine *engine, gp_error *err);
 bool gp_engine_forked(const gp_engine *engine);
 
-/* CLOCK_MONOTONIC in nanoseconds. */
+/* Nanoseconds of the clock in base/clock.h, which counts sleep. */
 int64_t gp_engine_now(void);
 
 /* The descriptor to poll for reading. It also becomes readable when a timer is due. */

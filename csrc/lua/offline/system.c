@@ -6,6 +6,7 @@
  *   system.secure(path)               the file's text when only we can access it; nil, message, code
  *   system.can_ask()  system.ask(prompt) -> text        without echo
  *   system.no_core()                  this process leaves no core file behind
+ *   system.clock()                    seconds since the computer was started, sleep included (base/clock.h)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/file_private.h"
 #include "base/terminal.h"
@@ -133,13 +135,18 @@ static int system_no_core(lua_State *L)
     return 1;
 }
 
+static int system_clock(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)gp_clock_now() / 1e9);
+    return 1;
+}
+
 void gp_open_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"write", system_write},     {"open", system_open},
-        {"publish", system_publish}, {"secure", system_secure},
-        {"can_ask", system_can_ask}, {"ask", system_ask},
-        {"no_core", system_no_core}, {NULL, NULL},
+        {"write", system_write},     {"open", system_open},       {"publish", system_publish},
+        {"secure", system_secure},   {"can_ask", system_can_ask}, {"ask", system_ask},
+        {"no_core", system_no_core}, {"clock", system_clock},     {NULL, NULL},
     };
     luaL_newlib(L, functions);
 }

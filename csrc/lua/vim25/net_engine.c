@@ -1,4 +1,4 @@
-/* net.engine: the engine for Lua. All times are seconds of CLOCK_MONOTONIC as floats; take() hands out the ids of
+/* net.engine: the engine for Lua. All times are seconds of base/clock.h as floats; take() hands out the ids of
  * finished operations one by one, so that nothing in step allocates in Lua. */
 #include "lua/vim25/net_engine.h"
 

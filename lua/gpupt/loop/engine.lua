@@ -4,13 +4,14 @@
 -- core runs, finished operations and due timers fire their events, and then the *system fibers* run: the client's
 -- own helpers, which have to run under every pump.
 -- Every engine offers pollfd, events, timeout and step, so any loop that polls descriptors can drive it.
+local clock = require "gpupt.clock"
 local net = require "gpupt.net"
 local timers = require "gpupt.loop.timers"
 
 local engine = { system = { first = 1, last = 0 } }
 engine.__index = engine
 
-local now = net.engine.now
+local now = clock.now
 engine.now = now
 
 --- Makes an event.
@@ -75,8 +76,8 @@ function engine:abandon(op)
   op:close()
 end
 
---- `event` fires at this time of the monotonic clock. Gives a handle for cancel. An *idle* timer (keep-alive) does not
--- count as work in progress.
+--- `event` fires at this time of the clock (gpupt.clock). Gives a handle for cancel. An *idle* timer (keep-alive) is no
+-- work in progress.
 function engine:at(when, event, idle)
   local handle = self.timers:add(when, event)
   handle.idle = idle
@@ -93,6 +94,7 @@ end
 -- The core's alarm mirrors the earliest timer, so that a foreign poller wakes in time.
 function engine:arm()
   local at = self.timers:earliest()
+  at = at and at - clock.offset()
   if at ~= self.armed then
     self.armed = at
     self.core:alarm(at)
@@ -103,7 +105,7 @@ end
 function engine:nudge()
   if self.stepping then return end
   self.armed = 0
-  self.core:alarm(now())
+  self.core:alarm(now() - clock.offset())
 end
 
 local function ready(queue) return queue.first <= queue.last end
@@ -152,6 +154,7 @@ function engine:step(seconds)
   if self.stepping then return nil, "step was called from inside step: it is not re-entrant", "EBUSY" end
   self.stepping = true
   if ready(engine.system) then seconds = 0 end
+  self:arm() -- the clock may have been moved
   -- a debug hook may raise in here (Ctrl-C): the engine must keep working for what is closed afterwards
   local ok, count, message, code = pcall(turn, self, seconds)
   self.stepping = false

@@ -1,4 +1,4 @@
---- A binary heap of events by their time on the monotonic clock.
+--- A binary heap of events by their time on the clock (gpupt.clock).
 -- add gives a handle; cancel marks it, and it is dropped when it reaches the top: nothing is searched.
 local timers = {}
 timers.__index = timers

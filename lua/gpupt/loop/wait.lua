@@ -169,8 +169,7 @@ function wait.can_park()
   return fiber ~= nil and fiber.co == coroutine.running() and coroutine.isyieldable()
 end
 
-local function block(loop, event, limit)
-  if wait.current then warn_blocking() end
+local function step_until(loop, event, limit)
   while not event.done do
     local patience = limit and math.max(0, limit - now()) or math.huge
     if limit and patience == 0 then return end
@@ -182,6 +181,14 @@ local function block(loop, event, limit)
     local ok, message, code = loop:step(patience)
     if not ok then error(failure.new(message, code), 0) end
   end
+end
+
+local function block(loop, event, limit)
+  if wait.current then warn_blocking() end
+  -- the poll's own time-out stands still while the computer sleeps; a timer does not
+  local timer = limit and loop:at(limit, engine.event(), true)
+  step_until(loop, event, limit)
+  if timer then loop:cancel(timer) end
 end
 
 --- Waits until `event` is done. Gives nil, or the failure for which the caller has to stop (cancelled, too late).
