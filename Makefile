@@ -120,7 +120,7 @@ vcenter: ## build the test vCenter (Go) into build/vcenter
 export GPUPT_BUILD := $(abspath $(BUILD))
 LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" LUA_CPATH="$(GPUPT_BUILD)/lib/?.so;;"
 
-.PHONY: regress-proof setup demo test spec lint sanitize apicheck soak bench fuzz docs install fresh clean help
+.PHONY: regress-proof setup demo test spec lint sanitize apicheck soak bench fuzz docs install uninstall install-rock fresh clean help
 setup: ## name and install missing packages on Debian 12 for development
 	@build-support/setup develop
 
@@ -163,11 +163,30 @@ fuzz: ## run every libFuzzer target for FUZZ_SECONDS (60)
 docs: ## generate the reference, the ---@meta file and the man page
 	@$(LUA_ENV) build-support/docs
 
-PREFIX     ?= /usr/local
+# The folders that gpupt is used from; DESTDIR is a folder in which a package is staged.
+PREFIX      ?= /usr/local
+DESTDIR     ?=
 INST_LUADIR ?= $(PREFIX)/share/lua/5.4
 INST_LIBDIR ?= $(PREFIX)/lib/lua/5.4
 INST_BINDIR ?= $(PREFIX)/bin
-install: build ## install into PREFIX (the rock calls this with its own folders)
+INST_MANDIR ?= $(PREFIX)/share/man
+INST_DOCDIR ?= $(PREFIX)/share/doc/gpupt
+install uninstall: export PREFIX := $(PREFIX)
+install uninstall: export DESTDIR := $(DESTDIR)
+install uninstall: export INST_LUADIR := $(INST_LUADIR)
+install uninstall: export INST_LIBDIR := $(INST_LIBDIR)
+install uninstall: export INST_BINDIR := $(INST_BINDIR)
+install uninstall: export INST_MANDIR := $(INST_MANDIR)
+install uninstall: export INST_DOCDIR := $(INST_DOCDIR)
+install uninstall: export LIBDIR := $(LIBDIR)
+install uninstall: export LUA := $(LUA)
+install: build ## install into PREFIX (/usr/local); DESTDIR stages a package
+	@build-support/install install
+uninstall: ## remove what `make install` wrote into PREFIX
+	@build-support/install uninstall
+
+# luarocks moves these files to their place afterwards, and its wrapper of the command sets the paths.
+install-rock: build
 	mkdir -p "$(INST_LUADIR)" "$(INST_LIBDIR)/gpupt" "$(INST_BINDIR)"
 	cp -R lua/gpupt "$(INST_LUADIR)/"
 	cp $(LIBDIR)/*.so "$(INST_LIBDIR)/gpupt/"

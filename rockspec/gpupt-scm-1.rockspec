@@ -28,6 +28,7 @@ external_dependencies = {
 build = {
   type = "make",
   build_target = "build",
+  install_target = "install-rock",
   build_variables = {
     CFLAGS = "$(CFLAGS)",
     LUA_INCDIR = "$(LUA_INCDIR)",
