@@ -125,7 +125,8 @@ describe("gpupt plan and apply", function()
   it("report a missing guest account before anything is tried", function()
     local pb = l:write [[
       return p.playbook { name = "x", p.vms { name = "no-login", place = { cluster = "gpu-a", datastore = "ds-1" },
-        p.vm.create { guest = "ubuntu64Guest", cpus = 2, memory = "4 GiB", disk = "20 GiB" }, p.tools.ensure {} } }]]
+        p.vm.create { guest = "ubuntu64Guest", cpus = 2, memory = "4 GiB", disk = "20 GiB" }, p.os.present {},
+        p.tools.ensure {} } }]]
     local result = l:run_command { "plan", pb }
     assert.equal(1, result.status)
     assert.matches("needs an account in the guest", result.err, 1, true)

@@ -141,6 +141,7 @@
 ---@field back_within? string how long a reboot may take
 ---@field drain_within? string how long migrating the VMs to other hosts may take
 ---@field claim_within? string how long to wait for other hosts of the cluster that are out of service; then the host is deferred
+---@field max_failures? integer|string start no further targets after so many failed hosts of this roll: a count, or a percentage such as 10%
 
 ---@class gpupt.options.p.os.install
 ---@field iso string|function the installation medium: [datastore] path.iso
@@ -155,6 +156,7 @@
 ---@class gpupt.options.p.playbook
 ---@field name string name of the playbook; run ids begin with it
 ---@field vars? table marks variables as secrets, if p.vars is not used
+---@field max_failures? integer|string start no further targets after so many failed ones, in all scopes without a max_failures of their own [2]: a count, or a percentage such as 10%
 
 ---@class gpupt.options.p.tools.ensure
 ---@field horizon? boolean|function the Horizon agent will be installed
@@ -187,6 +189,7 @@
 ---@field spread? "even"|"pack" even: spread over all hosts; pack: fill host by host
 ---@field keep_free? integer number of cards to keep free in the cluster
 ---@field login? table|function p.login: the account inside the guest
+---@field max_failures? integer|string start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%
 
 ---@class gpupt.options.p.vms_place
 ---@field cluster? string name or inventory path of the cluster

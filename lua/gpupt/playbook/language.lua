@@ -3,6 +3,7 @@
 -- the step files (gpupt.step), so that a step declares its options next to the code that uses them.
 local answers = require "gpupt.step.answers"
 local declare = require "gpupt.playbook.declare"
+local limit = require "gpupt.playbook.limit"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local order = require "gpupt.playbook.order"
@@ -43,6 +44,8 @@ local roll_options = options.declare("p.hosts roll", {
   { "drain_within", "string", default = "30m", doc = "how long migrating the VMs to other hosts may take" },
   { "claim_within", "string", default = "15m",
     doc = "how long to wait for other hosts of the cluster that are out of service; then the host is deferred" },
+  { "max_failures", "integer|string",
+    doc = "start no further targets after so many failed hosts of this roll: a count, or a percentage such as 10%" },
 })
 
 local function check_scope_steps(node, scope)
@@ -87,6 +90,8 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
     local seconds, message = units.duration(node.options.roll[name])
     if not seconds then return ("roll: %s: %s"):format(name, message) end
   end
+  problem = limit.problem(node.options.roll.max_failures)
+  if problem then return "roll: " .. problem end
   return check_scope_steps(node, "hosts")
 end })
 
@@ -108,6 +113,8 @@ language.vms = declare.constructor("p.vms", "vms", {
     doc = "even: spread over all hosts; pack: fill host by host" },
   { "keep_free", "integer", default = 0, doc = "number of cards to keep free in the cluster" },
   { "login", "table", late = true, doc = "p.login: the account inside the guest" },
+  { "max_failures", "integer|string",
+    doc = "start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%" },
 }, { children = true, check = function(node)
   local o = node.options
   if (o.where == nil) == (o.name == nil) then
@@ -125,7 +132,7 @@ language.vms = declare.constructor("p.vms", "vms", {
   if o.login and type(o.login) == "table" and not declare.is(o.login, "login") then
     return "login must be p.login(user, secret)"
   end
-  local problem = check_scope_steps(node, "vms")
+  local problem = limit.problem(o.max_failures) or check_scope_steps(node, "vms")
   if problem then return problem end
   for _, child in ipairs(node.children) do
     if child.step.login and not o.login then
@@ -181,8 +188,12 @@ end
 language.playbook = declare.constructor("p.playbook", "playbook", {
   { "name", "string", required = true, doc = "name of the playbook; run ids begin with it" },
   { "vars", "table", doc = "marks variables as secrets, if p.vars is not used" },
+  { "max_failures", "integer|string",
+    doc = "start no further targets after so many failed ones, in all scopes without a max_failures of their own "
+      .. "[2]: a count, or a percentage such as 10%" },
 }, { children = true, check = function(node)
   local problem = node.options.vars and declare_late(node.options.vars)
+  problem = problem or limit.problem(node.options.max_failures)
   if problem then return problem end
   if #node.children == 0 then return "has neither p.hosts nor p.vms" end
   for i, child in ipairs(node.children) do

@@ -7,7 +7,7 @@ local function find_vm(ctx, target)
   if target.kind == "vm" and not target.ref and not ctx.planning then target.ref = ctx.fleet:find_vm(target) end
 end
 
---- Returns { instance =, seen =, changes = }, or nil, message, code. The effects of the changes are added to
+--- Returns { instance =, seen =, changes = }, or nil, message, code, detail. The effects of the changes are added to
 -- target.forecast, for the target's later steps.
 ---@param ctx gpupt.Context
 ---@param target gpupt.Target
@@ -17,12 +17,12 @@ return function(ctx, target, instance)
   if not o then return nil, message, code end
   target.options = o
   target.forecast = target.forecast or {}
-  local seen, changes, forecast
-  seen, message, code = failure.catch(function()
+  local seen, changes, forecast, detail
+  seen, message, code, detail = failure.catch(function()
     find_vm(ctx, target)
     return instance.step.observe(ctx, target)
   end)
-  if seen == nil then return nil, message or "failed without a message", code end
+  if seen == nil then return nil, message or "failed without a message", code, detail end
   changes, forecast, code = failure.catch(instance.step.plan, ctx:for_plan(), target, seen)
   if changes == nil then return nil, forecast or "failed without a message", code end
   for _, change in ipairs(changes) do

@@ -17,8 +17,10 @@ Plan.__index = Plan
 Plan.__name = "gpupt.plan"
 
 local function add_problem(problems, target, source, message, code)
-  problems[#problems + 1] = { target = target, text = source and not message:find(source, 1, true)
+  local problem = { target = target, text = source and not message:find(source, 1, true)
     and source .. ": " .. message or message, code = code }
+  problems[#problems + 1] = problem
+  return problem
 end
 
 --- Observes and plans every step of one target. A failure becomes a problem, and the target's later steps are skipped.
@@ -27,9 +29,10 @@ function plan.steps(ctx, target, problems)
   local entry = { target = target, steps = {} }
   target.entry = entry
   for _, instance in ipairs(target.scope.children) do
-    local found, message, code = look(ctx, target, instance)
+    local found, message, code, detail = look(ctx, target, instance)
     if not found then
-      add_problem(problems, target.name, instance.source, message, code)
+      entry.problem = add_problem(problems, target.name, instance.source, message, code)
+      entry.skip = type(detail) == "table" and detail.skip
       return entry
     end
     entry.steps[#entry.steps + 1] = { instance = instance, changes = found.changes }
@@ -71,6 +74,29 @@ local function read_fleet(self, problems)
   end
   self.fleet:read_owners()
   return vm_targets
+end
+
+local function without(list, set)
+  local left = {}
+  for _, one in ipairs(list) do if not set[one] then left[#left + 1] = one end end
+  return left
+end
+
+-- Skips the hosts that a scope does not concern (without the wanted card), unless it concerns none of its hosts.
+local function skip_hosts(self, problems)
+  local concerned, gone = {}, {}
+  for _, entry in ipairs(self.entries) do
+    if not entry.skip then concerned[entry.target.scope] = true end
+  end
+  for _, entry in ipairs(self.entries) do
+    if entry.skip and concerned[entry.target.scope] then
+      gone[entry], gone[entry.target], gone[entry.problem] = true, true, true
+      self.skipped[#self.skipped + 1] = { target = entry.target.name, text = ("%s %s: skipped"):format(
+        entry.target.name, entry.skip) }
+    end
+  end
+  self.entries, self.hosts = without(self.entries, gone), without(self.hosts, gone)
+  return without(problems, gone)
 end
 
 local function words_needed(self)
@@ -127,6 +153,7 @@ function plan.make(playbook, vc, o)
     for _, target in ipairs(self.hosts) do
       self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
     end
+    problems = skip_hosts(self, problems)
     targets.allocate(self.fleet, vm_targets, problems, self.over)
     for _, target in ipairs(vm_targets) do
       self.vms[#self.vms + 1] = target

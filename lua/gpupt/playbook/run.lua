@@ -1,12 +1,13 @@
 --- A run: a plan that is being applied. One fiber per target; VMs wait for their host's fiber; hosts of a cluster wait
 -- for the roll's slots. Every step observes and plans again before it changes anything, so a run may be interrupted at
--- any moment and resumed: finished changes are not made twice. After the second failure no further targets are started;
+-- any moment and resumed: finished changes are not made twice. After max_failures no further targets are started;
 -- after a host that does not return or stays in maintenance mode no other host is started.
 local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
 local leases = require "gpupt.playbook.leases"
+local limit = require "gpupt.playbook.limit"
 local logins = require "gpupt.logins"
 local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
@@ -155,7 +156,10 @@ local undone = { failed = true, ["not started"] = true, deferred = true }
 local function finish(self, outcome, status, message, code)
   if status == "failed" and code == "ECANCELLED" then status = "interrupted" end
   outcome.status, outcome.message, outcome.code, outcome.undone = status, message, code, undone[status]
-  if status == "failed" then self.failures = self.failures + 1 end
+  if status == "failed" then
+    self.failures = self.failures + 1
+    self.limits:count(outcome.target_record)
+  end
   emit(self, { kind = status, target = outcome.target, step = outcome.step, text = message, code = code })
   self.journal:append { run = self.id, kind = "target", target = outcome.target, step = outcome.step,
     what = status, detail = message and journal.note { message = message, code = code } or nil }
@@ -164,10 +168,8 @@ end
 --- All steps of a target in order.
 local function carry_out(self, target, outcome)
   target.forecast = {}
-  if self.failures >= 2 or self.cancelled then
-    return finish(self, outcome, "not started", self.cancelled and "the run was cancelled"
-      or "two targets failed: no further targets will be started")
-  end
+  local stop = self.cancelled and "the run was cancelled" or self.limits:reached()
+  if stop then return finish(self, outcome, "not started", stop) end
   for _, instance in ipairs(target.scope.children) do
     outcome.step = instance.name
     local ok, message, code = step(self, target, instance, outcome)
@@ -312,7 +314,7 @@ function run.start(plan, o)
     return nil, ("the plan needs --allow %s"):format(table.concat(missing, ",")), "EAPPROVAL", { words = missing }
   end
   local self = setmetatable({ plan = plan, allow = allow, on_event = o.on_event, outcomes = {},
-    clusters = {}, failures = 0, deferred = 0 }, Run)
+    clusters = {}, failures = 0, deferred = 0, limits = limit.of(plan) }, Run)
   if #plan:changes() == 0 then
     self.nothing = true
     for _, list in ipairs { plan.hosts, plan.vms } do

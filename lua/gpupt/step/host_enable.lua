@@ -91,8 +91,9 @@ function step.observe(ctx, target)
     for _, card in ipairs(record.cards) do
       seen[#seen + 1] = ("%04x:%04x at %s"):format(card.vendor, card.device, hosts.short(card.address))
     end
-    return nil, ("%s: no card matches %s (its GPUs: %s)"):format(record.name, selector.describe(node),
-      #seen > 0 and table.concat(seen, ", ") or "none"), "ENOCARDS"
+    local what = ("%s (its GPUs: %s)"):format(selector.describe(node), #seen > 0 and table.concat(seen, ", ") or "none")
+    return nil, ("%s: no card matches %s"):format(record.name, what), "ENOCARDS",
+      { skip = "has no card that matches " .. what }
   end
   local list = closure(record, chosen)
   local stage, pending = {}, {}

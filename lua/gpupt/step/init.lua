@@ -9,7 +9,8 @@
 --     prove(ctx, target) -> text                       reads again; nil, message, code if it is not as wanted
 --     secrets(options, changes) }                      optional: reads and checks its secrets before a run starts
 --
--- A failure is nil, message, code from any of them, or an error raised by gpupt.check. A change is { what = "text",
+-- A failure is nil, message, code from any of them, or an error raised by gpupt.check. If observe adds a detail
+-- { skip = "why" }, a plan skips this host, unless all hosts of the scope fail so. A change is { what = "text",
 -- sign = "+" | "~" | "-" | "!" | "?", verb = "reboot", allow = "word", activates = { cards } }; its word is one of the
 -- step's approvals. The forecast contains the effects of the changes on the target ({ memory_mb =, installs =, ... });
 -- the target's later steps read it in target.forecast. In these functions, target.options are the step's options for
