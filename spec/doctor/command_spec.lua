@@ -37,7 +37,7 @@ describe("the command", function()
     assert.equal("", err)
     assert.equal([[
 healthy; looked at:
-  good.vmx: 14 keys, 1 passed-through card; 45 rules
+  good.vmx: 14 keys, 1 passed-through card; 46 rules
   MMIO: the cards map 128 GiB + 48 MiB and need a window of 256 GB (table); the .vmx offers 256 GB
 ]], out)
   end)
@@ -56,7 +56,7 @@ error: mmio-window
   fix: pciPassthru.64bitMMIOSizeGB = "256"
 
 problems: 1 error, 0 warnings, 1 fixable; looked at:
-  bad.vmx: 14 keys, 1 passed-through card; 45 rules
+  bad.vmx: 14 keys, 1 passed-through card; 46 rules
   vmware.log: 2 lines of a vmware.log, 1 power-on, BARs of 0 cards
   MMIO: the cards map 128 GiB + 48 MiB and need a window of 256 GB (table); the .vmx offers 128 GB
 ]], out)
