@@ -27,10 +27,14 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "seen", Source: "govmomi issues quote `Unsupported version URI \"urn:vim25/...\"`",
-		Text: "SOAPAction names urn:vim25/VERSION with a version that vimServiceVersions.xml lists; urn:vim25 alone means the oldest."})
+	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "inferred", Source: "none for another namespace; the wording is that of wire.version-mismatch",
+		Text: "SOAPAction names urn:vim25; another namespace is refused. urn:vim25 alone means the oldest version."})
+	_ = rules.Add(rules.Rule{ID: "wire.version-unknown", Sure: "seen", Source: "govmomi cli/session/login.go: a client with vim25.Version 7.0 works with a server of 6.3 except for LoginByToken; pyVmomi SoapHandler.py _GetHeaderVersion: an unknown versionId takes the latest version of its namespace",
+		Text: "A version that vimServiceVersions.xml does not list, as one newer than the server or urn:vim25/-, is served with the server's own version."})
 	_ = rules.Add(rules.Rule{ID: "wire.version-mismatch", Sure: "seen", Source: "govmomi cli/session/login.go quotes `VersionMismatchFaultCode: Unsupported version URI \"urn:vim25/7.0\"` for LoginByToken",
-		Text: "Any other version, in particular one newer than the server, is refused with the SOAP faultcode VersionMismatchFaultCode."})
+		Text: "LoginByToken with such a version is refused with the SOAP faultcode VersionMismatchFaultCode."})
+	_ = rules.Add(rules.Rule{ID: "wire.versions-page", Sure: "seen", Source: "pyvmomi tests/fixtures/smart_connection.yaml, recorded at vCenter 8.0.3",
+		Text: "vimServiceVersions.xml is text/xml; charset=utf-8 and lists urn:vim25 only, down to 4.0."})
 	_ = rules.Add(rules.Rule{ID: "wire.method-not-found", Sure: "inferred", Source: "API reference: MethodNotFound",
 		Text: "A method that the object's type does not have is MethodNotFound; an unknown object is ManagedObjectNotFound."})
 )
@@ -192,12 +196,13 @@ func (f *Front) sdk(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	version, e := f.version(r.Header.Get("SOAPAction"))
-	var req *wire.Request
+	version, unknown, e := f.version(r.Header.Get("SOAPAction"))
+	req := &wire.Request{}
 	if e == nil {
 		req, e = wire.Decode(body, version)
-	} else {
-		req = &wire.Request{}
+	}
+	if req.Method == "LoginByToken" && unknown != nil {
+		e = unknown
 	}
 	rec := f.Journal.open(req.Method, ref(req.This))
 	rec.OperationID = req.OperationID

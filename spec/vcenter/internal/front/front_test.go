@@ -2,7 +2,6 @@ package front_test
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -205,29 +204,6 @@ func TestDatastoreSizesSurviveARefresh(t *testing.T) {
 	if got := c.Get(ds, "summary.capacity")["summary.capacity"]; got != "4398046511104" {
 		t.Fatal(got)
 	}
-}
-
-func TestVersionsPage(t *testing.T) {
-	s := vctest.Start(t, vcenter.Options{Version: "8.0.1.0"})
-	res, err := http.Get(s.URL + "/sdk/vimServiceVersions.xml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, _ := io.ReadAll(res.Body)
-	res.Body.Close()
-	text := string(b)
-	if !strings.Contains(text, "<name>urn:vim25</name>\n  <version>8.0.1.0</version>") || !strings.Contains(text, "<version>7.0.3.0</version>") ||
-		strings.Contains(text, "8.0.2.0") {
-		t.Fatal(text)
-	}
-	c := s.Client(t)
-	c.Version = "8.0.1.0"
-	a := c.Must("RetrieveServiceContent", si, "")
-	if a.Text("apiVersion") != "8.0.1.0" || a.Text("version") != "8.0.1" || a.Text("apiType") != "VirtualCenter" {
-		t.Fatal(a.Body)
-	}
-	c.Version = "8.0.2.0"
-	c.Refused(c.Call("RetrieveServiceContent", si, ""), "InvalidRequest")
 }
 
 func TestJournal(t *testing.T) {
