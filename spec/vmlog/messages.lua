@@ -180,6 +180,13 @@ local messages = {
     { "error: vmiop_log: NVOS status 0x51", "error: vmiop_env_log: Failed to start", "vmx - vmiop_log: error: Initialization: x",
       "vmiop_log: (0x0): Assertion Failed at 0xd7e75811:143" },
     "notice: vmiop_env_log: nvidia-vgpu-mgr daemon started" },
+  ["vgpu-graphics-type"] = {
+    { "The amount of graphics resource available in the parent resource pool is insufficient for the operation." },
+    "The amount of CPU resource available in the parent resource pool is insufficient for the operation." },
+  ["vgpu-no-device"] = {
+    { "No graphics device is available for vGPU 'nvidia_a40-1a'.", "No graphics device is available for vGPU \\'nvidia_a40-1a\\'." },
+    "A graphics device is available for vGPU 'nvidia_a40-1b'." },
+  ["hot-add"] = { { "msg.devices.hotadd.failed: Hot-add of pciPassthru26 failed." }, "Hot-add of ethernet1 failed." },
   ["vgpu-xid-78"] = { { xid(78) }, xid(780) },
   ["driver-kind"] = {
     { "NVRM: installed in this system is not supported by the NVIDIA 550.90.07 driver release.",

@@ -10,7 +10,7 @@ return {
     match = "amdgpu:? ?.-(%x+:%x+:%x+%.%x).*failed with error %-12%f[%D]",
     cause = "amdgpu found no memory BAR for the card (ENOMEM): the window is missing or too small.",
     remedy = evidence.remedy_of_window,
-    source = "amdgpu, public reports",
+    source = "Linux, amdgpu_drv.c and drivers/base/dd.c (error -12 is ENOMEM); ROCm/amdgpu#157",
   },
   {
     code = "amdgpu-probe", severity = "error", address = 1, consequence = true, word = "failed with error -",

@@ -25,7 +25,7 @@ return {
       end
       return "Write the id decimal (gpupt pci prints addresses in both forms, gpupt vmx check finds such ids)."
     end,
-    source = "a write-up of ESXi on ENCS",
+    source = "foureight84/encs5400-almalinux, docs/ESXI.md",
   },
   {
     code = "no-predicates", severity = "error", word = "pciPassthru",
@@ -37,7 +37,7 @@ return {
       return ("Give %s.id (decimal), deviceId, vendorId and systemId of one device, or remove the device from the VM "
         .. "and add it again."):format(captures[1])
     end,
-    source = "a write-up of ESXi on ENCS",
+    source = "foureight84/encs5400-almalinux, docs/ESXI.md",
   },
   {
     code = "no-suitable-device", severity = "error", word = "pciPassthru",
@@ -47,7 +47,7 @@ return {
     end,
     remedy = "Check that the card is enabled and active (after the host's reboot), not held by another VM, and that "
       .. "id, deviceId and vendorId are its own.",
-    source = "a write-up of ESXi on ENCS",
+    source = "foureight84/encs5400-almalinux, docs/ESXI.md",
   },
   {
     code = "not-passthrough", severity = "error", word = { "is not a passthrough device", "pciPassthru" },
@@ -90,7 +90,7 @@ return {
       return "Remove the device from the VM and add the card of this host; or check pciPassthruN.systemId (esxcli "
         .. "system uuid get), vendorId and deviceId (esxcli hardware pci list)."
     end,
-    source = "a public PowerCLI post (VMTN, 2017-07)",
+    source = "VMTN, PowerCLI, 2017-07 (powercli46.rssing.com, p448)",
   },
   {
     code = "register-failed", severity = "error", address = 1, word = "PCIPassthru: ",
@@ -139,19 +139,19 @@ return {
     code = "domain-disabled", severity = "info", word = "PCIPassthru: ", address = 1, form = "vmkernel",
     match = "PCIPassthru: %d+: Disable Domain for device (%x+:%x+:%x+%.%x)",
     cause = "The VM released the card.", remedy = "No action is needed, unless the VM should have been running.",
-    source = "a public troubleshooting write-up",
+    source = "public notes of 2026-02 on a lost card (vmkernel.log of ESXi 8)",
   },
   {
     code = "device-released", severity = "info", word = "PCIPassthru: ", address = 1, form = "vmkernel",
     match = "PCIPassthru: %d+: pcipdevInfo: 0x%x+ ?%((%x+:%x+:%x+%.%x)%), state %d+, destroyed",
     cause = "ESXi closed the card's passthrough state.",
     remedy = "No action is needed, unless the VM should have been running.",
-    source = "a public troubleshooting write-up",
+    source = "public notes of 2026-02 on a lost card (vmkernel.log of ESXi 8)",
   },
   {
     code = "device-taken", severity = "info", word = "PCIPassthru: ", address = 1, form = "vmkernel",
     match = "PCIPassthru: %d+: pcipDevInfo%(0x%x+%) allocated for (%x+:%x+:%x+%.%x)",
     cause = "ESXi assigned the card to a VM.", remedy = "Nothing.",
-    source = "HPE a00121002en_us; a public troubleshooting write-up",
+    source = "HPE a00121002en_us; Broadcom on PCIe hot-plug",
   },
 }

@@ -40,7 +40,7 @@ return {
     end,
     remedy = by_cards,
     detail = function(captures) return { type = integer(captures[2]), at = captures[3] } end,
-    source = "Broadcom KB 392714; a write-up of ESXi on ENCS",
+    source = "Broadcom KB 392714; foureight84/encs5400-almalinux, docs/ESXI.md",
   },
   {
     code = "iommu-fault-host", severity = "error", word = "IOMMU Fault IOMMU Unit", address = 2,
@@ -50,7 +50,7 @@ return {
         captures[1] == "W" and "a write" or "a read", captures[2], captures[3])
     end,
     remedy = by_cards,
-    source = "a write-up of ESXi on ENCS",
+    source = "foureight84/encs5400-almalinux, docs/ESXI.md",
   },
   {
     code = "iommu-reason", severity = "error", word = "VTD: ", consequence = true,
@@ -60,7 +60,7 @@ return {
         captures[2] == "Write" and "writing" or "reading", captures[1])
     end,
     remedy = "See the IOMMU fault on the line before.",
-    source = "a write-up of ESXi on ENCS",
+    source = "foureight84/encs5400-almalinux, docs/ESXI.md",
   },
   {
     code = "iommu-psod-driver", severity = "error", word = "IOMMU Fault detected for",

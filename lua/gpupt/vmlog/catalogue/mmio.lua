@@ -61,14 +61,14 @@ return {
     cause = "ESXi could not map the card's registers into the VM.",
     remedy = "See the MMIO findings beside it; without any, check that no BAR shares a page with another device "
       .. "(Broadcom KB 2142307) and reboot the host.",
-    source = "a write-up of ESXi on ENCS",
+    source = "foureight84/encs5400-almalinux, docs/ESXI.md",
   },
   {
     code = "bar-memory", severity = "error", word = "Failed to add BAR memory", match = "Failed to add BAR memory",
     cause = "ESXi could not give the VM the memory behind a BAR of the card.",
     remedy = "Check the BARs against the window (gpupt bar); a BAR must be a power of two of whole pages and share "
       .. "none.",
-    source = "public posts; Broadcom KB 2142307",
+    source = "damoke012/dareoke, ESXI_GPU_PASSTHROUGH_GUIDE.md (ESXi 8.0.2, Tesla P40); Broadcom KB 2142307",
   },
   {
     code = "bar-unassigned", severity = "error", side = "guest", form = "guest text", word = "Memory at <",

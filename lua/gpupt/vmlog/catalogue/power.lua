@@ -36,7 +36,7 @@ return {
     cause = "The VM exposes hardware virtualization to its guest, which excludes passthrough.",
     remedy = "Switch it off (vhv.enable = \"FALSE\") together with virtualization-based security "
       .. "(windows.vbs.enabled = \"FALSE\"), which needs it.",
-    source = "Broadcom KB 437651; a public troubleshooting write-up",
+    source = "Broadcom KB 437651",
   },
   {
     code = "no-migration", severity = "info",
@@ -45,14 +45,25 @@ return {
       "PCI hot%-plug cannot be used for a virtual machine with PCI DirectPath I/O device" },
     cause = "vMotion, Storage vMotion, Fault Tolerance and hot-plug are off for a VM with a DirectPath I/O device.",
     remedy = "Nothing: plan maintenance of this host with the VM shut down.",
-    source = "kubernetes-sigs/vsphere documentation of GenericVmConfigFault; public posts",
+    source = "kubernetes-sigs/vsphere documentation of GenericVmConfigFault; faultMessages of a public report on "
+      .. "SR-IOV",
   },
   {
     code = "no-suspend", severity = "info",
     word = { "pciPassthru", "PCI DirectPath I/O device" },
     match = { "msg%.pciPassthru%.noSuspend", "PCI DirectPath I/O device cannot be suspended" },
     cause = "A VM with this device cannot be suspended.", remedy = "Nothing: shut it down instead.",
-    source = "public posts",
+    source = "faultMessages of a public report on SR-IOV (msg.pciPassthru.noSuspend.postedInterrupts)",
+  },
+  {
+    code = "hot-add", severity = "error", word = "Hot-add of ", match = "Hot%-add of (pciPassthru%d+) failed",
+    cause = function(captures)
+      return ("%s was added while the VM was running; DirectPath I/O devices cannot be hot-added (but for "
+        .. "NVMe)."):format(captures[1])
+    end,
+    remedy = "Shut the VM down, then add the card.",
+    source = "faultMessages of a public report on SR-IOV (msg.devices.hotadd.failed); vSphere documentation, "
+      .. "DirectPath I/O",
   },
   {
     code = "no-pcie-slot",
@@ -64,21 +75,23 @@ return {
     end,
     remedy = "Give the .vmx pciBridge0.present and pciBridge4 to pciBridge7 with virtualDev = \"pcieRootPort\" and "
       .. "functions = \"8\", or remove devices.",
-    source = "real files",
+    source = "foureight84/encs5400-almalinux, docs/ESXI.md; public generators of .vmx files",
   },
   {
     code = "slot-reservation", severity = "error", word = "failed to reserve slot",
     match = "(%S+) PCI: failed to reserve slot for (%S+) PCIe device",
     cause = function(captures) return ("There is no PCIe slot left for the %s."):format(captures[2]) end,
     remedy = "As for no-pcie-slot: the PCIe bridges of the .vmx, or fewer devices.",
-    source = "real files",
+    source = "foureight84/encs5400-almalinux, docs/ESXI.md; public generators of .vmx files",
   },
   {
     code = "vmx-panic", severity = "error", word = "devices/pcipassthru",
     match = "VERIFY bora/devices/pcipassthru/([%w_]+%.c:%d+)",
     cause = function(captures) return "The VM's process stopped at a check of its own (" .. captures[1] .. ")." end,
-    remedy = "Undo experimental keys such as pciPassthru.useActualBases; update ESXi; else a case for the vendor.",
-    source = "a write-up of ESXi on ENCS",
+    remedy = "At a power-off: the device did not survive its reset, give it another method in "
+      .. "/etc/vmware/passthru.map. At a power-on: undo experimental keys such as pciPassthru.useActualBases. Else "
+      .. "update ESXi.",
+    source = "foureight84/encs5400-almalinux, docs/ESXI.md",
   },
   {
     code = "prealloc-psod", severity = "error", form = "vmkernel", word = { "VmMemPf_PreallocRange", ":prealloc-" },

@@ -35,7 +35,7 @@ return {
       return ("The host does not reach %s any more: its PCIe link is down."):format(captures[1])
     end,
     remedy = "Power the host off and on (not a warm reboot); check power cable, riser and the card's firmware.",
-    source = "a public troubleshooting write-up",
+    source = "public notes of 2026-02 on a lost card (vmkernel.log of ESXi 8)",
   },
   {
     code = "reset-not-ready", severity = "error", side = "guest", form = "dmesg", address = 1,

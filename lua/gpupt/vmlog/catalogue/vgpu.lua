@@ -9,6 +9,26 @@ return {
     source = "Broadcom KB 88161",
   },
   {
+    code = "vgpu-graphics-type", severity = "error", word = "The amount of graphics resource available",
+    match = "The amount of graphics resource available in the parent resource pool is insufficient",
+    cause = "The VM has a vGPU, and no card of the host can serve it: the host's graphics type is not Shared "
+      .. "Direct, or its cards have no place for another vGPU of this profile.",
+    remedy = "Read esxcli graphics host get: for Shared, set esxcli graphics host set --default-type SharedPassthru "
+      .. "with all VMs off, and restart xorg or the host; for SharedPassthru, see the vGPUs in nvidia-smi vgpu.",
+    source = "NVIDIA vGPU user guide, Changing the Default Graphics Type in VMware vSphere",
+  },
+  {
+    code = "vgpu-no-device", severity = "error", word = "No graphics device is available for vGPU",
+    match = "No graphics device is available for vGPU '?\\?'?([%w_-]+)",
+    cause = function(captures)
+      return ("No card of the host can serve the vGPU %s now: they are full, or serve profiles of another "
+        .. "size."):format(captures[1])
+    end,
+    remedy = "Compare the profiles that run on each card (nvidia-smi vgpu on the host): unless mixed sizes are on, all "
+      .. "vGPUs of a card have one size. A card that is passed through serves none.",
+    source = "public notes of 2022-09 (A40, ESXi 7.0.3); NVIDIA vGPU user guide, vGPUs of one or of mixed sizes",
+  },
+  {
     code = "vgpu-failed", severity = "error", word = "vmiop",
     match = { "error: vmiop_log: ", "error: vmiop_env_log: ", "vmiop_log: error: ",
       "vmiop_log: .-[Aa]ssertion [Ff]ailed" },
