@@ -261,7 +261,7 @@
 ---@field needs? table the privileges that its calls need
 ---@field approvals? table the approvals that its changes may need: { word = 'what for' }
 ---@field claims? table what a run claims for its targets: 'host' or 'cards'
----@field also_needs? function also_needs(options) -> privileges that depend on the options (nil: all)
+---@field also_needs? function also_needs(options, scope) -> privileges that depend on the options (nil: all)
 ---@field after? table steps that must come before it, each with the reason
 ---@field login? boolean it runs programs in the guest: p.vms needs a login
 ---@field repeatable? boolean may be used more than once in a scope

@@ -115,7 +115,7 @@ function Playbook:needs()
   for _, scope in ipairs(self.root.children) do
     for _, instance in ipairs(scope.children) do
       local needs = table.move(instance.step.needs, 1, #instance.step.needs, 1, {})
-      local more = instance.step.also_needs and instance.step.also_needs(instance.options) or {}
+      local more = instance.step.also_needs and instance.step.also_needs(instance.options, scope) or {}
       for _, privilege in ipairs(table.move(more, 1, #more, #needs + 1, needs)) do
         local key = privilege .. "\0" .. instance.name
         if not seen[key] then

@@ -34,6 +34,12 @@ local step = {
     "VirtualMachine.Config.CPUCount", "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.PowerOff" },
 }
 
+--- The video card of a Horizon desktop is edited.
+function step.also_needs(o)
+  if o and o.horizon == false then return {} end
+  return { "VirtualMachine.Config.EditDevice" }
+end
+
 function step.check(o)
   if math.type(o.count) == "integer" and o.count < 1 then return "count must be at least 1" end
 end

@@ -42,8 +42,8 @@ function step.plan(_, target, seen)
     target.proof = seen.proved .. ", already verified since the last boot"
     return {}
   end
-  local count = target.options.gpus or (seen.vm and #seen.vm.cards > 0 and #seen.vm.cards) or
-    (target.cards and #target.cards) or 0
+  -- gpu.attach may add to the cards that the VM has now
+  local count = target.options.gpus or math.max(seen.vm and #seen.vm.cards or 0, #(target.cards or {}))
   return { { sign = "?", verb = "proof",
     what = ("check that the guest sees %d GPU%s"):format(count, count == 1 and "" or "s") } }
 end

@@ -26,6 +26,12 @@ local step = {
   needs = { "Host.Config.PciPassthru", "Host.Config.Settings", "Host.Config.Maintenance" },
 }
 
+--- VMs that cannot be migrated are shut down, and started again.
+function step.also_needs(_, scope)
+  if scope and scope.options.roll.guests == "keep" then return {} end
+  return { "VirtualMachine.Interact.PowerOff", "VirtualMachine.Interact.PowerOn" }
+end
+
 --- The chosen cards and all functions that belong to them (dependentDevice), as device records.
 local function closure(record, chosen)
   local set, list, queue = {}, {}, {}

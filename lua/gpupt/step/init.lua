@@ -39,7 +39,7 @@ local contract_fields = options.declare("step contract", {
   { "needs", "table", default = {}, doc = "the privileges that its calls need" },
   { "approvals", "table", default = {}, doc = "the approvals that its changes may need: { word = 'what for' }" },
   { "claims", "table", default = {}, doc = "what a run claims for its targets: 'host' or 'cards'" },
-  { "also_needs", "function", doc = "also_needs(options) -> privileges that depend on the options (nil: all)" },
+  { "also_needs", "function", doc = "also_needs(options, scope) -> privileges that depend on the options (nil: all)" },
   { "after", "table", default = {}, doc = "steps that must come before it, each with the reason" },
   { "login", "boolean", default = false, doc = "it runs programs in the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may be used more than once in a scope" },

@@ -15,7 +15,8 @@ local step = {
     { "keep", "table", late = true, doc = "features to install even if the rules exclude them" },
     { "within", "string", default = "30m", late = true, doc = "how long the installer may take" },
   },
-  needs = { "VirtualMachine.Interact.ToolsInstall", "VirtualMachine.GuestOperations.Execute",
+  needs = { "VirtualMachine.Interact.ToolsInstall", "VirtualMachine.Interact.Reset",
+    "VirtualMachine.Config.AdvancedConfig", "VirtualMachine.GuestOperations.Execute",
     "VirtualMachine.GuestOperations.Query", "VirtualMachine.GuestOperations.Modify" },
 }
 

@@ -19,8 +19,9 @@ local step = {
     { "version", "string", late = true, doc = "hardware version, for example vmx-20; default: the cluster's" },
     { "annotation", "string", default = "", late = true, doc = "the VM's notes" },
   },
-  needs = { "VirtualMachine.Inventory.Create", "VirtualMachine.Config.AddNewDisk", "Datastore.AllocateSpace",
-    "Network.Assign", "Resource.AssignVMToPool" },
+  needs = { "VirtualMachine.Inventory.Create", "VirtualMachine.Config.AddNewDisk",
+    "VirtualMachine.Config.AdvancedConfig", "VirtualMachine.Config.Memory", "VirtualMachine.Config.CPUCount",
+    "Datastore.AllocateSpace", "Network.Assign", "Resource.AssignVMToPool" },
 }
 
 function step.check(o)

@@ -2,10 +2,28 @@
 local power = {}
 
 power.SHUTDOWN_SECONDS = 600
+-- Seconds until Tools run in a VM that was started a moment ago, for example by its host's roll.
+power.TOOLS_SECONDS = 300
 
 --- Whether the VM may already be in use: then shutting it down needs an approval.
 function power.delivered(vm)
   return vm.extra["gpupt.run"] == nil or vm.extra["gpupt.proved"] ~= nil
+end
+
+-- ShutdownGuest needs running Tools: waits for them if they are installed and only not started yet.
+local function request_shutdown(ctx, target, vm)
+  local change = { action = "guest-shutdown", text = "ShutdownGuest" }
+  local ok, message, code, detail = ctx:call(target, target.ref, "ShutdownGuest", {}, change)
+  if ok or code ~= "ToolsUnavailable" or vm.guest.version_status == "guestToolsNotInstalled" then
+    return ok, message, code, detail
+  end
+  ctx:note(target, "waiting for VMware Tools, without which the guest cannot be shut down")
+  if not ctx:wait_for(target.ref, { "guest.toolsRunningStatus" }, function(props)
+    return props["guest.toolsRunningStatus"] == "guestToolsRunning"
+  end, { timeout = power.TOOLS_SECONDS }) then
+    return nil, message, code, detail
+  end
+  return ctx:call(target, target.ref, "ShutdownGuest", {}, change)
 end
 
 --- Shuts the guest down and waits. A guest that ignores the request is not powered off.
@@ -15,8 +33,7 @@ function power.off(ctx, target, vm)
   if vm.power ~= "poweredOn" then
     return nil, ("%s is %s. Power it on or off first"):format(target.name, vm.power), "EREFUSED"
   end
-  local ok, message, code, detail = ctx:call(target, target.ref, "ShutdownGuest", {},
-    { action = "guest-shutdown", text = "ShutdownGuest" })
+  local ok, message, code, detail = request_shutdown(ctx, target, vm)
   if not ok then return nil, ("%s: the guest cannot be shut down: %s"):format(target.name, message), code, detail end
   ok, message, code, detail = ctx:wait_for(target.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
