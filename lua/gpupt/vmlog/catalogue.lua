@@ -13,6 +13,7 @@
 --   address   which capture is a PCI address
 --   consequence  true: says only that something failed, and stands under the finding that says why
 --   unless    patterns of lines that it does not mean
+--   number    the number by which a line chooses this entry from many, found by the pattern `numbered`
 --   unclear   true: is shown as not understood
 --   note      what the session keeps of it for other entries ("card", "driver")
 --   covers    how many lines of the same message follow

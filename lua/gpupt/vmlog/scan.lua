@@ -14,6 +14,17 @@ local PASTE = 1 << 20
 -- suspects are the core's own.
 local words, entries_of, special = {}, {}, {}
 
+-- Of a hundred entries that differ in a number, only those of the line's numbers are tried: word -> { pattern that
+-- finds a number, number -> entries }.
+local numbered_of = {}
+
+local function add_numbered(word, entry)
+  local group = numbered_of[word] or { pattern = entry.numbered }
+  numbered_of[word] = group
+  group[entry.number] = group[entry.number] or {}
+  table.insert(group[entry.number], entry)
+end
+
 local function add_word(word)
   for i, known in ipairs(words) do
     if known == word then return i end
@@ -28,7 +39,8 @@ local function add_entries(lead)
   for _, entry in ipairs(catalogue) do
     if (entry.lead or false) == lead then
       for _, word in ipairs(type(entry.word) == "table" and entry.word or { entry.word }) do
-        table.insert(entries_of[add_word(word)], entry)
+        local index = add_word(word)
+        if entry.number then add_numbered(index, entry) else table.insert(entries_of[index], entry) end
       end
     end
   end
@@ -123,6 +135,28 @@ end
 
 local function first_line(origin) return type(origin) == "number" and origin or origin.numbers[1] end
 
+--- Tries one entry; whether it fits.
+function Scan:try(entry, text, origin, beside)
+  local captures, first, last = captures_of(entry, text)
+  if not captures then return false end
+  local line, shown, to = place_of(origin, text, first, last)
+  if not line then return false end
+  self.current:add_finding(entry, captures, shown, line, to, beside)
+  return true
+end
+
+--- The same for the entries of the numbers in the text, each number once.
+function Scan:try_numbered(numbered, text, origin, beside)
+  local fits, done = false, {}
+  for digits in text:gmatch(numbered.pattern) do
+    for _, entry in ipairs(not done[digits] and numbered[digits] or {}) do
+      fits = self:try(entry, text, origin, beside) or fits
+    end
+    done[digits] = true
+  end
+  return fits
+end
+
 function Scan:line(text, number, subject, address, only_address, ...)
   local origin = self.clean and self.clean:origin(number) or number
   local beside = type(origin) == "table" and origin.beside
@@ -131,20 +165,15 @@ function Scan:line(text, number, subject, address, only_address, ...)
   for i = 1, count do
     local word = select(i, ...)
     if special[word] and not beside then self:special(special[word], text, first_line(origin)) end
+    local numbered = numbered_of[word]
+    if numbered then understood = self:try_numbered(numbered, text, origin, beside) or understood end
     for _, entry in ipairs(entries_of[word]) do
       if not (seen and seen[entry]) then
         if count > 1 then
           seen = seen or {}
           seen[entry] = true
         end
-        local captures, first, last = captures_of(entry, text)
-        if captures then
-          local line, shown, to = place_of(origin, text, first, last)
-          if line then
-            self.current:add_finding(entry, captures, shown, line, to, beside)
-            understood = true
-          end
-        end
+        understood = self:try(entry, text, origin, beside) or understood
       end
     end
   end
@@ -152,7 +181,6 @@ function Scan:line(text, number, subject, address, only_address, ...)
     self.current:add_unclear(text, first_line(origin), subject, address, only_address)
   end
 end
-
 
 local function counted_lines(text)
   local _, count = text:gsub("\n", "")

@@ -19,9 +19,12 @@ local function forms(number)
   return { "NVRM: Xid %(PCI:(%x+:%x+:%x+)%.?%x*%): " .. number, "NVRM: Xid %((%x+:%x+:%x+)%): " .. number }
 end
 
+local NUMBER = "NVRM: Xid %b(): (%d+)"
+
 local function entry(row)
   return {
-    code = "xid-" .. row.number, word = "NVRM: Xid", address = 1, covers = 12,
+    code = "xid-" .. row.number, word = "NVRM: Xid", address = 1, covers = 12, number = tostring(row.number),
+    numbered = NUMBER,
     consequence = row.kind == "consequence" or nil,
     severity = row.kind == "event" and "warning" or "error",
     match = forms(row.number .. "%f[%D]"),
@@ -51,6 +54,7 @@ local recovery = {
 
 list[#list + 1] = {
   code = "xid-154", severity = "error", consequence = true, word = "NVRM: Xid", address = 1, covers = 12,
+  number = "154", numbered = NUMBER,
   match = { "NVRM: Xid %(PCI:(%x+:%x+:%x+)%.?%x*%): 154%f[%D].-to 0x%x+ %(([%w ]+)%)", forms("154%f[%D]")[1],
     forms("154%f[%D]")[2] },
   cause = function(captures)
