@@ -11,6 +11,16 @@ local nearest = require "gpupt.nearest"
 
 local options = { declared = {} }
 
+--- How messages name an option: "known_hosts" for a caller of the library, "--known-hosts" where the command says so.
+options.flags = false
+function options.spell(name)
+  if not options.flags then return name end
+  return "--" .. name:gsub("_", "-")
+end
+
+--- The same in a sentence: "the option known_hosts", "--known-hosts".
+function options.word(name) return options.flags and options.spell(name) or "the option " .. name end
+
 local Declaration = {}
 Declaration.__index = Declaration
 

@@ -40,11 +40,6 @@ function units.numbered(pattern, n)
   return name, count
 end
 
---- A Lua pattern for a glob of * and ?.
-function units.glob(glob)
-  return "^" .. glob:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".") .. "$"
-end
-
 --- 4920 -> "1 h 22 min"; for people.
 function units.span(value)
   if value < 90 then return ("%.0f s"):format(value) end

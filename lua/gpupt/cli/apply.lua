@@ -16,12 +16,14 @@ If the plan needs an approval that is not given, nothing is changed and the exit
 status is 4. A row is written to the journal before each change. Continue an
 interrupted run with --resume RUN. Neither the journal nor a plan file contains
 secrets: supply those from --var-file or a prompt again. If the playbook has
-changed since the plan was saved or the run started, it is not executed.]]
+changed since the plan was saved or the run started, it is not executed.
+
+]] .. connection.limit_help
     return table.concat(lines, "\n")
   end,
   options = connection.with {
     { "allow", "WORD,...", many = true, doc = "the approvals that are given" },
-    { "limit", "GLOB", doc = "only hosts and VMs whose names match" },
+    connection.limit,
     connection.variables[1], connection.variables[2],
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "resume", "RUN", doc = "continue an interrupted run" },
@@ -100,6 +102,8 @@ function command.run(options, words)
   if not allow then return nil, message, code end
   if #words == 0 and not options.resume then return nil, "expected a playbook or a plan file", "EUSAGE" end
   if #words > 1 then return nil, "expected one playbook or plan file, not " .. #words, "EUSAGE" end
+  local limit, malformed, usage = connection.limits(options)
+  if malformed then return nil, malformed, usage end
   local path
   path, message, code = playbook.journal_path(options.journal)
   if not path then return nil, message, code end
@@ -113,7 +117,7 @@ function command.run(options, words)
   local vc <close>, reason, unreachable = connection.open(options)
   if not vc then return nil, reason, unreachable end
   local plan
-  plan, message, code = pb:plan(vc, { limit = options.limit, journal = store })
+  plan, message, code = pb:plan(vc, { limit = limit, journal = store })
   if not plan then return nil, message, code end
   -- a plan without changes needs no journal: nothing is written then, not even an empty file
   if not store and #plan:changes() > 0 and #plan:needs() <= #allow then

@@ -77,6 +77,22 @@ connection.variables = {
   { "var-file", "FILE", many = true, doc = "read variables and secrets from FILE (mode 0600)" },
 }
 
+--- The option of commands that can work on a part of a playbook's targets.
+connection.limit = { "limit", "PATTERN,...", many = true,
+  doc = "only the hosts and VMs of these names" }
+connection.limit_help = [[
+--limit takes names, and patterns of names as in inventory paths: * ? [abc]
+{a,b}. Commas separate them, !PATTERN excludes, and the option can be repeated:
+--limit 'gpu-*,!gpu-07'. A pattern that matches nothing is an error.]]
+
+--- The patterns of --limit, or nil without any; nil, message, "EUSAGE" for malformed ones.
+function connection.limits(options)
+  if not options.limit then return nil end
+  local ok, message = require("gpupt.playbook").check_limit(options.limit)
+  if not ok then return nil, message, "EUSAGE" end
+  return options.limit
+end
+
 --- The variables of --var and --var-file, and the set of names from the command line; nil, message, code.
 function connection.vars(options)
   local vars, argv = {}, {}

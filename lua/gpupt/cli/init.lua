@@ -6,6 +6,7 @@
 local args = require "gpupt.cli.args"
 local failure = require "gpupt.failure"
 local nearest = require "gpupt.nearest"
+local options_of_lua = require "gpupt.options"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
@@ -122,7 +123,9 @@ end
 --- Runs one command line (a list of words); returns the exit status. Never raises. Output that could not be written
 -- (a full disk) is a failure, whatever the command itself returned.
 function cli.main(words)
+  options_of_lua.flags = true -- messages name options as they are written here
   local status = dispatch(words)
+  options_of_lua.flags = false
   local ok, message = printer.flush()
   if ok then return status end
   printer.err("gpupt: standard output cannot be written: %s", message)

@@ -5,14 +5,16 @@ local printer = require "gpupt.printer"
 local command = {
   name = "plan",
   summary = "show what a playbook would change and which approvals it needs",
-  usage = "plan PLAYBOOK [--out FILE] [--limit GLOB] [options]",
+  usage = "plan PLAYBOOK [--out FILE] [--limit PATTERN,...] [options]",
   details = [[
 Reads the fleet and changes nothing. Reports all problems at once. --out saves
 the plan to a file. "gpupt apply FILE" reads the fleet again, and refuses the
-plan if anything that it depends on has changed.]],
+plan if anything that it depends on has changed.
+
+]] .. connection.limit_help,
   options = connection.with {
     { "out", "FILE", doc = "save the plan for a later apply" },
-    { "limit", "GLOB", doc = "only hosts and VMs whose names match" },
+    connection.limit,
     connection.variables[1], connection.variables[2],
     { "exit-code", doc = "exit with status 4 if changes are pending" },
     { "json", doc = "print the changes as JSON" },
@@ -26,6 +28,8 @@ plan if anything that it depends on has changed.]],
 function command.run(options, words)
   local cli = require "gpupt.cli"
   if #words ~= 1 then return nil, "expected one playbook", "EUSAGE" end
+  local limit, malformed, usage = connection.limits(options)
+  if malformed then return nil, malformed, usage end
   local vars, argv, code = connection.vars(options)
   if not vars then return nil, argv, code end
   local pb, message
@@ -34,7 +38,7 @@ function command.run(options, words)
   local vc <close>, why, failed = connection.open(options)
   if not vc then return nil, why, failed end
   local plan
-  plan, message, code = pb:plan(vc, { limit = options.limit })
+  plan, message, code = pb:plan(vc, { limit = limit })
   if not plan then return nil, message, code end
   local changes = plan:changes()
   if options.json then

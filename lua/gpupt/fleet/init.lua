@@ -75,14 +75,18 @@ end
 
 local containers = { Folder = true, Datacenter = true, ComputeResource = true, ClusterComputeResource = true }
 
--- Resolves one path: hosts are added to `named`, containers are read.
+-- Resolves one path: hosts are added to `named`, containers are read. What else a pattern matches (the resource pool
+-- beside a cluster's hosts) has no cards.
 local function read_path(vc, pattern, into, named)
   local refs, message, code, detail = vc:find(pattern)
   if not refs then return failed(message, code, detail) end
+  local useful = false
   for _, ref in ipairs(refs) do
     if ref.type == "HostSystem" then
       named[#named + 1] = ref
+      useful = true
     elseif containers[ref.type] then
+      useful = true
       local ok
       ok, message, code, detail = collect(vc, into, { under = ref, types = { HostSystem = host_paths,
         ComputeResource = compute_paths } })
@@ -94,12 +98,11 @@ local function read_path(vc, pattern, into, named)
         if not props then return failed(message, code, detail) end
         into.names[ref], into.browsers[ref] = props.name, props.environmentBrowser
       end
-    else
-      return nil, ("'%s' is a %s. Give a path of hosts, clusters, folders or "
-        .. "datacenters"):format(pattern, ref.type), "EINVAL"
     end
   end
-  return true
+  if useful then return true end
+  return nil, ("'%s' is a %s. Give a path of hosts, clusters, folders or datacenters"):format(pattern, refs[1].type),
+    "EINVAL"
 end
 
 local function read(vc, paths)

@@ -229,7 +229,7 @@
 ---@field resume? string the run to resume: its id, or the beginning of it
 
 ---@class gpupt.options.playbook.plan
----@field limit? string a glob of target names; other targets are not changed
+---@field limit? string|table patterns of host and VM names as in inventory paths, with commas or as a list; !PATTERN excludes; other targets are not changed
 ---@field journal? userdata an open journal, to read the earlier rows of this run
 ---@field run? string the run to resume
 
@@ -664,6 +664,9 @@ function gpupt.playbook.find_run(journal, id) end
 
 ---The variables in a --var-file; nil, message, code.
 function gpupt.playbook.read_var_file(path) end
+
+---Whether a limit is well-formed: true; nil, message, "EINVAL".
+function gpupt.playbook.check_limit(limit) end
 
 ---The approvals that --allow accepts: { { word =, doc =, steps = { names } } }, sorted by word.
 function gpupt.playbook.approvals() end

@@ -76,6 +76,13 @@ function playbook.find_run(journal, id) return require("gpupt.playbook.journal")
 --- The variables in a --var-file; nil, message, code.
 function playbook.read_var_file(path) return require("gpupt.playbook.var_file").read(path) end
 
+--- Whether a limit is well-formed: true; nil, message, "EINVAL".
+function playbook.check_limit(limit)
+  local ok, message, code = require("gpupt.playbook.patterns").compile(limit)
+  if not ok then return nil, message, code end
+  return true
+end
+
 --- The approvals that --allow accepts: { { word =, doc =, steps = { names } } }, sorted by word.
 function playbook.approvals()
   local list = steps.approvals()
@@ -97,7 +104,8 @@ function playbook.needs_of_all_steps()
 end
 
 local plan_options = options.declare("playbook.plan", {
-  { "limit", "string", doc = "a glob of target names; other targets are not changed" },
+  { "limit", "string|table", doc = "patterns of host and VM names as in inventory paths, with commas or as a list; "
+    .. "!PATTERN excludes; other targets are not changed" },
   { "journal", "userdata", doc = "an open journal, to read the earlier rows of this run" },
   { "run", "string", doc = "the run to resume" },
 })
@@ -105,6 +113,10 @@ local plan_options = options.declare("playbook.plan", {
 --- Reads the fleet and returns what would change. Makes no changing call.
 function Playbook:plan(vc, o)
   o = plan_options:check(o)
+  for _, one in ipairs(type(o.limit) == "table" and o.limit or {}) do
+    if type(one) ~= "string" then error("playbook.plan: limit must be a list of strings, not of " .. type(one), 2) end
+  end
+  o.new_limit = o.limit ~= nil
   o.limit, o.run = o.limit or self.limit, o.run or self.run
   return require("gpupt.playbook.plan").make(self, vc, o)
 end

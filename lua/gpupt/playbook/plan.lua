@@ -5,8 +5,8 @@ local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
+local patterns = require "gpupt.playbook.patterns"
 local targets = require "gpupt.playbook.targets"
-local units = require "gpupt.units"
 local snapshot = require "gpupt.fleet.snapshot"
 local visible = require "gpupt.visible"
 
@@ -51,7 +51,7 @@ local function each_scope(pb, kind)
 end
 
 local function read_fleet(self, problems)
-  local limit = self.limit and units.glob(self.limit)
+  local limit = self.patterns
   local vm_targets = {}
   self.hosts, self.vms = {}, {}
   for _, scope in ipairs(each_scope(self.playbook, "hosts")) do
@@ -72,6 +72,9 @@ local function read_fleet(self, problems)
       add_problem(problems, "p.vms", scope.source, message, code)
     end
   end
+  -- objects that a plan file's or a run's limit named may be gone since
+  local unmatched = #problems == 0 and self.new_limit and limit:unmatched()
+  if unmatched then add_problem(problems, nil, nil, unmatched, "ENOENT") end
   self.fleet:read_owners()
   return vm_targets
 end
@@ -137,8 +140,15 @@ end
 
 --- Makes the plan of a playbook. If there are problems: nil, message, code, { problems = }, with all of them.
 function plan.make(playbook, vc, o)
-  local self = setmetatable({ playbook = playbook, vc = vc, limit = o.limit, journal = o.journal, run_id = o.run,
-    fleet = snapshot.new(vc), entries = {}, skipped = {}, over = {}, notes = {} }, Plan)
+  local limit
+  if o.limit then
+    local message, code
+    limit, message, code = patterns.compile(o.limit)
+    if not limit then return nil, message, code end
+  end
+  local self = setmetatable({ playbook = playbook, vc = vc, limit = limit and limit.text, patterns = limit,
+    new_limit = o.new_limit, journal = o.journal, run_id = o.run, fleet = snapshot.new(vc), entries = {},
+    skipped = {}, over = {}, notes = {} }, Plan)
   local problems = {}
   self.ctx = context.new { vc = vc, fleet = self.fleet, planning = true, run = o.run, emit = function(event)
     self.notes[#self.notes + 1] = event
@@ -164,8 +174,8 @@ function plan.make(playbook, vc, o)
   if not ok then return nil, message, code, detail end
   if #problems > 0 then return nil, text_of(problems), first_code(problems), { problems = problems } end
   if #self.entries == 0 then
-    return nil, self.limit and ("--limit %s matches no hosts or VMs of the playbook"):format(self.limit)
-      or (self.skipped[1] and text_of(self.skipped) or "the playbook matches no hosts or VMs"), "ENOENT"
+    return nil, self.skipped[1] and text_of(self.skipped) or limit and limit:nothing_left()
+      or "the playbook matches no hosts or VMs", "ENOENT"
   end
   self.words = words_needed(self)
   if playbook.saved then

@@ -36,7 +36,7 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
   local list = {}
   for _, ref in ipairs(refs) do
     local record = fleet.by_ref[ref]
-    if record and (not limit or record.name:find(limit)) then
+    if record and (not limit or limit:fits(record.name)) then
       local why = hosts.unavailable(record)
       if why and not (ours and ours(record.name)) then
         record.skipped = why
@@ -70,7 +70,7 @@ local function named(fleet, scope, limit)
   fleet:read_hosts(where.hosts)
   for n = 1, scope.options.count do
     local name = units.numbered(scope.options.name, n)
-    if not limit or name:find(limit) then
+    if not limit or limit:fits(name) then
       local target = { kind = "vm", name = name, number = n, scope = scope, folder = where.folder, pool = where.pool,
         datastore = where.datastore, network = where.network, network_name = where.network_name,
         host_refs = where.hosts }
@@ -89,7 +89,7 @@ local function existing(fleet, scope, limit)
       if not seen[ref] then
         seen[ref] = true
         local props = check(ref:get { "name", "runtime.host", "parent" })
-        if not limit or props.name:find(limit) then
+        if not limit or limit:fits(props.name) then
           list[#list + 1] = { kind = "vm", name = props.name, scope = scope, ref = ref, folder = props.parent,
             host_refs = { props["runtime.host"] } }
           fleet:read_hosts { props["runtime.host"] }

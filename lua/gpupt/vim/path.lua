@@ -76,6 +76,12 @@ local function matcher(part)
   end
 end
 
+--- A function that says whether an object's name, as the server writes it (%2f for a slash), matches a part of a path.
+function path.name_matcher(part)
+  local fits = matcher(part)
+  return function(name) return fits(decode(name)) end
+end
+
 -- The parts of a path; "." is dropped and ".." removes the part before it. A path that leads above where relative paths
 -- begin gives nil, message, "EINVAL".
 local function split(text)
