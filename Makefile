@@ -120,7 +120,7 @@ vcenter: ## build the test vCenter (Go) into build/vcenter
 export GPUPT_BUILD := $(abspath $(BUILD))
 LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" LUA_CPATH="$(GPUPT_BUILD)/lib/?.so;;"
 
-.PHONY: regress-proof setup demo test spec lint sanitize apicheck soak bench fuzz docs install uninstall install-rock fresh clean help
+.PHONY: regress-proof setup demo test test-full spec lint sanitize apicheck soak bench fuzz docs install uninstall install-rock fresh clean help
 setup: ## name and install missing packages on Debian 12 for development
 	@build-support/setup develop
 
@@ -134,6 +134,11 @@ test: ## every test; ends with "N passed, N failed"
 	@build-support/setup test
 	@$(MAKE) --no-print-directory build vcenter
 	@$(LUA_ENV) $(LUA) build-support/test.lua
+
+test-full: ## make test and the long suites: other clients, many processes, browsers
+	@build-support/setup develop
+	@$(MAKE) --no-print-directory build vcenter
+	@$(LUA_ENV) $(LUA) build-support/test.lua --full
 
 spec: build ## the specs of one module: make spec MODULE=vmx
 	@$(LUA_ENV) $(LUA) /usr/bin/busted $(if $(filter regress,$(MODULE)),--pattern='%d%d%d-.*%.lua$$') $(if $(MODULE),spec/$(MODULE),spec)

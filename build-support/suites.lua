@@ -1,11 +1,12 @@
---- The suites of `make test`, each a shell command run in the repository's root.
--- Every folder of spec/ with *_spec.lua files is a suite, so that a new module cannot be forgotten.
+--- The suites of `make test` and `make test-full`, each a shell command run in the repository's root.
+-- Every folder of spec/ with *_spec.lua files is a suite, so that a new module cannot be forgotten; with `full`, its
+-- *_full.lua files are another: whole suites of other clients, many processes, browsers.
 local suites = {}
 
 local busted = "lua5.4 /usr/bin/busted -o TAP "
 
-local function folders(root)
-  local pipe = assert(io.popen("cd '" .. root .. "' && find spec -name '*_spec.lua' -printf '%h\\n' | sort -u"))
+local function folders(root, pattern)
+  local pipe = assert(io.popen(("cd '%s' && find spec -name '%s' -printf '%%h\\n' | sort -u"):format(root, pattern)))
   local list = {}
   for line in pipe:lines() do list[#list + 1] = line end
   pipe:close()
@@ -21,14 +22,15 @@ local function exists(root, path)
   return f ~= nil
 end
 
-function suites.list(root)
+--- A list of { name =, reader =, command = }.
+function suites.list(root, full)
   local list = {}
   local function add(name, reader, command)
     list[#list + 1] = { name = name, reader = reader, command = command }
   end
   add("luacheck", "status", "luacheck -q --no-color lua bin/gpupt spec examples build-support bench")
   add("layout", "status", "lua5.4 build-support/arrows.lua")
-  local modules = folders(root)
+  local modules = folders(root, "*_spec.lua")
   for _, folder in ipairs(modules) do
     add(folder:gsub("^spec/", ""), "tap", busted .. folder)
   end
@@ -46,6 +48,9 @@ function suites.list(root)
   add("sanitized", "tap", "build-support/sanitized " .. busted .. table.concat(sanitized, " "))
   add("API checks", "tap", "build-support/apicheck")
   add("corpora", "tap", "build-support/fuzz --replay")
+  for _, folder in ipairs(full and folders(root, "*_full.lua") or {}) do
+    add(folder:gsub("^spec/", "") .. ", full", "tap", busted .. "--pattern='_full%.lua$' " .. folder)
+  end
   return list
 end
 

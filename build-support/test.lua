@@ -1,7 +1,7 @@
 --- Runs every suite, shows what failed, and ends with one plain line: "N passed, N failed".
 -- A suite is a command that prints "ok NAME" / "not ok NAME" lines (TAP) or Go's -json events. A suite that crashes, or
 -- that ran no test, counts as one failure.
---   lua5.4 build-support/test.lua [SUITE ...]
+--   lua5.4 build-support/test.lua [--full] [SUITE ...]
 local root = (arg[0]:match "^(.*)/build%-support/[^/]*$" or ".")
 package.path = root .. "/build-support/?.lua;" .. package.path
 local suites = require "suites"
@@ -97,10 +97,12 @@ local function run(suite)
   return result
 end
 
-local wanted = {}
-for _, name in ipairs(arg) do wanted[name] = true end
+local wanted, full = {}, false
+for _, name in ipairs(arg) do
+  if name == "--full" then full = true else wanted[name] = true end
+end
 local passed, failed, skipped = 0, 0, 0
-for _, suite in ipairs(suites.list(root)) do
+for _, suite in ipairs(suites.list(root, full)) do
   if next(wanted) == nil or wanted[suite.name] then
     local result = run(suite)
     passed, failed, skipped = passed + result.passed, failed + result.failed, skipped + result.skipped
