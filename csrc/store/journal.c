@@ -2,8 +2,6 @@
 #include "store/journal.h"
 
 #include <errno.h>
-#include <sqlite3.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,17 +10,10 @@
 
 #include "base/buf.h"
 #include "base/file_private.h"
+#include "store/journal_inside.h"
 
 /* How long a writer waits for another process's transaction. Each takes some milliseconds. */
-enum { BUSY_MILLISECONDS = 15000, FORMAT = 2 };
-
-enum { BEGIN, APPEND, CLAIM, HOLDER, RELEASE, RELEASE_ALL, STATEMENTS };
-
-struct gp_journal {
-    sqlite3 *db;
-    pid_t owner;
-    sqlite3_stmt *statement[STATEMENTS];
-};
+enum { BUSY_MILLISECONDS = 15000, FORMAT = 3 };
 
 struct gp_journal_cursor {
     sqlite3_stmt *statement;
@@ -38,9 +29,6 @@ static const char schema[] =
     " target TEXT, step TEXT, source TEXT, what TEXT, operation TEXT, detail TEXT,"
     " of INTEGER REFERENCES row(number), at REAL NOT NULL, action TEXT, object TEXT);"
     "CREATE INDEX IF NOT EXISTS row_of_run ON row(run, number);"
-    "CREATE TABLE IF NOT EXISTS lease("
-    " resource TEXT PRIMARY KEY NOT NULL, run TEXT NOT NULL, at REAL NOT NULL, until REAL NOT NULL) WITHOUT "
-    "ROWID;"
     "CREATE TRIGGER IF NOT EXISTS run_kept BEFORE UPDATE ON run BEGIN"
     " SELECT RAISE(ABORT, 'the journal is append-only'); END;"
     "CREATE TRIGGER IF NOT EXISTS run_stays BEFORE DELETE ON run BEGIN"
@@ -50,18 +38,12 @@ static const char schema[] =
     "CREATE TRIGGER IF NOT EXISTS row_stays BEFORE DELETE ON row BEGIN"
     " SELECT RAISE(ABORT, 'the journal is append-only'); END;";
 
-static const char *const sql[STATEMENTS] = {
+static const char *const sql[FIRST_LEASE] = {
     [BEGIN] = "INSERT INTO run(id, playbook, hash, endpoint, who, client_host, note, at, format)"
               " VALUES(?,?,?,?,?,?,?,?,?)",
     [APPEND] =
         "INSERT INTO row(run, kind, target, step, source, what, operation, detail, action, object, of, at)"
         " VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-    [CLAIM] =
-        "INSERT INTO lease(resource, run, at, until) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(resource) DO UPDATE"
-        " SET run = ?2, at = ?3, until = ?4 WHERE run = ?2 OR until <= ?3",
-    [HOLDER] = "SELECT run FROM lease WHERE resource = ?",
-    [RELEASE] = "DELETE FROM lease WHERE run = ? AND resource = ?",
-    [RELEASE_ALL] = "DELETE FROM lease WHERE run = ?",
 };
 
 static double now(void)
@@ -71,7 +53,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int fail_sqlite(gp_error *err, sqlite3 *db, const char *doing)
+int gp_journal_fail(gp_error *err, sqlite3 *db, const char *doing)
 {
     int code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
     const char *text = db ? sqlite3_errmsg(db) : "out of memory";
@@ -98,7 +80,7 @@ static int fail_sqlite(gp_error *err, sqlite3 *db, const char *doing)
 }
 
 /* SQLite loses its file locks in a forked child; using the handle there corrupts the file. */
-static int check_owner(const gp_journal *journal, gp_error *err)
+int gp_journal_check(const gp_journal *journal, gp_error *err)
 {
     if (journal->owner == getpid()) return 0;
     return gp_fail(err, "EFORK", "the journal was opened before this process was forked: open it again");
@@ -183,7 +165,7 @@ out:
 static int execute(gp_journal *journal, const char *text, const char *doing, gp_error *err)
 {
     if (sqlite3_exec(journal->db, text, NULL, NULL, NULL) == SQLITE_OK) return 0;
-    return fail_sqlite(err, journal->db, doing);
+    return gp_journal_fail(err, journal->db, doing);
 }
 
 /* The format of the file: 0 when it holds no journal yet; -1 = failed. */
@@ -193,7 +175,7 @@ static int format_of(gp_journal *journal, const char *path, gp_error *err)
     int format = -1;
     if (sqlite3_prepare_v2(journal->db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW) {
-        fail_sqlite(err, journal->db, path);
+        gp_journal_fail(err, journal->db, path);
     } else if (sqlite3_column_int(statement, 0) > FORMAT) {
         gp_fail(err, "EVERSION", "%s was written by a newer gpupt (journal format %d, this one supports %d)",
                 path, sqlite3_column_int(statement, 0), FORMAT);
@@ -207,7 +189,8 @@ static int format_of(gp_journal *journal, const char *path, gp_error *err)
 /* Brings the tables to FORMAT, all or nothing. Another process may do so at the same time, hence the second look
  * inside the transaction.
  *   1 -> 2: changes are identified by action and object, no longer by their description; two columns renamed. A
- *           run keeps its format: one of format 1 (NULL here) can be shown, but not resumed. */
+ *           run keeps its format: one of format 1 (NULL here) can be shown, but not resumed.
+ *   2 -> 3: leases say what they are about, and are in force while their run's process renews them. */
 static int upgrade(gp_journal *journal, const char *path, gp_error *err)
 {
     static const char from_1[] = "ALTER TABLE run RENAME COLUMN whence TO client_host;"
@@ -219,8 +202,10 @@ static int upgrade(gp_journal *journal, const char *path, gp_error *err)
     int format = format_of(journal, path, err);
     if (format < 0) return -1;
     if (format == 1 && execute(journal, from_1, path, err) != 0) return -1;
-    if (execute(journal, schema, path, err) != 0) return -1;
-    return execute(journal, "PRAGMA user_version=2; COMMIT", path, err);
+    if (format != 0 && format < 3 && execute(journal, gp_lease_from_2, path, err) != 0) return -1;
+    if (execute(journal, schema, path, err) != 0 || execute(journal, gp_lease_schema, path, err) != 0)
+        return -1;
+    return execute(journal, "PRAGMA user_version=3; COMMIT", path, err);
 }
 
 gp_journal *gp_journal_open(const char *path, gp_error *err)
@@ -239,7 +224,7 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
             goto fail;
     }
     if (sqlite3_open_v2(real ? real : path, &journal->db, flags, NULL) != SQLITE_OK) {
-        fail_sqlite(err, journal->db, path);
+        gp_journal_fail(err, journal->db, path);
         goto fail;
     }
     sqlite3_busy_timeout(journal->db, BUSY_MILLISECONDS);
@@ -249,9 +234,10 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
         goto fail;
     if (upgrade(journal, path, err) != 0) goto fail;
     for (int i = 0; i < STATEMENTS; i++) {
-        if (sqlite3_prepare_v3(journal->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &journal->statement[i],
+        const char *text = i < FIRST_LEASE ? sql[i] : gp_lease_sql[i];
+        if (sqlite3_prepare_v3(journal->db, text, -1, SQLITE_PREPARE_PERSISTENT, &journal->statement[i],
                                NULL) != SQLITE_OK) {
-            fail_sqlite(err, journal->db, path);
+            gp_journal_fail(err, journal->db, path);
             goto fail;
         }
     }
@@ -275,11 +261,11 @@ void gp_journal_close(gp_journal *journal)
     free(journal);
 }
 
-static int run_statement(gp_journal *journal, sqlite3_stmt *statement, bool bound, const char *doing,
-                         gp_error *err)
+int gp_journal_run_statement(gp_journal *journal, sqlite3_stmt *statement, bool bound, const char *doing,
+                             gp_error *err)
 {
     int rc = 0;
-    if (!bound || sqlite3_step(statement) != SQLITE_DONE) rc = fail_sqlite(err, journal->db, doing);
+    if (!bound || sqlite3_step(statement) != SQLITE_DONE) rc = gp_journal_fail(err, journal->db, doing);
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     return rc;
@@ -298,66 +284,36 @@ int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *e
 {
     const char *const texts[] = {run->id,  run->playbook,    run->hash, run->endpoint,
                                  run->who, run->client_host, run->note};
-    if (check_owner(journal, err) != 0) return -1;
+    if (gp_journal_check(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[BEGIN];
     bool bound = bind_texts(statement, texts, 7) && sqlite3_bind_double(statement, 8, now()) == SQLITE_OK &&
                  sqlite3_bind_int(statement, 9, FORMAT) == SQLITE_OK;
-    return run_statement(journal, statement, bound, "cannot add the run to the journal", err);
+    return gp_journal_run_statement(journal, statement, bound, "cannot add the run to the journal", err);
 }
 
 int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err)
 {
     const char *const texts[] = {row->run,  row->kind,      row->target, row->step,   row->source,
                                  row->what, row->operation, row->detail, row->action, row->object};
-    if (check_owner(journal, err) != 0) return -1;
+    if (gp_journal_check(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[APPEND];
     bool bound = bind_texts(statement, texts, 10) && sqlite3_bind_double(statement, 12, now()) == SQLITE_OK;
     if (row->of != 0) bound = bound && sqlite3_bind_int64(statement, 11, row->of) == SQLITE_OK;
-    if (run_statement(journal, statement, bound, "cannot write the journal", err) != 0) return -1;
+    if (gp_journal_run_statement(journal, statement, bound, "cannot write the journal", err) != 0) return -1;
     *number = sqlite3_last_insert_rowid(journal->db);
     return 0;
 }
 
-int gp_journal_claim(gp_journal *journal, const char *resource, const char *run, double seconds, char *holder,
-                     size_t holder_size, gp_error *err)
+gp_journal_cursor *gp_journal_cursor_open(gp_journal *journal, const char *text, gp_error *err)
 {
-    const char *const texts[] = {resource, run};
-    if (check_owner(journal, err) != 0) return -1;
-    sqlite3_stmt *statement = journal->statement[CLAIM];
-    double at = now();
-    bool bound = bind_texts(statement, texts, 2) && sqlite3_bind_double(statement, 3, at) == SQLITE_OK &&
-                 sqlite3_bind_double(statement, 4, at + seconds) == SQLITE_OK;
-    if (run_statement(journal, statement, bound, "cannot record a claim", err) != 0) return -1;
-    if (sqlite3_changes(journal->db) > 0) return 1;
-    statement = journal->statement[HOLDER];
-    holder[0] = '\0';
-    if (bind_texts(statement, texts, 1) && sqlite3_step(statement) == SQLITE_ROW) {
-        const char *found = (const char *)sqlite3_column_text(statement, 0);
-        (void)strncat(holder, found ? found : "", holder_size - 1);
-    }
-    sqlite3_reset(statement);
-    return 0;
-}
-
-int gp_journal_release(gp_journal *journal, const char *run, const char *resource, gp_error *err)
-{
-    const char *const texts[] = {run, resource};
-    if (check_owner(journal, err) != 0) return -1;
-    sqlite3_stmt *statement = journal->statement[resource ? RELEASE : RELEASE_ALL];
-    bool bound = bind_texts(statement, texts, resource ? 2 : 1);
-    return run_statement(journal, statement, bound, "cannot release a claim", err);
-}
-
-static gp_journal_cursor *cursor_open(gp_journal *journal, const char *text, gp_error *err)
-{
-    if (check_owner(journal, err) != 0) return NULL;
+    if (gp_journal_check(journal, err) != 0) return NULL;
     gp_journal_cursor *cursor = calloc(1, sizeof *cursor);
     if (!cursor) {
         gp_fail_memory(err);
         return NULL;
     }
     if (sqlite3_prepare_v2(journal->db, text, -1, &cursor->statement, NULL) != SQLITE_OK) {
-        fail_sqlite(err, journal->db, "cannot read the journal");
+        gp_journal_fail(err, journal->db, "cannot read the journal");
         gp_journal_cursor_close(cursor);
         return NULL;
     }
@@ -366,7 +322,7 @@ static gp_journal_cursor *cursor_open(gp_journal *journal, const char *text, gp_
 
 gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err)
 {
-    return cursor_open(
+    return gp_journal_cursor_open(
         journal,
         "SELECT id, playbook, hash, endpoint, who, client_host, note, at, format,"
         " (SELECT what FROM row WHERE run = run.id AND kind = 'end' ORDER BY number DESC LIMIT 1)"
@@ -377,31 +333,24 @@ gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err)
 
 gp_journal_cursor *gp_journal_rows(gp_journal *journal, const char *run, int64_t after, gp_error *err)
 {
-    gp_journal_cursor *cursor =
-        cursor_open(journal,
-                    "SELECT number, run, kind, target, step, source, what, operation, detail,"
-                    " of, at, action, object FROM row WHERE run = ? AND number > ? ORDER BY number",
-                    err);
+    gp_journal_cursor *cursor = gp_journal_cursor_open(
+        journal,
+        "SELECT number, run, kind, target, step, source, what, operation, detail,"
+        " of, at, action, object FROM row WHERE run = ? AND number > ? ORDER BY number",
+        err);
     if (!cursor) return NULL;
     if (sqlite3_bind_text(cursor->statement, 1, run, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
         sqlite3_bind_int64(cursor->statement, 2, after) != SQLITE_OK) {
-        fail_sqlite(err, journal->db, "cannot read the journal");
+        gp_journal_fail(err, journal->db, "cannot read the journal");
         gp_journal_cursor_close(cursor);
         return NULL;
     }
     return cursor;
 }
 
-gp_journal_cursor *gp_journal_leases(gp_journal *journal, gp_error *err)
+sqlite3_stmt *gp_journal_cursor_statement(gp_journal_cursor *cursor)
 {
-    gp_journal_cursor *cursor = cursor_open(
-        journal, "SELECT resource, run, at, until FROM lease WHERE until > ? ORDER BY resource", err);
-    if (cursor && sqlite3_bind_double(cursor->statement, 1, now()) != SQLITE_OK) {
-        fail_sqlite(err, journal->db, "cannot read the journal");
-        gp_journal_cursor_close(cursor);
-        return NULL;
-    }
-    return cursor;
+    return cursor->statement;
 }
 
 int gp_journal_next(gp_journal_cursor *cursor, gp_error *err)
@@ -412,7 +361,7 @@ int gp_journal_next(gp_journal_cursor *cursor, gp_error *err)
     case SQLITE_DONE:
         return 0;
     default:
-        return fail_sqlite(err, sqlite3_db_handle(cursor->statement), "cannot read the journal");
+        return gp_journal_fail(err, sqlite3_db_handle(cursor->statement), "cannot read the journal");
     }
 }
 

@@ -2,7 +2,7 @@
  *
  *   run    one row per run: user, client host, playbook (and its hash), endpoint                   never changed
  *   row    an entry of a run: kind, target, step, action, object, what; a result points at its change by `of`
- *   lease  a claim: which run may use a shared object (a card, a slot of a roll), and until when   granted, released
+ *   lease, runner   claims, see lease.h
  *
  * One SQLite file for all runs of a user (WAL, synchronous=FULL): gp_journal_append returns when the row is on
  * disk, so a killed process has at most one change without a result. Runs and rows cannot be
@@ -54,18 +54,10 @@ int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *e
 /* The new row's number is left in *number. */
 int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err);
 
-/* A lease is granted when the resource is free, when `run` holds it (it is then prolonged), or when the holder's
- * lease has expired. 1 = granted; 0 = held, with the holder's run in `holder`; -1 = failed. */
-int gp_journal_claim(gp_journal *journal, const char *resource, const char *run, double seconds, char *holder,
-                     size_t holder_size, gp_error *err);
-/* Releases one resource, or with NULL all that the run holds. */
-int gp_journal_release(gp_journal *journal, const char *run, const char *resource, gp_error *err);
-
-/* Reading: a cursor over runs (newest first), the rows of a run after a number, or the leases in force. The cursor
+/* Reading: a cursor over runs (newest first), the rows of a run after a number, leases (lease.h). The cursor
  * keeps the journal's file open on its own: closing the journal first is allowed. */
 gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err);
 gp_journal_cursor *gp_journal_rows(gp_journal *journal, const char *run, int64_t after, gp_error *err);
-gp_journal_cursor *gp_journal_leases(gp_journal *journal, gp_error *err);
 /* 1 = there is a record, 0 = end, -1 = failed. */
 int gp_journal_next(gp_journal_cursor *cursor, gp_error *err);
 int gp_journal_columns(const gp_journal_cursor *cursor);

@@ -117,53 +117,6 @@ E]]):format(path))
     assert.matches("cannot create the journal's folder .*: Not a directory", message)
   end)
 
-  describe("as the store of leases", function()
-    it("grants a lease to one holder at a time and reports the holder", function()
-      assert.is_true(journal:claim("card/u1", "r1", 60))
-      assert.is_true(journal:claim("card/u1", "r1", 60))
-      local ok, message, code, detail = journal:claim("card/u1", "r2", 60)
-      assert.is_nil(ok)
-      assert.equal("card/u1 is claimed by run r1", message)
-      assert.equal("EHELD", code)
-      assert.same({ run = "r1", resource = "card/u1" }, detail)
-      assert(journal:release("r1", "card/u1"))
-      assert.is_true(journal:claim("card/u1", "r2", 60))
-    end)
-
-    it("grants an expired lease", function()
-      assert.is_true(journal:claim("slot/gpu-a", "r1", 0))
-      assert.is_true(journal:claim("slot/gpu-a", "r2", 60))
-      assert.equal("r2", collect(journal:leases())[1].run)
-    end)
-
-    it("releases all leases of a run, and only those", function()
-      journal:claim("a", "r1", 60) journal:claim("b", "r1", 60) journal:claim("c", "r2", 60)
-      assert(journal:release "r1")
-      local left = collect(journal:leases())
-      assert.equal(1, #left)
-      assert.equal("c", left[1].resource)
-    end)
-
-    it("never grants one lease to two processes", function()
-      local code = [[
-        local journal = assert(require("gpupt.store").open(%q))
-        local mine = 0
-        for i = 1, 60 do if journal:claim("card/" .. i, %q, 60) then mine = mine + 1 end end
-        io.write(mine)]]
-      local script = folder .. "/claim.lua"
-      local pipes = {}
-      for p = 1, 3 do
-        local file = io.open(script .. p, "w")
-        file:write(code:format(path, "p" .. p))
-        file:close()
-        pipes[p] = io.popen("lua5.4 " .. script .. p)
-      end
-      local sum = 0
-      for p = 1, 3 do sum = sum + tonumber(pipes[p]:read "a") pipes[p]:close() end
-      assert.equal(60, sum)
-    end)
-  end)
-
   describe("if its process is killed while it writes", function()
     it("has every row whose number was returned, and is intact", function()
       local script = folder .. "/writer.lua"

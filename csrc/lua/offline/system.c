@@ -6,6 +6,7 @@
  *   system.secure(path)               the file's text when only we can access it; nil, message, code
  *   system.can_ask()  system.ask(prompt) -> text        without echo
  *   system.no_core()                  this process leaves no core file behind
+ *   system.process()                  this process's pid, and the id of the namespace in which it is one
  *   system.clock()                    seconds since the computer was started, sleep included (base/clock.h)
  */
 #define _GNU_SOURCE
@@ -135,6 +136,14 @@ static int system_no_core(lua_State *L)
     return 1;
 }
 
+static int system_process(lua_State *L)
+{
+    struct stat st;
+    lua_pushinteger(L, getpid());
+    lua_pushinteger(L, stat("/proc/self/ns/pid", &st) == 0 ? (lua_Integer)st.st_ino : 0);
+    return 2;
+}
+
 static int system_clock(lua_State *L)
 {
     lua_pushnumber(L, (lua_Number)gp_clock_now() / 1e9);
@@ -144,9 +153,11 @@ static int system_clock(lua_State *L)
 void gp_open_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"write", system_write},     {"open", system_open},       {"publish", system_publish},
-        {"secure", system_secure},   {"can_ask", system_can_ask}, {"ask", system_ask},
-        {"no_core", system_no_core}, {"clock", system_clock},     {NULL, NULL},
+        {"write", system_write},     {"open", system_open},
+        {"publish", system_publish}, {"secure", system_secure},
+        {"can_ask", system_can_ask}, {"ask", system_ask},
+        {"no_core", system_no_core}, {"process", system_process},
+        {"clock", system_clock},     {NULL, NULL},
     };
     luaL_newlib(L, functions);
 }

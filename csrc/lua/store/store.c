@@ -1,19 +1,15 @@
 /* gpupt.store: the journal for Lua. Objects: a journal, and the iterators that its rows and runs give.
  *
  *   store.open(path) -> journal           journal:begin{id=, playbook=...}      journal:append{run=, kind=...} -> number
- *   for row in journal:rows(run[, after]) journal:runs() journal:leases()       journal:claim(resource, run, seconds)
- *   journal:release(run[, resource])      journal:close()
+ *   for row in journal:rows(run[, after]) journal:runs()     journal:close()      claims: lease.c
  */
-#include <string.h>
-
-#include "store/journal.h"
-#include "lua/bind.h"
+#include "lua/store/store.h"
 
 GP_EXPORT int luaopen_gpupt_store(lua_State *L);
 
 #define JOURNAL "gpupt.journal"
 
-static void release_cursor(void *pointer)
+void gp_store_release_cursor(void *pointer)
 {
     gp_journal_cursor_close(pointer);
 }
@@ -24,7 +20,7 @@ static gp_journal **slot(lua_State *L)
     return luaL_checkudata(L, 1, JOURNAL);
 }
 
-static gp_journal *check(lua_State *L)
+gp_journal *gp_store_check(lua_State *L)
 {
     gp_journal **journal = slot(L);
     luaL_argcheck(L, *journal != NULL, 1, "the journal is closed");
@@ -51,8 +47,7 @@ static int store_open(lua_State *L)
     return *journal ? 1 : gp_bind_fail(L, &err);
 }
 
-/* The text of t[name]; the string stays alive because the table holds it for the call. */
-static const char *text_field(lua_State *L, int table, const char *name, bool required)
+const char *gp_store_text(lua_State *L, int table, const char *name, bool required)
 {
     int type = lua_getfield(L, table, name);
     const char *text = NULL;
@@ -67,16 +62,16 @@ static const char *text_field(lua_State *L, int table, const char *name, bool re
 
 static int journal_begin(lua_State *L)
 {
-    gp_journal *journal = check(L);
+    gp_journal *journal = gp_store_check(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     gp_journal_run run = {
-        .id = text_field(L, 2, "id", true),
-        .playbook = text_field(L, 2, "playbook", true),
-        .hash = text_field(L, 2, "hash", false),
-        .endpoint = text_field(L, 2, "endpoint", false),
-        .who = text_field(L, 2, "who", false),
-        .client_host = text_field(L, 2, "client_host", false),
-        .note = text_field(L, 2, "note", false),
+        .id = gp_store_text(L, 2, "id", true),
+        .playbook = gp_store_text(L, 2, "playbook", true),
+        .hash = gp_store_text(L, 2, "hash", false),
+        .endpoint = gp_store_text(L, 2, "endpoint", false),
+        .who = gp_store_text(L, 2, "who", false),
+        .client_host = gp_store_text(L, 2, "client_host", false),
+        .note = gp_store_text(L, 2, "note", false),
     };
     gp_error err;
     if (gp_journal_begin(journal, &run, &err) != 0) return gp_bind_fail(L, &err);
@@ -86,19 +81,19 @@ static int journal_begin(lua_State *L)
 
 static int journal_append(lua_State *L)
 {
-    gp_journal *journal = check(L);
+    gp_journal *journal = gp_store_check(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     gp_journal_row row = {
-        .run = text_field(L, 2, "run", true),
-        .kind = text_field(L, 2, "kind", true),
-        .target = text_field(L, 2, "target", false),
-        .step = text_field(L, 2, "step", false),
-        .source = text_field(L, 2, "source", false),
-        .action = text_field(L, 2, "action", false),
-        .object = text_field(L, 2, "object", false),
-        .what = text_field(L, 2, "what", false),
-        .operation = text_field(L, 2, "operation", false),
-        .detail = text_field(L, 2, "detail", false),
+        .run = gp_store_text(L, 2, "run", true),
+        .kind = gp_store_text(L, 2, "kind", true),
+        .target = gp_store_text(L, 2, "target", false),
+        .step = gp_store_text(L, 2, "step", false),
+        .source = gp_store_text(L, 2, "source", false),
+        .action = gp_store_text(L, 2, "action", false),
+        .object = gp_store_text(L, 2, "object", false),
+        .what = gp_store_text(L, 2, "what", false),
+        .operation = gp_store_text(L, 2, "operation", false),
+        .detail = gp_store_text(L, 2, "detail", false),
     };
     lua_getfield(L, 2, "of");
     row.of = luaL_optinteger(L, -1, 0);
@@ -106,42 +101,6 @@ static int journal_append(lua_State *L)
     int64_t number;
     if (gp_journal_append(journal, &row, &number, &err) != 0) return gp_bind_fail(L, &err);
     lua_pushinteger(L, number);
-    return 1;
-}
-
-static int journal_claim(lua_State *L)
-{
-    gp_journal *journal = check(L);
-    const char *resource = luaL_checkstring(L, 2);
-    const char *run = luaL_checkstring(L, 3);
-    double seconds = luaL_checknumber(L, 4);
-    char holder[128];
-    gp_error err;
-    int granted = gp_journal_claim(journal, resource, run, seconds, holder, sizeof holder, &err);
-    if (granted < 0) return gp_bind_fail(L, &err);
-    if (granted) {
-        lua_pushboolean(L, 1);
-        return 1;
-    }
-    lua_pushnil(L);
-    lua_pushfstring(L, "%s is claimed by run %s", resource, holder);
-    lua_pushliteral(L, "EHELD");
-    lua_createtable(L, 0, 2);
-    lua_pushstring(L, holder);
-    lua_setfield(L, -2, "run");
-    lua_pushvalue(L, 2);
-    lua_setfield(L, -2, "resource");
-    return 4;
-}
-
-static int journal_release(lua_State *L)
-{
-    gp_journal *journal = check(L);
-    const char *run = luaL_checkstring(L, 2);
-    const char *resource = luaL_optstring(L, 3, NULL);
-    gp_error err;
-    if (gp_journal_release(journal, run, resource, &err) != 0) return gp_bind_fail(L, &err);
-    lua_pushboolean(L, 1);
     return 1;
 }
 
@@ -155,7 +114,7 @@ static int cursor_next(lua_State *L)
     if (more < 0) return luaL_error(L, "%s", err.message);
     if (more == 0) {
         *box = NULL;
-        release_cursor(cursor);
+        gp_store_release_cursor(cursor);
         return 0;
     }
     int columns = gp_journal_columns(cursor);
@@ -182,8 +141,7 @@ static int cursor_next(lua_State *L)
     return 1;
 }
 
-/* The iterator, then nil, nil and the box: the generic `for` closes the cursor when the loop is left early. */
-static int push_cursor(lua_State *L, void **box, gp_journal_cursor *cursor, const gp_error *err)
+int gp_store_push_cursor(lua_State *L, void **box, gp_journal_cursor *cursor, const gp_error *err)
 {
     if (!cursor) return gp_bind_fail(L, err);
     *box = cursor;
@@ -198,42 +156,35 @@ static int push_cursor(lua_State *L, void **box, gp_journal_cursor *cursor, cons
 
 static int journal_rows(lua_State *L)
 {
-    gp_journal *journal = check(L);
+    gp_journal *journal = gp_store_check(L);
     const char *run = luaL_checkstring(L, 2);
     lua_Integer after = luaL_optinteger(L, 3, 0);
-    void **box = gp_bind_box(L, release_cursor);
+    void **box = gp_bind_box(L, gp_store_release_cursor);
     gp_error err;
-    return push_cursor(L, box, gp_journal_rows(journal, run, after, &err), &err);
+    return gp_store_push_cursor(L, box, gp_journal_rows(journal, run, after, &err), &err);
 }
 
 static int journal_runs(lua_State *L)
 {
-    gp_journal *journal = check(L);
-    void **box = gp_bind_box(L, release_cursor);
+    gp_journal *journal = gp_store_check(L);
+    void **box = gp_bind_box(L, gp_store_release_cursor);
     gp_error err;
-    return push_cursor(L, box, gp_journal_runs(journal, &err), &err);
-}
-
-static int journal_leases(lua_State *L)
-{
-    gp_journal *journal = check(L);
-    void **box = gp_bind_box(L, release_cursor);
-    gp_error err;
-    return push_cursor(L, box, gp_journal_leases(journal, &err), &err);
+    return gp_store_push_cursor(L, box, gp_journal_runs(journal, &err), &err);
 }
 
 int luaopen_gpupt_store(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"begin", journal_begin},     {"append", journal_append}, {"claim", journal_claim},
-        {"release", journal_release}, {"rows", journal_rows},     {"runs", journal_runs},
-        {"leases", journal_leases},   {"close", journal_close},   {NULL, NULL},
+        {"begin", journal_begin}, {"append", journal_append}, {"rows", journal_rows},
+        {"runs", journal_runs},   {"close", journal_close},   {NULL, NULL},
     };
     static const luaL_Reg meta[] = {{"__gc", journal_close}, {"__close", journal_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", store_open}, {NULL, NULL}};
     luaL_checkversion(L);
     gp_bind_class(L, JOURNAL, methods, meta);
-    lua_pop(L, 1);
+    lua_getfield(L, -1, "__index");
+    luaL_setfuncs(L, gp_store_lease_methods, 0);
+    lua_pop(L, 2);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -211,6 +211,7 @@
 ---@field on_event? function called with each event { kind =, target =, text =, percent = }
 ---@field allow? table the approvals, for example { 'reboot' }
 ---@field run? string the run to resume
+---@field asked? function called once a second during the run; what it returns stops the run: 'drain' to finish the steps in progress and start nothing more, 'cancel' to stop at once
 
 ---@class gpupt.options.playbook.load
 ---@field expect? table the expected files; if they differ, nothing is executed: a list of { files = { { path =, hash = }... }, since = 'the plan was created', advice = 'create a new plan' }

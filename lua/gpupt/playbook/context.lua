@@ -25,6 +25,7 @@ local kept = require "gpupt.playbook.kept"
 ---@field allow table<string, boolean>  approvals that were given
 ---@field done table<string, table[]>   target name -> changes of this run: { step, action, object, detail, number }
 ---@field emit fun(event: table)
+---@field before_change fun(target: gpupt.Target?, action: string?)?  raises if the run may not change anything now
 
 local context = {}
 
@@ -65,6 +66,7 @@ end
 function Context:row(target, kind, what, detail, more)
   if not self.journal then error("a plan must not change anything: no journal is open", 3) end
   if type(what) ~= "table" then what = { text = what } end
+  if kind == "change" and self.before_change then self.before_change(target, what.action) end
   local instance = target and target.instance
   local row = { run = self.run, kind = kind, target = target and target.name, what = what.text,
     step = instance and instance.name, source = instance and instance.source, action = what.action,

@@ -213,6 +213,8 @@ local apply_options = options.declare("plan.apply", {
   { "on_event", "function", doc = "called with each event { kind =, target =, text =, percent = }" },
   { "allow", "table", default = {}, doc = "the approvals, for example { 'reboot' }" },
   { "run", "string", doc = "the run to resume" },
+  { "asked", "function", doc = "called once a second during the run; what it returns stops the run: 'drain' to finish "
+    .. "the steps in progress and start nothing more, 'cancel' to stop at once" },
 })
 
 --- Applies the plan. Returns a run (see gpupt.playbook.run), even if parts of it failed; nil, message, code if it did

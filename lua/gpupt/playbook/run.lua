@@ -12,6 +12,7 @@ local logins = require "gpupt.logins"
 local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
 local secret = require "gpupt.secret"
+local watcher = require "gpupt.playbook.watcher"
 
 ---@class gpupt.Outcome             how a target ended
 ---@field target string             its name
@@ -61,17 +62,23 @@ local function keep_loads(self)
   end
 end
 
+--- Enters this process as the one that works on the run, before the run's first row of this process. Rows that come
+-- after `last_row` are of this part of the run.
+local function enter(self, o)
+  local id = o.run or new_id(self.plan.playbook.name)
+  self.leases = failure.check(leases.enter(self.journal, id))
+  self.id, self.ctx.run = id, id
+  function self.ctx.before_change(target, action) self.leases:before_change(target, action) end
+end
+
 local function begin(self, o)
   local plan = self.plan
   if o.run then
-    self.id = o.run
-    failure.check(self.journal:append { run = o.run, kind = "resume", what = "resumed" })
-    self.ctx.run = o.run
+    self.last_row = failure.check(self.journal:append { run = o.run, kind = "resume", what = "resumed" })
     self.ctx:remember()
     return
   end
-  self.id = new_id(plan.playbook.name)
-  self.ctx.run = self.id
+  self.last_row = 0
   failure.check(self.journal:begin { id = self.id, playbook = plan.playbook.path, hash = plan.playbook.hash,
     endpoint = plan.vc.host, who = os.getenv "USER" or os.getenv "LOGNAME" or "?", client_host = journal.host_name(),
     note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name }) })
@@ -168,10 +175,11 @@ end
 --- All steps of a target in order.
 local function carry_out(self, target, outcome)
   target.forecast = {}
-  local stop = self.cancelled and "the run was cancelled" or self.limits:reached()
+  local stop = self.cancelled and "the run was cancelled" or self.stopping or self.limits:reached()
   if stop then return finish(self, outcome, "not started", stop) end
-  for _, instance in ipairs(target.scope.children) do
+  for i, instance in ipairs(target.scope.children) do
     outcome.step = instance.name
+    if self.stopping and i > 1 then return finish(self, outcome, "interrupted", self.stopping, "ECANCELLED") end
     local ok, message, code = step(self, target, instance, outcome)
     if not ok then return finish(self, outcome, "failed", message, code) end
   end
@@ -202,7 +210,7 @@ end
 --- Defers a host: it is not changed, and does not count as failed.
 local function defer(self, target, outcome, message, code)
   self.deferred = self.deferred + 1
-  leases.release(self, leases.host(target.record))
+  self.leases:release(leases.host(target.record))
   return finish(self, outcome, "deferred", message, code)
 end
 
@@ -226,26 +234,27 @@ local function host_fiber(self, target, outcome)
     return finish(self, outcome, "not started",
       ("%s is out of service: no further hosts will be started"):format(self.lost))
   end
+  if self.stopping then return finish(self, outcome, "not started", self.stopping) end
+  local record = target.record
+  if takes_down(target) and target.scope.options.roll.away == 1 then
+    -- another run of this journal may be rolling the same cluster
+    local ok, message, code = self.leases:await_slot(self.plan.vc, target, self.ctx)
+    if not ok then return defer(self, target, outcome, "deferred and not changed: " .. message, code) end
+  end
   local give_back = claim_slot(self, target, outcome)
-  if not give_back then return end
-  -- another process may be rolling the same cluster: its lease is in the journal
-  local resource = leases.slot(self.plan.vc, target.record.cluster)
-  if target.scope.options.roll.away == 1 then
-    local ok, message, code = leases.claim(self, resource)
-    if not ok then
-      give_back()
-      return defer(self, target, outcome, "deferred and not changed: " .. message, code)
-    end
+  if not give_back then
+    self.leases:release_slot(record.cluster)
+    return
   end
   carry_out(self, target, outcome)
-  local record = target.record
   if outcome.status == "failed" and (outcome.code == "ELOST" or record.maintenance or record.connection ~= "connected")
   then
     self.lost = self.lost or target.name
   else
     give_back()
+    if not outcome.undone then self.leases:back(record) end
+    self.leases:release_slot(record.cluster)
   end
-  if outcome.status ~= "failed" then leases.release(self, resource) end
 end
 
 local function vm_fiber(self, target, outcome, host_fibers)
@@ -290,11 +299,13 @@ local function all_fibers(self)
       guarded(self, outcome, vm_fiber, self, target, outcome, host_fibers)
     end)
   end
+  local beside = loop.spawn(watcher.watch, self)
   for _, fiber in ipairs(self.fibers) do fiber:join() end
+  beside:cancel "the run has ended"
 end
 
---- Runs all fibers. Ctrl-C raises inside the loop, outside the fibers: then they are cancelled and waited for, so that
--- each of them writes its last row.
+--- Runs all fibers. A Ctrl-C that the program does not handle (`asked`), or a second one, raises in the loop, outside
+-- the fibers: then they are cancelled and waited for, so that each of them writes its last row.
 local function drive(self)
   local ok, err = pcall(loop.run, all_fibers, self)
   if ok then return true end
@@ -306,6 +317,14 @@ local function drive(self)
   error(failure.new("interrupted", "ECANCELLED"), 0)
 end
 
+--- Whether the run was stopped before all of its targets were finished.
+local function cut_short(self)
+  for _, outcome in ipairs(self.outcomes) do
+    if self.stopping and (outcome.status == "interrupted" or outcome.status == "not started") then return true end
+  end
+  return false
+end
+
 --- Starts a run and waits for its end. See Plan:apply.
 function run.start(plan, o)
   local allow = set_of(o.allow)
@@ -313,9 +332,9 @@ function run.start(plan, o)
   if #missing > 0 then
     return nil, ("the plan needs --allow %s"):format(table.concat(missing, ",")), "EAPPROVAL", { words = missing }
   end
-  local self = setmetatable({ plan = plan, allow = allow, on_event = o.on_event, outcomes = {},
+  local self = setmetatable({ plan = plan, allow = allow, on_event = o.on_event, asked = o.asked, outcomes = {},
     clusters = {}, failures = 0, deferred = 0, limits = limit.of(plan) }, Run)
-  if #plan:changes() == 0 then
+  if #plan:changes() == 0 and not o.run then
     self.nothing = true
     for _, list in ipairs { plan.hosts, plan.vms } do
       for _, target in ipairs(list) do
@@ -341,14 +360,16 @@ function run.start(plan, o)
     logins = logins.new(plan.vc.logins),
     emit = function(event) emit(self, event) end }
   ok, message, code, detail = failure.catch(function()
+    enter(self, o)
     begin(self, o)
     keep_loads(self)
-    leases.claim_all(self)
+    failure.check(self.leases:claim_all(plan))
     return true
   end)
   if ok then
     emit(self, { kind = "begin", text = self.id })
     ok, message, code, detail = failure.catch(drive, self)
+    if ok and cut_short(self) then ok, message, code = nil, self.stopping, "ECANCELLED" end
   end
   self:close(ok, message, code)
   if not ok and #self.outcomes == 0 then return nil, message, code, detail end
@@ -358,13 +379,16 @@ end
 
 local function incomplete(self) return self.failures > 0 or self.deferred > 0 end
 
---- Writes the last row and releases the leases, except those of hosts that are out of service.
+--- Writes the last row and releases the claims, except those of hosts that are out of service.
 function Run:close(ok, message, code)
   if self.id then
     local failed = not ok or incomplete(self)
     self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
       or failed and "failed" or "done", detail = message and journal.note { message = message, code = code } or nil }
-    leases.close(self, failed)
+    local left, why = self.leases:leave(self.plan.vc, function(name)
+      return self.ctx:did({ name = name }, "maintenance-enter") ~= nil
+    end)
+    if not left then self.ctx:note(nil, why) end
   end
   if self.own_journal then
     self.journal:close()
@@ -389,7 +413,15 @@ end
 --- The result of the run as tables for people.
 function Run:__tostring() return require("gpupt.playbook.report").text(self) end
 
---- Cancels every fiber. The run can be resumed.
+--- Ends the run as soon as the steps in flight are finished: nothing more is started. The run can be resumed.
+function Run:drain(reason)
+  if self.stopping or self.cancelled then return end
+  self.stopping = tostring(reason or "stopped")
+  self.ctx.stopping = self.stopping
+  self.ctx:note(nil, self.stopping .. ": finishing the steps in progress, starting nothing more")
+end
+
+--- Cancels every fiber: no step in flight is finished. The run can be resumed.
 function Run:cancel(reason)
   self.cancelled = true
   for _, fiber in ipairs(self.fibers or {}) do fiber:cancel(reason) end
