@@ -134,7 +134,7 @@ func (f *Front) away(w http.ResponseWriter, r *http.Request, down *Restart) {
 	method, this, operation := "HTTP "+r.Method, r.URL.Path, ""
 	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/sdk") {
 		if body, err := readBody(r); err == nil {
-			if version, e := f.version(r.Header.Get("SOAPAction")); e == nil {
+			if version, _, e := f.version(r.Header.Get("SOAPAction")); e == nil {
 				if req, e := wire.Decode(body, version); e == nil {
 					method, this, operation = req.Method, ref(req.This), req.OperationID
 				}
