@@ -15,7 +15,7 @@ local lua_parts = {
     { "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
   { "doctor",   { "^lua/gpupt/doctor[./]" },
     { "evidence", "fleet", "vim", "settings", "offline", "facts", "base" } },
-  { "fleet",    { "^lua/gpupt/fleet/" }, { "vim", "offline", "facts", "base" } },
+  { "fleet",    { "^lua/gpupt/fleet/" }, { "vim", "loop", "offline", "facts", "base" } },
   { "guest",    { "^lua/gpupt/guest/" }, { "offline", "facts", "base" } },
   { "evidence", { "^lua/gpupt/evidence[./]" }, { "guest", "offline", "facts", "base" } }, -- outputs of tools
   { "settings", { "^lua/gpupt/settings[./]" }, { "offline", "facts", "base" } },

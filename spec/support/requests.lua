@@ -103,8 +103,9 @@ function requests.fleet(hosts, o)
       ["iso/ubuntu-answer.iso"] = { source = "builtin:ubuntu-answer" } } } } }
 end
 
-local login = { linux = 'p.login("ops", p.secret.env "GPUPT_TEST_PASSWORD")',
-  windows = 'p.login("Administrator", p.secret.env "GPUPT_TEST_PASSWORD")' }
+-- the accounts of the test vCenter's own answer media
+local login = { linux = 'p.login("ops", p.secret.command "echo Train-1-pass")',
+  windows = 'p.login("Administrator", p.secret.command "echo Train-1-pass")' }
 local guest = { linux = "ubuntu64Guest", windows = "windows2022srvNext_64Guest" }
 local media = { linux = 'iso = "[ds-1] iso/ubuntu-24.04.iso", answer = "[ds-1] iso/ubuntu-answer.iso"',
   windows = 'iso = "[ds-1] iso/windows-2022.iso", answer = "[ds-1] iso/windows-answer.iso", tools = "none"' }

@@ -25,7 +25,7 @@ return function(ref, host, browser)
   local mine = vms[ref]
   if not mine or not host then return {} end
   local ids = system_ids.new(ref.client)
-  ids:of(host, browser)
+  ids:of { ref = host, browser = browser }
   ids:learn(vms)
   local owners = ownership.of(vms, function(id) return ids.host_of[id] end)
   local others = {}

@@ -1,4 +1,5 @@
---- Placement of new VMs: the folder, pool, datastore, network and hosts of the option `place`, looked up once.
+--- Placement of new VMs: the folder, pool, datastore, network and hosts of the option `place`, looked up once in the
+-- fleet's inventory (gpupt.fleet.snapshot).
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
 
@@ -9,9 +10,9 @@ local function fail(node, text, code)
 end
 
 --- One object by name or path below a part of the datacenter.
-local function one(vc, node, datacenter, part, what, name)
+local function one(fleet, node, datacenter, part, what, name)
   local path = name:sub(1, 1) == "/" and name or ("%s/%s/%s"):format(datacenter, part, name)
-  local list, message = vc:find(path)
+  local list, message = fleet:find(path)
   if not list then fail(node, ("%s '%s': %s"):format(what, name, message)) end
   if #list ~= 1 then
     fail(node, ("%s '%s' is ambiguous: %d objects have this name. Use an inventory path"):format(what, name, #list),
@@ -20,7 +21,7 @@ local function one(vc, node, datacenter, part, what, name)
   return list[1]
 end
 
-local function datacenter_path(vc, node, wanted)
+local function datacenter_path(fleet, node, wanted)
   if wanted.datacenter then
     return wanted.datacenter:sub(1, 1) == "/" and wanted.datacenter or "/" .. wanted.datacenter
   end
@@ -30,45 +31,45 @@ local function datacenter_path(vc, node, wanted)
       name and name:match "^(/.-)/datastore/"
     if path then return path end
   end
-  local all = {}
-  for object in vc:collect { type = "Datacenter", paths = { "name" } } do all[#all + 1] = object.name end
-  if #all == 1 then return "/" .. all[1] end
-  table.sort(all)
+  local all = fleet:whole():datacenters()
+  if #all == 1 then return all[1] end
   fail(node, ("set datacenter, because there are %d (%s)"):format(#all, table.concat(all, ", ")), "EAMBIGUOUS")
 end
 
-local function datastore_of(vc, node, datacenter, wanted)
+local function datastore_of(fleet, node, datacenter, wanted)
   if wanted.datastore then
-    one(vc, node, datacenter, "datastore", "datastore", wanted.datastore)
+    one(fleet, node, datacenter, "datastore", "datastore", wanted.datastore)
     return wanted.datastore:match "[^/]+$"
   end
-  local list = check(vc:find(datacenter .. "/datastore/*"))
-  if #list == 1 then return check(list[1]:get "name") end
+  local list = check(fleet:find(datacenter .. "/datastore/*"))
+  if #list == 1 then return fleet:object(list[1]).name end
   fail(node, ("set datastore, because there are %d"):format(#list), "EAMBIGUOUS")
 end
 
 --- { folder =, pool =, hosts = {refs}, datastore = name, network = ref, network_name = }. Raises failures.
-function placement.resolve(vc, node)
+function placement.resolve(fleet, node)
   local wanted = node.options.place or {}
   local result = {}
-  local datacenter = datacenter_path(vc, node, wanted)
-  result.folder = wanted.folder and one(vc, node, datacenter, "vm", "folder", wanted.folder)
-    or one(vc, node, datacenter, "", "folder", "vm")
+  local datacenter = datacenter_path(fleet, node, wanted)
+  result.folder = wanted.folder and one(fleet, node, datacenter, "vm", "folder", wanted.folder)
+    or one(fleet, node, datacenter, "", "folder", "vm")
   if wanted.cluster then
-    local cluster = one(vc, node, datacenter, "host", "cluster", wanted.cluster)
-    local props = check(cluster:get { "host", "resourcePool" })
+    local cluster = one(fleet, node, datacenter, "host", "cluster", wanted.cluster)
+    local props = fleet:object(cluster)
+    if not props.resourcePool then
+      fail(node, ("cluster '%s' is a %s, not a cluster"):format(wanted.cluster, cluster.type), "EINVAL")
+    end
     result.hosts, result.pool = props.host or {}, props.resourcePool
   end
   if wanted.host then
     local name = wanted.host:sub(1, 1) == "/" and wanted.host or "*/" .. wanted.host
-    local host = one(vc, node, datacenter, "host", "host", name)
-    local parent = check(host:get "parent")
-    result.hosts, result.pool = { host }, check(parent:get "resourcePool")
+    local host = one(fleet, node, datacenter, "host", "host", name)
+    result.hosts, result.pool = { host }, fleet:object(fleet:object(host).parent).resourcePool
   end
   if node.options.name and not result.hosts then fail(node, "set cluster or host", "EPLAYBOOK") end
-  if node.options.name then result.datastore = datastore_of(vc, node, datacenter, wanted) end
+  if node.options.name then result.datastore = datastore_of(fleet, node, datacenter, wanted) end
   if wanted.network then
-    result.network = one(vc, node, datacenter, "network", "network", wanted.network)
+    result.network = one(fleet, node, datacenter, "network", "network", wanted.network)
     result.network_name = wanted.network:match "[^/]+$"
   end
   return result

@@ -1,9 +1,15 @@
 --- The current state of the fleet: hosts, VMs and the owners of cards. Read in a few calls into plain records.
 -- It covers the hosts of the playbook and all hosts of the clusters in which it creates VMs. Owners come from all VMs
 -- of the inventory, also powered-off ones (gpupt.fleet.ownership).
+--
+-- A plan reads the inventory once (names, and which VM holds what), then all its hosts, then all its VMs, and the host
+-- ids side by side: the number of requests does not depend on the number of VMs. Until the plan is made (planned),
+-- what was read is used again. A run reads only what it is about to change.
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
+local fiber = require "gpupt.loop.fiber"
 local host = require "gpupt.fleet.host"
+local inventory = require "gpupt.vim.inventory"
 local ownership = require "gpupt.fleet.ownership"
 local system_ids = require "gpupt.fleet.system_ids"
 local vm = require "gpupt.fleet.vm"
@@ -16,8 +22,8 @@ Snapshot.__index = Snapshot
 local function as_list(value) return type(value) == "table" and value or { value } end
 
 function snapshot.new(vc)
-  return setmetatable({ vc = vc, hosts = {}, by_ref = {}, clusters = {}, claims = {}, expected = {},
-    ids = system_ids.new(vc), ownership = ownership.of({}) }, Snapshot)
+  return setmetatable({ vc = vc, hosts = {}, by_ref = {}, clusters = {}, claims = {}, expected = {}, records = {},
+    ids = system_ids.new(vc, true), ownership = ownership.of({}), planning = true }, Snapshot)
 end
 
 local function key_of(card) return card.host.uuid .. "/" .. card.address end
@@ -48,21 +54,75 @@ function Snapshot:expect_active(card) self.expected[key_of(card)] = true end
 --- Whether the card is active, or will be.
 function Snapshot:will_be_active(card) return (card.enabled and card.active) or self.expected[key_of(card)] == true end
 
+local function claim_record(object)
+  return { ref = object.ref, name = object.name, power = object["runtime.powerState"], host = object["runtime.host"],
+    template = object["config.template"] == true or nil, cards = vm.cards(object["config.hardware.device"]) }
+end
+
+-- Further properties of the inventory's objects that a plan needs.
+local inventory_paths = {
+  HostSystem = { "parent" }, ComputeResource = { "host", "resourcePool" },
+  VirtualMachine = { "parent", "config.managedBy", "guest.interactiveGuestOperationsReady",
+    table.unpack(vm.claim_paths) },
+}
+
+-- Of a VM only what says where it is, and its cards: thousands of VMs would fill the memory.
+local function take(self, object)
+  if object.ref.type ~= "VirtualMachine" then return end
+  local claim = claim_record(object)
+  if #claim.cards > 0 then self.claims[claim.ref] = claim end
+  self.vms[claim.ref] = { name = claim.name, host = claim.host, parent = object.parent }
+  if claim.host and claim.power == "poweredOn" then
+    local list = self.running[claim.host] or {}
+    self.running[claim.host] = list
+    list[#list + 1] = { ref = claim.ref, name = claim.name, managed = object["config.managedBy"],
+      session = object["guest.interactiveGuestOperationsReady"] == true, cards = #claim.cards }
+  end
+end
+
+--- The inventory (gpupt.vim.inventory), read once. Also reads which VMs hold cards: all VMs of the inventory, because a
+-- VM may hold a card of a host on which it is not registered.
+function Snapshot:whole()
+  if not self.inventory then
+    self.claims, self.vms, self.running = {}, {}, {}
+    self.inventory = check(inventory.read(self.vc, inventory_paths, function(object) take(self, object) end))
+  end
+  return self.inventory
+end
+
+--- References that an inventory path matches, as vc:find gives them; nil, message, code.
+function Snapshot:find(pattern, given) return self:whole():find(pattern, given) end
+
+--- What the inventory says about an object other than a VM: { name, host, resourcePool, parent }; or nil.
+function Snapshot:object(ref) return self:whole().values[ref] end
+
+--- Where a VM is: { name, host, parent } (its folder).
+function Snapshot:place_of(ref)
+  self:whole()
+  return self.vms[ref]
+end
+
+--- The VMs that ran on a host when the inventory was read: { ref, name, managed, session, cards (how many) }.
+function Snapshot:running_on(record)
+  self:whole()
+  return self.running[record.ref] or {}
+end
+
 --- References to the hosts that the patterns match; a pattern may match hosts or clusters. Raises.
 function Snapshot:resolve_hosts(patterns)
   local list, seen = {}, {}
-  local function take(ref)
+  local function add(ref)
     if not seen[ref] then
       seen[ref] = true
       list[#list + 1] = ref
     end
   end
   for _, pattern in ipairs(as_list(patterns)) do
-    for _, ref in ipairs(check(self.vc:find(pattern))) do
+    for _, ref in ipairs(check(self:find(pattern))) do
       if ref.type == "HostSystem" then
-        take(ref)
+        add(ref)
       elseif ref.type == "ClusterComputeResource" or ref.type == "ComputeResource" then
-        for _, one in ipairs(check(ref:get { "host" }).host or {}) do take(one) end
+        for _, one in ipairs(self:object(ref).host or {}) do add(one) end
       end
     end
     if #list == 0 then
@@ -72,49 +132,63 @@ function Snapshot:resolve_hosts(patterns)
   return list
 end
 
---- Reads the hosts (references) that are not known yet, in one collect.
-function Snapshot:read_hosts(refs)
-  local missing = {}
-  for _, ref in ipairs(refs) do
-    if not self.by_ref[ref] then missing[#missing + 1] = ref end
-  end
-  if #missing == 0 then return true end
-  for _, object in ipairs(check(self.vc:collect_all { objects = missing, type = "HostSystem", paths = host.paths })) do
-    local record = host.record(object.ref, object)
-    self.by_ref[object.ref] = record
-    self.hosts[#self.hosts + 1] = record
-    self:cluster_of(record)
-  end
-  return true
+local cluster_paths = { "name", "resourcePool", "host", "environmentBrowser", "configurationEx" }
+
+-- The cluster (or standalone compute resource): { ref, name, drs, hosts, host_refs, pool, browser }.
+local function cluster_record(ref, props)
+  local config = props.configurationEx
+  local drs = config and ref.type == "ClusterComputeResource" and config.drsConfig
+  return { ref = ref, name = props.name, pool = props.resourcePool, host_refs = props.host or {}, hosts = {},
+    browser = props.environmentBrowser, drs = drs and drs.enabled and drs.defaultVmBehavior or "off" }
 end
 
---- The cluster (or standalone compute resource) of a host record: { ref, name, drs, hosts, pool }.
-function Snapshot:cluster_of(record)
-  local ref = record.parent
-  local cluster = self.clusters[ref]
+local function join_cluster(self, record)
+  local cluster = self.clusters[record.parent]
   if not cluster then
-    local is_cluster = ref.type == "ClusterComputeResource"
-    local paths = { "name", "resourcePool", "host", "environmentBrowser" }
-    if is_cluster then paths[#paths + 1] = "configurationEx" end
-    local props = check(ref:get(paths))
-    local config = props.configurationEx
-    cluster = { ref = ref, name = props.name, pool = props.resourcePool, host_refs = props.host or {}, hosts = {},
-      browser = props.environmentBrowser,
-      drs = config and config.drsConfig and config.drsConfig.enabled and config.drsConfig.defaultVmBehavior or "off" }
-    self.clusters[ref] = cluster
+    cluster = cluster_record(record.parent, check(record.parent:get(cluster_paths)))
+    self.clusters[record.parent] = cluster
   end
-  if record.cluster ~= cluster then
-    record.cluster = cluster
-    cluster.hosts[#cluster.hosts + 1] = record
+  record.cluster, record.browser = cluster, cluster.browser
+  cluster.hosts[#cluster.hosts + 1] = record
+end
+
+--- Reads the hosts (references) that are not known yet, and their clusters, in one collect.
+function Snapshot:read_hosts(refs)
+  local missing, seen = {}, {}
+  local function want(ref, known)
+    if ref and not known[ref] and not seen[ref] then
+      seen[ref] = true
+      missing[#missing + 1] = ref
+    end
   end
-  return cluster
+  for _, ref in ipairs(refs) do want(ref, self.by_ref) end
+  if #missing == 0 then return true end
+  for i = 1, #missing do
+    local place = self:object(missing[i])
+    want(place and place.parent, self.clusters)
+  end
+  local records = {}
+  for object in self.vc:collect { objects = missing, types = { HostSystem = host.paths,
+    ComputeResource = cluster_paths } } do
+    if object.ref.type == "HostSystem" then
+      records[#records + 1] = host.record(object.ref, object)
+    else
+      self.clusters[object.ref] = cluster_record(object.ref, object)
+    end
+  end
+  for _, record in ipairs(records) do
+    self.by_ref[record.ref] = record
+    self.hosts[#self.hosts + 1] = record
+    join_cluster(self, record)
+  end
+  return true
 end
 
 --- Reads a host again; the record is updated in place, so that all users of it see the new state.
 function Snapshot.refresh_host(_, record)
   local props = check(record.ref:get(host.paths))
   local fresh = host.record(record.ref, props)
-  for name in pairs(record) do if name ~= "cluster" then record[name] = nil end end
+  for name in pairs(record) do if name ~= "cluster" and name ~= "browser" then record[name] = nil end end
   for name, value in pairs(fresh) do record[name] = value end
   for _, device in pairs(record.devices) do device.host = record end
   return record
@@ -122,7 +196,8 @@ end
 
 --- The id by which a fixed backing names this host; asked once per host. nil if the host has no card to pass through.
 function Snapshot:system_id(record)
-  return (self.ids:of(record.ref, record.cluster and record.cluster.browser))
+  if self.planning and not self.ids:to_ask(record) then return self.ids.id_of[record.ref] end
+  return (self.ids:of(record))
 end
 
 --- Whether a fixed backing of a VM that is registered on this host names a card of this host.
@@ -130,29 +205,14 @@ function Snapshot:names(card, record)
   return card.system_id == "BYPASS" or card.system_id == self:system_id(record)
 end
 
-local function claim_record(object)
-  return { ref = object.ref, name = object.name, power = object["runtime.powerState"], host = object["runtime.host"],
-    template = object["config.template"] == true or nil, cards = vm.cards(object["config.hardware.device"]) }
-end
-
 local function decide(self)
-  local hosts = {}
-  for i, record in ipairs(self.hosts) do
-    record.browser = record.cluster and record.cluster.browser
-    hosts[i] = record
-  end
-  self.ids:resolve(self.claims, hosts)
+  self.ids:resolve(self.claims, self.hosts)
   self.ownership = ownership.of(self.claims, function(id) return self.ids.host_of[id] end)
 end
 
---- Reads which VMs hold cards: all VMs of the inventory, because a VM may hold a card of a host on which it is not
--- registered. Only VMs with a passthrough device are kept.
+--- Decides who holds the cards of the hosts that were read.
 function Snapshot:read_owners()
-  self.claims = {}
-  for object in self.vc:collect { type = "VirtualMachine", paths = vm.claim_paths } do
-    local record = claim_record(object)
-    if #record.cards > 0 then self.claims[record.ref] = record end
-  end
+  self:whole()
   decide(self)
   return true
 end
@@ -183,13 +243,40 @@ function Snapshot:owners(card) return self.ownership:holders(card.host.ref, card
 
 --- The reference of the VM of a target, by its name in its folder; or nil.
 function Snapshot:find_vm(target)
+  if self.planning then return self:whole():child(target.folder, "VirtualMachine", target.name) end
   local found = check(self.vc.content.searchIndex:FindChild { entity = target.folder, name = target.name })
   return found or nil
 end
 
---- The record of a VM, read now.
-function Snapshot.vm(_, ref)
-  return vm.record(ref, check(ref:get(vm.paths)))
+--- Reads these VMs, for the plan: all of them in one collect.
+function Snapshot:read_vms(refs)
+  if #refs == 0 then return end
+  for object in self.vc:collect { objects = refs, type = "VirtualMachine", paths = vm.paths } do
+    self.records[object.ref] = vm.record(object.ref, object)
+  end
+end
+
+--- The record of a VM: in a plan as it was read, else read now.
+function Snapshot:vm(ref)
+  return self.planning and self.records[ref] or vm.record(ref, check(ref:get(vm.paths)))
+end
+
+--- Asks these hosts for their ids (system_id), side by side, if they may have one.
+function Snapshot:read_system_ids(records)
+  local asks, seen = {}, {}
+  for _, record in ipairs(records) do
+    if not seen[record] and self.ids:to_ask(record) then
+      seen[record] = true
+      asks[#asks + 1] = function() return self:system_id(record) or false end
+    end
+  end
+  if #asks > 0 then fiber.all(asks) end
+end
+
+--- The plan is made: from now on everything is read again.
+function Snapshot:planned()
+  self.planning, self.records, self.inventory, self.vms, self.running = false, {}, nil, nil, nil
+  self.ids:ask_again()
 end
 
 return snapshot

@@ -2,12 +2,17 @@
 -- It is not a property of the host, nor its BIOS UUID. There are two ways to find it: a running VM has its card on its
 -- own host, and QueryConfigTarget lists the devices of a host with their systemId. That costs a request per host, so it
 -- is sent only if a backing may name the host, and once.
+local fiber = require "gpupt.loop.fiber"
+
 local system_ids = {}
 
 local SystemIds = {}
 SystemIds.__index = SystemIds
 
-function system_ids.new(vc) return setmetatable({ vc = vc, host_of = {}, id_of = {}, asked = {} }, SystemIds) end
+--- `once`: hosts that have no id are asked once only, until ask_again: nothing changes while a plan is made.
+function system_ids.new(vc, once)
+  return setmetatable({ vc = vc, host_of = {}, id_of = {}, asked = {}, once = once }, SystemIds)
+end
 
 local function note(self, id, host)
   if id and id ~= "BYPASS" then
@@ -27,18 +32,29 @@ function SystemIds:learn(vms)
   end
 end
 
+--- Whether a host (a record with `browser`) has to be asked for its id: not if it is known, nor if it was asked and has
+-- none, nor if no card is active, because a host gets an id when its first card becomes active.
+function SystemIds:to_ask(record)
+  if self.id_of[record.ref] or self.asked[record.ref] or record.connection ~= "connected" then return false end
+  for _, device in pairs(record.devices) do if device.active then return true end end
+  return false
+end
+
 --- The id of a host, asked from the host; nil if it has no card that can be passed through; nil, message, code if it
 -- cannot be asked.
-function SystemIds:of(host, browser)
+function SystemIds:of(record)
+  local host = record.ref
   if self.id_of[host] then return self.id_of[host] end
-  if self.asked[host] or not browser then return nil end
-  local target, message, code = self.vc:call(browser, "QueryConfigTarget", { host = host })
+  if self.once and self.asked[host] or not record.browser then return nil end
+  local target, message, code = self.vc:call(record.browser, "QueryConfigTarget", { host = host })
   if target == nil then return nil, message, code end
+  self.asked[host] = true
   for _, info in ipairs(target and target.pciPassthrough or {}) do note(self, info.systemId, host) end
-  -- a host gets an id when its first card becomes active, so only an answer with an id is final
-  self.asked[host] = self.id_of[host] ~= nil
   return self.id_of[host]
 end
+
+--- Hosts that had no id are asked again from now on, whenever their id is wanted.
+function SystemIds:ask_again() self.asked, self.once = {}, false end
 
 -- A backing can name a host only if it has such a device.
 local function has(record, address)
@@ -47,8 +63,8 @@ local function has(record, address)
 end
 
 --- Finds the hosts of the ids that the VMs' fixed backings name and that are not known yet. `hosts` is a list of host
--- records with `browser` (of their cluster). The host that the VM is registered on is asked first, then its neighbours,
--- then the others.
+-- records with `browser` (of their cluster). The hosts that the VMs are registered on are asked first, side by side, then
+-- their neighbours, then the others.
 function SystemIds:resolve(vms, hosts)
   self:learn(vms)
   local wanted, by_ref, tried = {}, {}, {}
@@ -63,11 +79,13 @@ function SystemIds:resolve(vms, hosts)
   local function ask(record)
     if not record or tried[record.ref] or record.connection ~= "connected" then return end
     tried[record.ref] = true
-    self:of(record.ref, record.browser)
+    self:of(record)
   end
+  local homes = {}
+  for _, want in pairs(wanted) do homes[#homes + 1] = function() return ask(by_ref[want.host]) or true end end
+  fiber.all(homes)
   for id, want in pairs(wanted) do
     local home = by_ref[want.host]
-    ask(home)
     for _, neighbour in ipairs { true, false } do
       for _, record in ipairs(hosts) do
         if self.host_of[id] then break end

@@ -50,10 +50,33 @@ local function each_scope(pb, kind)
   return list
 end
 
+-- Reads the hosts of all scopes at once. What is wrong with a scope is found again, and reported, with its targets.
+local function read_hosts(self, limit)
+  local refs = {}
+  for _, scope in ipairs(self.playbook.root.children) do
+    local list = failure.catch(targets.hosts_of, self.fleet, scope, limit)
+    table.move(list or {}, 1, #(list or {}), #refs + 1, refs)
+  end
+  self.fleet:read_hosts(refs)
+end
+
+local function read_vms(self, list)
+  local refs, seen = {}, {}
+  for _, target in ipairs(list) do
+    if target.ref and not seen[target.ref] then
+      seen[target.ref] = true
+      refs[#refs + 1] = target.ref
+    end
+  end
+  self.fleet:read_vms(refs)
+end
+
 local function read_fleet(self, problems)
   local limit = self.patterns
   local vm_targets = {}
   self.hosts, self.vms = {}, {}
+  self.fleet:whole()
+  read_hosts(self, limit)
   for _, scope in ipairs(each_scope(self.playbook, "hosts")) do
     local list, message, code = failure.catch(targets.hosts, self.fleet, scope, limit, self.skipped, function(name)
       return self.ctx:did({ name = name }, "reboot-intent")
@@ -76,6 +99,7 @@ local function read_fleet(self, problems)
   local unmatched = #problems == 0 and self.new_limit and limit:unmatched()
   if unmatched then add_problem(problems, nil, nil, unmatched, "ENOENT") end
   self.fleet:read_owners()
+  read_vms(self, vm_targets)
   return vm_targets
 end
 
@@ -169,6 +193,7 @@ function plan.make(playbook, vc, o)
       self.vms[#self.vms + 1] = target
       if target.host then self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems) end
     end
+    self.fleet:planned()
     return true
   end)
   if not ok then return nil, message, code, detail end

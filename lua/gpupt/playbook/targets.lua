@@ -27,6 +27,29 @@ local units = require "gpupt.units"
 
 local targets = {}
 
+local function as_list(value) return type(value) == "table" and value or { value } end
+
+-- The existing VMs that a scope's patterns match, as references; raises.
+local function matching_vms(fleet, scope, limit)
+  local list, seen = {}, {}
+  for _, pattern in ipairs(as_list(scope.options.where)) do
+    for _, ref in ipairs(check(fleet:find(pattern, { type = "VirtualMachine" }))) do
+      if not seen[ref] and (not limit or limit:fits(fleet:place_of(ref).name)) then list[#list + 1] = ref end
+      seen[ref] = true
+    end
+  end
+  return list
+end
+
+--- References to the hosts that a scope's targets are on or may be created on; raises, or nil.
+function targets.hosts_of(fleet, scope, limit)
+  if scope.kind == "hosts" then return fleet:resolve_hosts(scope.options.where) end
+  if scope.options.name then return placement.resolve(fleet, scope).hosts end
+  local refs = {}
+  for _, ref in ipairs(matching_vms(fleet, scope, limit)) do refs[#refs + 1] = fleet:place_of(ref).host end
+  return refs
+end
+
 --- Targets of a p.hosts scope; hosts that cannot be used are added to `skipped`. `ours(name)`: whether the run to
 -- resume is rebooting the host; then it is out of service because of that run, and not skipped.
 function targets.hosts(fleet, scope, limit, skipped, ours)
@@ -66,7 +89,7 @@ end
 
 local function named(fleet, scope, limit)
   local list = {}
-  local where = placement.resolve(fleet.vc, scope)
+  local where = placement.resolve(fleet, scope)
   fleet:read_hosts(where.hosts)
   for n = 1, scope.options.count do
     local name = units.numbered(scope.options.name, n)
@@ -82,20 +105,11 @@ local function named(fleet, scope, limit)
 end
 
 local function existing(fleet, scope, limit)
-  local list, seen = {}, {}
-  local where = scope.options.where
-  for _, pattern in ipairs(type(where) == "table" and where or { where }) do
-    for _, ref in ipairs(check(fleet.vc:find(pattern, { type = "VirtualMachine" }))) do
-      if not seen[ref] then
-        seen[ref] = true
-        local props = check(ref:get { "name", "runtime.host", "parent" })
-        if not limit or limit:fits(props.name) then
-          list[#list + 1] = { kind = "vm", name = props.name, scope = scope, ref = ref, folder = props.parent,
-            host_refs = { props["runtime.host"] } }
-          fleet:read_hosts { props["runtime.host"] }
-        end
-      end
-    end
+  local list = {}
+  for i, ref in ipairs(matching_vms(fleet, scope, limit)) do
+    local place = fleet:place_of(ref)
+    list[i] = { kind = "vm", name = place.name, scope = scope, ref = ref, folder = place.parent,
+      host_refs = { place.host } }
   end
   return list
 end
@@ -131,6 +145,21 @@ local function memory_wish(target)
   end
 end
 
+-- Asks the hosts that `choose` gives for targets for their ids.
+local function ask_ids(fleet, list, choose)
+  local records = {}
+  for _, target in ipairs(list) do
+    if attach_of(target.scope) then records[#records + 1] = choose(target) end
+  end
+  fleet:read_system_ids(records)
+end
+
+local function host_if_it_has_cards(fleet, target)
+  for _, card in ipairs(target.vm and target.vm.cards or {}) do
+    if card.kind == "fixed" then return fleet.by_ref[target.vm.host] end
+  end
+end
+
 --- Assigns a host and cards to every VM. Problems are appended to `problems`, and what needs --allow over-commit to
 -- `over`. Existing VMs choose first.
 function targets.allocate(fleet, list, problems, over)
@@ -154,14 +183,18 @@ function targets.allocate(fleet, list, problems, over)
   local function pass(existing_ones)
     for _, target in ipairs(list) do
       if (target.ref ~= nil) == existing_ones then
-        if target.ref then target.vm = fleet:vm(target.ref) end
         local ok, message, code = one(target)
         if not ok then problems[#problems + 1] = { target = target.name, text = message, code = code } end
       end
     end
   end
+  for _, target in ipairs(list) do
+    if target.ref then target.vm = fleet:vm(target.ref) end
+  end
+  ask_ids(fleet, list, function(target) return host_if_it_has_cards(fleet, target) end)
   pass(true)
   pass(false)
+  ask_ids(fleet, list, function(target) return target.host end)
   for _, scope in ipairs(targets.scopes_of(list)) do targets.check_spare(pool, list, scope, over) end
 end
 

@@ -11,25 +11,33 @@ local drain = {}
 
 drain.SHUTDOWN_SECONDS = 600
 
-local function own(name, props)
-  return name:find "^vCLS" ~= nil or (props["config.managedBy"] ~= nil and props["config.managedBy"] ~= false)
+local function own(vm)
+  return vm.name:find "^vCLS" ~= nil or (vm.managed ~= nil and vm.managed ~= false)
 end
 
---- The VMs that run on the host: { bound = {}, movable = {}, own = {} }, entries { ref, name }.
+-- The VMs that run on the host, as Snapshot:running_on gives them: in a plan as they were read, else read now.
+local function running(ctx, record)
+  if ctx.planning then return ctx.fleet:running_on(record) end
+  local list = {}
+  if #record.vms == 0 then return list end
+  for _, object in ipairs(check(ctx.vc:collect_all { objects = record.vms, type = "VirtualMachine",
+    paths = { "name", "runtime.powerState", "config.hardware.device", "config.managedBy",
+      "guest.interactiveGuestOperationsReady" } })) do
+    if object["runtime.powerState"] == "poweredOn" then
+      list[#list + 1] = { ref = object.ref, name = object.name, managed = object["config.managedBy"],
+        session = object["guest.interactiveGuestOperationsReady"] == true,
+        cards = #vms.cards(object["config.hardware.device"]) }
+    end
+  end
+  return list
+end
+
+--- The VMs that run on the host: { bound = {}, movable = {}, own = {} }, entries { ref, name, session }.
 function drain.classify(ctx, record)
   local result = { bound = {}, movable = {}, own = {} }
-  if #record.vms == 0 then return result end
-  local list = check(ctx.vc:collect_all { objects = record.vms, type = "VirtualMachine",
-    paths = { "name", "runtime.powerState", "config.hardware.device", "config.managedBy",
-      "guest.interactiveGuestOperationsReady" } })
-  for _, object in ipairs(list) do
-    if object["runtime.powerState"] == "poweredOn" then
-      local entry = { ref = object.ref, name = object.name,
-        session = object["guest.interactiveGuestOperationsReady"] == true }
-      local kind = own(object.name, object) and "own"
-        or #vms.cards(object["config.hardware.device"]) > 0 and "bound" or "movable"
-      table.insert(result[kind], entry)
-    end
+  for _, vm in ipairs(running(ctx, record)) do
+    local kind = own(vm) and "own" or vm.cards > 0 and "bound" or "movable"
+    table.insert(result[kind], { ref = vm.ref, name = vm.name, session = vm.session })
   end
   return result
 end

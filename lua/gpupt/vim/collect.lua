@@ -15,6 +15,7 @@ local declared = options.declare("vc:collect", {
   { "type", "string", doc = "the managed type of the objects" },
   { "types", "table", doc = "{ type = { paths } } instead of type and paths, for several types at once" },
   { "under", "table", doc = "the folder, datacenter... to search; default: everything" },
+  { "itself", "boolean", doc = "with under: that container too, which a view of it leaves out" },
   { "objects", "table", doc = "a list of references, instead of under" },
   { "paths", "table", doc = "property paths" },
   { "page", "integer", default = 100, doc = "objects per page (the server may give fewer)" },
@@ -156,6 +157,7 @@ local function start(client, spec)
     object_set = { { obj = view, skip = true, selectSet = {
       { _type = "TraversalSpec", name = "view", type = "ContainerView", path = "view", skip = false },
     } } }
+    if spec.itself then object_set[2] = { obj = spec.under or client.content.rootFolder, skip = false } end
   end
   local ok, tape, message, code, detail = pcall(tape_call, client, client.content.propertyCollector,
     "RetrievePropertiesEx", request(property_sets, object_set, spec.page), { timeout = spec.timeout })

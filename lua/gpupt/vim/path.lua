@@ -117,24 +117,12 @@ local function read_living(client, kinds, objects)
   end
 end
 
--- The children of `parents` (nodes), in two requests however many there are.
-local function children_of(client, parents)
-  local by_kind, asked, node_of = {}, {}, {}
-  for _, node in ipairs(parents) do
-    local fields = below[node.ref.type]
-    if fields then
-      by_kind[node.ref.type] = fields
-      asked[#asked + 1] = node.ref
-      node_of[node.ref] = node
-    end
-  end
-  if #asked == 0 then return {} end
-  local found, message, code, detail = read_living(client, by_kind, asked)
-  if not found then return nil, message, code, detail end
+-- The children (nodes without a name) of `parents`, whose fields are in values[reference].
+local function list_children(parents, values)
   local children, refs, kinds = {}, {}, {}
-  for _, object in ipairs(found) do
-    local parent = node_of[object.ref]
-    for _, field in ipairs(parent and below[object.ref.type] or {}) do
+  for _, parent in ipairs(parents) do
+    local object = values[parent.ref]
+    for _, field in ipairs(object and below[parent.ref.type] or {}) do
       local value = object[field]
       local list = value and (value.type and { value } or value) or {}
       for _, child in ipairs(list) do
@@ -146,19 +134,106 @@ local function children_of(client, parents)
       end
     end
   end
-  if #refs == 0 then return children end
-  local names
-  names, message, code, detail = read_living(client, kinds, refs)
-  if not names then return nil, message, code, detail end
-  local name_of = {}
-  for _, object in ipairs(names) do name_of[object.ref] = object.name end
+  return children, refs, kinds
+end
+
+-- The children that have a name: the server escapes it (%2f), and an object removed since it was listed has none.
+local function named(children, values)
   local kept = {}
   for _, child in ipairs(children) do
-    -- the server escapes names (%2f); an object removed since then has none
-    child.name = name_of[child.ref] and decode(name_of[child.ref])
+    local object = values[child.ref]
+    child.name = object and object.name and decode(object.name)
     if child.name then kept[#kept + 1] = child end
   end
   return kept
+end
+
+local function by_ref(list)
+  local values = {}
+  for _, object in ipairs(list) do values[object.ref] = object end
+  return values
+end
+
+-- Where a walk gets the inventory from: the server, level by level, or what was read of it at one moment
+-- (gpupt.vim.inventory).
+--   source.client   source:children(nodes)   source:path(reference)   source:datacenters()
+local Live = {}
+Live.__index = Live
+
+local function live(client) return setmetatable({ client = client }, Live) end
+
+-- The children of `parents` (nodes), in two requests however many there are.
+function Live:children(parents)
+  local by_kind, asked = {}, {}
+  for _, node in ipairs(parents) do
+    local fields = below[node.ref.type]
+    if fields then
+      by_kind[node.ref.type] = fields
+      asked[#asked + 1] = node.ref
+    end
+  end
+  if #asked == 0 then return {} end
+  local found, message, code, detail = read_living(self.client, by_kind, asked)
+  if not found then return nil, message, code, detail end
+  local children, refs, kinds = list_children(parents, by_ref(found))
+  if #refs == 0 then return children end
+  local names
+  names, message, code, detail = read_living(self.client, kinds, refs)
+  if not names then return nil, message, code, detail end
+  return named(children, by_ref(names))
+end
+
+function Live:path(object) return path.of(self.client, object) end
+
+function Live:datacenters() return collect.all(self.client, { type = "Datacenter", paths = { "name" } }) end
+
+local Copy = {}
+Copy.__index = Copy
+
+--- A source in memory: `values` has name and the fields of path.fields for each object, by reference.
+function path.copy(client, values) return setmetatable({ client = client, values = values }, Copy) end
+
+--- The fields that lead to an object's children, by type.
+path.fields = below
+
+function Copy:children(parents) return named(list_children(parents, self.values), self.values) end
+
+-- The references of all parents, found out once.
+local function parents_of(self)
+  if self.parents then return self.parents end
+  self.parents = {}
+  for ref in pairs(self.values) do
+    local inside = list_children({ { ref = ref, depth = 0 } }, self.values)
+    -- a VM is in its folder, not in its resource pool
+    local pool = ref.type == "ResourcePool" or ref.type == "VirtualApp"
+    for _, child in ipairs(inside) do
+      if not (pool and self.parents[child.ref]) then self.parents[child.ref] = ref end
+    end
+  end
+  return self.parents
+end
+
+function Copy:path(object)
+  local names, at, parents = {}, object, parents_of(self)
+  local root = self.client.content.rootFolder
+  while at ~= root do
+    local value = self.values[at]
+    if not value or not value.name or not parents[at] then
+      return nil, ("%s does not exist"):format(tostring(object)), "ManagedObjectNotFound", { object = object }
+    end
+    table.insert(names, 1, encode(decode(value.name)))
+    at = parents[at]
+  end
+  return "/" .. table.concat(names, "/")
+end
+
+function Copy:datacenters()
+  local list = {}
+  for ref, value in pairs(self.values) do
+    if ref.type == "Datacenter" then list[#list + 1] = { ref = ref, name = value.name } end
+  end
+  table.sort(list, function(a, b) return (a.name or "") < (b.name or "") end)
+  return list
 end
 
 local function text_of(node)
@@ -176,12 +251,12 @@ local function fits(node, kind) return not kind or net.schema.is_a(node.ref.type
 local LEVELS_MOST = 64
 
 -- Everything below `nodes`, themselves included.
-local function descend(client, nodes)
+local function descend(source, nodes)
   local all, level = table.move(nodes, 1, #nodes, 1, {}), nodes
   local seen = {}
   for _, node in ipairs(nodes) do seen[node.ref] = true end
   while #level > 0 do
-    local children, message, code, detail = children_of(client, level)
+    local children, message, code, detail = source:children(level)
     if not children then return nil, message, code, detail end
     level = {}
     if children[1] and children[1].depth > nodes[1].depth + LEVELS_MOST then
@@ -212,17 +287,17 @@ end
 
 -- Walks down from `start`; gives the nodes, or nil, message, code. The message lists what is below the last part that
 -- matched.
-local function walk(client, start, parts, kind, pattern)
+local function walk(source, start, parts, kind, pattern)
   local nodes = { start }
   for i, part in ipairs(parts) do
     local last = i == #parts
     local message, code, detail
     if part == "**" or part == "..." then
-      nodes, message, code, detail = descend(client, nodes)
+      nodes, message, code, detail = descend(source, nodes)
       if not nodes then return nil, message, code, detail end
     else
       local children
-      children, message, code, detail = children_of(client, nodes)
+      children, message, code, detail = source:children(nodes)
       if not children then return nil, message, code, detail end
       local matches, found = matcher(part), {}
       for _, child in ipairs(children) do
@@ -247,18 +322,18 @@ local function walk(client, start, parts, kind, pattern)
   return wanted
 end
 
-local function root(client) return { ref = client.content.rootFolder, depth = 0, prefix = "" } end
+local function root(source) return { ref = source.client.content.rootFolder, depth = 0, prefix = "" } end
 
 -- The datacenter that relative paths begin at.
-local function datacenter(client)
-  local pattern = client.datacenter
+local function datacenter(source)
+  local pattern = source.client.datacenter
   if pattern then
     if pattern:sub(1, 1) ~= "/" then pattern = "/" .. pattern end
-    local found, message, code = walk(client, root(client), split(pattern), "Datacenter", pattern)
+    local found, message, code = walk(source, root(source), split(pattern), "Datacenter", pattern)
     if not found then return nil, message, code end
     return found[1]
   end
-  local found, message, code, detail = collect.all(client, { type = "Datacenter", paths = { "name" } })
+  local found, message, code, detail = source:datacenters()
   if not found then return nil, message, code, detail end
   if #found == 0 then return nil, "the server has no datacenter: write an absolute path ('/...')", "ENOENT" end
   if #found > 1 then
@@ -266,45 +341,45 @@ local function datacenter(client)
       listing(found)), "EAMBIGUOUS"
   end
   local prefix
-  prefix, message, code, detail = path.of(client, found[1].ref)
+  prefix, message, code, detail = source:path(found[1].ref)
   if not prefix then return nil, message, code, detail end
   return { ref = found[1].ref, depth = 0, prefix = prefix }
 end
 
 -- "VirtualMachine:vm-12" names an object that the server has; else nil (and it may be a name), or nil, message, code.
-local function by_reference(client, pattern, kind)
+local function by_reference(source, pattern, kind)
   local name, value = pattern:match "^(%a+):([^/%s]+)$"
   if not name or not net.schema.type(name) or not net.schema.is_a(name, "ManagedEntity") then return nil end
-  local node = { ref = client.intern(name, value), depth = 0 }
+  local node = { ref = source.client.intern(name, value), depth = 0 }
   if not fits(node, kind) then return nil end
   local message, code, detail
-  node.prefix, message, code, detail = path.of(client, node.ref)
+  node.prefix, message, code, detail = source:path(node.ref)
   if node.prefix then return { node } end
   if code == "ManagedObjectNotFound" then return nil end
   return nil, message, code, detail
 end
 
-local function nodes_of(client, pattern, kind)
+local function nodes_of(source, pattern, kind)
   if type(pattern) ~= "string" or pattern == "" then error("expected an inventory path", 3) end
-  local named, no, refused, fault = by_reference(client, pattern, kind)
-  if named or no then return named, no, refused, fault end
+  local one, no, refused, fault = by_reference(source, pattern, kind)
+  if one or no then return one, no, refused, fault end
   if pattern:sub(1, 1) == "/" then
     local parts = split(pattern)
-    if #parts == 0 then return { { ref = client.content.rootFolder, depth = 0, prefix = "" } } end
-    return walk(client, root(client), parts, kind, pattern)
+    if #parts == 0 then return { root(source) } end
+    return walk(source, root(source), parts, kind, pattern)
   end
-  local start, message, code, detail = datacenter(client)
+  local start, message, code, detail = datacenter(source)
   if not start then return nil, message, code, detail end
   local parts, wrong, invalid = split(pattern)
   if not parts then return nil, wrong, invalid end
-  if #parts == 0 then return fits(start, kind) and { start } or walk(client, start, parts, kind, pattern) end
+  if #parts == 0 then return fits(start, kind) and { start } or walk(source, start, parts, kind, pattern) end
   local folder = home[kind]
   local known = { vm = true, host = true, datastore = true, network = true }
   if folder and not (known[parts[1]] and #parts > 1) then
     if #parts == 1 and parts[1] ~= "**" then table.insert(parts, 1, "**") end
     table.insert(parts, 1, folder)
   end
-  return walk(client, start, parts, kind, pattern)
+  return walk(source, start, parts, kind, pattern)
 end
 
 local declared = options.declare("vc:find", {
@@ -318,10 +393,11 @@ local function checked(given, level)
   return o
 end
 
---- The references that a path matches, in the server's order; nil, message, "ENOENT" when it matches nothing.
-function path.find(client, pattern, given)
+--- The references that a path matches, in the server's order; nil, message, "ENOENT" when it matches nothing. `source`
+-- is a path.copy; without it the server is asked.
+function path.find(client, pattern, given, source)
   local o = checked(given, 1)
-  local nodes, message, code, detail = nodes_of(client, pattern, o.type)
+  local nodes, message, code, detail = nodes_of(source or live(client), pattern, o.type)
   if not nodes then return nil, message, code, detail end
   local refs, seen = {}, {}
   for _, node in ipairs(nodes) do
@@ -336,7 +412,7 @@ end
 --- The one reference that a path matches; nil, message, "ENOENT" or "EAMBIGUOUS" (naming the candidates).
 function path.one(client, pattern, given)
   local o = checked(given, 1)
-  local nodes, message, code, detail = nodes_of(client, pattern, o.type)
+  local nodes, message, code, detail = nodes_of(live(client), pattern, o.type)
   if not nodes then return nil, message, code, detail end
   local paths, seen, candidates = {}, {}, {}
   for _, node in ipairs(nodes) do
