@@ -221,14 +221,14 @@ end
 -- those whose backing names it.
 function Snapshot:refresh_owners(record)
   local refs, seen = {}, {}
-  local function take(ref)
+  local function want(ref)
     if seen[ref] then return end
     seen[ref] = true
     refs[#refs + 1] = ref
   end
-  for _, ref in ipairs(record.vms) do take(ref) end
-  if self.ownership then for _, ref in ipairs(self.ownership:naming(record.ref)) do take(ref) end end
-  for ref, claim in pairs(self.claims) do if claim.host == record.ref then take(ref) end end
+  for _, ref in ipairs(record.vms) do want(ref) end
+  if self.ownership then for _, ref in ipairs(self.ownership:naming(record.ref)) do want(ref) end end
+  for ref, claim in pairs(self.claims) do if claim.host == record.ref then want(ref) end end
   for ref in pairs(seen) do self.claims[ref] = nil end
   for _, object in ipairs(existing(self.vc, refs)) do
     local claim = claim_record(object)

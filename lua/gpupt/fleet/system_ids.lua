@@ -63,8 +63,8 @@ local function has(record, address)
 end
 
 --- Finds the hosts of the ids that the VMs' fixed backings name and that are not known yet. `hosts` is a list of host
--- records with `browser` (of their cluster). The hosts that the VMs are registered on are asked first, side by side, then
--- their neighbours, then the others.
+-- records with `browser` (of their cluster). The hosts that the VMs are registered on are asked first, side by side,
+-- then their neighbours, then the others.
 function SystemIds:resolve(vms, hosts)
   self:learn(vms)
   local wanted, by_ref, tried = {}, {}, {}
