@@ -43,7 +43,7 @@ describe("the inventory that is read at once", function()
     end)
   end
 
-  it("knows the path of every object", function()
+  it("gives the path of every object", function()
     for _, ref in ipairs(gpupt.check(vc:find "/**")) do
       assert.equal(gpupt.check(vc:path(ref)), seen.source:path(ref))
     end
