@@ -341,6 +341,7 @@
 ---@field type? string the managed type of the objects
 ---@field types? table { type = { paths } } instead of type and paths, for several types at once
 ---@field under? table the folder, datacenter... to search; default: everything
+---@field itself? boolean with under: that container too, which a view of it leaves out
 ---@field objects? table a list of references, instead of under
 ---@field paths? table property paths
 ---@field page? integer objects per page (the server may give fewer)
