@@ -15,7 +15,10 @@ func TestPyVmomiRollout(t *testing.T) { pyVmomi(t, "rollout_pyvmomi.py") }
 
 func TestPyVmomiLogin(t *testing.T) { pyVmomi(t, "login_pyvmomi.py") }
 
-func pyVmomi(t *testing.T, script string) {
+// slowly: the tasks are looked at while they run
+func TestPyVmomiEntering(t *testing.T) { pyVmomi(t, "entering_pyvmomi.py", "-speed", "4") }
+
+func pyVmomi(t *testing.T, script string, flags ...string) {
 	python, err := filepath.Abs("../../build/venv/bin/python") // where `make test` installs pyVmomi
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +28,7 @@ func pyVmomi(t *testing.T, script string) {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ready.json")
-	_, stop := serve(t, "-speed", "200", "-ready", file)
+	_, stop := serve(t, append([]string{"-speed", "200", "-ready", file}, flags...)...)
 	defer func() {
 		if err := stop(); err != nil {
 			t.Error(err)

@@ -71,6 +71,44 @@ func TestAWaitingMaintenanceTaskCanBeCancelled(t *testing.T) {
 	r.expect("runtime.inMaintenanceMode", "false")
 }
 
+// Of two hosts that enter, anybody sees which was first, from the queue on; the later task can be cancelled.
+func TestTwoHostsEnteringAreSeenByAll(t *testing.T) {
+	r := newRig(t, pair("manual"))
+	stays := r.machine("stays", "")
+	r.MustTask("PowerOnVM_Task", stays, "")
+	watcher := r.s.Login(t)
+	r.OpID = "run-a-1"
+	first := r.Start("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	if state := watcher.Get(first, "info.state")["info.state"]; state != "queued" && state != "running" {
+		t.Fatal("the task is ", state)
+	}
+	r.OpID = "run-b-1"
+	second := r.Start("EnterMaintenanceMode_Task", r.other(2), "<timeout>0</timeout>")
+	r.OpID = ""
+	a, b := watcher.Get(first, "info.queueTime", "info.activationId"), watcher.Get(second, "info.queueTime", "info.activationId")
+	if a["info.activationId"] != "run-a-1" || b["info.activationId"] != "run-b-1" {
+		t.Fatal(a, b)
+	}
+	if at, err := time.Parse(time.RFC3339Nano, a["info.queueTime"]); err != nil {
+		t.Fatal(err)
+	} else if bt, err := time.Parse(time.RFC3339Nano, b["info.queueTime"]); err != nil || bt.Before(at) {
+		t.Fatal(a, b, err)
+	}
+	for host, task := range map[string]string{r.host: first, r.other(2): second} {
+		if list := watcher.Get(host, "recentTask")["recentTask"]; !strings.Contains(list, strings.TrimPrefix(task, "Task:")) {
+			t.Fatal(host, list)
+		}
+	}
+	watcher.Must("CancelTask", second, "")
+	r.ends(second, "RequestCanceled")
+	if got := r.Get(r.other(2), "runtime.inMaintenanceMode")["runtime.inMaintenanceMode"]; got != "false" {
+		t.Fatal(got)
+	}
+	r.MustTask("PowerOffVM_Task", stays, "")
+	r.ends(first, "")
+	r.expect("runtime.inMaintenanceMode", "true")
+}
+
 func TestFullyAutomatedDrsMovesWhatCanMove(t *testing.T) {
 	vctest.Breaks(t, "host.maintenance-passthrough")
 	r := newRig(t, pair("fullyAutomated"))
