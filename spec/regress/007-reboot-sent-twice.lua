@@ -27,7 +27,7 @@ describe("a rolling reboot", function()
   local l
 
   after_each(function()
-    reboot.RESEND_SECONDS = 900
+    reboot.WATCH = 60
     if l then l:stop() end
     l = nil
   end)
@@ -79,10 +79,10 @@ describe("a rolling reboot", function()
   it("is requested again, after a wait, if the request did not arrive before the run was interrupted", function()
     start { host("esx-1", { boot_seconds = 60 }) }
     l.sim:trouble({ method = "RebootHost_Task", count = 1 }, { kind = "reset-before" })
-    local journal, text = l:journal(), playbook 'roll = { back_within = "5s" },'
+    local journal, text = l:journal(), playbook 'roll = { back_within = "3s", resend_after = "3s" },'
     local first = l:apply(text, { journal = journal, allow = { "reboot" } })
     assert.equal("ELOST", first.targets[1].code)
-    reboot.RESEND_SECONDS = 1
+    reboot.WATCH = 1
     local resumed, events = l:apply(text, { journal = journal, resume = first.id, allow = { "reboot" } })
     assert.equal("done", resumed.status, resumed.targets[1].message)
     local said = {}

@@ -139,6 +139,7 @@
 ---@field unavailable? string maximum number of hosts out of service at once: N/cluster
 ---@field guests? "keep"|"shutdown-idle" running VMs that have a card and cannot be migrated: keep refuses the host, shutdown-idle shuts idle ones down
 ---@field back_within? string how long a reboot may take
+---@field resend_after? string after this time a host that is still connected with its old boot time gets the reboot request once more, and never a third time; default: 15m, or half of back_within if that is less
 ---@field drain_within? string how long migrating the VMs to other hosts may take
 ---@field claim_within? string how long to wait for other hosts of the cluster that are out of service; then the host is deferred
 ---@field max_failures? integer|string start no further targets after so many failed hosts of this roll: a count, or a percentage such as 10%

@@ -4,13 +4,17 @@
 --   ctx:call(target, ref, method, args, what)   one changing call: a journal row before, a row with its result after;
 --                                               what = { action = "reboot", text = "for people" }
 --   ctx:task(target, ref, method, args, what)   the same for a ..._Task: waits for its end, with progress events
+--   ctx:start, ctx:finish, ctx:cancel           its parts, for a step that has something to do while the task runs
 --   ctx:note(target, text)                      an event for on_event
 --   ctx:may(word)                               whether --allow WORD was given
 --   ctx:did(target, action, object)             the detail of this change in this run's journal, or nil
+--   ctx:newer(target, action, undone_by)        the same, unless such a change has undone it since
 --   ctx:objects_of(target, action)              the objects of such changes
+--   ctx:unfinished(target, action, task)        the change of this run that started this task and saw no end of it
+--   ctx:slot(target)                            the right to take this host out of service (gpupt.playbook.claim)
 --   ctx:wait_for(ref, paths, predicate, o)      waits until the predicate is true
 --
--- A step's plan gets a view of it (ctx:for_plan): note, may, did. While a playbook is being planned there is no
+-- A step's plan gets a view of it (ctx:for_plan): note, may, did, newer. While a playbook is being planned there is no
 -- journal, and a changing call is an error.
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
@@ -34,12 +38,12 @@ Context.__index = Context
 
 --- A new context: { vc =, fleet =, journal =, run =, allow = {set}, emit = function(event) end, pace = 1 }.
 function context.new(fields)
-  local self = setmetatable({ allow = {}, emit = function() end, done = {} }, Context)
+  local self = setmetatable({ allow = {}, emit = function() end, done = {}, slots = {} }, Context)
   for name, value in pairs(fields) do self[name] = value end
   return self
 end
 
--- The changes of a run by target: { step, action, object, detail, number }, in the order in which they were journalled.
+-- The changes of a run by target, in the order in which they were journalled.
 local function remember_change(self, target, entry)
   local list = self.done[target]
   if not list then
@@ -47,6 +51,10 @@ local function remember_change(self, target, entry)
     self.done[target] = list
   end
   list[#list + 1] = entry
+end
+
+local function change_of_row(self, target, number)
+  for _, entry in ipairs(self.done[target] or {}) do if entry.number == number then return entry end end
 end
 
 -- A change that the server refused with a fault was not made.
@@ -75,7 +83,7 @@ function Context:row(target, kind, what, detail, more)
   local number = failure.check(self.journal:append(row))
   if kind == "change" and target then
     remember_change(self, target.name, { step = row.step, action = row.action, object = row.object,
-      detail = detail and json.decode(row.detail) or {}, number = number })
+      detail = detail and json.decode(row.detail) or {}, number = number, operation = row.operation })
   end
   return number
 end
@@ -97,6 +105,13 @@ function Context:did(target, action, object)
   return list[#list] and list[#list].detail
 end
 
+--- The detail of the newest change of an action, if there is none of `undone_by` after it; otherwise nil.
+function Context:newer(target, action, undone_by)
+  local did, undone = each_done(self, target, action), each_done(self, target, undone_by)
+  local last, undo = did[#did], undone[#undone]
+  if last and not (undo and undo.ended and undo.number > last.number) then return last.detail end
+end
+
 --- The objects of all changes of this action, as "Type:value", each once.
 function Context:objects_of(target, action)
   local list, seen = {}, {}
@@ -109,18 +124,33 @@ function Context:objects_of(target, action)
   return list
 end
 
+--- The newest change of this action whose end the run has not seen, if it started this task { ref, operation }; for a
+-- task that still runs after an interruption or a lost answer. Otherwise nil.
+function Context:unfinished(target, action, task)
+  local list = each_done(self, target, action)
+  for i = #list, 1, -1 do
+    local entry = list[i]
+    local same = entry.task == tostring(task.ref) or (entry.operation and entry.operation == task.operation)
+    if same and not entry.ended then return entry end
+  end
+end
+
 --- Loads the rows of the earlier part of a resumed run, for did, and continues the numbers of its operationIDs: a task
 -- is recognized by them.
 function Context:remember()
   for row in self.journal:rows(self.run) do
     local number = row.operation and math.tointeger(row.operation:match "%-(%d+)$")
     if number then self.calls = math.max(self.calls or 0, number) end
-    if row.kind == "result" and row.target then
-      local result = row.detail and json.decode(row.detail)
-      if result and result.ok == false and result.fault then forget_change(self, row.target, row.of) end
+    local entry = row.target and row.of and change_of_row(self, row.target, row.of)
+    local detail = row.detail and json.decode(row.detail)
+    if row.kind == "result" and entry and detail then
+      if detail.ok then entry.ended = true end
+      if detail.ok == false and detail.fault and not detail.unknown then forget_change(self, row.target, row.of) end
+    elseif row.kind == "sent" and entry and detail then
+      entry.task = detail.task
     elseif row.kind == "change" and row.target then
       remember_change(self, row.target, { step = row.step, action = row.action, object = row.object,
-        detail = row.detail and json.decode(row.detail) or {}, number = row.number })
+        detail = detail or {}, number = row.number, operation = row.operation })
     end
   end
 end
@@ -138,6 +168,7 @@ function Context:for_plan()
     note = function(_, ...) return ctx:note(...) end,
     may = function(_, ...) return ctx:may(...) end,
     did = function(_, ...) return ctx:did(...) end,
+    newer = function(_, ...) return ctx:newer(...) end,
   }, view)
 end
 
@@ -159,23 +190,29 @@ end
 
 local function result_row(self, target, of, change, ok, message, code, detail)
   local fault = type(detail) == "table" and detail.fault or nil
+  local unknown = fault and change.refusals and not change.refusals[code] or nil
   self:row(target, "result", change, ok and { ok = true }
-    or { ok = false, message = message, code = code, fault = fault }, { of = of })
-  if not ok and fault and target then forget_change(self, target.name, of) end
+    or { ok = false, message = message, code = code, fault = fault, unknown = unknown }, { of = of })
+  local entry = target and change_of_row(self, target.name, of)
+  if entry and ok then entry.ended = true end
+  if not ok and fault and not unknown and target then forget_change(self, target.name, of) end
 end
 
--- { action =, text = } or a text; both default to the method's name.
+-- { action =, text = } or a text; both default to the method's name. `detail` is added to the row's. `refusals` are the
+-- faults by which the server says that it did not begin, if the call may have had an effect after others.
 local function change_of(what, method, ref)
   if type(what) ~= "table" then what = { text = what } end
-  return { action = what.action or method, object = ref, text = what.text or method }
+  return { action = what.action or method, object = ref, text = what.text or method, detail = what.detail,
+    refusals = what.refusals }
 end
 
 -- The row before the call, and the call's options.
 local function announce(self, target, change, method, ref, args)
   self.calls = (self.calls or 0) + 1
   local operation = ("%s-%d"):format(self.run or "plan", self.calls)
-  local number = self:row(target, "change", change,
-    { method = method, object = ref, args = kept.arguments(method, args) }, { operation = operation })
+  local detail = { method = method, object = ref, args = kept.arguments(method, args) }
+  for name, value in pairs(change.detail or {}) do detail[name] = value end
+  local number = self:row(target, "change", change, detail, { operation = operation })
   return number, { operation_id = operation }
 end
 
@@ -195,6 +232,13 @@ end
 
 --- A changing call that starts a task: waits for its end. Returns the task's result (true if it has none).
 function Context:task(target, ref, method, args, what, o)
+  local started, message, code, detail = self:start(target, ref, method, args, what)
+  if not started then return nil, message, code, detail end
+  return self:finish(started, o)
+end
+
+--- The first part of it: { task =, ... } for finish, or nil, message, code, detail.
+function Context:start(target, ref, method, args, what)
   local change = change_of(what, method, ref)
   local number, sent = announce(self, target, change, method, ref, args)
   local task, message, code, detail = ref[method](ref, args or {}, sent)
@@ -203,26 +247,59 @@ function Context:task(target, ref, method, args, what, o)
     return nil, message, code, detail
   end
   self:row(target, "sent", change, { task = task }, { of = number })
-  local info
-  info, message, code, detail = self.vc:wait(task, {
-    timeout = o and o.timeout,
+  return { target = target, change = change, number = number, task = task }
+end
+
+--- The task of an unfinished change of this run, as start would give it.
+function Context:adopt(target, entry, task, what)
+  self:row(target, "sent", { action = entry.action, object = entry.object, text = what }, { task = task },
+    { of = entry.number })
+  return { target = target, change = { action = entry.action, object = entry.object, text = what },
+    number = entry.number, task = task }
+end
+
+local function await(self, started, seconds)
+  local target = started.target
+  return self.vc:wait(started.task, {
+    timeout = seconds,
     progress = function(percent)
       self.emit { kind = "progress", target = target.name, step = target.instance and target.instance.name,
-        text = change.text, percent = percent }
+        text = started.change.text, percent = percent }
     end,
   })
+end
+
+--- The second part: waits for the end. o.timeout: seconds; with o.cancel a task that takes longer is cancelled.
+function Context:finish(started, o)
+  local info, message, code, detail = await(self, started, o and o.timeout)
+  if info == nil and code == "ETIMEDOUT" and o.cancel then
+    self:cancel(started)
+    local ended, why, how, more = await(self, started, 120)
+    -- the message says why it was cancelled; the detail, that it was
+    if ended ~= nil then info = ended elseif how ~= "ETIMEDOUT" then detail = more else message = why end
+  end
   if info == nil then
-    result_row(self, target, number, change, false, message, code, detail)
+    result_row(self, started.target, started.number, started.change, false, message, code, detail)
     return nil, message, code, detail
   end
-  result_row(self, target, number, change, true)
+  result_row(self, started.target, started.number, started.change, true)
   return info
+end
+
+--- Asks the server to cancel a task that start returned. Whether it was in time is seen by its end.
+function Context:cancel(started)
+  local change = started.change
+  return self:call(started.target, started.task, "CancelTask", {},
+    { action = change.action .. "-cancel", text = change.text .. " (cancel)" })
 end
 
 --- Waits until predicate(properties) is true. Returns the properties, or nil, message, "ETIMEDOUT".
 function Context:wait_for(ref, paths, predicate, o)
   return self.vc:wait_for(ref, paths, predicate, o or {})
 end
+
+--- The slot of a host target, or nil.
+function Context:slot(target) return self.slots[target.ref] end
 
 function Context.sleep(_, seconds) return require "gpupt.loop".sleep(seconds) end
 

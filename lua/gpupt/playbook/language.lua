@@ -41,6 +41,8 @@ local roll_options = options.declare("p.hosts roll", {
     doc = "running VMs that have a card and cannot be migrated: keep refuses the host, "
       .. "shutdown-idle shuts idle ones down" },
   { "back_within", "string", default = "45m", doc = "how long a reboot may take" },
+  { "resend_after", "string", doc = "after this time a host that is still connected with its old boot time gets the "
+    .. "reboot request once more, and never a third time; default: 15m, or half of back_within if that is less" },
   { "drain_within", "string", default = "30m", doc = "how long migrating the VMs to other hosts may take" },
   { "claim_within", "string", default = "15m",
     doc = "how long to wait for other hosts of the cluster that are out of service; then the host is deferred" },
@@ -86,8 +88,10 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
     return ("roll: unavailable = '%s' is not N/cluster"):format(node.options.roll.unavailable)
   end
   node.options.roll.away = math.tointeger(tonumber(away))
-  for _, name in ipairs { "back_within", "drain_within", "claim_within" } do
-    local seconds, message = units.duration(node.options.roll[name])
+  for _, name in ipairs { "back_within", "resend_after", "drain_within", "claim_within" } do
+    local value = node.options.roll[name]
+    local seconds, message = true, nil
+    if value then seconds, message = units.duration(value) end
     if not seconds then return ("roll: %s: %s"):format(name, message) end
   end
   problem = limit.problem(node.options.roll.max_failures)

@@ -172,21 +172,6 @@ local function finish(self, outcome, status, message, code)
     what = status, detail = message and journal.note { message = message, code = code } or nil }
 end
 
---- All steps of a target in order.
-local function carry_out(self, target, outcome)
-  target.forecast = {}
-  local stop = self.cancelled and "the run was cancelled" or self.stopping or self.limits:reached()
-  if stop then return finish(self, outcome, "not started", stop) end
-  for i, instance in ipairs(target.scope.children) do
-    outcome.step = instance.name
-    if self.stopping and i > 1 then return finish(self, outcome, "interrupted", self.stopping, "ECANCELLED") end
-    local ok, message, code = step(self, target, instance, outcome)
-    if not ok then return finish(self, outcome, "failed", message, code) end
-  end
-  outcome.step = nil
-  return finish(self, outcome, outcome.changed > 0 and "changed" or "ok")
-end
-
 --- What this run holds of the target's cluster: the slots of the roll, the hosts that it holds (`ours`, by reference),
 -- and `short`, the reason why the cluster's hosts are deferred.
 local function cluster_of(self, target)
@@ -199,6 +184,33 @@ local function cluster_of(self, target)
   return hold
 end
 
+--- Defers a host: it is not changed, and does not count as failed.
+-- The other hosts of its cluster are deferred without waiting for the same again.
+local function defer(self, target, outcome, message, code)
+  if code == "EDEFERRED" then cluster_of(self, target).short = message end
+  self.deferred = self.deferred + 1
+  self.leases:release(leases.host(target.record))
+  return finish(self, outcome, "deferred", message, code)
+end
+
+--- All steps of a target in order.
+local function carry_out(self, target, outcome)
+  target.forecast = {}
+  local stop = self.cancelled and "the run was cancelled" or self.stopping or self.limits:reached()
+  if stop then return finish(self, outcome, "not started", stop) end
+  for i, instance in ipairs(target.scope.children) do
+    outcome.step = instance.name
+    if self.stopping and i > 1 then return finish(self, outcome, "interrupted", self.stopping, "ECANCELLED") end
+    local ok, message, code = step(self, target, instance, outcome)
+    if not ok and code == "EDEFERRED" and target.kind == "host" then
+      return defer(self, target, outcome, message, code)
+    end
+    if not ok then return finish(self, outcome, "failed", message, code) end
+  end
+  outcome.step = nil
+  return finish(self, outcome, outcome.changed > 0 and "changed" or "ok")
+end
+
 --- Whether the changes of this target may take its host out of service.
 local function takes_down(target)
   for _, one in ipairs(target.entry.steps) do
@@ -207,25 +219,16 @@ local function takes_down(target)
   return false
 end
 
---- Defers a host: it is not changed, and does not count as failed.
-local function defer(self, target, outcome, message, code)
-  self.deferred = self.deferred + 1
-  self.leases:release(leases.host(target.record))
-  return finish(self, outcome, "deferred", message, code)
-end
-
---- Waits for the cluster's other hosts, see gpupt.playbook.claim. Returns a function that releases the slot, or nil if
--- the host was deferred.
+--- Waits for the cluster's other hosts, see gpupt.playbook.claim. Returns the slot, or nil if the host was deferred.
 local function claim_slot(self, target, outcome)
-  if not takes_down(target) then return function() end end
   local hold = cluster_of(self, target)
+  local slot = claims.slot(self.ctx, target, hold.ours)
+  self.ctx.slots[target.ref] = slot
+  if not takes_down(target) then return slot end
   if hold.short then return defer(self, target, outcome, hold.short, "EDEFERRED") end
-  local ok, give_back, code = claims.take(self.plan.vc, target, hold.ours, function(text)
-    self.ctx:note(target, text)
-  end)
-  if ok then return give_back end
-  hold.short = give_back
-  return defer(self, target, outcome, hold.short, code)
+  local ok, message, code = slot:take()
+  if ok then return slot end
+  return defer(self, target, outcome, message, code)
 end
 
 local function host_fiber(self, target, outcome)
@@ -241,8 +244,8 @@ local function host_fiber(self, target, outcome)
     local ok, message, code = self.leases:await_slot(self.plan.vc, target, self.ctx)
     if not ok then return defer(self, target, outcome, "deferred and not changed: " .. message, code) end
   end
-  local give_back = claim_slot(self, target, outcome)
-  if not give_back then
+  local slot = claim_slot(self, target, outcome)
+  if not slot then
     self.leases:release_slot(record.cluster)
     return
   end
@@ -251,7 +254,7 @@ local function host_fiber(self, target, outcome)
   then
     self.lost = self.lost or target.name
   else
-    give_back()
+    slot:give_back()
     if not outcome.undone then self.leases:back(record) end
     self.leases:release_slot(record.cluster)
   end

@@ -2,9 +2,12 @@
 --   OBSERVE -> VET -> STAGE -> (REBIND) -> DRAIN -> MM -> REBOOT -> AWAY -> PROVE -> EXIT
 -- The run claims the cluster's slot before it calls apply. Enabled is not active: a card counts only when the host
 -- reports passthruActive after the reboot. A failure before the reboot undoes the change (UNSTAGE).
+local cards = require "gpupt.step.host_cards"
 local check = require "gpupt.failure".check
+local down = require "gpupt.step.host_down"
 local drain = require "gpupt.step.host_drain"
 local hosts = require "gpupt.fleet.host"
+local maintenance = require "gpupt.step.host_maintenance"
 local reboot = require "gpupt.step.host_reboot"
 local selector = require "gpupt.fleet.selector"
 
@@ -50,7 +53,6 @@ local function closure(record, chosen)
 end
 
 local NO_IOMMU = "; no device of this host is. Enable VT-d (AMD: IOMMU) in its BIOS"
-local NO_ROOM = " (if it stays pending after another reboot, check \"above 4G decoding\" in the host's BIOS)"
 
 local function any_capable(record)
   for _, device in pairs(record.devices) do if device.capable then return true end end
@@ -116,12 +118,6 @@ function step.observe(ctx, target)
   return seen
 end
 
-local function addresses(list)
-  local words = {}
-  for i, device in ipairs(list) do words[i] = hosts.short(device.address) end
-  return table.concat(words, " ")
-end
-
 --- What a reboot needs and which VMs it affects, as plan lines.
 local function reboot_changes(target, seen, changes)
   local record, busy = seen.record, seen.busy
@@ -156,7 +152,7 @@ function step.plan(ctx, target, seen)
     return { { what = "wait for the host to return from this run's reboot", sign = "~", allow = "reboot",
       verb = "reboot", activates = seen.chosen } }
   end
-  local entering = not ctx:did(target, "maintenance-enter")
+  local entering = not maintenance.entered(ctx, target)
   if #seen.stage == 0 and #seen.pending == 0 then
     if record.maintenance and not entering then
       changes[1] = { what = "leave maintenance mode, which this run entered", sign = "~", verb = "maintenance exit" }
@@ -179,10 +175,10 @@ function step.plan(ctx, target, seen)
       allow = "foreign-maintenance" }
   end
   if #seen.stage > 0 then
-    changes[#changes + 1] = { what = "enable " .. addresses(seen.stage), sign = "~", verb = "enable",
+    changes[#changes + 1] = { what = "enable " .. cards.addresses(seen.stage), sign = "~", verb = "enable",
       addresses = seen.stage }
   else
-    ctx:note(target, addresses(seen.pending) .. ": enabled but not active: pending reboot")
+    ctx:note(target, cards.addresses(seen.pending) .. ": enabled but not active: pending reboot")
   end
   if target.options.apply == "stage" then return changes end
   if target.options.apply == "auto" and record.rebind and #seen.holders == 0 then
@@ -195,152 +191,50 @@ function step.plan(ctx, target, seen)
   return changes
 end
 
-local function entered(ctx, target) return ctx:did(target, "maintenance-enter") end
-
-local function configure(ctx, target, list, enabled, now, what)
-  local config = {}
-  for i, device in ipairs(list) do
-    config[i] = { _type = "HostPciPassthruConfig", id = device.address, passthruEnabled = enabled, applyNow = now }
-  end
-  return ctx:call(target, target.record.system, "UpdatePassthruConfig", { config = config }, what)
-end
-
 local function find(changes, verb)
   for _, change in ipairs(changes) do if change.verb == verb then return change end end
-end
-
-local function stage(ctx, target, seen)
-  if #seen.stage == 0 then return true end
-  local ok, message, code, detail = configure(ctx, target, seen.stage, true, false,
-    { action = "passthrough-enable", text = "UpdatePassthruConfig" })
-  if not ok then return nil, message, code, detail end
-  ctx.fleet:refresh_host(target.record)
-  for _, device in ipairs(seen.stage) do
-    if not target.record.devices[device.address].enabled then
-      return nil, ("%s: %s is still not enabled for passthrough. Check the host's recent tasks and events"):format(
-        target.name, hosts.short(device.address)), "EPROOF"
-    end
-  end
-  ctx:note(target, "enabled " .. addresses(seen.stage) .. ", not active yet")
-  return true
-end
-
---- What this run enabled, also before an interruption, and what no reboot has activated yet.
-local function staged(ctx, target, seen)
-  local list, ours = {}, {}
-  local earlier = ctx:did(target, "passthrough-enable")
-  local config = type(earlier) == "table" and earlier.args and earlier.args.config or {}
-  for _, one in ipairs(config) do ours[one.id] = true end
-  for _, device in ipairs(seen.stage) do ours[device.address] = true end
-  for _, device in ipairs(seen.devices) do
-    if ours[device.address] and not device.active then list[#list + 1] = device end
-  end
-  return list
-end
-
---- Undoes STAGE, so that a later reboot by another user does not activate the cards.
-local function unstage(ctx, target, seen, failure)
-  local list = staged(ctx, target, seen)
-  if #list > 0 then
-    local ok, message = configure(ctx, target, list, false, false,
-      { action = "passthrough-restore", text = "UpdatePassthruConfig (undo)" })
-    if not ok then ctx:note(target, "the cards are still enabled; undoing that failed: " .. message) end
-  end
-  return nil, failure[1], failure[2], failure[3]
-end
-
-local function active(record, list)
-  local missing = {}
-  for _, device in ipairs(list) do
-    local now = record.devices[device.address]
-    if not now then
-      missing[#missing + 1] = hosts.short(device.address) .. " is gone"
-    elseif not (now.enabled and now.active) then
-      missing[#missing + 1] = hosts.short(device.address) .. " is " .. hosts.state(now)
-    end
-  end
-  return missing
-end
-
-local function rebind(ctx, target, seen)
-  local ok, message = configure(ctx, target, seen.devices, true, true,
-    { action = "passthrough-rebind", text = "UpdatePassthruConfig (now)" })
-  if not ok then
-    ctx:note(target, "not possible without a reboot: " .. message)
-    return false
-  end
-  ctx:call(target, target.record.system, "Refresh", {}, "Refresh")
-  ctx.fleet:refresh_host(target.record)
-  return #active(target.record, seen.devices) == 0
-end
-
---- After the reboot: checks that the cards are active.
-local function settle(ctx, target, seen)
-  local record = target.record
-  ctx:call(target, record.system, "Refresh", {}, "Refresh")
-  ctx.fleet:refresh_host(record)
-  local missing = active(record, seen.devices)
-  if #missing > 0 then
-    local what = table.concat(missing, ", ")
-    return nil, ("%s came back, but %s%s. It stays in maintenance mode: fix the host, reboot it, and resume the run")
-      :format(record.name, what, what:find("pending reboot", 1, true) and NO_ROOM or ""), "EPROOF"
-  end
-  ctx:note(target, "active: " .. addresses(seen.devices))
-  return true
-end
-
---- Leaves maintenance mode, unless another user set it, and starts the VMs again.
-local function resume_work(ctx, target, foreign)
-  if not foreign then
-    local ok, message, code, detail = reboot.leave_maintenance(ctx, target)
-    if not ok then return nil, message, code, detail end
-  end
-  return drain.restore(ctx, target)
 end
 
 function step.apply(ctx, target, changes, seen)
   local record = target.record
   if seen.away then
-    local ok, message, code, detail = reboot.cycle(ctx, target)
+    local ok, message, code, detail = reboot.cycle(ctx, target, nil, function()
+      local now, why, how = step.observe(ctx, target)
+      if not now then return nil, why, how end
+      return not now.away and down.still_enabled(ctx, target, now)
+    end)
     if not ok then return nil, message, code, detail end
     seen, message, code = step.observe(ctx, target)
     if not seen then return nil, message, code end
-    ok, message, code = settle(ctx, target, seen)
+    ok, message, code = cards.settle(ctx, target, seen)
     if not ok then return nil, message, code end
-    return resume_work(ctx, target, not entered(ctx, target))
+    return down.back_to_work(ctx, target, not maintenance.entered(ctx, target))
   end
-  if #seen.stage == 0 and #seen.pending == 0 then return resume_work(ctx, target, not entered(ctx, target)) end
-  local ok, message, code, detail = stage(ctx, target, seen)
+  if #seen.stage == 0 and #seen.pending == 0 then
+    return down.back_to_work(ctx, target, not maintenance.entered(ctx, target))
+  end
+  local ok, message, code, detail = cards.stage(ctx, target, seen)
   if not ok then return nil, message, code, detail end
   if target.options.apply == "stage" then return true end
   if find(changes, "rebind") then
-    if rebind(ctx, target, seen) then return true end
+    if cards.rebind(ctx, target, seen) then return true end
     ctx:require_approval("reboot", record.name .. ": activating without a reboot did not work; a reboot")
   end
-  local foreign = record.maintenance and not entered(ctx, target)
-  ok, message, code, detail = drain.run(ctx, target)
-  if not ok then return unstage(ctx, target, seen, { message, code, detail }) end
-  if not record.maintenance then
-    ok, message, code, detail = reboot.enter_maintenance(ctx, target)
-    if not ok then
-      drain.restore(ctx, target)
-      return unstage(ctx, target, seen, { message, code, detail })
-    end
-  end
-  ok, message, code, detail = reboot.cycle(ctx, target)
+  local foreign = record.maintenance and not maintenance.entered(ctx, target)
+  ok, message, code, detail = down.and_back(ctx, target, seen, foreign)
   if not ok then return nil, message, code, detail end
-  ok, message, code = settle(ctx, target, seen)
+  ok, message, code = cards.settle(ctx, target, seen)
   if not ok then return nil, message, code end
-  return resume_work(ctx, target, foreign)
+  return down.back_to_work(ctx, target, foreign)
 end
 
 function step.prove(ctx, target)
   local seen, message, code = step.observe(ctx, target)
   if not seen then return nil, message, code end
-  if target.options.apply == "stage" then return addresses(seen.devices) .. " enabled, pending reboot" end
-  local missing = active(target.record, seen.devices)
+  if target.options.apply == "stage" then return cards.addresses(seen.devices) .. " enabled, pending reboot" end
+  local missing = cards.missing(target.record, seen.devices)
   if #missing > 0 then return nil, ("%s: %s"):format(target.name, table.concat(missing, ", ")), "EPROOF" end
-  return addresses(seen.devices) .. " active"
+  return cards.addresses(seen.devices) .. " active"
 end
 
 return step

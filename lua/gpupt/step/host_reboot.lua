@@ -1,51 +1,51 @@
---- Maintenance mode and the reboot of a host.
--- A reboot is proved by a different boot time (not a later one, because clocks skew). A reboot request whose answer was
--- lost is not simply sent again; only a host that stays connected with the old boot time for 15 minutes gets another.
+--- The reboot of a host, and the wait until it is back.
+-- A reboot is proved by a different boot time (not a later one, because clocks skew). A request whose answer was lost
+-- is not simply sent again: it may have arrived, and a host stays connected for a while before it goes down. Only a
+-- host that stays connected with its old boot time for `resend_after` gets one more request, and never a third,
+-- however often the run is resumed.
+local loop = require "gpupt.loop"
+local since = require "gpupt.step.since"
 local units = require "gpupt.units"
 
 local reboot = {}
 
-reboot.RESEND_SECONDS = 900
+-- 15 minutes: by then a host that was asked has gone down
+local RESEND_SECONDS = 900
+-- seconds between two tries to watch a host whose server cannot be reached
+local PAUSE = 5
+--- Seconds for which a run that was resumed watches the host before it sends the second request.
+reboot.WATCH = 60
 
 --- The properties that show whether a host is back.
 local watched = { "runtime.connectionState", "runtime.bootTime", "runtime.inMaintenanceMode" }
 
-function reboot.enter_maintenance(ctx, target)
-  local seconds = units.duration(target.scope.options.roll.drain_within)
-  -- set explicitly, because the server's default differs: in a vSAN cluster all objects stay accessible
-  local ok, message, code, detail = ctx:task(target, target.record.ref, "EnterMaintenanceMode_Task",
-    { timeout = math.tointeger(seconds // 1), evacuatePoweredOffVms = false,
-      maintenanceSpec = { vsanMode = { objectAction = "ensureObjectAccessibility" } } },
-    { action = "maintenance-enter", text = "EnterMaintenanceMode" },
-    { timeout = seconds + 120 })
-  if not ok then return nil, message, code, detail end
-  ctx.fleet:refresh_host(target.record)
-  if not target.record.maintenance then
-    return nil, target.name .. " is not in maintenance mode after EnterMaintenanceMode", "EPROOF"
-  end
-  ctx:note(target, "entered maintenance mode")
-  return true
+-- The faults by which a server says that it did not begin. After any other the request may have arrived.
+local refusals = {}
+for _, name in ipairs { "InvalidState", "InvalidArgument", "InvalidRequest", "NoPermission", "NotAuthenticated",
+  "NotSupported", "TaskInProgress", "ManagedObjectNotFound", "RestrictedVersion" } do
+  refusals[name] = true
 end
 
-function reboot.leave_maintenance(ctx, target)
-  if not target.record.maintenance then return true end
-  local ok, message, code, detail = ctx:task(target, target.record.ref, "ExitMaintenanceMode_Task", { timeout = 0 },
-    { action = "maintenance-exit", text = "ExitMaintenanceMode" })
-  if not ok then return nil, message, code, detail end
-  ctx.fleet:refresh_host(target.record)
-  ctx:note(target, "left maintenance mode")
-  return true
+--- Seconds after which a request that seems lost is sent once more.
+function reboot.resend_after(roll)
+  return roll.resend_after and units.duration(roll.resend_after)
+    or math.min(RESEND_SECONDS, units.duration(roll.back_within) / 2)
 end
 
---- Codes of RebootHost after which the request may have arrived.
-local unknown = { EUNKNOWN = true, ECONNECT = true, ETIMEDOUT = true, ERESET = true }
+--- The journalled boot time before this run's reboot of the host, or nil.
+function reboot.started(ctx, target) return ctx:did(target, "reboot-intent") end
 
-local function send(ctx, target, before)
+-- Sends the request: true if it arrived or may have arrived.
+local function send(ctx, target, before, action)
   local ok, message, code, detail = ctx:task(target, target.record.ref, "RebootHost_Task", { force = false },
-    { action = "reboot", text = "RebootHost" })
-  if ok then return true end
-  if unknown[code] then
-    ctx:note(target, "the response to the reboot request was lost: watching the host instead of sending it again")
+    { action = action, text = "RebootHost", refusals = refusals, detail = { sent = since.stamp(ctx.vc) } })
+  if ok then
+    ctx:note(target, "rebooting")
+    return true
+  end
+  if not refusals[code] then
+    ctx:note(target, ("the reboot request was sent, but its result is not known (%s): watching the host instead of "
+      .. "sending it again"):format(message))
     return true
   end
   -- the host may disconnect before the end of the task was read
@@ -56,61 +56,97 @@ local function send(ctx, target, before)
   return nil, message, code, detail
 end
 
-local function wait_away(ctx, target, before, seconds)
-  return ctx:wait_for(target.record.ref, watched, function(props)
-    return props["runtime.connectionState"] == "connected" and props["runtime.bootTime"] ~= nil
-      and props["runtime.bootTime"] ~= before
-  end, { timeout = seconds })
+-- What the host shows: "back", "connected" (with its old boot time) or "gone".
+local function state(props, before)
+  if props["runtime.connectionState"] ~= "connected" then return "gone" end
+  local boot = props["runtime.bootTime"]
+  return boot ~= nil and boot ~= before and "back" or "connected"
 end
 
---- The journalled boot time before this run's reboot of the host, or nil.
-function reboot.started(ctx, target) return ctx:did(target, "reboot-intent") end
-
---- Reboots the host and waits until it is back. If a killed run has the row of the request in its journal, it is
--- unknown whether the request was sent, and a host stays connected for a while after it: so this run watches the host
--- first.
-function reboot.cycle(ctx, target)
-  local record = target.record
-  local within = units.duration(target.scope.options.roll.back_within)
-  local earlier = reboot.started(ctx, target)
-  local announced = earlier and ctx:did(target, "reboot")
-  local before = earlier and earlier.boot_time or record.boot_time
-  if not earlier then
-    -- journalled before the request is sent, so that a resumed run can see whether the host rebooted
-    local intent = { action = "reboot-intent", object = record.ref, text = "RebootHost (boot time before)" }
-    local number = ctx:row(target, "change", intent, { boot_time = before })
-    ctx:row(target, "result", intent, { ok = true }, { of = number })
-  elseif record.connection == "connected" and record.boot_time ~= before then
-    return true
+-- Waits until the host shows another state than `known`: the state, or nil when `seconds` have passed.
+local function change_of(ctx, target, before, known, seconds)
+  local deadline = loop.now() + seconds
+  while true do
+    local left = deadline - loop.now()
+    if left <= 0 then return nil end
+    local now, _, code = ctx:wait_for(target.record.ref, watched, function(props)
+      local shown = state(props, before)
+      return shown ~= known and shown
+    end, { timeout = left })
+    if now then return now end
+    if code ~= "ETIMEDOUT" then loop.sleep(math.min(PAUSE, left)) end
   end
-  local ok, message, code, detail
+end
+
+-- The only request that may follow the first: true; false if the host went away meanwhile; nil, message, code, detail.
+local function send_again(ctx, target, before, enabled, seconds)
+  local ok, message, code = enabled()
+  if not ok then return ok, message, code end
+  ctx:note(target, ("has not rebooted within %s: sending the request once more"):format(units.span(seconds)))
+  return send(ctx, target, before, "reboot-again")
+end
+
+-- AWAY. `quiet` is the moment since which the host has been connected with its old boot time: the request's, or that of
+-- its reconnection, because it may still show the old boot time then.
+local function wait_away(ctx, target, before, quiet, enabled)
+  local roll, now = target.scope.options.roll, loop.now()
+  local resend, deadline = reboot.resend_after(roll), now + units.duration(roll.back_within)
+  local not_before, known = now + math.min(reboot.WATCH, resend), "connected"
+  while true do
+    local left, due = deadline - loop.now(), nil
+    if known == "connected" and not ctx:did(target, "reboot-again") then
+      due = math.max(resend - since.elapsed(ctx.vc, quiet), not_before - loop.now())
+    end
+    local seen = change_of(ctx, target, before, known, math.max(0, math.min(left, due or left)))
+    if seen == "back" then return true end
+    if seen then
+      known, quiet = seen, since.stamp(ctx.vc)
+    elseif loop.now() >= deadline then
+      return nil
+    elseif due and loop.now() >= not_before and since.elapsed(ctx.vc, quiet) >= resend then
+      local ok, message, code, detail = send_again(ctx, target, before, enabled, resend)
+      if ok == nil then return nil, message, code, detail end
+    end
+  end
+end
+
+--- Reboots the host and waits until it is back: true; nil, message, code, detail. If a killed run has the row of the
+-- request in its journal, it is unknown whether the request was sent: so this run watches the host first. `ready()` is
+-- called just before the first request: if it is not true, nothing is sent, and its results are returned. `enabled()`
+-- is called before the second: false if the host is away.
+function reboot.cycle(ctx, target, ready, enabled)
+  local record = target.record
+  local earlier, sent = reboot.started(ctx, target), ctx:did(target, "reboot")
+  if earlier and record.connection == "connected" and record.boot_time ~= earlier.boot_time then return true end
   if record.connection ~= "connected" then
     ctx:note(target, ("%s since the reboot request: waiting for the host"):format(record.connection or "not readable"))
-  elseif announced then
+  elseif sent then
     ctx:note(target, "the reboot may have been requested before the run was interrupted: watching the host instead "
       .. "of sending the request again")
   else
-    ok, message, code, detail = send(ctx, target, before)
-    if not ok then return nil, message, code, detail end
-    ctx:note(target, "rebooting")
-  end
-  local patience = math.min(within, reboot.RESEND_SECONDS)
-  local back = wait_away(ctx, target, before, patience)
-  if not back and within > patience then
-    local props = record.ref:get(watched)
-    if props and props["runtime.connectionState"] == "connected" and props["runtime.bootTime"] == before then
-      ctx:note(target, "has not rebooted within 15 minutes: sending the request once more")
-      ok, message, code, detail = send(ctx, target, before)
-      if not ok then return nil, message, code, detail end
+    local ok, message, code, detail = ready()
+    if not ok then return ok, message, code, detail end
+    if not earlier then
+      -- journalled before the request is sent, so that a resumed run can see whether the host rebooted
+      earlier = { boot_time = record.boot_time }
+      local intent = { action = "reboot-intent", object = record.ref, text = "RebootHost (boot time before)" }
+      local number = ctx:row(target, "change", intent, earlier)
+      ctx:row(target, "result", intent, { ok = true }, { of = number })
     end
-    back = wait_away(ctx, target, before, within - patience)
+    ok, message, code, detail = send(ctx, target, earlier.boot_time, "reboot")
+    if not ok then return nil, message, code, detail end
+    sent = ctx:did(target, "reboot")
   end
-  if not back then
-    return nil, ("%s did not reconnect within %s of the reboot. Check its console, then resume the run")
-      :format(target.name, units.span(within)), "ELOST"
+  local quiet = sent and sent.sent
+  if not since.elapsed(ctx.vc, quiet) then quiet = since.stamp(ctx.vc) end
+  local back, message, code, detail = wait_away(ctx, target, earlier.boot_time, quiet, enabled)
+  if back then
+    ctx:note(target, "connected again")
+    return true
   end
-  ctx:note(target, "connected again")
-  return true
+  if message then return nil, message, code, detail end
+  return nil, ("%s did not reconnect within %s of the reboot. Check its console, then resume the run"):format(
+    target.name, units.span(units.duration(target.scope.options.roll.back_within))), "ELOST"
 end
 
 return reboot

@@ -1,0 +1,97 @@
+--- A host on its way down and back: DRAIN -> MM -> REBOOT -> AWAY, and everything as before when it must not go on.
+--
+-- A host that loses its slot to others (gpupt.playbook.claim) starts its VMs again at once and waits with its cards
+-- enabled: another host's reboot takes longer than a guest may be missed.
+local cards = require "gpupt.step.host_cards"
+local drain = require "gpupt.step.host_drain"
+local maintenance = require "gpupt.step.host_maintenance"
+local reboot = require "gpupt.step.host_reboot"
+
+local down = {}
+
+--- The message when another user takes the host out of service: the cards may be part of that user's work, and a VM
+-- cannot be started there.
+local function left_alone(ctx, target, message)
+  local owed = drain.owed(ctx, target)
+  return ("%s: %s. Nothing was undone: the cards stay enabled%s. Resume the run when that is finished"):format(
+    target.name, message:gsub("%.$", ""), #owed > 0 and (", and %s, which this run shut down, stays off"):format(
+      drain.names(owed)) or "")
+end
+
+-- DRAIN and MM. true; false and a text if other hosts of the cluster go first; nil, message, code, detail.
+local function empty(ctx, target, seen)
+  local ok, message, code, detail = drain.run(ctx, target)
+  if not ok then return cards.unstage(ctx, target, seen, { message, code, detail }) end
+  if target.record.maintenance then return true end
+  ok, message, code, detail = maintenance.enter(ctx, target)
+  if ok ~= nil then return ok, message end
+  if maintenance.foreign(ctx, target) then return nil, left_alone(ctx, target, message), code, detail end
+  drain.restore(ctx, target)
+  return cards.unstage(ctx, target, seen, { message, code, detail })
+end
+
+--- Leaves maintenance mode, unless another user set it, and starts the VMs again.
+function down.back_to_work(ctx, target, foreign)
+  if not foreign then
+    local ok, message, code, detail = maintenance.leave(ctx, target)
+    if not ok then return nil, message, code, detail end
+  end
+  return drain.restore(ctx, target)
+end
+
+local CHANGED = "%s: %s: no longer enabled for passthrough, although this run had read it back as enabled: "
+  .. "another user, a host profile or another run changed that. %s. Find out who configures the passthrough devices "
+  .. "of this host, then %s"
+
+-- The last look before the reboot: true; false and a text if the slot went to other hosts; nil, message, code if
+-- somebody changed the cards: the host is not rebooted then, and is as before.
+local function ready(ctx, target, seen, foreign)
+  ctx.fleet:refresh_host(target.record)
+  local off = cards.disabled(target.record, seen.devices)
+  if off then
+    local ok, message, code, detail = down.back_to_work(ctx, target, foreign)
+    cards.unstage(ctx, target, seen, {})
+    if not ok then return nil, message, code, detail end
+    return nil, CHANGED:format(target.name, off, "The host was not rebooted and is as before",
+      "apply the playbook again"), "ESTALE"
+  end
+  local first = not foreign and ctx:slot(target) and ctx:slot(target):lost()
+  if first then return false, first end
+  return true
+end
+
+--- Whether the cards `seen` are still enabled, before a second request: true, or nil, message, code. The host stays in
+-- maintenance mode: the first request may have arrived.
+function down.still_enabled(ctx, target, seen)
+  ctx.fleet:refresh_host(target.record)
+  local off = cards.disabled(target.record, seen.devices)
+  if not off then return true end
+  return nil, CHANGED:format(target.name, off, "The reboot was requested once, without effect; it is not requested "
+    .. "again, and the host stays in maintenance mode", "resume the run"), "ESTALE"
+end
+
+--- Takes the host down and waits until it is back: true; nil, message, code, detail. `foreign`: it is in maintenance
+-- mode by another user.
+function down.and_back(ctx, target, seen, foreign)
+  local slot = ctx:slot(target)
+  while true do
+    local ok, message, code, detail
+    if slot then
+      ok, message, code = slot:take()
+      if not ok then return cards.unstage(ctx, target, seen, { message, code }) end
+    end
+    ok, message, code, detail = empty(ctx, target, seen)
+    if ok then
+      ok, message, code, detail = reboot.cycle(ctx, target,
+        function() return ready(ctx, target, seen, foreign) end,
+        function() return down.still_enabled(ctx, target, seen) end)
+    end
+    if ok ~= false then return ok, message, code, detail end
+    ctx:note(target, ("not rebooted now: %s"):format(message))
+    ok, message, code, detail = down.back_to_work(ctx, target, foreign)
+    if not ok then return nil, message, code, detail end
+    slot:give_back()
+  end
+end
+
+return down
