@@ -10,6 +10,7 @@
 -- (gpupt.step.host_maintenance). A task is listed before its call is answered: of two runs, at least the later one
 -- sees the other, and both count the same way.
 local away = require "gpupt.fleet.away"
+local clock = require "gpupt.clock"
 local loop = require "gpupt.loop"
 local units = require "gpupt.units"
 
@@ -75,15 +76,15 @@ local function obstacle(self)
 end
 
 --- Takes one of the cluster's slots for the host: true; nil, message, "EDEFERRED" if it does not become free within
--- what is left of `claim_within`. Returns at once if the slot is already taken.
+-- what is left of `claim_within`, "ECANCELLED" if the run is stopped. Returns at once if the slot is already taken.
 function Slot:take()
   local record, roll = self.target.record, self.target.scope.options.roll
   if self.held then return true end
   local within, said = units.duration(roll.claim_within), nil
-  local begun, before = loop.now(), self.waited
+  local begun, before = clock.now(), self.waited
   while true do
     local text = obstacle(self)
-    self.waited = before + (loop.now() - begun)
+    self.waited = before + (clock.now() - begun)
     if not text then
       -- nothing yields between the check and this entry, so two fibers cannot take the same slot
       self.ours[record.ref], self.held = true, true
@@ -93,6 +94,7 @@ function Slot:take()
       return nil, ("deferred and not changed: in %s, %s; waited %s for a free slot"):format(record.cluster.name, text,
         units.span(within)), "EDEFERRED"
     end
+    if self.ctx.stopping then return nil, self.ctx.stopping, "ECANCELLED" end
     if said ~= text then
       said = text
       self.ctx:note(self.target, ("waiting for a free slot in %s: %s"):format(record.cluster.name, text))
@@ -117,12 +119,12 @@ end
 --- The last look before the reboot, when the host is in maintenance mode: nil, or a text. A host of another run that
 -- came later leaves maintenance mode at once; it gets the time for that.
 function Slot:lost()
-  local deadline = loop.now() + claim.SETTLE
+  local deadline = clock.now() + claim.SETTLE
   while true do
     local first = {}
     for _, one in ipairs((look(self))) do if not one.task then first[#first + 1] = one end end
     if #first < self.target.scope.options.roll.away then return nil end
-    local left = deadline - loop.now()
+    local left = deadline - clock.now()
     if left <= 0 then return text_of(self, first) end
     loop.sleep(math.min(left, claim.PAUSE / 5))
   end

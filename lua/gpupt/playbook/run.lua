@@ -228,6 +228,7 @@ local function claim_slot(self, target, outcome)
   if hold.short then return defer(self, target, outcome, hold.short, "EDEFERRED") end
   local ok, message, code = slot:take()
   if ok then return slot end
+  if code == "ECANCELLED" then return finish(self, outcome, "not started", message) end
   return defer(self, target, outcome, message, code)
 end
 

@@ -3,6 +3,7 @@
 -- is not simply sent again: it may have arrived, and a host stays connected for a while before it goes down. Only a
 -- host that stays connected with its old boot time for `resend_after` gets one more request, and never a third,
 -- however often the run is resumed.
+local clock = require "gpupt.clock"
 local loop = require "gpupt.loop"
 local since = require "gpupt.step.since"
 local units = require "gpupt.units"
@@ -65,9 +66,9 @@ end
 
 -- Waits until the host shows another state than `known`: the state, or nil when `seconds` have passed.
 local function change_of(ctx, target, before, known, seconds)
-  local deadline = loop.now() + seconds
+  local deadline = clock.now() + seconds
   while true do
-    local left = deadline - loop.now()
+    local left = deadline - clock.now()
     if left <= 0 then return nil end
     local now, _, code = ctx:wait_for(target.record.ref, watched, function(props)
       local shown = state(props, before)
@@ -89,21 +90,21 @@ end
 -- AWAY. `quiet` is the moment since which the host has been connected with its old boot time: the request's, or that of
 -- its reconnection, because it may still show the old boot time then.
 local function wait_away(ctx, target, before, quiet, enabled)
-  local roll, now = target.scope.options.roll, loop.now()
+  local roll, now = target.scope.options.roll, clock.now()
   local resend, deadline = reboot.resend_after(roll), now + units.duration(roll.back_within)
   local not_before, known = now + math.min(reboot.WATCH, resend), "connected"
   while true do
-    local left, due = deadline - loop.now(), nil
+    local left, due = deadline - clock.now(), nil
     if known == "connected" and not ctx:did(target, "reboot-again") then
-      due = math.max(resend - since.elapsed(ctx.vc, quiet), not_before - loop.now())
+      due = math.max(resend - since.elapsed(ctx.vc, quiet), not_before - clock.now())
     end
     local seen = change_of(ctx, target, before, known, math.max(0, math.min(left, due or left)))
     if seen == "back" then return true end
     if seen then
       known, quiet = seen, since.stamp(ctx.vc)
-    elseif loop.now() >= deadline then
+    elseif clock.now() >= deadline then
       return nil
-    elseif due and loop.now() >= not_before and since.elapsed(ctx.vc, quiet) >= resend then
+    elseif due and clock.now() >= not_before and since.elapsed(ctx.vc, quiet) >= resend then
       local ok, message, code, detail = send_again(ctx, target, before, enabled, resend)
       if ok == nil then return nil, message, code, detail end
     end
