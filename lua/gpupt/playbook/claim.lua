@@ -4,7 +4,7 @@
 -- (gpupt.fleet.away). A claim waits for them (`claim_within`); then the host is DEFERRED, unchanged, and so are the
 -- other hosts of its cluster. A host that this run has already taken out of service does not have to wait.
 --
--- Two runs with separate journals know nothing of each other. Both may see a free slot and start EnterMaintenanceMode.
+-- Two runs with separate journals do not see each other. Both may find a free slot and start EnterMaintenanceMode.
 -- So each looks again after its own task has started: of the hosts that are out of service already, then of those that
 -- are leaving, by queueTime and moref, the first `unavailable` stay. The others cancel their task and wait again
 -- (gpupt.step.host_maintenance). A task is listed before its call is answered: of two runs, at least the later one
@@ -81,10 +81,10 @@ function Slot:take()
   local record, roll = self.target.record, self.target.scope.options.roll
   if self.held then return true end
   local within, said = units.duration(roll.claim_within), nil
-  local begun, before = clock.now(), self.waited
+  local start, before = clock.now(), self.waited
   while true do
     local text = obstacle(self)
-    self.waited = before + (clock.now() - begun)
+    self.waited = before + (clock.now() - start)
     if not text then
       -- nothing yields between the check and this entry, so two fibers cannot take the same slot
       self.ours[record.ref], self.held = true, true

@@ -44,7 +44,7 @@ local CHANGED = "%s: %s: no longer enabled for passthrough, although this run ha
   .. "of this host, then %s"
 
 -- The last look before the reboot: true; false and a text if the slot went to other hosts; nil, message, code if
--- somebody changed the cards: the host is not rebooted then, and is as before.
+-- the cards were changed: the host is not rebooted then, and is as before.
 local function ready(ctx, target, seen, foreign)
   ctx.fleet:refresh_host(target.record)
   local off = cards.disabled(target.record, seen.devices)

@@ -71,7 +71,7 @@ func TestAWaitingMaintenanceTaskCanBeCancelled(t *testing.T) {
 	r.expect("runtime.inMaintenanceMode", "false")
 }
 
-// Of two hosts that enter, anybody sees which was first, from the queue on; the later task can be cancelled.
+// Of two hosts that enter, every client sees which was first, from the queue on; the later task can be cancelled.
 func TestTwoHostsEnteringAreSeenByAll(t *testing.T) {
 	r := newRig(t, pair("manual"))
 	stays := r.machine("stays", "")
