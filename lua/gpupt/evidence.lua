@@ -29,6 +29,7 @@
 -- `...` stands for file, line and text: each fact says where it comes from.
 local failure = require "gpupt.failure"
 local options = require "gpupt.options"
+local stdin = require "gpupt.stdin"
 
 local evidence = {}
 
@@ -191,14 +192,14 @@ local function bytes_of(source)
     return source.text, source.name or "the text"
   end
   if type(source) ~= "string" then error("evidence.read: a path or {text=...}, not a " .. type(source), 4) end
-  local file, message = io.stdin, nil
-  if source ~= "-" then file, message = io.open(source, "rb") end
+  if source == "-" then return stdin(LIMIT), "standard input" end
+  local file, message = io.open(source, "rb")
   if not file then failure.check(nil, message, "ENOENT") end
   local text, problem = file:read(LIMIT + 1)
-  if source ~= "-" then file:close() end
+  file:close()
   if not text and problem then failure.check(nil, source .. ": " .. problem, "EIO") end
   if text and #text > LIMIT then failure.check(nil, source .. ": larger than 64 MiB", "EFBIG") end
-  return text or "", source == "-" and "standard input" or source
+  return text or "", source
 end
 
 --- Reads a text: a path, "-" (standard input) or {text=, name=}. nil, message, code when it cannot be read.

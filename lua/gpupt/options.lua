@@ -18,8 +18,11 @@ function options.spell(name)
   return "--" .. name:gsub("_", "-")
 end
 
---- The same in a sentence: "the option known_hosts", "--known-hosts".
-function options.word(name) return options.flags and options.spell(name) or "the option " .. name end
+--- The same in a sentence: "the option known_hosts", "--known-hosts". The command takes no password itself.
+function options.word(name)
+  if options.flags and name == "password" then return "--password-file or --password-command" end
+  return options.flags and options.spell(name) or "the option " .. name
+end
 
 local Declaration = {}
 Declaration.__index = Declaration

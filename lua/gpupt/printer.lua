@@ -13,8 +13,10 @@ local printer = {}
 
 -- The first write error: a full disk must not look like success.
 local failed
+local started = false
 
 local function write(file, ...)
+  if file == io.stdout then started = true end
   local ok, message = file:write(...)
   if not ok and file == io.stdout then failed = failed or message end
 end
@@ -53,7 +55,7 @@ end
 function printer.event(value)
   local text = require("gpupt.json").encode(value, { invalid = "replace" })
   write(io.stdout, visible.json(text or "{}"), "\n")
-  io.stdout:flush()
+  printer.flush()
 end
 
 function printer.exact(text) write(io.stdout, text) end
@@ -62,6 +64,9 @@ function printer.live(text)
   io.stderr:write("\r\27[K", visible(text))
   io.stderr:flush()
 end
+
+--- Whether something was written to standard output.
+function printer.started() return started end
 
 --- Flushes standard output. true, or nil and the first write error.
 function printer.flush()

@@ -144,8 +144,8 @@ describe("a kept session", function()
     vcenter.shell("chmod 600 " .. dir .. "/token")
     local words = TIME .. " --token-file " .. dir .. "/token"
     local text, status = gpupt_command(words, { env = { GOVC_USERNAME = false } })
-    assert.are.equal(1, status)
-    assert.matches("needs username", text)
+    assert.are.equal(2, status)
+    assert.matches("needs --username", text, 1, true)
     for _ = 1, 2 do good(words, { env = { GOVC_USERNAME = "VSPHERE.LOCAL\\Ops" } }) end
     assert.are.equal(1, sim:calls "LoginByToken")
     text = good(words, { env = { GOVC_USERNAME = "somebody.else@vsphere.local" } })

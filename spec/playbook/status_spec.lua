@@ -68,7 +68,7 @@ describe("gpupt status", function()
 
   it("refuses an unsupported kind of journal", function()
     local status, _, err = run "--journal postgres://db/x"
-    assert.equal(1, status)
+    assert.equal(2, status)
     assert.matches("'postgres' is not supported, use sqlite:FILE", err, 1, true)
   end)
 end)

@@ -117,7 +117,7 @@ describe("a URL with a user name and a password", function()
       pipe:close()
       folder.remove()
       assert.is_nil(text:find("t0p", 1, true), text)
-      assert.matches("\n[13]\n$", text)
+      assert.matches("\n[23]\n$", text)
     end
   end)
 end)

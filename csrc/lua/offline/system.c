@@ -7,11 +7,13 @@
  *   system.can_ask()  system.ask(prompt) -> text        without echo
  *   system.no_core()                  this process leaves no core file behind
  *   system.process()                  this process's pid, and the id of the namespace in which it is one
+ *   system.keep_streams()             for a command: a closed or broken standard stream gives write errors, nothing worse
  *   system.clock()                    seconds since the computer was started, sleep included (base/clock.h)
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -144,6 +146,28 @@ static int system_process(lua_State *L)
     return 2;
 }
 
+static void ignore(int number)
+{
+    (void)number;
+}
+
+/* A reader that leaves gives EPIPE instead of a signal that ends the process; the handler, unlike SIG_IGN, is not
+ * inherited by the programs that are started. A standard stream that is closed is opened in the wrong direction: writing
+ * to it fails, and no file or connection gets its number, into which output would be written. */
+static int system_keep_streams(lua_State *L)
+{
+    struct sigaction now, wanted = {.sa_handler = ignore, .sa_flags = SA_RESTART};
+    sigemptyset(&wanted.sa_mask);
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) sigaction(SIGPIPE, &wanted, NULL);
+    bool held = true;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0) continue;
+        held = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == fd && held;
+    }
+    lua_pushboolean(L, held);
+    return 1;
+}
+
 static int system_clock(lua_State *L)
 {
     lua_pushnumber(L, (lua_Number)gp_clock_now() / 1e9);
@@ -153,11 +177,17 @@ static int system_clock(lua_State *L)
 void gp_open_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"write", system_write},     {"open", system_open},
-        {"publish", system_publish}, {"secure", system_secure},
-        {"can_ask", system_can_ask}, {"ask", system_ask},
-        {"no_core", system_no_core}, {"process", system_process},
-        {"clock", system_clock},     {NULL, NULL},
+        {"write", system_write},
+        {"open", system_open},
+        {"publish", system_publish},
+        {"secure", system_secure},
+        {"can_ask", system_can_ask},
+        {"ask", system_ask},
+        {"no_core", system_no_core},
+        {"process", system_process},
+        {"keep_streams", system_keep_streams},
+        {"clock", system_clock},
+        {NULL, NULL},
     };
     luaL_newlib(L, functions);
 }

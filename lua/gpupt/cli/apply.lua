@@ -1,4 +1,5 @@
 --- gpupt apply: applies a playbook, a saved plan, or the rest of an interrupted run.
+local cli = require "gpupt.cli"
 local connection = require "gpupt.cli.connection"
 local printer = require "gpupt.printer"
 
@@ -67,7 +68,6 @@ local function listener(options)
 end
 
 local function finish(options, run)
-  local cli = require "gpupt.cli"
   local result = run:result()
   if options.json then
     for _, target in ipairs(result.targets) do target.target_record = nil end
@@ -102,6 +102,10 @@ function command.run(options, words)
   if not allow then return nil, message, code end
   if #words == 0 and not options.resume then return nil, "expected a playbook or a plan file", "EUSAGE" end
   if #words > 1 then return nil, "expected one playbook or plan file, not " .. #words, "EUSAGE" end
+  if options.events and options.json then
+    return nil, "--events and --json cannot be combined: events are one object per line, the result is one object",
+      "EUSAGE"
+  end
   local limit, malformed, usage = connection.limits(options)
   if malformed then return nil, malformed, usage end
   local path
@@ -112,13 +116,12 @@ function command.run(options, words)
     store, message, code = playbook.open_journal(options.journal)
     if not store then return nil, message, code end
   end
-  local pb, why, failed = subject(options, words, store)
-  if not pb then return nil, why, failed end
-  local vc <close>, reason, unreachable = connection.open(options)
-  if not vc then return nil, reason, unreachable end
-  local plan
-  plan, message, code = pb:plan(vc, { limit = limit, journal = store })
-  if not plan then return nil, message, code end
+  local pb, why, failed, details = subject(options, words, store)
+  if not pb then return nil, why, failed, details end
+  local vc <close> = connection.open(options)
+  local plan, detail
+  plan, message, code, detail = pb:plan(vc, { limit = limit, journal = store })
+  if not plan then return nil, message, code, detail end
   -- a plan without changes needs no journal: nothing is written then, not even an empty file
   if not store and #plan:changes() > 0 and #plan:needs() <= #allow then
     store, message, code = playbook.open_journal(options.journal)
@@ -127,12 +130,15 @@ function command.run(options, words)
   local on_event, progress = listener(options)
   if #plan:changes() > 0 and not options.events and not options.json then printer.err("%s\n", tostring(plan)) end
   local run
-  run, message, code = plan:apply { journal = store, allow = allow, on_event = on_event }
+  run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event }
   if progress then progress:close() end
   if not run then
     if store then store:close() end
-    return nil, message, code
+    return nil, message, code, detail
   end
+  local id = run:result().id
+  cli.journalled = { counts = not options.json,
+    text = id and ("see gpupt status %s"):format(id) or "nothing was changed" }
   local status = finish(options, run)
   if store then store:close() end
   return status

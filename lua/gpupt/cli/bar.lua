@@ -116,7 +116,7 @@ local function learn(options, words)
   if #words == 0 then return usage "--learn needs a FILE: a vmware.log, lspci -vv -nn, or a sysfs folder" end
   local sources = {}
   for i, word in ipairs(words) do
-    sources[i] = word == "-" and { text = io.stdin:read "a", name = "standard input" } or word
+    sources[i] = word == "-" and { text = require "gpupt.stdin"(), name = "standard input" } or word
   end
   local result, message, code = bar.learn(sources, { dry_run = options.dry_run })
   if not result then return nil, message, code end

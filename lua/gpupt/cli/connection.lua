@@ -1,6 +1,9 @@
 --- Connections for commands: the options that all commands with a server share, and the connection they open.
 -- Passwords, tokens and tickets never come from the command line, only from the environment (GOVC_PASSWORD, whose value
 -- may name a file), a file or a command.
+local cli = require "gpupt.cli"
+local failure = require "gpupt.failure"
+
 local connection = {}
 
 connection.options = {
@@ -56,20 +59,28 @@ local function options_of(options)
     thumbprint = options.thumbprint, known_hosts = options.known_hosts, insecure = options.insecure, timeout = timeout }
 end
 
---- Opens the connection; nil, message, code.
-function connection.open(options)
-  local o, message, code = options_of(options)
-  if not o then return nil, message, code end
-  require "gpupt.net".signals.catch() -- SIGTERM ends a command like Ctrl-C: it logs out
-  return require "gpupt.vim".connect(o)
+-- The exit status counts where the failure happened: whatever keeps a command from logging in is 3, but for values that
+-- are malformed and Ctrl-C.
+local function connected(result, message, code, detail)
+  if result ~= nil then return result end
+  local err = failure.new(message, code, detail)
+  if code == "EUSAGE" or code == "EINVAL" then
+    err.status = cli.USAGE
+  elseif code ~= "ECANCELLED" then
+    err.status = cli.UNREACHABLE
+  end
+  error(err, 0)
 end
 
---- Ends the session that --persist-session kept; nil, message, code.
-function connection.logout(options)
-  local o, message, code = options_of(options)
-  if not o then return nil, message, code end
-  return require "gpupt.vim".logout(o)
+--- Opens the connection. Raises the failure, with its exit status.
+function connection.open(options)
+  local o = connected(options_of(options))
+  require "gpupt.net".signals.catch() -- SIGTERM ends a command like Ctrl-C: it logs out
+  return connected(require "gpupt.vim".connect(o))
 end
+
+--- Ends the session that --persist-session kept; whether there was one. Raises as open does.
+function connection.logout(options) return connected(require "gpupt.vim".logout(connected(options_of(options)))) end
 
 --- The options of commands that read a playbook with variables.
 connection.variables = {

@@ -52,13 +52,13 @@ local function examine_bundle(options)
   end
   local result, message, code = doctor.bundle(options.bundle)
   if not result then return nil, message, code end
+  local ok, why, kind = report(options, result)
+  if not ok then return nil, why, kind end
   if options.json then
     print_json(show.bundle_for_json(result))
   else
     show.bundle(result)
   end
-  local ok, why, kind = report(options, result)
-  if not ok then return nil, why, kind end
   return result.healthy and cli.OK or cli.FAILED
 end
 
@@ -70,24 +70,22 @@ local function examine_vm(options, words)
     return nil, ("doctor: %s is a file here; a VM is named by its inventory path, a file by --vmx, --log or --bundle")
       :format(words[1]), "EUSAGE"
   end
-  local vc <close>, message, code = connection.open(options)
-  if code == "ENOLOGIN" and not options.url and (os.getenv "GOVC_URL" or "") == "" then -- most often a mistyped file
+  if not options.url and (os.getenv "GOVC_URL" or "") == "" then -- most often a mistyped file
     return nil, ("doctor: there is no file %s, and no vCenter is given to look for a VM of that name: a file is named "
-      .. "by --vmx, --log or --bundle; for a VM set GOVC_URL or --url"):format(words[1]), code
+      .. "by --vmx, --log or --bundle; for a VM set GOVC_URL or --url"):format(words[1]), "ENOLOGIN"
   end
-  if not vc then return nil, message, code end
-  local ref
-  ref, message, code = vc:one(words[1])
-  if not ref then return nil, message, code end
+  local vc <close> = connection.open(options)
+  local ref, message, code, detail = vc:one(words[1])
+  if not ref then return nil, message, code, detail end
   if ref.type ~= "VirtualMachine" then
     return nil, ("%s is a %s, not a VM"):format(words[1], ref.type), "EUSAGE"
   end
   local result
-  result, message, code = doctor.examine { vm = ref, log = options.log }
-  if not result then return nil, message, code end
-  if options.json then print_json(show.for_json(result)) else show.result(result) end
+  result, message, code, detail = doctor.examine { vm = ref, log = options.log }
+  if not result then return nil, message, code, detail end
   local ok, why, kind = report(options, result)
   if not ok then return nil, why, kind end
+  if options.json then print_json(show.for_json(result)) else show.result(result) end
   return result.healthy and cli.OK or cli.FAILED
 end
 
@@ -160,7 +158,7 @@ paths in it, each name by the same word everywhere.]],
     if options.vmx == "-" and options.fix and not options.dry_run then
       return nil, "doctor: standard input cannot be saved: name a file, or give --dry-run", "EUSAGE"
     end
-    local input = stdin_count(options) == 1 and { text = io.stdin:read "a", name = STDIN }
+    local input = stdin_count(options) == 1 and { text = require "gpupt.stdin"(), name = STDIN }
     if options.vmx and not options.fix then
       given.vmx = options.vmx == "-" and input or options.vmx
     elseif options.vmx == "-" then
@@ -178,13 +176,13 @@ paths in it, each name by the same word everywhere.]],
     if not result then return nil, message, code end
     local made
     if options.fix then result, made = fix(options, given, result) end
+    local ok, why, kind = report(options, result)
+    if not ok then return nil, why, kind end
     if options.json then
       print_json(show.for_json(result, made, made and not options.dry_run))
     else
       show.result(result)
     end
-    local ok, why, kind = report(options, result)
-    if not ok then return nil, why, kind end
     return result.healthy and cli.OK or cli.FAILED
   end,
 }

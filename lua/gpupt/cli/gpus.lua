@@ -140,11 +140,9 @@ function command.run(options, words)
     local fits, message = require("gpupt.pci").match({ vendor = 0, device = 0 }, options.match)
     if fits == nil then return nil, "--match: " .. message, "EUSAGE" end
   end
-  local vc <close>, message, code = connection.open(options)
-  if not vc then return nil, message, code end
-  local seen
-  seen, message, code = require("gpupt.fleet").cards(vc, { path = #words > 0 and words or nil })
-  if not seen then return nil, message, code end
+  local vc <close> = connection.open(options)
+  local seen, message, code, detail = require("gpupt.fleet").cards(vc, { path = #words > 0 and words or nil })
+  if not seen then return nil, message, code, detail end
   local ok
   ok, message, code = only(seen, options)
   if not ok then return nil, message, code end

@@ -6,8 +6,8 @@
 local args = require "gpupt.cli.args"
 local failure = require "gpupt.failure"
 local nearest = require "gpupt.nearest"
-local options_of_lua = require "gpupt.options"
 local printer = require "gpupt.printer"
+local spelling = require "gpupt.options"
 local visible = require "gpupt.visible"
 
 local cli = { OK = 0, FAILED = 1, USAGE = 2, UNREACHABLE = 3, PENDING = 4, INTERRUPTED = 130 }
@@ -41,8 +41,8 @@ end
 
 local codes = {
   ECONNECT = cli.UNREACHABLE, EPROXY = cli.UNREACHABLE, ETLS = cli.UNREACHABLE, EUNTRUSTED = cli.UNREACHABLE,
-  InvalidLogin = cli.UNREACHABLE, NotAuthenticated = cli.UNREACHABLE, ENOLOGIN = cli.UNREACHABLE,
-  EUNSAFE = cli.UNREACHABLE, EAPPROVAL = cli.PENDING, EUSAGE = cli.USAGE,
+  InvalidLogin = cli.UNREACHABLE, PasswordExpired = cli.UNREACHABLE, NotAuthenticated = cli.UNREACHABLE,
+  ENOLOGIN = cli.UNREACHABLE, EUNSAFE = cli.UNREACHABLE, EAPPROVAL = cli.PENDING, EUSAGE = cli.USAGE,
   ECANCELLED = cli.INTERRUPTED,
 }
 
@@ -66,27 +66,45 @@ local function guard(message)
   for line in debug.traceback("internal error (please report): " .. visible(message), 2):gmatch "[^\n]+" do
     lines[#lines + 1] = line
   end
-  return visible.lines(lines)
+  return failure.new(visible.lines(lines), "EINTERNAL")
 end
 
+-- A failure as the outcome of a command line. `usage`: the line to print below the message.
+local function failed(message, code, detail, usage, status)
+  return { status = status or cli.status_of(code), message = message, code = code, detail = detail, usage = usage }
+end
+
+local function execute(command, words)
+  local options, positional = args.parse(command, words)
+  if not options then
+    return failed(("%s: %s"):format(command.name, positional), "EUSAGE", nil, command.usage)
+  end
+  local ok, status, message, code, detail = xpcall(command.run, guard, options, positional)
+  if not ok then return failed(status.message, status.code, status.detail, nil, status.status) end
+  if status == nil and message then
+    return failed(message, code, detail, code == "EUSAGE" and command.usage or nil)
+  end
+  return { status = status or cli.OK }
+end
+
+-- What a command line leads to: { status =, message =, code =, detail =, usage = }.
 local function dispatch(words)
   local name = words[1]
   if name == nil then
     printer.page(overview(), true)
-    return cli.USAGE
+    return { status = cli.USAGE }
   end
   if name == "help" and words[2] then return dispatch { words[2], "--help" } end
   if name == "--help" or name == "-h" or name == "help" then
     printer.page(overview())
-    return cli.OK
+    return { status = cli.OK }
   end
   if name == "--version" or name == "version" then
     printer.out(require("gpupt")._VERSION)
-    return cli.OK
+    return { status = cli.OK }
   end
   if not known(name) then
-    cli.complain("unknown command '%s'%s", name, nearest.hint(name, cli.commands))
-    return cli.USAGE
+    return failed(("unknown command '%s'%s"):format(name, nearest.hint(name, cli.commands)), "EUSAGE")
   end
   local command = cli.load(name)
   local rest = table.move(words, 2, #words, 1, {})
@@ -94,41 +112,60 @@ local function dispatch(words)
     if word == "--" then break end
     if word == "--help" or word == "-h" then
       printer.page(args.help(command))
-      return cli.OK
+      return { status = cli.OK }
     end
   end
-  local options, positional = args.parse(command, rest)
-  if not options then
-    cli.complain("%s: %s", name, positional)
-    printer.err("usage: gpupt %s", command.usage)
-    return cli.USAGE
-  end
-  local ok, status, message, code = xpcall(command.run, guard, options, positional)
-  if not ok then
-    if failure.is(status) then
-      cli.complain("%s", status.message)
-      return by_signal(cli.status_of(status.code))
-    end
-    cli.complain("%s", status)
-    return cli.FAILED
-  end
-  if status == nil and message then
-    cli.complain("%s", message)
-    if code == "EUSAGE" then printer.err("usage: gpupt %s", command.usage) end
-    return by_signal(cli.status_of(code))
-  end
-  return by_signal(status or cli.OK)
+  return execute(command, rest)
 end
 
---- Runs one command line (a list of words); returns the exit status. Never raises. Output that could not be written
--- (a full disk) is a failure, whatever the command itself returned.
+-- Whether the command line has an option, also one that could not be parsed otherwise.
+local function has(words, option)
+  for _, word in ipairs(words) do
+    if word == "--" then return false end
+    if word == option then return true end
+  end
+  return false
+end
+
+--- An error as programs get it: { error = { code =, message =, status =, detail = } }.
+function cli.error_object(outcome)
+  local detail = outcome.detail ~= nil and require("gpupt.cli.plain")(outcome.detail) or nil
+  return { error = { code = outcome.code or "EFAILED", message = outcome.message, status = outcome.status,
+    detail = detail } }
+end
+
+local function report(outcome, words)
+  if not outcome.message then return end
+  cli.complain("%s", outcome.message)
+  if outcome.usage then printer.err("usage: gpupt %s", outcome.usage) end
+  if has(words, "--json") then
+    local object = cli.error_object(outcome)
+    if not printer.started() and not printer.json(object) then
+      object.error.detail = nil -- it holds what JSON cannot represent
+      printer.json(object)
+    end
+  elseif has(words, "--events") then
+    local object = cli.error_object(outcome)
+    object.kind, object.time = "error", os.time()
+    printer.event(object)
+  end
+end
+
+--- Runs one command line (a list of words); returns the exit status. Never raises. Output that could not be written (a
+-- full disk, a reader that left) is a failure, but for a run, whose result is in the journal: a command that makes one
+-- sets cli.journalled to { text = where the result can be read, counts = whether its status is that of the run }.
 function cli.main(words)
-  options_of_lua.flags = true -- messages name options as they are written here
-  local status = dispatch(words)
-  options_of_lua.flags = false
+  spelling.flags = true -- messages name options as they are written here
+  cli.journalled = nil
+  local outcome = dispatch(words)
+  outcome.status = by_signal(outcome.status)
+  report(outcome, words)
+  spelling.flags = false
+  local status, kept = outcome.status, cli.journalled
   local ok, message = printer.flush()
   if ok then return status end
-  printer.err("gpupt: standard output cannot be written: %s", message)
+  printer.err("gpupt: standard output cannot be written: %s%s", message, kept and "; " .. kept.text or "")
+  if kept and kept.counts then return status end
   return status == cli.OK and cli.FAILED or status
 end
 

@@ -12,7 +12,9 @@ session open on the server and stores the cookie in a file (mode 0600) in
 $XDG_RUNTIME_DIR/gpupt-sessions or ~/.gpupt/sessions. The next such command for
 the same server and user reuses the session. "gpupt logout" ends the session and
 deletes the file; give it the same URL and user.]],
-  options = connection.with {},
+  options = connection.with {
+    { "json", doc = "print the result as JSON" },
+  },
   examples = {
     { "gpupt gpus --persist-session", "log in and keep the session" },
     { "gpupt logout", "end it" },
@@ -21,9 +23,12 @@ deletes the file; give it the same URL and user.]],
 
 function command.run(options, words)
   if #words > 0 then return nil, "logout takes no arguments", "EUSAGE" end
-  local found, message, code = connection.logout(options)
-  if found == nil then return nil, message, code end
-  printer.out(found and "logged out" or "there is no saved session")
+  local found = connection.logout(options)
+  if options.json then
+    printer.json { logged_out = found }
+  else
+    printer.out(found and "logged out" or "there is no saved session")
+  end
   return 0
 end
 

@@ -32,25 +32,25 @@ function command.run(options, words)
   if malformed then return nil, malformed, usage end
   local vars, argv, code = connection.vars(options)
   if not vars then return nil, argv, code end
-  local pb, message
-  pb, message, code = require "gpupt.playbook".load(words[1], vars, { argv = argv })
-  if not pb then return nil, message, code end
-  local vc <close>, why, failed = connection.open(options)
-  if not vc then return nil, why, failed end
+  local pb, message, detail
+  pb, message, code, detail = require "gpupt.playbook".load(words[1], vars, { argv = argv })
+  if not pb then return nil, message, code, detail end
+  local vc <close> = connection.open(options)
   local plan
-  plan, message, code = pb:plan(vc, { limit = limit })
-  if not plan then return nil, message, code end
+  plan, message, code, detail = pb:plan(vc, { limit = limit })
+  if not plan then return nil, message, code, detail end
+  -- saved first: a plan that is shown can be applied
+  if options.out then
+    local ok
+    ok, message, code = plan:save(options.out)
+    if not ok then return nil, message, code end
+  end
   local changes = plan:changes()
   if options.json then
     local json = require "gpupt.json"
     printer.json { playbook = pb.name, changes = json.array(changes), allow = json.array(plan:needs()) }
   else
     printer.out("%s", tostring(plan))
-  end
-  if options.out then
-    local ok
-    ok, message, code = plan:save(options.out)
-    if not ok then return nil, message, code end
   end
   return options.exit_code and #changes > 0 and cli.PENDING or cli.OK
 end

@@ -1,6 +1,7 @@
 --- gpupt vim: any method of the vim25 API on any object, by name.
 local connection = require "gpupt.cli.connection"
 local json = require "gpupt.json"
+local plain = require "gpupt.cli.plain"
 local printer = require "gpupt.printer"
 
 local command = {
@@ -28,22 +29,6 @@ object with the API's parameter names; a reference is {"type": "HostSystem",
     { "gpupt vim help HostSystem RebootHost_Task", "its parameters and result" },
   },
 }
-
---- A decoded value as plain tables for JSON and for printing: references become "Type:value".
-local function plain(value)
-  if type(value) ~= "table" then return value end
-  if getmetatable(value) == "gpupt.ref" then return tostring(value) end
-  local out = {}
-  if #value > 0 or next(value) == nil then
-    for i, one in ipairs(value) do out[i] = plain(one) end
-    return json.array(out)
-  end
-  for key, one in next, value do out[key] = plain(one) end
-  local kind = require("gpupt.vim").typeof(value)
-  if out._type == nil and type(kind) == "string" and kind ~= "table" then out._type = kind end
-  return out
-end
-command.plain = plain
 
 local function lines_of(value, indent, out)
   local space = ("  "):rep(indent)
@@ -104,13 +89,16 @@ end
 
 local function read_arguments(source, vc)
   if not source then return {} end
-  local file, message = io.stdin
-  if source ~= "-" then
-    file, message = io.open(source, "r")
+  local text
+  if source == "-" then
+    text = require "gpupt.stdin"()
+  else
+    local file, message = io.open(source, "r")
     if not file then return nil, message, "ENOENT" end
+    text, message = file:read "a"
+    file:close()
+    if not text then return nil, ("--args %s: %s"):format(source, message), "EIO" end
   end
-  local text = file:read "a"
-  if source ~= "-" then file:close() end
   local value, why, code = json.decode(text)
   if value == nil then return nil, "--args: " .. why, code end
   if type(value) ~= "table" then return nil, "--args: expected a JSON object", "EPARSE" end
@@ -158,13 +146,13 @@ local function help(words)
 end
 
 local function call(client, options, words)
-  local object, message, code = object_of(client, words[2], options.type)
-  if not object then return nil, message, code end
+  local object, message, code, detail = object_of(client, words[2], options.type)
+  if not object then return nil, message, code, detail end
   local value
   if words[1] == "get" then
     if not options.property then return nil, "get needs --property PATH", "EUSAGE" end
-    value, message, code = object:get(options.property)
-    if value == nil then return nil, message, code end
+    value, message, code, detail = object:get(options.property)
+    if value == nil then return nil, message, code, detail end
     return show(value, options.json)
   end
   local vim = require "gpupt.vim"
@@ -172,19 +160,19 @@ local function call(client, options, words)
   given, message, code = read_arguments(options.args, { client = client, schema = vim.schema })
   if not given then return nil, message, code end
   local ok
-  ok, value, message, code = pcall(client.call, client, object, words[1], given)
+  ok, value, message, code, detail = pcall(client.call, client, object, words[1], given)
   if not ok then
     if require("gpupt.failure").is(value) or tostring(value):find "interrupted!$" then error(value, 0) end
     return nil, (tostring(value):gsub("^[^%s]+:%d+: ", "")), "EUSAGE"
   end
-  if value == nil then return nil, message, code end
+  if value == nil then return nil, message, code, detail end
   if type(value) == "table" and rawget(value, "type") == "Task" and words[1]:find "_Task$" and not options.no_wait then
     local live = require("gpupt.cli.terminal").is(2)
-    value, message, code = client:wait(value, { progress = live and function(percent)
+    value, message, code, detail = client:wait(value, { progress = live and function(percent)
       printer.live(("%s %3d %%"):format(words[1], percent))
     end or nil })
     if live then printer.live "" end
-    if value == nil then return nil, message, code end
+    if value == nil then return nil, message, code, detail end
   end
   return show(value, options.json)
 end
@@ -192,9 +180,7 @@ end
 function command.run(options, words)
   if words[1] == "help" then return help(words) end
   if #words ~= 2 then return nil, "expected METHOD and PATH", "EUSAGE" end
-  local client, message, code = connection.open(options)
-  if not client then return nil, message, code end
-  local closing <close> = client -- luacheck: ignore
+  local client <close> = connection.open(options)
   return call(client, options, words)
 end
 

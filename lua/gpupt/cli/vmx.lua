@@ -32,7 +32,7 @@ local function open(path)
     local doc, message, code = vmx.open(path)
     return doc, doc and path or message, code
   end
-  local doc, message, code = vmx.parse(io.stdin:read "a")
+  local doc, message, code = vmx.parse(require "gpupt.stdin"())
   if not doc then return nil, STDIN .. ": " .. message, code end
   return doc, STDIN
 end

@@ -4,6 +4,7 @@ local evidence = require "gpupt.evidence"
 local facts = require "gpupt.doctor.facts"
 local failure = require "gpupt.failure"
 local pci = require "gpupt.pci"
+local stdin = require "gpupt.stdin"
 local text_of = require "gpupt.text"
 local vmlog = require "gpupt.vmlog"
 local vmx = require "gpupt.vmx"
@@ -19,10 +20,7 @@ local function is_folder(path) return core.kind(path) == "folder" end
 
 --- All of standard input; it can be read once.
 function loader.read_stdin()
-  local text = io.stdin:read(LIMIT + 1) or ""
-  if #text > LIMIT then failure.check(nil, "standard input: larger than a log that fits memory; give a "
-    .. "file", "EFBIG") end
-  return text
+  return stdin(LIMIT)
 end
 
 --- A text's content; raises the failure that it cannot be read, or is larger than a list of devices can be.

@@ -1,6 +1,7 @@
 --- Where the journal is, and what its notes contain. The store itself is gpupt.store.
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
+local options = require "gpupt.options"
 local saved = require "gpupt.playbook.saved"
 
 local journal = {}
@@ -12,7 +13,7 @@ function journal.path(url)
     if not base or base == "" then
       local home = os.getenv "HOME"
       if not home or home == "" then
-        return nil, "neither XDG_STATE_HOME nor HOME is set. Give --journal FILE", "ENOENT"
+        return nil, "neither XDG_STATE_HOME nor HOME is set: set " .. options.word "journal", "ENOENT"
       end
       base = home .. "/.local/state"
     end
@@ -20,16 +21,17 @@ function journal.path(url)
   end
   local scheme, rest = url:match "^(%a[%w+.-]*):(.*)$"
   if not scheme then return url end
-  -- the text is not repeated: it may be a URL with a password
-  if rest:find "^//[^/]*@" then
-    return nil, "--journal: a URL with a user name is not supported, use sqlite:FILE", "EINVAL"
+  local function refuse(format, ...)
+    return nil, options.spell "journal" .. ": " .. format:format(...), "EUSAGE"
   end
+  -- the text is not repeated: it may be a URL with a password
+  if rest:find "^//[^/]*@" then return refuse "a URL with a user name is not supported, use sqlite:FILE" end
   if scheme == "sqlite" or scheme == "file" then
     rest = rest:gsub("^//", "")
-    if rest == "" then return nil, ("--journal %s: the file name is missing"):format(url), "EINVAL" end
+    if rest == "" then return refuse("'%s': the file name is missing", url) end
     return rest
   end
-  return nil, ("--journal: '%s' is not supported, use sqlite:FILE"):format(scheme), "EINVAL"
+  return refuse("'%s' is not supported, use sqlite:FILE", scheme)
 end
 
 --- Opens the journal of a --journal value.

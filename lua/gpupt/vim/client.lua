@@ -221,7 +221,7 @@ local function make(o)
   if not loop then return nil, message, code end
   if o.address.scheme == "http" and not o.insecure then
     return nil, o.thumbprint and "http:// has no certificate to check a thumbprint against: use https://"
-      or "http:// sends the password unencrypted: use https://, or set insecure = true", "ETLS"
+      or "http:// sends the password unencrypted: use https://, or set " .. options.word "insecure", "ETLS"
   end
   local http
   http, message, code = net.http.client(loop.core, {

@@ -1,6 +1,7 @@
 --- Where to connect and as which user: options first, then govc's environment variables.
 -- GOVC_URL (also "user:password@host", split at once), GOVC_USERNAME, GOVC_PASSWORD (its value may name a file),
 -- GOVC_INSECURE, GOVC_TLS_CA_CERTS, GOVC_TLS_KNOWN_HOSTS, GOVC_DATACENTER; and GPUPT_TRACE, a file for what is sent.
+local options = require "gpupt.options"
 local env = {}
 
 local function variable(name)
@@ -129,16 +130,30 @@ local function authorities(list)
   return table.concat(parts, "\n")
 end
 
---- The thumbprint that a known-hosts file has for "host:port", or nil; nil, message, code when it cannot be read.
+-- What is wrong with a thumbprint, or nil.
+local function thumbprint_problem(text)
+  local digits = text:gsub("[: -]", "")
+  if digits:find "^%x+$" and (#digits == 40 or #digits == 64) then return nil end
+  return ("'%s' is not a thumbprint: 40 (SHA-1) or 64 (SHA-256) hexadecimal digits"):format(text:sub(1, 100))
+end
+
+--- The thumbprint that a known-hosts file has for "host:port", or nil; nil, message, code when it cannot be read or the
+-- line for the host is malformed.
 function env.known_host(path, host, port)
   local text, message = read_file(path)
   if not text then return nil, "cannot read the known-hosts file: " .. message, "ETLS" end
   host = host:lower()
-  local wanted = host .. ":" .. (port or "443")
-  for line in text:gmatch "[^\r\n]+" do
-    local name, thumbprint = line:match "^%s*(%S+)%s+(%S+)"
+  local wanted, number = host .. ":" .. (port or "443"), 0
+  for line in (text .. "\n"):gmatch "(.-)\r?\n" do
+    number = number + 1
+    local name, thumbprint = line:match "^%s*(%S+)%s*(%S*)"
     name = name and name:lower()
-    if name == wanted or name == host then return thumbprint end
+    if name == wanted or name == host then
+      local problem = thumbprint == "" and ("the thumbprint of %s is missing"):format(name)
+        or thumbprint_problem(thumbprint)
+      if problem then return nil, ("%s:%d: %s"):format(path, number, problem), "EINVAL" end
+      return thumbprint
+    end
   end
   return nil
 end
@@ -147,6 +162,8 @@ end
 -- else any, with `insecure`; else one signed by the authorities. So a thumbprint overrides `insecure`, wherever it is
 -- set.
 local function trust(o, url)
+  local problem = o.thumbprint and thumbprint_problem(o.thumbprint)
+  if problem then return nil, ("%s: %s"):format(options.spell "thumbprint", problem), "EINVAL" end
   local named = o.known_hosts
   o.known_hosts = named or variable "GOVC_TLS_KNOWN_HOSTS"
   if not o.thumbprint and (named or o.known_hosts and not o.ca_file) then
@@ -169,8 +186,8 @@ function env.complete(given)
   local o = {}
   for key, value in pairs(given) do o[key] = value end
   local text = o.url or variable "GOVC_URL"
-  if not text then return nil, "no vCenter given: set GOVC_URL or the option url", "ENOLOGIN" end
-  local url, message, code = env.parse_url(text, o.url and "the option url" or "GOVC_URL")
+  if not text then return nil, "no vCenter given: set GOVC_URL or " .. options.word "url", "ENOLOGIN" end
+  local url, message, code = env.parse_url(text, o.url and options.word "url" or "GOVC_URL")
   o.url = nil -- it may hold a password
   if not url then return nil, message, code end
   o.address = url
@@ -179,7 +196,7 @@ function env.complete(given)
   url.username, url.password = nil, nil
   if o.proxy then
     local proxy
-    proxy, message, code = env.parse_url(o.proxy, "the option proxy", "proxy")
+    proxy, message, code = env.parse_url(o.proxy, options.word "proxy", "proxy")
     if not proxy then return nil, message, code end
   end
   if o.insecure == nil and not given.url then o.insecure = truthy(variable "GOVC_INSECURE") end

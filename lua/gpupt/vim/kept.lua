@@ -3,6 +3,7 @@
 -- $XDG_RUNTIME_DIR/gpupt-sessions, else ~/.gpupt/sessions. A session lasts until the server's idle timeout or
 -- vim.logout ends it.
 local private = require("gpupt.net").private
+local options = require "gpupt.options"
 local secrets = require "gpupt.vim.secrets"
 local sha256 = require "gpupt.sha256"
 
@@ -14,7 +15,7 @@ local function folder()
   local runtime, home = os.getenv "XDG_RUNTIME_DIR", os.getenv "HOME"
   if runtime and runtime:find "^/" then return runtime .. "/gpupt-sessions" end
   if home and home:find "^/" then return home .. "/.gpupt/sessions" end
-  return nil, "persist_session: neither XDG_RUNTIME_DIR nor HOME is set", "ENOENT"
+  return nil, options.spell "persist_session" .. ": neither XDG_RUNTIME_DIR nor HOME is set", "ENOENT"
 end
 
 -- The file name reveals neither server nor user. A session opened without certificate checks is not used with them, and

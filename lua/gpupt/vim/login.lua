@@ -3,6 +3,7 @@
 -- command; they are read when they are needed and not stored.
 local env = require "gpupt.vim.env"
 local net = require "gpupt.net"
+local options = require "gpupt.options"
 local secrets = require "gpupt.vim.secrets"
 local token = require "gpupt.vim.token"
 
@@ -39,10 +40,11 @@ local ways = {}
 
 function ways.password(client)
   local name = client.username
-  if not name then return nil, "no user name: set GOVC_USERNAME or the option username", "ENOLOGIN" end
+  if not name then return nil, "no user name: set GOVC_USERNAME or " .. options.word "username", "ENOLOGIN" end
   local password, message, code = env.secret(secrets[client].password)
   if password == nil then
-    return nil, message or "no password: set GOVC_PASSWORD or the option password", code or "ENOLOGIN"
+    return nil, message or "no password: set GOVC_PASSWORD" .. (options.flags and ", " or " or ")
+      .. options.word "password", code or "ENOLOGIN"
   end
   return { method = "Login", arguments = { userName = name, password = password }, account = name,
     secret = password,
@@ -58,8 +60,8 @@ function ways.token(client)
   local key
   if token.needs_key(assertion) then
     if not kept.token_key then
-      return nil, "the SAML token is a holder-of-key token: set the option token_key_file to the file with the "
-        .. "private key of its certificate", "ENOLOGIN"
+      return nil, ("the SAML token is a holder-of-key token: set %s to the file with the private key of its "
+        .. "certificate"):format(options.word "token_key_file"), "ENOLOGIN"
     end
     key, message, code = of_file(kept.token_key, "key of the SAML token")
     if not key then return nil, message, code end
@@ -91,13 +93,16 @@ function login.chosen(o)
     if o[name] then named[#named + 1] = name end
   end
   if #named > 1 then
-    return nil, ("%s and %s cannot be combined: choose one way to log in"):format(named[1], named[2]), "EINVAL"
+    return nil, ("%s and %s cannot be combined: choose one way to log in"):format(options.spell(named[1]),
+      options.spell(named[2])), "EINVAL"
   end
   if o.token_key_file and not (o.token_file or o.token_command) then
-    return nil, "token_key_file needs token_file or token_command", "EINVAL"
+    return nil, ("%s needs %s or %s"):format(options.spell "token_key_file", options.spell "token_file",
+      options.spell "token_command"), "EINVAL"
   end
   if #named > 0 and o.persist_session and not o.username then
-    return nil, ("persist_session with %s needs username, under which the session is kept"):format(named[1]), "EINVAL"
+    return nil, ("%s with %s needs %s, under which the session is kept"):format(options.spell "persist_session",
+      options.spell(named[1]), options.spell "username"), "EINVAL"
   end
   if o.token_file or o.token_command then
     return { way = "token", token = { file = o.token_file, command = o.token_command }, token_key = o.token_key_file }

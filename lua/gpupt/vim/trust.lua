@@ -5,6 +5,7 @@
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local net = require "gpupt.net"
+local options = require "gpupt.options"
 local secrets = require "gpupt.vim.secrets"
 local sha256 = require "gpupt.sha256"
 local wait = require "gpupt.loop.wait"
@@ -115,8 +116,8 @@ function trust.host_client(client, vm, name, port)
   if not thumbprint and not insecure then thumbprint = reported(values) end
   if not thumbprint and not insecure then
     return nil, ("the vCenter reports no certificate for %s (%s), so nothing is sent to it. Add its thumbprint to a "
-      .. "known-hosts file (option known_hosts, GOVC_TLS_KNOWN_HOSTS), as a line '%s:%s THUMBPRINT'")
-      :format(tostring(host), name, name, port or "443"), "EUNTRUSTED"
+      .. "known-hosts file (%s, GOVC_TLS_KNOWN_HOSTS), as a line '%s:%s THUMBPRINT'")
+      :format(tostring(host), name, options.word "known_hosts", name, port or "443"), "EUNTRUSTED"
   end
   if insecure then trust.warn_unchecked(("https://%s:%s"):format(name, port or "443")) end
   local http
