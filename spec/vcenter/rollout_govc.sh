@@ -39,6 +39,9 @@ is() { # is PATH PROPERTY VALUE: the property has that value, within 20 s
     done
 }
 "$govc" about | grep -q "API type: *VirtualCenter" || fail "not a vCenter"
+"$govc" host.esxcli -host esx-a-1 network firewall get > "$dir/out" 2>&1 || fail "esxcli: $(cat "$dir/out")"
+"$govc" vm.info -vm.ip 192.0.2.1 2>&1 | grep -q "no such VM" || fail "a search by address fails after esxcli"
+echo "esxcli answered"
 is $host summary.rebootRequired true
 if "$govc" host.shutdown -r -f=false esx-a-1 > "$dir/out" 2>&1; then fail "a reboot outside maintenance mode was accepted"; fi
 echo "reboot outside maintenance mode refused"

@@ -311,6 +311,7 @@ func (r *Hosts) Register(s *api.Server) {
 	}
 	r.hardware()
 	r.registerPCI()
+	registerExecuters(s)
 	r.registerTarget()
 	r.registerMaintenance()
 	r.registerDRS()

@@ -11,6 +11,14 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
+// Bare is a managed object without properties, of a type that govmomi has no struct for.
+type Bare struct {
+	Self types.ManagedObjectReference `json:"self"`
+}
+
+// Reference makes it an object.
+func (b Bare) Reference() types.ManagedObjectReference { return b.Self }
+
 var managed sync.Map // name -> reflect.Type or nil
 
 // Managed returns the mo struct of a managed object type.
@@ -34,6 +42,8 @@ func lookup(name string) (t reflect.Type) {
 		return reflect.TypeOf(mo.ManagedEntity{})
 	case "ExtensibleManagedObject":
 		return reflect.TypeOf(mo.ExtensibleManagedObject{})
+	case "ReflectManagedMethodExecuter", "InternalDynamicTypeManager": // in no WSDL
+		return reflect.TypeOf(Bare{})
 	}
 	defer func() {
 		if recover() != nil {

@@ -138,3 +138,15 @@ func DataTypes() []string {
 	sort.Strings(out)
 	return out
 }
+
+// AllMethods lists every method of every type that declares it.
+func AllMethods() []*Method {
+	var out []*Method
+	for _, by := range methods {
+		for _, m := range by {
+			out = append(out, m)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name+out[i].Kind < out[j].Name+out[j].Kind })
+	return out
+}

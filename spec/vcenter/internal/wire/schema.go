@@ -106,6 +106,7 @@ func collect(i *Info, t reflect.Type, at []int) {
 		sf := t.Field(n)
 		index := append(append([]int(nil), at...), n)
 		tag := strings.Split(sf.Tag.Get("xml"), ",")
+		tag[0] = tag[0][strings.LastIndexByte(tag[0], ' ')+1:] // "urn:vim25 returnval": the namespace is always that
 		if sf.Anonymous && tag[0] == "" {
 			collect(i, sf.Type, index)
 			continue

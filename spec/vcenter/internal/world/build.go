@@ -170,7 +170,7 @@ func (w *World) cluster(c *fleet.Cluster, nets []types.ManagedObjectReference) (
 		cfg.DpmConfigInfo.DefaultDpmBehavior = types.DpmBehavior(c.DPM)
 	}
 	vsan := c.VSAN
-	cfg.VsanConfigInfo = &types.VsanClusterConfigInfo{Enabled: &vsan}
+	cfg.VsanConfigInfo = &types.VsanClusterConfigInfo{Enabled: &vsan, DefaultConfig: &types.VsanClusterConfigInfoHostDefaultInfo{}}
 	cr.Network = nets
 	pool := *cr.ResourcePool
 	for _, name := range c.Resource {

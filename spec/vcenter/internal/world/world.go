@@ -10,7 +10,6 @@ package world
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"strings"
 	"sync"
@@ -52,6 +51,7 @@ type World struct {
 	watch      *watcher
 	names      *names
 	events     events
+	aside      sync.Map // objects without a managed object struct, by reference
 	listenerMu sync.Mutex
 	listeners  []Listener
 }
@@ -92,6 +92,15 @@ func (w *World) Touch(refs ...types.ManagedObjectReference) {
 // Put adds an object of our own to the registry (its Self may be preset).
 func (w *World) Put(o mo.Reference) types.ManagedObjectReference { return w.Reg.Put(o).Reference() }
 
+// PutAside adds an object that has no managed object struct. The simulator's searches go through its whole registry
+// and panic at the first of these, for every session from then on: they are kept beside it.
+func (w *World) PutAside(o mo.Reference) { w.aside.Store(o.Reference(), o) }
+
+// plainStruct reports whether an object is built on one of govmomi's managed object structs.
+func plainStruct(o mo.Reference) bool {
+	return strings.HasSuffix(MO(o).Type().PkgPath(), "vim25/mo")
+}
+
 // Remove takes an object out of the registry.
 func (w *World) Remove(ref types.ManagedObjectReference) { w.Reg.Remove(w.Ctx, ref) }
 
@@ -100,6 +109,9 @@ func (w *World) Remove(ref types.ManagedObjectReference) { w.Reg.Remove(w.Ctx, r
 func (w *World) Get(ref types.ManagedObjectReference) mo.Reference {
 	if o := w.Reg.Get(ref); o != nil {
 		return o
+	}
+	if o, ok := w.aside.Load(ref); ok {
+		return o.(mo.Reference)
 	}
 	return w.Ctx.Session.Registry.Get(ref)
 }
@@ -153,13 +165,15 @@ func (w *World) VMsOn(h *simulator.HostSystem) []*simulator.VirtualMachine {
 	return out
 }
 
+var bare = reflect.TypeOf(wire.Bare{})
+
 // MO returns the mo struct inside a registry object, for reading properties.
 func MO(o any) reflect.Value {
 	v := reflect.ValueOf(o)
 	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
 		v = v.Elem()
 	}
-	for v.Kind() == reflect.Struct && !strings.HasSuffix(v.Type().PkgPath(), "vim25/mo") && v.NumField() > 0 {
+	for v.Kind() == reflect.Struct && !strings.HasSuffix(v.Type().PkgPath(), "vim25/mo") && v.Type() != bare && v.NumField() > 0 {
 		f := v.Field(0)
 		if f.Kind() == reflect.Pointer {
 			if f.IsNil() {
@@ -177,7 +191,7 @@ func MO(o any) reflect.Value {
 
 // Inner calls the simulator's own method on an object, in process and to its end: where
 // it starts a task, the task is waited for, removed, and its result returned. The world
-// lock must be held. A panic of the simulator becomes a SystemError.
+// lock must be held. A panic of the simulator becomes NotSupported.
 func (w *World) Inner(this types.ManagedObjectReference, method string, req any) (res any, e *fault.Error) {
 	obj := w.Get(this)
 	if obj == nil {
@@ -223,7 +237,7 @@ func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *f
 	args = append(args, in)
 	defer func() {
 		if p := recover(); p != nil {
-			res, e = nil, fault.From(fmt.Errorf("%v", p))
+			res, e = nil, w.unfinished(obj.Reference().Type+"."+method, p)
 		}
 	}()
 	body := func() soap.HasFault {
@@ -259,6 +273,13 @@ func (w *World) InnerOn(obj mo.Reference, method string, req any) (res any, e *f
 	return info.Result, nil
 }
 
+// unfinished is what a client hears when the simulator's own code failed on its request: its method does
+// not go that far. What failed is on the truth page and in no answer.
+func (w *World) unfinished(method string, failure any) *fault.Error {
+	w.Truth.Host("not-implemented", "", "%s: %v", method, failure)
+	return fault.New(&types.NotSupported{}, "The operation is not supported on the object: %s is not implemented for this request.", method)
+}
+
 // watcher watches the simulator's registry: it passes changes on to the listeners
 // and keeps the final state of the simulator's tasks for Inner.
 type watcher struct {
@@ -281,7 +302,12 @@ func (h *watcher) Reference() types.ManagedObjectReference { return h.self }
 func (h *watcher) PutObject(_ *simulator.Context, o mo.Reference) {
 	ref := o.Reference()
 	if t, ok := o.(*simulator.Task); ok {
-		guard(t)
+		guard(h.w, t)
+	}
+	if !plainStruct(o) {
+		h.w.PutAside(o)
+		h.w.Reg.Remove(h.w.Ctx, ref)
+		return
 	}
 	h.w.tell(func(l Listener) { l.Added(ref) })
 	h.around(o)
@@ -289,12 +315,12 @@ func (h *watcher) PutObject(_ *simulator.Context, o mo.Reference) {
 
 // guard turns a panic in a task of the simulator, which would end the process, into the
 // task's error. The task has not started when it comes into the registry.
-func guard(t *simulator.Task) {
+func guard(w *World, t *simulator.Task) {
 	run := t.Execute
 	t.Execute = func(t *simulator.Task) (res types.AnyType, f types.BaseMethodFault) {
 		defer func() {
 			if p := recover(); p != nil {
-				res, f = nil, &types.SystemError{Reason: fmt.Sprint(p)}
+				res, f = nil, w.unfinished(t.Info.DescriptionId, p).Fault
 			}
 		}()
 		return run(t)
