@@ -31,6 +31,8 @@ local leaving = {
   disconnecthost = "is about to be disconnected", disconnect = "is about to be disconnected",
 }
 
+local function field(value, name) return type(value) == "table" and rawget(value, name) or nil end
+
 local function why_leaving(name, description)
   local method, verb = (name or ""):gsub("_Task$", ""), (description or ""):match "[^.]*$"
   return leaving[method:lower()] or leaving[verb:lower()]
@@ -38,13 +40,22 @@ end
 
 --- Who or what started a task, by its reason; nil if it does not say.
 function away.owner(reason)
-  if not reason then return nil end
-  local name = rawget(reason, "userName") or rawget(reason, "alarmName") or rawget(reason, "name")
-  if name and name ~= "" then return name end
+  local user, alarm, schedule = field(reason, "userName"), field(reason, "alarmName"), field(reason, "name")
+  if user and user ~= "" then return user end
+  if alarm then return ("the alarm '%s'"):format(alarm) end
+  if schedule then return ("the scheduled task '%s'"):format(schedule) end
 end
 
 --- A task as people read it: "task-12 of alice".
 function away.title(task) return task.ref.value .. (task.by and " of " .. task.by or "") end
+
+--- The task of a TaskInProgress fault: "EnterMaintenanceMode_Task (task-12 of alice)", or nil if it cannot be read.
+function away.in_progress(fault)
+  local ref = field(fault, "task")
+  local info = ref and failure.catch(ref.get, ref, "info")
+  if not info then return ref and ref.value end
+  return ("%s (%s)"):format(info.name or info.descriptionId, away.title { ref = ref, by = away.owner(info.reason) })
+end
 
 local function number_of(ref) return math.tointeger(ref.value:match "%-(%d+)$") end
 

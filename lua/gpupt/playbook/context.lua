@@ -16,6 +16,7 @@
 --
 -- A step's plan gets a view of it (ctx:for_plan): note, may, did, newer. While a playbook is being planned there is no
 -- journal, and a changing call is an error.
+local away = require "gpupt.fleet.away"
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
@@ -188,6 +189,12 @@ function Context:note(target, text, more)
   self.emit(event)
 end
 
+-- A fault that names another task does not say whose it is.
+local function explain(message, code, detail)
+  local other = code == "TaskInProgress" and detail and away.in_progress(detail.fault)
+  return other and ("%s: %s is in progress"):format(message:gsub("%.$", ""), other) or message
+end
+
 local function result_row(self, target, of, change, ok, message, code, detail)
   local fault = type(detail) == "table" and detail.fault or nil
   local unknown = fault and change.refusals and not change.refusals[code] or nil
@@ -243,6 +250,7 @@ function Context:start(target, ref, method, args, what)
   local number, sent = announce(self, target, change, method, ref, args)
   local task, message, code, detail = ref[method](ref, args or {}, sent)
   if not task then
+    message = explain(message, code, detail)
     result_row(self, target, number, change, false, message, code, detail)
     return nil, message, code, detail
   end
@@ -279,6 +287,7 @@ function Context:finish(started, o)
     if ended ~= nil then info = ended elseif how ~= "ETIMEDOUT" then detail = more else message = why end
   end
   if info == nil then
+    message = explain(message, code, detail)
     result_row(self, started.target, started.number, started.change, false, message, code, detail)
     return nil, message, code, detail
   end

@@ -8,6 +8,9 @@ local units = require "gpupt.units"
 
 local maintenance = {}
 
+--- Seconds after `drain_within`, which the server observes, before the task is cancelled.
+maintenance.GRACE = 120
+
 --- Whether this run put the host into maintenance mode and did not take it out again.
 function maintenance.entered(ctx, target)
   return ctx:newer(target, "maintenance-enter", "maintenance-exit")
@@ -59,7 +62,7 @@ function maintenance.enter(ctx, target)
   local first = slot and slot:behind()
   if first then return withdraw(ctx, target, started, first) end
   local ok
-  ok, message, code, detail = ctx:finish(started, { timeout = seconds + 120, cancel = true })
+  ok, message, code, detail = ctx:finish(started, { timeout = seconds + maintenance.GRACE, cancel = true })
   if not ok then return nil, message, code, detail end
   ctx.fleet:refresh_host(target.record)
   if not target.record.maintenance then
