@@ -36,6 +36,8 @@ type settings struct {
 	speed, idle                                                             float64
 	untilStdin, selfSigned, printRules, quiet                               bool
 	limit, page, updates, caps                                              int
+	counts                                                                  fleet.Counts
+	counted                                                                 bool // one of the flags of counts was given
 }
 
 // flags defines them; docs/test-vcenter.md shows the same texts.
@@ -58,9 +60,41 @@ func flags(s *settings) *flag.FlagSet {
 	fs.IntVar(&s.page, "page", 100, "maximum objects per page of RetrievePropertiesEx")
 	fs.IntVar(&s.updates, "max-updates", 100, "maximum objects per update set of WaitForUpdatesEx")
 	fs.IntVar(&s.caps, "tasks-per-host", 8, "maximum number of tasks of one host that run at once")
+	s.counts = fleet.VCSim
+	for _, x := range []struct {
+		name, usage string
+		to          *int
+	}{
+		{"dc", "number of datacenters; the numbers make an inventory like vcsim's, without -fleet", &s.counts.Datacenters},
+		{"cluster", "number of clusters of each datacenter", &s.counts.Clusters},
+		{"host", "number of hosts of each cluster", &s.counts.Hosts},
+		{"standalone-host", "number of standalone hosts of each datacenter", &s.counts.Standalone},
+		{"vm", "number of VMs of each standalone host, cluster, pool and vApp", &s.counts.VMs},
+		{"pool", "number of resource pools of each cluster", &s.counts.Pools},
+		{"app", "number of vApps of each cluster", &s.counts.Apps},
+		{"folder", "number of datacenters that are in folders", &s.counts.Folders},
+		{"pod", "number of datastore clusters of each datacenter", &s.counts.Pods},
+		{"ds", "number of datastores of each datacenter", &s.counts.Datastores},
+		{"pg", "number of port groups of each datacenter's distributed switch", &s.counts.Portgroups},
+		{"gpus", "number of A100 cards of each host of such an inventory", &s.counts.GPUs},
+	} {
+		fs.IntVar(x.to, x.name, *x.to, x.usage)
+	}
 	fs.BoolVar(&s.printRules, "rules", false, "print the table of rules as Markdown and exit")
 	fs.BoolVar(&s.quiet, "quiet", false, "print nothing on standard output")
 	return fs
+}
+
+var counting = map[string]bool{"dc": true, "cluster": true, "host": true, "standalone-host": true, "vm": true, "pool": true, "app": true,
+	"folder": true, "pod": true, "ds": true, "pg": true, "gpus": true}
+
+// fleet is that of the file, or one by numbers.
+func (s *settings) fleet() (*fleet.Fleet, error) {
+	if !s.counted {
+		return fleet.Load(s.fleetFile)
+	}
+	f := s.counts.Fleet()
+	return f, f.Fill()
 }
 
 var number = regexp.MustCompile(`^[0-9]+(\.[0-9]+){1,3}$`)
@@ -92,6 +126,10 @@ func (s *settings) check() error {
 		return fmt.Errorf("-version %s: must be an API version from 5.0 on, for example 8.0.3.0", s.version)
 	case s.user == "":
 		return fmt.Errorf("-user: must not be empty")
+	case s.counted && s.fleetFile != "":
+		return fmt.Errorf("-fleet cannot be combined with the numbers of an inventory (-dc, -cluster, -host...)")
+	case s.counted && s.counts.Check() != nil:
+		return s.counts.Check()
 	case (s.tlsCert == "") != (s.tlsKey == ""):
 		return fmt.Errorf("-tlscert and -tlskey must be given together")
 	}
@@ -114,6 +152,7 @@ func run(args []string) error {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+	fs.Visit(func(f *flag.Flag) { o.counted = o.counted || counting[f.Name] })
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -122,7 +161,7 @@ func run(args []string) error {
 		return nil
 	}
 	start := time.Now()
-	f, err := fleet.Load(o.fleetFile)
+	f, err := o.fleet()
 	if err != nil {
 		return err
 	}

@@ -120,8 +120,10 @@ func (c *checker) fleet(f *Fleet) {
 		c.once(hosts, path+".name", "host", f.Spares[i].Name)
 		c.host(path, &f.Spares[i])
 	}
+	c.inventory(f, stores)
 	vms := map[string]string{}
 	for i := range f.VMs {
+		c.place(fmt.Sprintf("vms[%d]", i), &f.VMs[i], f)
 		c.vm(fmt.Sprintf("vms[%d]", i), &f.VMs[i], f, vms, clusters, hosts, stores)
 	}
 	for _, name := range sorted(f.Delays) {

@@ -14,12 +14,17 @@ import (
 
 // Fleet is the whole file.
 type Fleet struct {
-	Datacenter string      `json:"datacenter"`
-	Clusters   []Cluster   `json:"clusters"`
-	Datastores []Datastore `json:"datastores"`
-	Networks   []string    `json:"networks"`
-	Users      []User      `json:"users"`
-	VMs        []VM        `json:"vms"`
+	Datacenter       string             `json:"datacenter"`
+	DatacenterFolder string             `json:"datacenter_folder"` // the path of the folders above it
+	Others           []Datacenter       `json:"datacenters"`       // further ones
+	Folders          []string           `json:"folders"`           // inventory paths: /DC0/vm/prod
+	Switches         []Switch           `json:"switches"`
+	Pods             []DatastoreCluster `json:"datastore_clusters"`
+	Clusters         []Cluster          `json:"clusters"`
+	Datastores       []Datastore        `json:"datastores"`
+	Networks         []string           `json:"networks"`
+	Users            []User             `json:"users"`
+	VMs              []VM               `json:"vms"`
 	// Spares are hosts that run but are in no inventory: AddHost_Task finds them by name.
 	Spares []Host `json:"spares"`
 	// Delays are the virtual seconds that the tasks of a method work, by its name:
@@ -43,7 +48,10 @@ type Cluster struct {
 	Count           int      `json:"count"`          // creates this many copies of hosts[1], named by {n}
 	MaxAway         int      `json:"max_away"`       // invariant: more hosts away at once is a violation; default 1
 	Resource        []string `json:"resource_pools"` // child pools of Resources
-	Datastores      []string `json:"datastores"`     // names; empty = all
+	VApps           []string `json:"vapps"`
+	Datacenter      string   `json:"datacenter"` // default: the first
+	Folder          string   `json:"folder"`     // below the datacenter's host folder
+	Datastores      []string `json:"datastores"` // names; empty = all
 }
 
 // Host is one ESXi host.
@@ -142,6 +150,8 @@ type VM struct {
 	Cluster     string            `json:"cluster"`
 	Datastore   string            `json:"datastore"`
 	Folder      string            `json:"folder"`
+	Pool        string            `json:"pool"`    // a resource pool or vApp of the cluster
+	Network     string            `json:"network"` // default: the first
 	Guest       string            `json:"guest"`
 	Firmware    string            `json:"firmware"`
 	MemoryMB    int64             `json:"memory_mb"`

@@ -26,7 +26,7 @@ func (f *Front) logUserEvent(c *api.Call) (any, *fault.Error) {
 	name := types.EntityEventArgument{Name: me.Name}
 	e := types.Event{FullFormattedMessage: "User logged event: " + q.Msg}
 	if q.Entity != f.W.Content.RootFolder {
-		e.Datacenter = &types.DatacenterEventArgument{EntityEventArgument: types.EntityEventArgument{Name: f.W.DC.Name}, Datacenter: f.W.DC.Self}
+		e.Datacenter = f.W.CenterArgument(q.Entity)
 	}
 	computer := func(cr *mo.ComputeResource) {
 		if cr != nil {

@@ -24,7 +24,7 @@ func (r *Hosts) event(h *Host, make func(types.HostEvent) types.BaseEvent) {
 	if cr := r.w.Compute(h.HS); cr != nil {
 		e.ComputeResource = &types.ComputeResourceEventArgument{EntityEventArgument: types.EntityEventArgument{Name: cr.Name}, ComputeResource: cr.Self}
 	}
-	e.Datacenter = &types.DatacenterEventArgument{EntityEventArgument: types.EntityEventArgument{Name: r.w.DC.Name}, Datacenter: r.w.DC.Self}
+	e.Datacenter = r.w.CenterArgument(h.Ref())
 	ev := make(e)
 	r.logMu.Lock()
 	h.hostd("[Originator@6876 sub=Vimsvc.ha-eventmgr] %s on %s", strings.TrimPrefix(fmt.Sprintf("%T", ev), "*types."), h.Name())

@@ -168,8 +168,8 @@ func (r *Service) place(pool types.ManagedObjectReference, want *types.ManagedOb
 }
 
 func poolOwner(r *Service, ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
-	p, ok := r.w.Reg.Get(ref).(*simulator.ResourcePool)
-	if !ok {
+	p := r.w.Pool(ref)
+	if p == nil {
 		return ref, false
 	}
 	return p.Owner, true

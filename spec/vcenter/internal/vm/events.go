@@ -26,7 +26,7 @@ func (r *Service) event(vm *VM, make func(types.VmEvent) types.BaseEvent) {
 			e.ComputeResource = &types.ComputeResourceEventArgument{EntityEventArgument: types.EntityEventArgument{Name: cr.Name}, ComputeResource: cr.Self}
 		}
 	}
-	e.Datacenter = &types.DatacenterEventArgument{EntityEventArgument: types.EntityEventArgument{Name: r.w.DC.Name}, Datacenter: r.w.DC.Self}
+	e.Datacenter = r.w.CenterArgument(vm.Self)
 	if len(vm.Datastore) > 0 {
 		e.Ds = r.datastoreArgument(vm.Datastore[0])
 	}

@@ -65,6 +65,14 @@ func (r *Service) mayFile(s *session.Session, privilege, datastore string) bool 
 	return r.s.May(s.User, privilege, ref)
 }
 
+// inCenter reports whether a datastore is in the datacenter of that name.
+func (r *Service) inCenter(datastore, center string) bool {
+	r.w.RLock()
+	defer r.w.RUnlock()
+	ref, ok := r.w.Named("Datastore", datastore)
+	return ok && r.w.Center(ref).Name == center
+}
+
 func (r *Service) folder(w http.ResponseWriter, q *http.Request, s *session.Session, t *tickets) {
 	if s == nil {
 		ok := false
@@ -89,7 +97,7 @@ func (r *Service) folder(w http.ResponseWriter, q *http.Request, s *session.Sess
 	if i := strings.LastIndexByte(dc, '/'); i >= 0 {
 		dc = dc[i+1:]
 	}
-	if dc != "" && dc != r.w.Fleet.Datacenter {
+	if dc != "" && !r.inCenter(ds, dc) {
 		http.NotFound(w, q)
 		return
 	}

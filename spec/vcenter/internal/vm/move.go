@@ -196,12 +196,12 @@ func (r *Service) move(vm *VM, s types.VirtualMachineRelocateSpec) *fault.Error 
 	}
 	if pool != nil && (vm.ResourcePool == nil || *pool != *vm.ResourcePool) {
 		if old := vm.ResourcePool; old != nil {
-			if p, ok := r.w.Reg.Get(*old).(*simulator.ResourcePool); ok {
+			if p := r.w.Pool(*old); p != nil {
 				simulator.RemoveReference(&p.Vm, vm.Self)
 				r.w.Touch(*old)
 			}
 		}
-		if p, ok := r.w.Reg.Get(*pool).(*simulator.ResourcePool); ok {
+		if p := r.w.Pool(*pool); p != nil {
 			p.Vm = append(p.Vm, vm.Self)
 		}
 		vm.ResourcePool = ptr(*pool)
@@ -215,7 +215,7 @@ func (r *Service) move(vm *VM, s types.VirtualMachineRelocateSpec) *fault.Error 
 	if len(store) > 0 {
 		storeArg = r.datastoreArgument(store[0])
 	}
-	center := &types.DatacenterEventArgument{EntityEventArgument: types.EntityEventArgument{Name: r.w.DC.Name}, Datacenter: r.w.DC.Self}
+	center := r.w.CenterArgument(vm.Self)
 	r.event(vm, func(e types.VmEvent) types.BaseEvent {
 		if vm.on() {
 			return &types.VmMigratedEvent{VmEvent: e, SourceHost: source, SourceDatacenter: center, SourceDatastore: storeArg}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/fleet"
@@ -93,9 +95,16 @@ func (r *Service) oneFromFile(d *fleet.VM, name string, n int) error {
 	if pool == nil {
 		return fmt.Errorf("host %s has no resource pool", h.Name())
 	}
-	ds := d.Datastore
-	if ds == "" {
-		ds = r.w.Fleet.Datastores[0].Name
+	if d.Pool != "" {
+		child, ok := r.w.ChildNamed(*pool, world.EntityName(d.Pool))
+		if !ok {
+			return fmt.Errorf("there is no resource pool or vApp %q", d.Pool)
+		}
+		pool = &child
+	}
+	ds, err := r.storeFor(d, h)
+	if err != nil {
+		return err
 	}
 	spec := types.VirtualMachineConfigSpec{Name: name, GuestId: "otherGuest64", MemoryMB: 4096, NumCPUs: 2, Firmware: "bios",
 		Files: &types.VirtualMachineFileInfo{VmPathName: "[" + ds + "]"}}
@@ -127,16 +136,19 @@ func (r *Service) oneFromFile(d *fleet.VM, name string, n int) error {
 			FileOperation: op, Device: dev})
 	}
 	if d.DiskGB > 0 || d.Installed != "" {
-		gb := max(d.DiskGB, 40)
+		gb := d.DiskGB
+		if gb == 0 {
+			gb = 40
+		}
 		add(&types.VirtualLsiLogicSASController{VirtualSCSIController: types.VirtualSCSIController{SharedBus: types.VirtualSCSISharingNoSharing,
 			VirtualController: types.VirtualController{BusNumber: 0, VirtualDevice: types.VirtualDevice{Key: -101}}}}, "")
 		add(&types.VirtualDisk{CapacityInKB: int64(gb) << 20, VirtualDevice: types.VirtualDevice{Key: -102, ControllerKey: -101, UnitNumber: ptr(int32(0)),
 			Backing: &types.VirtualDiskFlatVer2BackingInfo{DiskMode: "persistent", ThinProvisioned: ptr(true),
 				VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: "[" + ds + "]"}}}}, types.VirtualDeviceConfigSpecFileOperationCreate)
 	}
-	if len(r.w.Fleet.Networks) > 0 {
-		add(&types.VirtualVmxnet3{VirtualVmxnet: types.VirtualVmxnet{VirtualEthernetCard: types.VirtualEthernetCard{VirtualDevice: types.VirtualDevice{Key: -103,
-			Backing: &types.VirtualEthernetCardNetworkBackingInfo{VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: r.w.Fleet.Networks[0]}}}}}}, "")
+	if backing := r.backingOf(d.Network); backing != nil {
+		add(&types.VirtualVmxnet3{VirtualVmxnet: types.VirtualVmxnet{VirtualEthernetCard: types.VirtualEthernetCard{
+			VirtualDevice: types.VirtualDevice{Key: -103, Backing: backing}}}}, "")
 	}
 	for j, id := range d.Devices {
 		c := h.Card(id)
@@ -147,7 +159,7 @@ func (r *Service) oneFromFile(d *fleet.VM, name string, n int) error {
 			Id: c.Address, DeviceId: c.Device.Device, SystemId: h.SystemID, VendorId: c.PciDevice().VendorId,
 			VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: c.Name}}}}, "")
 	}
-	folder, err := r.w.VMFolder(d.Folder)
+	folder, err := r.w.VMFolder(r.w.Center(h.Ref()), d.Folder)
 	if err != nil {
 		return err
 	}
@@ -175,6 +187,41 @@ func (r *Service) oneFromFile(d *fleet.VM, name string, n int) error {
 		}
 	}
 	return nil
+}
+
+// storeFor is the datastore of a VM: the one it names, or the first that its host has.
+func (r *Service) storeFor(d *fleet.VM, h *host.Host) (string, error) {
+	if d.Datastore != "" {
+		return d.Datastore, nil
+	}
+	for i := range r.w.Fleet.Datastores {
+		name := r.w.Fleet.Datastores[i].Name
+		if ref, ok := r.w.Named("Datastore", name); ok && slices.Contains(h.HS.Datastore, ref) {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("host %s has no datastore", h.Name())
+}
+
+// backingOf connects a network card to a network or a port group of the fleet; without a name
+// to the first network.
+func (r *Service) backingOf(name string) types.BaseVirtualDeviceBackingInfo {
+	if name == "" {
+		if len(r.w.Fleet.Networks) == 0 {
+			return nil
+		}
+		name = r.w.Fleet.Networks[0]
+	}
+	if ref, ok := r.w.Named("Network", name); ok {
+		if pg, ok := r.w.Reg.Get(ref).(*simulator.DistributedVirtualPortgroup); ok {
+			b := &types.VirtualEthernetCardDistributedVirtualPortBackingInfo{Port: types.DistributedVirtualSwitchPortConnection{PortgroupKey: pg.Key}}
+			if s, ok := r.w.Reg.Get(*pg.Config.DistributedVirtualSwitch).(*simulator.DistributedVirtualSwitch); ok {
+				b.Port.SwitchUuid = s.Uuid
+			}
+			return b
+		}
+	}
+	return &types.VirtualEthernetCardNetworkBackingInfo{VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: name}}
 }
 
 // installed is a finished system as the fleet file describes it. More: tools (version or

@@ -83,15 +83,9 @@ func (w *World) inventory(each func(*World, *simulator.HostSystem, *fleet.Cluste
 	if w.ESXi {
 		return w.single(each)
 	}
-	res, e := w.Inner(w.Content.RootFolder, "CreateDatacenter",
-		&types.CreateDatacenter{This: w.Content.RootFolder, Name: w.Fleet.Datacenter})
-	if e != nil {
-		return e
+	if err := w.centers(); err != nil {
+		return err
 	}
-	dcRef := res.(*types.CreateDatacenterResponse).Returnval
-	w.DC = w.Reg.Get(dcRef).(*simulator.Datacenter)
-	w.byName["Datacenter "+w.Fleet.Datacenter] = dcRef
-	nets := w.networks()
 	for i := range w.Fleet.Datastores {
 		if err := os.MkdirAll(w.DatastoreDir(w.Fleet.Datastores[i].Name), 0o700); err != nil {
 			return err
@@ -99,11 +93,15 @@ func (w *World) inventory(each func(*World, *simulator.HostSystem, *fleet.Cluste
 	}
 	for i := range w.Fleet.Clusters {
 		c := &w.Fleet.Clusters[i]
-		parent := w.DC.HostFolder
+		dc := w.CenterNamed(c.Datacenter)
+		parent, err := w.Below(dc.HostFolder, c.Folder)
+		if err != nil {
+			return err
+		}
 		if c.Name != "" {
-			ref, err := w.cluster(c, nets)
+			ref, err := w.cluster(parent, c, w.plainNetworks(dc))
 			if err != nil {
-				return err
+				return fmt.Errorf("cluster %s: %w", c.Name, err)
 			}
 			parent = ref
 		}
@@ -111,14 +109,14 @@ func (w *World) inventory(each func(*World, *simulator.HostSystem, *fleet.Cluste
 			h := &c.Hosts[j]
 			hs, err := w.AddHost(parent, c, h)
 			if err != nil {
-				return err
+				return fmt.Errorf("host %s: %w", h.Name, err)
 			}
 			if err := each(w, hs, c, h); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return w.pods()
 }
 
 // single takes the one host that the simulator created for an ESXi endpoint.
@@ -130,7 +128,7 @@ func (w *World) single(each func(*World, *simulator.HostSystem, *fleet.Cluster, 
 	cr := w.Compute(hs)
 	cr.Name = hs.Name
 	w.byName["HostSystem "+hs.Name] = hs.Self
-	nets := w.networks()
+	nets := w.networks(w.DC)
 	hs.Network, cr.Network = nets, nets
 	for i := range w.Fleet.Datastores {
 		if err := os.MkdirAll(w.DatastoreDir(w.Fleet.Datastores[i].Name), 0o700); err != nil {
@@ -143,8 +141,8 @@ func (w *World) single(each func(*World, *simulator.HostSystem, *fleet.Cluster, 
 	return each(w, hs, c, &c.Hosts[0])
 }
 
-func (w *World) cluster(c *fleet.Cluster, nets []types.ManagedObjectReference) (types.ManagedObjectReference, error) {
-	res, e := w.Inner(w.DC.HostFolder, "CreateClusterEx", &types.CreateClusterEx{This: w.DC.HostFolder, Name: c.Name})
+func (w *World) cluster(parent types.ManagedObjectReference, c *fleet.Cluster, nets []types.ManagedObjectReference) (types.ManagedObjectReference, error) {
+	res, e := w.Inner(parent, "CreateClusterEx", &types.CreateClusterEx{This: parent, Name: c.Name})
 	if e != nil {
 		return types.ManagedObjectReference{}, e
 	}
@@ -178,6 +176,9 @@ func (w *World) cluster(c *fleet.Cluster, nets []types.ManagedObjectReference) (
 			Spec: types.DefaultResourceConfigSpec()}); e != nil {
 			return ref, e
 		}
+	}
+	if err := w.vapps(c, pool); err != nil {
+		return ref, err
 	}
 	return ref, nil
 }
@@ -227,14 +228,23 @@ func (w *World) Volumes() {
 	}
 }
 
-func (w *World) networks() []types.ManagedObjectReference {
-	folder := w.Reg.Get(w.DC.NetworkFolder).(*simulator.Folder)
-	refs := append([]types.ManagedObjectReference(nil), w.DC.Network...)
+// networks creates the fleet's networks in a datacenter. Each datacenter has its own of a
+// name; by its name alone that of the first is meant.
+func (w *World) networks(dc *simulator.Datacenter) []types.ManagedObjectReference {
+	folder := w.Reg.Get(dc.NetworkFolder).(*simulator.Folder)
+	refs := append([]types.ManagedObjectReference(nil), dc.Network...)
+	have := map[string]bool{}
+	known := func(name string, r types.ManagedObjectReference) {
+		have[name] = true
+		if dc == w.DC {
+			w.byName["Network "+name] = r
+		}
+	}
 	for _, r := range refs {
-		w.byName["Network "+w.Reg.Get(r).(*mo.Network).Name] = r
+		known(w.Reg.Get(r).(*mo.Network).Name, r)
 	}
 	for _, name := range w.Fleet.Networks {
-		if _, have := w.byName["Network "+name]; have {
+		if have[name] {
 			continue
 		}
 		n := &mo.Network{}
@@ -243,8 +253,8 @@ func (w *World) networks() []types.ManagedObjectReference {
 		ref := w.Reg.PutEntity(folder, n).Reference()
 		n.Summary = &types.NetworkSummary{Network: &ref, Name: name, Accessible: true}
 		folder.ChildEntity = append(folder.ChildEntity, ref)
-		w.DC.Network = append(w.DC.Network, ref)
-		w.byName["Network "+name] = ref
+		dc.Network = append(dc.Network, ref)
+		known(name, ref)
 		refs = append(refs, ref)
 	}
 	return refs

@@ -35,10 +35,11 @@ func (w *World) AddHost(parent types.ManagedObjectReference, c *fleet.Cluster, h
 	if err := w.mount(hs, c, h); err != nil {
 		return nil, err
 	}
-	nets := slices.Clone(w.DC.Network)
+	dc := w.Center(hs.Self)
+	nets := w.plainNetworks(dc)
 	hs.Network = nets
-	w.Compute(hs).Network = nets
-	return hs, nil
+	w.Compute(hs).Network = slices.Clone(nets)
+	return hs, w.joinSwitches(hs, dc)
 }
 
 // RemoveHost takes a host without VMs out of the inventory, and with a standalone host

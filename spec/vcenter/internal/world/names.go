@@ -6,9 +6,9 @@ package world
 // reads the marked ones again, so code that renames needs no extra call.
 
 import (
-	"strings"
 	"sync"
 
+	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -81,25 +81,8 @@ func (w *World) ChildNamed(parent types.ManagedObjectReference, name string) (ty
 	return types.ManagedObjectReference{}, false
 }
 
-// VMFolder finds a folder of VMs by its path below the datacenter's vm folder, and
-// creates what is missing of it. World lock held.
-func (w *World) VMFolder(path string) (types.ManagedObjectReference, error) {
-	at := w.DC.VmFolder
-	for _, name := range strings.Split(path, "/") {
-		if name == "" {
-			continue
-		}
-		name = EntityName(name)
-		next, there := w.ChildNamed(at, name)
-		if !there {
-			res, e := w.Inner(at, "CreateFolder", &types.CreateFolder{This: at, Name: name})
-			if e != nil {
-				return at, e
-			}
-			next = res.(*types.CreateFolderResponse).Returnval
-			w.names.note(next)
-		}
-		at = next
-	}
-	return at, nil
+// VMFolder finds a folder of VMs by its path below a datacenter's vm folder, and creates what
+// is missing of it. World lock held.
+func (w *World) VMFolder(dc *simulator.Datacenter, path string) (types.ManagedObjectReference, error) {
+	return w.Below(dc.VmFolder, path)
 }

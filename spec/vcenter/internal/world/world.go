@@ -143,6 +143,17 @@ func (w *World) Named(kind, name string) (types.ManagedObjectReference, bool) {
 	return r, ok
 }
 
+// Pool is a resource pool, or the pool that a vApp is; nil for anything else.
+func (w *World) Pool(ref types.ManagedObjectReference) *mo.ResourcePool {
+	switch p := w.Reg.Get(ref).(type) {
+	case *simulator.ResourcePool:
+		return &p.ResourcePool
+	case *simulator.VirtualApp:
+		return &p.ResourcePool
+	}
+	return nil
+}
+
 // Parent of a host: its ComputeResource or cluster.
 func (w *World) Compute(h *simulator.HostSystem) *mo.ComputeResource {
 	switch c := w.Reg.Get(*h.Parent).(type) {
