@@ -9,10 +9,11 @@ local root = arg and arg[1] or "."
 local lua_parts = {
   { "front",    { "^lua/gpupt/init%.lua$" }, { "base" } }, -- loads every other part lazily, by name
   { "cli",      { "^lua/gpupt/cli/", "^bin/gpupt$" },
-    { "front", "playbook", "doctor", "evidence", "fleet", "vim", "loop", "offline", "base" }, public = true },
+    { "front", "playbook", "record", "doctor", "evidence", "fleet", "vim", "loop", "offline", "base" }, public = true },
   { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "vim", "logins", "loop", "base" } },
   { "step",     { "^lua/gpupt/step/" },
     { "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
+  { "record",   { "^lua/gpupt/record/" }, { "doctor", "vim", "offline", "base" } }, -- answers without names
   { "doctor",   { "^lua/gpupt/doctor[./]" },
     { "evidence", "fleet", "vim", "settings", "offline", "facts", "base" } },
   { "fleet",    { "^lua/gpupt/fleet/" }, { "vim", "loop", "offline", "facts", "base" } },

@@ -79,7 +79,7 @@ end
 
 -- Public functions and their leading comments, read from the modules' sources.
 local modules = { "vmx", "bar", "pci", "vmlog", "evidence", "json", "settings", "doctor", "vim", "loop", "playbook",
-  "fleet", "logins" }
+  "fleet", "logins", "record" }
 
 local function functions_of(module)
   local text = read("lua/gpupt/" .. module .. ".lua") or read("lua/gpupt/" .. module .. "/init.lua")

@@ -57,7 +57,10 @@ static int feed(void *user, const char *bytes, size_t length, gp_error *err)
         /* the rest of an error page is not needed, and may be endless */
         return length > room ? gp_answer_check(answer, err) : 0;
     }
-    if (answer->kind == GP_ANSWER_SOAP) return gp_decode_feed(answer->decode, bytes, length, err);
+    if (answer->kind == GP_ANSWER_SOAP) {
+        if (answer->keep && gp_buf_append(&answer->bytes, bytes, length) < 0) return gp_fail_memory(err);
+        return gp_decode_feed(answer->decode, bytes, length, err);
+    }
     if (answer->kind == GP_ANSWER_FILE) return write_file(answer, bytes, length, err);
     uint64_t room = answer->take ? answer->take - answer->bytes.length : length;
     if (gp_buf_append(&answer->bytes, bytes, length < room ? length : (size_t)room) < 0)

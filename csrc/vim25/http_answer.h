@@ -22,6 +22,7 @@ typedef struct gp_answer {
     const gp_schema_method *method; /* SOAP: NULL for any document */
     gp_decode_limits limits;        /* SOAP */
     int fd;                         /* FILE */
+    bool keep;                      /* SOAP: keep the XML in `bytes` too, for a recording */
     uint64_t take;                  /* BYTES: 0: all */
     uint64_t written;
     long status;

@@ -5,6 +5,7 @@
  *                        answer="soap"|"bytes"|"file", into=file, range=, max_bytes= (64 MiB of bytes), take=,
  *                        timeout=, ... }
  *   op:start()  op:done()  op:result()  op:cancel(code, message)
+ *   op:kept()   the XML of a "soap" answer that was requested with keep=true, as it arrived; nil for another answer
  *
  * The userdata is created first, empty; then the core's operation. What curl reads while it works
  * (the body, files, the tape slot) is in the user values of the operation, so it lives as long as the operation. */
@@ -199,6 +200,7 @@ static void read_answer(lua_State *L, int options, int self, op_handle *handle)
     lua_pop(L, 1);
     answer->limits = gp_decode_default_limits;
     answer->take = whole_field(L, options, "take", 0);
+    answer->keep = flag_field(L, options, "keep");
     if (answer->kind == GP_ANSWER_SOAP) {
         lua_getfield(L, options, "body");
         if (lua_isuserdata(L, -1)) answer->method = gp_encode_method(gp_value_check_body(L, lua_gettop(L)));
@@ -319,6 +321,14 @@ static int op_result(lua_State *L)
     return 1;
 }
 
+static int op_kept(lua_State *L)
+{
+    const gp_answer *answer = &op_arg(L, 1)->answer;
+    if (!answer->keep || answer->foreign || answer->kind != GP_ANSWER_SOAP) return 0;
+    lua_pushlstring(L, answer->bytes.data ? answer->bytes.data : "", answer->bytes.length);
+    return 1;
+}
+
 static int op_status(lua_State *L)
 {
     lua_pushinteger(L, gp_op_status(op_arg(L, 1)->op));
@@ -373,7 +383,8 @@ void gp_open_http(lua_State *L)
     static const luaL_Reg op_methods[] = {
         {"start", op_start},   {"id", op_id},           {"done", op_done},   {"result", op_result},
         {"status", op_status}, {"header", op_header},   {"sent", op_sent},   {"progress", op_progress},
-        {"cancel", op_cancel}, {"seconds", op_seconds}, {"close", op_close}, {NULL, NULL},
+        {"cancel", op_cancel}, {"seconds", op_seconds}, {"close", op_close}, {"kept", op_kept},
+        {NULL, NULL},
     };
     static const luaL_Reg op_meta[] = {{"__gc", op_close}, {"__close", op_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"client", client_new}, {NULL, NULL}};

@@ -100,6 +100,10 @@ function command.run(options, words)
   local playbook = require "gpupt.playbook"
   local allow, message, code = approvals(options.allow)
   if not allow then return nil, message, code end
+  if connection.record_folder(options) then
+    return nil, "apply cannot be recorded, because it changes things: unset GPUPT_RECORD (gpupt plan can be recorded)",
+      "EUSAGE"
+  end
   if #words == 0 and not options.resume then return nil, "expected a playbook or a plan file", "EUSAGE" end
   if #words > 1 then return nil, "expected one playbook or plan file, not " .. #words, "EUSAGE" end
   if options.events and options.json then

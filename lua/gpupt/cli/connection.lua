@@ -39,6 +39,18 @@ local function check_url(text)
     .. "GOVC_USERNAME and GOVC_PASSWORD, or use --username and --password-file", "EUSAGE"
 end
 
+--- Where this command is to write a recording, if anywhere.
+function connection.record_folder(options)
+  local path = options.record or os.getenv "GPUPT_RECORD"
+  return path ~= "" and path or nil
+end
+
+local function start_recording(options)
+  local path = connection.record_folder(options)
+  if not path then return nil end
+  return failure.check(require "gpupt.record".open(path, { words = arg }))
+end
+
 --- The options of vim.connect for a command line; nil, message, code.
 local function options_of(options)
   local ok, refusal, usage = check_url(options.url)
@@ -60,13 +72,13 @@ local function options_of(options)
 end
 
 -- The exit status counts where the failure happened: whatever keeps a command from logging in is 3, but for values that
--- are malformed and Ctrl-C.
+-- are malformed, Ctrl-C, and a recording that cannot be written.
 local function connected(result, message, code, detail)
   if result ~= nil then return result end
   local err = failure.new(message, code, detail)
   if code == "EUSAGE" or code == "EINVAL" then
     err.status = cli.USAGE
-  elseif code ~= "ECANCELLED" then
+  elseif code ~= "ECANCELLED" and code ~= "ERECORD" then
     err.status = cli.UNREACHABLE
   end
   error(err, 0)
@@ -75,6 +87,7 @@ end
 --- Opens the connection. Raises the failure, with its exit status.
 function connection.open(options)
   local o = connected(options_of(options))
+  o.record = start_recording(options)
   require "gpupt.net".signals.catch() -- SIGTERM ends a command like Ctrl-C: it logs out
   return connected(require "gpupt.vim".connect(o))
 end

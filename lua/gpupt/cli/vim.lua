@@ -14,12 +14,18 @@ reference ("VirtualMachine:vm-42"), "ServiceInstance" or one of its managers
 ("searchIndex"). METHOD is a method name of the API. The arguments are a JSON
 object with the API's parameter names; a reference is {"type": "HostSystem",
 "value": "host-9"} or the string "HostSystem:host-9". gpupt waits for tasks.
-"vim get" reads properties; "vim help" shows the parameters of a method.]],
+"vim get" reads properties; "vim help" shows the parameters of a method.
+
+--record writes what is asked and answered into a folder of text files, without
+names, addresses and secrets, to be sent with a report; nothing that changes
+anything is sent then. GPUPT_RECORD=DIR does the same for any command that only
+reads, such as gpus, doctor and plan.]],
   options = connection.with {
     { "args", "FILE", doc = "arguments as a JSON object; - for standard input" },
     { "property", "PATH", many = true, doc = "with get: a property path; may be repeated" },
     { "type", "TYPE", doc = "only objects of this managed type" },
     { "no-wait", doc = "print the task instead of waiting for it" },
+    { "record", "DIR", doc = "write a recording without names (GPUPT_RECORD)" },
     { "json", doc = "print the result as JSON" },
   },
   examples = {
@@ -27,6 +33,7 @@ object with the API's parameter names; a reference is {"type": "HostSystem",
     { "gpupt vim QueryHostConnectionInfo /DC1/host/c/esx-1 --json" },
     { "echo '{\"force\": false}' | gpupt vim RebootHost_Task HostSystem:host-9 --args -" },
     { "gpupt vim help HostSystem RebootHost_Task", "its parameters and result" },
+    { "GPUPT_RECORD=recording gpupt gpus", "a recording of what gpus asks and gets" },
   },
 }
 

@@ -235,6 +235,9 @@
 ---@field journal? userdata an open journal, to read the earlier rows of this run
 ---@field run? string the run to resume
 
+---@class gpupt.options.record.open
+---@field words? table the command that is recorded, as a list of words: for README.txt, with stand-ins
+
 ---@class gpupt.options.settings.compute
 ---@field gpus table the cards: {vendor=, device=, count=, bars=, name=, class=, address=, system_id=}
 ---@field memory_mb integer the VM's memory; a multiple of 4
@@ -383,6 +386,7 @@
 ---@field probe_after? number idle seconds after which a changing call first checks that the session still exists
 ---@field limits? table limits of a response: bytes (1 GiB; 4 MiB before the login), cells, text, depth (200; at most 256), attributes
 ---@field trace? function|string a function that gets an event table, or a file (GPUPT_TRACE): appended to, readable by its owner only, without secrets
+---@field record? table gpupt.record.open(DIR): record requests and answers; refuse calls that change anything
 ---@field version? string use this version of vim25 instead of the newest that both sides support
 ---@field datacenter? string the datacenter of relative inventory paths (GOVC_DATACENTER)
 ---@field operation_id? string first part of every call's operationID
@@ -605,6 +609,9 @@ function gpupt.vim.connect(given) end
 ---Ends a session that the option persist_session has saved; see gpupt.vim.client.
 function gpupt.vim.logout(given) end
 
+---Whether a method of vim25 only reads: it changes nothing on the server that outlives the session.
+function gpupt.vim.reads(name) end
+
 ---The vim25 type's name of a decoded value ("VirtualMachineConfigInfo"), of a reference, or of a wrapped scalar.
 function gpupt.vim.typeof(value) end
 
@@ -695,5 +702,15 @@ function gpupt.logins.says_locked(message) end
 
 ---A new registry. It also refuses what `parent` refuses.
 function gpupt.logins.new(parent) end
+
+gpupt.record = {}
+
+---Whether a method only reads: what may be sent during a recording.
+function gpupt.record.reads(name) end
+
+---Begins a recording in `path`, a new or an empty folder. Gives the record; the same one when this process has opened
+---the folder already; or nil, message, code.
+---@param opts? gpupt.options.record.open
+function gpupt.record.open(path, opts) end
 
 return gpupt

@@ -18,6 +18,21 @@ local reading = { "^Retrieve", "^Query", "^Find", "^Current", "^Has", "^Read", "
 local consuming = { ContinueRetrievePropertiesEx = true, WaitForUpdatesEx = true, ReadNextTasks = true,
   ReadNextEvents = true, ReadPreviousTasks = true, ReadPreviousEvents = true, CheckForUpdates = true }
 
+-- Methods by those words that do change something, and tasks that only read.
+local changing = { CancelTask = true, RefreshDatastore = true, RefreshDatastoreStorageInfo = true, Logout = true }
+local reading_tasks = { SearchDatastore_Task = true, SearchDatastoreSubFolders_Task = true }
+-- these ask for a secret, or try one
+local secret = { "Ticket", "Credentials", "InGuest$", "^Acquire" }
+
+--- Whether a method only reads on the server, or opens, uses or ends what the session's end removes.
+function attempt.reads(name)
+  for _, word in ipairs(secret) do
+    if name:find(word) and not attempt.logs_in(name) then return false end
+  end
+  if changing[name] then return false end
+  return reading_tasks[name] or attempt.safe(name) or consuming[name] == true or attempt.logs_in(name)
+end
+
 local safety = {}
 
 --- Whether a method only reads, so that it may be sent again.
@@ -78,6 +93,10 @@ end
 
 --- Sends `body` once: gives a tape and info, or nil, message, code, info.
 function attempt.send(client, body, what, options, until_time)
+  if client.record then
+    local refusal, why = client.record:refuses(what.name)
+    if refusal then return nil, refusal, why, {} end
+  end
   local now = engine.now()
   local headers = {
     'Content-Type: text/xml; charset="utf-8"', "SOAPAction: " .. body:action(), "User-Agent: " .. client.agent,
@@ -86,7 +105,7 @@ function attempt.send(client, body, what, options, until_time)
   local tape, message, code, info = transport.exchange(client, {
     url = client.url, body = body, headers = headers, answer = "soap", limits = limits_of(client),
     timeout = math.max(0.001, until_time - now), connect_timeout = client.connect_timeout,
-    stall_timeout = options.stall_timeout or client.stall_timeout, once = what.once,
+    stall_timeout = options.stall_timeout or client.stall_timeout, once = what.once, keep = client.record ~= nil,
   }, what)
   if tape then info = message end
   if attempt.logs_in(what.name) then
@@ -94,6 +113,14 @@ function attempt.send(client, body, what, options, until_time)
     if tape and info.bad_cookie then
       tape:release()
       tape, message, code = nil, client.base .. " sent an invalid session cookie", "EPROTOCOL"
+    end
+  end
+  if client.record and what.name ~= "Logout" then
+    local ok, problem, kind = client.record:call { name = what.name, version = body:action(), request = body:redacted(),
+      answer = info.kept, status = info.status, code = code, logs_in = attempt.logs_in(what.name) }
+    if not ok and tape then
+      tape:release()
+      tape, message, code = nil, problem, kind
     end
   end
   if client.trace then

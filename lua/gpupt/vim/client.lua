@@ -51,6 +51,7 @@ local declared = options.declare("vim.connect", {
     .. "depth (200; at most 256), attributes" },
   { "trace", "function|string", doc = "a function that gets an event table, or a file (GPUPT_TRACE): appended to, "
     .. "readable by its owner only, without secrets" },
+  { "record", "table", doc = "gpupt.record.open(DIR): record requests and answers; refuse calls that change anything" },
   { "version", "string", doc = "use this version of vim25 instead of the newest that both sides support" },
   { "datacenter", "string", doc = "the datacenter of relative inventory paths (GOVC_DATACENTER)" },
   { "operation_id", "string", doc = "first part of every call's operationID" },
@@ -236,6 +237,7 @@ local function make(o)
     http = http, base = base, host = a.host, url_path = a.path, url = base .. a.path, username = o.username,
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
     retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
+    record = o.record,
     persist = o.persist_session, datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
     logins = o.logins or logins.new(), proxy_login = transport.proxy_login(o.proxy),
     agent = gpupt_version:gsub(" ", "/"), calls = 0, generation = 0,

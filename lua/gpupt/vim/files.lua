@@ -36,10 +36,7 @@ local function back_off(try, until_time)
   if stop then error(stop, 0) end
 end
 
---- One transfer with repeats. `request` as net.http's, its timeout being that of all tries; `what` = { name =, tick =,
--- headers = {...} }. With `what.session` (gives the headers for the current session) a session that has ended is
--- renewed once. Gives the result and info, or nil, message, code, info.
-function files.transfer(client, request, what, retries)
+local function transfer(client, request, what, retries)
   local until_time = request.timeout and engine.now() + request.timeout
   local relogged = false
   request.connect_timeout = request.connect_timeout or client.connect_timeout
@@ -66,6 +63,21 @@ function files.transfer(client, request, what, retries)
       back_off(try, until_time)
     end
   end
+end
+
+--- One transfer with repeats. `request` as net.http's, its timeout being that of all tries; `what` = { name =, tick =,
+-- headers = {...} }. With `what.session` (gives the headers for the current session) a session that has ended is
+-- renewed once. Gives the result and info, or nil, message, code, info.
+function files.transfer(client, request, what, retries)
+  if not client.record then return transfer(client, request, what, retries) end
+  local refusal, why = client.record:refuses(request.method or "GET")
+  if refusal then return nil, refusal, why, {} end
+  local result, message, code, info = transfer(client, request, what, retries)
+  local whole = type(result) == "string" and not request.range and result or nil
+  local status = result ~= nil and message.status or info and info.status
+  local ok, problem, failed = client.record:file(request.url, whole, status, result == nil and code or nil)
+  if not ok then return nil, problem, failed, {} end
+  return result, message, code, info
 end
 
 --- Opens a file; `purpose` is for the error message.

@@ -12,6 +12,9 @@ function vim.connect(given) return require("gpupt.vim.client").connect(given) en
 --- Ends a session that the option persist_session has saved; see gpupt.vim.client.
 function vim.logout(given) return require("gpupt.vim.client").logout(given) end
 
+--- Whether a method of vim25 only reads: it changes nothing on the server that outlives the session.
+function vim.reads(name) return require("gpupt.vim.attempt").reads(name) end
+
 --- The vim25 type's name of a decoded value ("VirtualMachineConfigInfo"), of a reference, or of a wrapped scalar.
 function vim.typeof(value)
   if type(value) ~= "table" then return math.type(value) or type(value) end

@@ -24,6 +24,10 @@ function session.negotiate(client)
   }, { name = "vimServiceVersions.xml" })
   if not text and code ~= "EHTTP" then return nil, message, code end
   local info = text and message or info_of_error
+  if client.record then
+    local ok, problem, failed = client.record:versions(text, info.status)
+    if not ok then return nil, problem, failed end
+  end
   if info.status ~= 200 then
     local to = info.status // 100 == 3 and " (a redirect, which is not followed)" or ""
     return nil, ("%s does not offer the vSphere API: HTTP %d%s for %s/vimServiceVersions.xml"):format(client.base,

@@ -112,6 +112,7 @@ function transport.send(client, request, what)
   local seconds, reused = op:seconds()
   local info = { status = op:status(), sent = op:sent(), seconds = seconds, reused = reused }
   info.cookie, info.bad_cookie = session_cookie(op)
+  if request.keep then info.kept = op:kept() end
   info.headers = what.headers and {} or nil
   for _, name in ipairs(what.headers or {}) do info.headers[name] = op:header(name) end
   op:close()
