@@ -10,10 +10,8 @@
 
 #include "base/buf.h"
 #include "base/file_private.h"
+#include "store/network.h"
 #include "store/journal_inside.h"
-
-/* How long a writer waits for another process's transaction. Each takes some milliseconds. */
-enum { BUSY_MILLISECONDS = 15000, FORMAT = 3 };
 
 struct gp_journal_cursor {
     sqlite3_stmt *statement;
@@ -53,32 +51,6 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-int gp_journal_fail(gp_error *err, sqlite3 *db, const char *doing)
-{
-    int code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
-    const char *text = db ? sqlite3_errmsg(db) : "out of memory";
-    switch (code & 0xff) {
-    case SQLITE_NOMEM:
-        return gp_fail_memory(err);
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return gp_fail(err, "EBUSY", "%s: the journal is locked by another process", doing);
-    case SQLITE_FULL:
-        return gp_fail(err, "ENOSPC", "%s: no space left for the journal", doing);
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-        return gp_fail(err, "EFORMAT", "%s: not a journal, or damaged: %s", doing, text);
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-    case SQLITE_CANTOPEN:
-        return gp_fail(err, "EACCES", "%s: %s", doing, text);
-    case SQLITE_CONSTRAINT:
-        return gp_fail(err, "EINVAL", "%s: %s", doing, text);
-    default:
-        return gp_fail(err, "EIO", "%s: %s", doing, text);
-    }
-}
-
 /* SQLite loses its file locks in a forked child; using the handle there corrupts the file. */
 int gp_journal_check(const gp_journal *journal, gp_error *err)
 {
@@ -113,32 +85,6 @@ out:
     return rc;
 }
 
-/* The path with its folder's links resolved, so that SQLite can be opened with NOFOLLOW. */
-static char *real_path(const char *path, gp_error *err)
-{
-    gp_buf folder = GP_BUF_EMPTY;
-    char *real = NULL, *whole = NULL;
-    const char *slash = strrchr(path, '/');
-    if (gp_buf_append(&folder, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1) != 0 ||
-        !gp_buf_string(&folder)) {
-        gp_fail_memory(err);
-        goto out;
-    }
-    real = realpath(folder.data, NULL);
-    if (!real) {
-        gp_fail_errno(err, errno, "cannot open the journal %s", path);
-        goto out;
-    }
-    gp_buf_clear(&folder);
-    gp_buf_printf(&folder, "%s/%s", strcmp(real, "/") == 0 ? "" : real, slash ? slash + 1 : path);
-    whole = gp_buf_string(&folder) ? strdup(folder.data) : NULL;
-    if (!whole) gp_fail_memory(err);
-out:
-    free(real);
-    gp_buf_free(&folder);
-    return whole;
-}
-
 /* SQLite would create it with the process's umask; only its owner may read a journal. Its log and its index get the
  * journal's mode when they are created; existing ones have to be private too. */
 static int make_files(const char *path, gp_error *err)
@@ -168,25 +114,7 @@ static int execute(gp_journal *journal, const char *text, const char *doing, gp_
     return gp_journal_fail(err, journal->db, doing);
 }
 
-/* The format of the file: 0 when it holds no journal yet; -1 = failed. */
-static int format_of(gp_journal *journal, const char *path, gp_error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int format = -1;
-    if (sqlite3_prepare_v2(journal->db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK ||
-        sqlite3_step(statement) != SQLITE_ROW) {
-        gp_journal_fail(err, journal->db, path);
-    } else if (sqlite3_column_int(statement, 0) > FORMAT) {
-        gp_fail(err, "EVERSION", "%s was written by a newer gpupt (journal format %d, this one supports %d)",
-                path, sqlite3_column_int(statement, 0), FORMAT);
-    } else {
-        format = sqlite3_column_int(statement, 0);
-    }
-    sqlite3_finalize(statement);
-    return format;
-}
-
-/* Brings the tables to FORMAT, all or nothing. Another process may do so at the same time, hence the second look
+/* Brings the tables to GP_JOURNAL_FORMAT, all or nothing. Another process may do so at the same time, hence the second look
  * inside the transaction.
  *   1 -> 2: changes are identified by action and object, no longer by their description; two columns renamed. A
  *           run keeps its format: one of format 1 (NULL here) can be shown, but not resumed.
@@ -199,13 +127,27 @@ static int upgrade(gp_journal *journal, const char *path, gp_error *err)
                                  "ALTER TABLE row ADD COLUMN action TEXT;"
                                  "ALTER TABLE row ADD COLUMN object TEXT;";
     if (execute(journal, "BEGIN IMMEDIATE", path, err) != 0) return -1;
-    int format = format_of(journal, path, err);
-    if (format < 0) return -1;
+    int format;
+    if (gp_journal_identify(journal, path, &format, err) == GP_JOURNAL_FAILED) return -1;
     if (format == 1 && execute(journal, from_1, path, err) != 0) return -1;
     if (format != 0 && format < 3 && execute(journal, gp_lease_from_2, path, err) != 0) return -1;
     if (execute(journal, schema, path, err) != 0 || execute(journal, gp_lease_schema, path, err) != 0)
         return -1;
-    return execute(journal, "PRAGMA user_version=3; COMMIT", path, err);
+    return execute(journal, "PRAGMA application_id=0x67707570; PRAGMA user_version=3; COMMIT", path, err);
+}
+
+/* An existing file has to be a journal before its mode is changed and its log is created. */
+static int check_file(const char *real, const char *path, gp_error *err)
+{
+    struct stat st;
+    int format;
+    if (lstat(real, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        return 0; /* make_files says why not */
+    gp_journal reader = {.owner = getpid()};
+    if (gp_journal_open_file(&reader, real, path, err) != 0) return -1;
+    gp_journal_kind kind = gp_journal_identify(&reader, path, &format, err);
+    sqlite3_close_v2(reader.db);
+    return kind == GP_JOURNAL_FAILED ? -1 : 0;
 }
 
 gp_journal *gp_journal_open(const char *path, gp_error *err)
@@ -220,15 +162,16 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
     if (strcmp(path, ":memory:") != 0) {
         flags |= SQLITE_OPEN_NOFOLLOW;
-        if (make_folder(path, err) != 0 || !(real = real_path(path, err)) || make_files(real, err) != 0)
+        if (gp_store_check_local(path, err) != 0 || make_folder(path, err) != 0 ||
+            !(real = gp_journal_real_path(path, err)) || check_file(real, path, err) != 0 ||
+            make_files(real, err) != 0)
             goto fail;
     }
     if (sqlite3_open_v2(real ? real : path, &journal->db, flags, NULL) != SQLITE_OK) {
         gp_journal_fail(err, journal->db, path);
         goto fail;
     }
-    sqlite3_busy_timeout(journal->db, BUSY_MILLISECONDS);
-    if (format_of(journal, path, err) < 0) goto fail;
+    sqlite3_busy_timeout(journal->db, GP_JOURNAL_BUSY_MILLISECONDS);
     if (execute(journal, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", path,
                 err) != 0)
         goto fail;
@@ -241,6 +184,37 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
             goto fail;
         }
     }
+    free(real);
+    return journal;
+fail:
+    free(real);
+    gp_journal_close(journal);
+    return NULL;
+}
+
+gp_journal *gp_journal_read(const char *path, gp_error *err)
+{
+    gp_journal *journal = calloc(1, sizeof *journal);
+    char *real = NULL;
+    int format;
+    if (!journal) {
+        gp_fail_memory(err);
+        return NULL;
+    }
+    journal->owner = getpid();
+    if (gp_store_check_local(path, err) != 0 || !(real = gp_journal_real_path(path, err)) ||
+        gp_journal_open_file(journal, real, path, err) != 0)
+        goto fail;
+    switch (gp_journal_identify(journal, path, &format, err)) {
+    case GP_JOURNAL_OURS:
+        break;
+    case GP_JOURNAL_EMPTY:
+        gp_fail(err, "ENOENT", "%s is empty: it contains no journal yet", path);
+        goto fail;
+    default:
+        goto fail;
+    }
+    if (gp_journal_shadow(journal, format, path, err) != 0) goto fail;
     free(real);
     return journal;
 fail:
@@ -265,6 +239,7 @@ int gp_journal_run_statement(gp_journal *journal, sqlite3_stmt *statement, bool 
                              gp_error *err)
 {
     int rc = 0;
+    if (!statement) return gp_fail(err, "EACCES", "%s: the journal was opened for reading", doing);
     if (!bound || sqlite3_step(statement) != SQLITE_DONE) rc = gp_journal_fail(err, journal->db, doing);
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
@@ -287,7 +262,7 @@ int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *e
     if (gp_journal_check(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[BEGIN];
     bool bound = bind_texts(statement, texts, 7) && sqlite3_bind_double(statement, 8, now()) == SQLITE_OK &&
-                 sqlite3_bind_int(statement, 9, FORMAT) == SQLITE_OK;
+                 sqlite3_bind_int(statement, 9, GP_JOURNAL_FORMAT) == SQLITE_OK;
     return gp_journal_run_statement(journal, statement, bound, "cannot add the run to the journal", err);
 }
 

@@ -47,6 +47,9 @@ typedef struct gp_journal_row {
 
 /* Opens or creates the file (0600) and its folder (0700). ":memory:" is a journal for this process only. */
 gp_journal *gp_journal_open(const char *path, gp_error *err);
+/* Opens an existing journal, of this or an earlier format, for reading only: nothing of it is changed, and nothing has to
+ * be writable. */
+gp_journal *gp_journal_read(const char *path, gp_error *err);
 void gp_journal_close(gp_journal *journal);
 
 int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *err);

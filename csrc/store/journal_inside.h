@@ -23,6 +23,9 @@ enum {
     STATEMENTS
 };
 
+/* How long a process waits for another's transaction. Each takes some milliseconds. */
+enum { GP_JOURNAL_BUSY_MILLISECONDS = 15000, GP_JOURNAL_FORMAT = 3 };
+
 struct gp_journal {
     sqlite3 *db;
     pid_t owner;
@@ -34,6 +37,31 @@ extern const char *const gp_lease_sql[STATEMENTS];
 
 /* The tables of leases, and what brings those of format 2 up to date. */
 extern const char gp_lease_schema[], gp_lease_from_2[];
+
+/* The path with its folder's links resolved, so that SQLite can be opened with NOFOLLOW; NULL = failed. */
+char *gp_journal_real_path(const char *path, gp_error *err);
+
+/* PRAGMA application_id of journals: "gpup". Files of formats 1 to 3 may have none yet. */
+#define GP_JOURNAL_APPLICATION 0x67707570
+
+/* Of reading.c.
+ *
+ * Opens the existing file, whose folder has no links (gp_journal_real_path), for reading only. Works on a full disk, in
+ * a folder that cannot be written, and beside a process that writes. `journal` gets its db; 0 or -1. */
+int gp_journal_open_file(gp_journal *journal, const char *real, const char *path, gp_error *err);
+
+typedef enum gp_journal_kind {
+    GP_JOURNAL_FAILED = -1,
+    GP_JOURNAL_EMPTY, /* a database without tables */
+    GP_JOURNAL_OURS,
+} gp_journal_kind;
+
+/* What an open database is; FAILED with EFORMAT if it is another program's, with EVERSION if it is too new. Its format is
+ * left in *format. */
+gp_journal_kind gp_journal_identify(gp_journal *journal, const char *path, int *format, gp_error *err);
+
+/* Makes the tables of an older format look like today's, for a reader. */
+int gp_journal_shadow(gp_journal *journal, int format, const char *path, gp_error *err);
 
 /* -1 in a forked child. */
 int gp_journal_check(const gp_journal *journal, gp_error *err);

@@ -1,5 +1,6 @@
 /* gpupt.store: the journal for Lua. Objects: a journal, and the iterators that its rows and runs give.
  *
+ *   store.read(path) -> journal           for reading only: nothing is created or changed
  *   store.open(path) -> journal           journal:begin{id=, playbook=...}      journal:append{run=, kind=...} -> number
  *   for row in journal:rows(run[, after]) journal:runs()     journal:close()      claims: lease.c
  */
@@ -36,15 +37,25 @@ static int journal_close(lua_State *L)
     return 0;
 }
 
-static int store_open(lua_State *L)
+static int push_journal(lua_State *L, gp_journal *(*open)(const char *, gp_error *))
 {
     const char *path = luaL_checkstring(L, 1);
     gp_error err;
     gp_journal **journal = lua_newuserdatauv(L, sizeof(gp_journal *), 0);
     *journal = NULL;
     luaL_setmetatable(L, JOURNAL);
-    *journal = gp_journal_open(path, &err);
+    *journal = open(path, &err);
     return *journal ? 1 : gp_bind_fail(L, &err);
+}
+
+static int store_open(lua_State *L)
+{
+    return push_journal(L, gp_journal_open);
+}
+
+static int store_read(lua_State *L)
+{
+    return push_journal(L, gp_journal_read);
 }
 
 const char *gp_store_text(lua_State *L, int table, const char *name, bool required)
@@ -179,7 +190,7 @@ int luaopen_gpupt_store(lua_State *L)
         {"runs", journal_runs},   {"close", journal_close},   {NULL, NULL},
     };
     static const luaL_Reg meta[] = {{"__gc", journal_close}, {"__close", journal_close}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"open", store_open}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", store_open}, {"read", store_read}, {NULL, NULL}};
     luaL_checkversion(L);
     gp_bind_class(L, JOURNAL, methods, meta);
     lua_getfield(L, -1, "__index");

@@ -82,7 +82,7 @@ function command.run(options, words)
   if not path then return nil, message, code end
   local folder = require "gpupt.core".folder -- does not open it: opening a FIFO would wait
   if not folder.kind(path) then return nil, ("there is no journal at %s yet"):format(path), "ENOENT" end
-  local store <close>, why, failed = playbook.open_journal(options.journal)
+  local store <close>, why, failed = playbook.read_journal(options.journal)
   if not store then return nil, why, failed end
   if not words[1] then
     list_runs(store, options)

@@ -670,6 +670,9 @@ function gpupt.playbook.journal_path(url) end
 
 function gpupt.playbook.open_journal(url) end
 
+---The journal, opened for reading only; nil, message, "ENOENT" if there is none yet.
+function gpupt.playbook.read_journal(url) end
+
 function gpupt.playbook.find_run(journal, id) end
 
 ---The variables in a --var-file; nil, message, code.

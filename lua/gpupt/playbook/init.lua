@@ -71,6 +71,8 @@ end
 --- The journal of a --journal value (the user's own file without one): its path, the open journal, one of its runs.
 function playbook.journal_path(url) return require("gpupt.playbook.journal").path(url) end
 function playbook.open_journal(url) return require("gpupt.playbook.journal").open(url) end
+--- The journal, opened for reading only; nil, message, "ENOENT" if there is none yet.
+function playbook.read_journal(url) return require("gpupt.playbook.journal").read(url) end
 function playbook.find_run(journal, id) return require("gpupt.playbook.journal").find(journal, id) end
 
 --- The variables in a --var-file; nil, message, code.

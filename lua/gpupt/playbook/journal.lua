@@ -41,6 +41,16 @@ function journal.open(url)
   return require "gpupt.store".open(path)
 end
 
+--- Opens the existing journal of a --journal value for reading only: nothing of it changes, and nothing has to be
+-- writable.
+function journal.read(url)
+  local path, message, code = journal.path(url)
+  if not path then return nil, message, code end
+  local folder = require "gpupt.core".folder -- does not open it: opening a FIFO would wait
+  if not folder.kind(path) then return nil, ("there is no journal at %s yet"):format(path), "ENOENT" end
+  return require "gpupt.store".read(path)
+end
+
 --- A table as the text that is stored in rows.
 function journal.note(value) return kept.encode(value) end
 
