@@ -18,12 +18,13 @@ function Secret.__concat(a, b)
     :format(tostring(self)), 2)
 end
 
-local function make(origin, read)
-  return setmetatable({ origin = origin, source = source.of(2), read = read }, Secret)
+-- kind: "file", "env", "command", "callback" or "value"
+local function make(origin, kind, read)
+  return setmetatable({ origin = origin, kind = kind, source = source.of(2), read = read }, Secret)
 end
 
 --- A secret of another kind: `read(self)` returns its text, or nil, message, "ESECRET".
-function secret.of(origin, read) return make(origin, read) end
+function secret.of(origin, read, kind) return make(origin, kind or "value", read) end
 
 function secret.is(value) return getmetatable(value) == Secret end
 
@@ -40,7 +41,7 @@ end
 --- The first line of a file.
 function secret.file(path)
   check_string(path, "p.secret.file")
-  return make("the file " .. path, function(self)
+  return make("the file " .. path, "file", function(self)
     local file, message = io.open(path, "r")
     if not file then return nil, ("the secret of %s cannot be read: %s"):format(self.origin, message), "ESECRET" end
     local text = file:read "a"
@@ -52,7 +53,7 @@ end
 --- An environment variable.
 function secret.env(name)
   check_string(name, "p.secret.env")
-  return make("the variable " .. name, function(self)
+  return make("the variable " .. name, "env", function(self)
     local text = os.getenv(name)
     if not text then return nil, ("the secret of %s is not set"):format(self.origin), "ESECRET" end
     return first_line(text, self.origin)
@@ -69,7 +70,7 @@ end
 --- The first line that a shell command prints.
 function secret.command(line)
   check_string(line, "p.secret.command")
-  return make("the command " .. program_of(line), function(self)
+  return make("the command " .. program_of(line), "command", function(self)
     local pipe, message = io.popen(line, "r")
     if not pipe then return nil, ("the secret of %s: %s"):format(self.origin, message), "ESECRET" end
     local text = pipe:read "a"
@@ -82,7 +83,7 @@ end
 --- A function that returns it.
 function secret.callback(fn)
   if type(fn) ~= "function" then error("p.secret.callback needs a function, not a " .. type(fn), 2) end
-  return make("a function", function(self)
+  return make("a function", "callback", function(self)
     local text, message = fn()
     if secret.is(text) then return text:read() end
     if type(text) ~= "string" then

@@ -32,7 +32,9 @@ describe("the privileges that the steps declare", function()
     l = first_light.start { speed = 200, change = account "Host.Config.PciPassthru" }
     local result = apply(l)
     assert.equal(1, result.status)
-    assert.matches("The account lacks Host.Config.PciPassthru on HostPciPassthruSystem", result.err, 1, true)
+    for _, name in ipairs { "esx-a-1", "esx-b-1" } do
+      assert.matches("host.enable: the account lacks Host.Config.PciPassthru on the host " .. name, result.err, 1, true)
+    end
   end)
 
   it("are sufficient for first light", function()

@@ -1,15 +1,19 @@
 --- A plan asked the server for each VM on its own: FindChild for its name, QueryConfigTarget for its host's id again and
 -- again, and each step read the VM again: 140 requests for 40 new VMs, 200 for 40 existing ones. Now the number does not
--- depend on the number of VMs: 12 requests, the further pages of large answers, and one for each host that is asked
--- for its id.
+-- depend on the number of VMs: 12 requests, the further pages of large answers, one for each host that is asked
+-- for its id or each cluster that is asked for its guest ids, and one for each datastore that is searched.
 local lab = require "spec.support.lab"
 local requests = require "spec.support.requests"
 
-local function check_budget(counts, hosts)
+local function check_budget(counts, hosts, clusters)
   local pages = requests.of(counts, "ContinueRetrievePropertiesEx")
   local ids = requests.of(counts, "QueryConfigTarget")
+  local guests, searches = requests.of(counts, "QueryConfigOptionEx"), requests.of(counts, "SearchDatastore_Task")
   assert.is_true(ids <= hosts, ids)
-  assert.is_true(counts.total - pages - ids <= 12, requests.table { { name = "plan", counts = counts } })
+  assert.is_true(guests <= clusters, guests)
+  assert.is_true(searches <= 1, searches)
+  -- a search is a call, and a filter that waits for its task
+  assert.is_true(counts.total - pages - ids - guests - 2 * searches <= 12, requests.table { { name = "plan", counts = counts } })
 end
 
 describe("the requests of a plan", function()
@@ -28,7 +32,7 @@ describe("the requests of a plan", function()
     for _, count in ipairs { 1, 30 } do
       local counts, text = requests.plan(site, requests.playbook(requests.hosts "/DC0/host/*",
         requests.new_vms("linux", "c-01", count)))
-      check_budget(counts, 10)
+      check_budget(counts, 10, 1)
       assert.matches(("linux-%03d"):format(count), text, 1, true)
       -- the existing names are those of the inventory
       assert.equal(0, requests.of(counts, "FindChild"))
@@ -41,7 +45,7 @@ describe("the requests of a plan", function()
     for i = 1, 10 do scopes[i] = requests.new_vms("windows", ("c-%02d"):format(i), 2, ("new-%d-{n:02}"):format(i)) end
     local counts, text = requests.plan(site, requests.playbook(requests.hosts "/DC0/host/*",
       requests.existing_vms "/DC0/vm/vm-*", table.unpack(scopes)))
-    check_budget(counts, 100)
+    check_budget(counts, 100, 10)
     assert.matches("vm-040", text, 1, true)
     assert.matches("new-10-02", text, 1, true)
   end)
@@ -50,7 +54,7 @@ describe("the requests of a plan", function()
     start(20)
     local counts = requests.plan(site, requests.playbook(requests.hosts "/DC0/host/*",
       requests.new_vms("linux", "c-02", 20)))
-    check_budget(counts, 0)
+    check_budget(counts, 0, 1)
   end)
 
   it("read the VMs that run on the hosts together", function()
@@ -58,7 +62,7 @@ describe("the requests of a plan", function()
     for _, vm in ipairs(fleet.vms) do vm.power = "poweredOn" end
     site = lab.start { speed = 1000, fleet = fleet }
     local counts, text = requests.plan(site, requests.playbook(requests.hosts "/DC0/host/*"))
-    check_budget(counts, 0)
+    check_budget(counts, 0, 0)
     assert.matches("reboot, with vMotion of vm-007", text, 1, true)
   end)
 end)

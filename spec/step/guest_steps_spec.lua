@@ -128,9 +128,9 @@ describe("VMs and guests", function()
 
   it("report an ISO that is missing on the datastore", function()
     start()
-    local result = apply { answer = "none.iso" }
-    assert.equal("failed", result.status)
-    assert.matches("none.iso", result.targets[1].message, 1, true)
+    local result, message = apply { answer = "none.iso" }
+    assert.is_nil(result)
+    assert.matches("[ds-1] iso/none.iso does not exist (vm-1)", message, 1, true)
   end)
 
   it("report the findings in the log if a power-on fails", function()

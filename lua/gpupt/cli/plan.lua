@@ -7,15 +7,19 @@ local command = {
   summary = "show what a playbook would change and which approvals it needs",
   usage = "plan PLAYBOOK [--out FILE] [--limit PATTERN,...] [options]",
   details = [[
-Reads the fleet and changes nothing. Reports all problems at once. --out saves
-the plan to a file. "gpupt apply FILE" reads the fleet again, and refuses the
-plan if anything that it depends on has changed.
+Reads the fleet and changes nothing. Reports all problems at once, also those
+that apply would meet: missing privileges, media, memory, secrets. What the
+account may not check is printed as "unverified" with the privilege that the
+check needs. --out saves the plan to a file. "gpupt apply FILE" reads the fleet
+again, and refuses the plan if anything that it depends on has changed.
 
 ]] .. connection.limit_help,
   options = connection.with {
     { "out", "FILE", doc = "save the plan for a later apply" },
     connection.limit,
     connection.variables[1], connection.variables[2],
+    { "check-logins", doc = "try the guest accounts in VMs that run, one VM first" },
+    { "without-secrets", doc = "do not read secrets; apply needs them" },
     { "exit-code", doc = "exit with status 4 if changes are pending" },
     { "json", doc = "print the changes as JSON" },
   },
@@ -37,7 +41,8 @@ function command.run(options, words)
   if not pb then return nil, message, code, detail end
   local vc <close> = connection.open(options)
   local plan
-  plan, message, code, detail = pb:plan(vc, { limit = limit })
+  plan, message, code, detail = pb:plan(vc, { limit = limit, check_logins = options.check_logins,
+    secrets = not options.without_secrets })
   if not plan then return nil, message, code, detail end
   -- saved first: a plan that is shown can be applied
   if options.out then
@@ -48,7 +53,8 @@ function command.run(options, words)
   local changes = plan:changes()
   if options.json then
     local json = require "gpupt.json"
-    printer.json { playbook = pb.name, changes = json.array(changes), allow = json.array(plan:needs()) }
+    printer.json { playbook = pb.name, changes = json.array(changes), allow = json.array(plan:needs()),
+      unverified = json.array(plan.unverified) }
   else
     printer.out("%s", tostring(plan))
   end

@@ -38,15 +38,33 @@ local function free_of(pool, record, node, name)
   return list
 end
 
+--- The memory of a host that neither this plan nor, if they were read, the running VMs have reserved.
+local function memory_left(pool, record)
+  return (record.unreserved_mb or record.memory_mb) - (pool.used_memory[record] or 0)
+end
+
+--- Why a new VM cannot be on this host, apart from its cards; or nil.
+local function unfit(pool, record, request)
+  local why = record.skipped or request.unfit and request.unfit(record)
+  if why then return why end
+  if memory_left(pool, record) < (request.memory_mb or 0) then
+    return ("has %d MiB of unreserved memory, and %s needs %d MiB"):format(memory_left(pool, record), request.name,
+      request.memory_mb)
+  end
+end
+
 --- The cards of each host, to explain why there are too few: "esx-a-1: 3b:00.0 held by x (poweredOff), 86:00.0 free".
-local function inventory_text(pool, hosts, node, name)
+local function inventory_text(pool, hosts, node, name, request)
   local lines = {}
   for _, record in ipairs(hosts) do
     local words = {}
     for _, card in ipairs(selected(node, record)) do
       words[#words + 1] = host_records.short(card.address) .. " " .. (blocked(pool, card, name) or "free")
     end
-    if #words > 0 then
+    local why = request and unfit(pool, record, request)
+    if why then
+      lines[#lines + 1] = record.name .. " " .. why
+    elseif #words > 0 then
       lines[#lines + 1] = record.name .. ": " .. table.concat(words, ", ")
     elseif record.skipped then
       lines[#lines + 1] = record.name .. ": " .. record.skipped
@@ -77,7 +95,8 @@ local function held(pool, record, node, vm)
 end
 
 --- Assigns `count` cards to a VM. `request` = { name, node, count, hosts (allowed records), spread, vm (record
--- if it exists), memory_mb }. Result { host = record, cards = list }; or nil, message, "ENOCARDS".
+-- if it exists), memory_mb (that it will reserve in addition to what it has reserved now), unfit (of a new VM: why it
+-- cannot be on a host, or nil) }. Result { host = record, cards = list }; or nil, message, "ENOCARDS" or "ENOMEMORY".
 function allocation.take(pool, request)
   local name, node, count = request.name, request.node, request.count
   if request.vm then
@@ -87,6 +106,12 @@ function allocation.take(pool, request)
     end
     local own = held(pool, record, node, request.vm)
     for _, card in ipairs(own) do pool.taken[card] = name end
+    local left = memory_left(pool, record)
+    if left < (request.memory_mb or 0) then
+      return nil, ("%s will reserve %d MiB more, and its host %s has %d MiB of unreserved memory"):format(name,
+        request.memory_mb, record.name, left), "ENOMEMORY"
+    end
+    pool.used_memory[record] = (pool.used_memory[record] or 0) + (request.memory_mb or 0)
     if #own >= count then return { host = record, cards = table.move(own, 1, count, 1, {}) } end
     local free = free_of(pool, record, node, name)
     if #own + #free < count then
@@ -99,9 +124,8 @@ function allocation.take(pool, request)
   end
   local best, best_free
   for _, record in ipairs(request.hosts) do
-    local free = not record.skipped and free_of(pool, record, node, name) or {}
-    local memory = record.memory_mb - (pool.used_memory[record] or 0)
-    if #free >= count and memory >= (request.memory_mb or 0) then
+    local free = not unfit(pool, record, request) and free_of(pool, record, node, name) or {}
+    if #free >= count then
       local better = not best or (request.spread == "pack" and #free < #best_free)
         or (request.spread ~= "pack" and #free > #best_free)
       if better then best, best_free = record, free end
@@ -109,7 +133,7 @@ function allocation.take(pool, request)
   end
   if not best then
     return nil, ("%s needs %d free GPU%s of %s on one host: %s"):format(name, count, count == 1 and "" or "s",
-      selector.describe(node), inventory_text(pool, request.hosts, node, name)), "ENOCARDS"
+      selector.describe(node), inventory_text(pool, request.hosts, node, name, request)), "ENOCARDS"
   end
   pool.used_memory[best] = (pool.used_memory[best] or 0) + (request.memory_mb or 0)
   return { host = best, cards = take(pool, best_free, count, name) }

@@ -31,6 +31,7 @@ local pci = require "gpupt.pci"
 ---@field boot_time number?
 ---@field version string            "8.0.3"
 ---@field uuid string               of its BIOS
+---@field management_ip string?     address of the vCenter that manages it
 ---@field memory_mb integer
 ---@field rebind boolean            can activate passthrough without a reboot
 ---@field devices table<string, gpupt.Card>  all PCI functions, by address
@@ -132,6 +133,7 @@ function host.record(ref, props)
     maintenance = props["runtime.inMaintenanceMode"] == true, quarantine = props["runtime.inQuarantineMode"] == true,
     standby = props["runtime.standbyMode"], boot_time = props["runtime.bootTime"],
     reboot_required = props["summary.rebootRequired"] == true, version = props["summary.config.product.version"],
+    management_ip = props["summary.managementServerIp"],
     uuid = props["hardware.systemInfo.uuid"], lockdown = props["config.lockdownMode"],
     memory_mb = (props["hardware.memorySize"] or 0) // (1 << 20),
     rebind = props["capability.deviceRebindWithoutRebootSupported"] == true,

@@ -63,6 +63,7 @@ end
 local inventory_paths = {
   HostSystem = { "parent" }, ComputeResource = { "host", "resourcePool" },
   VirtualMachine = { "parent", "config.managedBy", "guest.interactiveGuestOperationsReady",
+    "config.memoryAllocation.reservation",
     table.unpack(vm.claim_paths) },
 }
 
@@ -76,7 +77,8 @@ local function take(self, object)
     local list = self.running[claim.host] or {}
     self.running[claim.host] = list
     list[#list + 1] = { ref = claim.ref, name = claim.name, managed = object["config.managedBy"],
-      session = object["guest.interactiveGuestOperationsReady"] == true, cards = #claim.cards }
+      session = object["guest.interactiveGuestOperationsReady"] == true, cards = #claim.cards,
+      reserved_mb = object["config.memoryAllocation.reservation"] }
   end
 end
 
@@ -102,7 +104,8 @@ function Snapshot:place_of(ref)
   return self.vms[ref]
 end
 
---- The VMs that ran on a host when the inventory was read: { ref, name, managed, session, cards (how many) }.
+--- The VMs that ran on a host when the inventory was read: { ref, name, managed, session, cards (how many),
+-- reserved_mb (nil: unreadable) }.
 function Snapshot:running_on(record)
   self:whole()
   return self.running[record.ref] or {}

@@ -234,6 +234,8 @@
 ---@field limit? string|table patterns of host and VM names as in inventory paths, with commas or as a list; !PATTERN excludes; other targets are not changed
 ---@field journal? userdata an open journal, to read the earlier rows of this run
 ---@field run? string the run to resume
+---@field check_logins? boolean also try the logins in guests that run; reads the passwords, also from commands
+---@field secrets? boolean false: do not read secrets, for a plan by a user who has none; apply reads them
 
 ---@class gpupt.options.record.open
 ---@field words? table the command that is recorded, as a list of words: for README.txt, with stand-ins
@@ -264,6 +266,7 @@
 ---@field scope "hosts"|"vms" the targets it runs on
 ---@field options? table the declared options
 ---@field needs? table the privileges that its calls need
+---@field checks? table the privileges that only a plan's checks need
 ---@field approvals? table the approvals that its changes may need: { word = 'what for' }
 ---@field claims? table what a run claims for its targets: 'host' or 'cards'
 ---@field also_needs? function also_needs(options, scope) -> privileges that depend on the options (nil: all)
@@ -271,6 +274,7 @@
 ---@field login? boolean it runs programs in the guest: p.vms needs a login
 ---@field repeatable? boolean may be used more than once in a scope
 ---@field check? function check(options) -> message or nil, while the playbook is loaded
+---@field requires? function requires(options, target, changes) -> what the preflight checks
 ---@field secrets? function secrets(options, changes): reads and checks its secrets before a run starts
 ---@field observe function reads the current state from the server
 ---@field plan function returns what it would change
@@ -284,8 +288,9 @@
 ---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.datastore_list
----@field pattern? string glob that the names must match
+---@field pattern? string|table glob that the names must match, or a list of them
 ---@field recursive? boolean include subfolders
+---@field browser? table the datastore's browser, if it is known: the datastore is not looked up then
 ---@field datacenter? string inventory path of the datacenter; default: the client's, or the only one
 
 ---@class gpupt.options.vc.datastore_mkdir
@@ -348,6 +353,7 @@
 ---@field itself? boolean with under: that container too, which a view of it leaves out
 ---@field objects? table a list of references, instead of under
 ---@field paths? table property paths
+---@field follow? table with objects: { type = property }; also reads the objects that this property names
 ---@field page? integer objects per page (the server may give fewer)
 ---@field timeout? number seconds for each request
 

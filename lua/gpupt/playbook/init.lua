@@ -98,7 +98,7 @@ function playbook.needs_of_all_steps()
   local list = {}
   for _, name in ipairs(steps.names) do
     local step = steps.load(name)
-    for _, needs in ipairs { step.needs, step.also_needs and step.also_needs() or {} } do
+    for _, needs in ipairs { step.needs, step.checks, step.also_needs and step.also_needs() or {} } do
       for _, privilege in ipairs(needs) do list[#list + 1] = { privilege = privilege, step = name } end
     end
   end
@@ -110,6 +110,10 @@ local plan_options = options.declare("playbook.plan", {
     .. "!PATTERN excludes; other targets are not changed" },
   { "journal", "userdata", doc = "an open journal, to read the earlier rows of this run" },
   { "run", "string", doc = "the run to resume" },
+  { "check_logins", "boolean", default = false,
+    doc = "also try the logins in guests that run; reads the passwords, also from commands" },
+  { "secrets", "boolean", default = true,
+    doc = "false: do not read secrets, for a plan by a user who has none; apply reads them" },
 })
 
 --- Reads the fleet and returns what would change. Makes no changing call.
@@ -129,6 +133,7 @@ function Playbook:needs()
   for _, scope in ipairs(self.root.children) do
     for _, instance in ipairs(scope.children) do
       local needs = table.move(instance.step.needs, 1, #instance.step.needs, 1, {})
+      table.move(instance.step.checks, 1, #instance.step.checks, #needs + 1, needs)
       local more = instance.step.also_needs and instance.step.also_needs(instance.options, scope) or {}
       for _, privilege in ipairs(table.move(more, 1, #more, #needs + 1, needs)) do
         local key = privilege .. "\0" .. instance.name

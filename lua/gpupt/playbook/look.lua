@@ -7,8 +7,8 @@ local function find_vm(ctx, target)
   if target.kind == "vm" and not target.ref and not ctx.planning then target.ref = ctx.fleet:find_vm(target) end
 end
 
---- Returns { instance =, seen =, changes = }, or nil, message, code, detail. The effects of the changes are added to
--- target.forecast, for the target's later steps.
+--- Returns { instance =, seen =, changes =, options = }, or nil, message, code, detail. The effects of the changes are
+-- added to target.forecast, for the target's later steps.
 ---@param ctx gpupt.Context
 ---@param target gpupt.Target
 return function(ctx, target, instance)
@@ -32,5 +32,5 @@ return function(ctx, target, instance)
     end
   end
   for name, value in pairs(type(forecast) == "table" and forecast or {}) do target.forecast[name] = value end
-  return { instance = instance, seen = seen, changes = changes }
+  return { instance = instance, seen = seen, changes = changes, options = o }
 end

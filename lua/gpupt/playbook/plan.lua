@@ -6,6 +6,7 @@ local failure = require "gpupt.failure"
 local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
 local patterns = require "gpupt.playbook.patterns"
+local preflight = require "gpupt.playbook.preflight"
 local targets = require "gpupt.playbook.targets"
 local snapshot = require "gpupt.fleet.snapshot"
 local visible = require "gpupt.visible"
@@ -35,7 +36,7 @@ function plan.steps(ctx, target, problems)
       entry.skip = type(detail) == "table" and detail.skip
       return entry
     end
-    entry.steps[#entry.steps + 1] = { instance = instance, changes = found.changes }
+    entry.steps[#entry.steps + 1] = { instance = instance, changes = found.changes, options = found.options }
     for _, change in ipairs(found.changes) do
       entry.changes = true
       for _, card in ipairs(change.activates or {}) do ctx.fleet:expect_active(card) end
@@ -172,7 +173,7 @@ function plan.make(playbook, vc, o)
   end
   local self = setmetatable({ playbook = playbook, vc = vc, limit = limit and limit.text, patterns = limit,
     new_limit = o.new_limit, journal = o.journal, run_id = o.run, fleet = snapshot.new(vc), entries = {},
-    skipped = {}, over = {}, notes = {} }, Plan)
+    skipped = {}, over = {}, notes = {}, unverified = {} }, Plan)
   local problems = {}
   self.ctx = context.new { vc = vc, fleet = self.fleet, planning = true, run = o.run, emit = function(event)
     self.notes[#self.notes + 1] = event
@@ -188,11 +189,13 @@ function plan.make(playbook, vc, o)
       self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
     end
     problems = skip_hosts(self, problems)
-    targets.allocate(self.fleet, vm_targets, problems, self.over)
+    preflight.look(self, vm_targets)
+    self.pool = targets.allocate(self.fleet, vm_targets, problems, self.over, self.world)
     for _, target in ipairs(vm_targets) do
       self.vms[#self.vms + 1] = target
       if target.host then self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems) end
     end
+    preflight.check(self, problems, o)
     self.fleet:planned()
     return true
   end)

@@ -78,6 +78,7 @@ return function(self)
   end
   for _, text in ipairs(self.over) do lines[#lines + 1] = "! " .. text end
   for _, skip in ipairs(self.skipped) do lines[#lines + 1] = "! " .. skip.text end
+  for _, text in ipairs(self.unverified) do lines[#lines + 1] = "! " .. text end
   if #list == 0 then
     lines[#lines + 1] = "nothing to change"
     return visible.lines(lines)

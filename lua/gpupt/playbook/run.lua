@@ -11,7 +11,7 @@ local limit = require "gpupt.playbook.limit"
 local logins = require "gpupt.logins"
 local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
-local secret = require "gpupt.secret"
+local preflight = require "gpupt.playbook.preflight"
 local watcher = require "gpupt.playbook.watcher"
 
 ---@class gpupt.Outcome             how a target ended
@@ -85,27 +85,6 @@ local function begin(self, o)
   for _, change in ipairs(plan:changes()) do
     failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
       source = change.source, what = change.sign .. " " .. change.what })
-  end
-end
-
---- Reads the secrets that the run will need once before anything changes, without keeping them.
-local function check_secrets(plan)
-  failure.check(plan.playbook.variables:ask())
-  for _, entry in ipairs(plan.entries) do
-    local login = false
-    for _, one in ipairs(entry.steps) do
-      local step = one.instance.step
-      if #one.changes > 0 then
-        login = login or step.login
-        if step.secrets then
-          failure.check(step.secrets(failure.check(one.instance:resolve(entry.target)), one.changes))
-        end
-      end
-    end
-    if login then
-      local o = failure.check(entry.target.scope:resolve(entry.target))
-      failure.check(secret.reveal(o.login.options.password))
-    end
   end
 end
 
@@ -349,10 +328,7 @@ function run.start(plan, o)
     return self
   end
   local ok, message, code, detail
-  ok, message, code = failure.catch(function()
-    check_secrets(plan)
-    return true
-  end)
+  ok, message, code = failure.catch(preflight.secrets, plan)
   if not ok then return nil, message, code end
   self.journal = o.journal
   if not self.journal then

@@ -4,7 +4,9 @@
 local allocation = require "gpupt.fleet.allocation"
 local check = require "gpupt.failure".check
 local declare = require "gpupt.playbook.declare"
+local findings = require "gpupt.playbook.preflight.findings"
 local hosts = require "gpupt.fleet.host"
+local look = require "gpupt.playbook.preflight.look"
 local placement = require "gpupt.fleet.placement"
 local units = require "gpupt.units"
 
@@ -120,7 +122,16 @@ function targets.vms(fleet, scope, limit)
   return existing(fleet, scope, limit)
 end
 
-local function request_of(fleet, target, instance)
+-- The memory that a VM will reserve: a new one all of it; an existing one what it has not reserved while it runs.
+local function memory_of(target, o)
+  local vm = target.vm
+  if not vm then return target.memory_wish end
+  if o.power_on == false then return 0 end
+  local memory = target.memory_wish or vm.memory_mb or 0
+  return math.max(0, memory - (vm.power == "poweredOn" and vm.reservation_mb or 0))
+end
+
+local function request_of(fleet, target, instance, world)
   target.instance = instance
   local o, message, code = instance:resolve(target)
   if not o then return nil, message, code end
@@ -130,7 +141,33 @@ local function request_of(fleet, target, instance)
   local records = {}
   for _, ref in ipairs(target.host_refs) do records[#records + 1] = fleet.by_ref[ref] end
   return { name = target.name, node = o.devices, count = o.count, hosts = records, spread = target.scope.options.spread,
-    vm = target.vm, memory_mb = target.memory_wish }
+    vm = target.vm, memory_mb = memory_of(target, o),
+    unfit = function(record) return look.unfit(world, target, record) end }
+end
+
+--- Why no host can take a new VM, whatever its cards; or nil.
+local function nowhere(fleet, target, world)
+  if target.ref or #target.host_refs == 0 then return end
+  local words = {}
+  for _, ref in ipairs(target.host_refs) do
+    local record = fleet.by_ref[ref]
+    local why = record and look.unfit(world, target, record)
+    if not why then return end
+    words[#words + 1] = record.name .. " " .. why
+  end
+  return ("%s: place: no host can take the VM: %s"):format(target.scope.source, table.concat(words, "; "))
+end
+
+-- The host of a new VM without cards: the first that can take it.
+local function any_host(fleet, target, world)
+  local words = {}
+  for i, ref in ipairs(target.host_refs) do
+    local record = fleet.by_ref[ref]
+    local why = not record and "cannot be read" or record.skipped or look.unfit(world, target, record)
+    if not why then return record end
+    words[i] = (record and record.name or ref.value) .. " " .. why
+  end
+  return nil, ("%s: place: no host can take the VM: %s"):format(target.scope.source, table.concat(words, "; "))
 end
 
 --- The memory that vm.create will configure, to choose a host with enough of it.
@@ -161,18 +198,27 @@ local function host_if_it_has_cards(fleet, target)
 end
 
 --- Assigns a host and cards to every VM. Problems are appended to `problems`, and what needs --allow over-commit to
--- `over`. Existing VMs choose first.
-function targets.allocate(fleet, list, problems, over)
-  local pool = allocation.pool(fleet)
+-- `over`. Existing VMs choose first. `world`: what gpupt.playbook.preflight.look read. Returns the pool.
+function targets.allocate(fleet, list, problems, over, world)
+  local pool, found = allocation.pool(fleet), findings.new()
   local function one(target)
     target.memory_wish = memory_wish(target)
     local instance = attach_of(target.scope)
-    if not instance then
-      local record = target.vm and fleet.by_ref[target.vm.host] or fleet.by_ref[target.host_refs[1]]
-      target.host = record
+    local lost = nowhere(fleet, target, world)
+    if lost then
+      found:problem { text = lost, target = target.name, code = "EPLACE" }
       return true
     end
-    local request, message, code = request_of(fleet, target, instance)
+    if not instance then
+      if target.vm then
+        target.host = fleet.by_ref[target.vm.host]
+      else
+        target.host, lost = any_host(fleet, target, world)
+        if lost then found:problem { text = lost, target = target.name, code = "EPLACE" } end
+      end
+      return true
+    end
+    local request, message, code = request_of(fleet, target, instance, world)
     if not request then return nil, message, code end
     local given
     given, message, code = allocation.take(pool, request)
@@ -195,7 +241,9 @@ function targets.allocate(fleet, list, problems, over)
   pass(true)
   pass(false)
   ask_ids(fleet, list, function(target) return target.host end)
+  for _, problem in ipairs(found:problems()) do problems[#problems + 1] = problem end
   for _, scope in ipairs(targets.scopes_of(list)) do targets.check_spare(pool, list, scope, over) end
+  return pool
 end
 
 function targets.scopes_of(list)

@@ -62,7 +62,7 @@ local function asked(name, since)
     end
     text = typed
     return text
-  end)
+  end, "asked")
   made.asked = true
   return made
 end

@@ -108,6 +108,24 @@ local function explain(ctx, target, value)
   end
 end
 
+-- The privileges of these changes. After an installation the VM runs and has to be shut down.
+local function needs_of(target, changes, value, installed)
+  local needs, list = {}, {}
+  for _, change in ipairs(changes) do
+    if change.verb ~= "power on" then needs.change = true end
+    if change.verb == "guest shutdown" then needs.off = true end
+  end
+  if needs.change then
+    list = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
+      "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings", "VirtualMachine.Config.Memory",
+      "VirtualMachine.Config.CPUCount" }
+    if value.video then list[#list + 1] = "VirtualMachine.Config.EditDevice" end
+    if needs.off or installed then list[#list + 1] = "VirtualMachine.Interact.PowerOff" end
+  end
+  if target.options.power_on then list[#list + 1] = "VirtualMachine.Interact.PowerOn" end
+  return list
+end
+
 function step.plan(ctx, target, seen)
   if not target.cards then return nil, target.name .. ": no cards were found for this VM", "ENOCARDS" end
   local value, message, code = compute(target, seen.vm)
@@ -119,6 +137,7 @@ function step.plan(ctx, target, seen)
     changes[1] = { sign = "+", verb = "attach", allow = value.allow[1],
       what = ("%s, memory locked and reserved, %s"):format(
       card_text(target), #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed") }
+    changes.needs = needs_of(target, changes, value, target.forecast.installs)
     return changes
   end
   local why = refusal(target, vm, value)
@@ -135,6 +154,7 @@ function step.plan(ctx, target, seen)
   if target.options.power_on and (vm.power ~= "poweredOn" or #changes > 0) then
     changes[#changes + 1] = { sign = "~", verb = "power on", what = "power on" }
   end
+  changes.needs = needs_of(target, changes, value)
   return changes
 end
 

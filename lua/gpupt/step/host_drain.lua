@@ -1,7 +1,8 @@
 --- Empties a host before its reboot and starts its VMs again:
 --   vCenter's own  (vCLS and agents)     left to vCenter
 --   bound          hold a card           shut down by the guest if idle and approved; started again afterwards
---   movable        the rest              moved by fully automated DRS when the host enters maintenance mode
+--   movable        the rest              moved by fully automated DRS when the host enters maintenance mode; on the
+--                                        only host of a cluster they have nowhere to go, and are shut down as well
 -- A guest that ignores the shutdown is never powered off: the roll fails, and VMs that were shut down are started
 -- again. They are read from the run's journal, so that a resumed run starts them too.
 local check = require "gpupt.failure".check
@@ -32,14 +33,59 @@ local function running(ctx, record)
   return list
 end
 
---- The VMs that run on the host: { bound = {}, movable = {}, own = {} }, entries { ref, name, session }.
+--- Whether the VMs of a host have no other host to go to.
+function drain.alone(record) return #record.cluster.host_refs < 2 end
+
+--- The VMs that run on the host: { bound = {}, movable = {}, own = {}, stuck = {} }, entries { ref, name, session }.
+-- Those of `stuck`, which have nowhere to go, are in `bound` as well.
 function drain.classify(ctx, record)
-  local result = { bound = {}, movable = {}, own = {} }
+  local result, alone = { bound = {}, movable = {}, own = {}, stuck = {} }, drain.alone(record)
   for _, vm in ipairs(running(ctx, record)) do
-    local kind = own(vm) and "own" or vm.cards > 0 and "bound" or "movable"
-    table.insert(result[kind], { ref = vm.ref, name = vm.name, session = vm.session })
+    local stuck = alone and vm.cards == 0 and not own(vm)
+    local kind = own(vm) and "own" or (vm.cards > 0 or stuck) and "bound" or "movable"
+    local entry = { ref = vm.ref, name = vm.name, session = vm.session }
+    table.insert(result[kind], entry)
+    if stuck then table.insert(result.stuck, entry) end
   end
+  table.sort(result.bound, function(a, b) return a.name < b.name end)
   return result
+end
+
+-- The addresses and names by which a guest would be the server or this computer.
+local function our_names(ctx, record)
+  local names = { [ctx.vc.host:lower()] = true }
+  if record.management_ip then names[record.management_ip] = true end
+  local file = io.open("/proc/sys/kernel/hostname")
+  local here = file and file:read "l"
+  if file then file:close() end
+  if here and here ~= "" and not here:find "^localhost" then names[here:lower()] = true end
+  return names
+end
+
+--- Why one of these VMs cannot be shut down, or nil: it is the server or this computer, or its Tools do not run.
+function drain.cannot_shut_down(ctx, record, list)
+  if #list == 0 then return end
+  local refs, ours = {}, our_names(ctx, record)
+  for i, entry in ipairs(list) do refs[i] = entry.ref end
+  local silent = {}
+  for _, object in ipairs(check(ctx.vc:collect_all { objects = refs, type = "VirtualMachine",
+    paths = { "name", "guest.toolsRunningStatus", "guest.hostName", "guest.ipAddress", "guest.net" } })) do
+    local names = { object["guest.hostName"], object["guest.ipAddress"] }
+    for _, nic in ipairs(object["guest.net"] or {}) do
+      for _, address in ipairs(nic.ipAddress or {}) do names[#names + 1] = address end
+    end
+    for _, name in pairs(names) do
+      if ours[name:lower()] then
+        return ("%s: %s is the server itself (%s), which is never shut down. Migrate it, or shut it down by hand")
+          :format(record.name, object.name, name)
+      end
+    end
+    if object["guest.toolsRunningStatus"] ~= "guestToolsRunning" then silent[#silent + 1] = { name = object.name } end
+  end
+  if #silent > 0 then
+    return ("%s: %s must be shut down for the reboot, but VMware Tools do not run in it. Shut it down by hand, or "
+      .. "migrate it"):format(record.name, drain.names(silent))
+  end
 end
 
 function drain.names(list)
@@ -96,9 +142,11 @@ function drain.owed(ctx, target)
   return list
 end
 
---- Shuts down the VMs that hold a card. true; nil, message, code after starting them again.
+--- Shuts down the VMs that hold a card or have nowhere to go. true; nil, message, code after starting them again.
 function drain.run(ctx, target)
   local busy = drain.classify(ctx, target.record)
+  local why = drain.cannot_shut_down(ctx, target.record, busy.bound)
+  if why then return nil, why, "EREFUSED" end
   if #busy.bound > 0 then
     ctx:require_approval("guest-shutdown", target.name .. ": shutting down " .. drain.names(busy.bound))
     local used = drain.in_use(busy.bound)

@@ -112,6 +112,9 @@ function step.observe(ctx, target)
   local seen = { record = record, chosen = chosen, devices = list, stage = stage, pending = pending, owed = {} }
   if #stage + #pending > 0 and target.options.apply ~= "stage" then
     seen.busy, seen.holders = drain.classify(ctx, record), drain.holders(ctx, record, list)
+    if target.scope.options.roll.guests == "shutdown-idle" then
+      seen.cannot = drain.cannot_shut_down(ctx, record, seen.busy.bound)
+    end
   elseif #stage + #pending == 0 then
     seen.owed = drain.owed(ctx, target)
   end
@@ -126,12 +129,22 @@ local function reboot_changes(target, seen, changes)
     .. (#busy.movable > 0 and (", with vMotion of %s"):format(drain.names(busy.movable)) or ""),
     sign = "~", allow = "reboot", verb = "reboot", activates = seen.chosen }
   if #busy.bound > 0 then
+    if target.scope.options.roll.guests ~= "shutdown-idle" and #busy.stuck > 0 then
+      return nil, ("%s is %s, so %s cannot be migrated. Set roll = { guests = \"shutdown-idle\" } to allow shutting "
+        .. "them down"):format(record.name, record.cluster.ref.type == "ClusterComputeResource"
+        and "the only host of " .. record.cluster.name or "not in a cluster", drain.names(busy.bound)), "EREFUSED"
+    end
     if target.scope.options.roll.guests ~= "shutdown-idle" then
       return nil, ("%s: VMs with a passthrough card cannot be migrated (%s). Set roll = { guests = \"shutdown-idle\" } "
         .. "to allow shutting them down"):format(record.name, drain.names(busy.bound)), "EREFUSED"
     end
-    changes[#changes + 1] = { what = "shut down " .. drain.names(busy.bound), sign = "-", allow = "guest-shutdown",
-      verb = "guest shutdown" }
+    if seen.cannot then return nil, seen.cannot, "EREFUSED" end
+    changes[#changes + 1] = { what = "shut down " .. drain.names(busy.bound)
+      .. (#busy.stuck > 0 and (" (nowhere to migrate %s)"):format(drain.names(busy.stuck)) or ""), sign = "-",
+      allow = "guest-shutdown", verb = "guest shutdown" }
+    for _, privilege in ipairs { "VirtualMachine.Interact.PowerOff", "VirtualMachine.Interact.PowerOn" } do
+      table.insert(changes.needs, { privilege = privilege, objects = busy.bound })
+    end
     local used = drain.in_use(busy.bound)
     if #used > 0 then
       changes[#changes + 1] = { what = "end the user sessions of " .. drain.names(used), sign = "-", allow = "sessions",
@@ -143,6 +156,7 @@ local function reboot_changes(target, seen, changes)
       :format(record.name, drain.names(busy.movable), record.cluster.name, record.cluster.drs), "EREFUSED"
   end
   changes[#changes + 1] = allow
+  table.insert(changes.needs, "Host.Config.Maintenance")
   return true
 end
 
@@ -163,6 +177,7 @@ function step.plan(ctx, target, seen)
     end
     return changes
   end
+  changes.needs = { "Host.Config.PciPassthru", "Host.Config.Settings" }
   local why = refusal(record, seen.devices, seen.chosen)
   if why then return nil, why, "EREFUSED" end
   if record.maintenance and entering then

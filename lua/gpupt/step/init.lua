@@ -7,14 +7,17 @@
 --                                                      has note, may and did, but no server
 --     apply(ctx, target, changes, seen)                makes these changes only, with ctx:call and ctx:task
 --     prove(ctx, target) -> text                       reads again; nil, message, code if it is not as wanted
---     secrets(options, changes) }                      optional: reads and checks its secrets before a run starts
+--     secrets(options, changes),                       optional: reads and checks its secrets before a run starts
+--     requires(options, target, changes) }             optional: what the plan's preflight checks for these changes:
+--       { files = { { path = "[datastore] file" } }, guest = { id =, version = }, disk_bytes = of new disks }
 --
 -- A failure is nil, message, code from any of them, or an error raised by gpupt.check. If observe adds a detail
 -- { skip = "why" }, a plan skips this host, unless all hosts of the scope fail so. A change is { what = "text",
 -- sign = "+" | "~" | "-" | "!" | "?", verb = "reboot", allow = "word", activates = { cards } }; its word is one of the
 -- step's approvals. The forecast contains the effects of the changes on the target ({ memory_mb =, installs =, ... });
--- the target's later steps read it in target.forecast. In these functions, target.options are the step's options for
--- this target.
+-- the target's later steps read it in target.forecast. changes.needs, if set, lists the privileges that these changes
+-- need, in place of the step's: names, or { privilege =, objects = { { ref =, name = } } }. In these functions,
+-- target.options are the step's options for this target.
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 
@@ -37,6 +40,7 @@ local contract_fields = options.declare("step contract", {
   { "scope", "string", required = true, choices = { "hosts", "vms" }, doc = "the targets it runs on" },
   { "options", "table", default = {}, doc = "the declared options" },
   { "needs", "table", default = {}, doc = "the privileges that its calls need" },
+  { "checks", "table", default = {}, doc = "the privileges that only a plan's checks need" },
   { "approvals", "table", default = {}, doc = "the approvals that its changes may need: { word = 'what for' }" },
   { "claims", "table", default = {}, doc = "what a run claims for its targets: 'host' or 'cards'" },
   { "also_needs", "function", doc = "also_needs(options, scope) -> privileges that depend on the options (nil: all)" },
@@ -44,6 +48,7 @@ local contract_fields = options.declare("step contract", {
   { "login", "boolean", default = false, doc = "it runs programs in the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may be used more than once in a scope" },
   { "check", "function", doc = "check(options) -> message or nil, while the playbook is loaded" },
+  { "requires", "function", doc = "requires(options, target, changes) -> what the preflight checks" },
   { "secrets", "function", doc = "secrets(options, changes): reads and checks its secrets before a run starts" },
   { "observe", "function", required = true, doc = "reads the current state from the server" },
   { "plan", "function", required = true, doc = "returns what it would change" },

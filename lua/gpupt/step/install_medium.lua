@@ -48,6 +48,9 @@ local function split(path)
   return ("[%s] %s"):format(store, folder), name
 end
 
+--- Whether a path is that of a medium that a run created.
+function medium.is_generated(path) return split(path) ~= nil end
+
 --- The path in the VM's mark, or nil.
 function medium.of(vm)
   local path = vm.extra[medium.KEY]

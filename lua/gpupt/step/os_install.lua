@@ -22,14 +22,15 @@ local step = {
     { "within", "string", default = "2h", late = true, doc = "how long the installation may take" },
   },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
-    "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.SetCDMedia", "VirtualMachine.Interact.DeviceConnection",
-    "Datastore.Browse" },
+    "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.SetCDMedia",
+    "VirtualMachine.Interact.DeviceConnection" },
+  checks = { "Datastore.Browse" },
 }
 
---- A generated medium is uploaded and deleted.
+--- A generated medium is uploaded, compared and deleted.
 function step.also_needs(o)
   if o and type(o.answer) == "string" then return {} end
-  return { "Datastore.FileManagement" }
+  return { "Datastore.FileManagement", "Datastore.Browse" }
 end
 
 --- The Tools ISO for Windows on an ESXi host; the installation finds the medium by its label.
@@ -61,6 +62,20 @@ function step.secrets(o, changes)
   return true
 end
 
+local function verb_of(changes, verb)
+  for _, change in ipairs(changes) do if change.verb == verb then return true end end
+end
+
+--- The media of an installation that will start.
+function step.requires(o, _, changes)
+  if not verb_of(changes, "install") then return {} end
+  local files = {}
+  for _, path in ipairs { o.iso, type(o.answer) == "string" and o.answer or "", o.tools or "" } do
+    if path ~= "" and path ~= "none" and path ~= HOST_TOOLS then files[#files + 1] = { path = path } end
+  end
+  return { files = files }
+end
+
 --- The files to insert into the VM's drives; `answer` is the path of the answer medium, or nil.
 local function media_of(o, vm, answer)
   local list = { o.iso, answer }
@@ -86,6 +101,20 @@ local function with_deletion(changes, seen)
   return changes
 end
 
+--- ISO files in the VM's drives that are not of this installation: the VM would boot from them, or has.
+local function other_media(o, seen)
+  local ours, list = {}, {}
+  for _, path in ipairs { o.iso, type(o.answer) == "string" and o.answer or "", o.tools or "", HOST_TOOLS,
+    seen.medium or "" } do
+    ours[path] = true
+  end
+  for path in pairs(seen.media) do
+    if not ours[path] and not medium.is_generated(path) and not path:find "^%[%]" then list[#list + 1] = path end
+  end
+  table.sort(list)
+  return list
+end
+
 function step.plan(_, target, seen)
   local o = target.options
   if seen.installed then
@@ -98,6 +127,17 @@ function step.plan(_, target, seen)
   if seen.exists and not seen.vm.extra["gpupt.run"] and not seen.media[o.iso] then
     return nil, ("%s is powered off and was not created by gpupt, so it is unknown whether an operating system "
       .. "is installed. Power it on, or remove os.install"):format(target.name), "EREFUSED"
+  end
+  local others = seen.exists and other_media(o, seen) or {}
+  if #others > 0 then
+    return nil, ("%s has %s in a CD drive, and would %s it, not %s. %s"):format(target.name,
+      table.concat(others, " and "), seen.vm.power == "poweredOn" and "be installed from" or "boot from", o.iso,
+      seen.vm.power == "poweredOn" and "Set iso to that medium, or power the VM off and eject it"
+        or "Eject it, or set iso to that medium"), "EREFUSED"
+  end
+  if seen.exists and seen.vm.question then
+    return nil, ("%s waits for an answer (%s). Answer the question in the vSphere Client"):format(target.name,
+      seen.vm.question.text or "?"), "EREFUSED"
   end
   if seen.exists and seen.vm.power == "poweredOn" then
     return with_deletion({ { sign = "~", verb = "wait", what = "wait for the running installation" } }, seen),

@@ -3,6 +3,7 @@
 -- Linux: the distribution's open-vm-tools. The installer restarts Tools during the call, so its end is awaited twice.
 -- The release and features are stored on the VM (ExtraConfig gpupt.tools); if either changes, the step runs again.
 local guest = require "gpupt.step.guest_session"
+local guest_family = require "gpupt.facts.guest_family"
 local tools = require "gpupt.guest.tools"
 local vms = require "gpupt.fleet.vm"
 
@@ -35,6 +36,15 @@ local function wanted_mark(target, vm)
   return command.version.text .. " REMOVE=" .. table.concat(command.remove, ","), command
 end
 
+-- Only Windows has Tools from the host's CD, whose installer may request a reboot.
+local LINUX = { "VirtualMachine.Config.AdvancedConfig", "VirtualMachine.GuestOperations.Execute",
+  "VirtualMachine.GuestOperations.Query", "VirtualMachine.GuestOperations.Modify" }
+
+local function family(target, vm)
+  if vm and (vm.guest.family or vm.guest_id) then return vms.family(vm) end
+  return guest_family(nil, nil, target.forecast.guest_id)
+end
+
 function step.observe(ctx, target)
   if not target.ref then return {} end
   return { vm = ctx.fleet:vm(target.ref) }
@@ -43,7 +53,8 @@ end
 function step.plan(_, target, seen)
   local vm = seen.vm
   if not vm or target.forecast.installs or not vm.guest.version or vm.guest.version == "0" then
-    return { { sign = "+", verb = "tools", what = "VMware Tools with the features for this release" } }
+    return { { sign = "+", verb = "tools", what = "VMware Tools with the features for this release" },
+      needs = family(target, vm) == "linux" and LINUX or nil }
   end
   local mark, command, code = wanted_mark(target, vm)
   if not mark then return nil, ("%s: %s"):format(target.name, command), code end
@@ -52,7 +63,7 @@ function step.plan(_, target, seen)
     return nil, target.name .. " is not running, and its VMware Tools must be changed. Power it on first", "EREFUSED"
   end
   return { { sign = "~", verb = "tools",
-    what = command and command.line or "open-vm-tools installed and running" } }
+    what = command and command.line or "open-vm-tools installed and running" }, needs = not command and LINUX or nil }
 end
 
 local function mark(ctx, target, text)

@@ -24,6 +24,11 @@ local step = {
     "Datastore.AllocateSpace", "Network.Assign", "Resource.AssignVMToPool" },
 }
 
+-- The privileges of each kind of change.
+local CREATES = { "VirtualMachine.Inventory.Create", "VirtualMachine.Config.AddNewDisk",
+  "VirtualMachine.Config.AdvancedConfig", "Datastore.AllocateSpace", "Network.Assign", "Resource.AssignVMToPool" }
+local RESIZES = { "VirtualMachine.Config.Memory", "VirtualMachine.Config.CPUCount" }
+
 function step.check(o)
   for _, field in ipairs { "memory", "disk" } do
     if type(o[field]) ~= "function" then
@@ -38,6 +43,16 @@ local function sizes(o)
   return check(units.mebibytes(o.memory)), check(units.mebibytes(o.disk)) * 1024
 end
 
+local function find(changes, verb)
+  for _, change in ipairs(changes) do if change.verb == verb then return change end end
+end
+
+function step.requires(o, _, changes)
+  if not find(changes, "create") then return {} end
+  local _, disk_kb = sizes(o)
+  return { guest = { id = o.guest, version = o.version }, disk_bytes = disk_kb << 10 }
+end
+
 function step.observe(ctx, target)
   if not target.ref then return { exists = false } end
   return { exists = true, vm = ctx.fleet:vm(target.ref) }
@@ -50,7 +65,7 @@ function step.plan(_, target, seen)
   if not seen.exists then
     if not target.host then return nil, ("%s: no suitable host was found"):format(target.name), "ENOHOST" end
     return { { sign = "+", verb = "create", what = ("%s, %s, %d CPUs, %s, blank disk of %s, on %s"):format(o.firmware,
-      o.guest, o.cpus, o.memory, o.disk, target.host.name) } }, forecast
+      o.guest, o.cpus, o.memory, o.disk, target.host.name) }, needs = CREATES }, forecast
   end
   local vm = seen.vm
   if vm.firmware ~= o.firmware then
@@ -64,6 +79,7 @@ function step.plan(_, target, seen)
   if vm.cpus ~= o.cpus then
     changes[#changes + 1] = { sign = "~", verb = "resize", what = ("CPUs %d -> %d"):format(vm.cpus, o.cpus) }
   end
+  changes.needs = RESIZES
   if #changes > 0 and vm.power ~= "poweredOff" then
     return nil, ("%s: %s: the VM is running. Shut it down first"):format(target.name, changes[1].what), "EREFUSED"
   end

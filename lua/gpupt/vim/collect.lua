@@ -18,6 +18,7 @@ local declared = options.declare("vc:collect", {
   { "itself", "boolean", doc = "with under: that container too, which a view of it leaves out" },
   { "objects", "table", doc = "a list of references, instead of under" },
   { "paths", "table", doc = "property paths" },
+  { "follow", "table", doc = "with objects: { type = property }; also reads the objects that this property names" },
   { "page", "integer", default = 100, doc = "objects per page (the server may give fewer)" },
   { "timeout", "number", doc = "seconds for each request" },
 })
@@ -56,9 +57,14 @@ local function sets(spec)
   return kinds, property_sets
 end
 
-local function of_list(objects)
+-- `follow`: type -> the property whose objects are read as well.
+local function of_list(objects, follow)
   local list = {}
-  for i, object in ipairs(objects) do list[i] = { obj = object, skip = false } end
+  for i, object in ipairs(objects) do
+    local property = follow and follow[object.type]
+    list[i] = { obj = object, skip = false, selectSet = property and { { _type = "TraversalSpec", name = "follow",
+      type = object.type, path = property, skip = false } } or nil }
+  end
   return list
 end
 
@@ -145,7 +151,7 @@ local function start(client, spec)
   local self = setmetatable({ client = client, timeout = spec.timeout, empty = 0, bytes = 0 }, Collection)
   local object_set
   if spec.objects then
-    object_set = of_list(spec.objects)
+    object_set = of_list(spec.objects, spec.follow)
     if #object_set == 0 then
       self.closed = true
       return self

@@ -94,8 +94,9 @@ local function session(client, more)
 end
 
 local list_options = declare("list", {
-  { "pattern", "string", default = "*", doc = "glob that the names must match" },
+  { "pattern", "string|table", default = "*", doc = "glob that the names must match, or a list of them" },
   { "recursive", "boolean", doc = "include subfolders" },
+  { "browser", "table", doc = "the datastore's browser, if it is known: the datastore is not looked up then" },
 })
 
 -- The entries of the folders that a search of `where` found.
@@ -141,13 +142,18 @@ function Datastore:list(text, given)
   local o = list_options:check(given)
   local name, rest, code = self:split(text)
   if not name then return nil, rest, code end
-  local place, message, failed = locate(self, name, o.datacenter)
+  local place, message, failed
+  if o.browser then
+    place = { browser = o.browser }
+  else
+    place, message, failed = locate(self, name, o.datacenter)
+  end
   if not place then return nil, message, failed end
   local where = ("[%s] %s"):format(name, rest)
   local result, why, kind, detail = search(self, place,
     o.recursive and "SearchDatastoreSubFolders_Task" or "SearchDatastore_Task", {
       datastorePath = where,
-      searchSpec = { matchPattern = { o.pattern }, sortFoldersFirst = true,
+      searchSpec = { matchPattern = type(o.pattern) == "table" and o.pattern or { o.pattern }, sortFoldersFirst = true,
         details = { fileType = true, fileSize = true, modification = true, fileOwner = false } },
     })
   if result == nil then return nil, why, kind, detail end

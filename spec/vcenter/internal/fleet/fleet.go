@@ -82,6 +82,7 @@ type Host struct {
 	StandbySupported *bool    `json:"standby_supported"`   // default true
 	ClockSkew        float64  `json:"clock_skew_seconds"`  // its clock is so much ahead of vCenter's
 	Datastores       []string `json:"datastores"`          // those of the cluster's that it sees; empty = all
+	Networks         []string `json:"networks"`            // those that it has; empty = all
 	Exceptions       []string `json:"lockdown_exceptions"` // users that lockdown mode lets in
 }
 

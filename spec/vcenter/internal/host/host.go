@@ -313,6 +313,7 @@ func (r *Hosts) Register(s *api.Server) {
 	r.registerPCI()
 	registerExecuters(s)
 	r.registerTarget()
+	r.registerOptions()
 	r.registerMaintenance()
 	r.registerDRS()
 	r.registerVSAN()

@@ -4,16 +4,55 @@ package host
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
 	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/wire"
 )
 
 var _ = rules.Add(rules.Rule{ID: "host.hardware-versions", Sure: "documented", Source: "Broadcom KB 315655: virtual machine hardware versions",
 	Text: "QueryConfigOptionDescriptor lists vmx-8 up to the newest of the host: 17 (7.0), 18 (7.0.1), 19 (7.0.2), 20 (8.0), 21 (8.0.2), 22 (9.0)."})
+
+var _ = rules.Add(rules.Rule{ID: "host.config-option-guests", Sure: "documented", Source: "API reference: EnvironmentBrowserConfigOptionQuerySpec.guestId",
+	Text: "QueryConfigOptionEx with guest ids returns the descriptors of those ids, and all descriptors if no id matches."})
+
+// guests keeps the descriptors of the ids in the request.
+func guests(option *types.VirtualMachineConfigOption, ids []string) {
+	var match []types.GuestOsDescriptor
+	for _, d := range option.GuestOSDescriptor {
+		if slices.Contains(ids, d.Id) {
+			match = append(match, d)
+		}
+	}
+	if len(match) > 0 {
+		option.GuestOSDescriptor = match
+	}
+}
+
+func (r *Hosts) registerOptions() {
+	r.s.Handle("QueryConfigOptionEx", func(c *api.Call) (any, *fault.Error) {
+		req := *c.Req.(*types.QueryConfigOptionEx)
+		var ids []string
+		if req.Spec != nil { // the simulator filters by one id only
+			spec := *req.Spec
+			ids, spec.GuestId = spec.GuestId, nil
+			req.Spec = &spec
+		}
+		res, e := r.w.Inner(c.This, "QueryConfigOptionEx", &req)
+		if e != nil {
+			return nil, e
+		}
+		if option := res.(*types.QueryConfigOptionExResponse).Returnval; option != nil {
+			guests(option, ids)
+		}
+		return res, nil
+	}, api.Needs("System.View"))
+}
 
 // MaxHardware is the newest hardware version of an API version.
 func MaxHardware(v wire.Version) int {

@@ -128,8 +128,8 @@ func (w *World) single(each func(*World, *simulator.HostSystem, *fleet.Cluster, 
 	cr := w.Compute(hs)
 	cr.Name = hs.Name
 	w.byName["HostSystem "+hs.Name] = hs.Self
-	nets := w.networks(w.DC)
-	hs.Network, cr.Network = nets, nets
+	cr.Network = w.networks(w.DC)
+	w.attach(hs, &c.Hosts[0], cr.Network)
 	for i := range w.Fleet.Datastores {
 		if err := os.MkdirAll(w.DatastoreDir(w.Fleet.Datastores[i].Name), 0o700); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/fleet"
+	"gpupt.test/vcenter/internal/rules"
 )
 
 // AddHost brings a host into a cluster, or below a folder as a standalone host, with
@@ -37,9 +38,28 @@ func (w *World) AddHost(parent types.ManagedObjectReference, c *fleet.Cluster, h
 	}
 	dc := w.Center(hs.Self)
 	nets := w.plainNetworks(dc)
-	hs.Network = nets
 	w.Compute(hs).Network = slices.Clone(nets)
+	w.attach(hs, h, nets)
 	return hs, w.joinSwitches(hs, dc)
+}
+
+var _ = rules.Add(rules.Rule{ID: "host.network-hosts", Sure: "documented", Source: "API reference: Network.host, hosts attached to this network; HostSystem.network",
+	Text: "Network.host lists the hosts that have the network, and HostSystem.network the networks of the host."})
+
+// attach enters a host in the networks that it has.
+func (w *World) attach(hs *simulator.HostSystem, h *fleet.Host, nets []types.ManagedObjectReference) {
+	hs.Network = nil
+	for _, ref := range nets {
+		n, ok := w.Reg.Get(ref).(*mo.Network)
+		if !ok || len(h.Networks) > 0 && !contains(h.Networks, n.Name) {
+			continue
+		}
+		hs.Network = append(hs.Network, ref)
+		if !slices.Contains(n.Host, hs.Self) {
+			n.Host = append(slices.Clone(n.Host), hs.Self)
+			w.Touch(ref)
+		}
+	}
 }
 
 // RemoveHost takes a host without VMs out of the inventory, and with a standalone host

@@ -1,0 +1,117 @@
+--- What decides on which host a VM can be, in one request: the networks of the targets and the datastores of the
+-- hosts; the memory that running VMs have reserved is in the inventory already. Each host record gets
+--   mounts       name -> datastore { ref, name, browser, free, accessible, maintenance } as the host sees it
+--   unreserved_mb   its memory that no running VM has reserved
+-- nil if it could not be read.
+local look = {}
+
+local network_paths = { "name", "host" }
+local store_paths = { "name", "host", "browser", "summary.accessible", "summary.freeSpace",
+  "summary.maintenanceMode" }
+
+--- The connected hosts on which the targets are or may be created, and their networks.
+local function objects_of(fleet, targets)
+  local list, records, seen = {}, {}, {}
+  local function take(ref)
+    if ref and not seen[ref] then
+      seen[ref] = true
+      list[#list + 1] = ref
+      return true
+    end
+  end
+  for _, target in ipairs(targets) do
+    take(target.network)
+    for _, ref in ipairs(target.host_refs or {}) do
+      local record = fleet.by_ref[ref]
+      if record and record.connection == "connected" and take(ref) then
+        records[#records + 1] = record
+      end
+    end
+  end
+  return list, records
+end
+
+--- The memory of a host that no running VM has reserved; nil if that of a VM cannot be read.
+local function unreserved(fleet, record)
+  local left = record.memory_mb
+  for _, vm in ipairs(fleet:running_on(record)) do
+    if not vm.reserved_mb then return nil end
+    left = left - math.max(0, vm.reserved_mb)
+  end
+  return left
+end
+
+local function take_store(stores, object)
+  local store = { ref = object.ref, name = object.name, browser = object.browser, free = object["summary.freeSpace"],
+    accessible = object["summary.accessible"] ~= false, maintenance = object["summary.maintenanceMode"] }
+  if object.host then
+    store.hosts = {}
+    for _, mount in ipairs(object.host) do
+      local info = mount.mountInfo
+      store.hosts[mount.key] = { accessible = info.accessible ~= false and info.mounted ~= false,
+        why = info.inaccessibleReason, read_only = info.accessMode == "readOnly" }
+    end
+  end
+  stores[object.ref] = store
+end
+
+-- The datastores of each host by their names.
+local function name_mounts(records, stores)
+  for _, record in ipairs(records) do
+    if record.store_refs then
+      record.mounts = {}
+      for _, ref in ipairs(record.store_refs) do
+        local store = stores[ref]
+        if store and store.name then record.mounts[store.name] = store end
+      end
+    end
+  end
+end
+
+local types = { HostSystem = { "datastore" }, Datastore = store_paths, Network = network_paths,
+  DistributedVirtualPortgroup = network_paths, OpaqueNetwork = network_paths }
+
+--- { networks = { ref -> { name, hosts = set } }, stores = { ref -> datastore }, records = hosts that were read }.
+function look.read(fleet, targets)
+  local objects, records = objects_of(fleet, targets)
+  local world = { networks = {}, stores = {}, records = records }
+  if #records == 0 then return world end
+  for object in fleet.vc:collect { objects = objects, types = types, follow = { HostSystem = "datastore" } } do
+    local kind = object.ref.type
+    if kind == "HostSystem" then
+      fleet.by_ref[object.ref].store_refs = object.datastore
+    elseif kind == "Datastore" then
+      take_store(world.stores, object)
+    else
+      local hosts = object.host and {}
+      for _, ref in ipairs(object.host or {}) do hosts[ref] = true end
+      world.networks[object.ref] = { name = object.name, hosts = hosts }
+    end
+  end
+  for _, record in ipairs(records) do record.unreserved_mb = unreserved(fleet, record) end
+  name_mounts(records, world.stores)
+  return world
+end
+
+--- Why a VM of this target cannot be on a host, or nil: "does not mount the datastore nvme-1".
+function look.unfit(world, target, record)
+  if not target.ref and target.datastore and record.mounts then
+    local store = record.mounts[target.datastore]
+    if not store then return ("does not mount the datastore %s"):format(target.datastore) end
+    local mount = store.hosts and store.hosts[record.ref]
+    if not store.accessible or mount and not mount.accessible then
+      return ("cannot access the datastore %s%s"):format(target.datastore,
+        mount and mount.why and " (" .. mount.why .. ")" or "")
+    end
+    if mount and mount.read_only then return ("mounts the datastore %s read-only"):format(target.datastore) end
+    if store.maintenance and store.maintenance ~= "normal" then
+      return ("has the datastore %s in maintenance mode"):format(target.datastore)
+    end
+  end
+  local network = not target.ref and target.network and world.networks[target.network]
+  if network and network.hosts and not network.hosts[record.ref] then
+    return ("does not have the network %s"):format(network.name or target.network_name)
+  end
+end
+
+return look
