@@ -169,7 +169,7 @@ describe("gpupt plan and apply", function()
   end)
 
   it("report a limit without a match", function()
-    refused({ "plan", l:write(hosts "10de:20b5"), "--limit", "zzz*" }, 1, "--limit zzz* matches no hosts or VMs")
+    refused({ "plan", l:write(hosts "10de:20b5"), "--limit", "zzz*" }, 1, "--limit: 'zzz*' matches no hosts or VMs")
   end)
 
   for signal, status in pairs { INT = 130, TERM = 143, HUP = 129 } do
