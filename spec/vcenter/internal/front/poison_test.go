@@ -163,7 +163,13 @@ func TestNoRequestPoisonsTheServer(t *testing.T) {
 						enc.WriteString("<soapenv:Body>")
 						enc.Request(method, req.Interface())
 						enc.WriteString("</soapenv:Body>")
+						s.W.RLock()
+						there := s.W.Get(this) != nil
+						s.W.RUnlock()
 						r := a.Raw(vctest.Envelope(enc.String()))
+						if there && r.Fault() == "ManagedObjectNotFound" && strings.Contains(r.Body, "<obj type=\""+this.Type+"\">"+this.Value+"</obj>") {
+							t.Errorf("%s: %s is there, and is not found", method, this)
+						}
 						since = append(since, enc.String())
 						if strings.Contains(r.Body, "nil pointer") || strings.Contains(r.Body, "interface conversion") || strings.Contains(r.Body, "runtime error") ||
 							strings.Contains(r.Body, "reflect:") {

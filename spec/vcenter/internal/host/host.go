@@ -46,13 +46,16 @@ type Hosts struct {
 	w       *world.World
 	s       *api.Server
 	hosts   map[types.ManagedObjectReference]*Host
+	owners  map[types.ManagedObjectReference]types.ManagedObjectReference // the host of each of its managers
 	order   []*Host
 	logMu   sync.Mutex // the logs of all hosts
 	half    sync.Map   // VMs that were reported as incomplete, or were incomplete in the fleet file
 }
 
 // NewHosts creates an empty set; Setup adds hosts to it while the inventory is built.
-func NewHosts() *Hosts { return &Hosts{hosts: map[types.ManagedObjectReference]*Host{}} }
+func NewHosts() *Hosts {
+	return &Hosts{hosts: map[types.ManagedObjectReference]*Host{}, owners: map[types.ManagedObjectReference]types.ManagedObjectReference{}}
+}
 
 // Host is one host with the state that vim25 does not show. Guarded by the world lock.
 type Host struct {
@@ -189,6 +192,10 @@ func (r *Hosts) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluste
 	h.booted()
 	r.agent(h, types.ClusterDasFdmAvailabilityStateConnectedToMaster)
 	r.publish(h)
+	w.Managers(hs, n)
+	for _, ref := range world.ManagersOf(hs) {
+		r.owners[ref] = hs.Self
+	}
 	return nil
 }
 
@@ -328,12 +335,8 @@ func (r *Hosts) Register(s *api.Server) {
 	r.watch()
 	s.OnSet(r.set)
 	s.OnOwner(func(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
-		for _, h := range r.order {
-			if h.Passthru == ref || (h.HS.ConfigManager.GraphicsManager != nil && *h.HS.ConfigManager.GraphicsManager == ref) {
-				return h.Ref(), true
-			}
-		}
-		return ref, false
+		host, ok := r.owners[ref]
+		return host, ok
 	})
 	s.W.Truth.Section("hosts", r.truth)
 }

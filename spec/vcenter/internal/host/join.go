@@ -20,6 +20,7 @@ import (
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/task"
+	"gpupt.test/vcenter/internal/world"
 )
 
 var (
@@ -155,6 +156,9 @@ func (r *Hosts) remove(h *Host) {
 		}
 	}
 	delete(r.hosts, h.Ref())
+	for _, ref := range world.ManagersOf(h.HS) {
+		delete(r.owners, ref)
+	}
 	r.order = slices.DeleteFunc(slices.Clone(r.order), func(o *Host) bool { return o == h })
 	r.w.RemoveHost(h.HS)
 	r.hardware()

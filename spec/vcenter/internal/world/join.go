@@ -91,6 +91,9 @@ func (w *World) RemoveHost(hs *simulator.HostSystem) {
 		s.EffectiveMemory -= hs.Summary.Hardware.MemorySize
 	}
 	delete(w.byName, "HostSystem "+hs.Name)
+	for _, ref := range ManagersOf(hs) {
+		w.Remove(ref)
+	}
 	w.Remove(hs.Self)
 	w.Touch(cr.Self)
 	if cr.Self.Type == "ClusterComputeResource" {

@@ -320,8 +320,24 @@ func (h *watcher) PutObject(_ *simulator.Context, o mo.Reference) {
 		h.w.Reg.Remove(h.w.Ctx, ref)
 		return
 	}
+	switch p := o.(type) { // the simulator's template names its own pool
+	case *simulator.ResourcePool:
+		own(&p.ResourcePool)
+	case *simulator.VirtualApp:
+		own(&p.ResourcePool)
+	}
 	h.w.tell(func(l Listener) { l.Added(ref) })
 	h.around(o)
+}
+
+// own makes a pool's configuration name the pool itself; its summary is copied, the template shares it.
+func own(p *mo.ResourcePool) {
+	p.Config.Entity = &p.Self
+	if s, ok := p.Summary.(*types.ResourcePoolSummary); ok && s != nil {
+		summary := *s
+		summary.Config.Entity = &p.Self
+		p.Summary = &summary
+	}
 }
 
 // guard turns a panic in a task of the simulator, which would end the process, into the
