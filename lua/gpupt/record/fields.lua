@@ -28,10 +28,24 @@ local model = like "^[%w %.,:;/()%[%]@_+%-&#*]+$"
 local product = like "^VMware [%w .%-]+$"
 local address = like("^%x%x%x%x:%x%x:%x%x%.%x$", "^%x%x:%x%x%.%x$", "^%d%d%d%d%d:%d%d%d:%d%d%.%d$")
 
+
+-- Extensions add privileges and tasks under names of their own (com.example.backup).
+local groups = one_of [[System Global Folder Datacenter Datastore Network DVSwitch DVPortgroup Host VirtualMachine
+  Resource Alarm Task ScheduledTask Sessions Performance Permissions Authorization VApp Profile StorageProfile
+  StoragePod Cryptographer Certificate]]
+
+local function privilege(text) return text:find "^%a+%.[%a.]+$" ~= nil and groups(text:match "^%a+") end
+
+local function of_the_api(text)
+  local kind = text:match "^(%u%a+)%.[%a_]+$"
+  return kind ~= nil and schema.type(kind) ~= nil
+end
+
 local rules = {
-  AboutInfo = { name = product, fullName = product, vendor = like "^VMware, Inc%.$", version = version, build = version,
-    patchLevel = version, localeVersion = like "^%u+$", localeBuild = version, osType = word, productLineId = word,
-    apiType = word, apiVersion = version, licenseProductName = product, licenseProductVersion = version },
+  AboutInfo = { name = product, fullName = product, vendor = like "^VMware, Inc%.$", version = version,
+    build = version, patchLevel = version, localeVersion = like "^%u+$", localeBuild = version, osType = word,
+    productLineId = word, apiType = word, apiVersion = version, licenseProductName = product,
+    licenseProductVersion = version },
   HostPciDevice = { id = address, vendorName = model, deviceName = model, parentBridge = address,
     deviceClassName = model },
   HostPciPassthruInfo = { id = address, dependentDevice = address },
@@ -46,9 +60,8 @@ local rules = {
   HostBIOSInfo = { biosVersion = model, vendor = model },
   HostGraphicsInfo = { deviceName = model, vendorName = model, graphicsType = word, pciId = address },
   HostFeatureVersionInfo = { key = word, value = version },
-  VirtualMachineConfigInfo = { version = like "^vmx%-%d+$", guestId = like "^[%l%d_]+Guest$", guestFullName = model,
-    firmware = word },
-  VirtualMachineConfigSummary = { guestId = like "^[%l%d_]+Guest$", guestFullName = model },
+  VirtualMachineConfigInfo = { version = like "^vmx%-%d+$", guestId = like "^[%l%d_]+Guest$", firmware = word },
+  VirtualMachineConfigSummary = { guestId = like "^[%l%d_]+Guest$" },
   VirtualMachineConfigOption = { version = like "^vmx%-%d+$" },
   VirtualMachineConfigOptionDescriptor = { key = like "^vmx%-%d+$" },
   GuestOsDescriptor = { id = like "^[%a%d_]+Guest$", fullName = model, family = word },
@@ -77,12 +90,12 @@ local rules = {
   Description = { label = "message", summary = "message" },
   OptionValue = { key = "done", value = "done" },
   InvalidArgument = { invalidProperty = "path" }, InvalidProperty = { name = "path" },
-  NoPermission = { privilegeId = like "^%u%a+[%.%a]*$" },
-  TaskInfo = { name = like "^[%u][%w_]*$", descriptionId = like "^[%a][%w_.]*$" },
-  HasUserPrivilegeOnEntities = { privId = like "^%u%a+%.[%.%a]+$" },
-  HasPrivilegeOnEntities = { privId = like "^%u%a+%.[%.%a]+$" },
-  HasPrivilegeOnEntity = { privId = like "^%u%a+%.[%.%a]+$" },
-  PrivilegeAvailability = { privId = like "^%u%a+%.[%.%a]+$" },
+  NoPermission = { privilegeId = privilege },
+  TaskInfo = { name = "type", descriptionId = of_the_api },
+  HasUserPrivilegeOnEntities = { privId = privilege },
+  HasPrivilegeOnEntities = { privId = privilege },
+  HasPrivilegeOnEntity = { privId = privilege },
+  PrivilegeAvailability = { privId = privilege },
   UserSession = { locale = like "^%l%l[_%a]*$", messageLocale = like "^%l%l[_%a]*$" },
 }
 

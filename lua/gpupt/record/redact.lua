@@ -21,7 +21,7 @@ local namespaces = { ["urn:vim25"] = true, ["http://schemas.xmlsoap.org/soap/env
   ["http://schemas.xmlsoap.org/soap/encoding/"] = true, ["http://www.w3.org/2001/XMLSchema-instance"] = true,
   ["http://www.w3.org/2001/XMLSchema"] = true, ["urn:internalvim25"] = true }
 
-local function is_type_name(text) return #text < 100 and text:find "^[%a_][%w_:.%-]*$" ~= nil end
+local function is_type_name(text) return #text < 100 and text:find "^[%a_][%w_:]*$" ~= nil end
 
 -- Attributes: namespaces and types stay, anything else (serverGuid) is replaced. The prefixes of a type become those
 -- that a replayed envelope declares.
