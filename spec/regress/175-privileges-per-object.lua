@@ -44,7 +44,8 @@ describe("the privileges that a plan needs", function()
         lab.host("esx-2", { cards = { lab.card "0000:3b:00.0", lab.card "0000:5e:00.0" } }) } } },
       datastores = { { name = "ds-1", files = { ["iso/ubuntu.iso"] = { os = "ubuntu" },
         ["iso/answer.iso"] = { source = "builtin:ubuntu-answer" } } } },
-      vms = { { name = "old-{n}", count = 2, host = "esx-1", memory_mb = 8192, firmware = "efi", version = "vmx-20" } },
+      vms = { { name = "busy", host = "esx-1", power = "poweredOn", memory_mb = 2048, firmware = "efi" },
+        { name = "old-{n}", count = 2, host = "esx-1", memory_mb = 8192, firmware = "efi", version = "vmx-20" } },
       users = {
         user("all", on "/"),
         user("some", on "/", on("/DC0/host/a/esx-2", "Host.Config.PciPassthru", "Host.Config.Maintenance"),
@@ -52,6 +53,7 @@ describe("the privileges that a plan needs", function()
           on("/DC0/datastore/ds-1", "Datastore.AllocateSpace"), on("/DC0/network/VM Network", "Network.Assign"),
           on("/DC0/host/a/Resources", "Resource.AssignVMToPool")),
         user("blind", on("/", "Datastore.Browse")),
+        user("half", on "/", { path = "/DC0/vm/busy", role = "NoAccess" }),
       } } }
   end)
   teardown(function() site:stop() end)
@@ -95,5 +97,12 @@ describe("the privileges that a plan needs", function()
     assert.matches("! play.lua:7: os.install: [ds-1] iso/ubuntu.iso: unverified: needs Datastore.Browse on the datastore "
       .. "ds-1 (vm-1, vm-2)", text, 1, true)
     assert.equal(2, #plan.unverified)
+  end)
+
+  it("to read what is to be checked leave that unverified", function()
+    local plan, message = plan_as "half"
+    local text = plan and tostring(plan):gsub("/[%w./-]*play%-%d+%.lua", "play.lua") or message
+    assert.matches("! play.lua:9: gpu.attach: the memory of esx-1: unverified: needs System.Read on the VMs that run on it "
+      .. "(old-1, old-2)", text, 1, true)
   end)
 end)

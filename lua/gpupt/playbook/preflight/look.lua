@@ -31,8 +31,13 @@ local function objects_of(fleet, targets)
   return list, records
 end
 
---- The memory of a host that no running VM has reserved; nil if that of a VM cannot be read.
+--- The memory of a host that no running VM has reserved; nil if that of a VM cannot be read, or if the account does not
+-- see a VM of the host at all.
 local function unreserved(fleet, record)
+  for _, ref in ipairs(record.vms) do
+    local place = fleet:place_of(ref)
+    if not (place and place.name) then return nil end
+  end
   local left = record.memory_mb
   for _, vm in ipairs(fleet:running_on(record)) do
     if not vm.reserved_mb then return nil end

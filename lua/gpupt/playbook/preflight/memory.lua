@@ -12,6 +12,12 @@ return function(plan, needs, found)
   local seen = {}
   for _, need in ipairs(needs) do
     local record = need.target.host
+    if need.instance.name == "gpu.attach" and record and record.connection == "connected" and not record.unreserved_mb
+      then
+      found:cannot { source = need.instance.source, target = need.target.name,
+        text = "gpu.attach: the memory of " .. record.name,
+        needs = "System.Read", on = "the VMs that run on it" }
+    end
     local used = record and pool.used_memory[record] or 0
     if need.instance.name == "gpu.attach" and used > 0 and record.unreserved_mb and not seen[record] then
       seen[record] = true

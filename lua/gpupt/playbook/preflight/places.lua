@@ -2,7 +2,27 @@
 
 local function gib(bytes) return ("%.0f GiB"):format(bytes / 2 ^ 30) end
 
-return function(_, needs, found)
+--- What could not be read of the places of new VMs.
+local function unreadable(plan, needs, found)
+  for _, need in ipairs(needs) do
+    local target, record = need.target, need.target.host
+    if need.requires.disk_bytes and record and record.connection == "connected" then
+      local one = { source = target.scope.source, target = target.name, needs = "System.Read" }
+      if not record.mounts then
+        one.text, one.on = "place: the datastores of " .. record.name, "the host and its datastores"
+        found:cannot(one)
+      end
+      local network = target.network and plan.world.networks[target.network]
+      if target.network and not (network and network.hosts) then
+        one.text, one.on = "place: the hosts of the network " .. target.network_name, "the network"
+        found:cannot(one)
+      end
+    end
+  end
+end
+
+return function(plan, needs, found)
+  unreadable(plan, needs, found)
   local wanted, order = {}, {}
   for _, need in ipairs(needs) do
     local bytes, target = need.requires.disk_bytes, need.target
