@@ -2,8 +2,8 @@
 --   login = { username =, password = text | function | { file= | command= | env= } }
 --   vc.guest:run(vm, login, { program = "/usr/bin/lspci", arguments = "-d 10de:" }) --> { rc=, stdout=, stderr= }
 -- A password that a guest refused is not tried on any other VM: another wrong attempt may lock the account
--- (gpupt.logins). Busy or restarting Tools are waited for. run starts a script that writes its output and exit code to
--- files (the code last, by a rename), so a result survives a restart of Tools, which lose their list of processes.
+-- (gpupt.logins). Busy or restarting Tools are waited for. Programs run in a script that leaves their outputs and exit
+-- codes in one file (gpupt.vim.guest_script).
 local attempt = require "gpupt.vim.attempt"
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
@@ -11,6 +11,7 @@ local files = require "gpupt.vim.files"
 local guest_family = require "gpupt.facts.guest_family"
 local logins = require "gpupt.logins"
 local options = require "gpupt.options"
+local script = require "gpupt.vim.guest_script"
 local trust = require "gpupt.vim.trust"
 local wait = require "gpupt.loop.wait"
 
@@ -347,58 +348,47 @@ end
 
 local function shell_quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
-local function script_of(family, directory, o)
-  if family == "windows" then
-    local inside = directory .. "\\"
-    return "run.cmd", table.concat({
-      "@echo off", ('cd /d "%s"'):format(o.directory or directory),
-      ('"%s" %s >"%sstdout" 2>"%sstderr" <nul'):format(o.program, ((o.arguments or ""):gsub("%%", "%%%%")), inside,
-        inside),
-      ('(echo %%ERRORLEVEL%%)>"%src.new"'):format(inside), ('move /y "%src.new" "%src" >nul'):format(inside, inside),
-      "",
-    }, "\r\n"), inside
-  end
-  local inside = directory .. "/"
-  local lines = { ("cd %s || exit 126"):format(shell_quote(o.directory or directory)) }
-  lines[#lines + 1] = ("( %s %s ) >%s 2>%s </dev/null"):format(shell_quote(o.program), o.arguments or "",
-    shell_quote(inside .. "stdout"), shell_quote(inside .. "stderr"))
-  lines[#lines + 1] = ("echo $? >%s && mv %s %s"):format(shell_quote(inside .. "rc.new"),
-    shell_quote(inside .. "rc.new"), shell_quote(inside .. "rc"))
-  return "run.sh", table.concat(lines, "\n") .. "\n", inside
-end
-
-local run_options = options.declare("vc.guest:run", {
+local run_fields = {
   { "program", "string", required = true, doc = "absolute path of the program" },
   { "arguments", "string", doc = "its arguments, as for the guest's shell" },
   { "directory", "string", doc = "working directory; default: the temporary one" },
+}
+local how_fields = {
   { "environment", "table", doc = "list of NAME=VALUE; replaces the whole environment" },
   { "family", "string", choices = { "windows", "linux" }, doc = "default: as reported by the guest" },
   { "timeout", "number", default = 600, doc = "seconds for the whole call" },
   { "max", "integer", default = 16 << 20, doc = "maximum bytes of each output" },
-})
+}
+local program_options = options.declare("vc.guest:run_all", run_fields)
+local how_options = options.declare("vc.guest:run_all", how_fields)
+local run_options = options.declare("vc.guest:run", table.move(how_fields, 1, #how_fields, #run_fields + 1,
+  table.move(run_fields, 1, #run_fields, 1, {})))
 
--- Polls for the exit code until the script has written it or has ended without it.
-local function follow(self, vm, login, pid, inside, until_time)
-  local delay, missed = 0.25, 0
+-- Seconds between two looks at a program: a short one has ended at the first look, a long one is not asked often.
+local FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10
+
+-- Polls until the script has written its result or has ended without it. The result as a text, or the exit code of the
+-- script; nil, message, code.
+local function follow(self, vm, login, pid, result, o, until_time)
+  local delay, missed = FIRST_PAUSE, 0
   while true do
     if engine.now() >= until_time then return nil, "the program is still running", "ETIMEDOUT" end
+    attempt.pause(delay, until_time)
+    delay = math.min(LONGEST_PAUSE, delay * 1.6)
     local left = { timeout = math.max(1, until_time - engine.now()) }
     local list, message, code, detail = self:list(vm, login, { pid }, left)
     local process = list and list[1]
     local gone = (list and not process) or code == "GuestProcessNotFound"
     if not list and not gone then return nil, message, code, detail end
     if gone or process.ended then
-      local text, why, failed, more = self:get(vm, login, inside .. "rc", nil, left)
-      local rc = text and tonumber(text:match "%-?%d+")
-      if rc then return math.tointeger(rc) or rc end
-      if not text and failed ~= "FileNotFound" then return nil, why, failed, more end
+      local text, why, failed, more = self:get(vm, login, result, nil, { max = o.most, timeout = left.timeout })
+      if text then return text end
+      if failed ~= "FileNotFound" then return nil, why, failed, more end
       missed = missed + 1
       -- the process list may lag behind the start, and restarted Tools list nothing: the file alone decides, unless
       -- the process is listed as ended and left no file
       if process and process.ended and missed >= 2 then return process.rc end
     end
-    attempt.pause(delay, until_time)
-    delay = math.min(5, delay * 1.6)
   end
 end
 
@@ -409,10 +399,32 @@ local function tidy(self, vm, login, pid, directory, running)
   end)
 end
 
---- Runs a program to its end: { rc =, stdout =, stderr =, pid = }; or nil, message, code, detail.
-function Guest:run(vm, login, given)
-  checked_vm(vm)
-  local o = run_options:check(given)
+-- What a script that was ended before its result left of its programs; `rc` is its own exit code.
+local function pieces(self, vm, login, inside, programs, rc, o)
+  local list = {}
+  for i = 1, #programs do
+    list[i] = { rc = rc }
+    for stream, name in pairs { stdout = "out-", stderr = "err-" } do
+      local bytes, message, code, detail = self:get(vm, login, inside .. name .. i, nil, { max = o.max, timeout = 60 })
+      if not bytes and code ~= "FileNotFound" then return nil, message, code, detail end
+      list[i][stream] = bytes or ""
+    end
+  end
+  return list
+end
+
+local function too_long(list, max)
+  for _, one in ipairs(list) do
+    for _, stream in ipairs { "stdout", "stderr" } do
+      if #one[stream] > max then
+        return ("%s of the program has %d bytes, and %d were allowed"):format(stream, #one[stream], max)
+      end
+    end
+  end
+end
+
+-- Runs programs by one script in one temporary directory.
+local function run(self, vm, login, programs, o)
   local until_time = engine.now() + o.timeout
   local left = { timeout = o.timeout }
   local family, no, refused, fault = o.family
@@ -422,8 +434,9 @@ function Guest:run(vm, login, given)
   end
   local directory, message, code, detail = self:tempdir(vm, login, left)
   if not directory then return nil, message, code, detail end
-  local name, text, inside = script_of(family, directory, o)
+  local name, text, inside = script.of(family, directory, programs)
   local pid, running
+  o.most = (2 * o.max + 128) * #programs
   local function work()
     local sent, why, failed, more = self:put(vm, login, nil, inside .. name, { text = text, timeout = o.timeout,
       permissions = family == "linux" and 448 or nil })
@@ -437,22 +450,46 @@ function Guest:run(vm, login, given)
       until_time)
     if not pid then return nil, why, failed, more end
     running = true
-    local rc
-    rc, why, failed, more = follow(self, vm, login, pid, inside, until_time)
-    if rc == nil then return nil, why, failed, more end
+    local result
+    result, why, failed, more = follow(self, vm, login, pid, inside .. script.RESULT, o, until_time)
+    if result == nil then return nil, why, failed, more end
     running = false
-    local out = { rc = rc, pid = pid }
-    for _, stream in ipairs { "stdout", "stderr" } do
-      local bytes, unread, kind, tree = self:get(vm, login, inside .. stream, nil, { max = o.max, timeout = 60 })
-      if not bytes and kind ~= "FileNotFound" then return nil, unread, kind, tree end
-      out[stream] = bytes or ""
+    local list = type(result) == "string" and script.read(result, #programs)
+    if type(result) == "string" and not list then
+      return nil, "the guest gave a result that is not complete", "ETRUNCATED"
     end
-    return out
+    if not list then
+      list, why, failed, more = pieces(self, vm, login, inside, programs, result, o)
+      if not list then return nil, why, failed, more end
+    end
+    local long = too_long(list, o.max)
+    if long then return nil, long, "ELIMIT" end
+    for _, one in ipairs(list) do one.pid = pid end
+    return list
   end
   local results = table.pack(pcall(work))
   tidy(self, vm, login, pid, directory, running)
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
+end
+
+--- Runs a program to its end: { rc =, stdout =, stderr =, pid = }; or nil, message, code, detail.
+function Guest:run(vm, login, given)
+  checked_vm(vm)
+  local o = run_options:check(given)
+  local list, message, code, detail = run(self, vm, login, { o }, o)
+  if not list then return nil, message, code, detail end
+  return list[1]
+end
+
+--- Runs programs one after the other, in one go: a list of { rc =, stdout =, stderr =, pid = }, whatever their exit
+-- codes are; or nil, message, code, detail.
+function Guest:run_all(vm, login, programs, given)
+  checked_vm(vm)
+  if type(programs) ~= "table" or #programs == 0 then error("vc.guest:run_all: expected a list of programs", 2) end
+  local list = {}
+  for i, one in ipairs(programs) do list[i] = program_options:check(one) end
+  return run(self, vm, login, list, how_options:check(given))
 end
 
 return guest

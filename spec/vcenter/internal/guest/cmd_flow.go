@@ -174,6 +174,7 @@ func (st *cmdState) repeat(s string) {
 	do := func(values map[byte]string) bool {
 		text := body
 		for k, v := range values {
+			text = strings.ReplaceAll(text, "%~z"+string(k), st.size(strings.Trim(v, `"`)))
 			text = strings.ReplaceAll(text, "%~"+string(k), strings.Trim(v, `"`))
 			text = strings.ReplaceAll(text, "%"+string(k), v)
 		}
@@ -202,6 +203,14 @@ func (st *cmdState) repeat(s string) {
 	case "f":
 		st.forF(name, options, strings.TrimSpace(set), do)
 	}
+}
+
+// size is %~z: the size of a file, empty when there is none.
+func (st *cmdState) size(path string) string {
+	if i, err := os.Stat(st.host(path)); err == nil {
+		return strconv.FormatInt(i.Size(), 10)
+	}
+	return ""
 }
 
 func (st *cmdState) forF(name byte, options, set string, do func(map[byte]string) bool) {

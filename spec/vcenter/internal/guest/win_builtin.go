@@ -98,6 +98,12 @@ func (st *cmdState) builtin(body string) bool {
 		if len(plain) < 1 {
 			return refuse("The syntax of the command is incorrect.")
 		}
+		if parts := joined(args); parts != nil {
+			if !has("/b") || len(plain) != 2 {
+				return refuse("The syntax of the command is incorrect.")
+			}
+			return done(st.join(parts, plain[1]))
+		}
 		from := st.glob(plain[0])
 		if len(from) == 0 {
 			return refuse("The system cannot find the file specified.")
@@ -369,4 +375,47 @@ func cleanWindows(p string) string {
 		}
 	}
 	return strings.ToUpper(drive) + `\` + strings.Join(out, `\`)
+}
+
+// joined is the sources of copy /b "a"+"b" target; nil for a plain copy.
+func joined(args []string) (parts []string) {
+	for _, a := range args {
+		if strings.HasPrefix(a, "/") {
+			continue
+		}
+		quoted := false
+		cut := strings.FieldsFunc(a, func(c rune) bool {
+			if c == '"' {
+				quoted = !quoted
+			}
+			return c == '+' && !quoted
+		})
+		if len(cut) > 1 {
+			for i := range cut {
+				cut[i] = strings.Trim(cut[i], `"`)
+			}
+			return cut
+		}
+		return nil
+	}
+	return nil
+}
+
+// join writes the sources one behind the other: the exit code.
+func (st *cmdState) join(parts []string, to string) int {
+	var all []byte
+	for _, p := range parts {
+		data, err := os.ReadFile(st.host(p))
+		if err != nil || st.m.Access(st.user, st.host(p), false) != nil {
+			st.fail(0, "%s\n", st.refusal(p, "The system cannot find the file specified."))
+			return 1
+		}
+		all = append(all, data...)
+	}
+	if h := st.writable(to); h == "" || os.WriteFile(h, all, 0o755) != nil {
+		st.fail(0, "%s\n", st.refusal(to, "The system cannot find the path specified."))
+		return 1
+	}
+	st.out("        1 file(s) copied.\n")
+	return 0
 }
