@@ -163,6 +163,14 @@ local function settle(registry, login, kind, keys, results)
   end
 end
 
+--- Whether this target has accepted this login, and nobody refused it since.
+function Registry:has_accepted(login)
+  local kind = kinds[login.kind] or error("logins: there is no kind " .. tostring(login.kind), 2)
+  local pair_key, _, target_key = keys_of(login, kind)
+  local pair = self.pairs[pair_key]
+  return pair ~= nil and pair.by[target_key] == true and not pair.refused
+end
+
 --- Calls send(known) if this login may be tried, and returns its results; `known`: its password was accepted before.
 -- Otherwise nil, message, code, detail without a call. `login` = { kind, id, target = text | function, account,
 -- password, until_time }. An error in send counts as a lost answer.

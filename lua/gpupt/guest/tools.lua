@@ -8,8 +8,14 @@
 --   c.arguments  --> /s /v"/qn REBOOT=R ADDLOCAL=ALL REMOVE=Hgfs,VSS,SVGA,NetworkIntrospection"
 --   c.why        --> { {feature="SVGA", why="the Horizon Agent brings its own display driver"}, ... }
 --   c.notes      --> assumptions, for the user ("the feature list of Tools 13 is ... assumed")
+--   tools.find()                              --> the command that lists the installers of the guest's media
+--   tools.installer(its_output)               --> { path="D:\\setup64.exe", name="setup64.exe", version={...} }
+--   tools.from_cd(c, installer)               --> the command that runs it
 --   local o = tools.outcome(3010)             --> { success=true, reboot=true, retry=false, meaning="..." }
 --   local l = tools.linux { id = "ubuntu" }   --> { family="debian", check=, install=, ... }: shell text
+--
+-- The installer that is mounted decides (its name and version), not the Tools that run in the guest: with a 12.4 medium
+-- in a guest with Tools 11.3.5, REMOVE=AppDefense ends in 1603.
 --
 -- Which features are removed (ADDLOCAL=ALL installs everything first):
 --   Hgfs, VSS             always
@@ -51,7 +57,7 @@ function tools.version(value)
   if number and number >= 1024 then
     if number >= 0x7fffffff then
       return nil, "Tools version 2147483647 means that the guest manages its own Tools (open-vm-tools): "
-        .. "there is no setup64.exe to run", "EINVAL"
+        .. "there is no installer to run", "EINVAL"
     end
     major, minor, patch = number // 1024, number % 1024 // 32, number % 32
   else
@@ -118,6 +124,21 @@ end
 -- The MSI's command line after /v: one string in quotes; inner quotes are escaped with a backslash.
 local function setup_arguments(msi) return '/s /v"' .. msi:gsub('"', '\\"') .. '"' end
 
+--- Checks names of features against all supported releases, before the installer is known: true; nil, message,
+-- "EINVAL" if none has such a feature.
+function tools.check_features(what, names)
+  local known, list = {}, {}
+  for major = oldest, newest do
+    for _, name in ipairs(tools.features(major)) do
+      if not known[name] then
+        known[name] = true
+        list[#list + 1] = name
+      end
+    end
+  end
+  return check_names(what, names, known, list)
+end
+
 --- The installer's command line for a Windows guest.
 -- Returns { program=, arguments=, line=, msi=, installer_options=, remove={names}, why={{feature=,why=}},
 -- notes={texts}, version= }. `msi` is what msiexec receives, `installer_options` the text for
@@ -164,6 +185,9 @@ function tools.command(given)
   end
   for _, name in ipairs(o.remove or {}) do leave_out(name, "requested") end
 
+  if o.program:lower():match "[^\\/]*$" == "setup.exe" then
+    notes[#notes + 1] = "the switches of setup.exe are assumed to be those of setup64.exe"
+  end
   local words = { "/qn" }
   if not o.reboot then words[#words + 1] = "REBOOT=R" end
   words[#words + 1] = "ADDLOCAL=ALL"
@@ -184,19 +208,77 @@ local function in_double_quotes(script)
   return '"' .. script:gsub('(\\*)"', function(slashes) return slashes .. slashes .. '\\"' end) .. '"'
 end
 
---- The command that runs the installer from the Tools CD, which it finds by its label; its exit code is the
--- installer's, or 2 without such a CD. `command` is a result of tools.command. Returns { program=,
--- arguments=, line= }.
-function tools.from_cd(command)
-  local script = ("$v = Get-Volume | Where-Object { $_.FileSystemLabel -eq '%s' }; "
-    .. "if (-not $v) { Write-Error 'no CD with the label %s'; exit 2 }; "
-    .. "$p = Start-Process -FilePath ($v.DriveLetter + ':\\setup64.exe') -ArgumentList '%s' -Wait -PassThru; "
-    .. "exit $p.ExitCode"):format(tools.cd_label, tools.cd_label, (command.arguments:gsub("'", "''")))
+local powershell = [[C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe]]
+
+local function by_powershell(script)
   local arguments = "-NoProfile -NonInteractive -ExecutionPolicy Bypass -Command " .. in_double_quotes(script)
-  return {
-    program = [[C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe]], arguments = arguments,
-    line = "powershell.exe " .. arguments,
-  }
+  return { program = powershell, arguments = arguments, line = "powershell.exe " .. arguments }
+end
+
+local function in_single_quotes(word) return "'" .. word:gsub("'", "''") .. "'" end
+
+-- Older media have setup64.exe, and setup.exe for 32-bit Windows; newer ones (seen: 13.0.1) have setup.exe alone, for
+-- 64-bit Windows. Source: vmware-samples/packer-examples-for-vsphere issue 997.
+local names = { "setup64.exe", "setup.exe" }
+
+--- The command that lists the Tools installers on all volumes of the guest, for tools.installer to read: a line
+-- PATH|VERSION for each. A medium is known by its label or by its installer's product name, not by its letter.
+function tools.find()
+  return by_powershell(("Get-Volume | Where-Object { $_.DriveLetter } | ForEach-Object { $d = $_; "
+    .. "foreach ($n in '%s') { $f = $d.DriveLetter + ':\\' + $n; if (Test-Path $f) { "
+    .. "$i = (Get-Item $f).VersionInfo; "
+    .. "if ($d.FileSystemLabel -eq '%s' -or $i.ProductName -like '%s*') { $f + '|' + $i.ProductVersion } } } }")
+    :format(table.concat(names, "','"), tools.cd_label, tools.cd_label))
+end
+
+local function newer(a, b)
+  if a.major ~= b.major then return a.major > b.major end
+  if a.minor ~= b.minor then return a.minor > b.minor end
+  return a.patch > b.patch
+end
+
+--- Whether the Tools version `a` is newer than `b` (tables of tools.version).
+tools.newer = newer
+
+--- The installer to run, from the output of tools.find: the newest one, setup64.exe before setup.exe. Returns { path =,
+-- name =, version = }; nil, message, "ENOENT" (there is no Tools medium) or "EINVAL" (its version cannot be read).
+function tools.installer(output)
+  local best, unreadable
+  local rank = { [names[1]] = 1, [names[2]] = 2 }
+  for line in text.lines(output) do
+    local path, product = line:match "^%s*(%a:\\[^|]+)|(.-)%s*$"
+    local name = path and path:match "[^\\]+$":lower()
+    if name and rank[name] then
+      local version = tools.version(product:match "^%d+%.%d+%.%d+" or "")
+      local one = { path = path, name = name, version = version }
+      if not version then
+        unreadable = ("the version of %s cannot be read ('%s')"):format(path, product)
+      elseif not best or newer(version, best.version)
+        or (not newer(best.version, version) and rank[name] < rank[best.name]) then
+        best = one
+      end
+    end
+  end
+  if best then return best end
+  if unreadable then return nil, unreadable .. ", and it decides which features there are", "EINVAL" end
+  return nil, ("the guest has no medium with the label '%s' or an installer of that product"):format(tools.cd_label),
+    "ENOENT"
+end
+
+--- The command that runs the installer; its exit code is the installer's. `command` is a result of tools.command,
+-- `installer` one of tools.installer. Without the latter the medium is found by its label, for an answer file, and the
+-- exit code is 2 when there is none. Returns { program=, arguments=, line= }.
+function tools.from_cd(command, installer)
+  local arguments = in_single_quotes(command.arguments)
+  if installer then
+    return by_powershell(("$p = Start-Process -FilePath %s -ArgumentList %s -Wait -PassThru; exit $p.ExitCode"):format(
+      in_single_quotes(installer.path), arguments))
+  end
+  return by_powershell(("$v = Get-Volume | Where-Object { $_.FileSystemLabel -eq '%s' }; "
+    .. "if (-not $v) { Write-Error 'no CD with the label %s'; exit 2 }; $f = $v.DriveLetter + ':\\%s'; "
+    .. "if (-not (Test-Path $f)) { $f = $v.DriveLetter + ':\\%s' }; "
+    .. "$p = Start-Process -FilePath $f -ArgumentList %s -Wait -PassThru; exit $p.ExitCode"):format(tools.cd_label,
+    tools.cd_label, names[1], names[2], arguments))
 end
 
 -- Windows Installer's codes; success: the product is installed. retry: the same command later is likely to
@@ -215,7 +297,7 @@ local outcomes = {
     remedy = "check that the Tools CD is still connected" },
   [1625] = { "ERROR_INSTALL_PACKAGE_REJECTED", meaning = "a group policy forbids this installation" },
   [1633] = { "ERROR_INSTALL_PLATFORM_UNSUPPORTED", meaning = "the package is for another platform",
-    remedy = "setup64.exe is for 64-bit Windows" },
+    remedy = "setup64.exe, and setup.exe of Tools 13, are for 64-bit Windows" },
   [1638] = { "ERROR_PRODUCT_VERSION", meaning = "another version of the product is already installed" },
   [1639] = { "ERROR_INVALID_COMMAND_LINE", meaning = "the command line is wrong" },
   [1641] = { "ERROR_SUCCESS_REBOOT_INITIATED", success = true, reboot = true, rebooting = true,

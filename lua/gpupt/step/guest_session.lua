@@ -4,6 +4,7 @@
 -- run's registry of logins (ctx.logins) ends with the run, so a resumed run tries one VM again.
 local missing = require "gpupt.missing"
 local secret = require "gpupt.secret"
+local vms = require "gpupt.fleet.vm"
 
 local guest = {}
 
@@ -35,28 +36,57 @@ end
 -- Seconds for the first answer: the other VMs with the same account wait for it.
 local ANSWER = 600
 
---- Waits until guest operations are possible, then checks the account once.
+local READY = { "guest.toolsRunningStatus", "guest.guestOperationsReady", "runtime.bootTime" }
+
+--- Waits until guest operations are possible; `vm` is the VM's record, if it was read right before. The VM's boot time
+-- then (false: unknown); nil, message, code.
+function guest.wait(ctx, target, seconds, vm)
+  if vm and vm.guest.running and vm.guest.ready then return vm.boot_time or false end
+  local boot
+  local ready, message, code = ctx:wait_for(target.ref, READY, function(props)
+    boot = props["runtime.bootTime"]
+    return props["guest.toolsRunningStatus"] == "guestToolsRunning" and props["guest.guestOperationsReady"] == true
+  end, { timeout = seconds })
+  if not ready then return nil, message, code end
+  return boot or false
+end
+
+--- Waits until guest operations are possible, then checks the account, unless this guest has accepted it in this run.
+-- o: timeout (seconds), vm (the VM's record, if it was read right before). Gives a session, with boot_time.
 function guest.open(ctx, target, o)
   o = o or {}
-  local ready, message, code = ctx:wait_for(target.ref, { "guest.toolsRunningStatus", "guest.guestOperationsReady" },
-    function(props)
-      return props["guest.toolsRunningStatus"] == "guestToolsRunning" and props["guest.guestOperationsReady"] == true
-    end, { timeout = o.timeout or 600 })
-  if not ready then
+  local boot, message, code = guest.wait(ctx, target, o.timeout or 600, o.vm)
+  if boot == nil then
     return nil, ("%s: guest operations are not ready: %s"):format(target.name, message), code
   end
   local auth
   auth, message, code = credentials(ctx, target)
   if not auth then return nil, message, code end
   local ok, detail
-  ok, message, code, detail = ctx.vc.guest:validate(target.ref, auth, { timeout = ANSWER })
+  ok, message, code = ctx.vc.guest:has_accepted(target.ref, auth)
+  if ok == false then ok, message, code, detail = ctx.vc.guest:validate(target.ref, auth, { timeout = ANSWER }) end
   if not ok then
     detail = detail or {}
     local why = detail.untried and message
       or ("the guest does not accept the account '%s': %s"):format(auth.username, detail.cause or message)
     return nil, advice(ctx, code, ("%s: %s"):format(target.name, why)), code, detail
   end
-  return setmetatable({ ctx = ctx, target = target, auth = auth }, Session)
+  return setmetatable({ ctx = ctx, target = target, auth = auth, boot_time = boot or nil,
+    family = o.vm and vms.family(o.vm) }, Session)
+end
+
+local function result_of(one) return { out = one.stdout, err = one.stderr, status = one.rc } end
+
+--- Runs programs that only look, in one go; a list of { out =, err =, status = }. A program that does not end takes the
+-- others' outputs with it: then nil, message, "ETIMEDOUT".
+function Session:look(commands, o)
+  local list = {}
+  for i, command in ipairs(commands) do list[i] = { program = command.program, arguments = command.arguments } end
+  local results, message, code, detail = self.ctx.vc.guest:run_all(self.target.ref, self.auth, list,
+    { timeout = o and o.timeout or 300, family = self.family })
+  if not results then return nil, advice(self.ctx, code, message), code, detail end
+  for i, one in ipairs(results) do results[i] = result_of(one) end
+  return results
 end
 
 --- Runs a program; returns { out =, err =, status = }. `changing` programs get a journal row before they start.
@@ -69,13 +99,13 @@ function Session:run(command, o)
       arguments = command.arguments and missing.new "secret" or nil })
   end
   local result, message, code, detail = ctx.vc.guest:run(target.ref, self.auth, { program = command.program,
-    arguments = command.arguments, timeout = o.timeout or 300 })
+    arguments = command.arguments, timeout = o.timeout or 300, family = self.family })
   if number then
     ctx:row(target, "result", o.changing, result and { ok = true, status = result.rc }
       or { ok = false, message = message, code = code }, { of = number })
   end
   if not result then return nil, advice(ctx, code, message), code, detail end
-  return { out = result.stdout, err = result.stderr, status = result.rc }
+  return result_of(result)
 end
 
 return guest

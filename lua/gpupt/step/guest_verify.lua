@@ -59,21 +59,38 @@ local function vendors_of(target)
   return #list > 0 and list or nil
 end
 
+-- The outputs of the commands by name. All of them run in one go; if one does not end (nvidia-smi may hang with a
+-- broken card), each runs on its own, and an optional one may fail.
+local function outputs_of(target, session, commands)
+  local outputs = {}
+  local results, message, code = session:look(commands)
+  for i, command in ipairs(commands) do
+    local one = results and results[i]
+    if not results and code == "ETIMEDOUT" then
+      local why, failed
+      one, why, failed = session:run(command)
+      if not one and not command.optional then
+        return nil, ("%s: %s cannot be run in the guest: %s"):format(target.name, command.name, why), failed
+      end
+    elseif not results then
+      return nil, ("%s: %s cannot be run in the guest: %s"):format(target.name, command.name, message), code
+    end
+    outputs[command.name] = one and { out = one.out, status = one.status }
+  end
+  return outputs
+end
+
 local function look(ctx, target, seen)
   local family = vms.family(seen.vm)
   local units = require "gpupt.units"
-  local session, message, code = guest.open(ctx, target, { timeout = units.duration(target.options.within) })
+  local session, message, code = guest.open(ctx, target, { timeout = units.duration(target.options.within),
+    vm = seen.vm })
   if not session then return nil, message, code end
-  local outputs = {}
-  for _, command in ipairs(proof.commands(family, { vendors = vendors_of(target) })) do
-    local result
-    result, message, code = session:run(command)
-    if result then
-      outputs[command.name] = { out = result.out, status = result.status }
-    elseif not command.optional then
-      return nil, ("%s: %s cannot be run in the guest: %s"):format(target.name, command.name, message), code
-    end
-  end
+  local outputs
+  outputs, message, code = outputs_of(target, session, proof.commands(family, { vendors = vendors_of(target) }))
+  if not outputs then return nil, message, code end
+  -- the proof is of this boot: prove compares it with the VM's
+  seen.vm.boot_time = session.boot_time
   return proof.read(family, outputs, { expected = seen.expected, vendors = vendors_of(target),
     driver = target.options.driver })
 end
@@ -99,11 +116,10 @@ local function complaint(result)
 end
 
 function step.apply(ctx, target, _, seen)
-  local vm = ctx.fleet:vm(target.ref)
-  if vm.power ~= "poweredOn" then
+  local vm = seen.vm
+  if not vm or vm.power ~= "poweredOn" then
     return nil, target.name .. " is not running, so its guest cannot be checked", "EPROOF"
   end
-  seen.vm, seen.expected = vm, target.options.gpus or #vm.cards
   local result, message, code = look(ctx, target, seen)
   if not result then return nil, message, code end
   if not result.ok then
@@ -112,7 +128,6 @@ function step.apply(ctx, target, _, seen)
   for _, finding in ipairs(result.findings) do
     if finding.severity ~= "error" then ctx:note(target, finding.cause or finding.text) end
   end
-  vm = ctx.fleet:vm(target.ref)
   local text = describe(result)
   target.proof = text
   return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = { { key = "gpupt.proved",

@@ -1,7 +1,8 @@
 --- tools.ensure: installs VMware Tools with only the features that a VM with cards should have.
--- Windows: setup64 of the mounted Tools CD with ADDLOCAL=ALL and the REMOVE list of that release (gpupt.guest.tools);
--- Linux: the distribution's open-vm-tools. The installer restarts Tools during the call, so its end is awaited twice.
--- The release and features are stored on the VM (ExtraConfig gpupt.tools); if either changes, the step runs again.
+-- Windows: the installer of the mounted Tools medium, with ADDLOCAL=ALL and the REMOVE list of that installer's version
+-- (gpupt.guest.tools); Linux: the distribution's open-vm-tools. The installer restarts Tools during the call, so its
+-- end is awaited twice. The release and features are stored on the VM (ExtraConfig gpupt.tools). The step runs again when
+-- the Tools that run, or what the rules say about their release, are not what is stored there.
 local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
 local tools = require "gpupt.guest.tools"
@@ -21,29 +22,44 @@ local step = {
     "VirtualMachine.GuestOperations.Query", "VirtualMachine.GuestOperations.Modify" },
 }
 
-local READY = { "guest.toolsRunningStatus", "guest.guestOperationsReady" }
-
-local function command_of(target, vm)
-  return tools.command { version = vm.guest.version, horizon = target.options.horizon, nsx = target.options.nsx,
-    remove = target.options.remove, keep = target.options.keep }
+function step.check(o)
+  for _, field in ipairs { "remove", "keep" } do
+    if type(o[field]) == "table" then
+      local ok, message = tools.check_features(field, o[field])
+      if not ok then return message end
+    end
+  end
 end
 
---- The mark that the VM should have; nil, message, code if its Tools version cannot be read.
-local function wanted_mark(target, vm)
-  if vms.family(vm) == "linux" then return "open-vm-tools" end
-  local command, message, code = command_of(target, vm)
+-- What the installer of a version should do: the command and the mark that it leaves; nil, message, code.
+local function wanted(target, version, name)
+  local o = target.options
+  local command, message, code = tools.command { version = version, program = name, horizon = o.horizon, nsx = o.nsx,
+    remove = o.remove, keep = o.keep }
   if not command then return nil, message, code end
-  return command.version.text .. " REMOVE=" .. table.concat(command.remove, ","), command
+  return command, command.version.text .. " REMOVE=" .. table.concat(command.remove, ",")
 end
 
 -- Only Windows has Tools from the host's CD, whose installer may request a reboot.
-local LINUX = { "VirtualMachine.Config.AdvancedConfig", "VirtualMachine.GuestOperations.Execute",
+local LINUX_NEEDS = { "VirtualMachine.Config.AdvancedConfig", "VirtualMachine.GuestOperations.Execute",
   "VirtualMachine.GuestOperations.Query", "VirtualMachine.GuestOperations.Modify" }
 
 local function family(target, vm)
   if vm and (vm.guest.family or vm.guest_id) then return vms.family(vm) end
   return guest_family(nil, nil, target.forecast.guest_id)
 end
+
+-- Whether Tools of a Windows guest are as wanted: the mark for the version that runs. nil, message, code if its version
+-- cannot be read.
+local function satisfied(target, vm)
+  local version, message, code = tools.version(vm.guest.version)
+  if not version then return nil, message, code end
+  -- a feature that this version does not have is no reason to refuse: the mounted installer may have it
+  local command, mark = wanted(target, version.text)
+  return command ~= nil and vm.extra["gpupt.tools"] == mark, mark
+end
+
+local LINUX = "open-vm-tools"
 
 function step.observe(ctx, target)
   if not target.ref then return {} end
@@ -54,16 +70,24 @@ function step.plan(_, target, seen)
   local vm = seen.vm
   if not vm or target.forecast.installs or not vm.guest.version or vm.guest.version == "0" then
     return { { sign = "+", verb = "tools", what = "VMware Tools with the features for this release" },
-      needs = family(target, vm) == "linux" and LINUX or nil }
+      needs = family(target, vm) == "linux" and LINUX_NEEDS or nil }
   end
-  local mark, command, code = wanted_mark(target, vm)
-  if not mark then return nil, ("%s: %s"):format(target.name, command), code end
-  if vm.extra["gpupt.tools"] == mark then return {} end
+  local change = { sign = "~", verb = "tools" }
+  if vms.family(vm) == "linux" then
+    if vm.extra["gpupt.tools"] == LINUX then return {} end
+    change.what, change.needs = "open-vm-tools installed and running", LINUX_NEEDS
+  else
+    local done, message, code = satisfied(target, vm)
+    if done == nil then return nil, ("%s: %s"):format(target.name, message), code end
+    if done then return {} end
+    local _, expected = wanted(target, vm.guest.version)
+    change.what = ("run the installer of the mounted Tools medium%s"):format(expected
+      and (" (with the version that runs now: %s)"):format(expected) or "")
+  end
   if vm.power ~= "poweredOn" then
     return nil, target.name .. " is not running, and its VMware Tools must be changed. Power it on first", "EREFUSED"
   end
-  return { { sign = "~", verb = "tools",
-    what = command and command.line or "open-vm-tools installed and running" }, needs = not command and LINUX or nil }
+  return { change }
 end
 
 local function mark(ctx, target, text)
@@ -72,98 +96,124 @@ local function mark(ctx, target, text)
     { action = "mark-tools", text = "ReconfigVM (mark Tools)" })
 end
 
-local function wait_ready(ctx, target, seconds)
-  return ctx:wait_for(target.ref, READY, function(props)
-    return props["guest.toolsRunningStatus"] == "guestToolsRunning" and props["guest.guestOperationsReady"] == true
-  end, { timeout = seconds })
-end
-
 local function reboot_guest(ctx, target)
   ctx:note(target, "the installer requests a reboot of the guest")
   local ok, message, code, detail = ctx:call(target, target.ref, "RebootGuest", {}, "RebootGuest")
   if not ok then return nil, message, code, detail end
   -- Tools stop during the reboot; what counts is that they come back
-  ctx:wait_for(target.ref, READY, function(props) return props["guest.toolsRunningStatus"] ~= "guestToolsRunning" end,
-    { timeout = 120 })
-  return wait_ready(ctx, target, 900)
+  local stopped = false
+  local back = ctx:wait_for(target.ref, { "guest.toolsRunningStatus", "guest.guestOperationsReady" }, function(props)
+    local running = props["guest.toolsRunningStatus"] == "guestToolsRunning"
+    stopped = stopped or not running
+    return stopped and running and props["guest.guestOperationsReady"] == true
+  end, { timeout = 120 })
+  if back then return true end
+  -- not seen to stop, or a slow boot
+  ok, message, code = guest.wait(ctx, target, 900)
+  if ok == nil then return nil, message, code end
+  return true
 end
 
-local function windows(ctx, target, session, seconds)
-  local vm = ctx.fleet:vm(target.ref)
-  local text, command, code = wanted_mark(target, vm)
-  if not text then return nil, command, code end
+-- Which installer is mounted, and what it should do.
+local function choose(ctx, target, session, vm)
+  local found, message, code = session:look { tools.find() }
+  if not found then return nil, message, code end
+  local installer
+  installer, message, code = tools.installer(found[1].out)
+  if not installer then return nil, message, code end
+  local running = tools.version(vm.guest.version)
+  if running and tools.newer(running, installer.version) then
+    return nil, ("the guest has VMware Tools %s, and the mounted installer %s is older (%s). Update the Tools media of "
+      .. "the host, or set keep and remove as they are now"):format(running.text, installer.path,
+      installer.version.text), "EREFUSED"
+  end
+  local command, mark_text
+  command, mark_text, code = wanted(target, installer.version.text, installer.name)
+  if not command then return nil, mark_text, code end
   for _, one in ipairs(command.notes) do ctx:note(target, one) end
-  local ok, message
-  ok, message, code = ctx:call(target, target.ref, "MountToolsInstaller", {}, "MountToolsInstaller")
+  ctx:note(target, ("%s (%s): %s"):format(installer.path, installer.version.text, command.line))
+  return { command = command, installer = installer, mark = mark_text }
+end
+
+-- Runs the installer of the medium while it is mounted: the outcome of the installer, and the mark.
+local function install(ctx, target, session, vm, seconds)
+  local ok, message, code = ctx:call(target, target.ref, "MountToolsInstaller", {}, "MountToolsInstaller")
   if not ok then return nil, message, code end
-  ctx:note(target, command.line)
-  local result
-  result, message, code = session:run(tools.from_cd(command), { changing = "setup64", timeout = seconds })
+  local chosen, result
+  chosen, message, code = choose(ctx, target, session, vm)
+  if chosen then
+    result, message, code = session:run(tools.from_cd(chosen.command, chosen.installer),
+      { changing = chosen.installer.name, timeout = seconds })
+  end
   ctx:call(target, target.ref, "UnmountToolsInstaller", {}, "UnmountToolsInstaller")
   if not result then return nil, ("%s: Tools: %s"):format(target.name, message), code end
-  local outcome = tools.outcome(result.status)
+  return tools.outcome(result.status), chosen.mark
+end
+
+local function windows(ctx, target, session, vm, seconds)
+  local outcome, text, code = install(ctx, target, session, vm, seconds)
+  if not outcome then return nil, text, code end
   if not outcome.success then
     return nil, ("%s: Tools: exit code %d: %s%s"):format(target.name, outcome.code, outcome.meaning,
       outcome.remedy and "; " .. outcome.remedy or ""), outcome.retry and "EBUSY" or "EGUEST"
   end
-  ok, message, code = wait_ready(ctx, target, 600)
-  if not ok then
+  local ok, message
+  ok, message, code = guest.wait(ctx, target, 600)
+  if ok == nil then
     return nil, ("%s: Tools did not start again after their installation: %s"):format(target.name, message), code
   end
   if outcome.reboot then
     ok, message, code = reboot_guest(ctx, target)
     if not ok then return nil, message, code end
   end
-  vm = ctx.fleet:vm(target.ref)
-  text, message, code = wanted_mark(target, vm)
-  if not text then return nil, message, code end
   return mark(ctx, target, text)
 end
 
-local function linux(ctx, target, session, seconds)
-  local vm = ctx.fleet:vm(target.ref)
+local function linux(ctx, target, session, vm, seconds)
   local plan, message, code = tools.linux { id = (vm.guest.id or vm.guest_id or ""):lower():gsub("64guest$", "")
     :gsub("guest$", ""):gsub("%d+$", "") }
   if not plan then return nil, message, code end
-  local shell = { program = "/bin/bash" }
-  local function run(script, changing)
-    shell.arguments = "-c '" .. script:gsub("'", "'\\''") .. "'"
-    return session:run(shell, { changing = changing, timeout = seconds })
+  local function shell(script)
+    return { program = "/bin/bash", arguments = "-c '" .. script:gsub("'", "'\\''") .. "'" }
   end
-  local result
-  result, message, code = run(plan.check)
-  if not result then return nil, ("%s: Tools: %s"):format(target.name, message), code end
-  if result.status ~= 0 then
-    result, message, code = run(plan.ensure, "open-vm-tools")
+  local results
+  results, message, code = session:look({ shell(plan.check) }, { timeout = seconds })
+  if not results then return nil, ("%s: Tools: %s"):format(target.name, message), code end
+  if results[1].status ~= 0 then
+    local result
+    result, message, code = session:run(shell(plan.ensure), { changing = LINUX, timeout = seconds })
     if not result then return nil, ("%s: Tools: %s"):format(target.name, message), code end
     if result.status ~= 0 then
       return nil, ("%s: open-vm-tools: status %d: %s"):format(target.name, result.status,
         ((result.err or "") .. (result.out or "")):sub(-300)), "EGUEST"
     end
   end
-  return mark(ctx, target, "open-vm-tools")
+  return mark(ctx, target, LINUX)
 end
 
-function step.apply(ctx, target)
+function step.apply(ctx, target, _, seen)
   local seconds = require("gpupt.units").duration(target.options.within)
-  local session, message, code = guest.open(ctx, target)
+  local vm = seen.vm
+  local session, message, code = guest.open(ctx, target, { vm = vm })
   if not session then return nil, message, code end
-  local vm = ctx.fleet:vm(target.ref)
-  local wanted = wanted_mark(target, vm)
-  if wanted and vm.extra["gpupt.tools"] == wanted then return true end
-  if vms.family(vm) == "windows" then return windows(ctx, target, session, seconds) end
-  return linux(ctx, target, session, seconds)
+  if not (vm.guest.running and vm.guest.ready) then vm = ctx.fleet:vm(target.ref) end -- its Tools run only now
+  if vms.family(vm) == "windows" then return windows(ctx, target, session, vm, seconds) end
+  return linux(ctx, target, session, vm, seconds)
 end
 
 function step.prove(ctx, target)
   local vm = ctx.fleet:vm(target.ref)
-  local text, message, code = wanted_mark(target, vm)
-  if not text then return nil, message, code end
-  if vm.extra["gpupt.tools"] ~= text then
-    return nil, ("%s: Tools are %s, not %s"):format(target.name, vm.extra["gpupt.tools"] or "unchanged", text),
+  if vms.family(vm) == "linux" then
+    if vm.extra["gpupt.tools"] == LINUX then return LINUX end
+    return nil, target.name .. ": open-vm-tools are not installed", "EPROOF"
+  end
+  local done, mark_text, code = satisfied(target, vm)
+  if done == nil then return nil, mark_text, code end
+  if not done then
+    return nil, ("%s: Tools are %s, not %s"):format(target.name, vm.extra["gpupt.tools"] or "unchanged", mark_text),
       "EPROOF"
   end
-  return text
+  return mark_text
 end
 
 return step

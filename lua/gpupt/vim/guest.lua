@@ -65,6 +65,13 @@ logins.kind("guest", {
   lost = function(code) return logins.lost[code] == true end,
 })
 
+-- What the registry is told of a login.
+local function login_of(client, vm, auth, until_time)
+  return { kind = "guest", id = client.base .. " " .. tostring(vm), account = auth.username,
+    password = auth.password, until_time = until_time,
+    target = function() return client:name_of(vm) or tostring(vm) end }
+end
+
 local FIRST = 90 -- seconds for the answer to a first login; others may be waiting for it
 
 --- Calls a guest method, waiting while Tools are busy or not running, until `until_time`. The registry (gpupt.logins)
@@ -76,9 +83,7 @@ local function operate(self, vm, login, manager, name, arguments, until_time)
   local auth, why, failed = authentication(login)
   if not auth then return nil, why, failed end
   local client = self.client
-  local one = { kind = "guest", id = client.base .. " " .. tostring(vm), account = auth.username,
-    password = auth.password, until_time = until_time,
-    target = function() return client:name_of(vm) or tostring(vm) end }
+  local one = login_of(client, vm, auth, until_time)
   arguments.vm, arguments.auth = vm, auth
   local function send(known)
     local left = math.max(1, until_time - engine.now())
@@ -122,6 +127,14 @@ end
 function Guest:validate(vm, login, given)
   checked_vm(vm)
   return operate(self, vm, login, "authManager", "ValidateCredentialsInGuest", {}, deadline(given))
+end
+
+--- Whether this guest has accepted this login before, and nobody refused it since; asks nobody.
+function Guest:has_accepted(vm, login)
+  checked_vm(vm)
+  local auth, message, code = authentication(login)
+  if not auth then return nil, message, code end
+  return (login.logins or self.client.logins):has_accepted(login_of(self.client, vm, auth))
 end
 
 local ready_options = options.declare("vc.guest:ready", {

@@ -79,13 +79,17 @@ func ToolsMedium(version string) ([]byte, error) {
 
 // toolsPackage is the content of the Tools medium.
 func toolsPackage(version string, n int) map[string][]byte {
-	return map[string][]byte{
-		"setup64.exe":  []byte("VMware Tools " + version + "\n"),
-		"setup.exe":    []byte("VMware Tools " + version + " (32 bit)\n"),
+	files := map[string][]byte{
+		"setup.exe":    []byte("VMware Tools " + version + "\n"),
 		"manifest.txt": []byte(fmt.Sprintf("monolithic.version = \"%s\"\nversion.number = \"%d\"\n", version, n)),
 		"autorun.inf":  []byte("[autorun]\nopen=setup.exe\n"),
 		"Program Files/VMware/VMware Tools/Drivers/pvscsi/Win8/amd64/pvscsi.inf": []byte("[Version]\n"),
 	}
+	if n < 13<<10 {
+		files["setup64.exe"] = files["setup.exe"]
+		files["setup.exe"] = []byte("VMware Tools " + version + " (32 bit)\n")
+	}
+	return files
 }
 
 // ToolsNumber is guest.toolsVersion for "12.3.5": 12389.

@@ -27,7 +27,7 @@ func getChildItem(r *psRun, a *psArgs) (out []any) {
 			}
 			ext := filepath.Ext(h)
 			out = append(out, newObject("FileInfo", "Mode", "-a----", "Length", st.Size(), "Name", filepath.Base(h), "FullName", shown, "Extension", ext,
-				"BaseName", strings.TrimSuffix(filepath.Base(h), ext), "PSIsContainer", st.IsDir()))
+				"BaseName", strings.TrimSuffix(filepath.Base(h), ext), "PSIsContainer", st.IsDir(), "VersionInfo", versionInfo(h)))
 		}
 	}
 	h := r.host(p)
@@ -61,6 +61,20 @@ func getChildItem(r *psRun, a *psArgs) (out []any) {
 		add(h, r.abs(p))
 	}
 	return
+}
+
+// versionInfo is the version resource of a program: of the installers, that of their product.
+func versionInfo(h string) *psObject {
+	product, version := "", ""
+	if strings.EqualFold(filepath.Ext(h), ".exe") {
+		data, _ := os.ReadFile(h)
+		if v, ok := toolsVersion(data); ok {
+			product, version = "VMware Tools", v+".23259341"
+		} else if string(data) == "Windows Setup\n" {
+			product, version = "Microsoft® Windows® Operating System", "10.0.20348.1"
+		}
+	}
+	return newObject("FileVersionInfo", "ProductName", product, "ProductVersion", version, "FileVersion", version)
 }
 
 func removeItem(r *psRun, a *psArgs) []any {

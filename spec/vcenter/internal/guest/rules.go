@@ -21,7 +21,7 @@ var (
 	_ = rule("install.windows-account", "documented", "unattend reference: UserAccounts, AutoLogon", "The first start asks for a password; an AutoLogon with another password fails.")
 	_ = rule("install.windows-pvscsi", "documented", "KB 1010398: PVSCSI boot device needs its driver", "Windows Setup has no driver for the paravirtual SCSI controller.")
 	_ = rule("install.windows-tools", "documented", "unattend reference: FirstLogonCommands run at the first logon",
-		"Tools are installed by a command that finds setup64.exe; without AutoLogon the command never runs; without Tools there are no guest operations.")
+		"Tools are installed by a command that finds the installer of the medium; without AutoLogon the command never runs; without Tools there are no guest operations.")
 	_ = rule("install.ubuntu-seed", "documented", "cloud-init NoCloud: file system labelled CIDATA with user-data and meta-data", "The seed medium is labelled CIDATA or cidata and has user-data and meta-data, in lower case.")
 	_ = rule("install.ubuntu-config", "documented", "Ubuntu autoinstall reference", "user-data begins with #cloud-config, is YAML, and has autoinstall with version 1 and known keys.")
 	_ = rule("install.ubuntu-word", "documented", "Ubuntu autoinstall docs: the word autoinstall on the kernel command line", "Without the word autoinstall the installer asks for confirmation.")
@@ -31,6 +31,8 @@ var (
 	_ = rule("install.ubuntu-commands", "documented", "Ubuntu autoinstall reference: late-commands", "A late command that fails, or a package that does not exist, stops the installation.")
 	_ = rule("install.ubuntu-tools", "documented", "KB 2073803: open-vm-tools", "Without open-vm-tools there are no guest operations.")
 	_ = rule("tools.feature-names", "seen", "ivobeerens.nl 2022-04-14: REMOVE=AppDefense with Tools 12 is MSI error 2711", "A feature name that the version does not have exits with 1603, with 2711 in the MSI log; names are case-sensitive.")
+	_ = rule("tools.medium", "seen", "vmware-samples/packer-examples-for-vsphere issue 997 (2025-01): a medium of 13.0.1 has setup.exe alone, the older ones setup64.exe and setup.exe; that ProductName and ProductVersion of the file tell product and version is from memory",
+		"The installer on the Tools medium is setup64.exe, with setup.exe for 32-bit Windows, before Tools 13, and setup.exe from 13 on; its version resource has the product VMware Tools and the version.")
 	_ = rule("tools.exit-codes", "documented", "VMware Tools docs; Windows Installer error codes", "The exit code is 0, 3010 where a restart is pending, 1641 where it has started (no REBOOT=R), 1618 while another installation runs, 1639 for an invalid command line.")
 	_ = rule("tools.quiet", "documented", "VMware Tools docs: /S /v\"/qn ...\"", "Without /S for the launcher and /qn inside /v the installer waits in a dialog.")
 	_ = rule("tools.restart", "documented", "VMware Tools docs", "An installation restarts Tools: guest operations are unavailable for a while and ended programs are forgotten.")

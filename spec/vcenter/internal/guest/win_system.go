@@ -379,7 +379,7 @@ func (w *winRun) setupDriver(version, args string) int {
 	return 0
 }
 
-// setupTools is setup64.exe.
+// setupTools is the installer of Tools.
 func (w *winRun) setupTools(version, args string) int {
 	o := ParseSetup(args)
 	w.m.mu.Lock()
@@ -388,7 +388,7 @@ func (w *winRun) setupTools(version, args string) int {
 	if !admin {
 		return w.fail(1603, "The requested operation requires elevation.\n")
 	}
-	w.m.note("tools-setup", "setup64.exe %s", args)
+	w.m.note("tools-setup", "%s %s", strings.ToLower(w.path[strings.LastIndexByte(w.path, '\\')+1:]), args)
 	switch o.Action {
 	case "help":
 		return 0

@@ -134,6 +134,9 @@ func (vm *VM) wished(what string) {
 
 // set answers POST /gpsim/set for VMs: {"vm": NAME, ...}.
 func (r *Service) set(m map[string]any) (bool, error) {
+	if version, ok := m["tools_medium"].(string); ok { // what MountToolsInstaller mounts from now on
+		return true, r.writeToolsMedium(version)
+	}
 	name, ok := m["vm"].(string)
 	if !ok {
 		return false, nil

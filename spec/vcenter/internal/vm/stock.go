@@ -41,7 +41,12 @@ func (r *Service) stock() error {
 			}
 		}
 	}
-	tools, err := guest.ToolsMedium("")
+	return r.writeToolsMedium("")
+}
+
+// writeToolsMedium puts the Tools medium of a version where the hosts have it.
+func (r *Service) writeToolsMedium(version string) error {
+	tools, err := guest.ToolsMedium(version)
 	if err != nil {
 		return err
 	}
