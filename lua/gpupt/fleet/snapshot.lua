@@ -23,30 +23,10 @@ local function as_list(value) return type(value) == "table" and value or { value
 
 function snapshot.new(vc)
   return setmetatable({ vc = vc, hosts = {}, by_ref = {}, clusters = {}, claims = {}, expected = {}, records = {},
-    ids = system_ids.new(vc, true), ownership = ownership.of({}), planning = true }, Snapshot)
+    kept = {}, ids = system_ids.new(vc, true), ownership = ownership.of({}), planning = true }, Snapshot)
 end
 
 local function key_of(card) return card.host.uuid .. "/" .. card.address end
-
--- The claim properties of these VMs, without those that no longer exist.
-local function existing(vc, refs)
-  if #refs == 0 then return {} end
-  local list, message, code, detail = vc:collect_all { objects = refs, type = "VirtualMachine",
-    paths = vm.claim_paths }
-  if list then return list end
-  if code ~= "ManagedObjectNotFound" then error(failure.new(message, code, detail), 0) end
-  list = {}
-  for _, ref in ipairs(refs) do
-    local one
-    one, message, code, detail = vc:collect_all { objects = { ref }, type = "VirtualMachine", paths = vm.claim_paths }
-    if one then
-      list[#list + 1] = one[1]
-    elseif code ~= "ManagedObjectNotFound" then
-      error(failure.new(message, code, detail), 0)
-    end
-  end
-  return list
-end
 
 --- Records that this playbook will activate the card.
 function Snapshot:expect_active(card) self.expected[key_of(card)] = true end
@@ -187,15 +167,17 @@ function Snapshot:read_hosts(refs)
   return true
 end
 
---- Reads a host again; the record is updated in place, so that all users of it see the new state.
-function Snapshot.refresh_host(_, record)
-  local props = check(record.ref:get(host.paths))
+-- Updates the host's record in place, so that all users of it see the new state.
+local function renew(record, props)
   local fresh = host.record(record.ref, props)
   for name in pairs(record) do if name ~= "cluster" and name ~= "browser" then record[name] = nil end end
   for name, value in pairs(fresh) do record[name] = value end
   for _, device in pairs(record.devices) do device.host = record end
   return record
 end
+
+--- Reads a host again.
+function Snapshot.refresh_host(_, record) return renew(record, check(record.ref:get(host.paths))) end
 
 --- The id by which a fixed backing names this host; asked once per host. nil if the host has no card to pass through.
 function Snapshot:system_id(record)
@@ -220,25 +202,50 @@ function Snapshot:read_owners()
   return true
 end
 
---- Reads again the VMs that may hold a card of this host: those that are registered on it now (refresh_host first), and
--- those whose backing names it.
-function Snapshot:refresh_owners(record)
-  local refs, seen = {}, {}
-  local function want(ref)
-    if seen[ref] then return end
-    seen[ref] = true
-    refs[#refs + 1] = ref
+-- More VMs than this that are gone mean that something else is wrong.
+local GONE_MOST = 100
+
+-- Reads the host and the VMs on it, and these further VMs as far as they still exist: the list of objects.
+local function read_cards(self, record, others)
+  local spec = { follow = { HostSystem = "vm" }, types = { HostSystem = host.paths, VirtualMachine = vm.claim_paths } }
+  for try = 1, GONE_MOST do
+    spec.objects = { record.ref, table.unpack(others) }
+    local list, message, code, detail = self.vc:collect_all(spec)
+    if list then return list end
+    local gone, left = code == "ManagedObjectNotFound" and detail and detail.fault and detail.fault.obj, {}
+    for _, ref in ipairs(others) do if ref ~= gone then left[#left + 1] = ref end end
+    if #left == #others or try == GONE_MOST then error(failure.new(message, code, detail), 0) end
+    others = left
   end
-  for _, ref in ipairs(record.vms) do want(ref) end
-  if self.ownership then for _, ref in ipairs(self.ownership:naming(record.ref)) do want(ref) end end
-  for ref, claim in pairs(self.claims) do if claim.host == record.ref then want(ref) end end
-  for ref in pairs(seen) do self.claims[ref] = nil end
-  for _, object in ipairs(existing(self.vc, refs)) do
-    local claim = claim_record(object)
-    if #claim.cards > 0 then self.claims[claim.ref] = claim end
+end
+
+--- Reads a host again, and the VMs that may hold its cards, in one request: the VMs that are registered on it now, and
+-- those elsewhere that named it when they were read last. Nothing of other hosts is read, so this does not see a VM of
+-- another host that was given a backing of this host since the plan: the server does not start two such VMs at once.
+-- Returns the target VM's claim { power, cards ... } if `ref` is on this host.
+function Snapshot:refresh_cards(record, ref)
+  local others, known = {}, {}
+  for _, one in ipairs(self.ownership:naming(record.ref)) do known[one] = true end
+  for one, claim in pairs(self.claims) do if claim.host == record.ref then known[one] = true end end
+  for one in pairs(known) do
+    others[#others + 1] = one
+    self.claims[one] = nil
   end
-  decide(self)
-  return true
+  local mine
+  for _, object in ipairs(read_cards(self, record, others)) do
+    if object.ref.type == "HostSystem" then
+      renew(record, object)
+    else
+      local claim = claim_record(object)
+      if #claim.cards > 0 then self.claims[claim.ref] = claim end
+      if claim.ref == ref then mine = claim end
+    end
+  end
+  -- the ids of other hosts do not matter here
+  self:system_id(record)
+  self.ids:learn(self.claims)
+  self.ownership = ownership.of(self.claims, function(id) return self.ids.host_of[id] end)
+  return mine
 end
 
 --- The VMs that hold a card of a host record: a list of { ref, name, power, template, stale }, empty if none does.
@@ -259,10 +266,25 @@ function Snapshot:read_vms(refs)
   end
 end
 
---- The record of a VM: in a plan as it was read, else read now.
+--- The record of a VM: in a plan as it was read, else read now; or what `keep` kept.
 function Snapshot:vm(ref)
-  return self.planning and self.records[ref] or vm.record(ref, check(ref:get(vm.paths)))
+  if self.kept[ref] then return self.kept[ref] end
+  if self.planning and self.records[ref] then return self.records[ref] end
+  local record = vm.record(ref, check(ref:get(vm.paths)))
+  self.last = record
+  return record
 end
+
+--- The record that `vm` read last, if it is that of this VM; only once.
+function Snapshot:just_read(ref)
+  local last = self.last
+  self.last = nil
+  return last and last.ref == ref and last or nil
+end
+
+--- Until it is called without a record, `vm` of this VM gives that record instead of reading the VM again: for what
+-- follows a read at once.
+function Snapshot:keep(ref, record) self.kept[ref] = record end
 
 --- Asks these hosts for their ids (system_id), side by side, if they may have one.
 function Snapshot:read_system_ids(records)

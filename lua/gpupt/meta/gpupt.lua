@@ -346,11 +346,18 @@
 ---@field timeout? number seconds for the whole call
 ---@field max? integer maximum bytes of each output
 
+---@class gpupt.options.vc.guest_run_all
+---@field environment? table list of NAME=VALUE; replaces the whole environment
+---@field family? "windows"|"linux" default: as reported by the guest
+---@field timeout? number seconds for the whole call
+---@field max? integer maximum bytes of each output
+
 ---@class gpupt.options.vc_collect
 ---@field type? string the managed type of the objects
 ---@field types? table { type = { paths } } instead of type and paths, for several types at once
 ---@field under? table the folder, datacenter... to search; default: everything
 ---@field itself? boolean with under: that container too, which a view of it leaves out
+---@field follow? table with objects: { type = property }: of objects of that type, also those that the property leads to
 ---@field objects? table a list of references, instead of under
 ---@field paths? table property paths
 ---@field follow? table with objects: { type = property }; also reads the objects that this property names

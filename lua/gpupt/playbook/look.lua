@@ -1,10 +1,26 @@
 --- Observes and plans one step of one target, for a plan and again in a run right before it changes anything.
 -- Observe reads the server; plan computes from the result of observe, with a context without a server.
 local failure = require "gpupt.failure"
+local loop = require "gpupt.loop"
+
+-- What a step's prove has read is what the next step observes, because nothing is in between but the program's own
+-- work; not if that took longer than this.
+local KNOWN_SECONDS = 5
 
 -- A VM that an earlier step of this run created has a reference from then on.
 local function find_vm(ctx, target)
   if target.kind == "vm" and not target.ref and not ctx.planning then target.ref = ctx.fleet:find_vm(target) end
+end
+
+local function observe(ctx, target, instance)
+  local known = target.known
+  target.known = nil
+  if not known or loop.now() - known.at > KNOWN_SECONDS then return instance.step.observe(ctx, target) end
+  ctx.fleet:keep(target.ref, known.record)
+  local results = table.pack(pcall(instance.step.observe, ctx, target))
+  ctx.fleet:keep(target.ref, nil)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
 end
 
 --- Returns { instance =, seen =, changes =, options = }, or nil, message, code, detail. The effects of the changes are
@@ -20,7 +36,7 @@ return function(ctx, target, instance)
   local seen, changes, forecast, detail
   seen, message, code, detail = failure.catch(function()
     find_vm(ctx, target)
-    return instance.step.observe(ctx, target)
+    return observe(ctx, target, instance)
   end)
   if seen == nil then return nil, message or "failed without a message", code, detail end
   changes, forecast, code = failure.catch(instance.step.plan, ctx:for_plan(), target, seen)

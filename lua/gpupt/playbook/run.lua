@@ -126,7 +126,10 @@ local function step(self, target, instance, outcome)
   local ok, proof, detail
   ok, message, code, detail = failure.catch(instance.step.apply, ctx, target, changes, seen)
   if ok == nil then return nil, message or "failed without a message", code, detail end
+  ctx.fleet:just_read(target.ref)
   proof, message, code = failure.catch(instance.step.prove, ctx, target)
+  local record = proof ~= nil and target.kind == "vm" and ctx.fleet:just_read(target.ref)
+  target.known = record and { record = record, at = loop.now() } or nil
   if proof == nil then return nil, message or "not proved", code or "EPROOF" end
   -- later steps now observe what was forecast
   target.forecast = {}

@@ -24,6 +24,7 @@ local units = require "gpupt.units"
 ---@field cards gpupt.Card[]?       of a VM target: the cards that it was given
 ---@field system_id string?         of a VM target: the id by which fixed backings name its host
 ---@field vm gpupt.VM?              of a VM target that exists: as the plan read it
+---@field known table?             { record, at }: the VM as the step before has just read it
 ---@field number integer?           of a VM target that is one of several of a name
 ---@field folder userdata?          placement of a VM target: folder, pool, datastore, network, network_name, host_refs
 

@@ -158,10 +158,22 @@ function step.plan(ctx, target, seen)
   return changes
 end
 
+-- The first other VM that holds one of the target's cards, as text; or nil.
+local function other_holder(ctx, target)
+  for _, card in ipairs(target.cards) do
+    local now = target.host.devices[card.address]
+    for _, owner in ipairs(now and ctx.fleet:owners(now) or {}) do
+      if owner.ref ~= target.ref then
+        return ("%s: %s is held by %s (%s)"):format(target.host.name, hosts.short(card.address), owner.name,
+          owner.power)
+      end
+    end
+  end
+end
+
 --- A last check before the reconfigure: the cards are still free.
 local function still_free(ctx, target)
-  ctx.fleet:refresh_host(target.host)
-  ctx.fleet:refresh_owners(target.host)
+  ctx.fleet:refresh_cards(target.host)
   target.system_id = ctx.fleet:system_id(target.host)
   if not target.system_id then
     return nil, target.host.name .. " does not offer any card for passthrough (QueryConfigTarget)", "EREFUSED"
@@ -173,18 +185,13 @@ local function still_free(ctx, target)
       return nil, ("%s: %s is %s, and a card can be used only when it is active"):format(target.host.name,
         hosts.short(card.address), hosts.state(now)), "EREFUSED"
     end
-    for _, owner in ipairs(ctx.fleet:owners(now)) do
-      if owner.name ~= target.name then
-        return nil, ("%s: %s is held by %s (%s)"):format(target.host.name, hosts.short(card.address), owner.name,
-          owner.power), "EREFUSED"
-      end
-    end
   end
+  local held = other_holder(ctx, target)
+  if held then return nil, held, "EREFUSED" end
   return true
 end
 
-local function reconfigure(ctx, target)
-  local vm = ctx.fleet:vm(target.ref)
+local function reconfigure(ctx, target, vm)
   local value, message, code = compute(target, vm)
   if not value then return nil, message, code end
   if #difference.list(vm, value, value.gpus) == 0 then return true end
@@ -203,21 +210,57 @@ local function reconfigure(ctx, target)
   return true
 end
 
-function step.apply(ctx, target)
-  local vm = ctx.fleet:vm(target.ref)
+-- Takes the cards away again that another VM has got at the same time.
+local function give_back(ctx, target, held)
+  local vm, list = ctx.fleet:vm(target.ref), {}
+  local addresses = {}
+  for _, card in ipairs(target.cards) do addresses[card.address] = true end
+  for _, card in ipairs(vm.cards) do
+    if card.kind == "fixed" and addresses[card.address] then
+      list[#list + 1] = { operation = "remove", device = { _type = "VirtualPCIPassthrough", key = card.key } }
+    end
+  end
+  local why = ("%s: another run attached it at the same time"):format(held)
+  if #list > 0 then
+    local ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
+      changeVersion = vm.change_version, deviceChange = list } },
+      { action = "detach", text = "ReconfigVM (give the cards back)" })
+    if not ok then
+      return nil, ("%s; %s still has it in its configuration: %s"):format(why, target.name, message), code, detail
+    end
+  end
+  return nil, why .. ", so it was removed from " .. target.name .. ". Plan again", "EREFUSED"
+end
+
+-- Two runs without a common journal may both find a card free and attach it. Each looks again after its own
+-- reconfigure; the later one sees the earlier one's, and gives the card back (both do, if both see it). Gives the
+-- target's claim.
+local function alone(ctx, target)
+  local claim = ctx.fleet:refresh_cards(target.host, target.ref)
+  local held = target.options.backing == "fixed" and other_holder(ctx, target)
+  if held then return give_back(ctx, target, held) end
+  return claim or ctx.fleet:vm(target.ref)
+end
+
+function step.apply(ctx, target, _, seen)
+  local vm = seen.vm or ctx.fleet:vm(target.ref)
   local wanted = check(compute(target, vm))
-  local pending = #difference.list(vm, wanted, wanted.gpus) > 0
-  local ok, message, code, detail
-  if pending then
-    ok, message, code = still_free(ctx, target)
+  if #difference.list(vm, wanted, wanted.gpus) > 0 then
+    local detail
+    local ok, message, code = still_free(ctx, target)
     if not ok then return nil, message, code end
-    ok, message, code, detail = power.off(ctx, target, vm)
+    if vm.power ~= "poweredOff" then
+      ok, message, code, detail = power.off(ctx, target, vm)
+      if not ok then return nil, message, code, detail end
+      vm = ctx.fleet:vm(target.ref)
+    end
+    ok, message, code, detail = reconfigure(ctx, target, vm)
     if not ok then return nil, message, code, detail end
-    ok, message, code, detail = reconfigure(ctx, target)
-    if not ok then return nil, message, code, detail end
+    vm, message, code, detail = alone(ctx, target)
+    if not vm then return nil, message, code, detail end
   end
   if not target.options.power_on then return true end
-  return power.on(ctx, target)
+  return power.on(ctx, target, vm)
 end
 
 function step.prove(ctx, target)

@@ -180,7 +180,8 @@ local function start(ctx, target, seen)
   else
     answer = o.answer
   end
-  local vm = ctx.fleet:vm(target.ref)
+  -- the marks of the medium changed the VM
+  local vm = (seen.medium or target.answer_medium) and ctx.fleet:vm(target.ref) or seen.vm
   if target.answer_medium and medium.of(vm) ~= target.answer_medium then
     return nil, ("%s: another run has started to install this VM. Wait for the end of that run"):format(target.name),
       "EREFUSED"

@@ -1,8 +1,8 @@
 --- tools.ensure: installs VMware Tools with only the features that a VM with cards should have.
 -- Windows: the installer of the mounted Tools medium, with ADDLOCAL=ALL and the REMOVE list of that installer's version
 -- (gpupt.guest.tools); Linux: the distribution's open-vm-tools. The installer restarts Tools during the call, so its
--- end is awaited twice. The release and features are stored on the VM (ExtraConfig gpupt.tools). The step runs again when
--- the Tools that run, or what the rules say about their release, are not what is stored there.
+-- end is awaited twice. The release and features are stored on the VM (ExtraConfig gpupt.tools). The step runs again
+-- when the Tools that run, or what the rules say about their release, are not what is stored there.
 local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
 local tools = require "gpupt.guest.tools"
@@ -80,9 +80,10 @@ function step.plan(_, target, seen)
     local done, message, code = satisfied(target, vm)
     if done == nil then return nil, ("%s: %s"):format(target.name, message), code end
     if done then return {} end
-    local _, expected = wanted(target, vm.guest.version)
-    change.what = ("run the installer of the mounted Tools medium%s"):format(expected
-      and (" (with the version that runs now: %s)"):format(expected) or "")
+    -- the mounted installer's version decides; it is likely to be the one that runs
+    local likely = wanted(target, vm.guest.version)
+    change.what = "VMware Tools from the mounted medium" .. (likely and #likely.remove > 0
+      and ", without " .. table.concat(likely.remove, ", ") or "")
   end
   if vm.power ~= "poweredOn" then
     return nil, target.name .. " is not running, and its VMware Tools must be changed. Power it on first", "EREFUSED"
@@ -123,15 +124,15 @@ local function choose(ctx, target, session, vm)
   if not installer then return nil, message, code end
   local running = tools.version(vm.guest.version)
   if running and tools.newer(running, installer.version) then
-    return nil, ("the guest has VMware Tools %s, and the mounted installer %s is older (%s). Update the Tools media of "
-      .. "the host, or set keep and remove as they are now"):format(running.text, installer.path,
+    return nil, ("the guest has VMware Tools %s, and the mounted installer %s is older (%s). Put newer Tools media on "
+      .. "the host"):format(running.text, installer.path,
       installer.version.text), "EREFUSED"
   end
   local command, mark_text
   command, mark_text, code = wanted(target, installer.version.text, installer.name)
   if not command then return nil, mark_text, code end
   for _, one in ipairs(command.notes) do ctx:note(target, one) end
-  ctx:note(target, ("%s (%s): %s"):format(installer.path, installer.version.text, command.line))
+  ctx:note(target, ("%s of Tools %s: %s"):format(installer.path, installer.version.text, command.arguments))
   return { command = command, installer = installer, mark = mark_text }
 end
 

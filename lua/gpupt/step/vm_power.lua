@@ -61,8 +61,9 @@ local function evidence(ctx, target)
   return ok and text or ""
 end
 
-function power.on(ctx, target)
-  local vm = ctx.fleet:vm(target.ref)
+--- Powers the VM on, unless it runs. `vm`: its record or claim, if it was read right before.
+function power.on(ctx, target, vm)
+  vm = vm or ctx.fleet:vm(target.ref)
   if vm.power == "poweredOn" then return true end
   local ok, message, code, detail = ctx:task(target, target.ref, "PowerOnVM_Task", {},
     { action = "power-on", text = "PowerOnVM" })
