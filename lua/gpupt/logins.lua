@@ -163,7 +163,7 @@ local function settle(registry, login, kind, keys, results)
   end
 end
 
---- Whether this target has accepted this login, and nobody refused it since.
+--- Whether this target has accepted this login, and it was not refused since.
 function Registry:has_accepted(login)
   local kind = kinds[login.kind] or error("logins: there is no kind " .. tostring(login.kind), 2)
   local pair_key, _, target_key = keys_of(login, kind)

@@ -65,7 +65,7 @@ logins.kind("guest", {
   lost = function(code) return logins.lost[code] == true end,
 })
 
--- What the registry is told of a login.
+-- A login, as the registry takes it.
 local function login_of(client, vm, auth, until_time)
   return { kind = "guest", id = client.base .. " " .. tostring(vm), account = auth.username,
     password = auth.password, until_time = until_time,
@@ -129,7 +129,7 @@ function Guest:validate(vm, login, given)
   return operate(self, vm, login, "authManager", "ValidateCredentialsInGuest", {}, deadline(given))
 end
 
---- Whether this guest has accepted this login before, and nobody refused it since; asks nobody.
+--- Whether this guest has accepted this login before, and it was not refused since. Sends no request.
 function Guest:has_accepted(vm, login)
   checked_vm(vm)
   local auth, message, code = authentication(login)
