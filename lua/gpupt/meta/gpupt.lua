@@ -357,7 +357,6 @@
 ---@field types? table { type = { paths } } instead of type and paths, for several types at once
 ---@field under? table the folder, datacenter... to search; default: everything
 ---@field itself? boolean with under: that container too, which a view of it leaves out
----@field follow? table with objects: { type = property }: of objects of that type, also those that the property leads to
 ---@field objects? table a list of references, instead of under
 ---@field paths? table property paths
 ---@field follow? table with objects: { type = property }; also reads the objects that this property names
