@@ -265,14 +265,20 @@ func (r *Hosts) wiring(h *Host) {
 		case "nic":
 			n := len(pnics)
 			name := fmt.Sprintf("vmnic%d", n)
-			pnics = append(pnics, types.PhysicalNic{Key: "key-vim.host.PhysicalNic-" + name, Device: name, Pci: c.Address, Driver: "bnxtnet",
-				LinkSpeed: &types.PhysicalNicLinkInfo{SpeedMb: 25000, Duplex: true},
-				Mac:       fmt.Sprintf("b0:26:28:%02x:%02x:%02x", len(r.order)>>8&255, len(r.order)&255, n)})
+			link := types.PhysicalNicLinkInfo{SpeedMb: 25000, Duplex: true}
+			p := types.PhysicalNic{}
+			if len(net.Pnic) > 0 { // what has nothing to do with the card is the simulator's
+				p = net.Pnic[0]
+			}
+			p.Key, p.Device, p.Pci, p.Driver = "key-vim.host.PhysicalNic-"+name, name, c.Address, "bnxtnet"
+			p.LinkSpeed, p.ValidLinkSpecification, p.Spec.LinkSpeed = &link, []types.PhysicalNicLinkInfo{link}, &link
+			p.Mac = fmt.Sprintf("b0:26:28:%02x:%02x:%02x", len(r.order)>>8&255, len(r.order)&255, n)
+			pnics = append(pnics, p)
 		case "hba":
 			n := len(hbas)
 			name := fmt.Sprintf("vmhba%d", n)
 			hbas = append(hbas, &types.HostParallelScsiHba{HostHostBusAdapter: types.HostHostBusAdapter{Key: "key-vim.host.ParallelScsiHba-" + name,
-				Device: name, Bus: 0, Status: "unknown", Model: c.Name, Driver: "lsi_mr3", Pci: c.Address}})
+				Device: name, Bus: busNumber(c.Address), Status: "unknown", Model: c.Name, Driver: "lsi_mr3", Pci: c.Address}})
 		}
 	}
 	net.Pnic = pnics
@@ -299,6 +305,13 @@ func (r *Hosts) wiring(h *Host) {
 		sd.HostBusAdapter = hbas
 		h.HS.Config.StorageDevice = &sd
 	}
+}
+
+// busNumber is the bus of a PCI address: 0x3b of 0000:3b:00.0.
+func busNumber(address string) int32 {
+	var domain, bus int32
+	_, _ = fmt.Sscanf(address, "%x:%x:", &domain, &bus)
+	return bus
 }
 
 // hostOf finds the host of a call.

@@ -39,7 +39,8 @@ func (r *Hosts) vsanObjects(h *Host, n int) {
 	sys := &vsanSystem{}
 	sys.Self = types.ManagedObjectReference{Type: "HostVsanSystem", Value: fmt.Sprintf("vsanSystem-%d", n)}
 	self := h.Ref()
-	sys.Config = types.VsanHostConfigInfo{Enabled: &on, HostSystem: &self}
+	sys.Config = types.VsanHostConfigInfo{Enabled: &on, HostSystem: &self,
+		StorageInfo: &types.VsanHostConfigInfoStorageInfo{AutoClaimStorage: new(bool)}}
 	ref := r.w.Put(sys)
 	inner := &vsanInternal{}
 	inner.Self = types.ManagedObjectReference{Type: "HostVsanInternalSystem", Value: fmt.Sprintf("ha-vsan-internal-system-%d", n)}

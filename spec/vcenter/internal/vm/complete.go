@@ -151,8 +151,23 @@ func (vm *VM) settleDevices() {
 		switch x := d.(type) {
 		case types.BaseVirtualEthernetCard:
 			eth++
+			if e := x.GetVirtualEthernetCard(); e.AddressType == "" {
+				e.AddressType = string(types.VirtualEthernetCardMacTypeAssigned)
+				if vm.service.w.ESXi {
+					e.AddressType = string(types.VirtualEthernetCardMacTypeGenerated)
+				}
+			}
+			if e := x.GetVirtualEthernetCard(); e.WakeOnLanEnabled == nil {
+				e.WakeOnLanEnabled = ptr(true)
+			}
 		case *types.VirtualDisk:
 			disks++
+			if x.StorageIOAllocation == nil {
+				x.StorageIOAllocation = &types.StorageIOAllocationInfo{Limit: ptr(int64(-1)), Reservation: ptr(int32(0)),
+					Shares: &types.SharesInfo{Level: types.SharesLevelNormal, Shares: 1000}}
+			}
+		case types.BaseVirtualSCSIController:
+			x.GetVirtualSCSIController().ScsiCtlrUnitNumber = 7
 		case *types.VirtualMachineVideoCard:
 			if x.UseAutoDetect == nil {
 				x.UseAutoDetect = ptr(false)
