@@ -80,7 +80,7 @@ local rules = {
   CancelRetrievePropertiesEx = { token = like "^%d+$" },
   PropertySpec = { type = "type", pathSet = "path" },
   DynamicProperty = { name = "path" }, PropertyChange = { name = "path" }, MissingProperty = { path = "path" },
-  SelectionSpec = { name = one_of "view" },
+  SelectionSpec = { name = one_of "view follow" }, -- those of gpupt.vim.collect and of the fleet
   TraversalSpec = { type = "type", path = "path" },
   CreateContainerView = { type = "type" },
   LocalizableMessage = { key = like "^msg%.[%w.]+$", message = "message" },
