@@ -300,8 +300,10 @@ gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err)
     return gp_journal_cursor_open(
         journal,
         "SELECT id, playbook, hash, endpoint, who, client_host, note, at, format,"
-        " (SELECT what FROM row WHERE run = run.id AND kind = 'end' ORDER BY number DESC LIMIT 1)"
-        " AS status, (SELECT count(*) FROM row WHERE run = run.id) AS entries"
+        /* a run that was resumed has not ended again */
+        " (SELECT CASE kind WHEN 'end' THEN what END FROM row WHERE run = run.id AND kind IN ('end', "
+        "'resume')"
+        " ORDER BY number DESC LIMIT 1) AS status, (SELECT count(*) FROM row WHERE run = run.id) AS entries"
         " FROM run ORDER BY at DESC, id",
         err);
 }

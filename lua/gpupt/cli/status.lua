@@ -1,20 +1,24 @@
---- gpupt status: the runs in the journal, and what one of them did.
+--- gpupt status: the runs in the journal, and what became of one of them.
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
 local command = {
   name = "status",
-  summary = "list the runs in the journal, or show what one of them did",
+  summary = "list the runs in the journal, or tell what became of one",
   usage = "status [RUN] [--journal URL] [--all]",
   details = [[
 Without RUN, lists all runs, newest first. With RUN (the beginning of its name
-is enough), shows its targets, its changes and their results. A change without a
-result was interrupted and its outcome is unknown: gpupt checks the fleet when
-the run is resumed.]],
+is enough), shows its changes, and for each host and VM the outcome, the cause,
+the rows of the journal that show it, and the command to type next. Nothing is
+asked of a server, and the journal is not changed.
+
+A run is running or stopped (by a signal) while its process is there, and
+interrupted if that is gone. A change without a result has an unknown outcome:
+gpupt looks at the fleet when the run is resumed.]],
   options = {
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "all", doc = "show every row" },
-    { "json", doc = "print the rows as JSON" },
+    { "json", doc = "print the result as JSON" },
   },
   examples = {
     { "gpupt status", "list all runs" },
@@ -22,85 +26,137 @@ the run is resumed.]],
   },
 }
 
--- What earlier releases called the statuses.
-local renamed = { ["not begun"] = "not started", ["cut off"] = "interrupted" }
+local WIDTH = 80
 
 local function when(at) return os.date("!%Y-%m-%d %H:%M:%SZ", math.floor(at)) end
 
 local function list_runs(store, options)
+  local playbook = require "gpupt.playbook"
   local runs = {}
   for record in store:runs() do runs[#runs + 1] = record end
-  if options.json then
-    local json = require "gpupt.json"
-    printer.json(json.array(runs))
-    return
-  end
+  for _, record in ipairs(runs) do record.state = playbook.run_state(store, record) end
+  if options.json then return printer.json(require "gpupt.json".array(runs)) end
   if #runs == 0 then printer.out "no runs yet" end
   for _, record in ipairs(runs) do
-    printer.out("%s  %-11s  %s  %s  %s", when(record.at), record.status or "interrupted", visible.pad(record.id, 44),
+    printer.out("%s  %-11s  %s  %s  %s", when(record.at), record.state, visible.pad(record.id, 44),
       record.endpoint or "", record.playbook)
   end
+  return true
 end
 
---- The rows of a run, each change with its result.
-local function rows_of(store, id)
-  local rows, by_number = {}, {}
-  for row in store:rows(id) do
-    rows[#rows + 1] = row
-    by_number[row.number] = row
-    local change = row.kind == "result" and by_number[row.of]
-    if change then change.result = row end
+local function outcome_of(row, working)
+  if not row.result then return working and row.part == working and "in progress" or "interrupted; outcome unknown" end
+  return row.result.ok and "done" or ("failed: %s"):format(row.result.message or "?")
+end
+
+-- A text after `lead`, in lines of at most 80 columns; further lines are indented.
+local function wrapped(lead, text, indent)
+  local line, rest, first = lead, (" "):rep(indent), true
+  for word in visible(text):gmatch "%S+" do
+    -- a word that is too long for any line stays where it is
+    if not first and visible.width(line .. word) > WIDTH and visible.width(rest .. word) <= WIDTH then
+      printer.out("%s", (line:gsub(" +$", "")))
+      line = rest
+    end
+    line, first = line .. word .. " ", false
   end
-  return rows
+  printer.out("%s", (line:gsub(" +$", "")))
 end
 
-local function outcome_of(row)
-  if not row.result then return "interrupted; outcome unknown" end
-  local detail = require "gpupt.json".decode(row.result.detail or "{}") or {}
-  return detail.ok and "done" or ("failed: %s"):format(detail.message or "?")
-end
+local function paragraph(label, text) return wrapped(("    %s: "):format(label), text, #label + 6) end
 
-local function print_run(record, rows, all)
-  printer.out("%s  %s  %s\n%s on %s by %s at %s", record.id, record.status or "interrupted",
-    record.playbook, when(record.at), record.endpoint or "?", record.who or "?", record.client_host or "?")
+-- `working`: the part of the run that a process works on.
+local function print_rows(rows, all, working)
   for _, row in ipairs(rows) do
     if row.kind == "change" and row.operation then
-      printer.out("  %s  %s %s %s: %s", when(row.at):sub(12), visible.pad(row.target or "", 12),
-        visible.pad(row.step or "", 12), row.what, outcome_of(row))
-    elseif row.kind == "target" or all then
+      wrapped(("  %s  %s %s "):format(when(row.at):sub(12), visible.pad(row.target or "", 12),
+        visible.pad(row.step or "", 12)), ("%s: %s"):format(row.what, outcome_of(row, working)), 13)
+    elseif all then
       printer.out("  %s  %s %s %s %s", when(row.at):sub(12), visible.pad(row.target or "", 12),
-        visible.pad(row.step or "", 12), row.kind, row.kind == "target" and renamed[row.what] or row.what or "")
+        visible.pad(row.step or "", 12), row.kind, row.what or "")
     end
   end
+end
+
+local function evidence_text(one)
+  local words = { one.result }
+  if one.task then words[#words + 1] = one.task end
+  if one.fault then words[#words + 1] = one.fault end
+  if one.object then words[#words + 1] = one.object end
+  if one.operation then words[#words + 1] = "operation " .. one.operation end
+  return ("row %d at %s: %s: %s"):format(one.row, when(one.at):sub(12), one.what or "?", table.concat(words, ", "))
+end
+
+local function print_targets(targets)
+  local width = 6
+  for _, one in ipairs(targets) do width = math.max(width, visible.width(one.target)) end
+  for _, one in ipairs(targets) do
+    printer.out("%s", (("%s  %-11s  %s"):format(visible.pad(one.target, width), one.outcome, one.step or "")
+      :gsub(" +$", "")))
+    if one.cause then
+      paragraph("cause", one.cause.message .. (one.cause.code and (" (%s)"):format(one.cause.code) or ""))
+    end
+    for _, evidence in ipairs(one.evidence) do
+      paragraph(evidence.result == "in progress" and "change" or "evidence", evidence_text(evidence))
+    end
+    -- not wrapped: it is copied
+    for _, line in ipairs(one.next or {}) do printer.out("    next: %s", line) end
+  end
+end
+
+local function print_run(found, all)
+  local run = found.run
+  printer.out("%s  %s  %s\n%s on %s by %s at %s", run.id, run.state, run.playbook, when(run.at), run.endpoint or "?",
+    run.who or "?", run.client_host or "?")
+  if found.about then wrapped("", found.about .. (found.next and ". " .. found.next or ""), 0) end
+  local last = found.rows[#found.rows]
+  print_rows(found.rows, all, (run.state == "running" or run.state == "stopped") and last and last.part)
+  if #found.targets > 0 then printer.out "" end
+  print_targets(found.targets)
+  if #found.claims > 0 then printer.out "" end
+  for _, claim in ipairs(found.claims) do
+    wrapped("claimed: ", claim.what .. (claim.kept and (" (the run left %s)"):format(claim.kept) or ""), 9)
+  end
+  if found.release then
+    printer.out("    next, unless the run is to be resumed: %s", found.release)
+  end
+end
+
+local function print_json(found)
+  local json = require "gpupt.json"
+  for _, row in ipairs(found.rows) do
+    row.result, row.sent, row.part = nil, nil, nil
+    row.detail = row.detail and json.decode(row.detail) or nil
+  end
+  for _, one in ipairs(found.targets) do
+    json.array(one.evidence)
+    one.next = json.array(one.next or {})
+  end
+  return printer.json { run = found.run, targets = json.array(found.targets), claims = json.array(found.claims),
+    release = found.release, rows = json.array(found.rows) }
 end
 
 function command.run(options, words)
   local cli = require "gpupt.cli"
   local playbook = require "gpupt.playbook"
   if #words > 1 then return nil, "expected at most one run", "EUSAGE" end
-  local path, message, code = playbook.journal_path(options.journal)
-  if not path then return nil, message, code end
-  local folder = require "gpupt.core".folder -- does not open it: opening a FIFO would wait
-  if not folder.kind(path) then return nil, ("there is no journal at %s yet"):format(path), "ENOENT" end
-  local store <close>, why, failed = playbook.read_journal(options.journal)
-  if not store then return nil, why, failed end
+  local store <close>, message, code = playbook.read_journal(options.journal)
+  if not store then return nil, message, code end
+  local ok
   if not words[1] then
-    list_runs(store, options)
+    ok, message, code = list_runs(store, options)
+    if not ok then return nil, message, code end
     return cli.OK
   end
   local record
   record, message, code = playbook.find_run(store, words[1])
   if not record then return nil, message, code end
-  local rows = rows_of(store, record.id)
+  local found = playbook.account(store, record, { journal = options.journal })
   if options.json then
-    local json = require "gpupt.json"
-    for _, row in ipairs(rows) do
-      row.result = nil
-      row.detail = row.detail and json.decode(row.detail) or nil
-    end
-    printer.json { run = record, rows = json.array(rows) }
+    ok, message, code = print_json(found)
+    if not ok then return nil, message, code end
   else
-    print_run(record, rows, options.all)
+    print_run(found, options.all)
   end
   return cli.OK
 end

@@ -687,6 +687,12 @@ function gpupt.playbook.read_journal(url) end
 
 function gpupt.playbook.find_run(journal, id) end
 
+---What became of a run (a record of journal:runs or find_run), see gpupt.playbook.account; and its state alone. Both
+---only read the journal.
+function gpupt.playbook.account(journal, record, o) end
+
+function gpupt.playbook.run_state(journal, record) end
+
 ---The variables in a --var-file; nil, message, code.
 function gpupt.playbook.read_var_file(path) end
 

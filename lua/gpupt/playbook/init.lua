@@ -75,6 +75,11 @@ function playbook.open_journal(url) return require("gpupt.playbook.journal").ope
 function playbook.read_journal(url) return require("gpupt.playbook.journal").read(url) end
 function playbook.find_run(journal, id) return require("gpupt.playbook.journal").find(journal, id) end
 
+--- What became of a run (a record of journal:runs or find_run), see gpupt.playbook.account; and its state alone. Both
+-- only read the journal.
+function playbook.account(journal, record, o) return require("gpupt.playbook.account").of(journal, record, o) end
+function playbook.run_state(journal, record) return (require("gpupt.playbook.account").state(journal, record)) end
+
 --- The variables in a --var-file; nil, message, code.
 function playbook.read_var_file(path) return require("gpupt.playbook.var_file").read(path) end
 
