@@ -6,6 +6,7 @@ local vcenter = require "spec.support.vcenter"
 
 -- Privileges that only checks need, or that only some fleets need: the reason is printed.
 local optional = {
+  ["Host.Config.Settings"] = "to refresh a host's list of devices; a run goes on without it",
   ["Datastore.Browse"] = "a check of the plan: are the media there",
   ["VirtualMachine.Interact.ToolsInstall"] = "Windows guests",
   ["VirtualMachine.Interact.Reset"] = "Windows guests whose Tools installer requests a reboot",

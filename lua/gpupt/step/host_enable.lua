@@ -177,7 +177,8 @@ function step.plan(ctx, target, seen)
     end
     return changes
   end
-  changes.needs = { "Host.Config.PciPassthru", "Host.Config.Settings" }
+  -- without Host.Config.Settings only Refresh fails, which the run does not depend on
+  changes.needs = { "Host.Config.PciPassthru" }
   local why = refusal(record, seen.devices, seen.chosen)
   if why then return nil, why, "EREFUSED" end
   if record.maintenance and entering then
