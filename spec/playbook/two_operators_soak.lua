@@ -17,7 +17,7 @@ local function disturb(o, away)
     say "meet"
   end
   if chance(40) then
-    local nth, seconds = math.random(2), math.random(0, 15) / 10
+    local nth, seconds = math.random(2), math.random(15) / 10
     o:late_answer(nth, seconds)
     say("answer %d +%.1fs", nth, seconds)
   end

@@ -116,6 +116,34 @@ describe("a host", function()
     assert.same({}, l.sim:get "truth".violations)
   end)
 
+  it("enters maintenance mode once although the answer is lost or late, and its run goes on", function()
+    local maintenance = require "gpupt.step.host_maintenance"
+    local patience = maintenance.ANSWER
+    maintenance.ANSWER = 1
+    finally(function() maintenance.ANSWER = patience end)
+    for _, seconds in ipairs { 100, 1000 } do -- it has ended by then; it is still running
+      start(lab.host("esx-1", { enter_seconds = seconds }))
+      l.sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "hold", seconds = 0 })
+      local result = l:apply(PLAY:format "", { allow = { "reboot" } })
+      assert.equal("done", result.status, result.targets[1].message)
+      assert.same({ 1, 1 }, { l.sim:calls "EnterMaintenanceMode_Task", l.sim:calls "RebootHost_Task" })
+      assert.is_false(l:truth("hosts", "esx-1").maintenance)
+      if seconds == 100 then l:stop() end
+    end
+  end)
+
+  it("gets the request again if it did not arrive", function()
+    start()
+    l.sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "reset-before" })
+    local maintenance = require "gpupt.step.host_maintenance"
+    local patience = maintenance.ANSWER
+    maintenance.ANSWER = 1
+    local result = l:apply(PLAY:format "", { allow = { "reboot" } })
+    maintenance.ANSWER = patience
+    assert.equal("done", result.status, result.targets[1].message)
+    assert.equal(2, l.sim:calls "EnterMaintenanceMode_Task")
+  end)
+
   it("that another user put into maintenance mode after this run had left it is not taken out of it", function()
     start()
     local journal = l:journal()

@@ -206,11 +206,12 @@ local function result_row(self, target, of, change, ok, message, code, detail)
 end
 
 -- { action =, text = } or a text; both default to the method's name. `detail` is added to the row's. `refusals` are the
--- faults by which the server says that it did not begin, if the call may have had an effect after others.
+-- faults by which the server says that it did not begin, if the call may have had an effect after others. `timeout`:
+-- seconds for the answer.
 local function change_of(what, method, ref)
   if type(what) ~= "table" then what = { text = what } end
   return { action = what.action or method, object = ref, text = what.text or method, detail = what.detail,
-    refusals = what.refusals }
+    refusals = what.refusals, timeout = what.timeout }
 end
 
 -- The row before the call, and the call's options.
@@ -220,7 +221,7 @@ local function announce(self, target, change, method, ref, args)
   local detail = { method = method, object = ref, args = kept.arguments(method, args) }
   for name, value in pairs(change.detail or {}) do detail[name] = value end
   local number = self:row(target, "change", change, detail, { operation = operation })
-  return number, { operation_id = operation }
+  return number, { operation_id = operation, timeout = change.timeout }
 end
 
 --- One changing call. Returns the method's result, or nil, message, code, detail. `what` is { action = "a stable word",

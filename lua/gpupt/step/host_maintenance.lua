@@ -10,6 +10,9 @@ local maintenance = {}
 
 --- Seconds after `drain_within`, which the server observes, before the task is cancelled.
 maintenance.GRACE = 120
+--- Seconds within which the server answers with the task. After that the task is looked for: other runs may have to be
+-- let go first.
+maintenance.ANSWER = 10
 
 --- Whether this run put the host into maintenance mode and did not take it out again.
 function maintenance.entered(ctx, target)
@@ -18,23 +21,45 @@ end
 
 local ENTER = "EnterMaintenanceMode"
 
--- The task of this run that was running when it was interrupted or when the answer was lost, as ctx:start gives it.
-local function running(ctx, target)
-  if not ctx:did(target, "maintenance-enter") then return nil end
+-- The task of this run, started before an interruption or by a call whose answer was lost, as ctx:start gives it. It may
+-- have ended.
+local function arrived(ctx, target)
   local ref = target.record.ref
-  local task = away.tasks(ctx.vc, { ref })[ref]
+  local running, entered = away.tasks(ctx.vc, { ref })
+  local task = running[ref] or entered[ref]
   local entry = task and ctx:unfinished(target, "maintenance-enter", task)
-  if not entry then return nil end
-  ctx:note(target, ("%s, started before the interruption, is still running: waiting for it"):format(ENTER))
-  return ctx:adopt(target, entry, task.ref, ENTER)
+  return entry and ctx:adopt(target, entry, task.ref, ENTER)
 end
 
-local function start(ctx, target, seconds)
+local function send(ctx, target, seconds)
   -- set explicitly, because the server's default differs: in a vSAN cluster all objects stay accessible
   return ctx:start(target, target.record.ref, "EnterMaintenanceMode_Task",
     { timeout = math.tointeger(seconds // 1), evacuatePoweredOffVms = false,
       maintenanceSpec = { vsanMode = { objectAction = "ensureObjectAccessibility" } } },
-    { action = "maintenance-enter", text = ENTER })
+    { action = "maintenance-enter", text = ENTER, timeout = maintenance.ANSWER })
+end
+
+-- The request may have arrived although its answer did not: its task is looked for a few times before another is sent.
+local function start(ctx, target, seconds)
+  if ctx:did(target, "maintenance-enter") then
+    local earlier = arrived(ctx, target)
+    if earlier then
+      ctx:note(target, ENTER .. ", which this run started earlier, is still running: waiting for it")
+      return earlier
+    end
+  end
+  local started, message, code, detail
+  for _ = 1, 2 do
+    started, message, code, detail = send(ctx, target, seconds)
+    if started or (code ~= "EUNKNOWN" and code ~= "TaskInProgress") then break end
+    for _ = 1, code == "EUNKNOWN" and 4 or 1 do
+      started = arrived(ctx, target)
+      if started then return started end
+      if code == "EUNKNOWN" then ctx:sleep(maintenance.ANSWER / 5) end
+    end
+    if code ~= "EUNKNOWN" then break end
+  end
+  return started, message, code, detail
 end
 
 local function withdraw(ctx, target, started, first)
@@ -56,8 +81,7 @@ end
 function maintenance.enter(ctx, target)
   local seconds = units.duration(target.scope.options.roll.drain_within)
   local slot = ctx:slot(target)
-  local started, message, code, detail = running(ctx, target)
-  if not started then started, message, code, detail = start(ctx, target, seconds) end
+  local started, message, code, detail = start(ctx, target, seconds)
   if not started then return nil, message, code, detail end
   local first = slot and slot:behind()
   if first then return withdraw(ctx, target, started, first) end
