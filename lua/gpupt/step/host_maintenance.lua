@@ -21,8 +21,8 @@ end
 
 local ENTER = "EnterMaintenanceMode"
 
--- The task of this run, started before an interruption or by a call whose answer was lost, as ctx:start gives it. It may
--- have ended.
+-- The task of this run, started before an interruption or by a call whose answer was lost, as ctx:start gives it. It
+-- may have ended.
 local function arrived(ctx, target)
   local ref = target.record.ref
   local running, entered = away.tasks(ctx.vc, { ref })
