@@ -137,13 +137,11 @@ function requests.playbook(...)
   return 'return p.playbook { name = "measured",\n' .. table.concat { ... } .. "}\n"
 end
 
---- Plans on a connection of its own, which is counted. Gives the counts and the plan's text.
+--- Plans on a connection of its own, whose opening and closing are not counted. Gives the counts and the plan's text.
 function requests.plan(site, text)
   local pb, said = site:load(text), nil
-  local counts = requests.during(site.sim, function()
-    local vc <close> = gpupt.check(gpupt.vim.connect(site.sim:options()))
-    said = tostring(gpupt.check(pb:plan(vc)))
-  end)
+  local vc <close> = gpupt.check(gpupt.vim.connect(site.sim:options()))
+  local counts = requests.during(site.sim, function() said = tostring(gpupt.check(pb:plan(vc))) end)
   return counts, said
 end
 

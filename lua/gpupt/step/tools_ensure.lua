@@ -159,6 +159,12 @@ local function windows(ctx, target, session, vm, seconds)
       outcome.remedy and "; " .. outcome.remedy or ""), outcome.retry and "EBUSY" or "EGUEST"
   end
   local ok, message
+  if outcome.reboot then
+    -- the Tools that gave the installer's result can reboot the guest, unless they were restarted since
+    ok, message, code = reboot_guest(ctx, target)
+    if ok then return mark(ctx, target, text) end
+    if code ~= "ToolsUnavailable" then return nil, message, code end
+  end
   ok, message, code = guest.wait(ctx, target, 600)
   if ok == nil then
     return nil, ("%s: Tools did not start again after their installation: %s"):format(target.name, message), code
