@@ -62,6 +62,7 @@ local rules = {
   HostFeatureVersionInfo = { key = word, value = version },
   VirtualMachineConfigInfo = { version = like "^vmx%-%d+$", guestId = like "^[%l%d_]+Guest$", firmware = word },
   VirtualMachineConfigSummary = { guestId = like "^[%l%d_]+Guest$" },
+  EnvironmentBrowserConfigOptionQuerySpec = { key = like "^vmx%-%d+$", guestId = like "^[%a%d_]+Guest$" },
   VirtualMachineConfigOption = { version = like "^vmx%-%d+$" },
   VirtualMachineConfigOptionDescriptor = { key = like "^vmx%-%d+$" },
   GuestOsDescriptor = { id = like "^[%a%d_]+Guest$", fullName = model, family = word },
