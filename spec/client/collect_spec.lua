@@ -58,15 +58,17 @@ describe("collecting properties", function()
   end)
 
   it("gives back the token of a page that did not come", function()
+    local once = sim:connect { retries = 1 }
     for _, trouble in ipairs { { kind = "status", code = 503 }, { kind = "reset-before" } } do
       sim:forget()
-      sim:trouble({ method = "ContinueRetrievePropertiesEx", count = 1 }, trouble)
+      sim:trouble({ method = "ContinueRetrievePropertiesEx", count = -1 }, trouble)
       local ok, err = pcall(function()
-        for object in vc:collect { type = "HostSystem", paths = { "name" }, page = 2 } do assert(object.name) end
+        for object in once:collect { type = "HostSystem", paths = { "name" }, page = 2 } do assert(object.name) end
       end)
       assert.is_false(ok)
       assert.is_string(err.code)
-      assert.are.equal(1, sim:calls "CancelRetrievePropertiesEx")
+      assert.are.equal(2, sim:calls "CancelRetrievePropertiesEx") -- it was tried once more
+      sim:calm()
       local state = sim:get "sessions"
       assert.are.equal(0, state.tokens)
       assert.are.equal(0, state.views)
@@ -97,14 +99,26 @@ describe("collecting properties", function()
     end
   end)
 
-  it("raises when a page fails, and leaves nothing behind", function()
+  it("begins again when a page is lost, and gives each object once", function()
     sim:trouble({ method = "ContinueRetrievePropertiesEx" }, { kind = "reset-before" })
+    local seen, count = {}, 0
+    for object in vc:collect { type = "HostSystem", paths = { "name" }, page = 5 } do
+      assert.is_nil(seen[object.ref])
+      seen[object.ref], count = true, count + 1
+    end
+    assert.are.equal(COUNT, count)
+    local state = sim:get "sessions"
+    assert.are.same({ 0, 0 }, { state.views, state.tokens })
+  end)
+
+  it("raises when a page is refused, and leaves nothing behind", function()
+    sim:trouble({ method = "ContinueRetrievePropertiesEx" }, { kind = "fault", fault = "InvalidProperty" })
     local seen = 0
     local ok, err = pcall(function()
       for _ in vc:collect { type = "HostSystem", paths = { "name" }, page = 5 } do seen = seen + 1 end
     end)
     assert.is_false(ok)
-    assert.are.equal("ELOST", err.code)
+    assert.are.equal("InvalidProperty", err.code)
     assert.are.equal(5, seen)
     assert.are.equal(0, sim:get("sessions").views)
     local list, message, code = vc:collect_all { type = "HostSystem", paths = { "name" }, page = 5 }

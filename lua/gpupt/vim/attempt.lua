@@ -1,5 +1,6 @@
 --- One attempt at a vim25 call, and whether to retry it after a failure. Used by calls that return values
 -- (gpupt.vim.call) and calls that return a tape (gpupt.vim.tape_call).
+local away = require "gpupt.vim.away"
 local engine = require "gpupt.loop.engine"
 local fault = require "gpupt.vim.fault"
 local secrets = require "gpupt.vim.secrets"
@@ -14,6 +15,9 @@ local reading = { "^Retrieve", "^Query", "^Find", "^Current", "^Has", "^Read", "
   "^CreateListView$", "^CreatePropertyCollector$", "^CreateFilter$", "^Destroy.*View$", "^DestroyPropertyFilter$",
   "^DestroyPropertyCollector$", "^CancelRetrievePropertiesEx$", "^CancelWaitForUpdates$", "^CancelTask$",
   "^RefreshDatastore", "^Logout$" }
+-- the same call again has the same result, or leaves one more empty folder in a guest
+local repeatable = { UpdatePassthruConfig = true, Refresh = true, CreateTemporaryDirectoryInGuest = true,
+  InitiateFileTransferFromGuest = true, SearchDatastore_Task = true, SearchDatastoreSubFolders_Task = true }
 -- these consume a token or one-time address: a second call gives another result
 local consuming = { ContinueRetrievePropertiesEx = true, WaitForUpdatesEx = true, ReadNextTasks = true,
   ReadNextEvents = true, ReadPreviousTasks = true, ReadPreviousEvents = true, CheckForUpdates = true }
@@ -35,11 +39,11 @@ end
 
 local safety = {}
 
---- Whether a method only reads, so that it may be sent again.
+--- Whether a method may be sent again: it only reads, or the same call has the same result.
 function attempt.safe(name)
   local known = safety[name]
   if known ~= nil then return known end
-  known = false
+  known = repeatable[name] == true
   if not consuming[name] and not name:find "_Task$" then
     for _, pattern in ipairs(reading) do known = known or name:find(pattern) ~= nil end
   end
@@ -52,13 +56,11 @@ function attempt.logs_in(name)
   return name:find "^Login" ~= nil or name == "CloneSession" or name == "ImpersonateUser"
 end
 
-local transient = { [502] = true, [503] = true, [504] = true }
-
---- Whether a call that failed so may be sent again.
-function attempt.may_repeat(code, info, safe)
-  if code == "ECONNECT" and not info.sent then return true end
-  if not safe then return false end
-  return code == "ECONNECT" or code == "ELOST" or code == "ETRUNCATED" or (code == "EHTTP" and transient[info.status])
+--- Whether a call that failed so may be sent again. `patient`: also after a try that has timed out.
+function attempt.may_repeat(code, info, safe, patient)
+  if code == "ETIMEDOUT" and not patient then return false end
+  if (code == "ECONNECT" or code == "ETIMEDOUT") and not info.sent then return true end
+  return safe and away.unanswered(code, info)
 end
 
 --- Whether the server may have acted although its answer did not come.
@@ -128,7 +130,11 @@ function attempt.send(client, body, what, options, until_time)
       seconds = engine.now() - now, status = info.status, code = code, message = not tape and message or nil,
       bytes = tape and tape:bytes(), request = body:redacted(), fault = tape and tape:kind() == "fault" or nil }
   end
-  if not tape then return nil, message, code, info end
+  if not tape then
+    away.failed(client, message, code, info)
+    return nil, message, code, info
+  end
+  away.over(client)
   client.last_answer = engine.now()
   return tape, info
 end

@@ -3,11 +3,12 @@
 --   answer lost, 502/503/504           calls that only read are tried again; a task is found by its operationID
 --                                      and used; anything else ends in EUNKNOWN
 --   NotAuthenticated                   one new login; calls that only read are repeated, others are not
+-- How often and how long calls are tried again: gpupt.vim.outage.
 -- A fault is nil, message, code (its type), detail {fault, messages, method, object, operation_id}.
 local attempt = require "gpupt.vim.attempt"
 local codec = require("gpupt.net").codec
-local engine = require "gpupt.loop.engine"
 local lost_task = require "gpupt.vim.lost_task"
+local outage = require "gpupt.vim.outage"
 local schema = require("gpupt.net").schema
 local secrets = require "gpupt.vim.secrets"
 
@@ -15,7 +16,7 @@ local call = {}
 
 -- After a lost answer to a call that is not safe: the task that it started, or EUNKNOWN.
 local function recover(client, what, starts_task, message, code)
-  if starts_task and code ~= "ETIMEDOUT" then
+  if starts_task and (code ~= "ETIMEDOUT" or client.outage > 0) then
     for try = 1, 3 do
       local task = lost_task(client, what.object, what.operation_id)
       if task then return task end
@@ -58,19 +59,17 @@ function call.invoke(client, object, name, arguments, options, level)
     if code == "EARGUMENT" then error(("%s: %s"):format(name, message), level + 1) end
     return nil, ("%s: %s"):format(name, message), code, attempt.detail_of(what)
   end
-  local until_time = engine.now() + (options.timeout or client.timeout)
+  local tries, relogged = outage.tries(client, options), false
   -- an idle session may have ended: find out with a call that may be repeated, not with one that may not
   if what.unsafe and client:is_idle() and name ~= "Logout" then
     local alive, why, failed = client:probe()
     if not alive then return nil, why, failed end
   end
-  local retries, relogged = options.retries or client.retries, false
-  local try = 1
   local info
   while true do
     local generation = client.generation
     local tape
-    tape, message, code, info = attempt.send(client, body, what, options, until_time)
+    tape, message, code, info = attempt.send(client, body, what, options, tries:limit())
     if tape and tape:kind() ~= "fault" then
       body:release()
       if not options.no_login and (name == "Logout" or attempt.logs_in(name)) then session_changed(client, name) end
@@ -83,7 +82,7 @@ function call.invoke(client, object, name, arguments, options, level)
         return nil, text, kind, detail
       end
       relogged = true
-      local ok, why, failed = client:login_again(generation)
+      local ok, why, failed = tries:renew(generation)
       if not ok then
         body:release()
         return nil, why, failed, detail
@@ -92,9 +91,8 @@ function call.invoke(client, object, name, arguments, options, level)
         body:release()
         return nil, text .. "; logged in again, but " .. name .. " was not repeated", kind, detail
       end
-    elseif try <= retries and engine.now() < until_time and attempt.may_repeat(code, info, safe) then
-      attempt.pause(attempt.back_off(try), until_time)
-      try = try + 1
+    elseif tries:again(code, info, safe) then
+      relogged = false -- a server that restarts may end the new session too
     else
       break
     end

@@ -44,6 +44,8 @@ local declared = options.declare("vim.connect", {
   { "stall_timeout", "number", default = 120, doc = "seconds without any data received" },
   { "connections", "integer", default = 8, doc = "maximum number of connections" },
   { "retries", "integer", default = 4, doc = "how many times a read-only call is retried" },
+  { "outage", "number", default = 0, doc = "seconds, in addition to timeout, for which calls that may be repeated "
+    .. "and waits without a timeout go on while the server does not answer (a run sets its own)" },
   { "keep_alive", "number", default = 600, doc = "idle seconds after which a keep-alive call is sent" },
   { "probe_after", "number", default = 300, doc = "idle seconds after which a changing call first checks "
     .. "that the session still exists" },
@@ -164,6 +166,14 @@ function Client:probe()
   return true
 end
 
+--- From now on an outage of the server is waited for, for `seconds` (see the option outage), and what happens is
+-- passed to `event`, a function of a text. Returns a function that restores the earlier behaviour.
+function Client:be_patient(seconds, event)
+  local earlier, told = self.outage, self.outage_event
+  self.outage, self.outage_event = math.max(seconds, earlier), event
+  return function() self.outage, self.outage_event = earlier, told end
+end
+
 function Client:login_again(generation) return session.again(self, generation) end
 
 --- Passes an event to the trace. A trace that cannot be written gives one warning and does not stop the work.
@@ -236,8 +246,8 @@ local function make(o)
   local self = setmetatable({
     http = http, base = base, host = a.host, url_path = a.path, url = base .. a.path, username = o.username,
     timeout = o.timeout, connect_timeout = o.connect_timeout, stall_timeout = o.stall_timeout,
-    retries = o.retries, keep_alive = o.keep_alive, probe_after = o.probe_after, limits = o.limits, trace = o.trace,
-    record = o.record,
+    retries = o.retries, outage = o.outage, keep_alive = o.keep_alive, probe_after = o.probe_after,
+    limits = o.limits, trace = o.trace, record = o.record,
     persist = o.persist_session, datacenter = o.datacenter, names = setmetatable({}, { __mode = "k" }),
     logins = o.logins or logins.new(), proxy_login = transport.proxy_login(o.proxy),
     agent = gpupt_version:gsub(" ", "/"), calls = 0, generation = 0,

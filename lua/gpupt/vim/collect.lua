@@ -2,6 +2,10 @@
 --   for obj in vc:collect{ type = "VirtualMachine", under = folder, paths = { "name", "runtime.powerState" } } do
 --     obj.ref  obj.name  obj["runtime.powerState"]  obj.missing (faults by path, for those that the server refused)
 -- One object is created per step; leaving the loop early cancels the rest on the server. Iterators raise on errors.
+-- A page is read once. When one is lost, or the session with the view ends, the collection begins again, without the
+-- objects that it has given already.
+local attempt = require "gpupt.vim.attempt"
+local away = require "gpupt.vim.away"
 local failure = require "gpupt.failure"
 local net = require "gpupt.net"
 local options = require "gpupt.options"
@@ -71,20 +75,27 @@ end
 local Collection = {}
 Collection.__index = Collection
 
-function Collection:close()
-  if self.closed then return end
-  self.closed = true
+local ONCE = { retries = 1 } -- what is not tidied up ends with the session
+
+-- Gives back token and view.
+function Collection:tidy()
   wait.shield(function()
     local client = self.client
     if self.token then
-      client:call(client.content.propertyCollector, "CancelRetrievePropertiesEx", { token = self.token })
+      client:call(client.content.propertyCollector, "CancelRetrievePropertiesEx", { token = self.token }, ONCE)
       self.token = nil
     end
     if self.view then
-      client:call(self.view, "DestroyView")
+      client:call(self.view, "DestroyView", {}, ONCE)
       self.view = nil
     end
   end)
+end
+
+function Collection:close()
+  if self.closed then return end
+  self.closed = true
+  self:tidy()
 end
 Collection.__close = Collection.close
 Collection.__gc = nil
@@ -108,36 +119,53 @@ function Collection:page(tape)
   return true
 end
 
+-- Whether the collection can go on from its beginning after this failure.
+local function passing(self, code, detail)
+  if self.again >= self.client.retries then return false end
+  return code == "NotAuthenticated" or away.unanswered(code, detail or {}) or self.client.generation ~= self.generation
+end
+
 local function raise(message, code, detail)
   error(failure.new(message, code, detail), 0)
 end
 
-function Collection:next()
+-- Reads the next page. Raises.
+function Collection:turn()
   local client = self.client
+  -- the token is valid until an answer arrives: if this call is stopped, close() cancels it
+  local tape, message, code, detail = tape_call(client, client.content.propertyCollector,
+    "ContinueRetrievePropertiesEx", { token = self.token }, { timeout = self.timeout })
+  if tape then
+    local ok
+    ok, message, code = self:page(tape)
+    if ok then return end
+  elseif passing(self, code, detail) then
+    self.again = self.again + 1
+    self:tidy()
+    attempt.pause(attempt.back_off(self.again), math.huge)
+    local ok
+    ok, message, code, detail = self:open()
+    if ok then return end
+  elseif detail and detail.fault then
+    self.token = nil
+  end
+  self:close()
+  raise(message, code, detail)
+end
+
+function Collection:next()
   while not self.closed do
     local object, values, missing = self.step()
-    if object then
+    if object and not self.given[object] then
+      self.given[object] = true
       values.ref, values.missing = object, missing
       return values
     end
-    if not self.token then
+    if not object and not self.token then
       self:close()
       return nil
     end
-    -- the token is valid until an answer arrives: if this call is stopped, close() cancels it
-    local tape, message, code, detail = tape_call(client, client.content.propertyCollector,
-      "ContinueRetrievePropertiesEx", { token = self.token }, { timeout = self.timeout })
-    if not tape then
-      if detail and detail.fault then self.token = nil end
-      self:close()
-      raise(message, code, detail)
-    end
-    local ok
-    ok, message, code = self:page(tape)
-    if not ok then
-      self:close()
-      raise(message, code)
-    end
+    if not object then self:turn() end
     if self.most and self.bytes > self.most then
       self:close()
       raise(("the objects take more than %d bytes: read them one by one with vc:collect"):format(self.most),
@@ -146,41 +174,46 @@ function Collection:next()
   end
 end
 
-local function start(client, spec)
-  local kinds, property_sets = sets(spec)
-  local self = setmetatable({ client = client, timeout = spec.timeout, empty = 0, bytes = 0 }, Collection)
-  local object_set
-  if spec.objects then
-    object_set = of_list(spec.objects, spec.follow)
-    if #object_set == 0 then
-      self.closed = true
-      return self
-    end
-  else
-    local view, message, code, detail = open_view(client, spec.under or client.content.rootFolder, kinds)
+-- Creates the view, if one is needed, and reads the first page. true, or nil, message, code, detail.
+function Collection:open()
+  local client = self.client
+  self.generation = client.generation
+  local object_set = self.object_set
+  if not object_set then
+    local view, message, code, detail = open_view(client, self.under, self.kinds)
     if not view then return nil, message, code, detail end
     self.view = view
     object_set = { { obj = view, skip = true, selectSet = {
       { _type = "TraversalSpec", name = "view", type = "ContainerView", path = "view", skip = false },
     } } }
-    if spec.itself then object_set[2] = { obj = spec.under or client.content.rootFolder, skip = false } end
+    if self.itself then object_set[2] = { obj = self.under, skip = false } end
   end
-  local ok, tape, message, code, detail = pcall(tape_call, client, client.content.propertyCollector,
-    "RetrievePropertiesEx", request(property_sets, object_set, spec.page), { timeout = spec.timeout })
-  if not ok then
-    self:close()
-    error(tape, 0)
+  local tape, message, code, detail = tape_call(client, client.content.propertyCollector, "RetrievePropertiesEx",
+    request(self.property_sets, object_set, self.page_size), { timeout = self.timeout })
+  if tape then return self:page(tape) end
+  -- the session ended after the view was created
+  if self.view and code == "ManagedObjectNotFound" and passing(self) then
+    self.again, self.view = self.again + 1, nil
+    return self:open()
   end
-  if not tape then
-    self:close()
-    return nil, message, code, detail
+  return nil, message, code, detail
+end
+
+local function start(client, spec)
+  local kinds, property_sets = sets(spec)
+  local self = setmetatable({ client = client, timeout = spec.timeout, empty = 0, bytes = 0, again = 0, given = {},
+    kinds = kinds, property_sets = property_sets, page_size = spec.page, itself = spec.itself,
+    under = spec.under or client.content.rootFolder,
+    object_set = spec.objects and of_list(spec.objects, spec.follow) }, Collection)
+  if self.object_set and #self.object_set == 0 then
+    self.closed = true
+    return self
   end
-  ok, message, code = self:page(tape)
-  if not ok then
-    self:close()
-    return nil, message, code
-  end
-  return self
+  local ok, opened, message, code, detail = pcall(self.open, self)
+  if ok and opened then return self end
+  self:close()
+  if not ok then error(opened, 0) end
+  return nil, message, code, detail
 end
 
 local function checked(given, level)

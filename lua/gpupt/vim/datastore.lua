@@ -125,13 +125,19 @@ end
 local PATIENCE = 60
 
 local function search(self, place, method, args)
-  local till = engine.now() + PATIENCE
+  local till, forgotten = engine.now() + PATIENCE, 0
   while true do
     local task, message, code, detail = self.client:call(place.browser, method, args)
     local result
     if task then result, message, code, detail = self.client:wait(task) end
     if result ~= nil then return result end
-    if code ~= "TaskInProgress" or engine.now() > till then return nil, message, code, detail end
+    -- the server restarted, and has forgotten the task: a search changes nothing
+    local again = code == "EUNKNOWN" and forgotten < self.client.retries
+    if again then
+      forgotten = forgotten + 1
+    elseif code ~= "TaskInProgress" or engine.now() > till then
+      return nil, message, code, detail
+    end
     local stop = wait.wait(engine.event(), engine.now() + 0.05 + 0.1 * math.random())
     if stop then error(stop, 0) end
   end

@@ -1,8 +1,10 @@
 --- HTTP transfers other than SOAP: datastore files (/folder) and guest files (/guestFile).
 -- A download is written to TARGET.part and renamed at the end; an interrupted one can be resumed. Failed transfers
 -- are retried where that is safe.
+local away = require "gpupt.vim.away"
 local core = require "gpupt.core"
 local engine = require "gpupt.loop.engine"
+local outage = require "gpupt.vim.outage"
 local transport = require "gpupt.vim.transport"
 local wait = require "gpupt.loop.wait"
 
@@ -23,40 +25,54 @@ local meanings = {
   [507] = { "the datastore is full", "NoDiskSpace" },
 }
 
-local transient = { [502] = true, [503] = true, [504] = true }
-
-local function again(code, info)
-  return code == "ECONNECT" or code == "ELOST" or code == "EHTTP" and transient[info.status]
+--- Whether a transfer that failed so may be tried again.
+function files.again(code, info)
+  return code ~= "ETIMEDOUT" and code ~= "ETRUNCATED" and away.unanswered(code, info or {})
 end
 
--- Pauses before try `try` + 1, longer each time; not beyond `until_time`.
-local function back_off(try, until_time)
+local again = files.again
+
+--- Pauses before try `try` + 1, longer each time; not beyond `until_time`.
+function files.back_off(try, until_time)
   local till = engine.now() + math.min(5, 0.2 * 2 ^ (try - 1)) * (0.5 + math.random())
   local stop = wait.wait(engine.event(), math.min(till, until_time or math.huge))
   if stop then error(stop, 0) end
 end
 
+local back_off = files.back_off
+
+local ATTEMPT = 60 -- seconds for a try that begins after the transfer's own timeout
+
 local function transfer(client, request, what, retries)
   local until_time = request.timeout and engine.now() + request.timeout
+  local patience = what.session and client.outage > 0 and (until_time or engine.now()) + client.outage
   local relogged = false
   request.connect_timeout = request.connect_timeout or client.connect_timeout
   request.stall_timeout = request.stall_timeout or client.stall_timeout
   local try = 0
   while true do
     try = try + 1
-    if until_time then request.timeout = math.max(0.001, until_time - engine.now()) end
+    if until_time then request.timeout = math.max(patience and ATTEMPT or 0.001, until_time - engine.now()) end
     local generation = client.generation
     if what.session then request.headers = what.session() end
     local result, message, code, info = transport.exchange(client, request, what)
-    if result ~= nil then return result, message end
+    if result ~= nil then
+      if what.session then away.over(client) end
+      return result, message
+    end
+    if what.session then away.failed(client, message, code, info) end
     local meaning = code == "EHTTP" and meanings[info.status]
     if meaning then message, code = ("%s (HTTP %d)"):format(meaning[1], info.status), meaning[2] end
     message = ("%s: %s"):format(what.name, message)
     if code == "NotAuthenticated" and what.session and not relogged then
       relogged = true
-      local ok, why, failed = client:login_again(generation)
+      local ok, why, failed = outage.tries(client, {}):renew(generation)
       if not ok then return nil, why, failed, info end
       try = try - 1
+    elseif again(code, info) and patience and engine.now() < patience then
+      if try > (retries or 0) then away.announce(client, patience) end
+      relogged = false -- a server that restarts may end the new session too
+      back_off(try, patience)
     elseif try > (retries or 0) or not again(code, info) or (until_time and engine.now() >= until_time) then
       return nil, message, code, info
     else
@@ -67,7 +83,8 @@ end
 
 --- One transfer with repeats. `request` as net.http's, its timeout being that of all tries; `what` = { name =, tick =,
 -- headers = {...} }. With `what.session` (gives the headers for the current session) a session that has ended is
--- renewed once. Gives the result and info, or nil, message, code, info.
+-- renewed once, and an outage of the server is waited for (gpupt.vim.outage). Gives the result and info, or nil,
+-- message, code, info.
 function files.transfer(client, request, what, retries)
   if not client.record then return transfer(client, request, what, retries) end
   local refusal, why = client.record:refuses(request.method or "GET")

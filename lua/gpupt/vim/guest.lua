@@ -12,6 +12,7 @@ local guest_family = require "gpupt.facts.guest_family"
 local logins = require "gpupt.logins"
 local options = require "gpupt.options"
 local script = require "gpupt.vim.guest_script"
+local start_once = require "gpupt.vim.guest_start"
 local trust = require "gpupt.vim.trust"
 local wait = require "gpupt.loop.wait"
 
@@ -77,7 +78,8 @@ local FIRST = 90 -- seconds for the answer to a first login; others may be waiti
 --- Calls a guest method, waiting while Tools are busy or not running, until `until_time`. The registry (gpupt.logins)
 -- decides whether the login is sent: a password that was refused anywhere is not tried on another VM, and one that no
 -- guest has accepted yet is tried on one VM at a time. Between two attempts at busy Tools another VM gets its turn.
-local function operate(self, vm, login, manager, name, arguments, until_time)
+-- `safe`: the call may be sent again in any case.
+local function operate(self, vm, login, manager, name, arguments, until_time, safe)
   local all, no, refused = managers(self)
   if not all then return nil, no, refused end
   local auth, why, failed = authentication(login)
@@ -88,7 +90,7 @@ local function operate(self, vm, login, manager, name, arguments, until_time)
   local function send(known)
     local left = math.max(1, until_time - engine.now())
     -- a login that may be wrong is not retried when its answer is lost, although the method only reads
-    if known then return client:call(all[manager], name, arguments, { timeout = left }) end
+    if known then return client:call(all[manager], name, arguments, { timeout = left, safe = safe }) end
     return client:call(all[manager], name, arguments, { timeout = math.min(FIRST, left), safe = false })
   end
   local registry, delay, relogged = login.logins or client.logins, 0.25, false
@@ -251,6 +253,9 @@ function Guest:close()
   self.endpoints = {}
 end
 
+-- An address is good for one transfer, so a failed one starts again with a new address, this many times.
+local TRANSFERS = 5
+
 local put_options = options.declare("vc.guest:put", {
   { "text", "string", doc = "send this text instead of a file" },
   { "permissions", "integer", doc = "mode of a Linux file, such as 493 (0755)" },
@@ -260,7 +265,6 @@ local put_options = options.declare("vc.guest:put", {
 })
 
 --- Sends a local file (or the option text) to `target` in the guest. true, or nil, message, code.
--- An address is good for one transfer, so a failed one starts again with a new address.
 function Guest:put(vm, login, source, target, given)
   checked_vm(vm)
   local o = put_options:check(given)
@@ -274,19 +278,21 @@ function Guest:put(vm, login, source, target, given)
   local handle <close> = file -- luacheck: ignore
   local attributes = o.permissions and { _type = "GuestPosixFileAttributes", permissions = o.permissions }
     or { _type = "GuestFileAttributes" }
-  for try = 1, 3 do
+  for try = 1, TRANSFERS do
+    local overwrite = o.overwrite or try > 1
     local url
     url, message, code, detail = operate(self, vm, login, "fileManager", "InitiateFileTransferToGuest",
-      { guestFilePath = target, fileAttributes = attributes, fileSize = size, overwrite = o.overwrite or try > 1 },
-      until_time)
+      { guestFilePath = target, fileAttributes = attributes, fileSize = size, overwrite = overwrite }, until_time,
+      overwrite or nil)
     if not url then return nil, message, code, detail end
-    local sent
-    sent, message, code = transfer(self, vm, url, {
+    local sent, info
+    sent, message, code, info = transfer(self, vm, url, {
       method = "PUT", body = o.text, file = file, offset = 0, length = not o.text and size or nil, answer = "bytes",
       max_bytes = 1 << 20, timeout = math.max(1, until_time - engine.now()),
     }, { name = target, tick = o.progress and function(bytes) o.progress(bytes, size) end }, 0)
     if sent then return true end
-    if code ~= "ELOST" and code ~= "ECONNECT" then break end
+    if not files.again(code, info) or engine.now() >= until_time then break end
+    files.back_off(try, until_time)
   end
   return nil, message, code, detail
 end
@@ -304,7 +310,7 @@ function Guest:get(vm, login, source, target, given)
   local o = get_options:check(given)
   local until_time = engine.now() + o.timeout
   local message, code, detail
-  for _ = 1, 3 do
+  for try = 1, TRANSFERS do
     local info
     info, message, code, detail = operate(self, vm, login, "fileManager", "InitiateFileTransferFromGuest",
       { guestFilePath = source }, until_time)
@@ -315,8 +321,8 @@ function Guest:get(vm, login, source, target, given)
       file, why, failed = files.open_part(target .. ".part")
       if not file then return nil, why, failed end
     end
-    local ok
-    ok, got, message, code = pcall(transfer, self, vm, info.url, {
+    local ok, ended
+    ok, got, message, code, ended = pcall(transfer, self, vm, info.url, {
       answer = file and "file" or "bytes", into = file, max_bytes = not file and o.max or nil,
       timeout = math.max(1, until_time - engine.now()),
     }, { name = source, tick = o.progress and function(_, bytes) o.progress(bytes) end }, 0)
@@ -332,7 +338,8 @@ function Guest:get(vm, login, source, target, given)
       os.remove(target .. ".part")
     end
     if not ok then error(got, 0) end
-    if code ~= "ELOST" and code ~= "ECONNECT" then break end
+    if not files.again(code, ended) or engine.now() >= until_time then break end
+    files.back_off(try, until_time)
   end
   return nil, message, code, detail
 end
@@ -389,7 +396,8 @@ local function follow(self, vm, login, pid, result, o, until_time)
     attempt.pause(delay, until_time)
     delay = math.min(LONGEST_PAUSE, delay * 1.6)
     local left = { timeout = math.max(1, until_time - engine.now()) }
-    local list, message, code, detail = self:list(vm, login, { pid }, left)
+    local list, message, code, detail = {}, nil, nil, nil
+    if pid then list, message, code, detail = self:list(vm, login, { pid }, left) end
     local process = list and list[1]
     local gone = (list and not process) or code == "GuestProcessNotFound"
     if not list and not gone then return nil, message, code, detail end
@@ -459,9 +467,14 @@ local function run(self, vm, login, programs, o)
     } or { programPath = "/bin/sh", arguments = shell_quote(inside .. name) }
     program.workingDirectory, program.envVariables = directory, o.environment
     program._type = "GuestProgramSpec"
-    pid, why, failed, more = operate(self, vm, login, "processManager", "StartProgramInGuest", { spec = program },
-      until_time)
-    if not pid then return nil, why, failed, more end
+    pid, why, failed, more = start_once { folder = inside, script = name, until_time = until_time,
+      start = function()
+        return operate(self, vm, login, "processManager", "StartProgramInGuest", { spec = program }, until_time)
+      end,
+      list = function() return self:list(vm, login, nil, { timeout = math.max(1, until_time - engine.now()) }) end,
+      files = function() return self:files(vm, login, inside, { timeout = math.max(1, until_time - engine.now()) }) end,
+    }
+    if pid == nil then return nil, why, failed, more end
     running = true
     local result
     result, why, failed, more = follow(self, vm, login, pid, inside .. script.RESULT, o, until_time)

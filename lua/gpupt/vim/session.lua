@@ -1,4 +1,5 @@
 --- Connecting, logging in, staying logged in, logging out.
+local away = require "gpupt.vim.away"
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local fiber = require "gpupt.loop.fiber"
@@ -64,7 +65,7 @@ logins.kind("vcenter", {
 local function send(client, way)
   local function call()
     return client:call(client.content.sessionManager, way.method, way.arguments,
-      { no_login = true, security = way.security, body_id = way.body_id })
+      { no_login = true, security = way.security, body_id = way.body_id, retries = client.session_open and 0 or nil })
   end
   if not way.account then return call() end
   return client.logins:attempt({ kind = "vcenter", id = client.base, target = client.base, account = way.account,
@@ -149,22 +150,31 @@ function session.discard(client)
   return found
 end
 
+-- Logs out and in. The logout is also a question without a password: a server that does not answer it is not sent one.
+local function renew(client)
+  -- a server may answer NotAuthenticated for a missing right: the current session must not stay open
+  local ok, message, code, detail = client:call(client.content.sessionManager, "Logout", {},
+    { timeout = LOGOUT, retries = 0, no_login = true })
+  if not ok and away.unanswered(code, detail or {}) then return nil, message, code, detail end
+  return session.login(client)
+end
+
 --- After NotAuthenticated: one new login for all callers that got it. `seen` is the generation that the caller used.
+-- true, or nil, message, code, detail.
 function session.again(client, seen)
-  if client.generation ~= seen then return true end
-  if client.logging_in then
-    local stop = wait.wait(client.logging_in)
+  while client.generation == seen do
+    local event = client.logging_in
+    if not event then break end
+    local stop = wait.wait(event)
     if stop then error(stop, 0) end
-    if client.generation ~= seen then return true end
-    return nil, "the session ended, and logging in again failed", "NotAuthenticated"
+    if client.generation == seen and event.outcome then return table.unpack(event.outcome, 1, 4) end
   end
-  client.logging_in = engine.event()
-  local results = table.pack(pcall(function()
-    -- a server may answer NotAuthenticated for a missing right: the current session must not stay open
-    client:call(client.content.sessionManager, "Logout", {}, { timeout = LOGOUT, retries = 0, no_login = true })
-    return session.login(client)
-  end))
-  engine.fire(client.logging_in)
+  if client.generation ~= seen then return true end
+  local event = engine.event()
+  client.logging_in = event
+  local results = table.pack(pcall(renew, client))
+  if results[1] then event.outcome = table.pack(table.unpack(results, 2, results.n)) end
+  engine.fire(event)
   client.logging_in = nil
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)

@@ -37,7 +37,8 @@ local function cancel_task(client, task)
 end
 
 --- Waits for a task's end. Gives its result (true when it has none) and its info; or nil, message, code, detail of the
--- fault it ended in, or "ETIMEDOUT". Cancelling the wait does not cancel the task, unless cancel_task is set.
+-- fault it ended in, or "ETIMEDOUT", or "EUNKNOWN" when the server has forgotten it (it restarted). Cancelling
+-- the wait does not cancel the task, unless cancel_task is set.
 function waits.task(client, task, given)
   local o = task_options:check(given)
   if type(task) ~= "table" or rawget(task, "type") ~= "Task" then
@@ -58,6 +59,10 @@ function waits.task(client, task, given)
     error(results[2], 0)
   end
   if o.cancel_task and results[4] == "ETIMEDOUT" then cancel_task(client, task) end
+  if results[2] == nil and results[4] == "ManagedObjectNotFound" then
+    return nil, ("%s no longer exists on the server: whether its work was done is unknown"):format(tostring(task)),
+      "EUNKNOWN", { task = task, cause = results[4] }
+  end
   return table.unpack(results, 2, results.n)
 end
 

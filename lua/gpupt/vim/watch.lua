@@ -7,6 +7,10 @@
 -- destroyed when its last entry is removed. Two helpers call the server: one creates and destroys filters, one keeps a
 -- single WaitForUpdatesEx in flight while there are filters. They stop when there is nothing to wait for, so an idle
 -- client costs its server nothing. The callers' own code (predicates, progress) runs in the callers, never in a helper.
+-- A server that does not answer, or that has lost the session, is asked until the last entry's deadline; entries
+-- without one are given up after the client's `outage` seconds. A new filter reports everything anew, so nothing is
+-- missed.
+local away = require "gpupt.vim.away"
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local fault = require "gpupt.vim.fault"
@@ -22,7 +26,7 @@ local function of(client)
   local self = client.watch
   if not self then
     self = setmetatable({
-      client = client, pending = {}, filters = {}, entries = 0, idle_filters = {}, version = "", tries = 0,
+      client = client, pending = {}, filters = {}, entries = 0, idle_filters = {}, version = "", tries = 0, silent = 0,
     }, Watch)
     rawset(client, "watch", self)
   end
@@ -31,8 +35,9 @@ end
 
 -- ---- entries
 
-function Watch:add(object, paths)
-  local entry = { object = object, paths = paths, wanted = {}, values = {}, event = engine.event() }
+function Watch:add(object, paths, until_time)
+  local entry = { object = object, paths = paths, wanted = {}, values = {}, event = engine.event(),
+    until_time = until_time }
   for _, path in ipairs(paths) do entry.wanted[path] = true end
   self.entries = self.entries + 1
   self.pending[#self.pending + 1] = entry
@@ -59,22 +64,27 @@ function Watch:remove(entry)
   end
 end
 
-local function fail_all(self, message, code, detail)
-  local failed = { message, code, detail }
-  for _, entry in ipairs(self.pending) do
-    entry.failed = failed
-    changed(entry)
+local function fail(entry, ...)
+  entry.failed = { ... }
+  changed(entry)
+end
+
+-- Every entry that is waited for.
+local function living(self)
+  local list = {}
+  local function take(entries)
+    for _, entry in ipairs(entries) do if not entry.removed then list[#list + 1] = entry end end
   end
-  self.pending = {}
+  take(self.pending)
   for _, filter in pairs(self.filters) do
-    for _, entries in pairs(filter.entries) do
-      for _, entry in ipairs(entries) do
-        entry.failed = failed
-        changed(entry)
-      end
-    end
+    for _, entries in pairs(filter.entries) do take(entries) end
   end
-  self.filters, self.tries = {}, 0
+  return list
+end
+
+local function fail_all(self, ...)
+  for _, entry in ipairs(living(self)) do fail(entry, ...) end
+  self.pending, self.filters, self.tries = {}, {}, 0
 end
 
 -- The session (or the collector) is gone: every remaining entry gets a new filter.
@@ -93,14 +103,41 @@ local function restart(self)
   self.filters = {}
 end
 
+-- Pauses before the next try, longer each time.
+local function back_off(tries)
+  wait.wait(engine.event(), engine.now() + math.min(5, 0.2 * 2 ^ tries) * (0.5 + math.random()))
+end
+
+-- ---- a server that does not answer
+
+local function unanswered(code, detail) return away.unanswered(code, detail or {}) end
+
+-- After a request without an answer: gives up the entries whose patience has ended, and pauses.
+local function endure(self, entries, message, code, detail)
+  local client, now = self.client, engine.now()
+  self.silent, self.since = self.silent + 1, self.since or now
+  local over = self.silent > client.retries + 2 and now - self.since >= client.outage
+  local latest = 0
+  for _, entry in ipairs(entries) do
+    if over and not entry.until_time then fail(entry, message, code, detail) end
+    latest = math.max(latest, entry.until_time or self.since + client.outage)
+  end
+  if self.silent > client.retries then away.announce(client, latest) end
+  back_off(self.silent)
+end
+
+local function answered(self) self.silent, self.since = 0, nil end
+
 -- ---- filters
+
+local ONCE = { retries = 0 } -- endure repeats
 
 local function collector_of(self)
   if self.collector and self.generation == self.client.generation then return self.collector end
   if self.collector then restart(self) end
   local client = self.client
   local generation = client.generation
-  local made, message, code, detail = client:call(client.content.propertyCollector, "CreatePropertyCollector")
+  local made, message, code, detail = client:call(client.content.propertyCollector, "CreatePropertyCollector", {}, ONCE)
   if not made then return nil, message, code, detail end
   self.collector, self.generation, self.version = made, generation, ""
   return made
@@ -132,30 +169,45 @@ local function sets_of(batch)
   return { propSet = property_sets, objectSet = object_set }
 end
 
--- One filter for a batch. When the server refuses it, its entries are tried one by one, so that a bad one fails alone.
-local function make_filter(self, batch)
+-- No filter could be made for a batch: the server does not answer, or the collector is gone with its session, or the
+-- server refuses it. Then its entries are tried one by one, so that a bad one fails alone.
+local make_filter
+
+local function no_filter(self, batch, collector, message, code, detail)
+  local refusal = detail and detail.fault
+  if unanswered(code, detail) then
+    endure(self, batch, message, code, detail)
+  elseif code == "ManagedObjectNotFound" and collector and rawget(refusal or {}, "obj") == collector
+    and self.tries < 3 then
+    self.tries = self.tries + 1
+    restart(self)
+  elseif collector and #batch > 1 and refusal then
+    for _, entry in ipairs(batch) do
+      if not entry.removed then make_filter(self, { entry }) end
+    end
+    return
+  else
+    for _, entry in ipairs(batch) do fail(entry, message, code, detail) end
+    return
+  end
+  for _, entry in ipairs(batch) do
+    if not entry.removed and not entry.failed then self.pending[#self.pending + 1] = entry end
+  end
+end
+
+-- One filter for a batch.
+function make_filter(self, batch)
   local collector, message, code, detail = collector_of(self)
   local made
   if collector then
     self.early, self.early_count = {}, 0
     made, message, code, detail = self.client:call(collector, "CreateFilter",
-      { spec = sets_of(batch), partialUpdates = false })
+      { spec = sets_of(batch), partialUpdates = false }, ONCE)
   end
   local early = self.early
   self.early = nil
-  if not made then
-    if collector and #batch > 1 and detail and detail.fault then
-      for _, entry in ipairs(batch) do
-        if not entry.removed then make_filter(self, { entry }) end
-      end
-      return
-    end
-    for _, entry in ipairs(batch) do
-      entry.failed = { message, code, detail }
-      changed(entry)
-    end
-    return
-  end
+  if not made then return no_filter(self, batch, collector, message, code, detail) end
+  answered(self)
   local filter = { ref = made, entries = {}, living = 0 }
   for _, entry in ipairs(batch) do
     if not entry.removed then
@@ -201,6 +253,7 @@ end
 local function take_update(filter, update)
   local entries = filter.entries[update.obj]
   for _, entry in ipairs(entries or {}) do
+    if update.kind == "enter" then entry.values = {} end -- what is unset is not in it
     if update.kind == "leave" then
       entry.failed = { ("%s no longer exists"):format(tostring(update.obj)), "ManagedObjectNotFound",
         { object = update.obj } }
@@ -257,18 +310,20 @@ local function take(self, set)
   self.version, self.truncated = set.version, set.truncated
 end
 
-local recoverable = { ECONNECT = true, ELOST = true, ETIMEDOUT = true, ETRUNCATED = true, EHTTP = true }
-
--- Pauses before the next try, longer each time.
-local function back_off(tries)
-  wait.wait(engine.event(), engine.now() + math.min(5, 0.2 * 2 ^ tries) * (0.5 + math.random()))
-end
-
--- What to do when the wait failed: true continues, false gives up for all entries. `tries` counts failures since the
+-- What to do when the wait failed: true continues, false gives up for all entries. `tries` counts refusals since the
 -- last answer, across collectors and sessions, so that a server that refuses every wait is not asked forever.
-local function recover(self, message, code, detail, tries)
+local function recover(self, message, code, detail)
   if self.stopped then return false end
   if code == "RequestCanceled" and not next(self.filters) then return true end
+  if unanswered(code, detail) then
+    -- a truncated set can be requested only once: start again
+    if self.truncated then self.version = "" end
+    endure(self, living(self), message, code, detail)
+    return true
+  end
+  answered(self)
+  self.tries = self.tries + 1
+  local tries = self.tries
   if tries > self.client.retries + 2 then
     fail_all(self, message, code, detail)
     return false
@@ -284,24 +339,22 @@ local function recover(self, message, code, detail, tries)
     return true
   end
   if code == "NotAuthenticated" and tries <= 2 then
-    local ok, why, failed = self.client:login_again(self.generation)
-    if not ok then
-      fail_all(self, why, failed)
-      return false
+    local ok, why, failed, more = self.client:login_again(self.generation)
+    if ok then
+      restart(self)
+      self:keep_going()
+      return true
+    elseif unanswered(failed, more) then
+      self.tries = tries - 1
+      endure(self, living(self), why, failed, more)
+      return true
     end
-    restart(self)
-    self:keep_going()
-    return true
+    fail_all(self, why, failed)
+    return false
   end
   if code == "ManagedObjectNotFound" and tries <= 3 then -- the collector was removed with its session
     restart(self)
     self:keep_going()
-    return true
-  end
-  if recoverable[code] then
-    -- a truncated set can be requested only once: start again
-    if self.truncated then self.version = "" end
-    back_off(tries)
     return true
   end
   fail_all(self, message, code, detail)
@@ -324,10 +377,10 @@ local function updates_helper(self)
       { timeout = watch.MAX_WAIT + 60, stall_timeout = watch.MAX_WAIT + 45, retries = 0, safe = true, no_login = true })
     self.waiting = false
     if set == nil then
-      self.tries = self.tries + 1
-      if not recover(self, message, code, detail, self.tries) then return end
+      if not recover(self, message, code, detail) then return end
     else
       self.tries = 0
+      answered(self)
       if set then
         take(self, set)
         -- Callers that got their result remove their entries first: often nothing is left to wait for. When answers
@@ -383,7 +436,7 @@ end
 function watch.await(client, object, paths, examine, until_time, what)
   local self = of(client)
   if client.closed then return nil, "this connection is closed", "ECLOSED" end
-  local entry = self:add(object, paths)
+  local entry = self:add(object, paths, until_time)
   while true do
     local stop = wait.wait(entry.event, until_time)
     if stop then
