@@ -94,7 +94,7 @@ local function print_text(seen)
     for _, card in ipairs(seen.cards) do
       rows[#rows + 1] = row(card.cluster or "-", card.host, card.address, card.slot or "-", card.id,
         card.model or "?",
-        card.label or "-", card.state, owner_text(card))
+        card.label or "-", card.away and card.state .. ", host away" or card.state, owner_text(card))
     end
     printer.lines(visible.table(rows))
   end
@@ -106,6 +106,10 @@ local function print_text(seen)
   for _, one in ipairs(seen.elsewhere) do
     printer.out("%s (%s) has card %s of another host (system ID %s)", one.vm, one.power or "?", one.address,
       one.system_id)
+  end
+  for _, one in ipairs(seen.away) do
+    printer.out("%s %s: %s", one.host, one.why, one.connected and "none of its cards is taken to be free"
+      or "its cards are shown as the vCenter saw them last")
   end
   printer.lines(left_out_lines(seen.left_out))
 end
@@ -128,7 +132,7 @@ end
 
 local function print_json(seen)
   local json = require "gpupt.json"
-  for _, name in ipairs { "cards", "left_out", "dynamic", "elsewhere" } do json.array(seen[name]) end
+  for _, name in ipairs { "cards", "left_out", "dynamic", "elsewhere", "away" } do json.array(seen[name]) end
   for _, card in ipairs(seen.cards) do json.array(card.owners) end
   for _, one in ipairs(seen.dynamic) do json.array(one.allowed) end
   printer.json(seen)

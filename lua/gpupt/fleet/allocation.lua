@@ -10,9 +10,16 @@ local allocation = {}
 --- The pool of a fleet's cards.
 function allocation.pool(fleet) return { fleet = fleet, taken = {}, used_memory = {} } end
 
+-- Why nothing can be placed on a host, or nil. A host that the run to resume has rebooted will be back.
+local function unusable(record)
+  return not record.ours and (record.skipped or host_records.unavailable(record)) or nil
+end
+
 --- Why a card is not free, or nil.
 local function blocked(pool, card, except)
   if not card.capable then return "not capable" end
+  local away = unusable(card.host)
+  if away then return "the host " .. away end
   if not pool.fleet:will_be_active(card) then return host_records.state(card) end
   if card.vgpu then return card.vgpu end
   local owner = pool.taken[card]
@@ -20,6 +27,8 @@ local function blocked(pool, card, except)
   for _, claim in ipairs(pool.fleet:owners(card)) do
     if claim.name ~= except then return ("held by %s (%s)"):format(claim.name, claim.power or "?") end
   end
+  local silence = pool.fleet:silence(card.host)
+  return silence and "the host " .. silence or nil
 end
 
 local function selected(node, record)
@@ -45,7 +54,7 @@ end
 
 --- Why a new VM cannot be on this host, apart from its cards; or nil.
 local function unfit(pool, record, request)
-  local why = record.skipped or request.unfit and request.unfit(record)
+  local why = unusable(record) or request.unfit and request.unfit(record)
   if why then return why end
   if memory_left(pool, record) < (request.memory_mb or 0) then
     return ("has %d MiB of unreserved memory, and %s needs %d MiB"):format(memory_left(pool, record), request.name,
@@ -66,11 +75,20 @@ local function inventory_text(pool, hosts, node, name, request)
       lines[#lines + 1] = record.name .. " " .. why
     elseif #words > 0 then
       lines[#lines + 1] = record.name .. ": " .. table.concat(words, ", ")
-    elseif record.skipped then
-      lines[#lines + 1] = record.name .. ": " .. record.skipped
     end
   end
   return #lines > 0 and table.concat(lines, "; ") or "no matching card on these hosts"
+end
+
+-- Whether a host with enough matching cards is away, or does not say who holds them.
+local function away_of(pool, request)
+  for _, record in ipairs(request.hosts) do
+    local away = not record.ours and host_records.away(record) or pool.fleet:silence(record)
+    if away and #selected(request.node, record) >= request.count then
+      return true
+    end
+  end
+  return false
 end
 
 local function take(pool, cards, count, name)
@@ -133,7 +151,8 @@ function allocation.take(pool, request)
   end
   if not best then
     return nil, ("%s needs %d free GPU%s of %s on one host: %s"):format(name, count, count == 1 and "" or "s",
-      selector.describe(node), inventory_text(pool, request.hosts, node, name, request)), "ENOCARDS"
+      selector.describe(node), inventory_text(pool, request.hosts, node, name, request)), "ENOCARDS",
+      { away = away_of(pool, request) }
   end
   pool.used_memory[best] = (pool.used_memory[best] or 0) + (request.memory_mb or 0)
   return { host = best, cards = take(pool, best_free, count, name) }

@@ -39,6 +39,7 @@ local pci = require "gpupt.pci"
 ---@field left_out table[]          { device, why }: display controllers that are not GPUs
 ---@field protected table<string, string>    address -> why it is never given to a VM
 ---@field skipped string?           why a plan does not use it
+---@field ours boolean?             it is out of service because of the run to resume
 
 local host = {}
 
@@ -169,10 +170,16 @@ function host.record(ref, props)
   return self
 end
 
---- Why the host cannot be used now, or nil.
-function host.unavailable(self)
+--- Why the host and its VMs cannot be reached, or nil.
+function host.away(self)
   if self.connection ~= "connected" then return ("is %s"):format(self.connection or "not readable") end
   if self.standby and self.standby ~= "none" then return "is in standby" end
+end
+
+--- Why the host cannot be used now, or nil.
+function host.unavailable(self)
+  local why = host.away(self)
+  if why then return why end
   if self.quarantine then return "is in quarantine" end
   if self.lockdown == "lockdownStrict" then return "is in strict lockdown" end
 end

@@ -6,6 +6,7 @@
 --   seen.left_out  --> display controllers that are not GPUs to pass through, with the reason
 --   seen.dynamic   --> VMs that get a card at power-on (they claim a number of cards, not a card)
 --   seen.elsewhere --> VMs whose backing names an unknown host (removed or unreachable)
+--   seen.away      --> hosts that are not connected, or do not answer, with the reason
 --
 -- gpupt.fleet.ownership decides who holds a card, from all VMs of the inventory. "enabled" is the configuration,
 -- "active" the state since the last boot; a card is usable only if it is both. The whole fleet is read by one property
@@ -24,7 +25,7 @@ local declared = options.declare("fleet.cards", {
 })
 
 local host_paths = { "name", "parent", "runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode",
-  "summary.rebootRequired", "hardware.pciDevice", "config.pciPassthruInfo",
+  "runtime.standbyMode", "summary.rebootRequired", "hardware.pciDevice", "config.pciPassthruInfo",
   "config.graphicsInfo" }
 
 local function failed(message, code, detail) return nil, message, code, detail end
@@ -162,13 +163,26 @@ local function elsewhere(owners, records)
   return list
 end
 
--- Why the card is not free, or nil.
-local function not_free(card, record)
+-- Hosts that are away, or that are connected and could not be asked: { host =, why =, connected = }.
+local function away(records, ids)
+  local list = {}
+  for ref, record in pairs(records) do
+    local why = host_records.away(record)
+    local silence = not why and ids:silence(ref) or nil
+    if why or silence then list[#list + 1] = { host = record.name, why = why or silence, connected = not why } end
+  end
+  table.sort(list, function(a, b) return a.host < b.host end)
+  return list
+end
+
+-- Why the card is not free, or nil. `silence`: why its host could not be asked who holds its cards.
+local function not_free(card, record, silence)
   if record.connection ~= "connected" then return "the host is " .. (record.connection or "not readable") end
   if not card.capable then return "not capable of passthrough" end
   if not (card.enabled and card.active) then return host_records.state(card) end
   if card.vgpu then return card.vgpu end
   if card.owners[1] then return "held by " .. card.owners[1].name end
+  if silence then return "the host " .. silence end
 end
 
 local function id_of(device)
@@ -205,8 +219,9 @@ local function owners_of(owners, ref, address)
   return list
 end
 
---- The cards: { cards = {...}, left_out = {...}, dynamic = {...}, elsewhere = {...}, hosts = number }; nil,
--- message, code. A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
+--- The cards: { cards = {...}, left_out = {...}, dynamic = {...}, elsewhere = {...}, away = {{host=, why=,
+-- connected=}...}, hosts = number }; nil, message, code.
+-- A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
 -- subdevice, class, model, capable, enabled, active, state (for people), label, owners ({name=, power=,
 -- template=, stale=}; stale: the VM is registered on another host and cannot start), free, why (it is not free).
 function fleet.cards(vc, given)
@@ -221,9 +236,9 @@ function fleet.cards(vc, given)
   end
   local ids = system_ids.new(vc)
   ids:resolve(seen.vms, list)
-  local owners = ownership.of(seen.vms, function(id) return ids.host_of[id] end)
+  local owners = ownership.of(seen.vms, function(id, vm) return ids:named_by(id, vm) end)
   local result = { cards = {}, left_out = {}, dynamic = dynamic_claims(owners, records, o.path == nil),
-    elsewhere = elsewhere(owners, records), hosts = #list }
+    elsewhere = elsewhere(owners, records), away = away(records, ids), hosts = #list }
   for ref, record in pairs(records) do
     local cluster, slots = seen.names[record.parent], slots_of(seen.hosts[ref])
     if cluster == record.name then cluster = nil end -- a standalone host
@@ -235,7 +250,8 @@ function fleet.cards(vc, given)
       card.owners = owners_of(owners, ref, device.address)
       card.state = host_records.state(card)
       card.maintenance = record.maintenance or nil
-      card.why = not_free(card, record)
+      card.away = record.connection ~= "connected" and (record.connection or "not readable") or nil
+      card.why = not_free(card, record, ids:silence(ref))
       card.free = card.why == nil
       result.cards[#result.cards + 1] = card
     end

@@ -7,7 +7,7 @@
 -- - systemId "BYPASS" skips this check: it means the card of the host on which the VM is registered.
 -- - A dynamic backing holds the card assigned at power-on; before that it only claims a number of cards.
 --
---   local owners = ownership.of(vms, function(system_id) return host_reference_or_nil end)
+--   local owners = ownership.of(vms, function(system_id, vm) return host_reference_or_nil end)
 --   owners:holders(host_reference, "0000:3b:00.0") --> { { ref =, name =, power =, template =, stale = } ... }
 --   owners:naming(host_reference)                  --> references of the VMs with a fixed backing of that host
 --   owners.dynamic  { { vm =, card = } }           not yet assigned
@@ -35,7 +35,7 @@ local function add(self, host, address, vm, stale)
 end
 
 local function fixed(self, vm, card, host_of)
-  local host = card.system_id == "BYPASS" and vm.host or host_of(card.system_id)
+  local host = card.system_id == "BYPASS" and vm.host or host_of(card.system_id, vm)
   if not host then
     self.unknown[#self.unknown + 1] = { vm = vm, card = card }
     return

@@ -179,21 +179,27 @@ end
 --- Reads a host again.
 function Snapshot.refresh_host(_, record) return renew(record, check(record.ref:get(host.paths))) end
 
---- The id by which a fixed backing names this host; asked once per host. nil if the host has no card to pass through.
+--- The id by which a fixed backing names this host; asked once per host. nil if the host has no card to pass through;
+-- nil, message, code, detail if it cannot be asked.
 function Snapshot:system_id(record)
   if self.planning and not self.ids:to_ask(record) then return self.ids.id_of[record.ref] end
-  return (self.ids:of(record))
+  return self.ids:of(record)
 end
 
 --- Whether a fixed backing of a VM that is registered on this host names a card of this host.
 function Snapshot:names(card, record)
-  return card.system_id == "BYPASS" or card.system_id == self:system_id(record)
+  if card.system_id == "BYPASS" then return true end
+  local id = self:system_id(record)
+  return card.system_id == id or not id and self.ids:named_by(card.system_id, { host = record.ref }) == record.ref
 end
 
 local function decide(self)
   self.ids:resolve(self.claims, self.hosts)
-  self.ownership = ownership.of(self.claims, function(id) return self.ids.host_of[id] end)
+  self.ownership = ownership.of(self.claims, function(id, one) return self.ids:named_by(id, one) end)
 end
+
+--- Why a host cannot say which of its cards are held, or nil.
+function Snapshot:silence(record) return self.ids:silence(record.ref) end
 
 --- Decides who holds the cards of the hosts that were read.
 function Snapshot:read_owners()

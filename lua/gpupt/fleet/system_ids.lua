@@ -1,7 +1,8 @@
 --- The id by which a fixed backing names its host (VirtualPCIPassthroughDeviceBackingInfo.systemId).
 -- It is not a property of the host, nor its BIOS UUID. There are two ways to find it: a running VM has its card on its
 -- own host, and QueryConfigTarget lists the devices of a host with their systemId. That costs a request per host, so it
--- is sent only if a backing may name the host, and once.
+-- is sent only if a backing may name the host, and once. A host that does not answer (`silent`) may have the id of any
+-- backing that no other host has: the VMs on it are taken to hold its cards.
 local fiber = require "gpupt.loop.fiber"
 
 local system_ids = {}
@@ -11,7 +12,7 @@ SystemIds.__index = SystemIds
 
 --- `once`: hosts that have no id are asked once only, until ask_again: nothing changes while a plan is made.
 function system_ids.new(vc, once)
-  return setmetatable({ vc = vc, host_of = {}, id_of = {}, asked = {}, once = once }, SystemIds)
+  return setmetatable({ vc = vc, host_of = {}, id_of = {}, asked = {}, silent = {}, once = once }, SystemIds)
 end
 
 local function note(self, id, host)
@@ -40,15 +41,21 @@ function SystemIds:to_ask(record)
   return false
 end
 
---- The id of a host, asked from the host; nil if it has no card that can be passed through; nil, message, code if it
--- cannot be asked.
+--- The id of a host, asked from the host; nil if it has no card that can be passed through; nil, message, code,
+-- { skip = reason } if it cannot be asked.
 function SystemIds:of(record)
   local host = record.ref
   if self.id_of[host] then return self.id_of[host] end
   if self.once and self.asked[host] or not record.browser then return nil end
+  local known = self.once and self.silent[host]
+  if known then return nil, table.unpack(known, 1, 3) end
   local target, message, code = self.vc:call(record.browser, "QueryConfigTarget", { host = host })
-  if target == nil then return nil, message, code end
-  self.asked[host] = true
+  if target == nil then
+    local why = ("does not say which cards it offers (QueryConfigTarget: %s)"):format(message)
+    self.silent[host] = { ("%s %s"):format(record.name, why), code, { skip = why } }
+    return nil, table.unpack(self.silent[host], 1, 3)
+  end
+  self.asked[host], self.silent[host] = true, nil
   for _, info in ipairs(target and target.pciPassthrough or {}) do note(self, info.systemId, host) end
   return self.id_of[host]
 end
@@ -77,9 +84,14 @@ function SystemIds:resolve(vms, hosts)
     end
   end
   local function ask(record)
-    if not record or tried[record.ref] or record.connection ~= "connected" then return end
+    if not record or tried[record.ref] then return end
     tried[record.ref] = true
-    self:of(record)
+    if record.connection == "connected" then
+      self:of(record)
+    elseif not self.id_of[record.ref] then
+      local why = "is " .. (record.connection or "not readable")
+      self.silent[record.ref] = { ("%s %s"):format(record.name, why), "HostNotConnected", { skip = why } }
+    end
   end
   local homes = {}
   for _, want in pairs(wanted) do homes[#homes + 1] = function() return ask(by_ref[want.host]) or true end end
@@ -94,6 +106,18 @@ function SystemIds:resolve(vms, hosts)
       end
     end
   end
+end
+
+--- The host that a backing of this VM names, for gpupt.fleet.ownership: if no host is known to have the id, the VM's
+-- own host when that could not be asked.
+function SystemIds:named_by(id, vm)
+  return self.host_of[id] or (vm.host and self.silent[vm.host] and not self.id_of[vm.host] and vm.host) or nil
+end
+
+--- Why a host could not be asked, or nil.
+function SystemIds:silence(host)
+  local silent = self.silent[host]
+  return silent and not self.id_of[host] and silent[3].skip or nil
 end
 
 return system_ids

@@ -9,6 +9,7 @@ local patterns = require "gpupt.playbook.patterns"
 local preflight = require "gpupt.playbook.preflight"
 local targets = require "gpupt.playbook.targets"
 local snapshot = require "gpupt.fleet.snapshot"
+local units = require "gpupt.units"
 local visible = require "gpupt.visible"
 
 local plan = {}
@@ -33,7 +34,7 @@ function plan.steps(ctx, target, problems)
     local found, message, code, detail = look(ctx, target, instance)
     if not found then
       entry.problem = add_problem(problems, target.name, instance.source, message, code)
-      entry.skip = type(detail) == "table" and detail.skip
+      entry.skip, entry.away = type(detail) == "table" and detail.skip, type(detail) == "table" and detail.away
       return entry
     end
     entry.steps[#entry.steps + 1] = { instance = instance, changes = found.changes, options = found.options }
@@ -110,20 +111,21 @@ local function without(list, set)
   return left
 end
 
--- Skips the hosts that a scope does not concern (without the wanted card), unless it concerns none of its hosts.
-local function skip_hosts(self, problems)
+-- Skips the hosts that a scope does not concern (without the wanted card), unless it concerns none of its hosts; and
+-- the VMs whose host does not answer.
+local function skip(self, problems)
   local concerned, gone = {}, {}
   for _, entry in ipairs(self.entries) do
     if not entry.skip then concerned[entry.target.scope] = true end
   end
   for _, entry in ipairs(self.entries) do
-    if entry.skip and concerned[entry.target.scope] then
+    if entry.skip and (entry.away or concerned[entry.target.scope]) then
       gone[entry], gone[entry.target], gone[entry.problem] = true, true, true
       self.skipped[#self.skipped + 1] = { target = entry.target.name, text = ("%s %s: skipped"):format(
         entry.target.name, entry.skip) }
     end
   end
-  self.entries, self.hosts = without(self.entries, gone), without(self.hosts, gone)
+  self.entries, self.hosts, self.vms = without(self.entries, gone), without(self.hosts, gone), without(self.vms, gone)
   return without(problems, gone)
 end
 
@@ -188,13 +190,14 @@ function plan.make(playbook, vc, o)
     for _, target in ipairs(self.hosts) do
       self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
     end
-    problems = skip_hosts(self, problems)
+    problems = skip(self, problems)
     preflight.look(self, vm_targets)
-    self.pool = targets.allocate(self.fleet, vm_targets, problems, self.over, self.world)
+    self.pool, vm_targets = targets.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
     for _, target in ipairs(vm_targets) do
       self.vms[#self.vms + 1] = target
       if target.host then self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems) end
     end
+    problems = skip(self, problems)
     preflight.check(self, problems, o)
     self.fleet:planned()
     return true
@@ -243,6 +246,7 @@ local apply_options = options.declare("plan.apply", {
   { "run", "string", doc = "the run to resume" },
   { "asked", "function", doc = "called once a second during the run; what it returns stops the run: 'drain' to finish "
     .. "the steps in progress and start nothing more, 'cancel' to stop at once" },
+  { "outage", "string|number", default = "15m", doc = "how long to wait for a vCenter that does not answer" },
 })
 
 --- Applies the plan. Returns a run (see gpupt.playbook.run), even if parts of it failed; nil, message, code if it did
@@ -250,6 +254,9 @@ local apply_options = options.declare("plan.apply", {
 function Plan:apply(o)
   o = apply_options:check(o)
   o.run = o.run or self.run_id
+  local seconds, message, code = units.duration(o.outage)
+  if not seconds then return nil, "outage: " .. message, code end
+  o.outage = seconds
   return require("gpupt.playbook.run").start(self, o)
 end
 

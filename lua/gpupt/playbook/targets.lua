@@ -64,7 +64,8 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
     local record = fleet.by_ref[ref]
     if record and (not limit or limit:fits(record.name)) then
       local why = hosts.unavailable(record)
-      if why and not (ours and ours(record.name)) then
+      record.ours = why and ours and ours(record.name) ~= nil or nil
+      if why and not record.ours then
         record.skipped = why
         skipped[#skipped + 1] = { target = record.name, text = ("%s %s: skipped%s"):format(record.name, why,
           record.connection ~= "connected" and (", counted as out of service (unavailable = '%s')"):format(
@@ -159,16 +160,18 @@ local function nowhere(fleet, target, world)
   return ("%s: place: no host can take the VM: %s"):format(target.scope.source, table.concat(words, "; "))
 end
 
--- The host of a new VM without cards: the first that can take it.
+-- The host of a new VM without cards: the first that can take it; or nil, message, and whether one of them is away.
 local function any_host(fleet, target, world)
-  local words = {}
+  local words, away = {}, false
   for i, ref in ipairs(target.host_refs) do
     local record = fleet.by_ref[ref]
-    local why = not record and "cannot be read" or record.skipped or look.unfit(world, target, record)
+    local out = record and not record.ours and (record.skipped or hosts.unavailable(record))
+    local why = not record and "cannot be read" or out or look.unfit(world, target, record)
     if not why then return record end
+    away = away or record ~= nil and not record.ours and hosts.away(record) ~= nil
     words[i] = (record and record.name or ref.value) .. " " .. why
   end
-  return nil, ("%s: place: no host can take the VM: %s"):format(target.scope.source, table.concat(words, "; "))
+  return nil, ("%s: place: no host can take the VM: %s"):format(target.scope.source, table.concat(words, "; ")), away
 end
 
 --- The memory that vm.create will configure, to choose a host with enough of it.
@@ -198,9 +201,26 @@ local function host_if_it_has_cards(fleet, target)
   end
 end
 
---- Assigns a host and cards to every VM. Problems are appended to `problems`, and what needs --allow over-commit to
--- `over`. Existing VMs choose first. `world`: what gpupt.playbook.preflight.look read. Returns the pool.
-function targets.allocate(fleet, list, problems, over, world)
+-- Takes out the VMs whose host is away: the other targets do not have to wait for it.
+local function without_away(fleet, list, skipped)
+  local left = {}
+  for _, target in ipairs(list) do
+    local record = target.vm and fleet.by_ref[target.vm.host]
+    local why = record and not record.ours and hosts.away(record)
+    if why then
+      skipped[#skipped + 1] = { target = target.name, text = ("%s: skipped, because its host %s %s"):format(target.name,
+        record.name, why) }
+    else
+      left[#left + 1] = target
+    end
+  end
+  return left
+end
+
+--- Assigns a host and cards to every VM. Problems are appended to `problems`, what needs --allow over-commit to `over`,
+-- and VMs that cannot be reached or placed because a host is away to `skipped`. Existing VMs choose first. `world`:
+-- what gpupt.playbook.preflight.look read. Returns the pool, and the targets that are left.
+function targets.allocate(fleet, list, problems, over, world, skipped)
   local pool, found = allocation.pool(fleet), findings.new()
   local function one(target)
     target.memory_wish = memory_wish(target)
@@ -214,37 +234,48 @@ function targets.allocate(fleet, list, problems, over, world)
       if target.vm then
         target.host = fleet.by_ref[target.vm.host]
       else
-        target.host, lost = any_host(fleet, target, world)
+        local away
+        target.host, lost, away = any_host(fleet, target, world)
+        if lost and away then return nil, ("%s: %s"):format(target.name, lost), "EPLACE", { away = true } end
         if lost then found:problem { text = lost, target = target.name, code = "EPLACE" } end
       end
       return true
     end
     local request, message, code = request_of(fleet, target, instance, world)
     if not request then return nil, message, code end
-    local given
-    given, message, code = allocation.take(pool, request)
-    if not given then return nil, ("%s: %s"):format(instance.source, message), code end
+    local given, detail
+    given, message, code, detail = allocation.take(pool, request)
+    if not given then return nil, ("%s: %s"):format(instance.source, message), code, detail end
     target.host, target.cards = given.host, given.cards
     return true
   end
+  local gone = {}
   local function pass(existing_ones)
     for _, target in ipairs(list) do
       if (target.ref ~= nil) == existing_ones then
-        local ok, message, code = one(target)
-        if not ok then problems[#problems + 1] = { target = target.name, text = message, code = code } end
+        local ok, message, code, detail = one(target)
+        if not ok and detail and detail.away then
+          gone[target] = true
+          skipped[#skipped + 1] = { target = target.name, text = "skipped: " .. message }
+        elseif not ok then
+          problems[#problems + 1] = { target = target.name, text = message, code = code }
+        end
       end
     end
   end
   for _, target in ipairs(list) do
     if target.ref then target.vm = fleet:vm(target.ref) end
   end
+  list = without_away(fleet, list, skipped)
   ask_ids(fleet, list, function(target) return host_if_it_has_cards(fleet, target) end)
   pass(true)
   pass(false)
   ask_ids(fleet, list, function(target) return target.host end)
   for _, problem in ipairs(found:problems()) do problems[#problems + 1] = problem end
   for _, scope in ipairs(targets.scopes_of(list)) do targets.check_spare(pool, list, scope, over) end
-  return pool
+  local left = {}
+  for _, target in ipairs(list) do if not gone[target] then left[#left + 1] = target end end
+  return pool, left
 end
 
 function targets.scopes_of(list)

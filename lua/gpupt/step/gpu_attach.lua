@@ -68,7 +68,12 @@ end
 
 function step.observe(ctx, target)
   -- a host may not report its id before its first card is active
-  target.system_id = target.host and ctx.fleet:system_id(target.host)
+  local message, code, detail
+  if target.host then target.system_id, message, code, detail = ctx.fleet:system_id(target.host) end
+  if message then
+    return nil, ("%s: its host %s"):format(target.name, message), code,
+      { away = true, skip = ("is on %s, which %s"):format(target.host.name, detail.skip) }
+  end
   return { vm = target.ref and ctx.fleet:vm(target.ref) or nil }
 end
 
@@ -174,7 +179,9 @@ end
 --- A last check before the reconfigure: the cards are still free.
 local function still_free(ctx, target)
   ctx.fleet:refresh_cards(target.host)
-  target.system_id = ctx.fleet:system_id(target.host)
+  local message, code
+  target.system_id, message, code = ctx.fleet:system_id(target.host)
+  if message then return nil, message, code end
   if not target.system_id then
     return nil, target.host.name .. " does not offer any card for passthrough (QueryConfigTarget)", "EREFUSED"
   end
