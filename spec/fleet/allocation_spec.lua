@@ -9,7 +9,8 @@ local A100 = { vendor = 0x10de, device = 0x20b5, class = 0x0302, name = "A100", 
 local function fleet(hosts)
   local w = snapshot.new {}
   for i, addresses in ipairs(hosts) do
-    local record = { name = "esx-" .. i, uuid = "u" .. i, ref = "h" .. i, memory_mb = 100 * 1024, cards = {}, devices = {}, vms = {} }
+    local record = { name = "esx-" .. i, uuid = "u" .. i, ref = "h" .. i, memory_mb = 100 * 1024, cards = {},
+      devices = {}, vms = {}, connection = "connected" }
     for _, address in ipairs(addresses) do
       local card = { address = address, host = record }
       for k, v in pairs(A100) do card[k] = v end
@@ -117,5 +118,21 @@ describe("the allocation of cards", function()
     local w = fleet { FOUR }
     w.hosts[1].skipped = "is notResponding"
     assert.is_nil((ask(w, allocate.pool(w), "a")))
+  end)
+
+  it("places nothing on a host that is away, and names it", function()
+    local w = fleet { { FOUR[1] }, { FOUR[1] } }
+    w.hosts[1].connection = "notResponding"
+    assert.equal("esx-2", names(w, 1))
+    local _, message, code, detail = ask(w, allocate.pool(w), "a", { count = 2 })
+    assert.equal("ENOCARDS", code)
+    assert.matches("esx-1: is notResponding; esx-2: 3b:00.0 free", message, 1, true)
+    assert.is_false(detail.away) -- it would not help
+    w.hosts[2].standby = "in"
+    _, message, _, detail = ask(w, allocate.pool(w), "a")
+    assert.matches("esx-2: is in standby", message, 1, true)
+    assert.is_true(detail.away)
+    w.hosts[1].ours = true -- this run's reboot: it will be back
+    assert.equal("esx-1", names(w, 1))
   end)
 end)

@@ -28,6 +28,7 @@ changed since the plan was saved or the run started, it is not executed.
     connection.variables[1], connection.variables[2],
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "resume", "RUN", doc = "continue an interrupted run" },
+    { "outage", "TIME", doc = "how long to wait for a vCenter that is down [15m]" },
     { "events", doc = "print each event as a JSON object on stdout" },
     { "json", doc = "print the result as JSON" },
   },
@@ -104,6 +105,8 @@ function command.run(options, words)
     return nil, "apply cannot be recorded, because it changes things: unset GPUPT_RECORD (gpupt plan can be recorded)",
       "EUSAGE"
   end
+  local seconds, invalid = require("gpupt.units").duration(options.outage or "15m")
+  if not seconds then return nil, "--outage: " .. invalid, "EUSAGE" end
   if #words == 0 and not options.resume then return nil, "expected a playbook or a plan file", "EUSAGE" end
   if #words > 1 then return nil, "expected one playbook or plan file, not " .. #words, "EUSAGE" end
   if options.events and options.json then
@@ -134,7 +137,8 @@ function command.run(options, words)
   local on_event, progress = listener(options)
   if #plan:changes() > 0 and not options.events and not options.json then printer.err("%s\n", tostring(plan)) end
   local run
-  run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event }
+  run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event,
+    outage = options.outage }
   if progress then progress:close() end
   if not run then
     if store then store:close() end

@@ -213,6 +213,7 @@
 ---@field allow? table the approvals, for example { 'reboot' }
 ---@field run? string the run to resume
 ---@field asked? function called once a second during the run; what it returns stops the run: 'drain' to finish the steps in progress and start nothing more, 'cancel' to stop at once
+---@field outage? string|number how long to wait for a vCenter that does not answer
 
 ---@class gpupt.options.playbook.load
 ---@field expect? table the expected files; if they differ, nothing is executed: a list of { files = { { path =, hash = }... }, since = 'the plan was created', advice = 'create a new plan' }
@@ -394,6 +395,7 @@
 ---@field stall_timeout? number seconds without any data received
 ---@field connections? integer maximum number of connections
 ---@field retries? integer how many times a read-only call is retried
+---@field outage? number seconds, in addition to timeout, for which calls that may be repeated and waits without a timeout go on while the server does not answer (a run sets its own)
 ---@field keep_alive? number idle seconds after which a keep-alive call is sent
 ---@field probe_after? number idle seconds after which a changing call first checks that the session still exists
 ---@field limits? table limits of a response: bytes (1 GiB; 4 MiB before the login), cells, text, depth (200; at most 256), attributes
@@ -707,8 +709,9 @@ function gpupt.playbook.needs_of_all_steps() end
 
 gpupt.fleet = {}
 
----The cards: { cards = {...}, left_out = {...}, dynamic = {...}, elsewhere = {...}, hosts = number }; nil,
----message, code. A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
+---The cards: { cards = {...}, left_out = {...}, dynamic = {...}, elsewhere = {...}, away = {{host=, why=,
+---connected=}...}, hosts = number }; nil, message, code.
+---A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
 ---subdevice, class, model, capable, enabled, active, state (for people), label, owners ({name=, power=,
 ---template=, stale=}; stale: the VM is registered on another host and cannot start), free, why (it is not free).
 ---@param given? gpupt.options.fleet.cards

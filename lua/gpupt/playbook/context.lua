@@ -13,9 +13,12 @@
 --   ctx:unfinished(target, action, task)        the change of this run that started this task and saw no end of it
 --   ctx:slot(target)                            the right to take this host out of service (gpupt.playbook.claim)
 --   ctx:wait_for(ref, paths, predicate, o)      waits until the predicate is true
+--   ctx:observes_again(target, code, detail)    whether the run observes again after this failure of the step's apply
+--                                               (the outcome is unknown): then nothing is to be undone
 --
 -- A step's plan gets a view of it (ctx:for_plan): note, may, did, newer. While a playbook is being planned there is no
 -- journal, and a changing call is an error.
+local again = require "gpupt.playbook.again"
 local away = require "gpupt.fleet.away"
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
@@ -310,6 +313,9 @@ end
 
 --- The slot of a host target, or nil.
 function Context:slot(target) return self.slots[target.ref] end
+
+--- See gpupt.playbook.again.
+function Context.observes_again(_, target, code, detail) return again.follows(target, code, detail) end
 
 function Context.sleep(_, seconds) return require "gpupt.loop".sleep(seconds) end
 

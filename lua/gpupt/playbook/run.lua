@@ -2,6 +2,7 @@
 -- for the roll's slots. Every step observes and plans again before it changes anything, so a run may be interrupted at
 -- any moment and resumed: finished changes are not made twice. After max_failures no further targets are started;
 -- after a host that does not return or stays in maintenance mode no other host is started.
+local again = require "gpupt.playbook.again"
 local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
@@ -107,13 +108,14 @@ local function title(changes)
   return first.what .. (more > 0 and (" (and %d more change%s)"):format(more, more == 1 and "" or "s") or "")
 end
 
---- One step of one target: observe, plan, apply, prove. Returns true, or nil, message, code.
-local function step(self, target, instance, outcome)
+--- One step of one target: observe, plan, apply, prove. Returns true, or nil, message, code, detail. `earlier`: the
+-- number of changes that an attempt of unknown outcome was to make.
+local function attempt(self, target, instance, outcome, earlier)
   local ctx = self.ctx
-  local found, message, code = look(ctx, target, instance)
-  if not found then return nil, message, code end
+  local found, message, code, detail = look(ctx, target, instance)
+  if not found then return nil, message, code, detail end
   local seen, changes = found.seen, found.changes
-  if #changes == 0 then
+  if #changes == 0 and earlier == 0 then
     outcome.proofs[instance.name] = outcome.proofs[instance.name] or "nothing to change"
     return true
   end
@@ -122,10 +124,12 @@ local function step(self, target, instance, outcome)
       return nil, ("%s: %s needs --allow %s"):format(target.name, change.what, change.allow), "EAPPROVAL"
     end
   end
-  emit(self, { kind = "step", target = target.name, step = instance.name, text = title(changes) })
-  local ok, proof, detail
-  ok, message, code, detail = failure.catch(instance.step.apply, ctx, target, changes, seen)
-  if ok == nil then return nil, message or "failed without a message", code, detail end
+  local ok, proof
+  if #changes > 0 then
+    emit(self, { kind = "step", target = target.name, step = instance.name, text = title(changes) })
+    ok, message, code, detail = failure.catch(instance.step.apply, ctx, target, changes, seen)
+    if ok == nil then return nil, message or "failed without a message", code, detail, #changes end
+  end
   ctx.fleet:just_read(target.ref)
   proof, message, code = failure.catch(instance.step.prove, ctx, target)
   local record = proof ~= nil and target.kind == "vm" and ctx.fleet:just_read(target.ref)
@@ -133,10 +137,28 @@ local function step(self, target, instance, outcome)
   if proof == nil then return nil, message or "not proved", code or "EPROOF" end
   -- later steps now observe what was forecast
   target.forecast = {}
-  outcome.changed = outcome.changed + #changes
+  outcome.changed = outcome.changed + math.max(#changes, earlier)
   outcome.proofs[instance.name] = proof
   emit(self, { kind = "proved", target = target.name, step = instance.name, text = tostring(proof) })
   return true
+end
+
+--- The same, observing again after changes of unknown outcome (gpupt.playbook.again).
+local function step(self, target, instance, outcome)
+  again.begin(target)
+  local earlier = 0
+  while true do
+    local ok, message, code, detail, changes = attempt(self, target, instance, outcome, earlier)
+    if ok then return true end
+    if not again.follows(target, code, detail) then
+      -- the connection to the vCenter was lost, not the host
+      if code == "ELOST" and type(detail) == "table" and detail.method then code = "ECONNECT" end
+      return nil, again.history(target, message), code
+    end
+    earlier = math.max(earlier, changes or 0)
+    target.known = nil
+    again.note(self.ctx, target, message, code, detail)
+  end
 end
 
 --- The statuses of targets whose changes were not all made.
@@ -311,6 +333,14 @@ local function cut_short(self)
   return false
 end
 
+--- The run waits for a vCenter that does not answer, and says so. Returns a function that ends it.
+local function be_patient(self, seconds)
+  return self.plan.vc:be_patient(seconds, function(text)
+    self.journal:append { run = self.id, kind = "event", what = text }
+    self.ctx:note(nil, text)
+  end)
+end
+
 --- Starts a run and waits for its end. See Plan:apply.
 function run.start(plan, o)
   local allow = set_of(o.allow)
@@ -351,7 +381,9 @@ function run.start(plan, o)
   end)
   if ok then
     emit(self, { kind = "begin", text = self.id })
+    local hasty = be_patient(self, o.outage)
     ok, message, code, detail = failure.catch(drive, self)
+    hasty()
     if ok and cut_short(self) then ok, message, code = nil, self.stopping, "ECANCELLED" end
   end
   self:close(ok, message, code)

@@ -48,8 +48,10 @@ local function staged(ctx, target, seen)
   return list
 end
 
---- Undoes STAGE, so that a later reboot by another user does not activate the cards.
+--- Undoes STAGE, so that a later reboot by another user does not activate the cards; not if the run goes on by
+-- observing again.
 function cards.unstage(ctx, target, seen, failure)
+  if ctx:observes_again(target, failure[2], failure[3]) then return nil, failure[1], failure[2], failure[3] end
   local list = staged(ctx, target, seen)
   if #list > 0 then
     local ok, message = configure(ctx, target, list, false, false,

@@ -25,6 +25,7 @@ local function empty(ctx, target, seen)
   if target.record.maintenance then return true end
   ok, message, code, detail = maintenance.enter(ctx, target)
   if ok ~= nil then return ok, message end
+  if ctx:observes_again(target, code, detail) then return nil, message, code, detail end
   if maintenance.foreign(ctx, target) then return nil, left_alone(ctx, target, message), code, detail end
   drain.restore(ctx, target)
   return cards.unstage(ctx, target, seen, { message, code, detail })

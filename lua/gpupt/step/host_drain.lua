@@ -115,9 +115,9 @@ function drain.holders(ctx, record, devices)
 end
 
 local function shut_down(ctx, target, entry)
-  local ok, message, code = ctx:call(target, entry.ref, "ShutdownGuest", {},
+  local ok, message, code, detail = ctx:call(target, entry.ref, "ShutdownGuest", {},
     { action = "guest-shutdown", text = "ShutdownGuest " .. entry.name })
-  if not ok then return nil, message, code end
+  if not ok then return nil, message, code, detail end
   ok, message, code = ctx:wait_for(entry.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
   end, { timeout = drain.SHUTDOWN_SECONDS })
@@ -153,10 +153,10 @@ function drain.run(ctx, target)
     if #used > 0 then ctx:require_approval("sessions", drain.names(used) .. ": users are logged in; a shutdown") end
   end
   for _, entry in ipairs(busy.bound) do
-    local ok, message, code = shut_down(ctx, target, entry)
+    local ok, message, code, detail = shut_down(ctx, target, entry)
     if not ok then
-      drain.restore(ctx, target)
-      return nil, message, code
+      if not ctx:observes_again(target, code, detail) then drain.restore(ctx, target) end
+      return nil, message, code, detail
     end
   end
   return true
@@ -165,10 +165,11 @@ end
 --- Starts the VMs that this run shut down.
 function drain.restore(ctx, target)
   for _, entry in ipairs(drain.owed(ctx, target)) do
-    local ok, message, code = ctx:task(target, entry.ref, "PowerOnVM_Task", {},
+    local ok, message, code, detail = ctx:task(target, entry.ref, "PowerOnVM_Task", {},
       { action = "power-on", text = "PowerOnVM " .. entry.name })
     if not ok then
-      return nil, ("%s was shut down for the reboot and cannot be started: %s"):format(entry.name, message), code
+      return nil, ("%s was shut down for the reboot and cannot be started: %s"):format(entry.name, message), code,
+        detail
     end
   end
   return true

@@ -279,6 +279,12 @@ end
 function step.apply(ctx, target, _, seen)
   local results = table.pack(pcall(install, ctx, target, seen))
   if results[1] and results[2] ~= nil then return table.unpack(results, 2, results.n) end
+  local raised = not results[1] and failure.is(results[2]) and results[2] or nil
+  -- the installation may be running, and needs its medium
+  if ctx:observes_again(target, raised and raised.code or results[4], raised and raised.detail or results[5]) then
+    if results[1] then return nil, table.unpack(results, 3, 5) end
+    error(results[2], 0)
+  end
   local more = clean(ctx, target, seen)
   if results[1] then return nil, (results[3] or "failed without a message") .. more, results[4], results[5] end
   local err = results[2]

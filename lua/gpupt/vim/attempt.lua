@@ -16,7 +16,8 @@ local reading = { "^Retrieve", "^Query", "^Find", "^Current", "^Has", "^Read", "
   "^DestroyPropertyCollector$", "^CancelRetrievePropertiesEx$", "^CancelWaitForUpdates$", "^CancelTask$",
   "^RefreshDatastore", "^Logout$" }
 -- the same call again has the same result, or leaves one more empty folder in a guest
-local repeatable = { UpdatePassthruConfig = true, Refresh = true, CreateTemporaryDirectoryInGuest = true,
+local repeatable = { UpdatePassthruConfig = true, Refresh = true, MountToolsInstaller = true,
+  UnmountToolsInstaller = true, CreateTemporaryDirectoryInGuest = true,
   InitiateFileTransferFromGuest = true, SearchDatastore_Task = true, SearchDatastoreSubFolders_Task = true }
 -- these consume a token or one-time address: a second call gives another result
 local consuming = { ContinueRetrievePropertiesEx = true, WaitForUpdatesEx = true, ReadNextTasks = true,

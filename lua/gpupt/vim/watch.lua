@@ -8,7 +8,7 @@
 -- single WaitForUpdatesEx in flight while there are filters. They stop when there is nothing to wait for, so an idle
 -- client costs its server nothing. The callers' own code (predicates, progress) runs in the callers, never in a helper.
 -- A server that does not answer, or that has lost the session, is asked until the last entry's deadline; entries
--- without one are given up after the client's `outage` seconds. A new filter reports everything anew, so nothing is
+-- without one are given up after the client's `outage` seconds. A new filter reports every value, so nothing is
 -- missed.
 local away = require "gpupt.vim.away"
 local engine = require "gpupt.loop.engine"

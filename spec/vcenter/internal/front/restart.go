@@ -157,7 +157,10 @@ func (f *Front) lost(w http.ResponseWriter, rec *Record, life int) bool {
 		down = &Restart{Code: http.StatusServiceUnavailable}
 	}
 	if !rec.filed {
-		rec.HTTP, rec.Trouble = down.Code, "restart"
+		rec.HTTP = down.Code
+		if rec.Trouble == "" {
+			rec.Trouble = "restart"
+		}
 	}
 	f.Journal.close(rec)
 	unavailable(w, down)
