@@ -34,7 +34,7 @@ function attempt.reads(name)
   for _, word in ipairs(secret) do
     if name:find(word) and not attempt.logs_in(name) then return false end
   end
-  if changing[name] then return false end
+  if changing[name] or repeatable[name] and not reading_tasks[name] then return false end
   return reading_tasks[name] or attempt.safe(name) or consuming[name] == true or attempt.logs_in(name)
 end
 
