@@ -126,11 +126,11 @@ describe("the allocation of cards", function()
     assert.equal("esx-2", names(w, 1))
     local _, message, code, detail = ask(w, allocate.pool(w), "a", { count = 2 })
     assert.equal("ENOCARDS", code)
-    assert.matches("esx-1: is notResponding; esx-2: 3b:00.0 free", message, 1, true)
+    assert.matches("esx-1 is notResponding; esx-2: 3b:00.0 free", message, 1, true)
     assert.is_false(detail.away) -- it would not help
     w.hosts[2].standby = "in"
     _, message, _, detail = ask(w, allocate.pool(w), "a")
-    assert.matches("esx-2: is in standby", message, 1, true)
+    assert.matches("esx-2 is in standby", message, 1, true)
     assert.is_true(detail.away)
     w.hosts[1].ours = true -- this run's reboot: it will be back
     assert.equal("esx-1", names(w, 1))
