@@ -156,7 +156,8 @@ local function step(self, target, instance, outcome)
       return nil, again.history(target, message), code
     end
     earlier = math.max(earlier, changes or 0)
-    target.known = nil
+    target.known = nil -- nothing that was read before counts
+    if target.ref then self.ctx.fleet:keep(target.ref, nil) end
     again.note(self.ctx, target, message, code, detail)
   end
 end
