@@ -48,6 +48,9 @@ function suites.list(root, full)
   add("sanitized", "tap", "build-support/sanitized " .. busted .. table.concat(sanitized, " "))
   add("API checks", "tap", "build-support/apicheck")
   add("corpora", "tap", "build-support/fuzz --replay")
+  if full then
+    add("other clients", "go", ". ./build-support/environment && cd spec/vcenter && GPUPT_FULL=1 go test -json -run Calls .")
+  end
   for _, folder in ipairs(full and folders(root, "*_full.lua") or {}) do
     add(folder:gsub("^spec/", "") .. ", full", "tap", busted .. "--pattern='_full%.lua$' " .. folder)
   end

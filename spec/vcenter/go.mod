@@ -7,6 +7,7 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/russellhaering/goxmldsig v1.6.1
 	github.com/vmware/govmomi v0.56.0
+	golang.org/x/image v0.28.0
 	gopkg.in/yaml.v3 v3.0.1
 	mvdan.cc/sh/v3 v3.12.0
 )

@@ -54,3 +54,42 @@ func TestGovcRollout(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
+
+// The two lists of calls are what other people's programs ask of a vCenter: each call with what it
+// must answer. `make test-full` runs them.
+func calls(t *testing.T) (string, func()) {
+	if os.Getenv("GPUPT_FULL") == "" {
+		t.Skip("GPUPT_FULL is not set: make test-full sets it")
+	}
+	file := filepath.Join(t.TempDir(), "ready.json")
+	_, stop := serve(t, "-speed", "50", "-ready", file, "-dc", "1", "-cluster", "1", "-host", "2", "-vm", "2", "-pool", "1", "-app", "1", "-gpus", "2")
+	return file, func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestCallsOfPyVmomi(t *testing.T) {
+	file, stop := calls(t)
+	defer stop()
+	out, err := exec.Command("../../build/venv/bin/python", "calls_pyvmomi.py", file).CombinedOutput()
+	if err != nil || !strings.HasSuffix(string(out), " 0 failed\n") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func TestCallsOfGovc(t *testing.T) {
+	file, stop := calls(t)
+	defer stop()
+	govc := filepath.Join(t.TempDir(), "govc")
+	build := exec.Command("go", "build", "-o", govc, "./govc")
+	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("govc: %v\n%s", err, out)
+	}
+	out, err := exec.Command("sh", "calls_govc.sh", file, govc).CombinedOutput()
+	if err != nil || !strings.HasSuffix(string(out), " 0 failed\n") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}

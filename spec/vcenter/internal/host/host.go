@@ -179,6 +179,8 @@ func (r *Hosts) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluste
 	}
 	sort.SliceStable(h.Cards, func(i, j int) bool { return h.Cards[i].Address < h.Cards[j].Address })
 	r.look(h)
+	h.services()
+	r.options(h)
 	sys := &passthruSystem{}
 	sys.Self = types.ManagedObjectReference{Type: "HostPciPassthruSystem", Value: fmt.Sprintf("pciPassthruSystem-%d", n)}
 	h.Passthru = w.Put(sys)
@@ -337,6 +339,8 @@ func (r *Hosts) Register(s *api.Server) {
 	r.registerMaintenance()
 	r.registerDRS()
 	r.registerVSAN()
+	r.registerServices()
+	r.registerFind()
 	r.registerStandby()
 	r.registerClock()
 	r.registerUptime()

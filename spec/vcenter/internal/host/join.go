@@ -30,6 +30,8 @@ var (
 		Text: "Adding a host with a certificate of its own requires its thumbprint: without it, or with another one, SSLVerifyFault reports the thumbprint."})
 	_ = rules.Add(rules.Rule{ID: "host.remove", Sure: "documented", Source: "API reference: HostSystem (a host of a cluster is in maintenance mode, or disconnected, when it is moved or removed), ManagedEntity.Destroy_Task throws ResourceInUse; vCenter documentation: remove a host from a cluster",
 		Text: "A host of a cluster is removed in maintenance mode or while it is disconnected, else InvalidState; with VMs it is ResourceInUse."})
+	_ = rules.Add(rules.Rule{ID: "cluster.remove", Sure: "inferred", Source: "API reference: ManagedEntity.Destroy_Task throws ResourceInUse; govc object.destroy of an empty cluster",
+		Text: "An empty cluster is removed with its resource pools; one with hosts is ResourceInUse."})
 	_ = rules.Add(rules.Rule{ID: "host.remove-alone", Sure: "seen", Source: "govc host.remove destroys the ComputeResource of a standalone host",
 		Text: "A standalone host is removed with its ComputeResource: Destroy_Task on the HostSystem is NotSupported."})
 )
@@ -226,5 +228,24 @@ func (r *Hosts) registerJoin() {
 			}
 			return nil
 		}, true)
+	})
+	r.s.Handle("ClusterComputeResource.Destroy_Task", func(c *api.Call) (any, *fault.Error) {
+		cr, e := api.Object[*simulator.ClusterComputeResource](c)
+		if e != nil {
+			return nil, e
+		}
+		empty := func(*task.Task) *fault.Error {
+			if len(cr.Host) > 0 {
+				return fault.New(&types.ResourceInUse{Type: "ClusterComputeResource", Name: cr.Name}, "The resource '%s' is in use.", cr.Name)
+			}
+			return nil
+		}
+		return c.Task(task.Spec{Exclusive: true, Work: time.Second, Check: empty, Do: func(t *task.Task) (any, *fault.Error) {
+			if e := empty(t); e != nil {
+				return nil, e
+			}
+			c.W.RemoveCluster(cr)
+			return nil, nil
+		}})
 	})
 }

@@ -219,9 +219,8 @@ func (r *Service) adopt(vm *VM, f *vmxFile) *fault.Error {
 			disk.CapacityInKB = r.capacity(disk)
 		}
 		if _, ok := d.(types.BaseVirtualEthernetCard); ok {
-			b := d.GetVirtualDevice().Backing.(*types.VirtualEthernetCardNetworkBackingInfo)
-			if _, known := r.w.Named("Network", b.DeviceName); !known {
-				return fault.New(&types.InvalidVmConfig{Property: "configSpec"}, "There is no network \"%s\".", b.DeviceName)
+			if e := r.connected(d.GetVirtualDevice().Backing); e != nil {
+				return e
 			}
 		}
 		spec.DeviceChange = append(spec.DeviceChange, &types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationAdd, Device: d})
@@ -277,4 +276,19 @@ func (r *Service) capacity(d *types.VirtualDisk) int64 {
 		return 0
 	}
 	return parsed.Capacity() / 1024
+}
+
+// connected refuses a network card of a .vmx whose network or port group is not in the inventory.
+func (r *Service) connected(backing types.BaseVirtualDeviceBackingInfo) *fault.Error {
+	switch b := backing.(type) {
+	case *types.VirtualEthernetCardNetworkBackingInfo:
+		if _, known := r.w.Named("Network", b.DeviceName); !known {
+			return fault.New(&types.InvalidVmConfig{Property: "configSpec"}, "There is no network \"%s\".", b.DeviceName)
+		}
+	case *types.VirtualEthernetCardDistributedVirtualPortBackingInfo:
+		if r.w.Reg.Get(types.ManagedObjectReference{Type: "DistributedVirtualPortgroup", Value: b.Port.PortgroupKey}) == nil {
+			return fault.New(&types.InvalidVmConfig{Property: "configSpec"}, "There is no port group \"%s\".", b.Port.PortgroupKey)
+		}
+	}
+	return nil
 }

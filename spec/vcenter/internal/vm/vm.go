@@ -40,6 +40,8 @@ type Service struct {
 	specs customSpecs
 	snaps map[types.ManagedObjectReference]*guest.Machine // the disks that snapshots keep
 	quiet bool                                            // while the fleet file's VMs are built
+	// leases are the exports that are open, by the id in their URLs.
+	leases sync.Map
 }
 
 // VM is a virtual machine with the state that vim25 does not show. Guarded by the world lock.
@@ -52,6 +54,7 @@ type VM struct {
 	mmio     string // set by /gpsim/set: "guest" lets a too small window boot
 	refuse   string // set by /gpsim/set: the next power-on fails with this line
 	tools    bool   // the Tools medium is mounted
+	shots    int    // screenshots so far
 }
 
 // Register registers the package with the server and builds the VMs of the fleet file.
@@ -67,6 +70,10 @@ func Register(s *api.Server, hosts *host.Hosts) (*Service, error) {
 	r.registerGuestPower()
 	r.registerGuestOps()
 	r.registerFolder()
+	r.registerScreenshot()
+	r.registerCheckers()
+	r.registerExport()
+	r.registerTicket()
 	s.OnSet(r.set)
 	s.W.Truth.Section("vms", r.truth)
 	s.W.PowerLost = append(s.W.PowerLost, func(v *simulator.VirtualMachine) {

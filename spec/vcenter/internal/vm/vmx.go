@@ -239,6 +239,10 @@ func (vm *VM) deviceKeys(put func(key, format string, args ...any)) {
 			if b, ok := base.Backing.(*types.VirtualEthernetCardNetworkBackingInfo); ok {
 				put(at+".networkName", "%s", b.DeviceName)
 			}
+			if b, ok := base.Backing.(*types.VirtualEthernetCardDistributedVirtualPortBackingInfo); ok {
+				put(at+".dvs.switchId", "%s", b.Port.SwitchUuid)
+				put(at+".dvs.portgroupId", "%s", b.Port.PortgroupKey)
+			}
 			e := x.GetVirtualEthernetCard()
 			if e.AddressType == "manual" {
 				put(at+".addressType", "static")

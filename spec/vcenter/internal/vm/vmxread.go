@@ -234,6 +234,10 @@ func (f *vmxFile) devices(own string, systemID string) (add []types.BaseVirtualD
 				c.AddressType, c.MacAddress = "manual", f.get(at+".address")
 			}
 			c.Backing = &types.VirtualEthernetCardNetworkBackingInfo{VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: f.get(at + ".networkName")}}
+			if key := f.get(at + ".dvs.portgroupId"); key != "" {
+				c.Backing = &types.VirtualEthernetCardDistributedVirtualPortBackingInfo{Port: types.DistributedVirtualSwitchPortConnection{
+					SwitchUuid: f.get(at + ".dvs.switchId"), PortgroupKey: key}}
+			}
 			add = append(add, d)
 		}
 	}

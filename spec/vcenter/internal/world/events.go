@@ -49,6 +49,10 @@ func (w *World) posted(c *mo.EventHistoryCollector) {
 	if w.events.list = append(w.events.list, event); len(w.events.list) > keepEvents+keepEvents/4 {
 		w.events.list = append([]types.BaseEvent(nil), w.events.list[len(w.events.list)-keepEvents:]...)
 	}
+	if em, ok := w.Reg.Get(*w.Content.EventManager).(*simulator.EventManager); ok {
+		em.LatestEvent = event
+		w.Touch(em.Self)
+	}
 	if w.OnEvent != nil {
 		w.OnEvent(event)
 	}

@@ -106,3 +106,29 @@ func (w *World) RemoveHost(hs *simulator.HostSystem) {
 	w.Remove(*cr.ResourcePool)
 	w.Remove(cr.Self)
 }
+
+// RemoveCluster takes a cluster without hosts out of the inventory, with its resource pools.
+// World lock held.
+func (w *World) RemoveCluster(cr *simulator.ClusterComputeResource) {
+	var pools func(ref types.ManagedObjectReference)
+	pools = func(ref types.ManagedObjectReference) {
+		if p := w.Pool(ref); p != nil {
+			for _, child := range p.ResourcePool {
+				pools(child)
+			}
+			w.Remove(ref)
+		}
+	}
+	if cr.ResourcePool != nil {
+		pools(*cr.ResourcePool)
+	}
+	if f, ok := w.Reg.Get(*cr.Parent).(*simulator.Folder); ok {
+		f.ChildEntity = slices.DeleteFunc(slices.Clone(f.ChildEntity), func(r types.ManagedObjectReference) bool { return r == cr.Self })
+		w.Touch(f.Self)
+	}
+	if cr.EnvironmentBrowser != nil {
+		w.Remove(*cr.EnvironmentBrowser)
+	}
+	delete(w.byName, "ClusterComputeResource "+cr.Name)
+	w.Remove(cr.Self)
+}

@@ -1,0 +1,181 @@
+package vm
+
+// export.go: ExportVm and its lease. The disks of a test VM have no content of their own, so
+// that what is transferred is the descriptor that stands for each.
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/rules"
+	"gpupt.test/vcenter/internal/session"
+)
+
+var _ = rules.Add(rules.Rule{ID: "vm.export", Sure: "documented", Source: "API reference: VirtualMachine.ExportVm (InvalidPowerState), HttpNfcLease (state, info.deviceUrl, HttpNfcLeaseProgress, HttpNfcLeaseComplete, HttpNfcLeaseAbort), privilege VApp.Export",
+	Text: "ExportVm of a powered-off VM returns a lease that is ready, with one URL for each disk; the URLs need no session, and end with the lease. Disks are small stand-ins."})
+
+// lease is one export.
+type lease struct {
+	mo.HttpNfcLease
+	files map[string]string // name -> file of this computer
+}
+
+func (r *Service) registerExport() {
+	r.s.Handle("ExportVm", r.export, api.Needs("VApp.Export"))
+	r.s.Handle("CreateDescriptor", r.descriptor, api.ReadOnly())
+	end := func(c *api.Call) (any, *fault.Error) {
+		l, e := api.Object[*lease](c)
+		if e != nil {
+			return nil, e
+		}
+		r.leases.Delete(l.Self.Value)
+		r.w.Remove(l.Self)
+		return &api.Void{}, nil
+	}
+	r.s.Handle("HttpNfcLeaseComplete", end)
+	r.s.Handle("HttpNfcLeaseAbort", end)
+	r.s.Handle("HttpNfcLeaseProgress", func(c *api.Call) (any, *fault.Error) {
+		l, e := api.Object[*lease](c)
+		if e != nil {
+			return nil, e
+		}
+		percent := c.Req.(*types.HttpNfcLeaseProgress).Percent
+		if percent < 0 || percent > 100 {
+			return nil, fault.InvalidArgument("percent")
+		}
+		l.TransferProgress = percent
+		r.w.Touch(l.Self)
+		return &api.Void{}, nil
+	})
+	r.s.Handle("HttpNfcLeaseGetManifest", func(c *api.Call) (any, *fault.Error) {
+		l, e := api.Object[*lease](c)
+		if e != nil {
+			return nil, e
+		}
+		out := &types.HttpNfcLeaseGetManifestResponse{}
+		for _, u := range l.Info.DeviceUrl {
+			data, err := os.ReadFile(l.files[u.TargetId])
+			if err != nil {
+				return nil, fault.From(err)
+			}
+			sum := sha1.Sum(data)
+			out.Returnval = append(out.Returnval, types.HttpNfcLeaseManifestEntry{Key: u.Key, Sha1: hex.EncodeToString(sum[:]), Size: int64(len(data)), Disk: true})
+		}
+		return out, nil
+	})
+	r.s.OnOwner(func(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
+		if l, ok := r.w.Reg.Get(ref).(*lease); ok {
+			return l.Info.Entity, true
+		}
+		return ref, false
+	})
+	r.s.HTTP("/nfc/", r.nfc)
+}
+
+// descriptor writes the OVF of a VM: its name, CPUs, memory and disks, as govc and ovftool ask for it.
+func (r *Service) descriptor(c *api.Call) (any, *fault.Error) {
+	q := c.Req.(*types.CreateDescriptor)
+	vm, e := r.of(q.Obj)
+	if e != nil {
+		return nil, e
+	}
+	esc := func(s string) string {
+		var b strings.Builder
+		_ = xml.EscapeText(&b, []byte(s))
+		return b.String()
+	}
+	name := q.Cdp.Name
+	if name == "" {
+		name = vm.Name
+	}
+	var files, disks, items strings.Builder
+	for i, f := range q.Cdp.OvfFiles {
+		fmt.Fprintf(&files, "    <File ovf:href=\"%s\" ovf:id=\"file%d\" ovf:size=\"%d\"/>\n", esc(f.Path), i+1, f.Size)
+		fmt.Fprintf(&disks, "    <Disk ovf:diskId=\"vmdisk%d\" ovf:fileRef=\"file%d\" ovf:capacity=\"%d\" "+
+			"ovf:format=\"http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized\"/>\n", i+1, i+1, f.Capacity)
+	}
+	item := func(id, kind int, what string, quantity int64) {
+		fmt.Fprintf(&items, "      <Item><rasd:ElementName>%s</rasd:ElementName><rasd:InstanceID>%d</rasd:InstanceID><rasd:ResourceType>%d</rasd:ResourceType>"+
+			"<rasd:VirtualQuantity>%d</rasd:VirtualQuantity></Item>\n", what, id, kind, quantity)
+	}
+	item(1, 3, "virtual CPUs", int64(vm.Config.Hardware.NumCPU))
+	item(2, 4, "memory in MB", int64(vm.Config.Hardware.MemoryMB))
+	text := "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Envelope xmlns=\"http://schemas.dmtf.org/ovf/envelope/1\" xmlns:ovf=\"http://schemas.dmtf.org/ovf/envelope/1\" " +
+		"xmlns:rasd=\"http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData\">\n  <References>\n" + files.String() +
+		"  </References>\n  <DiskSection>\n    <Info>disks</Info>\n" + disks.String() + "  </DiskSection>\n  <VirtualSystem ovf:id=\"" + esc(name) +
+		"\">\n    <Info>a virtual machine</Info>\n    <Name>" + esc(name) + "</Name>\n    <VirtualHardwareSection>\n      <Info>hardware</Info>\n" +
+		items.String() + "    </VirtualHardwareSection>\n  </VirtualSystem>\n</Envelope>\n"
+	return &types.CreateDescriptorResponse{Returnval: types.OvfCreateDescriptorResult{OvfDescriptor: text}}, nil
+}
+
+func (r *Service) export(c *api.Call) (any, *fault.Error) {
+	vm, e := r.of(c.This)
+	if e != nil {
+		return nil, e
+	}
+	if vm.on() {
+		return nil, fault.New(&types.InvalidPowerState{RequestedState: types.VirtualMachinePowerStatePoweredOff, ExistingState: vm.Runtime.PowerState})
+	}
+	id := uuid.NewString()
+	l := &lease{files: map[string]string{}}
+	l.Self = types.ManagedObjectReference{Type: "HttpNfcLease", Value: "session[" + id + "]" + uuid.NewString()}
+	l.State, l.Mode, l.InitializeProgress = types.HttpNfcLeaseStateReady, "pushOrGet", 100
+	l.Info = &types.HttpNfcLeaseInfo{Lease: l.Self, Entity: vm.Self, LeaseTimeout: 300}
+	n := 0
+	for _, d := range vm.Config.Hardware.Device {
+		disk, ok := d.(*types.VirtualDisk)
+		if !ok {
+			continue
+		}
+		b, ok := disk.Backing.(types.BaseVirtualDeviceFileBackingInfo)
+		if !ok {
+			continue
+		}
+		file, _, ok := r.datastoreFile(b.GetVirtualDeviceFileBackingInfo().FileName)
+		if !ok || !isFile(file) {
+			return nil, fault.New(&types.FileNotFound{FileFault: types.FileFault{File: b.GetVirtualDeviceFileBackingInfo().FileName}})
+		}
+		name := filepath.Base(file)
+		l.files[name] = file
+		l.Info.TotalDiskCapacityInKB += disk.CapacityInKB
+		size := int64(0)
+		if st, err := os.Stat(file); err == nil {
+			size = st.Size()
+		}
+		l.Info.DeviceUrl = append(l.Info.DeviceUrl, types.HttpNfcLeaseDeviceUrl{Key: fmt.Sprintf("/%s/disk-%d", vm.Self.Value, n),
+			ImportKey: fmt.Sprintf("/%s/VirtualDisk:%d", vm.Name, n), Url: "https://*/nfc/" + id + "/" + name, Disk: ptr(true), TargetId: name, FileSize: size})
+		n++
+	}
+	r.w.Put(l)
+	r.leases.Store(id, l)
+	return &types.ExportVmResponse{Returnval: l.Self}, nil
+}
+
+// nfc serves the files of a lease by their names.
+func (r *Service) nfc(w http.ResponseWriter, q *http.Request, _ *session.Session) {
+	id, name, _ := strings.Cut(strings.TrimPrefix(path.Clean(q.URL.Path), "/nfc/"), "/")
+	got, ok := r.leases.Load(id)
+	if !ok || q.Method != http.MethodGet && q.Method != http.MethodHead {
+		http.NotFound(w, q)
+		return
+	}
+	file, ok := got.(*lease).files[name]
+	if !ok {
+		http.NotFound(w, q)
+		return
+	}
+	http.ServeFile(w, q, file)
+}
