@@ -129,7 +129,7 @@ def cluster_configuration(): assert CLUSTER.configurationEx.drsConfig is not Non
 @call
 def cluster_recommends_hosts(): assert CLUSTER.RecommendHostsForVm(vm=VM)[0].rating == 5
 @call
-def config_option(): assert CLUSTER.environmentBrowser.QueryConfigOption(key=None, host=None).guestOSDescriptor
+def config_option(): assert CLUSTER.environmentBrowser.QueryConfigOptionEx(spec=vim.EnvironmentBrowser.ConfigOptionQuerySpec(key="vmx-19")).guestOSDescriptor
 @call
 def config_option_descriptors(): assert CLUSTER.environmentBrowser.QueryConfigOptionDescriptor()
 @call
@@ -223,7 +223,7 @@ def find_all_by_uuid(): assert content.searchIndex.FindAllByUuid(uuid=VM.config.
 @call
 def find_by_datastore_path(): assert content.searchIndex.FindByDatastorePath(datacenter=DC, path=VM.config.files.vmPathName) == VM
 @call
-def find_nothing(): assert content.searchIndex.FindByInventoryPath("DC0/vm/nobody") is None
+def find_nothing(): assert content.searchIndex.FindByInventoryPath("DC0/vm/none") is None
 @call
 def retrieve_pages():
     filters = [vmodl.query.PropertyCollector.FilterSpec(

@@ -30,6 +30,7 @@ var _ = rules.Add(rules.Rule{ID: "vm.export", Sure: "documented", Source: "API r
 // lease is one export.
 type lease struct {
 	mo.HttpNfcLease
+	id    string            // in its URLs
 	files map[string]string // name -> file of this computer
 }
 
@@ -41,7 +42,7 @@ func (r *Service) registerExport() {
 		if e != nil {
 			return nil, e
 		}
-		r.leases.Delete(l.Self.Value)
+		r.leases.Delete(l.id)
 		r.w.Remove(l.Self)
 		return &api.Void{}, nil
 	}
@@ -130,7 +131,7 @@ func (r *Service) export(c *api.Call) (any, *fault.Error) {
 		return nil, fault.New(&types.InvalidPowerState{RequestedState: types.VirtualMachinePowerStatePoweredOff, ExistingState: vm.Runtime.PowerState})
 	}
 	id := uuid.NewString()
-	l := &lease{files: map[string]string{}}
+	l := &lease{id: id, files: map[string]string{}}
 	l.Self = types.ManagedObjectReference{Type: "HttpNfcLease", Value: "session[" + id + "]" + uuid.NewString()}
 	l.State, l.Mode, l.InitializeProgress = types.HttpNfcLeaseStateReady, "pushOrGet", 100
 	l.Info = &types.HttpNfcLeaseInfo{Lease: l.Self, Entity: vm.Self, LeaseTimeout: 300}
