@@ -49,7 +49,8 @@ function suites.list(root, full)
   add("API checks", "tap", "build-support/apicheck")
   add("corpora", "tap", "build-support/fuzz --replay")
   if full then
-    add("other clients", "go", ". ./build-support/environment && cd spec/vcenter && GPUPT_FULL=1 go test -json -run Calls .")
+    add("other clients", "go",
+      ". ./build-support/environment && cd spec/vcenter && GPUPT_FULL=1 go test -json -run Calls .")
   end
   for _, folder in ipairs(full and folders(root, "*_full.lua") or {}) do
     add(folder:gsub("^spec/", "") .. ", full", "tap", busted .. "--pattern='_full%.lua$' " .. folder)

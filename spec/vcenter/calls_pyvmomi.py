@@ -129,7 +129,7 @@ def cluster_configuration(): assert CLUSTER.configurationEx.drsConfig is not Non
 @call
 def cluster_recommends_hosts(): assert CLUSTER.RecommendHostsForVm(vm=VM)[0].rating == 5
 @call
-def config_option(): assert CLUSTER.environmentBrowser.QueryConfigOptionEx(spec=vim.EnvironmentBrowser.ConfigOptionQuerySpec(key="vmx-19")).guestOSDescriptor
+def config_option(): assert CLUSTER.environmentBrowser.QueryConfigOption(key=None, host=None).version
 @call
 def config_option_descriptors(): assert CLUSTER.environmentBrowser.QueryConfigOptionDescriptor()
 @call
