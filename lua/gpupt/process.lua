@@ -31,6 +31,12 @@ function process.this()
   return { pid = pid, started = ("%s@%d"):format(started or "?", namespace), client_host = process.host_name() }
 end
 
+--- Whether a description of a running process is that of this one.
+function process.is_this(one)
+  local this = process.this()
+  return one.pid == this.pid and one.started == this.started and one.client_host == this.client_host
+end
+
 --- What has become of a process that was described by process.this() in a boot: "running", "stopped" (by a signal),
 -- "gone", or "unseen" if that cannot be seen from here. A second result says more about a process that is gone.
 function process.state(one, boot)

@@ -107,9 +107,8 @@ function Lab:apply(text, o)
   return run:result(), events, rows, run
 end
 
---- Runs the command; the password is passed in the environment.
-function Lab:command(words, o)
-  o = o or {}
+--- Writes the environment of the command, the password in it, to a file; gives the file's name and the words, quoted.
+local function prepare(self, words, o)
   local quoted = {}
   for i, word in ipairs(words) do quoted[i] = "'" .. word:gsub("'", "'\\''") .. "'" end
   local ready = self.sim.ready
@@ -122,9 +121,63 @@ function Lab:command(words, o)
     lines[#lines + 1] = ("export %s='%s'\n"):format(name, (value:gsub("'", "'\\''")))
   end
   vcenter.write(self.dir .. "/environment", table.concat(lines))
-  local _, _, status = os.execute((". %s/environment; %s bin/gpupt %s >%s/out 2>%s/err </dev/null"):format(self.dir,
-    o.before or "", table.concat(quoted, " "), self.dir, self.dir))
+  return self.dir .. "/environment", table.concat(quoted, " ")
+end
+
+--- Runs the command; the password is passed in the environment.
+function Lab:command(words, o)
+  o = o or {}
+  local environment, quoted = prepare(self, words, o)
+  local _, _, status = os.execute((". %s; %s bin/gpupt %s >%s/out 2>%s/err </dev/null"):format(environment,
+    o.before or "", quoted, self.dir, self.dir))
   return { status = status, out = vcenter.read(self.dir .. "/out"), err = vcenter.read(self.dir .. "/err") }
+end
+
+local Process = {}
+Process.__index = Process
+
+--- What the process has written to standard error so far.
+function Process:err() return vcenter.read(self.path .. ".err") or "" end
+
+--- Sends a signal to it, by name.
+function Process:kill(signal) os.execute(("kill -%s %d"):format(signal, self.pid)) end
+
+--- Waits until its standard error has this text; fails if it ends before.
+function Process:says(text)
+  for _ = 1, 2000 do
+    if self:err():find(text, 1, true) then return true end
+    if vcenter.read(self.path .. ".status") then break end
+    vcenter.sleep(0.02)
+  end
+  error(("the command did not say '%s': %s"):format(text, self:err()), 2)
+end
+
+--- Waits for its end: { status =, out =, err = }.
+function Process:wait()
+  for _ = 1, 6000 do
+    local status = vcenter.read(self.path .. ".status")
+    if status and status ~= "" then
+      return { status = math.tointeger(tonumber(status)), out = vcenter.read(self.path .. ".out"), err = self:err() }
+    end
+    vcenter.sleep(0.02)
+  end
+  error("the command does not end: " .. self:err(), 2)
+end
+
+--- Starts the command, and does not wait for its end.
+function Lab:start_command(words, o)
+  local environment, quoted = prepare(self, words, o or {})
+  self.count = self.count + 1
+  local path = ("%s/process-%d"):format(self.dir, self.count)
+  vcenter.write(path .. ".sh", (". %s; bin/gpupt %s >%s.out 2>%s.err </dev/null & echo $! >%s.pid; wait $!; echo $? >%s.status\n")
+    :format(environment, quoted, path, path, path, path))
+  os.execute(("sh %s.sh >/dev/null 2>&1 &"):format(path))
+  local pid
+  repeat
+    vcenter.sleep(0.02)
+    pid = (vcenter.read(path .. ".pid") or ""):match "^(%d+)\n"
+  until pid
+  return setmetatable({ path = path, pid = math.tointeger(tonumber(pid)) }, Process)
 end
 
 --- The calls since sim:forget() that changed something, as "Method object".

@@ -14,7 +14,9 @@ local command = {
     end
     lines[#lines + 1] = [[
 If the plan needs an approval that is not given, nothing is changed and the exit
-status is 4. A row is written to the journal before each change. Continue an
+status is 4. A row is written to the journal before each change. On Ctrl-C the
+steps in progress are finished and nothing more is started; a second Ctrl-C
+stops at once. "gpupt stop RUN" does the same from another terminal. Continue an
 interrupted run with --resume RUN. Neither the journal nor a plan file contains
 secrets: supply those from --var-file or a prompt again. If the playbook has
 changed since the plan was saved or the run started, it is not executed.
@@ -126,6 +128,8 @@ function command.run(options, words)
   local pb, why, failed, details = subject(options, words, store)
   if not pb then return nil, why, failed, details end
   local vc <close> = connection.open(options)
+  -- the claims of other runs are shown beside what cannot be planned
+  if not store then store = require "gpupt.cli.book".open(options) end
   local plan, detail
   plan, message, code, detail = pb:plan(vc, { limit = limit, journal = store })
   if not plan then return nil, message, code, detail end
@@ -136,9 +140,15 @@ function command.run(options, words)
   end
   local on_event, progress = listener(options)
   if #plan:changes() > 0 and not options.events and not options.json then printer.err("%s\n", tostring(plan)) end
+  -- the first Ctrl-C lets the steps in progress finish
+  local signals = require "gpupt.net".signals
+  signals.drain(true)
   local run
   run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event,
-    outage = options.outage }
+    outage = options.outage, asked = function()
+      if signals.asked() then return "drain", "interrupted (Ctrl-C again stops at once)" end
+    end }
+  signals.drain(false)
   if progress then progress:close() end
   if not run then
     if store then store:close() end

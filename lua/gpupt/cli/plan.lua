@@ -12,12 +12,15 @@ that apply would meet: missing privileges, media, memory, secrets. What the
 account may not check is printed as "unverified" with the privilege that the
 check needs. --out saves the plan to a file. "gpupt apply FILE" reads the fleet
 again, and refuses the plan if anything that it depends on has changed.
+Claims of other runs that are in the way are shown with the command that goes
+on from there.
 
 ]] .. connection.limit_help,
   options = connection.with {
     { "out", "FILE", doc = "save the plan for a later apply" },
     connection.limit,
     connection.variables[1], connection.variables[2],
+    { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "check-logins", doc = "try the guest accounts in VMs that run, one VM first" },
     { "without-secrets", doc = "do not read secrets; apply needs them" },
     { "exit-code", doc = "exit with status 4 if changes are pending" },
@@ -28,6 +31,15 @@ again, and refuses the plan if anything that it depends on has changed.
     { "gpupt plan first_light.lua --limit 'esx-a-*' --out a.plan", "plan a part of the fleet and apply it later" },
   },
 }
+
+--- The journal, to show the claims in it; nil if there is none. A plan does not need it.
+local function open_journal(options)
+  local store, message, code = require "gpupt.playbook".read_journal(options.journal)
+  if not store and code ~= "ENOENT" then
+    require "gpupt.cli".complain("the claims of other runs cannot be shown: %s", message)
+  end
+  return store
+end
 
 function command.run(options, words)
   local cli = require "gpupt.cli"
@@ -40,9 +52,11 @@ function command.run(options, words)
   pb, message, code, detail = require "gpupt.playbook".load(words[1], vars, { argv = argv })
   if not pb then return nil, message, code, detail end
   local vc <close> = connection.open(options)
+  local store = open_journal(options)
   local plan
   plan, message, code, detail = pb:plan(vc, { limit = limit, check_logins = options.check_logins,
-    secrets = not options.without_secrets })
+    secrets = not options.without_secrets, journal = store })
+  if store then store:close() end
   if not plan then return nil, message, code, detail end
   -- saved first: a plan that is shown can be applied
   if options.out then
@@ -54,7 +68,8 @@ function command.run(options, words)
   if options.json then
     local json = require "gpupt.json"
     printer.json { playbook = pb.name, changes = json.array(changes), allow = json.array(plan:needs()),
-      unverified = json.array(plan.unverified) }
+      unverified = json.array(plan.unverified),
+      claims = json.array(plan:claimed()) }
   else
     printer.out("%s", tostring(plan))
   end

@@ -212,7 +212,7 @@
 ---@field on_event? function called with each event { kind =, target =, text =, percent = }
 ---@field allow? table the approvals, for example { 'reboot' }
 ---@field run? string the run to resume
----@field asked? function called once a second during the run; what it returns stops the run: 'drain' to finish the steps in progress and start nothing more, 'cancel' to stop at once
+---@field asked? function called once a second during the run; what it returns stops the run: 'drain' to finish the steps in progress and start nothing more, 'cancel' to stop at once; and a reason in words
 ---@field outage? string|number how long to wait for a vCenter that does not answer
 
 ---@class gpupt.options.playbook.load
@@ -233,10 +233,16 @@
 
 ---@class gpupt.options.playbook.plan
 ---@field limit? string|table patterns of host and VM names as in inventory paths, with commas or as a list; !PATTERN excludes; other targets are not changed
----@field journal? userdata an open journal, to read the earlier rows of this run
+---@field journal? userdata an open journal, to read the earlier rows of this run and the claims of others
 ---@field run? string the run to resume
 ---@field check_logins? boolean also try the logins in guests that run; reads the passwords, also from commands
 ---@field secrets? boolean false: do not read secrets, for a plan by a user who has none; apply reads them
+
+---@class gpupt.options.playbook.release
+---@field force? table names of hosts whose claims are released though the run left them out of service
+
+---@class gpupt.options.playbook.stop
+---@field now? boolean also cancel the steps in progress
 
 ---@class gpupt.options.record.open
 ---@field words? table the command that is recorded, as a list of words: for README.txt, with stand-ins
@@ -694,6 +700,21 @@ function gpupt.playbook.find_run(journal, id) end
 function gpupt.playbook.account(journal, record, o) end
 
 function gpupt.playbook.run_state(journal, record) end
+
+---The claims that are in force in a journal, or all of one run: a list of { resource =, what =, host =, vm =, run =,
+---state =, kept =, text =, next = }. `state` is that of the run's process: "running", "stopped", "gone", "unseen"
+---(on another computer), "none" (the run has ended).
+function gpupt.playbook.claims(journal, run) end
+
+---Asks the process that works on a run to stop, within seconds: it finishes the steps in progress and starts nothing
+---more. { run =, state =, process = }; nil, message, code ("EENDED" if no process works on it).
+---@param o? gpupt.options.playbook.stop
+function gpupt.playbook.stop(journal, id, o) end
+
+---Releases the claims of a run that no process works on, after a look at their hosts: { run =, complete =, claims = {
+---{ what =, host =, vm =, state =, released =, kept = why not } } }; nil, message, code ("EREFUSED" if a process does).
+---@param o? gpupt.options.playbook.release
+function gpupt.playbook.release(journal, vc, id, o) end
 
 ---The variables in a --var-file; nil, message, code.
 function gpupt.playbook.read_var_file(path) end

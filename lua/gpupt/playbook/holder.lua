@@ -1,8 +1,13 @@
 --- Who holds a claim, in words: the run, what has become of its process, and the command that goes on from there.
 local clock = require "gpupt.clock"
+local failure = require "gpupt.failure"
 local process = require "gpupt.process"
 
 local holder = {}
+
+--- What this process works on now: its entries in the journal, by name. One that it could not remove when its run ended
+-- (a full disk) is left over, although the process lives.
+holder.working = {}
 
 --- The state of a run's process. `runner`: a record of journal:runner or journal:leases.
 --   none      no process works on the run: it ended, or its claims were released
@@ -12,6 +17,9 @@ local holder = {}
 function holder.state(runner)
   if not (runner and runner.process) then return "none" end
   local state, why = process.state(runner, runner.boot)
+  if state == "running" and process.is_this(runner) and not holder.working[runner.process] then
+    return "gone", "it has ended its work on the run"
+  end
   if state == "unseen" and runner.running ~= 1 then return "gone", "it has not renewed its claims" end
   return state, why
 end
@@ -72,7 +80,7 @@ end
 --- The claims of a journal that are in force; of one run: all that it has.
 function holder.claims(journal, run)
   local list = {}
-  for lease in journal:leases(clock.read()) do
+  for lease in failure.check(journal:leases(clock.read())) do
     if lease.run == run or (not run and lease.in_force == 1) then list[#list + 1] = holder.claim(lease) end
   end
   return list

@@ -80,6 +80,34 @@ function playbook.find_run(journal, id) return require("gpupt.playbook.journal")
 function playbook.account(journal, record, o) return require("gpupt.playbook.account").of(journal, record, o) end
 function playbook.run_state(journal, record) return (require("gpupt.playbook.account").state(journal, record)) end
 
+--- The claims that are in force in a journal, or all of one run: a list of { resource =, what =, host =, vm =, run =,
+-- state =, kept =, text =, next = }. `state` is that of the run's process: "running", "stopped", "gone", "unseen"
+-- (on another computer), "none" (the run has ended).
+function playbook.claims(journal, run) return require("gpupt.playbook.holder").claims(journal, run) end
+
+local stop_options = options.declare("playbook.stop", {
+  { "now", "boolean", default = false, doc = "also cancel the steps in progress" },
+})
+
+--- Asks the process that works on a run to stop, within seconds: it finishes the steps in progress and starts nothing
+-- more. { run =, state =, process = }; nil, message, code ("EENDED" if no process works on it).
+function playbook.stop(journal, id, o)
+  if type(id) ~= "string" then error("playbook.stop: id must be a string, not a " .. type(id), 2) end
+  return require("gpupt.playbook.stop").run(journal, id, stop_options:check(o))
+end
+
+local release_options = options.declare("playbook.release", {
+  { "force", "table", default = {}, doc = "names of hosts whose claims are released though the run left them out of "
+    .. "service" },
+})
+
+--- Releases the claims of a run that no process works on, after a look at their hosts: { run =, complete =, claims = {
+-- { what =, host =, vm =, state =, released =, kept = why not } } }; nil, message, code ("EREFUSED" if a process does).
+function playbook.release(journal, vc, id, o)
+  if type(id) ~= "string" then error("playbook.release: id must be a string, not a " .. type(id), 2) end
+  return require("gpupt.playbook.release").run(journal, vc, id, release_options:check(o))
+end
+
 --- The variables in a --var-file; nil, message, code.
 function playbook.read_var_file(path) return require("gpupt.playbook.var_file").read(path) end
 
@@ -113,7 +141,7 @@ end
 local plan_options = options.declare("playbook.plan", {
   { "limit", "string|table", doc = "patterns of host and VM names as in inventory paths, with commas or as a list; "
     .. "!PATTERN excludes; other targets are not changed" },
-  { "journal", "userdata", doc = "an open journal, to read the earlier rows of this run" },
+  { "journal", "userdata", doc = "an open journal, to read the earlier rows of this run and the claims of others" },
   { "run", "string", doc = "the run to resume" },
   { "check_logins", "boolean", default = false,
     doc = "also try the logins in guests that run; reads the passwords, also from commands" },

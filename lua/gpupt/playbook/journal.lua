@@ -2,6 +2,7 @@
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
 local options = require "gpupt.options"
+local process = require "gpupt.process"
 local saved = require "gpupt.playbook.saved"
 
 local journal = {}
@@ -81,13 +82,10 @@ function journal.read_note(store, record)
     since = since, expect = { expect } }
 end
 
-function journal.host_name()
-  local file = io.open "/proc/sys/kernel/hostname"
-  if not file then return "?" end
-  local name = file:read "l"
-  file:close()
-  return name
-end
+function journal.host_name() return process.host_name() end
+
+--- The user, for the journal.
+function journal.who() return os.getenv "USER" or os.getenv "LOGNAME" or "?" end
 
 --- The run with this id or this beginning of an id; without one, the newest run. nil, message, code.
 function journal.find(store, id)

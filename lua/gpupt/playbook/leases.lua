@@ -76,6 +76,7 @@ function leases.enter(journal, run)
   end
   if not ok then return nil, message, code == "EHELD" and "EREFUSED" or code end
   renewed(self, moment)
+  holder.working[self.process] = true
   -- what an earlier process of the run has kept
   for lease in journal:leases(moment) do
     if lease.run == run and lease.kept and lease.object then
@@ -192,10 +193,15 @@ function leases.wanted(plan)
   return list
 end
 
---- Those claims of other runs that are in the way of the plan, as gpupt.playbook.holder describes them.
-function leases.in_the_way(plan, journal, run)
-  local wanted, list = {}, {}
+--- Those claims of other runs that are in the way of the plan, as gpupt.playbook.holder describes them: of what its
+-- steps change, and of the hosts that cannot be planned (`problems`), perhaps because of that run.
+function leases.in_the_way(plan, journal, run, problems)
+  local wanted, list, stuck = {}, {}, {}
   for _, claim in ipairs(leases.wanted(plan)) do wanted[claim.resource] = true end
+  for _, problem in ipairs(problems) do stuck[problem.target or ""] = true end
+  for _, target in ipairs(plan.hosts) do
+    if stuck[target.name] then wanted[leases.host(target.record)] = true end
+  end
   for _, claim in ipairs(holder.claims(journal)) do
     if wanted[claim.resource] and claim.run ~= run then list[#list + 1] = claim end
   end
@@ -248,6 +254,26 @@ function Leases:release_slot(cluster)
   return not self.slots[cluster] or self:release(self.slots[cluster])
 end
 
+--- Looks at the hosts whose claims are kept, and no longer keeps those of hosts that are in service. `entered(name)`:
+-- whether this run put the host into maintenance mode. A claim stays kept if its host cannot be seen.
+local function settle(self, vc, entered)
+  local objects, names = {}, {}
+  for resource in pairs(self.kept) do
+    local claimed_as = self.claims[resource]
+    objects[#objects + 1], names[claimed_as.object] = claimed_as.object, claimed_as.host
+  end
+  local states = out_of_service.read_all(vc, objects, function(object) return entered(names[object]) end)
+  for resource in pairs(self.kept) do
+    local state = states[self.claims[resource].object]
+    if not state or not (state.out or state.unread) then self:release_kept(resource) end
+  end
+end
+
+--- Whether the slot is kept because of another host that this run left out of service.
+function Leases:kept_for_another(resource, record)
+  return self.kept[resource] ~= nil and self.claims[resource].host ~= record.name
+end
+
 --- Waits until the slot of the target's cluster is free, for at most claim_within, if the run that holds it is at work;
 -- nil, message, code if it does not become free.
 function Leases:await_slot(vc, target, ctx)
@@ -255,6 +281,12 @@ function Leases:await_slot(vc, target, ctx)
   local deadline, said = clock.now() + within, nil
   local record = target.record
   local resource = slot_of(vc, record.cluster)
+  if self:kept_for_another(resource, record) then
+    settle(self, vc, function(name) return out_of_service.entered(ctx, name) end)
+    if self:kept_for_another(resource, record) then
+      return nil, ("this run left %s"):format(self.kept[resource]), "EDEFERRED"
+    end
+  end
   while true do
     local ok, message, code, detail = claim(self, { resource = resource, host = record.name,
       what = ("the roll of cluster %s (host %s)"):format(record.cluster.name, record.name),
@@ -275,21 +307,6 @@ function Leases:await_slot(vc, target, ctx)
   end
 end
 
---- Looks at the hosts whose claims are kept, and no longer keeps those of hosts that are in service. `entered(name)`:
--- whether this run put the host into maintenance mode. A claim stays kept if its host cannot be seen.
-local function settle(self, vc, entered)
-  local objects, names = {}, {}
-  for resource in pairs(self.kept) do
-    local claimed_as = self.claims[resource]
-    objects[#objects + 1], names[claimed_as.object] = claimed_as.object, claimed_as.host
-  end
-  local states = out_of_service.read_all(vc, objects, function(object) return entered(names[object]) end)
-  for resource in pairs(self.kept) do
-    local state = states[self.claims[resource].object]
-    if not state or not (state.out or state.unread) then self:release_kept(resource) end
-  end
-end
-
 --- The run ends: its claims are released, but for those of hosts that are out of service. nil, message, code.
 function Leases:leave(vc, entered)
   local ok, message, code = true, nil, nil
@@ -300,6 +317,7 @@ function Leases:leave(vc, entered)
       return true
     end)
   end
+  holder.working[self.process] = nil
   local left, why, failed = self.journal:leave(self.run, self.process)
   if not left then return nil, why, failed end
   return ok, message, code

@@ -1,25 +1,10 @@
 --- Whether a host for which a claim stands is out of service: what decides if the claim is still needed.
+local away = require "gpupt.fleet.away"
 local failure = require "gpupt.failure"
 
 local out_of_service = {}
 
-local paths = { "name", "runtime.connectionState", "runtime.inMaintenanceMode", "recentTask" }
-
--- TaskInfo.descriptionId of the tasks that take a host out of service, without "HostSystem."
-local leaving = { enterMaintenanceMode = "entering maintenance mode", reboot = "about to reboot",
-  shutdown = "about to shut down", disconnect = "about to be disconnected" }
-
--- What a task that is queued or running is about to do to the host, or nil.
-local function about_to(tasks)
-  for _, task in ipairs(tasks or {}) do
-    local info = task:get { "info.state", "info.descriptionId" } -- nil if the server has dropped it meanwhile
-    local state = info and info["info.state"]
-    if state == "queued" or state == "running" then
-      local word = leaving[(info["info.descriptionId"] or ""):match "[^.]*$"]
-      if word then return word end
-    end
-  end
-end
+local paths = { "name", "runtime.connectionState", "runtime.inMaintenanceMode" }
 
 --- Reads the state of a host, named by its reference as text ("HostSystem:host-9"). Gives { name =, out = "in
 -- maintenance mode"... or nil, state = what is to be seen }; false if it is no longer in the inventory; nil, message,
@@ -41,10 +26,17 @@ function out_of_service.read(vc, object, entered)
     result.state = "in maintenance mode"
     if entered then result.out = "in maintenance mode, which the run entered" end
   else
-    result.out = about_to(props.recentTask)
+    local task = away.tasks(vc, { ref })[ref]
+    result.out = task and task.why:gsub("^is ", "")
     result.state = result.out or connection
   end
   return result
+end
+
+--- Whether a run put this host into maintenance mode and did not take it out again. `ctx`: a context that has read the
+-- run's rows.
+function out_of_service.entered(ctx, name)
+  return ctx:newer({ name = name }, "maintenance-enter", "maintenance-exit") ~= nil
 end
 
 --- The same for many, by reference: each is read once. A host that cannot be read is { unread = message }.

@@ -3,6 +3,7 @@
 -- again, plan:apply applies it (gpupt.playbook.run).
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
+local leases = require "gpupt.playbook.leases"
 local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
 local patterns = require "gpupt.playbook.patterns"
@@ -154,7 +155,8 @@ local function first_code(problems)
   return "EPLAN"
 end
 
-local function text_of(problems)
+--- The problems, each once, and the claims of other runs, which may be their cause.
+local function text_of(problems, claims)
   local lines, seen = {}, {}
   for _, problem in ipairs(problems) do
     if not seen[problem.text] then
@@ -162,6 +164,7 @@ local function text_of(problems)
       lines[#lines + 1] = problem.text
     end
   end
+  for _, claim in ipairs(claims or {}) do lines[#lines + 1] = ("%s. %s"):format(claim.text, claim.next) end
   return visible.lines(lines)
 end
 
@@ -203,7 +206,14 @@ function plan.make(playbook, vc, o)
     return true
   end)
   if not ok then return nil, message, code, detail end
-  if #problems > 0 then return nil, text_of(problems), first_code(problems), { problems = problems } end
+  if o.journal then
+    local claims, unreadable = failure.catch(leases.in_the_way, self, o.journal, o.run, problems)
+    if not claims then
+      self.notes[#self.notes + 1] = { kind = "note", text = "the claims of other runs cannot be shown: " .. unreadable }
+    end
+    self.claims = claims
+  end
+  if #problems > 0 then return nil, text_of(problems, self.claims), first_code(problems), { problems = problems } end
   if #self.entries == 0 then
     return nil, self.skipped[1] and text_of(self.skipped) or limit and limit:nothing_left()
       or "the playbook matches no hosts or VMs", "ENOENT"
@@ -231,6 +241,10 @@ function Plan:changes()
   return list
 end
 
+--- The claims of other runs that are in the way, as playbook.claims gives them; empty if the plan was made without a
+-- journal.
+function Plan:claimed() return table.move(self.claims or {}, 1, #(self.claims or {}), 1, {}) end
+
 --- The approvals that the plan needs.
 function Plan:needs() return table.move(self.words, 1, #self.words, 1, {}) end
 
@@ -245,7 +259,7 @@ local apply_options = options.declare("plan.apply", {
   { "allow", "table", default = {}, doc = "the approvals, for example { 'reboot' }" },
   { "run", "string", doc = "the run to resume" },
   { "asked", "function", doc = "called once a second during the run; what it returns stops the run: 'drain' to finish "
-    .. "the steps in progress and start nothing more, 'cancel' to stop at once" },
+    .. "the steps in progress and start nothing more, 'cancel' to stop at once; and a reason in words" },
   { "outage", "string|number", default = "15m", doc = "how long to wait for a vCenter that does not answer" },
 })
 

@@ -76,6 +76,7 @@ return function(self)
   for _, event in ipairs(self.notes) do
     if not noted[event] then lines[#lines + 1] = ("  %s: %s"):format(event.target or "", event.text) end
   end
+  for _, claim in ipairs(self:claimed()) do lines[#lines + 1] = ("! %s. %s"):format(claim.text, claim.next) end
   for _, text in ipairs(self.over) do lines[#lines + 1] = "! " .. text end
   for _, skip in ipairs(self.skipped) do lines[#lines + 1] = "! " .. skip.text end
   for _, text in ipairs(self.unverified) do lines[#lines + 1] = "! " .. text end

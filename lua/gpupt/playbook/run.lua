@@ -12,6 +12,7 @@ local limit = require "gpupt.playbook.limit"
 local logins = require "gpupt.logins"
 local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
+local out_of_service = require "gpupt.playbook.out_of_service"
 local preflight = require "gpupt.playbook.preflight"
 local watcher = require "gpupt.playbook.watcher"
 
@@ -81,7 +82,7 @@ local function begin(self, o)
   end
   self.last_row = 0
   failure.check(self.journal:begin { id = self.id, playbook = plan.playbook.path, hash = plan.playbook.hash,
-    endpoint = plan.vc.host, who = os.getenv "USER" or os.getenv "LOGNAME" or "?", client_host = journal.host_name(),
+    endpoint = plan.vc.host, who = journal.who(), client_host = journal.host_name(),
     note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name }) })
   for _, change in ipairs(plan:changes()) do
     failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
@@ -243,11 +244,13 @@ local function host_fiber(self, target, outcome)
     return finish(self, outcome, "not started",
       ("%s is out of service: no further hosts will be started"):format(self.lost))
   end
-  if self.stopping then return finish(self, outcome, "not started", self.stopping) end
+  local stop = self.cancelled and "the run was cancelled" or self.stopping
+  if stop then return finish(self, outcome, "not started", stop) end
   local record = target.record
   if takes_down(target) and target.scope.options.roll.away == 1 then
     -- another run of this journal may be rolling the same cluster
     local ok, message, code = self.leases:await_slot(self.plan.vc, target, self.ctx)
+    if code == "ECANCELLED" or code == "ELAPSED" then return finish(self, outcome, "not started", message) end
     if not ok then return defer(self, target, outcome, "deferred and not changed: " .. message, code) end
   end
   local slot = claim_slot(self, target, outcome)
@@ -256,12 +259,12 @@ local function host_fiber(self, target, outcome)
     return
   end
   carry_out(self, target, outcome)
-  if outcome.status == "failed" and (outcome.code == "ELOST" or record.maintenance or record.connection ~= "connected")
-  then
+  local broken = outcome.status == "failed" or outcome.status == "interrupted"
+  if broken and (outcome.code == "ELOST" or record.maintenance or record.connection ~= "connected") then
     self.lost = self.lost or target.name
   else
     slot:give_back()
-    if not outcome.undone then self.leases:back(record) end
+    if outcome.status == "changed" or outcome.status == "ok" then self.leases:back(record) end
     self.leases:release_slot(record.cluster)
   end
 end
@@ -326,12 +329,12 @@ local function drive(self)
   error(failure.new("interrupted", "ECANCELLED"), 0)
 end
 
---- Whether the run was stopped before all of its targets were finished.
+--- Why the run was stopped before all of its targets were finished; nil if it was not.
 local function cut_short(self)
+  local why = self.cancelled or self.stopping
   for _, outcome in ipairs(self.outcomes) do
-    if self.stopping and (outcome.status == "interrupted" or outcome.status == "not started") then return true end
+    if outcome.status == "interrupted" or why and outcome.status == "not started" then return why or "interrupted" end
   end
-  return false
 end
 
 --- The run waits for a vCenter that does not answer, and says so. Returns a function that ends it.
@@ -385,7 +388,8 @@ function run.start(plan, o)
     local hasty = be_patient(self, o.outage)
     ok, message, code, detail = failure.catch(drive, self)
     hasty()
-    if ok and cut_short(self) then ok, message, code = nil, self.stopping, "ECANCELLED" end
+    local why = ok and cut_short(self)
+    if why then ok, message, code = nil, why, "ECANCELLED" end
   end
   self:close(ok, message, code)
   if not ok and #self.outcomes == 0 then return nil, message, code, detail end
@@ -402,7 +406,7 @@ function Run:close(ok, message, code)
     self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
       or failed and "failed" or "done", detail = message and journal.note { message = message, code = code } or nil }
     local left, why = self.leases:leave(self.plan.vc, function(name)
-      return self.ctx:did({ name = name }, "maintenance-enter") ~= nil
+      return out_of_service.entered(self.ctx, name)
     end)
     if not left then self.ctx:note(nil, why) end
   end
@@ -439,7 +443,7 @@ end
 
 --- Cancels every fiber: no step in flight is finished. The run can be resumed.
 function Run:cancel(reason)
-  self.cancelled = true
+  self.cancelled = tostring(reason or "cancelled")
   for _, fiber in ipairs(self.fibers or {}) do fiber:cancel(reason) end
 end
 

@@ -44,9 +44,11 @@ end
 --- One look.
 function watcher.look(run)
   renew(run)
-  local asked = run.asked and run.asked()
-  if asked then heed(run, { how = asked, reason = "interrupted" }) end
-  asked = stop_row(run)
+  if run.asked then
+    local how, reason = run.asked()
+    if how then heed(run, { how = how, reason = reason or "stopped" }) end
+  end
+  local asked = stop_row(run)
   if asked then heed(run, asked) end
 end
 
