@@ -50,6 +50,12 @@ function script.of(family, directory, programs)
   return (family == "windows" and windows or linux)(directory, programs)
 end
 
+--- The program that runs the script at `path`, and its arguments.
+function script.command(family, path)
+  if family == "windows" then return "C:\\Windows\\System32\\cmd.exe", ('/d /c "%s"'):format(path) end
+  return "/bin/sh", shell_quote(path)
+end
+
 --- Reads the file: a list of { rc =, stdout =, stderr = }; nil if it is not complete.
 function script.read(text, count)
   local list, sizes, at = {}, {}, 1
