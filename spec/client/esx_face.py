@@ -52,7 +52,7 @@ def rewrite(body, sent, own):
             with open(VC_CERT if "another-certificate" in said else HOST_CERT, "rb") as file:
                 pem = file.read()
         told = b"".join(b"<byte>%d</byte>" % (byte - 256 if byte > 127 else byte) for byte in pem)
-        body, count = re.subn(rb"(<byte>-?\d+</byte>)+", told, body)
+        body, count = re.subn(rb"(<byte[^>]*>-?\d+</byte>)+", told, body)
         assert count == 1, count
     if "no-ip" in said:
         body = body.replace(b"<nicType>management</nicType>", b"<nicType>vmotion</nicType>")

@@ -58,7 +58,7 @@ var onePropSet = regexp.MustCompile(`(?s)<propSet><name>(.*?)</name><val xsi:typ
 func propSets(body string) map[string]string {
 	out := map[string]string{}
 	for _, m := range onePropSet.FindAllStringSubmatch(body, -1) {
-		out[m[1]] = m[2] + " " + m[3]
+		out[m[1]] = m[2] + " " + typed.ReplaceAllString(m[3], "<$1$2>")
 	}
 	return out
 }
@@ -69,6 +69,9 @@ func hollow(value string) bool {
 	_, inner, _ := strings.Cut(value, " ")
 	return strings.Trim(tags.ReplaceAllString(inner, ""), "0") == ""
 }
+
+// typed are the items of arrays, which carry their type in our answers and not in the simulator's.
+var typed = regexp.MustCompile(`<(\w+)( type="\w+")? xsi:type="(?:xsd:\w+|ManagedObjectReference|[A-Z]\w*)">`)
 
 var tags = regexp.MustCompile(`<[^>]*>`)
 
@@ -132,6 +135,9 @@ func TestPathsReadAsTheSimulatorReadsThem(t *testing.T) {
 				above := p[:max(0, strings.LastIndexByte(p, '.'))]
 				if mine[p] == "" && hollow(theirs[p]) && !(must[p] && mine[above] != "") {
 					continue
+				}
+				if theirs[p] == "" && strings.HasPrefix(mine[p], "ArrayOf") && strings.HasSuffix(mine[p], " ") && !strings.Contains(p, ".") {
+					continue // an empty list is there, as recorded; the simulator leaves it out
 				}
 				if must[p] && theirs[p] == "" && mine[p] == "xsd:string " {
 					continue // a text that must be there, and is empty: the simulator leaves it out

@@ -8,5 +8,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(vctest.Main(m, "collector", "-collector.permission", "-collector.datastore-url", "task.queued"))
+	os.Exit(vctest.Main(m, "collector", "-collector.permission", "-collector.datastore-url", "-collector.empty-list", "task.queued"))
 }

@@ -11,8 +11,12 @@ import (
 
 	"github.com/vmware/govmomi/vim25/types"
 
+	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/wire"
 )
+
+var _ = rules.Add(rules.Rule{ID: "collector.empty-list", Sure: "seen", Source: "pyvmomi tests/fixtures/test_json_host_explode.yaml: HostSystem.value, customValue recorded as an empty ArrayOfCustomFieldValue",
+	Text: "A property that is an empty list is answered as one; it is not left out. A list inside a data object is left out when it is empty."})
 
 var (
 	refType  = reflect.TypeOf(types.ManagedObjectReference{})
@@ -232,7 +236,7 @@ func set(v reflect.Value, optional, top bool) bool {
 		if v.Len() > 0 {
 			return true
 		}
-		return top && v.Type().Elem() == refType // an empty list of objects is a list all the same
+		return top && v.Type().Elem().Kind() != reflect.Uint8 // a property that is an empty list is there
 	case reflect.Struct:
 		if top && v.Type() != refType && v.IsZero() {
 			return false // a property that the simulator never filled in

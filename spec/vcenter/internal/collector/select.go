@@ -33,6 +33,9 @@ func (r *Service) verify(spec *types.PropertyFilterSpec) *fault.Error {
 		if !managed(p.Type) {
 			return fault.InvalidArgument("specSet.propSet.type")
 		}
+		if all(p) { // pathSet is ignored then
+			continue
+		}
 		for _, path := range p.PathSet {
 			if !valid(p.Type, path) {
 				return fault.New(&types.InvalidProperty{Name: path}, "The property %s of vim.%s is not valid", path, p.Type)

@@ -186,7 +186,7 @@ func TestCurrentSession(t *testing.T) {
 	a, b := s.Login(t), s.Login(t)
 	key := func(c *vctest.Client) string {
 		m := c.Get("SessionManager:SessionManager", "currentSession.key", "sessionList")
-		if n := strings.Count(m["sessionList"], "<UserSession>"); n != 2 {
+		if n := strings.Count(m["sessionList"], "<UserSession xsi:type=\"UserSession\">"); n != 2 {
 			t.Fatal(n, m)
 		}
 		return m["currentSession.key"]

@@ -16,7 +16,11 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/rules"
 )
+
+var _ = rules.Add(rules.Rule{ID: "wire.array-items", Sure: "seen", Source: "pyvmomi tests/fixtures/test_json_host_explode.yaml: ArrayOfCustomFieldDef recorded with `<CustomFieldDef xsi:type=\"CustomFieldDef\">`",
+	Text: "The items of a list in a property's value carry xsi:type, as the value itself does."})
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>
 <soapenv:Envelope xmlns:soapenc="http://schemas.xmlsoap.org/soap/encoding/"
@@ -148,9 +152,9 @@ func (e *Encoder) Value(name string, t reflect.Type, v reflect.Value) {
 
 func (e *Encoder) ref(name, attr string, v reflect.Value) {
 	r := v.Interface().(types.ManagedObjectReference)
-	e.WriteString("<" + name + attr + ` type="`)
+	e.WriteString("<" + name + ` type="`)
 	e.text(r.Type)
-	e.WriteString(`">`)
+	e.WriteString(`"` + attr + `>`)
 	e.text(r.Value)
 	e.WriteString("</" + name + ">")
 }
@@ -191,10 +195,14 @@ func (e *Encoder) array(name string, v reflect.Value) {
 	e.WriteString("<" + name + ` xsi:type="ArrayOf` + strings.ToUpper(item[:1]) + item[1:] + `">`)
 	for n := 0; n < v.Len(); n++ {
 		if v.Type() == sliceType {
-			e.WriteString("<byte>" + strconv.Itoa(int(int8(v.Index(n).Uint()))) + "</byte>")
+			e.WriteString(`<byte xsi:type="xsd:byte">` + strconv.Itoa(int(int8(v.Index(n).Uint()))) + "</byte>")
 			continue
 		}
-		e.Value(item, et, v.Index(n))
+		if et.Kind() == reflect.Interface {
+			e.Value(item, et, v.Index(n))
+			continue
+		}
+		e.Any(item, v.Index(n))
 	}
 	e.WriteString("</" + name + ">")
 }

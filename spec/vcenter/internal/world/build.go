@@ -61,6 +61,12 @@ func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fl
 	w.Svc = simulator.New(w.Ctx, w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance))
 	w.Content = w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content
 	w.Content.About.InstanceUuid = uuid.NewString()
+	if !w.ESXi { // as recorded: pyvmomi tests/fixtures/smart_connection.yaml
+		w.Content.About.PatchLevel = "00000"
+		guests := &mo.VirtualMachineGuestCustomizationManager{Self: types.ManagedObjectReference{Type: "VirtualMachineGuestCustomizationManager", Value: "GuestCustomizationManager"}}
+		w.Put(guests)
+		w.Content.GuestCustomizationManager = &guests.Self
+	}
 	w.Reg.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content = w.Content
 	w.Reg.AddHandler(w.watch)
 	// The simulator would list its inner tasks, which are hidden and already removed, as recent ones.
