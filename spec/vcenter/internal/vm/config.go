@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -292,6 +293,11 @@ func (vm *VM) apply(v *vetting, spec *types.VirtualMachineConfigSpec) {
 
 // reconfigure checks again, at the time of the change, and applies it.
 func (r *Service) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fault.Error {
+	if vm.Config.Template {
+		if allowed := (types.VirtualMachineConfigSpec{Name: asked.Name, Annotation: asked.Annotation, ChangeVersion: asked.ChangeVersion}); !reflect.DeepEqual(*asked, allowed) {
+			return fault.New(&types.NotSupported{})
+		}
+	}
 	spec := clone(asked)
 	v := &vetting{r: r, spec: spec, vm: vm, host: vm.host()}
 	if e := v.check(); e != nil {

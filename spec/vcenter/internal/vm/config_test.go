@@ -331,8 +331,10 @@ func TestPlacementAndDisksOfAClone(t *testing.T) {
 		got["config.hardware.numCPU"] != "2" || strings.Contains(got["config.hardware.device"], "Vmxnet3") {
 		t.Errorf("the template: %v", got)
 	}
+	k.rule("vm.template-change")
 	k.refused(k.on(tpl), "NotSupported")
 	k.refused(k.reconfigure(tpl, val("numCPUs", "4")), "NotSupported")
+	k.refused(k.reconfigure(tpl, extra("a.b", "c")), "NotSupported") // govc's own suite, vm.markastemplate: a template takes a name and an annotation only
 	k.c.Refused(k.c.Call("MarkAsTemplate", tpl, ""), "NotSupported")
 	k.c.Must("MarkAsVirtualMachine", tpl, pool)
 	k.accepted(k.on(tpl))

@@ -42,6 +42,7 @@ var (
 	_ = rule("vm.video-card", "documented", "API reference: VirtualMachineVideoCard", "The video card changes only while powered off; use3dRenderer is automatic, software or hardware; there is one card.")
 	_ = rule("vm.extra-config", "documented", "govmomi doc of VirtualMachineConfigSpec.ExtraConfig",
 		"extraConfig merges: a value replaces, an empty one removes, keys of explicit fields are ignored, values are strings.")
+	_ = rule("vm.template-change", "seen", "govc's test vm.markastemplate: template reconfigure only allows name and annotation change", "A template is reconfigured in its name and annotation only; anything else is NotSupported.")
 	_ = rule("vm.guest-id", "documented", "API reference: VirtualMachineGuestOsIdentifier", "guestId is a known identifier.")
 	_ = rule("vm.version", "documented", "API reference: VirtualMachineConfigSpec.version; KB 1003746", "The hardware version is one that the host supports; it is changed by UpgradeVM_Task only.")
 	_ = rule("vm.powered-on-change", "documented", "API reference: VirtualMachineConfigSpec, power state of each property",
