@@ -8,6 +8,7 @@ import (
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/simulator/esx"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/api"
@@ -30,7 +31,13 @@ var (
 
 // service is one that every ESXi host lists.
 func service(key, label, policy string, running bool) types.HostService {
-	return types.HostService{Key: key, Label: label, Policy: policy, Running: running}
+	s := types.HostService{Key: key, Label: label, Policy: policy, Running: running}
+	for _, known := range esx.HostConfigInfo.Service.Service { // package and firewall rules, as on the host that the simulator's template is of
+		if known.Key == key {
+			s.Required, s.Ruleset, s.SourcePackage = known.Required, known.Ruleset, known.SourcePackage
+		}
+	}
+	return s
 }
 
 // stockServices are those of ESXi 8 (esxcli and the Host Client show the same keys).
