@@ -129,7 +129,16 @@ def cluster_configuration(): assert CLUSTER.configurationEx.drsConfig is not Non
 @call
 def cluster_recommends_hosts(): assert CLUSTER.RecommendHostsForVm(vm=VM)[0].rating == 5
 @call
-def config_option(): assert CLUSTER.environmentBrowser.QueryConfigOption(key=None, host=None).version
+def config_option():
+    option = CLUSTER.environmentBrowser.QueryConfigOption(key=None, host=None)
+    guests = {g.id: g for g in option.guestOSDescriptor}
+    assert len(guests) > 150 and guests["ubuntu64Guest"].recommendedDiskController == vim.vm.device.ParaVirtualSCSIController
+    assert all(g.supportedMaxMemMB > 0 and g.fullName for g in guests.values()) and option.hardwareOptions.numCPU[-1] == 768
+@call
+def config_option_of_a_key():
+    option = CLUSTER.environmentBrowser.QueryConfigOptionEx(vim.EnvironmentBrowser.ConfigOptionQuerySpec(key="vmx-11", guestId=["rhel9_64Guest"]))
+    assert option.version == "vmx-11" and [g.fullName for g in option.guestOSDescriptor] == ["Red Hat Enterprise Linux 9 (64-bit)"]
+    assert CLUSTER.environmentBrowser.QueryConfigOption(key="vmx-99", host=None) is None
 @call
 def config_option_descriptors(): assert CLUSTER.environmentBrowser.QueryConfigOptionDescriptor()
 @call

@@ -5,8 +5,11 @@ package host
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/simulator/esx"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/api"
@@ -21,37 +24,100 @@ var _ = rules.Add(rules.Rule{ID: "host.hardware-versions", Sure: "documented", S
 var _ = rules.Add(rules.Rule{ID: "host.config-option-guests", Sure: "documented", Source: "API reference: EnvironmentBrowserConfigOptionQuerySpec.guestId",
 	Text: "QueryConfigOptionEx with guest ids returns the descriptors of those ids, and all descriptors if no id matches."})
 
-// guests keeps the descriptors of the ids in the request.
-func guests(option *types.VirtualMachineConfigOption, ids []string) {
-	var match []types.GuestOsDescriptor
-	for _, d := range option.GuestOSDescriptor {
+var _ = rules.Add(rules.Rule{ID: "host.config-option", Sure: "documented", Source: "API reference: EnvironmentBrowser.QueryConfigOption, VirtualMachineConfigOption, VirtualHardwareOption; none for a key that no host offers: the result may be absent; Broadcom KB 312100: limits by hardware version",
+	Text: "QueryConfigOption and QueryConfigOptionEx answer for the hardware version of the key, for the newest without one, with all required fields and all guests; a host that is not of this compute resource is InvalidArgument, an unknown key has no result. Laxer than a real one: virtualDeviceOption is empty."})
+
+// guests are the descriptors of the ids in the request, or all of them.
+func guests(hw int, ids []string) []types.GuestOsDescriptor {
+	var all, match []types.GuestOsDescriptor
+	for _, id := range simulator.GuestID {
+		d := descriptor(string(id), hw)
+		all = append(all, d)
 		if slices.Contains(ids, d.Id) {
 			match = append(match, d)
 		}
 	}
 	if len(match) > 0 {
-		option.GuestOSDescriptor = match
+		return match
 	}
+	return all
 }
 
 func (r *Hosts) registerOptions() {
-	r.s.Handle("QueryConfigOptionEx", func(c *api.Call) (any, *fault.Error) {
-		req := *c.Req.(*types.QueryConfigOptionEx)
-		var ids []string
-		if req.Spec != nil { // the simulator filters by one id only
-			spec := *req.Spec
-			ids, spec.GuestId = spec.GuestId, nil
-			req.Spec = &spec
-		}
-		res, e := r.w.Inner(c.This, "QueryConfigOptionEx", &req)
+	r.s.Handle("QueryConfigOption", func(c *api.Call) (any, *fault.Error) {
+		req := c.Req.(*types.QueryConfigOption)
+		option, e := r.option(c, req.Key, req.Host, nil)
 		if e != nil {
 			return nil, e
 		}
-		if option := res.(*types.QueryConfigOptionExResponse).Returnval; option != nil {
-			guests(option, ids)
+		return &types.QueryConfigOptionResponse{Returnval: option}, nil
+	}, api.ReadOnly(), api.Needs("System.View"))
+	r.s.Handle("QueryConfigOptionEx", func(c *api.Call) (any, *fault.Error) {
+		spec := c.Req.(*types.QueryConfigOptionEx).Spec
+		if spec == nil {
+			spec = &types.EnvironmentBrowserConfigOptionQuerySpec{}
 		}
-		return res, nil
-	}, api.Needs("System.View"))
+		option, e := r.option(c, spec.Key, spec.Host, spec.GuestId)
+		if e != nil {
+			return nil, e
+		}
+		return &types.QueryConfigOptionExResponse{Returnval: option}, nil
+	}, api.ReadOnly(), api.Needs("System.View"))
+}
+
+// option is the config option of a key on a host; nil when none of the descriptors has the key.
+func (r *Hosts) option(c *api.Call, key string, of *types.ManagedObjectReference, ids []string) (*types.VirtualMachineConfigOption, *fault.Error) {
+	eb, e := api.Object[*simulator.EnvironmentBrowser](c)
+	if e != nil {
+		return nil, e
+	}
+	descriptors := eb.QueryConfigOptionDescriptorResponse.Returnval
+	if len(descriptors) == 0 {
+		return nil, nil
+	}
+	chosen := descriptors[len(descriptors)-1]
+	if of != nil && !slices.Contains(chosen.Host, *of) {
+		return nil, fault.InvalidArgument("host")
+	}
+	if key != "" {
+		i := slices.IndexFunc(descriptors, func(d types.VirtualMachineConfigOptionDescriptor) bool { return d.Key == key })
+		if i < 0 {
+			return nil, nil
+		}
+		chosen = descriptors[i]
+	}
+	hw, _ := strconv.Atoi(strings.TrimPrefix(chosen.Key, "vmx-"))
+	yes := true
+	return &types.VirtualMachineConfigOption{Version: chosen.Key, Description: chosen.Description, GuestOSDescriptor: guests(hw, ids),
+		HardwareOptions: hardwareOption(hw), DefaultDevice: esx.VirtualDevice, SupportedMonitorType: []string{"release", "debug", "stats"},
+		SupportedOvfEnvironmentTransport: []string{"com.vmware.guestInfo", "iso"}, SupportedOvfInstallTransport: []string{"com.vmware.guestInfo", "iso"},
+		Capabilities: types.VirtualMachineCapability{SnapshotOperationsSupported: true, MultipleSnapshotsSupported: true, SnapshotConfigSupported: true,
+			PoweredOffSnapshotsSupported: true, MemorySnapshotsSupported: true, RevertToSnapshotSupported: true, QuiescedSnapshotsSupported: true,
+			CpuFeatureMaskSupported: true, ToolsAutoUpdateSupported: true, VmNpivWwnSupported: true, SwapPlacementSupported: true,
+			ToolsSyncTimeSupported: true, VirtualMmuUsageSupported: true, DiskSharesSupported: true, BootOptionsSupported: true,
+			BootRetryOptionsSupported: true, SettingVideoRamSizeSupported: true, ChangeTrackingSupported: true, MultipleCoresPerSocketSupported: true,
+			HostBasedReplicationSupported: true, MemoryReservationLockSupported: true, FeatureRequirementSupported: true, SeSparseDiskSupported: true,
+			NestedHVSupported: true, VPMCSupported: true, SecureBootSupported: &yes, PerVmEvcSupported: &yes}}, nil
+}
+
+// hardwareOption is how much virtual hardware a version has.
+func hardwareOption(hw int) types.VirtualHardwareOption {
+	cpus, memoryGB := limits(hw)
+	o := types.VirtualHardwareOption{HwVersion: int32(hw), VirtualDeviceOption: []types.BaseVirtualDeviceOption{},
+		NumCoresPerSocket: types.IntOption{Min: 1, Max: min(cpus, 256), DefaultValue: 1},
+		MemoryMB:          types.LongOption{Min: 4, Max: int64(memoryGB) << 10, DefaultValue: 4096},
+		NumPCIControllers: types.IntOption{Min: 1, Max: 1, DefaultValue: 1}, NumIDEControllers: types.IntOption{Max: 2, DefaultValue: 2},
+		NumUSBControllers: types.IntOption{Max: 1}, NumUSBXHCIControllers: types.IntOption{Max: 1}, NumSIOControllers: types.IntOption{Min: 1, Max: 1, DefaultValue: 1},
+		NumPS2Controllers: types.IntOption{Min: 1, Max: 1, DefaultValue: 1}}
+	for n := int32(1); n <= cpus; n++ {
+		o.NumCPU = append(o.NumCPU, n)
+	}
+	shares := func(normal int32) types.ResourceAllocationOption {
+		return types.ResourceAllocationOption{SharesOption: types.SharesOption{DefaultLevel: types.SharesLevelNormal,
+			SharesOption: types.IntOption{Max: 1000000, DefaultValue: normal}}}
+	}
+	o.ResourceConfigOption = types.ResourceConfigOption{CpuAllocationOption: shares(1000), MemoryAllocationOption: shares(10)}
+	return o
 }
 
 // MaxHardware is the newest hardware version of an API version.

@@ -29,6 +29,61 @@ func TestConfigOptionFiltersByGuestIds(t *testing.T) {
 	}
 }
 
+func TestConfigOptionHasEveryRequiredField(t *testing.T) {
+	vctest.Breaks(t, "host.config-option", "host.guest-descriptor")
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Login(t)
+	browser := "EnvironmentBrowser:" + c.Get(c.Find("/DC0/host/gpu-a"), "environmentBrowser")["environmentBrowser"]
+	for key, want := range map[string][3]string{"": {"vmx-21", "768", "25149440"}, "vmx-17": {"vmx-17", "256", "6275072"}, "vmx-08": {"vmx-08", "32", "1035264"}} {
+		inside := ""
+		if key != "" {
+			inside = "<key>" + key + "</key>"
+		}
+		a := c.Must("QueryConfigOption", browser, inside)
+		if v := a.Text("version"); v != want[0] {
+			t.Fatal(key, " has the version ", v)
+		}
+		rest := strings.Split(a.Body, "<guestOSDescriptor>")[1:]
+		if len(rest) < 150 {
+			t.Fatal("guests: ", len(rest))
+		}
+		for _, one := range rest {
+			one, _, _ = strings.Cut(one, "</guestOSDescriptor>")
+			for _, field := range []string{"id", "family", "fullName", "supportedMaxCPUs", "numSupportedPhysicalSockets", "numSupportedCoresPerSocket",
+				"supportedMinMemMB", "supportedMaxMemMB", "recommendedMemMB", "recommendedColorDepth", "supportedDiskControllerList",
+				"recommendedDiskController", "supportedNumDisks", "recommendedDiskSizeMB", "recommendedCdromController", "supportedEthernetCard",
+				"smcRequired", "supportsWakeOnLan", "supportsVMI", "supportsMemoryHotAdd", "supportsCpuHotAdd", "supportsCpuHotRemove",
+				"supportedFirmware", "recommendedFirmware", "supports3D", "recommended3D", "smcRecommended", "ich7mRecommended", "usbRecommended",
+				"supportLevel", "supportedForCreate", "vRAMSizeInKB", "numSupportedFloppyDevices", "supportsPvscsiControllerForBoot",
+				"diskUuidEnabled", "supportsHotPlugPCI"} {
+				if !strings.Contains(one, "<"+field+">") || strings.Contains(one, "<"+field+"></") {
+					t.Fatal("no ", field, " in ", one)
+				}
+			}
+			if name, id := between(one, "fullName"), between(one, "id"); name == id {
+				t.Error(id, " has no name of its own")
+			}
+		}
+		if a.Text("supportedMaxCPUs") != want[1] || !strings.Contains(a.Body, "<supportedMaxMemMB>"+want[2]+"</supportedMaxMemMB>") {
+			t.Fatal(key, ": limits of another hardware version")
+		}
+		for _, field := range []string{"description", "guestOSDefaultIndex", "hwVersion", "numCPU", "numCoresPerSocket", "memoryMB", "resourceConfigOption",
+			"capabilities", "datastore", "supportedMonitorType"} {
+			if !strings.Contains(a.Body, "<"+field+">") && !strings.Contains(a.Body, "<"+field+"/>") {
+				t.Fatal("no ", field)
+			}
+		}
+	}
+	if a := c.Must("QueryConfigOption", browser, "<key>vmx-99</key>"); strings.Contains(a.Body, "returnval") {
+		t.Fatal("no host offers vmx-99: ", a.Body)
+	}
+	other := c.Must("QueryConfigOption", browser, vctest.Ref("host", c.Find("/DC0/host/gpu-a/esx-a-1")))
+	if other.Text("version") != "vmx-21" {
+		t.Fatal(other.Body)
+	}
+	c.Refused(c.Call("QueryConfigOption", browser, vctest.Ref("host", c.Find("/DC0/host/gpu-b/esx-b-1"))), "InvalidArgument", "host")
+}
+
 func TestNetworksListTheirHosts(t *testing.T) {
 	vctest.Breaks(t, "host.network-hosts")
 	f := fleet.Demo()

@@ -62,7 +62,7 @@ func (vm *VM) complete() {
 	a.Shares = &types.SharesInfo{Level: types.SharesLevelNormal, Shares: c.Hardware.MemoryMB * 10}
 	c.MemoryAllocation = &a
 	c.SwapPlacement = "inherit"
-	c.GuestFullName = fullName(c.GuestId)
+	c.GuestFullName = host.GuestName(c.GuestId)
 	vm.Summary.Config.GuestFullName = c.GuestFullName
 	vm.Runtime.FaultToleranceState = types.VirtualMachineFaultToleranceStateNotConfigured
 	vm.Runtime.RecordReplayState = types.VirtualMachineRecordReplayStateInactive
@@ -93,18 +93,6 @@ func fill(p **int64, v int64) {
 	if *p == nil {
 		*p = &v
 	}
-}
-
-func fullName(id string) string {
-	for k, v := range map[string]string{"ubuntu64Guest": "Ubuntu Linux (64-bit)", "windows2019srv_64Guest": "Microsoft Windows Server 2019 (64-bit)",
-		"windows2019srvNext_64Guest": "Microsoft Windows Server 2022 (64-bit)", "windows2022srvNext_64Guest": "Microsoft Windows Server 2025 (64-bit)",
-		"windows9_64Guest": "Microsoft Windows 10 (64-bit)", "windows11_64Guest": "Microsoft Windows 11 (64-bit)", "otherGuest": "Other (32-bit)",
-		"otherGuest64": "Other (64-bit)", "rhel9_64Guest": "Red Hat Enterprise Linux 9 (64-bit)", "windows9Server64Guest": "Microsoft Windows Server 2016 (64-bit)"} {
-		if k == id {
-			return v
-		}
-	}
-	return id
 }
 
 func ptr[T any](v T) *T { return &v }

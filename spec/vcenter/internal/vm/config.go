@@ -284,7 +284,7 @@ func (vm *VM) apply(v *vetting, spec *types.VirtualMachineConfigSpec) {
 	vm.Summary.Config.MemoryReservation = int32(*a.Reservation)
 	vm.Summary.Config.CpuReservation = 0
 	if spec.GuestId != "" {
-		c.GuestFullName = fullName(c.GuestId)
+		c.GuestFullName = host.GuestName(c.GuestId)
 		vm.Summary.Config.GuestFullName = c.GuestFullName
 	}
 	vm.settleDevices()
