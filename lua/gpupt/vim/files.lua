@@ -43,9 +43,15 @@ local back_off = files.back_off
 
 local ATTEMPT = 60 -- seconds for a try that begins after the transfer's own timeout
 
+--- Until when a transfer with a session waits for a server that does not answer; false: it does not wait.
+function files.patience(client, what, until_time)
+  return what.session and client.outage > 0 and (until_time or engine.now()) + client.outage
+end
+
 local function transfer(client, request, what, retries)
   local until_time = request.timeout and engine.now() + request.timeout
-  local patience = what.session and client.outage > 0 and (until_time or engine.now()) + client.outage
+  -- what has come into a file is not asked for again: the caller goes on behind it
+  local patience = not request.into and files.patience(client, what, until_time)
   local relogged = false
   request.connect_timeout = request.connect_timeout or client.connect_timeout
   request.stall_timeout = request.stall_timeout or client.stall_timeout
@@ -157,9 +163,11 @@ function files.download(client, request, target, what, o, retries)
     have = size
   end
   local until_time = request.timeout and engine.now() + request.timeout
-  local tries = 0
+  local function drop() if not o.resume then os.remove(part) end end
+  local patience = files.patience(client, what, until_time)
+  local tries, in_vain = 0, 0
   while true do
-    if until_time then request.timeout = math.max(0.001, until_time - engine.now()) end
+    if until_time then request.timeout = math.max(patience and ATTEMPT or 0.001, until_time - engine.now()) end
     local file, message, code = files.open_part(part, have > 0)
     if not file then return nil, message, code end
     request.into, request.answer, request.identity = file, "file", true
@@ -182,29 +190,31 @@ function files.download(client, request, target, what, o, retries)
         if o.progress then o.progress(size, size) end
         local published, why, failed = files.publish(file, part, target)
         if published then return size end
-        if not o.resume then os.remove(part) end
+        drop()
         return nil, why, failed
       end
     else
       file:close()
       if not ok then
-        if not o.resume then os.remove(part) end
+        drop()
         error(result, 0)
       elseif code == "ERANGE" and have > 0 then
         have = 0 -- the file has become another one
-      elseif tries >= retries or not again(code, info) or (until_time and engine.now() >= until_time) then
-        if not o.resume then os.remove(part) end
-        return nil, message, code
       else
+        local waiting = patience and engine.now() < patience
+        if not again(code, info) or not waiting and (tries >= retries or until_time and engine.now() >= until_time) then
+          drop()
+          return nil, message, code
+        end
+        if tries >= retries then away.announce(client, patience) end
         -- received bytes are progress; without any, pause before the next try
-        if size == have then
-          local waited, stop = pcall(back_off, tries + 1, until_time)
-          if not waited then
-            if not o.resume then os.remove(part) end
-            error(stop, 0)
-          end
+        in_vain = size == have and in_vain + 1 or 0
+        if in_vain > 0 then
+          local waited, stop = pcall(back_off, in_vain, waiting and patience or until_time)
+          if not waited then drop() error(stop, 0) end
         end
         have = size
+        if waiting then tries = math.min(tries, retries) end
       end
     end
     tries = tries + 1
