@@ -178,7 +178,7 @@ describe("the problems of an autounattend.xml that a user supplies", function()
     { "no first logon", '<settings pass="oobeSystem">.-</settings>', "", "no-account" },
     { "no Tools", "<FirstLogonCommands>.-</FirstLogonCommands>", "", "no-tools" },
     { "Tools that ask", "/qn REBOOT=R ", "", "tools-ask" },
-    { "Tools by drive letter", "%(%$v.DriveLetter %+ ':\\setup64.exe'%)", "D:\\setup64.exe", "cd-by-letter" },
+    { "Tools by drive letter", "%$f = %$v.DriveLetter %+ ':\\setup64.exe'", "$f = 'D:\\setup64.exe'", "cd-by-letter" },
     { "a feature that Tools 12 lacks", "REMOVE=Hgfs", "REMOVE=AppDefense,Hgfs", "old-feature" },
     { "a feature of no Tools", "REMOVE=Hgfs", "REMOVE=hgfs", "wrong-feature" },
     { "a name that is too long", "<ComputerName>CAD%-01", "<ComputerName>COMPUTER-NUMBER-ONE", "long-name" },
