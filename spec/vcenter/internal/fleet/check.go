@@ -73,6 +73,7 @@ func (c *checker) once(seen map[string]string, path, what, name string) {
 
 func (c *checker) fleet(f *Fleet) {
 	c.word("endpoint", f.Endpoint, "vcenter", "esxi")
+	c.word("busy_vm", f.BusyVM, "queue", "refuse")
 	if f.Endpoint == "esxi" && (len(f.Clusters) == 0 || len(f.Clusters[0].Hosts) == 0) {
 		c.say("endpoint", "an esxi endpoint needs a host")
 	}

@@ -25,6 +25,7 @@ func TestMistakesAreNamedByLineAndPath(t *testing.T) {
 		{"an extra comma", "{\n\"vms\": [],\n}", "line 3: invalid character '}' or line 2: invalid character ','"}, // by the release of Go
 		{"something after the end", "{}\n{}", "line 2: something follows the end"},
 		{"an unknown endpoint", `{"endpoint": "moon"}`, `line 1: endpoint: "moon" is unknown: vcenter, esxi`},
+		{"an unknown way with a busy VM", `{"busy_vm": "wait"}`, `line 1: busy_vm: "wait" is unknown: queue, refuse`},
 		{"an ESXi without a host", `{"endpoint": "esxi"}`, "line 1: endpoint: an esxi endpoint needs a host"},
 		{"an unknown level of DRS", "{\"clusters\": [{\"name\": \"a\",\n\"drs\": \"full\"}]}", `line 2: clusters[0].drs: "full" is unknown: fullyAutomated, partiallyAutomated, manual, off`},
 		{"two clusters of one name", "{\"clusters\": [{\"name\": \"a\"},\n{\"name\": \"a\"}]}", `line 2: clusters[1].name: there is another cluster "a": clusters[0].name, line 1`},

@@ -31,6 +31,14 @@ type Fleet struct {
 	// {"PowerOnVM_Task": 30}; they replace the built-in ones.
 	Delays   map[string]float64 `json:"delays"`
 	Endpoint string             `json:"endpoint"` // vcenter (default), or esxi: the endpoint is the first host itself
+	// BusyVM is what becomes of a reconfigure of a VM on which another task works: queue (default at
+	// vcenter) or refuse (default at esxi: TaskInProgress).
+	BusyVM string `json:"busy_vm"`
+}
+
+// Queues reports whether a reconfigure of a busy VM waits its turn.
+func (f *Fleet) Queues() bool {
+	return f.BusyVM == "queue" || f.BusyVM == "" && f.Endpoint != "esxi"
 }
 
 // Cluster is a ClusterComputeResource; without a name its hosts are standalone hosts.

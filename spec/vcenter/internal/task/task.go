@@ -24,7 +24,7 @@ import (
 var (
 	RuleInProgress = rules.Add(rules.Rule{ID: "task.in-progress", Sure: "documented",
 		Source: "API reference: TaskInProgress thrown by ReconfigVM_Task, PowerOnVM_Task, EnterMaintenanceMode_Task...",
-		Text:   "While an exclusive task runs on an entity, another one on it fails with TaskInProgress naming the first."})
+		Text:   "While an exclusive task runs on an entity, another one on it fails with TaskInProgress naming the first (but see task.busy-vm)."})
 	RuleCancel = rules.Add(rules.Rule{ID: "task.cancel", Sure: "documented",
 		Source: "API reference: Task.CancelTask, TaskInfo.cancelable; NotSupported when the task cannot be cancelled, InvalidState when it has ended",
 		Text:   "CancelTask stops a cancelable task: info.cancelled, then state error with RequestCanceled."})
@@ -48,6 +48,7 @@ type Spec struct {
 	Method     string // wsdl name: PowerOnVM_Task
 	Entity     types.ManagedObjectReference
 	Exclusive  bool
+	Waits      bool // an exclusive task that stays queued while its entity is busy
 	Cancelable bool
 	Slot       string        // tasks with the same slot share a cap
 	Queue      time.Duration // virtual time spent queued; 0 takes a short default
@@ -77,6 +78,7 @@ type Manager struct {
 	// RecentFor is how long a task that ended stays among the recent ones.
 	RecentFor time.Duration
 	running   map[types.ManagedObjectReference]*Task
+	lines     map[types.ManagedObjectReference]*line
 	slots     map[string]chan struct{}
 	done      []types.ManagedObjectReference
 	all       []*Task // those still readable, in the order of their start
@@ -91,7 +93,8 @@ type Manager struct {
 
 // New creates the manager.
 func New(w *world.World) *Manager {
-	return &Manager{W: w, Cap: 8, RecentFor: recentFor, running: map[types.ManagedObjectReference]*Task{}, slots: map[string]chan struct{}{}}
+	return &Manager{W: w, Cap: 8, RecentFor: recentFor, running: map[types.ManagedObjectReference]*Task{},
+		lines: map[types.ManagedObjectReference]*line{}, slots: map[string]chan struct{}{}}
 }
 
 // Start creates a task; the world lock is held.
@@ -118,6 +121,7 @@ func (m *Manager) Start(o Origin, s Spec) types.ManagedObjectReference {
 	}
 	m.W.Put(t)
 	m.all = append(m.all, t)
+	m.enter(t)
 	m.started(t)
 	m.changed(t)
 	m.wg.Add(1)
@@ -143,6 +147,7 @@ func (m *Manager) run(t *Task) {
 	if m.running[t.spec.Entity] == t {
 		delete(m.running, t.spec.Entity)
 	}
+	m.leave(t)
 	now := time.Now()
 	t.Info.CompleteTime = &now
 	if e != nil {
@@ -179,6 +184,9 @@ func (m *Manager) perform(t *Task) (any, *fault.Error) {
 	if !m.W.Clock.Sleep(t.ctx, queue) {
 		return nil, Cancelled()
 	}
+	if !m.turn(t) {
+		return nil, Cancelled()
+	}
 	if t.spec.Slot != "" {
 		slot := m.slot(t.spec.Slot)
 		select {
@@ -191,7 +199,7 @@ func (m *Manager) perform(t *Task) (any, *fault.Error) {
 	var busy *Task
 	t.Do(func() {
 		if t.spec.Exclusive {
-			if busy = m.running[t.spec.Entity]; busy == nil {
+			if busy = m.running[t.spec.Entity]; busy == nil || busy == t {
 				m.running[t.spec.Entity] = t
 			}
 		}
@@ -201,7 +209,7 @@ func (m *Manager) perform(t *Task) (any, *fault.Error) {
 		m.W.Touch(t.Self)
 		m.changed(t)
 	})
-	if busy != nil {
+	if busy != nil && busy != t {
 		return nil, fault.New(&types.TaskInProgress{Task: busy.Self})
 	}
 	if m.Trouble != nil {

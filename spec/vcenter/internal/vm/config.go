@@ -40,7 +40,7 @@ func (r *Service) registerConfig() {
 			return nil, e
 		}
 		vet := func() *fault.Error { return (&vetting{r: r, spec: clone(&req.Spec), vm: vm, host: vm.host()}).check() }
-		return c.Task(task.Spec{Exclusive: true, Work: 2 * time.Second,
+		return c.Task(task.Spec{Exclusive: true, Waits: r.w.Fleet.Queues(), Work: 2 * time.Second,
 			Check: func(*task.Task) *fault.Error { return vet() },
 			Do:    func(*task.Task) (any, *fault.Error) { return nil, r.reconfigure(vm, &req.Spec) }})
 	})

@@ -188,7 +188,7 @@ func TestMain(m *testing.M) {
 	if run := flag.Lookup("test.run"); code == 0 && (run == nil || run.Value.String() == "") {
 		for _, r := range rules.All() {
 			group, _, _ := strings.Cut(r.ID, ".")
-			mine := group == "vm" || group == "power" || group == "guest" || group == "file" || group == "install" || group == "tools" || group == "driver" || group == "inventory"
+			mine := group == "vm" || group == "power" || group == "guest" || group == "file" || group == "install" || group == "tools" || group == "driver" || group == "inventory" || r.ID == "task.busy-vm"
 			if mine && !covered.ids[r.ID] && r.ID != "file.names" { // that one is broken by the front's tests
 				fmt.Printf("no test breaks the rule %s: %s\n", r.ID, r.Text)
 				code = 1
