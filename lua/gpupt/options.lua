@@ -58,10 +58,12 @@ function options.declare(name, fields)
   return declaration
 end
 
+local function with_article(word) return (word:find "^i" and "an " or "a ") .. word end
+
 --- What is wrong with `given`, or nil.
 function Declaration:problem(given)
   if type(given) ~= "table" then
-    return ("%s: options must be a table, not a %s"):format(self.name, type(given))
+    return ("%s: options must be a table, not %s"):format(self.name, with_article(type(given)))
   end
   for key, value in pairs(given) do
     local field = self.by_name[key]
@@ -69,8 +71,8 @@ function Declaration:problem(given)
       return ("%s: unknown option '%s'%s"):format(self.name, tostring(key), nearest.hint(key, self.names))
     end
     if not any_matches(field.type, value) then
-      return ("%s: option '%s' must be a %s, not a %s"):format(self.name, key, (field.type:gsub("|", " or ")),
-        math.type(value) or type(value))
+      return ("%s: option '%s' must be %s, not %s"):format(self.name, key,
+        with_article(field.type:gsub("|", " or ")), with_article(math.type(value) or type(value)))
     end
     if field.choices and type(value) == "string" then
       local known = false

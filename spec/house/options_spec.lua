@@ -35,9 +35,9 @@ describe("a declared option table", function()
   end)
 
   it("raises for a wrong type; a float is not an integer", function()
-    assert.error_matches(function() window { count = "2" } end, "option 'count' must be a integer, not a string")
-    assert.error_matches(function() window { count = 2.5 } end, "must be a integer, not a float")
-    assert.error_matches(function() window { count = 1, size = {} } end, "must be a integer or string, not a table")
+    assert.error_matches(function() window { count = "2" } end, "option 'count' must be an integer, not a string")
+    assert.error_matches(function() window { count = 2.5 } end, "must be an integer, not a float")
+    assert.error_matches(function() window { count = 1, size = {} } end, "must be an integer or string, not a table")
   end)
 
   it("raises for a choice that does not exist", function()

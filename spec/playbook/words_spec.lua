@@ -66,7 +66,7 @@ describe("a playbook", function()
     end)
     it("an option of the wrong type", function()
       refused(vms 'p.gpu.attach { devices = p.gpus { match = "10de:*" }, count = "two" }',
-        "play.lua:2: p.gpu.attach: option 'count' must be a integer or function, not a string")
+        "play.lua:2: p.gpu.attach: option 'count' must be an integer or function, not a string")
     end)
     it("an unknown choice", function()
       refused(vms 'p.gpu.attach { devices = p.gpus { match = "10de:*" }, backing = "dynamc" }',
@@ -221,7 +221,7 @@ describe("a playbook", function()
       assert.equal(2, attach:resolve({ name = "a" }).count)
       local _, message, code = attach:resolve { name = "b" }
       assert.equal("EPLAYBOOK", code)
-      assert.matches("option 'count' must be a integer, not a string (for b)", message, 1, true)
+      assert.matches("option 'count' must be an integer, not a string (for b)", message, 1, true)
     end)
     it("is reported with its source line if it fails", function()
       local pb = assert(load(vms [[p.gpu.attach { devices = p.gpus { match = "10de:*" },

@@ -80,7 +80,7 @@ local function check_card(card, i)
   for field, kind in pairs(card_fields) do
     local value = card[field]
     if value ~= nil and (math.type(value) or type(value)) ~= kind then
-      error(("bar.window: card %d: %s must be a %s, not a %s"):format(i, field, kind,
+      error(("bar.window: card %d: %s must be of type %s, not %s"):format(i, field, kind,
         math.type(value) or type(value)), 3)
     end
   end

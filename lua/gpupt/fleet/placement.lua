@@ -46,33 +46,50 @@ local function datastore_of(fleet, node, datacenter, wanted)
   fail(node, ("set datastore, because there are %d"):format(#list), "EAMBIGUOUS")
 end
 
---- { folder =, pool =, hosts = {refs}, datastore = name, network = ref, network_name = }. Raises failures.
-function placement.resolve(fleet, node)
-  local wanted = node.options.place or {}
-  local result = {}
-  local datacenter = datacenter_path(fleet, node, wanted)
-  result.folder = wanted.folder and one(fleet, node, datacenter, "vm", "folder", wanted.folder)
-    or one(fleet, node, datacenter, "", "folder", "vm")
-  if wanted.cluster then
-    local cluster = one(fleet, node, datacenter, "host", "cluster", wanted.cluster)
-    local props = fleet:object(cluster)
-    if not props.resourcePool then
-      fail(node, ("cluster '%s' is a %s, not a cluster"):format(wanted.cluster, cluster.type), "EINVAL")
-    end
-    result.hosts, result.pool = props.host or {}, props.resourcePool
-  end
+-- The hosts, and the resource pool.
+local function hosts_of(fleet, node, datacenter, wanted)
   if wanted.host then
     local name = wanted.host:sub(1, 1) == "/" and wanted.host or "*/" .. wanted.host
     local host = one(fleet, node, datacenter, "host", "host", name)
-    result.hosts, result.pool = { host }, fleet:object(fleet:object(host).parent).resourcePool
+    local parent = fleet:object(host).parent
+    if wanted.cluster and one(fleet, node, datacenter, "host", "cluster", wanted.cluster) ~= parent then
+      fail(node, ("host '%s' is not in the cluster '%s'"):format(wanted.host, wanted.cluster), "EINVAL")
+    end
+    return { host }, fleet:object(parent).resourcePool
   end
-  if node.options.name and not result.hosts then fail(node, "set cluster or host", "EPLAYBOOK") end
-  if node.options.name then result.datastore = datastore_of(fleet, node, datacenter, wanted) end
+  if not wanted.cluster then
+    fail(node, ("set cluster or host for new VMs, or select existing VMs with where = '%s/vm/%s' in place of name")
+      :format(datacenter, (node.options.name:gsub("{.-}", "*"))), "EPLAYBOOK")
+  end
+  local cluster = one(fleet, node, datacenter, "host", "cluster", wanted.cluster)
+  local props = fleet:object(cluster)
+  if not props.resourcePool then
+    fail(node, ("cluster '%s' is a %s, not a cluster"):format(wanted.cluster, cluster.type), "EINVAL")
+  end
+  return props.host or {}, props.resourcePool
+end
+
+--- { folder =, pool =, hosts = {refs}, datastore = name, network = ref, network_name = }, and a list of all that is
+-- wrong: { text =, code = }. What was not found is nil.
+function placement.resolve(fleet, node)
+  local wanted, result, problems = node.options.place or {}, { hosts = {} }, {}
+  local function find(fn, ...)
+    local found, message, code = failure.catch(fn, fleet, node, ...)
+    if found == nil then problems[#problems + 1] = { text = message, code = code } end
+    return found, message
+  end
+  local datacenter = find(datacenter_path, wanted)
+  if not datacenter then return result, problems end
+  result.folder = wanted.folder and find(one, datacenter, "vm", "folder", wanted.folder)
+    or not wanted.folder and find(one, datacenter, "", "folder", "vm") or nil
+  local hosts, pool = find(hosts_of, datacenter, wanted)
+  if hosts then result.hosts, result.pool = hosts, pool end
+  result.datastore = find(datastore_of, datacenter, wanted)
   if wanted.network then
-    result.network = one(fleet, node, datacenter, "network", "network", wanted.network)
+    result.network = find(one, datacenter, "network", "network", wanted.network)
     result.network_name = wanted.network:match "[^/]+$"
   end
-  return result
+  return result, problems
 end
 
 return placement

@@ -84,6 +84,17 @@ function Snapshot:place_of(ref)
   return self.vms[ref]
 end
 
+--- The inventory paths of all VMs of this name, sorted.
+function Snapshot:vms_named(name)
+  local list, whole = {}, self:whole()
+  for ref, place in pairs(self.vms) do if place.name == name then list[#list + 1] = whole:path(ref) end end
+  table.sort(list)
+  return list
+end
+
+--- The inventory path of an object of the inventory.
+function Snapshot:path(ref) return self:whole():path(ref) end
+
 --- The VMs that ran on a host when the inventory was read: { ref, name, managed, session, cards (how many),
 -- reserved_mb (nil: unreadable) }.
 function Snapshot:running_on(record)

@@ -35,11 +35,6 @@ order.rules = {
 --- The steps after which there is an operating system. Steps of the user's own may install one as well.
 local provides = { ["os.install"] = true, ["os.present"] = true, ["vm.clone"] = true }
 
-local function is_own(name)
-  for _, one in ipairs(steps.names) do if one == name then return false end end
-  return true
-end
-
 --- A step that runs in the guest of a VM that has a blank disk then; a message, or nil.
 local function blank(list)
   local created
@@ -47,7 +42,7 @@ local function blank(list)
     local name = step.step.name
     if name == "vm.create" then
       created = step
-    elseif provides[name] or is_own(name) then
+    elseif provides[name] or steps.is_own(name) then
       created = nil
     elseif created and step.step.login then
       return ("%s: %s runs in the guest, and vm.create (%s) makes a VM with a blank disk. Put p.os.install, "

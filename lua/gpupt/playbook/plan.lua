@@ -3,6 +3,7 @@
 -- again, plan:apply applies it (gpupt.playbook.run).
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
+local findings = require "gpupt.playbook.preflight.findings"
 local leases = require "gpupt.playbook.leases"
 local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
@@ -20,7 +21,7 @@ Plan.__index = Plan
 Plan.__name = "gpupt.plan"
 
 local function add_problem(problems, target, source, message, code)
-  local problem = { target = target, text = source and not message:find(source, 1, true)
+  local problem = { target = target, text = source and not findings.mentions(message, source)
     and source .. ": " .. message or message, code = code }
   problems[#problems + 1] = problem
   return problem
@@ -45,6 +46,14 @@ function plan.steps(ctx, target, problems)
     end
   end
   return entry
+end
+
+-- The problem of a VM without a host is known; its steps are planned as far as possible, for what the preflight finds.
+local function plan_vm(self, target, problems)
+  if target.host then return plan.steps(self.ctx, target, problems) end
+  targets.give_example(self.fleet, target)
+  if target.host then return plan.steps(self.ctx, target, {}) end
+  return { target = target, steps = {}, problem = true }
 end
 
 local function each_scope(pb, kind)
@@ -75,7 +84,7 @@ local function read_vms(self, list)
 end
 
 local function read_fleet(self, problems)
-  local limit = self.patterns
+  local limit, found = self.patterns, findings.new()
   local vm_targets = {}
   self.hosts, self.vms = {}, {}
   self.fleet:whole()
@@ -91,13 +100,14 @@ local function read_fleet(self, problems)
     end
   end
   for _, scope in ipairs(each_scope(self.playbook, "vms")) do
-    local list, message, code = failure.catch(targets.vms, self.fleet, scope, limit)
+    local list, message, code = failure.catch(targets.vms, self.fleet, scope, limit, found)
     if list then
       table.move(list, 1, #list, #vm_targets + 1, vm_targets)
     else
       add_problem(problems, "p.vms", scope.source, message, code)
     end
   end
+  for _, problem in ipairs(found:problems()) do problems[#problems + 1] = problem end
   -- objects that a plan file's or a run's limit named may be gone since
   local unmatched = #problems == 0 and self.new_limit and limit:unmatched()
   if unmatched then add_problem(problems, nil, nil, unmatched, "ENOENT") end
@@ -198,7 +208,7 @@ function plan.make(playbook, vc, o)
     self.pool, vm_targets = targets.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
     for _, target in ipairs(vm_targets) do
       self.vms[#self.vms + 1] = target
-      if target.host then self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems) end
+      self.entries[#self.entries + 1] = plan_vm(self, target, problems)
     end
     problems = skip(self, problems)
     preflight.check(self, problems, o)

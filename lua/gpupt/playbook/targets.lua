@@ -8,6 +8,7 @@ local findings = require "gpupt.playbook.preflight.findings"
 local hosts = require "gpupt.fleet.host"
 local look = require "gpupt.playbook.preflight.look"
 local placement = require "gpupt.fleet.placement"
+local steps = require "gpupt.step"
 local units = require "gpupt.units"
 
 ---@class gpupt.Target              what a step works on: one host or one VM of a scope
@@ -25,6 +26,9 @@ local units = require "gpupt.units"
 ---@field system_id string?         of a VM target: the id by which fixed backings name its host
 ---@field vm gpupt.VM?              of a VM target that exists: as the plan read it
 ---@field known table?             { record, at }: the VM as the step before has just read it
+---@field misplaced true?           of a VM target whose place names no hosts: it gets none, and that is reported
+---@field host_is_example true?     no host can take this VM target; `host` is one that it may be on, so that the plan,
+---                                 which fails anyway, lists the VM's other mistakes as well
 ---@field number integer?           of a VM target that is one of several of a name
 ---@field folder userdata?          placement of a VM target: folder, pool, datastore, network, network_name, host_refs
 
@@ -47,7 +51,7 @@ end
 --- References to the hosts that a scope's targets are on or may be created on; raises, or nil.
 function targets.hosts_of(fleet, scope, limit)
   if scope.kind == "hosts" then return fleet:resolve_hosts(scope.options.where) end
-  if scope.options.name then return placement.resolve(fleet, scope).hosts end
+  if scope.options.name then return (placement.resolve(fleet, scope).hosts) end
   local refs = {}
   for _, ref in ipairs(matching_vms(fleet, scope, limit)) do refs[#refs + 1] = fleet:place_of(ref).host end
   return refs
@@ -91,17 +95,41 @@ local function attach_of(scope)
   end
 end
 
-local function named(fleet, scope, limit)
+-- Whether a step of a scope may create its VMs.
+local function creates(scope)
+  for _, instance in ipairs(scope.children) do
+    if instance.name == "vm.create" or steps.is_own(instance.name) then return true end
+  end
+end
+
+-- A VM that is not there and that no step creates; names the VMs of that name elsewhere.
+local function missing(fleet, target)
+  local text = ("p.vms: the VM does not exist in %s, and no step creates it: put p.vm.create first"):format(
+    fleet:path(target.folder))
+  local paths = fleet:vms_named(target.name)
+  if #paths > 0 then
+    text = ("%s, or select an existing VM with where = '%s'"):format(text, paths[1])
+    if #paths > 1 then text = ("%s (or %s)"):format(text, table.concat(paths, ", ", 2)) end
+  end
+  return { source = target.scope.source, text = text, target = target.name, code = "ENOENT" }
+end
+
+local function named(fleet, scope, limit, found)
   local list = {}
-  local where = placement.resolve(fleet, scope)
+  local where, wrong = placement.resolve(fleet, scope)
+  for _, problem in ipairs(wrong) do found:problem(problem) end
   fleet:read_hosts(where.hosts)
   for n = 1, scope.options.count do
     local name = units.numbered(scope.options.name, n)
     if not limit or limit:fits(name) then
       local target = { kind = "vm", name = name, number = n, scope = scope, folder = where.folder, pool = where.pool,
         datastore = where.datastore, network = where.network, network_name = where.network_name,
-        host_refs = where.hosts }
-      target.ref = fleet:find_vm(target)
+        host_refs = where.hosts, misplaced = #wrong > 0 and #where.hosts == 0 or nil }
+      target.ref = where.folder and fleet:find_vm(target)
+      if not target.ref and #wrong == 0 and not creates(scope) then
+        target.misplaced, target.host_refs = true, {}
+        found:problem(missing(fleet, target))
+      end
       list[#list + 1] = target
     end
   end
@@ -118,9 +146,10 @@ local function existing(fleet, scope, limit)
   return list
 end
 
---- Targets of a p.vms scope, without cards yet.
-function targets.vms(fleet, scope, limit)
-  if scope.options.name then return named(fleet, scope, limit) end
+--- Targets of a p.vms scope, without cards yet. What is wrong with their place is added to `found`
+-- (gpupt.playbook.preflight.findings); what can be checked of such targets is.
+function targets.vms(fleet, scope, limit, found)
+  if scope.options.name then return named(fleet, scope, limit, found) end
   return existing(fleet, scope, limit)
 end
 
@@ -223,6 +252,7 @@ end
 function targets.allocate(fleet, list, problems, over, world, skipped)
   local pool, found = allocation.pool(fleet), findings.new()
   local function one(target)
+    if target.misplaced then return true end
     target.memory_wish = memory_wish(target)
     local instance = attach_of(target.scope)
     local lost = nowhere(fleet, target, world)
@@ -276,6 +306,17 @@ function targets.allocate(fleet, list, problems, over, world, skipped)
   local left = {}
   for _, target in ipairs(list) do if not gone[target] then left[#left + 1] = target end end
   return pool, left
+end
+
+--- Gives a VM target for which there is no place one of the hosts that it is or may be on, if one is connected.
+function targets.give_example(fleet, target)
+  for _, ref in ipairs(target.vm and { target.vm.host } or target.host_refs) do
+    local record = fleet.by_ref[ref]
+    if record and record.connection == "connected" then
+      target.host, target.host_is_example = record, true
+      return
+    end
+  end
 end
 
 function targets.scopes_of(list)

@@ -57,9 +57,13 @@ end
 
 local function compute(target, vm)
   local o = target.options
-  local gpus = cards_of(target)
+  local gpus, memory = cards_of(target), target.forecast.memory_mb or vm and vm.memory_mb
+  if not memory then
+    return nil, "its memory is not known: the step that creates the VM has to return memory_mb in its forecast",
+      "EPLAYBOOK"
+  end
   return settings.compute {
-    gpus = gpus, memory_mb = target.forecast.memory_mb or vm and vm.memory_mb,
+    gpus = gpus, memory_mb = memory,
     guest = vm and vm.guest_id or target.forecast.guest_id,
     installed = vm and vm.firmware or target.forecast.firmware, mmio = o.mmio, hide_hypervisor = o.hide_hypervisor,
     driver = o.driver, horizon = o.horizon, backing = o.backing, label = gpus[1] and gpus[1].label,

@@ -75,12 +75,18 @@ end
 
 --- The step with this name.
 function steps.load(name)
-  local ok = false
-  for _, one in ipairs(steps.names) do ok = ok or one == name end
-  if not ok then return nil, ("there is no step '%s'%s"):format(name, nearest.hint(name, steps.names)), "ENOENT" end
+  if steps.is_own(name) then
+    return nil, ("there is no step '%s'%s"):format(name, nearest.hint(name, steps.names)), "ENOENT"
+  end
   local step, message = steps.contract(require("gpupt.step." .. name:gsub("%.", "_")))
   if not step then error(name .. ": " .. message) end
   return step
+end
+
+--- Whether a step of this name is the user's own.
+function steps.is_own(name)
+  for _, one in ipairs(steps.names) do if one == name then return false end end
+  return true
 end
 
 --- The approvals of all steps: { { word =, doc =, steps = { names } } }, by word.

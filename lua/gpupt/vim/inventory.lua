@@ -67,6 +67,9 @@ function Inventory:datacenters()
   return paths
 end
 
+--- The inventory path of an object, for messages.
+function Inventory:path(ref) return self.source:path(ref) end
+
 --- The child of a type with this name, or nil.
 function Inventory:child(parent, kind, name)
   local children = self.inside[parent]

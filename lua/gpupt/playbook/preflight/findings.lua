@@ -38,10 +38,22 @@ function Findings:open(one)
   add(self, "unverified", { source = one.source, target = one.target, text = one.text .. ": unverified: " .. one.why })
 end
 
+--- Whether a text contains a name as a whole: not "one" in "none.iso", nor "play.lua:4" in "play.lua:40".
+function findings.mentions(text, name)
+  local from = 1
+  while true do
+    local first, last = text:find(name, from, true)
+    if not first then return false end
+    if not text:sub(first - 1, first - 1):find "[%w_.-]" and not text:sub(last + 1):find "^[%w_-]"
+      and not text:sub(last + 1):find "^%.%w" then return true end
+    from = first + 1
+  end
+end
+
 local function line_of(finding)
   local text = finding.source and ("%s: %s"):format(finding.source, finding.text) or finding.text
   local targets = finding.targets
-  if #targets == 0 or (#targets == 1 and text:find(targets[1], 1, true)) then return text end
+  if #targets == 0 or (#targets == 1 and findings.mentions(text, targets[1])) then return text end
   return ("%s (%s)"):format(text, names(targets))
 end
 

@@ -19,7 +19,17 @@ for _, name in ipairs { "privileges", "places", "guests", "media", "memory", "lo
   checks[#checks + 1] = require("gpupt.playbook.preflight." .. name)
 end
 
---- The requirements of every step with changes: { target, instance, changes, requires }.
+-- The steps after a problem: what they would change is not known, but a step that runs in the guest needs its login.
+local function steps_left(entry, list)
+  for i = #entry.steps + 1, entry.problem and #entry.target.scope.children or 0 do
+    local instance = entry.target.scope.children[i]
+    entry.target.instance = instance
+    list[#list + 1] = { target = entry.target, instance = instance, changes = { needs = {} }, requires = {},
+      options = instance:resolve(entry.target) or {} }
+  end
+end
+
+--- The requirements of every step with changes: { target, instance, changes, requires, options }.
 local function requirements(plan)
   local list = {}
   for _, entry in ipairs(plan.entries) do
@@ -30,6 +40,7 @@ local function requirements(plan)
           requires = step.requires and step.requires(o, entry.target, one.changes) or {} }
       end
     end
+    steps_left(entry, list)
   end
   return list
 end

@@ -26,9 +26,12 @@ local function folders_of(plan, needs, found)
             text = ("%s: %s: there is no datastore '%s' on the hosts (they have %s)"):format(need.instance.name,
               file.path, name, #there > 0 and table.concat(there, ", ") or "none that can be read") }
         elseif not record.mounts[name] then
-          found:problem { source = need.instance.source, target = need.target.name, code = "EPLACE",
-            text = ("%s: %s: %s does not mount the datastore %s"):format(need.instance.name, file.path, record.name,
-              name) }
+          -- not of an example: another host may mount it
+          if not need.target.host_is_example then
+            found:problem { source = need.instance.source, target = need.target.name, code = "EPLACE",
+              text = ("%s: %s: %s does not mount the datastore %s"):format(need.instance.name, file.path, record.name,
+                name) }
+          end
         else
           local folder, base = rest:match "^(.-)/?([^/]+)$"
           local key = name .. "\0" .. folder
