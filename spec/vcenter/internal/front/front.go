@@ -139,7 +139,7 @@ func (f *Front) plain(w http.ResponseWriter, r *http.Request, h func(http.Respon
 	path := r.URL.Path
 	rec := f.Journal.open("HTTP "+r.Method, path)
 	rec.Guest = strings.HasPrefix(path, "/guestFile")
-	rec.Changing = strings.HasPrefix(path, "/folder/") && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete)
+	rec.Changing = (strings.HasPrefix(path, "/folder/") || strings.HasPrefix(path, "/api/vcenter/")) && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete)
 	act := f.Trouble.file(rec)
 	out := &recorder{ResponseWriter: w, status: 200}
 	defer func() {
@@ -152,7 +152,11 @@ func (f *Front) plain(w http.ResponseWriter, r *http.Request, h func(http.Respon
 		return
 	}
 	var s *session.Session
-	if c := cookie(r); c != "" {
+	c := cookie(r)
+	if strings.HasPrefix(path, "/api/") {
+		c = r.Header.Get("vmware-api-session-id")
+	}
+	if c != "" {
 		if s = f.S.Sessions.Enter(c); s != nil {
 			defer f.S.Sessions.Leave(s)
 			rec.Session = s.Key

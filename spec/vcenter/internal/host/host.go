@@ -94,6 +94,7 @@ type Card struct {
 	Absent  bool // not seen since the last boot
 
 	graphics string // sharedDirect when the host's own driver has it
+	rebind   bool   // what is configured takes effect in maintenance mode
 }
 
 // Get finds the host behind a reference.

@@ -110,6 +110,7 @@ func (r *Hosts) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff 
 			return
 		}
 		h.HS.Runtime.InMaintenanceMode, h.vsanAction = true, action
+		r.rebindAll(h)
 		r.event(h, entered)
 		r.w.Truth.Host("maintenance-enter", h.Name(), "in maintenance mode")
 		r.w.Touch(h.Ref())

@@ -85,7 +85,7 @@ func (r *Hosts) publish(h *Host) {
 		}
 		info = append(info, &types.HostPciPassthruInfo{Id: c.Address, DependentDevice: dep, PassthruEnabled: c.Enabled,
 			PassthruCapable: h.Capable(c), PassthruActive: c.Active, HardwareLabel: c.Label})
-		pending = pending || c.Enabled != c.Active
+		pending = pending || (c.Enabled != c.Active && !c.rebind)
 	}
 	h.HS.Hardware.PciDevice = devs
 	h.HS.Config.PciPassthruInfo = info
@@ -198,7 +198,7 @@ func (r *Hosts) configure(h *Host, list []types.BaseHostPciPassthruConfig) *faul
 		if t.c.Enabled != t.on {
 			r.w.Truth.Host("passthru-config", h.Name(), "%s enabled=%t", t.c.Address, t.on)
 		}
-		t.c.Enabled = t.on
+		t.c.Enabled, t.c.rebind = t.on, false
 		if t.now && t.c.Active != t.on && r.Holder(h, t.c.Address) == nil {
 			t.c.Active = t.on
 			r.w.Truth.Host("passthru-active", h.Name(), "%s active=%t without reboot", t.c.Address, t.on)

@@ -12,6 +12,7 @@ import (
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/front"
 	"gpupt.test/vcenter/internal/host"
+	"gpupt.test/vcenter/internal/rest"
 	"gpupt.test/vcenter/internal/session"
 	"gpupt.test/vcenter/internal/task"
 	"gpupt.test/vcenter/internal/vm"
@@ -73,6 +74,7 @@ func New(o Options) (*VCenter, error) {
 	if v.guests, err = vm.Register(s, hosts); err != nil {
 		return nil, err
 	}
+	rest.Register(s, hosts)
 	hosts.Begin()
 	return v, nil
 }
