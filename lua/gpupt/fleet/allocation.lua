@@ -54,7 +54,7 @@ end
 
 --- Why a new VM cannot be on this host, apart from its cards; or nil.
 local function unfit(pool, record, request)
-  local why = unusable(record) or request.unfit and request.unfit(record)
+  local why = unusable(record) or host_records.closed(record) or request.unfit and request.unfit(record)
   if why then return why end
   if memory_left(pool, record) < (request.memory_mb or 0) then
     return ("has %d MiB of unreserved memory, and %s needs %d MiB"):format(memory_left(pool, record), request.name,
@@ -80,10 +80,11 @@ local function inventory_text(pool, hosts, node, name, request)
   return #lines > 0 and table.concat(lines, "; ") or "no matching card on these hosts"
 end
 
--- Whether a host with enough matching cards is away, or does not say who holds them.
+-- Whether a host with enough matching cards is away or in maintenance mode, or does not say who holds them.
 local function away_of(pool, request)
   for _, record in ipairs(request.hosts) do
-    local away = not record.ours and host_records.away(record) or pool.fleet:silence(record)
+    local away = not record.ours and (host_records.away(record) or host_records.closed(record))
+      or pool.fleet:silence(record)
     if away and #selected(request.node, record) >= request.count then
       return true
     end

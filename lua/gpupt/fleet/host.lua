@@ -184,6 +184,9 @@ function host.unavailable(self)
   if self.lockdown == "lockdownStrict" then return "is in strict lockdown" end
 end
 
+--- Why no VM can be started on the host, or nil. `leaves`: the plan ends its maintenance mode.
+function host.closed(self) return self.maintenance and not self.leaves and "is in maintenance mode" or nil end
+
 --- The state of a card, for people.
 function host.state(card)
   if card.enabled and card.active then return "active" end

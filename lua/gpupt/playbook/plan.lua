@@ -4,9 +4,11 @@
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local findings = require "gpupt.playbook.preflight.findings"
+local hosts = require "gpupt.fleet.host"
 local leases = require "gpupt.playbook.leases"
 local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
+local out_of_service = require "gpupt.playbook.out_of_service"
 local patterns = require "gpupt.playbook.patterns"
 local preflight = require "gpupt.playbook.preflight"
 local targets = require "gpupt.playbook.targets"
@@ -140,6 +142,35 @@ local function skip(self, problems)
   return without(problems, gone)
 end
 
+-- The plan ends the maintenance mode of a host that this run put into it. The other hosts in maintenance mode stay in
+-- it, and no VM can be started on them: `skipped` names them.
+local function note_maintenance(self)
+  for _, entry in ipairs(self.entries) do
+    local record = entry.target.record
+    if record and record.maintenance then
+      record.leaves = entry.changes and out_of_service.entered(self.ctx, record.name) or nil
+      if not record.leaves and not entry.problem then
+        self.skipped[#self.skipped + 1] = { target = record.name, text = ("%s is in maintenance mode, and stays in it: "
+          .. "no VM is started on it until it leaves maintenance mode"):format(record.name) }
+      end
+    end
+  end
+end
+
+-- A VM that would be started on a host in maintenance mode is left out.
+local function leave_out(entry)
+  local target = entry.target
+  local why = target.ref and target.host and hosts.closed(target.host)
+  for _, step in ipairs(why and entry.steps or {}) do
+    for _, change in ipairs(step.changes) do
+      if change.starts then
+        entry.skip, entry.away = ("cannot be started, because its host %s %s"):format(target.host.name, why), true
+        entry.problem = entry.problem or {}
+      end
+    end
+  end
+end
+
 local function words_needed(self)
   local set, list, attaches = {}, {}, false
   for _, entry in ipairs(self.entries) do
@@ -204,11 +235,14 @@ function plan.make(playbook, vc, o)
       self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
     end
     problems = skip(self, problems)
+    note_maintenance(self)
     preflight.look(self, vm_targets)
     self.pool, vm_targets = targets.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
     for _, target in ipairs(vm_targets) do
       self.vms[#self.vms + 1] = target
-      self.entries[#self.entries + 1] = plan_vm(self, target, problems)
+      local entry = plan_vm(self, target, problems)
+      leave_out(entry)
+      self.entries[#self.entries + 1] = entry
     end
     problems = skip(self, problems)
     preflight.check(self, problems, o)

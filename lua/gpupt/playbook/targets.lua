@@ -194,10 +194,11 @@ local function any_host(fleet, target, world)
   local words, away = {}, false
   for i, ref in ipairs(target.host_refs) do
     local record = fleet.by_ref[ref]
-    local out = record and not record.ours and (record.skipped or hosts.unavailable(record))
+    local out = record and not record.ours and (record.skipped or hosts.unavailable(record)
+      or hosts.closed(record))
     local why = not record and "cannot be read" or out or look.unfit(world, target, record)
     if not why then return record end
-    away = away or record ~= nil and not record.ours and hosts.away(record) ~= nil
+    away = away or record ~= nil and not record.ours and (hosts.away(record) or hosts.closed(record)) ~= nil
     words[i] = (record and record.name or ref.value) .. " " .. why
   end
   return nil, ("%s: place: no host can take the VM: %s"):format(target.scope.source, table.concat(words, "; ")), away

@@ -143,7 +143,7 @@ function step.plan(ctx, target, seen)
   local vm = seen.vm
   if not vm or target.forecast.installs then
     explain(ctx, target, value)
-    changes[1] = { sign = "+", verb = "attach", allow = value.allow[1],
+    changes[1] = { sign = "+", verb = "attach", allow = value.allow[1], starts = target.options.power_on,
       what = ("%s, memory locked and reserved, %s"):format(
       card_text(target), #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed") }
     changes.needs = needs_of(target, changes, value, target.forecast.installs)
@@ -161,7 +161,7 @@ function step.plan(ctx, target, seen)
     end
   end
   if target.options.power_on and (vm.power ~= "poweredOn" or #changes > 0) then
-    changes[#changes + 1] = { sign = "~", verb = "power on", what = "power on" }
+    changes[#changes + 1] = { sign = "~", verb = "power on", what = "power on", starts = true }
   end
   changes.needs = needs_of(target, changes, value)
   return changes

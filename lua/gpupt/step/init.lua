@@ -13,11 +13,11 @@
 --
 -- A failure is nil, message, code from any of them, or an error raised by gpupt.check. If observe adds a detail
 -- { skip = "why" }, a plan skips this host, unless all hosts of the scope fail so. A change is { what = "text",
--- sign = "+" | "~" | "-" | "!" | "?", verb = "reboot", allow = "word", activates = { cards } }; its word is one of the
--- step's approvals. The forecast contains the effects of the changes on the target ({ memory_mb =, installs =, ... });
--- the target's later steps read it in target.forecast. changes.needs, if set, lists the privileges that these changes
--- need, in place of the step's: names, or { privilege =, objects = { { ref =, name = } } }. In these functions,
--- target.options are the step's options for this target.
+-- sign = "+" | "~" | "-" | "!" | "?", verb = "reboot", allow = "word", activates = { cards }, starts = true if it
+-- powers the VM on }; its word is one of the step's approvals. The forecast contains the effects of the changes on the
+-- target ({ memory_mb =, installs =, ... }); the target's later steps read it in target.forecast. changes.needs, if
+-- set, lists the privileges that these changes need, in place of the step's: names, or { privilege =, objects = {
+-- { ref =, name = } } }. In these functions, target.options are the step's options for this target.
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 
@@ -28,6 +28,7 @@ local options = require "gpupt.options"
 ---@field sign "+"|"~"|"-"|"!"|"?"
 ---@field verb string               a stable word: "enable", "reboot", "create", "attach"...
 ---@field allow string?             the approval that it needs; one of the step's approvals
+---@field starts boolean?           it powers the VM on: not possible on a host in maintenance mode
 ---@field activates gpupt.Card[]?   cards that are usable once it is done
 
 local steps = {

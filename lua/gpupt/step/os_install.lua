@@ -143,7 +143,7 @@ function step.plan(_, target, seen)
     return with_deletion({ { sign = "~", verb = "wait", what = "wait for the running installation" } }, seen),
       { installs = true }
   end
-  return with_deletion({ { sign = "+", verb = "install", what = ("install from %s with %s"):format(o.iso,
+  return with_deletion({ { sign = "+", verb = "install", starts = true, what = ("install from %s with %s"):format(o.iso,
     answers.describe(o.answer)) } }, seen), { installs = true }
 end
 

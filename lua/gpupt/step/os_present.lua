@@ -36,7 +36,8 @@ function step.plan(_, target, seen)
       "EREFUSED"
   end
   local wait = ("wait up to %s for the operating system: VMware Tools must run"):format(target.options.within)
-  return { { sign = "?", verb = "wait", what = off and target.options.power_on and "power on, and " .. wait or wait } },
+  local starts = off and target.options.power_on
+  return { { sign = "?", verb = "wait", starts = starts, what = starts and "power on, and " .. wait or wait } },
     { installs = true }
 end
 
