@@ -57,7 +57,7 @@ func TestDrsRecommendsWhereItMayNotMove(t *testing.T) {
 		task := r.enter("")
 		vctest.Eventually(t, "a recommendation", func() bool { return r.recommendation() != "" })
 		text := r.recommendation()
-		if between(text, "reason") != "hostMaint" || strings.Count(text, "<ClusterRecommendation>") != 1 ||
+		if between(text, "reason") != "hostMaint" || strings.Count(text, "</ClusterRecommendation>") != 1 ||
 			!strings.Contains(text, `<vm type="VirtualMachine">`+strings.TrimPrefix(vm, "VirtualMachine:")+"</vm>") {
 			t.Fatal(text)
 		}

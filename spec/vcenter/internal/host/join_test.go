@@ -99,7 +99,7 @@ func TestRemovingAHost(t *testing.T) {
 	c.MustTask("EnterMaintenanceMode_Task", c.Find("DC0/host/gpu-a/esx-a-1"), "<timeout>0</timeout>")
 
 	r := c.MustTask("AddStandaloneHost_Task", folder, connect("esx-new", host.Thumbprint("esx-new"), "root", "r00t")+"<addConnected>true</addConnected>")
-	if !strings.Contains(r.Info, `<result xsi:type="ManagedObjectReference" type="ComputeResource">`) {
+	if !strings.Contains(r.Info, `<result type="ComputeResource" xsi:type="ManagedObjectReference">`) {
 		t.Fatal(r.Info)
 	}
 	alone := c.Find("DC0/host/esx-new")
