@@ -83,6 +83,8 @@ func (f *Front) sessionMethods() {
 		f.W.Volumes()
 		return &types.RefreshDatastoreResponse{}, nil
 	})
+	s.Handle("CreateTask", f.createTask)
+	f.registerOpened()
 	s.Handle("CancelTask", func(c *api.Call) (any, *fault.Error) {
 		if e := c.S.Tasks.Cancel(c.This); e != nil {
 			return nil, e
@@ -131,13 +133,14 @@ func (f *Front) cloneSession(c *api.Call) (any, *fault.Error) {
 	return &types.CloneSessionResponse{Returnval: us}, nil
 }
 
-// enter is what all logins share: the session has no login yet, the limit is not reached, the user may see something.
+// enter is what all logins share: the session has no login yet (a clone may take its place), the limit is not reached,
+// the user may see something.
 func (f *Front) enter(c *api.Call, language string, open func() (*session.Session, *fault.Error)) (types.UserSession, *fault.Error) {
 	none := types.UserSession{}
 	if c.This.Type != "SessionManager" {
 		return none, fault.NotFound(c.This)
 	}
-	if c.Session != nil {
+	if c.Session != nil && c.Method != "CloneSession" {
 		return none, fault.New(&types.InvalidLogin{})
 	}
 	if c.S.Sessions.Full() {

@@ -196,7 +196,6 @@ func TestCloneTicket(t *testing.T) {
 	}
 	source.Refused(clone(s.Client(t), ticket), "InvalidLogin")
 	source.Refused(clone(s.Client(t), "cst-none"), "InvalidLogin")
-	source.Refused(clone(source, acquire(source)), "InvalidLogin")
 	own := func(c *vctest.Client) string {
 		return c.Get(sessionManager, "currentSession.key")["currentSession.key"]
 	}
@@ -210,6 +209,35 @@ func TestCloneTicket(t *testing.T) {
 	dropped := acquire(copied)
 	s.API.Sessions.Drop()
 	source.Refused(clone(s.Client(t), dropped), "InvalidLogin")
+}
+
+// A connection that is logged in takes on the clone: another session, another cookie, also of another user.
+func TestCloneInASessionThatIsLoggedIn(t *testing.T) {
+	vctest.Breaks(t, "session.clone-again")
+	f := fleet.Demo()
+	f.Users = []fleet.User{{Name: "reader", Password: "r", Role: "ReadOnly"}}
+	s := vctest.Start(t, vcenter.Options{Fleet: f})
+	admin, c := s.Login(t), s.Login(t, "reader", "r")
+	own := func(c *vctest.Client, path string) string {
+		return c.Get(sessionManager, "currentSession."+path)["currentSession."+path]
+	}
+	before, key := *c, own(c, "key")
+	c.Refused(c.Call("CloneSession", sessionManager, "<cloneTicket>cst-none</cloneTicket>"), "InvalidLogin")
+	if own(c, "key") != key {
+		t.Fatal("a refused ticket changed the session")
+	}
+	ticket := admin.Must("AcquireCloneTicket", sessionManager, "").Text("returnval")
+	a := c.Must("CloneSession", sessionManager, "<cloneTicket>"+ticket+"</cloneTicket>")
+	if a.Text("userName") != vctest.User || a.Header.Get("Set-Cookie") == "" || c.Cookie == before.Cookie {
+		t.Fatal(a.Body)
+	}
+	if own(c, "userName") != vctest.User || own(c, "key") == key || own(c, "key") == own(admin, "key") || own(c, "key") != a.Text("key") {
+		t.Error("the connection is not in the clone")
+	}
+	if own(&before, "key") != key || own(&before, "userName") != "reader" {
+		t.Error("the session before has ended")
+	}
+	c.Refused(c.Call("CloneSession", sessionManager, "<cloneTicket>"+ticket+"</cloneTicket>"), "InvalidLogin")
 }
 
 func TestVersionMismatch(t *testing.T) {

@@ -34,7 +34,9 @@ var (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "session.clone-once", Sure: "documented", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket may only be used once and becomes invalid after use\"; CloneSession throws InvalidLogin if the ticket is not valid",
-		Text: "A clone ticket creates one session; a second CloneSession with it, one with an unknown ticket, or one on a session that is logged in already, is InvalidLogin."})
+		Text: "A clone ticket creates one session; a second CloneSession with it, or one with an unknown ticket, is InvalidLogin."})
+	_ = rules.Add(rules.Rule{ID: "session.clone-again", Sure: "documented", Source: "API reference: SessionManager.CloneSession: associates the clone with the current connection, InvalidLogin only for a ticket that is not valid; none for what becomes of the session before, which lives on here as in govmomi's simulator",
+		Text: "CloneSession on a connection that is logged in already gives it the clone's cookie; the session before is not ended, and a refused ticket leaves it as it was."})
 	_ = rules.Add(rules.Rule{ID: "session.clone-source", Sure: "documented", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket is also invalidated when the corresponding session is closed or expires\"",
 		Text: "A clone ticket is void once the session that acquired it has ended. The clone is independent: it outlives its source."})
 	_ = rules.Add(rules.Rule{ID: "session.clone-rights", Sure: "documented", Source: "API reference: SessionManager.CloneSession: takes on the identity and authorization level of the source; AcquireCloneTicket needs System.View, CloneSession System.Anonymous",

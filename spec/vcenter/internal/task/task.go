@@ -66,6 +66,7 @@ type Task struct {
 	mo.Task
 	m      *Manager
 	spec   Spec
+	opened bool // created and kept by a client
 	cause  *truth.Cause
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -148,16 +149,19 @@ func (m *Manager) run(t *Task) {
 		delete(m.running, t.spec.Entity)
 	}
 	m.leave(t)
+	if e != nil {
+		m.W.Scrub(e)
+		m.end(t, types.TaskInfoStateError, nil, e.Localized())
+		return
+	}
+	m.end(t, types.TaskInfoStateSuccess, result, nil)
+}
+
+// end notes how a task ended and forgets the oldest; world lock held.
+func (m *Manager) end(t *Task, state types.TaskInfoState, result any, failure *types.LocalizedMethodFault) {
 	now := time.Now()
 	t.Info.CompleteTime = &now
-	if e != nil {
-		t.Info.State = types.TaskInfoStateError
-		m.W.Scrub(e)
-		t.Info.Error = e.Localized()
-	} else {
-		t.Info.State = types.TaskInfoStateSuccess
-		t.Info.Result = result
-	}
+	t.Info.State, t.Info.Result, t.Info.Error = state, result, failure
 	t.Info.Progress = 0
 	m.W.Touch(t.Self)
 	m.ended(t)
@@ -297,13 +301,17 @@ func (m *Manager) Cancel(ref types.ManagedObjectReference) *fault.Error {
 	if !ok {
 		return fault.NotFound(ref)
 	}
-	if t.Info.State == types.TaskInfoStateSuccess || t.Info.State == types.TaskInfoStateError {
+	if t.isDone() {
 		return fault.New(&types.InvalidState{})
 	}
 	if !t.Info.Cancelable {
 		return fault.New(&types.NotSupported{})
 	}
 	t.Info.Cancelled = true
+	if t.opened { // nothing of the server's is to be stopped
+		m.end(t, types.TaskInfoStateError, nil, Cancelled().Localized())
+		return nil
+	}
 	m.W.Touch(ref)
 	t.cancel()
 	return nil
