@@ -115,9 +115,31 @@ local function learn_hosts(self, text)
   end
 end
 
+-- Words before a backslash that are no domain of Windows: parts of paths, of the registry and of device ids.
+local no_domains = {}
+for word in ("pci usb acpi root swd display hdaudio hid scsi storage sw umb htree vmware nt authority builtin "
+  .. "hklm hkcu hkcr hku hkey_local_machine hkey_current_user hkey_classes_root hkey_users system software windows "
+  .. "drivers local localhost vsphere"):gmatch "%S+" do
+  no_domains[word] = true
+end
+
+--- CONTOSO\jdoe: a domain in capitals, as Windows and vSphere write it, and its user.
+local function learn_domain_users(self, text)
+  for at, domain, user, stop in text:gmatch "()(%u[%u%d%-]+)\\(%a[%w%-_.]+)()" do
+    local before, after = text:sub(at - 1, at - 1), text:sub(stop, stop)
+    local own = at == 1 or not before:find "[%w\\&_]"
+    if own and not after:find "[\\&]" and not no_domains[domain:lower()] then
+      self:name("domain", domain)
+      self:name("user", user)
+    end
+  end
+end
+
 function Redact:learn(text)
   if type(text) ~= "string" then return end
   learn_hosts(self, text)
+  learn_domain_users(self, text)
+  for user in text:gmatch "%f[%w][uU]ser%s+['\"]([%w][%w%-_.]+)['\"]" do self:name("user", user) end
   for user, host in text:gmatch "([%w][%w%-_.]*)@([%w][%w%-_.]*)" do
     self:name("user", user)
     if not host:find "^[%d.]+$" then self:name("host", host) end
@@ -190,6 +212,35 @@ local function addresses(self, text)
   end))
 end
 
+-- What stands before a serial number. With a mark between (":", "=", JSON's and XML's) any word is one, without a mark
+-- only what looks like one: "serial port 0" and "serial8250" do not.
+local SERIAL = "[sS]erial[ _]?[nN]?[uU]?[mM]?[bB]?[eE]?[rR]?"
+local marked = { SERIAL .. "\"?%s*[:=#>]%s*\"?", "S/N%s*:?%s*", "[sS]ervice ?[tT]ag\"?%s*[:=]%s*\"?",
+  "[aA]sset ?[tT]ag\"?%s*[:=]%s*\"?" }
+local unmarked = { "%f[%w]" .. SERIAL .. "%s+\"?", "%f[%w][sS]ervice ?[tT]ag%s+" }
+
+local function looks_like_serial(text)
+  local _, digits = text:gsub("%d", "")
+  return #text >= 7 and #text <= 32 and digits >= 2 and not text:find "^0x" and not text:find "%l"
+    and not text:find "^%x%x%x%x%-"
+end
+
+local function serials(self, text)
+  for _, before in ipairs(marked) do
+    text = text:gsub("(" .. before .. ")(%w[%w%-]+)", function(said, found)
+      if #found < 4 or self.known_standins[found] then return nil end
+      return said .. self:standin("serial", found)
+    end)
+  end
+  for _, before in ipairs(unmarked) do
+    text = text:gsub("(" .. before .. ")(%w[%w%-]+)", function(said, found)
+      if not looks_like_serial(found) then return nil end
+      return said .. self:standin("serial", found)
+    end)
+  end
+  return text
+end
+
 --- Words are matched without case and as words; the longest first.
 local function replace_words(self, text)
   local lower = text:lower()
@@ -252,12 +303,10 @@ function Redact:apply(text)
   for _, form in ipairs(forms) do
     text = text:gsub(form[2], function(found) return self:standin(form[1], found) end)
   end
-  text = text:gsub("([sS]erial[ _]?[nN]?[uU]?[mM]?[bB]?[eE]?[rR]?%s*[:=#]%s*\"?)(%w[%w%-]+)", function(before, found)
-    if #found < 4 then return nil end
-    return before .. self:standin("serial", found)
+  text = text:gsub("(iqn%.%d%d%d%d%-%d%d%.)([%w.%-:_]+)", function(before, found)
+    return before .. self:standin("iscsi", found)
   end)
-  text = text:gsub("(S/N%s*:?%s*)(%w[%w%-]+)", function(before, found) return before .. self:standin("serial",
-    found) end)
+  text = serials(self, text)
   text = text:gsub("[%w%-_.+]+@[%w%-]+%.[%w%-.]*%a", function(found)
     return not found:find "^root@" and self:standin("mail", found) or nil
   end)
@@ -265,11 +314,6 @@ function Redact:apply(text)
   for _, kind in ipairs { "naa", "eui", "vml", "t10" } do
     text = text:gsub("%f[%w]" .. kind .. "%.([%w_]+)", function(found) return kind .. "." .. self:standin("disk",
       found) end)
-  end
-  for _, tag in ipairs { "[sS]ervice [tT]ag", "[aA]sset [tT]ag" } do
-    text = text:gsub("(" .. tag .. "%s*[:=]%s*)([%w%-]+)", function(before, found)
-      return before .. self:standin("serial", found)
-    end)
   end
   text = text:gsub("(/home/)[^%s\"]+", "%1(path)"):gsub("(\\Users\\)[^%s\"]+", "%1(path)")
   text = text:gsub("/vmfs/volumes/([^/%s\"]+)([^%s\"]*)", function(store, rest)
