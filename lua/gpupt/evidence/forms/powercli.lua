@@ -1,8 +1,10 @@
---- PowerCLI on a host's devices: Get-PassthroughDevice, Get-VMHostPciDevice, esxcli through Get-EsxCli.
+--- PowerCLI on a host's devices: Get-PassthroughDevice, Get-VMHostPciDevice, esxcli through Get-EsxCli; esxcli's own
+-- formatters (csv, xml, keyvalue) write the same fields.
 -- Public samples: powercli46.rssing.com (Get-PassthroughDevice as a list, VendorId -32634), the vSphere API reference
 -- of HostPciDevice (fields, signed ids); Get-EsxCli's fields are esxcli's without blanks.
 local pci = require "gpupt.pci"
 local records = require "gpupt.evidence.records"
+local structures = require "gpupt.evidence.structures"
 
 local powercli = {}
 
@@ -60,9 +62,21 @@ local function esxcli(f)
     physical_slot = filled(f.physicalslot) }, pci.address(f.address, "hex")), "Get-EsxCli hardware.pci.list"
 end
 
+-- esxcli hardware pci pcipassthru list, as CSV and the like
+local function enabled(f)
+  if truth(f.enabled) == nil or not (f.deviceid or ""):find "^%x+:%x+:%x+%.%x$" then return nil end
+  return placed({ enabled = truth(f.enabled) }, pci.address(f.deviceid, "hex")), "esxcli hardware pci pcipassthru list"
+end
+
+local function all_records(doc)
+  local list = structures.of(doc)
+  if #list == 0 then list = records.of(doc) end
+  return list
+end
+
 local function read(doc)
-  for _, record in ipairs(records.of(doc)) do
-    for _, reader in ipairs { esxcli, passthrough, host_device } do
+  for _, record in ipairs(all_records(doc)) do
+    for _, reader in ipairs { esxcli, enabled, passthrough, host_device } do
       local card, form = reader(record.fields)
       if card then
         card.where = "host"
@@ -76,11 +90,12 @@ local function read(doc)
 end
 
 powercli.form = {
-  form = "powercli", title = "PowerCLI: Get-PassthroughDevice, Get-VMHostPciDevice, Get-EsxCli hardware.pci.list",
+  form = "powercli", title = "PowerCLI: Get-PassthroughDevice, Get-VMHostPciDevice, Get-EsxCli hardware.pci.list; "
+    .. "esxcli --formatter=csv, xml or keyvalue",
   how = "Get-VMHost HOST | Get-PassthroughDevice -Type Pci | fl; Get-VMHostPciDevice -VMHost HOST | fl",
   facts = "cards, addresses, ids (from signed numbers), names, class, state, owner, capable, reset method",
   source = "powercli46.rssing.com, vSphere API reference HostPciDevice",
-  words = { "VendorId", "VendorID", "DeviceClass", "PassthruCapable" },
+  words = { "VendorId", "VendorID", "DeviceClass", "PassthruCapable", "DeviceID" },
   read = read,
 }
 
