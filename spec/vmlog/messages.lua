@@ -365,6 +365,8 @@ local messages = {
     { "This device is disabled. (Code 22)", "ConfigManagerErrorCode : 14", "Problem Code: 52 (0x34)", "Problem : CM_PROB_DISABLED" }, "(Code 43)" },
   ["windows-tdr"] = {
     { "Display driver nvlddmkm stopped responding and has successfully recovered." }, "Display driver nvlddmkm responded" },
+  ["windows-gpuid"] = {
+    { "Restarting TDR occurred on GPUID:100", "Error occurred on GPUID: 100" }, "TDR has not occurred on GPUID" },
   ["windows-bugcheck-other"] = { { "  BCCode:\t124", "The bugcheck was: 0x0000007e (0x1)" }, "  BCCode:\t116" },
   ["card-named"] = {
     { "Name: NVIDIA GeForce RTX 2080 Ti", "FriendlyName : GeForce RTX 2080 Ti", '"Name":  "AMD Radeon RX 6800 XT",', "Name : Intel(R) Arc(TM) Pro B50 "

@@ -212,7 +212,7 @@ local function addresses(self, text)
   end))
 end
 
--- What stands before a serial number. With a mark between (":", "=", JSON's and XML's) any word is one, without a mark
+-- The words before a serial number. With a sign between (":", "=", JSON's and XML's) any word is one, without it
 -- only what looks like one: "serial port 0" and "serial8250" do not.
 local SERIAL = "[sS]erial[ _]?[nN]?[uU]?[mM]?[bB]?[eE]?[rR]?"
 local marked = { SERIAL .. "\"?%s*[:=#>]%s*\"?", "S/N%s*:?%s*", "[sS]ervice ?[tT]ag\"?%s*[:=]%s*\"?",

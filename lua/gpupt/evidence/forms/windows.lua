@@ -83,9 +83,11 @@ local function of_record(doc, record)
   local name = f.friendlyname or f.name or f.caption or f.description or f.devicedescription
   local code = problem_of(f.configmanagererrorcode) or problem_of(f.problem) or problem_of(f.problemcode)
   if not vendor then
-    -- without an id: a card's name with its driver or its problem
-    vendor = name and (f.driverversion or code) and vendor_of(name)
+    -- without an id, or with one that was cut off too early: a card's name with its driver, its problem, or that id
+    local cut = (f.instanceid or f.pnpdeviceid or f.deviceid or ""):match "^PCI\\%S*"
+    vendor = name and (f.driverversion or code or cut) and vendor_of(name)
     if not vendor then return nil end
+    id = id ~= "" and id or cut or ""
   end
   local card = { id = id ~= "" and id or nil, vendor = vendor, device = device, subvendor = subvendor,
     subdevice = subdevice, class = class or classes[(f.class or f.pnpclass or ""):lower()], name = name,
@@ -224,7 +226,7 @@ windows.form = {
     .. "Display",
   facts = "cards, ids, names, state, problem code, driver and its version, address where the location has it",
   source = "systeminformation#860, microsoft/MIDI#1028, openzfsonwindows/openzfs#392, powershell.one Win32_PnPEntity",
-  words = { "VEN_", "ConfigManagerErrorCode", "DriverVersion", "Driver Version", "CM_PROB_" },
+  words = { "VEN_", "InstanceId", "ConfigManagerErrorCode", "DriverVersion", "Driver Version", "CM_PROB_" },
   read = read,
 }
 

@@ -174,6 +174,18 @@ local list = {
     source = "Microsoft, event 4101 (Display)",
   },
   {
+    -- the events 13, 14 and 153 of nvlddmkm, which Windows shows without a text of their own
+    code = "windows-gpuid", severity = "warning", word = "occurred on GPUID",
+    match = { "%f[%a](%a+ TDR) occurred on GPUID: ?%d+", "Error occurred on GPUID: ?%d+" },
+    cause = function(captures)
+      local kind = captures[1] and captures[1]:match "^(%a+) TDR$"
+      return kind and ("NVIDIA's driver for Windows reset the card, which did not answer in time (%s TDR).")
+        :format(kind) or "NVIDIA's driver for Windows reports an error of the card."
+    end,
+    remedy = "Update the driver; look for an Xid or a reset in the host's vmkernel.log of the same minute.",
+    source = "Open-Shell/Open-Shell-Menu#2025 (event 153), dartraiden/NVIDIA-patcher#427",
+  },
+  {
     code = "windows-bugcheck-other", severity = "error", unclear = true, word = { "BCCode", "ugcheck was" },
     match = { "(BCCode:?%s*%x+)", "(bugcheck was: 0x%x+)" },
     unless = { "BCCode:?%s*11[679]%f[%X]", "bugcheck was: 0x0*11[679]%f[%X]" },
