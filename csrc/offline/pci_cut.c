@@ -106,5 +106,6 @@ bool gp_pci_begin(gp_pci_reader *reader, const gp_pci_address *address)
     }
     reader->current = reader->previous = device - reader->list->devices;
     reader->virtual_functions = false;
+    reader->next_region = 0;
     return true;
 }

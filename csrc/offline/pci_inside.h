@@ -7,8 +7,9 @@
 typedef struct gp_pci_reader {
     gp_pci_list *list;
     gp_error *err;
-    long current;  /* index of the device that indented lines belong to, -1 none */
-    long previous; /* the one before an empty line: a text that was pasted may have one after each line */
+    long current;    /* index of the device that indented lines belong to, -1 none */
+    long previous;   /* the one before an empty line: a text that was pasted may have one after each line */
+    int next_region; /* the BAR that a region without an index is */
     bool virtual_functions; /* inside the SR-IOV capability, whose regions are those of other functions */
     bool failed;
     size_t recognised;

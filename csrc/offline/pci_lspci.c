@@ -93,7 +93,7 @@ static uint64_t size_of(gp_text text)
 }
 
 /* "Memory at 1ff000000000 (64-bit, prefetchable) [size=32G]", "I/O ports at 5000 [size=128]" */
-static bool read_region(gp_pci_device *device, int index, gp_text text)
+static bool read_region(gp_pci_reader *reader, gp_pci_device *device, int index, gp_text text)
 {
     while (text.length && text.data[0] == '[') {
         gp_text after = gp_pci_after(text, "] "); /* [virtual], [enhanced] */
@@ -115,11 +115,9 @@ static bool read_region(gp_pci_device *device, int index, gp_text text)
         base = base << 4 | (uint64_t)digit;
     }
     bool wide = gp_pci_after(text, "(64-bit").data != NULL;
-    if (index < 0) {
-        /* lspci -v leaves the index out; registers are shown in order, a 64-bit one takes two */
-        const gp_bar *last = device->bar_count ? &device->bars[device->bar_count - 1] : NULL;
-        index = last ? last->index + (last->kind == GP_BAR_MEM64 ? 2 : 1) : 0;
-    }
+    /* lspci -v leaves the index out; registers are shown in order, a 64-bit one takes two */
+    if (index < 0) index = reader->next_region;
+    reader->next_region = index + (wide ? 2 : 1);
     if (index <= 5) {
         uint8_t bit = (uint8_t)(1U << index);
         device->unassigned = (uint8_t)(unassigned ? device->unassigned | bit : device->unassigned & ~bit);
@@ -262,12 +260,13 @@ bool gp_pci_read_lspci_detail(gp_pci_reader *reader, gp_text line, unsigned dept
     if (gp_pci_starts(line, "Capabilities: "))
         reader->virtual_functions = gp_pci_after(line, "(SR-IOV)").data != NULL;
     /* those of the virtual functions are indented deeper, without sizes */
-    if (index >= 0) return depth < 2 && !reader->virtual_functions && read_region(device, index, rest);
+    if (index >= 0)
+        return depth < 2 && !reader->virtual_functions && read_region(reader, device, index, rest);
     if (gp_pci_starts(line, "Initial VFs:")) return read_functions(device, line);
     if (read_link(device, line)) return true;
     if (depth >= 2) return false;
     if (read_class(device, line)) return true;
-    if (read_region(device, -1, line)) return true;
+    if (read_region(reader, device, -1, line)) return true;
     if (gp_pci_starts(line, "Expansion ROM at ")) {
         uint64_t size = size_of(line);
         if (size && size <= UINT64_C(1) << 62) device->rom = size;

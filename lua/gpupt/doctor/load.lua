@@ -217,8 +217,11 @@ local function no_logs(logs)
   local results = {}
   for i = #logs, 1, -1 do
     local log = logs[i]
-    local result = log.scan.form == "unknown" and log.source and evidence.read(log.source, { keep = true })
-    if result and not result.unread then
+    local form = log.scan.form
+    -- lspci's regions are the form of a guest's report too
+    local result = (form == "unknown" or form == "guest text") and log.source
+      and evidence.read(log.source, { keep = true })
+    if result and not result.unread and (form == "unknown" or result.devices) then
       table.remove(logs, i)
       table.insert(results, 1, result)
     end

@@ -11,13 +11,14 @@ local kinds = {
     "%[vob%.", "^%S+ %w+ hostd%[", "^%a%a%a +%d+ [%d:]+ vmkernel:" } },
   { "dmesg", { "^%[ *%d+%.%d+%]", "^<%d+>", "^%a%a%a +%d+ [%d:]+ %S+ [%w_./%-]+%[?%d*%]?: ",
     "^%[%a%a%a %a%a%a +%d+ [%d:]+ %d+%]",
-    "^[%dT:.%-+]+ %S+ [%w_%-]+%[?%d*%]?: ", "^NVRM: ", "^nvidia[%w_%-]*[: ]", "^amdgpu[: ]", "^nouveau[: ]", "^i915 ",
+    "^%d%d%d%d%-[%dT:.%-+Z]+ %S+ [%w_%-]+%[?%d*%]?: ",
+    "^NVRM: ", "^nvidia[%w_%-]*[: ]", "^amdgpu[: ]", "^nouveau[: ]", "^i915 ",
       "^xe %x",
     "^kern +:" } },
   -- lspci, nvidia-smi and the like are not read here, so that nothing is said of them
   { "guest text", { "^ *ConfigManagerErrorCode", "Problem [Cc]ode", "%(Code %d+%)", "CM_PROB_", "^ *InstanceI[dD]",
     "PCI\\VEN_", "BCCode", "[Bb]ug ?[Cc]heck", "^ *Driver Version", "^ *Region %d:", "VIDEO_[%u_]+",
-    "^ *Driver Date" } },
+    "^ *Driver Date", "occurred on GPUID", "source nvlddmkm" } },
 }
 
 local function kind_of_line(line)

@@ -73,10 +73,8 @@ return {
   {
     code = "bar-unassigned", severity = "error", side = "guest", form = "guest text", word = "Memory at <",
     match = "Region (%d): Memory at <unassigned>",
-    cause = function(captures)
-      return ("BAR %s of a device has no address in the guest: no 64-bit window, or too small, or BIOS "
-        .. "firmware."):format(captures[1])
-    end,
+    -- the address of the device is in an earlier line, and several BARs are one finding
+    cause = "A BAR of a device has no address in the guest: no 64-bit window, or too small, or BIOS firmware.",
     remedy = window_remedy,
     detail = function(captures) return { index = integer(captures[1]) } end,
     source = "lspci of a guest beside NVRM: BAR1 is 0M",
