@@ -39,7 +39,31 @@ local function send(ctx, target, seconds)
     { action = "maintenance-enter", text = ENTER, timeout = maintenance.ANSWER })
 end
 
+-- Whether the host is in maintenance mode although the task that took it there is not known: a vCenter that restarted
+-- may have lost it. The host was in service when this run sent its request.
+local function inside(ctx, target)
+  ctx.fleet:refresh_host(target.record)
+  if not target.record.maintenance then return false end
+  local ref = target.record.ref
+  local running, entered = away.tasks(ctx.vc, { ref })
+  if running[ref] or entered[ref] then return false end -- another user's: one of this run would have been found
+  ctx:note(target, ("in maintenance mode; the task of %s is not known to the server any more"):format(ENTER))
+  return true
+end
+
+-- What became of a request whose outcome is unknown: its task, true if the host is in maintenance mode, or nil. The
+-- task may appear late.
+local function outcome(ctx, target)
+  for _ = 1, 4 do
+    local found = arrived(ctx, target) or inside(ctx, target)
+    if found then return found end
+    ctx:sleep(maintenance.ANSWER / 5)
+  end
+end
+
 -- The request may have arrived although its answer did not: its task is looked for a few times before another is sent.
+-- The task, true if the host entered without one that is known, or nil, message, code, detail. Then: whether an earlier
+-- request may still take effect.
 local function start(ctx, target, seconds)
   if ctx:did(target, "maintenance-enter") then
     local earlier = arrived(ctx, target)
@@ -48,24 +72,31 @@ local function start(ctx, target, seconds)
       return earlier
     end
   end
-  local started, message, code, detail
-  for _ = 1, 2 do
+  local unknown, started, message, code, detail = false, nil, nil, nil, nil
+  for _ = 1, 3 do
     started, message, code, detail = send(ctx, target, seconds)
-    if started or (code ~= "EUNKNOWN" and code ~= "TaskInProgress") then break end
-    for _ = 1, code == "EUNKNOWN" and 4 or 1 do
-      started = arrived(ctx, target)
-      if started then return started end
-      if code == "EUNKNOWN" then ctx:sleep(maintenance.ANSWER / 5) end
+    if code == "EUNKNOWN" then
+      started = outcome(ctx, target)
+      if unknown then break end
+      unknown = true
+    elseif code == "ECONNECT" or code == "TaskInProgress" then
+      started = arrived(ctx, target) -- this read waits for a server that does not answer
+    elseif code == "InvalidState" and unknown then
+      started = inside(ctx, target) or nil
     end
-    if code ~= "EUNKNOWN" then break end
+    if started or (code ~= "EUNKNOWN" and code ~= "ECONNECT") then break end
   end
-  return started, message, code, detail
+  if started then return started, unknown end
+  return nil, message, code, detail
 end
 
 local function withdraw(ctx, target, started, first)
   ctx:note(target, ("other hosts go first (%s): leaving maintenance mode to them"):format(first))
-  ctx:cancel(started)
-  local entered, message, code, detail = ctx:finish(started, { timeout = 600 })
+  local entered, message, code, detail = started == true, nil, nil, nil
+  if not entered then
+    ctx:cancel(started)
+    entered, message, code, detail = ctx:finish(started, { timeout = 600 })
+  end
   if not entered and code == "ETIMEDOUT" then return nil, message, code, detail end
   ctx.fleet:refresh_host(target.record)
   if entered then
@@ -85,8 +116,11 @@ function maintenance.enter(ctx, target)
   if not started then return nil, message, code, detail end
   local first = slot and slot:behind()
   if first then return withdraw(ctx, target, started, first) end
-  local ok
-  ok, message, code, detail = ctx:finish(started, { timeout = seconds + maintenance.GRACE, cancel = true })
+  local ok, unknown = started == true, message
+  if not ok then
+    ok, message, code, detail = ctx:finish(started, { timeout = seconds + maintenance.GRACE, cancel = true })
+    ok = ok or (unknown and code == "InvalidState" and inside(ctx, target))
+  end
   if not ok then return nil, message, code, detail end
   ctx.fleet:refresh_host(target.record)
   if not target.record.maintenance then
