@@ -15,7 +15,7 @@ local function unusable(record)
   return not record.ours and (record.skipped or host_records.unavailable(record)) or nil
 end
 
---- Why a card is not free, or nil.
+--- Why a card is not free, or nil. `except`: the reference of the VM that it is for. Other VMs may have its name.
 local function blocked(pool, card, except)
   if not card.capable then return "not capable" end
   local away = unusable(card.host)
@@ -25,7 +25,7 @@ local function blocked(pool, card, except)
   local owner = pool.taken[card]
   if owner then return "planned for " .. owner end
   for _, claim in ipairs(pool.fleet:owners(card)) do
-    if claim.name ~= except then return ("held by %s (%s)"):format(claim.name, claim.power or "?") end
+    if claim.ref ~= except then return ("held by %s (%s)"):format(claim.name, claim.power or "?") end
   end
   local silence = pool.fleet:silence(card.host)
   return silence and "the host " .. silence or nil
@@ -39,10 +39,10 @@ local function selected(node, record)
   return list
 end
 
-local function free_of(pool, record, node, name)
+local function free_of(pool, record, node, except)
   local list = {}
   for _, card in ipairs(selected(node, record)) do
-    if not blocked(pool, card, name) then list[#list + 1] = card end
+    if not blocked(pool, card, except) then list[#list + 1] = card end
   end
   return list
 end
@@ -63,12 +63,12 @@ local function unfit(pool, record, request)
 end
 
 --- The cards of each host, to explain why there are too few: "esx-a-1: 3b:00.0 held by x (poweredOff), 86:00.0 free".
-local function inventory_text(pool, hosts, node, name, request)
+local function inventory_text(pool, hosts, node, except, request)
   local lines = {}
   for _, record in ipairs(hosts) do
     local words = {}
     for _, card in ipairs(selected(node, record)) do
-      words[#words + 1] = host_records.short(card.address) .. " " .. (blocked(pool, card, name) or "free")
+      words[#words + 1] = host_records.short(card.address) .. " " .. (blocked(pool, card, except) or "free")
     end
     local why = request and unfit(pool, record, request)
     if why then
@@ -132,18 +132,19 @@ function allocation.take(pool, request)
     end
     pool.used_memory[record] = (pool.used_memory[record] or 0) + (request.memory_mb or 0)
     if #own >= count then return { host = record, cards = table.move(own, 1, count, 1, {}) } end
-    local free = free_of(pool, record, node, name)
+    local free = free_of(pool, record, node, request.vm.ref)
     if #own + #free < count then
       return nil, ("%s needs %d GPU%s of %s on its host %s, but only %d %s free: %s"):format(name, count,
         count == 1 and "" or "s", selector.describe(node), record.name, #own + #free,
-        #own + #free == 1 and "is" or "are", inventory_text(pool, { record }, node, name)), "ENOCARDS"
+        #own + #free == 1 and "is" or "are", inventory_text(pool, { record }, node,
+        request.vm.ref)), "ENOCARDS"
     end
     table.move(take(pool, free, count - #own, name), 1, count - #own, #own + 1, own)
     return { host = record, cards = own }
   end
   local best, best_free
   for _, record in ipairs(request.hosts) do
-    local free = not unfit(pool, record, request) and free_of(pool, record, node, name) or {}
+    local free = not unfit(pool, record, request) and free_of(pool, record, node) or {}
     if #free >= count then
       local better = not best or (request.spread == "pack" and #free < #best_free)
         or (request.spread ~= "pack" and #free > #best_free)
@@ -152,7 +153,7 @@ function allocation.take(pool, request)
   end
   if not best then
     return nil, ("%s needs %d free GPU%s of %s on one host: %s"):format(name, count, count == 1 and "" or "s",
-      selector.describe(node), inventory_text(pool, request.hosts, node, name, request)), "ENOCARDS",
+      selector.describe(node), inventory_text(pool, request.hosts, node, nil, request)), "ENOCARDS",
       { away = away_of(pool, request) }
   end
   pool.used_memory[best] = (pool.used_memory[best] or 0) + (request.memory_mb or 0)

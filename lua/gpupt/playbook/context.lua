@@ -23,6 +23,7 @@ local away = require "gpupt.fleet.away"
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
+local vim_ref = require "gpupt.vim.ref"
 
 ---@class gpupt.Context
 ---@field vc table                  the connection
@@ -116,6 +117,12 @@ function Context:newer(target, action, undone_by)
   if last and not (undo and undo.ended and undo.number > last.number) then return last.detail end
 end
 
+--- The object that the newest change of an action created, as "Type:value"; nil if there was none.
+function Context:made(target, action)
+  local list = each_done(self, target, action)
+  return list[#list] and list[#list].made
+end
+
 --- The objects of all changes of this action, as "Type:value", each once.
 function Context:objects_of(target, action)
   local list, seen = {}, {}
@@ -148,7 +155,7 @@ function Context:remember()
     local entry = row.target and row.of and change_of_row(self, row.target, row.of)
     local detail = row.detail and json.decode(row.detail)
     if row.kind == "result" and entry and detail then
-      if detail.ok then entry.ended = true end
+      if detail.ok then entry.ended, entry.made = true, detail.made end
       if detail.ok == false and detail.fault and not detail.unknown then forget_change(self, row.target, row.of) end
     elseif row.kind == "sent" and entry and detail then
       entry.task = detail.task
@@ -198,13 +205,14 @@ local function explain(message, code, detail)
   return other and ("%s: %s is in progress"):format(message:gsub("%.$", ""), other) or message
 end
 
-local function result_row(self, target, of, change, ok, message, code, detail)
+-- `made`: the object that a call created, if it did.
+local function result_row(self, target, of, change, ok, message, code, detail, made)
   local fault = type(detail) == "table" and detail.fault or nil
   local unknown = fault and change.refusals and not change.refusals[code] or nil
-  self:row(target, "result", change, ok and { ok = true }
+  self:row(target, "result", change, ok and { ok = true, made = made }
     or { ok = false, message = message, code = code, fault = fault, unknown = unknown }, { of = of })
   local entry = target and change_of_row(self, target.name, of)
-  if entry and ok then entry.ended = true end
+  if entry and ok then entry.ended, entry.made = true, made and tostring(made) end
   if not ok and fault and not unknown and target then forget_change(self, target.name, of) end
 end
 
@@ -295,7 +303,8 @@ function Context:finish(started, o)
     result_row(self, started.target, started.number, started.change, false, message, code, detail)
     return nil, message, code, detail
   end
-  result_row(self, started.target, started.number, started.change, true)
+  local made = vim_ref.is(info) and info or nil
+  result_row(self, started.target, started.number, started.change, true, nil, nil, nil, made)
   return info
 end
 

@@ -102,7 +102,9 @@ local function read_fleet(self, problems)
     end
   end
   for _, scope in ipairs(each_scope(self.playbook, "vms")) do
-    local list, message, code = failure.catch(targets.vms, self.fleet, scope, limit, found)
+    local list, message, code = failure.catch(targets.vms, self.fleet, scope, limit, found, function(name)
+      return self.ctx:made({ name = name }, "create")
+    end)
     if list then
       table.move(list, 1, #list, #vm_targets + 1, vm_targets)
     else

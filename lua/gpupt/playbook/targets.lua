@@ -114,7 +114,16 @@ local function missing(fleet, target)
   return { source = target.scope.source, text = text, target = target.name, code = "ENOENT" }
 end
 
-local function named(fleet, scope, limit, found)
+-- A VM that the run to resume created and that is no longer where it was; nil if it was deleted.
+local function strayed(fleet, target, created)
+  local ref = created and fleet.vc:ref(created)
+  if not (ref and fleet:place_of(ref)) then return end
+  return { source = target.scope.source, target = target.name, code = "EREFUSED", text = ("p.vms: %s was created by "
+    .. "this run as %s, which is now %s. Give it its name and folder back, or delete it, and resume the run"):format(
+    target.name, created, fleet:path(ref)) }
+end
+
+local function named(fleet, scope, limit, found, created)
   local list = {}
   local where, wrong = placement.resolve(fleet, scope)
   for _, problem in ipairs(wrong) do found:problem(problem) end
@@ -126,9 +135,13 @@ local function named(fleet, scope, limit, found)
         datastore = where.datastore, network = where.network, network_name = where.network_name,
         host_refs = where.hosts, misplaced = #wrong > 0 and #where.hosts == 0 or nil }
       target.ref = where.folder and fleet:find_vm(target)
-      if not target.ref and #wrong == 0 and not creates(scope) then
+      local lost
+      if not target.ref and #wrong == 0 then
+        lost = not creates(scope) and missing(fleet, target) or strayed(fleet, target, created(name))
+      end
+      if lost then
         target.misplaced, target.host_refs = true, {}
-        found:problem(missing(fleet, target))
+        found:problem(lost)
       end
       list[#list + 1] = target
     end
@@ -147,9 +160,10 @@ local function existing(fleet, scope, limit)
 end
 
 --- Targets of a p.vms scope, without cards yet. What is wrong with their place is added to `found`
--- (gpupt.playbook.preflight.findings); what can be checked of such targets is.
-function targets.vms(fleet, scope, limit, found)
-  if scope.options.name then return named(fleet, scope, limit, found) end
+-- (gpupt.playbook.preflight.findings); what can be checked of such targets is. `created(name)`: the VM
+-- that the run to resume created for a target, "VirtualMachine:vm-9", or nil.
+function targets.vms(fleet, scope, limit, found, created)
+  if scope.options.name then return named(fleet, scope, limit, found, created) end
   return existing(fleet, scope, limit)
 end
 
