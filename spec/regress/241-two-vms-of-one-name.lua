@@ -1,6 +1,6 @@
 --- Two VMs of one name in different folders: the plan took the card that the other one holds for free, because it
 -- compared the holder's name. Apply created the VM and then found no card for it. And a VM that a killed run had
--- created, and that somebody then renamed or moved, was created a second time when the run was resumed.
+-- created, and that another user then renamed or moved, was created a second time when the run was resumed.
 local gpupt = require "gpupt"
 local killed = require "spec.support.killed"
 local lab = require "spec.support.lab"
@@ -45,37 +45,39 @@ describe("a VM", function()
     local journal = l:journal()
     assert.equal("done", l:apply(PLAY, { journal = journal }).status)
     local vm = check(l.vc:one "/DC0/vm/desk-1")
-    check(l.vc:wait(check(check(l.vc:one "/DC0/vm/other"):MoveIntoFolder_Task { list = { vm } })))
+    local folder = check(l.vc:one "/DC0/vm/other")
+    check(l.vc:wait(check(folder:MoveIntoFolder_Task { list = { vm } })))
     local plan, message = l:plan(PLAY)
     assert.falsy(plan and tostring(plan))
-    assert.matches("desk-1 needs 1 free GPU of 10de:20b5 on one host: esx-1: 3b:00.0 held by desk-1 (poweredOn)", message,
-      1, true)
+    assert.matches("desk-1 needs 1 free GPU of 10de:20b5 on one host: esx-1: 3b:00.0 held by desk-1 (poweredOn)",
+      message, 1, true)
   end)
 
-  it("that the run created and somebody renamed is not created again by resuming it", function()
+  it("that the run created and another user renamed is not created again by resuming it", function()
     local journal, id, vm = killed_run(2)
     check(l.vc:wait(check(vm:Rename_Task { newName = "desk-old" })))
     local result, created = resumed(journal, id)
     assert.equal(1, result.status, result.err)
     assert.equal(1, created)
-    assert.matches("desk-1 was created by this run as " .. tostring(vm) .. ", which is now /DC0/vm/desk-old. Give it its "
-      .. "name and folder back, or delete it, and resume the run", result.err, 1, true)
+    assert.matches("desk-1 was created by this run as " .. tostring(vm) .. ", which is now /DC0/vm/desk-old. Give it "
+      .. "its name and folder back, or delete it, and resume the run", result.err, 1, true)
     check(l.vc:wait(check(vm:Rename_Task { newName = "desk-1" })))
     result, created = resumed(journal, id)
     assert.equal(0, result.status, result.err)
     assert.equal(1, created)
   end)
 
-  it("that the run created and somebody moved is not created again either", function()
+  it("that the run created and another user moved is not created again either", function()
     local journal, id, vm = killed_run(2)
-    check(l.vc:wait(check(check(l.vc:one "/DC0/vm/other"):MoveIntoFolder_Task { list = { vm } })))
+    local folder = check(l.vc:one "/DC0/vm/other")
+    check(l.vc:wait(check(folder:MoveIntoFolder_Task { list = { vm } })))
     local result, created = resumed(journal, id)
     assert.equal(1, result.status, result.err)
     assert.equal(1, created)
     assert.matches("which is now /DC0/vm/other/desk-1", result.err, 1, true)
   end)
 
-  it("that the run created and somebody deleted is created again", function()
+  it("that the run created and another user deleted is created again", function()
     local journal, id, vm = killed_run(2)
     if check(vm:get "runtime.powerState") == "poweredOn" then check(l.vc:wait(check(vm:PowerOffVM_Task {}))) end
     check(l.vc:wait(check(vm:Destroy_Task {})))
