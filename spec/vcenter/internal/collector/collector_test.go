@@ -94,6 +94,7 @@ func TestInvalidPropertyFaultsTheWholeCall(t *testing.T) {
 }
 
 func TestKeyedPaths(t *testing.T) {
+	vctest.Breaks(t, "collector.index")
 	f := fleet.Demo()
 	f.VMs = []fleet.VM{{Name: "v", Cluster: "gpu-a", ExtraConfig: map[string]string{"a.b": "c"}}}
 	s := vctest.Start(t, vcenter.Options{Fleet: f})
@@ -106,11 +107,16 @@ func TestKeyedPaths(t *testing.T) {
 	vm := c.Find("DC0/vm/v")
 	for path, want := range map[string]string{
 		`config.hardware.device[200].busNumber`: "0", `config.hardware.device[201].deviceInfo.label`: "IDE 1", `config.hardware.device[9].key`: "",
-		`config.extraConfig["a.b"].value`: "c", `config.extraConfig["a"].value`: "", `config.hardware.device[200].nonsense`: "",
+		`config.extraConfig["a.b"].value`: "c", `config.extraConfig["a"].value`: "", `config.hardware.device[200].macAddress`: "",
 	} {
 		if got := c.Get(vm, path)[path]; got != want {
 			t.Errorf("%s is %q, want %q", path, got, want)
 		}
+	}
+	for _, path := range []string{`config.hardware.device["200"]`, `config.hardware.device["200"].busNumber`, `config.hardware.device[200`, `config.hardware[200]`,
+		`config.hardware.device[200].nonsense`, `config.extraConfig[a.b]`, `config.extraConfig[a.b].value`, `config["a.b"]`, `config.extraConfig["a.b]`, `config.hardware.device[200"]`} {
+		c.Refused(c.Call("RetrievePropertiesEx", "PropertyCollector:propertyCollector", "<specSet><propSet><type>VirtualMachine</type><pathSet>"+
+			strings.ReplaceAll(path, `"`, "&quot;")+"</pathSet></propSet><objectSet>"+vctest.Ref("obj", vm)+"</objectSet></specSet><options/>"), "InvalidProperty")
 	}
 	if whole := c.Get(vm, `config.hardware.device[200]`)[`config.hardware.device[200]`]; !strings.HasPrefix(whole, "<key>200</key>") {
 		t.Error("a keyed element comes as itself: ", whole)

@@ -18,6 +18,9 @@ import (
 var _ = rules.Add(rules.Rule{ID: "collector.empty-list", Sure: "seen", Source: "pyvmomi tests/fixtures/test_json_host_explode.yaml: HostSystem.value, customValue recorded as an empty ArrayOfCustomFieldValue",
 	Text: "A property that is an empty list is answered as one; it is not left out. A list inside a data object is left out when it is empty."})
 
+var _ = rules.Add(rules.Rule{ID: "collector.index", Sure: "seen", Source: "govc's test collect index: device[\"4000\"] and extraConfig[guestinfo.a] fail (the key is an int; a string key requires quotes), device[4000] succeeds, a key that is not there is no error",
+	Text: "A member of a list is named by its key: in quotes when the key is a string (extraConfig[\"a.b\"]), without them when it is a number (device[4000]); otherwise InvalidProperty."})
+
 var (
 	refType  = reflect.TypeOf(types.ManagedObjectReference{})
 	props    sync.Map // reflect.Type -> map[string][]int: properties of a mo struct
@@ -86,6 +89,7 @@ type step struct {
 	name   string
 	key    string
 	hasKey bool
+	quoted bool
 }
 
 // split cuts "config.extraConfig["a.b"].value" at the dots outside brackets.
@@ -119,7 +123,14 @@ func split(path string) ([]step, bool) {
 			if !strings.HasSuffix(part, "]") {
 				return nil, false
 			}
-			s.name, s.key, s.hasKey = part[:open], strings.Trim(part[open+1:len(part)-1], `"`), true
+			key := part[open+1 : len(part)-1]
+			s.name, s.key, s.hasKey = part[:open], key, true
+			if len(key) > 1 && key[0] == '"' && key[len(key)-1] == '"' {
+				s.key, s.quoted = key[1:len(key)-1], true
+			}
+		}
+		if strings.Contains(s.key, `"`) {
+			return nil, false
 		}
 		if s.name == "" {
 			return nil, false
@@ -162,6 +173,9 @@ func check(kind, path string) bool {
 				return i == len(steps)-1
 			}
 			cur = cur.Elem()
+			if !keyed(cur, steps[i].quoted) {
+				return false
+			}
 		} else if steps[i].hasKey {
 			return false
 		}
@@ -172,7 +186,9 @@ func check(kind, path string) bool {
 			return true
 		}
 		if cur.Kind() == reflect.Interface {
-			return true // a slot for derived types: what is really there decides
+			// a slot for derived types: one of them has to have the field; what is really there decides
+			base, ok := wire.SlotBase(cur)
+			return !ok || wire.HasField(base, steps[i+1].name)
 		}
 		if cur.Kind() != reflect.Struct || cur.String() == timeKind || cur == refType {
 			return false
@@ -183,6 +199,33 @@ func check(kind, path string) bool {
 		}
 		cur = f.Raw
 	}
+}
+
+// keyed reports whether the key of a list's member is written as its type asks for: text in quotes, a number without.
+func keyed(member reflect.Type, quoted bool) bool {
+	for member.Kind() == reflect.Pointer {
+		member = member.Elem()
+	}
+	if member.Kind() == reflect.Interface { // BaseVirtualDevice: what all derived types have
+		if base, ok := wire.SlotBase(member); ok {
+			member = base
+		}
+	}
+	if member.Kind() != reflect.Struct || member == refType {
+		return true
+	}
+	for _, name := range []string{"Key", "Id"} {
+		if f, ok := member.FieldByName(name); ok {
+			switch f.Type.Kind() {
+			case reflect.String:
+				return quoted
+			case reflect.Int16, reflect.Int32, reflect.Int64:
+				return !quoted
+			}
+			return true
+		}
+	}
+	return true
 }
 
 // get reads a path; false = unset. v is the mo struct.

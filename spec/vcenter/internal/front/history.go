@@ -17,6 +17,9 @@ import (
 var _ = rules.Add(rules.Rule{ID: "task.history", Sure: "documented", Source: "API reference: TaskManager.CreateCollectorForTasks, TaskFilterSpec",
 	Text: "A task collector filters by entity, state, user, time, activationId, event chain and parent task; it reads from the oldest task on."})
 
+var _ = rules.Add(rules.Rule{ID: "history.esxi", Sure: "seen", Source: "pysphere#25: at ESXi 4.1 \"Create task collector\" ends in \"The operation is not supported on the object\"",
+	Text: "A host keeps no history of tasks: CreateCollectorForTasks is NotSupported at an ESXi endpoint. Collectors of events are supported."})
+
 // matches reports whether a task passes the filter. World lock held.
 func (f *Front) matches(s *types.TaskFilterSpec, owner *session.Session, i *types.TaskInfo) bool {
 	if !f.sees(owner, i.Entity) {
@@ -72,6 +75,9 @@ func (f *Front) registerHistory() {
 	x.register()
 	s.Tasks.Changed = x.news
 	s.Handle("CreateCollectorForTasks", func(c *api.Call) (any, *fault.Error) {
+		if f.W.ESXi {
+			return nil, fault.New(&types.NotSupported{})
+		}
 		filter := c.Req.(*types.CreateCollectorForTasks).Filter
 		if e := filter.Entity; e != nil && f.W.Reg.Get(e.Entity) == nil {
 			return nil, fault.NotFound(e.Entity)

@@ -102,12 +102,15 @@ func TestTasksOfAClient(t *testing.T) {
 	c.Refused(set("success", ""), "ManagedObjectNotFound")
 }
 
-// A host has no extensions, so no types of tasks either.
+// A host has no extensions, so no types of tasks either, and no history of its tasks.
 func TestNoTasksOfAClientOnAHost(t *testing.T) {
+	vctest.Breaks(t, "history.esxi")
 	f := fleet.Demo()
 	f.Endpoint = "esxi"
 	s := vctest.Start(t, vcenter.Options{Fleet: f})
 	c := s.Client(t)
 	c.Must("Login", "SessionManager:ha-sessionmgr", "<userName>"+vctest.User+"</userName><password>"+vctest.Password+"</password>")
 	c.Refused(c.Call("CreateTask", "TaskManager:ha-taskmgr", vctest.Ref("obj", "Folder:ha-folder-root")+"<taskTypeId>x</taskTypeId><cancelable>false</cancelable>"), "NotSupported")
+	c.Refused(c.Call("CreateCollectorForTasks", "TaskManager:ha-taskmgr", "<filter/>"), "NotSupported")
+	c.Must("CreateCollectorForEvents", "EventManager:ha-eventmgr", "<filter/>")
 }

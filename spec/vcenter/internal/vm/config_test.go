@@ -336,6 +336,20 @@ func TestPlacementAndDisksOfAClone(t *testing.T) {
 	k.refused(k.reconfigure(tpl, val("numCPUs", "4")), "NotSupported")
 	k.refused(k.reconfigure(tpl, extra("a.b", "c")), "NotSupported") // govc's own suite, vm.markastemplate: a template takes a name and an annotation only
 	k.c.Refused(k.c.Call("MarkAsTemplate", tpl, ""), "NotSupported")
+	k.rule("vm.snapshot-template")
+	const taken = "<name>s</name><memory>false</memory><quiesce>false</quiesce>"
+	k.refused(k.c.Task("CreateSnapshot_Task", tpl, taken), "NotSupported")
+	k.refused(k.c.Task("CreateSnapshotEx_Task", tpl, "<name>s</name><memory>false</memory>"), "NotSupported")
+	if got := k.get(tpl, "snapshot"); got != "" {
+		t.Errorf("the template has a snapshot: %s", got)
+	}
+	k.c.Must("MarkAsVirtualMachine", tpl, pool)
+	k.accepted(k.c.Task("CreateSnapshot_Task", tpl, taken))
+	k.c.Must("MarkAsTemplate", tpl, "")
+	k.refused(k.c.Task("RevertToCurrentSnapshot_Task", tpl, ""), "NotSupported")
+	if got := k.get(tpl, "snapshot"); got == "" {
+		t.Error("the snapshot of the VM is gone with its mark as a template")
+	}
 	k.c.Must("MarkAsVirtualMachine", tpl, pool)
 	k.accepted(k.on(tpl))
 	k.c.Refused(k.c.Call("MarkAsTemplate", tpl, ""), "InvalidPowerState")

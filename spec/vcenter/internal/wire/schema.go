@@ -168,6 +168,21 @@ func baseOf(t reflect.Type) (reflect.Type, bool) {
 	return byTypeName(strings.TrimPrefix(t.Name(), "Base"))
 }
 
+// SlotBase is baseOf for other packages.
+func SlotBase(t reflect.Type) (reflect.Type, bool) { return baseOf(t) }
+
+// HasField reports whether a type, or a type derived from it, has a field of this name.
+func HasField(base reflect.Type, name string) bool {
+	for _, kind := range DataTypes() {
+		if t, ok := TypeByName(kind); ok && IsKind(t, base) {
+			if f, _ := Of(t).Field(name); f != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // IsKind reports whether a struct type is base or is derived from it (by embedding).
 func IsKind(t, base reflect.Type) bool {
 	for {
