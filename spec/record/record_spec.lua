@@ -126,7 +126,7 @@ end)
 describe("what may be sent during a recording", function()
   it("are methods that read, log in, and ask for what the session's end removes", function()
     for _, name in ipairs { "RetrievePropertiesEx", "ContinueRetrievePropertiesEx", "WaitForUpdatesEx", "QueryConfigTarget", "Login",
-      "CreateContainerView", "DestroyView", "CreateFilter", "DestroyPropertyFilter", "SearchDatastore_Task", "CurrentTime",
+      "CreateContainerView", "CreateListView", "ModifyListView", "DestroyView", "CreateFilter", "DestroyPropertyFilter", "SearchDatastore_Task", "CurrentTime",
       "HasPrivilegeOnEntities", "FindByInventoryPath" } do
       assert.is_true(gpupt.record.reads(name), name)
     end

@@ -31,6 +31,8 @@ RESULTS = {
     "Logout": b"",
     "CreateContainerView": b'<returnval type="ContainerView">view</returnval>',
     "DestroyView": b"",
+    "CreateListView": b'<returnval type="ListView">list</returnval>',
+    "ModifyListView": b"",
     "CancelRetrievePropertiesEx": b"",
     "CreatePropertyCollector": b'<returnval type="PropertyCollector">mine</returnval>',
     "CreateFilter": b'<returnval type="PropertyFilter">filter</returnval>',

@@ -12,9 +12,9 @@ local attempt = {}
 -- Calls that only read, by their first word, and calls whose repetition leaves only what the session's end removes.
 local reading = { "^Retrieve", "^Query", "^Find", "^Current", "^Has", "^Read", "^List", "^Check", "^Validate", "^Get",
   "^Lookup", "^Compute", "^Estimate", "^Browse", "^Fetch", "^SessionIsActive$", "^CreateContainerView$",
-  "^CreateListView$", "^CreatePropertyCollector$", "^CreateFilter$", "^Destroy.*View$", "^DestroyPropertyFilter$",
-  "^DestroyPropertyCollector$", "^CancelRetrievePropertiesEx$", "^CancelWaitForUpdates$", "^CancelTask$",
-  "^RefreshDatastore", "^Logout$" }
+  "^CreateListView$", "^ModifyListView$", "^CreatePropertyCollector$", "^CreateFilter$", "^Destroy.*View$",
+  "^DestroyPropertyFilter$", "^DestroyPropertyCollector$", "^CancelRetrievePropertiesEx$",
+  "^CancelWaitForUpdates$", "^CancelTask$", "^RefreshDatastore", "^Logout$" }
 -- the same call again has the same result, or leaves one more empty folder in a guest
 local repeatable = { UpdatePassthruConfig = true, Refresh = true, MountToolsInstaller = true,
   UnmountToolsInstaller = true, CreateTemporaryDirectoryInGuest = true,

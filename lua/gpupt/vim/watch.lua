@@ -3,19 +3,22 @@
 --   vc:wait(task) ----+                                  +--> entry.values change, entry.event fires
 --   vc:wait_for(...) -+--> entries --> filters (batches) --> WaitForUpdatesEx --> updates
 --
--- An *entry* is one object with the paths that a caller waits for. Entries added together share one filter; a filter is
--- destroyed when its last entry is removed. Two helpers call the server: one creates and destroys filters, one keeps a
--- single WaitForUpdatesEx in flight while there are filters. They stop when there is nothing to wait for, so an idle
--- client costs its server nothing. The callers' own code (predicates, progress) runs in the callers, never in a helper.
+-- An *entry* is one object with the paths that a caller waits for. Tasks, and the usual paths of VMs and hosts, share
+-- the session's list and the one filter over it (gpupt.vim.watch_list). Other entries that are added together share a
+-- filter, which is destroyed when its last entry is removed. Two helpers call the server: one creates, changes and
+-- destroys filters, one keeps a single WaitForUpdatesEx in flight while something is waited for. They stop when there
+-- is nothing to wait for, so an idle client sends nothing. The callers' own code (predicates, progress) runs in the
+-- callers, never in a helper.
 -- A server that does not answer, or that has lost the session, is asked until the last entry's deadline; entries
 -- without one are given up after the client's `outage` seconds. A new filter reports every value, so nothing is
 -- missed.
 local away = require "gpupt.vim.away"
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
-local fault = require "gpupt.vim.fault"
 local fiber = require "gpupt.loop.fiber"
 local wait = require "gpupt.loop.wait"
+local watch_list = require "gpupt.vim.watch_list"
+local watch_updates = require "gpupt.vim.watch_updates"
 
 local watch = { MAX_WAIT = 60, QUICK = 0.025 }
 
@@ -26,11 +29,19 @@ local function of(client)
   local self = client.watch
   if not self then
     self = setmetatable({
-      client = client, pending = {}, filters = {}, entries = 0, idle_filters = {}, version = "", tries = 0, silent = 0,
+      client = client, pending = {}, filters = {}, entries = 0, idle = {}, version = "", tries = 0, silent = 0,
     }, Watch)
     rawset(client, "watch", self)
   end
   return self
+end
+
+-- Whether anything is waited for: the filter over the list stays when nothing is.
+local function busy(self)
+  for _, filter in pairs(self.filters) do
+    if filter.living > 0 then return true end
+  end
+  return false
 end
 
 -- ---- entries
@@ -56,10 +67,15 @@ function Watch:remove(entry)
   self.entries = self.entries - 1
   local filter = entry.filter
   if not filter then return end
+  if filter.is_list then
+    watch_list.delist(filter, entry)
+    if filter.living == 0 then self:keep_going() end
+    return
+  end
   filter.living = filter.living - 1
   if filter.living == 0 then
     self.filters[filter.ref.value] = nil
-    self.idle_filters[#self.idle_filters + 1] = filter.ref
+    self.idle[#self.idle + 1] = filter.ref
     self:keep_going()
   end
 end
@@ -85,11 +101,15 @@ end
 local function fail_all(self, ...)
   for _, entry in ipairs(living(self)) do fail(entry, ...) end
   self.pending, self.filters, self.tries = {}, {}, 0
+  if self.list then
+    watch_list.clear(self.list)
+    self.filters[self.list.ref.value] = self.list
+  end
 end
 
 -- The session (or the collector) is gone: every remaining entry gets a new filter.
 local function restart(self)
-  self.collector, self.version, self.idle_filters = nil, "", {}
+  self.collector, self.list, self.version, self.idle = nil, nil, "", {}
   for _, filter in pairs(self.filters) do
     for _, entries in pairs(filter.entries) do
       for _, entry in ipairs(entries) do
@@ -101,6 +121,13 @@ local function restart(self)
     end
   end
   self.filters = {}
+end
+
+-- The next wait is answered with all values.
+local function begin_anew(self)
+  self.version = ""
+  if self.list then watch_list.anew(self.list) end
+  self:keep_going()
 end
 
 -- Pauses before the next try, longer each time.
@@ -128,11 +155,14 @@ end
 
 local function answered(self) self.silent, self.since = 0, nil end
 
+Watch.answered = answered
+
 -- ---- filters
 
 local ONCE = { retries = 0 } -- endure repeats
 
-local function collector_of(self)
+--- The collector of this session, created on first use; nil, message, code, detail.
+function Watch:collector_of()
   if self.collector and self.generation == self.client.generation then return self.collector end
   if self.collector then restart(self) end
   local client = self.client
@@ -169,11 +199,9 @@ local function sets_of(batch)
   return { propSet = property_sets, objectSet = object_set }
 end
 
--- No filter could be made for a batch: the server does not answer, or the collector is gone with its session, or the
--- server refuses it. Then its entries are tried one by one, so that a bad one fails alone.
-local make_filter
-
-local function no_filter(self, batch, collector, message, code, detail)
+--- No filter could be made for a batch: the server does not answer, or the collector (or the view) is gone with its
+-- session, or the server refuses it. Then its entries are tried one by one, so that a bad one fails alone.
+function Watch:no_filter(batch, collector, message, code, detail)
   local refusal = detail and detail.fault
   if unanswered(code, detail) then
     endure(self, batch, message, code, detail)
@@ -183,7 +211,7 @@ local function no_filter(self, batch, collector, message, code, detail)
     restart(self)
   elseif collector and #batch > 1 and refusal then
     for _, entry in ipairs(batch) do
-      if not entry.removed then make_filter(self, { entry }) end
+      if not entry.removed then self:make_filter { entry } end
     end
     return
   else
@@ -195,19 +223,33 @@ local function no_filter(self, batch, collector, message, code, detail)
   end
 end
 
--- One filter for a batch.
-function make_filter(self, batch)
-  local collector, message, code, detail = collector_of(self)
-  local made
-  if collector then
-    self.early, self.early_count = {}, 0
-    made, message, code, detail = self.client:call(collector, "CreateFilter",
-      { spec = sets_of(batch), partialUpdates = false }, ONCE)
+--- Creates a filter; its updates that arrive before the answer are kept for take_filter.
+function Watch:create_filter(collector, spec)
+  self.early, self.early_count = {}, 0
+  local made, message, code, detail = self.client:call(collector, "CreateFilter",
+    { spec = spec, partialUpdates = false }, ONCE)
+  if not made then
+    self.early = nil
+    return nil, message, code, detail
   end
-  local early = self.early
-  self.early = nil
-  if not made then return no_filter(self, batch, collector, message, code, detail) end
   answered(self)
+  return made
+end
+
+--- From now on the updates of a new filter reach its entries, the early ones first.
+function Watch:take_filter(filter)
+  local name, early = filter.ref.value, self.early
+  self.early = nil
+  self.filters[name] = filter
+  for _, part in ipairs(early[name] or {}) do watch_updates.take_part(self, filter, part) end
+end
+
+--- One filter for a batch.
+function Watch:make_filter(batch)
+  local collector, message, code, detail = self:collector_of()
+  local made
+  if collector then made, message, code, detail = self:create_filter(collector, sets_of(batch)) end
+  if not made then return self:no_filter(batch, collector, message, code, detail) end
   local filter = { ref = made, entries = {}, living = 0 }
   for _, entry in ipairs(batch) do
     if not entry.removed then
@@ -218,106 +260,50 @@ function make_filter(self, batch)
       list[#list + 1] = entry
     end
   end
-  if filter.living == 0 then self.idle_filters[#self.idle_filters + 1] = made return end
-  self.filters[made.value] = filter
-  for _, part in ipairs(early[made.value] or {}) do self:take_part(filter, part) end
+  if filter.living == 0 then
+    self.early = nil
+    self.idle[#self.idle + 1] = made
+    return
+  end
+  self:take_filter(filter)
 end
 
+local function to_check(self) return self.list ~= nil and self.list.check end
+
+local destroying = { PropertyFilter = "DestroyPropertyFilter", ListView = "DestroyView" }
+
 local function filters_helper(self)
-  while not self.stopped and (#self.pending > 0 or #self.idle_filters > 0) do
+  while not self.stopped and (#self.pending > 0 or #self.idle > 0 or to_check(self)) do
+    if to_check(self) then watch_list.check(self) end
     local batch = {}
     for _, entry in ipairs(self.pending) do
       if not entry.removed then batch[#batch + 1] = entry end
     end
     self.pending = {}
     if #batch > 0 then
-      make_filter(self, batch)
+      local listed, own = watch_list.split(self, batch)
+      if #listed > 0 then watch_list.add(self, listed) end
+      self:keep_going()
+      if #own > 0 then self:make_filter(own) end
       self:keep_going()
     end
-    local idle = table.remove(self.idle_filters)
+    local idle = table.remove(self.idle)
     if idle and self.collector and self.generation == self.client.generation then
-      self.client:call(idle, "DestroyPropertyFilter")
+      self.client:call(idle, destroying[idle.type])
     end
   end
 end
 
 -- ---- updates
 
-local function take_change(entry, change)
-  local name = change.name
-  if not entry.wanted[name] then return end -- another entry's of the same filter
-  if change.op == "assign" or change.op == "add" then entry.values[name] = change.val
-  elseif change.op == "remove" or change.op == "indirectRemove" then entry.values[name] = nil end
-end
-
-local function take_update(filter, update)
-  local entries = filter.entries[update.obj]
-  for _, entry in ipairs(entries or {}) do
-    if update.kind == "enter" then entry.values = {} end -- what is unset is not in it
-    if update.kind == "leave" then
-      entry.failed = { ("%s no longer exists"):format(tostring(update.obj)), "ManagedObjectNotFound",
-        { object = update.obj } }
-    else
-      for _, change in ipairs(update.changeSet or {}) do take_change(entry, change) end
-      for _, missing in ipairs(update.missingSet or {}) do
-        local message, code, detail = fault.read(missing.fault)
-        entry.failed = { ("%s of %s: %s"):format(missing.path, tostring(update.obj), message), code, detail }
-      end
-    end
-    changed(entry)
-  end
-end
-
-function Watch.take_part(_, filter, part)
-  for _, update in ipairs(part.objectSet or {}) do take_update(filter, update) end
-  for _, gone in ipairs(part.missingSet or {}) do
-    local message, code, detail = fault.read(gone.fault)
-    for _, entry in ipairs(filter.entries[gone.obj] or {}) do
-      entry.failed = { ("%s: %s"):format(tostring(gone.obj), message), code, detail }
-      changed(entry)
-    end
-  end
-end
-
--- Updates of filters not registered yet, kept while one is being created. More than this many cannot be ours.
-local EARLY_MOST = 10000
-
-local function keep_early(self, name, part)
-  self.early_count = self.early_count + 1
-  if self.early_count > EARLY_MOST then
-    error(failure.new("the server sends updates for filters that were not created here", "EPROTOCOL"), 0)
-  end
-  self.early[name] = self.early[name] or {}
-  table.insert(self.early[name], part)
-end
-
-local VERSION_MOST = 4096 -- bytes; it is sent back with each request
-
-local function take(self, set)
-  if #set.version > VERSION_MOST then
-    error(failure.new(("the server sent a version of %d bytes"):format(#set.version), "EPROTOCOL"), 0)
-  end
-  for _, part in ipairs(set.filterSet or {}) do
-    local name = part.filter.value
-    local filter = self.filters[name]
-    if filter then
-      self:take_part(filter, part)
-    elseif self.early then
-      -- the wait in flight may report a new filter before the answer to its creation arrives
-      keep_early(self, name, part)
-    end
-  end
-  self.version, self.truncated = set.version, set.truncated
-end
-
 -- What to do when the wait failed: true continues, false gives up for all entries. `tries` counts refusals since the
 -- last answer, across collectors and sessions, so that a server that refuses every wait is not asked forever.
 local function recover(self, message, code, detail)
   if self.stopped then return false end
-  if code == "RequestCanceled" and not next(self.filters) then return true end
+  if code == "RequestCanceled" and not busy(self) then return true end
   if unanswered(code, detail) then
     -- a truncated set can be requested only once: start again
-    if self.truncated then self.version = "" end
+    if self.truncated then begin_anew(self) end
     endure(self, living(self), message, code, detail)
     return true
   end
@@ -334,7 +320,7 @@ local function recover(self, message, code, detail)
     return true
   end
   if code == "InvalidCollectorVersion" then
-    self.version = ""
+    begin_anew(self)
     if tries > 1 then back_off(tries) end
     return true
   end
@@ -363,7 +349,7 @@ end
 
 local function updates_helper(self)
   local quick = 0 -- consecutive answers that arrived immediately
-  while not self.stopped and next(self.filters) do
+  while not self.stopped and busy(self) do
     local collector, generation = self.collector, self.generation
     if not collector or generation ~= self.client.generation then
       restart(self)
@@ -382,7 +368,7 @@ local function updates_helper(self)
       self.tries = 0
       answered(self)
       if set then
-        take(self, set)
+        watch_updates.take(self, set)
         -- Callers that got their result remove their entries first: often nothing is left to wait for. When answers
         -- arrive in quick succession, a short pause lets one answer carry many changes.
         quick = engine.now() - asked < watch.QUICK and quick + 1 or 0
@@ -396,7 +382,7 @@ end
 
 -- No entry is left, but a request is in flight: ask the server to answer it now.
 local function cancel_helper(self)
-  while not self.stopped and self.waiting and not next(self.filters) and #self.pending == 0 do
+  while not self.stopped and self.waiting and not busy(self) and #self.pending == 0 do
     self.client:call(self.collector, "CancelWaitForUpdates", {}, { retries = 0 })
     wait.wait(engine.event(), engine.now() + 0.5)
   end
@@ -421,9 +407,9 @@ end
 --- Starts the helpers that have something to do.
 function Watch:keep_going()
   if self.stopped then return end
-  helper(self, "filtering", #self.pending > 0 or #self.idle_filters > 0, filters_helper)
-  helper(self, "updating", next(self.filters) ~= nil, updates_helper)
-  helper(self, "cancelling", self.waiting and not next(self.filters) and #self.pending == 0, cancel_helper)
+  helper(self, "filtering", #self.pending > 0 or #self.idle > 0 or to_check(self), filters_helper)
+  helper(self, "updating", busy(self), updates_helper)
+  helper(self, "cancelling", self.waiting and not busy(self) and #self.pending == 0, cancel_helper)
 end
 
 --- The client closes: every wait fails. The end of the session removes collector and filters.
