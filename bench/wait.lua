@@ -32,8 +32,8 @@ local function quantile(list, part)
   return list[math.max(1, math.ceil(#list * part))]
 end
 
-local waiting = { "CreatePropertyCollector", "CreateFilter", "WaitForUpdatesEx", "DestroyPropertyFilter",
-  "CancelWaitForUpdates", "DestroyPropertyCollector" }
+local waiting = { "CreatePropertyCollector", "CreateListView", "ModifyListView", "CreateFilter", "WaitForUpdatesEx",
+  "DestroyPropertyFilter", "CancelWaitForUpdates", "DestroyPropertyCollector" }
 
 -- What one pass gave: { requests, parts (by method), cpu, median, p99, most, peak }.
 local function result(sim, cpu, late)

@@ -31,7 +31,7 @@ describe("a connection that is lost again and again, seed " .. seed, function()
   end)
 
   local methods = { "CreateFolder", "ReconfigVM_Task", "WaitForUpdatesEx", "RetrievePropertiesEx", "CreateFilter",
-    "ContinueRetrievePropertiesEx", "Destroy_Task" }
+    "CreateListView", "ModifyListView", "ContinueRetrievePropertiesEx", "Destroy_Task" }
   local troubles = {
     function() return { kind = "reset-before" } end, function() return { kind = "reset-after" } end,
     function() return { kind = "status", code = 503 } end, function() return { kind = "html" } end,

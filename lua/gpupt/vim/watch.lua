@@ -124,9 +124,9 @@ local function restart(self)
 end
 
 -- The next wait is answered with all values.
-local function begin_anew(self)
+local function start_over(self)
   self.version = ""
-  if self.list then watch_list.anew(self.list) end
+  if self.list then watch_list.start_over(self.list) end
   self:keep_going()
 end
 
@@ -303,7 +303,7 @@ local function recover(self, message, code, detail)
   if code == "RequestCanceled" and not busy(self) then return true end
   if unanswered(code, detail) then
     -- a truncated set can be requested only once: start again
-    if self.truncated then begin_anew(self) end
+    if self.truncated then start_over(self) end
     endure(self, living(self), message, code, detail)
     return true
   end
@@ -320,7 +320,7 @@ local function recover(self, message, code, detail)
     return true
   end
   if code == "InvalidCollectorVersion" then
-    begin_anew(self)
+    start_over(self)
     if tries > 1 then back_off(tries) end
     return true
   end

@@ -91,9 +91,9 @@ function watch_list.left(self, list, object)
   move_out(self, list, object)
 end
 
---- The next WaitForUpdatesEx begins anew: it reports what is in the list, and nothing of what has left it. What was
+--- The next WaitForUpdatesEx starts over: it reports what is in the list, and nothing of what has left it. What was
 -- removed may enter again, and the next request to the list shows which objects no longer exist.
-function watch_list.anew(list)
+function watch_list.start_over(list)
   for object, state in pairs(list.members) do
     if state == "leaving" then list.members[object] = nil end
   end
@@ -153,7 +153,7 @@ local function open(self, batch, collector)
   self:take_filter(list)
 end
 
--- The objects to remove: those that nobody waits for.
+-- The objects that are not waited for any more.
 local function unwanted(list)
   local objects = {}
   for object, state in pairs(list.members) do
@@ -207,7 +207,7 @@ function watch_list.add(self, batch)
   open(self, wanted, collector)
 end
 
---- After `anew`: asks for all objects again, and thereby which of them no longer exist.
+--- After `start_over`: asks for all objects again, and thereby which of them no longer exist.
 function watch_list.check(self)
   local list = self.list
   list.check = nil

@@ -67,6 +67,46 @@ func TestInventoryView(t *testing.T) {
 	c.Refused(c.Call("ModifyListView", view, ""), "MethodNotFound")
 }
 
+// An object that no longer exists leaves the filter over a ListView, as if it had been removed; to remove it then is no
+// fault, and to add it gives it back as unresolved. An object that is added reports all of its values, one that is in the
+// list already nothing.
+func TestListViewOfWhatIsGone(t *testing.T) {
+	f := fleet.Demo()
+	f.VMs = []fleet.VM{{Name: "v-{n}", Count: 2}}
+	s := vctest.Start(t, vcenter.Options{Fleet: f, Speed: 400})
+	c := s.Login(t)
+	one, two := c.Find("DC0/vm/v-1"), c.Find("DC0/vm/v-2")
+	list := "ListView:" + c.Must("CreateListView", views, "").Text("returnval")
+	filter(c, strings.ReplaceAll(viewSpec("VirtualMachine", "name", list), "ContainerView", "ListView"), false)
+	modify := func(body string) []string { return c.Must("ModifyListView", list, body).Texts("returnval") }
+	kinds := func(a vctest.Answer) string { return strings.Join(a.Texts("kind"), " ") }
+	if got := modify(vctest.Ref("add", one) + vctest.Ref("add", two)); len(got) != 0 {
+		t.Fatal(got)
+	}
+	a := wait(c, "", 0)
+	if kinds(a) != "enter enter" || len(a.Texts("val")) != 2 {
+		t.Fatal(a.Body)
+	}
+	modify(vctest.Ref("add", two))
+	if again := wait(c, a.Text("version"), 0); kinds(again) != "" {
+		t.Fatal("it was in the list: ", again.Body)
+	}
+	c.MustTask("Destroy_Task", one, "")
+	b := wait(c, a.Text("version"), 5)
+	if kinds(b) != "leave" || !slices.Equal(b.Texts("obj"), []string{value(one)}) {
+		t.Fatal(b.Body)
+	}
+	if got := modify(vctest.Ref("remove", one)); len(got) != 0 {
+		t.Fatal(got)
+	}
+	if got := modify(vctest.Ref("add", one) + vctest.Ref("remove", two)); !slices.Equal(got, []string{value(one)}) {
+		t.Fatal(got)
+	}
+	if d := wait(c, b.Text("version"), 5); kinds(d) != "leave" || !slices.Equal(d.Texts("obj"), []string{value(two)}) {
+		t.Fatal(d.Body)
+	}
+}
+
 func TestListViews(t *testing.T) {
 	vctest.Breaks(t, "collector.view")
 	s := vctest.Start(t, vcenter.Options{})
