@@ -125,7 +125,7 @@ local function spec_of(view)
     property_sets[#property_sets + 1] = { type = kind, pathSet = table.move(paths, 1, #paths, 1, {}), all = false }
   end
   return { propSet = property_sets, objectSet = { { obj = view, skip = true, selectSet = { { _type = "TraversalSpec",
-    name = "members", type = "ListView", path = "view", skip = false } } } } }
+    name = "view", type = "ListView", path = "view", skip = false } } } } }
 end
 
 -- The first entries: a list of them, and the filter over it.
