@@ -314,6 +314,8 @@ local messages = {
       "[drm:psp_v13_0_ring_destroy [amdgpu]] *ERROR* Fail to stop psp ring", "amdgpu 0000:04:00.0: amdgpu: fail to request/validate toc microcode",
       "amdgpu 0000:01:00.0: amdgpu: Failed to load toc", "[drm:psp_sw_init] *ERROR* Failed to load psp firmware!" },
     "amdgpu: GPU init done" },
+  ["kfd-excluded"] = {
+    { "kfd kfd: amdgpu: device 1002:7550 NOT added due to errors" }, "kfd kfd: amdgpu: added device 1002:7550" },
   ["kfd-atomics"] = {
     { "kfd kfd: amdgpu: skipped device 1002:67e3, PCI rejects atomics 730<0", "kfd kfd: skipped device 1002:67df, PCI rejects atomics" },
     "kfd kfd: added device 1002:73bf" },
@@ -336,7 +338,7 @@ local messages = {
     "i915 0000:00:02.0: [drm] GT0: GUC: submission enabled" },
   ["intel-wedged"] = {
     { "i915 0000:03:00.0: [drm] *ERROR* Failed to initialize GPU, declaring it wedged!", "xe 0000:03:00.0: [drm] device declared wedged",
-      "xe 0000:03:00.0: [drm] *ERROR* CRITICAL: Xe has declaring device 0000:03:00.0 as wedged" },
+      "xe 0000:03:00.0: [drm] *ERROR* CRITICAL: Xe has declared device 0000:03:00.0 as wedged." },
     "i915 0000:03:00.0: the GPU is not wedged" },
   ["intel-probe"] = {
     { "i915 0000:03:00.0: probe with driver i915 failed with error -12", "i915: probe of 0000:03:00.0 failed with error -12",

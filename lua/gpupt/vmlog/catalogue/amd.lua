@@ -66,6 +66,7 @@ return {
       "clear memory with ring turned off", "Fail to stop psp ring", "fail to request/validate toc",
         "Failed to load toc",
       "Failed to load psp firmware" },
+    unless = { "hw_init of IP block <psp> failed" },
     match = { "Fatal error during GPU init", "amdgpu_device_ip_init failed", "[hs]w_init of IP block <[%w_]+> failed",
       "Trying to clear memory with ring turned off", "Fail to stop psp ring", "fail to request/validate toc microcode",
       "Failed to load toc", "Failed to load psp firmware" },
@@ -97,6 +98,13 @@ return {
         .. "newer work without atomics, Polaris does not. Graphics works without them."
     end,
     source = "ROCm/ROCm#307 (ESXi), #910, #1214; Linux, kfd_device.c",
+  },
+  {
+    code = "kfd-excluded", severity = "error", consequence = true, word = "NOT added due to errors",
+    match = "kfd kfd: .-device (%x+:%x+) NOT added due to errors",
+    cause = function(captures) return ("ROCm excluded %s: kfd could not start it."):format(captures[1]) end,
+    remedy = "The lines of kfd and amdgpu before it show which part failed.",
+    source = "Linux, kfd_device.c",
   },
   {
     code = "amdgpu-no-atomics", severity = "warning", word = "PCIE atomic ops is not supported",

@@ -38,9 +38,9 @@ return {
   {
     code = "intel-wedged", severity = "error", consequence = true, address = 1, word = "wedged",
     match = { "i915 (%x+:%x+:%x+%.%x): .-declaring it wedged", "xe (%x+:%x+:%x+%.%x): .-declared wedged",
-      "xe (%x+:%x+:%x+%.%x): .-declaring device .-wedged" },
+      "xe (%x+:%x+:%x+%.%x): .-declared device .-wedged" },
     cause = "The driver gave the card up.", remedy = "The lines before it say why; power the VM off and on.",
-    source = "Linux, intel_gt.c and xe_device.c",
+    source = "Linux, intel_gt.c and xe_device.c; CachyOS/linux-cachyos#892",
   },
   {
     code = "intel-probe", severity = "error", consequence = true, address = 1, word = { "failed with error -",
@@ -49,7 +49,7 @@ return {
       "i915: probe of (%x+:%x+:%x+%.%x) failed with error %-(%d+)",
       "xe (%x+:%x+:%x+%.%x): probe with driver xe failed with error %-(%d+)", "xe: probe of (%x+:%x+:%x+%.%x) failed "
         .. "with error %-(%d+)",
-      "i915 (%x+:%x+:%x+%.%x): Device initialization failed %(%-(%d+)%)" },
+      "i915 (%x+:%x+:%x+%.%x): .-Device initialization failed %(%-(%d+)%)" },
     cause = function(captures) return ("The driver could not start %s (error -%s)."):format(captures[1],
       captures[2]) end,
     remedy = "The driver's lines before it say why; error -12 or -28 without any: the VM's MMIO window.",
