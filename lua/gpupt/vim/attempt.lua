@@ -64,11 +64,14 @@ function attempt.may_repeat(code, info, safe, patient)
   return safe and away.unanswered(code, info)
 end
 
+-- After the request was sent on a connection that then broke, libcurl opens another one. What fails there says nothing
+-- of the request.
+local lost = { ELOST = true, ETIMEDOUT = true, ETRUNCATED = true, EXML = true, ELIMIT = true, EPROTOCOL = true,
+  EENTITY = true, EHTTP = true, ECONNECT = true, ETLS = true, EUNTRUSTED = true, EPROXY = true }
+
 --- Whether the server may have acted although its answer did not come.
 function attempt.lost(code, info)
-  if not info.sent then return false end
-  return code == "ELOST" or code == "ETIMEDOUT" or code == "ETRUNCATED" or code == "EXML" or code == "ELIMIT"
-    or code == "EPROTOCOL" or code == "EENTITY" or code == "EHTTP"
+  return info.sent == true and lost[code] == true
 end
 
 --- Seconds to wait before another try.
