@@ -6,7 +6,8 @@ Findings.__index = Findings
 
 function findings.new() return setmetatable({ list = {}, by_key = {} }, Findings) end
 
-local function names(list)
+--- A list of names in words; of many, the first and how many more.
+function findings.names(list)
   if #list <= 4 then return table.concat(list, ", ") end
   return ("%s and %d more"):format(table.concat(list, ", ", 1, 3), #list - 3)
 end
@@ -54,7 +55,7 @@ local function line_of(finding)
   local text = finding.source and ("%s: %s"):format(finding.source, finding.text) or finding.text
   local targets = finding.targets
   if #targets == 0 or (#targets == 1 and findings.mentions(text, targets[1])) then return text end
-  return ("%s (%s)"):format(text, names(targets))
+  return ("%s (%s)"):format(text, findings.names(targets))
 end
 
 -- In the order of the playbook's lines; findings about the same line stay in the order of the checks.

@@ -2,6 +2,8 @@
 -- them (several for very many objects).
 -- A privilege of hosts is needed on the host of the target, one of VMs on the VM, or on its folder while it does not
 -- exist, those of folder, datastore, network and resource pool on those of the placement.
+local findings = require "gpupt.playbook.preflight.findings"
+
 local names = { Folder = "folder", Datastore = "datastore", Network = "network", ResourcePool = "resource pool",
   DistributedVirtualPortgroup = "network", OpaqueNetwork = "network", VirtualMachine = "VM", HostSystem = "host" }
 
@@ -110,18 +112,34 @@ local function ask(plan, request)
     sessionId = plan.vc.user.key, privId = request.privileges })
 end
 
---- The privileges that the account lacks on one object.
-local function complain(one, answers, found)
+--- Adds the privileges that the account lacks on one object to `missing`: of several objects for each step.
+local function add_missing(missing, one, answers)
   local lacks = {}
   for _, answer in ipairs(answers) do
     if one.wanted[answer.privId] and not answer.isGranted then lacks[#lacks + 1] = answer.privId end
   end
   table.sort(lacks)
   for _, privilege in ipairs(lacks) do
-    local need = one.wanted[privilege]
-    found:problem { source = need.instance.source, code = "NoPermission",
-      text = ("%s: the account lacks %s on the %s %s"):format(need.instance.name, privilege,
-        names[one.ref.type] or one.ref.type, one.name or "?") }
+    local instance, kind = one.wanted[privilege].instance, names[one.ref.type] or one.ref.type
+    local key = table.concat({ instance.source, instance.name, privilege, kind }, "\0")
+    if not missing[key] then
+      missing[key] = { source = instance.source, kind = kind, objects = {},
+        text = ("%s: the account lacks %s on"):format(instance.name, privilege) }
+      missing[#missing + 1] = missing[key]
+    end
+    table.insert(missing[key].objects, one.name or "?")
+  end
+end
+
+local function complain(missing, found)
+  for _, one in ipairs(missing) do
+    local objects, where = one.objects, nil
+    if #objects <= 4 then
+      where = ("the %s%s %s"):format(one.kind, #objects > 1 and "s" or "", table.concat(objects, ", "))
+    else
+      where = ("%d %ss (%s)"):format(#objects, one.kind, findings.names(objects))
+    end
+    found:problem { source = one.source, code = "NoPermission", text = one.text .. " " .. where }
   end
 end
 
@@ -129,6 +147,7 @@ return function(plan, needs, found)
   local list = wanted_of(plan, needs)
   if #list == 0 then return end
   local by_ref = {}
+  local missing = {}
   for _, one in ipairs(list) do by_ref[one.ref] = one end
   for _, request in ipairs(requests_of(list)) do
     local answer, message, code = ask(plan, request)
@@ -137,7 +156,8 @@ return function(plan, needs, found)
       return
     end
     for _, entity in ipairs(answer) do
-      if by_ref[entity.entity] then complain(by_ref[entity.entity], entity.privAvailability or {}, found) end
+      if by_ref[entity.entity] then add_missing(missing, by_ref[entity.entity], entity.privAvailability or {}) end
     end
   end
+  complain(missing, found)
 end
