@@ -62,6 +62,9 @@ local function unfit(pool, record, request)
   end
 end
 
+-- Hosts that a message lists.
+local MOST = 6
+
 --- The cards of each host, to explain why there are too few: "esx-a-1: 3b:00.0 held by x (poweredOff), 86:00.0 free".
 local function inventory_text(pool, hosts, node, except, request)
   local lines = {}
@@ -76,6 +79,10 @@ local function inventory_text(pool, hosts, node, except, request)
     elseif #words > 0 then
       lines[#lines + 1] = record.name .. ": " .. table.concat(words, ", ")
     end
+  end
+  if #lines > MOST + 1 then
+    lines[MOST + 1] = ("and %d more hosts"):format(#lines - MOST)
+    return table.concat(lines, "; ", 1, MOST + 1)
   end
   return #lines > 0 and table.concat(lines, "; ") or "no matching card on these hosts"
 end

@@ -42,7 +42,7 @@ local function widths(list)
   return target, step
 end
 
---- "2 reboots, 2 creates."
+--- "reboot x2, create x2"
 local function totals(list)
   local counts, order = {}, {}
   for _, change in ipairs(list) do

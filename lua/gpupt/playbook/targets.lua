@@ -185,8 +185,8 @@ local function request_of(fleet, target, instance, world)
   end
   local records = {}
   for _, ref in ipairs(target.host_refs) do records[#records + 1] = fleet.by_ref[ref] end
-  return { name = target.name, node = o.devices, count = o.count, hosts = records, spread = target.scope.options.spread,
-    vm = target.vm, memory_mb = memory_of(target, o),
+  return { name = target.name, instance = instance, node = o.devices, count = o.count, hosts = records,
+    spread = target.scope.options.spread, vm = target.vm, memory_mb = memory_of(target, o),
     unfit = function(record) return look.unfit(world, target, record) end }
 end
 
@@ -261,6 +261,40 @@ local function without_away(fleet, list, skipped)
   return left
 end
 
+-- detail.same: what new VMs have in common that are refused for one reason. A later one finds no more cards and memory.
+local function no_cards(target, request, message, code, detail)
+  detail = detail or {}
+  if not target.ref then
+    detail.same = ("%s %s %p %d %d"):format(request.instance.source, code, request.node, request.count,
+      request.memory_mb or 0)
+  end
+  return nil, ("%s: %s"):format(request.instance.source, message), code, detail
+end
+
+-- The problems of targets; new VMs that are refused for the same reason are one.
+local function refusals()
+  local list, by_reason = {}, {}
+  local self = {}
+  function self.add(target, message, code, reason)
+    local first = by_reason[reason]
+    if first then
+      table.insert(first.others, target.name)
+      return
+    end
+    local one = { target = target.name, text = message, code = code, others = {} }
+    list[#list + 1] = one
+    if reason then by_reason[reason] = one end
+  end
+  function self.problems()
+    for _, one in ipairs(list) do
+      if #one.others > 0 then one.text = ("%s. The same for %s"):format(one.text, findings.names(one.others)) end
+      one.others = nil
+    end
+    return list
+  end
+  return self
+end
+
 --- Assigns a host and cards to every VM. Problems are appended to `problems`, what needs --allow over-commit to `over`,
 -- and VMs that cannot be reached or placed because a host is away to `skipped`. Existing VMs choose first. `world`:
 -- what gpupt.playbook.preflight.look read. Returns the pool, and the targets that are left.
@@ -290,11 +324,11 @@ function targets.allocate(fleet, list, problems, over, world, skipped)
     if not request then return nil, message, code end
     local given, detail
     given, message, code, detail = allocation.take(pool, request)
-    if not given then return nil, ("%s: %s"):format(instance.source, message), code, detail end
+    if not given then return no_cards(target, request, message, code, detail) end
     target.host, target.cards = given.host, given.cards
     return true
   end
-  local gone = {}
+  local gone, refused = {}, refusals()
   local function pass(existing_ones)
     for _, target in ipairs(list) do
       if (target.ref ~= nil) == existing_ones then
@@ -303,7 +337,7 @@ function targets.allocate(fleet, list, problems, over, world, skipped)
           gone[target] = true
           skipped[#skipped + 1] = { target = target.name, text = "skipped: " .. message }
         elseif not ok then
-          problems[#problems + 1] = { target = target.name, text = message, code = code }
+          refused.add(target, message, code, detail and detail.same)
         end
       end
     end
@@ -316,7 +350,9 @@ function targets.allocate(fleet, list, problems, over, world, skipped)
   pass(true)
   pass(false)
   ask_ids(fleet, list, function(target) return target.host end)
-  for _, problem in ipairs(found:problems()) do problems[#problems + 1] = problem end
+  for _, some in ipairs { refused.problems(), found:problems() } do
+    table.move(some, 1, #some, #problems + 1, problems)
+  end
   for _, scope in ipairs(targets.scopes_of(list)) do targets.check_spare(pool, list, scope, over) end
   local left = {}
   for _, target in ipairs(list) do if not gone[target] then left[#left + 1] = target end end
