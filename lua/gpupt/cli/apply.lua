@@ -99,6 +99,16 @@ local function finish(options, run)
   return cli.FAILED
 end
 
+-- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result.
+local function show(plan)
+  if #plan:changes() > 0 then
+    printer.err("%s\n", tostring(plan))
+    return
+  end
+  for _, claim in ipairs(plan:claimed()) do printer.err("! %s. %s", claim.text, claim.next) end
+  for _, skipped in ipairs(plan:left_out()) do printer.err("! %s", skipped.text) end
+end
+
 function command.run(options, words)
   local playbook = require "gpupt.playbook"
   local allow, message, code = approvals(options.allow)
@@ -139,7 +149,7 @@ function command.run(options, words)
     if not store then return nil, message, code end
   end
   local on_event, progress = listener(options)
-  if #plan:changes() > 0 and not options.events and not options.json then printer.err("%s\n", tostring(plan)) end
+  if not options.events and not options.json then show(plan) end
   -- the first Ctrl-C lets the steps in progress finish
   local signals = require "gpupt.net".signals
   signals.drain(true)

@@ -68,7 +68,7 @@ function command.run(options, words)
   if options.json then
     local json = require "gpupt.json"
     printer.json { playbook = pb.name, changes = json.array(changes), allow = json.array(plan:needs()),
-      unverified = json.array(plan.unverified),
+      unverified = json.array(plan.unverified), skipped = json.array(plan:left_out()),
       claims = json.array(plan:claimed()) }
   else
     printer.out("%s", tostring(plan))

@@ -194,13 +194,16 @@ function leases.wanted(plan)
 end
 
 --- Those claims of other runs that are in the way of the plan, as gpupt.playbook.holder describes them: of what its
--- steps change, and of the hosts that cannot be planned (`problems`), perhaps because of that run.
+-- steps change, and of the hosts that cannot be planned (`problems`) or are skipped, perhaps because of that run.
 function leases.in_the_way(plan, journal, run, problems)
   local wanted, list, stuck = {}, {}, {}
   for _, claim in ipairs(leases.wanted(plan)) do wanted[claim.resource] = true end
   for _, problem in ipairs(problems) do stuck[problem.target or ""] = true end
   for _, target in ipairs(plan.hosts) do
     if stuck[target.name] then wanted[leases.host(target.record)] = true end
+  end
+  for _, skip in ipairs(plan.skipped) do
+    if skip.record then wanted[leases.host(skip.record)] = true end
   end
   for _, claim in ipairs(holder.claims(journal)) do
     if wanted[claim.resource] and claim.run ~= run then list[#list + 1] = claim end

@@ -291,6 +291,14 @@ end
 -- journal.
 function Plan:claimed() return table.move(self.claims or {}, 1, #(self.claims or {}), 1, {}) end
 
+--- The hosts and VMs that the plan leaves out, because they or their host are away or without the wanted card: a list
+-- of { target =, text = }.
+function Plan:left_out()
+  local list = {}
+  for i, one in ipairs(self.skipped) do list[i] = { target = one.target, text = one.text } end
+  return list
+end
+
 --- The approvals that the plan needs.
 function Plan:needs() return table.move(self.words, 1, #self.words, 1, {}) end
 

@@ -71,9 +71,10 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
       record.ours = why and ours and ours(record.name) ~= nil or nil
       if why and not record.ours then
         record.skipped = why
-        skipped[#skipped + 1] = { target = record.name, text = ("%s %s: skipped%s"):format(record.name, why,
-          record.connection ~= "connected" and (", counted as out of service (unavailable = '%s')"):format(
-            scope.options.roll.unavailable) or "") }
+        local counted = record.connection ~= "connected"
+          and (", counted as out of service (unavailable = '%s')"):format(scope.options.roll.unavailable) or ""
+        skipped[#skipped + 1] = { target = record.name, record = record,
+          text = ("%s %s: skipped%s"):format(record.name, why, counted) }
       else
         list[#list + 1] = { kind = "host", name = record.name, scope = scope, record = record, ref = ref }
       end

@@ -133,12 +133,9 @@ end
 
 local function complain(missing, found)
   for _, one in ipairs(missing) do
-    local objects, where = one.objects, nil
-    if #objects <= 4 then
-      where = ("the %s%s %s"):format(one.kind, #objects > 1 and "s" or "", table.concat(objects, ", "))
-    else
-      where = ("%d %ss (%s)"):format(#objects, one.kind, findings.names(objects))
-    end
+    local objects = one.objects
+    local where = #objects > 4 and ("%d %ss (%s)"):format(#objects, one.kind, findings.names(objects))
+      or ("the %s%s %s"):format(one.kind, #objects > 1 and "s" or "", table.concat(objects, ", "))
     found:problem { source = one.source, code = "NoPermission", text = one.text .. " " .. where }
   end
 end
