@@ -121,7 +121,8 @@ note("packed %%d of %%d" %% (len(body), len(inside)))
       page(object:format "n" .. ' + b"<x/>" * 200000')
       assert.are.same({ name = "n" }, (gpupt.check(vc.content.rootFolder:get { "name" })))
       -- texts that hardly compress: 12 MB
-      page([[b"".join((]] .. object:format "%s" .. [[ % __import__("hashlib").sha512(b"%d" % i).hexdigest().encode()) for i in range(50000)) ]])
+      local many = object:format("%s"):gsub(">f<", ">f%%d<")
+      page([[b"".join((]] .. many .. [[ % (i, __import__("hashlib").sha512(b"%d" % i).hexdigest().encode())) for i in range(50000)) ]])
       assert.are.equal(50000, #gpupt.check(vc:collect_all { type = "Folder", paths = { "name" } }))
     end)
 

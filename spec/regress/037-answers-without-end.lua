@@ -44,7 +44,8 @@ describe("a server that never comes to an end", function()
   end)
 
   it("cannot fill the memory of a list of all objects", function()
-    local page = [[a.soap(b"<returnval>" + (b"<token>more</token>" if a.count() < 300 else b"") + b"<objects><obj type='Folder'>f</obj></objects>" * 1000
+    local page = [[a.soap(b"<returnval>" + (b"<token>more</token>" if a.count() < 300 else b"")
+      + b"".join(b"<objects><obj type='Folder'>f%d-%d</obj></objects>" % (a.count(), i) for i in range(1000))
       + b"</returnval>")]]
     server:answer("RetrievePropertiesEx", page)
     server:answer("ContinueRetrievePropertiesEx", page)

@@ -1,5 +1,6 @@
 --- gpupt apply: applies a playbook, a saved plan, or the rest of an interrupted run.
 local cli = require "gpupt.cli"
+local next_command = require "gpupt.next_command"
 local connection = require "gpupt.cli.connection"
 local printer = require "gpupt.printer"
 
@@ -70,7 +71,7 @@ local function listener(options)
   return function(event) progress:event(event) end, progress
 end
 
-local function finish(options, run)
+local function finish(options, run, allow)
   local result = run:result()
   if options.json then
     for _, target in ipairs(result.targets) do target.target_record = nil end
@@ -89,10 +90,10 @@ local function finish(options, run)
     end
   end
   if result.status == "interrupted" then
-    cli.complain("interrupted; continue with: gpupt apply --resume %s", result.id)
+    cli.complain("interrupted; continue with: %s", next_command.resume(result.id, allow))
     return cli.INTERRUPTED
   end
-  cli.complain("run %s failed; fix the cause, then continue with: gpupt apply --resume %s", result.id, result.id)
+  cli.complain("run %s failed; fix the cause, then continue with: %s", result.id, next_command.resume(result.id, allow))
   for _, target in ipairs(result.targets) do
     if target.code == "EAPPROVAL" then return cli.PENDING end
   end
@@ -166,8 +167,8 @@ function command.run(options, words)
   end
   local id = run:result().id
   cli.journalled = { counts = not options.json,
-    text = id and ("see gpupt status %s"):format(id) or "nothing was changed" }
-  local status = finish(options, run)
+    text = id and "see " .. next_command.status(id) or "nothing was changed" }
+  local status = finish(options, run, allow)
   if store then store:close() end
   return status
 end

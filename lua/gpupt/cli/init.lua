@@ -80,6 +80,7 @@ local function execute(command, words)
   if not options then
     return failed(("%s: %s"):format(command.name, positional), "EUSAGE", nil, command.usage)
   end
+  require "gpupt.next_command".journal = options.journal
   local ok, status, message, code, detail = xpcall(command.run, guard, options, positional)
   if not ok then return failed(status.message, status.code, status.detail, nil, status.status) end
   if status == nil and message then

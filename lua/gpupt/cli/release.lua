@@ -1,5 +1,6 @@
 --- gpupt release: frees the claims that a run left behind.
 local book = require "gpupt.cli.book"
+local next_command = require "gpupt.next_command"
 local connection = require "gpupt.cli.connection"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
@@ -58,9 +59,9 @@ local function complain_of_kept(result)
       cli.complain("host %s: %s", name, entry.kept)
     end
   end
-  cli.complain("their claims stay. Continue the run with: gpupt apply --resume %s; or bring the hosts back into "
-    .. "service and release it again; or free them as they are: gpupt release %s --force %s", result.run, result.run,
-    #names > 0 and table.concat(names, ",") or "HOST")
+  cli.complain("their claims stay. Continue the run with: %s; or bring the hosts back into "
+    .. "service and release it again; or free them as they are: %s", next_command.resume(result.run),
+    next_command.release(result.run, #names > 0 and table.concat(names, ",") or "HOST"))
 end
 
 function command.run(options, words)

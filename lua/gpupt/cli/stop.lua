@@ -1,5 +1,6 @@
 --- gpupt stop: stops a run that is working in another terminal.
 local book = require "gpupt.cli.book"
+local next_command = require "gpupt.next_command"
 local printer = require "gpupt.printer"
 
 local command = {
@@ -36,8 +37,8 @@ function command.run(options, words)
     printer.out("run %s is asked to stop; its %s is suspended and sees that when it continues: kill -CONT %d",
       result.run, result.process, result.pid)
   else
-    printer.out("run %s (%s) is asked to stop%s; follow it with: gpupt status %s", result.run, result.process,
-      options.now and " at once" or ": it finishes the steps in progress", result.run)
+    printer.out("run %s (%s) is asked to stop%s; follow it with: %s", result.run, result.process,
+      options.now and " at once" or ": it finishes the steps in progress", next_command.status(result.run))
   end
   return cli.OK
 end

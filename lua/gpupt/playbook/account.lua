@@ -1,6 +1,7 @@
 --- What became of a run, told from its journal: of each target the outcome, the cause, the rows that show it, and the
 -- command to type next. Nothing is asked of the server.
 local clock = require "gpupt.clock"
+local next_command = require "gpupt.next_command"
 local holder = require "gpupt.playbook.holder"
 local json = require "gpupt.json"
 
@@ -109,15 +110,6 @@ end
 
 -- ---- the next command
 
-local function shell_word(text)
-  if text:find "^[%w_./:@%%+=,-]+$" then return text end
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
-local function in_journal(o) return o.journal and " --journal " .. shell_word(o.journal) or "" end
-
-local function release(id, o) return ("gpupt release %s%s"):format(shell_word(id), in_journal(o)) end
-
 local function resume(run, more, o)
   local words, known = {}, {}
   for _, list in ipairs { type(run.allow) == "table" and run.allow or {}, more } do
@@ -126,8 +118,7 @@ local function resume(run, more, o)
       known[word] = true
     end
   end
-  return ("gpupt apply --resume %s%s%s"):format(shell_word(run.id),
-    #words > 0 and " --allow " .. table.concat(words, ",") or "", in_journal(o))
+  return next_command.resume(run.id, words, o.journal)
 end
 
 -- Steps after which the doctor can tell more of a VM.
@@ -135,7 +126,7 @@ local examined = { ["gpu.attach"] = true, ["guest.verify"] = true }
 
 local function next_of(one, outcome, why, run, o)
   if over[outcome] or outcome == "running" or outcome == "waiting" then return nil end
-  if (run.format or 1) < 2 then return { "gpupt plan " .. shell_word(run.playbook) } end
+  if (run.format or 1) < 2 then return { "gpupt plan " .. next_command.shell_word(run.playbook) } end
   local list, more = {}, {}
   if outcome == "failed" and examined[one.last.step or ""] then
     local vm
@@ -169,7 +160,7 @@ function account.of(journal, record, o)
     result.about = ("%s %s"):format(holder.process(runner), words[known] or "works on it")
     if working then result.next = select(2, holder.words(record.id, runner)) end
   end
-  if not working and #result.claims > 0 then result.release = release(record.id, o) end
+  if not working and #result.claims > 0 then result.release = next_command.release(record.id, nil, o.journal) end
   for i, one in ipairs(seen.order) do
     local outcome = outcome_of(one, seen, working)
     local why = cause(one, outcome)

@@ -1,5 +1,6 @@
 --- Who holds a claim, in words: the run, what has become of its process, and the command that goes on from there.
 local clock = require "gpupt.clock"
+local next_command = require "gpupt.next_command"
 local failure = require "gpupt.failure"
 local process = require "gpupt.process"
 
@@ -40,9 +41,10 @@ local function next_of(state, run, runner)
     return ("Continue that process (kill -CONT %d) or end it (kill %d)"):format(runner.pid, runner.pid)
   end
   if state == "none" or state == "gone" then
-    return ("Continue it with: gpupt apply --resume %s; or free its claims with: gpupt release %s"):format(run, run)
+    return ("Continue it with: %s; or free its claims with: %s"):format(next_command.resume(run),
+      next_command.release(run))
   end
-  return ("Wait for its end, or stop it with: gpupt stop %s"):format(run)
+  return "Wait for its end, or stop it with: " .. next_command.stop(run)
 end
 
 --- What the run is doing: a clause about it, and what to do next.

@@ -10,6 +10,7 @@
 -- its claims are released. The claims of a host that it took out of service, and the slot of its cluster, are *kept*
 -- from before that change until the host is back, even if the process is killed.
 local clock = require "gpupt.clock"
+local next_command = require "gpupt.next_command"
 local failure = require "gpupt.failure"
 local holder = require "gpupt.playbook.holder"
 local hosts = require "gpupt.fleet.host"
@@ -99,8 +100,8 @@ local function vanished(self)
 end
 
 local function lost(self)
-  self.gone = failure.new(("%s. Nothing more is changed; continue with: gpupt apply --resume %s"):format(vanished(self),
-    self.run), "ELAPSED")
+  self.gone = failure.new(("%s. Nothing more is changed; continue with: %s"):format(vanished(self),
+    next_command.resume(self.run)), "ELAPSED")
   return nil, self.gone.message, self.gone.code
 end
 

@@ -2,6 +2,7 @@
 -- The password is read from its secret for each session and passed to the client only; the journal records the program,
 -- never its arguments or the password. A refused login is not tried on other VMs of the run, because accounts lock. The
 -- run's registry of logins (ctx.logins) ends with the run, so a resumed run tries one VM again.
+local next_command = require "gpupt.next_command"
 local missing = require "gpupt.missing"
 local secret = require "gpupt.secret"
 local vms = require "gpupt.fleet.vm"
@@ -29,8 +30,8 @@ end
 --- Adds what to do about a login that was refused, here or on another VM of the run.
 local function advice(ctx, code, message)
   if code ~= "InvalidGuestLogin" then return message end
-  return ("%s. Correct the password or unlock the account, then run: gpupt apply --resume %s"):format(
-    message:gsub("%.+$", ""), ctx.run or "RUN")
+  return ("%s. Correct the password or unlock the account, then run: %s"):format(
+    message:gsub("%.+$", ""), next_command.resume(ctx.run or "RUN"))
 end
 
 -- Seconds for the first answer: the other VMs with the same account wait for it.
