@@ -53,7 +53,7 @@ func pathsOf(kind string, depth int) map[string]bool {
 	return out
 }
 
-var onePropSet = regexp.MustCompile(`(?s)<propSet><name>(.*?)</name><val xsi:type="([^"]*)"[^>]*?(?:/>|>(.*?)</val></propSet>)`)
+var onePropSet = regexp.MustCompile(`(?s)<propSet><name>([^<]*)</name><val(?: type="\w+")? xsi:type="([^"]*)"[^>]*?(?:/>|>(.*?)</val></propSet>)`)
 
 func propSets(body string) map[string]string {
 	out := map[string]string{}

@@ -33,7 +33,7 @@ func TestCustomizationSpecifications(t *testing.T) {
 	k.c.Refused(k.c.Call("CreateCustomizationSpec", m, item("one", "Linux", "", "h")), "AlreadyExists")
 	k.c.Refused(k.c.Call("CreateCustomizationSpec", m, item("two", "Windows", "", "h")), "InvalidArgument", "item.info.type")
 	k.c.Must("CreateCustomizationSpec", m, windows)
-	if got := k.get(m, "info"); strings.Count(got, "<CustomizationSpecInfo>") != 2 || !strings.Contains(got, "<name>one</name>") {
+	if got := k.get(m, "info"); strings.Count(got, "<CustomizationSpecInfo ") != 2 || !strings.Contains(got, "<name>one</name>") {
 		t.Errorf("info: %s", got)
 	}
 	got := k.c.Must("GetCustomizationSpec", m, name("one"))
