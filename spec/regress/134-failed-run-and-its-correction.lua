@@ -51,5 +51,11 @@ describe("the hosts of a run that", function()
     local kept = {}
     for lease in journal:leases(require "gpupt.clock".read()) do if lease.in_force == 1 then kept[#kept + 1] = lease.what end end
     assert.same({ "host a-3", "the roll of cluster gpu-a (host a-3)" }, kept)
+    -- a plan for other hosts of the cluster shows what will be in its way
+    local shown = {}
+    for _, claim in ipairs(assert(l:plan(PLAY:format("second", "a-[12]", "45m"), { journal = journal })).claims) do
+      shown[#shown + 1] = claim.what
+    end
+    assert.same({ "the roll of cluster gpu-a (host a-3)" }, shown)
   end)
 end)

@@ -194,10 +194,18 @@ function leases.wanted(plan)
   return list
 end
 
+--- Whether the changes of an entry of the plan take its host out of service.
+function leases.takes_down(entry)
+  for _, one in ipairs(entry.steps) do
+    for _, change in ipairs(one.changes) do if change.verb ~= "enable" then return true end end
+  end
+  return false
+end
+
 --- Those claims of other runs that are in the way of the plan, as gpupt.playbook.holder describes them: of what its
 -- steps change, and of the hosts that cannot be planned (`problems`) or are skipped, perhaps because of that run.
 function leases.in_the_way(plan, journal, run, problems)
-  local wanted, list, stuck = {}, {}, {}
+  local wanted, list, stuck, rolls = {}, {}, {}, {}
   for _, claim in ipairs(leases.wanted(plan)) do wanted[claim.resource] = true end
   for _, problem in ipairs(problems) do stuck[problem.target or ""] = true end
   for _, target in ipairs(plan.hosts) do
@@ -206,8 +214,16 @@ function leases.in_the_way(plan, journal, run, problems)
   for _, skip in ipairs(plan.skipped) do
     if skip.record then wanted[leases.host(skip.record)] = true end
   end
-  for _, claim in ipairs(holder.claims(journal)) do
-    if wanted[claim.resource] and claim.run ~= run then list[#list + 1] = claim end
+  for _, entry in ipairs(plan.entries) do
+    local record, roll = entry.target.record, entry.target.scope.options.roll
+    if record and record.cluster and roll and roll.away == 1 and leases.takes_down(entry) then
+      rolls[slot_of(plan.vc, record.cluster)] = true
+    end
+  end
+  for _, resources in ipairs { wanted, rolls } do
+    for _, claim in ipairs(holder.claims(journal)) do
+      if resources[claim.resource] and claim.run ~= run then list[#list + 1] = claim end
+    end
   end
   return list
 end

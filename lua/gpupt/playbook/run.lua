@@ -218,12 +218,7 @@ local function carry_out(self, target, outcome)
 end
 
 --- Whether the changes of this target may take its host out of service.
-local function takes_down(target)
-  for _, one in ipairs(target.entry.steps) do
-    for _, change in ipairs(one.changes) do if change.verb ~= "enable" then return true end end
-  end
-  return false
-end
+local function takes_down(target) return leases.takes_down(target.entry) end
 
 --- Waits for the cluster's other hosts, see gpupt.playbook.claim. Returns the slot, or nil if the host was deferred.
 local function claim_slot(self, target, outcome)
