@@ -152,9 +152,9 @@ end
 --- Waits at most `seconds` (default 0) for events and handles them.
 function engine:step(seconds)
   if self.stepping then return nil, "step was called from inside step: it is not re-entrant", "EBUSY" end
-  self.stepping = true
+  self:arm() -- the clock may have been moved; before `stepping`, because a debug hook may raise in it
   if ready(engine.system) then seconds = 0 end
-  self:arm() -- the clock may have been moved
+  self.stepping = true
   -- a debug hook may raise in here (Ctrl-C): the engine must keep working for what is closed afterwards
   local ok, count, message, code = pcall(turn, self, seconds)
   self.stepping = false
