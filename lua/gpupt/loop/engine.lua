@@ -149,14 +149,20 @@ local function turn(self, seconds)
   return count, message, code
 end
 
+local function marked(self, seconds)
+  self.stepping = true
+  local count, message, code = turn(self, seconds)
+  self.stepping = false
+  return count, message, code
+end
+
 --- Waits at most `seconds` (default 0) for events and handles them.
 function engine:step(seconds)
   if self.stepping then return nil, "step was called from inside step: it is not re-entrant", "EBUSY" end
   self:arm() -- the clock may have been moved; before `stepping`, because a debug hook may raise in it
   if ready(engine.system) then seconds = 0 end
-  self.stepping = true
   -- a debug hook may raise in here (Ctrl-C): the engine must keep working for what is closed afterwards
-  local ok, count, message, code = pcall(turn, self, seconds)
+  local ok, count, message, code = pcall(marked, self, seconds)
   self.stepping = false
   if not ok then error(count, 0) end
   if not count then return nil, message, code end

@@ -115,13 +115,15 @@ end
 --- Resumes every fiber that is ready now; gives how many were.
 function fiber.turn()
   -- a fiber that blocks inside a generator runs others itself: the queue may have changed after each resume
-  local count, most = 0, ready.last - ready.first + 1
-  while count < most and ready.first <= ready.last do
-    local one = ready[ready.first]
-    ready[ready.first] = nil
-    ready.first = ready.first + 1
+  local count, most = 0, ready.last - ready.first + 1 + (ready.taken and 1 or 0)
+  while count < most and (ready.taken or ready.first <= ready.last) do
+    -- a debug hook (Ctrl-C) may raise between taking a fiber and resuming it: it is taken again then
+    local one = ready.taken or ready[ready.first]
+    if not ready.taken then ready.taken, ready[ready.first] = one, nil end
+    while ready.first <= ready.last and ready[ready.first] == nil do ready.first = ready.first + 1 end
     if ready.first > ready.last then ready.first, ready.last = 1, 0 end
     count = count + 1
+    ready.taken = nil
     one:resume()
   end
   return count
@@ -130,7 +132,7 @@ end
 wait.turn = fiber.turn
 
 --- Whether a fiber waits to be resumed.
-function fiber.pending() return ready.first <= ready.last end
+function fiber.pending() return ready.taken ~= nil or ready.first <= ready.last end
 
 -- Plain: this call itself drives everything until the scope is empty.
 local function drive(scope)
