@@ -4,11 +4,11 @@ local loop = require "gpupt.loop"
 
 describe("an error raised into loop.run from outside, as by Ctrl-C,", function()
   -- as in lua.c: a hook of the main thread, which runs at the first instruction after the wait
-  local function interrupt_soon(thread)
+  local function interrupt_soon(thread, count)
     debug.sethook(thread, function()
       debug.sethook(thread)
       error("interrupted!", 0)
-    end, "", 2000)
+    end, "", count)
   end
 
   local function closer(fn) return setmetatable({}, { __close = fn }) end
@@ -29,7 +29,7 @@ describe("an error raised into loop.run from outside, as by Ctrl-C,", function()
         -- the main thread runs often enough to reach the hook
         while true do loop.sleep(0) end
       end)
-      interrupt_soon(main)
+      interrupt_soon(main, 2000)
       loop.sleep(20)
     end)
     debug.sethook(main)
@@ -39,5 +39,28 @@ describe("an error raised into loop.run from outside, as by Ctrl-C,", function()
     assert.are.equal(3, closed)
     assert.is_true(loop.now() - from < 5)
     assert.are.equal("works again", loop.run(function() loop.sleep(0.001) return "works again" end))
+  end)
+
+  -- a fiber that had been taken from its queue, or an engine marked as busy, was left so, and the program hung
+  it("wherever it is raised, in the scheduler too", function()
+    local main = coroutine.running()
+    for count = 1, 600 do
+      local closed = 0
+      local ok, err = pcall(loop.run, function()
+        for _ = 1, 3 do
+          loop.spawn(function()
+            local mark <close> = closer(function() loop.sleep(0.001) closed = closed + 1 end) -- luacheck: ignore
+            loop.sleep(20)
+          end)
+        end
+        loop.spawn(function() while true do loop.sleep(0) end end)
+        interrupt_soon(main, count)
+        loop.sleep(20)
+      end)
+      debug.sethook(main)
+      assert.is_false(ok, count)
+      assert.matches("interrupted!", tostring(err))
+      assert.are.equal(3, closed, count)
+    end
   end)
 end)

@@ -4,6 +4,7 @@
 -- core runs, finished operations and due timers fire their events, and then the *system fibers* run: the client's
 -- own helpers, which have to run under every pump.
 -- Every engine offers pollfd, events, timeout and step, so any loop that polls descriptors can drive it.
+local aside = require "gpupt.loop.aside"
 local clock = require "gpupt.clock"
 local net = require "gpupt.net"
 local timers = require "gpupt.loop.timers"
@@ -149,27 +150,21 @@ local function turn(self, seconds)
   return count, message, code
 end
 
-local function marked(self, seconds)
-  self.stepping = true
-  local count, message, code = turn(self, seconds)
-  self.stepping = false
-  return count, message, code
-end
-
 --- Waits at most `seconds` (default 0) for events and handles them.
-function engine:step(seconds)
+engine.step = aside(function(self, seconds)
   if self.stepping then return nil, "step was called from inside step: it is not re-entrant", "EBUSY" end
-  self:arm() -- the clock may have been moved; before `stepping`, because a debug hook may raise in it
+  self:arm() -- the clock may have been moved
   if ready(engine.system) then seconds = 0 end
-  -- a debug hook may raise in here (Ctrl-C): the engine must keep working for what is closed afterwards
-  local ok, count, message, code = pcall(marked, self, seconds)
+  self.stepping = true
+  -- what an event resumes in an adapted loop may raise: the engine must keep working
+  local ok, count, message, code = pcall(turn, self, seconds)
   self.stepping = false
   if not ok then error(count, 0) end
   if not count then return nil, message, code end
   run_system()
   self:arm()
   return count
-end
+end)
 
 function engine:pollfd() return self.core:pollfd() end
 function engine:events() return self.core:events() end

@@ -5,6 +5,7 @@
 -- used (a __close method that waits would fail in it).
 -- *System fibers* belong to no scope and are resumed by whatever pumps the engine; the client's helpers are system
 -- fibers.
+local aside = require "gpupt.loop.aside"
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local wait = require "gpupt.loop.wait"
@@ -113,26 +114,24 @@ local function cancel_all(scope, reason)
 end
 
 --- Resumes every fiber that is ready now; gives how many were.
-function fiber.turn()
+fiber.turn = aside(function()
   -- a fiber that blocks inside a generator runs others itself: the queue may have changed after each resume
-  local count, most = 0, ready.last - ready.first + 1 + (ready.taken and 1 or 0)
-  while count < most and (ready.taken or ready.first <= ready.last) do
-    -- a debug hook (Ctrl-C) may raise between taking a fiber and resuming it: it is taken again then
-    local one = ready.taken or ready[ready.first]
-    if not ready.taken then ready.taken, ready[ready.first] = one, nil end
-    while ready.first <= ready.last and ready[ready.first] == nil do ready.first = ready.first + 1 end
+  local count, most = 0, ready.last - ready.first + 1
+  while count < most and ready.first <= ready.last do
+    local one = ready[ready.first]
+    ready[ready.first] = nil
+    ready.first = ready.first + 1
     if ready.first > ready.last then ready.first, ready.last = 1, 0 end
     count = count + 1
-    ready.taken = nil
     one:resume()
   end
   return count
-end
+end)
 
 wait.turn = fiber.turn
 
 --- Whether a fiber waits to be resumed.
-function fiber.pending() return ready.taken ~= nil or ready.first <= ready.last end
+function fiber.pending() return ready.first <= ready.last end
 
 -- Plain: this call itself drives everything until the scope is empty.
 local function drive(scope)
