@@ -1,7 +1,7 @@
 --- gpupt apply: applies a playbook, a saved plan, or the rest of an interrupted run.
 local cli = require "gpupt.cli"
-local next_command = require "gpupt.next_command"
 local connection = require "gpupt.cli.connection"
+local next_command = require "gpupt.next_command"
 local printer = require "gpupt.printer"
 
 local command = {

@@ -1,7 +1,7 @@
 --- gpupt release: frees the claims that a run left behind.
 local book = require "gpupt.cli.book"
-local next_command = require "gpupt.next_command"
 local connection = require "gpupt.cli.connection"
+local next_command = require "gpupt.next_command"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
@@ -66,7 +66,7 @@ end
 
 function command.run(options, words)
   local cli = require "gpupt.cli"
-  if #words ~= 1 then return nil, "expected one run; list them with: gpupt status", "EUSAGE" end
+  if #words ~= 1 then return nil, "expected one run; list them with: " .. next_command.status(), "EUSAGE" end
   local store <close>, message, code = book.open(options)
   if not store then return nil, message, code end
   local vc <close> = connection.open(options)

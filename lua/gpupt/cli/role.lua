@@ -1,6 +1,7 @@
 --- gpupt role: the privileges that a playbook's account needs, and the command that creates the role.
 local connection = require "gpupt.cli.connection"
 local printer = require "gpupt.printer"
+local shell = require "gpupt.shell"
 local visible = require "gpupt.visible"
 
 local command = {
@@ -91,11 +92,6 @@ local function print_table(list, with_methods)
   end
 end
 
-local function shell_word(text)
-  if text:find "^[%w_.-]+$" then return text end
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
 function command.run(options, words)
   if #words > 1 then return nil, "expected at most one playbook", "EUSAGE" end
   local needs
@@ -115,7 +111,7 @@ function command.run(options, words)
     for _, entry in ipairs(list) do json.array(entry.methods) end
     printer.json { privileges = json.array(list) }
   elseif options.govc then
-    local lines = { "govc role.create " .. shell_word(options.govc) }
+    local lines = { "govc role.create " .. shell.word(options.govc) }
     for i, entry in ipairs(list) do
       lines[i] = lines[i] .. " \\"
       lines[i + 1] = "  " .. entry.privilege

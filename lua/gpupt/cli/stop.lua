@@ -26,7 +26,7 @@ be resumed. The beginning of RUN is enough.]],
 
 function command.run(options, words)
   local cli = require "gpupt.cli"
-  if #words ~= 1 then return nil, "expected one run; list them with: gpupt status", "EUSAGE" end
+  if #words ~= 1 then return nil, "expected one run; list them with: " .. next_command.status(), "EUSAGE" end
   local store <close>, message, code = book.open(options)
   if not store then return nil, message, code end
   local result, why, failed = require "gpupt.playbook".stop(store, words[1], { now = options.now })

@@ -17,6 +17,7 @@ local causes = require "gpupt.guest.causes"
 local lspci = require "gpupt.guest.lspci"
 local options = require "gpupt.options"
 local pnp = require "gpupt.guest.pnp"
+local shell = require "gpupt.shell"
 local text = require "gpupt.text"
 
 local proof = {}
@@ -35,11 +36,8 @@ local function has(list, value)
   return false
 end
 
--- One argument of a POSIX shell.
-local function quoted(s) return "'" .. s:gsub("'", "'\\''") .. "'" end
-
 local function bash(name, script, optional)
-  local arguments = "-c " .. quoted("export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin; " .. script)
+  local arguments = "-c " .. shell.quote("export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin; " .. script)
   return { name = name, program = "/bin/bash", arguments = arguments, optional = optional or false }
 end
 

@@ -1,9 +1,10 @@
 --- What became of a run, told from its journal: of each target the outcome, the cause, the rows that show it, and the
 -- command to type next. Nothing is asked of the server.
 local clock = require "gpupt.clock"
-local next_command = require "gpupt.next_command"
 local holder = require "gpupt.playbook.holder"
 local json = require "gpupt.json"
+local next_command = require "gpupt.next_command"
+local shell = require "gpupt.shell"
 
 local account = {}
 
@@ -126,7 +127,7 @@ local examined = { ["gpu.attach"] = true, ["guest.verify"] = true }
 
 local function next_of(one, outcome, why, run, o)
   if over[outcome] or outcome == "running" or outcome == "waiting" then return nil end
-  if (run.format or 1) < 2 then return { "gpupt plan " .. next_command.shell_word(run.playbook) } end
+  if (run.format or 1) < 2 then return { "gpupt plan " .. shell.word(run.playbook) } end
   local list, more = {}, {}
   if outcome == "failed" and examined[one.last.step or ""] then
     local vm

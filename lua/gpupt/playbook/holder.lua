@@ -1,7 +1,7 @@
 --- Who holds a claim, in words: the run, what has become of its process, and the command that goes on from there.
 local clock = require "gpupt.clock"
-local next_command = require "gpupt.next_command"
 local failure = require "gpupt.failure"
+local next_command = require "gpupt.next_command"
 local process = require "gpupt.process"
 
 local holder = {}

@@ -1,6 +1,7 @@
 --- Where the journal is, and what its notes contain. The store itself is gpupt.store.
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
+local next_command = require "gpupt.next_command"
 local options = require "gpupt.options"
 local process = require "gpupt.process"
 local saved = require "gpupt.playbook.saved"
@@ -99,7 +100,8 @@ function journal.find(store, id)
   if #found > 1 then
     return nil, ("'%s' is ambiguous: %d runs begin with it"):format(id, #found), "EAMBIGUOUS"
   end
-  return nil, id and ("the journal contains no run '%s'"):format(id) or "the journal contains no run", "ENOENT"
+  return nil, id and ("the journal contains no run '%s'; list its runs with: %s"):format(id, next_command.status())
+    or "the journal contains no run", "ENOENT"
 end
 
 --- The same for a run to resume: its journal must contain what is needed for that.

@@ -10,11 +10,11 @@
 -- its claims are released. The claims of a host that it took out of service, and the slot of its cluster, are *kept*
 -- from before that change until the host is back, even if the process is killed.
 local clock = require "gpupt.clock"
-local next_command = require "gpupt.next_command"
 local failure = require "gpupt.failure"
 local holder = require "gpupt.playbook.holder"
 local hosts = require "gpupt.fleet.host"
 local loop = require "gpupt.loop"
+local next_command = require "gpupt.next_command"
 local out_of_service = require "gpupt.playbook.out_of_service"
 local process = require "gpupt.process"
 local units = require "gpupt.units"

@@ -2,8 +2,8 @@
 -- The password is read from its secret for each session and passed to the client only; the journal records the program,
 -- never its arguments or the password. A refused login is not tried on other VMs of the run, because accounts lock. The
 -- run's registry of logins (ctx.logins) ends with the run, so a resumed run tries one VM again.
-local next_command = require "gpupt.next_command"
 local missing = require "gpupt.missing"
+local next_command = require "gpupt.next_command"
 local secret = require "gpupt.secret"
 local vms = require "gpupt.fleet.vm"
 

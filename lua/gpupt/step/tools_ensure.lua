@@ -5,6 +5,7 @@
 -- when the Tools that run, or what the rules say about their release, are not what is stored there.
 local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
+local shell = require "gpupt.shell"
 local tools = require "gpupt.guest.tools"
 local vms = require "gpupt.fleet.vm"
 
@@ -180,15 +181,13 @@ local function linux(ctx, target, session, vm, seconds)
   local plan, message, code = tools.linux { id = (vm.guest.id or vm.guest_id or ""):lower():gsub("64guest$", "")
     :gsub("guest$", ""):gsub("%d+$", "") }
   if not plan then return nil, message, code end
-  local function shell(script)
-    return { program = "/bin/bash", arguments = "-c '" .. script:gsub("'", "'\\''") .. "'" }
-  end
+  local function bash(script) return { program = "/bin/bash", arguments = "-c " .. shell.quote(script) } end
   local results
-  results, message, code = session:look({ shell(plan.check) }, { timeout = seconds })
+  results, message, code = session:look({ bash(plan.check) }, { timeout = seconds })
   if not results then return nil, ("%s: Tools: %s"):format(target.name, message), code end
   if results[1].status ~= 0 then
     local result
-    result, message, code = session:run(shell(plan.ensure), { changing = LINUX, timeout = seconds })
+    result, message, code = session:run(bash(plan.ensure), { changing = LINUX, timeout = seconds })
     if not result then return nil, ("%s: Tools: %s"):format(target.name, message), code end
     if result.status ~= 0 then
       return nil, ("%s: open-vm-tools: status %d: %s"):format(target.name, result.status,

@@ -218,7 +218,10 @@ function files.download(client, request, target, what, o, retries)
       end
     end
     tries = tries + 1
-    if tries > retries + 2 then return nil, message or "the transfer failed repeatedly", code or "EIO" end
+    if tries > retries + 2 then
+      drop()
+      return nil, message or "the transfer failed repeatedly", code or "EIO"
+    end
   end
 end
 

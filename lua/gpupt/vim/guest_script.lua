@@ -3,18 +3,18 @@
 --   ...                  stdout and stderr of the first program, of the second...
 -- The file appears complete, by a rename, so it can be fetched in one transfer, and it survives a restart of Tools,
 -- which lose their list of processes.
+local shell = require "gpupt.shell"
+
 local script = {}
 
 --- Its name in the temporary directory.
 script.RESULT = "result"
 
-local function shell_quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
 local function linux(directory, programs)
-  local lines, heads, streams = { "cd " .. shell_quote(directory) .. " || exit 126" }, {}, {}
+  local lines, heads, streams = { "cd " .. shell.quote(directory) .. " || exit 126" }, {}, {}
   for i, o in ipairs(programs) do
     lines[#lines + 1] = ("( cd %s || exit 126; %s %s ) >out-%d 2>err-%d </dev/null"):format(
-      shell_quote(o.directory or directory), shell_quote(o.program), o.arguments or "", i, i)
+      shell.quote(o.directory or directory), shell.quote(o.program), o.arguments or "", i, i)
     lines[#lines + 1] = "rc=$?"
     lines[#lines + 1] = ('echo "gpupt $rc $(wc -c <out-%d) $(wc -c <err-%d)" >head-%d'):format(i, i, i)
     heads[i], streams[i] = "head-" .. i, ("out-%d err-%d"):format(i, i)
@@ -53,7 +53,7 @@ end
 --- The program that runs the script at `path`, and its arguments.
 function script.command(family, path)
   if family == "windows" then return "C:\\Windows\\System32\\cmd.exe", ('/d /c "%s"'):format(path) end
-  return "/bin/sh", shell_quote(path)
+  return "/bin/sh", shell.quote(path)
 end
 
 --- Reads the file: a list of { rc =, stdout =, stderr = }; nil if it is not complete.
