@@ -2,6 +2,7 @@
 -- beside an administrator, took two hosts of a cluster down that tolerates one. Now such a host counts, and a run looks
 -- again after its own task has started: the later task, by queueTime, is cancelled, and its host waits as it was.
 local claim = require "gpupt.playbook.claim"
+local clock = require "gpupt.clock"
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
 
@@ -46,7 +47,7 @@ describe("a host that is entering maintenance mode", function()
     local run = gpupt.check(plan:apply { journal = journal, allow = { "reboot", "guest-shutdown" },
       on_event = function(event)
         said[#said + 1] = event.text
-        if watch then watch(event.text or "") end
+        if watch then watch(event.text or "", journal) end
       end })
     return run:result(), table.concat(said, "\n"), journal
   end
@@ -97,12 +98,14 @@ describe("a host that is entering maintenance mode", function()
   it("goes first if its task came first: the run cancels its own task, waits, and continues", function()
     start { plain("w", "a-2") }
     local task
-    local result, said, journal = apply("a-1", "", function(text)
+    local result, said, journal = apply("a-1", "", function(text, book)
       if text:find("not active yet", 1, true) and not task then
         task = enter "a-2"
       elseif text:find("waiting for a free slot", 1, true) then
         assert.is_false(l:truth("hosts", "a-1").maintenance)
         assert.is_true(enabled("a-1", "0000:3b:00.0")) -- they stay enabled while it waits
+        -- if this run is killed now, nobody has to release a host that is in service
+        for lease in book:leases(clock.read()) do assert.is_nil(lease.kept, lease.what) end
         pcall(task.CancelTask, task)
       end
     end)

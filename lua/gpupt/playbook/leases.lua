@@ -147,13 +147,23 @@ function Leases:keep(resource, why)
   self.kept[resource] = why
 end
 
+-- The claim ends with the run again, or when the process is gone.
+local function keep_no_longer(self, resource)
+  if not self.kept[resource or ""] then return end
+  failure.check(self.journal:keep(self.run, self.process, resource))
+  self.kept[resource] = nil
+end
+
+--- The host is in service again, and the run will take it out another time: its claims and the slot stay in force.
+function Leases:in_service(record)
+  keep_no_longer(self, leases.host(record))
+  keep_no_longer(self, self.slots[record.cluster])
+end
+
 --- The host is in service again: its claims end with the run, and the slot of its cluster now.
 function Leases:back(record)
-  local host, slot = leases.host(record), self.slots[record.cluster]
-  if self.kept[host] then
-    failure.check(self.journal:keep(self.run, self.process, host))
-    self.kept[host] = nil
-  end
+  keep_no_longer(self, leases.host(record))
+  local slot = self.slots[record.cluster]
   if slot then self:release_kept(slot) end
 end
 

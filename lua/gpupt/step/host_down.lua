@@ -92,6 +92,7 @@ function down.and_back(ctx, target, seen, foreign)
     ok, message, code, detail = down.back_to_work(ctx, target, foreign)
     if not ok then return nil, message, code, detail end
     slot:give_back()
+    ctx.in_service(target)
   end
 end
 
