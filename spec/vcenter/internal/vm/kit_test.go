@@ -1,18 +1,15 @@
 package vm_test
 
 import (
-	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gpupt.test/vcenter/internal/fleet"
-	"gpupt.test/vcenter/internal/rules"
 	"gpupt.test/vcenter/internal/vcenter"
 	"gpupt.test/vcenter/internal/vctest"
 )
@@ -168,40 +165,14 @@ func cd(key int, unit int, file string) part {
 		`<controllerKey>%d</controllerKey><unitNumber>%d</unitNumber>`, file, 200+unit/2, unit%2))
 }
 
-// covered collects the rules that tests have broken; TestMain compares with the table.
-var covered = struct {
-	sync.Mutex
-	ids map[string]bool
-}{ids: map[string]bool{}}
-
 // rule names the rule that a test breaks.
 func (k *kit) rule(ids ...string) {
-	covered.Lock()
-	defer covered.Unlock()
-	for _, id := range ids {
-		covered.ids[id] = true
-	}
+	vctest.Breaks(k.t, ids...)
 }
 
+// file.names is broken by the front's tests.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if run := flag.Lookup("test.run"); code == 0 && (run == nil || run.Value.String() == "") {
-		for _, r := range rules.All() {
-			group, _, _ := strings.Cut(r.ID, ".")
-			mine := group == "vm" || group == "power" || group == "guest" || group == "file" || group == "install" || group == "tools" || group == "driver" || group == "inventory" || r.ID == "task.busy-vm"
-			if mine && !covered.ids[r.ID] && r.ID != "file.names" { // that one is broken by the front's tests
-				fmt.Printf("no test breaks the rule %s: %s\n", r.ID, r.Text)
-				code = 1
-			}
-		}
-		for id := range covered.ids {
-			if !slices.ContainsFunc(rules.All(), func(r rules.Rule) bool { return r.ID == id }) {
-				fmt.Printf("a test breaks %s, which is not in the table\n", id)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
+	os.Exit(vctest.Main(m, "vm", "power", "guest", "file", "install", "tools", "driver", "inventory", "task.busy-vm", "-file.names"))
 }
 
 // calls -----------------------------------------------------------------------
