@@ -64,7 +64,7 @@ function vcenter.start(o)
   -- sanitizer runtimes and the like are for us, not for it
   self.pipe = assert(io.popen(("exec env -u LD_PRELOAD %s -speed %g -ready %s -until-stdin-closes %s %s >%s/log 2>&1"):format(
     binary(), o.speed or 200, ready, fleet and ("-fleet " .. fleet) or "", o.flags or "", self.dir), "w"))
-  for _ = 1, (o.patience or 10) * 20 do
+  for _ = 1, (o.patience or 30) * 20 do
     local text = vcenter.read(ready)
     if text and text ~= "" then
       self.ready = assert(json.decode(text))
@@ -102,6 +102,8 @@ function Sim:post(page, body) return control(self, "POST", page, body) end
 function Sim:trouble(match, what) return control(self, "POST", "trouble", { match = match, ["do"] = what }) end
 --- Restarts the vCenter service: { seconds =, code =, refuse =, tasks = "kept" | "lost" | "untracked" }.
 function Sim:restart(how) return control(self, "POST", "restart", how) end
+--- Lets virtual time run `speed` times as fast from now on.
+function Sim:speed(speed) return control(self, "POST", "speed", { speed = speed }) end
 function Sim:calm() return control(self, "DELETE", "trouble") end
 
 --- The calls since the last forget(), as a list of method names; `method`: only how many of that one.

@@ -153,7 +153,8 @@ end
 -- still lock the file.
 local PATIENCE = { TaskInProgress = 8, InvalidState = 8, FileLocked = 2, ResourceInUse = 2 }
 
-local function patiently(fn, ...)
+--- Calls fn(...) again while it is refused for such a reason; its results.
+function medium.patiently(fn, ...)
   local started = loop.now()
   while true do
     local results = table.pack(fn(...))
@@ -164,7 +165,7 @@ local function patiently(fn, ...)
 end
 
 --- Ejects the medium, deletes it, and then removes the mark. true, or nil, message, code, detail.
-function medium.remove(ctx, target, path) return patiently(medium.try, ctx, target, path) end
+function medium.remove(ctx, target, path) return medium.patiently(medium.try, ctx, target, path) end
 
 --- One attempt.
 function medium.try(ctx, target, path)
@@ -184,7 +185,7 @@ function medium.try(ctx, target, path)
 end
 
 --- Deletes the files of a medium that is already ejected.
-function medium.erase(ctx, target, path) return patiently(medium.delete_files, ctx, target, path) end
+function medium.erase(ctx, target, path) return medium.patiently(medium.delete_files, ctx, target, path) end
 
 function medium.delete_files(ctx, target, path)
   local files, message, code, detail = files_of(ctx, path)

@@ -3,9 +3,12 @@
 -- Tools run and guest operations are ready. Then the VM is marked (ExtraConfig gpupt.os), so that a later run knows it
 -- without starting anything; a run that is resumed during an installation continues to wait.
 -- A medium that the run creates is deleted before that mark is set, however the step ends (gpupt.step.install_medium).
+-- If the run ends right after the power-on, the installer has not read it: without its answers it would wait for input
+-- for ever. So the VM is powered off again, and a resumed run installs from the beginning.
 local answers = require "gpupt.step.answers"
 local datastore_path = require "gpupt.vim.datastore_path"
 local failure = require "gpupt.failure"
+local loop = require "gpupt.loop"
 local medium = require "gpupt.step.install_medium"
 local units = require "gpupt.units"
 local vms = require "gpupt.fleet.vm"
@@ -61,6 +64,10 @@ function step.secrets(o, changes)
   end
   return true
 end
+
+-- Seconds after the power-on in which the installer may not have read its answers: firmware, kernel and installer start
+-- first, from an ISO that a busy datastore delivers slowly.
+local ANSWERS_READ = 300
 
 local function verb_of(changes, verb)
   for _, change in ipairs(changes) do if change.verb == verb then return true end end
@@ -193,7 +200,19 @@ local function start(ctx, target, seen)
       { action = "insert-media", text = "ReconfigVM (installation media)" })
     if not ok then return nil, message, code, detail end
   end
+  target.install_started = loop.now()
   return ctx:task(target, target.ref, "PowerOnVM_Task", {}, { action = "power-on", text = "PowerOnVM" })
+end
+
+-- Takes a power-on back that is so recent that nothing was installed. A failure is not reported: the message says why
+-- the step ended, and the next run waits for the installation or finds the VM off.
+local function take_back(ctx, target)
+  local started = target.install_started
+  if not started or loop.now() - started > ANSWERS_READ then return end
+  medium.patiently(function()
+    return ctx:task(target, target.ref, "PowerOffVM_Task", {},
+      { action = "power-off", text = "PowerOffVM (nothing is installed yet)" })
+  end)
 end
 
 --- Ejects the media, deletes the generated one, and then marks the VM as installed.
@@ -256,10 +275,11 @@ end
 
 --- Deletes the medium after a failure, even if the run was cancelled, but not the medium of another run that has
 -- started since. Returns what the message adds.
-local function clean(ctx, target, seen)
+local function clean(ctx, target, seen, code)
   local path = target.answer_medium or seen.medium
   if not path then return "" end
   local ok, removed, message = pcall(wait.shield, function()
+    if code ~= "ETIMEDOUT" then pcall(take_back, ctx, target) end -- a long wait says that it is stuck: a user may look
     local marked, own = medium.of(ctx.fleet:vm(target.ref)), target.answer_medium
     local gone, why = true, nil
     if marked and (marked == own or marked == seen.medium) then
@@ -285,7 +305,7 @@ function step.apply(ctx, target, _, seen)
     if results[1] then return nil, table.unpack(results, 3, 5) end
     error(results[2], 0)
   end
-  local more = clean(ctx, target, seen)
+  local more = clean(ctx, target, seen, raised and raised.code or results[4])
   if results[1] then return nil, (results[3] or "failed without a message") .. more, results[4], results[5] end
   local err = results[2]
   if more ~= "" and failure.is(err) then err = failure.new(err.message .. more, err.code, err.detail) end

@@ -56,6 +56,15 @@ func (f *Front) control(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		reply(w, map[string]any{"ok": true})
+	case "POST /gpsim/speed":
+		var wanted struct{ Speed float64 }
+		err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&wanted)
+		if err != nil || !(wanted.Speed > 0) {
+			refuseControl(w, `send {"speed": N} with a number above 0`)
+			return
+		}
+		f.W.Clock.SetSpeed(wanted.Speed)
+		reply(w, map[string]any{"ok": true})
 	case "POST /gpsim/token": // a SAML token for LoginByToken
 		var wanted sso.Wanted
 		d := json.NewDecoder(io.LimitReader(r.Body, 1<<20))

@@ -123,7 +123,7 @@ func (r *Hosts) empty(t *task.Task, h *Host, timeout time.Duration, off bool) *f
 	var e *fault.Error
 	defer t.Do(func() { r.forget(h, true) })
 	t.Progress(2)
-	start := time.Now()
+	start := r.w.Clock.Now()
 	for step := 0; ; step++ {
 		left := 0
 		t.Do(func() {
@@ -139,7 +139,7 @@ func (r *Hosts) empty(t *task.Task, h *Host, timeout time.Duration, off bool) *f
 		if e != nil || left == 0 {
 			return e
 		}
-		if timeout > 0 && r.w.Clock.Virtual(time.Since(start)) > timeout {
+		if timeout > 0 && r.w.Clock.Now()-start > timeout {
 			return fault.New(&types.Timedout{})
 		}
 		pause := 500 * time.Millisecond

@@ -38,8 +38,9 @@ func New(o Options, each func(*World, *simulator.HostSystem, *fleet.Cluster, *fl
 	if o.Speed <= 0 {
 		return nil, fmt.Errorf("speed must be positive")
 	}
-	w := &World{Fleet: o.Fleet, Dir: o.Dir, Clock: Clock{Speed: o.Speed}, Truth: truth.New(), Stop: o.Stop,
+	w := &World{Fleet: o.Fleet, Dir: o.Dir, Truth: truth.New(), Stop: o.Stop,
 		Version: wire.ParseVersion(o.Version), byName: map[string]types.ManagedObjectReference{}}
+	w.Clock.SetSpeed(o.Speed)
 	// Far above the simulator's own counter: its inner tasks are named task-N too, and take theirs out when they end.
 	w.counter.Store(1_000_000)
 	content, root := vpx.ServiceContent, vpx.RootFolder
