@@ -132,12 +132,12 @@ demo: ## two hosts, four GPUs, two guests: every step on the test vCenter
 
 test: ## every test; ends with "N passed, N failed"
 	@build-support/setup test
-	@$(MAKE) --no-print-directory build vcenter
+	@$(MAKE) --no-print-directory build vcenter $(BUILD)/oomhost
 	@$(LUA_ENV) $(LUA) build-support/test.lua
 
 test-full: ## make test and the long suites: other clients, many processes, browsers
 	@build-support/setup develop
-	@$(MAKE) --no-print-directory build vcenter
+	@$(MAKE) --no-print-directory build vcenter $(BUILD)/oomhost
 	@$(LUA_ENV) $(LUA) build-support/test.lua --full
 
 spec: build ## the specs of one module: make spec MODULE=vmx

@@ -1,17 +1,11 @@
 --- Runs every suite, shows what failed, and ends with one plain line: "N passed, N failed".
--- A suite is a command that prints "ok NAME" / "not ok NAME" lines (TAP) or Go's -json events. A suite that crashes, or
--- that ran no test, counts as one failure.
+-- A suite is a list of commands, its parts, that print "ok NAME" / "not ok NAME" lines (TAP) or Go's -json events. A
+-- part that crashes, or that ran no test, counts as one failure. Most specs wait for simulated time: so GPUPT_JOBS
+-- parts run at once (default: one more than there are processors), the long ones first.
 --   lua5.4 build-support/test.lua [--full] [SUITE ...]
 local root = (arg[0]:match "^(.*)/build%-support/[^/]*$" or ".")
 package.path = root .. "/build-support/?.lua;" .. package.path
 local suites = require "suites"
-
-local function seconds()
-  local f = assert(io.open "/proc/uptime")
-  local up = f:read "n"
-  f:close()
-  return up
-end
 
 local readers = {}
 
@@ -73,40 +67,83 @@ function readers.status(pipe, result)
   for line in pipe:lines() do result.noise[#result.noise + 1] = line end
 end
 
-local function run(suite)
-  local result = { name = suite.name, passed = 0, failed = 0, skipped = 0, noise = {} }
-  local started = seconds()
-  local pipe = assert(io.popen("cd '" .. root .. "' && { " .. suite.command .. "\n} 2>&1 </dev/null", "r"))
-  readers[suite.reader](pipe, result)
-  local _, how, status = pipe:close()
+local function shell(command)
+  local pipe = assert(io.popen(command, "r"))
+  local text = pipe:read "a"
+  assert(pipe:close(), command .. " failed")
+  return text
+end
+
+-- What one part of a suite printed is added to the suite's result.
+local function count(suite, result, path, status)
+  local before, noise = result.passed + result.failed + result.skipped, result.noise
+  local failed_before = result.failed
+  result.noise = {}
+  local output <close> = assert(io.open(path))
+  readers[suite.reader](output, result)
   local died = status ~= 0
   if suite.reader == "status" then
-    if died then result.failed = 1 else result.passed = 1 end
-  elseif result.passed + result.failed == 0 then
-    result.failed = 1
+    if died then result.failed = result.failed + 1 else result.passed = result.passed + 1 end
+  elseif result.passed + result.failed + result.skipped == before then
+    result.failed = result.failed + 1
     print("FAILED " .. suite.name .. ": no test ran")
-  elseif died and result.failed == 0 then
-    result.failed = 1
-    print(("FAILED %s: exited with %s %s after its tests passed"):format(suite.name, how, status))
+  elseif died and result.failed == failed_before then
+    result.failed = result.failed + 1
+    print(("FAILED %s: exited with %d after its tests passed"):format(suite.name, status))
   end
-  if result.failed > 0 and (suite.reader == "status" or died) then
+  if result.failed > failed_before and (suite.reader == "status" or died) then
     for i = math.max(1, #result.noise - 60), #result.noise do print("    " .. result.noise[i]) end
   end
-  print(("%-22s %5d passed %4d failed%s %6.1f s"):format(suite.name, result.passed, result.failed,
-    result.skipped > 0 and (" %d skipped"):format(result.skipped) or "", seconds() - started))
-  return result
+  result.noise = noise
 end
 
 local wanted, full = {}, false
 for _, name in ipairs(arg) do
   if name == "--full" then full = true else wanted[name] = true end
 end
-local passed, failed, skipped = 0, 0, 0
-for _, suite in ipairs(suites.list(root, full)) do
+
+-- One file per part; xargs runs them and tells the number, the status and the seconds of each one that has ended.
+local folder = shell("mktemp -d"):match "%S+"
+local jobs, left, list = {}, {}, suites.list(root, full)
+table.sort(list, function(a, b)
+  if a.weight ~= b.weight then return a.weight > b.weight end
+  return a.name < b.name
+end)
+for _, suite in ipairs(list) do
   if next(wanted) == nil or wanted[suite.name] then
-    local result = run(suite)
+    left[suite] = { name = suite.name, parts = #suite.commands, passed = 0, failed = 0, skipped = 0, seconds = 0,
+      noise = {} }
+    for _, command in ipairs(suite.commands) do
+      jobs[#jobs + 1] = suite
+      local file <close> = assert(io.open(("%s/%d"):format(folder, #jobs), "w"))
+      assert(file:write("cd '" .. root .. "' && { " .. command .. "\n}\n"))
+    end
+  end
+end
+
+local RUN = [[read begin _ </proc/uptime; bash "$0/$1" >"$0/$1.out" 2>&1 </dev/null; status=$?; read end _ </proc/uptime
+echo "$1 $status $begin $end"]]
+local at_once = tonumber(os.getenv "GPUPT_JOBS") or tonumber(shell "nproc") + 1
+local pipe = assert(io.popen(("seq %d | xargs -P %d -n 1 bash -c '%s' '%s'"):format(#jobs, at_once, RUN, folder), "r"))
+local passed, failed, skipped, ended = 0, 0, 0, 0
+for line in pipe:lines() do
+  local number, status, begin, finish = line:match "^(%d+) (%d+) ([%d.]+) ([%d.]+)$"
+  local suite = jobs[math.tointeger(number)]
+  local result = left[suite]
+  ended = ended + 1
+  count(suite, result, ("%s/%s.out"):format(folder, number), math.tointeger(status))
+  result.parts, result.seconds = result.parts - 1, result.seconds + finish - begin
+  if result.parts == 0 then
+    print(("%-22s %5d passed %4d failed%s %6.1f s"):format(result.name, result.passed, result.failed,
+      result.skipped > 0 and (" %d skipped"):format(result.skipped) or "", result.seconds))
     passed, failed, skipped = passed + result.passed, failed + result.failed, skipped + result.skipped
   end
+end
+pipe:close()
+os.execute(("rm -rf '%s'"):format(folder))
+if ended < #jobs then
+  failed = failed + 1
+  print(("FAILED: %d of %d parts did not run"):format(#jobs - ended, #jobs))
 end
 print(("%d passed, %d failed%s"):format(passed, failed, skipped > 0 and (", %d skipped"):format(skipped) or ""))
 os.exit(failed == 0 and passed > 0)

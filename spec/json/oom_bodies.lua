@@ -113,7 +113,7 @@ bodies["vmlog prefix"] = function()
   expect(core.vmlog.prefix("2023-07-21T09:40:52.413Z In(05) vmx - x").message == "x", "other message")
 end
 
-local folder = "build/oom-files"
+local folder = os.getenv "GPUPT_OOM_FOLDER" or "build/oom-files"
 assert(os.execute("mkdir -p " .. folder))
 assert(core.system.write(folder .. "/a", "whole"))
 
