@@ -21,7 +21,7 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS run("
     " id TEXT PRIMARY KEY NOT NULL, playbook TEXT NOT NULL, hash TEXT, endpoint TEXT, who TEXT, client_host "
     "TEXT,"
-    " note TEXT, at REAL NOT NULL, format INTEGER) WITHOUT ROWID;"
+    " note TEXT, at REAL NOT NULL, format INTEGER, kind TEXT, undoes TEXT) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS row("
     " number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES run(id), kind TEXT NOT NULL,"
     " target TEXT, step TEXT, source TEXT, what TEXT, operation TEXT, detail TEXT,"
@@ -37,8 +37,9 @@ static const char schema[] =
     " SELECT RAISE(ABORT, 'the journal is append-only'); END;";
 
 static const char *const sql[FIRST_LEASE] = {
-    [BEGIN] = "INSERT INTO run(id, playbook, hash, endpoint, who, client_host, note, at, format)"
-              " VALUES(?,?,?,?,?,?,?,?,?)",
+    [BEGIN] =
+        "INSERT INTO run(id, playbook, hash, endpoint, who, client_host, note, kind, undoes, at, format)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?)",
     [APPEND] =
         "INSERT INTO row(run, kind, target, step, source, what, operation, detail, action, object, of, at)"
         " VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -118,7 +119,9 @@ static int execute(gp_journal *journal, const char *text, const char *doing, gp_
  * inside the transaction.
  *   1 -> 2: changes are identified by action and object, no longer by their description; two columns renamed. A
  *           run keeps its format: one of format 1 (NULL here) can be shown, but not resumed.
- *   2 -> 3: leases say what they are about, and are in force while their run's process renews them. */
+ *   2 -> 3: leases say what they are about, and are in force while their run's process renews them.
+ *   3 -> 4: changes keep the values before and after, which undo needs; a run has a kind, and may be the undo of
+ *           another. A run of an earlier format can be resumed, but not undone. */
 static int upgrade(gp_journal *journal, const char *path, gp_error *err)
 {
     static const char from_1[] = "ALTER TABLE run RENAME COLUMN whence TO client_host;"
@@ -126,14 +129,17 @@ static int upgrade(gp_journal *journal, const char *path, gp_error *err)
                                  "ALTER TABLE row RENAME COLUMN place TO source;"
                                  "ALTER TABLE row ADD COLUMN action TEXT;"
                                  "ALTER TABLE row ADD COLUMN object TEXT;";
+    static const char from_3[] = "ALTER TABLE run ADD COLUMN kind TEXT;"
+                                 "ALTER TABLE run ADD COLUMN undoes TEXT;";
     if (execute(journal, "BEGIN IMMEDIATE", path, err) != 0) return -1;
     int format;
     if (gp_journal_identify(journal, path, &format, err) == GP_JOURNAL_FAILED) return -1;
     if (format == 1 && execute(journal, from_1, path, err) != 0) return -1;
     if (format != 0 && format < 3 && execute(journal, gp_lease_from_2, path, err) != 0) return -1;
+    if (format != 0 && format < 4 && execute(journal, from_3, path, err) != 0) return -1;
     if (execute(journal, schema, path, err) != 0 || execute(journal, gp_lease_schema, path, err) != 0)
         return -1;
-    return execute(journal, "PRAGMA application_id=0x67707570; PRAGMA user_version=3; COMMIT", path, err);
+    return execute(journal, "PRAGMA application_id=0x67707570; PRAGMA user_version=4; COMMIT", path, err);
 }
 
 /* An existing file has to be a journal before its mode is changed and its log is created. */
@@ -257,12 +263,12 @@ static bool bind_texts(sqlite3_stmt *statement, const char *const *texts, int co
 
 int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *err)
 {
-    const char *const texts[] = {run->id,  run->playbook,    run->hash, run->endpoint,
-                                 run->who, run->client_host, run->note};
+    const char *const texts[] = {run->id,          run->playbook, run->hash, run->endpoint, run->who,
+                                 run->client_host, run->note,     run->kind, run->undoes};
     if (gp_journal_check(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[BEGIN];
-    bool bound = bind_texts(statement, texts, 7) && sqlite3_bind_double(statement, 8, now()) == SQLITE_OK &&
-                 sqlite3_bind_int(statement, 9, GP_JOURNAL_FORMAT) == SQLITE_OK;
+    bool bound = bind_texts(statement, texts, 9) && sqlite3_bind_double(statement, 10, now()) == SQLITE_OK &&
+                 sqlite3_bind_int(statement, 11, GP_JOURNAL_FORMAT) == SQLITE_OK;
     return gp_journal_run_statement(journal, statement, bound, "cannot add the run to the journal", err);
 }
 
@@ -299,7 +305,7 @@ gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err)
 {
     return gp_journal_cursor_open(
         journal,
-        "SELECT id, playbook, hash, endpoint, who, client_host, note, at, format,"
+        "SELECT id, playbook, hash, endpoint, who, client_host, note, at, format, kind, undoes,"
         /* a run that was resumed has not ended again */
         " (SELECT CASE kind WHEN 'end' THEN what END FROM row WHERE run = run.id AND kind IN ('end', "
         "'resume')"

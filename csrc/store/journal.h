@@ -29,6 +29,8 @@ typedef struct gp_journal_run {
     const char *who;
     const char *client_host; /* where gpupt ran */
     const char *note;
+    const char *kind;   /* NULL: a playbook was applied; "undo" */
+    const char *undoes; /* the run that this one undoes */
 } gp_journal_run;
 
 typedef struct gp_journal_row {

@@ -20,11 +20,12 @@ enum {
     HOLDER,
     KEEP,
     RELEASE,
+    INHERIT,
     STATEMENTS
 };
 
 /* How long a process waits for another's transaction. Each takes some milliseconds. */
-enum { GP_JOURNAL_BUSY_MILLISECONDS = 15000, GP_JOURNAL_FORMAT = 3 };
+enum { GP_JOURNAL_BUSY_MILLISECONDS = 15000, GP_JOURNAL_FORMAT = 4 };
 
 struct gp_journal {
     sqlite3 *db;

@@ -54,6 +54,10 @@ const char *const gp_lease_sql[STATEMENTS] = {
     [HOLDER] = "SELECT run FROM lease WHERE resource = ?1 AND run <> ?2",
     [KEEP] = "UPDATE lease SET kept = ?4 WHERE run = ?1 AND resource = ?3 AND " NOBODY_ELSE("?1", "?2"),
     [RELEASE] = "DELETE FROM lease WHERE run = ?1 AND resource = ?3 AND " NOBODY_ELSE("?1", "?2"),
+    [INHERIT] =
+        "UPDATE lease SET run = ?1 WHERE run = ?3 AND what IS NOT NULL AND EXISTS(SELECT 1 FROM runner"
+        " WHERE runner.run = ?1 AND runner.process = ?2) AND NOT EXISTS(SELECT 1 FROM runner"
+        " WHERE runner.run = ?3)",
 };
 
 /* Texts from parameter `first` on; NULL binds NULL. */
@@ -164,6 +168,18 @@ int gp_journal_release(gp_journal *journal, const char *run, const char *process
     if (gp_journal_check(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[RELEASE];
     return change(journal, statement, bind_texts(statement, 1, texts, 3), "cannot release a claim", err);
+}
+
+int gp_journal_inherit(gp_journal *journal, const char *run, const char *process, const char *from,
+                       gp_error *err)
+{
+    const char *const texts[] = {run, process, from};
+    if (gp_journal_check(journal, err) != 0) return -1;
+    sqlite3_stmt *statement = journal->statement[INHERIT];
+    if (gp_journal_run_statement(journal, statement, bind_texts(statement, 1, texts, 3),
+                                 "cannot take the claims over", err) != 0)
+        return -1;
+    return sqlite3_changes(journal->db);
 }
 
 static gp_journal_cursor *read_at(gp_journal *journal, const gp_journal_clock *clock, const char *run,

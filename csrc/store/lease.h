@@ -63,6 +63,10 @@ int gp_journal_keep(gp_journal *journal, const char *run, const char *process, c
 /* Releases one lease, kept or not; 1 = released, 0 = there was none, or a process other than `process` runs the run. */
 int gp_journal_release(gp_journal *journal, const char *run, const char *process, const char *resource,
                        gp_error *err);
+/* Gives the leases of a run on which no process is entered to another run, whose runner is `process`: how many. -1 =
+ * failed. */
+int gp_journal_inherit(gp_journal *journal, const char *run, const char *process, const char *from,
+                       gp_error *err);
 
 /* Cursors, see journal.h: the runner of a run (one record or none), and all leases with their runners. `running` and
  * `in_force` are 1 or 0. */

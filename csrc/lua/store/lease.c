@@ -7,6 +7,7 @@
  *   journal:claim(clock, { resource =, run =, process =, what =, host =, vm =, object = })
  *       -> true; nil, message, "EHELD", { run =, resource = }; nil, message, "ELAPSED"
  *   journal:keep(run, process, resource, reason)      journal:release(run, process, resource) -> whether it held it
+ *   journal:inherit(run, process, from) -> how many claims of a run without a process it has now
  *   journal:runner(clock, run)                        for record in journal:leases(clock) do ... end
  */
 #include "store/lease.h"
@@ -139,6 +140,17 @@ static int lease_release(lua_State *L)
     return 1;
 }
 
+static int lease_inherit(lua_State *L)
+{
+    gp_journal *journal = gp_store_check(L);
+    gp_error err;
+    int count = gp_journal_inherit(journal, luaL_checkstring(L, 2), luaL_checkstring(L, 3),
+                                   luaL_checkstring(L, 4), &err);
+    if (count < 0) return gp_bind_fail(L, &err);
+    lua_pushinteger(L, count);
+    return 1;
+}
+
 /* The runner's record, or nil; nil, message, code. */
 static int lease_runner(lua_State *L)
 {
@@ -168,7 +180,9 @@ static int lease_list(lua_State *L)
 }
 
 const luaL_Reg gp_store_lease_methods[] = {
-    {"enter", lease_enter},   {"renew", lease_renew}, {"leave", lease_leave},
-    {"claim", lease_claim},   {"keep", lease_keep},   {"release", lease_release},
-    {"runner", lease_runner}, {"leases", lease_list}, {NULL, NULL},
+    {"enter", lease_enter},     {"renew", lease_renew},
+    {"leave", lease_leave},     {"claim", lease_claim},
+    {"keep", lease_keep},       {"release", lease_release},
+    {"runner", lease_runner},   {"leases", lease_list},
+    {"inherit", lease_inherit}, {NULL, NULL},
 };

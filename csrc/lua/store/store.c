@@ -83,6 +83,8 @@ static int journal_begin(lua_State *L)
         .who = gp_store_text(L, 2, "who", false),
         .client_host = gp_store_text(L, 2, "client_host", false),
         .note = gp_store_text(L, 2, "note", false),
+        .kind = gp_store_text(L, 2, "kind", false),
+        .undoes = gp_store_text(L, 2, "undoes", false),
     };
     gp_error err;
     if (gp_journal_begin(journal, &run, &err) != 0) return gp_bind_fail(L, &err);
