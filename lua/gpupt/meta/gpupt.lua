@@ -287,6 +287,7 @@
 ---@field plan function returns what it would change
 ---@field apply function makes the changes
 ---@field prove function reads the state again and proves the result
+---@field undo? function undo(ctx, target, done): how what a run did to the target is taken back
 
 ---@class gpupt.options.vc.datastore_download
 ---@field resume? boolean continue an earlier download from TARGET.part

@@ -25,6 +25,9 @@ local function looks_secret(name, value)
   return (what == "string" or what == "number") and name:lower() ~= "key" and names.looks_secret(name)
 end
 
+-- Where the value of a secret pair is: its own field, and those of gpupt.step.vm_values.
+local paired = { value = true, before = true, after = true }
+
 local fields = {} -- type's name -> field's name -> { type =, secret = }
 
 local function fields_of(name)
@@ -64,7 +67,7 @@ local function plain_fields(value, depth, kind)
     local text = tostring(name)
     local of_schema = declared and declared[text]
     local written = text:sub(1, 1) == "$" and "$" .. text or text
-    if hidden[text:lower()] or (of_schema and of_schema.secret) or (secret_pair and text == "value")
+    if hidden[text:lower()] or (of_schema and of_schema.secret) or (secret_pair and paired[text])
       or (not of_schema and looks_secret(text, field)) then
       copy[written] = mark "secret"
     else

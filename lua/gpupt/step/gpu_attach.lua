@@ -8,6 +8,7 @@ local difference = require "gpupt.step.gpu_difference"
 local hosts = require "gpupt.fleet.host"
 local power = require "gpupt.step.vm_power"
 local settings = require "gpupt.settings"
+local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
 
 local step = {
@@ -214,7 +215,7 @@ local function reconfigure(ctx, target, vm)
   if vm.extra["gpupt.proved"] then table.insert(spec.extraConfig, { key = "gpupt.proved", value = "" }) end
   local detail
   local ok
-  ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = spec },
+  ok, message, code, detail = values.reconfigure(ctx, target, vm, spec,
     { action = "attach", text = "ReconfigVM (cards and settings)" })
   if not ok then return nil, message, code, detail end
   ctx:note(target, "attached " .. card_text(target))
@@ -233,8 +234,8 @@ local function give_back(ctx, target, held)
   end
   local why = ("%s: another run attached it at the same time"):format(held)
   if #list > 0 then
-    local ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
-      changeVersion = vm.change_version, deviceChange = list } },
+    local ok, message, code, detail = values.reconfigure(ctx, target, vm, { changeVersion = vm.change_version,
+      deviceChange = list },
       { action = "detach", text = "ReconfigVM (give the cards back)" })
     if not ok then
       return nil, ("%s; %s still has it in its configuration: %s"):format(why, target.name, message), code, detail

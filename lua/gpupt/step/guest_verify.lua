@@ -5,6 +5,7 @@
 local guest = require "gpupt.step.guest_session"
 local proof = require "gpupt.guest.proof"
 local sha256 = require "gpupt.sha256"
+local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
 
 local step = {
@@ -130,8 +131,8 @@ function step.apply(ctx, target, _, seen)
   end
   local text = describe(result)
   target.proof = text
-  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = { { key = "gpupt.proved",
-    value = fingerprint(vm, target.options) .. " " .. text } } } },
+  return values.reconfigure(ctx, target, vm, { extraConfig = { { key = "gpupt.proved",
+    value = fingerprint(vm, target.options) .. " " .. text } } },
     { action = "mark-proof", text = "ReconfigVM (store the proof)" })
 end
 

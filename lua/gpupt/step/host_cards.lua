@@ -10,11 +10,22 @@ function cards.addresses(list)
   return table.concat(words, " ")
 end
 
+-- The row's detail, with the values before and after. `active` follows with a reboot.
+local function passthrough(list, enabled)
+  local values = {}
+  for _, device in ipairs(list) do
+    values[#values + 1] = { name = "passthruEnabled", key = device.address, before = device.enabled == true,
+      after = enabled, active = device.active == true }
+  end
+  return { values = values }
+end
+
 local function configure(ctx, target, list, enabled, now, what)
   local config = {}
   for i, device in ipairs(list) do
     config[i] = { _type = "HostPciPassthruConfig", id = device.address, passthruEnabled = enabled, applyNow = now }
   end
+  what.detail = passthrough(list, enabled)
   return ctx:call(target, target.record.system, "UpdatePassthruConfig", { config = config }, what)
 end
 

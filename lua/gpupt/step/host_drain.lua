@@ -6,6 +6,7 @@
 -- A guest that ignores the shutdown is never powered off: the roll fails, and VMs that were shut down are started
 -- again. They are read from the run's journal, so that a resumed run starts them too.
 local check = require "gpupt.failure".check
+local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
 
 local drain = {}
@@ -116,7 +117,8 @@ end
 
 local function shut_down(ctx, target, entry)
   local ok, message, code, detail = ctx:call(target, entry.ref, "ShutdownGuest", {},
-    { action = "guest-shutdown", text = "ShutdownGuest " .. entry.name })
+    { action = "guest-shutdown", text = "ShutdownGuest " .. entry.name,
+      detail = values.power("poweredOn", "poweredOff") })
   if not ok then return nil, message, code, detail end
   ok, message, code = ctx:wait_for(entry.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
@@ -166,7 +168,7 @@ end
 function drain.restore(ctx, target)
   for _, entry in ipairs(drain.owed(ctx, target)) do
     local ok, message, code, detail = ctx:task(target, entry.ref, "PowerOnVM_Task", {},
-      { action = "power-on", text = "PowerOnVM " .. entry.name })
+      { action = "power-on", text = "PowerOnVM " .. entry.name, detail = values.power("poweredOff", "poweredOn") })
     if not ok then
       return nil, ("%s was shut down for the reboot and cannot be started: %s"):format(entry.name, message), code,
         detail

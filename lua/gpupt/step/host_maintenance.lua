@@ -31,12 +31,17 @@ local function arrived(ctx, target)
   return entry and ctx:adopt(target, entry, task.ref, ENTER)
 end
 
+-- The row's detail, with the value before and after.
+local function mode(before, after)
+  return { values = { { name = "inMaintenanceMode", before = before, after = after } } }
+end
+
 local function send(ctx, target, seconds)
   -- set explicitly, because the server's default differs: in a vSAN cluster all objects stay accessible
   return ctx:start(target, target.record.ref, "EnterMaintenanceMode_Task",
     { timeout = math.tointeger(seconds // 1), evacuatePoweredOffVms = false,
       maintenanceSpec = { vsanMode = { objectAction = "ensureObjectAccessibility" } } },
-    { action = "maintenance-enter", text = ENTER, timeout = maintenance.ANSWER })
+    { action = "maintenance-enter", text = ENTER, timeout = maintenance.ANSWER, detail = mode(false, true) })
 end
 
 -- Whether the host is in maintenance mode although the task that took it there is not known: a vCenter that restarted
@@ -133,7 +138,7 @@ end
 function maintenance.leave(ctx, target)
   if not target.record.maintenance then return true end
   local ok, message, code, detail = ctx:task(target, target.record.ref, "ExitMaintenanceMode_Task", { timeout = 0 },
-    { action = "maintenance-exit", text = "ExitMaintenanceMode" })
+    { action = "maintenance-exit", text = "ExitMaintenanceMode", detail = mode(true, false) })
   if not ok then return nil, message, code, detail end
   ctx.fleet:refresh_host(target.record)
   ctx:note(target, "left maintenance mode")

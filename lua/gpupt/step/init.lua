@@ -7,6 +7,7 @@
 --                                                      has note, may and did, but no server
 --     apply(ctx, target, changes, seen)                makes these changes only, with ctx:call and ctx:task
 --     prove(ctx, target) -> text                       reads again; nil, message, code if it is not as wanted
+--     undo(ctx, target, done) -> { changes, lost, left, gone }   optional: how what a run did is taken back (below)
 --     secrets(options, changes),                       optional: reads and checks its secrets before a run starts
 --     requires(options, target, changes) }             optional: what the plan's preflight checks for these changes:
 --       { files = { { path = "[datastore] file" } }, guest = { id =, version = }, disk_bytes = of new disks }
@@ -17,7 +18,21 @@
 -- powers the VM on }; its word is one of the step's approvals. The forecast contains the effects of the changes on the
 -- target ({ memory_mb =, installs =, ... }); the target's later steps read it in target.forecast. changes.needs, if
 -- set, lists the privileges that these changes need, in place of the step's: names, or { privilege =, objects = {
--- { ref =, name = } } }. In these functions, target.options are the step's options for this target.
+-- { ref =, name = } } }; changes.lost names what no undo takes back ("reboot"). In these functions, target.options
+-- are the step's options for this target.
+--
+-- undo looks at the server like observe, and changes nothing itself; ctx and target are those of the run that undoes.
+-- `done` lists what the other run did to this target in this step, from its journal, oldest first: { action, object,
+-- what, detail = { method, args, values, devices... }, made = the created object, ended = true unless its outcome is
+-- unknown }; done.run is that run's id, done.all are the changes of all steps at this target. The result:
+--   changes  what has to be taken back now, in order: as plan's, each with make(ctx, target) -> true, or nil, message,
+--            code, detail. One without make belongs to the one before it
+--   lost     texts: what cannot be undone. left: texts: what was changed since, which stays
+--   gone     true: the target itself goes (its VM is deleted), so its other steps have nothing to undo
+--   forecast, needs: as of plan
+-- It compares: only what is still as the run left it is taken back, to the value before, which the journal has
+-- (gpupt.step.vm_values). When all changes are made it is called again and gives none: that is the proof. So it may be
+-- interrupted anywhere, and it must never use target.options: the playbook may have changed since.
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 
@@ -30,6 +45,15 @@ local options = require "gpupt.options"
 ---@field allow string?             the approval that it needs; one of the step's approvals
 ---@field starts boolean?           it powers the VM on: not possible on a host in maintenance mode
 ---@field activates gpupt.Card[]?   cards that are usable once it is done
+---@field make function?            of an undo: makes this change
+
+---@class gpupt.Undo               what undo returns
+---@field changes gpupt.Change[]
+---@field lost string[]?
+---@field left string[]?
+---@field gone boolean?
+---@field forecast table?
+---@field needs table?
 
 local steps = {
   -- in the order in which a playbook uses them
@@ -55,6 +79,7 @@ local contract_fields = options.declare("step contract", {
   { "plan", "function", required = true, doc = "returns what it would change" },
   { "apply", "function", required = true, doc = "makes the changes" },
   { "prove", "function", required = true, doc = "reads the state again and proves the result" },
+  { "undo", "function", doc = "undo(ctx, target, done): how what a run did to the target is taken back" },
 })
 
 local known = setmetatable({}, { __mode = "k" })

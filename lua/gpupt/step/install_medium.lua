@@ -9,6 +9,7 @@
 --      gpupt delete another file. A medium that the user provides has no mark and is never deleted.
 --   4. The mark is removed last, when the file and parts left by a broken upload (NAME.*.part) are deleted.
 local loop = require "gpupt.loop"
+local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
 
 local medium = {}
@@ -115,8 +116,8 @@ end
 
 --- Writes the mark (nil removes it), unless the VM has changed since it was read.
 function medium.mark(ctx, target, vm, path)
-  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { changeVersion = vm.change_version,
-    extraConfig = { { key = medium.KEY, value = path or "" } } } },
+  return values.reconfigure(ctx, target, vm, { changeVersion = vm.change_version,
+    extraConfig = { { key = medium.KEY, value = path or "" } } },
     { action = "mark-medium", text = "ReconfigVM (answer medium)" })
 end
 
@@ -173,7 +174,7 @@ function medium.try(ctx, target, path)
   local edits = medium.ejected(vm, { [path] = true })
   local ok, message, code, detail = true, nil, nil, nil
   if #edits > 0 then
-    ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { deviceChange = edits } },
+    ok, message, code, detail = values.reconfigure(ctx, target, vm, { deviceChange = edits },
       { action = "eject-media", text = "ReconfigVM (eject the answer medium)" })
   end
   if ok then ok, message, code, detail = medium.delete_files(ctx, target, path) end

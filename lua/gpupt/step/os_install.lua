@@ -11,6 +11,7 @@ local failure = require "gpupt.failure"
 local loop = require "gpupt.loop"
 local medium = require "gpupt.step.install_medium"
 local units = require "gpupt.units"
+local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
 local wait = require "gpupt.loop.wait"
 
@@ -195,13 +196,14 @@ local function start(ctx, target, seen)
   end
   local changes = medium.inserted(vm, media_of(o, vm, answer))
   if #changes > 0 then
-    ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
-      changeVersion = vm.change_version, deviceChange = changes } },
+    ok, message, code, detail = values.reconfigure(ctx, target, vm, { changeVersion = vm.change_version,
+      deviceChange = changes },
       { action = "insert-media", text = "ReconfigVM (installation media)" })
     if not ok then return nil, message, code, detail end
   end
   target.install_started = loop.now()
-  return ctx:task(target, target.ref, "PowerOnVM_Task", {}, { action = "power-on", text = "PowerOnVM" })
+  return ctx:task(target, target.ref, "PowerOnVM_Task", {}, { action = "power-on", text = "PowerOnVM",
+    detail = values.power(vm.power, "poweredOn") })
 end
 
 -- Takes a power-on back that is so recent that nothing was installed. A failure is not reported: the message says why
@@ -211,7 +213,8 @@ local function take_back(ctx, target)
   if not started or loop.now() - started > ANSWERS_READ then return end
   medium.patiently(function()
     return ctx:task(target, target.ref, "PowerOffVM_Task", {},
-      { action = "power-off", text = "PowerOffVM (nothing is installed yet)" })
+      { action = "power-off", text = "PowerOffVM (nothing is installed yet)",
+        detail = values.power("poweredOn", "poweredOff") })
   end)
 end
 
@@ -231,7 +234,7 @@ local function finish(ctx, target)
   local ok, message, code, detail
   if #made > 0 then
     if #edits > 0 then
-      ok, message, code, detail = ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { deviceChange = edits } },
+      ok, message, code, detail = values.reconfigure(ctx, target, vm, { deviceChange = edits },
         { action = "eject-media", text = "ReconfigVM (eject the media)" })
       if not ok then return nil, message, code, detail end
     end
@@ -244,8 +247,7 @@ local function finish(ctx, target)
   local extra = {}
   if not vm.extra["gpupt.os"] then extra[1] = { key = "gpupt.os", value = o.iso } end
   if #made > 0 then extra[#extra + 1] = { key = medium.KEY, value = "" } end
-  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = extra,
-    deviceChange = #edits > 0 and edits or nil } },
+  return values.reconfigure(ctx, target, vm, { extraConfig = extra, deviceChange = #edits > 0 and edits or nil },
     { action = "mark-installed", text = "ReconfigVM (installation done)" })
 end
 

@@ -3,6 +3,7 @@
 -- run knows it without starting anything. It installs nothing and needs no account in the guest.
 local power = require "gpupt.step.vm_power"
 local units = require "gpupt.units"
+local values = require "gpupt.step.vm_values"
 
 local step = {
   name = "os.present", scope = "vms",
@@ -45,7 +46,7 @@ local function running(props)
   return props["guest.toolsRunningStatus"] == "guestToolsRunning" and props["guest.guestOperationsReady"] == true
 end
 
-function step.apply(ctx, target)
+function step.apply(ctx, target, _, seen)
   local ok, message, code, detail
   if target.options.power_on then
     ok, message, code, detail = power.on(ctx, target)
@@ -62,8 +63,9 @@ function step.apply(ctx, target)
     end
     return nil, message, code, detail
   end
-  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { extraConfig = { { key = "gpupt.os",
-    value = MARK } } } }, { action = "mark-installed", text = "ReconfigVM (operating system present)" })
+  local vm = seen.vm or ctx.fleet:vm(target.ref)
+  return values.reconfigure(ctx, target, vm, { extraConfig = { { key = "gpupt.os", value = MARK } } },
+    { action = "mark-installed", text = "ReconfigVM (operating system present)" })
 end
 
 function step.prove(ctx, target)

@@ -7,6 +7,7 @@ local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
 local shell = require "gpupt.shell"
 local tools = require "gpupt.guest.tools"
+local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
 
 local step = {
@@ -92,9 +93,8 @@ function step.plan(_, target, seen)
   return { change }
 end
 
-local function mark(ctx, target, text)
-  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = {
-    extraConfig = { { key = "gpupt.tools", value = text } } } },
+local function mark(ctx, target, vm, text)
+  return values.reconfigure(ctx, target, vm, { extraConfig = { { key = "gpupt.tools", value = text } } },
     { action = "mark-tools", text = "ReconfigVM (mark Tools)" })
 end
 
@@ -163,7 +163,7 @@ local function windows(ctx, target, session, vm, seconds)
   if outcome.reboot then
     -- the Tools that gave the installer's result can reboot the guest, unless they were restarted since
     ok, message, code = reboot_guest(ctx, target)
-    if ok then return mark(ctx, target, text) end
+    if ok then return mark(ctx, target, vm, text) end
     if code ~= "ToolsUnavailable" then return nil, message, code end
   end
   ok, message, code = guest.wait(ctx, target, 600)
@@ -174,7 +174,7 @@ local function windows(ctx, target, session, vm, seconds)
     ok, message, code = reboot_guest(ctx, target)
     if not ok then return nil, message, code end
   end
-  return mark(ctx, target, text)
+  return mark(ctx, target, vm, text)
 end
 
 local function linux(ctx, target, session, vm, seconds)
@@ -194,7 +194,7 @@ local function linux(ctx, target, session, vm, seconds)
         ((result.err or "") .. (result.out or "")):sub(-300)), "EGUEST"
     end
   end
-  return mark(ctx, target, LINUX)
+  return mark(ctx, target, vm, LINUX)
 end
 
 function step.apply(ctx, target, _, seen)

@@ -3,6 +3,7 @@
 -- name in that folder is used; a different firmware is refused, because its disk may contain a system.
 local check = require "gpupt.failure".check
 local units = require "gpupt.units"
+local values = require "gpupt.step.vm_values"
 
 local step = {
   name = "vm.create", scope = "vms",
@@ -144,8 +145,8 @@ end
 function step.apply(ctx, target, _, seen)
   if not seen.exists then return create(ctx, target) end
   local memory = sizes(target.options)
-  return ctx:task(target, target.ref, "ReconfigVM_Task", { spec = { changeVersion = seen.vm.change_version,
-    memoryMB = memory, numCPUs = target.options.cpus } }, { action = "resize", text = "ReconfigVM (memory and CPUs)" })
+  return values.reconfigure(ctx, target, seen.vm, { changeVersion = seen.vm.change_version, memoryMB = memory,
+    numCPUs = target.options.cpus }, { action = "resize", text = "ReconfigVM (memory and CPUs)" })
 end
 
 function step.prove(ctx, target)

@@ -1,4 +1,6 @@
 --- Power operations for steps: a clean shutdown, and a power-on that explains failures.
+local values = require "gpupt.step.vm_values"
+
 local power = {}
 
 power.SHUTDOWN_SECONDS = 600
@@ -12,7 +14,8 @@ end
 
 -- ShutdownGuest needs running Tools: waits for them if they are installed and only not started yet.
 local function request_shutdown(ctx, target, vm)
-  local change = { action = "guest-shutdown", text = "ShutdownGuest" }
+  local change = { action = "guest-shutdown", text = "ShutdownGuest",
+    detail = values.power("poweredOn", "poweredOff") }
   local ok, message, code, detail = ctx:call(target, target.ref, "ShutdownGuest", {}, change)
   if ok or code ~= "ToolsUnavailable" or vm.guest.version_status == "guestToolsNotInstalled" then
     return ok, message, code, detail
@@ -66,7 +69,7 @@ function power.on(ctx, target, vm)
   vm = vm or ctx.fleet:vm(target.ref)
   if vm.power == "poweredOn" then return true end
   local ok, message, code, detail = ctx:task(target, target.ref, "PowerOnVM_Task", {},
-    { action = "power-on", text = "PowerOnVM" })
+    { action = "power-on", text = "PowerOnVM", detail = values.power(vm.power, "poweredOn") })
   if not ok then
     return nil, ("%s: power on failed: %s%s"):format(target.name, message, evidence(ctx, target)), code, detail
   end
