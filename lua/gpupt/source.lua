@@ -8,4 +8,10 @@ function source.of(level)
   return info.short_src .. ":" .. info.currentline
 end
 
+--- The path of the file of that function; nil if it is not from a file.
+function source.file(level)
+  local info = debug.getinfo((level or 1) + 2, "S")
+  return info and info.source:match "^@(.*)$"
+end
+
 return source

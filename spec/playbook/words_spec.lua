@@ -55,7 +55,7 @@ describe("a playbook", function()
       refused("return 42", "must end with return p.playbook { ... }, but returns a number")
     end)
     it("an unknown name", function()
-      refused("return p.playbok { name = 'x' }", "play.lua:2: gpupt.playbook has no 'playbok' (did you mean 'playbook'?)")
+      refused("return p.playbok { name = 'x' }", "play.lua:2: p has no 'playbok' (did you mean 'playbook'?)")
     end)
     it("an unknown step", function()
       refused("\nreturn p.vm.creat {}", "play.lua:3: p.vm has no 'creat' (did you mean 'create'?)")
@@ -230,5 +230,21 @@ describe("a playbook", function()
       assert.matches("play.lua:2: p.gpu.attach: the function of 'count' failed for a:", message:gsub("/tmp/lua_%w+", "play.lua"),
         1, true)
     end)
+  end)
+end)
+
+describe("the line of a word that a playbook returns", function()
+  it("is known, at the end of the file as well as in a function", function()
+    local pb = assert(load [[
+local function all()
+  return p.hosts { where = "/*", devices = p.gpus { match = "10de:*" }, p.host.enable {} }
+end
+return p.playbook { name = "x",
+  all() }]])
+    assert.matches(":5$", pb.root.source)
+    assert.matches(":6$", pb.root.children[1].source)
+  end)
+  it("is in the message", function()
+    refused('\nreturn p.playbook { nam = "x" }', "play.lua:3: p.playbook: unknown option 'nam'")
   end)
 end)

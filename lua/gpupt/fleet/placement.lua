@@ -70,9 +70,10 @@ local function hosts_of(fleet, node, datacenter, wanted)
 end
 
 --- { folder =, pool =, hosts = {refs}, datastore = name, network = ref, network_name = }, and a list of all that is
--- wrong: { text =, code = }. What was not found is nil.
-function placement.resolve(fleet, node)
-  local wanted, result, problems = node.options.place or {}, { hosts = {} }, {}
+-- wrong: { text =, code = }. What was not found is nil. `wanted`: the option, where it is not that of the node.
+function placement.resolve(fleet, node, wanted)
+  local result, problems = { hosts = {} }, {}
+  wanted = wanted or node.options.place or {}
   local function find(fn, ...)
     local found, message, code = failure.catch(fn, fleet, node, ...)
     if found == nil then problems[#problems + 1] = { text = message, code = code } end

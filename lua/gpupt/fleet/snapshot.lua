@@ -52,7 +52,8 @@ local function take(self, object)
   if object.ref.type ~= "VirtualMachine" then return end
   local claim = claim_record(object)
   if #claim.cards > 0 then self.claims[claim.ref] = claim end
-  self.vms[claim.ref] = { name = claim.name, host = claim.host, parent = object.parent }
+  self.vms[claim.ref] = { name = claim.name, host = claim.host, parent = object.parent, power = claim.power,
+    template = claim.template, managed = object["config.managedBy"] and true or nil }
   if claim.host and claim.power == "poweredOn" then
     local list = self.running[claim.host] or {}
     self.running[claim.host] = list
@@ -78,7 +79,7 @@ function Snapshot:find(pattern, given) return self:whole():find(pattern, given) 
 --- What the inventory says about an object other than a VM: { name, host, resourcePool, parent }; or nil.
 function Snapshot:object(ref) return self:whole().values[ref] end
 
---- Where a VM is: { name, host, parent } (its folder).
+--- Where a VM is: { name, host, parent (its folder), power, template, managed (by a solution or vCenter) }.
 function Snapshot:place_of(ref)
   self:whole()
   return self.vms[ref]
@@ -275,10 +276,12 @@ function Snapshot:find_vm(target)
   return found or nil
 end
 
---- Reads these VMs, for the plan: all of them in one collect.
+--- Reads these VMs, for the plan: all of them that were not read yet in one collect.
 function Snapshot:read_vms(refs)
-  if #refs == 0 then return end
-  for object in self.vc:collect { objects = refs, type = "VirtualMachine", paths = vm.paths } do
+  local missing = {}
+  for _, ref in ipairs(refs) do if not self.records[ref] then missing[#missing + 1] = ref end end
+  if #missing == 0 then return end
+  for object in self.vc:collect { objects = missing, type = "VirtualMachine", paths = vm.paths } do
     self.records[object.ref] = vm.record(object.ref, object)
   end
 end

@@ -103,8 +103,19 @@
 ---@field indent? integer spaces per level; 0 writes one line
 ---@field invalid? "refuse"|"replace" for text that is not UTF-8: refuse it, or replace each malformed sequence by U+FFFD
 
+---@class gpupt.options.p.find
+---@field path string|table inventory paths, such as /DC1/vm/**
+---@field name? string|table patterns of the name, as --limit takes them: 'cad-*,!cad-07'
+---@field has? string|table what it must have: p.gpus { ... } (such a card), 'passthrough' (VMs: any passthrough card; hosts: a card that is enabled); VMs also 'fixed', 'dynamic', 'snapshot'; hosts also 'gpu', 'pending' (a card that is enabled and not active); or a list, of which it must have all
+---@field power? "on"|"off"|"suspended" VMs: the power state
+---@field guest? string VMs: windows, linux, or a pattern of the guest id
+---@field firmware? "efi"|"bios" VMs: the firmware
+---@field template? boolean VMs: true for templates; they are left out otherwise
+---@field version? string hosts: a pattern of the ESXi version, such as 8.*
+---@field filter? function filter(target) -> whether it is meant; see the guide for the target's fields
+
 ---@class gpupt.options.p.gpu.attach
----@field devices table p.gpus: which cards
+---@field devices table|function p.gpus: which cards
 ---@field count? integer|function how many cards each VM gets
 ---@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)
 ---@field mmio? string|integer|function min, safe, seed, off or a size in GiB
@@ -126,13 +137,13 @@
 ---@field within? string|function how long to wait for guest operations
 
 ---@class gpupt.options.p.host.enable
----@field devices? table p.gpus: which cards; default: the devices of p.hosts
+---@field devices? table|function p.gpus: which cards; default: the devices of p.hosts
 ---@field apply? string|function auto: without a reboot if the host supports it; reboot: always reboot; stage: enable only, no reboot
 ---@field foreign_maintenance? boolean|function also use hosts in maintenance mode that another user set; they stay in it (--allow foreign-maintenance)
 
 ---@class gpupt.options.p.hosts
----@field where string|table inventory paths of hosts or clusters, such as /DC/host/cluster/*
----@field devices? table p.gpus: the default cards of the steps
+---@field where string|table inventory paths of hosts or clusters, such as /DC/host/cluster/*, or p.find
+---@field devices? table|function p.gpus: the default cards of the steps
 ---@field roll? table limits of the rolling reboot: how many hosts at once, and how long to wait
 
 ---@class gpupt.options.p.hosts_roll
@@ -168,6 +179,8 @@
 
 ---@class gpupt.options.p.vars_NAME
 ---@field default? any the default value; for a secret: p.secret.env, .file, .command or .callback
+---@field type? "string"|"number"|"integer"|"boolean" what --var and --var-file give is converted to it; default: the type of the default
+---@field choices? table a list of the possible values
 ---@field secret? boolean true: never stored, refused in --var; default: decided by the variable's name
 ---@field doc? string description
 
@@ -183,10 +196,10 @@
 ---@field annotation? string|function the VM's notes
 
 ---@class gpupt.options.p.vms
----@field where? string|table inventory paths of existing VMs
+---@field where? string|table inventory paths of existing VMs, or p.find
 ---@field count? integer number of VMs to create
 ---@field name? string their name; {n} or {n:03} stands for the number
----@field place? table where to create the VMs: cluster or host, datastore, network, folder
+---@field place? table|function where to create the VMs: cluster or host, datastore, network, folder
 ---@field spread? "even"|"pack" even: spread over all hosts; pack: fill host by host
 ---@field keep_free? integer number of cards to keep free in the cluster
 ---@field login? table|function p.login: the account inside the guest

@@ -23,6 +23,7 @@ local away = require "gpupt.fleet.away"
 local failure = require "gpupt.failure"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
+local remembered = require "gpupt.playbook.remembered"
 local vim_ref = require "gpupt.vim.ref"
 
 ---@class gpupt.Context
@@ -150,11 +151,13 @@ end
 --- Loads the rows of the earlier part of a resumed run, for did, and continues the numbers of its operationIDs: a task
 -- is recognized by them.
 function Context:remember()
+  self.remembered = remembered.new()
   for row in self.journal:rows(self.run) do
     local number = row.operation and math.tointeger(row.operation:match "%-(%d+)$")
     if number then self.calls = math.max(self.calls or 0, number) end
     local entry = row.target and row.of and change_of_row(self, row.target, row.of)
     local detail = row.detail and json.decode(row.detail)
+    remembered.take(self.remembered, row, detail)
     if row.kind == "result" and entry and detail then
       if detail.ok then entry.ended, entry.made = true, detail.made end
       if detail.ok == false and detail.fault and not detail.unknown then forget_change(self, row.target, row.of) end

@@ -4,15 +4,14 @@
 --   local plan = gpupt.check(pb:plan(vc, { limit = "esx-a-*" }))   print(plan)   plan:changes()   plan:save(path)
 --   local run  = gpupt.check(plan:apply{ journal =, on_event =, allow = { "reboot" } })    run:result()
 --
--- Inside a playbook, `local p = require "gpupt.playbook"` gives p.playbook, p.hosts, p.vms, p.gpus, p.login, p.secret,
--- p.vars and the steps p.host.enable, p.vm.create, p.os.install, p.os.present, p.tools.ensure, p.gpu.attach,
--- p.guest.verify, p.step.
+-- Inside a playbook, `local p = require "gpupt.playbook"` gives p.playbook, p.hosts, p.vms, p.gpus, p.find, p.login,
+-- p.secret, p.vars, p.include, p.step and the steps p.host.enable, p.vm.create, p.os.install, p.os.present,
+-- p.tools.ensure, p.gpu.attach, p.guest.verify.
 local language = require "gpupt.playbook.language"
 local options = require "gpupt.options"
 local steps = require "gpupt.step"
 
 local playbook = {}
-for word, value in pairs(language) do if word ~= "strict" then playbook[word] = value end end
 
 local Playbook = {}
 Playbook.__index = Playbook
@@ -184,4 +183,4 @@ function Playbook:needs()
   return list
 end
 
-return language.strict("gpupt.playbook", playbook)
+return language.module(playbook)

@@ -3,6 +3,9 @@
 -- the step files (gpupt.step), so that a step declares its options next to the code that uses them.
 local answers = require "gpupt.step.answers"
 local declare = require "gpupt.playbook.declare"
+local failure = require "gpupt.failure"
+local find = require "gpupt.playbook.find"
+local include = require "gpupt.playbook.include"
 local limit = require "gpupt.playbook.limit"
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
@@ -16,17 +19,38 @@ local units = require "gpupt.units"
 
 local language = {}
 
---- A table that raises for unknown names, with the nearest known one.
-local function strict(name, words)
+local function sorted_names(words)
   local names = {}
   for word in pairs(words) do names[#names + 1] = tostring(word) end
   table.sort(names)
-  return setmetatable(words, { __index = function(_, word)
-    error(("%s has no '%s'%s; it has %s"):format(name, tostring(word), nearest.hint(word, names),
-      table.concat(names, ", ")), 2)
+  return names
+end
+
+-- Raises at the line that uses an unknown name.
+local function unknown(name, word, names)
+  error(("%s has no '%s'%s; it has %s"):format(name, tostring(word), nearest.hint(word, names),
+    table.concat(names, ", ")), 3)
+end
+
+--- A table that raises for unknown names, with the nearest known one.
+local function strict(name, words)
+  local names = sorted_names(words)
+  return setmetatable(words, { __index = function(_, word) unknown(name, word, names) end })
+end
+
+--- Makes the module from these words and the functions that programs call. While a playbook is loaded, an unknown name
+-- is answered with the words alone.
+function language.module(functions)
+  language.module = nil
+  local words, module = sorted_names(language), {}
+  for word, value in pairs(language) do module[word] = value end
+  for word, value in pairs(functions) do module[word] = value end
+  local all = sorted_names(module)
+  return setmetatable(module, { __index = function(_, word)
+    if require "gpupt.playbook.load".current() then unknown("p", word, words) end
+    unknown("gpupt.playbook", word, all)
   end })
 end
-language.strict = strict
 
 language.gpus = declare.constructor("p.gpus", "gpus", {
   { "match", "string|table", doc = "vendor:device[:subvendor:subdevice] in hexadecimal, * allowed; or a list of them" },
@@ -34,6 +58,22 @@ language.gpus = declare.constructor("p.gpus", "gpus", {
   { "address", "string|table", doc = "a PCI address, or a list" },
   { "label", "string|table", doc = "the hardware label that the host gives the card, or a list" },
 }, { check = selector.problem })
+
+local found = declare.constructor("p.find", "find", find.fields, { check = find.problem })
+
+--- p.find { path = ... }: existing hosts or VMs, for `where`.
+function language.find(given)
+  local book, where = require "gpupt.playbook.load".current(), source.of(1)
+  local ok, node = pcall(found, given)
+  if not ok then error((tostring(node):gsub("^[^:]+:%d+: ", "")), 2) end
+  node.source, node.key = where, where
+  if book then -- there may be several in one line
+    book.finds = book.finds or {}
+    book.finds[where] = (book.finds[where] or 0) + 1
+    node.key = where .. "#" .. book.finds[where]
+  end
+  return node
+end
 
 local roll_options = options.declare("p.hosts roll", {
   { "unavailable", "string", default = "1/cluster", doc = "maximum number of hosts out of service at once: N/cluster" },
@@ -73,13 +113,16 @@ end
 
 language.hosts = declare.constructor("p.hosts", "hosts", {
   { "where", "string|table", required = true,
-    doc = "inventory paths of hosts or clusters, such as /DC/host/cluster/*" },
-  { "devices", "table", doc = "p.gpus: the default cards of the steps" },
+    doc = "inventory paths of hosts or clusters, such as /DC/host/cluster/*, or p.find" },
+  { "devices", "table", late = true, doc = "p.gpus: the default cards of the steps" },
   { "roll", "table", doc = "limits of the rolling reboot: how many hosts at once, and how long to wait" },
 }, { children = true, check = function(node)
-  if node.options.devices and not declare.is(node.options.devices, "gpus") then
+  local devices = node.options.devices
+  if devices and type(devices) ~= "function" and not declare.is(devices, "gpus") then
     return "devices must be p.gpus { ... }"
   end
+  local _, wrong = find.where(node.options.where, "hosts")
+  if wrong then return wrong end
   local problem = roll_options:problem(node.options.roll or {})
   if problem then return problem end
   node.options.roll = roll_options:check(node.options.roll)
@@ -109,10 +152,10 @@ local placement_options = options.declare("p.vms place", {
 })
 
 language.vms = declare.constructor("p.vms", "vms", {
-  { "where", "string|table", doc = "inventory paths of existing VMs" },
+  { "where", "string|table", doc = "inventory paths of existing VMs, or p.find" },
   { "count", "integer", doc = "number of VMs to create" },
   { "name", "string", doc = "their name; {n} or {n:03} stands for the number" },
-  { "place", "table", doc = "where to create the VMs: cluster or host, datastore, network, folder" },
+  { "place", "table", late = true, doc = "where to create the VMs: cluster or host, datastore, network, folder" },
   { "spread", "string", choices = { "even", "pack" }, default = "even",
     doc = "even: spread over all hosts; pack: fill host by host" },
   { "keep_free", "integer", default = 0, doc = "number of cards to keep free in the cluster" },
@@ -124,7 +167,11 @@ language.vms = declare.constructor("p.vms", "vms", {
   if (o.where == nil) == (o.name == nil) then
     return "needs either `where` (existing VMs) or `name`"
   end
-  if o.place then
+  if o.where then
+    local _, wrong = find.where(o.where, "vms")
+    if wrong then return wrong end
+  end
+  if type(o.place) == "table" then
     local problem = placement_options:problem(o.place)
     if problem then return problem end
   end
@@ -162,30 +209,47 @@ end
 language.secret = strict("p.secret", { file = secret.file, env = secret.env, command = secret.command,
   callback = secret.callback })
 
---- p.vars { NAME = { default =, secret =, doc = } }: declares variables and returns the table to read them from. A
--- secret is a p.secret, to be passed to p.login and p.answer unchanged.
+--- p.vars { NAME = { default =, type =, choices =, secret =, doc = } }: declares variables. Returns the table to
+-- read them from. A secret is a p.secret, to be passed to p.login and p.answer unchanged.
 function language.vars(fields)
   if type(fields) ~= "table" then error("p.vars: expected a table of declarations, not a " .. type(fields), 2) end
-  local state = require "gpupt.playbook.load".variables()
-  if not state then error("p.vars can be used only while a playbook is loaded, not in a function of a step", 2) end
-  local vars, message = state:declare(fields)
+  local book = require "gpupt.playbook.load".current()
+  if not book then error("p.vars can be used only while a playbook is loaded, not in a function of a step", 2) end
+  local vars, message = book.variables:declare(fields)
   if not vars then error("p.vars: " .. message, 2) end
   return vars
+end
+
+--- p.include "file.lua": executes a file of the playbook and returns what it returns. A relative name is looked up next
+-- to the file that includes it.
+function language.include(name)
+  local where, from = source.of(1), source.file(1)
+  if type(name) ~= "string" or name == "" then
+    error("p.include needs the name of a file, for example p.include \"hosts.lua\"", 2)
+  end
+  local book = require "gpupt.playbook.load".current()
+  if not book then error("p.include can be used only while a playbook is loaded, not in a function of a step", 2) end
+  local chunk, message, code = include.open(book, name, from)
+  if not chunk then
+    if code == "ESTALE" then error(failure.new(message, code), 0) end
+    error("p.include: " .. message, 2)
+  end
+  return include.run(book, chunk, where)
 end
 
 language.answer = strict("p.answer", { windows = answers.windows, cloud_init = answers.cloud_init })
 
 -- By the time of p.playbook the variables have been read: it can declare secrets, but no defaults.
 local function declare_late(fields)
-  local state = require "gpupt.playbook.load".variables()
-  if not state then return end
+  local book = require "gpupt.playbook.load".current()
+  if not book then return end
   for name, one in pairs(fields) do
     if type(one) == "table" and one.default ~= nil then
       return ("vars: %s: defaults must be declared with p.vars at the top of the playbook"):format(
         tostring(name))
     end
   end
-  local _, message = state:declare(fields)
+  local _, message = book.variables:declare(fields)
   return message and "vars: " .. message
 end
 

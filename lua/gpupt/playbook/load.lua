@@ -41,13 +41,15 @@ local function environment(shared)
   })
 end
 
-local loading = {} -- the variables of the playbooks that are being loaded, the innermost last
+local loading = {} -- the playbooks that are being loaded, the innermost last
 
---- The variables of the playbook that is being loaded, or nil: for p.vars.
-function load_playbook.variables() return loading[#loading] end
+--- The playbook that is being loaded, for p.vars and p.include: { variables =, files =, environment =, chain = its
+-- files that include each other at this moment }; or nil.
+function load_playbook.current() return loading[#loading] end
 
-local function execute(chunk, state)
-  loading[#loading + 1] = state
+local function execute(chunk, book)
+  local state = book.variables
+  loading[#loading + 1] = book
   local ok, root = xpcall(function()
     local root = chunk()
     state:finish()
@@ -77,10 +79,11 @@ function load_playbook.file(path, vars, o)
   if not ok then return nil, message, code end
   local state = variables.new(given, { argv = o.argv, since = o.since })
   local chunk
-  chunk, message, code = files:compile(path, environment(shared_environment(files, state.table)))
+  local globals = environment(shared_environment(files, state.table))
+  chunk, message, code = files:compile(path, globals)
   if not chunk then return nil, message, code end
   local root
-  root, message, code = execute(chunk, state)
+  root, message, code = execute(chunk, { variables = state, files = files, environment = globals, chain = { path } })
   if root == nil and message then return nil, message, code end
   if not declare.is(root, "playbook") then
     return nil, ("%s: must end with return p.playbook { ... }, but returns a %s"):format(path, declare.is(root)

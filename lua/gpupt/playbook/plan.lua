@@ -11,6 +11,7 @@ local options = require "gpupt.options"
 local out_of_service = require "gpupt.playbook.out_of_service"
 local patterns = require "gpupt.playbook.patterns"
 local preflight = require "gpupt.playbook.preflight"
+local remembered = require "gpupt.playbook.remembered"
 local targets = require "gpupt.playbook.targets"
 local snapshot = require "gpupt.fleet.snapshot"
 local units = require "gpupt.units"
@@ -85,6 +86,33 @@ local function read_vms(self, list)
   self.fleet:read_vms(refs)
 end
 
+-- A host or VM that is a target of two scopes would be changed by both at the same time.
+local function once_only(host_targets, vm_targets, found)
+  local first = {}
+  for _, list in ipairs { host_targets, vm_targets } do
+    for _, target in ipairs(list) do
+      local key = target.ref or ("%s/%s"):format(target.folder, target.name)
+      local earlier = first[key]
+      if earlier then
+        found:problem { source = target.scope.source, target = target.name, code = "EPLAYBOOK", text =
+          ("p.%s: %s is a target of p.%s (%s) as well. Put all steps of a target into one scope"):format(
+          target.scope.kind, target.name, earlier.scope.kind, earlier.scope.source) }
+      end
+      first[key] = earlier or target
+    end
+  end
+end
+
+-- A p.find that finds nothing is no error, but its user should know.
+local function note_found(self)
+  for _, one in ipairs(self.fleet.found or {}) do
+    if #one.refs == 0 then
+      self.notes[#self.notes + 1] = { kind = "note", target = one.source, text = ("p.find found none of %s"):format(
+        units.count(one.of, "object")) }
+    end
+  end
+end
+
 local function read_fleet(self, problems)
   local limit, found = self.patterns, findings.new()
   local vm_targets = {}
@@ -111,6 +139,8 @@ local function read_fleet(self, problems)
       add_problem(problems, "p.vms", scope.source, message, code)
     end
   end
+  once_only(self.hosts, vm_targets, found)
+  note_found(self)
   for _, problem in ipairs(found:problems()) do problems[#problems + 1] = problem end
   -- objects that a plan file's or a run's limit named may be gone since
   local unmatched = #problems == 0 and self.new_limit and limit:unmatched()
@@ -231,6 +261,8 @@ function plan.make(playbook, vc, o)
     self.ctx:remember()
     self.ctx.journal = nil
   end
+  self.fleet.remembered = o.run and self.ctx.remembered
+    or playbook.saved and remembered.saved(playbook.saved.remembered) or nil
   local ok, message, code, detail = failure.catch(function()
     local vm_targets = read_fleet(self, problems)
     for _, target in ipairs(self.hosts) do

@@ -14,6 +14,7 @@ local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
 local out_of_service = require "gpupt.playbook.out_of_service"
 local preflight = require "gpupt.playbook.preflight"
+local remembered = require "gpupt.playbook.remembered"
 local watcher = require "gpupt.playbook.watcher"
 
 ---@class gpupt.Outcome             how a target ended
@@ -89,6 +90,10 @@ local function begin(self, o)
     failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
       source = change.source, what = change.sign .. " " .. change.what })
   end
+  remembered.journal(plan, function(row)
+    row.run = self.id
+    failure.check(self.journal:append(row))
+  end)
 end
 
 local function emit(self, event)

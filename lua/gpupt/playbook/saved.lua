@@ -9,6 +9,7 @@ local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
 local missing = require "gpupt.missing"
 local options = require "gpupt.options"
+local remembered = require "gpupt.playbook.remembered"
 local sha256 = require "gpupt.sha256"
 local system = require "gpupt.core".system
 local visible = require "gpupt.visible"
@@ -48,7 +49,7 @@ function saved.write(plan, path)
   local content = { format = FORMAT, playbook = playbook.path, hash = playbook.hash,
     files = json.array(table.move(playbook.files, 1, #playbook.files, 1, {})), vars = kept.variables(playbook.vars),
     limit = plan.limit, endpoint = plan.vc.host, guards = guards(plan), changes = json.array(plan:changes()),
-    text = tostring(plan) }
+    remembered = remembered.save(plan), text = tostring(plan) }
   local text, message, code
   content.seal, message, code = saved.seal(content)
   if not content.seal then return nil, message, code end

@@ -28,6 +28,10 @@ local function read(path)
   return text
 end
 
+-- A chunk in which `return f(x)` is no tail call, so that f finds the line that calls it: no call is one in the scope
+-- of a variable to be closed. It is added to the first line, so that line numbers do not change.
+local KEEPS_LINES = "local _keeps_lines <close> = nil "
+
 local function without_first_line(text) return (text:gsub("^#[^\n]*", "", 1)) end
 
 -- The first file is the playbook, which may have been moved; the others are identified by their paths.
@@ -98,7 +102,7 @@ function Source:compile(path, environment)
     return nil, path .. " is compiled Lua; a playbook must be source text", "EPLAYBOOK"
   end
   local chunk
-  chunk, message = load(without_first_line(file.bytes), "@" .. path, "t", environment)
+  chunk, message = load(KEEPS_LINES .. without_first_line(file.bytes), "@" .. path, "t", environment)
   if not chunk then return nil, message, "EPLAYBOOK" end
   return chunk
 end

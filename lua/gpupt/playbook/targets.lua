@@ -4,6 +4,7 @@
 local allocation = require "gpupt.fleet.allocation"
 local check = require "gpupt.failure".check
 local declare = require "gpupt.playbook.declare"
+local find = require "gpupt.playbook.find"
 local findings = require "gpupt.playbook.preflight.findings"
 local hosts = require "gpupt.fleet.host"
 local look = require "gpupt.playbook.preflight.look"
@@ -30,17 +31,49 @@ local units = require "gpupt.units"
 ---@field host_is_example true?     no host can take this VM target; `host` is one that it may be on, so that the plan,
 ---                                 which fails anyway, lists the VM's other mistakes as well
 ---@field number integer?           of a VM target that is one of several of a name
+---@field fleet table               gpupt.fleet.snapshot
+---@field place table?              of a VM target that is named: its `place`, as the playbook gives it
+---@field values table?             what functions of the playbook gave: node's key -> { field -> { value } }
+---@field remembered table?         the same, of the run to resume or the saved plan
 ---@field folder userdata?          placement of a VM target: folder, pool, datastore, network, network_name, host_refs
 
 local targets = {}
 
-local function as_list(value) return type(value) == "table" and value or { value } end
+-- What a p.find means of what its paths match: as a run's journal or a plan file remembers it, or what `choose` gives.
+local function found_by(fleet, node, refs, choose)
+  local remembered = fleet.remembered and fleet.remembered.found[node.key]
+  if not remembered then return choose(fleet, node, refs) end
+  local wanted, list = {}, {}
+  for _, name in ipairs(remembered) do wanted[name] = true end
+  for _, ref in ipairs(refs) do if wanted[tostring(ref)] then list[#list + 1] = ref end end
+  return list
+end
 
--- The existing VMs that a scope's patterns match, as references; raises.
-local function matching_vms(fleet, scope, limit)
+-- Notes what a p.find found, for the journal and the plan file.
+local function note_found(fleet, node, refs, all)
+  local list = {}
+  for i, ref in ipairs(refs) do list[i] = tostring(ref) end
+  fleet.found = fleet.found or {}
+  fleet.found[#fleet.found + 1] = { key = node.key, source = node.source, refs = list, of = #all }
+end
+
+-- The existing VMs that a scope's paths match, as references; raises. `choose`: which of them a p.find means.
+local function matching_vms(fleet, scope, limit, choose)
   local list, seen = {}, {}
-  for _, pattern in ipairs(as_list(scope.options.where)) do
-    for _, ref in ipairs(check(fleet:find(pattern, { type = "VirtualMachine" }))) do
+  for _, entry in ipairs(check(find.where(scope.options.where, "vms"))) do
+    local refs, known = {}, {}
+    for _, pattern in ipairs(find.paths(entry)) do
+      for _, ref in ipairs(check(fleet:find(pattern, { type = "VirtualMachine" }))) do
+        if not known[ref] then refs[#refs + 1] = ref end
+        known[ref] = true
+      end
+    end
+    if declare.is(entry, "find") then
+      local all = refs
+      refs = found_by(fleet, entry, refs, choose)
+      if choose == find.vms then note_found(fleet, entry, refs, all) end
+    end
+    for _, ref in ipairs(refs) do
       if not seen[ref] and (not limit or limit:fits(fleet:place_of(ref).name)) then list[#list + 1] = ref end
       seen[ref] = true
     end
@@ -48,21 +81,109 @@ local function matching_vms(fleet, scope, limit)
   return list
 end
 
+-- The hosts that a scope's paths match, as references, and for each the entry of `where`; nil, message, code.
+local function matching_hosts(fleet, scope)
+  local list, entry_of = {}, {}
+  for _, entry in ipairs(check(find.where(scope.options.where, "hosts"))) do
+    local refs, message, code = fleet:resolve_hosts(find.paths(entry))
+    if not refs then return nil, message, code end
+    for _, ref in ipairs(refs) do
+      if not entry_of[ref] then
+        list[#list + 1], entry_of[ref] = ref, { entry }
+      else
+        table.insert(entry_of[ref], entry)
+      end
+    end
+  end
+  return list, entry_of
+end
+
+-- Those of the hosts, which have been read, that are meant: by a path, or by a p.find.
+local function chosen_hosts(fleet, refs, entry_of)
+  local meant, finds = {}, {}
+  local function choose(_, node, list)
+    local some = {}
+    for _, ref in ipairs(list) do
+      local record = fleet.by_ref[ref]
+      if record and find.host(fleet, node, record) then some[#some + 1] = ref end
+    end
+    return some
+  end
+  for _, ref in ipairs(refs) do
+    for _, entry in ipairs(entry_of[ref]) do
+      if declare.is(entry, "find") then
+        if not finds[entry] then
+          finds[entry] = {}
+          finds[#finds + 1] = entry
+        end
+        table.insert(finds[entry], ref)
+      else
+        meant[ref] = true
+      end
+    end
+  end
+  for _, node in ipairs(finds) do
+    local some = found_by(fleet, node, finds[node], choose)
+    note_found(fleet, node, some, finds[node])
+    for _, ref in ipairs(some) do meant[ref] = true end
+  end
+  local list = {}
+  for _, ref in ipairs(refs) do if meant[ref] then list[#list + 1] = ref end end
+  return list
+end
+
+-- A target, with what functions of the playbook see of it, and what they gave earlier.
+local function made(fleet, target)
+  target.fleet = fleet
+  target.remembered = fleet.remembered and fleet.remembered.values[target.name]
+  return target
+end
+
+-- The new VMs of a scope, each with its place and what is wrong with that: { target, where, wrong }. Looked up once.
+local function places(fleet, scope, limit)
+  fleet.places = fleet.places or {}
+  if fleet.places[scope] then return fleet.places[scope] end
+  local list, resolved = {}, {}
+  for n = 1, scope.options.count do
+    local name = units.numbered(scope.options.name, n)
+    if not limit or limit:fits(name) then
+      local target = made(fleet, { kind = "vm", name = name, number = n, scope = scope })
+      target.place = check(scope:resolve(target)).place or {}
+      local key = {}
+      for field, value in pairs(target.place) do key[#key + 1] = field .. "=" .. tostring(value) end
+      table.sort(key)
+      key = table.concat(key, "\0")
+      if not resolved[key] then resolved[key] = table.pack(placement.resolve(fleet, scope, target.place)) end
+      list[#list + 1] = { target = target, where = resolved[key][1], wrong = resolved[key][2] }
+    end
+  end
+  fleet.places[scope] = list
+  return list
+end
+
 --- References to the hosts that a scope's targets are on or may be created on; raises, or nil.
 function targets.hosts_of(fleet, scope, limit)
-  if scope.kind == "hosts" then return fleet:resolve_hosts(scope.options.where) end
-  if scope.options.name then return (placement.resolve(fleet, scope).hosts) end
   local refs = {}
-  for _, ref in ipairs(matching_vms(fleet, scope, limit)) do refs[#refs + 1] = fleet:place_of(ref).host end
+  if scope.kind == "hosts" then return (matching_hosts(fleet, scope)) end
+  if scope.options.name then
+    for _, one in ipairs(places(fleet, scope, limit)) do
+      table.move(one.where.hosts, 1, #one.where.hosts, #refs + 1, refs)
+    end
+    return refs
+  end
+  for _, ref in ipairs(matching_vms(fleet, scope, limit, find.candidates)) do
+    refs[#refs + 1] = fleet:place_of(ref).host
+  end
   return refs
 end
 
 --- Targets of a p.hosts scope; hosts that cannot be used are added to `skipped`. `ours(name)`: whether the run to
 -- resume is rebooting the host; then it is out of service because of that run, and not skipped.
 function targets.hosts(fleet, scope, limit, skipped, ours)
-  local refs, message, code = fleet:resolve_hosts(scope.options.where)
-  if not refs then return nil, ("%s: where: %s"):format(scope.source, message), code end
+  local refs, entry_of, code = matching_hosts(fleet, scope)
+  if not refs then return nil, ("%s: where: %s"):format(scope.source, entry_of), code end
   fleet:read_hosts(refs)
+  refs = chosen_hosts(fleet, refs, entry_of)
   local list = {}
   for _, ref in ipairs(refs) do
     local record = fleet.by_ref[ref]
@@ -76,7 +197,8 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
         skipped[#skipped + 1] = { target = record.name, record = record,
           text = ("%s %s: skipped%s"):format(record.name, why, counted) }
       else
-        list[#list + 1] = { kind = "host", name = record.name, scope = scope, record = record, ref = ref }
+        list[#list + 1] = made(fleet, { kind = "host", name = record.name, scope = scope, record = record,
+          ref = ref })
       end
     end
   end
@@ -126,36 +248,33 @@ end
 
 local function named(fleet, scope, limit, found, created)
   local list = {}
-  local where, wrong = placement.resolve(fleet, scope)
-  for _, problem in ipairs(wrong) do found:problem(problem) end
-  fleet:read_hosts(where.hosts)
-  for n = 1, scope.options.count do
-    local name = units.numbered(scope.options.name, n)
-    if not limit or limit:fits(name) then
-      local target = { kind = "vm", name = name, number = n, scope = scope, folder = where.folder, pool = where.pool,
-        datastore = where.datastore, network = where.network, network_name = where.network_name,
-        host_refs = where.hosts, misplaced = #wrong > 0 and #where.hosts == 0 or nil }
-      target.ref = where.folder and fleet:find_vm(target)
-      local lost
-      if not target.ref and #wrong == 0 then
-        lost = not creates(scope) and missing(fleet, target) or strayed(fleet, target, created(name))
-      end
-      if lost then
-        target.misplaced, target.host_refs = true, {}
-        found:problem(lost)
-      end
-      list[#list + 1] = target
+  for _, one in ipairs(places(fleet, scope, limit)) do
+    local target, where, wrong = one.target, one.where, one.wrong
+    for _, problem in ipairs(wrong) do found:problem(problem) end
+    fleet:read_hosts(where.hosts)
+    target.folder, target.pool, target.datastore = where.folder, where.pool, where.datastore
+    target.network, target.network_name = where.network, where.network_name
+    target.host_refs, target.misplaced = where.hosts, #wrong > 0 and #where.hosts == 0 or nil
+    target.ref = where.folder and fleet:find_vm(target)
+    local lost
+    if not target.ref and #wrong == 0 then
+      lost = not creates(scope) and missing(fleet, target) or strayed(fleet, target, created(target.name))
     end
+    if lost then
+      target.misplaced, target.host_refs = true, {}
+      found:problem(lost)
+    end
+    list[#list + 1] = target
   end
   return list
 end
 
 local function existing(fleet, scope, limit)
   local list = {}
-  for i, ref in ipairs(matching_vms(fleet, scope, limit)) do
+  for i, ref in ipairs(matching_vms(fleet, scope, limit, find.vms)) do
     local place = fleet:place_of(ref)
-    list[i] = { kind = "vm", name = place.name, scope = scope, ref = ref, folder = place.parent,
-      host_refs = { place.host } }
+    list[i] = made(fleet, { kind = "vm", name = place.name, scope = scope, ref = ref, folder = place.parent,
+      host_refs = { place.host } })
   end
   return list
 end

@@ -25,6 +25,9 @@ State.__index = State
 
 local declared = options.declare("p.vars NAME", {
   { "default", "any", doc = "the default value; for a secret: p.secret.env, .file, .command or .callback" },
+  { "type", "string", choices = { "string", "number", "integer", "boolean" },
+    doc = "what --var and --var-file give is converted to it; default: the type of the default" },
+  { "choices", "table", doc = "a list of the possible values" },
   { "secret", "boolean", doc = "true: never stored, refused in --var; default: decided by the variable's name" },
   { "doc", "string", doc = "description" },
 })
@@ -80,6 +83,39 @@ function variables.complete(values, since)
     values[name] = text
   end
   return true
+end
+
+-- The type of a variable; nil: as it was given.
+local function type_of(declaration)
+  if declaration.type then return declaration.type end
+  local kind = type(declaration.default)
+  return (kind == "number" or kind == "boolean") and kind or nil
+end
+
+local truths = { ["true"] = true, yes = true, on = true, ["false"] = false, no = false, off = false }
+
+local converters = {
+  string = function(value) return type(value) ~= "table" and tostring(value) or nil, "is not a string" end,
+  number = function(value) return tonumber(value), "is not a number" end,
+  integer = function(value) return math.tointeger(tonumber(value)), "is not an integer" end,
+  boolean = function(value)
+    if type(value) == "string" then value = truths[value:lower()] end
+    if type(value) == "boolean" then return value end
+    return nil, "is neither true nor false"
+  end,
+}
+
+-- The value in the declared type; nil, and what is wrong with it.
+local function converted(value, declaration)
+  local kind, result, problem = type_of(declaration), value, nil
+  if kind then result, problem = converters[kind](value) end
+  if result == nil then return nil, problem end
+  for _, choice in ipairs(declaration.choices or {}) do if choice == result then return result end end
+  if not declaration.choices then return result end
+  local words = {}
+  for i, choice in ipairs(declaration.choices) do words[i] = tostring(choice) end
+  return nil, ("is not one of %s%s"):format(table.concat(words, ", "),
+    type(result) == "string" and nearest.hint(result, words) or "")
 end
 
 -- Wraps a string, a number or a function in a secret; a secret stays unchanged.
@@ -141,6 +177,9 @@ local function value_of(self, name)
     failure.check(nil, ("vars.%s was not stored when %s. Give it again with --var-file FILE"):format(name,
       self.since or "the journal or plan was written"), "EVARS")
   end
+  if declaration and not secret.is(value) and self.given[name] ~= nil then
+    value = converted(value, declaration) -- State:declare has refused what it cannot be
+  end
   self.values[name] = value
   return value
 end
@@ -175,6 +214,7 @@ local function problem_of(name, declaration)
   local problem = declared:problem(declaration)
   if problem then return (problem:gsub("^p%.vars NAME", name)) end
   local default = declaration.default
+  if declaration.choices and #declaration.choices == 0 then return ("%s: choices is empty"):format(name) end
   if declaration.secret == false and secret.is(default) then
     return ("%s: secret = false, but its default is a secret"):format(name)
   end
@@ -184,9 +224,20 @@ local function problem_of(name, declaration)
     return ("%s: a secret must not be written in the playbook. Use p.secret.file, .env, .command or .callback")
       :format(name)
   end
+  if (hidden or secret.is(default)) and (declaration.type or declaration.choices) then
+    return ("%s: a secret has no type: it is text"):format(name)
+  end
+  if default == nil then return end
+  local value, why = converted(default, declaration)
+  if value == nil then return ("%s: its default '%s' %s"):format(name, tostring(default), why) end
+  if declaration.type and value ~= default then
+    why = declaration.type == "string" and "is not a string" or "is text; write it without quotes"
+    return ("%s: its default '%s' %s"):format(name, tostring(default), why)
+  end
 end
 
---- Declares variables, { NAME = { default =, secret =, doc = } }; returns the table to read them from, or nil, message.
+--- Declares variables, { NAME = { default =, type =, choices =, secret =, doc = } }; returns the table to read them
+-- from, or nil, message.
 function State:declare(fields)
   local list = {}
   for name, declaration in pairs(fields) do
@@ -202,6 +253,11 @@ function State:declare(fields)
     if hidden and self.argv[name] then refuse_argv(name) end
     if not hidden and self.given[name] == nil and self.declared[name].default == nil then
       return nil, ("'%s' has no value. Give it with --var %s=VALUE or in a --var-file FILE"):format(name, name)
+    end
+    local given = self.given[name]
+    if not hidden and given ~= nil and not missing.reason(given) and not secret.is(given) then
+      local value, why = converted(given, self.declared[name])
+      if value == nil then return nil, ("%s = '%s' %s"):format(name, tostring(given), why) end
     end
   end
   return self.table

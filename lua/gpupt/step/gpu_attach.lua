@@ -14,7 +14,7 @@ local vms = require "gpupt.fleet.vm"
 local step = {
   name = "gpu.attach", scope = "vms",
   options = {
-    { "devices", "table", required = true, doc = "p.gpus: which cards" },
+    { "devices", "table", required = true, late = true, doc = "p.gpus: which cards" },
     { "count", "integer", default = 1, late = true, doc = "how many cards each VM gets" },
     { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed", late = true,
       doc = "fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)" },

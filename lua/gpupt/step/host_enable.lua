@@ -14,7 +14,7 @@ local selector = require "gpupt.fleet.selector"
 local step = {
   name = "host.enable", scope = "hosts",
   options = {
-    { "devices", "table", doc = "p.gpus: which cards; default: the devices of p.hosts" },
+    { "devices", "table", late = true, doc = "p.gpus: which cards; default: the devices of p.hosts" },
     { "apply", "string", choices = { "auto", "reboot", "stage" }, default = "auto", late = true,
       doc = "auto: without a reboot if the host supports it; reboot: always reboot; stage: enable only, no reboot" },
     { "foreign_maintenance", "boolean", default = false, late = true,
@@ -78,7 +78,7 @@ local function refusal(record, list, chosen)
 end
 
 local function chosen_cards(target)
-  local node = target.options.devices or target.scope.options.devices
+  local node = target.options.devices or check(target.scope:resolve(target)).devices
   check(node, "host.enable: no devices are given. Set devices = p.gpus { ... } in the step or in p.hosts", "EPLAYBOOK")
   local list = {}
   for _, card in ipairs(target.record.cards) do

@@ -23,7 +23,7 @@ local function object_of(plan, target, privilege)
   if group == "Host" then return target.ref and target.kind == "host" and target.ref, target.name end
   if group == "VirtualMachine" then
     if target.kind == "vm" and target.ref then return target.ref, target.name end
-    local place = target.scope.options.place
+    local place = target.place
     return target.folder, (place and place.folder or "vm"):match "[^/]+$"
   elseif group == "Datastore" then
     return store_of(plan, target)

@@ -1,0 +1,86 @@
+-- A playbook that was started from another folder could not load the file next to it: dofile looks in the current one.
+local gpupt = require "gpupt"
+local command = require "spec.support.command"
+
+describe("p.include", function()
+  local folder
+  before_each(function()
+    folder = command.folder()
+    assert(os.execute(("mkdir -p '%s/site/parts'"):format(folder.path)))
+  end)
+  after_each(function() folder.remove() end)
+
+  local head = 'local p = require "gpupt.playbook"\n'
+  local function write(name, text) folder.write("site/" .. name, head .. text) end
+  local function load(o)
+    local pb, message, code = gpupt.playbook.load(folder.path .. "/site/play.lua", {}, o)
+    if pb then return pb end
+    return nil, (message:gsub(folder.path:gsub("%p", "%%%0") .. "/site/", "")), code
+  end
+
+  it("looks next to the file that includes, wherever the playbook is started", function()
+    write("play.lua", 'return p.playbook { name = "x", p.include "parts/hosts.lua" }')
+    write("parts/hosts.lua", 'return p.hosts { where = "/DC0/host/*", devices = p.include "cards.lua", p.host.enable {} }')
+    write("parts/cards.lua", 'return p.gpus { match = "10de:20b5" }')
+    local pb = assert(load())
+    assert.equal("hosts", pb.root.children[1].kind)
+    assert.matches("parts/hosts.lua:2$", pb.root.children[1].source)
+  end)
+  it("may give a list, which is spliced into the list that contains it", function()
+    write("play.lua", [[local cards = p.gpus { match = "10de:20b5" }
+return p.playbook { name = "x", p.vms { where = "/DC0/vm/a", login = p.login("ops", p.secret.env "PW"),
+  p.include "parts/steps.lua" (cards) } }]])
+    write("parts/steps.lua", "return function(cards) return { p.gpu.attach { devices = cards }, p.guest.verify {} } end")
+    local children = assert(load()).root.children[1].children
+    assert.same({ "gpu.attach", "guest.verify" }, { children[1].name, children[2].name })
+    assert.matches("parts/steps.lua:2$", children[2].source)
+  end)
+  it("has its file hashed, and compared before anything is executed", function()
+    write("play.lua", 'return p.playbook { name = "x", p.include "parts/hosts.lua" }')
+    write("parts/hosts.lua", 'return p.hosts { where = "/DC0/host/*", devices = p.gpus { match = "10de:*" }, p.host.enable {} }')
+    local pb = assert(load())
+    assert.equal(2, #pb.files)
+    assert.matches("site/parts/hosts.lua$", pb.files[2].path)
+    write("parts/hosts.lua", 'error "executed"')
+    local again, message, code = load { expect = { { files = pb.files, since = "the plan was created", advice = "plan again" } } }
+    assert.is_nil(again)
+    assert.equal("ESTALE", code)
+    assert.matches("parts/hosts.lua changed since the plan was created: plan again", message, 1, true)
+  end)
+  it("refuses a circle, and names it", function()
+    write("play.lua", 'return p.include "parts/a.lua"')
+    write("parts/a.lua", '\nreturn p.include "../parts/b.lua"')
+    write("parts/b.lua", 'return p.include "a.lua"')
+    local _, message, code = load()
+    assert.equal("EPLAYBOOK", code)
+    assert.matches("parts/b.lua:2: p.include: a.lua includes itself: parts/a.lua, parts/../parts/b.lua, ", message, 1, true)
+  end)
+  it("refuses a playbook that includes itself through another name", function()
+    write("play.lua", 'return p.include "../site/play.lua"')
+    local _, message = load()
+    assert.matches("play.lua:2: p.include: ../site/play.lua includes itself", message, 1, true)
+  end)
+  it("says where the file is missing, and the line that includes a wrong one", function()
+    write("play.lua", '\nreturn p.include "parts/none.lua"')
+    local _, message = load()
+    assert.matches("play.lua:3: p.include: parts/none.lua: No such file or directory", message, 1, true)
+    write("parts/none.lua", "return p.hosts {}")
+    _, message = load()
+    assert.matches("parts/none.lua:2: p.hosts: option 'where' is required (included at play.lua:3)", message, 1, true)
+  end)
+  it("is strict about globals in the included file as well", function()
+    write("play.lua", 'return p.include "parts/a.lua"')
+    write("parts/a.lua", "cards = 1")
+    local _, message = load()
+    assert.matches("parts/a.lua:2: 'cards' would become a global. Write local cards (included at play.lua:2)", message, 1, true)
+  end)
+  it("can be used only while a playbook is loaded", function()
+    assert.has_error(function() gpupt.playbook.include "a.lua" end)
+    local ok, message = pcall(gpupt.playbook.include, "a.lua")
+    assert.is_false(ok)
+    assert.matches("p.include can be used only while a playbook is loaded", message, 1, true)
+    ok, message = pcall(gpupt.playbook.include, 7)
+    assert.is_false(ok)
+    assert.matches("p.include needs the name of a file", message, 1, true)
+  end)
+end)
