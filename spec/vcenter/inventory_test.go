@@ -62,6 +62,25 @@ func paths(t *testing.T, ctx context.Context, c *govmomi.Client) []string {
 	return out
 }
 
+// power lists the power states of all VMs.
+func power(t *testing.T, ctx context.Context, c *govmomi.Client) []string {
+	t.Helper()
+	v, err := view.NewManager(c.Client).CreateContainerView(ctx, c.ServiceContent.RootFolder, []string{"VirtualMachine"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = v.Destroy(ctx) }()
+	var vms []mo.VirtualMachine
+	if err := v.Retrieve(ctx, []string{"VirtualMachine"}, []string{"runtime.powerState"}, &vms); err != nil {
+		t.Fatal(err)
+	}
+	out := []string{}
+	for _, vm := range vms {
+		out = append(out, string(vm.Runtime.PowerState))
+	}
+	return out
+}
+
 func login(t *testing.T, ctx context.Context, r ready) *govmomi.Client {
 	t.Helper()
 	u, err := url.Parse(r.URL)
@@ -80,17 +99,24 @@ var uplinks = regexp.MustCompile(`DVUplinks-\d+`)
 
 func TestTheInventoryOfVcsimsFlags(t *testing.T) {
 	ctx := context.Background()
-	for _, args := range []string{"-dc 1", "-cluster 2 -host 1 -vm 1 -standalone-host 0", "-dc 2 -folder 1 -pool 2 -app 1 -pod 1 -pg 2 -vm 1", "-cluster 0 -standalone-host 2 -pg 0"} {
+	for _, args := range []string{"-dc 1", "-cluster 2 -host 1 -vm 1 -standalone-host 0", "-dc 2 -folder 1 -pool 2 -app 1 -pod 1 -pg 2 -vm 1", "-cluster 0 -standalone-host 2 -pg 0",
+		"-esx -vm 3 -ds 2", "-autostart=false -vm 1"} {
 		t.Run(args, func(t *testing.T) {
 			r, stop := serve(t, strings.Fields(args)...)
 			c := login(t, ctx, r)
-			got := paths(t, ctx, c)
+			got, powered := paths(t, ctx, c), power(t, ctx, c)
 			_ = c.Logout(ctx)
 			if err := stop(); err != nil {
 				t.Fatal(err)
 			}
-			m := simulator.VPX()
-			for i, f := 0, strings.Fields(args); i < len(f); i += 2 {
+			m, f := simulator.VPX(), strings.Fields(args)
+			if f[0] == "-esx" {
+				m, f = simulator.ESX(), f[1:]
+			}
+			if m.Autostart = f[0] != "-autostart=false"; !m.Autostart {
+				f = f[1:]
+			}
+			for i := 0; i < len(f); i += 2 {
 				var n int
 				if _, err := fmt.Sscan(f[i+1], &n); err != nil {
 					t.Fatal(err)
@@ -110,6 +136,9 @@ func TestTheInventoryOfVcsimsFlags(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := paths(t, ctx, stock)
+			if p := power(t, ctx, stock); !slices.Equal(powered, p) {
+				t.Errorf("power states: %v, of vcsim: %v", powered, p)
+			}
 			plain := func(list []string) []string {
 				out := []string{}
 				for _, p := range list {

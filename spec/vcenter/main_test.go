@@ -29,10 +29,10 @@ type ready struct {
 	Dir      string `json:"dir"`
 }
 
-// serve runs the program until the returned function is called. It must be up in a second.
+// serve runs the program until the returned function is called. A minute is for a loaded computer.
 func serve(t *testing.T, args ...string) (ready, func() error) {
 	t.Helper()
-	return start(t, time.Second, args...)
+	return start(t, time.Minute, args...)
 }
 
 func start(t *testing.T, limit time.Duration, args ...string) (ready, func() error) {

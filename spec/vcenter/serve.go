@@ -34,7 +34,7 @@ import (
 type settings struct {
 	fleetFile, listen, ready, user, password, dir, version, tlsCert, tlsKey string
 	speed, idle                                                             float64
-	untilStdin, selfSigned, printRules, quiet                               bool
+	untilStdin, selfSigned, printRules, differences, quiet                  bool
 	limit, page, updates, caps                                              int
 	counts                                                                  fleet.Counts
 	counted                                                                 bool // one of the flags of counts was given
@@ -80,13 +80,16 @@ func flags(s *settings) *flag.FlagSet {
 	} {
 		fs.IntVar(x.to, x.name, *x.to, x.usage)
 	}
+	fs.BoolVar(&s.counts.ESX, "esx", false, "the endpoint is one ESXi host, as with vcsim -esx; of the numbers only -vm, -ds and -gpus count")
+	fs.BoolVar(&s.counts.Autostart, "autostart", s.counts.Autostart, "power on the VMs of such an inventory")
 	fs.BoolVar(&s.printRules, "rules", false, "print the table of rules as Markdown and exit")
+	fs.BoolVar(&s.differences, "differences", false, "print what users of govmomi's vcsim find different as Markdown and exit")
 	fs.BoolVar(&s.quiet, "quiet", false, "print nothing on standard output")
 	return fs
 }
 
 var counting = map[string]bool{"dc": true, "cluster": true, "host": true, "standalone-host": true, "vm": true, "pool": true, "app": true,
-	"folder": true, "pod": true, "ds": true, "pg": true, "gpus": true}
+	"folder": true, "pod": true, "ds": true, "pg": true, "gpus": true, "esx": true, "autostart": true}
 
 // fleet is that of the file, or one by numbers.
 func (s *settings) fleet() (*fleet.Fleet, error) {
@@ -159,6 +162,9 @@ func run(args []string) error {
 	if o.printRules {
 		rules.Markdown(os.Stdout)
 		return nil
+	}
+	if o.differences {
+		return differences(os.Stdout)
 	}
 	start := time.Now()
 	f, err := o.fleet()

@@ -14,27 +14,27 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "collector.paging", Sure: "documented", Source: "API reference: RetrieveOptions.maxObjects is an upper bound, the server may return fewer with a token",
+	_ = rules.Add(rules.Rule{ID: "collector.paging", Sure: "documented", As: "stricter: the size of a real one's page is not published; here it is 100 (-page), so that clients meet a second page", Source: "API reference: RetrieveOptions.maxObjects is an upper bound, the server may return fewer with a token",
 		Text: "RetrievePropertiesEx returns pages of the server's own size; a token is redeemed once, in its own session, by ContinueRetrievePropertiesEx or CancelRetrievePropertiesEx."})
-	_ = rules.Add(rules.Rule{ID: "collector.invalid-property", Sure: "documented", Source: "API reference: RetrievePropertiesEx throws InvalidProperty",
+	_ = rules.Add(rules.Rule{ID: "collector.invalid-property", Sure: "documented", As: "real", Source: "API reference: RetrievePropertiesEx throws InvalidProperty",
 		Text: "A property path that the type does not have faults the whole call with InvalidProperty."})
-	_ = rules.Add(rules.Rule{ID: "collector.permission", Sure: "documented", Source: "API reference: ObjectContent.missingSet (NoPermission)",
+	_ = rules.Add(rules.Rule{ID: "collector.permission", Sure: "documented", As: "real", Source: "API reference: ObjectContent.missingSet (NoPermission)",
 		Text: "Properties of an entity on which the user lacks System.Read are in missingSet with NoPermission, not as a fault of the call."})
-	_ = rules.Add(rules.Rule{ID: "collector.version", Sure: "documented", Source: "API reference: WaitForUpdatesEx, InvalidCollectorVersion",
+	_ = rules.Add(rules.Rule{ID: "collector.version", Sure: "documented", As: "real", Source: "API reference: WaitForUpdatesEx, InvalidCollectorVersion",
 		Text: "WaitForUpdatesEx accepts the empty version, and any version that it returned since the last empty one and that was not truncated: later changes are reported (again). Any other is InvalidCollectorVersion."})
-	_ = rules.Add(rules.Rule{ID: "collector.truncated-once", Sure: "documented", Source: "API reference: WaitForUpdatesEx.version: a truncated data version returned from the last call",
+	_ = rules.Add(rules.Rule{ID: "collector.truncated-once", Sure: "documented", As: "real", Source: "API reference: WaitForUpdatesEx.version: a truncated data version returned from the last call",
 		Text: "The version of a truncated update set is valid only in the next call: a client that lost the answer to that call starts again with the empty version."})
-	_ = rules.Add(rules.Rule{ID: "collector.truncated", Sure: "documented", Source: "API reference: UpdateSet.truncated",
+	_ = rules.Add(rules.Rule{ID: "collector.truncated", Sure: "documented", As: "stricter: the limit of a real one is not published; here it is 100 (-max-updates)", Source: "API reference: UpdateSet.truncated",
 		Text: "An update set contains no more objects than the server's limit or maxObjectUpdates; truncated means that more updates are ready."})
-	_ = rules.Add(rules.Rule{ID: "collector.whole", Sure: "documented", Source: "API reference: WaitForUpdatesEx, unlike WaitForUpdates, may return only partial update calculations",
+	_ = rules.Add(rules.Rule{ID: "collector.whole", Sure: "documented", As: "real", Source: "API reference: WaitForUpdatesEx, unlike WaitForUpdates, may return only partial update calculations",
 		Text: "WaitForUpdates and CheckForUpdates return all changes in one set."})
-	_ = rules.Add(rules.Rule{ID: "collector.missing-object", Sure: "documented", Source: "API reference: PropertyFilterSpec.reportMissingObjectsInResults",
+	_ = rules.Add(rules.Rule{ID: "collector.missing-object", Sure: "documented", As: "real", Source: "API reference: PropertyFilterSpec.reportMissingObjectsInResults",
 		Text: "A missing object of the objectSet is ManagedObjectNotFound; with reportMissingObjectsInResults a retrieval leaves it out and an update set lists it in missingSet."})
-	_ = rules.Add(rules.Rule{ID: "collector.timeout", Sure: "documented", Source: "API reference: WaitOptions.maxWaitSeconds",
+	_ = rules.Add(rules.Rule{ID: "collector.timeout", Sure: "documented", As: "real", Source: "API reference: WaitOptions.maxWaitSeconds",
 		Text: "When nothing happens for maxWaitSeconds the answer has no returnval."})
-	_ = rules.Add(rules.Rule{ID: "collector.cancel", Sure: "documented", Source: "API reference: CancelWaitForUpdates, RequestCanceled",
+	_ = rules.Add(rules.Rule{ID: "collector.cancel", Sure: "documented", As: "real", Source: "API reference: CancelWaitForUpdates, RequestCanceled",
 		Text: "CancelWaitForUpdates ends the current wait on that collector with RequestCanceled."})
-	_ = rules.Add(rules.Rule{ID: "collector.partial", Sure: "documented", Source: "API reference: CreateFilter.partialUpdates",
+	_ = rules.Add(rules.Rule{ID: "collector.partial", Sure: "documented", As: "real", Source: "API reference: CreateFilter.partialUpdates",
 		Text: "With partialUpdates a change names the nested property (info.state), else the property of the filter (info)."})
 )
 

@@ -13,7 +13,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "collector.datastore-url", Sure: "documented", Source: "API reference: DatastoreSummary.url, VmfsDatastoreInfo, HostVmfsVolume",
+var _ = rules.Add(rules.Rule{ID: "collector.datastore-url", Sure: "documented", As: "real", Source: "API reference: DatastoreSummary.url, VmfsDatastoreInfo, HostVmfsVolume",
 	Text: "A datastore of type VMFS has a VmfsDatastoreInfo and the URL ds:///vmfs/volumes/UUID/."})
 
 // volume returns a copy without the directory.

@@ -15,10 +15,10 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-var _ = rules.Add(rules.Rule{ID: "collector.empty-list", Sure: "seen", Source: "pyvmomi tests/fixtures/test_json_host_explode.yaml: HostSystem.value, customValue recorded as an empty ArrayOfCustomFieldValue",
+var _ = rules.Add(rules.Rule{ID: "collector.empty-list", Sure: "seen", As: "real", Source: "pyvmomi tests/fixtures/test_json_host_explode.yaml: HostSystem.value, customValue recorded as an empty ArrayOfCustomFieldValue",
 	Text: "A property that is an empty list is answered as one; it is not left out. A list inside a data object is left out when it is empty."})
 
-var _ = rules.Add(rules.Rule{ID: "collector.index", Sure: "seen", Source: "govc's test collect index: device[\"4000\"] and extraConfig[guestinfo.a] fail (the key is an int; a string key requires quotes), device[4000] succeeds, a key that is not there is no error",
+var _ = rules.Add(rules.Rule{ID: "collector.index", Sure: "seen", As: "real", Source: "govc's test collect index: device[\"4000\"] and extraConfig[guestinfo.a] fail (the key is an int; a string key requires quotes), device[4000] succeeds, a key that is not there is no error",
 	Text: "A member of a list is named by its key: in quotes when the key is a string (extraConfig[\"a.b\"]), without them when it is a number (device[4000]); otherwise InvalidProperty."})
 
 var (

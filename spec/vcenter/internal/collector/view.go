@@ -29,9 +29,9 @@ type view struct {
 }
 
 var (
-	_ = rules.Add(rules.Rule{ID: "collector.view", Sure: "documented", Source: "API reference: ViewManager, ContainerView, ListView; View: a view exists until it is destroyed or the session ends",
+	_ = rules.Add(rules.Rule{ID: "collector.view", Sure: "documented", As: "real", Source: "API reference: ViewManager, ContainerView, ListView; View: a view exists until it is destroyed or the session ends",
 		Text: "A view belongs to its session and follows the inventory; a container is a Folder, Datacenter, ComputeResource, ResourcePool or HostSystem, and the types are managed entities; references that a ListView cannot resolve are returned."})
-	_ = rules.Add(rules.Rule{ID: "collector.inventory-view", Sure: "documented", Source: "API reference: ViewManager.CreateInventoryView, InventoryView.OpenInventoryViewFolder, CloseInventoryViewFolder",
+	_ = rules.Add(rules.Rule{ID: "collector.inventory-view", Sure: "documented", As: "real", Source: "API reference: ViewManager.CreateInventoryView, InventoryView.OpenInventoryViewFolder, CloseInventoryViewFolder",
 		Text: "An InventoryView starts with the root folder; opening an entity adds its children (and opens its parents), closing one removes everything below it; references to anything but an entity are returned."})
 )
 

@@ -9,10 +9,12 @@ import "fmt"
 // cluster, as there.
 type Counts struct {
 	Datacenters, Clusters, Hosts, Standalone, VMs, Pools, Apps, Folders, Pods, Datastores, Portgroups, GPUs int
+	Autostart                                                                                               bool // VMs are powered on
+	ESX                                                                                                     bool // the endpoint is one ESXi host (-esx): of the numbers only VMs and Datastores count
 }
 
 // VCSim are the defaults of vcsim.
-var VCSim = Counts{Datacenters: 1, Clusters: 1, Hosts: 3, Standalone: 1, VMs: 2, Datastores: 1, Portgroups: 1}
+var VCSim = Counts{Datacenters: 1, Clusters: 1, Hosts: 3, Standalone: 1, VMs: 2, Datastores: 1, Portgroups: 1, Autostart: true}
 
 // Check refuses numbers that make no inventory.
 func (n Counts) Check() error {
@@ -42,9 +44,34 @@ func (n Counts) host(name string) Host {
 	return h
 }
 
+func (n Counts) power() string {
+	if n.Autostart {
+		return "poweredOn"
+	}
+	return "poweredOff"
+}
+
+// esx is the inventory of vcsim -esx.
+func (n Counts) esx() *Fleet {
+	f := &Fleet{Endpoint: "esxi", Datacenter: "ha-datacenter", Networks: []string{"VM Network"}}
+	for i := 0; i < n.Datastores; i++ {
+		f.Datastores = append(f.Datastores, Datastore{Name: fmt.Sprintf("LocalDS_%d", i)})
+	}
+	h := n.host("localhost.localdomain")
+	f.Clusters = []Cluster{{Hosts: []Host{h}}}
+	for i := 0; i < n.VMs; i++ {
+		f.VMs = append(f.VMs, VM{Name: fmt.Sprintf("ha-host_VM%d", i), Host: h.Name, Datastore: "LocalDS_0", Network: "VM Network",
+			DiskGB: 10, MemoryMB: 1024, CPUs: 1, Power: n.power()})
+	}
+	return f
+}
+
 // Fleet builds it. Datastores are numbered on from one datacenter to the next, where vcsim
 // gives each datacenter the same names.
 func (n Counts) Fleet() *Fleet {
+	if n.ESX {
+		return n.esx()
+	}
 	f := &Fleet{Networks: []string{"VM Network"}, Datastores: []Datastore{}}
 	for d := 0; d < n.Datacenters; d++ {
 		dc, folder := fmt.Sprintf("DC%d", d), ""
@@ -79,7 +106,7 @@ func (n Counts) Fleet() *Fleet {
 		vms := func(prefix, host, cluster, pool string) {
 			for i := 0; i < n.VMs; i++ {
 				f.VMs = append(f.VMs, VM{Name: fmt.Sprintf("%s_VM%d", prefix, i), Host: host, Cluster: cluster, Pool: pool, Folder: folder,
-					Datastore: stores[0], Network: network, DiskGB: 10, MemoryMB: 1024, CPUs: 1, Power: "poweredOn"})
+					Datastore: stores[0], Network: network, DiskGB: 10, MemoryMB: 1024, CPUs: 1, Power: n.power()})
 			}
 		}
 		for i := 0; i < n.Standalone; i++ {

@@ -21,7 +21,7 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-var _ = rules.Add(rules.Rule{ID: "session.grants", Sure: "documented", Source: "vSphere security guide: permissions propagate down the inventory, one on a child overrides",
+var _ = rules.Add(rules.Rule{ID: "session.grants", Sure: "documented", As: "real", Source: "vSphere security guide: permissions propagate down the inventory, one on a child overrides",
 	Text: "A permission on an inventory path applies to everything below it unless a nearer one is set; HasPrivilegeOnEntities and FetchUserPrivilegeOnEntities return the same."})
 
 // owner is the inventory entity whose permissions count for an object.

@@ -20,13 +20,13 @@ import (
 const parameterSource = "pyVmomi's tables name a privilege for parameters too; API reference: Required privileges of parameters"
 
 var (
-	_ = rules.Add(rules.Rule{ID: "session.parameter-privilege", Sure: "documented", Source: parameterSource,
+	_ = rules.Add(rules.Rule{ID: "session.parameter-privilege", Sure: "documented", As: "real", Source: parameterSource,
 		Text: "An object that a parameter names needs the privilege that the parameter is declared with: Resource.AssignVMToPool on the pool of CreateVM_Task, VirtualMachine.GuestOperations.* on the VM, and so on."})
-	_ = rules.Add(rules.Rule{ID: "session.parameter-object", Sure: "documented", Source: "API reference: ManagedObjectNotFound is a runtime fault of every method",
+	_ = rules.Add(rules.Rule{ID: "session.parameter-object", Sure: "documented", As: "real", Source: "API reference: ManagedObjectNotFound is a runtime fault of every method",
 		Text: "A missing inventory object that a parameter or a field names is ManagedObjectNotFound, which names it."})
-	_ = rules.Add(rules.Rule{ID: "session.read-floor", Sure: "inferred", Source: "API reference: methods whose privilege is dynamic; the role No access sees nothing",
+	_ = rules.Add(rules.Rule{ID: "session.read-floor", Sure: "inferred", As: "inferred", Source: "API reference: methods whose privilege is dynamic; the role No access sees nothing",
 		Text: "A method for which no privilege is named needs System.Read on its object."})
-	_ = rules.Add(rules.Rule{ID: "session.missing-privileges", Sure: "documented", Source: "API reference: NoPermission.missingPrivileges (7.0.3.2)",
+	_ = rules.Add(rules.Rule{ID: "session.missing-privileges", Sure: "documented", As: "real", Source: "API reference: NoPermission.missingPrivileges (7.0.3.2)",
 		Text: "NoPermission names the first missing privilege with its object, and in missingPrivileges all missing ones."})
 )
 

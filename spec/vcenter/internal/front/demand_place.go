@@ -15,11 +15,11 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "session.destroy-privilege", Sure: "documented", Source: "API reference: Destroy_Task, Rename_Task and MoveIntoFolder_Task, whose privileges depend on the type; vSphere security guide: defined privileges",
+	_ = rules.Add(rules.Rule{ID: "session.destroy-privilege", Sure: "documented", As: "real", Source: "API reference: Destroy_Task, Rename_Task and MoveIntoFolder_Task, whose privileges depend on the type; vSphere security guide: defined privileges",
 		Text: "Destroy_Task, Rename_Task and MoveIntoFolder_Task require the privilege for the type of the object (VirtualMachine.Inventory.Delete, Folder.Delete, Host.Inventory.DeleteCluster...); to destroy or move, on the old and the new parent as well."})
-	_ = rules.Add(rules.Rule{ID: "session.file-privilege", Sure: "documented", Source: "vSphere security guide: Datastore.FileManagement, Datastore.Browse are required on datastores",
+	_ = rules.Add(rules.Rule{ID: "session.file-privilege", Sure: "documented", As: "real", Source: "vSphere security guide: Datastore.FileManagement, Datastore.Browse are required on datastores",
 		Text: "FileManager's methods require Datastore.FileManagement, the datastore browser's Datastore.Browse, on the datastore that the path names."})
-	_ = rules.Add(rules.Rule{ID: "session.cancel-privilege", Sure: "documented", Source: "vSphere security guide: Global.CancelTask",
+	_ = rules.Add(rules.Rule{ID: "session.cancel-privilege", Sure: "documented", As: "real", Source: "vSphere security guide: Global.CancelTask",
 		Text: "Cancelling another user's task requires Global.CancelTask."})
 )
 

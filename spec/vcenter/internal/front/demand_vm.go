@@ -19,17 +19,17 @@ import (
 const specSource = "API reference: VirtualMachineConfigSpec, `Reconfigure privilege` of each field and of deviceChange"
 
 var (
-	_ = rules.Add(rules.Rule{ID: "session.field-privilege", Sure: "documented", Source: specSource,
+	_ = rules.Add(rules.Rule{ID: "session.field-privilege", Sure: "documented", As: "real", Source: specSource,
 		Text: "ReconfigVM_Task requires the privilege of each field that the spec sets: AdvancedConfig for extraConfig, Resource for reservations and the memory lock, Settings, Memory, CPUCount, Rename, ChangeTracking and others of VirtualMachine.Config."})
-	_ = rules.Add(rules.Rule{ID: "session.device-privilege", Sure: "documented", Source: specSource,
+	_ = rules.Add(rules.Rule{ID: "session.device-privilege", Sure: "documented", As: "real", Source: specSource,
 		Text: "A device change requires VirtualMachine.Config.AddRemoveDevice, AddNewDisk, AddExistingDisk, RemoveDisk, RawDevice, HostUSBDevice, EditDevice or DiskExtend, or VirtualMachine.Interact.SetCDMedia, SetFloppyMedia, DeviceConnection; a network card Network.Assign on its network; a new disk Datastore.AllocateSpace."})
-	_ = rules.Add(rules.Rule{ID: "session.create-privilege", Sure: "documented", Source: "API reference: Folder.CreateVM_Task, the list of privileges",
+	_ = rules.Add(rules.Rule{ID: "session.create-privilege", Sure: "documented", As: "real", Source: "API reference: Folder.CreateVM_Task, the list of privileges",
 		Text: "CreateVM_Task requires VirtualMachine.Inventory.Create and what its disks, raw devices and extraConfig need on the folder, Resource.AssignVMToPool on the pool, Datastore.AllocateSpace on each datastore, Network.Assign on each network."})
-	_ = rules.Add(rules.Rule{ID: "session.clone-privilege", Sure: "documented", Source: "API reference: VirtualMachine.CloneVM_Task, the list of privileges",
+	_ = rules.Add(rules.Rule{ID: "session.clone-privilege", Sure: "documented", As: "real", Source: "API reference: VirtualMachine.CloneVM_Task, the list of privileges",
 		Text: "CloneVM_Task requires VirtualMachine.Provisioning.Clone, DeployTemplate, CreateTemplateFromVM or CloneTemplate on the source, Customize with a customization, VirtualMachine.Inventory.CreateFromExisting on the folder, Resource.AssignVMToPool on the pool, Datastore.AllocateSpace on the datastores."})
-	_ = rules.Add(rules.Rule{ID: "session.clone-field-privilege", Sure: "inferred", Source: specSource + "; none for the object on which they are required, because the clone does not exist yet",
+	_ = rules.Add(rules.Rule{ID: "session.clone-field-privilege", Sure: "inferred", As: "inferred", Source: specSource + "; none for the object on which they are required, because the clone does not exist yet",
 		Text: "CloneVM_Task with a config requires on the folder what ReconfigVM_Task would require for it on the VM."})
-	_ = rules.Add(rules.Rule{ID: "session.move-privilege", Sure: "documented", Source: "API reference: RelocateVM_Task, MigrateVM_Task",
+	_ = rules.Add(rules.Rule{ID: "session.move-privilege", Sure: "documented", As: "real", Source: "API reference: RelocateVM_Task, MigrateVM_Task",
 		Text: "RelocateVM_Task requires Resource.ColdMigrate, and Resource.HotMigrate for a running VM (MigrateVM_Task the one or the other); Resource.AssignVMToPool on another pool, Datastore.AllocateSpace on another datastore, VirtualMachine.Inventory.Move on another folder."})
 )
 

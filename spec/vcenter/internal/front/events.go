@@ -16,7 +16,7 @@ import (
 	"gpupt.test/vcenter/internal/session"
 )
 
-var _ = rules.Add(rules.Rule{ID: "event.history", Sure: "documented", Source: "API reference: EventManager.CreateCollectorForEvents, EventManager.QueryEvents, EventFilterSpec",
+var _ = rules.Add(rules.Rule{ID: "event.history", Sure: "documented", As: "real", Source: "API reference: EventManager.CreateCollectorForEvents, EventManager.QueryEvents, EventFilterSpec",
 	Text: "An event collector filters by entity, time, user, event chain and type (a base type includes the types derived from it; EventEx by its eventTypeId); QueryEvents returns at most maxCount events (1000 without it)."})
 
 // places are the entities that an event names.

@@ -27,15 +27,15 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "inferred", Source: "none for another namespace; the wording is that of wire.version-mismatch",
+	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "inferred", As: "inferred", Source: "none for another namespace; the wording is that of wire.version-mismatch",
 		Text: "SOAPAction names urn:vim25; another namespace is refused. urn:vim25 alone means the oldest version."})
-	_ = rules.Add(rules.Rule{ID: "wire.version-unknown", Sure: "seen", Source: "govmomi cli/session/login.go: a client with vim25.Version 7.0 works with a server of 6.3 except for LoginByToken; pyVmomi SoapHandler.py _GetHeaderVersion: an unknown versionId takes the latest version of its namespace",
+	_ = rules.Add(rules.Rule{ID: "wire.version-unknown", Sure: "seen", As: "real", Source: "govmomi cli/session/login.go: a client with vim25.Version 7.0 works with a server of 6.3 except for LoginByToken; pyVmomi SoapHandler.py _GetHeaderVersion: an unknown versionId takes the latest version of its namespace",
 		Text: "A version that vimServiceVersions.xml does not list, as one newer than the server or urn:vim25/-, is served with the server's own version."})
-	_ = rules.Add(rules.Rule{ID: "wire.version-mismatch", Sure: "seen", Source: "govmomi cli/session/login.go quotes `VersionMismatchFaultCode: Unsupported version URI \"urn:vim25/7.0\"` for LoginByToken",
+	_ = rules.Add(rules.Rule{ID: "wire.version-mismatch", Sure: "seen", As: "real", Source: "govmomi cli/session/login.go quotes `VersionMismatchFaultCode: Unsupported version URI \"urn:vim25/7.0\"` for LoginByToken",
 		Text: "LoginByToken with such a version is refused with the SOAP faultcode VersionMismatchFaultCode."})
-	_ = rules.Add(rules.Rule{ID: "wire.versions-page", Sure: "seen", Source: "pyvmomi tests/fixtures/smart_connection.yaml, recorded at vCenter 8.0.3",
+	_ = rules.Add(rules.Rule{ID: "wire.versions-page", Sure: "seen", As: "real", Source: "pyvmomi tests/fixtures/smart_connection.yaml, recorded at vCenter 8.0.3",
 		Text: "vimServiceVersions.xml is text/xml; charset=utf-8 and lists urn:vim25 only, down to 4.0."})
-	_ = rules.Add(rules.Rule{ID: "wire.method-not-found", Sure: "inferred", Source: "API reference: MethodNotFound",
+	_ = rules.Add(rules.Rule{ID: "wire.method-not-found", Sure: "inferred", As: "inferred", Source: "API reference: MethodNotFound",
 		Text: "A method that the object's type does not have is MethodNotFound; an unknown object is ManagedObjectNotFound."})
 )
 

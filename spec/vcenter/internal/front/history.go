@@ -14,10 +14,10 @@ import (
 	"gpupt.test/vcenter/internal/task"
 )
 
-var _ = rules.Add(rules.Rule{ID: "task.history", Sure: "documented", Source: "API reference: TaskManager.CreateCollectorForTasks, TaskFilterSpec",
+var _ = rules.Add(rules.Rule{ID: "task.history", Sure: "documented", As: "real", Source: "API reference: TaskManager.CreateCollectorForTasks, TaskFilterSpec",
 	Text: "A task collector filters by entity, state, user, time, activationId, event chain and parent task; it reads from the oldest task on."})
 
-var _ = rules.Add(rules.Rule{ID: "history.esxi", Sure: "seen", Source: "pysphere#25: at ESXi 4.1 \"Create task collector\" ends in \"The operation is not supported on the object\"",
+var _ = rules.Add(rules.Rule{ID: "history.esxi", Sure: "seen", As: "real", Source: "pysphere#25: at ESXi 4.1 \"Create task collector\" ends in \"The operation is not supported on the object\"",
 	Text: "A host keeps no history of tasks: CreateCollectorForTasks is NotSupported at an ESXi endpoint. Collectors of events are supported."})
 
 // matches reports whether a task passes the filter. World lock held.

@@ -22,11 +22,11 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "restart.proxy", Sure: "seen", Source: "openshift/vsphere-problem-detector#83: `POST \"/sdk\": 503 Service Unavailable`; ustclug/discussions#61 quotes the page of the reverse proxy after a restart",
+	_ = rules.Add(rules.Rule{ID: "restart.proxy", Sure: "seen", As: "real", Source: "openshift/vsphere-problem-detector#83: `POST \"/sdk\": 503 Service Unavailable`; ustclug/discussions#61 quotes the page of the reverse proxy after a restart",
 		Text: "While the service restarts, /sdk and /folder answer 503 with the page of the reverse proxy in front of it, also to requests under way."})
-	_ = rules.Add(rules.Rule{ID: "restart.sessions", Sure: "documented", Source: "API reference: SessionManager: a session lasts until logout, idle timeout or the end of the server; PropertyCollector: filters and collectors end with their session",
+	_ = rules.Add(rules.Rule{ID: "restart.sessions", Sure: "documented", As: "real", Source: "API reference: SessionManager: a session lasts until logout, idle timeout or the end of the server; PropertyCollector: filters and collectors end with their session",
 		Text: "No session, filter, view or page of an answer outlives a restart of the service: NotAuthenticated with an old cookie."})
-	_ = rules.Add(rules.Rule{ID: "restart.tasks", Sure: "memory", Source: "none at hand",
+	_ = rules.Add(rules.Rule{ID: "restart.tasks", Sure: "memory", As: "inferred", Source: "none at hand",
 		Text: "A task that was under way during a restart of the service goes on (kept), is stopped and unknown (lost), or is unknown while the host finishes its work (untracked): a client must expect all three."})
 )
 

@@ -24,11 +24,11 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "history.position", Sure: "documented", Source: "API reference: HistoryCollector, TaskHistoryCollector.ReadNextTasks, EventHistoryCollector.ReadPreviousEvents",
+	_ = rules.Add(rules.Rule{ID: "history.position", Sure: "documented", As: "real", Source: "API reference: HistoryCollector, TaskHistoryCollector.ReadNextTasks, EventHistoryCollector.ReadPreviousEvents",
 		Text: "A collector's position is before the oldest item at first and after RewindCollector, and before the latest page after ResetCollector; each read continues where the last one ended, until it returns an empty list."})
-	_ = rules.Add(rules.Rule{ID: "history.page", Sure: "documented", Source: "API reference: HistoryCollector.SetCollectorPageSize throws InvalidArgument; latestPage",
+	_ = rules.Add(rules.Rule{ID: "history.page", Sure: "documented", As: "real", Source: "API reference: HistoryCollector.SetCollectorPageSize throws InvalidArgument; latestPage",
 		Text: "latestPage follows the newest items, 10 by default (SetCollectorPageSize); a page size or maxCount below 1 or above 1000 is InvalidArgument."})
-	_ = rules.Add(rules.Rule{ID: "history.limit", Sure: "documented", Source: "API reference: TaskManager.maxCollector, EventManager.maxCollector; CreateCollectorForTasks throws InvalidState",
+	_ = rules.Add(rules.Rule{ID: "history.limit", Sure: "documented", As: "real", Source: "API reference: TaskManager.maxCollector, EventManager.maxCollector; CreateCollectorForTasks throws InvalidState",
 		Text: "A client has at most maxCollector (32) task collectors and as many event collectors at once; one more is InvalidState. They end with the session and cannot be used in another one."})
 )
 

@@ -16,9 +16,9 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "session.no-access", Sure: "documented", Source: "API reference: SessionManager.Login: NoPermission if the user and password are valid, but the user has no access granted",
+	_ = rules.Add(rules.Rule{ID: "session.no-access", Sure: "documented", As: "real", Source: "API reference: SessionManager.Login: NoPermission if the user and password are valid, but the user has no access granted",
 		Text: "A user with no permission anywhere cannot log in: NoPermission. A wrong password is InvalidLogin."})
-	_ = rules.Add(rules.Rule{ID: "session.locale", Sure: "documented", Source: "API reference: SessionManager.Login, SetLocale: InvalidLocale; none for the list",
+	_ = rules.Add(rules.Rule{ID: "session.locale", Sure: "documented", As: "stricter: the languages of a real one depend on what is installed; here they are a fixed list", Source: "API reference: SessionManager.Login, SetLocale: InvalidLocale; none for the list",
 		Text: "A locale of an unknown language is InvalidLocale."})
 )
 

@@ -13,7 +13,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "event.user", Sure: "documented", Source: "API reference: EventManager.LogUserEvent, GeneralUserEvent",
+var _ = rules.Add(rules.Rule{ID: "event.user", Sure: "documented", As: "real", Source: "API reference: EventManager.LogUserEvent, GeneralUserEvent",
 	Text: "LogUserEvent creates a GeneralUserEvent for the root folder, a datacenter, a VM, a host or a compute resource; another entity is InvalidArgument."})
 
 func (f *Front) logUserEvent(c *api.Call) (any, *fault.Error) {

@@ -2,57 +2,57 @@ package guest
 
 import "gpupt.test/vcenter/internal/rules"
 
-func rule(id, sure, source, text string) string {
-	return rules.Add(rules.Rule{ID: id, Sure: sure, Source: source, Text: text})
+func rule(id, sure, as, source, text string) string {
+	return rules.Add(rules.Rule{ID: id, Sure: sure, As: as, Source: source, Text: text})
 }
 
 // What installers, guests and drivers do.
 var (
-	_ = rule("install.nothing-boots", "documented", "VM firmware", "With a blank disk and no bootable medium there is no guest, and there are no guest operations.")
-	_ = rule("install.firmware-fits", "documented", "vSphere docs: firmware of an installed guest", "A system installed under EFI does not start under BIOS, and the reverse.")
-	_ = rule("install.windows-key", "documented", "Windows ADK: efisys.bin and efisys_noprompt.bin", "A Windows medium that waits for a key press does not boot unattended.")
-	_ = rule("install.windows-answer", "documented", "Windows Setup: implicit answer file search order", "autounattend.xml is in the root of a medium, under a name that Windows reads (Joliet or plain ISO 9660, not Rock Ridge), is well formed and of the unattend namespace; components are for amd64.")
-	_ = rule("install.windows-language", "documented", "unattend reference: International-Core-WinPE UILanguage", "Setup asks for the language without UILanguage.")
-	_ = rule("install.windows-disk", "documented", "Microsoft: configure UEFI/GPT-based hard drive partitions",
+	_ = rule("install.nothing-boots", "documented", "real", "VM firmware", "With a blank disk and no bootable medium there is no guest, and there are no guest operations.")
+	_ = rule("install.firmware-fits", "documented", "real", "vSphere docs: firmware of an installed guest", "A system installed under EFI does not start under BIOS, and the reverse.")
+	_ = rule("install.windows-key", "documented", "real", "Windows ADK: efisys.bin and efisys_noprompt.bin", "A Windows medium that waits for a key press does not boot unattended.")
+	_ = rule("install.windows-answer", "documented", "real", "Windows Setup: implicit answer file search order", "autounattend.xml is in the root of a medium, under a name that Windows reads (Joliet or plain ISO 9660, not Rock Ridge), is well formed and of the unattend namespace; components are for amd64.")
+	_ = rule("install.windows-language", "documented", "real", "unattend reference: International-Core-WinPE UILanguage", "Setup asks for the language without UILanguage.")
+	_ = rule("install.windows-disk", "documented", "real", "Microsoft: configure UEFI/GPT-based hard drive partitions",
 		"On EFI the layout has an EFI partition of 100 MB, an MSR and a primary partition; the disk is wiped; BIOS has neither ESP nor MSR.")
-	_ = rule("install.windows-target", "documented", "unattend reference: ImageInstall InstallTo", "InstallTo names the primary partition of disk 0.")
-	_ = rule("install.windows-image", "documented", "unattend reference: InstallFrom MetaData", "Setup asks for the edition without MetaData or a product key, and stops at an image that install.wim does not have.")
-	_ = rule("install.windows-eula", "documented", "unattend reference: UserData AcceptEula", "Without AcceptEula Setup asks for the licence.")
-	_ = rule("install.windows-account", "documented", "unattend reference: UserAccounts, AutoLogon", "The first start asks for a password; an AutoLogon with another password fails.")
-	_ = rule("install.windows-pvscsi", "documented", "KB 1010398: PVSCSI boot device needs its driver", "Windows Setup has no driver for the paravirtual SCSI controller.")
-	_ = rule("install.windows-tools", "documented", "unattend reference: FirstLogonCommands run at the first logon",
+	_ = rule("install.windows-target", "documented", "real", "unattend reference: ImageInstall InstallTo", "InstallTo names the primary partition of disk 0.")
+	_ = rule("install.windows-image", "documented", "real", "unattend reference: InstallFrom MetaData", "Setup asks for the edition without MetaData or a product key, and stops at an image that install.wim does not have.")
+	_ = rule("install.windows-eula", "documented", "real", "unattend reference: UserData AcceptEula", "Without AcceptEula Setup asks for the licence.")
+	_ = rule("install.windows-account", "documented", "real", "unattend reference: UserAccounts, AutoLogon", "The first start asks for a password; an AutoLogon with another password fails.")
+	_ = rule("install.windows-pvscsi", "documented", "real", "KB 1010398: PVSCSI boot device needs its driver", "Windows Setup has no driver for the paravirtual SCSI controller.")
+	_ = rule("install.windows-tools", "documented", "real", "unattend reference: FirstLogonCommands run at the first logon",
 		"Tools are installed by a command that finds the installer of the medium; without AutoLogon the command never runs; without Tools there are no guest operations.")
-	_ = rule("install.ubuntu-seed", "documented", "cloud-init NoCloud: file system labelled CIDATA with user-data and meta-data", "The seed medium is labelled CIDATA or cidata and has user-data and meta-data, in lower case.")
-	_ = rule("install.ubuntu-config", "documented", "Ubuntu autoinstall reference", "user-data begins with #cloud-config, is YAML, and has autoinstall with version 1 and known keys.")
-	_ = rule("install.ubuntu-word", "documented", "Ubuntu autoinstall docs: the word autoinstall on the kernel command line", "Without the word autoinstall the installer asks for confirmation.")
-	_ = rule("install.ubuntu-identity", "documented", "Ubuntu autoinstall reference: identity", "An identity (or user-data users) is needed; its password is a crypt hash: with plain text no login is possible.")
-	_ = rule("install.ubuntu-storage", "documented", "Ubuntu autoinstall reference: storage", "The layout is a known one; a config mounts / and, on EFI, /boot/efi on a boot partition.")
-	_ = rule("install.ubuntu-interactive", "documented", "Ubuntu autoinstall reference: interactive-sections", "With interactive-sections the installer waits for input.")
-	_ = rule("install.ubuntu-commands", "documented", "Ubuntu autoinstall reference: late-commands", "A late command that fails, or a package that does not exist, stops the installation.")
-	_ = rule("install.ubuntu-tools", "documented", "KB 2073803: open-vm-tools", "Without open-vm-tools there are no guest operations.")
-	_ = rule("tools.feature-names", "seen", "ivobeerens.nl 2022-04-14: REMOVE=AppDefense with Tools 12 is MSI error 2711", "A feature name that the version does not have exits with 1603, with 2711 in the MSI log; names are case-sensitive.")
-	_ = rule("tools.medium", "seen", "vmware-samples/packer-examples-for-vsphere issue 997 (2025-01): a medium of 13.0.1 has setup.exe alone, the older ones setup64.exe and setup.exe; that ProductName and ProductVersion of the file tell product and version is from memory",
+	_ = rule("install.ubuntu-seed", "documented", "real", "cloud-init NoCloud: file system labelled CIDATA with user-data and meta-data", "The seed medium is labelled CIDATA or cidata and has user-data and meta-data, in lower case.")
+	_ = rule("install.ubuntu-config", "documented", "real", "Ubuntu autoinstall reference", "user-data begins with #cloud-config, is YAML, and has autoinstall with version 1 and known keys.")
+	_ = rule("install.ubuntu-word", "documented", "real", "Ubuntu autoinstall docs: the word autoinstall on the kernel command line", "Without the word autoinstall the installer asks for confirmation.")
+	_ = rule("install.ubuntu-identity", "documented", "real", "Ubuntu autoinstall reference: identity", "An identity (or user-data users) is needed; its password is a crypt hash: with plain text no login is possible.")
+	_ = rule("install.ubuntu-storage", "documented", "real", "Ubuntu autoinstall reference: storage", "The layout is a known one; a config mounts / and, on EFI, /boot/efi on a boot partition.")
+	_ = rule("install.ubuntu-interactive", "documented", "real", "Ubuntu autoinstall reference: interactive-sections", "With interactive-sections the installer waits for input.")
+	_ = rule("install.ubuntu-commands", "documented", "real", "Ubuntu autoinstall reference: late-commands", "A late command that fails, or a package that does not exist, stops the installation.")
+	_ = rule("install.ubuntu-tools", "documented", "real", "KB 2073803: open-vm-tools", "Without open-vm-tools there are no guest operations.")
+	_ = rule("tools.feature-names", "seen", "real", "ivobeerens.nl 2022-04-14: REMOVE=AppDefense with Tools 12 is MSI error 2711", "A feature name that the version does not have exits with 1603, with 2711 in the MSI log; names are case-sensitive.")
+	_ = rule("tools.medium", "seen", "real", "vmware-samples/packer-examples-for-vsphere issue 997 (2025-01): a medium of 13.0.1 has setup.exe alone, the older ones setup64.exe and setup.exe; that ProductName and ProductVersion of the file tell product and version is from memory",
 		"The installer on the Tools medium is setup64.exe, with setup.exe for 32-bit Windows, before Tools 13, and setup.exe from 13 on; its version resource has the product VMware Tools and the version.")
-	_ = rule("tools.exit-codes", "documented", "VMware Tools docs; Windows Installer error codes", "The exit code is 0, 3010 where a restart is pending, 1641 where it has started (no REBOOT=R), 1618 while another installation runs, 1639 for an invalid command line.")
-	_ = rule("tools.quiet", "documented", "VMware Tools docs: /S /v\"/qn ...\"", "Without /S for the launcher and /qn inside /v the installer waits in a dialog.")
-	_ = rule("tools.restart", "documented", "VMware Tools docs", "An installation restarts Tools: guest operations are unavailable for a while and ended programs are forgotten.")
-	_ = rule("tools.stages", "documented", "API reference: VirtualMachineToolsRunningStatus, guest.guestOperationsReady, guestHeartbeatStatus, guest.ipAddress",
+	_ = rule("tools.exit-codes", "documented", "real", "VMware Tools docs; Windows Installer error codes", "The exit code is 0, 3010 where a restart is pending, 1641 where it has started (no REBOOT=R), 1618 while another installation runs, 1639 for an invalid command line.")
+	_ = rule("tools.quiet", "documented", "real", "VMware Tools docs: /S /v\"/qn ...\"", "Without /S for the launcher and /qn inside /v the installer waits in a dialog.")
+	_ = rule("tools.restart", "documented", "real", "VMware Tools docs", "An installation restarts Tools: guest operations are unavailable for a while and ended programs are forgotten.")
+	_ = rule("tools.stages", "documented", "real", "API reference: VirtualMachineToolsRunningStatus, guest.guestOperationsReady, guestHeartbeatStatus, guest.ipAddress",
 		"After a start Tools first run their scripts, then run, then take guest operations, then report the addresses; heartbeats are grey until they run; a restart starts again from the beginning.")
-	_ = rule("tools.version-status", "documented", "API reference: VirtualMachineToolsVersionStatus; version number 12389 is 12.3.5", "toolsVersionStatus2 distinguishes Tools that are older than, equal to or newer than the host's; toolsStatus and toolsVersionStatus report the same with older enumerations.")
-	_ = rule("tools.horizon-agent", "memory", "Horizon docs: install Tools before the agent; silent installation properties (the feature names from memory)",
+	_ = rule("tools.version-status", "documented", "real", "API reference: VirtualMachineToolsVersionStatus; version number 12389 is 12.3.5", "toolsVersionStatus2 distinguishes Tools that are older than, equal to or newer than the host's; toolsStatus and toolsVersionStatus report the same with older enumerations.")
+	_ = rule("tools.horizon-agent", "memory", "inferred", "Horizon docs: install Tools before the agent; silent installation properties (the feature names from memory)",
 		"The Horizon Agent's installer is a launcher around an MSI as Tools' is: feature names are case-sensitive (1603 with 2711), 3010 or 1641, 1605, 1618; it requires Tools first, and its service runs after the restart.")
-	_ = rule("tools.product", "documented", "Microsoft, Windows Installer error codes: 1605 ERROR_UNKNOWN_PRODUCT, 1619, 1639; the product code is under Uninstall in the registry",
+	_ = rule("tools.product", "documented", "real", "Microsoft, Windows Installer error codes: 1605 ERROR_UNKNOWN_PRODUCT, 1619, 1639; the product code is under Uninstall in the registry",
 		"msiexec /x and /f take the code of the installed product, or its package: the code of another product is 1605, a missing package 1619, neither of them 1639; nothing is removed then.")
-	_ = rule("driver.code-12", "seen", "ReBarUEFI #381; KB 323402", "A device whose BAR has no address is Code 12 in Windows, and `BAR1 is 0M` for the Linux driver.")
-	_ = rule("driver.code-28", "documented", "Microsoft, Device Manager error messages: Code 28, CM_PROB_FAILED_INSTALL (\"The drivers for this device are not installed\"); that a VGA device without one gets the Microsoft Basic Display Adapter: public guides", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
-	_ = rule("driver.code-43", "seen", "NVIDIA R465 release notes: GeForce passthrough", "A GeForce with a driver before 465 is Code 43 unless hypervisor.cpuid.v0 is FALSE.")
-	_ = rule("driver.nouveau", "seen", "NVRM: The NVIDIA probe routine was not called for N device(s)", "While nouveau is bound to a card the NVIDIA driver does not take it; a blacklist takes effect after update-initramfs and a restart.")
-	_ = rule("driver.release", "documented", "NVIDIA driver README: supported products, legacy GPUs; open-gpu-kernel-modules README: Turing and later; negativo17/nvidia-driver#158 (the log's words)",
+	_ = rule("driver.code-12", "seen", "real", "ReBarUEFI #381; KB 323402", "A device whose BAR has no address is Code 12 in Windows, and `BAR1 is 0M` for the Linux driver.")
+	_ = rule("driver.code-28", "documented", "real", "Microsoft, Device Manager error messages: Code 28, CM_PROB_FAILED_INSTALL (\"The drivers for this device are not installed\"); that a VGA device without one gets the Microsoft Basic Display Adapter: public guides", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
+	_ = rule("driver.code-43", "seen", "real", "NVIDIA R465 release notes: GeForce passthrough", "A GeForce with a driver before 465 is Code 43 unless hypervisor.cpuid.v0 is FALSE.")
+	_ = rule("driver.nouveau", "seen", "real", "NVRM: The NVIDIA probe routine was not called for N device(s)", "While nouveau is bound to a card the NVIDIA driver does not take it; a blacklist takes effect after update-initramfs and a restart.")
+	_ = rule("driver.release", "documented", "real", "NVIDIA driver README: supported products, legacy GPUs; open-gpu-kernel-modules README: Turing and later; negativo17/nvidia-driver#158 (the log's words)",
 		"A driver supports certain families: not cards newer than its release, not those dropped since; the open kernel modules need Turing or later, Blackwell needs the open ones. In Windows its installer finds no hardware, and the device stays Code 28.")
-	_ = rule("driver.signature", "documented", "Ubuntu wiki: SecurityTeam/SecureBoot; linux-modules-nvidia packages", "With Secure Boot a kernel module built in the guest (DKMS, .run) is rejected; the distribution's signed ones load.")
-	_ = rule("driver.run-file", "documented", "NVIDIA driver README: installing the driver; nvidia-installer's messages", "NVIDIA's .run needs root, --silent, no nouveau, a compiler and the headers of the running kernel; it writes /var/log/nvidia-installer.log.")
-	_ = rule("guest.apt-lock", "seen", "apt: Could not get lock /var/lib/dpkg/lock-frontend, right after a first boot (unattended-upgrades)", "Two apt processes do not run at once: the second exits with 100, unless DPkg::Lock::Timeout lets it wait.")
-	_ = rule("driver.power-on", "documented", "PCI enumeration at boot", "lspci, PnP and nvidia-smi show the devices of this power-on.")
-	_ = rule("guest.os-programs", "documented", "operating systems", "A Linux guest has no PowerShell, a Windows guest no lspci.")
-	_ = rule("guest.rights", "documented", "Linux: kernel.dmesg_restrict, sudo", "dmesg, modprobe and apt-get need root; sudo asks for the password unless the account is exempt.")
+	_ = rule("driver.signature", "documented", "real", "Ubuntu wiki: SecurityTeam/SecureBoot; linux-modules-nvidia packages", "With Secure Boot a kernel module built in the guest (DKMS, .run) is rejected; the distribution's signed ones load.")
+	_ = rule("driver.run-file", "documented", "real", "NVIDIA driver README: installing the driver; nvidia-installer's messages", "NVIDIA's .run needs root, --silent, no nouveau, a compiler and the headers of the running kernel; it writes /var/log/nvidia-installer.log.")
+	_ = rule("guest.apt-lock", "seen", "real", "apt: Could not get lock /var/lib/dpkg/lock-frontend, right after a first boot (unattended-upgrades)", "Two apt processes do not run at once: the second exits with 100, unless DPkg::Lock::Timeout lets it wait.")
+	_ = rule("driver.power-on", "documented", "real", "PCI enumeration at boot", "lspci, PnP and nvidia-smi show the devices of this power-on.")
+	_ = rule("guest.os-programs", "documented", "real", "operating systems", "A Linux guest has no PowerShell, a Windows guest no lspci.")
+	_ = rule("guest.rights", "documented", "real", "Linux: kernel.dmesg_restrict, sudo", "dmesg, modprobe and apt-get need root; sudo asks for the password unless the account is exempt.")
 )

@@ -16,7 +16,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "host.clock", Sure: "documented", Source: "API reference: HostDateTimeSystem (QueryDateTime, UpdateDateTime, dateTimeInfo), HostRuntimeInfo.bootTime",
+var _ = rules.Add(rules.Rule{ID: "host.clock", Sure: "documented", As: "real", Source: "API reference: HostDateTimeSystem (QueryDateTime, UpdateDateTime, dateTimeInfo), HostRuntimeInfo.bootTime",
 	Text: "QueryDateTime, bootTime and the logs follow the host's own clock, which UpdateDateTime sets; CurrentTime, tasks and events follow the endpoint's."})
 
 type dateTimeSystem struct{ mo.HostDateTimeSystem }

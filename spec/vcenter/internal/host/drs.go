@@ -20,15 +20,15 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.drs-recommends", Sure: "documented", Source: "API reference: DrsBehavior (manual, partiallyAutomated), ClusterComputeResource.recommendation, ApplyRecommendation, RecommendationReasonCode.hostMaint",
+	_ = rules.Add(rules.Rule{ID: "host.drs-recommends", Sure: "documented", As: "real", Source: "API reference: DrsBehavior (manual, partiallyAutomated), ClusterComputeResource.recommendation, ApplyRecommendation, RecommendationReasonCode.hostMaint",
 		Text: "With manual or partially automated DRS, entering maintenance mode creates recommendations and moves nothing; ApplyRecommendation moves the VM, an unknown key is InvalidArgument."})
-	_ = rules.Add(rules.Rule{ID: "host.drs-override", Sure: "documented", Source: "API reference: ClusterConfigInfoEx.drsVmConfig, ClusterDrsVmConfigInfo (enabled, behavior)",
+	_ = rules.Add(rules.Rule{ID: "host.drs-override", Sure: "documented", As: "real", Source: "API reference: ClusterConfigInfoEx.drsVmConfig, ClusterDrsVmConfigInfo (enabled, behavior)",
 		Text: "A VM's own DRS setting overrides the cluster's: with DRS disabled for it, the VM is neither moved nor recommended."})
-	_ = rules.Add(rules.Rule{ID: "host.drs-compatible", Sure: "documented", Source: "vSphere vMotion requirements: shared storage, a target that can reserve the memory; no vMotion to a host in maintenance or standby mode",
+	_ = rules.Add(rules.Rule{ID: "host.drs-compatible", Sure: "documented", As: "laxer: a real DRS weighs the load of hosts and VMs as well", Source: "vSphere vMotion requirements: shared storage, a target that can reserve the memory; no vMotion to a host in maintenance or standby mode",
 		Text: "DRS moves a VM only to a connected host of the cluster that sees its datastores, has its reservation free, and is neither in nor entering maintenance, standby or quarantine."})
-	_ = rules.Add(rules.Rule{ID: "host.ha-admission", Sure: "documented", Source: "vSphere Web Services SDK programming guide, Using VMware HA with VMware DRS: virtual machines might not be evacuated because of resources reserved to maintain the failover level",
+	_ = rules.Add(rules.Rule{ID: "host.ha-admission", Sure: "documented", As: "real", Source: "vSphere Web Services SDK programming guide, Using VMware HA with VMware DRS: virtual machines might not be evacuated because of resources reserved to maintain the failover level",
 		Text: "With HA admission control DRS does not empty a host when fewer hosts than the failover level plus one would be left: the task waits. Moving VMs manually, or admission control off, lets it go on."})
-	_ = rules.Add(rules.Rule{ID: "host.ha-power-on", Sure: "documented", Source: "API reference: PowerOnVM_Task, InsufficientFailoverResourcesFault",
+	_ = rules.Add(rules.Rule{ID: "host.ha-power-on", Sure: "documented", As: "real", Source: "API reference: PowerOnVM_Task, InsufficientFailoverResourcesFault",
 		Text: "With HA admission control a VM does not power on when fewer hosts than the failover level plus one are usable: InsufficientFailoverResourcesFault."})
 )
 

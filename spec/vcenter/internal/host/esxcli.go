@@ -12,7 +12,7 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-var _ = rules.Add(rules.Rule{ID: "host.method-executer", Sure: "seen", Source: "pyVmomi ManagedMethodExecutorHelper.py and DynamicTypeManagerHelper.py: the names of methods and types; govmomi cli/esx calls them; their identities and the privilege are inferred",
+var _ = rules.Add(rules.Rule{ID: "host.method-executer", Sure: "seen", As: "real", Source: "pyVmomi ManagedMethodExecutorHelper.py and DynamicTypeManagerHelper.py: the names of methods and types; govmomi cli/esx calls them; their identities and the privilege are inferred",
 	Text: "A host answers RetrieveManagedMethodExecuter with a ReflectManagedMethodExecuter and RetrieveDynamicTypeManager with an InternalDynamicTypeManager; ExecuteSoap and DynamicTypeMgrQueryTypeInfo work on these."})
 
 // executers are the methods, each with the type of what it returns and the simulator's name of that.

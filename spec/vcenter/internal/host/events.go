@@ -11,7 +11,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "host.events", Sure: "documented", Source: "API reference: EnteringMaintenanceModeEvent, EnteredMaintenanceModeEvent, ExitMaintenanceModeEvent, HostShutdownEvent, HostConnectionLostEvent, HostDisconnectedEvent, HostConnectedEvent, Entering/Entered/Exiting/ExitedStandbyModeEvent, ExitStandbyModeFailedEvent, CanceledHostOperationEvent",
+var _ = rules.Add(rules.Rule{ID: "host.events", Sure: "documented", As: "real", Source: "API reference: EnteringMaintenanceModeEvent, EnteredMaintenanceModeEvent, ExitMaintenanceModeEvent, HostShutdownEvent, HostConnectionLostEvent, HostDisconnectedEvent, HostConnectedEvent, Entering/Entered/Exiting/ExitedStandbyModeEvent, ExitStandbyModeFailedEvent, CanceledHostOperationEvent",
 	Text: "Maintenance and standby mode, shutdown, loss, disconnection and return of a host are events, and so is a cancelled operation."})
 
 // event posts one; the world lock is held.

@@ -12,7 +12,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "search.dns-name-host", Sure: "documented", Source: "API reference: SearchIndex.FindByDnsName, FindAllByDnsName (vmSearch false: hosts)",
+var _ = rules.Add(rules.Rule{ID: "search.dns-name-host", Sure: "documented", As: "real", Source: "API reference: SearchIndex.FindByDnsName, FindAllByDnsName (vmSearch false: hosts)",
 	Text: "With vmSearch false, FindByDnsName and FindAllByDnsName find hosts by their names, of the datacenter if one is given."})
 
 // named lists the hosts of a DNS name.

@@ -17,15 +17,15 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.graphics-type", Sure: "documented", Source: "API reference: HostGraphicsInfo.graphicsType (basic, shared, direct, sharedDirect)",
+	_ = rules.Add(rules.Rule{ID: "host.graphics-type", Sure: "documented", As: "real", Source: "API reference: HostGraphicsInfo.graphicsType (basic, shared, direct, sharedDirect)",
 		Text: "HostGraphicsManager.graphicsInfo lists the display controllers: direct when active for passthrough, sharedDirect with a driver for virtual GPUs, basic otherwise."})
-	_ = rules.Add(rules.Rule{ID: "host.graphics-vm", Sure: "documented", Source: "API reference: HostGraphicsInfo.vm (virtual machines using this graphics device); vSphere Resource Management 6.7, Configuring graphics devices: \"it shows which virtual machines are using that device if they are active\"",
+	_ = rules.Add(rules.Rule{ID: "host.graphics-vm", Sure: "documented", As: "real", Source: "API reference: HostGraphicsInfo.vm (virtual machines using this graphics device); vSphere Resource Management 6.7, Configuring graphics devices: \"it shows which virtual machines are using that device if they are active\"",
 		Text: "graphicsInfo.vm names the running VM that has the card, whatever the card's type; it follows power-on and power-off."})
-	_ = rules.Add(rules.Rule{ID: "host.graphics-config", Sure: "documented", Source: "API reference: HostGraphicsManager.UpdateGraphicsConfig, HostGraphicsConfig; that it takes a restart: vSphere docs, Configuring host graphics",
+	_ = rules.Add(rules.Rule{ID: "host.graphics-config", Sure: "documented", As: "real", Source: "API reference: HostGraphicsManager.UpdateGraphicsConfig, HostGraphicsConfig; that it takes a restart: vSphere docs, Configuring host graphics",
 		Text: "UpdateGraphicsConfig takes the types shared and sharedDirect, performance or consolidation, and display controllers of the host: anything else is InvalidArgument. graphicsInfo follows at the next boot."})
-	_ = rules.Add(rules.Rule{ID: "host.graphics-shared", Sure: "memory", Source: "none found: the driver for virtual GPUs holds the card",
+	_ = rules.Add(rules.Rule{ID: "host.graphics-shared", Sure: "memory", As: "inferred", Source: "none found: the driver for virtual GPUs holds the card",
 		Text: "A card of type sharedDirect is given to passthrough by a reboot only: applyNow has no effect on it."})
-	_ = rules.Add(rules.Rule{ID: "host.ha-agent", Sure: "documented", Source: "API reference: HostRuntimeInfo.dasHostState, ClusterDasFdmAvailabilityState",
+	_ = rules.Add(rules.Rule{ID: "host.ha-agent", Sure: "documented", As: "real", Source: "API reference: HostRuntimeInfo.dasHostState, ClusterDasFdmAvailabilityState",
 		Text: "In a cluster with HA, runtime.dasHostState is master or connectedToMaster, hostDown while it does not respond, and election for a while after the boot."})
 )
 

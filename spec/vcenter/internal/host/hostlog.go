@@ -26,11 +26,11 @@ const (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.log-keys", Sure: "documented", Source: "API reference: DiagnosticManager.QueryDescriptions, BrowseDiagnosticLog throws CannotAccessFile; Web Services SDK programming guide, Using DiagnosticManager (keys)",
+	_ = rules.Add(rules.Rule{ID: "host.log-keys", Sure: "documented", As: "real", Source: "API reference: DiagnosticManager.QueryDescriptions, BrowseDiagnosticLog throws CannotAccessFile; Web Services SDK programming guide, Using DiagnosticManager (keys)",
 		Text: "QueryDescriptions names the logs: hostd and vmkernel of a host, vpxd without a host; another key is CannotAccessFile."})
-	_ = rules.Add(rules.Rule{ID: "host.log-window", Sure: "documented", Source: "API reference: BrowseDiagnosticLog (start, lines; fewer lines may come); scripts in the wild ask for start=999999999 to learn the length from lineEnd",
+	_ = rules.Add(rules.Rule{ID: "host.log-window", Sure: "documented", As: "real", Source: "API reference: BrowseDiagnosticLog (start, lines; fewer lines may come); scripts in the wild ask for start=999999999 to learn the length from lineEnd",
 		Text: "BrowseDiagnosticLog returns lines from start (1 is the first) on, at most 1000; past the end it returns none, and lineEnd is the number of the last line."})
-	_ = rules.Add(rules.Rule{ID: "host.log-passthrough", Sure: "seen", Source: "vmkernel.log lines in public write-ups: PCIPassthru 3873 (allocated), 1750 and 1039 (destroyed), PCI 1401 (link is down)",
+	_ = rules.Add(rules.Rule{ID: "host.log-passthrough", Sure: "seen", As: "real", Source: "vmkernel.log lines in public write-ups: PCIPassthru 3873 (allocated), 1750 and 1039 (destroyed), PCI 1401 (link is down)",
 		Text: "vmkernel.log records boots, passthrough devices taken and given back by VMs, and devices whose link is down; a boot does not clear it."})
 )
 

@@ -24,15 +24,15 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.add", Sure: "documented", Source: "API reference: ClusterComputeResource.AddHost_Task, Folder.AddStandaloneHost_Task throw NoHost, InvalidLogin, AlreadyConnected",
+	_ = rules.Add(rules.Rule{ID: "host.add", Sure: "documented", As: "real", Source: "API reference: ClusterComputeResource.AddHost_Task, Folder.AddStandaloneHost_Task throw NoHost, InvalidLogin, AlreadyConnected",
 		Text: "Adding an unreachable host is NoHost, one with a wrong account InvalidLogin, one that is in the inventory already AlreadyConnected. Without asConnected the host is added disconnected."})
-	_ = rules.Add(rules.Rule{ID: "host.add-thumbprint", Sure: "documented", Source: "API reference: HostConnectSpec.sslThumbprint, SSLVerifyFault.thumbprint",
+	_ = rules.Add(rules.Rule{ID: "host.add-thumbprint", Sure: "documented", As: "real", Source: "API reference: HostConnectSpec.sslThumbprint, SSLVerifyFault.thumbprint",
 		Text: "Adding a host with a certificate of its own requires its thumbprint: without it, or with another one, SSLVerifyFault reports the thumbprint."})
-	_ = rules.Add(rules.Rule{ID: "host.remove", Sure: "documented", Source: "API reference: HostSystem (a host of a cluster is in maintenance mode, or disconnected, when it is moved or removed), ManagedEntity.Destroy_Task throws ResourceInUse; vCenter documentation: remove a host from a cluster",
+	_ = rules.Add(rules.Rule{ID: "host.remove", Sure: "documented", As: "real", Source: "API reference: HostSystem (a host of a cluster is in maintenance mode, or disconnected, when it is moved or removed), ManagedEntity.Destroy_Task throws ResourceInUse; vCenter documentation: remove a host from a cluster",
 		Text: "A host of a cluster is removed in maintenance mode or while it is disconnected, else InvalidState; with VMs it is ResourceInUse."})
-	_ = rules.Add(rules.Rule{ID: "cluster.remove", Sure: "inferred", Source: "API reference: ManagedEntity.Destroy_Task throws ResourceInUse; govc object.destroy of an empty cluster",
+	_ = rules.Add(rules.Rule{ID: "cluster.remove", Sure: "inferred", As: "inferred", Source: "API reference: ManagedEntity.Destroy_Task throws ResourceInUse; govc object.destroy of an empty cluster",
 		Text: "An empty cluster is removed with its resource pools; one with hosts is ResourceInUse."})
-	_ = rules.Add(rules.Rule{ID: "host.remove-alone", Sure: "seen", Source: "govc host.remove destroys the ComputeResource of a standalone host",
+	_ = rules.Add(rules.Rule{ID: "host.remove-alone", Sure: "seen", As: "real", Source: "govc host.remove destroys the ComputeResource of a standalone host",
 		Text: "A standalone host is removed with its ComputeResource: Destroy_Task on the HostSystem is NotSupported."})
 )
 

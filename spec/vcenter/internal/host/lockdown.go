@@ -17,9 +17,9 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.lockdown", Sure: "documented", Source: "API reference: HostSystem.EnterLockdownMode, HostConfigInfo.lockdownMode; vSphere security guide",
+	_ = rules.Add(rules.Rule{ID: "host.lockdown", Sure: "documented", As: "real", Source: "API reference: HostSystem.EnterLockdownMode, HostConfigInfo.lockdownMode; vSphere security guide",
 		Text: "EnterLockdownMode and ExitLockdownMode switch config.lockdownMode; a repeated call is HostConfigFault. Direct logins to a locked ESXi endpoint are NoPermission."})
-	_ = rules.Add(rules.Rule{ID: "host.lockdown-modes", Sure: "documented", Source: "API reference: HostAccessManager.ChangeLockdownMode, QueryLockdownExceptions, UpdateLockdownExceptions; vSphere security guide: exception users keep their privileges in normal and strict lockdown",
+	_ = rules.Add(rules.Rule{ID: "host.lockdown-modes", Sure: "documented", As: "real", Source: "API reference: HostAccessManager.ChangeLockdownMode, QueryLockdownExceptions, UpdateLockdownExceptions; vSphere security guide: exception users keep their privileges in normal and strict lockdown",
 		Text: "HostAccessManager changes the mode (disabled, normal, strict) and the list of exception users, who may log in to a locked ESXi endpoint; a user named twice or without a name is InvalidArgument."})
 )
 

@@ -19,15 +19,15 @@ import (
 const maintenanceDoc = "API reference: HostSystem.EnterMaintenanceMode_Task, ExitMaintenanceMode_Task"
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.maintenance-waits", Sure: "documented", Source: maintenanceDoc,
+	_ = rules.Add(rules.Rule{ID: "host.maintenance-waits", Sure: "documented", As: "real", Source: maintenanceDoc,
 		Text: "EnterMaintenanceMode_Task runs until no powered-on VM is left on the host; with a timeout above 0 it then fails with Timedout, and the host stays as it was."})
-	_ = rules.Add(rules.Rule{ID: "host.maintenance-passthrough", Sure: "documented", Source: "vSphere docs, DirectPath I/O: no vMotion, no DRS for VMs with passthrough devices",
+	_ = rules.Add(rules.Rule{ID: "host.maintenance-passthrough", Sure: "documented", As: "real", Source: "vSphere docs, DirectPath I/O: no vMotion, no DRS for VMs with passthrough devices",
 		Text: "DRS (fullyAutomated) moves running VMs away, but none with a passthrough device: the task stays running at 2 % until it is off."})
-	_ = rules.Add(rules.Rule{ID: "host.maintenance-closed", Sure: "documented", Source: maintenanceDoc + ": while the task is running and in maintenance mode, no VM is powered on and nothing is provisioned on the host",
+	_ = rules.Add(rules.Rule{ID: "host.maintenance-closed", Sure: "documented", As: "real", Source: maintenanceDoc + ": while the task is running and in maintenance mode, no VM is powered on and nothing is provisioned on the host",
 		Text: "A host in, or entering, maintenance or standby mode takes no VM: creating, cloning, moving one there and powering one on is InvalidState, unless DRS can place it elsewhere."})
-	_ = rules.Add(rules.Rule{ID: "host.maintenance-again", Sure: "documented", Source: maintenanceDoc + " throws InvalidState",
+	_ = rules.Add(rules.Rule{ID: "host.maintenance-again", Sure: "documented", As: "real", Source: maintenanceDoc + " throws InvalidState",
 		Text: "Entering maintenance mode twice, or leaving it outside maintenance mode, is InvalidState."})
-	_ = rules.Add(rules.Rule{ID: "host.maintenance-evacuate", Sure: "documented", Source: maintenanceDoc + " (evacuatePoweredOffVms)",
+	_ = rules.Add(rules.Rule{ID: "host.maintenance-evacuate", Sure: "documented", As: "real", Source: maintenanceDoc + " (evacuatePoweredOffVms)",
 		Text: "With evacuatePoweredOffVms the task also waits until powered-off VMs are registered elsewhere. A cluster with DRS, whatever its level, does that itself, and those that no other host can run (a fixed passthrough device, a datastore of one host) stay; without DRS an administrator has to."})
 )
 

@@ -11,7 +11,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "host.guest-descriptor", Sure: "inferred", Source: "API reference: GuestOsDescriptor, which fields are required, and VirtualMachineGuestOsIdentifier; Broadcom KB 312100 for the limits of a hardware version; none for what is recommended for a guest",
+var _ = rules.Add(rules.Rule{ID: "host.guest-descriptor", Sure: "inferred", As: "laxer: a real one lists only the guests that its release knows", Source: "API reference: GuestOsDescriptor, which fields are required, and VirtualMachineGuestOsIdentifier; Broadcom KB 312100 for the limits of a hardware version; none for what is recommended for a guest",
 	Text: "Each GuestOsDescriptor has all required fields: names and families by the id, CPUs and memory by hardware version (32-bit guests: 64 GB), controllers, network card and firmware by the age of the guest. Laxer than a real one: ids that are newer than the server are listed too."})
 
 // limits of a hardware version: vCPUs and memory in GB.

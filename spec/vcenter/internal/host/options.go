@@ -18,13 +18,13 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-var _ = rules.Add(rules.Rule{ID: "host.hardware-versions", Sure: "documented", Source: "Broadcom KB 315655: virtual machine hardware versions",
+var _ = rules.Add(rules.Rule{ID: "host.hardware-versions", Sure: "documented", As: "real", Source: "Broadcom KB 315655: virtual machine hardware versions",
 	Text: "QueryConfigOptionDescriptor lists vmx-8 up to the newest of the host: 17 (7.0), 18 (7.0.1), 19 (7.0.2), 20 (8.0), 21 (8.0.2), 22 (9.0)."})
 
-var _ = rules.Add(rules.Rule{ID: "host.config-option-guests", Sure: "documented", Source: "API reference: EnvironmentBrowserConfigOptionQuerySpec.guestId",
+var _ = rules.Add(rules.Rule{ID: "host.config-option-guests", Sure: "documented", As: "real", Source: "API reference: EnvironmentBrowserConfigOptionQuerySpec.guestId",
 	Text: "QueryConfigOptionEx with guest ids returns the descriptors of those ids, and all descriptors if no id matches."})
 
-var _ = rules.Add(rules.Rule{ID: "host.config-option", Sure: "documented", Source: "API reference: EnvironmentBrowser.QueryConfigOption, VirtualMachineConfigOption, VirtualHardwareOption; none for a key that no host offers: the result may be absent; Broadcom KB 312100: limits by hardware version",
+var _ = rules.Add(rules.Rule{ID: "host.config-option", Sure: "documented", As: "laxer: a real one lists the options of each virtual device in virtualDeviceOption", Source: "API reference: EnvironmentBrowser.QueryConfigOption, VirtualMachineConfigOption, VirtualHardwareOption; none for a key that no host offers: the result may be absent; Broadcom KB 312100: limits by hardware version",
 	Text: "QueryConfigOption and QueryConfigOptionEx answer for the hardware version of the key, for the newest without one, with all required fields and all guests; a host that is not of this compute resource is InvalidArgument, an unknown key has no result. Laxer than a real one: virtualDeviceOption is empty."})
 
 // guests are the descriptors of the ids in the request, or all of them.

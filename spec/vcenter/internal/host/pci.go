@@ -19,29 +19,29 @@ import (
 const passthruDoc = "API reference: HostPciPassthruSystem, HostPciPassthruConfig, HostPciPassthruInfo"
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.passthru-pending", Sure: "documented", Source: passthruDoc,
+	_ = rules.Add(rules.Rule{ID: "host.passthru-pending", Sure: "documented", As: "real", Source: passthruDoc,
 		Text: "UpdatePassthruConfig sets passthruEnabled at once; passthruActive follows at the next boot, and summary.rebootRequired is true until then."})
-	_ = rules.Add(rules.Rule{ID: "host.passthru-apply-now", Sure: "documented", Source: passthruDoc + " (applyNow, HostCapability.deviceRebindWithoutRebootSupported)",
+	_ = rules.Add(rules.Rule{ID: "host.passthru-apply-now", Sure: "documented", As: "real", Source: passthruDoc + " (applyNow, HostCapability.deviceRebindWithoutRebootSupported)",
 		Text: "applyNow true, or unset on a host that can rebind, makes the change active at once unless a VM uses the device; applyNow false never does."})
-	_ = rules.Add(rules.Rule{ID: "host.passthru-not-capable", Sure: "inferred", Source: passthruDoc + "; UpdatePassthruConfig throws HostConfigFault",
+	_ = rules.Add(rules.Rule{ID: "host.passthru-not-capable", Sure: "inferred", As: "inferred", Source: passthruDoc + "; UpdatePassthruConfig throws HostConfigFault",
 		Text: "Enabling a device that is not passthruCapable is HostConfigFault; the whole call has no effect."})
-	_ = rules.Add(rules.Rule{ID: "host.passthru-unknown", Sure: "inferred", Source: passthruDoc + "; UpdatePassthruConfig throws HostConfigFault",
+	_ = rules.Add(rules.Rule{ID: "host.passthru-unknown", Sure: "inferred", As: "inferred", Source: passthruDoc + "; UpdatePassthruConfig throws HostConfigFault",
 		Text: "An id that the host does not have is HostConfigFault."})
-	_ = rules.Add(rules.Rule{ID: "host.passthru-dependent", Sure: "documented", Source: passthruDoc + " (dependentDevice); the client marks dependent devices together",
+	_ = rules.Add(rules.Rule{ID: "host.passthru-dependent", Sure: "documented", As: "real", Source: passthruDoc + " (dependentDevice); the client marks dependent devices together",
 		Text: "Devices that depend on each other (functions behind one reset) are enabled and disabled together."})
-	_ = rules.Add(rules.Rule{ID: "host.passthru-label", Sure: "documented", Source: passthruDoc + " (hardwareLabel, 7.0.2)",
+	_ = rules.Add(rules.Rule{ID: "host.passthru-label", Sure: "documented", As: "real", Source: passthruDoc + " (hardwareLabel, 7.0.2)",
 		Text: "UpdatePassthruConfig also sets the hardware label, which pciPassthruInfo and the dynamic list of QueryConfigTarget show; a refused call sets none."})
-	_ = rules.Add(rules.Rule{ID: "host.passthru-bridge", Sure: "inferred", Source: passthruDoc + " (dependentDevice: device which needs to be unclaimed, may be a bridge)",
+	_ = rules.Add(rules.Rule{ID: "host.passthru-bridge", Sure: "inferred", As: "inferred", Source: passthruDoc + " (dependentDevice: device which needs to be unclaimed, may be a bridge)",
 		Text: "Functions that depend on one bridge are enabled and disabled together; the bridge, which is not capable, stays with the host."})
-	_ = rules.Add(rules.Rule{ID: "host.passthru-in-use", Sure: "inferred", Source: "a running VM holds the device",
+	_ = rules.Add(rules.Rule{ID: "host.passthru-in-use", Sure: "inferred", As: "inferred", Source: "a running VM holds the device",
 		Text: "Disabling a device that a powered-on VM uses is HostConfigFault with ResourceInUse as its cause."})
-	_ = rules.Add(rules.Rule{ID: "host.iommu-off", Sure: "inferred", Source: "vSphere docs, Add a PCI device: VT-d or AMD IOMMU is to be enabled in the BIOS; passthruCapable: whether passthru is even possible for this device (decided by vmkctl). What a host without it shows was not seen",
+	_ = rules.Add(rules.Rule{ID: "host.iommu-off", Sure: "inferred", As: "inferred", Source: "vSphere docs, Add a PCI device: VT-d or AMD IOMMU is to be enabled in the BIOS; passthruCapable: whether passthru is even possible for this device (decided by vmkctl). What a host without it shows was not seen",
 		Text: "On a host whose firmware has VT-d (IOMMU) off no device is passthruCapable or becomes active: enabling is HostConfigFault, an enabled device stays pending, a VM with the card fails to power on with \"not a passthrough device\"."})
-	_ = rules.Add(rules.Rule{ID: "host.above-4g-off", Sure: "inferred", Source: "Dell KB 000199172, VMware blog 2018-10: the host BIOS must have \"above 4G decoding\" on for cards that map more than 16 GB. What ESXi shows without was not seen",
+	_ = rules.Add(rules.Rule{ID: "host.above-4g-off", Sure: "inferred", As: "inferred", Source: "Dell KB 000199172, VMware blog 2018-10: the host BIOS must have \"above 4G decoding\" on for cards that map more than 16 GB. What ESXi shows without was not seen",
 		Text: "On a host without \"above 4G decoding\" a card whose 64-bit BARs do not fit below 4 GB (more than 1 GiB) has no addresses: it can be enabled, but stays pending after each boot, and power-on fails with \"not a passthrough device\". Smaller cards work."})
-	_ = rules.Add(rules.Rule{ID: "host.signed-ids", Sure: "documented", Source: "WS SDK 4.0 known issues: two's complement; WSDL: xsd:short, xsd:byte",
+	_ = rules.Add(rules.Rule{ID: "host.signed-ids", Sure: "documented", As: "real", Source: "WS SDK 4.0 known issues: two's complement; WSDL: xsd:short, xsd:byte",
 		Text: "vendorId, deviceId, classId are signed shorts and bus a signed byte on the wire: Intel is -32634, bus 0x86 is -122."})
-	_ = rules.Add(rules.Rule{ID: "host.not-connected", Sure: "documented", Source: "API reference: HostNotConnected, HostNotReachable (HostCommunication)",
+	_ = rules.Add(rules.Rule{ID: "host.not-connected", Sure: "documented", As: "real", Source: "API reference: HostNotConnected, HostNotReachable (HostCommunication)",
 		Text: "A host that does not respond takes no calls: HostNotConnected when disconnected, HostNotReachable when not responding."})
 )
 

@@ -25,17 +25,17 @@ import (
 const rebootDoc = "API reference: HostSystem.RebootHost_Task"
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.reboot-outside", Sure: "documented", Source: rebootDoc + " (force: reboot even when not in maintenance mode)",
+	_ = rules.Add(rules.Rule{ID: "host.reboot-outside", Sure: "documented", As: "real", Source: rebootDoc + " (force: reboot even when not in maintenance mode)",
 		Text: "RebootHost_Task and ShutdownHost_Task with force=false outside maintenance mode fail with InvalidState."})
-	_ = rules.Add(rules.Rule{ID: "host.reboot-away", Sure: "documented", Source: rebootDoc + "; HostSystemConnectionState.notResponding, HostSystemPowerState.unknown",
+	_ = rules.Add(rules.Rule{ID: "host.reboot-away", Sure: "documented", As: "real", Source: rebootDoc + "; HostSystemConnectionState.notResponding, HostSystemPowerState.unknown",
 		Text: "A rebooting host turns notResponding (power state unknown), later connected again with a new bootTime; maintenance mode stays."})
-	_ = rules.Add(rules.Rule{ID: "host.shutdown", Sure: "documented", Source: "API reference: HostSystem.ShutdownHost_Task, HostSystemPowerState.poweredOff (switched off through vCenter)",
+	_ = rules.Add(rules.Rule{ID: "host.shutdown", Sure: "documented", As: "real", Source: "API reference: HostSystem.ShutdownHost_Task, HostSystemPowerState.poweredOff (switched off through vCenter)",
 		Text: "A host that is shut down does not come back by itself, and its power state is poweredOff; ReconnectHost_Task is HostNotReachable until an administrator switches it on."})
-	_ = rules.Add(rules.Rule{ID: "host.reboot-vms", Sure: "inferred", Source: "API reference: RebootHost_Task.force (\"the host is rebooted, even if there are virtual machines running\"); VirtualMachineConnectionState.disconnected: since its host is disconnected",
+	_ = rules.Add(rules.Rule{ID: "host.reboot-vms", Sure: "inferred", As: "inferred", Source: "API reference: RebootHost_Task.force (\"the host is rebooted, even if there are virtual machines running\"); VirtualMachineConnectionState.disconnected: since its host is disconnected",
 		Text: "VMs that run when a host is rebooted with force are powered off by it; while it is away its VMs are disconnected."})
-	_ = rules.Add(rules.Rule{ID: "host.esxi-endpoint", Sure: "inferred", Source: "hostd is the server: it goes down with the host",
+	_ = rules.Add(rules.Rule{ID: "host.esxi-endpoint", Sure: "inferred", As: "inferred", Source: "hostd is the server: it goes down with the host",
 		Text: "On a standalone ESXi endpoint sessions and tasks end with the reboot, and connections are refused until the host is back."})
-	_ = rules.Add(rules.Rule{ID: "host.boot-device-lost", Sure: "documented", Source: "vSphere docs: do not pass through the device that the host boots from or the management NIC",
+	_ = rules.Add(rules.Rule{ID: "host.boot-device-lost", Sure: "documented", As: "real", Source: "vSphere docs: do not pass through the device that the host boots from or the management NIC",
 		Text: "A host that boots with the NIC of vmk0, the HBA of its boot disk, or the USB controller of a USB boot given to passthrough does not come back."})
 )
 

@@ -17,15 +17,15 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.services", Sure: "documented", Source: "API reference: HostServiceSystem.StartService, StopService, RestartService (InvalidState, NotFound), UpdateServicePolicy (on, off, automatic), privilege Host.Config.NetService",
+	_ = rules.Add(rules.Rule{ID: "host.services", Sure: "documented", As: "real", Source: "API reference: HostServiceSystem.StartService, StopService, RestartService (InvalidState, NotFound), UpdateServicePolicy (on, off, automatic), privilege Host.Config.NetService",
 		Text: "A service is started when it does not run and stopped when it does, else InvalidState; an unknown key is NotFound, an unknown policy InvalidArgument."})
-	_ = rules.Add(rules.Rule{ID: "host.power-policy", Sure: "documented", Source: "API reference: HostPowerSystem.ConfigurePowerPolicy (InvalidArgument), privilege Host.Config.Power",
+	_ = rules.Add(rules.Rule{ID: "host.power-policy", Sure: "documented", As: "real", Source: "API reference: HostPowerSystem.ConfigurePowerPolicy (InvalidArgument), privilege Host.Config.Power",
 		Text: "ConfigurePowerPolicy takes a key of the host's available policies."})
-	_ = rules.Add(rules.Rule{ID: "host.autostart", Sure: "documented", Source: "API reference: HostAutoStartManager.ReconfigureAutostart (NotFound for a VM that is not on the host), privilege Host.Config.AutoStart",
+	_ = rules.Add(rules.Rule{ID: "host.autostart", Sure: "documented", As: "real", Source: "API reference: HostAutoStartManager.ReconfigureAutostart (NotFound for a VM that is not on the host), privilege Host.Config.AutoStart",
 		Text: "ReconfigureAutostart sets the defaults and the order of VMs of this host; another host's VM is NotFound."})
-	_ = rules.Add(rules.Rule{ID: "host.connection-info", Sure: "documented", Source: "API reference: HostSystem.QueryHostConnectionInfo, HostConnectInfo",
+	_ = rules.Add(rules.Rule{ID: "host.connection-info", Sure: "documented", As: "real", Source: "API reference: HostSystem.QueryHostConnectionInfo, HostConnectInfo",
 		Text: "QueryHostConnectionInfo describes a connected host: summary, VMs, networks, datastores, capability."})
-	_ = rules.Add(rules.Rule{ID: "host.recommend", Sure: "documented", Source: "API reference: ClusterComputeResource.RecommendHostsForVm (rating 1 to 5, the highest is best)",
+	_ = rules.Add(rules.Rule{ID: "host.recommend", Sure: "documented", As: "laxer: a real one rates by load, and the number of VMs is only a part of it", Source: "API reference: ClusterComputeResource.RecommendHostsForVm (rating 1 to 5, the highest is best)",
 		Text: "RecommendHostsForVm lists the hosts of a DRS cluster that take VMs, the one with the fewest first; without DRS none."})
 )
 

@@ -21,13 +21,13 @@ import (
 const standbyDoc = "API reference: HostSystem.PowerDownHostToStandBy_Task, PowerUpHostFromStandBy_Task"
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.standby", Sure: "documented", Source: standbyDoc + "; HostStandbyMode, HostSystemPowerState.standBy",
+	_ = rules.Add(rules.Rule{ID: "host.standby", Sure: "documented", As: "real", Source: standbyDoc + "; HostStandbyMode, HostSystemPowerState.standBy",
 		Text: "PowerDownHostToStandBy_Task waits until nothing runs, then runtime.standbyMode goes from entering to in and the power state to standBy; with a timeout above 0 it fails with Timedout, and the host stays up. A host whose capability says that it has no standby is NotSupported."})
-	_ = rules.Add(rules.Rule{ID: "host.standby-wake", Sure: "documented", Source: standbyDoc + " (timeoutSec)",
+	_ = rules.Add(rules.Rule{ID: "host.standby-wake", Sure: "documented", As: "real", Source: standbyDoc + " (timeoutSec)",
 		Text: "PowerUpHostFromStandBy_Task wakes a host in standby, which boots; it is Timedout when the host does not come back, and InvalidState for a host that is not in standby."})
-	_ = rules.Add(rules.Rule{ID: "host.standby-connection", Sure: "inferred", Source: "API reference: PowerDownHostToStandBy_Task ends when the host \"stops sending heartbeat signals\"; HostSystemConnectionState.notResponding: vCenter is not receiving heartbeats",
+	_ = rules.Add(rules.Rule{ID: "host.standby-connection", Sure: "inferred", As: "inferred", Source: "API reference: PowerDownHostToStandBy_Task ends when the host \"stops sending heartbeat signals\"; HostSystemConnectionState.notResponding: vCenter is not receiving heartbeats",
 		Text: "A host in standby is notResponding."})
-	_ = rules.Add(rules.Rule{ID: "host.dpm", Sure: "documented", Source: "API reference: ClusterDpmConfigInfo, DpmBehavior; vSphere Resource Management: DPM considers the demand of the last 40 minutes, HA's failover capacity, and hosts in maintenance not at all",
+	_ = rules.Add(rules.Rule{ID: "host.dpm", Sure: "documented", As: "laxer: a real DPM weighs demand and capacity over its windows of time; here a host is idle or not", Source: "API reference: ClusterDpmConfigInfo, DpmBehavior; vSphere Resource Management: DPM considers the demand of the last 40 minutes, HA's failover capacity, and hosts in maintenance not at all",
 		Text: "DPM at the level automated puts a host on which nothing ran for 40 minutes in standby, never the last usable one nor one that HA's admission control needs, and wakes one when none is left."})
 )
 

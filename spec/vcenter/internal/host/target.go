@@ -13,9 +13,9 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.config-target", Sure: "documented", Source: "API reference: ConfigTarget.pciPassthrough, VirtualMachinePciPassthroughInfo.systemId",
+	_ = rules.Add(rules.Rule{ID: "host.config-target", Sure: "documented", As: "real", Source: "API reference: ConfigTarget.pciPassthrough, VirtualMachinePciPassthroughInfo.systemId",
 		Text: "QueryConfigTarget lists the devices that are active for passthrough on the host in the request, each with the host's systemId; without a host, those of all hosts of the compute resource."})
-	_ = rules.Add(rules.Rule{ID: "host.config-target-dynamic", Sure: "documented", Source: "API reference: ConfigTarget.dynamicPassthrough (7.0)",
+	_ = rules.Add(rules.Rule{ID: "host.config-target-dynamic", Sure: "documented", As: "real", Source: "API reference: ConfigTarget.dynamicPassthrough (7.0)",
 		Text: "dynamicPassthrough lists each kind of device once: vendor, device, label."})
 )
 

@@ -14,7 +14,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "host.uptime", Sure: "documented", Source: "API reference: HostSystem.RetrieveHardwareUptime, HostListSummaryQuickStats.uptime",
+var _ = rules.Add(rules.Rule{ID: "host.uptime", Sure: "documented", As: "real", Source: "API reference: HostSystem.RetrieveHardwareUptime, HostListSummaryQuickStats.uptime",
 	Text: "RetrieveHardwareUptime returns the seconds since the boot, by the clock of the host; it restarts with each boot, and a host that cannot be reached has none."})
 
 func (h *Host) uptime() time.Duration {

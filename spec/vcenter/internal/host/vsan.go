@@ -22,11 +22,11 @@ import (
 const vsanDoc = "vSAN administration, Place a member of a vSAN cluster in maintenance mode"
 
 var (
-	_ = rules.Add(rules.Rule{ID: "host.vsan-mode", Sure: "documented", Source: vsanDoc + "; API reference: HostMaintenanceSpec.vsanMode, VsanHostDecommissionModeObjectAction",
+	_ = rules.Add(rules.Rule{ID: "host.vsan-mode", Sure: "documented", As: "real", Source: vsanDoc + "; API reference: HostMaintenanceSpec.vsanMode, VsanHostDecommissionModeObjectAction",
 		Text: "On a vSAN host EnterMaintenanceMode_Task moves data by maintenanceSpec.vsanMode.objectAction: noAction none, ensureObjectAccessibility (also when unset) some, evacuateAllData all, which takes longest. Any other value is InvalidArgument, on any host."})
-	_ = rules.Add(rules.Rule{ID: "host.vsan-nodes", Sure: "documented", Source: vsanDoc + ": a three-host cluster cannot evacuate all data; four or more hosts are needed. The fault's type is from memory",
+	_ = rules.Add(rules.Rule{ID: "host.vsan-nodes", Sure: "documented", As: "real", Source: vsanDoc + ": a three-host cluster cannot evacuate all data; four or more hosts are needed. The fault's type is from memory",
 		Text: "evacuateAllData needs three other hosts that hold data (connected, not in maintenance mode): else VsanFault, and the host stays as it was."})
-	_ = rules.Add(rules.Rule{ID: "host.vsan-resync", Sure: "memory", Source: "RVC vsan.resync_dashboard reads HostVsanInternalSystem.QuerySyncingVsanObjects: {\"dom_objects\": {...}}",
+	_ = rules.Add(rules.Rule{ID: "host.vsan-resync", Sure: "memory", As: "inferred", Source: "RVC vsan.resync_dashboard reads HostVsanInternalSystem.QuerySyncingVsanObjects: {\"dom_objects\": {...}}",
 		Text: "After a vSAN host left maintenance mode its stale data is resynchronized for a while: QuerySyncingVsanObjects names the objects."})
 )
 

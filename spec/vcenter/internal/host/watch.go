@@ -31,19 +31,19 @@ const (
 const invariantSource = "an invariant of this server, not a refusal: see violations of /gpsim/truth"
 
 var (
-	_ = rules.Add(rules.Rule{ID: "invariant." + brokenTwice, Sure: "inferred", Source: invariantSource,
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenTwice, Sure: "inferred", As: "stricter: a real one keeps no account of this", Source: invariantSource,
 		Text: "No PCI device is in two running VMs."})
-	_ = rules.Add(rules.Rule{ID: "invariant." + brokenMaintenance, Sure: "inferred", Source: invariantSource,
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenMaintenance, Sure: "inferred", As: "stricter: a real one keeps no account of this", Source: invariantSource,
 		Text: "Nothing runs on a host in maintenance mode."})
-	_ = rules.Add(rules.Rule{ID: "invariant." + brokenHalf, Sure: "inferred", Source: invariantSource,
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenHalf, Sure: "inferred", As: "stricter: a real one keeps such a VM and refuses only its power-on", Source: invariantSource,
 		Text: "When a session ends, no VM has a card without its full memory reservation (unless the fleet file describes it so)."})
-	_ = rules.Add(rules.Rule{ID: "invariant." + brokenOutside, Sure: "inferred", Source: invariantSource,
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenOutside, Sure: "inferred", As: "stricter: a real one does it with force and keeps no account", Source: invariantSource,
 		Text: "No host is rebooted, shut down or put in standby outside maintenance mode, forced or not (standby: with VMs on)."})
-	_ = rules.Add(rules.Rule{ID: "invariant." + brokenRunning, Sure: "inferred", Source: invariantSource,
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenRunning, Sure: "inferred", As: "stricter: a real one does it with force and keeps no account", Source: invariantSource,
 		Text: "No request takes a host down under running VMs."})
-	_ = rules.Add(rules.Rule{ID: "invariant." + brokenAway, Sure: "inferred", Source: invariantSource,
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenAway, Sure: "inferred", As: "stricter: a real one has no such limit", Source: invariantSource,
 		Text: "No more hosts of a cluster than its max_away are down at once."})
-	_ = rules.Add(rules.Rule{ID: "invariant." + brokenVital, Sure: "inferred", Source: invariantSource,
+	_ = rules.Add(rules.Rule{ID: "invariant." + brokenVital, Sure: "inferred", As: "stricter: a real one lets it happen, and the host does not come back", Source: invariantSource,
 		Text: "The NIC of vmk0, the boot HBA and the USB boot device of a host are not enabled for passthrough."})
 )
 

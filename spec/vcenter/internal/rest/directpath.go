@@ -25,13 +25,13 @@ import (
 const devicesSource = reference + "Vcenter Host Hardware DirectPathDevices "
 
 var (
-	_ = rules.Add(rules.Rule{ID: "rest.devices-version", Sure: "documented", Source: devicesSource + "(added in vSphere API 9.1.0.0)",
+	_ = rules.Add(rules.Rule{ID: "rest.devices-version", Sure: "documented", As: "real", Source: devicesSource + "(added in vSphere API 9.1.0.0)",
 		Text: "/api/vcenter/host/{host}/hardware/direct-path-devices is there since 9.1.0.0; an older server answers 404."})
-	_ = rules.Add(rules.Rule{ID: "rest.devices-list", Sure: "documented", Source: devicesSource + "ListResult, ListItem, Info, IterationSpec, FilterSpec, DirectPathDeviceMode; the parameters are not prefixed and need System.Read. None for the name of the marker in the result and for an unknown device in the filter",
+	_ = rules.Add(rules.Rule{ID: "rest.devices-list", Sure: "documented", As: "real", Source: devicesSource + "ListResult, ListItem, Info, IterationSpec, FilterSpec, DirectPathDeviceMode; the parameters are not prefixed and need System.Read. None for the name of the marker in the result and for an unknown device in the filter",
 		Text: "GET lists the devices of the host that can be given to VMs: name, current_mode (HOST, DIRECTPATH, VGPU_SAME_SIZE), configurable_modes, the running VM that has it; devices filters, page_size (default 256) and marker page. A device of another mode than configured keeps its current_mode until the change takes effect."})
-	_ = rules.Add(rules.Rule{ID: "rest.devices-configure", Sure: "inferred", Source: devicesSource + "ConfigureSpec {device, new_mode}, ConfigureResult {configure_impacts}; the 9.1 OpenAPI description: POST ?action=configure&vmw-task=true. That the body is one ConfigureSpec, and the privilege Host.Config.PciPassthru of UpdatePassthruConfig, are assumed",
+	_ = rules.Add(rules.Rule{ID: "rest.devices-configure", Sure: "inferred", As: "inferred", Source: devicesSource + "ConfigureSpec {device, new_mode}, ConfigureResult {configure_impacts}; the 9.1 OpenAPI description: POST ?action=configure&vmw-task=true. That the body is one ConfigureSpec, and the privilege Host.Config.PciPassthru of UpdatePassthruConfig, are assumed",
 		Text: "POST with action=configure and vmw-task=true and a ConfigureSpec is 202 with the id of a task, whose result is a ConfigureResult; without new_mode nothing changes (NONE). An unknown host or device is 404, a mode that is not among configurable_modes 400 INVALID_ARGUMENT; what UpdatePassthruConfig refuses (a device in use) fails the task."})
-	_ = rules.Add(rules.Rule{ID: "rest.devices-impact", Sure: "inferred", Source: devicesSource + "ConfigureImpact; HostCapability.deviceRebindWithoutRebootSupported. Which device needs what is not published",
+	_ = rules.Add(rules.Rule{ID: "rest.devices-impact", Sure: "inferred", As: "inferred", Source: devicesSource + "ConfigureImpact; HostCapability.deviceRebindWithoutRebootSupported. Which device needs what is not published",
 		Text: "NONE: the host rebinds devices and the change is active at once. HOST_MAINTENANCE_MODE_REQUIRED: the driver for virtual GPUs has the device; it is active when the host has entered maintenance mode, or at once when the host is in it. HOST_REBOOT_REQUIRED: the host does not rebind; it is active after the next boot."})
 )
 

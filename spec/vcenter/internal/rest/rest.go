@@ -18,9 +18,9 @@ import (
 const reference = "vSphere Automation API reference: "
 
 var (
-	_ = rules.Add(rules.Rule{ID: "rest.error", Sure: "documented", Source: reference + "Vapi Std Errors Error (messages, error_type), InvalidArgument, NotFound, Unauthenticated, UnexpectedInput; none for unknown paths and methods",
+	_ = rules.Add(rules.Rule{ID: "rest.error", Sure: "documented", As: "inferred", Source: reference + "Vapi Std Errors Error (messages, error_type), InvalidArgument, NotFound, Unauthenticated, UnexpectedInput; none for unknown paths and methods",
 		Text: "An error is JSON with messages (id, default_message, args) and error_type; a parameter or field that the operation does not know is UNEXPECTED_INPUT (400), an unknown path NOT_FOUND (404)."})
-	_ = rules.Add(rules.Rule{ID: "rest.esxi", Sure: "inferred", Source: reference + "the host is https://{vcenter}",
+	_ = rules.Add(rules.Rule{ID: "rest.esxi", Sure: "inferred", As: "inferred", Source: reference + "the host is https://{vcenter}",
 		Text: "Only a vCenter has /api: an ESXi host answers 404."})
 )
 

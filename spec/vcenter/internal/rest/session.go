@@ -10,11 +10,11 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "rest.session", Sure: "documented", Source: reference + "Cis Session create, get, delete; Cis Session Info",
+	_ = rules.Add(rules.Rule{ID: "rest.session", Sure: "documented", As: "real", Source: reference + "Cis Session create, get, delete; Cis Session Info",
 		Text: "POST /api/session with Basic credentials is 201 with the session id as a JSON string, which the header vmware-api-session-id carries from then on; GET shows user, created_time and last_accessed_time, DELETE ends it (204)."})
-	_ = rules.Add(rules.Rule{ID: "rest.session-shared", Sure: "inferred", Source: "Virtual Infrastructure JSON API reference, Authentication: SessionManager.Login returns a session token for vmware-api-session-id; none for the opposite direction",
+	_ = rules.Add(rules.Rule{ID: "rest.session-shared", Sure: "inferred", As: "laxer: the value of a real one's vim25 cookie is not the id of a REST session", Source: "Virtual Infrastructure JSON API reference, Authentication: SessionManager.Login returns a session token for vmware-api-session-id; none for the opposite direction",
 		Text: "A REST session is one of SessionManager.sessionList: it counts for the limit (503 SERVICE_UNAVAILABLE), ends when idle and by TerminateSession. Laxer than a real one: the id is also the value of the vim25 cookie."})
-	_ = rules.Add(rules.Rule{ID: "rest.unauthenticated", Sure: "documented", Source: reference + "Vapi Std Errors Unauthenticated: the messages do not say whether user or password is wrong, data is missing; challenge, since 7.0",
+	_ = rules.Add(rules.Rule{ID: "rest.unauthenticated", Sure: "documented", As: "real", Source: reference + "Vapi Std Errors Unauthenticated: the messages do not say whether user or password is wrong, data is missing; challenge, since 7.0",
 		Text: "A wrong user or password, a missing or ended session and a scheme other than Basic are 401 UNAUTHENTICATED with one and the same text, a challenge and WWW-Authenticate."})
 )
 

@@ -12,7 +12,7 @@ import (
 	"gpupt.test/vcenter/internal/task"
 )
 
-var _ = rules.Add(rules.Rule{ID: "rest.task", Sure: "documented", Source: reference + "Cis Tasks get, Cis Task Info; none for the form of the id",
+var _ = rules.Add(rules.Rule{ID: "rest.task", Sure: "documented", As: "laxer: a real one shows the tasks of all its services", Source: reference + "Cis Tasks get, Cis Task Info; none for the form of the id",
 	Text: "GET /api/cis/tasks/{task} shows status (PENDING, RUNNING, SUCCEEDED, FAILED), service, operation, target, user, times, and the result or the error. Only the tasks of /api are there; the same task is one of TaskManager as well."})
 
 // work is what a task of /api has beside the task of TaskManager; the world lock guards it.

@@ -9,6 +9,13 @@
 //	seen        a public issue, log or transcript shows the real server doing it
 //	inferred    follows from sourced facts, was not seen itself
 //	memory      common knowledge of administrators, no source at hand
+//
+// As says how the server stands to a real one in this:
+//
+//	real            as a real one does, by a source that documents or shows it
+//	inferred        as a real one is expected to do
+//	stricter: TEXT  it refuses, limits or records more, on purpose; TEXT is what a real one does
+//	laxer: TEXT     it does less, on purpose; TEXT is what a real one does
 package rules
 
 import (
@@ -25,6 +32,28 @@ type Rule struct {
 	Text   string
 	Source string
 	Sure   string
+	As     string
+}
+
+// Deviation is what a real vCenter does where this server is stricter or laxer on purpose.
+func (r Rule) Deviation() (kind, real string) {
+	kind, real, _ = strings.Cut(r.As, ": ")
+	return kind, real
+}
+
+// as checks how a rule stands to a real vCenter.
+func (r Rule) as() error {
+	kind, real := r.Deviation()
+	sourced := r.Sure == "documented" || r.Sure == "seen"
+	switch {
+	case kind == "real" && real == "" && sourced, kind == "inferred" && real == "":
+		return nil
+	case kind == "real" && real == "":
+		return fmt.Errorf("rule %s is %s and cannot be as a real one does: inferred", r.ID, r.Sure)
+	case (kind == "stricter" || kind == "laxer") && real != "":
+		return nil
+	}
+	return fmt.Errorf("rule %s: As %q is not real, inferred, \"stricter: what a real one does\" or \"laxer: what a real one does\"", r.ID, r.As)
 }
 
 var (
@@ -47,6 +76,9 @@ func Add(r Rule) string {
 	if r.Text == "" || r.Source == "" {
 		panic("rule " + r.ID + " has no text or no source")
 	}
+	if err := r.as(); err != nil {
+		panic(err.Error())
+	}
 	table[r.ID] = r
 	return r.ID
 }
@@ -65,15 +97,35 @@ func All() []Rule {
 
 // Markdown writes the table, one section per group.
 func Markdown(w io.Writer) {
-	fmt.Fprintln(w, "# What the test vCenter enforces")
+	fmt.Fprint(w, "# What the test vCenter enforces\n\n"+
+		"The last column says how a real one stands to the rule: real (it does the same, by the source), inferred (it is\n"+
+		"expected to), or what it does where this server is stricter or laxer on purpose.\n")
 	group := ""
 	for _, r := range All() {
 		head, _, _ := strings.Cut(r.ID, ".")
 		if head != group {
 			group = head
-			fmt.Fprintf(w, "\n## %s\n\n| rule | what holds | source | how sure |\n|---|---|---|---|\n", group)
+			fmt.Fprintf(w, "\n## %s\n\n| rule | what holds | source | how sure | a real one |\n|---|---|---|---|---|\n", group)
 		}
-		fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", r.ID, cell(r.Text), cell(r.Source), r.Sure)
+		fmt.Fprintf(w, "| `%s` | %s | %s | %s | %s |\n", r.ID, cell(r.Text), cell(r.Source), r.Sure, word(r))
+	}
+}
+
+func word(r Rule) string {
+	kind, real := r.Deviation()
+	if real == "" {
+		return kind
+	}
+	return "here " + kind + ": " + cell(real)
+}
+
+// Deviations writes the rules in which the server is stricter, or laxer, than a real vCenter on purpose.
+func Deviations(w io.Writer, kind string) {
+	fmt.Fprintf(w, "\n| rule | here | a real one |\n|---|---|---|\n")
+	for _, r := range All() {
+		if k, real := r.Deviation(); k == kind {
+			fmt.Fprintf(w, "| `%s` | %s | %s |\n", r.ID, cell(r.Text), cell(real))
+		}
 	}
 }
 

@@ -18,28 +18,28 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "session.invalid-login", Sure: "documented", Source: "API reference: SessionManager.Login throws InvalidLogin",
+	_ = rules.Add(rules.Rule{ID: "session.invalid-login", Sure: "documented", As: "real", Source: "API reference: SessionManager.Login throws InvalidLogin",
 		Text: "A wrong user or password, or a Login on a session that is logged in already, is InvalidLogin."})
-	_ = rules.Add(rules.Rule{ID: "session.not-authenticated", Sure: "documented", Source: "API reference: NotAuthenticated; real servers fault RetrievePropertiesEx too",
+	_ = rules.Add(rules.Rule{ID: "session.not-authenticated", Sure: "documented", As: "real", Source: "API reference: NotAuthenticated; real servers fault RetrievePropertiesEx too",
 		Text: "Without a live session every call but Login* and RetrieveServiceContent is NotAuthenticated."})
-	_ = rules.Add(rules.Rule{ID: "session.cookie", Sure: "seen", Source: "pyVmomi SoapAdapter keeps the quoted value",
+	_ = rules.Add(rules.Rule{ID: "session.cookie", Sure: "seen", As: "real", Source: "pyVmomi SoapAdapter keeps the quoted value",
 		Text: "The session is the cookie vmware_soap_session=\"...\"; Path=/; HttpOnly; Secure, with quotes."})
-	_ = rules.Add(rules.Rule{ID: "session.idle-expiry", Sure: "seen", Source: "pyvmomi#953, govmomi#2698: 30 minutes",
+	_ = rules.Add(rules.Rule{ID: "session.idle-expiry", Sure: "seen", As: "real", Source: "pyvmomi#953, govmomi#2698: 30 minutes",
 		Text: "A session that was idle for 30 minutes (real time, -session-idle) has ended: NotAuthenticated. A request under way keeps it alive."})
-	_ = rules.Add(rules.Rule{ID: "session.limit", Sure: "seen", Source: "kops#2747: \"Out of HTTP sessions: Limited to 2000\"",
+	_ = rules.Add(rules.Rule{ID: "session.limit", Sure: "seen", As: "real", Source: "kops#2747: \"Out of HTTP sessions: Limited to 2000\"",
 		Text: "No more than 2000 sessions: HTTP 503 `Out of HTTP sessions: Limited to 2000`."})
-	_ = rules.Add(rules.Rule{ID: "session.privilege", Sure: "documented", Source: "API reference: the privilege that each method names; NoPermission.privilegeId",
+	_ = rules.Add(rules.Rule{ID: "session.privilege", Sure: "documented", As: "real", Source: "API reference: the privilege that each method names; NoPermission.privilegeId",
 		Text: "A user without the privilege of a method on the object gets NoPermission, which names object and privilege."})
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "session.clone-once", Sure: "documented", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket may only be used once and becomes invalid after use\"; CloneSession throws InvalidLogin if the ticket is not valid",
+	_ = rules.Add(rules.Rule{ID: "session.clone-once", Sure: "documented", As: "real", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket may only be used once and becomes invalid after use\"; CloneSession throws InvalidLogin if the ticket is not valid",
 		Text: "A clone ticket creates one session; a second CloneSession with it, or one with an unknown ticket, is InvalidLogin."})
-	_ = rules.Add(rules.Rule{ID: "session.clone-again", Sure: "documented", Source: "API reference: SessionManager.CloneSession: associates the clone with the current connection, InvalidLogin only for a ticket that is not valid; none for what becomes of the session before, which lives on here as in govmomi's simulator",
+	_ = rules.Add(rules.Rule{ID: "session.clone-again", Sure: "documented", As: "real", Source: "API reference: SessionManager.CloneSession: associates the clone with the current connection, InvalidLogin only for a ticket that is not valid; none for what becomes of the session before, which lives on here as in govmomi's simulator",
 		Text: "CloneSession on a connection that is logged in already gives it the clone's cookie; the session before is not ended, and a refused ticket leaves it as it was."})
-	_ = rules.Add(rules.Rule{ID: "session.clone-source", Sure: "documented", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket is also invalidated when the corresponding session is closed or expires\"",
+	_ = rules.Add(rules.Rule{ID: "session.clone-source", Sure: "documented", As: "real", Source: "API reference: SessionManager.AcquireCloneTicket: \"The ticket is also invalidated when the corresponding session is closed or expires\"",
 		Text: "A clone ticket is void once the session that acquired it has ended. The clone is independent: it outlives its source."})
-	_ = rules.Add(rules.Rule{ID: "session.clone-rights", Sure: "documented", Source: "API reference: SessionManager.CloneSession: takes on the identity and authorization level of the source; AcquireCloneTicket needs System.View, CloneSession System.Anonymous",
+	_ = rules.Add(rules.Rule{ID: "session.clone-rights", Sure: "documented", As: "real", Source: "API reference: SessionManager.CloneSession: takes on the identity and authorization level of the source; AcquireCloneTicket needs System.View, CloneSession System.Anonymous",
 		Text: "The clone is of the same user, with a key and a cookie of its own. Acquiring the ticket needs a session, cloning needs none."})
 )
 

@@ -23,21 +23,21 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "token.none", Sure: "documented", Source: "API reference: SessionManager.LoginByToken takes the token from the WS-Security header; VslmLoginByToken: InvalidLogin if there is no token provided or the token could not be validated",
+	_ = rules.Add(rules.Rule{ID: "token.none", Sure: "documented", As: "real", Source: "API reference: SessionManager.LoginByToken takes the token from the WS-Security header; VslmLoginByToken: InvalidLogin if there is no token provided or the token could not be validated",
 		Text: "LoginByToken without a SAML assertion in wsse:Security of the SOAP header, or with several, is InvalidLogin."})
-	_ = rules.Add(rules.Rule{ID: "token.signature", Sure: "documented", Source: "API reference: LoginByToken fails if the token is not valid; SAML 2.0 core 5",
+	_ = rules.Add(rules.Rule{ID: "token.signature", Sure: "documented", As: "real", Source: "API reference: LoginByToken fails if the token is not valid; SAML 2.0 core 5",
 		Text: "A token that the server's own token service did not sign, or that was changed afterwards, is InvalidLogin."})
-	_ = rules.Add(rules.Rule{ID: "token.lifetime", Sure: "documented", Source: "SAML 2.0 core 2.5.1.2: NotBefore and NotOnOrAfter. A real one tolerates some minutes of clock difference; this one none",
+	_ = rules.Add(rules.Rule{ID: "token.lifetime", Sure: "documented", As: "stricter: a real one tolerates some minutes of clock difference", Source: "SAML 2.0 core 2.5.1.2: NotBefore and NotOnOrAfter. A real one tolerates some minutes of clock difference; this one none",
 		Text: "A token before its NotBefore, or at or after its NotOnOrAfter, is InvalidLogin."})
-	_ = rules.Add(rules.Rule{ID: "token.audience", Sure: "inferred", Source: "SAML 2.0 core 2.5.1.4; none for what a vCenter calls itself (here its URL with /sdk)",
+	_ = rules.Add(rules.Rule{ID: "token.audience", Sure: "inferred", As: "stricter: what a real vCenter calls itself is not published", Source: "SAML 2.0 core 2.5.1.4; none for what a vCenter calls itself (here its URL with /sdk)",
 		Text: "A token restricted to other audiences than this server is InvalidLogin."})
-	_ = rules.Add(rules.Rule{ID: "token.holder-of-key", Sure: "documented", Source: "API reference: LoginByToken: a HoK token obliges the caller to prove his rights to present it by a signature; WS-Security SAML token profile 1.1; govmomi sts/signer.go",
+	_ = rules.Add(rules.Rule{ID: "token.holder-of-key", Sure: "documented", As: "real", Source: "API reference: LoginByToken: a HoK token obliges the caller to prove his rights to present it by a signature; WS-Security SAML token profile 1.1; govmomi sts/signer.go",
 		Text: "A holder-of-key token needs a ds:Signature in wsse:Security over the Body and the Timestamp (exclusive c14n, RSA with SHA-256 or better) by the key of the certificate in the token, whose KeyIdentifier names the token; else InvalidLogin."})
-	_ = rules.Add(rules.Rule{ID: "token.timestamp", Sure: "documented", Source: "vSphere Web Services SDK guide: token and a timestamp are put into the header of LoginByToken; pyVmomi sends a bearer token without one (pyvmomi#1005), which is taken",
+	_ = rules.Add(rules.Rule{ID: "token.timestamp", Sure: "documented", As: "real", Source: "vSphere Web Services SDK guide: token and a timestamp are put into the header of LoginByToken; pyVmomi sends a bearer token without one (pyvmomi#1005), which is taken",
 		Text: "A wsu:Timestamp that has expired, or is created in the future, is InvalidLogin."})
-	_ = rules.Add(rules.Rule{ID: "token.no-namespace", Sure: "seen", Source: "govmomi sts/signer.go writes the signed LoginByToken without xmlns, and logs in at real servers so (govmomi#1785)",
+	_ = rules.Add(rules.Rule{ID: "token.no-namespace", Sure: "seen", As: "real", Source: "govmomi sts/signer.go writes the signed LoginByToken without xmlns, and logs in at real servers so (govmomi#1785)",
 		Text: "The element LoginByToken may lack its namespace; any other call may not."})
-	_ = rules.Add(rules.Rule{ID: "token.user", Sure: "documented", Source: "API reference: LoginByToken fails if the principal has no permissions granted",
+	_ = rules.Add(rules.Rule{ID: "token.user", Sure: "documented", As: "real", Source: "API reference: LoginByToken fails if the principal has no permissions granted",
 		Text: "The user is the token's NameID, in upper or lower case; an unknown one is InvalidLogin, one without any permission NoPermission."})
 )
 

@@ -15,16 +15,16 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "task.create", Sure: "documented",
+	_ = rules.Add(rules.Rule{ID: "task.create", Sure: "documented", As: "real",
 		Source: "API reference: TaskManager.CreateTask (taskTypeId: extension registered task type identifier; initiatedBy, parentTaskKey, activationId), privilege Task.Create; the fault of an unknown type as govmomi's simulator gives it",
 		Text:   "CreateTask gives a queued task on an object, of a type that an extension has registered; another type is InvalidArgument taskType. A task of a client is never run by the server."})
-	_ = rules.Add(rules.Rule{ID: "task.set-state", Sure: "documented",
+	_ = rules.Add(rules.Rule{ID: "task.set-state", Sure: "documented", As: "real",
 		Source: "API reference: Task.SetTaskState (InvalidState after the end, or for a result without success, or a fault without error; the fault extends VimFault), privilege Task.Update",
 		Text:   "The client of such a task sets its state; after its end, or with a result or fault that does not fit the state, that is InvalidState."})
-	_ = rules.Add(rules.Rule{ID: "task.set-progress", Sure: "documented",
+	_ = rules.Add(rules.Rule{ID: "task.set-progress", Sure: "documented", As: "real",
 		Source: "API reference: Task.UpdateProgress (InvalidState if the task is not running; less than 0 is 0, more than 100 is 100), Task.SetTaskDescription, privilege Task.Update",
 		Text:   "UpdateProgress needs a running task and takes 0 to 100; SetTaskDescription takes any task of a client."})
-	_ = rules.Add(rules.Rule{ID: "task.set-others", Sure: "inferred",
+	_ = rules.Add(rules.Rule{ID: "task.set-others", Sure: "inferred", As: "inferred",
 		Source: "API reference: the setters are used in conjunction with CreateTask and the ExtensionManager; none for the fault",
 		Text:   "State, progress and description of a task that the server runs itself cannot be set: NotSupported."})
 )

@@ -16,7 +16,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "task.recent", Sure: "documented",
+var _ = rules.Add(rules.Rule{ID: "task.recent", Sure: "documented", As: "real",
 	Source: "API reference: TaskManager.recentTask, ManagedEntity.recentTask",
 	Text: "recentTask holds every task that is queued or runs, and those that ended within the last 10 minutes and are among the last 200 that ended; " +
 		"an entity's recentTask contains its tasks of that list; a client sees there only tasks of entities that it may see."})

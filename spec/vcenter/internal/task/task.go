@@ -22,15 +22,15 @@ import (
 )
 
 var (
-	RuleInProgress = rules.Add(rules.Rule{ID: "task.in-progress", Sure: "documented",
+	RuleInProgress = rules.Add(rules.Rule{ID: "task.in-progress", Sure: "documented", As: "real",
 		Source: "API reference: TaskInProgress thrown by ReconfigVM_Task, PowerOnVM_Task, EnterMaintenanceMode_Task...",
 		Text:   "While an exclusive task runs on an entity, another one on it fails with TaskInProgress naming the first (but see task.busy-vm)."})
-	RuleCancel = rules.Add(rules.Rule{ID: "task.cancel", Sure: "documented",
+	RuleCancel = rules.Add(rules.Rule{ID: "task.cancel", Sure: "documented", As: "real",
 		Source: "API reference: Task.CancelTask, TaskInfo.cancelable; NotSupported when the task cannot be cancelled, InvalidState when it has ended",
 		Text:   "CancelTask stops a cancelable task: info.cancelled, then state error with RequestCanceled."})
-	RuleQueued = rules.Add(rules.Rule{ID: "task.queued", Sure: "documented", Source: "API reference: TaskInfo.state, queueTime, startTime, progress",
+	RuleQueued = rules.Add(rules.Rule{ID: "task.queued", Sure: "documented", As: "real", Source: "API reference: TaskInfo.state, queueTime, startTime, progress",
 		Text: "A task is queued first, then running with rising progress, and ends later than the call that started it."})
-	RuleCaps = rules.Add(rules.Rule{ID: "task.caps", Sure: "memory", Source: "none at hand; vCenter limits concurrent operations per host",
+	RuleCaps = rules.Add(rules.Rule{ID: "task.caps", Sure: "memory", As: "inferred", Source: "none at hand; vCenter limits concurrent operations per host",
 		Text: "A limited number of tasks of one host run at once; the others stay queued."})
 )
 

@@ -13,11 +13,11 @@ import (
 )
 
 var (
-	_ = rule("vm.clone-place", "documented", "API reference: VirtualMachineCloneSpec.location, VirtualMachineRelocateSpec: host, pool, datastore",
+	_ = rule("vm.clone-place", "documented", "real", "API reference: VirtualMachineCloneSpec.location, VirtualMachineRelocateSpec: host, pool, datastore",
 		"A clone's pool must belong to the cluster of its host, and its host must reach its datastore; a clone to another cluster needs a pool.")
-	_ = rule("vm.clone-linked", "documented", "API reference: VirtualMachineRelocateDiskMoveOptions, VirtualMachineCloneSpec.snapshot",
+	_ = rule("vm.clone-linked", "documented", "real", "API reference: VirtualMachineRelocateDiskMoveOptions, VirtualMachineCloneSpec.snapshot",
 		"diskMoveType is one of its five values; createNewChildDiskBacking requires a snapshot of the source, and the clone's disks are its children.")
-	_ = rule("vm.clone-template", "documented", "API reference: VirtualMachineCloneSpec.template, powerOn", "A clone with template = true is a template with the settings of spec.config, and is not powered on; only the name of a template can be changed.")
+	_ = rule("vm.clone-template", "documented", "real", "API reference: VirtualMachineCloneSpec.template, powerOn", "A clone with template = true is a template with the settings of spec.config, and is not powered on; only the name of a template can be changed.")
 )
 
 const childDisks = string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)

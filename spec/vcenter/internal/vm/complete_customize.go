@@ -16,11 +16,11 @@ import (
 )
 
 var (
-	_ = rule("guest.customize-fits", "documented", "API reference: NicSettingMismatch, UncustomizableGuest, CustomizationPending; CustomizationFixedName",
+	_ = rule("guest.customize-fits", "documented", "real", "API reference: NicSettingMismatch, UncustomizableGuest, CustomizationPending; CustomizationFixedName",
 		"A specification fits the guest (LinuxPrep, Sysprep), has one nicSettingMap entry for each network card and a name that is valid for the system; only one can be pending, and the VM is off.")
-	_ = rule("guest.customize", "documented", "API reference: GuestInfo.customizationInfo; VMware docs: guest OS customization needs Tools, runs at the next power-on and restarts the guest",
+	_ = rule("guest.customize", "documented", "real", "API reference: GuestInfo.customizationInfo; VMware docs: guest OS customization needs Tools, runs at the next power-on and restarts the guest",
 		"Tools apply the specification at the next start and restart the guest; guest operations are ready before that restart; without Tools it stays pending.")
-	_ = rule("guest.customize-check", "documented", "API reference: VirtualMachine.CheckCustomizationSpec throws CustomizationFault", "CheckCustomizationSpec refuses the same specifications as CustomizeVM_Task, changes nothing, and does not check the power state.")
+	_ = rule("guest.customize-check", "documented", "real", "API reference: VirtualMachine.CheckCustomizationSpec throws CustomizationFault", "CheckCustomizationSpec refuses the same specifications as CustomizeVM_Task, changes nothing, and does not check the power state.")
 )
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)

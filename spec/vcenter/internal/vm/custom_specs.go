@@ -20,9 +20,9 @@ import (
 )
 
 var (
-	_ = rule("vm.customization-specs", "documented", "API reference: CustomizationSpecManager: AlreadyExists, NotFound, ConcurrentAccess, CustomizationFault",
+	_ = rule("vm.customization-specs", "documented", "real", "API reference: CustomizationSpecManager: AlreadyExists, NotFound, ConcurrentAccess, CustomizationFault",
 		"Specifications are created, read, overwritten, duplicated, renamed and deleted by name; an overwrite with an old changeVersion is ConcurrentAccess; type is Linux or Windows, according to the identity.")
-	_ = rule("vm.customization-passwords", "documented", "API reference: CustomizationPassword.plainText, CustomizationSpec.encryptionKey", "A stored password comes back encrypted (plainText false).")
+	_ = rule("vm.customization-passwords", "documented", "real", "API reference: CustomizationPassword.plainText, CustomizationSpec.encryptionKey", "A stored password comes back encrypted (plainText false).")
 )
 
 // customSpecs are the stored specifications. Guarded by the world lock.

@@ -11,7 +11,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-var _ = rule("vm.device-edit", "documented", "API reference: VirtualDeviceConfigSpec, operation edit: unset properties are unchanged", "Fields that the device of an edit leaves unset do not change; nothing changes when a change of the same spec is refused.")
+var _ = rule("vm.device-edit", "documented", "real", "API reference: VirtualDeviceConfigSpec, operation edit: unset properties are unchanged", "Fields that the device of an edit leaves unset do not change; nothing changes when a change of the same spec is refused.")
 
 // merged is the old device with what the edit sets.
 func merged(old, edit types.BaseVirtualDevice) types.BaseVirtualDevice {

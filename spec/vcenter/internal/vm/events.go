@@ -10,7 +10,7 @@ import (
 	"gpupt.test/vcenter/internal/host"
 )
 
-var _ = rule("vm.events", "documented", "API reference: VmStartingEvent, VmPoweredOnEvent, DrsVmPoweredOnEvent, VmFailedToPowerOnEvent, VmStoppingEvent, VmPoweredOffEvent, VmResettingEvent, VmSuspendedEvent, VmFailedToSuspendEvent, VmRelocatedEvent, VmMigratedEvent, VmFailedMigrateEvent, VmRenamedEvent, VmUpgradeCompleteEvent, VmRegisteredEvent",
+var _ = rule("vm.events", "documented", "real", "API reference: VmStartingEvent, VmPoweredOnEvent, DrsVmPoweredOnEvent, VmFailedToPowerOnEvent, VmStoppingEvent, VmPoweredOffEvent, VmResettingEvent, VmSuspendedEvent, VmFailedToSuspendEvent, VmRelocatedEvent, VmMigratedEvent, VmFailedMigrateEvent, VmRenamedEvent, VmUpgradeCompleteEvent, VmRegisteredEvent",
 	"Power, moves, renames, upgrades and registration of a VM are events, and so are their failures, with the fault as the reason.")
 
 // event posts one; the world lock is held. VMs of the fleet file start without events.

@@ -24,7 +24,7 @@ import (
 	"gpupt.test/vcenter/internal/session"
 )
 
-var _ = rules.Add(rules.Rule{ID: "vm.export", Sure: "documented", Source: "API reference: VirtualMachine.ExportVm (InvalidPowerState), HttpNfcLease (state, info.deviceUrl, HttpNfcLeaseProgress, HttpNfcLeaseComplete, HttpNfcLeaseAbort), privilege VApp.Export",
+var _ = rules.Add(rules.Rule{ID: "vm.export", Sure: "documented", As: "laxer: the disks of a real lease hold the VM's data", Source: "API reference: VirtualMachine.ExportVm (InvalidPowerState), HttpNfcLease (state, info.deviceUrl, HttpNfcLeaseProgress, HttpNfcLeaseComplete, HttpNfcLeaseAbort), privilege VApp.Export",
 	Text: "ExportVm of a powered-off VM returns a lease that is ready, with one URL for each disk; the URLs need no session, and end with the lease. Disks are small stand-ins."})
 
 // lease is one export.

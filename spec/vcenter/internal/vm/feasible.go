@@ -13,9 +13,9 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "check.power-on", Sure: "documented", Source: "API reference: VirtualMachineCompatibilityChecker.CheckPowerOn_Task, CheckResult.error (a power-on of this VM would fail)",
+	_ = rules.Add(rules.Rule{ID: "check.power-on", Sure: "documented", As: "real", Source: "API reference: VirtualMachineCompatibilityChecker.CheckPowerOn_Task, CheckResult.error (a power-on of this VM would fail)",
 		Text: "CheckPowerOn_Task reports what a power-on would refuse: memory, the host's state, a card that is held or not active."})
-	_ = rules.Add(rules.Rule{ID: "check.vmotion", Sure: "documented", Source: "API reference: VirtualMachineProvisioningChecker.QueryVMotionCompatibilityEx_Task; vSphere documentation: a VM with DirectPath I/O devices cannot be migrated with vMotion",
+	_ = rules.Add(rules.Rule{ID: "check.vmotion", Sure: "documented", As: "real", Source: "API reference: VirtualMachineProvisioningChecker.QueryVMotionCompatibilityEx_Task; vSphere documentation: a VM with DirectPath I/O devices cannot be migrated with vMotion",
 		Text: "QueryVMotionCompatibilityEx_Task gives one result for each VM and host: the VM's own host, an unreachable one, and a VM with a passthrough device have an error."})
 )
 

@@ -16,11 +16,11 @@ import (
 )
 
 var (
-	_ = rule("power.id-decimal", "seen", "a write-up of ESXi on ENCS: a hexadecimal pciPassthruN.id ends in \"AH No device hints found\"",
+	_ = rule("power.id-decimal", "seen", "real", "a write-up of ESXi on ENCS: a hexadecimal pciPassthruN.id ends in \"AH No device hints found\"",
 		"A pciPassthruN.id in extraConfig is decimal (00000:013:00.0); a hexadecimal one fails the power-on.")
-	_ = rule("power.actual-bases", "seen", "a write-up of ESXi on ENCS: PANIC VERIFY bora/devices/pcipassthru/pciPassthru.c:871",
+	_ = rule("power.actual-bases", "seen", "real", "a write-up of ESXi on ENCS: PANIC VERIFY bora/devices/pcipassthru/pciPassthru.c:871",
 		"pciPassthru.useActualBases = TRUE crashes the VMX.")
-	_ = rule("power.pcie-slots", "seen", "public .vmx logs: \"No PCIe slot available for SCSI0\"", "A VM has 32 PCIe slots (four root ports of eight functions) up to hardware version 20.")
+	_ = rule("power.pcie-slots", "seen", "real", "public .vmx logs: \"No PCIe slot available for SCSI0\"", "A VM has 32 PCIe slots (four root ports of eight functions) up to hardware version 20.")
 )
 
 type finding struct {

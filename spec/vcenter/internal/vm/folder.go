@@ -22,10 +22,10 @@ import (
 )
 
 var (
-	_ = rule("file.session", "documented", "vSphere Web Services SDK guide: datastore access over HTTPS", "/folder requires the session's cookie (or a vmware_cgi_ticket): 401 without.")
-	_ = rule("file.datastore", "seen", "govmomi Datastore.NewURL", "/folder takes dcPath and dsName; an unknown one, or a missing file, is 404.")
-	_ = rule("file.privilege", "documented", "API reference: Datastore.Browse, Datastore.FileManagement", "Reading needs Datastore.Browse, writing Datastore.FileManagement: 403 without.")
-	_ = rule("file.ticket", "documented", "API reference: AcquireGenericServiceTicket", "A ticket is valid for one request.")
+	_ = rule("file.session", "documented", "real", "vSphere Web Services SDK guide: datastore access over HTTPS", "/folder requires the session's cookie (or a vmware_cgi_ticket): 401 without.")
+	_ = rule("file.datastore", "seen", "real", "govmomi Datastore.NewURL", "/folder takes dcPath and dsName; an unknown one, or a missing file, is 404.")
+	_ = rule("file.privilege", "documented", "real", "API reference: Datastore.Browse, Datastore.FileManagement", "Reading needs Datastore.Browse, writing Datastore.FileManagement: 403 without.")
+	_ = rule("file.ticket", "documented", "real", "API reference: AcquireGenericServiceTicket", "A ticket is valid for one request.")
 )
 
 type tickets struct {

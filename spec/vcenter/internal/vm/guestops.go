@@ -22,26 +22,26 @@ import (
 )
 
 var (
-	_ = rule("guest.power", "documented", "API reference: InvalidPowerState of guest operations", "Guest operations need a running VM.")
-	_ = rule("guest.ready", "documented", "API reference: GuestOperationsUnavailable; guest.guestOperationsReady", "Guest operations need Tools that are ready; a system without Tools has no guest operations.")
-	_ = rule("guest.login", "documented", "API reference: InvalidGuestLogin", "Credentials must be those of an account of the guest.")
-	_ = rule("guest.auth-type", "documented", "API reference: OperationNotSupportedByGuest", "Name and password are supported; SSPI and tickets are not set up here.")
-	_ = rule("guest.lockout", "documented", "Windows 11 22H2: Account lockout threshold 10, duration 10 minutes; security option Accounts: Limit local account use of blank passwords to console logon only",
+	_ = rule("guest.power", "documented", "real", "API reference: InvalidPowerState of guest operations", "Guest operations need a running VM.")
+	_ = rule("guest.ready", "documented", "real", "API reference: GuestOperationsUnavailable; guest.guestOperationsReady", "Guest operations need Tools that are ready; a system without Tools has no guest operations.")
+	_ = rule("guest.login", "documented", "real", "API reference: InvalidGuestLogin", "Credentials must be those of an account of the guest.")
+	_ = rule("guest.auth-type", "documented", "stricter: SSPI and ticketed sessions work where the guest is set up for them", "API reference: OperationNotSupportedByGuest", "Name and password are supported; SSPI and tickets are not set up here.")
+	_ = rule("guest.lockout", "documented", "real", "Windows 11 22H2: Account lockout threshold 10, duration 10 minutes; security option Accounts: Limit local account use of blank passwords to console logon only",
 		"After the threshold of wrong passwords the correct one is refused too, for ten minutes (Windows 11; other systems when set); a blank password is valid at the console only.")
-	_ = rule("guest.switched-off", "documented", "open-vm-tools tools.conf, group guestoperations: disabled; API reference: OperationDisabledByGuest", "tools.conf of the guest disables guest operations, all or single ones.")
-	_ = rule("guest.old-tools", "documented", "API reference: GuestComponentsOutOfDate; guest operations since vSphere API 5.0", "Tools that are too old for guest operations answer GuestComponentsOutOfDate.")
-	_ = rule("guest.logons", "documented", "API reference: TooManyGuestLogons", "A guest accepts a maximum number of sessions at once (no limit unless set).")
-	_ = rule("guest.restarted-tools", "documented", "API reference: StartProgramInGuest: exit code and end time are lost when Tools restart", "A program that runs while Tools restart goes on, but its exit code is lost: its pid is no longer listed.")
-	_ = rule("guest.program", "documented", "API reference: StartProgramInGuest, FileNotFound", "The program must exist in the guest, under an absolute path of its system; a missing working directory is refused too.")
-	_ = rule("guest.process", "documented", "API reference: GuestProcessNotFound", "Only a running process can be terminated; an ended one stays listed for five minutes and is lost when Tools restart.")
-	_ = rule("guest.file", "documented", "API reference: FileNotFound, FileAlreadyExists, NotAFile, NotADirectory, DirectoryNotEmpty", "File operations refuse what the system refuses.")
-	_ = rule("guest.permission", "documented", "API reference: GuestPermissionDenied of every file operation; CannotAccessFile of StartProgramInGuest; GuestPermissionDenied of TerminateProcessInGuest",
+	_ = rule("guest.switched-off", "documented", "real", "open-vm-tools tools.conf, group guestoperations: disabled; API reference: OperationDisabledByGuest", "tools.conf of the guest disables guest operations, all or single ones.")
+	_ = rule("guest.old-tools", "documented", "real", "API reference: GuestComponentsOutOfDate; guest operations since vSphere API 5.0", "Tools that are too old for guest operations answer GuestComponentsOutOfDate.")
+	_ = rule("guest.logons", "documented", "real", "API reference: TooManyGuestLogons", "A guest accepts a maximum number of sessions at once (no limit unless set).")
+	_ = rule("guest.restarted-tools", "documented", "real", "API reference: StartProgramInGuest: exit code and end time are lost when Tools restart", "A program that runs while Tools restart goes on, but its exit code is lost: its pid is no longer listed.")
+	_ = rule("guest.program", "documented", "real", "API reference: StartProgramInGuest, FileNotFound", "The program must exist in the guest, under an absolute path of its system; a missing working directory is refused too.")
+	_ = rule("guest.process", "documented", "real", "API reference: GuestProcessNotFound", "Only a running process can be terminated; an ended one stays listed for five minutes and is lost when Tools restart.")
+	_ = rule("guest.file", "documented", "real", "API reference: FileNotFound, FileAlreadyExists, NotAFile, NotADirectory, DirectoryNotEmpty", "File operations refuse what the system refuses.")
+	_ = rule("guest.permission", "documented", "real", "API reference: GuestPermissionDenied of every file operation; CannotAccessFile of StartProgramInGuest; GuestPermissionDenied of TerminateProcessInGuest",
 		"A file operation has the rights of the account: a standard user changes nothing in system directories, sees no other home directory, and terminates no other account's process; a program without execute permission is CannotAccessFile.")
-	_ = rule("guest.list-lag", "seen", "govmomi guest/toolbox: the process list may not hold a new pid yet", "A new program may not be listed yet (when set), although its pid is known and it can be terminated.")
-	_ = rule("guest.list", "documented", "API reference: ListFilesInGuest: index, maxResults (50), matchPattern, remaining", "A list is returned in pages of maxResults, fifty by default, and reports how many remain; the pattern is a regular expression.")
-	_ = rule("guest.environment", "documented", "API reference: GuestProgramSpec.envVariables, arguments", "envVariables replace the whole environment; the arguments of a Linux program are shell text.")
-	_ = rule("guest.attributes", "documented", "API reference: GuestPosixFileAttributes, GuestWindowsFileAttributes", "File attributes are those of the guest's operating system.")
-	_ = rule("guest.transfer", "documented", "API reference: FileTransferInformation", "A transfer URL is valid for one transfer, within ten minutes, with the announced size; it becomes invalid when the VM is powered off.")
+	_ = rule("guest.list-lag", "seen", "real", "govmomi guest/toolbox: the process list may not hold a new pid yet", "A new program may not be listed yet (when set), although its pid is known and it can be terminated.")
+	_ = rule("guest.list", "documented", "real", "API reference: ListFilesInGuest: index, maxResults (50), matchPattern, remaining", "A list is returned in pages of maxResults, fifty by default, and reports how many remain; the pattern is a regular expression.")
+	_ = rule("guest.environment", "documented", "real", "API reference: GuestProgramSpec.envVariables, arguments", "envVariables replace the whole environment; the arguments of a Linux program are shell text.")
+	_ = rule("guest.attributes", "documented", "real", "API reference: GuestPosixFileAttributes, GuestWindowsFileAttributes", "File attributes are those of the guest's operating system.")
+	_ = rule("guest.transfer", "documented", "real", "API reference: FileTransferInformation", "A transfer URL is valid for one transfer, within ten minutes, with the announced size; it becomes invalid when the VM is powered off.")
 )
 
 func (r *Service) registerGuestOps() {

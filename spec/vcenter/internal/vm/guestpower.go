@@ -16,10 +16,10 @@ import (
 )
 
 var (
-	_ = rule("guest.tools-needed", "documented", "API reference: ToolsUnavailable of ShutdownGuest, RebootGuest, UpgradeTools_Task",
+	_ = rule("guest.tools-needed", "documented", "real", "API reference: ToolsUnavailable of ShutdownGuest, RebootGuest, UpgradeTools_Task",
 		"ShutdownGuest, RebootGuest and UpgradeTools_Task need running Tools.")
-	_ = rule("guest.mount-tools", "documented", "API reference: MountToolsInstaller, InvalidState", "MountToolsInstaller requires a running VM with a CD-ROM drive.")
-	_ = rule("guest.upgrade-tools", "documented", "API reference: UpgradeTools_Task.installerOptions; VmToolsUpgradeFault",
+	_ = rule("guest.mount-tools", "documented", "real", "API reference: MountToolsInstaller, InvalidState", "MountToolsInstaller requires a running VM with a CD-ROM drive.")
+	_ = rule("guest.upgrade-tools", "documented", "real", "API reference: UpgradeTools_Task.installerOptions; VmToolsUpgradeFault",
 		"UpgradeTools_Task passes its options to the installer as received; open-vm-tools are not upgraded this way.")
 )
 

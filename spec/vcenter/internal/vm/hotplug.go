@@ -15,9 +15,9 @@ import (
 const hotPlugDoc = "API reference: VirtualMachineConfigSpec.fixedPassthruHotPlugEnabled (8.0.1): set only when powered off; the memory reservation should be equal to the memory, or all of it locked"
 
 var (
-	_ = rule("vm.hot-plug-off", "documented", hotPlugDoc, "fixedPassthruHotPlugEnabled changes only while the VM is powered off.")
-	_ = rule("vm.hot-plug-reservation", "inferred", hotPlugDoc+"; with which fault a server refuses it was not seen", "fixedPassthruHotPlugEnabled requires the whole memory reserved: InvalidVmConfig otherwise.")
-	_ = rule("vm.hot-plug", "documented", "API reference: VirtualMachineConfigInfo.fixedPassthruHotPlugEnabled: whether support was enabled prior to power on",
+	_ = rule("vm.hot-plug-off", "documented", "real", hotPlugDoc, "fixedPassthruHotPlugEnabled changes only while the VM is powered off.")
+	_ = rule("vm.hot-plug-reservation", "inferred", "inferred", hotPlugDoc+"; with which fault a server refuses it was not seen", "fixedPassthruHotPlugEnabled requires the whole memory reserved: InvalidVmConfig otherwise.")
+	_ = rule("vm.hot-plug", "documented", "real", "API reference: VirtualMachineConfigInfo.fixedPassthruHotPlugEnabled: whether support was enabled prior to power on",
 		"A VM that runs with it takes and gives back fixed devices that are active and free on its host. Dynamic ones cannot be hot-plugged.")
 )
 

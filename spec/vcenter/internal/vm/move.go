@@ -23,11 +23,11 @@ import (
 )
 
 var (
-	_ = rule("vm.relocate-pool", "documented", "API reference: VirtualMachineRelocateSpec.pool, host",
+	_ = rule("vm.relocate-pool", "documented", "real", "API reference: VirtualMachineRelocateSpec.pool, host",
 		"A pool belongs to the compute resource of the target host, and must be given when that is a different one.")
-	_ = rule("vm.relocate-datastore", "documented", "API reference: VirtualMachineRelocateSpec.datastore; DuplicateName, FileAlreadyExists",
+	_ = rule("vm.relocate-datastore", "documented", "real", "API reference: VirtualMachineRelocateSpec.datastore; DuplicateName, FileAlreadyExists",
 		"The files move to another datastore, which the target host can reach and where no such directory exists.")
-	_ = rule("vm.rename", "documented", "API reference: Rename_Task: DuplicateName, InvalidName", "A rename changes the name everywhere except in the file names; a name that is taken is DuplicateName.")
+	_ = rule("vm.rename", "documented", "real", "API reference: Rename_Task: DuplicateName, InvalidName", "A rename changes the name everywhere except in the file names; a name that is taken is DuplicateName.")
 )
 
 func (r *Service) registerMoves() {

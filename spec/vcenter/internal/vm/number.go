@@ -10,7 +10,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-var _ = rule("vm.device-numbers", "seen", "device lists of public scripts: SCSI controller 0 is 1000, Hard disk 1 is 2000, Network adapter 1 is 4000, CD/DVD drive 1 is 3000",
+var _ = rule("vm.device-numbers", "seen", "real", "device lists of public scripts: SCSI controller 0 is 1000, Hard disk 1 is 2000, Network adapter 1 is 4000, CD/DVD drive 1 is 3000",
 	"New devices get the keys and labels of their kind.")
 
 // numberDevices assigns keys to devices whose key is not one of their kind's; the world lock is held.

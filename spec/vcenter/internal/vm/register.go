@@ -22,11 +22,11 @@ import (
 )
 
 var (
-	_ = rule("vm.register", "documented", "API reference: Folder.RegisterVM_Task: NotFound, AlreadyExists, DuplicateName, InvalidArgument",
+	_ = rule("vm.register", "documented", "real", "API reference: Folder.RegisterVM_Task: NotFound, AlreadyExists, DuplicateName, InvalidArgument",
 		"RegisterVM_Task requires an existing file that no registered VM uses, and a pool, or for a template a host and no pool; the VM is configured as the file says.")
-	_ = rule("vm.register-invalid", "seen", "ESXi 8.0.2 guide: a duplicate key is \"Variable already defined\", and the VM becomes invalid",
+	_ = rule("vm.register-invalid", "seen", "real", "ESXi 8.0.2 guide: a duplicate key is \"Variable already defined\", and the VM becomes invalid",
 		"A .vmx with a duplicate key or an invalid line is not registered; reloaded, it makes its VM invalid, and an invalid VM does not power on.")
-	_ = rule("vm.reload", "documented", "API reference: reloadVirtualMachineFromPath_Task: InvalidPowerState", "A VM reads its .vmx again only while powered off; then the content of the file applies.")
+	_ = rule("vm.reload", "documented", "real", "API reference: reloadVirtualMachineFromPath_Task: InvalidPowerState", "A VM reads its .vmx again only while powered off; then the content of the file applies.")
 )
 
 func (r *Service) registerFiles() {

@@ -27,7 +27,7 @@ import (
 	"gpupt.test/vcenter/internal/task"
 )
 
-var _ = rules.Add(rules.Rule{ID: "vm.screenshot", Sure: "documented", Source: "API reference: VirtualMachine.CreateScreenshot_Task (since 4.0; InvalidPowerState, result: the datastore path of the file), privilege VirtualMachine.Interact.CreateScreenshot",
+var _ = rules.Add(rules.Rule{ID: "vm.screenshot", Sure: "documented", As: "laxer: a real screenshot shows the guest's screen", Source: "API reference: VirtualMachine.CreateScreenshot_Task (since 4.0; InvalidPowerState, result: the datastore path of the file), privilege VirtualMachine.Interact.CreateScreenshot",
 	Text: "CreateScreenshot_Task writes a PNG beside the VM's files and returns its datastore path; a powered-off VM is InvalidPowerState. The text on it is this server's own."})
 
 // console is the text on the screen.

@@ -8,7 +8,7 @@ import (
 	"gpupt.test/vcenter/internal/fault"
 )
 
-var _ = rule("vm.shares", "documented", "vSphere Resource Management guide: shares 2000, 1000, 500 a processor, 20, 10, 5 a megabyte; API reference: SharesInfo",
+var _ = rule("vm.shares", "documented", "real", "vSphere Resource Management guide: shares 2000, 1000, 500 a processor, 20, 10, 5 a megabyte; API reference: SharesInfo",
 	"The levels high, normal and low set the shares by the size and follow it; custom takes a number from 1 to 1000000.")
 
 func vetShares(a *types.ResourceAllocationInfo, path string) *fault.Error {

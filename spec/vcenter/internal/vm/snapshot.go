@@ -24,12 +24,12 @@ import (
 const restoreDoc = "vSphere docs, Add a PCI device: you cannot suspend, migrate with vMotion, or take or restore snapshots of such virtual machines"
 
 var (
-	_ = rule("vm.snapshot-revert", "documented", "API reference: RevertToSnapshot_Task (\"change the execution state of the virtual machine to the state of this snapshot\", host, suppressPowerOn), VirtualMachineSnapshot.config, VirtualMachineSnapshotTree.state",
+	_ = rule("vm.snapshot-revert", "documented", "real", "API reference: RevertToSnapshot_Task (\"change the execution state of the virtual machine to the state of this snapshot\", host, suppressPowerOn), VirtualMachineSnapshot.config, VirtualMachineSnapshotTree.state",
 		"A revert brings back the configuration, the system on the disk and the power state of the snapshot: a running VM is powered off, and one whose snapshot has the memory of a running VM is powered on, unless suppressPowerOn is set. The snapshot is then the current one.")
-	_ = rule("vm.snapshot-revert-passthrough", "documented", restoreDoc, "A running VM with passthrough devices is not reverted.")
-	_ = rule("vm.snapshot-template", "inferred", "jenkinsci/vsphere-cloud-plugin#9: a template cannot have a snapshot taken; packer#6969 takes it before the VM is marked as a template; the fault as for vm.template-change",
+	_ = rule("vm.snapshot-revert-passthrough", "documented", "real", restoreDoc, "A running VM with passthrough devices is not reverted.")
+	_ = rule("vm.snapshot-template", "inferred", "inferred", "jenkinsci/vsphere-cloud-plugin#9: a template cannot have a snapshot taken; packer#6969 takes it before the VM is marked as a template; the fault as for vm.template-change",
 		"A template takes no snapshot: NotSupported. The snapshots of the VM that it was stay, and are not reverted to while it is a template.")
-	_ = rule("vm.snapshot-current", "documented", "API reference: RevertToCurrentSnapshot_Task throws NotFound if the virtual machine has no current snapshot", "RevertToCurrentSnapshot_Task reverts to the current snapshot; without one it is NotFound.")
+	_ = rule("vm.snapshot-current", "documented", "real", "API reference: RevertToCurrentSnapshot_Task throws NotFound if the virtual machine has no current snapshot", "RevertToCurrentSnapshot_Task reverts to the current snapshot; without one it is NotFound.")
 )
 
 func (r *Service) registerSnapshots() {

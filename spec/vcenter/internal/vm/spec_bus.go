@@ -15,14 +15,14 @@ import (
 )
 
 var (
-	_ = rule("vm.device-type", "inferred", "API reference: VirtualDeviceConfigSpec: the device of an edit is found by its key", "An edit names the type of the device that it edits.")
-	_ = rule("vm.file-operation", "documented", "API reference: VirtualDeviceConfigSpec.fileOperation, table of operations", "fileOperation is create or replace with an added disk, destroy with a removed one.")
-	_ = rule("vm.device-unit", "documented", "API reference: VirtualDevice.unitNumber; VMware configuration maximums",
+	_ = rule("vm.device-type", "inferred", "inferred", "API reference: VirtualDeviceConfigSpec: the device of an edit is found by its key", "An edit names the type of the device that it edits.")
+	_ = rule("vm.file-operation", "documented", "real", "API reference: VirtualDeviceConfigSpec.fileOperation, table of operations", "fileOperation is create or replace with an added disk, destroy with a removed one.")
+	_ = rule("vm.device-unit", "documented", "real", "API reference: VirtualDevice.unitNumber; VMware configuration maximums",
 		"A disk or drive has a unit of its controller to itself: IDE 2, SATA 30, NVMe 15, SCSI 16 (unit 7 is the controller's own; pvscsi 65 from hardware version 14).")
-	_ = rule("vm.device-bus", "documented", "API reference: VirtualController.busNumber; VMware configuration maximums", "Up to four controllers of a kind differ by bus number 0 to 3.")
-	_ = rule("vm.controller-in-use", "inferred", "API reference: VirtualController.device", "A controller is removed only together with its devices; those of the board cannot be removed.")
-	_ = rule("vm.disk-shrink", "documented", "API reference: VirtualDisk.capacityInKB: only to a larger size", "A disk can grow, but not shrink.")
-	_ = rule("vm.tpm", "documented", "vSphere security guide: vTPM needs EFI, hardware version 14 and a key provider; community.vmware#1075",
+	_ = rule("vm.device-bus", "documented", "real", "API reference: VirtualController.busNumber; VMware configuration maximums", "Up to four controllers of a kind differ by bus number 0 to 3.")
+	_ = rule("vm.controller-in-use", "inferred", "inferred", "API reference: VirtualController.device", "A controller is removed only together with its devices; those of the board cannot be removed.")
+	_ = rule("vm.disk-shrink", "documented", "real", "API reference: VirtualDisk.capacityInKB: only to a larger size", "A disk can grow, but not shrink.")
+	_ = rule("vm.tpm", "documented", "real", "vSphere security guide: vTPM needs EFI, hardware version 14 and a key provider; community.vmware#1075",
 		"A vTPM needs EFI, hardware version 14 and a default key provider, and there is at most one; it is added and removed while powered off.")
 )
 

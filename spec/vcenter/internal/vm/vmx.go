@@ -16,7 +16,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-var _ = rule("vm.vmx-file", "seen", "open-vm-tools lib/dict/dictll.c; .vmx files of public hosts",
+var _ = rule("vm.vmx-file", "seen", "laxer: a real host writes more keys, and its own form of the allowed devices", "open-vm-tools lib/dict/dictll.c; .vmx files of public hosts",
 	"The .vmx on the datastore holds the configuration as the host writes it; the allowed devices of a dynamic backing are there in this server's own form.")
 
 // saveVMX writes the file whole; the world lock is held.

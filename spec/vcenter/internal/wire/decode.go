@@ -23,43 +23,43 @@ import (
 const soapSource = "rbvmomi#132 quotes the fault with its trail; XSD sequence"
 
 var (
-	_ = rules.Add(rules.Rule{ID: "wire.element-order", Sure: "seen", Source: soapSource,
+	_ = rules.Add(rules.Rule{ID: "wire.element-order", Sure: "seen", As: "real", Source: soapSource,
 		Text: "Child elements come in xsd:sequence order, base fields first; otherwise InvalidRequest `Unexpected element tag \"X\" seen`."})
-	_ = rules.Add(rules.Rule{ID: "wire.unknown-element", Sure: "seen", Source: soapSource,
+	_ = rules.Add(rules.Rule{ID: "wire.unknown-element", Sure: "seen", As: "real", Source: soapSource,
 		Text: "An element that the type does not have is refused with the same fault."})
-	_ = rules.Add(rules.Rule{ID: "wire.too-new-field", Sure: "seen", Source: "rbvmomi#132 is such a case",
+	_ = rules.Add(rules.Rule{ID: "wire.too-new-field", Sure: "seen", As: "real", Source: "rbvmomi#132 is such a case",
 		Text: "A field newer than the version in SOAPAction (or than the server) is an unknown element."})
-	_ = rules.Add(rules.Rule{ID: "wire.too-new-type", Sure: "inferred", Source: "the versions of types and methods in pyVmomi's tables",
+	_ = rules.Add(rules.Rule{ID: "wire.too-new-type", Sure: "inferred", As: "inferred", Source: "the versions of types and methods in pyVmomi's tables",
 		Text: "A type or a method newer than the version in SOAPAction is unknown; an answer carries the nearest older base type instead."})
-	_ = rules.Add(rules.Rule{ID: "wire.required-property", Sure: "seen", Source: "node-vsphere#3",
+	_ = rules.Add(rules.Rule{ID: "wire.required-property", Sure: "seen", As: "real", Source: "node-vsphere#3",
 		Text: "A required field that is missing: `Required property X is missing from data object of type Y`."})
-	_ = rules.Add(rules.Rule{ID: "wire.required-parameter", Sure: "inferred", Source: "none for the wording; minOccurs in the WSDL",
+	_ = rules.Add(rules.Rule{ID: "wire.required-parameter", Sure: "inferred", As: "inferred", Source: "none for the wording; minOccurs in the WSDL",
 		Text: "A required parameter of a method that is missing is InvalidRequest."})
-	_ = rules.Add(rules.Rule{ID: "wire.abstract-type", Sure: "inferred", Source: "the reference calls these types base types; a device without type cannot be built",
+	_ = rules.Add(rules.Rule{ID: "wire.abstract-type", Sure: "inferred", As: "inferred", Source: "the reference calls these types base types; a device without type cannot be built",
 		Text: "A slot whose static type is abstract (VirtualDevice, its backing, GuestAuthentication...) needs xsi:type."})
-	_ = rules.Add(rules.Rule{ID: "wire.unknown-type", Sure: "inferred", Source: "none for the wording",
+	_ = rules.Add(rules.Rule{ID: "wire.unknown-type", Sure: "inferred", As: "inferred", Source: "none for the wording",
 		Text: "An xsi:type that is unknown, in the wrong namespace, or not derived from the declared type is InvalidRequest."})
-	_ = rules.Add(rules.Rule{ID: "wire.any-type", Sure: "inferred", Source: "xsd:anyType carries no type of its own; rbvmomi and pyVmomi always send it",
+	_ = rules.Add(rules.Rule{ID: "wire.any-type", Sure: "inferred", As: "inferred", Source: "xsd:anyType carries no type of its own; rbvmomi and pyVmomi always send it",
 		Text: "A value of type anyType needs xsi:type."})
-	_ = rules.Add(rules.Rule{ID: "wire.xsd-prefix", Sure: "inferred", Source: "govmomi never declares the prefix and works with real servers",
+	_ = rules.Add(rules.Rule{ID: "wire.xsd-prefix", Sure: "inferred", As: "inferred", Source: "govmomi never declares the prefix and works with real servers",
 		Text: "The prefix xsd in xsi:type needs no declaration; any other prefix does."})
-	_ = rules.Add(rules.Rule{ID: "wire.enum", Sure: "inferred", Source: "enumeration facets of the WSDL",
+	_ = rules.Add(rules.Rule{ID: "wire.enum", Sure: "inferred", As: "inferred", Source: "enumeration facets of the WSDL",
 		Text: "An enum takes only its listed values."})
-	_ = rules.Add(rules.Rule{ID: "wire.range", Sure: "inferred", Source: "xsd:byte, short, int, long are signed and bounded",
+	_ = rules.Add(rules.Rule{ID: "wire.range", Sure: "inferred", As: "inferred", Source: "xsd:byte, short, int, long are signed and bounded",
 		Text: "Numbers outside the range of their xsd type are refused: byte -128..127, short -32768..32767, and so on."})
-	_ = rules.Add(rules.Rule{ID: "wire.namespace", Sure: "inferred", Source: "WSDL targetNamespace urn:vim25",
+	_ = rules.Add(rules.Rule{ID: "wire.namespace", Sure: "inferred", As: "inferred", Source: "WSDL targetNamespace urn:vim25",
 		Text: "Method and parameters are in the namespace urn:vim25."})
-	_ = rules.Add(rules.Rule{ID: "wire.reference-type", Sure: "seen", Source: "WSDL ManagedObjectReference; a moref without type is not found",
+	_ = rules.Add(rules.Rule{ID: "wire.reference-type", Sure: "seen", As: "real", Source: "WSDL ManagedObjectReference; a moref without type is not found",
 		Text: "A managed object reference has a type attribute that names a managed object type, and a value."})
-	_ = rules.Add(rules.Rule{ID: "wire.unknown-method", Sure: "seen", Source: "vsphere-automation-sdk-java#28: the sentence, and vpxd's log `Failed to resolve method createClusterEx`",
+	_ = rules.Add(rules.Rule{ID: "wire.unknown-method", Sure: "seen", As: "real", Source: "vsphere-automation-sdk-java#28: the sentence, and vpxd's log `Failed to resolve method createClusterEx`",
 		Text: "A method name that is not in the WSDL is InvalidType `The request refers to an unexpected or unknown type` (a kind of InvalidRequest)."})
-	_ = rules.Add(rules.Rule{ID: "wire.well-formed", Sure: "seen", Source: "pyvmomi#586 quotes the sentence",
+	_ = rules.Add(rules.Rule{ID: "wire.well-formed", Sure: "seen", As: "real", Source: "pyvmomi#586 quotes the sentence",
 		Text: "A document that is not well-formed (a bare & or < in a password) is InvalidRequest `Error returned by expat parser: not well-formed`."})
-	_ = rules.Add(rules.Rule{ID: "wire.time-fraction", Sure: "seen", Source: "answers quoted in public issues show both forms",
+	_ = rules.Add(rules.Rule{ID: "wire.time-fraction", Sure: "seen", As: "real", Source: "answers quoted in public issues show both forms",
 		Text: "A dateTime in an answer has six digits of a second, or none when the second is whole; in a request any number of digits, a zone, an offset or neither."})
-	_ = rules.Add(rules.Rule{ID: "wire.reference-kind", Sure: "inferred", Source: "the parameters' managed types in pyVmomi's tables; none for the fault",
+	_ = rules.Add(rules.Rule{ID: "wire.reference-kind", Sure: "inferred", As: "inferred", Source: "the parameters' managed types in pyVmomi's tables; none for the fault",
 		Text: "A reference names an object of the type that its parameter or field is declared for (for example a host for a HostSystem), else InvalidType."})
-	_ = rules.Add(rules.Rule{ID: "wire.this-first", Sure: "seen", Source: "vsphere-connect#12 quotes the fault with its trail",
+	_ = rules.Add(rules.Rule{ID: "wire.this-first", Sure: "seen", As: "real", Source: "vsphere-connect#12 quotes the fault with its trail",
 		Text: "_this is the first element of a call: `Got <X> tag when expecting <_this> tag`."})
 )
 

@@ -19,7 +19,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "wire.array-items", Sure: "seen", Source: "pyvmomi tests/fixtures/test_json_host_explode.yaml: ArrayOfCustomFieldDef recorded with `<CustomFieldDef xsi:type=\"CustomFieldDef\">`",
+var _ = rules.Add(rules.Rule{ID: "wire.array-items", Sure: "seen", As: "real", Source: "pyvmomi tests/fixtures/test_json_host_explode.yaml: ArrayOfCustomFieldDef recorded with `<CustomFieldDef xsi:type=\"CustomFieldDef\">`",
 	Text: "The items of a list in a property's value carry xsi:type, as the value itself does."})
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>

@@ -21,7 +21,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "inventory.name", Sure: "documented", Source: "API reference: ManagedEntity.name, Folder.CreateFolder, VirtualMachineConfigSpec.name; none for the names of the files",
+var _ = rules.Add(rules.Rule{ID: "inventory.name", Sure: "documented", As: "real", Source: "API reference: ManagedEntity.name, Folder.CreateFolder, VirtualMachineConfigSpec.name; none for the names of the files",
 	Text: "In a name / \\ and % become %2f, %5c and %25; a % that starts an escape sequence stays. A name has 1 to 80 characters, a sequence counting as one, else InvalidName. In file names a sequence is replaced by _."})
 
 var sequence = regexp.MustCompile(`%[0-9A-Fa-f]{2}|[%/\\]`)

@@ -43,7 +43,7 @@ func (w *World) AddHost(parent types.ManagedObjectReference, c *fleet.Cluster, h
 	return hs, w.joinSwitches(hs, dc)
 }
 
-var _ = rules.Add(rules.Rule{ID: "host.network-hosts", Sure: "documented", Source: "API reference: Network.host, hosts attached to this network; HostSystem.network",
+var _ = rules.Add(rules.Rule{ID: "host.network-hosts", Sure: "documented", As: "real", Source: "API reference: Network.host, hosts attached to this network; HostSystem.network",
 	Text: "Network.host lists the hosts that have the network, and HostSystem.network the networks of the host."})
 
 // attach enters a host in the networks that it has.

@@ -16,7 +16,7 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-var _ = rules.Add(rules.Rule{ID: "host.managers", Sure: "inferred", Source: "API reference: HostConfigManager; vCenter gives each host managers of its own, numbered as the simulator's own are",
+var _ = rules.Add(rules.Rule{ID: "host.managers", Sure: "inferred", As: "inferred", Source: "API reference: HostConfigManager; vCenter gives each host managers of its own, numbered as the simulator's own are",
 	Text: "Every object that a host's configManager names can be read; on vCenter no two hosts share one. What it has of its own is what the host's config says of it."})
 
 // ManagersOf lists the objects of a host that are no entities of the inventory.

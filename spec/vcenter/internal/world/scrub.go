@@ -12,7 +12,7 @@ import (
 	"gpupt.test/vcenter/internal/rules"
 )
 
-var _ = rules.Add(rules.Rule{ID: "file.names", Sure: "documented", Source: "API reference: FileFault.file: a datastore path",
+var _ = rules.Add(rules.Rule{ID: "file.names", Sure: "documented", As: "real", Source: "API reference: FileFault.file: a datastore path",
 	Text: "A fault names a file by its datastore path."})
 
 // Scrub rewrites the paths in a fault: its own strings, those of its causes and messages.
