@@ -120,7 +120,7 @@ vcenter: ## build the test vCenter (Go) into build/vcenter
 export GPUPT_BUILD := $(abspath $(BUILD))
 LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" LUA_CPATH="$(GPUPT_BUILD)/lib/?.so;;"
 
-.PHONY: regress-proof setup demo test test-full spec lint sanitize apicheck soak bench fuzz docs install uninstall install-rock fresh clean help
+.PHONY: regress-proof setup demo test test-full spec lint sanitize apicheck soak bench fuzz coverage docs install uninstall install-rock fresh clean help
 setup: ## name and install missing packages on Debian 12 for development
 	@build-support/setup develop
 
@@ -164,6 +164,9 @@ bench: build vcenter ## speed compared with other tools and the lower bound, as 
 
 fuzz: ## run every libFuzzer target for FUZZ_SECONDS (60)
 	@build-support/fuzz
+
+coverage: ## how much of the parsers' C code the fuzzing corpora reach, per file
+	@build-support/fuzz --coverage
 
 docs: ## generate the reference, the ---@meta file and the man page
 	@$(LUA_ENV) build-support/docs

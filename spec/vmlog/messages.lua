@@ -242,7 +242,8 @@ local messages = {
   ["nvrm-open-unsupported"] = {
     { "NVRM: Open nvidia.ko is only ready for use on Data Center GPUs." }, "NVRM: Open nvidia.ko is ready for use." },
   ["nvrm-version"] = {
-    { "NVRM: API mismatch: the client has the version 535.171.04, but", "NVRM: API mismatch", "Failed to initialize NVML: Driver/library version mismatch" },
+    { "NVRM: API mismatch: the client has the version 535.171.04, but this kernel module has the version 535.161.08.",
+      "NVRM: API mismatch: the client has the version 535.171.04, but", "NVRM: API mismatch", "Failed to initialize NVML: Driver/library version mismatch" },
     "NVRM: API match: the client has the version 535.171.04" },
   ["nvrm-resized-bar"] = {
     { "NVRM: No address space to allocate resized BAR1." }, "NVRM: resized BAR1." },
@@ -307,6 +308,9 @@ local messages = {
   ["amdgpu-timeout"] = {
     { "[drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring gfx timeout, but soft recovered", "amdgpu: ring sdma0 timeout, signaled seq=2, emitted seq=4" },
     "amdgpu: ring gfx uses VM inv eng 0" },
+  ["amdgpu-ib-test"] = {
+    { "[drm:amdgpu_ib_ring_tests [amdgpu]] *ERROR* IB test failed on vpe (-110).", "amdgpu 0000:c1:00.0: amdgpu: ib ring test failed (-110)." },
+    "[drm] ib test on ring 5 succeeded" },
   ["amdgpu-init"] = {
     { "amdgpu 0000:01:00.0: amdgpu: Fatal error during GPU init", "amdgpu 0000:01:00.0: amdgpu: amdgpu_device_ip_init failed",
       "[drm:amdgpu_device_ip_init] *ERROR* sw_init of IP block <gfx_v11_0> failed -2", "[drm:amdgpu_fill_buffer [amdgpu]] *ERROR* Trying to clear memory with "

@@ -60,6 +60,17 @@ return {
     source = "Linux, amdgpu_job.c",
   },
   {
+    code = "amdgpu-ib-test", severity = "error", word = { "IB test failed on", "ib ring test failed" },
+    match = { "IB test failed on ([%w_.]+) %((%-%d+)%)", "ib ring test failed %((%-%d+)%)" },
+    cause = function(captures)
+      return ("A test command to the card's %s did not complete%s."):format(captures[2] and captures[1] .. " ring"
+        or "rings", (captures[2] or captures[1]) == "-110" and " in time" or "")
+    end,
+    remedy = RESET .. " If it also appears right after a host reboot, install a newer kernel and linux-firmware in the "
+      .. "guest.",
+    source = "Linux, amdgpu_ib.c; ROCm/ROCm#5745",
+  },
+  {
     code = "amdgpu-init", severity = "error", consequence = true,
     word = { "Fatal error during GPU init", "amdgpu_device_ip_init failed", "hw_init of IP block",
       "sw_init of IP block",
@@ -94,8 +105,9 @@ return {
         return "Install a newer linux-firmware (the MEC firmware of this chip) in the guest; then atomics are not "
           .. "needed."
       end
-      return "Hardware version 19 or later on a host whose root ports complete atomics; else another card: Vega and "
-        .. "newer work without atomics, Polaris does not. Graphics works without them."
+      return "Use hardware version 19 or later on a host whose root ports complete atomics. Without them a Polaris "
+        .. "card does not compute; for a newer card (the line names no firmware that works without atomics, so this "
+        .. "kernel knows none) try a newer kernel and linux-firmware. Graphics works without atomics."
     end,
     source = "ROCm/ROCm#307 (ESXi), #910, #1214; Linux, kfd_device.c",
   },

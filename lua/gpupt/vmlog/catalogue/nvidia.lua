@@ -174,10 +174,15 @@ return {
   {
     code = "nvrm-version", severity = "error", word = { "NVRM: API mismatch", "Driver/library version mismatch",
       "river/library version" },
-    match = { "NVRM: API mismatch: the client has the version ([%d.]+)", "NVRM: API mismatch",
+    match = { "NVRM: API mismatch: the client has the version ([%d.]+), but this kernel module has the version "
+      .. "([%d.]+%d)", "NVRM: API mismatch: the client has the version ([%d.]+)", "NVRM: API mismatch",
       "[Dd]river/library version mismatch" },
-    cause = "The kernel module and the libraries are of different driver releases: one was updated, and the module "
-      .. "was not reloaded yet.",
+    cause = function(captures)
+      local which = captures[2] and (" (libraries %s, module %s)"):format(captures[1], captures[2])
+        or captures[1] and (" (libraries %s)"):format(captures[1]) or ""
+      return ("The kernel module and the libraries are of different driver releases%s: one was updated, and the module "
+        .. "was not reloaded yet."):format(which)
+    end,
     remedy = "Reboot the guest. If it stays, remove every NVIDIA package and install one release.",
     source = "NVIDIA kernel module, nv.c; public posts 2008 to 2025",
   },
