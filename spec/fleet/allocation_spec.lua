@@ -83,6 +83,32 @@ describe("the allocation of cards", function()
     assert.is_nil((ask(w, pool, "m-41")))
   end)
 
+  it("does not depend on the order in which the server lists hosts", function()
+    math.randomseed(340)
+    for _ = 1, 50 do
+      local hosts = {}
+      for i = 1, math.random(2, 12) do
+        hosts[i] = {}
+        for n = 1, math.random(1, 4) do hosts[i][n] = FOUR[n] end
+      end
+      local w, spread = fleet(hosts), math.random(2) == 1 and "even" or "pack"
+      local shuffled = table.move(w.hosts, 1, #w.hosts, 1, {})
+      for i = #shuffled, 2, -1 do
+        local k = math.random(i)
+        shuffled[i], shuffled[k] = shuffled[k], shuffled[i]
+      end
+      local one, other = allocate.pool(w), allocate.pool(w)
+      for i = 1, 20 do
+        local more = { count = i % 3 + 1, spread = spread }
+        local a, why = ask(w, one, "m-" .. i, more)
+        more.hosts = shuffled
+        local b, reason = ask(w, other, "m-" .. i, more)
+        assert.equal(why, reason)
+        assert.same(a and { a.host.name, a.cards[1].address }, b and { b.host.name, b.cards[1].address })
+      end
+    end
+  end)
+
   it("does not take cards of other VMs, even powered-off ones", function()
     local w = fleet { { FOUR[1], FOUR[2] } }
     hold(w, { name = "owner", power = "poweredOff", host = "h1" }, FOUR[1], "s1")

@@ -100,6 +100,9 @@ local function finish(options, run, allow)
   return cli.FAILED
 end
 
+-- Another run may get the planned cards first: so often it is planned again, with other cards.
+local PLANS = 5
+
 -- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result.
 local function show(plan)
   if #plan:changes() > 0 then
@@ -150,15 +153,24 @@ function command.run(options, words)
     if not store then return nil, message, code end
   end
   local on_event, progress = listener(options)
-  if not options.events and not options.json then show(plan) end
+  local quiet = options.events or options.json
+  if not quiet then show(plan) end
   -- the first Ctrl-C lets the steps in progress finish
   local signals = require "gpupt.net".signals
   signals.drain(true)
   local run
-  run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event,
-    outage = options.outage, asked = function()
-      if signals.asked() then return "drain", "interrupted (Ctrl-C again stops at once)" end
-    end }
+  for try = 1, PLANS do
+    run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event,
+      outage = options.outage, asked = function()
+        if signals.asked() then return "drain", "interrupted (Ctrl-C again stops at once)" end
+      end }
+    local again = not run and type(detail) == "table" and detail.again and not pb.saved and not options.resume
+    if not again or try == PLANS or signals.asked() then break end
+    printer.err("%s\nplanning again, because other cards may be free\n", message)
+    plan, message, code, detail = pb:plan(vc, { limit = limit, journal = store })
+    if not plan then break end
+    if not quiet then show(plan) end
+  end
   signals.drain(false)
   if progress then progress:close() end
   if not run then

@@ -201,7 +201,7 @@
 ---@field name? string their name; {n} or {n:03} stands for the number
 ---@field place? table|function where to create the VMs: cluster or host, datastore, network, folder
 ---@field spread? "even"|"pack" even: spread over all hosts; pack: fill host by host
----@field keep_free? integer number of cards to keep free in the cluster
+---@field keep_free? integer number of cards to keep free in each cluster (--allow over-commit)
 ---@field login? table|function p.login: the account inside the guest
 ---@field max_failures? integer|string start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%
 

@@ -158,7 +158,7 @@ language.vms = declare.constructor("p.vms", "vms", {
   { "place", "table", late = true, doc = "where to create the VMs: cluster or host, datastore, network, folder" },
   { "spread", "string", choices = { "even", "pack" }, default = "even",
     doc = "even: spread over all hosts; pack: fill host by host" },
-  { "keep_free", "integer", default = 0, doc = "number of cards to keep free in the cluster" },
+  { "keep_free", "integer", default = 0, doc = "number of cards to keep free in each cluster (--allow over-commit)" },
   { "login", "table", late = true, doc = "p.login: the account inside the guest" },
   { "max_failures", "integer|string",
     doc = "start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%" },

@@ -204,6 +204,16 @@ function leases.wanted(plan)
   return list
 end
 
+--- The cards that other runs than `run` have claimed: "UUID/0000:3b:00.0" -> { run =, vm = }, for the allocation.
+function leases.cards(journal, run)
+  local cards = {}
+  for _, claim in ipairs(holder.claims(journal)) do
+    local key = claim.resource:match "^card/(.+)$"
+    if key and claim.run ~= run then cards[key] = { run = claim.run, vm = claim.vm } end
+  end
+  return cards
+end
+
 --- Whether the changes of an entry of the plan take its host out of service.
 function leases.takes_down(entry)
   for _, one in ipairs(entry.steps) do
@@ -255,17 +265,19 @@ local function claim(self, wanted)
 end
 
 --- Claims what the plan's steps with changes declare. If other runs hold some of it, nothing stays claimed: nil, a
--- message about all of them, "EREFUSED".
+-- message about all of them, "EREFUSED", { again = true if only cards are in the way, of runs at work: a new plan finds
+-- others }.
 function Leases:claim_all(plan)
-  local refused, first = {}, nil
+  local refused, again = {}, true
   for _, wanted in ipairs(leases.wanted(plan)) do
-    local ok, message, code = claim(self, wanted)
+    local ok, message, code, held = claim(self, wanted)
     if not ok then
       if code ~= "EREFUSED" then return nil, message, code end
-      refused[#refused + 1], first = message, first or code
+      refused[#refused + 1] = message
+      again = again and held.alive == true and wanted.resource:find "^card/" ~= nil and held.vm ~= wanted.vm
     end
   end
-  if #refused > 0 then return nil, visible.lines(refused), first end
+  if #refused > 0 then return nil, visible.lines(refused), "EREFUSED", { again = again } end
   return true
 end
 

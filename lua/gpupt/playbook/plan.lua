@@ -251,7 +251,7 @@ function plan.make(playbook, vc, o)
   end
   local self = setmetatable({ playbook = playbook, vc = vc, limit = limit and limit.text, patterns = limit,
     new_limit = o.new_limit, journal = o.journal, run_id = o.run, fleet = snapshot.new(vc), entries = {},
-    skipped = {}, over = {}, notes = {}, unverified = {} }, Plan)
+    skipped = {}, over = {}, notes = {}, unverified = {}, began = os.time() }, Plan)
   local problems = {}
   self.ctx = context.new { vc = vc, fleet = self.fleet, planning = true, run = o.run, emit = function(event)
     self.notes[#self.notes + 1] = event
@@ -271,6 +271,8 @@ function plan.make(playbook, vc, o)
     problems = skip(self, problems)
     note_maintenance(self)
     preflight.look(self, vm_targets)
+    -- if the journal cannot be read, the plan notes it below
+    self.world.claims = o.journal and failure.catch(leases.cards, o.journal, o.run) or nil
     self.pool, vm_targets = targets.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
     for _, target in ipairs(vm_targets) do
       self.vms[#self.vms + 1] = target

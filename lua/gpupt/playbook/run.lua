@@ -14,6 +14,7 @@ local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
 local out_of_service = require "gpupt.playbook.out_of_service"
 local preflight = require "gpupt.playbook.preflight"
+local recheck = require "gpupt.playbook.recheck"
 local remembered = require "gpupt.playbook.remembered"
 local watcher = require "gpupt.playbook.watcher"
 
@@ -382,7 +383,7 @@ function run.start(plan, o)
     begin(self, o)
     keep_loads(self)
     failure.check(self.leases:claim_all(plan))
-    return true
+    return failure.check(recheck(plan, self.journal, self.id))
   end)
   if ok then
     emit(self, { kind = "begin", text = self.id })

@@ -9,6 +9,7 @@ local findings = require "gpupt.playbook.preflight.findings"
 local hosts = require "gpupt.fleet.host"
 local look = require "gpupt.playbook.preflight.look"
 local placement = require "gpupt.fleet.placement"
+local shortage = require "gpupt.fleet.shortage"
 local steps = require "gpupt.step"
 local units = require "gpupt.units"
 
@@ -23,6 +24,7 @@ local units = require "gpupt.units"
 ---@field entry table               its part of the plan: { target, steps = { { instance, changes } }, changes }
 ---@field record gpupt.Host?        of a host target
 ---@field host gpupt.Host?          of a VM target: where it is, or will be created
+---@field wanted table?             of a VM target with gpu.attach: the p.gpus that it asks for
 ---@field cards gpupt.Card[]?       of a VM target: the cards that it was given
 ---@field system_id string?         of a VM target: the id by which fixed backings name its host
 ---@field vm gpupt.VM?              of a VM target that exists: as the plan read it
@@ -163,7 +165,7 @@ end
 
 --- References to the hosts that a scope's targets are on or may be created on; raises, or nil.
 function targets.hosts_of(fleet, scope, limit)
-  local refs = {}
+  local refs, seen = {}, {}
   if scope.kind == "hosts" then return (matching_hosts(fleet, scope)) end
   if scope.options.name then
     for _, one in ipairs(places(fleet, scope, limit)) do
@@ -172,7 +174,15 @@ function targets.hosts_of(fleet, scope, limit)
     return refs
   end
   for _, ref in ipairs(matching_vms(fleet, scope, limit, find.candidates)) do
-    refs[#refs + 1] = fleet:place_of(ref).host
+    local host = fleet:place_of(ref).host
+    refs[#refs + 1] = host
+    -- the free cards of the cluster's other hosts count as well
+    local place = scope.options.keep_free > 0 and host and fleet:object(host)
+    local cluster = place and place.parent and fleet:object(place.parent)
+    if cluster and not seen[cluster] then
+      seen[cluster] = true
+      table.move(cluster.host or {}, 1, #(cluster.host or {}), #refs + 1, refs)
+    end
   end
   return refs
 end
@@ -296,36 +306,47 @@ local function memory_of(target, o)
   return math.max(0, memory - (vm.power == "poweredOn" and vm.reservation_mb or 0))
 end
 
-local function request_of(fleet, target, instance, world)
+-- The host records of a target; one list for all targets of a scope.
+local function records_of(fleet, target, lists)
+  local list = lists[target.host_refs]
+  if not list then
+    list = {}
+    for _, ref in ipairs(target.host_refs) do list[#list + 1] = fleet.by_ref[ref] end
+    lists[target.host_refs] = list
+  end
+  return list
+end
+
+local function request_of(fleet, target, instance, world, lists)
   target.instance = instance
   local o, message, code = instance:resolve(target)
   if not o then return nil, message, code end
   if not declare.is(o.devices, "gpus") then
     return nil, instance.source .. ": p.gpu.attach: devices must be p.gpus { ... }", "EPLAYBOOK"
   end
-  local records = {}
-  for _, ref in ipairs(target.host_refs) do records[#records + 1] = fleet.by_ref[ref] end
-  return { name = target.name, instance = instance, node = o.devices, count = o.count, hosts = records,
-    spread = target.scope.options.spread, vm = target.vm, memory_mb = memory_of(target, o),
+  target.wanted = o.devices
+  return { name = target.name, instance = instance, node = o.devices, count = o.count,
+    hosts = records_of(fleet, target, lists), spread = target.scope.options.spread, vm = target.vm,
+    memory_mb = memory_of(target, o),
     unfit = function(record) return look.unfit(world, target, record) end }
 end
 
 --- Why no host can take a new VM, whatever its cards; or nil.
 local function nowhere(fleet, target, world)
   if target.ref or #target.host_refs == 0 then return end
-  local words = {}
-  for _, ref in ipairs(target.host_refs) do
+  local list = {}
+  for i, ref in ipairs(target.host_refs) do
     local record = fleet.by_ref[ref]
     local why = record and look.unfit(world, target, record)
     if not why then return end
-    words[#words + 1] = record.name .. " " .. why
+    list[i] = { name = record.name, why = why }
   end
-  return ("%s: place: no host can take the VM: %s"):format(target.scope.source, table.concat(words, "; "))
+  return ("%s: place: no host can take the VM: %s"):format(target.scope.source, shortage.text(list))
 end
 
 -- The host of a new VM without cards: the first that can take it; or nil, message, and whether one of them is away.
 local function any_host(fleet, target, world)
-  local words, away = {}, false
+  local list, away = {}, false
   for i, ref in ipairs(target.host_refs) do
     local record = fleet.by_ref[ref]
     local out = record and not record.ours and (record.skipped or hosts.unavailable(record)
@@ -333,9 +354,9 @@ local function any_host(fleet, target, world)
     local why = not record and "cannot be read" or out or look.unfit(world, target, record)
     if not why then return record end
     away = away or record ~= nil and not record.ours and (hosts.away(record) or hosts.closed(record)) ~= nil
-    words[i] = (record and record.name or ref.value) .. " " .. why
+    list[i] = { name = record and record.name or ref.value, why = why }
   end
-  return nil, ("%s: place: no host can take the VM: %s"):format(target.scope.source, table.concat(words, "; ")), away
+  return nil, ("%s: place: no host can take the VM: %s"):format(target.scope.source, shortage.text(list)), away
 end
 
 --- The memory that vm.create will configure, to choose a host with enough of it.
@@ -419,7 +440,7 @@ end
 -- and VMs that cannot be reached or placed because a host is away to `skipped`. Existing VMs choose first. `world`:
 -- what gpupt.playbook.preflight.look read. Returns the pool, and the targets that are left.
 function targets.allocate(fleet, list, problems, over, world, skipped)
-  local pool, found = allocation.pool(fleet), findings.new()
+  local pool, found, lists = allocation.pool(fleet, world.claims), findings.new(), {}
   local function one(target)
     if target.misplaced then return true end
     target.memory_wish = memory_wish(target)
@@ -440,7 +461,7 @@ function targets.allocate(fleet, list, problems, over, world, skipped)
       end
       return true
     end
-    local request, message, code = request_of(fleet, target, instance, world)
+    local request, message, code = request_of(fleet, target, instance, world, lists)
     if not request then return nil, message, code end
     local given, detail
     given, message, code, detail = allocation.take(pool, request)
@@ -501,26 +522,35 @@ function targets.scopes_of(list)
   return scopes
 end
 
---- keep_free: how many cards must stay free on the hosts of the scope.
-function targets.check_spare(pool, list, scope, over)
-  if scope.options.keep_free == 0 then return end
-  local instance = attach_of(scope)
-  if not instance or type(instance.options.devices) == "function" then return end
-  local records, seen = {}, {}
+-- The clusters of a scope's targets with all hosts of each that were read, and the selectors of the VMs in it.
+local function clusters_of(pool, list, scope)
+  local clusters, by_cluster = {}, {}
   for _, target in ipairs(list) do
-    if target.scope == scope then
-      for _, ref in ipairs(target.host_refs) do
-        if not seen[ref] then
-          seen[ref] = true
-          records[#records + 1] = pool.fleet.by_ref[ref]
-        end
+    for _, ref in ipairs(target.scope == scope and target.wanted and target.host_refs or {}) do
+      local record = pool.fleet.by_ref[ref]
+      local one = record and by_cluster[record.cluster]
+      if record and not one then
+        one = { name = record.cluster.name, hosts = record.cluster.hosts, nodes = {}, known = {} }
+        by_cluster[record.cluster], clusters[#clusters + 1] = one, one
+      end
+      if one and not one.known[target.wanted] then
+        one.known[target.wanted] = true
+        one.nodes[#one.nodes + 1] = target.wanted
       end
     end
   end
-  local free = allocation.free_count(pool, records, instance.options.devices)
-  if free < scope.options.keep_free then
-    over[#over + 1] = ("keep_free = %d (%s), and only %d would stay free"):format(scope.options.keep_free,
-      scope.source, free)
+  return clusters
+end
+
+--- keep_free: how many cards must stay free in each cluster of the scope.
+function targets.check_spare(pool, list, scope, over)
+  if scope.options.keep_free == 0 then return end
+  for _, cluster in ipairs(clusters_of(pool, list, scope)) do
+    local free = allocation.free_count(pool, cluster.hosts, cluster.nodes)
+    if free < scope.options.keep_free then
+      over[#over + 1] = ("keep_free = %d (%s), and only %d would stay free in %s"):format(scope.options.keep_free,
+        scope.source, free, cluster.name)
+    end
   end
 end
 
