@@ -21,7 +21,7 @@ describe("names in a message", function()
     assert.equal("rack1-esx[2-3]", text { "rack1-esx3", "rack1-esx2" })
   end)
 
-  it("that are alone stay as they are, and each is told once", function()
+  it("that are alone stay as they are, and each is named once", function()
     assert.equal("db, esx-07", text { "esx-07", "db", "db" })
     assert.equal("esx-[01,1]", text { "esx-1", "esx-01" })
   end)
@@ -40,7 +40,7 @@ describe("the situation of hosts", function()
     return { name = ("esx-%03d"):format(n), cards = { { address = "0000:3b:00.0", why = why, brief = brief } } }
   end
 
-  it("is told once for equal hosts", function()
+  it("is given once for equal hosts", function()
     local list = {}
     for n = 1, 200 do list[n] = host(n, "off") end
     list[7] = { name = "esx-007", why = "is in standby" }

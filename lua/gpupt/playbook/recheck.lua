@@ -4,7 +4,7 @@
 local hosts = require "gpupt.fleet.host"
 local visible = require "gpupt.visible"
 
--- Whether another run had claimed cards when the plan was made, or has begun since.
+-- Whether another run had claimed cards when the plan was made, or has started since.
 local function others(plan, journal, run)
   if plan.world and plan.world.claims and next(plan.world.claims) then return true end
   local left = 2 -- newest first: this run, and the one before
