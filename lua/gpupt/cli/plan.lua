@@ -5,9 +5,10 @@ local printer = require "gpupt.printer"
 local command = {
   name = "plan",
   summary = "show what a playbook would change and which approvals it needs",
-  usage = "plan PLAYBOOK [--out FILE] [--limit PATTERN,...] [options]",
+  usage = "plan PLAYBOOK|FOLDER [--out FILE] [--limit PATTERN,...] [options]",
   details = [[
-Reads the fleet and changes nothing. Reports all problems at once, also those
+Reads the fleet and changes nothing. Of a folder, all playbooks (*.lua) are one
+plan and one run, in the order of their names. Reports all problems at once, also those
 that apply would meet: missing privileges, media, memory, secrets. What the
 account may not check is printed as "unverified" with the privilege that the
 check needs. --out saves the plan to a file. "gpupt apply FILE" reads the fleet
@@ -43,7 +44,7 @@ end
 
 function command.run(options, words)
   local cli = require "gpupt.cli"
-  if #words ~= 1 then return nil, "expected one playbook", "EUSAGE" end
+  if #words ~= 1 then return nil, "expected one playbook or one folder of playbooks", "EUSAGE" end
   local limit, malformed, usage = connection.limits(options)
   if malformed then return nil, malformed, usage end
   local vars, argv, code = connection.vars(options)

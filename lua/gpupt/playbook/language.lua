@@ -269,6 +269,7 @@ language.playbook = declare.constructor("p.playbook", "playbook", {
       return ("entry %d is a %s, not p.hosts or p.vms"):format(i,
         steps.is_instance(child) and "step (" .. child.step.name .. ")" or type(child))
     end
+    child.playbook = node
   end
 end })
 

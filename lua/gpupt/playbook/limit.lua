@@ -30,19 +30,23 @@ end
 local Limits = {}
 Limits.__index = Limits
 
---- The limits of a plan: one for each scope with its own, and one for the rest.
+--- The limits of a plan: one for each scope with its own, and one for the rest of each playbook.
 function limit.of(plan)
   local self = setmetatable({ groups = {}, of_scope = {} }, Limits)
-  local rest
+  local rest, several = {}, false
+  for _, scope in ipairs(plan.playbook.root.children) do
+    several = several or scope.playbook ~= plan.playbook.root.children[1].playbook
+  end
   for _, list in ipairs { plan.hosts, plan.vms } do
     for _, target in ipairs(list) do
       local scope = target.scope
       local group = self.of_scope[scope]
       if not group then
-        local value = own(scope)
-        group = not value and rest or { value = value or plan.playbook.root.options.max_failures or limit.DEFAULT,
-          where = value and ("p.%s (%s)"):format(scope.kind, scope.source), targets = 0, failed = 0 }
-        if not value then rest = group end
+        local value, book = own(scope), scope.playbook
+        group = not value and rest[book] or { value = value or book.options.max_failures or limit.DEFAULT,
+          where = value and ("p.%s (%s)"):format(scope.kind, scope.source)
+            or several and book.source:match "([^/]*):%d+$" or nil, targets = 0, failed = 0 }
+        if not value then rest[book] = group end
         if group.targets == 0 then self.groups[#self.groups + 1] = group end
         self.of_scope[scope] = group
       end

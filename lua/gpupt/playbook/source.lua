@@ -14,9 +14,11 @@ local source = {}
 local Source = {}
 Source.__index = Source
 
---- `expected`: lists of expected files (of a saved plan, of a journal); nil if any file is accepted.
-function source.new(expected)
-  return setmetatable({ expected = expected or {}, files = {}, by_path = {}, loaded = {} }, Source)
+--- `expected`: lists of expected files (of a saved plan, of a journal); nil if any file is accepted. `playbooks`: the
+-- files of a folder of playbooks.
+function source.new(expected, playbooks)
+  return setmetatable({ expected = expected or {}, playbooks = playbooks, files = {}, by_path = {}, loaded = {} },
+    Source)
 end
 
 local function read(path)
@@ -34,17 +36,18 @@ local KEEPS_LINES = "local _keeps_lines <close> = nil "
 
 local function without_first_line(text) return (text:gsub("^#[^\n]*", "", 1)) end
 
--- The first file is the playbook, which may have been moved; the others are identified by their paths.
-local function expected_of(one, path, main)
+-- The first file is the playbook, which may have been moved; the others are identified by their paths. So are all files
+-- of a folder of playbooks.
+local function expected_of(one, path, main, first)
   if main then return one.files[1] end
-  for i = 2, #one.files do
+  for i = first, #one.files do
     if one.files[i].path == path then return one.files[i] end
   end
 end
 
 local function check(self, path, bytes, hash, main)
   for _, one in ipairs(self.expected) do
-    local wanted = expected_of(one, path, main)
+    local wanted = expected_of(one, path, main, self.playbooks and 1 or 2)
     if not wanted then
       return nil, ("%s was not loaded when %s: %s"):format(path, one.since, one.advice), "ESTALE"
     end
@@ -78,10 +81,12 @@ end
 --- Compares all expected files, the playbook at `path` first, before any of them is executed.
 -- true, or nil, message, "ESTALE" (or the code of a playbook that cannot be read).
 function Source:verify(path)
-  local main, message, code = take(self, path, true)
-  if not main then return nil, message, code end
+  for _, one in ipairs(self.playbooks or { path }) do
+    local main, message, code = take(self, one, not self.playbooks)
+    if not main then return nil, message, code end
+  end
   for _, one in ipairs(self.expected) do
-    for i = 2, #one.files do
+    for i = self.playbooks and 1 or 2, #one.files do
       local file = one.files[i].path
       local ok, why, kind = take(self, file)
       if not ok and kind == "ESTALE" then return nil, why, kind end

@@ -172,7 +172,9 @@ local function value_of(self, name)
   if value == nil then value = declaration.default end
   if type(name) == "string" and self:is_secret(name) then
     if self.argv[name] then refuse_argv(name) end
-    value = value == nil and asked(name) or as_secret(self, name, value)
+    -- playbooks of one folder ask once
+    self.asked[name] = value == nil and (self.asked[name] or asked(name)) or self.asked[name]
+    value = value == nil and self.asked[name] or as_secret(self, name, value)
   elseif missing.reason(value) then
     failure.check(nil, ("vars.%s was not stored when %s. Give it again with --var-file FILE"):format(name,
       self.since or "the journal or plan was written"), "EVARS")
@@ -184,11 +186,12 @@ local function value_of(self, name)
   return value
 end
 
---- `given`: the given values. o.argv: the names from the command line. o.since: when secrets were omitted.
+--- `given`: the given values. o.argv: the names from the command line. o.since: when secrets were omitted. o.shared:
+-- other playbooks get the same values, which may be for them; o.asked: the secrets that any of them asks for.
 function variables.new(given, o)
   o = o or {}
-  local self = setmetatable({ given = {}, declared = {}, values = {}, read = {}, argv = o.argv or {}, since = o.since },
-    State)
+  local self = setmetatable({ given = {}, declared = {}, values = {}, read = {}, argv = o.argv or {}, since = o.since,
+    shared = o.shared, asked = o.asked or {} }, State)
   for name, value in pairs(given or {}) do self.given[name] = value end
   self.table = setmetatable({}, {
     __index = function(_, name) return value_of(self, name) end,
@@ -269,7 +272,7 @@ function State:finish()
   for _, name in ipairs(list) do
     if self.argv[name] and self:is_secret(name) then refuse_argv(name) end
   end
-  if next(self.declared) == nil then return true end
+  if self.shared or next(self.declared) == nil then return true end
   for _, name in ipairs(list) do
     if not self.declared[name] and not self.read[name] then
       local known = {}
@@ -300,6 +303,53 @@ function State:ask()
         local text, message, code = value:read()
         if not text then return nil, message, code end
       end
+    end
+  end
+  return true
+end
+
+-- ---- several playbooks with the same given values
+
+local Several = {}
+Several.__index = Several
+
+--- The variables of several playbooks, for what is done once they are loaded.
+function variables.of_several(states) return setmetatable({ states = states }, Several) end
+
+function Several:is_secret(name)
+  for _, state in ipairs(self.states) do if state:is_secret(name) then return true end end
+  return false
+end
+
+function Several:kept()
+  local copy = {}
+  for _, state in ipairs(self.states) do
+    for name, value in pairs(state:kept()) do if not missing.reason(copy[name]) then copy[name] = value end end
+  end
+  return copy
+end
+
+function Several:ask()
+  for _, state in ipairs(self.states) do
+    local ok, message, code = state:ask()
+    if not ok then return nil, message, code end
+  end
+  return true
+end
+
+--- Refuses a name that none of the playbooks has.
+function Several:finish()
+  local known, open = {}, false
+  for _, state in ipairs(self.states) do
+    open = open or next(state.declared) == nil
+    for _, set in ipairs { state.declared, state.read } do for name in pairs(set) do known[name] = true end end
+  end
+  local names_known = {}
+  for name in pairs(known) do if type(name) == "string" then names_known[#names_known + 1] = name end end
+  for _, name in ipairs(open and {} or known_names(self.states[1])) do
+    if not known[name] then
+      failure.check(nil, ("the playbooks have no variable '%s'%s"):format(name, nearest.hint(name, names_known)),
+        "EUSAGE")
     end
   end
   return true
