@@ -105,6 +105,12 @@ local function why_away(props)
   if props["runtime.inMaintenanceMode"] == true then return "is in maintenance mode", true end
 end
 
+local function without(list, gone)
+  local left = {}
+  for _, ref in ipairs(list) do if ref ~= gone then left[#left + 1] = ref end end
+  return left
+end
+
 local function read(vc, hosts)
   local list, tasks, entered = {}, away.tasks(vc, hosts)
   for _, object in ipairs(check(vc:collect_all { objects = hosts, type = "HostSystem", paths = state_paths })) do
@@ -121,15 +127,19 @@ local function read(vc, hosts)
   return list
 end
 
---- The hosts of a cluster that are away or leaving, by name; an empty list if it has one host only. Raises.
-function away.of(vc, cluster)
+--- The hosts of a cluster, or of a list of references, that are away or leaving, by name; an empty list if there is one
+-- host only. Raises.
+function away.of(vc, group)
+  local cluster, refs = group, nil
+  if type(group) == "table" then cluster, refs = group.cluster, group.refs end
   for try = 1, 5 do
-    local hosts = check(cluster:get { "host" }).host or {}
+    local hosts = refs or check(cluster:get { "host" }).host or {}
     if #hosts < 2 then return {} end
     local list, message, code, detail = failure.catch(read, vc, hosts)
     if list then return list end
     -- a task that the server dropped after it was listed, or a host that was removed, makes the whole read fail
     if code ~= "ManagedObjectNotFound" or try == 5 then error(failure.new(message, code, detail), 0) end
+    if refs then refs = without(refs, detail and detail.fault and field(detail.fault, "obj")) end
   end
 end
 

@@ -147,7 +147,8 @@
 ---@field roll? table limits of the rolling reboot: how many hosts at once, and how long to wait
 
 ---@class gpupt.options.p.hosts_roll
----@field unavailable? string maximum number of hosts out of service at once: N/cluster
+---@field unavailable? string|table how many hosts may be out of service at once: N/cluster or P%/cluster (rounded down, at least 1), or N and the word of per, such as 1/rack; or a list of limits
+---@field per? string|function groups of hosts other than clusters: the name of a custom attribute of the hosts, folder (the inventory folder), or a function of the host { name, cluster } that returns the group's name
 ---@field guests? "keep"|"shutdown-idle" running VMs that have a card and cannot be migrated: keep refuses the host, shutdown-idle shuts idle ones down
 ---@field back_within? string how long a reboot may take
 ---@field resend_after? string after this time a host that is still connected with its old boot time gets the reboot request once more, and never a third time; default: 15m, or half of back_within if that is less

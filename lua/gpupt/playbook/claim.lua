@@ -1,8 +1,9 @@
---- CLAIM: whether a host may be taken out of service now. At most `unavailable` hosts of a cluster may be out of
--- service at once. Hosts that failed or that another user took down count too: next to a dead host, a roll would take
--- the second host of a cluster that tolerates one failure. So do hosts that are on their way into maintenance mode
--- (gpupt.fleet.away). A claim waits for them (`claim_within`); then the host is DEFERRED, unchanged, and so are the
--- other hosts of its cluster. A host that this run has already taken out of service does not have to wait.
+--- CLAIM: whether a host may be taken out of service now. At most `unavailable` hosts of a cluster, or of another group
+-- (gpupt.playbook.unavailable), may be out of service at once. Hosts that failed or that another user took down count
+-- too: next to a dead host, a roll would take the second host of a cluster that tolerates one failure. So do hosts that
+-- are on their way into maintenance mode (gpupt.fleet.away). A claim waits for them (`claim_within`); then the host is
+-- DEFERRED, unchanged, and so are the other hosts of the group. A host that this run has already taken out of service
+-- does not have to wait.
 --
 -- Two runs with separate journals do not see each other. Both may find a free slot and start EnterMaintenanceMode.
 -- So each looks again after its own task has started: of the hosts that are out of service already, then of those that
@@ -17,12 +18,13 @@ local units = require "gpupt.units"
 ---@class gpupt.Slot               the right to take one host out of service
 ---@field ctx gpupt.Context
 ---@field target gpupt.Target
----@field ours table<userdata, boolean>  the hosts that this run holds in the cluster
+---@field holds table[]            of each of its groups: { group = gpupt.Group, ours = the hosts that this run holds }
 ---@field waited number            seconds that this host has waited so far
+---@field blocked gpupt.Group?     the group that had no free slot
 
 local claim = {}
 
---- Seconds between two checks of the cluster, about: not all runs shall look at the same moment.
+--- Seconds between two checks of a group, about: not all runs shall look at the same moment.
 claim.PAUSE = 10
 --- Seconds for which a host of another run, which lost the slot to this one, may stay in maintenance mode.
 claim.SETTLE = 30
@@ -30,19 +32,19 @@ claim.SETTLE = 30
 local Slot = {}
 Slot.__index = Slot
 
---- The slot of a target, not taken yet. `ours`: one set per cluster and run.
-function claim.slot(ctx, target, ours)
-  return setmetatable({ ctx = ctx, target = target, ours = ours, waited = 0 }, Slot)
+--- The slot of a target, not taken yet. `holds`: what this run holds of each of its groups.
+function claim.slot(ctx, target, holds)
+  return setmetatable({ ctx = ctx, target = target, holds = holds, waited = 0 }, Slot)
 end
 
 local function pause(left)
   loop.sleep(math.max(0, math.min(left, claim.PAUSE * (0.75 + 0.5 * math.random()))))
 end
 
-local function text_of(self, list)
+local function text_of(group, list)
   local words = {}
   for i, one in ipairs(list) do words[i] = one.name .. " " .. one.why end
-  return ("%s, and unavailable = '%s'"):format(table.concat(words, ", "), self.target.scope.options.roll.unavailable)
+  return ("%s, and unavailable = '%s'"):format(table.concat(words, ", "), group.text)
 end
 
 --- Whether this run has taken the host out of service: it may go on then.
@@ -52,68 +54,105 @@ local function taken_by_us(self, entry)
   return ctx:did(target, "reboot-intent") ~= nil or ctx:did(target, "maintenance-enter") ~= nil
 end
 
--- The hosts that are away or leaving, this one apart; and its own entry.
-local function look(self)
+-- The hosts of a group that are away or leaving, this one apart; and its own entry.
+local function look(self, group)
   local record, others, own = self.target.record, {}, nil
-  for _, one in ipairs(away.of(self.ctx.vc, record.cluster.ref)) do
+  for _, one in ipairs(away.of(self.ctx.vc, group)) do
     if one.ref == record.ref then own = one else others[#others + 1] = one end
   end
   return others, own
 end
 
--- Nothing, or a text that says what has to be waited for.
-local function obstacle(self)
-  local others, own = look(self)
+-- Nothing, or a text that says what has to be waited for in a group. true if the host is out of service already.
+local function obstacle_in(self, hold)
+  local others, own = look(self, hold.group)
   if own then
     -- the plan decides on a host that another user put into maintenance mode
-    if own.maintenance or taken_by_us(self, own) then return nil end
-    return text_of(self, { own })
+    if own.maintenance or taken_by_us(self, own) then return nil, true end
+    return text_of(hold.group, { own })
   end
   local foreign, count = {}, 0
-  for _, one in ipairs(others) do if not self.ours[one.ref] then foreign[#foreign + 1] = one end end
-  for ref in pairs(self.ours) do if ref ~= self.target.record.ref then count = count + 1 end end
-  if #foreign > 0 and #foreign + count >= self.target.scope.options.roll.away then return text_of(self, foreign) end
+  for _, one in ipairs(others) do if not hold.ours[one.ref] then foreign[#foreign + 1] = one end end
+  for ref in pairs(hold.ours) do if ref ~= self.target.record.ref then count = count + 1 end end
+  if #foreign > 0 and #foreign + count >= hold.group.most then return text_of(hold.group, foreign) end
 end
 
---- Takes one of the cluster's slots for the host: true; nil, message, "EDEFERRED" if it does not become free within
--- what is left of `claim_within`, "ECANCELLED" if the run is stopped. Returns at once if the slot is already taken.
+local function obstacle(self)
+  for _, hold in ipairs(self.holds) do
+    local text, down = obstacle_in(self, hold)
+    if text then return text, hold.group end
+    if down then return nil end
+  end
+end
+
+-- Enters the host into its groups: nothing yields between the check and this, so two fibers cannot take the same slot.
+local function enter(self)
+  for _, hold in ipairs(self.holds) do hold.ours[self.target.record.ref] = true end
+  self.held, self.blocked = true, nil
+end
+
+-- A group that is full of other hosts of this run, which may have entered while the last group was read; and a text.
+local function full(self)
+  for _, hold in ipairs(self.holds) do
+    local count = 0
+    for ref in pairs(hold.ours) do if ref ~= self.target.record.ref then count = count + 1 end end
+    if count >= hold.group.most then return "other hosts of this run are out of service", hold.group end
+  end
+end
+
+--- Takes a slot of each of the host's groups: true; nil, message, "EDEFERRED" if one does not become free within what
+-- is left of `claim_within`, "ECANCELLED" if the run is stopped. Returns at once if they are already taken.
 function Slot:take()
-  local record, roll = self.target.record, self.target.scope.options.roll
   if self.held then return true end
-  local within, said = units.duration(roll.claim_within), nil
+  local within, said = units.duration(self.target.scope.options.roll.claim_within), nil
   local start, before = clock.now(), self.waited
   while true do
-    local text = obstacle(self)
+    local text, group = obstacle(self)
     self.waited = before + (clock.now() - start)
+    if not text then text, group = full(self) end
     if not text then
-      -- nothing yields between the check and this entry, so two fibers cannot take the same slot
-      self.ours[record.ref], self.held = true, true
+      enter(self)
       return true
     end
     if self.waited >= within then
-      return nil, ("deferred and not changed: in %s, %s; waited %s for a free slot"):format(record.cluster.name, text,
+      self.blocked = group
+      return nil, ("deferred and not changed: in %s, %s; waited %s for a free slot"):format(group.name, text,
         units.span(within)), "EDEFERRED"
     end
     if self.ctx.stopping then return nil, self.ctx.stopping, "ECANCELLED" end
     if said ~= text then
       said = text
-      self.ctx:note(self.target, ("waiting for a free slot in %s: %s"):format(record.cluster.name, text))
+      self.ctx:note(self.target, ("waiting for a free slot in %s: %s"):format(group.name, text))
     end
     pause(within - self.waited)
   end
 end
 
---- Looks again after the host's own task has started: nil if it stays, or a text that says which hosts go first. A host
--- whose task came later leaves by itself, even if it is in maintenance mode already.
-function Slot:behind()
-  local others, own = look(self)
+local function behind_in(self, group)
+  local others, own = look(self, group)
   local ours = own and (own.task or own.entered)
   local first = {}
   for _, one in ipairs(others) do
     local theirs = one.task or one.entered
     if not theirs or not ours or away.before(theirs, ours) then first[#first + 1] = one end
   end
-  if #first >= self.target.scope.options.roll.away then return text_of(self, first) end
+  if #first >= group.most then return text_of(group, first) end
+end
+
+--- Looks again after the host's own task has started: nil if it stays, or a text that says which hosts go first. A host
+-- whose task came later leaves by itself, even if it is in maintenance mode already.
+function Slot:behind()
+  for _, hold in ipairs(self.holds) do
+    local text = behind_in(self, hold.group)
+    if text then return text end
+  end
+end
+
+-- The hosts of a group that are out of service, if they leave no slot for this one.
+local function down_in(self, group)
+  local first = {}
+  for _, one in ipairs((look(self, group))) do if not one.task then first[#first + 1] = one end end
+  return #first >= group.most and text_of(group, first) or nil
 end
 
 --- The last look before the reboot, when the host is in maintenance mode: nil, or a text. A host of another run that
@@ -121,17 +160,18 @@ end
 function Slot:lost()
   local deadline = clock.now() + claim.SETTLE
   while true do
-    local first = {}
-    for _, one in ipairs((look(self))) do if not one.task then first[#first + 1] = one end end
-    if #first < self.target.scope.options.roll.away then return nil end
+    local text
+    for _, hold in ipairs(self.holds) do text = text or down_in(self, hold.group) end
+    if not text then return nil end
     local left = deadline - clock.now()
-    if left <= 0 then return text_of(self, first) end
+    if left <= 0 then return text end
     loop.sleep(math.min(left, claim.PAUSE / 5))
   end
 end
 
 function Slot:give_back()
-  self.ours[self.target.record.ref], self.held = nil, nil
+  for _, hold in ipairs(self.holds) do hold.ours[self.target.record.ref] = nil end
+  self.held = nil
 end
 
 return claim

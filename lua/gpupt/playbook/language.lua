@@ -15,6 +15,7 @@ local secret = require "gpupt.secret"
 local selector = require "gpupt.fleet.selector"
 local step_word = require "gpupt.playbook.step_word"
 local steps = require "gpupt.step"
+local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
 
 local language = {}
@@ -76,7 +77,11 @@ function language.find(given)
 end
 
 local roll_options = options.declare("p.hosts roll", {
-  { "unavailable", "string", default = "1/cluster", doc = "maximum number of hosts out of service at once: N/cluster" },
+  { "unavailable", "string|table", default = "1/cluster", doc = "how many hosts may be out of service at once: "
+    .. "N/cluster or P%/cluster (rounded down, at least 1), or N and the word of per, such as 1/rack; "
+    .. "or a list of limits" },
+  { "per", "string|function", doc = "groups of hosts other than clusters: the name of a custom attribute of the hosts, "
+    .. "folder (the inventory folder), or a function of the host { name, cluster } that returns the group's name" },
   { "guests", "string", choices = { "keep", "shutdown-idle" }, default = "keep",
     doc = "running VMs that have a card and cannot be migrated: keep refuses the host, "
       .. "shutdown-idle shuts idle ones down" },
@@ -126,11 +131,8 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
   local problem = roll_options:problem(node.options.roll or {})
   if problem then return problem end
   node.options.roll = roll_options:check(node.options.roll)
-  local away = node.options.roll.unavailable:match "^(%d+)/cluster$"
-  if not away or tonumber(away) < 1 then
-    return ("roll: unavailable = '%s' is not N/cluster"):format(node.options.roll.unavailable)
-  end
-  node.options.roll.away = math.tointeger(tonumber(away))
+  node.options.roll.limits, problem = unavailable.limits(node.options.roll)
+  if not node.options.roll.limits then return "roll: " .. problem end
   for _, name in ipairs { "back_within", "resend_after", "drain_within", "claim_within" } do
     local value = node.options.roll[name]
     local seconds, message = true, nil

@@ -2,13 +2,14 @@
 --
 --   host/UUID               a host whose configuration the run changes
 --   card/UUID/ADDRESS       a card that the run gives to a VM
---   slot/VCENTER/CLUSTER    the right to take a host of a cluster out of service, when only one may be
+--   slot/VCENTER/GROUP      the right to take a host of a cluster, or of another group (gpupt.playbook.unavailable),
+--   slot/VCENTER/GROUP/2    out of service: one for each host that may be at once
 --
 -- They are in force while the process that works on the run renews them: before changes, and by a timer while it waits
 -- (gpupt.playbook.watcher). A process that was stopped, or whose computer slept, for longer than leases.SECONDS has
 -- lost them: it may change nothing more, because another run may have changed the fleet meanwhile. When the run ends
--- its claims are released. The claims of a host that it took out of service, and the slot of its cluster, are *kept*
--- from before that change until the host is back, even if the process is killed.
+-- its claims are released. The claims of a host that it took out of service, and its slots, are *kept* from before that
+-- change until the host is back, even if the process is killed.
 local clock = require "gpupt.clock"
 local failure = require "gpupt.failure"
 local holder = require "gpupt.playbook.holder"
@@ -28,7 +29,8 @@ local visible = require "gpupt.visible"
 ---@field renewed number            when they were renewed
 ---@field kept table<string, string>  resource -> why it is kept when the process ends
 ---@field claims table<string, table>  resource -> { host = name, object = reference of the host as text }
----@field slots table<table, string>   cluster -> resource
+---@field slots table<userdata, string[]>  host -> the resources of its slots
+---@field users table<string, userdata>  a slot's resource -> the host that this process uses it for
 
 local leases = {}
 
@@ -61,7 +63,7 @@ end
 --- Enters this process as the one that works on the run. nil, message, "EREFUSED" if another one does.
 function leases.enter(journal, run)
   local moment, this = clock.read(), process.this()
-  local self = setmetatable({ journal = journal, run = run, kept = {}, claims = {}, slots = {},
+  local self = setmetatable({ journal = journal, run = run, kept = {}, claims = {}, slots = {}, users = {},
     process = random_word() }, Leases)
   local wanted = { run = run, process = self.process, pid = this.pid, started = this.started,
     client_host = this.client_host, seconds = leases.SECONDS }
@@ -131,14 +133,14 @@ local function still_ours(self)
 end
 
 --- Called before each change: raises if the claims are not in force. A host that the change takes out of service, and
--- the slot of its cluster, are kept from here on.
+-- its slots, are kept from here on.
 function Leases:before_change(target, action)
   failure.check(self:renew_if_due())
   if not still_ours(self) then failure.check(lost(self)) end
   if not (target and target.record and takes_out[action]) then return end
   local why = ("host %s %s"):format(target.name, takes_out[action])
   self:keep(leases.host(target.record), why)
-  self:keep(self.slots[target.record.cluster], why)
+  for _, slot in ipairs(self.slots[target.record.ref] or {}) do self:keep(slot, why) end
 end
 
 function Leases:keep(resource, why)
@@ -154,23 +156,25 @@ local function keep_no_longer(self, resource)
   self.kept[resource] = nil
 end
 
---- The host is in service again, and the run will take it out another time: its claims and the slot stay in force.
+--- The host is in service again, and the run will take it out another time: its claims and the slots stay in force.
 function Leases:in_service(record)
   keep_no_longer(self, leases.host(record))
-  keep_no_longer(self, self.slots[record.cluster])
+  for _, slot in ipairs(self.slots[record.ref] or {}) do keep_no_longer(self, slot) end
 end
 
---- The host is in service again: its claims end with the run, and the slot of its cluster now.
+--- The host is in service again: its claims end with the run, and its slots now.
 function Leases:back(record)
   keep_no_longer(self, leases.host(record))
-  local slot = self.slots[record.cluster]
-  if slot then self:release_kept(slot) end
+  for _, slot in ipairs(self.slots[record.ref] or {}) do self:release_kept(slot) end
 end
 
 function leases.host(record) return "host/" .. record.uuid end
 
-local function slot_of(vc, cluster)
-  return ("slot/%s/%s"):format(vc.about.instanceUuid or vc.host, cluster.ref.value)
+-- The slots of a group, one for each host that may be out of service at once.
+local function slots_of(vc, group)
+  local list, first = {}, ("slot/%s/%s"):format(vc.about.instanceUuid or vc.host, group.key)
+  for i = 1, group.most do list[i] = i == 1 and first or ("%s/%d"):format(first, i) end
+  return list
 end
 
 local claimed = {
@@ -235,9 +239,8 @@ function leases.in_the_way(plan, journal, run, problems)
     if skip.record then wanted[leases.host(skip.record)] = true end
   end
   for _, entry in ipairs(plan.entries) do
-    local record, roll = entry.target.record, entry.target.scope.options.roll
-    if record and record.cluster and roll and roll.away == 1 and leases.takes_down(entry) then
-      rolls[slot_of(plan.vc, record.cluster)] = true
+    for _, group in ipairs(leases.takes_down(entry) and entry.target.groups or {}) do
+      for _, slot in ipairs(slots_of(plan.vc, group)) do rolls[slot] = true end
     end
   end
   for _, resources in ipairs { wanted, rolls } do
@@ -292,8 +295,13 @@ function Leases:release(resource)
   return self.journal:release(self.run, self.process, resource)
 end
 
-function Leases:release_slot(cluster)
-  return not self.slots[cluster] or self:release(self.slots[cluster])
+--- The host needs its slots no longer: they are free, but for those that are kept.
+function Leases:release_slots(record)
+  for _, slot in ipairs(self.slots[record.ref] or {}) do
+    if self.users[slot] == record.ref then self.users[slot] = nil end
+    self:release(slot)
+  end
+  self.slots[record.ref] = nil
 end
 
 --- Looks at the hosts whose claims are kept, and no longer keeps those of hosts that are in service. `entered(name)`:
@@ -311,42 +319,88 @@ local function settle(self, vc, entered)
   end
 end
 
---- Whether the slot is kept because of another host that this run left out of service.
-function Leases:kept_for_another(resource, record)
+-- Whether a slot is kept because of another host that this run left out of service.
+local function kept_for_another(self, resource, record)
   return self.kept[resource] ~= nil and self.claims[resource].host ~= record.name
 end
 
---- Waits until the slot of the target's cluster is free, for at most claim_within, if the run that holds it is at work;
--- nil, message, code if it does not become free.
-function Leases:await_slot(vc, target, ctx)
-  local within = units.duration(target.scope.options.roll.claim_within)
-  local deadline, said = clock.now() + within, nil
-  local record = target.record
-  local resource = slot_of(vc, record.cluster)
-  if self:kept_for_another(resource, record) then
-    settle(self, vc, function(name) return out_of_service.entered(ctx, name) end)
-    if self:kept_for_another(resource, record) then
-      return nil, ("this run left %s"):format(self.kept[resource]), "EDEFERRED"
+-- The slots of a group that the host may try, its own first; and the reason why one is not among them: that a host of
+-- this run was left out of service; and whether other hosts of this process use some.
+local function candidates(self, vc, group, record)
+  local list, left_out, busy = {}, nil, false
+  for _, resource in ipairs(slots_of(vc, group)) do
+    local user = self.users[resource]
+    if user and user ~= record.ref then
+      busy = true
+    elseif kept_for_another(self, resource, record) then
+      left_out = self.kept[resource]
+    elseif self.kept[resource] then
+      table.insert(list, 1, resource)
+    else
+      list[#list + 1] = resource
     end
   end
+  return list, left_out, busy
+end
+
+-- One of the slots of a group now: its resource; nil, message, code, the claim in the way.
+local function claim_one(self, list, group, record)
+  local message, code, detail
+  for _, resource in ipairs(list) do
+    local ok, why, failed, other = claim(self, { resource = resource, host = record.name, object = tostring(record.ref),
+      what = ("the roll of %s%s (host %s)"):format(group.cluster and "cluster " or "", group.name, record.name) })
+    if ok then return resource end
+    if failed ~= "EREFUSED" then return nil, why, failed end
+    -- of several, the one that may become free is waited for
+    if not detail or not detail.alive then message, code, detail = why, failed, other end
+  end
+  return nil, message, code, detail
+end
+
+-- Waits until one of the slots of a group is free, until `deadline`, if the run that holds it is at work.
+local function await_one(self, vc, target, group, ctx, deadline)
+  local record, said, looked = target.record, nil, false
   while true do
-    local ok, message, code, detail = claim(self, { resource = resource, host = record.name,
-      what = ("the roll of cluster %s (host %s)"):format(record.cluster.name, record.name),
-      object = tostring(record.ref) })
-    if ok then
-      self.slots[record.cluster] = resource
-      return true
+    local list, left_out, busy = candidates(self, vc, group, record)
+    if #list == 0 and left_out and not looked then
+      looked = true
+      settle(self, vc, function(name) return out_of_service.entered(ctx, name) end)
+      list, left_out, busy = candidates(self, vc, group, record)
     end
-    if code ~= "EREFUSED" then return nil, message, code end
-    local left = deadline - clock.now()
+    if #list == 0 and not busy then return nil, ("this run left %s"):format(left_out), "EDEFERRED" end
+    local resource, message, code, detail = claim_one(self, list, group, record)
+    if resource then return resource end
     if ctx.stopping then return nil, ctx.stopping, "ECANCELLED" end
-    if left <= 0 or not detail.alive then return nil, message, "EDEFERRED" end
-    if said ~= detail.run then
-      said = detail.run
-      ctx:note(target, "waiting for the roll: " .. detail.text)
+    local left = math.huge -- other hosts of this process give their slots back
+    if not busy then
+      if code ~= "EREFUSED" then return nil, message, code end
+      left = deadline - clock.now()
+      if left <= 0 or not detail.alive then return nil, message, "EDEFERRED" end
+      if said ~= detail.run then
+        said = detail.run
+        ctx:note(target, "waiting for the roll: " .. detail.text)
+      end
     end
     loop.sleep(math.min(left, leases.PAUSE))
   end
+end
+
+--- Waits until a slot of each of the target's groups is free, for at most claim_within, if the runs that hold them are
+-- at work; nil, message, code, the group if one does not become free.
+function Leases:await_slots(vc, target, ctx)
+  local deadline = clock.now() + units.duration(target.scope.options.roll.claim_within)
+  local record = target.record
+  self.slots[record.ref] = {}
+  for _, group in ipairs(target.groups) do
+    local resource, message, code = await_one(self, vc, target, group, ctx, deadline)
+    if not resource then
+      self:release_slots(record)
+      return nil, message, code, group
+    end
+    table.insert(self.slots[record.ref], resource)
+    self.users[resource] = record.ref
+  end
+  return true
 end
 
 --- The run ends: its claims are released, but for those of hosts that are out of service. nil, message, code.

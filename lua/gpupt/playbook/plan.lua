@@ -14,6 +14,7 @@ local preflight = require "gpupt.playbook.preflight"
 local remembered = require "gpupt.playbook.remembered"
 local targets = require "gpupt.playbook.targets"
 local snapshot = require "gpupt.fleet.snapshot"
+local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
 local visible = require "gpupt.visible"
 
@@ -129,6 +130,9 @@ local function read_fleet(self, problems)
       add_problem(problems, "p.hosts", scope.source, message, code)
     end
   end
+  unavailable.assign(self.fleet, self.hosts, function(target, text)
+    found:problem { source = target.scope.source, text = "roll: " .. text, target = target.name, code = "EPLAYBOOK" }
+  end)
   for _, scope in ipairs(each_scope(self.playbook, "vms")) do
     local list, message, code = failure.catch(targets.vms, self.fleet, scope, limit, found, function(name)
       return self.ctx:made({ name = name }, "create")

@@ -1,6 +1,7 @@
 --- A plan as text for people: visible lines, without the last line end.
 local hosts = require "gpupt.fleet.host"
 local limit = require "gpupt.playbook.limit"
+local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
 local visible = require "gpupt.visible"
 
@@ -84,6 +85,7 @@ return function(self)
     lines[#lines + 1] = "nothing to change"
     return visible.lines(lines)
   end
+  lines[#lines + 1] = unavailable.line(self.hosts)
   lines[#lines + 1] = limit.of(self):text()
   lines[#lines + 1] = totals(list) .. "."
     .. (#self.words > 0 and " Needs: --allow " .. table.concat(self.words, ",") or "")

@@ -1,4 +1,4 @@
---- A run: a plan that is being applied. One fiber per target; VMs wait for their host's fiber; hosts of a cluster wait
+--- A run: a plan that is being applied. One fiber per target; VMs wait for their host's fiber; hosts of a group wait
 -- for the roll's slots. Every step observes and plans again before it changes anything, so a run may be interrupted at
 -- any moment and resumed: finished changes are not made twice. After max_failures no further targets are started;
 -- after a host that does not return or stays in maintenance mode no other host is started.
@@ -185,22 +185,25 @@ local function finish(self, outcome, status, message, code)
     what = status, detail = message and journal.note { message = message, code = code } or nil }
 end
 
---- What this run holds of the target's cluster: the slots of the roll, the hosts that it holds (`ours`, by reference),
--- and `short`, the reason why the cluster's hosts are deferred.
-local function cluster_of(self, target)
-  local cluster = target.record.cluster
-  local hold = self.clusters[cluster]
-  if not hold then
-    hold = { slots = loop.semaphore(target.scope.options.roll.away), ours = {} }
-    self.clusters[cluster] = hold
+--- What this run holds of each of the target's groups (gpupt.playbook.unavailable): `slots`, the hosts that it has
+-- taken out of service (`ours`, by reference), and `short`, the reason why the group's hosts are deferred.
+local function holds_of(self, target)
+  local list = {}
+  for i, group in ipairs(target.groups) do
+    local hold = self.holds[group.key]
+    if not hold then
+      hold = { group = group, slots = loop.semaphore(group.most), ours = {} }
+      self.holds[group.key] = hold
+    end
+    list[i] = hold
   end
-  return hold
+  return list
 end
 
 --- Defers a host: it is not changed, and does not count as failed.
--- The other hosts of its cluster are deferred without waiting for the same again.
-local function defer(self, target, outcome, message, code)
-  if code == "EDEFERRED" then cluster_of(self, target).short = message end
+-- The other hosts of the group without a free slot are deferred without waiting for the same again.
+local function defer(self, target, outcome, message, code, group)
+  if code == "EDEFERRED" and group then self.holds[group.key].short = message end
   self.deferred = self.deferred + 1
   self.leases:release(leases.host(target.record))
   return finish(self, outcome, "deferred", message, code)
@@ -216,7 +219,7 @@ local function carry_out(self, target, outcome)
     if self.stopping and i > 1 then return finish(self, outcome, "interrupted", self.stopping, "ECANCELLED") end
     local ok, message, code = step(self, target, instance, outcome)
     if not ok and code == "EDEFERRED" and target.kind == "host" then
-      return defer(self, target, outcome, message, code)
+      return defer(self, target, outcome, message, code, self.ctx.slots[target.ref].blocked)
     end
     if not ok then return finish(self, outcome, "failed", message, code) end
   end
@@ -227,39 +230,61 @@ end
 --- Whether the changes of this target may take its host out of service.
 local function takes_down(target) return leases.takes_down(target.entry) end
 
---- Waits for the cluster's other hosts, see gpupt.playbook.claim. Returns the slot, or nil if the host was deferred.
+--- Waits for the other hosts of its groups, see gpupt.playbook.claim. The slot, or nil if the host was deferred.
 local function claim_slot(self, target, outcome)
-  local hold = cluster_of(self, target)
-  local slot = claims.slot(self.ctx, target, hold.ours)
+  local holds = holds_of(self, target)
+  local slot = claims.slot(self.ctx, target, holds)
   self.ctx.slots[target.ref] = slot
   if not takes_down(target) then return slot end
-  if hold.short then return defer(self, target, outcome, hold.short, "EDEFERRED") end
+  for _, hold in ipairs(holds) do
+    if hold.short then return defer(self, target, outcome, hold.short, "EDEFERRED") end
+  end
   local ok, message, code = slot:take()
   if ok then return slot end
   if code == "ECANCELLED" then return finish(self, outcome, "not started", message) end
-  return defer(self, target, outcome, message, code)
+  return defer(self, target, outcome, message, code, slot.blocked)
+end
+
+-- Why no further host is started, or nil.
+local function closed(self)
+  if self.lost then return ("%s is out of service: no further hosts will be started"):format(self.lost) end
+  return self.cancelled and "the run was cancelled" or self.stopping
+end
+
+-- Everything that the host needs before it may be taken out of service: the slot, or nil if its outcome is decided.
+local function admit(self, target, outcome)
+  local stop = closed(self)
+  if stop then return finish(self, outcome, "not started", stop) end
+  if takes_down(target) then
+    -- another run of this journal may be rolling the same group
+    local ok, message, code, group = self.leases:await_slots(self.plan.vc, target, self.ctx)
+    if code == "ECANCELLED" or code == "ELAPSED" then return finish(self, outcome, "not started", message) end
+    if not ok then return defer(self, target, outcome, "deferred and not changed: " .. message, code, group) end
+  end
+  local slot = claim_slot(self, target, outcome)
+  -- a host may have been lost while this one waited
+  if slot and self.lost then
+    slot:give_back()
+    slot = finish(self, outcome, "not started", closed(self))
+  end
+  if not slot then self.leases:release_slots(target.record) end
+  return slot
+end
+
+-- Closes a list of tokens.
+local function tokens_of(self, target)
+  local list = setmetatable({}, { __close = function(tokens)
+    for _, token in ipairs(tokens) do token:release() end
+  end })
+  for i, hold in ipairs(holds_of(self, target)) do list[i] = hold.slots:acquire() end
+  return list
 end
 
 local function host_fiber(self, target, outcome)
-  local token <close> = cluster_of(self, target).slots:acquire() -- luacheck: ignore
-  if self.lost then
-    return finish(self, outcome, "not started",
-      ("%s is out of service: no further hosts will be started"):format(self.lost))
-  end
-  local stop = self.cancelled and "the run was cancelled" or self.stopping
-  if stop then return finish(self, outcome, "not started", stop) end
+  local tokens <close> = tokens_of(self, target) -- luacheck: ignore
+  local slot = admit(self, target, outcome)
+  if not slot then return end
   local record = target.record
-  if takes_down(target) and target.scope.options.roll.away == 1 then
-    -- another run of this journal may be rolling the same cluster
-    local ok, message, code = self.leases:await_slot(self.plan.vc, target, self.ctx)
-    if code == "ECANCELLED" or code == "ELAPSED" then return finish(self, outcome, "not started", message) end
-    if not ok then return defer(self, target, outcome, "deferred and not changed: " .. message, code) end
-  end
-  local slot = claim_slot(self, target, outcome)
-  if not slot then
-    self.leases:release_slot(record.cluster)
-    return
-  end
   carry_out(self, target, outcome)
   local broken = outcome.status == "failed" or outcome.status == "interrupted"
   if broken and (outcome.code == "ELOST" or record.maintenance or record.connection ~= "connected") then
@@ -267,7 +292,7 @@ local function host_fiber(self, target, outcome)
   else
     slot:give_back()
     if outcome.status == "changed" or outcome.status == "ok" then self.leases:back(record) end
-    self.leases:release_slot(record.cluster)
+    self.leases:release_slots(record)
   end
 end
 
@@ -355,7 +380,7 @@ function run.start(plan, o)
     return nil, ("the plan needs --allow %s"):format(table.concat(missing, ",")), "EAPPROVAL", { words = missing }
   end
   local self = setmetatable({ plan = plan, allow = allow, on_event = o.on_event, asked = o.asked, outcomes = {},
-    clusters = {}, failures = 0, deferred = 0, limits = limit.of(plan) }, Run)
+    holds = {}, failures = 0, deferred = 0, limits = limit.of(plan) }, Run)
   if #plan:changes() == 0 and not o.run then
     self.nothing = true
     for _, list in ipairs { plan.hosts, plan.vms } do

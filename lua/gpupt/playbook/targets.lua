@@ -11,6 +11,7 @@ local look = require "gpupt.playbook.preflight.look"
 local placement = require "gpupt.fleet.placement"
 local shortage = require "gpupt.fleet.shortage"
 local steps = require "gpupt.step"
+local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
 
 ---@class gpupt.Target              what a step works on: one host or one VM of a scope
@@ -203,7 +204,7 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
       if why and not record.ours then
         record.skipped = why
         local counted = record.connection ~= "connected"
-          and (", counted as out of service (unavailable = '%s')"):format(scope.options.roll.unavailable) or ""
+          and (", counted as out of service (unavailable = %s)"):format(unavailable.text(scope.options.roll)) or ""
         skipped[#skipped + 1] = { target = record.name, record = record,
           text = ("%s %s: skipped%s"):format(record.name, why, counted) }
       else
