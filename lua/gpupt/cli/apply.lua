@@ -7,7 +7,7 @@ local printer = require "gpupt.printer"
 local command = {
   name = "apply",
   summary = "apply a playbook or a saved plan, or resume an interrupted run",
-  usage = "apply PLAYBOOK|FOLDER|PLANFILE|--resume RUN [--allow WORD,...] [options]",
+  usage = "apply PLAYBOOK|FOLDER|PLAN|--resume RUN [--allow WORDS] [options]",
   details = function()
     local lines = { "Disruptive changes need an approval in addition to the playbook's own option:" }
     for _, one in ipairs(require("gpupt.playbook").approvals()) do

@@ -8,11 +8,11 @@ local command = {
   usage = "plan PLAYBOOK|FOLDER [--out FILE] [--limit PATTERN,...] [options]",
   details = [[
 Reads the fleet and changes nothing. Of a folder, all playbooks (*.lua) are one
-plan and one run, in the order of their names. Reports all problems at once, also those
-that apply would meet: missing privileges, media, memory, secrets. What the
-account may not check is printed as "unverified" with the privilege that the
-check needs. --out saves the plan to a file. "gpupt apply FILE" reads the fleet
-again, and refuses the plan if anything that it depends on has changed.
+plan and one run, in the order of their names. Reports all problems at once,
+also those that apply would meet: missing privileges, media, memory, secrets.
+What the account may not check is printed as "unverified" with the privilege
+that the check needs. --out saves the plan to a file. "gpupt apply FILE" reads
+the fleet again, and refuses the plan if anything that it depends on has changed.
 Claims of other runs that are in the way are shown with the command that goes
 on from there.
 
