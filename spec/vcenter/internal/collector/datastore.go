@@ -36,3 +36,25 @@ func volume(ds mo.Datastore) *mo.Datastore {
 		}}
 	return &ds
 }
+
+var _ = rules.Add(rules.Rule{ID: "collector.pod", Sure: "documented", As: "real", Source: "API reference: StoragePod.summary (name, capacity, freeSpace), StorageDrsPodConfigInfo.defaultVmBehavior (manual, automated)",
+	Text: "The summary of a datastore cluster has its name and what its datastores have together; its behaviour is manual until it is set."})
+
+// pod returns a copy with its summary.
+func (r *Service) pod(p mo.StoragePod) *mo.StoragePod {
+	p.Summary = &types.StoragePodSummary{Name: p.Name}
+	for _, ref := range p.ChildEntity {
+		if v, ok := r.value(ref); ok {
+			if ds, is := v.Interface().(mo.Datastore); is {
+				p.Summary.Capacity += ds.Summary.Capacity
+				p.Summary.FreeSpace += ds.Summary.FreeSpace
+			}
+		}
+	}
+	if e := p.PodStorageDrsEntry; e != nil && e.StorageDrsConfig.PodConfig.DefaultVmBehavior == "" {
+		own := *e
+		own.StorageDrsConfig.PodConfig.DefaultVmBehavior = string(types.StorageDrsPodConfigInfoBehaviorManual)
+		p.PodStorageDrsEntry = &own
+	}
+	return &p
+}

@@ -44,6 +44,11 @@ func (r *Service) valueFor(owner *session.Session, ref refs) (reflect.Value, boo
 			return reflect.ValueOf(volume(ds)).Elem(), true
 		}
 	}
+	if ok && ref.Type == "StoragePod" {
+		if pod, is := v.Interface().(mo.StoragePod); is {
+			return reflect.ValueOf(r.pod(pod)).Elem(), true
+		}
+	}
 	if !ok || owner == nil {
 		return v, ok
 	}

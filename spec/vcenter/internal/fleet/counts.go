@@ -61,7 +61,7 @@ func (n Counts) esx() *Fleet {
 	f.Clusters = []Cluster{{Hosts: []Host{h}}}
 	for i := 0; i < n.VMs; i++ {
 		f.VMs = append(f.VMs, VM{Name: fmt.Sprintf("ha-host_VM%d", i), Host: h.Name, Datastore: "LocalDS_0", Network: "VM Network",
-			DiskGB: 10, MemoryMB: 1024, CPUs: 1, Power: n.power()})
+			DiskGB: 10, CDROM: true, MemoryMB: 1024, CPUs: 1, Power: n.power()})
 	}
 	return f
 }
@@ -106,7 +106,7 @@ func (n Counts) Fleet() *Fleet {
 		vms := func(prefix, host, cluster, pool string) {
 			for i := 0; i < n.VMs; i++ {
 				f.VMs = append(f.VMs, VM{Name: fmt.Sprintf("%s_VM%d", prefix, i), Host: host, Cluster: cluster, Pool: pool, Folder: folder,
-					Datastore: stores[0], Network: network, DiskGB: 10, MemoryMB: 1024, CPUs: 1, Power: n.power()})
+					Datastore: stores[0], Network: network, DiskGB: 10, CDROM: true, MemoryMB: 1024, CPUs: 1, Power: n.power()})
 			}
 		}
 		for i := 0; i < n.Standalone; i++ {

@@ -166,6 +166,7 @@ type VM struct {
 	MemoryMB    int64             `json:"memory_mb"`
 	CPUs        int32             `json:"cpus"`
 	DiskGB      int               `json:"disk_gb"`
+	CDROM       bool              `json:"cdrom"`   // it has an empty CD-ROM drive
 	Version     string            `json:"version"` // vmx-20
 	Power       string            `json:"power"`   // poweredOff (default), poweredOn
 	ExtraConfig map[string]string `json:"extra_config"`

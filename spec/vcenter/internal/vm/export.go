@@ -10,11 +10,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
-	"github.com/google/uuid"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
@@ -27,11 +25,14 @@ import (
 var _ = rules.Add(rules.Rule{ID: "vm.export", Sure: "documented", As: "laxer: the disks of a real lease hold the VM's data", Source: "API reference: VirtualMachine.ExportVm (InvalidPowerState), HttpNfcLease (state, info.deviceUrl, HttpNfcLeaseProgress, HttpNfcLeaseComplete, HttpNfcLeaseAbort), privilege VApp.Export",
 	Text: "ExportVm of a powered-off VM returns a lease that is ready, with one URL for each disk; the URLs need no session, and end with the lease. Disks are small stand-ins."})
 
-// lease is one export.
+// lease is one export or import.
 type lease struct {
 	mo.HttpNfcLease
-	id    string            // in its URLs
-	files map[string]string // name -> file of this computer
+	id      string // in its URLs
+	owner   types.ManagedObjectReference
+	files   map[string]string // name -> file of this computer
+	uploads map[string]upload
+	end     chan bool // of an import: whether it is complete
 }
 
 func (r *Service) registerExport() {
@@ -41,6 +42,12 @@ func (r *Service) registerExport() {
 		l, e := api.Object[*lease](c)
 		if e != nil {
 			return nil, e
+		}
+		if l.end != nil {
+			if l.State != types.HttpNfcLeaseStateReady && c.Method == "HttpNfcLeaseComplete" {
+				return nil, fault.InvalidState("")
+			}
+			l.end <- c.Method == "HttpNfcLeaseComplete"
 		}
 		r.leases.Delete(l.id)
 		r.w.Remove(l.Self)
@@ -67,7 +74,16 @@ func (r *Service) registerExport() {
 			return nil, e
 		}
 		out := &types.HttpNfcLeaseGetManifestResponse{}
+		if l.Info == nil {
+			return nil, fault.InvalidState("")
+		}
 		for _, u := range l.Info.DeviceUrl {
+			if l.end != nil {
+				if x, ok := l.uploads[u.TargetId]; ok {
+					out.Returnval = append(out.Returnval, types.HttpNfcLeaseManifestEntry{Key: u.Key, Sha1: x.sha1, Size: x.size, Disk: *u.Disk})
+				}
+				continue
+			}
 			data, err := os.ReadFile(l.files[u.TargetId])
 			if err != nil {
 				return nil, fault.From(err)
@@ -79,11 +95,12 @@ func (r *Service) registerExport() {
 	})
 	r.s.OnOwner(func(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
 		if l, ok := r.w.Reg.Get(ref).(*lease); ok {
-			return l.Info.Entity, true
+			return l.owner, true
 		}
 		return ref, false
 	})
 	r.s.HTTP("/nfc/", r.nfc)
+	r.registerImport()
 }
 
 // descriptor writes the OVF of a VM: its name, CPUs, memory and disks, as govc and ovftool ask for it.
@@ -130,10 +147,8 @@ func (r *Service) export(c *api.Call) (any, *fault.Error) {
 	if vm.on() {
 		return nil, fault.New(&types.InvalidPowerState{RequestedState: types.VirtualMachinePowerStatePoweredOff, ExistingState: vm.Runtime.PowerState})
 	}
-	id := uuid.NewString()
-	l := &lease{id: id, files: map[string]string{}}
-	l.Self = types.ManagedObjectReference{Type: "HttpNfcLease", Value: "session[" + id + "]" + uuid.NewString()}
-	l.State, l.Mode, l.InitializeProgress = types.HttpNfcLeaseStateReady, "pushOrGet", 100
+	l := newLease(vm.Self)
+	l.State, l.InitializeProgress = types.HttpNfcLeaseStateReady, 100
 	l.Info = &types.HttpNfcLeaseInfo{Lease: l.Self, Entity: vm.Self, LeaseTimeout: 300}
 	n := 0
 	for _, d := range vm.Config.Hardware.Device {
@@ -157,26 +172,24 @@ func (r *Service) export(c *api.Call) (any, *fault.Error) {
 			size = st.Size()
 		}
 		l.Info.DeviceUrl = append(l.Info.DeviceUrl, types.HttpNfcLeaseDeviceUrl{Key: fmt.Sprintf("/%s/disk-%d", vm.Self.Value, n),
-			ImportKey: fmt.Sprintf("/%s/VirtualDisk:%d", vm.Name, n), Url: "https://*/nfc/" + id + "/" + name, Disk: ptr(true), TargetId: name, FileSize: size})
+			ImportKey: fmt.Sprintf("/%s/VirtualDisk:%d", vm.Name, n), Url: l.url(name), Disk: ptr(true), TargetId: name, FileSize: size})
 		n++
 	}
 	r.w.Put(l)
-	r.leases.Store(id, l)
+	r.leases.Store(l.id, l)
 	return &types.ExportVmResponse{Returnval: l.Self}, nil
 }
 
-// nfc serves the files of a lease by their names.
+// nfc serves the files of a lease by their names, and takes those of an import.
 func (r *Service) nfc(w http.ResponseWriter, q *http.Request, _ *session.Session) {
-	id, name, _ := strings.Cut(strings.TrimPrefix(path.Clean(q.URL.Path), "/nfc/"), "/")
-	got, ok := r.leases.Load(id)
-	if !ok || q.Method != http.MethodGet && q.Method != http.MethodHead {
+	l, name, file, ok := r.nfcFile(q)
+	post := q.Method == http.MethodPut || q.Method == http.MethodPost
+	switch {
+	case !ok || post != (l.end != nil) || !post && q.Method != http.MethodGet && q.Method != http.MethodHead:
 		http.NotFound(w, q)
-		return
+	case post:
+		r.receive(w, q, l, name, file)
+	default:
+		http.ServeFile(w, q, file)
 	}
-	file, ok := got.(*lease).files[name]
-	if !ok {
-		http.NotFound(w, q)
-		return
-	}
-	http.ServeFile(w, q, file)
 }

@@ -83,7 +83,7 @@ type part struct {
 
 // order of VirtualMachineConfigSpec's fields that the tests use
 var order = []string{"changeVersion", "name", "version", "guestId", "files", "flags", "numCPUs", "numCoresPerSocket", "memoryMB", "memoryHotAddEnabled",
-	"cpuHotAddEnabled", "deviceChange", "memoryAllocation", "extraConfig", "bootOptions", "firmware", "memoryReservationLockedToMax", "nestedHVEnabled"}
+	"cpuHotAddEnabled", "deviceChange", "memoryAllocation", "extraConfig", "bootOptions", "vAppConfig", "firmware", "memoryReservationLockedToMax", "nestedHVEnabled"}
 
 func field(name, xml string) part {
 	for i, n := range order {

@@ -151,6 +151,11 @@ func (r *Service) oneFromFile(d *fleet.VM, name string, n int) error {
 			Backing: &types.VirtualDiskFlatVer2BackingInfo{DiskMode: "persistent", ThinProvisioned: ptr(true),
 				VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: "[" + ds + "]"}}}}, types.VirtualDeviceConfigSpecFileOperationCreate)
 	}
+	if d.CDROM {
+		add(&types.VirtualCdrom{VirtualDevice: types.VirtualDevice{Key: -109, ControllerKey: 201, UnitNumber: ptr(int32(0)),
+			Backing:     &types.VirtualCdromRemotePassthroughBackingInfo{},
+			Connectable: &types.VirtualDeviceConnectInfo{AllowGuestControl: true}}}, "")
+	}
 	if backing := r.backingOf(d.Network); backing != nil {
 		add(&types.VirtualVmxnet3{VirtualVmxnet: types.VirtualVmxnet{VirtualEthernetCard: types.VirtualEthernetCard{
 			VirtualDevice: types.VirtualDevice{Key: -103, Backing: backing}}}}, "")
