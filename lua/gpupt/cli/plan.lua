@@ -12,7 +12,7 @@ plan and one run, in the order of their names. Reports all problems at once,
 also those that apply would meet: missing privileges, media, memory, secrets.
 What the account may not check is printed as "unverified" with the privilege
 that the check needs. --out saves the plan to a file. "gpupt apply FILE" reads
-the fleet again, and refuses the plan if anything that it depends on has changed.
+the fleet again, and refuses the plan if anything it depends on has changed.
 Claims of other runs that are in the way are shown with the command that goes
 on from there.
 
