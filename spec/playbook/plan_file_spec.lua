@@ -16,7 +16,7 @@ describe("a plan file", function()
   setup(function()
     probe = probe_of.start()
     local path = probe:write("dofile '" .. probe:file("library.lua", "return 1\n") .. "'\n"
-      .. "local vars = p.vars { site = { default = 'x' }, word = { secret = true }, list = { default = 1 } }\n"
+      .. "local vars = p.vars { site = { default = 'x' }, word = { secret = true }, list = { default = {} } }\n"
       .. "local secret = vars.word\n")
     file = probe.dir .. "/a.plan"
     local pb = gpupt.check(gpupt.playbook.load(path, { site = "lab", word = "hunter2", list = { 1, { a = true } } }))

@@ -71,19 +71,17 @@ local function listener(options)
   return function(event) progress:event(event) end, progress
 end
 
-local function finish(options, run, allow)
-  local result = run:result()
-  if options.json then
-    for _, target in ipairs(result.targets) do target.target_record = nil end
-    printer.json(result)
-  elseif not options.events then
-    printer.out("%s", tostring(run))
+-- What one run leaves to say, and its exit status.
+local function say_end(result, allow)
+  if result.status == "nothing" or result.status == "done" then return cli.OK end
+  if result.status == "away" then
+    cli.complain("vCenter %s: %s. Nothing was changed there", result.vcenter, (result.message:gsub("%.$", "")))
+    return cli.UNREACHABLE
   end
-  if result.status == "nothing" then
-    if not options.json and not options.events then printer.out "nothing to change" end
-    return cli.OK
+  if not result.id then
+    cli.complain("vCenter %s: %s", result.vcenter, result.message)
+    return cli.FAILED
   end
-  if result.status == "done" then return cli.OK end
   for _, target in ipairs(result.targets) do
     if target.status == "failed" or target.status == "deferred" then
       cli.complain("%s: %s", target.step or target.target, target.message)
@@ -102,6 +100,27 @@ end
 
 -- Another run may get the planned cards first: so often it is planned again, with other cards.
 local PLANS = 5
+
+local function finish(options, run, allow)
+  local result = run:result()
+  if options.json then
+    printer.json(result)
+  elseif not options.events then
+    printer.out("%s", tostring(run))
+  end
+  if result.status == "nothing" then
+    if not options.json and not options.events then printer.out "nothing to change" end
+    return cli.OK
+  end
+  local worst = cli.OK
+  for _, one in ipairs(result.runs or { result }) do
+    local status = say_end(one, allow)
+    if worst == cli.OK or worst == cli.UNREACHABLE and status ~= cli.OK or status == cli.INTERRUPTED then
+      worst = status
+    end
+  end
+  return worst
+end
 
 -- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result.
 local function show(plan)
@@ -141,7 +160,7 @@ function command.run(options, words)
   end
   local pb, why, failed, details = subject(options, words, store)
   if not pb then return nil, why, failed, details end
-  local vc <close> = connection.open(options)
+  local vc <close> = connection.open_for(pb, options)
   -- the claims of other runs are shown beside what cannot be planned
   if not store then store = require "gpupt.cli.book".open(options) end
   local plan, detail
@@ -177,9 +196,12 @@ function command.run(options, words)
     if store then store:close() end
     return nil, message, code, detail
   end
-  local id = run:result().id
+  local result = run:result()
+  local id = result.id
+  local journalled = id ~= nil
+  for _, one in ipairs(result.runs or {}) do journalled = journalled or one.id ~= nil end
   cli.journalled = { counts = not options.json,
-    text = id and "see " .. next_command.status(id) or "nothing was changed" }
+    text = journalled and "see " .. next_command.status(id) or "nothing was changed" }
   local status = finish(options, run, allow)
   if store then store:close() end
   return status

@@ -92,6 +92,29 @@ function connection.open(options)
   return connected(require "gpupt.vim".connect(o))
 end
 
+-- The options that a playbook with p.vcenter answers itself.
+local OF_PLAYBOOK = { "url", "username", "password_file", "password_command", "token_file", "token_command",
+  "token_key_file", "ticket_file", "ticket_command", "persist_session", "ca_file", "thumbprint", "known_hosts",
+  "insecure", "timeout" }
+
+--- Opens the connection for a playbook: that of the options, or of the vCenters that the playbook names. Raises as open
+-- does.
+function connection.open_for(pb, options)
+  local names = connected(pb:vcenters())
+  if #names == 0 then return connection.open(options) end
+  for _, name in ipairs(OF_PLAYBOOK) do
+    if options[name] then
+      connected(nil, ("--%s: the playbook names its vCenters itself (p.vcenter): leave the option out"):format(
+        (name:gsub("_", "-"))), "EUSAGE")
+    end
+  end
+  if connection.record_folder(options) then
+    connected(nil, "a playbook with p.vcenter cannot be recorded: unset GPUPT_RECORD", "EUSAGE")
+  end
+  require "gpupt.net".signals.catch()
+  return connected(pb:connect())
+end
+
 --- Ends the session that --persist-session kept; whether there was one. Raises as open does.
 function connection.logout(options) return connected(require "gpupt.vim".logout(connected(options_of(options)))) end
 

@@ -7,16 +7,19 @@ local visible = require "gpupt.visible"
 local command = {
   name = "gpus",
   summary = "list every GPU of the fleet, its state and the VM that holds it",
-  usage = "gpus [PATH]... [--free] [--match PATTERN] [--json]",
+  usage = "gpus [PATH]... [--free] [--match PATTERN] [--playbook FILE]",
   details = [[
 PATH is an inventory path of hosts, clusters, folders or datacenters, as in govc
 ("/DC1/host/vdi-*/*"). Without it, the whole inventory is read. A card that is
 in the configuration of a powered-off VM is not free. "pending reboot" means
 enabled but not active: the host must be rebooted first. Management graphics and
-similar devices are excluded and listed.]],
+similar devices are excluded and listed. --playbook reads all vCenters that
+a playbook names with p.vcenter, and says which of them cannot be reached.]],
   options = connection.with {
     { "free", doc = "only cards that can be attached to a VM now" },
     { "match", "PATTERN", doc = "only cards like 10de:20b5, 10de:* or class=0302" },
+    { "playbook", "FILE", doc = "read the vCenters that this playbook names" },
+    connection.variables[1], connection.variables[2],
     { "json", doc = "print the result of gpupt.fleet.cards as JSON" },
   },
   examples = {
@@ -138,12 +141,57 @@ local function print_json(seen)
   printer.json(seen)
 end
 
+local LISTS = { "cards", "left_out", "dynamic", "elsewhere", "away" }
+
+--- The cards of all vCenters of a playbook; the exit status.
+local function of_playbook(options, words)
+  local cli = require "gpupt.cli"
+  local vars, argv, code = connection.vars(options)
+  if not vars then return nil, argv, code end
+  local pb, message, detail
+  pb, message, code, detail = require "gpupt.playbook".load(options.playbook, vars, { argv = argv })
+  if not pb then return nil, message, code, detail end
+  local names
+  names, message, code = pb:vcenters()
+  if not names then return nil, message, code end
+  if #names == 0 then return nil, options.playbook .. ": the playbook has no p.vcenter", "EUSAGE" end
+  local sites <close> = connection.open_for(pb, options)
+  local all, away = { vcenters = {}, hosts = 0 }, false
+  for _, name in ipairs(LISTS) do all[name] = {} end
+  for i, site in ipairs(sites) do
+    local seen
+    if site.vc then
+      seen, message = require("gpupt.fleet").cards(site.vc, { path = #words > 0 and words or nil })
+      if seen then only(seen, options) end
+    else
+      message = site.message
+    end
+    away = away or not seen
+    all.vcenters[i] = { name = site.name, host = site.host, message = not seen and message or nil }
+    all.hosts = all.hosts + (seen and seen.hosts or 0)
+    for _, list in ipairs(seen and LISTS or {}) do
+      for _, one in ipairs(seen[list]) do
+        if type(one) == "table" then one.vcenter = site.name end
+        table.insert(all[list], one)
+      end
+    end
+    if not options.json then
+      printer.out("%svCenter %s", i > 1 and "\n" or "", site.name)
+      if seen then print_text(seen) end
+    end
+    if not seen then cli.complain("vCenter %s: %s", site.name, message) end
+  end
+  if options.json then print_json(all) end
+  return away and cli.UNREACHABLE or cli.OK
+end
+
 function command.run(options, words)
   local cli = require "gpupt.cli"
   if options.match then
     local fits, message = require("gpupt.pci").match({ vendor = 0, device = 0 }, options.match)
     if fits == nil then return nil, "--match: " .. message, "EUSAGE" end
   end
+  if options.playbook then return of_playbook(options, words) end
   local vc <close> = connection.open(options)
   local seen, message, code, detail = require("gpupt.fleet").cards(vc, { path = #words > 0 and words or nil })
   if not seen then return nil, message, code, detail end

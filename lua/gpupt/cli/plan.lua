@@ -52,7 +52,7 @@ function command.run(options, words)
   local pb, message, detail
   pb, message, code, detail = require "gpupt.playbook".load(words[1], vars, { argv = argv })
   if not pb then return nil, message, code, detail end
-  local vc <close> = connection.open(options)
+  local vc <close> = connection.open_for(pb, options)
   local store = open_journal(options)
   local plan
   plan, message, code, detail = pb:plan(vc, { limit = limit, check_logins = options.check_logins,
@@ -73,6 +73,10 @@ function command.run(options, words)
       claims = json.array(plan:claimed()) }
   else
     printer.out("%s", tostring(plan))
+  end
+  if plan.away and #plan:away() > 0 then
+    cli.complain("%s", plan:away_text())
+    return cli.UNREACHABLE
   end
   return options.exit_code and #changes > 0 and cli.PENDING or cli.OK
 end

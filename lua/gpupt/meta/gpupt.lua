@@ -142,6 +142,7 @@
 ---@field foreign_maintenance? boolean|function also use hosts in maintenance mode that another user set; they stay in it (--allow foreign-maintenance)
 
 ---@class gpupt.options.p.hosts
+---@field on? string the p.vcenter of these hosts, by its name; required if there are several
 ---@field where string|table inventory paths of hosts or clusters, such as /DC/host/cluster/*, or p.find
 ---@field devices? table|function p.gpus: the default cards of the steps
 ---@field roll? table limits of the rolling reboot: how many hosts at once, and how long to wait
@@ -185,6 +186,15 @@
 ---@field secret? boolean true: never stored, refused in --var; default: decided by the variable's name
 ---@field doc? string description
 
+---@class gpupt.options.p.vcenter
+---@field name string the name that scopes use in on = "..."
+---@field url string the server: https://vcenter.example/sdk, without a password
+---@field login table p.login: the account
+---@field ca_file? string trust the CAs in this PEM file
+---@field thumbprint? string trust only this certificate (SHA-256 or SHA-1)
+---@field known_hosts? string file of 'host:port thumbprint' lines, also for ESXi
+---@field timeout? number time limit for each call, in seconds
+
 ---@class gpupt.options.p.vm.create
 ---@field guest string|function guest OS identifier (guestId), for example windows2022srvNext_64Guest
 ---@field cpus integer|function virtual CPUs
@@ -197,6 +207,7 @@
 ---@field annotation? string|function the VM's notes
 
 ---@class gpupt.options.p.vms
+---@field on? string the p.vcenter of these VMs, by its name; required if there are several
 ---@field where? string|table inventory paths of existing VMs, or p.find
 ---@field count? integer number of VMs to create
 ---@field name? string their name; {n} or {n:03} stands for the number
@@ -227,6 +238,13 @@
 ---@field allow? table the approvals, for example { 'reboot' }
 ---@field run? string the run to resume
 ---@field asked? function called once a second during the run; what it returns stops the run: 'drain' to finish the steps in progress and start nothing more, 'cancel' to stop at once; and a reason in words
+---@field outage? string|number how long to wait for a vCenter that does not answer
+
+---@class gpupt.options.plans.apply
+---@field journal? userdata an open journal (gpupt.store.open); default: the user's own file
+---@field on_event? function called with each event, which also has a field vcenter
+---@field allow? table the approvals
+---@field asked? function see plan.apply
 ---@field outage? string|number how long to wait for a vCenter that does not answer
 
 ---@class gpupt.options.playbook.load

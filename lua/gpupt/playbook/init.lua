@@ -148,7 +148,29 @@ local plan_options = options.declare("playbook.plan", {
     doc = "false: do not read secrets, for a plan by a user who has none; apply reads them" },
 })
 
---- Reads the fleet and returns what would change. Makes no changing call.
+--- Logs in to the vCenters that the playbook names with p.vcenter: a list of { name =, host =, vc = client }, or of
+-- { name =, url =, message =, code = } for those that cannot be reached. It has a close(). nil, message, code.
+function Playbook:connect() return require("gpupt.playbook.vcenters").connect(self) end
+
+--- The names of these vCenters; empty if the connection does not come from the playbook. nil, message, code.
+function Playbook:vcenters()
+  local nodes, message, code = require("gpupt.playbook.vcenters").of(self)
+  if not nodes then return nil, message, code end
+  local names = {}
+  for i, node in ipairs(nodes) do names[i] = node.options.name end
+  return names
+end
+
+-- The plan of the vCenter that a run to resume was for.
+local function resumed_plan(self, sites, o)
+  local site = require("gpupt.playbook.vcenters").by_name(sites)[self.vcenter]
+  if not site then error(("playbook.plan: there is no connection to the vCenter '%s'"):format(self.vcenter), 3) end
+  if not site.vc then return nil, site.message, site.code end
+  return require("gpupt.playbook.plan").make(self, site.vc, o)
+end
+
+--- Reads the fleet and returns what would change. Makes no changing call. `vc` is a client; for a playbook with
+-- p.vcenter it is what connect() returned, or a table of clients by the vCenters' names.
 function Playbook:plan(vc, o)
   o = plan_options:check(o)
   for _, one in ipairs(type(o.limit) == "table" and o.limit or {}) do
@@ -156,7 +178,11 @@ function Playbook:plan(vc, o)
   end
   o.new_limit = o.limit ~= nil
   o.limit, o.run = o.limit or self.limit, o.run or self.run
-  return require("gpupt.playbook.plan").make(self, vc, o)
+  local nodes, message, code = require("gpupt.playbook.vcenters").of(self)
+  if not nodes then return nil, message, code end
+  if #nodes == 0 then return require("gpupt.playbook.plan").make(self, vc, o) end
+  if self.vcenter then return resumed_plan(self, vc, o) end
+  return require("gpupt.playbook.several").make(self, vc, o)
 end
 
 --- The privileges that the steps' calls need: { {privilege=, step=, source=}... }, sorted.

@@ -80,6 +80,7 @@ function journal.read_note(store, record)
     end
   end
   return { vars = kept.restore(note.vars, note.kept == 2), limit = type(note.limit) == "string" and note.limit or nil,
+    vcenter = type(note.vcenter) == "string" and note.vcenter or nil,
     since = since, expect = { expect } }
 end
 

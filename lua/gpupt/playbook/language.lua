@@ -17,6 +17,7 @@ local step_word = require "gpupt.playbook.step_word"
 local steps = require "gpupt.step"
 local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
+local vcenters = require "gpupt.playbook.vcenters"
 
 local language = {}
 
@@ -117,6 +118,7 @@ local function check_scope_steps(node, scope)
 end
 
 language.hosts = declare.constructor("p.hosts", "hosts", {
+  { "on", "string", doc = "the p.vcenter of these hosts, by its name; required if there are several" },
   { "where", "string|table", required = true,
     doc = "inventory paths of hosts or clusters, such as /DC/host/cluster/*, or p.find" },
   { "devices", "table", late = true, doc = "p.gpus: the default cards of the steps" },
@@ -154,6 +156,7 @@ local placement_options = options.declare("p.vms place", {
 })
 
 language.vms = declare.constructor("p.vms", "vms", {
+  { "on", "string", doc = "the p.vcenter of these VMs, by its name; required if there are several" },
   { "where", "string|table", doc = "inventory paths of existing VMs, or p.find" },
   { "count", "integer", doc = "number of VMs to create" },
   { "name", "string", doc = "their name; {n} or {n:03} stands for the number" },
@@ -207,6 +210,8 @@ function language.login(user, password)
   node.source = source.of(1)
   return node
 end
+
+language.vcenter = vcenters.constructor
 
 language.secret = strict("p.secret", { file = secret.file, env = secret.env, command = secret.command,
   callback = secret.callback })
@@ -265,14 +270,17 @@ language.playbook = declare.constructor("p.playbook", "playbook", {
   local problem = node.options.vars and declare_late(node.options.vars)
   problem = problem or limit.problem(node.options.max_failures)
   if problem then return problem end
-  if #node.children == 0 then return "has neither p.hosts nor p.vms" end
+  local scopes = false
   for i, child in ipairs(node.children) do
-    if not (declare.is(child, "hosts") or declare.is(child, "vms")) then
-      return ("entry %d is a %s, not p.hosts or p.vms"):format(i,
+    scopes = scopes or declare.is(child, "hosts") or declare.is(child, "vms")
+    if not (declare.is(child, "hosts") or declare.is(child, "vms") or declare.is(child, "vcenter")) then
+      return ("entry %d is a %s, not p.hosts, p.vms or p.vcenter"):format(i,
         steps.is_instance(child) and "step (" .. child.step.name .. ")" or type(child))
     end
     child.playbook = node
   end
+  if not scopes then return "has neither p.hosts nor p.vms" end
+  return vcenters.assign(node)
 end })
 
 --- p.step(contract): a constructor for a custom step.

@@ -247,8 +247,8 @@ end
 
 --- Makes the plan of a playbook. If there are problems: nil, message, code, { problems = }, with all of them.
 function plan.make(playbook, vc, o)
-  local limit
-  if o.limit then
+  local limit = o.patterns -- shared by the plans of several vCenters
+  if o.limit and not limit then
     local message, code
     limit, message, code = patterns.compile(o.limit)
     if not limit then return nil, message, code end

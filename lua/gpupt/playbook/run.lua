@@ -86,7 +86,8 @@ local function begin(self, o)
   self.last_row = 0
   failure.check(self.journal:begin { id = self.id, playbook = plan.playbook.path, hash = plan.playbook.hash,
     endpoint = plan.vc.host, who = journal.who(), client_host = journal.host_name(),
-    note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name }) })
+    note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name,
+      vcenter = plan.playbook.vcenter }) })
   for _, change in ipairs(plan:changes()) do
     failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
       source = change.source, what = change.sign .. " " .. change.what })

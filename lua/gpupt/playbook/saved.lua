@@ -44,12 +44,32 @@ function saved.seal(content)
   return sha256(text)
 end
 
+-- What a plan of one vCenter is compared with.
+local function part_of(plan)
+  return { endpoint = plan.vc.host, guards = guards(plan), changes = json.array(plan:changes()),
+    remembered = remembered.save(plan) }
+end
+
+-- The same for several vCenters.
+local function parts_of(plans)
+  local content = { parts = {}, guards = {}, changes = json.array(plans:changes()), remembered = {} }
+  local hosts_of = {}
+  for _, part in ipairs(plans.parts) do
+    if part.plan then
+      content.parts[part.name] = part_of(part.plan)
+      hosts_of[#hosts_of + 1] = part.plan.vc.host
+    end
+  end
+  content.endpoint = table.concat(hosts_of, ", ")
+  return content
+end
+
 function saved.write(plan, path)
   local playbook = plan.playbook
   local content = { format = FORMAT, playbook = playbook.path, hash = playbook.hash,
     files = json.array(table.move(playbook.files, 1, #playbook.files, 1, {})), vars = kept.variables(playbook.vars),
-    limit = plan.limit, endpoint = plan.vc.host, guards = guards(plan), changes = json.array(plan:changes()),
-    remembered = remembered.save(plan), text = tostring(plan) }
+    limit = plan.limit, text = tostring(plan) }
+  for name, value in pairs(plan.parts and parts_of(plan) or part_of(plan)) do content[name] = value end
   local text, message, code
   content.seal, message, code = saved.seal(content)
   if not content.seal then return nil, message, code end
@@ -99,6 +119,18 @@ local function are_changes(value)
   return true
 end
 
+local function are_parts(value)
+  if value == nil then return true end
+  if type(value) ~= "table" then return false end
+  for name, part in next, value do
+    if not is_text(name) or type(part) ~= "table" or not is_table_of_texts(part.guards) or not are_changes(part.changes)
+      or not is_text(part.endpoint) then
+      return false
+    end
+  end
+  return true
+end
+
 -- What is wrong with the decoded content, or nil.
 local function problem_of(value)
   if type(value) ~= "table" or not is_text(value.format) or not value.format:find "^gpupt plan %d+$" then
@@ -113,8 +145,10 @@ local function problem_of(value)
     hash = is_hash(value.hash),
     files = saved.is_files(value.files) and value.files[1].hash == value.hash, vars = is_variables(value.vars),
     guards = is_table_of_texts(value.guards), limit = value.limit == nil or is_text(value.limit),
-    endpoint = is_text(value.endpoint), changes = are_changes(value.changes), seal = saved.seal(value) == value.seal }
-  for _, name in ipairs { "playbook", "hash", "files", "vars", "guards", "limit", "endpoint", "changes", "seal" } do
+    endpoint = is_text(value.endpoint), changes = are_changes(value.changes), parts = are_parts(value.parts),
+    seal = saved.seal(value) == value.seal }
+  for _, name in ipairs { "playbook", "hash", "files", "vars", "guards", "limit", "endpoint", "changes", "parts",
+    "seal" } do
     if not known[name] then
       return ("is a damaged plan file (invalid '%s'): create a new plan"):format(name), "EFORMAT"
     end

@@ -3,6 +3,7 @@
 local journal = require "gpupt.playbook.journal"
 local load_playbook = require "gpupt.playbook.load"
 local saved = require "gpupt.playbook.saved"
+local vcenters = require "gpupt.playbook.vcenters"
 
 local function is_plan(path)
   local file = io.open(path, "rb")
@@ -43,6 +44,7 @@ return function(o, finish)
     if tree then tree = finish(tree) end
   end
   if not tree then return nil, message, code end
+  if note and note.vcenter then tree = vcenters.part(tree, note.vcenter) end
   tree.run = run.record and run.record.id
   tree.limit = note and note.limit or tree.saved and tree.saved.limit
   return tree
