@@ -25,12 +25,12 @@ return p.playbook { name = "x",
   it("is refused, with the line and the name", function()
     local message, code = refused 'name = "dsk", place = { cluster = "a" }'
     assert.equal("ENOENT", code)
-    assert.equal("play.lua:4: p.vms: the VM does not exist in /DC0/vm, and no step creates it: put p.vm.create first "
+    assert.equal("play.lua:4: p.vms: the VM does not exist in /DC0/vm, and no step creates it: put p.vm.create or p.vm.clone first "
       .. "(dsk)", message)
   end)
 
   it("is refused with the inventory paths of the VMs of that name elsewhere", function()
-    assert.equal("play.lua:4: p.vms: the VM does not exist in /DC0/vm, and no step creates it: put p.vm.create first, "
+    assert.equal("play.lua:4: p.vms: the VM does not exist in /DC0/vm, and no step creates it: put p.vm.create or p.vm.clone first, "
       .. "or select an existing VM with where = '/DC0/vm/east/twin' (or /DC0/vm/west/twin)",
       (refused 'name = "twin", place = { cluster = "a" }'))
   end)

@@ -38,11 +38,11 @@ end
 
 local function datastore_of(fleet, node, datacenter, wanted)
   if wanted.datastore then
-    one(fleet, node, datacenter, "datastore", "datastore", wanted.datastore)
-    return wanted.datastore:match "[^/]+$"
+    local ref = one(fleet, node, datacenter, "datastore", "datastore", wanted.datastore)
+    return { ref = ref, name = wanted.datastore:match "[^/]+$" }
   end
   local list = check(fleet:find(datacenter .. "/datastore/*"))
-  if #list == 1 then return fleet:object(list[1]).name end
+  if #list == 1 then return { ref = list[1], name = fleet:object(list[1]).name } end
   fail(node, ("set datastore, because there are %d"):format(#list), "EAMBIGUOUS")
 end
 
@@ -69,8 +69,9 @@ local function hosts_of(fleet, node, datacenter, wanted)
   return props.host or {}, props.resourcePool
 end
 
---- { folder =, pool =, hosts = {refs}, datastore = name, network = ref, network_name = }, and a list of all that is
--- wrong: { text =, code = }. What was not found is nil. `wanted`: the option, where it is not that of the node.
+--- { folder =, pool =, hosts = {refs}, datastore = name, datastore_ref =, network = ref, network_name = }, and a list
+-- of all that is wrong: { text =, code = }. What was not found is nil. `wanted`: the option, where it is not that of
+-- the node.
 function placement.resolve(fleet, node, wanted)
   local result, problems = { hosts = {} }, {}
   wanted = wanted or node.options.place or {}
@@ -85,7 +86,8 @@ function placement.resolve(fleet, node, wanted)
     or not wanted.folder and find(one, datacenter, "", "folder", "vm") or nil
   local hosts, pool = find(hosts_of, datacenter, wanted)
   if hosts then result.hosts, result.pool = hosts, pool end
-  result.datastore = find(datastore_of, datacenter, wanted)
+  local store = find(datastore_of, datacenter, wanted)
+  if store then result.datastore, result.datastore_ref = store.name, store.ref end
   if wanted.network then
     result.network = find(one, datacenter, "network", "network", wanted.network)
     result.network_name = wanted.network:match "[^/]+$"

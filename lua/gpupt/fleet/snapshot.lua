@@ -23,7 +23,8 @@ local function as_list(value) return type(value) == "table" and value or { value
 
 function snapshot.new(vc)
   return setmetatable({ vc = vc, hosts = {}, by_ref = {}, clusters = {}, claims = {}, expected = {}, records = {},
-    kept = {}, ids = system_ids.new(vc, true), ownership = ownership.of({}), planning = true }, Snapshot)
+    kept = {}, read_once = {},
+    ids = system_ids.new(vc, true), ownership = ownership.of({}), planning = true }, Snapshot)
 end
 
 local function key_of(card) return card.host.uuid .. "/" .. card.address end
@@ -318,8 +319,20 @@ function Snapshot:read_system_ids(records)
   if #asks > 0 then fiber.all(asks) end
 end
 
+--- What `read` gives: while a plan is made it is called once for each key, and later each time.
+function Snapshot:once(key, read)
+  if not self.planning then return read() end
+  local known = self.read_once[key]
+  if not known then
+    known = table.pack(read())
+    self.read_once[key] = known
+  end
+  return table.unpack(known, 1, known.n)
+end
+
 --- The plan is made: from now on everything is read again.
 function Snapshot:planned()
+  self.read_once = {}
   self.planning, self.records, self.inventory, self.vms, self.running = false, {}, nil, nil, nil
   self.ids:ask_again()
 end

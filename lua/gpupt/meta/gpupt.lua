@@ -195,6 +195,17 @@
 ---@field known_hosts? string file of 'host:port thumbprint' lines, also for ESXi
 ---@field timeout? number time limit for each call, in seconds
 
+---@class gpupt.options.p.vm.clone
+---@field from string|function the template or VM: its path below the datacenter's VM folder, such as gold/w11, or an inventory path
+---@field snapshot? string|function clone this snapshot of the source, not what it is now
+---@field linked? boolean|function a linked clone: its disks are children of the snapshot's; of the current one unless snapshot is given
+---@field customization? string|function the name of a customization specification in vCenter; the clone is powered on, and its end awaited
+---@field tpm? string|function the clone's vTPM, if the source has one: a new one, or a copy with the same secrets
+---@field cpus? integer|function virtual CPUs; default: the source's
+---@field memory? string|integer|function memory size, for example 16 GiB; default: the source's
+---@field power_on? boolean|function power the clone on; default: if it is customized, or if a later step before gpu.attach runs in its guest
+---@field customize_within? string|function how long the customization may take
+
 ---@class gpupt.options.p.vm.create
 ---@field guest string|function guest OS identifier (guestId), for example windows2022srvNext_64Guest
 ---@field cpus integer|function virtual CPUs
@@ -313,6 +324,7 @@
 ---@field login? boolean it runs programs in the guest: p.vms needs a login
 ---@field repeatable? boolean may be used more than once in a scope
 ---@field check? function check(options) -> message or nil, while the playbook is loaded
+---@field place? function place(fleet, target, options) -> memory and datastores of the VM that it creates
 ---@field requires? function requires(options, target, changes) -> what the preflight checks
 ---@field secrets? function secrets(options, changes): reads and checks its secrets before a run starts
 ---@field observe function reads the current state from the server

@@ -7,6 +7,7 @@
 -- An earlier change of unknown outcome may also take effect late: faults that it explains (the name exists, the object
 -- is busy, has another state or has changed) are reasons to observe again as well, but only after such an outcome.
 local loop = require "gpupt.loop"
+local unfinished = require "gpupt.playbook.unfinished"
 local units = require "gpupt.units"
 
 local again = {}
@@ -49,6 +50,7 @@ function again.note(ctx, target, message, code, detail)
   ctx:row(target, "event", { action = "observe-again", text = text }, { message = message, code = code })
   ctx:note(target, text)
   if code == "TaskInProgress" then wait_for_task(ctx, detail) end
+  unfinished.note(ctx, unfinished.settle(ctx, target.name))
   local pause = again.PAUSES[state.count] or 0
   if pause > 0 then loop.sleep(pause) end
 end

@@ -271,6 +271,8 @@ function Context:start(target, ref, method, args, what)
     return nil, message, code, detail
   end
   self:row(target, "sent", change, { task = task }, { of = number })
+  local entry = target and change_of_row(self, target.name, number)
+  if entry then entry.task = tostring(task) end
   return { target = target, change = change, number = number, task = task }
 end
 

@@ -44,6 +44,9 @@ local function fields_of(name)
   return known or nil
 end
 
+-- Types of which nothing is stored: specifications have passwords, product keys and scripts.
+local closed = { CustomizationSpec = true }
+
 local function mark(reason) return { ["$missing"] = reason } end
 
 local function is_list(value)
@@ -90,6 +93,7 @@ function plain(value, depth, kind)
     return tostring(value.type) .. ":" .. tostring(value.value)
   end
   if depth > DEPTH then return mark "depth" end
+  if closed[kind] or closed[rawget(value, "_type") or ""] then return mark "secret" end
   if not is_list(value) then return plain_fields(value, depth, kind) end
   local list = {}
   for i = 1, rawlen(value) do list[i] = plain(rawget(value, i), depth + 1, kind) end

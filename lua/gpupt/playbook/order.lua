@@ -14,6 +14,9 @@ order.rules = {
   { "vm.create", "gpu.attach", "a card is attached to an existing VM" },
   { "vm.clone", "gpu.attach", "a clone copies the source's devices: clone without the card first, then attach it" },
   { "vm.clone", "tools.ensure", "Tools are configured in the cloned VM" },
+  { "vm.clone", "os.present", "the operating system is on the disks that are cloned" },
+  { "vm.clone", "driver.install", "a driver is installed in the clone" },
+  { "vm.clone", "guest.verify", "the check runs in the clone" },
   { "vm.create", "tools.ensure", "Tools are installed in the guest operating system" },
   { "vm.create", "driver.install", "a driver is installed in the guest operating system" },
   { "vm.create", "guest.verify", "the check runs in the guest of an existing VM" },
@@ -34,6 +37,10 @@ order.rules = {
 
 --- The steps after which there is an operating system. Steps of the user's own may install one as well.
 local provides = { ["os.install"] = true, ["os.present"] = true, ["vm.clone"] = true }
+
+-- Steps of which a scope has only one.
+local either = { { "vm.create", "vm.clone", "both make the VM" }, { "vm.clone", "os.install",
+  "the clone has the operating system of its source" } }
 
 --- A step that runs in the guest of a VM that has a blank disk then; a message, or nil.
 local function blank(list)
@@ -72,6 +79,13 @@ function order.problem(list)
     local a, b = at[first], at[second]
     if a and b and a > b then
       return ("%s: %s must come before %s (%s): %s"):format(list[a].source, first, second, list[b].source, reason)
+    end
+  end
+  for _, pair in ipairs(either) do
+    local a, b = at[pair[1]], at[pair[2]]
+    if a and b then
+      return ("%s: %s and %s (%s) exclude each other: %s"):format(list[a].source, pair[1], pair[2], list[b].source,
+        pair[3])
     end
   end
   for _, rule in ipairs(order.rules) do

@@ -15,6 +15,7 @@ local remembered = require "gpupt.playbook.remembered"
 local targets = require "gpupt.playbook.targets"
 local snapshot = require "gpupt.fleet.snapshot"
 local unavailable = require "gpupt.playbook.unavailable"
+local unfinished = require "gpupt.playbook.unfinished"
 local units = require "gpupt.units"
 local visible = require "gpupt.visible"
 
@@ -264,6 +265,9 @@ function plan.make(playbook, vc, o)
     self.ctx.journal = o.journal
     self.ctx:remember()
     self.ctx.journal = nil
+    local settled, message, code = failure.catch(unfinished.settle, self.ctx)
+    if not settled then return nil, message, code end
+    self.settled = settled
   end
   self.fleet.remembered = o.run and self.ctx.remembered
     or playbook.saved and remembered.saved(playbook.saved.remembered) or nil

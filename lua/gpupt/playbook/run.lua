@@ -16,6 +16,7 @@ local out_of_service = require "gpupt.playbook.out_of_service"
 local preflight = require "gpupt.playbook.preflight"
 local recheck = require "gpupt.playbook.recheck"
 local remembered = require "gpupt.playbook.remembered"
+local unfinished = require "gpupt.playbook.unfinished"
 local watcher = require "gpupt.playbook.watcher"
 
 ---@class gpupt.Outcome             how a target ended
@@ -81,6 +82,7 @@ local function begin(self, o)
   if o.run then
     self.last_row = failure.check(self.journal:append { run = o.run, kind = "resume", what = "resumed" })
     self.ctx:remember()
+    unfinished.note(self.ctx, plan.settled)
     return
   end
   self.last_row = 0

@@ -38,7 +38,8 @@ local units = require "gpupt.units"
 ---@field place table?              of a VM target that is named: its `place`, as the playbook gives it
 ---@field values table?             what functions of the playbook gave: node's key -> { field -> { value } }
 ---@field remembered table?         the same, of the run to resume or the saved plan
----@field folder userdata?          placement of a VM target: folder, pool, datastore, network, network_name, host_refs
+---@field folder userdata?          placement of a VM target: folder, pool, datastore, datastore_ref, network,
+---                                 network_name, host_refs
 
 local targets = {}
 
@@ -232,14 +233,15 @@ end
 -- Whether a step of a scope may create its VMs.
 local function creates(scope)
   for _, instance in ipairs(scope.children) do
-    if instance.name == "vm.create" or steps.is_own(instance.name) then return true end
+    local name = instance.name
+    if name == "vm.create" or name == "vm.clone" or steps.is_own(name) then return true end
   end
 end
 
 -- A VM that is not there and that no step creates; names the VMs of that name elsewhere.
 local function missing(fleet, target)
-  local text = ("p.vms: the VM does not exist in %s, and no step creates it: put p.vm.create first"):format(
-    fleet:path(target.folder))
+  local text = ("p.vms: the VM does not exist in %s, and no step creates it: put p.vm.create or p.vm.clone first")
+    :format(fleet:path(target.folder))
   local paths = fleet:vms_named(target.name)
   if #paths > 0 then
     text = ("%s, or select an existing VM with where = '%s'"):format(text, paths[1])
@@ -264,7 +266,7 @@ local function named(fleet, scope, limit, found, created)
     for _, problem in ipairs(wrong) do found:problem(problem) end
     fleet:read_hosts(where.hosts)
     target.folder, target.pool, target.datastore = where.folder, where.pool, where.datastore
-    target.network, target.network_name = where.network, where.network_name
+    target.datastore_ref, target.network, target.network_name = where.datastore_ref, where.network, where.network_name
     target.host_refs, target.misplaced = where.hosts, #wrong > 0 and #where.hosts == 0 or nil
     target.ref = where.folder and fleet:find_vm(target)
     local lost
@@ -360,14 +362,15 @@ local function any_host(fleet, target, world)
   return nil, ("%s: place: no host can take the VM: %s"):format(target.scope.source, shortage.text(list)), away
 end
 
---- The memory that vm.create will configure, to choose a host with enough of it.
-local function memory_wish(target)
+-- What the step that creates the VM says about it: its memory, and datastores that its host must mount.
+local function add_wishes(fleet, target)
+  target.memory_wish, target.must_mount = nil, nil
   for _, instance in ipairs(target.scope.children) do
-    if instance.name == "vm.create" then
+    if instance.step.place then
       local o = instance:resolve(target)
-      if o then
-        return (units.mebibytes(o.memory))
-      end
+      local wish = o and instance.step.place(fleet, target, o)
+      if wish then target.memory_wish, target.must_mount = wish.memory_mb, wish.stores end
+      return
     end
   end
 end
@@ -444,7 +447,7 @@ function targets.allocate(fleet, list, problems, over, world, skipped)
   local pool, found, lists = allocation.pool(fleet, world.claims), findings.new(), {}
   local function one(target)
     if target.misplaced then return true end
-    target.memory_wish = memory_wish(target)
+    add_wishes(fleet, target)
     local instance = attach_of(target.scope)
     local lost = nowhere(fleet, target, world)
     if lost then

@@ -82,8 +82,9 @@ function step.observe(ctx, target)
   return { vm = target.ref and ctx.fleet:vm(target.ref) or nil }
 end
 
---- Why no card can be attached to this VM, or nil.
+--- Why no card can be attached to this VM (a record, or nil if it is not known yet), or nil.
 local function refusal(target, vm, value)
+  if not vm then return end
   if vm.template then return "is a template. Clone it first" end
   if vm.nested then return "has nested virtualization enabled, which does not work with a passed-through card" end
   if value.backing == "dynamic" and (vm.hardware_version or 99) < 17 then
@@ -142,6 +143,9 @@ function step.plan(ctx, target, seen)
   if not value then return nil, ("%s: %s"):format(target.name, message), code end
   local changes = {}
   local vm = seen.vm
+  -- a clone is like its source
+  local why = refusal(target, vm or target.forecast.like, value)
+  if why then return nil, target.name .. " " .. why, "EREFUSED" end
   if not vm or target.forecast.installs then
     explain(ctx, target, value)
     changes[1] = { sign = "+", verb = "attach", allow = value.allow[1], starts = target.options.power_on,
@@ -150,8 +154,6 @@ function step.plan(ctx, target, seen)
     changes.needs = needs_of(target, changes, value, target.forecast.installs)
     return changes
   end
-  local why = refusal(target, vm, value)
-  if why then return nil, target.name .. " " .. why, "EREFUSED" end
   changes = difference.list(vm, value, value.gpus)
   if #changes > 0 then
     explain(ctx, target, value)

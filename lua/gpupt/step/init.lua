@@ -9,8 +9,11 @@
 --     prove(ctx, target) -> text                       reads again; nil, message, code if it is not as wanted
 --     undo(ctx, target, done) -> { changes, lost, left, gone }   optional: how what a run did is taken back (below)
 --     secrets(options, changes),                       optional: reads and checks its secrets before a run starts
+--     place(fleet, target, options) -> { memory_mb =, stores = { datastores that its host must mount } },
+--                                                      optional: of the VM that it creates, to choose a host
 --     requires(options, target, changes) }             optional: what the plan's preflight checks for these changes:
---       { files = { { path = "[datastore] file" } }, guest = { id =, version = }, disk_bytes = of new disks }
+--       { files = { { path = "[datastore] file" } }, guest = { id =, version = }, disk_bytes = of new disks, once they
+--         are full, disk_now = bytes that they use at once }
 --
 -- A failure is nil, message, code from any of them, or an error raised by gpupt.check. If observe adds a detail
 -- { skip = "why" }, a plan skips this host, unless all hosts of the scope fail so. A change is { what = "text",
@@ -57,7 +60,8 @@ local options = require "gpupt.options"
 
 local steps = {
   -- in the order in which a playbook uses them
-  names = { "host.enable", "vm.create", "os.install", "os.present", "tools.ensure", "gpu.attach", "guest.verify" },
+  names = { "host.enable", "vm.create", "vm.clone", "os.install", "os.present", "tools.ensure", "gpu.attach",
+    "guest.verify" },
 }
 
 local contract_fields = options.declare("step contract", {
@@ -73,6 +77,7 @@ local contract_fields = options.declare("step contract", {
   { "login", "boolean", default = false, doc = "it runs programs in the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may be used more than once in a scope" },
   { "check", "function", doc = "check(options) -> message or nil, while the playbook is loaded" },
+  { "place", "function", doc = "place(fleet, target, options) -> memory and datastores of the VM that it creates" },
   { "requires", "function", doc = "requires(options, target, changes) -> what the preflight checks" },
   { "secrets", "function", doc = "secrets(options, changes): reads and checks its secrets before a run starts" },
   { "observe", "function", required = true, doc = "reads the current state from the server" },

@@ -2,8 +2,9 @@
 -- The firmware is chosen here, before the installation, because it cannot be changed afterwards. An existing VM of that
 -- name in that folder is used; a different firmware is refused, because its disk may contain a system.
 local check = require "gpupt.failure".check
+local network_backing = require "gpupt.step.network_backing"
+local size = require "gpupt.step.vm_size"
 local units = require "gpupt.units"
-local values = require "gpupt.step.vm_values"
 
 local step = {
   name = "vm.create", scope = "vms",
@@ -28,7 +29,6 @@ local step = {
 -- The privileges of each kind of change.
 local CREATES = { "VirtualMachine.Inventory.Create", "VirtualMachine.Config.AddNewDisk",
   "VirtualMachine.Config.AdvancedConfig", "Datastore.AllocateSpace", "Network.Assign", "Resource.AssignVMToPool" }
-local RESIZES = { "VirtualMachine.Config.Memory", "VirtualMachine.Config.CPUCount" }
 
 function step.check(o)
   for _, field in ipairs { "memory", "disk" } do
@@ -54,6 +54,8 @@ function step.requires(o, _, changes)
   return { guest = { id = o.guest, version = o.version }, disk_bytes = disk_kb << 10 }
 end
 
+function step.place(_, _, o) return { memory_mb = (units.mebibytes(o.memory)) } end
+
 function step.observe(ctx, target)
   if not target.ref then return { exists = false } end
   return { exists = true, vm = ctx.fleet:vm(target.ref) }
@@ -73,17 +75,8 @@ function step.plan(_, target, seen)
     return nil, ("%s boots with %s, but the playbook requires %s. The firmware of an existing VM is never changed")
       :format(target.name, vm.firmware, o.firmware), "EREFUSED"
   end
-  local changes = {}
-  if vm.memory_mb ~= memory then
-    changes[1] = { sign = "~", verb = "resize", what = ("memory %d -> %d MiB"):format(vm.memory_mb, memory) }
-  end
-  if vm.cpus ~= o.cpus then
-    changes[#changes + 1] = { sign = "~", verb = "resize", what = ("CPUs %d -> %d"):format(vm.cpus, o.cpus) }
-  end
-  changes.needs = RESIZES
-  if #changes > 0 and vm.power ~= "poweredOff" then
-    return nil, ("%s: %s: the VM is running. Shut it down first"):format(target.name, changes[1].what), "EREFUSED"
-  end
+  local changes, message, code = size.changes(target, vm, memory, o.cpus)
+  if not changes then return nil, message, code end
   return changes, { memory_mb = memory }
 end
 
@@ -106,16 +99,8 @@ local function devices(target, disk_kb)
       backing = { _type = "VirtualDiskFlatVer2BackingInfo", fileName = "", diskMode = "persistent",
         thinProvisioned = true } } },
   }
-  if target.network then
-    local backing
-    if target.network.type == "DistributedVirtualPortgroup" then
-      local props = check(target.network:get { "key", "config.distributedVirtualSwitch" })
-      local switch = check(props["config.distributedVirtualSwitch"]:get { "uuid" })
-      backing = { _type = "VirtualEthernetCardDistributedVirtualPortBackingInfo",
-        port = { switchUuid = switch.uuid, portgroupKey = props.key } }
-    else
-      backing = { _type = "VirtualEthernetCardNetworkBackingInfo", deviceName = target.network_name }
-    end
+  local backing = network_backing(target)
+  if backing then
     list[#list + 1] = { operation = "add", device = { _type = "VirtualVmxnet3", key = -3, backing = backing,
       addressType = "generated",
       connectable = { startConnected = true, allowGuestControl = true, connected = false } } }
@@ -145,8 +130,7 @@ end
 function step.apply(ctx, target, _, seen)
   if not seen.exists then return create(ctx, target) end
   local memory = sizes(target.options)
-  return values.reconfigure(ctx, target, seen.vm, { changeVersion = seen.vm.change_version, memoryMB = memory,
-    numCPUs = target.options.cpus }, { action = "resize", text = "ReconfigVM (memory and CPUs)" })
+  return size.apply(ctx, target, seen.vm, memory, target.options.cpus)
 end
 
 function step.prove(ctx, target)

@@ -98,19 +98,29 @@ function look.read(fleet, targets)
   return world
 end
 
+-- Why a host cannot use a datastore, or nil; `writes`: a VM is to be created there.
+local function store_unfit(record, name, writes)
+  local store = record.mounts[name]
+  if not store then return ("does not mount the datastore %s"):format(name) end
+  local mount = store.hosts and store.hosts[record.ref]
+  if not store.accessible or mount and not mount.accessible then
+    return ("cannot access the datastore %s%s"):format(name, mount and mount.why and " (" .. mount.why .. ")" or "")
+  end
+  if not writes then return end
+  if mount and mount.read_only then return ("mounts the datastore %s read-only"):format(name) end
+  if store.maintenance and store.maintenance ~= "normal" then
+    return ("has the datastore %s in maintenance mode"):format(name)
+  end
+end
+
 --- Why a VM of this target cannot be on a host, or nil: "does not mount the datastore nvme-1".
 function look.unfit(world, target, record)
-  if not target.ref and target.datastore and record.mounts then
-    local store = record.mounts[target.datastore]
-    if not store then return ("does not mount the datastore %s"):format(target.datastore) end
-    local mount = store.hosts and store.hosts[record.ref]
-    if not store.accessible or mount and not mount.accessible then
-      return ("cannot access the datastore %s%s"):format(target.datastore,
-        mount and mount.why and " (" .. mount.why .. ")" or "")
-    end
-    if mount and mount.read_only then return ("mounts the datastore %s read-only"):format(target.datastore) end
-    if store.maintenance and store.maintenance ~= "normal" then
-      return ("has the datastore %s in maintenance mode"):format(target.datastore)
+  if not target.ref and record.mounts then
+    local why = target.datastore and store_unfit(record, target.datastore, true)
+    if why then return why end
+    for _, name in ipairs(target.must_mount or {}) do
+      why = store_unfit(record, name, false)
+      if why then return why .. ", where the source's disks are" end
     end
   end
   local network = not target.ref and target.network and world.networks[target.network]

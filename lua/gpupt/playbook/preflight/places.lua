@@ -30,10 +30,11 @@ return function(plan, needs, found)
     if store and store.free then
       local one = wanted[store.ref]
       if not one then
-        one = { store = store, bytes = 0, needs = {} }
+        one = { store = store, bytes = 0, now = 0, needs = {} }
         wanted[store.ref], order[#order + 1] = one, one
       end
       one.bytes = one.bytes + bytes
+      one.now = one.now + (need.requires.disk_now or 0)
       table.insert(one.needs, need)
     end
   end
@@ -44,6 +45,10 @@ return function(plan, needs, found)
       if bytes > free then
         finding.text = ("the datastore %s has %s free, and the disk may grow to %s"):format(one.store.name, gib(free),
           gib(bytes))
+        found:problem(finding)
+      elseif one.now > free then
+        finding.text = ("the datastore %s has %s free, and the disks of the new VMs take %s at once"):format(
+          one.store.name, gib(free), gib(one.now))
         found:problem(finding)
       elseif one.bytes > free then
         -- the disks are thin: they can be created, but not all of them filled

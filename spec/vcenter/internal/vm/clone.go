@@ -27,6 +27,9 @@ func (r *Service) vetClone(vm *VM, req *types.CloneVM_Task) *fault.Error {
 			return e
 		}
 	}
+	if e := vetTPMPolicy(req.Spec.TpmProvisionPolicy); e != nil {
+		return e
+	}
 	return r.vetClonePlace(vm, &req.Spec)
 }
 
@@ -39,6 +42,17 @@ func (r *Service) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
 		var e *fault.Error
 		if plan, e = vm.planCustomization(s, req.Name); e != nil {
 			return nil, e
+		}
+	}
+	disk := vm.guest
+	if s := req.Spec.Snapshot; s != nil {
+		back, e := r.asOfSnapshot(vm, *s)
+		if e != nil {
+			return nil, e
+		}
+		defer back()
+		if g := r.snaps[*s]; g != nil {
+			disk = g
 		}
 	}
 	ask := *req
@@ -64,17 +78,19 @@ func (r *Service) clone(vm *VM, req *types.CloneVM_Task) (any, *fault.Error) {
 	}
 	n.Config.ExtraConfig = nil
 	n.inherit(vm)
+	n.takeTPM(vm, req.Spec.TpmProvisionPolicy)
 	n.complete()
 	v := &vetting{r: r, spec: &types.VirtualMachineConfigSpec{}, vm: n, host: n.host(), firmware: n.Config.Firmware,
 		lock: isTrue(n.Config.MemoryReservationLockedToMax)}
 	n.apply(v, &types.VirtualMachineConfigSpec{})
-	if err := vm.guest.CloneTo(n.guest); err != nil {
+	if err := disk.CloneTo(n.guest); err != nil {
 		return nil, fault.From(err)
 	}
 	if plan != nil {
 		n.guest.Customize(*plan)
 	}
 	r.touch(n, true)
+	n.publish()
 	if req.Spec.Location.DiskMoveType == childDisks {
 		n.link(vm)
 	}

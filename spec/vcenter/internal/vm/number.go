@@ -103,6 +103,9 @@ func (vm *VM) numberDevices() {
 		case *types.VirtualTPM:
 			give(d, 11000, 1, 11000)
 			label(d, "Trusted Platform Module", "Virtual TPM")
+			if t := d.(*types.VirtualTPM); t.EndorsementKeyCertificateSigningRequest == nil {
+				manufacture(t)
+			}
 		case *types.VirtualMachineVideoCard:
 			label(d, "Video card", "Video card ")
 		}

@@ -187,6 +187,8 @@ func (r *Service) oneFromFile(d *fleet.VM, name string, n int) error {
 		if err := vm.guest.Installed(installed(d, name)); err != nil {
 			return err
 		}
+		vm.Guest.ToolsVersion = "1" // its Tools have run: their release is known while it is off
+		vm.publish()
 	}
 	if d.Template {
 		vm.Config.Template, vm.Summary.Config.Template = true, true
