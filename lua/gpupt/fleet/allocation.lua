@@ -5,9 +5,13 @@
 --
 -- The result depends on the fleet and the order of the requests only: hosts are tried by name, cards by address.
 -- Nothing here calls the server.
+local boards = require "gpupt.facts.boards"
 local host_records = require "gpupt.fleet.host"
+local locality = require "gpupt.fleet.locality"
+local pci = require "gpupt.pci"
 local ranges = require "gpupt.ranges"
 local selector = require "gpupt.fleet.selector"
+local sets = require "gpupt.fleet.sets"
 local shortage = require "gpupt.fleet.shortage"
 
 local allocation = {}
@@ -15,7 +19,8 @@ local allocation = {}
 --- The pool of a fleet's cards. `claims`: the cards that other runs have claimed, { ["UUID/0000:3b:00.0"] = { run =,
 -- vm = } }, by the host's uuid and the address.
 function allocation.pool(fleet, claims)
-  return { fleet = fleet, claims = claims or {}, taken = {}, used_memory = {}, selected = {}, sorted = {}, short = {} }
+  return { fleet = fleet, claims = claims or {}, taken = {}, used_memory = {}, selected = {}, sets = {},
+    sorted = {}, short = {} }
 end
 
 local function key_of(card) return card.host.uuid .. "/" .. card.address end
@@ -77,6 +82,70 @@ local function free_of(pool, record, node, request)
   return table.move(list, 1, #list, #claimed + 1, claimed), #claimed
 end
 
+-- The sets of a host, each computed once.
+local function sets_of(pool, record, kind)
+  local of_kind = pool.sets[kind]
+  if not of_kind then
+    of_kind = {}
+    pool.sets[kind] = of_kind
+  end
+  if not of_kind[record] then of_kind[record] = sets.of(record, kind) end
+  return of_kind[record]
+end
+
+-- Why a VM cannot get a set as a whole, or nil. `own`: cards that the VM has already.
+local function broken(pool, request, set, own)
+  local first = set.cards[1]
+  if set.unsure then return set.unsure end
+  if set.accept and not (request.accept and request.accept[set.accept]) then
+    return ('of an %s board, which needs accept = { "%s" } (%s)'):format(set.name, set.accept, boards.NVSWITCH)
+  end
+  local name, except = request.name, request.vm and request.vm.ref
+  for _, device in ipairs(set.switches) do
+    if not own[device] then
+      local why = blocked(pool, device, except, name)
+      if why then return ("free, but the NVSwitch %s is %s"):format(host_records.short(device.address), why) end
+    end
+  end
+  for _, card in ipairs(set.cards) do
+    if not selector.matches(request.node, card) then
+      return ("of one %s with %s, which does not match"):format(request.whole, host_records.short(card.address))
+    end
+    if not own[card] and blocked(pool, card, except, name) then
+      return card == first and "not free" or ("free, but %s of its %s is not"):format(
+        host_records.short(card.address), request.whole)
+    end
+  end
+end
+
+-- What a VM can get of a host: { units =, claimed =, expand(units) }. A unit is a card, or the first card of a set.
+local function supply(pool, record, request, own)
+  if not request.whole then
+    local free, claimed = free_of(pool, record, request.node, request)
+    return { host = record, units = free, claimed = claimed, expand = function(units) return units end }
+  end
+  local units, set_of, claimed = {}, {}, 0
+  for _, set in ipairs(sets_of(pool, record, request.whole)) do
+    if selector.matches(request.node, set.cards[1]) and not broken(pool, request, set, own) then
+      local first = set.cards[1]
+      units[#units + 1], set_of[first] = first, set
+      if pool.claims[key_of(first)] then claimed = claimed + 1 end
+    end
+  end
+  return { host = record, units = units, claimed = claimed, set_of = set_of, expand = function(list)
+    local cards = {}
+    for _, first in ipairs(list) do
+      local set = set_of[first]
+      table.move(set.cards, 1, #set.cards, #cards + 1, cards)
+    end
+    for _, first in ipairs(list) do
+      local set = set_of[first]
+      table.move(set.switches, 1, #set.switches, #cards + 1, cards)
+    end
+    return cards
+  end }
+end
+
 --- The memory of a host that neither this plan nor, if they were read, the running VMs have reserved.
 local function memory_left(pool, record)
   return (record.unreserved_mb or record.memory_mb) - (pool.used_memory[record] or 0)
@@ -105,6 +174,16 @@ local function of_another_kind(record)
   return #order == 0 and "has no GPU" or ("has no such card (only %s)"):format(table.concat(order, ", "))
 end
 
+-- Why the cards of a host that are free cannot be used as part of a set.
+local function why_sets_are_broken(pool, record, request)
+  local list = {}
+  for _, set in ipairs(sets_of(pool, record, request.whole)) do
+    local why = broken(pool, request, set, {})
+    for _, card in ipairs(set.cards) do list[card] = why end
+  end
+  return list
+end
+
 --- The cards of each host, to explain why there are too few: "esx-a-1: 3b:00.0 held by x (poweredOff), 86:00.0 free".
 local function inventory_text(pool, hosts, request, any_host)
   local list = {}
@@ -116,8 +195,10 @@ local function inventory_text(pool, hosts, request, any_host)
       entry.why = of_another_kind(record)
     elseif not entry.why then
       entry.cards = {}
+      local why_broken = request.whole and why_sets_are_broken(pool, record, request) or {}
       for n, card in ipairs(cards) do
         local why, brief = blocked(pool, card, request.vm and request.vm.ref, request.name)
+        if not why then why = why_broken[card] end
         entry.cards[n] = { address = card.address, why = why, brief = brief }
       end
     end
@@ -138,21 +219,18 @@ local function away_of(pool, request)
   return false
 end
 
-local function take(pool, cards, count, name)
-  local list = {}
-  for i = 1, count do
-    list[i] = cards[i]
-    pool.taken[cards[i]] = name
-  end
-  return list
+local function take(pool, cards, name)
+  for _, card in ipairs(cards) do pool.taken[card] = name end
+  return cards
 end
 
---- The matching cards that a VM already holds.
-local function held(pool, record, node, vm)
+--- The matching cards that a VM already holds; of whole sets also its NVSwitches.
+local function held(pool, record, node, vm, whole)
   local list = {}
   for _, card in ipairs(vm.cards) do
     local device = card.kind == "fixed" and record.devices[card.address]
-    if device and pool.fleet:names(card, record) and selector.matches(node, device) then
+    local wanted = device and (selector.matches(node, device) or whole and pci.switch_of(device))
+    if wanted and pool.fleet:names(card, record) then
       list[#list + 1] = device
     end
   end
@@ -173,39 +251,130 @@ local function in_order(pool, hosts)
   return list
 end
 
-local function gpus(count) return ("GPU%s"):format(count == 1 and "" or "s") end
+-- "2 GPUs", "1 whole board"
+local function wish(request, free)
+  local s = request.count == 1 and "" or "s"
+  if request.whole then return ("%d %swhole %s%s"):format(request.count, free, request.whole, s) end
+  return ("%d %sGPU%s"):format(request.count, free, s)
+end
+
+-- A set of which a VM gets only a part.
+local function split_note(record, set, kind, mine)
+  local got, left = {}, {}
+  for _, card in ipairs(set.cards) do table.insert(mine[card] and got or left, card) end
+  if #got == 0 or #left == 0 then return nil end
+  local one = #got == 1
+  if kind == "group" then
+    return ("%s %s a function group with %s, which %s does not get: a reset of one resets all"):format(
+      sets.addresses(got), one and "is in" or "are in", sets.addresses(left), "this VM")
+  end
+  return ("%s %s %d of the %d GPUs of an %s of %s: the board is split"):format(sets.addresses(got),
+    one and "is" or "are", #got, #set.cards, set.name, record.name)
+end
+
+-- What a plan notes about the cards of a VM: split sets, and cards that are far from each other.
+local function notes_on(pool, record, cards)
+  local list, mine = {}, {}
+  for _, card in ipairs(cards) do mine[card] = true end
+  for _, kind in ipairs { "group", "board" } do
+    for _, set in ipairs(sets_of(pool, record, kind)) do
+      if #set.cards > 1 then list[#list + 1] = split_note(record, set, kind, mine) end
+    end
+  end
+  for _, set in ipairs(sets_of(pool, record, "board")) do
+    if set.accept and mine[set.cards[1]] then
+      list[#list + 1] = ("unsupported: %s"):format(boards.NVSWITCH)
+    end
+  end
+  list[#list + 1] = locality.note(record, cards)
+  return list
+end
+
+local function result(pool, record, cards)
+  return { host = record, cards = cards, notes = notes_on(pool, record, cards) }
+end
+
+-- The sets that an existing VM gets: those of which it has the most cards come first. nil if there are too few.
+local function whole_sets(from, own, count)
+  local units = table.move(from.units, 1, #from.units, 1, {})
+  local function has(first)
+    local n = 0
+    for _, card in ipairs(from.set_of[first].cards) do if own[card] then n = n + 1 end end
+    return n
+  end
+  local kept, others = {}, {}
+  for _, first in ipairs(units) do table.insert(has(first) > 0 and kept or others, first) end
+  table.sort(kept, function(a, b)
+    if has(a) ~= has(b) then return has(a) > has(b) end
+    return a.address < b.address
+  end)
+  if #kept + #others < count then return nil end
+  local list = table.move(kept, 1, math.min(#kept, count), 1, {})
+  if #list < count then
+    local more = locality.pick(others, count - #list, list)
+    table.move(more, 1, #more, #list + 1, list)
+  end
+  return from.expand(list)
+end
+
+-- The cards of an existing VM; nil if there are too few, and how many there are.
+local function cards_on_its_host(pool, record, request)
+  local count = request.count
+  local own, is_own = held(pool, record, request.node, request.vm, request.whole), {}
+  for _, card in ipairs(own) do pool.taken[card], is_own[card] = request.name, true end
+  local from = supply(pool, record, request, is_own)
+  if request.whole then return whole_sets(from, is_own, count), #from.units end
+  if #own >= count then return table.move(own, 1, count, 1, {}) end
+  if #own + #from.units < count then return nil, #own + #from.units end
+  local more = from.claimed > 0 and table.move(from.units, 1, count - #own, 1, {})
+    or locality.pick(from.units, count - #own, own)
+  return table.move(more, 1, #more, #own + 1, own)
+end
 
 local function take_on_its_host(pool, request)
-  local name, node, count = request.name, request.node, request.count
+  local name = request.name
   local record = pool.fleet.by_ref[request.vm.host]
   if not record then
     return nil, ("%s is on a host that the playbook does not include"):format(name), "ENOHOST"
   end
-  local own = held(pool, record, node, request.vm)
-  for _, card in ipairs(own) do pool.taken[card] = name end
   local left = memory_left(pool, record)
+  local cards, there = cards_on_its_host(pool, record, request)
   if left < (request.memory_mb or 0) then
     return nil, ("%s will reserve %d MiB more, and its host %s has %d MiB of unreserved memory"):format(name,
       request.memory_mb, record.name, left), "ENOMEMORY"
   end
   pool.used_memory[record] = (pool.used_memory[record] or 0) + (request.memory_mb or 0)
-  if #own >= count then return { host = record, cards = table.move(own, 1, count, 1, {}) } end
-  local free = free_of(pool, record, node, request)
-  if #own + #free < count then
-    return nil, ("%s needs %d %s of %s on its host %s, but only %d %s free: %s"):format(name, count, gpus(count),
-      selector.describe(node), record.name, #own + #free, #own + #free == 1 and "is" or "are",
+  if not cards then
+    return nil, ("%s needs %s of %s on its host %s, but only %d %s free: %s"):format(name, wish(request, ""),
+      selector.describe(request.node), record.name, there, there == 1 and "is" or "are",
       inventory_text(pool, { record }, request)), "ENOCARDS"
   end
-  table.move(take(pool, free, count - #own, name), 1, count - #own, #own + 1, own)
-  return { host = record, cards = own }
+  return result(pool, record, take(pool, cards, name))
 end
 
--- A host is better for a VM if an earlier run has claimed its cards for it; then by its free cards.
+-- A host is better for a VM if an earlier run has claimed its cards for it; then if its cards are near each other; then
+-- by its free cards.
 local function better(request, one, best)
   if not best then return true end
   if one.claimed ~= best.claimed then return one.claimed > best.claimed end
-  if request.spread == "pack" then return #one.free < #best.free end
-  return #one.free > #best.free
+  if one.near ~= best.near then return one.near end
+  if request.spread == "pack" then return #one.units < #best.units end
+  return #one.units > #best.units
+end
+
+-- The best host for a new VM, with what it can get there; or nil.
+local function choose(pool, request)
+  local best
+  for _, record in ipairs(in_order(pool, request.hosts)) do
+    if not unfit(pool, record, request) then
+      local one = supply(pool, record, request, {})
+      if #one.units >= request.count then
+        one.near = request.count == 1 or locality.fits(one.units, request.count)
+        if better(request, one, best) then best = one end
+      end
+    end
+  end
+  return best
 end
 
 local function take_anywhere(pool, request)
@@ -213,18 +382,11 @@ local function take_anywhere(pool, request)
   -- what others left did not suffice for a VM like this one, and nothing is given back
   local of_hosts = pool.short[request.hosts] or {}
   pool.short[request.hosts] = of_hosts
-  local same = ("%p %d %d"):format(request.node, count, request.memory_mb or 0)
+  local same = ("%p %d %d %s"):format(request.node, count, request.memory_mb or 0, request.whole)
   if of_hosts[same] then return table.unpack(of_hosts[same], 1, 4) end
-  local best
-  for _, record in ipairs(in_order(pool, request.hosts)) do
-    if not unfit(pool, record, request) then
-      local free, claimed = free_of(pool, record, request.node, request)
-      local one = { host = record, free = free, claimed = claimed }
-      if #free >= count and better(request, one, best) then best = one end
-    end
-  end
+  local best = choose(pool, request)
   if not best then
-    local refusal = { nil, ("%s needs %d free %s of %s on one host: %s"):format(name, count, gpus(count),
+    local refusal = { nil, ("%s needs %s of %s on one host: %s"):format(name, wish(request, "free "),
       selector.describe(request.node), inventory_text(pool, in_order(pool, request.hosts), request, true)), "ENOCARDS",
       { away = away_of(pool, request) } }
     -- VMs that wait for a host are listed one by one
@@ -232,12 +394,14 @@ local function take_anywhere(pool, request)
     return table.unpack(refusal, 1, 4)
   end
   pool.used_memory[best.host] = (pool.used_memory[best.host] or 0) + (request.memory_mb or 0)
-  return { host = best.host, cards = take(pool, best.free, count, name) }
+  local units = best.claimed > 0 and table.move(best.units, 1, count, 1, {}) or locality.pick(best.units, count)
+  return result(pool, best.host, take(pool, best.expand(units), name))
 end
 
---- Assigns `count` cards to a VM. `request` = { name, node, count, hosts (allowed records), spread, vm (record
--- if it exists), memory_mb (that it will reserve in addition to what it has reserved now), unfit (of a new VM: why it
--- cannot be on a host, or nil) }. Result { host = record, cards = list }; or nil, message, "ENOCARDS" or "ENOMEMORY".
+--- Assigns `count` cards, or whole sets, to a VM. `request` = { name, node, count, whole (nil, "group" or "board"),
+-- accept (a set of words), hosts (allowed records), spread, vm (record if it exists), memory_mb (that it will reserve
+-- in addition to what it has reserved now), unfit (of a new VM: why it cannot be on a host, or nil) }. Result {
+-- host = record, cards = list (the GPUs first), notes = list of texts }; or nil, message, "ENOCARDS" or "ENOMEMORY".
 function allocation.take(pool, request)
   if request.vm then return take_on_its_host(pool, request) end
   return take_anywhere(pool, request)

@@ -18,6 +18,8 @@ local pci = require "gpupt.pci"
 ---@field active boolean?           passthrough is in effect: only then a VM can use it
 ---@field dependent string?         address of the function that has to be assigned together with it
 ---@field label string?             hardware label
+---@field numa integer?             NUMA node, if the host says so
+---@field slot_name string?         the slot that it is in (vSphere 9)
 ---@field vgpu string?              why it is in use by virtual GPUs
 
 ---@class gpupt.Host                a host record
@@ -33,6 +35,7 @@ local pci = require "gpupt.pci"
 ---@field uuid string               of its BIOS
 ---@field management_ip string?     address of the vCenter that manages it
 ---@field memory_mb integer
+---@field numa_nodes integer        how many NUMA nodes it has
 ---@field rebind boolean            can activate passthrough without a reboot
 ---@field devices table<string, gpupt.Card>  all PCI functions, by address
 ---@field cards gpupt.Card[]        its GPUs, by address
@@ -47,7 +50,8 @@ host.paths = {
   "name", "parent", "vm", "runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode",
   "runtime.inQuarantineMode", "runtime.standbyMode", "runtime.bootTime", "summary.rebootRequired",
   "summary.managementServerIp", "summary.config.product.version", "hardware.pciDevice",
-  "hardware.systemInfo.uuid", "hardware.memorySize", "config.pciPassthruInfo", "config.network.pnic",
+  "hardware.systemInfo.uuid", "hardware.memorySize", "hardware.numaInfo", "config.pciPassthruInfo",
+  "config.network.pnic",
   "config.network.vswitch", "config.network.proxySwitch", "config.network.vnic", "config.network.portgroup",
   "config.storageDevice.hostBusAdapter", "config.lockdownMode", "config.graphicsInfo",
   "capability.deviceRebindWithoutRebootSupported", "configManager.pciPassthruSystem",
@@ -126,6 +130,18 @@ local function vgpu_cards(props)
   return used
 end
 
+-- Notes on each device its NUMA node. Gives the number of nodes.
+local function numa_nodes(info, devices)
+  for _, node in ipairs(info and info.numaNode or {}) do
+    for _, id in ipairs(node.pciId or {}) do
+      local address = pci.address(id, "hex")
+      local device = address and devices[tostring(address)]
+      if device then device.numa = node.typeId end
+    end
+  end
+  return info and info.numNodes or 0
+end
+
 --- The record of a host from its reference and properties (a table by path).
 function host.record(ref, props)
   local self = {
@@ -143,8 +159,11 @@ function host.record(ref, props)
   }
   for _, device in ipairs(props["hardware.pciDevice"] or {}) do
     local record = pci.from_vim(device)
+    record.slot_name = device.slotDescription ~= "" and device.slotDescription
+      or device.physicalSlot and tostring(device.physicalSlot) or nil
     self.devices[record.address] = record
   end
+  self.numa_nodes = numa_nodes(props["hardware.numaInfo"], self.devices)
   local vgpu = vgpu_cards(props)
   for _, info in ipairs(props["config.pciPassthruInfo"] or {}) do
     local device = self.devices[info.id]

@@ -116,7 +116,9 @@
 
 ---@class gpupt.options.p.gpu.attach
 ---@field devices table|function p.gpus: which cards
----@field count? integer|function how many cards each VM gets
+---@field count? integer|function how many cards each VM gets; with `whole`, how many sets
+---@field whole? string|function count whole sets: group: cards that depend on each other (dependentDevice); board: all GPUs of a board
+---@field accept? table configurations that the vendor does not support and you accept: nvswitch-passthrough (whole boards with NVSwitches)
 ---@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)
 ---@field mmio? string|integer|function min, safe, seed, off or a size in GiB
 ---@field hide_hypervisor? string|boolean|function auto, true or false
@@ -138,6 +140,7 @@
 
 ---@class gpupt.options.p.host.enable
 ---@field devices? table|function p.gpus: which cards; default: the devices of p.hosts
+---@field whole? string|function board: enable all GPUs of the cards' boards, and the NVSwitches of an HGX board
 ---@field apply? string|function auto: without a reboot if the host supports it; reboot: always reboot; stage: enable only, no reboot
 ---@field foreign_maintenance? boolean|function also use hosts in maintenance mode that another user set; they stay in it (--allow foreign-maintenance)
 

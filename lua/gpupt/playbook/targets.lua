@@ -25,6 +25,7 @@ local units = require "gpupt.units"
 ---@field entry table               its part of the plan: { target, steps = { { instance, changes } }, changes }
 ---@field record gpupt.Host?        of a host target
 ---@field host gpupt.Host?          of a VM target: where it is, or will be created
+---@field card_notes string[]?     of a VM target: what its plan notes about these cards
 ---@field wanted table?             of a VM target with gpu.attach: the p.gpus that it asks for
 ---@field cards gpupt.Card[]?       of a VM target: the cards that it was given
 ---@field system_id string?         of a VM target: the id by which fixed backings name its host
@@ -328,7 +329,9 @@ local function request_of(fleet, target, instance, world, lists)
     return nil, instance.source .. ": p.gpu.attach: devices must be p.gpus { ... }", "EPLAYBOOK"
   end
   target.wanted = o.devices
-  return { name = target.name, instance = instance, node = o.devices, count = o.count,
+  local accept = {}
+  for _, word in ipairs(o.accept) do accept[word] = true end
+  return { whole = o.whole, accept = accept, name = target.name, instance = instance, node = o.devices, count = o.count,
     hosts = records_of(fleet, target, lists), spread = target.scope.options.spread, vm = target.vm,
     memory_mb = memory_of(target, o),
     unfit = function(record) return look.unfit(world, target, record) end }
@@ -410,8 +413,8 @@ end
 local function no_cards(target, request, message, code, detail)
   detail = detail or {}
   if not target.ref then
-    detail.same = ("%s %s %p %d %d"):format(request.instance.source, code, request.node, request.count,
-      request.memory_mb or 0)
+    detail.same = ("%s %s %p %d %d %s"):format(request.instance.source, code, request.node, request.count,
+      request.memory_mb or 0, request.whole)
   end
   return nil, ("%s: %s"):format(request.instance.source, message), code, detail
 end
@@ -470,7 +473,7 @@ function targets.allocate(fleet, list, problems, over, world, skipped)
     local given, detail
     given, message, code, detail = allocation.take(pool, request)
     if not given then return no_cards(target, request, message, code, detail) end
-    target.host, target.cards = given.host, given.cards
+    target.host, target.cards, target.card_notes = given.host, given.cards, given.notes
     return true
   end
   local gone, refused = {}, refusals()

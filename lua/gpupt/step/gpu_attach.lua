@@ -15,7 +15,11 @@ local step = {
   name = "gpu.attach", scope = "vms",
   options = {
     { "devices", "table", required = true, late = true, doc = "p.gpus: which cards" },
-    { "count", "integer", default = 1, late = true, doc = "how many cards each VM gets" },
+    { "count", "integer", default = 1, late = true, doc = "how many cards each VM gets; with `whole`, how many sets" },
+    { "whole", "string", choices = { "group", "board" }, late = true,
+      doc = "count whole sets: group: cards that depend on each other (dependentDevice); board: all GPUs of a board" },
+    { "accept", "table", default = {}, doc = "configurations that the vendor does not support and you accept: "
+      .. "nvswitch-passthrough (whole boards with NVSwitches)" },
     { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed", late = true,
       doc = "fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)" },
     { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB" },
@@ -43,6 +47,14 @@ end
 
 function step.check(o)
   if math.type(o.count) == "integer" and o.count < 1 then return "count must be at least 1" end
+  for _, word in ipairs(o.accept) do
+    if word ~= "nvswitch-passthrough" then
+      return ("accept: '%s' is not nvswitch-passthrough"):format(tostring(word))
+    end
+  end
+  if o.whole and o.backing == "dynamic" then
+    return "whole needs backing = 'fixed': with a dynamic backing the server chooses the cards"
+  end
 end
 
 local function cards_of(target)
@@ -107,6 +119,7 @@ end
 
 local function explain(ctx, target, value)
   if not ctx.planning then return end
+  for _, text in ipairs(target.card_notes or {}) do ctx:note(target, text) end
   for _, text in ipairs(value.warnings) do ctx:note(target, text) end
   for _, choice in ipairs(value.choices) do
     if choice.name == "mmio" then ctx:note(target, ("64-bit MMIO: %s (%s)"):format(choice.value, choice.why)) end

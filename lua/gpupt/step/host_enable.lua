@@ -10,11 +10,14 @@ local hosts = require "gpupt.fleet.host"
 local maintenance = require "gpupt.step.host_maintenance"
 local reboot = require "gpupt.step.host_reboot"
 local selector = require "gpupt.fleet.selector"
+local sets = require "gpupt.fleet.sets"
 
 local step = {
   name = "host.enable", scope = "hosts",
   options = {
     { "devices", "table", late = true, doc = "p.gpus: which cards; default: the devices of p.hosts" },
+    { "whole", "string", choices = { "board" }, late = true,
+      doc = "board: enable all GPUs of the cards' boards, and the NVSwitches of an HGX board" },
     { "apply", "string", choices = { "auto", "reboot", "stage" }, default = "auto", late = true,
       doc = "auto: without a reboot if the host supports it; reboot: always reboot; stage: enable only, no reboot" },
     { "foreign_maintenance", "boolean", default = false, late = true,
@@ -33,6 +36,27 @@ local step = {
 function step.also_needs(_, scope)
   if scope and scope.options.roll.guests == "keep" then return {} end
   return { "VirtualMachine.Interact.PowerOff", "VirtualMachine.Interact.PowerOn" }
+end
+
+-- The chosen cards with the other cards and the NVSwitches of their boards.
+local function with_boards(record, chosen)
+  local list, wanted, taken = {}, {}, {}
+  for _, card in ipairs(chosen) do wanted[card] = true end
+  local function take(devices)
+    for _, device in ipairs(devices) do
+      if not taken[device] then list[#list + 1] = device end
+      taken[device] = true
+    end
+  end
+  for _, set in ipairs(sets.of(record, "board")) do
+    local any = false
+    for _, card in ipairs(set.cards) do any = any or wanted[card] end
+    if any then
+      take(set.cards)
+      take(set.switches)
+    end
+  end
+  return list
 end
 
 --- The chosen cards and all functions that belong to them (dependentDevice), as device records.
@@ -84,6 +108,7 @@ local function chosen_cards(target)
   for _, card in ipairs(target.record.cards) do
     if selector.matches(node, card) then list[#list + 1] = card end
   end
+  if target.options.whole == "board" then list = with_boards(target.record, list) end
   return list, node
 end
 

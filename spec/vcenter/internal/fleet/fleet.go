@@ -113,6 +113,7 @@ type Device struct {
 	Label     string   `json:"label"`
 	Slot      string   `json:"slot"`
 	Parent    string   `json:"parent"`
+	NUMA      *int     `json:"numa"` // the node of the host that it is on
 	Role      string   `json:"role"` // vga, nic, hba, usb, bridge, gpu...
 }
 

@@ -88,6 +88,7 @@ func (r *Hosts) publish(h *Host) {
 		pending = pending || (c.Enabled != c.Active && !c.rebind)
 	}
 	h.HS.Hardware.PciDevice = devs
+	h.publishNUMA()
 	h.HS.Config.PciPassthruInfo = info
 	h.HS.Summary.RebootRequired = pending
 	if sys, ok := r.w.Reg.Get(h.Passthru).(*passthruSystem); ok {
