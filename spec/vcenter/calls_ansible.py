@@ -33,7 +33,10 @@ for line in run.stdout.splitlines():
         calls, name = calls + 1, line[6:line.index("]")]
     elif line.startswith("fatal:"):
         failed += 1
-        print("%s: %s" % (name, line.split("=>", 1)[-1].strip()[:400]))
+        why = line.split("=>", 1)[-1].strip()
+        if "Traceback" in why:  # a module's crash: its last lines say why
+            why = " ".join(why.split('"module_stdout"', 1)[0].split("\\n")[-4:])
+        print("%s: %s" % (name, why[:400]))
 if "PLAY RECAP" not in run.stdout or calls == 0:
     print(run.stdout[-2000:])
     failed += 1

@@ -66,6 +66,7 @@ func New(s *api.Server) *Front {
 	f.registerAuthorization()
 	f.registerHistory()
 	f.registerEvents()
+	f.registerScheduled()
 	s.Tasks.Trouble = f.Trouble.task
 	return f
 }

@@ -33,8 +33,13 @@ func (f *Front) matches(s *types.TaskFilterSpec, owner *session.Session, i *type
 		len(s.RootTaskKey) > 0 && !has(s.RootTaskKey, i.RootTaskKey) {
 		return false
 	}
-	if s.Alarm != nil || s.ScheduledTask != nil || len(s.Tag) > 0 {
-		return false // no task here comes from an alarm or a schedule, or has a tag
+	if s.Alarm != nil || len(s.Tag) > 0 {
+		return false // no task here comes from an alarm, or has a tag
+	}
+	if s.ScheduledTask != nil {
+		if r, ok := i.Reason.(*types.TaskReasonSchedule); !ok || r.ScheduledTask != *s.ScheduledTask {
+			return false
+		}
 	}
 	if s.UserName != nil {
 		name := ""
