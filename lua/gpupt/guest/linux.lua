@@ -122,6 +122,14 @@ function linux.tools(given)
   }
 end
 
+--- The shell text, for root, that installs packages on a distribution of the family; it never asks.
+function linux.install(family, packages)
+  local entry = families[family]
+  if not entry then return nil, ("no package manager is known for family '%s'"):format(tostring(family)), "EINVAL" end
+  local install = entry.install:gsub("%%s", (packages:gsub("%%", "%%%%")))
+  return entry.refresh and entry.refresh .. " && " .. install or install
+end
+
 --- What the package manager's exit code means: { success=, retry=, reboot=, meaning= }.
 function linux.outcome(family, exit_code)
   if exit_code == 0 then

@@ -103,6 +103,15 @@
 ---@field indent? integer spaces per level; 0 writes one line
 ---@field invalid? "refuse"|"replace" for text that is not UTF-8: refuse it, or replace each malformed sequence by U+FFFD
 
+---@class gpupt.options.p.driver.install
+---@field package? string|function Linux: the package, such as nvidia-driver-550-server-open
+---@field from? string|function a local file: NVIDIA's .run (Linux) or .exe (Windows)
+---@field args? string|function arguments of that file; Windows: default -s -noreboot
+---@field modules? string|function Linux: the kernel modules of a .run file
+---@field mok? boolean|function Linux with Secure Boot: modules that are built in the guest are signed with a key that it trusts
+---@field version? string|function the version that must run afterwards, or the beginning of it
+---@field within? string|function how long the installation may take
+
 ---@class gpupt.options.p.find
 ---@field path string|table inventory paths, such as /DC1/vm/**
 ---@field name? string|table patterns of the name, as --limit takes them: 'cad-*,!cad-07'

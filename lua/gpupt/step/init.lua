@@ -61,7 +61,7 @@ local options = require "gpupt.options"
 local steps = {
   -- in the order in which a playbook uses them
   names = { "host.enable", "vm.create", "vm.clone", "os.install", "os.present", "tools.ensure", "gpu.attach",
-    "guest.verify" },
+    "driver.install", "guest.verify" },
 }
 
 local contract_fields = options.declare("step contract", {

@@ -5,6 +5,7 @@
 -- when the Tools that run, or what the rules say about their release, are not what is stored there.
 local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
+local reboot = require "gpupt.step.guest_reboot"
 local shell = require "gpupt.shell"
 local tools = require "gpupt.guest.tools"
 local values = require "gpupt.step.vm_values"
@@ -98,24 +99,6 @@ local function mark(ctx, target, vm, text)
     { action = "mark-tools", text = "ReconfigVM (mark Tools)" })
 end
 
-local function reboot_guest(ctx, target)
-  ctx:note(target, "the installer requests a reboot of the guest")
-  local ok, message, code, detail = ctx:call(target, target.ref, "RebootGuest", {}, "RebootGuest")
-  if not ok then return nil, message, code, detail end
-  -- Tools stop during the reboot; what counts is that they come back
-  local stopped = false
-  local back = ctx:wait_for(target.ref, { "guest.toolsRunningStatus", "guest.guestOperationsReady" }, function(props)
-    local running = props["guest.toolsRunningStatus"] == "guestToolsRunning"
-    stopped = stopped or not running
-    return stopped and running and props["guest.guestOperationsReady"] == true
-  end, { timeout = 120 })
-  if back then return true end
-  -- not seen to stop, or a slow boot
-  ok, message, code = guest.wait(ctx, target, 900)
-  if ok == nil then return nil, message, code end
-  return true
-end
-
 -- Which installer is mounted, and what it should do.
 local function choose(ctx, target, session, vm)
   local found, message, code = session:look { tools.find() }
@@ -162,7 +145,7 @@ local function windows(ctx, target, session, vm, seconds)
   local ok, message
   if outcome.reboot then
     -- the Tools that gave the installer's result can reboot the guest, unless they were restarted since
-    ok, message, code = reboot_guest(ctx, target)
+    ok, message, code = reboot(ctx, target, "the installer requests a reboot of the guest")
     if ok then return mark(ctx, target, vm, text) end
     if code ~= "ToolsUnavailable" then return nil, message, code end
   end
@@ -171,7 +154,7 @@ local function windows(ctx, target, session, vm, seconds)
     return nil, ("%s: Tools did not start again after their installation: %s"):format(target.name, message), code
   end
   if outcome.reboot then
-    ok, message, code = reboot_guest(ctx, target)
+    ok, message, code = reboot(ctx, target, "the installer requests a reboot of the guest")
     if not ok then return nil, message, code end
   end
   return mark(ctx, target, vm, text)

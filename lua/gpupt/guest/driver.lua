@@ -1,0 +1,217 @@
+--- The vendor's driver in a guest: which kernel modules fit the cards, which commands install it, what their exit codes
+-- mean. Nothing here talks to a guest: a step runs the commands and passes their output back.
+--
+--   driver.flavour({ { vendor = 0x10de, device = 0x2330 } }, { branch = 570 })  --> { open = true, why = "..." }
+--   driver.package "nvidia-driver-550-server-open"            --> { branch = 550, server = true, open = true }
+--   driver.run_file "NVIDIA-Linux-x86_64-550.90.07.run"       --> { version = "550.90.07", branch = 550 }
+--   driver.look()                                             --> the command that looks at a Linux guest
+--   driver.read(its output)   --> { family =, kernel =, secure_boot =, nouveau =, root =, loaded = { version = } }
+local architecture = require "gpupt.facts.nvidia_architecture"
+local linux = require "gpupt.guest.linux"
+local shell = require "gpupt.shell"
+local text = require "gpupt.text"
+
+local driver = {}
+
+local NVIDIA = 0x10de
+
+--- What the name of an Ubuntu or NVIDIA package says; nil for others.
+function driver.package(name)
+  if name == "nvidia-open" then return { open = true } end
+  if name == "cuda-drivers" or name == "nvidia-driver" then return {} end
+  for _, stem in ipairs { "driver", "headless", "open" } do
+    local branch, rest = name:match("^nvidia%-" .. stem .. "%-(%d+)(.*)$")
+    if branch then
+      return { branch = math.tointeger(tonumber(branch)), server = rest:find("-server", 1, true) ~= nil,
+        open = stem == "open" or rest:find("-open", 1, true) ~= nil, ubuntu = stem ~= "open" }
+    end
+  end
+end
+
+--- Version and branch in the name of NVIDIA's installer (.run, .exe); nil if the name has none.
+function driver.run_file(name)
+  local version = name:match "[%-_](%d%d%d+%.[%d.]*%d)" or name:match "^(%d%d%d+%.%d[%d.]*%d)%-"
+  if not version then return nil end
+  return { version = version, branch = math.tointeger(tonumber(version:match "^%d+")) }
+end
+
+local function names(list)
+  table.sort(list)
+  return table.concat(list, ", ")
+end
+
+-- The first open branch for which NVIDIA recommends the open modules wherever they run.
+local OPEN_BY_DEFAULT = 560
+
+--- Which kernel modules the cards need: { open = true or false, why = "text" }; open is nil if either will do and
+-- nothing was chosen. o.branch: the driver's; o.open: what was chosen, or nil. nil, message, "EREFUSED".
+function driver.flavour(cards, o)
+  local only_open, only_closed, unknown = {}, {}, {}
+  for _, card in ipairs(cards) do
+    if card.vendor == NVIDIA then
+      local one = architecture(card.device)
+      local id = ("%04x:%04x"):format(card.vendor, card.device)
+      if not one then
+        unknown[#unknown + 1] = id
+      else
+        local said = ("%s (%s)"):format(id, one.name)
+        if o.branch and o.branch < one.first then
+          return nil, ("driver %d does not support %s: it needs %d or later"):format(o.branch, said, one.first),
+            "EREFUSED"
+        end
+        if o.branch and one.last and o.branch > one.last then
+          return nil, ("driver %d does not support %s: %d is its last branch"):format(o.branch, said, one.last),
+            "EREFUSED"
+        end
+        if not one.closed then only_open[said] = true end
+        if not one.open then only_closed[said] = true end
+      end
+    end
+  end
+  local open, closed = {}, {}
+  for said in pairs(only_open) do open[#open + 1] = said end
+  for said in pairs(only_closed) do closed[#closed + 1] = said end
+  if #open > 0 and #closed > 0 then
+    return nil, ("no driver supports both %s (only the open kernel modules) and %s (only the proprietary ones)")
+      :format(names(open), names(closed)), "EREFUSED"
+  end
+  if #open > 0 and o.open == false then
+    return nil, names(open) .. " need the open kernel modules", "EREFUSED"
+  end
+  if #closed > 0 and o.open then
+    return nil, names(closed) .. " need the proprietary kernel modules: the open ones support Turing and later",
+      "EREFUSED"
+  end
+  if #open > 0 then return { open = true, why = names(open) .. " need the open kernel modules" } end
+  if #closed > 0 then return { open = false, why = names(closed) .. " need the proprietary kernel modules" } end
+  if o.open ~= nil then return { open = o.open, why = "as chosen" } end
+  if #unknown > 0 then
+    return { why = "the architecture of " .. names(unknown) .. " is not known, so the package's default is used" }
+  end
+  if o.branch and o.branch >= OPEN_BY_DEFAULT then
+    return { open = true, why = "NVIDIA recommends the open modules from 560 on" }
+  end
+  return { open = false, why = "NVIDIA's default before 560" }
+end
+
+--- A shell text that runs a command as root: directly, or by sudo without a password.
+function driver.as_root(command)
+  local quoted = shell.quote(command)
+  return ('if [ "$(id -u)" = 0 ]; then bash -c %s; else sudo -n bash -c %s; fi'):format(quoted, quoted)
+end
+
+local function bash(script)
+  return { program = "/bin/bash",
+    arguments = "-c " .. shell.quote("export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin; " .. script) }
+end
+driver.bash = bash
+
+local LOOK = [[echo @os; cat /etc/os-release
+echo @kernel; uname -r
+echo @root; id -u; sudo -n true 2>/dev/null && echo sudo
+echo @secure; { mokutil --sb-state || dmesg || sudo -n dmesg; } 2>/dev/null | grep -i "secure *boot"
+echo @modules; cat /proc/modules
+echo @version; cat /proc/driver/nvidia/version 2>/dev/null
+echo @module; modinfo -F version nvidia 2>/dev/null; modinfo -F license nvidia 2>/dev/null
+echo @cards; lspci -Dn -d 10de:; lspci -Dn -d 1002:; lspci -Dn -d 8086:
+echo @end]]
+
+--- The command that looks at a Linux guest.
+function driver.look() return bash(LOOK) end
+
+--- Reads its output; nil, message, "EGUEST".
+function driver.read(output)
+  local part, sections = nil, {}
+  for line in text.lines(output or "") do
+    local name = line:match "^@(%l+)$"
+    if name then
+      part = {}
+      sections[name] = part
+    elseif part then
+      part[#part + 1] = line
+    end
+  end
+  if not sections["end"] then return nil, "the guest's answer is not complete", "EGUEST" end
+  local os_release = linux.os_release(table.concat(sections.os, "\n"))
+  local family = linux.family(os_release.ID or "?", os_release.ID_LIKE)
+  local seen = { family = family, id = os_release.ID, name = os_release.PRETTY_NAME, kernel = sections.kernel[1] or "?",
+    root = sections.root[1] == "0" or sections.root[2] == "sudo", modules = {}, cards = {} }
+  for _, line in ipairs(sections.modules) do seen.modules[line:match "^(%S+)" or ""] = true end
+  local secure = table.concat(sections.secure, " "):lower()
+  seen.secure_boot = secure:find "secure ?boot enabled" ~= nil
+  seen.nouveau = seen.modules.nouveau == true
+  local version = table.concat(sections.version, " "):match "NVRM version:.-(%d%d%d+%.[%d.]+)"
+  local file_version, license = sections.module[1], sections.module[2] or ""
+  if version then seen.loaded = { version = version } end
+  if file_version then seen.module = { version = file_version, open = license:find "GPL" ~= nil } end
+  for _, line in ipairs(sections.cards) do
+    local class, vendor, device = line:match "^%S+ (%x%x%x%x): (%x%x%x%x):(%x%x%x%x)"
+    if class then
+      seen.cards[#seen.cards + 1] = { class = tonumber(class, 16), vendor = tonumber(vendor, 16),
+        device = tonumber(device, 16) }
+    end
+  end
+  return seen
+end
+
+-- Ubuntu's packages of signed modules are named after the kernel's flavour: 6.8.0-45-generic.
+local function kernel_flavour(kernel) return kernel:match "%-(%a[%w%-]*)$" or "generic" end
+
+--- The packages to install for a package that the playbook names: with Secure Boot on Ubuntu, the distribution's signed
+-- modules come first. nil, message, "EREFUSED" if Secure Boot would reject the modules.
+function driver.packages(name, seen, o)
+  local known = driver.package(name)
+  if not seen.secure_boot or o.mok then return { name } end
+  if seen.id == "ubuntu" and known and known.ubuntu then
+    return { ("linux-modules-nvidia-%d%s%s-%s"):format(known.branch, known.server and "-server" or "",
+      known.open and "-open" or "", kernel_flavour(seen.kernel)), name }
+  end
+  return nil, ("Secure Boot is on, and the modules of %s are built in the guest and signed with no key that it trusts. "
+    .. "On Ubuntu use nvidia-driver-BRANCH-server or its -open form, whose modules are signed; elsewhere enrol a key "
+    .. "(mokutil --import) and set mok = true, or switch Secure Boot off"):format(name), "EREFUSED"
+end
+
+-- What NVIDIA's installer needs to build modules, by family; %s is the running kernel.
+local BUILD = {
+  debian = { "gcc", "make", "linux-headers-%s" }, rhel = { "gcc", "make", "kernel-devel-%s" },
+  suse = { "gcc", "make", "kernel-default-devel" },
+}
+
+--- The packages that the .run file needs; nil, message, "EREFUSED".
+function driver.build_packages(seen)
+  local list = BUILD[seen.family]
+  if not list then
+    return nil, ("NVIDIA's .run file cannot be prepared on %s: use package"):format(seen.name or "this distribution"),
+      "EREFUSED"
+  end
+  local result = {}
+  for i, name in ipairs(list) do result[i] = name:format(seen.kernel) end
+  return result
+end
+
+local NOUVEAU = "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > /etc/modprobe.d/gpupt-nouveau.conf && "
+local INITRAMFS = { debian = "update-initramfs -u", rhel = "dracut --force", suse = "dracut --force" }
+
+--- The shell text, for root, that keeps nouveau from being loaded at the next boot.
+function driver.without_nouveau(family) return NOUVEAU .. (INITRAMFS[family] or "update-initramfs -u") end
+
+--- The shell text that runs NVIDIA's .run file.
+function driver.run_command(path, branch, open, args)
+  local words = { "sh", shell.quote(path), "--silent" }
+  if branch and branch >= 560 then
+    words[#words + 1] = "--kernel-module-type=" .. (open and "open" or "proprietary")
+  elseif open then
+    words[#words + 1] = "-m=kernel-open"
+  end
+  if args then words[#words + 1] = args end
+  return table.concat(words, " ")
+end
+
+--- What is installed and running, for people and for comparison: "NVIDIA 550.107.02 (open modules)"; nil if nothing is.
+function driver.describe(seen)
+  if not seen.loaded then return nil end
+  local kind = seen.module and (seen.module.open and " (open modules)" or " (proprietary modules)") or ""
+  return "NVIDIA " .. seen.loaded.version .. kind
+end
+
+return driver

@@ -1,0 +1,356 @@
+--- driver.install: installs the vendor's driver in the guest, from the distribution's packages (Linux), NVIDIA's .run
+-- file (Linux) or its installer (Windows), and proves its version. The kernel modules must fit the cards: Blackwell
+-- needs the open ones, cards before Turing the proprietary ones (gpupt.guest.driver). The proof is stored on the VM
+-- (ExtraConfig gpupt.driver) with what it depends on; a later run installs nothing while both are the same.
+local driver = require "gpupt.guest.driver"
+local guest = require "gpupt.step.guest_session"
+local guest_family = require "gpupt.facts.guest_family"
+local linux = require "gpupt.guest.linux"
+local power = require "gpupt.step.vm_power"
+local proof = require "gpupt.guest.proof"
+local reboot = require "gpupt.step.guest_reboot"
+local sha256 = require "gpupt.sha256"
+local units = require "gpupt.units"
+local values = require "gpupt.step.vm_values"
+local vms = require "gpupt.fleet.vm"
+
+local step = {
+  name = "driver.install", scope = "vms", login = true,
+  options = {
+    { "package", "string", late = true, doc = "Linux: the package, such as nvidia-driver-550-server-open" },
+    { "from", "string", late = true, doc = "a local file: NVIDIA's .run (Linux) or .exe (Windows)" },
+    { "args", "string", late = true, doc = "arguments of that file; Windows: default -s -noreboot" },
+    { "modules", "string", choices = { "auto", "open", "proprietary" }, default = "auto", late = true,
+      doc = "Linux: the kernel modules of a .run file" },
+    { "mok", "boolean", default = false, late = true,
+      doc = "Linux with Secure Boot: modules that are built in the guest are signed with a key that it trusts" },
+    { "version", "string", late = true, doc = "the version that must run afterwards, or the beginning of it" },
+    { "within", "string", default = "30m", late = true, doc = "how long the installation may take" },
+  },
+  approvals = { ["guest-shutdown"] = "shut down the guests of running VMs" },
+  needs = { "VirtualMachine.Interact.Reset", "VirtualMachine.Config.AdvancedConfig",
+    "VirtualMachine.GuestOperations.Execute", "VirtualMachine.GuestOperations.Query",
+    "VirtualMachine.GuestOperations.Modify" },
+}
+
+function step.check(o)
+  if (o.package == nil) == (o.from == nil) then return "set either package or from" end
+  if type(o.package) == "string" and not o.package:find "^[%w][%w.+_:~=-]*$" then
+    return ("package = '%s' is not the name of one package"):format(o.package)
+  end
+  if type(o.from) == "string" and not (o.from:find "%.run$" or o.from:find "%.exe$") then
+    return ("from = '%s' is neither a .run nor a .exe file"):format(o.from)
+  end
+  if type(o.within) == "string" then
+    local _, message = units.duration(o.within)
+    if message then return "within: " .. message end
+  end
+end
+
+-- What the stored proof depends on.
+local function fingerprint(o)
+  local words = { o.package or "", o.from and o.from:match "[^/]*$" or "", o.args or "", o.modules, o.version or "" }
+  return sha256(table.concat(words, "\0")):sub(1, 24)
+end
+
+local function family(target, vm)
+  if vm and (vm.guest.family or vm.guest_id) then return vms.family(vm) end
+  return guest_family(nil, nil, target.forecast and target.forecast.guest_id)
+end
+
+-- Branch and kernel modules, as the options say.
+local function chosen(o)
+  if o.package then return driver.package(o.package) or {} end
+  local file = driver.run_file(o.from:match "[^/]*$") or {}
+  if o.modules ~= "auto" then file.open = o.modules == "open" end
+  return file
+end
+
+local function cards_of(target)
+  local list = {}
+  for _, card in ipairs(target.cards or {}) do
+    if card.vendor and card.device then list[#list + 1] = card end
+  end
+  return list
+end
+
+function step.observe(ctx, target)
+  if not target.ref then return {} end
+  local vm = ctx.fleet:vm(target.ref)
+  local hash, said = (vm.extra["gpupt.driver"] or ""):match "^(%x+) (.*)$"
+  return { vm = vm, installed = hash == fingerprint(target.options) and said or nil }
+end
+
+function step.plan(_, target, seen)
+  local o, vm = target.options, seen.vm
+  if seen.installed and not target.forecast.installs then return {} end
+  local kind = family(target, vm)
+  if kind == "windows" and (o.package or o.from:find "%.run$") then
+    return nil, ("%s: Windows needs from = \"FILE.exe\""):format(target.name), "EREFUSED"
+  end
+  if kind == "linux" and o.from and o.from:find "%.exe$" then
+    return nil, ("%s: Linux needs package, or from = \"FILE.run\""):format(target.name), "EREFUSED"
+  end
+  if o.from then
+    local file, why = io.open(o.from, "rb")
+    if not file then return nil, ("from: %s"):format(why), "ENOENT" end
+    file:close()
+  end
+  local what = "install " .. (o.package or o.from:match "[^/]*$")
+  if kind ~= "windows" then
+    local fits, message, code = driver.flavour(cards_of(target), chosen(o))
+    if not fits then return nil, ("%s: %s"):format(target.name, message), code end
+    if fits.open ~= nil and o.from then
+      what = ("%s with the %s kernel modules (%s)"):format(what, fits.open and "open" or "proprietary", fits.why)
+    end
+  end
+  local change = { sign = "+", verb = "driver", what = what }
+  if vm and vm.power == "poweredOn" and power.delivered(vm) then
+    change.what, change.allow = change.what .. ", and reboot the guest if the driver needs that", "guest-shutdown"
+  end
+  return { change, lost = { "guest installs" } }
+end
+
+-- ---- Linux
+
+local function tail(result)
+  local text = ((result.err or "") .. (result.out or "")):gsub("%s+$", "")
+  return text:sub(-400)
+end
+
+local function look(session)
+  local results, message, code = session:look({ driver.look() })
+  if not results then return nil, message, code end
+  return driver.read(results[1].out)
+end
+
+-- Runs a command as root, with a journal row.
+local function as_root(session, command, what, seconds)
+  return session:run(driver.bash(driver.as_root(command)), { changing = what, timeout = seconds })
+end
+
+local function install_packages(session, seen, packages, seconds)
+  local command, message, code = linux.install(seen.family, table.concat(packages, " "))
+  if not command then return nil, message, code end
+  local result
+  result, message, code = as_root(session, command, "install " .. table.concat(packages, " "), seconds)
+  if not result then return nil, message, code end
+  local outcome = linux.outcome(seen.family, result.status)
+  if outcome.success then return true, outcome.reboot end
+  return nil, ("%s: status %d (%s): %s"):format(table.concat(packages, " "), result.status, outcome.meaning,
+    tail(result)), outcome.retry and "EBUSY" or "EGUEST"
+end
+
+-- Opens a session again after a reboot.
+local function again(ctx, target, why)
+  local ok, message, code, detail = reboot(ctx, target, why)
+  if not ok then return nil, message, code, detail end
+  return guest.open(ctx, target, {})
+end
+
+local function put(ctx, target, session, path)
+  local inside = "/var/tmp/gpupt-driver-" .. sha256(ctx.run .. target.name):sub(1, 16) .. ".run"
+  local o = target.options
+  local number = ctx:row(target, "change", "copy " .. o.from:match "[^/]*$", { file = inside })
+  local ok, message, code, detail = ctx.vc.guest:put(target.ref, session.auth, path, inside, {
+    timeout = units.duration(o.within) })
+  ctx:row(target, "result", "copy", ok and { ok = true } or { ok = false, message = message, code = code },
+    { of = number })
+  if not ok then return nil, ("the installer cannot be copied into the guest: %s"):format(message), code, detail end
+  return inside
+end
+
+-- Removes what an earlier step of the installation needs no more; a failure is no reason to fail.
+local function remove(ctx, target, session, path)
+  pcall(function() ctx.vc.guest:delete(target.ref, session.auth, path) end)
+end
+
+-- The reasons in NVIDIA's log, which say more than the installer's output.
+local function installer_log(session)
+  local results = session:look({ driver.bash("grep ERROR /var/log/nvidia-installer.log 2>/dev/null") })
+  local text = results and results[1].out:gsub("%s+", " ") or ""
+  return text ~= "" and " (" .. text:sub(1, 400) .. ")" or ""
+end
+
+local function run_file(ctx, target, session, seen, seconds)
+  local o = target.options
+  local fits, message, code = driver.flavour(seen.cards, chosen(o))
+  if not fits then return nil, message, code end
+  if seen.secure_boot and not o.mok then
+    return nil, "Secure Boot is on, and the modules of a .run file are signed with no key that the guest trusts. Use "
+      .. "package on Ubuntu, enrol a key (mokutil --import) and set mok = true, or switch Secure Boot off", "EREFUSED"
+  end
+  local needed
+  needed, message, code = driver.build_packages(seen)
+  if not needed then return nil, message, code end
+  local ok
+  ok, message, code = install_packages(session, seen, needed, seconds)
+  if not ok then return nil, message, code end
+  if seen.nouveau then
+    local result
+    result, message, code = as_root(session, driver.without_nouveau(seen.family), "blacklist nouveau", seconds)
+    if not result then return nil, message, code end
+    if result.status ~= 0 then return nil, "nouveau cannot be disabled: " .. tail(result), "EGUEST" end
+    session, message, code = again(ctx, target, "nouveau has the card: rebooting the guest without it")
+    if not session then return nil, message, code end
+  end
+  local inside
+  inside, message, code = put(ctx, target, session, o.from)
+  if not inside then return nil, message, code end
+  local result
+  result, message, code = as_root(session, driver.run_command(inside, chosen(o).branch, fits.open, o.args),
+    o.from:match "[^/]*$", seconds)
+  remove(ctx, target, session, inside)
+  if not result then return nil, message, code end
+  if result.status ~= 0 then
+    return nil, ("NVIDIA's installer: status %d: %s%s"):format(result.status, tail(result), installer_log(session)),
+      "EGUEST"
+  end
+  return session
+end
+
+local function on_linux(ctx, target, session, seconds)
+  local o = target.options
+  local seen, message, code = look(session)
+  if not seen then return nil, message, code end
+  if not seen.root then
+    return nil, "the account is neither root nor may it use sudo without a password, which a driver needs", "EREFUSED"
+  end
+  if not seen.family then
+    return nil, ("the distribution '%s' is not known"):format(seen.name or seen.id or "?"), "EREFUSED"
+  end
+  local restart
+  if o.from then
+    session, message, code = run_file(ctx, target, session, seen, seconds)
+    if not session then return nil, message, code end
+  else
+    local fits, packages
+    fits, message, code = driver.flavour(seen.cards, chosen(o))
+    if not fits then return nil, message, code end
+    packages, message, code = driver.packages(o.package, seen, o)
+    if not packages then return nil, message, code end
+    local ok
+    ok, restart, code = install_packages(session, seen, packages, seconds)
+    if not ok then return nil, restart, code end
+  end
+  local now
+  now, message, code = look(session)
+  if not now then return nil, message, code end
+  if restart or now.nouveau or not now.loaded or now.module and now.module.version ~= now.loaded.version then
+    session, message, code = again(ctx, target, now.nouveau and "nouveau has the card: rebooting the guest"
+      or "the new modules are not loaded yet: rebooting the guest")
+    if not session then return nil, message, code end
+  end
+  return session
+end
+
+-- ---- Windows
+
+-- Exit codes of NVIDIA's installer: 0, and 1 for "a reboot is needed" as well as for failures. So the proof decides.
+local function on_windows(ctx, target, session, seconds)
+  local o = target.options
+  local inside = [[C:\Windows\Temp\gpupt-driver-]] .. sha256(ctx.run .. target.name):sub(1, 16) .. ".exe"
+  local name = o.from:match "[^/]*$"
+  local number = ctx:row(target, "change", "copy " .. name, { file = inside })
+  local ok, message, code, detail = ctx.vc.guest:put(target.ref, session.auth, o.from, inside, { timeout = seconds })
+  ctx:row(target, "result", "copy", ok and { ok = true } or { ok = false, message = message, code = code },
+    { of = number })
+  if not ok then return nil, ("the installer cannot be copied into the guest: %s"):format(message), code, detail end
+  local result
+  result, message, code = session:run({ program = inside, arguments = o.args or "-s -noreboot" },
+    { changing = name, timeout = seconds })
+  remove(ctx, target, session, inside)
+  if not result then return nil, message, code end
+  if result.status == 1618 then
+    return nil, name .. ": another installation is running in the guest (1618). Resume the run when it has ended",
+      "EBUSY"
+  end
+  if result.status > 1 or result.status < 0 then
+    return nil, ("%s: exit code %d: %s"):format(name, result.status, tail(result)), "EGUEST"
+  end
+  if result.status == 1 then
+    return again(ctx, target, name .. " ended with 1: rebooting the guest, then the driver is checked")
+  end
+  return session
+end
+
+-- ---- the proof
+
+local function vendors_of(target)
+  local list, set = {}, {}
+  for _, card in ipairs(cards_of(target)) do
+    if not set[card.vendor] then
+      set[card.vendor] = true
+      list[#list + 1] = card.vendor
+    end
+  end
+  return #list > 0 and list or { 0x10de }
+end
+
+-- The driver that runs all cards: its description; nil, message, code.
+local function running(target, session, kind)
+  local commands = proof.commands(kind, { vendors = vendors_of(target) })
+  local results, message, code = session:look(commands)
+  if not results then return nil, message, code end
+  local outputs = {}
+  for i, command in ipairs(commands) do outputs[command.name] = { out = results[i].out, status = results[i].status } end
+  local seen = proof.read(kind, outputs, { vendors = vendors_of(target), driver = true })
+  if not seen.ok then
+    local words = {}
+    for _, finding in ipairs(seen.findings) do
+      if finding.severity == "error" then words[#words + 1] = finding.cause or finding.text end
+    end
+    return nil, "the driver does not run all cards: " .. table.concat(words, "; "), "EPROOF"
+  end
+  local versions, names = {}, {}
+  -- nvidia-smi tells the version; cards of other vendors have the name of their driver only
+  for _, one in ipairs(seen.smi and #seen.smi > 0 and seen.smi or seen.devices) do
+    local said = one.driver_version or one.driver or "?"
+    if not versions[said] then
+      versions[said] = true
+      names[#names + 1] = said
+    end
+  end
+  if #names == 0 then return nil, "the guest sees no card of the vendor", "EPROOF" end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
+function step.apply(ctx, target, _, seen)
+  local o = target.options
+  local seconds = units.duration(o.within)
+  local vm = ctx.fleet:vm(target.ref)
+  if vm.power ~= "poweredOn" then
+    return nil, target.name .. " is not running, so no driver can be installed. Power it on first", "EREFUSED"
+  end
+  if seen.vm and power.delivered(vm) and ctx.require_approval then
+    ctx:require_approval("guest-shutdown", "rebooting the guest of " .. target.name)
+  end
+  local session, message, code, detail = guest.open(ctx, target, { vm = vm })
+  if not session then return nil, message, code, detail end
+  vm = ctx.fleet:vm(target.ref)
+  local kind = vms.family(vm)
+  if kind == "windows" then
+    session, message, code, detail = on_windows(ctx, target, session, seconds)
+  else
+    session, message, code, detail = on_linux(ctx, target, session, seconds)
+  end
+  if not session then return nil, ("%s: driver: %s"):format(target.name, message), code, detail end
+  local said
+  said, message, code = running(target, session, kind)
+  if not said then return nil, ("%s: driver: %s"):format(target.name, message), code end
+  if o.version and said:sub(1, #o.version) ~= o.version then
+    return nil, ("%s: driver: version %s runs, not %s"):format(target.name, said, o.version), "EPROOF"
+  end
+  vm = ctx.fleet:vm(target.ref)
+  return values.reconfigure(ctx, target, vm, { extraConfig = { { key = "gpupt.driver",
+    value = fingerprint(o) .. " " .. said } } }, { action = "mark-driver", text = "ReconfigVM (mark the driver)" })
+end
+
+function step.prove(ctx, target)
+  local seen = step.observe(ctx, target)
+  if not seen.installed then return nil, target.name .. ": the driver is not proved", "EPROOF" end
+  return "driver " .. seen.installed
+end
+
+return step
