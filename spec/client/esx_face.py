@@ -1,9 +1,9 @@
 """A vCenter as clients meet it in life: guest files travel over the ESXi host itself, which has an address and a
 certificate of its own. usage: esx_face.py VCENTER_CERT VCENTER_KEY HOST_CERT HOST_KEY SERVER:PORT NAME MODES LOG
 
-It stands before the test vCenter, whose URLs of guest files name no host ("*"): the vCenter's face passes everything
-on, writes NAME and the host face's port into those URLs, and the host's certificate into config.certificate. The host's
-face passes on /guestFile and nothing else. It prints both ports. The file MODES holds words:
+It stands before the test vCenter, whose URLs of guest files name the VM's host: the vCenter's face passes everything
+on, writes NAME and the host face's port into those URLs, its own address as the host's management address, and the
+certificate of its own into config.certificate. The host's face passes on /guestFile, to the host, and nothing else. It prints both ports. The file MODES holds words:
   no-ip              the host's management address is not told
   another-certificate  config.certificate is the vCenter's, not the one that the host shows
   no-certificate     config.certificate is empty
@@ -24,6 +24,7 @@ import threading
 
 VC_CERT, VC_KEY, HOST_CERT, HOST_KEY, SERVER, NAME, MODES, LOG = sys.argv[1:9]
 HOST_PORT = None
+host = None  # where the test vCenter's own URLs lead
 
 
 def modes():
@@ -41,11 +42,16 @@ def rewrite(body, sent, own):
     said = modes()
     place = "%s%s" % ("ops:t0p@" if "user" in said else "", own if "own" in said else "%s:%d" % (NAME, HOST_PORT))
     told = "thumbprint" in said and sha1(HOST_CERT) or "other-thumbprint" in said and sha1(VC_CERT)
-    if told and b"summary.config.sslThumbprint" in sent:
-        body = body.replace(b"</obj><propSet>", ("</obj><propSet><name>summary.config.sslThumbprint</name>"
-            '<val xsi:type="xsd:string">%s</val></propSet><propSet>' % told).encode(), 1)
-    body = body.replace(b"https://*/guestFile",
-                        ("%s://%s/guestFile" % ("http" if "http" in said else "https", place)).encode())
+    if b"summary.config.sslThumbprint" in sent:
+        body = re.sub(rb"<propSet><name>summary.config.sslThumbprint</name>.*?</propSet>",
+                      ("<propSet><name>summary.config.sslThumbprint</name>"
+                       '<val xsi:type="xsd:string">%s</val></propSet>' % told).encode() if told else b"", body)
+    found = re.search(rb"https://([^/<]+)/guestFile", body)
+    if found:
+        global host
+        host = found.group(1).decode()
+        body = body.replace(found.group(0), ("%s://%s/guestFile" % ("http" if "http" in said else "https", place)).encode())
+    body = re.sub(rb"<ipAddress>127\.\d+\.\d+\.\d+</ipAddress>", b"<ipAddress>127.0.0.1</ipAddress>", body)
     if b"<name>config.certificate</name>" in body:
         pem = b""
         if "no-certificate" not in said:
@@ -82,7 +88,7 @@ class Face(http.server.BaseHTTPRequestHandler):
                 self.end_headers()
                 self.wfile.write(page)
                 return
-        server = http.client.HTTPSConnection(SERVER, context=ssl._create_unverified_context())
+        server = http.client.HTTPSConnection(host if self.path.startswith("/guestFile") else SERVER, context=ssl._create_unverified_context())
         headers = {name: value for name, value in self.headers.items()
                    if name.lower() not in ("host", "connection", "accept-encoding", "expect")}
         server.request(self.command, self.path, sent, headers)

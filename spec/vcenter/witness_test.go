@@ -110,3 +110,53 @@ func TestCallsOfAnsible(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
+
+// Files of guests travel by the URLs that the endpoint gives, whoever the client is: at a vCenter over the VM's host, at a
+// host over itself.
+func TestTransfersOfOtherClients(t *testing.T) {
+	govc := filepath.Join(t.TempDir(), "govc")
+	build := exec.Command("go", "build", "-o", govc, "./govc")
+	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	python := "../../build/venv/bin/python"
+	for _, endpoint := range []string{"vcenter", "esxi"} {
+		dir := t.TempDir()
+		file, fleetFile := filepath.Join(dir, "ready.json"), filepath.Join(dir, "fleet.json")
+		text := `{"endpoint": "` + endpoint + `", "clusters": [{"name": "c", "hosts": [{"name": "h-1"}]}], "datastores": [{"name": "ds-1"}], "vms": [
+			{"name": "lin", "installed": "ubuntu", "username": "ops", "password": "Train-1-pass", "disk_gb": 2, "power": "poweredOn"}, {"name": "off", "disk_gb": 1}]}`
+		if err := os.WriteFile(fleetFile, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ready, stop := serve(t, "-speed", "200", "-ready", file, "-fleet", fleetFile)
+		if exec.Command(python, "-c", "import pyVmomi").Run() == nil {
+			if out, err := exec.Command(python, "transfer_pyvmomi.py", file).CombinedOutput(); err != nil || string(out) != "done\n" {
+				t.Errorf("pyVmomi at %s: %v\n%s", endpoint, err, out)
+			}
+		} else {
+			t.Log("no pyVmomi in build/venv")
+		}
+		call := func(args ...string) string {
+			c := exec.Command(govc, args...)
+			c.Env = append(os.Environ(), "GOVC_URL="+ready.URL, "GOVC_USERNAME="+ready.Username, "GOVC_PASSWORD="+ready.Password,
+				"GOVC_TLS_CA_CERTS="+ready.CAFile, "GOVC_GUEST_LOGIN=ops:Train-1-pass", "GOVC_PERSIST_SESSION=false")
+			out, err := c.CombinedOutput()
+			if err != nil {
+				t.Errorf("govc %v at %s: %v\n%s", args, endpoint, err, out)
+			}
+			return string(out)
+		}
+		up := filepath.Join(dir, "up")
+		if err := os.WriteFile(up, []byte("by govc\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		call("guest.upload", "-vm", "lin", "-f", up, "/tmp/g")
+		if got := call("guest.download", "-vm", "lin", "/tmp/g", "-"); got != "by govc\n" {
+			t.Errorf("govc at %s: %q", endpoint, got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}

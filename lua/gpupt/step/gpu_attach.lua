@@ -109,12 +109,12 @@ local function refusal(target, vm, value)
   end
 end
 
-local function card_text(target, alike)
+local function card_text(target)
   local words = {}
   for i, card in ipairs(target.cards) do words[i] = hosts.short(card.address) end
   local first = target.cards[1]
   return ("%s x%d%s"):format(first.name or ("%04x:%04x"):format(first.vendor, first.device), #target.cards,
-    target.options.backing ~= "fixed" and " dynamic" or alike and "" or " (" .. table.concat(words, " ") .. ")")
+    target.options.backing == "fixed" and " (" .. table.concat(words, " ") .. ")" or " dynamic")
 end
 
 local function explain(ctx, target, value)
@@ -161,11 +161,9 @@ function step.plan(ctx, target, seen)
   if why then return nil, target.name .. " " .. why, "EREFUSED" end
   if not vm or target.forecast.installs then
     explain(ctx, target, value)
-    local what = ", memory locked and reserved, "
-      .. (#value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed")
     changes[1] = { sign = "+", verb = "attach", allow = value.allow[1], starts = target.options.power_on,
-      what = card_text(target) .. what, same = card_text(target, true) .. what,
-      settings = difference.of_new(value, value.gpus) }
+      what = ("%s, memory locked and reserved, %s"):format(
+      card_text(target), #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed") }
     changes.needs = needs_of(target, changes, value, target.forecast.installs)
     return changes
   end
@@ -175,7 +173,6 @@ function step.plan(ctx, target, seen)
     changes[1].allow = value.allow[1]
     if vm.power == "poweredOn" then
       table.insert(changes, 1, { sign = "-", verb = "guest shutdown", what = "shut down the guest",
-        stops = { target.name }, stop_seconds = power.SHUTDOWN_SECONDS + power.TOOLS_SECONDS,
         allow = power.delivered(vm) and "guest-shutdown" or nil })
     end
   end

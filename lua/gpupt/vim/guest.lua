@@ -5,6 +5,7 @@
 -- (gpupt.logins). Busy or restarting Tools are waited for. Programs run in a script that leaves their outputs and exit
 -- codes in one file (gpupt.vim.guest_script).
 local attempt = require "gpupt.vim.attempt"
+local collect = require "gpupt.vim.collect"
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local files = require "gpupt.vim.files"
@@ -24,11 +25,28 @@ function guest.new(client)
   return setmetatable({ client = client, managers = nil, endpoints = {} }, Guest)
 end
 
-local function managers(self)
+local paths = { "authManager", "processManager", "fileManager" }
+
+-- The managers; behind a vCenter with the same request the host of this VM, over which its files will travel.
+local function read_managers(self, vm, manager)
+  if self.client.content.about.apiType == "HostAgent" then return manager:get(paths) end
+  local list, message, code, detail = collect.all(self.client, { objects = { manager, vm },
+    follow = { VirtualMachine = "runtime.host" },
+    types = { GuestOperationsManager = paths, VirtualMachine = { "runtime.host" }, HostSystem = trust.paths } })
+  if not list then return nil, message, code, detail end
+  local found
+  for _, object in ipairs(list) do
+    if object.ref.type == "GuestOperationsManager" then found = object end
+    if object.ref.type == "HostSystem" then self.first_host = object end
+  end
+  return found or {}
+end
+
+local function managers(self, vm)
   if self.managers then return self.managers end
   local manager = self.client.content.guestOperationsManager
   if not manager then return nil, "this server has no guest operations", "NotSupported" end
-  local found, message, code, detail = manager:get { "authManager", "processManager", "fileManager" }
+  local found, message, code, detail = read_managers(self, vm, manager)
   if not found then return nil, message, code, detail end
   if not (found.authManager and found.processManager and found.fileManager) then
     return nil, "this server's guest operations are incomplete", "NotSupported"
@@ -78,7 +96,7 @@ local FIRST = 90 -- seconds for the answer to a first login; others may be waiti
 -- guest has accepted yet is tried on one VM at a time. Between two attempts at busy Tools another VM gets its turn.
 -- `safe`: the call may be sent again in any case.
 local function operate(self, vm, login, manager, name, arguments, until_time, safe)
-  local all, no, refused = managers(self)
+  local all, no, refused = managers(self, vm)
   if not all then return nil, no, refused end
   local auth, why, failed = authentication(login)
   if not auth then return nil, why, failed end
@@ -222,7 +240,9 @@ local function endpoint(self, vm, url)
   if host == own_host and (port == "" and "443" or port) == own_port then return client.http, url end
   local known = self.endpoints[authority]
   if not known then
-    local http, address, code = trust.host_client(client, vm, host, port ~= "" and port or nil)
+    local first = self.first_host
+    self.first_host = nil -- read once: whatever is asked for later is asked of the vCenter
+    local http, address, code = trust.host_client(client, vm, host, port ~= "" and port or nil, first)
     if not http then return nil, address, code end
     known = { http = http, address = not literal and address or name }
     self.endpoints[authority] = known

@@ -2,6 +2,7 @@
 -- file has for the host; with `insecure` (which a thumbprint of the vCenter overrides) any certificate, with one
 -- warning on stderr; the certificate or thumbprint that the trusted vCenter reports for the host. Without any of them
 -- the transfer is refused: the vCenter's own thumbprint says nothing about another server.
+local collect = require "gpupt.vim.collect"
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
 local net = require "gpupt.net"
@@ -94,20 +95,33 @@ local function reported(values)
   return thumbprint or (text and text ~= "" and text) or nil
 end
 
-local paths = { "config.certificate", "summary.config.sslThumbprint", "config.virtualNicManagerInfo.netConfig" }
+--- What has to be known of a host.
+trust.paths = { "name", "config.certificate", "summary.config.sslThumbprint", "config.virtualNicManagerInfo.netConfig" }
+
+-- The host on which a VM runs now, and what has to be known of it; or nil, message, code. `first`: one that was read
+-- before; it is this one if its name or its address is that of the transfer.
+local function host_of(client, vm, name, first)
+  if first and (first.name == name or management_address(first["config.virtualNicManagerInfo.netConfig"]) == name) then
+    return first.ref, first
+  end
+  local list, message, code = collect.all(client, { objects = { vm }, follow = { VirtualMachine = "runtime.host" },
+    types = { VirtualMachine = { "runtime.host" }, HostSystem = trust.paths } })
+  if not list then return nil, message, code end
+  for _, object in ipairs(list) do
+    if object.ref.type == "HostSystem" then return object.ref, object end
+  end
+  return nil, "the VM is not on a host, or its host may not be read", "InvalidState"
+end
 
 --- An HTTP client that trusts the host on which `vm` runs, and the address to connect to: its management
 -- address, or nil to use `name`, which it has in the inventory and which need not resolve here.
--- nil, message, code when there is no certificate to trust.
-function trust.host_client(client, vm, name, port)
+-- nil, message, code when there is no certificate to trust. `first`: a host that was read before.
+function trust.host_client(client, vm, name, port, first)
   local loop, message, code = engine.shared()
   if not loop then return nil, message, code end
-  local host
-  host, message, code = vm:get "runtime.host"
-  if not host then return nil, message or "the VM is not on a host", code or "InvalidState" end
-  local values
-  values, message, code = host:get(paths)
-  if not values then return nil, message, code end
+  local host, values
+  host, values, code = host_of(client, vm, name, first)
+  if not host then return nil, values, code end
   local address = management_address(values["config.virtualNicManagerInfo.netConfig"])
   local thumbprint
   thumbprint, message, code = known(client.trust.known_hosts, { name, address }, port)

@@ -74,6 +74,7 @@ func (c *checker) once(seen map[string]string, path, what, name string) {
 func (c *checker) fleet(f *Fleet) {
 	c.word("endpoint", f.Endpoint, "vcenter", "esxi")
 	c.word("busy_vm", f.BusyVM, "queue", "refuse")
+	c.word("transfer_by", f.TransferBy, "address", "name")
 	if f.Endpoint == "esxi" && (len(f.Clusters) == 0 || len(f.Clusters[0].Hosts) == 0) {
 		c.say("endpoint", "an esxi endpoint needs a host")
 	}

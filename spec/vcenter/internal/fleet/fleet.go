@@ -34,6 +34,9 @@ type Fleet struct {
 	// BusyVM is what becomes of a reconfigure of a VM on which another task works: queue (default at
 	// vcenter) or refuse (default at esxi: TaskInProgress).
 	BusyVM string `json:"busy_vm"`
+	// TransferBy is how the URLs of guests' files and of exports name the VM's host behind a vCenter: address (default;
+	// the names of a fleet resolve nowhere) or name, as a vCenter does.
+	TransferBy string `json:"transfer_by"`
 }
 
 // Queues reports whether a reconfigure of a busy VM waits its turn.

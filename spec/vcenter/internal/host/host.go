@@ -7,6 +7,7 @@
 //	maintenance.go  entering and leaving maintenance mode
 //	drs.go       what DRS and HA do about a host that is to be emptied
 //	vsan.go      evacuation of vSAN data, resynchronization
+//	door.go      the host's own port: files of guests and exports
 //	standby.go   standby mode and DPM
 //	reboot.go    reboot, loss and return
 //	firmware.go  switches of the host's own BIOS that passthrough depends on
@@ -14,6 +15,7 @@
 //	clock.go     the host's own clock
 //	hostlog.go   vmkernel.log, hostd.log, vpxd.log
 //	usage.go     which VM holds which card
+//	shown.go     firmware, serial numbers, NICs, names, file systems
 //	graphics.go  graphics cards and HA agent
 //	options.go   hardware versions
 //	events.go    events of hosts
@@ -22,7 +24,9 @@
 package host
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net/http"
 	"sort"
 	"strings"
 	"sync"
@@ -40,16 +44,18 @@ import (
 
 // Hosts keeps the state behind each HostSystem.
 type Hosts struct {
-	made    int                    // hosts ever set up: numbers what belongs to them
-	removed map[string]*fleet.Host // taken out of the inventory, by name
-	built   bool                   // the fleet of the file is built
-	w       *world.World
-	s       *api.Server
-	hosts   map[types.ManagedObjectReference]*Host
-	owners  map[types.ManagedObjectReference]types.ManagedObjectReference // the host of each of its managers
-	order   []*Host
-	logMu   sync.Mutex // the logs of all hosts
-	half    sync.Map   // VMs that were reported as incomplete, or were incomplete in the fleet file
+	Face        http.Handler           // serves what is asked of a host's own port
+	made        int                    // hosts ever set up: numbers what belongs to them
+	removed     map[string]*fleet.Host // taken out of the inventory, by name
+	built       bool                   // the fleet of the file is built
+	w           *world.World
+	s           *api.Server
+	hosts       map[types.ManagedObjectReference]*Host
+	owners      map[types.ManagedObjectReference]types.ManagedObjectReference // the host of each of its managers
+	order       []*Host
+	definitions []types.OptionDef // of the hosts' advanced options
+	logMu       sync.Mutex        // the logs of all hosts
+	half        sync.Map          // VMs that were reported as incomplete, or were incomplete in the fleet file
 }
 
 // NewHosts creates an empty set; Setup adds hosts to it while the inventory is built.
@@ -66,6 +72,8 @@ type Host struct {
 	SystemID string  // what a passthrough backing names as its host
 	Passthru types.ManagedObjectReference
 	IP       string
+	cert     tls.Certificate
+	door     door
 
 	firmware firmware // as the last boot found it
 	setup    firmware // as the next one will
@@ -165,7 +173,7 @@ func (r *Hosts) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluste
 	r.made++
 	n := r.made
 	h := &Host{built: r.built, HS: hs, Desc: d, Cluster: cl, boot: d.BootFault, SystemID: d.UUID,
-		IP: fmt.Sprintf("10.%d.%d.%d", 20+n/62500, n/250%250, n%250+1)}
+		IP: fmt.Sprintf("127.%d.%d.%d", 20+n/62500, n/250%250, n%250+1)}
 	if h.SystemID == "" {
 		h.SystemID = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("system "+d.Name)).String()
 	}
@@ -192,6 +200,9 @@ func (r *Hosts) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluste
 	r.vsanObjects(h, n)
 	r.clock(h, n)
 	r.access(h, n)
+	if err := r.certify(h); err != nil {
+		return err
+	}
 	h.booted()
 	r.agent(h, types.ClusterDasFdmAvailabilityStateConnectedToMaster)
 	r.publish(h)
@@ -241,6 +252,7 @@ func (r *Hosts) look(h *Host) {
 	locked := d.Lockdown != "lockdownDisabled"
 	hs.Config.AdminDisabled = &locked
 	hs.Config.OptionDef = nil // of the simulator's own options, and incomplete
+	r.identity(h)
 	r.wiring(h)
 }
 
@@ -276,6 +288,7 @@ func (r *Hosts) wiring(h *Host) {
 			p.Key, p.Device, p.Pci, p.Driver = "key-vim.host.PhysicalNic-"+name, name, c.Address, "bnxtnet"
 			p.LinkSpeed, p.ValidLinkSpecification, p.Spec.LinkSpeed = &link, []types.PhysicalNicLinkInfo{link}, &link
 			p.Mac = fmt.Sprintf("b0:26:28:%02x:%02x:%02x", len(r.order)>>8&255, len(r.order)&255, n)
+			nic(&p)
 			pnics = append(pnics, p)
 		case "hba":
 			n := len(hbas)
@@ -300,8 +313,12 @@ func (r *Hosts) wiring(h *Host) {
 			ip.IpAddress = h.IP
 			vnics[i].Spec.Ip = &ip
 		}
+		if i < len(pnics) {
+			vnics[i].Spec.Mac = pnics[i].Mac
+		}
 	}
 	net.Vnic = vnics
+	r.naming(h, &net)
 	h.HS.Config.Network = &net
 	if h.HS.Config.StorageDevice != nil {
 		sd := *h.HS.Config.StorageDevice
@@ -331,6 +348,7 @@ func (r *Hosts) Register(s *api.Server) {
 	r.s = s
 	for _, h := range r.order {
 		r.product(h)
+		r.volumes(h)
 	}
 	r.hardware()
 	r.registerPCI()
@@ -350,6 +368,7 @@ func (r *Hosts) Register(s *api.Server) {
 	r.registerLockdown()
 	r.registerGraphics()
 	r.registerJoin()
+	r.registerShown()
 	r.watch()
 	s.OnSet(r.set)
 	s.OnOwner(func(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {

@@ -107,6 +107,10 @@ func (r *Hosts) join(parent types.ManagedObjectReference, s *types.HostConnectSp
 	r.w.Volumes()
 	h := r.hosts[hs.Self]
 	r.product(h)
+	r.volumes(h)
+	if m, ok := r.w.Reg.Get(*hs.ConfigManager.AdvancedOption).(*simulator.OptionManager); ok {
+		m.SupportedOption = r.definitions
+	}
 	r.hardware()
 	if !connected {
 		r.connection(h, types.HostSystemConnectionStateDisconnected)

@@ -74,6 +74,9 @@ func (r *Hosts) registerReboot() {
 			if h.away {
 				return nil, fault.New(&types.HostNotReachable{})
 			}
+			if h.Connected() { // API reference: InvalidState if the host is not in the disconnected state
+				return nil, fault.InvalidState("The host is connected.")
+			}
 			r.connection(h, types.HostSystemConnectionStateConnected)
 			r.event(h, back)
 			return nil, nil

@@ -70,6 +70,7 @@ func New(o Options) (*VCenter, error) {
 	// The packages. Each one's Register adds its methods, paths and truth sections; a
 	// later package may refine what an earlier one set.
 	hosts.Register(s)
+	hosts.Face = v.Front
 	v.Front.Gone, v.Front.Barred = hosts.Away, hosts.Locked
 	if v.guests, err = vm.Register(s, hosts); err != nil {
 		return nil, err

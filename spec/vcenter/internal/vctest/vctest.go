@@ -5,6 +5,7 @@ package vctest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -74,6 +75,9 @@ func Start(t testing.TB, o vcenter.Options) *Server {
 	})
 	return s
 }
+
+// Trusting takes any certificate, as that of a host that no CA here has signed.
+var Trusting = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 
 // Client is one HTTP client with its own cookie and version.
 type Client struct {

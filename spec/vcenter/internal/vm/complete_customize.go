@@ -20,6 +20,8 @@ var (
 		"A specification fits the guest (LinuxPrep, Sysprep), has one nicSettingMap entry for each network card and a name that is valid for the system; only one can be pending, and the VM is off.")
 	_ = rule("guest.customize", "documented", "real", "API reference: GuestInfo.customizationInfo; VMware docs: guest OS customization needs Tools, runs at the next power-on and restarts the guest",
 		"Tools apply the specification at the next start and restart the guest; guest operations are ready before that restart; without Tools it stays pending.")
+	_ = rule("guest.computer-name", "documented", "real", "API reference: CustomizationUserData.computerName: restricted to 15 characters in length; if longer, it will be truncated to 15 characters",
+		"The computer name of a Windows guest has at most 15 characters: the rest of a longer one is dropped. It is not refused.")
 	_ = rule("guest.customize-check", "documented", "real", "API reference: VirtualMachine.CheckCustomizationSpec throws CustomizationFault", "CheckCustomizationSpec refuses the same specifications as CustomizeVM_Task, changes nothing, and does not check the power state.")
 )
 
@@ -44,7 +46,7 @@ func (vm *VM) planCustomization(s *types.CustomizationSpec, name string) (*guest
 			"Customization of the guest operating system '%s' is not supported in this configuration.", vm.Config.GuestFullName)
 	}
 	c, os := &guest.Customization{}, vm.guest.OS()
-	limit, ok, path := 63, false, "spec.identity.hostName"
+	ok, path := false, "spec.identity.hostName"
 	switch id := s.Identity.(type) {
 	case *types.CustomizationLinuxPrep:
 		if os == "windows" || os == "" {
@@ -56,8 +58,9 @@ func (vm *VM) planCustomization(s *types.CustomizationSpec, name string) (*guest
 		if os != "windows" {
 			return nil, uncustomizable()
 		}
-		limit, path = 15, "spec.identity.userData.computerName"
+		path = "spec.identity.userData.computerName"
 		c.Hostname, ok = customName(id.UserData.ComputerName, name)
+		c.Hostname = c.Hostname[:min(len(c.Hostname), 15)]
 		if p := id.GuiUnattended.Password; p != nil {
 			text, ok := vm.service.unseal(p)
 			if !ok {
@@ -71,7 +74,7 @@ func (vm *VM) planCustomization(s *types.CustomizationSpec, name string) (*guest
 	default:
 		return nil, uncustomizable()
 	}
-	if !ok || !hostName.MatchString(c.Hostname) || len(c.Hostname) > limit || strings.Trim(c.Hostname, "0123456789") == "" {
+	if !ok || !hostName.MatchString(c.Hostname) || len(c.Hostname) > 63 || strings.Trim(c.Hostname, "0123456789") == "" {
 		return nil, fault.InvalidArgument(path)
 	}
 	cards := 0

@@ -312,6 +312,7 @@ func (r *Service) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fa
 	ask := types.ReconfigVM_Task{This: vm.Self, Spec: *spec}
 	cardUnits(vm.Config.Hardware.Device, &ask.Spec)
 	ask.Spec.ExtraConfig, ask.Spec.ChangeVersion, ask.Spec.Version = nil, "", ""
+	vm.merge(&ask.Spec)
 	if spec.MemoryAllocation != nil {
 		a := *spec.MemoryAllocation
 		ask.Spec.MemoryAllocation = &a

@@ -29,6 +29,7 @@ var _ = rules.Add(rules.Rule{ID: "vm.export", Sure: "documented", As: "laxer: th
 type lease struct {
 	mo.HttpNfcLease
 	id      string // in its URLs
+	base    string // what they begin with: the VM's host
 	owner   types.ManagedObjectReference
 	files   map[string]string // name -> file of this computer
 	uploads map[string]upload
@@ -148,6 +149,9 @@ func (r *Service) export(c *api.Call) (any, *fault.Error) {
 		return nil, fault.New(&types.InvalidPowerState{RequestedState: types.VirtualMachinePowerStatePoweredOff, ExistingState: vm.Runtime.PowerState})
 	}
 	l := newLease(vm.Self)
+	if l.base, e = r.hosts.Base(vm.host()); e != nil {
+		return nil, e
+	}
 	l.State, l.InitializeProgress = types.HttpNfcLeaseStateReady, 100
 	l.Info = &types.HttpNfcLeaseInfo{Lease: l.Self, Entity: vm.Self, LeaseTimeout: 300}
 	n := 0
@@ -185,7 +189,7 @@ func (r *Service) nfc(w http.ResponseWriter, q *http.Request, _ *session.Session
 	l, name, file, ok := r.nfcFile(q)
 	post := q.Method == http.MethodPut || q.Method == http.MethodPost
 	switch {
-	case !ok || post != (l.end != nil) || !post && q.Method != http.MethodGet && q.Method != http.MethodHead:
+	case !ok || r.hosts.Misdirected(q) || post != (l.end != nil) || !post && q.Method != http.MethodGet && q.Method != http.MethodHead:
 		http.NotFound(w, q)
 	case post:
 		r.receive(w, q, l, name, file)

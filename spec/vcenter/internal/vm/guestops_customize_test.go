@@ -29,7 +29,7 @@ func TestCustomization(t *testing.T) {
 		lin.Devices, win.Devices, lin.Template, win.Template = nil, nil, true, true
 		lin.Power, win.Power, lin.MemoryLock, win.MemoryLock = "poweredOff", "poweredOff", false, false
 	})
-	k.rule("guest.customize-fits", "guest.customize")
+	k.rule("guest.customize-fits", "guest.customize", "guest.computer-name")
 	clone := func(source, name, custom string) vctest.Result {
 		if custom != "" {
 			custom = "<customization>" + custom + "</customization>"
@@ -41,7 +41,9 @@ func TestCustomization(t *testing.T) {
 	k.refused(clone(win, "a", linuxPrep("a", "")+dhcp), "UncustomizableGuest")
 	k.refused(clone(lin, "a", linuxPrep("a", "")+dhcp+dhcp+dhcp), "NicSettingMismatch")
 	k.refused(clone(lin, "a", linuxPrep("a_b", "")+dhcp), "InvalidArgument", "spec.identity.hostName")
-	k.refused(clone(win, "a", sysprep("SIXTEEN-LETTERS-", "x")+dhcp), "InvalidArgument", "computerName")
+	k.refused(clone(win, "a", sysprep("A_B", "x")+dhcp), "InvalidArgument", "computerName")
+	k.accepted(clone(win, "long", sysprep("SIXTEEN-LETTERS-AND-MORE", "New-pass-1")+dhcp))
+	k.until(k.c.Find("/DC0/vm/long"), "guest.hostName", "SIXTEEN-LETTERS")
 	// without a specification a clone is a copy
 	k.accepted(clone(lin, "plain", ""))
 	k.accepted(clone(lin, "own", linuxPrep("own-name", "<timeZone>Europe/Berlin</timeZone>")+

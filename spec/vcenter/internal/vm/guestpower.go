@@ -73,6 +73,9 @@ func (r *Service) registerGuestPower() {
 		if e := vm.mustRun(); e != nil {
 			return nil, e
 		}
+		if !vm.tools { // disabledMethod lists it then
+			return nil, fault.InvalidState("The Tools installer is not mounted.")
+		}
 		vm.tools = false
 		vm.Runtime.ToolsInstallerMounted, vm.Summary.Runtime.ToolsInstallerMounted = false, false
 		vm.guest.CDChanged(vm.drives())

@@ -175,6 +175,9 @@ func (r *Service) open(l *lease, ref types.ManagedObjectReference, isos []string
 	if e != nil {
 		return e
 	}
+	if l.base, e = r.hosts.Base(vm.host()); e != nil {
+		return e
+	}
 	l.Info = &types.HttpNfcLeaseInfo{Lease: l.Self, Entity: ref, LeaseTimeout: 300}
 	add := func(kind string, n int, file string, disk bool) *fault.Error {
 		local, _, ok := r.datastoreFile(file)
@@ -229,7 +232,7 @@ func newLease(owner types.ManagedObjectReference) *lease {
 	return l
 }
 
-func (l *lease) url(name string) string { return "https://*/nfc/" + l.id + "/" + name }
+func (l *lease) url(name string) string { return l.base + "/nfc/" + l.id + "/" + name }
 
 // receive takes a file of an import. A disk keeps its stand-in, an ISO what was sent.
 func (r *Service) receive(w http.ResponseWriter, q *http.Request, l *lease, name, file string) {

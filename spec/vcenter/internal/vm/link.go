@@ -249,14 +249,16 @@ func (vm *VM) publish() {
 	}
 	nets := make([]types.GuestNicInfo, 0, len(g.Net))
 	for n, net := range g.Net {
-		net.IpAddress, net.IpConfig = nil, nil
+		net.IpAddress, net.IpConfig, net.DnsConfig = nil, nil, nil
 		if n == 0 && g.IpAddress != "" {
 			net.IpAddress = []string{g.IpAddress}
 		}
 		nets = append(nets, net)
 	}
 	g.Net = nets
+	stack(&g, i)
 	vm.Guest = &g
+	vm.running()
 	sum := *vm.Summary.Guest
 	sum.ToolsStatus, sum.ToolsRunningStatus, sum.ToolsVersionStatus, sum.ToolsVersionStatus2 = g.ToolsStatus, g.ToolsRunningStatus, g.ToolsVersionStatus, g.ToolsVersionStatus2
 	sum.GuestId, sum.GuestFullName, sum.HostName, sum.IpAddress = g.GuestId, g.GuestFullName, g.HostName, g.IpAddress

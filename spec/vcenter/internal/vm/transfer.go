@@ -1,7 +1,7 @@
 package vm
 
 // transfer.go: files into and out of a guest. Initiate gives a URL below /guestFile that
-// serves one transfer; it names the host "*", which means the server that was called.
+// serves one transfer: at an ESXi host it names "*", the server that was called, behind a vCenter the VM's host.
 
 import (
 	"io"
@@ -62,7 +62,15 @@ func setManagers(m any, auth, file, proc *types.ManagedObjectReference) {
 	}
 }
 
-func (r *Service) url(id string) string { return "https://*/guestFile?id=" + id + "&token=" + id[:8] }
+// url registers a transfer and gives the address that serves it.
+func (r *Service) url(t *transfer) (string, *fault.Error) {
+	base, e := r.hosts.Base(t.vm.host())
+	if e != nil {
+		return "", e
+	}
+	id := r.files.add(t)
+	return base + "/guestFile?id=" + id + "&token=" + id[:8], nil
+}
 
 func (r *Service) transferTo(vm *VM, user string, q any) (any, *fault.Error) {
 	x := q.(*types.InitiateFileTransferToGuest)
@@ -95,9 +103,12 @@ func (r *Service) transferTo(vm *VM, user string, q any) (any, *fault.Error) {
 			return nil, fault.InvalidArgument("fileAttributes")
 		}
 	}
-	id := r.files.add(&transfer{vm: vm, path: p, name: x.GuestFilePath, put: true, user: user, size: x.FileSize, attr: x.FileAttributes,
+	url, e := r.url(&transfer{vm: vm, path: p, name: x.GuestFilePath, put: true, user: user, size: x.FileSize, attr: x.FileAttributes,
 		until: time.Now().Add(10 * time.Minute), boot: vm.Runtime.BootTime})
-	return &types.InitiateFileTransferToGuestResponse{Returnval: r.url(id)}, nil
+	if e != nil {
+		return nil, e
+	}
+	return &types.InitiateFileTransferToGuestResponse{Returnval: url}, nil
 }
 
 func (r *Service) transferFrom(vm *VM, user string, q any) (any, *fault.Error) {
@@ -116,12 +127,19 @@ func (r *Service) transferFrom(vm *VM, user string, q any) (any, *fault.Error) {
 	if err := vm.guest.Access(user, p, false); err != nil {
 		return nil, fileFault(err, x.GuestFilePath)
 	}
-	id := r.files.add(&transfer{vm: vm, path: p, name: x.GuestFilePath, size: st.Size(), until: time.Now().Add(10 * time.Minute), boot: vm.Runtime.BootTime})
-	return &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{Attributes: attributes(vm, p, st), Size: st.Size(), Url: r.url(id)}}, nil
+	url, e := r.url(&transfer{vm: vm, path: p, name: x.GuestFilePath, size: st.Size(), until: time.Now().Add(10 * time.Minute), boot: vm.Runtime.BootTime})
+	if e != nil {
+		return nil, e
+	}
+	return &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{Attributes: attributes(vm, p, st), Size: st.Size(), Url: url}}, nil
 }
 
 func (r *Service) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Session) {
 	w.Header().Set("Connection", "close")
+	if r.hosts.Misdirected(q) { // a vCenter has no files of guests
+		http.Error(w, "404 Not Found", http.StatusNotFound)
+		return
+	}
 	id := q.URL.Query().Get("id")
 	want := http.MethodGet
 	t := r.files.take(id)

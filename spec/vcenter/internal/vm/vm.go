@@ -74,6 +74,7 @@ func Register(s *api.Server, hosts *host.Hosts) (*Service, error) {
 	r.registerCheckers()
 	r.registerExport()
 	r.registerTicket()
+	r.registerShown()
 	s.OnSet(r.set)
 	s.W.Truth.Section("vms", r.truth)
 	s.W.PowerLost = append(s.W.PowerLost, func(v *simulator.VirtualMachine) {
@@ -151,8 +152,10 @@ func (r *Service) touch(vm *VM, changed bool) {
 		now := time.Now().UTC()
 		vm.Config.Modified = now
 		vm.Config.ChangeVersion = now.Format("2006-01-02T15:04:05.000000") + fmt.Sprintf("%03dZ", r.tick%1000)
+		vm.defaults()
 		vm.saveVMX()
 	}
+	vm.running()
 	r.w.Touch(vm.Self)
 }
 

@@ -6,6 +6,7 @@ package world
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -174,8 +175,9 @@ func (w *World) cluster(parent types.ManagedObjectReference, c *fleet.Cluster, n
 	if dpm {
 		cfg.DpmConfigInfo.DefaultDpmBehavior = types.DpmBehavior(c.DPM)
 	}
-	vsan := c.VSAN
-	cfg.VsanConfigInfo = &types.VsanClusterConfigInfo{Enabled: &vsan, DefaultConfig: &types.VsanClusterConfigInfoHostDefaultInfo{}}
+	vsan, claim := c.VSAN, false
+	cfg.VsanConfigInfo = &types.VsanClusterConfigInfo{Enabled: &vsan, DefaultConfig: &types.VsanClusterConfigInfoHostDefaultInfo{
+		Uuid: uuid.NewSHA1(uuid.NameSpaceDNS, []byte("vsan "+c.Name)).String(), AutoClaimStorage: &claim}}
 	cr.Network = nets
 	pool := *cr.ResourcePool
 	for _, name := range c.Resource {
@@ -233,6 +235,21 @@ func (w *World) Volumes() {
 		ds.Info.GetDatastoreInfo().MaxFileSize = 62 << 40
 		w.Touch(ref)
 	}
+}
+
+// Volume is the name of a datastore and the UUID of its volume, which its URL has; false for another object.
+func (w *World) Volume(ref types.ManagedObjectReference) (name, id string, ok bool) {
+	ds, ok := w.Reg.Get(ref).(*simulator.Datastore)
+	if !ok {
+		return "", "", false
+	}
+	return ds.Name, VolumeID(ds.Name), true
+}
+
+// VolumeID is the UUID of the volume behind a datastore of that name.
+func VolumeID(datastore string) string {
+	sum := sha256.Sum256([]byte("volume " + datastore))
+	return fmt.Sprintf("%x-%x-%x-%x", sum[0:4], sum[4:8], sum[8:10], sum[10:16])
 }
 
 // networks creates the fleet's networks in a datacenter. Each datacenter has its own of a

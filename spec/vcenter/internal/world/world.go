@@ -52,6 +52,7 @@ type World struct {
 	names      *names
 	events     events
 	aside      sync.Map // objects without a managed object struct, by reference
+	derived    derived
 	listenerMu sync.Mutex
 	listeners  []Listener
 }
