@@ -6,11 +6,13 @@ package collector
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/rules"
+	"gpupt.test/vcenter/internal/world"
 )
 
 var _ = rules.Add(rules.Rule{ID: "collector.datastore-url", Sure: "documented", As: "real", Source: "API reference: DatastoreSummary.url, VmfsDatastoreInfo, HostVmfsVolume",
@@ -19,8 +21,12 @@ var _ = rules.Add(rules.Rule{ID: "collector.datastore-url", Sure: "documented", 
 // volume returns a copy without the directory.
 func volume(ds mo.Datastore) *mo.Datastore {
 	sum := sha256.Sum256([]byte("volume " + ds.Name))
-	id := fmt.Sprintf("%x-%x-%x-%x", sum[0:4], sum[4:8], sum[8:10], sum[10:16])
+	id := world.VolumeID(ds.Name)
 	ds.Summary.Url = "ds:///vmfs/volumes/" + id + "/"
+	ds.Host = slices.Clone(ds.Host)
+	for i := range ds.Host {
+		ds.Host[i].MountInfo.Path = "/vmfs/volumes/" + id
+	}
 	if ds.Info == nil {
 		return &ds
 	}

@@ -409,7 +409,7 @@ func (f *filter) update(p *pc, ref refs, ver wire.Version) *types.ObjectUpdate {
 			}
 			continue
 		}
-		x, ok := get(v, path)
+		x, ok := r.get(ref, v, path)
 		if !ok {
 			if old != nil && (old.has(path) || old.stale[path]) {
 				out.ChangeSet = append(out.ChangeSet, types.PropertyChange{Name: path, Op: types.PropertyChangeOpAssign})

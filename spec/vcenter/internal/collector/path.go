@@ -228,6 +228,23 @@ func keyed(member reflect.Type, quoted bool) bool {
 	return true
 }
 
+// get reads a path of an object; false = unset. v is its mo struct.
+func (r *Service) get(ref refs, v reflect.Value, path string) (reflect.Value, bool) {
+	end := strings.IndexAny(path, ".[")
+	if end < 0 {
+		end = len(path)
+	}
+	f := r.w.DerivedOf(ref.Type, path[:end])
+	if f == nil {
+		return get(v, path)
+	}
+	steps, ok := split(path)
+	if !ok {
+		return v, false
+	}
+	return follow(reflect.ValueOf(f(ref)), steps)
+}
+
 // get reads a path; false = unset. v is the mo struct.
 func get(v reflect.Value, path string) (reflect.Value, bool) {
 	steps, ok := split(path)
@@ -239,8 +256,12 @@ func get(v reflect.Value, path string) (reflect.Value, bool) {
 	if !ok {
 		return v, false
 	}
-	cur := v.FieldByIndex(index)
-	optional := false
+	return follow(v.FieldByIndex(index), steps)
+}
+
+// follow reads the rest of a path below its first step's value.
+func follow(cur reflect.Value, steps []step) (reflect.Value, bool) {
+	optional, ok := false, false
 	for i := 0; ; i++ {
 		if steps[i].hasKey {
 			if cur, ok = element(cur, steps[i].key); !ok {

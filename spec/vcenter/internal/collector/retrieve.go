@@ -112,7 +112,7 @@ func (r *Service) content(owner *session.Session, c chosen) (types.ObjectContent
 	for _, p := range paths(v.Type(), c.spec) {
 		if privilege := r.lacks(owner, c.ref, p); privilege != "" {
 			out.MissingSet = append(out.MissingSet, missing(c.ref, p, privilege))
-		} else if x, ok := get(v, p); ok {
+		} else if x, ok := r.get(c.ref, v, p); ok {
 			out.PropSet = append(out.PropSet, types.DynamicProperty{Name: p, Val: addr(x)})
 		}
 	}
@@ -150,6 +150,10 @@ func (r *Service) page(owner *session.Session, all []chosen, size int) *types.Re
 func (r *Service) registerRetrieve(s *api.Server) {
 	s.Handle("RetrievePropertiesEx", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.RetrievePropertiesEx)
+		if c.Session == nil {
+			list, e := r.strangers(c.This, req.SpecSet)
+			return &types.RetrievePropertiesExResponse{Returnval: &types.RetrieveResult{Objects: list}}, e
+		}
 		if _, e := r.collector(c); e != nil {
 			return nil, e
 		}
@@ -164,7 +168,7 @@ func (r *Service) registerRetrieve(s *api.Server) {
 			return nil, fault.InvalidArgument("options.maxObjects")
 		}
 		return &types.RetrievePropertiesExResponse{Returnval: r.page(c.Session, all, size)}, nil
-	}, api.ReadOnly())
+	}, api.ReadOnly(), api.NoLogin())
 	s.Handle("ContinueRetrievePropertiesEx", func(c *api.Call) (any, *fault.Error) {
 		p, e := r.take(c, c.Req.(*types.ContinueRetrievePropertiesEx).Token)
 		if e != nil {
@@ -180,6 +184,10 @@ func (r *Service) registerRetrieve(s *api.Server) {
 		return &types.CancelRetrievePropertiesExResponse{}, nil
 	}, api.ReadOnly())
 	s.Handle("RetrieveProperties", func(c *api.Call) (any, *fault.Error) {
+		if c.Session == nil {
+			list, e := r.strangers(c.This, c.Req.(*types.RetrieveProperties).SpecSet)
+			return &types.RetrievePropertiesResponse{Returnval: list}, e
+		}
 		all, e := r.choose(c.Req.(*types.RetrieveProperties).SpecSet)
 		if e != nil {
 			return nil, e
@@ -191,7 +199,7 @@ func (r *Service) registerRetrieve(s *api.Server) {
 			}
 		}
 		return res, nil
-	}, api.ReadOnly())
+	}, api.ReadOnly(), api.NoLogin())
 	s.Handle("Fetch", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*Fetch)
 		if req.This.Type == "ServiceInstance" && req.Prop == "content" {
@@ -211,7 +219,7 @@ func (r *Service) registerRetrieve(s *api.Server) {
 		if privilege := r.lacks(c.Session, req.This, req.Prop); privilege != "" {
 			return nil, session.NoPermission(req.This, privilege)
 		}
-		x, ok := get(v, req.Prop)
+		x, ok := r.get(req.This, v, req.Prop)
 		if !ok {
 			return &FetchResponse{}, nil
 		}

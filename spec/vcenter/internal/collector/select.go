@@ -200,7 +200,7 @@ func (r *Service) selected(spec *types.PropertyFilterSpec, seen map[refs]bool) [
 					continue
 				}
 				done[visit{ref, t}] = true
-				x, ok := get(v, t.Path)
+				x, ok := r.get(ref, v, t.Path)
 				if !ok {
 					continue
 				}

@@ -31,8 +31,6 @@ type view struct {
 var (
 	_ = rules.Add(rules.Rule{ID: "collector.view", Sure: "documented", As: "real", Source: "API reference: ViewManager, ContainerView, ListView; View: a view exists until it is destroyed or the session ends",
 		Text: "A view belongs to its session and follows the inventory; a container is a Folder, Datacenter, ComputeResource, ResourcePool or HostSystem, and the types are managed entities; references that a ListView cannot resolve are returned."})
-	_ = rules.Add(rules.Rule{ID: "collector.list-view", Sure: "documented", As: "real", Source: "API reference: ListView: the view list always represents the current configuration of the virtual environment and reflects any subsequent changes that occur",
-		Text: "An object that is destroyed leaves the view of a ListView, and a filter on the view reports it."})
 	_ = rules.Add(rules.Rule{ID: "collector.inventory-view", Sure: "documented", As: "real", Source: "API reference: ViewManager.CreateInventoryView, InventoryView.OpenInventoryViewFolder, CloseInventoryViewFolder",
 		Text: "An InventoryView starts with the root folder; opening an entity adds its children (and opens its parents), closing one removes everything below it; references to anything but an entity are returned."})
 )
@@ -48,7 +46,7 @@ func (v *view) mo(r *Service) any {
 		return m
 	case "ListView":
 		m := &mo.ListView{}
-		m.Self, m.View = v.self, r.listed(v)
+		m.Self, m.View = v.self, v.list
 		return m
 	}
 	m := &mo.ContainerView{Container: v.container, Type: v.kinds, Recursive: v.recursive}
@@ -98,14 +96,9 @@ func (r *Service) contents(v *view) []refs {
 	case "InventoryView":
 		return r.expanded(v)
 	case "ListView":
-		return r.listed(v)
+		return v.list
 	}
 	return r.members(v)
-}
-
-// listed are the objects of a ListView that still exist.
-func (r *Service) listed(v *view) []refs {
-	return slices.DeleteFunc(slices.Clone(v.list), func(ref refs) bool { return r.object(ref) == nil })
 }
 
 // expanded is an inventory view's list: the root folder and the children of what is open.

@@ -67,30 +67,6 @@ func TestInventoryView(t *testing.T) {
 	c.Refused(c.Call("ModifyListView", view, ""), "MethodNotFound")
 }
 
-// The list itself: what is destroyed is no longer in it.
-func TestListViewIsTheCurrentState(t *testing.T) {
-	vctest.Breaks(t, "collector.list-view")
-	f := fleet.Demo()
-	f.VMs = []fleet.VM{{Name: "v-{n}", Count: 2}}
-	c := vctest.Start(t, vcenter.Options{Fleet: f, Speed: 400}).Login(t)
-	one, two := c.Find("DC0/vm/v-1"), c.Find("DC0/vm/v-2")
-	list := "ListView:" + c.Must("CreateListView", views, vctest.Ref("obj", one)+vctest.Ref("obj", two)).Text("returnval")
-	filter(c, `<propSet><type>ListView</type><pathSet>view</pathSet></propSet><objectSet>`+vctest.Ref("obj", list)+`</objectSet>`, false)
-	a := wait(c, "", 0)
-	c.MustTask("Destroy_Task", one, "")
-	b := wait(c, a.Text("version"), 5)
-	if !strings.Contains(b.Body, value(two)) || strings.Contains(b.Body, value(one)+"<") {
-		t.Error("the change of the view: ", b.Body)
-	}
-	if got := c.Get(list, "view")["view"]; !strings.Contains(got, value(two)) || strings.Contains(got, value(one)+"<") {
-		t.Error("the view: ", got)
-	}
-	from := "ListView:" + c.Must("CreateListViewFromView", views, vctest.Ref("view", list)).Text("returnval")
-	if got := c.Get(from, "view")["view"]; strings.Contains(got, value(one)+"<") {
-		t.Error("a list made of it: ", got)
-	}
-}
-
 // An object that no longer exists leaves the filter over a ListView, as if it had been removed; to remove it then is no
 // fault, and to add it gives it back as unresolved. An object that is added reports all of its values, one that is in the
 // list already nothing.

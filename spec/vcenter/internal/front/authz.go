@@ -136,6 +136,8 @@ func (f *Front) registerAuthorization() {
 			}
 		}
 	}
+	f.registerEntities(am)
+	f.registerLocalization()
 	s.Handle("HasPrivilegeOnEntities", func(c *api.Call) (any, *fault.Error) {
 		req := c.Req.(*types.HasPrivilegeOnEntities)
 		u, e := own(c, req.SessionId)

@@ -54,6 +54,9 @@ type Front struct {
 	Barred func(user string) bool
 
 	lives *lives
+	since time.Time // when the service first came up
+	// roleIDs are the roles of the fleet file's users and grants, by their addresses there.
+	roleIDs map[any]int32
 
 	statMu sync.Mutex
 	stats  map[string]func() any // /gpsim/sessions
@@ -103,8 +106,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.control(w, r)
 		return
 	}
-	// a guest's files are at its host, which does not restart
-	if !strings.HasPrefix(r.URL.Path, "/guestFile") {
+	// a guest's files and exports are at the host, which does not restart
+	if !strings.HasPrefix(r.URL.Path, "/guestFile") && !strings.HasPrefix(r.URL.Path, "/nfc/") {
 		if _, down := f.lives.now(); down != nil {
 			f.away(w, r, down)
 			return

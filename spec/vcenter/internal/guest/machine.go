@@ -107,6 +107,14 @@ type Info struct {
 	Ready    bool   // guest operations
 	Devices  []DeviceReport
 	Custom   CustomizationState
+	Static   bool // its address was set, not given by DHCP
+	Volumes  []Volume
+}
+
+// Volume is a file system that Tools report.
+type Volume struct {
+	Path, FileSystem string
+	Capacity, Free   int64
 }
 
 // DeviceReport says how the guest sees a passed-through device.
@@ -199,7 +207,14 @@ func (m *Machine) Info() Info {
 		i.Tools, i.HasTools = t.copy(), true
 	}
 	if m.state == "running" && m.toolsRun == running {
-		i.Hostname = m.disk.Hostname
+		i.Hostname, i.Static = m.disk.Hostname, m.disk.Static != ""
+		v := Volume{Path: "/", FileSystem: "ext4"}
+		if m.disk.OS == "windows" {
+			v = Volume{Path: `C:\`, FileSystem: "NTFS"}
+		}
+		v.Capacity = int64(max(m.hw.DiskGB, 1)) << 30
+		v.Free = v.Capacity / 2
+		i.Volumes = []Volume{v}
 		if m.netTold {
 			i.IP = m.ip()
 		}
