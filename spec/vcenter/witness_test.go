@@ -111,7 +111,7 @@ func TestCallsOfAnsible(t *testing.T) {
 	}
 }
 
-// Files of guests travel by the URLs that the endpoint gives, whoever the client is: at a vCenter over the VM's host, at a
+// Other clients transfer guest files by the URLs that the endpoint gives: at a vCenter over the VM's host, at a
 // host over itself.
 func TestTransfersOfOtherClients(t *testing.T) {
 	govc := filepath.Join(t.TempDir(), "govc")

@@ -1,6 +1,6 @@
 package collector
 
-// anonymous.go: what is told without a session.
+// anonymous.go: what a client without a session may read.
 
 import (
 	"github.com/vmware/govmomi/vim25/types"

@@ -34,7 +34,7 @@ func TestWhoMayNotLogIn(t *testing.T) {
 	c.Must("SetLocale", "SessionManager:SessionManager", "<locale>de</locale>")
 }
 
-// Before a login, and with a session that has ended, what needs none is told; the rest is missing, or refused.
+// Before a login, and with a session that has ended, a client may read what needs no login; the rest is missing or refused.
 func TestWhatIsToldWithoutASession(t *testing.T) {
 	vctest.Breaks(t, "session.before-login")
 	for _, endpoint := range []string{"vcenter", "esxi"} {

@@ -1,6 +1,6 @@
 package front
 
-// permission.go: what an entity tells of itself besides its own type's properties: the permissions set on it, and the
+// permission.go: properties of every entity, besides its own type's properties: the permissions set on it, and the
 // alarms that watch it.
 
 import (

@@ -16,7 +16,7 @@ import (
 var _ = rule("vm.shown", "seen", "real", "pyvmomi tests/fixtures/test_json_vm_explode_default.yaml, recorded at vCenter 6.7: config.flags, bootOptions, defaultPowerOps, datastoreUrl, runtime.maxCpuUsage (processors by the host's MHz), maxMemoryUsage, featureRequirement, guest.disk, ipStack, resourceConfig, disabledMethod of a running VM",
 	"A VM shows the defaults of its flags, boot options and power operations, and the URLs of its datastores; while it runs, what it may use and the CPU features that it needs, and with Tools the guest's volumes and IP stack. disabledMethod names the methods that its state rules out.")
 
-// defaults fills those fields of the configuration that nobody set.
+// defaults fills the fields of the configuration that are not set.
 func (vm *VM) defaults() {
 	c := vm.Config
 	no, yes := ptr(false), ptr(true)

@@ -103,7 +103,7 @@ func (k *kit) files() string {
 	return k.c.MustOn(k.W.Content.PropertyCollector.Value, ref.Type+":"+ref.Value, "fileManager")["fileManager"]
 }
 
-// A host that is asked itself names nobody: "*" and its own port.
+// An ESXi host gives "*" and its own port.
 func TestAtAHostTransfersNameNobody(t *testing.T) {
 	f := fleet.Demo()
 	linux(func(f *fleet.Fleet) { f.Endpoint = "esxi" })(f)
