@@ -107,15 +107,15 @@ describe("an answer whose values do not fit their fields", function()
     local task = vc:ref "Task:t"
     local part = '<filterSet><filter type="PropertyFilter">filter</filter><objectSet><kind>enter</kind><obj type="Task">t'
       .. "</obj><changeSet>%s</changeSet></objectSet></filterSet>"
-    local good = '<name>info</name><op>assign</op><val xsi:type="TaskInfo"><state>success</state></val>'
+    local good = '<name>info.state</name><op>assign</op><val xsi:type="TaskInfoState">success</val>'
     for _, set in ipairs {
       part:format(good), -- no version
       '<version xsi:type="xsd:long">5</version>' .. part:format(good),
       '<version xsi:nil="true"/>' .. part:format(good),
-      "<version>1</version>" .. part:format(good:gsub("<name>info</name>", "")),
-      "<version>1</version>" .. part:format(good:gsub("<name>info</name>", '<name xsi:type="xsd:double">NaN</name>')),
-      "<version>1</version>" .. part:format(good:gsub('xsi:type="TaskInfo"', 'xsi:type="xsd:int"')):gsub("<state>.*</state>", "5"),
-      "<version>1</version>" .. part:format((good:gsub("<state>success</state>", ""))),
+      "<version>1</version>" .. part:format(good:gsub("<name>info.state</name>", "")),
+      "<version>1</version>" .. part:format(good:gsub("<name>info.state</name>", '<name xsi:type="xsd:double">NaN</name>')),
+      "<version>1</version>" .. part:format((good:gsub('xsi:type="TaskInfoState">success', 'xsi:type="xsd:int">5'))),
+      "<version>1</version>" .. part:format((good:gsub('"TaskInfoState">success', '"TaskInfo"><key>k</key>'))),
       "<version>1</version>" .. part:gsub('<filter type="PropertyFilter">filter</filter>', ""):format(good),
       "<version>1</version>" .. part:gsub('<obj type="Task">t</obj>', ""):format(good),
       "<version>1</version><truncated>perhaps</truncated>" .. part:format(good),

@@ -101,8 +101,9 @@ return p.playbook { name = "x", p.vms { name = "vm", login = p.login("me", p.sec
     server:answer("SearchDatastore_Task", [[a.soap(b'<returnval type="Task">t</returnval>')]])
     for _, name in ipairs { "../../etc/passwd", "..", "a/b" } do
       server:answer("WaitForUpdatesEx", ([[a.soap(b'''<returnval><version>1</version><filterSet><filter type="PropertyFilter">filter</filter>
-<objectSet><kind>enter</kind><obj type="Task">t</obj><changeSet><name>info</name><op>assign</op><val xsi:type="TaskInfo"><state>success</state>
-<result xsi:type="HostDatastoreBrowserSearchResults"><folderPath>[ds] logs</folderPath><file><path>%s</path></file></result></val></changeSet>
+<objectSet><kind>enter</kind><obj type="Task">t</obj><changeSet><name>info.state</name><op>assign</op><val xsi:type="TaskInfoState">success</val></changeSet>
+<changeSet><name>info.result</name><op>assign</op><val xsi:type="HostDatastoreBrowserSearchResults"><folderPath>[ds] logs</folderPath>
+<file><path>%s</path></file></val></changeSet>
 </objectSet></filterSet></returnval>''')]]):format(name))
       local list, message, code = ds:list "[ds] logs"
       assert.is_nil(list)

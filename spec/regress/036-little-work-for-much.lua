@@ -88,8 +88,9 @@ describe("an answer that is built to cost work", function()
     server:answer("WaitForUpdatesEx", [[
 words = b"".join(b"<faultMessage><key>k</key><message>Sentence number %d.</message></faultMessage>" % i for i in range(100000))
 a.soap(b'<returnval><version>1</version><filterSet><filter type="PropertyFilter">filter</filter><objectSet><kind>enter</kind>'
-  b'<obj type="Task">t</obj><changeSet><name>info</name><op>assign</op><val xsi:type="TaskInfo"><state>error</state><error><fault '
-  b'xsi:type="InvalidLogin">' + words + b'</fault><localizedMessage>No.</localizedMessage></error></val></changeSet></objectSet>'
+  b'<obj type="Task">t</obj><changeSet><name>info.state</name><op>assign</op><val xsi:type="TaskInfoState">error</val></changeSet>'
+  b'<changeSet><name>info.error</name><op>assign</op><val xsi:type="LocalizedMethodFault"><fault xsi:type="InvalidLogin">'
+  + words + b'</fault><localizedMessage>No.</localizedMessage></val></changeSet></objectSet>'
   b'</filterSet></returnval>')]])
     local result, message, code = vc:wait(vc:ref "Task:t", { timeout = 20 })
     assert.is_nil(result)

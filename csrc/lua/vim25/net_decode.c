@@ -2,6 +2,7 @@
  * answers; an answer received by HTTP is decoded by the transport, into the same kind of tape.
  *
  *   tape = codec.decode(method or nil, text or list of chunks[, limits])      nil, message, code when it fails
+ *   codec.typed(type, table)   gives the table the metatable of a decoded value of that type
  *   codec.typeof(value)     the vim25 type of a decoded table, nil for anything else
  */
 #include "lua/bind.h"
@@ -106,8 +107,11 @@ static int codec_time(lua_State *L)
 
 void gp_open_codec(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"decode", codec_decode}, {"typeof", codec_typeof}, {"time", codec_time}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"decode", codec_decode},
+                                         {"typed", gp_value_typed},
+                                         {"typeof", codec_typeof},
+                                         {"time", codec_time},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     gp_codec_add_encode(L);
 }

@@ -76,6 +76,21 @@ static void set_object_metatable(const build *b, gp_type_id type)
     lua_setmetatable(L, -2);
 }
 
+int gp_value_typed(lua_State *L)
+{
+    size_t length;
+    const char *name = luaL_checklstring(L, 1, &length);
+    int type = gp_schema_type_find(name, length);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_argcheck(L, type >= 0, 1, "unknown type");
+    lua_settop(L, 2);
+    registry_table(L, &types_place, 0);
+    const build b = {.L = L, .types = 3};
+    lua_pushvalue(L, 2);
+    set_object_metatable(&b, (gp_type_id)type);
+    return 1;
+}
+
 /* A list that came in an anyType slot can be sent there again: its metatable says ArrayOfX. */
 static void set_list_metatable(lua_State *L, gp_type_id element)
 {

@@ -4,7 +4,9 @@ local failure = require "gpupt.failure"
 local fault = require "gpupt.vim.fault"
 local fiber = require "gpupt.loop.fiber"
 local options = require "gpupt.options"
+local progress = require "gpupt.vim.progress"
 local property_path = require "gpupt.vim.property_path"
+local task_info = require "gpupt.vim.task_info"
 local wait = require "gpupt.loop.wait"
 local watch = require "gpupt.vim.watch"
 
@@ -36,24 +38,26 @@ local function cancel_task(client, task)
   wait.shield(function() return client:call(task, "CancelTask", {}, { timeout = 10 }) end)
 end
 
---- Waits for a task's end. Gives its result (true when it has none) and its info; or nil, message, code, detail of the
--- fault it ended in, or "ETIMEDOUT", or "EUNKNOWN" when the server has forgotten it (it restarted). Cancelling
--- the wait does not cancel the task, unless cancel_task is set.
+--- Waits for a task's end. Gives its result (true when it has none) and its info (as gpupt.vim.task_info says); or nil,
+-- message, code, detail of the fault it ended in, or "ETIMEDOUT", or "EUNKNOWN" when the server has forgotten it (it
+-- restarted). Cancelling the wait does not cancel the task, unless cancel_task is set.
 function waits.task(client, task, given)
   local o = task_options:check(given)
   if type(task) ~= "table" or rawget(task, "type") ~= "Task" then
     error("vc:wait: expected a Task, not " .. tostring(task), 3)
   end
   local shown, state
-  local results = table.pack(pcall(watch.await, client, task, { "info" }, function(values)
-    local info = values.info
+  local follow = o.progress and progress.follow
+  local results = table.pack(pcall(watch.await, client, task, task_info.paths, function(values)
+    local info, message, code = task_info.of(values)
+    if message then return nil, message, code end
     if not info then return nil end
     if o.progress and (info.progress ~= shown or info.state ~= state) then
       shown, state = info.progress, info.state
       o.progress(info.state == "success" and 100 or info.progress or 0, info)
     end
     if info.state == "success" or info.state == "error" then return waits.outcome(task, info) end
-  end, until_of(o), tostring(task)))
+  end, until_of(o), tostring(task), follow))
   if not results[1] then
     if o.cancel_task and failure.is(results[2]) then cancel_task(client, task) end
     error(results[2], 0)

@@ -20,7 +20,10 @@ local wait = require "gpupt.loop.wait"
 local watch_list = require "gpupt.vim.watch_list"
 local watch_updates = require "gpupt.vim.watch_updates"
 
-local watch = { MAX_WAIT = 60, QUICK = 0.025 }
+--- Seconds: what begins or changes within these goes into one request. A thousand tasks that end in the same second are
+-- reported within milliseconds, and not by a thousand answers. Where MANY things are waited for, further ones are added
+-- less often: the end of a task that is shorter than that is reported so much later.
+local watch = { MAX_WAIT = 60, GATHER_UPDATES = 0.004, GATHER_WAITS = 0.002, GATHER_MANY = 0.1, MANY = 4 }
 
 local Watch = {}
 Watch.__index = Watch
@@ -272,9 +275,20 @@ local function to_check(self) return self.list ~= nil and self.list.check end
 
 local destroying = { PropertyFilter = "DestroyPropertyFilter", ListView = "DestroyView" }
 
+-- Waits for what else begins to be waited for.
+local function gather(self)
+  local now, patience = engine.now(), watch.GATHER_WAITS
+  if self.entries - #self.pending >= watch.MANY and self.added then
+    patience = math.max(patience, self.added + watch.GATHER_MANY - now)
+  end
+  wait.wait(engine.event(), now + patience)
+  self.added = engine.now()
+end
+
 local function filters_helper(self)
   while not self.stopped and (#self.pending > 0 or #self.idle > 0 or to_check(self)) do
     if to_check(self) then watch_list.check(self) end
+    if #self.pending > 0 then gather(self) end
     local batch = {}
     for _, entry in ipairs(self.pending) do
       if not entry.removed then batch[#batch + 1] = entry end
@@ -348,7 +362,6 @@ local function recover(self, message, code, detail)
 end
 
 local function updates_helper(self)
-  local quick = 0 -- consecutive answers that arrived immediately
   while not self.stopped and busy(self) do
     local collector, generation = self.collector, self.generation
     if not collector or generation ~= self.client.generation then
@@ -357,7 +370,6 @@ local function updates_helper(self)
       return
     end
     self.waiting = true
-    local asked = engine.now()
     local set, message, code, detail = self.client:call(collector, "WaitForUpdatesEx",
       { version = self.version, options = { maxWaitSeconds = watch.MAX_WAIT } },
       { timeout = watch.MAX_WAIT + 60, stall_timeout = watch.MAX_WAIT + 45, retries = 0, safe = true, no_login = true })
@@ -369,12 +381,9 @@ local function updates_helper(self)
       answered(self)
       if set then
         watch_updates.take(self, set)
-        -- Callers that got their result remove their entries first: often nothing is left to wait for. When answers
-        -- arrive in quick succession, a short pause lets one answer carry many changes.
-        quick = engine.now() - asked < watch.QUICK and quick + 1 or 0
+        -- Callers that got their result remove their entries first: often nothing is left to wait for.
         local more = set.truncated and set.filterSet -- the rest of a truncated answer
-        local patience = quick > 3 and not more and watch.QUICK or 0
-        wait.wait(engine.event(), engine.now() + patience)
+        wait.wait(engine.event(), engine.now() + (more and 0 or watch.GATHER_UPDATES))
       end
     end
   end
@@ -418,11 +427,13 @@ function Watch:stop()
   self.stopped = true
 end
 
---- Waits until examine(values) gives something that is not nil, and gives it.
-function watch.await(client, object, paths, examine, until_time, what)
+--- Waits until examine(values) gives something that is not nil, and gives it. `follow`(client, entry) gets the
+-- entry, to whose values it may add.
+function watch.await(client, object, paths, examine, until_time, what, follow)
   local self = of(client)
   if client.closed then return nil, "this connection is closed", "ECLOSED" end
   local entry = self:add(object, paths, until_time)
+  if follow then follow(client, entry) end
   while true do
     local stop = wait.wait(entry.event, until_time)
     if stop then

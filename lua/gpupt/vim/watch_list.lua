@@ -12,12 +12,13 @@
 --   an object that left the list by itself, or that the server could not add: CreateFilter says why
 --   every object of a server that refuses lists
 local away = require "gpupt.vim.away"
+local task_info = require "gpupt.vim.task_info"
 
 local watch_list = {}
 
 --- What can be waited for in the list: what runs wait for. Few values, which rarely change.
 watch_list.PATHS = {
-  Task = { "info" },
+  Task = task_info.paths,
   VirtualMachine = { "guest.toolsRunningStatus", "guest.guestOperationsReady", "runtime.powerState", "runtime.question",
     "runtime.bootTime" },
   HostSystem = { "runtime.connectionState", "runtime.bootTime" },

@@ -34,6 +34,9 @@ var (
 		Text: "A limited number of tasks of one host run at once; the others stay queued."})
 )
 
+// steadyQueue is how long a task is queued in a fleet of steady tasks.
+const steadyQueue = 10 * time.Millisecond
+
 // Keep is how many finished tasks stay readable.
 const Keep = 4000
 
@@ -182,7 +185,9 @@ func (m *Manager) end(t *Task, state types.TaskInfoState, result any, failure *t
 
 func (m *Manager) perform(t *Task) (any, *fault.Error) {
 	queue := t.spec.Queue
-	if queue == 0 {
+	if queue == 0 && m.W.Fleet.Steady {
+		queue = steadyQueue
+	} else if queue == 0 {
 		queue = time.Duration(150+rand.Intn(200)) * time.Millisecond
 	}
 	if !m.W.Clock.Sleep(t.ctx, queue) {
@@ -241,6 +246,9 @@ func (t *Task) simple() (any, *fault.Error) {
 		}
 	}
 	work := time.Duration(float64(t.spec.Work) * (0.9 + 0.2*rand.Float64()))
+	if t.m.W.Fleet.Steady {
+		work = max(0, t.spec.Work-steadyQueue)
+	}
 	if !t.SleepProgress(work, 0, 95) {
 		return nil, Cancelled()
 	}
