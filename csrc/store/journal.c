@@ -234,6 +234,8 @@ void gp_journal_close(gp_journal *journal)
     if (!journal) return;
     /* in a forked child even closing would drop the parent's locks: the memory is freed with the process */
     if (journal->owner == getpid()) {
+        gp_error ignored;
+        (void)gp_journal_settle(journal, &ignored);
         for (int i = 0; i < STATEMENTS; i++)
             sqlite3_finalize(journal->statement[i]);
         sqlite3_close_v2(journal->db);
@@ -272,15 +274,61 @@ int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *e
     return gp_journal_run_statement(journal, statement, bound, "cannot add the run to the journal", err);
 }
 
+/* The gathered rows are lost: none of them may count as written. */
+static int spoil(gp_journal *journal, const gp_error *err)
+{
+    if (!journal->gathering) return -1;
+    if (!sqlite3_get_autocommit(journal->db)) sqlite3_exec(journal->db, "ROLLBACK", NULL, NULL, NULL);
+    journal->gathering = false;
+    journal->spoilt = true;
+    journal->why = *err;
+    return -1;
+}
+
+static int repeat(const gp_journal *journal, gp_error *err)
+{
+    *err = journal->why;
+    return -1;
+}
+
+int gp_journal_gather(gp_journal *journal, gp_error *err)
+{
+    if (gp_journal_check(journal, err) != 0) return -1;
+    if (journal->spoilt) return repeat(journal, err);
+    if (journal->gathering) return 0;
+    if (execute(journal, "BEGIN IMMEDIATE", "cannot write the journal", err) != 0) return -1;
+    journal->gathering = true;
+    return 0;
+}
+
+int gp_journal_settle(gp_journal *journal, gp_error *err)
+{
+    if (gp_journal_check(journal, err) != 0) return -1;
+    if (journal->spoilt) return repeat(journal, err);
+    if (!journal->gathering) return 0;
+    if (execute(journal, "COMMIT", "cannot write the journal", err) != 0) return spoil(journal, err);
+    journal->gathering = false;
+    return 0;
+}
+
+int gp_journal_commit(gp_journal *journal, gp_error *err)
+{
+    int rc = gp_journal_settle(journal, err);
+    journal->spoilt = false;
+    return rc;
+}
+
 int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err)
 {
     const char *const texts[] = {row->run,  row->kind,      row->target, row->step,   row->source,
                                  row->what, row->operation, row->detail, row->action, row->object};
     if (gp_journal_check(journal, err) != 0) return -1;
+    if (journal->spoilt) return repeat(journal, err);
     sqlite3_stmt *statement = journal->statement[APPEND];
     bool bound = bind_texts(statement, texts, 10) && sqlite3_bind_double(statement, 12, now()) == SQLITE_OK;
     if (row->of != 0) bound = bound && sqlite3_bind_int64(statement, 11, row->of) == SQLITE_OK;
-    if (gp_journal_run_statement(journal, statement, bound, "cannot write the journal", err) != 0) return -1;
+    if (gp_journal_run_statement(journal, statement, bound, "cannot write the journal", err) != 0)
+        return spoil(journal, err);
     *number = sqlite3_last_insert_rowid(journal->db);
     return 0;
 }

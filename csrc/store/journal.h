@@ -59,6 +59,11 @@ int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *e
 /* The new row's number is left in *number. */
 int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err);
 
+/* Rows that are due together share one commit. After gather, appended rows are on disk only when commit has returned 0,
+ * or anything of lease.h. If one of them cannot be written, none is: commit returns that error. */
+int gp_journal_gather(gp_journal *journal, gp_error *err);
+int gp_journal_commit(gp_journal *journal, gp_error *err);
+
 /* Reading: a cursor over runs (newest first), the rows of a run after a number, leases (lease.h). The cursor
  * keeps the journal's file open on its own: closing the journal first is allowed. */
 gp_journal_cursor *gp_journal_runs(gp_journal *journal, gp_error *err);

@@ -31,6 +31,8 @@ struct gp_journal {
     sqlite3 *db;
     pid_t owner;
     sqlite3_stmt *statement[STATEMENTS];
+    bool gathering, spoilt; /* gp_journal_gather: rows wait for a commit; it failed, see `why` */
+    gp_error why;
 };
 
 /* Those of lease.c, by their place in the enumeration above. */
@@ -63,6 +65,9 @@ gp_journal_kind gp_journal_identify(gp_journal *journal, const char *path, int *
 
 /* Makes the tables of an older format look like today's, for a reader. */
 int gp_journal_shadow(gp_journal *journal, int format, const char *path, gp_error *err);
+
+/* Commits gathered rows before something that has to be on disk at once. If it fails, gp_journal_commit says so too. */
+int gp_journal_settle(gp_journal *journal, gp_error *err);
 
 /* -1 in a forked child. */
 int gp_journal_check(const gp_journal *journal, gp_error *err);

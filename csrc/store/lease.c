@@ -88,7 +88,7 @@ int gp_journal_enter(gp_journal *journal, const gp_journal_clock *clock, const g
 {
     const char *const names[] = {runner->run, runner->process}, *const rest[] = {runner->started,
                                                                                  runner->client_host};
-    if (gp_journal_check(journal, err) != 0) return -1;
+    if (gp_journal_settle(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[ENTER];
     bool bound = bind_clock(statement, clock) && bind_texts(statement, 4, names, 2) &&
                  sqlite3_bind_int64(statement, 6, runner->pid) == SQLITE_OK &&
@@ -102,7 +102,7 @@ int gp_journal_renew(gp_journal *journal, const gp_journal_clock *clock, const c
                      double seconds, gp_error *err)
 {
     const char *const names[] = {run, process};
-    if (gp_journal_check(journal, err) != 0) return -1;
+    if (gp_journal_settle(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[RENEW];
     bool bound = bind_clock(statement, clock) && bind_texts(statement, 4, names, 2) &&
                  sqlite3_bind_double(statement, 6, seconds) == SQLITE_OK;
@@ -114,7 +114,7 @@ int gp_journal_leave(gp_journal *journal, const char *run, const char *process, 
 {
     const char *const names[] = {run, process};
     sqlite3_stmt *tidy = NULL;
-    if (gp_journal_check(journal, err) != 0) return -1;
+    if (gp_journal_settle(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[LEAVE];
     int rc = gp_journal_run_statement(journal, statement, bind_texts(statement, 1, names, 2),
                                       "cannot release the claims", err);
@@ -136,7 +136,7 @@ int gp_journal_claim(gp_journal *journal, const gp_journal_clock *clock, const g
 {
     const char *const texts[] = {lease->resource, lease->run, lease->process, lease->what,
                                  lease->host,     lease->vm,  lease->object};
-    if (gp_journal_check(journal, err) != 0) return -1;
+    if (gp_journal_settle(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[CLAIM];
     int granted =
         change(journal, statement, bind_clock(statement, clock) && bind_texts(statement, 4, texts, 7),
@@ -156,7 +156,7 @@ int gp_journal_keep(gp_journal *journal, const char *run, const char *process, c
                     const char *reason, gp_error *err)
 {
     const char *const texts[] = {run, process, resource, reason};
-    if (gp_journal_check(journal, err) != 0) return -1;
+    if (gp_journal_settle(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[KEEP];
     return change(journal, statement, bind_texts(statement, 1, texts, 4), "cannot keep a claim", err);
 }
@@ -165,7 +165,7 @@ int gp_journal_release(gp_journal *journal, const char *run, const char *process
                        gp_error *err)
 {
     const char *const texts[] = {run, process, resource};
-    if (gp_journal_check(journal, err) != 0) return -1;
+    if (gp_journal_settle(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[RELEASE];
     return change(journal, statement, bind_texts(statement, 1, texts, 3), "cannot release a claim", err);
 }

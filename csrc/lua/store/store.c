@@ -2,6 +2,7 @@
  *
  *   store.read(path) -> journal           for reading only: nothing is created or changed
  *   store.open(path) -> journal           journal:begin{id=, playbook=...}      journal:append{run=, kind=...} -> number
+ *   journal:gather()                      rows appended from now on are on disk only after journal:commit()
  *   for row in journal:rows(run[, after]) journal:runs()     journal:close()      claims: lease.c
  */
 #include "lua/store/store.h"
@@ -117,6 +118,24 @@ static int journal_append(lua_State *L)
     return 1;
 }
 
+static int done(lua_State *L, int (*what)(gp_journal *, gp_error *))
+{
+    gp_error err;
+    if (what(gp_store_check(L), &err) != 0) return gp_bind_fail(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int journal_gather(lua_State *L)
+{
+    return done(L, gp_journal_gather);
+}
+
+static int journal_commit(lua_State *L)
+{
+    return done(L, gp_journal_commit);
+}
+
 static int cursor_next(lua_State *L)
 {
     void **box = lua_touserdata(L, lua_upvalueindex(1)); /* a box begins with its pointer */
@@ -188,8 +207,10 @@ static int journal_runs(lua_State *L)
 int luaopen_gpupt_store(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"begin", journal_begin}, {"append", journal_append}, {"rows", journal_rows},
-        {"runs", journal_runs},   {"close", journal_close},   {NULL, NULL},
+        {"begin", journal_begin},   {"append", journal_append},
+        {"rows", journal_rows},     {"runs", journal_runs},
+        {"close", journal_close},   {"gather", journal_gather},
+        {"commit", journal_commit}, {NULL, NULL},
     };
     static const luaL_Reg meta[] = {{"__gc", journal_close}, {"__close", journal_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", store_open}, {"read", store_read}, {NULL, NULL}};

@@ -24,6 +24,7 @@ local failure = require "gpupt.failure"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
 local remembered = require "gpupt.playbook.remembered"
+local rows = require "gpupt.playbook.rows"
 local vim_ref = require "gpupt.vim.ref"
 
 ---@class gpupt.Context
@@ -75,7 +76,8 @@ local function forget_change(self, target, number)
   end
 end
 
---- Appends a row of this run; raises if the journal cannot be written, because then nothing may change. `what` is
+--- Adds a row of this run; a change's is on disk when this returns (gpupt.playbook.rows). Raises if the journal cannot
+-- be written, because then nothing may change. `what` is
 -- { action =, object = reference, text = }: action and object, with target and step, identify the change; the text is
 -- for people. A string is the text alone.
 function Context:row(target, kind, what, detail, more)
@@ -87,7 +89,8 @@ function Context:row(target, kind, what, detail, more)
     step = instance and instance.name, source = instance and instance.source, action = what.action,
     object = what.object and kept.plain(what.object), detail = detail and kept.encode(detail) or nil }
   for name, value in pairs(more or {}) do row[name] = value end
-  local number = failure.check(self.journal:append(row))
+  local write = kind == "change" and rows.write or rows.add
+  local number = failure.check(write(self.journal, row))
   if kind == "change" and target then
     remember_change(self, target.name, { step = row.step, action = row.action, object = row.object,
       detail = detail and json.decode(row.detail) or {}, number = number, operation = row.operation })

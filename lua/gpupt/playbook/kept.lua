@@ -3,6 +3,7 @@
 -- (guestinfo, passwords in ExtraConfig), and a field with a secret name. Omitted values are marked, see gpupt.missing;
 -- a name that begins with $ gets a second $, so that no other table looks like a mark.
 local codec = require "gpupt.net".codec
+local fault = require "gpupt.vim.fault"
 local json = require "gpupt.json"
 local missing = require "gpupt.missing"
 local names = require "gpupt.playbook.names"
@@ -19,10 +20,23 @@ for _, name in ipairs { "password", "passwd", "passphrase", "secret", "auth", "t
   hidden[name] = true
 end
 
+-- What is known of the fields' names, which come again with each row: "hidden", "secret" (looks like one), "plain". A
+-- table of a user's may have any names: not more than so many are remembered.
+local words, remembered = {}, 0
+
+local function word_of(name)
+  local known = words[name]
+  if known then return known end
+  known = hidden[name:lower()] and "hidden" or name:lower() ~= "key" and names.looks_secret(name) and "secret"
+    or "plain"
+  if remembered < 1000 then words[name], remembered = known, remembered + 1 end
+  return known
+end
+
 -- Fields that vim25 does not declare: admin_password, apiKey. Only the field "key" itself is usually no secret.
-local function looks_secret(name, value)
+local function looks_secret(word, value)
   local what = type(value)
-  return (what == "string" or what == "number") and name:lower() ~= "key" and names.looks_secret(name)
+  return word == "secret" and (what == "string" or what == "number")
 end
 
 -- Where the value of a secret pair is: its own field, and those of gpupt.step.vm_values.
@@ -61,7 +75,7 @@ local plain
 
 local function plain_fields(value, depth, kind)
   local own = rawget(value, "_type")
-  if type(own) ~= "string" then own = require "gpupt.vim.fault".type_of(value) end
+  if type(own) ~= "string" then own = fault.type_of(value) end
   local declared = fields_of(type(own) == "string" and own or kind or "")
   local key = rawget(value, "key")
   local secret_pair = type(key) == "string" and codec.secret_key(key)
@@ -69,9 +83,10 @@ local function plain_fields(value, depth, kind)
   for name, field in next, value do
     local text = tostring(name)
     local of_schema = declared and declared[text]
-    local written = text:sub(1, 1) == "$" and "$" .. text or text
-    if hidden[text:lower()] or (of_schema and of_schema.secret) or (secret_pair and paired[text])
-      or (not of_schema and looks_secret(text, field)) then
+    local written = text:byte() == 36 and "$" .. text or text -- 36: $
+    local word = word_of(text)
+    if word == "hidden" or (of_schema and of_schema.secret) or (secret_pair and paired[text])
+      or (not of_schema and looks_secret(word, field)) then
       copy[written] = mark "secret"
     else
       copy[written] = plain(field, depth + 1, of_schema and of_schema.type)

@@ -16,6 +16,7 @@ local out_of_service = require "gpupt.playbook.out_of_service"
 local preflight = require "gpupt.playbook.preflight"
 local recheck = require "gpupt.playbook.recheck"
 local remembered = require "gpupt.playbook.remembered"
+local rows = require "gpupt.playbook.rows"
 local unfinished = require "gpupt.playbook.unfinished"
 local watcher = require "gpupt.playbook.watcher"
 
@@ -62,8 +63,8 @@ end
 --- Journals the files that the playbook loads from now on, so that a resumed run may load them too.
 local function keep_loads(self)
   self.plan.playbook.source.on_load = function(file)
-    failure.check(self.journal:append { run = self.id, kind = "load", what = file.path,
-      detail = journal.note { hash = file.hash } })
+    failure.check(rows.add(self.journal, { run = self.id, kind = "load", what = file.path,
+      detail = journal.note { hash = file.hash } }))
   end
 end
 
@@ -91,13 +92,14 @@ local function begin(self, o)
     note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name,
       vcenter = plan.playbook.vcenter }) })
   for _, change in ipairs(plan:changes()) do
-    failure.check(self.journal:append { run = self.id, kind = "plan", target = change.target, step = change.step,
-      source = change.source, what = change.sign .. " " .. change.what })
+    failure.check(rows.add(self.journal, { run = self.id, kind = "plan", target = change.target, step = change.step,
+      source = change.source, what = change.sign .. " " .. change.what }))
   end
   remembered.journal(plan, function(row)
     row.run = self.id
-    failure.check(self.journal:append(row))
+    failure.check(rows.add(self.journal, row))
   end)
+  failure.check(rows.flush(self.journal))
 end
 
 local function emit(self, event)
@@ -184,8 +186,8 @@ local function finish(self, outcome, status, message, code)
     self.limits:count(outcome.target_record)
   end
   emit(self, { kind = status, target = outcome.target, step = outcome.step, text = message, code = code })
-  self.journal:append { run = self.id, kind = "target", target = outcome.target, step = outcome.step,
-    what = status, detail = message and journal.note { message = message, code = code } or nil }
+  rows.add(self.journal, { run = self.id, kind = "target", target = outcome.target, step = outcome.step,
+    what = status, detail = message and journal.note { message = message, code = code } or nil })
 end
 
 --- What this run holds of each of the target's groups (gpupt.playbook.unavailable): `slots`, the hosts that it has
@@ -370,7 +372,7 @@ end
 --- The run waits for a vCenter that does not answer, and says so. Returns a function that ends it.
 local function be_patient(self, seconds)
   return self.plan.vc:be_patient(seconds, function(text)
-    self.journal:append { run = self.id, kind = "event", what = text }
+    rows.add(self.journal, { run = self.id, kind = "event", what = text })
     self.ctx:note(nil, text)
   end)
 end
@@ -433,6 +435,7 @@ local function incomplete(self) return self.failures > 0 or self.deferred > 0 en
 function Run:close(ok, message, code)
   if self.id then
     local failed = not ok or incomplete(self)
+    rows.flush(self.journal)
     self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
       or failed and "failed" or "done", detail = message and journal.note { message = message, code = code } or nil }
     local left, why = self.leases:leave(self.plan.vc, function(name)

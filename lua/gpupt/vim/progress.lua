@@ -1,6 +1,7 @@
 --- The progress of tasks, for the waits that show it: one request reads it for all of them, at first once a second,
 -- less often as the youngest of them grows old (every 10 seconds from its second minute on). Short tasks end before
--- they are read. What is read goes into the wait's entry (gpupt.vim.watch), whose caller is woken: no callback runs here.
+-- they are read. What is read goes into the wait's entry (gpupt.vim.watch), whose caller is woken: no callback runs
+-- here.
 local collect = require "gpupt.vim.collect"
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"

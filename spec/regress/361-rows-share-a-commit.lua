@@ -1,0 +1,98 @@
+-- Each row of the journal was a commit of its own: eight changes that were due at the same moment wrote to the disk eight
+-- times before the last of them was sent.
+local context = require "gpupt.playbook.context"
+local loop = require "gpupt.loop"
+local rows = require "gpupt.playbook.rows"
+local store = require "gpupt.store"
+local vcenter = require "spec.support.vcenter"
+
+local FIBERS = 8
+
+-- The commits in SQLite's log, by its documented format: a frame that ends a commit has the size of the database.
+local function commits(path)
+  local log, count = assert(vcenter.read(path .. "-wal")), 0
+  local page = (">I4"):unpack(log, 9)
+  local salt = log:sub(17, 24)
+  for at = 33, #log - 23, page + 24 do
+    if log:sub(at + 8, at + 15) == salt and (">I4"):unpack(log, at + 4) > 0 then count = count + 1 end
+  end
+  return count
+end
+
+describe("rows that are due in one turn of the loop", function()
+  local dir, path, journal, ctx
+  before_each(function()
+    dir = vcenter.shell "mktemp -d":match "%S+"
+    path = dir .. "/journal.db"
+    journal = assert(store.open(path))
+    assert(journal:begin { id = "r1", playbook = "x.lua" })
+    ctx = context.new { journal = journal, run = "r1" }
+  end)
+  after_each(function()
+    journal:close()
+    os.execute("rm -rf " .. dir)
+  end)
+
+  -- An object whose calls are kept, with the rows that another process saw on the disk when each was made.
+  local function object(calls)
+    return setmetatable({ type = "VirtualMachine", value = "vm-1" }, { __index = function()
+      return function()
+        local seen, reader = 0, assert(store.read(path))
+        for row in reader:rows "r1" do if row.kind == "change" then seen = seen + 1 end end
+        reader:close()
+        calls[#calls + 1] = { seen = seen }
+        return true
+      end
+    end })
+  end
+
+  it("share one commit, which is done before any of their calls is sent", function()
+    local calls, before = {}, commits(path)
+    loop.run(function()
+      for i = 1, FIBERS do
+        loop.spawn(function() ctx:call({ name = "vm-" .. i }, object(calls), "Reset", {}, "reset it") end)
+      end
+    end)
+    assert.are.equal(FIBERS, #calls)
+    for _, call in ipairs(calls) do assert.are.equal(FIBERS, call.seen) end
+    -- one for the changes, one for their results
+    assert(rows.flush(journal))
+    assert.are.equal(2, commits(path) - before)
+  end)
+
+  it("are on disk when a change returns, without a loop too", function()
+    local calls = {}
+    ctx:call({ name = "vm-1" }, object(calls), "Reset", {}, "reset it")
+    ctx:call({ name = "vm-1" }, object(calls), "Reset", {}, "reset it")
+    assert.are.same({ 1, 2 }, { calls[1].seen, calls[2].seen })
+  end)
+
+  it("are on disk when the journal is closed", function()
+    ctx:row(nil, "event", "something")
+    journal:close()
+    local reader, kinds = assert(store.read(path)), {}
+    for row in reader:rows "r1" do kinds[#kinds + 1] = row.kind end
+    reader:close()
+    assert.are.same({ "event" }, kinds)
+  end)
+
+  it("are all lost when one of them cannot be written, and none of their calls is sent", function()
+    local calls, failures = {}, {}
+    loop.run(function()
+      for i = 1, FIBERS do
+        loop.spawn(function()
+          -- the store refuses the row of a run that it does not know
+          local one = i == FIBERS and context.new { journal = journal, run = "ghost" } or ctx
+          local ok, err = pcall(one.call, one, { name = "vm-" .. i }, object(calls), "Reset", {}, "reset it")
+          if not ok then failures[#failures + 1] = err.code end
+        end)
+      end
+    end)
+    assert.are.same({}, calls)
+    assert.are.equal(FIBERS, #failures)
+    for _, code in ipairs(failures) do assert.are.equal("EINVAL", code) end
+    -- and the next ones are written
+    ctx:call({ name = "vm-1" }, object(calls), "Reset", {}, "reset it")
+    assert.are.equal(1, calls[1].seen)
+  end)
+end)
