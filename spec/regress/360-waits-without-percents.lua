@@ -1,5 +1,5 @@
 -- Each percent of each task was an update of its own, with the whole of TaskInfo, and began another WaitForUpdatesEx; what
--- ended meanwhile was told up to 25 ms later. Many waits that begin one after the other changed the list once each.
+-- ended meanwhile was reported up to 25 ms later. Many waits that begin one after the other changed the list once each.
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop"
 local vcenter = require "spec.support.vcenter"
@@ -25,7 +25,7 @@ describe("waiting for tasks that report progress", function()
 
   local function change(vm) return gpupt.check(vm:ReconfigVM_Task { spec = { annotation = "x" } }) end
 
-  it("is told when they enter, run and end, not for each percent", function()
+  it("gets an update when they enter, run and end, not for each percent", function()
     local _, info = gpupt.check(vc:wait(change(vms[1])))
     assert.are.equal("success", info.state)
     -- the enter, perhaps the change to running, the end; the last one is cancelled

@@ -23,7 +23,7 @@ local function pause_of(list)
   return math.max(progress.LEAST, math.min(progress.MOST, youngest / 10))
 end
 
--- What cannot be read is not shown: the wait itself tells what has become of its task.
+-- What cannot be read is not shown: the wait itself finds out whether its task still exists.
 local function read(client, list)
   local tasks, seen = {}, {}
   for _, one in ipairs(list) do
