@@ -1,4 +1,4 @@
---- 200 VMs, each powered off, reconfigured and powered on: tasks of 0.4 s, at most 8 or 16 VMs at a time. gpupt's client,
+--- 200 VMs, each powered off, reconfigured and powered on: tasks of 0.4 s, at most 8 or 16 VMs at a time. The client,
 -- a run of gpupt with its journal and a proof of each VM, a bare C loop, pyVmomi with as many threads, and govc under
 -- xargs, one after the other on the same server. The lower bound of the elapsed time is ceil(VMs / cap) times the three
 -- delays: elapsed times are printed as multiples of it, CPU time and requests for each VM. The medians of the passes.

@@ -5,7 +5,7 @@
 --   fiber 2: add(change) settle --+--> commit (once) --+--> fiber 2 sends its call
 --   fiber 3: add(result)        --+                         (fiber 3 went on)
 --
--- If the commit fails, none of its rows is written, and nobody who waited for it goes on.
+-- If the commit fails, none of its rows is written, and none of their calls is sent.
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local fiber = require "gpupt.loop.fiber"
