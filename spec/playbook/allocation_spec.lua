@@ -78,6 +78,44 @@ describe("two processes that create 40 VMs on 10 hosts with 40 free cards", func
   end)
 end)
 
+describe("two processes that create VMs with dynamic backings", function()
+  local site, first, second
+  setup(function()
+    local free = fleet(2)
+    free.vms = nil -- the server would give away the cards of powered-off VMs
+    site = lab.start { speed = 1000, fleet = free }
+    local function dynamic(name) return site:write((playbook(name, 5):gsub("power_on = false", 'backing = "dynamic"'))) end
+    local one, two = dynamic "one", dynamic "two"
+    first, second = site:start_command { "apply", one }, site:start_command { "apply", two }
+    first, second = first:wait(), second:wait()
+  end)
+  teardown(function() site:stop() end)
+
+  it("both end well: ten VMs run, each with a card of its own", function()
+    assert.same({ 0, 0 }, { first.status, second.status }, first.err .. second.err)
+    local seen, running = {}, 0
+    for vm in site:client():collect { type = "VirtualMachine", paths = { "name", "runtime.host", "runtime.powerState",
+      "config.hardware.device" } } do
+      for _, device in ipairs(vm["config.hardware.device"]) do
+        local id = device._type == "VirtualPCIPassthrough" and device.backing._type:find "Dynamic" and device.backing.assignedId
+        if id then
+          local card = tostring(vm["runtime.host"]) .. " " .. id
+          assert.is_nil(seen[card], card)
+          seen[card], running = vm.name, running + 1
+          assert.equal("poweredOn", vm["runtime.powerState"])
+        end
+      end
+    end
+    assert.equal(10, running)
+  end)
+
+  it("leave none for an eleventh", function()
+    local plan, message = site:plan((playbook("three", 1):gsub("power_on = false", 'backing = "dynamic"')))
+    assert.is_nil(plan)
+    assert.matches("three-01 needs 1 free GPU of 10de:20b5 on one host", message, 1, true)
+  end)
+end)
+
 describe("a run and the runs beside it", function()
   local site, journal, moment, uuids
   setup(function()

@@ -35,13 +35,27 @@ function selector.problem(node)
   end
 end
 
+--- Whether a selector with a label has other fields: then the label is what these cards have to have, and
+-- p.host.enable sets it.
+function selector.names_more(node)
+  local o = node.options
+  return (o.match or o.class or o.address) ~= nil
+end
+
+--- The label that the selected cards get, or nil.
+function selector.label(node)
+  local label = node.options.label
+  return type(label) == "string" and selector.names_more(node) and label or nil
+end
+
 --- True if the selector matches this card ({vendor=, device=, subvendor=, subdevice=, class=, address=, label=}).
-function selector.matches(node, card)
+-- `any_label`: whatever its label.
+function selector.matches(node, card, any_label)
   local o = node.options
   return any(as_list(o.match), function(pattern) return pci.match(card, pattern) end)
     and any(as_list(o.class), function(class) return pci.match(card, class) end)
     and any(as_list(o.address), function(address) return tostring(pci.address(address)) == card.address end)
-    and any(as_list(o.label), function(label) return card.label == label end)
+    and (any_label or any(as_list(o.label), function(label) return card.label == label end))
 end
 
 --- The selector as text for messages.

@@ -32,6 +32,9 @@ local function key_of(card) return card.host.uuid .. "/" .. card.address end
 --- Records that this playbook will activate the card.
 function Snapshot:expect_active(card) self.expected[key_of(card)] = true end
 
+--- Records that this playbook will give the card this hardware label.
+function Snapshot.expect_label(_, card, label) card.label = label end
+
 --- Whether the card is active, or will be.
 function Snapshot:will_be_active(card) return (card.enabled and card.active) or self.expected[key_of(card)] == true end
 

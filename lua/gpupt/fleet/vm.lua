@@ -41,7 +41,8 @@ local function card_of(device)
   local backing = device.backing
   if not backing then return { key = device.key, kind = "unknown" } end
   if backing._type == "VirtualPCIPassthroughDeviceBackingInfo" then
-    return { key = device.key, kind = "fixed", address = backing.id, system_id = backing.systemId }
+    return { key = device.key, kind = "fixed", address = backing.id, system_id = backing.systemId,
+      vendor = backing.vendorId and backing.vendorId & 0xffff, device = tonumber(backing.deviceId or "", 16) }
   elseif backing._type == "VirtualPCIPassthroughDynamicBackingInfo" then
     return { key = device.key, kind = "dynamic", allowed = backing.allowedDevice or {},
       label = backing.customLabel ~= "" and backing.customLabel or nil,

@@ -37,6 +37,7 @@ local vim_ref = require "gpupt.vim.ref"
 ---@field done table<string, table[]>   target name -> changes of this run: { step, action, object, detail, number }
 ---@field emit fun(event: table)
 ---@field before_change fun(target: gpupt.Target?, action: string?)?  raises if the run may not change anything now
+---@field attached fun(target: gpupt.Target)?  told when a VM has its cards in its configuration
 ---@field in_service fun(target: gpupt.Target)  told when a host that was taken out of service is back, to go later
 
 local context = {}

@@ -187,9 +187,11 @@ local claimed = {
   cards = function(target)
     local list = {}
     for i, card in ipairs(target.cards or {}) do
-      list[i] = { resource = ("card/%s/%s"):format(target.host.uuid, card.address), host = target.host.name,
-        what = ("card %s of host %s (for VM %s)"):format(hosts.short(card.address), target.host.name, target.name),
-        vm = target.name, object = tostring(target.host.ref) }
+      -- of a dynamic backing, the cards stand for their number: each run that needs one claims another one
+      local record = card.host or target.host
+      list[i] = { resource = ("card/%s/%s"):format(record.uuid, card.address), host = record.name,
+        what = ("card %s of host %s (for VM %s)"):format(hosts.short(card.address), record.name, target.name),
+        vm = target.name, object = tostring(record.ref) }
     end
     return list
   end,
@@ -221,7 +223,9 @@ end
 --- Whether the changes of an entry of the plan take its host out of service.
 function leases.takes_down(entry)
   for _, one in ipairs(entry.steps) do
-    for _, change in ipairs(one.changes) do if change.verb ~= "enable" then return true end end
+    for _, change in ipairs(one.changes) do
+      if change.verb ~= "enable" and change.verb ~= "label" then return true end
+    end
   end
   return false
 end
@@ -293,6 +297,12 @@ end
 function Leases:release(resource)
   if self.kept[resource] then return true end
   return self.journal:release(self.run, self.process, resource)
+end
+
+--- The VM has its cards in its configuration: they need no claim any more. Those of a dynamic backing would count
+-- twice, because the server may choose other cards than the claimed ones.
+function Leases:release_cards(target)
+  for _, one in ipairs(claimed.cards(target)) do failure.check(self:release(one.resource)) end
 end
 
 --- The host needs its slots no longer: they are free, but for those that are kept.

@@ -48,6 +48,7 @@ function plan.steps(ctx, target, problems)
     for _, change in ipairs(found.changes) do
       entry.changes = true
       for _, card in ipairs(change.activates or {}) do ctx.fleet:expect_active(card) end
+      for _, card in ipairs(change.labels or {}) do ctx.fleet:expect_label(card, change.label) end
     end
   end
   return entry

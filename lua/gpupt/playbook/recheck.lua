@@ -21,7 +21,8 @@ local function by_host(plan)
   local list, of_host = {}, {}
   for _, entry in ipairs(plan.entries) do
     local target = entry.target
-    if entry.changes and target.cards and target.host and not target.host.ours then
+    -- the server chooses the card of a dynamic backing
+    if entry.changes and target.cards and not target.dynamic and target.host and not target.host.ours then
       if not of_host[target.host] then
         of_host[target.host] = {}
         list[#list + 1] = target.host

@@ -75,6 +75,7 @@ local function enter(self, o)
   self.leases = failure.check(leases.enter(self.journal, id))
   self.id, self.ctx.run = id, id
   function self.ctx.before_change(target, action) self.leases:before_change(target, action) end
+  function self.ctx.attached(target) self.leases:release_cards(target) end
   function self.ctx.in_service(target) self.leases:in_service(target.record) end
 end
 

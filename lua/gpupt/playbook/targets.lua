@@ -25,6 +25,7 @@ local units = require "gpupt.units"
 ---@field entry table               its part of the plan: { target, steps = { { instance, changes } }, changes }
 ---@field record gpupt.Host?        of a host target
 ---@field host gpupt.Host?          of a VM target: where it is, or will be created
+---@field dynamic true?             of a VM target: its backings are dynamic, and `cards` stand for those that it gets
 ---@field card_notes string[]?     of a VM target: what its plan notes about these cards
 ---@field wanted table?             of a VM target with gpu.attach: the p.gpus that it asks for
 ---@field cards gpupt.Card[]?       of a VM target: the cards that it was given
@@ -166,6 +167,15 @@ local function places(fleet, scope, limit)
   return list
 end
 
+-- Whether the server may choose the cards of a scope's VMs, among those of their cluster.
+local function may_be_dynamic(scope)
+  for _, instance in ipairs(scope.children) do
+    local backing = instance.name == "gpu.attach" and instance.options.backing
+    if backing == "dynamic" or type(backing) == "function" then return true end
+  end
+  return false
+end
+
 --- References to the hosts that a scope's targets are on or may be created on; raises, or nil.
 function targets.hosts_of(fleet, scope, limit)
   local refs, seen = {}, {}
@@ -180,7 +190,7 @@ function targets.hosts_of(fleet, scope, limit)
     local host = fleet:place_of(ref).host
     refs[#refs + 1] = host
     -- the free cards of the cluster's other hosts count as well
-    local place = scope.options.keep_free > 0 and host and fleet:object(host)
+    local place = host and (scope.options.keep_free > 0 or may_be_dynamic(scope)) and fleet:object(host)
     local cluster = place and place.parent and fleet:object(place.parent)
     if cluster and not seen[cluster] then
       seen[cluster] = true
@@ -331,9 +341,10 @@ local function request_of(fleet, target, instance, world, lists)
   target.wanted = o.devices
   local accept = {}
   for _, word in ipairs(o.accept) do accept[word] = true end
-  return { whole = o.whole, accept = accept, name = target.name, instance = instance, node = o.devices, count = o.count,
-    hosts = records_of(fleet, target, lists), spread = target.scope.options.spread, vm = target.vm,
-    memory_mb = memory_of(target, o),
+  target.dynamic = o.backing == "dynamic" or nil
+  return { whole = o.whole, accept = accept, dynamic = target.dynamic, name = target.name, instance = instance,
+    node = o.devices, count = o.count, hosts = records_of(fleet, target, lists),
+    spread = target.scope.options.spread, vm = target.vm, memory_mb = memory_of(target, o),
     unfit = function(record) return look.unfit(world, target, record) end }
 end
 
@@ -414,7 +425,7 @@ local function no_cards(target, request, message, code, detail)
   detail = detail or {}
   if not target.ref then
     detail.same = ("%s %s %p %d %d %s"):format(request.instance.source, code, request.node, request.count,
-      request.memory_mb or 0, request.whole)
+      request.memory_mb or 0, request.whole or request.dynamic)
   end
   return nil, ("%s: %s"):format(request.instance.source, message), code, detail
 end

@@ -7,6 +7,8 @@ local devices_per_vm = require "gpupt.facts.devices_per_vm"
 local difference = require "gpupt.step.gpu_difference"
 local hosts = require "gpupt.fleet.host"
 local power = require "gpupt.step.vm_power"
+local seats = require "gpupt.fleet.seats"
+local selector = require "gpupt.fleet.selector"
 local settings = require "gpupt.settings"
 local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
@@ -52,6 +54,9 @@ function step.check(o)
       return ("accept: '%s' is not nvswitch-passthrough"):format(tostring(word))
     end
   end
+  if o.backing == "dynamic" and type(o.devices) == "table" and o.devices.options and o.devices.options.address then
+    return "a dynamic backing cannot ask for an address, because the server chooses the card: use match or label"
+  end
   if o.whole and o.backing == "dynamic" then
     return "whole needs backing = 'fixed': with a dynamic backing the server chooses the cards"
   end
@@ -68,6 +73,13 @@ local function cards_of(target)
   return list
 end
 
+-- The label of dynamic backings: that of p.gpus; of several, that of the card that stands for the one to come.
+local function label_of(o, gpus)
+  local label = o.devices.options.label
+  if type(label) == "table" then return gpus[1] and gpus[1].label end
+  return label
+end
+
 local function compute(target, vm)
   local o = target.options
   local gpus, memory = cards_of(target), target.forecast.memory_mb or vm and vm.memory_mb
@@ -79,7 +91,8 @@ local function compute(target, vm)
     gpus = gpus, memory_mb = memory,
     guest = vm and vm.guest_id or target.forecast.guest_id,
     installed = vm and vm.firmware or target.forecast.firmware, mmio = o.mmio, hide_hypervisor = o.hide_hypervisor,
-    driver = o.driver, horizon = o.horizon, backing = o.backing, label = gpus[1] and gpus[1].label,
+    driver = o.driver, horizon = o.horizon, backing = o.backing,
+    label = o.backing == "dynamic" and label_of(o, gpus) or nil,
   }
 end
 
@@ -109,12 +122,18 @@ local function refusal(target, vm, value)
   end
 end
 
+-- " dynamic label=t4-vdi"
+local function dynamic_text(target)
+  local label = label_of(target.options, target.cards)
+  return " dynamic" .. (label and " label=" .. label or "")
+end
+
 local function card_text(target)
   local words = {}
   for i, card in ipairs(target.cards) do words[i] = hosts.short(card.address) end
   local first = target.cards[1]
   return ("%s x%d%s"):format(first.name or ("%04x:%04x"):format(first.vendor, first.device), #target.cards,
-    target.options.backing == "fixed" and " (" .. table.concat(words, " ") .. ")" or " dynamic")
+    target.options.backing == "fixed" and " (" .. table.concat(words, " ") .. ")" or dynamic_text(target))
 end
 
 local function explain(ctx, target, value)
@@ -196,8 +215,45 @@ local function other_holder(ctx, target)
   end
 end
 
+-- How many cards of a host a VM with these dynamic backings could get, and how many other VMs wait for such cards.
+local function room_on(ctx, target, record)
+  ctx.fleet:refresh_cards(record)
+  local node, wanted, free, waiting = target.options.devices, target.cards[1], 0, 0
+  for _, card in ipairs(record.cards) do
+    local held = false
+    for _, owner in ipairs(ctx.fleet:owners(card)) do held = held or owner.ref ~= target.ref end
+    if selector.matches(node, card) and card.vendor == wanted.vendor and card.device == wanted.device and card.enabled
+      and card.active and not held then
+      free = free + 1
+    end
+  end
+  for _, one in ipairs(ctx.fleet.ownership.dynamic) do
+    local other = one.vm.host == record.ref and one.vm.ref ~= target.ref
+    if other and seats.fits(one.card, wanted) then waiting = waiting + 1 end
+  end
+  return free, waiting
+end
+
+--- The same for dynamic backings: a host has as many cards as needed. With DRS any host of the cluster may be it, and
+-- other VMs that wait may get cards of the others, so they do not count.
+local function still_room(ctx, target)
+  local record = target.cards[1].host or target.host
+  local list = seats.hosts_of(record)
+  local free, waiting
+  for _, one in ipairs(list) do
+    free, waiting = room_on(ctx, target, one)
+    if #list > 1 then waiting = 0 end
+    if free - waiting >= #target.cards then return true end
+  end
+  local where = #list > 1 and "no host of " .. record.cluster.name or record.name
+  return nil, ("%s: %s has %d free cards of %s%s. Plan again"):format(target.name, where, #target.cards,
+    selector.describe(target.options.devices), waiting > 0 and (" (%d other VMs with dynamic backings wait for them)")
+    :format(waiting) or ""), "EREFUSED"
+end
+
 --- A last check before the reconfigure: the cards are still free.
 local function still_free(ctx, target)
+  if target.options.backing == "dynamic" then return still_room(ctx, target) end
   ctx.fleet:refresh_cards(target.host)
   local message, code
   target.system_id, message, code = ctx.fleet:system_id(target.host)
@@ -285,6 +341,7 @@ function step.apply(ctx, target, _, seen)
     if not ok then return nil, message, code, detail end
     vm, message, code, detail = alone(ctx, target)
     if not vm then return nil, message, code, detail end
+    if ctx.attached then ctx.attached(target) end
   end
   if not target.options.power_on then return true end
   return power.on(ctx, target, vm)

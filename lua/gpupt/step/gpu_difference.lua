@@ -1,5 +1,6 @@
 --- The differences between a VM and the settings it needs: one line each, and the device changes of the reconfigure.
 local hosts = require "gpupt.fleet.host"
+local seats = require "gpupt.fleet.seats"
 local settings_spec = require "gpupt.settings.spec"
 local vms = require "gpupt.fleet.vm"
 
@@ -11,18 +12,43 @@ local function add(list, what, more)
   list[#list + 1] = change
 end
 
+-- Whether a dynamic backing asks for a card's model.
+local function asks_for(device, card)
+  return device.kind == "dynamic" and seats.fits({ allowed = device.allowed }, card)
+end
+
+-- Whether a device of the VM is of the model of one of the cards.
+local function of_model(device, cards)
+  for _, card in ipairs(cards) do
+    if asks_for(device, card) then return true end
+    if device.kind == "fixed" and device.vendor == card.vendor and device.device == card.device then return true end
+  end
+  return false
+end
+
+-- The dynamic backings to add, and those of these models that are not wanted: fixed ones, and those with another label.
+local function dynamic_devices(vm, value, cards)
+  local missing, stale, used = {}, {}, {}
+  for _, card in ipairs(cards) do
+    local found
+    for _, device in ipairs(vm.cards) do
+      if not found and not used[device] and asks_for(device, card) and device.label == value.label then
+        found, used[device] = device, true
+      end
+    end
+    if not found then missing[#missing + 1] = card end
+  end
+  for _, device in ipairs(vm.cards) do
+    local other = device.kind == "fixed" or device.label ~= value.label
+    if not used[device] and other and of_model(device, cards) then stale[#stale + 1] = device end
+  end
+  return missing, stale
+end
+
 --- The cards to add, and the stale devices of the VM (a copied VM has devices of another host's cards).
 local function devices(vm, value, cards)
+  if value.backing == "dynamic" then return dynamic_devices(vm, value, cards) end
   local missing, stale = {}, {}
-  if value.backing == "dynamic" then
-    local have = 0
-    for _, device in ipairs(vm.cards) do
-      if device.kind == "dynamic" and device.label == value.label then have = have + 1 end
-      if device.kind == "fixed" then stale[#stale + 1] = device end
-    end
-    for i = have + 1, #cards do missing[#missing + 1] = cards[i] end
-    return missing, stale
-  end
   local held = {}
   for _, device in ipairs(vm.cards) do
     if device.kind == "fixed" then held[device.system_id .. "/" .. device.address] = device end
@@ -34,11 +60,28 @@ local function devices(vm, value, cards)
   end
   local here = cards[1] and cards[1].system_id
   for _, device in ipairs(vm.cards) do
-    if device.kind == "fixed" and device.system_id ~= here and device.system_id ~= "BYPASS" then
+    if device.kind == "fixed" and device.system_id ~= here and device.system_id ~= "BYPASS"
+      or device.kind == "dynamic" and of_model(device, cards) then
       stale[#stale + 1] = device
     end
   end
   return missing, stale
+end
+
+-- What a plan says of a device that is removed.
+local function removed(device, value)
+  if device.kind == "dynamic" then
+    return ("remove a dynamic backing%s"):format(device.label and " with label " .. device.label or "")
+  end
+  if value.backing == "dynamic" then
+    return ("remove the fixed backing of %s"):format(hosts.short(device.address or "a card"))
+  end
+  return ("remove %s, a card of another host"):format(device.address or "a device")
+end
+
+local function added(card, value)
+  if value.backing ~= "dynamic" then return ("attach %s (%s)"):format(hosts.short(card.address), card.name or "?") end
+  return ("attach a dynamic backing (%s%s)"):format(card.name or "?", value.label and ", label " .. value.label or "")
 end
 
 local function same(a, b) return a ~= nil and a:lower() == b:lower() end
@@ -48,10 +91,10 @@ function difference.list(vm, value, cards)
   local list = {}
   local missing, stale = devices(vm, value, cards)
   for _, card in ipairs(missing) do
-    add(list, ("attach %s (%s)"):format(hosts.short(card.address), card.name or "?"), { sign = "+", verb = "attach" })
+    add(list, added(card, value), { sign = "+", verb = "attach" })
   end
   for _, device in ipairs(stale) do
-    add(list, ("remove %s, a card of another host"):format(device.address or "a device"), { sign = "-" })
+    add(list, removed(device, value), { sign = "-" })
   end
   for _, pair in ipairs(value.extra) do
     local now = vm.extra[pair.key:lower()]
@@ -88,8 +131,8 @@ function difference.device_changes(vm, value, cards, before)
     gpus[i] = { vendor = card.vendor, device = card.device, subvendor = card.subvendor, subdevice = card.subdevice,
       name = card.name, address = card.address, system_id = card.system_id }
   end
-  local added = assert(settings_spec.devices({ gpus = gpus, backing = value.backing, label = value.label }, -100))
-  table.move(added, 1, #added, #list + 1, list)
+  local new = assert(settings_spec.devices({ gpus = gpus, backing = value.backing, label = value.label }, -100))
+  table.move(new, 1, #new, #list + 1, list)
   return #list > 0 and list or nil
 end
 

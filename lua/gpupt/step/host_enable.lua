@@ -7,6 +7,7 @@ local check = require "gpupt.failure".check
 local down = require "gpupt.step.host_down"
 local drain = require "gpupt.step.host_drain"
 local hosts = require "gpupt.fleet.host"
+local labels = require "gpupt.step.host_labels"
 local maintenance = require "gpupt.step.host_maintenance"
 local reboot = require "gpupt.step.host_reboot"
 local selector = require "gpupt.fleet.selector"
@@ -104,17 +105,14 @@ end
 local function chosen_cards(target)
   local node = target.options.devices or check(target.scope:resolve(target)).devices
   check(node, "host.enable: no devices are given. Set devices = p.gpus { ... } in the step or in p.hosts", "EPLAYBOOK")
-  local list = {}
-  for _, card in ipairs(target.record.cards) do
-    if selector.matches(node, card) then list[#list + 1] = card end
-  end
+  local list, others = labels.choose(target.record, node)
   if target.options.whole == "board" then list = with_boards(target.record, list) end
-  return list, node
+  return list, node, others
 end
 
 function step.observe(ctx, target)
   local record = ctx.planning and target.record or ctx.fleet:refresh_host(target.record)
-  local chosen, node = chosen_cards(target)
+  local chosen, node, others = chosen_cards(target)
   if record.connection ~= "connected" and reboot.started(ctx, target) then
     -- the card states of such a host are from before the reboot: do not use them
     return { record = record, chosen = chosen, away = true }
@@ -122,7 +120,8 @@ function step.observe(ctx, target)
   if #chosen == 0 then
     local seen = {}
     for _, card in ipairs(record.cards) do
-      seen[#seen + 1] = ("%04x:%04x at %s"):format(card.vendor, card.device, hosts.short(card.address))
+      seen[#seen + 1] = ("%04x:%04x%s at %s"):format(card.vendor, card.device,
+        card.label and " " .. card.label or "", hosts.short(card.address))
     end
     local what = ("%s (its GPUs: %s)"):format(selector.describe(node), #seen > 0 and table.concat(seen, ", ") or "none")
     return nil, ("%s: no card matches %s"):format(record.name, what), "ENOCARDS",
@@ -134,7 +133,8 @@ function step.observe(ctx, target)
     if not device.enabled then stage[#stage + 1] = device
     elseif not device.active then pending[#pending + 1] = device end
   end
-  local seen = { record = record, chosen = chosen, devices = list, stage = stage, pending = pending, owed = {} }
+  local seen = { record = record, chosen = chosen, devices = list, stage = stage, pending = pending, owed = {},
+    node = node, others = others }
   if #stage + #pending > 0 and target.options.apply ~= "stage" then
     seen.busy, seen.holders = drain.classify(ctx, record), drain.holders(ctx, record, list)
     if target.scope.options.roll.guests == "shutdown-idle" then
@@ -192,9 +192,18 @@ function step.plan(ctx, target, seen)
       verb = "reboot", activates = seen.chosen } }
   end
   local entering = not maintenance.entered(ctx, target)
+  local unlabelled, label = labels.missing(seen.node, (labels.choose(record, seen.node)))
+  if unlabelled then
+    local why = labels.refusal(record)
+    if why then return nil, why, "EREFUSED" end
+    changes[1] = labels.change(unlabelled, label)
+    if #seen.others > 0 then ctx:note(target, "left alone, with another label: " .. labels.others(seen.others)) end
+  end
   if #seen.stage == 0 and #seen.pending == 0 then
+    if unlabelled then changes.needs = { "Host.Config.PciPassthru" } end
     if record.maintenance and not entering then
-      changes[1] = { what = "leave maintenance mode, which this run entered", sign = "~", verb = "maintenance exit" }
+      changes[#changes + 1] = { what = "leave maintenance mode, which this run entered", sign = "~",
+        verb = "maintenance exit" }
     end
     if #seen.owed > 0 then
       changes[#changes + 1] = { what = ("start %s, which this run shut down"):format(drain.names(seen.owed)),
@@ -251,10 +260,15 @@ function step.apply(ctx, target, changes, seen)
     if not ok then return nil, message, code end
     return down.back_to_work(ctx, target, not maintenance.entered(ctx, target))
   end
+  local ok, message, code, detail
   if #seen.stage == 0 and #seen.pending == 0 then
+    ok, message, code, detail = labels.set(ctx, target, seen.node)
+    if not ok then return nil, message, code, detail end
     return down.back_to_work(ctx, target, not maintenance.entered(ctx, target))
   end
-  local ok, message, code, detail = cards.stage(ctx, target, seen)
+  ok, message, code, detail = cards.stage(ctx, target, seen)
+  if not ok then return nil, message, code, detail end
+  ok, message, code, detail = labels.set(ctx, target, seen.node)
   if not ok then return nil, message, code, detail end
   if target.options.apply == "stage" then return true end
   if find(changes, "rebind") then
@@ -272,6 +286,10 @@ end
 function step.prove(ctx, target)
   local seen, message, code = step.observe(ctx, target)
   if not seen then return nil, message, code end
+  local unlabelled, label = labels.missing(seen.node, seen.chosen)
+  if unlabelled then
+    return nil, ("%s: %s does not have the label %s"):format(target.name, cards.addresses(unlabelled), label), "EPROOF"
+  end
   if target.options.apply == "stage" then return cards.addresses(seen.devices) .. " enabled, pending reboot" end
   local missing = cards.missing(target.record, seen.devices)
   if #missing > 0 then return nil, ("%s: %s"):format(target.name, table.concat(missing, ", ")), "EPROOF" end

@@ -39,6 +39,9 @@ function Findings:open(one)
   add(self, "unverified", { source = one.source, target = one.target, text = one.text .. ": unverified: " .. one.why })
 end
 
+--- Something that an operator should know, and that changes nothing: { source =, text =, target = }.
+function Findings:remark(one) add(self, "unverified", one) end
+
 --- Whether a text contains a name as a whole: not "one" in "none.iso", nor "play.lua:4" in "play.lua:40".
 function findings.mentions(text, name)
   local from = 1
