@@ -1,1 +1,2 @@
 require "spec.support.guide"("docs/guide/secrets.md", _ENV)
+require "spec.support.guide"("docs/guide/playbook.md", _ENV)

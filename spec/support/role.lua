@@ -43,7 +43,8 @@ function role.start(path, privileges)
     fleet.users = { { name = ACCOUNT, password = PASSWORD, privileges = list } }
   end }
   l.example = path
-  l.env = { GOVC_USERNAME = ACCOUNT, GOVC_PASSWORD = PASSWORD, TRAIN_PASSWORD = l.secrets.linux, CAD_PASSWORD = "builtin" }
+  l.env = { GOVC_USERNAME = ACCOUNT, GOVC_PASSWORD = PASSWORD, TRAIN_PASSWORD = l.secrets.linux, CAD_PASSWORD = "builtin",
+    GUEST_PASSWORD = "builtin" }
   -- waits until the Tools of the VMs that run from the start are ready.
   for _, vm in ipairs(l:client():find "/DC0/vm/*" or {}) do
     if vm.type == "VirtualMachine" and vm:get "runtime.powerState" == "poweredOn" then
