@@ -11,8 +11,8 @@ import (
 
 var _ = rules.Add(rules.Rule{ID: "task.busy-vm", Sure: "inferred", As: "inferred",
 	Source: "at vCenter: vhpc-toolkit's Operations._get_cpumem_tasks starts two reconfigures of one VM and then waits for both; terraform-provider-vsphere#493: a reconfigure stands until the VM's relocation has ended. " +
-		"At a host: govmomi#953 (ESXi 5.5: Another task is already in progress), vic#5647 (hostd: Failed to start Reconfiguring: vim.fault.TaskInProgress)",
-	Text: "A reconfigure of a VM on which another task works stays queued at vCenter until its turn, and fails with TaskInProgress at an ESXi endpoint; busy_vm of the fleet (queue, refuse) says otherwise."})
+		"At a host: govmomi#953 (ESXi 5.5: Another task is already in progress), vic#5647 (hostd: Failed to start Reconfiguring: vim.fault.TaskInProgress). CustomizeVM_Task declares CustomizationFault alone (pyVmomi's tables), no TaskInProgress",
+	Text: "A reconfigure or a customization of a VM on which another task works stays queued at vCenter until its turn, and fails with TaskInProgress at an ESXi endpoint; busy_vm of the fleet (queue, refuse) says otherwise."})
 
 type line struct {
 	tasks []*Task

@@ -71,6 +71,40 @@ func TestAReconfigureWaitsForAPowerOn(t *testing.T) {
 	}
 }
 
+// A customization waits its turn as well, and is judged then: at vCenter nothing of the two is refused.
+func TestACustomizationWaitsForAReconfigure(t *testing.T) {
+	for busy, want := range map[string]string{"queue": "success", "refuse": "error"} {
+		k := startFleet(t, func(f *fleet.Fleet) {
+			long(f)
+			f.BusyVM = busy
+			f.VMs = []fleet.VM{{Name: "l", Host: "esx-a-1", Installed: "ubuntu", Username: "ops", Password: "Train-1-pass", DiskGB: 1}}
+		})
+		k.rule("task.busy-vm")
+		vm := k.c.Find("/DC0/vm/l")
+		state := func(task string) string { return k.c.Get(task, "info.state")["info.state"] }
+		first := k.c.Start("ReconfigVM_Task", vm, asked("<numCPUs>2</numCPUs>"))
+		vctest.Eventually(t, "the first runs", func() bool { return state(first) == "running" })
+		custom := k.c.Start("CustomizeVM_Task", vm, "<spec>"+linuxPrep("own-name", "")+dhcp+"</spec>")
+		if busy == "queue" && state(custom) != "queued" {
+			t.Error(state(custom))
+		}
+		third := k.c.Start("ReconfigVM_Task", vm, asked("<numCPUs>4</numCPUs>")) // behind the customization
+		if r := k.c.Wait(custom); r.State != want || want == "error" && r.Fault != "TaskInProgress" {
+			t.Error(busy, r)
+		}
+		if r := k.c.Wait(third); r.State != want {
+			t.Error(busy, r)
+		}
+		if r := k.c.Wait(first); r.State != "success" {
+			t.Error(busy, r)
+		}
+		if want == "success" {
+			k.accepted(k.on(vm))
+			k.until(vm, "guest.hostName", "own-name")
+		}
+	}
+}
+
 // A queued reconfigure is judged when its turn comes: what it was based on has changed by then.
 func TestAQueuedReconfigureMeetsTheChangedVM(t *testing.T) {
 	k := startFleet(t, long)

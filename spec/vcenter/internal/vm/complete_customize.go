@@ -102,7 +102,7 @@ func (r *Service) customize(c *api.Call) (any, *fault.Error) {
 	if e != nil {
 		return nil, e
 	}
-	return c.Task(task.Spec{Exclusive: true, Run: func(t *task.Task) (any, *fault.Error) {
+	return c.Task(task.Spec{Exclusive: true, Waits: r.w.Fleet.Queues(), Run: func(t *task.Task) (any, *fault.Error) {
 		var e *fault.Error
 		t.Do(func() {
 			if vm.on() {
