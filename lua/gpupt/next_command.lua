@@ -26,6 +26,9 @@ end
 
 function next_command.stop(run) return ("gpupt stop %s%s"):format(shell.word(run), in_journal()) end
 
+--- Lists the privileges that a playbook needs.
+function next_command.role(path) return "gpupt role " .. shell.word(path) end
+
 --- Shows a run, or lists all of them.
 function next_command.status(run)
   return ("gpupt status%s%s"):format(run and " " .. shell.word(run) or "", in_journal())

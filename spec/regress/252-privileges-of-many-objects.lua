@@ -11,7 +11,8 @@ end
 describe("a privilege that is missing on several objects", function()
   local function plan(count)
     local site = lab.start { speed = 500, fleet = { clusters = { { name = "a", hosts = hosts(count) } },
-      users = { { name = "few", password = "Few-1!", role = "ReadOnly" } } } }
+      users = { { name = "few", password = "Few-1!", privileges = { "System.Anonymous", "System.Read", "System.View",
+        "Host.Config.PciPassthru" } } } } }
     local vc = site.sim:connect { username = "few", password = "Few-1!" }
     local result, message = site:load([[return p.playbook { name = "x", p.hosts { where = "/DC0/host/a",
   devices = p.gpus { match = "10de:20b5" }, p.host.enable {} } }]]):plan(vc)

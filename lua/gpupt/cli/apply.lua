@@ -125,7 +125,7 @@ end
 -- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result.
 local function show(plan)
   if #plan:changes() > 0 then
-    printer.err("%s\n", tostring(plan))
+    printer.err("%s\n", plan:text { width = require "gpupt.cli.terminal".columns "stderr" })
     return
   end
   for _, claim in ipairs(plan:claimed()) do printer.err("! %s. %s", claim.text, claim.next) end

@@ -24,6 +24,7 @@ on from there.
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "check-logins", doc = "try the guest accounts in VMs that run, one VM first" },
     { "without-secrets", doc = "do not read secrets; apply needs them" },
+    { "diff", doc = "show each setting before and after" },
     { "exit-code", doc = "exit with status 4 if changes are pending" },
     { "json", doc = "print the changes as JSON" },
   },
@@ -68,11 +69,17 @@ function command.run(options, words)
   local changes = plan:changes()
   if options.json then
     local json = require "gpupt.json"
+    local groups, stops = plan:groups(), plan:stops()
+    for _, group in ipairs(groups) do
+      json.array(group.names)
+      json.array(group.changes)
+    end
     printer.json { playbook = pb.name, changes = json.array(changes), allow = json.array(plan:needs()),
-      unverified = json.array(plan.unverified), skipped = json.array(plan:left_out()),
-      claims = json.array(plan:claimed()) }
+      unverified = json.array(plan.unverified), read_only = plan.read_only, skipped = json.array(plan:left_out()),
+      claims = json.array(plan:claimed()), groups = json.array(groups), capacity = json.array(plan:capacity()),
+      out_of_service = json.array(stops.hosts), shut_down = json.array(stops.vms) }
   else
-    printer.out("%s", tostring(plan))
+    printer.out("%s", plan:text { width = require "gpupt.cli.terminal".columns "stdout", diff = options.diff })
   end
   if plan.away and #plan:away() > 0 then
     cli.complain("%s", plan:away_text())

@@ -263,6 +263,10 @@
 ---@field asked? function called once a second during the run; what it returns stops the run: 'drain' to finish the steps in progress and start nothing more, 'cancel' to stop at once; and a reason in words
 ---@field outage? string|number how long to wait for a vCenter that does not answer
 
+---@class gpupt.options.plan.text
+---@field width? integer columns of the terminal; without it lines are not folded
+---@field diff? boolean each setting before and after
+
 ---@class gpupt.options.plans.apply
 ---@field journal? userdata an open journal (gpupt.store.open); default: the user's own file
 ---@field on_event? function called with each event, which also has a field vcenter

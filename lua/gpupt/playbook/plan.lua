@@ -234,8 +234,8 @@ local function first_code(problems)
   return "EPLAN"
 end
 
---- The problems, each once, and the claims of other runs, which may be their cause.
-local function text_of(problems, claims)
+--- The problems, each once, the claims of other runs, which may be their cause, and the command that helps.
+local function text_of(problems, claims, advice)
   local lines, seen = {}, {}
   for _, problem in ipairs(problems) do
     if not seen[problem.text] then
@@ -244,6 +244,7 @@ local function text_of(problems, claims)
     end
   end
   for _, claim in ipairs(claims or {}) do lines[#lines + 1] = ("%s. %s"):format(claim.text, claim.next) end
+  lines[#lines + 1] = advice
   return visible.lines(lines)
 end
 
@@ -302,7 +303,9 @@ function plan.make(playbook, vc, o)
     end
     self.claims = claims
   end
-  if #problems > 0 then return nil, text_of(problems, self.claims), first_code(problems), { problems = problems } end
+  if #problems > 0 then
+    return nil, text_of(problems, self.claims, self.advice), first_code(problems), { problems = problems }
+  end
   if #self.entries == 0 then
     return nil, self.skipped[1] and text_of(self.skipped) or limit and limit:nothing_left()
       or "the playbook matches no hosts or VMs", "ENOENT"
@@ -315,7 +318,7 @@ function plan.make(playbook, vc, o)
   return self
 end
 
---- A flat list of the changes: { target, kind, step, source, sign, what, allow, verb }.
+--- A flat list of the changes: { target, kind, step, source, sign, what, allow, verb, settings }.
 function Plan:changes()
   local list = {}
   for _, entry in ipairs(self.entries) do
@@ -323,7 +326,7 @@ function Plan:changes()
       for _, change in ipairs(step.changes) do
         list[#list + 1] = { target = entry.target.name, kind = entry.target.kind, step = step.instance.name,
           source = step.instance.source, sign = change.sign or "~", what = change.what, allow = change.allow,
-          verb = change.verb }
+          verb = change.verb, settings = change.settings }
       end
     end
   end
@@ -346,6 +349,26 @@ end
 function Plan:needs() return table.move(self.words, 1, #self.words, 1, {}) end
 
 function Plan:__tostring() return require "gpupt.playbook.plan_text"(self) end
+
+local text_options = options.declare("plan.text", {
+  { "width", "integer", doc = "columns of the terminal; without it lines are not folded" },
+  { "diff", "boolean", default = false, doc = "each setting before and after" },
+})
+
+--- The plan as text for people. tostring(plan) is the same without options.
+function Plan:text(o) return require "gpupt.playbook.plan_text"(self, text_options:check(o)) end
+
+--- Targets with equal changes together: a list of { kind =, names = {}, label = "esx-[01-40]", changes = { { step,
+-- source, sign, what, allow, verb, settings = { { name, before, after } } } }, place = of several VMs: where they are,
+-- in words }.
+function Plan:groups() return require "gpupt.playbook.plan_groups".of(self.entries) end
+
+--- The cards of each cluster: a list of { cluster =, cards =, used =, free =, used_after =, free_after =, hosts =,
+-- short = how many cards there are too few if the fullest host fails }.
+function Plan:capacity() return require "gpupt.playbook.capacity".of(self) end
+
+--- What is out of service, and for how many seconds at most: { hosts = { { names =, seconds =, why = } }, vms = ... }.
+function Plan:stops() return require "gpupt.playbook.stops".of(self.entries) end
 
 --- Writes the plan for a later apply; true, or nil, message, code.
 function Plan:save(path) return require "gpupt.playbook.saved".write(self, path) end

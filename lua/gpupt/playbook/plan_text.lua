@@ -1,6 +1,11 @@
 --- A plan as text for people: visible lines, without the last line end.
+local capacity = require "gpupt.playbook.capacity"
+local folded = require "gpupt.folded"
 local hosts = require "gpupt.fleet.host"
 local limit = require "gpupt.playbook.limit"
+local plan_groups = require "gpupt.playbook.plan_groups"
+local ranges = require "gpupt.ranges"
+local stops = require "gpupt.playbook.stops"
 local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
 local visible = require "gpupt.visible"
@@ -34,15 +39,6 @@ local function head(self)
   return table.concat(words, "; ")
 end
 
-local function widths(list)
-  local target, step = 4, 4
-  for _, change in ipairs(list) do
-    target = math.max(target, visible.width(change.target))
-    step = math.max(step, visible.width(change.step))
-  end
-  return target, step
-end
-
 --- "reboot x2, create x2"
 local function totals(list)
   local counts, order = {}, {}
@@ -55,39 +51,106 @@ local function totals(list)
   return table.concat(order, ", ")
 end
 
-return function(self)
-  local lines = { head(self) }
-  local list = self:changes()
-  local target_width, step_width = widths(list)
-  local noted = {}
-  local function notes(name)
-    for _, event in ipairs(self.notes) do
-      if event.target == name and not noted[event] then
-        noted[event] = true
-        lines[#lines + 1] = "    " .. event.text
+-- Settings of one step that are listed one by one; more are named, and --diff shows their values.
+local MOST_SETTINGS = 3
+
+-- The changes of a group as they are printed: many settings of one step in one line.
+local function lines_of(group, diff)
+  local list, at = {}, 1
+  while at <= #group.changes do
+    local first, last = group.changes[at], at
+    while group.changes[last + 1] and first.verb == "reconfigure" and first.settings
+      and group.changes[last + 1].settings and group.changes[last + 1].verb == "reconfigure"
+      and group.changes[last + 1].step == first.step do
+      last = last + 1
+    end
+    if not diff and last - at >= MOST_SETTINGS then
+      local names = {}
+      for i = at, last do
+        for _, one in ipairs(group.changes[i].settings) do names[#names + 1] = one.name end
       end
+      list[#list + 1] = { sign = first.sign, step = first.step, what = ("%d settings: %s"):format(#names,
+        table.concat(names, ", ")) }
+      at = last + 1
+    else
+      list[#list + 1] = first
+      at = at + 1
     end
   end
-  for i, change in ipairs(list) do
-    lines[#lines + 1] = ("%s %s  %s  %s"):format(change.sign, visible.pad(change.target, target_width),
-      visible.pad(change.step, step_width), change.what)
-    local next_one = list[i + 1]
-    if not next_one or next_one.target ~= change.target then notes(change.target) end
+  return list
+end
+
+local function shown(value) return value == nil and "(not set)" or tostring(value) end
+
+-- { text, indent of further lines }
+local function change_lines(self, groups, diff, add)
+  local target_width, step_width = 4, 4
+  for _, group in ipairs(groups) do
+    -- a long list of names does not push the text of all others to the right
+    target_width = math.max(target_width, math.min(24, visible.width(group.label)))
+    for _, change in ipairs(group.changes) do step_width = math.max(step_width, visible.width(change.step)) end
+  end
+  local noted = {}
+  local function notes(group)
+    local texts, names = {}, {}
+    for _, name in ipairs(group.names) do names[name] = true end
+    for _, event in ipairs(self.notes) do
+      if names[event.target] then
+        noted[event] = true
+        if not texts[event.text] then
+          texts[event.text] = {}
+          texts[#texts + 1] = event.text
+        end
+        table.insert(texts[event.text], event.target)
+      end
+    end
+    for _, text in ipairs(texts) do
+      local whose = #texts[text] < #group.names and ranges.text(texts[text]) .. ": " or ""
+      add("    " .. whose .. text, 4)
+    end
+  end
+  for _, group in ipairs(groups) do
+    for _, change in ipairs(lines_of(group, diff)) do
+      local lead = ("%s %s  %s  "):format(change.sign, visible.pad(group.label, target_width),
+        visible.pad(change.step, step_width))
+      add(lead .. change.what, math.min(visible.width(lead), 40))
+      for _, one in ipairs(diff and change.settings or {}) do
+        add(("      %s: %s -> %s"):format(one.name, shown(one.before), shown(one.after)), 8)
+      end
+    end
+    if group.place then add("    " .. group.place, 4) end
+    notes(group)
   end
   for _, event in ipairs(self.notes) do
-    if not noted[event] then lines[#lines + 1] = ("  %s: %s"):format(event.target or "", event.text) end
+    if not noted[event] then
+      add(event.target and ("  %s: %s"):format(event.target, event.text) or "  " .. event.text, 4)
+    end
   end
-  for _, claim in ipairs(self:claimed()) do lines[#lines + 1] = ("! %s. %s"):format(claim.text, claim.next) end
-  for _, text in ipairs(self.over) do lines[#lines + 1] = "! " .. text end
-  for _, skip in ipairs(self.skipped) do lines[#lines + 1] = "! " .. skip.text end
-  for _, text in ipairs(self.unverified) do lines[#lines + 1] = "! " .. text end
+end
+
+--- o.width: of the terminal; without it lines are not folded. o.diff: each setting before and after.
+return function(self, o)
+  local lines = {}
+  local function add(text, indent)
+    for _, line in ipairs(folded(text, o and o.width, indent or 2)) do lines[#lines + 1] = line end
+  end
+  add(head(self))
+  local list = self:changes()
+  change_lines(self, plan_groups.of(self.entries), o and o.diff, add)
+  for _, claim in ipairs(self:claimed()) do add(("! %s. %s"):format(claim.text, claim.next)) end
+  if self.read_only then add("! " .. self.read_only) end
+  for _, text in ipairs(self.over) do add("! " .. text) end
+  for _, skip in ipairs(self.skipped) do add("! " .. skip.text) end
+  for _, text in ipairs(self.unverified) do add("! " .. text) end
   if #list == 0 then
-    lines[#lines + 1] = "nothing to change"
+    add "nothing to change"
     return visible.lines(lines)
   end
-  lines[#lines + 1] = unavailable.line(self.hosts)
-  lines[#lines + 1] = limit.of(self):text()
-  lines[#lines + 1] = totals(list) .. "."
-    .. (#self.words > 0 and " Needs: --allow " .. table.concat(self.words, ",") or "")
+  for _, text in ipairs(capacity.lines(self)) do add(text) end
+  for _, text in ipairs(stops.lines(self.entries)) do add(text) end
+  local at_once = unavailable.line(self.hosts)
+  if at_once then add(at_once) end
+  add(limit.of(self):text())
+  add(totals(list) .. "." .. (#self.words > 0 and " Needs: --allow " .. table.concat(self.words, ",") or ""))
   return visible.lines(lines)
 end

@@ -380,6 +380,7 @@ end
 
 --- Starts a run and waits for its end. See Plan:apply.
 function run.start(plan, o)
+  if plan.read_only and #plan:changes() > 0 then return nil, plan.read_only, "NoPermission" end
   local allow = set_of(o.allow)
   local missing = missing_words(plan, allow)
   if #missing > 0 then

@@ -79,6 +79,7 @@ function several.make(pb, sites, o)
   local unmatched = limit and o.new_limit and #self:away() == 0 and limit:unmatched()
   if unmatched then return nil, unmatched, "ENOENT" end
   self.words, self.unverified = self:needs(), self:all "unverified"
+  for _, part in ipairs(self.parts) do self.read_only = self.read_only or part.plan and part.plan.read_only end
   return self
 end
 
@@ -139,19 +140,29 @@ function Plans:needs()
   return list
 end
 
-function Plans:__tostring()
+function Plans:groups() return gather(self, function(one) return one:groups() end) end
+function Plans:capacity() return gather(self, function(one) return one:capacity() end) end
+function Plans:stops()
+  return { hosts = gather(self, function(one) return one:stops().hosts end),
+    vms = gather(self, function(one) return one:stops().vms end) }
+end
+
+--- See Plan:text.
+function Plans:text(o)
   local lines = {}
   for _, part in ipairs(self.parts) do
     if #lines > 0 then lines[#lines + 1] = "" end
     lines[#lines + 1] = "vCenter " .. part.name
     if part.plan then
-      lines[#lines + 1] = tostring(part.plan)
+      lines[#lines + 1] = part.plan:text(o)
     else
       lines[#lines + 1] = "! " .. (part.nothing and "the limit leaves none of its hosts and VMs" or away_line(part))
     end
   end
   return visible.lines(lines)
 end
+
+function Plans:__tostring() return self:text {} end
 
 --- Writes the plan for a later apply; true, or nil, message, code.
 function Plans:save(path) return require "gpupt.playbook.saved".write(self, path) end

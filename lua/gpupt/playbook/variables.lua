@@ -108,7 +108,8 @@ local converters = {
 -- The value in the declared type; nil, and what is wrong with it.
 local function converted(value, declaration)
   local kind, result, problem = type_of(declaration), value, nil
-  if kind then result, problem = converters[kind](value) end
+  -- a program may give other values than text: only a declared type refuses them
+  if kind and (declaration.type or type(value) == "string") then result, problem = converters[kind](value) end
   if result == nil then return nil, problem end
   for _, choice in ipairs(declaration.choices or {}) do if choice == result then return result end end
   if not declaration.choices then return result end

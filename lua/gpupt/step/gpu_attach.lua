@@ -128,12 +128,13 @@ local function dynamic_text(target)
   return " dynamic" .. (label and " label=" .. label or "")
 end
 
-local function card_text(target)
+local function card_text(target, alike)
   local words = {}
   for i, card in ipairs(target.cards) do words[i] = hosts.short(card.address) end
   local first = target.cards[1]
   return ("%s x%d%s"):format(first.name or ("%04x:%04x"):format(first.vendor, first.device), #target.cards,
-    target.options.backing == "fixed" and " (" .. table.concat(words, " ") .. ")" or dynamic_text(target))
+    target.options.backing ~= "fixed" and dynamic_text(target) or alike and ""
+    or " (" .. table.concat(words, " ") .. ")")
 end
 
 local function explain(ctx, target, value)
@@ -180,9 +181,11 @@ function step.plan(ctx, target, seen)
   if why then return nil, target.name .. " " .. why, "EREFUSED" end
   if not vm or target.forecast.installs then
     explain(ctx, target, value)
+    local what = ", memory locked and reserved, "
+      .. (#value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed")
     changes[1] = { sign = "+", verb = "attach", allow = value.allow[1], starts = target.options.power_on,
-      what = ("%s, memory locked and reserved, %s"):format(
-      card_text(target), #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed") }
+      what = card_text(target) .. what, same = card_text(target, true) .. what,
+      settings = difference.of_new(value, value.gpus) }
     changes.needs = needs_of(target, changes, value, target.forecast.installs)
     return changes
   end
@@ -192,6 +195,7 @@ function step.plan(ctx, target, seen)
     changes[1].allow = value.allow[1]
     if vm.power == "poweredOn" then
       table.insert(changes, 1, { sign = "-", verb = "guest shutdown", what = "shut down the guest",
+        stops = { target.name }, stop_seconds = power.SHUTDOWN_SECONDS + power.TOOLS_SECONDS,
         allow = power.delivered(vm) and "guest-shutdown" or nil })
     end
   end

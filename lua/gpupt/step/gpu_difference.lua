@@ -86,33 +86,57 @@ end
 
 local function same(a, b) return a ~= nil and a:lower() == b:lower() end
 
+local function setting(list, name, before, after, what)
+  add(list, what or ("%s %s -> %s"):format(name, before or "(not set)", after),
+    { settings = { { name = name, before = before and tostring(before), after = tostring(after) } } })
+end
+
+local function mebibytes(value) return value and value .. " MiB" end
+
 --- The list of changes; empty if the VM is as wanted.
 function difference.list(vm, value, cards)
   local list = {}
   local missing, stale = devices(vm, value, cards)
   for _, card in ipairs(missing) do
-    add(list, added(card, value), { sign = "+", verb = "attach" })
+    local what = added(card, value)
+    local device = { name = "passthrough device", after = (what:gsub("^attach ", "")) }
+    add(list, what, { sign = "+", verb = "attach", settings = { device },
+      same = value.backing ~= "dynamic" and "attach " .. (card.name or "?") or nil })
   end
   for _, device in ipairs(stale) do
     add(list, removed(device, value), { sign = "-" })
   end
   for _, pair in ipairs(value.extra) do
     local now = vm.extra[pair.key:lower()]
-    if not same(now, pair.value) then add(list, ("%s %s -> %s"):format(pair.key, now or "(not set)", pair.value)) end
+    if not same(now, pair.value) then setting(list, pair.key, now, pair.value) end
   end
-  if not vm.locked then add(list, "memory not locked -> locked") end
+  if not vm.locked then setting(list, "memory lock", "not locked", "locked", "memory not locked -> locked") end
   if vm.reservation_mb ~= value.memory.reservation_mb then
-    add(list, ("memory reservation %s -> %d MiB"):format(tostring(vm.reservation_mb), value.memory.reservation_mb))
+    setting(list, "memory reservation", mebibytes(vm.reservation_mb), mebibytes(value.memory.reservation_mb),
+      ("memory reservation %s -> %d MiB"):format(tostring(vm.reservation_mb), value.memory.reservation_mb))
   end
   if vm.limit_mb ~= nil and vm.limit_mb ~= -1 then
-    add(list, ("memory limit %d MiB -> none"):format(vm.limit_mb))
+    setting(list, "memory limit", mebibytes(vm.limit_mb), "none")
   end
-  if vm.cpu_hot_add then add(list, "CPU hot-add on -> off") end
-  if vm.memory_hot_add then add(list, "memory hot-add on -> off") end
+  if vm.cpu_hot_add then setting(list, "CPU hot-add", "on", "off") end
+  if vm.memory_hot_add then setting(list, "memory hot-add", "on", "off") end
   if value.video then
     local card = vms.devices_of(vm, "VirtualMachineVideoCard")
     if card and (card.useAutoDetect ~= value.video.auto_detect or card.enable3DSupport ~= value.video.enable_3d) then
-      add(list, "video card -> custom settings, 3D off")
+      setting(list, "video card", "other settings", "custom settings, 3D off",
+        "video card -> custom settings, 3D off")
+    end
+  end
+  return list
+end
+
+--- The settings that a VM gets that does not exist yet, with the values before (none) and after.
+function difference.of_new(value, cards)
+  local blank = { cards = {}, extra = {}, devices = {}, locked = false }
+  local list = {}
+  for _, change in ipairs(difference.list(blank, value, cards)) do
+    for _, one in ipairs(change.settings or {}) do
+      list[#list + 1] = { name = one.name, after = one.after }
     end
   end
   return list

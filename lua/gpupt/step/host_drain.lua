@@ -89,6 +89,14 @@ function drain.cannot_shut_down(ctx, record, list)
   end
 end
 
+--- The names of all of them, sorted.
+function drain.all_names(list)
+  local names = {}
+  for i, entry in ipairs(list) do names[i] = entry.name end
+  table.sort(names)
+  return names
+end
+
 function drain.names(list)
   local words = {}
   for i, entry in ipairs(list) do words[i] = entry.name end

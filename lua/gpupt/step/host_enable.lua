@@ -12,6 +12,7 @@ local maintenance = require "gpupt.step.host_maintenance"
 local reboot = require "gpupt.step.host_reboot"
 local selector = require "gpupt.fleet.selector"
 local sets = require "gpupt.fleet.sets"
+local units = require "gpupt.units"
 
 local step = {
   name = "host.enable", scope = "hosts",
@@ -148,11 +149,16 @@ end
 
 --- What a reboot needs and which VMs it affects, as plan lines.
 local function reboot_changes(target, seen, changes)
-  local record, busy = seen.record, seen.busy
+  local record, busy, roll = seen.record, seen.busy, target.scope.options.roll
+  local off = #busy.bound > 0 and drain.SHUTDOWN_SECONDS or 0
+  local draining, rebooting = units.duration(roll.drain_within), units.duration(roll.back_within)
+  local seconds = off + draining + rebooting
   local allow = { what = "reboot"
     .. (#busy.bound > 0 and (", after shutting down %s"):format(drain.names(busy.bound)) or "")
     .. (#busy.movable > 0 and (", with vMotion of %s"):format(drain.names(busy.movable)) or ""),
-    sign = "~", allow = "reboot", verb = "reboot", activates = seen.chosen }
+    sign = "~", allow = "reboot", verb = "reboot", activates = seen.chosen, out = { seconds,
+      ("%sdrain %s, reboot %s"):format(off > 0 and "shutdown " .. units.span(off) .. ", " or "", units.span(draining),
+      units.span(rebooting)) } }
   if #busy.bound > 0 then
     if target.scope.options.roll.guests ~= "shutdown-idle" and #busy.stuck > 0 then
       return nil, ("%s is %s, so %s cannot be migrated. Set roll = { guests = \"shutdown-idle\" } to allow shutting "
@@ -166,7 +172,7 @@ local function reboot_changes(target, seen, changes)
     if seen.cannot then return nil, seen.cannot, "EREFUSED" end
     changes[#changes + 1] = { what = "shut down " .. drain.names(busy.bound)
       .. (#busy.stuck > 0 and (" (nowhere to migrate %s)"):format(drain.names(busy.stuck)) or ""), sign = "-",
-      allow = "guest-shutdown", verb = "guest shutdown" }
+      allow = "guest-shutdown", verb = "guest shutdown", stops = drain.all_names(busy.bound), stop_seconds = seconds }
     for _, privilege in ipairs { "VirtualMachine.Interact.PowerOff", "VirtualMachine.Interact.PowerOn" } do
       table.insert(changes.needs, { privilege = privilege, objects = busy.bound })
     end
@@ -225,8 +231,12 @@ function step.plan(ctx, target, seen)
       allow = "foreign-maintenance" }
   end
   if #seen.stage > 0 then
+    local settings = {}
+    for i, device in ipairs(seen.stage) do
+      settings[i] = { name = hosts.short(device.address) .. " passthrough", before = "off", after = "enabled" }
+    end
     changes[#changes + 1] = { what = "enable " .. cards.addresses(seen.stage), sign = "~", verb = "enable",
-      addresses = seen.stage }
+      addresses = seen.stage, settings = settings }
   else
     ctx:note(target, cards.addresses(seen.pending) .. ": enabled but not active: pending reboot")
   end

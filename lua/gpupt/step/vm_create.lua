@@ -61,14 +61,28 @@ function step.observe(ctx, target)
   return { exists = true, vm = ctx.fleet:vm(target.ref) }
 end
 
+-- What a new VM gets, for plan --diff.
+local function settings_of(o)
+  local list = {}
+  for _, name in ipairs { "firmware", "guest", "cpus", "memory", "disk", "controller", "version", "secure_boot",
+    "annotation" } do
+    local value = o[name]
+    if value ~= nil and value ~= false and value ~= "" then
+      list[#list + 1] = { name = name, after = tostring(value) }
+    end
+  end
+  return list
+end
+
 function step.plan(_, target, seen)
   local o = target.options
   local memory = sizes(o)
   local forecast = { memory_mb = memory, guest_id = o.guest, firmware = o.firmware }
   if not seen.exists then
     if not target.host then return nil, ("%s: no suitable host was found"):format(target.name), "ENOHOST" end
-    return { { sign = "+", verb = "create", what = ("%s, %s, %d CPUs, %s, blank disk of %s, on %s"):format(o.firmware,
-      o.guest, o.cpus, o.memory, o.disk, target.host.name) }, needs = CREATES }, forecast
+    local what = ("%s, %s, %d CPUs, %s, blank disk of %s"):format(o.firmware, o.guest, o.cpus, o.memory, o.disk)
+    return { { sign = "+", verb = "create", what = what .. ", on " .. target.host.name, same = what,
+      settings = settings_of(o) }, needs = CREATES }, forecast
   end
   local vm = seen.vm
   if vm.firmware ~= o.firmware then

@@ -9,10 +9,12 @@ size.NEEDS = { "VirtualMachine.Config.Memory", "VirtualMachine.Config.CPUCount" 
 function size.changes(target, vm, memory_mb, cpus)
   local changes = {}
   if memory_mb and vm.memory_mb ~= memory_mb then
-    changes[1] = { sign = "~", verb = "resize", what = ("memory %d -> %d MiB"):format(vm.memory_mb, memory_mb) }
+    changes[1] = { sign = "~", verb = "resize", what = ("memory %d -> %d MiB"):format(vm.memory_mb, memory_mb),
+      settings = { { name = "memory", before = vm.memory_mb .. " MiB", after = memory_mb .. " MiB" } } }
   end
   if cpus and vm.cpus ~= cpus then
-    changes[#changes + 1] = { sign = "~", verb = "resize", what = ("CPUs %d -> %d"):format(vm.cpus, cpus) }
+    changes[#changes + 1] = { sign = "~", verb = "resize", what = ("CPUs %d -> %d"):format(vm.cpus, cpus),
+      settings = { { name = "CPUs", before = tostring(vm.cpus), after = tostring(cpus) } } }
   end
   changes.needs = size.NEEDS
   if #changes > 0 and vm.power ~= "poweredOff" then

@@ -3,6 +3,7 @@
 -- A privilege of hosts is needed on the host of the target, one of VMs on the VM, or on its folder while it does not
 -- exist, those of folder, datastore, network and resource pool on those of the placement.
 local findings = require "gpupt.playbook.preflight.findings"
+local next_command = require "gpupt.next_command"
 
 local names = { Folder = "folder", Datastore = "datastore", Network = "network", ResourcePool = "resource pool",
   DistributedVirtualPortgroup = "network", OpaqueNetwork = "network", VirtualMachine = "VM", HostSystem = "host" }
@@ -116,6 +117,7 @@ end
 local function add_missing(missing, one, answers)
   local lacks = {}
   for _, answer in ipairs(answers) do
+    if one.wanted[answer.privId] and answer.isGranted then missing.granted = true end
     if one.wanted[answer.privId] and not answer.isGranted then lacks[#lacks + 1] = answer.privId end
   end
   table.sort(lacks)
@@ -156,5 +158,13 @@ return function(plan, needs, found)
       if by_ref[entity.entity] then add_missing(missing, by_ref[entity.entity], entity.privAvailability or {}) end
     end
   end
+  local command = next_command.role(plan.playbook.path)
+  if #missing > 0 and not missing.granted then
+    -- an account that is made for reading: its user wants to see the plan
+    plan.read_only = "this account cannot change anything of the plan: apply needs one with the privileges that this "
+      .. "lists: " .. command
+    return
+  end
+  if #missing > 0 then plan.advice = "the privileges that apply needs: " .. command end
   complain(missing, found)
 end

@@ -1,0 +1,86 @@
+--- The cards of each cluster before and after a plan: how many are used, how many a VM could get, and what one failed
+-- host would leave without a card.
+local hosts = require "gpupt.fleet.host"
+local ranges = require "gpupt.ranges"
+local units = require "gpupt.units"
+
+local capacity = {}
+
+local function usable(record) return not (record.skipped and not record.ours) and not hosts.unavailable(record) end
+
+-- Whether a card is used and whether it is free, before and after.
+local function states(plan, card, record)
+  -- a dynamic backing without a card yet has a seat: a free card that stands for the one that it will get
+  local seat = plan.pool and plan.pool.seats:on(card)
+  local held = #plan.fleet:owners(card) > 0 or seat ~= nil and plan.fleet.claims[seat.ref] ~= nil
+  local ready = card.capable and not card.vgpu and usable(record)
+  local taken = plan.pool and (plan.pool.taken[card] ~= nil or seat ~= nil)
+  return held or card.vgpu ~= nil, ready and not held and card.enabled and card.active,
+    held or taken or card.vgpu ~= nil, ready and not held and not taken and plan.fleet:will_be_active(card)
+end
+
+local function add(to, field, yes) if yes then to[field] = to[field] + 1 end end
+
+--- A list of { cluster, cards, used, free, used_after, free_after, short = cards that the other hosts lack if the host
+-- with the most used ones fails, hosts = how many } for each cluster of the plan with cards.
+function capacity.of(plan)
+  local list, by_cluster = {}, {}
+  for _, record in ipairs(plan.fleet.hosts) do
+    local name = record.cluster and record.cluster.name or record.name
+    for _, card in ipairs(record.cards) do
+      local one = by_cluster[name]
+      if not one then
+        one = { cluster = name, cards = 0, used = 0, free = 0, used_after = 0, free_after = 0, of_host = {} }
+        by_cluster[name], list[#list + 1] = one, one
+      end
+      local host = one.of_host[record] or { used = 0, free = 0 }
+      one.of_host[record] = host
+      local used, free, used_after, free_after = states(plan, card, record)
+      one.cards = one.cards + 1
+      add(one, "used", used)
+      add(one, "free", free)
+      add(one, "used_after", used_after)
+      add(one, "free_after", free_after)
+      add(host, "used", used_after)
+      add(host, "free", free_after)
+    end
+  end
+  for _, one in ipairs(list) do
+    one.hosts, one.short = 0, 0
+    for _, host in pairs(one.of_host) do
+      one.hosts = one.hosts + 1
+      one.short = math.max(one.short, host.used - (one.free_after - host.free))
+    end
+    one.of_host = nil
+  end
+  table.sort(list, function(a, b) return ranges.before(a.cluster, b.cluster) end)
+  return list
+end
+
+local function text_of(one)
+  local text = ("%s; used %d -> %d, free %d -> %d"):format(units.count(one.cards, "card"), one.used, one.used_after,
+    one.free, one.free_after)
+  if one.used_after == 0 then return text end
+  if one.short == 0 then return text .. "; enough are free if one host fails" end
+  return ("%s; %s short if one host fails"):format(text, units.count(one.short, "card"))
+end
+
+--- Lines for the plan; clusters with the same figures are one line.
+function capacity.lines(plan)
+  local lines, by_text = {}, {}
+  for _, one in ipairs(capacity.of(plan)) do
+    local text = text_of(one)
+    if not by_text[text] then
+      by_text[text] = {}
+      lines[#lines + 1] = text
+    end
+    table.insert(by_text[text], one.cluster)
+  end
+  for i, text in ipairs(lines) do
+    local names = by_text[text]
+    lines[i] = ("capacity %s: %s%s"):format(ranges.text(names), #names > 1 and "each " or "", text)
+  end
+  return lines
+end
+
+return capacity
