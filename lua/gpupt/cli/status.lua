@@ -5,7 +5,7 @@ local visible = require "gpupt.visible"
 local command = {
   name = "status",
   summary = "list the runs in the journal, or tell what became of one",
-  usage = "status [RUN] [--journal URL] [--all]",
+  usage = "status [RUN] [--journal URL] [--all] [--follow]",
   details = [[
 Without RUN, lists all runs, newest first. With RUN (the beginning of its name
 is enough), shows its changes, and for each host and VM the outcome, the cause,
@@ -14,15 +14,23 @@ asked of a server, and the journal is not changed.
 
 A run is running or stopped (by a signal) while its process is there, and
 interrupted if that is gone. A change without a result has an unknown outcome:
-gpupt looks at the fleet when the run is resumed.]],
+gpupt looks at the fleet when the run is resumed.
+
+With --follow, prints what the run (without RUN: the newest one) writes to its
+journal, line by line, until it ends, and then its hosts and VMs as above. The
+exit status is 0 if it ended well, and 1 if it failed, was interrupted, or its
+process is gone. Ctrl-C ends the following, not the run. With --json, each row
+is one line.]],
   options = {
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "all", doc = "show every row" },
+    { "follow", doc = "print what the run does until it ends" },
     { "json", doc = "print the result as JSON" },
   },
   examples = {
     { "gpupt status", "list all runs" },
     { "gpupt status first-light-20260801", "what this run did" },
+    { "gpupt status --follow", "what the newest run does, until it ends" },
   },
 }
 
@@ -104,13 +112,21 @@ local function print_targets(targets)
   end
 end
 
-local function print_run(found, all)
+local function print_head(found)
   local run = found.run
   printer.out("%s  %s  %s\n%s on %s by %s at %s", run.id, run.state, run.playbook, when(run.at), run.endpoint or "?",
     run.who or "?", run.client_host or "?")
   if found.about then wrapped("", found.about .. (found.next and ". " .. found.next or ""), 0) end
+end
+
+-- `rows` is false after --follow, which has shown them.
+local function print_run(found, all, rows)
+  local run = found.run
+  print_head(found)
   local last = found.rows[#found.rows]
-  print_rows(found.rows, all, (run.state == "running" or run.state == "stopped") and last and last.part)
+  if rows ~= false then
+    print_rows(found.rows, all, (run.state == "running" or run.state == "stopped") and last and last.part)
+  end
   if #found.targets > 0 then printer.out "" end
   print_targets(found.targets)
   if #found.claims > 0 then printer.out "" end
@@ -136,10 +152,32 @@ local function print_json(found)
     release = found.release, rows = json.array(found.rows) }
 end
 
+-- Follows the run, and then shows what became of it.
+local function follow(options, id)
+  local cli = require "gpupt.cli"
+  local playbook = require "gpupt.playbook"
+  local run, state, code = require "gpupt.cli.status_follow".run(options, id)
+  if not run then return nil, state, code end
+  if state == "left" then return cli.FAILED end
+  if not options.json then
+    local store <close>, message, failed = playbook.read_journal(options.journal)
+    if not store then return nil, message, failed end
+    local record
+    record, message, failed = playbook.find_run(store, run)
+    if not record then return nil, message, failed end
+    printer.out ""
+    print_run(playbook.account(store, record, { journal = options.journal }), false, false)
+  end
+  if state == "gone" then cli.complain("the process of run %s is gone, and the run has not ended", run) end
+  return state == "done" and cli.OK or cli.FAILED
+end
+
 function command.run(options, words)
   local cli = require "gpupt.cli"
   local playbook = require "gpupt.playbook"
   if #words > 1 then return nil, "expected at most one run", "EUSAGE" end
+  if options.follow and options.all then return nil, "--follow cannot be combined with --all", "EUSAGE" end
+  if options.follow then return follow(options, words[1]) end
   local store <close>, message, code = playbook.read_journal(options.journal)
   if not store then return nil, message, code end
   local ok

@@ -762,6 +762,9 @@ function gpupt.playbook.account(journal, record, o) end
 
 function gpupt.playbook.run_state(journal, record) end
 
+---Follows a run in another process until it ends, see gpupt.playbook.follow.
+function gpupt.playbook.follow(url, id, o) end
+
 ---The claims that are in force in a journal, or all of one run: a list of { resource =, what =, host =, vm =, run =,
 ---state =, kept =, text =, next = }. `state` is that of the run's process: "running", "stopped", "gone", "unseen"
 ---(on another computer), "none" (the run has ended).

@@ -79,6 +79,9 @@ function playbook.find_run(journal, id) return require("gpupt.playbook.journal")
 function playbook.account(journal, record, o) return require("gpupt.playbook.account").of(journal, record, o) end
 function playbook.run_state(journal, record) return (require("gpupt.playbook.account").state(journal, record)) end
 
+--- Follows a run in another process until it ends, see gpupt.playbook.follow.
+function playbook.follow(url, id, o) return require("gpupt.playbook.follow").run(url, id, o) end
+
 --- The claims that are in force in a journal, or all of one run: a list of { resource =, what =, host =, vm =, run =,
 -- state =, kept =, text =, next = }. `state` is that of the run's process: "running", "stopped", "gone", "unseen"
 -- (on another computer), "none" (the run has ended).
