@@ -35,6 +35,7 @@ local pci = require "gpupt.pci"
 ---@field uuid string               of its BIOS
 ---@field management_ip string?     address of the vCenter that manages it
 ---@field memory_mb integer
+---@field bindings table[]         { address, vm }: the VMs that have its devices, as the host says (9.1)
 ---@field numa_nodes integer        how many NUMA nodes it has
 ---@field rebind boolean            can activate passthrough without a reboot
 ---@field devices table<string, gpupt.Card>  all PCI functions, by address
@@ -56,6 +57,14 @@ host.paths = {
   "config.storageDevice.hostBusAdapter", "config.lockdownMode", "config.graphicsInfo",
   "capability.deviceRebindWithoutRebootSupported", "configManager.pciPassthruSystem",
 }
+
+--- The paths that this server has: since 9.1 a host says which VM has which device.
+function host.paths_of(vc)
+  local major, minor = tostring(vc.version):match "^(%d+)%.(%d+)"
+  local known = major and (tonumber(major) > 9 or tonumber(major) == 9 and tonumber(minor) >= 1)
+  if not known then return host.paths end
+  return table.move(host.paths, 1, #host.paths, 2, { "config.assignableHardwareBinding" })
+end
 
 --- pNICs (by key) of virtual switches with a vmkernel port, and whether the switches are readable.
 local function management_nics(props)
@@ -174,6 +183,11 @@ function host.record(ref, props)
       device.label = info.hardwareLabel ~= "" and info.hardwareLabel or nil
       device.vgpu = vgpu[info.id]
     end
+  end
+  self.bindings = {}
+  for _, one in ipairs(props["config.assignableHardwareBinding"] or {}) do
+    local address = one.pciId and pci.address(one.pciId, "hex")
+    if address then table.insert(self.bindings, { address = tostring(address), vm = one.vm }) end
   end
   self.protected = protected(props, self.devices)
   for _, device in pairs(self.devices) do

@@ -28,6 +28,12 @@ local host_paths = { "name", "parent", "runtime.connectionState", "runtime.power
   "runtime.standbyMode", "summary.rebootRequired", "hardware.pciDevice", "config.pciPassthruInfo",
   "config.graphicsInfo" }
 
+-- Since 9.1 a host says which VM has which device.
+local function paths_of(vc)
+  if host_records.paths_of(vc) == host_records.paths then return host_paths end
+  return table.move(host_paths, 1, #host_paths, 2, { "config.assignableHardwareBinding" })
+end
+
 local function failed(message, code, detail) return nil, message, code, detail end
 
 -- Keeps only these properties of a VM: thousands of VMs would fill the memory.
@@ -60,7 +66,7 @@ local compute_paths = { "name", "environmentBrowser" }
 
 -- Reads named hosts, and the name and environment browser of their clusters.
 local function read_hosts(vc, refs, into)
-  local list, message, code, detail = vc:collect_all { objects = refs, type = "HostSystem", paths = host_paths }
+  local list, message, code, detail = vc:collect_all { objects = refs, type = "HostSystem", paths = paths_of(vc) }
   if not list then return failed(message, code, detail) end
   for _, object in ipairs(list) do
     take(object, into)
@@ -89,7 +95,7 @@ local function read_path(vc, pattern, into, named)
     elseif containers[ref.type] then
       useful = true
       local ok
-      ok, message, code, detail = collect(vc, into, { under = ref, types = { HostSystem = host_paths,
+      ok, message, code, detail = collect(vc, into, { under = ref, types = { HostSystem = paths_of(vc),
         ComputeResource = compute_paths } })
       if not ok then return failed(message, code, detail) end
       if ref.type ~= "Folder" and ref.type ~= "Datacenter" then
@@ -110,7 +116,7 @@ local function read(vc, paths)
   local into, named = { hosts = {}, vms = {}, names = {}, browsers = {} }, {}
   local ok, message, code, detail
   if not paths then
-    ok, message, code, detail = collect(vc, into, { types = { HostSystem = host_paths,
+    ok, message, code, detail = collect(vc, into, { types = { HostSystem = paths_of(vc),
       VirtualMachine = vm_records.claim_paths, ComputeResource = compute_paths } })
     if not ok then return failed(message, code, detail) end
     return into
@@ -214,7 +220,8 @@ end
 local function owners_of(owners, ref, address)
   local list = {}
   for i, one in ipairs(owners:holders(ref, address)) do
-    list[i] = { name = one.name, power = one.power, template = one.template, stale = one.stale }
+    list[i] = { name = one.name, power = one.power, template = one.template, stale = one.stale,
+      unverified = one.unverified }
   end
   return list
 end
@@ -223,7 +230,8 @@ end
 -- connected=}...}, hosts = number }; nil, message, code.
 -- A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
 -- subdevice, class, model, capable, enabled, active, state (for people), label, owners ({name=, power=,
--- template=, stale=}; stale: the VM is registered on another host and cannot start), free, why (it is not free).
+-- template=, stale=, unverified=}; stale: the VM is registered on another host and cannot start; unverified: only the
+-- host says so), free, why (it is not free).
 function fleet.cards(vc, given)
   local o = declared:check(given)
   local seen, message, code, detail = read(vc, o.path)
@@ -237,6 +245,11 @@ function fleet.cards(vc, given)
   local ids = system_ids.new(vc)
   ids:resolve(seen.vms, list)
   local owners = ownership.of(seen.vms, function(id, vm) return ids:named_by(id, vm) end)
+  for ref, record in pairs(records) do
+    for _, one in ipairs(record.bindings) do
+      owners:bind(ref, one.address, one.vm, seen.vms[one.vm] and seen.vms[one.vm].name)
+    end
+  end
   local result = { cards = {}, left_out = {}, dynamic = dynamic_claims(owners, records, o.path == nil),
     elsewhere = elsewhere(owners, records), away = away(records, ids), hosts = #list }
   for ref, record in pairs(records) do

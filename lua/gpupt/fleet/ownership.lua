@@ -5,6 +5,7 @@
 --   wherever the VM is registered. Where VM and card are on different hosts (a copied or moved VM) the backing is
 --   stale: the VM cannot start, and the other host's card is not free until the backing is removed.
 -- - systemId "BYPASS" skips this check: it means the card of the host on which the VM is registered.
+-- - Since vSphere 9.1 a host says which running VM has which device (bind); that counts as well.
 -- - A dynamic backing holds the card assigned at power-on; before that it only claims a number of cards.
 --
 --   local owners = ownership.of(vms, function(system_id, vm) return host_reference_or_nil end)
@@ -72,6 +73,16 @@ function ownership.of(vms, host_of)
     for _, list in pairs(of_host) do table.sort(list, by_name) end
   end
   return self
+end
+
+--- The host says that this running VM has the device. If its configuration says so too, nothing changes; otherwise it
+-- holds the device as well, `unverified`: perhaps this account does not see the VM.
+function Ownership:bind(host, address, ref, name)
+  for _, one in ipairs(self:holders(host, address)) do if one.ref == ref then return end end
+  add(self, host, address, { ref = ref, name = name or tostring(ref), power = "poweredOn" })
+  local list = self.held[host][address]
+  list[#list].unverified = true
+  table.sort(list, by_name)
 end
 
 --- The VMs that hold the card at this address of this host; empty if none does.

@@ -58,7 +58,10 @@ function in_use(pool, card, except, name)
   local owner = pool.taken[card]
   if owner then return "planned for " .. owner, "planned for other VMs" end
   for _, one in ipairs(pool.fleet:owners(card)) do
-    if one.ref ~= except then return ("held by %s (%s)"):format(one.name, one.power or "?"), "held by VMs" end
+    if one.ref ~= except then
+      return ("held by %s (%s%s)"):format(one.name, one.power or "?",
+        one.unverified and ", as the host says: unverified" or ""), "held by VMs"
+    end
   end
   local silence = pool.fleet:silence(card.host)
   if silence then return "the host " .. silence end

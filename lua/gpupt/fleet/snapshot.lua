@@ -167,7 +167,7 @@ function Snapshot:read_hosts(refs)
     want(place and place.parent, self.clusters)
   end
   local records = {}
-  for object in self.vc:collect { objects = missing, types = { HostSystem = host.paths,
+  for object in self.vc:collect { objects = missing, types = { HostSystem = host.paths_of(self.vc),
     ComputeResource = cluster_paths } } do
     if object.ref.type == "HostSystem" then
       records[#records + 1] = host.record(object.ref, object)
@@ -193,7 +193,9 @@ local function renew(record, props)
 end
 
 --- Reads a host again.
-function Snapshot.refresh_host(_, record) return renew(record, check(record.ref:get(host.paths))) end
+function Snapshot:refresh_host(record)
+  return renew(record, check(record.ref:get(host.paths_of(self.vc))))
+end
 
 --- The id by which a fixed backing names this host; asked once per host. nil if the host has no card to pass through;
 -- nil, message, code, detail if it cannot be asked.
@@ -209,9 +211,20 @@ function Snapshot:names(card, record)
   return card.system_id == id or not id and self.ids:named_by(card.system_id, { host = record.ref }) == record.ref
 end
 
+-- What the hosts say of their devices themselves: the account may not see the configuration of every VM.
+local function add_bindings(self)
+  for _, record in ipairs(self.hosts) do
+    for _, one in ipairs(record.bindings or {}) do
+      local place = self.vms and self.vms[one.vm]
+      self.ownership:bind(record.ref, one.address, one.vm, place and place.name)
+    end
+  end
+end
+
 local function decide(self)
   self.ids:resolve(self.claims, self.hosts)
   self.ownership = ownership.of(self.claims, function(id, one) return self.ids:named_by(id, one) end)
+  add_bindings(self)
 end
 
 --- Why a host cannot say which of its cards are held, or nil.
@@ -229,7 +242,8 @@ local GONE_MOST = 100
 
 -- Reads the host and the VMs on it, and these further VMs as far as they still exist: the list of objects.
 local function read_cards(self, record, others)
-  local spec = { follow = { HostSystem = "vm" }, types = { HostSystem = host.paths, VirtualMachine = vm.claim_paths } }
+  local spec = { follow = { HostSystem = "vm" }, types = { HostSystem = host.paths_of(self.vc),
+    VirtualMachine = vm.claim_paths } }
   for try = 1, GONE_MOST do
     spec.objects = { record.ref, table.unpack(others) }
     local list, message, code, detail = self.vc:collect_all(spec)
@@ -267,6 +281,7 @@ function Snapshot:refresh_cards(record, ref)
   self:system_id(record)
   self.ids:learn(self.claims)
   self.ownership = ownership.of(self.claims, function(id) return self.ids.host_of[id] end)
+  add_bindings(self)
   return mine
 end
 

@@ -798,7 +798,8 @@ gpupt.fleet = {}
 ---connected=}...}, hosts = number }; nil, message, code.
 ---A card has host, cluster, address, slot, id ("10de:20b5"), vendor, device, subvendor,
 ---subdevice, class, model, capable, enabled, active, state (for people), label, owners ({name=, power=,
----template=, stale=}; stale: the VM is registered on another host and cannot start), free, why (it is not free).
+---template=, stale=, unverified=}; stale: the VM is registered on another host and cannot start; unverified: only the
+---host says so), free, why (it is not free).
 ---@param given? gpupt.options.fleet.cards
 function gpupt.fleet.cards(vc, given) end
 

@@ -14,7 +14,8 @@ local reading = { "^Retrieve", "^Query", "^Find", "^Current", "^Has", "^Read", "
   "^Lookup", "^Compute", "^Estimate", "^Browse", "^Fetch", "^SessionIsActive$", "^CreateContainerView$",
   "^CreateListView$", "^ModifyListView$", "^CreatePropertyCollector$", "^CreateFilter$", "^Destroy.*View$",
   "^DestroyPropertyFilter$", "^DestroyPropertyCollector$", "^CancelRetrievePropertiesEx$",
-  "^CancelWaitForUpdates$", "^CancelTask$", "^RefreshDatastore", "^Logout$" }
+  "^CancelWaitForUpdates$", "^CancelTask$", "^RefreshDatastore", "^Logout$",
+  "^DirectPathProfileManagerQuery", "^DirectPathProfileManagerList$" }
 -- the same call again has the same result, or leaves one more empty folder in a guest
 local repeatable = { UpdatePassthruConfig = true, Refresh = true, MountToolsInstaller = true,
   UnmountToolsInstaller = true, CreateTemporaryDirectoryInGuest = true,

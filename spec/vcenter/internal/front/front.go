@@ -392,4 +392,5 @@ var harmless = map[string]bool{
 	"CreateCollectorForEvents": true, "CreateCollectorForTasks": true, "DestroyCollector": true, "RewindCollector": true,
 	"ResetCollector": true, "Refresh": true, "RefreshDatastore": true, "InitiateFileTransferFromGuest": true,
 	"SearchDatastore_Task": true, "SearchDatastoreSubFolders_Task": true, "LogUserEvent": true,
+	"DirectPathProfileManagerQueryCapacity": true, "DirectPathProfileManagerList": true,
 }

@@ -84,6 +84,7 @@ func (c *Card) memory() int64 {
 // Drawn reports that a VM took or gave back cards of the host.
 func (r *Hosts) Drawn(h *Host) {
 	r.publishGraphics(h)
+	r.publishBindings(h)
 	r.w.Touch(h.Ref())
 }
 

@@ -96,6 +96,7 @@ func (r *Hosts) publish(h *Host) {
 		r.w.Touch(h.Passthru)
 	}
 	r.publishGraphics(h)
+	r.publishBindings(h)
 	h.quick()
 	r.w.Touch(h.Ref())
 }

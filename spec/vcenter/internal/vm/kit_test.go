@@ -51,6 +51,12 @@ func start(t *testing.T, list ...fleet.Device) *kit { return startFleet(t, nil, 
 
 func startFleet(t *testing.T, change func(*fleet.Fleet), list ...fleet.Device) *kit {
 	t.Helper()
+	return startVersion(t, "", change, list...)
+}
+
+// startVersion starts a server of this API version; "" is the default one.
+func startVersion(t *testing.T, version string, change func(*fleet.Fleet), list ...fleet.Device) *kit {
+	t.Helper()
 	if list == nil {
 		list = cards(a100("0000:3b:00.0"), a100("0000:86:00.0"))
 	}
@@ -59,8 +65,11 @@ func startFleet(t *testing.T, change func(*fleet.Fleet), list ...fleet.Device) *
 	if change != nil {
 		change(f)
 	}
-	s := vctest.Start(t, vcenter.Options{Fleet: f, Speed: 2000})
+	s := vctest.Start(t, vcenter.Options{Fleet: f, Speed: 2000, Version: version})
 	k := &kit{t: t, Server: s, c: s.Login(t)}
+	if version != "" {
+		k.c.Version = version
+	}
 	cluster := k.c.Find("/DC0/host/gpu-a")
 	k.pool = refIn(k.c.Get(cluster, "resourcePool"), cluster, k.c, "resourcePool", "ResourcePool")
 	k.host = k.c.Find("/DC0/host/gpu-a/esx-a-1")

@@ -74,6 +74,7 @@ func Register(s *api.Server, hosts *host.Hosts) (*Service, error) {
 	r.registerCheckers()
 	r.registerExport()
 	r.registerTicket()
+	r.registerCapacity()
 	r.registerShown()
 	s.OnSet(r.set)
 	s.W.Truth.Section("vms", r.truth)

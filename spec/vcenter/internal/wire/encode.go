@@ -92,6 +92,9 @@ func (e *Encoder) fields(v reflect.Value) {
 		}
 		e.field(f.Name, f, fv)
 	}
+	if more := newer[info.Name]; more != nil {
+		more(e, v)
+	}
 }
 
 func (e *Encoder) field(name string, f *Field, fv reflect.Value) {

@@ -42,6 +42,8 @@ func lookup(name string) (t reflect.Type) {
 		return reflect.TypeOf(mo.ManagedEntity{})
 	case "ExtensibleManagedObject":
 		return reflect.TypeOf(mo.ExtensibleManagedObject{})
+	case "DirectPathProfileManager": // newer than govmomi
+		return reflect.TypeOf(Bare{})
 	case "ReflectManagedMethodExecuter", "InternalDynamicTypeManager": // in no WSDL
 		return reflect.TypeOf(Bare{})
 	}
