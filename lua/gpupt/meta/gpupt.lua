@@ -140,7 +140,7 @@
 ---@field match? string|table vendor:device[:subvendor:subdevice] in hexadecimal, * allowed; or a list of them
 ---@field class? string|table a PCI class such as 0302, or a list
 ---@field address? string|table a PCI address, or a list
----@field label? string|table the hardware label that the host gives the card, or a list
+---@field label? string|table the hardware label of the card, or a list; p.host.enable sets the label of cards that match the other fields and have none
 
 ---@class gpupt.options.p.guest.verify
 ---@field gpus? integer|function how many cards the guest must see; default: all attached cards

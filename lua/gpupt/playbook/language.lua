@@ -58,7 +58,8 @@ language.gpus = declare.constructor("p.gpus", "gpus", {
   { "match", "string|table", doc = "vendor:device[:subvendor:subdevice] in hexadecimal, * allowed; or a list of them" },
   { "class", "string|table", doc = "a PCI class such as 0302, or a list" },
   { "address", "string|table", doc = "a PCI address, or a list" },
-  { "label", "string|table", doc = "the hardware label that the host gives the card, or a list" },
+  { "label", "string|table", doc = "the hardware label of the card, or a list; p.host.enable sets the label of cards "
+    .. "that match the other fields and have none" },
 }, { check = selector.problem })
 
 local found = declare.constructor("p.find", "find", find.fields, { check = find.problem })
