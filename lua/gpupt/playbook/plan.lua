@@ -1,6 +1,7 @@
 --- A plan: what would change, per target and step, and the approvals it needs. Making a plan changes nothing.
 -- plan:changes() is data, tostring(plan) is for people, plan:save writes a file that apply compares with the fleet
 -- again, plan:apply applies it (gpupt.playbook.run).
+local cards = require "gpupt.playbook.cards"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local findings = require "gpupt.playbook.preflight.findings"
@@ -57,7 +58,7 @@ end
 -- The problem of a VM without a host is known; its steps are planned as far as possible, for what the preflight finds.
 local function plan_vm(self, target, problems)
   if target.host then return plan.steps(self.ctx, target, problems) end
-  targets.give_example(self.fleet, target)
+  cards.give_example(self.fleet, target)
   if target.host then return plan.steps(self.ctx, target, {}) end
   return { target = target, steps = {}, problem = true }
 end
@@ -283,7 +284,7 @@ function plan.make(playbook, vc, o)
     preflight.look(self, vm_targets)
     -- if the journal cannot be read, the plan notes it below
     self.world.claims = o.journal and failure.catch(leases.cards, o.journal, o.run) or nil
-    self.pool, vm_targets = targets.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
+    self.pool, vm_targets = cards.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
     for _, target in ipairs(vm_targets) do
       self.vms[#self.vms + 1] = target
       local entry = plan_vm(self, target, problems)
