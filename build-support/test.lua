@@ -6,6 +6,7 @@
 local root = (arg[0]:match "^(.*)/build%-support/[^/]*$" or ".")
 package.path = root .. "/build-support/?.lua;" .. package.path
 local suites = require "suites"
+io.stdout:setvbuf "line" -- a log shows how far a run is
 
 local readers = {}
 

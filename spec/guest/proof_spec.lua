@@ -90,6 +90,25 @@ describe("a Linux guest", function()
     assert.same({ "fewer-cards" }, codes(linux("", {}, { expected = 1 })))
   end)
 
+  it("with another card than the VM was given fails, and says which", function()
+    local A100, H100 = { vendor = 0x10de, device = 0x20b5 }, { vendor = 0x10de, device = 0x2330 }
+    assert.is_true(linux(two_cards, { ["nvidia-smi"] = smi_two }, { expected = 2, cards = { A100, A100 } }).ok)
+    local result = linux(two_cards, { ["nvidia-smi"] = smi_two }, { expected = 2, cards = { A100, H100 } })
+    assert.is_false(result.ok)
+    assert.equal("other-card", result.findings[1].code)
+    assert.equal("the guest sees 1 x 10de:20b5 instead of 1 x 10de:2330", result.findings[1].text)
+  end)
+
+  it("with a narrow link or without ECC is proved with a warning", function()
+    local result = linux(two_cards, { ["nvidia-smi"] = smi_two, ["nvidia-smi-link"] =
+      "00000000:0B:00.0, 1, 4, 8, 16, Disabled\n00000000:13:00.0, 1, 4, 16, 16, Enabled\n" }, { expected = 2 })
+    assert.is_true(result.ok)
+    assert.same({ "link-width", "ecc-off" }, codes(result))
+    assert.equal("00000000:0b:00.0: PCIe link x8 of x16", result.findings[1].text)
+    assert.same({ bus_id = "00000000:13:00.0", generation = 1, generation_max = 4, width = 16, width_max = 16,
+      ecc = "Enabled" }, result.links[2])
+  end)
+
   it("whose lspci failed proves nothing", function()
     local r = proof.read("linux", { lspci = { out = "bash: line 1: lspci: command not found\n", status = 127 } }, { expected = 2 })
     assert.is_false(r.ok)

@@ -11,7 +11,7 @@ return p.playbook { name = "driver",
     p.os.install     { iso = "[ds-1] iso/ubuntu-24.04.iso", answer = "[ds-1] iso/train-answer.iso" },
     p.gpu.attach     { devices = cards, count = 1 },
     p.driver.install { %s },
-    p.guest.verify   { gpus = 1, driver = true } } }]]
+    p.guest.verify   { gpus = 1, driver = true, run = "nvidia-smi -L", output = "A100" } } }]]
 
 local WINDOWS = [[
 local cards = p.gpus { match = "10de:20b5" }
@@ -62,10 +62,16 @@ describe("driver.install", function()
     local result, events = l:apply(text)
     assert.equal("done", result.status, result.targets[1].message)
     assert.equal("driver 550.107.02", result.targets[1].proofs["driver.install"])
+    assert.matches("the guest sees 1 GPU: 10de:20b5; run: A100", result.targets[1].proofs["guest.verify"], 1, true)
     assert.equal(1, l.sim:calls "RebootGuest", said(events))
     l.sim:forget()
     assert.equal("nothing", l:apply(text).status)
     assert.same({}, l:changing())
+    result = l:apply((text:gsub('output = "A100"', 'output = "H100"')))
+    assert.equal("failed", result.status)
+    assert.matches("the output of run does not contain 'H100': GPU 0: .*A100", result.targets[1].message)
+    result = l:apply((text:gsub('run = "nvidia%-smi %-L", output = "A100"', 'run = "exit 3"')))
+    assert.matches("run ended with 3", result.targets[1].message)
   end)
 
   it("takes the distribution's signed modules with Secure Boot", function()

@@ -44,6 +44,13 @@ local catalogue = {
     "check that all cards are assigned to this VM (power it off and on after a change) and of the expected vendor" },
   ["more-cards"] = { "the guest sees more cards than expected",
     "check whether another step or user adds cards to this VM", severity = "warning" },
+  ["other-card"] = { "the guest sees another card than the VM was given",
+    "look at the VM's PCI devices: they may have changed since, or a dynamic device allows several models" },
+  ["link-width"] = { "the card's PCIe link is narrower than the card",
+    "on the host look at the slot, the riser and the BIOS's bifurcation; a VM does not change it",
+    severity = "warning" },
+  ["ecc-off"] = { "the card's ECC is switched off",
+    "nvidia-smi -e 1 and a reboot of the guest switch it on", severity = "warning" },
   ["no-answer"] = { "the command in the guest failed, so nothing is proved",
     "run the command in the guest by hand" },
 }

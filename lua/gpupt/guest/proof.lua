@@ -24,6 +24,8 @@ local proof = {}
 
 local nvidia = 0x10de
 local query = "--query-gpu=name,pci.bus_id,memory.total,driver_version --format=csv,noheader"
+local links = "--query-gpu=pci.bus_id,pcie.link.gen.current,pcie.link.gen.max,pcie.link.width.current,"
+  .. "pcie.link.width.max,ecc.mode.current --format=csv,noheader"
 
 local command_options = options.declare("guest.proof.commands", {
   { "vendors", "table", doc = "PCI vendor ids of the cards to look for; default: NVIDIA and AMD" },
@@ -47,7 +49,10 @@ local function linux_commands(vendors)
   local list = { bash("lspci", table.concat(lists, " && ")) }
   -- On most distributions only root may read the kernel log; other users may be able to read the journal.
   list[#list + 1] = bash("dmesg", "{ dmesg || sudo -n dmesg || journalctl -k --no-pager; } 2>/dev/null", true)
-  if has(vendors, nvidia) then list[#list + 1] = bash("nvidia-smi", "nvidia-smi " .. query .. " 2>&1", true) end
+  if has(vendors, nvidia) then
+    list[#list + 1] = bash("nvidia-smi", "nvidia-smi " .. query .. " 2>&1", true)
+    list[#list + 1] = bash("nvidia-smi-link", "nvidia-smi " .. links .. " 2>&1", true)
+  end
   return list
 end
 
@@ -64,6 +69,8 @@ local function windows_commands(vendors)
   if has(vendors, nvidia) then
     list[#list + 1] = { name = "nvidia-smi", program = [[C:\Windows\System32\cmd.exe]],
       arguments = "/c nvidia-smi " .. query .. " 2>&1", optional = true }
+    list[#list + 1] = { name = "nvidia-smi-link", program = [[C:\Windows\System32\cmd.exe]],
+      arguments = "/c nvidia-smi " .. links .. " 2>&1", optional = true }
   end
   return list
 end
@@ -100,6 +107,22 @@ function proof.parse_smi(output)
     end
   end
   return cards, complaint
+end
+
+--- The links that nvidia-smi reports: { { bus_id =, generation =, generation_max =, width =, width_max =, ecc = } }.
+-- The generation falls when a card is idle; the width does not.
+function proof.parse_links(output)
+  local list = {}
+  for line in text.lines(output) do
+    local bus, gen, gen_max, width, width_max, ecc =
+      line:match "^%s*(%x+:%x+:%x+%.%x)%s*,%s*(%d+)%s*,%s*(%d+)%s*,%s*(%d+)%s*,%s*(%d+)%s*,%s*(.-)%s*$"
+    if bus then
+      list[#list + 1] = { bus_id = bus:lower(), generation = math.tointeger(tonumber(gen)),
+        generation_max = math.tointeger(tonumber(gen_max)), width = math.tointeger(tonumber(width)),
+        width_max = math.tointeger(tonumber(width_max)), ecc = ecc }
+    end
+  end
+  return list
 end
 
 -- 00000000:0B:00.0 of nvidia-smi, 0000:0b:00 of the kernel, 0000:0b:00.0 of lspci: one form.
@@ -142,6 +165,45 @@ local function read_smi(result, outputs, loaded)
         causes.finding("smi-fewer", ("nvidia-smi lists %d of %d cards"):format(#cards, nvidia_cards))
     end
   end
+end
+
+-- Links and ECC, as a card reports them.
+local function read_links(result, outputs)
+  local answer = outputs["nvidia-smi-link"]
+  result.links = answer and answer.out and proof.parse_links(answer.out) or {}
+  for _, link in ipairs(result.links) do
+    local where = { address = link.bus_id }
+    if link.width < link.width_max then
+      result.findings[#result.findings + 1] = causes.finding("link-width",
+        ("%s: PCIe link x%d of x%d"):format(link.bus_id, link.width, link.width_max), where)
+    end
+    if link.ecc == "Disabled" then
+      result.findings[#result.findings + 1] = causes.finding("ecc-off", link.bus_id .. ": ECC Disabled", where)
+    end
+  end
+end
+
+-- The models: each expected one must be there as often as expected.
+local function compare_models(result, cards)
+  local count = {}
+  local function add(list, by)
+    for _, one in ipairs(list) do
+      local id = ("%04x:%04x"):format(one.vendor, one.device)
+      count[id] = (count[id] or 0) + by
+    end
+  end
+  add(result.devices, 1)
+  add(cards, -1)
+  local more, fewer = {}, {}
+  for id, number in pairs(count) do
+    local list = number > 0 and more or fewer
+    if number ~= 0 then list[#list + 1] = ("%d x %s"):format(math.abs(number), id) end
+  end
+  if #more == 0 and #fewer == 0 then return end
+  table.sort(more)
+  table.sort(fewer)
+  table.insert(result.findings, 1, causes.finding("other-card", ("the guest sees %s instead of %s"):format(
+    table.concat(more, ", "), table.concat(fewer, ", "))))
 end
 
 local function read_linux(result, outputs)
@@ -218,12 +280,13 @@ end
 local read_options = options.declare("guest.proof.read", {
   { "expected", "integer", doc = "number of cards that the guest has to see" },
   { "vendors", "table", doc = "PCI vendor ids; other cards are not counted" },
+  { "cards", "table", doc = "the cards that the VM was given: a list of { vendor =, device = }" },
   { "driver", "boolean", default = true, doc = "the cards must be bound to the driver; false: it is installed later" },
 })
 
 --- Reads the outputs of proof.commands: name -> { out = text, status = exit code }.
--- Returns { ok =, devices = {...}, findings = {...}, smi = {...} }; nil, message, "EINVAL" for an unknown
--- family.
+-- Returns { ok =, devices = {...}, findings = {...}, smi = {...}, links = {...} }; nil, message, "EINVAL" for an
+-- unknown family.
 function proof.read(family, outputs, given)
   local o = read_options:check(given)
   local result = { devices = {}, findings = {} }
@@ -246,7 +309,10 @@ function proof.read(family, outputs, given)
     local code = #result.devices < o.expected and "fewer-cards" or "more-cards"
     table.insert(result.findings, 1,
       causes.finding(code, ("the guest sees %d cards, but %d were expected"):format(#result.devices, o.expected)))
+  elseif answered and o.cards and #o.cards == #result.devices then
+    compare_models(result, o.cards)
   end
+  read_links(result, outputs)
   result.ok = true
   for _, finding in ipairs(result.findings) do
     if finding.about_driver and not o.driver then finding.severity = "warning" end

@@ -86,6 +86,7 @@
 ---@class gpupt.options.guest.proof.read
 ---@field expected? integer number of cards that the guest has to see
 ---@field vendors? table PCI vendor ids; other cards are not counted
+---@field cards? table the cards that the VM was given: a list of { vendor =, device = }
 ---@field driver? boolean the cards must be bound to the driver; false: it is installed later
 
 ---@class gpupt.options.guest.tools.command
@@ -145,6 +146,9 @@
 ---@class gpupt.options.p.guest.verify
 ---@field gpus? integer|function how many cards the guest must see; default: all attached cards
 ---@field driver? boolean|function true: the cards must have a driver; false: the driver is installed later
+---@field run? string|function a command of your own that uses the cards, for /bin/bash -c or cmd /c; it must end with 0
+---@field output? string|function text that its output must contain
+---@field run_within? string|function how long it may take
 ---@field within? string|function how long to wait for guest operations
 
 ---@class gpupt.options.p.host.enable

@@ -5,6 +5,8 @@
 local guest = require "gpupt.step.guest_session"
 local proof = require "gpupt.guest.proof"
 local sha256 = require "gpupt.sha256"
+local shell = require "gpupt.shell"
+local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
 
@@ -14,15 +16,30 @@ local step = {
     { "gpus", "integer", late = true, doc = "how many cards the guest must see; default: all attached cards" },
     { "driver", "boolean", default = false, late = true,
       doc = "true: the cards must have a driver; false: the driver is installed later" },
+    { "run", "string", late = true,
+      doc = "a command of your own that uses the cards, for /bin/bash -c or cmd /c; it must end with 0" },
+    { "output", "string", late = true, doc = "text that its output must contain" },
+    { "run_within", "string", default = "10m", late = true, doc = "how long it may take" },
     { "within", "string", default = "15m", late = true, doc = "how long to wait for guest operations" },
   },
   needs = { "VirtualMachine.GuestOperations.Execute", "VirtualMachine.GuestOperations.Query",
     "VirtualMachine.GuestOperations.Modify", "VirtualMachine.Config.AdvancedConfig" },
 }
 
+function step.check(o)
+  if o.output and not o.run then return "output is what run prints: set run" end
+  for _, name in ipairs { "within", "run_within" } do
+    if type(o[name]) == "string" then
+      local _, message = units.duration(o[name])
+      if message then return name .. ": " .. message end
+    end
+  end
+end
+
 --- What a proof depends on: the devices and the boot.
 local function fingerprint(vm, o)
   local words = { tostring(vm.boot_time), vm.firmware or "", o.driver and "driver" or "", tostring(o.gpus or "") }
+  if o.run then table.move({ o.run, o.output or "" }, 1, 2, #words + 1, words) end
   for _, card in ipairs(vm.cards) do
     words[#words + 1] = ("%s/%s/%s"):format(card.kind, card.system_id or card.label or "", card.address or "")
   end
@@ -81,9 +98,36 @@ local function outputs_of(target, session, commands)
   return outputs
 end
 
+-- The models that the VM was given; nil if one of them is not known.
+local function models_of(target)
+  local list = {}
+  for i, card in ipairs(target.cards or {}) do
+    if not (card.vendor and card.device) then return nil end
+    list[i] = { vendor = card.vendor, device = card.device }
+  end
+  return #list > 0 and list or nil
+end
+
+-- Runs the user's own command; the last line of its output, or nil, message, code.
+local function own_proof(target, session, family)
+  local o = target.options
+  local command = family == "windows" and { program = [[C:\Windows\System32\cmd.exe]], arguments = "/c " .. o.run }
+    or { program = "/bin/bash", arguments = "-c " .. shell.quote(o.run) }
+  local result, message, code = session:run(command, { timeout = units.duration(o.run_within) })
+  if not result then return nil, ("%s: run: %s"):format(target.name, message), code end
+  local text = (result.out or "") .. (result.err or "")
+  local shown = text:gsub("%s+$", ""):sub(-300)
+  if result.status ~= 0 then
+    return nil, ("%s: run ended with %d: %s"):format(target.name, result.status, shown), "EPROOF"
+  end
+  if o.output and not text:find(o.output, 1, true) then
+    return nil, ("%s: the output of run does not contain '%s': %s"):format(target.name, o.output, shown), "EPROOF"
+  end
+  return o.output or shown:match "[^\r\n]*$"
+end
+
 local function look(ctx, target, seen)
   local family = vms.family(seen.vm)
-  local units = require "gpupt.units"
   local session, message, code = guest.open(ctx, target, { timeout = units.duration(target.options.within),
     vm = seen.vm })
   if not session then return nil, message, code end
@@ -92,8 +136,15 @@ local function look(ctx, target, seen)
   if not outputs then return nil, message, code end
   -- the proof is of this boot: prove compares it with the VM's
   seen.vm.boot_time = session.boot_time
-  return proof.read(family, outputs, { expected = seen.expected, vendors = vendors_of(target),
-    driver = target.options.driver })
+  local result = proof.read(family, outputs, { expected = seen.expected, vendors = vendors_of(target),
+    driver = target.options.driver, cards = models_of(target) })
+  if result.ok and target.options.run then
+    local said
+    said, message, code = own_proof(target, session, family)
+    if not said then return nil, message, code end
+    result.said = said
+  end
+  return result
 end
 
 local function describe(result)
@@ -129,7 +180,7 @@ function step.apply(ctx, target, _, seen)
   for _, finding in ipairs(result.findings) do
     if finding.severity ~= "error" then ctx:note(target, finding.cause or finding.text) end
   end
-  local text = describe(result)
+  local text = describe(result) .. (result.said and "; run: " .. result.said or "")
   target.proof = text
   return values.reconfigure(ctx, target, vm, { extraConfig = { { key = "gpupt.proved",
     value = fingerprint(vm, target.options) .. " " .. text } } },

@@ -56,6 +56,8 @@ var smiFields = map[string]smiField{
 	"ecc.mode.current":        {"", constant("Enabled")},
 	"mig.mode.current":        {"", constant("Disabled")},
 	"pcie.link.gen.current":   {"", constant("4")},
+	"pcie.link.gen.max":       {"", constant("4")},
+	"pcie.link.width.max":     {"", constant("16")},
 	"pcie.link.width.current": {"", constant("16")},
 	"compute_cap":             {"", func(_ *Machine, d *Device, _, _ int) string { return d.computeCapability() }},
 	"timestamp": {"", func(*Machine, *Device, int, int) string {
