@@ -91,6 +91,7 @@ type Host struct {
 	skew       time.Duration       // offset of its clock from ours
 	exceptions []string            // users that lockdown mode lets in
 	logs       map[string][]string // by their keys; guarded by logMu
+	modules    map[string]string   // options of kernel modules that were set
 	syncing    int                 // above 0 while its vSAN data is resynchronized
 }
 
@@ -362,6 +363,8 @@ func (r *Hosts) Register(s *api.Server) {
 	r.registerFind()
 	r.registerStandby()
 	r.registerClock()
+	r.registerNetwork()
+	r.registerUpkeep()
 	r.registerUptime()
 	r.registerLogs()
 	r.registerReboot()

@@ -111,6 +111,7 @@ func (r *Hosts) join(parent types.ManagedObjectReference, s *types.HostConnectSp
 	if m, ok := r.w.Reg.Get(*hs.ConfigManager.AdvancedOption).(*simulator.OptionManager); ok {
 		m.SupportedOption = r.definitions
 	}
+	_ = r.network(h, nil)
 	r.hardware()
 	if !connected {
 		r.connection(h, types.HostSystemConnectionStateDisconnected)

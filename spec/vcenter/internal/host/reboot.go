@@ -239,6 +239,7 @@ func (r *Hosts) comeBack(h *Host, mode string) {
 	h.HS.Runtime.StandbyMode = string(types.HostStandbyModeNone)
 	r.event(h, back)
 	h.HS.Runtime.BootTime = &now
+	r.hyperthreads(h, func(x *types.HostHyperThreadScheduleInfo) { x.Active = x.Config })
 	r.logMu.Lock()
 	h.booted()
 	r.logMu.Unlock()

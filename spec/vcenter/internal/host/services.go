@@ -64,6 +64,7 @@ func (r *Hosts) managed(c *api.Call, of func(*types.HostConfigManager) *types.Ma
 func (h *Host) services() {
 	info := types.HostServiceInfo{Service: stockServices()}
 	h.HS.Config.Service = &info
+	h.HS.Config.HyperThread = &types.HostHyperThreadScheduleInfo{Available: true, Active: true, Config: true}
 }
 
 // serviced changes one service of the host whose service system is called.
@@ -290,4 +291,13 @@ func (r *Hosts) options(h *Host) {
 		}
 	}
 	h.HS.Config.Option = m.Setting
+	have = map[string]bool{}
+	for _, d := range m.SupportedOption {
+		have[d.Key] = true
+	}
+	for _, d := range supported(m.Setting) {
+		if !have[d.Key] {
+			m.SupportedOption = append(m.SupportedOption, d)
+		}
+	}
 }

@@ -11,7 +11,9 @@ import (
 
 // manager is the reference of one of a host's managers, "Type:value".
 func manager(c *vctest.Client, host, name string) string {
-	kinds := map[string]string{"serviceSystem": "HostServiceSystem", "powerSystem": "HostPowerSystem", "autoStartManager": "HostAutoStartManager", "vsanSystem": "HostVsanSystem"}
+	kinds := map[string]string{"serviceSystem": "HostServiceSystem", "powerSystem": "HostPowerSystem", "autoStartManager": "HostAutoStartManager", "vsanSystem": "HostVsanSystem",
+		"dateTimeSystem": "HostDateTimeSystem", "cpuScheduler": "HostCpuSchedulerSystem", "kernelModuleSystem": "HostKernelModuleSystem", "imageConfigManager": "HostImageConfigManager",
+		"advancedOption": "OptionManager", "networkSystem": "HostNetworkSystem", "virtualNicManager": "HostVirtualNicManager"}
 	return kinds[name] + ":" + c.Get(host, "configManager."+name)["configManager."+name]
 }
 

@@ -82,6 +82,9 @@ func (vm *VM) complete() {
 	if c.Tools == nil {
 		c.Tools = &types.ToolsConfigInfo{}
 	}
+	if c.Tools.LastInstallInfo == nil {
+		c.Tools.LastInstallInfo = &types.ToolsConfigInfoToolsLastInstallInfo{}
+	}
 	for i, d := range c.Hardware.Device {
 		if b := d.GetVirtualDevice(); b.Key == 0 {
 			b.Key = int32(20000 + i)

@@ -44,12 +44,9 @@ func (r *Service) registerFiles() {
 		if !vm.off() {
 			return nil, fault.New(&types.InvalidPowerState{RequestedState: types.VirtualMachinePowerStatePoweredOff, ExistingState: vm.Runtime.PowerState})
 		}
-		if _, e := r.w.Inner(vm.Self, "UnregisterVM", c.Req); e != nil {
+		if e := r.unregister(vm); e != nil {
 			return nil, e
 		}
-		r.shelf[vm.Config.Files.VmPathName] = vm.guest
-		delete(r.vms, vm.Self)
-		r.w.Truth.VM("vm-unregistered", vm.hostName(), vm.Name, "%s", vm.Config.Files.VmPathName)
 		return &types.UnregisterVMResponse{}, nil
 	})
 	r.s.Handle("reloadVirtualMachineFromPath_Task", func(c *api.Call) (any, *fault.Error) {
@@ -60,6 +57,17 @@ func (r *Service) registerFiles() {
 		}
 		return c.Task(task.Spec{Exclusive: true, Work: time.Second, Do: func(*task.Task) (any, *fault.Error) { return nil, r.reload(vm, path) }})
 	})
+}
+
+// unregister takes a VM that is off out of the inventory; its guest waits for it to be registered again.
+func (r *Service) unregister(vm *VM) *fault.Error {
+	if _, e := r.w.Inner(vm.Self, "UnregisterVM", &types.UnregisterVM{This: vm.Self}); e != nil {
+		return e
+	}
+	r.shelf[vm.Config.Files.VmPathName] = vm.guest
+	delete(r.vms, vm.Self)
+	r.w.Truth.VM("vm-unregistered", vm.hostName(), vm.Name, "%s", vm.Config.Files.VmPathName)
+	return nil
 }
 
 func (r *Service) vetRegister(req *types.RegisterVM_Task) (*vmxFile, []*host.Host, *fault.Error) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/fault"
@@ -258,12 +259,11 @@ func (v *vetting) controller(key int32, have object.VirtualDeviceList) bool {
 }
 
 func (r *Service) networkName(ref types.ManagedObjectReference) (string, bool) {
-	for _, n := range append([]string{"VM Network"}, r.w.Fleet.Networks...) {
-		if have, ok := r.w.Named("Network", n); ok && have == ref {
-			return n, true
-		}
+	n, ok := r.w.Reg.Get(ref).(*mo.Network)
+	if !ok {
+		return "", false
 	}
-	return "", false
+	return n.Name, true
 }
 
 // toolsISO are the names under which every host has the Tools medium.

@@ -64,6 +64,7 @@ func Register(s *api.Server, hosts *host.Hosts) (*Service, error) {
 	r.files.open = map[string]*transfer{}
 	r.media.byPath = map[string]cached{}
 	r.registerConfig()
+	r.registerEmptyFolder()
 	r.registerFiles()
 	r.registerCustomSpecs()
 	r.registerPower()

@@ -144,6 +144,15 @@ func (w *World) Named(kind, name string) (types.ManagedObjectReference, bool) {
 	return r, ok
 }
 
+// NameNetwork makes a network known by its name; without a reference it is forgotten.
+func (w *World) NameNetwork(name string, ref *types.ManagedObjectReference) {
+	if ref == nil {
+		delete(w.byName, "Network "+name)
+	} else {
+		w.byName["Network "+name] = *ref
+	}
+}
+
 // Pool is a resource pool, or the pool that a vApp is; nil for anything else.
 func (w *World) Pool(ref types.ManagedObjectReference) *mo.ResourcePool {
 	switch p := w.Reg.Get(ref).(type) {
