@@ -365,6 +365,7 @@ func (r *Hosts) Register(s *api.Server) {
 	r.registerClock()
 	r.registerNetwork()
 	r.registerUpkeep()
+	r.registerSwitches()
 	r.registerUptime()
 	r.registerLogs()
 	r.registerReboot()

@@ -132,14 +132,14 @@ func (w *World) createSwitch(s *fleet.Switch) error {
 		return err
 	}
 	spec := types.DVSCreateSpec{ConfigSpec: &types.VMwareDVSConfigSpec{DVSConfigSpec: types.DVSConfigSpec{Name: s.Name}}}
-	got, e := w.Inner(at, "CreateDVS_Task", &types.CreateDVS_Task{This: at, Spec: spec})
+	got, e := w.CreateSwitch(&types.CreateDVS_Task{This: at, Spec: spec})
 	if e != nil {
 		return e
 	}
 	ref := got.(types.ManagedObjectReference)
 	w.byName["Switch "+dc.Name+"/"+s.Name] = ref
 	for _, name := range s.Portgroups {
-		if _, e := w.Inner(ref, "AddDVPortgroup_Task", &types.AddDVPortgroup_Task{This: ref, Spec: []types.DVPortgroupConfigSpec{{
+		if _, e := w.AddPortgroups(&types.AddDVPortgroup_Task{This: ref, Spec: []types.DVPortgroupConfigSpec{{
 			Name: name, Type: string(types.DistributedVirtualPortgroupPortgroupTypeEarlyBinding), NumPorts: 128}}}); e != nil {
 			return e
 		}
