@@ -291,13 +291,4 @@ func (r *Hosts) options(h *Host) {
 		}
 	}
 	h.HS.Config.Option = m.Setting
-	have = map[string]bool{}
-	for _, d := range m.SupportedOption {
-		have[d.Key] = true
-	}
-	for _, d := range supported(m.Setting) {
-		if !have[d.Key] {
-			m.SupportedOption = append(m.SupportedOption, d)
-		}
-	}
 }

@@ -179,6 +179,9 @@ func supported(settings []types.BaseOptionValue) []types.OptionDef {
 		default:
 			d.OptionType = &types.StringOption{OptionType: kind, DefaultValue: fmt.Sprint(x)}
 		}
+		if v.Key == "Config.HostAgent.log.level" {
+			d.OptionType = logLevels(kind)
+		}
 		out = append(out, d)
 	}
 	return out

@@ -5,7 +5,6 @@ package host
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
@@ -191,33 +190,11 @@ func (r *Hosts) resourceUsage(c *api.Call) (any, *fault.Error) {
 	return &types.GetResourceUsageResponse{Returnval: s}, nil
 }
 
-// supported describes the options that a host has, by their values.
-func supported(setting []types.BaseOptionValue) (out []types.OptionDef) {
-	for _, o := range setting {
-		v := o.GetOptionValue()
-		_, label, _ := strings.Cut(v.Key, ".")
-		def := types.OptionDef{ElementDescription: types.ElementDescription{Key: v.Key, Description: types.Description{Label: label, Summary: v.Key}}}
-		base := types.OptionType{ValueIsReadonly: new(bool)}
-		switch x := v.Value.(type) {
-		case bool:
-			def.OptionType = &types.BoolOption{OptionType: base, Supported: true, DefaultValue: x}
-		case int64:
-			def.OptionType = &types.LongOption{OptionType: base, Min: 0, Max: 1 << 40, DefaultValue: x}
-		case int32:
-			def.OptionType = &types.IntOption{OptionType: base, Min: 0, Max: 1 << 30, DefaultValue: x}
-		case string:
-			def.OptionType = &types.StringOption{OptionType: base, DefaultValue: x}
-		default:
-			continue
-		}
-		if v.Key == "Config.HostAgent.log.level" {
-			levels := &types.ChoiceOption{OptionType: base, DefaultIndex: 5}
-			for _, l := range []string{"none", "quiet", "panic", "error", "warning", "info", "verbose", "trivia"} {
-				levels.ChoiceInfo = append(levels.ChoiceInfo, &types.ElementDescription{Key: l, Description: types.Description{Label: l, Summary: l}})
-			}
-			def.OptionType = levels
-		}
-		out = append(out, def)
+// logLevels are the values of Config.HostAgent.log.level.
+func logLevels(kind types.OptionType) *types.ChoiceOption {
+	out := &types.ChoiceOption{OptionType: kind, DefaultIndex: 5}
+	for _, l := range []string{"none", "quiet", "panic", "error", "warning", "info", "verbose", "trivia"} {
+		out.ChoiceInfo = append(out.ChoiceInfo, &types.ElementDescription{Key: l, Description: types.Description{Label: l, Summary: l}})
 	}
 	return out
 }
