@@ -116,13 +116,13 @@ func computed(own, from types.HostNetworkPolicy) types.HostNetworkPolicy {
 			either(s.MacChanges, from.Security.MacChanges), either(s.ForgedTransmits, from.Security.ForgedTransmits)
 		own.Security = &s
 	}
-	if own.NicTeaming == nil {
+	if own.NicTeaming == nil || *own.NicTeaming == (types.HostNicTeamingPolicy{}) {
 		own.NicTeaming = from.NicTeaming
 	}
-	if own.OffloadPolicy == nil {
+	if own.OffloadPolicy == nil || *own.OffloadPolicy == (types.HostNetOffloadCapabilities{}) {
 		own.OffloadPolicy = from.OffloadPolicy
 	}
-	if own.ShapingPolicy == nil {
+	if own.ShapingPolicy == nil || *own.ShapingPolicy == (types.HostNetworkTrafficShapingPolicy{}) {
 		own.ShapingPolicy = from.ShapingPolicy
 	}
 	return own

@@ -44,7 +44,11 @@ func (r *Service) emptyFolder(f *simulator.Folder) *fault.Error {
 	for _, kind := range f.ChildType {
 		ofVMs = ofVMs || kind == "VirtualMachine"
 	}
-	if _, inFolder := r.w.Reg.Get(*f.Parent).(*simulator.Folder); !ofVMs || !inFolder { // the datacenter's own stays
+	inFolder := false
+	if f.Parent != nil {
+		_, inFolder = r.w.Reg.Get(*f.Parent).(*simulator.Folder)
+	}
+	if !ofVMs || !inFolder { // the root folder and the datacenter's own stay
 		return fault.New(&types.NotSupported{})
 	}
 	folders, vms := r.below(f)

@@ -20,6 +20,7 @@ func TestUnregisteringAFolder(t *testing.T) {
 	path := k.get(vm, "config.files.vmPathName")
 	k.c.FailTask("NotSupported", "UnregisterAndDestroy_Task", k.folder(), "")
 	k.c.FailTask("NotSupported", "UnregisterAndDestroy_Task", k.c.Find("/DC0/network"), "")
+	k.c.FailTask("NotSupported", "UnregisterAndDestroy_Task", "Folder:"+k.API.W.Content.RootFolder.Value, "")
 	k.c.MustTask("UnregisterAndDestroy_Task", folder, "")
 	if a := k.c.Must("FindByInventoryPath", "SearchIndex:SearchIndex", "<inventoryPath>/DC0/vm/old</inventoryPath>"); a.Text("returnval") != "" {
 		t.Error("the folder is gone")
