@@ -1,0 +1,53 @@
+-- examples/clone_rollout.lua: 40 clones of one image on 40 cards, made and started side by side.
+local gpupt = require "gpupt"
+local json = require "gpupt.json"
+local lab = require "spec.support.lab"
+local vcenter = require "spec.support.vcenter"
+
+local check = gpupt.check
+local PLAY = "examples/clone_rollout.lua"
+-- a restart of a simulated guest is over before a busy computer sees it
+local ENV = { GOLD_PASSWORD = "Gold-1-pass", LUA_INIT = "require 'gpupt.step.customization'.RESTART = 2" }
+
+describe("the rollout of 40 clones", function()
+  local site
+
+  setup(function()
+    site = lab.start { speed = 600, fleet = assert(json.decode(assert(vcenter.read "examples/fleets/clone_rollout.json"))) }
+    check(site:client().content.customizationSpecManager:CreateCustomizationSpec { item = { info = { name = "vdi-join",
+      description = "", type = "Windows" }, spec = { identity = { _type = "CustomizationSysprep",
+      guiUnattended = { timeZone = 85, autoLogon = false, autoLogonCount = 0 }, userData = { fullName = "Ops", orgName = "Lab",
+      computerName = { _type = "CustomizationVirtualMachineName" }, productId = "" }, identification = {} }, globalIPSettings = {},
+      nicSettingMap = { { adapter = { ip = { _type = "CustomizationDhcpIpGenerator" } } } } } } })
+  end)
+  teardown(function() site:stop() end)
+
+  it("gives each desktop one card, and no card twice", function()
+    local done = site:command({ "apply", PLAY, "--journal", site.dir .. "/j.db" }, { env = ENV })
+    assert.equal(0, done.status, done.err)
+    local truth, cards, names, hosts = site.sim:get "truth", {}, {}, {}
+    assert.same({}, truth.violations)
+    for _, vm in ipairs(truth.vms) do
+      if vm.name ~= "w11-24h2" then
+        assert.same({ "poweredOn", true, 16384, 1, vm.name }, { vm.power, vm.memory_locked, vm.memory_mb, #vm.devices,
+          vm.guest.hostname })
+        local card = vm.host .. " " .. vm.devices[1].address
+        assert.is_nil(cards[card], card)
+        cards[card], names[#names + 1] = true, vm.name
+        hosts[vm.host] = (hosts[vm.host] or 0) + 1
+      end
+    end
+    assert.equal(40, #names)
+    for name, count in pairs(hosts) do assert.equal(4, count, name) end
+    assert.equal(40, site.sim:calls "CloneVM_Task")
+  end)
+
+  it("has nothing to do then, and no card for a 41st", function()
+    local again = site:command({ "plan", PLAY }, { env = ENV })
+    assert.equal(0, again.status, again.err)
+    assert.matches("nothing to change\n$", again.out)
+    local more = site:command({ "plan", PLAY, "--var", "count=41" }, { env = ENV })
+    assert.equal(1, more.status)
+    assert.matches("W11%-041 needs 1 free GPU", more.err)
+  end)
+end)
