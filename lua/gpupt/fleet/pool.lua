@@ -15,7 +15,7 @@ local in_use
 
 function pools.new(fleet, claims)
   local pool = { fleet = fleet, claims = claims or {}, taken = {}, used_memory = {}, selected = {}, sets = {},
-    sorted = {}, short = {} }
+    sorted = {}, short = {}, leaving = {} } -- leaving: VMs, by reference, whose cards become free
   pool.seats = seats.new(fleet, function(card, ref) return not in_use(pool, card, ref) end)
   return pool
 end
@@ -58,7 +58,7 @@ function in_use(pool, card, except, name)
   local owner = pool.taken[card]
   if owner then return "planned for " .. owner, "planned for other VMs" end
   for _, one in ipairs(pool.fleet:owners(card)) do
-    if one.ref ~= except then
+    if one.ref ~= except and not pool.leaving[one.ref] then
       return ("held by %s (%s%s)"):format(one.name, one.power or "?",
         one.unverified and ", as the host says: unverified" or ""), "held by VMs"
     end

@@ -97,6 +97,15 @@ function Snapshot:vms_named(name)
   return list
 end
 
+--- References to all hosts of this name.
+function Snapshot:hosts_named(name)
+  local list = {}
+  for ref, values in pairs(self:whole().values) do
+    if ref.type == "HostSystem" and values.name == name then list[#list + 1] = ref end
+  end
+  return list
+end
+
 --- The inventory path of an object of the inventory.
 function Snapshot:path(ref) return self:whole():path(ref) end
 

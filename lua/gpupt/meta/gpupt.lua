@@ -233,6 +233,10 @@
 ---@field version? string|function hardware version, for example vmx-20; default: the cluster's
 ---@field annotation? string|function the VM's notes
 
+---@class gpupt.options.p.vm.move
+---@field to string|table|function the hosts it may move to: a name, an inventory path or pattern of hosts or clusters, or a list of them; a VM that is on one of them stays
+---@field datastore? string|function the name of the datastore to move its files to; default: they stay
+
 ---@class gpupt.options.p.vms
 ---@field on? string the p.vcenter of these VMs, by its name; required if there are several
 ---@field where? string|table inventory paths of existing VMs, or p.find
@@ -345,6 +349,7 @@
 ---@field repeatable? boolean may be used more than once in a scope
 ---@field check? function check(options) -> message or nil, while the playbook is loaded
 ---@field place? function place(fleet, target, options) -> memory and datastores of the VM that it creates
+---@field goes? function goes(fleet, target, options) -> references to the hosts that the VM may be moved to
 ---@field requires? function requires(options, target, changes) -> what the preflight checks
 ---@field secrets? function secrets(options, changes): reads and checks its secrets before a run starts
 ---@field observe function reads the current state from the server

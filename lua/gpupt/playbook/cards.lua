@@ -22,16 +22,18 @@ local function memory_of(target, o)
   if not vm then return target.memory_wish end
   if o.power_on == false then return 0 end
   local memory = target.memory_wish or vm.memory_mb or 0
+  if target.moves then return memory end
   return math.max(0, memory - (vm.power == "poweredOn" and vm.reservation_mb or 0))
 end
 
 -- The host records of a target; one list for all targets of a scope.
 local function records_of(fleet, target, lists)
-  local list = lists[target.host_refs]
+  local refs = target.moves or target.host_refs
+  local list = lists[refs]
   if not list then
     list = {}
-    for _, ref in ipairs(target.host_refs) do list[#list + 1] = fleet.by_ref[ref] end
-    lists[target.host_refs] = list
+    for _, ref in ipairs(refs) do list[#list + 1] = fleet.by_ref[ref] end
+    lists[refs] = list
   end
   return list
 end
@@ -49,7 +51,8 @@ local function request_of(fleet, target, instance, world, lists)
   target.dynamic = o.backing == "dynamic" or nil
   return { whole = o.whole, accept = accept, dynamic = target.dynamic, name = target.name, instance = instance,
     node = o.devices, count = o.count, hosts = records_of(fleet, target, lists),
-    spread = target.scope.options.spread, vm = target.vm, memory_mb = memory_of(target, o),
+    spread = target.scope.options.spread, vm = not target.moves and target.vm or nil,
+    memory_mb = memory_of(target, o),
     unfit = function(record) return look.unfit(world, target, record) end }
 end
 
@@ -69,7 +72,7 @@ end
 -- The host of a new VM without cards: the first that can take it; or nil, message, and whether one of them is away.
 local function any_host(fleet, target, world)
   local list, away = {}, false
-  for i, ref in ipairs(target.host_refs) do
+  for i, ref in ipairs(target.moves or target.host_refs) do
     local record = fleet.by_ref[ref]
     local out = record and not record.ours and (record.skipped or hosts.unavailable(record)
       or hosts.closed(record))
@@ -202,6 +205,21 @@ local function check_spare(pool, list, scope, over)
   end
 end
 
+-- The targets that have to give up a card first which this one was given; nil if there are none.
+local function givers_of(pool, target)
+  local list
+  for _, card in ipairs(target.cards) do
+    for _, owner in ipairs(pool.fleet:owners(card)) do
+      local giver = pool.leaving[owner.ref]
+      if giver and giver ~= target then
+        list = list or {}
+        list[#list + 1] = giver
+      end
+    end
+  end
+  return list
+end
+
 --- Assigns a host and cards to every VM. Problems are appended to `problems`, what needs --allow over-commit to `over`,
 -- and VMs that cannot be reached or placed because a host is away to `skipped`. Existing VMs choose first. `world`:
 -- what gpupt.playbook.preflight.look read. Returns the pool, and the targets that are left.
@@ -217,7 +235,7 @@ function cards.allocate(fleet, list, problems, over, world, skipped)
       return true
     end
     if not instance then
-      if target.vm then
+      if target.vm and not target.moves then
         target.host = fleet.by_ref[target.vm.host]
       else
         local away
@@ -233,6 +251,7 @@ function cards.allocate(fleet, list, problems, over, world, skipped)
     given, message, code, detail = allocation.take(pool, request)
     if not given then return no_cards(target, request, message, code, detail) end
     target.host, target.cards, target.card_notes = given.host, given.cards, given.notes
+    target.waits = givers_of(pool, target)
     return true
   end
   local gone, refused = {}, refusals()
@@ -254,6 +273,7 @@ function cards.allocate(fleet, list, problems, over, world, skipped)
   end
   list = without_away(fleet, list, skipped)
   ask_ids(fleet, list, function(target) return host_if_it_has_cards(fleet, target) end)
+  for _, target in ipairs(list) do if target.moves then pool.leaving[target.ref] = target end end
   pass(true)
   pass(false)
   ask_ids(fleet, list, function(target) return target.host end)

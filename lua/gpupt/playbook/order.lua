@@ -14,6 +14,10 @@ order.rules = {
   { "vm.create", "gpu.attach", "a card is attached to an existing VM" },
   { "vm.clone", "gpu.attach", "a clone copies the source's devices: clone without the card first, then attach it" },
   { "vm.clone", "tools.ensure", "Tools are configured in the cloned VM" },
+  { "vm.move", "gpu.attach", "a card is attached on the host to which the VM moves" },
+  { "vm.move", "tools.ensure", "the VM is shut down to move" },
+  { "vm.move", "driver.install", "the VM is shut down to move" },
+  { "vm.move", "guest.verify", "the check runs where the VM is then" },
   { "vm.clone", "os.present", "the operating system is on the disks that are cloned" },
   { "vm.clone", "driver.install", "a driver is installed in the clone" },
   { "vm.clone", "guest.verify", "the check runs in the clone" },
@@ -40,7 +44,8 @@ local provides = { ["os.install"] = true, ["os.present"] = true, ["vm.clone"] = 
 
 -- Steps of which a scope has only one.
 local either = { { "vm.create", "vm.clone", "both make the VM" }, { "vm.clone", "os.install",
-  "the clone has the operating system of its source" } }
+  "the clone has the operating system of its source" }, { "vm.create", "vm.move", "a new VM is created where its cards "
+    .. "are" }, { "vm.clone", "vm.move", "a clone is made where its cards are" } }
 
 --- A step that runs in the guest of a VM that has a blank disk then; a message, or nil.
 local function blank(list)

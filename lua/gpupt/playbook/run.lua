@@ -182,6 +182,7 @@ local undone = { failed = true, ["not started"] = true, deferred = true }
 local function finish(self, outcome, status, message, code)
   if status == "failed" and code == "ECANCELLED" then status = "interrupted" end
   outcome.status, outcome.message, outcome.code, outcome.undone = status, message, code, undone[status]
+  if outcome.target_record then outcome.target_record.released = true end
   if status == "failed" then
     self.failures = self.failures + 1
     self.limits:count(outcome.target_record)

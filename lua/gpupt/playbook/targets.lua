@@ -31,6 +31,9 @@ local units = require "gpupt.units"
 ---@field misplaced true?           of a VM target whose place names no hosts: it gets none, and that is reported
 ---@field host_is_example true?     no host can take this VM target; `host` is one that it may be on, so that the plan,
 ---                                 which fails anyway, lists the VM's other mistakes as well
+---@field moves userdata[]?        of a VM target that is to move: the hosts that it may go to
+---@field waits gpupt.Target[]?     of a VM target: those that give up a card which it was given
+---@field released boolean?         of a VM target that moves: it has given up its cards, or has ended
 ---@field number integer?           of a VM target that is one of several of a name
 ---@field fleet table               gpupt.fleet.snapshot
 ---@field place table?              of a VM target that is named: its `place`, as the playbook gives it
@@ -282,12 +285,27 @@ local function named(fleet, scope, limit, found, created)
   return list
 end
 
+-- The hosts that a step may move the VM to, unless it is on one of them already.
+local function add_destinations(fleet, target, now)
+  for _, instance in ipairs(target.scope.children) do
+    if instance.step.goes then
+      target.instance = instance
+      local refs = check(instance.step.goes(fleet, target, check(instance:resolve(target))))
+      fleet:read_hosts(refs)
+      for _, ref in ipairs(refs) do if ref == now then return end end
+      target.moves = refs
+      table.move(refs, 1, #refs, 2, target.host_refs)
+    end
+  end
+end
+
 local function existing(fleet, scope, limit)
   local list = {}
   for i, ref in ipairs(matching_vms(fleet, scope, limit, find.vms)) do
     local place = fleet:place_of(ref)
     list[i] = made(fleet, { kind = "vm", name = place.name, scope = scope, ref = ref, folder = place.parent,
       host_refs = { place.host } })
+    add_destinations(fleet, list[i], place.host)
   end
   return list
 end

@@ -329,11 +329,20 @@ local function alone(ctx, target)
   return claim or ctx.fleet:vm(target.ref)
 end
 
+-- Other VMs of the plan that move away give up cards which this one was given.
+local function await_cards(ctx, target)
+  for _, giver in ipairs(target.waits or {}) do
+    if not giver.released then ctx:note(target, ("waiting until %s gives up its card"):format(giver.name)) end
+    while not giver.released do ctx:sleep(0.2) end
+  end
+end
+
 function step.apply(ctx, target, _, seen)
   local vm = seen.vm or ctx.fleet:vm(target.ref)
   local wanted = check(compute(target, vm))
   if #difference.list(vm, wanted, wanted.gpus) > 0 then
     local detail
+    await_cards(ctx, target)
     local ok, message, code = still_free(ctx, target)
     if not ok then return nil, message, code end
     if vm.power ~= "poweredOff" then

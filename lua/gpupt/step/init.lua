@@ -11,6 +11,7 @@
 --     secrets(options, changes),                       optional: reads and checks its secrets before a run starts
 --     place(fleet, target, options) -> { memory_mb =, stores = { datastores that its host must mount } },
 --                                                      optional: of the VM that it creates, to choose a host
+--     goes(fleet, target, options) -> references       optional: the hosts that an existing VM may be moved to
 --     requires(options, target, changes) }             optional: what the plan's preflight checks for these changes:
 --       { files = { { path = "[datastore] file" } }, guest = { id =, version = }, disk_bytes = of new disks, once they
 --         are full, disk_now = bytes that they use at once }
@@ -60,8 +61,8 @@ local options = require "gpupt.options"
 
 local steps = {
   -- in the order in which a playbook uses them
-  names = { "host.enable", "vm.create", "vm.clone", "os.install", "os.present", "tools.ensure", "gpu.attach",
-    "driver.install", "guest.verify" },
+  names = { "host.enable", "vm.create", "vm.clone", "vm.move", "os.install", "os.present", "tools.ensure",
+    "gpu.attach", "driver.install", "guest.verify" },
 }
 
 local contract_fields = options.declare("step contract", {
@@ -78,6 +79,7 @@ local contract_fields = options.declare("step contract", {
   { "repeatable", "boolean", default = false, doc = "may be used more than once in a scope" },
   { "check", "function", doc = "check(options) -> message or nil, while the playbook is loaded" },
   { "place", "function", doc = "place(fleet, target, options) -> memory and datastores of the VM that it creates" },
+  { "goes", "function", doc = "goes(fleet, target, options) -> references to the hosts that the VM may be moved to" },
   { "requires", "function", doc = "requires(options, target, changes) -> what the preflight checks" },
   { "secrets", "function", doc = "secrets(options, changes): reads and checks its secrets before a run starts" },
   { "observe", "function", required = true, doc = "reads the current state from the server" },

@@ -115,12 +115,12 @@ end
 
 --- Why a VM of this target cannot be on a host, or nil: "does not mount the datastore nvme-1".
 function look.unfit(world, target, record)
-  if not target.ref and record.mounts then
+  if (not target.ref or target.moves) and record.mounts then
     local why = target.datastore and store_unfit(record, target.datastore, true)
     if why then return why end
     for _, name in ipairs(target.must_mount or {}) do
       why = store_unfit(record, name, false)
-      if why then return why .. ", where the source's disks are" end
+      if why then return why .. ", where its disks are" end
     end
   end
   local network = not target.ref and target.network and world.networks[target.network]
