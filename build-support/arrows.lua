@@ -12,7 +12,7 @@ local lua_parts = {
     { "front", "playbook", "record", "doctor", "evidence", "fleet", "vim", "loop", "offline", "base" }, public = true },
   { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "vim", "logins", "loop", "base" } },
   { "step",     { "^lua/gpupt/step/" },
-    { "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
+    { "doctor", "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
   { "record",   { "^lua/gpupt/record/" }, { "doctor", "vim", "offline", "base" } }, -- answers without names
   { "doctor",   { "^lua/gpupt/doctor[./]" },
     { "evidence", "fleet", "vim", "settings", "offline", "facts", "base" } },

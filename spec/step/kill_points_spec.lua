@@ -28,6 +28,8 @@ local CLONE = [[return p.playbook { name = "kill", p.vms { name = "%s", place = 
 local CREATE = [[return p.playbook { name = "kill", p.vms { name = "%s", place = { cluster = "vdi", datastore = "ds-1" },
   p.vm.create { guest = "ubuntu64Guest", cpus = 2, memory = "4 GiB", disk = "10 GiB" } } }]]
 
+local REPAIR = [[return p.playbook { name = "kill", p.vms { where = "/DC0/vm/%s",
+  p.doctor.repair { fix = { "memory" } } } }]]
 local MOVE = [[return p.playbook { name = "kill", p.vms { where = "/DC0/vm/%s", p.vm.move { to = "esx-2", datastore = "ds-2" },
   p.gpu.attach { devices = p.gpus { match = "10de:1eb8" }, power_on = false } } }]]
 
@@ -78,22 +80,25 @@ describe("a run killed at a point of a changing call", function()
   end
 
   -- A VM with a card of esx-1, cloned from the template.
-  local function add_vm(name)
+  local function add_vm(name, locked)
     local vc = site:client()
     check(vc:wait(check(check(vc:one "/DC0/vm/gold"):CloneVM_Task { folder = check(vc:one "/DC0/vm"), name = name, spec = {
       location = { pool = check(check(vc:one "/DC0/host/vdi"):get "resourcePool"), host = check(vc:one "/DC0/host/vdi/esx-1") },
-      template = false, powerOn = false, config = { memoryReservationLockedToMax = true } } })))
+      template = false, powerOn = false, config = { memoryReservationLockedToMax = locked } } })))
     site:attach("vdi", "esx-1", "0000:3b:00.0", name)
   end
 
   -- The VM gives its card back, for the next case.
   local function remove_vm(name)
     local vc = site:client()
-    check(vc:wait(check(check(vc:one("/DC0/vm/" .. name)):Destroy_Task())))
+    local ref = check(vc:one("/DC0/vm/" .. name))
+    vc:wait(check(ref:PowerOffVM_Task {}))
+    check(vc:wait(check(ref:Destroy_Task())))
   end
 
   for _, case in ipairs {
     { "vm.create", CREATE, { create = "CreateVM_Task" } },
+    { "doctor.repair", REPAIR, { repair = "ReconfigVM_Task", ["power-on"] = "PowerOnVM_Task" } },
     { "vm.move", MOVE, { detach = "ReconfigVM_Task", move = "RelocateVM_Task" } },
     { "vm.clone", CLONE, { create = "CloneVM_Task", ["power-on"] = "PowerOnVM_Task", customized = "ReconfigVM_Task" } },
   } do
@@ -101,7 +106,7 @@ describe("a run killed at a point of a changing call", function()
       it(("%s: %s is made once, wherever the run is killed"):format(case[1], action), function()
         for i, point in ipairs(POINTS) do
           local name = ("%s-%s-%d"):format(case[1]:match "%a+$", action:gsub("%W", ""), i)
-          if case[1] == "vm.move" then add_vm(name) end
+          if case[1] == "vm.move" or case[1] == "doctor.repair" then add_vm(name, case[1] == "vm.move") end
           local counts = cut(site:write(case[2]:format(name)), action, point, method)
           -- the detach and the attach of a move are reconfigures both
           assert.equal(action == "detach" and 2 or 1, counts[method], ("%s:%s: calls of %s"):format(action, point, method))
@@ -109,8 +114,12 @@ describe("a run killed at a point of a changing call", function()
           if case[1] == "vm.move" then
             local vm = site:truth("vms", name)
             assert.same({ "esx-2", 1, "[ds-2] " .. name }, { vm.host, #vm.devices, vm.path:match "^(.*)/" })
-            remove_vm(name)
           end
+          if case[1] == "doctor.repair" then
+            local vm = site:truth("vms", name)
+            assert.same({ "poweredOn", true, 8192 }, { vm.power, vm.memory_locked, vm.memory_reservation })
+          end
+          if case[1] == "vm.move" or case[1] == "doctor.repair" then remove_vm(name) end
         end
       end)
     end

@@ -104,6 +104,11 @@
 ---@field indent? integer spaces per level; 0 writes one line
 ---@field invalid? "refuse"|"replace" for text that is not UTF-8: refuse it, or replace each malformed sequence by U+FFFD
 
+---@class gpupt.options.p.doctor.repair
+---@field fix? table|function what is repaired: mmio, memory, hot-add, stale-backing, hide-hypervisor; everything else is only shown
+---@field driver? string|function version of the guest's driver, if known (for hide-hypervisor)
+---@field power_on? boolean|function power a repaired VM on afterwards
+
 ---@class gpupt.options.p.driver.install
 ---@field package? string|function Linux: the package, such as nvidia-driver-550-server-open
 ---@field from? string|function a local file: NVIDIA's .run (Linux) or .exe (Windows)

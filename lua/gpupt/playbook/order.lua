@@ -14,6 +14,8 @@ order.rules = {
   { "vm.create", "gpu.attach", "a card is attached to an existing VM" },
   { "vm.clone", "gpu.attach", "a clone copies the source's devices: clone without the card first, then attach it" },
   { "vm.clone", "tools.ensure", "Tools are configured in the cloned VM" },
+  { "doctor.repair", "guest.verify", "the check is of the repaired VM" },
+  { "vm.move", "doctor.repair", "what is wrong depends on the host" },
   { "vm.move", "gpu.attach", "a card is attached on the host to which the VM moves" },
   { "vm.move", "tools.ensure", "the VM is shut down to move" },
   { "vm.move", "driver.install", "the VM is shut down to move" },

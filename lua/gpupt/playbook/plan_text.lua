@@ -128,6 +128,17 @@ local function change_lines(self, groups, diff, add)
   end
 end
 
+-- What steps found out about their targets (doctor.repair): one line for each cause.
+local function causes(entries)
+  local rows = { { "VM", "STATE", "CAUSE (evidence)", "FIX" } }
+  for _, entry in ipairs(entries) do
+    for _, step in ipairs(entry.steps) do
+      for _, row in ipairs(step.changes.rows or {}) do rows[#rows + 1] = row end
+    end
+  end
+  return #rows > 1 and visible.table(rows) or {}
+end
+
 --- o.width: of the terminal; without it lines are not folded. o.diff: each setting before and after.
 return function(self, o)
   local lines = {}
@@ -136,6 +147,7 @@ return function(self, o)
   end
   add(head(self))
   local list = self:changes()
+  for _, line in ipairs(causes(self.entries)) do lines[#lines + 1] = line end
   change_lines(self, plan_groups.of(self.entries), o and o.diff, add)
   for _, claim in ipairs(self:claimed()) do add(("! %s. %s"):format(claim.text, claim.next)) end
   if self.read_only then add("! " .. self.read_only) end

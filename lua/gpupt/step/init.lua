@@ -22,8 +22,9 @@
 -- powers the VM on }; its word is one of the step's approvals. The forecast contains the effects of the changes on the
 -- target ({ memory_mb =, installs =, ... }); the target's later steps read it in target.forecast. changes.needs, if
 -- set, lists the privileges that these changes need, in place of the step's: names, or { privilege =, objects = {
--- { ref =, name = } } }; changes.lost names what no undo takes back ("reboot"). In these functions, target.options
--- are the step's options for this target.
+-- { ref =, name = } } }; changes.lost names what no undo takes back ("reboot"); changes.rows are lines of
+-- the plan's table of causes { VM, state, cause, fix }. In these functions, target.options are the step's options for
+-- this target.
 --
 -- undo looks at the server like observe, and changes nothing itself; ctx and target are those of the run that undoes.
 -- `done` lists what the other run did to this target in this step, from its journal, oldest first: { action, object,
@@ -62,7 +63,7 @@ local options = require "gpupt.options"
 local steps = {
   -- in the order in which a playbook uses them
   names = { "host.enable", "vm.create", "vm.clone", "vm.move", "os.install", "os.present", "tools.ensure",
-    "gpu.attach", "driver.install", "guest.verify" },
+    "gpu.attach", "doctor.repair", "driver.install", "guest.verify" },
 }
 
 local contract_fields = options.declare("step contract", {
