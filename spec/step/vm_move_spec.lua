@@ -102,6 +102,28 @@ describe("p.vm.move", function()
     assert.same({}, (lines(scope("one", 'to = "esx-3"', ATTACH))))
   end)
 
+  it("is what gpupt evacuate plans for a dying host, as a playbook of its own", function()
+    local file = site.dir .. "/evacuate.lua"
+    local none = site:command { "evacuate", "esx-b", "--out", file }
+    assert.equal(1, none.status)
+    assert.matches("only host of its cluster", none.err)
+    site.sim:forget()
+    local plan = site:command { "evacuate", "esx-2", "--to", "esx-3,esx-1", "--out", file }
+    assert.equal(0, plan.status, plan.err)
+    assert.same({}, site:changing())
+    assert.matches("held +vm.move +detach 3b:00.0 of esx%-2", plan.out)
+    assert.matches("held +vm.move +move from esx%-2 to esx%-[13]", plan.out)
+    assert.matches("the playbook is " .. file:gsub("%p", "%%%0"), plan.out)
+    local again = site:command { "evacuate", "esx-2", "--out", file }
+    assert.matches("evacuate.lua exists", again.err)
+    local done = site:command { "apply", file, "--journal", site.dir .. "/e.db" }
+    assert.equal(0, done.status, done.err)
+    assert.is_not.equal("esx-2", where "held"[1])
+    assert.equal(1, where "held"[4])
+    local empty = site:command { "evacuate", "esx-2", "--out", site.dir .. "/e2.lua" }
+    assert.matches("no VM on esx%-2 holds one of its cards", empty.err)
+  end)
+
   it("lets two VMs exchange their hosts where no card is spare", function()
     local text = play(scope("swap-a", 'to = "esx-6"', ATTACH) .. ", " .. scope("swap-b", 'to = "esx-5"', ATTACH))
     local result = assert(site:apply(text))

@@ -287,6 +287,10 @@
 ---@field asked? function see plan.apply
 ---@field outage? string|number how long to wait for a vCenter that does not answer
 
+---@class gpupt.options.playbook.evacuate
+---@field to? table names or inventory paths of the hosts to use; default: the others of the host's cluster
+---@field out? string the file to write; default: evacuate-HOST.lua
+
 ---@class gpupt.options.playbook.load
 ---@field expect? table the expected files; if they differ, nothing is executed: a list of { files = { { path =, hash = }... }, since = 'the plan was created', advice = 'create a new plan' }
 ---@field argv? table the set of names in vars that came from a command line, where secrets are refused
@@ -793,6 +797,11 @@ function gpupt.playbook.stop(journal, id, o) end
 ---{ what =, host =, vm =, state =, released =, kept = why not } } }; nil, message, code ("EREFUSED" if a process does).
 ---@param o? gpupt.options.playbook.release
 function gpupt.playbook.release(journal, vc, id, o) end
+
+---Writes the playbook that moves the VMs with cards of a host to other hosts: { path =, vms = how many, host =,
+---left = { { name =, why = } } }; nil, message, code.
+---@param o? gpupt.options.playbook.evacuate
+function gpupt.playbook.evacuate(vc, host, o) end
 
 ---The variables in a --var-file; nil, message, code.
 function gpupt.playbook.read_var_file(path) end

@@ -110,6 +110,18 @@ function playbook.release(journal, vc, id, o)
   return require("gpupt.playbook.release").run(journal, vc, id, release_options:check(o))
 end
 
+local evacuate_options = options.declare("playbook.evacuate", {
+  { "to", "table", doc = "names or inventory paths of the hosts to use; default: the others of the host's cluster" },
+  { "out", "string", doc = "the file to write; default: evacuate-HOST.lua" },
+})
+
+--- Writes the playbook that moves the VMs with cards of a host to other hosts: { path =, vms = how many, host =,
+-- left = { { name =, why = } } }; nil, message, code.
+function playbook.evacuate(vc, host, o)
+  if type(host) ~= "string" then error("playbook.evacuate: host must be a string, not a " .. type(host), 2) end
+  return require("gpupt.playbook.evacuate").write(vc, host, evacuate_options:check(o))
+end
+
 --- The variables in a --var-file; nil, message, code.
 function playbook.read_var_file(path) return require("gpupt.playbook.var_file").read(path) end
 
