@@ -13,7 +13,8 @@ end
 local fleet = { folders = { "/DC0/vm/gold", "/DC0/vm/vdi" }, networks = { "VM Network", "VDI-210" },
   datastores = { { name = "ds-1", capacity_gb = 4096 }, { name = "small", capacity_gb = 100, free_gb = 30 } },
   clusters = { { name = "vdi", hosts = { host "esx-1", host "esx-2" } } },
-  users = { { name = "reader@vsphere.local", password = "pw-" .. "reader", role = "ReadOnly" } },
+  users = { { name = "reader@vsphere.local", password = "pw-" .. "reader", privileges = { "System.Anonymous", "System.View", "System.Read",
+    "VirtualMachine.Config.CPUCount" } } },
   vms = {
     { name = "w11", folder = "gold", template = true, installed = "windows-11", guest = "windows11_64Guest", firmware = "efi",
       memory_mb = 16384, cpus = 4, disk_gb = 64, memory_lock = true, version = "vmx-20", username = "Administrator",
@@ -152,10 +153,10 @@ describe("p.vm.clone", function()
   end)
 
   it("names every privilege that the account lacks, with its object", function()
-    local path = site:write(play('from = "gold/w11", customization = "linux"', { name = "r-{n}" }):gsub("linux", "vdi-join"))
+    local path = site:write(play('from = "gold/w11", cpus = 2, customization = "vdi-join"', { name = "r-{n}" }))
     local result = site:command({ "plan", path }, { env = { GOVC_USERNAME = "reader@vsphere.local", GOVC_PASSWORD = "pw-" .. "reader" } })
     assert.equal(1, result.status)
-    assert.is_truthy(result.err:find("ReadCustSpecs", 1, true), result.err)
+    assert.is_truthy(result.err:find("VirtualMachine.Provisioning.ReadCustSpecs on the folder", 1, true), result.err)
     path = site:write(play('from = "gold/w11", cpus = 2', { name = "r-{n}" }))
     result = site:command({ "plan", path }, { env = { GOVC_USERNAME = "reader@vsphere.local", GOVC_PASSWORD = "pw-" .. "reader" } })
     for _, word in ipairs { "VirtualMachine.Provisioning.DeployTemplate on the VM /DC0/vm/gold/w11",

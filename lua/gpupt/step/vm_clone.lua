@@ -97,9 +97,12 @@ function step.observe(ctx, target)
   local item
   if o.customization then
     item, message, code, detail = customization.read(ctx, o.customization)
-    if not item then return nil, ("%s: %s"):format(target.name, message), code, detail end
+    -- a plan can be made by an account that may not read it
+    local unseen = code == "NoPermission" and ctx.planning
+    if not item and not unseen then return nil, ("%s: %s"):format(target.name, message), code, detail end
   end
-  return { source = found, item = item }
+  return { source = found, item = item, unseen = o.customization and not item and message or nil,
+    root = ctx.vc.content.rootFolder }
 end
 
 local function start_change(name, running)
@@ -137,7 +140,11 @@ local function needs_of(target, seen)
   local list = { on_source(from.template and "DeployTemplate" or "Clone"),
     "VirtualMachine.Inventory.CreateFromExisting", "VirtualMachine.Config.AdvancedConfig",
     "Datastore.AllocateSpace", "Resource.AssignVMToPool" }
-  if seen.item then list[#list + 1] = on_source "Customize" end
+  if o.customization then
+    list[#list + 1] = on_source "Customize"
+    list[#list + 1] = { privilege = "VirtualMachine.Provisioning.ReadCustSpecs",
+      objects = { { ref = seen.root, name = "of the inventory's root" } } }
+  end
   if o.cpus then list[#list + 1] = "VirtualMachine.Config.CPUCount" end
   if o.memory then list[#list + 1] = "VirtualMachine.Config.Memory" end
   if target.network then list[#list + 1] = "Network.Assign" end
@@ -171,6 +178,7 @@ function step.plan(ctx, target, seen)
   local wrong = mistakes(target, seen)
   if wrong then return nil, ("%s: %s"):format(target.name, wrong), "EREFUSED" end
   if not target.host then return nil, ("%s: no suitable host was found"):format(target.name), "ENOHOST" end
+  if seen.unseen then ctx:note(target, "unverified: " .. seen.unseen) end
   local same = seen.item and customization.same_name(seen.item)
   if same and (target.scope.options.count or 1) > 1 then
     ctx:note(target, ("'%s' names every guest '%s': use a specification with the VM's name"):format(o.customization,
