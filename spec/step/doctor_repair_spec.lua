@@ -98,6 +98,26 @@ describe("p.doctor.repair", function()
     assert.same({ "poweredOn", true, 16384 }, { now.power, now.memory_locked, now.memory_reservation })
   end)
 
+  it("skips a VM in which a user is logged in, unless the playbook and --allow say otherwise", function()
+    local ref = check(vc:one "/DC0/vm/good")
+    check(vc:wait(check(ref:PowerOffVM_Task {})))
+    check(vc:wait(check(ref:ReconfigVM_Task { spec = { extraConfig = { { key = "pciPassthru.64bitMMIOSizeGB", value = "64" } } } })))
+    site.sim:post("set", { vm = "good", mmio = "guest" }) -- it starts, and its guest lacks the BAR
+    check(vc:wait(check(ref:PowerOnVM_Task {})))
+    check(vc:wait_for(ref, { "guest.guestOperationsReady" }, function(props) return props["guest.guestOperationsReady"] end,
+      { timeout = 60 }))
+    local changes = lines "good"
+    assert.same({ "- good: shut down the guest", "~ good: 64bitMMIOSizeGB 256", "~ good: power on" }, changes)
+    site.sim:post("set", { vm = "good", session = "cad-user" })
+    local none, text = lines "good"
+    assert.same({}, none)
+    assert.matches("good +running +[^\n]*skipped: a user session is active", text)
+    local plan = check(site:plan(play("good", nil, ', sessions = "shutdown"')))
+    assert.same({ "guest-shutdown", "sessions" }, plan:needs())
+    site.sim:post("set", { vm = "good", session = "" })
+    apply "good"
+  end)
+
   it("never changes the firmware", function()
     assert.same({}, (lines "bios"))
     assert.equal("bios", site:truth("vms", "bios").firmware)

@@ -107,6 +107,7 @@
 ---@class gpupt.options.p.doctor.repair
 ---@field fix? table|function what is repaired: mmio, memory, hot-add, stale-backing, hide-hypervisor; everything else is only shown
 ---@field driver? string|function version of the guest's driver, if known (for hide-hypervisor)
+---@field sessions? string|function a VM in which a user is logged in: skip it, or shut it down (needs --allow sessions)
 ---@field power_on? boolean|function power a repaired VM on afterwards
 
 ---@class gpupt.options.p.driver.install

@@ -27,6 +27,8 @@ local step = {
     { "fix", "table", default = {}, late = true,
       doc = "what is repaired: mmio, memory, hot-add, stale-backing, hide-hypervisor; everything else is only shown" },
     { "driver", "string", late = true, doc = "version of the guest's driver, if known (for hide-hypervisor)" },
+    { "sessions", "string", choices = { "skip", "shutdown" }, default = "skip", late = true,
+      doc = "a VM in which a user is logged in: skip it, or shut it down (needs --allow sessions)" },
     { "power_on", "boolean", default = true, late = true, doc = "power a repaired VM on afterwards" },
   },
   approvals = {
@@ -214,9 +216,9 @@ function step.plan(ctx, target, seen)
     return changes
   end
   local running = seen.vm.power == "poweredOn"
-  if running and seen.session and not ctx:may "sessions" then
+  if running and seen.session and target.options.sessions == "skip" then
     for _, row in ipairs(found.rows) do
-      row[4] = "skipped: a user session is active; retry later, or --allow sessions"
+      row[4] = "skipped: a user session is active; retry later, or set sessions = 'shutdown'"
     end
     return changes
   end
@@ -229,6 +231,10 @@ function step.plan(ctx, target, seen)
   end
   if running then
     changes[1] = { sign = "-", verb = "guest shutdown", what = "shut down the guest", allow = "guest-shutdown" }
+    if seen.session then
+      changes[2] = { sign = "!", verb = "session", what = "a user is logged in and loses the session",
+        allow = "sessions" }
+    end
   end
   local texts = {}
   for _, row in ipairs(found.rows) do
