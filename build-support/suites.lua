@@ -72,7 +72,9 @@ function suites.list(root, full)
   add("corpora", "tap", "build-support/fuzz --replay", 8)
   if full then
     add("other clients", "go",
-      ". ./build-support/environment && cd spec/vcenter && GPUPT_FULL=1 go test -json -run Calls .")
+      ". ./build-support/environment && cd spec/vcenter && GPUPT_FULL=1 go test -json -timeout 40m -run Calls .", 6)
+    add("poisoned server", "go", ". ./build-support/environment && cd spec/vcenter && "
+      .. "GPUPT_FULL=1 go test -json -timeout 40m -run Poison ./internal/front", 6)
   end
   for _, folder in ipairs(full and folders(root, "*_full.lua") or {}) do
     add(folder:gsub("^spec/", "") .. ", full", "tap", parts(root, folder, "*_full.lua", 1), 6)
