@@ -75,13 +75,29 @@ local function task_of(one, why)
     by = away.owner(one["info.reason"]), operation = one["info.activationId"] }
 end
 
+-- The recent tasks of these hosts. The server leaves out of a traversal what may not be read: every task that a host
+-- lists has to be in the answer, or reading it says why not.
+local function recent_tasks(vc, hosts)
+  local tasks, listed, seen, rest = {}, {}, {}, {}
+  for _, object in ipairs(check(vc:collect_all { objects = hosts, follow = { HostSystem = "recentTask" },
+    types = { HostSystem = { "recentTask" }, Task = task_paths } })) do
+    if object.ref.type == "Task" then
+      tasks[#tasks + 1], seen[object.ref] = object, true
+    else
+      for _, task in ipairs(object.recentTask or {}) do listed[#listed + 1] = task end
+    end
+  end
+  for _, task in ipairs(listed) do if not seen[task] then rest[#rest + 1] = task end end
+  for _, one in ipairs(check(vc:collect_all { objects = rest, type = "Task", paths = task_paths })) do
+    tasks[#tasks + 1] = one
+  end
+  return tasks
+end
+
 --- The tasks that take these hosts out of service, by host; and those by which they entered maintenance mode. Raises.
 function away.tasks(vc, hosts)
-  local refs, found, entered = {}, {}, {}
-  for _, object in ipairs(check(vc:collect_all { objects = hosts, type = "HostSystem", paths = { "recentTask" } })) do
-    for _, task in ipairs(object.recentTask or {}) do refs[#refs + 1] = task end
-  end
-  for _, one in ipairs(check(vc:collect_all { objects = refs, type = "Task", paths = task_paths })) do
+  local found, entered = {}, {}
+  for _, one in ipairs(recent_tasks(vc, hosts)) do
     local state, host = one["info.state"], one["info.entity"]
     local why = host and why_leaving(one["info.name"], one["info.descriptionId"])
     local task = why and task_of(one, why)
