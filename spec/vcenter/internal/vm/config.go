@@ -331,8 +331,8 @@ func (r *Service) reconfigure(vm *VM, asked *types.VirtualMachineConfigSpec) *fa
 	if a.Shares == nil {
 		a.Shares = shares
 	}
-	if a.ExpandableReservation == nil {
-		a.ExpandableReservation = ptr(false)
+	if a.ExpandableReservation == nil { // a field that is unset keeps its value
+		a.ExpandableReservation = keep.ExpandableReservation
 	}
 	vm.Config.MemoryAllocation = &a
 	vm.apply(v, asked)

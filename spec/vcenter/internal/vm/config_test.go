@@ -57,7 +57,11 @@ func TestMemory(t *testing.T) {
 	k.refused(k.reconfigure(vm, memory("", "4096")), "InvalidArgument", "spec.memoryAllocation.limit")
 	k.accepted(k.reconfigure(vm, val("memoryReservationLockedToMax", "false"), memory("4096", "8196")))
 	k.refused(k.reconfigure(vm, memory("9000", "")), "InvalidArgument", "spec.memoryAllocation.reservation")
+	expandable := k.get(vm, "config.memoryAllocation.expandableReservation")
 	k.accepted(k.reconfigure(vm, memory("8196", "")))
+	if got := k.get(vm, "config.memoryAllocation.expandableReservation"); got != expandable {
+		t.Errorf("a field that is not set was changed: expandableReservation %s -> %s", expandable, got)
+	}
 }
 
 func TestSwitchesThatPassthroughExcludes(t *testing.T) {
