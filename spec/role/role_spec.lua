@@ -29,7 +29,7 @@ describe("the privileges that the steps declare", function()
   local by_field = { "VirtualMachine.Config.AddNewDisk", "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.Config.Resource", "VirtualMachine.Config.Settings", "VirtualMachine.Config.Memory",
     "VirtualMachine.Config.CPUCount", "VirtualMachine.Config.EditDevice", "VirtualMachine.Interact.SetCDMedia",
-    "VirtualMachine.Interact.DeviceConnection", "Datastore.AllocateSpace", "Datastore.Browse", "Network.Assign",
+    "VirtualMachine.Interact.DeviceConnection", "VirtualMachine.Inventory.Delete", "Datastore.AllocateSpace", "Datastore.Browse", "Network.Assign",
     "VirtualMachine.Inventory.CreateFromExisting", "VirtualMachine.Provisioning.Clone",
     "VirtualMachine.Provisioning.DeployTemplate" }
 

@@ -41,7 +41,8 @@ changed since the plan was saved or the run started, it is not executed.
   },
 }
 
-local function approvals(given)
+--- The approvals of --allow; nil, message, code.
+function command.approvals(given)
   local list, known, words = {}, {}, {}
   for i, one in ipairs(require("gpupt.playbook").approvals()) do known[one.word], words[i] = true, one.word end
   for _, one in ipairs(given or {}) do
@@ -124,7 +125,7 @@ end
 
 -- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result.
 local function show(plan)
-  if #plan:changes() > 0 then
+  if #plan:changes() > 0 or plan.lost and #plan:lost() + #plan:left() > 0 then
     printer.err("%s\n", plan:text { width = require "gpupt.cli.terminal".columns "stderr" })
     return
   end
@@ -132,22 +133,61 @@ local function show(plan)
   for _, skipped in ipairs(plan:left_out()) do printer.err("! %s", skipped.text) end
 end
 
-function command.run(options, words)
-  local playbook = require "gpupt.playbook"
-  local allow, message, code = approvals(options.allow)
-  if not allow then return nil, message, code end
+--- What is wrong with the options of a command that makes changes, or nil.
+function command.usage_problem(options, name)
   if connection.record_folder(options) then
-    return nil, "apply cannot be recorded, because it changes things: unset GPUPT_RECORD (gpupt plan can be recorded)",
-      "EUSAGE"
+    return name .. " cannot be recorded, because it changes things: unset GPUPT_RECORD (gpupt plan "
+      .. "can be recorded)"
   end
   local seconds, invalid = require("gpupt.units").duration(options.outage or "15m")
-  if not seconds then return nil, "--outage: " .. invalid, "EUSAGE" end
+  if not seconds then return "--outage: " .. invalid end
+  if options.events and options.json then
+    return "--events and --json cannot be combined: events are one object per line, the result is one object"
+  end
+end
+
+--- Prints the plan and applies it; the exit status, or nil, message, code, detail. `plan_again()`: makes another plan,
+-- when another run got the planned cards first.
+function command.carry_out(plan, store, allow, options, plan_again)
+  local on_event, progress = listener(options)
+  local quiet = options.events or options.json
+  if not quiet then show(plan) end
+  -- the first Ctrl-C lets the steps in progress finish
+  local signals = require "gpupt.net".signals
+  signals.drain(true)
+  local run, message, code, detail
+  for try = 1, PLANS do
+    run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event,
+      outage = options.outage, asked = function()
+        if signals.asked() then return "drain", "interrupted (Ctrl-C again stops at once)" end
+      end }
+    local again = plan_again and not run and type(detail) == "table" and detail.again
+    if not again or try == PLANS or signals.asked() then break end
+    printer.err("%s\nplanning again, because other cards may be free\n", message)
+    plan, message, code, detail = plan_again()
+    if not plan then break end
+    if not quiet then show(plan) end
+  end
+  signals.drain(false)
+  if progress then progress:close() end
+  if not run then return nil, message, code, detail end
+  local result = run:result()
+  local id = result.id
+  local journalled = id ~= nil
+  for _, one in ipairs(result.runs or {}) do journalled = journalled or one.id ~= nil end
+  cli.journalled = { counts = not options.json,
+    text = journalled and "see " .. next_command.status(id) or "nothing was changed" }
+  return finish(options, run, allow)
+end
+
+function command.run(options, words)
+  local playbook = require "gpupt.playbook"
+  local allow, message, code = command.approvals(options.allow)
+  if not allow then return nil, message, code end
+  local problem = command.usage_problem(options, command.name)
+  if problem then return nil, problem, "EUSAGE" end
   if #words == 0 and not options.resume then return nil, "expected a playbook or a plan file", "EUSAGE" end
   if #words > 1 then return nil, "expected one playbook or plan file, not " .. #words, "EUSAGE" end
-  if options.events and options.json then
-    return nil, "--events and --json cannot be combined: events are one object per line, the result is one object",
-      "EUSAGE"
-  end
   local limit, malformed, usage = connection.limits(options)
   if malformed then return nil, malformed, usage end
   local path
@@ -171,40 +211,12 @@ function command.run(options, words)
     store, message, code = playbook.open_journal(options.journal)
     if not store then return nil, message, code end
   end
-  local on_event, progress = listener(options)
-  local quiet = options.events or options.json
-  if not quiet then show(plan) end
-  -- the first Ctrl-C lets the steps in progress finish
-  local signals = require "gpupt.net".signals
-  signals.drain(true)
-  local run
-  for try = 1, PLANS do
-    run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event,
-      outage = options.outage, asked = function()
-        if signals.asked() then return "drain", "interrupted (Ctrl-C again stops at once)" end
-      end }
-    local again = not run and type(detail) == "table" and detail.again and not pb.saved and not options.resume
-    if not again or try == PLANS or signals.asked() then break end
-    printer.err("%s\nplanning again, because other cards may be free\n", message)
-    plan, message, code, detail = pb:plan(vc, { limit = limit, journal = store })
-    if not plan then break end
-    if not quiet then show(plan) end
-  end
-  signals.drain(false)
-  if progress then progress:close() end
-  if not run then
-    if store then store:close() end
-    return nil, message, code, detail
-  end
-  local result = run:result()
-  local id = result.id
-  local journalled = id ~= nil
-  for _, one in ipairs(result.runs or {}) do journalled = journalled or one.id ~= nil end
-  cli.journalled = { counts = not options.json,
-    text = journalled and "see " .. next_command.status(id) or "nothing was changed" }
-  local status = finish(options, run, allow)
+  local may_repeat = not pb.saved and not options.resume
+  local results = table.pack(command.carry_out(plan, store, allow, options, may_repeat and function()
+    return pb:plan(vc, { limit = limit, journal = store })
+  end))
   if store then store:close() end
-  return status
+  return table.unpack(results, 1, results.n)
 end
 
 return command

@@ -47,7 +47,7 @@ local function list_runs(store, options)
   if #runs == 0 then printer.out "no runs yet" end
   for _, record in ipairs(runs) do
     printer.out("%s  %-11s  %s  %s  %s", when(record.at), record.state, visible.pad(record.id, 44),
-      record.endpoint or "", record.playbook)
+      record.endpoint or "", record.undoes and "undo of " .. record.undoes or record.playbook)
   end
   return true
 end

@@ -35,6 +35,12 @@ function Snapshot:expect_active(card) self.expected[key_of(card)] = true end
 --- Records that this playbook will give the card this hardware label.
 function Snapshot.expect_label(_, card, label) card.label = label end
 
+--- Records that an undo shuts this VM down before its host is rolled, or deletes it (`forecast` of its steps).
+function Snapshot:expect_off(ref, forecast)
+  self.off = self.off or {}
+  self.off[ref] = forecast.freed == true or forecast.off_meanwhile or nil
+end
+
 --- Whether the card is active, or will be.
 function Snapshot:will_be_active(card) return (card.enabled and card.active) or self.expected[key_of(card)] == true end
 
@@ -113,7 +119,11 @@ function Snapshot:path(ref) return self:whole():path(ref) end
 -- reserved_mb (nil: unreadable) }.
 function Snapshot:running_on(record)
   self:whole()
-  return self.running[record.ref] or {}
+  local list = self.running[record.ref] or {}
+  if not self.off then return list end
+  local left = {}
+  for _, one in ipairs(list) do if not self.off[one.ref] then left[#left + 1] = one end end
+  return left
 end
 
 --- References to the hosts that the patterns match; a pattern may match hosts or clusters. Raises.
@@ -360,7 +370,7 @@ end
 --- The plan is made: from now on everything is read again.
 function Snapshot:planned()
   self.read_once = {}
-  self.planning, self.records, self.inventory, self.vms, self.running = false, {}, nil, nil, nil
+  self.planning, self.records, self.inventory, self.vms, self.running, self.off = false, {}, nil, nil, nil, nil
   self.ids:ask_again()
 end
 

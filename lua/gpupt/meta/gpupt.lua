@@ -143,6 +143,11 @@
 ---@field bars? table|function measured BARs of a card that is not in the built-in table
 ---@field power_on? boolean|function power the VM on afterwards
 
+---@class gpupt.options.p.gpu.detach
+---@field devices? table p.gpus: which cards; default: all that the VM has
+---@field settings? string|function remove: also what gpu.attach set for the cards, if the VM has no other card
+---@field power_on? boolean|function power the VM on afterwards if it was running
+
 ---@class gpupt.options.p.gpus
 ---@field match? string|table vendor:device[:subvendor:subdevice] in hexadecimal, * allowed; or a list of them
 ---@field class? string|table a PCI class such as 0302, or a list
@@ -156,6 +161,12 @@
 ---@field output? string|function text that its output must contain
 ---@field run_within? string|function how long it may take
 ---@field within? string|function how long to wait for guest operations
+
+---@class gpupt.options.p.host.disable
+---@field devices? table p.gpus: which cards; default: the devices of p.hosts
+---@field apply? string|function auto: without a reboot if the host supports it; reboot: always reboot; stage: disable only, no reboot
+---@field whole? string|function board: also the other cards and the NVSwitches of the cards' boards
+---@field foreign_maintenance? boolean|function also use hosts in maintenance mode that another user set; they stay in it (--allow foreign-maintenance)
 
 ---@class gpupt.options.p.host.enable
 ---@field devices? table|function p.gpus: which cards; default: the devices of p.hosts
@@ -239,6 +250,9 @@
 ---@field version? string|function hardware version, for example vmx-20; default: the cluster's
 ---@field annotation? string|function the VM's notes
 
+---@class gpupt.options.p.vm.delete
+---@field run string|function the run that created the VMs, as its journal says
+
 ---@class gpupt.options.p.vm.move
 ---@field to string|table|function the hosts it may move to: a name, an inventory path or pattern of hosts or clusters, or a list of them; a VM that is on one of them stays
 ---@field datastore? string|function the name of the datastore to move its files to; default: they stay
@@ -321,6 +335,10 @@
 ---@class gpupt.options.playbook.stop
 ---@field now? boolean also cancel the steps in progress
 
+---@class gpupt.options.playbook.undo
+---@field vars? table variables, including secrets, if the run used steps of the user's own
+---@field argv? table the set of names in vars that came from a command line, where secrets are refused
+
 ---@class gpupt.options.record.open
 ---@field words? table the command that is recorded, as a list of words: for README.txt, with stand-ins
 
@@ -357,6 +375,8 @@
 ---@field after? table steps that must come before it, each with the reason
 ---@field login? boolean it runs programs in the guest: p.vms needs a login
 ---@field repeatable? boolean may be used more than once in a scope
+---@field after_vms? boolean its hosts wait for the VMs of the plan, not these for their host
+---@field after_host? boolean it waits for the VM's host, if that waits for its VMs
 ---@field check? function check(options) -> message or nil, while the playbook is loaded
 ---@field place? function place(fleet, target, options) -> memory and datastores of the VM that it creates
 ---@field goes? function goes(fleet, target, options) -> references to the hosts that the VM may be moved to
@@ -759,6 +779,12 @@ function gpupt.playbook.load(path, vars, o) end
 ---compared at apply. vars: the secrets, which a plan file does not contain.
 ---@param o? gpupt.options.playbook.load_plan
 function gpupt.playbook.load_plan(path, vars, o) end
+
+---What takes back what a run did: its plan(vc) says what can be taken back, what cannot (plan:lost()) and what was
+---changed since and stays (plan:left()); that plan is applied like any other. nil, message, code ("EREFUSED" if a
+---process works on the run, or it was undone already; "EVERSION" for runs of earlier releases).
+---@param o? gpupt.options.playbook.undo
+function gpupt.playbook.undo(journal, id, o) end
 
 ---Opens what is to be applied: a playbook, a plan file or a run to resume. Returns a playbook whose plan() uses the
 ---run and the limit, and refuses a saved plan that no longer holds; nil, message, code.

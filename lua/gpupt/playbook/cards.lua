@@ -11,6 +11,7 @@ local cards = {}
 
 --- The gpu.attach step of a scope, or nil.
 local function attach_of(scope)
+  if scope.undo then return end
   for _, instance in ipairs(scope.children) do
     if instance.name == "gpu.attach" then return instance end
   end
@@ -87,6 +88,7 @@ end
 -- What the step that creates the VM says about it: its memory, and datastores that its host must mount.
 local function add_wishes(fleet, target)
   target.memory_wish, target.must_mount = nil, nil
+  if target.scope.undo then return end
   for _, instance in ipairs(target.scope.children) do
     if instance.step.place then
       local o = instance:resolve(target)

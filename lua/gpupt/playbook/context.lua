@@ -10,6 +10,7 @@
 --   ctx:did(target, action, object)             the detail of this change in this run's journal, or nil
 --   ctx:newer(target, action, undone_by)        the same, unless such a change has undone it since
 --   ctx:objects_of(target, action)              the objects of such changes
+--   ctx:done_by(run, target)                    what another run of this journal did when it created VMs
 --   ctx:unfinished(target, action, task)        the change of this run that started this task and saw no end of it
 --   ctx:slot(target)                            the right to take this host out of service (gpupt.playbook.claim)
 --   ctx:wait_for(ref, paths, predicate, o)      waits until the predicate is true
@@ -32,6 +33,7 @@ local vim_ref = require "gpupt.vim.ref"
 ---@field fleet table               gpupt.fleet.snapshot
 ---@field journal userdata?         nil while a playbook is planned
 ---@field run string?               the run's id
+---@field book userdata?            the journal, for reading, also while a playbook is planned
 ---@field planning boolean?
 ---@field allow table<string, boolean>  approvals that were given
 ---@field done table<string, table[]>   target name -> changes of this run: { step, action, object, detail, number }
@@ -49,6 +51,13 @@ Context.__index = Context
 function context.new(fields)
   local self = setmetatable({ allow = {}, emit = function() end, done = {}, slots = {} }, Context)
   for name, value in pairs(fields) do self[name] = value end
+  return self
+end
+
+--- The context of a run that is over, with its changes; only for reading.
+function context.of_run(journal, run)
+  local self = context.new { journal = journal, run = run }
+  self:remember()
   return self
 end
 
@@ -93,8 +102,9 @@ function Context:row(target, kind, what, detail, more)
   local write = kind == "change" and rows.write or rows.add
   local number = failure.check(write(self.journal, row))
   if kind == "change" and target then
-    remember_change(self, target.name, { step = row.step, action = row.action, object = row.object,
-      detail = detail and json.decode(row.detail) or {}, number = number, operation = row.operation })
+    remember_change(self, target.name, { step = row.step, action = row.action, object = row.object, what = row.what,
+      source = row.source, detail = detail and json.decode(row.detail) or {}, number = number,
+      operation = row.operation })
   end
   return number
 end
@@ -168,10 +178,50 @@ function Context:remember()
     elseif row.kind == "sent" and entry and detail then
       entry.task = detail.task
     elseif row.kind == "change" and row.target then
-      remember_change(self, row.target, { step = row.step, action = row.action, object = row.object,
-        detail = detail or {}, number = row.number, operation = row.operation })
+      remember_change(self, row.target, { step = row.step, action = row.action, object = row.object, what = row.what,
+        source = row.source, detail = detail or {}, number = row.number, operation = row.operation })
     end
   end
+end
+
+-- What a run may have left behind: its undo goes on from there as if it had done it itself.
+local left_behind = { ["maintenance-enter"] = true, ["maintenance-exit"] = true, ["guest-shutdown"] = true }
+
+--- Adds to this run what the run that it undoes left behind at a host: its maintenance mode, and VMs that it shut down
+-- and did not start again.
+function Context:inherit(name, done)
+  local started = {}
+  for _, change in ipairs(done) do
+    if change.action == "power-on" and change.ended then started[change.object] = change.number end
+  end
+  local own, list = self.done[name] or {}, {}
+  for _, change in ipairs(done) do
+    local restarted = change.action == "guest-shutdown" and (started[change.object] or 0) > change.number
+    if left_behind[change.action] and not restarted then list[#list + 1] = change end
+  end
+  self.done[name] = table.move(own, 1, #own, #list + 1, list) -- the newest are last
+end
+
+--- The changes by which another run of this journal created VMs, those of unknown outcome only of this target; nil,
+-- message, code.
+function Context:done_by(run, target)
+  local book = self.journal or self.book
+  if not book then
+    return nil, ("VMs of run %s can be deleted only with the journal that has this run"):format(run), "ENOENT"
+  end
+  local record
+  for one in book:runs() do if one.id == run then record = one end end
+  if not record then return nil, ("the journal contains no run '%s'"):format(run), "ENOENT" end
+  if record.endpoint ~= self.vc.host then
+    return nil, ("run %s worked on %s, not on %s"):format(run, record.endpoint or "?", self.vc.host), "EINVAL"
+  end
+  local of, list = context.of_run(book, run), {}
+  for name, done in pairs(of.done) do
+    for _, change in ipairs(done) do
+      if change.made or name == target.name then list[#list + 1] = change end
+    end
+  end
+  return list
 end
 
 --- What a step's plan may use: it only computes from what observe returned.

@@ -50,6 +50,26 @@ function playbook.load_plan(path, vars, o)
   return require("gpupt.playbook.saved").load(path, playbook.load, vars, o)
 end
 
+local Undo = {}
+Undo.__index = Undo
+Undo.__name = "gpupt.undo"
+
+local undo_options = options.declare("playbook.undo", {
+  { "vars", "table", default = {}, doc = "variables, including secrets, if the run used steps of the user's own" },
+  { "argv", "table", doc = "the set of names in vars that came from a command line, where secrets are refused" },
+})
+
+--- What takes back what a run did: its plan(vc) says what can be taken back, what cannot (plan:lost()) and what was
+-- changed since and stays (plan:left()); that plan is applied like any other. nil, message, code ("EREFUSED" if a
+-- process works on the run, or it was undone already; "EVERSION" for runs of earlier releases).
+function playbook.undo(journal, id, o)
+  if type(id) ~= "string" then error("playbook.undo: id must be a string, not a " .. type(id), 2) end
+  o = undo_options:check(o)
+  local record, message, code = require("gpupt.playbook.undo").check(journal, id)
+  if not record then return nil, message, code end
+  return setmetatable({ journal = journal, record = record, options = o }, Undo)
+end
+
 local open_options = options.declare("playbook.open", {
   { "path", "string", doc = "a playbook or a plan file; default with resume: the playbook of the run" },
   { "vars", "table", default = {}, doc = "variables, including secrets" },
@@ -64,6 +84,10 @@ function playbook.open(o)
   o = open_options:check(o)
   if o.resume and not o.journal then error("playbook.open: resume needs an open journal", 2) end
   if not (o.path or o.resume) then error("playbook.open: path or resume is required", 2) end
+  local record = o.resume and playbook.find_run(o.journal, o.resume)
+  if record and record.kind == "undo" then
+    return playbook.undo(o.journal, record.undoes, { vars = o.vars, argv = o.argv })
+  end
   return require "gpupt.playbook.subject"(o, function(tree) return setmetatable(tree, Playbook) end)
 end
 
@@ -184,20 +208,45 @@ local function resumed_plan(self, sites, o)
   return require("gpupt.playbook.plan").make(self, site.vc, o)
 end
 
---- Reads the fleet and returns what would change. Makes no changing call. `vc` is a client; for a playbook with
--- p.vcenter it is what connect() returned, or a table of clients by the vCenters' names.
-function Playbook:plan(vc, o)
+-- The options of a plan, checked.
+local function for_plan(o)
   o = plan_options:check(o)
   for _, one in ipairs(type(o.limit) == "table" and o.limit or {}) do
     if type(one) ~= "string" then error("playbook.plan: limit must be a list of strings, not of " .. type(one), 2) end
   end
   o.new_limit = o.limit ~= nil
+  return o
+end
+
+--- Reads the fleet and returns what would change. Makes no changing call. `vc` is a client; for a playbook with
+-- p.vcenter it is what connect() returned, or a table of clients by the vCenters' names.
+function Playbook:plan(vc, o)
+  o = for_plan(o)
   o.limit, o.run = o.limit or self.limit, o.run or self.run
   local nodes, message, code = require("gpupt.playbook.vcenters").of(self)
   if not nodes then return nil, message, code end
-  if #nodes == 0 then return require("gpupt.playbook.plan").make(self, vc, o) end
-  if self.vcenter then return resumed_plan(self, vc, o) end
-  return require("gpupt.playbook.several").make(self, vc, o)
+  if #nodes > 0 then
+    if self.vcenter then return resumed_plan(self, vc, o) end
+    return require("gpupt.playbook.several").make(self, vc, o)
+  end
+  local plan, detail
+  plan, message, code, detail = require("gpupt.playbook.plan").make(self, vc, o)
+  if not plan then return nil, message, code, detail end
+  plan.undo = playbook.undo
+  return plan
+end
+
+--- An undo is of one vCenter, whose connection the caller opens.
+function Undo.vcenters() return {} end
+
+--- Reads the fleet and returns what would be taken back. Makes no changing call.
+function Undo:plan(vc, o)
+  o = for_plan(o)
+  local tree, message, code = require("gpupt.failure").catch(require("gpupt.playbook.undo").tree, self.journal, vc,
+    self.record.id, self.options)
+  if not tree then return nil, message, code end
+  o.journal, o.limit, o.run = self.journal, o.limit or tree.limit, tree.run
+  return require("gpupt.playbook.plan").make(tree, vc, o)
 end
 
 --- The privileges that the steps' calls need: { {privilege=, step=, source=}... }, sorted.

@@ -105,10 +105,22 @@ function journal.find(store, id)
     or "the journal contains no run", "ENOENT"
 end
 
+--- The run that undoes run `id`, or nil.
+function journal.undo_of(store, id)
+  for record in store:runs() do
+    if record.kind == "undo" and record.undoes == id then return record end
+  end
+end
+
 --- The same for a run to resume: its journal must contain what is needed for that.
 function journal.resumable(store, id)
   local record, message, code = journal.find(store, id)
   if not record then return nil, message, code end
+  local undone = journal.undo_of(store, record.id)
+  if undone then
+    return nil, ("run %s cannot be resumed, because run %s has undone it%s. Apply the playbook again"):format(record.id,
+      undone.id, undone.status == "done" and "" or " in part"), "EREFUSED"
+  end
   if (record.format or 1) < 2 then
     return nil, ("run %s was started by an earlier release of gpupt, whose journal is not detailed enough to resume "
       .. "it. Check the fleet with 'gpupt plan', and apply the playbook again"):format(record.id), "EVERSION"

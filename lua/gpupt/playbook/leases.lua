@@ -80,13 +80,17 @@ function leases.enter(journal, run)
   if not ok then return nil, message, code == "EHELD" and "EREFUSED" or code end
   renewed(self, moment)
   holder.working[self.process] = true
-  -- what an earlier process of the run has kept
-  for lease in journal:leases(moment) do
-    if lease.run == run and lease.kept and lease.object then
+  self:remember_kept()
+  return self
+end
+
+--- What an earlier process of the run, or the run that this one undoes, has kept.
+function Leases:remember_kept()
+  for lease in self.journal:leases(clock.read()) do
+    if lease.run == self.run and lease.kept and lease.object then
       self.kept[lease.resource], self.claims[lease.resource] = lease.kept, { host = lease.host, object = lease.object }
     end
   end
-  return self
 end
 
 local function vanished(self)

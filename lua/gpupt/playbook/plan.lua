@@ -12,6 +12,7 @@ local options = require "gpupt.options"
 local out_of_service = require "gpupt.playbook.out_of_service"
 local patterns = require "gpupt.playbook.patterns"
 local preflight = require "gpupt.playbook.preflight"
+local release = require "gpupt.step.host_release"
 local remembered = require "gpupt.playbook.remembered"
 local targets = require "gpupt.playbook.targets"
 local snapshot = require "gpupt.fleet.snapshot"
@@ -210,6 +211,33 @@ local function leave_out(entry)
   end
 end
 
+-- Whether this plan takes a card from the VM that holds it.
+local function freed(self, owner, address)
+  for _, target in ipairs(self.vms) do
+    local set = target.ref == owner.ref and target.forecast and target.forecast.freed
+    if set == true or set and set[address] then return true end
+  end
+end
+
+-- A card that is taken out of passthrough must not stay in a VM's configuration. An undo leaves such a card as it is.
+local function check_held(self, problems)
+  for _, entry in ipairs(self.entries) do
+    for _, step in ipairs(entry.steps) do
+      for _, change in ipairs(step.changes) do
+        local held = change.disables and release.held(self.ctx, entry.target.record, change.disables,
+          function(owner, address) return freed(self, owner, address) end)
+        if held and self.playbook.undoes then
+          self.playbook.keep(entry.target, held)
+          step.changes, entry.changes = {}, nil
+          break
+        elseif held then
+          add_problem(problems, entry.target.name, step.instance.source, held, "EREFUSED")
+        end
+      end
+    end
+  end
+end
+
 local function words_needed(self)
   local set, list, attaches = {}, {}, false
   for _, entry in ipairs(self.entries) do
@@ -249,6 +277,31 @@ local function text_of(problems, claims, advice)
   return visible.lines(lines)
 end
 
+local function plan_hosts(self, problems)
+  for _, target in ipairs(self.hosts) do
+    self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
+  end
+  problems = skip(self, problems)
+  note_maintenance(self)
+  return problems
+end
+
+local function plan_vms(self, vm_targets, problems)
+  preflight.look(self, vm_targets)
+  -- if the journal cannot be read, the plan notes it below
+  self.world.claims = self.journal and failure.catch(leases.cards, self.journal, self.run_id) or nil
+  self.pool, vm_targets = cards.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
+  for _, target in ipairs(vm_targets) do
+    self.vms[#self.vms + 1] = target
+    local entry = plan_vm(self, target, problems)
+    leave_out(entry)
+    self.entries[#self.entries + 1] = entry
+    -- an undo takes care of it before its host
+    if target.ref and target.forecast then self.fleet:expect_off(target.ref, target.forecast) end
+  end
+  return skip(self, problems)
+end
+
 --- Makes the plan of a playbook. If there are problems: nil, message, code, { problems = }, with all of them.
 function plan.make(playbook, vc, o)
   local limit = o.patterns -- shared by the plans of several vCenters
@@ -261,9 +314,8 @@ function plan.make(playbook, vc, o)
     new_limit = o.new_limit, journal = o.journal, run_id = o.run, fleet = snapshot.new(vc), entries = {},
     skipped = {}, over = {}, notes = {}, unverified = {}, began = os.time() }, Plan)
   local problems = {}
-  self.ctx = context.new { vc = vc, fleet = self.fleet, planning = true, run = o.run, emit = function(event)
-    self.notes[#self.notes + 1] = event
-  end }
+  self.ctx = context.new { vc = vc, fleet = self.fleet, planning = true, run = o.run, book = o.journal,
+    emit = function(event) self.notes[#self.notes + 1] = event end }
   if o.run and o.journal then
     self.ctx.journal = o.journal
     self.ctx:remember()
@@ -274,24 +326,17 @@ function plan.make(playbook, vc, o)
   end
   self.fleet.remembered = o.run and self.ctx.remembered
     or playbook.saved and remembered.saved(playbook.saved.remembered) or nil
+  if playbook.inherit then playbook.inherit(self.ctx) end
   local ok, message, code, detail = failure.catch(function()
     local vm_targets = read_fleet(self, problems)
-    for _, target in ipairs(self.hosts) do
-      self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
+    if playbook.undoes then
+      problems = plan_vms(self, vm_targets, problems)
+      problems = plan_hosts(self, problems)
+    else
+      problems = plan_hosts(self, problems)
+      problems = plan_vms(self, vm_targets, problems)
     end
-    problems = skip(self, problems)
-    note_maintenance(self)
-    preflight.look(self, vm_targets)
-    -- if the journal cannot be read, the plan notes it below
-    self.world.claims = o.journal and failure.catch(leases.cards, o.journal, o.run) or nil
-    self.pool, vm_targets = cards.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
-    for _, target in ipairs(vm_targets) do
-      self.vms[#self.vms + 1] = target
-      local entry = plan_vm(self, target, problems)
-      leave_out(entry)
-      self.entries[#self.entries + 1] = entry
-    end
-    problems = skip(self, problems)
+    check_held(self, problems)
     preflight.check(self, problems, o)
     self.fleet:planned()
     return true
@@ -338,11 +383,40 @@ end
 -- journal.
 function Plan:claimed() return table.move(self.claims or {}, 1, #(self.claims or {}), 1, {}) end
 
+-- Copies of { target =, text = }.
+local function texts(list)
+  local copy = {}
+  for i, one in ipairs(list or {}) do copy[i] = { target = one.target, text = one.text } end
+  return copy
+end
+
 --- The hosts and VMs that the plan leaves out, because they or their host are away or without the wanted card: a list
 -- of { target =, text = }.
 function Plan:left_out()
-  local list = {}
-  for i, one in ipairs(self.skipped) do list[i] = { target = one.target, text = one.text } end
+  return texts(self.skipped)
+end
+
+--- Of the plan of an undo: what cannot be undone, as a list of { target =, text = }.
+function Plan:lost() return texts(self.playbook.lost) end
+
+--- Of the plan of an undo: what was changed since the run and is left as it is.
+function Plan:left() return texts(self.playbook.left) end
+
+--- Of a plan: what its changes do that no undo takes back ("reboot"), sorted.
+function Plan:irreversible()
+  local set, list = {}, {}
+  for _, entry in ipairs(self.entries) do
+    for _, step in ipairs(entry.steps) do
+      local words = step.changes.lost
+      if #step.changes > 0 and not words and not step.instance.step.undo then words = step.instance.name end
+      for _, word in ipairs(#step.changes == 0 and {} or type(words) == "table" and words or { words }) do
+        set[word] = true
+      end
+      for _, change in ipairs(step.changes) do if change.lost then set[change.lost] = true end end
+    end
+  end
+  for word in pairs(set) do list[#list + 1] = word end
+  table.sort(list)
   return list
 end
 

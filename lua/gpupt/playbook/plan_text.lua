@@ -139,6 +139,15 @@ local function causes(entries)
   return #rows > 1 and visible.table(rows) or {}
 end
 
+-- Of an undo, first what cannot be undone, then what was changed since.
+local function undo_lines(self, add)
+  local run = self.playbook.undoes
+  if not run then return end
+  add(("undo of run %s of %s"):format(run.id, os.date("!%Y-%m-%d %H:%M:%SZ", math.floor(run.at))))
+  for _, one in ipairs(self:lost()) do add(("! %s: cannot be undone: %s"):format(one.target, one.text)) end
+  for _, one in ipairs(self:left()) do add(("! %s: left as it is: %s"):format(one.target, one.text)) end
+end
+
 --- o.width: of the terminal; without it lines are not folded. o.diff: each setting before and after.
 return function(self, o)
   local lines = {}
@@ -146,6 +155,7 @@ return function(self, o)
     for _, line in ipairs(folded(text, o and o.width, indent or 2)) do lines[#lines + 1] = line end
   end
   add(head(self))
+  undo_lines(self, add)
   local list = self:changes()
   for _, line in ipairs(causes(self.entries)) do lines[#lines + 1] = line end
   change_lines(self, plan_groups.of(self.entries), o and o.diff, add)
@@ -163,6 +173,8 @@ return function(self, o)
   local at_once = unavailable.line(self.hosts)
   if at_once then add(at_once) end
   add(limit.of(self):text())
-  add(totals(list) .. "." .. (#self.words > 0 and " Needs: --allow " .. table.concat(self.words, ",") or ""))
+  local lost = self.playbook.undoes and {} or self:irreversible() -- an undo cannot be undone anyway
+  add(totals(list) .. "." .. (#lost > 0 and " Not undoable: " .. table.concat(lost, ", ") .. "." or "")
+    .. (#self.words > 0 and " Needs: --allow " .. table.concat(self.words, ",") or ""))
   return visible.lines(lines)
 end

@@ -27,7 +27,16 @@ local function proof_of(outcome)
   return outcome.target_record.proof or proof or outcome.proofs["gpu.attach"] or outcome.status or "interrupted"
 end
 
+-- What an undo has proved: each of its steps found nothing left to take back.
+local function taken_back(outcome)
+  if outcome.undone or not (outcome.status == "changed" or outcome.status == "ok") then
+    return outcome.message or outcome.status or "interrupted"
+  end
+  return outcome.target_record.ref and "as before the run" or "deleted"
+end
+
 local function vm_rows(run)
+  local proved = run.plan.playbook.undoes and taken_back or proof_of
   local rows = { { "VM", "HOST", "CARDS", "RESULT", "PROVED" } }
   for _, outcome in ipairs(run.outcomes) do
     local target = outcome.target_record
@@ -35,7 +44,7 @@ local function vm_rows(run)
       local cards = {}
       for i, card in ipairs(target.cards or {}) do cards[i] = hosts.short(card.address) end
       rows[#rows + 1] = { outcome.target, target.host and target.host.name or "?", table.concat(cards, " "),
-        outcome.status or "interrupted", proof_of(outcome) }
+        outcome.status or "interrupted", proved(outcome) }
     end
   end
   return rows
@@ -49,6 +58,10 @@ function report.text(run)
       if #lines > 0 then lines[#lines + 1] = "" end
       table.move(visible.table(rows), 1, #rows, #lines + 1, lines)
     end
+  end
+  for i, one in ipairs(run.plan:left()) do
+    if i == 1 and #lines > 0 then lines[#lines + 1] = "" end
+    lines[#lines + 1] = ("left as it is: %s: %s"):format(one.target, one.text)
   end
   return visible.lines(lines)
 end

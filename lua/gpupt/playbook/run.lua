@@ -17,6 +17,8 @@ local preflight = require "gpupt.playbook.preflight"
 local recheck = require "gpupt.playbook.recheck"
 local remembered = require "gpupt.playbook.remembered"
 local rows = require "gpupt.playbook.rows"
+local scopes = require "gpupt.playbook.scopes"
+local turns = require "gpupt.playbook.turns"
 local unfinished = require "gpupt.playbook.unfinished"
 local watcher = require "gpupt.playbook.watcher"
 
@@ -73,6 +75,8 @@ end
 local function enter(self, o)
   local id = o.run or new_id(self.plan.playbook.name)
   self.leases = failure.check(leases.enter(self.journal, id))
+  local tree = self.plan.playbook
+  if tree.entered then failure.check(tree.entered(self.leases)) end
   self.id, self.ctx.run = id, id
   function self.ctx.before_change(target, action) self.leases:before_change(target, action) end
   function self.ctx.attached(target) self.leases:release_cards(target) end
@@ -85,13 +89,18 @@ local function begin(self, o)
     self.last_row = failure.check(self.journal:append { run = o.run, kind = "resume", what = "resumed" })
     self.ctx:remember()
     unfinished.note(self.ctx, plan.settled)
+    if plan.playbook.inherit then plan.playbook.inherit(self.ctx) end
+    failure.check(scopes.write(self.journal, self.id, plan))
     return
   end
   self.last_row = 0
   failure.check(self.journal:begin { id = self.id, playbook = plan.playbook.path, hash = plan.playbook.hash,
     endpoint = plan.vc.host, who = journal.who(), client_host = journal.host_name(),
+    kind = plan.playbook.undoes and "undo", undoes = plan.playbook.undoes and plan.playbook.undoes.id,
     note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name,
-      vcenter = plan.playbook.vcenter }) })
+      vcenter = plan.playbook.vcenter, max_failures = plan.playbook.root.options.max_failures }) })
+  if plan.playbook.inherit then plan.playbook.inherit(self.ctx) end
+  failure.check(scopes.write(self.journal, self.id, plan))
   for _, change in ipairs(plan:changes()) do
     failure.check(rows.add(self.journal, { run = self.id, kind = "plan", target = change.target, step = change.step,
       source = change.source, what = change.sign .. " " .. change.what }))
@@ -224,6 +233,8 @@ local function carry_out(self, target, outcome)
   for i, instance in ipairs(target.scope.children) do
     outcome.step = instance.name
     if self.stopping and i > 1 then return finish(self, outcome, "interrupted", self.stopping, "ECANCELLED") end
+    stop = turns.before_step(instance, outcome, target.host and self.late_hosts[target.host.ref])
+    if stop then return finish(self, outcome, "not started", stop) end
     local ok, message, code = step(self, target, instance, outcome)
     if not ok and code == "EDEFERRED" and target.kind == "host" then
       return defer(self, target, outcome, message, code, self.ctx.slots[target.ref].blocked)
@@ -303,15 +314,16 @@ local function host_fiber(self, target, outcome)
   end
 end
 
-local function vm_fiber(self, target, outcome, host_fibers)
-  local host = host_fibers[target.host and target.host.ref]
-  if host then
-    host.fiber:join()
-    if host.outcome.undone then
-      return finish(self, outcome, "not started", ("its host %s: %s"):format(host.outcome.target,
-        host.outcome.message or host.outcome.status))
-    end
-  end
+local function late_host_fiber(self, target, outcome, vms)
+  local why = turns.await_vms(target, vms)
+  if why then return finish(self, outcome, "not started", why) end
+  return host_fiber(self, target, outcome)
+end
+
+local function vm_fiber(self, target, outcome)
+  local gate <close> = outcome.gate -- luacheck: ignore
+  local why = turns.await_host(target.host and self.hosts[target.host.ref])
+  if why then return finish(self, outcome, "not started", why) end
   return carry_out(self, target, outcome)
 end
 
@@ -330,21 +342,33 @@ local function guarded(self, outcome, fn, ...)
   if code == "ECANCELLED" then error(err, 0) end
 end
 
+local function start_fiber(self, outcome, fn, ...)
+  local args = table.pack(...)
+  local fiber = loop.spawn(function()
+    guarded(self, outcome, fn, self, outcome.target_record, outcome, table.unpack(args, 1, args.n))
+  end)
+  self.fibers[#self.fibers + 1] = fiber
+  return fiber
+end
+
 local function all_fibers(self)
-  local host_fibers = {}
-  self.fibers = {}
-  for _, target in ipairs(self.plan.hosts) do
-    local outcome = new_outcome(self, target)
-    local fiber = loop.spawn(function() guarded(self, outcome, host_fiber, self, target, outcome) end)
-    host_fibers[target.ref] = { fiber = fiber, outcome = outcome }
-    self.fibers[#self.fibers + 1] = fiber
+  local vms = {}
+  self.fibers, self.hosts, self.late_hosts = {}, {}, {}
+  local hosts = {}
+  for i, target in ipairs(self.plan.hosts) do hosts[i] = new_outcome(self, target) end
+  for i, target in ipairs(self.plan.vms) do
+    vms[i] = { target = target, outcome = new_outcome(self, target) }
+    vms[i].outcome.gate = turns.gate()
   end
-  for _, target in ipairs(self.plan.vms) do
-    local outcome = new_outcome(self, target)
-    self.fibers[#self.fibers + 1] = loop.spawn(function()
-      guarded(self, outcome, vm_fiber, self, target, outcome, host_fibers)
-    end)
+  for i, target in ipairs(self.plan.hosts) do
+    local outcome = hosts[i]
+    if turns.is_late(target) then
+      self.late_hosts[target.ref] = { outcome = outcome, fiber = start_fiber(self, outcome, late_host_fiber, vms) }
+    else
+      self.hosts[target.ref] = { outcome = outcome, fiber = start_fiber(self, outcome, host_fiber) }
+    end
   end
+  for _, vm in ipairs(vms) do start_fiber(self, vm.outcome, vm_fiber) end
   local beside = loop.spawn(watcher.watch, self)
   for _, fiber in ipairs(self.fibers) do fiber:join() end
   beside:cancel "the run has ended"
@@ -406,7 +430,7 @@ function run.start(plan, o)
   if not self.journal then
     self.journal, message, code = journal.open()
     if not self.journal then return nil, message, code end
-    self.own_journal = true
+    self.own_journal, self.default_journal = true, true
   end
   self.ctx = context.new { vc = plan.vc, fleet = plan.fleet, journal = self.journal, allow = allow,
     logins = logins.new(plan.vc.logins),
@@ -432,7 +456,10 @@ function run.start(plan, o)
   return self
 end
 
-local function incomplete(self) return self.failures > 0 or self.deferred > 0 end
+-- An undo that could not reach all of its hosts and VMs is not done yet.
+local function incomplete(self)
+  return self.failures > 0 or self.deferred > 0 or self.plan.playbook.undoes ~= nil and #self.plan.skipped > 0
+end
 
 --- Writes the last row and releases the claims, except those of hosts that are out of service.
 function Run:close(ok, message, code)
@@ -463,11 +490,23 @@ function Run:result()
   end
   local status = self.nothing and "nothing" or self.code == "ECANCELLED" and "interrupted"
     or (incomplete(self) or self.code) and "failed" or "done"
-  return { id = self.id, status = status, targets = list, message = self.message }
+  local undoes = self.plan.playbook.undoes
+  return { id = self.id, status = status, targets = list, message = self.message, undoes = undoes and undoes.id,
+    lost = undoes and self.plan:lost(), left = undoes and self.plan:left() }
 end
 
 --- The result of the run as tables for people.
 function Run:__tostring() return require("gpupt.playbook.report").text(self) end
+
+--- What takes back what this run did, as playbook.undo(journal, id) gives it; nil, message, code if it cannot be
+-- undone.
+function Run:undo()
+  if not self.id then return nil, "the run changed nothing: there is nothing to undo", "ENOENT" end
+  local store, message, code = self.journal, nil, nil
+  if self.default_journal then store, message, code = journal.open() end
+  if not store then return nil, message, code end
+  return self.plan.undo(store, self.id)
+end
 
 --- Ends the run as soon as the steps in flight are finished: nothing more is started. The run can be resumed.
 function Run:drain(reason)

@@ -177,6 +177,13 @@ end
 
 --- References to the hosts that a scope's targets are on or may be created on; raises, or nil.
 function targets.hosts_of(fleet, scope, limit)
+  if scope.refs then
+    local hosts_of = {}
+    for i, ref in ipairs(scope.refs) do
+      hosts_of[i] = scope.kind == "hosts" and ref or (fleet:place_of(ref) or {}).host
+    end
+    return hosts_of
+  end
   local refs, seen = {}, {}
   if scope.kind == "hosts" then return (matching_hosts(fleet, scope)) end
   if scope.options.name then
@@ -202,10 +209,11 @@ end
 --- Targets of a p.hosts scope; hosts that cannot be used are added to `skipped`. `ours(name)`: whether the run to
 -- resume is rebooting the host; then it is out of service because of that run, and not skipped.
 function targets.hosts(fleet, scope, limit, skipped, ours)
-  local refs, entry_of, code = matching_hosts(fleet, scope)
+  local refs, entry_of, code = scope.refs, nil, nil
+  if not refs then refs, entry_of, code = matching_hosts(fleet, scope) end
   if not refs then return nil, ("%s: where: %s"):format(scope.source, entry_of), code end
   fleet:read_hosts(refs)
-  refs = chosen_hosts(fleet, refs, entry_of)
+  if entry_of then refs = chosen_hosts(fleet, refs, entry_of) end
   local list = {}
   for _, ref in ipairs(refs) do
     local record = fleet.by_ref[ref]
@@ -310,10 +318,24 @@ local function existing(fleet, scope, limit)
   return list
 end
 
+-- The VM of a scope that undoes what a run did to it, by the name that it had then; one that is gone is none.
+local function known(fleet, scope, limit)
+  local list = {}
+  for _, ref in ipairs(scope.refs) do
+    local place = fleet:place_of(ref)
+    if place and (not limit or limit:fits(scope.target_name)) then
+      list[#list + 1] = { kind = "vm", name = scope.target_name, scope = scope, ref = ref, folder = place.parent,
+        host_refs = { place.host } }
+    end
+  end
+  return list
+end
+
 --- Targets of a p.vms scope, without cards yet. What is wrong with their place is added to `found`
 -- (gpupt.playbook.preflight.findings); what can be checked of such targets is. `created(name)`: the VM
 -- that the run to resume created for a target, "VirtualMachine:vm-9", or nil.
 function targets.vms(fleet, scope, limit, found, created)
+  if scope.refs then return known(fleet, scope, limit) end
   if scope.options.name then return named(fleet, scope, limit, found, created) end
   return existing(fleet, scope, limit)
 end

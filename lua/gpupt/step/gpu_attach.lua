@@ -7,6 +7,7 @@ local devices_per_vm = require "gpupt.facts.devices_per_vm"
 local difference = require "gpupt.step.gpu_difference"
 local hosts = require "gpupt.fleet.host"
 local power = require "gpupt.step.vm_power"
+local restore = require "gpupt.step.vm_restore"
 local seats = require "gpupt.fleet.seats"
 local selector = require "gpupt.fleet.selector"
 local settings = require "gpupt.settings"
@@ -371,5 +372,8 @@ function step.prove(ctx, target)
   end
   return card_text(target) .. (target.options.power_on and ", running" or "")
 end
+
+--- Detaches the cards that the run attached, and sets the settings back to their values before.
+function step.undo(ctx, target, done) return restore.undo(ctx, target, done) end
 
 return step

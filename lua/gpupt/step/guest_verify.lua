@@ -5,6 +5,7 @@
 local guest = require "gpupt.step.guest_session"
 local proof = require "gpupt.guest.proof"
 local sha256 = require "gpupt.sha256"
+local restore = require "gpupt.step.vm_restore"
 local shell = require "gpupt.shell"
 local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
@@ -192,5 +193,8 @@ function step.prove(ctx, target)
   if not seen.proved then return nil, target.name .. ": the stored proof cannot be read back", "EPROOF" end
   return seen.proved
 end
+
+--- Only the mark of the proof is the run's.
+function step.undo(ctx, target, done) return restore.undo(ctx, target, done) end
 
 return step

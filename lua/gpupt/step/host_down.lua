@@ -40,20 +40,22 @@ function down.back_to_work(ctx, target, foreign)
   return drain.restore(ctx, target)
 end
 
-local CHANGED = "%s: %s: no longer enabled for passthrough, although this run had read it back as enabled: "
+local CHANGED = "%s: %s: no longer %s for passthrough, although this run had read it back as %s: "
   .. "another user, a host profile or another run changed that. %s. Find out who configures the passthrough devices "
   .. "of this host, then %s"
+
+local function word(seen) return seen.enable and "enabled" or "disabled" end
 
 -- The last look before the reboot: true; false and a text if the slot went to other hosts; nil, message, code if
 -- the cards were changed: the host is not rebooted then, and is as before.
 local function ready(ctx, target, seen, foreign)
   ctx.fleet:refresh_host(target.record)
-  local off = cards.disabled(target.record, seen.devices)
+  local off = cards.changed(target.record, seen)
   if off then
     local ok, message, code, detail = down.back_to_work(ctx, target, foreign)
     cards.unstage(ctx, target, seen, {})
     if not ok then return nil, message, code, detail end
-    return nil, CHANGED:format(target.name, off, "The host was not rebooted and is as before",
+    return nil, CHANGED:format(target.name, off, word(seen), word(seen), "The host was not rebooted and is as before",
       "apply the playbook again"), "ESTALE"
   end
   local first = not foreign and ctx:slot(target) and ctx:slot(target):lost()
@@ -61,14 +63,14 @@ local function ready(ctx, target, seen, foreign)
   return true
 end
 
---- Whether the cards `seen` are still enabled, before a second request: true, or nil, message, code. The host stays in
--- maintenance mode: the first request may have arrived.
-function down.still_enabled(ctx, target, seen)
+--- Whether the cards `seen` are still enabled (or disabled), before a second request: true, or nil, message, code. The
+-- host stays in maintenance mode: the first request may have arrived.
+function down.still_staged(ctx, target, seen)
   ctx.fleet:refresh_host(target.record)
-  local off = cards.disabled(target.record, seen.devices)
+  local off = cards.changed(target.record, seen)
   if not off then return true end
-  return nil, CHANGED:format(target.name, off, "The reboot was requested once, without effect; it is not requested "
-    .. "again, and the host stays in maintenance mode", "resume the run"), "ESTALE"
+  return nil, CHANGED:format(target.name, off, word(seen), word(seen), "The reboot was requested once, without effect; "
+    .. "it is not requested again, and the host stays in maintenance mode", "resume the run"), "ESTALE"
 end
 
 --- Takes the host down and waits until it is back: true; nil, message, code, detail. `foreign`: it is in maintenance
@@ -85,7 +87,7 @@ function down.and_back(ctx, target, seen, foreign)
     if ok then
       ok, message, code, detail = reboot.cycle(ctx, target,
         function() return ready(ctx, target, seen, foreign) end,
-        function() return down.still_enabled(ctx, target, seen) end)
+        function() return down.still_staged(ctx, target, seen) end)
     end
     if ok ~= false then return ok, message, code, detail end
     ctx:note(target, ("not rebooted now: %s"):format(message))

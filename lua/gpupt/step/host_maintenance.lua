@@ -135,6 +135,26 @@ function maintenance.enter(ctx, target)
   return true
 end
 
+--- Whether a request of this run, or of the run that it undoes, to enter maintenance mode is still running.
+function maintenance.earlier(ctx, target)
+  if not ctx:did(target, "maintenance-enter") then return false end
+  local ref = target.record.ref
+  local running = away.tasks(ctx.vc, { ref })[ref]
+  return running ~= nil and ctx:unfinished(target, "maintenance-enter", running) ~= nil
+end
+
+--- Cancels such a request and waits for its end; the host may have entered nevertheless.
+function maintenance.end_earlier(ctx, target)
+  if not maintenance.earlier(ctx, target) then return true end
+  local started = arrived(ctx, target)
+  if not started then return true end
+  ctx:cancel(started)
+  local ended, message, code, detail = ctx:finish(started, { timeout = 600 })
+  if not ended and code == "ETIMEDOUT" then return nil, message, code, detail end
+  ctx.fleet:refresh_host(target.record)
+  return true
+end
+
 function maintenance.leave(ctx, target)
   if not target.record.maintenance then return true end
   local ok, message, code, detail = ctx:task(target, target.record.ref, "ExitMaintenanceMode_Task", { timeout = 0 },

@@ -22,7 +22,7 @@
 -- powers the VM on }; its word is one of the step's approvals. The forecast contains the effects of the changes on the
 -- target ({ memory_mb =, installs =, ... }); the target's later steps read it in target.forecast. changes.needs, if
 -- set, lists the privileges that these changes need, in place of the step's: names, or { privilege =, objects = {
--- { ref =, name = } } }; changes.lost names what no undo takes back ("reboot"); changes.rows are lines of
+-- { ref =, name = } } }; changes.lost, or a change's lost, names what no undo takes back; changes.rows are lines of
 -- the plan's table of causes { VM, state, cause, fix }. In these functions, target.options are the step's options for
 -- this target.
 --
@@ -63,7 +63,7 @@ local options = require "gpupt.options"
 local steps = {
   -- in the order in which a playbook uses them
   names = { "host.enable", "vm.create", "vm.clone", "vm.move", "os.install", "os.present", "tools.ensure",
-    "gpu.attach", "doctor.repair", "driver.install", "guest.verify" },
+    "gpu.attach", "doctor.repair", "driver.install", "guest.verify", "gpu.detach", "vm.delete", "host.disable" },
 }
 
 local contract_fields = options.declare("step contract", {
@@ -78,6 +78,8 @@ local contract_fields = options.declare("step contract", {
   { "after", "table", default = {}, doc = "steps that must come before it, each with the reason" },
   { "login", "boolean", default = false, doc = "it runs programs in the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may be used more than once in a scope" },
+  { "after_vms", "boolean", default = false, doc = "its hosts wait for the VMs of the plan, not these for their host" },
+  { "after_host", "boolean", default = false, doc = "it waits for the VM's host, if that waits for its VMs" },
   { "check", "function", doc = "check(options) -> message or nil, while the playbook is loaded" },
   { "place", "function", doc = "place(fleet, target, options) -> memory and datastores of the VM that it creates" },
   { "goes", "function", doc = "goes(fleet, target, options) -> references to the hosts that the VM may be moved to" },

@@ -10,6 +10,7 @@ local datastore_path = require "gpupt.vim.datastore_path"
 local failure = require "gpupt.failure"
 local loop = require "gpupt.loop"
 local medium = require "gpupt.step.install_medium"
+local restore = require "gpupt.step.vm_restore"
 local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
@@ -148,11 +149,12 @@ function step.plan(_, target, seen)
       seen.vm.question.text or "?"), "EREFUSED"
   end
   if seen.exists and seen.vm.power == "poweredOn" then
-    return with_deletion({ { sign = "~", verb = "wait", what = "wait for the running installation" } }, seen),
+    return with_deletion({ { sign = "~", verb = "wait", lost = "guest installs",
+      what = "wait for the running installation" } }, seen),
       { installs = true }
   end
-  return with_deletion({ { sign = "+", verb = "install", starts = true, what = ("install from %s with %s"):format(o.iso,
-    answers.describe(o.answer)) } }, seen), { installs = true }
+  return with_deletion({ { sign = "+", verb = "install", starts = true, lost = "guest installs",
+    what = ("install from %s with %s"):format(o.iso, answers.describe(o.answer)) } }, seen), { installs = true }
 end
 
 --- Creates the answer medium: first the mark, then the file.
@@ -319,6 +321,42 @@ function step.prove(ctx, target)
   if not seen.installed then return nil, target.name .. ": Tools are not running", "EPROOF" end
   if seen.medium then return nil, ("%s: %s"):format(target.name, medium.left(seen.medium)), "EPROOF" end
   return "installed, Tools " .. (seen.vm.guest.running and "running" or "were running")
+end
+
+-- The run's changes but for the mark of an installed system, which stays installed.
+local function without_mark(done)
+  local list = { run = done.run, all = done.all }
+  for i, change in ipairs(done) do
+    local set, kept = {}, { action = change.action, object = change.object, ended = change.ended }
+    for _, entry in ipairs(change.detail.values or {}) do
+      if entry.key ~= "gpupt.os" and entry.key ~= medium.KEY then set[#set + 1] = entry end
+    end
+    kept.detail = { values = set, devices = change.detail.devices, keys = change.detail.keys }
+    list[i] = kept
+  end
+  return list
+end
+
+--- Deletes the answer medium of an installation that was interrupted, and sets the drives back. What was installed on
+-- the disk stays.
+function step.undo(ctx, target, done)
+  if not target.ref then return { changes = {} } end
+  local result = restore.undo(ctx, target, without_mark(done))
+  local vm = ctx.fleet:vm(target.ref)
+  local path = medium.of(vm)
+  local own = false
+  for _, change in ipairs(done) do
+    for _, entry in ipairs(change.detail.values or {}) do
+      own = own or entry.key == medium.KEY and entry.after == path
+    end
+  end
+  if path and own then
+    table.insert(result.changes, 1, { sign = "-", verb = "delete",
+      what = ("delete the answer medium %s, which contains a password"):format(path),
+      make = function(again, of) return medium.remove(again, of, path) end })
+  end
+  if vm.extra["gpupt.os"] then table.insert(result.lost, "the operating system that was installed") end
+  return result
 end
 
 return step

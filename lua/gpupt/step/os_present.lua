@@ -2,6 +2,7 @@
 -- off, waits until Tools run and guest operations are ready, and marks the VM (ExtraConfig gpupt.os), so that a later
 -- run knows it without starting anything. It installs nothing and needs no account in the guest.
 local power = require "gpupt.step.vm_power"
+local restore = require "gpupt.step.vm_restore"
 local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
 
@@ -73,5 +74,8 @@ function step.prove(ctx, target)
   if not seen.present then return nil, target.name .. ": VMware Tools are not running", "EPROOF" end
   return "the operating system is there, Tools " .. (seen.vm.guest.running and "running" or "were running")
 end
+
+--- The mark is taken back; the power state is the undo of the whole VM.
+function step.undo(ctx, target, done) return restore.undo(ctx, target, done) end
 
 return step

@@ -72,10 +72,11 @@ end
 function step.plan(_, target, seen)
   local vm = seen.vm
   if not vm or target.forecast.installs or not vm.guest.version or vm.guest.version == "0" then
-    return { { sign = "+", verb = "tools", what = "VMware Tools with the features for this release" },
+    return { { sign = "+", verb = "tools", lost = "guest installs",
+      what = "VMware Tools with the features for this release" },
       needs = family(target, vm) == "linux" and LINUX_NEEDS or nil }
   end
-  local change = { sign = "~", verb = "tools" }
+  local change = { sign = "~", verb = "tools", lost = "guest installs" }
   if vms.family(vm) == "linux" then
     if vm.extra["gpupt.tools"] == LINUX then return {} end
     change.what, change.needs = "open-vm-tools installed and running", LINUX_NEEDS
@@ -203,6 +204,11 @@ function step.prove(ctx, target)
       "EPROOF"
   end
   return mark_text
+end
+
+--- What was installed in the guest stays, and so does the mark that says what that is.
+function step.undo(_, target)
+  return { changes = {}, lost = target.ref and { "VMware Tools as installed in the guest" } or nil }
 end
 
 return step

@@ -9,6 +9,8 @@ local check = require "gpupt.failure".check
 local customization = require "gpupt.step.customization"
 local network_backing = require "gpupt.step.network_backing"
 local power = require "gpupt.step.vm_power"
+local removal = require "gpupt.step.vm_removal"
+local restore = require "gpupt.step.vm_restore"
 local size = require "gpupt.step.vm_size"
 local source = require "gpupt.step.clone_source"
 local units = require "gpupt.units"
@@ -282,6 +284,11 @@ function step.prove(ctx, target)
     return nil, ("%s: the memory lock of the source was not kept"):format(target.name), "EPROOF"
   end
   return ("clone of %s, %s, on %s"):format(found.path, vm.firmware, target.host.name)
+end
+
+--- Deletes a clone that the run made; one that existed gets its values back.
+function step.undo(ctx, target, done)
+  return removal.undo(ctx, target, done) or restore.undo(ctx, target, done)
 end
 
 return step

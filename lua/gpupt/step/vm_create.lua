@@ -3,6 +3,8 @@
 -- name in that folder is used; a different firmware is refused, because its disk may contain a system.
 local check = require "gpupt.failure".check
 local network_backing = require "gpupt.step.network_backing"
+local removal = require "gpupt.step.vm_removal"
+local restore = require "gpupt.step.vm_restore"
 local size = require "gpupt.step.vm_size"
 local units = require "gpupt.units"
 
@@ -154,6 +156,11 @@ function step.prove(ctx, target)
     return nil, ("%s boots with %s"):format(target.name, seen.vm.firmware), "EPROOF"
   end
   return ("exists, %s, on %s"):format(seen.vm.firmware, target.host.name)
+end
+
+--- Deletes a VM that the run created; one that existed gets its memory and CPUs back.
+function step.undo(ctx, target, done)
+  return removal.undo(ctx, target, done) or restore.undo(ctx, target, done)
 end
 
 return step
