@@ -181,7 +181,7 @@ func (k *kit) rule(ids ...string) {
 
 // file.names is broken by the front's tests.
 func TestMain(m *testing.M) {
-	os.Exit(vctest.Main(m, "vm", "power", "guest", "file", "install", "tools", "driver", "inventory", "task.busy-vm", "host.transfer-url", "-file.names", "-vm.shown"))
+	os.Exit(vctest.Main(m, "vm", "power", "guest", "file", "install", "tools", "driver", "inventory", "task.busy-vm", "host.transfer-url", "host.bindings", "-file.names", "-vm.shown"))
 }
 
 // calls -----------------------------------------------------------------------
