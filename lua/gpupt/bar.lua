@@ -29,6 +29,23 @@ function bar.size(value)
   return core.size(value)
 end
 
+--- BARs as people write them, "16M/32,128G,32M" (16M/32 is a 32-bit BAR, 128/io are I/O ports; others are 64-bit): a
+-- list for bar.window; nil, message, code.
+function bar.parse(text)
+  if type(text) ~= "string" then error("bar.parse: a string, not a " .. type(text), 2) end
+  local bars = {}
+  for word in (text .. ","):gmatch "([^,]*)," do
+    local size, kind = word:match "^([^/]*)/(%w+)$"
+    if kind and kind ~= "32" and kind ~= "64" and kind ~= "io" then
+      return nil, ("'%s': a BAR ends in /32, /64 or /io"):format(word), "EINVAL"
+    end
+    local bytes, message, code = bar.size(size or word)
+    if not bytes then return nil, message, code end
+    bars[#bars + 1] = { size = bytes, kind = kind == "32" and "mem32" or kind == "io" and "io" or "mem64" }
+  end
+  return bars
+end
+
 --- The built-in table with rows of a file (and the user's learned ones) before it. `source` is a path, or {text=...}.
 function bar.load(source)
   if type(source) == "table" and type(source.text) == "string" then

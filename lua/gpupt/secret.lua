@@ -55,7 +55,7 @@ function secret.env(name)
   check_string(name, "p.secret.env")
   return make("the variable " .. name, "env", function(self)
     local text = os.getenv(name)
-    if not text then return nil, ("the secret of %s is not set"):format(self.origin), "ESECRET" end
+    if not text then return nil, ("the environment variable %s is not set"):format(name), "ESECRET" end
     return first_line(text, self.origin)
   end)
 end

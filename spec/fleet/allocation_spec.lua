@@ -152,7 +152,7 @@ describe("the allocation of cards", function()
     assert.equal("esx-2", names(w, 1))
     local _, message, code, detail = ask(w, allocate.pool(w), "a", { count = 2 })
     assert.equal("ENOCARDS", code)
-    assert.matches("esx-1 is notResponding; esx-2: 3b:00.0 free", message, 1, true)
+    assert.matches("esx-1 is not responding; esx-2: 3b:00.0 free", message, 1, true)
     assert.is_false(detail.away) -- it would not help
     w.hosts[2].standby = "in"
     _, message, _, detail = ask(w, allocate.pool(w), "a")

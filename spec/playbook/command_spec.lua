@@ -118,7 +118,7 @@ describe("gpupt plan and apply", function()
   it("report a secret without a value before anything changes", function()
     local result = l:run_command({ "apply", l.playbook, "--allow", "reboot" }, { before = "unset LINUX_PASSWORD;" })
     assert.equal(1, result.status)
-    assert.matches("the secret of the variable LINUX_PASSWORD is not set", result.err, 1, true)
+    assert.matches("the environment variable LINUX_PASSWORD is not set", result.err, 1, true)
     assert.same({}, l:changing())
   end)
 

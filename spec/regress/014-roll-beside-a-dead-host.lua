@@ -47,7 +47,7 @@ describe("a roll in a cluster with a host out of service", function()
     for _, one in ipairs(result.targets) do
       if one.target == "a-1" then
         assert.equal("EDEFERRED", one.code)
-        assert.matches("deferred and not changed: in gpu-a, a-3 is notResponding, and unavailable = '1/cluster'", one.message,
+        assert.matches("deferred and not changed: in gpu-a, a-3 is not responding, and unavailable = '1/cluster'", one.message,
           1, true)
       end
     end
@@ -104,7 +104,7 @@ describe("a roll in a cluster with a host out of service", function()
 
   it("is reported in the plan, and an invalid duration is refused before anything is called", function()
     l.sim:post("set", { host = "a-3", connection = "notResponding" })
-    assert.matches("! a-3 is notResponding: skipped, counted as out of service (unavailable = '1/cluster')",
+    assert.matches("! a-3 is not responding: skipped, counted as out of service (unavailable = '1/cluster')",
       tostring(assert(l:plan(playbook('"/DC0/host/gpu-a/*"', "")))), 1, true)
     for _, name in ipairs { "back_within", "drain_within", "claim_within" } do
       local ok, err = pcall(l.load, l, playbook('"/DC0/host/gpu-a/*"', name .. ' = "soonish"'))

@@ -120,7 +120,7 @@ describe("a plan that apply could not carry out", function()
     local text, list = problems(vms { name = "one-{n}", guest = "ubunto64Guest", iso = "[ds-1] iso/none.iso",
       secret = 'p.secret.env "GPUPT_NO_SUCH_VARIABLE"' }, vms { name = "two-{n}", datastore = "ds-b" },
       vms { name = "three-{n}", disk = "600 GiB", answer = '"[ds-1] iso/no-answer.iso"' })
-    for _, wanted in ipairs { "play.lua:4: p.login: the secret of the variable GPUPT_NO_SUCH_VARIABLE is not set (one-1)",
+    for _, wanted in ipairs { "play.lua:4: p.login: the environment variable GPUPT_NO_SUCH_VARIABLE is not set (one-1)",
       "play.lua:7: os.install: [ds-1] iso/none.iso does not exist (one-1)", "guest = 'ubunto64Guest' is not offered",
       "play.lua:11: place: no host can take the VM: esx-a-1 does not mount the datastore ds-b (two-1)",
       "the datastore ds-1 has 500 GiB free", "play.lua:21: os.install: [ds-1] iso/no-answer.iso does not exist (three-1)" } do

@@ -36,10 +36,10 @@ describe("a secret without a value", function()
     assert.is_nil(plan)
     assert.equal("ESECRET", code)
     assert.same({
-      "play.lua:7: p.login: the secret of the variable GPUPT_UNSET_1 is not set (vm-1, vm-2)",
+      "play.lua:7: p.login: the environment variable GPUPT_UNSET_1 is not set (vm-1, vm-2)",
       "play.lua:10: os.install: the secret of the file /nowhere/password cannot be read: /nowhere/password: No such file or "
         .. "directory (vm-1, vm-2)",
-      "play.lua:12: site.license: the secret of the variable GPUPT_UNSET_3 is not set (vm-1, vm-2)",
+      "play.lua:12: site.license: the environment variable GPUPT_UNSET_3 is not set (vm-1, vm-2)",
     }, (function()
       local lines = {}
       for line in named(message):gmatch "[^\n]+" do lines[#lines + 1] = line end

@@ -35,7 +35,7 @@ return p.playbook { name = "x",
     p.guest.verify {} }]]):format(place, memory)
   end
 
-  local secret = "play.lua:4: p.login: the secret of the variable GPUPT_NO_SUCH_VARIABLE is not set (one)"
+  local secret = "play.lua:4: p.login: the environment variable GPUPT_NO_SUCH_VARIABLE is not set (one)"
   local rest = { secret, "play.lua:5: vm.create: guest = 'ubunto64Guest' is not offered by a for its default hardware "
     .. "version (did you mean 'ubuntu64Guest'?) (one)",
     "play.lua:6: os.install: [ds-1] iso/none.iso does not exist (one)",

@@ -23,7 +23,7 @@ describe("a host that is skipped", function()
     local result = site:command { "apply", site:write(PLAY), "--journal", journal }
     assert.equal(0, result.status, result.err)
     assert.matches("nothing to change", result.out, 1, true)
-    assert.matches("! esx-2 is notResponding: skipped", result.err, 1, true)
+    assert.matches("! esx-2 is not responding: skipped", result.err, 1, true)
   end)
 
   it("is in the JSON of plan", function()
@@ -31,7 +31,7 @@ describe("a host that is skipped", function()
     local skipped = json.decode(result.out).skipped
     assert.equal(1, #skipped)
     assert.equal("esx-2", skipped[1].target)
-    assert.matches("esx-2 is notResponding: skipped", skipped[1].text, 1, true)
+    assert.matches("esx-2 is not responding: skipped", skipped[1].text, 1, true)
   end)
 
   it("is shown with the claim of the run that took it down", function()

@@ -105,7 +105,7 @@ describe("a roll of several hosts at once", function()
     for _, one in ipairs(result.targets) do by_name[one.target] = one end
     assert.equal("changed", by_name["a-2"].status)
     assert.equal("deferred", by_name["a-1"].status)
-    assert.matches("in rack r1, b-1 is notResponding, and unavailable = '1/rack'", by_name["a-1"].message, 1, true)
+    assert.matches("in rack r1, b-1 is not responding, and unavailable = '1/rack'", by_name["a-1"].message, 1, true)
   end)
 
   it("counts per what a function of the host returns", function()

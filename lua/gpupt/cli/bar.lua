@@ -43,20 +43,6 @@ M from memory.]],
 
 local function usage(format, ...) return nil, format:format(...), "EUSAGE" end
 
-local function read_bars(text)
-  local bars = {}
-  for word in (text .. ","):gmatch "([^,]*)," do
-    local size, kind = word:match "^([^/]*)/(%w+)$"
-    if kind and kind ~= "32" and kind ~= "64" and kind ~= "io" then
-      return nil, ("'%s': a BAR ends in /32, /64 or /io"):format(word)
-    end
-    local bytes, message = bar.size(size or word)
-    if not bytes then return nil, message end
-    bars[#bars + 1] = { size = bytes, kind = kind == "32" and "mem32" or kind == "io" and "io" or "mem64" }
-  end
-  return bars
-end
-
 local function read_card(word)
   local count, rest = word:match "^(%d+)[xX](.+)$"
   rest = rest or word
@@ -64,7 +50,7 @@ local function read_card(word)
   if count and not math.tointeger(tonumber(count)) then return nil, ("'%s': the count is too large"):format(word) end
   local bars = rest:match "^[Bb][Aa][Rr][Ss]=(.*)$"
   if bars then
-    local list, message = read_bars(bars)
+    local list, message = bar.parse(bars)
     if not list then return nil, message end
     card.bars = list
     return card

@@ -1,4 +1,5 @@
 --- gpupt status: the runs in the journal, and what became of one of them.
+local folding = require "gpupt.cli.folding"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
@@ -34,8 +35,6 @@ is one line.]],
   },
 }
 
-local WIDTH = 80
-
 local function when(at) return os.date("!%Y-%m-%d %H:%M:%SZ", math.floor(at)) end
 
 local function list_runs(store, options)
@@ -57,18 +56,8 @@ local function outcome_of(row, working)
   return row.result.ok and "done" or ("failed: %s"):format(row.result.message or "?")
 end
 
--- A text after `lead`, in lines of at most 80 columns; further lines are indented.
 local function wrapped(lead, text, indent)
-  local line, rest, first = lead, (" "):rep(indent), true
-  for word in visible(text):gmatch "%S+" do
-    -- a word that is too long for any line stays where it is
-    if not first and visible.width(line .. word) > WIDTH and visible.width(rest .. word) <= WIDTH then
-      printer.out("%s", (line:gsub(" +$", "")))
-      line = rest
-    end
-    line, first = line .. word .. " ", false
-  end
-  printer.out("%s", (line:gsub(" +$", "")))
+  for _, line in ipairs(folding(lead, text, indent)) do printer.out("%s", line) end
 end
 
 local function paragraph(label, text) return wrapped(("    %s: "):format(label), text, #label + 6) end

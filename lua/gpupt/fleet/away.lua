@@ -4,6 +4,7 @@
 -- The tasks are read before the states: a host whose task ends in between shows it in its state.
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
+local host_records = require "gpupt.fleet.host"
 local vim = require "gpupt.vim"
 
 ---@class gpupt.Leaving            a task that takes a host out of service
@@ -116,7 +117,7 @@ local function why_away(props)
   local connection, standby = props["runtime.connectionState"], props["runtime.standbyMode"]
   if connection ~= "connected" then
     if standby and standby ~= "" and standby ~= "none" then return nil end
-    return "is " .. (connection or "not readable")
+    return host_records.disconnected(connection)
   end
   if props["runtime.inMaintenanceMode"] == true then return "is in maintenance mode", true end
 end

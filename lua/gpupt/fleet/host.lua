@@ -203,9 +203,14 @@ function host.record(ref, props)
   return self
 end
 
+local connections = { notResponding = "is not responding", disconnected = "is disconnected" }
+
+--- The state of a connection that is not "connected", as a part of a sentence.
+function host.disconnected(state) return connections[state] or "is " .. (state or "not readable") end
+
 --- Why the host and its VMs cannot be reached, or nil.
 function host.away(self)
-  if self.connection ~= "connected" then return ("is %s"):format(self.connection or "not readable") end
+  if self.connection ~= "connected" then return host.disconnected(self.connection) end
   if self.standby and self.standby ~= "none" then return "is in standby" end
 end
 

@@ -183,7 +183,7 @@ end
 
 -- Why the card is not free, or nil. `silence`: why its host could not be asked who holds its cards.
 local function not_free(card, record, silence)
-  if record.connection ~= "connected" then return "the host is " .. (record.connection or "not readable") end
+  if record.connection ~= "connected" then return "the host " .. host_records.disconnected(record.connection) end
   if not card.capable then return "not capable of passthrough" end
   if not (card.enabled and card.active) then return host_records.state(card) end
   if card.vgpu then return card.vgpu end

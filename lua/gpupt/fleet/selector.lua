@@ -1,6 +1,7 @@
 --- p.gpus: selects cards.
 -- A card matches if it is a GPU of the allow-list (never a BMC's VGA, whatever its class) and all given fields match:
 -- `match` ("10de:20b5", "10de:25b6:10de:159a", "10de:*"), `class`, `address`, `label`.
+local bar = require "gpupt.bar"
 local pci = require "gpupt.pci"
 
 local selector = {}
@@ -14,6 +15,14 @@ local function any(list, test)
   if not list then return true end
   for _, one in ipairs(list) do if test(one) then return true end end
   return false
+end
+
+-- What is wrong with measured BARs, or nil.
+local function bars_problem(bars)
+  local _, message
+  if type(bars) == "string" then _, message = bar.parse(bars) end
+  if type(bars) == "table" then _, message = bar.window({ { bars = bars } }, { rule = "safe" }) end
+  return message and "bars: " .. message
 end
 
 --- Checks the patterns of a node when the playbook is loaded; a message or nil.
@@ -33,6 +42,7 @@ function selector.problem(node)
     local known, message = pci.address(address)
     if not known then return "address: " .. tostring(message) end
   end
+  return bars_problem(o.bars)
 end
 
 --- Whether a selector with a label has other fields: then the label is what these cards have to have, and

@@ -98,7 +98,14 @@ end
 --- The inventory paths of all VMs of this name, sorted.
 function Snapshot:vms_named(name)
   local list, whole = {}, self:whole()
-  for ref, place in pairs(self.vms) do if place.name == name then list[#list + 1] = whole:path(ref) end end
+  if not self.named then
+    self.named = {}
+    for ref, place in pairs(self.vms) do
+      self.named[place.name or ""] = self.named[place.name or ""] or {}
+      table.insert(self.named[place.name or ""], ref)
+    end
+  end
+  for i, ref in ipairs(self.named[name] or {}) do list[i] = whole:path(ref) end
   table.sort(list)
   return list
 end
@@ -371,6 +378,7 @@ end
 function Snapshot:planned()
   self.read_once = {}
   self.planning, self.records, self.inventory, self.vms, self.running, self.off = false, {}, nil, nil, nil, nil
+  self.named = nil
   self.ids:ask_again()
 end
 

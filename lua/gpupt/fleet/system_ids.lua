@@ -4,6 +4,7 @@
 -- is sent only if a backing may name the host, and once. A host that does not answer (`silent`) may have the id of any
 -- backing that no other host has: the VMs on it are taken to hold its cards.
 local fiber = require "gpupt.loop.fiber"
+local host_records = require "gpupt.fleet.host"
 
 local system_ids = {}
 
@@ -89,7 +90,7 @@ function SystemIds:resolve(vms, hosts)
     if record.connection == "connected" then
       self:of(record)
     elseif not self.id_of[record.ref] then
-      local why = "is " .. (record.connection or "not readable")
+      local why = host_records.disconnected(record.connection)
       self.silent[record.ref] = { ("%s %s"):format(record.name, why), "HostNotConnected", { skip = why } }
     end
   end

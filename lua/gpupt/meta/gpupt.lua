@@ -136,7 +136,7 @@
 ---@field whole? string|function count whole sets: group: cards that depend on each other (dependentDevice); board: all GPUs of a board
 ---@field accept? table configurations that the vendor does not support and you accept: nvswitch-passthrough (whole boards with NVSwitches)
 ---@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)
----@field mmio? string|integer|function min, safe, seed, off or a size in GiB
+---@field mmio? string|integer|function min, safe, seed, off or a size in GiB; measure: as safe, and BARs that the table does not have are read from the vmware.log of a first power-on
 ---@field hide_hypervisor? string|boolean|function auto, true or false
 ---@field driver? string|function version of the driver that the guest will have, if known
 ---@field horizon? boolean|function the VM is a Horizon desktop (vDGA)
@@ -153,6 +153,7 @@
 ---@field class? string|table a PCI class such as 0302, or a list
 ---@field address? string|table a PCI address, or a list
 ---@field label? string|table the hardware label of the card, or a list; p.host.enable sets the label of cards that match the other fields and have none
+---@field bars? string|table measured BARs of cards that the table does not have: 16M/32,128G,32M
 
 ---@class gpupt.options.p.guest.verify
 ---@field gpus? integer|function how many cards the guest must see; default: all attached cards
@@ -545,6 +546,10 @@ gpupt.bar = {}
 
 ---Bytes of a size as people and logs write it: "32G", "32 GiB", "33587200 KB", 16777216.
 function gpupt.bar.size(value) end
+
+---BARs as people write them, "16M/32,128G,32M" (16M/32 is a 32-bit BAR, 128/io are I/O ports; others are 64-bit): a
+---list for bar.window; nil, message, code.
+function gpupt.bar.parse(text) end
 
 ---The built-in table with rows of a file (and the user's learned ones) before it. `source` is a path, or {text=...}.
 function gpupt.bar.load(source) end

@@ -65,16 +65,16 @@ local function text_of(one)
   return ("%s; %s short if one host fails"):format(text, units.count(one.short, "card"))
 end
 
---- Lines for the plan; clusters with the same figures are one line.
+--- Lines for the plan, of the clusters that it changes; those with the same figures are one line.
 function capacity.lines(plan)
   local lines, by_text = {}, {}
   for _, one in ipairs(capacity.of(plan)) do
-    local text = text_of(one)
-    if not by_text[text] then
+    local text = (one.used ~= one.used_after or one.free ~= one.free_after) and text_of(one)
+    if text and not by_text[text] then
       by_text[text] = {}
       lines[#lines + 1] = text
     end
-    table.insert(by_text[text], one.cluster)
+    if text then table.insert(by_text[text], one.cluster) end
   end
   for i, text in ipairs(lines) do
     local names = by_text[text]

@@ -86,8 +86,17 @@ end
 
 function journal.host_name() return process.host_name() end
 
---- The user, for the journal.
-function journal.who() return os.getenv "USER" or os.getenv "LOGNAME" or "?" end
+--- The user, for the journal. Without USER (cron, containers), the name of the process's user id.
+function journal.who()
+  for _, name in ipairs { "USER", "LOGNAME" } do
+    local value = os.getenv(name)
+    if value and value ~= "" then return value end
+  end
+  local pipe = io.popen "id -un 2>/dev/null || id -u 2>/dev/null"
+  local said = pipe and pipe:read "l"
+  if pipe then pipe:close() end
+  return said and said ~= "" and said or "?"
+end
 
 --- The run with this id or this beginning of an id; without one, the newest run. nil, message, code.
 function journal.find(store, id)

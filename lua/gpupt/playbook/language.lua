@@ -60,6 +60,7 @@ language.gpus = declare.constructor("p.gpus", "gpus", {
   { "address", "string|table", doc = "a PCI address, or a list" },
   { "label", "string|table", doc = "the hardware label of the card, or a list; p.host.enable sets the label of cards "
     .. "that match the other fields and have none" },
+  { "bars", "string|table", doc = "measured BARs of cards that the table does not have: 16M/32,128G,32M" },
 }, { check = selector.problem })
 
 local found = declare.constructor("p.find", "find", find.fields, { check = find.problem })

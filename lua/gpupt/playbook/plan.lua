@@ -149,6 +149,9 @@ local function read_fleet(self, problems)
   end
   once_only(self.hosts, vm_targets, found)
   note_found(self)
+  for _, target in ipairs(vm_targets) do
+    if target.note then self.notes[#self.notes + 1] = { kind = "note", target = target.name, text = target.note } end
+  end
   for _, problem in ipairs(found:problems()) do problems[#problems + 1] = problem end
   -- objects that a plan file's or a run's limit named may be gone since
   local unmatched = #problems == 0 and self.new_limit and limit:unmatched()

@@ -270,6 +270,14 @@ local function strayed(fleet, target, created)
     target.name, created, fleet:path(ref)) }
 end
 
+-- Two VMs of one name are allowed in different folders, and often a mistake.
+local function elsewhere(fleet, target)
+  local paths = fleet:vms_named(target.name)
+  if #paths == 0 then return end
+  return ("a VM of this name exists at %s; this creates another one in %s"):format(table.concat(paths, ", ", 1,
+    math.min(3, #paths)), fleet:path(target.folder))
+end
+
 local function named(fleet, scope, limit, found, created)
   local list = {}
   for _, one in ipairs(places(fleet, scope, limit)) do
@@ -287,6 +295,8 @@ local function named(fleet, scope, limit, found, created)
     if lost then
       target.misplaced, target.host_refs = true, {}
       found:problem(lost)
+    elseif not target.ref and where.folder and created(target.name) == nil then
+      target.note = elsewhere(fleet, target)
     end
     list[#list + 1] = target
   end

@@ -6,6 +6,7 @@ local check = require "gpupt.failure".check
 local devices_per_vm = require "gpupt.facts.devices_per_vm"
 local difference = require "gpupt.step.gpu_difference"
 local hosts = require "gpupt.fleet.host"
+local measure = require "gpupt.step.gpu_measure"
 local power = require "gpupt.step.vm_power"
 local restore = require "gpupt.step.vm_restore"
 local seats = require "gpupt.fleet.seats"
@@ -25,7 +26,8 @@ local step = {
       .. "nvswitch-passthrough (whole boards with NVSwitches)" },
     { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed", late = true,
       doc = "fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)" },
-    { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB" },
+    { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB; measure: "
+      .. "as safe, and BARs that the table does not have are read from the vmware.log of a first power-on" },
     { "hide_hypervisor", "string|boolean", default = "auto", late = true, doc = "auto, true or false" },
     { "driver", "string", late = true, doc = "version of the driver that the guest will have, if known" },
     { "horizon", "boolean", default = false, late = true, doc = "the VM is a Horizon desktop (vDGA)" },
@@ -42,14 +44,19 @@ local step = {
     "VirtualMachine.Config.CPUCount", "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.PowerOff" },
 }
 
---- The video card of a Horizon desktop is edited.
+--- The video card of a Horizon desktop is edited; the log of a VM is read from its datastore.
 function step.also_needs(o)
-  if o and o.horizon == false then return {} end
-  return { "VirtualMachine.Config.EditDevice" }
+  local list = {}
+  if not o or o.horizon ~= false then list[1] = "VirtualMachine.Config.EditDevice" end
+  if not o or o.mmio == "measure" or type(o.mmio) == "function" then list[#list + 1] = "Datastore.Browse" end
+  return list
 end
 
 function step.check(o)
   if math.type(o.count) == "integer" and o.count < 1 then return "count must be at least 1" end
+  if o.mmio == "measure" and o.power_on == false then
+    return "mmio = 'measure' powers the VM on, and power_on = false forbids it"
+  end
   for _, word in ipairs(o.accept) do
     if word ~= "nvswitch-passthrough" then
       return ("accept: '%s' is not nvswitch-passthrough"):format(tostring(word))
@@ -63,13 +70,13 @@ function step.check(o)
   end
 end
 
-local function cards_of(target)
+local function cards_of(target, vm)
   local list = {}
   local system_id = target.system_id
   for i, card in ipairs(target.cards or {}) do
     list[i] = { vendor = card.vendor, device = card.device, subvendor = card.subvendor, subdevice = card.subdevice,
       class = card.class, name = card.name, address = card.address, system_id = system_id, label = card.label,
-      bars = target.options.bars }
+      bars = measure.bars(target, card, vm) }
   end
   return list
 end
@@ -83,7 +90,7 @@ end
 
 local function compute(target, vm)
   local o = target.options
-  local gpus, memory = cards_of(target), target.forecast.memory_mb or vm and vm.memory_mb
+  local gpus, memory = cards_of(target, vm), target.forecast.memory_mb or vm and vm.memory_mb
   if not memory then
     return nil, "its memory is not known: the step that creates the VM has to return memory_mb in its forecast",
       "EPLAYBOOK"
@@ -91,7 +98,8 @@ local function compute(target, vm)
   return settings.compute {
     gpus = gpus, memory_mb = memory,
     guest = vm and vm.guest_id or target.forecast.guest_id,
-    installed = vm and vm.firmware or target.forecast.firmware, mmio = o.mmio, hide_hypervisor = o.hide_hypervisor,
+    installed = vm and vm.firmware or target.forecast.firmware, hide_hypervisor = o.hide_hypervisor,
+    mmio = o.mmio == "measure" and "safe" or o.mmio,
     driver = o.driver, horizon = o.horizon, backing = o.backing,
     label = o.backing == "dynamic" and label_of(o, gpus) or nil,
   }
@@ -168,31 +176,43 @@ local function needs_of(target, changes, value, installed)
     if needs.off or installed then list[#list + 1] = "VirtualMachine.Interact.PowerOff" end
   end
   if target.options.power_on then list[#list + 1] = "VirtualMachine.Interact.PowerOn" end
+  for _, change in ipairs(changes) do
+    if change.verb == "measure" then list[#list + 1] = "Datastore.Browse" end
+  end
   return list
+end
+
+-- The change that measures cards; nil if there are none.
+local function measuring(unknown)
+  if #unknown == 0 then return nil end
+  return { sign = "?", verb = "measure", starts = true, what = ("power on once to read the BARs of %s from vmware.log, "
+    .. "then set the 64-bit MMIO window"):format(table.concat(unknown, ", ")) }
 end
 
 function step.plan(ctx, target, seen)
   if not target.cards then return nil, target.name .. ": no cards were found for this VM", "ENOCARDS" end
   local value, message, code = compute(target, seen.vm)
+  if not value and code == "ENOENT" then message = measure.advice(message) end
   if not value then return nil, ("%s: %s"):format(target.name, message), code end
-  local changes = {}
+  local changes, unknown = {}, measure.missing(target, seen.vm)
   local vm = seen.vm
   -- a clone is like its source
   local why = refusal(target, vm or target.forecast.like, value)
   if why then return nil, target.name .. " " .. why, "EREFUSED" end
   if not vm or target.forecast.installs then
-    explain(ctx, target, value)
-    local what = ", memory locked and reserved, "
-      .. (#value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed")
+    if #unknown == 0 then explain(ctx, target, value) end
+    local what = ", memory locked and reserved, " .. (#unknown > 0 and "64-bit MMIO as measured"
+      or #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed")
     changes[1] = { sign = "+", verb = "attach", allow = value.allow[1], starts = target.options.power_on,
       what = card_text(target) .. what, same = card_text(target, true) .. what,
       settings = difference.of_new(value, value.gpus) }
+    changes[2] = measuring(unknown)
     changes.needs = needs_of(target, changes, value, target.forecast.installs)
     return changes
   end
   changes = difference.list(vm, value, value.gpus)
   if #changes > 0 then
-    explain(ctx, target, value)
+    if #unknown == 0 then explain(ctx, target, value) end
     changes[1].allow = value.allow[1]
     if vm.power == "poweredOn" then
       table.insert(changes, 1, { sign = "-", verb = "guest shutdown", what = "shut down the guest",
@@ -200,6 +220,7 @@ function step.plan(ctx, target, seen)
         allow = power.delivered(vm) and "guest-shutdown" or nil })
     end
   end
+  changes[#changes + 1] = measuring(unknown)
   if target.options.power_on and (vm.power ~= "poweredOn" or #changes > 0) then
     changes[#changes + 1] = { sign = "~", verb = "power on", what = "power on", starts = true }
   end
@@ -287,6 +308,7 @@ local function reconfigure(ctx, target, vm)
     video_card = vms.devices_of(vm, "VirtualMachineVideoCard") }))
   spec.deviceChange = difference.device_changes(vm, value, value.gpus, spec.deviceChange)
   table.insert(spec.extraConfig, { key = "gpupt.run", value = ctx.run })
+  table.insert(spec.extraConfig, measure.setting(target))
   -- the proof was for other devices
   if vm.extra["gpupt.proved"] then table.insert(spec.extraConfig, { key = "gpupt.proved", value = "" }) end
   local detail
@@ -338,8 +360,8 @@ local function await_cards(ctx, target)
   end
 end
 
-function step.apply(ctx, target, _, seen)
-  local vm = seen.vm or ctx.fleet:vm(target.ref)
+-- Attaches the cards with all settings that are known. Gives the VM as it is then.
+local function configure(ctx, target, vm)
   local wanted = check(compute(target, vm))
   if #difference.list(vm, wanted, wanted.gpus) > 0 then
     local detail
@@ -356,6 +378,40 @@ function step.apply(ctx, target, _, seen)
     vm, message, code, detail = alone(ctx, target)
     if not vm then return nil, message, code, detail end
     if ctx.attached then ctx.attached(target) end
+  end
+  return vm
+end
+
+-- Powers the VM on for its log, and sets what follows from it. Gives the VM as it is then.
+local function settle(ctx, target)
+  local vm = ctx.fleet:vm(target.ref)
+  if vm.power == "poweredOff" then
+    local ok, message, code, detail = ctx:task(target, target.ref, "PowerOnVM_Task", {}, { action = "measure",
+      text = "PowerOnVM (to read the BARs from vmware.log)" })
+    -- cards that need a window do not start without one; what else is wrong the last power-on shows again
+    if not ok and not (type(detail) == "table" and detail.fault) then return nil, message, code, detail end
+    if not ok then ctx:note(target, "the first power-on failed, as it does with large BARs: " .. message) end
+    vm = ctx.fleet:vm(target.ref)
+  end
+  local ok, message, code = measure.read(ctx, target, vm)
+  if not ok then return nil, message, code end
+  local wanted = check(compute(target, vm))
+  if #difference.list(vm, wanted, wanted.gpus) > 0 then return configure(ctx, target, vm) end
+  local detail
+  ok, message, code, detail = values.reconfigure(ctx, target, vm, { changeVersion = vm.change_version,
+    extraConfig = { measure.setting(target) } }, { action = "measured", text = "ReconfigVM (measured BARs)" })
+  if not ok then return nil, message, code, detail end
+  return ctx.fleet:vm(target.ref)
+end
+
+function step.apply(ctx, target, _, seen)
+  local vm = seen.vm or ctx.fleet:vm(target.ref)
+  local message, code, detail
+  vm, message, code, detail = configure(ctx, target, vm)
+  if not vm then return nil, message, code, detail end
+  if target.options.mmio == "measure" and #measure.missing(target, ctx.fleet:vm(target.ref)) > 0 then
+    vm, message, code, detail = settle(ctx, target)
+    if not vm then return nil, message, code, detail end
   end
   if not target.options.power_on then return true end
   return power.on(ctx, target, vm)

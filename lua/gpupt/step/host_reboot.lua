@@ -4,6 +4,7 @@
 -- host that stays connected with its old boot time for `resend_after` gets one more request, and never a third,
 -- however often the run is resumed.
 local clock = require "gpupt.clock"
+local hosts = require "gpupt.fleet.host"
 local loop = require "gpupt.loop"
 local since = require "gpupt.step.since"
 local units = require "gpupt.units"
@@ -120,7 +121,8 @@ function reboot.cycle(ctx, target, ready, enabled)
   local earlier, sent = reboot.started(ctx, target), ctx:did(target, "reboot")
   if earlier and record.connection == "connected" and record.boot_time ~= earlier.boot_time then return true end
   if record.connection ~= "connected" then
-    ctx:note(target, ("%s since the reboot request: waiting for the host"):format(record.connection or "not readable"))
+    ctx:note(target, ("the host %s since the reboot request: waiting for it"):format(
+      hosts.disconnected(record.connection)))
   elseif sent then
     ctx:note(target, "the reboot may have been requested before the run was interrupted: watching the host instead "
       .. "of sending the request again")

@@ -8,6 +8,8 @@
 local answers = require "gpupt.step.answers"
 local datastore_path = require "gpupt.vim.datastore_path"
 local failure = require "gpupt.failure"
+local guest_family = require "gpupt.facts.guest_family"
+local iso_family = require "gpupt.facts.iso_family"
 local loop = require "gpupt.loop"
 local medium = require "gpupt.step.install_medium"
 local restore = require "gpupt.step.vm_restore"
@@ -124,7 +126,16 @@ local function other_media(o, seen)
   return list
 end
 
-function step.plan(_, target, seen)
+-- An installer of another family than the VM's guest id would run, with the wrong virtual hardware.
+local function note_family(ctx, target, seen)
+  local id = seen.exists and seen.vm.guest_id or target.forecast.guest_id
+  local family = iso_family(target.options.iso)
+  if not (ctx.planning and id and family) or family == guest_family(nil, id) then return end
+  ctx:note(target, ("%s looks like a %s medium, and the guest id is %s"):format(target.options.iso,
+    family == "linux" and "Linux" or "Windows", id))
+end
+
+function step.plan(ctx, target, seen)
   local o = target.options
   if seen.installed then
     -- another user installed it, or the run was interrupted after the installation: only the mark is missing
@@ -153,6 +164,7 @@ function step.plan(_, target, seen)
       what = "wait for the running installation" } }, seen),
       { installs = true }
   end
+  note_family(ctx, target, seen)
   return with_deletion({ { sign = "+", verb = "install", starts = true, lost = "guest installs",
     what = ("install from %s with %s"):format(o.iso, answers.describe(o.answer)) } }, seen), { installs = true }
 end
