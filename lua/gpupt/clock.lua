@@ -5,18 +5,21 @@ local system = require "gpupt.core".system
 
 local clock = {}
 
-local moved = 0
+local moved, jumped = 0, 0
 
 function clock.now() return system.clock() + moved end
 
 --- Seconds since 1970, in UTC.
-function clock.wall() return os.time() + moved end
+function clock.wall() return os.time() + moved + jumped end
 
 --- By how much the clock was moved.
 function clock.offset() return moved end
 
 --- Moves the clock of this process forward, as a computer that sleeps does: for specs.
 function clock.move(seconds) moved = moved + seconds end
+
+--- Sets the wall clock of this process to another time, which moves no other: for specs.
+function clock.jump(seconds) jumped = jumped + seconds end
 
 local boot
 

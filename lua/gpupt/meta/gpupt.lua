@@ -189,6 +189,8 @@
 ---@field resend_after? string after this time a host that is still connected with its old boot time gets the reboot request once more, and never a third time; default: 15m, or half of back_within if that is less
 ---@field drain_within? string how long migrating the VMs to other hosts may take
 ---@field claim_within? string how long to wait for other hosts of the cluster that are out of service; then the host is deferred
+---@field window? string|table when hosts may be rebooted: 22:00-05:00, Mon-Fri 22:00-05:00, or Sat,Sun 00:00-24:00 Europe/Berlin (or UTC, +02:00; default: the time of this computer); or a list. A reboot that could last (back_within) beyond its end does not start
+---@field window_within? string how long a run waits until the window opens; then the host is deferred
 ---@field max_failures? integer|string start no further targets after so many failed hosts of this roll: a count, or a percentage such as 10%
 
 ---@class gpupt.options.p.os.install

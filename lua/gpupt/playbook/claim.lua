@@ -10,6 +10,10 @@
 -- are leaving, by queueTime and moref, the first `unavailable` stay. The others cancel their task and wait again
 -- (gpupt.step.host_maintenance). A task is listed before its call is answered: of two runs, at least the later one
 -- sees the other, and both count the same way.
+--
+-- A slot also needs the maintenance window, if the roll has one (gpupt.playbook.window), for as long as a reboot may
+-- take. It is waited for (`window_within`), and looked at again just before the reboot. A host that this run has taken
+-- out of service goes on at any time.
 local away = require "gpupt.fleet.away"
 local clock = require "gpupt.clock"
 local loop = require "gpupt.loop"
@@ -26,6 +30,8 @@ local claim = {}
 
 --- Seconds between two checks of a group, about: not all runs shall look at the same moment.
 claim.PAUSE = 10
+--- Seconds between two looks at the wall clock, which may have been set.
+claim.LOOK = 15
 --- Seconds for which a host of another run, which lost the slot to this one, may stay in maintenance mode.
 claim.SETTLE = 30
 
@@ -68,7 +74,7 @@ local function obstacle_in(self, hold)
   local others, own = look(self, hold.group)
   if own then
     -- the plan decides on a host that another user put into maintenance mode
-    if own.maintenance or taken_by_us(self, own) then return nil, true end
+    if taken_by_us(self, own) or own.maintenance then return nil, true end
     return text_of(hold.group, { own })
   end
   local foreign, count = {}, 0
@@ -100,6 +106,50 @@ local function full(self)
   end
 end
 
+local function needed(roll) return units.duration(roll.back_within) end
+
+local SHUT = "the window %s is not open long enough for a reboot (back_within = %s)"
+
+--- Why the window is not open for a reboot of the host now, or nil; and when it is.
+function Slot:shut()
+  local roll = self.target.scope.options.roll
+  if not roll.opening then return nil end
+  local fits, when = roll.opening:fits(clock.wall(), needed(roll))
+  if fits then return nil end
+  return SHUT:format(roll.opening:title(), roll.back_within), when
+end
+
+--- Waits until the window is open for a reboot of the host: true; nil, message, "EDEFERRED" if it does not open within
+-- `window_within`, "ECANCELLED" if the run is stopped.
+function Slot:await_window()
+  local roll, ctx = self.target.scope.options.roll, self.ctx
+  local deadline, said = clock.now() + units.duration(roll.window_within), nil
+  while true do
+    local shut, opens = self:shut()
+    if not shut then return true end
+    local left = deadline - clock.now()
+    local wait = opens and opens - clock.wall() or math.huge
+    local at = opens and "it opens at " .. roll.opening:show(opens) or "it does not open in the next days"
+    if wait > left then
+      return nil, ("deferred and not changed: %s; %s, which is not within window_within = %s"):format(shut, at,
+        roll.window_within), "EDEFERRED"
+    end
+    if ctx.stopping then return nil, ctx.stopping, "ECANCELLED" end
+    if said ~= at then
+      said = at
+      ctx:note(self.target, ("waiting for the window: %s (%s)"):format(at, roll.opening.text))
+    end
+    loop.sleep(math.min(wait, claim.LOOK))
+  end
+end
+
+--- Whether this run has begun to take the host out of service, and did not bring it back.
+function Slot:begun()
+  local ctx, target = self.ctx, self.target
+  return ctx:newer(target, "maintenance-enter", "maintenance-exit") ~= nil
+    and ctx:newer(target, "maintenance-enter", "maintenance-enter-cancel") ~= nil
+end
+
 --- Takes a slot of each of the host's groups: true; nil, message, "EDEFERRED" if one does not become free within what
 -- is left of `claim_within`, "ECANCELLED" if the run is stopped. Returns at once if they are already taken.
 function Slot:take()
@@ -107,24 +157,29 @@ function Slot:take()
   local within, said = units.duration(self.target.scope.options.roll.claim_within), nil
   local start, before = clock.now(), self.waited
   while true do
+    if self:shut() and not self:begun() then
+      local open, message, code = self:await_window()
+      if not open then return nil, message, code end
+      before, start = self.waited, clock.now()
+    end
     local text, group = obstacle(self)
     self.waited = before + (clock.now() - start)
     if not text then text, group = full(self) end
-    if not text then
+    if not text and (self:begun() or not self:shut()) then
       enter(self)
       return true
     end
-    if self.waited >= within then
+    if text and self.waited >= within then
       self.blocked = group
       return nil, ("deferred and not changed: in %s, %s; waited %s for a free slot"):format(group.name, text,
         units.span(within)), "EDEFERRED"
     end
     if self.ctx.stopping then return nil, self.ctx.stopping, "ECANCELLED" end
-    if said ~= text then
+    if text and said ~= text then
       said = text
       self.ctx:note(self.target, ("waiting for a free slot in %s: %s"):format(group.name, text))
     end
-    pause(within - self.waited)
+    if text then pause(within - self.waited) end
   end
 end
 

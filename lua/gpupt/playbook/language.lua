@@ -2,6 +2,7 @@
 -- Each call is checked immediately; an unknown name raises with the nearest known one. The steps' functions come from
 -- the step files (gpupt.step), so that a step declares its options next to the code that uses them.
 local answers = require "gpupt.step.answers"
+local clock = require "gpupt.clock"
 local declare = require "gpupt.playbook.declare"
 local failure = require "gpupt.failure"
 local find = require "gpupt.playbook.find"
@@ -18,6 +19,7 @@ local steps = require "gpupt.step"
 local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
 local vcenters = require "gpupt.playbook.vcenters"
+local window = require "gpupt.playbook.window"
 
 local language = {}
 
@@ -94,9 +96,27 @@ local roll_options = options.declare("p.hosts roll", {
   { "drain_within", "string", default = "30m", doc = "how long migrating the VMs to other hosts may take" },
   { "claim_within", "string", default = "15m",
     doc = "how long to wait for other hosts of the cluster that are out of service; then the host is deferred" },
+  { "window", "string|table", doc = "when hosts may be rebooted: 22:00-05:00, Mon-Fri 22:00-05:00, or Sat,Sun "
+    .. "00:00-24:00 Europe/Berlin (or UTC, +02:00; default: the time of this computer); or a list. A reboot that could "
+    .. "last (back_within) beyond its end does not start" },
+  { "window_within", "string", default = "24h",
+    doc = "how long a run waits until the window opens; then the host is deferred" },
   { "max_failures", "integer|string",
     doc = "start no further targets after so many failed hosts of this roll: a count, or a percentage such as 10%" },
 })
+
+-- Reads the window: roll.opening. A message, or nil.
+local function window_problem(roll)
+  if not roll.window then return end
+  local opening, message = window.parse(roll.window)
+  if not opening then return message end
+  local longest = opening:longest(clock.wall())
+  if longest < units.duration(roll.back_within) then
+    return ("%s is open for %s at most, and a reboot may take back_within = %s"):format(opening.text,
+      units.span(longest), roll.back_within)
+  end
+  roll.opening = opening
+end
 
 local function check_scope_steps(node, scope)
   if #node.children == 0 then return "has no steps" end
@@ -137,12 +157,14 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
   node.options.roll = roll_options:check(node.options.roll)
   node.options.roll.limits, problem = unavailable.limits(node.options.roll)
   if not node.options.roll.limits then return "roll: " .. problem end
-  for _, name in ipairs { "back_within", "resend_after", "drain_within", "claim_within" } do
+  for _, name in ipairs { "back_within", "resend_after", "drain_within", "claim_within", "window_within" } do
     local value = node.options.roll[name]
     local seconds, message = true, nil
     if value then seconds, message = units.duration(value) end
     if not seconds then return ("roll: %s: %s"):format(name, message) end
   end
+  problem = window_problem(node.options.roll)
+  if problem then return "roll: window: " .. problem end
   problem = limit.problem(node.options.roll.max_failures)
   if problem then return "roll: " .. problem end
   return check_scope_steps(node, "hosts")

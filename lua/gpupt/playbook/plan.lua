@@ -2,6 +2,7 @@
 -- plan:changes() is data, tostring(plan) is for people, plan:save writes a file that apply compares with the fleet
 -- again, plan:apply applies it (gpupt.playbook.run).
 local cards = require "gpupt.playbook.cards"
+local clock = require "gpupt.clock"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local findings = require "gpupt.playbook.preflight.findings"
@@ -19,6 +20,7 @@ local snapshot = require "gpupt.fleet.snapshot"
 local unavailable = require "gpupt.playbook.unavailable"
 local unfinished = require "gpupt.playbook.unfinished"
 local units = require "gpupt.units"
+local vim = require "gpupt.vim"
 local visible = require "gpupt.visible"
 
 local plan = {}
@@ -241,6 +243,21 @@ local function check_held(self, problems)
   end
 end
 
+-- The window goes by this computer's clock: whether that is wrong, the server's tells.
+local SKEW = 120
+
+local function note_clock(self)
+  local used = false
+  for _, target in ipairs(self.hosts) do used = used or target.scope.options.roll.opening ~= nil end
+  local server = used and vim.seconds(self.vc.instance:CurrentTime())
+  local ahead = server and clock.wall() - server or 0
+  if math.abs(ahead) > SKEW then
+    self.notes[#self.notes + 1] = { kind = "note", text = ("the clock of this computer is %s %s that of %s; the window "
+      .. "goes by this computer's"):format(units.span(math.abs(ahead)), ahead > 0 and "ahead of" or "behind",
+      self.vc.host) }
+  end
+end
+
 local function words_needed(self)
   local set, list, attaches = {}, {}, false
   for _, entry in ipairs(self.entries) do
@@ -341,6 +358,7 @@ function plan.make(playbook, vc, o)
     end
     check_held(self, problems)
     preflight.check(self, problems, o)
+    note_clock(self)
     self.fleet:planned()
     return true
   end)

@@ -5,8 +5,8 @@ local hosts = require "gpupt.fleet.host"
 local limit = require "gpupt.playbook.limit"
 local plan_groups = require "gpupt.playbook.plan_groups"
 local ranges = require "gpupt.ranges"
+local roll_text = require "gpupt.playbook.roll_text"
 local stops = require "gpupt.playbook.stops"
-local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
 local visible = require "gpupt.visible"
 
@@ -170,8 +170,7 @@ return function(self, o)
   end
   for _, text in ipairs(capacity.lines(self)) do add(text) end
   for _, text in ipairs(stops.lines(self.entries)) do add(text) end
-  local at_once = unavailable.line(self.hosts)
-  if at_once then add(at_once) end
+  for _, text in ipairs(roll_text(self)) do add(text) end
   add(limit.of(self):text())
   local lost = self.playbook.undoes and {} or self:irreversible() -- an undo cannot be undone anyway
   add(totals(list) .. "." .. (#lost > 0 and " Not undoable: " .. table.concat(lost, ", ") .. "." or "")

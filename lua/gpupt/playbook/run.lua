@@ -298,7 +298,23 @@ local function tokens_of(self, target)
   return list
 end
 
+-- Waits for the window before the host holds anything that others wait for; whether it goes on.
+local function await_window(self, target, outcome)
+  local record, slot = target.record, claims.slot(self.ctx, target, {})
+  local down = record.maintenance or record.connection ~= "connected"
+  if down or not takes_down(target) or slot:begun() then return true end
+  local ok, message, code = slot:await_window()
+  if ok then return true end
+  if code == "ECANCELLED" then
+    finish(self, outcome, "not started", message)
+  else
+    defer(self, target, outcome, message, code)
+  end
+  return false
+end
+
 local function host_fiber(self, target, outcome)
+  if not await_window(self, target, outcome) then return end
   local tokens <close> = tokens_of(self, target) -- luacheck: ignore
   local slot = admit(self, target, outcome)
   if not slot then return end

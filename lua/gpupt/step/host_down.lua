@@ -58,7 +58,8 @@ local function ready(ctx, target, seen, foreign)
     return nil, CHANGED:format(target.name, off, word(seen), word(seen), "The host was not rebooted and is as before",
       "apply the playbook again"), "ESTALE"
   end
-  local first = not foreign and ctx:slot(target) and ctx:slot(target):lost()
+  local slot = ctx:slot(target)
+  local first = slot and (slot:shut() or not foreign and slot:lost())
   if first then return false, first end
   return true
 end
@@ -68,6 +69,11 @@ end
 function down.still_staged(ctx, target, seen)
   ctx.fleet:refresh_host(target.record)
   local off = cards.changed(target.record, seen)
+  local shut = ctx:slot(target) and ctx:slot(target):shut()
+  if shut then
+    return nil, ("%s: %s. The reboot was requested once, without effect, and the host stays in maintenance mode: "
+      .. "resume the run when the window is open"):format(target.name, shut), "EWINDOW"
+  end
   if not off then return true end
   return nil, CHANGED:format(target.name, off, word(seen), word(seen), "The reboot was requested once, without effect; "
     .. "it is not requested again, and the host stays in maintenance mode", "resume the run"), "ESTALE"
