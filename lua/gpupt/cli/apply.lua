@@ -92,6 +92,10 @@ local function say_end(result, allow)
     cli.complain("interrupted; continue with: %s", next_command.resume(result.id, allow))
     return cli.INTERRUPTED
   end
+  if result.status == "paused" then
+    cli.complain("run %s has %s; go on with: %s", result.id, result.message, next_command.resume(result.id, allow))
+    return cli.PAUSED
+  end
   cli.complain("run %s failed; fix the cause, then continue with: %s", result.id, next_command.resume(result.id, allow))
   for _, target in ipairs(result.targets) do
     if target.code == "EAPPROVAL" then return cli.PENDING end

@@ -180,6 +180,7 @@
 ---@field where string|table inventory paths of hosts or clusters, such as /DC/host/cluster/*, or p.find
 ---@field devices? table|function p.gpus: the default cards of the steps
 ---@field roll? table limits of the rolling reboot: how many hosts at once, and how long to wait
+---@field canary? integer do so many targets first, then end the run for a look; --resume goes on [0; some steps: 1]
 
 ---@class gpupt.options.p.hosts_roll
 ---@field unavailable? string|table how many hosts may be out of service at once: N/cluster or P%/cluster (rounded down, at least 1), or N and the word of per, such as 1/rack; or a list of limits
@@ -269,6 +270,7 @@
 ---@field spread? "even"|"pack" even: spread over all hosts; pack: fill host by host
 ---@field keep_free? integer number of cards to keep free in each cluster (--allow over-commit)
 ---@field login? table|function p.login: the account inside the guest
+---@field canary? integer do so many targets first, then end the run for a look; --resume goes on [0; some steps: 1]
 ---@field max_failures? integer|string start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%
 
 ---@class gpupt.options.p.vms_place
@@ -380,6 +382,7 @@
 ---@field repeatable? boolean may be used more than once in a scope
 ---@field after_vms? boolean its hosts wait for the VMs of the plan, not these for their host
 ---@field after_host? boolean it waits for the VM's host, if that waits for its VMs
+---@field canary? integer how many targets of a scope with this step are its canary, unless the scope says
 ---@field check? function check(options) -> message or nil, while the playbook is loaded
 ---@field place? function place(fleet, target, options) -> memory and datastores of the VM that it creates
 ---@field goes? function goes(fleet, target, options) -> references to the hosts that the VM may be moved to

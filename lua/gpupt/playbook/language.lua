@@ -2,6 +2,7 @@
 -- Each call is checked immediately; an unknown name raises with the nearest known one. The steps' functions come from
 -- the step files (gpupt.step), so that a step declares its options next to the code that uses them.
 local answers = require "gpupt.step.answers"
+local canary = require "gpupt.playbook.canary"
 local clock = require "gpupt.clock"
 local declare = require "gpupt.playbook.declare"
 local failure = require "gpupt.failure"
@@ -118,7 +119,12 @@ local function window_problem(roll)
   roll.opening = opening
 end
 
+local canary_option = { "canary", "integer",
+  doc = "do so many targets first, then end the run for a look; --resume goes on [0; some steps: 1]" }
+
 local function check_scope_steps(node, scope)
+  local wrong = canary.problem(node.options.canary)
+  if wrong then return wrong end
   if #node.children == 0 then return "has no steps" end
   for i, child in ipairs(node.children) do
     if not steps.is_instance(child) then
@@ -145,6 +151,7 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
     doc = "inventory paths of hosts or clusters, such as /DC/host/cluster/*, or p.find" },
   { "devices", "table", late = true, doc = "p.gpus: the default cards of the steps" },
   { "roll", "table", doc = "limits of the rolling reboot: how many hosts at once, and how long to wait" },
+  canary_option,
 }, { children = true, check = function(node)
   local devices = node.options.devices
   if devices and type(devices) ~= "function" and not declare.is(devices, "gpus") then
@@ -189,6 +196,7 @@ language.vms = declare.constructor("p.vms", "vms", {
     doc = "even: spread over all hosts; pack: fill host by host" },
   { "keep_free", "integer", default = 0, doc = "number of cards to keep free in each cluster (--allow over-commit)" },
   { "login", "table", late = true, doc = "p.login: the account inside the guest" },
+  canary_option,
   { "max_failures", "integer|string",
     doc = "start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%" },
 }, { children = true, check = function(node)

@@ -2,6 +2,7 @@
 -- plan:changes() is data, tostring(plan) is for people, plan:save writes a file that apply compares with the fleet
 -- again, plan:apply applies it (gpupt.playbook.run).
 local cards = require "gpupt.playbook.cards"
+local canary = require "gpupt.playbook.canary"
 local clock = require "gpupt.clock"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
@@ -337,6 +338,7 @@ function plan.make(playbook, vc, o)
   self.ctx = context.new { vc = vc, fleet = self.fleet, planning = true, run = o.run, book = o.journal,
     emit = function(event) self.notes[#self.notes + 1] = event end }
   if o.run and o.journal then
+    self.canary_passed = canary.passed(o.journal, o.run)
     self.ctx.journal = o.journal
     self.ctx:remember()
     self.ctx.journal = nil

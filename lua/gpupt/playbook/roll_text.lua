@@ -1,4 +1,5 @@
---- What a plan says of the roll of its hosts: how many at once and when. Lines.
+--- What a plan says of the roll of its hosts: how many at once, when, and after which targets it pauses. Lines.
+local canary = require "gpupt.playbook.canary"
 local clock = require "gpupt.clock"
 local leases = require "gpupt.playbook.leases"
 local unavailable = require "gpupt.playbook.unavailable"
@@ -19,6 +20,8 @@ end
 
 return function(plan)
   local list = { unavailable.line(plan.hosts) }
-  local lines = windows(plan)
-  return table.move(lines, 1, #lines, #list + 1, list)
+  for _, lines in ipairs { windows(plan), canary.of(plan, plan.canary_passed):lines() } do
+    table.move(lines, 1, #lines, #list + 1, list)
+  end
+  return list
 end

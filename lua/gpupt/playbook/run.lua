@@ -3,6 +3,7 @@
 -- any moment and resumed: finished changes are not made twice. After max_failures no further targets are started;
 -- after a host that does not return or stays in maintenance mode no other host is started.
 local again = require "gpupt.playbook.again"
+local canary = require "gpupt.playbook.canary"
 local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
@@ -313,7 +314,27 @@ local function await_window(self, target, outcome)
   return false
 end
 
+-- Waits for the canary of the target's scope, if there is one; whether the target goes on.
+local function await_canary(self, target, outcome)
+  local first, group = self.canaries:before(target)
+  if not first then return true end
+  local outcomes = {}
+  for i, one in ipairs(first) do
+    self.started[one].fiber:join()
+    outcomes[i] = self.started[one].outcome
+  end
+  local why, well = self.canaries.verdict(group, outcomes)
+  if well and not group.noted then
+    group.noted = true
+    self.journal:append { run = self.id, kind = "canary", what = group.key }
+  end
+  if well then self.paused = self.paused or why end
+  finish(self, outcome, "not started", why, well and "EPAUSED" or nil)
+  return false
+end
+
 local function host_fiber(self, target, outcome)
+  if not await_canary(self, target, outcome) then return end
   if not await_window(self, target, outcome) then return end
   local tokens <close> = tokens_of(self, target) -- luacheck: ignore
   local slot = admit(self, target, outcome)
@@ -338,6 +359,7 @@ end
 
 local function vm_fiber(self, target, outcome)
   local gate <close> = outcome.gate -- luacheck: ignore
+  if not await_canary(self, target, outcome) then return end
   local why = turns.await_host(target.host and self.hosts[target.host.ref])
   if why then return finish(self, outcome, "not started", why) end
   return carry_out(self, target, outcome)
@@ -364,12 +386,13 @@ local function start_fiber(self, outcome, fn, ...)
     guarded(self, outcome, fn, self, outcome.target_record, outcome, table.unpack(args, 1, args.n))
   end)
   self.fibers[#self.fibers + 1] = fiber
+  self.started[outcome.target_record] = { fiber = fiber, outcome = outcome }
   return fiber
 end
 
 local function all_fibers(self)
   local vms = {}
-  self.fibers, self.hosts, self.late_hosts = {}, {}, {}
+  self.fibers, self.started, self.hosts, self.late_hosts = {}, {}, {}, {}
   local hosts = {}
   for i, target in ipairs(self.plan.hosts) do hosts[i] = new_outcome(self, target) end
   for i, target in ipairs(self.plan.vms) do
@@ -455,6 +478,7 @@ function run.start(plan, o)
     enter(self, o)
     begin(self, o)
     keep_loads(self)
+    self.canaries = canary.of(plan, o.run and canary.passed(self.journal, self.id))
     failure.check(self.leases:claim_all(plan))
     return failure.check(recheck(plan, self.journal, self.id))
   end)
@@ -483,7 +507,8 @@ function Run:close(ok, message, code)
     local failed = not ok or incomplete(self)
     rows.flush(self.journal)
     self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
-      or failed and "failed" or "done", detail = message and journal.note { message = message, code = code } or nil }
+      or failed and "failed" or self.paused and "paused" or "done",
+      detail = message and journal.note { message = message, code = code } or nil }
     local left, why = self.leases:leave(self.plan.vc, function(name)
       return out_of_service.entered(self.ctx, name)
     end)
@@ -495,7 +520,8 @@ function Run:close(ok, message, code)
   end
 end
 
---- { id =, status = "nothing" | "done" | "failed" | "interrupted", targets = { {target, kind, status, step, message,
+--- { id =, status = "nothing" | "done" | "paused" (after a canary) | "failed" | "interrupted",
+-- targets = { {target, kind, status, step, message,
 -- code, changed, proofs} } }
 function Run:result()
   local list = {}
@@ -505,9 +531,9 @@ function Run:result()
       proofs = outcome.proofs }
   end
   local status = self.nothing and "nothing" or self.code == "ECANCELLED" and "interrupted"
-    or (incomplete(self) or self.code) and "failed" or "done"
+    or (incomplete(self) or self.code) and "failed" or self.paused and "paused" or "done"
   local undoes = self.plan.playbook.undoes
-  return { id = self.id, status = status, targets = list, message = self.message, undoes = undoes and undoes.id,
+  return { id = self.id, status = status, targets = list, message = self.message or self.paused, undoes = undoes and undoes.id,
     lost = undoes and self.plan:lost(), left = undoes and self.plan:left() }
 end
 

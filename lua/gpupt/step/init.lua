@@ -80,6 +80,7 @@ local contract_fields = options.declare("step contract", {
   { "repeatable", "boolean", default = false, doc = "may be used more than once in a scope" },
   { "after_vms", "boolean", default = false, doc = "its hosts wait for the VMs of the plan, not these for their host" },
   { "after_host", "boolean", default = false, doc = "it waits for the VM's host, if that waits for its VMs" },
+  { "canary", "integer", doc = "how many targets of a scope with this step are its canary, unless the scope says" },
   { "check", "function", doc = "check(options) -> message or nil, while the playbook is loaded" },
   { "place", "function", doc = "place(fleet, target, options) -> memory and datastores of the VM that it creates" },
   { "goes", "function", doc = "goes(fleet, target, options) -> references to the hosts that the VM may be moved to" },
