@@ -6,6 +6,7 @@ local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
 local host_records = require "gpupt.fleet.host"
 local vim = require "gpupt.vim"
+local vim_ref = require "gpupt.vim.ref"
 
 ---@class gpupt.Leaving            a task that takes a host out of service
 ---@field ref userdata             the Task
@@ -148,7 +149,7 @@ end
 -- host only. Raises.
 function away.of(vc, group)
   local cluster, refs = group, nil
-  if type(group) == "table" then cluster, refs = group.cluster, group.refs end
+  if not vim_ref.is(group) then cluster, refs = group.cluster, group.refs end
   for try = 1, 5 do
     local hosts = refs or check(cluster:get { "host" }).host or {}
     if #hosts < 2 then return {} end

@@ -5,6 +5,7 @@
 -- A plan reads the inventory once (names, and which VM holds what), then all its hosts, then all its VMs, and the host
 -- ids side by side: the number of requests does not depend on the number of VMs. Until the plan is made (planned),
 -- what was read is used again. A run reads only what it is about to change.
+local admission = require "gpupt.fleet.admission"
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
 local fiber = require "gpupt.loop.fiber"
@@ -13,6 +14,7 @@ local inventory = require "gpupt.vim.inventory"
 local ownership = require "gpupt.fleet.ownership"
 local system_ids = require "gpupt.fleet.system_ids"
 local vm = require "gpupt.fleet.vm"
+local vsan = require "gpupt.fleet.vsan"
 
 local snapshot = {}
 
@@ -159,12 +161,14 @@ end
 
 local cluster_paths = { "name", "resourcePool", "host", "environmentBrowser", "configurationEx" }
 
--- The cluster (or standalone compute resource): { ref, name, drs, hosts, host_refs, pool, browser }.
+-- The cluster (or standalone compute resource): { ref, name, drs, guarded (by
+-- HA admission control), vsan, hosts, host_refs, pool, browser }.
 local function cluster_record(ref, props)
   local config = props.configurationEx
   local drs = config and ref.type == "ClusterComputeResource" and config.drsConfig
   return { ref = ref, name = props.name, pool = props.resourcePool, host_refs = props.host or {}, hosts = {},
-    browser = props.environmentBrowser, drs = drs and drs.enabled and drs.defaultVmBehavior or "off" }
+    browser = props.environmentBrowser, guarded = admission.guarded(config), vsan = vsan.enabled(config),
+    drs = drs and drs.enabled and drs.defaultVmBehavior or "off" }
 end
 
 local function join_cluster(self, record)

@@ -16,6 +16,7 @@
 -- out of service goes on at any time.
 local away = require "gpupt.fleet.away"
 local clock = require "gpupt.clock"
+local conditions = require "gpupt.playbook.conditions"
 local loop = require "gpupt.loop"
 local units = require "gpupt.units"
 
@@ -69,32 +70,65 @@ local function look(self, group)
   return others, own
 end
 
--- Nothing, or a text that says what has to be waited for in a group. true if the host is out of service already.
-local function obstacle_in(self, hold)
+-- Nothing, or a text that says what has to be waited for in a group. true if the host is out of service already. Adds
+-- to `leaving` the hosts of the group that are about to leave.
+local function obstacle_in(self, hold, leaving)
   local others, own = look(self, hold.group)
   if own then
     -- the plan decides on a host that another user put into maintenance mode
     if taken_by_us(self, own) or own.maintenance then return nil, true end
     return text_of(hold.group, { own })
   end
-  local foreign, count = {}, 0
-  for _, one in ipairs(others) do if not hold.ours[one.ref] then foreign[#foreign + 1] = one end end
-  for ref in pairs(hold.ours) do if ref ~= self.target.record.ref then count = count + 1 end end
+  local foreign, count, gone = {}, 0, {}
+  for _, one in ipairs(others) do
+    if not hold.ours[one.ref] then foreign[#foreign + 1] = one end
+    if one.task then leaving[one.ref] = true else gone[one.ref] = true end
+  end
+  for ref in pairs(hold.ours) do
+    if ref ~= self.target.record.ref then count = count + 1 end
+    if not gone[ref] then leaving[ref] = true end
+  end
   if #foreign > 0 and #foreign + count >= hold.group.most then return text_of(hold.group, foreign) end
 end
 
+-- The hosts of the target's cluster among these, itself included.
+local function of_cluster(self, leaving)
+  local record, list = self.target.record, {}
+  leaving[record.ref] = true
+  for _, ref in ipairs(record.cluster.host_refs) do if leaving[ref] then list[#list + 1] = ref end end
+  return list
+end
+
 local function obstacle(self)
+  local leaving = {}
   for _, hold in ipairs(self.holds) do
-    local text, down = obstacle_in(self, hold)
+    local text, down = obstacle_in(self, hold, leaving)
     if text then return text, hold.group end
     if down then return nil end
   end
+  local cluster = self.target.record.cluster
+  local why, own = conditions.refuse(self.ctx, self.target, of_cluster(self, leaving))
+  if not why then return nil end
+  -- what does not concern this host alone holds up the others of the cluster, too
+  for _, hold in ipairs(own and {} or self.holds) do
+    if hold.group.cluster == cluster.ref then return why, hold.group end
+  end
+  return why, { name = cluster.name }
 end
 
 -- Enters the host into its groups: nothing yields between the check and this, so two fibers cannot take the same slot.
 local function enter(self)
-  for _, hold in ipairs(self.holds) do hold.ours[self.target.record.ref] = true end
+  for _, hold in ipairs(self.holds) do
+    hold.ours[self.target.record.ref], hold.entries = true, (hold.entries or 0) + 1
+  end
   self.held, self.blocked = true, nil
+end
+
+-- Changes when a host of this run enters one of the groups: what was read before does not know of it.
+local function entries(self)
+  local sum = 0
+  for _, hold in ipairs(self.holds) do sum = sum + (hold.entries or 0) end
+  return sum
 end
 
 -- A group that is full of other hosts of this run, which may have entered while the last group was read; and a text.
@@ -162,15 +196,16 @@ function Slot:take()
       if not open then return nil, message, code end
       before, start = self.waited, clock.now()
     end
+    local known = entries(self)
     local text, group = obstacle(self)
     self.waited = before + (clock.now() - start)
     if not text then text, group = full(self) end
-    if not text and (self:begun() or not self:shut()) then
+    if not text and known == entries(self) and (self:begun() or not self:shut()) then
       enter(self)
       return true
     end
     if text and self.waited >= within then
-      self.blocked = group
+      self.blocked = group.key and group or nil
       return nil, ("deferred and not changed: in %s, %s; waited %s for a free slot"):format(group.name, text,
         units.span(within)), "EDEFERRED"
     end

@@ -52,9 +52,11 @@ type Cluster struct {
 	DRS  string `json:"drs"` // fullyAutomated, partiallyAutomated, manual, off
 	HA   bool   `json:"ha"`
 	// HostFailures is the failover level that HA's admission control guards; 0 switches it off.
-	HostFailures int    `json:"host_failures"`
-	DPM          string `json:"dpm"`  // off (default), manual, automated
-	VSAN         bool   `json:"vsan"` // the hosts hold vSAN data
+	HostFailures int `json:"host_failures"`
+	// HAPercent is the percentage of memory and CPU that it guards instead.
+	HAPercent int    `json:"ha_percent"`
+	DPM       string `json:"dpm"`  // off (default), manual, automated
+	VSAN      bool   `json:"vsan"` // the hosts hold vSAN data
 	// EvacuateSeconds is what evacuateAllData takes; ensureObjectAccessibility a tenth of it.
 	EvacuateSeconds float64  `json:"evacuate_seconds"`
 	Hosts           []Host   `json:"hosts"`

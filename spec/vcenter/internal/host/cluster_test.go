@@ -401,3 +401,63 @@ func TestDpmPutsIdleHostsInStandby(t *testing.T) {
 		t.Fatal("DPM at the level manual moved by itself: ", got)
 	}
 }
+
+// What HA guards is in the summary of the cluster, by each policy, and changes with the hosts and with what runs.
+func TestWhatHaGuardsIsInTheSummary(t *testing.T) {
+	vctest.Breaks(t, "host.ha-level-now", "host.ha-percent-now", "host.ha-hosts-now")
+	f := hosts(3, "fullyAutomated")
+	f.Clusters[0].HA, f.Clusters[0].HostFailures = true, 1
+	for i := range f.Clusters[0].Hosts {
+		f.Clusters[0].Hosts[i].MemoryGB = 4
+	}
+	r := newRig(t, f)
+	says := func(want string) {
+		t.Helper()
+		vctest.Eventually(t, want, func() bool {
+			return strings.Contains(r.Get(r.cluster(), "summary.admissionControlInfo")["summary.admissionControlInfo"], want)
+		})
+	}
+	says("<currentFailoverLevel>2<")
+	if level := r.Get(r.cluster(), "summary.currentFailoverLevel")["summary.currentFailoverLevel"]; level != "2" {
+		t.Fatal(level)
+	}
+	// a host in maintenance mode can no longer fail
+	r.MustTask("EnterMaintenanceMode_Task", r.other(3), "<timeout>0</timeout>")
+	says("<currentFailoverLevel>1<")
+	r.MustTask("ExitMaintenanceMode_Task", r.other(3), "<timeout>0</timeout>")
+	says("<currentFailoverLevel>2<")
+	// 3 GB that are reserved fit on one host of 4 GB, 6 GB need two
+	for i, name := range []string{"one", "two"} {
+		vm := r.machine(name, "<memoryAllocation><reservation>1024</reservation></memoryAllocation>")
+		r.MustTask("ReconfigVM_Task", vm, "<spec><memoryMB>3072</memoryMB><memoryAllocation><reservation>3072</reservation></memoryAllocation></spec>")
+		if i == 1 {
+			r.MustTask("RelocateVM_Task", vm, "<spec>"+vctest.Ref("host", r.other(2))+"</spec>")
+		}
+		r.MustTask("PowerOnVM_Task", vm, "")
+		says(fmt.Sprintf("<currentFailoverLevel>%d<", 2-i))
+	}
+	policy := func(xml string) {
+		t.Helper()
+		r.MustTask("ReconfigureComputeResource_Task", r.cluster(), `<spec xsi:type="ClusterConfigSpecEx"><dasConfig>`+xml+`</dasConfig></spec><modify>true</modify>`)
+	}
+	// 6 of 12 GB are reserved
+	policy(`<admissionControlPolicy xsi:type="ClusterFailoverResourcesAdmissionControlPolicy"><cpuFailoverResourcesPercent>30</cpuFailoverResourcesPercent><memoryFailoverResourcesPercent>30</memoryFailoverResourcesPercent></admissionControlPolicy>`)
+	says("<currentMemoryFailoverResourcesPercent>50<")
+	// 6 of 8 GB would be: less than 30 % are left, so the host is not emptied
+	task := r.enter("")
+	time.Sleep(150 * time.Millisecond)
+	if r.Get(task, "info.state")["info.state"] != "running" {
+		t.Fatal("emptied in spite of admission control")
+	}
+	policy(`<admissionControlPolicy xsi:type="ClusterFailoverResourcesAdmissionControlPolicy"><cpuFailoverResourcesPercent>25</cpuFailoverResourcesPercent><memoryFailoverResourcesPercent>25</memoryFailoverResourcesPercent></admissionControlPolicy>`)
+	r.ends(task, "")
+	policy(`<admissionControlPolicy xsi:type="ClusterFailoverHostAdmissionControlPolicy">` +
+		`<failoverHosts type="HostSystem">` + strings.TrimPrefix(r.host, "HostSystem:") + `</failoverHosts>` +
+		`<failoverHosts type="HostSystem">` + strings.TrimPrefix(r.other(3), "HostSystem:") + `</failoverHosts></admissionControlPolicy>`)
+	says("<status>red<")
+	says("<status>green<")
+	policy(`<admissionControlEnabled>false</admissionControlEnabled>`)
+	if info := r.Get(r.cluster(), "summary.admissionControlInfo")["summary.admissionControlInfo"]; info != "" {
+		t.Fatal("admission control is off: ", info)
+	}
+}

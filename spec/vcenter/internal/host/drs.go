@@ -176,7 +176,7 @@ func (r *Hosts) evacuate(h *Host, off bool) {
 	if !r.drs(h) {
 		return
 	}
-	if level := r.admission(h); level > 0 && r.running(h) > 0 && r.left(h) < level+1 {
+	if r.running(h) > 0 && !r.keeps(h) {
 		return
 	}
 	for _, vm := range r.w.VMsOn(h.HS) {

@@ -374,6 +374,10 @@ func (r *Hosts) Register(s *api.Server) {
 	r.registerJoin()
 	r.registerShown()
 	r.watch()
+	r.w.Listen(guard{r})
+	for _, c := range r.w.Reg.All("ClusterComputeResource") {
+		r.publishAdmission(c.Reference())
+	}
 	s.OnSet(r.set)
 	s.OnOwner(func(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
 		host, ok := r.owners[ref]

@@ -165,10 +165,14 @@ func (w *World) cluster(parent types.ManagedObjectReference, c *fleet.Cluster, n
 	}
 	ha := c.HA
 	cfg.DasConfig.Enabled = &ha
-	guard := ha && c.HostFailures > 0
+	guard := ha && c.HostFailures+c.HAPercent > 0
 	cfg.DasConfig.AdmissionControlEnabled = &guard
 	if guard {
 		cfg.DasConfig.AdmissionControlPolicy = &types.ClusterFailoverLevelAdmissionControlPolicy{FailoverLevel: int32(c.HostFailures)}
+		if c.HAPercent > 0 {
+			cfg.DasConfig.AdmissionControlPolicy = &types.ClusterFailoverResourcesAdmissionControlPolicy{
+				CpuFailoverResourcesPercent: int32(c.HAPercent), MemoryFailoverResourcesPercent: int32(c.HAPercent)}
+		}
 	}
 	dpm := c.DPM == "manual" || c.DPM == "automated"
 	cfg.DpmConfigInfo = &types.ClusterDpmConfigInfo{Enabled: &dpm}
