@@ -1,5 +1,5 @@
 --- HA admission control of a cluster: whether it still admits when hosts leave, by the server's own figures.
---   failover level     ClusterFailoverLevelAdmissionControlInfo.currentFailoverLevel: so many hosts may fail now
+--   failover level     ClusterFailoverLevelAdmissionControlInfo.currentFailoverLevel: the number of hosts that may fail
 --   resources          ...ResourcesAdmissionControlInfo: so much of memory and CPU is not reserved; without a host it
 --                      is less, because the VMs stay in the cluster
 --   failover hosts     ...HostAdmissionControlInfo: which of the dedicated hosts are ready

@@ -177,8 +177,8 @@ function Slot:await_window()
   end
 end
 
---- Whether this run has begun to take the host out of service, and did not bring it back.
-function Slot:begun()
+--- Whether this run is taking the host out of service, or has done so and did not bring it back.
+function Slot:under_way()
   local ctx, target = self.ctx, self.target
   return ctx:newer(target, "maintenance-enter", "maintenance-exit") ~= nil
     and ctx:newer(target, "maintenance-enter", "maintenance-enter-cancel") ~= nil
@@ -191,7 +191,7 @@ function Slot:take()
   local within, said = units.duration(self.target.scope.options.roll.claim_within), nil
   local start, before = clock.now(), self.waited
   while true do
-    if self:shut() and not self:begun() then
+    if self:shut() and not self:under_way() then
       local open, message, code = self:await_window()
       if not open then return nil, message, code end
       before, start = self.waited, clock.now()
@@ -200,7 +200,7 @@ function Slot:take()
     local text, group = obstacle(self)
     self.waited = before + (clock.now() - start)
     if not text then text, group = full(self) end
-    if not text and known == entries(self) and (self:begun() or not self:shut()) then
+    if not text and known == entries(self) and (self:under_way() or not self:shut()) then
       enter(self)
       return true
     end

@@ -303,7 +303,7 @@ end
 local function await_window(self, target, outcome)
   local record, slot = target.record, claims.slot(self.ctx, target, {})
   local down = record.maintenance or record.connection ~= "connected"
-  if down or not takes_down(target) or slot:begun() then return true end
+  if down or not takes_down(target) or slot:under_way() then return true end
   local ok, message, code = slot:await_window()
   if ok then return true end
   if code == "ECANCELLED" then
