@@ -186,9 +186,12 @@
 ---@field unavailable? string|table how many hosts may be out of service at once: N/cluster or P%/cluster (rounded down, at least 1), or N and the word of per, such as 1/rack; or a list of limits
 ---@field per? string|function groups of hosts other than clusters: the name of a custom attribute of the hosts, folder (the inventory folder), or a function of the host { name, cluster } that returns the group's name
 ---@field guests? "keep"|"shutdown-idle" running VMs that have a card and cannot be migrated: keep refuses the host, shutdown-idle shuts idle ones down
+---@field drain? "drs"|"vmotion" running VMs that fully automated DRS does not move: drs refuses the host, vmotion moves them (--allow drain-vmotion)
 ---@field back_within? string how long a reboot may take
 ---@field resend_after? string after this time a host that is still connected with its old boot time gets the reboot request once more, and never a third time; default: 15m, or half of back_within if that is less
 ---@field drain_within? string how long migrating the VMs to other hosts may take
+---@field shutdown_within? string how long a guest may take to shut down; if one does not, the host is left as it was
+---@field exit_within? string how long leaving maintenance mode may take
 ---@field claim_within? string how long to wait for other hosts of the cluster that are out of service; then the host is deferred
 ---@field window? string|table when hosts may be rebooted: 22:00-05:00, Mon-Fri 22:00-05:00, or Sat,Sun 00:00-24:00 Europe/Berlin (or UTC, +02:00; default: the time of this computer); or a list. A reboot that could last (back_within) beyond its end does not start
 ---@field window_within? string how long a run waits until the window opens; then the host is deferred
@@ -271,7 +274,15 @@
 ---@field keep_free? integer number of cards to keep free in each cluster (--allow over-commit)
 ---@field login? table|function p.login: the account inside the guest
 ---@field canary? integer do so many targets first, then end the run for a look; --resume goes on [0; some steps: 1]
+---@field shutdown_within? string how long a guest may take to shut down
+---@field tools_within? string how long VMware Tools may take to run in a VM that was started a moment ago
+---@field parallel? table how many VMs are worked on at once: { host = 8, datastore = 64, vcenter = 128 }
 ---@field max_failures? integer|string start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%
+
+---@class gpupt.options.p.vms_parallel
+---@field host? integer VMs at once on one host
+---@field datastore? integer VMs at once on one datastore
+---@field vcenter? integer VMs at once in the vCenter
 
 ---@class gpupt.options.p.vms_place
 ---@field cluster? string name or inventory path of the cluster

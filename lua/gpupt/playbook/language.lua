@@ -3,6 +3,7 @@
 -- the step files (gpupt.step), so that a step declares its options next to the code that uses them.
 local answers = require "gpupt.step.answers"
 local canary = require "gpupt.playbook.canary"
+local caps = require "gpupt.playbook.caps"
 local clock = require "gpupt.clock"
 local declare = require "gpupt.playbook.declare"
 local failure = require "gpupt.failure"
@@ -91,10 +92,15 @@ local roll_options = options.declare("p.hosts roll", {
   { "guests", "string", choices = { "keep", "shutdown-idle" }, default = "keep",
     doc = "running VMs that have a card and cannot be migrated: keep refuses the host, "
       .. "shutdown-idle shuts idle ones down" },
+  { "drain", "string", choices = { "drs", "vmotion" }, default = "drs", doc = "running VMs that fully automated DRS "
+    .. "does not move: drs refuses the host, vmotion moves them (--allow drain-vmotion)" },
   { "back_within", "string", default = "45m", doc = "how long a reboot may take" },
   { "resend_after", "string", doc = "after this time a host that is still connected with its old boot time gets the "
     .. "reboot request once more, and never a third time; default: 15m, or half of back_within if that is less" },
   { "drain_within", "string", default = "30m", doc = "how long migrating the VMs to other hosts may take" },
+  { "shutdown_within", "string", default = "10m",
+    doc = "how long a guest may take to shut down; if one does not, the host is left as it was" },
+  { "exit_within", "string", default = "15m", doc = "how long leaving maintenance mode may take" },
   { "claim_within", "string", default = "15m",
     doc = "how long to wait for other hosts of the cluster that are out of service; then the host is deferred" },
   { "window", "string|table", doc = "when hosts may be rebooted: 22:00-05:00, Mon-Fri 22:00-05:00, or Sat,Sun "
@@ -117,6 +123,15 @@ local function window_problem(roll)
       units.span(longest), roll.back_within)
   end
   roll.opening = opening
+end
+
+local function duration_problem(given, names)
+  for _, name in ipairs(names) do
+    local value = given[name]
+    local seconds, message = true, nil
+    if value then seconds, message = units.duration(value) end
+    if not seconds then return ("%s: %s"):format(name, message) end
+  end
 end
 
 local canary_option = { "canary", "integer",
@@ -164,12 +179,9 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
   node.options.roll = roll_options:check(node.options.roll)
   node.options.roll.limits, problem = unavailable.limits(node.options.roll)
   if not node.options.roll.limits then return "roll: " .. problem end
-  for _, name in ipairs { "back_within", "resend_after", "drain_within", "claim_within", "window_within" } do
-    local value = node.options.roll[name]
-    local seconds, message = true, nil
-    if value then seconds, message = units.duration(value) end
-    if not seconds then return ("roll: %s: %s"):format(name, message) end
-  end
+  problem = duration_problem(node.options.roll, { "back_within", "resend_after", "drain_within", "shutdown_within",
+    "exit_within", "claim_within", "window_within" })
+  if problem then return "roll: " .. problem end
   problem = window_problem(node.options.roll)
   if problem then return "roll: window: " .. problem end
   problem = limit.problem(node.options.roll.max_failures)
@@ -197,6 +209,10 @@ language.vms = declare.constructor("p.vms", "vms", {
   { "keep_free", "integer", default = 0, doc = "number of cards to keep free in each cluster (--allow over-commit)" },
   { "login", "table", late = true, doc = "p.login: the account inside the guest" },
   canary_option,
+  { "shutdown_within", "string", default = "10m", doc = "how long a guest may take to shut down" },
+  { "tools_within", "string", default = "5m",
+    doc = "how long VMware Tools may take to run in a VM that was started a moment ago" },
+  { "parallel", "table", doc = "how many VMs are worked on at once: { host = 8, datastore = 64, vcenter = 128 }" },
   { "max_failures", "integer|string",
     doc = "start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%" },
 }, { children = true, check = function(node)
@@ -212,6 +228,9 @@ language.vms = declare.constructor("p.vms", "vms", {
     local problem = placement_options:problem(o.place)
     if problem then return problem end
   end
+  local wrong = o.parallel and caps.problem(o.parallel) or duration_problem(o, { "shutdown_within", "tools_within" })
+  if wrong then return wrong end
+  o.parallel = caps.of(o.parallel)
   o.count = o.count or 1
   if o.count < 1 then return "count must be at least 1" end
   if o.name and o.count > 1 and not o.name:find "{n" then

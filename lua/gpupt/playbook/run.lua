@@ -4,6 +4,7 @@
 -- after a host that does not return or stays in maintenance mode no other host is started.
 local again = require "gpupt.playbook.again"
 local canary = require "gpupt.playbook.canary"
+local caps = require "gpupt.playbook.caps"
 local claims = require "gpupt.playbook.claim"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
@@ -362,6 +363,9 @@ local function vm_fiber(self, target, outcome)
   if not await_canary(self, target, outcome) then return end
   local why = turns.await_host(target.host and self.hosts[target.host.ref])
   if why then return finish(self, outcome, "not started", why) end
+  -- a VM that its host waits for holds up no other by waiting for a place
+  local late = target.host and self.late_hosts[target.host.ref]
+  local places <close> = not late and self.caps:enter(target) or nil -- luacheck: ignore
   return carry_out(self, target, outcome)
 end
 
@@ -478,6 +482,7 @@ function run.start(plan, o)
     enter(self, o)
     begin(self, o)
     keep_loads(self)
+    self.caps = caps.new(plan.vms)
     self.canaries = canary.of(plan, o.run and canary.passed(self.journal, self.id))
     failure.check(self.leases:claim_all(plan))
     return failure.check(recheck(plan, self.journal, self.id))
@@ -533,7 +538,8 @@ function Run:result()
   local status = self.nothing and "nothing" or self.code == "ECANCELLED" and "interrupted"
     or (incomplete(self) or self.code) and "failed" or self.paused and "paused" or "done"
   local undoes = self.plan.playbook.undoes
-  return { id = self.id, status = status, targets = list, message = self.message or self.paused, undoes = undoes and undoes.id,
+  return { id = self.id, status = status, targets = list, message = self.message or self.paused,
+    undoes = undoes and undoes.id,
     lost = undoes and self.plan:lost(), left = undoes and self.plan:left() }
 end
 
