@@ -7,12 +7,12 @@ local function playbook(o)
 local cards = p.gpus { match = "10de:20b5" }
 return p.playbook { name = "guests",
   p.vms { name = "vm-1", login = p.login("ops", p.secret.callback(function() return "%s" end)),
-    place = { cluster = "gpu-b", datastore = "ds-1", network = "VM Network" },
+    place = { cluster = "gpu-b", datastore = "ds-1", network = "VM Network" }, %s
     p.vm.create    { guest = "ubuntu64Guest", cpus = 8, memory = "64 GiB", disk = "100 GiB" %s },
     p.os.install   { iso = "[ds-1] iso/ubuntu-24.04.iso", answer = "[ds-1] iso/%s", within = "%s" },
     %s
     p.gpu.attach   { devices = cards, count = %d %s },
-    p.guest.verify { %s } } }]]):format(o.password, o.create or "", o.answer or "train-answer.iso", o.within or "60s",
+    p.guest.verify { %s } } }]]):format(o.password, o.scope or "", o.create or "", o.answer or "train-answer.iso", o.within or "60s",
     o.tools == false and "" or "p.tools.ensure {},", o.count or 1, o.attach or "", o.verify or "")
 end
 
@@ -197,11 +197,7 @@ describe("VMs and guests", function()
     start()
     assert.equal("done", apply({}).status)
     l.sim:post("set", { vm = "vm-1", deaf = true })
-    local power = require "gpupt.step.vm_power"
-    local before = power.SHUTDOWN_SECONDS
-    power.SHUTDOWN_SECONDS = 1
-    local result = apply({ count = 2 }, { allow = { "guest-shutdown" } })
-    power.SHUTDOWN_SECONDS = before
+    local result = apply({ count = 2, scope = 'shutdown_within = "1s",' }, { allow = { "guest-shutdown" } })
     assert.equal("failed", result.status)
     assert.matches("and is still running", result.targets[1].message, 1, true)
     assert.equal("poweredOn", l:truth("vms", "vm-1").power)

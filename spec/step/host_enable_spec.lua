@@ -353,11 +353,8 @@ describe("host.enable", function()
     it("that ignores the shutdown leaves it running, and undoes the enabling", function()
       occupy()
       l.sim:post("set", { vm = "old-7", deaf = true })
-      local drain = require "gpupt.step.host_drain"
-      local before = drain.SHUTDOWN_SECONDS
-      drain.SHUTDOWN_SECONDS = 1
-      local result, _, rows = l:apply(playbook("", ROLL), { allow = { "reboot", "guest-shutdown" } })
-      drain.SHUTDOWN_SECONDS = before
+      local result, _, rows = l:apply(playbook("", 'roll = { guests = "shutdown-idle", shutdown_within = "1s" },'),
+        { allow = { "reboot", "guest-shutdown" } })
       assert.equal("failed", result.status)
       assert.matches("old-7 did not shut down", result.targets[1].message, 1, true)
       assert.is_truthy(table.concat(what_of(rows, "change"), "|"):find("UpdatePassthruConfig (undo)", 1, true))

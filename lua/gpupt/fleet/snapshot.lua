@@ -161,14 +161,23 @@ end
 
 local cluster_paths = { "name", "resourcePool", "host", "environmentBrowser", "configurationEx" }
 
--- The cluster (or standalone compute resource): { ref, name, drs, guarded (by
--- HA admission control), vsan, hosts, host_refs, pool, browser }.
+-- How DRS treats VMs that have a setting of their own.
+local function overrides(config)
+  local list = {}
+  for _, one in ipairs(config and config.drsVmConfig or {}) do
+    if one.enabled == false then list[one.key] = "off" else list[one.key] = one.behavior end
+  end
+  return list
+end
+
+-- The cluster (or standalone compute resource): { ref, name, drs, drs_of (by VM), guarded
+-- (by HA admission control), vsan, hosts, host_refs, pool, browser }.
 local function cluster_record(ref, props)
   local config = props.configurationEx
   local drs = config and ref.type == "ClusterComputeResource" and config.drsConfig
   return { ref = ref, name = props.name, pool = props.resourcePool, host_refs = props.host or {}, hosts = {},
     browser = props.environmentBrowser, guarded = admission.guarded(config), vsan = vsan.enabled(config),
-    drs = drs and drs.enabled and drs.defaultVmBehavior or "off" }
+    drs = drs and drs.enabled and drs.defaultVmBehavior or "off", drs_of = overrides(config) }
 end
 
 local function join_cluster(self, record)

@@ -24,10 +24,7 @@ local step = {
   needs = roll.needs,
 }
 
-function step.also_needs(_, scope)
-  if scope and scope.options.roll.guests == "keep" then return {} end
-  return roll.more_needs
-end
+function step.also_needs(_, scope) return roll.more_needs(scope) end
 
 function step.observe(ctx, target)
   local record = ctx.planning and target.record or ctx.fleet:refresh_host(target.record)

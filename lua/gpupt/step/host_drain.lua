@@ -1,17 +1,18 @@
 --- Empties a host before its reboot and starts its VMs again:
 --   vCenter's own  (vCLS and agents)     left to vCenter
 --   bound          hold a card           shut down by the guest if idle and approved; started again afterwards
---   movable        the rest              moved by fully automated DRS when the host enters maintenance mode; on the
---                                        only host of a cluster they have nowhere to go, and are shut down as well
+--   movable        the rest              moved by fully automated DRS when the host enters maintenance mode, or, where
+--                                        DRS leaves them, by our own vMotion (drain = "vmotion"); on the only host of
+--                                        a cluster they have nowhere to go, and are shut down as well
 -- A guest that ignores the shutdown is never powered off: the roll fails, and VMs that were shut down are started
 -- again. They are read from the run's journal, so that a resumed run starts them too.
 local check = require "gpupt.failure".check
 local values = require "gpupt.step.vm_values"
+local units = require "gpupt.units"
 local vms = require "gpupt.fleet.vm"
+local vmotion = require "gpupt.step.host_vmotion"
 
 local drain = {}
-
-drain.SHUTDOWN_SECONDS = 600
 
 local function own(vm)
   return vm.name:find "^vCLS" ~= nil or (vm.managed ~= nil and vm.managed ~= false)
@@ -37,15 +38,22 @@ end
 --- Whether the VMs of a host have no other host to go to.
 function drain.alone(record) return #record.cluster.host_refs < 2 end
 
---- The VMs that run on the host: { bound = {}, movable = {}, own = {}, stuck = {} }, entries { ref, name, session }.
--- Those of `stuck`, which have nowhere to go, are in `bound` as well.
+-- How DRS treats a VM: "fullyAutomated", "manual"...; where DRS is off for the cluster, a VM's own setting is void.
+local function drs_of(cluster, vm)
+  return cluster.drs ~= "off" and cluster.drs_of and cluster.drs_of[vm.ref] or cluster.drs
+end
+
+--- The VMs that run on the host: { bound = {}, movable = {}, own = {}, stuck = {}, left = {} }, entries { ref, name,
+-- session, drs }. Those of `stuck`, which have nowhere to go, are in `bound` as well; those of `left`, which DRS does
+-- not move by itself, in `movable`.
 function drain.classify(ctx, record)
-  local result, alone = { bound = {}, movable = {}, own = {}, stuck = {} }, drain.alone(record)
+  local result, alone = { bound = {}, movable = {}, own = {}, stuck = {}, left = {} }, drain.alone(record)
   for _, vm in ipairs(running(ctx, record)) do
     local stuck = alone and vm.cards == 0 and not own(vm)
     local kind = own(vm) and "own" or (vm.cards > 0 or stuck) and "bound" or "movable"
-    local entry = { ref = vm.ref, name = vm.name, session = vm.session }
+    local entry = { ref = vm.ref, name = vm.name, session = vm.session, drs = drs_of(record.cluster, vm) }
     table.insert(result[kind], entry)
+    if kind == "movable" and entry.drs ~= "fullyAutomated" then table.insert(result.left, entry) end
     if stuck then table.insert(result.stuck, entry) end
   end
   table.sort(result.bound, function(a, b) return a.name < b.name end)
@@ -130,7 +138,7 @@ local function shut_down(ctx, target, entry)
   if not ok then return nil, message, code, detail end
   ok, message, code = ctx:wait_for(entry.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
-  end, { timeout = drain.SHUTDOWN_SECONDS })
+  end, { timeout = units.duration(target.scope.options.roll.shutdown_within) })
   if ok == nil then
     return nil, ("%s did not shut down (%s) and is still running"):format(entry.name, message), code
   end
@@ -152,7 +160,16 @@ function drain.owed(ctx, target)
   return list
 end
 
---- Shuts down the VMs that hold a card or have nowhere to go. true; nil, message, code after starting them again.
+-- Moves what DRS would leave on the host.
+local function move(ctx, target, busy)
+  local roll = target.scope.options.roll
+  if #busy.left == 0 or roll.drain ~= "vmotion" then return true end
+  ctx:require_approval("drain-vmotion", target.name .. ": vMotion of " .. drain.names(busy.left))
+  return vmotion.run(ctx, target, busy.left, units.duration(roll.drain_within))
+end
+
+--- Moves VMs that DRS leaves, and shuts down those that hold a card or have nowhere to go. true; nil, message, code
+-- after starting them again.
 function drain.run(ctx, target)
   local busy = drain.classify(ctx, target.record)
   local why = drain.cannot_shut_down(ctx, target.record, busy.bound)
@@ -162,6 +179,8 @@ function drain.run(ctx, target)
     local used = drain.in_use(busy.bound)
     if #used > 0 then ctx:require_approval("sessions", drain.names(used) .. ": users are logged in; a shutdown") end
   end
+  local moved, failed, how, more = move(ctx, target, busy)
+  if not moved then return nil, failed, how, more end
   for _, entry in ipairs(busy.bound) do
     local ok, message, code, detail = shut_down(ctx, target, entry)
     if not ok then

@@ -25,10 +25,7 @@ local step = {
   needs = roll.needs,
 }
 
-function step.also_needs(_, scope)
-  if scope and scope.options.roll.guests == "keep" then return {} end
-  return roll.more_needs
-end
+function step.also_needs(_, scope) return roll.more_needs(scope) end
 
 local NO_IOMMU = "; no device of this host is. Enable VT-d (AMD: IOMMU) in its BIOS"
 

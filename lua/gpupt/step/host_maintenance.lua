@@ -158,7 +158,8 @@ end
 function maintenance.leave(ctx, target)
   if not target.record.maintenance then return true end
   local ok, message, code, detail = ctx:task(target, target.record.ref, "ExitMaintenanceMode_Task", { timeout = 0 },
-    { action = "maintenance-exit", text = "ExitMaintenanceMode", detail = mode(true, false) })
+    { action = "maintenance-exit", text = "ExitMaintenanceMode", detail = mode(true, false) },
+    { timeout = units.duration(target.scope.options.roll.exit_within) })
   if not ok then return nil, message, code, detail end
   ctx.fleet:refresh_host(target.record)
   ctx:note(target, "left maintenance mode")

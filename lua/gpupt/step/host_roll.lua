@@ -13,19 +13,30 @@ local reboot = require "gpupt.step.host_reboot"
 local selector = require "gpupt.fleet.selector"
 local sets = require "gpupt.fleet.sets"
 local units = require "gpupt.units"
+local vmotion = require "gpupt.step.host_vmotion"
 
 local roll = {}
 
 roll.approvals = {
   reboot = "reboot hosts", ["guest-shutdown"] = "shut down the guests of running VMs",
   sessions = "shut down VMs while users are logged in",
+  ["drain-vmotion"] = "move VMs off hosts by vMotion where DRS does not",
   ["foreign-maintenance"] = "use hosts that another user put into maintenance mode",
 }
 
 roll.needs = { "Host.Config.PciPassthru", "Host.Config.Settings", "Host.Config.Maintenance" }
 
---- VMs that cannot be migrated are shut down, and started again.
-roll.more_needs = { "VirtualMachine.Interact.PowerOff", "VirtualMachine.Interact.PowerOn" }
+--- VMs that cannot be migrated are shut down, and started again; those that DRS leaves are moved. `scope`: nil for all.
+function roll.more_needs(scope)
+  local list, limits = {}, scope and scope.options.roll
+  if not limits or limits.guests ~= "keep" then
+    list = { "VirtualMachine.Interact.PowerOff", "VirtualMachine.Interact.PowerOn" }
+  end
+  if not limits or limits.drain == "vmotion" then
+    list[#list + 1], list[#list + 2] = vmotion.PRIVILEGE, "Resource.AssignVMToPool"
+  end
+  return list
+end
 
 --- The chosen cards and all functions that belong to them (dependentDevice), as device records.
 function roll.closure(record, chosen)
@@ -115,10 +126,25 @@ function roll.look(ctx, target, seen, stage_only)
   return seen
 end
 
+-- What becomes of VMs that DRS leaves on the host.
+local function move_change(target, busy, changes)
+  local record, names = target.record, drain.names(busy.left)
+  if target.scope.options.roll.drain ~= "vmotion" then
+    local why = busy.left[1].drs == record.cluster.drs and "DRS of " .. record.cluster.name or "DRS for "
+      .. busy.left[1].name
+    return nil, ("%s: %s must be migrated first, but %s is %s. Migrate the VMs, set DRS to fully automated, or set "
+      .. "roll = { drain = \"vmotion\" }"):format(record.name, names, why, busy.left[1].drs), "EREFUSED"
+  end
+  changes[#changes + 1] = { what = ("vMotion of %s (DRS: %s)"):format(names, busy.left[1].drs), sign = "~",
+    allow = "drain-vmotion", verb = "vmotion" }
+  table.insert(changes.needs, { privilege = vmotion.PRIVILEGE, objects = busy.left })
+  return true
+end
+
 --- What a reboot needs and which VMs it affects, as plan lines.
 local function reboot_changes(target, seen, changes)
   local record, busy, limits = seen.record, seen.busy, target.scope.options.roll
-  local off = #busy.bound > 0 and drain.SHUTDOWN_SECONDS or 0
+  local off = #busy.bound > 0 and units.duration(limits.shutdown_within) or 0
   local draining, rebooting = units.duration(limits.drain_within), units.duration(limits.back_within)
   local seconds = off + draining + rebooting
   local allow = { what = "reboot"
@@ -151,9 +177,9 @@ local function reboot_changes(target, seen, changes)
         verb = "session" }
     end
   end
-  if #busy.movable > 0 and record.cluster.drs ~= "fullyAutomated" then
-    return nil, ("%s: %s must be migrated first, but DRS of %s is %s. Migrate the VMs, or set DRS to fully automated")
-      :format(record.name, drain.names(busy.movable), record.cluster.name, record.cluster.drs), "EREFUSED"
+  if #busy.left > 0 then
+    local ok, message, code = move_change(target, busy, changes)
+    if not ok then return nil, message, code end
   end
   changes[#changes + 1] = allow
   table.insert(changes.needs, "Host.Config.Maintenance")

@@ -1,16 +1,17 @@
 --- Power operations for steps: a clean shutdown, and a power-on that explains failures.
 local values = require "gpupt.step.vm_values"
 
-local power = {}
+local units = require "gpupt.units"
 
-power.SHUTDOWN_SECONDS = 600
--- Seconds until Tools run in a VM that was started a moment ago, for example by its host's roll.
-power.TOOLS_SECONDS = 300
+local power = {}
 
 --- Whether the VM may already be in use: then shutting it down needs an approval.
 function power.delivered(vm)
   return vm.extra["gpupt.run"] == nil or vm.extra["gpupt.proved"] ~= nil
 end
+
+-- One of the waits of p.vms, in seconds.
+local function within(target, name) return units.duration(target.scope.options[name]) end
 
 -- ShutdownGuest needs running Tools: waits for them if they are installed and only not started yet.
 local function request_shutdown(ctx, target, vm)
@@ -23,7 +24,7 @@ local function request_shutdown(ctx, target, vm)
   ctx:note(target, "waiting for VMware Tools, without which the guest cannot be shut down")
   if not ctx:wait_for(target.ref, { "guest.toolsRunningStatus" }, function(props)
     return props["guest.toolsRunningStatus"] == "guestToolsRunning"
-  end, { timeout = power.TOOLS_SECONDS }) then
+  end, { timeout = within(target, "tools_within") }) then
     return nil, message, code, detail
   end
   return ctx:call(target, target.ref, "ShutdownGuest", {}, change)
@@ -40,7 +41,7 @@ function power.off(ctx, target, vm)
   if not ok then return nil, ("%s: the guest cannot be shut down: %s"):format(target.name, message), code, detail end
   ok, message, code, detail = ctx:wait_for(target.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
-  end, { timeout = power.SHUTDOWN_SECONDS })
+  end, { timeout = within(target, "shutdown_within") })
   if not ok then
     return nil, ("%s did not shut down (%s) and is still running"):format(target.name, message), code, detail
   end
