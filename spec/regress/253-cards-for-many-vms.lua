@@ -24,7 +24,8 @@ describe("new VMs without cards for them", function()
   it("are one problem, with the names", function()
     local message, problems = plan(site_of(2), 3, "1")
     assert.equal("play.lua:5: vm-2 needs 1 free GPU of 10de:20b5 on one host: esx-01: 3b:00.0 planned for vm-1; "
-      .. "esx-02: 3b:00.0 off. The same for vm-3", message)
+      .. "esx-02: 3b:00.0 off. Cards that are off: enable them with p.host.enable in a p.hosts of this playbook. "
+      .. "The same for vm-3", message)
     assert.equal(1, #problems)
   end)
 

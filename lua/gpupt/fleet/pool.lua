@@ -230,6 +230,19 @@ local function why_sets_are_broken(pool, record, request)
   return list
 end
 
+-- What makes cards usable that are only off, or pending; or "".
+local function remedy(pool, hosts, request)
+  local off, pending = false, false
+  for _, record in ipairs(hosts) do
+    for _, card in ipairs(not unusable(record) and selected(pool, request.node, record) or {}) do
+      local state = card.capable and not pool.fleet:will_be_active(card) and host_records.state(card)
+      off, pending = off or state == "off", pending or state == "pending reboot"
+    end
+  end
+  if off then return ". Cards that are off: enable them with p.host.enable in a p.hosts of this playbook" end
+  return pending and ". Cards that are pending: reboot the hosts with p.host.enable" or ""
+end
+
 --- The cards of each host, to explain why there are too few: "esx-a-1: 3b:00.0 held by x (poweredOff), 86:00.0 free".
 local function inventory_text(pool, hosts, request, any_host)
   local list = {}
@@ -250,7 +263,7 @@ local function inventory_text(pool, hosts, request, any_host)
     end
     list[i] = entry
   end
-  return #list > 0 and shortage.text(list) or "there are no hosts"
+  return (#list > 0 and shortage.text(list) or "there are no hosts") .. remedy(pool, hosts, request)
 end
 
 -- Whether a host with enough matching cards is away or in maintenance mode, or does not say who holds them.

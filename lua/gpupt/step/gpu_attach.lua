@@ -216,7 +216,7 @@ function step.plan(ctx, target, seen)
     changes[1].allow = value.allow[1]
     if vm.power == "poweredOn" then
       table.insert(changes, 1, { sign = "-", verb = "guest shutdown", what = "shut down the guest",
-        stops = { target.name }, stop_seconds = power.SHUTDOWN_SECONDS + power.TOOLS_SECONDS,
+        stops = { target.name }, stop_seconds = power.stop_seconds(target),
         allow = power.delivered(vm) and "guest-shutdown" or nil })
     end
   end

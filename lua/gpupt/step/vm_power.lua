@@ -13,6 +13,9 @@ end
 -- One of the waits of p.vms, in seconds.
 local function within(target, name) return units.duration(target.scope.options[name]) end
 
+--- The longest time that `off` waits for.
+function power.stop_seconds(target) return within(target, "shutdown_within") + within(target, "tools_within") end
+
 -- ShutdownGuest needs running Tools: waits for them if they are installed and only not started yet.
 local function request_shutdown(ctx, target, vm)
   local change = { action = "guest-shutdown", text = "ShutdownGuest",
