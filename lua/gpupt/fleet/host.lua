@@ -210,8 +210,9 @@ function host.disconnected(state) return connections[state] or "is " .. (state o
 
 --- Why the host and its VMs cannot be reached, or nil.
 function host.away(self)
+  -- a host in standby does not respond, and is not broken
+  if self.standby and self.standby ~= "" and self.standby ~= "none" then return "is in standby" end
   if self.connection ~= "connected" then return host.disconnected(self.connection) end
-  if self.standby and self.standby ~= "none" then return "is in standby" end
 end
 
 --- Why the host cannot be used now, or nil.

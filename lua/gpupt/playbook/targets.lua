@@ -222,7 +222,7 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
       record.ours = why and ours and ours(record.name) ~= nil or nil
       if why and not record.ours then
         record.skipped = why
-        local counted = record.connection ~= "connected"
+        local counted = record.connection ~= "connected" and why ~= "is in standby"
           and (", counted as out of service (unavailable = %s)"):format(unavailable.text(scope.options.roll)) or ""
         skipped[#skipped + 1] = { target = record.name, record = record,
           text = ("%s %s: skipped%s"):format(record.name, why, counted) }
