@@ -164,7 +164,7 @@ local cluster_paths = { "name", "resourcePool", "host", "environmentBrowser", "c
 -- How DRS treats VMs that have a setting of their own.
 local function overrides(config)
   local list = {}
-  for _, one in ipairs(config and config.drsVmConfig or {}) do
+  for _, one in ipairs(config and rawget(config, "drsVmConfig") or {}) do
     if one.enabled == false then list[one.key] = "off" else list[one.key] = one.behavior end
   end
   return list
