@@ -41,7 +41,8 @@ function caps.new(targets)
   local self = setmetatable({ most = {}, places = {} }, Caps)
   for _, target in ipairs(targets) do
     for _, kind in ipairs(kinds) do
-      local where, most = place(target, kind), target.scope.options.parallel[kind]
+      -- the scopes of an undo have no options of their own
+      local where, most = place(target, kind), (target.scope.options.parallel or caps.of())[kind]
       local key = where and kind .. " " .. tostring(where)
       if key then self.most[key] = math.min(self.most[key] or most, most) end
     end

@@ -10,8 +10,10 @@ function power.delivered(vm)
   return vm.extra["gpupt.run"] == nil or vm.extra["gpupt.proved"] ~= nil
 end
 
--- One of the waits of p.vms, in seconds.
-local function within(target, name) return units.duration(target.scope.options[name]) end
+-- One of the waits of p.vms, in seconds; the scopes of an undo have the defaults.
+local defaults = { shutdown_within = "10m", tools_within = "5m" }
+
+local function within(target, name) return units.duration(target.scope.options[name] or defaults[name]) end
 
 --- The longest time that `off` waits for.
 function power.stop_seconds(target) return within(target, "shutdown_within") + within(target, "tools_within") end
