@@ -17,6 +17,7 @@ local restore = require "gpupt.step.vm_restore"
 local scopes = require "gpupt.playbook.scopes"
 local steps = require "gpupt.step"
 local unavailable = require "gpupt.playbook.unavailable"
+local window = require "gpupt.playbook.window"
 local variables = require "gpupt.playbook.variables"
 
 local undo = {}
@@ -243,6 +244,7 @@ local function roll_of(scope)
   end
   given.guests, given.max_failures = "shutdown-idle", nil
   local roll = declared:check(given)
+  roll.opening = roll.window and window.parse(roll.window) or nil
   roll.limits = unavailable.limits(roll)
   if not roll.limits then
     roll.unavailable, roll.per = "1/cluster", nil
