@@ -106,6 +106,9 @@ end
 -- Another run may get the planned cards first: so often it is planned again, with other cards.
 local PLANS = 5
 
+-- Exit statuses of several runs, the one that counts first.
+local WORST = { cli.INTERRUPTED, cli.FAILED, cli.PENDING, cli.PAUSED, cli.UNREACHABLE, cli.OK }
+
 local function finish(options, run, allow)
   local result = run:result()
   if options.json then
@@ -117,14 +120,12 @@ local function finish(options, run, allow)
     if not options.json and not options.events then printer.out "nothing to change" end
     return cli.OK
   end
-  local worst = cli.OK
+  local worst = #WORST
   for _, one in ipairs(result.runs or { result }) do
     local status = say_end(one, allow)
-    if worst == cli.OK or worst == cli.UNREACHABLE and status ~= cli.OK or status == cli.INTERRUPTED then
-      worst = status
-    end
+    for rank, known in ipairs(WORST) do if status == known then worst = math.min(worst, rank) end end
   end
-  return worst
+  return WORST[worst]
 end
 
 -- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result.

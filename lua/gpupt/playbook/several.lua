@@ -224,9 +224,9 @@ function Plans:apply(o)
 end
 
 -- The worst first.
-local WORST = { "interrupted", "failed", "away", "done", "nothing" }
+local WORST = { "interrupted", "failed", "paused", "away", "done", "nothing" }
 
---- { status = the worst of all ("away" if all else is done but a vCenter was left out), runs = { { vcenter =, id =,
+--- { status = the worst of all ("away" if a vCenter was left out and all else is done), runs = { { vcenter =, id =,
 -- status =, targets =, message = } } }
 function Runs:result()
   local list, seen = {}, {}
