@@ -23,7 +23,8 @@ local watch_updates = require "gpupt.vim.watch_updates"
 --- Seconds: what begins or changes within these goes into one request. A thousand tasks that end in the same second are
 -- reported within milliseconds, and not by a thousand answers. Where MANY things are waited for, further ones are added
 -- less often: the end of a task that is shorter than that is reported so much later.
-local watch = { MAX_WAIT = 60, GATHER_UPDATES = 0.004, GATHER_WAITS = 0.002, GATHER_MANY = 0.1, MANY = 4 }
+local watch = { MAX_WAIT = 60, GATHER_UPDATES = 0.004, NOTHING = 0.025, GATHER_WAITS = 0.002, GATHER_MANY = 0.1,
+  MANY = 4 }
 
 local Watch = {}
 Watch.__index = Watch
@@ -382,8 +383,10 @@ local function updates_helper(self)
       if set then
         watch_updates.take(self, set)
         -- Callers that got their result remove their entries first: often nothing is left to wait for.
-        local more = set.truncated and set.filterSet -- the rest of a truncated answer
-        wait.wait(engine.event(), engine.now() + (more and 0 or watch.GATHER_UPDATES))
+        local says_nothing = not set.filterSet or #set.filterSet == 0 -- no server should: do not ask it in a circle
+        local more = set.truncated and not says_nothing -- the rest of a truncated answer
+        local pause = more and 0 or says_nothing and watch.NOTHING or watch.GATHER_UPDATES
+        wait.wait(engine.event(), engine.now() + pause)
       end
     end
   end
