@@ -1,24 +1,18 @@
 -- examples/clone_rollout.lua: 40 clones of one image on 40 cards, made and started side by side.
-local gpupt = require "gpupt"
+local customization = require "spec.support.customization"
 local json = require "gpupt.json"
 local lab = require "spec.support.lab"
 local vcenter = require "spec.support.vcenter"
 
-local check = gpupt.check
 local PLAY = "examples/clone_rollout.lua"
--- a restart of a simulated guest is over before a busy computer sees it
-local ENV = { GOLD_PASSWORD = "Gold-1-pass", LUA_INIT = "require 'gpupt.step.customization'.RESTART = 2" }
+local ENV = { GOLD_PASSWORD = "Gold-1-pass", LUA_INIT = customization.INIT }
 
 describe("the rollout of 40 clones", function()
   local site
 
   setup(function()
     site = lab.start { speed = 600, fleet = assert(json.decode(assert(vcenter.read "examples/fleets/clone_rollout.json"))) }
-    check(site:client().content.customizationSpecManager:CreateCustomizationSpec { item = { info = { name = "vdi-join",
-      description = "", type = "Windows" }, spec = { identity = { _type = "CustomizationSysprep",
-      guiUnattended = { timeZone = 85, autoLogon = false, autoLogonCount = 0 }, userData = { fullName = "Ops", orgName = "Lab",
-      computerName = { _type = "CustomizationVirtualMachineName" }, productId = "" }, identification = {} }, globalIPSettings = {},
-      nicSettingMap = { { adapter = { ip = { _type = "CustomizationDhcpIpGenerator" } } } } } } })
+    customization.create(site:client())
   end)
   teardown(function() site:stop() end)
 

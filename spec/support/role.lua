@@ -1,5 +1,6 @@
 --- The examples that are playbooks, each with a fleet for it, and accounts for them.
 --   for _, example in ipairs(role.examples()) do local l = role.start(example, privileges) l:apply_example() l:stop() end
+local customization = require "spec.support.customization"
 local first_light = require "spec.support.first_light"
 local json = require "gpupt.json"
 local vcenter = require "spec.support.vcenter"
@@ -42,9 +43,10 @@ function role.start(path, privileges)
     end
     fleet.users = { { name = ACCOUNT, password = PASSWORD, privileges = list } }
   end }
+  if name == "clone_rollout" then customization.create(l:client()) end
   l.example = path
   l.env = { GOVC_USERNAME = ACCOUNT, GOVC_PASSWORD = PASSWORD, TRAIN_PASSWORD = l.secrets.linux, CAD_PASSWORD = "builtin",
-    GUEST_PASSWORD = "builtin" }
+    GUEST_PASSWORD = "builtin", GOLD_PASSWORD = "Gold-1-pass", LUA_INIT = customization.INIT }
   -- waits until the Tools of the VMs that run from the start are ready.
   for _, vm in ipairs(l:client():find "/DC0/vm/*" or {}) do
     if vm.type == "VirtualMachine" and vm:get "runtime.powerState" == "poweredOn" then
