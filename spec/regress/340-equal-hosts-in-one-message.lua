@@ -45,12 +45,14 @@ describe("a plan without enough cards", function()
 
   it("names hosts in the same situation once, and those with other cards", function()
     assert.equal("play.lua:5: vm-2 needs 1 free GPU of 10de:20b5 on one host: kinds-01: 3b:00.0 planned for vm-1; "
-      .. "kinds-[02-25]: 3b:00.0 off; kinds-[26-29] have no such card (only 1 x 10de:1eb8); kinds-30 has no GPU",
+      .. "kinds-[02-25]: 3b:00.0 off; kinds-[26-29] have no such card (only 1 x 10de:1eb8); kinds-30 has no GPU. "
+      .. "Cards that are off: enable them with p.host.enable in a p.hosts of this playbook",
       (plan "kinds"))
   end)
 
   it("counts the cards of many hosts that have other owners each", function()
-    assert.matches("on one host: held-[01-20]: 1 held by VMs, 1 off. The same for vm-2", plan "held", 1, true)
+    assert.matches("on one host: held-[01-20]: 1 held by VMs, 1 off. ", plan "held", 1, true)
+    assert.matches("The same for vm%-2$", (plan "held"))
   end)
 
   it("says that no host has the memory, without a line for each", function()

@@ -16,6 +16,7 @@ without a card are not included: maintenance mode or vMotion moves them.]],
     { "to", "HOST,...", doc = "where to (default: the others of its cluster)" },
     { "out", "FILE", doc = "the playbook; default: evacuate-HOST.lua" },
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
+    { "json", doc = "print the plan as JSON; the playbook's path goes to stderr" },
   },
   examples = {
     { "gpupt evacuate esx-07", "what would move where" },
@@ -41,7 +42,7 @@ function command.run(options, words)
   local status
   status, message, code, detail = require "gpupt.cli.plan".run(options, { made.path })
   if not status then return nil, message, code, detail end
-  printer.out("the playbook is %s", made.path)
+  printer[options.json and "err" or "out"]("the playbook is %s", made.path)
   return status
 end
 
