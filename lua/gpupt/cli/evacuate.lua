@@ -16,7 +16,7 @@ without a card are not included: maintenance mode or vMotion moves them.]],
     { "to", "HOST,...", doc = "where to (default: the others of its cluster)" },
     { "out", "FILE", doc = "the playbook; default: evacuate-HOST.lua" },
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
-    { "json", doc = "print the plan as JSON; the playbook's path goes to stderr" },
+    { "json", doc = "print the plan as JSON (the path: on stderr)" },
   },
   examples = {
     { "gpupt evacuate esx-07", "what would move where" },
