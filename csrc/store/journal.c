@@ -142,6 +142,20 @@ static int upgrade(gp_journal *journal, const char *path, gp_error *err)
     return execute(journal, "PRAGMA application_id=0x67707570; PRAGMA user_version=4; COMMIT", path, err);
 }
 
+/* Switches to the write-ahead log. SQLite does not call its busy handler for that, so while another process creates the
+ * same journal this waits by itself. */
+static int use_log(gp_journal *journal, const char *path, gp_error *err)
+{
+    enum { PAUSE = 10 };
+    for (int waited = 0;; waited += PAUSE) {
+        int rc = sqlite3_exec(journal->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+        if (rc == SQLITE_OK) return 0;
+        if ((rc & 0xff) != SQLITE_BUSY || waited >= GP_JOURNAL_BUSY_MILLISECONDS)
+            return gp_journal_fail(err, journal->db, path);
+        sqlite3_sleep(PAUSE);
+    }
+}
+
 /* An existing file has to be a journal before its mode is changed and its log is created. */
 static int check_file(const char *real, const char *path, gp_error *err)
 {
@@ -178,8 +192,8 @@ gp_journal *gp_journal_open(const char *path, gp_error *err)
         goto fail;
     }
     sqlite3_busy_timeout(journal->db, GP_JOURNAL_BUSY_MILLISECONDS);
-    if (execute(journal, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", path,
-                err) != 0)
+    if (use_log(journal, path, err) != 0 ||
+        execute(journal, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", path, err) != 0)
         goto fail;
     if (upgrade(journal, path, err) != 0) goto fail;
     for (int i = 0; i < STATEMENTS; i++) {
