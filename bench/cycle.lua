@@ -3,6 +3,7 @@
 -- xargs, one after the other on the same server. The lower bound of the elapsed time is ceil(VMs / cap) times the three
 -- delays: elapsed times are printed as multiples of it, CPU time and requests for each VM. The medians of the passes.
 -- usage: lua5.4 bench/cycle.lua [passes [VMs]]      needs `make build vcenter`, Go, gcc, build/venv
+local median = require "bench.support.median"
 local vcenter = require "spec.support.vcenter"
 
 local passes, vms = tonumber(arg and arg[1]) or 3, tonumber(arg and arg[2]) or 200
@@ -53,13 +54,6 @@ local function measure(name, cap)
   for _, vm in ipairs(sim.it:get("truth").vms) do assert(vm.power == "poweredOn", vm.name) end
   return { wall = wall / (math.ceil(vms / cap) * 3 * DELAY), cpu = cpu / vms * 1e3, requests = all / vms,
     waits = waits / vms }
-end
-
-local function median(list, field)
-  local values = {}
-  for i, one in ipairs(list) do values[i] = one[field] end
-  table.sort(values)
-  return values[(#values + 1) // 2]
 end
 
 sh("mkdir -p %s && gcc -O2 -o %s/cycle bench/cycle/loop.c -lcurl", scratch, scratch)

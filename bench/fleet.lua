@@ -4,19 +4,13 @@
 -- the same properties in bench/collect.lua.
 -- usage: lua5.4 bench/fleet.lua [passes [hosts [VMs]]]      needs `make build vcenter`, python3
 local lab = require "spec.support.lab"
+local median = require "bench.support.median"
 local requests = require "spec.support.requests"
 local vcenter = require "spec.support.vcenter"
 
 local passes = tonumber(arg and arg[1]) or 5
 local hosts, vms = tonumber(arg and arg[2]) or 1000, tonumber(arg and arg[3]) or 8000
 local LATENCY = 0.05
-
-local function median(list, field)
-  local values = {}
-  for i, one in ipairs(list) do values[i] = one[field] end
-  table.sort(values)
-  return values[(#values + 1) // 2]
-end
 
 local function measure(site, words)
   site.sim:forget()

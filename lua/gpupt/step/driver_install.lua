@@ -2,6 +2,7 @@
 -- file (Linux) or its installer (Windows), and proves its version. The kernel modules must fit the cards: Blackwell
 -- needs the open ones, cards before Turing the proprietary ones (gpupt.guest.driver). The proof is stored on the VM
 -- (ExtraConfig gpupt.driver) with what it depends on; a later run installs nothing while both are the same.
+local cards = require "gpupt.step.guest_cards"
 local driver = require "gpupt.guest.driver"
 local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
@@ -46,6 +47,8 @@ function step.check(o)
     if message then return "within: " .. message end
   end
 end
+
+local NVIDIA = 0x10de
 
 -- What the stored proof depends on.
 local function fingerprint(o)
@@ -148,13 +151,15 @@ local function again(ctx, target, why)
   return guest.open(ctx, target, {})
 end
 
-local function put(ctx, target, session, path)
-  local inside = "/var/tmp/gpupt-driver-" .. sha256(ctx.run .. target.name):sub(1, 16) .. ".run"
+-- Copies the installer into a folder of the guest, with a journal row; its path there.
+local function put(ctx, target, session, folder)
   local o = target.options
-  local number = ctx:row(target, "change", "copy " .. o.from:match "[^/]*$", { file = inside })
-  local ok, message, code, detail = ctx.vc.guest:put(target.ref, session.auth, path, inside, {
+  local name = o.from:match "[^/]*$"
+  local inside = folder .. "gpupt-driver-" .. sha256(ctx.run .. target.name):sub(1, 16) .. name:match "%.%w+$"
+  local number = ctx:row(target, "change", "copy " .. name, { file = inside })
+  local ok, message, code, detail = ctx.vc.guest:put(target.ref, session.auth, o.from, inside, {
     timeout = units.duration(o.within) })
-  ctx:row(target, "result", "copy", ok and { ok = true } or { ok = false, message = message, code = code },
+  ctx:row(target, "result", "copy " .. name, ok and { ok = true } or { ok = false, message = message, code = code },
     { of = number })
   if not ok then return nil, ("the installer cannot be copied into the guest: %s"):format(message), code, detail end
   return inside
@@ -195,7 +200,7 @@ local function run_file(ctx, target, session, seen, seconds)
     if not session then return nil, message, code end
   end
   local inside
-  inside, message, code = put(ctx, target, session, o.from)
+  inside, message, code = put(ctx, target, session, "/var/tmp/")
   if not inside then return nil, message, code end
   local result
   result, message, code = as_root(session, driver.run_command(inside, chosen(o).branch, fits.open, o.args),
@@ -249,13 +254,9 @@ end
 -- Exit codes of NVIDIA's installer: 0, and 1 for "a reboot is needed" as well as for failures. So the proof decides.
 local function on_windows(ctx, target, session, seconds)
   local o = target.options
-  local inside = [[C:\Windows\Temp\gpupt-driver-]] .. sha256(ctx.run .. target.name):sub(1, 16) .. ".exe"
   local name = o.from:match "[^/]*$"
-  local number = ctx:row(target, "change", "copy " .. name, { file = inside })
-  local ok, message, code, detail = ctx.vc.guest:put(target.ref, session.auth, o.from, inside, { timeout = seconds })
-  ctx:row(target, "result", "copy", ok and { ok = true } or { ok = false, message = message, code = code },
-    { of = number })
-  if not ok then return nil, ("the installer cannot be copied into the guest: %s"):format(message), code, detail end
+  local inside, message, code, detail = put(ctx, target, session, [[C:\Windows\Temp\]])
+  if not inside then return nil, message, code, detail end
   local result
   result, message, code = session:run({ program = inside, arguments = o.args or "-s -noreboot" },
     { changing = name, timeout = seconds })
@@ -276,25 +277,12 @@ end
 
 -- ---- the proof
 
-local function vendors_of(target)
-  local list, set = {}, {}
-  for _, card in ipairs(cards_of(target)) do
-    if not set[card.vendor] then
-      set[card.vendor] = true
-      list[#list + 1] = card.vendor
-    end
-  end
-  return #list > 0 and list or { 0x10de }
-end
-
 -- The driver that runs all cards: its description; nil, message, code.
 local function running(target, session, kind)
-  local commands = proof.commands(kind, { vendors = vendors_of(target) })
-  local results, message, code = session:look(commands)
-  if not results then return nil, message, code end
-  local outputs = {}
-  for i, command in ipairs(commands) do outputs[command.name] = { out = results[i].out, status = results[i].status } end
-  local seen = proof.read(kind, outputs, { vendors = vendors_of(target), driver = true })
+  local vendors = cards.vendors(target) or { NVIDIA }
+  local outputs, message, code = cards.outputs(session, proof.commands(kind, { vendors = vendors }))
+  if not outputs then return nil, message, code end
+  local seen = proof.read(kind, outputs, { vendors = vendors, driver = true })
   if not seen.ok then
     local words = {}
     for _, finding in ipairs(seen.findings) do
@@ -323,12 +311,12 @@ function step.apply(ctx, target, _, seen)
   if vm.power ~= "poweredOn" then
     return nil, target.name .. " is not running, so no driver can be installed. Power it on first", "EREFUSED"
   end
-  if seen.vm and power.delivered(vm) and ctx.require_approval then
+  if seen.vm and power.delivered(vm) then
     ctx:require_approval("guest-shutdown", "rebooting the guest of " .. target.name)
   end
   local session, message, code, detail = guest.open(ctx, target, { vm = vm })
   if not session then return nil, message, code, detail end
-  vm = ctx.fleet:vm(target.ref)
+  if not (vm.guest.running and vm.guest.ready) then vm = ctx.fleet:vm(target.ref) end -- its Tools run only now
   local kind = vms.family(vm)
   if kind == "windows" then
     session, message, code, detail = on_windows(ctx, target, session, seconds)

@@ -2,6 +2,7 @@
 -- Programs in the guest provide the proof. It is stored on the VM (ExtraConfig gpupt.proved) together with what it
 -- depends on: the devices and the boot. A later run accepts it only while both are the same, so that a second run
 -- changes nothing and starts nothing.
+local cards = require "gpupt.step.guest_cards"
 local guest = require "gpupt.step.guest_session"
 local proof = require "gpupt.guest.proof"
 local sha256 = require "gpupt.sha256"
@@ -67,38 +68,6 @@ function step.plan(_, target, seen)
     what = ("check that the guest sees %d GPU%s"):format(count, count == 1 and "" or "s") } }
 end
 
-local function vendors_of(target)
-  local set, list = {}, {}
-  for _, card in ipairs(target.cards or {}) do
-    if not set[card.vendor] then
-      set[card.vendor] = true
-      list[#list + 1] = card.vendor
-    end
-  end
-  return #list > 0 and list or nil
-end
-
--- The outputs of the commands by name. All of them run in one go; if one does not end (nvidia-smi may hang with a
--- broken card), each runs on its own, and an optional one may fail.
-local function outputs_of(target, session, commands)
-  local outputs = {}
-  local results, message, code = session:look(commands)
-  for i, command in ipairs(commands) do
-    local one = results and results[i]
-    if not results and code == "ETIMEDOUT" then
-      local why, failed
-      one, why, failed = session:run(command)
-      if not one and not command.optional then
-        return nil, ("%s: %s cannot be run in the guest: %s"):format(target.name, command.name, why), failed
-      end
-    elseif not results then
-      return nil, ("%s: %s cannot be run in the guest: %s"):format(target.name, command.name, message), code
-    end
-    outputs[command.name] = one and { out = one.out, status = one.status }
-  end
-  return outputs
-end
-
 -- The models that the VM was given; nil if one of them is not known.
 local function models_of(target)
   local list = {}
@@ -133,11 +102,11 @@ local function look(ctx, target, seen)
     vm = seen.vm })
   if not session then return nil, message, code end
   local outputs
-  outputs, message, code = outputs_of(target, session, proof.commands(family, { vendors = vendors_of(target) }))
-  if not outputs then return nil, message, code end
+  outputs, message, code = cards.outputs(session, proof.commands(family, { vendors = cards.vendors(target) }))
+  if not outputs then return nil, ("%s: %s"):format(target.name, message), code end
   -- the proof is of this boot: prove compares it with the VM's
   seen.vm.boot_time = session.boot_time
-  local result = proof.read(family, outputs, { expected = seen.expected, vendors = vendors_of(target),
+  local result = proof.read(family, outputs, { expected = seen.expected, vendors = cards.vendors(target),
     driver = target.options.driver, cards = models_of(target) })
   if result.ok and target.options.run then
     local said
