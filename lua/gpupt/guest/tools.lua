@@ -27,6 +27,7 @@
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
 local linux = require "gpupt.guest.linux"
+local msi = require "gpupt.guest.msi"
 local text = require "gpupt.text"
 
 local tools = {}
@@ -122,7 +123,7 @@ local function check_names(what, names, known, list)
 end
 
 -- The MSI's command line after /v: one string in quotes; inner quotes are escaped with a backslash.
-local function setup_arguments(msi) return '/s /v"' .. msi:gsub('"', '\\"') .. '"' end
+local function setup_arguments(line) return '/s /v"' .. line:gsub('"', '\\"') .. '"' end
 
 --- Checks names of features against all supported releases, before the installer is known: true; nil, message,
 -- "EINVAL" if none has such a feature.
@@ -192,12 +193,12 @@ function tools.command(given)
   if not o.reboot then words[#words + 1] = "REBOOT=R" end
   words[#words + 1] = "ADDLOCAL=ALL"
   if #remove > 0 then words[#words + 1] = "REMOVE=" .. table.concat(remove, ",") end
-  if o.log then words[#words + 1] = '/l*v "' .. o.log .. '"' end
-  local msi = table.concat(words, " ")
-  local arguments = setup_arguments(msi)
+  if o.log then words[#words + 1] = msi.log_words(o.log) end
+  local line = table.concat(words, " ")
+  local arguments = setup_arguments(line)
   local program = o.program:find "%s" and '"' .. o.program .. '"' or o.program
   return {
-    program = o.program, arguments = arguments, line = program .. " " .. arguments, msi = msi,
+    program = o.program, arguments = arguments, line = program .. " " .. arguments, msi = line,
     installer_options = arguments, remove = remove, why = why, notes = notes, version = version,
   }
 end
@@ -281,70 +282,9 @@ function tools.from_cd(command, installer)
     tools.cd_label, names[1], names[2], arguments))
 end
 
--- Windows Installer's codes; success: the product is installed. retry: the same command later is likely to
--- work.
-local outcomes = {
-  [0] = { "ERROR_SUCCESS", success = true, meaning = "installed" },
-  [1601] = { "ERROR_INSTALL_SERVICE_FAILURE", retry = true,
-    meaning = "the Windows Installer service could not be reached" },
-  [1602] = { "ERROR_INSTALL_USEREXIT", meaning = "the installation was cancelled by a user" },
-  [1603] = { "ERROR_INSTALL_FAILURE",
-    meaning = "a fatal error; a wrong feature name (MSI error 2711) has this code too",
-    remedy = "search the MSI log for 'Return value 3' and 2711" },
-  [1605] = { "ERROR_UNKNOWN_PRODUCT", meaning = "the product to be changed is not installed" },
-  [1618] = { "ERROR_INSTALL_ALREADY_RUNNING", retry = true, meaning = "another installation is running" },
-  [1619] = { "ERROR_INSTALL_PACKAGE_OPEN_FAILED", meaning = "the package could not be opened",
-    remedy = "check that the Tools CD is still connected" },
-  [1625] = { "ERROR_INSTALL_PACKAGE_REJECTED", meaning = "a group policy forbids this installation" },
-  [1633] = { "ERROR_INSTALL_PLATFORM_UNSUPPORTED", meaning = "the package is for another platform",
-    remedy = "setup64.exe, and setup.exe of Tools 13, are for 64-bit Windows" },
-  [1638] = { "ERROR_PRODUCT_VERSION", meaning = "another version of the product is already installed" },
-  [1639] = { "ERROR_INVALID_COMMAND_LINE", meaning = "the command line is wrong" },
-  [1641] = { "ERROR_SUCCESS_REBOOT_INITIATED", success = true, reboot = true, rebooting = true,
-    meaning = "installed; the guest is rebooting" },
-  [2711] = { "MSI 2711", meaning = "a feature name in ADDLOCAL or REMOVE does not exist in this installer" },
-  [3010] = { "ERROR_SUCCESS_REBOOT_REQUIRED", success = true, reboot = true,
-    meaning = "installed; a reboot is required" },
-}
-
---- The feature name that an MSI log reports as wrong, or nil. Windows Installer has three forms:
--- "Error 2711. The specified Feature name ('X') not found in Feature table.", "The error code is 2711. The
--- arguments are: X, , " and "Note: 1: 2711 2: X".
-function tools.wrong_feature(log)
-  for line in text.lines(log) do
-    if line:find "2711" then
-      local name = line:match "[Ff]eature name %('?([%w_]+)'?%)" or line:match "arguments are: ([%w_]+)"
-        or line:match "2711 2: ([%w_]+)"
-      if name then return name end
-    end
-  end
-end
-
---- What an exit code of the installer means: { code=, name=, success=, reboot=, rebooting=, retry=,
--- meaning=, remedy= }. `log` (optional) is the MSI log, read for the wrong feature name. An unknown code is
--- not a success. A negative or unsigned 32-bit code (such as 0xC0000005) is shown in hexadecimal.
-function tools.outcome(exit_code, log)
-  local known = outcomes[exit_code]
-  known = known or { "UNKNOWN" }
-  local result = {
-    code = exit_code, name = known[1], success = known.success == true, reboot = known.reboot == true,
-    rebooting = known.rebooting == true, retry = known.retry == true, meaning = known.meaning,
-    remedy = known.remedy,
-  }
-  if not known.meaning then
-    local large = exit_code < 0 or exit_code > 0xffff
-    local shown = large and ("0x%08X"):format(exit_code & 0xffffffff) or tostring(exit_code)
-    result.meaning = ("exit code %s, which is not a Windows Installer code"):format(shown)
-  end
-  local wrong = log and tools.wrong_feature(log)
-  if wrong and not result.success then
-    result.feature = wrong
-    result.meaning = ("the installer has no feature '%s' (MSI error 2711)"):format(wrong)
-    result.remedy = ("remove %s from REMOVE: the names differ between Tools releases and are case-sensitive")
-      :format(wrong)
-  end
-  return result
-end
+--- What an exit code of the installer means, and which feature name its log reports as wrong: see gpupt.guest.msi.
+tools.outcome = msi.outcome
+tools.wrong_feature = msi.wrong_feature
 
 --- The same for Linux guests: open-vm-tools from the distribution's package manager. See gpupt.guest.linux.
 tools.linux = linux.tools

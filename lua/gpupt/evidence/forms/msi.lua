@@ -1,7 +1,7 @@
 --- Logs of the Windows Installer (msiexec /l*v) and of VMware Tools' own installation (vminst.log).
 -- Public samples: Microsoft's troubleshooting page of Entra Connect (MSI (s) ... MainEngineThread is returning 1603),
 -- Broadcom KB 429809 (vminst.log's lines), ivobeerens.nl 2022-04-14 (error 2711 of a feature that is not there).
-local tools = require "gpupt.guest.tools"
+local msi_log = require "gpupt.guest.msi"
 
 local msi = {}
 
@@ -36,14 +36,14 @@ local function read_msi(doc)
       code, line_of_code = math.tointeger(tonumber(exit)), i
     end
     feature = feature or line:match "1: 2711 2: ([%w_]+)"
-    if not failed and line:find "Return value 3%." then failed = line:match "Action ended [%d:]+: ([%w_.]+)%." end
+    failed = failed or msi_log.failed_action(line)
     if exit or line:find "^MSI %([sca]%)" or line:find "^Action %a+ [%d:]+" or line:find "^Property%([SC]%)"
       or line:find "Verbose logging st" or line:find "^=== Logging st" then
       doc:take(FORM, i)
     end
   end
   if not code then return end
-  local outcome = tools.outcome(code, doc.text:sub(-(1 << 20)))
+  local outcome = msi_log.outcome(code)
   doc:exit(FORM, line_of_code, { program = product or "msiexec", code = code, name = outcome.name,
     success = outcome.success, reboot = outcome.reboot or nil, meaning = outcome.meaning, feature = feature,
     action = failed })
