@@ -63,6 +63,6 @@ describe("the requests of a plan", function()
     site = lab.start { speed = 1000, fleet = fleet }
     local counts, text = requests.plan(site, requests.playbook(requests.hosts "/DC0/host/*"))
     check_budget(counts, 0, 0)
-    assert.matches("reboot, with vMotion of vm-007", text, 1, true)
+    assert.matches("-> reboot; vMotion of 10 VMs", text, 1, true)
   end)
 end)

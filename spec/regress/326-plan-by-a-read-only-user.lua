@@ -26,7 +26,7 @@ describe("a plan by a user with the role Read-only", function()
     l.sim:forget()
     local plan = gpupt.check(l:load(PLAYBOOK):plan(vc))
     local text = tostring(plan)
-    assert.matches("\n~ esx-[1-2]  host.enable  enable 3b:00.0\n", text, 1, true)
+    assert.matches("\n~ esx-[1-2]  host.enable  enable 3b:00.0 -> reboot\n", text, 1, true)
     assert.matches("! this account cannot change anything of the plan: apply needs one with the privileges that this lists: gpupt role ",
       text, 1, true)
     assert.matches("unverified: needs Datastore.Browse", text, 1, true)

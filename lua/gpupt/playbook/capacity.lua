@@ -60,16 +60,22 @@ end
 local function text_of(one)
   local text = ("%s; used %d -> %d, free %d -> %d"):format(units.count(one.cards, "card"), one.used, one.used_after,
     one.free, one.free_after)
-  if one.used_after == 0 then return text end
-  if one.short == 0 then return text .. "; enough are free if one host fails" end
-  return ("%s; %s short if one host fails"):format(text, units.count(one.short, "card"))
+  if one.used_after == 0 or one.short > 0 then return text end
+  return text .. "; enough are free if one host fails"
 end
 
---- Lines for the plan, of the clusters that it changes; those with the same figures are one line.
-function capacity.lines(plan)
+-- "no spare GPU: one host down leaves VMs without 4 GPUs"; nil if the other hosts have enough.
+local function warning_of(one)
+  if one.short == 0 then return nil end
+  return ("%s: one host down leaves VMs without %s"):format(one.free_after == 0 and "no spare GPU"
+    or units.count(one.free_after, "spare GPU"), units.count(one.short, "GPU"))
+end
+
+-- The texts of the clusters that the plan changes, each once: "PREFIX gpu-[a-b]: each TEXT".
+local function collected(plan, text_of_one, form)
   local lines, by_text = {}, {}
   for _, one in ipairs(capacity.of(plan)) do
-    local text = (one.used ~= one.used_after or one.free ~= one.free_after) and text_of(one)
+    local text = (one.used ~= one.used_after or one.free ~= one.free_after) and text_of_one(one)
     if text and not by_text[text] then
       by_text[text] = {}
       lines[#lines + 1] = text
@@ -78,9 +84,15 @@ function capacity.lines(plan)
   end
   for i, text in ipairs(lines) do
     local names = by_text[text]
-    lines[i] = ("capacity %s: %s%s"):format(ranges.text(names), #names > 1 and "each " or "", text)
+    lines[i] = form:format(ranges.text(names), #names > 1 and "each " or "", text)
   end
   return lines
+end
+
+--- Lines for the plan, of the clusters that it changes; those with the same figures are one line. Then its warnings.
+function capacity.lines(plan)
+  local lines, warnings = collected(plan, text_of, "capacity %s: %s%s"), collected(plan, warning_of, "! %s: %s%s")
+  return table.move(warnings, 1, #warnings, #lines + 1, lines)
 end
 
 return capacity

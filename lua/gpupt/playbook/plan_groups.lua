@@ -1,17 +1,21 @@
 --- The targets of a plan, those with equal changes together: 40 hosts that get the same are one entry of the text.
 -- A change that names what differs between equal targets (the host of a new VM, the addresses of its cards) has `same`,
 -- its text without that.
+local host_line = require "gpupt.playbook.host_line"
 local ranges = require "gpupt.ranges"
 
 local groups = {}
 
--- What makes two targets equal; nil for one that is alone.
-local function key_of(entry)
+-- What makes two targets equal. `rolled`: hosts are equal whatever VMs their roll moves and shuts down.
+local function key_of(entry, rolled)
   local words = { entry.target.kind, tostring(entry.target.scope) }
   for _, step in ipairs(entry.steps) do
     for _, change in ipairs(step.changes) do
-      words[#words + 1] = table.concat({ step.instance.name, step.instance.source, change.sign or "~",
-        change.same or change.what, change.allow or "" }, "\1")
+      local text = rolled and change.roll and host_line.key(change.roll) or change.same or change.what
+      if text ~= "" then
+        words[#words + 1] = table.concat({ step.instance.name, step.instance.source, change.sign or "~", text,
+          not (rolled and change.roll) and change.allow or "" }, "\1")
+      end
     end
   end
   return table.concat(words, "\0")
@@ -23,7 +27,8 @@ local function changes_of(entry)
   for _, step in ipairs(entry.steps) do
     for _, change in ipairs(step.changes) do
       list[#list + 1] = { step = step.instance.name, source = step.instance.source, sign = change.sign or "~",
-        what = change.what, same = change.same, allow = change.allow, verb = change.verb, settings = change.settings }
+        what = change.what, same = change.same, allow = change.allow, verb = change.verb, settings = change.settings,
+        roll = change.roll }
     end
   end
   return list
@@ -49,18 +54,33 @@ local function place_of(group)
   return table.concat(words, "; ")
 end
 
+-- Keeps the changes of one host's roll for the line of its group.
+local function add_rolled(group, entry)
+  for _, step in ipairs(entry.steps) do
+    for _, change in ipairs(step.changes) do
+      if change.roll then
+        local id = step.instance.name .. step.instance.source
+        group.rolled[id] = group.rolled[id] or {}
+        table.insert(group.rolled[id], { host = entry.target.name, roll = change.roll })
+      end
+    end
+  end
+end
+
 --- A list of { kind, names, label = "esx-[01-40]", changes, place = of several VMs: where they are, in words }.
-function groups.of(entries)
+-- `rolled`: the changes of a host's roll are one, whose text names the VMs of all hosts of the group.
+function groups.of(entries, rolled)
   local list, by_key = {}, {}
   for _, entry in ipairs(entries) do
     local changes = changes_of(entry)
     if #changes > 0 then
-      local key = key_of(entry)
+      local key = key_of(entry, rolled)
       local group = by_key[key]
       if not group then
-        group = { kind = entry.target.kind, names = {}, changes = changes, hosts = {} }
+        group = { kind = entry.target.kind, names = {}, changes = changes, hosts = {}, rolled = {} }
         by_key[key], list[#list + 1] = group, group
       end
+      if rolled then add_rolled(group, entry) end
       group.names[#group.names + 1] = entry.target.name
       local host = entry.target.host
       if host then group.hosts[host.name] = (group.hosts[host.name] or 0) + 1 end
@@ -68,10 +88,11 @@ function groups.of(entries)
   end
   for _, group in ipairs(list) do
     group.label, group.place = ranges.text(group.names, 8), place_of(group)
-    group.hosts = nil
+    if rolled then group.changes = host_line.joined(group) end
+    group.hosts, group.rolled = nil, nil
     for _, change in ipairs(group.changes) do
       if #group.names > 1 and change.same then change.what = change.same end
-      change.same = nil
+      change.same, change.roll = nil, nil
     end
   end
   return list

@@ -158,7 +158,7 @@ return function(self, o)
   undo_lines(self, add)
   local list = self:changes()
   for _, line in ipairs(causes(self.entries)) do lines[#lines + 1] = line end
-  change_lines(self, plan_groups.of(self.entries), o and o.diff, add)
+  change_lines(self, plan_groups.of(self.entries, true), o and o.diff, add)
   for _, claim in ipairs(self:claimed()) do add(("! %s. %s"):format(claim.text, claim.next)) end
   if self.read_only then add("! " .. self.read_only) end
   for _, text in ipairs(self.over) do add("! " .. text) end

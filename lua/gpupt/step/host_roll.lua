@@ -136,9 +136,34 @@ local function move_change(target, busy, changes)
       .. "roll = { drain = \"vmotion\" }"):format(record.name, names, why, busy.left[1].drs), "EREFUSED"
   end
   changes[#changes + 1] = { what = ("vMotion of %s (DRS: %s)"):format(names, busy.left[1].drs), sign = "~",
-    allow = "drain-vmotion", verb = "vmotion" }
+    allow = "drain-vmotion", verb = "vmotion", roll = { part = "move", vms = drain.all_names(busy.left),
+    drs = busy.left[1].drs } }
   table.insert(changes.needs, { privilege = vmotion.PRIVILEGE, objects = busy.left })
   return true
+end
+
+-- "3b:00.0 enabled, NOT active": devices that wait for a reboot.
+local function waiting(seen)
+  return cards.addresses(seen.pending) .. (seen.enable and " enabled, NOT active" or " disabled, still active")
+end
+
+-- The VMs that DRS moves by itself.
+local function left_to_drs(busy)
+  local list, ours = {}, {}
+  for _, entry in ipairs(busy.left) do ours[entry.ref] = true end
+  for _, entry in ipairs(busy.movable) do if not ours[entry.ref] then list[#list + 1] = entry end end
+  return list
+end
+
+-- The VMs that are shut down, by the reason for it and whether a user is logged in, for the line of their host.
+local function shut_down_why(busy)
+  local why, stuck = {}, {}
+  for _, entry in ipairs(busy.stuck) do stuck[entry.ref] = true end
+  for _, entry in ipairs(busy.bound) do
+    why[entry.name] = ("%s, %s"):format(stuck[entry.ref] and "nowhere to migrate" or "has a card",
+      entry.session and "user logged in" or "no session")
+  end
+  return why
 end
 
 --- What a reboot needs and which VMs it affects, as plan lines.
@@ -150,7 +175,8 @@ local function reboot_changes(target, seen, changes)
   local allow = { what = "reboot"
     .. (#busy.bound > 0 and (", after shutting down %s"):format(drain.names(busy.bound)) or "")
     .. (#busy.movable > 0 and (", with vMotion of %s"):format(drain.names(busy.movable)) or ""),
-    sign = "~", allow = "reboot", verb = "reboot", lost = "reboot",
+    sign = "~", allow = "reboot", verb = "reboot", lost = "reboot", roll = { part = "reboot",
+    set = #seen.pending > 0 and waiting(seen) or nil, vms = drain.all_names(left_to_drs(busy)) },
     activates = seen.enable and seen.chosen or nil, out = { seconds,
       ("%sdrain %s, reboot %s"):format(off > 0 and "shutdown " .. units.span(off) .. ", " or "", units.span(draining),
       units.span(rebooting)) } }
@@ -167,14 +193,15 @@ local function reboot_changes(target, seen, changes)
     if seen.cannot then return nil, seen.cannot, "EREFUSED" end
     changes[#changes + 1] = { what = "shut down " .. drain.names(busy.bound)
       .. (#busy.stuck > 0 and (" (nowhere to migrate %s)"):format(drain.names(busy.stuck)) or ""), sign = "-",
-      allow = "guest-shutdown", verb = "guest shutdown", stops = drain.all_names(busy.bound), stop_seconds = seconds }
+      allow = "guest-shutdown", verb = "guest shutdown", stops = drain.all_names(busy.bound), stop_seconds = seconds,
+      roll = { part = "stop", vms = drain.all_names(busy.bound), why = shut_down_why(busy) } }
     for _, privilege in ipairs { "VirtualMachine.Interact.PowerOff", "VirtualMachine.Interact.PowerOn" } do
       table.insert(changes.needs, { privilege = privilege, objects = busy.bound })
     end
     local used = drain.in_use(busy.bound)
     if #used > 0 then
       changes[#changes + 1] = { what = "end the user sessions of " .. drain.names(used), sign = "-", allow = "sessions",
-        verb = "session" }
+        verb = "session", roll = { part = "sessions" } }
     end
   end
   if #busy.left > 0 then
@@ -231,15 +258,17 @@ function roll.plan(ctx, target, seen, refusal)
     end
     changes[#changes + 1] = { what = verb_of(seen) .. " " .. cards.addresses(seen.stage), sign = "~",
       verb = verb_of(seen), addresses = seen.stage, settings = settings,
+      roll = { part = "set", set = verb_of(seen) .. " " .. cards.addresses(seen.stage) },
       disables = not seen.enable and seen.stage or nil }
-  else
+  elseif not ctx.planning or not seen.reboots then
     ctx:note(target, ("%s: %s: pending reboot"):format(cards.addresses(seen.pending), seen.enable
       and "enabled but not active" or "disabled but still active"))
   end
   if not seen.reboots then return leftovers(seen, entering, changes) end
   if target.options.apply == "auto" and record.rebind and #seen.holders == 0 then
-    changes[#changes + 1] = { what = (seen.enable and "activate" or "take back") .. " without a reboot", sign = "~",
-      verb = "rebind", activates = seen.enable and seen.chosen or nil }
+    local what = (seen.enable and "activate" or "take back") .. " without a reboot"
+    changes[#changes + 1] = { what = what, sign = "~", verb = "rebind", activates = seen.enable and seen.chosen or nil,
+      roll = { part = "rebind", set = #seen.pending > 0 and waiting(seen) or nil, text = what } }
     return leftovers(seen, entering, changes)
   end
   local ok, message, code = reboot_changes(target, seen, changes)
