@@ -31,6 +31,8 @@ local compute_options = options.declare("settings.compute", {
     doc = "hypervisor.cpuid.v0: auto decides by card and driver" },
   { "driver", "string", doc = "the version of the card's driver in the guest, when known" },
   { "horizon", "boolean", default = false, doc = "the VM serves a Horizon desktop on its card (vDGA)" },
+  { "displays", "integer", doc = "with horizon: displays of the VM's own video card; default: unchanged" },
+  { "video_memory_mb", "integer", doc = "with horizon: its memory; default: unchanged, or 16 for each of displays" },
   { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed",
     doc = "fixed: these addresses; dynamic: any card with these IDs and this label" },
   { "label", "string", doc = "dynamic backing: the hardware label" },
@@ -144,6 +146,32 @@ local function window_cards(gpus)
   return list
 end
 
+-- 2560x1600 with 4 bytes for each pixel, rounded up.
+local DISPLAY_MB = 16
+
+--- The VM's own video card: nil if it stays as it is; or nil, message, code.
+local function choose_video(o, add)
+  if not o.horizon then
+    if o.displays or o.video_memory_mb then
+      return nil, "displays and video_memory: they are of the video card of a Horizon desktop, so set horizon = true",
+        "EINVAL"
+    end
+    add("video card", "unchanged", "without a Horizon desktop it only shows the console")
+    return nil
+  end
+  for _, name in ipairs { "displays", "video_memory_mb" } do
+    if o[name] and o[name] < 1 then return nil, ("%s: %d is less than 1"):format(name, o[name]), "EINVAL" end
+  end
+  local memory = o.video_memory_mb or o.displays and o.displays * DISPLAY_MB
+  local words = { "custom settings", "3D off" }
+  if o.displays then words[3] = ("%d display%s"):format(o.displays, o.displays == 1 and "" or "s") end
+  if memory then words[#words + 1] = memory .. " MiB" end
+  local text = table.concat(words, ", ")
+  add("video card", text, "the passed-through card renders the desktop; VMware 3D would replace it")
+  return { auto_detect = false, enable_3d = false, renderer = "automatic", displays = o.displays,
+    ram_kb = memory and memory * 1024, text = text }
+end
+
 --- Computes the settings. A bad value or a contradiction gives nil, message, code (EINVAL, EFIRMWARE, EWINDOW,
 -- ENOENT for an unknown card, and what gpupt.bar.window gives).
 function settings.compute(o)
@@ -179,13 +207,8 @@ function settings.compute(o)
     "a card writes to guest memory at any time, so it must not be moved or swapped")
   add("hot-add of CPU and memory, nested virtualization", "off", "none of them works with a passthrough device")
   local video
-  if o.horizon then
-    video = { auto_detect = false, enable_3d = false }
-    add("video card", "custom settings, 3D off",
-      "the card renders the desktop; VMware 3D would replace it")
-  else
-    add("video card", "unchanged", "without a Horizon desktop it only shows the console")
-  end
+  video, message, code = choose_video(o, add)
+  if code then return nil, message, code end
   return {
     firmware = firmware, memory_mb = o.memory_mb,
     memory = { locked = true, reservation_mb = o.memory_mb, limit = -1 },

@@ -163,7 +163,20 @@ describe("the settings of a VM", function()
 
   describe("with Horizon", function()
     it("set the video card to custom settings without 3D", function()
-      assert.same({ auto_detect = false, enable_3d = false }, compute { gpus = { A100 }, horizon = true }.video)
+      assert.same({ auto_detect = false, enable_3d = false, renderer = "automatic", text = "custom settings, 3D off" },
+        compute { gpus = { A100 }, horizon = true }.video)
+    end)
+    it("give the video card the displays and the memory that they need, or as much as was asked for", function()
+      local video = compute { gpus = { A100 }, horizon = true, displays = 2 }.video
+      assert.same({ 2, 32 * 1024, "custom settings, 3D off, 2 displays, 32 MiB" }, { video.displays, video.ram_kb, video.text })
+      video = compute { gpus = { A100 }, horizon = true, displays = 1, video_memory_mb = 128 }.video
+      assert.same({ 1, 128 * 1024, "custom settings, 3D off, 1 display, 128 MiB" }, { video.displays, video.ram_kb, video.text })
+    end)
+    it("refuse displays of another VM's video card, and no displays", function()
+      local _, message, code = settings.compute { gpus = { A100 }, memory_mb = 1024, displays = 2 }
+      assert.same({ "EINVAL", true }, { code, message:find("set horizon = true", 1, true) ~= nil })
+      _, message = settings.compute { gpus = { A100 }, memory_mb = 1024, horizon = true, displays = 0 }
+      assert.equal("displays: 0 is less than 1", message)
     end)
     it("leave the video card unchanged without Horizon", function()
       assert.is_nil(compute { gpus = { A100 } }.video)
@@ -216,6 +229,14 @@ describe("the settings as a reconfigure", function()
     assert.same({ operation = "edit", device = { _type = "VirtualMachineVideoCard", key = 500, controllerKey = 100,
       unitNumber = 0, videoRamSizeInKB = 4096, numDisplays = 1, use3dRenderer = "automatic", useAutoDetect = false,
       enable3DSupport = false } }, spec.deviceChange[1])
+  end)
+
+  it("set the displays and the memory of the video card, and the renderer that 3D had", function()
+    local value = compute { gpus = { card(A100, host) }, horizon = true, displays = 2, video_memory_mb = 64 }
+    local spec = assert(settings.to_spec(value, { video_card = { key = 500, videoRamSizeInKB = 4096, numDisplays = 1,
+      use3dRenderer = "hardware", useAutoDetect = false, enable3DSupport = true } }))
+    assert.same({ _type = "VirtualMachineVideoCard", key = 500, videoRamSizeInKB = 65536, numDisplays = 2,
+      use3dRenderer = "automatic", useAutoDetect = false, enable3DSupport = false }, spec.deviceChange[1].device)
   end)
 
   it("refuse a fixed backing without an address", function()

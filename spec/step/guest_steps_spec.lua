@@ -103,6 +103,7 @@ describe("VMs and guests", function()
     assert.equal("done", result.status, result.targets[1].message)
     assert.matches("<useAutoDetect>false</useAutoDetect>", sent, 1, true)
     assert.matches("<enable3DSupport>false</enable3DSupport>", sent, 1, true)
+    assert.matches("<use3dRenderer>automatic</use3dRenderer>", sent, 1, true)
     assert.equal("nothing", apply({ attach = ", horizon = true" }).status)
   end)
 

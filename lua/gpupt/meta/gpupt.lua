@@ -139,7 +139,9 @@
 ---@field mmio? string|integer|function min, safe, seed, off or a size in GiB; measure: as safe, and BARs that the table does not have are read from the vmware.log of a first power-on
 ---@field hide_hypervisor? string|boolean|function auto, true or false
 ---@field driver? string|function version of the driver that the guest will have, if known
----@field horizon? boolean|function the VM is a Horizon desktop (vDGA)
+---@field horizon? boolean|function the VM is a Horizon desktop (vDGA): custom settings of its own video card, without 3D
+---@field displays? integer|function with horizon: displays of the VM's own video card
+---@field video_memory? string|function with horizon: its memory, such as 64 MiB; default: unchanged, or 16 MiB for each of displays
 ---@field bars? table|function measured BARs of a card that is not in the built-in table
 ---@field power_on? boolean|function power the VM on afterwards
 
@@ -368,6 +370,8 @@
 ---@field hide_hypervisor? string|boolean hypervisor.cpuid.v0: auto decides by card and driver
 ---@field driver? string the version of the card's driver in the guest, when known
 ---@field horizon? boolean the VM serves a Horizon desktop on its card (vDGA)
+---@field displays? integer with horizon: displays of the VM's own video card; default: unchanged
+---@field video_memory_mb? integer with horizon: its memory; default: unchanged, or 16 for each of displays
 ---@field backing? "fixed"|"dynamic" fixed: these addresses; dynamic: any card with these IDs and this label
 ---@field label? string dynamic backing: the hardware label
 ---@field bar_table? table a table of gpupt.bar.load instead of the built-in one

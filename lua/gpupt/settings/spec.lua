@@ -53,6 +53,18 @@ function spec.devices(value, first_key)
   return changes
 end
 
+--- What a Horizon desktop's video card should have, by the fields of VirtualMachineVideoCard, in the order in which a
+-- plan lists them: { field, wanted, name for people }. numDisplays counts only without useAutoDetect.
+function spec.video_fields(video)
+  return {
+    { "useAutoDetect", video.auto_detect, "video card: automatic settings" },
+    { "enable3DSupport", video.enable_3d, "video card: 3D" },
+    { "use3dRenderer", video.renderer, "video card: 3D renderer" },
+    { "numDisplays", video.displays, "video card: displays" },
+    { "videoRamSizeInKB", video.ram_kb, "video card: memory in KiB" },
+  }
+end
+
 local function video_edit(video, card)
   local device = { _type = "VirtualMachineVideoCard" }
   for _, field in ipairs { "key", "controllerKey", "unitNumber", "videoRamSizeInKB", "numDisplays", "use3dRenderer",
@@ -60,7 +72,9 @@ local function video_edit(video, card)
     local known = card[field]
     if known then device[field] = known end
   end
-  device.useAutoDetect, device.enable3DSupport = video.auto_detect, video.enable_3d
+  for _, one in ipairs(spec.video_fields(video)) do
+    if one[2] ~= nil then device[one[1]] = one[2] end
+  end
   return { operation = "edit", device = device }
 end
 

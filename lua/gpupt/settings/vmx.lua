@@ -34,6 +34,9 @@ function vmx.pairs(value)
   if value.video then
     list[#list + 1] = { "svga.autodetect", truth(value.video.auto_detect) }
     list[#list + 1] = { "mks.enable3d", truth(value.video.enable_3d) }
+    list[#list + 1] = { "mks.use3dRenderer", value.video.renderer }
+    if value.video.displays then list[#list + 1] = { "svga.numDisplays", tostring(value.video.displays) } end
+    if value.video.ram_kb then list[#list + 1] = { "svga.vramSize", tostring(value.video.ram_kb * 1024) } end
   end
   if value.backing == "fixed" then
     local n = 0

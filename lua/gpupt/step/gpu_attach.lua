@@ -12,6 +12,7 @@ local restore = require "gpupt.step.vm_restore"
 local seats = require "gpupt.fleet.seats"
 local selector = require "gpupt.fleet.selector"
 local settings = require "gpupt.settings"
+local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
 
@@ -30,7 +31,11 @@ local step = {
       .. "as safe, and BARs that the table does not have are read from the vmware.log of a first power-on" },
     { "hide_hypervisor", "string|boolean", default = "auto", late = true, doc = "auto, true or false" },
     { "driver", "string", late = true, doc = "version of the driver that the guest will have, if known" },
-    { "horizon", "boolean", default = false, late = true, doc = "the VM is a Horizon desktop (vDGA)" },
+    { "horizon", "boolean", default = false, late = true, doc = "the VM is a Horizon desktop (vDGA): custom settings "
+      .. "of its own video card, without 3D" },
+    { "displays", "integer", late = true, doc = "with horizon: displays of the VM's own video card" },
+    { "video_memory", "string", late = true, doc = "with horizon: its memory, such as 64 MiB; default: unchanged, or "
+      .. "16 MiB for each of displays" },
     { "bars", "table", late = true, doc = "measured BARs of a card that is not in the built-in table" },
     { "power_on", "boolean", default = true, late = true, doc = "power the VM on afterwards" },
   },
@@ -54,6 +59,13 @@ end
 
 function step.check(o)
   if math.type(o.count) == "integer" and o.count < 1 then return "count must be at least 1" end
+  if type(o.video_memory) == "string" then
+    local _, message = units.mebibytes(o.video_memory)
+    if message then return "video_memory: " .. message end
+  end
+  if o.horizon == false and (o.displays or o.video_memory) then
+    return "displays and video_memory are of the video card of a Horizon desktop, so set horizon = true"
+  end
   if o.mmio == "measure" and o.power_on == false then
     return "mmio = 'measure' powers the VM on, and power_on = false forbids it"
   end
@@ -100,7 +112,8 @@ local function compute(target, vm)
     guest = vm and vm.guest_id or target.forecast.guest_id,
     installed = vm and vm.firmware or target.forecast.firmware, hide_hypervisor = o.hide_hypervisor,
     mmio = o.mmio == "measure" and "safe" or o.mmio,
-    driver = o.driver, horizon = o.horizon, backing = o.backing,
+    driver = o.driver, horizon = o.horizon, displays = o.displays,
+    video_memory_mb = o.video_memory and units.mebibytes(o.video_memory) or nil, backing = o.backing,
     label = o.backing == "dynamic" and label_of(o, gpus) or nil,
   }
 end

@@ -93,6 +93,20 @@ end
 
 local function mebibytes(value) return value and value .. " MiB" end
 
+-- The settings of a Horizon desktop's video card that it does not have.
+local function video_edits(video, card)
+  local edits = {}
+  for _, one in ipairs(card and settings_spec.video_fields(video) or {}) do
+    local field, wanted, name = table.unpack(one, 1, 3)
+    local now = card[field]
+    if field == "use3dRenderer" and now == nil then now = "automatic" end -- what unset means
+    if wanted ~= nil and now ~= wanted then
+      edits[#edits + 1] = { name = name, before = tostring(now), after = tostring(wanted) }
+    end
+  end
+  return edits
+end
+
 --- The list of changes; empty if the VM is as wanted.
 function difference.list(vm, value, cards)
   local list = {}
@@ -120,19 +134,14 @@ function difference.list(vm, value, cards)
   end
   if vm.cpu_hot_add then setting(list, "CPU hot-add", "on", "off") end
   if vm.memory_hot_add then setting(list, "memory hot-add", "on", "off") end
-  if value.video then
-    local card = vms.devices_of(vm, "VirtualMachineVideoCard")
-    if card and (card.useAutoDetect ~= value.video.auto_detect or card.enable3DSupport ~= value.video.enable_3d) then
-      setting(list, "video card", "other settings", "custom settings, 3D off",
-        "video card -> custom settings, 3D off")
-    end
-  end
+  local edits = value.video and video_edits(value.video, vms.devices_of(vm, "VirtualMachineVideoCard")) or {}
+  if #edits > 0 then add(list, "video card -> " .. value.video.text, { settings = edits }) end
   return list
 end
 
 --- The settings that a VM gets that does not exist yet, with the values before (none) and after.
 function difference.of_new(value, cards)
-  local blank = { cards = {}, extra = {}, devices = {}, locked = false }
+  local blank = { cards = {}, extra = {}, devices = { { _type = "VirtualMachineVideoCard" } }, locked = false }
   local list = {}
   for _, change in ipairs(difference.list(blank, value, cards)) do
     for _, one in ipairs(change.settings or {}) do
