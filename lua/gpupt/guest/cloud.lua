@@ -13,9 +13,8 @@
 -- the answers cannot change.
 local accounts = require "gpupt.guest.accounts"
 local characters = require "gpupt.guest.characters"
-local crypt = require "gpupt.guest.crypt"
 local options = require "gpupt.options"
-local reveal = require "gpupt.guest.reveal"
+local password_hash = require "gpupt.guest.password_hash"
 local yaml = require "gpupt.guest.yaml"
 
 local cloud = {}
@@ -57,30 +56,6 @@ local function check_texts(o)
     if ok then ok, message, code = characters.each(name, o[name], characters.lines) end
   end
   return ok, message, code
-end
-
-local function hash_of(o)
-  if o.password_hash then
-    local hash, message, code = reveal("password_hash", o.password_hash, o.redacted)
-    if hash and not o.redacted and not (crypt.is_hash(hash) and characters.line("password_hash", hash)) then
-      return nil, "password_hash is not a hash of a Linux password ($6$salt$...)", "EINVAL"
-    end
-    return hash, message, code
-  end
-  if not o.password then
-    return nil, "set password or password_hash: guest operations log in with it", "EINVAL"
-  end
-  local password, message, code = reveal("password", o.password, o.redacted)
-  if not password or o.redacted then return password, message, code end
-  local ok
-  ok, message, code = characters.line("password", password)
-  if not ok then return nil, message, code end
-  local salt = o.salt
-  if not salt then
-    salt, message, code = crypt.salt()
-    if not salt then return nil, message, code end
-  end
-  return crypt.sha512(password, salt)
 end
 
 local function packages_of(o)
@@ -142,7 +117,7 @@ function cloud.answer(given)
     return nil, "late_commands need autoinstall; use runcmd for a cloud image", "EINVAL"
   end
   local hash
-  hash, message, code = hash_of(o)
+  hash, message, code = password_hash(o)
   if not hash then return nil, message, code end
   local map = o.autoinstall and autoinstall(o, hash) or cloud_image(o, hash)
   local user_data = "#cloud-config\n" .. yaml.write(map)

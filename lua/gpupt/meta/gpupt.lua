@@ -52,6 +52,24 @@
 ---@field instance_id? string of meta-data; default: the host name. cloud-init runs once for each
 ---@field redacted? boolean shows ******** instead of every secret, and reads none
 
+---@class gpupt.options.guest.answer.kickstart
+---@field hostname string letters, digits and -
+---@field user string the account to create
+---@field password? any a function, a p.secret, or text; hashed here
+---@field password_hash? any as in /etc/shadow ($6$...), instead of password
+---@field salt? string for the hash; random when absent
+---@field ssh_keys? table public keys that may log in
+---@field sudo? boolean the user may use sudo without a password (drivers need root)
+---@field disk? string the disk to wipe; an NVMe disk is nvme0n1
+---@field storage? "plain"|"lvm" partitions, or a volume group
+---@field environment? string the group to install, such as @^minimal-environment
+---@field packages? table more packages; open-vm-tools is always included
+---@field commands? table commands at the end of the installation, in the new system (%post)
+---@field locale? string of the installed system
+---@field keyboard? string layout
+---@field timezone? string as Linux names it
+---@field redacted? boolean shows ******** instead of every secret, and reads none
+
 ---@class gpupt.options.guest.answer.problems
 ---@field label? string the volume label of the medium, when it is known
 
@@ -103,6 +121,9 @@
 ---@class gpupt.options.json.encode
 ---@field indent? integer spaces per level; 0 writes one line
 ---@field invalid? "refuse"|"replace" for text that is not UTF-8: refuse it, or replace each malformed sequence by U+FFFD
+
+---@class gpupt.options.p.answer
+---@field file string a file of your own, next to the playbook
 
 ---@class gpupt.options.p.doctor.repair
 ---@field fix? table|function what is repaired: mmio, memory, hot-add, stale-backing, hide-hypervisor; everything else is only shown

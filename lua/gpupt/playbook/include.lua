@@ -22,14 +22,15 @@ local function plain(path)
   return (path:sub(1, 1) == "/" and "/" or "") .. table.concat(parts, "/")
 end
 
-local function beside(from, name)
+--- The path of the file `name` next to the file `from`.
+function include.beside(from, name)
   if name:sub(1, 1) == "/" or not from then return name end
   return (from:match "^(.*/)[^/]*$" or "") .. name
 end
 
 --- The chunk of a file `name` that the file `from` includes: { run =, path = }; nil, message, code.
 function include.open(book, name, from)
-  local path = beside(from, name)
+  local path = include.beside(from, name)
   local wanted = plain(path)
   for _, one in ipairs(book.chain) do
     if plain(one) == wanted or #book.chain > DEEPEST then

@@ -295,7 +295,25 @@ function language.include(name)
   return include.run(book, chunk, where)
 end
 
-language.answer = strict("p.answer", { windows = answers.windows, cloud_init = answers.cloud_init })
+-- p.answer.KIND(options). A relative name of a file is looked up next to the file of the playbook that names it, and
+-- the file is hashed as the playbook is.
+local function answer_of(kind)
+  return function(given)
+    local where, from = source.of(1), source.file(1)
+    local made = answers.make(kind, given, where, function(name)
+      local book = require "gpupt.playbook.load".current()
+      if not book then
+        return nil, "file can be used only while a playbook is loaded, not in a function of a step"
+      end
+      return book.files:bytes(include.beside(from, name))
+    end)
+    return made -- not a tail call: the caller's line is needed
+  end
+end
+
+local answer_kinds = {}
+for _, kind in ipairs(answers.kinds) do answer_kinds[kind] = answer_of(kind) end
+language.answer = strict("p.answer", answer_kinds)
 
 -- By the time of p.playbook the variables have been read: it can declare secrets, but no defaults.
 local function declare_late(fields)

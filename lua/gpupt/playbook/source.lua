@@ -112,6 +112,13 @@ function Source:compile(path, environment)
   return chunk
 end
 
+--- The bytes of a file that the playbook uses without executing it (an answer file); nil, message, code.
+function Source:bytes(path)
+  local file, message, code = take(self, path)
+  if not file then return nil, message, code end
+  return file.bytes
+end
+
 local function raise(message, code)
   error(code == "ESTALE" and failure.new(message, code) or message, 3)
 end

@@ -1,9 +1,10 @@
 --- p.answer: answer media that a run creates and uploads to the VM's folder; gpupt.step.install_medium deletes them.
--- The answers are checked when the playbook is loaded, by creating the text without its secrets, and again with them
--- before the run changes anything. The secrets are read again for the upload, and the ISO is on the datastore only
--- during the installation.
+-- The answers are made from options (windows, cloud_init, kickstart), or they are a file of the user's own (also
+-- autoyast). They are checked when the playbook is loaded, by creating the text without its secrets, and again with
+-- them before the run changes anything. The secrets are read again for the upload, and the ISO is on the datastore only
+-- during the installation. A host name that is not given is the VM's name.
 local answer = require "gpupt.guest.answer"
-local source = require "gpupt.source"
+local options = require "gpupt.options"
 local secret = require "gpupt.secret"
 
 local answers = {}
@@ -12,61 +13,107 @@ local Answer = {}
 Answer.__index = Answer
 Answer.__name = "gpupt.playbook.answer"
 
+-- The field with the name of the guest, and what Setup calls the kind. autoyast is always a file.
+local kinds = {
+  windows = { family = "windows", name = "computer_name", make = answer.windows },
+  cloud_init = { family = "linux", name = "hostname", make = answer.cloud_init },
+  kickstart = { family = "linux", name = "hostname", make = answer.kickstart },
+  autoyast = { family = "linux" },
+}
+
+--- The kinds, in order.
+answers.kinds = { "windows", "cloud_init", "kickstart", "autoyast" }
+
 --- Printed and journalled without the secrets.
 function Answer:__tostring() return ("(answer medium for %s, %s)"):format(self.family, self.source) end
 
 function answers.is(value) return getmetatable(value) == Answer end
 
-local function make(family, given)
-  local where = source.of(2)
-  local name = "p.answer." .. (family == "windows" and "windows" or "cloud_init")
-  if type(given) ~= "table" then error(("%s: options must be a table, not a %s"):format(name, type(given)), 3) end
-  for _, field in ipairs { "password", "product_key" } do
+local function check_secrets(given)
+  for _, field in ipairs { "password", "password_hash", "product_key" } do
     if type(given[field]) == "string" then
-      error(("%s: %s: a secret must not be written in the playbook. Use p.secret.file, .env, .command or .callback")
-        :format(name, field), 3)
+      return ("%s: a secret must not be written in the playbook. Use p.secret.file, .env, .command or .callback")
+        :format(field)
     end
     if given[field] ~= nil and type(given[field]) ~= "function" and not secret.is(given[field]) then
-      error(("%s: %s must be a p.secret or a function"):format(name, field), 3)
+      return field .. " must be a p.secret or a function"
     end
   end
-  local self = setmetatable({ family = family, options = given, source = where }, Answer)
-  local ok, text, message = pcall(Answer.text, self, true)
-  if not ok then
-    error(name .. ": " .. tostring(text):gsub("^[^:]*:%d+: ", ""):gsub("^guest%.answer[%w_.]*: ", ""), 3)
+end
+
+local file_options = options.declare("p.answer", {
+  { "file", "string", required = true, doc = "a file of your own, next to the playbook" },
+})
+
+-- What is wrong with a file of the user's own: the problems that stop the installer. The others are kept for the plan.
+local function check_file(self, name, text)
+  local medium = answer.media[self.kind]
+  self.files = { [medium.file] = text }
+  if self.kind == "cloud_init" then self.files["meta-data"] = "" end
+  local problems, message = answer.problems(self.files, { label = medium.label })
+  if not problems then return message end
+  local errors = {}
+  self.warnings = {}
+  for _, problem in ipairs(problems) do
+    local line = ("%s:%s %s"):format(name, problem.line or 1, problem.message)
+    table.insert(problem.severity == "error" and errors or self.warnings, line)
   end
-  if not text then error(name .. ": " .. message, 3) end
+  if #errors > 0 then return table.concat(errors, "\n  ") end
+end
+
+--- An answer of a kind; raises for what cannot be. `read(name)` gives the bytes of a file next to the playbook.
+function answers.make(kind, given, where, read)
+  local name = "p.answer." .. kind
+  local function fail(message) error(("%s: %s"):format(name, message), 4) end -- the line of the playbook
+  if type(given) ~= "table" then fail(("options must be a table, not a %s"):format(type(given))) end
+  local self = setmetatable({ kind = kind, family = kinds[kind].family, options = given, source = where }, Answer)
+  if given.file ~= nil or not kinds[kind].make then
+    local problem = file_options:problem(given)
+    if problem then fail((problem:gsub("^p%.answer: ", ""))) end
+    local text, message = read(given.file)
+    if not text then fail(message) end
+    message = check_file(self, given.file, text)
+    if message then fail(message) end
+    return self
+  end
+  local problem = check_secrets(given)
+  if problem then fail(problem) end
+  local ok, text, message = pcall(Answer.text, self, true)
+  if not ok then fail((tostring(text):gsub("^[^:]*:%d+: ", ""):gsub("^guest%.answer[%w_.]*: ", ""))) end
+  if not text then fail(message) end
   return self
 end
 
---- The files of the medium and its label; nil, message, code.
-function Answer:text(redacted)
+--- The files of the medium and its label; nil, message, code. `guest` is { name = of the VM, image = its edition },
+-- which fill what is not given.
+function Answer:text(redacted, guest)
+  local label, kind = answer.media[self.kind].label, kinds[self.kind]
+  if self.files then return self.files, label end
   local o = { redacted = redacted or false }
   for key, value in pairs(self.options) do o[key] = value end
-  if self.family == "windows" then
-    local text, message, code = answer.windows(o)
-    if not text then return nil, message, code end
-    return { ["autounattend.xml"] = text }, "OEMDRV"
-  end
-  local files, message, code = answer.cloud_init(o)
-  if not files then return nil, message, code end
-  return files, "CIDATA"
+  if o[kind.name] == nil then o[kind.name] = guest and guest.name or "vm" end
+  if self.kind == "windows" and o.image == nil and o.product_key == nil then o.image = guest and guest.image or 1 end
+  local made, message, code = kind.make(o)
+  if not made then return nil, message, code end
+  return type(made) == "table" and made or { [answer.media[self.kind].file] = made }, label
 end
 
---- p.answer.windows { computer_name =, password =, image = ... }; the fields of gpupt.guest.answer.windows.
-function answers.windows(given)
-  local made = make("windows", given) -- not a tail call: the caller's line is needed
-  return made
-end
-
---- p.answer.cloud_init { hostname =, user =, password = ... }; the fields of gpupt.guest.answer.cloud_init.
-function answers.cloud_init(given)
-  local made = make("linux", given)
-  return made
+--- Whether the answers fit the VM (its name must be one of a guest): true, or nil, message, code.
+function answers.fit(self, guest)
+  local files, message, code = self:text(true, guest)
+  if not files then return nil, ("%s: %s"):format(self.source, message), code end
+  return true
 end
 
 function answers.describe(value)
-  return answers.is(value) and "a generated answer medium" or tostring(value)
+  if not answers.is(value) then return tostring(value) end
+  return value.files and ("a medium with %s"):format(value.options.file) or "a generated answer medium"
+end
+
+--- The host name that the answers give the guest; nil if it is in a file of the user's own.
+function answers.host_name(self, guest)
+  if self.files then return nil end
+  return self.options[kinds[self.kind].name] or guest.name
 end
 
 --- Creates the text with its secrets and discards it: invalid values are reported before a VM is created.
@@ -77,8 +124,8 @@ function answers.rehearse(self)
 end
 
 --- The bytes of the ISO, including the secrets; nil, message, code.
-function answers.image(self)
-  local files, label, code = self:text(false)
+function answers.image(self, guest)
+  local files, label, code = self:text(false, guest)
   if not files then return nil, ("%s: %s"):format(self.source, label), code end
   return answer.iso(files, label)
 end

@@ -53,7 +53,7 @@ function step.check(o)
     end
   end
   if type(o.answer) == "table" and not answers.is(o.answer) then
-    return "answer must be [datastore] path.iso or p.answer.windows / p.answer.cloud_init"
+    return "answer must be [datastore] path.iso, or p.answer.windows, .cloud_init, .kickstart or .autoyast"
   end
   if type(o.within) == "string" then
     local _, message = units.duration(o.within)
@@ -164,6 +164,13 @@ function step.plan(ctx, target, seen)
       what = "wait for the running installation" } }, seen),
       { installs = true }
   end
+  if answers.is(o.answer) then
+    local ok, message, code = answers.fit(o.answer, { name = target.name })
+    if not ok then return nil, message, code end
+    if ctx.planning then
+      for _, line in ipairs(o.answer.warnings or {}) do ctx:note(target, line) end
+    end
+  end
   note_family(ctx, target, seen)
   return with_deletion({ { sign = "+", verb = "install", starts = true, lost = "guest installs",
     what = ("install from %s with %s"):format(o.iso, answers.describe(o.answer)) } }, seen), { installs = true }
@@ -171,7 +178,7 @@ end
 
 --- Creates the answer medium: first the mark, then the file.
 local function make_medium(ctx, target)
-  local image, message, code = answers.image(target.options.answer)
+  local image, message, code = answers.image(target.options.answer, { name = target.name })
   if not image then return nil, message, code end
   local vm = ctx.fleet:vm(target.ref)
   if medium.of(vm) then
