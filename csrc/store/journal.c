@@ -25,7 +25,7 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS row("
     " number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES run(id), kind TEXT NOT NULL,"
     " target TEXT, step TEXT, source TEXT, what TEXT, operation TEXT, detail TEXT,"
-    " of INTEGER REFERENCES row(number), at REAL NOT NULL, action TEXT, object TEXT);"
+    " of INTEGER REFERENCES row(number), at REAL NOT NULL, action TEXT, object TEXT, identity TEXT);"
     "CREATE INDEX IF NOT EXISTS row_of_run ON row(run, number);"
     "CREATE TRIGGER IF NOT EXISTS run_kept BEFORE UPDATE ON run BEGIN"
     " SELECT RAISE(ABORT, 'the journal is append-only'); END;"
@@ -40,9 +40,9 @@ static const char *const sql[FIRST_LEASE] = {
     [BEGIN] =
         "INSERT INTO run(id, playbook, hash, endpoint, who, client_host, note, kind, undoes, at, format)"
         " VALUES(?,?,?,?,?,?,?,?,?,?,?)",
-    [APPEND] =
-        "INSERT INTO row(run, kind, target, step, source, what, operation, detail, action, object, of, at)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+    [APPEND] = "INSERT INTO row(run, kind, target, step, source, what, operation, detail, action, object, "
+               "identity, of, at)"
+               " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
 };
 
 static double now(void)
@@ -121,7 +121,8 @@ static int execute(gp_journal *journal, const char *text, const char *doing, gp_
  *           run keeps its format: one of format 1 (NULL here) can be shown, but not resumed.
  *   2 -> 3: leases say what they are about, and are in force while their run's process renews them.
  *   3 -> 4: changes keep the values before and after, which undo needs; a run has a kind, and may be the undo of
- *           another. A run of an earlier format can be resumed, but not undone. */
+ *           another. A run of an earlier format can be resumed, but not undone.
+ *   4 -> 5: rows say which target of a name they are about. In rows of earlier formats the name alone decides. */
 static int upgrade(gp_journal *journal, const char *path, gp_error *err)
 {
     static const char from_1[] = "ALTER TABLE run RENAME COLUMN whence TO client_host;"
@@ -131,15 +132,17 @@ static int upgrade(gp_journal *journal, const char *path, gp_error *err)
                                  "ALTER TABLE row ADD COLUMN object TEXT;";
     static const char from_3[] = "ALTER TABLE run ADD COLUMN kind TEXT;"
                                  "ALTER TABLE run ADD COLUMN undoes TEXT;";
+    static const char from_4[] = "ALTER TABLE row ADD COLUMN identity TEXT;";
     if (execute(journal, "BEGIN IMMEDIATE", path, err) != 0) return -1;
     int format;
     if (gp_journal_identify(journal, path, &format, err) == GP_JOURNAL_FAILED) return -1;
     if (format == 1 && execute(journal, from_1, path, err) != 0) return -1;
     if (format != 0 && format < 3 && execute(journal, gp_lease_from_2, path, err) != 0) return -1;
     if (format != 0 && format < 4 && execute(journal, from_3, path, err) != 0) return -1;
+    if (format != 0 && format < 5 && execute(journal, from_4, path, err) != 0) return -1;
     if (execute(journal, schema, path, err) != 0 || execute(journal, gp_lease_schema, path, err) != 0)
         return -1;
-    return execute(journal, "PRAGMA application_id=0x67707570; PRAGMA user_version=4; COMMIT", path, err);
+    return execute(journal, "PRAGMA application_id=0x67707570; PRAGMA user_version=5; COMMIT", path, err);
 }
 
 /* Switches to the write-ahead log. SQLite does not call its busy handler for that, so while another process creates the
@@ -334,13 +337,14 @@ int gp_journal_commit(gp_journal *journal, gp_error *err)
 
 int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err)
 {
-    const char *const texts[] = {row->run,  row->kind,      row->target, row->step,   row->source,
-                                 row->what, row->operation, row->detail, row->action, row->object};
+    const char *const texts[] = {row->run,    row->kind,   row->target,    row->step,
+                                 row->source, row->what,   row->operation, row->detail,
+                                 row->action, row->object, row->identity};
     if (gp_journal_check(journal, err) != 0) return -1;
     if (journal->spoilt) return repeat(journal, err);
     sqlite3_stmt *statement = journal->statement[APPEND];
-    bool bound = bind_texts(statement, texts, 10) && sqlite3_bind_double(statement, 12, now()) == SQLITE_OK;
-    if (row->of != 0) bound = bound && sqlite3_bind_int64(statement, 11, row->of) == SQLITE_OK;
+    bool bound = bind_texts(statement, texts, 11) && sqlite3_bind_double(statement, 13, now()) == SQLITE_OK;
+    if (row->of != 0) bound = bound && sqlite3_bind_int64(statement, 12, row->of) == SQLITE_OK;
     if (gp_journal_run_statement(journal, statement, bound, "cannot write the journal", err) != 0)
         return spoil(journal, err);
     *number = sqlite3_last_insert_rowid(journal->db);
@@ -381,7 +385,7 @@ gp_journal_cursor *gp_journal_rows(gp_journal *journal, const char *run, int64_t
     gp_journal_cursor *cursor = gp_journal_cursor_open(
         journal,
         "SELECT number, run, kind, target, step, source, what, operation, detail,"
-        " of, at, action, object FROM row WHERE run = ? AND number > ? ORDER BY number",
+        " of, at, action, object, identity FROM row WHERE run = ? AND number > ? ORDER BY number",
         err);
     if (!cursor) return NULL;
     if (sqlite3_bind_text(cursor->statement, 1, run, -1, SQLITE_TRANSIENT) != SQLITE_OK ||

@@ -1,7 +1,7 @@
 /* The journal: what every run was about to do, did and found, on disk before each change.
  *
  *   run    one row per run: user, client host, playbook (and its hash), endpoint                   never changed
- *   row    an entry of a run: kind, target, step, action, object, what; a result points at its change by `of`
+ *   row    an entry of a run: kind, target, identity, step, action, object, what; a result points at its change by `of`
  *   lease, runner   claims, see lease.h
  *
  * One SQLite file for all runs of a user (WAL, synchronous=FULL): gp_journal_append returns when the row is on
@@ -34,9 +34,10 @@ typedef struct gp_journal_run {
 } gp_journal_run;
 
 typedef struct gp_journal_row {
-    const char *run;  /* required; an existing run */
-    const char *kind; /* required: plan, change, result, event, end... */
-    const char *target;
+    const char *run;      /* required; an existing run */
+    const char *kind;     /* required: plan, change, result, event, end... */
+    const char *target;   /* its name */
+    const char *identity; /* which of that name: its reference, or of a new VM its folder and name */
     const char *step;
     const char *source;    /* file:line of the step in the playbook */
     const char *action;    /* with step and object: which change this is, for programs */

@@ -25,7 +25,7 @@ enum {
 };
 
 /* How long a process waits for another's transaction. Each takes some milliseconds. */
-enum { GP_JOURNAL_BUSY_MILLISECONDS = 15000, GP_JOURNAL_FORMAT = 4 };
+enum { GP_JOURNAL_BUSY_MILLISECONDS = 15000, GP_JOURNAL_FORMAT = 5 };
 
 struct gp_journal {
     sqlite3 *db;

@@ -69,10 +69,13 @@ static const char as_today_from_1[] =
     " NULL AS format, NULL AS kind, NULL AS undoes FROM main.run;"
     "CREATE TEMP VIEW row AS SELECT number, run, kind, target, step, place AS source, what, operation, "
     "detail,"
-    " of, at, NULL AS action, NULL AS object FROM main.row;";
+    " of, at, NULL AS action, NULL AS object, NULL AS identity FROM main.row;";
 static const char with_kinds[] =
     "CREATE TEMP VIEW run AS SELECT id, playbook, hash, endpoint, who, client_host, note, at, format,"
     " NULL AS kind, NULL AS undoes FROM main.run;";
+static const char with_identities[] =
+    "CREATE TEMP VIEW row AS SELECT number, run, kind, target, step, source, what, operation, detail, of, at,"
+    " action, object, NULL AS identity FROM main.row;";
 static const char leases_from_2[] =
     "CREATE TEMP VIEW lease AS SELECT resource, run, at, until, NULL AS what, NULL AS host, NULL AS vm,"
     " NULL AS object, NULL AS kept FROM main.lease;"
@@ -211,7 +214,8 @@ int gp_journal_shadow(gp_journal *journal, int format, const char *path, gp_erro
     if (format >= GP_JOURNAL_FORMAT) return 0;
     if (sqlite3_exec(journal->db, "PRAGMA query_only=OFF", NULL, NULL, NULL) != SQLITE_OK ||
         (format == 1 && sqlite3_exec(journal->db, as_today_from_1, NULL, NULL, NULL) != SQLITE_OK) ||
-        (format > 1 && sqlite3_exec(journal->db, with_kinds, NULL, NULL, NULL) != SQLITE_OK) ||
+        (format > 1 && sqlite3_exec(journal->db, with_identities, NULL, NULL, NULL) != SQLITE_OK) ||
+        (format > 1 && format < 4 && sqlite3_exec(journal->db, with_kinds, NULL, NULL, NULL) != SQLITE_OK) ||
         (format < 3 && sqlite3_exec(journal->db, leases_from_2, NULL, NULL, NULL) != SQLITE_OK) ||
         sqlite3_exec(journal->db, "PRAGMA query_only=ON", NULL, NULL, NULL) != SQLITE_OK)
         return gp_journal_fail(err, journal->db, path);

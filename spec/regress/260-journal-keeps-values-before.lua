@@ -1,5 +1,5 @@
 -- What a run had changed could not be taken back: its journal had no values from before, and no word that a run is the
--- undo of another. Format 4 has both. A file of each earlier format is brought up to date, and its runs keep their format.
+-- undo of another. Format 4 has both; files are written in format 5 now. A file of each earlier format is brought up to date, and its runs keep their format.
 local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
 
@@ -61,7 +61,7 @@ for format, made in ipairs(FORMATS) do
       assert(journal:begin { id = "back", playbook = "old.lua", kind = "undo", undoes = "old" })
       local of = {}
       for _, one in ipairs(all(journal:runs())) do of[one.id] = one end
-      assert.same({ "undo", "old", 4 }, { of.back.kind, of.back.undoes, of.back.format })
+      assert.same({ "undo", "old", 5 }, { of.back.kind, of.back.undoes, of.back.format })
       assert.same({ nil, nil, format > 1 and format or nil }, { of.old.kind, of.old.undoes, of.old.format })
       assert.equal(1, #all(journal:rows "old"))
     end)

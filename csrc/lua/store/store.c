@@ -101,6 +101,7 @@ static int journal_append(lua_State *L)
         .run = gp_store_text(L, 2, "run", true),
         .kind = gp_store_text(L, 2, "kind", true),
         .target = gp_store_text(L, 2, "target", false),
+        .identity = gp_store_text(L, 2, "identity", false),
         .step = gp_store_text(L, 2, "step", false),
         .source = gp_store_text(L, 2, "source", false),
         .action = gp_store_text(L, 2, "action", false),

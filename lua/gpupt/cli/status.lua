@@ -63,13 +63,14 @@ end
 local function paragraph(label, text) return wrapped(("    %s: "):format(label), text, #label + 6) end
 
 -- `working`: the part of the run that a process works on.
-local function print_rows(rows, all, working)
-  for _, row in ipairs(rows) do
+local function print_rows(found, all, working)
+  for _, row in ipairs(found.rows) do
+    local target = found.label(row) or ""
     if row.kind == "change" and row.operation then
-      wrapped(("  %s  %s %s "):format(when(row.at):sub(12), visible.pad(row.target or "", 12),
+      wrapped(("  %s  %s %s "):format(when(row.at):sub(12), visible.pad(target, 12),
         visible.pad(row.step or "", 12)), ("%s: %s"):format(row.what, outcome_of(row, working)), 13)
     elseif all then
-      printer.out("  %s  %s %s %s %s", when(row.at):sub(12), visible.pad(row.target or "", 12),
+      printer.out("  %s  %s %s %s %s", when(row.at):sub(12), visible.pad(target, 12),
         visible.pad(row.step or "", 12), row.kind, row.what or "")
     end
   end
@@ -114,7 +115,7 @@ local function print_run(found, all, rows)
   print_head(found)
   local last = found.rows[#found.rows]
   if rows ~= false then
-    print_rows(found.rows, all, (run.state == "running" or run.state == "stopped") and last and last.part)
+    print_rows(found, all, (run.state == "running" or run.state == "stopped") and last and last.part)
   end
   if #found.targets > 0 then printer.out "" end
   print_targets(found.targets)

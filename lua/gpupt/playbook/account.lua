@@ -2,6 +2,7 @@
 -- command to type next. Nothing is asked of the server.
 local clock = require "gpupt.clock"
 local holder = require "gpupt.playbook.holder"
+local identity = require "gpupt.playbook.identity"
 local json = require "gpupt.json"
 local next_command = require "gpupt.next_command"
 local shell = require "gpupt.shell"
@@ -26,34 +27,51 @@ local function decoded(text)
   return type(value) == "table" and value or {}
 end
 
+-- A function that gives the target of a row, by its identity, and one that gives the text for it. A row of an earlier
+-- release is about the one of its name.
+local function finder(rows, order)
+  local list, by_key, only = {}, {}, {}
+  for _, row in ipairs(rows) do
+    if row.target and row.identity then
+      list[#list + 1] = { name = row.target, identity = row.identity }
+      if only[row.target] == nil then only[row.target] = row.identity end
+      if only[row.target] ~= row.identity then only[row.target] = false end
+    end
+  end
+  local label = identity.labels(list)
+  local function of(row)
+    local which = row.identity or only[row.target] or nil
+    local key = which or "\0" .. row.target
+    if not by_key[key] then
+      by_key[key] = { target = label(row.target, which), identity = which, changes = {}, planned = false }
+      order[#order + 1] = by_key[key]
+    end
+    return by_key[key]
+  end
+  return of, function(row) return row.target and label(row.target, row.identity) end
+end
+
 -- The rows of a run, by what they say of its targets. `part` counts the times that the run was started or resumed.
 local function read(journal, id)
-  local seen = { order = {}, by_name = {}, rows = {}, part = 1 }
+  local seen = { order = {}, rows = {}, part = 1 }
   local by_number = {}
-  local function target(name)
-    local one = seen.by_name[name]
-    if not one then
-      one = { target = name, changes = {}, planned = false }
-      seen.by_name[name] = one
-      seen.order[#seen.order + 1] = one
-    end
-    return one
-  end
-  for row in journal:rows(id) do
-    seen.rows[#seen.rows + 1] = row
+  for row in journal:rows(id) do seen.rows[#seen.rows + 1] = row end
+  local target, label = finder(seen.rows, seen.order)
+  seen.label = label
+  for _, row in ipairs(seen.rows) do
     by_number[row.number] = row
     if row.kind == "resume" then seen.part = seen.part + 1 end
     row.part = seen.part
     if row.kind == "plan" and row.target then
-      target(row.target).planned = true
+      target(row).planned = true
     elseif row.kind == "change" and row.target and row.operation then
-      local one = target(row.target)
+      local one = target(row)
       one.changes[#one.changes + 1] = row
     elseif row.kind == "result" or row.kind == "sent" then
       local change = by_number[row.of]
       if change then change[row.kind] = decoded(row.detail) end
     elseif row.kind == "target" and row.target then
-      target(row.target).last = row
+      target(row).last = row
     end
   end
   return seen
@@ -142,17 +160,18 @@ local function next_of(one, outcome, why, run, o)
 end
 
 --- The account of a run: { run = { the columns of its record, state =, process = { pid, client_host, state } }, targets
--- = { { target, outcome, step, cause = { code, message }, evidence = { { row, at, step, what, object, operation, task,
--- result, fault, message } }, next = { command... } } }, claims, release = the command that frees them, about = what
--- its process does, next = what to do about that, rows }. o.journal: what --journal has to be for the commands, if not
--- the default.
+-- = { { target, identity, outcome, step, cause = { code, message }, evidence = { { row, at, step, what, object,
+-- operation, task, result, fault, message } }, next = { command... } } }, claims, release = the command that frees
+-- them, about = what its process does, next = what to do about that, rows, label(row) = the
+-- text for a row's target }. o.journal: what --journal has to be for the commands, if not the default.
 function account.of(journal, record, o)
   o = o or {}
   local state, runner, known = account.state(journal, record)
   local seen, working = read(journal, record.id), state == "running" or state == "stopped"
   local run = { allow = decoded(record.note).allow }
   for name, value in pairs(record) do run[name] = value end
-  local result = { run = {}, targets = {}, rows = seen.rows, claims = holder.claims(journal, record.id) }
+  local result = { run = {}, targets = {}, rows = seen.rows, label = seen.label,
+    claims = holder.claims(journal, record.id) }
   for name, value in pairs(record) do result.run[name] = value end
   result.run.state = state
   if runner then
@@ -166,7 +185,7 @@ function account.of(journal, record, o)
     local outcome = outcome_of(one, seen, working)
     local why = cause(one, outcome)
     local newest = one.changes[#one.changes]
-    result.targets[i] = { target = one.target, outcome = outcome, cause = why,
+    result.targets[i] = { target = one.target, identity = one.identity, outcome = outcome, cause = why,
       evidence = evidence(one, outcome, working and seen.part),
       step = not over[outcome] and (one.last and one.last.part == seen.part and one.last.step or newest and newest.step
         or one.last and one.last.step) or nil, next = next_of(one, outcome, why, run, o) }

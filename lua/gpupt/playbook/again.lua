@@ -50,7 +50,7 @@ function again.note(ctx, target, message, code, detail)
   ctx:row(target, "event", { action = "observe-again", text = text }, { message = message, code = code })
   ctx:note(target, text)
   if code == "TaskInProgress" then wait_for_task(ctx, detail) end
-  unfinished.note(ctx, unfinished.settle(ctx, target.name))
+  unfinished.note(ctx, unfinished.settle(ctx, target))
   local pause = again.PAUSES[state.count] or 0
   if pause > 0 then loop.sleep(pause) end
 end

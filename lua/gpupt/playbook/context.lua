@@ -22,6 +22,7 @@
 local again = require "gpupt.playbook.again"
 local away = require "gpupt.fleet.away"
 local failure = require "gpupt.failure"
+local history = require "gpupt.playbook.history"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
 local remembered = require "gpupt.playbook.remembered"
@@ -36,7 +37,7 @@ local vim_ref = require "gpupt.vim.ref"
 ---@field book userdata?            the journal, for reading, also while a playbook is planned
 ---@field planning boolean?
 ---@field allow table<string, boolean>  approvals that were given
----@field done table<string, table[]>   target name -> changes of this run: { step, action, object, detail, number }
+---@field history table             the changes of this run by target (gpupt.playbook.history)
 ---@field emit fun(event: table)
 ---@field before_change fun(target: gpupt.Target?, action: string?)?  raises if the run may not change anything now
 ---@field attached fun(target: gpupt.Target)?  told when a VM has its cards in its configuration
@@ -49,7 +50,7 @@ Context.__index = Context
 
 --- A new context: { vc =, fleet =, journal =, run =, allow = {set}, emit = function(event) end, pace = 1 }.
 function context.new(fields)
-  local self = setmetatable({ allow = {}, emit = function() end, done = {}, slots = {} }, Context)
+  local self = setmetatable({ allow = {}, emit = function() end, history = history.new(), slots = {} }, Context)
   for name, value in pairs(fields) do self[name] = value end
   return self
 end
@@ -61,31 +62,6 @@ function context.of_run(journal, run)
   return self
 end
 
--- The changes of a run by target, in the order in which they were journalled.
-local function remember_change(self, target, entry)
-  local list = self.done[target]
-  if not list then
-    list = {}
-    self.done[target] = list
-  end
-  list[#list + 1] = entry
-end
-
-local function change_of_row(self, target, number)
-  for _, entry in ipairs(self.done[target] or {}) do if entry.number == number then return entry end end
-end
-
--- A change that the server refused with a fault was not made.
-local function forget_change(self, target, number)
-  local list = self.done[target]
-  for i, entry in ipairs(list or {}) do
-    if entry.number == number then
-      table.remove(list, i)
-      return
-    end
-  end
-end
-
 --- Adds a row of this run; a change's is on disk when this returns (gpupt.playbook.rows). Raises if the journal cannot
 -- be written, because then nothing may change. `what` is
 -- { action =, object = reference, text = }: action and object, with target and step, identify the change; the text is
@@ -95,15 +71,15 @@ function Context:row(target, kind, what, detail, more)
   if type(what) ~= "table" then what = { text = what } end
   if kind == "change" and self.before_change then self.before_change(target, what.action) end
   local instance = target and target.instance
-  local row = { run = self.run, kind = kind, target = target and target.name, what = what.text,
-    step = instance and instance.name, source = instance and instance.source, action = what.action,
+  local row = { run = self.run, kind = kind, target = target and target.name, identity = target and target.identity,
+    what = what.text, step = instance and instance.name, source = instance and instance.source, action = what.action,
     object = what.object and kept.plain(what.object), detail = detail and kept.encode(detail) or nil }
   for name, value in pairs(more or {}) do row[name] = value end
   local write = kind == "change" and rows.write or rows.add
   local number = failure.check(write(self.journal, row))
   if kind == "change" and target then
-    remember_change(self, target.name, { step = row.step, action = row.action, object = row.object, what = row.what,
-      source = row.source, detail = detail and json.decode(row.detail) or {}, number = number,
+    self.history:add(target.name, target.identity, { step = row.step, action = row.action, object = row.object,
+      what = row.what, source = row.source, detail = detail and json.decode(row.detail) or {}, number = number,
       operation = row.operation })
   end
   return number
@@ -112,7 +88,7 @@ end
 local function each_done(self, target, action, object)
   local list, step = {}, target.instance and target.instance.name
   object = object and tostring(kept.plain(object))
-  for _, entry in ipairs(self.done[target.name] or {}) do
+  for _, entry in ipairs(self.history:of(target)) do
     if entry.action == action and (not object or entry.object == object) and (not step or entry.step == step) then
       list[#list + 1] = entry
     end
@@ -169,17 +145,17 @@ function Context:remember()
   for row in self.journal:rows(self.run) do
     local number = row.operation and math.tointeger(row.operation:match "%-(%d+)$")
     if number then self.calls = math.max(self.calls or 0, number) end
-    local entry = row.target and row.of and change_of_row(self, row.target, row.of)
+    local entry = row.target and self.history:entry(row.of)
     local detail = row.detail and json.decode(row.detail)
     remembered.take(self.remembered, row, detail)
     if row.kind == "result" and entry and detail then
       if detail.ok then entry.ended, entry.made = true, detail.made end
-      if detail.ok == false and detail.fault and not detail.unknown then forget_change(self, row.target, row.of) end
+      if detail.ok == false and detail.fault and not detail.unknown then self.history:forget(row.of) end
     elseif row.kind == "sent" and entry and detail then
       entry.task = detail.task
     elseif row.kind == "change" and row.target then
-      remember_change(self, row.target, { step = row.step, action = row.action, object = row.object, what = row.what,
-        source = row.source, detail = detail or {}, number = row.number, operation = row.operation })
+      self.history:add(row.target, row.identity, { step = row.step, action = row.action, object = row.object,
+        what = row.what, source = row.source, detail = detail or {}, number = row.number, operation = row.operation })
     end
   end
 end
@@ -187,19 +163,17 @@ end
 -- What a run may have left behind: its undo goes on from there as if it had done it itself.
 local left_behind = { ["maintenance-enter"] = true, ["maintenance-exit"] = true, ["guest-shutdown"] = true }
 
---- Adds to this run what the run that it undoes left behind at a host: its maintenance mode, and VMs that it shut down
--- and did not start again.
-function Context:inherit(name, done)
+--- Adds to this run what the run that it undoes left behind at a host ({ name =, identity = }): its maintenance mode,
+-- and VMs that it shut down and did not start again. Those rows are older than all of its own.
+function Context:inherit(target, done)
   local started = {}
   for _, change in ipairs(done) do
     if change.action == "power-on" and change.ended then started[change.object] = change.number end
   end
-  local own, list = self.done[name] or {}, {}
   for _, change in ipairs(done) do
     local restarted = change.action == "guest-shutdown" and (started[change.object] or 0) > change.number
-    if left_behind[change.action] and not restarted then list[#list + 1] = change end
+    if left_behind[change.action] and not restarted then self.history:inherit(target, change) end
   end
-  self.done[name] = table.move(own, 1, #own, #list + 1, list) -- the newest are last
 end
 
 --- The changes by which another run of this journal created VMs, those of unknown outcome only of this target; nil,
@@ -216,9 +190,9 @@ function Context:done_by(run, target)
     return nil, ("run %s worked on %s, not on %s"):format(run, record.endpoint or "?", self.vc.host), "EINVAL"
   end
   local of, list = context.of_run(book, run), {}
-  for name, done in pairs(of.done) do
-    for _, change in ipairs(done) do
-      if change.made or name == target.name then list[#list + 1] = change end
+  for _, one in ipairs(of.history:all()) do
+    for _, change in ipairs(one.changes) do
+      if change.made or one.name == target.name then list[#list + 1] = change end
     end
   end
   return list
@@ -269,9 +243,9 @@ local function result_row(self, target, of, change, ok, message, code, detail, m
   local unknown = fault and change.refusals and not change.refusals[code] or nil
   self:row(target, "result", change, ok and { ok = true, made = made }
     or { ok = false, message = message, code = code, fault = fault, unknown = unknown }, { of = of })
-  local entry = target and change_of_row(self, target.name, of)
+  local entry = target and self.history:entry(of)
   if entry and ok then entry.ended, entry.made = true, made and tostring(made) end
-  if not ok and fault and not unknown and target then forget_change(self, target.name, of) end
+  if not ok and fault and not unknown and target then self.history:forget(of) end
 end
 
 -- { action =, text = } or a text; both default to the method's name. `detail` is added to the row's. `refusals` are the
@@ -325,7 +299,7 @@ function Context:start(target, ref, method, args, what)
     return nil, message, code, detail
   end
   self:row(target, "sent", change, { task = task }, { of = number })
-  local entry = target and change_of_row(self, target.name, number)
+  local entry = target and self.history:entry(number)
   if entry then entry.task = tostring(task) end
   return { target = target, change = change, number = number, task = task }
 end

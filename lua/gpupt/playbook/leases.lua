@@ -318,15 +318,15 @@ function Leases:release_slots(record)
   self.slots[record.ref] = nil
 end
 
---- Looks at the hosts whose claims are kept, and no longer keeps those of hosts that are in service. `entered(name)`:
--- whether this run put the host into maintenance mode. A claim stays kept if its host cannot be seen.
+--- Looks at the hosts whose claims are kept, and no longer keeps those of hosts that are in service. `entered(name,
+-- object)`: whether this run put the host into maintenance mode. A claim stays kept if its host cannot be seen.
 local function settle(self, vc, entered)
   local objects, names = {}, {}
   for resource in pairs(self.kept) do
     local claimed_as = self.claims[resource]
     objects[#objects + 1], names[claimed_as.object] = claimed_as.object, claimed_as.host
   end
-  local states = out_of_service.read_all(vc, objects, function(object) return entered(names[object]) end)
+  local states = out_of_service.read_all(vc, objects, function(object) return entered(names[object], object) end)
   for resource in pairs(self.kept) do
     local state = states[self.claims[resource].object]
     if not state or not (state.out or state.unread) then self:release_kept(resource) end
@@ -378,7 +378,7 @@ local function await_one(self, vc, target, group, ctx, deadline)
     local list, left_out, busy = candidates(self, vc, group, record)
     if #list == 0 and left_out and not looked then
       looked = true
-      settle(self, vc, function(name) return out_of_service.entered(ctx, name) end)
+      settle(self, vc, function(name, object) return out_of_service.entered(ctx, name, object) end)
       list, left_out, busy = candidates(self, vc, group, record)
     end
     if #list == 0 and not busy then return nil, ("this run left %s"):format(left_out), "EDEFERRED" end

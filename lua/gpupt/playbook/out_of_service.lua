@@ -33,10 +33,10 @@ function out_of_service.read(vc, object, entered)
   return result
 end
 
---- Whether a run put this host into maintenance mode and did not take it out again. `ctx`: a context that has read the
--- run's rows.
-function out_of_service.entered(ctx, name)
-  return ctx:newer({ name = name }, "maintenance-enter", "maintenance-exit") ~= nil
+--- Whether a run put this host (its name, and its reference as text) into maintenance mode and did not take it out
+-- again. `ctx`: a context that has read the run's rows.
+function out_of_service.entered(ctx, name, object)
+  return ctx:newer({ name = name, identity = object }, "maintenance-enter", "maintenance-exit") ~= nil
 end
 
 --- The same for many, by reference: each is read once. A host that cannot be read is { unread = message }.

@@ -128,8 +128,8 @@ local function read_fleet(self, problems)
   self.fleet:whole()
   read_hosts(self, limit)
   for _, scope in ipairs(each_scope(self.playbook, "hosts")) do
-    local list, message, code = failure.catch(targets.hosts, self.fleet, scope, limit, self.skipped, function(name)
-      return self.ctx:did({ name = name }, "reboot-intent")
+    local list, message, code = failure.catch(targets.hosts, self.fleet, scope, limit, self.skipped, function(target)
+      return self.ctx:did(target, "reboot-intent")
     end)
     if list then
       table.move(list, 1, #list, #self.hosts + 1, self.hosts)
@@ -141,8 +141,8 @@ local function read_fleet(self, problems)
     found:problem { source = target.scope.source, text = "roll: " .. text, target = target.name, code = "EPLAYBOOK" }
   end)
   for _, scope in ipairs(each_scope(self.playbook, "vms")) do
-    local list, message, code = failure.catch(targets.vms, self.fleet, scope, limit, found, function(name)
-      return self.ctx:made({ name = name }, "create")
+    local list, message, code = failure.catch(targets.vms, self.fleet, scope, limit, found, function(target)
+      return self.ctx:made(target, "create")
     end)
     if list then
       table.move(list, 1, #list, #vm_targets + 1, vm_targets)
@@ -194,7 +194,7 @@ local function note_maintenance(self)
   for _, entry in ipairs(self.entries) do
     local record = entry.target.record
     if record and record.maintenance then
-      record.leaves = entry.changes and out_of_service.entered(self.ctx, record.name) or nil
+      record.leaves = entry.changes and out_of_service.entered(self.ctx, record.name, entry.target.identity) or nil
       if not record.leaves and not entry.problem then
         self.skipped[#self.skipped + 1] = { target = record.name, text = ("%s is in maintenance mode, and stays in it: "
           .. "no VM is started on it until it leaves maintenance mode"):format(record.name) }
@@ -387,15 +387,16 @@ function plan.make(playbook, vc, o)
   return self
 end
 
---- A flat list of the changes: { target, kind, step, source, sign, what, allow, verb, settings }.
+--- A flat list of the changes: { target, identity, kind, step, source, sign, what, allow, verb, settings }. The
+-- identity tells targets of one name apart (gpupt.playbook.identity).
 function Plan:changes()
   local list = {}
   for _, entry in ipairs(self.entries) do
     for _, step in ipairs(entry.steps) do
       for _, change in ipairs(step.changes) do
-        list[#list + 1] = { target = entry.target.name, kind = entry.target.kind, step = step.instance.name,
-          source = step.instance.source, sign = change.sign or "~", what = change.what, allow = change.allow,
-          verb = change.verb, settings = change.settings }
+        list[#list + 1] = { target = entry.target.name, identity = entry.target.identity, kind = entry.target.kind,
+          step = step.instance.name, source = step.instance.source, sign = change.sign or "~",
+          what = change.what, allow = change.allow, verb = change.verb, settings = change.settings }
       end
     end
   end

@@ -28,7 +28,7 @@ local function look(vc, store, run, claims)
     if object then names[object] = claim.host end
   end
   local states = out_of_service.read_all(vc, objects, function(object)
-    return names[object] == nil or out_of_service.entered(ctx, names[object])
+    return names[object] == nil or out_of_service.entered(ctx, names[object], object)
   end)
   local result = {}
   for _, claim in ipairs(claims) do result[claim] = of[claim] and states[of[claim]] or false end

@@ -22,12 +22,13 @@ local function sorted(map)
   return names
 end
 
---- A list of { target =, key =, fields = { field -> { value } } }, and a list of { key =, source =, refs =, of = }.
+--- A list of { target =, identity =, key =, fields = { field -> { value } } }, and a list of { key =,
+-- source =, refs =, of = }.
 function remembered.of(plan)
   local values = {}
   for _, target in ipairs(targets_of(plan)) do
     for _, key in ipairs(sorted(target.values or {})) do
-      values[#values + 1] = { target = target.name, key = key, fields = target.values[key] }
+      values[#values + 1] = { target = target.name, identity = target.identity, key = key, fields = target.values[key] }
     end
   end
   return values, plan.fleet.found or {}
@@ -52,8 +53,8 @@ function remembered.journal(plan, append)
       detail = json.encode { key = one.key, refs = json.array(one.refs) } }
   end
   for _, one in ipairs(values) do
-    append { kind = "value", target = one.target, source = one.key:match "^%S+ (.*)$", what = text_of(one.fields),
-      detail = kept.encode { key = one.key, fields = one.fields } }
+    append { kind = "value", target = one.target, identity = one.identity, source = one.key:match "^%S+ (.*)$",
+      what = text_of(one.fields), detail = kept.encode { key = one.key, fields = one.fields } }
   end
 end
 
@@ -67,7 +68,10 @@ local function usable(fields)
   return result
 end
 
-local function take_value(into, target, key, fields)
+-- A VM that a scope names is looked up by its name: its folder may be one of these values.
+local function take_value(into, name, identity, key, fields)
+  local is_named = not identity or identity:find("^Folder:") ~= nil
+  local target = is_named and name or identity
   into.values[target] = into.values[target] or {}
   into.values[target][key] = usable(fields)
 end
@@ -78,7 +82,7 @@ function remembered.take(into, row, detail)
   if row.kind == "found" and type(detail.refs) == "table" then
     into.found[detail.key] = into.found[detail.key] or detail.refs
   elseif row.kind == "value" and row.target then
-    take_value(into, row.target, detail.key, detail.fields)
+    take_value(into, row.target, row.identity, detail.key, detail.fields)
   end
 end
 
@@ -87,7 +91,7 @@ function remembered.save(plan)
   local values, found = remembered.of(plan)
   local list = {}
   for i, one in ipairs(values) do
-    list[i] = { target = one.target, key = one.key, fields = kept.plain(one.fields) }
+    list[i] = { target = one.target, identity = one.identity, key = one.key, fields = kept.plain(one.fields) }
   end
   for i, one in ipairs(found) do found[i] = { key = one.key, refs = json.array(one.refs) } end
   return { values = json.array(list), found = json.array(found) }
@@ -99,7 +103,7 @@ function remembered.saved(content)
   if type(content) ~= "table" then return into end
   for _, one in ipairs(type(content.values) == "table" and content.values or {}) do
     if type(one) == "table" and type(one.target) == "string" and type(one.key) == "string" then
-      take_value(into, one.target, one.key, one.fields)
+      take_value(into, one.target, type(one.identity) == "string" and one.identity or nil, one.key, one.fields)
     end
   end
   for _, one in ipairs(type(content.found) == "table" and content.found or {}) do

@@ -94,8 +94,9 @@ local function begin(self, o)
   if plan.playbook.inherit then plan.playbook.inherit(self.ctx) end
   failure.check(scopes.write(self.journal, self.id, plan))
   for _, change in ipairs(plan:changes()) do
-    failure.check(rows.add(self.journal, { run = self.id, kind = "plan", target = change.target, step = change.step,
-      source = change.source, what = change.sign .. " " .. change.what }))
+    failure.check(rows.add(self.journal, { run = self.id, kind = "plan", target = change.target,
+      identity = change.identity, step = change.step, source = change.source,
+      what = change.sign .. " " .. change.what }))
   end
   remembered.journal(plan, function(row)
     row.run = self.id
@@ -201,8 +202,8 @@ function Run:close(ok, message, code)
     self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
       or failed and "failed" or self.paused and "paused" or "done",
       detail = message and journal.note { message = message, code = code } or nil }
-    local left, why = self.leases:leave(self.plan.vc, function(name)
-      return out_of_service.entered(self.ctx, name)
+    local left, why = self.leases:leave(self.plan.vc, function(name, object)
+      return out_of_service.entered(self.ctx, name, object)
     end)
     if not left then self.ctx:note(nil, why) end
   end

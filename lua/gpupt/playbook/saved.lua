@@ -5,6 +5,7 @@
 -- would make other changes, it is refused with the differences. A seal (a hash of the content) detects damage and
 -- manual edits; it is not a signature, because anyone who can write the file can seal it.
 local hosts = require "gpupt.fleet.host"
+local identity = require "gpupt.playbook.identity"
 local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
 local missing = require "gpupt.missing"
@@ -29,8 +30,10 @@ end
 local function guards(plan)
   local list = {}
   for _, record in ipairs(plan.fleet.hosts) do list["host " .. record.name] = host_guard(record) end
+  local label = identity.labels(plan.vms)
   for _, target in ipairs(plan.vms) do
-    list["vm " .. target.name] = target.vm and tostring(target.vm.change_version) or "does not exist"
+    list["vm " .. label(target.name, target.identity)] = target.vm and tostring(target.vm.change_version)
+      or "does not exist"
   end
   return list
 end
@@ -214,9 +217,13 @@ function saved.load(path, load, given, o)
 end
 
 local function lines_of(changes)
-  local set = {}
+  local set, list = {}, {}
   for _, one in next, changes do
-    set[("%s %s: %s: %s"):format(one.sign, one.target, one.step, one.what)] = true
+    list[#list + 1] = { name = one.target, identity = is_text(one.identity) and one.identity or nil }
+  end
+  local label = identity.labels(list)
+  for _, one in next, changes do
+    set[("%s %s: %s: %s"):format(one.sign, label(one.target, one.identity), one.step, one.what)] = true
   end
   return set
 end

@@ -11,7 +11,9 @@ local function scope_note(plan, scope)
   for i, instance in ipairs(scope.children) do list[i] = { name = instance.name, source = instance.source } end
   for _, of in ipairs { plan.hosts, plan.vms } do
     for _, target in ipairs(of) do
-      if target.scope == scope then targets[#targets + 1] = { name = target.name, ref = target.ref } end
+      if target.scope == scope then
+        targets[#targets + 1] = { name = target.name, identity = target.identity, ref = target.ref }
+      end
     end
   end
   return note { kind = scope.kind, roll = scope.options.roll, steps = list, targets = targets }
@@ -21,7 +23,8 @@ end
 function scopes.write(store, run, plan)
   local rows, tree = {}, plan.playbook
   for _, what in ipairs(tree.undoes and { "lost", "left" } or {}) do
-    for _, one in ipairs(tree[what]) do rows[#rows + 1] = { kind = what, target = one.target, what = one.text } end
+    for _, one in ipairs(tree[what]) do rows[#rows + 1] = { kind = what, target = one.target, identity = one.identity,
+      what = one.text } end
   end
   for _, scope in ipairs(tree.undoes and {} or tree.root.children) do
     rows[#rows + 1] = { kind = "scope", source = scope.source, what = "p." .. scope.kind,
@@ -55,7 +58,7 @@ local function first(row, detail)
 end
 
 --- The scopes of a run: { kind =, source =, roll =, step_of = { key -> { name, source } }, order = { keys }, refs = {
--- name -> reference as text } }. A run that was resumed wrote them again.
+-- identity, or in an older journal name, -> reference as text } }. A run that was resumed wrote them again.
 function scopes.read(store, run)
   local list, by_key = {}, {}
   for row in store:rows(run) do
@@ -67,7 +70,8 @@ function scopes.read(store, run)
         list[#list + 1] = by_key[key]
       end
       for _, target in ipairs(detail.targets or {}) do
-        by_key[key].refs[target.name] = by_key[key].refs[target.name] or target.ref or false
+        local which = target.identity or target.name
+        by_key[key].refs[which] = by_key[key].refs[which] or target.ref or false
       end
     end
   end

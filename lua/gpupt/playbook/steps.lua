@@ -103,7 +103,8 @@ function steps.finish(self, outcome, status, message, code)
   end
   self:emit { kind = status, target = outcome.target, step = outcome.step, text = message, code = code }
   rows.add(self.journal, { run = self.id, kind = "target", target = outcome.target, step = outcome.step,
-    what = status, detail = message and journal.note { message = message, code = code } or nil })
+    identity = outcome.target_record and outcome.target_record.identity, what = status,
+    detail = message and journal.note { message = message, code = code } or nil })
 end
 
 --- The outcome of a target that was not started yet.

@@ -5,6 +5,7 @@ local check = require "gpupt.failure".check
 local declare = require "gpupt.playbook.declare"
 local find = require "gpupt.playbook.find"
 local hosts = require "gpupt.fleet.host"
+local identity = require "gpupt.playbook.identity"
 local placement = require "gpupt.fleet.placement"
 local steps = require "gpupt.step"
 local unavailable = require "gpupt.playbook.unavailable"
@@ -13,6 +14,7 @@ local units = require "gpupt.units"
 ---@class gpupt.Target              what a step works on: one host or one VM of a scope
 ---@field kind "host"|"vm"
 ---@field name string
+---@field identity string?          which of that name (gpupt.playbook.identity)
 ---@field scope table               the p.hosts or p.vms node
 ---@field ref userdata?             nil for a VM that does not exist yet
 ---@field instance table            the step that runs now (gpupt.step), set before each of its functions
@@ -140,7 +142,8 @@ end
 -- A target, with what functions of the playbook see of it, and what they gave earlier.
 local function made(fleet, target)
   target.fleet = fleet
-  target.remembered = fleet.remembered and fleet.remembered.values[target.name]
+  local values = fleet.remembered and fleet.remembered.values
+  target.remembered = values and (values[target.identity or ""] or values[target.name])
   return target
 end
 
@@ -206,7 +209,7 @@ function targets.hosts_of(fleet, scope, limit)
   return refs
 end
 
---- Targets of a p.hosts scope; hosts that cannot be used are added to `skipped`. `ours(name)`: whether the run to
+--- Targets of a p.hosts scope; hosts that cannot be used are added to `skipped`. `ours(target)`: whether the run to
 -- resume is rebooting the host; then it is out of service because of that run, and not skipped.
 function targets.hosts(fleet, scope, limit, skipped, ours)
   local refs, entry_of, code = scope.refs, nil, nil
@@ -219,7 +222,7 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
     local record = fleet.by_ref[ref]
     if record and (not limit or limit:fits(record.name)) then
       local why = hosts.unavailable(record)
-      record.ours = why and ours and ours(record.name) ~= nil or nil
+      record.ours = why and ours and ours { name = record.name, identity = identity.of(ref) } ~= nil or nil
       if why and not record.ours then
         record.skipped = why
         local counted = record.connection ~= "connected" and why ~= "is in standby"
@@ -227,8 +230,8 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
         skipped[#skipped + 1] = { target = record.name, record = record,
           text = ("%s %s: skipped%s"):format(record.name, why, counted) }
       else
-        list[#list + 1] = made(fleet, { kind = "host", name = record.name, scope = scope, record = record,
-          ref = ref })
+        list[#list + 1] = made(fleet, { kind = "host", name = record.name, identity = identity.of(ref),
+          scope = scope, record = record, ref = ref })
       end
     end
   end
@@ -285,17 +288,18 @@ local function named(fleet, scope, limit, found, created)
     for _, problem in ipairs(wrong) do found:problem(problem) end
     fleet:read_hosts(where.hosts)
     target.folder, target.pool, target.datastore = where.folder, where.pool, where.datastore
+    target.identity = identity.named(where.folder, target.name)
     target.datastore_ref, target.network, target.network_name = where.datastore_ref, where.network, where.network_name
     target.host_refs, target.misplaced = where.hosts, #wrong > 0 and #where.hosts == 0 or nil
     target.ref = where.folder and fleet:find_vm(target)
     local lost
     if not target.ref and #wrong == 0 then
-      lost = not creates(scope) and missing(fleet, target) or strayed(fleet, target, created(target.name))
+      lost = not creates(scope) and missing(fleet, target) or strayed(fleet, target, created(target))
     end
     if lost then
       target.misplaced, target.host_refs = true, {}
       found:problem(lost)
-    elseif not target.ref and where.folder and created(target.name) == nil then
+    elseif not target.ref and where.folder and created(target) == nil then
       target.note = elsewhere(fleet, target)
     end
     list[#list + 1] = target
@@ -321,8 +325,8 @@ local function existing(fleet, scope, limit)
   local list = {}
   for i, ref in ipairs(matching_vms(fleet, scope, limit, find.vms)) do
     local place = fleet:place_of(ref)
-    list[i] = made(fleet, { kind = "vm", name = place.name, scope = scope, ref = ref, folder = place.parent,
-      host_refs = { place.host } })
+    list[i] = made(fleet, { kind = "vm", name = place.name, identity = identity.of(ref), scope = scope, ref = ref,
+      folder = place.parent, host_refs = { place.host } })
     add_destinations(fleet, list[i], place.host)
   end
   return list
@@ -334,15 +338,15 @@ local function known(fleet, scope, limit)
   for _, ref in ipairs(scope.refs) do
     local place = fleet:place_of(ref)
     if place and (not limit or limit:fits(scope.target_name)) then
-      list[#list + 1] = { kind = "vm", name = scope.target_name, scope = scope, ref = ref, folder = place.parent,
-        host_refs = { place.host } }
+      list[#list + 1] = { kind = "vm", name = scope.target_name, identity = scope.identity or identity.of(ref),
+        scope = scope, ref = ref, folder = place.parent, host_refs = { place.host } }
     end
   end
   return list
 end
 
 --- Targets of a p.vms scope, without cards yet. What is wrong with their place is added to `found`
--- (gpupt.playbook.preflight.findings); what can be checked of such targets is. `created(name)`: the VM
+-- (gpupt.playbook.preflight.findings); what can be checked of such targets is. `created(target)`: the VM
 -- that the run to resume created for a target, "VirtualMachine:vm-9", or nil.
 function targets.vms(fleet, scope, limit, found, created)
   if scope.refs then return known(fleet, scope, limit) end

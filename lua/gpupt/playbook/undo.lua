@@ -61,12 +61,13 @@ end
 
 -- ---- what the run did, from its journal (gpupt.playbook.scopes)
 
--- What the run did to the targets of a scope: { { name =, done = { key -> changes }, all = changes } }, by name.
+-- What the run did to the targets of a scope: { { name =, identity =, done = { key -> changes }, all = changes } }, by
+-- name.
 local function targets_of(of, scope)
   local list = {}
-  for name, changes in pairs(of.done) do
-    local one = { name = name, done = {}, all = { run = of.run }, scope = scope }
-    for _, change in ipairs(changes) do
+  for _, target in ipairs(of.history:all()) do
+    local one = { name = target.name, identity = target.identity, done = {}, all = { run = of.run }, scope = scope }
+    for _, change in ipairs(target.changes) do
       local key = scopes.key_of(change.step, change.source)
       if scope.step_of[key] then
         local done = one.done[key]
@@ -79,13 +80,16 @@ local function targets_of(of, scope)
     end
     if #one.all > 0 then list[#list + 1] = one end
   end
-  table.sort(list, function(a, b) return a.name < b.name end)
+  table.sort(list, function(a, b)
+    if a.name ~= b.name then return a.name < b.name end
+    return (a.identity or "") < (b.identity or "")
+  end)
   return list
 end
 
 -- The target's reference: as the plan of the run knew it, as the run created it, or, if that is not known, by its name.
 local function reference(vc, one)
-  local text = one.scope.refs[one.name] or removal.reference(one.all)
+  local text = one.scope.refs[one.identity or one.name] or removal.reference(one.all)
   if text then return vc:ref(text) end
   local folder = removal.folder(one.all)
   if not folder then return nil end
@@ -120,8 +124,8 @@ end
 -- Adds the texts about a target to the plan's list, each once.
 local function collect(list, target, texts)
   for _, text in ipairs(texts or {}) do
-    local one = { target = target.name, text = text }
-    local key = target.name .. "\0" .. text
+    local one = { target = target.name, identity = target.identity, text = text }
+    local key = ("%s\0%s\0%s"):format(target.name, target.identity or "", text)
     if not list[key] then
       list[key] = true
       list[#list + 1] = one
@@ -282,9 +286,10 @@ local function scope_for(tree, find_step, vc, one)
   local kind = one.scope.kind
   local ref = reference(vc, one)
   if not ref and not tree.run then
-    collect(tree.left, { name = one.name }, { "it does not exist any more" })
+    collect(tree.left, one, { "it does not exist any more" })
   end
-  return { kind = kind, source = one.scope.source, undo = true, target_name = one.name, refs = { ref },
+  return { kind = kind, source = one.scope.source, undo = true, target_name = one.name,
+    identity = one.identity, refs = { ref },
     playbook = tree.root,
     options = { roll = kind == "hosts" and one.roll or nil, spread = "even", keep_free = 0 },
     children = instances(tree, find_step, one, kind), resolve = function(self) return self.options end }
@@ -332,7 +337,7 @@ function undo.tree(store, vc, id, o)
     for _, one in ipairs(targets_of(of, scope)) do
       one.roll = roll
       children[#children + 1] = scope_for(tree, find_step, vc, one)
-      if scope.kind == "hosts" then inherited[one.name] = one.all end
+      if scope.kind == "hosts" then inherited[#inherited + 1] = one end
     end
   end
   tree.root.children = children
@@ -340,7 +345,7 @@ function undo.tree(store, vc, id, o)
     tree.kept[target.ref] = why
     collect(tree.left, target, { why })
   end
-  function tree.inherit(ctx) for name, done in pairs(inherited) do ctx:inherit(name, done) end end
+  function tree.inherit(ctx) for _, one in ipairs(inherited) do ctx:inherit(one, one.all) end end
   function tree.entered(leases) return take_claims(record.id, store, leases) end
   return tree
 end

@@ -29,15 +29,15 @@ local function task_of(vc, entry)
   return nil, message, code
 end
 
--- Waits for the end of an entry's task: { target, entry, ok, made, message, code, fault } or nil if there is none; nil,
--- message, code if it cannot be known.
+-- Waits for the end of an entry's task: { target = { name, identity }, entry, ok, made, message, code, fault } or nil
+-- if there is none; nil, message, code if it cannot be known.
 local function settle(ctx, target, entry)
   local task, message, code = task_of(ctx.vc, entry)
   if not task then return nil, message, code end
   local result, why, how, detail = ctx.vc:wait(task, { timeout = unfinished.SECONDS })
   if how == "EUNKNOWN" then return nil end -- the server has forgotten it: what is there is observed
   if result == nil and how == "ETIMEDOUT" then
-    return nil, ("%s: %s, which this run started before, is still running: %s"):format(target, entry.detail.method,
+    return nil, ("%s: %s, which this run started before, is still running: %s"):format(target.name, entry.detail.method,
       why), how
   end
   local one = { target = target, entry = entry, ok = result ~= nil }
@@ -50,15 +50,16 @@ local function settle(ctx, target, entry)
   return one
 end
 
---- Waits for the tasks of all targets (or of the one that is named) that this run started and has not seen the end of:
+--- Waits for the tasks of all targets (or of the one that is given) that this run started and has not seen the end of:
 -- a list of how they ended; nil, message, code.
 function unfinished.settle(ctx, only)
   local list, waits, failed = {}, {}, nil
-  for target, entries in pairs(ctx.done) do
-    local entry = (only == nil or only == target) and last_of(entries)
+  for _, of in ipairs(only and { { name = only.name, identity = only.identity, changes = ctx.history:of(only) } }
+    or ctx.history:all()) do
+    local entry = last_of(of.changes)
     if entry then
       waits[#waits + 1] = function()
-        local one, message, code = settle(ctx, target, entry)
+        local one, message, code = settle(ctx, of, entry)
         list[#list + 1] = one
         if message then failed = failed or { message, code } end
         return true
@@ -76,10 +77,11 @@ function unfinished.note(ctx, list)
     local entry = one.entry
     ctx:row(nil, "result", { action = entry.action, object = entry.object, text = entry.detail.method },
       one.ok and { ok = true, made = one.made } or { ok = false, message = one.message, code = one.code,
-        fault = one.fault }, { of = entry.number, target = one.target, step = entry.step })
-    for _, mine in ipairs(ctx.done[one.target] or {}) do
-      if mine.number == entry.number and one.ok then mine.ended, mine.made = true, one.made end
-    end
+        fault = one.fault }, { of = entry.number, target = one.target.name, identity = one.target.identity,
+          step = entry.step })
+    local mine = ctx.history:entry(entry.number)
+    if mine and one.ok then mine.ended, mine.made = true, one.made end
+    if not one.ok and one.fault then ctx.history:forget(entry.number) end
   end
 end
 

@@ -370,7 +370,8 @@ function restore.power(ctx, target, done)
   local one = by_id.power
   local planned = target.forecast.power
   -- this undo itself may have shut it down
-  local ours = planned == "poweredOff" or ctx:did({ name = target.name }, "guest-shutdown") ~= nil
+  local any_step = { name = target.name, identity = target.identity }
+  local ours = planned == "poweredOff" or ctx:did(any_step, "guest-shutdown") ~= nil
   local now, wanted = planned or vm.power, nil
   if one then
     wanted = (ours and now == "poweredOff" or restore.is_ours(one, now)) and one.before or nil
