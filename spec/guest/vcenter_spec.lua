@@ -29,7 +29,9 @@ describe("guests of the test vCenter", function()
     dir = pipe:read "l"
     pipe:close()
     local win = assert(answer.windows { computer_name = "CAD-01", password = password, image = 2 })
-    local ops = assert(answer.windows { computer_name = "CAD-02", user = "ops", password = password, image = 2 })
+    local ops = assert(answer.windows { computer_name = "CAD-02", user = "ops", password = password, image = 2, commands = {
+      'if exist "C:\\Program Files\\VMware\\VMware Tools\\vmtoolsd.exe" mkdir "C:\\After & Tools"', "if exist C:\\none mkdir C:\\None",
+      "mkdir C:\\Last" } })
     local no_msr = win:gsub("<Type>MSR</Type>", "<Type>Primary</Type>", 1)
     local no_tools = win:gsub("<FirstLogonCommands>.-</FirstLogonCommands>", "")
     local linux = assert(answer.cloud_init { hostname = "train-01", user = "ops", password = password })
@@ -216,7 +218,15 @@ describe("guests of the test vCenter", function()
     local vm = create("cad-02", "windows2019srvNext_64Guest", "[ds-1] iso/windows.iso", "[ds-1] iso/ops.iso")
     boot(vm)
     assert(vc.guest:ready(vm, { timeout = 60 }))
-    assert.is_true((vc.guest:validate(vm, { username = "ops", password = password })))
+    local login = { username = "ops", password = password }
+    assert.is_true((vc.guest:validate(vm, login)))
+    local function has(folder)
+      local result = assert(vc.guest:run(vm, login, { program = "C:\\Windows\\System32\\cmd.exe",
+        arguments = ('/c if exist "C:\\%s" exit 7'):format(folder), timeout = 30 }))
+      return result.rc == 7
+    end
+    for _ = 1, 50 do if has "Last" then break end end -- the commands run one after the other, after Tools
+    assert.same({ true, false, true }, { has "After & Tools", has "None", has "Last" })
     off(vm)
   end)
 

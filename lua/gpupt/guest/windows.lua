@@ -31,8 +31,9 @@ local answer_options = options.declare("guest.answer.windows", {
   { "disk", "integer", default = 0, doc = "the disk to wipe" },
   { "esp_mb", "integer", default = 300, doc = "size of the EFI system partition" },
   { "drivers", "table", doc = "paths with drivers for Setup (pvscsi), such as E:\\drivers" },
+  { "rdp", "boolean", default = true, doc = "allow Remote Desktop, with network level authentication" },
   { "tools", "table|boolean", default = true, doc = "options of guest.tools.command; false: no Tools" },
-  { "commands", "table", doc = "more command lines for the first logon, after Tools" },
+  { "commands", "table", doc = "more command lines of cmd.exe for the first logon, one after the other, after Tools" },
   { "redacted", "boolean", default = false, doc = "shows ******** instead of every secret, and reads none" },
 })
 
@@ -121,6 +122,20 @@ local oobe = [[
       </AutoLogon>
 ]]
 
+-- Microsoft-Windows-TerminalServices-LocalSessionManager, fDenyTSConnections: "You must also enable the Remote Desktop
+-- group in Windows Firewall". The group's name depends on the language of Windows, its resource does not.
+local remote_desktop = {
+  { "Microsoft-Windows-TerminalServices-LocalSessionManager",
+    "      <fDenyTSConnections>false</fDenyTSConnections>\n" },
+  { "Networking-MPSSVC-Svc", [[
+      <FirewallGroups>
+        <FirewallGroup wcm:action="add" wcm:keyValue="RemoteDesktop">
+          <Active>true</Active><Group>@FirewallAPI.dll,-28752</Group><Profile>all</Profile>
+        </FirewallGroup>
+      </FirewallGroups>
+]] },
+}
+
 local product_key = [[
         <ProductKey><Key>{{product_key}}</Key><WillShowUI>OnError</WillShowUI></ProductKey>
 ]]
@@ -168,22 +183,45 @@ local function image_from(o)
     :format(key, value)
 end
 
-local function first_logon(lines)
-  if #lines == 0 then return "" end
-  local out = { "      <FirstLogonCommands>\n" }
-  for i, line in ipairs(lines) do
-    -- Setup truncates longer ones, or refuses the whole file
-    if #line > 1024 then
-      return nil, ("command %d for the first logon has %d characters; at most 1024 are allowed"):format(i, #line),
-        "EINVAL"
-    end
-    local text, message, code = xml.text(("command %d"):format(i), line)
-    if not text then return nil, message, code end
-    out[#out + 1] = ('        <SynchronousCommand wcm:action="add"><Order>%d</Order><CommandLine>%s</CommandLine>'
-      .. "</SynchronousCommand>\n"):format(i, text)
+-- What keeps a command from being one of several on a line of cmd.exe; nil if nothing does.
+local function unfinished(line)
+  local depth, quoted = 0, false
+  for c in line:gmatch '["()]' do
+    if c == '"' then quoted = not quoted end
+    if not quoted then depth = depth + (c == "(" and 1 or c == ")" and -1 or 0) end
+    if depth < 0 then break end
   end
-  out[#out + 1] = "      </FirstLogonCommands>\n"
-  return table.concat(out)
+  return quoted and "a quote is not closed" or depth ~= 0 and "its parentheses are not in pairs" or nil
+end
+
+-- One command line for all: Windows starts the commands of FirstLogonCommands at the same time (Microsoft's reference,
+-- SynchronousCommand/Order), and cmd.exe runs them in order. With /s it removes the outer quotes and no others; the
+-- parentheses keep an `if` from taking the commands behind it.
+local function in_order(tools_line, commands)
+  if #commands == 0 then return tools_line end
+  local list = { tools_line or nil }
+  for i, line in ipairs(commands) do
+    local problem = unfinished(line)
+    if problem then return nil, ("commands, entry %d: %s"):format(i, problem), "EINVAL" end
+    list[#list + 1] = "(" .. line .. ")"
+  end
+  return 'cmd.exe /s /c "' .. table.concat(list, " & ") .. '"'
+end
+
+local function first_logon(tools_line, commands)
+  if not tools_line and #commands == 0 then return "" end
+  local line, message, code = in_order(tools_line, commands)
+  if not line then return nil, message, code end
+  -- Setup truncates longer ones, or refuses the whole file
+  if #line > 1024 then
+    return nil, ("the commands for the first logon, with that of Tools, have %d characters; at most 1024 are allowed")
+      :format(#line), "EINVAL"
+  end
+  local text
+  text, message, code = xml.text("commands", line)
+  if not text then return nil, message, code end
+  return ('      <FirstLogonCommands>\n        <SynchronousCommand wcm:action="add"><Order>1</Order><CommandLine>%s'
+    .. "</CommandLine></SynchronousCommand>\n      </FirstLogonCommands>\n"):format(text)
 end
 
 local function tools_line(given)
@@ -227,13 +265,11 @@ function windows.answer(given)
   values.key = values.product_key and fill(product_key, values) or ""
   values.account = fill(o.user:lower() == "administrator" and administrator or local_account, values)
 
-  local lines = table.move(o.commands or {}, 1, #(o.commands or {}), 1, {})
   local line
   line, message, code = tools_line(o.tools)
   if line == nil then return nil, message, code end
-  if line then table.insert(lines, 1, line) end
   local commands
-  commands, message, code = first_logon(lines)
+  commands, message, code = first_logon(line, o.commands or {})
   if not commands then return nil, message, code end
 
   local pe = component("Microsoft-Windows-International-Core-WinPE",
@@ -253,10 +289,12 @@ function windows.answer(given)
   end
   local shell = fill("      <ComputerName>{{computer_name}}</ComputerName>\n"
     .. "      <TimeZone>{{timezone}}</TimeZone>\n", values)
+  local specialize = component("Microsoft-Windows-Shell-Setup", shell)
+  for _, one in ipairs(o.rdp and remote_desktop or {}) do specialize = specialize .. component(one[1], one[2]) end
   return table.concat {
     head,
     '  <settings pass="windowsPE">\n', pe, "  </settings>\n",
-    '  <settings pass="specialize">\n', component("Microsoft-Windows-Shell-Setup", shell), "  </settings>\n",
+    '  <settings pass="specialize">\n', specialize, "  </settings>\n",
     '  <settings pass="oobeSystem">\n',
     component("Microsoft-Windows-International-Core", fill(international, values)),
     component("Microsoft-Windows-Shell-Setup", fill(oobe, values) .. commands), "  </settings>\n",

@@ -86,8 +86,9 @@
 ---@field disk? integer the disk to wipe
 ---@field esp_mb? integer size of the EFI system partition
 ---@field drivers? table paths with drivers for Setup (pvscsi), such as E:\drivers
+---@field rdp? boolean allow Remote Desktop, with network level authentication
 ---@field tools? table|boolean options of guest.tools.command; false: no Tools
----@field commands? table more command lines for the first logon, after Tools
+---@field commands? table more command lines of cmd.exe for the first logon, one after the other, after Tools
 ---@field redacted? boolean shows ******** instead of every secret, and reads none
 
 ---@class gpupt.options.guest.linux.tools

@@ -22,6 +22,8 @@ var (
 	_ = rule("install.windows-pvscsi", "documented", "real", "KB 1010398: PVSCSI boot device needs its driver", "Windows Setup has no driver for the paravirtual SCSI controller.")
 	_ = rule("install.windows-tools", "documented", "real", "unattend reference: FirstLogonCommands run at the first logon",
 		"Tools are installed by a command that finds the installer of the medium; without AutoLogon the command never runs; without Tools there are no guest operations.")
+	_ = rule("install.windows-first-logon", "documented", "real", "unattend reference: FirstLogonCommands/SynchronousCommand/Order (\"all commands using these unattend settings are now started at the same time\")",
+		"The commands of the first logon start at the same time; one that needs another must wait for it.")
 	_ = rule("install.ubuntu-seed", "documented", "real", "cloud-init NoCloud: file system labelled CIDATA with user-data and meta-data", "The seed medium is labelled CIDATA or cidata and has user-data and meta-data, in lower case.")
 	_ = rule("install.ubuntu-config", "documented", "real", "Ubuntu autoinstall reference", "user-data begins with #cloud-config, is YAML, and has autoinstall with version 1 and known keys.")
 	_ = rule("install.ubuntu-word", "documented", "real", "Ubuntu autoinstall docs: the word autoinstall on the kernel command line", "Without the word autoinstall the installer asks for confirmation.")

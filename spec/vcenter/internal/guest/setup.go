@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf16"
 )
 
@@ -323,7 +324,7 @@ func (m *Machine) installWindows(ctx context.Context, boot *CD) {
 		return
 	}
 	if p.autoLogon != "" {
-		log = append(log, m.setupCommands(ctx, p.firstLogon, p.autoLogon)...)
+		log = append(log, m.firstLogon(ctx, p.firstLogon, p.autoLogon)...)
 	}
 	if ctx.Err() != nil {
 		return
@@ -349,6 +350,24 @@ func (m *Machine) installWindows(ctx context.Context, boot *CD) {
 	}
 	m.note("guest-installed", "windows (%s), Tools %s", p.edition, m.Info().Tools.Text)
 	m.startTools(ctx)
+}
+
+// firstLogon starts the commands of FirstLogonCommands at the same time, and waits for all.
+func (m *Machine) firstLogon(ctx context.Context, list []string, user string) (log []string) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, line := range list {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			l := m.setupCommands(ctx, []string{line}, user)
+			mu.Lock()
+			defer mu.Unlock()
+			log = append(log, l...)
+		}()
+	}
+	wg.Wait()
+	return
 }
 
 // setupCommands runs command lines one after the other and reports how each ended.

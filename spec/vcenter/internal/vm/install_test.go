@@ -111,6 +111,7 @@ func TestWindowsAnswers(t *testing.T) {
 	good := guest.WindowsAnswer("pw-1")
 	const tools = "[ds-1] iso/vmware-tools-12.iso"
 	n := 0
+	var check func(vm string)
 	try := func(because, controller string, change func(string) string, media ...string) {
 		t.Helper()
 		n++
@@ -123,6 +124,9 @@ func TestWindowsAnswers(t *testing.T) {
 			k.until(vm, "guest.guestOperationsReady", "true")
 		} else {
 			k.wantStuck(vm, because)
+		}
+		if check != nil {
+			check(vm)
 		}
 		k.accepted(k.c.Task("PowerOffVM_Task", vm, ""))
 	}
@@ -159,6 +163,18 @@ func TestWindowsAnswers(t *testing.T) {
 	try("no driver for the paravirtual SCSI controller", "ParaVirtualSCSIController", same)
 	try("", "ParaVirtualSCSIController", swap(`<component name="Microsoft-Windows-Setup"`,
 		`<component name="Microsoft-Windows-PnpCustomizationsWinPE" processorArchitecture="amd64"><DriverPaths><PathAndCredentials><Path>E:\Drivers</Path></PathAndCredentials></DriverPaths></component><component name="Microsoft-Windows-Setup"`))
+	// the second command does not wait for the first
+	k.rule("install.windows-first-logon")
+	second := func(line string) func(string) string {
+		return swap("</FirstLogonCommands>", `<SynchronousCommand wcm:action="add"><Order>2</Order><CommandLine>`+line+`</CommandLine></SynchronousCommand></FirstLogonCommands>`)
+	}
+	check = func(vm string) {
+		if code := k.program(vm, strings.Replace(windowsAuth, "Train-1-pass", "pw-1", 1), `C:\Windows\System32\cmd.exe`, `/c if exist C:\Before exit 7`); code != "7" {
+			t.Errorf("the second command of the first logon waited for the first: %s", code)
+		}
+	}
+	try("", sas, second(`cmd.exe /c if not exist &quot;C:\Program Files\VMware\VMware Tools\vmtoolsd.exe&quot; mkdir C:\Before`))
+	check = nil
 	// cmd.exe finds Tools as well, letter by letter
 	try("", sas, func(s string) string {
 		from, to := strings.Index(s, "<CommandLine>"), strings.Index(s, "</CommandLine>")
