@@ -27,6 +27,8 @@ def flatten(path, value, out):
     elif isinstance(value, list):
         for item, one in enumerate(value):
             name = str(item)
+            if isinstance(one, VmomiSupport.ManagedObject):  # a set: the objects of a property have no order
+                name = one._GetMoId()
             # of these the key says which it is, not the place in the list
             for key in ("key", "id", "device"):
                 if isinstance(getattr(one, key, None), (str, int)):

@@ -185,6 +185,8 @@ function targets.hosts_of(fleet, scope, limit)
     for i, ref in ipairs(scope.refs) do
       hosts_of[i] = scope.kind == "hosts" and ref or (fleet:place_of(ref) or {}).host
     end
+    -- where a VM that is undone was before
+    for _, ref in ipairs(scope.hosts or {}) do if fleet:object(ref) then hosts_of[#hosts_of + 1] = ref end end
     return hosts_of
   end
   local refs, seen = {}, {}
@@ -338,8 +340,9 @@ local function known(fleet, scope, limit)
   for _, ref in ipairs(scope.refs) do
     local place = fleet:place_of(ref)
     if place and (not limit or limit:fits(scope.target_name)) then
-      list[#list + 1] = { kind = "vm", name = scope.target_name, identity = scope.identity or identity.of(ref),
+      scope.target = { kind = "vm", name = scope.target_name, identity = scope.identity or identity.of(ref),
         scope = scope, ref = ref, folder = place.parent, host_refs = { place.host } }
+      list[#list + 1] = scope.target
     end
   end
   return list

@@ -4,6 +4,7 @@
 --
 -- What a step's undo needs comes from the journal of the run: the changes with the values before, the targets, and the
 -- limits of the roll. The playbook is loaded only for steps that are the user's own.
+local card_back = require "gpupt.step.card_back"
 local clock = require "gpupt.clock"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
@@ -87,6 +88,16 @@ local function targets_of(of, scope)
   return list
 end
 
+-- The hosts where a VM was before the run moved it.
+local function hosts_before(vc, one)
+  local list = {}
+  for _, change in ipairs(one.all) do
+    local before = change.action == "move" and change.detail.before
+    if before and type(before.host) == "string" then list[#list + 1] = vc:ref(before.host) end
+  end
+  return list
+end
+
 -- The target's reference: as the plan of the run knew it, as the run created it, or, if that is not known, by its name.
 local function reference(vc, one)
   local text = one.scope.refs[one.identity or one.name] or removal.reference(one.all)
@@ -144,7 +155,8 @@ end
 -- The step that undoes another, by the contract of gpupt.step. `state` is shared by the steps of one target.
 local function reversed(tree, step, done, state)
   local back = { name = step.name, scope = step.scope, approvals = approvals_of(step), claims = step.claims,
-    after_vms = step.scope == "hosts", after_host = step.after_host }
+    -- cards that a step took out of passthrough come back before the VMs that had them
+    after_vms = step.scope == "hosts" and not step.after_vms, after_host = step.after_host }
   function back.observe(ctx, target)
     if state.gone and not state.decides[back] then return { changes = {} } end
     if tree.kept[target.ref] then return { changes = {}, left = { tree.kept[target.ref] } } end
@@ -289,10 +301,52 @@ local function scope_for(tree, find_step, vc, one)
     collect(tree.left, one, { "it does not exist any more" })
   end
   return { kind = kind, source = one.scope.source, undo = true, target_name = one.name,
-    identity = one.identity, refs = { ref },
+    identity = one.identity, refs = { ref }, hosts = hosts_before(vc, one),
     playbook = tree.root,
     options = { roll = kind == "hosts" and one.roll or nil, spread = "even", keep_free = 0 },
     children = instances(tree, find_step, one, kind), resolve = function(self) return self.options end }
+end
+
+-- The cards that the run gave a VM, and those that it took from it, as sets.
+local function cards_of(done)
+  local given, taken = {}, {}
+  for _, change in ipairs(done) do
+    for _, one in ipairs(change.detail.devices or {}) do
+      local device = one.operation == "add" and one.after or one.operation == "remove" and one.before
+      local backing = device and device._type == "VirtualPCIPassthrough" and device.backing
+      if backing and backing.id then
+        local key = card_back.key(backing)
+        if one.operation == "add" then given[key] = true elseif not given[key] then taken[key] = true end
+      end
+    end
+  end
+  return given, taken
+end
+
+-- VMs that give a card up come before those that get it back, so that none waits for a place that the other one keeps.
+-- Also gives who gives what: { card -> { reference -> scope } }.
+local function in_order(list)
+  local givers, wants, sorted, seen = {}, {}, {}, {}
+  for _, one in ipairs(list) do
+    local given, taken = cards_of(one.all)
+    wants[one] = taken
+    for key in pairs(one.tree.refs[1] and given or {}) do
+      givers[key] = givers[key] or {}
+      givers[key][tostring(one.tree.refs[1])] = one.tree
+    end
+  end
+  local of = {}
+  for _, one in ipairs(list) do of[one.tree] = one end
+  local function visit(one)
+    if seen[one] then return end
+    seen[one] = true
+    for key in pairs(wants[one]) do
+      for _, scope in pairs(givers[key] or {}) do visit(of[scope]) end
+    end
+    sorted[#sorted + 1] = one.tree
+  end
+  for _, one in ipairs(list) do visit(one) end
+  return sorted, givers
 end
 
 -- Takes over the claims of the undone run, whose process is gone: true; nil, message, code.
@@ -331,16 +385,17 @@ function undo.tree(store, vc, id, o)
     limit = earlier and scopes.decoded(earlier.note).limit, lost = {}, left = {}, kept = {},
     root = { options = { name = "undo", max_failures = note.max_failures }, children = {} } }
   local of, find_step = context.of_run(store, record.id), finder(store, record, o)
-  local children, inherited = {}, {}
+  local list, inherited = {}, {}
   for _, scope in ipairs(scopes.read(store, record.id)) do
     local roll = scope.kind == "hosts" and roll_of(scope) or nil
     for _, one in ipairs(targets_of(of, scope)) do
       one.roll = roll
-      children[#children + 1] = scope_for(tree, find_step, vc, one)
+      one.tree = scope_for(tree, find_step, vc, one)
+      list[#list + 1] = one
       if scope.kind == "hosts" then inherited[#inherited + 1] = one end
     end
   end
-  tree.root.children = children
+  tree.root.children, tree.root.givers = in_order(list)
   function tree.keep(target, why)
     tree.kept[target.ref] = why
     collect(tree.left, target, { why })

@@ -3,12 +3,14 @@
 -- and its vmware.log are the evidence. `fix` says which kinds of causes are repaired; others are shown. The firmware of
 -- an installed system is never changed; a stale backing is replaced only by the one free card that matches.
 local backing = require "gpupt.step.repair_backing"
+local card_back = require "gpupt.step.card_back"
 local check = require "gpupt.failure".check
 local doctor = require "gpupt.doctor"
 local fault = require "gpupt.vim.fault"
 local hosts = require "gpupt.fleet.host"
 local power = require "gpupt.step.vm_power"
 local repair_values = require "gpupt.step.repair_values"
+local restore = require "gpupt.step.vm_restore"
 local settings = require "gpupt.settings"
 local settings_spec = require "gpupt.settings.spec"
 local values = require "gpupt.step.vm_values"
@@ -278,6 +280,12 @@ function step.prove(ctx, target)
   local found = diagnose(target, seen)
   if found.spec then return nil, ("%s: still to be repaired: %s"):format(target.name, found.rows[1][3]), "EPROOF" end
   return target.options.power_on and "repaired, running" or "repaired"
+end
+
+--- The settings get their values back, and a replaced backing too if its card is there; otherwise the VM keeps the new
+-- one.
+function step.undo(ctx, target, done)
+  return restore.undo(ctx, target, done, card_back.check(ctx, target, target.host))
 end
 
 return step

@@ -1,6 +1,7 @@
 --- gpu.detach: takes cards from a VM, in one reconfigure with the VM powered off. Its settings stay: another card may
 -- need them. settings = "remove" takes those back that gpu.attach writes (the 64-bit keys, the locked and reserved
 -- memory), from VMs that carry gpupt.run only. The values from before a run are set back by its undo, not here.
+local card_back = require "gpupt.step.card_back"
 local hosts = require "gpupt.fleet.host"
 local power = require "gpupt.step.vm_power"
 local restore = require "gpupt.step.vm_restore"
@@ -159,13 +160,7 @@ end
 
 --- The cards are attached again, unless another VM has them now.
 function step.undo(ctx, target, done)
-  return restore.undo(ctx, target, done, function(address)
-    local device = target.host and target.host.devices[address]
-    if not device then return "the card is gone" end
-    for _, owner in ipairs(ctx.fleet:owners(device)) do
-      if owner.ref ~= target.ref then return ("it is held by %s (%s)"):format(owner.name, owner.power) end
-    end
-  end)
+  return restore.undo(ctx, target, done, card_back.check(ctx, target, target.host))
 end
 
 return step

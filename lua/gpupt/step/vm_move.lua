@@ -4,7 +4,9 @@
 --
 -- Which host and which of its cards is decided when the plan is made, with the other VMs of the plan. Where a card is
 -- free only because another VM of the plan moves away from it, gpu.attach waits until that VM has given it up.
+local check = require "gpupt.failure".check
 local hosts = require "gpupt.fleet.host"
+local move_undo = require "gpupt.step.move_undo"
 local power = require "gpupt.step.vm_power"
 local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
@@ -192,13 +194,28 @@ local function detach(ctx, target, vm)
     { action = "detach", text = "ReconfigVM (detach the cards)" })
 end
 
+-- Disks that are on another datastore than the VM's own files, for undo: { key =, datastore = }.
+local function disks_apart(vm)
+  local list
+  for _, device in ipairs(vm.devices) do
+    local store = device._type == "VirtualDisk" and tostring(device.backing.fileName):match "^%[([^%]]+)%]"
+    if store and store ~= store_of(vm) then
+      list = list or {}
+      list[#list + 1] = { key = device.key, datastore = store }
+    end
+  end
+  return list
+end
+
 local function relocate(ctx, target, seen)
   local vm, to = seen.vm, target.host
   local spec = { datastore = seen.store }
   if vm.host ~= to.ref then spec.host, spec.pool = to.ref, pool_of(target, seen) end
-  local before = { host = vm.host, datastore = store_of(vm) }
+  local before = { host = vm.host, datastore = store_of(vm), disks = seen.store and disks_apart(vm) or nil,
+    pool = spec.pool and check(target.ref:get "resourcePool") or nil }
+  local after = { host = to.ref, datastore = seen.store and target.options.datastore or store_of(vm) }
   local ok, message, code, detail = ctx:task(target, target.ref, "RelocateVM_Task", { spec = spec },
-    { action = "move", text = "RelocateVM", detail = { before = before } })
+    { action = "move", text = "RelocateVM", detail = { before = before, after = after } })
   if not ok then return nil, message, code, detail end
   ctx:note(target, "moved to " .. to.name)
   return true
@@ -228,5 +245,8 @@ function step.prove(ctx, target)
   end
   return "on " .. target.host.name .. (o.datastore and ", datastore " .. o.datastore or "")
 end
+
+--- The VM goes back to its host and datastore, and gets the cards back that it had there.
+function step.undo(ctx, target, done) return move_undo.of(ctx, target, done) end
 
 return step

@@ -75,7 +75,8 @@ function removal.refusal(vm, run, made)
   if disk then return ("is not deleted: its disk %s is outside of its folder. Detach the disk first"):format(disk) end
 end
 
-local function power_off(ctx, target)
+--- Shuts the guest of a VM down; without VMware Tools it is powered off, with the approval.
+function removal.power_off(ctx, target)
   local vm = ctx.fleet:vm(target.ref)
   if vm.power == "poweredOff" then return true end
   if vm.guest.running and vm.power == "poweredOn" then return power.off(ctx, target, vm) end
@@ -111,7 +112,7 @@ function removal.changes(vm)
   local changes = { needs = table.move(removal.needs, 1, #removal.needs, 1, {}) }
   if vm.power ~= "poweredOff" then
     local guest = vm.power == "poweredOn" and vm.guest.running
-    changes[1] = { sign = "-", verb = guest and "guest shutdown" or "power off", make = power_off,
+    changes[1] = { sign = "-", verb = guest and "guest shutdown" or "power off", make = removal.power_off,
       what = guest and "shut down the guest" or ("power off: it is %s, and its Tools do not run"):format(vm.power),
       allow = not guest and "power-off" or power.delivered(vm) and "guest-shutdown" or nil }
     table.insert(changes.needs, "VirtualMachine.Interact.PowerOff")

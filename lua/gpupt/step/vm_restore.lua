@@ -8,8 +8,9 @@
 -- A field may have been changed several times: before the first change counts, and the results of all of them are the
 -- run's (of one whose outcome is unknown too). In a plan the undo of an earlier step has not been made yet:
 -- target.forecast.restored has what it will set.
-local hosts = require "gpupt.fleet.host"
 local power = require "gpupt.step.vm_power"
+local removal = require "gpupt.step.vm_removal"
+local restore_devices = require "gpupt.step.restore_devices"
 local values = require "gpupt.step.vm_values"
 
 local restore = {}
@@ -83,199 +84,12 @@ local function put(spec, one)
   end
 end
 
--- ---- devices
-
--- Whether a device has what the run gave it. The server adds fields of its own.
-local function has(device, wanted)
-  if type(wanted) ~= "table" or type(device) ~= "table" then return device == wanted end
-  for name, value in pairs(wanted) do
-    if name ~= "key" and name ~= "controllerKey" and name ~= "connected" and not has(device[name], value) then
-      return false
-    end
-  end
-  return true
-end
-
--- What identifies an added device: the backing of a card; of others their type and place.
-local function same_kind(device, added)
-  if device._type ~= added._type then return false end
-  if device._type == "VirtualPCIPassthrough" then
-    local a, b = device.backing or {}, added.backing or {}
-    if a._type ~= b._type then return false end
-    if b.id then return a.id == b.id and a.systemId == b.systemId end
-    return (a.customLabel or "") == (b.customLabel or "") and has(a.allowedDevice, b.allowedDevice)
-  end
-  return device.unitNumber == added.unitNumber and (added.busNumber == nil or device.busNumber == added.busNumber)
-end
-
-local function card_name(device)
-  local id = device.backing and device.backing.id
-  return id and hosts.short(id) or "a card"
-end
-
--- The devices of the VM that the run added and that are still there.
-local function added(vm, done)
-  local list, taken = {}, {}
-  for _, change in ipairs(done) do
-    local old = {}
-    for _, key in ipairs(change.detail.keys or {}) do old[key] = true end
-    for _, one in ipairs(change.detail.devices or {}) do
-      for _, device in ipairs(one.operation == "add" and vm.devices or {}) do
-        if not old[device.key] and not taken[device.key] and same_kind(device, one.after) then
-          taken[device.key] = true
-          list[#list + 1] = { device = device, as = one.after }
-          break
-        end
-      end
-    end
-  end
-  return list, taken
-end
-
-local function describe(device)
-  if device._type == "VirtualCdrom" then return "the CD drive" end
-  if device._type == "VirtualMachineVideoCard" then return "the video card" end
-  return device._type:gsub("^Virtual", "")
-end
-
-local function remove_added(vm, done, result)
-  local list, taken = added(vm, done)
-  for _, one in ipairs(list) do
-    local device = one.device
-    local file = device._type == "VirtualCdrom" and device.backing and device.backing.fileName
-    local users = {}
-    for _, other in ipairs(vm.devices) do
-      if other.controllerKey == device.key and not taken[other.key] then users[#users + 1] = describe(other) end
-    end
-    if file and not (one.as.backing and file == one.as.backing.fileName) then
-      result.left[#result.left + 1] = ("%s that the run added: %s is in it now"):format(describe(device), file)
-      taken[device.key] = nil
-    elseif #users > 0 then
-      result.left[#result.left + 1] = ("%s that the run added: it is used by %s"):format(describe(device),
-        table.concat(users, ", "))
-    else
-      table.insert(result.devices, { operation = "remove", device = { _type = device._type, key = device.key } })
-      local card = device._type == "VirtualPCIPassthrough"
-      table.insert(result.lines, { sign = "-", verb = card and "detach" or "reconfigure",
-        what = card and "detach " .. card_name(device) or "remove " .. describe(device), off = true })
-      if card then table.insert(result.freed, device.backing and device.backing.id or false) end
-    end
-  end
-end
-
--- Edited devices: the device before the first edit, and what the run made of it.
-local function edited(done)
-  local list, by_key, new = {}, {}, {}
-  for _, change in ipairs(done) do
-    for _, one in ipairs(change.detail.devices or {}) do
-      local key = one.before and one.before.key
-      if one.operation == "edit" and key and not new[key] then
-        if not by_key[key] then
-          by_key[key] = { before = one.before, after = {} }
-          list[#list + 1] = by_key[key]
-        end
-        table.insert(by_key[key].after, one.after)
-      end
-    end
-  end
-  return list
-end
-
--- Only what the run edited is set back.
-local function back(device, one)
-  local result = { _type = device._type, key = device.key, controllerKey = device.controllerKey,
-    unitNumber = device.unitNumber }
-  for _, after in ipairs(one.after) do
-    for name in pairs(after) do if result[name] == nil then result[name] = one.before[name] end end
-  end
-  local connect = result.connectable -- its other fields are a state
-  if connect then
-    result.connectable = { startConnected = connect.startConnected, allowGuestControl = connect.allowGuestControl,
-      connected = false }
-  end
-  return result
-end
-
-local function restore_edited(vm, done, taken, result)
-  for _, one in ipairs(edited(done)) do
-    local now
-    for _, device in ipairs(vm.devices) do if device.key == one.before.key then now = device end end
-    local wanted = now and back(now, one)
-    if now and not taken[now.key] and not has(now, wanted) then
-      local ours = false
-      for _, after in ipairs(one.after) do ours = ours or has(now, after) end
-      if ours then
-        table.insert(result.devices, { operation = "edit", device = wanted })
-        table.insert(result.lines, { sign = "~", verb = "reconfigure", what = describe(now) .. " as before",
-          off = now._type ~= "VirtualCdrom" })
-      else
-        result.left[#result.left + 1] = describe(now) .. ": its settings were changed since"
-      end
-    end
-  end
-end
-
--- Whether the run itself had added a device.
-local function own(done, device)
-  for _, change in ipairs(done) do
-    for _, one in ipairs(change.detail.devices or {}) do
-      if one.operation == "add" and same_kind(device, one.after) then return true end
-    end
-  end
-end
-
--- A card as a new device of the VM.
-local function again(device, key)
-  local from, backing = device.backing, { _type = device.backing._type, deviceName = device.backing.deviceName or "" }
-  for _, name in ipairs { "id", "deviceId", "systemId", "vendorId", "allowedDevice", "customLabel" } do
-    backing[name] = from[name]
-  end
-  return { _type = device._type, key = key, backing = backing }
-end
-
--- Cards that the run took from the VM are attached again, unless they are in use (`busy`). Cards of another host, which
--- gpu.attach removes from a copied VM, never are.
-local function removed(vm, done, result, busy)
-  local used = {}
-  for _, change in ipairs(done) do
-    for _, one in ipairs(change.detail.devices or {}) do
-      local device = one.operation == "remove" and one.before
-      if device and device._type == "VirtualPCIPassthrough" and device.backing and not own(done, device) then
-        local there
-        for _, now in ipairs(vm.devices) do
-          if not there and not used[now.key] and same_kind(now, device) then there = now end
-        end
-        local why = busy and device.backing.id and busy(device.backing.id)
-        if there then
-          used[there.key] = true
-        elseif change.action ~= "remove-cards" then
-          result.lost[#result.lost + 1] = ("%s, which the run removed from the VM, is not attached again")
-            :format(card_name(device))
-        elseif why then
-          result.left[#result.left + 1] = ("%s is not attached again: %s"):format(card_name(device), why)
-        else
-          table.insert(result.devices, { operation = "add", device = again(device, -100 - #result.devices) })
-          table.insert(result.lines, { sign = "+", verb = "attach", what = "attach " .. card_name(device), off = true })
-        end
-      end
-    end
-  end
-end
-
-local function devices(vm, done, result, busy)
-  remove_added(vm, done, result)
-  local taken = {}
-  for _, one in ipairs(result.devices) do taken[one.device.key] = true end
-  restore_edited(vm, done, taken, result)
-  removed(vm, done, result, busy)
-end
-
 --- Compares the VM with what the run made of it: { spec = what to reconfigure or nil, lines = changes for the plan,
 -- off = whether the VM has to be off for that, left =, lost =, freed = addresses of cards }.
 function restore.compare(vm, done, forecast, busy)
   local result = { lines = {}, left = {}, lost = {}, devices = {}, freed = {}, restored = {} }
   local spec, marks = {}, 0
-  devices(vm, done, result, busy)
+  restore_devices.compare(vm, done, result, busy)
   for _, one in ipairs((restore.fold(done))) do
     local known, now = read(vm, one)
     local planned = forecast and forecast[one.id]
@@ -317,8 +131,17 @@ local NEEDS = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.
 --- The privileges of setting a configuration back.
 restore.needs = NEEDS
 
--- The change that shuts the guest down, if the VM has to be off. It is started again by the undo of its power state.
-local function shutdown(vm)
+-- A VM without VMware Tools, that the run itself may have started, cannot be shut down.
+local function without_tools(vm)
+  return vm.power == "poweredOn" and not vm.guest.running and vm.guest.version_status == "guestToolsNotInstalled"
+end
+
+--- The change that shuts the guest down, if the VM has to be off. It is started again by the undo of its power state.
+function restore.shutdown(vm)
+  if without_tools(vm) then
+    return { sign = "-", verb = "power off", what = "power off: it has no VMware Tools", allow = "power-off",
+      make = removal.power_off }
+  end
   return { sign = "-", verb = "guest shutdown", what = "shut down the guest",
     allow = power.delivered(vm) and "guest-shutdown" or nil,
     make = function(ctx, target) return power.off(ctx, target, ctx.fleet:vm(target.ref)) end }
@@ -333,7 +156,8 @@ local function reconfigure(done, busy)
   end
 end
 
---- The undo of a step that reconfigures its VM. `busy(address)`: why a card that was detached is not free, or nil.
+--- The undo of a step that reconfigures its VM. `busy(device)`: why a card that was
+-- detached is not free, or nil (gpupt.step.card_back).
 function restore.undo(ctx, target, done, busy)
   local result = { changes = {}, lost = {}, left = {} }
   local vm = target.ref and ctx.fleet:vm(target.ref)
@@ -348,7 +172,7 @@ function restore.undo(ctx, target, done, busy)
   result.forecast = { restored = restored }
   local changes = result.changes
   if found.off and vm.power == "poweredOn" and target.forecast.power ~= "poweredOff" then
-    changes[1] = shutdown(vm)
+    changes[1] = restore.shutdown(vm)
     result.forecast.power, result.forecast.off_meanwhile = "poweredOff", true
   end
   for i, line in ipairs(found.lines) do
@@ -357,7 +181,9 @@ function restore.undo(ctx, target, done, busy)
   end
   result.freed = found.freed
   changes.needs = table.move(NEEDS, 1, #NEEDS, 1, {})
-  if changes[1].verb == "guest shutdown" then table.insert(changes.needs, "VirtualMachine.Interact.PowerOff") end
+  if changes[1].verb == "guest shutdown" or changes[1].verb == "power off" then
+    table.insert(changes.needs, "VirtualMachine.Interact.PowerOff")
+  end
   return result
 end
 
@@ -388,7 +214,7 @@ function restore.power(ctx, target, done)
     result.changes.needs = { "VirtualMachine.Interact.PowerOn" }
     result.forecast = { power = "poweredOn" }
   elseif wanted == "poweredOff" then
-    result.changes[1] = shutdown(vm)
+    result.changes[1] = restore.shutdown(vm)
     result.forecast = { power = "poweredOff", off_meanwhile = true }
     result.changes.needs = { "VirtualMachine.Interact.PowerOff" }
   end
