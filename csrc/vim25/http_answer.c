@@ -20,7 +20,7 @@ static int begin(void *user, long status, const char *type, gp_error *err)
     strncpy(answer->type, type, sizeof answer->type - 1);
     switch (answer->kind) {
     case GP_ANSWER_BYTES:
-        answer->foreign = status / 100 != 2;
+        answer->foreign = !answer->any_status && status / 100 != 2;
         return 0;
     case GP_ANSWER_FILE:
         answer->foreign = status != 200 && status != 206;

@@ -2,7 +2,8 @@
  *
  *   SOAP   decoded into a tape while it arrives, if the status is 200 or 500 and the type is XML; of anything else
  *          (a proxy's page, a 503) the first 4 KiB are kept for the message, and the rest is refused
- *   BYTES  kept in memory, for a success status; at most `take` bytes, without waiting for the rest
+ *   BYTES  kept in memory, for a success status or, with `any_status`, for every one (an interface whose errors have a
+ *          body to read); at most `take` bytes, without waiting for the rest
  *   FILE   written to a descriptor; only for status 200 and 206
  *          anything else, of these two, is kept as of SOAP
  *
@@ -24,6 +25,7 @@ typedef struct gp_answer {
     int fd;                         /* FILE */
     bool keep;                      /* SOAP: keep the XML in `bytes` too, for a recording */
     uint64_t take;                  /* BYTES: 0: all */
+    bool any_status;                /* BYTES */
     uint64_t written;
     long status;
     char type[96];

@@ -3,7 +3,7 @@
  *   client = http.client(engine, { ca_file=, thumbprint=, insecure=, proxy=, connections= })
  *   op = client:request{ url=, method=, headers={...}, body=string|body userdata, file=, offset=, length=,
  *                        answer="soap"|"bytes"|"file", into=file, range=, max_bytes= (64 MiB of bytes), take=,
- *                        timeout=, ... }
+ *                        any_status=true (bytes of an error too), timeout=, ... }
  *   op:start()  op:done()  op:result()  op:cancel(code, message)
  *   op:kept()   the XML of a "soap" answer that was requested with keep=true, as it arrived; nil for another answer
  *
@@ -201,6 +201,7 @@ static void read_answer(lua_State *L, int options, int self, op_handle *handle)
     answer->limits = gp_decode_default_limits;
     answer->take = whole_field(L, options, "take", 0);
     answer->keep = flag_field(L, options, "keep");
+    answer->any_status = flag_field(L, options, "any_status");
     if (answer->kind == GP_ANSWER_SOAP) {
         lua_getfield(L, options, "body");
         if (lua_isuserdata(L, -1)) answer->method = gp_encode_method(gp_value_check_body(L, lua_gettop(L)));
