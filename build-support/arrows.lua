@@ -12,7 +12,7 @@ local lua_parts = {
     { "front", "playbook", "record", "doctor", "evidence", "fleet", "vim", "loop", "offline", "base" }, public = true },
   { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "vim", "logins", "loop", "base" } },
   { "step",     { "^lua/gpupt/step/" },
-    { "doctor", "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
+    { "horizon", "doctor", "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
   { "record",   { "^lua/gpupt/record/" }, { "doctor", "vim", "offline", "base" } }, -- answers without names
   { "doctor",   { "^lua/gpupt/doctor[./]" },
     { "evidence", "fleet", "vim", "settings", "offline", "facts", "base" } },
@@ -20,6 +20,7 @@ local lua_parts = {
   { "guest",    { "^lua/gpupt/guest/" }, { "offline", "facts", "base" } },
   { "evidence", { "^lua/gpupt/evidence[./]" }, { "guest", "offline", "facts", "base" } }, -- outputs of tools
   { "settings", { "^lua/gpupt/settings[./]" }, { "offline", "facts", "base" } },
+  { "horizon",  { "^lua/gpupt/horizon/" }, { "vim", "logins", "loop", "facts", "base" } }, -- vim: its transport
   { "vim",      { "^lua/gpupt/vim/" }, { "logins", "loop", "facts", "base" } },
   { "loop",     { "^lua/gpupt/loop/" }, { "base" } },
   { "offline",  { "^lua/gpupt/vmx[./]", "^lua/gpupt/bar[./]", "^lua/gpupt/pci[./]", "^lua/gpupt/vmlog[./]" },

@@ -38,7 +38,7 @@ describe("the privileges that the steps declare", function()
       local known = known_privileges()
       for _, privilege in ipairs(by_field) do known[privilege] = true end
       local needs = steps.load(name).needs
-      assert.is_true(#needs > 0)
+      assert.is_true(#needs > 0 or name == "horizon.pool") -- which calls a Connection Server only
       for _, privilege in ipairs(needs) do assert.is_true(known[privilege], privilege) end
     end)
   end

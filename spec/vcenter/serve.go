@@ -234,6 +234,10 @@ func run(args []string) error {
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown.Load(), nil }})
 	srv := &http.Server{Handler: v.Front, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 30 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return stop }}
+	horizonURL, err := serveHorizon(f, &shown, stop)
+	if err != nil {
+		return err
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(tl) }()
 	if o.ready != "" {
@@ -241,6 +245,9 @@ func run(args []string) error {
 			"ca_file": caFile, "thumbprint_sha256": id.sha256, "thumbprint_sha1": id.sha1,
 			"control": "https://" + addr + "/gpsim", "pid": os.Getpid(), "dir": state,
 			"start_seconds": time.Since(start).Seconds(), "version": v.W.Content.About.ApiVersion}
+		if horizonURL != "" {
+			info["horizon"] = horizonURL
+		}
 		if err := writeAtomically(o.ready, info); err != nil {
 			return err
 		}

@@ -91,6 +91,16 @@
 ---@field commands? table more command lines of cmd.exe for the first logon, one after the other, after Tools
 ---@field redacted? boolean shows ******** instead of every secret, and reads none
 
+---@class gpupt.options.guest.horizon.command
+---@field version string of the agent: 8.18.0, 2603, or the installer's name
+---@field features? table names for ADDLOCAL; default: those of a vDGA desktop
+---@field remove? table installed features to remove (REMOVE)
+---@field server? string an unmanaged agent: the Connection Server to register with
+---@field user? string an unmanaged agent: DOMAIN\user for the registration
+---@field password? string an unmanaged agent: the variable of the environment that has the password
+---@field properties? table more MSI properties: { NAME = value }
+---@field log? string a file in the guest for the MSI log
+
 ---@class gpupt.options.guest.linux.tools
 ---@field family? "debian"|"rhel"|"suse"|"photon" if already known
 ---@field id? string ID of /etc/os-release
@@ -118,6 +128,17 @@
 ---@field reboot? boolean lets the installer reboot the guest (without REBOOT=R)
 ---@field log? string a file in the guest for the MSI log
 ---@field program? string the installer, with its path where that is known
+
+---@class gpupt.options.horizon.open
+---@field server string the Connection Server: a name, or https://NAME[:PORT]
+---@field domain string the AD domain of the account
+---@field username string the account, without the domain
+---@field password string|function|table a string, a function, a p.secret, or { file= | command= | env= }
+---@field ca_file? string PEM file of the CAs to trust
+---@field thumbprint? string SHA-256 or SHA-1 thumbprint of the one certificate to trust
+---@field timeout? number seconds for a request, including waiting while the server is busy
+---@field logins? table gpupt.logins.new(): which passwords were refused
+---@field trace? function gets an event { method, path, status, seconds, request } of each request
 
 ---@class gpupt.options.json.encode
 ---@field indent? integer spaces per level; 0 writes one line
@@ -186,6 +207,16 @@
 ---@field output? string|function text that its output must contain
 ---@field run_within? string|function how long it may take
 ---@field within? string|function how long to wait for guest operations
+
+---@class gpupt.options.p.horizon.pool
+---@field id string|function the pool's ID, as Horizon Console shows it
+---@field server string a Connection Server of the pod: its name, or https://NAME:PORT
+---@field login table p.login("DOMAIN\\user", secret): an account that may manage pools
+---@field renderer3d? "AUTOMATIC"|"DISABLED"|"HARDWARE"|"MANAGE_BY_VSPHERE_CLIENT"|"SOFTWARE" who manages 3D; desktops with their own card need MANAGE_BY_VSPHERE_CLIENT
+---@field protocol? "BLAST"|"PCOIP"|"RDP" the default display protocol; default: unchanged, or BLAST where that is RDP, which has no 3D
+---@field power_policy? "TAKE_NO_POWER_ACTION"|"ALWAYS_POWERED_ON"|"POWER_OFF" what Horizon does with a VM after logoff; default: unchanged, but SUSPEND is refused
+---@field ca_file? string PEM file of the CAs to trust; default: those of the system
+---@field thumbprint? string SHA-256 or SHA-1 thumbprint of the one certificate to trust
 
 ---@class gpupt.options.p.host.disable
 ---@field devices? table p.gpus: which cards; default: the devices of p.hosts

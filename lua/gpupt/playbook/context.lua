@@ -14,6 +14,7 @@
 --   ctx:unfinished(target, action, task)        the change of this run that started this task and saw no end of it
 --   ctx:slot(target)                            the right to take this host out of service (gpupt.playbook.claim)
 --   ctx:wait_for(ref, paths, predicate, o)      waits until the predicate is true
+--   ctx:at_end(fn)                              calls fn when the plan is made or the run has ended
 --   ctx:observes_again(target, code, detail)    whether the run observes again after this failure of the step's apply
 --                                               (the outcome is unknown): then nothing is to be undone
 --
@@ -356,6 +357,19 @@ end
 
 --- The slot of a host target, or nil.
 function Context:slot(target) return self.slots[target.ref] end
+
+--- Calls fn at the end of this plan or run, whatever its end is: a session that a step opened and shares is closed.
+function Context:at_end(fn)
+  self.ends = self.ends or {}
+  table.insert(self.ends, fn)
+end
+
+--- The end: an error in one of these functions keeps none of the others from its work.
+function Context:leave()
+  local ends = self.ends or {}
+  self.ends = nil
+  for _, fn in ipairs(ends) do pcall(fn) end
+end
 
 --- See gpupt.playbook.again.
 function Context.observes_again(_, target, code, detail) return again.follows(target, code, detail) end

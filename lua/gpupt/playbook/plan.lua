@@ -364,6 +364,7 @@ function plan.make(playbook, vc, o)
     self.fleet:planned()
     return true
   end)
+  self.ctx:leave()
   if not ok then return nil, message, code, detail end
   if o.journal then
     local claims, unreadable = failure.catch(leases.in_the_way, self, o.journal, o.run, problems)

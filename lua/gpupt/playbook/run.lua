@@ -196,6 +196,7 @@ end
 
 --- Writes the last row and releases the claims, except those of hosts that are out of service.
 function Run:close(ok, message, code)
+  self.ctx:leave()
   if self.id then
     local failed = not ok or incomplete(self)
     rows.flush(self.journal)

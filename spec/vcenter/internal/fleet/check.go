@@ -73,6 +73,14 @@ func (c *checker) once(seen map[string]string, path, what, name string) {
 
 func (c *checker) fleet(f *Fleet) {
 	c.word("endpoint", f.Endpoint, "vcenter", "esxi")
+	if f.Horizon != nil {
+		c.word("horizon.release", f.Horizon.Release, "2111", "2312", "2606")
+		for i, p := range f.Horizon.Pools {
+			if name, _ := p["name"].(string); name == "" {
+				c.say(fmt.Sprintf("horizon.pools[%d]", i), "has no name")
+			}
+		}
+	}
 	c.word("busy_vm", f.BusyVM, "queue", "refuse")
 	c.word("transfer_by", f.TransferBy, "address", "name")
 	if f.Endpoint == "esxi" && (len(f.Clusters) == 0 || len(f.Clusters[0].Hosts) == 0) {

@@ -36,9 +36,20 @@ type Fleet struct {
 	// BusyVM is what becomes of a reconfigure of a VM on which another task works: queue (default at
 	// vcenter) or refuse (default at esxi: TaskInProgress).
 	BusyVM string `json:"busy_vm"`
+	// Horizon is a Connection Server beside it; default: none.
+	Horizon *Horizon `json:"horizon"`
 	// TransferBy is how the URLs of guests' files and of exports name the VM's host behind a vCenter: address (default;
 	// the names of a fleet resolve nowhere) or name, as a vCenter does.
 	TransferBy string `json:"transfer_by"`
+}
+
+// Horizon describes a Connection Server.
+type Horizon struct {
+	Release  string           `json:"release"` // 2111, 2312 or 2606 (default)
+	Domain   string           `json:"domain"`
+	User     string           `json:"user"`
+	Password string           `json:"password"`
+	Pools    []map[string]any `json:"pools"` // name, and what differs from a new manual pool of vCenter VMs
 }
 
 // Queues reports whether a reconfigure of a busy VM waits its turn.
