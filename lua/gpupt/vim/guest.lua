@@ -378,6 +378,13 @@ function Guest:list(vm, login, pids, given)
   return list
 end
 
+--- The environment of programs that this login starts in the guest: a list of "NAME=VALUE". `names`: only these.
+function Guest:environment(vm, login, names, given)
+  checked_vm(vm)
+  return operate(self, vm, login, "processManager", "ReadEnvironmentVariableInGuest", { names = names },
+    deadline(given))
+end
+
 --- Ends a program. true, or nil, message, code (GuestProcessNotFound).
 function Guest:kill(vm, login, pid, given)
   checked_vm(vm)
