@@ -3,7 +3,6 @@
 -- host that did not come back, or stayed in maintenance mode, the next host of the cluster was taken down too. And VMs that
 -- a killed run had shut down for the reboot were never started again.
 local lab = require "spec.support.lab"
-local reboot = require "gpupt.step.host_reboot"
 local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
 
@@ -27,7 +26,6 @@ describe("a rolling reboot", function()
   local l
 
   after_each(function()
-    reboot.WATCH = 60
     if l then l:stop() end
     l = nil
   end)
@@ -79,10 +77,9 @@ describe("a rolling reboot", function()
   it("is requested again, after a wait, if the request did not arrive before the run was interrupted", function()
     start { host("esx-1", { boot_seconds = 60 }) }
     l.sim:trouble({ method = "RebootHost_Task", count = 1 }, { kind = "reset-before" })
-    local journal, text = l:journal(), playbook 'roll = { back_within = "3s", resend_after = "3s" },'
+    local journal, text = l:journal(), playbook 'roll = { back_within = "6s", resend_after = "10s", watch_for = "1s" },'
     local first = l:apply(text, { journal = journal, allow = { "reboot" } })
     assert.equal("ELOST", first.targets[1].code)
-    reboot.WATCH = 1
     local resumed, events = l:apply(text, { journal = journal, resume = first.id, allow = { "reboot" } })
     assert.equal("done", resumed.status, resumed.targets[1].message)
     local said = {}

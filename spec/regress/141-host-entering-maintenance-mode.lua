@@ -7,18 +7,17 @@ local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
 
 local PLAY = [[return p.playbook { name = "roll", p.hosts { where = "/DC0/host/gpu-a/%s",
-  devices = p.gpus { match = "10de:20b5" }, roll = { guests = "shutdown-idle", %s }, p.host.enable {} } }]]
+  devices = p.gpus { match = "10de:20b5" }, roll = { guests = "shutdown-idle", settle_within = "1s", %s }, p.host.enable {} } }]]
 
 describe("a host that is entering maintenance mode", function()
-  local l, pause, settle, other
+  local l, pause, other
 
   before_each(function()
-    pause, settle = claim.PAUSE, claim.SETTLE
-    claim.PAUSE, claim.SETTLE = 0.2, 1
+    pause, claim.PAUSE = claim.PAUSE, 0.2
   end)
 
   after_each(function()
-    claim.PAUSE, claim.SETTLE = pause, settle
+    claim.PAUSE = pause
     l:stop()
   end)
 

@@ -68,14 +68,10 @@ describe("a host", function()
 
   it("is not left to itself with staged cards if entering takes too long: the task is cancelled first", function()
     start()
-    local text = PLAY:format 'drain_within = "1s"'
+    local text = PLAY:format 'drain_within = "1s", cancel_after = "1s"'
     -- the server's own time-out does not come
     l.sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "task-hang" })
-    local maintenance = require "gpupt.step.host_maintenance"
-    local patience = maintenance.GRACE
-    maintenance.GRACE = 1
     local result, _, rows = l:apply(text, { allow = { "reboot" } })
-    maintenance.GRACE = patience
     assert.equal("ETIMEDOUT", result.targets[1].code)
     local actions = {}
     for _, row in ipairs(rows) do if row.kind == "change" then actions[#actions + 1] = row.action end end
@@ -117,14 +113,10 @@ describe("a host", function()
   end)
 
   it("enters maintenance mode once although the answer is lost or late, and its run goes on", function()
-    local maintenance = require "gpupt.step.host_maintenance"
-    local patience = maintenance.ANSWER
-    maintenance.ANSWER = 1
-    finally(function() maintenance.ANSWER = patience end)
     for _, seconds in ipairs { 100, 1000 } do -- it has ended by then; it is still running
       start(lab.host("esx-1", { enter_seconds = seconds }))
       l.sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "hold", seconds = 0 })
-      local result = l:apply(PLAY:format "", { allow = { "reboot" } })
+      local result = l:apply(PLAY:format 'answer_within = "1s"', { allow = { "reboot" } })
       assert.equal("done", result.status, result.targets[1].message)
       assert.same({ 1, 1 }, { l.sim:calls "EnterMaintenanceMode_Task", l.sim:calls "RebootHost_Task" })
       assert.is_false(l:truth("hosts", "esx-1").maintenance)
@@ -135,11 +127,7 @@ describe("a host", function()
   it("gets the request again if it did not arrive", function()
     start()
     l.sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "reset-before" })
-    local maintenance = require "gpupt.step.host_maintenance"
-    local patience = maintenance.ANSWER
-    maintenance.ANSWER = 1
-    local result = l:apply(PLAY:format "", { allow = { "reboot" } })
-    maintenance.ANSWER = patience
+    local result = l:apply(PLAY:format 'answer_within = "1s"', { allow = { "reboot" } })
     assert.equal("done", result.status, result.targets[1].message)
     assert.equal(2, l.sim:calls "EnterMaintenanceMode_Task")
   end)

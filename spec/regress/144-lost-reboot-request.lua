@@ -8,14 +8,13 @@ local reboot = require "gpupt.step.host_reboot"
 local since = require "gpupt.step.since"
 
 local PLAY = [[return p.playbook { name = "roll", p.hosts { where = "/DC0/host/gpu-a/esx-1",
-  devices = p.gpus { match = "10de:20b5" }, roll = { %s }, p.host.enable {} } }]]
+  devices = p.gpus { match = "10de:20b5" }, roll = { watch_for = "0.5s", %s }, p.host.enable {} } }]]
 
 describe("a reboot request that was lost", function()
-  local l, journal, watch, read
+  local l, journal, read
 
   before_each(function()
-    watch, read = reboot.WATCH, clock.read
-    reboot.WATCH = 0.5
+    read = clock.read
     l = lab.start { speed = 200, fleet = { clusters = { { name = "gpu-a",
       hosts = { lab.host("esx-1", { boot_seconds = 60 }), lab.host "esx-2" } } } } }
     journal = l:journal()
@@ -24,7 +23,7 @@ describe("a reboot request that was lost", function()
   end)
 
   after_each(function()
-    reboot.WATCH, clock.read = watch, read
+    clock.read = read
     l:stop()
   end)
 

@@ -30,6 +30,12 @@ local function capacity(vc, refs)
   return sums
 end
 
+--- Whether HA is on, in a cluster's configurationEx.
+function admission.enabled(config)
+  local das = config and rawget(config, "dasConfig")
+  return das ~= nil and das.enabled == true
+end
+
 --- Reads what admission control of a cluster guards now: nil if it guards nothing. Raises.
 function admission.read(vc, cluster)
   local props = check(cluster:get { "configurationEx", "summary", "host" })

@@ -112,7 +112,11 @@ function away.tasks(vc, hosts)
   return found, entered
 end
 
-local state_paths = { "name", "runtime.connectionState", "runtime.inMaintenanceMode", "runtime.standbyMode" }
+local state_paths = { "name", "runtime.connectionState", "runtime.inMaintenanceMode", "runtime.standbyMode",
+  "runtime.dasHostState" }
+
+-- The states of an HA agent on which HA counts.
+local joined = { master = true, connectedToMaster = true }
 
 local function why_away(props)
   local connection, standby = props["runtime.connectionState"], props["runtime.standbyMode"]
@@ -121,6 +125,11 @@ local function why_away(props)
     return host_records.disconnected(connection)
   end
   if props["runtime.inMaintenanceMode"] == true then return "is in maintenance mode", true end
+  -- HA does not count on it yet, as after a reboot; the server says nothing where HA is off
+  local agent = props["runtime.dasHostState"]
+  if agent and not joined[agent.state] then
+    return ("has no connected HA agent (%s)"):format(agent.state), false, true
+  end
 end
 
 local function without(list, gone)
@@ -132,10 +141,10 @@ end
 local function read(vc, hosts)
   local list, tasks, entered = {}, away.tasks(vc, hosts)
   for _, object in ipairs(check(vc:collect_all { objects = hosts, type = "HostSystem", paths = state_paths })) do
-    local task, why, maintenance = tasks[object.ref], why_away(object)
-    if why then
+    local task, why, maintenance, unguarded = tasks[object.ref], why_away(object)
+    if why and not (unguarded and task) then
       list[#list + 1] = { ref = object.ref, name = object.name, why = why, maintenance = maintenance,
-        entered = maintenance and entered[object.ref] or nil }
+        unguarded = unguarded, entered = maintenance and entered[object.ref] or nil }
     elseif task then
       list[#list + 1] = { ref = object.ref, name = object.name, task = task,
         why = ("%s (%s)"):format(task.why, away.title(task)) }

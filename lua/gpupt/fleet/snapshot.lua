@@ -170,14 +170,15 @@ local function overrides(config)
   return list
 end
 
--- The cluster (or standalone compute resource): { ref, name, drs, drs_of (by VM), guarded
+-- The cluster (or standalone compute resource): { ref, name, drs, drs_of (by VM), ha, guarded
 -- (by HA admission control), vsan, hosts, host_refs, pool, browser }.
 local function cluster_record(ref, props)
   local config = props.configurationEx
   local drs = config and ref.type == "ClusterComputeResource" and config.drsConfig
   return { ref = ref, name = props.name, pool = props.resourcePool, host_refs = props.host or {}, hosts = {},
-    browser = props.environmentBrowser, guarded = admission.guarded(config), vsan = vsan.enabled(config),
-    drs = drs and drs.enabled and drs.defaultVmBehavior or "off", drs_of = overrides(config) }
+    browser = props.environmentBrowser, guarded = admission.guarded(config), ha = admission.enabled(config),
+    vsan = vsan.enabled(config), drs = drs and drs.enabled and drs.defaultVmBehavior or "off",
+    drs_of = overrides(config) }
 end
 
 local function join_cluster(self, record)

@@ -246,8 +246,16 @@
 ---@field resend_after? string after this time a host that is still connected with its old boot time gets the reboot request once more, and never a third time; default: 15m, or half of back_within if that is less
 ---@field drain_within? string how long migrating the VMs to other hosts may take
 ---@field shutdown_within? string how long a guest may take to shut down; if one does not, the host is left as it was
+---@field power_on_within? string how long the power-on of a VM that the run shut down may take
 ---@field exit_within? string how long leaving maintenance mode may take
+---@field ha_within? string in a cluster with HA: how long the HA agent of the host may take to be connected after that; then the host has failed, and no other host is started
 ---@field claim_within? string how long to wait for other hosts of the cluster that are out of service; then the host is deferred
+---@field settle_within? string how long a host of another run, which came later, may take to leave maintenance mode to this one
+---@field answer_within? string how long the server may take to answer EnterMaintenanceMode; then its task is looked for
+---@field cancel_after? string how long after drain_within, which the server observes, EnterMaintenanceMode is cancelled
+---@field cancel_within? string how long EnterMaintenanceMode may take to end after it was cancelled
+---@field watch_for? string how long a run that was resumed watches a host before it sends the second reboot request
+---@field busy_within? string how long another task on the host may take, if a change of unknown outcome met it
 ---@field window? string|table when hosts may be rebooted: 22:00-05:00, Mon-Fri 22:00-05:00, or Sat,Sun 00:00-24:00 Europe/Berlin (or UTC, +02:00; default: the time of this computer); or a list. A reboot that could last (back_within) beyond its end does not start
 ---@field window_within? string how long a run waits until the window opens; then the host is deferred
 ---@field max_failures? integer|string start no further targets after so many failed hosts of this roll: a count, or a percentage such as 10%
@@ -331,6 +339,8 @@
 ---@field canary? integer do so many targets first, then end the run for a look; --resume goes on [0; some steps: 1]
 ---@field shutdown_within? string how long a guest may take to shut down
 ---@field tools_within? string how long VMware Tools may take to run in a VM that was started a moment ago
+---@field power_on_within? string how long a power-on may take (with locked memory the host gives all of it first)
+---@field busy_within? string how long another task on the VM may take, if a change of unknown outcome met it
 ---@field parallel? table how many VMs are worked on at once: { host = 8, datastore = 64, vcenter = 128 }
 ---@field max_failures? integer|string start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%
 

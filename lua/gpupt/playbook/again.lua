@@ -9,15 +9,15 @@
 local loop = require "gpupt.loop"
 local unfinished = require "gpupt.playbook.unfinished"
 local units = require "gpupt.units"
+local waits = require "gpupt.step.waits"
 
 local again = {}
 
 --- How often one step of one target observes again.
 again.MOST = 3
 
--- Seconds before each observation, and for the task that is in progress.
+-- Seconds before each observation.
 again.PAUSES = { 0, 5, 15 }
-again.TASK_SECONDS = 1800
 
 local unknown = { EUNKNOWN = true, NotAuthenticated = true }
 
@@ -36,9 +36,9 @@ function again.follows(target, code, detail)
   return unknown[code] == true or (state.count > 0 and late[code] == true)
 end
 
-local function wait_for_task(ctx, detail)
+local function wait_for_task(ctx, target, detail)
   local task = type(detail) == "table" and type(detail.fault) == "table" and rawget(detail.fault, "task")
-  if task then ctx.vc:wait(task, { timeout = again.TASK_SECONDS }) end -- whatever its end
+  if task then ctx.vc:wait(task, { timeout = waits.of(target, "busy_within") }) end -- whatever its end
 end
 
 --- Notes that the step observes again, in the journal and as an event, and waits before.
@@ -49,7 +49,7 @@ function again.note(ctx, target, message, code, detail)
   local text = ("%s: observing again (%d of %d)"):format(message, state.count, again.MOST)
   ctx:row(target, "event", { action = "observe-again", text = text }, { message = message, code = code })
   ctx:note(target, text)
-  if code == "TaskInProgress" then wait_for_task(ctx, detail) end
+  if code == "TaskInProgress" then wait_for_task(ctx, target, detail) end
   unfinished.note(ctx, unfinished.settle(ctx, target))
   local pause = again.PAUSES[state.count] or 0
   if pause > 0 then loop.sleep(pause) end

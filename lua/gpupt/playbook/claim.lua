@@ -19,6 +19,7 @@ local clock = require "gpupt.clock"
 local conditions = require "gpupt.playbook.conditions"
 local loop = require "gpupt.loop"
 local units = require "gpupt.units"
+local waits = require "gpupt.step.waits"
 
 ---@class gpupt.Slot               the right to take one host out of service
 ---@field ctx gpupt.Context
@@ -33,8 +34,6 @@ local claim = {}
 claim.PAUSE = 10
 --- Seconds between two looks at the wall clock, which may have been set.
 claim.LOOK = 15
---- Seconds for which a host of another run, which lost the slot to this one, may stay in maintenance mode.
-claim.SETTLE = 30
 
 local Slot = {}
 Slot.__index = Slot
@@ -65,7 +64,8 @@ end
 local function look(self, group)
   local record, others, own = self.target.record, {}, nil
   for _, one in ipairs(away.of(self.ctx.vc, group)) do
-    if one.ref == record.ref then own = one else others[#others + 1] = one end
+    -- a host without an HA agent is in nobody's way but the others'
+    if one.ref ~= record.ref then others[#others + 1] = one elseif not one.unguarded then own = one end
   end
   return others, own
 end
@@ -246,9 +246,9 @@ local function down_in(self, group)
 end
 
 --- The last look before the reboot, when the host is in maintenance mode: nil, or a text. A host of another run that
--- came later leaves maintenance mode at once; it gets the time for that.
+-- came later leaves maintenance mode at once; it gets the time for that (settle_within).
 function Slot:lost()
-  local deadline = clock.now() + claim.SETTLE
+  local deadline = clock.now() + waits.of(self.target, "settle_within")
   while true do
     local text
     for _, hold in ipairs(self.holds) do text = text or down_in(self, hold.group) end

@@ -55,7 +55,10 @@ end
 
 -- Why no further host is started, or nil.
 local function closed(self)
-  if self.lost then return ("%s is out of service: no further hosts will be started"):format(self.lost) end
+  if self.lost then
+    return ("%s %s: no further hosts will be started"):format(self.lost, self.unguarded and "has no connected HA agent"
+      or "is out of service")
+  end
   return self.cancelled and "the run was cancelled" or self.stopping
 end
 
@@ -132,7 +135,9 @@ local function host_fiber(self, target, outcome)
   local why, code, group = steps.carry_out(self, target, outcome)
   if why then defer(self, target, outcome, why, code, group) end
   local broken = outcome.status == "failed" or outcome.status == "interrupted"
-  if broken and (outcome.code == "ELOST" or record.maintenance or record.connection ~= "connected") then
+  if broken and (outcome.code == "ELOST" or outcome.code == "EHA" or record.maintenance
+    or record.connection ~= "connected") then
+    self.unguarded = not self.lost and outcome.code == "EHA" or self.unguarded
     self.lost = self.lost or target.name
   else
     slot:give_back()

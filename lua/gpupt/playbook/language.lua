@@ -21,6 +21,7 @@ local steps = require "gpupt.step"
 local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
 local vcenters = require "gpupt.playbook.vcenters"
+local waits = require "gpupt.step.waits"
 local window = require "gpupt.playbook.window"
 
 local language = {}
@@ -98,11 +99,27 @@ local roll_options = options.declare("p.hosts roll", {
   { "resend_after", "string", doc = "after this time a host that is still connected with its old boot time gets the "
     .. "reboot request once more, and never a third time; default: 15m, or half of back_within if that is less" },
   { "drain_within", "string", default = "30m", doc = "how long migrating the VMs to other hosts may take" },
-  { "shutdown_within", "string", default = "10m",
+  { "shutdown_within", "string", default = waits.defaults.shutdown_within,
     doc = "how long a guest may take to shut down; if one does not, the host is left as it was" },
+  { "power_on_within", "string", default = waits.defaults.power_on_within,
+    doc = "how long the power-on of a VM that the run shut down may take" },
   { "exit_within", "string", default = "15m", doc = "how long leaving maintenance mode may take" },
+  { "ha_within", "string", default = waits.defaults.ha_within, doc = "in a cluster with HA: how long the HA agent of "
+    .. "the host may take to be connected after that; then the host has failed, and no other host is started" },
   { "claim_within", "string", default = "15m",
     doc = "how long to wait for other hosts of the cluster that are out of service; then the host is deferred" },
+  { "settle_within", "string", default = waits.defaults.settle_within, doc = "how long a host of another run, which "
+    .. "came later, may take to leave maintenance mode to this one" },
+  { "answer_within", "string", default = waits.defaults.answer_within,
+    doc = "how long the server may take to answer EnterMaintenanceMode; then its task is looked for" },
+  { "cancel_after", "string", default = waits.defaults.cancel_after,
+    doc = "how long after drain_within, which the server observes, EnterMaintenanceMode is cancelled" },
+  { "cancel_within", "string", default = waits.defaults.cancel_within,
+    doc = "how long EnterMaintenanceMode may take to end after it was cancelled" },
+  { "watch_for", "string", default = waits.defaults.watch_for,
+    doc = "how long a run that was resumed watches a host before it sends the second reboot request" },
+  { "busy_within", "string", default = waits.defaults.busy_within,
+    doc = "how long another task on the host may take, if a change of unknown outcome met it" },
   { "window", "string|table", doc = "when hosts may be rebooted: 22:00-05:00, Mon-Fri 22:00-05:00, or Sat,Sun "
     .. "00:00-24:00 Europe/Berlin (or UTC, +02:00; default: the time of this computer); or a list. A reboot that could "
     .. "last (back_within) beyond its end does not start" },
@@ -180,7 +197,8 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
   node.options.roll.limits, problem = unavailable.limits(node.options.roll)
   if not node.options.roll.limits then return "roll: " .. problem end
   problem = duration_problem(node.options.roll, { "back_within", "resend_after", "drain_within", "shutdown_within",
-    "exit_within", "claim_within", "window_within" })
+    "exit_within", "claim_within", "window_within", "power_on_within", "ha_within", "settle_within", "answer_within",
+    "cancel_after", "cancel_within", "watch_for", "busy_within" })
   if problem then return "roll: " .. problem end
   problem = window_problem(node.options.roll)
   if problem then return "roll: window: " .. problem end
@@ -209,9 +227,14 @@ language.vms = declare.constructor("p.vms", "vms", {
   { "keep_free", "integer", default = 0, doc = "number of cards to keep free in each cluster (--allow over-commit)" },
   { "login", "table", late = true, doc = "p.login: the account inside the guest" },
   canary_option,
-  { "shutdown_within", "string", default = "10m", doc = "how long a guest may take to shut down" },
-  { "tools_within", "string", default = "5m",
+  { "shutdown_within", "string", default = waits.defaults.shutdown_within,
+    doc = "how long a guest may take to shut down" },
+  { "tools_within", "string", default = waits.defaults.tools_within,
     doc = "how long VMware Tools may take to run in a VM that was started a moment ago" },
+  { "power_on_within", "string", default = waits.defaults.power_on_within,
+    doc = "how long a power-on may take (with locked memory the host gives all of it first)" },
+  { "busy_within", "string", default = waits.defaults.busy_within,
+    doc = "how long another task on the VM may take, if a change of unknown outcome met it" },
   { "parallel", "table", doc = "how many VMs are worked on at once: { host = 8, datastore = 64, vcenter = 128 }" },
   { "max_failures", "integer|string",
     doc = "start no further targets after so many failed VMs of this scope: a count, or a percentage such as 10%" },
@@ -228,7 +251,8 @@ language.vms = declare.constructor("p.vms", "vms", {
     local problem = placement_options:problem(o.place)
     if problem then return problem end
   end
-  local wrong = o.parallel and caps.problem(o.parallel) or duration_problem(o, { "shutdown_within", "tools_within" })
+  local wrong = o.parallel and caps.problem(o.parallel) or duration_problem(o, { "shutdown_within", "tools_within",
+    "power_on_within", "busy_within" })
   if wrong then return wrong end
   o.parallel = caps.of(o.parallel)
   o.count = o.count or 1

@@ -399,7 +399,7 @@ end
 local function settle(ctx, target)
   local vm = ctx.fleet:vm(target.ref)
   if vm.power == "poweredOff" then
-    local ok, message, code, detail = ctx:task(target, target.ref, "PowerOnVM_Task", {}, { action = "measure",
+    local ok, message, code, detail = power.start(ctx, target, target.ref, { action = "measure",
       text = "PowerOnVM (to read the BARs from vmware.log)" })
     -- cards that need a window do not start without one; what else is wrong the last power-on shows again
     if not ok and not (type(detail) == "table" and detail.fault) then return nil, message, code, detail end

@@ -31,13 +31,18 @@ local function empty(ctx, target, seen)
   return cards.unstage(ctx, target, seen, { message, code, detail })
 end
 
---- Leaves maintenance mode, unless another user set it, and starts the VMs again.
+--- Leaves maintenance mode, unless another user set it, waits for HA, and starts the VMs again.
 function down.back_to_work(ctx, target, foreign)
-  if not foreign then
+  local ready, why, how, more = true, nil, nil, nil
+  if not foreign and target.record.maintenance then
     local ok, message, code, detail = maintenance.leave(ctx, target)
     if not ok then return nil, message, code, detail end
+    ready, why, how, more = maintenance.await_ha(ctx, target)
   end
-  return drain.restore(ctx, target)
+  -- the VMs that were shut down are started whatever HA says
+  local ok, message, code, detail = drain.restore(ctx, target)
+  if not ok then return nil, message, code, detail end
+  return ready, why, how, more
 end
 
 local CHANGED = "%s: %s: no longer %s for passthrough, although this run had read it back as %s: "

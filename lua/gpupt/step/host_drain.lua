@@ -7,6 +7,7 @@
 -- A guest that ignores the shutdown is never powered off: the roll fails, and VMs that were shut down are started
 -- again. They are read from the run's journal, so that a resumed run starts them too.
 local check = require "gpupt.failure".check
+local power = require "gpupt.step.vm_power"
 local values = require "gpupt.step.vm_values"
 local units = require "gpupt.units"
 local vms = require "gpupt.fleet.vm"
@@ -194,7 +195,7 @@ end
 --- Starts the VMs that this run shut down.
 function drain.restore(ctx, target)
   for _, entry in ipairs(drain.owed(ctx, target)) do
-    local ok, message, code, detail = ctx:task(target, entry.ref, "PowerOnVM_Task", {},
+    local ok, message, code, detail = power.start(ctx, target, entry.ref,
       { action = "power-on", text = "PowerOnVM " .. entry.name, detail = values.power("poweredOff", "poweredOn") })
     if not ok then
       return nil, ("%s was shut down for the reboot and cannot be started: %s"):format(entry.name, message), code,

@@ -5,14 +5,9 @@
 -- cancellable by its documentation. A task that entered nevertheless is followed by leaving.
 local away = require "gpupt.fleet.away"
 local units = require "gpupt.units"
+local waits = require "gpupt.step.waits"
 
 local maintenance = {}
-
---- Seconds after `drain_within`, which the server observes, before the task is cancelled.
-maintenance.GRACE = 120
---- Seconds within which the server answers with the task. After that the task is looked for: other runs may have to be
--- let go first.
-maintenance.ANSWER = 10
 
 --- Whether this run put the host into maintenance mode and did not take it out again.
 function maintenance.entered(ctx, target)
@@ -41,7 +36,8 @@ local function send(ctx, target, seconds)
   return ctx:start(target, target.record.ref, "EnterMaintenanceMode_Task",
     { timeout = math.tointeger(seconds // 1), evacuatePoweredOffVms = false,
       maintenanceSpec = { vsanMode = { objectAction = "ensureObjectAccessibility" } } },
-    { action = "maintenance-enter", text = ENTER, timeout = maintenance.ANSWER, detail = mode(false, true) })
+    { action = "maintenance-enter", text = ENTER, timeout = waits.of(target, "answer_within"),
+      detail = mode(false, true) })
 end
 
 -- Whether the host is in maintenance mode although the task that took it there is not known: a vCenter that restarted
@@ -62,7 +58,7 @@ local function outcome(ctx, target)
   for _ = 1, 4 do
     local found = arrived(ctx, target) or inside(ctx, target)
     if found then return found end
-    ctx:sleep(maintenance.ANSWER / 5)
+    ctx:sleep(waits.of(target, "answer_within") / 5)
   end
 end
 
@@ -100,7 +96,7 @@ local function withdraw(ctx, target, started, first)
   local entered, message, code, detail = started == true, nil, nil, nil
   if not entered then
     ctx:cancel(started)
-    entered, message, code, detail = ctx:finish(started, { timeout = 600 })
+    entered, message, code, detail = ctx:finish(started, { timeout = waits.of(target, "cancel_within") })
   end
   if not entered and code == "ETIMEDOUT" then return nil, message, code, detail end
   ctx.fleet:refresh_host(target.record)
@@ -123,7 +119,8 @@ function maintenance.enter(ctx, target)
   if first then return withdraw(ctx, target, started, first) end
   local ok, unknown = started == true, message
   if not ok then
-    ok, message, code, detail = ctx:finish(started, { timeout = seconds + maintenance.GRACE, cancel = true })
+    ok, message, code, detail = ctx:finish(started,
+      { timeout = seconds + waits.of(target, "cancel_after"), cancel = true })
     ok = ok or (unknown and code == "InvalidState" and inside(ctx, target))
   end
   if not ok then return nil, message, code, detail end
@@ -149,7 +146,7 @@ function maintenance.end_earlier(ctx, target)
   local started = arrived(ctx, target)
   if not started then return true end
   ctx:cancel(started)
-  local ended, message, code, detail = ctx:finish(started, { timeout = 600 })
+  local ended, message, code, detail = ctx:finish(started, { timeout = waits.of(target, "cancel_within") })
   if not ended and code == "ETIMEDOUT" then return nil, message, code, detail end
   ctx.fleet:refresh_host(target.record)
   return true
@@ -164,6 +161,25 @@ function maintenance.leave(ctx, target)
   ctx.fleet:refresh_host(target.record)
   ctx:note(target, "left maintenance mode")
   return true
+end
+
+local protected = { master = true, connectedToMaster = true }
+
+--- Waits until HA counts on the host again, in a cluster with HA: its agent has joined the others a while after the
+-- host left maintenance mode. true; nil, message, "EHA": the next host of the cluster must not go yet.
+function maintenance.await_ha(ctx, target)
+  if not target.record.cluster.ha then return true end
+  local seconds, state = waits.of(target, "ha_within"), nil
+  local ok, message, code, detail = ctx:wait_for(target.record.ref, { "runtime.dasHostState" }, function(props)
+    local agent = props["runtime.dasHostState"]
+    state = agent and agent.state
+    return protected[state or ""]
+  end, { timeout = seconds })
+  if ok then return true end
+  if code ~= "ETIMEDOUT" then return nil, message, code, detail end
+  return nil, ("%s is in service, but its HA agent is not connected after %s (ha_within): %s. Reconfigure the host for "
+    .. "vSphere HA, then resume the run"):format(target.name, units.span(seconds), state or "the host reports none"),
+    "EHA"
 end
 
 --- Whether another user takes the host out of service, or has done so: nothing of it may be undone then. Refreshes the

@@ -8,6 +8,7 @@ local hosts = require "gpupt.fleet.host"
 local loop = require "gpupt.loop"
 local since = require "gpupt.step.since"
 local units = require "gpupt.units"
+local waits = require "gpupt.step.waits"
 
 local reboot = {}
 
@@ -15,8 +16,6 @@ local reboot = {}
 local RESEND_SECONDS = 900
 -- seconds between two tries to watch a host whose server cannot be reached
 local PAUSE = 5
---- Seconds for which a run that was resumed watches the host before it sends the second request.
-reboot.WATCH = 60
 
 --- The properties that show whether a host is back.
 local watched = { "runtime.connectionState", "runtime.bootTime", "runtime.inMaintenanceMode" }
@@ -93,7 +92,8 @@ end
 local function wait_away(ctx, target, before, quiet, enabled)
   local roll, now = target.scope.options.roll, clock.now()
   local resend, deadline = reboot.resend_after(roll), now + units.duration(roll.back_within)
-  local not_before, known = now + math.min(reboot.WATCH, resend), "connected"
+  -- a run that was resumed watches the host for a while before it sends the second request
+  local not_before, known = now + math.min(waits.of(target, "watch_for"), resend), "connected"
   while true do
     local left, due = deadline - clock.now(), nil
     if known == "connected" and not ctx:did(target, "reboot-again") then

@@ -14,6 +14,7 @@ local loop = require "gpupt.loop"
 local medium = require "gpupt.step.install_medium"
 local restore = require "gpupt.step.vm_restore"
 local units = require "gpupt.units"
+local power = require "gpupt.step.vm_power"
 local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
 local wait = require "gpupt.loop.wait"
@@ -223,7 +224,7 @@ local function start(ctx, target, seen)
     if not ok then return nil, message, code, detail end
   end
   target.install_started = loop.now()
-  return ctx:task(target, target.ref, "PowerOnVM_Task", {}, { action = "power-on", text = "PowerOnVM",
+  return power.start(ctx, target, target.ref, { action = "power-on", text = "PowerOnVM",
     detail = values.power(vm.power, "poweredOn") })
 end
 

@@ -1,7 +1,7 @@
 --- Power operations for steps: a clean shutdown, and a power-on that explains failures.
-local values = require "gpupt.step.vm_values"
-
 local units = require "gpupt.units"
+local values = require "gpupt.step.vm_values"
+local waits = require "gpupt.step.waits"
 
 local power = {}
 
@@ -10,13 +10,8 @@ function power.delivered(vm)
   return vm.extra["gpupt.run"] == nil or vm.extra["gpupt.proved"] ~= nil
 end
 
--- One of the waits of p.vms, in seconds; the scopes of an undo have the defaults.
-local defaults = { shutdown_within = "10m", tools_within = "5m" }
-
-local function within(target, name) return units.duration(target.scope.options[name] or defaults[name]) end
-
 --- The longest time that `off` waits for.
-function power.stop_seconds(target) return within(target, "shutdown_within") + within(target, "tools_within") end
+function power.stop_seconds(target) return waits.of(target, "shutdown_within") + waits.of(target, "tools_within") end
 
 -- ShutdownGuest needs running Tools: waits for them if they are installed and only not started yet.
 local function request_shutdown(ctx, target, vm)
@@ -29,7 +24,7 @@ local function request_shutdown(ctx, target, vm)
   ctx:note(target, "waiting for VMware Tools, without which the guest cannot be shut down")
   if not ctx:wait_for(target.ref, { "guest.toolsRunningStatus" }, function(props)
     return props["guest.toolsRunningStatus"] == "guestToolsRunning"
-  end, { timeout = within(target, "tools_within") }) then
+  end, { timeout = waits.of(target, "tools_within") }) then
     return nil, message, code, detail
   end
   return ctx:call(target, target.ref, "ShutdownGuest", {}, change)
@@ -46,7 +41,7 @@ function power.off(ctx, target, vm)
   if not ok then return nil, ("%s: the guest cannot be shut down: %s"):format(target.name, message), code, detail end
   ok, message, code, detail = ctx:wait_for(target.ref, { "runtime.powerState" }, function(props)
     return props["runtime.powerState"] == "poweredOff"
-  end, { timeout = within(target, "shutdown_within") })
+  end, { timeout = waits.of(target, "shutdown_within") })
   if not ok then
     return nil, ("%s did not shut down (%s) and is still running"):format(target.name, message), code, detail
   end
@@ -70,11 +65,22 @@ local function evidence(ctx, target)
   return ok and text or ""
 end
 
+--- PowerOnVM_Task of a VM of the target, for power_on_within: the task's result; nil, message, code, detail.
+function power.start(ctx, target, ref, change)
+  local seconds = waits.of(target, "power_on_within")
+  local ok, message, code, detail = ctx:task(target, ref, "PowerOnVM_Task", {}, change, { timeout = seconds })
+  if ok == nil and code == "ETIMEDOUT" then
+    message = ("it did not end within %s (power_on_within), and may still end; resume the run"):format(
+      units.span(seconds))
+  end
+  return ok, message, code, detail
+end
+
 --- Powers the VM on, unless it runs. `vm`: its record or claim, if it was read right before.
 function power.on(ctx, target, vm)
   vm = vm or ctx.fleet:vm(target.ref)
   if vm.power == "poweredOn" then return true end
-  local ok, message, code, detail = ctx:task(target, target.ref, "PowerOnVM_Task", {},
+  local ok, message, code, detail = power.start(ctx, target, target.ref,
     { action = "power-on", text = "PowerOnVM", detail = values.power(vm.power, "poweredOn") })
   if not ok then
     return nil, ("%s: power on failed: %s%s"):format(target.name, message, evidence(ctx, target)), code, detail

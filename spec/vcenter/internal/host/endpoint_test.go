@@ -162,10 +162,28 @@ func TestTheHaAgentFollowsTheHost(t *testing.T) {
 		t.Fatal(s)
 	}
 	r.MustTask("EnterMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	if s := state(); s != "" {
+		t.Fatalf("in maintenance mode: %s", s)
+	}
+	if s := r.Get(other, "runtime.dasHostState.state")["runtime.dasHostState.state"]; s != "master" {
+		t.Fatalf("the other host is the master now, not %s", s)
+	}
 	r.MustTask("RebootHost_Task", r.host, "<force>false</force>")
+	back := func() bool { return r.Get(r.host, "runtime.connectionState")["runtime.connectionState"] == "connected" }
+	vctest.Eventually(t, "away", func() bool { return !back() })
+	vctest.Eventually(t, "back", back)
+	if s := state(); s != "" {
+		t.Fatalf("in maintenance mode after the reboot: %s", s)
+	}
+	r.MustTask("ExitMaintenanceMode_Task", r.host, "<timeout>0</timeout>")
+	if s := state(); s != "election" {
+		t.Fatalf("right after maintenance mode: %s", s)
+	}
+	vctest.Eventually(t, "in again", func() bool { return state() == "connectedToMaster" })
+	r.s.Control(t, "POST", "/set", map[string]any{"host": "esx-a-1", "lost": true})
 	vctest.Eventually(t, "down", func() bool { return state() == "hostDown" })
-	vctest.Eventually(t, "election", func() bool { return state() == "election" })
-	vctest.Eventually(t, "in again", func() bool { return state() == "master" || state() == "connectedToMaster" })
+	r.s.Control(t, "POST", "/set", map[string]any{"host": "esx-a-1", "ha_agent": "fdmUnreachable", "revive": true})
+	vctest.Eventually(t, "stuck", func() bool { return state() == "fdmUnreachable" })
 }
 
 func TestDelaysOfTheFleetFile(t *testing.T) {

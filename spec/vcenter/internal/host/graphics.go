@@ -1,8 +1,7 @@
 package host
 
-// graphics.go: what the host says of its graphics cards (HostGraphicsManager), and the
-// state of its HA agent. A card given to passthrough is of type direct; the BMC's VGA,
-// which every server has, is basic.
+// graphics.go: what the host says of its graphics cards (HostGraphicsManager). A card given
+// to passthrough is of type direct; the BMC's VGA, which every server has, is basic.
 
 import (
 	"fmt"
@@ -25,8 +24,6 @@ var (
 		Text: "UpdateGraphicsConfig takes the types shared and sharedDirect, performance or consolidation, and display controllers of the host: anything else is InvalidArgument. graphicsInfo follows at the next boot."})
 	_ = rules.Add(rules.Rule{ID: "host.graphics-shared", Sure: "memory", As: "inferred", Source: "none found: the driver for virtual GPUs holds the card",
 		Text: "A card of type sharedDirect is given to passthrough by a reboot only: applyNow has no effect on it."})
-	_ = rules.Add(rules.Rule{ID: "host.ha-agent", Sure: "documented", As: "real", Source: "API reference: HostRuntimeInfo.dasHostState, ClusterDasFdmAvailabilityState",
-		Text: "In a cluster with HA, runtime.dasHostState is master or connectedToMaster, hostDown while it does not respond, and election for a while after the boot."})
 )
 
 // shared reports whether the host's own driver, for virtual GPUs, has the card now.
@@ -161,25 +158,4 @@ func (r *Hosts) registerGraphics() {
 		}
 		return nil, fault.NotFound(c.This)
 	}, api.Needs("Host.Config.GuestGraphics"))
-}
-
-// agent sets the state of the HA agent.
-func (r *Hosts) agent(h *Host, state types.ClusterDasFdmAvailabilityState) {
-	if h.Cluster == nil || !h.Cluster.HA {
-		return
-	}
-	if state == types.ClusterDasFdmAvailabilityStateConnectedToMaster {
-		master := true
-		for _, o := range r.order {
-			if o != h && o.Cluster == h.Cluster && o.HS.Runtime.DasHostState != nil &&
-				o.HS.Runtime.DasHostState.State == string(types.ClusterDasFdmAvailabilityStateMaster) {
-				master = false
-			}
-		}
-		if master {
-			state = types.ClusterDasFdmAvailabilityStateMaster
-		}
-	}
-	h.HS.Runtime.DasHostState = &types.ClusterDasFdmHostState{State: string(state)}
-	r.w.Touch(h.Ref())
 }

@@ -93,6 +93,8 @@ type Host struct {
 	logs       map[string][]string // by their keys; guarded by logMu
 	modules    map[string]string   // options of kernel modules that were set
 	syncing    int                 // above 0 while its vSAN data is resynchronized
+	haAgent    string              // the state in which its HA agent stays; "": it joins the others
+	joining    int                 // grows with each change of what the HA agent depends on
 }
 
 // Card is a PCI function and its passthrough state.
@@ -205,7 +207,7 @@ func (r *Hosts) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluste
 		return err
 	}
 	h.booted()
-	r.agent(h, types.ClusterDasFdmAvailabilityStateConnectedToMaster)
+	r.agent(h)
 	r.publish(h)
 	w.Managers(hs, n)
 	for _, ref := range world.ManagersOf(hs) {

@@ -66,6 +66,7 @@ func (r *Hosts) registerMaintenance() {
 					return nil, e
 				}
 				h.HS.Runtime.InMaintenanceMode, h.foreign = false, false
+				r.agent(h)
 				r.resync(h)
 				r.event(h, exited)
 				r.w.Truth.Host("maintenance-exit", h.Name(), "left maintenance mode")
@@ -110,6 +111,7 @@ func (r *Hosts) enter(t *task.Task, h *Host, timeout time.Duration, evacuateOff 
 			return
 		}
 		h.HS.Runtime.InMaintenanceMode, h.vsanAction = true, action
+		r.agent(h)
 		r.rebindAll(h)
 		r.event(h, entered)
 		r.w.Truth.Host("maintenance-enter", h.Name(), "in maintenance mode")

@@ -190,7 +190,6 @@ func (r *Hosts) lose(h *Host) {
 		r.s.Tasks.Forget(false)
 	}
 	r.event(h, lost)
-	r.agent(h, types.ClusterDasFdmAvailabilityStateHostDown)
 	r.connection(h, types.HostSystemConnectionStateNotResponding)
 	h.HS.Runtime.PowerState = types.HostSystemPowerStateUnknown
 	r.w.Truth.Host("away", h.Name(), "not responding")
@@ -247,18 +246,6 @@ func (r *Hosts) comeBack(h *Host, mode string) {
 	r.connection(h, types.HostSystemConnectionStateConnected)
 	r.claim(h)
 	r.publish(h)
-	if h.Cluster != nil && h.Cluster.HA {
-		r.agent(h, types.ClusterDasFdmAvailabilityStateElection)
-		go func() {
-			if r.w.Clock.Sleep(r.w.Stop, 20*time.Second) {
-				r.locked(nil, func() {
-					if h.Connected() {
-						r.agent(h, types.ClusterDasFdmAvailabilityStateConnectedToMaster)
-					}
-				})
-			}
-		}()
-	}
 	r.w.Truth.Host("back", h.Name(), "connected again")
 }
 
@@ -288,6 +275,7 @@ func (r *Hosts) connection(h *Host, s types.HostSystemConnectionState) {
 		vm.Summary.Runtime.ConnectionState = vs
 		r.w.Touch(vm.Self)
 	}
+	r.agent(h)
 	r.w.Touch(h.Ref())
 }
 
@@ -311,6 +299,7 @@ func (r *Hosts) change(h *Host, m map[string]any) error {
 		case "maintenance":
 			b, _ := v.(bool)
 			h.HS.Runtime.InMaintenanceMode, h.foreign = b, b
+			r.agent(h)
 			r.w.Touch(h.Ref())
 		case "connection":
 			s, _ := v.(string)
@@ -318,7 +307,11 @@ func (r *Hosts) change(h *Host, m map[string]any) error {
 		case "standby":
 			s, _ := v.(string)
 			h.HS.Runtime.StandbyMode = s
+			r.agent(h)
 			r.w.Touch(h.Ref())
+		case "ha_agent": // the state in which it stays from now on; "": it joins the others
+			h.haAgent, _ = v.(string)
+			r.agent(h)
 		case "quarantine":
 			b, _ := v.(bool)
 			h.HS.Runtime.InQuarantineMode = &b

@@ -70,6 +70,7 @@ func (r *Hosts) registerStandby() {
 func (r *Hosts) sleep(t *task.Task, h *Host, timeout time.Duration, off bool) *fault.Error {
 	mode := func(m types.HostStandbyMode) {
 		h.HS.Runtime.StandbyMode = string(m)
+		r.agent(h)
 		r.w.Touch(h.Ref())
 	}
 	var e *fault.Error
