@@ -64,7 +64,7 @@ end
 local function look(self, group)
   local record, others, own = self.target.record, {}, nil
   for _, one in ipairs(away.of(self.ctx.vc, group)) do
-    -- a host without an HA agent is in nobody's way but the others'
+    -- its own missing HA agent does not keep a host from its reboot
     if one.ref ~= record.ref then others[#others + 1] = one elseif not one.unguarded then own = one end
   end
   return others, own
