@@ -131,7 +131,8 @@ static int refuse_binary(const char *text, size_t length, gp_error *err)
     const char *nul = length ? memchr(text, 0, length) : NULL;
     if (!nul) return 0;
     if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
-        return gp_fail(err, "EENCODING", "the text is UTF-16, which no host reads: convert it (iconv -f UTF-16 -t UTF-8)");
+        return gp_fail(err, "EENCODING",
+                       "the text is UTF-16, which no host reads: convert it (iconv -f UTF-16 -t UTF-8)");
     unsigned long line = 1;
     for (const char *at = text; (at = memchr(at, '\n', (size_t)(nul - at))) != NULL; at++)
         line++;

@@ -8,6 +8,7 @@
 #include "lua/bind.h"
 #include "lua/vim25/net.h"
 #include "lua/vim25/net_codec.h"
+#include "lua/vim25/net_types.h"
 
 #include "vim25/decode.h"
 #include "vim25/encode_text.h"
@@ -108,7 +109,7 @@ static int codec_time(lua_State *L)
 void gp_open_codec(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"decode", codec_decode},
-                                         {"typed", gp_value_typed},
+                                         {"typed", gp_types_typed},
                                          {"typeof", codec_typeof},
                                          {"time", codec_time},
                                          {NULL, NULL}};

@@ -39,7 +39,7 @@ static void handle_interrupt(int number)
     caught = number;
     interrupts = interrupts + 1;
     if (interrupts == 1) return;
-    signal(number, SIG_DFL);
+    (void)signal(number, SIG_DFL);
     handle(number);
 }
 

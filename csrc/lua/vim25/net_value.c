@@ -2,14 +2,12 @@
  *
  * Building is one C function that walks the cells; all C memory belongs to the tape's userdata, so a jump out
  * of any Lua call leaks nothing. Key strings come from a table indexed by the schema's name number, tables
- * are created at their size, and each type has one metatable for all its values:
- *
- *   __vimtype   the type's name         __index   nil for an absent field, an error with the nearest name for
- * one that the type does not have; "_type" gives the type's name
+ * are created at their size, and each type has one metatable for all its values (net_types.h).
  */
 #include "lua/bind.h"
 #include "lua/vim25/net.h"
 #include "lua/vim25/net_codec.h"
+#include "lua/vim25/net_types.h"
 
 #include "vim25/tape_page.h"
 
@@ -27,89 +25,7 @@ typedef struct build {
     int make;
 } build;
 
-static const char keys_place, types_place, lists_place;
-
-static void registry_table(lua_State *L, const void *place, int size)
-{
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, place) == LUA_TTABLE) return;
-    lua_pop(L, 1);
-    lua_createtable(L, size, 0);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, place);
-}
-
-/* ---- metatables */
-static int typed_index(lua_State *L)
-{
-    gp_type_id type = (gp_type_id)lua_tointeger(L, lua_upvalueindex(1));
-    if (lua_type(L, 2) != LUA_TSTRING) return 0;
-    size_t length;
-    char near[GP_NEAREST_SIZE];
-    const char *key = lua_tolstring(L, 2, &length), *name = gp_schema_type_name(type);
-    int known = gp_schema_name_find(key, length);
-    if (known >= 0 && gp_schema_field_find(type, (uint16_t)known, NULL)) return 0;
-    if (strcmp(key, "_type") == 0) {
-        lua_pushstring(L, name);
-        return 1;
-    }
-    gp_schema_nearest_field(type, key, near);
-    if (near[0] != '\0') return luaL_error(L, "%s has no field '%s' (did you mean '%s'?)", name, key, near);
-    return luaL_error(L, "%s has no field '%s'", name, key);
-}
-
-static void set_object_metatable(const build *b, gp_type_id type)
-{
-    lua_State *L = b->L;
-    if (lua_rawgeti(L, b->types, type) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_createtable(L, 0, 3);
-        lua_pushstring(L, gp_schema_type_name(type));
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -3, GP_CODEC_TYPE);
-        lua_setfield(L, -2, "__name");
-        lua_pushinteger(L, type);
-        lua_pushcclosure(L, typed_index, 1);
-        lua_setfield(L, -2, "__index");
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, b->types, type);
-    }
-    lua_setmetatable(L, -2);
-}
-
-int gp_value_typed(lua_State *L)
-{
-    size_t length;
-    const char *name = luaL_checklstring(L, 1, &length);
-    int type = gp_schema_type_find(name, length);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    luaL_argcheck(L, type >= 0, 1, "unknown type");
-    lua_settop(L, 2);
-    registry_table(L, &types_place, 0);
-    const build b = {.L = L, .types = 3};
-    lua_pushvalue(L, 2);
-    set_object_metatable(&b, (gp_type_id)type);
-    return 1;
-}
-
-/* A list that came in an anyType slot can be sent there again: its metatable says ArrayOfX. */
-static void set_list_metatable(lua_State *L, gp_type_id element)
-{
-    char name[96];
-    registry_table(L, &lists_place, 0);
-    if (lua_rawgeti(L, -1, element) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        gp_schema_array_name(element, name, sizeof name);
-        lua_createtable(L, 0, 2);
-        lua_pushstring(L, name);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -3, GP_CODEC_TYPE);
-        lua_setfield(L, -2, "__name");
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, element);
-    }
-    lua_setmetatable(L, -3);
-    lua_pop(L, 1);
-}
+static const char keys_place;
 
 /* ---- values */
 static void push_value(const build *b, uint32_t at);
@@ -170,7 +86,7 @@ static void push_list(const build *b, uint32_t at)
         push_value(b, i);
         lua_rawseti(L, -2, ++n);
     }
-    if ((cells[at].flags & GP_CELL_ANY) && cells[at].type != GP_VOID) set_list_metatable(L, cells[at].type);
+    if ((cells[at].flags & GP_CELL_ANY) && cells[at].type != GP_VOID) gp_types_set_list(L, cells[at].type);
 }
 
 /* Of an object whose children came out of order, or are unknown: a key may come again, and then its values
@@ -252,7 +168,8 @@ static void push_object(const build *b, uint32_t at)
     }
     if (merge) lua_remove(L, -2);
     /* of an unknown type we cannot say which fields it has */
-    if (cell->type != GP_VOID && !(cell->flags & GP_CELL_NAMED)) set_object_metatable(b, cell->type);
+    if (cell->type != GP_VOID && !(cell->flags & GP_CELL_NAMED))
+        gp_types_set_object(b->L, b->types, cell->type);
 }
 
 static void push_value(const build *b, uint32_t at)
@@ -330,9 +247,9 @@ static build start_build(lua_State *L, const gp_tape *tape, int first)
         b.refs = first;
         b.make = first + 1;
     }
-    registry_table(L, &keys_place, (int)gp_schema_count.names);
+    gp_types_registry(L, &keys_place, (int)gp_schema_count.names);
     b.keys = lua_gettop(L);
-    registry_table(L, &types_place, 0);
+    gp_types_push(L);
     b.types = lua_gettop(L);
     return b;
 }

@@ -25,8 +25,6 @@
 
 /* Pushes an empty tape userdata; *result is where the gp_tape goes (owned by the userdata from then on). */
 gp_tape **gp_value_tape(lua_State *L);
-/* codec.typed(type, table): gives the table the metatable of a decoded value of that type, and returns it. */
-int gp_value_typed(lua_State *L);
 /* The encoder inside a body userdata at `index`, or a Lua error. */
 gp_encode *gp_value_check_body(lua_State *L, int index);
 
