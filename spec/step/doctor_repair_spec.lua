@@ -21,12 +21,14 @@ local fleet = { clusters = { { name = "cad", drs = "off", hosts = {
     lab.host("esx-1", { memory_gb = 512, cards = cards }),
     lab.host("esx-2", { memory_gb = 512, cards = { lab.card("0000:1b:00.0", { enabled = true }) } }),
     lab.host("esx-3", { memory_gb = 512, cards = { lab.card("0000:1b:00.0", { enabled = true }), lab.card("0000:2b:00.0", { enabled = true }) } }),
+    lab.host("esx-4", { memory_gb = 512, cards = { lab.card("0000:1b:00.0", { enabled = true }), lab.card("0000:2b:00.0", { enabled = true }) } }),
   } } },
   vms = {
     vm("window", "0000:1b:00.0", { extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE", ["pciPassthru.64bitMMIOSizeGB"] = "64" } }),
     vm("unlocked", "0000:2b:00.0", { memory_lock = false }),
     vm("bios", "0000:3b:00.0", { firmware = "bios", installed = "windows", guest = "windows2019srvNext_64Guest" }),
     vm("good", "0000:4b:00.0", { installed = "ubuntu", power = "poweredOn", username = "ops", password = "x" }),
+    vm("twin-1", "0000:1b:00.0", { host = "esx-4", memory_lock = false }), vm("twin-2", "0000:2b:00.0", { host = "esx-4", memory_lock = false }),
     vm("moved", "0000:5b:00.0"), vm("many", "0000:6b:00.0"),
   } }
 
@@ -133,6 +135,20 @@ describe("p.doctor.repair", function()
     local none, text = lines "many"
     assert.same({}, none)
     assert.matches("proposed: esx%-3 has 2 free cards of that model %(1b:00.0 2b:00.0%)", text)
+  end)
+
+  it("repairs one VM of several, and then pauses for a look, unless the scope has another canary", function()
+    local journal = site.dir .. "/twins.db"
+    local plan = check(site:plan(play "twin-*"))
+    assert.matches("pauses for a look after twin%-1 %(canary = 1%)", tostring(plan))
+    assert.is_nil(tostring(check(site:plan((play("twin-*"):gsub("p.vms { ", "p.vms { canary = 0, "))))):find("pauses", 1, true))
+    local paused = site:command { "apply", site:write(play "twin-*"), "--journal", journal }
+    assert.equal(5, paused.status, paused.err)
+    assert.same({ true, false }, { site:truth("vms", "twin-1").memory_locked, site:truth("vms", "twin-2").memory_locked })
+    local run = assert(paused.err:match "go on with: gpupt apply %-%-resume (%S+)")
+    local resumed = site:command { "apply", "--resume", run, "--journal", journal }
+    assert.equal(0, resumed.status, resumed.err)
+    assert.is_true(site:truth("vms", "twin-2").memory_locked)
   end)
 
   it("refuses words that it does not know, when the playbook is loaded", function()

@@ -25,6 +25,7 @@ for word, codes in pairs(words) do for _, code in ipairs(codes) do word_of[code]
 
 local step = {
   name = "doctor.repair", scope = "vms",
+  canary = 1, -- what helped one VM is looked at before it is done to all
   options = {
     { "fix", "table", default = {}, late = true,
       doc = "what is repaired: mmio, memory, hot-add, stale-backing, hide-hypervisor; everything else is only shown" },
