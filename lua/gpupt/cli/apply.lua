@@ -85,7 +85,8 @@ local function say_end(result, allow)
   end
   for _, target in ipairs(result.targets) do
     if target.status == "failed" or target.status == "deferred" then
-      cli.complain("%s: %s", target.step or target.target, target.message)
+      local where = target.source and not target.message:find(target.source, 1, true) and target.source .. ": " or ""
+      cli.complain("%s%s: %s", where, target.step or target.target, target.message)
     end
   end
   if result.status == "interrupted" then

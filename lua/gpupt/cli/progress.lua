@@ -45,8 +45,12 @@ function Progress:event(event)
   if event.kind == "begin" then return self:line("run " .. event.text) end
   local text = event.text
   if event.kind == "changed" then text = "done" elseif event.kind == "ok" then text = "nothing to change" end
+  text = visible(text or event.kind)
+  -- where in the playbook it failed
+  local source = event.kind == "failed" and event.source
+  if source and not text:find(source, 1, true) then text = ("%s: %s"):format(source, text) end
   self:line(("%5s %s %s %s %s"):format(clock(os.time() - self.started), marks[event.kind] or "!",
-    visible.pad(target or "", 10), visible.pad(event.step or "", 12), visible(text or event.kind)))
+    visible.pad(target or "", 10), visible.pad(event.step or "", 12), text))
 end
 
 --- Removes the live line.

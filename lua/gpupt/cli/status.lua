@@ -89,7 +89,8 @@ local function print_targets(targets)
   local width = 6
   for _, one in ipairs(targets) do width = math.max(width, visible.width(one.target)) end
   for _, one in ipairs(targets) do
-    printer.out("%s", (("%s  %-11s  %s"):format(visible.pad(one.target, width), one.outcome, one.step or "")
+    local where = one.source and ("  (%s)"):format(one.source) or ""
+    printer.out("%s", (("%s  %-11s  %s%s"):format(visible.pad(one.target, width), one.outcome, one.step or "", where)
       :gsub(" +$", "")))
     if one.cause then
       paragraph("cause", one.cause.message .. (one.cause.code and (" (%s)"):format(one.cause.code) or ""))

@@ -127,6 +127,14 @@ local function cause(one, outcome)
   return { code = detail.code, message = detail.message }
 end
 
+-- file:line of the step where it is or failed.
+local function source_of(one, outcome, part)
+  if over[outcome] then return nil end
+  local newest = one.changes[#one.changes]
+  return one.last and one.last.part == part and one.last.source or newest and newest.source
+    or one.last and one.last.source
+end
+
 -- ---- the next command
 
 local function resume(run, more, o)
@@ -160,7 +168,7 @@ local function next_of(one, outcome, why, run, o)
 end
 
 --- The account of a run: { run = { the columns of its record, state =, process = { pid, client_host, state } }, targets
--- = { { target, identity, outcome, step, cause = { code, message }, evidence = { { row, at, step, what, object,
+-- = { { target, identity, outcome, step, source, cause = { code, message }, evidence = { { row, at, step, what, object,
 -- operation, task, result, fault, message } }, next = { command... } } }, claims, release = the command that frees
 -- them, about = what its process does, next = what to do about that, rows, label(row) = the
 -- text for a row's target }. o.journal: what --journal has to be for the commands, if not the default.
@@ -186,7 +194,7 @@ function account.of(journal, record, o)
     local why = cause(one, outcome)
     local newest = one.changes[#one.changes]
     result.targets[i] = { target = one.target, identity = one.identity, outcome = outcome, cause = why,
-      evidence = evidence(one, outcome, working and seen.part),
+      evidence = evidence(one, outcome, working and seen.part), source = source_of(one, outcome, seen.part),
       step = not over[outcome] and (one.last and one.last.part == seen.part and one.last.step or newest and newest.step
         or one.last and one.last.step) or nil, next = next_of(one, outcome, why, run, o) }
   end

@@ -215,14 +215,13 @@ function Run:close(ok, message, code)
 end
 
 --- { id =, status = "nothing" | "done" | "paused" (after a canary) | "failed" | "interrupted",
--- targets = { {target, kind, status, step, message,
--- code, changed, proofs} } }
+-- targets = { {target, kind, status, step, source = "file:line" of it, message, code, changed, proofs} } }
 function Run:result()
   local list = {}
   for i, outcome in ipairs(self.outcomes) do
     list[i] = { target = outcome.target, kind = outcome.kind, status = outcome.status or "interrupted",
-      step = outcome.step, message = outcome.message, code = outcome.code, changed = outcome.changed,
-      proofs = outcome.proofs }
+      step = outcome.step, source = outcome.source, message = outcome.message, code = outcome.code,
+      changed = outcome.changed, proofs = outcome.proofs }
   end
   local status = self.nothing and "nothing" or self.code == "ECANCELLED" and "interrupted"
     or (incomplete(self) or self.code) and "failed" or self.paused and "paused" or "done"

@@ -13,6 +13,7 @@ local turns = require "gpupt.playbook.turns"
 ---@field kind "host"|"vm"
 ---@field status string?            "changed", "ok", "failed", "deferred", "not started", "interrupted"
 ---@field step string?              where it failed
+---@field source string?            file:line of that step in the playbook
 ---@field message string?
 ---@field code string?
 ---@field changed integer           number of changes made
@@ -101,9 +102,10 @@ function steps.finish(self, outcome, status, message, code)
     self.failures = self.failures + 1
     self.limits:count(outcome.target_record)
   end
-  self:emit { kind = status, target = outcome.target, step = outcome.step, text = message, code = code }
+  self:emit { kind = status, target = outcome.target, step = outcome.step, source = outcome.source,
+    text = message, code = code }
   rows.add(self.journal, { run = self.id, kind = "target", target = outcome.target, step = outcome.step,
-    identity = outcome.target_record and outcome.target_record.identity, what = status,
+    source = outcome.source, identity = outcome.target_record and outcome.target_record.identity, what = status,
     detail = message and journal.note { message = message, code = code } or nil })
 end
 
@@ -120,7 +122,7 @@ function steps.carry_out(self, target, outcome)
   local stop = self.cancelled and "the run was cancelled" or self.stopping or self.limits:reached()
   if stop then return steps.finish(self, outcome, "not started", stop) end
   for i, instance in ipairs(target.scope.children) do
-    outcome.step = instance.name
+    outcome.step, outcome.source = instance.name, instance.source
     if self.stopping and i > 1 then return steps.finish(self, outcome, "interrupted", self.stopping, "ECANCELLED") end
     stop = turns.before_step(instance, outcome, target.host and self.late_hosts[target.host.ref])
     if stop then return steps.finish(self, outcome, "not started", stop) end
@@ -130,7 +132,7 @@ function steps.carry_out(self, target, outcome)
     end
     if not ok then return steps.finish(self, outcome, "failed", message, code) end
   end
-  outcome.step = nil
+  outcome.step, outcome.source = nil, nil
   return steps.finish(self, outcome, outcome.changed > 0 and "changed" or "ok")
 end
 
