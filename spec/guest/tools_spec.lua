@@ -1,4 +1,5 @@
 -- VMware Tools' installer: the exact command line for each release and each use of the guest, and what its end means.
+local medium = require "gpupt.guest.tools_medium"
 local tools = require "gpupt.guest.tools"
 
 local function line(o) return assert(tools.command(o)).line end
@@ -146,21 +147,21 @@ describe("the installer run from its CD", function()
   end
 
   it("is found by the CD's label, never by a letter", function()
-    local run = tools.from_cd(assert(tools.command { version = 12 }))
+    local run = medium.from_cd(assert(tools.command { version = 12 }))
     assert.matches("FileSystemLabel %-eq 'VMware Tools'", run.arguments)
     assert.is_nil(run.line:find "[D-Z]:\\")
   end)
 
   it("passes the installer's arguments through PowerShell's command line unharmed", function()
     local command = assert(tools.command { version = 12, horizon = true, log = [[C:\a b.log]] })
-    local words = split(tools.from_cd(command).arguments)
+    local words = split(medium.from_cd(command).arguments)
     assert.equal("-Command", words[#words - 1])
     assert.equal(command.arguments, words[#words]:match "%-ArgumentList '(.-)' %-Wait")
   end)
 
   it("fits into a SynchronousCommand of an answer file (1024 characters)", function()
     local command = assert(tools.command { version = 11, horizon = true, remove = { "FileIntrospection" } })
-    assert.is_true(#tools.from_cd(command).line < 1024)
+    assert.is_true(#medium.from_cd(command).line < 1024)
   end)
 end)
 

@@ -4,6 +4,7 @@
 local found = pcall(require, "gpupt.iso")
 local answer = require "gpupt.guest.answer"
 local proof = require "gpupt.guest.proof"
+local tools_medium = require "gpupt.guest.tools_medium"
 local tools = require "gpupt.guest.tools"
 local vcenter = require "spec.support.vcenter"
 
@@ -150,8 +151,8 @@ describe("guests of the test vCenter", function()
 
     -- the features change with the Horizon Agent; Tools restart below the call
     local plan = assert(tools.command { version = assert(vm:get "guest.toolsVersion"), horizon = true, nsx = true })
-    local result = assert(vc.guest:run(vm, login, { program = tools.from_cd(plan).program, arguments = tools.from_cd(plan).arguments,
-      timeout = 60 }))
+    local run = tools_medium.from_cd(plan)
+    local result = assert(vc.guest:run(vm, login, { program = run.program, arguments = run.arguments, timeout = 60 }))
     local outcome = tools.outcome(result.rc)
     assert.is_true(outcome.success, ("%d %s %s"):format(result.rc, outcome.meaning, result.stdout .. result.stderr))
     assert(vc.guest:ready(vm, { timeout = 60 }))
@@ -162,8 +163,8 @@ describe("guests of the test vCenter", function()
 
     -- a name that this release does not have ends in 1603
     local wrong = assert(tools.command { version = 11 })
-    result = assert(vc.guest:run(vm, login, { program = tools.from_cd(wrong).program, arguments = tools.from_cd(wrong).arguments,
-      timeout = 60 }))
+    run = tools_medium.from_cd(wrong)
+    result = assert(vc.guest:run(vm, login, { program = run.program, arguments = run.arguments, timeout = 60 }))
     assert.equal(1603, result.rc)
     assert.is_false(tools.outcome(result.rc).success)
 

@@ -9,7 +9,6 @@
 local architecture = require "gpupt.facts.nvidia_architecture"
 local linux = require "gpupt.guest.linux"
 local shell = require "gpupt.shell"
-local text = require "gpupt.text"
 
 local driver = {}
 
@@ -121,17 +120,8 @@ function driver.look() return bash(LOOK) end
 
 --- Reads its output; nil, message, "EGUEST".
 function driver.read(output)
-  local part, sections = nil, {}
-  for line in text.lines(output or "") do
-    local name = line:match "^@(%l+)$"
-    if name then
-      part = {}
-      sections[name] = part
-    elseif part then
-      part[#part + 1] = line
-    end
-  end
-  if not sections["end"] then return nil, "the guest's answer is not complete", "EGUEST" end
+  local sections = linux.sections(output)
+  if not sections then return nil, "the guest's answer is not complete", "EGUEST" end
   local os_release = linux.os_release(table.concat(sections.os, "\n"))
   local family = linux.family(os_release.ID or "?", os_release.ID_LIKE)
   local seen = { family = family, id = os_release.ID, name = os_release.PRETTY_NAME, kernel = sections.kernel[1] or "?",

@@ -12,6 +12,7 @@
 --   linux.outcome("debian", 100)  --> { success=false, retry=true, meaning="...holds the lock" }
 local nearest = require "gpupt.nearest"
 local options = require "gpupt.options"
+local shell = require "gpupt.shell"
 local text = require "gpupt.text"
 
 local linux = {}
@@ -47,6 +48,19 @@ local families = {
     install = "tdnf install -y %s",
     codes = {},
   },
+  alpine = {
+    ids = { "alpine", "postmarketos" },
+    service = "open-vm-tools",
+    -- the base package has no guest operations: those are plug-ins
+    packages = "open-vm-tools open-vm-tools-plugins-all",
+    desktop = "open-vm-tools open-vm-tools-plugins-all open-vm-tools-gtk",
+    install = "apk add --no-progress %s",
+    active = "rc-service -q open-vm-tools status >/dev/null 2>&1",
+    enable = "rc-update -q add open-vm-tools boot && rc-service open-vm-tools start",
+    codes = { [99] = { retry = true, meaning = "apk could not lock its database" },
+      [1] = { meaning = "apk failed: no such package in the enabled repositories (community has open-vm-tools), or "
+        .. "another apk holds the lock" } },
+  },
 }
 
 --- The family of a distribution by /etc/os-release's ID and ID_LIKE; nil, message, "EINVAL" when none is
@@ -81,7 +95,7 @@ function linux.os_release(content)
 end
 
 local tools_options = options.declare("guest.linux.tools", {
-  { "family", "string", choices = { "debian", "rhel", "suse", "photon" }, doc = "if already known" },
+  { "family", "string", choices = { "debian", "rhel", "suse", "photon", "alpine" }, doc = "if already known" },
   { "id", "string", doc = "ID of /etc/os-release" },
   { "id_like", "string", doc = "ID_LIKE of /etc/os-release" },
   { "os_release", "string", doc = "the text of /etc/os-release" },
@@ -103,7 +117,8 @@ function linux.tools(given)
     family = found
   end
   local entry = families[family]
-  local packages = o.desktop and "open-vm-tools open-vm-tools-desktop" or "open-vm-tools"
+  local packages = o.desktop and (entry.desktop or "open-vm-tools open-vm-tools-desktop")
+    or entry.packages or "open-vm-tools"
   local function as_root(command)
     if not o.sudo then return command end
     return "sudo -n /bin/sh -c '" .. command .. "'"
@@ -111,8 +126,8 @@ function linux.tools(given)
   local check = "command -v vmtoolsd >/dev/null && vmtoolsd -v"
   local install = as_root((entry.install:gsub("%%s", packages)))
   local refresh = entry.refresh and as_root(entry.refresh)
-  local enable = as_root("systemctl enable --now " .. entry.service)
-  local active = "systemctl is-active --quiet " .. entry.service
+  local enable = as_root(entry.enable or "systemctl enable --now " .. entry.service)
+  local active = entry.active or "systemctl is-active --quiet " .. entry.service
   return {
     family = family, packages = packages, service = entry.service, check = check,
     refresh = refresh, install = install, enable = enable,
@@ -120,6 +135,60 @@ function linux.tools(given)
     ensure = ("%s { %s%s; } && { %s || %s; }"):format(o.desktop and "" or "{ " .. check .. "; } ||",
       refresh and refresh .. " && " or "", install, active, enable):gsub("^ ", ""),
   }
+end
+
+--- The parts of an output that lines of the form @name begin, by name: lists of lines. nil if the line @end is missing.
+function linux.sections(output)
+  local part, sections = nil, {}
+  for line in text.lines(output or "") do
+    local name = line:match "^@(%l+)$"
+    if name then
+      part = {}
+      sections[name] = part
+    elseif part then
+      part[#part + 1] = line
+    end
+  end
+  return sections["end"] and sections or nil
+end
+
+--- The command that looks at Tools in a guest, for linux.read_look; it needs no root.
+function linux.look()
+  return { program = "/bin/sh", arguments = "-c " .. shell.quote([[export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
+echo @os; cat /etc/os-release
+echo @root; id -u; sudo -n true 2>/dev/null && echo sudo
+echo @tools; command -v vmtoolsd >/dev/null && vmtoolsd -v
+echo @packages
+for p in open-vm-tools open-vm-tools-desktop open-vm-tools-plugins-all open-vm-tools-gtk; do
+  if command -v apk >/dev/null; then apk info -e $p
+  elif command -v dpkg-query >/dev/null && test -e /etc/debian_version; then dpkg-query -W -f='${Package} ${Status}
+' $p
+  else rpm -q --qf '%{NAME}
+' $p; fi 2>/dev/null
+done
+echo @service; systemctl is-active open-vm-tools.service vmtoolsd.service 2>/dev/null
+test -d /run/openrc && rc-service open-vm-tools status >/dev/null 2>&1 && echo active
+echo @end]]) }
+end
+
+--- Reads its output: { family =, id =, name =, root =, sudo =, version = of vmtoolsd or nil, packages = a set,
+-- running = }; nil, message, code.
+function linux.read_look(output)
+  local sections = linux.sections(output)
+  if not sections then return nil, "the guest's answer is not complete", "EGUEST" end
+  local release = linux.os_release(table.concat(sections.os, "\n"))
+  if not release.ID then return nil, "the guest has no /etc/os-release with an ID", "EGUEST" end
+  local family, message, code = linux.family(release.ID, release.ID_LIKE)
+  if not family then return nil, message, code end
+  local seen = { family = family, id = release.ID, name = release.PRETTY_NAME or release.ID, packages = {},
+    root = sections.root[1] == "0", sudo = sections.root[2] == "sudo" }
+  seen.version = table.concat(sections.tools, " "):match "version ([%d.]+)"
+  for _, line in ipairs(sections.packages) do
+    local name, status = line:match "^(%S+) ?(.*)$"
+    if name and (status == "" or status == "install ok installed") then seen.packages[name] = true end
+  end
+  for _, line in ipairs(sections.service) do seen.running = seen.running or line == "active" end
+  return seen
 end
 
 --- The shell text, for root, that installs packages on a distribution of the family; it never asks.

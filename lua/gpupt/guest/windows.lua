@@ -13,6 +13,7 @@ local accounts = require "gpupt.guest.accounts"
 local characters = require "gpupt.guest.characters"
 local options = require "gpupt.options"
 local reveal = require "gpupt.guest.reveal"
+local medium = require "gpupt.guest.tools_medium"
 local tools = require "gpupt.guest.tools"
 local xml = require "gpupt.guest.xml"
 
@@ -232,7 +233,7 @@ local function tools_line(given)
   o.version = o.version or 12
   local command, message, code = tools.command(o)
   if not command then return nil, "tools: " .. message, code end
-  return tools.from_cd(command).line
+  return medium.from_cd(command).line
 end
 
 --- The text of autounattend.xml; nil, message, code ("EINVAL" for a bad value, "ESECRET" when a secret cannot be

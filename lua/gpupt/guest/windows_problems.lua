@@ -2,6 +2,7 @@
 -- is a question that Windows Setup would ask on the console, or a reason why the guest would lack VMware Tools. It is
 -- { code=, severity="error"|"warning", line=, message= }.
 local accounts = require "gpupt.guest.accounts"
+local medium = require "gpupt.guest.tools_medium"
 local tools = require "gpupt.guest.tools"
 local xml = require "gpupt.guest.xml"
 
@@ -144,7 +145,7 @@ local function check_tools_line(line, at, add)
   if line:find "[D-Zd-z]:\\+[Ss][Ee][Tt][Uu][Pp]" then
     add("cd-by-letter", "warning", at, "Tools are run from a drive letter, which depends on the number of "
       .. "drives: find "
-      .. "the CD by its label '" .. tools.cd_label .. "'")
+      .. "the CD by its label '" .. medium.label .. "'")
   end
   if not (line:find "/q[nb]" or line:find "/quiet" or line:find "/passive") then
     add("tools-ask", "error", at, "the Tools installer does not run silently (/S /v\"/qn REBOOT=R\"): it "

@@ -102,7 +102,7 @@
 ---@field log? string a file in the guest for the MSI log
 
 ---@class gpupt.options.guest.linux.tools
----@field family? "debian"|"rhel"|"suse"|"photon" if already known
+---@field family? "debian"|"rhel"|"suse"|"photon"|"alpine" if already known
 ---@field id? string ID of /etc/os-release
 ---@field id_like? string ID_LIKE of /etc/os-release
 ---@field os_release? string the text of /etc/os-release
@@ -120,9 +120,9 @@
 
 ---@class gpupt.options.guest.tools.command
 ---@field version string|number of the installer that will run: 12.4.0, or 12416
----@field horizon? boolean the Horizon Agent will be installed afterwards
+---@field horizon? boolean|string the Horizon Agent will be installed afterwards: true, or its version, such as 2306 or 8.10
 ---@field nsx? boolean NSX is used, so its network driver must stay
----@field features? table the feature names of this installer, when known
+---@field features? table the feature names of this installer, if they were read from its Feature table
 ---@field remove? table more features to remove
 ---@field keep? table features to keep even if the rules would remove them
 ---@field reboot? boolean lets the installer reboot the guest (without REBOOT=R)
@@ -276,10 +276,12 @@
 ---@field max_failures? integer|string start no further targets after so many failed ones, in all scopes without a max_failures of their own [2]: a count, or a percentage such as 10%
 
 ---@class gpupt.options.p.tools.ensure
----@field horizon? boolean|function the Horizon agent will be installed
+---@field horizon? boolean|string|function the Horizon Agent will be installed: true, or its version, such as 2306 or 8.10
 ---@field nsx? boolean|function NSX guest introspection is used
 ---@field remove? table|function additional features to exclude
 ---@field keep? table|function features to install even if the rules exclude them
+---@field desktop? boolean|function Linux: also the package for desktops
+---@field reboot? string|function Windows: whether the guest is rebooted when the installer requests it
 ---@field within? string|function how long the installer may take
 
 ---@class gpupt.options.p.vars_NAME

@@ -146,7 +146,7 @@ end
 
 -- Opens a session again after a reboot.
 local function again(ctx, target, why)
-  local ok, message, code, detail = reboot(ctx, target, why)
+  local ok, message, code, detail = reboot.request(ctx, target, why)
   if not ok then return nil, message, code, detail end
   return guest.open(ctx, target, {})
 end

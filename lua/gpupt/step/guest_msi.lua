@@ -21,19 +21,31 @@ local function complaint(o, outcome)
 end
 
 --- `command` = { program =, arguments = }; o = { product = its name, changing = the journal row's words, log = the path
--- of the log that the command writes (optional), seconds = how long everything may take }. The outcome of a success
--- (gpupt.guest.msi: reboot, rebooting); nil, message, code ("EBUSY": another installation still runs).
+-- of the log that the command writes (optional), seconds = how long everything may take, after = commands that run
+-- after it in the same go, such as one that reads what is installed (optional) }. The outcome of a success
+-- (gpupt.guest.msi: reboot, rebooting; after = the results of these commands), or { lost = true } when the guest
+-- restarted during the installation and the exit code is lost; nil, message, code ("EBUSY": another installation still
+-- runs).
 return function(ctx, target, session, command, o)
+  local commands = table.move(o.after or {}, 1, #(o.after or {}), 2, { command })
   local until_time, pause = loop.now() + o.seconds, FIRST_PAUSE
   while true do
     local left = math.max(1, until_time - loop.now())
-    local result, message, code, detail = session:run(command, { changing = o.changing, timeout = left })
-    if not result then return nil, ("%s: %s"):format(o.product, message), code, detail end
-    local outcome = msi.outcome(result.status)
-    if outcome.success then return outcome end
+    local how = { changing = o.changing, timeout = left }
+    local results, message, code, detail = session:run_all(commands, how)
+    if code == "ERESTARTED" then
+      ctx:note(target, ("%s: %s: what is installed decides"):format(o.product, message))
+      return { lost = true }
+    end
+    if not results then return nil, ("%s: %s"):format(o.product, message), code, detail end
+    local outcome = msi.outcome(results[1].status)
+    if outcome.success then
+      outcome.after = table.move(results, 2, #results, 1, {})
+      return outcome
+    end
     if not outcome.retry or loop.now() + pause >= until_time then
       local log = o.log and not outcome.retry and log_of(ctx, target, session, o.log)
-      if log then outcome = msi.outcome(result.status, log) end
+      if log then outcome = msi.outcome(results[1].status, log) end
       for _, line in ipairs(outcome.lines or {}) do ctx:note(target, "MSI log: " .. line) end
       return nil, complaint(o, outcome), outcome.retry and "EBUSY" or "EGUEST"
     end

@@ -90,23 +90,29 @@ function Session:look(commands, o)
   return results
 end
 
---- Runs a program; returns { out =, err =, status = }. `changing` programs get a journal row before they start.
-function Session:run(command, o)
+--- Runs programs one after the other, in one go; a list as of Session:look. `changing` programs get a journal row
+-- before they start: of the first one, whose status the row has.
+function Session:run_all(commands, o)
   o = o or {}
-  local ctx, target = self.ctx, self.target
+  local ctx, target, first = self.ctx, self.target, commands[1]
   local number
   if o.changing then
-    number = ctx:row(target, "change", o.changing, { program = command.program,
-      arguments = command.arguments and missing.new "secret" or nil })
+    number = ctx:row(target, "change", o.changing, { program = first.program,
+      arguments = first.arguments and missing.new "secret" or nil })
   end
-  local result, message, code, detail = ctx.vc.guest:run(target.ref, self.auth, { program = command.program,
-    arguments = command.arguments, timeout = o.timeout or 300, family = self.family })
+  local results, message, code, detail = self:look(commands, { timeout = o.timeout })
   if number then
-    ctx:row(target, "result", o.changing, result and { ok = true, status = result.rc }
+    ctx:row(target, "result", o.changing, results and { ok = true, status = results[1].status }
       or { ok = false, message = message, code = code }, { of = number })
   end
-  if not result then return nil, advice(ctx, code, message), code, detail end
-  return result_of(result)
+  return results, message, code, detail
+end
+
+--- Runs a program; returns { out =, err =, status = }. A `changing` program gets a journal row before it starts.
+function Session:run(command, o)
+  local results, message, code, detail = self:run_all({ command }, o)
+  if not results then return nil, message, code, detail end
+  return results[1]
 end
 
 return guest

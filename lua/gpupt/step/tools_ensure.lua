@@ -1,25 +1,34 @@
 --- tools.ensure: installs VMware Tools with only the features that a VM with cards should have.
--- Windows: the installer of the mounted Tools medium, with ADDLOCAL=ALL and the REMOVE list of that installer's version
--- (gpupt.guest.tools); Linux: the distribution's open-vm-tools. The installer restarts Tools during the call, so its
--- end is awaited twice. The release and features are stored on the VM (ExtraConfig gpupt.tools). The step runs again
--- when the Tools that run, or what the rules say about their release, are not what is stored there.
+-- Windows: the installer of the mounted Tools medium, with ADDLOCAL=ALL and the REMOVE list of that installer
+-- (gpupt.step.tools_windows); Linux: the distribution's open-vm-tools (gpupt.step.tools_linux). The installer
+-- restarts Tools during the call, so its end is awaited twice. The release, the removed features and the options are
+-- stored on the VM (ExtraConfig gpupt.tools). The step runs again when the Tools that run, or the options, are not what
+-- is stored there.
 local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
-local reboot = require "gpupt.step.guest_reboot"
-local shell = require "gpupt.shell"
+local linux = require "gpupt.step.tools_linux"
+local power = require "gpupt.step.vm_power"
+local sha256 = require "gpupt.sha256"
 local tools = require "gpupt.guest.tools"
+local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
+local windows = require "gpupt.step.tools_windows"
 
 local step = {
   name = "tools.ensure", scope = "vms", login = true,
   options = {
-    { "horizon", "boolean", default = false, late = true, doc = "the Horizon agent will be installed" },
+    { "horizon", "boolean|string", default = false, late = true,
+      doc = "the Horizon Agent will be installed: true, or its version, such as 2306 or 8.10" },
     { "nsx", "boolean", default = false, late = true, doc = "NSX guest introspection is used" },
     { "remove", "table", late = true, doc = "additional features to exclude" },
     { "keep", "table", late = true, doc = "features to install even if the rules exclude them" },
+    { "desktop", "boolean", default = false, late = true, doc = "Linux: also the package for desktops" },
+    { "reboot", "string", choices = { "when-requested", "later" }, default = "when-requested", late = true,
+      doc = "Windows: whether the guest is rebooted when the installer requests it" },
     { "within", "string", default = "30m", late = true, doc = "how long the installer may take" },
   },
+  approvals = { ["guest-shutdown"] = "shut down the guests of running VMs" },
   needs = { "VirtualMachine.Interact.ToolsInstall", "VirtualMachine.Interact.Reset",
     "VirtualMachine.Config.AdvancedConfig", "VirtualMachine.GuestOperations.Execute",
     "VirtualMachine.GuestOperations.Query", "VirtualMachine.GuestOperations.Modify" },
@@ -32,15 +41,34 @@ function step.check(o)
       if not ok then return message end
     end
   end
+  if type(o.horizon) == "string" then
+    local ok, message = tools.command { version = 12, horizon = o.horizon }
+    if not ok then return message end
+  end
+  if type(o.within) == "string" then
+    local _, message = units.duration(o.within)
+    if message then return "within: " .. message end
+  end
 end
 
--- What the installer of a version should do: the command and the mark that it leaves; nil, message, code.
-local function wanted(target, version, name)
-  local o = target.options
-  local command, message, code = tools.command { version = version, program = name, horizon = o.horizon, nsx = o.nsx,
-    remove = o.remove, keep = o.keep }
-  if not command then return nil, message, code end
-  return command, command.version.text .. " REMOVE=" .. table.concat(command.remove, ",")
+-- Changed when the rules of gpupt.guest.tools change: then Tools are installed again.
+local RULES = "1"
+
+-- What the stored mark depends on, beside the release of Tools.
+local function fingerprint(o)
+  local words = { RULES, tostring(o.horizon), tostring(o.nsx) }
+  for _, field in ipairs { "remove", "keep" } do
+    local names = table.move(o[field] or {}, 1, #(o[field] or {}), 1, {})
+    table.sort(names)
+    words[#words + 1] = field .. "=" .. table.concat(names, ",")
+  end
+  return sha256(table.concat(words, "\n")):sub(1, 12)
+end
+
+-- "12.4.0 REMOVE=Hgfs,VSS 0123456789ab": the text, the release and the fingerprint of a mark; nil for none.
+local function read_mark(vm)
+  local said, release, hash = (vm.extra["gpupt.tools"] or ""):match "^((%S+) REMOVE=%S*) (%x+)$"
+  return said, release, hash
 end
 
 -- Only Windows has Tools from the host's CD, whose installer may request a reboot.
@@ -52,17 +80,14 @@ local function family(target, vm)
   return guest_family(nil, nil, target.forecast.guest_id)
 end
 
--- Whether Tools of a Windows guest are as wanted: the mark for the version that runs. nil, message, code if its version
+-- What is stored of Tools in a Windows guest, if they are as wanted; false if not; nil, message, code if their version
 -- cannot be read.
 local function satisfied(target, vm)
   local version, message, code = tools.version(vm.guest.version)
   if not version then return nil, message, code end
-  -- a feature that this version does not have is no reason to refuse: the mounted installer may have it
-  local command, mark = wanted(target, version.text)
-  return command ~= nil and vm.extra["gpupt.tools"] == mark, mark
+  local said, release, hash = read_mark(vm)
+  return said and release == version.text and hash == fingerprint(target.options) and said or false
 end
-
-local LINUX = "open-vm-tools"
 
 function step.observe(ctx, target)
   if not target.ref then return {} end
@@ -70,7 +95,7 @@ function step.observe(ctx, target)
 end
 
 function step.plan(_, target, seen)
-  local vm = seen.vm
+  local vm, o = seen.vm, target.options
   if not vm or target.forecast.installs or not vm.guest.version or vm.guest.version == "0" then
     return { { sign = "+", verb = "tools", lost = "guest installs",
       what = "VMware Tools with the features for this release" },
@@ -78,16 +103,19 @@ function step.plan(_, target, seen)
   end
   local change = { sign = "~", verb = "tools", lost = "guest installs" }
   if vms.family(vm) == "linux" then
-    if vm.extra["gpupt.tools"] == LINUX then return {} end
-    change.what, change.needs = "open-vm-tools installed and running", LINUX_NEEDS
+    if vm.extra["gpupt.tools"] == linux.mark(o) then return {} end
+    change.what, change.needs = linux.mark(o) .. " installed and running", LINUX_NEEDS
   else
     local done, message, code = satisfied(target, vm)
     if done == nil then return nil, ("%s: %s"):format(target.name, message), code end
     if done then return {} end
     -- the mounted installer's version decides; it is likely to be the one that runs
-    local likely = wanted(target, vm.guest.version)
+    local likely = windows.command(target, vm.guest.version)
     change.what = "VMware Tools from the mounted medium" .. (likely and #likely.remove > 0
       and ", without " .. table.concat(likely.remove, ", ") or "")
+    if o.reboot ~= "later" and vm.power == "poweredOn" and power.delivered(vm) then
+      change.what, change.allow = change.what .. ", and reboot the guest if the installer requests it", "guest-shutdown"
+    end
   end
   if vm.power ~= "poweredOn" then
     return nil, target.name .. " is not running, and its VMware Tools must be changed. Power it on first", "EREFUSED"
@@ -100,110 +128,43 @@ local function mark(ctx, target, vm, text)
     { action = "mark-tools", text = "ReconfigVM (mark Tools)" })
 end
 
--- Which installer is mounted, and what it should do.
-local function choose(ctx, target, session, vm)
-  local found, message, code = session:look { tools.find() }
-  if not found then return nil, message, code end
-  local installer
-  installer, message, code = tools.installer(found[1].out)
-  if not installer then return nil, message, code end
-  local running = tools.version(vm.guest.version)
-  if running and tools.newer(running, installer.version) then
-    return nil, ("the guest has VMware Tools %s, and the mounted installer %s is older (%s). Put newer Tools media on "
-      .. "the host"):format(running.text, installer.path,
-      installer.version.text), "EREFUSED"
-  end
-  local command, mark_text
-  command, mark_text, code = wanted(target, installer.version.text, installer.name)
-  if not command then return nil, mark_text, code end
-  for _, one in ipairs(command.notes) do ctx:note(target, one) end
-  ctx:note(target, ("%s of Tools %s: %s"):format(installer.path, installer.version.text, command.arguments))
-  return { command = command, installer = installer, mark = mark_text }
-end
-
--- Runs the installer of the medium while it is mounted: the outcome of the installer, and the mark.
-local function install(ctx, target, session, vm, seconds)
-  local ok, message, code = ctx:call(target, target.ref, "MountToolsInstaller", {}, "MountToolsInstaller")
-  if not ok then return nil, message, code end
-  local chosen, result
-  chosen, message, code = choose(ctx, target, session, vm)
-  if chosen then
-    result, message, code = session:run(tools.from_cd(chosen.command, chosen.installer),
-      { changing = chosen.installer.name, timeout = seconds })
-  end
-  ctx:call(target, target.ref, "UnmountToolsInstaller", {}, "UnmountToolsInstaller")
-  if not result then return nil, ("%s: Tools: %s"):format(target.name, message), code end
-  return tools.outcome(result.status), chosen.mark
-end
-
-local function windows(ctx, target, session, vm, seconds)
-  local outcome, text, code = install(ctx, target, session, vm, seconds)
-  if not outcome then return nil, text, code end
-  if not outcome.success then
-    return nil, ("%s: Tools: exit code %d: %s%s"):format(target.name, outcome.code, outcome.meaning,
-      outcome.remedy and "; " .. outcome.remedy or ""), outcome.retry and "EBUSY" or "EGUEST"
-  end
-  local ok, message
-  if outcome.reboot then
-    -- the Tools that gave the installer's result can reboot the guest, unless they were restarted since
-    ok, message, code = reboot(ctx, target, "the installer requests a reboot of the guest")
-    if ok then return mark(ctx, target, vm, text) end
-    if code ~= "ToolsUnavailable" then return nil, message, code end
-  end
-  ok, message, code = guest.wait(ctx, target, 600)
-  if ok == nil then
-    return nil, ("%s: Tools did not start again after their installation: %s"):format(target.name, message), code
-  end
-  if outcome.reboot then
-    ok, message, code = reboot(ctx, target, "the installer requests a reboot of the guest")
-    if not ok then return nil, message, code end
-  end
-  return mark(ctx, target, vm, text)
-end
-
-local function linux(ctx, target, session, vm, seconds)
-  local plan, message, code = tools.linux { id = (vm.guest.id or vm.guest_id or ""):lower():gsub("64guest$", "")
-    :gsub("guest$", ""):gsub("%d+$", "") }
-  if not plan then return nil, message, code end
-  local function bash(script) return { program = "/bin/bash", arguments = "-c " .. shell.quote(script) } end
-  local results
-  results, message, code = session:look({ bash(plan.check) }, { timeout = seconds })
-  if not results then return nil, ("%s: Tools: %s"):format(target.name, message), code end
-  if results[1].status ~= 0 then
-    local result
-    result, message, code = session:run(bash(plan.ensure), { changing = LINUX, timeout = seconds })
-    if not result then return nil, ("%s: Tools: %s"):format(target.name, message), code end
-    if result.status ~= 0 then
-      return nil, ("%s: open-vm-tools: status %d: %s"):format(target.name, result.status,
-        ((result.err or "") .. (result.out or "")):sub(-300)), "EGUEST"
-    end
-  end
-  return mark(ctx, target, vm, LINUX)
-end
-
 function step.apply(ctx, target, _, seen)
-  local seconds = require("gpupt.units").duration(target.options.within)
-  local vm = seen.vm
-  local session, message, code = guest.open(ctx, target, { vm = vm })
-  if not session then return nil, message, code end
+  local seconds, vm, o = units.duration(target.options.within), seen.vm, target.options
+  local in_use = vm and vm.power == "poweredOn" and power.delivered(vm)
+  local session, message, code, detail = guest.open(ctx, target, { vm = vm })
+  if not session then return nil, message, code, detail end
   if not (vm.guest.running and vm.guest.ready) then vm = ctx.fleet:vm(target.ref) end -- its Tools run only now
-  if vms.family(vm) == "windows" then return windows(ctx, target, session, vm, seconds) end
-  return linux(ctx, target, session, vm, seconds)
+  local done
+  if vms.family(vm) == "windows" then
+    if in_use and o.reboot ~= "later" then
+      ctx:require_approval("guest-shutdown", "rebooting the guest of " .. target.name)
+    end
+    done, message, code, detail = windows.install(ctx, target, session, vm, seconds)
+    if not done then return nil, message, code, detail end
+    return mark(ctx, target, vm, ("%s REMOVE=%s %s"):format(done.version, table.concat(done.remove, ","),
+      fingerprint(o)))
+  end
+  done, message, code, detail = linux.ensure(ctx, target, session, vm, seconds)
+  if not done then return nil, ("%s: Tools: %s"):format(target.name, message), code, detail end
+  return mark(ctx, target, vm, linux.mark(o))
 end
 
 function step.prove(ctx, target)
-  local vm = ctx.fleet:vm(target.ref)
+  local vm, o = ctx.fleet:vm(target.ref), target.options
+  if not vm.guest.running then return nil, target.name .. ": VMware Tools do not run", "EPROOF" end
   if vms.family(vm) == "linux" then
-    if vm.extra["gpupt.tools"] == LINUX then return LINUX end
+    if vm.extra["gpupt.tools"] == linux.mark(o) then return linux.mark(o) end
     return nil, target.name .. ": open-vm-tools are not installed", "EPROOF"
   end
-  local done, mark_text, code = satisfied(target, vm)
-  if done == nil then return nil, mark_text, code end
-  if not done then
-    return nil, ("%s: Tools are %s, not %s"):format(target.name, vm.extra["gpupt.tools"] or "unchanged", mark_text),
-      "EPROOF"
+  local done, message, code = satisfied(target, vm)
+  if done == nil then return nil, message, code end
+  if done then return done end
+  local said, release = read_mark(vm)
+  if said and release ~= tools.version(vm.guest.version).text then
+    return nil, ("%s: Tools %s run, and %s were installed: the guest may have to be rebooted"):format(target.name,
+      tools.version(vm.guest.version).text, release), "EPROOF"
   end
-  return mark_text
+  return nil, ("%s: Tools are %s"):format(target.name, said or vm.extra["gpupt.tools"] or "unchanged"), "EPROOF"
 end
 
 --- What was installed in the guest stays, and so does the mark that says what that is.

@@ -385,6 +385,17 @@ function Guest:environment(vm, login, names, given)
     deadline(given))
 end
 
+--- Whether the guest has restarted since a time of its own clock: then all its programs are younger. nil, message,
+-- code.
+function Guest:restarted(vm, login, since, given)
+  local list, message, code, detail = self:list(vm, login, nil, given)
+  if not list then return nil, message, code, detail end
+  for _, process in ipairs(list) do
+    if not process.started or process.started <= since then return false end
+  end
+  return #list > 0
+end
+
 --- Ends a program. true, or nil, message, code (GuestProcessNotFound).
 function Guest:kill(vm, login, pid, given)
   checked_vm(vm)

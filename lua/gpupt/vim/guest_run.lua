@@ -8,10 +8,22 @@ local wait = require "gpupt.loop.wait"
 -- Seconds between two looks at a program: a short one has ended at the first look, a long one is not asked often.
 local FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10
 
+-- Whether the guest has restarted since the script was written: then every program of the guest is younger, by the
+-- guest's own clock, or the folder is gone with the other temporary files.
+local function restarted(self, vm, login, inside, name, left)
+  local list, _, code = self:files(vm, login, inside, left)
+  if not list then return code == "FileNotFound" end
+  local written
+  for _, file in ipairs(list) do
+    if file.path:sub(-#name) == name then written = file.modified end
+  end
+  return written and self:restarted(vm, login, written, left) or false
+end
+
 -- Polls until the script has written its result or has ended without it. The result as a text, or the exit code of the
--- script; nil, message, code.
-local function follow(self, vm, login, pid, result, o, until_time)
-  local delay, missed = FIRST_PAUSE, 0
+-- script; nil, message, code ("ERESTARTED": the guest has restarted under it).
+local function follow(self, vm, login, pid, inside, name, o, until_time)
+  local delay, missed, result = FIRST_PAUSE, 0, inside .. script.RESULT
   while true do
     if engine.now() >= until_time then return nil, "the program is still running", "ETIMEDOUT" end
     attempt.pause(delay, until_time)
@@ -30,6 +42,9 @@ local function follow(self, vm, login, pid, result, o, until_time)
       -- the process list may lag behind the start, and restarted Tools list nothing: the file alone decides, unless
       -- the process is listed as ended and left no file
       if process and process.ended and missed >= 2 then return process.rc end
+      if missed % 3 == 2 and restarted(self, vm, login, inside, name, left) then
+        return nil, "the guest restarted while the program ran, so its exit code is lost", "ERESTARTED"
+      end
     end
   end
 end
@@ -96,9 +111,10 @@ return function(self, operate, vm, login, programs, o)
     if pid == nil then return nil, why, failed, more end
     running = true
     local result
-    result, why, failed, more = follow(self, vm, login, pid, inside .. script.RESULT, o, until_time)
+    result, why, failed, more = follow(self, vm, login, pid, inside, name, o, until_time)
+    -- after a restart the pid may be another program's
+    running = result == nil and failed ~= "ERESTARTED"
     if result == nil then return nil, why, failed, more end
-    running = false
     local list = type(result) == "string" and script.read(result, #programs)
     if type(result) == "string" and not list then
       return nil, "the guest gave a result that is not complete", "ETRUNCATED"

@@ -36,11 +36,12 @@ func (m *Machine) layoutLinux() error {
 	files := map[string]string{
 		"etc/os-release": fmt.Sprintf("PRETTY_NAME=\"Ubuntu %s LTS\"\nNAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nVERSION=\"%s LTS (Noble Numbat)\"\n"+
 			"VERSION_CODENAME=noble\nID=ubuntu\nID_LIKE=debian\n", m.disk.Version, m.disk.Version),
-		"etc/hostname":     m.disk.Hostname + "\n",
-		"etc/hosts":        "127.0.0.1 localhost\n127.0.1.1 " + m.disk.Hostname + "\n",
-		"etc/default/grub": "GRUB_CMDLINE_LINUX_DEFAULT=\"\"\nGRUB_CMDLINE_LINUX=\"\"\n",
-		"etc/lsb-release":  "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=24.04\nDISTRIB_CODENAME=noble\n",
-		"etc/fstab":        "/dev/disk/by-uuid/root / ext4 defaults 0 1\n",
+		"etc/hostname":       m.disk.Hostname + "\n",
+		"etc/debian_version": "trixie/sid\n",
+		"etc/hosts":          "127.0.0.1 localhost\n127.0.1.1 " + m.disk.Hostname + "\n",
+		"etc/default/grub":   "GRUB_CMDLINE_LINUX_DEFAULT=\"\"\nGRUB_CMDLINE_LINUX=\"\"\n",
+		"etc/lsb-release":    "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=24.04\nDISTRIB_CODENAME=noble\n",
+		"etc/fstab":          "/dev/disk/by-uuid/root / ext4 defaults 0 1\n",
 	}
 	if m.disk.Driver != "" {
 		files["usr/lib/modprobe.d/nvidia-graphics-drivers.conf"] = noNouveau

@@ -160,6 +160,9 @@ type Machine struct {
 	custom     CustomizationState
 	attributes map[string]WindowsAttributes // by file of this computer
 	apt        bool                         // dpkg's lock is held
+	installer  InstallerTrouble             // of Windows Installer
+	language   string                       // of Windows: "" English, de
+	psMode     string                       // PowerShell: "" as it comes, constrained, absent
 	missed     []string                     // see unsupported.go
 	lockout    int                          // wrong passwords that lock an account: 0 as the system has it, -1 never
 	maxLogons  int                          // programs at once, 0 without limit
@@ -434,9 +437,15 @@ func (m *Machine) stuck(ctx context.Context, why string) {
 // Set changes the guest: problem codes, a session at the console, a deaf guest.
 func (m *Machine) Set(f func(s *Settable)) {
 	m.mu.Lock()
-	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver, Lockout: m.lockout, MaxLogons: m.maxLogons, ListLag: m.listLag}
+	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver, Lockout: m.lockout, MaxLogons: m.maxLogons, ListLag: m.listLag,
+		Installer: m.installer, Language: m.language, PowerShell: m.psMode}
 	f(&s)
 	m.session, m.deaf, m.lockout, m.maxLogons, m.listLag = s.Session, s.Deaf, s.Lockout, s.MaxLogons, s.ListLag
+	m.installer, m.language = s.Installer, s.Language
+	if s.PowerShell != m.psMode {
+		m.psMode = s.PowerShell
+		m.powerShell()
+	}
 	if s.Driver != m.disk.Driver {
 		m.setDriver(s.Driver)
 	}
@@ -452,6 +461,9 @@ type Settable struct {
 	Driver             string // another version, or "" for none: with its programs, and taking the cards
 	Lockout, MaxLogons int
 	ListLag            time.Duration
+	Installer          InstallerTrouble
+	Language           string // of Windows
+	PowerShell         string // "", constrained, absent
 }
 
 // Session names the user at the console.

@@ -85,7 +85,7 @@ func toolsPackage(version string, n int) map[string][]byte {
 		"autorun.inf":  []byte("[autorun]\nopen=setup.exe\n"),
 		"Program Files/VMware/VMware Tools/Drivers/pvscsi/Win8/amd64/pvscsi.inf": []byte("[Version]\n"),
 	}
-	if n < 13<<10 {
+	if n < 12<<10|5<<5 {
 		files["setup64.exe"] = files["setup.exe"]
 		files["setup.exe"] = []byte("VMware Tools " + version + " (32 bit)\n")
 	}

@@ -287,6 +287,15 @@ func init() {
 			return nil
 		}, ""},
 		"new-object": {func(r *psRun, a *psArgs) []any {
+			if name := a.text("ComObject", -1); name != "" {
+				if r.constrained() { // rule windows.constrained
+					r.throw("New-Object : Cannot create type. Only core types are supported in this language mode.")
+				}
+				if !strings.EqualFold(name, "WindowsInstaller.Installer") {
+					r.throw("New-Object : Retrieving the COM class factory for component with CLSID {00000000-0000-0000-0000-000000000000} failed due to the following error: 80040154 Class not registered")
+				}
+				return []any{msiInstaller()}
+			}
 			o := newObject(a.text("TypeName", 0))
 			if p, ok := a.param("Property"); ok {
 				if h, ok := p.(*psObject); ok {

@@ -207,7 +207,7 @@ func (r *psRun) execKeep(n *psNode) []any {
 		return r.exec(n)
 	case "if":
 		for i := 0; i+1 < len(n.kids); i += 2 {
-			if psBool(one(r.exec(n.kids[i]))) {
+			if psBool(r.condition(n.kids[i])) {
 				return r.exec(n.kids[i+1])
 			}
 		}
@@ -272,6 +272,19 @@ func (r *psRun) execKeep(n *psNode) []any {
 	return r.run(n, nil, false)
 }
 
+// condition is the value of a loop's condition; an assignment there has the assigned value.
+func (r *psRun) condition(n *psNode) any {
+	at := n
+	for at.kind == "block" && len(at.kids) == 1 {
+		at = at.kids[0]
+	}
+	if at.kind == "assign" {
+		r.assign(at)
+		return r.eval(at.kids[0])
+	}
+	return one(r.exec(n))
+}
+
 // turn runs a loop's body once; stop is true after break.
 func (r *psRun) turn(b *psNode) (out []any, stop bool) {
 	defer func() {
@@ -295,7 +308,7 @@ func (r *psRun) loop(n *psNode) (out []any) {
 		if n.kind == "for" {
 			cond, body = n.kids[1], n.kids[3]
 		}
-		if (n.kind == "while" || n.kind == "for") && cond != nil && !psBool(one(r.exec(cond))) {
+		if (n.kind == "while" || n.kind == "for") && cond != nil && !psBool(r.condition(cond)) {
 			break
 		}
 		o, stop := r.turn(body)

@@ -123,6 +123,19 @@ func (r *psRun) method(v any, name string, args []any) any {
 	if v == nil {
 		r.throw("You cannot call a method on a null-valued expression.")
 	}
+	switch v.(type) { // rule windows.constrained
+	case string, int64, float64, bool, []any:
+	default:
+		if r.constrained() {
+			r.throw("Cannot invoke method. Method invocation is supported only on core types in this language mode.")
+		}
+	}
+	if c, ok := v.(*comType); ok && low == "invokemember" {
+		return r.invokeMember(c, args)
+	}
+	if c, ok := v.(*comObject); ok {
+		return r.comMethod(c, name, args)
+	}
 	if o, ok := v.(*psObject); ok {
 		switch low {
 		case "waitforexit", "dispose", "refresh":

@@ -45,6 +45,11 @@ func (r *psRun) cast(kind string, v any) any {
 		return toFloat(n)
 	case "string":
 		return psString(v)
+	case "char":
+		if n, ok := psNumber(v); ok {
+			return string(rune(int(toFloat(n))))
+		}
+		return psString(v)
 	case "bool", "boolean", "switch":
 		return psBool(v)
 	case "array", "object[]", "string[]", "int[]":

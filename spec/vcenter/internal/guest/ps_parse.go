@@ -142,7 +142,7 @@ func (p *psParser) condition() *psNode {
 	}
 	p.i++
 	p.blank(true)
-	n := p.pipeline()
+	n := p.assignment()
 	p.blank(true)
 	if p.peek() != ')' {
 		p.fail("Missing closing ')' in expression.")

@@ -33,8 +33,8 @@ var (
 	_ = rule("install.ubuntu-commands", "documented", "real", "Ubuntu autoinstall reference: late-commands", "A late command that fails, or a package that does not exist, stops the installation.")
 	_ = rule("install.ubuntu-tools", "documented", "real", "KB 2073803: open-vm-tools", "Without open-vm-tools there are no guest operations.")
 	_ = rule("tools.feature-names", "seen", "real", "ivobeerens.nl 2022-04-14: REMOVE=AppDefense with Tools 12 is MSI error 2711", "A feature name that the version does not have exits with 1603, with 2711 in the MSI log; names are case-sensitive.")
-	_ = rule("tools.medium", "seen", "real", "vmware-samples/packer-examples-for-vsphere issue 997 (2025-01): a medium of 13.0.1 has setup.exe alone, the older ones setup64.exe and setup.exe; that ProductName and ProductVersion of the file tell product and version is from memory",
-		"The installer on the Tools medium is setup64.exe, with setup.exe for 32-bit Windows, before Tools 13, and setup.exe from 13 on; its version resource has the product VMware Tools and the version.")
+	_ = rule("tools.medium", "seen", "real", "vmware-samples/packer-examples-for-vsphere issue 997 (2025-01): a medium of 13.0.1 has setup.exe alone, as has 12.5.3 of Workstation 17.6.4, the older ones setup64.exe and setup.exe; that ProductName and ProductVersion of the file tell product and version is from memory",
+		"The installer on the Tools medium is setup64.exe, with setup.exe for 32-bit Windows, before Tools 12.5, and setup.exe since; its version resource has the product VMware Tools and the version.")
 	_ = rule("tools.exit-codes", "documented", "real", "VMware Tools docs; Windows Installer error codes", "The exit code is 0, 3010 where a restart is pending, 1641 where it has started (no REBOOT=R), 1618 while another installation runs, 1639 for an invalid command line.")
 	_ = rule("tools.quiet", "documented", "real", "VMware Tools docs: /S /v\"/qn ...\"", "Without /S for the launcher and /qn inside /v the installer waits in a dialog.")
 	_ = rule("tools.restart", "documented", "real", "VMware Tools docs", "An installation restarts Tools: guest operations are unavailable for a while and ended programs are forgotten.")
@@ -45,6 +45,14 @@ var (
 		"The Horizon Agent's installer is a launcher around an MSI as Tools' is: feature names are case-sensitive (1603 with 2711), 3010 or 1641, 1605, 1618; it requires Tools first, and its service runs after the restart.")
 	_ = rule("tools.product", "documented", "real", "Microsoft, Windows Installer error codes: 1605 ERROR_UNKNOWN_PRODUCT, 1619, 1639; the product code is under Uninstall in the registry",
 		"msiexec /x and /f take the code of the installed product, or its package: the code of another product is 1605, a missing package 1619, neither of them 1639; nothing is removed then.")
+	_ = rule("windows.msi-objects", "documented", "real", "learn.microsoft.com: Windows Installer automation interface (Installer.OpenDatabase, Database.OpenView, View.Fetch, Record.StringData, Installer.Features, FeatureState)",
+		"New-Object -ComObject WindowsInstaller.Installer opens a package read-only and answers SELECT `Feature` FROM `Feature`; it lists installed products, their features and INSTALLSTATE (3 local, 2 absent, -1 unknown).")
+	_ = rule("windows.msi-log", "seen", "real", "blog.ntitta.in (a verbose log of Tools); learn.microsoft.com: Logging of Action Return Values; the German words from memory",
+		"A verbose log is UTF-16 with a byte-order mark; an action that failed ends with 3, INSTALL last; the words are the system's language, the engine's own notes (Feature: X; Installed: ...; Action: ..., MainEngineThread) are not.")
+	_ = rule("windows.constrained", "documented", "real", "learn.microsoft.com: about_Language_Modes, ConstrainedLanguage",
+		"In ConstrainedLanguage cmdlets run and properties are read, but New-Object makes no COM object and methods are called on core types only.")
+	_ = rule("tools.manifest", "seen", "real", "a Tools medium 12.5.3 of Workstation 17.6.4: setup.exe, manifest.txt (monolithic.version = \"12.5.3\"), no setup64.exe",
+		"The Tools medium has a manifest.txt with the version; its installer unpacks the .msi with /A /P DIR.")
 	_ = rule("driver.code-12", "seen", "real", "ReBarUEFI #381; KB 323402", "A device whose BAR has no address is Code 12 in Windows, and `BAR1 is 0M` for the Linux driver.")
 	_ = rule("driver.code-28", "documented", "real", "Microsoft, Device Manager error messages: Code 28, CM_PROB_FAILED_INSTALL (\"The drivers for this device are not installed\"); that a VGA device without one gets the Microsoft Basic Display Adapter: public guides", "A device without a driver is Code 28; a VGA device gets the basic display adapter.")
 	_ = rule("driver.code-43", "seen", "real", "NVIDIA R465 release notes: GeForce passthrough", "A GeForce with a driver before 465 is Code 43 unless hypervisor.cpuid.v0 is FALSE.")

@@ -6,7 +6,6 @@ package guest
 // with AppDefense; names are case-sensitive.
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +54,8 @@ type Options struct {
 	Action     string // install, uninstall, repair, help
 	Product    string
 	Bad        string // what was not understood
+	Language   string // of the system
+	Trouble    InstallerTrouble
 }
 
 // fields splits like the C runtime of Windows: blanks separate, quotes group, \" is a quote.
@@ -217,13 +218,16 @@ type Outcome struct {
 
 // Apply works out what an installation of a version over the installed one does.
 func (o Options) Apply(have *Tools, version string) Outcome {
-	var log strings.Builder
-	say := func(format string, args ...any) { fmt.Fprintf(&log, format+"\r\n", args...) }
-	say("=== Verbose logging started ===")
+	const name = "VMware Tools"
+	log := msiLog{language: o.Language}
+	say := log.say
+	say("=== Verbose logging started: 6/25/2024  8:04:10  Build type: SHIP UNICODE 5.00.10011.00  Calling process: C:\\Windows\\system32\\msiexec.exe ===")
 	fail := func(code int, format string, args ...any) Outcome {
-		say(format, args...)
-		say("MSI (s) (3C:90): Product: VMware Tools -- Installation failed.")
-		say("MSI (s) (3C:90): MainEngineThread is returning %d", code)
+		if format != "" {
+			say(format, args...)
+		}
+		log.product(name, log.word("failed"))
+		say("MSI (s) (3C:90) [08:04:46:250]: MainEngineThread is returning %d", code)
 		return Outcome{Code: code, Log: log.String()}
 	}
 	if o.Bad != "" {
@@ -237,7 +241,7 @@ func (o Options) Apply(have *Tools, version string) Outcome {
 		if have == nil {
 			return fail(1605, "This action is only valid for products that are currently installed.")
 		}
-		say("MSI (s) (3C:90): Product: VMware Tools -- Removal completed successfully.")
+		log.product(name, "Removal completed successfully.")
 		return Outcome{Code: 3010, Log: log.String(), Reboot: true}
 	}
 	all := features(number)
@@ -278,25 +282,48 @@ func (o Options) Apply(have *Tools, version string) Outcome {
 			set[f] = p != "REMOVE"
 		}
 	}
+	if o.Trouble.Error != 0 {
+		log.failed(name, o.Trouble.Error)
+		return fail(1603, "")
+	}
+	if k := o.Trouble.Keep; k != "" {
+		set[k] = true
+	}
+	state := func(on bool) string {
+		if on {
+			return "Local"
+		}
+		return "Absent"
+	}
+	for _, f := range all {
+		was := have != nil && slices.Contains(have.Features, f)
+		action := state(set[f])
+		if was == set[f] {
+			action = "Null"
+		}
+		say("MSI (s) (3C:90) [08:04:42:754]: Feature: %s; Installed: %s;   Request: %s;   Action: %s", f, state(was), state(set[f]), action)
+	}
 	t := &Tools{Text: version, Number: number, Type: "guestToolsTypeMSI"}
 	for _, f := range all {
 		if set[f] {
 			t.Features = append(t.Features, f)
 		}
 	}
-	say("MSI (s) (3C:90): Feature set: %s", strings.Join(t.Features, ","))
 	out := Outcome{Tools: t}
 	// a first installation brings drivers that wait for a restart; so does a new version
 	out.Reboot = have == nil || have.Number != number || !slices.Equal(have.Features, t.Features)
 	r := strings.ToUpper(o.Properties["REBOOT"])
 	switch {
+	case o.Trouble.Reboot:
+		out.Reboot, out.Code = true, 1641
 	case out.Reboot && (r == "R" || r == "REALLYSUPPRESS" || r == "S" || r == "SUPPRESS"):
 		out.Code = 3010
 	case out.Reboot:
 		out.Code = 1641
 	}
-	say("MSI (s) (3C:90): Product: VMware Tools -- Installation completed successfully.")
-	say("MSI (s) (3C:90): MainEngineThread is returning %d", out.Code)
+	log.ended("INSTALL", 1)
+	log.product(name, log.word("done"))
+	say("MSI (s) (3C:90) [08:04:46:250]: MainEngineThread is returning %d", out.Code)
 	out.Log = log.String()
 	return out
 }

@@ -58,7 +58,7 @@ func (w *winRun) setupAgent(version, args string) int {
 	end := func(code int, format string, a ...any) int {
 		log += fmt.Sprintf(format, a...) + fmt.Sprintf("\r\nMSI (s) (3C:90): MainEngineThread is returning %d\r\n", code)
 		if h := w.writable(o.Log); o.Log != "" && h != "" {
-			_ = os.WriteFile(h, []byte(log), 0o644)
+			_ = os.WriteFile(h, utf16Log(log), 0o644)
 		}
 		return code
 	}

@@ -58,6 +58,26 @@ func (m *Machine) layoutWindows() error {
 	return nil
 }
 
+// powerShell puts powershell.exe where it belongs, or takes it away; the lock is held.
+func (m *Machine) powerShell() {
+	if m.disk.OS != "windows" {
+		return
+	}
+	path := system32 + `\WindowsPowerShell\v1.0\powershell.exe`
+	if m.psMode != "absent" {
+		m.winProgram(path, "powershell")
+	} else if h, err := m.windowsPath(path); err == nil {
+		os.Remove(h)
+	}
+}
+
+// constrained reports whether a policy holds PowerShell in ConstrainedLanguage.
+func (r *psRun) constrained() bool {
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	return r.m.psMode == "constrained"
+}
+
 func (m *Machine) winProgram(path, applet string) {
 	_ = m.writeGuest(path, []byte(program+applet+"\n"))
 }
@@ -100,6 +120,7 @@ func (m *Machine) installTools(ctx context.Context, o Options, version string) (
 	}
 	m.msi = true
 	have := m.disk.Tools
+	o.Language, o.Trouble = m.language, m.installer
 	m.mu.Unlock()
 	defer func() { m.mu.Lock(); m.msi = false; m.mu.Unlock() }()
 	out := o.Apply(have, version)
@@ -114,7 +135,7 @@ func (m *Machine) installTools(ctx context.Context, o Options, version string) (
 	if o.Log != "" {
 		m.mu.Lock()
 		if h, err := m.windowsPath(o.Log); err == nil && strings.HasPrefix(h, m.root()) {
-			_ = os.WriteFile(h, []byte(out.Log), 0o644)
+			_ = os.WriteFile(h, utf16Log(out.Log), 0o644)
 		}
 		m.mu.Unlock()
 	}
@@ -395,7 +416,11 @@ func (w *winRun) setupTools(version, args string) int {
 	case "extract":
 		if d := w.writable(o.Extract); d != "" {
 			os.MkdirAll(d, 0o755)
-			os.WriteFile(filepath.Join(d, "VMware Tools64.msi"), []byte("VMware Tools "+version+"\n"), 0o644)
+			n, _ := ToolsNumber(version)
+			if n < 13<<10 {
+				os.WriteFile(filepath.Join(d, "VMware Tools.msi"), msiPackage("VMware Tools", version, features(n)), 0o644)
+			}
+			os.WriteFile(filepath.Join(d, "VMware Tools64.msi"), msiPackage("VMware Tools", version, features(n)), 0o644)
 		}
 		return 0
 	}

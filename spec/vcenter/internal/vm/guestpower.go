@@ -5,6 +5,7 @@ package vm
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -181,6 +182,24 @@ func (r *Service) set(m map[string]any) (bool, error) {
 		case "apt_lock": // another apt holds the lock for this many seconds
 			n, _ := v.(float64)
 			vm.guest.HoldApt(n)
+		case "msi_busy": // another installation runs for this many seconds
+			n, _ := v.(float64)
+			vm.guest.HoldInstaller(n)
+		case "msi": // {"error": 1722, "keep": "SVGA", "reboot": true}
+			o := asMap(v)
+			number, _ := o["error"].(float64)
+			keep, _ := o["keep"].(string)
+			reboot, _ := o["reboot"].(bool)
+			vm.guest.Set(func(s *guest.Settable) {
+				s.Installer = guest.InstallerTrouble{Error: int(number), Keep: keep, Reboot: reboot}
+			})
+		case "language": // of Windows: "" (English) or de
+			vm.guest.Set(func(s *guest.Settable) { s.Language = text })
+		case "powershell": // "", constrained (a policy's ConstrainedLanguage) or absent
+			if !slices.Contains([]string{"", "constrained", "absent"}, text) {
+				return true, fmt.Errorf("powershell must be constrained, absent or empty")
+			}
+			vm.guest.Set(func(s *guest.Settable) { s.PowerShell = text })
 		case "driver":
 			vm.guest.Set(func(s *guest.Settable) { s.Driver = text })
 		case "problem": // {"0000:3b:00.0": 43}
