@@ -150,9 +150,7 @@ describe("undo", function()
     start(nil, 100)
     local before = state.read(l)
     local id = apply(playbook(HOSTS, ATTACH:format "false", CREATE:format "false"))
-    for _, count in ipairs { 1, 3, 6, 9 } do
-      if not killed.after(l, { "undo", id, "--allow", ALLOW }, journal, count) then break end
-    end
+    for _, count in ipairs { 1, 1, 2 } do assert(killed.after(l, { "undo", id, "--allow", ALLOW }, journal, count)) end
     local undone = undo(id, "--allow", ALLOW)
     assert.equal(0, undone.status, undone.err)
     assert.same({}, state.difference(before, state.read(l)))
@@ -206,6 +204,38 @@ describe("undo", function()
     assert.matches("- old-01  my.with  remove the note of note my.with", undone.err, 1, true)
     local extra = l:truth("vms", "old-01").extra_config
     assert.same({ "1", nil }, { extra["my.without"], extra["my.with"] })
+  end)
+
+  it("has the limits of the run's roll and its waits, also those that are lists", function()
+    start()
+    local roll = { unavailable = { "1/cluster" }, window = { "Mon-Fri 00:00-24:00", "Sat,Sun 00:00-24:00" }, back_within = "50m" }
+    local id = apply(playbook((HOSTS:gsub("p.host.enable", [[roll = { unavailable = { "1/cluster" },
+      window = { "Mon-Fri 00:00-24:00", "Sat,Sun 00:00-24:00" }, back_within = "50m" }, p.host.enable]])),
+      (ATTACH:format "false":gsub('where = "/DC0/vm/old%-01",', 'where = "/DC0/vm/old-01", shutdown_within = "7m", parallel = { host = 2 },'))))
+    local book <close> = assert(store.open(journal))
+    local plan = gpupt.check(gpupt.check(gpupt.playbook.undo(book, id)):plan(l:client()))
+    local options = plan.hosts[1].scope.options
+    for name, value in pairs(roll) do assert.same(value, options.roll[name]) end
+    assert.is_truthy(options.roll.opening)
+    assert.equal(1, #options.roll.limits)
+    options = plan.vms[1].scope.options
+    assert.same({ "7m", { host = 2, datastore = 64, vcenter = 128 } }, { options.shutdown_within, options.parallel })
+  end)
+
+  it("goes on by apply --resume as well, with what is left of it", function()
+    start(nil, 100)
+    local before = state.read(l)
+    local id = apply(playbook(HOSTS, ATTACH:format "false", CREATE:format "false"))
+    local k = assert(killed.after(l, { "undo", id, "--allow", ALLOW }, journal, 3))
+    assert.matches("^undo%-rollout", k.id)
+    local resumed = l:command { "apply", "--resume", k.id, "--allow", ALLOW, "--journal", journal }
+    assert.equal(0, resumed.status, resumed.err)
+    assert.matches("run " .. k.id, resumed.err, 1, true)
+    assert.same({}, state.difference(before, state.read(l)))
+    assert.same({ 2, 1 }, { l.sim:calls "RebootHost_Task", l.sim:calls "Destroy_Task" })
+    local again = l:command { "apply", "--resume", k.id, "--allow", ALLOW, "--journal", journal }
+    assert.equal(1, again.status)
+    assert.matches("was undone already, by run " .. k.id, again.err, 1, true)
   end)
 
   it("is refused, with what to do, for each reason", function()

@@ -3,6 +3,7 @@
 local json = require "gpupt.json"
 local note = require "gpupt.playbook.journal".note
 local rows_of = require "gpupt.playbook.rows"
+local steps_waits = require "gpupt.step.waits"
 
 local scopes = {}
 
@@ -16,7 +17,9 @@ local function scope_note(plan, scope)
       end
     end
   end
-  return note { kind = scope.kind, roll = scope.options.roll, steps = list, targets = targets }
+  local waits = { parallel = scope.options.parallel }
+  for name in pairs(scope.kind == "vms" and steps_waits.defaults or {}) do waits[name] = scope.options[name] end
+  return note { kind = scope.kind, waits = waits, roll = scope.options.roll, steps = list, targets = targets }
 end
 
 --- Writes the rows of a plan that is applied: true; nil, message, code.
@@ -49,7 +52,8 @@ function scopes.key_of(name, source) return (source or "?") .. "\0" .. (name or 
 
 -- A scope as its first row describes it.
 local function first(row, detail)
-  local scope = { kind = detail.kind, source = row.source, roll = detail.roll, order = {}, step_of = {}, refs = {} }
+  local scope = { kind = detail.kind, source = row.source, roll = detail.roll, waits = detail.waits, order = {},
+    step_of = {}, refs = {} }
   for i, one in ipairs(detail.steps or {}) do
     scope.order[i] = scopes.key_of(one.name, one.source)
     scope.step_of[scope.order[i]] = one
@@ -57,7 +61,8 @@ local function first(row, detail)
   return scope
 end
 
---- The scopes of a run: { kind =, source =, roll =, step_of = { key -> { name, source } }, order = { keys }, refs = {
+--- The scopes of a run: { kind =, source =, roll =, waits =, step_of = { key -> { name, source } }, order = { keys },
+-- refs = {
 -- identity, or in an older journal name, -> reference as text } }. A run that was resumed wrote them again.
 function scopes.read(store, run)
   local list, by_key = {}, {}

@@ -250,13 +250,18 @@ end
 
 -- ---- the plan
 
--- The roll as the run had it. A journal has no functions: hosts that a function grouped are rolled one per cluster.
--- Guests may be shut down with the approval alone, because there is no playbook.
+-- An option of the run: a list is one, but a journal has no functions, only a mark in their place.
+local function kept_value(value)
+  if type(value) == "table" and value["$missing"] then return nil end
+  return value
+end
+
+-- The roll as the run had it. Hosts that a function grouped are rolled one per cluster. Guests may be shut down with
+-- the approval alone, because there is no playbook.
 local function roll_of(scope)
   local declared, given = options.declared["p.hosts roll"], {}
   for name, value in pairs(scope.roll or {}) do
-    local plain = type(value) ~= "table" or name == "unavailable"
-    given[name] = plain and declared.by_name[name] and value or nil
+    given[name] = declared.by_name[name] and kept_value(value) or nil
   end
   given.guests, given.max_failures = "shutdown-idle", nil
   local roll = declared:check(given)
@@ -267,6 +272,15 @@ local function roll_of(scope)
     roll.limits = failure.check(unavailable.limits(roll))
   end
   return roll
+end
+
+-- The options of a p.vms of the run that hold for its undo too: how long its waits may take, how many VMs at once.
+local function vm_options(scope)
+  local declared, result = options.declared["p.vms"], { spread = "even", keep_free = 0 }
+  for name, value in pairs(scope.waits or {}) do
+    if declared.by_name[name] then result[name] = kept_value(value) end
+  end
+  return result
 end
 
 local HOST_OPTIONS = { apply = "auto", foreign_maintenance = true }
@@ -303,7 +317,7 @@ local function scope_for(tree, find_step, vc, one)
   return { kind = kind, source = one.scope.source, undo = true, target_name = one.name,
     identity = one.identity, refs = { ref }, hosts = hosts_before(vc, one),
     playbook = tree.root,
-    options = { roll = kind == "hosts" and one.roll or nil, spread = "even", keep_free = 0 },
+    options = kind == "hosts" and { roll = one.roll, spread = "even", keep_free = 0 } or vm_options(one.scope),
     children = instances(tree, find_step, one, kind), resolve = function(self) return self.options end }
 end
 
