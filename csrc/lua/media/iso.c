@@ -2,6 +2,7 @@
  *
  *   iso.write({ ["user-data"] = "...", ["meta-data"] = "..." }, "CIDATA") -> bytes; or nil, message, code
  *   iso.xml, iso.yaml: the readers of answer files, see iso_media.c
+ *   iso.volume, iso.names...: the readers of images of DVDs, see iso_disc.c
  */
 #include <stdlib.h>
 #include <string.h>
@@ -59,5 +60,6 @@ int luaopen_gpupt_iso(lua_State *L)
     luaL_checkversion(L);
     luaL_newlib(L, functions);
     gp_open_media(L);
+    gp_open_disc(L);
     return 1;
 }

@@ -77,7 +77,7 @@
 ---@field computer_name string 1 to 15 letters, digits and -
 ---@field password any of the administrator: a function, a p.secret, or text
 ---@field user? string the account; another name creates a local administrator
----@field image? integer|string the edition in install.wim, by its index or its name
+---@field image? integer|string the edition in install.wim, by its index or its name (p.answer needs none if the medium has one edition)
 ---@field product_key? any a key, as a secret; chooses the edition when no image is named
 ---@field language? string of the installed system and of Setup (the medium must have it)
 ---@field keyboard? string input locale, such as 0409:00000409; default: that of the language

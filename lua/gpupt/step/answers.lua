@@ -92,7 +92,7 @@ function Answer:text(redacted, guest)
   local o = { redacted = redacted or false }
   for key, value in pairs(self.options) do o[key] = value end
   if o[kind.name] == nil then o[kind.name] = guest and guest.name or "vm" end
-  if self.kind == "windows" and o.image == nil and o.product_key == nil then o.image = guest and guest.image or 1 end
+  if answers.needs_image(self) then o.image = guest and guest.image or 1 end
   local made, message, code = kind.make(o)
   if not made then return nil, message, code end
   return type(made) == "table" and made or { [answer.media[self.kind].file] = made }, label
@@ -108,6 +108,11 @@ end
 function answers.describe(value)
   if not answers.is(value) then return tostring(value) end
   return value.files and ("a medium with %s"):format(value.options.file) or "a generated answer medium"
+end
+
+--- Whether the edition of Windows has to be read from the medium.
+function answers.needs_image(self)
+  return self.kind == "windows" and not self.files and self.options.image == nil and self.options.product_key == nil
 end
 
 --- The host name that the answers give the guest; nil if it is in a file of the user's own.

@@ -10,6 +10,7 @@ local datastore_path = require "gpupt.vim.datastore_path"
 local failure = require "gpupt.failure"
 local guest_family = require "gpupt.facts.guest_family"
 local iso_family = require "gpupt.facts.iso_family"
+local look = require "gpupt.step.install_iso"
 local loop = require "gpupt.loop"
 local medium = require "gpupt.step.install_medium"
 local restore = require "gpupt.step.vm_restore"
@@ -75,17 +76,19 @@ end
 local ANSWERS_READ = 300
 
 local function verb_of(changes, verb)
-  for _, change in ipairs(changes) do if change.verb == verb then return true end end
+  for _, change in ipairs(changes) do if change.verb == verb then return change end end
 end
 
 --- The media of an installation that will start.
 function step.requires(o, _, changes)
-  if not verb_of(changes, "install") then return {} end
+  local install = verb_of(changes, "install")
+  if not install then return {} end
   local files = {}
   for _, path in ipairs { o.iso, type(o.answer) == "string" and o.answer or "", o.tools or "" } do
     if path ~= "" and path ~= "none" and path ~= HOST_TOOLS then files[#files + 1] = { path = path } end
   end
-  return { files = files }
+  return { files = files, install = { iso = o.iso, family = install.family,
+    answer = answers.is(o.answer) and o.answer or nil, answers = type(o.answer) == "string" and o.answer or nil } }
 end
 
 --- The files to insert into the VM's drives; `answer` is the path of the answer medium, or nil.
@@ -127,11 +130,18 @@ local function other_media(o, seen)
   return list
 end
 
--- An installer of another family than the VM's guest id would run, with the wrong virtual hardware.
-local function note_family(ctx, target, seen)
+-- The family of the VM's guest id, or nil.
+local function family_of(target, seen)
   local id = seen.exists and seen.vm.guest_id or target.forecast.guest_id
+  return id and guest_family(nil, id) or nil, id
+end
+
+-- An installer of another family than the VM's guest id would run, with the wrong virtual hardware. (Where the medium
+-- can be read, the preflight refuses it: gpupt.playbook.preflight.install_media.)
+local function note_family(ctx, target, seen)
+  local of_vm, id = family_of(target, seen)
   local family = iso_family(target.options.iso)
-  if not (ctx.planning and id and family) or family == guest_family(nil, id) then return end
+  if not (ctx.planning and of_vm and family) or family == of_vm then return end
   ctx:note(target, ("%s looks like a %s medium, and the guest id is %s"):format(target.options.iso,
     family == "linux" and "Linux" or "Windows", id))
 end
@@ -174,12 +184,29 @@ function step.plan(ctx, target, seen)
   end
   note_family(ctx, target, seen)
   return with_deletion({ { sign = "+", verb = "install", starts = true, lost = "guest installs",
+    family = family_of(target, seen),
     what = ("install from %s with %s"):format(o.iso, answers.describe(o.answer)) } }, seen), { installs = true }
+end
+
+-- What the answers take from the VM: its name, and the only edition of a Windows medium if none is chosen.
+local function guest_of(ctx, target)
+  local o = target.options
+  local guest = { name = target.name }
+  if not answers.needs_image(o.answer) then return guest end
+  ctx.install_isos = ctx.install_isos or {}
+  local is, message, code = look.medium(ctx.vc, ctx.install_isos, o.iso)
+  if not is then return nil, ("%s: %s"):format(o.iso, message), code end
+  guest.image, message = look.edition(is.images or {}, nil)
+  if not guest.image then return nil, ("%s: %s"):format(o.iso, is.unread or message), "EMEDIUM" end
+  return guest
 end
 
 --- Creates the answer medium: first the mark, then the file.
 local function make_medium(ctx, target)
-  local image, message, code = answers.image(target.options.answer, { name = target.name })
+  local guest, message, code = guest_of(ctx, target)
+  if not guest then return nil, message, code end
+  local image
+  image, message, code = answers.image(target.options.answer, guest)
   if not image then return nil, message, code end
   local vm = ctx.fleet:vm(target.ref)
   if medium.of(vm) then

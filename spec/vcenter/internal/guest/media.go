@@ -5,11 +5,14 @@ package guest
 // real ISO 9660 images; the installers read them back byte by byte.
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"gpupt.test/vcenter/internal/iso"
 )
@@ -41,10 +44,11 @@ func OSMedium(os, version string) ([]byte, error) {
 			fmt.Fprintf(&wim, "<IMAGE INDEX=\"%d\"><NAME>%s</NAME><BUILD>%s</BUILD></IMAGE>\n", i+1, n, build)
 		}
 		wim.WriteString("</WIM>\n")
+		list := wimFile(wim.String(), len(images))
 		return iso.Write("SSS_X64FREE_EN-US_DV9", map[string][]byte{
 			"setup.exe": []byte("Windows Setup\n"), "bootmgr": []byte("bootmgr\n"),
 			"efi/boot/bootx64.efi": []byte(loader + "\n"), "boot/etfsboot.com": []byte("etfsboot\n"),
-			"sources/boot.wim": []byte("Windows PE\n"), "sources/install.wim": []byte(wim.String()),
+			"sources/boot.wim": []byte("Windows PE\n"), "sources/install.wim": list,
 		}, stamp)
 	case "ubuntu":
 		if version == "" {
@@ -123,6 +127,43 @@ func bootable(i *iso.Image) string {
 	return ""
 }
 
+// wimFile is a Windows image without its files: the header, and the XML in UTF-16 that lists the editions.
+func wimFile(xml string, images int) []byte {
+	var text bytes.Buffer
+	for _, u := range append([]uint16{0xfeff}, utf16.Encode([]rune(xml))...) {
+		text.Write([]byte{byte(u), byte(u >> 8)})
+	}
+	header := make([]byte, 208)
+	copy(header, "MSWIM")
+	le := binary.LittleEndian
+	le.PutUint32(header[8:], 208)
+	le.PutUint32(header[12:], 0x10d00)
+	le.PutUint16(header[40:], 1)
+	le.PutUint16(header[42:], 1)
+	le.PutUint32(header[44:], uint32(images))
+	le.PutUint64(header[72:], uint64(text.Len())|2<<56) // size in 7 bytes, then flags: metadata
+	le.PutUint64(header[80:], 208)
+	le.PutUint64(header[88:], uint64(text.Len()))
+	return append(header, text.Bytes()...)
+}
+
+// wimXML is the list of editions of such a file, as UTF-8; nil for anything else.
+func wimXML(b []byte) []byte {
+	if len(b) < 208 || string(b[:8]) != "MSWIM\x00\x00\x00" {
+		return nil
+	}
+	le := binary.LittleEndian
+	size, at := le.Uint64(b[72:])&(1<<56-1), le.Uint64(b[80:])
+	if at > uint64(len(b)) || size > uint64(len(b))-at {
+		return nil
+	}
+	var u []uint16
+	for i := at; i+1 < at+size; i += 2 {
+		u = append(u, le.Uint16(b[i:]))
+	}
+	return []byte(string(utf16.Decode(u)))
+}
+
 var imageLine = regexp.MustCompile(`<IMAGE INDEX="(\d+)"><NAME>([^<]*)</NAME>`)
 
 // images lists the editions in install.wim.
@@ -133,6 +174,9 @@ func images(i *iso.Image) (names []string) {
 	}
 	b, err := i.Read(e, 1<<20)
 	if err != nil {
+		return nil
+	}
+	if b = wimXML(b); b == nil {
 		return nil
 	}
 	for _, m := range imageLine.FindAllStringSubmatch(string(b), -1) {
