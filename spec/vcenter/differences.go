@@ -60,14 +60,15 @@ var refused = []struct{ what, rules string }{
 	{"Any firmware, guest id, hardware version or memory size", "vm.firmware-enum vm.guest-id vm.version vm.memory-multiple"},
 	{"Devices without a unit of their own, edits of devices that the VM does not have", "vm.device-unit vm.device-unknown vm.device-type vm.disk"},
 	{"Changing a template", "vm.template-change vm.snapshot-template"},
+	{"Any session of /rest and SOAP beside vim25; tags on objects that do not exist", "beside.unauthenticated beside.privilege beside.tag-object"},
 	{"A VM's files under /folder without a session", "file.session file.privilege"},
 	{"CreateCollectorForTasks at an ESXi endpoint", "history.esxi"},
 }
 
 // services that vcsim has and this server lacks.
 var services = []string{
-	"`/rest` and most of `/api` (tags, content libraries, appliance, namespaces, vLCM): `/api` has the session, tasks and DirectPath devices only",
-	"`/sso-adminserver` and `/sts`: tokens come from `POST /gpsim/token`", "`/pbm`", "`/vsanHealth`", "`/vslm/vcenter`", "`/eam`", "`/lookupservice`", "CNS and SMS",
+	"of `/rest` and `/api` the appliance and vLCM; tags, content libraries, cluster modules and supervisors are those of the simulator, behind sessions and privileges (`beside.*`)",
+	"`/sso-adminserver` and `/sts`: tokens come from `POST /gpsim/token`", "`/vslm/vcenter`", "`/eam`", "SMS",
 	"guests in containers (`RUN.container`): guests are emulated instead",
 	"the Go API of the simulator: faults are injected by `POST /gpsim/trouble`, changes are made by `POST /gpsim/set`",
 }

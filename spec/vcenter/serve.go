@@ -216,7 +216,7 @@ func run(args []string) error {
 		return err
 	}
 	addr := l.Addr().String()
-	v.API.URL = "https://" + addr
+	v.API.At("https://" + addr)
 	// HTTP/1.1 only, as the SDK port of a vCenter behaves for SOAP clients.
 	var shown atomic.Pointer[tls.Certificate]
 	shown.Store(&id.cert)

@@ -87,6 +87,7 @@ type Server struct {
 	// MayRead is the privilege that a user lacks to read a property of an object, "" = none; world lock held.
 	MayRead func(u *fleet.User, ref types.ManagedObjectReference, property string) string
 	URL     string // https://host:port, known once the server listens
+	located []func()
 }
 
 // NewServer creates an empty one.
@@ -95,6 +96,17 @@ func NewServer(w *world.World, t *task.Manager, s *session.Manager) *Server {
 	srv.SSO = &sso.Service{Audience: func() string { return srv.URL + "/sdk" }}
 	return srv
 }
+
+// At says where the server listens.
+func (s *Server) At(url string) {
+	s.URL = url
+	for _, f := range s.located {
+		f()
+	}
+}
+
+// OnLocated registers a function that is called when the server knows its URL.
+func (s *Server) OnLocated(f func()) { s.located = append(s.located, f) }
 
 // Handle registers a method: "PowerOnVM_Task", or "Datastore.Destroy_Task" for one type
 // only. The later registration wins, so a package may refine what another one set.

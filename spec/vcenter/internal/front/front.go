@@ -70,6 +70,8 @@ func New(s *api.Server) *Front {
 	f.registerHistory()
 	f.registerEvents()
 	f.registerScheduled()
+	f.registerCounters()
+	s.W.Derive("ServiceInstance", "serverClock", func(types.ManagedObjectReference) any { return time.Now().UTC() })
 	s.Tasks.Trouble = f.Trouble.task
 	return f
 }
@@ -143,7 +145,7 @@ func (f *Front) plain(w http.ResponseWriter, r *http.Request, h func(http.Respon
 	path := r.URL.Path
 	rec := f.Journal.open("HTTP "+r.Method, path)
 	rec.Guest = strings.HasPrefix(path, "/guestFile")
-	rec.Changing = (strings.HasPrefix(path, "/folder/") || strings.HasPrefix(path, "/api/vcenter/")) && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete)
+	rec.Changing = (strings.HasPrefix(path, "/folder/") || strings.HasPrefix(path, "/api/vcenter/") || strings.HasPrefix(path, "/rest/") && !strings.Contains(r.URL.RawQuery, "action=list")) && path != "/rest/com/vmware/cis/session" && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete)
 	act := f.Trouble.file(rec)
 	out := &recorder{ResponseWriter: w, status: 200}
 	defer func() {
@@ -157,8 +159,12 @@ func (f *Front) plain(w http.ResponseWriter, r *http.Request, h func(http.Respon
 	}
 	var s *session.Session
 	c := cookie(r)
-	if strings.HasPrefix(path, "/api/") {
-		c = r.Header.Get("vmware-api-session-id")
+	if strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/rest/") {
+		if c = r.Header.Get("vmware-api-session-id"); c == "" {
+			if k, err := r.Cookie("vmware-api-session-id"); err == nil {
+				c = k.Value
+			}
+		}
 	}
 	if c != "" {
 		if s = f.S.Sessions.Enter(c); s != nil {

@@ -95,6 +95,15 @@ func (m *Manager) Vouched(name, locale string) (*Session, *fault.Error) {
 	return m.open(u, locale), nil
 }
 
+// Service makes the account of a service of the server itself, and returns its name and password.
+func (m *Manager) Service(name string) (string, string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := &fleet.User{Name: name, Password: uuid.NewString(), Role: "Admin"}
+	m.users[strings.ToLower(name)] = u
+	return u.Name, u.Password
+}
+
 // Ticket creates a one-time ticket that clones a session.
 func (m *Manager) Ticket(s *Session) string {
 	m.mu.Lock()

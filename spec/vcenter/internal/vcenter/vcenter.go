@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gpupt.test/vcenter/internal/api"
+	"gpupt.test/vcenter/internal/beside"
 	"gpupt.test/vcenter/internal/collector"
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/front"
@@ -76,6 +77,7 @@ func New(o Options) (*VCenter, error) {
 		return nil, err
 	}
 	rest.Register(s, hosts)
+	beside.Register(s)
 	hosts.Begin()
 	return v, nil
 }

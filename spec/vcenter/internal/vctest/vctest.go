@@ -66,7 +66,7 @@ func Start(t testing.TB, o vcenter.Options) *Server {
 	}
 	s := &Server{VCenter: v, URL: "http://" + l.Addr().String(), stop: cancel,
 		http: &http.Server{Handler: v.Front, BaseContext: func(net.Listener) context.Context { return ctx }}}
-	v.API.URL = s.URL
+	v.API.At(s.URL)
 	go func() { _ = s.http.Serve(front.Listener{Listener: l, T: v.Front.Trouble, Down: v.Front.Refusing}) }()
 	t.Cleanup(func() {
 		cancel()

@@ -215,6 +215,9 @@ func (r *Service) open(l *lease, ref types.ManagedObjectReference, isos []string
 				}
 				ds, _ := r.w.Named("Datastore", path.Datastore)
 				x.Backing = &types.VirtualCdromIsoBackingInfo{VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: isos[drives], Datastore: &ds}}
+				if i := x.DeviceInfo; i != nil {
+					x.DeviceInfo = &types.Description{Label: i.GetDescription().Label, Summary: "ISO " + isos[drives]}
+				}
 			}
 			drives++
 		}

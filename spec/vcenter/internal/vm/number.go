@@ -95,7 +95,11 @@ func (vm *VM) numberDevices() {
 			if !(b.Key >= 16000 && b.Key < 16100) {
 				give(d, 3000, 100, want)
 			}
-			label(d, "", "CD/DVD drive %d", counts["cd"])
+			summary := ""
+			if iso, ok := b.Backing.(*types.VirtualCdromIsoBackingInfo); ok {
+				summary = "ISO " + iso.FileName
+			}
+			label(d, summary, "CD/DVD drive %d", counts["cd"])
 		case types.BaseVirtualEthernetCard:
 			give(d, 4000, 100, 4000+int32(counts["eth"]))
 			counts["eth"]++

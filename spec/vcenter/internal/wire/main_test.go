@@ -8,5 +8,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(vctest.Main(m, "wire", "-wire.version-mismatch", "-wire.version-unknown", "-wire.versions-page", "-wire.array-items", "-wire.well-formed", "-wire.time-fraction", "-wire.catalogs"))
+	os.Exit(vctest.Main(m, "wire", "-wire.version-mismatch", "-wire.version-unknown", "-wire.versions-page", "-wire.array-items", "-wire.well-formed", "-wire.time-fraction", "-wire.catalogs", "-wire.known-counters"))
 }

@@ -1,0 +1,10 @@
+package beside_test
+
+import (
+	"os"
+	"testing"
+
+	"gpupt.test/vcenter/internal/vctest"
+)
+
+func TestMain(m *testing.M) { os.Exit(vctest.Main(m, "beside")) }
