@@ -76,6 +76,7 @@ function suites.list(root, full)
     add("poisoned server", "go", ". ./build-support/environment && cd spec/vcenter && "
       .. "GPUPT_FULL=1 go test -json -timeout 40m -run Poison ./internal/front", 6)
   end
+  if full then add("govc's suite", "tap", "build-support/govc-suite", 6) end
   for _, folder in ipairs(full and folders(root, "*_full.lua") or {}) do
     add(folder:gsub("^spec/", "") .. ", full", "tap", parts(root, folder, "*_full.lua", 1), 6)
   end

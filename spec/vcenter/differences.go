@@ -5,7 +5,9 @@ package main
 // says (flags of vcsim, what it accepts, services) is written here.
 
 import (
+	"cmp"
 	"context"
+	_ "embed"
 	"fmt"
 	"io"
 	"maps"
@@ -64,6 +66,11 @@ var refused = []struct{ what, rules string }{
 	{"A VM's files under /folder without a session", "file.session file.privilege"},
 	{"CreateCollectorForTasks at an ESXi endpoint", "history.esxi"},
 }
+
+// suite lists the tests of govc's own suite that fail here: file, test, what it wants, what holds here instead.
+//
+//go:embed suite/refused.tsv
+var suite string
 
 // services that vcsim has and this server lacks.
 var services = []string{
@@ -186,6 +193,11 @@ func differences(w io.Writer) error {
 	fmt.Fprint(w, "\n## What vcsim accepts\n\nEach row is accepted by vcsim and refused here, by the [rules](test-vcenter-rules.md) named:\n\n| vcsim accepts | rules |\n|---|---|\n")
 	for _, x := range refused {
 		fmt.Fprintf(w, "| %s | `%s` |\n", x.what, strings.Join(strings.Fields(x.rules), "`, `"))
+	}
+	fmt.Fprint(w, "\n## govc's own test suite\n\n`build-support/govc-suite` runs it (222 tests of govmomi 0.25.0; `--stock` against the simulator). These tests of it fail\nhere; the others pass, or are skipped for want of an ESXi host:\n\n| test | what it does | here |\n|---|---|---|\n")
+	for _, line := range strings.Split(strings.TrimSpace(suite), "\n") {
+		f := strings.Split(line, "\t")
+		fmt.Fprintf(w, "| %s: %s | %s | %s |\n", f[0], f[1], f[2], cmp.Or(f[3], "-"))
 	}
 	fmt.Fprint(w, "\n## Stricter than a real vCenter\n\nOn purpose, so that tests find more:\n")
 	rules.Deviations(w, "stricter")

@@ -1,0 +1,5 @@
+//go:build tools
+
+package suite
+
+import _ "github.com/vmware/govmomi/govc"
