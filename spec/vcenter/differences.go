@@ -194,7 +194,7 @@ func differences(w io.Writer) error {
 	for _, x := range refused {
 		fmt.Fprintf(w, "| %s | `%s` |\n", x.what, strings.Join(strings.Fields(x.rules), "`, `"))
 	}
-	fmt.Fprint(w, "\n## govc's own test suite\n\n`build-support/govc-suite` runs it (222 tests of govmomi 0.25.0; `--stock` against the simulator). These tests of it fail\nhere; the others pass, or are skipped for want of an ESXi host:\n\n| test | what it does | here |\n|---|---|---|\n")
+	fmt.Fprint(w, "\n## govc's own test suite\n\n`build-support/govc-suite` runs it (222 tests of govmomi 0.25.0; `--stock` against the simulator). These tests of it fail\nhere; the others pass, or are skipped because they need an ESXi host:\n\n| test | what it does | here |\n|---|---|---|\n")
 	for _, line := range strings.Split(strings.TrimSpace(suite), "\n") {
 		f := strings.Split(line, "\t")
 		fmt.Fprintf(w, "| %s: %s | %s | %s |\n", f[0], f[1], f[2], cmp.Or(f[3], "-"))

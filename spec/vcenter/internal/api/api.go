@@ -105,7 +105,7 @@ func (s *Server) At(url string) {
 	}
 }
 
-// OnLocated registers a function that is called when the server knows its URL.
+// OnLocated registers a function that is called when the URL of the server is known.
 func (s *Server) OnLocated(f func()) { s.located = append(s.located, f) }
 
 // Handle registers a method: "PowerOnVM_Task", or "Datastore.Destroy_Task" for one type

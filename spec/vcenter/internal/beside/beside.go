@@ -35,7 +35,7 @@ var (
 	_ = rules.Add(rules.Rule{ID: "beside.session", Sure: "documented", As: "laxer: a real one shows the session to POST with ~action=get only", Source: "vSphere REST API reference 6.5 to 7.0: Cis Session create, get, delete; session id in the cookie or the header vmware-api-session-id",
 		Text: "POST /rest/com/vmware/cis/session with Basic credentials is 200 with the session id as value, and sets the cookie; ~action=get or GET shows user and times, DELETE ends it. It is a session like any other."})
 	_ = rules.Add(rules.Rule{ID: "beside.unauthenticated", Sure: "documented", As: "real", Source: "vSphere REST API reference: com.vmware.vapi.std.errors.unauthenticated (401), unauthorized (403)",
-		Text: "A path below /rest, /pbm and /vsanHealth without a session of this server is refused: 401 there, NotAuthenticated in SOAP. The lookup service answers anybody."})
+		Text: "A path below /rest, /pbm and /vsanHealth without a session of this server is refused: 401 there, NotAuthenticated in SOAP. The lookup service needs no session."})
 	_ = rules.Add(rules.Rule{ID: "beside.privilege", Sure: "documented", As: "inferred", Source: "vSphere Security 8.0: vSphere Tagging Privileges (InventoryService.Tagging.*), Content Library Privileges (ContentLibrary.*); none for paths that neither names, which here take Global.Settings to change anything",
 		Text: "Creating, changing, deleting and attaching tags, and changing content libraries, need their privilege: 403 without it."})
 	_ = rules.Add(rules.Rule{ID: "beside.tag-object", Sure: "documented", As: "real", Source: "vSphere Automation API reference: Cis Tagging Tag Association attach: InvalidArgument if the tag is not eligible to be attached to the object or the object is not valid; Category Cardinality SINGLE, associable_types",
@@ -51,7 +51,7 @@ type service struct {
 	rest http.Handler
 	id   string // the simulator's one session of /rest, behind which every request goes
 	soap string // and its session of SOAP
-	user string // as whom the handlers call this server
+	user string // the user as which the handlers call this server
 }
 
 // Register adds the paths. An ESXi host has none of them.
@@ -89,7 +89,7 @@ func (b *service) start() {
 			w.Svc.RegisterSDK(r)
 		}
 		patterns, h := vapi.New(u, w.Reg)
-		// The other handlers come into that one's tree only when a server of the simulator starts: one that serves nobody.
+		// The other handlers come into that one's tree only when a server of the simulator starts.
 		ctx, instance := simulator.NewServiceInstance(simulator.NewContext(), vpx.ServiceContent, vpx.RootFolder)
 		aside := simulator.New(ctx, instance)
 		aside.RegisterSDK(ctx.Map)

@@ -62,7 +62,7 @@ func (b *service) serveSOAP(w http.ResponseWriter, q *http.Request, ses *session
 	inner.Header.Set("Cookie", soap.SessionCookieName+"="+b.soap)
 	b.s.W.Lock()
 	defer b.s.W.Unlock()
-	// The simulator's lookup service knows its address from this option; some methods of vim25 would act on it.
+	// The simulator's lookup service takes its address from this option; some methods of vim25 would act on it.
 	om := b.s.W.Reg.OptionManager()
 	kept := om.Setting
 	om.Setting = append(slices.Clone(kept), &types.OptionValue{Key: "vcsim.server.url", Value: b.s.URL})
