@@ -112,6 +112,7 @@ echo @secure; { mokutil --sb-state || dmesg || sudo -n dmesg; } 2>/dev/null | gr
 echo @modules; cat /proc/modules
 echo @version; cat /proc/driver/nvidia/version 2>/dev/null
 echo @module; modinfo -F version nvidia 2>/dev/null; modinfo -F license nvidia 2>/dev/null
+echo @dkms; dkms status 2>/dev/null
 echo @cards; lspci -Dn -d 10de:; lspci -Dn -d 1002:; lspci -Dn -d 8086:
 echo @end]]
 
@@ -133,6 +134,7 @@ function driver.read(output)
   local version = table.concat(sections.version, " "):match "NVRM version:.-(%d%d%d+%.[%d.]+)"
   local file_version, license = sections.module[1], sections.module[2] or ""
   if version then seen.loaded = { version = version } end
+  seen.dkms = table.concat(sections.dkms or {}, "; ")
   if file_version then seen.module = { version = file_version, open = license:find "GPL" ~= nil } end
   for _, line in ipairs(sections.cards) do
     local class, vendor, device = line:match "^%S+ (%x%x%x%x): (%x%x%x%x):(%x%x%x%x)"
@@ -147,11 +149,29 @@ end
 -- Ubuntu's packages of signed modules are named after the kernel's flavour: 6.8.0-45-generic.
 local function kernel_flavour(kernel) return kernel:match "%-(%a[%w%-]*)$" or "generic" end
 
+-- The package with the headers of the running kernel, by family; %s is the kernel.
+local HEADERS = { debian = "linux-headers-%s", rhel = "kernel-devel-%s", suse = "kernel-default-devel" }
+
+-- Whether a package compiles its modules in the guest, by DKMS: those of NVIDIA's and AMD's repositories do.
+local function builds(name, family)
+  if name:find "dkms" then return true end
+  return (family == "rhel" or family == "suse") and (name:find "^nvidia%-open" or name:find "^nvidia%-driver"
+    or name:find "^cuda%-drivers") ~= nil
+end
+
 --- The packages to install for a package that the playbook names: with Secure Boot on Ubuntu, the distribution's signed
 -- modules come first. nil, message, "EREFUSED" if Secure Boot would reject the modules.
 function driver.packages(name, seen, o)
   local known = driver.package(name)
-  if not seen.secure_boot or o.mok then return { name } end
+  if not seen.secure_boot or o.mok then
+    local list = {}
+    if builds(name, seen.family) then
+      local headers = HEADERS[seen.family]
+      list[1] = headers and headers:format(seen.kernel)
+    end
+    list[#list + 1] = name
+    return list
+  end
   if seen.id == "ubuntu" and known and known.ubuntu then
     return { ("linux-modules-nvidia-%d%s%s-%s"):format(known.branch, known.server and "-server" or "",
       known.open and "-open" or "", kernel_flavour(seen.kernel)), name }
@@ -181,6 +201,43 @@ end
 
 local NOUVEAU = "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > /etc/modprobe.d/gpupt-nouveau.conf && "
 local INITRAMFS = { debian = "update-initramfs -u", rhel = "dracut --force", suse = "dracut --force" }
+
+--- Whether the guest has to be rebooted before its driver runs the cards.
+function driver.needs_restart(now)
+  local nvidia, other = false, false
+  for _, card in ipairs(now.cards) do
+    if card.vendor == NVIDIA then nvidia = true else other = true end
+  end
+  if now.nouveau then return true end
+  if nvidia then return not now.loaded or now.module ~= nil and now.module.version ~= now.loaded.version end
+  return other and not (now.modules.amdgpu or now.modules.i915 or now.modules.xe)
+end
+
+--- Why there is no module for the running kernel although packages were installed; nil if there is one, or no NVIDIA
+-- card.
+function driver.unbuilt(now)
+  local nvidia = false
+  for _, card in ipairs(now.cards) do nvidia = nvidia or card.vendor == NVIDIA end
+  if not nvidia or now.module or now.loaded then return nil end
+  return ("the packages are installed, but there is no nvidia module for the running kernel %s%s. Install the headers "
+    .. "of that kernel, then run it again"):format(now.kernel, now.dkms ~= "" and " (dkms: " .. now.dkms .. ")" or "")
+end
+
+--- The command that adds all drivers of a folder in a Windows guest, and installs them for their devices.
+function driver.add_drivers(folder)
+  return { program = [[C:\Windows\System32\pnputil.exe]],
+    arguments = ('/add-driver "%s\\*.inf" /subdirs /install'):format((folder:gsub("[\\/]+$", ""))) }
+end
+
+-- Exit codes of pnputil (learn.microsoft.com, PnPUtil return values).
+local pnputil = {
+  [0] = { success = true }, [3010] = { success = true, reboot = true }, [1641] = { success = true, reboot = true },
+  [259] = { success = true, note = "no device of the guest matched, or a better driver is there (259)" },
+  [2] = { meaning = "the folder has no .inf file" }, [5] = { meaning = "the account is not an administrator" },
+}
+
+--- What its exit code means: { success =, reboot =, note =, meaning = }.
+function driver.pnputil(status) return pnputil[status] or { meaning = "the drivers were not added" } end
 
 --- The shell text, for root, that keeps nouveau from being loaded at the next boot.
 function driver.without_nouveau(family) return NOUVEAU .. (INITRAMFS[family] or "update-initramfs -u") end

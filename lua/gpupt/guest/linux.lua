@@ -199,6 +199,21 @@ function linux.install(family, packages)
   return entry.refresh and entry.refresh .. " && " .. install or install
 end
 
+local folders = {
+  debian = "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-download %s/*.deb",
+  rhel = "dnf install -y --disablerepo='*' %s/*.rpm",
+  suse = "zypper --non-interactive --no-remote install --allow-unsigned-rpm %s/*.rpm",
+}
+
+--- The shell text, for root, that installs the packages of a folder in the guest without a repository.
+function linux.install_folder(family, folder)
+  local command = folders[family]
+  if not command then
+    return nil, ("no folder of packages is known for family '%s'"):format(tostring(family)), "EINVAL"
+  end
+  return (command:gsub("%%s", (shell.quote(folder):gsub("%%", "%%%%"))))
+end
+
 --- What the package manager's exit code means: { success=, retry=, reboot=, meaning= }.
 function linux.outcome(family, exit_code)
   if exit_code == 0 then

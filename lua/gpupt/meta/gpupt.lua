@@ -156,9 +156,11 @@
 ---@class gpupt.options.p.driver.install
 ---@field package? string|function Linux: the package, such as nvidia-driver-550-server-open
 ---@field from? string|function a local file: NVIDIA's .run (Linux) or .exe (Windows)
+---@field folder? string|function a folder in the guest with .inf (Windows), .deb or .rpm files: a mounted medium or a share
 ---@field args? string|function arguments of that file; Windows: default -s -noreboot
 ---@field modules? string|function Linux: the kernel modules of a .run file
 ---@field mok? boolean|function Linux with Secure Boot: modules that are built in the guest are signed with a key that it trusts
+---@field hide_hypervisor? string|boolean|function Windows: auto hides it from a GeForce that stops with Code 43, and restarts the VM; true or false
 ---@field version? string|function the version that must run afterwards, or the beginning of it
 ---@field within? string|function how long the installation may take
 

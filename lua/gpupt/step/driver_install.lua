@@ -1,11 +1,14 @@
 --- driver.install: installs the vendor's driver in the guest, from the distribution's packages (Linux), NVIDIA's .run
--- file (Linux) or its installer (Windows), and proves its version. The kernel modules must fit the cards: Blackwell
--- needs the open ones, cards before Turing the proprietary ones (gpupt.guest.driver). The proof is stored on the VM
--- (ExtraConfig gpupt.driver) with what it depends on; a later run installs nothing while both are the same.
+-- file (Linux), its installer (Windows) or a folder in the guest (both), and proves its version. The kernel modules
+-- must fit the cards: Blackwell needs the open ones, cards before Turing the proprietary ones (gpupt.guest.driver).
+-- Guests with NVSwitches get Fabric Manager of the same version. The proof is stored on the VM (ExtraConfig
+-- gpupt.driver) with what it depends on; a later run installs nothing while both are the same.
 local cards = require "gpupt.step.guest_cards"
 local driver = require "gpupt.guest.driver"
+local fabric = require "gpupt.step.driver_fabric"
 local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
+local hidden = require "gpupt.step.driver_hidden"
 local linux = require "gpupt.guest.linux"
 local power = require "gpupt.step.vm_power"
 local proof = require "gpupt.guest.proof"
@@ -20,22 +23,32 @@ local step = {
   options = {
     { "package", "string", late = true, doc = "Linux: the package, such as nvidia-driver-550-server-open" },
     { "from", "string", late = true, doc = "a local file: NVIDIA's .run (Linux) or .exe (Windows)" },
+    { "folder", "string", late = true,
+      doc = "a folder in the guest with .inf (Windows), .deb or .rpm files: a mounted medium or a share" },
     { "args", "string", late = true, doc = "arguments of that file; Windows: default -s -noreboot" },
     { "modules", "string", choices = { "auto", "open", "proprietary" }, default = "auto", late = true,
       doc = "Linux: the kernel modules of a .run file" },
     { "mok", "boolean", default = false, late = true,
       doc = "Linux with Secure Boot: modules that are built in the guest are signed with a key that it trusts" },
+    { "hide_hypervisor", "string|boolean", default = "auto", late = true,
+      doc = "Windows: auto hides it from a GeForce that stops with Code 43, and restarts the VM; true or false" },
     { "version", "string", late = true, doc = "the version that must run afterwards, or the beginning of it" },
     { "within", "string", default = "30m", late = true, doc = "how long the installation may take" },
   },
-  approvals = { ["guest-shutdown"] = "shut down the guests of running VMs" },
-  needs = { "VirtualMachine.Interact.Reset", "VirtualMachine.Config.AdvancedConfig",
+  approvals = { ["guest-shutdown"] = "shut down the guests of running VMs",
+    ["hide-hypervisor"] = "hide the hypervisor from a datacenter card's driver" },
+  needs = { "VirtualMachine.Interact.Reset", "VirtualMachine.Interact.PowerOff", "VirtualMachine.Interact.PowerOn",
+    "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.GuestOperations.Execute", "VirtualMachine.GuestOperations.Query",
     "VirtualMachine.GuestOperations.Modify" },
 }
 
 function step.check(o)
-  if (o.package == nil) == (o.from == nil) then return "set either package or from" end
+  local count = (o.package and 1 or 0) + (o.from and 1 or 0) + (o.folder and 1 or 0)
+  if count ~= 1 then return "set one of package, from and folder" end
+  if type(o.hide_hypervisor) == "string" and o.hide_hypervisor ~= "auto" then
+    return ("hide_hypervisor: '%s' is not one of true, false, auto"):format(o.hide_hypervisor)
+  end
   if type(o.package) == "string" and not o.package:find "^[%w][%w.+_:~=-]*$" then
     return ("package = '%s' is not the name of one package"):format(o.package)
   end
@@ -53,6 +66,7 @@ local NVIDIA = 0x10de
 -- What the stored proof depends on.
 local function fingerprint(o)
   local words = { o.package or "", o.from and o.from:match "[^/]*$" or "", o.args or "", o.modules, o.version or "" }
+  if o.folder then words[#words + 1] = o.folder end
   return sha256(table.concat(words, "\0")):sub(1, 24)
 end
 
@@ -64,7 +78,7 @@ end
 -- Branch and kernel modules, as the options say.
 local function chosen(o)
   if o.package then return driver.package(o.package) or {} end
-  local file = driver.run_file(o.from:match "[^/]*$") or {}
+  local file = o.from and driver.run_file(o.from:match "[^/]*$") or {}
   if o.modules ~= "auto" then file.open = o.modules == "open" end
   return file
 end
@@ -88,8 +102,8 @@ function step.plan(_, target, seen)
   local o, vm = target.options, seen.vm
   if seen.installed and not target.forecast.installs then return {} end
   local kind = family(target, vm)
-  if kind == "windows" and (o.package or o.from:find "%.run$") then
-    return nil, ("%s: Windows needs from = \"FILE.exe\""):format(target.name), "EREFUSED"
+  if kind == "windows" and (o.package or o.from and o.from:find "%.run$") then
+    return nil, ("%s: Windows needs from = \"FILE.exe\", or folder"):format(target.name), "EREFUSED"
   end
   if kind == "linux" and o.from and o.from:find "%.exe$" then
     return nil, ("%s: Linux needs package, or from = \"FILE.run\""):format(target.name), "EREFUSED"
@@ -99,7 +113,7 @@ function step.plan(_, target, seen)
     if not file then return nil, ("from: %s"):format(why), "ENOENT" end
     file:close()
   end
-  local what = "install " .. (o.package or o.from:match "[^/]*$")
+  local what = "install " .. (o.package or o.folder or o.from:match "[^/]*$")
   if kind ~= "windows" then
     local fits, message, code = driver.flavour(cards_of(target), chosen(o))
     if not fits then return nil, ("%s: %s"):format(target.name, message), code end
@@ -149,6 +163,19 @@ local function again(ctx, target, why)
   local ok, message, code, detail = reboot.request(ctx, target, why)
   if not ok then return nil, message, code, detail end
   return guest.open(ctx, target, {})
+end
+
+-- The packages of a folder in the guest, without a repository.
+local function install_folder(session, seen, folder, seconds)
+  local command, message, code = linux.install_folder(seen.family, folder)
+  if not command then return nil, message, code end
+  local result
+  result, message, code = as_root(session, command, "install " .. folder, seconds)
+  if not result then return nil, message, code end
+  local outcome = linux.outcome(seen.family, result.status)
+  if outcome.success then return true, outcome.reboot end
+  return nil, ("%s: status %d (%s): %s"):format(folder, result.status, outcome.meaning, tail(result)),
+    outcome.retry and "EBUSY" or "EGUEST"
 end
 
 -- Copies the installer into a folder of the guest, with a journal row; its path there.
@@ -228,6 +255,10 @@ local function on_linux(ctx, target, session, seconds)
   if o.from then
     session, message, code = run_file(ctx, target, session, seen, seconds)
     if not session then return nil, message, code end
+  elseif o.folder then
+    local ok
+    ok, restart, code = install_folder(session, seen, o.folder, seconds)
+    if not ok then return nil, restart, code end
   else
     local fits, packages
     fits, message, code = driver.flavour(seen.cards, chosen(o))
@@ -241,12 +272,26 @@ local function on_linux(ctx, target, session, seconds)
   local now
   now, message, code = look(session)
   if not now then return nil, message, code end
-  if restart or now.nouveau or not now.loaded or now.module and now.module.version ~= now.loaded.version then
+  local unbuilt = driver.unbuilt(now)
+  if unbuilt then return nil, unbuilt, "EGUEST" end
+  if restart or driver.needs_restart(now) then
     session, message, code = again(ctx, target, now.nouveau and "nouveau has the card: rebooting the guest"
       or "the new modules are not loaded yet: rebooting the guest")
     if not session then return nil, message, code end
   end
-  return session
+  return session, seen
+end
+
+-- Fabric Manager of the driver's version, where the guest has NVSwitches: words for the proof, or ""; nil, message,
+-- code.
+local function with_fabric(ctx, target, session, seen, said, seconds)
+  local root = {
+    run = function(command, what) return as_root(session, command, what, seconds) end,
+    install = function(package) return install_packages(session, seen, { package }, seconds) end,
+  }
+  local words, message, code = fabric(ctx, target, session, seen, said, root)
+  if words == nil then return nil, message, code end
+  return words and ", " .. words or ""
 end
 
 -- ---- Windows
@@ -254,6 +299,18 @@ end
 -- Exit codes of NVIDIA's installer: 0, and 1 for "a reboot is needed" as well as for failures. So the proof decides.
 local function on_windows(ctx, target, session, seconds)
   local o = target.options
+  if o.folder then
+    local result, message, code = session:run(driver.add_drivers(o.folder), { changing = "pnputil " .. o.folder,
+      timeout = seconds })
+    if not result then return nil, message, code end
+    local outcome = driver.pnputil(result.status)
+    if not outcome.success then
+      return nil, ("pnputil: exit code %d: %s: %s"):format(result.status, outcome.meaning, tail(result)), "EGUEST"
+    end
+    if outcome.note then ctx:note(target, "pnputil: " .. outcome.note) end
+    if outcome.reboot then return again(ctx, target, "pnputil requests a reboot of the guest") end
+    return session
+  end
   local name = o.from:match "[^/]*$"
   local inside, message, code, detail = put(ctx, target, session, [[C:\Windows\Temp\]])
   if not inside then return nil, message, code, detail end
@@ -286,9 +343,12 @@ local function running(target, session, kind)
   if not seen.ok then
     local words = {}
     for _, finding in ipairs(seen.findings) do
-      if finding.severity == "error" then words[#words + 1] = finding.cause or finding.text end
+      local number = finding.code:match "^code%-(%d+)$"
+      if finding.severity == "error" then
+        words[#words + 1] = (number and "Code " .. number .. ": " or "") .. (finding.cause or finding.text)
+      end
     end
-    return nil, "the driver does not run all cards: " .. table.concat(words, "; "), "EPROOF"
+    return nil, "the driver does not run all cards: " .. table.concat(words, "; "), "EPROOF", seen
   end
   local versions, names = {}, {}
   -- nvidia-smi tells the version; cards of other vendors have the name of their driver only
@@ -318,17 +378,35 @@ function step.apply(ctx, target, _, seen)
   if not session then return nil, message, code, detail end
   if not (vm.guest.running and vm.guest.ready) then vm = ctx.fleet:vm(target.ref) end -- its Tools run only now
   local kind = vms.family(vm)
+  local linux_seen
   if kind == "windows" then
     session, message, code, detail = on_windows(ctx, target, session, seconds)
   else
     session, message, code, detail = on_linux(ctx, target, session, seconds)
+    linux_seen = session and message
   end
   if not session then return nil, ("%s: driver: %s"):format(target.name, message), code, detail end
-  local said
-  said, message, code = running(target, session, kind)
+  local said, proved
+  said, message, code, proved = running(target, session, kind)
+  if not said and proved and kind == "windows" then
+    local again_open, why, failed, more = hidden(ctx, target, proved)
+    if again_open == nil then return nil, why, failed, more end
+    if again_open then
+      session = again_open
+      said, message, code = running(target, session, kind)
+    elseif why then
+      message = message .. ". " .. why
+    end
+  end
   if not said then return nil, ("%s: driver: %s"):format(target.name, message), code end
   if o.version and said:sub(1, #o.version) ~= o.version then
     return nil, ("%s: driver: version %s runs, not %s"):format(target.name, said, o.version), "EPROOF"
+  end
+  if linux_seen then
+    local more
+    more, message, code = with_fabric(ctx, target, session, linux_seen, said, seconds)
+    if not more then return nil, ("%s: driver: %s"):format(target.name, message), code end
+    said = said .. more
   end
   vm = ctx.fleet:vm(target.ref)
   return values.reconfigure(ctx, target, vm, { extraConfig = { { key = "gpupt.driver",

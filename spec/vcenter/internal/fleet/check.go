@@ -299,7 +299,7 @@ func (c *checker) vm(path string, v *VM, f *Fleet, vms, clusters, hosts, stores 
 	}
 	c.word(path+".firmware", v.Firmware, "bios", "efi")
 	c.word(path+".power", v.Power, "poweredOff", "poweredOn")
-	c.word(path+".installed", v.Installed, "windows", "windows-11", "ubuntu")
+	c.word(path+".installed", v.Installed, "windows", "windows-11", "ubuntu", "rocky", "sles", "alpine")
 	if v.Version != "" && !hardware.MatchString(v.Version) {
 		c.say(path+".version", "%q is not a hardware version: use for example vmx-20", v.Version)
 	}

@@ -70,7 +70,7 @@ func TestMistakesAreNamedByLineAndPath(t *testing.T) {
 		{"two VMs of one name in a folder", "{\"vms\": [{\"name\": \"v\", \"folder\": \"f\"}, {\"name\": \"v\"},\n{\"name\": \"v\", \"folder\": \"/f/\"}]}", `line 2: vms[2].name: there is another VM "f/v": vms[0].name, line 1`},
 		{"a card that the host does not have", `{"clusters": [{"name": "a", "hosts": [` + host + `]}], "vms": [{"name": "v", "host": "h", "devices": ["3c:00.0"]}]}`, "line 1: vms[0].devices[0]: h has no card at 3c:00.0"},
 		{"one card twice", `{"clusters": [{"name": "a", "hosts": [` + host + `]}], "vms": [{"name": "v", "host": "h", "devices": ["3b:00.0", "0000:3b:00.0"]}]}`, "line 1: vms[0].devices[1]: there is another device of this VM at"},
-		{"an unknown installed system", `{"vms": [{"name": "v", "installed": "beos"}]}`, `line 1: vms[0].installed: "beos" is unknown: windows, windows-11, ubuntu`},
+		{"an unknown installed system", `{"vms": [{"name": "v", "installed": "beos"}]}`, `line 1: vms[0].installed: "beos" is unknown: windows, windows-11, ubuntu, rocky, sles, alpine`},
 		{"an unknown firmware", `{"vms": [{"name": "v", "firmware": "uefi"}]}`, `line 1: vms[0].firmware: "uefi" is unknown: bios, efi`},
 		{"an invalid hardware version", `{"vms": [{"name": "v", "version": "20"}]}`, `line 1: vms[0].version: "20" is not a hardware version: use for example vmx-20`},
 		{"a delay of a method without a task", `{"delays": {"PowerOn": 3}}`, `line 1: delays["PowerOn"]: only methods that end in _Task take time`},

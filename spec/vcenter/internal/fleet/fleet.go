@@ -191,7 +191,7 @@ type VM struct {
 	ExtraConfig map[string]string `json:"extra_config"`
 	Devices     []string          `json:"devices"` // addresses of cards on the host: fixed backing
 	MemoryLock  bool              `json:"memory_lock"`
-	Installed   string            `json:"installed"` // windows or ubuntu: an OS with Tools is on the disk
+	Installed   string            `json:"installed"` // windows, ubuntu, rocky, sles or alpine: an OS with Tools is on the disk
 	Username    string            `json:"username"`
 	Password    string            `json:"password"`
 	Template    bool              `json:"template"`

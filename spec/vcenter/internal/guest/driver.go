@@ -61,7 +61,7 @@ func (m *Machine) misfit(d *Device) []string {
 func (m *Machine) loadable() (refusal string) {
 	switch {
 	case m.disk.Driver == "" || m.disk.NoKmod:
-		return fmt.Sprintf("FATAL: Module nvidia not found in directory /lib/modules/%s", kernelVersion)
+		return fmt.Sprintf("FATAL: Module nvidia not found in directory /lib/modules/%s", m.distro().kernel)
 	case m.hw != nil && m.hw.SecureBoot && !m.disk.Signed:
 		return "ERROR: could not insert 'nvidia': Key was rejected by service"
 	}
@@ -134,7 +134,7 @@ func (r *linuxRun) setupRun(version string, args []string) int {
 	if !cc {
 		_, cc = packages["gcc"]
 	}
-	headers := packages["linux-headers-generic"] != "" || packages["linux-headers-"+kernelVersion] != ""
+	headers := packages["linux-headers-generic"] != "" || packages[m.distro().headers] != ""
 	m.mu.Unlock()
 	switch {
 	case nouveau && !has("--no-nouveau-check"):

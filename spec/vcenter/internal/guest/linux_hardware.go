@@ -229,6 +229,17 @@ func runJournal(r *linuxRun, args []string) int {
 		x.user = "root"
 		return runDmesg(&x, []string{"dmesg"})
 	}
+	if slices.Contains(args, "nvidia-fabricmanager.service") {
+		r.m.mu.Lock()
+		said := r.m.fabricSaid
+		r.m.mu.Unlock()
+		if said != "" && r.isRoot() {
+			r.out("Nov 05 13:55:26 box nv-fabricmanager[104230]: %s\n", said)
+			return 0
+		}
+		r.out("-- No entries --\n")
+		return 0
+	}
 	r.m.unsupported("journalctl without -k")
 	r.out("-- No entries --\n")
 	return 0
@@ -290,7 +301,7 @@ func runModprobe(r *linuxRun, args []string) int {
 		r.m.modules[name] = true
 		r.m.showDrivers()
 	default:
-		return r.err(1, "modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", name, kernelVersion)
+		return r.err(1, "modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", name, r.m.distro().kernel)
 	}
 	return 0
 }

@@ -31,7 +31,8 @@ func init() {
 		"curtin": runCurtin, "vmware-toolbox-cmd": runToolbox, "vmtoolsd": runVmtoolsd, "journalctl": runJournal, "ps": runPs, "kill": runKill,
 		"which": runWhich, "lsb_release": runLsb, "cloud-init": runCloudInit, "mount": runMount, "umount": runUmount, "ubuntu-drivers": runUbuntuDrivers,
 		"systemd-detect-virt": runVirt, "useradd": runUseradd, "usermod": runUseradd, "userdel": runUseradd, "chpasswd": runChpasswd,
-		"nproc": runNproc, "free": runFree,
+		"nproc": runNproc, "free": runFree, "nv-fabricmanager": runFabricManager, "dnf": runDnf, "zypper": runZypper, "apk": runApk, "rpm": runRpm, "dracut": runDracut,
+		"rc-service": runRcService, "rc-update": runRcService,
 	}
 	for name, always := range textTools {
 		linuxPrograms[name] = textTool(name, always)
@@ -314,8 +315,8 @@ func runHostname(r *linuxRun, args []string) int {
 			r.m.writeGuest("/etc/hostname", []byte(args[2]+"\n"))
 			return 0
 		}
-		r.out(" Static hostname: %s\n  Virtualization: vmware\nOperating System: Ubuntu %s LTS\n          Kernel: Linux %s\n",
-			r.m.disk.Hostname, r.m.disk.Version, kernelVersion)
+		r.out(" Static hostname: %s\n  Virtualization: vmware\nOperating System: %s\n          Kernel: Linux %s\n",
+			r.m.disk.Hostname, r.m.distro().pretty, r.m.distro().kernel)
 		return 0
 	}
 	if slices.Contains(args, "-I") {
@@ -340,14 +341,14 @@ func runPower(r *linuxRun, args []string) int {
 
 func runUname(r *linuxRun, args []string) int {
 	r.m.mu.Lock()
-	host := r.m.disk.Hostname
+	host, kernel := r.m.disk.Hostname, r.m.distro().kernel
 	r.m.mu.Unlock()
 	flags := strings.Join(args[1:], "")
 	switch {
 	case strings.Contains(flags, "a"):
-		r.out("Linux %s %s #41-Ubuntu SMP PREEMPT_DYNAMIC x86_64 x86_64 x86_64 GNU/Linux\n", host, kernelVersion)
+		r.out("Linux %s %s #41-Ubuntu SMP PREEMPT_DYNAMIC x86_64 x86_64 x86_64 GNU/Linux\n", host, kernel)
 	case strings.Contains(flags, "r"):
-		r.out("%s\n", kernelVersion)
+		r.out("%s\n", kernel)
 	case strings.Contains(flags, "m"), strings.Contains(flags, "p"):
 		r.out("x86_64\n")
 	case strings.Contains(flags, "n"):

@@ -77,6 +77,12 @@ func runApt(r *linuxRun, args []string) int {
 			return 1
 		}
 		for _, name := range words[1:] {
+			if done, code := r.file(name, ".deb"); done {
+				if code != 0 {
+					return code
+				}
+				continue
+			}
 			f := r.m.aptRemove
 			if words[0] == "install" {
 				f = func(n string) (string, int) { return r.m.aptInstall(r.ctx, n) }
@@ -221,10 +227,22 @@ func runSystemctl(r *linuxRun, args []string) int {
 		}
 		return 0
 	}
+	if words[0] == "is-active" && len(words) > 2 { // a line for each unit; 0 when one is active
+		code := 3
+		for _, unit := range words[1:] {
+			if runSystemctl(r, []string{"systemctl", "is-active", unit}) == 0 {
+				code = 0
+			}
+		}
+		return code
+	}
 	name := strings.TrimSuffix(words[1], ".service")
+	if name == "nvidia-fabricmanager" {
+		return fabricUnit(r, words, slices.Contains(args, "--now"))
+	}
 	r.m.mu.Lock()
 	there := map[string]bool{"ssh": true, "cron": true, "systemd-journald": true, "networkd-dispatcher": true, "gdm3": false,
-		"open-vm-tools": r.m.disk.Tools != nil, "vmtoolsd": r.m.disk.Tools != nil, "nvidia-persistenced": r.m.disk.Driver != ""}[name]
+		"open-vm-tools": r.m.disk.Tools != nil && r.m.distro().service == "open-vm-tools", "vmtoolsd": r.m.disk.Tools != nil && r.m.distro().manager != "apk", "nvidia-persistenced": r.m.disk.Driver != ""}[name]
 	r.m.mu.Unlock()
 	if !there {
 		if words[0] == "is-active" || words[0] == "is-enabled" {

@@ -107,8 +107,8 @@ func runModinfo(r *linuxRun, args []string) int {
 	if r.m.disk.OpenKmod {
 		licence = "Dual MIT/GPL"
 	}
-	for _, f := range [][2]string{{"filename", "/lib/modules/" + kernelVersion + "/" + dir + "/nvidia.ko"}, {"version", r.m.disk.Driver}, {"license", licence},
-		{"vermagic", kernelVersion + " SMP preempt mod_unload modversions "}} {
+	for _, f := range [][2]string{{"filename", "/lib/modules/" + r.m.distro().kernel + "/" + dir + "/nvidia.ko"}, {"version", r.m.disk.Driver}, {"license", licence},
+		{"vermagic", r.m.distro().kernel + " SMP preempt mod_unload modversions "}} {
 		switch field {
 		case "":
 			r.out("%-16s%s\n", f[0]+":", f[1])

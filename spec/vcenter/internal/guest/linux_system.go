@@ -29,7 +29,7 @@ func (m *Machine) layoutLinux() error {
 		os.Symlink(l[0], filepath.Join(r, l[1]))
 	}
 	for name := range linuxPrograms {
-		if packaged[name] == "" {
+		if packaged[name] == "" && m.carries(name) {
 			m.installProgram(name)
 		}
 	}
@@ -42,6 +42,18 @@ func (m *Machine) layoutLinux() error {
 		"etc/default/grub":   "GRUB_CMDLINE_LINUX_DEFAULT=\"\"\nGRUB_CMDLINE_LINUX=\"\"\n",
 		"etc/lsb-release":    "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=24.04\nDISTRIB_CODENAME=noble\n",
 		"etc/fstab":          "/dev/disk/by-uuid/root / ext4 defaults 0 1\n",
+	}
+	if m.disk.Distro != "" {
+		for _, name := range []string{"etc/os-release", "etc/debian_version", "etc/lsb-release", "etc/default/grub"} {
+			delete(files, name)
+		}
+		for name, text := range m.release() {
+			files[name] = text
+		}
+		os.MkdirAll(filepath.Join(r, "run/openrc"), 0o755)
+		if m.distro().manager != "apk" {
+			os.RemoveAll(filepath.Join(r, "run/openrc"))
+		}
 	}
 	if m.disk.Driver != "" {
 		files["usr/lib/modprobe.d/nvidia-graphics-drivers.conf"] = noNouveau
@@ -87,7 +99,7 @@ func (m *Machine) removeProgram(name string) {
 }
 
 // packaged programs are there only with their package.
-var packaged = map[string]string{"nvidia-smi": "nvidia", "vmtoolsd": "open-vm-tools", "vmware-toolbox-cmd": "open-vm-tools"}
+var packaged = map[string]string{"nvidia-smi": "nvidia", "nv-fabricmanager": "nvidia", "vmtoolsd": "open-vm-tools", "vmware-toolbox-cmd": "open-vm-tools"}
 
 // readInitramfs takes over the blacklist of modprobe.d, as update-initramfs does.
 func (m *Machine) readInitramfs() {
@@ -127,8 +139,8 @@ func (m *Machine) bootKernel() {
 	if m.disk.OS != "ubuntu" || m.hw == nil {
 		return
 	}
-	m.klog("Linux version %s (buildd@lcy02-amd64-100) (x86_64-linux-gnu-gcc-13) #41-Ubuntu SMP PREEMPT_DYNAMIC", kernelVersion)
-	m.klog("Command line: BOOT_IMAGE=/vmlinuz-%s root=/dev/mapper/ubuntu--vg-ubuntu--lv ro", kernelVersion)
+	m.klog("Linux version %s (buildd@lcy02-amd64-100) (x86_64-linux-gnu-gcc-13) #41-Ubuntu SMP PREEMPT_DYNAMIC", m.distro().kernel)
+	m.klog("Command line: BOOT_IMAGE=/vmlinuz-%s root=/dev/mapper/ubuntu--vg-ubuntu--lv ro", m.distro().kernel)
 	if m.hw.EFI {
 		m.klog("efi: EFI v2.7 by VMware, Inc.")
 	}
@@ -184,9 +196,12 @@ func (m *Machine) bootKernel() {
 			}
 		}
 	}
+	if m.fabric = false; m.disk.FabricOn {
+		m.startFabric()
+	}
 	m.showDrivers()
-	os.WriteFile(filepath.Join(m.root(), "proc/cmdline"), []byte("BOOT_IMAGE=/vmlinuz-"+kernelVersion+" root=/dev/mapper/ubuntu--vg-ubuntu--lv ro\n"), 0o644)
-	os.WriteFile(filepath.Join(m.root(), "proc/version"), []byte("Linux version "+kernelVersion+"\n"), 0o644)
+	os.WriteFile(filepath.Join(m.root(), "proc/cmdline"), []byte("BOOT_IMAGE=/vmlinuz-"+m.distro().kernel+" root=/dev/mapper/ubuntu--vg-ubuntu--lv ro\n"), 0o644)
+	os.WriteFile(filepath.Join(m.root(), "proc/version"), []byte("Linux version "+m.distro().kernel+"\n"), 0o644)
 	os.WriteFile(filepath.Join(m.root(), "proc/meminfo"), []byte(fmt.Sprintf("MemTotal:       %d kB\n", m.hw.MemoryMB*1024)), 0o644)
 	os.RemoveAll(filepath.Join(m.root(), "sys/firmware"))
 	if m.hw.EFI {
@@ -393,6 +408,17 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 	}
 	version := ""
 	driver, kmod := driverPackage.FindStringSubmatch(name), kmodPackage.FindStringSubmatch(name)
+	if bare, wanted, ok := strings.Cut(name, "="); ok && fabricPackage.MatchString(bare) {
+		offered := driverVersions[strings.TrimPrefix(bare, "nvidia-fabricmanager-")]
+		if ok, _ := filepath.Match(wanted, offered+"-0ubuntu0.24.04.1"); offered == "" || !ok {
+			return fmt.Sprintf("E: Version '%s' for '%s' was not found\n", wanted, bare), 100
+		}
+		m.mu.Lock()
+		m.disk.Packages[bare] = offered
+		m.installProgram("nv-fabricmanager")
+		m.mu.Unlock()
+		return fmt.Sprintf("Setting up %s (%s) ...\n", bare, offered), 0
+	}
 	switch {
 	case kmod != nil:
 		version = driverVersions[kmod[1]]

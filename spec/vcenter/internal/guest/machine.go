@@ -72,7 +72,8 @@ type User struct {
 
 // Disk is what survives power-off; a clone gets a copy.
 type Disk struct {
-	OS        string // "", windows, ubuntu
+	OS        string // "", windows, ubuntu (any Linux)
+	Distro    string // of Linux: "" Ubuntu, or a name of distros
 	Version   string
 	EFI       bool
 	Hostname  string
@@ -90,6 +91,7 @@ type Disk struct {
 	Reboot    bool              // a restart is pending
 	Initramfs map[string]bool   // modules kept out since the last update-initramfs
 	Registry  map[string]string // Windows values that programs set
+	FabricOn  bool              // Fabric Manager starts with the system
 }
 
 // Info is a snapshot of the guest for other packages.
@@ -98,6 +100,7 @@ type Info struct {
 	Stage    string
 	Why      string // why it is stuck
 	OS       string
+	Distro   string
 	Version  string
 	Hostname string
 	IP       string
@@ -162,6 +165,8 @@ type Machine struct {
 	apt        bool                         // dpkg's lock is held
 	installer  InstallerTrouble             // of Windows Installer
 	language   string                       // of Windows: "" English, de
+	fabric     bool                         // Fabric Manager runs
+	fabricSaid string                       // why it does not
 	psMode     string                       // PowerShell: "" as it comes, constrained, absent
 	missed     []string                     // see unsupported.go
 	lockout    int                          // wrong passwords that lock an account: 0 as the system has it, -1 never
@@ -204,7 +209,7 @@ func (m *Machine) seconds(name string) time.Duration {
 func (m *Machine) Info() Info {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	i := Info{State: m.state, Stage: m.stage, Why: m.why, OS: m.disk.OS, Version: m.disk.Version,
+	i := Info{State: m.state, Stage: m.stage, Why: m.why, OS: m.disk.OS, Version: m.disk.Version, Distro: m.disk.Distro,
 		ToolsRun: m.toolsRun, Ready: m.ready, Custom: m.custom}
 	if t := m.disk.Tools; t != nil {
 		i.Tools, i.HasTools = t.copy(), true

@@ -202,6 +202,9 @@ func runPnputil(w *winRun, args string) int {
 	if len(words) == 0 {
 		return w.fail(0, "Microsoft PnP Utility\n")
 	}
+	if strings.EqualFold(words[0], "/add-driver") {
+		return w.addDrivers(words[1:])
+	}
 	w.m.mu.Lock()
 	defer w.m.mu.Unlock()
 	switch strings.ToLower(words[0]) {
@@ -257,8 +260,6 @@ func runPnputil(w *winRun, args string) int {
 	case "/scan-devices":
 		w.out("Scan complete.\n")
 		return 0
-	case "/add-driver":
-		return w.fail(2, "Failed to add driver package: The system cannot find the file specified.\n")
 	}
 	return w.fail(87, "Invalid option: %s\n", words[0])
 }

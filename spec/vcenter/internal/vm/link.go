@@ -286,5 +286,6 @@ func guestNames(i guest.Info) (id, family, full string) {
 		}
 		return "windows2019srvNext_64Guest", "windowsGuest", "Microsoft Windows Server 2022 (64-bit)"
 	}
-	return "ubuntu64Guest", "linuxGuest", "Ubuntu Linux (64-bit)"
+	id, full = guest.GuestOf(i.Distro)
+	return id, "linuxGuest", full
 }

@@ -117,8 +117,10 @@ func (r *Service) oneFromFile(d *fleet.VM, name string, n int) error {
 		spec.GuestId = d.Guest
 	} else if d.Installed == "windows" {
 		spec.GuestId = "windows2019srvNext_64Guest"
-	} else if d.Installed != "" {
+	} else if d.Installed == "ubuntu" {
 		spec.GuestId = "ubuntu64Guest"
+	} else if d.Installed != "" {
+		spec.GuestId, _ = guest.GuestOf(d.Installed)
 	}
 	if d.Firmware != "" {
 		spec.Firmware = d.Firmware
@@ -266,6 +268,16 @@ func installed(d *fleet.VM, name string) guest.Disk {
 		disk.Users = []guest.User{{Name: user, Secret: "plain:" + pw, Sudo: true, Sudoer: true}}
 		disk.Tools = &guest.Tools{Text: "12.3.5", Number: 12389, Type: "guestToolsTypeOpenVMTools"}
 		disk.Packages["open-vm-tools"] = "2:12.3.5-5ubuntu3"
+		if slices.Contains(guest.Distros, d.Installed) {
+			disk.Distro = d.Installed
+			if d.Installed == "alpine" {
+				disk.Packages["open-vm-tools-plugins-all"] = "12.3.5"
+			}
+		}
+	}
+	if more("tools") == "tar" { // the installer that came with vSphere before open-vm-tools
+		disk.Tools.Type = "guestToolsTypeTar"
+		delete(disk.Packages, "open-vm-tools")
 	}
 	if more("tools") == "none" {
 		disk.Tools = nil
