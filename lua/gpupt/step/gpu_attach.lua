@@ -23,8 +23,8 @@ local step = {
     { "count", "integer", default = 1, late = true, doc = "how many cards each VM gets; with `whole`, how many sets" },
     { "whole", "string", choices = { "group", "board" }, late = true,
       doc = "count whole sets: group: cards that depend on each other (dependentDevice); board: all GPUs of a board" },
-    { "accept", "table", default = {}, doc = "configurations that the vendor does not support and you accept: "
-      .. "nvswitch-passthrough (whole boards with NVSwitches)" },
+    { "accept", "table", default = {}, doc = "what is refused otherwise, and you accept: nvswitch-passthrough "
+      .. "(whole boards with NVSwitches, which NVIDIA does not support), snapshots (a VM that has some)" },
     { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed", late = true,
       doc = "fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)" },
     { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB; measure: "
@@ -70,8 +70,8 @@ function step.check(o)
     return "mmio = 'measure' powers the VM on, and power_on = false forbids it"
   end
   for _, word in ipairs(o.accept) do
-    if word ~= "nvswitch-passthrough" then
-      return ("accept: '%s' is not nvswitch-passthrough"):format(tostring(word))
+    if word ~= "nvswitch-passthrough" and word ~= "snapshots" then
+      return ("accept: '%s' is neither nvswitch-passthrough nor snapshots"):format(tostring(word))
     end
   end
   if o.backing == "dynamic" and type(o.devices) == "table" and o.devices.options and o.devices.options.address then
@@ -141,6 +141,19 @@ local function refusal(target, vm, value)
   if most and #target.cards > most then
     return ("can have %d passthrough devices at hardware version %d, but would get %d (%s)"):format(most,
       vm.hardware_version, #target.cards, devices_per_vm.source)
+  end
+end
+
+-- Why a VM that gets a card must not have snapshots, or nil: they cannot be restored while it runs with the card (vSphere
+-- documentation, Add a PCI device), and a restored one is without the card.
+local function snapshot_refusal(target, vm, changes)
+  if not vm.snapshot then return end
+  for _, word in ipairs(target.options.accept) do if word == "snapshots" then return end end
+  for _, change in ipairs(changes) do
+    if change.verb == "attach" then
+      return "has snapshots: they cannot be restored while a VM runs with a passed-through card, and none can be taken. "
+        .. "Delete them, or set accept = { \"snapshots\" } in p.gpu.attach"
+    end
   end
 end
 
@@ -224,6 +237,8 @@ function step.plan(ctx, target, seen)
     return changes
   end
   changes = difference.list(vm, value, value.gpus)
+  why = snapshot_refusal(target, vm, changes)
+  if why then return nil, target.name .. " " .. why, "EREFUSED" end
   if #changes > 0 then
     if #unknown == 0 then explain(ctx, target, value) end
     changes[1].allow = value.allow[1]

@@ -93,6 +93,7 @@ type Host struct {
 	logs       map[string][]string // by their keys; guarded by logMu
 	modules    map[string]string   // options of kernel modules that were set
 	syncing    int                 // above 0 while its vSAN data is resynchronized
+	vsanHealth string              // of its vSAN membership; "": healthy
 	haAgent    string              // the state in which its HA agent stays; "": it joins the others
 	joining    int                 // grows with each change of what the HA agent depends on
 }

@@ -309,6 +309,8 @@ func (r *Hosts) change(h *Host, m map[string]any) error {
 			h.HS.Runtime.StandbyMode = s
 			r.agent(h)
 			r.w.Touch(h.Ref())
+		case "vsan_health": // healthy, unhealthy or unknown
+			h.vsanHealth, _ = v.(string)
 		case "ha_agent": // the state in which it stays from now on; "": it joins the others
 			h.haAgent, _ = v.(string)
 			r.agent(h)

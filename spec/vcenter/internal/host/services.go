@@ -230,7 +230,7 @@ func (r *Hosts) hostsForVM(c *api.Call) (any, *fault.Error) {
 	return out, nil
 }
 
-// vsanStatus is that of a host without vSAN, or a healthy member.
+// vsanStatus is that of a host without vSAN, or of a member, which is healthy unless a test says otherwise.
 func (r *Hosts) vsanStatus(c *api.Call) (any, *fault.Error) {
 	h, e := r.managed(c, func(m *types.HostConfigManager) *types.ManagedObjectReference { return m.VsanSystem })
 	if e != nil {
@@ -238,7 +238,11 @@ func (r *Hosts) vsanStatus(c *api.Call) (any, *fault.Error) {
 	}
 	s := types.VsanHostClusterStatus{Health: "unknown", NodeState: types.VsanHostClusterStatusState{State: "error"}}
 	if h.Cluster != nil && h.Cluster.VSAN {
-		s = types.VsanHostClusterStatus{Health: "healthy", NodeUuid: h.SystemID, NodeState: types.VsanHostClusterStatusState{State: "agent"}}
+		health := "healthy"
+		if h.vsanHealth != "" {
+			health = h.vsanHealth
+		}
+		s = types.VsanHostClusterStatus{Health: health, NodeUuid: h.SystemID, NodeState: types.VsanHostClusterStatusState{State: "agent"}}
 		for _, o := range r.order {
 			if o.Cluster == h.Cluster {
 				if len(s.MemberUuid) == 0 && o == h {

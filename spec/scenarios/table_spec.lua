@@ -1,0 +1,28 @@
+-- The tables that say which spec shows what name specs that exist. A cell is "`FILE`: name; name"; a name in parentheses is
+-- a remark.
+local vcenter = require "spec.support.vcenter"
+
+local function check_page(page, rows)
+  local text = assert(vcenter.read(page))
+  local count = 0
+  for cell in text:gmatch "\n|[^\n]*|([^|\n]+)|%f[\n]" do
+    local file
+    for part in (cell .. ";"):gmatch "%s*(.-)%s*;" do
+      local named, rest = part:match "^`([^`]+)`:?%s*(.*)$"
+      if named then file, part = named, rest end
+      if file then
+        local content = vcenter.read(file)
+        assert.is_truthy(content, file)
+        if part ~= "" and not part:find "^%(" then
+          assert.is_truthy(content:find('"' .. part, 1, true) or content:find(part, 1, true), file .. ": " .. part)
+        end
+        if named then count = count + 1 end
+      end
+    end
+  end
+  assert.is_true(count >= rows, count)
+end
+
+describe("the table of scenarios", function()
+  it("names specs that exist", function() check_page("spec/scenarios/README.md", 20) end)
+end)
