@@ -125,6 +125,8 @@ local function await_canary(self, target, outcome)
   return false
 end
 
+local function out_of_service(record) return record.maintenance or record.connection ~= "connected" end
+
 local function host_fiber(self, target, outcome)
   if not await_canary(self, target, outcome) then return end
   if not await_window(self, target, outcome) then return end
@@ -135,8 +137,7 @@ local function host_fiber(self, target, outcome)
   local why, code, group = steps.carry_out(self, target, outcome)
   if why then defer(self, target, outcome, why, code, group) end
   local broken = outcome.status == "failed" or outcome.status == "interrupted"
-  if broken and (outcome.code == "ELOST" or outcome.code == "EHA" or record.maintenance
-    or record.connection ~= "connected") then
+  if broken and (outcome.code == "ELOST" or outcome.code == "EHA" or out_of_service(record)) then
     self.unguarded = not self.lost and outcome.code == "EHA" or self.unguarded
     self.lost = self.lost or target.name
   else
@@ -168,6 +169,9 @@ local function guarded(self, outcome, fn, ...)
   if ok then return end
   local message = failure.is(err) and err.message or tostring(err)
   local code = failure.is(err) and err.code or "EINTERNAL"
+  local record = outcome.kind == "host" and outcome.target_record.record
+  -- the others would wait for it in vain
+  if record and out_of_service(record) then self.lost = self.lost or outcome.target end
   pcall(steps.finish, self, outcome, "failed", message, code)
   if code == "ECANCELLED" then error(err, 0) end
 end
