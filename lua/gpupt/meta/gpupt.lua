@@ -179,7 +179,7 @@
 ---@field devices table|function p.gpus: which cards
 ---@field count? integer|function how many cards each VM gets; with `whole`, how many sets
 ---@field whole? string|function count whole sets: group: cards that depend on each other (dependentDevice); board: all GPUs of a board
----@field accept? table configurations that the vendor does not support and you accept: nvswitch-passthrough (whole boards with NVSwitches)
+---@field accept? table what is refused otherwise, and you accept: nvswitch-passthrough (whole boards with NVSwitches, which NVIDIA does not support), snapshots (a VM that has some)
 ---@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)
 ---@field mmio? string|integer|function min, safe, seed, off or a size in GiB; measure: as safe, and BARs that the table does not have are read from the vmware.log of a first power-on
 ---@field hide_hypervisor? string|boolean|function auto, true or false
