@@ -47,7 +47,7 @@ describe("what cannot get a card", function()
 
   local ATTACH = [[p.gpu.attach { devices = p.gpus { match = "10de:20b5" }, power_on = false %s }]]
 
-  it("is refused each for its own reason, in one pass, and nothing is changed", function()
+  it("is refused each for its own reason, all at once, and nothing is changed", function()
     l.sim:forget()
     local plan, message, _, detail = l:plan(([[return p.playbook { name = "all", p.vms { where = { "/DC0/vm/old/bios",
       "/DC0/vm/old/snap", "/DC0/vm/old/nested" }, %s }, %s, %s }]]):format(ATTACH:format "", clone("copy-1", "with-card"),

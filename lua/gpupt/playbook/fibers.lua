@@ -170,7 +170,7 @@ local function guarded(self, outcome, fn, ...)
   local message = failure.is(err) and err.message or tostring(err)
   local code = failure.is(err) and err.code or "EINTERNAL"
   local record = outcome.kind == "host" and outcome.target_record.record
-  -- the others would wait for it in vain
+  -- the others would wait for its slot
   if record and out_of_service(record) then self.lost = self.lost or outcome.target end
   pcall(steps.finish, self, outcome, "failed", message, code)
   if code == "ECANCELLED" then error(err, 0) end
