@@ -144,15 +144,15 @@ local function refusal(target, vm, value)
   end
 end
 
--- Why a VM that gets a card must not have snapshots, or nil: they cannot be restored while it runs with the card (vSphere
--- documentation, Add a PCI device), and a restored one is without the card.
+-- Why a VM that gets a card must not have snapshots, or nil: they cannot be restored while it runs with the card
+-- (vSphere documentation, Add a PCI device), and a restored one is without the card.
 local function snapshot_refusal(target, vm, changes)
   if not vm.snapshot then return end
   for _, word in ipairs(target.options.accept) do if word == "snapshots" then return end end
   for _, change in ipairs(changes) do
     if change.verb == "attach" then
-      return "has snapshots: they cannot be restored while a VM runs with a passed-through card, and none can be taken. "
-        .. "Delete them, or set accept = { \"snapshots\" } in p.gpu.attach"
+      return "has snapshots: they cannot be restored while a VM runs with a passed-through card, and none can be "
+        .. "taken. Delete them, or set accept = { \"snapshots\" } in p.gpu.attach"
     end
   end
 end
