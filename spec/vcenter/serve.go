@@ -238,6 +238,10 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	bmcs, err := serveBMCs(v, &shown, stop)
+	if err != nil {
+		return err
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(tl) }()
 	if o.ready != "" {
@@ -247,6 +251,9 @@ func run(args []string) error {
 			"start_seconds": time.Since(start).Seconds(), "version": v.W.Content.About.ApiVersion}
 		if horizonURL != "" {
 			info["horizon"] = horizonURL
+		}
+		if len(bmcs) > 0 {
+			info["bmcs"] = bmcs
 		}
 		if err := writeAtomically(o.ready, info); err != nil {
 			return err

@@ -227,6 +227,10 @@ func (c *checker) host(path string, h *Host) {
 	if !bootFault.MatchString(h.BootFault) {
 		c.say(path+".boot_fault", "%q is not a boot fault: use never, late:SECONDS or without:ADDRESS", h.BootFault)
 	}
+	if h.BMC != nil {
+		c.word(path+".bmc.manner", h.BMC.Manner, "dell", "dell-old", "hpe", "ilo4", "lenovo", "supermicro", "ami")
+		c.positive(path+".bmc.job_seconds", h.BMC.JobSeconds)
+	}
 	seen := map[string]string{}
 	for _, list := range []struct {
 		name string

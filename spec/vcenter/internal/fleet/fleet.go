@@ -96,6 +96,7 @@ type Host struct {
 	Rebind           bool     `json:"rebind_without_reboot"` // capability.deviceRebindWithoutRebootSupported
 	IOMMU            *bool    `json:"iommu"`                 // VT-d or AMD-Vi is on in its firmware; default true
 	Above4G          *bool    `json:"above_4g"`              // its firmware decodes addresses above 4 GB; default true
+	BMC              *BMC     `json:"bmc"`                   // its BMC serves Redfish; default: none that is known
 	USBBoot          bool     `json:"usb_boot"`
 	Maintenance      bool     `json:"maintenance"`
 	Lockdown         string   `json:"lockdown"` // lockdownDisabled, lockdownNormal, lockdownStrict
@@ -110,6 +111,16 @@ type Host struct {
 	Datastores       []string `json:"datastores"`          // those of the cluster's that it sees; empty = all
 	Networks         []string `json:"networks"`            // those that it has; empty = all
 	Exceptions       []string `json:"lockdown_exceptions"` // users that lockdown mode lets in
+}
+
+// BMC is the Redfish service of a host.
+type BMC struct {
+	Manner     string         `json:"manner"` // dell (default), dell-old, hpe, ilo4, lenovo, supermicro, ami
+	User       string         `json:"user"`   // default root
+	Password   string         `json:"password"`
+	BasicOnly  bool           `json:"basic_only"`  // it has no sessions
+	JobSeconds float64        `json:"job_seconds"` // until a job of an iDRAC is scheduled
+	Attributes map[string]any `json:"attributes"`  // of the BIOS, where they differ from the manner's own
 }
 
 // Device is a PCI function. BARs are written SIZE:KIND, KIND being 32, 64, 64p or io.
@@ -362,6 +373,12 @@ func (h *Host) fill(n int) error {
 	}
 	if h.BootSeconds == 0 {
 		h.BootSeconds = 240
+	}
+	if h.BMC != nil && h.BMC.Manner == "" {
+		h.BMC.Manner = "dell"
+	}
+	if h.BMC != nil && h.BMC.User == "" {
+		h.BMC.User = "root"
 	}
 	if h.EnterSeconds == 0 {
 		h.EnterSeconds = 8

@@ -34,3 +34,23 @@ func (c *Card) wide() (sum uint64) {
 	}
 	return sum
 }
+
+// UUID is what its firmware says.
+func (h *Host) UUID() string { return h.HS.Hardware.SystemInfo.Uuid }
+
+// Switched is a switch of its firmware, as the next boot will find it.
+func (h *Host) Switched(name string) bool {
+	if name == "iommu" {
+		return h.setup.iommu
+	}
+	return h.setup.above4G
+}
+
+// Switch sets it.
+func (h *Host) Switch(name string, on bool) {
+	if name == "iommu" {
+		h.setup.iommu = on
+	} else {
+		h.setup.above4G = on
+	}
+}

@@ -78,6 +78,7 @@ type Host struct {
 	firmware firmware // as the last boot found it
 	setup    firmware // as the next one will
 
+	AtBoot  func() // called at each boot, before the firmware reads its settings
 	boot    string // what the next boot does: "", late:SECONDS, never, without:ADDRESS
 	away    bool   // between the loss of the connection and its return
 	cut     int    // grows with a power failure or a manual revival: a boot under way is then void

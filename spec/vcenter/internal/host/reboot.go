@@ -215,6 +215,9 @@ func PowerOffHard(w *world.World, vm *simulator.VirtualMachine) {
 
 // comeBack is the boot: the configuration takes effect.
 func (r *Hosts) comeBack(h *Host, mode string) {
+	if h.AtBoot != nil {
+		h.AtBoot()
+	}
 	h.firmware = h.setup
 	for _, c := range h.Cards {
 		c.Absent = false

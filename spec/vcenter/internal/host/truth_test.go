@@ -41,7 +41,9 @@ func described(t *testing.T) map[string][]string {
 }
 
 func TestTheTruthPageIsAsDescribed(t *testing.T) {
-	r := newRig(t, pair("manual"))
+	f := pair("manual")
+	f.Clusters[0].Hosts[0].BMC = &fleet.BMC{Password: "x"}
+	r := newRig(t, f)
 	r.OpID = "roll-1"
 	gpu := r.passthroughVM("gpu")
 	r.MustTask("PowerOnVM_Task", gpu, "")
@@ -66,6 +68,7 @@ func TestTheTruthPageIsAsDescribed(t *testing.T) {
 		"(page)":          union([]any{page}),
 		"hosts[]":         union(hosts),
 		"hosts[].cards[]": union(hosts[0].(map[string]any)["cards"].([]any)),
+		"bmcs[]":          union(page["bmcs"].([]any)),
 		"timeline[]":      union(page["timeline"].([]any)),
 		"violations[]":    union(broken),
 		"violations[].by": union([]any{broken[0].(map[string]any)["by"]}),

@@ -9,6 +9,7 @@ import (
 
 	"gpupt.test/vcenter/internal/api"
 	"gpupt.test/vcenter/internal/beside"
+	"gpupt.test/vcenter/internal/bmc"
 	"gpupt.test/vcenter/internal/collector"
 	"gpupt.test/vcenter/internal/fleet"
 	"gpupt.test/vcenter/internal/front"
@@ -39,6 +40,7 @@ type VCenter struct {
 	W     *world.World
 	API   *api.Server
 	Front *front.Front
+	BMCs  *bmc.Service
 
 	guests *vm.Service
 }
@@ -78,6 +80,7 @@ func New(o Options) (*VCenter, error) {
 	}
 	rest.Register(s, hosts)
 	beside.Register(s)
+	v.BMCs = bmc.Register(s, hosts)
 	hosts.Begin()
 	return v, nil
 }

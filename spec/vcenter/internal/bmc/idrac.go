@@ -1,0 +1,99 @@
+package bmc
+
+// idrac.go: the job queue of an iDRAC.
+
+import (
+	"net/http"
+	"strings"
+)
+
+func (b *BMC) clearPath() string {
+	return b.settingsPath() + "/Actions/Oem/DellManager.ClearPending"
+}
+
+func (b *BMC) idrac(w http.ResponseWriter, r *http.Request, path string, body map[string]any) *problem {
+	jobs := b.managerPath() + "/Jobs"
+	service := root + "/Dell/Managers/" + b.m.manager + "/DellJobService/Actions/DellJobService.DeleteJobQueue"
+	switch path {
+	case jobs:
+		if p := allow(r, "GET", "POST"); p != nil {
+			return p
+		}
+		if r.Method == "POST" {
+			return b.newJob(w, body)
+		}
+		var list []string
+		for _, j := range b.jobs {
+			list = append(list, jobs+"/"+j.id)
+		}
+		reply(w, 200, collection(jobs, list...))
+		return nil
+	case service:
+		if p := allow(r, "POST"); p != nil {
+			return p
+		}
+		return b.deleteJob(w, body)
+	case b.clearPath():
+		if p := allow(r, "POST"); p != nil {
+			return p
+		}
+		if b.waiting() {
+			return bad(400, "SYS011", "Pending configuration values are already committed, unable to perform another set operation.")
+		}
+		b.pending = map[string]any{}
+		b.tag++
+		reply(w, 200, nil)
+		return nil
+	}
+	for _, j := range b.jobs {
+		state := j.state(b.now())
+		text, id := map[string][2]string{"New": {"New job", "JCP000"}, "Scheduled": {"Task successfully scheduled.", "JCP001"},
+			"Completed": {"Job completed successfully.", "PR19"}, "Failed": {"Job failed.", "PR21"}}[state][0],
+			map[string]string{"New": "JCP000", "Scheduled": "JCP001", "Completed": "PR19", "Failed": "PR21"}[state]
+		switch path {
+		case jobs + "/" + j.id:
+			if p := allow(r, "GET"); p != nil {
+				return p
+			}
+			reply(w, 200, map[string]any{"@odata.id": path, "Id": j.id, "Name": "Configure: BIOS.Setup.1-1", "JobType": "BIOSConfiguration",
+				"JobState": state, "Message": text, "MessageId": id})
+			return nil
+		case root + "/TaskService/Tasks/" + j.id:
+			if p := allow(r, "GET"); p != nil {
+				return p
+			}
+			task := map[string]string{"New": "New", "Scheduled": "Starting", "Completed": "Completed", "Failed": "Exception"}[state]
+			reply(w, 200, map[string]any{"@odata.id": path, "Id": j.id, "TaskState": task, "Messages": []any{message(id, text)}})
+			return nil
+		}
+	}
+	return unknown(path)
+}
+
+func (b *BMC) newJob(w http.ResponseWriter, body map[string]any) *problem {
+	if body["TargetSettingsURI"] != b.settingsPath() {
+		return bad(400, "PropertyValueNotInList", "TargetSettingsURI %v is not a settings resource.", body["TargetSettingsURI"])
+	}
+	if b.waiting() {
+		return bad(400, "SYS011", "Pending configuration values are already committed, unable to perform another set operation.")
+	}
+	if len(b.pending) == 0 {
+		return bad(400, "SYS409", "No pending configuration values to be committed.")
+	}
+	j := b.addJob()
+	w.Header().Set("Location", b.location(b.managerPath()+"/Jobs/"+j.id))
+	reply(w, 200, nil)
+	return nil
+}
+
+func (b *BMC) deleteJob(w http.ResponseWriter, body map[string]any) *problem {
+	id, _ := body["JobID"].(string)
+	for i, j := range b.jobs {
+		if j.id == id || strings.HasPrefix(id, "JID_CLEARALL") {
+			b.jobs = append(b.jobs[:i:i], b.jobs[i+1:]...)
+			reply(w, 200, map[string]any{"@Message.ExtendedInfo": []any{message("IDRAC.2.8.SUP020", "The specified job was deleted.")}})
+			return nil
+		}
+	}
+	return bad(400, "SUP023", "The specified job does not exist.")
+}
