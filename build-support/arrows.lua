@@ -9,10 +9,11 @@ local root = arg and arg[1] or "."
 local lua_parts = {
   { "front",    { "^lua/gpupt/init%.lua$" }, { "base" } }, -- loads every other part lazily, by name
   { "cli",      { "^lua/gpupt/cli/", "^bin/gpupt$" },
-    { "front", "playbook", "record", "doctor", "evidence", "fleet", "vim", "loop", "offline", "base" }, public = true },
+    { "front", "playbook", "record", "redfish", "doctor", "evidence", "fleet", "vim", "loop", "offline", "base" },
+    public = true },
   { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "vim", "logins", "loop", "base" } },
   { "step",     { "^lua/gpupt/step/" },
-    { "horizon", "doctor", "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
+    { "horizon", "redfish", "doctor", "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
   { "record",   { "^lua/gpupt/record/" }, { "doctor", "vim", "offline", "base" } }, -- answers without names
   { "doctor",   { "^lua/gpupt/doctor[./]" },
     { "evidence", "fleet", "vim", "settings", "offline", "facts", "base" } },
@@ -21,6 +22,7 @@ local lua_parts = {
   { "evidence", { "^lua/gpupt/evidence[./]" }, { "guest", "offline", "facts", "base" } }, -- outputs of tools
   { "settings", { "^lua/gpupt/settings[./]" }, { "offline", "facts", "base" } },
   { "horizon",  { "^lua/gpupt/horizon/" }, { "vim", "logins", "loop", "facts", "base" } }, -- vim: its transport
+  { "redfish",  { "^lua/gpupt/redfish/" }, { "vim", "logins", "loop", "facts", "base" } }, -- vim: its transport
   { "vim",      { "^lua/gpupt/vim/" }, { "logins", "loop", "facts", "base" } },
   { "loop",     { "^lua/gpupt/loop/" }, { "base" } },
   { "offline",  { "^lua/gpupt/vmx[./]", "^lua/gpupt/bar[./]", "^lua/gpupt/pci[./]", "^lua/gpupt/vmlog[./]" },

@@ -7,7 +7,7 @@ local gpupt = { check = failure.check }
 local modules = {
   vmx = "vmx", bar = "bar", pci = "pci", vmlog = "vmlog", evidence = "evidence",
   settings = "settings", doctor = "doctor", vim = "vim",
-  record = "record",
+  record = "record", redfish = "redfish",
   loop = "loop", playbook = "playbook", json = "json", fleet = "fleet", logins = "logins", _VERSION = "version",
 }
 

@@ -232,6 +232,17 @@
 ---@field apply? string|function auto: without a reboot if the host supports it; reboot: always reboot; stage: enable only, no reboot
 ---@field foreign_maintenance? boolean|function also use hosts in maintenance mode that another user set; they stay in it (--allow foreign-maintenance)
 
+---@class gpupt.options.p.host.firmware
+---@field above_4g? boolean|function above 4G decoding on
+---@field iommu? boolean|function the IOMMU (VT-d, AMD-Vi) on
+---@field sr_iov? boolean|function SR-IOV on
+---@field set? table|function attributes of the server's BIOS with their values
+---@field bmc? string|function https://BMC; without it the settings are unverified, and not changed
+---@field login? table|function p.login: the account at the BMC
+---@field ca_file? string|function PEM file of the CAs that the BMC's certificate is checked with
+---@field thumbprint? string|function SHA-256 or SHA-1 thumbprint of the BMC's certificate
+---@field foreign_maintenance? boolean|function also use hosts in maintenance mode that another user set; they stay in it (--allow foreign-maintenance)
+
 ---@class gpupt.options.p.hosts
 ---@field on? string the p.vcenter of these hosts, by its name; required if there are several
 ---@field where string|table inventory paths of hosts or clusters, such as /DC/host/cluster/*, or p.find
@@ -427,6 +438,23 @@
 ---@class gpupt.options.record.open
 ---@field words? table the command that is recorded, as a list of words: for README.txt, with stand-ins
 
+---@class gpupt.options.redfish.open
+---@field url string https://BMC, or just its name or address
+---@field username string the account at the BMC
+---@field password string|function|table a string, a function, a p.secret, or { file= | command= | env= }
+---@field ca_file? string PEM file of the CAs to trust
+---@field thumbprint? string SHA-256 or SHA-1 thumbprint of the one certificate to trust
+---@field timeout? number seconds for a request, including waiting while the BMC is busy
+---@field logins? table gpupt.logins.new(): which passwords were refused
+---@field trace? function gets an event { method, path, status, seconds, request } of each request
+
+---@class gpupt.options.redfish.read
+---@field above_4g? boolean what above 4G decoding should be; nil: only shown
+---@field iommu? boolean the same for the IOMMU (VT-d, AMD-Vi)
+---@field sr_iov? boolean the same for SR-IOV
+---@field set? table attributes of this server with the values that they should have
+---@field uuid? string the UUID of the host: the BMC of another server is refused
+
 ---@class gpupt.options.settings.compute
 ---@field gpus table the cards: {vendor=, device=, count=, bars=, name=, class=, address=, system_id=}
 ---@field memory_mb integer the VM's memory; a multiple of 4
@@ -463,6 +491,7 @@
 ---@field login? boolean it runs programs in the guest: p.vms needs a login
 ---@field repeatable? boolean may be used more than once in a scope
 ---@field after_vms? boolean its hosts wait for the VMs of the plan, not these for their host
+---@field undo_first? boolean its undo comes before that of the target's other steps, whose reboot it needs
 ---@field after_host? boolean it waits for the VM's host, if that waits for its VMs
 ---@field canary? integer how many targets of a scope with this step are its canary, unless the scope says
 ---@field check? function check(options) -> message or nil, while the playbook is loaded
