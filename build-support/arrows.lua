@@ -13,7 +13,8 @@ local lua_parts = {
     public = true },
   { "playbook", { "^lua/gpupt/playbook/" }, { "step", "fleet", "guest", "vim", "logins", "loop", "base" } },
   { "step",     { "^lua/gpupt/step/" },
-    { "horizon", "redfish", "doctor", "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts", "base" } },
+    { "horizon", "redfish", "doctor", "fleet", "guest", "settings", "vim", "logins", "loop", "offline", "facts",
+      "base" } },
   { "record",   { "^lua/gpupt/record/" }, { "doctor", "vim", "offline", "base" } }, -- answers without names
   { "doctor",   { "^lua/gpupt/doctor[./]" },
     { "evidence", "fleet", "vim", "settings", "offline", "facts", "base" } },

@@ -8,6 +8,8 @@ local steps = require "gpupt.step"
 local order = {}
 
 order.rules = {
+  { "host.firmware", "host.enable", "both get by with one reboot, and cards need the BIOS settings to become active" },
+  { "host.firmware", "host.disable", "both get by with one reboot" },
   { "vm.create", "os.install", "an operating system needs a VM to be installed on" },
   { "vm.create", "os.present", "the operating system is installed on the VM's disk" },
   { "os.install", "os.present", "nothing is there before the installation" },

@@ -287,7 +287,7 @@ local HOST_OPTIONS = { apply = "auto", foreign_maintenance = true }
 
 -- The instances that undo one target, in order.
 local function instances(tree, find_step, one, kind)
-  local list, state = {}, { decides = {} }
+  local list, state, early = {}, { decides = {} }, 0
   local first
   for i = #one.scope.order, 1, -1 do
     local key = one.scope.order[i]
@@ -297,7 +297,14 @@ local function instances(tree, find_step, one, kind)
       local instance = steps.instance(reversed(tree, step, done, state), kind == "hosts" and HOST_OPTIONS or {},
         known.source)
       -- whether the VM goes as a whole is decided first
-      if removal.tried(done) then first = instance else list[#list + 1] = instance end
+      if removal.tried(done) then
+        first = instance
+      elseif step.undo_first then
+        early = early + 1
+        table.insert(list, early, instance)
+      else
+        list[#list + 1] = instance
+      end
     end
   end
   if first then table.insert(list, 1, first) end

@@ -127,6 +127,10 @@ local NO_ROOM = " (if it stays pending after another reboot, check \"above 4G de
 --- After the reboot: checks that the cards are active, or no longer are.
 function cards.settle(ctx, target, seen)
   local record = target.record
+  if #seen.devices == 0 then
+    ctx.fleet:refresh_host(record)
+    return true
+  end
   ctx:call(target, record.system, "Refresh", {}, "Refresh")
   ctx.fleet:refresh_host(record)
   local missing = cards.missing(record, seen)

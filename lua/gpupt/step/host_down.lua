@@ -4,6 +4,7 @@
 -- enabled: another host's reboot takes longer than a guest may be missed.
 local cards = require "gpupt.step.host_cards"
 local drain = require "gpupt.step.host_drain"
+local host_bios = require "gpupt.step.host_bios"
 local maintenance = require "gpupt.step.host_maintenance"
 local reboot = require "gpupt.step.host_reboot"
 
@@ -18,17 +19,23 @@ local function left_alone(ctx, target, message)
       drain.names(owed)) or "")
 end
 
+-- Undoes what waits for the reboot that does not come now: the cards, and BIOS settings (gpupt.step.host_bios).
+local function unstage(ctx, target, seen, failure)
+  if not ctx:observes_again(target, failure[2], failure[3]) then host_bios.withdraw(ctx, target) end
+  return cards.unstage(ctx, target, seen, failure)
+end
+
 -- DRAIN and MM. true; false and a text if other hosts of the cluster go first; nil, message, code, detail.
 local function empty(ctx, target, seen)
   local ok, message, code, detail = drain.run(ctx, target)
-  if not ok then return cards.unstage(ctx, target, seen, { message, code, detail }) end
+  if not ok then return unstage(ctx, target, seen, { message, code, detail }) end
   if target.record.maintenance then return true end
   ok, message, code, detail = maintenance.enter(ctx, target)
   if ok ~= nil then return ok, message end
   if ctx:observes_again(target, code, detail) then return nil, message, code, detail end
   if maintenance.foreign(ctx, target) then return nil, left_alone(ctx, target, message), code, detail end
   drain.restore(ctx, target)
-  return cards.unstage(ctx, target, seen, { message, code, detail })
+  return unstage(ctx, target, seen, { message, code, detail })
 end
 
 --- Leaves maintenance mode, unless another user set it, waits for HA, and starts the VMs again.
@@ -58,10 +65,17 @@ local function ready(ctx, target, seen, foreign)
   local off = cards.changed(target.record, seen)
   if off then
     local ok, message, code, detail = down.back_to_work(ctx, target, foreign)
-    cards.unstage(ctx, target, seen, {})
+    unstage(ctx, target, seen, {})
     if not ok then return nil, message, code, detail end
     return nil, CHANGED:format(target.name, off, word(seen), word(seen), "The host was not rebooted and is as before",
       "apply the playbook again"), "ESTALE"
+  end
+  local set, why, how = host_bios.ready(ctx, target)
+  if not set then
+    local ok, message, code, detail = down.back_to_work(ctx, target, foreign)
+    unstage(ctx, target, seen, {})
+    if not ok then return nil, message, code, detail end
+    return nil, why .. ". The host was not rebooted", how
   end
   local slot = ctx:slot(target)
   local first = slot and (slot:shut() or not foreign and slot:lost())
@@ -79,7 +93,7 @@ function down.still_staged(ctx, target, seen)
     return nil, ("%s: %s. The reboot was requested once, without effect, and the host stays in maintenance mode: "
       .. "resume the run when the window is open"):format(target.name, shut), "EWINDOW"
   end
-  if not off then return true end
+  if not off then return host_bios.ready(ctx, target) end
   return nil, CHANGED:format(target.name, off, word(seen), word(seen), "The reboot was requested once, without effect; "
     .. "it is not requested again, and the host stays in maintenance mode", "resume the run"), "ESTALE"
 end
@@ -92,7 +106,7 @@ function down.and_back(ctx, target, seen, foreign)
     local ok, message, code, detail
     if slot then
       ok, message, code = slot:take()
-      if not ok then return cards.unstage(ctx, target, seen, { message, code }) end
+      if not ok then return unstage(ctx, target, seen, { message, code }) end
     end
     ok, message, code, detail = empty(ctx, target, seen)
     if ok then

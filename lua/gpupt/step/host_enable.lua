@@ -34,8 +34,8 @@ local function any_capable(record)
   return false
 end
 
---- The first reason not to pass these devices through, or nil.
-local function refusal(record, list, chosen)
+--- The first reason not to pass these devices through, or nil. `capable`: the same plan turns the IOMMU on.
+local function refusal(record, list, chosen, capable)
   local wanted = {}
   for _, card in ipairs(chosen) do wanted[card.address] = true end
   for _, device in ipairs(list) do
@@ -44,7 +44,7 @@ local function refusal(record, list, chosen)
       local how = wanted[device.address] and "" or ", a dependent device of the cards"
       return ("%s: %s%s: %s; it is never passed through"):format(record.name, hosts.short(device.address), how, reason)
     end
-    if device.capable == false or device.capable == nil then
+    if not device.capable and not capable then
       return ("%s: %s (%s) is not capable of passthrough%s"):format(record.name, hosts.short(device.address),
         device.name or "?", any_capable(record) and "" or NO_IOMMU)
     end
@@ -88,7 +88,7 @@ function step.plan(ctx, target, seen)
   if message then return nil, message, code end
   local changes
   changes, message, code = roll.plan(ctx, target, seen, function(now)
-    return refusal(now.record, now.devices, now.chosen)
+    return refusal(now.record, now.devices, now.chosen, ctx.planning and target.forecast.capable)
   end)
   if not changes then return nil, message, code end
   if first then

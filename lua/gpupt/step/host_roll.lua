@@ -2,11 +2,13 @@
 --   OBSERVE -> VET -> STAGE -> (REBIND) -> DRAIN -> MM -> REBOOT -> AWAY -> PROVE -> EXIT
 -- `seen` is what the step observed: record, chosen (the cards that were asked for), devices (the set with what belongs
 -- to them), enable (true or false: what becomes of them), stage (those whose configuration differs from that), pending
--- (those that wait for a reboot), away (true: the host is away in the reboot of this run).
+-- (those that wait for a reboot), away (true: the host is away in the reboot of this run), firmware (what BIOS settings
+-- wait for it, see gpupt.step.host_bios).
 local cards = require "gpupt.step.host_cards"
 local check = require "gpupt.failure".check
 local down = require "gpupt.step.host_down"
 local drain = require "gpupt.step.host_drain"
+local host_bios = require "gpupt.step.host_bios"
 local hosts = require "gpupt.fleet.host"
 local maintenance = require "gpupt.step.host_maintenance"
 local reboot = require "gpupt.step.host_reboot"
@@ -112,7 +114,8 @@ function roll.look(ctx, target, seen, stage_only)
     if (device.enabled == true) ~= seen.enable then table.insert(seen.stage, device)
     elseif (device.active == true) ~= seen.enable then table.insert(seen.pending, device) end
   end
-  seen.reboots = not stage_only and (#seen.pending > 0 or seen.enable and #seen.stage > 0)
+  if not stage_only then seen.firmware = seen.firmware or host_bios.owed(ctx, target) end
+  seen.reboots = not stage_only and (seen.firmware and true or #seen.pending > 0 or seen.enable and #seen.stage > 0)
   -- what is not active needs no reboot to be given back
   for _, device in ipairs(stage_only and {} or seen.stage) do seen.reboots = seen.reboots or device.active == true end
   if seen.reboots then
@@ -236,9 +239,10 @@ function roll.plan(ctx, target, seen, refusal)
       verb = "reboot", activates = seen.chosen } }
   end
   local entering = not maintenance.entered(ctx, target)
-  if #seen.stage == 0 and #seen.pending == 0 then return leftovers(seen, entering, changes) end
+  local of_cards = #seen.stage > 0 or #seen.pending > 0
+  if not of_cards and not seen.firmware then return leftovers(seen, entering, changes) end
   -- without Host.Config.Settings only Refresh fails, which the run does not depend on
-  changes.needs = { "Host.Config.PciPassthru" }
+  changes.needs = of_cards and { "Host.Config.PciPassthru" } or {}
   local why = refusal(seen)
   if why then return nil, why, "EREFUSED" end
   if record.maintenance and entering then
@@ -260,12 +264,12 @@ function roll.plan(ctx, target, seen, refusal)
       verb = verb_of(seen), addresses = seen.stage, settings = settings,
       roll = { part = "set", set = verb_of(seen) .. " " .. cards.addresses(seen.stage) },
       disables = not seen.enable and seen.stage or nil }
-  elseif not ctx.planning or not seen.reboots then
+  elseif of_cards and (not ctx.planning or not seen.reboots) then
     ctx:note(target, ("%s: %s: pending reboot"):format(cards.addresses(seen.pending), seen.enable
       and "enabled but not active" or "disabled but still active"))
   end
   if not seen.reboots then return leftovers(seen, entering, changes) end
-  if target.options.apply == "auto" and record.rebind and #seen.holders == 0 then
+  if target.options.apply == "auto" and record.rebind and #seen.holders == 0 and not seen.firmware then
     local what = (seen.enable and "activate" or "take back") .. " without a reboot"
     changes[#changes + 1] = { what = what, sign = "~", verb = "rebind", activates = seen.enable and seen.chosen or nil,
       roll = { part = "rebind", set = #seen.pending > 0 and waiting(seen) or nil, text = what } }
@@ -291,6 +295,8 @@ function roll.apply(ctx, target, changes, seen, observe, staged)
       return not now.away and down.still_staged(ctx, target, now)
     end)
     if not ok then return nil, message, code, detail end
+    ok, message, code = host_bios.settle(ctx, target)
+    if not ok then return nil, message, code end
     seen, message, code = observe()
     if not seen then return nil, message, code end
     ok, message, code = cards.settle(ctx, target, seen)
@@ -298,10 +304,13 @@ function roll.apply(ctx, target, changes, seen, observe, staged)
     return down.back_to_work(ctx, target, not maintenance.entered(ctx, target))
   end
   local ok, message, code, detail = cards.stage(ctx, target, seen)
-  if not ok then return nil, message, code, detail end
+  if not ok then
+    if not ctx:observes_again(target, code, detail) then host_bios.withdraw(ctx, target) end
+    return nil, message, code, detail
+  end
   if staged then ok, message, code, detail = staged() end
   if not ok then return nil, message, code, detail end
-  if #seen.stage == 0 and #seen.pending == 0 then
+  if #seen.stage == 0 and #seen.pending == 0 and not seen.firmware then
     return down.back_to_work(ctx, target, not maintenance.entered(ctx, target))
   end
   local foreign = record.maintenance and not maintenance.entered(ctx, target)
@@ -312,6 +321,8 @@ function roll.apply(ctx, target, changes, seen, observe, staged)
   end
   ok, message, code, detail = down.and_back(ctx, target, seen, foreign)
   if not ok then return nil, message, code, detail end
+  ok, message, code = host_bios.settle(ctx, target)
+  if not ok then return nil, message, code end
   ok, message, code = cards.settle(ctx, target, seen)
   if not ok then return nil, message, code end
   return down.back_to_work(ctx, target, foreign)

@@ -2,6 +2,7 @@
 -- the run changed and that were not changed since. A run that was killed may also have left the host in maintenance
 -- mode, and VMs shut down: that is taken back too (Context:inherit of gpupt.playbook.context).
 local cards = require "gpupt.step.host_cards"
+local host_bios = require "gpupt.step.host_bios"
 local hosts = require "gpupt.fleet.host"
 local maintenance = require "gpupt.step.host_maintenance"
 local reboot = require "gpupt.step.host_reboot"
@@ -68,7 +69,7 @@ local function look(ctx, target, done, enabled, result)
     rebooted = rebooted or (before[device.address].active == true) ~= (device.active == true)
   end
   return roll.look(ctx, target, { record = record, chosen = devices, devices = devices, enable = not enabled },
-    not rebooted)
+    not rebooted and not host_bios.owed(ctx, target))
 end
 
 -- Everything is one procedure: its first line makes the change.

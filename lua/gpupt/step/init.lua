@@ -62,8 +62,9 @@ local options = require "gpupt.options"
 
 local steps = {
   -- in the order in which a playbook uses them
-  names = { "host.enable", "vm.create", "vm.clone", "vm.move", "os.install", "os.present", "tools.ensure",
-    "gpu.attach", "doctor.repair", "driver.install", "guest.verify", "horizon.pool", "gpu.detach", "vm.delete",
+  names = { "host.firmware", "host.enable", "vm.create", "vm.clone", "vm.move", "os.install", "os.present",
+    "tools.ensure", "gpu.attach", "doctor.repair", "driver.install", "guest.verify", "horizon.pool", "gpu.detach",
+    "vm.delete",
     "host.disable" },
 }
 
@@ -80,6 +81,8 @@ local contract_fields = options.declare("step contract", {
   { "login", "boolean", default = false, doc = "it runs programs in the guest: p.vms needs a login" },
   { "repeatable", "boolean", default = false, doc = "may be used more than once in a scope" },
   { "after_vms", "boolean", default = false, doc = "its hosts wait for the VMs of the plan, not these for their host" },
+  { "undo_first", "boolean", default = false,
+    doc = "its undo comes before that of the target's other steps, whose reboot it needs" },
   { "after_host", "boolean", default = false, doc = "it waits for the VM's host, if that waits for its VMs" },
   { "canary", "integer", doc = "how many targets of a scope with this step are its canary, unless the scope says" },
   { "check", "function", doc = "check(options) -> message or nil, while the playbook is loaded" },

@@ -1,0 +1,321 @@
+-- host.firmware against hosts whose BMCs apply pending settings when the host boots.
+local gpupt = require "gpupt"
+local host_bios = require "gpupt.step.host_bios"
+local lab = require "spec.support.lab"
+
+local PASSWORD = "Bmc-secret-1"
+
+local function host(name, bmc, more)
+  local one = { bmc = { user = "root", password = PASSWORD } }
+  for key, value in pairs(bmc or {}) do one.bmc[key] = value end
+  for key, value in pairs(more or {}) do one[key] = value end
+  return lab.host(name, one)
+end
+
+local function find(events, text)
+  for _, event in ipairs(events) do if event.text and event.text:find(text, 1, true) then return event end end
+end
+
+local function what_of(rows, kind)
+  local list = {}
+  for _, row in ipairs(rows) do if row.kind == kind then list[#list + 1] = row.what end end
+  return list
+end
+
+describe("host.firmware", function()
+  local l
+
+  after_each(function()
+    if l then l:stop() end
+    l = nil
+  end)
+
+  local function start(hosts, speed)
+    l = lab.start { speed = speed or 800, fleet = { clusters = { { name = "a", hosts = hosts } } } }
+    local file = assert(io.open(l.dir .. "/bmc-password", "w"))
+    file:write(PASSWORD, "\n")
+    file:close()
+    return l
+  end
+
+  -- The playbook: options of host.firmware, then the further steps.
+  local function playbook(options, more, roll)
+    local urls = {}
+    for name, url in pairs(l.sim.ready.bmcs or {}) do urls[#urls + 1] = ("[%q] = %q"):format(name, url) end
+    return ([[local bmcs = { %s }
+return p.playbook { name = "bios", p.hosts { where = "/DC0/host/*/*", devices = p.gpus { match = "10de:20b5" }, %s
+  p.host.firmware { bmc = function(host) return bmcs[host.name] end, login = p.login("root", p.secret.file %q), ca_file = %q, %s }, %s } }]])
+      :format(table.concat(urls, ", "), roll or "", l.dir .. "/bmc-password", l.sim.ready.ca_file, options or "", more or "")
+  end
+
+  local function bmc(name)
+    for _, one in ipairs(l.sim:get "truth".bmcs) do if one.host == name then return one end end
+  end
+
+  local ALLOW = { allow = { "bios", "reboot" } }
+
+  it("sets what differs, reboots the host once, and reads it back", function()
+    start { host("esx-1", nil, { above_4g = false }) }
+    local text = playbook "iommu = true, sr_iov = true"
+    local plan = tostring(assert(l:plan(text)))
+    assert.is_truthy(plan:find("BIOS: MmioAbove4Gb Disabled -> Enabled (above 4G decoding)", 1, true), plan)
+    assert.is_truthy(plan:find("BIOS: SriovGlobalEnable Disabled -> Enabled (SR-IOV)", 1, true), plan)
+    assert.is_nil(plan:find("ProcVirtualization", 1, true))
+    assert.is_truthy(plan:find("Needs: --allow bios,reboot", 1, true), plan)
+    assert.is_nil(plan:find(PASSWORD, 1, true))
+    local before = #bmc "esx-1".requests
+    for _, one in ipairs(bmc "esx-1".requests) do assert.is_nil(one:find "PATCH") end
+    assert.is_true(before > 0)
+    local result, events, rows = l:apply(text, ALLOW)
+    assert.equal("done", result.status, result.message or (result.targets[1] or {}).message)
+    assert.equal("MmioAbove4Gb = Enabled, ProcVirtualization = Enabled, SriovGlobalEnable = Enabled", result.targets[1].proofs["host.firmware"])
+    assert.same({ "BIOS settings", "EnterMaintenanceMode", "RebootHost (boot time before)", "RebootHost", "ExitMaintenanceMode" },
+      what_of(rows, "change"))
+    assert.is_truthy(find(events, "read back: MmioAbove4Gb = Enabled, SriovGlobalEnable = Enabled"))
+    assert.is_true(l:truth("hosts", "esx-1").above_4g)
+    assert.is_false(l:truth("hosts", "esx-1").maintenance)
+    assert.same({ 0, 0 }, { bmc "esx-1".sessions, bmc "esx-1".refused })
+    for _, row in ipairs(rows) do
+      assert.is_nil(((row.detail or "") .. (row.what or "")):find(PASSWORD, 1, true))
+    end
+    assert.same({}, l.sim:get "truth".violations)
+    local again = l:apply(text, ALLOW)
+    assert.equal("nothing", again.status)
+  end)
+
+  it("makes one reboot with host.enable", function()
+    start { host("esx-1", { job_seconds = 5 }, { above_4g = false }) }
+    local text = playbook("", "p.host.enable { apply = 'auto' }")
+    local plan = tostring(assert(l:plan(text)))
+    local _, count = plan:gsub("host%.enable +reboot", "")
+    assert.equal(1, count, plan)
+    assert.is_nil(plan:find("host%.firmware +reboot"), plan)
+    l.sim:forget()
+    local result, events, rows = l:apply(text, ALLOW)
+    assert.equal("done", result.status, result.message or (result.targets[1] or {}).message)
+    assert.equal(1, l.sim:calls "RebootHost_Task")
+    assert.same({ "BIOS settings", "UpdatePassthruConfig", "EnterMaintenanceMode", "RebootHost (boot time before)", "RebootHost", "Refresh",
+      "ExitMaintenanceMode" }, what_of(rows, "change"))
+    assert.equal("pending until the reboot of host.enable: MmioAbove4Gb = Enabled", result.targets[1].proofs["host.firmware"])
+    assert.equal("3b:00.0 active", result.targets[1].proofs["host.enable"])
+    assert.is_truthy(find(events, "read back: MmioAbove4Gb = Enabled"))
+    assert.same({}, l.sim:get "truth".violations)
+    assert.equal("nothing", l:apply(text, ALLOW).status)
+  end)
+
+  it("reboots for the settings even if a card could be activated without", function()
+    start { host("esx-1", nil, { above_4g = false, rebind_without_reboot = true }) }
+    l.sim:forget()
+    local result = l:apply(playbook("", "p.host.enable {}"), ALLOW)
+    assert.equal("done", result.status, (result.targets[1] or {}).message)
+    assert.equal(1, l.sim:calls "RebootHost_Task")
+    assert.same({ true, "Enabled" }, { l:truth("hosts", "esx-1").cards[1] ~= nil, bmc "esx-1".current.MmioAbove4Gb })
+  end)
+
+  it("turns the IOMMU on with a reboot of its own, because before that no card can be enabled", function()
+    start { host("esx-1", nil, { iommu = false }) }
+    l.sim:forget()
+    local text = playbook("iommu = true", "p.host.enable {}")
+    local plan = tostring(assert(l:plan(text)))
+    assert.is_truthy(plan:find("host%.firmware +reboot") and plan:find("host%.enable +reboot"), plan)
+    local result = l:apply(text, ALLOW)
+    assert.equal("done", result.status, (result.targets[1] or {}).message)
+    assert.equal(2, l.sim:calls "RebootHost_Task")
+    assert.equal("3b:00.0 active", result.targets[1].proofs["host.enable"])
+  end)
+
+  it("without a BMC says unverified, and changes nothing", function()
+    l = lab.start { speed = 300, fleet = { clusters = { { name = "a", hosts = { lab.host "esx-1" } } } } }
+    local text = [[return p.playbook { name = "bios", p.hosts { where = "/DC0/host/*/*", devices = p.gpus { match = "10de:20b5" },
+      p.host.firmware {}, p.host.enable { apply = "stage" } } }]]
+    local plan = tostring(assert(l:plan(text)))
+    assert.is_truthy(plan:find("unverified: the BIOS settings", 1, true), plan)
+    assert.is_nil(plan:find("bios", 1, true) and plan:find("--allow", 1, true))
+    assert.equal("nothing to change", l:apply(text).targets[1].proofs["host.firmware"])
+  end)
+
+  it("needs its approval", function()
+    start { host("esx-1", nil, { above_4g = false }) }
+    local run, message, code = l:apply(playbook(), { allow = { "reboot" } })
+    assert.same({ nil, "EAPPROVAL" }, { run, code })
+    assert.is_truthy(message:find("bios", 1, true))
+    for _, one in ipairs(bmc "esx-1".requests) do assert.is_nil(one:find "PATCH") end
+  end)
+
+  it("names the attribute that reads back otherwise, and keeps the host in maintenance mode", function()
+    start { host("esx-1", nil, { above_4g = false }) }
+    l.sim:post("set", { bmc = "esx-1", drop = { "MmioAbove4Gb" } })
+    local journal = l:journal()
+    local text = playbook("sr_iov = true", "p.host.enable {}")
+    local result = l:apply(text, { allow = ALLOW.allow, journal = journal })
+    assert.equal("failed", result.status)
+    local outcome = result.targets[1]
+    assert.same({ "EPROOF", "host.enable" }, { outcome.code, outcome.step })
+    assert.is_truthy(outcome.message:find("esx-1: after the reboot MmioAbove4Gb reads back as Disabled, not Enabled", 1, true), outcome.message)
+    assert.is_nil(outcome.message:find("SriovGlobalEnable", 1, true))
+    assert.is_true(l:truth("hosts", "esx-1").maintenance)
+    -- a resumed run does not try again: it says so until it is set by hand
+    l.sim:forget()
+    local plan, message, code = l:plan(text, { journal = journal, run = result.id })
+    assert.same({ nil, "EPROOF" }, { plan, code })
+    assert.is_truthy(message:find("MmioAbove4Gb reads back as Disabled", 1, true))
+    l.sim:post("set", { bmc = "esx-1", current = { MmioAbove4Gb = "Enabled" } })
+    l.sim:post("set", { host = "esx-1", above_4g = true })
+    local resumed = l:apply(text, { allow = ALLOW.allow, journal = journal, resume = result.id })
+    assert.equal(0, l.sim:calls "UpdatePassthruConfig")
+    assert.is_truthy(resumed)
+  end)
+
+  it("quotes the verdict of an iLO", function()
+    start { host("esx-1", { manner = "hpe" }) }
+    -- another user's wrong value is refused at the boot, and this run's with it
+    l.sim:post("set", { bmc = "esx-1", drop = { "Sriov" } })
+    local result = l:apply(playbook "above_4g = true, sr_iov = true", ALLOW)
+    assert.is_truthy(result.targets[1].message:find("Sriov reads back as Disabled, not Enabled", 1, true), result.targets[1].message)
+  end)
+
+  it("is refused when the registry does not allow a value, before anything is changed", function()
+    start { host "esx-1" }
+    local plan, message, code = l:plan(playbook "set = { BootMode = 'Legacy', SystemServiceTag = 'X', Nothing = 1 }")
+    assert.same({ nil, "EREFUSED" }, { plan, code })
+    for _, text in ipairs { "BootMode cannot be Legacy: it may be Bios, Uefi", "SystemServiceTag cannot be changed: it is read-only",
+      "has no attribute Nothing" } do
+      assert.is_truthy(message:find(text, 1, true), message)
+    end
+  end)
+
+  it("tries a refused password at no other BMC", function()
+    start { host "esx-1", host "esx-2", host "esx-3" }
+    for _, name in ipairs { "esx-1", "esx-2", "esx-3" } do l.sim:post("set", { bmc = name, password = "another" }) end
+    local plan, message, code = l:plan(playbook())
+    assert.same({ nil, "InvalidLogin" }, { plan, code })
+    assert.is_truthy(message:find("refused the login as 'root'", 1, true) and message:find("was not attempted", 1, true), message)
+    assert.is_nil(message:find(PASSWORD, 1, true))
+    assert.equal(1, bmc "esx-1".refused + bmc "esx-2".refused + bmc "esx-3".refused)
+  end)
+
+  it("takes the settings back when the host cannot be drained", function()
+    start { host("esx-1", nil, { above_4g = false }) }
+    l.sim:trouble({ method = "EnterMaintenanceMode_Task" }, { kind = "fault", fault = "InvalidState" })
+    local result, events = l:apply(playbook("", "p.host.enable {}"), ALLOW)
+    assert.equal("failed", result.status)
+    assert.is_truthy(find(events, "the pending BIOS settings were taken back"), gpupt.json.encode(events))
+    assert.same({ "Disabled", {} }, { bmc "esx-1".current.MmioAbove4Gb, bmc "esx-1".pending })
+    assert.is_false(l:truth("hosts", "esx-1").maintenance)
+  end)
+
+  it("does not reboot when another user has taken the settings back meanwhile", function()
+    start { host("esx-1", { manner = "supermicro" }, { above_4g = false }) }
+    l.sim:forget()
+    local text = playbook()
+    local plan = assert(l:plan(text))
+    local vc = l:client()
+    vc.trace = function(event) -- just before the last look
+      if event.method == "EnterMaintenanceMode_Task" then
+        l.sim:post("set", { bmc = "esx-1", pending = { Above4GDecoding_00B1 = "Disabled" } })
+      end
+    end
+    local run = assert(plan:apply { journal = l:journal(), allow = ALLOW.allow })
+    vc.trace = nil
+    local outcome = run:result().targets[1]
+    assert.same({ "failed", "ESTALE" }, { outcome.status, outcome.code }, outcome.message)
+    assert.is_truthy(outcome.message:find("no longer pending: Above4GDecoding_00B1 is Disabled, not Enabled", 1, true), outcome.message)
+    assert.equal(0, l.sim:calls "RebootHost_Task")
+    assert.is_false(l:truth("hosts", "esx-1").maintenance)
+  end)
+
+  it("writes neither token nor password into the trace", function()
+    start { host("esx-1", nil, { above_4g = false }) }
+    local vc, lines = l:client(), {}
+    vc.trace = function(event) lines[#lines + 1] = gpupt.json.encode { event.method, event.request, event.object } end
+    local result = l:apply(playbook(), ALLOW)
+    vc.trace = nil
+    assert.equal("done", result.status, (result.targets[1] or {}).message)
+    local text = table.concat(lines, "\n")
+    assert.is_truthy(text:find("PATCH /redfish/v1/Systems/System.Embedded.1/Bios/Settings", 1, true))
+    assert.is_nil(text:find(PASSWORD, 1, true))
+    assert.is_nil(text:lower():find("x-auth-token", 1, true))
+  end)
+
+  for _, manner in ipairs { "dell", "supermicro" } do
+    it("waits for a BIOS that takes its time after the boot: " .. manner, function()
+      start { host("esx-1", { manner = manner }, { above_4g = false }) }
+      l.sim:post("set", { bmc = "esx-1", late = 400 }) -- half a second of real time
+      host_bios.PAUSE = 0.1
+      local result, events = l:apply(playbook(), ALLOW)
+      host_bios.PAUSE = 5
+      assert.equal("done", result.status, (result.targets[1] or {}).message)
+      assert.is_truthy(find(events, "read back: "))
+    end)
+  end
+
+  it("does not wait for it longer than its limit", function()
+    start { host("esx-1", { manner = "supermicro" }, { above_4g = false }) }
+    l.sim:post("set", { bmc = "esx-1", late = 1e6 })
+    host_bios.PAUSE, host_bios.SETTLE = 0.1, 0.5
+    local result = l:apply(playbook(), ALLOW)
+    host_bios.PAUSE, host_bios.SETTLE = 5, 300
+    local outcome = result.targets[1]
+    assert.same({ "failed", "EPROOF" }, { outcome.status, outcome.code })
+    assert.is_truthy(outcome.message:find("has not applied the settings within", 1, true), outcome.message)
+    assert.is_truthy(outcome.message:find("Above4GDecoding_00B1", 1, true))
+  end)
+
+  it("is taken back by undo, with one reboot for all steps", function()
+    start { host("esx-1", nil, { above_4g = false }) }
+    local journal = l:journal()
+    local text = playbook("sr_iov = true", "p.host.enable {}")
+    local result = l:apply(text, { allow = ALLOW.allow, journal = journal })
+    assert.equal("done", result.status, (result.targets[1] or {}).message)
+    l.sim:forget()
+    local undo = gpupt.check(gpupt.check(gpupt.playbook.undo(journal, result.id)):plan(l:client()))
+    local shown = tostring(undo)
+    assert.is_truthy(shown:find("BIOS: MmioAbove4Gb Enabled -> Disabled", 1, true), shown)
+    local run = gpupt.check(undo:apply { journal = journal, allow = { "bios", "reboot" } })
+    assert.equal("done", run:result().status, (run:result().targets[1] or {}).message)
+    assert.same({ "Disabled", "Disabled" }, { bmc "esx-1".current.MmioAbove4Gb, bmc "esx-1".current.SriovGlobalEnable })
+    assert.equal(1, l.sim:calls "RebootHost_Task")
+    assert.is_false(l:truth("hosts", "esx-1").above_4g)
+  end)
+
+  it("of a run that has not rebooted is only taken back by undo", function()
+    start { host("esx-1", nil, { above_4g = false }) }
+    local journal = l:journal()
+    local text = playbook("", "p.host.enable { apply = 'reboot' }")
+    l.sim:trouble({ method = "UpdatePassthruConfig" }, { kind = "fault", fault = "HostConfigFault" })
+    -- the pending settings cannot be taken back: the BMC does not answer any more
+    local plan = assert(l:plan(text))
+    local vc = l:client()
+    vc.trace = function(event)
+      if event.method == "UpdatePassthruConfig" then l.sim:post("set", { bmc = "esx-1", password = "another" }) end
+    end
+    local run = assert(plan:apply { journal = journal, allow = ALLOW.allow, on_event = function() end })
+    vc.trace = nil
+    assert.equal("failed", run:result().status)
+    l.sim:calm()
+    l.sim:post("set", { bmc = "esx-1", password = PASSWORD })
+    assert.equal("Enabled", bmc "esx-1".pending.MmioAbove4Gb)
+    vc.logins = gpupt.logins.new()
+    local undo = gpupt.check(gpupt.check(gpupt.playbook.undo(journal, run:result().id)):plan(vc))
+    assert.is_truthy(tostring(undo):find("BIOS: MmioAbove4Gb Enabled -> Disabled, not applied yet", 1, true), tostring(undo))
+    assert.is_nil(tostring(undo):find("reboot", 1, true))
+    l.sim:forget()
+    local back = gpupt.check(undo:apply { journal = journal, allow = { "bios" } })
+    assert.equal("done", back:result().status, (back:result().targets[1] or {}).message)
+    assert.same({}, bmc "esx-1".pending)
+    assert.equal(0, l.sim:calls "RebootHost_Task")
+  end)
+
+  it("leaves by undo what another user has changed since", function()
+    start { host("esx-1", { manner = "lenovo" }) }
+    local journal = l:journal()
+    local result = l:apply(playbook "set = { OperatingModes_ChooseOperatingMode = 'CustomMode' }, sr_iov = true",
+      { allow = ALLOW.allow, journal = journal })
+    assert.equal("done", result.status, (result.targets[1] or {}).message)
+    l.sim:post("set", { bmc = "esx-1", current = { OperatingModes_ChooseOperatingMode = "Other" } })
+    local undo = gpupt.check(gpupt.check(gpupt.playbook.undo(journal, result.id)):plan(l:client()))
+    local shown = tostring(undo)
+    assert.is_truthy(shown:find("left as it is: OperatingModes_ChooseOperatingMode in the BIOS: it is Other now", 1, true), shown)
+    assert.is_truthy(shown:find("BIOS: DevicesandIOPorts_SRIOV Enabled -> Disabled", 1, true), shown)
+  end)
+end)
