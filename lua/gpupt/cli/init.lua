@@ -13,8 +13,8 @@ local visible = require "gpupt.visible"
 local cli = { OK = 0, FAILED = 1, USAGE = 2, UNREACHABLE = 3, PENDING = 4, PAUSED = 5, INTERRUPTED = 130 }
 
 -- In the order of an operator's day.
-cli.commands = { "plan", "apply", "evacuate", "status", "stop", "undo", "release", "role", "gpus", "doctor", "vmx",
-  "bar", "pci", "log", "vim", "logout" }
+cli.commands = { "plan", "apply", "evacuate", "status", "stop", "undo", "release", "role", "gpus", "firmware", "doctor",
+  "vmx", "bar", "pci", "log", "vim", "logout" }
 
 local function known(name)
   for _, command in ipairs(cli.commands) do
