@@ -6,9 +6,9 @@
 --
 -- It logs in with the service's sessions, and with basic authentication only if there are none (the service root names
 -- none, or 404, 405 or 501). The session is ended by close, in any case. A session that expired is renewed once. Which
--- password is sent where is decided by gpupt.logins: one that a BMC refused is tried at no other. Redirects are followed
--- for GET, and within the same server only: a token is sent nowhere else. Events of the trace have no headers, and no
--- password.
+-- password is sent where is decided by gpupt.logins: one that a BMC refused is tried at no other. Redirects are only
+-- followed for GET, and within the same server: a token is sent nowhere else. Events of the trace have no headers, and
+-- no password.
 local answer = require "gpupt.redfish.answer"
 local digest = require("gpupt.net").digest
 local engine = require "gpupt.loop.engine"
