@@ -94,11 +94,13 @@ function host_line.joined(group)
     if not change.roll then
       list[#list + 1] = change
     elseif not one then
-      one = { step = change.step, source = change.source, sign = "~", verb = "roll", settings = change.settings,
+      one = { step = change.step, source = change.source, sign = "~", verb = "roll",
+        settings = change.settings and table.move(change.settings, 1, #change.settings, 1, {}),
         what = text_of(group.rolled[id], #group.names > 1) }
       of_step[id], list[#list + 1] = one, one
-    else
-      one.settings = one.settings or change.settings
+    elseif change.settings then
+      one.settings = one.settings or {}
+      table.move(change.settings, 1, #change.settings, #one.settings + 1, one.settings)
     end
   end
   return list

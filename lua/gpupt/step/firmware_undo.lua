@@ -113,10 +113,13 @@ return function(ctx, target, done)
     result.forecast = { firmware = true }
     return result
   end
-  for _, line in ipairs(seen.due and seen.due.lines or {}) do
-    result.changes[#result.changes + 1] = { sign = "~", verb = "bios", allow = "bios",
+  for i, line in ipairs(seen.due and seen.due.lines or {}) do
+    local set = ("%s%s = %s (%s %s)"):format(i == 1 and "BIOS: " or "", line.name, tostring(line.to),
+      line.pending and "not applied yet:" or "was", tostring(line.from))
+    result.changes[i] = { sign = "~", verb = "bios", allow = "bios", roll = { part = "set", set = set },
       what = ("BIOS: %s %s -> %s%s"):format(line.name, tostring(line.from), tostring(line.to),
-        line.pending and ", not applied yet" or "") }
+        line.pending and ", not applied yet" or ""),
+      settings = { { name = line.name, before = line.from, after = line.to } } }
   end
   local waits = seen.due and (next(seen.due.set) or next(seen.due.waits)) ~= nil
   if waits and seen.companion then

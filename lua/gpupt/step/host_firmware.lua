@@ -151,7 +151,10 @@ local function line_changes(seen)
   for i, line in ipairs(seen.set) do
     local label = line.label ~= line.attribute and (" (%s)"):format(line.label) or ""
     local what = ("BIOS: %s %s -> %s%s"):format(line.attribute, shown(line.current), shown(line.wanted), label)
-    changes[i] = { what = what, sign = "~", verb = "bios", allow = "bios",
+    local why = line.label ~= line.attribute and line.label .. ", " or ""
+    local set = ("%s%s = %s (%swas %s)"):format(i == 1 and "BIOS: " or "", line.attribute, shown(line.wanted), why,
+      shown(line.current))
+    changes[i] = { what = what, sign = "~", verb = "bios", allow = "bios", roll = { part = "set", set = set },
       settings = { { name = line.attribute, before = line.current, after = line.wanted } } }
   end
   return changes
