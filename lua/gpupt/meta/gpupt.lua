@@ -252,7 +252,7 @@
 
 ---@class gpupt.options.p.hosts_roll
 ---@field unavailable? string|table how many hosts may be out of service at once: N/cluster or P%/cluster (rounded down, at least 1), or N and the word of per, such as 1/rack; or a list of limits
----@field per? string|function groups of hosts other than clusters: the name of a custom attribute of the hosts, folder (the inventory folder), or a function of the host { name, cluster } that returns the group's name
+---@field per? string|function groups of hosts other than clusters: the name of a custom attribute of the hosts, or else of a tag category (tag:rack: only of a category), folder (the inventory folder), or a function of the host { name, cluster } that returns the group's name
 ---@field guests? "keep"|"shutdown-idle" running VMs that have a card and cannot be migrated: keep refuses the host, shutdown-idle shuts idle ones down
 ---@field drain? "drs"|"vmotion" running VMs that fully automated DRS does not move: drs refuses the host, vmotion moves them (--allow drain-vmotion)
 ---@field back_within? string how long a reboot may take

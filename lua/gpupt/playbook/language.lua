@@ -89,7 +89,8 @@ local roll_options = options.declare("p.hosts roll", {
     .. "N/cluster or P%/cluster (rounded down, at least 1), or N and the word of per, such as 1/rack; "
     .. "or a list of limits" },
   { "per", "string|function", doc = "groups of hosts other than clusters: the name of a custom attribute of the hosts, "
-    .. "folder (the inventory folder), or a function of the host { name, cluster } that returns the group's name" },
+    .. "or else of a tag category (tag:rack: only of a category), folder (the inventory "
+    .. "folder), or a function of the host { name, cluster } that returns the group's name" },
   { "guests", "string", choices = { "keep", "shutdown-idle" }, default = "keep",
     doc = "running VMs that have a card and cannot be migrated: keep refuses the host, "
       .. "shutdown-idle shuts idle ones down" },

@@ -1,12 +1,13 @@
 --- unavailable: how many hosts of a group may be out of service at once. A group is a cluster, or what `per` says: the
--- hosts whose custom attribute of that name has the same value, those of one inventory folder (per = "folder"), or
--- those for which a function gives the same text. A host is in one group for each limit, and needs a slot in each.
--- (Tags of vCenter are not in vim25, the interface that everything here is read by; custom attributes are.)
+-- hosts whose custom attribute of that name has the same value, or that have the same tag of the category of that name
+-- (per = "tag:rack" for tags only), those of one inventory folder (per = "folder"), or those for which a function gives
+-- the same text. A host is in one group for each limit, and needs a slot in each.
 --
 --   unavailable = "2/cluster"        unavailable = "10%/cluster"        unavailable = { "2/cluster", "1/rack" }
 --
 -- Where two scopes limit the same group, the lower limit holds for both.
 local check = require "gpupt.failure".check
+local tags = require "gpupt.vim.tags"
 local units = require "gpupt.units"
 
 ---@class gpupt.Group              hosts with a common limit
@@ -21,6 +22,11 @@ local unavailable = {}
 
 local FORM = "'%s' is not N/cluster, such as 2/cluster or 10%%/cluster"
 
+-- The word of `per` in limits: "rack" of "tag:rack".
+local function word_of(per)
+  return type(per) == "string" and (per:match "^tag:(.+)$" or per) or nil
+end
+
 local function one_limit(text, per)
   local number, percent, unit = text:match "^(%d+%.?%d*)(%%?)/?(.*)$"
   if not number or (text:find("/", 1, true) and unit == "") then return nil, FORM:format(text) end
@@ -29,12 +35,12 @@ local function one_limit(text, per)
     return nil, FORM:format(text)
   end
   if unit == "" and not per then return nil, FORM:format(text) end
-  if unit == "" then unit = type(per) == "string" and per or "group" end
+  if unit == "" then unit = word_of(per) or "group" end
   if unit ~= "cluster" and not per then
-    return nil, ("'%s': what is a %s? Set per = '%s' (a custom attribute of the hosts), or per = a function of the "
-      .. "host"):format(text, unit, unit)
+    return nil, ("'%s': what is a %s? Set per = '%s' (a custom attribute or tag category of the hosts), or per = a "
+      .. "function of the host"):format(text, unit, unit)
   end
-  if unit ~= "cluster" and type(per) == "string" and unit ~= per then
+  if unit ~= "cluster" and type(per) == "string" and unit ~= word_of(per) then
     return nil, ("'%s' does not fit per = '%s'"):format(text, per)
   end
   return { value = percent == "" and math.tointeger(value) or value, percent = percent ~= "", unit = unit, text = text }
@@ -53,10 +59,12 @@ function unavailable.limits(roll)
     seen[limit.unit], list[#list + 1] = true, limit
   end
   if #list == 0 then return nil, "unavailable is an empty list: give a limit such as 1/cluster" end
-  if roll.per and not (seen[roll.per] or type(roll.per) == "function" and (#list > 1 or not seen.cluster)) then
+  local limited = seen[word_of(roll.per) or ""]
+    or type(roll.per) == "function" and (#list > 1 or not seen.cluster)
+  if roll.per and not limited then
     return nil, ("per = %s, and unavailable = %s limits none of them: write for example 1/%s"):format(
       type(roll.per) == "string" and "'" .. roll.per .. "'" or "a function", unavailable.text(roll),
-      type(roll.per) == "string" and roll.per or "rack")
+      word_of(roll.per) or "rack")
   end
   return list
 end
@@ -73,7 +81,7 @@ local function most_of(limit, count)
   return math.max(1, math.floor(limit.value / 100 * count + 1e-9))
 end
 
--- The value of a custom attribute, by host; reads it of all hosts of the inventory at once.
+-- The value of a custom attribute, by host; reads it of all hosts of the inventory at once. false if there is none.
 local function attribute(fleet, name, hosts)
   local key
   local manager = fleet.vc.content.customFieldsManager
@@ -82,10 +90,7 @@ local function attribute(fleet, name, hosts)
       key = field.key
     end
   end
-  if not key then
-    return nil, ("per = '%s': hosts have no custom attribute of this name. Define it in vCenter, or give a function: "
-      .. "per = function(host) return host.name:match '^(r%%d+)-' end"):format(name)
-  end
+  if not key then return false end
   local values = {}
   for object in fleet.vc:collect { objects = hosts, type = "HostSystem", paths = { "customValue" } } do
     for _, one in ipairs(object.customValue or {}) do
@@ -93,6 +98,34 @@ local function attribute(fleet, name, hosts)
     end
   end
   return function(ref) return values[ref], ("has no value of the custom attribute '%s'"):format(name) end
+end
+
+-- The tag of a category, by host. nil, message if tags cannot be read: nothing is guessed then.
+local function tag(fleet, category, hosts)
+  local found, message = tags.of(fleet.vc, category, hosts)
+  if not found then return nil, message end
+  return function(ref)
+    local names = found[ref]
+    if names and #names > 1 then
+      return nil, ("has %d tags of the category '%s' (%s), and must have one"):format(#names, category,
+        table.concat(names, ", "))
+    end
+    return names and names[1], ("has no tag of the category '%s'"):format(category)
+  end
+end
+
+local NEITHER = "per = '%s': hosts have no custom attribute of this name, and tags are no help: %s. Define one of them "
+  .. "in vCenter, or give a function: per = function(host) return host.name:match '^(r%%d+)-' end"
+
+-- A custom attribute, or else a tag category.
+local function named(fleet, per, hosts)
+  local category = per:match "^tag:(.+)$"
+  local name_of = not category and attribute(fleet, per, hosts)
+  if name_of then return name_of end
+  local message
+  name_of, message = tag(fleet, category or per, hosts)
+  if name_of then return name_of end
+  return nil, category and ("per = '%s': %s"):format(per, message) or NEITHER:format(per, message)
 end
 
 local function folder(fleet)
@@ -122,7 +155,7 @@ end
 local function naming(fleet, per, hosts)
   if type(per) == "function" then return by_function(fleet, per) end
   if per == "folder" then return folder(fleet) end
-  return attribute(fleet, per, hosts)
+  return named(fleet, per, hosts)
 end
 
 -- The hosts of the inventory by group, read once for each `per`: { name_of =, members = { name -> refs } }; nil,
