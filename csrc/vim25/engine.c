@@ -11,14 +11,23 @@
 
 #include "base/clock.h"
 
+#if defined __GLIBC__ && defined __GLIBC_PREREQ
+#if __GLIBC_PREREQ(2, 35)
+#define GP_HAVE_EPOLL_PWAIT2
+#endif
+#endif
+
 enum { EVENTS_AT_ONCE = 64, NANOSECONDS = 1000000000, MILLISECOND = 1000000 };
+
+/* Longer than this step sleeps by the timerfd, whose clock counts the time for which the computer is suspended. */
+#define SHORT_SLEEP ((int64_t)NANOSECONDS)
 
 struct gp_engine {
     int epoll_fd, timer_fd;
     pid_t pid;
     unsigned references;
-    bool stepping;
-    int64_t armed; /* what the timerfd is set to; 0 is disarmed */
+    bool stepping, polled; /* polled: another loop has asked for the descriptor */
+    int64_t armed;         /* what the timerfd is set to; 0 is disarmed */
     gp_timer alarm;
     gp_timer *timers;
     gp_watch *dead;
@@ -92,10 +101,6 @@ int gp_engine_check(const gp_engine *engine, gp_error *err)
                    (long)engine->pid);
 }
 
-int gp_engine_fd(const gp_engine *engine)
-{
-    return engine->epoll_fd;
-}
 
 static int64_t earliest(const gp_engine *engine)
 {
@@ -114,16 +119,27 @@ int64_t gp_engine_timeout(const gp_engine *engine)
     return at > now ? at - now : 0;
 }
 
-/* The timerfd mirrors the earliest timer, so that a poller of the epoll descriptor wakes in time. A completion
- * that has not been taken yet makes it readable now. */
-static void arm(gp_engine *engine)
+static void set_timerfd(gp_engine *engine, int64_t at)
 {
-    if (gp_engine_forked(engine)) return;
-    int64_t at = engine->first ? 1 : earliest(engine);
     if (at == engine->armed) return;
     struct itimerspec spec = {.it_value = {.tv_sec = at / NANOSECONDS, .tv_nsec = at % NANOSECONDS}};
     timerfd_settime(engine->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
     engine->armed = at;
+}
+
+/* The timerfd mirrors the earliest timer, so that a poller of the epoll descriptor wakes in time. A completion
+ * that has not been taken yet makes it readable now. Setting it is a system call, which on a virtual machine costs as
+ * much as writing a request: without another loop it is not kept up. */
+static void arm(gp_engine *engine)
+{
+    if (engine->polled && !gp_engine_forked(engine)) set_timerfd(engine, engine->first ? 1 : earliest(engine));
+}
+
+int gp_engine_fd(gp_engine *engine)
+{
+    engine->polled = true;
+    arm(engine);
+    return engine->epoll_fd;
 }
 
 void gp_engine_timer(gp_engine *engine, gp_timer *timer, int64_t at)
@@ -281,6 +297,25 @@ static void fire_timers(gp_engine *engine)
     }
 }
 
+/* Waits for at most `timeout` nanoseconds; -1: for as long as it takes. */
+static int sleep_for(gp_engine *engine, int64_t timeout, struct epoll_event *events)
+{
+    const int64_t day = (int64_t)86400 * NANOSECONDS;
+    if (timeout > day) timeout = day;
+#ifdef GP_HAVE_EPOLL_PWAIT2
+    static bool missing; /* a kernel before 5.11 */
+    if (timeout > 0 && !missing) {
+        struct timespec span = {.tv_sec = timeout / NANOSECONDS, .tv_nsec = timeout % NANOSECONDS};
+        int count = epoll_pwait2(engine->epoll_fd, events, EVENTS_AT_ONCE, &span, NULL);
+        if (count >= 0 || errno != ENOSYS) return count;
+        missing = true;
+    }
+#endif
+    /* rounded up: waking a little late beats spinning until a timer is due */
+    return epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE,
+                      timeout < 0 ? -1 : (int)((timeout + MILLISECOND - 1) / MILLISECOND));
+}
+
 int gp_engine_step(gp_engine *engine, int64_t wait, gp_error *err)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
@@ -291,14 +326,10 @@ int gp_engine_step(gp_engine *engine, int64_t wait, gp_error *err)
     int64_t timeout = gp_engine_timeout(engine);
     if (timeout < 0 || (wait >= 0 && wait < timeout)) timeout = wait;
     if (engine->first) timeout = 0;
-    /* rounded up: waking a little late beats spinning until a timer is due */
-    int milliseconds = timeout < 0 ? -1
-                       : timeout > (int64_t)86400000 * MILLISECOND
-                           ? 86400000
-                           : (int)((timeout + MILLISECOND - 1) / MILLISECOND);
+    if (!engine->polled && (timeout < 0 || timeout > SHORT_SLEEP)) set_timerfd(engine, earliest(engine));
     engine->stepping = true;
     gp_sigpipe_mask(&saved);
-    int count = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, milliseconds);
+    int count = sleep_for(engine, timeout, events);
     int failed = count < 0 && errno != EINTR ? errno : 0;
     for (int i = 0; i < count; i++) {
         gp_watch *watch = events[i].data.ptr;

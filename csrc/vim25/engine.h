@@ -51,8 +51,8 @@ bool gp_engine_forked(const gp_engine *engine);
 /* Nanoseconds of the clock in base/clock.h, which counts sleep. */
 int64_t gp_engine_now(void);
 
-/* The descriptor to poll for reading. It also becomes readable when a timer is due. */
-int gp_engine_fd(const gp_engine *engine);
+/* The descriptor to poll for reading. From the first call on it also becomes readable when a timer is due. */
+int gp_engine_fd(gp_engine *engine);
 
 /* Nanoseconds until step has something to do by the clock: 0 now, -1 no timer set. */
 int64_t gp_engine_timeout(const gp_engine *engine);
