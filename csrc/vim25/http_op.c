@@ -185,6 +185,8 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
     } else if (request->body && strcmp(request->method, "POST") == 0) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body->length);
+        /* curl sends a small one together with the headers. It would also send it again by itself: see on_seek */
+        if (!request->once) SET(CURLOPT_POSTFIELDS, request->body->data);
     } else if (request->body || request->upload_fd >= 0) {
         SET(CURLOPT_UPLOAD, 1L);
         SET(CURLOPT_INFILESIZE_LARGE,
