@@ -104,8 +104,6 @@ end
 -- that a card is missing. `commands` are the {text=} that made the list, as pci.parse gives them.
 function pci.complete(devices, commands) return require "gpupt.pci.complete"(devices, commands) end
 
-local function unsigned(value, bits) return value and value & ((1 << bits) - 1) or nil end
-
 --- The record of a vSphere HostPciDevice, whose numbers are signed on the wire: a table with vim25 field names.
 function pci.from_vim(dev)
   if type(dev) ~= "table" and type(dev) ~= "userdata" then
@@ -113,12 +111,14 @@ function pci.from_vim(dev)
   end
   local address, message, code = pci.address(dev.id, "hex")
   if not address then return nil, message, code end
+  local vendor, device, class = dev.vendorId, dev.deviceId, dev.classId
+  local subvendor, subdevice = dev.subVendorId, dev.subDeviceId
   local parent = dev.parentBridge and pci.address(dev.parentBridge, "hex") or nil
   return {
     address = tostring(address), domain = address.domain, bus = address.bus, slot = address.slot, func = address.func,
-    vendor = unsigned(dev.vendorId, 16), device = unsigned(dev.deviceId, 16),
-    subvendor = unsigned(dev.subVendorId, 16), subdevice = unsigned(dev.subDeviceId, 16),
-    class = unsigned(dev.classId, 16), parent = parent and tostring(parent) or nil,
+    vendor = vendor and vendor & 0xffff, device = device and device & 0xffff,
+    subvendor = subvendor and subvendor & 0xffff, subdevice = subdevice and subdevice & 0xffff,
+    class = class and class & 0xffff, parent = parent and tostring(parent) or nil,
     vendor_name = dev.vendorName, device_name = dev.deviceName, bars = {},
   }
 end

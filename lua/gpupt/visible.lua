@@ -99,9 +99,7 @@ end
 --- The lines of a file.
 function visible.file(text) return clean(tostring(text), "[\0-\9\11-\31\127]") end
 
---- The width in columns of a text when it is visible.
-function visible.width(text)
-  text = visible(text)
+local function columns_of(text)
   if not text:find "[\128-\255]" then return #text end
   local columns = 0
   for _, code in utf8.codes(text) do
@@ -110,22 +108,43 @@ function visible.width(text)
   return columns
 end
 
+--- The width in columns of a text when it is visible.
+function visible.width(text) return columns_of(visible(text)) end
+
 --- The visible text, padded with blanks.
 function visible.pad(text, columns)
   text = visible(text)
-  return text .. (" "):rep(columns - visible.width(text))
+  return text .. (" "):rep(columns - columns_of(text))
 end
 
 --- Rows of cells as lines whose columns are aligned, `gap` blanks apart; the last column is not padded.
 function visible.table(rows, gap)
-  local widths, lines = {}, {}
+  local widths, lines, between = {}, {}, (" "):rep(gap or 2)
+  local texts, columns = {}, {} -- of most columns there are few different cells
   for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, visible.width(cell)) end
+    for i, cell in ipairs(row) do
+      local own = columns[cell]
+      if not own then
+        texts[cell] = visible(cell)
+        own = columns_of(texts[cell])
+        columns[cell] = own
+      end
+      if own > (widths[i] or -1) then widths[i] = own end
+    end
   end
+  local blanks = {}
   for n, row in ipairs(rows) do
-    local cells = {}
-    for i, cell in ipairs(row) do cells[i] = i < #row and visible.pad(cell, widths[i]) or visible(cell) end
-    lines[n] = (table.concat(cells, (" "):rep(gap or 2)):gsub(" +$", ""))
+    local cells, last = {}, #row
+    for i, cell in ipairs(row) do
+      local missing = i < last and widths[i] - columns[cell] or 0
+      if missing > 0 then
+        blanks[missing] = blanks[missing] or (" "):rep(missing)
+        cells[i] = texts[cell] .. blanks[missing]
+      else
+        cells[i] = texts[cell]
+      end
+    end
+    lines[n] = (table.concat(cells, between):gsub(" +$", ""))
   end
   return lines
 end

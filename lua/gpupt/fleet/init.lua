@@ -252,9 +252,18 @@ function fleet.cards(vc, given)
   end
   local result = { cards = {}, left_out = {}, dynamic = dynamic_claims(owners, records, o.path == nil),
     elsewhere = elsewhere(owners, records), away = away(records, ids), hosts = #list }
-  for ref, record in pairs(records) do
-    local cluster, slots = seen.names[record.parent], slots_of(seen.hosts[ref])
-    if cluster == record.name then cluster = nil end -- a standalone host
+  local function cluster_of(record)
+    local name = seen.names[record.parent]
+    return name ~= record.name and name or nil -- a standalone host
+  end
+  table.sort(list, function(a, b)
+    local one, other = cluster_of(a) or "", cluster_of(b) or ""
+    if one ~= other then return one < other end
+    return (a.name or "") < (b.name or "")
+  end)
+  for _, record in ipairs(list) do
+    local ref, cluster = record.ref, cluster_of(record)
+    local slots = slots_of(seen.hosts[ref])
     for _, device in ipairs(record.cards) do
       local card = plain(device, record, cluster, slots)
       card.capable, card.enabled = device.capable == true, device.enabled == true
@@ -268,19 +277,13 @@ function fleet.cards(vc, given)
       card.free = card.why == nil
       result.cards[#result.cards + 1] = card
     end
+    table.sort(record.left_out, function(a, b) return a.device.address < b.device.address end)
     for _, one in ipairs(record.left_out) do
       local entry = plain(one.device, record, cluster, slots)
       entry.why = one.why
       result.left_out[#result.left_out + 1] = entry
     end
   end
-  local function in_order(a, b)
-    if (a.cluster or "") ~= (b.cluster or "") then return (a.cluster or "") < (b.cluster or "") end
-    if a.host ~= b.host then return a.host < b.host end
-    return a.address < b.address
-  end
-  table.sort(result.cards, in_order)
-  table.sort(result.left_out, in_order)
   return result
 end
 
