@@ -87,6 +87,14 @@ function vm.record(ref, props)
   }
 end
 
+--- Whether a backing of the VM names a host, which its id then has to be compared with.
+function vm.names_host(record)
+  for _, card in ipairs(record.cards) do
+    if card.kind == "fixed" and card.system_id ~= "BYPASS" then return true end
+  end
+  return false
+end
+
 --- "windows" or "linux", by what the guest reports, or else by its configured guest id.
 function vm.family(record)
   return guest_family(record.guest.family, record.guest.id, record.guest_id)

@@ -6,6 +6,7 @@ local findings = require "gpupt.playbook.preflight.findings"
 local hosts = require "gpupt.fleet.host"
 local look = require "gpupt.playbook.preflight.look"
 local shortage = require "gpupt.fleet.shortage"
+local vms = require "gpupt.fleet.vm"
 
 local cards = {}
 
@@ -108,10 +109,9 @@ local function ask_ids(fleet, list, choose)
   fleet:read_system_ids(records)
 end
 
-local function host_if_it_has_cards(fleet, target)
-  for _, card in ipairs(target.vm and target.vm.cards or {}) do
-    if card.kind == "fixed" then return fleet.by_ref[target.vm.host] end
-  end
+-- Only a VM that has a fixed backing is compared with the id of its host; what a plan would add is the same with any.
+local function if_it_has_cards(target, record)
+  return target.vm and vms.names_host(target.vm) and record or nil
 end
 
 -- Takes out the VMs whose host is away: the other targets do not have to wait for it.
@@ -274,11 +274,11 @@ function cards.allocate(fleet, list, problems, over, world, skipped)
     if target.ref then target.vm = fleet:vm(target.ref) end
   end
   list = without_away(fleet, list, skipped)
-  ask_ids(fleet, list, function(target) return host_if_it_has_cards(fleet, target) end)
+  ask_ids(fleet, list, function(target) return if_it_has_cards(target, target.vm and fleet.by_ref[target.vm.host]) end)
   for _, target in ipairs(list) do if target.moves then pool.leaving[target.ref] = target end end
   pass(true)
   pass(false)
-  ask_ids(fleet, list, function(target) return target.host end)
+  ask_ids(fleet, list, function(target) return if_it_has_cards(target, target.host) end)
   for _, some in ipairs { refused.problems(), found:problems() } do
     table.move(some, 1, #some, #problems + 1, problems)
   end

@@ -119,14 +119,17 @@ local function compute(target, vm)
 end
 
 function step.observe(ctx, target)
-  -- a host may not report its id before its first card is active
+  -- A host may not report its id before its first card is active. A plan needs it only to compare it, because each host
+  -- has to be asked: see gpupt.playbook.cards.
   local message, code, detail
-  if target.host then target.system_id, message, code, detail = ctx.fleet:system_id(target.host) end
+  local vm = target.ref and ctx.fleet:vm(target.ref) or nil
+  local needed = not ctx.planning or vm and vms.names_host(vm) or target.host and ctx.fleet:silence(target.host)
+  if target.host and needed then target.system_id, message, code, detail = ctx.fleet:system_id(target.host) end
   if message then
     return nil, ("%s: its host %s"):format(target.name, message), code,
       { away = true, skip = ("is on %s, which %s"):format(target.host.name, detail.skip) }
   end
-  return { vm = target.ref and ctx.fleet:vm(target.ref) or nil }
+  return { vm = vm }
 end
 
 --- Why no card can be attached to this VM (a record, or nil if it is not known yet), or nil.
