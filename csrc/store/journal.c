@@ -292,7 +292,7 @@ int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *e
 }
 
 /* The gathered rows are lost: none of them may count as written. */
-static int spoil(gp_journal *journal, const gp_error *err)
+int gp_journal_spoil(gp_journal *journal, const gp_error *err)
 {
     if (!journal->gathering) return -1;
     if (!sqlite3_get_autocommit(journal->db)) sqlite3_exec(journal->db, "ROLLBACK", NULL, NULL, NULL);
@@ -323,7 +323,7 @@ int gp_journal_settle(gp_journal *journal, gp_error *err)
     if (gp_journal_check(journal, err) != 0) return -1;
     if (journal->spoilt) return repeat(journal, err);
     if (!journal->gathering) return 0;
-    if (execute(journal, "COMMIT", "cannot write the journal", err) != 0) return spoil(journal, err);
+    if (execute(journal, "COMMIT", "cannot write the journal", err) != 0) return gp_journal_spoil(journal, err);
     journal->gathering = false;
     return 0;
 }
@@ -346,7 +346,7 @@ int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *n
     bool bound = bind_texts(statement, texts, 11) && sqlite3_bind_double(statement, 13, now()) == SQLITE_OK;
     if (row->of != 0) bound = bound && sqlite3_bind_int64(statement, 12, row->of) == SQLITE_OK;
     if (gp_journal_run_statement(journal, statement, bound, "cannot write the journal", err) != 0)
-        return spoil(journal, err);
+        return gp_journal_spoil(journal, err);
     *number = sqlite3_last_insert_rowid(journal->db);
     return 0;
 }

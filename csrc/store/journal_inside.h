@@ -69,6 +69,9 @@ int gp_journal_shadow(gp_journal *journal, int format, const char *path, gp_erro
 /* Commits gathered rows before something that has to be on disk at once. If it fails, gp_journal_commit says so too. */
 int gp_journal_settle(gp_journal *journal, gp_error *err);
 
+/* Something of the gathered cannot be written: then nothing of it is. Returns -1. */
+int gp_journal_spoil(gp_journal *journal, const gp_error *err);
+
 /* -1 in a forked child. */
 int gp_journal_check(const gp_journal *journal, gp_error *err);
 int gp_journal_fail(gp_error *err, sqlite3 *db, const char *doing);

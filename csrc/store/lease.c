@@ -152,22 +152,29 @@ int gp_journal_claim(gp_journal *journal, const gp_journal_clock *clock, const g
     return 0;
 }
 
+/* The same for a statement that may share the commit of gathered rows. */
+static int gathered(gp_journal *journal, sqlite3_stmt *statement, const char *const *texts, int count,
+                    const char *doing, gp_error *err)
+{
+    if (gp_journal_check(journal, err) != 0) return -1;
+    int changed = change(journal, statement, bind_texts(statement, 1, texts, count), doing, err);
+    return changed < 0 ? gp_journal_spoil(journal, err) : changed;
+}
+
 int gp_journal_keep(gp_journal *journal, const char *run, const char *process, const char *resource,
                     const char *reason, gp_error *err)
 {
     const char *const texts[] = {run, process, resource, reason};
-    if (gp_journal_settle(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[KEEP];
-    return change(journal, statement, bind_texts(statement, 1, texts, 4), "cannot keep a claim", err);
+    return gathered(journal, statement, texts, 4, "cannot keep a claim", err);
 }
 
 int gp_journal_release(gp_journal *journal, const char *run, const char *process, const char *resource,
                        gp_error *err)
 {
     const char *const texts[] = {run, process, resource};
-    if (gp_journal_settle(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[RELEASE];
-    return change(journal, statement, bind_texts(statement, 1, texts, 3), "cannot release a claim", err);
+    return gathered(journal, statement, texts, 3, "cannot release a claim", err);
 }
 
 int gp_journal_inherit(gp_journal *journal, const char *run, const char *process, const char *from,

@@ -18,6 +18,7 @@ local loop = require "gpupt.loop"
 local next_command = require "gpupt.next_command"
 local out_of_service = require "gpupt.playbook.out_of_service"
 local process = require "gpupt.process"
+local rows = require "gpupt.playbook.rows"
 local units = require "gpupt.units"
 local visible = require "gpupt.visible"
 
@@ -63,8 +64,8 @@ end
 --- Enters this process as the one that works on the run. nil, message, "EREFUSED" if another one does.
 function leases.enter(journal, run)
   local moment, this = clock.read(), process.this()
-  local self = setmetatable({ journal = journal, run = run, kept = {}, claims = {}, slots = {}, users = {},
-    process = random_word() }, Leases)
+  local self = setmetatable({ journal = journal, run = run, kept = {}, kept_since = {}, claims = {}, slots = {},
+    users = {}, process = random_word() }, Leases)
   local wanted = { run = run, process = self.process, pid = this.pid, started = this.started,
     client_host = this.client_host, seconds = leases.SECONDS }
   local ok, message, code = journal:enter(moment, wanted)
@@ -147,16 +148,28 @@ function Leases:before_change(target, action)
   for _, slot in ipairs(self.slots[target.record.ref] or {}) do self:keep(slot, why) end
 end
 
+-- What concerns the kept claims is written with the rows (gpupt.playbook.rows): with that of the change that it comes
+-- before, if there is one.
+local function with_rows(self, work)
+  rows.work(self.journal, function(journal)
+    local ok, message, code = work(journal)
+    if ok == nil then return nil, message, code end
+    return true
+  end)
+end
+
 function Leases:keep(resource, why)
-  if not self.claims[resource or ""] or self.kept[resource] == why then return end
-  failure.check(self.journal:keep(self.run, self.process, resource, why))
-  self.kept[resource] = why
+  if not self.claims[resource or ""] then return end
+  local failures = rows.failures(self.journal)
+  if self.kept[resource] == why and self.kept_since[resource] == failures then return end
+  with_rows(self, function(journal) return journal:keep(self.run, self.process, resource, why) end)
+  self.kept[resource], self.kept_since[resource] = why, failures
 end
 
 -- The claim ends with the run again, or when the process is gone.
 local function keep_no_longer(self, resource)
   if not self.kept[resource or ""] then return end
-  failure.check(self.journal:keep(self.run, self.process, resource))
+  with_rows(self, function(journal) return journal:keep(self.run, self.process, resource) end)
   self.kept[resource] = nil
 end
 
@@ -164,6 +177,8 @@ end
 function Leases:in_service(record)
   keep_no_longer(self, leases.host(record))
   for _, slot in ipairs(self.slots[record.ref] or {}) do keep_no_longer(self, slot) end
+  -- if the run is killed while the host waits, no operator has to release it
+  failure.check(rows.flush(self.journal))
 end
 
 --- The host is in service again: its claims end with the run, and its slots now.
@@ -262,7 +277,8 @@ end
 -- true; nil, message, "EREFUSED", the claim in the way; nil, message, code
 local function claim(self, wanted)
   wanted.run, wanted.process = self.run, self.process
-  local ok, message, code = self.journal:claim(clock.read(), wanted)
+  local ok, message, code = rows.flush(self.journal) -- perhaps its release
+  if ok then ok, message, code = self.journal:claim(clock.read(), wanted) end
   if ok then
     self.claims[wanted.resource] = wanted
     return true
@@ -294,19 +310,19 @@ end
 
 function Leases:release_kept(resource)
   self.kept[resource] = nil
-  return failure.check(self.journal:release(self.run, self.process, resource))
+  with_rows(self, function(journal) return journal:release(self.run, self.process, resource) end)
 end
 
 --- Releases a claim, unless it is kept.
 function Leases:release(resource)
-  if self.kept[resource] then return true end
-  return self.journal:release(self.run, self.process, resource)
+  if self.kept[resource] then return end
+  with_rows(self, function(journal) return journal:release(self.run, self.process, resource) end)
 end
 
 --- The VM has its cards in its configuration: they need no claim any more. Those of a dynamic backing would count
 -- twice, because the server may choose other cards than the claimed ones.
 function Leases:release_cards(target)
-  for _, one in ipairs(claimed.cards(target)) do failure.check(self:release(one.resource)) end
+  for _, one in ipairs(claimed.cards(target)) do self:release(one.resource) end
 end
 
 --- The host needs its slots no longer: they are free, but for those that are kept.
@@ -428,6 +444,7 @@ function Leases:leave(vc, entered)
     end)
   end
   holder.working[self.process] = nil
+  rows.flush(self.journal)
   local left, why, failed = self.journal:leave(self.run, self.process)
   if not left then return nil, why, failed end
   return ok, message, code

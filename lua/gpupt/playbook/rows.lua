@@ -1,11 +1,13 @@
 --- Writing a run's rows: those that are due in one turn of the loop share one commit, because each costs a write to the
--- disk. What changes the fleet waits for it:
+-- disk. What changes the fleet waits for it; what only records something is written with the next change, or a little
+-- later:
 --
---   fiber 1: add(change) settle --+                    +--> fiber 1 sends its call
---   fiber 2: add(change) settle --+--> commit (once) --+--> fiber 2 sends its call
+--   fiber 1: write(change) -------+                    +--> fiber 1 sends its call
+--   fiber 2: write(change) -------+--> commit (once) --+--> fiber 2 sends its call
 --   fiber 3: add(result)        --+                         (fiber 3 went on)
 --
--- If the commit fails, none of its rows is written, and none of their calls is sent.
+-- If the commit fails, none of its rows is written, and none of their calls is sent. The journal is locked for other
+-- processes during the commit only.
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local fiber = require "gpupt.loop.fiber"
@@ -13,51 +15,100 @@ local wait = require "gpupt.loop.wait"
 
 local rows = {}
 
-local open = setmetatable({}, { __mode = "k" }) -- journal -> the event of its next commit
+--- Seconds after which rows are written that nothing waits for.
+rows.LATER = 0.05
+
+-- journal -> { list = what is to be written, event = of the commit, wake = hurries the helper, failures = count }
+local open = setmetatable({}, { __mode = "k" })
+
+local failures = setmetatable({}, { __mode = "k" })
+
+-- Writes the list inside a transaction. true; or nil, message, code.
+local function write_all(journal, list)
+  local ok, message, code = journal:gather()
+  for i = 1, ok and #list or 0 do
+    local item = list[i]
+    if item.row then
+      ok, message, code = journal:append(item.row)
+      item.number = ok
+    else
+      ok, message, code = item.work(journal)
+    end
+    if not ok then break end
+  end
+  if not ok then
+    journal:commit() -- nothing is left of it
+    return nil, message, code
+  end
+  return journal:commit()
+end
 
 --- Writes what was added so far, now. true; or nil, message, code.
 function rows.flush(journal)
-  local event = open[journal]
+  local state = open[journal]
   open[journal] = nil
-  local ok, message, code = journal:commit()
-  if event then
-    event.failed = not ok and { message, code } or nil
-    engine.fire(event)
+  if not state then return journal:commit() end
+  local ok, message, code = write_all(journal, state.list)
+  if not ok then
+    state.event.failed = { message, code }
+    failures[journal] = (failures[journal] or 0) + 1
   end
+  engine.fire(state.event)
+  engine.fire(state.wake)
   return ok, message, code
 end
 
---- Adds a row, to be written when the loop turns, or with flush. Its number; or nil, message, code.
-function rows.add(journal, row)
-  local ok, message, code = journal:gather()
-  if not ok then return nil, message, code end
-  local event = open[journal]
-  if not event then
-    event = engine.event()
-    open[journal] = event
-    fiber.helper(function()
-      -- it raises only if the journal was closed, which has written them
-      if open[journal] == event then pcall(rows.flush, journal) end
-    end)
-  end
-  return journal:append(row)
+--- How many commits have failed so far: what was done in them is not done.
+function rows.failures(journal) return failures[journal] or 0 end
+
+local function state_of(journal)
+  local state = open[journal]
+  if state then return state end
+  state = { list = {}, event = engine.event(), wake = engine.event() }
+  open[journal] = state
+  fiber.helper(function()
+    wait.wait(state.wake, engine.now() + rows.LATER)
+    -- it raises only if the journal was closed, which has written them
+    if open[journal] == state then pcall(rows.flush, journal) end
+  end)
+  return state
 end
 
---- Waits until everything added so far is on disk. true; or nil, message, code. Raises if the waiting fiber is stopped.
-function rows.settle(journal)
-  local event = open[journal]
-  if not event then return true end
-  local stop = wait.wait(event)
-  if stop then error(stop, 0) end
-  if event.failed then return nil, table.unpack(event.failed, 1, 2) end
+local function push(journal, item)
+  local state = state_of(journal)
+  state.list[#state.list + 1] = item
+  return state, item
+end
+
+--- Adds a row, to be written with the next change, or soon. true; or nil, message, code.
+function rows.add(journal, row)
+  -- outside a loop nothing turns until something is waited for: the journal itself writes such rows when it is closed
+  if not fiber.inside() then
+    local ok, message, code = true, nil, nil
+    if open[journal] and open[journal].list[1] then ok, message, code = rows.flush(journal) end
+    if ok then ok, message, code = journal:gather() end
+    if not ok then return nil, message, code end
+    ok, message, code = journal:append(row)
+    if not ok then return nil, message, code end
+    state_of(journal)
+    return true
+  end
+  push(journal, { row = row })
   return true
 end
 
---- The same for a row that has to be on disk before anything else happens. Raises if it is not.
+--- Adds other work on the journal, work(journal), which gives true or nil, message, code.
+function rows.work(journal, work) push(journal, { work = work }) end
+
+--- Writes a row that has to be on disk before anything else happens: its number. Raises if it is not, or if the waiting
+-- fiber is stopped.
 function rows.write(journal, row)
-  local number = failure.check(rows.add(journal, row))
-  failure.check(rows.settle(journal))
-  return number
+  local state, item = push(journal, { row = row })
+  engine.fire(state.wake)
+  local stop = wait.wait(state.event)
+  if stop then error(stop, 0) end
+  if state.event.failed then failure.check(nil, table.unpack(state.event.failed, 1, 2)) end
+  return item.number
 end
 
 return rows

@@ -1,0 +1,86 @@
+-- Each row of a result was a commit of its own, and so was each claim that was kept before a change: a host of a roll
+-- wrote to the disk 24 times. While a row waited for its commit, the journal was locked for other processes.
+local context = require "gpupt.playbook.context"
+local leases = require "gpupt.playbook.leases"
+local loop = require "gpupt.loop"
+local rows = require "gpupt.playbook.rows"
+local store = require "gpupt.store"
+local vcenter = require "spec.support.vcenter"
+
+-- The commits in SQLite's log: see 361-rows-share-a-commit.lua.
+local function commits(path)
+  local log, count = assert(vcenter.read(path .. "-wal")), 0
+  local page = (">I4"):unpack(log, 9)
+  local salt = log:sub(17, 24)
+  for at = 33, #log - 23, page + 24 do
+    if log:sub(at + 8, at + 15) == salt and (">I4"):unpack(log, at + 4) > 0 then count = count + 1 end
+  end
+  return count
+end
+
+describe("the rows of a run", function()
+  local dir, path, journal, ctx
+  before_each(function()
+    dir = vcenter.shell "mktemp -d":match "%S+"
+    path = dir .. "/journal.db"
+    journal = assert(store.open(path))
+    assert(journal:begin { id = "r1", playbook = "x.lua" })
+    ctx = context.new { journal = journal, run = "r1" }
+  end)
+  after_each(function()
+    journal:close()
+    os.execute("rm -rf " .. dir)
+  end)
+
+  local function kinds()
+    local list, reader = {}, assert(store.read(path))
+    for row in reader:rows "r1" do list[#list + 1] = row.kind end
+    reader:close()
+    return list
+  end
+
+  local vm = setmetatable({ type = "VirtualMachine", value = "vm-1" }, { __index = function()
+    return function() return true end
+  end })
+
+  it("that tell a result are written with the next change", function()
+    local before = commits(path)
+    loop.run(function()
+      for _ = 1, 5 do ctx:call({ name = "vm-1" }, vm, "Reset", {}, "reset it") end
+    end)
+    assert(rows.flush(journal))
+    -- one for each change, with the result of the one before, and the last result
+    assert.equal(6, commits(path) - before)
+    assert.same({ "change", "result", "change", "result", "change", "result", "change", "result", "change", "result" }, kinds())
+  end)
+
+  it("are written soon if no change follows, and lock no other process out meanwhile", function()
+    loop.run(function()
+      ctx:row({ name = "vm-1" }, "event", "something")
+      assert.same({}, kinds())
+      local other = assert(store.open(path))
+      assert(other:append { run = "r1", kind = "stop" })
+      other:close()
+      for _ = 1, 400 do
+        if #kinds() == 2 then break end
+        loop.sleep(0.01)
+      end
+    end)
+    assert.same({ "stop", "event" }, kinds())
+  end)
+
+  it("that take a host out of service share the commit of its claims", function()
+    local held = assert(leases.enter(journal, "r1"))
+    local host = { name = "esx-1", record = { name = "esx-1", uuid = "u-1", ref = vm } }
+    assert(held:claim_all { entries = { { target = host, steps = { { changes = { 1 }, instance = { step = {
+      claims = { "host" } } } } } } } })
+    ctx.before_change = function(target, action) held:before_change(target, action) end
+    local before = commits(path)
+    loop.run(function() ctx:row(host, "change", { action = "maintenance-enter", text = "in" }) end)
+    assert.equal(1, commits(path) - before)
+    local reader, kept = assert(store.read(path)), {}
+    for lease in reader:leases(require "gpupt.clock".read()) do kept[#kept + 1] = lease.kept end
+    reader:close()
+    assert.same({ "host esx-1 in maintenance mode" }, kept)
+  end)
+end)
