@@ -108,8 +108,12 @@ function Client.get_properties(object, paths, opts)
     local message = property_path(object.type, path)
     if message then return nil, message, "InvalidProperty" end
   end
-  local collect = require "gpupt.vim.collect"
-  local values, missing, code, detail = collect.object(self, object, list, opts)
+  local values, missing, code, detail
+  if opts then
+    values, missing, code, detail = require("gpupt.vim.collect").object(self, object, list, opts)
+  else
+    values, missing, code, detail = require("gpupt.vim.together").object(self, object, list)
+  end
   if not values then return nil, missing, code, detail end
   if not one then return values, missing end
   if values[one] ~= nil then return values[one] end
@@ -148,6 +152,7 @@ function Client:wait_all(tasks, opts) return require("gpupt.vim.waits").tasks(se
 function Client:wait_for(object, paths, predicate, opts)
   return require("gpupt.vim.waits").property(self, object, paths, predicate, opts)
 end
+function Client:watching(object, paths) return require("gpupt.vim.waits").watching(self, object, paths) end
 
 --- The recent task of `object` with this operationID; nil, message, "ENOENT" when there is none.
 function Client:find_task(object, operation_id) return lost_task(self, object, operation_id) end

@@ -91,19 +91,50 @@ local property_options = options.declare("vc:wait_for", {
   { "timeout", "number", doc = "seconds" },
 })
 
---- Waits until predicate(values, object) gives something true, and gives that. `paths` are read and watched together;
--- values holds those that are set. nil, message, code, detail when the object is removed or a path is refused.
-function waits.property(client, object, paths, predicate, given)
-  local o = property_options:check(given)
+-- The paths as a list, and what is waited for in words; nil, message, code.
+local function paths_of(object, paths)
   paths = type(paths) == "string" and { paths } or paths
   for _, path in ipairs(paths) do
     local message = property_path(object.type, path)
     if message then return nil, message, "InvalidProperty" end
   end
-  return watch.await(client, object, paths, function(values)
+  return paths, ("%s of %s"):format(table.concat(paths, ", "), tostring(object))
+end
+
+local function examining(object, predicate)
+  return function(values)
     local result = predicate(values, object)
     if result then return result end
-  end, until_of(o), ("%s of %s"):format(table.concat(paths, ", "), tostring(object)))
+  end
 end
+
+--- Waits until predicate(values, object) gives something true, and gives that. `paths` are read and watched together;
+-- values holds those that are set. nil, message, code, detail when the object is removed or a path is refused.
+function waits.property(client, object, paths, predicate, given)
+  local o = property_options:check(given)
+  local list, what, code = paths_of(object, paths)
+  if not list then return nil, what, code end
+  return watch.await(client, object, list, examining(object, predicate), until_of(o), what)
+end
+
+local Watched = {}
+Watched.__index = Watched
+
+--- Watches properties of an object until close (or as a to-be-closed variable). For several waits, one after the other:
+-- watched:wait_for(predicate, o) is vc:wait_for, without a request of its own. Or nil, message, code.
+function waits.watching(client, object, paths)
+  if client.closed then return nil, "this connection is closed", "ECLOSED" end
+  local list, what, code = paths_of(object, paths)
+  if not list then return nil, what, code end
+  return setmetatable({ object = object, what = what, view = watch.open(client, object, list) }, Watched)
+end
+
+function Watched:wait_for(predicate, given)
+  local o = property_options:check(given)
+  return self.view:await(examining(self.object, predicate), until_of(o), self.what)
+end
+
+function Watched:close() self.view:close() end
+Watched.__close = Watched.close
 
 return waits

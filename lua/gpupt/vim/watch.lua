@@ -22,9 +22,11 @@ local watch_updates = require "gpupt.vim.watch_updates"
 
 --- Seconds: what begins or changes within these goes into one request. A thousand tasks that end in the same second are
 -- reported within milliseconds, and not by a thousand answers. Where MANY things are waited for, further ones are added
--- less often: the end of a task that is shorter than that is reported so much later.
-local watch = { MAX_WAIT = 60, GATHER_UPDATES = 0.004, NOTHING = 0.025, GATHER_WAITS = 0.002, GATHER_MANY = 0.1,
-  MANY = 4 }
+-- less often: the end of a task that is shorter than that is reported so much later. And an answer with FEW changes
+-- waits a little for the next one: tasks that began together end together, and what their callers do then begins
+-- together.
+local watch = { MAX_WAIT = 60, GATHER_UPDATES = 0.004, NOTHING = 0.025, GATHER_WAITS = 0.002, GATHER_MANY = 0.05,
+  MANY = 4, GATHER_FEW = 0.015, FEW = 2 }
 
 local Watch = {}
 Watch.__index = Watch
@@ -278,12 +280,9 @@ local destroying = { PropertyFilter = "DestroyPropertyFilter", ListView = "Destr
 
 -- Waits for what else begins to be waited for.
 local function gather(self)
-  local now, patience = engine.now(), watch.GATHER_WAITS
-  if self.entries - #self.pending >= watch.MANY and self.added then
-    patience = math.max(patience, self.added + watch.GATHER_MANY - now)
-  end
-  wait.wait(engine.event(), now + patience)
-  self.added = engine.now()
+  local many = self.added and self.entries - #self.pending >= watch.MANY
+  wait.wait(engine.event(), engine.now() + (many and watch.GATHER_MANY or watch.GATHER_WAITS))
+  self.added = true
 end
 
 local function filters_helper(self)
@@ -381,6 +380,9 @@ local function updates_helper(self)
       self.tries = 0
       answered(self)
       if set then
+        if watch_updates.count(set) <= watch.FEW and self.entries >= watch.MANY then
+          wait.wait(engine.event(), engine.now() + watch.GATHER_FEW)
+        end
         watch_updates.take(self, set)
         -- Callers that got their result remove their entries first: often nothing is left to wait for.
         local says_nothing = not set.filterSet or #set.filterSet == 0 -- no server should: do not ask it in a circle
@@ -430,6 +432,44 @@ function Watch:stop()
   self.stopped = true
 end
 
+-- Waits until examine(values) gives something that is not nil, and gives it.
+local function examined(entry, examine, until_time, what)
+  while true do
+    local stop = wait.wait(entry.event, until_time)
+    if stop then error(stop, 0) end
+    if not entry.event.done then
+      return nil, ("timed out waiting for %s"):format(what), "ETIMEDOUT", { object = entry.object }
+    end
+    entry.event = engine.event()
+    if entry.failed then return nil, table.unpack(entry.failed, 1, 3) end
+    local results = table.pack(examine(entry.values))
+    if results[1] ~= nil or results.n > 1 then return table.unpack(results, 1, results.n) end
+  end
+end
+
+local View = {}
+View.__index = View
+
+--- Watches an object until the view is closed: one request, however often its changes are waited for.
+function watch.open(client, object, paths)
+  return setmetatable({ watch = of(client), entry = of(client):add(object, paths) }, View)
+end
+
+--- Waits until examine(values) gives something that is not nil, and gives it. What was seen since the last wait counts.
+function View:await(examine, until_time, what)
+  local entry = self.entry
+  if self.watch.stopped then return nil, "this connection is closed", "ECLOSED" end
+  entry.until_time = until_time
+  if next(entry.values) and not entry.failed then
+    local result = examine(entry.values)
+    if result ~= nil then return result end
+  end
+  return examined(entry, examine, until_time, what)
+end
+
+function View:close() self.watch:remove(self.entry) end
+View.__close = View.close
+
 --- Waits until examine(values) gives something that is not nil, and gives it. `follow`(client, entry) gets the
 -- entry, to whose values it may add.
 function watch.await(client, object, paths, examine, until_time, what, follow)
@@ -437,31 +477,10 @@ function watch.await(client, object, paths, examine, until_time, what, follow)
   if client.closed then return nil, "this connection is closed", "ECLOSED" end
   local entry = self:add(object, paths, until_time)
   if follow then follow(client, entry) end
-  while true do
-    local stop = wait.wait(entry.event, until_time)
-    if stop then
-      self:remove(entry)
-      error(stop, 0)
-    end
-    if not entry.event.done then
-      self:remove(entry)
-      return nil, ("timed out waiting for %s"):format(what), "ETIMEDOUT", { object = object }
-    end
-    entry.event = engine.event()
-    if entry.failed then
-      self:remove(entry)
-      return nil, table.unpack(entry.failed, 1, 3)
-    end
-    local ok, results = pcall(function() return table.pack(examine(entry.values)) end)
-    if not ok then
-      self:remove(entry)
-      error(results, 0)
-    end
-    if results[1] ~= nil or results.n > 1 then
-      self:remove(entry)
-      return table.unpack(results, 1, results.n)
-    end
-  end
+  local results = table.pack(pcall(examined, entry, examine, until_time, what))
+  self:remove(entry)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
 end
 
 return watch

@@ -66,6 +66,13 @@ end
 
 local VERSION_MOST = 4096 -- bytes; it is sent back with each request
 
+--- How many objects an answer is about.
+function watch_updates.count(set)
+  local count = 0
+  for _, part in ipairs(set.filterSet or {}) do count = count + #(part.objectSet or {}) end
+  return count
+end
+
 --- A whole answer.
 function watch_updates.take(self, set)
   if #set.version > VERSION_MOST then
