@@ -1,7 +1,9 @@
 --- Which hosts of a cluster are out of service or about to be: not connected, in maintenance mode, or with a task that
 -- takes them there, queued or running. Standby does not count: vCenter wakes such a host up.
 --
--- The tasks are read before the states: a host whose task ends in between shows it in its state.
+-- One request reads the states of the hosts and which tasks they list, a second one those tasks that are not known to
+-- have ended: a task that has ended does not change any more. If one is first seen to have ended here, what was read of
+-- its host may be from before: the host is read again.
 local check = require "gpupt.failure".check
 local failure = require "gpupt.failure"
 local host_records = require "gpupt.fleet.host"
@@ -96,24 +98,64 @@ local function recent_tasks(vc, hosts)
   return tasks
 end
 
+-- What a task says: "leaving" and the task, "entered" (maintenance mode) and the task, or "other".
+local function judge(one)
+  local state, host = one["info.state"], one["info.entity"]
+  local why = host and why_leaving(one["info.name"], one["info.descriptionId"])
+  if not why then return "other" end
+  if state == "queued" or state == "running" then return "leaving", task_of(one, why) end
+  if state == "success" and why == leaving.entermaintenancemode then return "entered", task_of(one, why) end
+  return "other"
+end
+
+-- Enters a task into what was found: the first that leaves, the last that has entered.
+local function note(found, entered, kind, task)
+  if kind == "leaving" then
+    if not found[task.host] or away.before(task, found[task.host]) then found[task.host] = task end
+  elseif kind == "entered" then
+    if not entered[task.host] or away.before(entered[task.host], task) then entered[task.host] = task end
+  end
+end
+
 --- The tasks that take these hosts out of service, by host; and those by which they entered maintenance mode. Raises.
 function away.tasks(vc, hosts)
   local found, entered = {}, {}
-  for _, one in ipairs(recent_tasks(vc, hosts)) do
-    local state, host = one["info.state"], one["info.entity"]
-    local why = host and why_leaving(one["info.name"], one["info.descriptionId"])
-    local task = why and task_of(one, why)
-    if task and (state == "queued" or state == "running") then
-      if not found[host] or away.before(task, found[host]) then found[host] = task end
-    elseif task and state == "success" and why == leaving.entermaintenancemode then
-      if not entered[host] or away.before(entered[host], task) then entered[host] = task end
-    end
-  end
+  for _, one in ipairs(recent_tasks(vc, hosts)) do note(found, entered, judge(one)) end
   return found, entered
 end
 
+-- ---- tasks that have ended, of each connection: { kind, task } by the task's id
+
+local MOST = 4096 -- a server lists the tasks of ten minutes
+
+local memory = setmetatable({}, { __mode = "k" })
+
+-- A server that restarts may give an id again.
+local function ended_of(vc)
+  local known = memory[vc]
+  if not known or known.generation ~= vc.generation or known.count > MOST then
+    known = { generation = vc.generation, count = 0 }
+    memory[vc] = known
+  end
+  return known
+end
+
+local function remember(vc, ref, kind, task)
+  local known = ended_of(vc)
+  known.count = known.count + 1
+  known[ref.value] = { kind = kind, task = task }
+end
+
+--- The end of a task that was waited for, with its info: it needs not be read again.
+function away.ended(vc, ref, info)
+  if type(info) ~= "table" or info.state ~= "success" or field(info.entity, "type") ~= "HostSystem" then return end
+  local one = { ref = ref }
+  for _, path in ipairs(task_paths) do one[path] = info[path:match "%.(.*)$"] end
+  remember(vc, ref, judge(one))
+end
+
 local state_paths = { "name", "runtime.connectionState", "runtime.inMaintenanceMode", "runtime.standbyMode",
-  "runtime.dasHostState" }
+  "runtime.dasHostState", "recentTask" }
 
 -- The states of an HA agent on which HA counts.
 local joined = { master = true, connectedToMaster = true }
@@ -132,15 +174,83 @@ local function why_away(props)
   end
 end
 
-local function without(list, gone)
-  local left = {}
-  for _, ref in ipairs(list) do if ref ~= gone then left[#left + 1] = ref end end
-  return left
+-- The states of a cluster's hosts, or of a list of references. The server leaves out of a traversal what may not be
+-- read: reading it says why not.
+local function states_of(vc, cluster, refs)
+  if refs then return check(vc:collect_all { objects = refs, type = "HostSystem", paths = state_paths }) end
+  local list, seen, rest, hosts = {}, {}, {}, {}
+  for _, object in ipairs(check(vc:collect_all { objects = { cluster }, follow = { [cluster.type] = "host" },
+    types = { [cluster.type] = { "host" }, HostSystem = state_paths } })) do
+    if object.ref == cluster then
+      hosts = object.host or {}
+    else
+      list[#list + 1], seen[object.ref] = object, true
+    end
+  end
+  for _, ref in ipairs(hosts) do if not seen[ref] then rest[#rest + 1] = ref end end
+  for _, object in ipairs(check(vc:collect_all { objects = rest, type = "HostSystem", paths = state_paths })) do
+    list[#list + 1] = object
+  end
+  return list
 end
 
-local function read(vc, hosts)
-  local list, tasks, entered = {}, away.tasks(vc, hosts)
-  for _, object in ipairs(check(vc:collect_all { objects = hosts, type = "HostSystem", paths = state_paths })) do
+-- The tasks of these hosts that leave and that have entered, by host; and the hosts of which a task was first seen to
+-- have ended. `mine` is read only if there are others to read.
+local function tasks_of(vc, states, mine)
+  local found, entered, unknown, ended, seen, any = {}, {}, {}, {}, {}, false
+  local known = ended_of(vc)
+  for _, object in ipairs(states) do
+    for _, task in ipairs(object.recentTask or {}) do
+      local before = known[task.value]
+      if before then
+        note(found, entered, before.kind, before.task)
+      else
+        unknown[#unknown + 1] = task
+        any = any or task ~= mine
+      end
+    end
+  end
+  if not any then return found, entered, ended end
+  for _, one in ipairs(check(vc:collect_all { objects = unknown, type = "Task", paths = task_paths })) do
+    local kind, task = judge(one)
+    note(found, entered, kind, task)
+    if one["info.state"] == "success" or one["info.state"] == "error" then
+      remember(vc, one.ref, kind, task)
+      local host = why_leaving(one["info.name"], one["info.descriptionId"]) and one["info.entity"]
+      if host and not seen[host] then ended[#ended + 1], seen[host] = host, true end
+    end
+  end
+  return found, entered, ended
+end
+
+-- Whether another host than that of the task `mine` is out of service.
+local function others_away(states, own)
+  for _, object in ipairs(states) do
+    if object.ref ~= own and why_away(object) then return true end
+  end
+end
+
+local function owner_of(states, task)
+  for _, object in ipairs(states) do
+    for _, one in ipairs(object.recentTask or {}) do if one == task then return object.ref end end
+  end
+end
+
+local function read(vc, cluster, refs, mine)
+  local states = states_of(vc, cluster, refs)
+  if #states < 2 then return {} end
+  -- which of the two came first has to be known only if there are others
+  if mine and others_away(states, owner_of(states, mine)) then mine = nil end
+  local tasks, entered, ended = tasks_of(vc, states, mine)
+  if #ended > 0 then
+    local again = {}
+    for _, object in ipairs(check(vc:collect_all { objects = ended, type = "HostSystem", paths = state_paths })) do
+      again[object.ref] = object
+    end
+    for i, object in ipairs(states) do states[i] = again[object.ref] or object end
+  end
+  local list = {}
+  for _, object in ipairs(states) do
     local task, why, maintenance, unguarded = tasks[object.ref], why_away(object)
     if why and not (unguarded and task) then
       list[#list + 1] = { ref = object.ref, name = object.name, why = why, maintenance = maintenance,
@@ -154,15 +264,21 @@ local function read(vc, hosts)
   return list
 end
 
+local function without(list, gone)
+  local left = {}
+  for _, ref in ipairs(list) do if ref ~= gone then left[#left + 1] = ref end end
+  return left
+end
+
 --- The hosts of a cluster, or of a list of references, that are away or leaving, by name; an empty list if there is one
--- host only. Raises.
-function away.of(vc, group)
+-- host only. `mine`: a task of the caller's that takes a host out of service; without any other such host, its own may
+-- be missing from the list. Raises.
+function away.of(vc, group, mine)
   local cluster, refs = group, nil
   if not vim_ref.is(group) then cluster, refs = group.cluster, group.refs end
   for try = 1, 5 do
-    local hosts = refs or check(cluster:get { "host" }).host or {}
-    if #hosts < 2 then return {} end
-    local list, message, code, detail = failure.catch(read, vc, hosts)
+    if refs and #refs < 2 then return {} end
+    local list, message, code, detail = failure.catch(read, vc, cluster, refs, mine)
     if list then return list end
     -- a task that the server dropped after it was listed, or a host that was removed, makes the whole read fail
     if code ~= "ManagedObjectNotFound" or try == 5 then error(failure.new(message, code, detail), 0) end

@@ -58,6 +58,13 @@ host.paths = {
   "capability.deviceRebindWithoutRebootSupported", "configManager.pciPassthruSystem",
 }
 
+--- What changes without a reboot of the host, or by it, of the cards that were there before.
+host.state_paths = {
+  "name", "vm", "runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode",
+  "runtime.inQuarantineMode", "runtime.standbyMode", "runtime.bootTime", "summary.rebootRequired",
+  "config.pciPassthruInfo", "config.lockdownMode", "config.graphicsInfo",
+}
+
 --- The paths that this server has: since 9.1 a host says which VM has which device.
 function host.paths_of(vc)
   local major, minor = tostring(vc.version):match "^(%d+)%.(%d+)"
@@ -151,28 +158,19 @@ local function numa_nodes(info, devices)
   return info and info.numNodes or 0
 end
 
---- The record of a host from its reference and properties (a table by path).
-function host.record(ref, props)
-  local self = {
-    ref = ref, name = props.name, parent = props.parent, vms = props.vm or {},
-    connection = props["runtime.connectionState"], power = props["runtime.powerState"],
-    maintenance = props["runtime.inMaintenanceMode"] == true, quarantine = props["runtime.inQuarantineMode"] == true,
-    standby = props["runtime.standbyMode"], boot_time = props["runtime.bootTime"],
-    reboot_required = props["summary.rebootRequired"] == true, version = props["summary.config.product.version"],
-    management_ip = props["summary.managementServerIp"],
-    uuid = props["hardware.systemInfo.uuid"], lockdown = props["config.lockdownMode"],
-    memory_mb = (props["hardware.memorySize"] or 0) // (1 << 20),
-    rebind = props["capability.deviceRebindWithoutRebootSupported"] == true,
-    system = props["configManager.pciPassthruSystem"],
-    devices = {}, cards = {}, left_out = {},
-  }
-  for _, device in ipairs(props["hardware.pciDevice"] or {}) do
-    local record = pci.from_vim(device)
-    record.slot_name = device.slotDescription ~= "" and device.slotDescription
-      or device.physicalSlot and tostring(device.physicalSlot) or nil
-    self.devices[record.address] = record
-  end
-  self.numa_nodes = numa_nodes(props["hardware.numaInfo"], self.devices)
+-- What state_paths read, but for the cards.
+local function take_state(self, props)
+  self.name, self.vms = props.name, props.vm or {}
+  self.connection, self.power = props["runtime.connectionState"], props["runtime.powerState"]
+  self.maintenance = props["runtime.inMaintenanceMode"] == true
+  self.quarantine = props["runtime.inQuarantineMode"] == true
+  self.standby, self.boot_time = props["runtime.standbyMode"], props["runtime.bootTime"]
+  self.reboot_required = props["summary.rebootRequired"] == true
+  self.lockdown = props["config.lockdownMode"]
+end
+
+-- How the cards are configured, and used by virtual GPUs.
+local function take_passthrough(self, props)
   local vgpu = vgpu_cards(props)
   for _, info in ipairs(props["config.pciPassthruInfo"] or {}) do
     local device = self.devices[info.id]
@@ -184,6 +182,39 @@ function host.record(ref, props)
       device.vgpu = vgpu[info.id]
     end
   end
+end
+
+--- Brings a record up to date with what state_paths read. A device that the host no longer lists is neither enabled nor
+-- active.
+function host.update(self, props)
+  take_state(self, props)
+  for _, device in pairs(self.devices) do
+    device.capable, device.enabled, device.active = nil, nil, nil
+    device.dependent, device.label, device.vgpu = nil, nil, nil
+  end
+  take_passthrough(self, props)
+  return self
+end
+
+--- The record of a host from its reference and properties (a table by path).
+function host.record(ref, props)
+  local self = {
+    ref = ref, parent = props.parent, version = props["summary.config.product.version"],
+    management_ip = props["summary.managementServerIp"], uuid = props["hardware.systemInfo.uuid"],
+    memory_mb = (props["hardware.memorySize"] or 0) // (1 << 20),
+    rebind = props["capability.deviceRebindWithoutRebootSupported"] == true,
+    system = props["configManager.pciPassthruSystem"],
+    devices = {}, cards = {}, left_out = {},
+  }
+  take_state(self, props)
+  for _, device in ipairs(props["hardware.pciDevice"] or {}) do
+    local record = pci.from_vim(device)
+    record.slot_name = device.slotDescription ~= "" and device.slotDescription
+      or device.physicalSlot and tostring(device.physicalSlot) or nil
+    self.devices[record.address] = record
+  end
+  self.numa_nodes = numa_nodes(props["hardware.numaInfo"], self.devices)
+  take_passthrough(self, props)
   self.bindings = {}
   for _, one in ipairs(props["config.assignableHardwareBinding"] or {}) do
     local address = one.pciId and pci.address(one.pciId, "hex")

@@ -237,6 +237,12 @@ function Snapshot:refresh_host(record)
   return renew(record, check(record.ref:get(host.paths_of(self.vc))))
 end
 
+--- Reads what may have changed of a host since it was read: its state, and how its cards are configured. Not its
+-- devices, which change only when it is rebooted, and not its network and storage.
+function Snapshot.refresh_state(_, record)
+  return host.update(record, check(record.ref:get(host.state_paths)))
+end
+
 --- The id by which a fixed backing names this host; asked once per host. nil if the host has no card to pass through;
 -- nil, message, code, detail if it cannot be asked.
 function Snapshot:system_id(record)

@@ -60,10 +60,10 @@ local function taken_by_us(self, entry)
   return ctx:did(target, "reboot-intent") ~= nil or ctx:did(target, "maintenance-enter") ~= nil
 end
 
--- The hosts of a group that are away or leaving, this one apart; and its own entry.
-local function look(self, group)
+-- The hosts of a group that are away or leaving, this one apart; and its own entry. `mine`: see away.of.
+local function look(self, group, mine)
   local record, others, own = self.target.record, {}, nil
-  for _, one in ipairs(away.of(self.ctx.vc, group)) do
+  for _, one in ipairs(away.of(self.ctx.vc, group, mine)) do
     -- its own missing HA agent does not keep a host from its reboot
     if one.ref ~= record.ref then others[#others + 1] = one elseif not one.unguarded then own = one end
   end
@@ -218,8 +218,8 @@ function Slot:take()
   end
 end
 
-local function behind_in(self, group)
-  local others, own = look(self, group)
+local function behind_in(self, group, mine)
+  local others, own = look(self, group, mine)
   local ours = own and (own.task or own.entered)
   local first = {}
   for _, one in ipairs(others) do
@@ -229,11 +229,11 @@ local function behind_in(self, group)
   if #first >= group.most then return text_of(group, first) end
 end
 
---- Looks again after the host's own task has started: nil if it stays, or a text that says which hosts go first. A host
--- whose task came later leaves by itself, even if it is in maintenance mode already.
-function Slot:behind()
+--- Looks again after the host's own task (`mine`, if it is known) has started: nil if it stays, or a text that says
+-- which hosts go first. A host whose task came later leaves by itself, even if it is in maintenance mode already.
+function Slot:behind(mine)
   for _, hold in ipairs(self.holds) do
-    local text = behind_in(self, hold.group)
+    local text = behind_in(self, hold.group, mine)
     if text then return text end
   end
 end

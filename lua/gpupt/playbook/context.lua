@@ -315,13 +315,15 @@ end
 
 local function await(self, started, seconds)
   local target = started.target
-  return self.vc:wait(started.task, {
+  local result, info, code, detail = self.vc:wait(started.task, {
     timeout = seconds,
     progress = function(percent)
       self.emit { kind = "progress", target = target.name, step = target.instance and target.instance.name,
         text = started.change.text, percent = percent }
     end,
   })
+  if result ~= nil then away.ended(self.vc, started.task, info) end
+  return result, info, code, detail
 end
 
 --- The second part: waits for the end. o.timeout: seconds; with o.cancel a task that takes longer is cancelled.

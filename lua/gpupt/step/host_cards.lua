@@ -40,7 +40,7 @@ function cards.stage(ctx, target, seen)
   local ok, message, code, detail = configure(ctx, target, seen.stage, seen.enable, false,
     { action = action(seen), text = "UpdatePassthruConfig" })
   if not ok then return nil, message, code, detail end
-  ctx.fleet:refresh_host(target.record)
+  ctx.fleet:refresh_state(target.record)
   for _, device in ipairs(seen.stage) do
     if target.record.devices[device.address].enabled ~= seen.enable then
       return nil, ("%s: %s is still not %s for passthrough. Check the host's recent tasks and events"):format(
@@ -118,7 +118,7 @@ function cards.rebind(ctx, target, seen)
     return false
   end
   ctx:call(target, target.record.system, "Refresh", {}, "Refresh")
-  ctx.fleet:refresh_host(target.record)
+  ctx.fleet:refresh_state(target.record)
   return #cards.missing(target.record, seen) == 0
 end
 

@@ -58,10 +58,17 @@ local CHANGED = "%s: %s: no longer %s for passthrough, although this run had rea
 
 local function word(seen) return seen.enable and "enabled" or "disabled" end
 
+local ENDED = "%s is not in maintenance mode, which it had entered: another user or another run ended it. The host was "
+  .. "not rebooted and is as before. Apply the playbook again"
+
 -- The last look before the reboot: true; false and a text if the slot went to other hosts; nil, message, code if
 -- the cards were changed: the host is not rebooted then, and is as before.
 local function ready(ctx, target, seen, foreign)
-  ctx.fleet:refresh_host(target.record)
+  ctx.fleet:refresh_state(target.record)
+  if not target.record.maintenance then
+    drain.restore(ctx, target)
+    return cards.unstage(ctx, target, seen, { ENDED:format(target.name), "EPROOF" })
+  end
   local off = cards.changed(target.record, seen)
   if off then
     local ok, message, code, detail = down.back_to_work(ctx, target, foreign)
@@ -86,7 +93,7 @@ end
 --- Whether the cards `seen` are still enabled (or disabled), before a second request: true, or nil, message, code. The
 -- host stays in maintenance mode: the first request may have arrived.
 function down.still_staged(ctx, target, seen)
-  ctx.fleet:refresh_host(target.record)
+  ctx.fleet:refresh_state(target.record)
   local off = cards.changed(target.record, seen)
   local shut = ctx:slot(target) and ctx:slot(target):shut()
   if shut then

@@ -59,8 +59,7 @@ local function chosen_cards(target)
   return roll.whole(target, list), node, others
 end
 
-function step.observe(ctx, target)
-  local record = ctx.planning and target.record or ctx.fleet:refresh_host(target.record)
+local function look(ctx, target, record)
   local chosen, node, others = chosen_cards(target)
   if record.connection ~= "connected" and reboot.started(ctx, target) then
     -- the card states of such a host are from before the reboot: do not use them
@@ -70,6 +69,10 @@ function step.observe(ctx, target)
   local seen = { record = record, chosen = chosen, enable = true, devices = roll.closure(record, chosen), node = node,
     others = others }
   return roll.look(ctx, target, seen, target.options.apply == "stage")
+end
+
+function step.observe(ctx, target)
+  return look(ctx, target, ctx.planning and target.record or ctx.fleet:refresh_host(target.record))
 end
 
 -- The change that gives cards their label, or nil; nil, message, code.
@@ -104,7 +107,7 @@ function step.apply(ctx, target, changes, seen)
 end
 
 function step.prove(ctx, target)
-  local seen, message, code = step.observe(ctx, target)
+  local seen, message, code = look(ctx, target, ctx.fleet:refresh_state(target.record))
   if not seen then return nil, message, code end
   local unlabelled, label = labels.missing(seen.node, seen.chosen)
   if unlabelled then

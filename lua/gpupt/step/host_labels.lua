@@ -75,7 +75,7 @@ function labels.set(ctx, target, node)
   local ok, message, code, detail = ctx:call(target, target.record.system, "UpdatePassthruConfig", { config = config },
     { action = "passthrough-label", text = "UpdatePassthruConfig (labels)", detail = { values = values } })
   if not ok then return nil, message, code, detail end
-  ctx.fleet:refresh_host(target.record)
+  ctx.fleet:refresh_state(target.record)
   list = labels.missing(node, (labels.choose(target.record, node)))
   if list then
     return nil, ("%s: %s still does not have the label %s. Check the host's recent tasks and events"):format(

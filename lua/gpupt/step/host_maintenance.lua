@@ -43,7 +43,7 @@ end
 -- Whether the host is in maintenance mode although the task that took it there is not known: a vCenter that restarted
 -- may have lost it. The host was in service when this run sent its request.
 local function inside(ctx, target)
-  ctx.fleet:refresh_host(target.record)
+  ctx.fleet:refresh_state(target.record)
   if not target.record.maintenance then return false end
   local ref = target.record.ref
   local running, entered = away.tasks(ctx.vc, { ref })
@@ -99,7 +99,7 @@ local function withdraw(ctx, target, started, first)
     entered, message, code, detail = ctx:finish(started, { timeout = waits.of(target, "cancel_within") })
   end
   if not entered and code == "ETIMEDOUT" then return nil, message, code, detail end
-  ctx.fleet:refresh_host(target.record)
+  ctx.fleet:refresh_state(target.record)
   if entered then
     local ok
     ok, message, code, detail = maintenance.leave(ctx, target)
@@ -115,7 +115,7 @@ function maintenance.enter(ctx, target)
   local slot = ctx:slot(target)
   local started, message, code, detail = start(ctx, target, seconds)
   if not started then return nil, message, code, detail end
-  local first = slot and slot:behind()
+  local first = slot and slot:behind(started ~= true and started.task or nil)
   if first then return withdraw(ctx, target, started, first) end
   local ok, unknown = started == true, message
   if not ok then
@@ -124,10 +124,7 @@ function maintenance.enter(ctx, target)
     ok = ok or (unknown and code == "InvalidState" and inside(ctx, target))
   end
   if not ok then return nil, message, code, detail end
-  ctx.fleet:refresh_host(target.record)
-  if not target.record.maintenance then
-    return nil, target.name .. " is not in maintenance mode after EnterMaintenanceMode", "EPROOF"
-  end
+  target.record.maintenance = true -- it is read before the reboot
   ctx:note(target, "entered maintenance mode")
   return true
 end
@@ -148,7 +145,7 @@ function maintenance.end_earlier(ctx, target)
   ctx:cancel(started)
   local ended, message, code, detail = ctx:finish(started, { timeout = waits.of(target, "cancel_within") })
   if not ended and code == "ETIMEDOUT" then return nil, message, code, detail end
-  ctx.fleet:refresh_host(target.record)
+  ctx.fleet:refresh_state(target.record)
   return true
 end
 
@@ -158,7 +155,7 @@ function maintenance.leave(ctx, target)
     { action = "maintenance-exit", text = "ExitMaintenanceMode", detail = mode(true, false) },
     { timeout = units.duration(target.scope.options.roll.exit_within) })
   if not ok then return nil, message, code, detail end
-  ctx.fleet:refresh_host(target.record)
+  target.record.maintenance = false -- the proof of the step reads it
   ctx:note(target, "left maintenance mode")
   return true
 end
@@ -186,7 +183,7 @@ end
 -- record.
 function maintenance.foreign(ctx, target)
   local ref = target.record.ref
-  ctx.fleet:refresh_host(target.record)
+  ctx.fleet:refresh_state(target.record)
   if target.record.maintenance then return not maintenance.entered(ctx, target) end
   local task = away.tasks(ctx.vc, { ref })[ref]
   return task ~= nil and not ctx:unfinished(target, "maintenance-enter", task)

@@ -18,7 +18,7 @@ local RESEND_SECONDS = 900
 local PAUSE = 5
 
 --- The properties that show whether a host is back.
-local watched = { "runtime.connectionState", "runtime.bootTime", "runtime.inMaintenanceMode" }
+local watched = { "runtime.connectionState", "runtime.bootTime" }
 
 -- The faults by which a server says that it did not begin. After any other the request may have arrived.
 local refusals = {}
@@ -36,10 +36,15 @@ end
 --- The journalled boot time before this run's reboot of the host, or nil.
 function reboot.started(ctx, target) return ctx:did(target, "reboot-intent") end
 
--- Sends the request: true if it arrived or may have arrived.
-local function send(ctx, target, before, action)
-  local ok, message, code, detail = ctx:task(target, target.record.ref, "RebootHost_Task", { force = false },
+-- Sends the request: true if it arrived or may have arrived. From its start on the host is watched.
+local function send(ctx, target, before, action, eye)
+  local started, ok, message, code, detail
+  started, message, code, detail = ctx:start(target, target.record.ref, "RebootHost_Task", { force = false },
     { action = action, text = "RebootHost", refusals = refusals, detail = { sent = since.stamp(ctx.vc) } })
+  if started then
+    eye:open()
+    ok, message, code, detail = ctx:finish(started)
+  end
   if ok then
     ctx:note(target, "rebooting")
     return true
@@ -64,32 +69,53 @@ local function state(props, before)
   return boot ~= nil and boot ~= before and "back" or "connected"
 end
 
+-- What watches a host while it is away: its changes are waited for one after the other, with one request for all.
+local Eye = {}
+Eye.__index = Eye
+
+function Eye:open()
+  self.watched = self.watched or self.vc:watching(self.host, watched)
+end
+
+function Eye:close()
+  if self.watched then self.watched:close() end
+  self.watched = nil
+end
+Eye.__close = Eye.close
+
 -- Waits until the host shows another state than `known`: the state, or nil when `seconds` have passed.
-local function change_of(ctx, target, before, known, seconds)
+local function change_of(eye, before, known, seconds)
   local deadline = clock.now() + seconds
   while true do
     local left = deadline - clock.now()
     if left <= 0 then return nil end
-    local now, _, code = ctx:wait_for(target.record.ref, watched, function(props)
-      local shown = state(props, before)
-      return shown ~= known and shown
-    end, { timeout = left })
+    eye:open()
+    local now, _, code
+    if eye.watched then
+      now, _, code = eye.watched:wait_for(function(props)
+        local shown = state(props, before)
+        return shown ~= known and shown
+      end, { timeout = left })
+    end
     if now then return now end
-    if code ~= "ETIMEDOUT" then loop.sleep(math.min(PAUSE, left)) end
+    if code ~= "ETIMEDOUT" then
+      eye:close()
+      loop.sleep(math.min(PAUSE, left))
+    end
   end
 end
 
 -- The only request that may follow the first: true; false if the host went away meanwhile; nil, message, code, detail.
-local function send_again(ctx, target, before, enabled, seconds)
+local function send_again(ctx, target, before, enabled, seconds, eye)
   local ok, message, code = enabled()
   if not ok then return ok, message, code end
   ctx:note(target, ("has not rebooted within %s: sending the request once more"):format(units.span(seconds)))
-  return send(ctx, target, before, "reboot-again")
+  return send(ctx, target, before, "reboot-again", eye)
 end
 
 -- AWAY. `quiet` is the moment since which the host has been connected with its old boot time: the request's, or that of
 -- its reconnection, because it may still show the old boot time then.
-local function wait_away(ctx, target, before, quiet, enabled)
+local function wait_away(ctx, target, before, quiet, enabled, eye)
   local roll, now = target.scope.options.roll, clock.now()
   local resend, deadline = reboot.resend_after(roll), now + units.duration(roll.back_within)
   -- a run that was resumed watches the host for a while before it sends the second request
@@ -99,14 +125,14 @@ local function wait_away(ctx, target, before, quiet, enabled)
     if known == "connected" and not ctx:did(target, "reboot-again") then
       due = math.max(resend - since.elapsed(ctx.vc, quiet), not_before - clock.now())
     end
-    local seen = change_of(ctx, target, before, known, math.max(0, math.min(left, due or left)))
+    local seen = change_of(eye, before, known, math.max(0, math.min(left, due or left)))
     if seen == "back" then return true end
     if seen then
-      known, quiet = seen, since.stamp(ctx.vc)
+      known, quiet = seen, since.here()
     elseif clock.now() >= deadline then
       return nil
     elseif due and clock.now() >= not_before and since.elapsed(ctx.vc, quiet) >= resend then
-      local ok, message, code, detail = send_again(ctx, target, before, enabled, resend)
+      local ok, message, code, detail = send_again(ctx, target, before, enabled, resend, eye)
       if ok == nil then return nil, message, code, detail end
     end
   end
@@ -118,6 +144,7 @@ end
 -- is called before the second: false if the host is away.
 function reboot.cycle(ctx, target, ready, enabled)
   local record = target.record
+  local eye <close> = setmetatable({ vc = ctx.vc, host = record.ref }, Eye)
   local earlier, sent = reboot.started(ctx, target), ctx:did(target, "reboot")
   if earlier and record.connection == "connected" and record.boot_time ~= earlier.boot_time then return true end
   if record.connection ~= "connected" then
@@ -136,13 +163,13 @@ function reboot.cycle(ctx, target, ready, enabled)
       local number = ctx:row(target, "change", intent, earlier)
       ctx:row(target, "result", intent, { ok = true }, { of = number })
     end
-    ok, message, code, detail = send(ctx, target, earlier.boot_time, "reboot")
+    ok, message, code, detail = send(ctx, target, earlier.boot_time, "reboot", eye)
     if not ok then return nil, message, code, detail end
     sent = ctx:did(target, "reboot")
   end
   local quiet = sent and sent.sent
-  if not since.elapsed(ctx.vc, quiet) then quiet = since.stamp(ctx.vc) end
-  local back, message, code, detail = wait_away(ctx, target, earlier.boot_time, quiet, enabled)
+  if not since.elapsed(ctx.vc, quiet) then quiet = since.here() end
+  local back, message, code, detail = wait_away(ctx, target, earlier.boot_time, quiet, enabled, eye)
   if back then
     ctx:note(target, "connected again")
     return true

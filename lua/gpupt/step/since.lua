@@ -10,12 +10,32 @@ local function server_time(vc)
   return text and vim.seconds(text)
 end
 
+--- Seconds for which the server's clock is not asked again, but worked out from this computer's.
+local FRESH = 60
+
+local asked = setmetatable({}, { __mode = "k" }) -- connection -> what its server's clock was when
+
+local function server_now(vc)
+  local now, known = clock.now(), asked[vc]
+  if not known or now - known.now > FRESH then
+    local server = server_time(vc)
+    if not server then return nil end
+    known = { now = clock.now(), server = server }
+    asked[vc] = known
+  end
+  return known.server + clock.now() - known.now
+end
+
 --- The moment, for a journal row.
 function since.stamp(vc)
+  local server = server_now(vc)
   local stamp = clock.read()
-  stamp.server = server_time(vc)
+  stamp.server = server
   return stamp
 end
+
+--- The moment, for this process alone.
+function since.here() return clock.read() end
 
 --- Seconds since the moment of a stamp; nil if no clock can tell.
 function since.elapsed(vc, stamp)
