@@ -30,7 +30,8 @@ type Fleet struct {
 	// Delays are the virtual seconds that the tasks of a method work, by its name:
 	// {"PowerOnVM_Task": 30}; they replace the built-in ones.
 	Delays map[string]float64 `json:"delays"`
-	// Steady tasks end exactly their delay after the call, without chance: for measurements.
+	// Steady tasks end exactly their delay after the call, and hosts boot in exactly their time, without chance: for
+	// measurements.
 	Steady   bool   `json:"steady"`
 	Endpoint string `json:"endpoint"` // vcenter (default), or esxi: the endpoint is the first host itself
 	// BusyVM is what becomes of a reconfigure of a VM on which another task works: queue (default at

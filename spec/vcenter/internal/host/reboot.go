@@ -145,7 +145,10 @@ func (r *Hosts) locked(by *truth.Cause, f func()) {
 // cycle is the reboot after it was accepted. A power failure or a manual revival while it
 // is under way (cut has moved on) ends this cycle.
 func (r *Hosts) cycle(h *Host, again bool, cut int, by *truth.Cause) {
-	boot := world.Seconds(h.Desc.BootSeconds * (0.95 + 0.1*rand.Float64()))
+	boot := world.Seconds(h.Desc.BootSeconds)
+	if !r.w.Fleet.Steady {
+		boot = world.Seconds(h.Desc.BootSeconds * (0.95 + 0.1*rand.Float64()))
+	}
 	if !r.w.Clock.Sleep(r.w.Stop, boot/12) {
 		return
 	}
