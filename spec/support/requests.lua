@@ -74,13 +74,13 @@ end
 
 local GPU = 'p.gpus { match = "10de:20b5" }'
 
---- A fleet of `hosts` hosts in clusters of ten, each with four cards. o.enabled: the cards are passthrough devices;
--- o.vms: as many powered-off VMs, spread over the hosts.
+--- A fleet of `hosts` hosts in clusters of ten (or o.cluster), each with four cards. o.enabled: the cards are
+-- passthrough devices; o.vms: as many powered-off VMs, spread over the hosts.
 function requests.fleet(hosts, o)
   o = o or {}
   local clusters, vms = {}, {}
   for n = 1, hosts do
-    local cluster = clusters[(n - 1) // 10 + 1]
+    local cluster = clusters[(n - 1) // (o.cluster or 10) + 1]
     if not cluster then
       cluster = { name = ("c-%02d"):format(#clusters + 1), hosts = {}, drs = "fullyAutomated" }
       clusters[#clusters + 1] = cluster
@@ -123,9 +123,10 @@ function requests.new_vms(family, cluster, count, name)
 ]]):format(name or family .. "-{n:03}", count, login[family], cluster, guest[family], media[family], GPU)
 end
 
---- The scope of existing VMs that get a card each.
-function requests.existing_vms(where)
-  return ('  p.vms { where = "%s", p.gpu.attach { devices = %s, count = 1, power_on = false } },\n'):format(where, GPU)
+--- The scope of existing VMs that get a card each, and are powered on if `on`.
+function requests.existing_vms(where, on)
+  return ('  p.vms { where = "%s", p.gpu.attach { devices = %s, count = 1, power_on = %s } },\n'):format(where, GPU,
+    on and "true" or "false")
 end
 
 --- The scope of hosts.
