@@ -2,6 +2,7 @@
 --   before       its journal row is not written yet
 --   row          the row is on disk, nothing is sent
 --   unanswered   it was sent, and no answer came (the spec has the server break the connection after the call)
+--   running      its program runs in the guest
 --   answered     it was answered, and the answer is not in the journal
 --   sent         the task is in the journal, and its end was not seen
 --   ended        its end was seen, and is not in the journal
@@ -19,6 +20,15 @@ package.preload["gpupt.vim.lost_task"] = function()
   return function(...)
     if here and point == "unanswered" then die() end
     return found(...)
+  end
+end
+
+package.preload["gpupt.vim.guest_start"] = function()
+  local start = assert(loadfile "lua/gpupt/vim/guest_start.lua")()
+  return function(...)
+    local results = table.pack(start(...))
+    if here and point == "running" then die() end
+    return table.unpack(results, 1, results.n)
   end
 end
 

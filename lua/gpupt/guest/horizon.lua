@@ -265,6 +265,20 @@ function horizon.read(outputs)
   return seen
 end
 
+--- The features that are installed in this release and are not wanted, by name.
+function horizon.surplus(seen, release, features)
+  local wanted, list, known = {}, {}, lists(release.minor)
+  for _, name in ipairs(features) do wanted[name] = true end
+  if wanted.ALL then return list end
+  for _, part in ipairs { "on", "off" } do -- those that come with Core cannot be chosen
+    for _, name in ipairs(known[part]) do
+      if (seen.features or {})[name] and not wanted[name] then list[#list + 1] = name end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
 --- What is not as wanted: a list of texts, empty if the agent of this version with these features runs.
 function horizon.missing(seen, release, features)
   local list = {}

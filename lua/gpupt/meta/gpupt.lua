@@ -210,6 +210,15 @@
 ---@field run_within? string|function how long it may take
 ---@field within? string|function how long to wait for guest operations
 
+---@class gpupt.options.p.horizon.agent
+---@field from string|function the installer, a local file: Omnissa-Horizon-Agent-x86_64-2603-8.18.0-24273927036.exe
+---@field version? string|function its version, such as 8.18.0; default: by the file's name
+---@field features? table|function names for ADDLOCAL; default: those of a desktop with its own card
+---@field properties? table|function more MSI properties: { NAME = value }
+---@field server? string of an unmanaged VM: the Connection Server with which the agent registers
+---@field register? table of an unmanaged VM: p.login("DOMAIN\\user", secret) for that; its administrators can see it
+---@field within? string|function how long the installer may take
+
 ---@class gpupt.options.p.horizon.pool
 ---@field id string|function the pool's ID, as Horizon Console shows it
 ---@field server string a Connection Server of the pod: its name, or https://NAME:PORT

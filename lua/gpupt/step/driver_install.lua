@@ -6,6 +6,7 @@
 local cards = require "gpupt.step.guest_cards"
 local driver = require "gpupt.guest.driver"
 local fabric = require "gpupt.step.driver_fabric"
+local files = require "gpupt.step.guest_files"
 local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
 local hidden = require "gpupt.step.driver_hidden"
@@ -178,23 +179,11 @@ local function install_folder(session, seen, folder, seconds)
     outcome.retry and "EBUSY" or "EGUEST"
 end
 
--- Copies the installer into a folder of the guest, with a journal row; its path there.
+-- Copies the installer into a folder of the guest; its path there.
 local function put(ctx, target, session, folder)
   local o = target.options
-  local name = o.from:match "[^/]*$"
-  local inside = folder .. "gpupt-driver-" .. sha256(ctx.run .. target.name):sub(1, 16) .. name:match "%.%w+$"
-  local number = ctx:row(target, "change", "copy " .. name, { file = inside })
-  local ok, message, code, detail = ctx.vc.guest:put(target.ref, session.auth, o.from, inside, {
-    timeout = units.duration(o.within) })
-  ctx:row(target, "result", "copy " .. name, ok and { ok = true } or { ok = false, message = message, code = code },
-    { of = number })
-  if not ok then return nil, ("the installer cannot be copied into the guest: %s"):format(message), code, detail end
-  return inside
-end
-
--- Removes what an earlier step of the installation needs no more; a failure is no reason to fail.
-local function remove(ctx, target, session, path)
-  pcall(function() ctx.vc.guest:delete(target.ref, session.auth, path) end)
+  return files.put(ctx, target, session, { from = o.from, folder = folder, prefix = "gpupt-driver-",
+    within = o.within })
 end
 
 -- The reasons in NVIDIA's log, which say more than the installer's output.
@@ -232,7 +221,7 @@ local function run_file(ctx, target, session, seen, seconds)
   local result
   result, message, code = as_root(session, driver.run_command(inside, chosen(o).branch, fits.open, o.args),
     o.from:match "[^/]*$", seconds)
-  remove(ctx, target, session, inside)
+  files.remove(ctx, target, session, inside)
   if not result then return nil, message, code end
   if result.status ~= 0 then
     return nil, ("NVIDIA's installer: status %d: %s%s"):format(result.status, tail(result), installer_log(session)),
@@ -317,7 +306,7 @@ local function on_windows(ctx, target, session, seconds)
   local result
   result, message, code = session:run({ program = inside, arguments = o.args or "-s -noreboot" },
     { changing = name, timeout = seconds })
-  remove(ctx, target, session, inside)
+  files.remove(ctx, target, session, inside)
   if not result then return nil, message, code end
   if result.status == 1618 then
     return nil, name .. ": another installation is running in the guest (1618). Resume the run when it has ended",

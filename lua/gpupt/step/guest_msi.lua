@@ -1,5 +1,6 @@
 --- Runs an installer that is a Windows Installer package in a guest: waits while another installation runs (1618), and
 -- explains a failure from the log that the installer wrote in the guest.
+local files = require "gpupt.step.guest_files"
 local loop = require "gpupt.loop"
 local msi = require "gpupt.guest.msi"
 
@@ -20,18 +21,22 @@ local function complaint(o, outcome)
     o.log and (". The installer's log is %s in the guest"):format(o.log) or "")
 end
 
---- `command` = { program =, arguments = }; o = { product = its name, changing = the journal row's words, log = the path
--- of the log that the command writes (optional), seconds = how long everything may take, after = commands that run
--- after it in the same go, such as one that reads what is installed (optional) }. The outcome of a success
--- (gpupt.guest.msi: reboot, rebooting; after = the results of these commands), or { lost = true } when the guest
--- restarted during the installation and the exit code is lost; nil, message, code ("EBUSY": another installation still
--- runs).
+--- `command` = { program =, arguments = }; o:
+--   product  its name                      seconds  how long everything may take
+--   changing the journal row's words       log      the path of the log that the command writes (optional)
+--   after    commands that run after it in the same go, such as one that reads what is installed (optional)
+--   secrets  variables of its environment: { NAME = text } (optional)
+-- The outcome of a success (gpupt.guest.msi: reboot, rebooting; after = the results of these commands), or { lost =
+-- true } when the guest restarted during the installation and the exit code is lost; nil, message, code ("EBUSY":
+-- another installation still runs).
 return function(ctx, target, session, command, o)
   local commands = table.move(o.after or {}, 1, #(o.after or {}), 2, { command })
   local until_time, pause = loop.now() + o.seconds, FIRST_PAUSE
+  -- that of an earlier installation must not explain this one
+  if o.log then files.remove(ctx, target, session, o.log) end
   while true do
     local left = math.max(1, until_time - loop.now())
-    local how = { changing = o.changing, timeout = left }
+    local how = { changing = o.changing, timeout = left, secrets = o.secrets }
     local results, message, code, detail = session:run_all(commands, how)
     if code == "ERESTARTED" then
       ctx:note(target, ("%s: %s: what is installed decides"):format(o.product, message))

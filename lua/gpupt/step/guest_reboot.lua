@@ -21,6 +21,16 @@ function reboot.wait(ctx, target, notice)
   return true
 end
 
+--- Waits for the end of a reboot that an installer started, whose log is at `log` (optional): the installer's result
+-- may have been fetched after it, and then all programs of the guest are younger than the log. true; nil, message,
+-- code.
+function reboot.by_installer(ctx, target, session, log)
+  local list = log and ctx.vc.guest:files(target.ref, session.auth, log)
+  local since = list and list[1] and list[1].modified
+  if since and ctx.vc.guest:restarted(target.ref, session.auth, since) then return true end
+  return reboot.wait(ctx, target, 30)
+end
+
 --- Requests one and waits for its end. `why`: a note for the user. true; nil, message, code, detail.
 function reboot.request(ctx, target, why)
   ctx:note(target, why)

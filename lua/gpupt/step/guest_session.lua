@@ -78,13 +78,27 @@ end
 
 local function result_of(one) return { out = one.stdout, err = one.stderr, status = one.rc } end
 
+-- The environment for programs that read secrets ({ NAME = text }) from it: a given one replaces the account's own.
+local function environment(self, secrets)
+  local list, message, code, detail = self.ctx.vc.guest:environment(self.target.ref, self.auth)
+  if not list then return nil, message, code, detail end
+  for name, value in pairs(secrets) do list[#list + 1] = name .. "=" .. value end
+  return list
+end
+
 --- Runs programs that only look, in one go; a list of { out =, err =, status = }. A program that does not end takes the
--- others' outputs with it: then nil, message, "ETIMEDOUT".
+-- others' outputs with it: then nil, message, "ETIMEDOUT". o: timeout, secrets ({ NAME = text }: variables of their
+-- environment, which no script and no journal has).
 function Session:look(commands, o)
+  local variables, no, refused, fault
+  if o and o.secrets then
+    variables, no, refused, fault = environment(self, o.secrets)
+    if not variables then return nil, advice(self.ctx, refused, no), refused, fault end
+  end
   local list = {}
   for i, command in ipairs(commands) do list[i] = { program = command.program, arguments = command.arguments } end
   local results, message, code, detail = self.ctx.vc.guest:run_all(self.target.ref, self.auth, list,
-    { timeout = o and o.timeout or 300, family = self.family })
+    { timeout = o and o.timeout or 300, family = self.family, environment = variables })
   if not results then return nil, advice(self.ctx, code, message), code, detail end
   for i, one in ipairs(results) do results[i] = result_of(one) end
   return results
@@ -100,7 +114,7 @@ function Session:run_all(commands, o)
     number = ctx:row(target, "change", o.changing, { program = first.program,
       arguments = first.arguments and missing.new "secret" or nil })
   end
-  local results, message, code, detail = self:look(commands, { timeout = o.timeout })
+  local results, message, code, detail = self:look(commands, { timeout = o.timeout, secrets = o.secrets })
   if number then
     ctx:row(target, "result", o.changing, results and { ok = true, status = results[1].status }
       or { ok = false, message = message, code = code }, { of = number })

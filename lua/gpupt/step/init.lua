@@ -63,9 +63,8 @@ local options = require "gpupt.options"
 local steps = {
   -- in the order in which a playbook uses them
   names = { "host.firmware", "host.enable", "vm.create", "vm.clone", "vm.move", "os.install", "os.present",
-    "tools.ensure", "gpu.attach", "doctor.repair", "driver.install", "guest.verify", "horizon.pool", "gpu.detach",
-    "vm.delete",
-    "host.disable" },
+    "tools.ensure", "gpu.attach", "doctor.repair", "driver.install", "guest.verify", "horizon.agent", "horizon.pool",
+    "gpu.detach", "vm.delete", "host.disable" },
 }
 
 local contract_fields = options.declare("step contract", {

@@ -140,10 +140,7 @@ local REBOOT = "the installer requests a reboot of the guest"
 local function restart(ctx, target, session, outcome)
   if outcome.rebooting then
     ctx:note(target, "the installer is rebooting the guest (1641)")
-    -- the result may have been fetched after the reboot: then all programs are younger than the installer's log
-    local log = ctx.vc.guest:files(target.ref, session.auth, LOG)
-    local since = log and log[1] and log[1].modified
-    return since and ctx.vc.guest:restarted(target.ref, session.auth, since) or reboot.wait(ctx, target, 30)
+    return reboot.by_installer(ctx, target, session, LOG)
   end
   if not outcome.reboot then return tools_again(ctx, target) end
   if target.options.reboot == "later" then

@@ -86,6 +86,7 @@ func TestCmd(t *testing.T) {
 		{`cmd /c "cd /d C:\Windows && cd"`, "C:\\Windows\n", 0},
 		{`cmd /c "set A=5& call echo %A%"`, "%A%\n", 0}, // expanded before set ran, and unknown then
 		{`cmd /v:on /c "set A=5& echo !A!"`, "5\n", 0},
+		{`cmd /v:on /c "set A=5^^^&6& echo !A!"`, "5^&6\n", 0},
 		{`cmd /c "if exist C:\Windows\System32\cmd.exe (echo yes) else echo no"`, "yes\n", 0},
 		{`cmd /c "if not exist C:\x (echo a& echo b) else (echo c)"`, "a\nb\n", 0},
 		{`cmd /c if /i "ABC"=="abc" echo same`, "same\n", 0},

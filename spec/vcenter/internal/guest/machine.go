@@ -167,6 +167,7 @@ type Machine struct {
 	language   string                       // of Windows: "" English, de
 	fabric     bool                         // Fabric Manager runs
 	fabricSaid string                       // why it does not
+	freeMB     int                          // of the system disk, 0 half of it
 	psMode     string                       // PowerShell: "" as it comes, constrained, absent
 	missed     []string                     // see unsupported.go
 	lockout    int                          // wrong passwords that lock an account: 0 as the system has it, -1 never
@@ -222,6 +223,9 @@ func (m *Machine) Info() Info {
 		}
 		v.Capacity = int64(max(m.hw.DiskGB, 1)) << 30
 		v.Free = v.Capacity / 2
+		if m.freeMB > 0 {
+			v.Free = int64(m.freeMB) << 20
+		}
 		i.Volumes = []Volume{v}
 		if m.netTold {
 			i.IP = m.ip()
@@ -443,10 +447,10 @@ func (m *Machine) stuck(ctx context.Context, why string) {
 func (m *Machine) Set(f func(s *Settable)) {
 	m.mu.Lock()
 	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver, Lockout: m.lockout, MaxLogons: m.maxLogons, ListLag: m.listLag,
-		Installer: m.installer, Language: m.language, PowerShell: m.psMode}
+		Installer: m.installer, Language: m.language, PowerShell: m.psMode, FreeMB: m.freeMB}
 	f(&s)
 	m.session, m.deaf, m.lockout, m.maxLogons, m.listLag = s.Session, s.Deaf, s.Lockout, s.MaxLogons, s.ListLag
-	m.installer, m.language = s.Installer, s.Language
+	m.installer, m.language, m.freeMB = s.Installer, s.Language, s.FreeMB
 	if s.PowerShell != m.psMode {
 		m.psMode = s.PowerShell
 		m.powerShell()
@@ -469,6 +473,7 @@ type Settable struct {
 	Installer          InstallerTrouble
 	Language           string // of Windows
 	PowerShell         string // "", constrained, absent
+	FreeMB             int    // of the system disk, 0 half of it
 }
 
 // Session names the user at the console.

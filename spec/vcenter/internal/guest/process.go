@@ -155,6 +155,22 @@ func (m *Machine) StartProgram(user string, p Program) (int64, error) {
 	return proc.Pid, nil
 }
 
+// child lists a program that another one has started, with its whole command line; the result ends it.
+func (m *Machine) child(owner, path, args string) func() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.nextPid += 4
+	pid := m.nextPid
+	m.procs[pid] = &Process{Pid: pid, Name: path[strings.LastIndexByte(path, '\\')+1:], Owner: owner, Started: time.Now(), listed: true,
+		Cmd: strings.TrimSpace(`"` + path + `" ` + args), cancel: func() {}}
+	procs := m.procs
+	return func() {
+		m.mu.Lock()
+		delete(procs, pid)
+		m.mu.Unlock()
+	}
+}
+
 // Processes lists the running programs, and the ended ones of the last five minutes.
 func (m *Machine) Processes(pids []int64) []Process {
 	m.mu.Lock()

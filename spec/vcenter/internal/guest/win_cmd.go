@@ -552,10 +552,10 @@ func (st *cmdState) command(s string) {
 		}
 		return
 	}
-	if st.delayed {
+	body = unescape(body)
+	if st.delayed { // after everything else: what a variable contains is not read again
 		body = st.bang(body)
 	}
-	body = unescape(body)
 	if body == "" || strings.HasPrefix(body, ":") {
 		return
 	}

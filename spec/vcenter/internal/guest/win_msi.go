@@ -19,6 +19,7 @@ type InstallerTrouble struct {
 	Error  int    // the number of a message, such as 1722: a custom action fails
 	Keep   string // a feature that stays although REMOVE names it
 	Reboot bool   // the package restarts the system in spite of REBOOT=R
+	Killed bool   // another program ends the installer, once
 }
 
 // msiPackage is what an .msi is here: its product, its version and its Feature table.
@@ -84,9 +85,8 @@ func (m *Machine) products() (out []product) {
 	if t := m.disk.Tools; t != nil && t.Type == "guestToolsTypeMSI" {
 		out = append(out, product{toolsProduct, "VMware Tools", t.Text + ".23259341", features(t.Number), t.Features})
 	}
-	if v := m.disk.Packages[agentName]; v != "" {
-		out = append(out, product{"{8E9A2E0B-6BA4-4C5A-8B0F-1C2F0B1E7D11}", agentName, v, agentFeatures,
-			strings.Split(m.disk.Registry[`HKLM\SOFTWARE\VMware, Inc.\VMware VDM\Features`], ",")})
+	if a, installed := m.agent(); a != nil {
+		out = append(out, product{agentUninstall[strings.LastIndexByte(agentUninstall, '\\')+1:], a.name(), a.version, a.all(), installed})
 	}
 	return
 }

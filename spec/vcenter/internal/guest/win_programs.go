@@ -3,6 +3,7 @@ package guest
 // win_programs.go: the programs of a Windows guest other than its two shells.
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -299,7 +300,10 @@ func runSc(w *winRun, args string) int {
 			if state != "Running" {
 				n = 1
 			}
-			w.out("\nSERVICE_NAME: %s\n        STATE              : %d  %s\n", name, n, strings.ToUpper(state))
+			w.m.mu.Lock()
+			label := map[string]string{"de": "STATUS"}[w.m.language]
+			w.m.mu.Unlock()
+			w.out("\nSERVICE_NAME: %s\n        %-19s: 10  WIN32_OWN_PROCESS\n        %-19s: %d  %s\n", name, "TYPE", cmp.Or(label, "STATE"), n, strings.ToUpper(state))
 			return 0
 		}
 	}

@@ -185,13 +185,17 @@ func (r *Service) set(m map[string]any) (bool, error) {
 		case "msi_busy": // another installation runs for this many seconds
 			n, _ := v.(float64)
 			vm.guest.HoldInstaller(n)
-		case "msi": // {"error": 1722, "keep": "SVGA", "reboot": true}
+		case "disk_free": // megabytes
+			n, _ := v.(float64)
+			vm.guest.Set(func(s *guest.Settable) { s.FreeMB = int(n) })
+		case "msi": // {"error": 1722, "keep": "SVGA", "reboot": true, "killed": true}
 			o := asMap(v)
 			number, _ := o["error"].(float64)
 			keep, _ := o["keep"].(string)
 			reboot, _ := o["reboot"].(bool)
+			killed, _ := o["killed"].(bool)
 			vm.guest.Set(func(s *guest.Settable) {
-				s.Installer = guest.InstallerTrouble{Error: int(number), Keep: keep, Reboot: reboot}
+				s.Installer = guest.InstallerTrouble{Error: int(number), Keep: keep, Reboot: reboot, Killed: killed}
 			})
 		case "language": // of Windows: "" (English) or de
 			vm.guest.Set(func(s *guest.Settable) { s.Language = text })

@@ -239,7 +239,7 @@ func (r *Service) backingOf(name string) types.BaseVirtualDeviceBackingInfo {
 }
 
 // installed is a finished system as the fleet file describes it. More: tools (version or
-// "none"), driver, hostname, address.
+// "none"), driver, hostname, address, and the version of Windows.
 func installed(d *fleet.VM, name string) guest.Disk {
 	more := func(k string) string { s, _ := d.More[k].(string); return s }
 	user, pw := d.Username, d.Password
@@ -249,6 +249,9 @@ func installed(d *fleet.VM, name string) guest.Disk {
 		disk.OS, disk.Version = "windows", "10.0.20348"
 		if d.Installed == "windows-11" {
 			disk.Version = "10.0.22621"
+		}
+		if v := more("version"); v != "" {
+			disk.Version = v
 		}
 		if user == "" {
 			user = "Administrator"
