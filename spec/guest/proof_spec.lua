@@ -185,7 +185,7 @@ describe("the commands for a Linux guest", function()
     f:close()
     os.execute("chmod +x " .. dir .. "/lspci")
     local command = proof.commands("linux", { vendors = { 0x10de, 0x1002 } })[1]
-    assert.equal("/bin/bash", command.program)
+    assert.equal("/bin/sh", command.program)
     local run = assert(io.popen(("PATH=%s:/usr/bin:/bin %s %s"):format(dir, command.program, command.arguments)))
     assert.equal("lspci -Dnnkvv -d 10de: C\nlspci -Dnnkvv -d 1002: C\n", run:read "a")
     run:close()
@@ -319,4 +319,52 @@ it("every cause has words for a person", function()
   for _, entry_ in ipairs(require("gpupt.guest.causes").list()) do
     assert.is_true(#entry_.cause > 10 and #entry_.remedy > 10, entry_.code)
   end
+end)
+
+describe("the cards against their data sheets", function()
+  local smi = "NVIDIA A100 80GB PCIe, 00000000:0B:00.0, %s MiB, 550.107.02\n"
+  local link = "00000000:0B:00.0, 1, %d, %d, %d, Enabled\n"
+  local lspci = "0000:0b:00.0 3D controller [0302]: NVIDIA Corporation GA100 [A100 PCIe 80GB] [10de:20b5] (rev a1)\n"
+    .. "\tNUMA node: 0\n\tKernel driver in use: nvidia\n"
+
+  local function found(memory, generation, width_now, width)
+    local seen = proof.read("linux", { lspci = { out = lspci, status = 0 }, dmesg = { out = "", status = 0 },
+      ["nvidia-smi"] = { out = smi:format(memory), status = 0 },
+      ["nvidia-smi-link"] = { out = link:format(generation, width_now, width), status = 0 } }, { expected = 1 })
+    local list = {}
+    for _, finding in ipairs(seen.findings) do list[#list + 1] = finding.code end
+    return table.concat(list, " "), seen
+  end
+
+  it("are as they should be", function() assert.equal("", found("81920", 4, 16, 16)) end)
+  it("have less memory", function()
+    local said, seen = found("40448", 4, 16, 16)
+    assert.equal("memory-less", said)
+    assert.equal("0000:0b:00.0: 40448 MiB of 80 GB", seen.findings[1].text)
+    assert.is_true(seen.ok) -- a warning
+  end)
+  it("have a narrower or an older link than the card", function()
+    assert.equal("link-width", found("81920", 4, 8, 8))
+    assert.equal("link-generation", found("81920", 3, 16, 16))
+    assert.equal("link-width", found("81920", 4, 8, 16))
+  end)
+  it("are on several NUMA nodes", function()
+    local second = lspci:gsub("0b:00", "0c:00"):gsub("NUMA node: 0", "NUMA node: 1")
+    local seen = proof.read("linux", { lspci = { out = lspci .. second, status = 0 } }, {})
+    assert.equal("numa-nodes", seen.findings[#seen.findings].code)
+    assert.matches("0000:0b:00.0 on 0, 0000:0c:00.0 on 1", seen.findings[#seen.findings].text, 1, true)
+  end)
+  it("of AMD are listed by its tool", function()
+    local bus = "0000:0b:00.0 Display controller [0380]: AMD Aldebaran [1002:740f]\n\tKernel driver in use: amdgpu\n"
+      .. "0000:0c:00.0 Display controller [0380]: AMD Aldebaran [1002:740f]\n\tKernel driver in use: amdgpu\n"
+    local function seen(out, status)
+      return proof.read("linux", { lspci = { out = bus, status = 0 }, ["amd-smi"] = { out = out, status = status } }, {})
+    end
+    local one = seen("version: 6.8.5\nGPU: 0\n    BDF: 0000:0B:00.0\n", 0)
+    assert.equal("amdgpu 6.8.5", one.devices[1].driver_version)
+    assert.equal("amd-smi lists 1 of 2 cards", one.findings[1].text)
+    assert.same({}, seen("version: 6.8.5\nGPU[0]\t\t: PCI Bus: 0000:0b:00.0\nGPU[1]\t\t: PCI Bus: 0000:0c:00.0\n", 0).findings)
+    assert.equal("amd-silent", seen("version: \nERROR:root:Unable to detect any GPU devices\n", 255).findings[1].code)
+    assert.same({}, seen("version: \n", 127).findings)
+  end)
 end)

@@ -112,6 +112,8 @@ echo @secure; { mokutil --sb-state || dmesg || sudo -n dmesg; } 2>/dev/null | gr
 echo @modules; cat /proc/modules
 echo @version; cat /proc/driver/nvidia/version 2>/dev/null
 echo @module; modinfo -F version nvidia 2>/dev/null; modinfo -F license nvidia 2>/dev/null
+echo @amdgpu; cat /sys/module/amdgpu/version 2>/dev/null || echo none
+modinfo -F version amdgpu 2>/dev/null
 echo @dkms; dkms status 2>/dev/null
 echo @cards; lspci -Dn -d 10de:; lspci -Dn -d 1002:; lspci -Dn -d 8086:
 echo @end]]
@@ -134,6 +136,7 @@ function driver.read(output)
   local version = table.concat(sections.version, " "):match "NVRM version:.-(%d%d%d+%.[%d.]+)"
   local file_version, license = sections.module[1], sections.module[2] or ""
   if version then seen.loaded = { version = version } end
+  seen.amdgpu = { loaded = sections.amdgpu[1], module = sections.amdgpu[2] or "" }
   seen.dkms = table.concat(sections.dkms or {}, "; ")
   if file_version then seen.module = { version = file_version, open = license:find "GPL" ~= nil } end
   for _, line in ipairs(sections.cards) do
@@ -210,6 +213,7 @@ function driver.needs_restart(now)
   end
   if now.nouveau then return true end
   if nvidia then return not now.loaded or now.module ~= nil and now.module.version ~= now.loaded.version end
+  if now.amdgpu.module ~= "" and now.amdgpu.module ~= now.amdgpu.loaded then return true end
   return other and not (now.modules.amdgpu or now.modules.i915 or now.modules.xe)
 end
 

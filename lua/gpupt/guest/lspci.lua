@@ -3,7 +3,7 @@
 --
 --   lspci.parse(text)
 --     --> { { address="0000:0b:00.0", class=0x0302, vendor=0x10de, device=0x20b5, name="NVIDIA ...", subvendor=,
---             subdevice=, driver="nvidia", regions={ {index=1, kind="mem64", size=137438953472} } } }
+--             subdevice=, driver="nvidia", numa=0, regions={ {index=1, kind="mem64", size=137438953472} } } }
 local text = require "gpupt.text"
 
 local lspci = {}
@@ -59,6 +59,8 @@ function lspci.parse(output)
       local subvendor, subdevice = line:match "^%s+Subsystem:.*%[(%x%x%x%x):(%x%x%x%x)%]"
       if bar then
         current.regions[#current.regions + 1] = bar
+      elseif line:find "^%s+NUMA node:" then
+        current.numa = math.tointeger(tonumber(line:match "^%s+NUMA node:%s*(%-?%d+)"))
       elseif subvendor then
         current.subvendor, current.subdevice = tonumber(subvendor, 16), tonumber(subdevice, 16)
       else

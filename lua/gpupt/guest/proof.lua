@@ -3,7 +3,7 @@
 --
 --   local proof = require "gpupt.guest.proof"
 --   local commands = proof.commands("linux", { vendors = { 0x10de } })
---     --> { { name="lspci", program="/bin/bash", arguments="-c '...'", optional=false }, ... }   in order
+--     --> { { name="lspci", program="/bin/sh", arguments="-c '...'", optional=false }, ... }   in order
 --   local outputs = {}
 --   for _, c in ipairs(commands) do outputs[c.name] = { out = ..., status = ... } end
 --   local seen = proof.read("linux", outputs, { expected = 2, vendors = { 0x10de } })
@@ -13,8 +13,10 @@
 -- On Windows devices have no address but an `id` and a `problem_code` (0 means working). `driver = false` in the
 -- options of `read` is for a guest that gets its driver later: then a missing driver is a warning. An exit status alone
 -- proves nothing, and output that cannot be read never counts as "no problem".
+local amd = require "gpupt.guest.amd"
 local causes = require "gpupt.guest.causes"
 local lspci = require "gpupt.guest.lspci"
+local nominal = require "gpupt.guest.nominal"
 local options = require "gpupt.options"
 local pnp = require "gpupt.guest.pnp"
 local shell = require "gpupt.shell"
@@ -38,21 +40,22 @@ local function has(list, value)
   return false
 end
 
-local function bash(name, script, optional)
+local function sh(name, script, optional)
   local arguments = "-c " .. shell.quote("export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin; " .. script)
-  return { name = name, program = "/bin/bash", arguments = arguments, optional = optional or false }
+  return { name = name, program = "/bin/sh", arguments = arguments, optional = optional or false }
 end
 
 local function linux_commands(vendors)
   local lists = {}
   for i, vendor in ipairs(vendors) do lists[i] = ("lspci -Dnnkvv -d %04x:"):format(vendor) end
-  local list = { bash("lspci", table.concat(lists, " && ")) }
+  local list = { sh("lspci", table.concat(lists, " && ")) }
   -- On most distributions only root may read the kernel log; other users may be able to read the journal.
-  list[#list + 1] = bash("dmesg", "{ dmesg || sudo -n dmesg || journalctl -k --no-pager; } 2>/dev/null", true)
+  list[#list + 1] = sh("dmesg", "{ dmesg || sudo -n dmesg || journalctl -k --no-pager; } 2>/dev/null", true)
   if has(vendors, nvidia) then
-    list[#list + 1] = bash("nvidia-smi", "nvidia-smi " .. query .. " 2>&1", true)
-    list[#list + 1] = bash("nvidia-smi-link", "nvidia-smi " .. links .. " 2>&1", true)
+    list[#list + 1] = sh("nvidia-smi", "nvidia-smi " .. query .. " 2>&1", true)
+    list[#list + 1] = sh("nvidia-smi-link", "nvidia-smi " .. links .. " 2>&1", true)
   end
+  if has(vendors, 0x1002) then list[#list + 1] = sh("amd-smi", amd.command(), true) end
   return list
 end
 
@@ -164,6 +167,26 @@ local function read_smi(result, outputs, loaded)
       result.findings[#result.findings + 1] =
         causes.finding("smi-fewer", ("nvidia-smi lists %d of %d cards"):format(#cards, nvidia_cards))
     end
+  end
+end
+
+-- The version of amdgpu, and whether its tool lists all cards.
+local function read_amd(result, outputs)
+  local answer = outputs["amd-smi"]
+  if not answer or not answer.out then return end
+  local said, cards = amd.parse(answer.out), 0
+  for _, device in ipairs(result.devices) do
+    if device.vendor == 0x1002 then
+      cards = cards + 1
+      if device.driver == "amdgpu" and said.version then device.driver_version = "amdgpu " .. said.version end
+    end
+  end
+  if answer.status ~= 0 and answer.status ~= 127 or said.complaint then
+    result.findings[#result.findings + 1] = causes.finding("amd-silent",
+      said.complaint or ("amd-smi ended with %s"):format(tostring(answer.status)))
+  elseif #said.cards > 0 and #said.cards < cards then
+    result.findings[#result.findings + 1] = causes.finding("smi-fewer",
+      ("amd-smi lists %d of %d cards"):format(#said.cards, cards))
   end
 end
 
@@ -313,6 +336,8 @@ function proof.read(family, outputs, given)
     compare_models(result, o.cards)
   end
   read_links(result, outputs)
+  read_amd(result, outputs)
+  nominal.add(result)
   result.ok = true
   for _, finding in ipairs(result.findings) do
     if finding.about_driver and not o.driver then finding.severity = "warning" end

@@ -208,6 +208,7 @@
 ---@field run? string|function a command of your own that uses the cards, for /bin/bash -c or cmd /c; it must end with 0
 ---@field output? string|function text that its output must contain
 ---@field run_within? string|function how long it may take
+---@field repair? table|function what is repaired as by doctor.repair when the guest does not see its cards: mmio, hide-hypervisor ...
 ---@field within? string|function how long to wait for guest operations
 
 ---@class gpupt.options.p.horizon.agent

@@ -325,19 +325,12 @@ end
 
 -- The driver that runs all cards: its description; nil, message, code.
 local function running(target, session, kind)
-  local vendors = cards.vendors(target) or { NVIDIA }
+  local vendors = cards.vendors(target) or { NVIDIA, 0x1002, 0x8086 }
   local outputs, message, code = cards.outputs(session, proof.commands(kind, { vendors = vendors }))
   if not outputs then return nil, message, code end
   local seen = proof.read(kind, outputs, { vendors = vendors, driver = true })
   if not seen.ok then
-    local words = {}
-    for _, finding in ipairs(seen.findings) do
-      local number = finding.code:match "^code%-(%d+)$"
-      if finding.severity == "error" then
-        words[#words + 1] = (number and "Code " .. number .. ": " or "") .. (finding.cause or finding.text)
-      end
-    end
-    return nil, "the driver does not run all cards: " .. table.concat(words, "; "), "EPROOF", seen
+    return nil, "the driver does not run all cards: " .. cards.complaint(seen.findings), "EPROOF", seen
   end
   local versions, names = {}, {}
   -- nvidia-smi tells the version; cards of other vendors have the name of their driver only

@@ -34,4 +34,33 @@ function cards.outputs(session, commands)
   return outputs
 end
 
+-- What makes findings one: the repair that they need, or their cause.
+local function kind(finding) return finding.fix or finding.code .. (finding.cause or finding.text) end
+
+--- The errors of a proof in words: each cause once, with how many findings have it and what to do; nil without errors.
+function cards.complaint(findings)
+  local list, by_kind = {}, {}
+  for _, finding in ipairs(findings) do
+    if finding.severity == "error" then
+      local one = by_kind[kind(finding)]
+      if one then
+        one.count = one.count + 1
+      else
+        one = { finding = finding, count = 1 }
+        by_kind[kind(finding)] = one
+        list[#list + 1] = one
+      end
+    end
+  end
+  local words = {}
+  for i, one in ipairs(list) do
+    local finding = one.finding
+    local number = finding.code:match "^code%-(%d+)$"
+    words[i] = ("%s%s%s%s"):format(number and "Code " .. number .. ": " or "", finding.cause or finding.text,
+      one.count > 1 and (" (%d findings)"):format(one.count) or "",
+      finding.remedy and ". " .. finding.remedy:gsub("^%l", string.upper):gsub("%.$", "") or "")
+  end
+  return #words > 0 and table.concat(words, "; ") or nil
+end
+
 return cards

@@ -4,8 +4,10 @@
 -- changes nothing and starts nothing.
 local cards = require "gpupt.step.guest_cards"
 local guest = require "gpupt.step.guest_session"
+local power = require "gpupt.step.vm_power"
 local proof = require "gpupt.guest.proof"
 local sha256 = require "gpupt.sha256"
+local repair = require "gpupt.step.doctor_repair"
 local restore = require "gpupt.step.vm_restore"
 local shell = require "gpupt.shell"
 local units = require "gpupt.units"
@@ -22,13 +24,20 @@ local step = {
       doc = "a command of your own that uses the cards, for /bin/bash -c or cmd /c; it must end with 0" },
     { "output", "string", late = true, doc = "text that its output must contain" },
     { "run_within", "string", default = "10m", late = true, doc = "how long it may take" },
+    { "repair", "table", late = true,
+      doc = "what is repaired as by doctor.repair when the guest does not see its cards: mmio, hide-hypervisor ..." },
     { "within", "string", default = "15m", late = true, doc = "how long to wait for guest operations" },
   },
+  approvals = repair.approvals,
   needs = { "VirtualMachine.GuestOperations.Execute", "VirtualMachine.GuestOperations.Query",
     "VirtualMachine.GuestOperations.Modify", "VirtualMachine.Config.AdvancedConfig" },
 }
 
 function step.check(o)
+  if type(o.repair) == "table" then
+    local problem = repair.check { fix = o.repair }
+    if problem then return (problem:gsub("^fix", "repair")) end
+  end
   if o.output and not o.run then return "output is what run prints: set run" end
   for _, name in ipairs { "within", "run_within" } do
     if type(o[name]) == "string" then
@@ -64,8 +73,15 @@ function step.plan(_, target, seen)
   end
   -- gpu.attach may add to the cards that the VM has now
   local count = target.options.gpus or math.max(seen.vm and #seen.vm.cards or 0, #(target.cards or {}))
-  return { { sign = "?", verb = "proof",
-    what = ("check that the guest sees %d GPU%s"):format(count, count == 1 and "" or "s") } }
+  local change = { sign = "?", verb = "proof",
+    what = ("check that the guest sees %d GPU%s"):format(count, count == 1 and "" or "s") }
+  if target.options.repair and #target.options.repair > 0 then
+    change.what = change.what .. ", otherwise repair " .. table.concat(target.options.repair, ", ")
+    change.needs = table.move(repair.needs, 1, #repair.needs, #step.needs + 1, table.move(step.needs, 1, #step.needs, 1,
+      {}))
+    if seen.vm and seen.vm.power == "poweredOn" and power.delivered(seen.vm) then change.allow = "guest-shutdown" end
+  end
+  return { change }
 end
 
 -- The models that the VM was given; nil if one of them is not known.
@@ -127,14 +143,34 @@ local function describe(result)
   return ("the guest sees %d GPU%s: %s"):format(#words, #words == 1 and "" or "s", table.concat(words, ", "))
 end
 
-local function complaint(result)
-  local words = {}
+-- Repairs what the proof found and the playbook allows, by doctor.repair: true; false if there is nothing to repair;
+-- nil, message, code.
+local function repaired(ctx, target, result)
+  local allowed, fix = {}, {}
+  for _, word in ipairs(target.options.repair or {}) do allowed[word] = true end
   for _, finding in ipairs(result.findings) do
-    if finding.severity == "error" then
-      words[#words + 1] = ("%s %s"):format(finding.cause or finding.text, finding.remedy or "")
+    if finding.fix and allowed[finding.fix] then
+      fix[#fix + 1], allowed[finding.fix] = finding.fix, nil
+      ctx:note(target, ("repairing %s: %s"):format(finding.fix, finding.cause or finding.text))
     end
   end
-  return #words > 0 and table.concat(words, "; ") or nil
+  if #fix == 0 then return false end
+  local options = { fix = fix, sessions = "skip", power_on = true, driver = result.smi and result.smi[1]
+    and result.smi[1].driver_version }
+  local one = setmetatable({ options = options }, { __index = target })
+  local seen, message, code, detail = repair.observe(ctx, one)
+  if not seen then return nil, message, code, detail end
+  local changes
+  changes, message, code, detail = repair.plan(ctx, one, seen)
+  if not changes then return nil, message, code, detail end
+  if #changes == 0 then return false end
+  for _, change in ipairs(changes) do
+    if change.allow then ctx:require_approval(change.allow, "repairing " .. target.name) end
+  end
+  local ok
+  ok, message, code, detail = repair.apply(ctx, one, changes, seen)
+  if not ok then return nil, message, code, detail end
+  return true
 end
 
 function step.apply(ctx, target, _, seen)
@@ -145,7 +181,18 @@ function step.apply(ctx, target, _, seen)
   local result, message, code = look(ctx, target, seen)
   if not result then return nil, message, code end
   if not result.ok then
-    return nil, ("%s: %s: %s"):format(target.name, describe(result), complaint(result) or "not as expected"), "EPROOF"
+    local done, why, failed, detail = repaired(ctx, target, result)
+    if done == nil then return nil, why, failed, detail end
+    if done then
+      vm = ctx.fleet:vm(target.ref)
+      seen.vm = vm
+      result, message, code = look(ctx, target, seen)
+      if not result then return nil, message, code end
+    end
+  end
+  if not result.ok then
+    return nil, ("%s: %s: %s"):format(target.name, describe(result),
+      cards.complaint(result.findings) or "not as expected"), "EPROOF"
   end
   for _, finding in ipairs(result.findings) do
     if finding.severity ~= "error" then ctx:note(target, finding.cause or finding.text) end

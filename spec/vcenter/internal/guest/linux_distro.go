@@ -1,6 +1,6 @@
 package guest
 
-// linux_distro.go: Linux distributions other than Ubuntu: what they are called, which kernel
+// linux_distro.go: Linux distributions other than Ubuntu: what they are called, which
 // kernel they have, and their package managers dnf, zypper and apk, with rpm and dracut. A manager
 // needs root, waits for an answer without the option that gives it, has the packages of its
 // repositories, and ends with exit codes of its own.

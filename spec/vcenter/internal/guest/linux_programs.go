@@ -31,7 +31,7 @@ func init() {
 		"curtin": runCurtin, "vmware-toolbox-cmd": runToolbox, "vmtoolsd": runVmtoolsd, "journalctl": runJournal, "ps": runPs, "kill": runKill,
 		"which": runWhich, "lsb_release": runLsb, "cloud-init": runCloudInit, "mount": runMount, "umount": runUmount, "ubuntu-drivers": runUbuntuDrivers,
 		"systemd-detect-virt": runVirt, "useradd": runUseradd, "usermod": runUseradd, "userdel": runUseradd, "chpasswd": runChpasswd,
-		"nproc": runNproc, "free": runFree, "nv-fabricmanager": runFabricManager, "dnf": runDnf, "zypper": runZypper, "apk": runApk, "rpm": runRpm, "dracut": runDracut,
+		"nproc": runNproc, "free": runFree, "nv-fabricmanager": runFabricManager, "amd-smi": runAmdSmi, "dnf": runDnf, "zypper": runZypper, "apk": runApk, "rpm": runRpm, "dracut": runDracut,
 		"rc-service": runRcService, "rc-update": runRcService,
 	}
 	for name, always := range textTools {

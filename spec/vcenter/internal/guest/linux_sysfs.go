@@ -46,6 +46,9 @@ func (m *Machine) showDrivers() {
 		os.MkdirAll(at("sys/module/"+n), 0o755)
 	}
 	_ = os.WriteFile(at("proc/modules"), []byte(list), 0o644)
+	if m.modules["amdgpu"] && m.amdDkms { // the kernel's own module has no version
+		_ = os.WriteFile(at("sys/module/amdgpu/version"), []byte(amdVersion+"\n"), 0o644)
+	}
 	nodes, _ := filepath.Glob(at("dev/nvidia*"))
 	for _, n := range nodes {
 		os.Remove(n)
@@ -97,6 +100,12 @@ func runModinfo(r *linuxRun, args []string) int {
 	}
 	r.m.mu.Lock()
 	defer r.m.mu.Unlock()
+	if name == "amdgpu" { // the kernel's own module has no version
+		if v := r.m.disk.Packages["amdgpu-dkms"]; v != "" && (field == "" || field == "version") {
+			r.out("%s\n", amdVersion)
+		}
+		return 0
+	}
 	if name != "nvidia" || r.m.disk.Driver == "" || r.m.disk.NoKmod {
 		return r.err(1, "modinfo: ERROR: Module %s not found.\n", name)
 	}

@@ -99,7 +99,7 @@ func (m *Machine) removeProgram(name string) {
 }
 
 // packaged programs are there only with their package.
-var packaged = map[string]string{"nvidia-smi": "nvidia", "nv-fabricmanager": "nvidia", "vmtoolsd": "open-vm-tools", "vmware-toolbox-cmd": "open-vm-tools"}
+var packaged = map[string]string{"nvidia-smi": "nvidia", "nv-fabricmanager": "nvidia", "amd-smi": "amdgpu-dkms", "vmtoolsd": "open-vm-tools", "vmware-toolbox-cmd": "open-vm-tools"}
 
 // readInitramfs takes over the blacklist of modprobe.d, as update-initramfs does.
 func (m *Machine) readInitramfs() {
@@ -192,6 +192,7 @@ func (m *Machine) bootKernel() {
 				m.klog("amdgpu: probe of %s failed with error -12", d.Address)
 			} else {
 				m.modules["amdgpu"] = true
+				m.amdDkms = m.disk.Packages["amdgpu-dkms"] != ""
 				m.klog("[drm] Initialized amdgpu 3.57.0 20150101 for %s on minor 1", d.Address)
 			}
 		}
@@ -424,6 +425,8 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 		version = driverVersions[kmod[1]]
 	case name == "open-vm-tools":
 		version = "2:12.3.5-5ubuntu3"
+	case name == "amdgpu-dkms":
+		version = "1:6.8.5.60202-2041575.24.04"
 	case name == "open-vm-tools-desktop" || name == "pciutils" || name == "linux-headers-generic" || name == "build-essential" || name == "dkms" ||
 		name == "curl" || name == "jq" || name == "openssh-server" || name == "linux-headers-"+kernelVersion || name == "net-tools" || name == "gcc" || name == "make" || name == "mokutil" ||
 		name == "qemu-guest-agent" || name == "nvidia-cuda-toolkit" || name == "linux-modules-extra-"+kernelVersion || name == "vim":
@@ -453,6 +456,9 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 		m.installProgram("vmtoolsd")
 		m.installProgram("vmware-toolbox-cmd")
 		started = m.state == "running"
+	}
+	if name == "amdgpu-dkms" {
+		m.installProgram("amd-smi")
 	}
 	if kmod != nil {
 		m.disk.Driver, m.disk.Signed, m.disk.NoKmod, m.disk.OpenKmod = version, true, false, kmod[3] != ""

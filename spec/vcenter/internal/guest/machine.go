@@ -165,6 +165,7 @@ type Machine struct {
 	apt        bool                         // dpkg's lock is held
 	installer  InstallerTrouble             // of Windows Installer
 	language   string                       // of Windows: "" English, de
+	amdDkms    bool                         // the loaded amdgpu is that of amdgpu-dkms
 	fabric     bool                         // Fabric Manager runs
 	fabricSaid string                       // why it does not
 	freeMB     int                          // of the system disk, 0 half of it
