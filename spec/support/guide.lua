@@ -21,8 +21,10 @@ local function steps_of(body)
 end
 
 --- `env` is the caller's _ENV: a module does not see busted's words. `prelude(folder)`, when given, is called once the
--- folder exists and returns shell text that is put before every command.
-return function(page, env, prelude)
+-- folder exists and returns shell text that is put before every command. `mask(text)`, when given, makes equal what
+-- differs each time, such as run ids.
+return function(page, env, prelude, mask)
+  mask = mask or function(text) return text end
   local describe, it, setup, teardown = env.describe, env.it, env.setup, env.teardown
   describe("the transcripts of " .. page, function()
     local folder
@@ -50,7 +52,7 @@ return function(page, env, prelude)
               os.getenv "PWD", before, step.command)))
             local out = pipe:read "a"
             pipe:close()
-            env.assert.equal(table.concat(step.out), out)
+            env.assert.equal(mask(table.concat(step.out)), mask(out))
           end)
         end
       end
