@@ -14,6 +14,7 @@ local options = require "gpupt.options"
 local out_of_service = require "gpupt.playbook.out_of_service"
 local patterns = require "gpupt.playbook.patterns"
 local preflight = require "gpupt.playbook.preflight"
+local read_ahead = require "gpupt.playbook.read_ahead"
 local release = require "gpupt.step.host_release"
 local remembered = require "gpupt.playbook.remembered"
 local targets = require "gpupt.playbook.targets"
@@ -299,6 +300,7 @@ local function text_of(problems, claims, advice)
 end
 
 local function plan_hosts(self, problems)
+  read_ahead(self.ctx, self.hosts)
   for _, target in ipairs(self.hosts) do
     self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
   end
