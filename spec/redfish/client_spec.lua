@@ -15,7 +15,7 @@ describe("a BMC", function()
 
   setup(function()
     l = lab.start { speed = 400, fleet = { clusters = { { name = "a", hosts = { host "esx-1", host "esx-2", host("basic", { basic_only = true }),
-      host("ami", { manner = "ami" }) } } } } }
+      host("ami", { manner = "ami" }), host("hpe", { manner = "hpe" }) } } } } }
   end)
   teardown(function() l:stop() end)
 
@@ -110,6 +110,15 @@ describe("a BMC", function()
     assert.same({ 1, 0 }, { state().refused - before, state "esx-2".refused })
     local bmc <close> = gpupt.check(gpupt.redfish.open(options("esx-2", { logins = registry }))) -- another password
     assert.is_truthy(bmc)
+  end)
+
+  it("that refuses a login with 400, as an iLO does, is not asked again", function()
+    local registry = gpupt.logins.new()
+    for _ = 1, 2 do
+      local client, message, code = gpupt.redfish.open(options("hpe", { password = "wrong-two", logins = registry }))
+      assert.same({ nil, "InvalidLogin" }, { client, code }, message)
+    end
+    assert.equal(1, state "hpe".refused)
   end)
 
   it("whose session has expired gets a new one, once", function()

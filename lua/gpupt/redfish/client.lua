@@ -228,7 +228,8 @@ local function new_session(self, password)
   if not body then
     local status = failed and failed.status
     if no_sessions[status] then return false end
-    if status == 401 then return refused(self, info) end
+    -- an iLO refuses a password with 400: whatever a BMC has against a login, it is not sent again
+    if status and status // 100 == 4 and status ~= 429 then return refused(self, info) end
     return nil, info, code, failed
   end
   local token = info.headers["x-auth-token"]

@@ -69,7 +69,10 @@ local function waiting_jobs(client, self)
   local manager, message, code = client:path_of(self.manager, self.system)
   if not manager then return nil, message, code end
   local list
-  list, message, code = client:get(manager .. "/Jobs")
+  for _, place in ipairs { "/Oem/Dell/Jobs", "/Jobs" } do -- iDRAC 9 and later, and before
+    list, message, code = client:get(manager .. place)
+    if list or code ~= "ENOENT" then break end
+  end
   if not list then return nil, message, code end
   local found = {}
   for i = 1, math.min(type(list.Members) == "table" and #list.Members or 0, JOBS) do
@@ -193,12 +196,16 @@ local function clear_dell(client, self)
   local id = manager:match "[^/]+$"
   for _, path in ipairs(jobs) do
     local body
-    body, message, code = client:send("POST", ("/redfish/v1/Dell/Managers/%s/DellJobService/Actions/"
-      .. "DellJobService.DeleteJobQueue"):format(id), { JobID = path:match "[^/]+$" })
+    for _, place in ipairs { manager .. "/Oem/Dell", "/redfish/v1/Dell/Managers/" .. id } do
+      body, message, code = client:send("POST", place .. "/DellJobService/Actions/DellJobService.DeleteJobQueue",
+        { JobID = path:match "[^/]+$" })
+      if body or code ~= "ENOENT" then break end
+    end
     if not body then return nil, message, code end
   end
-  local actions = type(self.pending_object.Actions) == "table" and self.pending_object.Actions.Oem
-  local clear = type(actions) == "table" and actions["#DellManager.ClearPending"]
+  local actions = type(self.pending_object.Actions) == "table" and self.pending_object.Actions or {}
+  local oem = type(actions.Oem) == "table" and actions.Oem or {}
+  local clear = oem["#DellManager.ClearPending"] or actions["#DellManager.ClearPending"]
   local target = type(clear) == "table" and client:path_of(clear.target, self.settings)
   local ok
   ok, message, code = bios.read_pending(client, self)

@@ -120,7 +120,11 @@ function step.observe(ctx, target)
     local still = off and (function()
       for name in pairs(before.values) do if bios.pending_change(found.bios, name) ~= nil then return true end end
     end)()
-    if off and not still then return host_bios.not_taken(target, found.bios, off) end
+    if off and not still then
+      if not ctx.planning then return host_bios.not_taken(target, found.bios, off) end
+      seen.not_taken = off
+      return roll.look(ctx, target, seen, true)
+    end
   end
   for _, line in ipairs(found.lines) do
     local waits = line.wanted ~= nil and line.pending ~= nil
@@ -185,6 +189,12 @@ function step.plan(ctx, target, seen)
   if seen.away then
     if seen.companion then return {}, { firmware = true } end
     return roll.plan(ctx, target, seen, function() end)
+  end
+  if seen.not_taken then
+    -- the run fails for this host, and goes on with the others
+    ctx:note(target, ("after the reboot of this run %s; it is not set again. Set it in the BIOS setup, then resume")
+      :format(seen.not_taken))
+    return {}
   end
   note_lines(ctx, target, seen)
   local problems = {}

@@ -273,7 +273,7 @@ func TestAReadOnlyAttribute(t *testing.T) {
 }
 
 func TestAnIDRAC(t *testing.T) {
-	vctest.Breaks(t, "bmc.dell-needs-apply-time", "bmc.dell-busy", "bmc.dell-delete")
+	vctest.Breaks(t, "bmc.dell-needs-apply-time", "bmc.dell-busy", "bmc.dell-delete", "bmc.dell-paths")
 	r := newRig(t, fleet.BMC{JobSeconds: 1})
 	_, settings := r.paths()
 	if a := r.send("PATCH", settings, set("SriovGlobalEnable", "Enabled")); a.status != 200 {
@@ -298,7 +298,8 @@ func TestAnIDRAC(t *testing.T) {
 	r.refused(r.send("PATCH", settings, set("LogicalProc", "Disabled", onReset...)), 400, "SYS011")
 	r.refused(r.send("POST", clear, map[string]any{}), 400, "SYS011")
 	id := task[strings.LastIndex(task, "/")+1:]
-	service := "/redfish/v1/Dell/Managers/iDRAC.Embedded.1/DellJobService/Actions/DellJobService.DeleteJobQueue"
+	service := "/redfish/v1/Managers/iDRAC.Embedded.1/Oem/Dell/DellJobService/Actions/DellJobService.DeleteJobQueue"
+	r.refused(r.send("GET", "/redfish/v1/Managers/iDRAC.Embedded.1/Jobs", nil), 404, "ResourceMissingAtURI")
 	r.refused(r.send("POST", service, map[string]any{"JobID": "JID_1"}), 400, "SUP023")
 	if a := r.send("POST", service, map[string]any{"JobID": id}); a.status != 200 {
 		t.Fatal(a.status, a.text)
@@ -336,8 +337,9 @@ func TestAnOlderIDRAC(t *testing.T) {
 }
 
 func TestAnILO(t *testing.T) {
-	vctest.Breaks(t, "bmc.hpe-verdict", "bmc.pending-lists")
+	vctest.Breaks(t, "bmc.hpe-verdict", "bmc.pending-lists", "bmc.hpe-login")
 	r := newRig(t, fleet.BMC{Manner: "hpe"})
+	r.refused(r.send("POST", "/redfish/v1/SessionService/Sessions", map[string]any{"UserName": user, "Password": "x"}), 400, "UnauthorizedLoginAttempt")
 	bios, settings := r.paths()
 	if n := len(r.get(settings)["Attributes"].(map[string]any)); n < 4 {
 		t.Fatal("the settings list ", n)

@@ -12,8 +12,7 @@ func (b *BMC) clearPath() string {
 }
 
 func (b *BMC) idrac(w http.ResponseWriter, r *http.Request, path string, body map[string]any) *problem {
-	jobs := b.managerPath() + "/Jobs"
-	service := root + "/Dell/Managers/" + b.m.manager + "/DellJobService/Actions/DellJobService.DeleteJobQueue"
+	jobs, service := b.jobPaths()
 	switch path {
 	case jobs:
 		if p := allow(r, "GET", "POST"); p != nil {
@@ -47,9 +46,9 @@ func (b *BMC) idrac(w http.ResponseWriter, r *http.Request, path string, body ma
 	}
 	for _, j := range b.jobs {
 		state := j.state(b.now())
-		text, id := map[string][2]string{"New": {"New job", "JCP000"}, "Scheduled": {"Task successfully scheduled.", "JCP001"},
-			"Completed": {"Job completed successfully.", "PR19"}, "Failed": {"Job failed.", "PR21"}}[state][0],
-			map[string]string{"New": "JCP000", "Scheduled": "JCP001", "Completed": "PR19", "Failed": "PR21"}[state]
+		said := map[string][2]string{"New": {"New job", "JCP000"}, "Scheduled": {"Task successfully scheduled.", "JCP001"},
+			"Completed": {"Job completed successfully.", "PR19"}, "Failed": {"Job failed.", "PR21"}}[state]
+		text, id := said[0], said[1]
 		switch path {
 		case jobs + "/" + j.id:
 			if p := allow(r, "GET"); p != nil {
@@ -68,6 +67,15 @@ func (b *BMC) idrac(w http.ResponseWriter, r *http.Request, path string, body ma
 		}
 	}
 	return unknown(path)
+}
+
+// jobPaths are those of the job queue and of the action that deletes jobs: other ones since iDRAC 9.
+func (b *BMC) jobPaths() (jobs, service string) {
+	const action = "/DellJobService/Actions/DellJobService.DeleteJobQueue"
+	if b.m.applyTimes {
+		return b.managerPath() + "/Oem/Dell/Jobs", b.managerPath() + "/Oem/Dell" + action
+	}
+	return b.managerPath() + "/Jobs", root + "/Dell/Managers/" + b.m.manager + action
 }
 
 func (b *BMC) newJob(w http.ResponseWriter, body map[string]any) *problem {

@@ -35,6 +35,9 @@ var (
 	_ = seen("bmc.dell-job", dell, "Of an older iDRAC pending values are applied by a job (POST Jobs with TargetSettingsURI); a job is New, then Scheduled (JCP001), and a boot before that applies nothing.")
 	_ = seen("bmc.dell-busy", dell, "While an iDRAC has a job for the BIOS, a PATCH of its settings and a second job are 400 with SYS011.")
 	_ = seen("bmc.dell-delete", dell, "DellJobService.DeleteJobQueue removes a job, and DellManager.ClearPending what is pending without one.")
+	_ = rules.Add(rules.Rule{ID: "bmc.hpe-login", Sure: "memory", As: "inferred", Source: "none: as HPE's own clients expect it",
+		Text: "An iLO answers a wrong password with 400 and UnauthorizedLoginAttempt."})
+	_ = seen("bmc.dell-paths", "module tests of dellemc.openmanage (Oem/Dell/Jobs); "+dell, "Since iDRAC 9 the job queue is below Oem/Dell of the manager; before, it is the manager's Jobs.")
 	_ = seen("bmc.hpe-verdict", hpe, "An iLO accepts any value with 200; its verdict is in @Redfish.Settings.Messages after the boot.")
 	_ = seen("bmc.hpe-flat", hpe+" (iLO 4)", "iLO 4 has the attributes in the resource itself and ignores Attributes.")
 	_ = seen("bmc.lenovo-custom", "pubs.lenovo.com; "+other, "Processors_* values are dropped at the boot outside of the custom operating mode.")

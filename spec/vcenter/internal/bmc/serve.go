@@ -229,6 +229,9 @@ func (b *BMC) session(w http.ResponseWriter, r *http.Request, path string, body 
 		}
 		if body["UserName"] != b.d.User || body["Password"] != b.d.Password {
 			b.refused++
+			if b.m.vendor == "HPE" {
+				return bad(400, "UnauthorizedLoginAttempt", "The login was not successful, because the supplied credentials could not be authorized.")
+			}
 			return bad(401, "ResourceAtUriUnauthorized", "While accessing the resource, the service received an authorization error.")
 		}
 		random := make([]byte, 16)
