@@ -1,4 +1,5 @@
---- Loaded by LUA_INIT into a gpupt that is to die at one point of one changing call. GPUPT_KILL = "ACTION:POINT":
+--- Loaded by LUA_INIT into a gpupt that is to die at one point of one changing call. GPUPT_KILL = "STEP|ACTION:POINT"
+-- (of a row without an action its text):
 --   before       its journal row is not written yet
 --   row          the row is on disk, nothing is sent
 --   unanswered   it was sent, and no answer came (the spec has the server break the connection after the call)
@@ -37,12 +38,14 @@ local Context = getmetatable(context.new {}).__index
 local write = Context.row
 
 function Context:row(target, kind, what, ...)
-  local mine = type(what) == "table" and what.action == action
+  local step = target and target.instance and target.instance.name or ""
+  local mine = step .. "|" .. (type(what) == "table" and (what.action or what.text) or tostring(what)) == action
   local function at(wanted, name) if mine and kind == wanted and point == name then die() end end
   at("change", "before")
   at("sent", "answered")
   at("result", "ended")
-  if mine and kind == "result" and point == "answered" then die() end -- a call without a task
+  -- a call without a task
+  if mine and kind == "result" and (point == "answered" or point == "unanswered") then die() end
   local number = write(self, target, kind, what, ...)
   at("change", "row")
   at("sent", "sent")
