@@ -20,6 +20,21 @@ function canary.problem(value)
   if value and value < 0 then return ("canary = %d is less than 0"):format(value) end
 end
 
+--- Why the canary of a scope of VMs cannot be kept, or nil: hosts whose cards are taken away wait for all of their VMs,
+-- and these would wait for the canary, which waits for its host. `scopes`: those of a playbook.
+function canary.conflict(scopes)
+  local late
+  for _, scope in ipairs(scopes) do
+    if scope.kind == "hosts" and turns.is_late { scope = scope } then late = scope end
+  end
+  for _, scope in ipairs(late and scopes or {}) do
+    if scope.kind == "vms" and (scope.options.canary or 0) > 0 then
+      return ("canary of p.vms (%s) cannot be kept: the hosts of %s wait for all of their VMs. Set canary in p.hosts, "
+        .. "or apply the VMs in a playbook of their own"):format(scope.source, late.source)
+    end
+  end
+end
+
 --- The scopes, by key, that an earlier part of a run has paused for.
 function canary.passed(journal, run)
   local set = {}

@@ -374,7 +374,7 @@ language.playbook = declare.constructor("p.playbook", "playbook", {
     child.playbook = node
   end
   if not scopes then return "has neither p.hosts nor p.vms" end
-  return vcenters.assign(node)
+  return canary.conflict(node.children) or vcenters.assign(node)
 end })
 
 --- p.step(contract): a constructor for a custom step.
