@@ -122,6 +122,18 @@ describe("a roll with a maintenance window", function()
     assert.same({}, l:changing())
   end)
 
+  it("also holds back hosts that need no reboot, because one follows if that fails", function()
+    l:stop()
+    l = lab.start { speed = 200, fleet = { clusters = { { name = "gpu-a", hosts = {
+      lab.host("a-1", { rebind_without_reboot = true }) } } } } }
+    l:client()
+    set_clock(12)
+    assert.same({ ["a-1"] = "deferred" }, outcomes(l:apply(playbook 'window_within = "1h"')))
+    set_clock(23)
+    assert.same({ ["a-1"] = "changed" }, outcomes(l:apply(playbook 'window_within = "1h"')))
+    assert.equal(0, l.sim:calls "RebootHost_Task")
+  end)
+
   it("shows in the plan when it opens, and that the clock of this computer differs", function()
     set_clock(20, 40)
     local text = tostring(assert(l:plan(playbook "")))

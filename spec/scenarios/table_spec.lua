@@ -25,4 +25,6 @@ end
 
 describe("the table of scenarios", function()
   it("names specs that exist", function() check_page("spec/scenarios/README.md", 20) end)
+
+  it("of what a roll does otherwise names specs that exist", function() check_page("spec/scenarios/otherwise.md", 35) end)
 end)
