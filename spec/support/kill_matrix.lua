@@ -128,7 +128,7 @@ matrix.cases = {
     end },
   { name = "medium", long = true, start = light, env = password, allow = "reboot",
     -- a resumed run makes a new medium: it has a password, and is never used twice
-    more = { ReconfigVM_Task = 3 }, prepare = applies [[
+    more = { ReconfigVM_Task = 5, MoveDatastoreFile_Task = 1, DeleteDatastoreFile_Task = 1 }, prepare = applies [[
     p.vms { name = "vm-1", place = { cluster = "gpu-b", datastore = "ds-1", network = "VM Network" },
       p.vm.create { guest = "ubuntu64Guest", cpus = 8, memory = "64 GiB", disk = "100 GiB" },
       p.os.install { iso = "[ds-1] iso/ubuntu-24.04.iso", answer = p.answer.cloud_init { hostname = "vm-1", user = "ops",

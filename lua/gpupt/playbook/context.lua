@@ -149,6 +149,7 @@ function Context:remember()
     local entry = row.target and self.history:entry(row.of)
     local detail = row.detail and json.decode(row.detail)
     remembered.take(self.remembered, row, detail)
+    self.remembered.deletes = self.remembered.deletes or row.kind == "change" and row.action == "delete"
     if row.kind == "result" and entry and detail then
       if detail.ok then entry.ended, entry.made = true, detail.made end
       if detail.ok == false and detail.fault and not detail.unknown then self.history:forget(row.of) end

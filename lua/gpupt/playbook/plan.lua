@@ -378,7 +378,7 @@ function plan.make(playbook, vc, o)
   if #problems > 0 then
     return nil, text_of(problems, self.claims, self.advice), first_code(problems), { problems = problems }
   end
-  if #self.entries == 0 then
+  if #self.entries == 0 and not (self.fleet.remembered and self.fleet.remembered.deletes) then
     return nil, self.skipped[1] and text_of(self.skipped) or limit and limit:nothing_left()
       or "the playbook matches no hosts or VMs", "ENOENT"
   end

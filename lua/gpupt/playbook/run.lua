@@ -75,6 +75,30 @@ local function enter(self, o)
   function self.ctx.in_service(target) self.leases:in_service(target.record) end
 end
 
+-- VMs that an earlier part of the run deleted, and whose last rows are missing: of one that is gone, the server has no
+-- task to ask for.
+local function end_deleted(self)
+  local planned, ended = {}, {}
+  for _, target in ipairs(self.plan.vms) do planned[target.identity or target.name] = true end
+  for row in self.journal:rows(self.id) do
+    if row.kind == "target" and row.target then ended[row.identity or row.target] = row.what == "changed" end
+  end
+  for _, one in ipairs(self.ctx.history:all()) do
+    local last, which = one.changes[#one.changes], one.identity or one.name
+    local deleted = last and last.action == "delete" and not planned[which] and not ended[which]
+    if deleted and not last.ended and not self.plan.fleet:place_of(self.plan.vc:ref(last.object)) then
+      last.ended = true
+      failure.check(rows.add(self.journal, { run = self.id, kind = "result", target = one.name, identity = one.identity,
+        step = last.step, action = last.action, object = last.object, what = last.what, of = last.number,
+        detail = journal.note { ok = true } }))
+    end
+    if deleted and last.ended then
+      failure.check(rows.add(self.journal, { run = self.id, kind = "target", target = one.name, identity = one.identity,
+        step = last.step, what = "changed" }))
+    end
+  end
+end
+
 local function begin(self, o)
   local plan = self.plan
   if o.run then
@@ -83,6 +107,7 @@ local function begin(self, o)
     unfinished.note(self.ctx, plan.settled)
     if plan.playbook.inherit then plan.playbook.inherit(self.ctx) end
     failure.check(scopes.write(self.journal, self.id, plan))
+    end_deleted(self)
     return
   end
   self.last_row = 0

@@ -70,7 +70,10 @@ local function matching_vms(fleet, scope, limit, choose)
   for _, entry in ipairs(check(find.where(scope.options.where, "vms"))) do
     local refs, known = {}, {}
     for _, pattern in ipairs(find.paths(entry)) do
-      for _, ref in ipairs(check(fleet:find(pattern, { type = "VirtualMachine" }))) do
+      local found, message, code = fleet:find(pattern, { type = "VirtualMachine" })
+      -- the run to resume may have deleted what it matched
+      if not found and fleet.remembered and fleet.remembered.deletes then found = {} end
+      for _, ref in ipairs(check(found, message, code)) do
         if not known[ref] then refs[#refs + 1] = ref end
         known[ref] = true
       end
