@@ -51,16 +51,19 @@ type Hosts struct {
 	w           *world.World
 	s           *api.Server
 	hosts       map[types.ManagedObjectReference]*Host
-	owners      map[types.ManagedObjectReference]types.ManagedObjectReference // the host of each of its managers
+	owners      map[manager]*Host // the host of each of its managers
 	order       []*Host
 	definitions []types.OptionDef // of the hosts' advanced options
 	logMu       sync.Mutex        // the logs of all hosts
 	half        sync.Map          // VMs that were reported as incomplete, or were incomplete in the fleet file
 }
 
+// manager is the reference of one of a host's managers: there are thirty of each host.
+type manager struct{ kind, value string }
+
 // NewHosts creates an empty set; Setup adds hosts to it while the inventory is built.
 func NewHosts() *Hosts {
-	return &Hosts{hosts: map[types.ManagedObjectReference]*Host{}, owners: map[types.ManagedObjectReference]types.ManagedObjectReference{}}
+	return &Hosts{hosts: map[types.ManagedObjectReference]*Host{}, owners: map[manager]*Host{}}
 }
 
 // Host is one host with the state that vim25 does not show. Guarded by the world lock.
@@ -213,7 +216,7 @@ func (r *Hosts) Setup(w *world.World, hs *simulator.HostSystem, cl *fleet.Cluste
 	r.publish(h)
 	w.Managers(hs, n)
 	for _, ref := range world.ManagersOf(hs) {
-		r.owners[ref] = hs.Self
+		r.owners[manager{ref.Type, ref.Value}] = h
 	}
 	return nil
 }
@@ -384,8 +387,10 @@ func (r *Hosts) Register(s *api.Server) {
 	}
 	s.OnSet(r.set)
 	s.OnOwner(func(ref types.ManagedObjectReference) (types.ManagedObjectReference, bool) {
-		host, ok := r.owners[ref]
-		return host, ok
+		if h := r.owners[manager{ref.Type, ref.Value}]; h != nil {
+			return h.HS.Self, true
+		}
+		return ref, false
 	})
 	s.W.Truth.Section("hosts", r.truth)
 }

@@ -164,7 +164,7 @@ func (r *Hosts) remove(h *Host) {
 	}
 	delete(r.hosts, h.Ref())
 	for _, ref := range world.ManagersOf(h.HS) {
-		delete(r.owners, ref)
+		delete(r.owners, manager{ref.Type, ref.Value})
 	}
 	r.order = slices.DeleteFunc(slices.Clone(r.order), func(o *Host) bool { return o == h })
 	r.w.RemoveHost(h.HS)

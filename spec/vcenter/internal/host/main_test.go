@@ -8,5 +8,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(vctest.Main(m, "host", "-host.method-executer", "-host.managers", "-host.shown", "-host.transfer-url", "-host.bindings", "invariant", "task.in-progress", "task.cancel"))
+	os.Exit(vctest.Main(m, "host", "-host.method-executer", "-host.managers", "-host.shown", "-host.transfer-url", "-host.bindings", "invariant", "switch", "task.in-progress", "task.cancel"))
 }

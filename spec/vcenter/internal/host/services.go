@@ -5,6 +5,7 @@ package host
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/simulator/esx"
@@ -40,15 +41,16 @@ func service(key, label, policy string, running bool) types.HostService {
 	return s
 }
 
-// stockServices are those of ESXi 8 (esxcli and the Host Client show the same keys).
-func stockServices() []types.HostService {
+// stockServices are those of ESXi 8 (esxcli and the Host Client show the same keys). All hosts share the list until one
+// of its services changes.
+var stockServices = sync.OnceValue(func() []types.HostService {
 	return []types.HostService{service("DCUI", "Direct Console UI", "on", true), service("TSM", "ESXi Shell", "off", false),
 		service("TSM-SSH", "SSH", "off", false), service("lbtd", "Load-Based Teaming Daemon", "on", true), service("lwsmd", "Active Directory Service", "off", false),
 		service("ntpd", "NTP Daemon", "on", true), service("pcscd", "PC/SC Smart Card Daemon", "off", false), service("ptpd", "PTP Daemon", "off", false),
 		service("sfcbd-watchdog", "CIM Server", "on", false), service("slpd", "slpd", "off", false), service("snmpd", "SNMP Server", "on", false),
 		service("vltd", "vltd", "off", false), service("vmsyslogd", "Syslog Server", "on", true), service("vpxa", "VMware vCenter Agent", "on", true),
 		service("xorg", "X.Org Server", "on", true)}
-}
+})
 
 // managed finds the host that names an object in its configManager.
 func (r *Hosts) managed(c *api.Call, of func(*types.HostConfigManager) *types.ManagedObjectReference) (*Host, *fault.Error) {

@@ -161,7 +161,7 @@ func (w *World) joinSwitches(hs *simulator.HostSystem, dc *simulator.Datacenter)
 		ref := w.byName["Switch "+dc.Name+"/"+s.Name]
 		spec := &types.DVSConfigSpec{Host: []types.DistributedVirtualSwitchHostMemberConfigSpec{{
 			Operation: string(types.ConfigSpecOperationAdd), Host: hs.Self}}}
-		if _, e := w.Inner(ref, "ReconfigureDvs_Task", &types.ReconfigureDvs_Task{This: ref, Spec: spec}); e != nil {
+		if _, e := w.ReconfigureSwitch(&types.ReconfigureDvs_Task{This: ref, Spec: spec}); e != nil {
 			return e
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
+
+	"gpupt.test/vcenter/internal/wire"
 )
 
 // place is the position of an entity: its parent and its name there.
@@ -33,6 +35,9 @@ func newNames(w *World) *names {
 }
 
 func (n *names) note(ref types.ManagedObjectReference) {
+	if !wire.Derives(ref.Type, "ManagedEntity") { // each host has thirty managers, which have no names
+		return
+	}
 	n.mu.Lock()
 	n.news[ref] = true
 	n.mu.Unlock()
@@ -41,6 +46,18 @@ func (n *names) note(ref types.ManagedObjectReference) {
 func (n *names) Added(ref types.ManagedObjectReference)   { n.note(ref) }
 func (n *names) Changed(ref types.ManagedObjectReference) { n.note(ref) }
 func (n *names) Removed(ref types.ManagedObjectReference) { n.note(ref) }
+
+// settled reads the marked entities again. A map keeps the room that it once took, so it is a new one.
+func (n *names) settled() {
+	if len(n.news) == 0 {
+		return
+	}
+	marked := n.news
+	n.news = map[types.ManagedObjectReference]bool{}
+	for ref := range marked {
+		n.settle(ref)
+	}
+}
 
 // settle reads one entity again.
 func (n *names) settle(ref types.ManagedObjectReference) {
@@ -71,10 +88,7 @@ func (w *World) ChildNamed(parent types.ManagedObjectReference, name string) (ty
 	n := w.names
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for ref := range n.news {
-		delete(n.news, ref)
-		n.settle(ref)
-	}
+	n.settled()
 	if list := n.child[place{parent, name}]; len(list) > 0 {
 		return list[0], true
 	}

@@ -68,6 +68,8 @@ func fillPorts(own, from *types.VMwareDVSPortSetting) *types.VMwareDVSPortSettin
 	}
 	if out.UplinkTeamingPolicy == nil {
 		out.UplinkTeamingPolicy = from.UplinkTeamingPolicy
+	} else if from.UplinkTeamingPolicy != nil {
+		out.UplinkTeamingPolicy = fillTeaming(out.UplinkTeamingPolicy, from.UplinkTeamingPolicy)
 	}
 	if out.MacManagementPolicy == nil {
 		out.MacManagementPolicy = from.MacManagementPolicy
@@ -96,6 +98,30 @@ func fillPorts(own, from *types.VMwareDVSPortSetting) *types.VMwareDVSPortSettin
 	return &out
 }
 
+// fillTeaming is a teaming policy with what it inherits.
+func fillTeaming(own, from *types.VmwareUplinkPortTeamingPolicy) *types.VmwareUplinkPortTeamingPolicy {
+	out := *own
+	if out.Policy == nil {
+		out.Policy = from.Policy
+	}
+	if out.ReversePolicy == nil {
+		out.ReversePolicy = from.ReversePolicy
+	}
+	if out.NotifySwitches == nil {
+		out.NotifySwitches = from.NotifySwitches
+	}
+	if out.RollingOrder == nil {
+		out.RollingOrder = from.RollingOrder
+	}
+	if out.FailureCriteria == nil {
+		out.FailureCriteria = from.FailureCriteria
+	}
+	if out.UplinkPortOrder == nil {
+		out.UplinkPortOrder = from.UplinkPortOrder
+	}
+	return &out
+}
+
 // CreateSwitch makes a distributed switch in a folder; world lock held.
 func (w *World) CreateSwitch(req *types.CreateDVS_Task) (any, *fault.Error) {
 	if spec, ok := req.Spec.ConfigSpec.(*types.VMwareDVSConfigSpec); ok {
@@ -114,6 +140,7 @@ func (w *World) CreateSwitch(req *types.CreateDVS_Task) (any, *fault.Error) {
 	for _, ref := range s.Portgroup {
 		if pg, ok := w.Reg.Get(ref).(*simulator.DistributedVirtualPortgroup); ok && strings.Contains(pg.Name, "-DVUplinks") && !slices.Contains(cfg.UplinkPortgroup, ref) {
 			cfg.UplinkPortgroup = append(cfg.UplinkPortgroup, ref)
+			pg.PortKeys = nil // they come with the hosts
 			w.inherit(s, pg)
 		}
 	}
@@ -134,7 +161,10 @@ func (w *World) uplinks(s *simulator.DistributedVirtualSwitch) {
 
 // AddPortgroups makes port groups of a switch; world lock held.
 func (w *World) AddPortgroups(req *types.AddDVPortgroup_Task) (any, *fault.Error) {
-	if s := w.distributed(req.This); s != nil {
+	s := w.distributed(req.This)
+	var old []types.ManagedObjectReference
+	if s != nil {
+		old = slices.Clone(s.Portgroup)
 		if from, ok := s.Config.GetDVSConfigInfo().DefaultPortConfig.(*types.VMwareDVSPortSetting); ok {
 			for i := range req.Spec {
 				own, mine := req.Spec[i].DefaultPortConfig.(*types.VMwareDVSPortSetting)
@@ -147,7 +177,11 @@ func (w *World) AddPortgroups(req *types.AddDVPortgroup_Task) (any, *fault.Error
 			}
 		}
 	}
-	return w.Inner(req.This, "AddDVPortgroup_Task", req)
+	got, e := w.Inner(req.This, "AddDVPortgroup_Task", req)
+	if e == nil && s != nil {
+		w.number(s, old)
+	}
+	return got, e
 }
 
 func (w *World) distributed(ref types.ManagedObjectReference) *simulator.DistributedVirtualSwitch {
