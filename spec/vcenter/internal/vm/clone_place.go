@@ -64,6 +64,9 @@ func (r *Service) vetClonePlace(vm *VM, s *types.VirtualMachineCloneSpec) *fault
 	if ds != nil && to != nil && !slices.Contains(to.HS.Datastore, *ds) {
 		return fault.New(&types.InaccessibleDatastore{InvalidDatastore: types.InvalidDatastore{Datastore: ds}}, "The datastore is not accessible from host %s.", to.Name())
 	}
+	if loc.DiskMoveType != childDisks {
+		return r.room(vm, ds)
+	}
 	return nil
 }
 

@@ -156,6 +156,9 @@ func (r *Service) vetDestination(vm *VM, s *types.VirtualMachineRelocateSpec) (*
 			"The datastore is not accessible from host %s.", to.Name())
 	}
 	if s.Datastore != nil && (len(vm.Datastore) == 0 || *s.Datastore != vm.Datastore[0]) {
+		if e := r.room(vm, ds); e != nil {
+			return nil, nil, e
+		}
 		if dir := filepath.Join(r.w.DatastoreDir(r.datastoreArgument(*s.Datastore).Name), filepath.Base(vm.dir())); exists(dir) {
 			return nil, nil, fault.New(&types.FileAlreadyExists{FileFault: types.FileFault{File: filepath.Base(dir)}}, "The directory %s exists on the target datastore.", filepath.Base(dir))
 		}

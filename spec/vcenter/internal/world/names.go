@@ -47,7 +47,7 @@ func (n *names) Added(ref types.ManagedObjectReference)   { n.note(ref) }
 func (n *names) Changed(ref types.ManagedObjectReference) { n.note(ref) }
 func (n *names) Removed(ref types.ManagedObjectReference) { n.note(ref) }
 
-// settled reads the marked entities again. A map keeps the room that it once took, so it is a new one.
+// settled reads the marked entities again. A map never shrinks, so the next marks go into a new one.
 func (n *names) settled() {
 	if len(n.news) == 0 {
 		return

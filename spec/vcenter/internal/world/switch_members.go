@@ -17,7 +17,7 @@ import (
 
 var (
 	_ = rules.Add(rules.Rule{ID: "switch.members", Sure: "documented", As: "real", Source: "API reference: DVSConfigInfo.host, DistributedVirtualSwitchHostMember, HostMemberPnicSpec (pnicDevice, uplinkPortKey, uplinkPortgroupKey); ReconfigureDvs_Task: AlreadyExists, NotFound, InvalidArgument",
-		Text: "config.host lists the hosts of a switch with their physical NICs. A host joins once, with one uplink port for each uplink name; its NICs are those of the host, each on an uplink port of the host's own; a host that is no member cannot be edited or removed."})
+		Text: "config.host lists the hosts of a switch with their physical NICs. A host joins once, with one uplink port for each uplink name; its NICs are those of the host, each on an uplink port of the host's own; a host that is not a member cannot be edited or removed."})
 	_ = rules.Add(rules.Rule{ID: "switch.ports", Sure: "documented", As: "inferred", Source: "API reference: FetchDVPorts, DistributedVirtualSwitchPortCriteria (portgroupKey with inside, portKey, uplinkPort, host); DistributedVirtualPort.key: the key of the port in the switch",
 		Text: "A port's key is that of one port of the switch; uplink ports have the uplink's name, their host and the NIC that is connected. FetchDVPorts gives the ports that meet the criteria."})
 )
