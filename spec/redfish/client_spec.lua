@@ -85,6 +85,7 @@ describe("a BMC", function()
 
   it("is asked with basic authentication only if it has no sessions", function()
     local bmc <close> = gpupt.check(gpupt.redfish.open(options "basic"))
+    for _, one in ipairs(state "basic".requests) do assert.is_nil(one:find("POST", 1, true)) end
     assert.equal("Dell Inc.", gpupt.check(bmc:get "/redfish/v1/Systems/System.Embedded.1").Manufacturer)
     refused("InvalidLogin", "refused the login", options("basic", { password = "wrong" }))
   end)
@@ -152,6 +153,12 @@ describe("a BMC", function()
     local asked = 0
     for _, one in ipairs(state().requests) do if one == "GET " .. BIOS then asked = asked + 1 end end
     assert.equal(3 + 3 + 1, asked)
+  end)
+
+  it("without Redfish is named so", function()
+    local client, message, code = gpupt.redfish.open(options(nil, { url = l.sim.ready.url:match "^https://[^/]+" }))
+    assert.same({ nil, "ENOENT" }, { client, code })
+    assert.is_truthy(message:find("offers no Redfish", 1, true), message)
   end)
 
   it("says what it has not, in its own words", function()

@@ -51,6 +51,7 @@ type trouble struct {
 	Drop       map[string]bool // attributes that a boot does not take
 	Hostile    string          // deep, large, redirect, elsewhere, html, truncated, list: what GET of Bios answers
 	Fail       bool            // jobs fail
+	Reset      int             // after so many changes the connection breaks without an answer
 	Absolute   bool            // Locations are absolute, with another name
 	Late       time.Duration   // after a boot it shows for so long what it had before
 }
@@ -162,6 +163,8 @@ func (b *BMC) change(m map[string]any) error {
 			b.trouble.Fail = on
 		case "absolute":
 			b.trouble.Absolute = on
+		case "reset_after":
+			b.trouble.Reset = int(n)
 		case "late": // seconds
 			b.trouble.Late = time.Duration(n * float64(time.Second))
 		case "drop": // attributes that the next boots do not take

@@ -119,10 +119,22 @@ func (b *BMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if b.trouble.Reset > 0 && r.Method == "PATCH" {
+		b.trouble.Reset--
+		_ = b.route(&lost{header: http.Header{}}, r, strings.TrimSuffix(path, "/"), body)
+		panic(http.ErrAbortHandler)
+	}
 	if p := b.route(w, r, strings.TrimSuffix(path, "/"), body); p != nil {
 		b.fail(w, p)
 	}
 }
+
+// lost takes an answer that does not arrive.
+type lost struct{ header http.Header }
+
+func (l *lost) Header() http.Header         { return l.header }
+func (l *lost) Write(p []byte) (int, error) { return len(p), nil }
+func (l *lost) WriteHeader(int)             {}
 
 func (b *BMC) sessionPath() string { return root + "/SessionService/Sessions" }
 func (b *BMC) systemPath() string  { return root + "/Systems/" + b.m.system }
