@@ -49,10 +49,22 @@ local function follow(self, vm, login, pid, inside, name, o, until_time)
   end
 end
 
-local function tidy(self, vm, login, pid, directory, running)
+-- Ends what still runs, and takes the folder away. In Windows a process does not end with its parent, so the whole tree
+-- is ended; its files are free a moment later.
+local function tidy(self, operate, vm, login, pid, directory, running, family)
   wait.shield(function()
-    if running and pid then self:kill(vm, login, pid, { timeout = 5 }) end
-    self:rmdir(vm, login, directory, { timeout = 5 })
+    if running and pid then
+      local program, arguments = script.ending(family, pid)
+      if not program or not operate(self, vm, login, "processManager", "StartProgramInGuest", { spec = {
+        _type = "GuestProgramSpec", programPath = program, arguments = arguments } }, engine.now() + 5) then
+        self:kill(vm, login, pid, { timeout = 5 })
+      end
+    end
+    local gone, _, code = self:rmdir(vm, login, directory, { timeout = 5 })
+    if not gone and running and code ~= "FileNotFound" then
+      attempt.pause(1, engine.now() + 5)
+      self:rmdir(vm, login, directory, { timeout = 5 })
+    end
   end)
 end
 
@@ -129,7 +141,7 @@ return function(self, operate, vm, login, programs, o)
     return list
   end
   local results = table.pack(pcall(work))
-  tidy(self, vm, login, pid, directory, running)
+  tidy(self, operate, vm, login, pid, directory, running, family)
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
 end

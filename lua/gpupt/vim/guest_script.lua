@@ -10,12 +10,19 @@ local script = {}
 --- Its name in the temporary directory.
 script.RESULT = "result"
 
+-- A program runs in the background and in a session of its own, so that ending the script ends it with everything that
+-- it has started: the trap runs while the script waits.
+local TRAP = [[trap 'test -n "$child" && { kill -TERM -"$child" || kill -TERM "$child"; } 2>/dev/null; exit 143' ]]
+  .. "TERM HUP INT"
+
 local function linux(directory, programs)
-  local lines, heads, streams = { "cd " .. shell.quote(directory) .. " || exit 126" }, {}, {}
+  local lines, heads, streams = { "cd " .. shell.quote(directory) .. " || exit 126",
+    "alone=; command -v setsid >/dev/null 2>&1 && alone=setsid", "child=", TRAP }, {}, {}
   for i, o in ipairs(programs) do
-    lines[#lines + 1] = ("( cd %s || exit 126; %s %s ) >out-%d 2>err-%d </dev/null"):format(
+    lines[#lines + 1] = ("( cd %s || exit 126; exec $alone %s %s ) >out-%d 2>err-%d </dev/null & child=$!"):format(
       shell.quote(o.directory or directory), shell.quote(o.program), o.arguments or "", i, i)
-    lines[#lines + 1] = "rc=$?"
+    lines[#lines + 1] = "wait \"$child\""
+    lines[#lines + 1] = "rc=$? child="
     lines[#lines + 1] = ('echo "gpupt $rc $(wc -c <out-%d) $(wc -c <err-%d)" >head-%d'):format(i, i, i)
     heads[i], streams[i] = "head-" .. i, ("out-%d err-%d"):format(i, i)
   end
@@ -24,24 +31,31 @@ local function linux(directory, programs)
   return "run.sh", table.concat(lines, "\n") .. "\n", directory .. "/"
 end
 
+-- In a batch file a percent sign is written twice.
+local function percent(text) return (text:gsub("%%", "%%%%")) end
+
+-- The folder of the script, as Windows knows it: %~dp0, which ends with a backslash. The temporary folder may have
+-- letters that a batch file has in another code page, such as the name of the user.
 local function windows(directory, programs)
-  local inside = directory .. "\\"
-  local lines, heads, streams = { "@echo off" }, {}, {}
+  local lines, heads, streams = {}, {}, {}
+  local function own(name) return '"%~dp0' .. name .. '"' end
   for i, o in ipairs(programs) do
-    local out, err, head = inside .. "out-" .. i, inside .. "err-" .. i, inside .. "head-" .. i
-    lines[#lines + 1] = ('cd /d "%s"'):format(o.directory or directory)
-    lines[#lines + 1] = ('"%s" %s >"%s" 2>"%s" <nul'):format(o.program, ((o.arguments or ""):gsub("%%", "%%%%")), out,
-      err)
+    lines[#lines + 1] = o.directory and ('cd /d "%s"'):format(percent(o.directory)) or 'cd /d "%~dp0"'
+    lines[#lines + 1] = ('"%s" %s >%s 2>%s <nul'):format(percent(o.program), percent(o.arguments or ""),
+      own("out-" .. i), own("err-" .. i))
     lines[#lines + 1] = "set gpupt_rc=%ERRORLEVEL%"
-    lines[#lines + 1] = ('for %%%%F in ("%s") do set gpupt_out=%%%%~zF'):format(out)
-    lines[#lines + 1] = ('for %%%%F in ("%s") do set gpupt_err=%%%%~zF'):format(err)
-    lines[#lines + 1] = ('(echo gpupt %%gpupt_rc%% %%gpupt_out%% %%gpupt_err%%)>"%s"'):format(head)
-    heads[i], streams[i] = '"' .. head .. '"', ('"%s"+"%s"'):format(out, err)
+    lines[#lines + 1] = ("for %%%%F in (%s) do set gpupt_out=%%%%~zF"):format(own("out-" .. i))
+    lines[#lines + 1] = ("for %%%%F in (%s) do set gpupt_err=%%%%~zF"):format(own("err-" .. i))
+    lines[#lines + 1] = ("(echo gpupt %%gpupt_rc%% %%gpupt_out%% %%gpupt_err%%)>%s"):format(own("head-" .. i))
+    heads[i], streams[i] = own("head-" .. i), own("out-" .. i) .. "+" .. own("err-" .. i)
   end
-  lines[#lines + 1] = ('copy /b %s+%s "%sresult.new" >nul'):format(table.concat(heads, "+"), table.concat(streams, "+"),
-    inside)
-  lines[#lines + 1] = ('move /y "%sresult.new" "%sresult" >nul'):format(inside, inside)
-  return "run.cmd", table.concat(lines, "\r\n") .. "\r\n", inside
+  lines[#lines + 1] = ("copy /b %s+%s %s >nul"):format(table.concat(heads, "+"), table.concat(streams, "+"),
+    own "result.new")
+  lines[#lines + 1] = ("move /y %s %s >nul"):format(own "result.new", own "result")
+  local text = table.concat(lines, "\r\n") .. "\r\n"
+  -- words beyond ASCII: the file is UTF-8
+  return "run.cmd", "@echo off\r\n" .. (text:find "[\128-\255]" and "chcp 65001 >nul\r\n" or "") .. text,
+    directory .. "\\"
 end
 
 --- The script for a list of { program =, arguments =, directory = }: its name, its text, and the temporary directory
@@ -50,10 +64,19 @@ function script.of(family, directory, programs)
   return (family == "windows" and windows or linux)(directory, programs)
 end
 
---- The program that runs the script at `path`, and its arguments.
+--- The program that runs the script at `path`, and its arguments. /s takes the outer quotes away whatever is inside; no
+-- setting of the registry changes how the script is read (AutoRun, DelayedExpansion, EnableExtensions).
 function script.command(family, path)
-  if family == "windows" then return "C:\\Windows\\System32\\cmd.exe", ('/d /c "%s"'):format(path) end
+  if family == "windows" then
+    return "C:\\Windows\\System32\\cmd.exe", ('/d /e:on /v:off /s /c ""%s""'):format(path)
+  end
   return "/bin/sh", shell.quote(path)
+end
+
+--- The program that ends a script with everything that it has started, and its arguments; nil where ending the script's
+-- own process is enough.
+function script.ending(family, pid)
+  if family == "windows" then return "C:\\Windows\\System32\\taskkill.exe", ("/pid %d /t /f"):format(pid) end
 end
 
 --- Reads the file: a list of { rc =, stdout =, stderr = }; nil if it is not complete.

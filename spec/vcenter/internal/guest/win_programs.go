@@ -39,6 +39,7 @@ func init() {
 			w.out("%s\\%s\n", strings.ToLower(w.m.disk.Hostname), strings.ToLower(w.user))
 			return 0
 		}, "timeout": runWinTimeout, "ping": runPing, "findstr": runFindstr, "find": runFind, "where": runWhere, "tasklist": runTasklist,
+		"taskkill": runTaskkill, "chcp": func(w *winRun, _ string) int { w.out("Active code page: 65001\n"); return 0 },
 		"vmtoolsd": func(w *winRun, _ string) int {
 			w.out("VMware Tools daemon, version %s\n", w.m.toolsText())
 			return 0
@@ -476,6 +477,37 @@ func runWhere(w *winRun, args string) int {
 		}
 		w.out("%s\n", p)
 	}
+	return 0
+}
+
+// runTaskkill is taskkill /pid N [/t] /f: without /t the programs that it started go on.
+func runTaskkill(w *winRun, args string) int {
+	pid, tree, force := int64(0), false, false
+	words := fields(strings.ToLower(args))
+	for i := 0; i < len(words); i++ {
+		switch words[i] {
+		case "/pid":
+			if i++; i < len(words) {
+				pid, _ = strconv.ParseInt(words[i], 10, 64)
+			}
+		case "/t":
+			tree = true
+		case "/f":
+			force = true
+		default:
+			return w.fail(1, "ERROR: Invalid argument/option - '%s'.\n", words[i])
+		}
+	}
+	if !force {
+		return w.fail(1, "ERROR: The process with PID %d could not be terminated.\nReason: This process can only be terminated forcefully (with /F option).\n", pid)
+	}
+	if err := w.m.Terminate(w.user, pid); err != nil {
+		return w.fail(128, "ERROR: The process \"%d\" not found.\n", pid)
+	}
+	if !tree {
+		w.m.unsupported("taskkill without /t ends what the process started as well")
+	}
+	w.out("SUCCESS: The process with PID %d has been terminated.\n", pid)
 	return 0
 }
 
