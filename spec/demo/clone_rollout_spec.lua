@@ -16,6 +16,18 @@ describe("the rollout of 40 clones", function()
   end)
   teardown(function() site:stop() end)
 
+  it("is a few lines in the plan: where the clones go, and why no 64-bit window is needed", function()
+    local plan = site:command({ "plan", PLAY }, { env = ENV })
+    assert.equal(0, plan.status, plan.err)
+    assert.matches("\n+ W11-[001-040]  vm.clone      clone of /DC0/vm/gold/w11-24h2 (efi, 8 CPUs, 16 GiB locked)\n", plan.out, 1, true)
+    assert.matches("\n    4 each on esx-vdi-[01-10]\n", plan.out, 1, true)
+    assert.matches("\n    64-bit MMIO: not needed (the cards map 304 MiB; the limit without a 64-bit window is 3.5 GiB)\n", plan.out,
+      1, true)
+    assert.matches("\n! vdi-a: no spare GPU: one host down leaves VMs without 4 GPUs\n", plan.out, 1, true)
+    local _, lines = plan.out:gsub("\n", "")
+    assert.is_true(lines <= 12, plan.out)
+  end)
+
   it("gives each desktop one card, and no card twice", function()
     local done = site:command({ "apply", PLAY, "--journal", site.dir .. "/j.db" }, { env = ENV })
     assert.equal(0, done.status, done.err)

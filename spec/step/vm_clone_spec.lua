@@ -93,12 +93,12 @@ describe("p.vm.clone", function()
   end
 
   it("says what is cloned, and where", function()
-    assert.same({ "+ W11-001 vm.clone: clone of /DC0/vm/gold/w11 (efi, 8 CPUs, 16384 MiB locked), on esx-1" },
+    assert.same({ "+ W11-001 vm.clone: clone of /DC0/vm/gold/w11 (efi, 8 CPUs, 16 GiB locked), on esx-1" },
       (lines 'from = "gold/w11", cpus = 8'))
-    assert.same({ "+ W11-001 vm.clone: clone of /DC0/vm/gold/lin (efi, 2 CPUs, 8192 MiB), on esx-1",
+    assert.same({ "+ W11-001 vm.clone: clone of /DC0/vm/gold/lin (efi, 2 CPUs, 8 GiB), on esx-1",
       "+ W11-001 vm.clone: power on, and wait until the guest is customized by 'linux'" },
       (lines 'from = "/DC0/vm/gold/lin", customization = "linux"'))
-    assert.same({ "+ W11-001 vm.clone: linked clone of /DC0/vm/gold/snap at snapshot base (efi, 2 CPUs, 4096 MiB), on esx-1" },
+    assert.same({ "+ W11-001 vm.clone: linked clone of /DC0/vm/gold/snap at snapshot base (efi, 2 CPUs, 4 GiB), on esx-1" },
       (lines 'from = "gold/snap", linked = true'))
   end)
 

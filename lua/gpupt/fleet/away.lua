@@ -157,8 +157,8 @@ end
 local state_paths = { "name", "runtime.connectionState", "runtime.inMaintenanceMode", "runtime.standbyMode",
   "runtime.dasHostState", "recentTask" }
 
--- The states of an HA agent on which HA counts.
-local joined = { master = true, connectedToMaster = true }
+--- The states of an HA agent on which HA counts.
+away.joined = { master = true, connectedToMaster = true }
 
 local function why_away(props)
   local connection, standby = props["runtime.connectionState"], props["runtime.standbyMode"]
@@ -169,7 +169,7 @@ local function why_away(props)
   if props["runtime.inMaintenanceMode"] == true then return "is in maintenance mode", true end
   -- HA does not count on it yet, as after a reboot; the server says nothing where HA is off
   local agent = props["runtime.dasHostState"]
-  if agent and not joined[agent.state] then
+  if agent and not away.joined[agent.state] then
     return ("has no connected HA agent (%s)"):format(agent.state), false, true
   end
 end

@@ -160,8 +160,6 @@ function maintenance.leave(ctx, target)
   return true
 end
 
-local protected = { master = true, connectedToMaster = true }
-
 --- Waits until HA counts on the host again, in a cluster with HA: its agent has joined the others a while after the
 -- host left maintenance mode. true; nil, message, "EHA": the next host of the cluster must not go yet.
 function maintenance.await_ha(ctx, target)
@@ -170,7 +168,7 @@ function maintenance.await_ha(ctx, target)
   local ok, message, code, detail = ctx:wait_for(target.record.ref, { "runtime.dasHostState" }, function(props)
     local agent = props["runtime.dasHostState"]
     state = agent and agent.state
-    return protected[state or ""]
+    return away.joined[state or ""]
   end, { timeout = seconds })
   if ok then return true end
   if code ~= "ETIMEDOUT" then return nil, message, code, detail end

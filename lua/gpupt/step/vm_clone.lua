@@ -154,13 +154,18 @@ local function needs_of(target, seen)
   return list
 end
 
+local function memory_text(memory)
+  return memory % 1024 == 0 and ("%d GiB"):format(memory // 1024) or ("%d MiB"):format(memory)
+end
+
+-- What is cloned; where to follows, unless equal clones are one line.
 local function clone_text(target, found, memory)
   local o, like = target.options, found.as
   local words = { like.firmware, units.count(o.cpus or like.cpus, "CPU"),
-    ("%d MiB%s"):format(memory, like.locked and " locked" or "") }
+    memory_text(memory) .. (like.locked and " locked" or "") }
   if found.tpm then words[#words + 1] = "vTPM " .. (o.tpm == "replace" and "replaced" or "copied") end
-  return ("%s of %s%s (%s), on %s"):format(o.linked and "linked clone" or "clone", found.path,
-    found.snapshot and " at snapshot " .. found.snapshot_name or "", table.concat(words, ", "), target.host.name)
+  return ("%s of %s%s (%s)"):format(o.linked and "linked clone" or "clone", found.path,
+    found.snapshot and " at snapshot " .. found.snapshot_name or "", table.concat(words, ", "))
 end
 
 -- All mistakes of a new clone, as one text; or nil.
@@ -188,7 +193,8 @@ function step.plan(ctx, target, seen)
   end
   target.clone = found
   local memory = memory_of(o) or found.as.memory_mb
-  local changes = { { sign = "+", verb = "create", what = clone_text(target, found, memory) },
+  local text = clone_text(target, found, memory)
+  local changes = { { sign = "+", verb = "create", what = ("%s, on %s"):format(text, target.host.name), same = text },
     needs = needs_of(target, seen) }
   if starts(target) then changes[2] = start_change(o.customization) end
   -- what gpu.attach will find
