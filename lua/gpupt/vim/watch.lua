@@ -22,9 +22,9 @@ local watch_updates = require "gpupt.vim.watch_updates"
 
 --- Seconds: what begins or changes within these goes into one request. A thousand tasks that end in the same second are
 -- reported within milliseconds, and not by a thousand answers. Where MANY things are waited for, further ones are added
--- less often: the end of a task that is shorter than that is reported so much later. And an answer with FEW changes
--- waits a little for the next one: tasks that began together end together, and what their callers do then begins
--- together.
+-- less often: the end of a task that is shorter than that is reported so much later. And an answer with FEW changes of
+-- things that were added together waits a little for the next one: tasks that began together end together, and what
+-- their callers do then begins together.
 local watch = { MAX_WAIT = 60, GATHER_UPDATES = 0.004, NOTHING = 0.025, GATHER_WAITS = 0.002, GATHER_MANY = 0.05,
   MANY = 4, GATHER_FEW = 0.015, FEW = 2 }
 
@@ -71,6 +71,7 @@ function Watch:remove(entry)
   if entry.removed then return end
   entry.removed = true
   self.entries = self.entries - 1
+  if entry.together then entry.together.living = entry.together.living - 1 end
   local filter = entry.filter
   if not filter then return end
   if filter.is_list then
@@ -294,6 +295,8 @@ local function filters_helper(self)
       if not entry.removed then batch[#batch + 1] = entry end
     end
     self.pending = {}
+    local together = { living = #batch }
+    for _, entry in ipairs(batch) do entry.together = together end
     if #batch > 0 then
       local listed, own = watch_list.split(self, batch)
       if #listed > 0 then watch_list.add(self, listed) end
@@ -380,7 +383,7 @@ local function updates_helper(self)
       self.tries = 0
       answered(self)
       if set then
-        if watch_updates.count(set) <= watch.FEW and self.entries >= watch.MANY then
+        if watch_updates.announces(self, set, watch.FEW, watch.MANY) then
           wait.wait(engine.event(), engine.now() + watch.GATHER_FEW)
         end
         watch_updates.take(self, set)

@@ -66,11 +66,21 @@ end
 
 local VERSION_MOST = 4096 -- bytes; it is sent back with each request
 
---- How many objects an answer is about.
-function watch_updates.count(set)
-  local count = 0
-  for _, part in ipairs(set.filterSet or {}) do count = count + #(part.objectSet or {}) end
-  return count
+--- Whether an answer is about at most `few` objects, one of which was added together with others, `many` of which are
+-- still waited for: then more changes are about to come.
+function watch_updates.announces(self, set, few, many)
+  local count, most = 0, 0
+  for _, part in ipairs(set.filterSet or {}) do
+    local filter = self.filters[part.filter.value]
+    count = count + #(part.objectSet or {})
+    if count > few then return false end
+    for _, update in ipairs(part.objectSet or {}) do
+      for _, entry in ipairs(filter and update.kind == "modify" and filter.entries[update.obj] or {}) do
+        most = math.max(most, entry.together and entry.together.living or 0)
+      end
+    end
+  end
+  return most >= many
 end
 
 --- A whole answer.
