@@ -4,6 +4,7 @@
 //	                        as govmomi's simulator writes it
 //	peers decode FILE N     decodes it N times as govmomi does; prints the seconds of each pass
 //	peers serve VMS HOSTS   govmomi's simulator with so many machines and hosts, for bench/collect.lua
+//	peers tasks CA-FILE     a server of tasks only, for bench/wait.lua; its certificate is written to the file
 //	peers wait HOST:PORT USER PASSWORD CA VERSION FILE
 //	                        waits for the tasks of bench/wait.lua
 package main
@@ -123,8 +124,12 @@ func main() {
 		waitTasks(os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6], os.Args[7])
 		return
 	}
+	if len(os.Args) == 3 && os.Args[1] == "tasks" {
+		serveTasks(os.Args[2])
+		return
+	}
 	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: peers make|decode FILE N, or peers serve VMS HOSTS, or peers wait ...")
+		fmt.Fprintln(os.Stderr, "usage: peers make|decode FILE N, or peers serve VMS HOSTS, or peers tasks CA-FILE, or peers wait ...")
 		os.Exit(2)
 	}
 	n, err := strconv.Atoi(os.Args[3])
@@ -139,7 +144,7 @@ func main() {
 		check(err)
 		serve(machines, n)
 	default:
-		fmt.Fprintln(os.Stderr, "usage: peers make|decode FILE N, or peers serve VMS HOSTS, or peers wait ...")
+		fmt.Fprintln(os.Stderr, "usage: peers make|decode FILE N, or peers serve VMS HOSTS, or peers tasks CA-FILE, or peers wait ...")
 		os.Exit(2)
 	}
 }
