@@ -1,6 +1,7 @@
 --- The examples that are playbooks, each with a fleet for it, and accounts for them.
 --   for _, example in ipairs(role.examples()) do local l = role.start(example, privileges) l:apply_example() l:stop() end
 local customization = require "spec.support.customization"
+local desktops = require "spec.support.horizon_desktops"
 local first_light = require "spec.support.first_light"
 local json = require "gpupt.json"
 local vcenter = require "spec.support.vcenter"
@@ -55,13 +56,18 @@ function role.start(path, privileges)
       end, { timeout = 60 }))
     end
   end
+  l.words = {}
+  if name == "horizon_desktops" then
+    l.words = desktops.prepare(l, 2)
+    l.env.HORIZON_PASSWORD = desktops.ENV.HORIZON_PASSWORD
+  end
   l.sim:close_all()
   l.vc = nil
   function l.as_account(_, words, more)
     local env = {}
     for key, value in pairs(l.env) do env[key] = value end
     for key, value in pairs(more or {}) do env[key] = value end
-    return l:run_command(words, { env = env })
+    return l:run_command(table.move(l.words, 1, #l.words, #words + 1, table.move(words, 1, #words, 1, {})), { env = env })
   end
   return l
 end

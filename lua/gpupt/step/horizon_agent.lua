@@ -99,7 +99,8 @@ function step.observe(ctx, target)
   if not target.ref then return {} end
   local vm = ctx.fleet:vm(target.ref)
   local hash, said = (vm.extra["gpupt.horizon-agent"] or ""):match "^(%x+) (.*)$"
-  return { vm = vm, installed = hash == fingerprint(target.options) and said or nil }
+  return { vm = vm, installed = hash == fingerprint(target.options) and said or nil,
+    in_use = vm.power == "poweredOn" and power.delivered(vm, ctx.run) }
 end
 
 function step.plan(_, target, seen)
@@ -117,7 +118,7 @@ function step.plan(_, target, seen)
   local change = { sign = "+", verb = "agent", what = ("install Horizon Agent %s%s with %s"):format(release.text,
     release.name and " (" .. release.name .. ")" or "", table.concat(command.features, ", ")) }
   if o.server then change.what = ("%s, registered with %s"):format(change.what, o.server) end
-  if vm and vm.power == "poweredOn" and power.delivered(vm) then
+  if seen.in_use then
     change.what, change.allow = change.what .. ", and reboot the guest", "guest-shutdown"
   end
   return { change, lost = { "guest installs" } }
@@ -145,7 +146,7 @@ function step.apply(ctx, target, _, seen)
   if vm.power ~= "poweredOn" then
     return nil, target.name .. " is not running, so no agent can be installed. Power it on first", "EREFUSED"
   end
-  if seen.vm and power.delivered(vm) then
+  if seen.in_use then
     ctx:require_approval("guest-shutdown", "rebooting the guest of " .. target.name)
   end
   local text, message, code = password(o)

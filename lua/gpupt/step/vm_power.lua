@@ -5,9 +5,11 @@ local waits = require "gpupt.step.waits"
 
 local power = {}
 
---- Whether the VM may already be in use: then shutting it down needs an approval.
-function power.delivered(vm)
-  return vm.extra["gpupt.run"] == nil or vm.extra["gpupt.proved"] ~= nil
+--- Whether the VM may already be in use: then shutting it down needs an approval. `run` (optional): for the run that
+-- made it, or gave it its card, it is not, although that run has proved it already.
+function power.delivered(vm, run)
+  local by = vm.extra["gpupt.run"]
+  return by == nil or vm.extra["gpupt.proved"] ~= nil and by ~= run
 end
 
 --- The longest time that `off` waits for.
