@@ -117,13 +117,13 @@ describe("VMs and guests", function()
     assert.equal(1, l.sim:calls "ValidateCredentialsInGuest")
   end)
 
-  it("report an answer medium that does not install Tools", function()
+  it("report an answer medium that is for another installer, which waits for input", function()
     start(function(fleet)
       fleet.datastores[1].files["iso/bad-answer.iso"] = { source = "builtin:windows-answer" }
     end)
     local result = apply { answer = "bad-answer.iso", within = "2s" }
     assert.equal("ETIMEDOUT", result.targets[1].code)
-    assert.matches("The answer medium [ds-1] iso/bad-answer.iso must install the system unattended and install Tools",
+    assert.matches("its installer waits for input: the answers are [ds-1] iso/bad-answer.iso",
       result.targets[1].message, 1, true)
   end)
 

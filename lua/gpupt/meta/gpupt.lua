@@ -287,7 +287,9 @@
 ---@field iso string|function the installation medium: [datastore] path.iso
 ---@field answer string|table|function the answer medium: [datastore] path.iso, or p.answer to create and upload it
 ---@field tools? string|function the medium with VMware Tools, or "none"; default: the host's own for Windows, none for Linux
----@field within? string|function how long the installation may take
+---@field boot_within? string|function how long until the installer writes to the disk (known of thin disks)
+---@field within? string|function how long the installation may take, from the power-on until VMware Tools run
+---@field ready_within? string|function how long Tools may take until guest operations are ready
 
 ---@class gpupt.options.p.os.present
 ---@field within? string|function how long to wait for VMware Tools, including an installation by PXE or by hand

@@ -18,6 +18,7 @@ local units = require "gpupt.units"
 local power = require "gpupt.step.vm_power"
 local values = require "gpupt.step.vm_values"
 local vms = require "gpupt.fleet.vm"
+local waiting = require "gpupt.step.install_wait"
 local wait = require "gpupt.loop.wait"
 
 local step = {
@@ -28,12 +29,17 @@ local step = {
       doc = "the answer medium: [datastore] path.iso, or p.answer to create and upload it" },
     { "tools", "string", late = true,
       doc = "the medium with VMware Tools, or \"none\"; default: the host's own for Windows, none for Linux" },
-    { "within", "string", default = "2h", late = true, doc = "how long the installation may take" },
+    { "boot_within", "string", default = "15m", late = true,
+      doc = "how long until the installer writes to the disk (known of thin disks)" },
+    { "within", "string", default = "2h", late = true,
+      doc = "how long the installation may take, from the power-on until VMware Tools run" },
+    { "ready_within", "string", default = "10m", late = true,
+      doc = "how long Tools may take until guest operations are ready" },
   },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.SetCDMedia",
     "VirtualMachine.Interact.DeviceConnection" },
-  checks = { "Datastore.Browse" },
+  checks = { "Datastore.Browse", "VirtualMachine.Interact.CreateScreenshot" },
 }
 
 --- A generated medium is uploaded, compared and deleted.
@@ -57,9 +63,11 @@ function step.check(o)
   if type(o.answer) == "table" and not answers.is(o.answer) then
     return "answer must be [datastore] path.iso, or p.answer.windows, .cloud_init, .kickstart or .autoyast"
   end
-  if type(o.within) == "string" then
-    local _, message = units.duration(o.within)
-    if message then return "within: " .. message end
+  for _, field in ipairs { "boot_within", "within", "ready_within" } do
+    if type(o[field]) == "string" then
+      local _, message = units.duration(o[field])
+      if message then return field .. ": " .. message end
+    end
   end
 end
 
@@ -99,12 +107,23 @@ local function media_of(o, vm, answer)
   return list
 end
 
+-- The host name in generated answers, or nil.
+local function expected_name(target)
+  local answer = target.options.answer
+  return answers.is(answer) and answers.host_name(answer, { name = target.name }) or nil
+end
+
 function step.observe(ctx, target)
   if not target.ref then return { exists = false, installed = false } end
   local vm = ctx.fleet:vm(target.ref)
-  local marked = vm.extra["gpupt.os"]
-  return { exists = true, vm = vm, media = medium.drives(vm), marked = marked, medium = medium.of(vm),
-    installed = marked ~= nil or (vm.power == "poweredOn" and vm.guest.running) }
+  local seen = { exists = true, vm = vm, media = medium.drives(vm), marked = vm.extra["gpupt.os"],
+    medium = medium.of(vm) }
+  seen.installed = seen.marked ~= nil or (vm.power == "poweredOn" and vm.guest.running)
+  if seen.installed and not seen.marked and (seen.medium or seen.media[target.options.iso]) then
+    -- the media are still in: the Tools may be those of the installer
+    seen.installed = waiting.is_installed(target.ref:get "guest.hostName", expected_name(target))
+  end
+  return seen
 end
 
 --- Adds the deletion of an existing medium as a change of its own.
@@ -307,20 +326,12 @@ local function install(ctx, target, seen)
     ok, message, code, detail = start(ctx, target, seen)
     if not ok then return nil, message, code, detail end
   end
-  ctx:note(target, "installing from " .. target.options.iso)
-  local within = units.duration(target.options.within)
-  ok, message, code, detail = ctx:wait_for(target.ref, { "guest.toolsRunningStatus", "guest.guestOperationsReady",
-    "runtime.powerState", "runtime.question" }, function(props)
-    return props["guest.toolsRunningStatus"] == "guestToolsRunning" and props["guest.guestOperationsReady"] == true
-  end, { timeout = within })
-  if not ok then
-    if code == "ETIMEDOUT" then
-      return nil, ("%s: Tools are not running after %s. The answer medium %s must install the system unattended and "
-        .. "install Tools. Power the VM off before the next attempt"):format(target.name, units.span(within),
-        answers.describe(target.options.answer)), code
-    end
-    return nil, message, code, detail
-  end
+  local o = target.options
+  ctx:note(target, "installing from " .. o.iso)
+  ok, message, code, detail = waiting.wait(ctx, target, { iso = o.iso, answers = answers.describe(o.answer),
+    expected = expected_name(target), boot = units.duration(o.boot_within), install = units.duration(o.within),
+    ready = units.duration(o.ready_within) })
+  if not ok then return nil, message, code, detail end
   return finish(ctx, target)
 end
 

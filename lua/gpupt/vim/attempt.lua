@@ -17,7 +17,7 @@ local reading = { "^Retrieve", "^Query", "^Find", "^Current", "^Has", "^Read", "
   "^CancelWaitForUpdates$", "^CancelTask$", "^RefreshDatastore", "^Logout$",
   "^DirectPathProfileManagerQuery", "^DirectPathProfileManagerList$" }
 -- the same call again has the same result, or leaves one more empty folder in a guest
-local repeatable = { UpdatePassthruConfig = true, Refresh = true, MountToolsInstaller = true,
+local repeatable = { UpdatePassthruConfig = true, Refresh = true, RefreshStorageInfo = true, MountToolsInstaller = true,
   UnmountToolsInstaller = true, CreateTemporaryDirectoryInGuest = true,
   InitiateFileTransferFromGuest = true, SearchDatastore_Task = true, SearchDatastoreSubFolders_Task = true }
 -- these consume a token or one-time address: a second call gives another result

@@ -50,6 +50,28 @@ func (m *Machine) finish(ctx context.Context) bool {
 	return m.to(ctx, "booting", "first boot from disk") && m.Clock.Sleep(ctx, m.seconds("post"))
 }
 
+// wrote counts what an installation has written to the disk.
+func (m *Machine) wrote(bytes int64) {
+	m.mu.Lock()
+	m.written = bytes
+	m.mu.Unlock()
+}
+
+// alive shows or hides the Tools of the installer.
+func (m *Machine) alive(on bool) {
+	m.mu.Lock()
+	if m.live == on {
+		m.mu.Unlock()
+		return
+	}
+	m.live, m.ready, m.toolsRun = on, on, notRunning
+	if on {
+		m.toolsRun = running
+	}
+	m.mu.Unlock()
+	m.changed()
+}
+
 // labelled finds the first medium with a label, in capitals or without any.
 func labelled(cds []*CD, label string) *CD {
 	for _, c := range cds {

@@ -238,11 +238,16 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 	if !m.to(ctx, "installing", "the installer starts") || !m.Clock.Sleep(ctx, m.seconds("ubuntu.boot")) {
 		return
 	}
+	if packages, _ := read(boot.Medium, "casper/ubuntu-server-minimal.manifest"); strings.Contains(packages, "open-vm-tools") {
+		m.alive(true)
+		defer m.alive(false)
+	}
 	p, err := planUbuntu(hw, boot)
 	if err != nil {
 		m.stuck(ctx, err.Error())
 		return
 	}
+	m.wrote(1 << 30)
 	if !m.to(ctx, "installing", "copying files of Ubuntu "+p.version) || !m.Clock.Sleep(ctx, m.seconds("ubuntu.copy")) {
 		return
 	}
@@ -284,6 +289,8 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 		}
 		return
 	}
+	m.wrote(8 << 30)
+	m.alive(false)
 	if !m.finish(ctx) {
 		return
 	}

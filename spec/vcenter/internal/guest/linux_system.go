@@ -452,7 +452,8 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 	m.disk.Packages[name] = version
 	started := false
 	if name == "open-vm-tools" {
-		m.disk.Tools = &Tools{Text: "12.3.5", Number: 12389, Type: "guestToolsTypeOpenVMTools"}
+		tools := openVMTools()
+		m.disk.Tools = &tools
 		m.installProgram("vmtoolsd")
 		m.installProgram("vmware-toolbox-cmd")
 		started = m.state == "running"

@@ -110,7 +110,9 @@ type Info struct {
 	Ready    bool   // guest operations
 	Devices  []DeviceReport
 	Custom   CustomizationState
-	Static   bool // its address was set, not given by DHCP
+	Static   bool  // its address was set, not given by DHCP
+	Live     bool  // Tools are those of an installer
+	Written  int64 // bytes of the first disk that were written
 	Volumes  []Volume
 }
 
@@ -163,6 +165,8 @@ type Machine struct {
 	custom     CustomizationState
 	attributes map[string]WindowsAttributes // by file of this computer
 	apt        bool                         // dpkg's lock is held
+	live       bool                         // the installer itself runs Tools
+	written    int64                        // bytes of the first disk
 	installer  InstallerTrouble             // of Windows Installer
 	language   string                       // of Windows: "" English, de
 	amdDkms    bool                         // the loaded amdgpu is that of amdgpu-dkms
@@ -212,7 +216,10 @@ func (m *Machine) Info() Info {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i := Info{State: m.state, Stage: m.stage, Why: m.why, OS: m.disk.OS, Version: m.disk.Version, Distro: m.disk.Distro,
-		ToolsRun: m.toolsRun, Ready: m.ready, Custom: m.custom}
+		ToolsRun: m.toolsRun, Ready: m.ready, Custom: m.custom, Live: m.live, Written: m.written}
+	if m.live {
+		i.Tools, i.HasTools, i.Hostname, i.IP = openVMTools(), true, "ubuntu-server", m.ip()
+	}
 	if t := m.disk.Tools; t != nil {
 		i.Tools, i.HasTools = t.copy(), true
 	}
@@ -271,7 +278,7 @@ func (m *Machine) ip() string {
 func (m *Machine) Installed(d Disk) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.disk = d
+	m.disk, m.written = d, 8<<30
 	return m.layout()
 }
 
@@ -291,7 +298,7 @@ func (m *Machine) CloneTo(n *Machine) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d.Pending = nil
-	n.disk, n.owners = d, owners
+	n.disk, n.owners, n.written = d, owners, m.written
 	if _, err := os.Stat(from); err == nil {
 		return os.CopyFS(filepath.Join(n.Dir, "root"), os.DirFS(from))
 	}
@@ -308,7 +315,7 @@ func (m *Machine) OS() string {
 // Blank wipes the disk (its file was replaced).
 func (m *Machine) Blank() {
 	m.mu.Lock()
-	m.disk = Disk{}
+	m.disk, m.written = Disk{}, 0
 	m.mu.Unlock()
 	os.RemoveAll(filepath.Join(m.Dir, "root"))
 }
@@ -327,6 +334,7 @@ func (m *Machine) launch() {
 	m.ctx, m.cancel = ctx, cancel
 	m.state, m.stage, m.why = "firmware", "power-on self test", ""
 	m.toolsRun, m.ready, m.modules = notRunning, false, map[string]bool{}
+	m.live = false
 	m.procs, m.missed, m.apt = map[int64]*Process{}, nil, false
 	m.wg.Add(1)
 	m.mu.Unlock()

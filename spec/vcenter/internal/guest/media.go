@@ -23,7 +23,8 @@ const DefaultTools = "12.4.0"
 var stamp = time.Date(2024, 6, 25, 12, 0, 0, 0, time.UTC)
 
 // OSMedium creates an installation ISO: windows, windows-11, ubuntu; with "-prompt" (Windows:
-// "Press any key to boot from CD") or "-stock" (Ubuntu: no autoinstall word on the kernel line).
+// "Press any key to boot from CD"), "-stock" (Ubuntu: no autoinstall word on the kernel line) or "-live" (Ubuntu:
+// the installer runs open-vm-tools itself).
 func OSMedium(os, version string) ([]byte, error) {
 	family, variant, _ := strings.Cut(os, "-")
 	switch family {
@@ -58,13 +59,17 @@ func OSMedium(os, version string) ([]byte, error) {
 		if variant == "stock" {
 			word = ""
 		}
-		return iso.Write("Ubuntu-Server "+version+" LTS amd64", map[string][]byte{
+		files := map[string][]byte{
 			".disk/info":           []byte("Ubuntu-Server " + version + " LTS \"Noble Numbat\" - Release amd64 (20240827)"),
 			"boot/grub/grub.cfg":   []byte("set timeout=5\nmenuentry \"Try or Install Ubuntu Server\" {\n\tlinux\t/casper/vmlinuz" + word + " ---\n\tinitrd\t/casper/initrd\n}\n"),
 			"EFI/boot/bootx64.efi": []byte("shim\n"), "casper/vmlinuz": []byte("Linux 6.8.0-41-generic\n"),
 			"casper/initrd": []byte("initrd\n"), "casper/install-sources.yaml": []byte("- id: ubuntu-server\n  default: true\n"),
 			"pool/main/o/open-vm-tools/open-vm-tools_12.3.5-5ubuntu3_amd64.deb": []byte("open-vm-tools 12.3.5\n"),
-		}, stamp)
+		}
+		if variant == "live" {
+			files["casper/ubuntu-server-minimal.manifest"] = []byte("open-vm-tools\t2:12.3.5-5ubuntu3\n")
+		}
+		return iso.Write("Ubuntu-Server "+version+" LTS amd64", files, stamp)
 	}
 	return nil, fmt.Errorf("there is no medium for the operating system %q", os)
 }

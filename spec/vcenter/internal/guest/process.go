@@ -58,6 +58,9 @@ func (m *Machine) Login(user, password string) (string, error) {
 func (m *Machine) login(user, password string) (account string, nowLocked bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.live { // the accounts are those of the installer
+		return "", false, ErrLogin
+	}
 	for _, u := range m.disk.Users {
 		name := user
 		if m.disk.OS == "windows" {

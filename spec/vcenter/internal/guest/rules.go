@@ -32,6 +32,8 @@ var (
 	_ = rule("install.ubuntu-interactive", "documented", "real", "Ubuntu autoinstall reference: interactive-sections", "With interactive-sections the installer waits for input.")
 	_ = rule("install.ubuntu-commands", "documented", "real", "Ubuntu autoinstall reference: late-commands", "A late command that fails, or a package that does not exist, stops the installation.")
 	_ = rule("install.ubuntu-tools", "documented", "real", "KB 2073803: open-vm-tools", "Without open-vm-tools there are no guest operations.")
+	_ = rule("install.ubuntu-live-tools", "seen", "real", "vmware/packer-plugin-vsphere#127 (2021-11: Packer gets the address of Ubuntu's live installer, and stays with it after the restart); the installer's host name from memory",
+		"Where the installer itself runs open-vm-tools (the media with -live), vSphere shows running Tools, guest operations and an address during the installation; the host name is the installer's, and no account of the answers exists yet.")
 	_ = rule("tools.feature-names", "seen", "real", "ivobeerens.nl 2022-04-14: REMOVE=AppDefense with Tools 12 is MSI error 2711", "A feature name that the version does not have exits with 1603, with 2711 in the MSI log; names are case-sensitive.")
 	_ = rule("tools.medium", "seen", "real", "vmware-samples/packer-examples-for-vsphere issue 997 (2025-01): a medium of 13.0.1 has setup.exe alone, as has 12.5.3 of Workstation 17.6.4, the older ones setup64.exe and setup.exe; that ProductName and ProductVersion of the file tell product and version is from memory",
 		"The installer on the Tools medium is setup64.exe, with setup.exe for 32-bit Windows, before Tools 12.5, and setup.exe since; its version resource has the product VMware Tools and the version.")

@@ -293,6 +293,7 @@ func (m *Machine) installWindows(ctx context.Context, boot *CD) {
 		m.stuck(ctx, err.Error())
 		return
 	}
+	m.wrote(1 << 30)
 	if !m.to(ctx, "installing", "copying files of "+p.edition) || !m.Clock.Sleep(ctx, m.seconds("windows.copy")) {
 		return
 	}
@@ -310,6 +311,7 @@ func (m *Machine) installWindows(ctx context.Context, boot *CD) {
 		m.stuck(ctx, err.Error())
 		return
 	}
+	m.wrote(12 << 30)
 	if !m.to(ctx, "installing", "specialize") || !m.Clock.Sleep(ctx, m.seconds("windows.specialize")) {
 		return
 	}

@@ -342,3 +342,8 @@ func toolsVersion(content []byte) (string, bool) {
 	}
 	return f[2], true
 }
+
+// openVMTools is what the distribution's package installs.
+func openVMTools() Tools {
+	return Tools{Text: "12.3.5", Number: 12389, Type: "guestToolsTypeOpenVMTools"}
+}

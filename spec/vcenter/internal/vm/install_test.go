@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -237,4 +238,39 @@ func TestUbuntuAnswers(t *testing.T) {
 	k.c.Refused(a, "InvalidGuestLogin")
 	vm = try("", more("  user-data:\n    users:\n      - name: root2\n        lock_passwd: false\n        plain_text_passwd: Train-1-pass\n        sudo: ALL=(ALL) NOPASSWD:ALL\n"))
 	k.c.Must("ValidateCredentialsInGuest", guestAuth, vmRef(vm)+strings.Replace(linuxAuth, ">ops<", ">root2<", 1))
+}
+
+// An installer that runs Tools itself looks like an installed system, but for its name and accounts.
+func TestToolsOfTheInstaller(t *testing.T) {
+	k := startFleet(t, func(f *fleet.Fleet) {
+		f.Datastores[0].Files["iso/ubuntu-live.iso"] = fleet.File{OS: "ubuntu-live"}
+	}, nil...)
+	k.rule("install.ubuntu-live-tools", "vm.storage-info")
+	size := func(vm string) string {
+		k.c.Must("RefreshStorageInfo", vm, "")
+		list := k.get(vm, "layoutEx.file")
+		for _, f := range strings.Split(list, "<key>") {
+			if strings.Contains(f, "<type>diskExtent</type>") {
+				return regexp.MustCompile(`<size>(\d+)</size>`).FindStringSubmatch(f)[1]
+			}
+		}
+		t.Log(list)
+		return "none"
+	}
+	vm := k.boot("live", "ParaVirtualSCSIController", []string{"[ds-1] iso/ubuntu-live.iso",
+		k.answer("live", "CIDATA", map[string]string{"user-data": guest.UbuntuAnswer("ops", "Train-1-pass"), "meta-data": ""})})
+	if s := size(vm); s != "0" {
+		t.Errorf("before the installation the disk has %s bytes", s)
+	}
+	k.until(vm, "guest.hostName", "ubuntu-server")
+	if k.get(vm, "guest.toolsRunningStatus") != "guestToolsRunning" || k.get(vm, "guest.guestOperationsReady") != "true" || k.get(vm, "guest.ipAddress") == "" {
+		t.Error("the installer's Tools do not run")
+	}
+	k.c.Refused(k.c.Call("ValidateCredentialsInGuest", guestAuth, vmRef(vm)+linuxAuth), "InvalidGuestLogin")
+	k.until(vm, "guest.hostName", "train")
+	k.until(vm, "guest.guestOperationsReady", "true")
+	k.c.Must("ValidateCredentialsInGuest", guestAuth, vmRef(vm)+linuxAuth)
+	if s := size(vm); s != "8589934592" {
+		t.Errorf("after the installation the disk has %s bytes", s)
+	}
 }

@@ -203,7 +203,7 @@ func (vm *VM) publish() {
 	g.InteractiveGuestOperationsReady = ptr(ready && vm.guest.Session() != "")
 	g.GuestStateChangeSupported = ptr(i.ToolsRun == "guestToolsRunning")
 	switch {
-	case i.State == "off" || i.State == "stuck" && i.OS == "" || i.State == "firmware" || i.State == "installing":
+	case i.State == "off" || i.State == "stuck" && i.OS == "" || i.State == "firmware" || i.State == "installing" && !i.Live:
 		g.GuestState = "notRunning"
 	case i.State == "stopping":
 		g.GuestState = "shuttingDown"
@@ -242,7 +242,9 @@ func (vm *VM) publish() {
 		}
 	}
 	if i.ToolsRun == "guestToolsRunning" {
-		g.GuestId, g.GuestFamily, g.GuestFullName = guestNames(i)
+		if g.GuestId, g.GuestFamily, g.GuestFullName = guestNames(i); i.Live {
+			g.GuestId, g.GuestFamily, g.GuestFullName = "ubuntu64Guest", "linuxGuest", "Ubuntu Linux (64-bit)"
+		}
 		g.HostName, g.IpAddress = i.Hostname, i.IP
 	} else {
 		g.IpAddress = ""
