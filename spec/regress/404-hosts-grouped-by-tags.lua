@@ -42,11 +42,11 @@ describe("per by a tag category", function()
     rest("DELETE", "session", nil, id)
   end
 
-  local function start(more)
+  local function start(more, flags)
     local fleet = { clusters = { { name = "gpu-a", max_away = 2, hosts = { lab.host "a-1", lab.host "a-2", lab.host "a-3",
       lab.host "a-4" } } } }
     for name, value in pairs(more or {}) do fleet[name] = value end
-    l = lab.start { speed = 300, fleet = fleet }
+    l = lab.start { speed = 300, fleet = fleet, flags = flags }
     l:client()
   end
 
@@ -77,10 +77,21 @@ describe("per by a tag category", function()
     local done = l:command({ "plan", l:write(playbook "tag:rack") }, { env = { GPUPT_TRACE = trace } })
     assert.equal(0, done.status, done.err)
     local text = vcenter.read(trace)
-    assert.matches("GET /rest/com/vmware/cis/tagging/category", text, 1, true)
+    assert.matches("GET /api/cis/tagging/category", text, 1, true)
     for _, word in ipairs { l.sim.ready.password, "Basic", "session-id" } do
       assert.is_nil(text:find(word, 1, true), word)
     end
+  end)
+
+  it("reads the older paths of a vSphere before 8.0", function()
+    start(nil, "-version 7.0.3.0")
+    tag("rack", { ["a-1"] = { "r1" }, ["a-2"] = { "r1" }, ["a-3"] = { "r2" }, ["a-4"] = { "r2" } })
+    local trace = l.dir .. "/trace"
+    local done = l:command({ "plan", l:write(playbook "rack") }, { env = { GPUPT_TRACE = trace } })
+    assert.equal(0, done.status, done.err)
+    assert.matches("1 of 2 hosts of rack r1, 1 of 2 hosts of rack r2", done.out, 1, true)
+    assert.matches("GET /rest/com/vmware/cis/tagging/category", vcenter.read(trace), 1, true)
+    assert.is_nil(vcenter.read(trace):find(l.sim.ready.password, 1, true))
   end)
 
   it("names hosts without a tag of the category, and with two", function()
@@ -109,7 +120,7 @@ describe("per by a tag category", function()
     l = lab.start { speed = 300, fleet = { endpoint = "esxi", clusters = { { name = "x", hosts = { lab.host "esx-1" } } } } }
     local plan, message = l:plan((playbook("rack"):gsub("/DC0/host", "/ha-datacenter/host")))
     assert.is_nil(plan)
-    assert.matches("has no tags: it is no vCenter, or does not serve /rest/com/vmware/cis/session", message, 1, true)
+    assert.matches("has no tags: it is no vCenter, or does not serve /api/session", message, 1, true)
     l:stop()
     start()
     local token = l.dir .. "/token"

@@ -4,7 +4,8 @@
 --   tags.of(client, "rack", refs)  ->  { [ref] = { "r1" } }, the names of the tags of this category on each object
 --
 -- The session is opened with the user name and password of the client's own login; the certificate is checked as for
--- SOAP. The paths are those below /rest (vSphere 6.5 to 8.0; REST API reference, Cis Session and Cis Tagging).
+-- SOAP. From vSphere 8.0 on the paths are those below /api, before those below /rest, which are deprecated since 7.0
+-- Update 2 (vSphere Automation API reference: Cis Session, Cis Tagging).
 local digest = require("gpupt.net").digest
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
@@ -16,13 +17,16 @@ local wait = require "gpupt.loop.wait"
 
 local tags = {}
 
-local SESSION = "/rest/com/vmware/cis/session"
-local TAGGING = "/rest/com/vmware/cis/tagging/"
+-- The two forms: paths, what is before an id and an action in them, and whether the answer is in `value`.
+local old = { session = "/rest/com/vmware/cis/session", tagging = "/rest/com/vmware/cis/tagging/", id = "id:",
+  action = "~action", value = true }
+local new = { session = "/api/session", tagging = "/api/cis/tagging/", id = "", action = "action" }
+
 local BYTES, LOGOUT = 16 << 20, 5
 
--- What the server says is wrong: { value = { messages = { { default_message = } } } }.
+-- What the server says is wrong: { messages = { { default_message = } } }, in `value` below /rest.
 local function complaint(body)
-  local value = type(body) == "table" and body.value
+  local value = type(body) == "table" and (body.value or body)
   local list = type(value) == "table" and value.messages
   local first = type(list) == "table" and list[1]
   local text = type(first) == "table" and first.default_message
@@ -51,10 +55,11 @@ local function request(self, method, path, o)
   if not text then return nil, info, code end
   local answer = text:find "%S" and json.decode(text) or nil
   if info.status // 100 == 2 then
-    if text:find "%S" and type(answer) ~= "table" then
+    if self.form.value and type(answer) == "table" then answer = answer.value end
+    if text:find "%S" and answer == nil then
       return nil, ("%s%s: the answer is not JSON"):format(client.base, path), "EPROTOCOL"
     end
-    return answer and answer.value or true
+    return answer or true
   end
   return nil, ("%s%s: HTTP %d%s"):format(client.base, path, info.status, complaint(answer)),
     codes[info.status] or "EHTTP"
@@ -70,14 +75,15 @@ local function enter(self)
   if not way then return nil, message, code end
   return client.logins:attempt({ kind = "vcenter", id = client.base, target = client.base, account = way.account,
     password = way.secret, until_time = engine.now() + client.timeout }, function()
-    local id, why, failed = request(self, "POST", SESSION, { basic = digest.base64(way.account .. ":" .. way.secret) })
+    local id, why, failed = request(self, "POST", self.form.session,
+      { basic = digest.base64(way.account .. ":" .. way.secret) })
     if failed == "NotAuthenticated" then return nil, way.refusal, "InvalidLogin" end
     if failed == "ENOENT" then
-      return nil, client.base .. " has no tags: it is no vCenter, or does not serve " .. SESSION, "ENOTSUP"
+      return nil, client.base .. " has no tags: it is no vCenter, or does not serve " .. self.form.session, "ENOTSUP"
     end
     if not id then return nil, why, failed end
     if type(id) ~= "string" or id:find "[^\33-\126]" or #id > 4096 then
-      return nil, client.base .. SESSION .. ": the answer is no session id", "EPROTOCOL"
+      return nil, client.base .. self.form.session .. ": the answer is no session id", "EPROTOCOL"
     end
     self.id = id
     return true
@@ -94,53 +100,53 @@ local function texts(value, what)
   return list
 end
 
-local function get(self, path) return failure.check(request(self, "GET", TAGGING .. path, {})) end
-local function post(self, path, body) return failure.check(request(self, "POST", TAGGING .. path, { body = body })) end
+local function get(self, path) return failure.check(request(self, "GET", self.form.tagging .. path, {})) end
 
-local function id_path(kind, id) return ("%s/id:%s"):format(kind, (id:gsub("[^%w%-._~:]", function(c)
-  return ("%%%02X"):format(c:byte())
-end))) end
+local function one_of(self, kind, id)
+  local word = id:gsub("[^%w%-._~:]", function(c) return ("%%%02X"):format(c:byte()) end)
+  local one = get(self, ("%s/%s%s"):format(kind, self.form.id, word))
+  return type(one) == "table" and one or {}
+end
 
 -- The id of the category of this name. Raises.
 local function category_of(self, name)
   local names = {}
   for _, id in ipairs(texts(get(self, "category"), "the answer about categories")) do
-    local one = get(self, id_path("category", id))
-    if type(one) == "table" and one.name == name then return id end
-    names[#names + 1] = type(one) == "table" and tostring(one.name) or nil
+    local one = one_of(self, "category", id)
+    if one.name == name then return id end
+    names[#names + 1] = tostring(one.name)
   end
   table.sort(names)
   failure.check(nil, ("vCenter has no tag category '%s' that the account may read (it has %s)"):format(name,
     #names > 0 and table.concat(names, ", ") or "none"), "ENOENT")
 end
 
--- The tags of a category: names by id. Raises.
-local function names_of(self, category)
-  local names = {}
-  local answer = post(self, id_path("tag", category) .. "?~action=list-tags-for-category")
-  for _, id in ipairs(texts(answer, "the answer about tags")) do
-    local one = get(self, id_path("tag", id))
-    names[id] = type(one) == "table" and one.name or nil
-  end
-  return names
-end
-
-local function read(self, category, refs)
-  local names, by_key, objects = names_of(self, category_of(self, category)), {}, {}
+-- What is attached to the objects: { { ref, tag ids } }. Raises.
+local function attached(self, refs)
+  local by_key, objects, list = {}, {}, {}
   for i, ref in ipairs(refs) do
     objects[i] = { type = ref.type, id = ref.value }
     by_key[ref.type .. ":" .. ref.value] = ref
   end
-  local result = {}
-  local answer = post(self, "tag-association?~action=list-attached-tags-on-objects",
-    { object_ids = json.array(objects) })
+  local path = ("%stag-association?%s=list-attached-tags-on-objects"):format(self.form.tagging, self.form.action)
+  local answer = failure.check(request(self, "POST", path, { body = { object_ids = json.array(objects) } }))
   for _, one in ipairs(type(answer) == "table" and answer or {}) do
     local object = type(one) == "table" and one.object_id
     local ref = type(object) == "table" and by_key[("%s:%s"):format(object.type, object.id)]
-    for _, id in ipairs(ref and texts(one.tag_ids, "the answer about attached tags") or {}) do
-      if names[id] then
+    if ref then list[#list + 1] = { ref, texts(one.tag_ids, "the answer about attached tags") } end
+  end
+  return list
+end
+
+local function read(self, category, refs)
+  local wanted, known, result = category_of(self, category), {}, {}
+  for _, one in ipairs(attached(self, refs)) do
+    local ref, ids = table.unpack(one)
+    for _, id in ipairs(ids) do
+      known[id] = known[id] or one_of(self, "tag", id)
+      if known[id].category_id == wanted and type(known[id].name) == "string" then
         result[ref] = result[ref] or {}
-        table.insert(result[ref], names[id])
+        table.insert(result[ref], known[id].name)
       end
     end
   end
@@ -151,11 +157,12 @@ end
 --- The names of the tags of a category on each of these objects: { [ref] = names }; nil, message, code.
 function tags.of(client, category, refs)
   if client.record then return nil, "tags are not read while a recording is made", "ENOTSUP" end
-  local self = { client = client, id = "" }
+  local major = tonumber((client.about and client.about.version or ""):match "^%d+") or 0
+  local self = { client = client, id = "", form = major >= 8 and new or old }
   local ok, message, code = enter(self)
   if not ok then return nil, message, code end
   local results = table.pack(failure.catch(read, self, category, refs))
-  wait.shield(function() return failure.catch(request, self, "DELETE", SESSION, { timeout = LOGOUT }) end)
+  wait.shield(function() return failure.catch(request, self, "DELETE", self.form.session, { timeout = LOGOUT }) end)
   return table.unpack(results, 1, results.n)
 end
 

@@ -64,6 +64,7 @@ func Register(s *api.Server) {
 	for _, p := range []string{"/rest/", "/api/content/", "/api/vcenter/namespaces/", "/api/vcenter/namespace-management/"} {
 		s.HTTP(p, b.serveREST)
 	}
+	s.HTTP(taggingPath, b.serveTagging)
 	for _, p := range []string{"/pbm", "/lookupservice/sdk", "/vsanHealth"} {
 		s.HTTP(p, b.serveSOAP)
 	}
