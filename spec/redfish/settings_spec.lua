@@ -156,6 +156,21 @@ describe("BIOS settings", function()
     boot "dell"
   end)
 
+  it("finds its job among many of the past, also where each is a request", function()
+    for _, one in ipairs { "dell", "dell-old" } do
+      l.sim:post("set", { bmc = one, finished = 130, forget = true })
+      local bmc <close> = open(one)
+      local seen = check(bios.read(bmc))
+      check(pending.set(bmc, seen, { LogicalProc = "Disabled" }))
+      l.sim:post("set", { bmc = one, forget = true })
+      assert.is_false(check(pending.jobless(bmc, check(bios.read(bmc)), { "LogicalProc" })))
+      local asked = 0
+      for _, request in ipairs(state(one).requests) do if request:find "Jobs" then asked = asked + 1 end end
+      assert.is_true(one == "dell" and asked == 3 or asked > 130, asked)
+      check(pending.withdraw(bmc, check(bios.read(bmc)), { "LogicalProc" }))
+    end
+  end)
+
   it("reports a job that fails", function()
     l.sim:post("set", { bmc = "dell", fail_jobs = true })
     local bmc <close> = open "dell"

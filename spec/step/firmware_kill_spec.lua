@@ -40,8 +40,10 @@ describe("host.firmware, killed at a point and resumed", function()
       %s } }]]):format(name, l.sim.ready.bmcs[name], l.dir .. "/bmc-password", l.sim.ready.ca_file, steps))
     local journal = ("%s/kill-%d.db"):format(l.dir, number)
     l.sim:forget()
+    -- whose row it is: the later step of the scope makes the reboot
+    local step = (steps == "" or action == "bios-set") and "host.firmware" or "host.enable"
     local words = { "apply", path, "--journal", journal, "--allow", "bios,reboot" }
-    local killed = l:command(words, { env = { GPUPT_KILL = action .. ":" .. point, LUA_INIT = "require 'spec.support.kill_here'" } })
+    local killed = l:command(words, { env = { GPUPT_KILL = ("%s|%s:%s"):format(step, action, point), LUA_INIT = "require 'spec.support.kill_here'" } })
     assert.is_true(killed.status ~= 0 and not killed.err:find "error", killed.err)
     local resumed = l:command({ "apply", "--resume", run_of(journal), "--journal", journal, "--allow", "bios,reboot" },
       { env = { LUA_INIT = "require 'gpupt.step.host_reboot'.WATCH = 0.3" } })

@@ -511,7 +511,7 @@
 ---@field goes? function goes(fleet, target, options) -> references to the hosts that the VM may be moved to
 ---@field requires? function requires(options, target, changes) -> what the preflight checks
 ---@field secrets? function secrets(options, changes): reads and checks its secrets before a run starts
----@field prepare? function prepare(ctx, target): reads for all hosts of a plan side by side what observe uses
+---@field prepare? function prepare(ctx, target, done): reads for all hosts of a plan side by side what observe uses; done: what undo gets
 ---@field observe function reads the current state from the server
 ---@field plan function returns what it would change
 ---@field apply function makes the changes

@@ -157,6 +157,7 @@ local function reversed(tree, step, done, state)
   local back = { name = step.name, scope = step.scope, approvals = approvals_of(step), claims = step.claims,
     -- cards that a step took out of passthrough come back before the VMs that had them
     after_vms = step.scope == "hosts" and not step.after_vms, after_host = step.after_host }
+  back.prepare = step.prepare and function(ctx, target) return step.prepare(ctx, target, done) end
   function back.observe(ctx, target)
     if state.gone and not state.decides[back] then return { changes = {} } end
     if tree.kept[target.ref] then return { changes = {}, left = { tree.kept[target.ref] } } end

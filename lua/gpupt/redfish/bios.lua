@@ -50,9 +50,9 @@ local function find_system(client, o)
   local path, message, code = client:link(client.root, "Systems", "the service root")
   if not path then return nil, message, code end
   local list
-  list, message, code = client:get(path)
+  list, message, code = client:members(path)
   if not list then return nil, message, code end
-  local members = type(list.Members) == "table" and list.Members or {}
+  local members = list
   if #members == 0 then return nil, client.base .. ": the BMC lists no system", "ENOTSUP" end
   local other
   for i = 1, math.min(#members, MEMBERS) do

@@ -209,6 +209,28 @@ function Client:link(object, name, where)
   return self:path_of(id, where)
 end
 
+-- pages of a collection
+local PAGES = 20
+
+--- The members of a collection, over all its pages: links, or with `expand` whole objects from a service that offers
+-- that ($expand, DSP0266). nil, message, code.
+function Client:members(path, expand)
+  local features = type(self.root.ProtocolFeaturesSupported) == "table" and self.root.ProtocolFeaturesSupported
+  local offered = features and type(features.ExpandQuery) == "table" and features.ExpandQuery.ExpandAll == true
+  local list, from = {}, expand and offered and path .. "?$expand=*($levels=1)" or path
+  for _ = 1, PAGES do
+    local page, message, code = self:get(from)
+    if not page then return nil, message, code end
+    local members = type(page.Members) == "table" and page.Members or {}
+    table.move(members, 1, #members, #list + 1, list)
+    local more = page["Members@odata.nextLink"]
+    if type(more) ~= "string" then break end
+    from, message, code = self:path_of(more, path)
+    if not from then return nil, message, code end
+  end
+  return list
+end
+
 -- ---- the session
 
 local no_sessions = { [404] = true, [405] = true, [501] = true }

@@ -62,7 +62,8 @@ function pending.await(client, path)
   end
 end
 
-local JOBS = 200
+-- A service without $expand is asked for each job.
+local JOBS = 300
 
 -- The jobs for the BIOS that wait for a reboot, of the manager of a Dell: paths.
 local function waiting_jobs(client, self)
@@ -70,14 +71,15 @@ local function waiting_jobs(client, self)
   if not manager then return nil, message, code end
   local list
   for _, place in ipairs { "/Oem/Dell/Jobs", "/Jobs" } do -- iDRAC 9 and later, and before
-    list, message, code = client:get(manager .. place)
+    list, message, code = client:members(manager .. place, true)
     if list or code ~= "ENOENT" then break end
   end
   if not list then return nil, message, code end
   local found = {}
-  for i = 1, math.min(type(list.Members) == "table" and #list.Members or 0, JOBS) do
-    local path = client:path_of(type(list.Members[i]) == "table" and list.Members[i]["@odata.id"], manager)
-    local job = path and client:get(path)
+  for i = #list, math.max(1, #list - JOBS), -1 do
+    local one = type(list[i]) == "table" and list[i] or {}
+    local path = client:path_of(one["@odata.id"], manager)
+    local job = one.JobState and one or path and client:get(path)
     if job and job.JobType == "BIOSConfiguration" and (job.JobState == "Scheduled" or job.JobState == "New") then
       found[#found + 1] = path
     end

@@ -15,10 +15,10 @@ local function member(client, name)
   local path, message, code = client:link(client.root, "Registries", "the service root")
   if not path then return nil, message, code end
   local list
-  list, message, code = client:get(path)
+  list, message, code = client:members(path)
   if not list then return nil, message, code end
   local loose, some = nil, {}
-  for _, one in ipairs(type(list.Members) == "table" and list.Members or {}) do
+  for _, one in ipairs(list) do
     local id = type(one) == "table" and one["@odata.id"]
     if type(id) == "string" then
       if last_of(id) == name:lower() then return client:path_of(id, path) end

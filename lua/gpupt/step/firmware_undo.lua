@@ -8,6 +8,8 @@ local restore = require "gpupt.step.vm_restore"
 local roll = require "gpupt.step.host_roll"
 local secret = require "gpupt.secret"
 
+local undo = {}
+
 local VARIABLE = "GPUPT_BMC_PASSWORD"
 
 -- The password by its origin, as gpupt.secret names it.
@@ -104,8 +106,14 @@ local function make(done)
   end
 end
 
+--- For a plan: the BIOS of all hosts is read side by side.
+function undo.prepare(ctx, target, done)
+  local access = access_of(target, done)
+  if access and target.record.connection == "connected" then host_bios.read_ahead(ctx, target, access, {}) end
+end
+
 --- By the contract of gpupt.step.
-return function(ctx, target, done)
+function undo.of(ctx, target, done)
   local result = { changes = {}, lost = {}, left = {}, needs = {} }
   local seen, message, code, detail = observe(ctx, target, done, result)
   if not seen then return nil, message, code, detail end
@@ -140,3 +148,5 @@ return function(ctx, target, done)
   end
   return result
 end
+
+return undo

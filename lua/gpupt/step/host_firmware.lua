@@ -65,19 +65,12 @@ local function earlier(ctx, target)
 end
 
 --- For a plan: the BIOS of all hosts is read side by side, because a BMC is slow.
-function step.prepare(ctx, target)
+function step.prepare(ctx, target, done)
+  if done then return firmware_undo.prepare(ctx, target, done) end
   local o = target.options
   if not o.bmc or o.bmc == "" or not o.login or login_problem(o.login) then return end
   if target.record.connection ~= "connected" then return end
-  target.read_ahead = table.pack(host_bios.look(ctx, target, host_bios.access(o), wanted_of(o)))
-end
-
--- The same, read now if it was not read before.
-local function look(ctx, target, access, wanted)
-  local known = target.read_ahead
-  target.read_ahead = nil
-  if known and ctx.planning then return table.unpack(known, 1, known.n) end
-  return host_bios.look(ctx, target, access, wanted)
+  host_bios.read_ahead(ctx, target, host_bios.access(o), wanted_of(o))
 end
 
 local function wait_for_reboot(target, access, values)
@@ -112,7 +105,7 @@ function step.observe(ctx, target)
     seen.away = true
     return seen
   end
-  local found, message, code, detail = look(ctx, target, seen.access, wanted_of(o))
+  local found, message, code, detail = host_bios.look(ctx, target, seen.access, wanted_of(o))
   if not found then return nil, message, code, detail end
   seen.bios, seen.lines = found.bios, found.lines
   if before and before.boot_time ~= record.boot_time then
@@ -251,6 +244,6 @@ function step.prove(ctx, target)
   return #words > 0 and table.concat(words, ", ") or "no such setting in this server"
 end
 
-function step.undo(ctx, target, done) return firmware_undo(ctx, target, done) end
+function step.undo(ctx, target, done) return firmware_undo.of(ctx, target, done) end
 
 return step

@@ -8,7 +8,7 @@
 --     apply(ctx, target, changes, seen)                makes these changes only, with ctx:call and ctx:task
 --     prove(ctx, target) -> text                       reads again; nil, message, code if it is not as wanted
 --     undo(ctx, target, done) -> { changes, lost, left, gone }   optional: how what a run did is taken back (below)
---     prepare(ctx, target),                            optional: reads from other servers what observe uses, for all
+--     prepare(ctx, target, done),                      optional: reads from other servers what observe uses, for all
 --                                                      hosts of a plan side by side; observe reports what is wrong
 --     secrets(options, changes),                       optional: reads and checks its secrets before a run starts
 --     place(fleet, target, options) -> { memory_mb =, stores = { datastores that its host must mount } },
@@ -91,7 +91,9 @@ local contract_fields = options.declare("step contract", {
   { "goes", "function", doc = "goes(fleet, target, options) -> references to the hosts that the VM may be moved to" },
   { "requires", "function", doc = "requires(options, target, changes) -> what the preflight checks" },
   { "secrets", "function", doc = "secrets(options, changes): reads and checks its secrets before a run starts" },
-  { "prepare", "function", doc = "prepare(ctx, target): reads for all hosts of a plan side by side what observe uses" },
+  { "prepare", "function",
+    doc = "prepare(ctx, target, done): reads for all hosts of a plan side by side what observe uses; "
+    .. "done: what undo gets" },
   { "observe", "function", required = true, doc = "reads the current state from the server" },
   { "plan", "function", required = true, doc = "returns what it would change" },
   { "apply", "function", required = true, doc = "makes the changes" },

@@ -189,6 +189,10 @@ func (b *BMC) change(m map[string]any) error {
 				to[name] = v
 			}
 			b.tag++
+		case "finished": // so many jobs of the past
+			for range int(n) {
+				b.addJob().done = true
+			}
 		case "job": // another user's job for the BIOS
 			b.addJob()
 		default:

@@ -389,3 +389,31 @@ func TestAnXCC(t *testing.T) {
 		t.Fatal(v)
 	}
 }
+
+func TestPagesOfJobs(t *testing.T) {
+	vctest.Breaks(t, "bmc.expand")
+	for manner, jobs := range map[string]string{"dell": "/redfish/v1/Managers/iDRAC.Embedded.1/Oem/Dell/Jobs", "dell-old": "/redfish/v1/Managers/iDRAC.Embedded.1/Jobs"} {
+		r := newRig(t, fleet.BMC{Manner: manner})
+		r.s.Control(t, "POST", "/set", map[string]any{"bmc": hostName, "finished": 120})
+		seen, from := 0, jobs
+		for from != "" {
+			v := r.get(from)
+			seen += len(v["Members"].([]any))
+			from, _ = v["Members@odata.nextLink"].(string)
+		}
+		if seen != 120 {
+			t.Fatal(manner, seen)
+		}
+		a := r.send("GET", jobs+"?$expand=*($levels=1)", nil)
+		if manner == "dell-old" {
+			r.refused(a, 400, "QueryNotSupported")
+			continue
+		}
+		if a.status != 200 || a.body["Members"].([]any)[0].(map[string]any)["JobState"] != "Completed" {
+			t.Fatal(a.status, a.text)
+		}
+		if next := r.get(a.body["Members@odata.nextLink"].(string)); next["Members"].([]any)[0].(map[string]any)["JobState"] != "Completed" {
+			t.Fatal("the second page is not expanded")
+		}
+	}
+}

@@ -4,6 +4,8 @@ package bmc
 
 import (
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -21,12 +23,7 @@ func (b *BMC) idrac(w http.ResponseWriter, r *http.Request, path string, body ma
 		if r.Method == "POST" {
 			return b.newJob(w, body)
 		}
-		var list []string
-		for _, j := range b.jobs {
-			list = append(list, jobs+"/"+j.id)
-		}
-		reply(w, 200, collection(jobs, list...))
-		return nil
+		return b.jobPage(w, r, jobs)
 	case service:
 		if p := allow(r, "POST"); p != nil {
 			return p
@@ -46,16 +43,13 @@ func (b *BMC) idrac(w http.ResponseWriter, r *http.Request, path string, body ma
 	}
 	for _, j := range b.jobs {
 		state := j.state(b.now())
-		said := map[string][2]string{"New": {"New job", "JCP000"}, "Scheduled": {"Task successfully scheduled.", "JCP001"},
-			"Completed": {"Job completed successfully.", "PR19"}, "Failed": {"Job failed.", "PR21"}}[state]
-		text, id := said[0], said[1]
+		text, id := said[state][0], said[state][1]
 		switch path {
 		case jobs + "/" + j.id:
 			if p := allow(r, "GET"); p != nil {
 				return p
 			}
-			reply(w, 200, map[string]any{"@odata.id": path, "Id": j.id, "Name": "Configure: BIOS.Setup.1-1", "JobType": "BIOSConfiguration",
-				"JobState": state, "Message": text, "MessageId": id})
+			reply(w, 200, b.job(j, path))
 			return nil
 		case root + "/TaskService/Tasks/" + j.id:
 			if p := allow(r, "GET"); p != nil {
@@ -67,6 +61,45 @@ func (b *BMC) idrac(w http.ResponseWriter, r *http.Request, path string, body ma
 		}
 	}
 	return unknown(path)
+}
+
+var said = map[string][2]string{"New": {"New job", "JCP000"}, "Scheduled": {"Task successfully scheduled.", "JCP001"},
+	"Completed": {"Job completed successfully.", "PR19"}, "Failed": {"Job failed.", "PR21"}}
+
+func (b *BMC) job(j *job, path string) map[string]any {
+	state := j.state(b.now())
+	return map[string]any{"@odata.id": path, "Id": j.id, "Name": "Configure: BIOS.Setup.1-1", "JobType": "BIOSConfiguration",
+		"JobState": state, "Message": said[state][0], "MessageId": said[state][1]}
+}
+
+const page = 50
+
+// jobPage lists jobs, a page at a time; whole ones for $expand.
+func (b *BMC) jobPage(w http.ResponseWriter, r *http.Request, jobs string) *problem {
+	expand := r.URL.Query().Get("$expand")
+	if expand != "" && (!b.m.applyTimes || expand != "*($levels=1)") {
+		return bad(400, "QueryNotSupported", "Querying is not supported by the implementation.")
+	}
+	skip, _ := strconv.Atoi(r.URL.Query().Get("$skip"))
+	list := []any{}
+	for i := skip; i < len(b.jobs) && i < skip+page; i++ {
+		path := jobs + "/" + b.jobs[i].id
+		if expand != "" {
+			list = append(list, b.job(b.jobs[i], path))
+		} else {
+			list = append(list, link(path))
+		}
+	}
+	v := map[string]any{"@odata.id": jobs, "Name": "Jobs", "Members": list, "Members@odata.count": len(b.jobs)}
+	if skip+page < len(b.jobs) {
+		next := url.Values{"$skip": {strconv.Itoa(skip + page)}}
+		if expand != "" {
+			next.Set("$expand", expand)
+		}
+		v["Members@odata.nextLink"] = jobs + "?" + next.Encode()
+	}
+	reply(w, 200, v)
+	return nil
 }
 
 // jobPaths are those of the job queue and of the action that deletes jobs: other ones since iDRAC 9.

@@ -30,6 +30,7 @@ var (
 	_ = documented("bmc.if-match-needed", dsp+", status code 428; seen with AMI in "+other, "The service of manner ami answers a PATCH without If-Match with 428.")
 	_ = documented("bmc.pending", dsp+", Settings resource", "Attributes set in the settings resource are in force after the next boot; the BIOS resource itself takes no PATCH.")
 	_ = documented("bmc.registry", "DSP8010: AttributeRegistry; "+dsp+", attribute registries", "Values that the attribute registry does not allow, attributes that are not in it, and read-only ones are refused with 400, and nothing of the request is set.")
+	_ = documented("bmc.expand", dsp+", Query parameters, Resource collections", "A collection has pages with Members@odata.nextLink; $expand gives whole members where the service root offers it, and is 400 elsewhere.")
 	_ = documented("bmc.apply-time", dsp+", Settings apply time", "An ApplyTime that SupportedApplyTimes does not list is 400.")
 	_ = seen("bmc.dell-needs-apply-time", dell, "An iDRAC that lists apply times keeps a PATCH without one as pending (200) and never applies it; with OnReset it answers 202 with the Location of a job, and 200 without a job when nothing changes.")
 	_ = seen("bmc.dell-job", dell, "Of an older iDRAC pending values are applied by a job (POST Jobs with TargetSettingsURI); a job is New, then Scheduled (JCP001), and a boot before that applies nothing.")

@@ -197,6 +197,9 @@ func (b *BMC) serviceRoot() any {
 	v := map[string]any{"@odata.id": root + "/", "@odata.type": "#ServiceRoot.v1_11_0.ServiceRoot", "Id": "RootService", "RedfishVersion": "1.11.0",
 		"Vendor": b.m.vendor, "Systems": link(root + "/Systems"), "Managers": link(root + "/Managers"), "Registries": link(root + "/Registries"),
 		"Oem": map[string]any{b.m.vendor: map[string]any{}}}
+	if b.m.jobs && b.m.applyTimes {
+		v["ProtocolFeaturesSupported"] = map[string]any{"ExpandQuery": map[string]any{"ExpandAll": true, "Levels": true, "MaxLevels": 1}}
+	}
 	if !b.d.BasicOnly {
 		v["SessionService"] = link(root + "/SessionService")
 		v["Links"] = map[string]any{"Sessions": link(b.sessionPath())}
