@@ -17,7 +17,7 @@ end
 
 local here = false
 package.preload["gpupt.vim.lost_task"] = function()
-  local found = assert(loadfile "lua/gpupt/vim/lost_task.lua")()
+  local found = assert(loadfile(assert(package.searchpath("gpupt.vim.lost_task", package.path))))()
   return function(...)
     if here and point == "unanswered" then die() end
     return found(...)
