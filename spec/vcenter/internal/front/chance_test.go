@@ -143,6 +143,7 @@ func (d *dice) value(x reflect.Value, f *wire.Field, depth int) {
 // requests (2 without it) to each method of each kind of object, from a seed (GPUPT_SEED). When
 // the process dies, run the test again with -v: the last line shows the request.
 func TestRandomRequests(t *testing.T) {
+	t.Parallel()
 	rounds, seed := 2, int64(1)
 	if n, err := strconv.Atoi(os.Getenv("GPUPT_FUZZ")); err == nil {
 		rounds = n

@@ -159,6 +159,7 @@ func TestRandomTrouble(t *testing.T) {
 }
 
 func TestAHostIsLostDuringItsReboot(t *testing.T) {
+	t.Parallel()
 	f := fleet.Demo()
 	f.Clusters[0].Hosts[0].BootSeconds = 200
 	s := vctest.Start(t, vcenter.Options{Fleet: f})

@@ -61,6 +61,7 @@ func TestWithoutASession(t *testing.T) {
 }
 
 func TestIdleSessionsExpire(t *testing.T) {
+	t.Parallel()
 	vctest.Breaks(t, "session.idle-expiry")
 	s := vctest.Start(t, vcenter.Options{Idle: 0.3})
 	c := s.Login(t)

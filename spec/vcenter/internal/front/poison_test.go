@@ -92,6 +92,7 @@ func ordinary(s *vctest.Server, session string) []func(*vctest.Client) vctest.An
 // GPUPT_SEED chooses, and after every 40th request of the others. GPUPT_FUZZ is the number of random requests to each
 // method (1 without it).
 func TestNoRequestPoisonsTheServer(t *testing.T) {
+	t.Parallel()
 	rounds, seed := 1, time.Now().UnixNano()
 	if n, err := strconv.Atoi(os.Getenv("GPUPT_FUZZ")); err == nil {
 		rounds = n

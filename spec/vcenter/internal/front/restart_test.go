@@ -88,6 +88,7 @@ func TestARestartEndsTheWaits(t *testing.T) {
 
 // Whether the request took effect, and what becomes of its task.
 func TestARestartAndItsTasks(t *testing.T) {
+	t.Parallel()
 	for tasks, want := range map[string]struct{ known, done bool }{
 		"kept": {true, true}, "lost": {false, false}, "untracked": {false, true},
 	} {

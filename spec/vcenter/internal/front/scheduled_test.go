@@ -31,6 +31,7 @@ func once(at string) string {
 }
 
 func TestScheduledTasks(t *testing.T) {
+	t.Parallel()
 	f := fleet.Demo()
 	f.VMs = []fleet.VM{{Name: "x", Host: "esx-a-1", DiskGB: 1}}
 	f.Delays = map[string]float64{"Rename_Task": 4000}

@@ -81,6 +81,7 @@ func value(x reflect.Value, this types.ManagedObjectReference, full bool, depth 
 // with requests that are valid but make no sense. A panic in a goroutine of the simulator
 // would end this test's process.
 func TestNoRequestEndsTheServer(t *testing.T) {
+	t.Parallel()
 	for _, full := range []bool{false, true} {
 		s := vctest.Start(t, vcenter.Options{Speed: 2000})
 		c := s.Login(t)

@@ -19,6 +19,7 @@ func b200(address string) fleet.Device {
 
 // Every card requires a driver that supports it.
 func TestDriversThatDoNotFit(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct {
 		name    string
 		card    func(string) fleet.Device
@@ -74,6 +75,7 @@ func TestDriversThatDoNotFit(t *testing.T) {
 }
 
 func TestSecureBoot(t *testing.T) {
+	t.Parallel()
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" })
 	k.rule("driver.signature")
 	k.restart(lin, val("bootOptions", "<efiSecureBootEnabled>true</efiSecureBootEnabled>"))
@@ -98,6 +100,7 @@ func TestSecureBoot(t *testing.T) {
 }
 
 func TestTheRunFile(t *testing.T) {
+	t.Parallel()
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" }, cards(t4("0000:3b:00.0"), a100("0000:86:00.0"))...)
 	k.rule("driver.run-file", "guest.apt-lock")
 	k.send(lin, linuxAuth, "/tmp/n.run", "#! /bin/sh\n# NVIDIA Accelerated Graphics Driver for Linux-x86_64 550.107.02\n")

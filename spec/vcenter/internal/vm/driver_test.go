@@ -24,6 +24,7 @@ func (k *kit) restart(vm string, parts ...part) {
 }
 
 func TestAWindowOfTheDefaultSize(t *testing.T) {
+	t.Parallel()
 	k, lin, win := guests(t, func(lin, win *fleet.VM) {
 		lin.More = map[string]any{"driver": "550.107.02"}
 		lin.ExtraConfig = map[string]string{"pciPassthru.use64bitMMIO": "TRUE"}
@@ -52,6 +53,7 @@ func TestAWindowOfTheDefaultSize(t *testing.T) {
 }
 
 func TestTheWindowUnderBIOS(t *testing.T) {
+	t.Parallel()
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) {
 		lin.Firmware, win.Power = "bios", "poweredOff"
 		lin.More = map[string]any{"driver": "550.107.02"}
@@ -71,6 +73,7 @@ func TestTheWindowUnderBIOS(t *testing.T) {
 }
 
 func TestCode43(t *testing.T) {
+	t.Parallel()
 	k, _, win := guests(t, func(lin, win *fleet.VM) {
 		win.More = map[string]any{"driver": "461.92"}
 		lin.Power = "poweredOff"
@@ -101,6 +104,7 @@ func TestCode43(t *testing.T) {
 }
 
 func TestNouveauBoundToTheCard(t *testing.T) {
+	t.Parallel()
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { win.Power = "poweredOff" }, cards(t4("0000:3b:00.0"), a100("0000:86:00.0"))...)
 	k.rule("driver.nouveau", "driver.power-on", "guest.rights")
 	if out := k.bash(lin, "lspci -k -d 10de:"); !strings.Contains(out, "Kernel driver in use: nouveau") {

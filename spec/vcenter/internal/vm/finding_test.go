@@ -78,6 +78,7 @@ func catalogue(t *testing.T, arg string) []string {
 }
 
 func TestFindingsThatCanBeProvoked(t *testing.T) {
+	t.Parallel()
 	ready := fleet.VM{Firmware: "efi", MemoryMB: 8192, MemoryLock: true, Power: "poweredOn", Host: "esx-a-1", Password: "Train-1-pass",
 		ExtraConfig: map[string]string{"pciPassthru.use64bitMMIO": "TRUE", "pciPassthru.64bitMMIOSizeGB": "512"}}
 	l, w := ready, ready

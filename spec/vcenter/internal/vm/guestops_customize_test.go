@@ -25,6 +25,7 @@ func sysprep(name, password string) string {
 
 // A clone of a template gets an identity of its own from a specification, and only so.
 func TestCustomization(t *testing.T) {
+	t.Parallel()
 	k, lin, win := guests(t, func(lin, win *fleet.VM) {
 		lin.Devices, win.Devices, lin.Template, win.Template = nil, nil, true, true
 		lin.Power, win.Power, lin.MemoryLock, win.MemoryLock = "poweredOff", "poweredOff", false, false

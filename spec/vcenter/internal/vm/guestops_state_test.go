@@ -30,6 +30,7 @@ func (k *kit) seen(vm string) (list []string) {
 
 // Tools start in stages; each is a visible state of its own.
 func TestTheStagesOfTools(t *testing.T) {
+	t.Parallel()
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { lin.Power, win.Power = "poweredOff", "poweredOff" })
 	k.rule("tools.stages")
 	k.Control(t, "POST", "/set", map[string]any{"vm": "lin", "seconds": map[string]any{"tools.start": 1000, "tools.net": 300}})

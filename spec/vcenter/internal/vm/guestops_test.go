@@ -202,6 +202,7 @@ func TestDatastoreFiles(t *testing.T) {
 }
 
 func TestPowerThroughTools(t *testing.T) {
+	t.Parallel()
 	k, lin, win := guests(t, nil)
 	k.rule("guest.tools-needed", "guest.mount-tools", "guest.upgrade-tools")
 	k.c.Must("RebootGuest", lin, "")
@@ -232,6 +233,7 @@ func TestPowerThroughTools(t *testing.T) {
 }
 
 func TestToolsInstaller(t *testing.T) {
+	t.Parallel()
 	k, _, win := guests(t, nil)
 	k.rule("tools.feature-names", "tools.exit-codes", "tools.quiet", "tools.restart")
 	k.accepted(k.c.Task("PowerOffVM_Task", win, ""))

@@ -87,6 +87,7 @@ const windows, ubuntu = "[ds-1] iso/windows-2022.iso", "[ds-1] iso/ubuntu-24.04.
 func swap(pairs ...string) func(string) string { return strings.NewReplacer(pairs...).Replace }
 
 func TestNothingBoots(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	k.rule("install.nothing-boots", "install.firmware-fits")
 	k.wantStuck(k.boot("a", "VirtualLsiLogicSASController", nil), "No operating system was found")
@@ -104,6 +105,7 @@ func TestNothingBoots(t *testing.T) {
 }
 
 func TestWindowsAnswers(t *testing.T) {
+	t.Parallel()
 	k := startFleet(t, func(f *fleet.Fleet) {
 		f.Datastores[0].Files["iso/windows-prompt.iso"] = fleet.File{OS: "windows-prompt"}
 	}, nil...)
@@ -184,6 +186,7 @@ func TestWindowsAnswers(t *testing.T) {
 }
 
 func TestUbuntuAnswers(t *testing.T) {
+	t.Parallel()
 	k := startFleet(t, func(f *fleet.Fleet) {
 		f.Datastores[0].Files["iso/ubuntu-stock.iso"] = fleet.File{OS: "ubuntu-stock"}
 	}, nil...)

@@ -70,6 +70,7 @@ func TestTheVMXFile(t *testing.T) {
 }
 
 func TestRegister(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	k.rule("vm.register", "vm.register-invalid", "vm.destroy-on")
 	vm := k.vm("a", append(disk("VirtualLsiLogicSASController"), network("VM Network"), cd(-120, 0, "[ds-1] iso/ubuntu-24.04.iso"),

@@ -7,6 +7,7 @@ import (
 
 // A complete Linux VM: blank disk, two media, installation, cards, verification.
 func TestLinuxFromNothingToTheGPUs(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	parts := append(disk("VirtualLsiLogicSASController"), network("VM Network"), cd(-120, 0, "[ds-1] iso/ubuntu-24.04.iso"),
 		cd(-121, 1, "[ds-1] iso/ubuntu-answer.iso"))

@@ -59,6 +59,7 @@ func TestARevertBringsTheConfigurationBack(t *testing.T) {
 }
 
 func TestARevertBringsPowerAndDiskBack(t *testing.T) {
+	t.Parallel()
 	k := startFleet(t, func(f *fleet.Fleet) {
 		f.VMs = []fleet.VM{{Name: "lin", Installed: "ubuntu", Firmware: "efi", MemoryMB: 8192, Power: "poweredOn", Username: "ops", Password: "Train-1-pass"}}
 	})
