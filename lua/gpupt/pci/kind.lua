@@ -70,9 +70,35 @@ end
 
 local fields = { "vendor", "device", "subvendor", "subdevice" }
 
+local function fit(dev, parts)
+  for i, wanted in ipairs(parts) do
+    if not fits(dev[fields[i]], wanted) then return false end
+  end
+  return true
+end
+
+-- The parts of a pattern as Lua patterns, or nil. A playbook asks the same of each card of a fleet, so they are kept.
+local known, count = {}, 0
+
+local function parts_of(pattern)
+  local parts = known[pattern]
+  if parts then return parts end
+  parts = {}
+  for part in (pattern .. ":"):gmatch "([^:]*):" do
+    local wanted = part_pattern(part, 4)
+    if not wanted then return nil end
+    parts[#parts + 1] = wanted
+  end
+  if #parts < 2 or #parts > 4 then return nil end
+  if count >= 100 then known, count = {}, 0 end
+  known[pattern], count = parts, count + 1
+  return parts
+end
+
 local function match_one(dev, pattern)
   if type(pattern) ~= "string" then error("pci.match: a pattern is a string, not a " .. type(pattern), 3) end
   if pattern == "gpu" then return (kind.is_gpu(dev)) end
+  if known[pattern] then return fit(dev, known[pattern]) end
   local class = pattern:match "^class=(.*)$"
   if class then
     local wanted = part_pattern(class, 4)
@@ -84,16 +110,9 @@ local function match_one(dev, pattern)
     if not domain then return bad(pattern) end
     return dev.domain == domain and dev.bus == bus and dev.slot == slot and dev.func == func
   end
-  local parts = {}
-  for part in (pattern .. ":"):gmatch "([^:]*):" do parts[#parts + 1] = part end
-  if #parts < 2 or #parts > 4 then return bad(pattern) end
-  local all = true
-  for i, part in ipairs(parts) do
-    local wanted = part_pattern(part, 4)
-    if not wanted then return bad(pattern) end
-    all = all and fits(dev[fields[i]], wanted)
-  end
-  return all
+  local parts = parts_of(pattern)
+  if not parts then return bad(pattern) end
+  return fit(dev, parts)
 end
 
 function kind.match(dev, pattern)
