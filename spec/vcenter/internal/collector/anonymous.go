@@ -10,7 +10,7 @@ import (
 	"gpupt.test/vcenter/internal/wire"
 )
 
-var _ = rules.Add(rules.Rule{ID: "session.before-login", Sure: "documented", As: "real", Source: "pyVmomi's tables: RetrieveProperties, RetrievePropertiesEx and SessionManager.currentSession, defaultLocale, messageLocaleList, supportedLocaleList need System.Anonymous, message System.View, sessionList Sessions.TerminateSession; API reference: MissingProperty.fault (SecurityError); govmomi session.Manager.UserSession reads currentSession without a login",
+var _ = rules.Add(rules.Rule{ID: "session.before-login", Sure: "documented", As: "stricter: the properties of a host are in missingSet with NotAuthenticated too, with an empty message (github.com/vmware/pyvmomi/issues/294); for traversals no source is known", Source: "github.com/vmware/govmomi/issues/1149 (collecting from SessionManager does not fail without a session, sessionList is not collected); pyVmomi's tables: RetrieveProperties, RetrievePropertiesEx and SessionManager.currentSession, defaultLocale, messageLocaleList, supportedLocaleList need System.Anonymous, message System.View, sessionList Sessions.TerminateSession; API reference: MissingProperty.fault (SecurityError); govmomi session.Manager.UserSession reads currentSession without a login",
 	Text: "Without a session, RetrieveProperties and RetrievePropertiesEx answer the properties that need no login (of SessionManager, ServiceInstance, GuestOperationsManager); the others of these objects are in missingSet with NotAuthenticated. currentSession is then not set. Any other object is NotAuthenticated for the whole call."})
 
 const anonymous = "System.Anonymous"
