@@ -103,6 +103,9 @@ SecureBoot enabled
 nouveau 2310144 0 - Live 0x0000000000000000
 @version
 @module
+@amdgpu
+none
+@dkms
 @cards
 0b:00.0 0302: 10de:20b5 (rev a1)
 @end

@@ -123,8 +123,9 @@ function driver.look() return bash(LOOK) end
 
 --- Reads its output; nil, message, "EGUEST".
 function driver.read(output)
-  local sections = linux.sections(output)
-  if not sections then return nil, "the guest's answer is not complete", "EGUEST" end
+  local sections, message, code = linux.sections(output,
+    "os kernel root secure modules version module amdgpu dkms cards")
+  if not sections then return nil, message, code end
   local os_release = linux.os_release(table.concat(sections.os, "\n"))
   local family = linux.family(os_release.ID or "?", os_release.ID_LIKE)
   local seen = { family = family, id = os_release.ID, name = os_release.PRETTY_NAME, kernel = sections.kernel[1] or "?",
@@ -137,7 +138,7 @@ function driver.read(output)
   local file_version, license = sections.module[1], sections.module[2] or ""
   if version then seen.loaded = { version = version } end
   seen.amdgpu = { loaded = sections.amdgpu[1], module = sections.amdgpu[2] or "" }
-  seen.dkms = table.concat(sections.dkms or {}, "; ")
+  seen.dkms = table.concat(sections.dkms, "; ")
   if file_version then seen.module = { version = file_version, open = license:find "GPL" ~= nil } end
   for _, line in ipairs(sections.cards) do
     local class, vendor, device = line:match "^%S+ (%x%x%x%x): (%x%x%x%x):(%x%x%x%x)"

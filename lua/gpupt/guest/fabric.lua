@@ -71,8 +71,8 @@ end
 
 --- Reads its output; nil, message, "EGUEST".
 function fabric.read(output)
-  local sections = linux.sections(output)
-  if not sections then return nil, "the guest's answer is not complete", "EGUEST" end
+  local sections, message, code = linux.sections(output, "version active said")
+  if not sections then return nil, message, code end
   return { version = table.concat(sections.version, " "):match "version is : ([%d.]+)",
     running = sections.active[1] == "active", said = sections.said[#sections.said] or "" }
 end

@@ -137,8 +137,9 @@ function linux.tools(given)
   }
 end
 
---- The parts of an output that lines of the form @name begin, by name: lists of lines. nil if the line @end is missing.
-function linux.sections(output)
+--- The parts of an output that lines of the form @name begin, by name: lists of lines. `names` are those that have to
+-- be there, separated by spaces. nil, message, "EGUEST" if one of them, or the line @end, is missing.
+function linux.sections(output, names)
   local part, sections = nil, {}
   for line in text.lines(output or "") do
     local name = line:match "^@(%l+)$"
@@ -149,7 +150,10 @@ function linux.sections(output)
       part[#part + 1] = line
     end
   end
-  return sections["end"] and sections or nil
+  for name in (names .. " end"):gmatch "%l+" do
+    if not sections[name] then return nil, "the guest's answer is not complete", "EGUEST" end
+  end
+  return sections
 end
 
 --- The command that looks at Tools in a guest, for linux.read_look; it needs no root.
@@ -174,11 +178,12 @@ end
 --- Reads its output: { family =, id =, name =, root =, sudo =, version = of vmtoolsd or nil, packages = a set,
 -- running = }; nil, message, code.
 function linux.read_look(output)
-  local sections = linux.sections(output)
-  if not sections then return nil, "the guest's answer is not complete", "EGUEST" end
+  local sections, message, code = linux.sections(output, "os root tools packages service")
+  if not sections then return nil, message, code end
   local release = linux.os_release(table.concat(sections.os, "\n"))
   if not release.ID then return nil, "the guest has no /etc/os-release with an ID", "EGUEST" end
-  local family, message, code = linux.family(release.ID, release.ID_LIKE)
+  local family
+  family, message, code = linux.family(release.ID, release.ID_LIKE)
   if not family then return nil, message, code end
   local seen = { family = family, id = release.ID, name = release.PRETTY_NAME or release.ID, packages = {},
     root = sections.root[1] == "0", sudo = sections.root[2] == "sudo" }
