@@ -75,8 +75,8 @@ local CLONE = [[p.vms { name = "clone-1", place = { cluster = "vdi", datastore =
 local MOVE = [[p.vms { where = "/DC0/vm/mover", p.vm.move { to = "esx-2", datastore = "ds-2" },
   p.gpu.attach { devices = ]] .. CARDS .. [[ } },]]
 
-local function applied(l, journal, scopes, allow)
-  local done = l:command { "apply", l:write(play(scopes)), "--journal", journal, "--allow", allow }
+local function applied(l, journal, scopes, allow, env)
+  local done = l:command({ "apply", l:write(play(scopes)), "--journal", journal, "--allow", allow }, { env = env })
   assert(done.status == 0, done.err)
   return done.err:match "run (kill%-%S+)"
 end
@@ -98,7 +98,23 @@ local function light()
 end
 local function password(l) return { LINUX_PASSWORD = l.secrets.linux } end
 
+-- BIOS settings over the host's BMC, with the cards of the same host.
+local SERVER = host("esx-1", { boot_seconds = 60, above_4g = false, bmc = { user = "root", password = "Bmc-secret-1" },
+  cards = { t4("0000:3b:00.0", { enabled = false }) } })
+local function bmc_password() return { BMC_PASSWORD = "Bmc-secret-1" } end
+local function firmware(l)
+  return ([[p.hosts { where = "/DC0/host/vdi/*", devices = %s, roll = { resend_after = "2s" },
+    p.host.firmware { sr_iov = true, bmc = %q, login = p.login("root", p.secret.env "BMC_PASSWORD"), ca_file = %q },
+    p.host.enable {} }]]):format(CARDS, l.sim.ready.bmcs["esx-1"], l.sim.ready.ca_file)
+end
+
 matrix.cases = {
+  { name = "firmware", long = true, allow = "bios,reboot", start = fleet({}, { SERVER }), env = bmc_password,
+    prepare = function(l) return { "apply", l:write(play(firmware(l))) } end },
+  { name = "undo-bios", long = true, allow = "bios,reboot", start = fleet({}, { SERVER }), env = bmc_password,
+    prepare = function(l, journal)
+      return { "undo", applied(l, journal, firmware(l), "bios,reboot", bmc_password()) }
+    end },
   { name = "create", start = fleet {}, prepare = applies(CREATE), allow = "reboot" },
   { name = "enable", allow = "reboot,guest-shutdown", start = fleet({ running("busy", { devices = { "0000:86:00.0" } }) }, { OFF }),
     prepare = applies([[p.hosts { where = "/DC0/host/vdi/*", devices = p.gpus { match = "10de:1eb8", label = "ml" },
@@ -153,6 +169,9 @@ local function state_of(l)
         tostring(card.active), tostring(card.label))
     end
     lines[#lines + 1] = ("%s maintenance=%s %s"):format(one.name, tostring(one.maintenance), one.state)
+  end
+  for _, one in ipairs(truth.bmcs) do
+    lines[#lines + 1] = ("%s BIOS %s pending %s"):format(one.host, gpupt.json.encode(one.current), gpupt.json.encode(one.pending))
   end
   for _, one in ipairs(truth.vms) do
     local devices = {}
