@@ -204,6 +204,8 @@ describe("BIOS settings", function()
     local other = ("%s-%s-%s%s"):format(turned(a), turned(b), turned(c), uuid:sub(19))
     assert.are_not.equal(uuid, other)
     assert.is_true(bios.same_uuid(uuid, other))
+    assert.is_nil(bios.same_uuid("00000000-0000-0000-0000-000000000000", uuid)) -- a board without one
+    assert.is_nil(bios.same_uuid(uuid, "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"))
   end)
 
   it("of the table have a source each, and names that do not match others", function()

@@ -139,7 +139,8 @@ function command.run(options, words)
       print_server(seen)
     end
     if seen.message then
-      cli.complain("%s: %s", seen.host, seen.message)
+      local named = seen.message:find(seen.host, 1, true)
+      cli.complain("%s", named and seen.message or ("%s: %s"):format(seen.host, seen.message))
       status = math.max(status, cli.status_of(seen.code))
     end
     for _, line in ipairs(seen.lines or {}) do if falls_short(line) then status = math.max(status, cli.FAILED) end end

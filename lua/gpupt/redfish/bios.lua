@@ -30,7 +30,8 @@ end
 -- The two orders in which the first three fields of a UUID are written (SMBIOS specification, 7.2.1).
 local function forms(uuid)
   local text = tostring(uuid or ""):lower():gsub("[^%x]", "")
-  if #text ~= 32 then return nil end
+  -- a board without a UUID shows all bits alike
+  if #text ~= 32 or text:find "^0+$" or text:find "^f+$" then return nil end
   local function turned(s) return (s:gsub("(%x%x)", "%1 "):reverse():gsub(" ?(%x)(%x)", "%2%1")) end
   return text, turned(text:sub(1, 8)) .. turned(text:sub(9, 12)) .. turned(text:sub(13, 16)) .. text:sub(17)
 end
