@@ -105,10 +105,10 @@ function Session:look(commands, o)
 end
 
 --- Runs programs one after the other, in one go; a list as of Session:look. `changing` programs get a journal row
--- before they start: of the first one, whose status the row has.
+-- before they start: of that with the number `main` (default: the first), whose status the row has.
 function Session:run_all(commands, o)
   o = o or {}
-  local ctx, target, first = self.ctx, self.target, commands[1]
+  local ctx, target, first = self.ctx, self.target, commands[o.main or 1]
   local number
   if o.changing then
     number = ctx:row(target, "change", o.changing, { program = first.program,
@@ -116,7 +116,7 @@ function Session:run_all(commands, o)
   end
   local results, message, code, detail = self:look(commands, { timeout = o.timeout, secrets = o.secrets })
   if number then
-    ctx:row(target, "result", o.changing, results and { ok = true, status = results[1].status }
+    ctx:row(target, "result", o.changing, results and { ok = true, status = results[o.main or 1].status }
       or { ok = false, message = message, code = code }, { of = number })
   end
   return results, message, code, detail
