@@ -284,7 +284,7 @@ return p.playbook { name = "agent", p.vms { where = "/DC0/vm/%s",
       local path = site:write(playbook(name, installer(VMWARE)))
       local journal = ("%s/kill-%s.db"):format(site.dir, at:gsub(":", "-"))
       local killed = site:command({ "apply", path, "--journal", journal, "--allow", "guest-shutdown" },
-        { env = { GPUPT_KILL = at, LUA_INIT = "require 'spec.support.kill_here'" } })
+        { env = { GPUPT_KILL = "horizon.agent|" .. at, LUA_INIT = "require 'spec.support.kill_here'" } })
       assert.is_true(killed.status ~= 0 and not killed.err:find "error", killed.err)
       local resumed = site:command { "apply", "--resume", run_of(journal), "--journal", journal,
         "--allow", "guest-shutdown" }

@@ -160,8 +160,8 @@ local function install_packages(session, seen, packages, seconds)
 end
 
 -- Opens a session again after a reboot.
-local function again(ctx, target, why)
-  local ok, message, code, detail = reboot.request(ctx, target, why)
+local function again(ctx, target, session, why)
+  local ok, message, code, detail = reboot.request(ctx, target, session, why)
   if not ok then return nil, message, code, detail end
   return guest.open(ctx, target, {})
 end
@@ -212,7 +212,7 @@ local function run_file(ctx, target, session, seen, seconds)
     result, message, code = as_root(session, driver.without_nouveau(seen.family), "blacklist nouveau", seconds)
     if not result then return nil, message, code end
     if result.status ~= 0 then return nil, "nouveau cannot be disabled: " .. tail(result), "EGUEST" end
-    session, message, code = again(ctx, target, "nouveau has the card: rebooting the guest without it")
+    session, message, code = again(ctx, target, session, "nouveau has the card: rebooting the guest without it")
     if not session then return nil, message, code end
   end
   local inside
@@ -264,7 +264,7 @@ local function on_linux(ctx, target, session, seconds)
   local unbuilt = driver.unbuilt(now)
   if unbuilt then return nil, unbuilt, "EGUEST" end
   if restart or driver.needs_restart(now) then
-    session, message, code = again(ctx, target, now.nouveau and "nouveau has the card: rebooting the guest"
+    session, message, code = again(ctx, target, session, now.nouveau and "nouveau has the card: rebooting the guest"
       or "the new modules are not loaded yet: rebooting the guest")
     if not session then return nil, message, code end
   end
@@ -297,7 +297,7 @@ local function on_windows(ctx, target, session, seconds)
       return nil, ("pnputil: exit code %d: %s: %s"):format(result.status, outcome.meaning, tail(result)), "EGUEST"
     end
     if outcome.note then ctx:note(target, "pnputil: " .. outcome.note) end
-    if outcome.reboot then return again(ctx, target, "pnputil requests a reboot of the guest") end
+    if outcome.reboot then return again(ctx, target, session, "pnputil requests a reboot of the guest") end
     return session
   end
   local name = o.from:match "[^/]*$"
@@ -316,7 +316,7 @@ local function on_windows(ctx, target, session, seconds)
     return nil, ("%s: exit code %d: %s"):format(name, result.status, tail(result)), "EGUEST"
   end
   if result.status == 1 then
-    return again(ctx, target, name .. " ended with 1: rebooting the guest, then the driver is checked")
+    return again(ctx, target, session, name .. " ended with 1: rebooting the guest, then the driver is checked")
   end
   return session
 end

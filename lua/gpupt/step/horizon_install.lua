@@ -175,7 +175,7 @@ function install.ensure(ctx, target, session, o)
     ctx:note(target, "the installer is rebooting the guest (1641)")
     ok, message, code = reboot.by_installer(ctx, target, session, not o.password and LOG or nil)
   elseif outcome.reboot then
-    ok, message, code, detail = reboot.request(ctx, target, problem)
+    ok, message, code, detail = reboot.request(ctx, target, session, problem)
   end
   if not ok then return nil, message, code, detail end
   return settled(ctx, target, command)

@@ -148,11 +148,11 @@ local function restart(ctx, target, session, outcome)
     return tools_again(ctx, target)
   end
   -- the Tools that gave the installer's result can reboot the guest, unless they were restarted since
-  local ok, message, code, detail = reboot.request(ctx, target, REBOOT)
+  local ok, message, code, detail = reboot.request(ctx, target, session, REBOOT)
   if ok or code ~= "ToolsUnavailable" then return ok, message, code, detail end
   ok, message, code = tools_again(ctx, target)
   if not ok then return nil, message, code end
-  return reboot.request(ctx, target, REBOOT)
+  return reboot.request(ctx, target, session, REBOOT)
 end
 
 --- Installs them: { version = "12.4.0", remove = { names } }; nil, message, code.
