@@ -89,6 +89,18 @@ describe("gpupt status --follow", function()
     assert.equal("", err)
   end)
 
+  it("prints the same on a terminal as in a pipe", function()
+    local number = change("esx-1", "RebootHost")
+    row { kind = "result", target = "esx-1", step = "host.enable", what = "RebootHost", of = number, detail = { ok = true } }
+    row { kind = "target", target = "esx-1", what = "changed" }
+    row { kind = "end", what = "done" }
+    local piped = vcenter.shell(("bin/gpupt status --follow light --journal %s 2>&1"):format(path))
+    local shown = vcenter.shell(("python3 -c 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)' bin/gpupt status --follow light "
+      .. "--journal %s </dev/null; echo status $?"):format(path))
+    assert.matches("RebootHost: done", piped, 1, true)
+    assert.equal(piped .. "status 0\n", (shown:gsub("\r", ""):gsub("%^D\b\b", "")))
+  end)
+
   it("of the newest run that has failed says so, and is not a success", function()
     row { kind = "target", target = "esx-1", step = "host.enable", what = "failed",
       detail = { message = "no such card", code = "ENOENT" } }

@@ -21,6 +21,8 @@ local fleet = { clusters = { { name = "cad", drs = "off", hosts = {
     lab.host("esx-1", { memory_gb = 512, cards = cards }),
     lab.host("esx-2", { memory_gb = 512, cards = { lab.card("0000:1b:00.0", { enabled = true }) } }),
     lab.host("esx-3", { memory_gb = 512, cards = { lab.card("0000:1b:00.0", { enabled = true }), lab.card("0000:2b:00.0", { enabled = true }) } }),
+    lab.host("esx-5", { memory_gb = 64, cards = { lab.card("0000:1b:00.0", { enabled = true, device = "2204",
+      name = "GA102 [GeForce RTX 3090]", bars = { "16M:32", "256M:64p", "32M:64p" } }) } }),
     lab.host("esx-4", { memory_gb = 512, cards = { lab.card("0000:1b:00.0", { enabled = true }), lab.card("0000:2b:00.0", { enabled = true }) } }),
   } } },
   vms = {
@@ -28,6 +30,7 @@ local fleet = { clusters = { { name = "cad", drs = "off", hosts = {
     vm("unlocked", "0000:2b:00.0", { memory_lock = false }),
     vm("bios", "0000:3b:00.0", { firmware = "bios", installed = "windows", guest = "windows2019srvNext_64Guest" }),
     vm("good", "0000:4b:00.0", { installed = "ubuntu", power = "poweredOn", username = "ops", password = "x" }),
+    vm("game", "0000:1b:00.0", { host = "esx-5", guest = "windows2019srvNext_64Guest", installed = "windows" }),
     vm("twin-1", "0000:1b:00.0", { host = "esx-4", memory_lock = false }), vm("twin-2", "0000:2b:00.0", { host = "esx-4", memory_lock = false }),
     vm("moved", "0000:5b:00.0"), vm("many", "0000:6b:00.0"),
   } }
@@ -135,6 +138,17 @@ describe("p.doctor.repair", function()
     local none, text = lines "many"
     assert.same({}, none)
     assert.matches("proposed: esx%-3 has 2 free cards of that model %(1b:00.0 2b:00.0%)", text)
+  end)
+
+  it("hides the hypervisor from a GeForce's driver before 465 in Windows, and from no other", function()
+    assert.same({}, (lines("game", '"mmio", "memory"')))
+    assert.same({}, (lines("game", '"hide-hypervisor"', ', driver = "536.25"')))
+    local changes, text = lines("game", '"hide-hypervisor"')
+    assert.same({ "~ game: hypervisor.cpuid.v0 FALSE", "~ game: power on" }, changes)
+    assert.matches("game +off +Code 43: NVIDIA's driver before 465 refuses a GeForce in a VM +hypervisor.cpuid.v0 FALSE", text)
+    assert.equal("FALSE", apply("game").extra_config["hypervisor.cpuid.v0"])
+    -- a datacenter card needs it in no guest
+    assert.same({}, (lines("good", '"hide-hypervisor"')))
   end)
 
   it("repairs one VM of several, and then pauses for a look, unless the scope has another canary", function()

@@ -172,10 +172,14 @@ local function add_hypervisor(target, seen, spec, fix, row)
   local gpus = {}
   for _, card in ipairs(seen.vm.cards) do
     local device = card.address and seen.record and seen.record.devices[card.address]
-    if device then gpus[#gpus + 1] = device end
+    if device then
+      -- its BARs do not matter here, and may not be known
+      gpus[#gpus + 1] = { vendor = device.vendor, device = device.device, subvendor = device.subvendor,
+        subdevice = device.subdevice, name = device.name, address = device.address }
+    end
   end
-  local value = #gpus > 0 and settings.compute { gpus = gpus, memory_mb = seen.vm.memory_mb, guest = seen.vm.guest_id,
-    installed = seen.vm.firmware, driver = target.options.driver }
+  local value = #gpus > 0 and settings.compute { gpus = gpus, mmio = "off", memory_mb = seen.vm.memory_mb,
+    guest = seen.vm.guest_id, installed = seen.vm.firmware, driver = target.options.driver }
   for _, pair in ipairs(value and value.extra or {}) do
     if pair.key == "hypervisor.cpuid.v0" then
       repair_values.add(spec, seen.vm, pair)
