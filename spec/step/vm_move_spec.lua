@@ -18,9 +18,10 @@ local function vm(name, on, more)
   return o
 end
 
-local fleet = { datastores = { { name = "ds-1" }, { name = "ds-2" }, { name = "local" } }, clusters = {
+local fleet = { networks = { "VM Network", "Lab 7" }, datastores = { { name = "ds-1" }, { name = "ds-2" }, { name = "local" } }, clusters = {
   { name = "a", drs = "off", datastores = { "ds-1", "ds-2" }, hosts = { host "esx-1", host "esx-2",
-    host("esx-3", { cards = { t4 "0000:3b:00.0", t4 "0000:86:00.0" } }), host("esx-4", { datastores = { "ds-2" } }), host "esx-5", host "esx-6" } },
+    host("esx-3", { cards = { t4 "0000:3b:00.0", t4 "0000:86:00.0" } }), host("esx-4", { datastores = { "ds-2" } }), host "esx-5", host "esx-6",
+    host("esx-7", { networks = { "Lab 7" } }) } },
   { name = "b", drs = "off", hosts = { host "esx-b" } } },
   vms = { vm("one", "esx-1", { devices = { "0000:3b:00.0" }, installed = "ubuntu", power = "poweredOn", username = "ops", password = "x" }),
     vm("swap-a", "esx-5", { devices = { "0000:3b:00.0" } }), vm("swap-b", "esx-6", { devices = { "0000:3b:00.0" } }),
@@ -75,6 +76,7 @@ describe("p.vm.move", function()
     has(scope("one", 'to = "esx-3"'), "one has 1 passthrough device, and a card does not move with its VM. Add p.gpu.attach")
     has(scope("one", 'to = "esx-2"', ATTACH), "held by held (poweredOff)")
     has(scope("one", 'to = "esx-4"', ATTACH), "does not mount the datastore ds-1, where its disks are")
+    has(scope("one", 'to = "esx-7"', ATTACH), "esx-7 does not have the network VM Network, to which it is connected")
     has(scope("one", 'to = "esx-3", datastore = "local"', ATTACH), "does not mount the datastore local")
     has('p.vms { name = "one", place = { cluster = "a", datastore = "ds-1" }, p.vm.move { to = "esx-3" } }', "select them with where")
   end)

@@ -21,6 +21,7 @@ local function objects_of(fleet, targets)
   end
   for _, target in ipairs(targets) do
     take(target.network)
+    if target.moves then take(target.ref) end -- for its networks
     for _, ref in ipairs(target.host_refs or {}) do
       local record = fleet.by_ref[ref]
       if record and record.connection == "connected" and take(ref) then
@@ -73,18 +74,22 @@ local function name_mounts(records, stores)
   end
 end
 
-local types = { HostSystem = { "datastore" }, Datastore = store_paths, Network = network_paths,
-  DistributedVirtualPortgroup = network_paths, OpaqueNetwork = network_paths }
+local types = { HostSystem = { "datastore" }, VirtualMachine = { "network" }, Datastore = store_paths,
+  Network = network_paths, DistributedVirtualPortgroup = network_paths, OpaqueNetwork = network_paths }
 
---- { networks = { ref -> { name, hosts = set } }, stores = { ref -> datastore }, records = hosts that were read }.
+--- { networks = { ref -> { name, hosts = set } }, networks_of = { VM that moves -> references }, stores = { ref ->
+-- datastore }, records = hosts that were read }.
 function look.read(fleet, targets)
   local objects, records = objects_of(fleet, targets)
-  local world = { networks = {}, stores = {}, records = records }
+  local world = { networks = {}, networks_of = {}, stores = {}, records = records }
   if #records == 0 then return world end
-  for object in fleet.vc:collect { objects = objects, types = types, follow = { HostSystem = "datastore" } } do
+  for object in fleet.vc:collect { objects = objects, types = types, follow = { HostSystem = "datastore",
+    VirtualMachine = "network" } } do
     local kind = object.ref.type
     if kind == "HostSystem" then
       fleet.by_ref[object.ref].store_refs = object.datastore
+    elseif kind == "VirtualMachine" then
+      world.networks_of[object.ref] = object.network
     elseif kind == "Datastore" then
       take_store(world.stores, object)
     else
@@ -126,6 +131,13 @@ function look.unfit(world, target, record)
   local network = not target.ref and target.network and world.networks[target.network]
   if network and network.hosts and not network.hosts[record.ref] then
     return ("does not have the network %s"):format(network.name or target.network_name)
+  end
+  -- within a datacenter a network of this name is the same object on all hosts that have it
+  for _, ref in ipairs(target.moves and world.networks_of[target.ref] or {}) do
+    local one = world.networks[ref]
+    if one and one.hosts and not one.hosts[record.ref] then
+      return ("does not have the network %s, to which it is connected"):format(one.name or tostring(ref))
+    end
   end
 end
 
