@@ -25,10 +25,10 @@ local outcomes = {
   [1605] = { "ERROR_UNKNOWN_PRODUCT", meaning = "the product to be changed is not installed" },
   [1618] = { "ERROR_INSTALL_ALREADY_RUNNING", retry = true, meaning = "another installation is running" },
   [1619] = { "ERROR_INSTALL_PACKAGE_OPEN_FAILED", meaning = "the package could not be opened",
-    remedy = "check that the Tools CD is still connected" },
+    remedy = "check that its file, or the CD that it is on, is still there" },
   [1625] = { "ERROR_INSTALL_PACKAGE_REJECTED", meaning = "a group policy forbids this installation" },
   [1633] = { "ERROR_INSTALL_PLATFORM_UNSUPPORTED", meaning = "the package is for another platform",
-    remedy = "setup64.exe, and setup.exe of Tools 13, are for 64-bit Windows" },
+    remedy = "use the installer for this Windows: of Tools, setup64.exe, or setup.exe since 12.5" },
   [1638] = { "ERROR_PRODUCT_VERSION", meaning = "another version of the product is already installed" },
   [1639] = { "ERROR_INVALID_COMMAND_LINE", meaning = "the command line is wrong" },
   [1641] = { "ERROR_SUCCESS_REBOOT_INITIATED", success = true, reboot = true, rebooting = true,
@@ -127,7 +127,7 @@ local function explain(result, log)
   if wrong then
     result.feature = wrong
     result.meaning = ("the installer has no feature '%s' (MSI error 2711)"):format(wrong)
-    result.remedy = ("remove %s from REMOVE: the names differ between releases and are case-sensitive")
+    result.remedy = ("remove %s from REMOVE or ADDLOCAL: the names differ between releases and are case-sensitive")
       :format(wrong)
     return
   end

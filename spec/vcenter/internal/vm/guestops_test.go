@@ -269,7 +269,7 @@ func TestToolsInstaller(t *testing.T) {
 			t.Errorf("%s ended with %s, not %s", x.args, got, x.code)
 		}
 	}
-	if log := k.fetch(win, windowsAuth, `C:\Windows\Temp\msi log.txt`); !strings.Contains(log, "2711") || !strings.Contains(log, "'Nothing'") {
+	if log := strings.ReplaceAll(k.fetch(win, windowsAuth, `C:\Windows\Temp\msi log.txt`), "\x00", ""); !strings.Contains(log, "2711") || !strings.Contains(log, "'Nothing'") {
 		t.Errorf("MSI log: %s", log)
 	}
 	if f := strings.Join(k.guest(win)["tools_features"].([]string), ","); strings.Contains(f, "Hgfs") || strings.Contains(f, "VSS") {

@@ -10,12 +10,13 @@ import (
 	"gpupt.test/vcenter/internal/vctest"
 )
 
-// The medium of Tools 13 has setup.exe alone; before, setup64.exe was the one for 64-bit Windows.
+// The medium of Tools 12.5 and 13 has setup.exe alone; before, setup64.exe was the one for 64-bit Windows.
 func TestTheInstallerOnTheToolsMedium(t *testing.T) {
 	vctest.Breaks(t, "tools.medium")
 	for _, x := range []struct{ version, installer, other string }{
 		{"12.3.5", "setup64.exe", "setup.exe"},
-		{"12.5.4", "setup64.exe", "setup.exe"},
+		{"12.4.5", "setup64.exe", "setup.exe"},
+		{"12.5.3", "setup.exe", ""},
 		{"13.0.1", "setup.exe", ""},
 	} {
 		data, err := guest.ToolsMedium(x.version)
