@@ -160,7 +160,7 @@ func (c *checker) role(path, role string) {
 
 func (c *checker) file(path string, f File) {
 	family, _, _ := strings.Cut(f.OS, "-")
-	c.word(path+".os", family, "windows", "ubuntu", "tools")
+	c.word(path+".os", family, "windows", "ubuntu", "rocky", "tools")
 	ways := 0
 	for _, is := range []bool{f.OS != "", f.Source != "", f.Text != "", f.SizeMB != 0} {
 		if is {

@@ -38,9 +38,12 @@ func (m *Machine) install(ctx context.Context) {
 	}
 	family := bootable(boot.Medium)
 	m.note("guest-install", "%s boots from %s", family, boot.Where)
-	if family == "windows" {
+	switch family {
+	case "windows":
 		m.installWindows(ctx, boot)
-	} else {
+	case "rocky":
+		m.installKickstart(ctx)
+	default:
 		m.installUbuntu(ctx, boot)
 	}
 }

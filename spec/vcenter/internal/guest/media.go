@@ -71,6 +71,13 @@ func OSMedium(os, version string) ([]byte, error) {
 		}
 		return iso.Write("Ubuntu-Server "+version+" LTS amd64", files, stamp)
 	}
+	if family == "rocky" {
+		return iso.Write("Rocky-9-4-x86_64-dvd", map[string][]byte{
+			".treeinfo": []byte("[general]\nname = Rocky Linux 9.4\n"), "EFI/BOOT/BOOTX64.EFI": []byte("shim\n"),
+			"images/pxeboot/vmlinuz": []byte("Linux\n"), "images/install.img": []byte("anaconda\n"),
+			"BaseOS/repodata/repomd.xml": []byte("<repomd/>\n"), "AppStream/repodata/repomd.xml": []byte("<repomd/>\n"),
+		}, stamp)
+	}
 	return nil, fmt.Errorf("there is no medium for the operating system %q", os)
 }
 
@@ -128,6 +135,9 @@ func bootable(i *iso.Image) string {
 	}
 	if i.Find("casper/vmlinuz") != nil && i.Find("boot/grub/grub.cfg") != nil {
 		return "ubuntu"
+	}
+	if i.Find("BaseOS/repodata/repomd.xml") != nil && i.Find("images/pxeboot/vmlinuz") != nil {
+		return "rocky"
 	}
 	return ""
 }

@@ -277,3 +277,39 @@ func TestToolsOfTheInstaller(t *testing.T) {
 		t.Errorf("after the installation the disk has %s bytes", s)
 	}
 }
+
+func TestKickstart(t *testing.T) {
+	k := startFleet(t, func(f *fleet.Fleet) {
+		f.Datastores[0].Files["iso/rocky.iso"] = fleet.File{OS: "rocky"}
+	}, nil...)
+	k.rule("install.kickstart")
+	good := "lang en_US.UTF-8\nkeyboard us\ntimezone Etc/UTC\nnetwork --hostname=train\nuser --name=ops --groups=wheel --iscrypted --password=" +
+		guest.Crypt("Train-1-pass", "$6$x") + "\nautopart\nreboot\n%packages\n@core\nopen-vm-tools\n%end\n%post\nset -e\necho done > /root/mark\n%end\n"
+	n := 0
+	try := func(because, label, name string, change ...string) {
+		t.Helper()
+		n++
+		vm := k.boot(fmt.Sprintf("k%d", n), "ParaVirtualSCSIController", []string{"[ds-1] iso/rocky.iso",
+			k.answer(fmt.Sprintf("k%d", n), label, map[string]string{name: swap(change...)(good)})})
+		if because == "" {
+			k.until(vm, "guest.guestOperationsReady", "true")
+			k.c.Must("ValidateCredentialsInGuest", guestAuth, vmRef(vm)+linuxAuth)
+		} else {
+			k.wantStuck(vm, because)
+		}
+	}
+	try("", "OEMDRV", "ks.cfg")
+	try("no volume labelled OEMDRV has a ks.cfg", "KS", "ks.cfg")
+	try("no volume labelled OEMDRV has a ks.cfg", "OEMDRV", "KS.CFG")
+	try("unknown command autoprat on line 6", "OEMDRV", "ks.cfg", "autopart", "autoprat")
+	try("does not end with %end", "OEMDRV", "ks.cfg", "mark\n%end\n", "mark\n")
+	try("keyboard is missing", "OEMDRV", "ks.cfg", "keyboard us\n", "")
+	try("no user and no root password", "OEMDRV", "ks.cfg", "user --name=ops", "#")
+	try("no partition for /", "OEMDRV", "ks.cfg", "autopart\n", "")
+	try("mounted at /boot/efi", "OEMDRV", "ks.cfg", "autopart\n", "part / --size=1\n")
+	try("", "OEMDRV", "ks.cfg", "autopart\n", "reqpart\npart / --size=1\n")
+	try("waits for a key", "OEMDRV", "ks.cfg", "reboot\n", "")
+	try("failed at package no-such", "OEMDRV", "ks.cfg", "open-vm-tools", "no-such")
+	try("%post ended with 1", "OEMDRV", "ks.cfg", "echo done", "false; echo")
+	try("Tools are not installed", "OEMDRV", "ks.cfg", "open-vm-tools", "gcc")
+}
