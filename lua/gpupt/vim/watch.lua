@@ -23,10 +23,10 @@ local watch_updates = require "gpupt.vim.watch_updates"
 --- Seconds: what begins or changes within these goes into one request. A thousand tasks that end in the same second are
 -- reported within milliseconds, and not by a thousand answers. Where MANY things are waited for, further ones are added
 -- less often: the end of a task that is shorter than that is reported so much later. And an answer with FEW changes of
--- things that were added together waits a little for the next one: tasks that began together end together, and what
+-- things that were added TOGETHER waits a little for the next one: tasks that began together end together, and what
 -- their callers do then begins together.
 local watch = { MAX_WAIT = 60, GATHER_UPDATES = 0.004, NOTHING = 0.025, GATHER_WAITS = 0.002, GATHER_MANY = 0.05,
-  MANY = 4, GATHER_FEW = 0.015, FEW = 2 }
+  MANY = 4, GATHER_FEW = 0.015, FEW = 2, TOGETHER = 0.15 }
 
 local Watch = {}
 Watch.__index = Watch
@@ -286,6 +286,17 @@ local function gather(self)
   self.added = true
 end
 
+-- Notes which entries were added together, or soon after each other.
+local function keep_together(self, batch)
+  local now, together = engine.now(), self.together
+  if not together or now - together.since > watch.TOGETHER then
+    together = { since = now, living = 0 }
+    self.together = together
+  end
+  together.living = together.living + #batch
+  for _, entry in ipairs(batch) do entry.together = together end
+end
+
 local function filters_helper(self)
   while not self.stopped and (#self.pending > 0 or #self.idle > 0 or to_check(self)) do
     if to_check(self) then watch_list.check(self) end
@@ -295,8 +306,7 @@ local function filters_helper(self)
       if not entry.removed then batch[#batch + 1] = entry end
     end
     self.pending = {}
-    local together = { living = #batch }
-    for _, entry in ipairs(batch) do entry.together = together end
+    keep_together(self, batch)
     if #batch > 0 then
       local listed, own = watch_list.split(self, batch)
       if #listed > 0 then watch_list.add(self, listed) end
