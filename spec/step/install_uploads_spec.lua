@@ -14,10 +14,15 @@ describe("a slow upload of an answer medium", function()
     local l = lab.start { speed = 300, fleet = { clusters = { { name = "gpu-a", hosts = { lab.host "esx-a-1" } } },
       datastores = { { name = "ds-1", files = { ["iso/ubuntu-24.04.iso"] = { os = "ubuntu" } } } } } }
     l.sim:trouble({ method = "HTTP PUT", count = 1 }, { kind = "hold", seconds = 3 })
-    local result = l:apply(PLAY)
+    local result, events = l:apply(PLAY)
     local journal = l.sim:get "journal"
     l:stop()
     assert.equal("done", result.status)
+    local complete = {}
+    for _, event in ipairs(events) do
+      if event.kind == "progress" and event.text:find "^upload %[ds%-1%]" and event.percent == 100 then complete[event.target] = true end
+    end
+    assert.same({ ["vm-1"] = true, ["vm-2"] = true, ["vm-3"] = true, ["vm-4"] = true }, complete)
     local puts, slow = {}, nil
     for _, entry in ipairs(journal.requests or journal) do
       if entry.method == "HTTP PUT" then

@@ -157,7 +157,15 @@ function answers.upload(ctx, target, image, path)
   local ok, detail
   if file then
     local closed <close> = file -- luacheck: ignore
-    ok, message, code, detail = ctx.vc.datastore:upload(file, path, { size = #image, verify = true, overwrite = false })
+    local shown
+    ok, message, code, detail = ctx.vc.datastore:upload(file, path, { size = #image, verify = true, overwrite = false,
+      progress = function(sent, total)
+        local percent = sent * 100 // math.max(1, total)
+        if percent == shown then return end
+        shown = percent
+        ctx.emit { kind = "progress", target = target.name, step = target.instance and target.instance.name,
+          text = change.text, percent = percent }
+      end })
   end
   ctx:row(target, "result", change, ok and { ok = true } or { ok = false, message = message, code = code },
     { of = number })

@@ -47,7 +47,7 @@ func TestMistakesAreNamedByLineAndPath(t *testing.T) {
 		{"a datastore that is not there", `{"clusters": [{"name": "a", "datastores": ["nvme"]}]}`, `line 1: clusters[0].datastores[0]: there is no datastore "nvme"`},
 		{"two datastores of one name", `{"datastores": [{"name": "d"}, {"name": "d"}]}`, `line 1: datastores[1].name: there is another datastore "d"`},
 		{"a datastore with a slash", `{"datastores": [{"name": "../d"}]}`, `line 1: datastores[0].name: "../d" is not a valid datastore name`},
-		{"an unknown system", "{\"datastores\": [{\"name\": \"d\", \"files\": {\n\"iso/x.iso\": {\"os\": \"plan9\"}}}]}", `line 2: datastores[0].files["iso/x.iso"].os: "plan9" is unknown: windows, ubuntu, tools`},
+		{"an unknown system", "{\"datastores\": [{\"name\": \"d\", \"files\": {\n\"iso/x.iso\": {\"os\": \"plan9\"}}}]}", `line 2: datastores[0].files["iso/x.iso"].os: "plan9" is unknown: windows, ubuntu, rocky, tools`},
 		{"a file of two sources", `{"datastores": [{"name": "d", "files": {"x": {"os": "ubuntu", "text": "x"}}}]}`, `line 1: datastores[0].files["x"]: a file has one of`},
 		{"an unknown medium", `{"datastores": [{"name": "d", "files": {"x": {"source": "builtin:toys"}}}]}`, `line 1: datastores[0].files["x"].source: "toys" is unknown`},
 		{"two users of one name", `{"users": [{"name": "u"}, {"name": "u"}]}`, `line 1: users[1].name: there is another user "u"`},
