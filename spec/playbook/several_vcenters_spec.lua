@@ -115,6 +115,29 @@ describe("a playbook for several vCenters", function()
     assert.is_true(enabled(west, "esx-w"))
   end)
 
+  it("is undone by run, each at its own vCenter: another one is refused, also one of the same name", function()
+    local path, journal = play(), dir .. "/j.db"
+    local done = command { "apply", path, "--allow", "reboot", "--journal", journal }
+    assert.equal(0, done.status, done.err)
+    local book, id = assert(store.open(journal)), nil
+    for run in book:runs() do id = run.id:find "^two%-west" and run.id or id end
+    book:close()
+    local function at(site)
+      return { GOVC_URL = site.sim.ready.url, GOVC_USERNAME = site.sim.ready.username, GOVC_PASSWORD = site.sim.ready.password,
+        GOVC_TLS_CA_CERTS = site.sim.ready.ca_file }
+    end
+    east.sim:forget()
+    local refused = command({ "undo", id, "--allow", "reboot", "--journal", journal }, at(east))
+    assert.equal(1, refused.status)
+    assert.matches(("run %s worked on 127.0.0.1 (p.vcenter 'west'), and this is another server of that name: connect to that one")
+      :format(id), refused.err, 1, true)
+    assert.same({}, east:changing())
+    local undone = command({ "undo", id, "--allow", "reboot", "--journal", journal }, at(west))
+    assert.equal(0, undone.status, undone.err)
+    assert.is_false(enabled(west, "esx-w"))
+    assert.is_true(enabled(east, "esx-e"))
+  end)
+
   it("is saved as one plan, which is refused for the vCenter that has changed since", function()
     local path, file = play(), dir .. "/two.plan"
     assert.equal(0, command({ "plan", path, "--out", file }).status)

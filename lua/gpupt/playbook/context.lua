@@ -25,6 +25,7 @@ local away = require "gpupt.fleet.away"
 local failure = require "gpupt.failure"
 local history = require "gpupt.playbook.history"
 local json = require "gpupt.json"
+local notes = require "gpupt.playbook.journal"
 local kept = require "gpupt.playbook.kept"
 local remembered = require "gpupt.playbook.remembered"
 local rows = require "gpupt.playbook.rows"
@@ -188,9 +189,8 @@ function Context:done_by(run, target)
   local record
   for one in book:runs() do if one.id == run then record = one end end
   if not record then return nil, ("the journal contains no run '%s'"):format(run), "ENOENT" end
-  if record.endpoint ~= self.vc.host then
-    return nil, ("run %s worked on %s, not on %s"):format(run, record.endpoint or "?", self.vc.host), "EINVAL"
-  end
+  local elsewhere = notes.elsewhere(record, self.vc)
+  if elsewhere then return nil, elsewhere, "EINVAL" end
   local of, list = context.of_run(book, run), {}
   for _, one in ipairs(of.history:all()) do
     for _, change in ipairs(one.changes) do

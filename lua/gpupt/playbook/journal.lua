@@ -84,6 +84,24 @@ function journal.read_note(store, record)
     since = since, expect = { expect } }
 end
 
+--- Whether a client is connected to another server than the run worked on: nil, or what to say about it. A vCenter has
+-- an id of its own, whatever the name by which it is reached; ESXi, and runs of earlier releases, have the name only.
+function journal.elsewhere(record, vc)
+  local note = record.note and json.decode(record.note)
+  local known = type(note) == "table" and note or {}
+  local now = vc.about and vc.about.instanceUuid
+  local other
+  if known.instance and now then
+    other = known.instance ~= now
+  else
+    other = record.endpoint ~= nil and record.endpoint ~= vc.host
+  end
+  if not other then return nil end
+  local named = type(known.vcenter) == "string" and (" (p.vcenter '%s')"):format(known.vcenter) or ""
+  local this = record.endpoint ~= vc.host and vc.host or "another server of that name"
+  return ("run %s worked on %s%s, and this is %s"):format(record.id, record.endpoint or "?", named, this)
+end
+
 function journal.host_name() return process.host_name() end
 
 --- The user, for the journal. Without USER (cron, containers), the name of the process's user id.

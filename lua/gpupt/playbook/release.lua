@@ -88,10 +88,8 @@ function release.run(store, vc, id, o)
     return nil, ("the claims are not released: they belong to run %s, %s. %s"):format(record.id, clause, advice),
       "EREFUSED"
   end
-  if record.endpoint and record.endpoint ~= vc.host then
-    return nil, ("run %s worked on %s, and this is %s: connect to %s to see its hosts"):format(record.id,
-      record.endpoint, vc.host, record.endpoint), "EINVAL"
-  end
+  local elsewhere = journal.elsewhere(record, vc)
+  if elsewhere then return nil, elsewhere .. ": connect to that one to see its hosts", "EINVAL" end
   local claims, force, entries = holder.claims(store, record.id), {}, {}
   for _, name in ipairs(o.force or {}) do force[name] = true end
   local states = look(vc, store, record.id, claims)

@@ -115,7 +115,8 @@ local function begin(self, o)
     endpoint = plan.vc.host, who = journal.who(), client_host = journal.host_name(),
     kind = plan.playbook.undoes and "undo", undoes = plan.playbook.undoes and plan.playbook.undoes.id,
     note = journal.begin_note(plan.playbook, { limit = plan.limit, allow = o.allow, name = plan.playbook.name,
-      vcenter = plan.playbook.vcenter, max_failures = plan.playbook.root.options.max_failures }) })
+      vcenter = plan.playbook.vcenter, instance = plan.vc.about and plan.vc.about.instanceUuid or nil,
+      max_failures = plan.playbook.root.options.max_failures }) })
   if plan.playbook.inherit then plan.playbook.inherit(self.ctx) end
   failure.check(scopes.write(self.journal, self.id, plan))
   for _, change in ipairs(plan:changes()) do

@@ -397,10 +397,8 @@ end
 function undo.tree(store, vc, id, o)
   local record, earlier, code = find(store, id)
   if not record then return nil, earlier, code end
-  if record.endpoint and record.endpoint ~= vc.host then
-    return nil, ("run %s worked on %s, and this is %s: connect to %s to undo it"):format(record.id, record.endpoint,
-      vc.host, record.endpoint), "EINVAL"
-  end
+  local elsewhere = journal.elsewhere(record, vc)
+  if elsewhere then return nil, elsewhere .. ": connect to that one to undo it", "EINVAL" end
   local note = scopes.decoded(record.note)
   local tree = { name = "undo " .. (note.name or record.id), path = record.playbook, hash = record.hash, files = {},
     vars = {}, variables = variables.new({}, {}), source = {}, undoes = record, run = earlier and earlier.id,
