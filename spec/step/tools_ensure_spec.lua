@@ -12,7 +12,7 @@ describe("tools.ensure", function()
   -- installed desks with a drive for the medium
   setup(function()
     local vms = {}
-    for i = 1, 13 do
+    for i = 1, 14 do
       vms[i] = { name = "desk-" .. i, host = "esx-1", installed = "windows", power = "poweredOff", memory_mb = 2048,
         version = "vmx-20", firmware = "efi", username = "Administrator", password = "Train-1-pass",
         more = { tools = "11.3.5" } }
@@ -155,6 +155,25 @@ return p.playbook { name = "tools", p.vms { where = "/DC0/vm/%s",
     assert.matches("the feature NetworkIntrospection is installed (Local, by the installer's log)",
       ensure(name).targets[1].message, 1, true)
   end)
+
+  for _, point in ipairs { "row", "running", "answered" } do
+    it("goes on after the run was killed at the installer: " .. point, function()
+      local name = desk { seconds = { ["tools.install"] = point == "running" and 1200 or 20 } }
+      local path = site:write(([[
+return p.playbook { name = "tools", p.vms { where = "/DC0/vm/%s",
+  login = p.login("Administrator", p.secret.command "echo Train-1-pass"), p.tools.ensure {} } }]]):format(name))
+      local words = { "apply", path, "--journal", ("%s/kill-%s.db"):format(site.dir, point), "--allow", "guest-shutdown" }
+      local killed = site:command(words, { env = { GPUPT_KILL = "tools.ensure|setup64.exe:" .. point,
+        LUA_INIT = "require 'spec.support.kill_here'" } })
+      assert.is_true(killed.status ~= 0 and not killed.err:find "error", killed.err)
+      local again = site:command(words)
+      assert.equal(0, again.status, again.err)
+      assert.matches("12.4.0 REMOVE=Hgfs,VSS,NetworkIntrospection", again.out .. again.err, 1, true)
+      assert.matches("nothing to change\n$", site:command(words).out)
+      local vm = check(site:client():one("/DC0/vm/" .. name))
+      assert.is_false(check(vm:get "runtime.toolsInstallerMounted"))
+    end)
+  end
 
   for mode, words in pairs {
     constrained = "cannot be read (New-Object : Cannot create type. Only core types",
