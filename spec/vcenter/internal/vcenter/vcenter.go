@@ -52,7 +52,7 @@ func New(o Options) (*VCenter, error) {
 	}
 	// Building allocates much that stays and little that is freed: the garbage collector need
 	// not look through it so often.
-	defer debug.SetGCPercent(debug.SetGCPercent(200))
+	defer debug.SetGCPercent(debug.SetGCPercent(160))
 	hosts := host.NewHosts()
 	w, err := world.New(world.Options{Fleet: o.Fleet, Dir: o.Dir, Speed: o.Speed, Version: o.Version, Stop: o.Stop}, hosts.Setup)
 	if err != nil {
