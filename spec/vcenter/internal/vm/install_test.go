@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -254,7 +255,16 @@ func TestToolsOfTheInstaller(t *testing.T) {
 		list := k.get(vm, "layoutEx.file")
 		for _, f := range strings.Split(list, "<key>") {
 			if strings.Contains(f, "<type>diskExtent</type>") {
-				return regexp.MustCompile(`<size>(\d+)</size>`).FindStringSubmatch(f)[1]
+				bytes := regexp.MustCompile(`<size>(\d+)</size>`).FindStringSubmatch(f)[1]
+				number := func(text string) int64 {
+					n, _ := strconv.ParseInt(text, 10, 64)
+					return n
+				}
+				disk, used, all := number(bytes), number(k.get(vm, "summary.storage.unshared")), number(k.get(vm, "summary.storage.committed"))
+				if used < disk || used > disk+4096 || all < used { // the descriptor of the disk is unshared too
+					t.Errorf("the disk has %d bytes, the summary says unshared %d of committed %d", disk, used, all)
+				}
+				return bytes
 			}
 		}
 		t.Log(list)

@@ -191,6 +191,7 @@ func (r *Service) oneFromFile(d *fleet.VM, name string, n int) error {
 		}
 		vm.Guest.ToolsVersion = "1" // its Tools have run: their release is known while it is off
 		vm.publish()
+		vm.measured() // vCenter has known for long what is on its disk
 	}
 	if d.Template {
 		vm.Config.Template, vm.Summary.Config.Template = true, true

@@ -33,8 +33,10 @@ func (vm *VM) measured() {
 		return
 	}
 	size := vm.guest.Info().Written
+	var datastore *types.ManagedObjectReference
 	for _, d := range vm.Config.Hardware.Device {
 		if disk, ok := d.(*types.VirtualDisk); ok {
+			datastore = disk.Backing.(types.BaseVirtualDeviceFileBackingInfo).GetVirtualDeviceFileBackingInfo().Datastore
 			b, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
 			if ok && (b.ThinProvisioned == nil || !*b.ThinProvisioned) {
 				size = disk.CapacityInBytes
@@ -46,9 +48,26 @@ func (vm *VM) measured() {
 	l.File = slices.Clone(l.File)
 	for i := range l.File {
 		if l.File[i].Type == string(types.VirtualMachineFileLayoutExFileTypeDiskExtent) {
+			vm.used(datastore, size-l.File[i].Size)
 			l.File[i].Size, l.File[i].UniqueSize = size, size
 			break
 		}
 	}
 	vm.LayoutEx = &l
+}
+
+// used adds what a file has grown by to what the VM uses on the file's datastore.
+func (vm *VM) used(datastore *types.ManagedObjectReference, grown int64) {
+	if grown == 0 || vm.Storage == nil || vm.Summary.Storage == nil || datastore == nil {
+		return
+	}
+	usage, sum := slices.Clone(vm.Storage.PerDatastoreUsage), *vm.Summary.Storage
+	for i := range usage {
+		if usage[i].Datastore == *datastore {
+			usage[i].Committed, usage[i].Unshared, usage[i].Uncommitted = usage[i].Committed+grown, usage[i].Unshared+grown, usage[i].Uncommitted-grown
+			sum.Committed, sum.Unshared = sum.Committed+grown, sum.Unshared+grown
+		}
+	}
+	vm.Storage = &types.VirtualMachineStorageInfo{PerDatastoreUsage: usage, Timestamp: vm.Storage.Timestamp}
+	vm.Summary.Storage = &sum
 }
