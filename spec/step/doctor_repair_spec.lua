@@ -23,6 +23,7 @@ local fleet = { clusters = { { name = "cad", drs = "off", hosts = {
     lab.host("esx-3", { memory_gb = 512, cards = { lab.card("0000:1b:00.0", { enabled = true }), lab.card("0000:2b:00.0", { enabled = true }) } }),
     lab.host("esx-5", { memory_gb = 64, cards = { lab.card("0000:1b:00.0", { enabled = true, device = "2204",
       name = "GA102 [GeForce RTX 3090]", bars = { "16M:32", "256M:64p", "32M:64p" } }) } }),
+    lab.host("esx-6", { memory_gb = 64, cards = { lab.card("0000:1b:00.0", { enabled = true }), lab.card("0000:2b:00.0", { enabled = true }) } }),
     lab.host("esx-4", { memory_gb = 512, cards = { lab.card("0000:1b:00.0", { enabled = true }), lab.card("0000:2b:00.0", { enabled = true }) } }),
   } } },
   vms = {
@@ -31,6 +32,7 @@ local fleet = { clusters = { { name = "cad", drs = "off", hosts = {
     vm("bios", "0000:3b:00.0", { firmware = "bios", installed = "windows", guest = "windows2019srvNext_64Guest" }),
     vm("good", "0000:4b:00.0", { installed = "ubuntu", power = "poweredOn", username = "ops", password = "x" }),
     vm("game", "0000:1b:00.0", { host = "esx-5", guest = "windows2019srvNext_64Guest", installed = "windows" }),
+    vm("slot", "0000:1b:00.0", { host = "esx-6" }),
     vm("twin-1", "0000:1b:00.0", { host = "esx-4", memory_lock = false }), vm("twin-2", "0000:2b:00.0", { host = "esx-4", memory_lock = false }),
     vm("moved", "0000:5b:00.0"), vm("many", "0000:6b:00.0"),
   } }
@@ -132,6 +134,15 @@ describe("p.doctor.repair", function()
     assert.same({ "~ moved: backing 5b:00.0 -> 1b:00.0", "~ moved: power on" }, (lines "moved"))
     local now = apply "moved"
     assert.same({ "esx-2", "poweredOn", 1, "0000:1b:00.0" }, { now.host, now.power, #now.devices, now.devices[1].address })
+  end)
+
+  it("shows a card that was put into another slot as one repair: old backing, new address", function()
+    site.sim:post("set", { host = "esx-6", card = { address = "0000:1b:00.0", absent = true } })
+    local changes, text = lines "slot"
+    assert.same({ "~ slot: backing 1b:00.0 -> 2b:00.0", "~ slot: power on" }, changes)
+    assert.matches("slot +off +the backing 1b:00.0 names an address where there is no card +backing 1b:00.0 %-> 2b:00.0", text)
+    local now = apply "slot"
+    assert.same({ "esx-6", 1, "0000:2b:00.0" }, { now.host, #now.devices, now.devices[1].address })
   end)
 
   it("proposes only, where two cards match", function()
