@@ -30,6 +30,10 @@ func TestWindowsInstallerObjects(t *testing.T) {
 	if out, code := m.commandLine(context.Background(), `D:\setup.exe /A /P C:\x`, "Administrator"); code != 0 {
 		t.Fatalf("extraction ended with %d: %s", code, out)
 	}
+	// rule tools.manifest
+	if out, code := m.commandLine(context.Background(), `C:\Windows\System32\cmd.exe /d /c findstr /b monolithic.version D:\manifest.txt`, "Administrator"); code != 0 || !strings.Contains(out, `"13.0.1"`) {
+		t.Errorf("the manifest of the medium: %d: %s", code, out)
+	}
 	query := installerCalls + `$d = c $w 'OpenDatabase' @('C:\x\VMware Tools64.msi', 0); $v = c $d 'OpenView' @('SELECT Feature FROM Feature'); c $v 'Execute' $null; while ($r = c $v 'Fetch' $null) { 'f|' + (g $r 'StringData' @(1)) }`
 	out, code := run(query)
 	if code != 0 || !strings.Contains(out, "f|VMXNet3\r\n") || strings.Contains(out, "f|VMXNet\r\n") || strings.Contains(out, "AppDefense") {
