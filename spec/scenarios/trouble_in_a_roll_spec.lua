@@ -43,7 +43,7 @@ describe("a roll in trouble", function()
   end)
 
   it("ends, and sends no password, if the server has another certificate when the connection has to be made again", function()
-    local path = l:write((PLAY:gsub("p.host.enable", 'roll = { back_within = "10s" }, %0', 1)))
+    local path = l:write((PLAY:gsub("p.host.enable", 'roll = { back_within = "60s" }, %0', 1)))
     l.sim:trouble({ method = "WaitForUpdatesEx", nth = 3, count = 200 }, { kind = "close" })
     local process = l:start_command { "apply", path, "--allow", "reboot", "--outage", "3s", "--journal", l.dir .. "/j.db" }
     process:says "entered maintenance mode"

@@ -73,8 +73,12 @@ end
 local Eye = {}
 Eye.__index = Eye
 
+--- Nothing, or message, code if it cannot be watched now.
 function Eye:open()
-  self.watched = self.watched or self.vc:watching(self.host, watched)
+  if self.watched then return end
+  local list, message, code = self.vc:watching(self.host, watched)
+  self.watched = list
+  return message, code
 end
 
 function Eye:close()
@@ -83,21 +87,23 @@ function Eye:close()
 end
 Eye.__close = Eye.close
 
--- Waits until the host shows another state than `known`: the state, or nil when `seconds` have passed.
+-- Waits until the host shows another state than `known`: the state, or nil when `seconds` have passed; nil, message,
+-- code if the server has another certificate: nothing more is sent to it.
 local function change_of(eye, before, known, seconds)
   local deadline = clock.now() + seconds
   while true do
     local left = deadline - clock.now()
     if left <= 0 then return nil end
-    eye:open()
-    local now, _, code
+    local now
+    local message, code = eye:open()
     if eye.watched then
-      now, _, code = eye.watched:wait_for(function(props)
+      now, message, code = eye.watched:wait_for(function(props)
         local shown = state(props, before)
         return shown ~= known and shown
       end, { timeout = left })
     end
     if now then return now end
+    if code == "EUNTRUSTED" then return nil, message, code end
     if code ~= "ETIMEDOUT" then
       eye:close()
       loop.sleep(math.min(PAUSE, left))
@@ -125,7 +131,8 @@ local function wait_away(ctx, target, before, quiet, enabled, eye)
     if known == "connected" and not ctx:did(target, "reboot-again") then
       due = math.max(resend - since.elapsed(ctx.vc, quiet), not_before - clock.now())
     end
-    local seen = change_of(eye, before, known, math.max(0, math.min(left, due or left)))
+    local seen, why, how = change_of(eye, before, known, math.max(0, math.min(left, due or left)))
+    if how then return nil, why, how end
     if seen == "back" then return true end
     if seen then
       known, quiet = seen, since.here()
