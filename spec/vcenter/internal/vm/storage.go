@@ -4,7 +4,9 @@ package vm
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"gpupt.test/vcenter/internal/api"
@@ -29,14 +31,10 @@ func (r *Service) registerStorage() {
 
 // measured brings the extents of the first disk up to date.
 func (vm *VM) measured() {
-	if vm.LayoutEx == nil {
-		return
-	}
 	size := vm.guest.Info().Written
-	var datastore *types.ManagedObjectReference
 	for _, d := range vm.Config.Hardware.Device {
 		if disk, ok := d.(*types.VirtualDisk); ok {
-			datastore = disk.Backing.(types.BaseVirtualDeviceFileBackingInfo).GetVirtualDeviceFileBackingInfo().Datastore
+			size = min(size, disk.CapacityInBytes/2) // as in vm.disk-space: a guest fills half of a small volume
 			b, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
 			if ok && (b.ThinProvisioned == nil || !*b.ThinProvisioned) {
 				size = disk.CapacityInBytes
@@ -44,30 +42,69 @@ func (vm *VM) measured() {
 			break
 		}
 	}
+	done := false
+	vm.sizes(func(f types.VirtualMachineFileLayoutExFileInfo) (int64, bool) {
+		first := !done && f.Type == string(types.VirtualMachineFileLayoutExFileTypeDiskExtent)
+		done = done || first
+		return size, first
+	})
+}
+
+// sized updates the size of a file in layoutEx.
+func (vm *VM) sized(name string, size int64) {
+	vm.sizes(func(f types.VirtualMachineFileLayoutExFileInfo) (int64, bool) { return size, f.Name == name })
+}
+
+// sizes gives files in layoutEx another size, and storage and its summary what follows from that.
+func (vm *VM) sizes(of func(types.VirtualMachineFileLayoutExFileInfo) (int64, bool)) {
+	if vm.LayoutEx == nil {
+		return
+	}
 	l := *vm.LayoutEx
 	l.File = slices.Clone(l.File)
 	for i := range l.File {
-		if l.File[i].Type == string(types.VirtualMachineFileLayoutExFileTypeDiskExtent) {
-			vm.used(datastore, size-l.File[i].Size)
+		if size, ok := of(l.File[i]); ok {
 			l.File[i].Size, l.File[i].UniqueSize = size, size
-			break
 		}
 	}
 	vm.LayoutEx = &l
+	vm.summed()
 }
 
-// used adds what a file has grown by to what the VM uses on the file's datastore.
-func (vm *VM) used(datastore *types.ManagedObjectReference, grown int64) {
-	if grown == 0 || vm.Storage == nil || vm.Summary.Storage == nil || datastore == nil {
+// summed adds the sizes in layoutEx up: committed are all files, unshared those of disks, uncommitted is what thin disks
+// may still grow by.
+func (vm *VM) summed() {
+	if vm.Storage == nil {
 		return
 	}
-	usage, sum := slices.Clone(vm.Storage.PerDatastoreUsage), *vm.Summary.Storage
-	for i := range usage {
-		if usage[i].Datastore == *datastore {
-			usage[i].Committed, usage[i].Unshared, usage[i].Uncommitted = usage[i].Committed+grown, usage[i].Unshared+grown, usage[i].Uncommitted-grown
-			sum.Committed, sum.Unshared = sum.Committed+grown, sum.Unshared+grown
+	info := types.VirtualMachineStorageInfo{Timestamp: vm.Storage.Timestamp}
+	sum := types.VirtualMachineStorageSummary{Timestamp: vm.Storage.Timestamp}
+	for _, ref := range vm.Datastore {
+		ds, ok := vm.service.w.Reg.Get(ref).(*simulator.Datastore)
+		if !ok {
+			continue
 		}
+		u := types.VirtualMachineUsageOnDatastore{Datastore: ref}
+		for _, d := range vm.Config.Hardware.Device {
+			if disk, ok := d.(*types.VirtualDisk); ok {
+				b := disk.Backing.(types.BaseVirtualDeviceFileBackingInfo).GetVirtualDeviceFileBackingInfo()
+				if b.Datastore != nil && *b.Datastore == ref {
+					u.Uncommitted += disk.CapacityInBytes
+				}
+			}
+		}
+		for _, f := range vm.LayoutEx.File {
+			if !strings.HasPrefix(f.Name, "["+ds.Name+"] ") {
+				continue
+			}
+			u.Committed += f.Size
+			if strings.HasSuffix(f.Name, ".vmdk") {
+				u.Unshared += f.Size
+			}
+		}
+		u.Uncommitted = max(0, u.Uncommitted-u.Unshared)
+		info.PerDatastoreUsage = append(info.PerDatastoreUsage, u)
+		sum.Committed, sum.Unshared, sum.Uncommitted = sum.Committed+u.Committed, sum.Unshared+u.Unshared, sum.Uncommitted+u.Uncommitted
 	}
-	vm.Storage = &types.VirtualMachineStorageInfo{PerDatastoreUsage: usage, Timestamp: vm.Storage.Timestamp}
-	vm.Summary.Storage = &sum
+	vm.Storage, vm.Summary.Storage = &info, &sum
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -34,21 +33,6 @@ func (vm *VM) saveVMX() {
 			vm.sized(vm.Config.Files.VmPathName, int64(b.Len()))
 		}
 	}
-}
-
-// sized updates the size of a file in layoutEx.
-func (vm *VM) sized(name string, size int64) {
-	if vm.LayoutEx == nil {
-		return
-	}
-	l := *vm.LayoutEx
-	l.File = slices.Clone(l.File)
-	for i := range l.File {
-		if l.File[i].Name == name {
-			l.File[i].Size, l.File[i].UniqueSize = size, size
-		}
-	}
-	vm.LayoutEx = &l
 }
 
 // escapeVMX writes quotes, bars and control bytes as |XX.
