@@ -10,15 +10,17 @@ describe("the words of plans and runs", function()
   setup(function()
     l = lab.start { speed = 500, fleet = { clusters = { { name = "c", hosts = { lab.host "esx-1", lab.host "esx-2" } } },
       folders = { "/DC0/vm/prod" }, datastores = { { name = "ds-1", files = { ["iso/ubuntu-24.04.iso"] = { os = "ubuntu" },
+        ["iso/rhel-9.4.iso"] = { source = "builtin:ubuntu-answer" },
         ["iso/answer.iso"] = { source = "builtin:ubuntu-answer" } } } },
       vms = { { name = "desk-1", host = "esx-1", folder = "prod", guest = "ubuntu64Guest" } } } }
   end)
   teardown(function() l:stop() end)
 
-  local function new(name, guest)
+  local function new(name, guest, iso)
     return ([[return p.playbook { name = "x", p.vms { name = "%s", place = { cluster = "c", datastore = "ds-1" },
       p.vm.create { guest = "%s", cpus = 1, memory = "1 GiB", disk = "1 GiB" },
-      p.os.install { iso = "[ds-1] iso/ubuntu-24.04.iso", answer = "[ds-1] iso/answer.iso" } } }]]):format(name, guest)
+      p.os.install { iso = "[ds-1] iso/%s", answer = "[ds-1] iso/answer.iso" } } }]]):format(name, guest,
+        iso or "ubuntu-24.04.iso")
   end
 
   it("name the environment variable of a secret that is not set", function()
@@ -41,9 +43,12 @@ describe("the words of plans and runs", function()
     assert.matches("    a VM of this name exists at /DC0/vm/prod/desk-1; this creates another one in /DC0/vm\n", text, 1, true)
     assert.is_nil(tostring(gpupt.check(l:plan(new("desk-2", "ubuntu64Guest")))):find("of this name", 1, true))
   end)
-  it("mention a medium of another family than the guest id", function()
-    local text = tostring(gpupt.check(l:plan(new("desk-3", "windows2019srv_64Guest"))))
-    assert.matches("    [ds-1] iso/ubuntu-24.04.iso looks like a Linux medium, and the guest id is windows2019srv_64Guest\n",
+  it("refuse a medium of another family than the guest id, and mention one that only its name tells", function()
+    local _, message = l:plan(new("desk-3", "windows2019srv_64Guest"))
+    assert.matches("[ds-1] iso/ubuntu-24.04.iso: it is an Ubuntu medium, and the guest id of the VM is one of Windows",
+      message, 1, true)
+    local text = tostring(gpupt.check(l:plan(new("desk-3", "windows2019srv_64Guest", "rhel-9.4.iso"))))
+    assert.matches("    [ds-1] iso/rhel-9.4.iso looks like a Linux medium, and the guest id is windows2019srv_64Guest\n",
       text, 1, true)
     assert.is_nil(tostring(gpupt.check(l:plan(new("desk-3", "ubuntu64Guest")))):find("looks like", 1, true))
     assert.same({ "linux", "linux", "windows", "windows", "linux" }, { iso_family "[a] rhel-9.4-x86_64-dvd.iso",

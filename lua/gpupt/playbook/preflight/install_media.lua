@@ -6,22 +6,17 @@ local look = require "gpupt.step.install_iso"
 
 local FATAL = { ["wrong-label"] = true, ["no-answer"] = true }
 
-local function unread(found, one, path, what, message, code)
-  one.text = ("%s: %s %s"):format(one.text, what, path)
-  if code == "NoPermission" then
-    one.needs = "Datastore.Browse"
-    found:cannot(one)
-  else
-    one.why = message:gsub("^%%[[^%%]]*%%][^:]*: ", "")
-    found:open(one)
-  end
+local function unread(found, one, path, message)
+  one.text = ("%s: what is on %s"):format(one.text, path)
+  one.why = message:gsub("^%%[[^%%]]*%%][^:]*: ", "")
+  found:open(one)
 end
 
 local function check_medium(plan, cache, need, install, found)
   local one = { source = need.instance.source, target = need.target.name, code = "EMEDIUM", text = need.instance.name }
   local is, message, code = look.medium(plan.vc, cache, install.iso)
   if not is then
-    if code ~= "EPARSE" then return unread(found, one, install.iso, "what is on", message, code) end
+    if code ~= "EPARSE" then return unread(found, one, install.iso, message) end
     one.text = ("%s: %s: %s"):format(one.text, install.iso, message)
     return found:problem(one)
   end
@@ -42,9 +37,7 @@ local function check_answers(plan, cache, need, install, found)
   local name = need.instance.name
   local problems, message, code = look.answers(plan.vc, cache, install.answers)
   if not problems then
-    if code ~= "EPARSE" then
-      return unread(found, finding(name), install.answers, "what is on", message, code)
-    end
+    if code ~= "EPARSE" then return unread(found, finding(name), install.answers, message) end
     return found:problem(finding(("%s: %s: %s"):format(name, install.answers, message)))
   end
   for _, problem in ipairs(problems) do
@@ -54,8 +47,9 @@ local function check_answers(plan, cache, need, install, found)
   end
 end
 
--- Files that are not there are the finding of gpupt.playbook.preflight.media.
-local MISSING = { FileNotFound = true, ENOENT = true, EAMBIGUOUS = true }
+-- Files that are not there, and datastores that the account must not browse, are findings of
+-- gpupt.playbook.preflight.media.
+local MISSING = { FileNotFound = true, ENOENT = true, EAMBIGUOUS = true, NoPermission = true }
 
 return function(plan, needs, found)
   local media, answers = {}, {}
