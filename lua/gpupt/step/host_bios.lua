@@ -18,8 +18,10 @@ local units = require "gpupt.units"
 
 local host_bios = {}
 
---- Seconds after the reboot within which the BIOS has dealt with what was pending, and between two looks.
-host_bios.SETTLE, host_bios.PAUSE = 300, 5
+--- Seconds after the reboot within which the BIOS has dealt with what was pending.
+host_bios.SETTLE = 300
+--- Seconds between two looks.
+host_bios.PAUSE = 5
 
 --- How the BMC is reached: { url =, account =, password = secret, ca_file =, thumbprint = }. `origin`: where the
 -- password comes from, for the journal, which does not have it.

@@ -3,7 +3,7 @@ local units = require "gpupt.units"
 
 local waits = {}
 
---- As the reference shows them. The scopes of an undo have these for VMs.
+-- As the reference shows them. The scopes of an undo have these for VMs.
 waits.defaults = {
   -- hosts
   answer_within = "10s", settle_within = "30s", cancel_after = "2m", cancel_within = "10m", watch_for = "60s",
