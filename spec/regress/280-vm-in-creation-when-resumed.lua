@@ -13,7 +13,7 @@ describe("a run that is killed while its VM is being created", function()
       clusters = { { name = "a", hosts = { lab.host "esx-1" } } } } }
     local path, journal = site:write(PLAY), site.dir .. "/j.db"
     local killed = site:command({ "apply", path, "--journal", journal },
-      { env = { GPUPT_KILL = "create:answered", LUA_INIT = "require 'spec.support.kill_here'" } })
+      { env = { GPUPT_KILL = "vm.create|create:answered", LUA_INIT = "require 'spec.support.kill_here'" } })
     assert.is_true(killed.status ~= 0)
     local book, id = assert(store.open(journal)), nil
     for run in book:runs() do id = run.id end

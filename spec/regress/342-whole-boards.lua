@@ -65,7 +65,7 @@ return p.playbook { name = "x", p.hosts { where = "/DC0/host/hgx", devices = h10
   it("refuse an unknown word", function()
     local plan, message = gpupt.playbook.load(site:write(train 'accept = { "nvswitch" },'))
     assert.is_nil(plan)
-    assert.matches("accept: 'nvswitch' is not nvswitch-passthrough", message, 1, true)
+    assert.matches("accept: 'nvswitch' is neither nvswitch-passthrough nor snapshots", message, 1, true)
   end)
 
   it("are attached with their NVSwitches, whose BARs double the window", function()
