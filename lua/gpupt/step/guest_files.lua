@@ -1,4 +1,5 @@
 --- Files that a step copies into a guest and removes again.
+local next_command = require "gpupt.next_command"
 local sha256 = require "gpupt.sha256"
 local units = require "gpupt.units"
 
@@ -20,6 +21,36 @@ local function room(target, folder, bytes)
     megabytes(bytes)), "EGUEST"
 end
 
+local unavailable = { GuestOperationsUnavailable = true, InvalidPowerState = true }
+
+-- Why a copy into the guest ended: what the failure, the guest's file systems and its boot time say, and what to do.
+local function ended(ctx, target, session, o, size, failed)
+  local again = next_command.resume(ctx.run or "RUN")
+  local fits, full = room(target, o.folder, size)
+  if not fits then
+    return ("the guest's disk filled up while the installer was copied (%s): %s. Free space there, then run: %s")
+      :format(failed.message, full, again), "EGUEST"
+  end
+  local props = target.ref:get { "runtime.powerState", "runtime.bootTime", "guest.guestOperationsReady" } or {}
+  local evidence
+  if props["runtime.powerState"] and props["runtime.powerState"] ~= "poweredOn" then
+    evidence = "the VM is powered off"
+  elseif props["guest.guestOperationsReady"] == false or unavailable[failed.code] then
+    evidence = "the guest's Tools do not answer: it is restarting, or Tools have stopped"
+  elseif session.boot_time and props["runtime.bootTime"] and props["runtime.bootTime"] ~= session.boot_time then
+    evidence = "the VM was restarted meanwhile"
+  end
+  if evidence then
+    return ("the installer was not copied into the guest, %s (%s). When the guest is up again, run: %s")
+      :format(evidence, failed.message, again), failed.code
+  end
+  if failed.code ~= "EHTTP" then
+    return ("the installer cannot be copied into the guest: %s"):format(failed.message), failed.code
+  end
+  return ("the installer cannot be copied into the guest: %s. The host gives no reason: look at the free space of %s, "
+    .. "and in the guest's log for a restart, then run: %s"):format(failed.message, o.folder, again), failed.code
+end
+
 --- Copies a local file into a folder of the guest, with a journal row; its path there, the same in a resumed run.
 -- o: from, folder (with its separator), prefix (of its name there), within (a duration), room (how many times its size
 -- must be free). nil, message, code, detail.
@@ -31,7 +62,9 @@ function files.put(ctx, target, session, o)
   local size = file:seek "end"
   file:close()
   local ok, message, code = room(target, o.folder, size * (o.room or 1))
-  if not ok then return nil, message, code end
+  if not ok then
+    return nil, ("%s. Free space there, then run: %s"):format(message, next_command.resume(ctx.run or "RUN")), code
+  end
   local detail
   local what = { action = "copy", text = "copy " .. name }
   local number = ctx:row(target, "change", what, { file = inside })
@@ -39,8 +72,10 @@ function files.put(ctx, target, session, o)
     timeout = units.duration(o.within) })
   ctx:row(target, "result", what, ok and { ok = true } or { ok = false, message = message, code = code },
     { of = number })
-  if not ok then return nil, ("the installer cannot be copied into the guest: %s"):format(message), code, detail end
-  return inside
+  if ok then return inside end
+  message, code = ended(ctx, target, session, o, size, { message = message, code = code })
+  files.remove(ctx, target, session, inside) -- a part of the file would hold the space that is missing
+  return nil, message, code, detail
 end
 
 --- Where put copies it.
@@ -50,7 +85,7 @@ end
 
 --- Removes what an earlier step of the installation needs no more; a failure is no reason to fail.
 function files.remove(ctx, target, session, path)
-  pcall(function() ctx.vc.guest:delete(target.ref, session.auth, path) end)
+  pcall(function() ctx.vc.guest:delete(target.ref, session.auth, path, { timeout = 30 }) end)
 end
 
 return files

@@ -274,6 +274,13 @@ end
 -- An address is good for one transfer, so a failed one starts again with a new address, this many times.
 local TRANSFERS = 5
 
+-- Whether a failed transfer is worth another try. A host answers 500 when the guest's Tools went away in the middle, as
+-- for every other reason that it does not tell (open-vm-tools issue 78): one more try waits for Tools to come back.
+local function worth(code, info, try)
+  if code == "EHTTP" and info and info.status == 500 then return try == 1 end
+  return files.again(code, info)
+end
+
 local put_options = options.declare("vc.guest:put", {
   { "text", "string", doc = "send this text instead of a file" },
   { "permissions", "integer", doc = "mode of a Linux file, such as 493 (0755)" },
@@ -296,6 +303,7 @@ function Guest:put(vm, login, source, target, given)
   local handle <close> = file -- luacheck: ignore
   local attributes = o.permissions and { _type = "GuestPosixFileAttributes", permissions = o.permissions }
     or { _type = "GuestFileAttributes" }
+  local info
   for try = 1, TRANSFERS do
     local overwrite = o.overwrite or try > 1
     local url
@@ -303,16 +311,16 @@ function Guest:put(vm, login, source, target, given)
       { guestFilePath = target, fileAttributes = attributes, fileSize = size, overwrite = overwrite }, until_time,
       overwrite or nil)
     if not url then return nil, message, code, detail end
-    local sent, info
+    local sent
     sent, message, code, info = transfer(self, vm, url, {
       method = "PUT", body = o.text, file = file, offset = 0, length = not o.text and size or nil, answer = "bytes",
       max_bytes = 1 << 20, timeout = math.max(1, until_time - engine.now()),
     }, { name = target, tick = o.progress and function(bytes) o.progress(bytes, size) end }, 0)
     if sent then return true end
-    if not files.again(code, info) or engine.now() >= until_time then break end
+    if not worth(code, info, try) or engine.now() >= until_time then break end
     files.back_off(try, until_time)
   end
-  return nil, message, code, detail
+  return nil, message, code, detail or { status = info and info.status }
 end
 
 local get_options = options.declare("vc.guest:get", {
@@ -356,7 +364,7 @@ function Guest:get(vm, login, source, target, given)
       os.remove(target .. ".part")
     end
     if not ok then error(got, 0) end
-    if not files.again(code, ended) or engine.now() >= until_time then break end
+    if not worth(code, ended, try) or engine.now() >= until_time then break end
     files.back_off(try, until_time)
   end
   return nil, message, code, detail

@@ -172,7 +172,9 @@ type Machine struct {
 	amdDkms    bool                         // the loaded amdgpu is that of amdgpu-dkms
 	fabric     bool                         // Fabric Manager runs
 	fabricSaid string                       // why it does not
-	freeMB     int                          // of the system disk, 0 half of it
+	freeMB     int                          // of the system disk, 0 half of it, -1 none
+	takesMB    int                          // what an upload may write before the disk is full, 0 all
+	restarts   bool                         // the guest restarts under the next upload
 	psMode     string                       // PowerShell: "" as it comes, constrained, absent
 	missed     []string                     // see unsupported.go
 	lockout    int                          // wrong passwords that lock an account: 0 as the system has it, -1 never
@@ -231,8 +233,8 @@ func (m *Machine) Info() Info {
 		}
 		v.Capacity = int64(max(m.hw.DiskGB, 1)) << 30
 		v.Free = v.Capacity / 2
-		if m.freeMB > 0 {
-			v.Free = int64(m.freeMB) << 20
+		if m.freeMB != 0 {
+			v.Free = max(int64(m.freeMB)<<20, 4096) // a block: the encoder leaves 0 out
 		}
 		i.Volumes = []Volume{v}
 		if m.netTold {
@@ -456,10 +458,10 @@ func (m *Machine) stuck(ctx context.Context, why string) {
 func (m *Machine) Set(f func(s *Settable)) {
 	m.mu.Lock()
 	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver, Lockout: m.lockout, MaxLogons: m.maxLogons, ListLag: m.listLag,
-		Installer: m.installer, Language: m.language, PowerShell: m.psMode, FreeMB: m.freeMB}
+		Installer: m.installer, Language: m.language, PowerShell: m.psMode, FreeMB: m.freeMB, TakesMB: m.takesMB, Restarts: m.restarts}
 	f(&s)
 	m.session, m.deaf, m.lockout, m.maxLogons, m.listLag = s.Session, s.Deaf, s.Lockout, s.MaxLogons, s.ListLag
-	m.installer, m.language, m.freeMB = s.Installer, s.Language, s.FreeMB
+	m.installer, m.language, m.freeMB, m.takesMB, m.restarts = s.Installer, s.Language, s.FreeMB, s.TakesMB, s.Restarts
 	if s.PowerShell != m.psMode {
 		m.psMode = s.PowerShell
 		m.powerShell()
@@ -482,7 +484,9 @@ type Settable struct {
 	Installer          InstallerTrouble
 	Language           string // of Windows
 	PowerShell         string // "", constrained, absent
-	FreeMB             int    // of the system disk, 0 half of it
+	FreeMB             int    // of the system disk, 0 half of it, -1 none
+	TakesMB            int    // what an upload may write before the disk is full (Tools reported it earlier), 0 all
+	Restarts           bool   // the guest restarts under the next upload
 }
 
 // Session names the user at the console.

@@ -42,6 +42,10 @@ var (
 	_ = rule("guest.environment", "documented", "real", "API reference: GuestProgramSpec.envVariables, arguments", "envVariables replace the whole environment; the arguments of a Linux program are shell text.")
 	_ = rule("guest.attributes", "documented", "real", "API reference: GuestPosixFileAttributes, GuestWindowsFileAttributes", "File attributes are those of the guest's operating system.")
 	_ = rule("guest.transfer", "documented", "real", "API reference: FileTransferInformation", "A transfer URL is valid for one transfer, within ten minutes, with the announced size; it becomes invalid when the VM is powered off.")
+	_ = rule("guest.transfer-aborted", "documented", "inferred", "API reference: InitiateFileTransferToGuest (a transfer is aborted when the power state changes while it is in progress); vmware/open-vm-tools issue 78 (the agent of the host answers 500 Internal Server Error, without a reason); that a restart of the guest is answered so too is inferred",
+		"A VM that is powered off or reset, or a guest that restarts, aborts the transfer in progress: 500, and no file.")
+	_ = rule("guest.transfer-full", "memory", "inferred", "no public account of the answer was found; 500 without a reason, as for other failures (vmware/open-vm-tools issue 78)",
+		"A guest disk that fills under a transfer aborts it: 500, and a part of the file stays.")
 )
 
 func (r *Service) registerGuestOps() {

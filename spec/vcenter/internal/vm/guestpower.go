@@ -188,6 +188,11 @@ func (r *Service) set(m map[string]any) (bool, error) {
 		case "disk_free": // megabytes
 			n, _ := v.(float64)
 			vm.guest.Set(func(s *guest.Settable) { s.FreeMB = int(n) })
+		case "disk_takes": // megabytes of an upload, then the disk is full although Tools reported room
+			n, _ := v.(float64)
+			vm.guest.Set(func(s *guest.Settable) { s.TakesMB = int(n) })
+		case "restart_in_upload": // the guest restarts in the middle of the next file that is sent to it
+			vm.guest.Set(func(s *guest.Settable) { s.Restarts = flag })
 		case "msi": // {"error": 1722, "keep": "SVGA", "reboot": true, "killed": true}
 			o := asMap(v)
 			number, _ := o["error"].(float64)

@@ -134,6 +134,39 @@ func (r *Service) transferFrom(vm *VM, user string, q any) (any, *fault.Error) {
 	return &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{Attributes: attributes(vm, p, st), Size: st.Size(), Url: url}}, nil
 }
 
+const noAgent = "500 the guest operations agent could not be contacted"
+
+// contacted: the VM still runs as when the transfer was requested, and its Tools answer.
+func (r *Service) contacted(t *transfer) bool {
+	r.w.RLock()
+	defer r.w.RUnlock()
+	return t.vm.on() && t.vm.Runtime.BootTime == t.boot && t.vm.guest.Info().Ready
+}
+
+// abort receives an upload that does not arrive (rules guest.transfer-aborted, guest.transfer-full), when one is set.
+func (t *transfer) abort(body io.Reader) bool {
+	restarts, takes := false, int64(0)
+	t.vm.guest.Set(func(s *guest.Settable) {
+		restarts, s.Restarts, takes = s.Restarts, false, int64(s.TakesMB)<<20
+		if !restarts && takes > 0 && t.size > takes {
+			s.FreeMB = -1
+		}
+	})
+	switch {
+	case restarts:
+		_, _ = io.CopyN(io.Discard, body, t.size/2)
+		t.vm.wished("reboot")
+	case takes > 0 && t.size > takes:
+		part, _ := io.ReadAll(io.LimitReader(body, takes))
+		_ = os.WriteFile(t.path, part, 0o644)
+		t.vm.guest.Own(t.user, t.path)
+	default:
+		return false
+	}
+	_, _ = io.Copy(io.Discard, body)
+	return true
+}
+
 func (r *Service) guestFile(w http.ResponseWriter, q *http.Request, _ *session.Session) {
 	w.Header().Set("Connection", "close")
 	if r.hosts.Misdirected(q) { // a vCenter has no files of guests
@@ -157,12 +190,8 @@ func (r *Service) guestFile(w http.ResponseWriter, q *http.Request, _ *session.S
 		http.Error(w, "405 Method Not Allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	r.w.RLock()
-	same := t.vm.on() && t.vm.Runtime.BootTime == t.boot
-	ready := t.vm.guest.Info().Ready
-	r.w.RUnlock()
-	if !same || !ready {
-		http.Error(w, "500 the guest operations agent could not be contacted", http.StatusInternalServerError)
+	if !r.contacted(t) {
+		http.Error(w, noAgent, http.StatusInternalServerError)
 		return
 	}
 	if !t.put {
@@ -189,8 +218,17 @@ func (r *Service) guestFile(w http.ResponseWriter, q *http.Request, _ *session.S
 	if _, err := os.Stat(t.path); err == nil {
 		t.existed = true // its owner stays
 	}
+	if t.abort(q.Body) {
+		http.Error(w, "500 Internal Server Error", http.StatusInternalServerError)
+		return
+	}
 	if err := put(t.path, io.LimitReader(q.Body, t.size), t.size); err != nil {
 		http.Error(w, r.w.ScrubText(strings.ReplaceAll(err.Error(), t.path, t.name)), http.StatusInternalServerError)
+		return
+	}
+	if !r.contacted(t) { // its power state changed meanwhile
+		os.Remove(t.path)
+		http.Error(w, noAgent, http.StatusInternalServerError)
 		return
 	}
 	if !t.existed {
