@@ -15,8 +15,8 @@ for _, family in ipairs { "linux", "windows" } do
   columns[#columns + 1] = { name = family, counts = per_vm }
   local function ms(seconds) return seconds / count * 1000 end
   local cpu = one.cpu
-  lines[#lines + 1] = ("%-10s%12.1f%12.1f%12.1f%12.1f%12d"):format(family, ms(cpu.apply - cpu.hash - cpu.iso), ms(cpu.plan),
-    ms(cpu.hash), ms(cpu.iso), one.waits)
+  lines[#lines + 1] = ("%-10s%12.1f%12.1f%12.1f%12.1f%12d"):format(family, ms(cpu.apply - cpu.hash - cpu.iso),
+    ms(cpu.plan), ms(cpu.hash), ms(cpu.iso), one.waits)
 end
 
 print(("apply of %d VMs from vm.create to guest.verify: requests per VM"):format(count))
