@@ -14,9 +14,9 @@ end
 describe("a VM with another medium than the playbook names", function()
   local site
   setup(function()
-    site = lab.start { speed = 300, fleet = { clusters = { { name = "a", hosts = { lab.host "esx-1" } } },
+    site = lab.start { speed = 20, fleet = { clusters = { { name = "a", hosts = { lab.host "esx-1" } } },
       datastores = { { name = "ds-1", files = { ["iso/old.iso"] = { os = "ubuntu" }, ["iso/new.iso"] = { os = "ubuntu" },
-        ["iso/answer.iso"] = { text = "no answers" }, ["iso/better.iso"] = { source = "builtin:ubuntu-answer" } } } } } }
+        ["iso/answer.iso"] = { source = "builtin:ubuntu-answer" }, ["iso/better.iso"] = { source = "builtin:ubuntu-answer" } } } } } }
     assert.equal("failed", (site:apply(playbook {})).status)
     site.sim:forget()
   end)
