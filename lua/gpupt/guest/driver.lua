@@ -7,6 +7,7 @@
 --   driver.look()                                             --> the command that looks at a Linux guest
 --   driver.read(its output)   --> { family =, kernel =, secure_boot =, nouveau =, root =, loaded = { version = } }
 local architecture = require "gpupt.facts.nvidia_architecture"
+local dkms = require "gpupt.guest.dkms"
 local linux = require "gpupt.guest.linux"
 local shell = require "gpupt.shell"
 
@@ -138,7 +139,7 @@ function driver.read(output)
   local file_version, license = sections.module[1], sections.module[2] or ""
   if version then seen.loaded = { version = version } end
   seen.amdgpu = { loaded = sections.amdgpu[1], module = sections.amdgpu[2] or "" }
-  seen.dkms = table.concat(sections.dkms, "; ")
+  seen.dkms = sections.dkms
   if file_version then seen.module = { version = file_version, open = license:find "GPL" ~= nil } end
   for _, line in ipairs(sections.cards) do
     local class, vendor, device = line:match "^%S+ (%x%x%x%x): (%x%x%x%x):(%x%x%x%x)"
@@ -219,13 +220,15 @@ function driver.needs_restart(now)
 end
 
 --- Why there is no module for the running kernel although packages were installed; nil if there is one, or no NVIDIA
--- card.
-function driver.unbuilt(now)
+-- card. `log`: the output of dkms.make_log.
+function driver.unbuilt(now, log)
   local nvidia = false
   for _, card in ipairs(now.cards) do nvidia = nvidia or card.vendor == NVIDIA end
   if not nvidia or now.module or now.loaded then return nil end
-  return ("the packages are installed, but there is no nvidia module for the running kernel %s%s. Install the headers "
-    .. "of that kernel, then run it again"):format(now.kernel, now.dkms ~= "" and " (dkms: " .. now.dkms .. ")" or "")
+  local why = dkms.why(now.dkms, "nvidia", now.kernel, log)
+  if why then return why end
+  return ("the packages are installed, but there is no nvidia module for the running kernel %s. Install the headers "
+    .. "of that kernel, then run it again"):format(now.kernel)
 end
 
 --- The command that adds all drivers of a folder in a Windows guest, and installs them for their devices.

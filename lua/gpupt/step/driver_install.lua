@@ -4,6 +4,7 @@
 -- Guests with NVSwitches get Fabric Manager of the same version. The proof is stored on the VM (ExtraConfig
 -- gpupt.driver) with what it depends on; a later run installs nothing while both are the same.
 local cards = require "gpupt.step.guest_cards"
+local dkms = require "gpupt.guest.dkms"
 local driver = require "gpupt.guest.driver"
 local fabric = require "gpupt.step.driver_fabric"
 local files = require "gpupt.step.guest_files"
@@ -147,6 +148,22 @@ local function as_root(session, command, what, seconds)
   return session:run(driver.bash(driver.as_root(command)), { changing = what, timeout = seconds })
 end
 
+-- Why DKMS has built no module for the running kernel: its state and its log; nil if there is nothing to say.
+local function unbuilt(session, now)
+  if not driver.unbuilt(now) then return nil end
+  local results = session:look { driver.bash(dkms.make_log "nvidia") }
+  return driver.unbuilt(now, results and results[1].out)
+end
+
+-- What a failed installation says: DKMS's reason, if modules could not be built, else the package manager's words.
+local function refused(session, what, result, outcome)
+  local now = tail(result):find "[Dd][Kk][Mm][Ss]" and look(session)
+  local why = now and #now.dkms > 0 and unbuilt(session, now)
+  if why then return nil, ("%s: status %d: %s"):format(what, result.status, why), "EGUEST" end
+  return nil, ("%s: status %d (%s): %s"):format(what, result.status, outcome.meaning, tail(result)),
+    outcome.retry and "EBUSY" or "EGUEST"
+end
+
 local function install_packages(session, seen, packages, seconds)
   local command, message, code = linux.install(seen.family, table.concat(packages, " "))
   if not command then return nil, message, code end
@@ -155,8 +172,7 @@ local function install_packages(session, seen, packages, seconds)
   if not result then return nil, message, code end
   local outcome = linux.outcome(seen.family, result.status)
   if outcome.success then return true, outcome.reboot end
-  return nil, ("%s: status %d (%s): %s"):format(table.concat(packages, " "), result.status, outcome.meaning,
-    tail(result)), outcome.retry and "EBUSY" or "EGUEST"
+  return refused(session, table.concat(packages, " "), result, outcome)
 end
 
 -- Opens a session again after a reboot.
@@ -175,8 +191,7 @@ local function install_folder(session, seen, folder, seconds)
   if not result then return nil, message, code end
   local outcome = linux.outcome(seen.family, result.status)
   if outcome.success then return true, outcome.reboot end
-  return nil, ("%s: status %d (%s): %s"):format(folder, result.status, outcome.meaning, tail(result)),
-    outcome.retry and "EBUSY" or "EGUEST"
+  return refused(session, folder, result, outcome)
 end
 
 -- Copies the installer into a folder of the guest; its path there.
@@ -261,8 +276,8 @@ local function on_linux(ctx, target, session, seconds)
   local now
   now, message, code = look(session)
   if not now then return nil, message, code end
-  local unbuilt = driver.unbuilt(now)
-  if unbuilt then return nil, unbuilt, "EGUEST" end
+  local missing = unbuilt(session, now)
+  if missing then return nil, missing, "EGUEST" end
   if restart or driver.needs_restart(now) then
     session, message, code = again(ctx, target, session, now.nouveau and "nouveau has the card: rebooting the guest"
       or "the new modules are not loaded yet: rebooting the guest")

@@ -50,6 +50,8 @@ func (d *Device) GPU() bool {
 	return d.Passthrough && (d.Class>>16 == 0x03 || d.Class>>8 == 0x1200)
 }
 
+func (d *Device) intel() bool { return d.Vendor == 0x8086 && d.GPU() }
+
 func (d *Device) nvidia() bool { return d.Vendor == 0x10de && d.GPU() }
 
 // GeForce cards refused to work in a VM with drivers before 465.
@@ -125,6 +127,11 @@ func (m *Machine) linuxDriver(d *Device) string {
 		}
 		if m.modules["nouveau"] && nouveauTakes(d) {
 			return "nouveau"
+		}
+		return ""
+	case d.intel():
+		if d.Missing() == 0 && m.modules["i915"] {
+			return "i915"
 		}
 		return ""
 	case d.Vendor == 0x1002 && d.GPU():

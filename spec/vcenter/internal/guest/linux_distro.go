@@ -149,6 +149,13 @@ func (r *linuxRun) put(name, version string) int {
 		m.installProgram("nvidia-smi")
 		_ = m.writeGuest("/usr/lib/modprobe.d/nvidia-graphics-drivers.conf", []byte(noNouveau))
 		m.readInitramfs()
+		if text, broke := m.dkmsBroke(); broke { // rpm installs it all the same
+			r.out("%s", text)
+			if m.distro().manager == "apt" {
+				return 100
+			}
+			return 0
+		}
 		if m.state == "running" && !m.modules["nouveau"] {
 			m.loadNvidia()
 		}

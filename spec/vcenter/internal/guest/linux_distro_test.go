@@ -42,6 +42,21 @@ func TestPackageManagers(t *testing.T) {
 		{"root", "dracut", 1, "without --force"},
 		{"root", "dracut --force", 0, ""},
 	})
+	failing := distroBox(t, "rocky", nil)
+	failing.Set(func(s *Settable) { s.DkmsFails = "nv.c:8:1: error: implicit declaration of function 'x'" })
+	lines_(t, failing, []line{
+		{"ops", "dkms status", 127, ""},
+		{"root", "dnf install -y nvidia-open", 0, "Error! Bad return status for module build on kernel"},
+		{"ops", "dkms status", 0, "nvidia/570.86.15: added"},
+		{"ops", "cat /var/lib/dkms/nvidia/570.86.15/build/make.log", 0, "implicit declaration"},
+		{"ops", "modinfo nvidia", 1, "not found"},
+	})
+	failing = distroBox(t, "", nil)
+	failing.Set(func(s *Settable) { s.DkmsFails = "nv.c:8:1: error: implicit declaration of function 'x'" })
+	lines_(t, failing, []line{
+		{"root", "apt-get install -y nvidia-open", 100, "error processing package"},
+		{"ops", "dkms status", 0, "nvidia/570.86.15: added"},
+	})
 	m := distroBox(t, "sles", nil)
 	lines_(t, m, []line{
 		{"ops", "zypper --non-interactive install gcc", 5, "Root privileges"},

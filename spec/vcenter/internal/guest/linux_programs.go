@@ -32,7 +32,7 @@ func init() {
 		"which": runWhich, "lsb_release": runLsb, "cloud-init": runCloudInit, "mount": runMount, "umount": runUmount, "ubuntu-drivers": runUbuntuDrivers,
 		"systemd-detect-virt": runVirt, "useradd": runUseradd, "usermod": runUseradd, "userdel": runUseradd, "chpasswd": runChpasswd,
 		"nproc": runNproc, "free": runFree, "nv-fabricmanager": runFabricManager, "amd-smi": runAmdSmi, "dnf": runDnf, "zypper": runZypper, "apk": runApk, "rpm": runRpm, "dracut": runDracut,
-		"rc-service": runRcService, "rc-update": runRcService,
+		"rc-service": runRcService, "dkms": runDkms, "rc-update": runRcService,
 	}
 	for name, always := range textTools {
 		linuxPrograms[name] = textTool(name, always)

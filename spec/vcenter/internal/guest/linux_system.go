@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -196,6 +197,9 @@ func (m *Machine) bootKernel() {
 				m.klog("[drm] Initialized amdgpu 3.57.0 20150101 for %s on minor 1", d.Address)
 			}
 		}
+	}
+	if m.disk.Packages["intel-i915-dkms"] != "" && slices.ContainsFunc(m.hw.Devices, (*Device).intel) {
+		m.modules["i915"] = true
 	}
 	if m.fabric = false; m.disk.FabricOn {
 		m.startFabric()
@@ -425,6 +429,8 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 		version = driverVersions[kmod[1]]
 	case name == "open-vm-tools":
 		version = "2:12.3.5-5ubuntu3"
+	case name == "intel-i915-dkms":
+		version = "1.24.3.23.240710.26"
 	case name == "amdgpu-dkms":
 		version = "1:6.8.5.60202-2041575.24.04"
 	case name == "open-vm-tools-desktop" || name == "pciutils" || name == "linux-headers-generic" || name == "build-essential" || name == "dkms" ||
@@ -472,6 +478,10 @@ func (m *Machine) aptInstall(ctx context.Context, name string) (string, int) {
 			m.disk.Signed, m.disk.NoKmod, m.disk.OpenKmod = false, false, driver[5] != "" || driver[1] == "open"
 			for _, need := range []string{"dkms", "gcc", "make", "linux-headers-generic"} {
 				m.disk.Packages[need] = "24.04"
+			}
+			if text, broke := m.dkmsBroke(); broke {
+				m.mu.Unlock()
+				return text + "dpkg: error processing package " + name + " (--configure):\nE: Sub-process /usr/bin/dpkg returned an error code (1)\n", 100
 			}
 		}
 		m.installProgram("nvidia-smi")

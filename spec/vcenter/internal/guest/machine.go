@@ -174,6 +174,7 @@ type Machine struct {
 	fabricSaid string                       // why it does not
 	freeMB     int                          // of the system disk, 0 half of it, -1 none
 	takesMB    int                          // what an upload may write before the disk is full, 0 all
+	dkmsFails  string                       // what DKMS fails to build with
 	restarts   bool                         // the guest restarts under the next upload
 	psMode     string                       // PowerShell: "" as it comes, constrained, absent
 	missed     []string                     // see unsupported.go
@@ -458,10 +459,11 @@ func (m *Machine) stuck(ctx context.Context, why string) {
 func (m *Machine) Set(f func(s *Settable)) {
 	m.mu.Lock()
 	s := Settable{Problem: m.problem, Session: m.session, Deaf: m.deaf, Driver: m.disk.Driver, Lockout: m.lockout, MaxLogons: m.maxLogons, ListLag: m.listLag,
-		Installer: m.installer, Language: m.language, PowerShell: m.psMode, FreeMB: m.freeMB, TakesMB: m.takesMB, Restarts: m.restarts}
+		Installer: m.installer, Language: m.language, PowerShell: m.psMode, FreeMB: m.freeMB, TakesMB: m.takesMB, Restarts: m.restarts, DkmsFails: m.dkmsFails}
 	f(&s)
 	m.session, m.deaf, m.lockout, m.maxLogons, m.listLag = s.Session, s.Deaf, s.Lockout, s.MaxLogons, s.ListLag
 	m.installer, m.language, m.freeMB, m.takesMB, m.restarts = s.Installer, s.Language, s.FreeMB, s.TakesMB, s.Restarts
+	m.dkmsFails = s.DkmsFails
 	if s.PowerShell != m.psMode {
 		m.psMode = s.PowerShell
 		m.powerShell()
@@ -486,6 +488,7 @@ type Settable struct {
 	PowerShell         string // "", constrained, absent
 	FreeMB             int    // of the system disk, 0 half of it, -1 none
 	TakesMB            int    // what an upload may write before the disk is full (Tools reported it earlier), 0 all
+	DkmsFails          string // a line of make.log: DKMS fails to build the modules
 	Restarts           bool   // the guest restarts under the next upload
 }
 

@@ -191,6 +191,8 @@ func (r *Service) set(m map[string]any) (bool, error) {
 		case "disk_takes": // megabytes of an upload, then the disk is full although Tools reported room
 			n, _ := v.(float64)
 			vm.guest.Set(func(s *guest.Settable) { s.TakesMB = int(n) })
+		case "dkms_fails": // with this line in make.log
+			vm.guest.Set(func(s *guest.Settable) { s.DkmsFails = text })
 		case "restart_in_upload": // the guest restarts in the middle of the next file that is sent to it
 			vm.guest.Set(func(s *guest.Settable) { s.Restarts = flag })
 		case "msi": // {"error": 1722, "keep": "SVGA", "reboot": true, "killed": true}

@@ -1,0 +1,88 @@
+-- driver.install from packages: folders of .rpm files, Intel's driver, and a build by DKMS that fails.
+local gpupt = require "gpupt"
+local lab = require "spec.support.lab"
+local shell = require "gpupt.shell"
+
+local check = gpupt.check
+local ALLOW = { allow = { "guest-shutdown" } }
+
+local function flex(address)
+  return { address = address, vendor = "8086", device = "56c0", subvendor = "8086", subdevice = "4905", enabled = true,
+    name = "Data Center GPU Flex 170", class = "0380", bars = { "16M:64", "16G:64p" } }
+end
+
+describe("driver.install", function()
+  local site
+  local login = { username = "ops", password = "Train-1-pass" }
+
+  setup(function()
+    local cards, vms = {}, {}
+    for i, one in ipairs { { "rocky", "rocky" }, { "sles", "sles" }, { "failing", "ubuntu" }, { "quiet", "rocky" },
+      { "intel", "ubuntu" } } do
+      local address = ("0000:%02x:00.0"):format(0x20 + i)
+      cards[i] = one[1] == "intel" and flex(address) or lab.card(address, { enabled = true })
+      vms[i] = { name = one[1], host = "esx-1", installed = one[2], power = "poweredOn", memory_mb = 4096,
+        memory_lock = true, version = "vmx-21", firmware = "efi", username = "ops", password = "Train-1-pass",
+        devices = { address }, extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE",
+          ["pciPassthru.64bitMMIOSizeGB"] = "256" } }
+    end
+    site = lab.start { speed = 400, fleet = { clusters = { { name = "gpu", hosts = { lab.host("esx-1",
+      { cards = cards, memory_gb = 256 }) } } }, datastores = { { name = "ds-1" } }, vms = vms } }
+    local vc = site:client()
+    for _, one in ipairs(vms) do check(vc.guest:ready(check(vc:one("/DC0/vm/" .. one.name)))) end
+  end)
+  teardown(function() site:stop() end)
+
+  local function apply(name, options)
+    return site:apply(([[
+return p.playbook { name = "driver", p.vms { where = "/DC0/vm/%s",
+  login = p.login("ops", p.secret.command "echo Train-1-pass"), p.driver.install { %s } } }]]):format(name, options),
+      ALLOW)
+  end
+
+  local function put(name, path, text)
+    local vc = site:client()
+    local vm = check(vc:one("/DC0/vm/" .. name))
+    check(vc.guest:run(vm, login, { program = "/bin/mkdir", arguments = "-p " .. shell.quote(path:match "^(.*)/") }))
+    check(vc.guest:put(vm, login, nil, path, { text = text }))
+  end
+
+  for _, name in ipairs { "rocky", "sles" } do
+    it("takes a folder of .rpm files in " .. name .. ", without a repository", function()
+      put(name, "/var/tmp/o'ff line/driver.rpm", "package nvidia-open-570.86.15 570.86.15\n")
+      local options = [[folder = "/var/tmp/o'ff line", version = "570.86"]]
+      local result = apply(name, options)
+      assert.equal("changed", result.targets[1].status, result.targets[1].message)
+      assert.equal("driver 570.86.15", result.targets[1].proofs["driver.install"])
+      assert.equal("nothing", apply(name, options).status)
+    end)
+  end
+
+  it("names the folder that has no package", function()
+    local result = apply("rocky", 'folder = "/var/tmp/none"')
+    assert.equal("failed", result.targets[1].status)
+    assert.matches("rocky: driver: /var/tmp/none: status 1", result.targets[1].message, 1, true)
+  end)
+
+  it("installs Intel's driver, restarts the guest, and proves which driver runs the card", function()
+    local options = 'package = "intel-i915-dkms"'
+    local result = apply("intel", options)
+    assert.equal("changed", result.targets[1].status, result.targets[1].message)
+    assert.equal("driver i915", result.targets[1].proofs["driver.install"])
+    assert.equal("nothing", apply("intel", options).status)
+  end)
+
+  -- apt ends with 100 then; dnf installs the package all the same
+  for name, package in pairs { failing = "nvidia-driver-550", quiet = "nvidia-open" } do
+    it("explains a build that DKMS failed, on " .. name, function()
+      site.sim:post("set", { vm = name, dkms_fails = "nv-pci.c:9:2: error: implicit declaration of function 'pci_x'" })
+      local result = apply(name, ('package = "%s"'):format(package))
+      assert.equal("EGUEST", result.targets[1].code, result.targets[1].message)
+      local message = result.targets[1].message
+      assert.matches("DKMS failed to build nvidia 5", message, 1, true)
+      assert.matches("implicit declaration of function 'pci_x'; make", message, 1, true)
+      assert.matches("): the driver is older than the kernel allows", message, 1, true)
+      assert.matches("Its log in the guest: /var/lib/dkms/nvidia/5[%d.]+/build/make%.log", message)
+    end)
+  end
+end)
