@@ -68,6 +68,29 @@ local labels = { memoryMB = "memory in MiB", numCPUs = "CPUs", memoryReservation
 
 local function label(one) return one.key or labels[one.name] or one.name end
 
+-- Settings that only work together are set back together or not at all.
+local TOGETHER = { { "pciPassthru.use64bitMMIO", "pciPassthru.64bitMMIOSizeGB" } }
+
+local partners = {}
+for _, keys in ipairs(TOGETHER) do
+  for _, key in ipairs(keys) do
+    for _, other in ipairs(keys) do
+      if other ~= key then partners["extraConfig " .. key:lower()] = "extraConfig " .. other:lower() end
+    end
+  end
+end
+
+-- Why a value stays although it is as the run left it: what it works with was changed since. `all`: the values that any
+-- step of the run changed, by id.
+local function stays_with(vm, one, all, forecast)
+  local other = all[partners[one.id] or ""]
+  if not other then return nil end
+  local _, now = read(vm, other)
+  if forecast and forecast[other.id] then now = forecast[other.id][1] end
+  if restore.judge(other, now) then return nil end
+  return ("it stays with %s, which was changed since and works only together with it"):format(label(other))
+end
+
 -- Marks of gpupt can be changed while the VM runs; a plan names them in one line.
 local function is_mark(one) return one.name == "extraConfig" and one.key:find "^gpupt%." ~= nil end
 
@@ -89,6 +112,7 @@ end
 function restore.compare(vm, done, forecast, busy)
   local result = { lines = {}, left = {}, lost = {}, devices = {}, freed = {}, restored = {} }
   local spec, marks = {}, 0
+  local _, all = restore.fold(done.all or done)
   restore_devices.compare(vm, done, result, busy)
   for _, one in ipairs((restore.fold(done))) do
     local known, now = read(vm, one)
@@ -96,6 +120,8 @@ function restore.compare(vm, done, forecast, busy)
     if planned then now = planned[1] end
     local verdict, why
     if known then verdict, why = restore.judge(one, now) end
+    local with = verdict == "restore" and stays_with(vm, one, all, forecast)
+    if with then verdict, why = nil, with end
     if verdict == "restore" then
       put(spec, one)
       result.restored[one.id] = { one.before }
