@@ -37,11 +37,14 @@ function Snapshot:expect_active(card) self.expected[key_of(card)] = true end
 --- Records that this playbook will give the card this hardware label.
 function Snapshot.expect_label(_, card, label) card.label = label end
 
---- Records that an undo shuts this VM down before its host is rolled, or deletes it (`forecast` of its steps).
-function Snapshot:expect_off(ref, forecast)
+--- Records whether the plan shuts this VM down before its host is rolled, or deletes it.
+function Snapshot:expect_off(ref, off)
   self.off = self.off or {}
-  self.off[ref] = forecast.freed == true or forecast.off_meanwhile or nil
+  self.off[ref] = off or nil
 end
+
+--- Whether the plan does that.
+function Snapshot:expected_off(ref) return self.off ~= nil and self.off[ref] == true end
 
 --- Whether the card is active, or will be.
 function Snapshot:will_be_active(card) return (card.enabled and card.active) or self.expected[key_of(card)] == true end

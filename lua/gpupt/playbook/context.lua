@@ -361,6 +361,14 @@ end
 --- The slot of a host target, or nil.
 function Context:slot(target) return self.slots[target.ref] end
 
+--- Lets the host of a VM target go first, if that waits for its VMs: true; nil, message, "EHOSTUNDONE" if the host was
+-- not done. See gpupt.playbook.turns.
+function Context:after_host(target)
+  local why = self.host_ended and self.host_ended(target)
+  if why then return nil, why, "EHOSTUNDONE" end
+  return true
+end
+
 --- Calls fn at the end of this plan or run, whatever its end is: a session that a step opened and shares is closed.
 function Context:at_end(fn)
   self.ends = self.ends or {}

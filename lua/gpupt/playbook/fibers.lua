@@ -148,6 +148,10 @@ local function host_fiber(self, target, outcome)
 end
 
 local function late_host_fiber(self, target, outcome, vms)
+  local ready <close> = outcome.ready -- luacheck: ignore
+  if not await_canary(self, target, outcome) then return end
+  if not await_window(self, target, outcome) then return end
+  ready:close()
   local why = turns.await_vms(target, vms)
   if why then return steps.finish(self, outcome, "not started", why) end
   return host_fiber(self, target, outcome)
@@ -157,9 +161,10 @@ local function vm_fiber(self, target, outcome)
   local gate <close> = outcome.gate -- luacheck: ignore
   if not await_canary(self, target, outcome) then return end
   local why = turns.await_host(target.host and self.hosts[target.host.ref])
-  if why then return steps.finish(self, outcome, "not started", why) end
   -- a VM that its host waits for holds up no other by waiting for a place
   local late = target.host and self.late_hosts[target.host.ref]
+  why = why or turns.await_turn(target, late)
+  if why then return steps.finish(self, outcome, "not started", why) end
   local places <close> = not late and self.caps:enter(target) or nil -- luacheck: ignore
   steps.carry_out(self, target, outcome)
 end
@@ -191,7 +196,14 @@ function fibers.work(self)
   local vms = {}
   self.fibers, self.started, self.hosts, self.late_hosts = {}, {}, {}, {}
   local hosts = {}
-  for i, target in ipairs(self.plan.hosts) do hosts[i] = steps.new_outcome(self, target) end
+  function self.ctx.host_ended(target)
+    local late = target.host and self.late_hosts[target.host.ref]
+    return turns.host_first(self.started[target].outcome, late)
+  end
+  for i, target in ipairs(self.plan.hosts) do
+    hosts[i] = steps.new_outcome(self, target)
+    hosts[i].ready = turns.gate()
+  end
   for i, target in ipairs(self.plan.vms) do
     vms[i] = { target = target, outcome = steps.new_outcome(self, target) }
     vms[i].outcome.gate = turns.gate()

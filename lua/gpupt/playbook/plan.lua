@@ -7,17 +7,17 @@ local clock = require "gpupt.clock"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local findings = require "gpupt.playbook.preflight.findings"
-local hosts = require "gpupt.fleet.host"
+local in_maintenance = require "gpupt.playbook.in_maintenance"
 local leases = require "gpupt.playbook.leases"
 local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
-local out_of_service = require "gpupt.playbook.out_of_service"
 local patterns = require "gpupt.playbook.patterns"
 local preflight = require "gpupt.playbook.preflight"
 local read_ahead = require "gpupt.playbook.read_ahead"
 local release = require "gpupt.step.host_release"
 local remembered = require "gpupt.playbook.remembered"
 local targets = require "gpupt.playbook.targets"
+local turns = require "gpupt.playbook.turns"
 local snapshot = require "gpupt.fleet.snapshot"
 local unavailable = require "gpupt.playbook.unavailable"
 local unfinished = require "gpupt.playbook.unfinished"
@@ -189,35 +189,6 @@ local function skip(self, problems)
   return without(problems, gone)
 end
 
--- The plan ends the maintenance mode of a host that this run put into it. The other hosts in maintenance mode stay in
--- it, and no VM can be started on them: `skipped` names them.
-local function note_maintenance(self)
-  for _, entry in ipairs(self.entries) do
-    local record = entry.target.record
-    if record and record.maintenance then
-      record.leaves = entry.changes and out_of_service.entered(self.ctx, record.name, entry.target.identity) or nil
-      if not record.leaves and not entry.problem then
-        self.skipped[#self.skipped + 1] = { target = record.name, text = ("%s is in maintenance mode, and stays in it: "
-          .. "no VM is started on it until it leaves maintenance mode"):format(record.name) }
-      end
-    end
-  end
-end
-
--- A VM that would be started on a host in maintenance mode is left out.
-local function leave_out(entry)
-  local target = entry.target
-  local why = target.ref and target.host and hosts.closed(target.host)
-  for _, step in ipairs(why and entry.steps or {}) do
-    for _, change in ipairs(step.changes) do
-      if change.starts then
-        entry.skip, entry.away = ("cannot be started, because its host %s %s"):format(target.host.name, why), true
-        entry.problem = entry.problem or {}
-      end
-    end
-  end
-end
-
 -- Whether this plan takes a card from the VM that holds it.
 local function freed(self, owner, address)
   for _, target in ipairs(self.vms) do
@@ -299,28 +270,34 @@ local function text_of(problems, claims, advice)
   return visible.lines(lines)
 end
 
-local function plan_hosts(self, problems)
-  read_ahead(self.ctx, self.hosts)
-  for _, target in ipairs(self.hosts) do
+local function plan_hosts(self, list, problems)
+  read_ahead(self.ctx, list)
+  for _, target in ipairs(list) do
     self.entries[#self.entries + 1] = plan.steps(self.ctx, target, problems)
   end
   problems = skip(self, problems)
-  note_maintenance(self)
+  in_maintenance.note(self, list)
   return problems
 end
 
-local function plan_vms(self, vm_targets, problems)
+-- `later`: the hosts that are planned after the VMs.
+local function plan_vms(self, vm_targets, later, problems)
+  in_maintenance.expect(self, later)
+  local late = turns.late(later)
   preflight.look(self, vm_targets)
   -- if the journal cannot be read, the plan notes it below
   self.world.claims = self.journal and failure.catch(leases.cards, self.journal, self.run_id) or nil
   self.pool, vm_targets = cards.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
   for _, target in ipairs(vm_targets) do
     self.vms[#self.vms + 1] = target
+    target.host_is_late = target.host and late[target.host.ref] ~= nil or nil
     local entry = plan_vm(self, target, problems)
-    leave_out(entry)
+    in_maintenance.leave_out(entry)
     self.entries[#self.entries + 1] = entry
-    -- an undo takes care of it before its host
-    if target.ref and target.forecast then self.fleet:expect_off(target.ref, target.forecast) end
+    local forecast = target.ref and target.forecast
+    if forecast then
+      self.fleet:expect_off(target.ref, forecast.freed == true or forecast.off_meanwhile or turns.off_meanwhile(entry))
+    end
   end
   return skip(self, problems)
 end
@@ -353,14 +330,12 @@ function plan.make(playbook, vc, o)
   if playbook.inherit then playbook.inherit(self.ctx) end
   local ok, message, code, detail = failure.catch(function()
     local vm_targets = read_fleet(self, problems)
-    if playbook.undoes then
-      problems = plan_vms(self, vm_targets, problems)
-      problems = plan_hosts(self, problems)
-    else
-      problems = plan_hosts(self, problems)
-      problems = plan_vms(self, vm_targets, problems)
-    end
+    local early, late = turns.split(self.hosts, playbook.undoes)
+    problems = plan_hosts(self, early, problems)
+    problems = plan_vms(self, vm_targets, late, problems)
+    problems = plan_hosts(self, late, problems)
     check_held(self, problems)
+    turns.tell(self.entries)
     preflight.check(self, problems, o)
     note_clock(self)
     self.fleet:planned()

@@ -130,6 +130,7 @@ function steps.carry_out(self, target, outcome)
     if not ok and code == "EDEFERRED" and target.kind == "host" then
       return message, code, self.ctx.slots[target.ref].blocked
     end
+    if not ok and code == "EHOSTUNDONE" then return steps.finish(self, outcome, "not started", message) end
     if not ok then return steps.finish(self, outcome, "failed", message, code) end
   end
   outcome.step, outcome.source = nil, nil

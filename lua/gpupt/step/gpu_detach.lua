@@ -105,6 +105,15 @@ local function lines(seen, spec)
   return list
 end
 
+-- Powers the VM on again; a host that waits for its VMs, to take cards out of passthrough, goes first.
+local function start_again(ctx, target)
+  local ok, message, code = ctx:after_host(target)
+  if not ok then
+    return nil, ("%s. The VM stays powered off; it is powered on when its host is done"):format(message), code
+  end
+  return power.on(ctx, target)
+end
+
 function step.plan(ctx, target, seen)
   local vm, spec = seen.vm, spec_of(seen)
   if vm.template then return nil, target.name .. " is a template. Convert it to a VM first", "EREFUSED" end
@@ -124,8 +133,10 @@ function step.plan(ctx, target, seen)
   end
   local stops = vm.power == "poweredOn" and #changes > 0
   if target.options.power_on and (stops or vm.power ~= "poweredOn" and seen.owed) then
-    changes[#changes + 1] = { sign = "~", verb = "power on", what = "power on", starts = true }
+    changes[#changes + 1] = { sign = "~", verb = "power on", what = "power on", starts = true,
+      after_host = target.host_is_late }
   end
+  if stops and spec then changes[1].off_meanwhile = true end
   changes.needs = table.move(step.needs, 1, #step.needs, 1, {})
   local freed = {}
   for _, card in ipairs(seen.cards) do if card.address then freed[card.address] = true end end
@@ -148,7 +159,7 @@ function step.apply(ctx, target, _, seen)
     if not ok then return nil, message, code, detail end
     ctx:note(target, #seen.cards > 0 and "detached" or "settings taken back")
   end
-  if target.options.power_on and (vm.power == "poweredOn" or seen.owed) then return power.on(ctx, target) end
+  if target.options.power_on and (vm.power == "poweredOn" or seen.owed) then return start_again(ctx, target) end
   return true
 end
 

@@ -121,15 +121,23 @@ function drain.in_use(list)
   return used
 end
 
---- Running VMs that hold one of these devices.
-function drain.holders(ctx, record, devices)
+local function holders_known(ctx, record, devices)
   local list = {}
   for _, device in ipairs(devices) do
     for _, owner in ipairs(ctx.fleet:owners(record.devices[device.address] or device)) do
-      if owner.power == "poweredOn" then list[#list + 1] = owner end
+      if owner.power == "poweredOn" and not ctx.fleet:expected_off(owner.ref) then list[#list + 1] = owner end
     end
   end
   return list
+end
+
+--- Running VMs that hold one of these devices: in a plan those that it does not shut down before, in a run as they are
+-- now, because VMs of the run may have given cards up.
+function drain.holders(ctx, record, devices)
+  local list = holders_known(ctx, record, devices)
+  if ctx.planning or #list == 0 then return list end
+  ctx.fleet:refresh_cards(record)
+  return holders_known(ctx, record, devices)
 end
 
 local function shut_down(ctx, target, entry)
