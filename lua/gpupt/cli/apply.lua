@@ -118,7 +118,9 @@ local function finish(options, run, allow)
     printer.out("%s", tostring(run))
   end
   if result.status == "nothing" then
-    if not options.json and not options.events then printer.out "nothing to change" end
+    if not options.json and not options.events then
+      printer.out("%s", result.undoes and "nothing is left to undo" or "nothing to change")
+    end
     return cli.OK
   end
   local worst = #WORST

@@ -165,7 +165,7 @@ return function(self, o)
   for _, skip in ipairs(self.skipped) do add("! " .. skip.text) end
   for _, text in ipairs(self.unverified) do add("! " .. text) end
   if #list == 0 then
-    add "nothing to change"
+    add(self.playbook.undoes and "nothing is left to undo" or "nothing to change")
     return visible.lines(lines)
   end
   for _, text in ipairs(capacity.lines(self)) do add(text) end

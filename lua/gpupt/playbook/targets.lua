@@ -338,12 +338,13 @@ local function existing(fleet, scope, limit)
   return list
 end
 
--- The VM of a scope that undoes what a run did to it, by the name that it had then; one that is gone is none.
+-- The VM of a scope that undoes what a run did to it, by the name that it had then; one that is gone is none, and told.
 local function known(fleet, scope, limit)
   local list = {}
   for _, ref in ipairs(scope.refs) do
-    local place = fleet:place_of(ref)
-    if place and (not limit or limit:fits(scope.target_name)) then
+    local place, wanted = fleet:place_of(ref), not limit or limit:fits(scope.target_name)
+    if wanted and not place then scope.gone() end
+    if wanted and place then
       scope.target = { kind = "vm", name = scope.target_name, identity = scope.identity or identity.of(ref),
         scope = scope, ref = ref, folder = place.parent, host_refs = { place.host } }
       list[#list + 1] = scope.target

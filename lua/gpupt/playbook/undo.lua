@@ -319,10 +319,12 @@ end
 local function scope_for(tree, find_step, vc, one)
   local kind = one.scope.kind
   local ref = reference(vc, one)
-  if not ref and not tree.run then
-    collect(tree.left, one, { "it does not exist any more" })
+  -- an earlier part of this undo may have deleted it
+  local function gone()
+    if not tree.run then collect(tree.left, one, { "it does not exist any more" }) end
   end
-  return { kind = kind, source = one.scope.source, undo = true, target_name = one.name,
+  if not ref then gone() end
+  return { gone = gone, kind = kind, source = one.scope.source, undo = true, target_name = one.name,
     identity = one.identity, refs = { ref }, hosts = hosts_before(vc, one),
     playbook = tree.root,
     options = kind == "hosts" and { roll = one.roll, spread = "even", keep_free = 0 } or vm_options(one.scope),
