@@ -72,4 +72,45 @@ function pnp.parse(output)
   return devices
 end
 
+-- The names of device classes, which pnputil does not translate.
+local classes = { display = 0x0300, media = 0x0403, usb = 0x0c03, net = 0x0200, hdc = 0x0106 }
+
+--- The PCI devices of these vendors in the output of pnputil /enum-devices, as of pnp.parse. Its labels are in the
+-- system's language, so it is read by its values: an instance id, "43 (0x2B) [CM_PROB_FAILED_POST_START]", "oem12.inf".
+-- The driver is the published name of its package; display.inf is that of the Microsoft Basic Display Adapter.
+-- nil, message, "EPARSE" if there is no device in it.
+function pnp.parse_enum(output, vendors)
+  local devices, all, one = {}, 0, nil
+  for line in text.lines(text.plain(output)) do
+    local value = line:match "^%S[^:]*:%s+(.-)%s*$"
+    local id = value and value:match "^%u[%w_]*\\%S+$"
+    if not value then
+      one = nil
+    elseif id then
+      all, one = all + 1, device_of { DeviceID = id }
+      if one then
+        for _, vendor in ipairs(vendors) do
+          if one.vendor == vendor then devices[#devices + 1] = one end
+        end
+      end
+    elseif one then
+      local code = value:match "^(%d+) %(0x%x+%) %[CM_PROB_"
+      if code then
+        one.problem_code = number(code)
+      elseif value:lower():find "^[%w_]+%.inf$" then
+        one.driver = value:lower() == "display.inf" and "BasicDisplay" or value
+      elseif not one.name then
+        one.name = ascii_where_needed(value)
+      else
+        one.class = one.class or classes[value:lower()]
+      end
+    end
+  end
+  if all == 0 then
+    return nil, ("the list of devices cannot be read: %s"):format(ascii_where_needed(text.trim(text.plain(output)))
+      :sub(1, 200)), "EPARSE"
+  end
+  return devices
+end
+
 return pnp

@@ -68,6 +68,9 @@ local function windows_commands(vendors)
   local list = { {
     name = "pnp", program = [[C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe]],
     arguments = '-NoProfile -NonInteractive -Command "' .. script .. '"', optional = false,
+    -- where PowerShell is absent, or a policy forbids it
+    instead = { name = "pnputil", program = [[C:\Windows\System32\pnputil.exe]],
+      arguments = "/enum-devices /connected", optional = true },
   } }
   if has(vendors, nvidia) then
     list[#list + 1] = { name = "nvidia-smi", program = [[C:\Windows\System32\cmd.exe]],
@@ -83,7 +86,8 @@ local function unknown_family(family)
     "EINVAL"
 end
 
---- The commands to run in a guest of the family "linux" or "windows", in order. An `optional` one may fail.
+--- The commands to run in a guest of the family "linux" or "windows", in order. An `optional` one may fail; `instead`
+-- is run where the command fails.
 function proof.commands(family, given)
   local o = command_options:check(given)
   local vendors = o.vendors or { nvidia, 0x1002 }
@@ -266,16 +270,32 @@ local function read_linux(result, outputs)
   end
 end
 
-local function read_windows(result, outputs)
-  local query_result = outputs.pnp
-  if not query_result or query_result.status ~= 0 then
-    result.findings[1] = no_answer("the query of Win32_PnPEntity", query_result and query_result.out,
+-- The devices of Windows, by PowerShell or by pnputil; nil and a finding.
+local function windows_devices(outputs, vendors)
+  local query_result, list = outputs.pnp, outputs.pnputil
+  local devices, message
+  if query_result and query_result.status == 0 then
+    devices, message = pnp.parse(query_result.out)
+  elseif list and list.status == 0 then
+    devices, message = pnp.parse_enum(list.out, vendors)
+  else
+    local finding = no_answer("the query of Win32_PnPEntity", query_result and query_result.out,
       query_result and query_result.status)
-    return
+    if list then
+      finding.text = ("PowerShell cannot be used in the guest (%s), and pnputil /enum-devices (Windows 10 1903 and "
+        .. "later) ended with %s"):format(finding.text, tostring(list.status))
+      finding.cause, finding.remedy = finding.text, "allow PowerShell for the account, or update Windows"
+    end
+    return nil, finding
   end
-  local devices, message = pnp.parse(query_result.out)
+  if not devices then return nil, causes.finding("no-answer", message) end
+  return devices
+end
+
+local function read_windows(result, outputs, vendors)
+  local devices, finding = windows_devices(outputs, vendors)
   if not devices then
-    result.findings[1] = causes.finding("no-answer", message)
+    result.findings[1] = finding
     return
   end
   local works = false
@@ -283,7 +303,8 @@ local function read_windows(result, outputs)
     -- Code 45 is a device that is no longer connected.
     if is_gpu_class(device.class) and device.problem_code ~= 45 then
       result.devices[#result.devices + 1] = device
-      works = works or device.driver == "nvlddmkm" and device.problem_code == 0
+      works = works or device.problem_code == 0 and (device.driver == "nvlddmkm" or device.vendor == nvidia
+        and (device.driver or ""):find "^oem%d+%.inf$" ~= nil)
       local where = { device = device, address = device.id }
       if device.problem_code ~= 0 then
         -- Only GeForce drivers ever refused a hypervisor.
@@ -316,7 +337,7 @@ function proof.read(family, outputs, given)
   if family == "linux" then
     read_linux(result, outputs)
   elseif family == "windows" then
-    read_windows(result, outputs)
+    read_windows(result, outputs, o.vendors or { nvidia, 0x1002 })
   else
     return unknown_family(family)
   end

@@ -14,7 +14,8 @@ function cards.vendors(target)
 end
 
 --- The outputs of gpupt.guest.proof's commands by name. All of them run in one go; if one does not end (nvidia-smi may
--- hang with a broken card), each runs on its own, and an optional one may fail. nil, message, code.
+-- hang with a broken card), each runs on its own, and an optional one may fail. Where one fails that has `instead`,
+-- that is run too. nil, message, code.
 function cards.outputs(session, commands)
   local outputs = {}
   local results, message, code = session:look(commands)
@@ -30,6 +31,10 @@ function cards.outputs(session, commands)
       return nil, ("%s cannot be run in the guest: %s"):format(command.name, message), code
     end
     outputs[command.name] = one and { out = one.out, status = one.status }
+    if command.instead and not (one and one.status == 0) then
+      local other = session:look { command.instead }
+      outputs[command.instead.name] = other and { out = other[1].out, status = other[1].status }
+    end
   end
   return outputs
 end

@@ -199,6 +199,12 @@ func (p *pnp) hardware() []string {
 }
 
 // runPnputil lists devices: /enum-devices [/problem [N]] [/connected] [/class NAME] [/instanceid ID].
+// enumLabels are the labels of pnputil /enum-devices; it translates them, the values of ids, codes and files it does not.
+var enumLabels = map[string][]string{
+	"":   {"Instance ID:", "Device Description:", "Class Name:", "Manufacturer Name:", "Status:", "Started", "Problem", "Problem Code:", "Driver Name:"},
+	"de": {"Instanz-ID:", "Ger\u00e4tebeschreibung:", "Klassenname:", "Herstellername:", "Status:", "Gestartet", "Problem", "Problemcode:", "Treibername:"},
+}
+
 func runPnputil(w *winRun, args string) int {
 	words := fields(args)
 	if len(words) == 0 {
@@ -243,14 +249,19 @@ func runPnputil(w *winRun, args string) int {
 				continue
 			}
 			n++
-			w.out("Instance ID:                %s\nDevice Description:         %s\nClass Name:                 %s\nManufacturer Name:          %s\n", p.id, p.name, p.class, p.maker)
+			say := enumLabels[w.m.language]
+			w.out("%-27s %s\n%-27s %s\n%-27s %s\n%-27s %s\n", say[0], p.id, say[1], p.name, say[2], p.class, say[3], p.maker)
 			if p.code == 0 {
-				w.out("Status:                     Started\n")
+				w.out("%-27s %s\n", say[4], say[5])
 			} else {
-				w.out("Status:                     Problem\nProblem Code:               %d (0x%02X) [%s]\n", p.code, p.code, p.problem())
+				w.out("%-27s %s\n%-27s %d (0x%02X) [%s]\n", say[4], say[6], say[7], p.code, p.code, p.problem())
 			}
-			if p.service != "" {
-				w.out("Driver Name:                %s.inf\n", p.service)
+			switch p.service { // the published name of the driver package; that of the basic display adapter is Windows's own
+			case "":
+			case "BasicDisplay":
+				w.out("%-27s display.inf\n", say[8])
+			default:
+				w.out("%-27s oem2.inf\n", say[8])
 			}
 			w.out("\n")
 		}
