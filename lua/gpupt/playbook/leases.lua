@@ -106,6 +106,9 @@ local function vanished(self)
     .. "computer slept. Another run may have changed the fleet since"):format(self.run, span)
 end
 
+--- What is said of claims that are lost after the first message with the reason.
+leases.LOST = "the claims of the run are lost"
+
 local function lost(self)
   self.gone = failure.new(("%s. Nothing more is changed; continue with: %s"):format(vanished(self),
     next_command.resume(self.run)), "ELAPSED")

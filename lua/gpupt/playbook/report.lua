@@ -12,7 +12,7 @@ local function host_rows(run)
       local first = true
       for _, card in ipairs(target.record.cards) do
         rows[#rows + 1] = { first and outcome.target or "", hosts.short(card.address), card.name or "?",
-          hosts.state(card), first and (outcome.message or outcome.status or "interrupted") or "" }
+          hosts.state(card), first and (outcome.brief or outcome.message or outcome.status or "interrupted") or "" }
         first = false
       end
     end
@@ -21,7 +21,7 @@ local function host_rows(run)
 end
 
 local function proof_of(outcome)
-  if outcome.undone then return outcome.message or outcome.status end
+  if outcome.undone then return outcome.brief or outcome.message or outcome.status end
   local proof = outcome.proofs["guest.verify"]
   if proof and proof ~= "nothing to change" then return proof end
   return outcome.target_record.proof or proof or outcome.proofs["gpu.attach"] or outcome.status or "interrupted"
@@ -30,7 +30,7 @@ end
 -- What an undo has proved: each of its steps found nothing left to take back.
 local function taken_back(outcome)
   if outcome.undone or not (outcome.status == "changed" or outcome.status == "ok") then
-    return outcome.message or outcome.status or "interrupted"
+    return outcome.brief or outcome.message or outcome.status or "interrupted"
   end
   return outcome.target_record.ref and "as before the run" or "deleted"
 end

@@ -270,12 +270,13 @@ function Run:undo()
   return self.plan.undo(store, self.id)
 end
 
---- Ends the run as soon as the steps in flight are finished: nothing more is started. The run can be resumed.
-function Run:drain(reason)
+--- Ends the run as soon as the steps in flight are finished: nothing more is started. The run can be resumed. `brief`:
+-- the reason in few words, where a target tells it in full.
+function Run:drain(reason, brief)
   if self.stopping or self.cancelled then return end
   self.stopping = tostring(reason or "stopped")
   self.ctx.stopping = self.stopping
-  self.ctx:note(nil, self.stopping .. ": finishing the steps in progress, starting nothing more")
+  self.ctx:note(nil, (brief or self.stopping) .. ": finishing the steps in progress, starting nothing more")
 end
 
 --- Cancels every fiber: no step in flight is finished. The run can be resumed.

@@ -3,6 +3,7 @@
 local again = require "gpupt.playbook.again"
 local failure = require "gpupt.failure"
 local journal = require "gpupt.playbook.journal"
+local leases = require "gpupt.playbook.leases"
 local look = require "gpupt.playbook.look"
 local loop = require "gpupt.loop"
 local rows = require "gpupt.playbook.rows"
@@ -15,6 +16,7 @@ local turns = require "gpupt.playbook.turns"
 ---@field step string?              where it failed
 ---@field source string?            file:line of that step in the playbook
 ---@field message string?
+---@field brief string?             the message in few words, for tables
 ---@field code string?
 ---@field changed integer           number of changes made
 ---@field proofs table<string, string>  step -> what its prove returned
@@ -93,9 +95,20 @@ end
 -- The statuses of targets whose changes were not all made.
 local undone = { failed = true, ["not started"] = true, deferred = true }
 
+-- The first target that ends because the claims are lost says why; the others say it briefly.
+local function told_once(self, outcome, message)
+  local gone = self.leases and self.leases.gone
+  if not (gone and message and message:find(gone.message, 1, true)) then return message end
+  outcome.brief = leases.LOST
+  if self.told_lost then return leases.LOST end
+  self.told_lost = true
+  return message
+end
+
 --- How a target ended: its outcome, an event and its last row. Returns nothing.
 function steps.finish(self, outcome, status, message, code)
   if status == "failed" and code == "ECANCELLED" then status = "interrupted" end
+  message = told_once(self, outcome, message)
   outcome.status, outcome.message, outcome.code, outcome.undone = status, message, code, undone[status]
   if outcome.target_record then outcome.target_record.released = true end
   if status == "failed" then

@@ -2,6 +2,7 @@
 -- asked to stop: by the program (`asked`, which is Ctrl-C in the command), or by `gpupt stop` from another terminal,
 -- which writes a row into the run's journal.
 local json = require "gpupt.json"
+local leases = require "gpupt.playbook.leases"
 local loop = require "gpupt.loop"
 
 local watcher = {}
@@ -34,7 +35,7 @@ local function renew(run)
   if ok then
     run.trouble = nil
   elseif code == "ELAPSED" then
-    run:drain(message)
+    run:drain(message, leases.LOST)
   elseif run.trouble ~= message then
     run.trouble = message
     run.ctx:note(nil, message .. ". No change is made until they are; trying again")
