@@ -35,6 +35,26 @@ local function link(list, device, sheet, one, where)
   end
 end
 
+-- A card that ships with ECC off (nil: not listed, so taken as on) needs no warning when it is.
+local function ecc(list, one, sheet, where)
+  if one.ecc ~= "Disabled" or sheet and not sheet.ecc then return end
+  add(list, "ecc-off", ("%s: ECC Disabled%s"):format(one.bus_id,
+    sheet and ", and the card ships with it switched on" or ""), where)
+end
+
+-- The data sheet of a card that nvidia-smi lists. Windows gives its devices no address: there it is known where all of
+-- them are one model.
+local function sheet_of(devices, one)
+  local only
+  for _, device in ipairs(devices) do
+    if device.address and key(device.address) == key(one.bus_id) then return nominal(device.vendor, device.device) end
+    local id = ("%04x:%04x"):format(device.vendor, device.device)
+    only = (only == nil or only == id) and id or false
+  end
+  local first = devices[1]
+  return only and not first.address and nominal(first.vendor, first.device) or nil
+end
+
 local function nodes(list, devices)
   local seen, count, words = {}, 0, {}
   for _, device in ipairs(devices) do
@@ -59,6 +79,9 @@ function compare.add(result)
       memory(result.findings, device, sheet, where)
       link(result.findings, device, sheet, device.address and links[key(device.address) or "?"], where)
     end
+  end
+  for _, one in ipairs(result.links or {}) do
+    ecc(result.findings, one, sheet_of(result.devices, one), { address = one.bus_id })
   end
   nodes(result.findings, result.devices)
 end

@@ -204,9 +204,6 @@ local function read_links(result, outputs)
       result.findings[#result.findings + 1] = causes.finding("link-width",
         ("%s: PCIe link x%d of x%d"):format(link.bus_id, link.width, link.width_max), where)
     end
-    if link.ecc == "Disabled" then
-      result.findings[#result.findings + 1] = causes.finding("ecc-off", link.bus_id .. ": ECC Disabled", where)
-    end
   end
 end
 
