@@ -215,7 +215,7 @@ function settings.compute(o)
     extra = extra, video = video,
     flags = { cpu_hot_add = false, memory_hot_add = false, nested = false },
     window = window, gpus = gpus, backing = o.backing, label = o.label,
-    choices = choices, warnings = warnings, allow = allow,
+    geforce = cpuid.has_geforce(gpus), choices = choices, warnings = warnings, allow = allow,
   }
 end
 

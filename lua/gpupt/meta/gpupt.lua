@@ -182,7 +182,7 @@
 ---@field accept? table what is refused otherwise, and you accept: nvswitch-passthrough (whole boards with NVSwitches, which NVIDIA does not support), snapshots (a VM that has some)
 ---@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)
 ---@field mmio? string|integer|function min, safe, seed, off or a size in GiB; measure: as safe, and BARs that the table does not have are read from the vmware.log of a first power-on
----@field hide_hypervisor? string|boolean|function auto, true or false
+---@field hide_hypervisor? string|boolean|function auto (by card and driver, also that of a later driver.install), true or false
 ---@field driver? string|function version of the driver that the guest will have, if known
 ---@field horizon? boolean|function the VM is a Horizon desktop (vDGA): custom settings of its own video card, without 3D
 ---@field displays? integer|function with horizon: displays of the VM's own video card

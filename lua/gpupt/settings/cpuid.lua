@@ -30,6 +30,14 @@ function cpuid.kind(card)
   return "unknown"
 end
 
+--- Whether one of the cards is a GeForce.
+function cpuid.has_geforce(gpus)
+  for _, card in ipairs(gpus) do
+    if cpuid.kind(card) == "geforce" then return true end
+  end
+  return false
+end
+
 --- Adds the choice with its reason; true when the key is to be set, nil for an invalid value.
 function cpuid.choose(o, gpus, add, warn, allow)
   local wish = o.hide_hypervisor

@@ -5,6 +5,7 @@ local bar = require "gpupt.bar"
 local check = require "gpupt.failure".check
 local devices_per_vm = require "gpupt.facts.devices_per_vm"
 local difference = require "gpupt.step.gpu_difference"
+local driver = require "gpupt.guest.driver"
 local hosts = require "gpupt.fleet.host"
 local measure = require "gpupt.step.gpu_measure"
 local power = require "gpupt.step.vm_power"
@@ -29,7 +30,8 @@ local step = {
       doc = "fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)" },
     { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB; measure: "
       .. "as safe, and BARs that the table does not have are read from the vmware.log of a first power-on" },
-    { "hide_hypervisor", "string|boolean", default = "auto", late = true, doc = "auto, true or false" },
+    { "hide_hypervisor", "string|boolean", default = "auto", late = true,
+      doc = "auto (by card and driver, also that of a later driver.install), true or false" },
     { "driver", "string", late = true, doc = "version of the driver that the guest will have, if known" },
     { "horizon", "boolean", default = false, late = true, doc = "the VM is a Horizon desktop (vDGA): custom settings "
       .. "of its own video card, without 3D" },
@@ -100,6 +102,19 @@ local function label_of(o, gpus)
   return label
 end
 
+-- The version of the driver that a later step of the scope installs, by its file or option; nil: unknown.
+local function later_driver(target)
+  local after = false
+  for _, instance in ipairs(target.scope.children or {}) do
+    if after and instance.name == "driver.install" then
+      local o = instance:resolve(target)
+      local file = o and o.from and driver.run_file(o.from:match "[^/]*$")
+      return file and file.version or o and o.version
+    end
+    after = after or instance == target.instance
+  end
+end
+
 local function compute(target, vm)
   local o = target.options
   local gpus, memory = cards_of(target, vm), target.forecast.memory_mb or vm and vm.memory_mb
@@ -112,7 +127,7 @@ local function compute(target, vm)
     guest = vm and vm.guest_id or target.forecast.guest_id,
     installed = vm and vm.firmware or target.forecast.firmware, hide_hypervisor = o.hide_hypervisor,
     mmio = o.mmio == "measure" and "safe" or o.mmio,
-    driver = o.driver, horizon = o.horizon, displays = o.displays,
+    driver = o.driver or later_driver(target), horizon = o.horizon, displays = o.displays,
     video_memory_mb = o.video_memory and units.mebibytes(o.video_memory) or nil, backing = o.backing,
     label = o.backing == "dynamic" and label_of(o, gpus) or nil,
   }
@@ -181,6 +196,9 @@ local function explain(ctx, target, value)
   for _, text in ipairs(value.warnings) do ctx:note(target, text) end
   for _, choice in ipairs(value.choices) do
     if choice.name == "mmio" then ctx:note(target, ("64-bit MMIO: %s (%s)"):format(choice.value, choice.why)) end
+    if choice.name == "hypervisor.cpuid.v0" and value.geforce then
+      ctx:note(target, ("hypervisor.cpuid.v0: %s (%s)"):format(choice.value, choice.why))
+    end
     if choice.name == "pciPassthru.64bitMMIOSizeGB" then
       -- one line for a terminal; `gpupt bar` prints the whole computation
       local asked = math.type(target.options.mmio) and "as asked" or "rule " .. value.window.rule
