@@ -40,7 +40,7 @@ end
 -- UTF-16 without a mark: in text of western programs every other byte is zero.
 local function looks_utf16(bytes)
   local head = bytes:sub(1, 512)
-  if #head < 4 then return nil end
+  if #head < 4 or not head:find("\0", 1, true) then return nil end
   local even, odd = 0, 0
   for i = 1, #head do
     if head:byte(i) == 0 then

@@ -42,13 +42,14 @@ local scan_options = options.declare("vmlog.scan", {
 local function sources_of(source)
   if type(source) == "table" then
     if type(source.text) ~= "string" then error("vmlog.scan: a path or {text=...}", 3) end
-    return { { text = source.text, name = source.name } }
+    return { { text = source.text, name = source.name, pasted = source.pasted } }
   end
   if type(source) ~= "string" then error("vmlog.scan: a path or {text=...}, not a " .. type(source), 3) end
   return require "gpupt.vmlog.files".of(source)
 end
 
 --- Reads a log: a path ("-" is standard input), a folder with vmware*.log files, or {text=...}. Gzip is recognised.
+-- {text=..., pasted=false} is a program's own output: wrapping and the like is not looked for, nor is its form.
 -- Result: {verdict=, form=, devices=, findings=, not_understood=, sessions=, session_count=, config=, window=,
 -- repairs=, lines=, bytes=, files=}. When reading
 -- failed midway, what was read is there, with `partial` = true and `problem` = the message.

@@ -104,7 +104,7 @@ local harmless_xids = { application = true, event = true }
 --- The findings in the Linux kernel's log, by the catalogue of gpupt.vmlog (what it says of guests).
 function causes.of_kernel_log(log)
   local found = {}
-  for _, one in ipairs((vmlog.scan { text = log }).findings) do
+  for _, one in ipairs((vmlog.scan { text = log, pasted = false }).findings) do
     if one.side == "guest" and one.severity ~= "info" and one.family ~= "windows" then
       local mild = one.detail and harmless_xids[one.detail.kind]
       found[#found + 1] = { code = one.code, severity = mild and "warning" or one.severity, text = one.text,

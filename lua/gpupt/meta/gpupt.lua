@@ -764,6 +764,7 @@ function gpupt.pci.together(devices) end
 gpupt.vmlog = {}
 
 ---Reads a log: a path ("-" is standard input), a folder with vmware*.log files, or {text=...}. Gzip is recognised.
+---{text=..., pasted=false} is a program's own output: wrapping and the like is not looked for, nor is its form.
 ---Result: {verdict=, form=, devices=, findings=, not_understood=, sessions=, session_count=, config=, window=,
 ---repairs=, lines=, bytes=, files=}. When reading
 ---failed midway, what was read is there, with `partial` = true and `problem` = the message.

@@ -199,6 +199,10 @@ function Scan:open(source)
   reader, message, code = core.open(file or source.path, source.text, self.words, source.most)
   if file then file:close() end -- the reader has a descriptor of its own
   if not reader then return nil, message, code end
+  if source.pasted == false then
+    self.head = ""
+    return reader
+  end
   local text, utf16, problem_code = reader:whole(PASTE)
   if text == nil then
     reader:close()
