@@ -73,15 +73,17 @@ function Context:row(target, kind, what, detail, more)
   if type(what) ~= "table" then what = { text = what } end
   if kind == "change" and self.before_change then self.before_change(target, what.action) end
   local instance = target and target.instance
+  local text, stored
+  if detail then text, stored = kept.encode(detail) end
   local row = { run = self.run, kind = kind, target = target and target.name, identity = target and target.identity,
     what = what.text, step = instance and instance.name, source = instance and instance.source, action = what.action,
-    object = what.object and kept.plain(what.object), detail = detail and kept.encode(detail) or nil }
+    object = what.object and kept.plain(what.object), detail = text }
   for name, value in pairs(more or {}) do row[name] = value end
   local write = kind == "change" and rows.write or rows.add
   local number = failure.check(write(self.journal, row))
   if kind == "change" and target then
     self.history:add(target.name, target.identity, { step = row.step, action = row.action, object = row.object,
-      what = row.what, source = row.source, detail = detail and json.decode(row.detail) or {}, number = number,
+      what = row.what, source = row.source, detail = stored or {}, number = number,
       operation = row.operation })
   end
   return number

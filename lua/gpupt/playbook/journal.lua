@@ -54,7 +54,7 @@ function journal.read(url)
 end
 
 --- A table as the text that is stored in rows.
-function journal.note(value) return kept.encode(value) end
+function journal.note(value) return (kept.encode(value)) end
 
 --- The note of a run's own row: the playbook's variables and files, and `more`.
 function journal.begin_note(pb, more)

@@ -89,7 +89,9 @@ local function plain_fields(value, depth, kind)
       or (not of_schema and looks_secret(word, field)) then
       copy[written] = mark "secret"
     else
-      copy[written] = plain(field, depth + 1, of_schema and of_schema.type)
+      local what = type(field)
+      copy[written] = (what == "string" or what == "boolean" or math.type(field) == "integer") and field
+        or plain(field, depth + 1, of_schema and of_schema.type)
     end
   end
   return copy
@@ -131,10 +133,12 @@ function kept.arguments(method, args)
   return copy
 end
 
---- A table as JSON text.
+--- A table as JSON text, and the copy that the text has.
 function kept.encode(value)
-  local text = json.encode(kept.plain(value), { invalid = "replace" })
-  return text or "{}"
+  local copy = kept.plain(value)
+  local text = json.encode(copy, { invalid = "replace" })
+  if text then return text, copy end
+  return "{}", {}
 end
 
 -- ---- variables: these are read back
