@@ -30,6 +30,7 @@ type lease struct {
 	mo.HttpNfcLease
 	id      string // in its URLs
 	base    string // what they begin with: the VM's host
+	print   string // of that host's certificate
 	owner   types.ManagedObjectReference
 	files   map[string]string // name -> file of this computer
 	uploads map[string]upload
@@ -152,6 +153,7 @@ func (r *Service) export(c *api.Call) (any, *fault.Error) {
 	if l.base, e = r.hosts.Base(vm.host()); e != nil {
 		return nil, e
 	}
+	l.print = r.print(vm)
 	l.State, l.InitializeProgress = types.HttpNfcLeaseStateReady, 100
 	l.Info = &types.HttpNfcLeaseInfo{Lease: l.Self, Entity: vm.Self, LeaseTimeout: 300}
 	n := 0
@@ -176,12 +178,22 @@ func (r *Service) export(c *api.Call) (any, *fault.Error) {
 			size = st.Size()
 		}
 		l.Info.DeviceUrl = append(l.Info.DeviceUrl, types.HttpNfcLeaseDeviceUrl{Key: fmt.Sprintf("/%s/disk-%d", vm.Self.Value, n),
-			ImportKey: fmt.Sprintf("/%s/VirtualDisk:%d", vm.Name, n), Url: l.url(name), Disk: ptr(true), TargetId: name, FileSize: size})
+			ImportKey: fmt.Sprintf("/%s/VirtualDisk:%d", vm.Name, n), Url: l.url(name),
+			SslThumbprint: l.print, Disk: ptr(true), TargetId: name, FileSize: size})
 		n++
 	}
 	r.w.Put(l)
 	r.leases.Store(l.id, l)
 	return &types.ExportVmResponse{Returnval: l.Self}, nil
+}
+
+// print is the thumbprint of the host that serves a VM's files behind a vCenter (HttpNfcLeaseDeviceUrl.sslThumbprint):
+// clients that verify certificates, as govc, take the host by it.
+func (r *Service) print(vm *VM) string {
+	if r.w.ESXi {
+		return "" // it is the server that the client is connected to
+	}
+	return vm.host().HS.Summary.Config.SslThumbprint
 }
 
 // nfc serves the files of a lease by their names, and takes those of an import.

@@ -178,6 +178,7 @@ func (r *Service) open(l *lease, ref types.ManagedObjectReference, isos []string
 	if l.base, e = r.hosts.Base(vm.host()); e != nil {
 		return e
 	}
+	l.print = r.print(vm)
 	l.Info = &types.HttpNfcLeaseInfo{Lease: l.Self, Entity: ref, LeaseTimeout: 300}
 	add := func(kind string, n int, file string, disk bool) *fault.Error {
 		local, _, ok := r.datastoreFile(file)
@@ -187,7 +188,7 @@ func (r *Service) open(l *lease, ref types.ManagedObjectReference, isos []string
 		name := filepath.Base(local)
 		l.files[name] = local
 		l.Info.DeviceUrl = append(l.Info.DeviceUrl, types.HttpNfcLeaseDeviceUrl{Key: fmt.Sprintf("/%s/%s:%d", ref.Value, kind, n),
-			ImportKey: fmt.Sprintf("/%s/%s:%d", vm.Name, kind, n), Url: l.url(name), Disk: ptr(disk), TargetId: name})
+			ImportKey: fmt.Sprintf("/%s/%s:%d", vm.Name, kind, n), Url: l.url(name), SslThumbprint: l.print, Disk: ptr(disk), TargetId: name})
 		return nil
 	}
 	disks, drives := 0, 0

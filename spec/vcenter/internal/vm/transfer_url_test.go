@@ -78,7 +78,8 @@ func TestBehindAVCenterTransfersGoToTheHost(t *testing.T) {
 		t.Error(code)
 	}
 	lease := "HttpNfcLease:" + k.c.Must("ExportVm", k.c.Find("/DC0/vm/off"), "").Text("returnval")
-	if got := k.c.Get(lease, "info.deviceUrl")["info.deviceUrl"]; !strings.Contains(got, "<url>https://"+u.Host+"/nfc/") {
+	if got := k.c.Get(lease, "info.deviceUrl")["info.deviceUrl"]; !strings.Contains(got, "<url>https://"+u.Host+"/nfc/") ||
+		!strings.Contains(got, "<sslThumbprint>"+shown+"</sslThumbprint>") { // API reference: HttpNfcLeaseDeviceUrl.sslThumbprint
 		t.Error(got)
 	}
 	k.Control(t, "POST", "/set", map[string]any{"host": "esx-a-1", "lost": true})
