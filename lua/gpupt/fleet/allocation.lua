@@ -7,6 +7,7 @@
 -- The result depends on the fleet and the order of the requests only: hosts are tried by name, cards by address.
 -- Nothing here calls the server.
 local card_notes = require "gpupt.fleet.card_notes"
+local each_model = require "gpupt.fleet.each_model"
 local locality = require "gpupt.fleet.locality"
 local pci = require "gpupt.pci"
 local pools = require "gpupt.fleet.pool"
@@ -66,6 +67,7 @@ end
 
 -- "2 GPUs", "1 whole board"
 local function wish(request, free)
+  if request.each then return free .. each_model.text(request.each) end
   local s = request.count == 1 and "" or "s"
   if request.whole then return ("%d %swhole %s%s"):format(request.count, free, request.whole, s) end
   return ("%d %sGPU%s"):format(request.count, free, s)
@@ -106,6 +108,12 @@ local function cards_on_its_host(pool, record, request)
   for _, card in ipairs(own) do pool.taken[card], is_own[card] = request.name, true end
   local from = pools.supply(pool, record, request, is_own)
   if request.whole then return whole_sets(from, is_own, count), #from.units end
+  if request.each then
+    own = each_model.pick(request.each, own)
+    local more = each_model.pick(request.each, from.units, own)
+    if #own + #more < count then return nil, #own + #more end
+    return table.move(more, 1, #more, #own + 1, own)
+  end
   if #own >= count then return table.move(own, 1, count, 1, {}) end
   if #own + #from.units < count then return nil, #own + #from.units end
   local more = from.claimed > 0 and table.move(from.units, 1, count - #own, 1, {})
@@ -193,12 +201,19 @@ local function better(request, one, best)
   return #one.units > #best.units
 end
 
+-- What a new VM can get of a host.
+local function supply(pool, record, request)
+  local one = pools.supply(pool, record, request, {})
+  if request.each then one.units = each_model.pick(request.each, one.units) end
+  return one
+end
+
 -- The best host for a new VM, with what it can get there; or nil.
 local function choose(pool, request)
   local best
   for _, record in ipairs(in_order(pool, request.hosts)) do
     if not pools.unfit(pool, record, request) then
-      local one = pools.supply(pool, record, request, {})
+      local one = supply(pool, record, request)
       if #one.units >= request.count then
         one.near = request.count == 1 or locality.fits(one.units, request.count)
         if better(request, one, best) then best = one end
@@ -213,7 +228,8 @@ local function take_anywhere(pool, request)
   -- what others left did not suffice for a VM like this one, and nothing is given back
   local of_hosts = pool.short[request.hosts] or {}
   pool.short[request.hosts] = of_hosts
-  local same = ("%p %d %d %s"):format(request.node, count, request.memory_mb or 0, request.whole or request.dynamic)
+  local same = ("%p %d %d %s"):format(request.node, count, request.memory_mb or 0, request.whole or request.dynamic
+    or request.each and each_model.text(request.each))
   if of_hosts[same] then return table.unpack(of_hosts[same], 1, 4) end
   local best = choose(pool, request)
   if not best then
@@ -225,7 +241,7 @@ local function take_anywhere(pool, request)
     return table.unpack(refusal, 1, 4)
   end
   -- looking at the other hosts may have moved dynamic backings to these cards: they can move again
-  best = pools.supply(pool, best.host, request, {})
+  best = supply(pool, best.host, request)
   pool.used_memory[best.host] = (pool.used_memory[best.host] or 0) + (request.memory_mb or 0)
   local units = best.claimed > 0 and table.move(best.units, 1, count, 1, {}) or locality.pick(best.units, count)
   if request.dynamic then return result(pool, best.host, sit(pool, best.host, units, request), request) end
@@ -233,10 +249,10 @@ local function take_anywhere(pool, request)
 end
 
 --- Assigns `count` cards, or whole sets, to a VM. `request` = { name, node, count, whole (nil, "group" or "board"),
--- accept (a set of words), dynamic (the server chooses at power-on), hosts (allowed records), spread, vm (record if it
--- exists), memory_mb (that it will reserve in addition to what it has reserved now), unfit (of a new VM: why it cannot
--- be on a host, or nil) }. Result { host = record, cards = list (the GPUs first), notes = list of texts }; or nil,
--- message, "ENOCARDS" or "ENOMEMORY".
+-- each (nil, or how many of each model, gpupt.fleet.each_model; count is their sum), accept (a set of words), dynamic
+-- (the server chooses at power-on), hosts (allowed records), spread, vm (record if it exists), memory_mb (that it will
+-- reserve in addition to what it has reserved now), unfit (of a new VM: why it cannot be on a host, or nil) }. Result
+-- { host = record, cards = list (the GPUs first), notes = list of texts }; or nil, message, "ENOCARDS" or "ENOMEMORY".
 function allocation.take(pool, request)
   if request.vm and request.dynamic then return take_dynamic(pool, request) end
   if request.vm then return take_on_its_host(pool, request) end

@@ -178,6 +178,7 @@
 ---@class gpupt.options.p.gpu.attach
 ---@field devices table|function p.gpus: which cards
 ---@field count? integer|function how many cards each VM gets; with `whole`, how many sets
+---@field each? table in place of count, the cards of each model: { ['10de:1eb8'] = 1, ['10de:20b5'] = 2 }; devices has to match all of them
 ---@field whole? string|function count whole sets: group: cards that depend on each other (dependentDevice); board: all GPUs of a board
 ---@field accept? table what is refused otherwise, and you accept: nvswitch-passthrough (whole boards with NVSwitches, which NVIDIA does not support), snapshots (a VM that has some)
 ---@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)

@@ -2,6 +2,7 @@
 -- All problems are collected; VMs that are refused for one reason are one problem.
 local allocation = require "gpupt.fleet.allocation"
 local declare = require "gpupt.playbook.declare"
+local each_model = require "gpupt.fleet.each_model"
 local findings = require "gpupt.playbook.preflight.findings"
 local hosts = require "gpupt.fleet.host"
 local look = require "gpupt.playbook.preflight.look"
@@ -51,8 +52,10 @@ local function request_of(fleet, target, instance, world, lists)
   local accept = {}
   for _, word in ipairs(o.accept) do accept[word] = true end
   target.dynamic = o.backing == "dynamic" or nil
+  local each, count
+  if o.each then each, count = each_model.of(o.each) end
   return { whole = o.whole, accept = accept, dynamic = target.dynamic, name = target.name, instance = instance,
-    node = o.devices, count = o.count, hosts = records_of(fleet, target, lists),
+    node = o.devices, count = count or o.count, each = each, hosts = records_of(fleet, target, lists),
     spread = target.scope.options.spread, vm = not target.moves and target.vm or nil,
     memory_mb = memory_of(target, o),
     unfit = function(record) return look.unfit(world, target, record) end }

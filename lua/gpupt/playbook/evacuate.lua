@@ -1,5 +1,6 @@
 --- The playbook that empties a dying host of its VMs with cards: it moves them to other hosts, where they get cards.
 -- It is a file like any other: planned, read by a person, applied with its approvals, resumed and undone.
+local each_model = require "gpupt.fleet.each_model"
 local failure = require "gpupt.failure"
 local snapshot = require "gpupt.fleet.snapshot"
 local system = require "gpupt.core".system
@@ -20,39 +21,56 @@ local function host_of(fleet, name)
   return nil, ("'%s' matches %d hosts: name one"):format(name, #refs), "EAMBIGUOUS"
 end
 
--- The VMs of the host that hold cards of it, in groups of the same model and number; and what is left to a person.
+-- The models of a VM's cards on its host: { model -> count }, how many cards, and why a card is not among them.
+local function models_of(fleet, record, claim)
+  local models, count, why = {}, 0, {}
+  for _, card in ipairs(claim.cards) do
+    local device = card.kind == "fixed" and fleet:names(card, record) and record.devices[card.address]
+    if device then
+      local model = ("%04x:%04x"):format(device.vendor, device.device)
+      models[model], count = (models[model] or 0) + 1, count + 1
+    else
+      why[#why + 1] = card.kind == "fixed" and "has a backing that names no card of this host: p.doctor.repair"
+        or "has a card that is not fixed: it starts on any host with such a card"
+    end
+  end
+  return models, count, why
+end
+
+-- The VMs of the host that hold cards of it, in groups of the same models and numbers; and what is left to a person.
 local function groups_of(fleet, record)
   local groups, by_key, left = {}, {}, {}
   for ref, place in pairs(fleet.vms) do
     local claim = place.host == record.ref and fleet.claims[ref]
-    local models, count = {}, 0
-    for _, card in ipairs(claim and claim.cards or {}) do
-      local device = card.kind == "fixed" and fleet:names(card, record) and record.devices[card.address]
-      if device then
-        local model = ("%04x:%04x"):format(device.vendor, device.device)
-        if not models[model] then models[#models + 1] = model end
-        models[model], count = true, count + 1
-      else
-        left[#left + 1] = { name = place.name, why = card.kind == "fixed"
-          and "has a backing that names no card of this host: p.doctor.repair"
-          or "has a card that is not fixed: it starts on any host with such a card" }
-      end
-    end
-    if #models > 1 then
-      left[#left + 1] = { name = place.name, why = "has cards of several models: " .. table.concat(models, ", ") }
-    elseif #models == 1 then
-      local key = models[1] .. " " .. count
+    local models, count, why = models_of(fleet, record, claim or { cards = {} })
+    for _, text in ipairs(why) do left[#left + 1] = { name = place.name, why = text } end
+    if count > 0 then
+      local each = each_model.of(models)
+      local key = each_model.text(each)
       if not by_key[key] then
-        by_key[key] = { model = models[1], count = count, paths = {} }
+        by_key[key] = { key = key, each = each, count = count, paths = {} }
         groups[#groups + 1] = by_key[key]
       end
       table.insert(by_key[key].paths, fleet:path(ref))
     end
   end
-  table.sort(groups, function(a, b) return a.model .. a.count < b.model .. b.count end)
+  table.sort(groups, function(a, b) return a.key < b.key end)
   for _, group in ipairs(groups) do table.sort(group.paths) end
   table.sort(left, function(a, b) return a.name < b.name end)
   return groups, left
+end
+
+-- The arguments of p.gpu.attach for a group.
+local function wanted(group)
+  if #group.each == 1 then
+    return ("devices = p.gpus { match = %q }, count = %d"):format(group.each[1].pattern, group.count)
+  end
+  local names, counts = {}, {}
+  for i, one in ipairs(group.each) do
+    names[i], counts[i] = ("%q"):format(one.pattern), ("[%q] = %d"):format(one.pattern, one.count)
+  end
+  return ("devices = p.gpus { match = { %s } },\n      each = { %s }"):format(table.concat(names, ", "),
+    table.concat(counts, ", "))
 end
 
 local function quoted(list)
@@ -70,8 +88,7 @@ local function text_of(record, groups, left, to)
   lines[#lines + 1] = ("return p.playbook { name = %q,"):format("evacuate-" .. record.name)
   for _, group in ipairs(groups) do
     lines[#lines + 1] = ("  p.vms { where = %s,\n    p.vm.move { to = to },\n"
-      .. "    p.gpu.attach { devices = p.gpus { match = %q }, count = %d } },"):format(quoted(group.paths), group.model,
-      group.count)
+      .. "    p.gpu.attach { %s } },"):format(quoted(group.paths), wanted(group))
   end
   lines[#lines + 1] = "}\n"
   return table.concat(lines, "\n")

@@ -6,6 +6,7 @@ local check = require "gpupt.failure".check
 local devices_per_vm = require "gpupt.facts.devices_per_vm"
 local difference = require "gpupt.step.gpu_difference"
 local driver = require "gpupt.guest.driver"
+local each_model = require "gpupt.fleet.each_model"
 local hosts = require "gpupt.fleet.host"
 local measure = require "gpupt.step.gpu_measure"
 local power = require "gpupt.step.vm_power"
@@ -22,6 +23,8 @@ local step = {
   options = {
     { "devices", "table", required = true, late = true, doc = "p.gpus: which cards" },
     { "count", "integer", default = 1, late = true, doc = "how many cards each VM gets; with `whole`, how many sets" },
+    { "each", "table", doc = "in place of count, the cards of each model: { ['10de:1eb8'] = 1, ['10de:20b5'] = 2 }; "
+      .. "devices has to match all of them" },
     { "whole", "string", choices = { "group", "board" }, late = true,
       doc = "count whole sets: group: cards that depend on each other (dependentDevice); board: all GPUs of a board" },
     { "accept", "table", default = {}, doc = "what is refused otherwise, and you accept: nvswitch-passthrough "
@@ -61,6 +64,8 @@ end
 
 function step.check(o)
   if math.type(o.count) == "integer" and o.count < 1 then return "count must be at least 1" end
+  local problem = o.each and each_model.problem(o.each, o)
+  if problem then return problem end
   if type(o.video_memory) == "string" then
     local _, message = units.mebibytes(o.video_memory)
     if message then return "video_memory: " .. message end
@@ -181,13 +186,22 @@ local function dynamic_text(target)
   return " dynamic" .. (label and " label=" .. label or "")
 end
 
-local function card_text(target, alike)
+local function text_of_model(target, list, alike)
   local words = {}
-  for i, card in ipairs(target.cards) do words[i] = hosts.short(card.address) end
-  local first = target.cards[1]
-  return ("%s x%d%s"):format(first.name or ("%04x:%04x"):format(first.vendor, first.device), #target.cards,
+  for i, card in ipairs(list) do words[i] = hosts.short(card.address) end
+  local first = list[1]
+  return ("%s x%d%s"):format(first.name or ("%04x:%04x"):format(first.vendor, first.device), #list,
     target.options.backing ~= "fixed" and dynamic_text(target) or alike and ""
     or " (" .. table.concat(words, " ") .. ")")
+end
+
+local function card_text(target, alike)
+  if not target.options.each then return text_of_model(target, target.cards, alike) end
+  local words = {}
+  for i, one in ipairs((each_model.of(target.options.each))) do
+    words[i] = text_of_model(target, each_model.pick({ one }, target.cards), alike)
+  end
+  return table.concat(words, ", ")
 end
 
 local function explain(ctx, target, value)
