@@ -2,7 +2,7 @@
 // own. go.sum pins it. Nothing of the test vCenter is built from this module.
 module gpupt.test/suite
 
-go 1.25.0
+go 1.19
 
 require github.com/vmware/govmomi v0.25.0
 
