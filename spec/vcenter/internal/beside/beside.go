@@ -40,6 +40,8 @@ var (
 		Text: "Creating, changing, deleting and attaching tags, and changing content libraries, need their privilege: 403 without it."})
 	_ = rules.Add(rules.Rule{ID: "beside.tag-object", Sure: "documented", As: "real", Source: "vSphere Automation API reference: Cis Tagging Tag Association attach: InvalidArgument if the tag is not eligible to be attached to the object or the object is not valid; Category Cardinality SINGLE, associable_types",
 		Text: "A tag is attached only to an object of this inventory, of a type that its category allows, and only one tag of a category of cardinality SINGLE: else 400 invalid_argument."})
+	_ = rules.Add(rules.Rule{ID: "beside.bundle-token", Sure: "documented", As: "real", Source: "vSphere Automation API reference: Namespace Management Support Bundle create: url and wcp_support_bundle_token, the token required in the request for the bundle; govmomi vapi/namespace SupportBundleRequest sends no session",
+		Text: "A supervisor's support bundle is fetched without a session, by the token that was given for it."})
 	_ = rules.Add(rules.Rule{ID: "beside.simulated", Sure: "inferred", As: "laxer: a real one checks every field, and has many more paths", Source: "govmomi: vapi/simulator, vapi/cluster/simulator, vapi/namespace/simulator, pbm/simulator, lookup/simulator",
 		Text: "Tags, content libraries, cluster modules, supervisors, storage policies and the lookup service answer as govmomi's simulator does; a path that it does not have is 404."})
 )
@@ -52,6 +54,8 @@ type service struct {
 	id   string // the simulator's one session of /rest, behind which every request goes
 	soap string // and its session of SOAP
 	user string // the user as which the handlers call this server
+
+	bundles tokens // of the support bundles that were asked for
 }
 
 // Register adds the paths. An ESXi host has none of them.
@@ -65,6 +69,7 @@ func Register(s *api.Server) {
 		s.HTTP(p, b.serveREST)
 	}
 	s.HTTP(taggingPath, b.serveTagging)
+	s.HTTP("/sts/", b.serveSTS)
 	for _, p := range []string{"/pbm", "/lookupservice/sdk", "/vsanHealth"} {
 		s.HTTP(p, b.serveSOAP)
 	}

@@ -239,3 +239,33 @@ func TestPoliciesAndLookup(t *testing.T) {
 		t.Fatal(status, text)
 	}
 }
+
+// A supervisor's support bundle is asked for in a session and fetched by its token alone.
+func TestSupportBundle(t *testing.T) {
+	vctest.Breaks(t, "beside.bundle-token")
+	s := vctest.Start(t, vcenter.Options{})
+	c := login(t, s, vctest.User, vctest.Password)
+	cluster := s.Login(t).Find("DC0/host/gpu-a")
+	path := "/api/vcenter/namespace-management/clusters/" + cluster[strings.Index(cluster, ":")+1:] + "/support-bundle"
+	status, text, _ := c.send("POST", path, "")
+	var made struct {
+		URL   string
+		Token struct{ Token string } `json:"wcp_support_bundle_token"`
+	}
+	if status != 200 || json.Unmarshal([]byte(text), &made) != nil || made.Token.Token == "" || !strings.HasSuffix(made.URL, path) {
+		t.Fatal(status, text)
+	}
+	nobody := &client{t: t, s: s}
+	for _, wrong := range []string{"", "{}", `{"wcp-support-bundle-token":""}`, `{"wcp-support-bundle-token":"guess"}`} {
+		if status, text, _ := nobody.send("POST", path, wrong); status != 401 {
+			t.Fatal(wrong, status, text)
+		}
+	}
+	status, text, head := nobody.send("POST", path, `{"wcp-support-bundle-token":"`+made.Token.Token+`"}`)
+	if status != 200 || !strings.Contains(head.Get("Content-Disposition"), "filename=wcp-support-bundle-") || len(text) < 512 {
+		t.Fatal(status, head, len(text))
+	}
+	if status, _, _ := nobody.send("POST", strings.TrimSuffix(path, "/support-bundle"), `{"wcp-support-bundle-token":"`+made.Token.Token+`"}`); status != 401 {
+		t.Fatal("the token is good for the bundle only: ", status)
+	}
+}

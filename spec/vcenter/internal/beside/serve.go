@@ -52,16 +52,16 @@ func (b *service) serveREST(w http.ResponseWriter, q *http.Request, ses *session
 		b.rest.ServeHTTP(w, q)
 		return
 	}
-	if ses == nil {
-		fail(w, q, http.StatusUnauthorized, "unauthenticated", "Authentication required.")
-		return
-	}
 	body, err := io.ReadAll(io.LimitReader(q.Body, 32<<20))
 	if err != nil {
 		fail(w, q, http.StatusBadRequest, "invalid_request", err.Error())
 		return
 	}
-	if need, at := needs(q, body); need != "" && !b.may(ses, need, at) {
+	if ses == nil && !b.fetches(q, body) {
+		fail(w, q, http.StatusUnauthorized, "unauthenticated", "Authentication required.")
+		return
+	}
+	if need, at := needs(q, body); ses != nil && need != "" && !b.may(ses, need, at) {
 		fail(w, q, http.StatusForbidden, "unauthorized", "The user does not have the privilege "+need+".")
 		return
 	}
@@ -73,6 +73,9 @@ func (b *service) serveREST(w http.ResponseWriter, q *http.Request, ses *session
 	inner.Body = io.NopCloser(bytes.NewReader(body))
 	inner.Header.Del("Cookie")
 	inner.Header.Set(header, b.id)
+	if ses != nil && isBundle(q) {
+		w = noted{w, b}
+	}
 	b.rest.ServeHTTP(w, inner)
 }
 

@@ -11,7 +11,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -253,5 +255,55 @@ func TestVersionMismatch(t *testing.T) {
 	c.Version = "8.0.3.0"
 	if a := by(c, token); a.Status != 200 {
 		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}
+
+// A token from the token service itself, as sts.Client of govmomi and PowerCLI ask for it.
+func TestTokenService(t *testing.T) {
+	vctest.Breaks(t, "token.issue")
+	s := vctest.Start(t, vcenter.Options{})
+	c := s.Client(t)
+	const wst = "http://docs.oasis-open.org/ws-sx/ws-trust/200512"
+	ask := func(kind, key, name, password, stamp string) (int, string) {
+		body := vctest.Envelope(`<soapenv:Header>` + wsse + stamp + `<wsse:UsernameToken><wsse:Username>` + name + `</wsse:Username><wsse:Password>` + password +
+			`</wsse:Password></wsse:UsernameToken></wsse:Security></soapenv:Header><soapenv:Body><RequestSecurityToken xmlns="` + wst + `">` +
+			`<RequestType>` + wst + `/` + kind + `</RequestType><KeyType>` + wst + `/` + key + `</KeyType></RequestSecurityToken></soapenv:Body>`)
+		res, err := http.Post(s.URL+"/sts/STSService/vsphere.local", "text/xml", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(text)
+	}
+	now := stamp(0, time.Minute)
+	for _, x := range []struct{ kind, key, password, stamp, code string }{
+		{"Issue", "Bearer", "guess", now, "FailedAuthentication"},
+		{"Issue", "PublicKey", vctest.Password, now, "RequestFailed"},
+		{"Cancel", "Bearer", vctest.Password, now, "RequestFailed"},
+		{"Issue", "Bearer", vctest.Password, stamp(-time.Hour, -time.Minute), "ExpiredData"},
+	} {
+		if status, text := ask(x.kind, x.key, vctest.User, x.password, x.stamp); status != 500 || !strings.Contains(text, ":"+x.code+"<") || strings.Contains(text, "Assertion") {
+			t.Errorf("%v: %d %s", x, status, text)
+		}
+	}
+	status, text := ask("Issue", "Bearer", vctest.User, vctest.Password, now)
+	from, to := strings.Index(text, "<saml2:Assertion"), strings.Index(text, "</wst:RequestedSecurityToken>")
+	if status != 200 || from < 0 || to < from {
+		t.Fatal(status, text)
+	}
+	if a := by(c, wsse+text[from:to]+`</wsse:Security>`); a.Status != 200 || a.Text("userName") == "" {
+		t.Fatal(a.Body)
+	}
+	res, err := http.Post(s.URL+"/sts/STSService/vsphere.local", "text/xml", strings.NewReader("<x/>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if b, _ := io.ReadAll(res.Body); res.StatusCode != 500 || !strings.Contains(string(b), ":InvalidRequest<") {
+		t.Fatal(res.StatusCode, string(b))
 	}
 }

@@ -1,5 +1,5 @@
-// Package sso is what a vCenter's token service is for a client that already has a token: it
-// issues SAML 2.0 assertions (for tests, by a control page: there is no WS-Trust here) and
+// Package sso is a vCenter's token service: it issues SAML 2.0 assertions, by WS-Trust for a
+// name and a password (tests also get other ones, by a control page), and
 // checks those that come with LoginByToken. It does not depend on sessions.
 package sso
 
