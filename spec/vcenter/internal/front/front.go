@@ -27,8 +27,8 @@ import (
 )
 
 var (
-	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "inferred", As: "inferred", Source: "none for another namespace; the wording is that of wire.version-mismatch",
-		Text: "SOAPAction names urn:vim25; another namespace is refused. urn:vim25 alone means the oldest version."})
+	_ = rules.Add(rules.Rule{ID: "wire.soap-action", Sure: "inferred", As: "inferred", Source: "none for another namespace; the wording is that of wire.version-mismatch. Without one: govmomi soap.Client.UnmarshalJSON, by which session/cache and Terraform restore a client, leaves Namespace empty",
+		Text: "SOAPAction names urn:vim25 and a version; another namespace is refused. Without a namespace (/7.0) it is urn:vim25; urn:vim25 alone means the oldest version."})
 	_ = rules.Add(rules.Rule{ID: "wire.version-unknown", Sure: "seen", As: "real", Source: "govmomi cli/session/login.go: a client with vim25.Version 7.0 works with a server of 6.3 except for LoginByToken; pyVmomi SoapHandler.py _GetHeaderVersion: an unknown versionId takes the latest version of its namespace",
 		Text: "A version that vimServiceVersions.xml does not list, as one newer than the server or urn:vim25/-, is served with the server's own version."})
 	_ = rules.Add(rules.Rule{ID: "wire.version-mismatch", Sure: "seen", As: "real", Source: "govmomi cli/session/login.go quotes `VersionMismatchFaultCode: Unsupported version URI \"urn:vim25/7.0\"` for LoginByToken",

@@ -49,7 +49,7 @@ func (f *Front) version(action string) (v wire.Version, unknown, e *fault.Error)
 	}
 	e = fault.InvalidRequest("\nUnsupported version URI \"%s\"\n\nwhile parsing SOAP body\nat line 1, column 0", a)
 	e.Code = "VersionMismatchFaultCode"
-	name, ok := strings.CutPrefix(a, "urn:vim25/")
+	name, ok := strings.CutPrefix(strings.TrimPrefix(a, "urn:vim25"), "/")
 	if !ok {
 		return wire.Version{}, nil, e
 	}

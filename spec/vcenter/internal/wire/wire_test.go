@@ -353,10 +353,10 @@ func TestSoapAction(t *testing.T) {
 	vctest.Breaks(t, "wire.soap-action")
 	r := newRig(t)
 	doc := vctest.Envelope(`<soapenv:Body><CurrentTime xmlns="urn:vim25">` + vctest.Ref("_this", "ServiceInstance:ServiceInstance") + `</CurrentTime></soapenv:Body>`)
-	for _, bad := range []string{"urn:nonsense/8.0.3.0", "\"urn:vim2/2.0\"", "urn:vim251/8.0.3.0", "8.0.3.0"} {
+	for _, bad := range []string{"urn:nonsense/8.0.3.0", "\"urn:vim2/2.0\"", "urn:vim251/8.0.3.0", "8.0.3.0", "urn:urn:vim25/6.0"} {
 		r.Refused(r.Post(t.Context(), doc, bad), "InvalidRequest", "Unsupported version URI")
 	}
-	for _, good := range []string{"urn:vim25/8.0.3.0", "\"urn:vim25/6.5\"", "urn:vim25/7.0.0.0", "urn:vim25/2.5"} {
+	for _, good := range []string{"urn:vim25/8.0.3.0", "\"urn:vim25/6.5\"", "urn:vim25/7.0.0.0", "urn:vim25/2.5", "/8.0.3.0", "\"/7.0\""} {
 		if a := r.Post(t.Context(), doc, good); a.Status != 200 {
 			t.Fatal(good, a.Body)
 		}
