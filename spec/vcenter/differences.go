@@ -55,7 +55,7 @@ var refused = []struct{ what, rules string }{
 	{"Maintenance mode, at once, under running VMs", "host.maintenance-waits host.maintenance-passthrough host.ha-admission"},
 	{"Adding a host under any name, without a thumbprint", "host.add host.add-thumbprint"},
 	{"Removing a host outside maintenance mode, or with VMs", "host.remove"},
-	{"An ISO for a CD-ROM that is on no datastore", "vm.cdrom-iso power.media"},
+	{"An ISO that is on no datastore, for the CD-ROM of a VM that runs or starts", "vm.cdrom-iso power.media"},
 	{"Tasks that have ended when the call returns", "task.queued"},
 	{"Two tasks on one VM at once", "task.busy-vm task.in-progress"},
 	{"Changes of firmware, memory, CPUs, devices while the VM runs", "vm.firmware-off vm.powered-on-change vm.passthrough-hot-add"},
@@ -75,7 +75,7 @@ var suite string
 // services that vcsim has and this server lacks.
 var services = []string{
 	"of `/rest` and `/api` the appliance and vLCM; tags, content libraries, cluster modules and supervisors are those of the simulator, behind sessions and privileges (`beside.*`)",
-	"`/sso-adminserver` and `/sts`: tokens come from `POST /gpsim/token`", "`/vslm/vcenter`", "`/eam`", "SMS",
+	"`/sso-adminserver`; of `/sts` all but bearer tokens for a name and password: others come from `POST /gpsim/token`", "`/vslm/vcenter`", "`/eam`", "SMS",
 	"guests in containers (`RUN.container`): guests are emulated instead",
 	"the Go API of the simulator: faults are injected by `POST /gpsim/trouble`, changes are made by `POST /gpsim/set`",
 }

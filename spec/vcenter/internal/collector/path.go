@@ -280,12 +280,13 @@ func follow(cur reflect.Value, steps []step) (reflect.Value, bool) {
 		if cur.Kind() != reflect.Struct || cur.Type() == refType {
 			return cur, false
 		}
-		f, _ := wire.Of(cur.Type()).Field(steps[i+1].name)
+		info := wire.Of(cur.Type())
+		f, _ := info.Field(steps[i+1].name)
 		if f == nil {
 			return cur, false
 		}
+		optional = f.Omit && !(cur.FieldByIndex(f.Index).IsZero() && info.Present(f, cur))
 		cur = cur.FieldByIndex(f.Index)
-		optional = f.Omit
 	}
 	return cur, set(cur, optional, len(steps) == 1)
 }

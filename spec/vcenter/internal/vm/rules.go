@@ -36,7 +36,9 @@ var (
 	_ = rule("vm.device-keys", "inferred", "inferred", "API reference: keys of new devices are negative and distinct", "Two new devices of one spec do not share a key.")
 	_ = rule("vm.device-unknown", "documented", "real", "API reference: InvalidDeviceSpec", "Editing or removing a device that the VM does not have is InvalidDeviceSpec.")
 	_ = rule("vm.device-concrete", "documented", "real", "API reference: VirtualDevice is abstract", "A device names its concrete type.")
-	_ = rule("vm.cdrom-iso", "inferred", "inferred", "FileNotFound of CreateVM_Task and ReconfigVM_Task", "The ISO of a CD-ROM's backing must exist on its datastore.")
+	_ = rule("vm.tools-version", "inferred", "inferred", "guest.toolsVersion of a VM without Tools is 0 in recordings of vCenter 5.5; govc's test object.collect asks every VM for config.tools.toolsVersion", "config.tools.toolsVersion of a VM without Tools is 0, not unset.")
+	_ = rule("vm.cdrom-iso", "seen", "real", "jetbrains-infra/packer-builder-vsphere#74: with a wrong path the CD-ROM is created, and connecting it later reports the path; FileNotFound of ReconfigVM_Task",
+		"The ISO of a CD-ROM's backing must exist on its datastore when the VM runs; of a VM that is off only the datastore must exist.")
 	_ = rule("vm.network", "documented", "real", "API reference: VirtualEthernetCardNetworkBackingInfo", "The network of a card's backing must exist; a card is at unit 7 to 16.")
 	_ = rule("vm.disk", "documented", "real", "API reference: VirtualDisk", "A new disk has a controller, a unit number and a capacity.")
 	_ = rule("vm.video-card", "documented", "real", "API reference: VirtualMachineVideoCard", "The video card changes only while powered off; use3dRenderer is automatic, software or hardware; there is one card.")

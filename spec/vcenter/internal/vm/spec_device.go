@@ -173,7 +173,9 @@ func (v *vetting) device(i int, d *types.VirtualDeviceConfigSpec, cards map[stri
 			return nil
 		}
 		if b, ok := base.Backing.(*types.VirtualCdromIsoBackingInfo); ok {
-			if !v.r.isoExists(b.FileName) {
+			// A VM that is off may name what is not there yet; only an unknown datastore is refused.
+			_, _, known := v.r.datastoreFile(b.FileName)
+			if running := v.vm != nil && v.vm.on(); !v.r.isoExists(b.FileName) && (running || !known) {
 				return fault.New(&types.FileNotFound{FileFault: types.FileFault{File: b.FileName}}, "File %s was not found", b.FileName)
 			}
 			if _, p, ok := v.r.datastoreFile(b.FileName); ok {

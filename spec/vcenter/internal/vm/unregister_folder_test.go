@@ -9,7 +9,7 @@ import (
 
 func TestUnregisteringAFolder(t *testing.T) {
 	k := start(t)
-	k.rule("vm.unregister-folder")
+	k.rule("vm.unregister-folder", "vm.tools-version")
 	folder := "Folder:" + k.c.Must("CreateFolder", k.folder(), "<name>old</name>").Text("returnval")
 	inner := "Folder:" + k.c.Must("CreateFolder", folder, "<name>inner</name>").Text("returnval")
 	vm := k.vm("x")
@@ -26,7 +26,10 @@ func TestUnregisteringAFolder(t *testing.T) {
 		t.Error("the folder is gone")
 	}
 	k.c.MustTask("RegisterVM_Task", k.folder(), "<path>"+path+"</path><asTemplate>false</asTemplate>"+vctest.Ref("pool", k.pool)+vctest.Ref("host", k.host))
-	if got := k.get(k.c.Find("/DC0/vm/x"), "config.tools"); !strings.Contains(got, "<counter>0</counter>") {
+	if got := k.get(k.c.Find("/DC0/vm/x"), "config.tools.toolsVersion"); got != "0" {
+		t.Errorf("toolsVersion %q", got)
+	}
+	if got := k.get(k.c.Find("/DC0/vm/x"), "config.tools"); !strings.Contains(got, "<toolsVersion>0</toolsVersion>") || !strings.Contains(got, "<counter>0</counter>") {
 		t.Error("Tools were never installed: ", got)
 	}
 }

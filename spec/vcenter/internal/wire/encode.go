@@ -74,7 +74,17 @@ func (e *Encoder) Fault(f *fault.Error) {
 
 // keepZero names optional numbers that a real server sends although they are 0.
 var keepZero = map[string]func(reflect.Value) bool{
-	"GuestProcessInfo.exitCode": func(v reflect.Value) bool { return !v.FieldByName("EndTime").IsNil() },
+	"GuestProcessInfo.exitCode":    func(v reflect.Value) bool { return !v.FieldByName("EndTime").IsNil() },
+	"ToolsConfigInfo.toolsVersion": func(reflect.Value) bool { return true }, // 0 without Tools, as guest.toolsVersion is "0"
+}
+
+// Present reports whether a field of a struct is sent.
+func (i *Info) Present(f *Field, in reflect.Value) bool {
+	if !f.Omit || !in.FieldByIndex(f.Index).IsZero() {
+		return true
+	}
+	keep := keepZero[i.Name+"."+f.Name]
+	return keep != nil && keep(in)
 }
 
 func (e *Encoder) fields(v reflect.Value) {
@@ -84,13 +94,9 @@ func (e *Encoder) fields(v reflect.Value) {
 		if f.Version.After(e.Version) {
 			continue
 		}
-		fv := v.FieldByIndex(f.Index)
-		if f.Omit && fv.IsZero() {
-			if keep := keepZero[info.Name+"."+f.Name]; keep == nil || !keep(v) {
-				continue
-			}
+		if info.Present(f, v) {
+			e.field(f.Name, f, v.FieldByIndex(f.Index))
 		}
-		e.field(f.Name, f, fv)
 	}
 	if more := newer[info.Name]; more != nil {
 		more(e, v)
