@@ -255,17 +255,17 @@ func TestSupportBundle(t *testing.T) {
 	if status != 200 || json.Unmarshal([]byte(text), &made) != nil || made.Token.Token == "" || !strings.HasSuffix(made.URL, path) {
 		t.Fatal(status, text)
 	}
-	nobody := &client{t: t, s: s}
+	anyone := &client{t: t, s: s}
 	for _, wrong := range []string{"", "{}", `{"wcp-support-bundle-token":""}`, `{"wcp-support-bundle-token":"guess"}`} {
-		if status, text, _ := nobody.send("POST", path, wrong); status != 401 {
+		if status, text, _ := anyone.send("POST", path, wrong); status != 401 {
 			t.Fatal(wrong, status, text)
 		}
 	}
-	status, text, head := nobody.send("POST", path, `{"wcp-support-bundle-token":"`+made.Token.Token+`"}`)
+	status, text, head := anyone.send("POST", path, `{"wcp-support-bundle-token":"`+made.Token.Token+`"}`)
 	if status != 200 || !strings.Contains(head.Get("Content-Disposition"), "filename=wcp-support-bundle-") || len(text) < 512 {
 		t.Fatal(status, head, len(text))
 	}
-	if status, _, _ := nobody.send("POST", strings.TrimSuffix(path, "/support-bundle"), `{"wcp-support-bundle-token":"`+made.Token.Token+`"}`); status != 401 {
+	if status, _, _ := anyone.send("POST", strings.TrimSuffix(path, "/support-bundle"), `{"wcp-support-bundle-token":"`+made.Token.Token+`"}`); status != 401 {
 		t.Fatal("the token is good for the bundle only: ", status)
 	}
 }

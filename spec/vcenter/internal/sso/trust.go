@@ -49,7 +49,7 @@ func lifetime(request *etree.Element) time.Duration {
 func (s *Service) trusted(envelope []byte, now time.Time, knows func(name, password string) bool) (answer, code, why string) {
 	doc := etree.NewDocument()
 	if err := doc.ReadFromBytes(envelope); err != nil || doc.Root() == nil {
-		return "", "InvalidRequest", "The request is no SOAP envelope."
+		return "", "InvalidRequest", "The request is not in the form of SOAP."
 	}
 	security, err := only(doc.Root(), nsSOAP, "Header", nsWSSE, "Security")
 	if err != nil {
