@@ -110,9 +110,13 @@ static size_t on_read(char *bytes, size_t one, size_t room, void *data)
     size_t got = 0;
     room *= one;
     if (op->body) {
-        got = op->body->length - (size_t)op->sent;
-        if (got > room) got = room;
+        size_t left = op->body->length - (size_t)op->sent;
+        got = left < room ? left : room;
+        /* curl fills the same buffer again once its bytes are sent, and frees it as it is: the last byte of a secret
+         * is read separately, and the rest of the buffer is overwritten then */
+        if (op->body->secret && got == left && left > 1) got--;
         memcpy(bytes, op->body->data + op->sent, got);
+        if (op->body->secret && got == left) explicit_bzero(bytes + got, room - got);
     } else if (op->upload_fd >= 0) {
         got = read_file(op, bytes, room);
         if (got == CURL_READFUNC_ABORT) return got;
@@ -186,8 +190,9 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
     } else if (request->body && strcmp(request->method, "POST") == 0) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body->length);
-        /* curl sends a small one together with the headers. It would also send it again by itself: see on_seek */
-        if (!request->once) SET(CURLOPT_POSTFIELDS, request->body->data);
+        /* curl sends a small one together with the headers, from a copy that it does not wipe. It would also send it
+         * again by itself: see on_seek */
+        if (!request->once && !request->body->secret) SET(CURLOPT_POSTFIELDS, request->body->data);
     } else if (request->body || request->upload_fd >= 0) {
         SET(CURLOPT_UPLOAD, 1L);
         SET(CURLOPT_INFILESIZE_LARGE,
