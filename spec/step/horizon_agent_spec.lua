@@ -27,7 +27,7 @@ describe("horizon.agent", function()
   setup(function()
     local vms = { { name = "linux", host = "esx-1", installed = "ubuntu", power = "poweredOn", memory_mb = 2048,
       version = "vmx-20", firmware = "efi", username = "ops", password = "Train-1-pass" } }
-    for i = 1, os.getenv "GPUPT_SOAK" and 23 or 17 do
+    for i = 1, os.getenv "GPUPT_SOAK" and 24 or 18 do
       vms[#vms + 1] = { name = "cad-" .. i, host = "esx-1", installed = "windows-11", memory_mb = 2048,
         power = "poweredOn", version = "vmx-20", firmware = "efi", username = "Administrator", password = "Train-1-pass",
         more = { version = i == 1 and "10.0.26200" or nil } }
@@ -242,6 +242,20 @@ return p.playbook { name = "agent", p.vms { where = "/DC0/vm/%s",
     assert.matches([[horizon.agent: C:\ of the guest has 3 MB free, and 5 MB are needed]], done.message, 1, true)
     assert.same({}, setups(name))
     assert.same({}, files(name))
+  end)
+
+  it("says that the disk filled under the copy, and sends it again to a guest that restarts in its middle", function()
+    local name = desk { disk_takes = 1 }
+    local done = apply(name, installer(VMWARE))
+    assert.equal("EGUEST", done.code)
+    assert.matches("horizon.agent: the guest's disk filled up while the installer was copied (", done.message, 1, true)
+    assert.matches("Free space there, then run: gpupt apply --resume agent-", done.message, 1, true)
+    assert.same({}, files(name))
+    site.sim:post("set", { vm = name, disk_takes = 0, disk_free = 0, restart_in_upload = true })
+    done = apply(name, installer(VMWARE))
+    assert.equal("changed", done.status, done.message)
+    assert.same({ "gpupt-agent.log" }, files(name))
+    assert.equal(1, #setups(name))
   end)
 
   it("waits for a guest that the installer itself reboots (1641)", function()
