@@ -71,10 +71,15 @@ local function is_list(value)
   return count > 0
 end
 
+-- Copies that are made, which a row has among its other fields: not walked a second time.
+local made = setmetatable({}, { __mode = "k" })
+
 local plain
 
-local function plain_fields(value, depth, kind)
+-- `strict`: a name that looks secret is one also where vim25 declares the field, unless the value names its type.
+local function plain_fields(value, depth, kind, strict)
   local own = rawget(value, "_type")
+  local by_name = strict and type(own) ~= "string"
   if type(own) ~= "string" then own = fault.type_of(value) end
   local declared = fields_of(type(own) == "string" and own or kind or "")
   local key = rawget(value, "key")
@@ -86,19 +91,20 @@ local function plain_fields(value, depth, kind)
     local written = text:byte() == 36 and "$" .. text or text -- 36: $
     local word = word_of(text)
     if word == "hidden" or (of_schema and of_schema.secret) or (secret_pair and paired[text])
-      or (not of_schema and looks_secret(word, field)) then
+      or ((by_name or not of_schema) and looks_secret(word, field)) then
       copy[written] = mark "secret"
     else
       local what = type(field)
       copy[written] = (what == "string" or what == "boolean" or math.type(field) == "integer") and field
-        or plain(field, depth + 1, of_schema and of_schema.type)
+        or plain(field, depth + 1, of_schema and of_schema.type, strict)
     end
   end
   return copy
 end
 
 -- `kind`: the vim25 type of this value's field, if known.
-function plain(value, depth, kind)
+function plain(value, depth, kind, strict)
+  if made[value] then return value end
   local reason = missing.reason(value)
   if reason then return mark(reason) end
   local what = type(value)
@@ -111,9 +117,9 @@ function plain(value, depth, kind)
   end
   if depth > DEPTH then return mark "depth" end
   if closed[kind] or closed[rawget(value, "_type") or ""] then return mark "secret" end
-  if not is_list(value) then return plain_fields(value, depth, kind) end
+  if not is_list(value) then return plain_fields(value, depth, kind, strict) end
   local list = {}
-  for i = 1, rawlen(value) do list[i] = plain(rawget(value, i), depth + 1, kind) end
+  for i = 1, rawlen(value) do list[i] = plain(rawget(value, i), depth + 1, kind, strict) end
   return list
 end
 
@@ -126,10 +132,12 @@ function kept.arguments(method, args)
   local params, copy = {}, {}
   for _, param in ipairs(found and found.params or {}) do params[param.name] = param end
   for name, value in next, args or {} do
-    local param = params[name]
-    copy[tostring(name)] = (param and param.secret or hidden[tostring(name):lower()]) and mark "secret"
-      or plain(value, 1, param and param.type)
+    local param, text = params[name], tostring(name)
+    local word = word_of(text)
+    copy[text:byte() == 36 and "$" .. text or text] = ((param and param.secret) or word == "hidden"
+      or looks_secret(word, value)) and mark "secret" or plain(value, 1, param and param.type, true)
   end
+  made[copy] = true
   return copy
 end
 
