@@ -1,0 +1,33 @@
+package vm_test
+
+import (
+	"strings"
+	"testing"
+
+	"gpupt.test/vcenter/internal/fleet"
+)
+
+// A build that DKMS fails leaves no module; pnputil lists the devices; Intel's driver runs its card after a restart.
+func TestDKMSAndOtherDrivers(t *testing.T) {
+	flex := a100("0000:3b:00.0")
+	flex.Vendor, flex.Device, flex.Name = "8086", "56c0", "Data Center GPU Flex 170"
+	k, lin, win := guests(t, func(lin, win *fleet.VM) {}, cards(flex, a100("0000:86:00.0"))...)
+	k.rule("driver.dkms", "driver.intel", "windows.enum-devices")
+	if out := k.bash(lin, "lspci -k -d 8086:56c0; sudo apt-get install -y intel-i915-dkms"); strings.Contains(out, "in use") {
+		t.Error(out)
+	}
+	k.c.Must("RebootGuest", lin, "")
+	k.until(lin, "guest.guestOperationsReady", "false")
+	k.until(lin, "guest.guestOperationsReady", "true")
+	if out := k.bash(lin, "lspci -k -d 8086:56c0"); !strings.Contains(out, "Kernel driver in use: i915") {
+		t.Error(out)
+	}
+	k.Control(t, "POST", "/set", map[string]any{"vm": "lin", "dkms_fails": "error: implicit declaration"})
+	if out := k.bash(lin, "sudo apt-get install -y nvidia-open; echo $?; dkms status"); !strings.Contains(out, "100\nnvidia/570.86.15: added") {
+		t.Error(out)
+	}
+	k.program(win, windowsAuth, `C:\Windows\System32\cmd.exe`, `/c pnputil /enum-devices /connected >C:\d.txt`)
+	if out := k.fetch(win, windowsAuth, `C:\d.txt`); !strings.Contains(out, "28 (0x1C) [CM_PROB_FAILED_INSTALL]") {
+		t.Error(out)
+	}
+}
