@@ -185,11 +185,6 @@ gp_http *gp_http_new(gp_engine *engine, gp_trust *trust, const gp_http_options *
         gp_fail(err, "ETLS", "cannot start libcurl: %s", curl_easy_strerror(global_result));
         goto out;
     }
-    http->shared = curl_share_init();
-    if (!http->shared || curl_share_setopt(http->shared, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK) {
-        gp_fail_memory(err);
-        goto out;
-    }
     if (start_multi(http, err) < 0) goto out;
     return http;
 out:
@@ -209,7 +204,6 @@ void gp_http_release(gp_http *http)
         curl_multi_cleanup(http->multi);
         gp_sigpipe_restore(&saved);
     }
-    if (http->shared) (void)curl_share_cleanup(http->shared);
     gp_trust_clear(&http->trust);
     gp_engine_release(http->engine);
     free(http->proxy);

@@ -37,7 +37,6 @@ typedef struct gp_op_list {
 struct gp_http {
     gp_engine *engine;
     CURLM *multi;
-    CURLSH *shared; /* TLS sessions of the servers whose certificates this client has accepted */
     gp_trust trust;
     gp_timer timer;       /* curl's */
     gp_timer queue_timer; /* the earliest deadline of the queue */

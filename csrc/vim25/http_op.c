@@ -162,7 +162,6 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
     SET(CURLOPT_PROXY, op->http->proxy ? op->http->proxy : "");
     SET(CURLOPT_BUFFERSIZE, request->identity ? (long)FILE_BUFFER : (long)PACKED_BUFFER);
     SET(CURLOPT_ERRORBUFFER, op->detail);
-    SET(CURLOPT_SHARE, op->http->shared);
     SET(CURLOPT_PRIVATE, op);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_WRITEFUNCTION, on_body);

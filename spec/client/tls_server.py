@@ -1,8 +1,7 @@
 """An HTTPS server for spec/client/tls_spec.lua. usage: tls_server.py FOLDER
 Prints its port. Each connection gets the certificate FOLDER/cert and key FOLDER/key as they are at that moment; every
 connection that asks for NAME (SNI) gets FOLDER/sni-NAME.pem and .key where they are, and FOLDER/sni gets a line with the
-name; where FOLDER/keep is, a certificate keeps its sessions, and FOLDER/resumed gets a line, True or False, for each
-connection; every byte that arrives inside the encryption is written to FOLDER/heard. A request ends with "the password".
+name; every byte that arrives inside the encryption is written to FOLDER/heard. A request ends with "the password".
 Answers "fine" and closes."""
 import os
 import socket
@@ -24,28 +23,12 @@ def by_name(inside, name, _):
         inside.context = context
 
 
-KEPT = {}
-
-
-def context_of():
-    with open(FOLDER + "/cert", "rb") as file:
-        name = file.read()
-    keep = os.path.exists(FOLDER + "/keep")
-    if keep and name in KEPT:
-        return KEPT[name]
+def serve(connection):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(FOLDER + "/cert", FOLDER + "/key")
     context.sni_callback = by_name
-    if keep:
-        KEPT[name] = context
-    return context
-
-
-def serve(connection):
     try:
-        with context_of().wrap_socket(connection, server_side=True) as inside:
-            with open(FOLDER + "/resumed", "a", encoding="ascii") as file:
-                file.write("%s\n" % inside.session_reused)
+        with context.wrap_socket(connection, server_side=True) as inside:
             heard = b""
             while not heard.endswith(b"the password"):
                 piece = inside.recv(65536)

@@ -111,27 +111,4 @@ describe("a server's certificate", function()
       assert.are.equal("fine", (ask(http)))
     end
   end)
-
-  it("is sent once to a client that connects again, and again to another client", function()
-    vcenter.write(dir .. "/keep", "")
-    for _, options in ipairs { { thumbprint = prints.good.sha256 }, { ca_file = dir .. "/good.pem" } } do
-      vcenter.write(dir .. "/resumed", "")
-      present "good"
-      local http <close> = assert(net.http.client(loop.shared().core, options))
-      for _ = 1, 3 do assert.are.equal("fine", (ask(http))) end
-      assert.are.equal("False\nTrue\nTrue\n", vcenter.read(dir .. "/resumed"))
-      -- a session with one certificate vouches for no other
-      present "other"
-      local text, _, code = ask(http)
-      assert.is_nil(text)
-      assert.are.equal("EUNTRUSTED", code)
-      -- what one client has accepted is nothing to another
-      present "good"
-      local other <close> = assert(net.http.client(loop.shared().core, { thumbprint = prints.other.sha256 }))
-      text, _, code = ask(other)
-      assert.is_nil(text)
-      assert.are.equal("EUNTRUSTED", code)
-    end
-    os.remove(dir .. "/keep")
-  end)
 end)
