@@ -124,7 +124,11 @@ int gp_trust_apply(gp_trust *trust, CURL *easy, gp_error *err)
     if (trust->mode != GP_TRUST_AUTHORITIES && callback) {
         if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
         if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    } else if (rc == CURLE_OK && trust->ca_file) rc = curl_easy_setopt(easy, CURLOPT_CAINFO, trust->ca_file);
+    } else if (trust->ca_file || trust->ca_bytes) {
+        /* these authorities alone: libcurl would take those of the system's folder besides */
+        if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_CAINFO, trust->ca_file);
+    }
     if (rc == CURLE_OK && trust->ca_bytes) {
         struct curl_blob blob = {.data = trust->ca_bytes, .len = trust->ca_length, .flags = CURL_BLOB_NOCOPY};
         rc = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
