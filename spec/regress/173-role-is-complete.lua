@@ -13,9 +13,7 @@ for _, path in ipairs(role.examples()) do
       local result = l.one:as_account { "plan", path }
       assert.equal(0, result.status, result.err)
       local words = result.out:match "Needs: %-%-allow (%S+)"
-      result = l.one:as_account { "apply", path, "--allow", words or "reboot" }
-      local paused = result.status == 5 and result.err:match "apply %-%-resume (%S+)" -- for a look at the canary
-      if paused then result = l.one:as_account { "apply", "--resume", paused, "--allow", words or "reboot" } end
+      result = l.one:apply_as_account(path, words or "reboot")
       assert.equal(0, result.status, result.err .. result.out)
       result = l.one:as_account { "plan", path, "--exit-code" }
       assert.equal(0, result.status, result.out)

@@ -69,6 +69,13 @@ function role.start(path, privileges)
     for key, value in pairs(more or {}) do env[key] = value end
     return l:run_command(table.move(l.words, 1, #l.words, #words + 1, table.move(words, 1, #words, 1, {})), { env = env })
   end
+  --- Applies a playbook; a run that pauses for a look at its canary goes on.
+  function l.apply_as_account(_, file, allow, more)
+    local result = l:as_account({ "apply", file, "--allow", allow }, more)
+    local paused = result.status == 5 and result.err:match "apply %-%-resume (%S+)"
+    if not paused then return result end
+    return l:as_account({ "apply", "--resume", paused, "--allow", allow }, more)
+  end
   return l
 end
 
