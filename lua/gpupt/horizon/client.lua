@@ -9,6 +9,7 @@
 -- Redirects are not followed: a token is sent nowhere else. Events of the trace have neither headers nor the password.
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
+local hidden = require "gpupt.hidden"
 local json = require "gpupt.json"
 local logins = require "gpupt.logins"
 local net = require "gpupt.net"
@@ -38,7 +39,7 @@ local declared = options.declare("horizon.open", {
 local SHOWN = '{"refresh_token":"(secret)"}' -- what a trace has instead
 local LOGOUT, CONNECT = 10, 15 -- seconds
 local BYTES = 16 << 20         -- of an answer
-local PAUSE, PAUSE_MOST = 2, 60
+local PAUSE, PAUSE_LEAST, PAUSE_MOST = 2, 1, 60
 
 logins.kind("horizon", {
   noun = "Connection Server", refusal = "InvalidLogin", shared = true,
@@ -59,12 +60,9 @@ local function sleep(seconds)
 end
 
 -- What a server repeats of a request must not reach a message.
-local function without_secrets(self, message)
+local function words_of(self)
   local kept = secrets[self]
-  for _, word in pairs { kept.access or "", kept.refresh or "", kept.sent or "" } do
-    if #word >= 4 then message = message:gsub(word:gsub("%p", "%%%0"), "(secret)") end
-  end
-  return message
+  return { kept.access or "", kept.refresh or "", kept.sent or "" }
 end
 
 -- The texts of an error: { errors = { { error_message = } } }, { error_message = } or nothing.
@@ -97,19 +95,26 @@ local function exchange(self, method, path, o, left)
       seconds = (text and info or failed or {}).seconds or 0, request = o.shown or o.body or "" }
   end
   if not text then
-    return nil, ("%s: %s %s: %s"):format(self.base, method, path, without_secrets(self, info)), code, failed
+    return nil, ("%s: %s %s: %s"):format(self.base, method, path, hidden.text(info, words_of(self))), code, failed
   end
-  local body = text:find "%S" and json.decode(text) or nil
-  if status // 100 == 2 and text:find "%S" and body == nil then
-    return nil, ("%s: %s %s: the answer is not JSON"):format(self.base, method, path), "EPROTOCOL", info
+  local body = {}
+  if text:find "%S" then
+    body = json.decode(text)
+    if type(body) ~= "table" then -- an error may be any text
+      if status // 100 == 2 then
+        return nil, ("%s: %s %s: the answer is %s"):format(self.base, method, path,
+          body == nil and "not JSON" or "neither a JSON object nor a list"), "EPROTOCOL", info
+      end
+      body = {}
+    end
   end
-  return status, body or {}, info
+  return status, body, info
 end
 
 local function failure(self, method, path, status, body)
   local redirect = status // 100 == 3 and " (a redirect, which is not followed)" or ""
   return ("%s: %s %s: HTTP %d%s%s"):format(self.base, method, path, status, redirect,
-    without_secrets(self, complaint(body))), codes[status] or "EHORIZON"
+    complaint(hidden.tree(body, words_of(self)))), codes[status] or "EHORIZON"
 end
 
 local login, refresh
@@ -123,7 +128,8 @@ local function request(self, method, path, o)
     if status // 100 == 2 then return body, info end
     local headers = info.headers
     local asked = tonumber(headers["x-rate-limit-retry-after-seconds"] or headers["retry-after"] or "")
-    local pause = (status == 429 or status == 503) and math.min(asked and asked >= 0 and asked or PAUSE, PAUSE_MOST)
+    local pause = (status == 429 or status == 503)
+      and math.max(PAUSE_LEAST, math.min(asked and asked >= 0 and asked or PAUSE, PAUSE_MOST))
     if pause and engine.now() + pause < deadline then
       sleep(pause)
     elseif status == 401 and not o.open and not renewed then
@@ -163,15 +169,19 @@ function login(self)
   end
   return self.logins:attempt({ kind = "horizon", id = self.base, target = self.base, account = self.account,
     password = password, until_time = engine.now() + self.timeout }, function()
+    local text, problem, kind = json.encode { domain = self.domain, username = self.username, password = password }
+    if not text then return nil, ("%s: the login cannot be sent as JSON: %s"):format(self.base, problem), kind end
     kept.sent = password
-    local body, why, failed, info = request(self, "POST", "/login", { open = true, shown = '{"password":"(secret)"}',
-      body = json.encode { domain = self.domain, username = self.username, password = password } })
-    if not body and info and info.status == 401 then
+    local body, why, failed, info = request(self, "POST", "/login",
+      { open = true, shown = '{"password":"(secret)"}', body = text })
+    -- whatever a server has against a login, it is not sent again
+    if not body and info and (info.status == 400 or info.status == 401 or info.status == 403) then
       return nil, ("%s refused the login as '%s' (%s)"):format(self.base, self.account, why:match "HTTP.*$"),
         "InvalidLogin"
     end
     if not body then return nil, why, failed, info end
-    local access, problem, kind = take(self, body, "access_token")
+    local access
+    access, problem, kind = take(self, body, "access_token")
     if not access then return nil, problem, kind end
     kept.access, kept.refresh = access, take(self, body, "refresh_token")
     return true

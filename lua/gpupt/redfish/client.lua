@@ -13,6 +13,7 @@ local answer = require "gpupt.redfish.answer"
 local digest = require("gpupt.net").digest
 local engine = require "gpupt.loop.engine"
 local env = require "gpupt.vim.env"
+local hidden = require "gpupt.hidden"
 local json = require "gpupt.json"
 local logins = require "gpupt.logins"
 local net = require "gpupt.net"
@@ -41,8 +42,8 @@ local declared = options.declare("redfish.open", {
 local LOGOUT = 10    -- seconds
 local REDIRECTS = 3
 local CONNECT = 15   -- seconds
--- seconds between two tries without a Retry-After, and the longest that one of a server counts
-local PAUSE, PAUSE_MOST = 2, 60
+-- seconds between two tries without a Retry-After, and the shortest and longest that one of a server counts
+local PAUSE, PAUSE_LEAST, PAUSE_MOST = 2, 1, 60
 
 logins.kind("bmc", {
   noun = "BMC", refusal = "InvalidLogin",
@@ -99,13 +100,12 @@ local function headers_of(self, o)
 end
 
 -- What a BMC repeats of a request must not reach a message.
-local function without_secrets(self, message)
+local function words_of(self)
   local kept = secrets[self]
-  for _, word in ipairs { kept.token or "", kept.basic or "", kept.sent or "" } do
-    if #word >= 4 then message = message:gsub(word:gsub("%p", "%%%0"), "(secret)") end
-  end
-  return message
+  return { kept.token or "", kept.basic or "", kept.sent or "" }
 end
+
+local function without_secrets(self, message) return hidden.text(message, words_of(self)) end
 
 local function trace(self, method, path, o, info, code)
   if not self.trace then return end
@@ -133,7 +133,7 @@ local function patience(self, method, status, headers, deadline)
   local busy = status == 503 or status == 429 or (method == "GET" and (status == 502 or status == 504))
   if not busy then return nil end
   local asked = tonumber(headers["retry-after"] or "")
-  local pause = asked and asked >= 0 and math.min(asked, PAUSE_MOST) or self.pause
+  local pause = asked and asked >= 0 and math.max(PAUSE_LEAST, math.min(asked, PAUSE_MOST)) or self.pause
   if engine.now() + pause >= deadline then return nil end
   return pause
 end
@@ -151,8 +151,13 @@ local function decoded(self, method, path, status, text, headers)
   end
   local info = { status = status, headers = headers, path = path, body = body }
   if status // 100 == 2 then return body, info end
-  local message, code = answer.failure(status, body)
-  return nil, ("%s: %s %s: %s"):format(self.base, method, path, without_secrets(self, message)), code, info
+  info.body = hidden.tree(body, words_of(self)) -- before its texts are shortened
+  local message, code = answer.failure(status, info.body)
+  local asked = tonumber(headers["retry-after"] or "")
+  if asked and asked > PAUSE_MOST and (status == 503 or status == 429) then
+    message = ("%s (it asks to try again in %d minutes)"):format(message, math.min(asked, 1e9) // 60)
+  end
+  return nil, ("%s: %s %s: %s"):format(self.base, method, path, message), code, info
 end
 
 local login
@@ -243,10 +248,11 @@ end
 -- Asks for a session: true; false if the service has none; nil, message, code.
 local function new_session(self, password)
   local kept = secrets[self]
+  local text, problem, kind = json.encode { UserName = self.username, Password = password }
+  if not text then return nil, ("%s: the login cannot be sent as JSON: %s"):format(self.base, problem), kind end
   kept.sent = password
   local shown = json.encode { UserName = self.username, Password = "(secret)" }
-  local body, info, code, failed = request(self, "POST", self.sessions,
-    { open = true, body = json.encode { UserName = self.username, Password = password }, shown = shown })
+  local body, info, code, failed = request(self, "POST", self.sessions, { open = true, body = text, shown = shown })
   if not body then
     local status = failed and failed.status
     if no_sessions[status] then return false end
