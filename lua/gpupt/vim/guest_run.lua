@@ -68,11 +68,20 @@ local function tidy(self, operate, vm, login, pid, directory, running, family)
   end)
 end
 
--- What a script that was ended before its result left of its programs; `rc` is its own exit code.
+-- What a script that ended without a complete result left of its programs: their own exit codes where it has written
+-- them; `rc` is that of the script, which was ended by someone. It cannot write on a full disk, which says nothing of
+-- the programs.
 local function pieces(self, vm, login, inside, programs, rc, o)
   local list = {}
   for i = 1, #programs do
-    list[i] = { rc = rc }
+    local head, why, failed, more = self:get(vm, login, inside .. "head-" .. i, nil, { max = 128, timeout = 60 })
+    if not head and failed ~= "FileNotFound" then return nil, why, failed, more end
+    local own = head and script.read_head(head)
+    if not own and (head or rc == script.UNWRITTEN) then
+      return nil, ("the guest could not write how the program ended into %s: its disk may be full"):format(inside),
+        "NoDiskSpace"
+    end
+    list[i] = { rc = own or rc }
     for stream, name in pairs { stdout = "out-", stderr = "err-" } do
       local bytes, message, code, detail = self:get(vm, login, inside .. name .. i, nil, { max = o.max, timeout = 60 })
       if not bytes and code ~= "FileNotFound" then return nil, message, code, detail end
@@ -128,9 +137,7 @@ return function(self, operate, vm, login, programs, o)
     running = result == nil and failed ~= "ERESTARTED"
     if result == nil then return nil, why, failed, more end
     local list = type(result) == "string" and script.read(result, #programs)
-    if type(result) == "string" and not list then
-      return nil, "the guest gave a result that is not complete", "ETRUNCATED"
-    end
+    if type(result) == "string" and not list then result = script.UNWRITTEN end
     if not list then
       list, why, failed, more = pieces(self, vm, login, inside, programs, result, o)
       if not list then return nil, why, failed, more end

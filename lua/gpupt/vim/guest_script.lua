@@ -10,6 +10,9 @@ local script = {}
 --- Its name in the temporary directory.
 script.RESULT = "result"
 
+--- The exit code of a Linux script that cannot write it (EX_IOERR of sysexits.h).
+script.UNWRITTEN = 74
+
 -- A program runs in the background and in a session of its own, so that ending the script ends it with everything that
 -- it has started: the trap runs while the script waits.
 local TRAP = [[trap 'test -n "$child" && { kill -TERM -"$child" || kill -TERM "$child"; } 2>/dev/null; exit 143' ]]
@@ -26,8 +29,8 @@ local function linux(directory, programs)
     lines[#lines + 1] = ('echo "gpupt $rc $(wc -c <out-%d) $(wc -c <err-%d)" >head-%d'):format(i, i, i)
     heads[i], streams[i] = "head-" .. i, ("out-%d err-%d"):format(i, i)
   end
-  lines[#lines + 1] = ("cat %s %s >result.new && mv result.new result"):format(table.concat(heads, " "),
-    table.concat(streams, " "))
+  lines[#lines + 1] = ("cat %s %s >result.new && mv result.new result || exit %d"):format(table.concat(heads, " "),
+    table.concat(streams, " "), script.UNWRITTEN)
   return "run.sh", table.concat(lines, "\n") .. "\n", directory .. "/"
 end
 
@@ -78,6 +81,9 @@ end
 function script.ending(family, pid)
   if family == "windows" then return "C:\\Windows\\System32\\taskkill.exe", ("/pid %d /t /f"):format(pid) end
 end
+
+--- Reads the line of one program: its exit code; nil if it is not complete, as on a full disk.
+function script.read_head(text) return math.tointeger(tonumber(text:match "^gpupt (%-?%d+) +%d+ +%d+ *\r?\n$")) end
 
 --- Reads the file: a list of { rc =, stdout =, stderr = }; nil if it is not complete.
 function script.read(text, count)
