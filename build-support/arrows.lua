@@ -22,9 +22,10 @@ local lua_parts = {
   { "guest",    { "^lua/gpupt/guest/" }, { "offline", "facts", "base" } },
   { "evidence", { "^lua/gpupt/evidence[./]" }, { "guest", "offline", "facts", "base" } }, -- outputs of tools
   { "settings", { "^lua/gpupt/settings[./]" }, { "offline", "facts", "base" } },
-  { "horizon",  { "^lua/gpupt/horizon/" }, { "vim", "logins", "loop", "facts", "base" } }, -- vim: its transport
-  { "redfish",  { "^lua/gpupt/redfish/" }, { "vim", "logins", "loop", "facts", "base" } }, -- vim: its transport
-  { "vim",      { "^lua/gpupt/vim/" }, { "logins", "loop", "facts", "base" } },
+  { "horizon",  { "^lua/gpupt/horizon/" }, { "rest", "logins", "loop", "facts", "base" } },
+  { "redfish",  { "^lua/gpupt/redfish/" }, { "rest", "logins", "loop", "facts", "base" } },
+  { "vim",      { "^lua/gpupt/vim/" }, { "rest", "logins", "loop", "facts", "base" } },
+  { "rest",     { "^lua/gpupt/rest/" }, { "logins", "loop", "base" } }, -- one request, and clients with a login
   { "loop",     { "^lua/gpupt/loop/" }, { "base" } },
   { "offline",  { "^lua/gpupt/vmx[./]", "^lua/gpupt/bar[./]", "^lua/gpupt/pci[./]", "^lua/gpupt/vmlog[./]" },
     { "facts", "base" } },

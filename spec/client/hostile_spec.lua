@@ -123,7 +123,7 @@ describe("a hostile server", function()
     local core = require("gpupt.loop.engine").shared().core
     local http <close> = assert(net.http.client(core, { ca_file = dir .. "/cert" }))
     vcenter.write(dir .. "/log", "")
-    local text, info = require("gpupt.vim.transport").exchange({ http = http }, { timeout = 10, answer = "bytes",
+    local text, info = require("gpupt.rest.transport").exchange({ http = http }, { timeout = 10, answer = "bytes",
       url = ("https://127.0.0.1:%d/json"):format(port), body = ("x"):rep(3 << 20) }, { name = "large" })
     assert.are.equal('{"no": "xml"}', text)
     assert.are.equal(200, info.status)

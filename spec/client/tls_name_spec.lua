@@ -2,7 +2,7 @@
 -- Names below .localhost are resolved by libcurl itself.
 local loop = require "gpupt.loop.engine"
 local net = require "gpupt.net"
-local transport = require "gpupt.vim.transport"
+local transport = require "gpupt.rest.transport"
 local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 

@@ -1,7 +1,7 @@
 -- Which certificates are accepted, and that a server whose certificate is not hears nothing inside the encryption.
 local loop = require "gpupt.loop.engine"
 local net = require "gpupt.net"
-local transport = require "gpupt.vim.transport"
+local transport = require "gpupt.rest.transport"
 local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 

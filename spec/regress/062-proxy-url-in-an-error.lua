@@ -4,7 +4,7 @@
 local gpupt = require "gpupt"
 local loop = require "gpupt.loop.engine"
 local net = require "gpupt.net"
-local transport = require "gpupt.vim.transport"
+local transport = require "gpupt.rest.transport"
 
 describe("an error about a URL", function()
   local function connect(proxy)

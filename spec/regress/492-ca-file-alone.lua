@@ -4,7 +4,7 @@ local server = require "spec.support.server"
 local vcenter = require "spec.support.vcenter"
 
 local ASK = [[
-local net, loop, transport = require "gpupt.net", require "gpupt.loop.engine", require "gpupt.vim.transport"
+local net, loop, transport = require "gpupt.net", require "gpupt.loop.engine", require "gpupt.rest.transport"
 local http = assert(net.http.client(loop.shared().core, { ca_file = arg[1] }))
 print(transport.exchange({ http = http }, { url = ("https://127.0.0.1:%s/"):format(arg[2]), timeout = 10, answer = "bytes",
   body = "the password" }, { name = "question" }))

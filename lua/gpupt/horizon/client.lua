@@ -8,14 +8,11 @@
 -- gpupt.logins decides whether a password is sent: one that a server refused is tried at no other. close logs out.
 -- Redirects are not followed: a token is sent nowhere else. Events of the trace have neither headers nor the password.
 local engine = require "gpupt.loop.engine"
-local env = require "gpupt.vim.env"
-local hidden = require "gpupt.hidden"
 local json = require "gpupt.json"
 local logins = require "gpupt.logins"
-local net = require "gpupt.net"
 local options = require "gpupt.options"
-local transport = require "gpupt.vim.transport"
-local gpupt_version = require "gpupt.version"
+local parse_address = require("gpupt.rest.address").parse
+local rest = require "gpupt.rest.client"
 local wait = require "gpupt.loop.wait"
 
 local client = {}
@@ -37,9 +34,7 @@ local declared = options.declare("horizon.open", {
 })
 
 local SHOWN = '{"refresh_token":"(secret)"}' -- what a trace has instead
-local LOGOUT, CONNECT = 10, 15 -- seconds
-local BYTES = 16 << 20         -- of an answer
-local PAUSE, PAUSE_LEAST, PAUSE_MOST = 2, 1, 60
+local LOGOUT = 10 -- seconds
 
 logins.kind("horizon", {
   noun = "Connection Server", refusal = "InvalidLogin", shared = true,
@@ -47,22 +42,10 @@ logins.kind("horizon", {
   lost = function(code) return logins.lost[code] == true end,
 })
 
--- { password =, access =, refresh = }, by client: listing its fields shows none of them.
-local secrets = setmetatable({}, { __mode = "k" })
+local secrets = rest.secrets -- of a client: { access =, refresh =, sent = the password }
 
 function Client.__tostring(self)
   return ("Horizon session at %s%s"):format(self.base, self.closed and " (closed)" or "")
-end
-
-local function sleep(seconds)
-  local stop = wait.wait(engine.event(), engine.now() + seconds)
-  if stop then error(stop, 0) end
-end
-
--- What a server repeats of a request must not reach a message.
-local function words_of(self)
-  local kept = secrets[self]
-  return { kept.access or "", kept.refresh or "", kept.sent or "" }
 end
 
 -- The texts of an error: { errors = { { error_message = } } }, { error_message = } or nothing.
@@ -84,19 +67,11 @@ local function exchange(self, method, path, o, left)
   local headers = { "Accept: application/json", "User-Agent: " .. self.agent }
   if o.body then headers[#headers + 1] = "Content-Type: application/json" end
   if not o.open then headers[#headers + 1] = "Authorization: Bearer " .. (secrets[self].access or "") end
-  local text, info, code, failed = transport.exchange(self, { url = self.base .. "/rest" .. path, method = method,
-    body = o.body, headers = headers, answer = "bytes", any_status = true, max_bytes = BYTES, timeout = left,
-    connect_timeout = math.min(CONNECT, left), once = method ~= "GET" },
-    { name = method .. " " .. path, unsafe = method ~= "GET",
-      headers = { "x-rate-limit-retry-after-seconds", "retry-after", "has_more_records" } })
-  local status = text and info.status
-  if self.trace then
-    self.trace { method = method, path = path, object = self.base, status = status, code = not text and code or nil,
-      seconds = (text and info or failed or {}).seconds or 0, request = o.shown or o.body or "" }
-  end
-  if not text then
-    return nil, ("%s: %s %s: %s"):format(self.base, method, path, hidden.text(info, words_of(self))), code, failed
-  end
+  local text, info, code, failed = rest.exchange(self, { method = method, path = path,
+    url = self.base .. "/rest" .. path, headers = headers, body = o.body, shown = o.shown, left = left,
+    answers = { "x-rate-limit-retry-after-seconds", "retry-after", "has_more_records" } })
+  if not text then return nil, info, code, failed end
+  local status = info.status
   local body = {}
   if text:find "%S" then
     body = json.decode(text)
@@ -114,7 +89,7 @@ end
 local function failure(self, method, path, status, body)
   local redirect = status // 100 == 3 and " (a redirect, which is not followed)" or ""
   return ("%s: %s %s: HTTP %d%s%s"):format(self.base, method, path, status, redirect,
-    complaint(hidden.tree(body, words_of(self)))), codes[status] or "EHORIZON"
+    complaint(rest.hide(self, body))), codes[status] or "EHORIZON"
 end
 
 local login, refresh
@@ -127,11 +102,10 @@ local function request(self, method, path, o)
     if not status then return nil, body, info, failed end
     if status // 100 == 2 then return body, info end
     local headers = info.headers
-    local asked = tonumber(headers["x-rate-limit-retry-after-seconds"] or headers["retry-after"] or "")
     local pause = (status == 429 or status == 503)
-      and math.max(PAUSE_LEAST, math.min(asked and asked >= 0 and asked or PAUSE, PAUSE_MOST))
-    if pause and engine.now() + pause < deadline then
-      sleep(pause)
+      and rest.pause(headers["x-rate-limit-retry-after-seconds"] or headers["retry-after"], deadline)
+    if pause then
+      rest.sleep(pause)
     elseif status == 401 and not o.open and not renewed then
       renewed = true
       local ok, message, code, detail = refresh(self)
@@ -155,20 +129,15 @@ end
 
 local function take(self, body, name)
   local token = body[name]
-  if type(token) ~= "string" or #token > 16384 or token:find "[^\33-\126]" or token == "" then
+  if not rest.is_token(token, 16384) then
     return nil, ("%s: the answer to the login has no usable %s"):format(self.base, name), "EPROTOCOL"
   end
   return token
 end
 
 function login(self)
-  local kept = secrets[self]
-  local password, message, code = env.secret(kept.password)
-  if not password or password == "" then
-    return nil, message or ("%s: no password was given for '%s'"):format(self.base, self.account), code or "ENOLOGIN"
-  end
-  return self.logins:attempt({ kind = "horizon", id = self.base, target = self.base, account = self.account,
-    password = password, until_time = engine.now() + self.timeout }, function()
+  return rest.login(self, "horizon", self.account, function(password)
+    local kept = secrets[self]
     local text, problem, kind = json.encode { domain = self.domain, username = self.username, password = password }
     if not text then return nil, ("%s: the login cannot be sent as JSON: %s"):format(self.base, problem), kind end
     kept.sent = password
@@ -230,8 +199,7 @@ function Client:close()
     end)
   end
   local ended = not kept.refresh or status and status // 100 == 2
-  self.http:close()
-  self.http, kept.access, kept.refresh, kept.sent = nil, nil, nil, nil
+  rest.shut(self)
   if ended then return true end
   if not status then return nil, body, code end
   return nil, (failure(self, "POST", "/logout", status, body)), "EHORIZON"
@@ -239,15 +207,12 @@ end
 Client.__close = Client.close
 
 function Client:__gc()
-  if self.closed or not self.http then return end
-  self.closed = true
-  self.http:close()
-  self.http = nil
+  if not self.closed then rest.shut(self) end
 end
 
 --- The address of a server as "https://HOST[:PORT]"; nil, message, code.
 function client.address(text)
-  local url = env.parse_url(text:find "://" and text or "https://" .. text, "the address of the Connection Server")
+  local url = parse_address(text:find "://" and text or "https://" .. text, "the address of the Connection Server")
   if not url or url.username or text:find "@" or text:match "^%a+://[^/]*/." then
     return nil, "server: use the name of the Connection Server, or https://NAME:PORT", "EINVAL"
   end
@@ -263,21 +228,9 @@ function client.open(given)
   local o = declared:check(given)
   local base, message, code = client.address(o.server)
   if not base then return nil, message, code end
-  local loop
-  loop, message, code = engine.shared()
-  if not loop then return nil, message, code end
-  local http
-  http, message, code = net.http.client(loop.core, { ca_file = o.ca_file, thumbprint = o.thumbprint, connections = 2 })
-  if not http then return nil, message, code end
-  local self = setmetatable({ http = http, base = base, domain = o.domain, username = o.username, timeout = o.timeout,
-    account = o.domain .. "\\" .. o.username, logins = o.logins or logins.new(), trace = o.trace,
-    agent = gpupt_version:gsub(" ", "/") }, Client)
-  secrets[self] = { password = o.password }
-  local results = table.pack(pcall(login, self))
-  if results[1] and results[2] then return self end
-  self:close()
-  if not results[1] then error(results[2], 0) end
-  return nil, table.unpack(results, 3, results.n)
+  return rest.open(Client, { base = base, domain = o.domain, username = o.username,
+    account = o.domain .. "\\" .. o.username }, { password = o.password, timeout = o.timeout, ca_file = o.ca_file,
+    thumbprint = o.thumbprint, connections = 2, logins = o.logins, trace = o.trace }, login)
 end
 
 return client

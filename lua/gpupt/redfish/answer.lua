@@ -5,9 +5,6 @@ local json = require "gpupt.json"
 
 local answer = {}
 
---- The most bytes of an answer: attribute registries of current servers have 1 to 4 MiB.
-answer.BYTES = 16 << 20
-
 -- Texts of a BMC end up in messages: one line, of bounded length.
 local function line(text, most)
   text = text:gsub("%s+", " "):match "^%s*(.-)%s*$"

@@ -12,14 +12,11 @@
 local answer = require "gpupt.redfish.answer"
 local digest = require("gpupt.net").digest
 local engine = require "gpupt.loop.engine"
-local env = require "gpupt.vim.env"
-local hidden = require "gpupt.hidden"
 local json = require "gpupt.json"
 local logins = require "gpupt.logins"
-local net = require "gpupt.net"
 local options = require "gpupt.options"
-local transport = require "gpupt.vim.transport"
-local gpupt_version = require "gpupt.version"
+local parse_address = require("gpupt.rest.address").parse
+local rest = require "gpupt.rest.client"
 local wait = require "gpupt.loop.wait"
 
 local client = {}
@@ -41,9 +38,6 @@ local declared = options.declare("redfish.open", {
 
 local LOGOUT = 10    -- seconds
 local REDIRECTS = 3
-local CONNECT = 15   -- seconds
--- seconds between two tries without a Retry-After, and the shortest and longest that one of a server counts
-local PAUSE, PAUSE_LEAST, PAUSE_MOST = 2, 1, 60
 
 logins.kind("bmc", {
   noun = "BMC", refusal = "InvalidLogin",
@@ -51,8 +45,7 @@ logins.kind("bmc", {
   lost = function(code) return logins.lost[code] == true end,
 })
 
--- What must not be seen when a client is printed: { token =, password =, basic = }, by client.
-local secrets = setmetatable({}, { __mode = "k" })
+local secrets = rest.secrets -- of a client: { token =, basic =, sent = the password }
 
 local wanted_headers = { "etag", "location", "retry-after", "x-auth-token", "content-type" }
 
@@ -60,33 +53,28 @@ function Client.__tostring(self)
   return ("Redfish client of %s%s"):format(self.base, self.closed and " (closed)" or "")
 end
 
-local function sleep(seconds)
-  local stop = wait.wait(engine.event(), engine.now() + seconds)
-  if stop then error(stop, 0) end
-end
-
 --- A path of this server from an @odata.id, a Location or a redirect: nil, message, code for anything else.
 function Client:path_of(text, from)
   if type(text) ~= "string" or text:find "[%c%s]" or #text > 2000 then
     return nil, ("%s: %s names no resource"):format(self.base, from or "the answer"), "EPROTOCOL"
   end
-  local rest = text
+  local tail = text
   if text:find "^%a[%w+.-]*://" then
-    rest = text:sub(1, #self.base):lower() == self.base:lower() and text:sub(#self.base + 1) or nil
-    local default = not rest and text:gsub("^(https://[^/]*):443", "%1")
-    if default and default:sub(1, #self.base):lower() == self.base:lower() then rest = default:sub(#self.base + 1) end
+    tail = text:sub(1, #self.base):lower() == self.base:lower() and text:sub(#self.base + 1) or nil
+    local default = not tail and text:gsub("^(https://[^/]*):443", "%1")
+    if default and default:sub(1, #self.base):lower() == self.base:lower() then tail = default:sub(#self.base + 1) end
   end
-  if not rest or not rest:find "^/" or rest:find "^//" then
+  if not tail or not tail:find "^/" or tail:find "^//" then
     return nil, ("%s: %s leads to another server (%s), where the login is not sent"):format(self.base,
       from or "the answer", text:sub(1, 100)), "EUNTRUSTED"
   end
-  return rest
+  return tail
 end
 
 --- The path of a Location, which may be absolute and name the BMC otherwise than we do. It is used with this server.
 function Client:location(text, from)
-  local rest = type(text) == "string" and text:gsub("^https?://[^/]*", "") or text
-  return self:path_of(rest, from)
+  local tail = type(text) == "string" and text:gsub("^https?://[^/]*", "") or text
+  return self:path_of(tail, from)
 end
 
 local function headers_of(self, o)
@@ -99,43 +87,18 @@ local function headers_of(self, o)
   return list
 end
 
--- What a BMC repeats of a request must not reach a message.
-local function words_of(self)
-  local kept = secrets[self]
-  return { kept.token or "", kept.basic or "", kept.sent or "" }
-end
-
-local function without_secrets(self, message) return hidden.text(message, words_of(self)) end
-
-local function trace(self, method, path, o, info, code)
-  if not self.trace then return end
-  self.trace { method = method, path = path, object = self.base, status = info.status, seconds = info.seconds or 0,
-    code = code, request = o.shown or o.body or "" }
-end
-
 -- One request: status, text, headers; nil, message, code, info.
 local function exchange(self, method, path, o, left)
-  local text, info, code, failed = transport.exchange(self, {
-    url = self.base .. path, method = method, body = o.body, headers = headers_of(self, o), answer = "bytes",
-    any_status = true, max_bytes = answer.BYTES, timeout = left, connect_timeout = math.min(CONNECT, left),
-    once = method ~= "GET",
-  }, { name = method .. " " .. path, headers = wanted_headers, unsafe = method ~= "GET" })
-  if text == nil then
-    trace(self, method, path, o, failed or {}, code)
-    return nil, ("%s: %s %s: %s"):format(self.base, method, path, without_secrets(self, info)), code, failed
-  end
-  trace(self, method, path, o, info)
+  local text, info, code, failed = rest.exchange(self, { method = method, path = path, url = self.base .. path,
+    headers = headers_of(self, o), body = o.body, shown = o.shown, left = left, answers = wanted_headers })
+  if not text then return nil, info, code, failed end
   return info.status, text, info.headers
 end
 
 -- Whether the request can be sent again: it changed nothing, or the server said that it did not begin.
 local function patience(self, method, status, headers, deadline)
   local busy = status == 503 or status == 429 or (method == "GET" and (status == 502 or status == 504))
-  if not busy then return nil end
-  local asked = tonumber(headers["retry-after"] or "")
-  local pause = asked and asked >= 0 and math.max(PAUSE_LEAST, math.min(asked, PAUSE_MOST)) or self.pause
-  if engine.now() + pause >= deadline then return nil end
-  return pause
+  return busy and rest.pause(headers["retry-after"], deadline, self.pause) or nil
 end
 
 local function decoded(self, method, path, status, text, headers)
@@ -145,16 +108,16 @@ local function decoded(self, method, path, status, text, headers)
     body, message, code = answer.decode(text)
     -- an error, or the answer to a change, may be any text
     if not body and (status == 200 and method == "GET") then
-      return nil, ("%s: %s %s: %s"):format(self.base, method, path, without_secrets(self, message)), code
+      return nil, ("%s: %s %s: %s"):format(self.base, method, path, rest.hide(self, message)), code
     end
     body = body or {}
   end
   local info = { status = status, headers = headers, path = path, body = body }
   if status // 100 == 2 then return body, info end
-  info.body = hidden.tree(body, words_of(self)) -- before its texts are shortened
+  info.body = rest.hide(self, body) -- before its texts are shortened
   local message, code = answer.failure(status, info.body)
   local asked = tonumber(headers["retry-after"] or "")
-  if asked and asked > PAUSE_MOST and (status == 503 or status == 429) then
+  if asked and asked > rest.PAUSE_MOST and (status == 503 or status == 429) then
     message = ("%s (it asks to try again in %d minutes)"):format(message, math.min(asked, 1e9) // 60)
   end
   return nil, ("%s: %s %s: %s"):format(self.base, method, path, message), code, info
@@ -174,7 +137,7 @@ local function request(self, method, path, o)
     if not status then return nil, text, headers, info end
     local pause = patience(self, method, status, headers, deadline)
     if pause then
-      sleep(pause)
+      rest.sleep(pause)
     elseif status // 100 == 3 and status ~= 304 then
       local target, message, code = self:path_of(headers.location, ("the redirect of %s"):format(path))
       redirects = redirects + 1
@@ -261,12 +224,12 @@ local function new_session(self, password)
     return nil, info, code, failed
   end
   local token = info.headers["x-auth-token"]
-  if not token or #token > 4096 or token:find "[^\33-\126]" then
+  if not rest.is_token(token, 4096) then
     return nil, ("%s: the session has no usable X-Auth-Token"):format(self.base), "EPROTOCOL"
   end
   kept.token = token
   -- a service without a Location says where the session is in the body
-  kept.session = self:location(info.headers.location or body["@odata.id"], "the session")
+  self.session = self:location(info.headers.location or body["@odata.id"], "the session")
   return true
 end
 
@@ -282,15 +245,8 @@ local function try_basic(self, password)
 end
 
 function login(self)
-  local kept = secrets[self]
-  local password, message, code = env.secret(kept.password)
-  if not password or password == "" then
-    return nil, message or ("%s: no password was given for the login as '%s'"):format(self.base, self.username),
-      code or "ENOLOGIN"
-  end
-  return self.logins:attempt({ kind = "bmc", id = self.base, target = self.base, account = self.username,
-    password = password, until_time = engine.now() + self.timeout }, function()
-    if kept.basic == nil and self.sessions then
+  return rest.login(self, "bmc", self.username, function(password)
+    if secrets[self].basic == nil and self.sessions then
       local ok, why, failed, detail = new_session(self, password)
       if ok ~= false then return ok, why, failed, detail end
     end
@@ -304,12 +260,9 @@ function Client:close()
   if self.closed then return true end
   self.closed = true
   local kept, ok, message, code = secrets[self], true, nil, nil
-  if kept.token and kept.session then
+  if kept.token and self.session then
     wait.shield(function()
-      local timeout = self.timeout
-      self.timeout = LOGOUT
-      local status, text, headers = exchange(self, "DELETE", kept.session, {}, LOGOUT)
-      self.timeout = timeout
+      local status, text, headers = exchange(self, "DELETE", self.session, {}, LOGOUT)
       if not status then
         ok, message, code = nil, text, headers
       elseif status // 100 ~= 2 and status ~= 401 and status ~= 404 then
@@ -317,17 +270,13 @@ function Client:close()
       end
     end)
   end
-  self.http:close()
-  self.http, kept.token, kept.basic, kept.sent = nil, nil, nil, nil
+  rest.shut(self)
   return ok, message, code
 end
 Client.__close = Client.close
 
 function Client:__gc()
-  if self.closed or not self.http then return end
-  self.closed = true
-  self.http:close()
-  self.http = nil
+  if not self.closed then rest.shut(self) end
 end
 
 local function enter(self)
@@ -347,7 +296,7 @@ local function enter(self)
 end
 
 local function address(text)
-  local url, message, code = env.parse_url(text:find "://" and text or "https://" .. text, "the address of the BMC")
+  local url, message, code = parse_address(text:find "://" and text or "https://" .. text, "the address of the BMC")
   if not url then return nil, message, code end
   if url.scheme ~= "https" then
     return nil, ("%s: http:// sends the password unencrypted: use https://"):format(text), "ETLS"
@@ -364,20 +313,8 @@ function client.open(given)
   local o = declared:check(given)
   local base, message, code = address(o.url)
   if not base then return nil, message, code end
-  local loop
-  loop, message, code = engine.shared()
-  if not loop then return nil, message, code end
-  local http
-  http, message, code = net.http.client(loop.core, { ca_file = o.ca_file, thumbprint = o.thumbprint, connections = 1 })
-  if not http then return nil, message, code end
-  local self = setmetatable({ http = http, base = base, username = o.username, timeout = o.timeout, pause = PAUSE,
-    logins = o.logins or logins.new(), trace = o.trace, agent = gpupt_version:gsub(" ", "/") }, Client)
-  secrets[self] = { password = o.password }
-  local results = table.pack(pcall(enter, self))
-  if results[1] and results[2] then return self end
-  self:close()
-  if not results[1] then error(results[2], 0) end
-  return nil, results[3], results[4], results[5]
+  return rest.open(Client, { base = base, username = o.username }, { password = o.password, timeout = o.timeout,
+    ca_file = o.ca_file, thumbprint = o.thumbprint, connections = 1, logins = o.logins, trace = o.trace }, enter)
 end
 
 return client

@@ -11,17 +11,12 @@
 local answer = require "gpupt.redfish.answer"
 local bios = require "gpupt.redfish.bios"
 local engine = require "gpupt.loop.engine"
-local wait = require "gpupt.loop.wait"
+local rest = require "gpupt.rest.client"
 
 local pending = {}
 
 -- seconds to wait for a job to be scheduled, and between two looks, at the most
 pending.JOB_SECONDS, pending.PAUSE = 300, 3
-
-local function sleep(seconds)
-  local stop = wait.wait(engine.event(), engine.now() + seconds)
-  if stop then error(stop, 0) end
-end
 
 -- ---- jobs
 
@@ -57,7 +52,7 @@ function pending.await(client, path)
       return nil, ("%s: the job for the BIOS settings, %s, is still %s after %d seconds"):format(client.base, path,
         state, pending.JOB_SECONDS), "ETIMEDOUT"
     end
-    sleep(math.min(pause, pending.PAUSE))
+    rest.sleep(math.min(pause, pending.PAUSE))
     pause = pause * 2
   end
 end

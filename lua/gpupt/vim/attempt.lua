@@ -4,7 +4,7 @@ local away = require "gpupt.vim.away"
 local engine = require "gpupt.loop.engine"
 local fault = require "gpupt.vim.fault"
 local secrets = require "gpupt.vim.secrets"
-local transport = require "gpupt.vim.transport"
+local transport = require "gpupt.rest.transport"
 local wait = require "gpupt.loop.wait"
 
 local attempt = {}
@@ -108,6 +108,7 @@ function attempt.send(client, body, what, options, until_time)
   local headers = {
     'Content-Type: text/xml; charset="utf-8"', "SOAPAction: " .. body:action(), "User-Agent: " .. client.agent,
   }
+  what.cookie = attempt.logs_in(what.name) and "vmware_soap_session" or nil
   if secrets[client].cookie then headers[4] = "Cookie: vmware_soap_session=" .. secrets[client].cookie end
   local tape, message, code, info = transport.exchange(client, {
     url = client.url, body = body, headers = headers, answer = "soap", limits = limits_of(client),

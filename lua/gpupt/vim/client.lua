@@ -14,7 +14,7 @@ local secrets = require "gpupt.vim.secrets"
 local session = require "gpupt.vim.session"
 local gpupt_version = require "gpupt.version"
 local system = require "gpupt.core".system
-local transport = require "gpupt.vim.transport"
+local transport = require "gpupt.rest.transport"
 local trust = require "gpupt.vim.trust"
 local wait = require "gpupt.loop.wait"
 

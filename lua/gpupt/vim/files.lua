@@ -5,7 +5,7 @@ local away = require "gpupt.vim.away"
 local core = require "gpupt.core"
 local engine = require "gpupt.loop.engine"
 local outage = require "gpupt.vim.outage"
-local transport = require "gpupt.vim.transport"
+local transport = require "gpupt.rest.transport"
 local wait = require "gpupt.loop.wait"
 
 local files = {}

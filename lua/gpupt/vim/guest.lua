@@ -7,11 +7,11 @@
 local attempt = require "gpupt.vim.attempt"
 local collect = require "gpupt.vim.collect"
 local engine = require "gpupt.loop.engine"
-local env = require "gpupt.vim.env"
 local files = require "gpupt.vim.files"
 local guest_family = require "gpupt.facts.guest_family"
 local logins = require "gpupt.logins"
 local options = require "gpupt.options"
+local passwords = require "gpupt.rest.password"
 local run_in = require "gpupt.vim.guest_run"
 local trust = require "gpupt.vim.trust"
 
@@ -61,7 +61,7 @@ local function authentication(login)
   if type(login) ~= "table" then error("vc.guest: expected a login: { username =, password = }", 4) end
   local name = login.username or login.user
   if type(name) ~= "string" then error("vc.guest: the login has no username", 4) end
-  local password, message, code = env.secret(login.password)
+  local password, message, code = passwords.of(login.password)
   if password == nil then
     return nil, message or ("no password was given for the login as '%s'"):format(name), code or "ENOLOGIN"
   end

@@ -1,9 +1,9 @@
 --- The ways to log in: a user name with a password, a SAML token (LoginByToken), a ticket that clones an
 -- existing session (CloneSession). A token and a ticket come from a file that only its owner can read, or from a
 -- command; they are read when they are needed and not stored.
-local env = require "gpupt.vim.env"
 local net = require "gpupt.net"
 local options = require "gpupt.options"
+local passwords = require "gpupt.rest.password"
 local secrets = require "gpupt.vim.secrets"
 local token = require "gpupt.vim.token"
 
@@ -41,7 +41,7 @@ local ways = {}
 function ways.password(client)
   local name = client.username
   if not name then return nil, "no user name: set GOVC_USERNAME or " .. options.word "username", "ENOLOGIN" end
-  local password, message, code = env.secret(secrets[client].password)
+  local password, message, code = passwords.of(secrets[client].password)
   if password == nil then
     return nil, message or "no password: set GOVC_PASSWORD" .. (options.flags and ", " or " or ")
       .. options.word "password", code or "ENOLOGIN"

@@ -8,7 +8,7 @@ local login = require "gpupt.vim.login"
 local logins = require "gpupt.logins"
 local net = require "gpupt.net"
 local secrets = require "gpupt.vim.secrets"
-local transport = require "gpupt.vim.transport"
+local transport = require "gpupt.rest.transport"
 local wait = require "gpupt.loop.wait"
 
 local session = {}

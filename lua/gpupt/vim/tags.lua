@@ -12,7 +12,7 @@ local failure = require "gpupt.failure"
 local json = require "gpupt.json"
 local login = require "gpupt.vim.login"
 local secrets = require "gpupt.vim.secrets"
-local transport = require "gpupt.vim.transport"
+local transport = require "gpupt.rest.transport"
 local wait = require "gpupt.loop.wait"
 
 local tags = {}

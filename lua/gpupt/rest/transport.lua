@@ -26,12 +26,14 @@ end
 -- A session's cookie is sent with every request: it has to be a short text of printable characters.
 local COOKIE_MOST = 4096
 
-local function session_cookie(op)
+-- The cookie of this name that an answer sets, and whether it is unusable.
+local function cookie_of(op, name)
   local cookie
   for i = 1, 8 do
     local line = op:header("set-cookie", i)
     if not line then break end
-    cookie = line:match "^%s*vmware_soap_session=([^;]*)" or cookie
+    local key, value = line:match "^%s*([^=;]*)=([^;]*)"
+    if key == name then cookie = value end
   end
   local good = not cookie or (#cookie <= COOKIE_MOST and not cookie:find "[^\32-\126]")
   return good and cookie or nil, not good
@@ -77,7 +79,8 @@ end
 
 --- Sends `request` (fields of net.http's request) and waits for its end.
 -- Gives the result (a tape, text or count) and { status, seconds, sent, op }, or nil, message, code, info.
--- `what` = { name =, unsafe =, operation_id =, object = } is for the error when the caller is stopped while it waits.
+-- `what` = { name =, unsafe =, operation_id =, object = } is for the error when the caller is stopped while it waits;
+-- what.headers: the names of headers of the answer, for info.headers; what.cookie: the name of one, for info.cookie.
 function transport.exchange(client, request, what)
   if not client.proxy_login then return transport.send(client, request, what) end
   local login = client.proxy_login(engine.now() + (request.timeout or client.timeout))
@@ -111,7 +114,7 @@ function transport.send(client, request, what)
   result, message, code = op:result()
   local seconds, reused = op:seconds()
   local info = { status = op:status(), sent = op:sent(), seconds = seconds, reused = reused }
-  info.cookie, info.bad_cookie = session_cookie(op)
+  if what.cookie then info.cookie, info.bad_cookie = cookie_of(op, what.cookie) end
   if request.keep then info.kept = op:kept() end
   info.headers = what.headers and {} or nil
   for _, name in ipairs(what.headers or {}) do info.headers[name] = op:header(name) end
