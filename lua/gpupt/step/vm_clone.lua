@@ -82,10 +82,11 @@ local function guest_first(target)
   return false
 end
 
-local function starts(target)
+-- `customized`: its customization has ended already, which needed a start.
+local function starts(target, customized)
   local o = target.options
   if o.power_on ~= nil then return o.power_on end
-  return o.customization ~= nil or guest_first(target)
+  return o.customization ~= nil and not customized or guest_first(target)
 end
 
 function step.observe(ctx, target)
@@ -123,7 +124,7 @@ local function plan_existing(ctx, target, vm)
   if not vm.extra["gpupt.run"] then ctx:note(target, "exists, and was not made by gpupt: it is used as it is") end
   local pending = vm.extra[customization.MARK]
   local fresh = #vm.cards == 0 and not power.delivered(vm)
-  if pending or fresh and vm.power ~= "poweredOn" and starts(target) then
+  if pending or fresh and vm.power ~= "poweredOn" and starts(target, true) then
     changes[#changes + 1] = start_change(pending, vm.power == "poweredOn")
     changes.needs = table.move(size.NEEDS, 1, #size.NEEDS, 1, {})
     changes.needs[#changes.needs + 1] = "VirtualMachine.Interact.PowerOn"
