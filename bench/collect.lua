@@ -52,7 +52,7 @@ local function test_vcenter()
 end
 
 local function stock()
-  local dir = sh("mktemp -d /tmp/gpupt-bench.XXXXXX"):match "%S+"
+  local dir = sh("mktemp -d -t gpupt-bench.XXXXXX"):match "%S+"
   local pipe = assert(io.popen(("exec %s/peers serve %d %d >%s/ready"):format(scratch, machines, hosts, dir), "w"))
   local host, ca_file
   for _ = 1, 1200 do

@@ -29,7 +29,7 @@ local ARGUMENTS = { "a", " ", "'", "%", "&", "|", "(", ")", "<", ">", "^", "!", 
 describe("the script of a Linux guest", function()
   local dir
 
-  before_each(function() dir = vcenter.shell "mktemp -d /tmp/gpupt-sh.XXXXXX":match "%S+" end)
+  before_each(function() dir = vcenter.shell "mktemp -d -t gpupt-sh.XXXXXX":match "%S+" end)
   after_each(function() os.execute("rm -rf " .. shell.quote(dir)) end)
 
   -- Runs a list of programs in a folder; what script.read makes of the result.

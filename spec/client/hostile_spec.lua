@@ -7,7 +7,7 @@ local vcenter = require "spec.support.vcenter"
 describe("a hostile server", function()
   local dir, pipe, port
   setup(function()
-    dir = vcenter.shell("mktemp -d /tmp/gpupt-hostile.XXXXXX"):match "%S+"
+    dir = vcenter.shell("mktemp -d -t gpupt-hostile.XXXXXX"):match "%S+"
     local text, ok = vcenter.shell(("env -u LD_PRELOAD openssl req -x509 -newkey rsa:2048 -nodes -keyout %s/key -out %s/cert "
       .. "-days 2 -subj /CN=hostile -addext subjectAltName=IP:127.0.0.1 2>&1"):format(dir, dir))
     assert(ok, text)

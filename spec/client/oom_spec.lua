@@ -6,7 +6,7 @@ describe("the transport when memory runs out", function()
   local text, left, own, folder
   setup(function()
     assert.is_true(os.execute "make -s build/oomhost net >/dev/null")
-    folder = vcenter.shell("mktemp -d /tmp/gpupt-oom.XXXXXX"):match "%S+"
+    folder = vcenter.shell("mktemp -d -t gpupt-oom.XXXXXX"):match "%S+"
     local oom, port = server.start("spec/client/oom_server.py", folder .. "/port")
     -- libcurl resolves names in a thread, and one that was just detached on a busy system still holds blocks when
     -- they are counted: then it runs again. The blocks of our own code are counted apart, and none may be left in any run.

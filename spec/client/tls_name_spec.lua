@@ -23,7 +23,7 @@ describe("the name in a server's certificate", function()
   end
 
   setup(function()
-    dir = vcenter.shell("mktemp -d /tmp/gpupt-tls.XXXXXX"):match "%S+"
+    dir = vcenter.shell("mktemp -d -t gpupt-tls.XXXXXX"):match "%S+"
     openssl "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=gpupt-test-ca"
     certificate("default", "DNS:default.site.localhost")
     certificate("sni-a.site.localhost", "DNS:a.site.localhost")

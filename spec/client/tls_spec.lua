@@ -16,7 +16,7 @@ describe("a server's certificate", function()
   end
 
   setup(function()
-    dir = vcenter.shell("mktemp -d /tmp/gpupt-tls.XXXXXX"):match "%S+"
+    dir = vcenter.shell("mktemp -d -t gpupt-tls.XXXXXX"):match "%S+"
     local make = "req -x509 -newkey rsa:2048 -nodes -keyout %s.key -out %s.pem -days 2 -subj /CN=%s -addext subjectAltName=%s"
     openssl(make:format("good", "good", "good", "IP:127.0.0.1"))
     openssl(make:format("other", "other", "other", "IP:127.0.0.1"))

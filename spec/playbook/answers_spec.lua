@@ -38,7 +38,7 @@ local AUTOYAST = [[
 describe("p.answer", function()
   local dir
 
-  setup(function() dir = vcenter.shell "mktemp -d /tmp/gpupt-answers.XXXXXX":match "%S+" end)
+  setup(function() dir = vcenter.shell "mktemp -d -t gpupt-answers.XXXXXX":match "%S+" end)
   teardown(function() os.execute("rm -rf " .. dir) end)
 
   local function load(answer, before)

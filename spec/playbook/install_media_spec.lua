@@ -32,7 +32,7 @@ describe("a plan of an installation", function()
   local l, dir
 
   setup(function()
-    dir = vcenter.shell "mktemp -d /tmp/gpupt-media.XXXXXX":match "%S+"
+    dir = vcenter.shell "mktemp -d -t gpupt-media.XXXXXX":match "%S+"
     local files = {}
     local function add(name, bytes)
       vcenter.write(dir .. "/" .. name, assert(bytes))

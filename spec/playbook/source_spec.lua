@@ -9,7 +9,7 @@ local HOSTS = [[ return p.playbook { name = _G.NAME or "x", p.hosts { where = "/
 describe("a playbook's files", function()
   local dir
 
-  setup(function() dir = vcenter.shell "mktemp -d /tmp/gpupt-source.XXXXXX":match "%S+" end)
+  setup(function() dir = vcenter.shell "mktemp -d -t gpupt-source.XXXXXX":match "%S+" end)
   teardown(function() os.execute("rm -rf " .. dir) end)
 
   local function write(name, text)

@@ -7,7 +7,7 @@ describe("the comparison of a recording with the test vCenter", function()
   setup(function()
     l = lab.start { speed = 200, fleet = { clusters = { { name = "gpu-a", hosts = { lab.host "esx-1" } } },
       vms = { { name = "vm-a", host = "esx-1" } } } }
-    folder = vcenter.shell("mktemp -d /tmp/gpupt-compare.XXXXXX"):match "%S+"
+    folder = vcenter.shell("mktemp -d -t gpupt-compare.XXXXXX"):match "%S+"
   end)
   teardown(function()
     l:stop()

@@ -7,7 +7,7 @@ describe("a recording of a fleet full of names", function()
   local l, folder
   setup(function()
     l = decoys.start()
-    folder = vcenter.shell("mktemp -d /tmp/gpupt-leak.XXXXXX"):match "%S+"
+    folder = vcenter.shell("mktemp -d -t gpupt-leak.XXXXXX"):match "%S+"
   end)
   teardown(function()
     l:stop()

@@ -9,7 +9,7 @@ describe("a recording", function()
     l = lab.start { speed = 200, fleet = { clusters = { { name = "gpu-a", hosts = { lab.host "esx-1" } } },
       vms = { { name = "vm-a", host = "esx-1" } } } }
   end)
-  before_each(function() folder = vcenter.shell("mktemp -d /tmp/gpupt-record.XXXXXX"):match "%S+" end)
+  before_each(function() folder = vcenter.shell("mktemp -d -t gpupt-record.XXXXXX"):match "%S+" end)
   after_each(function() os.execute("rm -rf " .. folder) end)
   teardown(function() l:stop() end)
 

@@ -29,7 +29,7 @@ describe("a recording that is served again", function()
   local l, folder, server
   setup(function()
     l = decoys.start()
-    folder = vcenter.shell("mktemp -d /tmp/gpupt-replayed.XXXXXX"):match "%S+"
+    folder = vcenter.shell("mktemp -d -t gpupt-replayed.XXXXXX"):match "%S+"
   end)
   after_each(function()
     if server then server.stop() end

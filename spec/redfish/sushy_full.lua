@@ -18,7 +18,7 @@ describe("sushy-tools", function()
   local dir, port, pipe, ca
 
   local function start()
-    dir = vcenter.shell("mktemp -d /tmp/gpupt-sushy.XXXXXX"):match "%S+"
+    dir = vcenter.shell("mktemp -d -t gpupt-sushy.XXXXXX"):match "%S+"
     ca = dir .. "/cert.pem"
     assert(os.execute(("openssl req -x509 -newkey rsa:2048 -nodes -keyout %s/key.pem -out %s -days 2 -subj /CN=localhost "
       .. "-addext subjectAltName=IP:127.0.0.1 2>/dev/null"):format(dir, ca)))

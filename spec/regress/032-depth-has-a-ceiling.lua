@@ -44,7 +44,7 @@ print(coroutine.wrap(run)())
 describe("an answer that is nested deeply", function()
   local dir
   setup(function()
-    dir = vcenter.shell("mktemp -d /tmp/gpupt-depth.XXXXXX"):match "%S+"
+    dir = vcenter.shell("mktemp -d -t gpupt-depth.XXXXXX"):match "%S+"
     vcenter.write(dir .. "/program.lua", program)
   end)
   teardown(function() os.execute("rm -rf " .. dir) end)

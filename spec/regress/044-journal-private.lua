@@ -9,7 +9,7 @@ local MARK = "s3cret-Mark"
 describe("a journal", function()
   local dir
 
-  setup(function() dir = vcenter.shell "mktemp -d /tmp/gpupt-journal.XXXXXX":match "%S+" end)
+  setup(function() dir = vcenter.shell "mktemp -d -t gpupt-journal.XXXXXX":match "%S+" end)
   teardown(function() os.execute("rm -rf " .. dir) end)
 
   local function started(path)

@@ -7,7 +7,7 @@ describe("a user with a real vCenter", function()
   setup(function()
     l = lab.start { speed = 200, fleet = { clusters = { { name = "cluster-acme", hosts = { lab.host "esx-acme" } } },
       vms = { { name = "vm-acme", host = "esx-acme" } } } }
-    folder = vcenter.shell("mktemp -d /tmp/gpupt-contact.XXXXXX"):match "%S+"
+    folder = vcenter.shell("mktemp -d -t gpupt-contact.XXXXXX"):match "%S+"
   end)
   teardown(function()
     l:stop()

@@ -20,7 +20,7 @@ describe("authorities that are given in a file", function()
   end
 
   setup(function()
-    dir = vcenter.shell("mktemp -d /tmp/gpupt-tls.XXXXXX"):match "%S+"
+    dir = vcenter.shell("mktemp -d -t gpupt-tls.XXXXXX"):match "%S+"
     for _, name in ipairs { "system", "own" } do
       openssl(("req -x509 -newkey rsa:2048 -nodes -keyout %s.key -out %s.pem -days 2 -subj /CN=%s -addext "
         .. "subjectAltName=IP:127.0.0.1"):format(name, name, name))

@@ -24,7 +24,7 @@ describe("an installation", function()
   local files = {}
 
   setup(function()
-    dir = vcenter.shell "mktemp -d /tmp/gpupt-phases.XXXXXX":match "%S+"
+    dir = vcenter.shell "mktemp -d -t gpupt-phases.XXXXXX":match "%S+"
     local function add(name, text)
       vcenter.write(dir .. "/" .. name, assert(iso.write({ ["user-data"] = text, ["meta-data"] = "" }, "CIDATA")))
       files["iso/" .. name] = { source = dir .. "/" .. name }

@@ -15,7 +15,7 @@ local function secret()
 end
 
 function first_light.start(o)
-  local dir = vcenter.shell "mktemp -d /tmp/gpupt-light.XXXXXX":match "%S+"
+  local dir = vcenter.shell "mktemp -d -t gpupt-light.XXXXXX":match "%S+"
   local windows, linux = secret(), secret()
   local fleet = assert(json.decode(assert(vcenter.read "examples/fleets/first_light.json")))
   local function medium(name, files, label)

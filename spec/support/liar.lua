@@ -13,7 +13,7 @@ local Liar = {}
 Liar.__index = Liar
 
 function liar.start()
-  local dir = vcenter.shell("mktemp -d /tmp/gpupt-liar.XXXXXX"):match "%S+"
+  local dir = vcenter.shell("mktemp -d -t gpupt-liar.XXXXXX"):match "%S+"
   local self = setmetatable({ dir = dir, scripts = {} }, Liar)
   local text, ok = vcenter.shell(("env -u LD_PRELOAD openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
     .. "-keyout %s/key -out %s/cert -days 2 -subj /CN=liar -addext subjectAltName=IP:127.0.0.1 2>&1"):format(dir, dir))

@@ -6,7 +6,7 @@ local vcenter = require "spec.support.vcenter"
 local replayed = {}
 
 function replayed.start(folder)
-  local dir = vcenter.shell("mktemp -d /tmp/gpupt-replay.XXXXXX"):match "%S+"
+  local dir = vcenter.shell("mktemp -d -t gpupt-replay.XXXXXX"):match "%S+"
   local text, ok = vcenter.shell(("env -u LD_PRELOAD openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
     .. "-keyout %s/key -out %s/cert -days 2 -subj /CN=replay -addext subjectAltName=IP:127.0.0.1 2>&1"):format(dir, dir))
   assert(ok, text)

@@ -54,7 +54,7 @@ end
 function vcenter.start(o)
   o = o or {}
   local self = setmetatable({ clients = {} }, Sim)
-  self.dir = shell("mktemp -d /tmp/gpupt-spec.XXXXXX"):match "%S+"
+  self.dir = shell("mktemp -d -t gpupt-spec.XXXXXX"):match "%S+"
   local fleet = o.fleet
   if type(fleet) == "table" then
     fleet = self.dir .. "/fleet.json"
