@@ -4,7 +4,7 @@
 -- *_full.lua files are another: whole suites of other clients, many processes, browsers.
 local suites = {}
 
-local busted = "lua5.4 /usr/bin/busted -o TAP "
+local busted = "lua5.4 /usr/bin/busted -o build-support/tap.lua "
 
 local function folders(root, pattern)
   local pipe = assert(io.popen(("cd '%s' && find spec -name '%s' -printf '%%h\\n' | sort -u"):format(root, pattern)))
