@@ -20,6 +20,15 @@ describe("the claims of a run", function()
     l = nil
   end)
 
+  -- Waits until the first host reboots, and lets no time pass in the fleet from then on, however long the checks take.
+  local function rebooting(process)
+    process:says "rebooting"
+    l.sim:speed(0.01)
+  end
+
+  -- The rest goes fast.
+  local function go_on() l.sim:speed(400) end
+
   local function apply(more) return { "apply", more or path, "--allow", "reboot", "--journal", journal } end
 
   local function id_of(process) return assert(process:err():match "run (roll%-%S+)") end
@@ -41,11 +50,11 @@ describe("the claims of a run", function()
     it("are named to another run with its process and with what to do, in plan and apply; the other run holds none", function()
       start(20)
       local first = l:start_command(apply())
-      first:says "rebooting"
+      rebooting(first)
       local id = id_of(first)
       local line = ("host a%%-[12] is claimed by run %s, which is running %%(process %d on "):format((id:gsub("%-", "%%-")), first.pid)
       local advice = ("Wait for its end, or stop it with: gpupt stop %s"):format(id)
-      local second = l:command(apply(l:write((PLAY:format "5s"):gsub("roll", "other", 1))))
+      local second = l:command(apply(l:write((PLAY:format "1s"):gsub("roll", "other", 1))))
       assert.equal(1, second.status)
       assert.matches(line, second.err)
       assert.matches(advice, second.err, 1, true)
@@ -56,6 +65,7 @@ describe("the claims of a run", function()
       local released = l:command { "release", id, "--journal", journal }
       assert.equal(1, released.status)
       assert.matches("the claims are not released: they belong to run " .. id .. ", which is running", released.err, 1, true)
+      go_on()
       assert.equal(0, first:wait().status, first:err())
       assert.same({}, leases())
     end)
@@ -63,23 +73,25 @@ describe("the claims of a run", function()
     it("are not released while its process is suspended, and it goes on afterwards", function()
       start(20)
       local first = l:start_command(apply())
-      first:says "rebooting"
+      rebooting(first)
       first:kill "STOP"
       local released = l:command { "release", id_of(first), "--journal", journal }
       assert.equal(1, released.status)
       assert.matches(("whose process %d on "):format(first.pid), released.err, 1, true)
       assert.matches(("is stopped. Continue that process (kill -CONT %d)"):format(first.pid), released.err, 1, true)
       first:kill "CONT"
+      go_on()
       assert.equal(0, first:wait().status, first:err())
     end)
 
     it("are not shared with a second process of the same run", function()
       start(20)
       local first = l:start_command(apply())
-      first:says "rebooting"
+      rebooting(first)
       local second = l:command { "apply", "--resume", id_of(first), "--allow", "reboot", "--journal", journal }
       assert.equal(1, second.status)
       assert.matches(("cannot work on run %s, which is running (process %d"):format(id_of(first), first.pid), second.err, 1, true)
+      go_on()
       assert.equal(0, first:wait().status, first:err())
     end)
   end)
@@ -99,13 +111,14 @@ describe("the claims of a run", function()
       assert(l:client():wait_for(host, { "runtime.connectionState" }, function(values)
         return values["runtime.connectionState"] ~= "connected"
       end, { timeout = 60 }))
+      go_on()
       assert(l:client():wait_for(host, { "runtime.connectionState" }, function(values)
         return values["runtime.connectionState"] == "connected"
       end, { timeout = 60 }))
     end)
 
     it("stay for the host that it left out of service, and the slot of its cluster", function()
-      local second = l:command(apply(l:write((PLAY:format "5s"):gsub("roll", "other", 1))))
+      local second = l:command(apply(l:write((PLAY:format "1s"):gsub("roll", "other", 1))))
       assert.equal(1, second.status)
       assert.matches(("host a-2 is claimed by run %s, whose process %d on "):format(id, first.pid), second.err, 1, true)
       clock.move(3600)
@@ -136,15 +149,15 @@ describe("the claims of a run", function()
       local vc = l:client()
       local host = assert(vc:one "/DC0/host/gpu-a/a-1")
       assert(vc:wait(assert(host:ExitMaintenanceMode_Task { timeout = 0 })))
-      local corrected = l:write((PLAY:format "10s"):gsub("roll", "corrected", 1))
-      local refused = l:command(apply(corrected))
+      local function corrected(within) return apply(l:write((PLAY:format(within)):gsub("roll", "corrected", 1))) end
+      local refused = l:command(corrected "1s")
       assert.equal(1, refused.status)
       assert.matches(("host a-2 is claimed by run %s, whose process %d on "):format(id, first.pid), refused.err, 1, true)
       assert.matches(("gpupt release %s"):format(id), refused.err, 1, true)
       local released = l:command { "release", id, "--journal", journal }
       assert.equal(0, released.status, released.err)
       assert.same({}, leases())
-      local done = l:command(apply(corrected))
+      local done = l:command(corrected "10s")
       assert.equal(0, done.status, done.err)
       local book <close> = assert(store.open(journal))
       local kinds = {}
@@ -187,11 +200,12 @@ describe("the claims of a run", function()
     it("lets the steps in progress finish and starts nothing more", function()
       start(20)
       local first = l:start_command(apply())
-      first:says "rebooting"
+      rebooting(first)
       local id = id_of(first)
       local stopped = l:command { "stop", id, "--journal", journal }
       assert.equal(0, stopped.status, stopped.err)
       assert.matches(("run %s (process %d on "):format(id, first.pid), stopped.out, 1, true)
+      go_on()
       local ended = first:wait()
       assert.equal(130, ended.status)
       assert.matches("(gpupt stop): finishing the steps in progress, starting nothing more", ended.err, 1, true)
@@ -211,12 +225,13 @@ describe("the claims of a run", function()
     it("with --now cancels them too, and the run can be resumed", function()
       start(20)
       local first = l:start_command(apply())
-      first:says "rebooting"
+      rebooting(first)
       local id = id_of(first)
       assert.equal(0, l:command({ "stop", id, "--now", "--journal", journal }).status)
       local ended = first:wait()
       assert.equal(130, ended.status, ended.err)
       assert.same({ "host a-1: host a-1 rebooting", "the roll of cluster gpu-a (host a-1): host a-1 rebooting" }, leases())
+      go_on()
       local resumed = l:command { "apply", "--resume", id, "--allow", "reboot", "--journal", journal }
       assert.equal(0, resumed.status, resumed.err)
       assert.same({}, leases())
@@ -247,15 +262,17 @@ describe("the claims of a run", function()
     it("lets the steps in progress finish; a second one stops at once", function()
       start(20)
       local first = l:start_command(apply())
-      first:says "rebooting"
+      rebooting(first)
       first:kill "INT"
       first:says "interrupted (Ctrl-C again stops at once): finishing the steps in progress"
+      go_on()
       local ended = first:wait()
       assert.equal(130, ended.status)
       assert.is_false(l:truth("hosts", "a-1").maintenance)
       assert.is_false(card("a-2").enabled)
+      l.sim:speed(20)
       local second = l:start_command { "apply", "--resume", id_of(first), "--allow", "reboot", "--journal", journal }
-      second:says "rebooting"
+      rebooting(second)
       second:kill "INT"
       second:says "interrupted (Ctrl-C again stops at once)"
       second:kill "INT"
@@ -264,6 +281,7 @@ describe("the claims of a run", function()
       assert.equal(0, l.sim:leftovers().sessions)
       assert.is_true(l:truth("hosts", "a-2").maintenance)
       assert.equal(2, #leases())
+      go_on()
       local third = l:command { "apply", "--resume", id_of(first), "--allow", "reboot", "--journal", journal }
       assert.equal(0, third.status, third.err)
       assert.same({}, leases())
