@@ -84,4 +84,10 @@ end
 --- Without blanks at both ends.
 function text.trim(s) return (s:match "^%s*(.-)%s*$") end
 
+--- The last `most` bytes of a text without the blanks at its end, from the beginning of a character.
+function text.tail(s, most)
+  local kept = s:gsub("%s+$", "")
+  return #kept > most and kept:sub(-most):gsub("^[\128-\191]+", "") or kept
+end
+
 return text

@@ -12,6 +12,7 @@ local guest = require "gpupt.step.guest_session"
 local guest_family = require "gpupt.facts.guest_family"
 local hidden = require "gpupt.step.driver_hidden"
 local linux = require "gpupt.guest.linux"
+local plain = require "gpupt.text"
 local power = require "gpupt.step.vm_power"
 local proof = require "gpupt.guest.proof"
 local reboot = require "gpupt.step.guest_reboot"
@@ -133,8 +134,7 @@ end
 -- ---- Linux
 
 local function tail(result)
-  local text = ((result.err or "") .. (result.out or "")):gsub("%s+$", "")
-  return text:sub(-400)
+  return plain.tail(plain.plain(result.err or "") .. plain.plain(result.out or ""), 400)
 end
 
 local function look(session)

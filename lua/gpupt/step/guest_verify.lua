@@ -4,6 +4,7 @@
 -- changes nothing and starts nothing.
 local cards = require "gpupt.step.guest_cards"
 local guest = require "gpupt.step.guest_session"
+local plain = require "gpupt.text"
 local power = require "gpupt.step.vm_power"
 local proof = require "gpupt.guest.proof"
 local sha256 = require "gpupt.sha256"
@@ -12,6 +13,7 @@ local restore = require "gpupt.step.vm_restore"
 local shell = require "gpupt.shell"
 local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
+local visible = require "gpupt.visible"
 local vms = require "gpupt.fleet.vm"
 
 local step = {
@@ -38,6 +40,8 @@ function step.check(o)
     local problem = repair.check { fix = o.repair }
     if problem then return (problem:gsub("^fix", "repair")) end
   end
+  if type(o.run) == "string" and not o.run:find "%S" then return "run is empty: set a command that uses the cards" end
+  if o.output == "" then return "output is empty: set text that run prints" end
   if o.output and not o.run then return "output is what run prints: set run" end
   for _, name in ipairs { "within", "run_within" } do
     if type(o[name]) == "string" then
@@ -94,22 +98,26 @@ local function models_of(target)
   return #list > 0 and list or nil
 end
 
--- Runs the user's own command; the last line of its output, or nil, message, code.
+-- Runs the user's own command; the last line of its output, or nil, message, code. Programs print what they like
+-- (UTF-16, colors, bytes of a code page), and a VM's configuration and the journal take text only.
 local function own_proof(target, session, family)
   local o = target.options
-  local command = family == "windows" and { program = [[C:\Windows\System32\cmd.exe]], arguments = "/c " .. o.run }
+  if family == "windows" and o.run:find "[\r\n]" then
+    return nil, target.name .. ": run: cmd.exe takes one line: join the commands with &", "EINVAL"
+  end
+  local command = family == "windows" and { program = [[C:\Windows\System32\cmd.exe]], arguments = shell.cmd(o.run) }
     or { program = "/bin/bash", arguments = "-c " .. shell.quote(o.run) }
   local result, message, code = session:run(command, { timeout = units.duration(o.run_within) })
   if not result then return nil, ("%s: run: %s"):format(target.name, message), code end
-  local text = (result.out or "") .. (result.err or "")
-  local shown = text:gsub("%s+$", ""):sub(-300)
+  local output = plain.plain(result.out or "") .. plain.plain(result.err or "")
+  local shown = plain.tail(output, 300)
   if result.status ~= 0 then
     return nil, ("%s: run ended with %d: %s"):format(target.name, result.status, shown), "EPROOF"
   end
-  if o.output and not text:find(o.output, 1, true) then
+  if o.output and not output:find(o.output, 1, true) then
     return nil, ("%s: the output of run does not contain '%s': %s"):format(target.name, o.output, shown), "EPROOF"
   end
-  return o.output or shown:match "[^\r\n]*$"
+  return visible(o.output or shown:match "[^\n]*$")
 end
 
 local function look(ctx, target, seen)

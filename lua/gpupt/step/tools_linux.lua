@@ -1,5 +1,6 @@
 --- VMware Tools in a Linux guest, for tools.ensure: the distribution's open-vm-tools, installed and running.
 local linux = require "gpupt.guest.linux"
+local plain = require "gpupt.text"
 local shell = require "gpupt.shell"
 
 local tools = {}
@@ -64,7 +65,8 @@ function tools.ensure(ctx, target, session, vm, seconds)
   local outcome = linux.outcome(seen.family, result.status)
   if not outcome.success then
     return nil, ("%s: status %d (%s): %s"):format(wanted.packages, result.status, outcome.meaning,
-      ((result.err or "") .. (result.out or "")):gsub("%s+$", ""):sub(-300)), outcome.retry and "EBUSY" or "EGUEST"
+      plain.tail(plain.plain(result.err or "") .. plain.plain(result.out or ""), 300)),
+      outcome.retry and "EBUSY" or "EGUEST"
   end
   seen, message, code = look(session, seconds)
   if not seen then return nil, message, code end
