@@ -38,6 +38,7 @@ describe("dkms status", function()
     ["nv.c:1:10: fatal error: linux/version.h: No such file or directory"] = "headers are missing or of another kernel",
     ["gcc: error: unrecognized command-line option '-ftrivial-auto-var-init=zero'"] = "install the gcc that the kernel",
     ["make[1]: cc: Command not found"] = "install gcc and make",
+    ["Makefile:16: *** dma_resv->seq is missing., exit.... Stop."] = "the driver does not fit this kernel",
     ["ld: final link failed: No space left on device"] = "free space",
   } do
     it("explains the build's error: " .. line, function()

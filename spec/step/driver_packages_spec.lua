@@ -1,4 +1,4 @@
--- driver.install from packages: folders of .rpm files, Intel's driver, and a build by DKMS that fails.
+-- driver.install from packages: folders of .rpm files, Intel's and AMD's drivers, and a build by DKMS that fails.
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
 local shell = require "gpupt.shell"
@@ -11,6 +11,11 @@ local function flex(address)
     name = "Data Center GPU Flex 170", class = "0380", bars = { "16M:64", "16G:64p" } }
 end
 
+local function mi300(address)
+  return { address = address, vendor = "1002", device = "74a1", subvendor = "1002", subdevice = "74a1", enabled = true,
+    name = "Instinct MI300X", class = "1200", bars = { "256G:64p", "2M:64p", "512K:32" } }
+end
+
 describe("driver.install", function()
   local site
   local login = { username = "ops", password = "Train-1-pass" }
@@ -18,13 +23,14 @@ describe("driver.install", function()
   setup(function()
     local cards, vms = {}, {}
     for i, one in ipairs { { "rocky", "rocky" }, { "sles", "sles" }, { "failing", "ubuntu" }, { "quiet", "rocky" },
-      { "intel", "ubuntu" } } do
+      { "intel", "ubuntu" }, { "amd", "ubuntu" } } do
       local address = ("0000:%02x:00.0"):format(0x20 + i)
-      cards[i] = one[1] == "intel" and flex(address) or lab.card(address, { enabled = true })
+      cards[i] = one[1] == "intel" and flex(address) or one[1] == "amd" and mi300(address)
+        or lab.card(address, { enabled = true })
       vms[i] = { name = one[1], host = "esx-1", installed = one[2], power = "poweredOn", memory_mb = 4096,
         memory_lock = true, version = "vmx-21", firmware = "efi", username = "ops", password = "Train-1-pass",
         devices = { address }, extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE",
-          ["pciPassthru.64bitMMIOSizeGB"] = "256" } }
+          ["pciPassthru.64bitMMIOSizeGB"] = "1024" } }
     end
     site = lab.start { speed = 400, fleet = { clusters = { { name = "gpu", hosts = { lab.host("esx-1",
       { cards = cards, memory_gb = 256 }) } } }, datastores = { { name = "ds-1" } }, vms = vms } }
@@ -64,13 +70,29 @@ return p.playbook { name = "driver", p.vms { where = "/DC0/vm/%s",
     assert.matches("rocky: driver: /var/tmp/none: status 1", result.targets[1].message, 1, true)
   end)
 
-  it("installs Intel's driver, restarts the guest, and proves which driver runs the card", function()
-    local options = 'package = "intel-i915-dkms"'
-    local result = apply("intel", options)
-    assert.equal("changed", result.targets[1].status, result.targets[1].message)
-    assert.equal("driver i915", result.targets[1].proofs["driver.install"])
-    assert.equal("nothing", apply("intel", options).status)
-  end)
+  for name, one in pairs {
+    amd = { "amdgpu-dkms", "amdgpu/6.8.5-2041575.24.04", "amdgpu 6.8.5-2041575.24.04", "driver amdgpu 6.8.5" },
+    intel = { "intel-i915-dkms", "intel-i915-dkms/1.24.3.23.240710.26", "intel-i915-dkms 1.24.3.23.240710.26",
+      "driver i915" },
+  } do
+    local package, tree, said, driver = table.unpack(one)
+    it(("explains a build of %s that DKMS failed; then installs it, restarts the guest and proves it"):format(package),
+      function()
+      site.sim:post("set", { vm = name, dkms_fails = "drm_x.c:9:2: error: implicit declaration of function 'drm_x'" })
+      local result = apply(name, ('package = "%s"'):format(package))
+      assert.equal("EGUEST", result.targets[1].code, result.targets[1].message)
+      local message = result.targets[1].message
+      assert.matches(("DKMS failed to build %s for the running kernel 6.8"):format(said), message, 1, true)
+      assert.matches("implicit declaration of function 'drm_x'", message, 1, true)
+      assert.matches("): the driver is older than the kernel allows", message, 1, true)
+      assert.matches(("Its log in the guest: /var/lib/dkms/%s/build/make.log"):format(tree), message, 1, true)
+      site.sim:post("set", { vm = name, dkms_fails = "" })
+      result = apply(name, ('package = "%s"'):format(package))
+      assert.equal("changed", result.targets[1].status, result.targets[1].message)
+      assert.equal(driver, result.targets[1].proofs["driver.install"])
+      assert.equal("nothing", apply(name, ('package = "%s"'):format(package)).status)
+    end)
+  end
 
   -- apt ends with 100 then; dnf installs the package all the same
   for name, package in pairs { failing = "nvidia-driver-550", quiet = "nvidia-open" } do

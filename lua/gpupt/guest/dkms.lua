@@ -26,8 +26,8 @@ end
 --- The shell text that shows the first errors in the logs of a module's builds, newest log first.
 function dkms.make_log(module)
   return ("for f in $(ls -t /var/lib/dkms/%s*/*/build/make.log /var/lib/dkms/%s*/*/*/*/log/make.log 2>/dev/null); do "
-    .. "echo \"$f\"; grep -iE 'error|not found|No space left|No such file|Unable to find' \"$f\" | head -n 3; "
-    .. "break; done"):format(module, module)
+    .. "echo \"$f\"; grep -iE 'error|not found|is missing|No space left|No such file|Unable to find' \"$f\" "
+    .. "| head -n 3; break; done"):format(module, module)
 end
 
 -- What a line of make.log means, in this order: pattern, cause and remedy.
@@ -44,6 +44,9 @@ local causes = {
     .. "kernel that it supports" },
   { "has no member", "the driver is older than the kernel allows: take a newer driver branch, or boot the kernel that "
     .. "it supports" },
+  -- AMD's own check of the kernel's headers
+  { "is missing%.?, exit", "the driver does not fit this kernel: take a newer driver, or boot a kernel that it "
+    .. "supports" },
   { "incompatible pointer type", "the driver is older than the kernel allows: take a newer driver branch, or boot the "
     .. "kernel that it supports" },
 }

@@ -219,16 +219,26 @@ function driver.needs_restart(now)
   return other and not (now.modules.amdgpu or now.modules.i915 or now.modules.xe)
 end
 
---- Why there is no module for the running kernel although packages were installed; nil if there is one, or no NVIDIA
--- card. `log`: the output of dkms.make_log.
+-- How DKMS calls what other vendors' packages build: amdgpu-dkms and intel-i915-dkms (or the i915 of others).
+local TREES = { [0x1002] = { "amdgpu" }, [0x8086] = { "intel-i915-dkms", "i915" } }
+
+--- Why there is no module for the running kernel although packages were installed, and DKMS's name of it; nil if there
+-- is one, or no card that needs one. The kernel's own amdgpu or i915 does not count if DKMS failed to replace it.
+-- `log`: the output of dkms.make_log of that name.
 function driver.unbuilt(now, log)
-  local nvidia = false
-  for _, card in ipairs(now.cards) do nvidia = nvidia or card.vendor == NVIDIA end
-  if not nvidia or now.module or now.loaded then return nil end
+  local vendors = {}
+  for _, card in ipairs(now.cards) do vendors[card.vendor] = true end
+  for vendor, trees in pairs(TREES) do
+    for _, name in ipairs(vendors[vendor] and trees or {}) do
+      local why = dkms.why(now.dkms, name, now.kernel, log)
+      if why then return why, name end
+    end
+  end
+  if not vendors[NVIDIA] or now.module or now.loaded then return nil end
   local why = dkms.why(now.dkms, "nvidia", now.kernel, log)
-  if why then return why end
+  if why then return why, "nvidia" end
   return ("the packages are installed, but there is no nvidia module for the running kernel %s. Install the headers "
-    .. "of that kernel, then run it again"):format(now.kernel)
+    .. "of that kernel, then run it again"):format(now.kernel), "nvidia"
 end
 
 --- The command that adds all drivers of a folder in a Windows guest, and installs them for their devices.

@@ -150,9 +150,10 @@ end
 
 -- Why DKMS has built no module for the running kernel: its state and its log; nil if there is nothing to say.
 local function unbuilt(session, now)
-  if not driver.unbuilt(now) then return nil end
-  local results = session:look { driver.bash(dkms.make_log "nvidia") }
-  return driver.unbuilt(now, results and results[1].out)
+  local why, module = driver.unbuilt(now)
+  if not why then return nil end
+  local results = session:look { driver.bash(dkms.make_log(module)) }
+  return (driver.unbuilt(now, results and results[1].out))
 end
 
 -- What a failed installation says: DKMS's reason, if modules could not be built, else the package manager's words.

@@ -149,7 +149,7 @@ func (r *linuxRun) put(name, version string) int {
 		m.installProgram("nvidia-smi")
 		_ = m.writeGuest("/usr/lib/modprobe.d/nvidia-graphics-drivers.conf", []byte(noNouveau))
 		m.readInitramfs()
-		if text, broke := m.dkmsBroke(); broke { // rpm installs it all the same
+		if text, broke := m.dkmsBroke("nvidia/" + m.disk.Driver); broke { // rpm installs it all the same
 			r.out("%s", text)
 			if m.distro().manager == "apt" {
 				return 100

@@ -84,6 +84,7 @@ type Disk struct {
 	OpenKmod  bool              // its open kernel modules
 	Signed    bool              // signed by the distribution: Secure Boot takes them
 	NoKmod    bool              // the driver's programs are there, its kernel modules are not
+	Unbuilt   map[string]bool   // what DKMS failed to build of other drivers ("amdgpu/6.8.5-2041575.24.04")
 	Pending   *Customization    // waits for Tools
 	Static    string            // address of the first card, \"\" DHCP
 	SID       string            // of Windows
@@ -462,8 +463,7 @@ func (m *Machine) Set(f func(s *Settable)) {
 		Installer: m.installer, Language: m.language, PowerShell: m.psMode, FreeMB: m.freeMB, TakesMB: m.takesMB, Restarts: m.restarts, DkmsFails: m.dkmsFails}
 	f(&s)
 	m.session, m.deaf, m.lockout, m.maxLogons, m.listLag = s.Session, s.Deaf, s.Lockout, s.MaxLogons, s.ListLag
-	m.installer, m.language, m.freeMB, m.takesMB, m.restarts = s.Installer, s.Language, s.FreeMB, s.TakesMB, s.Restarts
-	m.dkmsFails = s.DkmsFails
+	m.installer, m.language, m.freeMB, m.takesMB, m.restarts, m.dkmsFails = s.Installer, s.Language, s.FreeMB, s.TakesMB, s.Restarts, s.DkmsFails
 	if s.PowerShell != m.psMode {
 		m.psMode = s.PowerShell
 		m.powerShell()

@@ -74,6 +74,10 @@ var (
 	_ = rule("guest.rpm", "documented", "real", "rpm(8): query; the exit status is the number of packages that are not installed", "rpm -q prints the packages by a format and ends with the number of those that are not installed.")
 	_ = rule("driver.dkms", "seen", "real", "NVIDIA/open-gpu-kernel-modules issue 526 (dkms status: nvidia/390.157: added, after a failed build; the path of make.log); pop-os/pop issue 3811 (dpkg fails with it); that dnf and zypper end with 0 is from memory",
 		"DKMS builds a package's modules for the running kernel; a build that fails leaves them added, with make.log; apt-get ends with 100, dnf with 0.")
+	_ = rule("driver.dkms-amd", "seen", "real", "ROCm/amdgpu issue 192 (amdgpu-dkms 1:6.12.12.60401-2164967.24.04: /var/lib/dkms/amdgpu/6.12.12-2164967.24.04/build/make.log, dpkg: exit status 10); ROCm/legacy-rocm-build issue 5624 (dkms status: installed (Original modules exist))",
+		"amdgpu-dkms builds its modules as amdgpu/VERSION in DKMS; apt-get ends with 100 when that fails, and the kernel's own amdgpu, which has no version, stays.")
+	_ = rule("driver.dkms-intel", "seen", "real", "intel-gpu/intel-gpu-i915-backports issue 207 (intel-i915-dkms on Ubuntu 24.04: /var/lib/dkms/intel-i915-dkms/1.24.6.12.240823.13/build/make.log)",
+		"intel-i915-dkms builds its modules under its own name in DKMS; apt-get ends with 100 when that fails, and no driver runs the card.")
 	_ = rule("driver.intel", "memory", "inferred", "Intel's guide for Data Center GPU Flex on Ubuntu (package intel-i915-dkms, then a restart); that nothing runs the card before is from memory",
 		"A Flex card has no driver until intel-i915-dkms is installed and the guest restarted; i915 runs it then.")
 	_ = rule("driver.fabric", "seen", "real", "nv-fabricmanager's message in many public reports: ... GPU driver interface version 550.127.05 don't match with driver version 550.120; NV_WARN_NOTHING_TO_DO without NVSwitches", "Fabric Manager starts only with NVSwitches in the guest and a loaded driver of exactly its own version.")

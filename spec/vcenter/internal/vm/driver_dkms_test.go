@@ -26,6 +26,18 @@ func TestDKMSAndOtherDrivers(t *testing.T) {
 	if out := k.bash(lin, "sudo apt-get install -y nvidia-open; echo $?; dkms status"); !strings.Contains(out, "100\nnvidia/570.86.15: added") {
 		t.Error(out)
 	}
+	k.rule("driver.dkms-amd", "driver.dkms-intel")
+	if out := k.bash(lin, "dkms status"); !strings.Contains(out, "intel-i915-dkms/1.24.3.23.240710.26, 6.8.0-41-generic, x86_64: installed (Original modules exist)") {
+		t.Error(out)
+	}
+	if out := k.bash(lin, "sudo apt-get install -y amdgpu-dkms; echo $?; dkms status; modinfo -F version amdgpu; grep implicit /var/lib/dkms/amdgpu/6.8.5-2041575.24.04/build/make.log"); !strings.Contains(out, "exit status 10") || !strings.Contains(out, "\n100\n") ||
+		!strings.HasSuffix(strings.TrimSpace(out), "amdgpu/6.8.5-2041575.24.04: added\nintel-i915-dkms/1.24.3.23.240710.26, 6.8.0-41-generic, x86_64: installed (Original modules exist)\nerror: implicit declaration") {
+		t.Error(out)
+	}
+	k.Control(t, "POST", "/set", map[string]any{"vm": "lin", "dkms_fails": ""})
+	if out := k.bash(lin, "sudo apt-get install -y amdgpu-dkms; echo $?; modinfo -F version amdgpu"); !strings.Contains(out, "\n0\n6.8.5") {
+		t.Error(out)
+	}
 	k.program(win, windowsAuth, `C:\Windows\System32\cmd.exe`, `/c pnputil /enum-devices /connected >C:\d.txt`)
 	if out := k.fetch(win, windowsAuth, `C:\d.txt`); !strings.Contains(out, "28 (0x1C) [CM_PROB_FAILED_INSTALL]") {
 		t.Error(out)
