@@ -219,6 +219,7 @@ local function givers_of(pool, target)
       if giver and giver ~= target then
         list = list or {}
         list[#list + 1] = giver
+        giver.gives = true
       end
     end
   end

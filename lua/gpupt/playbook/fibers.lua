@@ -127,15 +127,28 @@ end
 
 local function out_of_service(record) return record.maintenance or record.connection ~= "connected" end
 
-local function host_fiber(self, target, outcome)
+-- `leaving`: VMs that move away first. `staying`: of a late host, those that it waits for; they go on when it has its
+-- slot, so they are off for its own turn only.
+local function host_fiber(self, target, outcome, leaving, staying)
+  local open <close> = outcome.open -- luacheck: ignore
+  local ready <close> = outcome.ready -- luacheck: ignore
   if not await_canary(self, target, outcome) then return end
   if not await_window(self, target, outcome) then return end
+  open:close()
+  local left = turns.await_vms(leaving)
+  if left then return steps.finish(self, outcome, "not started", left) end
   local tokens <close> = tokens_of(self, target) -- luacheck: ignore
   local slot = admit(self, target, outcome)
   if not slot then return end
+  ready:close()
   local record = target.record
-  local why, code, group = steps.carry_out(self, target, outcome)
-  if why then defer(self, target, outcome, why, code, group) end
+  local given = turns.await_vms(staying)
+  if given then
+    steps.finish(self, outcome, "not started", given)
+  else
+    local why, code, group = steps.carry_out(self, target, outcome)
+    if why then defer(self, target, outcome, why, code, group) end
+  end
   local broken = outcome.status == "failed" or outcome.status == "interrupted"
   if broken and (outcome.code == "ELOST" or outcome.code == "EHA" or out_of_service(record)) then
     self.unguarded = not self.lost and outcome.code == "EHA" or self.unguarded
@@ -147,25 +160,16 @@ local function host_fiber(self, target, outcome)
   end
 end
 
-local function late_host_fiber(self, target, outcome, vms)
-  local ready <close> = outcome.ready -- luacheck: ignore
-  if not await_canary(self, target, outcome) then return end
-  if not await_window(self, target, outcome) then return end
-  ready:close()
-  local why = turns.await_vms(target, vms)
-  if why then return steps.finish(self, outcome, "not started", why) end
-  return host_fiber(self, target, outcome)
-end
-
 local function vm_fiber(self, target, outcome)
   local gate <close> = outcome.gate -- luacheck: ignore
   if not await_canary(self, target, outcome) then return end
-  local why = turns.await_host(target.host and self.hosts[target.host.ref])
-  -- a VM that its host waits for holds up no other by waiting for a place
-  local late = target.host and self.late_hosts[target.host.ref]
+  local why = turns.await_host(self.started[turns.host_before(target, self.hosts)])
+    or turns.await_leave(self.started[turns.host_left(target, self.hosts)])
+  -- a VM that another target waits for holds up none by waiting for a place
+  local late = self:late_host(target)
   why = why or turns.await_turn(target, late)
   if why then return steps.finish(self, outcome, "not started", why) end
-  local places <close> = not late and self.caps:enter(target) or nil -- luacheck: ignore
+  local places <close> = not (late or target.gives) and self.caps:enter(target) or nil -- luacheck: ignore
   steps.carry_out(self, target, outcome)
 end
 
@@ -188,33 +192,38 @@ local function start_fiber(self, outcome, fn, ...)
   end)
   self.fibers[#self.fibers + 1] = fiber
   self.started[outcome.target_record] = { fiber = fiber, outcome = outcome }
-  return fiber
+end
+
+-- The VMs for which a host waits: those that leave it, and, if it is late, those that stay on it.
+local function vms_of(self, target, vms)
+  local leaving, staying = {}, {}
+  for _, vm in ipairs(vms) do
+    if turns.host_left(vm.target, self.hosts) == target then leaving[#leaving + 1] = vm end
+    if turns.late_host(vm.target, self.hosts) == target then staying[#staying + 1] = vm end
+  end
+  return leaving, staying
 end
 
 --- Starts a fiber for each target and waits for all of them.
 function fibers.work(self)
-  local vms = {}
-  self.fibers, self.started, self.hosts, self.late_hosts = {}, {}, {}, {}
-  local hosts = {}
+  local vms, hosts = {}, {}
+  self.fibers, self.started, self.hosts = {}, {}, {}
+  --- Of the late host on which a VM stays: { fiber =, outcome = }, or nil.
+  function self.late_host(_, target) return self.started[turns.late_host(target, self.hosts)] end
   function self.ctx.host_ended(target)
-    local late = target.host and self.late_hosts[target.host.ref]
-    return turns.host_first(self.started[target].outcome, late)
+    return turns.host_first(self.started[target].outcome, self:late_host(target))
   end
   for i, target in ipairs(self.plan.hosts) do
     hosts[i] = steps.new_outcome(self, target)
-    hosts[i].ready = turns.gate()
+    hosts[i].open, hosts[i].ready = turns.gate(), turns.gate()
+    self.hosts[target.ref] = target
   end
   for i, target in ipairs(self.plan.vms) do
     vms[i] = { target = target, outcome = steps.new_outcome(self, target) }
     vms[i].outcome.gate = turns.gate()
   end
   for i, target in ipairs(self.plan.hosts) do
-    local outcome = hosts[i]
-    if turns.is_late(target) then
-      self.late_hosts[target.ref] = { outcome = outcome, fiber = start_fiber(self, outcome, late_host_fiber, vms) }
-    else
-      self.hosts[target.ref] = { outcome = outcome, fiber = start_fiber(self, outcome, host_fiber) }
-    end
+    start_fiber(self, hosts[i], host_fiber, vms_of(self, target, vms))
   end
   for _, vm in ipairs(vms) do start_fiber(self, vm.outcome, vm_fiber) end
   local beside = loop.spawn(watcher.watch, self)

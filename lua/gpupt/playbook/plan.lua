@@ -3,6 +3,7 @@
 -- again, plan:apply applies it (gpupt.playbook.run).
 local cards = require "gpupt.playbook.cards"
 local canary = require "gpupt.playbook.canary"
+local circle = require "gpupt.playbook.circle"
 local clock = require "gpupt.clock"
 local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
@@ -14,7 +15,6 @@ local options = require "gpupt.options"
 local patterns = require "gpupt.playbook.patterns"
 local preflight = require "gpupt.playbook.preflight"
 local read_ahead = require "gpupt.playbook.read_ahead"
-local release = require "gpupt.step.host_release"
 local remembered = require "gpupt.playbook.remembered"
 local targets = require "gpupt.playbook.targets"
 local turns = require "gpupt.playbook.turns"
@@ -22,6 +22,7 @@ local snapshot = require "gpupt.fleet.snapshot"
 local unavailable = require "gpupt.playbook.unavailable"
 local unfinished = require "gpupt.playbook.unfinished"
 local units = require "gpupt.units"
+local taken_away = require "gpupt.playbook.taken_away"
 local vim = require "gpupt.vim"
 local visible = require "gpupt.visible"
 
@@ -189,33 +190,6 @@ local function skip(self, problems)
   return without(problems, gone)
 end
 
--- Whether this plan takes a card from the VM that holds it.
-local function freed(self, owner, address)
-  for _, target in ipairs(self.vms) do
-    local set = target.ref == owner.ref and target.forecast and target.forecast.freed
-    if set == true or set and set[address] then return true end
-  end
-end
-
--- A card that is taken out of passthrough must not stay in a VM's configuration. An undo leaves such a card as it is.
-local function check_held(self, problems)
-  for _, entry in ipairs(self.entries) do
-    for _, step in ipairs(entry.steps) do
-      for _, change in ipairs(step.changes) do
-        local held = change.disables and release.held(self.ctx, entry.target.record, change.disables,
-          function(owner, address) return freed(self, owner, address) end)
-        if held and self.playbook.undoes then
-          self.playbook.keep(entry.target, held)
-          step.changes, entry.changes = {}, nil
-          break
-        elseif held then
-          add_problem(problems, entry.target.name, step.instance.source, held, "EREFUSED")
-        end
-      end
-    end
-  end
-end
-
 -- The window goes by this computer's clock: whether that is wrong, the server's tells.
 local SKEW = 120
 
@@ -290,13 +264,14 @@ local function plan_vms(self, vm_targets, later, problems)
   self.pool, vm_targets = cards.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
   for _, target in ipairs(vm_targets) do
     self.vms[#self.vms + 1] = target
-    target.host_is_late = target.host and late[target.host.ref] ~= nil or nil
+    target.host_is_late = target.host and not target.moves and late[target.host.ref] ~= nil or nil
     local entry = plan_vm(self, target, problems)
     in_maintenance.leave_out(entry)
     self.entries[#self.entries + 1] = entry
     local forecast = target.ref and target.forecast
     if forecast then
-      self.fleet:expect_off(target.ref, forecast.freed == true or forecast.off_meanwhile or turns.off_meanwhile(entry))
+      self.fleet:expect_off(target.ref, forecast.freed == true or forecast.off_meanwhile or turns.off_meanwhile(entry)
+        or turns.way(target) ~= nil)
     end
   end
   return skip(self, problems)
@@ -331,10 +306,14 @@ function plan.make(playbook, vc, o)
   local ok, message, code, detail = failure.catch(function()
     local vm_targets = read_fleet(self, problems)
     local early, late = turns.split(self.hosts, playbook.undoes)
+    -- a VM that moves is gone before the host is changed that it leaves
+    for _, target in ipairs(vm_targets) do if target.moves then self.fleet:expect_off(target.ref, true) end end
     problems = plan_hosts(self, early, problems)
     problems = plan_vms(self, vm_targets, late, problems)
     problems = plan_hosts(self, late, problems)
-    check_held(self, problems)
+    taken_away.check(self, function(...) add_problem(problems, ...) end)
+    local round = circle.problem(self, canary.of(self, self.canary_passed))
+    if round then add_problem(problems, round.target, round.source, round.text, round.code) end
     turns.tell(self.entries)
     preflight.check(self, problems, o)
     note_clock(self)

@@ -137,7 +137,7 @@ function steps.carry_out(self, target, outcome)
   for i, instance in ipairs(target.scope.children) do
     outcome.step, outcome.source = instance.name, instance.source
     if self.stopping and i > 1 then return steps.finish(self, outcome, "interrupted", self.stopping, "ECANCELLED") end
-    stop = turns.before_step(instance, outcome, target.host and self.late_hosts[target.host.ref])
+    stop = turns.before_step(instance, outcome, self.late_host and self:late_host(target))
     if stop then return steps.finish(self, outcome, "not started", stop) end
     local ok, message, code = step(self, target, instance, outcome)
     if not ok and code == "EDEFERRED" and target.kind == "host" then
@@ -145,6 +145,7 @@ function steps.carry_out(self, target, outcome)
     end
     if not ok and code == "EHOSTUNDONE" then return steps.finish(self, outcome, "not started", message) end
     if not ok then return steps.finish(self, outcome, "failed", message, code) end
+    turns.after_step(instance, outcome)
   end
   outcome.step, outcome.source = nil, nil
   return steps.finish(self, outcome, outcome.changed > 0 and "changed" or "ok")

@@ -36,6 +36,7 @@ local units = require "gpupt.units"
 ---@field moves userdata[]?        of a VM target that is to move: the hosts that it may go to
 ---@field host_is_late true?        of a VM target: its host waits for its VMs (gpupt.playbook.turns)
 ---@field waits gpupt.Target[]?     of a VM target: those that give up a card which it was given
+---@field gives true?             of a VM target: another one waits for its card
 ---@field released boolean?         of a VM target that moves: it has given up its cards, or has ended
 ---@field number integer?           of a VM target that is one of several of a name
 ---@field fleet table               gpupt.fleet.snapshot

@@ -22,12 +22,12 @@
 -- { skip = "why" }, a plan skips this host, unless all hosts of the scope fail so. A change is { what = "text", sign =
 -- "+" | "~" | "-" | "!" | "?", verb = "reboot", allow = "word", activates = { cards }, starts = true if it powers the
 -- VM on, off_meanwhile = true if it shuts the VM down, after_host = true if it is made after a host that waits for its
--- VMs (ctx:after_host) }; its word is one of the step's approvals. The forecast contains the effects of the changes on
--- the target ({ memory_mb =, installs =, ... }); the target's later steps read it in target.forecast. changes.needs, if
--- set, lists the privileges that these changes need, in place of the step's: names, or { privilege =, objects = { { ref
--- =, name = } } }; changes.lost, or a change's lost, names what no undo takes back; changes.rows are lines of the
--- plan's table of causes { VM, state, cause, fix }. In these functions, target.options are the step's options for this
--- target.
+-- VMs (ctx:after_host), goes = { from =, to = } if it moves the VM from host to host }; its word is one of the step's
+-- approvals. The forecast contains the effects of the changes on the target ({ memory_mb =, installs =, ... }); its
+-- later steps read it in target.forecast. changes.needs, if set, lists the privileges that these changes need, in place
+-- of the step's: names, or { privilege =, objects = { { ref =, name = } } }; changes.lost, or a change's lost, names
+-- what no undo takes back; changes.rows are lines of the plan's table of causes { VM, state, cause, fix }. In these
+-- functions, target.options are the step's options for this target.
 --
 -- undo looks at the server like observe, and changes nothing itself; ctx and target are those of the run that undoes.
 -- `done` lists what the other run did to this target in this step, from its journal, oldest first: { action, object,
@@ -54,6 +54,7 @@ local options = require "gpupt.options"
 ---@field starts boolean?           it powers the VM on: not possible on a host in maintenance mode
 ---@field off_meanwhile boolean?    it shuts the VM down, and only a later change starts it
 ---@field after_host boolean?       it waits for the VM's host, if that waits for its VMs (gpupt.playbook.turns)
+---@field goes table?              it moves the VM: { from =, to = }, references to hosts
 ---@field activates gpupt.Card[]?   cards that are usable once it is done
 ---@field make function?            of an undo: makes this change
 

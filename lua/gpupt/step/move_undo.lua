@@ -119,7 +119,8 @@ function undo.of(ctx, target, done)
   if seen.store then words[#words + 1] = "to datastore " .. way.datastore end
   local changes, at = result.changes, 1
   if changes[1] and (changes[1].verb == "guest shutdown" or changes[1].verb == "power off") then at = 2 end
-  table.insert(changes, at, { sign = "~", verb = "move", what = "move back " .. table.concat(words, ", "),
+  local goes = seen.at.host ~= way.host and { from = seen.vm.host, to = seen.record.ref } or nil
+  table.insert(changes, at, { sign = "~", verb = "move", what = "move back " .. table.concat(words, ", "), goes = goes,
     make = relocate(way) })
   if at == 1 and seen.vm.power == "poweredOn" and target.forecast.power ~= "poweredOff" then
     table.insert(changes, 1, restore.shutdown(seen.vm))

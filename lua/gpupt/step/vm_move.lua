@@ -174,12 +174,15 @@ function step.plan(ctx, target, seen)
   if seen.store then
     words[#words + 1] = ("from datastore %s to %s"):format(store_of(vm) or "?", target.options.datastore)
   end
-  changes[#changes + 1] = { sign = "~", verb = "move", what = "move " .. table.concat(words, ", ") }
+  changes[#changes + 1] = { sign = "~", verb = "move", what = "move " .. table.concat(words, ", "),
+    goes = moves and { from = vm.host, to = to.ref } or nil }
   if vm.power == "poweredOn" and not attaches(target) then
     changes[#changes + 1] = { sign = "~", verb = "power on", what = "power on", starts = true }
   end
   changes.needs = needs_of(target, seen, pool_of(target, seen) ~= nil)
-  return changes, { memory_mb = vm.memory_mb, installs = attaches(target) and moves or nil }
+  local freed = {}
+  for _, card in ipairs(moves and cards or {}) do freed[card.address] = true end
+  return changes, { memory_mb = vm.memory_mb, installs = attaches(target) and moves or nil, freed = freed }
 end
 
 -- Takes the cards of the old host away: there they are free then.
