@@ -168,7 +168,7 @@ fuzz: ## run every libFuzzer target for FUZZ_SECONDS (60)
 coverage: ## how much of the parsers' C code the fuzzing corpora reach, per file
 	@build-support/fuzz --coverage
 
-docs: ## generate the reference, the ---@meta file and the man page
+docs: ## generate the reference, the ---@meta files and the man page
 	@$(LUA_ENV) build-support/docs
 
 # The folders that gpupt is used from; DESTDIR is a folder in which a package is staged.

@@ -97,23 +97,31 @@ local function functions_of(module)
   return list
 end
 
-local function meta()
-  local out = { "---@meta gpupt", "-- Generated from the declarations by `make docs`: for editors, never loaded.", "" }
+-- The option tables as classes: those of playbooks, or the others.
+local function meta_options(of_playbooks)
+  local out = { "---@meta _", "-- Generated from the declarations by `make docs`: for editors, never loaded.", "" }
   for _, name in ipairs(sorted_keys(options.declared)) do
     local declaration = options.declared[name]
-    out[#out + 1] = "---@class gpupt.options." .. name:gsub("[^%w_.]", "_")
-    for _, field in ipairs(declaration.fields) do
-      local kind = annotated(field.type)
-      if field.choices then
-        local quoted = {}
-        for i, choice in ipairs(field.choices) do quoted[i] = ('"%s"'):format(choice) end
-        kind = field.type == "string" and table.concat(quoted, "|") or kind
+    if (name:sub(1, 2) == "p.") == of_playbooks then
+      out[#out + 1] = "---@class gpupt.options." .. name:gsub("[^%w_.]", "_")
+      for _, field in ipairs(declaration.fields) do
+        local kind = annotated(field.type)
+        if field.choices then
+          local quoted = {}
+          for i, choice in ipairs(field.choices) do quoted[i] = ('"%s"'):format(choice) end
+          kind = field.type == "string" and table.concat(quoted, "|") or kind
+        end
+        out[#out + 1] = ("---@field %s%s %s %s"):format(field.name, field.required and "" or "?", kind,
+          (tostring(field.doc or ""):gsub("\n", " ")))
       end
-      out[#out + 1] = ("---@field %s%s %s %s"):format(field.name, field.required and "" or "?", kind,
-        (tostring(field.doc or ""):gsub("\n", " ")))
+      out[#out + 1] = ""
     end
-    out[#out + 1] = ""
   end
+  return table.concat(out, "\n")
+end
+
+local function meta()
+  local out = { "---@meta gpupt", "-- Generated from the declarations by `make docs`: for editors, never loaded.", "" }
   out[#out + 1] = "---@class gpupt\n---@field _VERSION string\nlocal gpupt = {}\n"
   out[#out + 1] = "---Passes results through; raises {message, code, detail, where} for nil, message."
   out[#out + 1] = "function gpupt.check(...) end\n"
@@ -157,7 +165,8 @@ end
 load_everything()
 local pages = {
   ["docs/commands.md"] = commands(), ["docs/options.md"] = option_tables(),
-  ["lua/gpupt/meta/gpupt.lua"] = meta(), ["docs/gpupt.1"] = manual(),
+  ["lua/gpupt/meta/gpupt.lua"] = meta(), ["lua/gpupt/meta/options.lua"] = meta_options(false),
+  ["lua/gpupt/meta/playbook.lua"] = meta_options(true), ["docs/gpupt.1"] = manual(),
 }
 local drifted = {}
 for _, path in ipairs(sorted_keys(pages)) do
