@@ -265,6 +265,13 @@ def screenshot():
         headers={"Cookie": si._stub.cookie})
     assert urllib.request.urlopen(request, context=context).read()[:8] == b"\x89PNG\r\n\x1a\n"
 @call
+def keys():
+    typed = [vim.vm.UsbScanCodeSpec.KeyEvent(usbHidCode=usage << 16 | 7,
+        modifiers=vim.vm.UsbScanCodeSpec.ModifierType(leftShift=True)) for usage in (0x1c, 0x28)]
+    assert VM.PutUsbScanCodes(vim.vm.UsbScanCodeSpec(keyEvents=typed)) == 2
+    raises(vmodl.fault.InvalidArgument, VM.PutUsbScanCodes,
+        vim.vm.UsbScanCodeSpec(keyEvents=[vim.vm.UsbScanCodeSpec.KeyEvent(usbHidCode=0x28)]))
+@call
 def console_ticket(): assert VM.AcquireTicket(ticketType="webmks").ticket
 @call
 def vmotion_compatibility():
@@ -276,6 +283,10 @@ def power_off(): WaitForTask(VM.PowerOffVM_Task())
 def power_off_again(): raises(vim.fault.InvalidPowerState, WaitForTask, VM.PowerOffVM_Task())
 @call
 def screenshot_of_a_vm_that_is_off(): raises(vim.fault.InvalidPowerState, VM.CreateScreenshot_Task)
+@call
+def keys_of_a_vm_that_is_off():
+    raises(vim.fault.InvalidPowerState, VM.PutUsbScanCodes,
+        vim.vm.UsbScanCodeSpec(keyEvents=[vim.vm.UsbScanCodeSpec.KeyEvent(usbHidCode=0x28 << 16 | 7)]))
 @call
 def check_power_on():
     task = content.vmCompatibilityChecker.CheckPowerOn_Task(vm=VM)

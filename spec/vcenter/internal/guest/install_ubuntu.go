@@ -55,9 +55,6 @@ func planUbuntu(hw *Hardware, boot *CD) (*ubuntuPlan, error) {
 	if err = known(auto); err != nil {
 		return nil, err
 	}
-	if grub, _ := read(boot.Medium, "boot/grub/grub.cfg"); !slices.Contains(strings.Fields(grub), "autoinstall") {
-		return nil, fmt.Errorf("the installer asks \"Continue with autoinstall? (yes|no)\": the medium's kernel line lacks the word autoinstall")
-	}
 	if l, _ := auto["interactive-sections"].([]any); len(l) > 0 {
 		return nil, fmt.Errorf("the installer asks: interactive-sections is not empty")
 	}
@@ -235,7 +232,7 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 	m.mu.Lock()
 	hw := m.hw
 	m.mu.Unlock()
-	if !m.to(ctx, "installing", "the installer starts") || !m.Clock.Sleep(ctx, m.seconds("ubuntu.boot")) {
+	if !m.to(ctx, "installing", "the installer starts") || !m.grub(ctx, m.seconds("ubuntu.grub")) || !m.Clock.Sleep(ctx, m.seconds("ubuntu.boot")) {
 		return
 	}
 	if packages, _ := read(boot.Medium, "casper/ubuntu-server-minimal.manifest"); strings.Contains(packages, "open-vm-tools") {
@@ -246,6 +243,12 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 	if err != nil {
 		m.stuck(ctx, err.Error())
 		return
+	}
+	if grub, _ := read(boot.Medium, "boot/grub/grub.cfg"); !slices.Contains(strings.Fields(grub), "autoinstall") {
+		m.stuck(ctx, "the installer asks \"Continue with autoinstall? (yes|no)\": the medium's kernel line lacks the word autoinstall")
+		if !m.yesOrNo(ctx) {
+			return
+		}
 	}
 	m.wrote(1 << 30)
 	if !m.to(ctx, "installing", "copying files of Ubuntu "+p.version) || !m.Clock.Sleep(ctx, m.seconds("ubuntu.copy")) {

@@ -146,8 +146,7 @@ type Machine struct {
 	disk       Disk
 	hw         *Hardware
 	state      string
-	stage      string
-	why        string
+	stage, why string
 	toolsRun   string
 	ready      bool
 	netTold    bool // Tools have reported the addresses
@@ -185,6 +184,7 @@ type Machine struct {
 	bad        map[string]*badLogins
 	owners     map[string]string // files with another owner than their path implies
 	service    int               // counts the starts of Tools: a newer one replaces an older
+	keys       chan Key          // of who reads the keyboard, or nil
 	times      sync.Map          // durations by name, see seconds()
 }
 
@@ -209,7 +209,7 @@ func (m *Machine) seconds(name string) time.Duration {
 	s, _ := set.(float64)
 	if !ok {
 		s = map[string]float64{"post": 4, "windows.copy": 90, "windows.specialize": 40, "windows.oobe": 30,
-			"ubuntu.boot": 25, "ubuntu.copy": 80, "ubuntu.late": 20, "windows.boot": 15, "ubuntu.boot-disk": 10,
+			"ubuntu.grub": 5, "ubuntu.boot": 20, "ubuntu.copy": 80, "ubuntu.late": 20, "windows.boot": 15, "ubuntu.boot-disk": 10,
 			"tools.start": 5, "tools.net": 6, "customize.linux": 15, "customize.windows": 120, "tools.install": 20, "stop": 6, "driver.install": 40, "apt": 10}[name]
 	}
 	return time.Duration(s * float64(time.Second))
@@ -339,7 +339,7 @@ func (m *Machine) launch() {
 	m.state, m.stage, m.why = "firmware", "power-on self test", ""
 	m.toolsRun, m.ready, m.modules = notRunning, false, map[string]bool{}
 	m.live = false
-	m.procs, m.missed, m.apt = map[int64]*Process{}, nil, false
+	m.procs, m.missed, m.apt, m.keys = map[int64]*Process{}, nil, false, nil
 	m.wg.Add(1)
 	m.mu.Unlock()
 	m.changed()

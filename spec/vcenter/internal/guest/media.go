@@ -22,16 +22,19 @@ const DefaultTools = "12.4.0"
 
 var stamp = time.Date(2024, 6, 25, 12, 0, 0, 0, time.UTC)
 
-// OSMedium creates an installation ISO: windows, windows-11, ubuntu; with "-prompt" (Windows:
-// "Press any key to boot from CD"), "-stock" (Ubuntu: no autoinstall word on the kernel line) or "-live" (Ubuntu:
-// the installer runs open-vm-tools itself).
-func OSMedium(os, version string) ([]byte, error) {
+// OSMedium creates an installation ISO: windows, windows-11, ubuntu; with "-prompt" (Windows: "Press any key to boot
+// from CD", for this many seconds, 0 as many as it really is), "-stock" (Ubuntu as it is published: no autoinstall word
+// on the kernel line; the installer runs open-vm-tools itself) or "-live" (Ubuntu with the word).
+func OSMedium(os, version string, prompt int) ([]byte, error) {
 	family, variant, _ := strings.Cut(os, "-")
 	switch family {
 	case "windows":
 		loader := "bootx64.efi: efisys_noprompt"
 		if variant == "prompt" {
-			loader = "bootx64.efi: efisys\nPress any key to boot from CD or DVD......"
+			if prompt == 0 {
+				prompt = 5
+			}
+			loader = "bootx64.efi: efisys\nPress any key to boot from CD or DVD" + strings.Repeat(".", prompt)
 		}
 		images := []string{"Windows Server 2022 SERVERSTANDARDCORE", "Windows Server 2022 SERVERSTANDARD",
 			"Windows Server 2022 SERVERDATACENTERCORE", "Windows Server 2022 SERVERDATACENTER"}
@@ -66,7 +69,7 @@ func OSMedium(os, version string) ([]byte, error) {
 			"casper/initrd": []byte("initrd\n"), "casper/install-sources.yaml": []byte("- id: ubuntu-server\n  default: true\n"),
 			"pool/main/o/open-vm-tools/open-vm-tools_12.3.5-5ubuntu3_amd64.deb": []byte("open-vm-tools 12.3.5\n"),
 		}
-		if variant == "live" {
+		if variant == "live" || variant == "stock" {
 			files["casper/ubuntu-server-minimal.manifest"] = []byte("open-vm-tools\t2:12.3.5-5ubuntu3\n")
 		}
 		return iso.Write("Ubuntu-Server "+version+" LTS amd64", files, stamp)

@@ -10,7 +10,8 @@ func rule(id, sure, as, source, text string) string {
 var (
 	_ = rule("install.nothing-boots", "documented", "real", "VM firmware", "With a blank disk and no bootable medium there is no guest, and there are no guest operations.")
 	_ = rule("install.firmware-fits", "documented", "real", "vSphere docs: firmware of an installed guest", "A system installed under EFI does not start under BIOS, and the reverse.")
-	_ = rule("install.windows-key", "documented", "real", "Windows ADK: efisys.bin and efisys_noprompt.bin", "A Windows medium that waits for a key press does not boot unattended.")
+	_ = rule("install.windows-key", "documented", "real", "Windows ADK: efisys.bin and efisys_noprompt.bin; hashicorp/packer issue 10653 (EFI: then the firmware's boot manager; Enter starts Setup); that it is five seconds is from memory",
+		"A stock Windows medium boots only if a key is pressed while it shows \"Press any key to boot from CD or DVD\"; keys before and after have no effect.")
 	_ = rule("install.windows-answer", "documented", "real", "Windows Setup: implicit answer file search order", "autounattend.xml is in the root of a medium, under a name that Windows reads (Joliet or plain ISO 9660, not Rock Ridge), is well formed and of the unattend namespace; components are for amd64.")
 	_ = rule("install.windows-language", "documented", "real", "unattend reference: International-Core-WinPE UILanguage", "Setup asks for the language without UILanguage.")
 	_ = rule("install.windows-disk", "documented", "real", "Microsoft: configure UEFI/GPT-based hard drive partitions",
@@ -26,7 +27,8 @@ var (
 		"The commands of the first logon start at the same time; one that needs another must wait for it.")
 	_ = rule("install.ubuntu-seed", "documented", "real", "cloud-init NoCloud: file system labelled CIDATA with user-data and meta-data", "The seed medium is labelled CIDATA or cidata and has user-data and meta-data, in lower case.")
 	_ = rule("install.ubuntu-config", "documented", "real", "Ubuntu autoinstall reference", "user-data begins with #cloud-config, is YAML, and has autoinstall with version 1 and known keys.")
-	_ = rule("install.ubuntu-word", "documented", "real", "Ubuntu autoinstall docs: the word autoinstall on the kernel command line", "Without the word autoinstall the installer asks for confirmation.")
+	_ = rule("install.ubuntu-word", "documented", "real", "Ubuntu autoinstall docs: the word autoinstall on the kernel command line", "Without the word autoinstall the installer asks for confirmation, again and again until the line is yes (canonical/subiquity pull request 661).")
+	_ = rule("install.grub-keys", "documented", "real", "GRUB manual: The menu interface, timeout", "In GRUB's menu Enter starts the entry, any other key ends the countdown, e and c leave the menu.")
 	_ = rule("install.ubuntu-identity", "documented", "real", "Ubuntu autoinstall reference: identity", "An identity (or user-data users) is needed; its password is a crypt hash: with plain text no login is possible.")
 	_ = rule("install.ubuntu-storage", "documented", "real", "Ubuntu autoinstall reference: storage", "The layout is a known one; a config mounts / and, on EFI, /boot/efi on a boot partition.")
 	_ = rule("install.ubuntu-interactive", "documented", "real", "Ubuntu autoinstall reference: interactive-sections", "With interactive-sections the installer waits for input.")

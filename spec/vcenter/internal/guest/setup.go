@@ -31,9 +31,6 @@ const unattendSpace = "urn:schemas-microsoft-com:unattend"
 
 // planWindows reads the answer file; the error is the question Setup stops at.
 func planWindows(hw *Hardware, boot *CD) (*windowsPlan, error) {
-	if text, _ := read(boot.Medium, "efi/boot/bootx64.efi"); strings.Contains(text, "Press any key") {
-		return nil, fmt.Errorf("the medium waits for a key (\"Press any key to boot from CD or DVD\"): build it with efisys_noprompt.bin")
-	}
 	var answer *CD
 	for _, c := range hw.CDs {
 		if c.Medium != nil && c.Medium.Windows().Find("autounattend.xml") != nil {
@@ -288,6 +285,9 @@ func (m *Machine) installWindows(ctx context.Context, boot *CD) {
 	m.mu.Lock()
 	hw := m.hw
 	m.mu.Unlock()
+	if !m.anyKey(ctx, boot) {
+		return
+	}
 	p, err := planWindows(hw, boot)
 	if err != nil {
 		m.stuck(ctx, err.Error())

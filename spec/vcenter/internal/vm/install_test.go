@@ -221,7 +221,6 @@ func TestUbuntuAnswers(t *testing.T) {
 	try("no mapping autoinstall", swap("autoinstall:", "install:"))
 	try("version must be 1", swap("version: 1", "version: '1'"))
 	try("unknown key \"package\"", swap("packages:", "package:"))
-	try("Continue with autoinstall?", nil, "[ds-1] iso/ubuntu-stock.iso", "[ds-1] iso/ubuntu-answer.iso")
 	try("identity lacks hostname", swap("hostname: train", "host: train"))
 	try("neither identity nor user-data/users", swap("  identity:", "  ssh:"))
 	try("storage layout \"raid9\"", swap("name: lvm", "name: raid9"))

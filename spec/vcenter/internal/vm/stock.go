@@ -62,7 +62,7 @@ func content(f fleet.File) ([]byte, error) {
 	case f.OS == "tools":
 		return guest.ToolsMedium(f.Version)
 	case f.OS != "":
-		return guest.OSMedium(f.OS, f.Version)
+		return guest.OSMedium(f.OS, f.Version, f.Prompt)
 	case f.Source == "builtin:tools":
 		return guest.ToolsMedium(f.Version)
 	case strings.HasPrefix(f.Source, "builtin:"):

@@ -72,6 +72,7 @@ func Register(s *api.Server, hosts *host.Hosts) (*Service, error) {
 	r.registerGuestOps()
 	r.registerFolder()
 	r.registerScreenshot()
+	r.registerKeys()
 	r.registerStorage()
 	r.registerCheckers()
 	r.registerExport()
