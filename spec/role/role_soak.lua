@@ -15,6 +15,7 @@ local optional = {
   ["VirtualMachine.Interact.PowerOff"] = "to shut down VMs that run",
   ["VirtualMachine.Config.AddRemoveDevice"] = "to replace a stale backing", -- doctor.repair; gpu.attach always needs it
   ["VirtualMachine.Interact.CreateScreenshot"] = "a picture of the console in messages",
+  ["VirtualMachine.Interact.PutUsbScanCodes"] = "keys for stock media",
   ["VirtualMachine.Provisioning.Clone"] = "clones of a VM that is not a template",
 }
 

@@ -14,9 +14,9 @@ local password = p.secret.callback(function() return "Secret-1-of-it" end)
 return p.playbook { name = "phases",
   p.vms { name = "vm-1", login = p.login("ops", password), place = { cluster = "gpu-a", datastore = "ds-1", network = "VM Network" },
     p.vm.create    { guest = "%s", cpus = 2, memory = "4 GiB", disk = "40 GiB" },
-    p.os.install   { iso = "[ds-1] iso/%s", answer = %s, boot_within = "%s", within = "%s", ready_within = "20s" },
+    p.os.install   { iso = "[ds-1] iso/%s", answer = %s, boot_within = "%s", within = "%s", ready_within = "%s", keys = "%s" },
     %s } }]]):format(o.guest or "ubuntu64Guest", o.iso, o.answer or 'p.answer.cloud_init { user = "ops", password = password }',
-    o.boot or "20s", o.within or "60s", o.more or "")
+    o.boot or "20s", o.within or "60s", o.ready or "20s", o.keys or "auto", o.more or "")
 end
 
 describe("an installation", function()
@@ -59,10 +59,10 @@ describe("an installation", function()
 
   it("that never boots its ISO fails in the phase boot, with what was seen and a picture of the console", function()
     start()
-    local target = failed({ iso = "windows-prompt.iso", guest = "windows2022srvNext_64Guest", boot = "2s",
+    local target = failed({ iso = "windows-prompt.iso", guest = "windows2022srvNext_64Guest", boot = "2s", keys = "none",
       answer = 'p.answer.windows { computer_name = "CAD-01", password = password, image = 2 }' },
       "vm-1: phase boot: the installer has not started after 2 s (nothing was written to the disk, heartbeat gray, Tools do not run, no address)",
-      "a Windows medium must not wait for a key", "The console was: [ds-1] vm-1/vm-1-1.png")
+      "a stock Windows medium waits for a key", 'Of keys, none were pressed (keys = "none")', "The console was: [ds-1] vm-1/vm-1-1.png")
     assert.equal("ETIMEDOUT", target.code)
     assert.is_truthy(assert(l:client().datastore:stat "[ds-1] vm-1/vm-1-1.png"))
     assert.equal("poweredOn", l:truth("vms", "vm-1").power) -- so that a user can look at it

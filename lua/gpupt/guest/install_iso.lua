@@ -4,7 +4,8 @@
 --   local found = assert(install_iso(read))   -- read(at, length) -> bytes of the image
 --     --> { label =, family = "windows"|"linux"|nil, system = "windows"|"ubuntu"|"rhel"|"suse"|"debian"|nil,
 --           images = { { index = 1, name = "Windows Server 2022 SERVERSTANDARD", edition =, build = } } or nil,
---           unread = why the editions are not known }
+--           unread = why the editions are not known,
+--           asks = whether an Ubuntu medium asks before an autoinstall, nil if that is not known }
 --
 -- The editions are in the XML of sources/install.wim (.esd, or the first part of a split .swm), which is never
 -- compressed (Microsoft, "Windows Imaging File Format").
@@ -17,7 +18,7 @@ local SYSTEMS = {
   { "images", "rhel" },
 }
 
-local XML = 1 << 20
+local XML, MENU = 1 << 20, 1 << 16
 
 -- The editions in the XML, whose root is <WIM><IMAGE INDEX="1"><NAME>...
 local function editions(text)
@@ -63,6 +64,17 @@ local function read_windows(image, found)
   return true
 end
 
+-- A stock medium of Ubuntu Server asks before it installs: the kernel line of its menu lacks the word autoinstall
+-- (Ubuntu, "Introduction to autoinstall").
+local function read_ubuntu(image, found)
+  local folder = image:list "boot/grub"
+  local entry = folder and folder["grub.cfg"]
+  local size = entry and not entry.folder and image:size(entry)
+  local text = size and size <= MENU and image:read(entry, 0, size)
+  local line = text and text:match "\n%s*linux[%l]*%s+(/casper/[^\n]*)"
+  if line then found.asks = not (" " .. line:gsub("%s", " ") .. " "):find(" autoinstall ", 1, true) end
+end
+
 --- See above. nil, message, code for what is not an image of a DVD.
 return function(read)
   local image, message, code = disc.open(read)
@@ -79,5 +91,6 @@ return function(read)
   for _, one in ipairs(SYSTEMS) do
     if not found.family and root[one[1]] then found.family, found.system = "linux", one[2] end
   end
+  if found.system == "ubuntu" then read_ubuntu(image, found) end
   return found
 end

@@ -145,6 +145,7 @@
 ---@field iso string|function the installation medium: [datastore] path.iso
 ---@field answer string|table|function the answer medium: [datastore] path.iso, or p.answer to create and upload it
 ---@field tools? string|function the medium with VMware Tools, or "none"; default: the host's own for Windows, none for Linux
+---@field keys? string|table|function what is typed at the VM's console. "auto": for Windows, Enter in the first 30 seconds (a stock medium waits for a key); for Ubuntu, yes where the medium asks "Continue with autoinstall?". "none": nothing. Or a list of texts, typed after the power-on: { "<wait 5s><down><enter>" }
 ---@field boot_within? string|function how long until the installer writes to the disk (known of thin disks)
 ---@field within? string|function how long the installation may take, from the power-on until VMware Tools run
 ---@field ready_within? string|function how long Tools may take until guest operations are ready

@@ -20,16 +20,25 @@ local function reader(vc, path)
   end
 end
 
+local function attempt(vc, path, fn)
+  local ok, value, message, code = pcall(fn, reader(vc, path))
+  if ok then return { value = value, message = message, code = code } end
+  if not failure.is(value) or loop.is_cancelled(value) then error(value, 0) end
+  return { message = value.message, code = value.code }
+end
+
+-- Several VMs may want it at the same time: the first one reads it, the others wait.
 local function once(vc, cache, path, fn)
+  while cache[path] and cache[path].reading do loop.await(cache[path].reading) end
   local known = cache[path]
   if not known then
-    local ok, value, message, code = pcall(fn, reader(vc, path))
-    if not ok then
-      if not failure.is(value) or loop.is_cancelled(value) then error(value, 0) end
-      value, message, code = nil, value.message, value.code
-    end
-    known = { value = value, message = message, code = code }
-    cache[path] = known
+    local reading, done = loop.event()
+    cache[path] = { reading = reading }
+    local ok, found = pcall(attempt, vc, path, fn)
+    cache[path] = ok and found or nil
+    done()
+    if not ok then error(found, 0) end
+    known = found
   end
   return known.value, known.message, known.code
 end

@@ -110,10 +110,13 @@ local function ended(target, phase, state)
 end
 
 -- Waits until guest operations are ready; also for the end of the VM. The state, and the last state that was seen.
-local function until_ready(ctx, target, expected, seconds)
+local function until_ready(ctx, target, o, seconds)
   local last
   local state, message, code, detail = ctx:wait_for(target.ref, PATHS, function(props)
-    last = state_of(props, expected)
+    last = state_of(props, o.expected)
+    if not last and o.typing and INSTALLERS[label(props["guest.hostName"])] then
+      o.typing:installer_runs(function() return (written(ctx, target) or 0) >= WRITTEN end)
+    end
     return last ~= "tools" and last or nil
   end, { timeout = seconds })
   if not state and code == "ETIMEDOUT" and last == "tools" then return "tools" end
@@ -121,27 +124,28 @@ local function until_ready(ctx, target, expected, seconds)
 end
 
 -- What to do about a VM whose installer has not started.
-local function advice_at_boot(o)
-  return ("Either the VM does not boot %s (with EFI firmware; a Windows medium must not wait for a key), or its "
-    .. "installer waits for input: the answers are %s. Power the VM off before the next attempt."):format(o.iso,
-    o.answers)
+local function advice_at_boot(target, o)
+  return ("Either the VM does not boot %s (with EFI firmware; a stock Windows medium waits for a key), or its "
+    .. "installer waits for input: the answers are %s. Of keys, %s. Power the VM off before the next attempt."):format(
+    o.iso, o.answers, target.keys or "none were pressed")
 end
 
---- o: { iso =, answers = in words, expected = host name or nil, boot =, install =, ready = seconds of each phase }.
+--- o: { iso =, answers = in words, expected = host name or nil, boot =, install =, ready = seconds of each phase,
+-- typing = who types (gpupt.step.install_keys) or nil }.
 -- true, or nil, message, code, detail.
 function waiting.wait(ctx, target, o)
   local phase, boot = "boot", math.min(o.boot, o.install)
-  local state, message, code, detail = until_ready(ctx, target, o.expected, boot)
+  local state, message, code, detail = until_ready(ctx, target, o, boot)
   if not state and code == "ETIMEDOUT" then
     local bytes = written(ctx, target)
     if bytes and bytes < WRITTEN then
       return timed_out(ctx, target, phase, "the installer has not started after " .. units.span(boot),
-        advice_at_boot(o), bytes)
+        advice_at_boot(target, o), bytes)
     end
     phase = "install"
     ctx:note(target, bytes and ("the installer has written %s"):format(in_gib(bytes)) or "Tools do not run yet")
     if o.install > boot then
-      state, message, code, detail = until_ready(ctx, target, o.expected, o.install - boot)
+      state, message, code, detail = until_ready(ctx, target, o, o.install - boot)
     end
     if not state and code == "ETIMEDOUT" then
       return timed_out(ctx, target, phase, "Tools are not running after " .. units.span(o.install),
@@ -151,7 +155,7 @@ function waiting.wait(ctx, target, o)
   end
   if state == "tools" then
     phase = "tools"
-    state, message, code, detail = until_ready(ctx, target, o.expected, o.ready)
+    state, message, code, detail = until_ready(ctx, target, o, o.ready)
     if state == "tools" then
       return timed_out(ctx, target, phase, "guest operations are not ready after " .. units.span(o.ready),
         "Look at VMware Tools in the guest: its service must run, and tools.conf may forbid guest operations.")

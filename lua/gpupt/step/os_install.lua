@@ -10,16 +10,21 @@ local datastore_path = require "gpupt.vim.datastore_path"
 local failure = require "gpupt.failure"
 local guest_family = require "gpupt.facts.guest_family"
 local iso_family = require "gpupt.facts.iso_family"
+local keys = require "gpupt.guest.keys"
 local look = require "gpupt.step.install_iso"
 local loop = require "gpupt.loop"
 local medium = require "gpupt.step.install_medium"
+local nearest = require "gpupt.nearest"
 local restore = require "gpupt.step.vm_restore"
 local units = require "gpupt.units"
 local power = require "gpupt.step.vm_power"
 local values = require "gpupt.step.vm_values"
+local typing = require "gpupt.step.install_keys"
 local vms = require "gpupt.fleet.vm"
 local waiting = require "gpupt.step.install_wait"
 local wait = require "gpupt.loop.wait"
+
+local KEYS = "VirtualMachine.Interact.PutUsbScanCodes"
 
 local step = {
   name = "os.install", scope = "vms",
@@ -29,6 +34,10 @@ local step = {
       doc = "the answer medium: [datastore] path.iso, or p.answer to create and upload it" },
     { "tools", "string", late = true,
       doc = "the medium with VMware Tools, or \"none\"; default: the host's own for Windows, none for Linux" },
+    { "keys", "string|table", default = "auto", late = true,
+      doc = "what is typed at the VM's console. \"auto\": for Windows, Enter in the first 30 seconds (a stock medium "
+        .. "waits for a key); for Ubuntu, yes where the medium asks \"Continue with autoinstall?\". \"none\": nothing. "
+        .. "Or a list of texts, typed after the power-on: { \"<wait 5s><down><enter>\" }" },
     { "boot_within", "string", default = "15m", late = true,
       doc = "how long until the installer writes to the disk (known of thin disks)" },
     { "within", "string", default = "2h", late = true,
@@ -39,13 +48,16 @@ local step = {
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.SetCDMedia",
     "VirtualMachine.Interact.DeviceConnection" },
-  checks = { "Datastore.Browse", "VirtualMachine.Interact.CreateScreenshot" },
+  checks = { "Datastore.Browse", "VirtualMachine.Interact.CreateScreenshot", KEYS },
 }
 
---- A generated medium is uploaded, compared and deleted.
+--- A generated medium is uploaded, compared and deleted. Keys of the playbook have to be typed. Those of "auto" only
+-- where the medium asks: without the privilege the wait says so.
 function step.also_needs(o)
-  if o and type(o.answer) == "string" then return {} end
-  return { "Datastore.FileManagement", "Datastore.Browse" }
+  local list = {}
+  if not o or type(o.answer) ~= "string" then list = { "Datastore.FileManagement", "Datastore.Browse" } end
+  if o and type(o.keys) == "table" then list[#list + 1] = KEYS end
+  return list
 end
 
 --- The Tools ISO for Windows on an ESXi host; the installation finds the medium by its label.
@@ -62,6 +74,13 @@ function step.check(o)
   end
   if type(o.answer) == "table" and not answers.is(o.answer) then
     return "answer must be [datastore] path.iso, or p.answer.windows, .cloud_init, .kickstart or .autoyast"
+  end
+  if type(o.keys) == "table" then
+    local groups, message = keys.parse(o.keys)
+    if not groups then return "keys: " .. message end
+  elseif type(o.keys) == "string" and o.keys ~= "auto" and o.keys ~= "none" then
+    return ("keys: '%s'%s. Use \"auto\", \"none\", or a list of texts"):format(o.keys,
+      nearest.hint(o.keys, { "auto", "none" }))
   end
   for _, field in ipairs { "boot_within", "within", "ready_within" } do
     if type(o[field]) == "string" then
@@ -95,7 +114,7 @@ function step.requires(o, _, changes)
   for _, path in ipairs { o.iso, type(o.answer) == "string" and o.answer or "", o.tools or "" } do
     if path ~= "" and path ~= "none" and path ~= HOST_TOOLS then files[#files + 1] = { path = path } end
   end
-  return { files = files, install = { iso = o.iso, family = install.family,
+  return { files = files, install = { iso = o.iso, keys = o.keys, family = install.family,
     answer = answers.is(o.answer) and o.answer or nil, answers = type(o.answer) == "string" and o.answer or nil } }
 end
 
@@ -328,10 +347,14 @@ local function install(ctx, target, seen)
   end
   local o = target.options
   ctx:note(target, "installing from " .. o.iso)
-  ok, message, code, detail = waiting.wait(ctx, target, { iso = o.iso, answers = answers.describe(o.answer),
+  local keyboard = typing.begin(ctx, target, { keys = o.keys, iso = o.iso, windows = vms.family(seen.vm) == "windows",
+    started = target.install_started ~= nil })
+  local results = table.pack(pcall(waiting.wait, ctx, target, { iso = o.iso, answers = answers.describe(o.answer),
     expected = expected_name(target), boot = units.duration(o.boot_within), install = units.duration(o.within),
-    ready = units.duration(o.ready_within) })
-  if not ok then return nil, message, code, detail end
+    ready = units.duration(o.ready_within), typing = keyboard }))
+  keyboard:finish()
+  if not results[1] then error(results[2], 0) end
+  if not results[2] then return nil, table.unpack(results, 3, 5) end
   return finish(ctx, target)
 end
 

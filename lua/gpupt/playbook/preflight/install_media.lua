@@ -24,6 +24,10 @@ local function check_medium(plan, cache, need, install, found)
   if misfit then
     one.text = ("%s: %s: %s"):format(one.text, install.iso, misfit)
     found:problem(one)
+  elseif is.asks and install.keys == "none" then
+    one.text = ("%s: %s asks \"Continue with autoinstall?\", and keys is \"none\". Remove keys, or use a medium whose "
+      .. "kernel line has the word autoinstall"):format(one.text, install.iso)
+    found:problem(one)
   elseif is.unread and install.answer then
     one.text, one.why = ("%s: the editions on %s"):format(one.text, install.iso), is.unread
     found:open(one)
