@@ -173,7 +173,7 @@ function Datastore:stat(text, given)
   local folder, file = rest:match "^(.-)/?([^/]+)$"
   if not file then return nil, ("'%s' does not name a file"):format(text), "EINVAL" end
   local list, message, kind, detail = self:list(("[%s] %s"):format(name, folder),
-    { pattern = file, datacenter = given and given.datacenter })
+    { pattern = datastore_path.pattern(file), datacenter = given and given.datacenter })
   if not list then
     if kind == "FileNotFound" then return false end
     return nil, message, kind, detail

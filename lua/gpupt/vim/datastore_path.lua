@@ -38,4 +38,8 @@ function datastore_path.parse(text)
   return name, rest
 end
 
+--- A search pattern that matches the file of this name, and maybe others: the reference does not say what brackets mean
+-- in one, and where they are a set of characters a name with brackets does not match itself. Compare what is found.
+function datastore_path.pattern(name) return (name:gsub("[%[%]]", "?")) end
+
 return datastore_path

@@ -59,8 +59,10 @@ end
 
 return function(plan, needs, found)
   for _, entry in ipairs(folders_of(plan, needs, found)) do
+    local patterns = {}
+    for i, base in ipairs(entry.order) do patterns[i] = datastore_path.pattern(base) end
     local list, message, code = plan.vc.datastore:list(entry.where, { browser = entry.store.browser,
-      pattern = entry.order })
+      pattern = patterns })
     local there = {}
     for _, file in ipairs(list or {}) do if not file.folder then there[file.name] = true end end
     each_use(entry, function(base, use)
