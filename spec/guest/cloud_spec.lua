@@ -27,7 +27,7 @@ end
 describe("user-data for the Ubuntu installer", function()
   it("is read by another program as it was meant", function()
     local files = assert(made { packages = { "build-essential", "open-vm-tools" }, runcmd = { "echo 'a: b' > /x" }, ssh_keys = { "ssh-ed25519 AAAA a@b" },
-      late_commands = { "true" }, salt = "abc", timezone = "Europe/Zürich", locale = "de_DE.UTF-8" })
+      late_commands = { "true" }, salt = "abc", timezone = "Europe/Zurich", locale = "de_DE.UTF-8" })
     assert.equal("#cloud-config", files["user-data"]:match "^[^\n]*")
     local data = read_yaml(files["user-data"])
     local auto = data.autoinstall
@@ -39,7 +39,7 @@ describe("user-data for the Ubuntu installer", function()
     assert.same({ "echo 'a: b' > /x" }, auto["user-data"].runcmd)
     assert.equal("true", auto["late-commands"][2])
     assert.matches("NOPASSWD", auto["late-commands"][1])
-    assert.equal("Europe/Zürich", auto.timezone)
+    assert.equal("Europe/Zurich", auto.timezone)
     assert.same({ ["instance-id"] = "train-01", ["local-hostname"] = "train-01" }, read_yaml(files["meta-data"]))
   end)
 

@@ -63,4 +63,21 @@ function characters.each(name, list, rule)
   return true
 end
 
+--- A time zone as Linux names it: Europe/Berlin. One of Windows makes an installer stop, or ask.
+function characters.linux_zone(value)
+  local ok, message, code = characters.line("timezone", value)
+  if not ok or value:find "^%a[%w_+/-]*$" then return ok, message, code end
+  return nil, ("timezone '%s': use the name of the tz database, such as Europe/Berlin"):format(value), "EINVAL"
+end
+
+--- A time zone as Windows names it: W. Europe Standard Time. With one of Linux Setup refuses the file. (Microsoft,
+-- "Default Time Zones": no name has a slash, and all but those of UTC are several words.)
+function characters.windows_zone(value)
+  local ok, message, code = characters.line("timezone", value)
+  local utc = ok and value:find "^UTC[%d+-]*$"
+  if not ok or utc or value:find "^%a[%w. ()_+-]* [%w. ()_+-]*$" then return ok, message, code end
+  return nil, ("timezone '%s': use a name of Windows (tzutil /l), such as W. Europe Standard Time"):format(value),
+    "EINVAL"
+end
+
 return characters

@@ -46,11 +46,18 @@ local answer_options = options.declare("guest.answer.cloud_init", {
 local function check_texts(o)
   local ok, message, code = accounts.host(o.hostname)
   if ok then ok, message, code = accounts.linux(o.user) end
-  for _, name in ipairs { "locale", "keyboard", "timezone", "instance_id" } do
+  for _, name in ipairs { "locale", "keyboard", "instance_id" } do
     if ok and o[name] then ok, message, code = characters.line(name, o[name]) end
   end
+  if ok then ok, message, code = characters.linux_zone(o.timezone) end
   for _, name in ipairs { "ssh_keys", "packages" } do
     if ok then ok, message, code = characters.each(name, o[name], characters.line) end
+  end
+  -- what apt, dnf or zypper would take for an option, or for several packages
+  for _, name in ipairs(o.packages or {}) do
+    if ok and type(name) == "string" and not name:find "^[@%w][%w.+:~=*/^_-]*$" then
+      ok, message, code = nil, ("packages: '%s' is not the name of a package"):format(name), "EINVAL"
+    end
   end
   for _, name in ipairs { "late_commands", "runcmd" } do
     if ok then ok, message, code = characters.each(name, o[name], characters.lines) end

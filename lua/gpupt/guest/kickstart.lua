@@ -42,9 +42,10 @@ local answer_options = options.declare("guest.answer.kickstart", {
 local function check_texts(o)
   local ok, message, code = accounts.host(o.hostname)
   if ok then ok, message, code = accounts.linux(o.user) end
-  for _, name in ipairs { "locale", "keyboard", "timezone", "environment" } do
+  for _, name in ipairs { "locale", "keyboard", "environment" } do
     if ok then ok, message, code = characters.line(name, o[name]) end
   end
+  if ok then ok, message, code = characters.linux_zone(o.timezone) end
   if ok and not o.disk:find "^%l[%l%d]*$" then
     ok, message, code = nil, ("disk '%s': use the name of a disk, such as sda or nvme0n1"):format(o.disk), "EINVAL"
   end

@@ -160,9 +160,10 @@ local function check_texts(o)
   local ok, message, code = accounts.computer(o.computer_name)
   if ok then ok, message, code = accounts.windows(o.user, o.computer_name) end
   if ok then ok, message, code = characters.optional("organization", o.organization) end
-  for _, name in ipairs { "language", "keyboard", "timezone" } do
+  for _, name in ipairs { "language", "keyboard" } do
     if ok and o[name] then ok, message, code = characters.line(name, o[name]) end
   end
+  if ok then ok, message, code = characters.windows_zone(o.timezone) end
   if ok and not o.language:find "^%a%a%a?%-[%w%-]+$" then
     ok, message, code = nil, ("language '%s': expected a tag such as en-US"):format(o.language), "EINVAL"
   end

@@ -121,6 +121,12 @@ function answers.host_name(self, guest)
   return self.options[kinds[self.kind].name] or guest.name
 end
 
+--- The account that the answers create, or whose password they set; nil if that is in a file of the user's own.
+function answers.account(self)
+  if self.files then return nil end
+  return self.options.user or (self.kind == "windows" and "Administrator" or nil)
+end
+
 --- Creates the text with its secrets and discards it: invalid values are reported before a VM is created.
 function answers.rehearse(self)
   local files, message, code = self:text(false)

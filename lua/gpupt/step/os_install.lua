@@ -184,6 +184,17 @@ local function note_family(ctx, target, seen)
     family == "linux" and "Linux" or "Windows", id))
 end
 
+-- Guest operations log in to the new system: with another account than that of the answers they are refused, after an
+-- hour of installation. (A command of the answers may create it, or a domain that the guest joins.)
+local function note_account(ctx, target)
+  local made = answers.is(target.options.answer) and answers.account(target.options.answer)
+  local scope = ctx.planning and made and target.scope:resolve(target)
+  local user = scope and scope.login and scope.login.options.user
+  if not user or user:gsub("^%.\\", ""):lower() == made:lower() then return end
+  ctx:note(target, ("the answers create the account '%s', and login is '%s': the guest may not know it"):format(made,
+    user))
+end
+
 function step.plan(ctx, target, seen)
   local o = target.options
   if seen.installed then
@@ -221,6 +232,7 @@ function step.plan(ctx, target, seen)
     end
   end
   note_family(ctx, target, seen)
+  note_account(ctx, target)
   return with_deletion({ { sign = "+", verb = "install", starts = true, lost = "guest installs",
     family = family_of(target, seen),
     what = ("install from %s with %s"):format(o.iso, answers.describe(o.answer)) } }, seen), { installs = true }
