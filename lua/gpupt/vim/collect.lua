@@ -7,6 +7,7 @@
 local attempt = require "gpupt.vim.attempt"
 local away = require "gpupt.vim.away"
 local failure = require "gpupt.failure"
+local lost_session = require "gpupt.vim.lost_session"
 local net = require "gpupt.net"
 local options = require "gpupt.options"
 local property_path = require "gpupt.vim.property_path"
@@ -31,8 +32,7 @@ local function request(property_sets, object_set, page)
   return { specSet = { { propSet = property_sets, objectSet = object_set } }, options = { maxObjects = page } }
 end
 
---- The properties of one object: values, missing; or nil, message, code, detail.
-function collect.object(client, object, paths, opts)
+local function read_object(client, object, paths, opts)
   local tape, message, code, detail = tape_call(client, client.content.propertyCollector, "RetrievePropertiesEx",
     request({ { type = object.type, pathSet = paths, all = false } }, { { obj = object, skip = false } }), opts or {})
   if not tape then return nil, message, code, detail end
@@ -43,6 +43,16 @@ function collect.object(client, object, paths, opts)
     return nil, ("%s does not exist"):format(tostring(object)), "ManagedObjectNotFound", { object = object }
   end
   return values, missing
+end
+
+--- The properties of one object: values, missing; or nil, message, code, detail.
+function collect.object(client, object, paths, opts)
+  local generation = client.generation
+  local values, missing, code, detail = read_object(client, object, paths, opts)
+  if not values or not lost_session.among(client, missing) then return values, missing, code, detail end
+  local ok, why, failed, more = lost_session.renew(client, generation, opts)
+  if not ok then return nil, why, failed, more end
+  return read_object(client, object, paths, opts)
 end
 
 -- A view of everything below `under`, which lives as long as the collection.
@@ -153,19 +163,34 @@ function Collection:turn()
   raise(message, code, detail)
 end
 
+-- After an object whose properties a server without our session refused: begins again with a new one, once. Raises.
+function Collection:renew()
+  self.renewed = true
+  local ok, message, code, detail = lost_session.renew(self.client, self.generation, { timeout = self.timeout })
+  if ok then
+    self:tidy()
+    ok, message, code, detail = self:open()
+  end
+  if ok then return end
+  self:close()
+  raise(message, code, detail)
+end
+
 function Collection:next()
   while not self.closed do
     local object, values, missing = self.step()
-    if object and not self.given[object] then
+    if not self.renewed and lost_session.among(self.client, missing) then
+      self:renew()
+    elseif object and not self.given[object] then
       self.given[object] = true
       values.ref, values.missing = object, missing
       return values
-    end
-    if not object and not self.token then
+    elseif not object and not self.token then
       self:close()
       return nil
+    elseif not object then
+      self:turn()
     end
-    if not object then self:turn() end
     if self.most and self.bytes > self.most then
       self:close()
       raise(("the objects take more than %d bytes: read them one by one with vc:collect"):format(self.most),
