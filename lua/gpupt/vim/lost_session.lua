@@ -17,7 +17,7 @@ function lost_session.among(client, missing)
   return false
 end
 
---- Logs in again, if nobody has since `generation`. true, or nil, message, code, detail.
+--- Logs in again, unless another fiber has done so since `generation`. true, or nil, message, code, detail.
 function lost_session.renew(client, generation, opts)
   return outage.tries(client, opts or {}):renew(generation)
 end
