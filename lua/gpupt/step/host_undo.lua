@@ -32,7 +32,9 @@ local function devices_of(record, done, wanted, result)
     local device = one.name == "passthruEnabled" and record.devices[one.key]
     local labelled = one.name == "hardwareLabel" and record.devices[one.key]
     if labelled and labelled.label == one.after[#one.after][1] then
-      result.lost[#result.lost + 1] = ("the label %s of %s"):format(labelled.label, hosts.short(one.key))
+      -- the API reference says how a label is set, and nothing of one that is taken away
+      result.lost[#result.lost + 1] = ("the label %s of %s stays: the vSphere API documents no way to take a hardware "
+        .. "label away. Change it in the client of the host"):format(labelled.label, hosts.short(one.key))
     end
     if one.name == "passthruEnabled" and one.before ~= wanted then
       -- it was so before the run: nothing of it is the run's
