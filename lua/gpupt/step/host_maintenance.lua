@@ -91,14 +91,23 @@ local function start(ctx, target, seconds)
   return nil, message, code, detail
 end
 
+-- Waits for the end of a request that was cancelled: true if the host has entered nevertheless, false if not; nil,
+-- message, code, detail if it is still running.
+local function await_cancelled(ctx, target, started)
+  ctx:cancel(started)
+  local seconds = waits.of(target, "cancel_within")
+  local entered, _, code, detail = ctx:finish(started, { timeout = seconds })
+  if entered then return true end
+  if code ~= "ETIMEDOUT" then return false end
+  return nil, ("%s: EnterMaintenanceMode was cancelled and did not end within %s (cancel_within). Continue when it has "
+    .. "ended"):format(target.name, units.span(seconds)), code, detail
+end
+
 local function withdraw(ctx, target, started, first)
   ctx:note(target, ("other hosts go first (%s): leaving maintenance mode to them"):format(first))
   local entered, message, code, detail = started == true, nil, nil, nil
-  if not entered then
-    ctx:cancel(started)
-    entered, message, code, detail = ctx:finish(started, { timeout = waits.of(target, "cancel_within") })
-  end
-  if not entered and code == "ETIMEDOUT" then return nil, message, code, detail end
+  if not entered then entered, message, code, detail = await_cancelled(ctx, target, started) end
+  if entered == nil then return nil, message, code, detail end
   ctx.fleet:refresh_state(target.record)
   if entered then
     local ok
@@ -142,9 +151,8 @@ function maintenance.end_earlier(ctx, target)
   if not maintenance.earlier(ctx, target) then return true end
   local started = arrived(ctx, target)
   if not started then return true end
-  ctx:cancel(started)
-  local ended, message, code, detail = ctx:finish(started, { timeout = waits.of(target, "cancel_within") })
-  if not ended and code == "ETIMEDOUT" then return nil, message, code, detail end
+  local entered, message, code, detail = await_cancelled(ctx, target, started)
+  if entered == nil then return nil, message, code, detail end
   ctx.fleet:refresh_state(target.record)
   return true
 end
