@@ -19,6 +19,7 @@ local remembered = require "gpupt.playbook.remembered"
 local targets = require "gpupt.playbook.targets"
 local turns = require "gpupt.playbook.turns"
 local snapshot = require "gpupt.fleet.snapshot"
+local strayed = require "gpupt.playbook.strayed"
 local unavailable = require "gpupt.playbook.unavailable"
 local unfinished = require "gpupt.playbook.unfinished"
 local units = require "gpupt.units"
@@ -299,12 +300,14 @@ function plan.make(playbook, vc, o)
     local settled, message, code = failure.catch(unfinished.settle, self.ctx)
     if not settled then return nil, message, code end
     self.settled = settled
+    self.fleet.resumed = true
   end
   self.fleet.remembered = o.run and self.ctx.remembered
     or playbook.saved and remembered.saved(playbook.saved.remembered) or nil
   if playbook.inherit then playbook.inherit(self.ctx) end
   local ok, message, code, detail = failure.catch(function()
     local vm_targets = read_fleet(self, problems)
+    local every = table.move(vm_targets, 1, #vm_targets, #self.hosts + 1, table.move(self.hosts, 1, #self.hosts, 1, {}))
     local early, late = turns.split(self.hosts, playbook.undoes)
     -- a VM that moves is gone before the host is changed that it leaves
     for _, target in ipairs(vm_targets) do if target.moves then self.fleet:expect_off(target.ref, true) end end
@@ -315,6 +318,8 @@ function plan.make(playbook, vc, o)
     local round = circle.problem(self, canary.of(self, self.canary_passed))
     if round then add_problem(problems, round.target, round.source, round.text, round.code) end
     turns.tell(self.entries)
+    self.strayed = o.run and o.journal and strayed.of(self, o.journal, every) or {}
+    table.move(self.strayed, 1, #self.strayed, #self.skipped + 1, self.skipped)
     preflight.check(self, problems, o)
     note_clock(self)
     self.fleet:planned()

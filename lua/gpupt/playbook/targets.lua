@@ -1,7 +1,7 @@
 --- The targets of a playbook's scopes in this fleet: hosts, and VMs with their cards.
 -- A target is { kind = "host" | "vm", name, scope = node, ref?, record? (host), host?, cards?, folder?, pool?... }. All
 -- problems are collected, so that one plan reports all of them.
-local check = require "gpupt.failure".check
+local failure = require "gpupt.failure"
 local declare = require "gpupt.playbook.declare"
 local find = require "gpupt.playbook.find"
 local hosts = require "gpupt.fleet.host"
@@ -10,6 +10,8 @@ local placement = require "gpupt.fleet.placement"
 local steps = require "gpupt.step"
 local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
+
+local check = failure.check
 
 ---@class gpupt.Target              what a step works on: one host or one VM of a scope
 ---@field kind "host"|"vm"
@@ -73,8 +75,8 @@ local function matching_vms(fleet, scope, limit, choose)
     local refs, known = {}, {}
     for _, pattern in ipairs(find.paths(entry)) do
       local found, message, code = fleet:find(pattern, { type = "VirtualMachine" })
-      -- the run to resume may have deleted what it matched
-      if not found and fleet.remembered and fleet.remembered.deletes then found = {} end
+      -- what it matched when the run to resume began may be gone: the run deleted it, or gpupt.playbook.strayed tells
+      if not found and code == "ENOENT" and fleet.resumed then found = {} end
       for _, ref in ipairs(check(found, message, code)) do
         if not known[ref] then refs[#refs + 1] = ref end
         known[ref] = true
@@ -97,7 +99,8 @@ end
 local function matching_hosts(fleet, scope)
   local list, entry_of = {}, {}
   for _, entry in ipairs(check(find.where(scope.options.where, "hosts"))) do
-    local refs, message, code = fleet:resolve_hosts(find.paths(entry))
+    local refs, message, code = failure.catch(fleet.resolve_hosts, fleet, find.paths(entry))
+    if not refs and code == "ENOENT" and fleet.resumed then refs = {} end
     if not refs then return nil, message, code end
     for _, ref in ipairs(refs) do
       if not entry_of[ref] then
