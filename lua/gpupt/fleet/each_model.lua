@@ -18,6 +18,7 @@ end
 function each_model.problem(given, o)
   if o.whole or o.backing ~= "fixed" then return "each cannot be combined with whole or a dynamic backing" end
   if next(given) == nil then return "each = {} names no model" end
+  if o.count ~= 1 then return "each is in place of count: give one of them" end
   for pattern, count in pairs(given) do
     if type(pattern) ~= "string" or not pattern:match "^%x+:%x+$" and not pattern:match "^%x+:%x+:%x+:%x+$" then
       return ("each: '%s' is not vendor:device[:subvendor:subdevice] in hexadecimal"):format(tostring(pattern))

@@ -56,7 +56,7 @@ end
 
 -- Further properties of the inventory's objects that a plan needs.
 local inventory_paths = {
-  HostSystem = { "parent" }, ComputeResource = { "host", "resourcePool" },
+  HostSystem = { "parent" }, ComputeResource = { "host", "resourcePool", "parent" },
   VirtualMachine = { "parent", "config.managedBy", "guest.interactiveGuestOperationsReady",
     "config.memoryAllocation.reservation",
     table.unpack(vm.claim_paths) },

@@ -44,6 +44,7 @@ function find.problem(node)
   table.move(words.hosts, 2, #words.hosts, #all + 1, all)
   for _, one in ipairs(as_list(o.path)) do
     if type(one) ~= "string" then return "path must be a string or a list of strings" end
+    if not one:find "%S" then return "path: an inventory path is empty: write for example /DC1/vm/**" end
   end
   for _, one in ipairs(as_list(o.has)) do
     if not declare.is(one, "gpus") and not is_word(one, all) then
@@ -77,6 +78,9 @@ function find.where(where, kind)
     elseif type(one) ~= "string" then
       return nil, ("where must be an inventory path, p.find { ... }, or a list of them, not a %s"):format(
         declare.is(one) and one.name or type(one))
+    elseif not one:find "%S" then
+      return nil, ("where: an inventory path is empty: write for example %s"):format(
+        kind == "hosts" and "/DC1/host/cluster/*" or "/DC1/vm/cad-*")
     end
   end
   return list

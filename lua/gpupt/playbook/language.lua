@@ -21,6 +21,7 @@ local steps = require "gpupt.step"
 local unavailable = require "gpupt.playbook.unavailable"
 local units = require "gpupt.units"
 local vcenters = require "gpupt.playbook.vcenters"
+local vm_name = require "gpupt.playbook.vm_name"
 local waits = require "gpupt.step.waits"
 local window = require "gpupt.playbook.window"
 
@@ -193,7 +194,7 @@ language.hosts = declare.constructor("p.hosts", "hosts", {
   local _, wrong = find.where(node.options.where, "hosts")
   if wrong then return wrong end
   local problem = roll_options:problem(node.options.roll or {})
-  if problem then return problem end
+  if problem then return (problem:gsub("^p%.hosts roll", "roll")) end
   node.options.roll = roll_options:check(node.options.roll)
   node.options.roll.limits, problem = unavailable.limits(node.options.roll)
   if not node.options.roll.limits then return "roll: " .. problem end
@@ -247,20 +248,27 @@ language.vms = declare.constructor("p.vms", "vms", {
   if o.where then
     local _, wrong = find.where(o.where, "vms")
     if wrong then return wrong end
+    if o.count or o.place then
+      return ("%s is for VMs of a `name`; `where` takes VMs that exist, as many as match"):format(
+        o.count and "count" or "place")
+    end
   end
   if type(o.place) == "table" then
     local problem = placement_options:problem(o.place)
     if problem then return problem end
   end
+  if o.keep_free < 0 then return ("keep_free = %d is less than 0"):format(o.keep_free) end
   local wrong = o.parallel and caps.problem(o.parallel) or duration_problem(o, { "shutdown_within", "tools_within",
     "power_on_within", "busy_within" })
   if wrong then return wrong end
   o.parallel = caps.of(o.parallel)
-  o.count = o.count or 1
-  if o.count < 1 then return "count must be at least 1" end
+  if o.name then o.count = o.count or 1 end
+  if o.name and o.count < 1 then return "count must be at least 1" end
   if o.name and o.count > 1 and not o.name:find "{n" then
     return ("count = %d needs a number in the name, for example '%s-{n}'"):format(o.count, o.name)
   end
+  wrong = o.name and vm_name.problem(o.name, o.count)
+  if wrong then return wrong end
   if o.login and type(o.login) == "table" and not declare.is(o.login, "login") then
     return "login must be p.login(user, secret)"
   end
@@ -361,6 +369,7 @@ language.playbook = declare.constructor("p.playbook", "playbook", {
     doc = "start no further targets after so many failed ones, in all scopes without a max_failures of their own "
       .. "[2]: a count, or a percentage such as 10%" },
 }, { children = true, check = function(node)
+  if not node.options.name:find "%S" then return "name is empty: it tells runs apart in `gpupt status`" end
   local problem = node.options.vars and declare_late(node.options.vars)
   problem = problem or limit.problem(node.options.max_failures)
   if problem then return problem end

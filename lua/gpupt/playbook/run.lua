@@ -215,8 +215,8 @@ function run.start(plan, o)
   return self
 end
 
--- An undo that could not reach all of its hosts and VMs is not done yet; nor is a run some of whose targets the playbook
--- no longer finds.
+-- An undo that could not reach all of its hosts and VMs is not done yet; nor is a run some of whose targets are no
+-- longer found.
 local function incomplete(self)
   return self.failures > 0 or #(self.plan.strayed or {}) > 0
     or self.deferred > 0 or self.plan.playbook.undoes ~= nil and #self.plan.skipped > 0

@@ -9,6 +9,7 @@
 local check = require "gpupt.failure".check
 local tags = require "gpupt.vim.tags"
 local units = require "gpupt.units"
+local view = require "gpupt.playbook.view"
 
 ---@class gpupt.Group              hosts with a common limit
 ---@field key string               the same for the same hosts in every run: "domain-c8", "rack=r1"
@@ -137,15 +138,19 @@ local function folder(fleet)
   end
 end
 
+-- Of all hosts of the inventory, not only those that were read.
+local per_fields = { "kind", "name", "cluster", "ref" }
+
 local function by_function(fleet, fn)
   return function(ref)
     local object = fleet:object(ref)
     local parent = object.parent and fleet:object(object.parent)
-    local ok, value = pcall(fn, { name = object.name, cluster = parent and parent.name, ref = ref, kind = "host" })
+    local ok, value = pcall(fn, view.strict("host", { name = object.name, cluster = parent and parent.name, ref = ref,
+      kind = "host" }, per_fields))
     if not ok then return nil, ("cannot be assigned: the function of 'per' failed: %s"):format(tostring(value)) end
     if type(value) ~= "string" or value == "" then
       return nil, ("cannot be assigned: the function of 'per' returned %s, not a text"):format(
-        type(value) == "string" and "an empty text" or type(value))
+        value == nil and "nothing" or type(value) == "string" and "an empty text" or "a " .. type(value))
     end
     return value
   end

@@ -10,16 +10,20 @@ local fields = {
   vm = { "kind", "name", "number", "path", "folder", "host", "cluster", "power", "template", "guest", "guest_id",
     "firmware", "hardware_version", "memory_mb", "cpus", "cards", "extra" },
   host = { "kind", "name", "path", "cluster", "version", "memory_mb", "cards", "maintenance" },
+  card = { "address", "vendor", "device", "name", "label", "enabled", "active" },
 }
 
-local function strict(kind, values)
+--- `values` as a function of the playbook sees them; kind: "vm", "host" or "card". `list`: the names that it may read,
+-- if not all of that kind.
+function view.strict(kind, values, list)
   local known = {}
-  for _, name in ipairs(fields[kind]) do known[name] = true end
+  list = list or fields[kind]
+  for _, name in ipairs(list) do known[name] = true end
   return setmetatable({}, {
     __index = function(_, name)
       if known[name] then return values[name] end
-      error(("a %s has no '%s'%s; it has %s"):format(kind == "vm" and "VM" or "host", tostring(name),
-        nearest.hint(name, fields[kind]), table.concat(fields[kind], ", ")), 2)
+      error(("a %s has no '%s'%s; it has %s"):format(kind == "vm" and "VM" or kind, tostring(name),
+        nearest.hint(name, list), table.concat(list, ", ")), 2)
     end,
     __newindex = function(_, name) error(("%s cannot be set"):format(tostring(name)), 2) end,
     __pairs = function() return next, values, nil end,
@@ -29,15 +33,15 @@ end
 local function cards_of(record)
   local list = {}
   for i, card in ipairs(record.cards) do
-    list[i] = { address = card.address, vendor = card.vendor, device = card.device, name = card.name,
-      label = card.label, enabled = card.enabled == true, active = card.active == true }
+    list[i] = view.strict("card", { address = card.address, vendor = card.vendor, device = card.device,
+      name = card.name, label = card.label, enabled = card.enabled == true, active = card.active == true })
   end
   return list
 end
 
 --- A host, from its record. cards: { address, vendor, device, name, label, enabled, active }.
 function view.host(fleet, record)
-  return strict("host", { kind = "host", name = record.name, path = fleet:path(record.ref),
+  return view.strict("host", { kind = "host", name = record.name, path = fleet:path(record.ref),
     cluster = record.cluster and record.cluster.name, version = record.version, memory_mb = record.memory_mb,
     cards = cards_of(record), maintenance = host_records.closed(record) ~= nil })
 end
@@ -65,7 +69,7 @@ function view.vm(fleet, place, record)
     values.hardware_version = record.hardware_version
     values.memory_mb, values.cpus, values.cards, values.extra = record.memory_mb, record.cpus, #record.cards, extra
   end
-  return strict("vm", values)
+  return view.strict("vm", values)
 end
 
 --- The same of a target. A target that was made by hand is what it is.

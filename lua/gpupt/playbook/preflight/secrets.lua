@@ -32,14 +32,17 @@ local unread = { command = "plan does not run commands; apply runs it before its
   asked = "apply asks for it on the terminal" }
 
 --- The secrets of the steps with changes, in order: { secret, source, what, target, need }; logins once a target.
-local function uses_of(needs)
+-- A function of `login` that gave none is found here.
+local function uses_of(needs, found)
   local list, seen = {}, {}
   for _, need in ipairs(needs) do
     local target, name = need.target, need.target.name
     if need.instance.step.login and not seen[target] then
       seen[target] = true
-      local o = target.scope:resolve(target)
-      if o and o.login then
+      local o, message, code = target.scope:resolve(target)
+      if not o then
+        found:problem { text = message, target = name, code = code }
+      elseif o.login then
         list[#list + 1] = { secret = o.login.options.password, source = o.login.source, what = "p.login",
           target = name }
       end
@@ -69,7 +72,7 @@ end
 
 --- For a plan.
 function secrets.plan(_, needs, found, o)
-  local uses, read = uses_of(needs), {}
+  local uses, read = uses_of(needs, found), {}
   if o.secrets == false then
     if #uses > 0 then found:open { text = "secrets", why = "the plan was made without them; apply reads them" } end
     return
@@ -89,7 +92,7 @@ end
 -- they make of them (an answer file). Adds what is wrong.
 function secrets.run(needs, found)
   local read, failed = {}, {}
-  for _, one in ipairs(uses_of(needs)) do
+  for _, one in ipairs(uses_of(needs, found)) do
     local message = reveal(one, read)
     if message then
       failed[one.target] = true
