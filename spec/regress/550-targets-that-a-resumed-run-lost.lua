@@ -31,7 +31,7 @@ describe("550: a run that is resumed when VMs of its playbook are no longer ther
     return result.err:match "%-%-resume (%S+)"
   end
 
-  it("tells of those that it had not finished, and is not done", function()
+  it("names those that it had not finished, and is not done", function()
     local check, vc = gpupt.check, l:client()
     local path = l:write(playbook '"/DC0/vm/desk-*"')
     local run = begin(path, "desk-2", "desk-3")

@@ -40,7 +40,7 @@ describe("552: a playbook that cannot work", function()
     { NEW:format('"x\\xff"', ""), "is not UTF-8" },
     { NEW:format('"x-{n:99}"', ""), "has 101 characters, and vCenter takes 80 at most" },
     { NEW:format('"x"', ", cpus = 0"), "cpus must be at least 1" },
-    { NEW:format('"x"', ', version = "20"'), "version = '20' is no hardware version: write for example vmx-20" },
+    { NEW:format('"x"', ', version = "20"'), "version = '20' is not a hardware version: write for example vmx-20" },
     { NEW:format('"x"', ', firmware = "bios", secure_boot = true'), "secure_boot needs firmware = 'efi'" },
   } do
     it(("is refused when it is loaded: %s"):format(case[2]), function()

@@ -1,5 +1,5 @@
 --- Targets of a run that its playbook no longer finds when the run is resumed: the VM or host was deleted, renamed or
--- moved since. They are told, and the run is not done: what it had to do to them was not done.
+-- moved since. The plan names them, and the run is not done: what it had to do to them was not done.
 local identity = require "gpupt.playbook.identity"
 
 local strayed = {}
@@ -31,7 +31,7 @@ local function text_of(fleet, one)
 end
 
 --- The targets that a plan, which resumes a run, has lost: a list of { target =, text = }. `planned`: its targets.
--- Those whose VM the run itself deletes are none, nor those of an undo, which tells of them itself.
+-- Those whose VM the run itself deletes are none, nor those of an undo, which names them itself.
 function strayed.of(plan, journal, planned)
   local list, known = {}, {}
   if plan.playbook.undoes or (plan.fleet.remembered and plan.fleet.remembered.deletes) then return list end

@@ -41,7 +41,7 @@ function step.check(o)
   end
   if type(o.cpus) == "number" and o.cpus < 1 then return "cpus must be at least 1" end
   if type(o.version) == "string" and not o.version:find "^vmx%-%d+$" then
-    return ("version = '%s' is no hardware version: write for example vmx-20"):format(o.version)
+    return ("version = '%s' is not a hardware version: write for example vmx-20"):format(o.version)
   end
   if o.secure_boot == true and o.firmware == "bios" then return "secure_boot needs firmware = 'efi'" end
 end
