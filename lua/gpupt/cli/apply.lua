@@ -87,7 +87,9 @@ local function say_end(result, allow)
     -- that the claims are lost was said when it was found
     if (target.status == "failed" and target.code ~= "ELAPSED") or target.status == "deferred" then
       local where = target.source and not target.message:find(target.source, 1, true) and target.source .. ": " or ""
-      cli.complain("%s%s: %s", where, target.step or target.target, target.message)
+      local step = target.step and target.step .. ": " or ""
+      local name = target.message:find(target.target, 1, true) and "" or target.target .. ": "
+      cli.complain("%s%s%s%s", where, step, name, target.message)
     end
   end
   if result.status == "interrupted" then
@@ -116,7 +118,8 @@ local function finish(options, run, allow)
   if options.json then
     printer.json(result)
   elseif not options.events then
-    printer.out("%s", tostring(run))
+    local text = tostring(run)
+    if text ~= "" then printer.out("%s", text) end
   end
   if result.status == "nothing" then
     if not options.json and not options.events then
@@ -132,9 +135,12 @@ local function finish(options, run, allow)
   return WORST[worst]
 end
 
--- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result.
+-- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result. One
+-- without hosts and VMs says that its p.finds found none.
 local function show(plan)
-  if #plan:changes() > 0 or plan.lost and #plan:lost() + #plan:left() > 0 then
+  if plan.entries and #plan.entries == 0 and #plan:left_out() == 0 then
+    for _, event in ipairs(plan.notes) do printer.err("  %s: %s", event.target or "", event.text) end
+  elseif #plan:changes() > 0 or plan.lost and #plan:lost() + #plan:left() > 0 then
     printer.err("%s\n", plan:text { width = require "gpupt.cli.terminal".columns "stderr" })
     return
   end

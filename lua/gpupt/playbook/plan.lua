@@ -114,6 +114,13 @@ local function once_only(host_targets, vm_targets, found)
   end
 end
 
+-- Whether a playbook without a target is one whose p.finds found nothing: then there is nothing to do.
+local function found_nothing(self)
+  local found = self.fleet.found or {}
+  for _, one in ipairs(found) do if #one.refs > 0 then return false end end
+  return #found > 0 and #self.skipped == 0
+end
+
 -- A p.find that finds nothing is no error, but its user should know.
 local function note_found(self)
   for _, one in ipairs(self.fleet.found or {}) do
@@ -338,7 +345,8 @@ function plan.make(playbook, vc, o)
     return nil, text_of(problems, self.claims, self.advice), first_code(problems), { problems = problems }
   end
   local gone = playbook.undoes and #playbook.left > 0 and #self.skipped == 0
-  if #self.entries == 0 and not gone and not (self.fleet.remembered and self.fleet.remembered.deletes) then
+  if #self.entries == 0 and not gone and not found_nothing(self)
+    and not (self.fleet.remembered and self.fleet.remembered.deletes) then
     return nil, self.skipped[1] and text_of(self.skipped) or limit and limit:nothing_left()
       or "the playbook matches no hosts or VMs", "ENOENT"
   end

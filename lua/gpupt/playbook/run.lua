@@ -7,6 +7,7 @@ local context = require "gpupt.playbook.context"
 local failure = require "gpupt.failure"
 local fibers = require "gpupt.playbook.fibers"
 local journal = require "gpupt.playbook.journal"
+local json = require "gpupt.json"
 local leases = require "gpupt.playbook.leases"
 local limit = require "gpupt.playbook.limit"
 local logins = require "gpupt.logins"
@@ -254,7 +255,7 @@ function Run:result()
   local status = self.nothing and "nothing" or self.code == "ECANCELLED" and "interrupted"
     or (incomplete(self) or self.code) and "failed" or self.paused and "paused" or "done"
   local undoes = self.plan.playbook.undoes
-  return { id = self.id, status = status, targets = list, message = self.message or self.paused,
+  return { id = self.id, status = status, targets = json.array(list), message = self.message or self.paused,
     undoes = undoes and undoes.id,
     lost = undoes and self.plan:lost(), left = undoes and self.plan:left() }
 end
