@@ -62,19 +62,9 @@ function step.also_needs(o)
   return list
 end
 
-local mmio_words = { min = true, safe = true, seed = true, off = true, measure = true }
-
-local function mmio_problem(value)
-  if type(value) == "string" and not mmio_words[value] then
-    return ("mmio: '%s' is not valid; use min, safe, seed, off, measure or a size in GiB"):format(value)
-  elseif math.type(value) == "integer" and (value < 1 or value & (value - 1) ~= 0) then
-    return ("mmio: %d GiB is not a power of two, which pciPassthru.64bitMMIOSizeGB must be"):format(value)
-  end
-end
-
 function step.check(o)
   if math.type(o.count) == "integer" and o.count < 1 then return "count must be at least 1" end
-  local problem = o.each and each_model.problem(o.each, o) or mmio_problem(o.mmio)
+  local problem = o.each and each_model.problem(o.each, o) or measure.problem(o.mmio)
   if problem then return problem end
   if type(o.video_memory) == "string" then
     local _, message = units.mebibytes(o.video_memory)

@@ -122,4 +122,15 @@ function measure.setting(target)
   return target.measured and { key = measure.KEY, value = text_of(target.measured) }
 end
 
+local mmio_words = { min = true, safe = true, seed = true, off = true, measure = true }
+
+--- What is wrong with the option mmio of gpu.attach, or nil.
+function measure.problem(value)
+  if type(value) == "string" and not mmio_words[value] then
+    return ("mmio: '%s' is not valid; use min, safe, seed, off, measure or a size in GiB"):format(value)
+  elseif math.type(value) == "integer" and (value < 1 or value & (value - 1) ~= 0) then
+    return ("mmio: %d GiB is not a power of two, which pciPassthru.64bitMMIOSizeGB must be"):format(value)
+  end
+end
+
 return measure
