@@ -9,6 +9,7 @@ local first_light = require "spec.support.first_light"
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
 local store = require "gpupt.store"
+local vcenter = require "spec.support.vcenter"
 
 local check = gpupt.check
 local matrix = {}
@@ -108,6 +109,28 @@ local function firmware(l)
     p.host.enable {} }]]):format(CARDS, l.sim.ready.bmcs["esx-1"], l.sim.ready.ca_file)
 end
 
+-- A Windows desktop that waits for the Horizon Agent, and the pool that it belongs to.
+local POOL = { name = "W11-GPU", display_name = "Design" }
+local function desktop()
+  local l = lab.start { speed = 400, fleet = { datastores = { { name = "ds-1" } },
+    clusters = { { name = "vdi", hosts = { host "esx-1" } } },
+    vms = { { name = "desk-1", host = "esx-1", installed = "windows-11", memory_mb = 4096, power = "poweredOn", version = "vmx-20",
+      firmware = "efi", username = "Administrator", password = "Train-1-pass" } },
+    horizon = { domain = "CORP", user = "vdi-admin", password = "Hz-s3cret-9c41", pools = { POOL } } } }
+  l.installer = l.dir .. "/VMware-Horizon-Agent-x86_64-2312-8.12.0-23142606.exe"
+  vcenter.write(l.installer, "VMware Horizon Agent 8.12.0 \n" .. ("\0"):rep(1 << 20))
+  check(l:client().guest:ready(check(l:client():one "/DC0/vm/desk-1")))
+  return l
+end
+local function horizon_passwords() return { GUEST_PASSWORD = "Train-1-pass", HORIZON_PASSWORD = "Hz-s3cret-9c41" } end
+local function horizon(l)
+  return ([[p.vms { where = "/DC0/vm/desk-1", login = p.login("Administrator", p.secret.env "GUEST_PASSWORD"),
+    p.horizon.agent { from = %q },
+    p.horizon.pool { id = "W11-GPU", server = %q, ca_file = %q,
+      login = p.login("CORP\\vdi-admin", p.secret.env "HORIZON_PASSWORD") } }]]):format(l.installer, l.sim.ready.horizon,
+    l.sim.ready.ca_file)
+end
+
 matrix.cases = {
   { name = "firmware", long = true, allow = "bios,reboot", start = fleet({}, { SERVER }), env = bmc_password,
     prepare = function(l) return { "apply", l:write(play(firmware(l))) } end },
@@ -115,6 +138,8 @@ matrix.cases = {
     prepare = function(l, journal)
       return { "undo", applied(l, journal, firmware(l), "bios,reboot", bmc_password()) }
     end },
+  { name = "horizon", long = true, allow = "guest-shutdown", start = desktop, env = horizon_passwords,
+    prepare = function(l) return { "apply", l:write(play(horizon(l))) } end },
   { name = "create", start = fleet {}, prepare = applies(CREATE), allow = "reboot" },
   { name = "enable", allow = "reboot,guest-shutdown", start = fleet({ running("busy", { devices = { "0000:86:00.0" } }) }, { OFF }),
     prepare = applies([[p.hosts { where = "/DC0/host/vdi/*", devices = p.gpus { match = "10de:1eb8", label = "ml" },
@@ -180,6 +205,16 @@ local function state_of(l)
     lines[#lines + 1] = ("%s on %s %s %s locked=%s %s MB window=%s %s"):format(one.name, one.host, one.path, one.power,
       tostring(one.memory_locked), tostring(one.memory_reservation),
       tostring((one.extra_config or {})["pciPassthru.64bitMMIOSizeGB"]), table.concat(devices, " "))
+  end
+  local setups = 0
+  for _, event in ipairs(truth.timeline) do if event.kind == "agent-setup" then setups = setups + 1 end end
+  if setups > 0 then lines[#lines + 1] = ("Horizon Agent set up %d times"):format(setups) end
+  if l.sim.ready.horizon then
+    local text = vcenter.shell(("env -u LD_PRELOAD curl -sS --cacert '%s' '%s/gpsim/state'"):format(l.sim.ready.ca_file,
+      l.sim.ready.horizon))
+    for _, one in ipairs(assert(gpupt.json.decode(text)).pools) do
+      lines[#lines + 1] = ("pool %s: %s"):format(one.name, gpupt.json.encode(one.display_protocol_settings))
+    end
   end
   table.sort(lines)
   return table.concat(lines, "\n")
