@@ -118,6 +118,22 @@ local function store_unfit(record, name, writes)
   end
 end
 
+-- Which of the networks of a VM that moves the host does not have, or nil. Within a datacenter a standard port group of
+-- one name is the same object on all hosts that have it, and so is a distributed one on the hosts of its switch: the
+-- network cards stay connected by their names.
+local function networks_unfit(world, refs, record)
+  local words = {}
+  for _, ref in ipairs(refs or {}) do
+    local one = world.networks[ref]
+    if one and one.hosts and not one.hosts[record.ref] then
+      local kind = ref.type == "DistributedVirtualPortgroup" and "distributed port group" or "network"
+      words[#words + 1] = ("the %s %s"):format(kind, one.name or tostring(ref))
+    end
+  end
+  table.sort(words)
+  return #words > 0 and ("does not have %s, to which it is connected"):format(table.concat(words, " and ")) or nil
+end
+
 --- Why a VM of this target cannot be on a host, or nil: "does not mount the datastore nvme-1".
 function look.unfit(world, target, record)
   if (not target.ref or target.moves) and record.mounts then
@@ -132,13 +148,7 @@ function look.unfit(world, target, record)
   if network and network.hosts and not network.hosts[record.ref] then
     return ("does not have the network %s"):format(network.name or target.network_name)
   end
-  -- within a datacenter a network of this name is the same object on all hosts that have it
-  for _, ref in ipairs(target.moves and world.networks_of[target.ref] or {}) do
-    local one = world.networks[ref]
-    if one and one.hosts and not one.hosts[record.ref] then
-      return ("does not have the network %s, to which it is connected"):format(one.name or tostring(ref))
-    end
-  end
+  return target.moves and networks_unfit(world, world.networks_of[target.ref], record) or nil
 end
 
 return look
