@@ -124,20 +124,23 @@ LUA_ENV = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua
 setup: ## name and install missing packages on Debian 12 for development
 	@build-support/setup develop
 
+# The first build of a checkout uses every processor, unless -j says otherwise.
+EVERY = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # Set-up runs before the build, whose flags come from pkg-config: hence a second make.
 demo: ## two hosts, four GPUs, two guests: every step on the test vCenter
 	@build-support/setup demo
-	@$(MAKE) --no-print-directory build vcenter
+	@$(MAKE) --no-print-directory $(EVERY) build vcenter
 	@$(LUA_ENV) build-support/demo
 
 test: ## every test; ends with "N passed, N failed"
 	@build-support/setup test
-	@$(MAKE) --no-print-directory build vcenter $(BUILD)/oomhost
+	@$(MAKE) --no-print-directory $(EVERY) build vcenter $(BUILD)/oomhost
 	@$(LUA_ENV) $(LUA) build-support/test.lua
 
 test-full: ## make test and the long suites: other clients, many processes, browsers
 	@build-support/setup develop
-	@$(MAKE) --no-print-directory build vcenter $(BUILD)/oomhost
+	@$(MAKE) --no-print-directory $(EVERY) build vcenter $(BUILD)/oomhost
 	@$(LUA_ENV) $(LUA) build-support/test.lua --full
 
 spec: build ## the specs of one module: make spec MODULE=vmx
