@@ -21,6 +21,7 @@ enum {
     KEEP,
     RELEASE,
     INHERIT,
+    WORKS,
     STATEMENTS
 };
 

@@ -58,6 +58,7 @@ const char *const gp_lease_sql[STATEMENTS] = {
         "UPDATE lease SET run = ?1 WHERE run = ?3 AND what IS NOT NULL AND EXISTS(SELECT 1 FROM runner"
         " WHERE runner.run = ?1 AND runner.process = ?2) AND NOT EXISTS(SELECT 1 FROM runner"
         " WHERE runner.run = ?3)",
+    [WORKS] = "SELECT 1 FROM runner WHERE run = ?4 AND process = ?5 AND " RUNNING("runner"),
 };
 
 /* Texts from parameter `first` on; NULL binds NULL. */
@@ -107,6 +108,21 @@ int gp_journal_renew(gp_journal *journal, const gp_journal_clock *clock, const c
     bool bound = bind_clock(statement, clock) && bind_texts(statement, 4, names, 2) &&
                  sqlite3_bind_double(statement, 6, seconds) == SQLITE_OK;
     return change(journal, statement, bound, "cannot renew the claims", err);
+}
+
+int gp_journal_works(gp_journal *journal, const gp_journal_clock *clock, const char *run, const char *process,
+                     gp_error *err)
+{
+    const char *const names[] = {run, process}, doing[] = "cannot read who works on the run";
+    if (gp_journal_check(journal, err) != 0) return -1;
+    sqlite3_stmt *statement = journal->statement[WORKS];
+    if (!statement) return gp_fail(err, "EACCES", "%s: the journal was opened for reading", doing);
+    int rc = bind_clock(statement, clock) && bind_texts(statement, 4, names, 2) ? sqlite3_step(statement)
+                                                                                : SQLITE_NOMEM;
+    int works = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : gp_journal_fail(err, journal->db, doing);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return works;
 }
 
 /* A lease whose runner is gone is no longer in force: the leases need no deletion to be free, only to be tidy. */

@@ -50,6 +50,9 @@ int gp_journal_enter(gp_journal *journal, const gp_journal_clock *clock, const g
 /* 1 = in force for `seconds` from now; 0 = it no longer was, or another process took over; -1 = failed. */
 int gp_journal_renew(gp_journal *journal, const gp_journal_clock *clock, const char *run, const char *process,
                      double seconds, gp_error *err);
+/* Whether `process` is the run's runner and in force: 1 or 0; -1 = failed. Asked before each change: writes nothing. */
+int gp_journal_works(gp_journal *journal, const gp_journal_clock *clock, const char *run, const char *process,
+                     gp_error *err);
 /* Ends the runner and releases its run's leases, but for the kept. Does nothing to another process's. */
 int gp_journal_leave(gp_journal *journal, const char *run, const char *process, gp_error *err);
 

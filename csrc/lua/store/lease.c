@@ -3,6 +3,7 @@
  *   journal:enter(clock, { run =, process =, pid =, started =, client_host =, seconds =, instead = })
  *       -> true; nil, message, "EHELD" when another process works on the run
  *   journal:renew(clock, run, process, seconds) -> true; nil, message, "ELAPSED"
+ *   journal:works(clock, run, process) -> whether this process is entered, and in force
  *   journal:leave(run, process)
  *   journal:claim(clock, { resource =, run =, process =, what =, host =, vm =, object = })
  *       -> true; nil, message, "EHELD", { run =, resource = }; nil, message, "ELAPSED"
@@ -76,6 +77,17 @@ static int lease_renew(lua_State *L)
                                    luaL_checknumber(L, 5), &err);
     if (renewed < 0) return gp_bind_fail(L, &err);
     return renewed ? done(L) : lapsed(L);
+}
+
+static int lease_works(lua_State *L)
+{
+    gp_journal *journal = gp_store_check(L);
+    gp_journal_clock clock = check_clock(L, 2);
+    gp_error err;
+    int works = gp_journal_works(journal, &clock, luaL_checkstring(L, 3), luaL_checkstring(L, 4), &err);
+    if (works < 0) return gp_bind_fail(L, &err);
+    lua_pushboolean(L, works);
+    return 1;
 }
 
 static int lease_leave(lua_State *L)
@@ -180,9 +192,8 @@ static int lease_list(lua_State *L)
 }
 
 const luaL_Reg gp_store_lease_methods[] = {
-    {"enter", lease_enter},     {"renew", lease_renew},
-    {"leave", lease_leave},     {"claim", lease_claim},
-    {"keep", lease_keep},       {"release", lease_release},
-    {"runner", lease_runner},   {"leases", lease_list},
+    {"enter", lease_enter},     {"renew", lease_renew},   {"works", lease_works},
+    {"leave", lease_leave},     {"claim", lease_claim},   {"keep", lease_keep},
+    {"release", lease_release}, {"runner", lease_runner}, {"leases", lease_list},
     {"inherit", lease_inherit}, {NULL, NULL},
 };

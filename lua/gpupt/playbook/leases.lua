@@ -136,8 +136,7 @@ end
 
 -- Between two renewals the claims may have been released, or another process may have taken the run over.
 local function still_ours(self)
-  local runner = self.journal:runner(clock.read(), self.run)
-  return runner ~= nil and runner.process == self.process and runner.running == 1
+  return self.journal:works(clock.read(), self.run, self.process) == true
 end
 
 --- Called before each change: raises if the claims are not in force. A host that the change takes out of service, and
