@@ -65,11 +65,12 @@ local function subject(options, words, store)
     resume = options.resume }
 end
 
+-- What gets the events of a run, whether it shows the progress of tasks, and what to close at the end.
 local function listener(options)
-  if options.events then return printer.event end
+  if options.events then return printer.event, true end
   local live = require "gpupt.cli.terminal".is(2)
   local progress = require "gpupt.cli.progress".new(live)
-  return function(event) progress:event(event) end, progress
+  return function(event) progress:event(event) end, live, progress
 end
 
 -- What one run leaves to say, and its exit status.
@@ -164,7 +165,7 @@ end
 --- Prints the plan and applies it; the exit status, or nil, message, code, detail. `plan_again()`: makes another plan,
 -- when another run got the planned cards first.
 function command.carry_out(plan, store, allow, options, plan_again)
-  local on_event, progress = listener(options)
+  local on_event, shows, progress = listener(options)
   local quiet = options.events or options.json
   if not quiet then show(plan) end
   -- the first Ctrl-C lets the steps in progress finish
@@ -173,7 +174,7 @@ function command.carry_out(plan, store, allow, options, plan_again)
   local run, message, code, detail
   for try = 1, PLANS do
     run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event,
-      outage = options.outage, asked = function()
+      progress = shows, outage = options.outage, asked = function()
         if signals.asked() then return "drain", "interrupted (Ctrl-C again stops at once)" end
       end }
     local again = plan_again and not run and type(detail) == "table" and detail.again

@@ -154,6 +154,7 @@
 ---@class gpupt.options.plan.apply
 ---@field journal? userdata an open journal (gpupt.store.open); default: the user's own file
 ---@field on_event? function called with each event { kind =, target =, text =, percent = }
+---@field progress? boolean false: no events with the progress of tasks, for which it is read from the server again and again
 ---@field allow? table the approvals, for example { 'reboot' }
 ---@field run? string the run to resume
 ---@field asked? function called once a second during the run; what it returns stops the run: 'drain' to finish the steps in progress and start nothing more, 'cancel' to stop at once; and a reason in words
@@ -166,6 +167,7 @@
 ---@class gpupt.options.plans.apply
 ---@field journal? userdata an open journal (gpupt.store.open); default: the user's own file
 ---@field on_event? function called with each event, which also has a field vcenter
+---@field progress? boolean see plan.apply
 ---@field allow? table the approvals
 ---@field asked? function see plan.apply
 ---@field outage? string|number how long to wait for a vCenter that does not answer

@@ -41,6 +41,7 @@ local vim_ref = require "gpupt.vim.ref"
 ---@field allow table<string, boolean>  approvals that were given
 ---@field history table             the changes of this run by target (gpupt.playbook.history)
 ---@field emit fun(event: table)
+---@field shows_progress boolean?   emit gets the progress of tasks, which costs requests
 ---@field before_change fun(target: gpupt.Target?, action: string?)?  raises if the run may not change anything now
 ---@field attached fun(target: gpupt.Target)?  told when a VM has its cards in its configuration
 ---@field in_service fun(target: gpupt.Target)  told when a host that was taken out of service is back, to go later
@@ -320,10 +321,10 @@ local function await(self, started, seconds)
   local target = started.target
   local result, info, code, detail = self.vc:wait(started.task, {
     timeout = seconds,
-    progress = function(percent)
+    progress = self.shows_progress and function(percent)
       self.emit { kind = "progress", target = target.name, step = target.instance and target.instance.name,
         text = started.change.text, percent = percent }
-    end,
+    end or nil,
   })
   if result ~= nil then away.ended(self.vc, started.task, info) end
   return result, info, code, detail

@@ -446,6 +446,8 @@ function Plan:save(path) return require "gpupt.playbook.saved".write(self, path)
 local apply_options = options.declare("plan.apply", {
   { "journal", "userdata", doc = "an open journal (gpupt.store.open); default: the user's own file" },
   { "on_event", "function", doc = "called with each event { kind =, target =, text =, percent = }" },
+  { "progress", "boolean", default = true, doc = "false: no events with the progress of tasks, for which it is "
+    .. "read from the server again and again" },
   { "allow", "table", default = {}, doc = "the approvals, for example { 'reboot' }" },
   { "run", "string", doc = "the run to resume" },
   { "asked", "function", doc = "called once a second during the run; what it returns stops the run: 'drain' to finish "

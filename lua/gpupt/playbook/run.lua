@@ -192,7 +192,7 @@ function run.start(plan, o)
   end
   self.ctx = context.new { vc = plan.vc, fleet = plan.fleet, journal = self.journal, allow = allow,
     logins = logins.new(plan.vc.logins),
-    emit = function(event) self:emit(event) end }
+    emit = function(event) self:emit(event) end, shows_progress = o.on_event ~= nil and o.progress }
   ok, message, code, detail = failure.catch(function()
     enter(self, o)
     begin(self, o)

@@ -174,6 +174,7 @@ Runs.__name = "gpupt.runs"
 local apply_options = options.declare("plans.apply", {
   { "journal", "userdata", doc = "an open journal (gpupt.store.open); default: the user's own file" },
   { "on_event", "function", doc = "called with each event, which also has a field vcenter" },
+  { "progress", "boolean", default = true, doc = "see plan.apply" },
   { "allow", "table", default = {}, doc = "the approvals" },
   { "asked", "function", doc = "see plan.apply" },
   { "outage", "string|number", default = "15m", doc = "how long to wait for a vCenter that does not answer" },
@@ -185,7 +186,7 @@ local function apply_part(part, o)
     o.on_event(event)
   end
   part.run, part.message, part.code = failure.catch(part.plan.apply, part.plan, { journal = o.journal,
-    on_event = on_event, allow = o.allow, asked = o.asked, outage = o.outage })
+    on_event = on_event, progress = o.progress, allow = o.allow, asked = o.asked, outage = o.outage })
 end
 
 --- Applies the plans at the same time, each as a run of its own. Returns the runs, even if some failed; nil, message,
