@@ -37,6 +37,7 @@ local function type_matches(wanted, value)
 end
 
 local function any_matches(wanted, value)
+  if type(value) == wanted then return true end
   for one in wanted:gmatch "[^|]+" do
     if type_matches(one, value) then return true end
   end
@@ -47,13 +48,16 @@ end
 -- Each field is { NAME, TYPE, doc =, default =, required =, choices = }; TYPE is a Lua type name, "integer", "callable"
 -- or "any", alternatives joined by "|".
 function options.declare(name, fields)
-  local by_name, names = {}, {}
+  local by_name, names, required, defaults = {}, {}, {}, {}
   for i, field in ipairs(fields) do
     field.name, field.type = field[1], field[2]
     by_name[field.name] = field
     names[i] = field.name
+    if field.required then required[#required + 1] = field end
+    if field.default ~= nil then defaults[#defaults + 1] = field end
   end
-  local declaration = setmetatable({ name = name, fields = fields, by_name = by_name, names = names }, Declaration)
+  local declaration = setmetatable({ name = name, fields = fields, by_name = by_name, names = names,
+    required = required, defaults = defaults }, Declaration)
   options.declared[name] = declaration
   return declaration
 end
@@ -83,8 +87,8 @@ function Declaration:problem(given)
       end
     end
   end
-  for _, field in ipairs(self.fields) do
-    if field.required and given[field.name] == nil then
+  for _, field in ipairs(self.required) do
+    if given[field.name] == nil then
       return ("%s: option '%s' is required"):format(self.name, field.name)
     end
   end
@@ -97,10 +101,14 @@ function Declaration:check(given, level)
   local problem = self:problem(given)
   if problem then error(problem, (level or 1) + 2) end
   local result = {}
-  for _, field in ipairs(self.fields) do
-    local value = given[field.name]
-    if value == nil then value = field.default end
-    result[field.name] = value
+  -- a table with a metatable may inherit some of them
+  if getmetatable(given) then
+    for name in pairs(self.by_name) do result[name] = given[name] end
+  else
+    for name, value in next, given do result[name] = value end
+  end
+  for _, field in ipairs(self.defaults) do
+    if result[field.name] == nil then result[field.name] = field.default end
   end
   return result
 end

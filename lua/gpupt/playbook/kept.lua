@@ -104,10 +104,11 @@ end
 
 -- `kind`: the vim25 type of this value's field, if known.
 function plain(value, depth, kind, strict)
+  local what = type(value)
+  if what == "string" or what == "boolean" or what == "nil" then return value end
   if made[value] then return value end
   local reason = missing.reason(value)
   if reason then return mark(reason) end
-  local what = type(value)
   if what == "function" or what == "thread" then return mark "function" end
   if what == "number" and (value ~= value or value == math.huge or value == -math.huge) then return mark "number" end
   if value == json.null or (what ~= "userdata" and what ~= "table") then return value end
@@ -126,11 +127,21 @@ end
 --- A copy that JSON can represent.
 function kept.plain(value) return plain(value, 0) end
 
+local methods = {} -- method's name -> parameter's name -> { type =, secret = }
+
+local function params_of(method)
+  local known = methods[method]
+  if known then return known end
+  local found = schema.method(method)
+  known = {}
+  for _, param in ipairs(found and found.params or {}) do known[param.name] = param end
+  if found then methods[method] = known end
+  return known
+end
+
 --- The same for the arguments of a vim25 method, by the schema.
 function kept.arguments(method, args)
-  local found = schema.method(method)
-  local params, copy = {}, {}
-  for _, param in ipairs(found and found.params or {}) do params[param.name] = param end
+  local params, copy = params_of(method), {}
   for name, value in next, args or {} do
     local param, text = params[name], tostring(name)
     local word = word_of(text)

@@ -241,12 +241,23 @@ local function start(client, spec)
   return nil, message, code, detail
 end
 
+-- Types that were looked up: net.schema.type describes the whole type each time.
+local known = {}
+
+-- What is wrong with a type's name, or nil.
+local function unknown(kind)
+  if known[kind] then return nil end
+  local found, message = net.schema.type(kind)
+  if not found then return message end
+  known[kind] = true
+end
+
 local function checked(given, level)
   local spec = declared:check(given, level)
   if not spec.type and not spec.types then error("vc:collect: option 'type' or 'types' is required", level + 1) end
   for kind, paths in pairs(spec.types or { [spec.type] = spec.paths or {} }) do
-    local found, message = net.schema.type(kind)
-    if not found then error("vc:collect: " .. message, level + 1) end
+    local message = unknown(kind)
+    if message then error("vc:collect: " .. message, level + 1) end
     for _, path in ipairs(paths) do
       message = property_path(kind, path)
       if message then error("vc:collect: " .. message, level + 1) end
