@@ -61,7 +61,7 @@ int gp_journal_begin(gp_journal *journal, const gp_journal_run *run, gp_error *e
 int gp_journal_append(gp_journal *journal, const gp_journal_row *row, int64_t *number, gp_error *err);
 
 /* Rows that are due together share one commit. After gather, appended rows are on disk only when commit has returned 0,
- * or anything of lease.h. If one of them cannot be written, none is: commit returns that error. */
+ * or enter, renew or leave of lease.h; its claims share the commit, too. If one of them cannot be written, none is: commit returns that error. */
 int gp_journal_gather(gp_journal *journal, gp_error *err);
 int gp_journal_commit(gp_journal *journal, gp_error *err);
 

@@ -152,12 +152,13 @@ int gp_journal_claim(gp_journal *journal, const gp_journal_clock *clock, const g
 {
     const char *const texts[] = {lease->resource, lease->run, lease->process, lease->what,
                                  lease->host,     lease->vm,  lease->object};
-    if (gp_journal_settle(journal, err) != 0) return -1;
+    if (gp_journal_check(journal, err) != 0) return -1;
     sqlite3_stmt *statement = journal->statement[CLAIM];
     int granted =
         change(journal, statement, bind_clock(statement, clock) && bind_texts(statement, 4, texts, 7),
                "cannot record a claim", err);
-    if (granted != 0) return granted;
+    if (granted < 0) return gp_journal_spoil(journal, err);
+    if (granted) return 1;
     statement = journal->statement[HOLDER];
     holder[0] = '\0';
     if (bind_texts(statement, 1, texts, 2) && sqlite3_step(statement) == SQLITE_ROW) {

@@ -56,7 +56,8 @@ int gp_journal_works(gp_journal *journal, const gp_journal_clock *clock, const c
 /* Ends the runner and releases its run's leases, but for the kept. Does nothing to another process's. */
 int gp_journal_leave(gp_journal *journal, const char *run, const char *process, gp_error *err);
 
-/* 1 = granted: the resource was free, the run held it already, or its lease was no longer in force. 0 = not; `holder`
+/* May share the commit of gathered rows, like keep and release: in force only when that has returned 0.
+ * 1 = granted: the resource was free, the run held it already, or its lease was no longer in force. 0 = not; `holder`
  * is the run that holds it, or empty when `process` is not (or no longer) the runner. -1 = failed. */
 int gp_journal_claim(gp_journal *journal, const gp_journal_clock *clock, const gp_lease *lease, char *holder,
                      size_t holder_size, gp_error *err);

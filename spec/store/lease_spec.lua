@@ -56,6 +56,31 @@ describe("the store of leases", function()
     assert.is_true(claim(at(1), "r2", "card"))
   end)
 
+  it("grants several resources with one commit, or with none", function()
+    local other <close> = assert(store.open(path))
+    enter(at(0), "r1")
+    assert(journal:begin { id = "r1", playbook = "play.lua" })
+    local function seen()
+      local list = {}
+      for lease in other:leases(at(1)) do list[#list + 1] = lease.resource end
+      table.sort(list)
+      return list
+    end
+    assert(journal:gather())
+    assert.is_true(claim(at(1), "r1", "a"))
+    assert.is_true(claim(at(1), "r1", "b"))
+    assert.same({}, seen())
+    assert(journal:commit())
+    assert.same({ "a", "b" }, seen())
+    assert(journal:gather())
+    assert.is_true(claim(at(1), "r1", "c"))
+    assert.is_nil((journal:append { run = "of nobody", kind = "note" }))
+    assert.is_nil((journal:commit()))
+    assert.same({ "a", "b" }, seen())
+    assert.is_true(claim(at(1), "r1", "c"))
+    assert.same({ "a", "b", "c" }, seen())
+  end)
+
   it("lists them with what they are about and who holds them", function()
     enter(at(5), "r1")
     claim(at(6), "r1", "card", { host = "esx-1", vm = "train-1", object = "HostSystem:host-9" })

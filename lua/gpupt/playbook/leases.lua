@@ -276,30 +276,52 @@ function leases.in_the_way(plan, journal, run, problems)
   return list
 end
 
--- true; nil, message, "EREFUSED", the claim in the way; nil, message, code
-local function claim(self, wanted)
-  wanted.run, wanted.process = self.run, self.process
-  local ok, message, code = rows.flush(self.journal) -- perhaps its release
-  if ok then ok, message, code = self.journal:claim(clock.read(), wanted) end
-  if ok then
+-- Asks for claims with one commit, after the rows that are due: perhaps their release is among those. A list of what
+-- the journal answered to each: { true } or { nil, message, code }; nil, message, code if nothing was written.
+local function ask(self, list)
+  local answers = {}
+  local ok, message, code = rows.flush(self.journal, function(journal)
+    local moment = clock.read()
+    for i, wanted in ipairs(list) do
+      wanted.run, wanted.process = self.run, self.process
+      local granted, why, failed = journal:claim(moment, wanted)
+      if not granted and failed ~= "EHELD" and failed ~= "ELAPSED" then return nil, why, failed end
+      answers[i] = { granted, why, failed }
+    end
+    return true
+  end)
+  if not ok then return nil, message, code end
+  return answers
+end
+
+-- What an answer means: true; nil, message, "EREFUSED", the claim in the way; nil, message, code
+local function judge(self, wanted, answer)
+  if answer[1] then
     self.claims[wanted.resource] = wanted
     return true
   end
-  if code == "ELAPSED" then return lost(self) end
-  if code ~= "EHELD" then return nil, message, code end
+  if answer[3] == "ELAPSED" then return lost(self) end
   for _, one in ipairs(holder.claims(self.journal)) do
     if one.resource == wanted.resource then return nil, ("%s. %s"):format(one.text, one.next), "EREFUSED", one end
   end
-  return nil, message, "EREFUSED", { alive = true, text = message } -- released just now
+  return nil, answer[2], "EREFUSED", { alive = true, text = answer[2] } -- released just now
+end
+
+local function claim(self, wanted)
+  local answers, message, code = ask(self, { wanted })
+  if not answers then return nil, message, code end
+  return judge(self, wanted, answers[1])
 end
 
 --- Claims what the plan's steps with changes declare. If other runs hold some of it, nothing stays claimed: nil, a
 -- message about all of them, "EREFUSED", { again = true if only cards are in the way, of runs at work: a new plan finds
 -- others }.
 function Leases:claim_all(plan)
-  local refused, again = {}, true
-  for _, wanted in ipairs(leases.wanted(plan)) do
-    local ok, message, code, held = claim(self, wanted)
+  local refused, again, list = {}, true, leases.wanted(plan)
+  local answers, why, failed = ask(self, list)
+  if not answers then return nil, why, failed end
+  for i, wanted in ipairs(list) do
+    local ok, message, code, held = judge(self, wanted, answers[i])
     if not ok then
       if code ~= "EREFUSED" then return nil, message, code end
       refused[#refused + 1] = message

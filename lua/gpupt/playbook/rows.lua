@@ -43,18 +43,21 @@ local function write_all(journal, list)
   return journal:commit()
 end
 
---- Writes what was added so far, now. true; or nil, message, code.
-function rows.flush(journal)
+--- Writes what was added so far, now, and with it what `work`(journal) does, if it is given, which gives true or nil,
+-- message, code. true; or nil, message, code: then nothing of it is written.
+function rows.flush(journal, work)
   local state = open[journal]
   open[journal] = nil
-  if not state then return journal:commit() end
-  local ok, message, code = write_all(journal, state.list)
-  if not ok then
-    state.event.failed = { message, code }
-    failures[journal] = (failures[journal] or 0) + 1
+  if not state and not work then return journal:commit() end
+  local list = state and state.list or {}
+  if work then list[#list + 1] = { work = work } end
+  local ok, message, code = write_all(journal, list)
+  if not ok then failures[journal] = (failures[journal] or 0) + 1 end
+  if state then
+    if not ok then state.event.failed = { message, code } end
+    engine.fire(state.event)
+    engine.fire(state.wake)
   end
-  engine.fire(state.event)
-  engine.fire(state.wake)
   return ok, message, code
 end
 
