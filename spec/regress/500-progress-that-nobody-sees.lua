@@ -25,7 +25,7 @@ local function roll(options)
 end
 
 describe("the progress of a run's tasks", function()
-  it("is read only for somebody who asked for it", function()
+  it("is read where somebody asked for it, and nowhere else", function()
     local shown, events = roll { on_event = true }
     local alone = roll {}
     assert.is_true(events >= 2, events .. " events")
