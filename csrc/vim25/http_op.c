@@ -10,7 +10,6 @@
 enum {
     MILLISECOND = 1000000,
     FILE_BUFFER = 102400,     /* curl's read buffer */
-    BODY_BUFFER = 16384,      /* curl's buffer for a body in memory: the least that it takes, allocated per request */
     PACKED_BUFFER = 16384,    /* the same for an answer that may be compressed: see unpacks_too_much */
     HEADERS_MAX = 256 * 1024, /* curl bounds one header line, not their sum */
     UNPACKED_FREE = 1 << 20,
@@ -162,7 +161,6 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
     SET(CURLOPT_HTTPHEADER, op->headers);
     SET(CURLOPT_PROXY, op->http->proxy ? op->http->proxy : "");
     SET(CURLOPT_BUFFERSIZE, request->identity ? (long)FILE_BUFFER : (long)PACKED_BUFFER);
-    if (request->body) SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)BODY_BUFFER);
     SET(CURLOPT_ERRORBUFFER, op->detail);
     SET(CURLOPT_PRIVATE, op);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);

@@ -192,8 +192,15 @@ static int lease_list(lua_State *L)
 }
 
 const luaL_Reg gp_store_lease_methods[] = {
-    {"enter", lease_enter},     {"renew", lease_renew},   {"works", lease_works},
-    {"leave", lease_leave},     {"claim", lease_claim},   {"keep", lease_keep},
-    {"release", lease_release}, {"runner", lease_runner}, {"leases", lease_list},
-    {"inherit", lease_inherit}, {NULL, NULL},
+    {"enter", lease_enter},
+    {"renew", lease_renew},
+    {"works", lease_works},
+    {"leave", lease_leave},
+    {"claim", lease_claim},
+    {"keep", lease_keep},
+    {"release", lease_release},
+    {"runner", lease_runner},
+    {"leases", lease_list},
+    {"inherit", lease_inherit},
+    {NULL, NULL},
 };
