@@ -85,7 +85,7 @@ func (m *Machine) serve(ctx context.Context, n int) {
 		return
 	}
 	m.setTools(ctx, n, running, false)
-	if !m.Clock.Sleep(ctx, m.seconds("tools.start")/5) {
+	if !m.Clock.Sleep(ctx, m.seconds("tools.ready")) {
 		return
 	}
 	m.setTools(ctx, n, running, true)

@@ -53,6 +53,23 @@ func (m *Machine) finish(ctx context.Context) bool {
 	return m.to(ctx, "booting", "first boot from disk") && m.Clock.Sleep(ctx, m.seconds("post"))
 }
 
+// Full is what was written to a disk without free space.
+const Full = -1
+
+// fits writes a system of this size to the first disk; without room for it the installation stops in the middle.
+func (m *Machine) fits(ctx context.Context, gb int, message string) bool {
+	m.mu.Lock()
+	room := m.hw.DiskGB // whole GiB
+	m.mu.Unlock()
+	if room == 0 || room >= gb {
+		m.wrote(int64(gb) << 30)
+		return true
+	}
+	m.wrote(Full)
+	m.stuck(ctx, message)
+	return false
+}
+
 // wrote counts what an installation has written to the disk.
 func (m *Machine) wrote(bytes int64) {
 	m.mu.Lock()

@@ -236,8 +236,7 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 		return
 	}
 	if packages, _ := read(boot.Medium, "casper/ubuntu-server-minimal.manifest"); strings.Contains(packages, "open-vm-tools") {
-		m.alive(true)
-		defer m.alive(false)
+		m.alive(true) // also while the installer asks, and after it has failed
 	}
 	p, err := planUbuntu(hw, boot)
 	if err != nil {
@@ -252,6 +251,9 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 	}
 	m.wrote(1 << 30)
 	if !m.to(ctx, "installing", "copying files of Ubuntu "+p.version) || !m.Clock.Sleep(ctx, m.seconds("ubuntu.copy")) {
+		return
+	}
+	if !m.fits(ctx, 8, "the installation failed: curtin: No space left on device") {
 		return
 	}
 	m.mu.Lock()
@@ -292,7 +294,6 @@ func (m *Machine) installUbuntu(ctx context.Context, boot *CD) {
 		}
 		return
 	}
-	m.wrote(8 << 30)
 	m.alive(false)
 	if !m.finish(ctx) {
 		return

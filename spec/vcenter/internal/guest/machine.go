@@ -210,7 +210,7 @@ func (m *Machine) seconds(name string) time.Duration {
 	if !ok {
 		s = map[string]float64{"post": 4, "windows.copy": 90, "windows.specialize": 40, "windows.oobe": 30,
 			"ubuntu.grub": 5, "ubuntu.boot": 20, "ubuntu.copy": 80, "ubuntu.late": 20, "windows.boot": 15, "ubuntu.boot-disk": 10,
-			"tools.start": 5, "tools.net": 6, "customize.linux": 15, "customize.windows": 120, "tools.install": 20, "stop": 6, "driver.install": 40, "apt": 10}[name]
+			"tools.start": 5, "tools.ready": 1, "tools.net": 6, "customize.linux": 15, "customize.windows": 120, "tools.install": 20, "stop": 6, "driver.install": 40, "apt": 10}[name]
 	}
 	return time.Duration(s * float64(time.Second))
 }
@@ -377,7 +377,7 @@ func (m *Machine) halt() {
 	if m.cancel != nil {
 		m.cancel()
 	}
-	m.toolsRun, m.ready, m.session = notRunning, false, ""
+	m.toolsRun, m.ready, m.session, m.live = notRunning, false, "", false
 	m.state = "stopping"
 	m.mu.Unlock()
 }

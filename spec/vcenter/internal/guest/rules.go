@@ -10,6 +10,7 @@ func rule(id, sure, as, source, text string) string {
 var (
 	_ = rule("install.nothing-boots", "documented", "real", "VM firmware", "With a blank disk and no bootable medium there is no guest, and there are no guest operations.")
 	_ = rule("install.firmware-fits", "documented", "real", "vSphere docs: firmware of an installed guest", "A system installed under EFI does not start under BIOS, and the reverse.")
+	_ = rule("install.disk-full", "documented", "real", "Windows system error 112 as 0x80070070 (ERROR_DISK_FULL); errno ENOSPC; the sizes are this server's own: 12 GB for Windows, 8 for Ubuntu", "An installation that does not fit on the disk has filled it when it stops.")
 	_ = rule("install.windows-key", "documented", "real", "Windows ADK: efisys.bin and efisys_noprompt.bin; hashicorp/packer issue 10653 (EFI: then the firmware's boot manager; Enter starts Setup); that it is five seconds is from memory",
 		"A stock Windows medium boots only if a key is pressed while it shows \"Press any key to boot from CD or DVD\"; keys before and after have no effect.")
 	_ = rule("install.windows-answer", "documented", "real", "Windows Setup: implicit answer file search order", "autounattend.xml is in the root of a medium, under a name that Windows reads (Joliet or plain ISO 9660, not Rock Ridge), is well formed and of the unattend namespace; components are for amd64.")

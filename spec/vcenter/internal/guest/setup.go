@@ -311,7 +311,9 @@ func (m *Machine) installWindows(ctx context.Context, boot *CD) {
 		m.stuck(ctx, err.Error())
 		return
 	}
-	m.wrote(12 << 30)
+	if !m.fits(ctx, 12, "Windows Setup stopped: 0x80070070, there is not enough space on the disk") {
+		return
+	}
 	if !m.to(ctx, "installing", "specialize") || !m.Clock.Sleep(ctx, m.seconds("windows.specialize")) {
 		return
 	}

@@ -167,6 +167,14 @@ func (r *Service) set(m map[string]any) (bool, error) {
 			vm.guest.Set(func(s *guest.Settable) { s.Session = text })
 		case "deaf": // ignores ShutdownGuest
 			vm.guest.Set(func(s *guest.Settable) { s.Deaf = flag })
+		case "question": // the VM stops at this question; "" is its answer
+			vm.Runtime.Question = nil
+			if text != "" {
+				vm.Runtime.Question = &types.VirtualMachineQuestionInfo{Id: "1", Text: text, Choice: types.ChoiceOption{
+					ChoiceInfo: []types.BaseElementDescription{&types.ElementDescription{Description: types.Description{Label: "Retry", Summary: "Retry"}, Key: "0"}}}}
+			}
+			vm.Summary.Runtime.Question = vm.Runtime.Question
+			r.touch(vm, false)
 		case "lockout", "max_logons": // wrong passwords that lock an account (-1 never); programs at once (0 any)
 			n, _ := v.(float64)
 			vm.guest.Set(func(s *guest.Settable) {

@@ -49,6 +49,8 @@ var (
 	_ = rule("vm.version", "documented", "real", "API reference: VirtualMachineConfigSpec.version; KB 1003746", "The hardware version is one that the host supports; it is changed by UpgradeVM_Task only.")
 	_ = rule("vm.powered-on-change", "documented", "real", "API reference: VirtualMachineConfigSpec, power state of each property",
 		"While powered on, memory and CPUs change only with hot-add enabled; guestId, nestedHV, flags and hot-add switches do not.")
+	_ = rule("vm.question", "documented", "laxer: only a test asks, and AnswerVM is not there", "API reference: VirtualMachineRuntimeInfo.question, VirtualMachineQuestionInfo (\"the operation of the virtual machine is suspended\"); msg.hbacommon.outofspace in public reports of vmware.log",
+		"A VM that needs an answer shows it in runtime.question, and AnswerVM is not among its disabled methods.")
 	_ = rule("vm.name", "documented", "real", "API reference: DuplicateName, InvalidName", "A name has 1 to 80 characters and is unique in its folder.")
 	_ = rule("vm.place-host", "documented", "real", "API reference: Folder.CreateVM_Task, parameter host", "The host belongs to the pool's cluster, is connected and not in maintenance; without DRS it must be given.")
 	_ = rule("vm.clone-keeps", "documented", "real", "API reference: VirtualMachine.CloneVM_Task", "A clone keeps firmware, memory lock, extraConfig and devices of its source; spec.config refines them.")

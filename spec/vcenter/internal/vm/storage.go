@@ -11,6 +11,7 @@ import (
 
 	"gpupt.test/vcenter/internal/api"
 	"gpupt.test/vcenter/internal/fault"
+	"gpupt.test/vcenter/internal/guest"
 	"gpupt.test/vcenter/internal/rules"
 )
 
@@ -34,7 +35,11 @@ func (vm *VM) measured() {
 	size := vm.guest.Info().Written
 	for _, d := range vm.Config.Hardware.Device {
 		if disk, ok := d.(*types.VirtualDisk); ok {
-			size = min(size, disk.CapacityInBytes/2) // as in vm.disk-space: a guest fills half of a small volume
+			if size == guest.Full {
+				size = disk.CapacityInBytes
+			} else {
+				size = min(size, disk.CapacityInBytes/2) // as in vm.disk-space: a guest fills half of a small volume
+			}
 			b, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
 			if ok && (b.ThinProvisioned == nil || !*b.ThinProvisioned) {
 				size = disk.CapacityInBytes
