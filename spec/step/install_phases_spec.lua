@@ -6,7 +6,6 @@ local iso = require "gpupt.iso"
 local lab = require "spec.support.lab"
 local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
-local waiting = require "gpupt.step.install_wait"
 
 local function play(o)
   return ([[
@@ -80,16 +79,6 @@ describe("an installation", function()
     local target = failed({ iso = "ubuntu.iso", answer = '"[ds-1] iso/off.iso"' },
       "vm-1: phase boot: the VM was powered off. If its answers end with a power-off, let them end with a restart")
     assert.equal("EINSTALL", target.code)
-  end)
-
-  it("of a VM that gets a question fails at once, with the question", function()
-    local target = { name = "vm-1", ref = { get = function() return { text = "Did you copy it?" } end } }
-    local ctx = { wait_for = function(_, _, _, predicate)
-      return predicate { ["runtime.powerState"] = "poweredOn", ["runtime.question"] = { text = "x" } }
-    end }
-    local ok, message, code = waiting.wait(ctx, target, { iso = "i", answers = "a", boot = 9, install = 9, ready = 9 })
-    assert.same({ false, "EINSTALL" }, { ok or false, code })
-    assert.matches("phase boot: the VM waits for an answer (Did you copy it?)", message, 1, true)
   end)
 
   for name, way in pairs { ["generated answers"] = {}, ["answers of the user's own"] = { answer = '"[ds-1] iso/own.iso"' } } do

@@ -44,7 +44,8 @@ local function state_of(props, expected)
   return props["guest.guestOperationsReady"] == true and "ready" or "tools"
 end
 
---- What the installer has written to the VM's first disk: bytes, or nil where its file does not show that.
+--- What the installer has written to the VM's first disk: bytes, or nil where its file does not show that, and
+-- whether that is all of the disk.
 local function written(ctx, target)
   local vm = ctx.fleet:vm(target.ref)
   if not ctx.vc:call(target.ref, "RefreshStorageInfo") then return nil end
@@ -56,8 +57,9 @@ local function written(ctx, target)
   if not size then return nil end
   for _, device in ipairs(vm.devices) do
     if device._type == "VirtualDisk" then
-      if size >= (device.capacityInBytes or device.capacityInKB * 1024) then return nil end -- thick: allocated
-      return size
+      local full = size >= (device.capacityInBytes or device.capacityInKB * 1024)
+      if full and not (device.backing and device.backing.thinProvisioned) then return nil end -- thick: allocated
+      return size, full
     end
   end
 end
@@ -114,8 +116,9 @@ local function until_ready(ctx, target, o, seconds)
   local last
   local state, message, code, detail = ctx:wait_for(target.ref, PATHS, function(props)
     last = state_of(props, o.expected)
-    if not last and o.typing and INSTALLERS[label(props["guest.hostName"])] then
-      o.typing:installer_runs(function() return (written(ctx, target) or 0) >= WRITTEN end)
+    if not last and INSTALLERS[label(props["guest.hostName"])] then
+      target.installer_runs = true
+      if o.typing then o.typing:installer_runs(function() return (written(ctx, target) or 0) >= WRITTEN end) end
     end
     return last ~= "tools" and last or nil
   end, { timeout = seconds })
@@ -125,6 +128,10 @@ end
 
 -- What to do about a VM whose installer has not started.
 local function advice_at_boot(target, o)
+  if target.installer_runs then
+    return ("The VM has booted %s, and its installer waits for input or has refused its answers: %s. Of keys, %s. "
+      .. "Power the VM off before the next attempt."):format(o.iso, o.answers, target.keys or "none were pressed")
+  end
   return ("Either the VM does not boot %s (with EFI firmware; a stock Windows medium waits for a key), or its "
     .. "installer waits for input: the answers are %s. Of keys, %s. Power the VM off before the next attempt."):format(
     o.iso, o.answers, target.keys or "none were pressed")
@@ -148,17 +155,21 @@ function waiting.wait(ctx, target, o)
       state, message, code, detail = until_ready(ctx, target, o, o.install - boot)
     end
     if not state and code == "ETIMEDOUT" then
+      local now, full = written(ctx, target)
       return timed_out(ctx, target, phase, "Tools are not running after " .. units.span(o.install),
-        ("The answer medium %s must install the system unattended and install Tools. Power the VM off before the "
-        .. "next attempt."):format(o.answers), written(ctx, target))
+        (full and "The disk is full: give the VM a larger one."
+          or ("The answer medium %s must install the system unattended and install Tools."):format(o.answers))
+        .. " Power the VM off before the next attempt.", now)
     end
   end
   if state == "tools" then
     phase = "tools"
     state, message, code, detail = until_ready(ctx, target, o, o.ready)
-    if state == "tools" then
-      return timed_out(ctx, target, phase, "guest operations are not ready after " .. units.span(o.ready),
-        "Look at VMware Tools in the guest: its service must run, and tools.conf may forbid guest operations.")
+    if state == "tools" or not state and code == "ETIMEDOUT" then
+      return timed_out(ctx, target, phase, (state and "guest operations are not ready after "
+        or "Tools ran, and do not run again after ") .. units.span(o.ready),
+        "Look at VMware Tools in the guest: its service must run, and tools.conf may forbid guest operations. Apply "
+        .. "again when it does.")
     end
   end
   if not state then return nil, message, code, detail end
