@@ -9,8 +9,7 @@
 --   kickstart.problems(text)   --> { { code="no-tools", line=, message= }, ... }
 --
 -- The file never contains the password: it is hashed (SHA-512-crypt) here. root is locked; the account may use sudo.
-local accounts = require "gpupt.guest.accounts"
-local characters = require "gpupt.guest.characters"
+local linux_answers = require "gpupt.guest.linux_answers"
 local options = require "gpupt.options"
 local password_hash = require "gpupt.guest.password_hash"
 
@@ -19,40 +18,18 @@ local kickstart = {}
 --- The label by which Anaconda finds the medium.
 kickstart.label = "OEMDRV"
 
-local answer_options = options.declare("guest.answer.kickstart", {
-  { "hostname", "string", required = true, doc = "letters, digits and -" },
-  { "user", "string", required = true, doc = "the account to create" },
-  { "password", "any", doc = "a function, a p.secret, or text; hashed here" },
-  { "password_hash", "any", doc = "as in /etc/shadow ($6$...), instead of password" },
-  { "salt", "string", doc = "for the hash; random when absent" },
-  { "ssh_keys", "table", doc = "public keys that may log in" },
-  { "sudo", "boolean", default = true, doc = "the user may use sudo without a password (drivers need root)" },
+local answer_options = options.declare("guest.answer.kickstart", linux_answers.fields {
   { "disk", "string", default = "sda", doc = "the disk to wipe; an NVMe disk is nvme0n1" },
   { "storage", "string", choices = { "plain", "lvm" }, default = "plain", doc = "partitions, or a volume group" },
   { "environment", "string", default = "@core", doc = "the group to install, such as @^minimal-environment" },
-  { "packages", "table", doc = "more packages; open-vm-tools is always included" },
   { "commands", "table", doc = "commands at the end of the installation, in the new system (%post)" },
-  { "locale", "string", default = "en_US.UTF-8", doc = "of the installed system" },
-  { "keyboard", "string", default = "us", doc = "layout" },
-  { "timezone", "string", default = "Etc/UTC", doc = "as Linux names it" },
-  { "redacted", "boolean", default = false, doc = "shows ******** instead of every secret, and reads none" },
 })
 
---- Checks every text before a file is created. The secrets are checked where they are read.
 local function check_texts(o)
-  local ok, message, code = accounts.host(o.hostname)
-  if ok then ok, message, code = accounts.linux(o.user) end
-  for _, name in ipairs { "locale", "keyboard", "environment" } do
-    if ok then ok, message, code = characters.line(name, o[name]) end
-  end
-  if ok then ok, message, code = characters.linux_zone(o.timezone) end
+  local ok, message, code = linux_answers.check(o, { "environment" }, { "commands" })
   if ok and not o.disk:find "^%l[%l%d]*$" then
     ok, message, code = nil, ("disk '%s': use the name of a disk, such as sda or nvme0n1"):format(o.disk), "EINVAL"
   end
-  for _, name in ipairs { "ssh_keys", "packages" } do
-    if ok then ok, message, code = characters.each(name, o[name], characters.line) end
-  end
-  if ok then ok, message, code = characters.each("commands", o.commands, characters.lines) end
   for _, list in ipairs { { o.environment }, o.packages or {} } do
     for _, name in ipairs(list) do
       if ok and not name:find "^[@%w][%^%w@+._:*-]*$" then
@@ -83,14 +60,6 @@ local function partitions(o)
     list[3] = "part pv.01 --size=8192 --grow" .. on
     list[4] = "volgroup system pv.01"
     list[5] = "logvol / --vgname=system --name=root --fstype=xfs --size=6144 --grow"
-  end
-  return table.concat(list, "\n")
-end
-
-local function packages_of(o)
-  local list = { o.environment, "open-vm-tools" }
-  for _, name in ipairs(o.packages or {}) do
-    if name ~= "open-vm-tools" and name ~= o.environment then list[#list + 1] = name end
   end
   return table.concat(list, "\n")
 end
@@ -127,14 +96,11 @@ function kickstart.answer(given)
     "bootloader --boot-drive=" .. o.disk,
     "reboot --eject",
     "%packages",
-    packages_of(o),
+    table.concat(linux_answers.packages(o, o.environment), "\n"),
     "%end",
   }, 1, 13, #lines + 1, lines)
   local commands = {}
-  if o.sudo then
-    local rule = "/etc/sudoers.d/90-" .. o.user
-    commands[1] = ("echo '%s ALL=(ALL) NOPASSWD:ALL' > %s && chmod 0440 %s"):format(o.user, rule, rule)
-  end
+  if o.sudo then commands[1] = linux_answers.sudo_rule(o, "") end
   table.move(o.commands or {}, 1, #(o.commands or {}), #commands + 1, commands)
   if #commands > 0 then
     lines[#lines + 1] = "%post --erroronfail\nset -e\n" .. table.concat(commands, "\n") .. "\n%end"

@@ -43,13 +43,13 @@
 ---@field sudo? boolean the user may use sudo without a password (drivers need root)
 ---@field autoinstall? boolean answers for the Ubuntu installer; false: for a cloud image
 ---@field storage? "direct"|"lvm"|"zfs" layout of the disk
----@field packages? table more packages; open-vm-tools is always included
 ---@field late_commands? table commands at the end of the installation; /target is the new system
 ---@field runcmd? table commands at the first boot
+---@field instance_id? string of meta-data; default: the host name. cloud-init runs once for each
+---@field packages? table more packages; open-vm-tools is always included
 ---@field locale? string of the installed system
 ---@field keyboard? string layout
 ---@field timezone? string as Linux names it
----@field instance_id? string of meta-data; default: the host name. cloud-init runs once for each
 ---@field redacted? boolean shows ******** instead of every secret, and reads none
 
 ---@class gpupt.options.guest.answer.kickstart
@@ -63,8 +63,8 @@
 ---@field disk? string the disk to wipe; an NVMe disk is nvme0n1
 ---@field storage? "plain"|"lvm" partitions, or a volume group
 ---@field environment? string the group to install, such as @^minimal-environment
----@field packages? table more packages; open-vm-tools is always included
 ---@field commands? table commands at the end of the installation, in the new system (%post)
+---@field packages? table more packages; open-vm-tools is always included
 ---@field locale? string of the installed system
 ---@field keyboard? string layout
 ---@field timezone? string as Linux names it
