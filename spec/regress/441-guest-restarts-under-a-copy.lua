@@ -70,7 +70,7 @@ return p.playbook { name = "driver", p.vms { where = "/DC0/vm/train",
     site.sim:forget()
     local result = site:apply(book "551.6", { allow = { "guest-shutdown" } })
     assert.equal("done", result.status, result.targets[1].message)
-    assert.equal(2, site.sim:calls "InitiateFileTransferToGuest" - site.sim:calls "CreateTemporaryDirectoryInGuest")
+    assert.equal(2, site.sim:calls "InitiateFileTransferToGuest" - site.sim:calls "StartProgramInGuest")
     assert.same({}, left())
   end)
 end)

@@ -109,6 +109,9 @@ return p.playbook { name = "verify", p.vms { where = "/DC0/vm/%s",
     local status, said = apply("eight", "p.guest.verify { driver = true, gpus = 9 }")
     assert.equal(1, status, said)
     assert.matches("the guest sees fewer cards than the VM was given", said, 1, true)
+    -- the folder of the step's programs is gone, also after a failure
+    assert.equal(1, site.sim:calls "CreateTemporaryDirectoryInGuest")
+    assert.equal(1, site.sim:calls "DeleteDirectoryInGuest")
   end)
 
   it("tries a wrong password once", function()

@@ -2,6 +2,7 @@
 -- run may be interrupted at any moment and resumed: finished changes are not made twice.
 local again = require "gpupt.playbook.again"
 local failure = require "gpupt.failure"
+local guests = require "gpupt.step.guest_session"
 local journal = require "gpupt.playbook.journal"
 local leases = require "gpupt.playbook.leases"
 local look = require "gpupt.playbook.look"
@@ -38,6 +39,12 @@ local function title(changes)
   return first.what .. (more > 0 and (" (and %d more change%s)"):format(more, more == 1 and "" or "s") or "")
 end
 
+-- The step's apply. What it has in the guest of a VM goes with it, however it ends.
+local function apply(ctx, target, step, changes, seen)
+  local left <close> = guests.leaving(target) -- luacheck: ignore
+  return failure.catch(step.apply, ctx, target, changes, seen)
+end
+
 --- One step of one target: observe, plan, apply, prove. Returns true, or nil, message, code, detail. `earlier`: the
 -- number of changes that an attempt of unknown outcome was to make.
 local function attempt(self, target, instance, outcome, earlier)
@@ -57,7 +64,7 @@ local function attempt(self, target, instance, outcome, earlier)
   local ok, proof
   if #changes > 0 then
     self:emit { kind = "step", target = target.name, step = instance.name, text = title(changes) }
-    ok, message, code, detail = failure.catch(instance.step.apply, ctx, target, changes, seen)
+    ok, message, code, detail = apply(ctx, target, instance.step, changes, seen)
     if ok == nil then return nil, message or "failed without a message", code, detail, #changes end
   end
   ctx.fleet:just_read(target.ref)

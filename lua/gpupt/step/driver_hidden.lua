@@ -43,6 +43,7 @@ return function(ctx, target, seen)
   if not why then return false, allow end
   if allow then ctx:require_approval(allow, "hiding the hypervisor from " .. target.name) end
   ctx:note(target, ("%s = FALSE: %s"):format(KEY, why))
+  guest.leave(target)
   local ok, message, code, detail = power.off(ctx, target, vm)
   if not ok then return nil, message, code, detail end
   vm = ctx.fleet:vm(target.ref)

@@ -58,6 +58,7 @@ end
 --- Requests one and waits for its end. `why`: a note for the user. true; nil, message, code, detail.
 function reboot.request(ctx, target, session, why)
   ctx:note(target, why)
+  guest.leave(target)
   local over = restarted(ctx, target, session, youngest(ctx, target, session))
   local ok, message, code, detail = ctx:call(target, target.ref, "RebootGuest", {}, "RebootGuest")
   if not ok then return nil, message, code, detail end

@@ -76,6 +76,14 @@ function guest.open(ctx, target, o)
     family = o.vm and vms.family(o.vm) }, Session)
 end
 
+--- Deletes what the sessions of a target left in its guest: the folder in which a step's programs run. The run calls
+-- it at the end of each step, however that ends, and a step before it restarts the guest.
+function guest.leave(target)
+  local folder = target.guest_folder
+  target.guest_folder = nil
+  if folder then folder:close() end
+end
+
 local function result_of(one) return { out = one.stdout, err = one.stderr, status = one.rc } end
 
 -- The environment for programs that read secrets ({ NAME = text }) from it: a given one replaces the account's own.
@@ -86,6 +94,16 @@ local function environment(self, secrets)
   return list
 end
 
+-- The step's folder in the guest; another one after a restart.
+local function folder(self)
+  local target = self.target
+  target.guest_folder = target.guest_folder or self.ctx.vc.guest:folder(target.ref, self.auth)
+  return target.guest_folder
+end
+
+--- The same for `local x <close>`.
+function guest.leaving(target) return setmetatable({}, { __close = function() guest.leave(target) end }) end
+
 --- Runs programs that only look, in one go; a list of { out =, err =, status = }. A program that does not end takes the
 -- others' outputs with it: then nil, message, "ETIMEDOUT". o: timeout, secrets ({ NAME = text }: variables of their
 -- environment, which no script and no journal has).
@@ -95,10 +113,11 @@ function Session:look(commands, o)
     variables, no, refused, fault = environment(self, o.secrets)
     if not variables then return nil, advice(self.ctx, refused, no), refused, fault end
   end
+  self.target.guest_known = nil -- see gpupt.step.guest_cards
   local list = {}
   for i, command in ipairs(commands) do list[i] = { program = command.program, arguments = command.arguments } end
   local results, message, code, detail = self.ctx.vc.guest:run_all(self.target.ref, self.auth, list,
-    { timeout = o and o.timeout or 300, family = self.family, environment = variables })
+    { timeout = o and o.timeout or 300, family = self.family, environment = variables, folder = folder(self) })
   if not results then return nil, advice(self.ctx, code, message), code, detail end
   for i, one in ipairs(results) do results[i] = result_of(one) end
   return results

@@ -8,6 +8,7 @@ local attempt = require "gpupt.vim.attempt"
 local collect = require "gpupt.vim.collect"
 local engine = require "gpupt.loop.engine"
 local files = require "gpupt.vim.files"
+local guest_folder = require "gpupt.vim.guest_folder"
 local guest_family = require "gpupt.facts.guest_family"
 local logins = require "gpupt.logins"
 local options = require "gpupt.options"
@@ -410,6 +411,13 @@ function Guest:kill(vm, login, pid, given)
   return operate(self, vm, login, "processManager", "TerminateProcessInGuest", { pid = pid }, deadline(given))
 end
 
+--- A temporary folder in the guest for several calls of run and run_all (their option `folder`): each is two requests
+-- shorter. The first of them creates it, `folder:close()` deletes it; `<close>` does too.
+function Guest:folder(vm, login)
+  checked_vm(vm)
+  return guest_folder(self, vm, login, true)
+end
+
 local run_fields = {
   { "program", "string", required = true, doc = "absolute path of the program" },
   { "arguments", "string", doc = "its arguments, as for the guest's shell" },
@@ -420,6 +428,7 @@ local how_fields = {
   { "family", "string", choices = { "windows", "linux" }, doc = "default: as reported by the guest" },
   { "timeout", "number", default = 600, doc = "seconds for the whole call" },
   { "max", "integer", default = 16 << 20, doc = "maximum bytes of each output" },
+  { "folder", "table", doc = "of vc.guest:folder, for several calls; default: one of its own" },
 }
 local program_options = options.declare("vc.guest:run_all", run_fields)
 local how_options = options.declare("vc.guest:run_all", how_fields)

@@ -3,6 +3,9 @@
 --   ...                  stdout and stderr of the first program, of the second...
 -- The file appears complete, by a rename, so it can be fetched in one transfer, and it survives a restart of Tools,
 -- which lose their list of processes.
+-- A Linux guest gets a short script in the arguments of /bin/sh, which saves a transfer; a Windows guest always as a
+-- file, because cmd.exe reads percent signs of a command line in another way than those of a file, and no line of more
+-- than 8191 characters.
 local shell = require "gpupt.shell"
 
 local script = {}
@@ -18,20 +21,22 @@ script.UNWRITTEN = 74
 local TRAP = [[trap 'test -n "$child" && { kill -TERM -"$child" || kill -TERM "$child"; } 2>/dev/null; exit 143' ]]
   .. "TERM HUP INT"
 
-local function linux(directory, programs)
+local function linux(directory, programs, prefix)
   local lines, heads, streams = { "cd " .. shell.quote(directory) .. " || exit 126",
     "alone=; command -v setsid >/dev/null 2>&1 && alone=setsid", "child=", TRAP }, {}, {}
   for i, o in ipairs(programs) do
-    lines[#lines + 1] = ("( cd %s || exit 126; exec $alone %s %s ) >out-%d 2>err-%d </dev/null & child=$!"):format(
-      shell.quote(o.directory or directory), shell.quote(o.program), o.arguments or "", i, i)
+    lines[#lines + 1] = ("( cd %s || exit 126; exec $alone %s %s ) >%sout-%d 2>%serr-%d </dev/null & child=$!"):format(
+      shell.quote(o.directory or directory), shell.quote(o.program), o.arguments or "", prefix, i, prefix, i)
     lines[#lines + 1] = "wait \"$child\""
     lines[#lines + 1] = "rc=$? child="
-    lines[#lines + 1] = ('echo "gpupt $rc $(wc -c <out-%d) $(wc -c <err-%d)" >head-%d'):format(i, i, i)
-    heads[i], streams[i] = "head-" .. i, ("out-%d err-%d"):format(i, i)
+    local out, err = ("%sout-%d"):format(prefix, i), ("%serr-%d"):format(prefix, i)
+    heads[i], streams[i] = ("%shead-%d"):format(prefix, i), out .. " " .. err
+    lines[#lines + 1] = ('echo "gpupt $rc $(wc -c <%s) $(wc -c <%s)" >%s'):format(out, err, heads[i])
   end
-  lines[#lines + 1] = ("cat %s %s >result.new && mv result.new result || exit %d"):format(table.concat(heads, " "),
-    table.concat(streams, " "), script.UNWRITTEN)
-  return "run.sh", table.concat(lines, "\n") .. "\n", directory .. "/"
+  local result = prefix .. script.RESULT
+  lines[#lines + 1] = ("cat %s %s >%s.new && mv %s.new %s || exit %d"):format(table.concat(heads, " "),
+    table.concat(streams, " "), result, result, result, script.UNWRITTEN)
+  return prefix .. "run.sh", table.concat(lines, "\n") .. "\n", directory .. "/"
 end
 
 -- In a batch file a percent sign is written twice.
@@ -39,9 +44,9 @@ local function percent(text) return (text:gsub("%%", "%%%%")) end
 
 -- The folder of the script, as Windows knows it: %~dp0, which ends with a backslash. The temporary folder may have
 -- letters that a batch file has in another code page, such as the name of the user.
-local function windows(directory, programs)
+local function windows(directory, programs, prefix)
   local lines, heads, streams = {}, {}, {}
-  local function own(name) return '"%~dp0' .. name .. '"' end
+  local function own(name) return '"%~dp0' .. prefix .. name .. '"' end
   for i, o in ipairs(programs) do
     lines[#lines + 1] = o.directory and ('cd /d "%s"'):format(percent(o.directory)) or 'cd /d "%~dp0"'
     lines[#lines + 1] = ('"%s" %s >%s 2>%s <nul'):format(percent(o.program), percent(o.arguments or ""),
@@ -57,14 +62,27 @@ local function windows(directory, programs)
   lines[#lines + 1] = ("move /y %s %s >nul"):format(own "result.new", own "result")
   local text = table.concat(lines, "\r\n") .. "\r\n"
   -- words beyond ASCII: the file is UTF-8
-  return "run.cmd", "@echo off\r\n" .. (text:find "[\128-\255]" and "chcp 65001 >nul\r\n" or "") .. text,
+  return prefix .. "run.cmd", "@echo off\r\n" .. (text:find "[\128-\255]" and "chcp 65001 >nul\r\n" or "") .. text,
     directory .. "\\"
 end
 
 --- The script for a list of { program =, arguments =, directory = }: its name, its text, and the temporary directory
--- with a separator behind it.
-function script.of(family, directory, programs)
-  return (family == "windows" and windows or linux)(directory, programs)
+-- with a separator behind it. `prefix` (digits and a hyphen; default: none) is what the names of all its files begin
+-- with, where several scripts share the directory.
+function script.of(family, directory, programs, prefix)
+  return (family == "windows" and windows or linux)(directory, programs, prefix or "")
+end
+
+-- Tools take no request of more than 64 KiB (VIX_COMMAND_MAX_REQUEST_SIZE in open-vm-tools' vixCommands.h), its
+-- credentials included, and Linux no argument of more than 128 KiB (MAX_ARG_STRLEN).
+local LONGEST = 16 << 10
+
+--- The arguments of /bin/sh that have the whole script of a Linux guest, whose name a list of processes shows as if it
+-- were a file; nil where it has to be a file.
+function script.inline(family, path, text)
+  if family ~= "linux" then return nil end
+  local arguments = ("-c %s %s"):format(shell.quote(text), shell.quote(path))
+  return #arguments <= LONGEST and arguments or nil
 end
 
 --- The program that runs the script at `path`, and its arguments. /s takes the outer quotes away whatever is inside; no

@@ -1,5 +1,5 @@
 --- Starts a program in a guest once. When the answer to the start is lost, the guest shows whether it has started: by a
--- process whose command names its folder, or by a file in that folder beside its script. Otherwise it is started again.
+-- process whose command names its script, or by a file of the script's beside it. Otherwise it is started again.
 local attempt = require "gpupt.vim.attempt"
 
 local STARTS, LOOKS = 3, 4
@@ -10,13 +10,14 @@ local function look(o)
     local list, message, code, detail = o.list()
     if not list then return nil, message, code, detail end
     for _, process in ipairs(list) do
-      if (process.command or ""):find(o.folder, 1, true) then return process.pid end
+      if (process.command or ""):find(o.folder .. o.script, 1, true) then return process.pid end
     end
     local files
     files, message, code, detail = o.files()
     if not files then return nil, message, code, detail end
     for _, file in ipairs(files) do
-      if file.type == "file" and file.path:sub(-#o.script) ~= o.script then return false end
+      local name = file.path:match "[^/\\]*$"
+      if file.type == "file" and name ~= o.script and name:sub(1, #o.prefix) == o.prefix then return false end
     end
     if try < LOOKS then attempt.pause(2 ^ (try - 1), o.until_time) end
   end
@@ -24,7 +25,7 @@ local function look(o)
 end
 
 --- `o` = { start = function() -> pid, list = function() -> processes, files = function() -> files of the folder,
--- folder, script (a file's name in it), until_time }. The process id, or false when only its files show that it has
+-- folder (with its separator), script (its name there), prefix (of the names of its files), until_time }. The process id, or false when only its files show that it has
 -- started; or nil, message, code, detail.
 return function(o)
   for try = 1, STARTS do
