@@ -165,6 +165,7 @@ function answers.upload(ctx, target, image, path)
     local closed <close> = file -- luacheck: ignore
     local shown
     ok, message, code, detail = ctx.vc.datastore:upload(file, path, { size = #image, verify = true, overwrite = false,
+      folders = false, -- the VM's own
       progress = function(sent, total)
         local percent = sent * 100 // math.max(1, total)
         if percent == shown then return end

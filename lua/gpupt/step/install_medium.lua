@@ -185,11 +185,14 @@ function medium.try(ctx, target, path)
   return true
 end
 
---- Deletes the files of a medium that is already ejected.
-function medium.erase(ctx, target, path) return medium.patiently(medium.delete_files, ctx, target, path) end
+--- Deletes the files of a medium that is already ejected. `whole`: this run has uploaded it, so there is no part of it.
+function medium.erase(ctx, target, path, whole)
+  return medium.patiently(medium.delete_files, ctx, target, path, whole)
+end
 
-function medium.delete_files(ctx, target, path)
-  local files, message, code, detail = files_of(ctx, path)
+function medium.delete_files(ctx, target, path, whole)
+  local files, message, code, detail
+  if whole then files = { path } else files, message, code, detail = files_of(ctx, path) end
   if not files then
     if code ~= "NoPermission" then return nil, message, code, detail end
     files = { path } -- not allowed to browse: delete it by name

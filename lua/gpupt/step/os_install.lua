@@ -338,7 +338,7 @@ local function finish(ctx, target)
       if not ok then return nil, message, code, detail end
     end
     for _, file in ipairs(made) do
-      ok, message, code, detail = medium.erase(ctx, target, file)
+      ok, message, code, detail = medium.erase(ctx, target, file, file == own)
       if not ok then return nil, ("%s: %s"):format(target.name, message), code, detail end
     end
     edits = {}

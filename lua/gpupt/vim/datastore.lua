@@ -259,6 +259,9 @@ function Datastore:text(text, given)
     timeout = self.client.timeout }, { name = text, session = session(self.client) }, self.client.retries)
 end
 
+-- Bytes that are sent without a look whether the file exists: the move to its name refuses to replace it.
+local UNSEEN = 4 << 20
+
 local upload_options = declare("upload", {
   { "progress", "callable", doc = "called with (bytes sent, total bytes)" },
   { "timeout", "number", doc = "seconds for the whole transfer" },
@@ -324,7 +327,7 @@ function Datastore:upload(source, text, given)
     return nil, ("%s: the local file has %s bytes, not %s"):format(text, size or "an unknown number of",
       o.size or "any"), "EIO"
   end
-  if not o.overwrite then
+  if not o.overwrite and size > UNSEEN then
     local there, why, kind = self:stat(text, { datacenter = o.datacenter })
     if there == nil then return nil, why, kind end
     if there then return nil, text .. " already exists", "FileAlreadyExists" end
@@ -348,7 +351,10 @@ function Datastore:upload(source, text, given)
     moving, why, kind = start_move(self, temporary, text, { datacenter = o.datacenter,
       force = o.overwrite })
     if not moving then return nil, why, kind end
-    return self.client:wait(moving, { cancel_task = true })
+    local moved
+    moved, why, kind = self.client:wait(moving, { cancel_task = true })
+    if moved == nil and kind == "FileAlreadyExists" then why = text .. " already exists" end
+    return moved, why, kind
   end
   local ok, sent, why, kind = pcall(work)
   if ok and sent then
