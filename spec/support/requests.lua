@@ -34,6 +34,12 @@ function requests.of(counts, ...)
   return sum
 end
 
+--- The requests that a busy computer adds: a program that has not ended at the first look gets others.
+function requests.waiting(counts)
+  local looks = requests.of(counts, "InitiateFileTransferFromGuest") - requests.of(counts, "HTTP GET")
+  return looks + (looks > 0 and requests.of(counts, "ListProcessesInGuest") or 0)
+end
+
 --- A table by method: one column for each { name =, counts = }.
 function requests.table(columns)
   local methods, seen = {}, {}

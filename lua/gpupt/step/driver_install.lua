@@ -143,9 +143,13 @@ local function look(session)
   return driver.read(results[1].out)
 end
 
--- Runs a command as root, with a journal row.
-local function as_root(session, command, what, seconds)
-  return session:run(driver.bash(driver.as_root(command)), { changing = what, timeout = seconds })
+-- Runs a command as root, with a journal row. The result, and with `looking` what the guest has after it (nil if that
+-- cannot be read), by the same script; nil, message, code, detail.
+local function as_root(session, command, what, seconds, looking)
+  local commands = { driver.bash(driver.as_root(command)), looking and driver.look() or nil }
+  local results, message, code, detail = session:run_all(commands, { changing = what, timeout = seconds })
+  if not results then return nil, message, code, detail end
+  return results[1], results[2] and driver.read(results[2].out) or nil
 end
 
 -- Why DKMS has built no module for the running kernel: its state and its log; nil if there is nothing to say.
@@ -157,23 +161,27 @@ local function unbuilt(session, now)
 end
 
 -- What a failed installation says: DKMS's reason, if modules could not be built, else the package manager's words.
-local function refused(session, what, result, outcome)
-  local now = tail(result):find "[Dd][Kk][Mm][Ss]" and look(session)
+local function refused(session, what, result, outcome, now)
+  now = tail(result):find "[Dd][Kk][Mm][Ss]" and (now or look(session))
   local why = now and #now.dkms > 0 and unbuilt(session, now)
   if why then return nil, ("%s: status %d: %s"):format(what, result.status, why), "EGUEST" end
   return nil, ("%s: status %d (%s): %s"):format(what, result.status, outcome.meaning, tail(result)),
     outcome.retry and "EBUSY" or "EGUEST"
 end
 
+-- Runs the command of a package manager: { reboot =, now = what the guest has then, if that could be read }.
+local function by_manager(session, seen, command, what, seconds)
+  local result, now, code = as_root(session, command, "install " .. what, seconds, true)
+  if not result then return nil, now, code end
+  local outcome = linux.outcome(seen.family, result.status)
+  if outcome.success then return { reboot = outcome.reboot, now = now } end
+  return refused(session, what, result, outcome, now)
+end
+
 local function install_packages(session, seen, packages, seconds)
   local command, message, code = linux.install(seen.family, table.concat(packages, " "))
   if not command then return nil, message, code end
-  local result
-  result, message, code = as_root(session, command, "install " .. table.concat(packages, " "), seconds)
-  if not result then return nil, message, code end
-  local outcome = linux.outcome(seen.family, result.status)
-  if outcome.success then return true, outcome.reboot end
-  return refused(session, table.concat(packages, " "), result, outcome)
+  return by_manager(session, seen, command, table.concat(packages, " "), seconds)
 end
 
 -- Opens a session again after a reboot.
@@ -187,12 +195,7 @@ end
 local function install_folder(session, seen, folder, seconds)
   local command, message, code = linux.install_folder(seen.family, folder)
   if not command then return nil, message, code end
-  local result
-  result, message, code = as_root(session, command, "install " .. folder, seconds)
-  if not result then return nil, message, code end
-  local outcome = linux.outcome(seen.family, result.status)
-  if outcome.success then return true, outcome.reboot end
-  return refused(session, folder, result, outcome)
+  return by_manager(session, seen, command, folder, seconds)
 end
 
 -- Copies the installer into a folder of the guest; its path there.
@@ -256,30 +259,30 @@ local function on_linux(ctx, target, session, seconds)
   if not seen.family then
     return nil, ("the distribution '%s' is not known"):format(seen.name or seen.id or "?"), "EREFUSED"
   end
-  local restart
+  local done = {}
   if o.from then
     session, message, code = run_file(ctx, target, session, seen, seconds)
     if not session then return nil, message, code end
   elseif o.folder then
-    local ok
-    ok, restart, code = install_folder(session, seen, o.folder, seconds)
-    if not ok then return nil, restart, code end
+    done, message, code = install_folder(session, seen, o.folder, seconds)
+    if not done then return nil, message, code end
   else
     local fits, packages
     fits, message, code = driver.flavour(seen.cards, chosen(o))
     if not fits then return nil, message, code end
     packages, message, code = driver.packages(o.package, seen, o)
     if not packages then return nil, message, code end
-    local ok
-    ok, restart, code = install_packages(session, seen, packages, seconds)
-    if not ok then return nil, restart, code end
+    done, message, code = install_packages(session, seen, packages, seconds)
+    if not done then return nil, message, code end
   end
-  local now
-  now, message, code = look(session)
-  if not now then return nil, message, code end
+  local now = done.now
+  if not now then
+    now, message, code = look(session)
+    if not now then return nil, message, code end
+  end
   local missing = unbuilt(session, now)
   if missing then return nil, missing, "EGUEST" end
-  if restart or driver.needs_restart(now) then
+  if done.reboot or driver.needs_restart(now) then
     session, message, code = again(ctx, target, session, now.nouveau and "nouveau has the card: rebooting the guest"
       or "the new modules are not loaded yet: rebooting the guest")
     if not session then return nil, message, code end
@@ -319,11 +322,12 @@ local function on_windows(ctx, target, session, seconds)
   local name = o.from:match "[^/]*$"
   local inside, message, code, detail = put(ctx, target, session, [[C:\Windows\Temp\]])
   if not inside then return nil, message, code, detail end
-  local result
-  result, message, code = session:run({ program = inside, arguments = o.args or "-s -noreboot" },
-    { changing = name, timeout = seconds })
-  files.remove(ctx, target, session, inside)
-  if not result then return nil, message, code end
+  local results
+  results, message, code = session:run_all({ { program = inside, arguments = o.args or "-s -noreboot" },
+    files.removal(inside) }, { changing = name, timeout = seconds })
+  if not results or results[2].status ~= 0 or results[2].err ~= "" then files.remove(ctx, target, session, inside) end
+  if not results then return nil, message, code end
+  local result = results[1]
   if result.status == 1618 then
     return nil, name .. ": another installation is running in the guest (1618). Resume the run when it has ended",
       "EBUSY"
@@ -342,7 +346,8 @@ end
 -- The driver that runs all cards: its description; nil, message, code.
 local function running(target, session, kind)
   local vendors = cards.vendors(target) or { NVIDIA, 0x1002, 0x8086 }
-  local outputs, message, code = cards.outputs(session, proof.commands(kind, { vendors = vendors }))
+  local commands = proof.commands(kind, { vendors = vendors })
+  local outputs, message, code = cards.outputs(session, commands)
   if not outputs then return nil, message, code end
   local seen = proof.read(kind, outputs, { vendors = vendors, driver = true })
   if not seen.ok then
@@ -359,13 +364,14 @@ local function running(target, session, kind)
   end
   if #names == 0 then return nil, "the guest sees no card of the vendor", "EPROOF" end
   table.sort(names)
+  cards.keep(target, session, commands, outputs)
   return table.concat(names, ", ")
 end
 
 function step.apply(ctx, target, _, seen)
   local o = target.options
   local seconds = units.duration(o.within)
-  local vm = ctx.fleet:vm(target.ref)
+  local vm = seen.vm or ctx.fleet:vm(target.ref) -- observed right before
   if vm.power ~= "poweredOn" then
     return nil, target.name .. " is not running, so no driver can be installed. Power it on first", "EREFUSED"
   end
@@ -390,7 +396,7 @@ function step.apply(ctx, target, _, seen)
     local again_open, why, failed, more = hidden(ctx, target, proved)
     if again_open == nil then return nil, why, failed, more end
     if again_open then
-      session = again_open
+      session, vm = again_open, ctx.fleet:vm(target.ref) -- as it was before, but for the hidden hypervisor
       said, message, code = running(target, session, kind)
     elseif why then
       message = message .. ". " .. why
@@ -406,7 +412,6 @@ function step.apply(ctx, target, _, seen)
     if not more then return nil, ("%s: driver: %s"):format(target.name, message), code end
     said = said .. more
   end
-  vm = ctx.fleet:vm(target.ref)
   return values.reconfigure(ctx, target, vm, { extraConfig = { { key = "gpupt.driver",
     value = fingerprint(o) .. " " .. said } } }, { action = "mark-driver", text = "ReconfigVM (mark the driver)" })
 end

@@ -1,4 +1,6 @@
 --- What a guest says of its cards, for steps that prove them.
+local loop = require "gpupt.loop"
+
 local cards = {}
 
 --- The vendors of the cards that the VM was given; nil if it has none.
@@ -11,6 +13,33 @@ function cards.vendors(target)
     end
   end
   return #list > 0 and list or nil
+end
+
+-- What a step has proved is what the next one proves, because nothing is in between but the mark of the proof; not if
+-- that took longer than this.
+local KNOWN_SECONDS = 30
+
+local function key(commands)
+  local words = {}
+  for i, command in ipairs(commands) do words[i] = command.program .. "\0" .. (command.arguments or "") end
+  return table.concat(words, "\n")
+end
+
+--- Keeps the outputs of commands that prove everything, for the next step; the next program in the guest ends that.
+function cards.keep(target, session, commands, outputs)
+  target.guest_known = { key = key(commands), outputs = outputs, boot_time = session.boot_time, at = loop.now() }
+end
+
+--- The outputs that the step right before has kept of the same commands in the same boot; nil if there are none. Only
+-- to confirm: what they do not prove is asked again.
+function cards.kept(target, session, commands)
+  local known = target.guest_known
+  target.guest_known = nil
+  if not known or not known.boot_time or known.boot_time ~= session.boot_time or known.key ~= key(commands)
+    or loop.now() - known.at > KNOWN_SECONDS then
+    return nil
+  end
+  return known.outputs
 end
 
 --- The outputs of gpupt.guest.proof's commands by name. All of them run in one go; if one does not end (nvidia-smi may

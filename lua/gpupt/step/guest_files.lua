@@ -83,6 +83,13 @@ function files.path(ctx, target, o)
   return o.folder .. o.prefix .. sha256(ctx.run .. target.name):sub(1, 16) .. o.from:match "%.%w+$"
 end
 
+--- The command that removes such a file of a Windows guest, for the script of the program that needed it. It says
+-- something on stderr if it fails; the status of del is 0 in any case.
+function files.removal(path)
+  return { program = [[C:\Windows\System32\cmd.exe]], arguments = ('/d /c if exist "%s" del /f /q "%s"'):format(path,
+    path) }
+end
+
 --- Removes what an earlier step of the installation needs no more; a failure is no reason to fail.
 function files.remove(ctx, target, session, path)
   pcall(function() ctx.vc.guest:delete(target.ref, session.auth, path, { timeout = 30 }) end)

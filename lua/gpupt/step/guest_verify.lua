@@ -121,17 +121,24 @@ local function own_proof(target, session, family)
 end
 
 local function look(ctx, target, seen)
+  local commands = proof.commands(vms.family(seen.vm), { vendors = cards.vendors(target) })
+  local function read(outputs)
+    return proof.read(vms.family(seen.vm), outputs, { expected = seen.expected, vendors = cards.vendors(target),
+      driver = target.options.driver, cards = models_of(target) })
+  end
   local family = vms.family(seen.vm)
   local session, message, code = guest.open(ctx, target, { timeout = units.duration(target.options.within),
     vm = seen.vm })
   if not session then return nil, message, code end
-  local outputs
-  outputs, message, code = cards.outputs(session, proof.commands(family, { vendors = cards.vendors(target) }))
-  if not outputs then return nil, ("%s: %s"):format(target.name, message), code end
+  local outputs = cards.kept(target, session, commands)
+  local result = outputs and read(outputs)
+  if not (result and result.ok) then
+    outputs, message, code = cards.outputs(session, commands)
+    if not outputs then return nil, ("%s: %s"):format(target.name, message), code end
+    result = read(outputs)
+  end
   -- the proof is of this boot: prove compares it with the VM's
   seen.vm.boot_time = session.boot_time
-  local result = proof.read(family, outputs, { expected = seen.expected, vendors = cards.vendors(target),
-    driver = target.options.driver, cards = models_of(target) })
   if result.ok and target.options.run then
     local said
     said, message, code = own_proof(target, session, family)
