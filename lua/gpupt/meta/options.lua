@@ -344,12 +344,14 @@
 ---@field family? "windows"|"linux" default: as reported by the guest
 ---@field timeout? number seconds for the whole call
 ---@field max? integer maximum bytes of each output
+---@field folder? table of vc.guest:folder, for several calls; default: one of its own
 
 ---@class gpupt.options.vc.guest_run_all
 ---@field environment? table list of NAME=VALUE; replaces the whole environment
 ---@field family? "windows"|"linux" default: as reported by the guest
 ---@field timeout? number seconds for the whole call
 ---@field max? integer maximum bytes of each output
+---@field folder? table of vc.guest:folder, for several calls; default: one of its own
 
 ---@class gpupt.options.vc_collect
 ---@field type? string the managed type of the objects
