@@ -380,8 +380,7 @@ function step.apply(ctx, target, _, seen)
   end
   local session, message, code, detail = guest.open(ctx, target, { vm = vm })
   if not session then return nil, message, code, detail end
-  if not (vm.guest.running and vm.guest.ready) then vm = ctx.fleet:vm(target.ref) end -- its Tools run only now
-  local kind = vms.family(vm)
+  local kind = session.family or vms.family(vm)
   local linux_seen
   if kind == "windows" then
     session, message, code, detail = on_windows(ctx, target, session, seconds)

@@ -2,6 +2,7 @@
 -- The password is read from its secret for each session and passed to the client only; the journal records the program,
 -- never its arguments or the password. A refused login is not tried on other VMs of the run, because accounts lock. The
 -- run's registry of logins (ctx.logins) ends with the run, so a resumed run tries one VM again.
+local guest_family = require "gpupt.facts.guest_family"
 local missing = require "gpupt.missing"
 local next_command = require "gpupt.next_command"
 local secret = require "gpupt.secret"
@@ -37,26 +38,30 @@ end
 -- Seconds for the first answer: the other VMs with the same account wait for it.
 local ANSWER = 600
 
-local READY = { "guest.toolsRunningStatus", "guest.guestOperationsReady", "runtime.bootTime" }
+local READY = { "guest.toolsRunningStatus", "guest.guestOperationsReady", "runtime.bootTime", "guest.guestFamily" }
 
 --- Waits until guest operations are possible; `vm` is the VM's record, if it was read right before. The VM's boot time
--- then (false: unknown); nil, message, code.
+-- then (false: unknown) and its family (nil: unknown); nil, message, code.
 function guest.wait(ctx, target, seconds, vm)
-  if vm and vm.guest.running and vm.guest.ready then return vm.boot_time or false end
-  local boot
+  if vm and vm.guest.running and vm.guest.ready then return vm.boot_time or false, vms.family(vm) end
+  local boot, family
   local ready, message, code = ctx:wait_for(target.ref, READY, function(props)
     boot = props["runtime.bootTime"]
+    local reported, id = props["guest.guestFamily"], vm and vm.guest_id
+    family = (reported or id) and guest_family(reported, id) or nil
     return props["guest.toolsRunningStatus"] == "guestToolsRunning" and props["guest.guestOperationsReady"] == true
   end, { timeout = seconds })
   if not ready then return nil, message, code end
-  return boot or false
+  return boot or false, family
 end
 
 --- Waits until guest operations are possible, then checks the account, unless this guest has accepted it in this run.
--- o: timeout (seconds), vm (the VM's record, if it was read right before). Gives a session, with boot_time.
+-- o: timeout (seconds), vm (the VM's record, if it was read right before). Gives a session, with boot_time and
+-- family ("windows", "linux"; nil if not even Tools say it).
 function guest.open(ctx, target, o)
   o = o or {}
   local boot, message, code = guest.wait(ctx, target, o.timeout or 600, o.vm)
+  local family = boot ~= nil and message or nil
   if boot == nil then
     return nil, ("%s: guest operations are not ready: %s"):format(target.name, message), code
   end
@@ -73,7 +78,7 @@ function guest.open(ctx, target, o)
     return nil, advice(ctx, code, ("%s: %s"):format(target.name, why)), code, detail
   end
   return setmetatable({ ctx = ctx, target = target, auth = auth, boot_time = boot or nil,
-    family = o.vm and vms.family(o.vm) }, Session)
+    family = family }, Session)
 end
 
 --- Deletes what the sessions of a target left in its guest: the folder in which a step's programs run. The run calls

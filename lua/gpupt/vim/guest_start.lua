@@ -25,8 +25,8 @@ local function look(o)
 end
 
 --- `o` = { start = function() -> pid, list = function() -> processes, files = function() -> files of the folder,
--- folder (with its separator), script (its name there), prefix (of the names of its files), until_time }. The process id, or false when only its files show that it has
--- started; or nil, message, code, detail.
+-- folder (with its separator), script (its name there), prefix (of the names of its files), until_time }. The process
+-- id, or false when only its files show that it has started; or nil, message, code, detail.
 return function(o)
   for try = 1, STARTS do
     local pid, message, code, detail = o.start()

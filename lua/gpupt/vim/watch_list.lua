@@ -20,7 +20,7 @@ local watch_list = {}
 watch_list.PATHS = {
   Task = task_info.paths,
   VirtualMachine = { "guest.toolsRunningStatus", "guest.guestOperationsReady", "runtime.powerState", "runtime.question",
-    "runtime.bootTime", "guest.hostName" },
+    "runtime.bootTime", "guest.hostName", "guest.guestFamily" },
   HostSystem = { "runtime.connectionState", "runtime.bootTime" },
 }
 
