@@ -34,6 +34,7 @@ reboot --eject
 %packages
 @core
 open-vm-tools
+pciutils
 %end
 %post --erroronfail
 set -e
@@ -48,7 +49,7 @@ echo 'ops ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/90-ops && chmod 0440 /etc/sud
       keyboard = "de", timezone = "Europe/Berlin" })
     for _, line in ipairs { "user --name=ops --iscrypted ", [[sshkey --username=ops 'ssh-ed25519 AAAA it'\''s@x']], "lang de_DE.UTF-8",
       "keyboard --xlayouts=de", "timezone Europe/Berlin --utc", "part pv.01 --size=8192 --grow --ondisk=nvme0n1", "volgroup system pv.01",
-      "logvol / --vgname=system --name=root", "%packages\n@^minimal-environment\nopen-vm-tools\ngcc\n@development\n%end",
+      "logvol / --vgname=system --name=root", "%packages\n@^minimal-environment\nopen-vm-tools\npciutils\ngcc\n@development\n%end",
       "%post --erroronfail\nset -e\necho a\necho b\n%end" } do
       assert.is_truthy(text:find(line, 1, true), line .. "\n" .. text)
     end
@@ -109,7 +110,7 @@ describe("the problems of a ks.cfg that a user supplies", function()
   local rows = {
     { "a command that does not exist", "zerombr", "zerombbr", "unknown-command" },
     { "a section that does not exist", "%%post", "%%posst", "unknown-section" },
-    { "a section without an end", "open%-vm%-tools\n%%end", "open-vm-tools", "no-end" },
+    { "a section without an end", "open%-vm%-tools\npciutils\n%%end", "open-vm-tools", "no-end" },
     { "a last section without an end", "%%end\n$", "", "no-end" },
     { "a quote that is not closed", "lang en_US", "lang 'en_US", "open-quote" },
     { "no language", "lang [^\n]*\n", "", "asks" },

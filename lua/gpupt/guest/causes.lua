@@ -63,6 +63,8 @@ local catalogue = {
     "nvidia-smi -e 1 and a reboot of the guest switch it on", severity = "warning" },
   ["no-answer"] = { "the command in the guest failed, so nothing is proved",
     "run the command in the guest by hand" },
+  ["no-lspci"] = { "lspci is not installed in the guest, so nothing is proved",
+    "install the package pciutils there" },
 }
 
 --- Makes a finding of the catalogue. `more` adds or overrides fields (address, device, severity...).

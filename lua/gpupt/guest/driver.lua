@@ -116,7 +116,9 @@ echo @module; modinfo -F version nvidia 2>/dev/null; modinfo -F license nvidia 2
 echo @amdgpu; cat /sys/module/amdgpu/version 2>/dev/null || echo none
 modinfo -F version amdgpu 2>/dev/null
 echo @dkms; dkms status 2>/dev/null
-echo @cards; lspci -Dn -d 10de:; lspci -Dn -d 1002:; lspci -Dn -d 8086:
+echo @cards; for d in /sys/bus/pci/devices/*; do v=$(cat "$d/vendor" 2>/dev/null)
+case $v in 0x10de|0x1002|0x8086) c=$(cat "$d/class"); e=$(cat "$d/device"); c=${c#0x}
+echo "${d##*/} ${c%??}: ${v#0x}:${e#0x}";; esac; done
 echo @end]]
 
 --- The command that looks at a Linux guest.

@@ -16,7 +16,7 @@ local before = {
 }
 
 local after = {
-  { "packages", "table", doc = "more packages; open-vm-tools is always included" },
+  { "packages", "table", doc = "more packages; open-vm-tools and pciutils are always included" },
   { "locale", "string", default = "en_US.UTF-8", doc = "of the installed system" },
   { "keyboard", "string", default = "us", doc = "layout" },
   { "timezone", "string", default = "Etc/UTC", doc = "as Linux names it" },
@@ -35,13 +35,20 @@ end
 function linux_answers.check(o, lines, texts)
   local ok, message, code = accounts.host(o.hostname)
   if ok then ok, message, code = accounts.linux(o.user) end
-  for _, list in ipairs { { "locale", "keyboard", "timezone" }, lines } do
+  for _, list in ipairs { { "locale", "keyboard" }, lines } do
     for _, name in ipairs(list) do
       if ok and o[name] then ok, message, code = characters.line(name, o[name]) end
     end
   end
+  if ok then ok, message, code = characters.linux_zone(o.timezone) end
   for _, name in ipairs { "ssh_keys", "packages" } do
     if ok then ok, message, code = characters.each(name, o[name], characters.line) end
+  end
+  -- what apt, dnf or zypper would take for an option, or for several packages
+  for _, name in ipairs(o.packages or {}) do
+    if ok and type(name) == "string" and not name:find "^[@%w][%w.+:~=*/^_@-]*$" then
+      ok, message, code = nil, ("packages: '%s' is not the name of a package"):format(name), "EINVAL"
+    end
   end
   for _, name in ipairs(texts) do
     if ok then ok, message, code = characters.each(name, o[name], characters.lines) end
@@ -49,10 +56,11 @@ function linux_answers.check(o, lines, texts)
   return ok, message, code
 end
 
---- The packages to install, each once: `first`, open-vm-tools, and the user's.
+--- The packages to install, each once: `first`, open-vm-tools, pciutils (minimal systems have no lspci, by
+-- which cards are proved), and the user's.
 function linux_answers.packages(o, first)
   local list, seen = {}, {}
-  for _, names in ipairs { { first }, { "open-vm-tools" }, o.packages or {} } do
+  for _, names in ipairs { { first }, { "open-vm-tools", "pciutils" }, o.packages or {} } do
     for _, name in ipairs(names) do
       if not seen[name] then list[#list + 1], seen[name] = name, true end
     end

@@ -234,6 +234,10 @@ local function read_linux(result, outputs)
   local bus = outputs.lspci
   if not bus or bus.status ~= 0 then
     result.findings[1] = no_answer("lspci", bus and bus.out, bus and bus.status)
+    -- 127: a shell's exit code for a command that is not there
+    if bus and bus.status == 127 then
+      result.findings[1] = causes.finding("no-lspci", "lspci exited with 127: there is no such command")
+    end
     return
   end
   for _, device in ipairs(lspci.parse(bus.out)) do
@@ -345,7 +349,8 @@ function proof.read(family, outputs, given)
     end
     result.devices = kept
   end
-  local answered = not (result.findings[1] and result.findings[1].code == "no-answer")
+  local first = result.findings[1] and result.findings[1].code
+  local answered = first ~= "no-answer" and first ~= "no-lspci"
   if o.expected and answered and #result.devices ~= o.expected then
     local code = #result.devices < o.expected and "fewer-cards" or "more-cards"
     table.insert(result.findings, 1,

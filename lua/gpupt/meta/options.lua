@@ -46,7 +46,7 @@
 ---@field late_commands? table commands at the end of the installation; /target is the new system
 ---@field runcmd? table commands at the first boot
 ---@field instance_id? string of meta-data; default: the host name. cloud-init runs once for each
----@field packages? table more packages; open-vm-tools is always included
+---@field packages? table more packages; open-vm-tools and pciutils are always included
 ---@field locale? string of the installed system
 ---@field keyboard? string layout
 ---@field timezone? string as Linux names it
@@ -64,7 +64,7 @@
 ---@field storage? "plain"|"lvm" partitions, or a volume group
 ---@field environment? string the group to install, such as @^minimal-environment
 ---@field commands? table commands at the end of the installation, in the new system (%post)
----@field packages? table more packages; open-vm-tools is always included
+---@field packages? table more packages; open-vm-tools and pciutils are always included
 ---@field locale? string of the installed system
 ---@field keyboard? string layout
 ---@field timezone? string as Linux names it
