@@ -55,7 +55,7 @@ function step.check(o)
   if type(o.package) == "string" and not o.package:find "^[%w][%w.+_:~=-]*$" then
     return ("package = '%s' is not the name of one package"):format(o.package)
   end
-  if type(o.from) == "string" and not (o.from:find "%.run$" or o.from:find "%.exe$") then
+  if type(o.from) == "string" and not (o.from:find "%.run$" or o.from:find "%.[Ee][Xx][Ee]$") then
     return ("from = '%s' is neither a .run nor a .exe file"):format(o.from)
   end
   if type(o.within) == "string" then
@@ -108,7 +108,7 @@ function step.plan(_, target, seen)
   if kind == "windows" and (o.package or o.from and o.from:find "%.run$") then
     return nil, ("%s: Windows needs from = \"FILE.exe\", or folder"):format(target.name), "EREFUSED"
   end
-  if kind == "linux" and o.from and o.from:find "%.exe$" then
+  if kind == "linux" and o.from and o.from:find "%.[Ee][Xx][Ee]$" then
     return nil, ("%s: Linux needs package, or from = \"FILE.run\""):format(target.name), "EREFUSED"
   end
   if o.from then

@@ -34,6 +34,11 @@ local function restarted(self, vm, login, directory, left)
   return self:restarted(vm, login, written, left) or false
 end
 
+local function too_much(o)
+  return ("the program printed more than the %d bytes that are allowed: redirect its output into a file, and "
+    .. "show its end"):format(o.max)
+end
+
 -- Polls until the script has written its result or has ended without it. The result as a text, or the exit code of the
 -- script; nil, message, code ("ERESTARTED": the guest has restarted under it). Most have ended at the first look, so
 -- that one is for the result.
@@ -61,6 +66,7 @@ local function follow(self, vm, login, one, o, until_time)
     if gone or process.ended then
       local text, why, failed, more = result(left)
       if text then return text end
+      if failed == "ELIMIT" then return nil, too_much(o), failed end
       if failed ~= "FileNotFound" then return nil, why, failed, more end
       missed = missed + 1
       -- the process list may lag behind the start, and restarted Tools list nothing: the file alone decides, unless
@@ -101,6 +107,7 @@ local function pieces(self, vm, login, one, programs, rc, o)
     list[i] = { rc = own or rc }
     for stream, name in pairs { stdout = "out-", stderr = "err-" } do
       local bytes, message, code, detail = self:get(vm, login, inside .. name .. i, nil, { max = o.max, timeout = 60 })
+      if code == "ELIMIT" then return nil, too_much(o), code end
       if not bytes and code ~= "FileNotFound" then return nil, message, code, detail end
       list[i][stream] = bytes or ""
     end
@@ -108,13 +115,9 @@ local function pieces(self, vm, login, one, programs, rc, o)
   return list
 end
 
-local function too_long(list, max)
+local function too_long(list, o)
   for _, one in ipairs(list) do
-    for _, stream in ipairs { "stdout", "stderr" } do
-      if #one[stream] > max then
-        return ("%s of the program has %d bytes, and %d were allowed"):format(stream, #one[stream], max)
-      end
-    end
+    if #one.stdout > o.max or #one.stderr > o.max then return too_much(o) end
   end
 end
 
@@ -184,7 +187,7 @@ return function(self, operate, vm, login, programs, o)
       list, why, failed, more = pieces(self, vm, login, one, programs, result, o)
       if not list then return nil, why, failed, more end
     end
-    local long = too_long(list, o.max)
+    local long = too_long(list, o)
     if long then return nil, long, "ELIMIT" end
     for _, item in ipairs(list) do item.pid = one.pid end
     return list
