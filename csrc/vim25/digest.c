@@ -27,6 +27,34 @@ int gp_digest_sha256(const void *bytes, size_t length, uint8_t out[GP_DIGEST_SHA
     return fail_openssl(err, "SHA-256");
 }
 
+int gp_digest_sha256_file(FILE *file, uint8_t out[GP_DIGEST_SHA256], gp_error *err)
+{
+    enum { PIECE = 1 << 14 };
+    unsigned char piece[PIECE];
+    unsigned int size = 0;
+    int status = -1;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) goto failed;
+    for (;;) {
+        size_t got = fread(piece, 1, sizeof piece, file);
+        if (got > 0 && EVP_DigestUpdate(ctx, piece, got) != 1) goto failed;
+        if (got < sizeof piece) break;
+    }
+    if (ferror(file)) {
+        (void)gp_fail(err, "EIO", "the file cannot be read");
+        goto out;
+    }
+    if (EVP_DigestFinal_ex(ctx, out, &size) == 1 && size == GP_DIGEST_SHA256) {
+        status = 0;
+        goto out;
+    }
+failed:
+    (void)fail_openssl(err, "SHA-256");
+out:
+    EVP_MD_CTX_free(ctx);
+    return status;
+}
+
 int gp_digest_hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length,
                           uint8_t out[GP_DIGEST_SHA256], gp_error *err)
 {

@@ -9,10 +9,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { GP_DIGEST_SHA256 = 32, GP_DIGEST_CRYPT = 384 };
 
 int gp_digest_sha256(const void *bytes, size_t length, uint8_t out[GP_DIGEST_SHA256], gp_error *err);
+
+/* Of what the file has from its position on; EIO when it cannot be read. */
+int gp_digest_sha256_file(FILE *file, uint8_t out[GP_DIGEST_SHA256], gp_error *err);
 
 int gp_digest_hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length,
                           uint8_t out[GP_DIGEST_SHA256], gp_error *err);

@@ -1,4 +1,5 @@
 /* gpupt.net.digest: sha256(bytes), hmac(key, bytes) -> 64 hexadecimal digits; random(count) -> bytes;
+ * sha256_file(an open Lua file) -> those of what it has from its position on;
  * crypt(password, setting) -> hash; sign(pem, bytes) -> RSA signature with SHA-256; base64(bytes) -> text. */
 #define _DEFAULT_SOURCE
 #include "vim25/digest.h"
@@ -27,6 +28,16 @@ static int digest_sha256(lua_State *L)
     uint8_t digest[GP_DIGEST_SHA256];
     gp_error err;
     if (gp_digest_sha256(bytes, length, digest, &err) != 0) return gp_bind_fail(L, &err);
+    return push_hexadecimal(L, digest);
+}
+
+static int digest_sha256_file(lua_State *L)
+{
+    const luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+    luaL_argcheck(L, stream->closef, 1, "the file is closed");
+    uint8_t digest[GP_DIGEST_SHA256];
+    gp_error err;
+    if (gp_digest_sha256_file(stream->f, digest, &err) != 0) return gp_bind_fail(L, &err);
     return push_hexadecimal(L, digest);
 }
 
@@ -94,12 +105,9 @@ static int digest_base64(lua_State *L)
 
 void gp_open_digest(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"sha256", digest_sha256},
-                                         {"hmac", digest_hmac},
-                                         {"random", digest_random},
-                                         {"crypt", digest_crypt},
-                                         {"sign", digest_sign},
-                                         {"base64", digest_base64},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"sha256", digest_sha256}, {"sha256_file", digest_sha256_file},
+                                         {"hmac", digest_hmac},     {"random", digest_random},
+                                         {"crypt", digest_crypt},   {"sign", digest_sign},
+                                         {"base64", digest_base64}, {NULL, NULL}};
     luaL_newlib(L, functions);
 }

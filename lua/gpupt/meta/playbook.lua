@@ -12,7 +12,8 @@
 
 ---@class gpupt.options.p.driver.install
 ---@field package? string|function Linux: the package, such as nvidia-driver-550-server-open
----@field from? string|function a local file: NVIDIA's .run (Linux) or .exe (Windows)
+---@field from? string|function on this computer: NVIDIA's .run (Linux) or .exe (Windows), or a folder with .inf, .deb or .rpm files, which is copied into the guest
+---@field max_size? string|function the most that a folder on this computer may have
 ---@field folder? string|function a folder in the guest with .inf (Windows), .deb or .rpm files: a mounted medium or a share
 ---@field args? string|function arguments of that file; Windows: default -s -noreboot
 ---@field modules? string|function Linux: the kernel modules of a .run file

@@ -1,11 +1,13 @@
 --- driver.install: installs the vendor's driver in the guest, from the distribution's packages (Linux), NVIDIA's .run
--- file (Linux), its installer (Windows) or a folder in the guest (both), and proves its version. The kernel modules
+-- file (Linux), its installer (Windows) or a folder of packages (both), and proves its version. The kernel modules
 -- must fit the cards: Blackwell needs the open ones, cards before Turing the proprietary ones (gpupt.guest.driver).
 -- Guests with NVSwitches get Fabric Manager of the same version. The proof is stored on the VM (ExtraConfig
 -- gpupt.driver) with what it depends on; a later run installs nothing while both are the same.
 local cards = require "gpupt.step.guest_cards"
+local core = require "gpupt.core".folder
 local dkms = require "gpupt.guest.dkms"
 local driver = require "gpupt.guest.driver"
+local driver_folder = require "gpupt.step.driver_folder"
 local fabric = require "gpupt.step.driver_fabric"
 local files = require "gpupt.step.guest_files"
 local guest = require "gpupt.step.guest_session"
@@ -25,7 +27,9 @@ local step = {
   name = "driver.install", scope = "vms", login = true,
   options = {
     { "package", "string", late = true, doc = "Linux: the package, such as nvidia-driver-550-server-open" },
-    { "from", "string", late = true, doc = "a local file: NVIDIA's .run (Linux) or .exe (Windows)" },
+    { "from", "string", late = true, doc = "on this computer: NVIDIA's .run (Linux) or .exe (Windows), "
+      .. "or a folder with .inf, .deb or .rpm files, which is copied into the guest" },
+    { "max_size", "string", default = "8 GiB", late = true, doc = "the most that a folder on this computer may have" },
     { "folder", "string", late = true,
       doc = "a folder in the guest with .inf (Windows), .deb or .rpm files: a mounted medium or a share" },
     { "args", "string", late = true, doc = "arguments of that file; Windows: default -s -noreboot" },
@@ -55,8 +59,9 @@ function step.check(o)
   if type(o.package) == "string" and not o.package:find "^[%w][%w.+_:~=-]*$" then
     return ("package = '%s' is not the name of one package"):format(o.package)
   end
-  if type(o.from) == "string" and not (o.from:find "%.run$" or o.from:find "%.[Ee][Xx][Ee]$") then
-    return ("from = '%s' is neither a .run nor a .exe file"):format(o.from)
+  if type(o.max_size) == "string" then
+    local _, message = units.mebibytes(o.max_size)
+    if message then return "max_size: " .. message end
   end
   if type(o.within) == "string" then
     local _, message = units.duration(o.within)
@@ -66,10 +71,23 @@ end
 
 local NVIDIA = 0x10de
 
--- What the stored proof depends on.
-local function fingerprint(o)
+-- Whether `from` is an installer, and no folder.
+local function is_file(from) return from:find "%.run$" ~= nil or from:find "%.[Ee][Xx][Ee]$" ~= nil end
+
+-- The folder on this computer, read for all targets at once; false if `from` is a file; nil, message, code.
+local function local_folder(ctx, o)
+  if not o.from or is_file(o.from) then return false end
+  if not core.kind(o.from) then return nil, ("from: %s does not exist"):format(o.from), "ENOENT" end
+  if core.kind(o.from) ~= "folder" then
+    return nil, ("from: %s is neither a .run or .exe file nor a folder"):format(o.from), "EREFUSED"
+  end
+  return driver_folder.read(ctx, o.from, units.mebibytes(o.max_size) << 20)
+end
+
+-- What the stored proof depends on. `folder`: that on this computer, or false.
+local function fingerprint(o, folder)
   local words = { o.package or "", o.from and o.from:match "[^/]*$" or "", o.args or "", o.modules, o.version or "" }
-  if o.folder then words[#words + 1] = o.folder end
+  if o.folder or folder then words[#words + 1] = o.folder or folder.digest end
   return sha256(table.concat(words, "\0")):sub(1, 24)
 end
 
@@ -95,10 +113,12 @@ local function cards_of(target)
 end
 
 function step.observe(ctx, target)
-  if not target.ref then return {} end
+  local folder, message, code = local_folder(ctx, target.options)
+  if folder == nil then return nil, ("%s: %s"):format(target.name, message), code end
+  if not target.ref then return { folder = folder } end
   local vm = ctx.fleet:vm(target.ref)
   local hash, said = (vm.extra["gpupt.driver"] or ""):match "^(%x+) (.*)$"
-  return { vm = vm, installed = hash == fingerprint(target.options) and said or nil }
+  return { vm = vm, folder = folder, installed = hash == fingerprint(target.options, folder) and said or nil }
 end
 
 function step.plan(_, target, seen)
@@ -111,16 +131,25 @@ function step.plan(_, target, seen)
   if kind == "linux" and o.from and o.from:find "%.[Ee][Xx][Ee]$" then
     return nil, ("%s: Linux needs package, or from = \"FILE.run\""):format(target.name), "EREFUSED"
   end
-  if o.from then
+  if seen.folder then
+    local needed = kind == "windows" and { "inf" } or { "deb", "rpm" }
+    if not (seen.folder.has[needed[1]] or seen.folder.has[needed[2]]) then
+      return nil, ("%s: from: %s has no .%s file"):format(target.name, o.from, table.concat(needed, " or .")),
+        "EREFUSED"
+    end
+  elseif o.from then
     local file, why = io.open(o.from, "rb")
     if not file then return nil, ("from: %s"):format(why), "ENOENT" end
     file:close()
   end
-  local what = "install " .. (o.package or o.folder or o.from:match "[^/]*$")
+  local what = "install " .. (o.package or o.folder or (o.from:gsub("/+$", ""):match "[^/]*$"))
+  if seen.folder then
+    what = ("%s (%s, %s)"):format(what, units.count(#seen.folder.files, "file"), files.megabytes(seen.folder.bytes))
+  end
   if kind ~= "windows" then
     local fits, message, code = driver.flavour(cards_of(target), chosen(o))
     if not fits then return nil, ("%s: %s"):format(target.name, message), code end
-    if fits.open ~= nil and o.from then
+    if fits.open ~= nil and o.from and not seen.folder then
       what = ("%s with the %s kernel modules (%s)"):format(what, fits.open and "open" or "proprietary", fits.why)
     end
   end
@@ -249,7 +278,7 @@ local function run_file(ctx, target, session, seen, seconds)
   return session
 end
 
-local function on_linux(ctx, target, session, seconds)
+local function on_linux(ctx, target, session, seconds, folder)
   local o = target.options
   local seen, message, code = look(session)
   if not seen then return nil, message, code end
@@ -260,12 +289,12 @@ local function on_linux(ctx, target, session, seconds)
     return nil, ("the distribution '%s' is not known"):format(seen.name or seen.id or "?"), "EREFUSED"
   end
   local done = {}
-  if o.from then
+  if folder then
+    done, message, code = install_folder(session, seen, folder, seconds)
+    if not done then return nil, message, code end
+  elseif o.from then
     session, message, code = run_file(ctx, target, session, seen, seconds)
     if not session then return nil, message, code end
-  elseif o.folder then
-    done, message, code = install_folder(session, seen, o.folder, seconds)
-    if not done then return nil, message, code end
   else
     local fits, packages
     fits, message, code = driver.flavour(seen.cards, chosen(o))
@@ -305,10 +334,10 @@ end
 -- ---- Windows
 
 -- Exit codes of NVIDIA's installer: 0, and 1 for "a reboot is needed" as well as for failures. So the proof decides.
-local function on_windows(ctx, target, session, seconds)
+local function on_windows(ctx, target, session, seconds, folder)
   local o = target.options
-  if o.folder then
-    local result, message, code = session:run(driver.add_drivers(o.folder), { changing = "pnputil " .. o.folder,
+  if folder then
+    local result, message, code = session:run(driver.add_drivers(folder), { changing = "pnputil " .. folder,
       timeout = seconds })
     if not result then return nil, message, code end
     local outcome = driver.pnputil(result.status)
@@ -368,9 +397,23 @@ local function running(target, session, kind)
   return table.concat(names, ", ")
 end
 
+-- Installs what is wanted: the session then, and what was read of a Linux guest; nil, message, code, detail.
+local function install(ctx, target, session, kind, folder)
+  local o = target.options
+  local seconds, copied = units.duration(o.within), nil
+  if folder then
+    local message, code, detail
+    copied, message, code, detail = driver_folder.put(ctx, target, session, folder, { kind = kind, within = o.within })
+    if not copied then return nil, message, code, detail end
+  end
+  local results = table.pack((kind == "windows" and on_windows or on_linux)(ctx, target, session, seconds,
+    copied or o.folder))
+  if copied then driver_folder.remove(ctx, target, results[1] or session, copied) end
+  return table.unpack(results, 1, results.n)
+end
+
 function step.apply(ctx, target, _, seen)
   local o = target.options
-  local seconds = units.duration(o.within)
   local vm = seen.vm or ctx.fleet:vm(target.ref) -- observed right before
   if vm.power ~= "poweredOn" then
     return nil, target.name .. " is not running, so no driver can be installed. Power it on first", "EREFUSED"
@@ -381,15 +424,9 @@ function step.apply(ctx, target, _, seen)
   local session, message, code, detail = guest.open(ctx, target, { vm = vm })
   if not session then return nil, message, code, detail end
   local kind = session.family or vms.family(vm)
-  local linux_seen
-  if kind == "windows" then
-    session, message, code, detail = on_windows(ctx, target, session, seconds)
-  else
-    session, message, code, detail = on_linux(ctx, target, session, seconds)
-    linux_seen = session and message
-  end
-  if not session then return nil, ("%s: driver: %s"):format(target.name, message), code, detail end
-  local said, proved
+  local said, linux_seen, proved
+  session, linux_seen, code, detail = install(ctx, target, session, kind, seen.folder)
+  if not session then return nil, ("%s: driver: %s"):format(target.name, linux_seen), code, detail end
   said, message, code, proved = running(target, session, kind)
   if not said and proved and kind == "windows" then
     local again_open, why, failed, more = hidden(ctx, target, proved)
@@ -407,12 +444,13 @@ function step.apply(ctx, target, _, seen)
   end
   if linux_seen then
     local more
-    more, message, code = with_fabric(ctx, target, session, linux_seen, said, seconds)
+    more, message, code = with_fabric(ctx, target, session, linux_seen, said, units.duration(o.within))
     if not more then return nil, ("%s: driver: %s"):format(target.name, message), code end
     said = said .. more
   end
   return values.reconfigure(ctx, target, vm, { extraConfig = { { key = "gpupt.driver",
-    value = fingerprint(o) .. " " .. said } } }, { action = "mark-driver", text = "ReconfigVM (mark the driver)" })
+    value = fingerprint(o, seen.folder) .. " " .. said } } },
+    { action = "mark-driver", text = "ReconfigVM (mark the driver)" })
 end
 
 function step.prove(ctx, target)

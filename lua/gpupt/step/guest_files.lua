@@ -5,10 +5,11 @@ local units = require "gpupt.units"
 
 local files = {}
 
-local function megabytes(bytes) return ("%d MB"):format((bytes + (1 << 20) - 1) >> 20) end
+--- "120 MB", rounded up.
+function files.megabytes(bytes) return ("%d MB"):format((bytes + (1 << 20) - 1) >> 20) end
 
--- Tools report the guest's file systems: whether `bytes` fit in that of the folder. true; nil, message, "EGUEST".
-local function room(target, folder, bytes)
+--- Tools report the guest's file systems: whether `bytes` fit in that of the folder. true; nil, message, "EGUEST".
+function files.room(target, folder, bytes)
   local props = target.ref:get { "guest.disk" }
   local best
   for _, disk in ipairs(props and props["guest.disk"] or {}) do
@@ -17,16 +18,17 @@ local function room(target, folder, bytes)
     if inside and (not best or #path > #best.diskPath) then best = disk end
   end
   if not best or not best.freeSpace or best.freeSpace >= bytes then return true end
-  return nil, ("%s of the guest has %s free, and %s are needed"):format(best.diskPath, megabytes(best.freeSpace),
-    megabytes(bytes)), "EGUEST"
+  return nil, ("%s of the guest has %s free, and %s are needed"):format(best.diskPath, files.megabytes(best.freeSpace),
+    files.megabytes(bytes)), "EGUEST"
 end
 
 local unavailable = { GuestOperationsUnavailable = true, InvalidPowerState = true }
 
--- Why a copy into the guest ended: what the failure, the guest's file systems and its boot time say, and what to do.
-local function ended(ctx, target, session, o, size, failed)
+--- Why a copy into the guest ended: what the failure, the guest's file systems and its boot time say, and what to do.
+-- message, code. o: folder.
+function files.ended(ctx, target, session, o, size, failed)
   local again = next_command.resume(ctx.run or "RUN")
-  local fits, full = room(target, o.folder, size)
+  local fits, full = files.room(target, o.folder, size)
   if not fits then
     return ("the guest's disk filled up while the installer was copied (%s): %s. Free space there, then run: %s")
       :format(failed.message, full, again), "EGUEST"
@@ -61,7 +63,7 @@ function files.put(ctx, target, session, o)
   if not file then return nil, "from: " .. why, "ENOENT" end
   local size = file:seek "end"
   file:close()
-  local ok, message, code = room(target, o.folder, size * (o.room or 1))
+  local ok, message, code = files.room(target, o.folder, size * (o.room or 1))
   if not ok then
     return nil, ("%s. Free space there, then run: %s"):format(message, next_command.resume(ctx.run or "RUN")), code
   end
@@ -73,7 +75,7 @@ function files.put(ctx, target, session, o)
   ctx:row(target, "result", what, ok and { ok = true } or { ok = false, message = message, code = code },
     { of = number })
   if ok then return inside end
-  message, code = ended(ctx, target, session, o, size, { message = message, code = code })
+  message, code = files.ended(ctx, target, session, o, size, { message = message, code = code })
   files.remove(ctx, target, session, inside) -- a part of the file would hold the space that is missing
   return nil, message, code, detail
 end

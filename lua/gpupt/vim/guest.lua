@@ -187,6 +187,13 @@ function Guest:tempdir(vm, login, given)
     deadline(given))
 end
 
+--- Creates a directory, with those above it. true, or nil, message, code (FileAlreadyExists).
+function Guest:mkdir(vm, login, directory, given)
+  checked_vm(vm)
+  return operate(self, vm, login, "fileManager", "MakeDirectoryInGuest",
+    { directoryPath = directory, createParentDirectories = true }, deadline(given))
+end
+
 --- Deletes a directory with everything in it.
 function Guest:rmdir(vm, login, directory, given)
   checked_vm(vm)

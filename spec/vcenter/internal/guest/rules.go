@@ -85,6 +85,8 @@ var (
 		"A Flex card has no driver until intel-i915-dkms is installed and the guest restarted; i915 runs it then.")
 	_ = rule("driver.fabric", "seen", "real", "nv-fabricmanager's message in many public reports: ... GPU driver interface version 550.127.05 don't match with driver version 550.120; NV_WARN_NOTHING_TO_DO without NVSwitches", "Fabric Manager starts only with NVSwitches in the guest and a loaded driver of exactly its own version.")
 	_ = rule("windows.pnputil", "documented", "real", "learn.microsoft.com: PnPUtil command syntax and return values", "pnputil /add-driver PATTERN takes /subdirs and /install; 2 without a file, 5 without rights, 87 for other options, 259 when no device matched.")
+	_ = rule("windows.certutil", "documented", "real", "learn.microsoft.com: certutil, -hashfile (default SHA1); its three lines are in many public reports; the German lines are from memory",
+		"certutil -hashfile FILE [SHA256] prints a line with the file, the digits, and a line that says so; 0x80070002 for a missing file.")
 	_ = rule("windows.enum-devices", "seen", "real", "openzfsonwindows/openzfs issue 392 (its output); learn.microsoft.com: PnPUtil command syntax (/enum-devices since 1903); the German labels are from memory",
 		"pnputil /enum-devices lists the devices with id, class, problem code and published driver name, with labels in the system's language.")
 	_ = rule("driver.power-on", "documented", "real", "PCI enumeration at boot", "lspci, PnP and nvidia-smi show the devices of this power-on.")

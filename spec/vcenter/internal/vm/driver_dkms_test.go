@@ -38,6 +38,11 @@ func TestDKMSAndOtherDrivers(t *testing.T) {
 	if out := k.bash(lin, "sudo apt-get install -y amdgpu-dkms; echo $?; modinfo -F version amdgpu"); !strings.Contains(out, "\n0\n6.8.5") {
 		t.Error(out)
 	}
+	k.rule("windows.certutil")
+	k.program(win, windowsAuth, `C:\Windows\System32\cmd.exe`, `/c echo a>"C:\a b.txt"& certutil -hashfile "C:\a b.txt" SHA256 >C:\h.txt& certutil -hashfile C:\none SHA256 >>C:\h.txt`)
+	if out := k.fetch(win, windowsAuth, `C:\h.txt`); !strings.Contains(out, `SHA256 hash of C:\a b.txt:`) || !strings.Contains(out, "8e4621379786ef42a4fec155cd525c291dd7db3c1fde3478522f4f61c03fd1bd") || !strings.Contains(out, "0x80070002") {
+		t.Error(out)
+	}
 	k.program(win, windowsAuth, `C:\Windows\System32\cmd.exe`, `/c pnputil /enum-devices /connected >C:\d.txt`)
 	if out := k.fetch(win, windowsAuth, `C:\d.txt`); !strings.Contains(out, "28 (0x1C) [CM_PROB_FAILED_INSTALL]") {
 		t.Error(out)
