@@ -64,6 +64,12 @@ local function written(ctx, target)
   end
 end
 
+--- Whether nothing was written to the VM's disk; false where that cannot be seen.
+function waiting.untouched(ctx, target)
+  local bytes = written(ctx, target)
+  return bytes ~= nil and bytes < WRITTEN
+end
+
 local function in_gib(bytes)
   return bytes < 1 << 30 and ("%d MiB"):format(bytes >> 20) or ("%.1f GiB"):format(bytes / (1 << 30))
 end

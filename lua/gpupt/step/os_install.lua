@@ -350,9 +350,23 @@ local function finish(ctx, target)
     { action = "mark-installed", text = "ReconfigVM (installation done)" })
 end
 
+-- A run that was interrupted before it had pressed its keys leaves a stock Windows medium behind its prompt: nothing
+-- would ever be installed. So the resumed run powers the VM off and starts again.
+local function missed_the_prompt(ctx, target, seen)
+  return target.options.keys == "auto" and vms.family(seen.vm) == "windows" and seen.vm.power == "poweredOn"
+    and ctx:newer(target, "power-on", "keys") and waiting.untouched(ctx, target)
+end
+
 local function install(ctx, target, seen)
   if seen.installed then return finish(ctx, target) end
   local ok, message, code, detail
+  if missed_the_prompt(ctx, target, seen) then
+    ok, message, code, detail = ctx:task(target, target.ref, "PowerOffVM_Task", {},
+      { action = "power-off", text = "PowerOffVM (its medium waits for a key that was not pressed)",
+        detail = values.power("poweredOn", "poweredOff") })
+    if not ok then return nil, message, code, detail end
+    seen.vm = ctx.fleet:vm(target.ref)
+  end
   if seen.vm.power ~= "poweredOn" then
     ok, message, code, detail = start(ctx, target, seen)
     if not ok then return nil, message, code, detail end
