@@ -45,7 +45,9 @@ end
 local function follow(self, vm, login, one, o, until_time)
   local pid, delay, missed, first = one.pid, FIRST_PAUSE, 0, true
   local function result(left)
-    return self:get(vm, login, one.inside .. one.prefix .. script.RESULT, nil, { max = o.most, timeout = left.timeout })
+    local text, why, failed, more = self:get(vm, login, one.inside .. one.prefix .. script.RESULT, nil,
+      { max = o.most, timeout = left.timeout })
+    return text, failed == "ELIMIT" and too_much(o) or why, failed, more
   end
   while true do
     if engine.now() >= until_time then return nil, "the program is still running", "ETIMEDOUT" end
@@ -66,7 +68,6 @@ local function follow(self, vm, login, one, o, until_time)
     if gone or process.ended then
       local text, why, failed, more = result(left)
       if text then return text end
-      if failed == "ELIMIT" then return nil, too_much(o), failed end
       if failed ~= "FileNotFound" then return nil, why, failed, more end
       missed = missed + 1
       -- the process list may lag behind the start, and restarted Tools list nothing: the file alone decides, unless
