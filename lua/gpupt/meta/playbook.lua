@@ -138,7 +138,7 @@
 ---@field cancel_within? string how long EnterMaintenanceMode may take to end after it was cancelled
 ---@field watch_for? string how long a run that was resumed watches a host before it sends the second reboot request
 ---@field busy_within? string how long another task on the host may take, if a change of unknown outcome met it
----@field window? string|table when hosts may be rebooted: 22:00-05:00, Mon-Fri 22:00-05:00, or Sat,Sun 00:00-24:00 Europe/Berlin (or UTC, +02:00; default: the time of this computer); or a list. A reboot that could last (back_within) beyond its end does not start
+---@field window? string|table when hosts may be rebooted: 22:00-05:00, Mon-Fri 22:00-05:00, or Sat,Sun 00:00-24:00 Europe/Berlin (or UTC, +02:00, vcenter: the zone of its appliance; default: the time of this computer); or a list. A reboot that could last (back_within) beyond its end does not start
 ---@field window_within? string how long a run waits until the window opens; then the host is deferred
 ---@field max_failures? integer|string start no further targets after so many failed hosts of this roll: a count, or a percentage such as 10%
 

@@ -123,8 +123,8 @@ local roll_options = options.declare("p.hosts roll", {
   { "busy_within", "string", default = waits.defaults.busy_within,
     doc = "how long another task on the host may take, if a change of unknown outcome met it" },
   { "window", "string|table", doc = "when hosts may be rebooted: 22:00-05:00, Mon-Fri 22:00-05:00, or Sat,Sun "
-    .. "00:00-24:00 Europe/Berlin (or UTC, +02:00; default: the time of this computer); or a list. A reboot that could "
-    .. "last (back_within) beyond its end does not start" },
+    .. "00:00-24:00 Europe/Berlin (or UTC, +02:00, vcenter: the zone of its appliance; default: the time of this "
+    .. "computer); or a list. A reboot that could last (back_within) beyond its end does not start" },
   { "window_within", "string", default = "24h",
     doc = "how long a run waits until the window opens; then the host is deferred" },
   { "max_failures", "integer|string",

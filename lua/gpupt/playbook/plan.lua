@@ -24,6 +24,7 @@ local unavailable = require "gpupt.playbook.unavailable"
 local unfinished = require "gpupt.playbook.unfinished"
 local units = require "gpupt.units"
 local taken_away = require "gpupt.playbook.taken_away"
+local vcenter_zone = require "gpupt.playbook.vcenter_zone"
 local vim = require "gpupt.vim"
 local visible = require "gpupt.visible"
 
@@ -149,6 +150,9 @@ local function read_fleet(self, problems)
   end
   unavailable.assign(self.fleet, self.hosts, function(target, text)
     found:problem { source = target.scope.source, text = "roll: " .. text, target = target.name, code = "EPLAYBOOK" }
+  end)
+  vcenter_zone.read(self, function(target, text, code)
+    found:problem { source = target.scope.source, text = text, target = target.name, code = code }
   end)
   for _, scope in ipairs(each_scope(self.playbook, "vms")) do
     local list, message, code = failure.catch(targets.vms, self.fleet, scope, limit, found, function(target)

@@ -1,5 +1,6 @@
 --- Maintenance windows: "22:00-05:00", "Mon-Fri 22:00-05:00", "Sat,Sun 00:00-24:00 Europe/Berlin", or a list of them.
--- The days are those on which a window opens. Without a zone it is that of this computer. Windows that touch are one.
+-- The days are those on which a window opens. Without a zone it is that of this computer; `vcenter` is the zone of the
+-- appliance of vCenter, which a plan reads (Window:set_vcenter). Windows that touch are one.
 -- What counts is the wall clock of this computer: it is read again at every look, so that a clock that is set, and a
 -- computer that slept, are seen.
 local units = require "gpupt.units"
@@ -39,7 +40,8 @@ local function one(text)
   if not (from and to) or named ~= "" and not set then return nil, FORM:format(text) end
   if from == to then return nil, ("'%s': a window that ends when it begins. All day is 00:00-24:00"):format(text) end
   local name = zoned == "" and "local" or zoned
-  local offset, message = zone.of(name)
+  -- until it is read, the zone of vCenter is UTC: that is enough to check the window's length
+  local offset, message = zone.of(name == "vcenter" and "UTC" or name)
   if not offset then return nil, message end
   return { days = set, from = from * 60, length = (to > from and to - from or to + 1440 - from) * 60, offset = offset,
     zone = name, text = text:match "^%s*(.-)%s*$" }
@@ -59,6 +61,21 @@ function window.parse(given)
   for i, part in ipairs(self.parts) do words[i] = part.text end
   self.text = table.concat(words, ", ")
   return self
+end
+
+--- Whether one of its windows is in the zone of vCenter, which is not known before a plan reads it.
+function Window:needs_vcenter()
+  for _, part in ipairs(self.parts) do if part.zone == "vcenter" then return true end end
+  return false
+end
+
+--- Sets the zone of vCenter: true; nil, message, code.
+function Window:set_vcenter(name)
+  local offset, message, code = zone.of(name)
+  if not offset then return nil, message, code end
+  for _, part in ipairs(self.parts) do if part.zone == "vcenter" then part.offset = offset end end
+  self.vcenter = name
+  return true
 end
 
 -- The moment at which a zone's clocks show `civil` (seconds since 1970 as if it were UTC).
@@ -119,7 +136,7 @@ function Window:title()
   for _, part in ipairs(self.parts) do
     if part.zone == "local" and not part.text:find "local$" then return self.text .. " in the time of this computer" end
   end
-  return self.text
+  return self.vcenter and ("%s (%s)"):format(self.text, self.vcenter) or self.text
 end
 
 --- The longest time that it is open at once, around t.

@@ -37,6 +37,8 @@ type Fleet struct {
 	// BusyVM is what becomes of a reconfigure of a VM on which another task works: queue (default at
 	// vcenter) or refuse (default at esxi: TaskInProgress).
 	BusyVM string `json:"busy_vm"`
+	// TimeZone is the time zone of the appliance that vCenter runs in; default: Etc/UTC.
+	TimeZone string `json:"time_zone"`
 	// Horizon is a Connection Server beside it; default: none.
 	Horizon *Horizon `json:"horizon"`
 	// TransferBy is how the URLs of guests' files and of exports name the VM's host behind a vCenter: address (default;

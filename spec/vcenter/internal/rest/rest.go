@@ -1,5 +1,5 @@
 // Package rest is the part of the vSphere Automation API (/api) that tools for GPUs use: the
-// session, the DirectPath devices of vSphere 9.1, and the task that a change of them is.
+// session, the appliance's time zone, the DirectPath devices of vSphere 9.1, and the task that a change of them is.
 package rest
 
 import (
@@ -112,6 +112,8 @@ func (r *service) route(q *http.Request, ses *session.Session) answer {
 	switch {
 	case is("session"):
 		return r.session(q, ses)
+	case is("appliance", "system", "time", "timezone"):
+		return r.only(q, ses, http.MethodGet, func() answer { return r.timezone(q, ses) })
 	case is("cis", "tasks", "*"):
 		return r.only(q, ses, http.MethodGet, func() answer { return r.task(ses, parts[2]) })
 	case is("vcenter", "host", "*", "hardware", "direct-path-devices") && r.known():
