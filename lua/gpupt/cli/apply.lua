@@ -175,7 +175,8 @@ function command.carry_out(plan, store, allow, options, plan_again)
   for try = 1, PLANS do
     run, message, code, detail = plan:apply { journal = store, allow = allow, on_event = on_event,
       progress = shows, outage = options.outage, asked = function()
-        if signals.asked() then return "drain", "interrupted (Ctrl-C again stops at once)" end
+        if not signals.asked() then return end
+        return "drain", "interrupted", "interrupted (Ctrl-C again stops at once)"
       end }
     local again = plan_again and not run and type(detail) == "table" and detail.again
     if not again or try == PLANS or signals.asked() then break end

@@ -176,7 +176,8 @@ local function of_playbook(options, words)
       end
     end
     if not options.json then
-      printer.out("%svCenter %s", i > 1 and "\n" or "", site.name)
+      if i > 1 then printer.out "" end
+      printer.out("vCenter %s", site.name)
       if seen then print_text(seen) end
     end
     if not seen then cli.complain("vCenter %s: %s", site.name, message) end

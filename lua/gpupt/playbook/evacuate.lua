@@ -2,6 +2,7 @@
 -- It is a file like any other: planned, read by a person, applied with its approvals, resumed and undone.
 local each_model = require "gpupt.fleet.each_model"
 local failure = require "gpupt.failure"
+local options = require "gpupt.options"
 local snapshot = require "gpupt.fleet.snapshot"
 local system = require "gpupt.core".system
 local hosts = require "gpupt.fleet.host"
@@ -85,10 +86,11 @@ local function text_of(record, groups, left, to)
   for _, one in ipairs(left) do lines[#lines + 1] = ("-- Not included: %s %s."):format(one.name, one.why) end
   lines[#lines + 1] = ("local p = %s %q\n"):format("require", "gpupt.playbook")
   lines[#lines + 1] = ("local to = %s\n"):format(quoted(to))
+  lines[#lines + 1] = "-- VMs that are off stay off\nlocal function was_on(vm) return vm.power == \"on\" end\n"
   lines[#lines + 1] = ("return p.playbook { name = %q,"):format("evacuate-" .. record.name)
   for _, group in ipairs(groups) do
     lines[#lines + 1] = ("  p.vms { where = %s,\n    p.vm.move { to = to },\n"
-      .. "    p.gpu.attach { %s } },"):format(quoted(group.paths), wanted(group))
+      .. "    p.gpu.attach { %s, power_on = was_on } },"):format(quoted(group.paths), wanted(group))
   end
   lines[#lines + 1] = "}\n"
   return table.concat(lines, "\n")
@@ -111,7 +113,9 @@ local function destinations(fleet, record, given)
   end
   table.sort(list)
   if #list == 0 then
-    return nil, ("%s is the only host of its cluster: say where its VMs go (to)"):format(record.name), "ENOHOST"
+    return nil, ("%s: say with %s to which hosts its VMs go"):format(given and "the VMs of " .. record.name
+      .. " cannot go to that host itself" or record.name .. " is the only host of its cluster", options.word "to"),
+      "ENOHOST"
   end
   return list
 end
@@ -141,7 +145,9 @@ function evacuate.write(vc, name, o)
       return nil, ("no VM on %s holds one of its cards, so there is nothing to move cold"):format(record.name), "ENOENT"
     end
     local path = o.out or ("evacuate-%s.lua"):format((record.name:gsub("[^%w.-]", "_")))
-    if io.open(path) then return nil, ("%s exists: use another name (out), or delete it"):format(path), "EEXIST" end
+    if io.open(path) then
+      return nil, ("%s exists: use another name (%s), or delete it"):format(path, options.word "out"), "EEXIST"
+    end
     local ok
     ok, message, code = system.write(path, text_of(record, groups, left, to))
     if not ok then return nil, message, code end

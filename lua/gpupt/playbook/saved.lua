@@ -228,6 +228,48 @@ local function lines_of(changes)
   return set
 end
 
+-- The guard of a host: boot time, maintenance, and the state of each card, by address.
+local function parts(guard)
+  local list, states, order = {}, {}, {}
+  for word in (guard .. "; "):gmatch "(.-); " do list[#list + 1] = word end
+  for i = 3, #list do
+    local address, state = list[i]:match "^(%S+) (.*)$"
+    if address then
+      states[address] = state
+      order[#order + 1] = address
+    end
+  end
+  return list[1], list[2], states, order
+end
+
+local function host_moved(before, now)
+  local boot, maintenance, was, order = parts(before)
+  local boot_now, maintenance_now, is, order_now = parts(now)
+  local words = {}
+  if boot ~= boot_now then words[1] = ("it was booted at %s"):format(boot_now) end
+  if maintenance ~= maintenance_now then
+    words[#words + 1] = maintenance_now == "" and "it has left maintenance mode" or "it is in maintenance mode"
+  end
+  for _, address in ipairs(order) do
+    if was[address] ~= is[address] then
+      words[#words + 1] = ("%s was %s, is %s"):format(hosts.short(address), was[address], is[address] or "gone")
+    end
+  end
+  for _, address in ipairs(order_now) do
+    if not was[address] then words[#words + 1] = ("%s is new"):format(hosts.short(address)) end
+  end
+  return table.concat(words, "; ")
+end
+
+-- What has moved between two guards, in words.
+local function moved_text(name, before, now)
+  if not now then return "it is not part of the plan any more" end
+  if name:find "^host " then return host_moved(before, now) end
+  if now == "does not exist" then return "it does not exist any more" end
+  if before == "does not exist" then return "it was created since" end
+  return ("it was changed since (changeVersion %s)"):format(now)
+end
+
 -- The refusal of a plan, with one line for each reason.
 local function stale(text, reasons)
   table.sort(reasons)
@@ -250,7 +292,7 @@ function saved.compare(plan, value)
   local now, moved = guards(plan), {}
   for name, text in pairs(value.guards) do
     if now[name] ~= text then
-      moved[#moved + 1] = ("%s: was %s, is %s"):format(name, text, now[name] or "missing")
+      moved[#moved + 1] = ("%s: %s"):format(name, moved_text(name, text, now[name]))
     end
   end
   for name in pairs(now) do

@@ -27,7 +27,7 @@ end
 
 local function heed(run, asked)
   if asked.how == "cancel" then return run:cancel(asked.reason) end
-  run:drain(asked.reason)
+  run:drain(asked.reason, asked.brief)
 end
 
 local function renew(run)
@@ -46,8 +46,8 @@ end
 function watcher.look(run)
   renew(run)
   if run.asked then
-    local how, reason = run.asked()
-    if how then heed(run, { how = how, reason = reason or "stopped" }) end
+    local how, reason, brief = run.asked()
+    if how then heed(run, { how = how, reason = reason or "stopped", brief = brief }) end
   end
   local asked = stop_row(run)
   if asked then heed(run, asked) end
