@@ -157,7 +157,7 @@
 ---@field progress? boolean false: no events with the progress of tasks, for which it is read from the server again and again
 ---@field allow? table the approvals, for example { 'reboot' }
 ---@field run? string the run to resume
----@field asked? function called once a second during the run; what it returns stops the run: 'drain' to finish the steps in progress and start nothing more, 'cancel' to stop at once; a reason in words; and what to print instead of it
+---@field asked? function called once a second during the run; what it returns stops the run: 'drain' to finish the steps in progress and start nothing more, 'cancel' to stop at once; a reason in words; and what to show instead of it
 ---@field outage? string|number how long to wait for a vCenter that does not answer
 
 ---@class gpupt.options.plan.text

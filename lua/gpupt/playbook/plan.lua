@@ -455,7 +455,7 @@ local apply_options = options.declare("plan.apply", {
   { "allow", "table", default = {}, doc = "the approvals, for example { 'reboot' }" },
   { "run", "string", doc = "the run to resume" },
   { "asked", "function", doc = "called once a second during the run; what it returns stops the run: 'drain' to finish "
-    .. "the steps in progress and start nothing more, 'cancel' to stop at once; a reason in words; and what to print "
+    .. "the steps in progress and start nothing more, 'cancel' to stop at once; a reason in words; and what to show "
     .. "instead of it" },
   { "outage", "string|number", default = "15m", doc = "how long to wait for a vCenter that does not answer" },
 })
