@@ -32,11 +32,6 @@ int gp_journal_fail(gp_error *err, sqlite3 *db, const char *doing)
         return gp_fail(err, "EACCES", "%s: %s", doing, text);
     case SQLITE_CONSTRAINT:
         return gp_fail(err, "EINVAL", "%s: %s", doing, text);
-    case SQLITE_IOERR:
-        if (sqlite3_system_errno(db) == EFBIG) {
-            return gp_fail(err, "ENOSPC", "%s: the journal has reached the limit of file sizes (ulimit -f)", doing);
-        }
-        return gp_fail(err, "EIO", "%s: %s", doing, text);
     default:
         return gp_fail(err, "EIO", "%s: %s", doing, text);
     }

@@ -161,7 +161,8 @@ static int system_keep_streams(lua_State *L)
     /* a file that reaches the limit of ulimit -f gives EFBIG, which ends a run in an orderly way, as a full disk does */
     const int signals[] = {SIGPIPE, SIGXFSZ};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL) sigaction(signals[i], &wanted, NULL);
+        if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+            sigaction(signals[i], &wanted, NULL);
     }
     bool held = true;
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
