@@ -2,6 +2,7 @@
 -- bytes": neither the program nor the limit that was set. And an installer's name in capitals (.EXE) was none.
 local gpupt = require "gpupt"
 local lab = require "spec.support.lab"
+local vcenter = require "spec.support.vcenter"
 
 local check = gpupt.check
 local LOGIN = { username = "ops", password = "Train-1-pass" }
@@ -47,10 +48,21 @@ describe("a program that prints much", function()
 end)
 
 describe("an installer of Windows", function()
+  local site
+  setup(function()
+    site = lab.start { speed = 100, fleet = { clusters = { { name = "a", hosts = { lab.host("esx-1") } } },
+      datastores = { { name = "ds-1" } }, vms = { { name = "win", host = "esx-1", installed = "windows", power = "poweredOn",
+        memory_mb = 4096, firmware = "efi", username = "ops", password = "Train-1-pass" } } } }
+  end)
+  teardown(function() site:stop() end)
+
   it("may have its name in capitals", function()
-    for _, name in ipairs { "NVIDIA-551.61.EXE", "nvidia.Exe" } do
-      assert.is_nil(require "gpupt.step.driver_install".check { from = name, within = "30m" })
+    for name, fits in pairs { ["NVIDIA-551.61.EXE"] = true, ["nvidia.Exe"] = true, ["nvidia.exec"] = false } do
+      local path = site.dir .. "/" .. name
+      vcenter.write(path, "NVIDIA Display Driver 551.61\n")
+      local ok, plan = pcall(site.plan, site, ([[return p.playbook { name = "v", p.vms { where = "/DC0/vm/win",
+        login = p.login("ops", p.secret.command "echo Train-1-pass"), p.driver.install { from = %q } } }]]):format(path))
+      assert.equal(fits, ok and plan ~= nil, name)
     end
-    assert.matches("neither a .run nor a .exe file", require "gpupt.step.driver_install".check { from = "x.EXEC", within = "30m" }, 1, true)
   end)
 end)
