@@ -64,6 +64,39 @@ return p.playbook { name = "driver", p.vms { where = "/DC0/vm/%s",
     end)
   end
 
+  -- an earlier driver.install whose proof was not stored: the program was killed, or the VM lost its mark
+  it("reads and proves what an earlier one has installed, and installs it only if it is another", function()
+    local vc = site:client()
+    local vm = check(vc:one "/DC0/vm/rocky")
+    local function forget()
+      check(vc:wait(check(vm:ReconfigVM_Task { spec = { extraConfig = { { key = "gpupt.driver", value = "" } } } })))
+    end
+    local function changes(options)
+      local result, events, rows = apply("rocky", options)
+      assert.equal("changed", result.targets[1].status, result.targets[1].message)
+      local list, said = {}, {}
+      for _, row in ipairs(rows) do if row.kind == "change" then list[#list + 1] = row.what end end
+      for _, event in ipairs(events) do said[#said + 1] = event.text end
+      return list, table.concat(said, "\n"), result.targets[1].proofs["driver.install"]
+    end
+    local list = changes 'package = "cuda-drivers"'
+    assert.matches("^install .*cuda%-drivers$", list[1])
+    forget()
+    local said, proof
+    list, said, proof = changes 'package = "cuda-drivers"'
+    assert.same({ "ReconfigVM (mark the driver)" }, list)
+    assert.matches("570.86.15 is installed and runs all cards: it is not installed again", said, 1, true)
+    assert.equal("driver 570.86.15", proof)
+    -- other options, the same driver
+    list, said, proof = changes 'package = "cuda-drivers", version = "570"'
+    assert.same({ "ReconfigVM (mark the driver)" }, list)
+    assert.matches("not installed again", said, 1, true)
+    assert.equal("driver 570.86.15", proof)
+    -- the same version with other kernel modules is another driver
+    list = changes 'package = "nvidia-open"'
+    assert.matches("^install .*nvidia%-open$", list[1])
+  end)
+
   it("names the folder that has no package", function()
     local result = apply("rocky", 'folder = "/var/tmp/none"')
     assert.equal("failed", result.targets[1].status)

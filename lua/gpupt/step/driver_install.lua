@@ -15,6 +15,7 @@ local guest_family = require "gpupt.facts.guest_family"
 local hidden = require "gpupt.step.driver_hidden"
 local linux = require "gpupt.guest.linux"
 local plain = require "gpupt.text"
+local is_present = require "gpupt.step.driver_present"
 local power = require "gpupt.step.vm_power"
 local proof = require "gpupt.guest.proof"
 local reboot = require "gpupt.step.guest_reboot"
@@ -397,6 +398,22 @@ local function running(target, session, kind)
   return table.concat(names, ", ")
 end
 
+-- The driver that runs and is the wanted one, and what was read of a Linux guest; false if it has to be installed; nil,
+-- message, code. A VM that gpupt has just created is not asked.
+local function present(ctx, target, session, kind, vm)
+  local o = target.options
+  if not power.delivered(vm) and not ctx:did(target) then return false end
+  local file = o.from and is_file(o.from) and driver.run_file(o.from:match "[^/]*$") or {}
+  if not (o.package or o.version or file.version) then return false end
+  local said = running(target, session, kind)
+  if not said then return false end
+  local found, read, code = is_present(session, kind, said, { package = o.package, version = o.version or file.version,
+    flavour = function(seen) return driver.flavour(seen.cards, chosen(o)) end })
+  if not found then return found, read, code end
+  ctx:note(target, ("%s is installed and runs all cards: it is not installed again"):format(said))
+  return said, read
+end
+
 -- Installs what is wanted: the session then, and what was read of a Linux guest; nil, message, code, detail.
 local function install(ctx, target, session, kind, folder)
   local o = target.options
@@ -425,9 +442,13 @@ function step.apply(ctx, target, _, seen)
   if not session then return nil, message, code, detail end
   local kind = session.family or vms.family(vm)
   local said, linux_seen, proved
-  session, linux_seen, code, detail = install(ctx, target, session, kind, seen.folder)
-  if not session then return nil, ("%s: driver: %s"):format(target.name, linux_seen), code, detail end
-  said, message, code, proved = running(target, session, kind)
+  said, linux_seen, code = present(ctx, target, session, kind, vm)
+  if said == nil then return nil, ("%s: driver: %s"):format(target.name, linux_seen), code end
+  if not said then
+    session, linux_seen, code, detail = install(ctx, target, session, kind, seen.folder)
+    if not session then return nil, ("%s: driver: %s"):format(target.name, linux_seen), code, detail end
+    said, message, code, proved = running(target, session, kind)
+  end
   if not said and proved and kind == "windows" then
     local again_open, why, failed, more = hidden(ctx, target, proved)
     if again_open == nil then return nil, why, failed, more end
