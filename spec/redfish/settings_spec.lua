@@ -218,4 +218,24 @@ describe("BIOS settings", function()
     assert.is_true(facts.is("memorymappedioabove4gb", "MemoryMappedIOAbove4GB"))
     assert.is_false(facts.is("Above4GDecodingX", "Above4GDecoding"))
   end)
+
+  it("of an iLO 4 whose BIOS has an administrator password are refused with what to do; those of later ones are not",
+    function()
+      for name, refused in pairs { ilo4 = true, hpe = false } do
+        l.sim:post("set", { bmc = name, bios_password = true })
+        local client <close> = open(name) -- luacheck: ignore
+        local seen = check(bios.read(client, {}))
+        local now = seen.current.Sriov
+        local ok, message, code = pending.set(client, seen, { Sriov = now == "Enabled" and "Disabled" or "Enabled" })
+        l.sim:post("set", { bmc = name, bios_password = false })
+        if refused then
+          assert.equal("EREFUSED", code, message)
+          assert.matches("This server's BIOS has an administrator password", message, 1, true)
+          assert.matches("Redfish has no field for it", message, 1, true)
+        else
+          assert.is_true(ok, message)
+        end
+        check(pending.withdraw(client, seen, { "Sriov" }))
+      end
+    end)
 end)

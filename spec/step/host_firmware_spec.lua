@@ -131,6 +131,7 @@ return p.playbook { name = "bios", p.hosts { where = "/DC0/host/*/%s", devices =
     local text = playbook("iommu = true", "p.host.enable {}")
     local plan = tostring(assert(l:plan(text)))
     assert.is_truthy(plan:find "host%.firmware  BIOS: ProcVirtualization .* %-> reboot\n" and plan:find "host%.enable .* %-> reboot\n", plan)
+    assert.is_truthy(plan:find("two reboots: with the IOMMU off the host reports no device as capable", 1, true), plan)
     local result = l:apply(text, ALLOW)
     assert.equal("done", result.status, (result.targets[1] or {}).message)
     assert.equal(2, l.sim:calls "RebootHost_Task")

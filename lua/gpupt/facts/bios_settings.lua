@@ -13,7 +13,8 @@ local LIBREDFISH = "[S] captures in NVIDIA/libredfish"
 local IDRAC = "[S] dell/iDRAC-Redfish-Scripting; the BIOS attributes of PowerEdge in Dell's documents"
 local ILO = "[S] servermanagementportal.ext.hpe.com: BIOS resource definitions of iLO 5 and iLO 6"
 local XCC = "[S] pubs.lenovo.com: UEFI settings of ThinkSystem; captures in NVIDIA/libredfish"
-local IMC = "[S] CiscoUcs/imcsdk: BiosVfMemoryMappedIOAbove4GB; intersight_bios_policy of cisco.intersight"
+local IMC = "[S] CiscoUcs/imcsdk: BiosVfMemoryMappedIOAbove4GB; intersight_bios_policy of cisco.intersight; "
+  .. "an exported configuration of a CIMC 3.0 (C220 M4) has MemoryMappedIOAbove4GB, IntelVTD and SrIov with Enabled"
 local AMI = "[M] names of AMI's Aptio as boards show them"
 
 local ON = { "Enabled", "Enable", "1" }
@@ -49,7 +50,7 @@ add { key = "iommu", label = "IOMMU (VT-d, AMD-Vi)", effect = "without it no dev
     { vendor = "Supermicro", names = { "IntelVTforDirectedI_O_VT_d", "IntelVTforDirectedIOVTd", "IOMMU" }, on = ON,
       off = OFF, source = LIBREDFISH },
     { vendor = "Cisco", names = { "IntelVTD", "IntelVTForDirectedIO" }, on = ON, off = OFF,
-      source = "[S] intersight_bios_policy of cisco.intersight; the form over Redfish is [M]" },
+      source = IMC .. "; the form over Redfish is [M]" },
     { vendor = "Intel", names = { "IntelVTforDirectedIO", "VTdSupport", "IntelVTd" }, on = ON, off = OFF,
       source = "[M] Intel Server Board BIOS setup guide" },
     { vendor = "AMI", names = { "IOMMU", "VTd", "VTdSupport", "IntelVTforDirectedIOVTd" }, on = ON, off = OFF,
@@ -64,7 +65,7 @@ add { key = "sr_iov", label = "SR-IOV", effect = "without it a card offers no vi
     { vendor = "Lenovo", names = { "DevicesandIOPorts_SRIOV" }, on = ON, off = OFF, source = XCC },
     { vendor = "Supermicro", names = { "SR_IOVSupport", "SRIOVSupport" }, on = ON, off = OFF, source = LIBREDFISH },
     { vendor = "Cisco", names = { "SrIov", "SingleRootIOVirtualization" }, on = ON, off = OFF,
-      source = "[S] intersight_bios_policy of cisco.intersight; the form over Redfish is [M]" },
+      source = IMC .. "; the form over Redfish is [M]" },
     { vendor = "Intel", names = { "SRIOVSupport" }, on = ON, off = OFF,
       source = "[M] Intel Server Board BIOS setup guide" },
     { vendor = "AMI", names = { "SRIOVSupport", "SR_IOVSupport" }, on = ON, off = OFF, source = AMI },
@@ -111,6 +112,9 @@ facts.MANNERS = {
     .. "scheduled.'", source = IDRAC .. "; " .. LIBREDFISH },
   { vendor = "HPE", text = "wrong values get 200, and the verdict is in @Redfish.Settings.Messages after the boot; "
     .. "registries are compressed; iLO 4 is flat", source = "[S] HPE iLO REST API documents" },
+  { vendor = "HPE", text = "iLO 4 with a BIOS administrator password takes a change only with the header "
+    .. "X-HPRESTFULAPI-AuthToken (message TokenRequired); iLO 5 and later need the privilege to configure the BIOS",
+    source = "[S] HPE: migrating from iLO 4 to iLO 5, BIOS Password Authentication HTTP Header" },
   { vendor = "Lenovo", text = "the settings resource is Bios/Pending and lists everything", source = XCC },
   { vendor = "Supermicro", text = "the settings resource is Bios/SD and lists changes; values are shown as text",
     source = LIBREDFISH },

@@ -6,6 +6,8 @@
 --   busy          while an iDRAC has a job for the BIOS it refuses others (SYS011): whose it is, is not known, so that
 --                 is said and nothing is deleted
 --   If-Match      sent whenever the resource has an ETag: AMI's services answer 428 without it
+--   password      iLO 4 answers TokenRequired if the BIOS has an administrator password. DSP0266 and the Bios schema
+--                 have no field for one with a change (only the action ChangePassword); later iLOs ask for a privilege
 --   flat          iLO 4 has the attributes in the resource itself, and loses what is in Attributes
 -- Sources: facts of gpupt.facts.bios_settings, MANNERS.
 local answer = require "gpupt.redfish.answer"
@@ -118,6 +120,11 @@ local function patch(client, self, values)
   if not body then
     if detail and (answer.has(detail.body, "SYS011") or answer.has(detail.body, "SYS430")) then
       return busy(info)
+    end
+    if detail and answer.has(detail.body, "TokenRequired") then
+      return nil, ("%s. This server's BIOS has an administrator password, which iLO 4 asks for with each change. "
+        .. "Redfish has no field for it, and gpupt sends none: change the settings in the BIOS setup (RBSU), or clear "
+        .. "that password there"):format((info:gsub("%.$", ""))), "EREFUSED"
     end
     if code == "ESTALE" then
       return nil, ("%s. Another user has changed the pending settings meanwhile: try again"):format(

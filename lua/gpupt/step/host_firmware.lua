@@ -133,7 +133,7 @@ function step.observe(ctx, target)
     for _, line in ipairs(seen.waits) do values[line.attribute] = line.wanted end
     wait_for_reboot(target, seen.access, values)
   end
-  if switches_iommu(seen) then seen.companion = false end
+  if switches_iommu(seen) then seen.twice, seen.companion = seen.companion, false end
   local reboots = not seen.companion and (#seen.set > 0 or #seen.waits > 0)
   seen.firmware = reboots
   return roll.look(ctx, target, seen, not reboots)
@@ -201,6 +201,10 @@ function step.plan(ctx, target, seen)
     ctx:note(target, ("pending in the BIOS until a reboot: %s"):format(table.concat(names, ", ")))
   end
   changes.needs = {}
+  if owed and seen.twice then
+    ctx:note(target, "two reboots: with the IOMMU off the host reports no device as capable of passthrough, so its "
+      .. "cards can be enabled only after the first")
+  end
   if owed and seen.companion then return changes, { firmware = true } end
   local more, message, code = roll.plan(ctx, target, seen, function() end)
   if not more then return nil, message, code end

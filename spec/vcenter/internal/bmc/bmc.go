@@ -51,6 +51,7 @@ type trouble struct {
 	Drop       map[string]bool // attributes that a boot does not take
 	Hostile    string          // deep, large, redirect, elsewhere, html, truncated, list: what GET of Bios answers
 	Fail       bool            // jobs fail
+	Locked     bool            // the BIOS has an administrator password
 	Reset      int             // after so many changes the connection breaks without an answer
 	Absolute   bool            // Locations are absolute, with another name
 	Late       time.Duration   // after a boot it shows for so long what it had before
@@ -159,6 +160,8 @@ func (b *BMC) change(m map[string]any) error {
 			b.trouble.RetryAfter = s
 		case "hostile":
 			b.trouble.Hostile = s
+		case "bios_password":
+			b.trouble.Locked = on
 		case "fail_jobs":
 			b.trouble.Fail = on
 		case "absolute":

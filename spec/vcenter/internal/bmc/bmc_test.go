@@ -211,6 +211,24 @@ func TestAServiceThatIsBusy(t *testing.T) {
 	}
 }
 
+func TestBIOSPassword(t *testing.T) {
+	vctest.Breaks(t, "bmc.hpe-bios-password")
+	for manner, refused := range map[string]bool{"ilo4": true, "hpe": false} {
+		r := newRig(t, fleet.BMC{Manner: manner})
+		r.s.Control(t, "POST", "/set", map[string]any{"bmc": hostName, "bios_password": true})
+		_, settings := r.paths()
+		body := map[string]any{"Sriov": "Enabled"}
+		a := r.send("PATCH", settings, body)
+		if !refused {
+			continue
+		}
+		r.refused(a, 400, "TokenRequired")
+		if a := r.send("PATCH", settings, body, "X-HPRESTFULAPI-AuthToken", "AB"); a.status != 200 {
+			t.Fatal(a.status)
+		}
+	}
+}
+
 func TestETags(t *testing.T) {
 	vctest.Breaks(t, "bmc.if-match", "bmc.if-match-needed")
 	r := newRig(t, fleet.BMC{Manner: "ami"})

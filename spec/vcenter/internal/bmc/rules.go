@@ -41,6 +41,8 @@ var (
 	_ = seen("bmc.dell-paths", "module tests of dellemc.openmanage (Oem/Dell/Jobs); "+dell, "Since iDRAC 9 the job queue is below Oem/Dell of the manager; before, it is the manager's Jobs.")
 	_ = seen("bmc.hpe-verdict", hpe, "An iLO accepts any value with 200; its verdict is in @Redfish.Settings.Messages after the boot.")
 	_ = seen("bmc.hpe-flat", hpe+" (iLO 4)", "iLO 4 has the attributes in the resource itself and ignores Attributes.")
+	_ = seen("bmc.hpe-bios-password", "HPE: migrating from iLO 4 to iLO 5, BIOS Password Authentication HTTP Header; message registry of iLO: TokenRequired (that its status is 400 is from memory)",
+		"iLO 4 refuses a PATCH of the BIOS without the header X-HPRESTFULAPI-AuthToken (a digest of the BIOS administrator password) if there is such a password; iLO 5 and later take the account's privilege.")
 	_ = seen("bmc.lenovo-custom", "pubs.lenovo.com; "+other, "Processors_* values are dropped at the boot outside of the custom operating mode.")
 	_ = seen("bmc.pending-lists", other, "The settings resource of HPE and Lenovo lists all attributes, that of Dell and Supermicro only changes.")
 	_ = seen("bmc.supermicro-text", other, "A Supermicro registry has the values \"0\" and \"1\", and the BIOS resource shows their text, which a PATCH takes too.")

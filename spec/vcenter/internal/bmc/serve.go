@@ -332,6 +332,9 @@ func (b *BMC) settings(w http.ResponseWriter, r *http.Request, body map[string]a
 		reply(w, 200, v)
 		return nil
 	}
+	if b.trouble.Locked && b.m.flat && r.Header.Get("X-HPRESTFULAPI-AuthToken") == "" {
+		return bad(400, "TokenRequired", "Proper 'X-HPRESTFULAPI-AuthToken' authorization token not provided.")
+	}
 	match := r.Header.Get("If-Match")
 	if match == "" && b.m.needsMatch {
 		return bad(428, "PreconditionRequired", "If-Match is needed.")
