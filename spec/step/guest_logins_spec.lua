@@ -61,6 +61,21 @@ return p.playbook { name = "logins", p.vms { where = "/DC0/vm/%s", login = %s, p
     assert.equal(0, status, said)
   end)
 
+  -- libsecret's secret-tool prints the secret of the attributes, without a line end, and ends with 1 if there is none
+  it("come from a keyring by its own command, one for each VM", function()
+    local tool = site.dir .. "/bin/secret-tool"
+    os.execute(("mkdir -p %s/bin"):format(site.dir))
+    vcenter.write(tool, "#!/bin/sh\n[ \"$1 $2\" = 'lookup vm' ] || exit 2\n"
+      .. "[ -e \"/tmp/gpupt-login-$3\" ] || exit 1\nhead -n 1 \"/tmp/gpupt-login-$3\" | tr -d '\\n'\n")
+    os.execute("chmod +x " .. tool)
+    local login = ('function(vm) return p.login("ops", p.secret.command("%s lookup vm " .. vm.name)) end'):format(tool)
+    local status, said = apply("vm-*", login)
+    assert.equal(0, status, said)
+    status, said = apply("vm-1", ('p.login("ops", p.secret.command "%s lookup vm other")'):format(tool), { desktop = true })
+    assert.is_true(status ~= 0)
+    assert.matches("secret%-tool %.%.%.: it ended with status 1", said)
+  end)
+
   it("that one guest refused are tried on no other", function()
     local status, said = apply("vm-*", 'p.login("ops", p.secret.command "echo wrong-one")', { desktop = true })
     assert.equal(1, status, said)
