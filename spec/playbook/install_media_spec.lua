@@ -46,6 +46,7 @@ describe("a plan of an installation", function()
     add("seed.iso", iso.write(cloud, "SEED"))
     add("empty.iso", iso.write({ ["readme.txt"] = "x" }, "CIDATA"))
     add("no-tools.iso", iso.write({ ["user-data"] = cloud["user-data"]:gsub("open%-vm%-tools", "jq"), ["meta-data"] = "" }, "CIDATA"))
+    add("data.iso", iso.write({ ["readme.txt"] = "no system" }, "DRIVERS"))
     add("good.iso", iso.write(cloud, "CIDATA"))
     l = lab.start { speed = 300, fleet = { clusters = { { name = "gpu-a", hosts = { lab.host "esx-a-1" } } },
       datastores = { { name = "ds-1", files = files } } } }
@@ -70,6 +71,11 @@ describe("a plan of an installation", function()
     refused({ iso = "windows.iso", answer = CLOUD }, "it is a Windows medium, and p.answer.cloud_init is not for it")
     refused({ iso = "windows.iso", answer = '"[ds-1] iso/good.iso"' }, "it is a Windows medium, and the guest id of the VM is one of Linux")
     refused({ iso = "text.iso", answer = CLOUD }, "[ds-1] iso/text.iso: it is not an image of a CD or DVD")
+  end)
+
+  it("remarks a medium without a known installer", function()
+    local result = plan { iso = "data.iso", answer = CLOUD }
+    assert.matches("[ds-1] iso/data.iso (DRIVERS) has none of the known installers. Is it the right ISO?", result.out, 1, true)
   end)
 
   it("refuses an edition that the medium does not have, and lists those that it has", function()

@@ -28,6 +28,10 @@ local function check_medium(plan, cache, need, install, found)
     one.text = ("%s: %s asks \"Continue with autoinstall?\", and keys is \"none\". Remove keys, or use a medium whose "
       .. "kernel line has the word autoinstall"):format(one.text, install.iso)
     found:problem(one)
+  elseif not is.system then
+    one.text = ("%s: %s%s has none of the known installers. Is it the right ISO?"):format(one.text, install.iso,
+      is.label and is.label ~= "" and (" (%s)"):format(is.label) or "")
+    found:remark(one)
   elseif is.unread and install.answer then
     one.text, one.why = ("%s: the editions on %s"):format(one.text, install.iso), is.unread
     found:open(one)
