@@ -31,7 +31,8 @@ local function check_given(self, problem)
   for _, entry in ipairs(self.entries) do
     for _, step in ipairs(entry.steps) do
       for _, change in ipairs(step.changes) do
-        local target, instance, card = given(self, entry.target.ref, change.disables or {})
+        local target, instance, card
+        if change.disables then target, instance, card = given(self, entry.target.ref, change.disables) end
         if target then
           problem(entry.target.name, step.instance.source, ("%s: %s is given to %s by this plan (gpu.attach "
             .. "at %s). Choose other cards in one of them"):format(entry.target.name, hosts.short(card.address),
