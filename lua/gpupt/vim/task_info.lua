@@ -12,17 +12,27 @@ local fields = { "key", "task", "name", "descriptionId", "entity", "entityName",
 for i, field in ipairs(fields) do task_info.paths[i] = "info." .. field end
 
 -- In an anyType slot the server may send anything.
-local kinds = { state = "string", error = "table", name = "string", descriptionId = "string", entity = "table" }
+local kinds = { ["info.state"] = "string", ["info.error"] = "table", ["info.name"] = "string",
+  ["info.descriptionId"] = "string", ["info.entity"] = "table" }
+
+local unfinished = { queued = true, running = true }
+
+--- Whether a wait's values by path say that the task has not ended; nil, message, code if they make no sense.
+function task_info.unfinished(values)
+  for path, kind in next, kinds do
+    local value = values[path]
+    if value ~= nil and type(value) ~= kind then
+      return nil, ("the server sent a %s as %s of a task"):format(type(value), path), "EPROTOCOL"
+    end
+  end
+  return unfinished[values["info.state"]] or false
+end
 
 --- The info of a wait's values by path; nil before the server gave any; nil, message, code if they make no sense.
 function task_info.of(values)
   if values["info.state"] == nil then return nil end
-  for field, kind in pairs(kinds) do
-    local value = values["info." .. field]
-    if value ~= nil and type(value) ~= kind then
-      return nil, ("the server sent a %s as info.%s of a task"):format(type(value), field), "EPROTOCOL"
-    end
-  end
+  local known, message, code = task_info.unfinished(values)
+  if known == nil then return nil, message, code end
   local info = { progress = values["info.progress"] }
   for i, field in ipairs(fields) do info[field] = values[task_info.paths[i]] end
   return codec.typed("TaskInfo", info)

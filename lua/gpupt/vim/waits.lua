@@ -49,6 +49,7 @@ function waits.task(client, task, given)
   local shown, state
   local follow = o.progress and progress.follow
   local results = table.pack(pcall(watch.await, client, task, task_info.paths, function(values)
+    if not o.progress and task_info.unfinished(values) then return nil end
     local info, message, code = task_info.of(values)
     if message then return nil, message, code end
     if not info then return nil end
