@@ -406,7 +406,8 @@ local function present(ctx, target, session, kind, vm)
   local file = o.from and is_file(o.from) and driver.run_file(o.from:match "[^/]*$") or {}
   if not (o.package or o.version or file.version) then return false end
   local said = running(target, session, kind)
-  if not said then return false end
+  -- an installer's name has the whole version: 551.6 is another driver than 551.61
+  if not said or file.version and said ~= file.version then return false end
   local found, read, code = is_present(session, kind, said, { package = o.package, version = o.version or file.version,
     flavour = function(seen) return driver.flavour(seen.cards, chosen(o)) end })
   if not found then return found, read, code end
