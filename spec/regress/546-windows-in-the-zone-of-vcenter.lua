@@ -34,8 +34,21 @@ describe("a window in the zone of vCenter", function()
     local noon = 1767268800 -- 2026-01-01 12:00 UTC, 21:00 in Tokyo
     assert.same({ false, noon + 3600 }, { one:fits(noon, 60) })
     assert.is_true((one:fits(noon + 3600, 60)))
-    local set, message = one:set_vcenter "Nowhere/Land"
+    local set, message = assert(window.parse "22:00-05:00 vcenter"):set_vcenter "Nowhere/Land"
     assert.is_nil(set)
     assert.matches("unknown time zone 'Nowhere/Land'", message)
+  end)
+
+  it("is refused when a loaded playbook is planned for vCenters of two zones, of which the last would win", function()
+    local two = lab.start { speed = 300, fleet = { time_zone = "Europe/Berlin",
+      clusters = { { name = "a", hosts = { lab.host "esx-1" } } } } }
+    local playbook = l:load(PLAY)
+    gpupt.check(playbook:plan(l:client()))
+    gpupt.check(playbook:plan(l:client()))
+    local plan, message = playbook:plan(two:client())
+    two:stop()
+    assert.is_nil(plan)
+    assert.matches("it was planned for a vCenter in Asia/Tokyo before, and this one is in Europe/Berlin: load the playbook again",
+      message, 1, true)
   end)
 end)

@@ -14,7 +14,9 @@ function vcenter_zone.read(plan, problem)
       if not (name or message) then name, message, code = appliance.time_zone(plan.vc) end
       local ok, why, how = nil, message, code
       if name then ok, why, how = opening:set_vcenter(name) end
-      if not ok then
+      if how == "EREFUSED" then
+        problem(target, ("roll: window = '%s': %s"):format(opening.text, why), how)
+      elseif not ok then
         problem(target, ("roll: window = '%s': the time zone of %s cannot be read: %s. The account has to be an "
           .. "administrator of vCenter; or name the zone in the window, such as Europe/Berlin"):format(opening.text,
           plan.vc.host, (why:gsub("%.$", ""))), how)

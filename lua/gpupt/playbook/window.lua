@@ -69,8 +69,13 @@ function Window:needs_vcenter()
   return false
 end
 
---- Sets the zone of vCenter: true; nil, message, code.
+--- Sets the zone of vCenter: true; nil, message, code. A loaded playbook that is planned for vCenters of two zones is
+-- refused (EREFUSED): the window is shared by its plans, and the first would reboot hosts at the second's hours.
 function Window:set_vcenter(name)
+  if self.vcenter and self.vcenter ~= name then
+    return nil, ("it was planned for a vCenter in %s before, and this one is in %s: load the playbook again"):format(
+      self.vcenter, name), "EREFUSED"
+  end
   local offset, message, code = zone.of(name)
   if not offset then return nil, message, code end
   for _, part in ipairs(self.parts) do if part.zone == "vcenter" then part.offset = offset end end
