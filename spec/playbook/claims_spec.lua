@@ -205,6 +205,7 @@ describe("the claims of a run", function()
       local stopped = l:command { "stop", id, "--journal", journal }
       assert.equal(0, stopped.status, stopped.err)
       assert.matches(("run %s (process %d on "):format(id, first.pid), stopped.out, 1, true)
+      first:says "(gpupt stop): finishing the steps in progress"
       go_on()
       local ended = first:wait()
       assert.equal(130, ended.status)
