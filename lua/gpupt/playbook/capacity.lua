@@ -1,5 +1,6 @@
 --- The cards of each cluster before and after a plan: how many are used, how many a VM could get, and what one failed
--- host would leave without a card.
+-- host would leave without a card. A plan reads only the hosts that it needs: of a cluster that was read in part,
+-- nothing is said about its spare cards, because the hosts that were not read may have some.
 local hosts = require "gpupt.fleet.host"
 local ranges = require "gpupt.ranges"
 local units = require "gpupt.units"
@@ -21,8 +22,20 @@ end
 
 local function add(to, field, yes) if yes then to[field] = to[field] + 1 end end
 
+-- The names of the hosts of the record's cluster that the plan read, and how many there are.
+local function extent(record)
+  local read, cluster = {}, record.cluster or { hosts = { record }, host_refs = { record.ref } }
+  for i, one in ipairs(cluster.hosts) do read[i] = one.name end
+  table.sort(read)
+  return read, math.max(#read, #cluster.host_refs)
+end
+
+local function in_part(one) return #one.hosts_read < one.hosts_total end
+
 --- A list of { cluster, cards, used, free, used_after, free_after, short = cards that the other hosts lack if the host
--- with the most used ones fails, hosts = how many } for each cluster of the plan with cards.
+-- with the most used ones fails, hosts = how many have cards, hosts_read = the names of all that were read,
+-- hosts_total } for each cluster of the plan with cards. Only hosts that were read count; short is nil if there are
+-- others.
 function capacity.of(plan)
   local list, by_cluster = {}, {}
   for _, record in ipairs(plan.fleet.hosts) do
@@ -31,6 +44,7 @@ function capacity.of(plan)
       local one = by_cluster[name]
       if not one then
         one = { cluster = name, cards = 0, used = 0, free = 0, used_after = 0, free_after = 0, of_host = {} }
+        one.hosts_read, one.hosts_total = extent(record)
         by_cluster[name], list[#list + 1] = one, one
       end
       local host = one.of_host[record] or { used = 0, free = 0 }
@@ -52,21 +66,24 @@ function capacity.of(plan)
       one.short = math.max(one.short, host.used - (one.free_after - host.free))
     end
     one.of_host = nil
+    if in_part(one) then one.short = nil end
   end
   table.sort(list, function(a, b) return ranges.before(a.cluster, b.cluster) end)
   return list
 end
 
 local function text_of(one)
-  local text = ("%s; used %d -> %d, free %d -> %d"):format(units.count(one.cards, "card"), one.used, one.used_after,
-    one.free, one.free_after)
-  if one.used_after == 0 or one.short > 0 then return text end
+  local read = in_part(one) and (" on %s (%d of %d hosts; no other was read)"):format(ranges.text(one.hosts_read, 8),
+    #one.hosts_read, one.hosts_total) or ""
+  local text = ("%s%s; used %d -> %d, free %d -> %d"):format(units.count(one.cards, "card"), read, one.used,
+    one.used_after, one.free, one.free_after)
+  if one.used_after == 0 or not one.short or one.short > 0 then return text end
   return text .. "; enough are free if one host fails"
 end
 
--- "no spare GPU: one host down leaves VMs without 4 GPUs"; nil if the other hosts have enough.
+-- "no spare GPU: one host down leaves VMs without 4 GPUs"; nil if the other hosts have enough, or may have.
 local function warning_of(one)
-  if one.short == 0 then return nil end
+  if not one.short or one.short == 0 then return nil end
   return ("%s: one host down leaves VMs without %s"):format(one.free_after == 0 and "no spare GPU"
     or units.count(one.free_after, "spare GPU"), units.count(one.short, "GPU"))
 end

@@ -438,7 +438,8 @@ function Plan:text(o) return require "gpupt.playbook.plan_text"(self, text_optio
 function Plan:groups() return require "gpupt.playbook.plan_groups".of(self.entries) end
 
 --- The cards of each cluster: a list of { cluster =, cards =, used =, free =, used_after =, free_after =, hosts =,
--- short = how many cards there are too few if the fullest host fails }.
+-- hosts_read =, hosts_total =, short = how many cards there are too few if the fullest host fails }. Only the hosts
+-- that the plan read count; short is nil if the cluster has others.
 function Plan:capacity() return require "gpupt.playbook.capacity".of(self) end
 
 --- What is out of service, and for how many seconds at most: { hosts = { { names =, seconds =, why = } }, vms = ... }.
