@@ -139,11 +139,11 @@ end
 -- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result. One
 -- without hosts and VMs says that its p.finds found none.
 local function show(plan)
-  if plan.entries and #plan.entries == 0 and #plan:left_out() == 0 then
-    for _, event in ipairs(plan.notes) do printer.err("  %s: %s", event.target or "", event.text) end
-  elseif #plan:changes() > 0 or plan.lost and #plan:lost() + #plan:left() > 0 then
+  if #plan:changes() > 0 or plan.lost and #plan:lost() + #plan:left() > 0 then
     printer.err("%s\n", plan:text { width = require "gpupt.cli.terminal".columns "stderr" })
     return
+  elseif plan.entries and #plan.entries == 0 and #plan:left_out() == 0 then
+    for _, event in ipairs(plan.notes) do printer.err("  %s: %s", event.target or "", event.text) end
   end
   for _, claim in ipairs(plan:claimed()) do printer.err("! %s. %s", claim.text, claim.next) end
   for _, skipped in ipairs(plan:left_out()) do printer.err("! %s", skipped.text) end

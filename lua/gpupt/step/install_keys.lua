@@ -37,7 +37,7 @@ end
 -- A row before, a row after; `fn` gives the words for the phase's message, or nil, message, code.
 local function recorded(ctx, target, text, fn)
   local change = { action = "keys", object = target.ref, text = ("PutUsbScanCodes (%s)"):format(text) }
-  local number = ctx:row(target, "change", change)
+  local number = ctx:row(target, "change", change, { method = "PutUsbScanCodes" })
   local results = table.pack(pcall(fn))
   local said, message, code = table.unpack(results, 2, 4)
   if not results[1] then
