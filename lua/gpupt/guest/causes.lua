@@ -103,7 +103,11 @@ local window_codes = { ["nvrm-bar-invalid"] = true, ["nvrm-bar-unassigned"] = tr
 -- What a program did, or the card counted, does not say that the card is not there.
 local harmless_xids = { application = true, event = true }
 
---- The findings in the Linux kernel's log, by the catalogue of gpupt.vmlog (what it says of guests).
+-- Whose cards a family of messages is about; messages of nouveau are in "linux".
+local vendors = { nvidia = 0x10de, xid = 0x10de, amd = 0x1002, intel = 0x8086 }
+
+--- The findings in the Linux kernel's log, by the catalogue of gpupt.vmlog (what it says of guests). `vendor`
+-- is the one whose cards a finding is about; nil: any.
 function causes.of_kernel_log(log)
   local found = {}
   for _, one in ipairs((vmlog.scan { text = log, pasted = false }).findings) do
@@ -111,6 +115,7 @@ function causes.of_kernel_log(log)
       local mild = one.detail and harmless_xids[one.detail.kind]
       found[#found + 1] = { code = one.code, severity = mild and "warning" or one.severity, text = one.text,
         cause = one.cause, remedy = one.remedy, address = one.detail and one.detail.address or one.address,
+        vendor = vendors[one.family] or one.code:find "^nouveau" and vendors.nvidia or nil,
         fix = window_codes[one.code] and "mmio" or nil, about_driver = one.family == "linux" or nil }
     end
   end

@@ -153,6 +153,20 @@ function driver.read(output)
   return seen
 end
 
+--- The same with the cards of one vendor only, for its driver; unchanged if the guest has none of them.
+function driver.only(seen, vendor)
+  local cards = {}
+  for _, card in ipairs(seen.cards) do
+    if card.vendor == vendor then cards[#cards + 1] = card end
+  end
+  if #cards == 0 then return seen end
+  local result = {}
+  for name, value in pairs(seen) do result[name] = value end
+  result.cards = cards
+  if vendor ~= NVIDIA then result.nouveau, result.loaded, result.module = false, nil, nil end
+  return result
+end
+
 -- Ubuntu's packages of signed modules are named after the kernel's flavour: 6.8.0-45-generic.
 local function kernel_flavour(kernel) return kernel:match "%-(%a[%w%-]*)$" or "generic" end
 
@@ -216,9 +230,10 @@ function driver.needs_restart(now)
     if card.vendor == NVIDIA then nvidia = true else other = true end
   end
   if now.nouveau then return true end
-  if nvidia then return not now.loaded or now.module ~= nil and now.module.version ~= now.loaded.version end
+  if nvidia and (not now.loaded or now.module ~= nil and now.module.version ~= now.loaded.version) then return true end
+  if not other then return false end
   if now.amdgpu.module ~= "" and now.amdgpu.module ~= now.amdgpu.loaded then return true end
-  return other and not (now.modules.amdgpu or now.modules.i915 or now.modules.xe)
+  return not (now.modules.amdgpu or now.modules.i915 or now.modules.xe)
 end
 
 -- How DKMS calls what other vendors' packages build: amdgpu-dkms and intel-i915-dkms (or the i915 of others).

@@ -230,7 +230,27 @@ local function compare_models(result, cards)
     table.concat(more, ", "), table.concat(fewer, ", "))))
 end
 
-local function read_linux(result, outputs)
+-- Kernel messages about cards of these vendors (nil: all), and those that are about no vendor's.
+local function kernel_findings(log, vendors)
+  local list = {}
+  for _, finding in ipairs(causes.of_kernel_log(log)) do
+    if not vendors or not finding.vendor or has(vendors, finding.vendor) then list[#list + 1] = finding end
+  end
+  return list
+end
+
+-- Earlier kernel messages of this boot no longer matter once every card works, as nvidia-smi tells of its own.
+local function soften(result, kernel)
+  local own = 0
+  for _, device in ipairs(result.devices) do own = own + (device.vendor == nvidia and 1 or 0) end
+  local works = own > 0 and #(result.smi or {}) == own
+  for _, finding in ipairs(kernel) do
+    if works and (own == #result.devices or finding.vendor == nvidia) then finding.severity = "warning" end
+    finding.vendor = nil
+  end
+end
+
+local function read_linux(result, outputs, vendors)
   local bus = outputs.lspci
   if not bus or bus.status ~= 0 then
     result.findings[1] = no_answer("lspci", bus and bus.out, bus and bus.status)
@@ -260,15 +280,12 @@ local function read_linux(result, outputs)
       end
     end
   end
-  local kernel = causes.of_kernel_log(text.plain(outputs.dmesg and outputs.dmesg.out or ""))
+  local kernel = kernel_findings(text.plain(outputs.dmesg and outputs.dmesg.out or ""), vendors)
   table.move(kernel, 1, #kernel, #result.findings + 1, result.findings)
   local loaded = false
   for _, device in ipairs(result.devices) do loaded = loaded or device.driver == "nvidia" end
   read_smi(result, outputs, loaded)
-  -- Earlier kernel messages of this boot no longer matter once every card works.
-  if #result.devices > 0 and #(result.smi or {}) == #result.devices then
-    for _, finding in ipairs(kernel) do finding.severity = "warning" end
-  end
+  soften(result, kernel)
 end
 
 -- The devices of Windows, by PowerShell or by pnputil; nil and a finding.
@@ -336,7 +353,7 @@ function proof.read(family, outputs, given)
   local o = read_options:check(given)
   local result = { devices = {}, findings = {} }
   if family == "linux" then
-    read_linux(result, outputs)
+    read_linux(result, outputs, o.vendors)
   elseif family == "windows" then
     read_windows(result, outputs, o.vendors or { nvidia, 0x1002 })
   else

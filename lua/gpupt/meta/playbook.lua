@@ -19,6 +19,7 @@
 ---@field modules? string|function Linux: the kernel modules of a .run file
 ---@field mok? boolean|function Linux with Secure Boot: modules that are built in the guest are signed with a key that it trusts
 ---@field hide_hypervisor? string|boolean|function Windows: auto hides it from a GeForce that stops with Code 43, and restarts the VM; true or false
+---@field vendor? string|function whose driver it is, where a VM has cards of several vendors; default: what the name of the package or file says, else all cards have to run
 ---@field version? string|function the version that must run afterwards, or the beginning of it
 ---@field within? string|function how long the installation may take
 

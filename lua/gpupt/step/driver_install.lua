@@ -2,7 +2,8 @@
 -- file (Linux), its installer (Windows) or a folder of packages (both), and proves its version. The kernel modules
 -- must fit the cards: Blackwell needs the open ones, cards before Turing the proprietary ones (gpupt.guest.driver).
 -- Guests with NVSwitches get Fabric Manager of the same version. The proof is stored on the VM (ExtraConfig
--- gpupt.driver) with what it depends on; a later run installs nothing while both are the same.
+-- gpupt.driver, one for each vendor: gpupt.step.driver_vendor) with what it depends on; a later run installs nothing
+-- while both are the same.
 local cards = require "gpupt.step.guest_cards"
 local core = require "gpupt.core".folder
 local dkms = require "gpupt.guest.dkms"
@@ -22,6 +23,7 @@ local reboot = require "gpupt.step.guest_reboot"
 local sha256 = require "gpupt.sha256"
 local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
+local vendor = require "gpupt.step.driver_vendor"
 local vms = require "gpupt.fleet.vm"
 
 local step = {
@@ -40,6 +42,8 @@ local step = {
       doc = "Linux with Secure Boot: modules that are built in the guest are signed with a key that it trusts" },
     { "hide_hypervisor", "string|boolean", default = "auto", late = true,
       doc = "Windows: auto hides it from a GeForce that stops with Code 43, and restarts the VM; true or false" },
+    { "vendor", "string", choices = vendor.names, late = true, doc = "whose driver it is, where a VM has cards of "
+      .. "several vendors; default: what the name of the package or file says, else all cards have to run" },
     { "version", "string", late = true, doc = "the version that must run afterwards, or the beginning of it" },
     { "within", "string", default = "30m", late = true, doc = "how long the installation may take" },
   },
@@ -89,6 +93,7 @@ end
 local function fingerprint(o, folder)
   local words = { o.package or "", o.from and o.from:match "[^/]*$" or "", o.args or "", o.modules, o.version or "" }
   if o.folder or folder then words[#words + 1] = o.folder or folder.digest end
+  if o.vendor then words[#words + 1] = o.vendor end
   return sha256(table.concat(words, "\0")):sub(1, 24)
 end
 
@@ -118,7 +123,7 @@ function step.observe(ctx, target)
   if folder == nil then return nil, ("%s: %s"):format(target.name, message), code end
   if not target.ref then return { folder = folder } end
   local vm = ctx.fleet:vm(target.ref)
-  local hash, said = (vm.extra["gpupt.driver"] or ""):match "^(%x+) (.*)$"
+  local hash, said = vendor.mark(target.options, vm):match "^(%x+) (.*)$"
   return { vm = vm, folder = folder, installed = hash == fingerprint(target.options, folder) and said or nil }
 end
 
@@ -167,10 +172,17 @@ local function tail(result)
   return plain.tail(plain.plain(result.err or "") .. plain.plain(result.out or ""), 400)
 end
 
+-- What the guest has, of the driver's vendor.
+local function read_own(session, output)
+  local seen, message, code = driver.read(output)
+  if not seen then return nil, message, code end
+  return driver.only(seen, vendor.of(session.target.options))
+end
+
 local function look(session)
   local results, message, code = session:look({ driver.look() })
   if not results then return nil, message, code end
-  return driver.read(results[1].out)
+  return read_own(session, results[1].out)
 end
 
 -- Runs a command as root, with a journal row. The result, and with `looking` what the guest has after it (nil if that
@@ -179,7 +191,7 @@ local function as_root(session, command, what, seconds, looking)
   local commands = { driver.bash(driver.as_root(command)), looking and driver.look() or nil }
   local results, message, code, detail = session:run_all(commands, { changing = what, timeout = seconds })
   if not results then return nil, message, code, detail end
-  return results[1], results[2] and driver.read(results[2].out) or nil
+  return results[1], results[2] and read_own(session, results[2].out) or nil
 end
 
 -- Why DKMS has built no module for the running kernel: its state and its log; nil if there is nothing to say.
@@ -375,7 +387,7 @@ end
 
 -- The driver that runs all cards: its description; nil, message, code.
 local function running(target, session, kind)
-  local vendors = cards.vendors(target) or { NVIDIA, 0x1002, 0x8086 }
+  local vendors = vendor.proved(target.options, cards.vendors(target) or { NVIDIA, 0x1002, 0x8086 })
   local commands = proof.commands(kind, { vendors = vendors })
   local outputs, message, code = cards.outputs(session, commands)
   if not outputs then return nil, message, code end
@@ -384,13 +396,18 @@ local function running(target, session, kind)
     return nil, "the driver does not run all cards: " .. cards.complaint(seen.findings), "EPROOF", seen
   end
   local versions, names = {}, {}
-  -- nvidia-smi tells the version; cards of other vendors have the name of their driver only
-  for _, one in ipairs(seen.smi and #seen.smi > 0 and seen.smi or seen.devices) do
+  local function add(one)
     local said = one.driver_version or one.driver or "?"
     if not versions[said] then
       versions[said] = true
       names[#names + 1] = said
     end
+  end
+  -- nvidia-smi tells the version; cards of other vendors may have the name of their driver only
+  local listed = seen.smi and #seen.smi > 0
+  for _, one in ipairs(listed and seen.smi or {}) do add(one) end
+  for _, one in ipairs(seen.devices) do
+    if not listed or one.vendor ~= NVIDIA then add(one) end
   end
   if #names == 0 then return nil, "the guest sees no card of the vendor", "EPROOF" end
   table.sort(names)
@@ -409,7 +426,7 @@ local function present(ctx, target, session, kind, vm)
   -- an installer's name has the whole version: 551.6 is another driver than 551.61
   if not said or file.version and said ~= file.version then return false end
   local found, read, code = is_present(session, kind, said, { package = o.package, version = o.version or file.version,
-    flavour = function(seen) return driver.flavour(seen.cards, chosen(o)) end })
+    vendor = vendor.of(o), flavour = function(seen) return driver.flavour(seen.cards, chosen(o)) end })
   if not found then return found, read, code end
   ctx:note(target, ("%s is installed and runs all cards: it is not installed again"):format(said))
   return said, read
@@ -461,7 +478,7 @@ function step.apply(ctx, target, _, seen)
     end
   end
   if not said then return nil, ("%s: driver: %s"):format(target.name, message), code end
-  if o.version and said:sub(1, #o.version) ~= o.version then
+  if o.version and not vendor.has_version(said, o.version) then
     return nil, ("%s: driver: version %s runs, not %s"):format(target.name, said, o.version), "EPROOF"
   end
   if linux_seen then
@@ -470,7 +487,7 @@ function step.apply(ctx, target, _, seen)
     if not more then return nil, ("%s: driver: %s"):format(target.name, message), code end
     said = said .. more
   end
-  return values.reconfigure(ctx, target, vm, { extraConfig = { { key = "gpupt.driver",
+  return values.reconfigure(ctx, target, vm, { extraConfig = { { key = vendor.key(o),
     value = fingerprint(o, seen.folder) .. " " .. said } } },
     { action = "mark-driver", text = "ReconfigVM (mark the driver)" })
 end

@@ -2,6 +2,7 @@
 -- before the proof was stored, or by another run, whose mark the VM has lost or which had other options.
 local driver = require "gpupt.guest.driver"
 local shell = require "gpupt.shell"
+local vendor = require "gpupt.step.driver_vendor"
 
 -- dpkg knows packages that were removed, too.
 local INSTALLED = "{ dpkg-query -W -f='${Status}\\n' %s 2>/dev/null | grep -qx 'install ok installed' "
@@ -15,11 +16,11 @@ local function has_package(session, name)
   return results[1].out:find "^there" ~= nil
 end
 
---- `said`: the driver that runs all cards now. o: package, version (of the driver, or its beginning), flavour = a
--- function of what driver.read gave -> { open = } or nil. True and what was read (Linux); false if it has to be
--- installed; nil, message, code.
+--- `said`: the driver that runs all cards now. o: package, version (of the driver, or its beginning), vendor (PCI id of
+-- the driver's; nil: all), flavour = a function of what driver.read gave -> { open = } or nil. True and what was read
+-- (Linux); false if it has to be installed; nil, message, code.
 return function(session, kind, said, o)
-  if o.version and said:sub(1, #o.version) ~= o.version then return false end
+  if o.version and not vendor.has_version(said, o.version) then return false end
   if kind == "windows" then return o.version ~= nil end
   if not o.package and not o.version then return false end
   local results, message, code = session:look { driver.look() }
@@ -27,6 +28,7 @@ return function(session, kind, said, o)
   local seen
   seen, message, code = driver.read(results[1].out)
   if not seen then return nil, message, code end
+  seen = driver.only(seen, o.vendor)
   local fits = o.flavour(seen)
   if not fits or fits.open ~= nil and seen.module and seen.module.open ~= fits.open then return false end
   if driver.needs_restart(seen) or driver.unbuilt(seen) then return false end
