@@ -87,7 +87,7 @@ return p.playbook { name = "driver", p.vms { where = "/DC0/vm/%s",
   end)
 
   -- the mark was gpupt.driver whoever's driver it was: a VM that has it installs nothing again
-  it("knows the mark of an earlier version", function()
+  it("accepts the mark of an earlier version", function()
     local function mark(key, value)
       local vc = site:client()
       local vm = check(vc:one "/DC0/vm/amd-first")

@@ -239,7 +239,7 @@ local function kernel_findings(log, vendors)
   return list
 end
 
--- Earlier kernel messages of this boot no longer matter once every card works, as nvidia-smi tells of its own.
+-- Earlier kernel messages of this boot no longer matter once every card works, as nvidia-smi shows for its own.
 local function soften(result, kernel)
   local own = 0
   for _, device in ipairs(result.devices) do own = own + (device.vendor == nvidia and 1 or 0) end
