@@ -404,10 +404,9 @@ local function running(target, session, kind)
     end
   end
   -- nvidia-smi tells the version; cards of other vendors may have the name of their driver only
-  local listed = seen.smi and #seen.smi > 0
-  for _, one in ipairs(listed and seen.smi or {}) do add(one) end
+  for _, one in ipairs(seen.smi or {}) do add(one) end
   for _, one in ipairs(seen.devices) do
-    if not listed or one.vendor ~= NVIDIA then add(one) end
+    if one.vendor ~= NVIDIA or #(seen.smi or {}) == 0 then add(one) end
   end
   if #names == 0 then return nil, "the guest sees no card of the vendor", "EPROOF" end
   table.sort(names)
