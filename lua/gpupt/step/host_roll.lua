@@ -236,7 +236,7 @@ function roll.plan(ctx, target, seen, refusal)
   local record, changes = seen.record, {}
   if seen.away then
     return { { what = "wait for the host to return from this run's reboot", sign = "~", allow = "reboot",
-      verb = "reboot", activates = seen.chosen } }
+      verb = "wait", activates = seen.chosen } }
   end
   local entering = not maintenance.entered(ctx, target)
   local of_cards = #seen.stage > 0 or #seen.pending > 0
