@@ -24,6 +24,9 @@ function next_command.release(run, force, journal)
     in_journal(journal))
 end
 
+--- Takes back what a run did, or goes on with that.
+function next_command.undo(run) return ("gpupt undo %s%s"):format(shell.word(run), in_journal()) end
+
 function next_command.stop(run) return ("gpupt stop %s%s"):format(shell.word(run), in_journal()) end
 
 --- Lists the privileges that a playbook needs.

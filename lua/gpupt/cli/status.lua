@@ -1,5 +1,6 @@
 --- gpupt status: the runs in the journal, and what became of one of them.
 local folding = require "gpupt.cli.folding"
+local next_command = require "gpupt.next_command"
 local printer = require "gpupt.printer"
 local visible = require "gpupt.visible"
 
@@ -39,14 +40,18 @@ local function when(at) return os.date("!%Y-%m-%d %H:%M:%SZ", math.floor(at)) en
 
 local function list_runs(store, options)
   local playbook = require "gpupt.playbook"
-  local runs = {}
+  local runs, undone = {}, {}
   for record in store:runs() do runs[#runs + 1] = record end
-  for _, record in ipairs(runs) do record.state = playbook.run_state(store, record) end
+  for _, record in ipairs(runs) do
+    record.state = playbook.run_state(store, record)
+    if record.undoes then undone[record.undoes] = record.state == "done" and " (undone)" or " (undone in part)" end
+  end
   if options.json then return printer.json(require "gpupt.json".array(runs)) end
   if #runs == 0 then printer.out "no runs yet" end
   for _, record in ipairs(runs) do
+    local what = record.undoes and "undo of " .. record.undoes or record.playbook .. (undone[record.id] or "")
     printer.out("%s  %-11s  %s  %s  %s", when(record.at), record.state, visible.pad(record.id, 44),
-      record.endpoint or "", record.undoes and "undo of " .. record.undoes or record.playbook)
+      record.endpoint or "", what)
   end
   return true
 end
@@ -109,6 +114,12 @@ local function print_head(found)
     run.who or "?", run.client_host or "?")
   if found.about then wrapped("", found.about .. (found.next and ". " .. found.next or ""), 0) end
 end
+  local undo = run.undone_by
+  if undo then
+    wrapped("", undo.state == "done" and ("undone at %s by run %s"):format(when(undo.at), undo.id)
+      or ("undone in part: run %s, which undoes it, %s"):format(undo.id, STATE_OF_UNDO[undo.state]
+      or "has not finished. Continue with: " .. next_command.undo(run.id)), 0)
+  end
 
 -- `rows` is false after --follow, which has shown them.
 local function print_run(found, all, rows)

@@ -4,6 +4,7 @@ local clock = require "gpupt.clock"
 local holder = require "gpupt.playbook.holder"
 local identity = require "gpupt.playbook.identity"
 local json = require "gpupt.json"
+local runs = require "gpupt.playbook.journal"
 local next_command = require "gpupt.next_command"
 local shell = require "gpupt.shell"
 
@@ -152,7 +153,8 @@ end
 local examined = { ["gpu.attach"] = true, ["guest.verify"] = true }
 
 local function next_of(one, outcome, why, run, o)
-  if over[outcome] or outcome == "running" or outcome == "waiting" then return nil end
+  -- a run that was undone, or in part, cannot be resumed
+  if over[outcome] or outcome == "running" or outcome == "waiting" or run.undone_by then return nil end
   if (run.format or 1) < 2 then return { "gpupt plan " .. shell.word(run.playbook) } end
   local list, more = {}, {}
   if outcome == "failed" and examined[one.last.step or ""] then
@@ -167,7 +169,14 @@ local function next_of(one, outcome, why, run, o)
   return list
 end
 
---- The account of a run: { run = { the columns of its record, state =, process = { pid, client_host, state } }, targets
+-- The run that undid this one, or began to: { id, at, state }, or nil.
+local function undone_by(journal, record)
+  local undo = runs.undo_of(journal, record.id)
+  return undo and { id = undo.id, at = undo.at, state = (account.state(journal, undo)) }
+end
+
+--- The account of a run: { run = { the columns of its record, state =, process = { pid, client_host, state }, undone_by
+-- = { id, at, state } of the run that undid it, or began to }, targets
 -- = { { target, identity, outcome, step, source, cause = { code, message }, evidence = { { row, at, step, what, object,
 -- operation, task, result, fault, message } }, next = { command... } } }, claims, release = the command that frees
 -- them, about = what its process does, next = what to do about that, rows, label(row) = the
@@ -176,12 +185,12 @@ function account.of(journal, record, o)
   o = o or {}
   local state, runner, known = account.state(journal, record)
   local seen, working = read(journal, record.id), state == "running" or state == "stopped"
-  local run = { allow = decoded(record.note).allow }
+  local run = { allow = decoded(record.note).allow, undone_by = undone_by(journal, record) }
   for name, value in pairs(record) do run[name] = value end
   local result = { run = {}, targets = {}, rows = seen.rows, label = seen.label,
     claims = holder.claims(journal, record.id) }
   for name, value in pairs(record) do result.run[name] = value end
-  result.run.state = state
+  result.run.state, result.run.undone_by = state, run.undone_by
   if runner then
     result.run.process = { pid = runner.pid, client_host = runner.client_host, state = known }
     local words = { gone = "is gone", stopped = "is stopped", none = "has ended" }
