@@ -45,4 +45,13 @@ function in_maintenance.leave_out(entry)
   end
 end
 
+local STAYS = "the host is still in maintenance mode"
+
+--- What is said of a host whose steps ended early, with the mode in which that left it: the text, which may be nil.
+function in_maintenance.add(text, target)
+  if not (target and target.kind == "host" and target.record.maintenance) then return text end
+  if text and text:find("maintenance mode", 1, true) then return text end
+  return text and ("%s; %s"):format((text:gsub("%.$", "")), STAYS) or STAYS
+end
+
 return in_maintenance

@@ -1,8 +1,15 @@
 --- The result of a run as tables: hosts and their cards, VMs and what was proved.
 local hosts = require "gpupt.fleet.host"
+local in_maintenance = require "gpupt.playbook.in_maintenance"
 local visible = require "gpupt.visible"
 
 local report = {}
+
+-- How a host ended; of one that was interrupted without a last word too, whether it is still in maintenance mode.
+local function ending(outcome)
+  local text = outcome.brief or outcome.message or outcome.status
+  return text or in_maintenance.add("interrupted", outcome.target_record)
+end
 
 local function host_rows(run)
   local rows = { { "HOST", "CARD", "MODEL", "STATE", "RESULT" } }
@@ -12,7 +19,7 @@ local function host_rows(run)
       local first = true
       for _, card in ipairs(target.record.cards) do
         rows[#rows + 1] = { first and outcome.target or "", hosts.short(card.address), card.name or "?",
-          hosts.state(card), first and (outcome.brief or outcome.message or outcome.status or "interrupted") or "" }
+          hosts.state(card), first and ending(outcome) or "" }
         first = false
       end
     end

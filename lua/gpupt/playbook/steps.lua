@@ -3,6 +3,7 @@
 local again = require "gpupt.playbook.again"
 local failure = require "gpupt.failure"
 local guests = require "gpupt.step.guest_session"
+local in_maintenance = require "gpupt.playbook.in_maintenance"
 local journal = require "gpupt.playbook.journal"
 local leases = require "gpupt.playbook.leases"
 local look = require "gpupt.playbook.look"
@@ -116,6 +117,10 @@ end
 function steps.finish(self, outcome, status, message, code)
   if status == "failed" and code == "ECANCELLED" then status = "interrupted" end
   message = told_once(self, outcome, message)
+  if status == "failed" or status == "interrupted" then
+    message = in_maintenance.add(message, outcome.target_record)
+    if outcome.brief then outcome.brief = in_maintenance.add(outcome.brief, outcome.target_record) end
+  end
   outcome.status, outcome.message, outcome.code, outcome.undone = status, message, code, undone[status]
   if outcome.target_record then outcome.target_record.released = true end
   if status == "failed" then
