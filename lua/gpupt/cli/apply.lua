@@ -3,6 +3,7 @@ local cli = require "gpupt.cli"
 local connection = require "gpupt.cli.connection"
 local next_command = require "gpupt.next_command"
 local printer = require "gpupt.printer"
+local ranges = require "gpupt.ranges"
 
 local command = {
   name = "apply",
@@ -76,6 +77,13 @@ end
 -- What one run leaves to say, and its exit status.
 local function say_end(result, allow)
   if result.status == "nothing" or result.status == "done" then return cli.OK end
+  if result.status == "partial" then
+    local names = {}
+    for i, one in ipairs(result.skipped) do names[i] = one.target end
+    cli.complain("%s left out, because they or their hosts could not be reached or used: %s. Apply again when they can",
+      #names == 1 and "1 was" or #names .. " were", ranges.text(names, 8))
+    return cli.UNREACHABLE
+  end
   if result.status == "away" then
     cli.complain("vCenter %s: %s. Nothing was changed there", result.vcenter, (result.message:gsub("%.$", "")))
     return cli.UNREACHABLE
@@ -122,11 +130,11 @@ local function finish(options, run, allow)
     local text = tostring(run)
     if text ~= "" then printer.out("%s", text) end
   end
-  if result.status == "nothing" then
+  if result.status == "nothing" or result.status == "partial" and not result.id and not result.runs then
     if not options.json and not options.events then
       printer.out("%s", result.undoes and "nothing is left to undo" or "nothing to change")
     end
-    return cli.OK
+    if result.status == "nothing" then return cli.OK end
   end
   local worst = #WORST
   for _, one in ipairs(result.runs or { result }) do

@@ -1,8 +1,8 @@
 --- The gpupt command: loads the subcommand, parses its options, and turns results into exit statuses.
--- Exit: 0 done, 1 something failed or a problem was found, 2 wrong usage, 3 no connection or login, 4 changes pending
--- or an approval missing, 5 paused after a canary, 130 interrupted (143 by SIGTERM, 129 by SIGHUP). Data goes to
--- stdout, everything else to stderr. A command is one file lua/gpupt/cli/<name>.lua that returns the table of args.lua
--- plus `run(options, words) -> status`.
+-- Exit: 0 done, 1 something failed or a problem was found, 2 wrong usage, 3 no connection or login, or hosts or VMs
+-- were left out that could not be reached, 4 changes pending or an approval missing, 5 paused after a canary, 130
+-- interrupted (143 by SIGTERM, 129 by SIGHUP). Data goes to stdout, everything else to stderr. A command is one file
+-- lua/gpupt/cli/<name>.lua that returns the table of args.lua plus `run(options, words) -> status`.
 local args = require "gpupt.cli.args"
 local failure = require "gpupt.failure"
 local nearest = require "gpupt.nearest"

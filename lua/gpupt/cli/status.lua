@@ -20,9 +20,9 @@ gpupt looks at the fleet when the run is resumed.
 
 With --follow, prints what the run (without RUN: the newest one) writes to its
 journal, line by line, until it ends, and then its hosts and VMs as above. The
-exit status is 0 if it ended well, and 1 if it failed, was interrupted, or its
-process is gone. Ctrl-C ends the following, not the run. With --json, each row
-is one line.]],
+exit status is 0 if it ended well, 3 if hosts or VMs were left out that could not
+be reached, and 1 if it failed, was interrupted, or its process is gone. Ctrl-C
+ends the following, not the run. With --json, each row is one line.]],
   options = {
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "all", doc = "show every row" },
@@ -108,18 +108,20 @@ local function print_targets(targets)
   end
 end
 
+local STATE_OF_UNDO = { running = "is running", stopped = "is stopped" }
+
 local function print_head(found)
   local run = found.run
   printer.out("%s  %s  %s\n%s on %s by %s at %s", run.id, run.state, run.playbook, when(run.at), run.endpoint or "?",
     run.who or "?", run.client_host or "?")
-  if found.about then wrapped("", found.about .. (found.next and ". " .. found.next or ""), 0) end
-end
   local undo = run.undone_by
   if undo then
     wrapped("", undo.state == "done" and ("undone at %s by run %s"):format(when(undo.at), undo.id)
       or ("undone in part: run %s, which undoes it, %s"):format(undo.id, STATE_OF_UNDO[undo.state]
       or "has not finished. Continue with: " .. next_command.undo(run.id)), 0)
   end
+  if found.about then wrapped("", found.about .. (found.next and ". " .. found.next or ""), 0) end
+end
 
 -- `rows` is false after --follow, which has shown them.
 local function print_run(found, all, rows)
@@ -171,7 +173,7 @@ local function follow(options, id)
     print_run(playbook.account(store, record, { journal = options.journal }), false, false)
   end
   if state == "gone" then cli.complain("the process of run %s is gone, and the run has not ended", run) end
-  return state == "done" and cli.OK or cli.FAILED
+  return state == "done" and cli.OK or state == "partial" and cli.UNREACHABLE or cli.FAILED
 end
 
 function command.run(options, words)

@@ -13,8 +13,8 @@ local account = {}
 -- What earlier releases called the outcomes.
 local renamed = { ["not begun"] = "not started", ["cut off"] = "interrupted" }
 
---- The state of a run: "done", "failed" or "interrupted" as its last row says, "running" or "stopped" (by a signal)
--- while a process works on it, "interrupted" if that process is gone. And what is known of the process.
+--- The state of a run: "done", "partial", "failed" or "interrupted" as its last row says, "running" or "stopped" (by a
+-- signal) while a process works on it, "interrupted" if that process is gone. And what is known of the process.
 function account.state(journal, record)
   local runner = journal:runner(clock.read(), record.id)
   local state = holder.state(runner)

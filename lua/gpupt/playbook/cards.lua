@@ -124,8 +124,9 @@ local function without_away(fleet, list, skipped)
     local record = target.vm and fleet.by_ref[target.vm.host]
     local why = record and not record.ours and hosts.away(record)
     if why then
-      skipped[#skipped + 1] = { target = target.name, text = ("%s: skipped, because its host %s %s"):format(target.name,
-        record.name, why) }
+      local because = ("its host %s %s"):format(record.name, why)
+      skipped[#skipped + 1] = { target = target.name, kind = "vm", away = true, why = because,
+        text = ("%s: skipped, because %s"):format(target.name, because) }
     else
       left[#left + 1] = target
     end
@@ -267,7 +268,8 @@ function cards.allocate(fleet, list, problems, over, world, skipped)
         local ok, message, code, detail = one(target)
         if not ok and detail and detail.away then
           gone[target] = true
-          skipped[#skipped + 1] = { target = target.name, text = "skipped: " .. message }
+          skipped[#skipped + 1] = { target = target.name, kind = "vm", away = true, why = message,
+            text = "skipped: " .. message }
         elseif not ok then
           refused.add(target, message, code, detail and detail.same)
         end

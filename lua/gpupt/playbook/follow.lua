@@ -34,8 +34,8 @@ end
 --- `id`: a run, or the beginning of one; nil: the newest. o.on_row(row) gets each row, the earlier ones first;
 -- o.on_state(state, runner, record) is called when its process is seen, and when that is stopped by a signal or
 -- continued; o.looked() after each look, and it ends the following if it returns false. Returns the run's id and
--- "done", "failed" or "interrupted" as its last row says, "gone" if its process is gone without one, or "left"; or nil,
--- message, code.
+-- "done", "partial", "failed" or "interrupted" as its last row says, "gone" if its process is gone without one, or
+-- "left"; or nil, message, code.
 function follow.run(url, id, o)
   local self = { url = url, id = id, last = 0, on_row = o.on_row, on_state = o.on_state }
   while true do

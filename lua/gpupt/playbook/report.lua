@@ -24,6 +24,9 @@ local function host_rows(run)
       end
     end
   end
+  for _, one in ipairs(run:unreached()) do
+    if one.kind == "host" then rows[#rows + 1] = { one.target, "-", "-", "-", "skipped: " .. one.why } end
+  end
   return rows
 end
 
@@ -53,6 +56,9 @@ local function vm_rows(run)
       rows[#rows + 1] = { outcome.target, target.host and target.host.name or "?", table.concat(cards, " "),
         outcome.status or "interrupted", proved(outcome) }
     end
+  end
+  for _, one in ipairs(run:unreached()) do
+    if one.kind == "vm" then rows[#rows + 1] = { one.target, "-", "-", "skipped", one.why } end
   end
   return rows
 end

@@ -223,6 +223,23 @@ local function incomplete(self)
     or self.deferred > 0 or self.plan.playbook.undoes ~= nil and #self.plan.skipped > 0
 end
 
+--- The hosts and VMs that the playbook means and the plan left out, because they or their host could not be reached or
+-- used: { target, kind, why }. Not those without the wanted card.
+function Run:unreached()
+  local list, seen = {}, {}
+  for _, skip in ipairs(self.plan.skipped) do
+    local key = skip.record or skip.text -- a host may be in two scopes
+    if skip.away and not seen[key] then
+      seen[key] = true
+      list[#list + 1] = { target = skip.target, kind = skip.kind, why = skip.why }
+    end
+  end
+  return list
+end
+
+-- "partial" if something was left out of what else went well.
+local function well(self, status) return #self:unreached() > 0 and "partial" or status end
+
 --- Writes the last row and releases the claims, except those of hosts that are out of service.
 function Run:close(ok, message, code)
   self.ctx:leave()
@@ -230,7 +247,7 @@ function Run:close(ok, message, code)
     local failed = not ok or incomplete(self)
     rows.flush(self.journal)
     self.journal:append { run = self.id, kind = "end", what = code == "ECANCELLED" and "interrupted"
-      or failed and "failed" or self.paused and "paused" or "done",
+      or failed and "failed" or self.paused and "paused" or well(self, "done"),
       detail = message and journal.note { message = message, code = code } or nil }
     local left, why = self.leases:leave(self.plan.vc, function(name, object)
       return out_of_service.entered(self.ctx, name, object)
@@ -243,7 +260,8 @@ function Run:close(ok, message, code)
   end
 end
 
---- { id =, status = "nothing" | "done" | "paused" (after a canary) | "failed" | "interrupted",
+--- { id =, status = "nothing" | "done" | "partial" (done, but for hosts and VMs that could not be reached) | "paused"
+-- (after a canary) | "failed" | "interrupted", skipped = { {target, kind, why} }: those hosts and VMs,
 -- targets = { {target, kind, status, step, source = "file:line" of it, message, code, changed, proofs} } }
 function Run:result()
   local list = {}
@@ -252,10 +270,11 @@ function Run:result()
       step = outcome.step, source = outcome.source, message = outcome.message, code = outcome.code,
       changed = outcome.changed, proofs = outcome.proofs }
   end
-  local status = self.nothing and "nothing" or self.code == "ECANCELLED" and "interrupted"
-    or (incomplete(self) or self.code) and "failed" or self.paused and "paused" or "done"
+  local status = self.nothing and well(self, "nothing") or self.code == "ECANCELLED" and "interrupted"
+    or (incomplete(self) or self.code) and "failed" or self.paused and "paused" or well(self, "done")
   local undoes = self.plan.playbook.undoes
   return { id = self.id, status = status, targets = json.array(list), message = self.message or self.paused,
+    skipped = json.array(self:unreached()),
     undoes = undoes and undoes.id,
     lost = undoes and self.plan:lost(), left = undoes and self.plan:left() }
 end

@@ -225,7 +225,7 @@ function Plans:apply(o)
 end
 
 -- The worst first.
-local WORST = { "interrupted", "failed", "paused", "away", "done", "nothing" }
+local WORST = { "interrupted", "failed", "paused", "away", "partial", "done", "nothing" }
 
 --- { status = the worst of all ("away" if a vCenter was left out and all else is done), runs = { { vcenter =, id =,
 -- status =, targets =, message = } } }

@@ -219,7 +219,8 @@ function targets.hosts_of(fleet, scope, limit)
   return refs
 end
 
---- Targets of a p.hosts scope; hosts that cannot be used are added to `skipped`. `ours(target)`: whether the run to
+--- Targets of a p.hosts scope; hosts that cannot be used are added to `skipped`, each { target,
+-- kind, text, away = true: it was meant and could not be reached, why }. `ours(target)`: whether the run to
 -- resume is rebooting the host; then it is out of service because of that run, and not skipped.
 function targets.hosts(fleet, scope, limit, skipped, ours)
   local refs, entry_of, code = scope.refs, nil, nil
@@ -237,7 +238,7 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
         record.skipped = why
         local counted = record.connection ~= "connected" and why ~= "is in standby"
           and (", counted as out of service (unavailable = %s)"):format(unavailable.text(scope.options.roll)) or ""
-        skipped[#skipped + 1] = { target = record.name, record = record,
+        skipped[#skipped + 1] = { target = record.name, kind = "host", record = record, away = true, why = why,
           text = ("%s %s: skipped%s"):format(record.name, why, counted) }
       else
         list[#list + 1] = made(fleet, { kind = "host", name = record.name, identity = identity.of(ref),
