@@ -20,9 +20,9 @@ gpupt looks at the fleet when the run is resumed.
 
 With --follow, prints what the run (without RUN: the newest one) writes to its
 journal, line by line, until it ends, and then its hosts and VMs as above. The
-exit status is 0 if it ended well, 3 if hosts or VMs were left out that could not
-be reached, and 1 if it failed, was interrupted, or its process is gone. Ctrl-C
-ends the following, not the run. With --json, each row is one line.]],
+exit status is 0 if it ended well, 3 if hosts or VMs were left out that could
+not be reached, and 1 if it failed, was interrupted, or its process is gone.
+Ctrl-C ends the following, not the run. With --json, each row is one line.]],
   options = {
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "all", doc = "show every row" },
