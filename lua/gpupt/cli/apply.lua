@@ -7,6 +7,7 @@ local ranges = require "gpupt.ranges"
 
 local command = {
   name = "apply",
+  plans = true,
   summary = "apply a playbook or a saved plan, or resume an interrupted run",
   usage = "apply PLAYBOOK|FOLDER|PLAN|--resume RUN [--allow WORDS] [options]",
   details = function()

@@ -4,6 +4,7 @@ local printer = require "gpupt.printer"
 
 local command = {
   name = "evacuate",
+  plans = true,
   summary = "plan to move the VMs with cards of a host to other hosts",
   usage = "evacuate HOST [--to HOST,...] [--out FILE] [options]",
   details = [[

@@ -81,6 +81,9 @@ local function execute(command, words)
     return failed(("%s: %s"):format(command.name, positional), "EUSAGE", nil, command.usage)
   end
   require "gpupt.next_command".journal = options.journal
+  -- The records of a large fleet all live until the plan is made, and with Lua's own pause of 200 % the heap grows to
+  -- twice their size: 126 MB instead of 89 MB for 1,000 hosts and 2,000 VMs, for a twentieth less CPU time.
+  if command.plans then collectgarbage("setpause", 150) end
   local ok, status, message, code, detail = xpcall(command.run, guard, options, positional)
   if not ok then return failed(status.message, status.code, status.detail, nil, status.status) end
   if status == nil and message then

@@ -4,6 +4,7 @@ local printer = require "gpupt.printer"
 
 local command = {
   name = "plan",
+  plans = true,
   summary = "show what a playbook would change and which approvals it needs",
   usage = "plan PLAYBOOK|FOLDER [--out FILE] [--limit PATTERN,...] [options]",
   details = [[

@@ -7,6 +7,7 @@ local printer = require "gpupt.printer"
 
 local command = {
   name = "undo",
+  plans = true,
   summary = "take back what a run did, and nothing else",
   usage = "undo RUN [--allow WORD,...] [--dry-run] [options]",
   details = [[
