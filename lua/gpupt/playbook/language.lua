@@ -263,7 +263,8 @@ language.vms = declare.constructor("p.vms", "vms", {
   if wrong then return wrong end
   o.parallel = caps.of(o.parallel)
   if o.name then o.count = o.count or 1 end
-  if o.name and o.count < 1 then return "count must be at least 1" end
+  local many = o.name and vm_name.count_problem(o.count)
+  if many then return many end
   if o.name and o.count > 1 and not o.name:find "{n" then
     return ("count = %d needs a number in the name, for example '%s-{n}'"):format(o.count, o.name)
   end
