@@ -292,6 +292,20 @@ local function elsewhere(fleet, target)
     math.min(3, #paths)), fleet:path(target.folder))
 end
 
+-- Where the server has a VM of the name, if that is not the cluster (or the host without one) that `place` names: then
+-- "nothing to change" would be said of a VM that is not where the playbook has it. Hosts of one cluster are alike, as
+-- DRS moves VMs between them.
+local function misplaced(fleet, target)
+  for _, instance in ipairs(target.scope.children) do if instance.step.goes then return end end
+  local host = (fleet:place_of(target.ref) or {}).host
+  local at = host and fleet:object(host)
+  local meant = target.host_refs[1] and fleet:object(target.host_refs[1])
+  if not at or not meant or at.parent == meant.parent then return end
+  return { source = target.scope.source, target = target.name, code = "EREFUSED", text = ("p.vms: %s exists, but on "
+    .. "host %s in %s, and place says %s. Set place to where it is, give the new VM another name or folder, or move it "
+    .. "with p.vm.move"):format(fleet:path(target.ref), at.name, fleet:path(at.parent), fleet:path(meant.parent)) }
+end
+
 local function named(fleet, scope, limit, found, created)
   local list = {}
   for _, one in ipairs(places(fleet, scope, limit)) do
@@ -304,7 +318,9 @@ local function named(fleet, scope, limit, found, created)
     target.host_refs, target.misplaced = where.hosts, #wrong > 0 and #where.hosts == 0 or nil
     target.ref = where.folder and fleet:find_vm(target)
     local lost
-    if not target.ref and #wrong == 0 then
+    if target.ref and #wrong == 0 then
+      lost = misplaced(fleet, target)
+    elseif #wrong == 0 then
       lost = not creates(scope) and missing(fleet, target) or strayed(fleet, target, created(target))
     end
     if lost then
