@@ -52,11 +52,8 @@ function bar.load(source)
     return cards.extended(source.text, source.name or "the given text")
   end
   if type(source) ~= "string" then error("bar.load: a path or {text=...}, not a " .. type(source), 2) end
-  local file, message, number = io.open(source, "rb")
-  if not file then return nil, message, number == 2 and "ENOENT" or number == 13 and "EACCES" or "EIO" end
-  local content, problem = file:read "a"
-  file:close()
-  if not content then return nil, source .. ": " .. problem, "EIO" end
+  local content, message, code = require "gpupt.regular".read(source)
+  if not content then return nil, message, code end
   return cards.extended(content, source)
 end
 

@@ -1,6 +1,7 @@
 --- Secrets of a playbook: an object that names the origin of a password and does not contain it.
 -- The password is read each time it is needed and not kept. tostring gives the origin only, so JSON, journal and events
 -- never contain the password.
+local regular = require "gpupt.regular"
 local source = require "gpupt.source"
 
 local secret = {}
@@ -42,10 +43,10 @@ end
 function secret.file(path)
   check_string(path, "p.secret.file")
   return make("the file " .. path, "file", function(self)
-    local file, message = io.open(path, "r")
-    if not file then return nil, ("the secret of %s cannot be read: %s"):format(self.origin, message), "ESECRET" end
-    local text = file:read "a"
-    file:close()
+    local text, message, code = regular.read(path)
+    if not text and code ~= "EIO" then
+      return nil, ("the secret of %s cannot be read: %s"):format(self.origin, message), "ESECRET"
+    end
     return first_line(text, self.origin)
   end)
 end

@@ -1,5 +1,7 @@
 --- The user's own table: rows that `gpupt bar --learn` measured on hosts of this fleet. One file per user, in the data
 -- folder of the XDG convention; its rows stand before the built-in ones.
+local regular = require "gpupt.regular"
+
 local own = {}
 
 local HEAD = [[
@@ -22,14 +24,16 @@ end
 function own.read()
   local path = own.path()
   if not path then return "", nil end
+  local wrong, kind = regular.problem(path)
+  if wrong then return nil, wrong, kind end
   local file, message, number = io.open(path, "rb")
   if not file then
     if number == 2 or number == 20 then return "", path end
     return nil, message, number == 13 and "EACCES" or "EIO"
   end
-  local text, problem = file:read "a"
   file:close()
-  if not text then return nil, path .. ": " .. problem, "EIO" end
+  local text, problem, code = regular.read(path)
+  if not text then return nil, problem, code end
   return text, path
 end
 

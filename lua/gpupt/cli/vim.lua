@@ -100,11 +100,9 @@ local function read_arguments(source, vc)
   if source == "-" then
     text = require "gpupt.stdin"()
   else
-    local file, message = io.open(source, "r")
-    if not file then return nil, message, "ENOENT" end
-    text, message = file:read "a"
-    file:close()
-    if not text then return nil, ("--args %s: %s"):format(source, message), "EIO" end
+    local message, failed
+    text, message, failed = require "gpupt.regular".read(source)
+    if not text then return nil, "--args " .. message, failed end
   end
   local value, why, code = json.decode(text)
   if value == nil then return nil, "--args: " .. why, code end

@@ -10,6 +10,7 @@ local json = require "gpupt.json"
 local kept = require "gpupt.playbook.kept"
 local missing = require "gpupt.missing"
 local options = require "gpupt.options"
+local regular = require "gpupt.regular"
 local remembered = require "gpupt.playbook.remembered"
 local sha256 = require "gpupt.sha256"
 local system = require "gpupt.core".system
@@ -160,14 +161,12 @@ end
 
 --- The checked content of a plan file; its playbook is not read. nil, message, code.
 function saved.read(path)
-  local file, problem, errno = io.open(path, "rb")
-  if not file then return nil, problem, errno == 2 and "ENOENT" or "EACCES" end
-  local text, unread = file:read(LIMIT + 1)
-  file:close()
-  if unread then return nil, ("%s: %s"):format(path, unread), "EIO" end
-  if text and #text > LIMIT then return nil, path .. " is too large for a gpupt plan file", "EFORMAT" end
-  local value, message, code = json.decode(text or "")
+  local text, unread, why = regular.read(path, LIMIT)
+  if why == "EFBIG" then return nil, path .. " is too large for a gpupt plan file", "EFORMAT" end
+  if not text then return nil, unread, why end
+  local value, message, code = json.decode(text)
   if value == nil then return nil, ("%s: %s"):format(path, message), code end
+  local problem
   problem, code = problem_of(value)
   if problem then return nil, ("%s: %s"):format(path, problem), code end
   return value

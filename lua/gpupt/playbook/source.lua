@@ -7,6 +7,7 @@
 --   source.new{ { files = { { path =, hash = }... }, since = "the plan was created",
 --                 advice = "create a new plan" }... }
 local failure = require "gpupt.failure"
+local regular = require "gpupt.regular"
 local sha256 = require "gpupt.sha256"
 
 local source = {}
@@ -19,15 +20,6 @@ Source.__index = Source
 function source.new(expected, playbooks)
   return setmetatable({ expected = expected or {}, playbooks = playbooks, files = {}, by_path = {}, loaded = {} },
     Source)
-end
-
-local function read(path)
-  local file, message, errno = io.open(path, "rb")
-  if not file then return nil, message, errno == 2 and "ENOENT" or "EACCES" end
-  local text, problem = file:read "a"
-  file:close()
-  if not text then return nil, path .. ": " .. tostring(problem), "EIO" end
-  return text
 end
 
 -- A chunk in which `return f(x)` is no tail call, so that f finds the line that calls it: no call is one in the scope
@@ -64,7 +56,7 @@ end
 local function take(self, path, main)
   local known = self.by_path[path]
   if not known then
-    local bytes, message, code = read(path)
+    local bytes, message, code = regular.read(path)
     if not bytes then return nil, message, code end
     known = { path = path, bytes = bytes, hash = sha256(bytes) }
     self.by_path[path] = known

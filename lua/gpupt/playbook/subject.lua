@@ -2,11 +2,12 @@
 -- the journal before any of them is executed.
 local journal = require "gpupt.playbook.journal"
 local load_playbook = require "gpupt.playbook.load"
+local regular = require "gpupt.regular"
 local saved = require "gpupt.playbook.saved"
 local vcenters = require "gpupt.playbook.vcenters"
 
 local function is_plan(path)
-  local file = io.open(path, "rb")
+  local file = regular.open(path)
   if not file then return false end
   -- a pipe can be read only once, and what was read here would be missing in the playbook: it is not a plan
   local start = file:seek "cur" and file:read(64) or ""

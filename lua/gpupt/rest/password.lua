@@ -1,14 +1,13 @@
 --- Where a password comes from when it is needed: each use reads it again, and nothing keeps it.
+local regular = require "gpupt.regular"
+
 local password = {}
 
 --- The whole text of a file; nil, message.
 function password.read_file(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message end
-  local text = file:read "a"
-  file:close()
-  if not text then return nil, path .. " cannot be read" end
-  return text
+  local text, message, code = regular.read(path)
+  if text then return text end
+  return nil, code == "EIO" and path .. " cannot be read" or message
 end
 
 local function from_command(line)

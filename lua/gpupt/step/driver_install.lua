@@ -20,6 +20,7 @@ local is_present = require "gpupt.step.driver_present"
 local power = require "gpupt.step.vm_power"
 local proof = require "gpupt.guest.proof"
 local reboot = require "gpupt.step.guest_reboot"
+local regular = require "gpupt.regular"
 local sha256 = require "gpupt.sha256"
 local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
@@ -144,8 +145,8 @@ function step.plan(_, target, seen)
         "EREFUSED"
     end
   elseif o.from then
-    local file, why = io.open(o.from, "rb")
-    if not file then return nil, ("from: %s"):format(why), "ENOENT" end
+    local file, why, failed = regular.open(o.from)
+    if not file then return nil, ("from: %s"):format(why), failed end
     file:close()
   end
   local what = "install " .. (o.package or o.folder or (o.from:gsub("/+$", ""):match "[^/]*$"))

@@ -1,5 +1,6 @@
 --- Files that a step copies into a guest and removes again.
 local next_command = require "gpupt.next_command"
+local regular = require "gpupt.regular"
 local sha256 = require "gpupt.sha256"
 local units = require "gpupt.units"
 
@@ -59,8 +60,8 @@ end
 function files.put(ctx, target, session, o)
   local name = o.from:match "[^/]*$"
   local inside = files.path(ctx, target, o)
-  local file, why = io.open(o.from, "rb")
-  if not file then return nil, "from: " .. why, "ENOENT" end
+  local file, why, failed = regular.open(o.from)
+  if not file then return nil, "from: " .. why, failed end
   local size = file:seek "end"
   file:close()
   local ok, message, code = files.room(target, o.folder, size * (o.room or 1))

@@ -9,6 +9,7 @@ local guest_family = require "gpupt.facts.guest_family"
 local horizon = require "gpupt.guest.horizon"
 local install = require "gpupt.step.horizon_install"
 local power = require "gpupt.step.vm_power"
+local regular = require "gpupt.regular"
 local secret = require "gpupt.secret"
 local sessions = require "gpupt.step.horizon_session"
 local sha256 = require "gpupt.sha256"
@@ -111,8 +112,8 @@ function step.plan(_, target, seen)
   end
   local command, message, code = install.command(o)
   if not command then return nil, ("%s: horizon.agent: %s"):format(target.name, message), code end
-  local file, why = io.open(o.from, "rb")
-  if not file then return nil, ("from: %s"):format(why), "ENOENT" end
+  local file, why, failed = regular.open(o.from)
+  if not file then return nil, ("from: %s"):format(why), failed end
   file:close()
   local release = command.release
   local change = { sign = "+", verb = "agent", what = ("install Horizon Agent %s%s with %s"):format(release.text,

@@ -5,6 +5,7 @@ local away = require "gpupt.vim.away"
 local core = require "gpupt.core"
 local engine = require "gpupt.loop.engine"
 local outage = require "gpupt.vim.outage"
+local regular = require "gpupt.regular"
 local transport = require "gpupt.rest.transport"
 local wait = require "gpupt.loop.wait"
 
@@ -105,6 +106,8 @@ end
 
 --- Opens a file; `purpose` is for the error message.
 function files.open(path, mode, purpose)
+  local wrong, kind = regular.problem(path)
+  if wrong then return nil, ("cannot %s %s"):format(purpose, wrong), kind end
   local file, message, number = io.open(path, mode)
   if file then return file end
   return nil, ("cannot %s %s"):format(purpose, message), number == 2 and "ENOENT" or number == 13 and "EACCES" or "EIO"
