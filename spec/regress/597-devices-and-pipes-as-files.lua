@@ -2,7 +2,6 @@
 -- nobody writes to.
 local command = require "spec.support.command"
 local gpupt = require "gpupt"
-local regular = require "gpupt.regular"
 
 describe("597: what is no regular file", function()
   local folder
@@ -33,7 +32,7 @@ describe("597: what is no regular file", function()
     end,
     ["the playbook"] = function() return "plan PATH --url 127.0.0.1:1 --username u" end,
     ["the playbook to apply"] = function() return "apply PATH --url 127.0.0.1:1 --username u" end,
-    ["a plan's own table of cards"] = function() return "bar 10de:20b5 --cards PATH" end,
+    ["an own table of cards"] = function() return "bar 10de:20b5 --cards PATH" end,
   }
   for what, words in pairs(asked) do
     for path, kind in pairs { ["/dev/zero"] = "a device", pipe = "a named pipe" } do
@@ -61,6 +60,7 @@ describe("597: what is no regular file", function()
   end)
 
   it("has a limit, as regular files have", function()
+    local regular = require "gpupt.regular"
     folder.write("large", ("x"):rep(1 << 20))
     assert.equal(1 << 20, #regular.read(folder.path .. "/large", 1 << 20))
     folder.write("large", ("x"):rep((1 << 20) + 1))

@@ -106,7 +106,7 @@ describe("p.vm.clone", function()
     local with = lines('from = "gold/w11"', { steps = 'p.tools.ensure {}' })
     assert.same("~ W11-001 vm.clone: power on", with[2])
     local after = lines('from = "gold/w11"', { steps = 'p.gpu.attach { devices = p.gpus { match = "10de:1eb8" } }, p.guest.verify {}' })
-    assert.same("+ W11-001 gpu.attach: TU104GL [Tesla T4] x1 (3b:00.0), memory locked and reserved, no 64-bit MMIO needed", after[2])
+    assert.same("+ W11-001 gpu.attach: TU104GL [Tesla T4] x1 (3b:00.0), memory locked and reserved, no 64-bit MMIO needed, then power on", after[2])
   end)
 
   it("sends no changing call for a plan", function()

@@ -63,7 +63,7 @@ describe("p.vm.move", function()
     local list, plan = lines(scope("one", 'to = "esx-3"', ATTACH))
     assert.same({ "- one vm.move: shut down the guest [guest-shutdown]", "- one vm.move: detach 3b:00.0 of esx-1",
       "~ one vm.move: move from esx-1 to esx-3",
-      "+ one gpu.attach: TU104GL [Tesla T4] x1 (3b:00.0), memory locked and reserved, no 64-bit MMIO needed" }, list)
+      "+ one gpu.attach: TU104GL [Tesla T4] x1 (3b:00.0), memory locked and reserved, no 64-bit MMIO needed, then power on" }, list)
     assert.same({ "guest-shutdown" }, plan:needs())
   end)
 

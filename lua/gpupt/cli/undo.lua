@@ -32,7 +32,8 @@ The beginning of RUN is enough.
     connection.limit,
     connection.variables[1], connection.variables[2],
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
-    { "outage", "TIME", doc = "how long to wait for a vCenter that is down [15m]" },
+    { "outage", "TIME", doc = "how long to wait for a vCenter that is down; a host that is away has "
+      .. "back_within of the playbook's roll [15m]" },
     { "events", doc = "print each event as a JSON object on stdout" },
     { "json", doc = "print the result as JSON" },
   },

@@ -2,6 +2,7 @@
 -- host, and why it cannot get more. Nothing here calls the server.
 local boards = require "gpupt.facts.boards"
 local host_records = require "gpupt.fleet.host"
+local pci = require "gpupt.pci"
 local seats = require "gpupt.fleet.seats"
 local selector = require "gpupt.fleet.selector"
 local sets = require "gpupt.fleet.sets"
@@ -243,6 +244,28 @@ local function remedy(pool, hosts, request)
   return pending and ". Cards that are pending: reboot the hosts with p.host.enable" or ""
 end
 
+-- Why a card that is free is none of those that `each` asks for; nil if it is one.
+local function of_another_model(card, each)
+  for _, one in ipairs(each) do if pci.match(card, one.pattern) then return end end
+  return ("is a %04x:%04x, which each does not name"):format(card.vendor, card.device),
+    "of models that each does not name"
+end
+
+-- The models of `each` that these hosts have, and of which `devices` matches no card; or "".
+local function left_out(pool, hosts, request)
+  local words = {}
+  for _, one in ipairs(request.each or {}) do
+    local there, meant = false, false
+    for _, record in ipairs(hosts) do
+      for _, card in ipairs(record.cards) do there = there or pci.match(card, one.pattern) end
+      for _, card in ipairs(selected(pool, request.node, record)) do meant = meant or pci.match(card, one.pattern) end
+    end
+    if there and not meant then words[#words + 1] = one.pattern end
+  end
+  return #words == 0 and "" or (". devices (%s) does not match %s, which each asks for"):format(
+    selector.describe(request.node), table.concat(words, ", "))
+end
+
 --- The cards of each host, to explain why there are too few: "esx-a-1: 3b:00.0 held by x (poweredOff), 86:00.0 free".
 local function inventory_text(pool, hosts, request, any_host)
   local list = {}
@@ -258,12 +281,14 @@ local function inventory_text(pool, hosts, request, any_host)
       for n, card in ipairs(cards) do
         local why, brief = blocked(pool, card, request.vm and request.vm.ref, request.name)
         if not why then why = why_broken[card] end
+        if not why and request.each then why, brief = of_another_model(card, request.each) end
         entry.cards[n] = { address = card.address, why = why, brief = brief }
       end
     end
     list[i] = entry
   end
-  return (#list > 0 and shortage.text(list) or "there are no hosts") .. remedy(pool, hosts, request)
+  return (#list > 0 and shortage.text(list) or "there are no hosts") .. left_out(pool, hosts, request)
+    .. remedy(pool, hosts, request)
 end
 
 -- Whether a host with enough matching cards is away or in maintenance mode, or does not say who holds them.

@@ -36,11 +36,21 @@ function journal.path(url)
   return refuse("'%s' is not supported, use sqlite:FILE", scheme)
 end
 
---- Opens the journal of a --journal value.
+local cannot_write = { EACCES = true, ENOENT = true, EPERM = true, EROFS = true, ENOTDIR = true }
+
+--- Opens the journal of a --journal value. A message about it says that it is the journal.
 function journal.open(url)
   local path, message, code = journal.path(url)
   if not path then return nil, message, code end
-  return require "gpupt.store".open(path)
+  local store
+  store, message, code = require "gpupt.store".open(path)
+  if store then return store end
+  if message:find(path, 1, true) == 1 then message = "the journal " .. message end
+  if cannot_write[code] then
+    message = ("%s. Make it and its folder writable for this account, or name another file with %s"):format(message,
+      options.spell "journal")
+  end
+  return nil, message, code
 end
 
 --- Opens the existing journal of a --journal value for reading only: nothing of it changes, and nothing has to be

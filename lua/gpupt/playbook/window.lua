@@ -110,6 +110,10 @@ local function openings(self, t)
       joined[#joined + 1] = opening
     end
   end
+  -- the days of a week repeat: what is open for more than one has no end
+  if #joined == 1 and joined[1].to - joined[1].from > 8 * 86400 then
+    return { { from = -math.huge, to = math.huge } }
+  end
   return joined
 end
 
@@ -156,7 +160,7 @@ function Window:line(t, seconds)
   local closes, fits, when = self:closes(t), self:fits(t, seconds)
   local state
   if fits then
-    state = ("open until %s"):format(self:show(when))
+    state = when == math.huge and "always open" or ("open until %s"):format(self:show(when))
   else
     state = when and ("the next reboot can begin at %s, in %s"):format(self:show(when), units.span(when - t))
       or "no opening of the next days is long enough"

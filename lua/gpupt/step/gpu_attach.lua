@@ -264,6 +264,7 @@ function step.plan(ctx, target, seen)
     if #unknown == 0 then explain(ctx, target, value) end
     local what = ", memory locked and reserved, " .. (#unknown > 0 and "64-bit MMIO as measured"
       or #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed")
+      .. (target.options.power_on and ", then power on" or "")
     changes[1] = { sign = "+", verb = "attach", allow = value.allow[1], starts = target.options.power_on,
       what = card_text(target) .. what, same = card_text(target, true) .. what,
       settings = difference.of_new(value, value.gpus) }

@@ -280,9 +280,18 @@ local function listing(nodes)
       names[i] = ("and %d more"):format(#nodes - 12)
       break
     end
-    names[i] = node.name
+    names[i] = encode(node.name) -- as it has to be written in a path
   end
   return #names > 0 and table.concat(names, ", ") or "nothing"
+end
+
+-- Why a part of a path matches nothing: no name, or only names of objects of other types.
+local function no_match(pattern, part, nodes, children, others, kind)
+  if #others > 0 then
+    return ("nothing matches '%s': %s is a %s, not a %s"):format(pattern, text_of(others[1]), others[1].ref.type, kind)
+  end
+  local where = #nodes == 1 and text_of(nodes[1]) or ("%d folders such as %s"):format(#nodes, text_of(nodes[1]))
+  return ("nothing matches '%s': '%s' does not exist. %s contains: %s"):format(pattern, part, where, listing(children))
 end
 
 -- Walks down from `start`; gives the nodes, or nil, message, code. The message lists what is below the last part that
@@ -299,15 +308,13 @@ local function walk(source, start, parts, kind, pattern)
       local children
       children, message, code, detail = source:children(nodes)
       if not children then return nil, message, code, detail end
-      local matches, found = matcher(part), {}
+      local matches, found, others = matcher(part), {}, {}
       for _, child in ipairs(children) do
-        if matches(child.name) and (not last or fits(child, kind)) then found[#found + 1] = child end
+        if matches(child.name) then
+          table.insert((not last or fits(child, kind)) and found or others, child)
+        end
       end
-      if #found == 0 then
-        local where = #nodes == 1 and text_of(nodes[1]) or ("%d folders such as %s"):format(#nodes, text_of(nodes[1]))
-        return nil, ("nothing matches '%s': '%s' does not exist. %s contains: %s"):format(pattern, part, where,
-          listing(children)), "ENOENT"
-      end
+      if #found == 0 then return nil, no_match(pattern, part, nodes, children, others, kind), "ENOENT" end
       nodes = found
     end
   end
