@@ -83,7 +83,7 @@ describe("598:", function()
   it("the help of --outage says what a host that is away has", function()
     for _, name in ipairs { "apply", "undo" } do
       local _, out = command.run(name .. " --help")
-      assert.matches("a host that is away has%s+back_within", out)
+      assert.matches("A host that is away has%s+back_within", out)
     end
   end)
 end)

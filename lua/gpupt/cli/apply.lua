@@ -24,6 +24,9 @@ interrupted run with --resume RUN. Neither the journal nor a plan file contains
 secrets: supply those from --var-file or a prompt again. If the playbook has
 changed since the plan was saved or the run started, it is not executed.
 
+--outage is for a vCenter that is down. A host that is away has back_within of
+the playbook's roll.
+
 ]] .. connection.limit_help
     return table.concat(lines, "\n")
   end,
@@ -33,8 +36,7 @@ changed since the plan was saved or the run started, it is not executed.
     connection.variables[1], connection.variables[2],
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
     { "resume", "RUN", doc = "continue an interrupted run" },
-    { "outage", "TIME", doc = "how long to wait for a vCenter that is down; a host that is away has "
-      .. "back_within of the playbook's roll [15m]" },
+    { "outage", "TIME", doc = "how long to wait for a vCenter that is down [15m]" },
     { "events", doc = "print each event as a JSON object on stdout" },
     { "json", doc = "print the result as JSON" },
   },

@@ -25,6 +25,9 @@ The undo is a run of its own: "gpupt status" shows it, and after an interruption
 first ("gpupt stop RUN"). An undo cannot be undone: apply the playbook again.
 The beginning of RUN is enough.
 
+--outage is for a vCenter that is down. A host that is away has back_within of
+the playbook's roll.
+
 ]] .. connection.limit_help,
   options = connection.with {
     { "allow", "WORD,...", many = true, doc = "the approvals that are given" },
@@ -32,8 +35,7 @@ The beginning of RUN is enough.
     connection.limit,
     connection.variables[1], connection.variables[2],
     { "journal", "URL", doc = "journal file [$XDG_STATE_HOME/gpupt/journal.db]" },
-    { "outage", "TIME", doc = "how long to wait for a vCenter that is down; a host that is away has "
-      .. "back_within of the playbook's roll [15m]" },
+    { "outage", "TIME", doc = "how long to wait for a vCenter that is down [15m]" },
     { "events", doc = "print each event as a JSON object on stdout" },
     { "json", doc = "print the result as JSON" },
   },
