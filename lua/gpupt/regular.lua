@@ -1,4 +1,4 @@
---- Files that a user names. A device (/dev/zero) has no end, and opening a named pipe waits for whoever writes to it:
+--- Files that a user names. A device (/dev/zero) has no end, and opening a named pipe waits until it has a writer:
 -- only regular files are read, below a limit, and the pipes that the shell hands over as descriptors (/dev/fd/63 of
 -- `<(command)`), whose other end is open already.
 local folder = require "gpupt.core".folder

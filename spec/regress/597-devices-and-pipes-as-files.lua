@@ -1,9 +1,9 @@
 --- `p.include "/dev/zero"` never ended, nor did any other file that a user names and that is a device or a named pipe
--- nobody writes to.
+-- without a writer.
 local command = require "spec.support.command"
 local gpupt = require "gpupt"
 
-describe("597: what is no regular file", function()
+describe("597: a path that is not a regular file", function()
   local folder
   setup(function()
     folder = command.folder()
