@@ -32,6 +32,13 @@ function regular.open(path)
   return file
 end
 
+--- Why a file cannot be read: message, code; nil if it can be.
+function regular.missing(path)
+  local file, message, code = regular.open(path)
+  if not file then return message, code end
+  file:close()
+end
+
 --- The bytes of a file; nil, message, code: EINVAL (no regular file), ENOENT, EACCES, EIO, and EFBIG beyond `limit`
 -- bytes (default: regular.LIMIT).
 function regular.read(path, limit)

@@ -145,9 +145,8 @@ function step.plan(_, target, seen)
         "EREFUSED"
     end
   elseif o.from then
-    local file, why, failed = regular.open(o.from)
-    if not file then return nil, ("from: %s"):format(why), failed end
-    file:close()
+    local wrong, failed = regular.missing(o.from)
+    if wrong then return nil, "from: " .. wrong, failed end
   end
   local what = "install " .. (o.package or o.folder or (o.from:gsub("/+$", ""):match "[^/]*$"))
   if seen.folder then

@@ -112,9 +112,8 @@ function step.plan(_, target, seen)
   end
   local command, message, code = install.command(o)
   if not command then return nil, ("%s: horizon.agent: %s"):format(target.name, message), code end
-  local file, why, failed = regular.open(o.from)
-  if not file then return nil, ("from: %s"):format(why), failed end
-  file:close()
+  local wrong, failed = regular.missing(o.from)
+  if wrong then return nil, "from: " .. wrong, failed end
   local release = command.release
   local change = { sign = "+", verb = "agent", what = ("install Horizon Agent %s%s with %s"):format(release.text,
     release.name and " (" .. release.name .. ")" or "", table.concat(command.features, ", ")) }
