@@ -2,6 +2,7 @@
 -- without a writer.
 local command = require "spec.support.command"
 local gpupt = require "gpupt"
+local lab = require "spec.support.lab"
 
 describe("597: a path that is not a regular file", function()
   local folder
@@ -43,6 +44,17 @@ describe("597: a path that is not a regular file", function()
       end)
     end
   end
+
+  it("is refused as the arguments of a call, which are read when the server is there", function()
+    local l = lab.start { fleet = { clusters = { { name = "ga", hosts = { lab.host "esx-1" } } } } }
+    for _, path in ipairs { "/dev/zero", folder.path .. "/pipe" } do
+      local result = l:command { "vim", "CurrentTime", "ServiceInstance", "--args", path }
+      assert.equal(1, result.status)
+      assert.matches(("--args %s is a "):format(path), result.err, 1, true)
+      assert.matches(", not a file", result.err, 1, true)
+    end
+    l:stop()
+  end)
 
   it("is refused as the file of a password, a certificate or a secret", function()
     for _, path in ipairs { "/dev/zero", folder.path .. "/pipe" } do
