@@ -53,4 +53,21 @@ describe("590: the capacity of a cluster", function()
     assert.equal(4, #plan:capacity()[1].hosts_read)
     assert.equal(0, plan:capacity()[1].short)
   end)
+
+  it("is not that of another one of its name", function()
+    local other = lab.start { speed = 500, fleet = { folders = { "/DC0/host/hall 1", "/DC0/host/hall 2" },
+      datastores = { { name = "ds-1" } }, clusters = { { name = "vdi", folder = "hall 1", hosts = { host("esx-1", "0000:3b:00.0") } },
+        { name = "cad", folder = "hall 2", hosts = { host("esx-2", "0000:3b:00.0"), host("esx-3", "0000:3b:00.0") } } },
+      vms = { vm("desk-1", "esx-1"), vm("desk-2", "esx-2") } } }
+    local vc = other:client()
+    gpupt.check(vc:wait(gpupt.check(gpupt.check(vc:one "/DC0/host/hall 2/cad"):Rename_Task { newName = "vdi" })))
+    local plan = gpupt.check(other:plan(PLAY:format "/DC0/vm/desk-*"))
+    local list, text = plan:capacity(), tostring(plan)
+    other:stop()
+    table.sort(list, function(a, b) return a.hosts_total < b.hosts_total end)
+    assert.same({ { 1, 1, 1 }, { 1, 1, 2 } }, { { list[1].cards, #list[1].hosts_read, list[1].hosts_total },
+      { list[2].cards, #list[2].hosts_read, list[2].hosts_total } })
+    assert.same({ 1, nil }, { list[1].short, list[2].short })
+    assert.matches("capacity vdi: 1 card on esx-2 (1 of 2 hosts; no other was read); used 0 -> 1", text, 1, true)
+  end)
 end)

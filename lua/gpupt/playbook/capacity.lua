@@ -39,13 +39,13 @@ local function in_part(one) return #one.hosts_read < one.hosts_total end
 function capacity.of(plan)
   local list, by_cluster = {}, {}
   for _, record in ipairs(plan.fleet.hosts) do
-    local name = record.cluster and record.cluster.name or record.name
+    local name, key = record.cluster and record.cluster.name or record.name, record.cluster or record
     for _, card in ipairs(record.cards) do
-      local one = by_cluster[name]
+      local one = by_cluster[key]
       if not one then
         one = { cluster = name, cards = 0, used = 0, free = 0, used_after = 0, free_after = 0, of_host = {} }
         one.hosts_read, one.hosts_total = extent(record)
-        by_cluster[name], list[#list + 1] = one, one
+        by_cluster[key], list[#list + 1] = one, one
       end
       local host = one.of_host[record] or { used = 0, free = 0 }
       one.of_host[record] = host
