@@ -17,6 +17,7 @@ local logins = require "gpupt.logins"
 local options = require "gpupt.options"
 local parse_address = require("gpupt.rest.address").parse
 local rest = require "gpupt.rest.client"
+local units = require "gpupt.units"
 local wait = require "gpupt.loop.wait"
 
 local client = {}
@@ -177,11 +178,11 @@ function Client:link(object, name, where)
   return self:path_of(id, where)
 end
 
--- pages of a collection
+-- The most pages of a collection: the links of a service may go on for ever.
 local PAGES = 20
 
---- The members of a collection, over all its pages: links, or with `expand` whole objects from a service that offers
--- that ($expand, DSP0266). nil, message, code.
+--- The members of a collection, over all its pages (at most 20): links, or with `expand` whole objects from a service
+-- that offers that ($expand, DSP0266). nil, message, code ("ELIMIT": there are more pages).
 function Client:members(path, expand)
   local features = type(self.root.ProtocolFeaturesSupported) == "table" and self.root.ProtocolFeaturesSupported
   local offered = features and type(features.ExpandQuery) == "table" and features.ExpandQuery.ExpandAll == true
@@ -192,11 +193,12 @@ function Client:members(path, expand)
     local members = type(page.Members) == "table" and page.Members or {}
     table.move(members, 1, #members, #list + 1, list)
     local more = page["Members@odata.nextLink"]
-    if type(more) ~= "string" then break end
+    if type(more) ~= "string" then return list end
     from, message, code = self:path_of(more, path)
     if not from then return nil, message, code end
   end
-  return list
+  return nil, ("%s: %s has more than %d pages, of which %s are read. Remove finished entries of it at the "
+    .. "BMC, then try again"):format(self.base, path, PAGES, units.count(#list, "member")), "ELIMIT"
 end
 
 -- ---- the session
