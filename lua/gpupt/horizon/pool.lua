@@ -39,12 +39,16 @@ function pool.find(session, name)
   local version, message, code = version_of(session)
   if not version then return nil, message, code end
   local filter = json.encode { type = "Equals", name = "name", value = name }
-  local list
-  list, message, code = session:get(path(version.read) .. "?page=1&size=2&filter=" .. escaped(filter))
-  if not list then return nil, message, code end
+  local list, answer
+  list, answer, code = session:get(path(version.read) .. "?page=1&size=2&filter=" .. escaped(filter))
+  if not list then return nil, answer, code end
   local id
   for _, one in ipairs(list) do
     if type(one) == "table" and one.name == name and type(one.id) == "string" then id = one.id end
+  end
+  if not id and tostring(answer.headers.has_more_records):upper() == "TRUE" then
+    return nil, ("%s answers a search for desktop pool '%s' with other pools: its REST interface ignores the filter")
+      :format(session.base, name), "EPROTOCOL"
   end
   if not id then
     return nil, ("%s has no desktop pool '%s', or '%s' may not see it"):format(session.base, name, session.account),
@@ -185,12 +189,39 @@ local function differences(before, after, prefix, list)
   return list
 end
 
+local function said(value)
+  if value == nil then return "(not set)" end
+  return type(value) == "table" and (json.encode(value) or "?"):sub(1, 60) or tostring(value)
+end
+
+-- What to do about an update that was refused because of a conflict (409): the pool is read once more.
+local function conflict(session, found, message)
+  local now, why = session:get(path(found.version.read, found.id))
+  local what
+  if not now then
+    what = ("it cannot be read again (%s)"):format(why)
+  else
+    local list, words = differences(found.info, now, "", {}), {}
+    table.sort(list, function(a, b) return a.name < b.name end)
+    for i, one in ipairs(list) do
+      if i <= 5 then words[i] = ("%s %s -> %s"):format(one.name, said(one.before), said(one.after)) end
+    end
+    if #list > 5 then words[6] = ("and %d more"):format(#list - 5) end
+    what = #list > 0 and "since it was read, somebody changed: " .. table.concat(words, "; ")
+      or "it is as it was read, so another operation on it may be in progress: wait for its end"
+  end
+  return ("%s. Nothing of pool %s was updated; %s. Then run gpupt plan again"):format(message:gsub("%.$", ""),
+    found.name, what)
+end
+
 --- Sends the update and reads the pool back. Returns what else is not as it was: { { name =, before =, after = } };
 -- nil, message, code. If the answer is lost, what the pool is then decides.
 function pool.update(session, found, changes)
   local ok, message, code, info = session:send("PUT", path(found.version.update, found.id), pool.body(found, changes))
   local lost = not ok and info and info.sent and (info.status or 0) == 0
-  if not ok and not lost then return nil, message, code end
+  if not ok and not lost then
+    return nil, info and info.status == 409 and conflict(session, found, message) or message, code
+  end
   local now, why, failed = session:get(path(found.version.read, found.id))
   if not now then return nil, why, failed end
   local expected, list = {}, {}
