@@ -15,6 +15,7 @@ local look = require "gpupt.step.install_iso"
 local loop = require "gpupt.loop"
 local medium = require "gpupt.step.install_medium"
 local nearest = require "gpupt.nearest"
+local next_command = require "gpupt.next_command"
 local restore = require "gpupt.step.vm_restore"
 local units = require "gpupt.units"
 local power = require "gpupt.step.vm_power"
@@ -48,7 +49,8 @@ local step = {
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.SetCDMedia",
     "VirtualMachine.Interact.DeviceConnection" },
-  checks = { "Datastore.Browse", "VirtualMachine.Interact.CreateScreenshot", KEYS },
+  -- PowerOff: only where the run ends before anything is installed (note_power_off)
+  checks = { "Datastore.Browse", "VirtualMachine.Interact.CreateScreenshot", "VirtualMachine.Interact.PowerOff", KEYS },
 }
 
 --- A generated medium is uploaded, compared and deleted. Keys of the playbook have to be typed. Those of "auto" only
@@ -195,6 +197,19 @@ local function note_account(ctx, target)
     user))
 end
 
+-- The run may power off what it has powered on itself, while nothing is written to the disk: take_back, and
+-- missed_the_prompt of a resumed run.
+local function note_power_off(ctx, target, seen)
+  if not ctx.planning then return end
+  if answers.is(target.options.answer) then
+    ctx:note(target, ("if os.install fails within %d minutes of the power-on, it powers the VM off again: nothing is "
+      .. "installed yet, and the answers are deleted"):format(ANSWERS_READ // 60))
+  elseif target.options.keys == "auto" and family_of(target, seen) == "windows" then
+    ctx:note(target, "if the run is killed before it has pressed the medium's key, the resumed run powers the VM off "
+      .. "and starts again")
+  end
+end
+
 function step.plan(ctx, target, seen)
   local o = target.options
   if seen.installed then
@@ -233,6 +248,7 @@ function step.plan(ctx, target, seen)
   end
   note_family(ctx, target, seen)
   note_account(ctx, target)
+  note_power_off(ctx, target, seen)
   return with_deletion({ { sign = "+", verb = "install", starts = true, lost = "guest installs",
     family = family_of(target, seen),
     what = ("install from %s with %s"):format(o.iso, answers.describe(o.answer)) } }, seen), { installs = true }
@@ -305,16 +321,25 @@ local function start(ctx, target, seen)
     detail = values.power(vm.power, "poweredOn") })
 end
 
--- Takes a power-on back that is so recent that nothing was installed. A failure is not reported: the message says why
--- the step ended, and the next run waits for the installation or finds the VM off.
+-- Takes a power-on back that is so recent that nothing was installed. What the message adds if that fails.
 local function take_back(ctx, target)
   local started = target.install_started
-  if not started or loop.now() - started > ANSWERS_READ then return end
-  medium.patiently(function()
+  if not started or loop.now() - started > ANSWERS_READ then return "" end
+  local ok, message = medium.patiently(function()
     return ctx:task(target, target.ref, "PowerOffVM_Task", {},
       { action = "power-off", text = "PowerOffVM (nothing is installed yet)",
         detail = values.power("poweredOn", "poweredOff") })
   end)
+  if ok or ctx.fleet:vm(target.ref).power == "poweredOff" then return "" end -- it was never on
+  return ("; the VM cannot be powered off (%s), and its installer has no answers. Power it off, then run: %s"):format(
+    tostring(message):gsub("%.$", ""), next_command.resume(ctx.run or "RUN"))
+end
+
+-- The same, whatever happens.
+local function taken_back(ctx, target)
+  local ok, more = pcall(take_back, ctx, target)
+  if ok then return more end
+  return ("; whether the VM is powered off is unknown (%s)"):format(failure.is(more) and more.message or tostring(more))
 end
 
 --- Ejects the media, deletes the generated one, and then marks the VM as installed.
@@ -389,8 +414,9 @@ end
 local function clean(ctx, target, seen, code)
   local path = target.answer_medium or seen.medium
   if not path then return "" end
+  local more = ""
   local ok, removed, message = pcall(wait.shield, function()
-    if code ~= "ETIMEDOUT" then pcall(take_back, ctx, target) end -- a long wait says that it is stuck: a user may look
+    if code ~= "ETIMEDOUT" then more = taken_back(ctx, target) end -- a long wait says that it is stuck: a user may look
     local marked, own = medium.of(ctx.fleet:vm(target.ref)), target.answer_medium
     local gone, why = true, nil
     if marked and (marked == own or marked == seen.medium) then
@@ -403,8 +429,8 @@ local function clean(ctx, target, seen, code)
     end
     return gone, why
   end)
-  if ok and removed then return "" end
-  return "; " .. medium.left(path, ok and message or failure.is(removed) and removed.message or nil)
+  if ok and removed then return more end
+  return more .. "; " .. medium.left(path, ok and message or failure.is(removed) and removed.message or nil)
 end
 
 function step.apply(ctx, target, _, seen)
