@@ -37,12 +37,12 @@ describe("the update of a pool that the server refuses with 409", function()
     return message, sent
   end
 
-  it("says what somebody has changed, and to plan again", function()
+  it("says what another user has changed, and to plan again", function()
     local message, sent = refused(function(info)
       info.description, info.num_sessions, info.display_protocol_settings.max_number_of_monitors = "new", 7, 4
     end)
     assert.equal("https://cs: PUT /x: HTTP 409: The entity was modified. Nothing of pool W11 was updated; since it was read, "
-      .. "somebody changed: description old -> new; display_protocol_settings.max_number_of_monitors 2 -> 4. "
+      .. "another user changed: description old -> new; display_protocol_settings.max_number_of_monitors 2 -> 4. "
       .. "Then run gpupt plan again", message)
     assert.same({ "PUT", "GET" }, sent)
   end)

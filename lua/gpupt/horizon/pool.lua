@@ -207,7 +207,7 @@ local function conflict(session, found, message)
       if i <= 5 then words[i] = ("%s %s -> %s"):format(one.name, said(one.before), said(one.after)) end
     end
     if #list > 5 then words[6] = ("and %d more"):format(#list - 5) end
-    what = #list > 0 and "since it was read, somebody changed: " .. table.concat(words, "; ")
+    what = #list > 0 and "since it was read, another user changed: " .. table.concat(words, "; ")
       or "it is as it was read, so another operation on it may be in progress: wait for its end"
   end
   return ("%s. Nothing of pool %s was updated; %s. Then run gpupt plan again"):format(message:gsub("%.$", ""),
