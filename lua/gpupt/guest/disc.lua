@@ -12,6 +12,7 @@ local media = require "gpupt.guest.media"
 
 local SECTOR = 2048
 local FOLDER = 1 << 20 -- bytes of a folder
+local AHEAD, WINDOWS = 128 << 10, 8
 
 local disc = {}
 
@@ -50,13 +51,33 @@ local function open_udf(self)
   return true
 end
 
---- `fetch(at, length)` gives bytes of the image, fewer at its end; nil, message, code.
+-- Reads at least AHEAD bytes and keeps the last few: the descriptors and folders of an image lie close together, and
+-- each read is a request to a datastore.
+local function reading_ahead(fetch)
+  local windows = {}
+  return function(at, length)
+    for _, window in ipairs(windows) do
+      local from = at - window.at
+      if from >= 0 and from + length <= #window.bytes then return window.bytes:sub(from + 1, from + length) end
+    end
+    local bytes, message, code = fetch(at, math.max(length, AHEAD))
+    if not bytes then return nil, message, code end
+    if length < AHEAD then
+      table.insert(windows, 1, { at = at, bytes = bytes })
+      windows[WINDOWS + 1] = nil
+    end
+    return bytes:sub(1, length)
+  end
+end
+
+--- `fetch(at, length)` gives bytes of the image, fewer at its end; nil, message, code. It is asked for more than is
+-- needed at once.
 function disc.open(fetch)
   local library, message, code = media.library("images of DVDs cannot be read")
   if not library then return nil, message, code end
-  local self = setmetatable({ fetch = fetch, library = library, folders = {} }, Disc)
+  local self = setmetatable({ fetch = reading_ahead(fetch), library = library, folders = {} }, Disc)
   local bytes
-  bytes, message, code = fetch(16 * SECTOR, 32 * SECTOR)
+  bytes, message, code = self.fetch(16 * SECTOR, 32 * SECTOR)
   if not bytes then return nil, message, code end
   local volume
   volume, message, code = library.volume(bytes)
