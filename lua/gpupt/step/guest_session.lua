@@ -6,6 +6,7 @@ local guest_family = require "gpupt.facts.guest_family"
 local missing = require "gpupt.missing"
 local next_command = require "gpupt.next_command"
 local secret = require "gpupt.secret"
+local sha256 = require "gpupt.sha256"
 local vms = require "gpupt.fleet.vm"
 
 local guest = {}
@@ -99,10 +100,15 @@ local function environment(self, secrets)
   return list
 end
 
--- The step's folder in the guest; another one after a restart.
+-- The step's folder in the guest; another one after a restart. Its name has the run's mark: in a resumed run, the first
+-- one takes away what the part that was killed has left.
 local function folder(self)
-  local target = self.target
-  target.guest_folder = target.guest_folder or self.ctx.vc.guest:folder(target.ref, self.auth)
+  local ctx, target = self.ctx, self.target
+  if not target.guest_folder then
+    target.guest_folder = ctx.vc.guest:folder(target.ref, self.auth, ctx.run and {
+      mark = sha256(ctx.run):sub(1, 12), sweep = ctx.remembered ~= nil and not target.guest_swept })
+    target.guest_swept = true
+  end
   return target.guest_folder
 end
 

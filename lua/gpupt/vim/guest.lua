@@ -180,11 +180,11 @@ end
 
 -- ---- files
 
---- Creates a temporary directory in the guest; gives its path.
-function Guest:tempdir(vm, login, given)
+--- Creates a temporary directory in the guest; gives its path. `prefix`: of its name; default "gpupt-".
+function Guest:tempdir(vm, login, given, prefix)
   checked_vm(vm)
-  return operate(self, vm, login, "fileManager", "CreateTemporaryDirectoryInGuest", { prefix = "gpupt-", suffix = "" },
-    deadline(given))
+  return operate(self, vm, login, "fileManager", "CreateTemporaryDirectoryInGuest",
+    { prefix = prefix or "gpupt-", suffix = "" }, deadline(given))
 end
 
 --- Creates a directory, with those above it. true, or nil, message, code (FileAlreadyExists).
@@ -419,10 +419,11 @@ function Guest:kill(vm, login, pid, given)
 end
 
 --- A temporary folder in the guest for several calls of run and run_all (their option `folder`): each is two requests
--- shorter. The first of them creates it, `folder:close()` deletes it; `<close>` does too.
-function Guest:folder(vm, login)
+-- shorter. The first of them creates it, `folder:close()` deletes it; `<close>` does too. o.mark: a part of its name;
+-- o.sweep: true deletes what a killed program has left with the same mark, which is one more request.
+function Guest:folder(vm, login, o)
   checked_vm(vm)
-  return guest_folder(self, vm, login, true)
+  return guest_folder(self, vm, login, true, o)
 end
 
 local run_fields = {

@@ -17,10 +17,27 @@ local futile = { FileNotFound = true, InvalidPowerState = true, GuestOperationsU
 --- Its path in the guest; nil, message, code, detail.
 function Folder:open(given)
   if self.path then return self.path end
-  local path, message, code, detail = self.guest:tempdir(self.vm, self.login, given)
+  local path, message, code, detail = self.guest:tempdir(self.vm, self.login, given,
+    self.mark and "gpupt-" .. self.mark .. "-")
   if not path then return nil, message, code, detail end
   self.path = path
+  if self.mark and self.sweeps then
+    self.sweeps = false
+    self:sweep()
+  end
   return path
+end
+
+--- Deletes the other folders with its mark, which a program that was killed has left; a failure is no reason to fail.
+function Folder:sweep()
+  local parent, name = self.path:match "^(.*[/\\])([^/\\]+)$"
+  local start = "gpupt-" .. self.mark .. "-"
+  for _, one in ipairs(parent and self.guest:files(self.vm, self.login, parent, { timeout = DELETION }) or {}) do
+    local other = one.path:match "[^/\\]*$"
+    if one.type == "directory" and other ~= name and other:sub(1, #start) == start then
+      self.guest:rmdir(self.vm, self.login, parent .. other, { timeout = DELETION })
+    end
+  end
 end
 
 --- What the names of the next script's files begin with: nothing in a folder of one script.
@@ -48,7 +65,9 @@ end
 
 Folder.__close = Folder.close
 
---- `guest` is a gpupt.vim.guest; `shared`: for several scripts.
-return function(guest, vm, login, shared)
-  return setmetatable({ guest = guest, vm = vm, login = login, shared = shared or false, scripts = 0 }, Folder)
+--- `guest` is a gpupt.vim.guest; `shared`: for several scripts. o: mark (a part of its name), sweep (delete earlier
+-- ones with this mark).
+return function(guest, vm, login, shared, o)
+  return setmetatable({ guest = guest, vm = vm, login = login, shared = shared or false, scripts = 0,
+    mark = o and o.mark, sweeps = o and o.sweep }, Folder)
 end
