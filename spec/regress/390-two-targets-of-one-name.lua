@@ -91,6 +91,6 @@ describe("two VMs of one name in one run", function()
     check(l:client():wait(check(vm:ReconfigVM_Task { spec = { annotation = "changed" } })))
     local applied = l:command { "apply", l.dir .. "/saved.plan", "--journal", journal }
     assert.equal(1, applied.status, applied.err)
-    assert.matches(("vm desk-1 (%s): was"):format(tostring(vm)), applied.err, 1, true)
+    assert.matches(("vm desk-1 (%s): it was changed since"):format(tostring(vm)), applied.err, 1, true)
   end)
 end)
