@@ -24,7 +24,7 @@ function vm_name.problem(pattern, count)
   if pattern:find "[%c\127]" then return ("name = '%s' contains a control character"):format(visible(pattern)) end
   if not utf8.len(pattern) then return ("name = '%s' is not UTF-8"):format(visible(pattern)) end
   for width in pattern:gmatch "{n:(%d+)}" do
-    if #width > 2 or tonumber(width) > LONGEST then
+    if #width > 2 then -- string.format takes no more; the length below judges the others
       return ("name = '%s' has numbers of %s digits, and vCenter takes %d characters at most"):format(pattern, width,
         LONGEST)
     end
