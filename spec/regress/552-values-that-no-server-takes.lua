@@ -38,7 +38,7 @@ describe("552: a playbook that cannot work", function()
     { NEW:format('" "', ""), "name is empty" },
     { NEW:format('"x\\n"', ""), "contains a control character" },
     { NEW:format('"x\\xff"', ""), "is not UTF-8" },
-    { NEW:format('"x-{n:99}"', ""), "has numbers of 99 digits, and vCenter takes 80 characters at most" },
+    { NEW:format('"x-{n:99}"', ""), "has 101 characters, and vCenter takes 80 at most" },
     { NEW:format('"x"', ", cpus = 0"), "cpus must be at least 1" },
     { NEW:format('"x"', ', version = "20"'), "version = '20' is not a hardware version: write for example vmx-20" },
     { NEW:format('"x"', ', firmware = "bios", secure_boot = true'), "secure_boot needs firmware = 'efi'" },
