@@ -11,6 +11,7 @@
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local printer = require "gpupt.printer"
+local source = require "gpupt.source"
 
 local wait = { GRACE = 10, adapter = nil, current = nil }
 
@@ -146,7 +147,7 @@ local function warn_blocking()
     if not info then return end
     local inside = info.source:find("gpupt/loop/", 1, true) or info.source:find("gpupt/vim/", 1, true)
     if info.what ~= "C" and not inside then
-      local place = info.short_src .. ":" .. info.currentline
+      local place = source.place(info)
       if not warned[place] then
         warned[place] = true
         wait.warn(place .. ": this call inside a fiber cannot yield (it is called from a generator, "

@@ -110,7 +110,7 @@ local function ask(self, field, target)
   local ok, given = pcall(self.options[field], view.of(target))
   if not ok then
     return nil, ("%s: %s: the function of '%s' failed for %s: %s"):format(self.source, self.name, field,
-      tostring(target.name), tostring(given)), "EPLAYBOOK"
+      tostring(target.name), source.whole(tostring(given))), "EPLAYBOOK"
   end
   return true, given
 end

@@ -5,6 +5,7 @@ local claims = require "gpupt.playbook.claim"
 local failure = require "gpupt.failure"
 local leases = require "gpupt.playbook.leases"
 local loop = require "gpupt.loop"
+local source = require "gpupt.source"
 local steps = require "gpupt.playbook.steps"
 local turns = require "gpupt.playbook.turns"
 local watcher = require "gpupt.playbook.watcher"
@@ -176,7 +177,7 @@ end
 local function guarded(self, outcome, fn, ...)
   local ok, err = pcall(fn, ...)
   if ok then return end
-  local message = failure.is(err) and err.message or tostring(err)
+  local message = failure.is(err) and err.message or source.whole(tostring(err))
   local code = failure.is(err) and err.code or "EINTERNAL"
   local record = outcome.kind == "host" and outcome.target_record.record
   -- the others would wait for its slot

@@ -5,6 +5,7 @@ local patterns = require "gpupt.playbook.patterns"
 local nearest = require "gpupt.nearest"
 local path = require "gpupt.vim.path"
 local selector = require "gpupt.fleet.selector"
+local source = require "gpupt.source"
 local view = require "gpupt.playbook.view"
 local vms = require "gpupt.fleet.vm"
 
@@ -163,7 +164,7 @@ function find.ask(node, one)
   local ok, answer = pcall(node.options.filter, one)
   if ok then return answer and true or false end
   require("gpupt.failure").check(nil, ("%s: p.find: filter failed for %s: %s"):format(node.source, one.name,
-    tostring(answer)), "EPLAYBOOK")
+    source.whole(tostring(answer))), "EPLAYBOOK")
 end
 
 local function needs_records(node)

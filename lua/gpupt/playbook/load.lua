@@ -6,6 +6,7 @@ local core = require "gpupt.core"
 local declare = require "gpupt.playbook.declare"
 local failure = require "gpupt.failure"
 local nearest = require "gpupt.nearest"
+local lines = require "gpupt.source"
 local source = require "gpupt.playbook.source"
 local variables = require "gpupt.playbook.variables"
 
@@ -66,8 +67,8 @@ local function execute(chunk, book)
   end)
   loading[#loading] = nil
   if ok then return root end
-  if failure.is(root) then return nil, root.message, root.code or "EPLAYBOOK" end
-  return nil, type(root) == "table" and root.message or root, "EPLAYBOOK"
+  if failure.is(root) then return nil, lines.whole(root.message), root.code or "EPLAYBOOK" end
+  return nil, lines.whole(type(root) == "table" and root.message or root), "EPLAYBOOK"
 end
 
 local function is_playbook(root, path, what)

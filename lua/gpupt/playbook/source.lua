@@ -7,6 +7,7 @@
 --   source.new{ { files = { { path =, hash = }... }, since = "the plan was created",
 --                 advice = "create a new plan" }... }
 local failure = require "gpupt.failure"
+local lines = require "gpupt.source"
 local regular = require "gpupt.regular"
 local sha256 = require "gpupt.sha256"
 
@@ -98,9 +99,10 @@ function Source:compile(path, environment)
   if file.bytes:sub(1, 1) == "\27" then
     return nil, path .. " is compiled Lua; a playbook must be source text", "EPLAYBOOK"
   end
+  lines.note(path)
   local chunk
   chunk, message = load(KEEPS_LINES .. without_first_line(file.bytes), "@" .. path, "t", environment)
-  if not chunk then return nil, message, "EPLAYBOOK" end
+  if not chunk then return nil, lines.whole(message), "EPLAYBOOK" end
   return chunk
 end
 

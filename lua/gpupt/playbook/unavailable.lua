@@ -7,6 +7,7 @@
 --
 -- Where two scopes limit the same group, the lower limit holds for both.
 local check = require "gpupt.failure".check
+local source = require "gpupt.source"
 local tags = require "gpupt.vim.tags"
 local units = require "gpupt.units"
 local view = require "gpupt.playbook.view"
@@ -147,7 +148,9 @@ local function by_function(fleet, fn)
     local parent = object.parent and fleet:object(object.parent)
     local ok, value = pcall(fn, view.strict("host", { name = object.name, cluster = parent and parent.name, ref = ref,
       kind = "host" }, per_fields))
-    if not ok then return nil, ("cannot be assigned: the function of 'per' failed: %s"):format(tostring(value)) end
+    if not ok then return nil, ("cannot be assigned: the function of 'per' failed: %s"):format(
+      source.whole(tostring(value)))
+    end
     if type(value) ~= "string" or value == "" then
       return nil, ("cannot be assigned: the function of 'per' returned %s, not a text"):format(
         value == nil and "nothing" or type(value) == "string" and "an empty text" or "a " .. type(value))
