@@ -37,7 +37,7 @@ describe("an answer medium", function()
   end)
 
   it("has its label and names for xorriso too", function()
-    local ok, output = sh(("xorriso -indev %s/o.iso -find / -type f"):format(dir))
+    local ok, output = sh(("xorriso -indev stdio:%s/o.iso -find / -type f"):format(dir))
     assert.is_true(ok, output)
     assert.matches("Volume id    : 'CIDATA'", output)
     for path in pairs(files) do assert.is_truthy(output:find("'/" .. path .. "'", 1, true), path) end

@@ -76,7 +76,7 @@ func TestAgainstXorriso(t *testing.T) {
 	img, _ := Write("OEMDRV", map[string][]byte{"autounattend.xml": []byte("<unattend/>"), "a/b/c.txt": []byte("abc")}, stamp)
 	ours := filepath.Join(dir, "ours.iso")
 	os.WriteFile(ours, img, 0o644)
-	text, err := exec.Command(tool, "-indev", ours, "-find", "/").CombinedOutput()
+	text, err := exec.Command(tool, "-indev", "stdio:"+ours, "-find", "/").CombinedOutput()
 	if err != nil || !strings.Contains(string(text), "/a/b/c.txt") || !strings.Contains(string(text), "OEMDRV") {
 		t.Errorf("xorriso on our image: %v\n%s", err, text)
 	}
