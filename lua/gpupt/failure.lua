@@ -1,8 +1,6 @@
 --- The error object of gpupt.check: {message, code, detail, where} with __tostring.
 -- Functions of gpupt return `nil, message, code[, detail]` for bad values and failures;
 -- `gpupt.check(...)` passes results through and turns such a failure into a raised object.
-local source = require "gpupt.source"
-
 local failure = {}
 
 local Failure = {}
@@ -31,7 +29,7 @@ function failure.check(...)
   if first == nil and message ~= nil then
     if failure.is(message) then error(message, 0) end
     local info = debug.getinfo(2, "Sl")
-    local where = info and info.currentline > 0 and source.place(info) or nil
+    local where = info and info.currentline > 0 and require("gpupt.source").place(info) or nil
     error(failure.new(tostring(message), code, detail, where), 0)
   end
   return ...
