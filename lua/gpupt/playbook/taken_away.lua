@@ -12,52 +12,72 @@ local function freed(self, owner, address)
   end
 end
 
--- The VM of this plan that is given one of these devices of a host, and the step that gives it.
-local function given(self, ref, devices)
-  local taken = {}
-  for _, device in ipairs(devices) do taken[device.address] = true end
+-- The changes that take cards out of passthrough: { entry, step, devices } each.
+local function disabling(self)
+  local list = {}
   for _, entry in ipairs(self.entries) do
-    local target = entry.target
-    for _, step in ipairs(target.kind == "vm" and target.host and target.host.ref == ref and entry.steps or {}) do
-      for _, card in ipairs(step.instance.name == "gpu.attach" and #step.changes > 0 and target.cards or {}) do
-        if taken[card.address] then return target, step.instance, card end
+    for _, step in ipairs(entry.steps) do
+      for _, change in ipairs(step.changes) do
+        if change.disables then list[#list + 1] = { entry, step, change.disables } end
       end
     end
   end
+  return list
+end
+
+-- The cards that VMs of this plan are given, by host and address: { target, the step, card, number in the plan }.
+local function given(self)
+  local by_host, count = {}, 0
+  for _, entry in ipairs(self.entries) do
+    local target = entry.target
+    for _, step in ipairs(target.kind == "vm" and target.host and entry.steps or {}) do
+      for _, card in ipairs(step.instance.name == "gpu.attach" and #step.changes > 0 and target.cards or {}) do
+        local of_host = by_host[target.host.ref] or {}
+        by_host[target.host.ref], count = of_host, count + 1
+        of_host[card.address] = of_host[card.address] or { target, step.instance, card, count }
+      end
+    end
+  end
+  return by_host
+end
+
+-- The first of them among these devices of a host; or nil.
+local function first_of(of_host, devices)
+  local first
+  for _, device in ipairs(of_host and devices or {}) do
+    local one = of_host[device.address]
+    if one and (not first or one[4] < first[4]) then first = one end
+  end
+  return first
 end
 
 -- A card that is taken out of passthrough is given to no VM by the same plan.
 local function check_given(self, problem)
-  for _, entry in ipairs(self.entries) do
-    for _, step in ipairs(entry.steps) do
-      for _, change in ipairs(step.changes) do
-        local target, instance, card
-        if change.disables then target, instance, card = given(self, entry.target.ref, change.disables) end
-        if target then
-          problem(entry.target.name, step.instance.source, ("%s: %s is given to %s by this plan (gpu.attach "
-            .. "at %s). Choose other cards in one of them"):format(entry.target.name, hosts.short(card.address),
-            target.name, instance.source), "EREFUSED")
-        end
-      end
+  local list = disabling(self)
+  local by_host = #list > 0 and given(self)
+  for _, one in ipairs(list) do
+    local target, step = one[1].target, one[2]
+    local found = first_of(by_host[target.ref], one[3])
+    if found then
+      problem(target.name, step.instance.source, ("%s: %s is given to %s by this plan (gpu.attach at %s). Choose other "
+        .. "cards in one of them"):format(target.name, hosts.short(found[3].address), found[1].name, found[2].source),
+        "EREFUSED")
     end
   end
 end
 
 -- A card that is taken out of passthrough must not stay in a VM's configuration. An undo leaves such a card as it is.
 local function check_held(self, problem)
-  for _, entry in ipairs(self.entries) do
-    for _, step in ipairs(entry.steps) do
-      for _, change in ipairs(step.changes) do
-        local held = change.disables and release.held(self.ctx, entry.target.record, change.disables,
-          function(owner, address) return freed(self, owner, address) end)
-        if held and self.playbook.undoes then
-          self.playbook.keep(entry.target, held)
-          step.changes, entry.changes = {}, nil
-          break
-        elseif held then
-          problem(entry.target.name, step.instance.source, held, "EREFUSED")
-        end
-      end
+  for _, one in ipairs(disabling(self)) do
+    local entry, step = one[1], one[2]
+    -- a step that the undo gives up has no changes any more
+    local held = #step.changes > 0 and release.held(self.ctx, entry.target.record, one[3],
+      function(owner, address) return freed(self, owner, address) end)
+    if held and self.playbook.undoes then
+      self.playbook.keep(entry.target, held)
+      step.changes, entry.changes = {}, nil
+    elseif held then
+      problem(entry.target.name, step.instance.source, held, "EREFUSED")
     end
   end
 end
