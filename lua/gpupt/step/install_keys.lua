@@ -51,21 +51,30 @@ local function recorded(ctx, target, text, fn)
   target.keys = said
 end
 
--- Presses Enter until the time of the prompt is over. A press that fails is not the last: hosts are known to refuse
--- keys with a system error of no meaning (hashicorp/packer issue 8957).
+-- Sends the keys up to `times` times, until rest(i) after the i-th says that it is over: how often they were taken;
+-- nil, message, code if never. A press that fails is not the last: hosts are known to refuse keys with a system error
+-- of no meaning (hashicorp/packer issue 8957).
+local function again_and_again(ctx, target, events, times, rest)
+  local count, message, code = 0, nil, nil
+  for i = 1, times do
+    local ok
+    ok, message, code = send(ctx, target, events)
+    if ok then count = count + 1 end
+    if code == "NoPermission" or code == "InvalidPowerState" or rest(i) then break end
+  end
+  if count == 0 then return nil, message, code end
+  return count
+end
+
+-- Presses Enter until the time of the prompt is over.
 local function any_key(ctx, target, pause)
   local enter = keys.parse { "<enter>" }[1]
   ctx:note(target, ("pressing Enter for %d s: a stock Windows medium waits for a key"):format(EVERY * PRESSES))
   recorded(ctx, target, ("Enter, every %d s for %d s"):format(EVERY, EVERY * PRESSES), function()
-    local count, message, code = 0, nil, nil
-    for i = 1, PRESSES do
-      local ok
-      ok, message, code = send(ctx, target, enter)
-      if ok then count = count + 1 end
-      if code == "NoPermission" or code == "InvalidPowerState" then break end
-      if i < PRESSES and pause(EVERY) then break end
-    end
-    if count == 0 then return nil, message, code end
+    local count, message, code = again_and_again(ctx, target, enter, PRESSES, function(i)
+      return i < PRESSES and pause(EVERY)
+    end)
+    if not count then return nil, message, code end
     return ("Enter was pressed %d times, every %d s from the power-on"):format(count, EVERY)
   end)
 end
@@ -75,15 +84,10 @@ local function yes(ctx, target, pause, has_begun)
   local answer = keys.parse { "yes<enter>" }[1]
   ctx:note(target, "answering yes: the medium asks \"Continue with autoinstall?\"")
   recorded(ctx, target, "yes, until the installer begins", function()
-    local count, message, code = 0, nil, nil
-    for i = 1, ANSWERS do
-      local ok
-      ok, message, code = send(ctx, target, answer)
-      if ok then count = count + 1 end
-      if code == "NoPermission" or code == "InvalidPowerState" then break end
-      if pause(i == 1 and ANSWER_EVERY / 5 or ANSWER_EVERY) or has_begun() then break end
-    end
-    if count == 0 then return nil, message, code end
+    local count, message, code = again_and_again(ctx, target, answer, ANSWERS, function(i)
+      return pause(i == 1 and ANSWER_EVERY / 5 or ANSWER_EVERY) or has_begun()
+    end)
+    if not count then return nil, message, code end
     return ("yes was answered %d times"):format(count)
   end)
 end
