@@ -24,10 +24,7 @@ interrupted run with --resume RUN. Neither the journal nor a plan file contains
 secrets: supply those from --var-file or a prompt again. If the playbook has
 changed since the plan was saved or the run started, it is not executed.
 
---outage is for a vCenter that is down. A host that is away has back_within of
-the playbook's roll.
-
-]] .. connection.limit_help
+]] .. connection.outage_help .. connection.limit_help
     return table.concat(lines, "\n")
   end,
   options = connection.with {
@@ -84,8 +81,10 @@ local function say_end(result, allow)
   if result.status == "partial" then
     local names = {}
     for i, one in ipairs(result.skipped) do names[i] = one.target end
-    cli.complain("%s left out, because they or their hosts could not be reached or used: %s. Apply again when they can",
-      #names == 1 and "1 was" or #names .. " were", ranges.text(names, 8))
+    cli.complain(#names == 1
+      and "1 was left out, because it or its host could not be reached or used: %s. Apply again when it can be"
+      or #names .. " were left out, because they or their hosts could not be reached or used: %s. Apply again when "
+      .. "they can be", ranges.text(names, 8))
     return cli.UNREACHABLE
   end
   if result.status == "away" then

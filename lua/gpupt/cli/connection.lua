@@ -127,6 +127,14 @@ connection.variables = {
 --- The option of commands that can work on a part of a playbook's targets.
 connection.limit = { "limit", "PATTERN,...", many = true,
   doc = "only the hosts and VMs of these names" }
+
+--- How long is waited: for commands with --outage.
+connection.outage_help = [[
+--outage is the time for a vCenter that is down. A host that is away has
+back_within of the playbook's roll instead.
+
+]]
+
 connection.limit_help = [[
 --limit takes names, and patterns of names as in inventory paths: * ? [abc]
 {a,b}. Commas separate them, !PATTERN excludes, and the option can be repeated:

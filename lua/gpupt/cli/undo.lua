@@ -25,10 +25,7 @@ The undo is a run of its own: "gpupt status" shows it, and after an interruption
 first ("gpupt stop RUN"). An undo cannot be undone: apply the playbook again.
 The beginning of RUN is enough.
 
---outage is for a vCenter that is down. A host that is away has back_within of
-the playbook's roll.
-
-]] .. connection.limit_help,
+]] .. connection.outage_help .. connection.limit_help,
   options = connection.with {
     { "allow", "WORD,...", many = true, doc = "the approvals that are given" },
     { "dry-run", doc = "print what would be taken back, and change nothing" },
