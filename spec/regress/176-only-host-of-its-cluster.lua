@@ -76,7 +76,11 @@ describe("VMs on the only host of a cluster", function()
 
   it("are refused if one of them is vCenter itself", function()
     start {}
-    local ip = gpupt.check(gpupt.check(site:client():one "/DC0/vm/web-1"):get "guest.ipAddress")
+    local ip
+    gpupt.check(site:client():wait_for(gpupt.check(site:client():one "/DC0/vm/web-1"), { "guest.ipAddress" }, function(props)
+      ip = props["guest.ipAddress"]
+      return type(ip) == "string"
+    end, { timeout = 60 }))
     site:client().host = ip
     local plan, message = site:plan(playbook(SHUT))
     assert.is_nil(plan)
