@@ -2,6 +2,7 @@
 local folding = require "gpupt.cli.folding"
 local next_command = require "gpupt.next_command"
 local printer = require "gpupt.printer"
+local ranges = require "gpupt.ranges"
 local visible = require "gpupt.visible"
 
 local command = {
@@ -11,8 +12,9 @@ local command = {
   details = [[
 Without RUN, lists all runs, newest first. With RUN (the beginning of its name
 is enough), shows its changes, and for each host and VM the outcome, the cause,
-the rows of the journal that show it, and the command to type next. Nothing is
-asked of a server, and the journal is not changed.
+the rows of the journal that show it, and the command to type next. A host or VM
+that the run left out is "skipped". Nothing is asked of a server, and the
+journal is not changed.
 
 A run is running or stopped (by a signal) while its process is there, and
 interrupted if that is gone. A change without a result has an unknown outcome:
@@ -90,8 +92,25 @@ local function evidence_text(one)
   return ("row %d at %s: %s: %s"):format(one.row, when(one.at):sub(12), one.what or "?", table.concat(words, ", "))
 end
 
-local function print_targets(targets)
-  local width = 6
+-- Hosts that the playbook names and does not mean, those of one reason in one line.
+local function print_unconcerned(list)
+  local names = {}
+  for _, one in ipairs(list) do
+    local why = one.cause.message
+    if not names[why] then
+      names[why] = {}
+      names[#names + 1] = why
+    end
+    table.insert(names[why], one.target)
+  end
+  for _, why in ipairs(names) do
+    wrapped("not concerned: ", ("%s: %s"):format(ranges.text(names[why], 8), why), 4)
+  end
+end
+
+local function print_targets(all)
+  local targets, others, width = {}, {}, 6
+  for _, one in ipairs(all) do table.insert(one.outcome == "not concerned" and others or targets, one) end
   for _, one in ipairs(targets) do width = math.max(width, visible.width(one.target)) end
   for _, one in ipairs(targets) do
     local where = one.source and ("  (%s)"):format(one.source) or ""
@@ -106,6 +125,7 @@ local function print_targets(targets)
     -- not wrapped: it is copied
     for _, line in ipairs(one.next or {}) do printer.out("    next: %s", line) end
   end
+  print_unconcerned(others)
 end
 
 local STATE_OF_UNDO = { running = "is running", stopped = "is stopped" }

@@ -22,6 +22,7 @@ local says = {
     return detail.ok and row.what .. ": done" or reason(row.what .. ": failed", detail)
   end,
   target = function(row, detail) return reason(row.what, detail) end,
+  skip = function(row, detail) return detail.away and "skipped: " .. row.what end,
   event = function(row) return row.what end,
   stop = function(_, detail) return ("stopped by %s (gpupt stop)"):format(detail.who or "?") end,
   resume = function() return "the run was resumed" end,

@@ -73,6 +73,8 @@ local function read(journal, id)
       if change then change[row.kind] = decoded(row.detail) end
     elseif row.kind == "target" and row.target then
       target(row).last = row
+    elseif row.kind == "skip" and row.target then
+      target(row).skip = row
     end
   end
   return seen
@@ -90,8 +92,20 @@ end
 
 local over = { changed = true, ok = true }
 
+-- Outcomes of what the plan left out (gpupt.playbook.left_out).
+local left_out = { skipped = true, ["not concerned"] = true }
+
+-- Whether the newest part of the run left a target out, and if it did not concern it: no card of that host was meant.
+local function skipped(one, seen)
+  if not one.skip or one.skip.part ~= seen.part then return nil end
+  local meant = one.planned or #one.changes > 0 or decoded(one.skip.detail).away
+  return meant and "skipped" or "not concerned"
+end
+
 -- The outcome of a target: by its last row, unless a later part of the run has gone on with it.
 local function outcome_of(one, seen, working)
+  local out = skipped(one, seen)
+  if out then return out end
   local last, newest = one.last, one.changes[#one.changes]
   if last and (last.part == seen.part or not (newest and newest.part > last.part)) then
     local outcome = renamed[last.what] or last.what
@@ -119,6 +133,10 @@ local function evidence(one, outcome, part)
 end
 
 local function cause(one, outcome)
+  if left_out[outcome] then
+    local done = one.last and over[one.last.what] and "; an earlier part of this run was done with it" or ""
+    return { message = one.skip.what .. done }
+  end
   if outcome == "unknown" then
     return { code = "EUNKNOWN", message = "the process was gone before the result of a change was known; resuming "
       .. "looks at the target first" }
@@ -130,10 +148,17 @@ end
 
 -- file:line of the step where it is or failed.
 local function source_of(one, outcome, part)
-  if over[outcome] then return nil end
+  if over[outcome] or left_out[outcome] then return nil end
   local newest = one.changes[#one.changes]
   return one.last and one.last.part == part and one.last.source or newest and newest.source
     or one.last and one.last.source
+end
+
+-- The step where it is or failed.
+local function step_of(one, outcome, part)
+  if over[outcome] or left_out[outcome] then return nil end
+  local newest = one.changes[#one.changes]
+  return one.last and one.last.part == part and one.last.step or newest and newest.step or one.last and one.last.step
 end
 
 -- ---- the next command
@@ -154,7 +179,9 @@ local examined = { ["gpu.attach"] = true, ["guest.verify"] = true }
 
 local function next_of(one, outcome, why, run, o)
   -- a run that was undone, or in part, cannot be resumed
-  if over[outcome] or outcome == "running" or outcome == "waiting" or run.undone_by then return nil end
+  if over[outcome] or outcome == "running" or outcome == "waiting" or outcome == "not concerned" or run.undone_by then
+    return nil
+  end
   if (run.format or 1) < 2 then return { "gpupt plan " .. shell.word(run.playbook) } end
   local list, more = {}, {}
   if outcome == "failed" and examined[one.last.step or ""] then
@@ -201,11 +228,9 @@ function account.of(journal, record, o)
   for i, one in ipairs(seen.order) do
     local outcome = outcome_of(one, seen, working)
     local why = cause(one, outcome)
-    local newest = one.changes[#one.changes]
     result.targets[i] = { target = one.target, identity = one.identity, outcome = outcome, cause = why,
       evidence = evidence(one, outcome, working and seen.part), source = source_of(one, outcome, seen.part),
-      step = not over[outcome] and (one.last and one.last.part == seen.part and one.last.step or newest and newest.step
-        or one.last and one.last.step) or nil, next = next_of(one, outcome, why, run, o) }
+      step = step_of(one, outcome, seen.part), next = next_of(one, outcome, why, run, o) }
   end
   return result
 end

@@ -125,8 +125,8 @@ local function without_away(fleet, list, skipped)
     local why = record and not record.ours and hosts.away(record)
     if why then
       local because = ("its host %s %s"):format(record.name, why)
-      skipped[#skipped + 1] = { target = target.name, kind = "vm", away = true, why = because,
-        text = ("%s: skipped, because %s"):format(target.name, because) }
+      skipped[#skipped + 1] = { target = target.name, kind = "vm", identity = target.identity, away = true,
+        why = because, text = ("%s: skipped, because %s"):format(target.name, because) }
     else
       left[#left + 1] = target
     end
@@ -268,8 +268,8 @@ function cards.allocate(fleet, list, problems, over, world, skipped)
         local ok, message, code, detail = one(target)
         if not ok and detail and detail.away then
           gone[target] = true
-          skipped[#skipped + 1] = { target = target.name, kind = "vm", away = true, why = message,
-            text = "skipped: " .. message }
+          skipped[#skipped + 1] = { target = target.name, kind = "vm", identity = target.identity, away = true,
+            why = message, text = "skipped: " .. message }
         elseif not ok then
           refused.add(target, message, code, detail and detail.same)
         end

@@ -194,8 +194,9 @@ local function skip(self, problems)
   for _, entry in ipairs(self.entries) do
     if entry.skip and (entry.away or concerned[entry.target.scope]) then
       gone[entry], gone[entry.target], gone[entry.problem] = true, true, true
-      self.skipped[#self.skipped + 1] = { target = entry.target.name, kind = entry.target.kind, away = entry.away,
-        why = entry.skip, text = ("%s %s: skipped"):format(entry.target.name, entry.skip) }
+      self.skipped[#self.skipped + 1] = { target = entry.target.name, kind = entry.target.kind,
+        identity = entry.target.identity, away = entry.away, why = entry.skip,
+        text = ("%s %s: skipped"):format(entry.target.name, entry.skip) }
     end
   end
   self.entries, self.hosts, self.vms = without(self.entries, gone), without(self.hosts, gone), without(self.vms, gone)

@@ -8,6 +8,7 @@ local failure = require "gpupt.failure"
 local fibers = require "gpupt.playbook.fibers"
 local journal = require "gpupt.playbook.journal"
 local json = require "gpupt.json"
+local left_out = require "gpupt.playbook.left_out"
 local leases = require "gpupt.playbook.leases"
 local limit = require "gpupt.playbook.limit"
 local logins = require "gpupt.logins"
@@ -108,6 +109,7 @@ local function begin(self, o)
     unfinished.note(self.ctx, plan.settled)
     if plan.playbook.inherit then plan.playbook.inherit(self.ctx) end
     failure.check(scopes.write(self.journal, self.id, plan))
+    failure.check(left_out.write(self.journal, self.id, plan))
     end_deleted(self)
     return
   end
@@ -125,6 +127,7 @@ local function begin(self, o)
       identity = change.identity, step = change.step, source = change.source,
       what = change.sign .. " " .. change.what }))
   end
+  failure.check(left_out.write(self.journal, self.id, plan))
   remembered.journal(plan, function(row)
     row.run = self.id
     failure.check(rows.add(self.journal, row))
@@ -223,19 +226,9 @@ local function incomplete(self)
     or self.deferred > 0 or self.plan.playbook.undoes ~= nil and #self.plan.skipped > 0
 end
 
---- The hosts and VMs that the playbook means and the plan left out, because they or their host could not be reached or
--- used: { target, kind, why }. Not those without the wanted card.
-function Run:unreached()
-  local list, seen = {}, {}
-  for _, skip in ipairs(self.plan.skipped) do
-    local key = skip.record or skip.text -- a host may be in two scopes
-    if skip.away and not seen[key] then
-      seen[key] = true
-      list[#list + 1] = { target = skip.target, kind = skip.kind, why = skip.why }
-    end
-  end
-  return list
-end
+--- The hosts and VMs that the plan left out, because they or their host could not be reached or used: { target, kind,
+-- why }.
+function Run:unreached() return left_out.unreached(self.plan) end
 
 -- "partial" if something was left out of what else went well.
 local function well(self, status) return #self:unreached() > 0 and "partial" or status end

@@ -21,17 +21,17 @@ local function unfinished(journal, run)
   return list
 end
 
-local function text_of(fleet, one)
+local function reason(fleet, one)
   local ref = fleet.vc:ref(one.identity)
   if not (fleet:place_of(ref) or fleet:object(ref)) then
-    return ("%s: a target of this run that does not exist any more: left out"):format(one.name)
+    return "a target of this run that does not exist any more: left out"
   end
-  return ("%s: a target of this run that is now %s, where the playbook does not look: left out. Give it its name and "
-    .. "folder back and resume the run, or apply the playbook again"):format(one.name, fleet:path(ref))
+  return ("a target of this run that is now %s, where the playbook does not look: left out. Give it its name and "
+    .. "folder back and resume the run, or apply the playbook again"):format(fleet:path(ref))
 end
 
---- The targets that a plan, which resumes a run, has lost: a list of { target =, text = }. `planned`: its targets.
--- Those whose VM the run itself deletes are none, nor those of an undo, which names them itself.
+--- The targets that a plan, which resumes a run, has lost: a list of { target =, identity =, why =, text = }.
+-- `planned`: its targets. Those whose VM the run itself deletes are none, nor those of an undo, which names them.
 function strayed.of(plan, journal, planned)
   local list, known = {}, {}
   if plan.playbook.undoes or (plan.fleet.remembered and plan.fleet.remembered.deletes) then return list end
@@ -43,7 +43,8 @@ function strayed.of(plan, journal, planned)
     local reference = one.identity:find "^VirtualMachine:" or one.identity:find "^HostSystem:"
     if reference and not one.over and not known[one.identity]
       and (not plan.patterns or plan.patterns:fits(one.name)) then
-      list[#list + 1] = { target = one.name, text = text_of(plan.fleet, one) }
+      local why = reason(plan.fleet, one)
+      list[#list + 1] = { target = one.name, identity = one.identity, why = why, text = one.name .. ": " .. why }
     end
   end
   return list

@@ -238,8 +238,8 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
         record.skipped = why
         local counted = record.connection ~= "connected" and why ~= "is in standby"
           and (", counted as out of service (unavailable = %s)"):format(unavailable.text(scope.options.roll)) or ""
-        skipped[#skipped + 1] = { target = record.name, kind = "host", record = record, away = true, why = why,
-          text = ("%s %s: skipped%s"):format(record.name, why, counted) }
+        skipped[#skipped + 1] = { target = record.name, kind = "host", identity = identity.of(ref), record = record,
+          away = true, why = why, text = ("%s %s: skipped%s"):format(record.name, why, counted) }
       else
         list[#list + 1] = made(fleet, { kind = "host", name = record.name, identity = identity.of(ref),
           scope = scope, record = record, ref = ref })
