@@ -6,6 +6,7 @@ local canary = require "gpupt.playbook.canary"
 local circle = require "gpupt.playbook.circle"
 local clock = require "gpupt.clock"
 local context = require "gpupt.playbook.context"
+local done_with = require "gpupt.playbook.done_with"
 local failure = require "gpupt.failure"
 local findings = require "gpupt.playbook.preflight.findings"
 local in_maintenance = require "gpupt.playbook.in_maintenance"
@@ -134,13 +135,13 @@ end
 
 local function read_fleet(self, problems)
   local limit, found = self.patterns, findings.new()
-  local vm_targets = {}
+  local vm_targets, done = {}, done_with.of(self.journal, self.run_id)
   self.hosts, self.vms = {}, {}
   self.fleet:whole()
   read_hosts(self, limit)
   for _, scope in ipairs(each_scope(self.playbook, "hosts")) do
     local list, message, code = failure.catch(targets.hosts, self.fleet, scope, limit, self.skipped, function(target)
-      return self.ctx:did(target, "reboot-intent")
+      return not done[target.identity] and self.ctx:did(target, "reboot-intent")
     end)
     if list then
       table.move(list, 1, #list, #self.hosts + 1, self.hosts)

@@ -233,7 +233,7 @@ function targets.hosts(fleet, scope, limit, skipped, ours)
     local record = fleet.by_ref[ref]
     if record and (not limit or limit:fits(record.name)) then
       local why = hosts.unavailable(record)
-      record.ours = why and ours and ours { name = record.name, identity = identity.of(ref) } ~= nil or nil
+      record.ours = why and ours and ours { name = record.name, identity = identity.of(ref) } and true or nil
       if why and not record.ours then
         record.skipped = why
         local counted = record.connection ~= "connected" and why ~= "is in standby"
