@@ -1,9 +1,9 @@
 --- gpupt apply: applies a playbook, a saved plan, or the rest of an interrupted run.
 local cli = require "gpupt.cli"
 local connection = require "gpupt.cli.connection"
+local left_out = require "gpupt.cli.left_out"
 local next_command = require "gpupt.next_command"
 local printer = require "gpupt.printer"
-local ranges = require "gpupt.ranges"
 
 local command = {
   name = "apply",
@@ -79,13 +79,7 @@ end
 local function say_end(result, allow)
   if result.status == "nothing" or result.status == "done" then return cli.OK end
   if result.status == "partial" then
-    local names = {}
-    for i, one in ipairs(result.skipped) do names[i] = one.target end
-    cli.complain(#names == 1
-      and "1 was left out, because it or its host could not be reached or used: %s. Apply again when it can be"
-      or #names .. " were left out, because they or their hosts could not be reached or used: %s. Apply again when "
-      .. "they can be", ranges.text(names, 8))
-    return cli.UNREACHABLE
+    return left_out.of_run(result.skipped)
   end
   if result.status == "away" then
     cli.complain("vCenter %s: %s. Nothing was changed there", result.vcenter, (result.message:gsub("%.$", "")))

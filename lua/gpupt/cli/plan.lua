@@ -17,6 +17,10 @@ the fleet again, and refuses the plan if anything it depends on has changed.
 Claims of other runs that are in the way are shown with the command that goes
 on from there.
 
+The exit status is 3 if hosts or VMs are left out that could not be reached: the
+others can be applied, and apply ends with 3 then. With --exit-code it is 4 as
+long as changes are pending. A host without the wanted card does not count.
+
 ]] .. connection.limit_help,
   options = connection.with {
     { "out", "FILE", doc = "save the plan for a later apply" },
@@ -82,11 +86,9 @@ function command.run(options, words)
   else
     printer.out("%s", plan:text { width = require "gpupt.cli.terminal".columns "stdout", diff = options.diff })
   end
-  if plan.away and #plan:away() > 0 then
-    cli.complain("%s", plan:away_text())
-    return cli.UNREACHABLE
-  end
-  return options.exit_code and #changes > 0 and cli.PENDING or cli.OK
+  local status = require "gpupt.cli.left_out".of_plan(plan) or cli.OK
+  -- pending changes can be applied, and apply says again what it leaves out
+  return options.exit_code and #changes > 0 and cli.PENDING or status
 end
 
 return command

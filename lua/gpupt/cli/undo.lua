@@ -75,7 +75,7 @@ function command.run(options, words)
   if not plan then return nil, message, code, detail end
   if options.dry_run then
     print_plan(plan, options)
-    return cli.OK
+    return require "gpupt.cli.left_out".of_plan(plan) or cli.OK
   end
   return apply.carry_out(plan, store, allow, options)
 end

@@ -11,6 +11,7 @@ local failure = require "gpupt.failure"
 local findings = require "gpupt.playbook.preflight.findings"
 local in_maintenance = require "gpupt.playbook.in_maintenance"
 local leases = require "gpupt.playbook.leases"
+local left_out = require "gpupt.playbook.left_out"
 local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
 local patterns = require "gpupt.playbook.patterns"
@@ -391,11 +392,16 @@ local function texts(list)
   return copy
 end
 
---- The hosts and VMs that the plan leaves out, because they or their host are away or without the wanted card: a list
--- of { target =, text = }.
+--- The hosts and VMs that the plan leaves out: a list of { target =, text =, kind =, why =, unreached = true if it or
+-- its host could not be reached or used, and not because it is without the wanted card }.
 function Plan:left_out()
-  return texts(self.skipped)
+  local list = texts(self.skipped)
+  for i, one in ipairs(self.skipped) do list[i].kind, list[i].why, list[i].unreached = one.kind, one.why, one.away end
+  return list
 end
+
+--- Those that are meant and could not be reached or used, each once: a list of { target =, kind =, why = }.
+function Plan:unreached() return left_out.unreached(self) end
 
 --- Of the plan of an undo: what cannot be undone, as a list of { target =, text = }.
 function Plan:lost() return texts(self.playbook.lost) end

@@ -228,7 +228,7 @@ end
 
 --- The hosts and VMs that the plan left out, because they or their host could not be reached or used: { target, kind,
 -- why }.
-function Run:unreached() return left_out.unreached(self.plan) end
+function Run:unreached() return self.plan:unreached() end
 
 -- "partial" if something was left out of what else went well.
 local function well(self, status) return #self:unreached() > 0 and "partial" or status end

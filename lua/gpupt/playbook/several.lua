@@ -123,10 +123,11 @@ function Plans:claimed() return gather(self, function(one) return one:claimed() 
 function Plans:left_out()
   local list = gather(self, function(one) return one:left_out() end)
   for _, part in ipairs(self:away()) do
-    list[#list + 1] = { vcenter = part.name, target = part.name, text = away_line(part) }
+    list[#list + 1] = { vcenter = part.name, target = part.name, text = away_line(part), unreached = true }
   end
   return list
 end
+function Plans:unreached() return gather(self, function(one) return one:unreached() end) end
 
 function Plans:needs()
   local list, seen = {}, {}
