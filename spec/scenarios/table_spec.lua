@@ -26,5 +26,13 @@ end
 describe("the table of scenarios", function()
   it("names specs that exist", function() check_page("spec/scenarios/README.md", 20) end)
 
-  it("of what a roll does otherwise names specs that exist", function() check_page("spec/scenarios/otherwise.md", 35) end)
+  it("of what a roll does otherwise names specs that exist", function() check_page("spec/scenarios/otherwise.md", 45) end)
+
+  it("of approvals has each word of --allow", function()
+    local text, rows = vcenter.read "spec/scenarios/otherwise.md", {}
+    for word in text:gmatch "\n| `([%w-]+)` |" do rows[#rows + 1] = word end
+    local words = {}
+    for i, one in ipairs(require("gpupt.playbook").approvals()) do words[i] = one.word end
+    assert.same(words, rows)
+  end)
 end)
