@@ -248,6 +248,9 @@ func TestRightsByTheTypeOfTheObject(t *testing.T) {
 		"<shares><shares>4000</shares><level>normal</level></shares></cpuAllocation><memoryAllocation><reservation>0</reservation><expandableReservation>true</expandableReservation><limit>-1</limit>"+
 		"<shares><shares>163840</shares><level>normal</level></shares></memoryAllocation></spec>").Text("returnval")
 	r.exactly("Destroy_Task", pool, "", pool, "Resource.DeletePool")
+	r.exactly("CreateSnapshot_Task", vm, "<name>s</name><memory>false</memory><quiesce>false</quiesce>", vm, "VirtualMachine.State.CreateSnapshot")
+	r.exactly("RemoveAllSnapshots_Task", vm, "", vm, "VirtualMachine.State.RemoveSnapshot")
+	r.exactly("ConsolidateVMDisks_Task", vm, "", vm, "VirtualMachine.State.RemoveSnapshot")
 	r.exactly("Destroy_Task", vm, "", vm, "VirtualMachine.Inventory.Delete")
 }
 

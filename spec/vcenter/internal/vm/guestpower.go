@@ -175,6 +175,20 @@ func (r *Service) set(m map[string]any) (bool, error) {
 			}
 			vm.Summary.Runtime.Question = vm.Runtime.Question
 			r.touch(vm, false)
+		case "written": // megabytes since the current snapshot
+			n, _ := v.(float64)
+			if vm.Snapshot == nil || vm.Snapshot.CurrentSnapshot == nil {
+				return true, fmt.Errorf("%s has no snapshot", name)
+			}
+			if vm.deltas == nil {
+				vm.deltas = map[types.ManagedObjectReference]int64{}
+			}
+			vm.deltas[*vm.Snapshot.CurrentSnapshot] = int64(n * (1 << 20))
+		case "disabled": // a method that another product disables; "" none
+			vm.blocked = nil
+			if text != "" {
+				vm.blocked = []string{text}
+			}
 		case "lockout", "max_logons": // wrong passwords that lock an account (-1 never); programs at once (0 any)
 			n, _ := v.(float64)
 			vm.guest.Set(func(s *guest.Settable) {

@@ -63,6 +63,7 @@ func (r *Service) registerPower() {
 		return c.Task(task.Spec{Work: time.Second, Do: func(*task.Task) (any, *fault.Error) { return r.powerOnMany(c, req.Vm), nil }})
 	})
 	r.registerSnapshots()
+	r.registerSnapshotDisks()
 	r.registerMoves()
 }
 

@@ -133,7 +133,7 @@ var (
 
 // disabled are the methods that the VM's state rules out.
 func (vm *VM) disabled() []string {
-	out := append([]string(nil), always...)
+	out := append(append([]string(nil), always...), vm.blocked...)
 	switch {
 	case vm.on():
 		out = append(out, whileOn...)

@@ -107,6 +107,7 @@ func (r *Service) takeSnapshot(vm *VM, method string, req any) (any, *fault.Erro
 		return nil, fault.From(err)
 	}
 	r.snaps[ref] = g
+	r.touch(vm, true)
 	r.w.Truth.VM("snapshot", vm.hostName(), vm.Name, "%s", ref.Value)
 	return made, nil
 }
@@ -184,22 +185,6 @@ func (r *Service) revert(vm *VM, snap *simulator.VirtualMachineSnapshot, to *typ
 		return e
 	}
 	return r.powerOn(vm)
-}
-
-// forgetTask removes snapshots, and what was kept for them.
-func (r *Service) forgetTask(c *api.Call, ref types.ManagedObjectReference) (any, *fault.Error) {
-	if _, e := r.of(ref); e != nil {
-		return nil, e
-	}
-	this, method, req := c.This, c.Method, c.Req
-	return c.Task(task.Spec{Entity: ref, Exclusive: true, Work: 2 * time.Second, Do: func(*task.Task) (any, *fault.Error) {
-		if r.w.Reg.Get(this) == nil {
-			return nil, fault.NotFound(this)
-		}
-		res, e := r.w.Inner(this, method, req)
-		r.dropSnapshots()
-		return res, e
-	}})
 }
 
 // dropSnapshots deletes the disks of snapshots that are gone.

@@ -57,7 +57,7 @@ func (v *vetting) check() *fault.Error {
 	} else {
 		v.memory, v.firmware, v.version = 32, "bios", v.r.defaultVersion()
 	}
-	for _, f := range []func() *fault.Error{v.identity, v.firmwareRules, v.sizes, v.switches, v.devices, v.extraConfig} {
+	for _, f := range []func() *fault.Error{v.forVBS, v.identity, v.firmwareRules, v.sizes, v.switches, v.devices, v.extraConfig} {
 		if e := f(); e != nil {
 			return e
 		}
@@ -234,7 +234,7 @@ func (v *vetting) switches() *fault.Error {
 	if pick(s.MemoryHotAddEnabled, func() *bool { return v.vm.Config.MemoryHotAddEnabled }) {
 		return fault.New(&types.InvalidVmConfig{Property: "configSpec.memoryHotAddEnabled"}, "Memory hot add is not supported together with PCI passthrough devices.")
 	}
-	return nil
+	return v.vbs()
 }
 
 func differs(next, now *bool) bool { return next != nil && *next != isTrue(now) }

@@ -47,6 +47,9 @@ func (r *Service) start(vm *VM, h *host.Host, list []*placed, log *vmlog.Log) (u
 		log.VCPU("Guest: %s", firmwareLine(vm.efi()))
 		return 0, nil
 	}
+	if isTrue(c.NestedHVEnabled) || isTrue(c.Flags.VbsEnabled) {
+		return 0, refused(log, "msg.pciPassthru.nestedHV", "Virtualization is not supported on a virtual machine with a PCI passthrough device.")
+	}
 	if *c.MemoryAllocation.Reservation != memory {
 		return 0, refused(log, "msg.memVmnix.badMinSize",
 			fmt.Sprintf("Invalid memory setting: memory reservation (sched.mem.min) should be equal to memsize(%d).", memory))

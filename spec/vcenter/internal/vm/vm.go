@@ -55,6 +55,10 @@ type VM struct {
 	refuse   string // set by /gpsim/set: the next power-on fails with this line
 	tools    bool   // the Tools medium is mounted
 	shots    int    // screenshots so far
+	// the delta disks of its snapshots, bytes; what was not merged when they were deleted
+	deltas   map[types.ManagedObjectReference]int64
+	unmerged int64
+	blocked  []string // methods that another product has disabled
 }
 
 // Register registers the package with the server and builds the VMs of the fleet file.

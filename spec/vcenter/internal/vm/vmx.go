@@ -102,6 +102,12 @@ func (vm *VM) dictionary() (out [][2]string) {
 		put("uefi.secureBoot.enabled", "%s", yes(*c.BootOptions.EfiSecureBootEnabled))
 	}
 	put("vhv.enable", "%s", yes(isTrue(c.NestedHVEnabled)))
+	if isTrue(c.Flags.VvtdEnabled) {
+		put("vvtd.enable", "TRUE")
+	}
+	if isTrue(c.Flags.VbsEnabled) {
+		put("windows.vbs.enabled", "TRUE")
+	}
 	put("vcpu.hotadd", "%s", yes(isTrue(c.CpuHotAddEnabled)))
 	put("mem.hotadd", "%s", yes(isTrue(c.MemoryHotAddEnabled)))
 	put("nvram", "%s.nvram", strings.TrimSuffix(path.Base(c.Files.VmPathName), path.Ext(c.Files.VmPathName)))

@@ -86,7 +86,7 @@ func unescapeVMX(s string) string {
 // explicit are the keys that fields of the configuration hold; all others are extraConfig.
 var explicit = []string{".encoding", "config.version", "virtualhw.version", "displayname", "guestos", "annotation", "uuid.bios", "vc.uuid", "numvcpus",
 	"cpuid.corespersocket", "memsize", "sched.mem.min", "sched.mem.minsize", "sched.mem.max", "sched.mem.pin", "sched.mem.shares", "firmware",
-	"uefi.secureboot.enabled", "vhv.enable", "vcpu.hotadd", "mem.hotadd", "nvram", "vtpm.present"}
+	"uefi.secureboot.enabled", "vhv.enable", "vvtd.enable", "windows.vbs.enabled", "vcpu.hotadd", "mem.hotadd", "nvram", "vtpm.present"}
 
 // isExtra reports whether a key of the file has no field or device of its own.
 func isExtra(key string) bool {
@@ -148,6 +148,9 @@ func (f *vmxFile) settings() *types.VirtualMachineConfigSpec {
 	}
 	s.MemoryAllocation = &types.ResourceAllocationInfo{Reservation: ptr(f.number("sched.mem.min")), Limit: &limit}
 	s.MemoryReservationLockedToMax = f.flag("sched.mem.pin")
+	if f.has("vvtd.enable") || f.has("windows.vbs.enabled") {
+		s.Flags = &types.VirtualMachineFlagInfo{VvtdEnabled: f.flag("vvtd.enable"), VbsEnabled: f.flag("windows.vbs.enabled")}
+	}
 	if f.has("uefi.secureBoot.enabled") {
 		s.BootOptions = &types.VirtualMachineBootOptions{EfiSecureBootEnabled: f.flag("uefi.secureBoot.enabled")}
 	}
