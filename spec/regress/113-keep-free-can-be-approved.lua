@@ -57,8 +57,8 @@ describe("an approval", function()
       words[i] = one.word
       assert.is_true(#one.doc > 0, one.word)
     end
-    assert.same({ "bios", "delete-vm", "drain-vmotion", "foreign-maintenance", "guest-shutdown", "hide-hypervisor",
-      "over-commit", "power-off", "reboot", "sessions" }, words)
+    assert.same({ "bios", "delete-snapshots", "delete-vm", "drain-vmotion", "foreign-maintenance", "guest-shutdown",
+      "hide-hypervisor", "over-commit", "power-off", "reboot", "sessions", "vbs-off" }, words)
   end)
 
   it("that a step requires without declaring it is an error of the step", function()

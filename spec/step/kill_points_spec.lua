@@ -26,7 +26,7 @@ describe("a run killed at a point of a changing call", function()
     for method in pairs(covered) do list[#list + 1] = method end
     table.sort(list)
     assert.same({ "CloneVM_Task", "CreateVM_Task", "Destroy_Task", "EnterMaintenanceMode_Task", "ExitMaintenanceMode_Task",
-      "PowerOnVM_Task", "RebootHost_Task", "ReconfigVM_Task", "Refresh", "RelocateVM_Task", "ShutdownGuest",
-      "UpdatePassthruConfig" }, list)
+      "PowerOnVM_Task", "RebootHost_Task", "ReconfigVM_Task", "Refresh", "RelocateVM_Task",
+      "RemoveAllSnapshots_Task", "ShutdownGuest", "UpdatePassthruConfig" }, list)
   end)
 end)

@@ -46,7 +46,7 @@ local function fleet(vms, hosts)
   return function()
     local l = lab.start { speed = 400, fleet = { datastores = { { name = "ds-1" }, { name = "ds-2" } }, networks = { "VM Network" },
       -- long enough to be still running when the run is resumed
-      delays = { CloneVM_Task = 200, CreateVM_Task = 200, RelocateVM_Task = 200 },
+      delays = { CloneVM_Task = 200, CreateVM_Task = 200, RelocateVM_Task = 200, RemoveAllSnapshots_Task = 200 },
       clusters = { { name = "vdi", drs = "off", hosts = hosts or { host "esx-1", host "esx-2", host "esx-3" } } }, vms = #vms > 0 and vms or nil } }
     for _, one in ipairs(vms) do
       if one.power == "poweredOn" then
@@ -131,6 +131,24 @@ local function horizon(l)
     l.sim.ready.ca_file)
 end
 
+-- A VM with snapshots and virtualization-based security, in use.
+local function secured()
+  local desk = vm("secured", { installed = "ubuntu", username = "ops", password = "x", memory_lock = false })
+  desk.devices = nil
+  local l = fleet { desk } ()
+  local one = check(l:client():one "/DC0/vm/secured")
+  local function done(task) return check(l:client():wait(check(task))) end
+  done(one:ReconfigVM_Task { spec = { nestedHVEnabled = true, flags = { vbsEnabled = true, vvtdEnabled = true } } })
+  for _, name in ipairs { "before-patch", "nightly" } do
+    done(one:CreateSnapshot_Task { name = name, memory = false, quiesce = false })
+  end
+  done(one:PowerOnVM_Task {})
+  check(l:client():wait_for(one, { "guest.toolsRunningStatus" }, function(props)
+    return props["guest.toolsRunningStatus"] == "guestToolsRunning"
+  end, { timeout = 60 }))
+  return l
+end
+
 matrix.cases = {
   { name = "firmware", long = true, allow = "bios,reboot", start = fleet({}, { SERVER }), env = bmc_password,
     prepare = function(l) return { "apply", l:write(play(firmware(l))) } end },
@@ -151,6 +169,8 @@ matrix.cases = {
   { name = "clone", start = function() return add_customization(fleet { GOLD } ()) end, prepare = applies(CLONE),
     allow = "guest-shutdown" },
   { name = "move", start = fleet { running "mover" }, prepare = applies(MOVE), allow = "guest-shutdown" },
+  { name = "attach", allow = "guest-shutdown,delete-snapshots,vbs-off", start = secured, prepare = applies([[p.vms { where = "/DC0/vm/secured",
+    p.gpu.attach { devices = ]] .. CARDS .. [[, snapshots = "delete", vbs = "off" } }]]) },
   { name = "repair", start = fleet { vm("sick", { memory_lock = false }) }, allow = "guest-shutdown",
     prepare = applies 'p.vms { where = "/DC0/vm/sick", p.doctor.repair { fix = { "memory" } } }' },
   { name = "delete", start = fleet {}, allow = "delete-vm,power-off", prepare = function(l, journal)
@@ -202,9 +222,10 @@ local function state_of(l)
     local devices = {}
     for i, device in ipairs(one.devices or {}) do devices[i] = type(device) == "table" and device.address or tostring(device) end
     table.sort(devices)
-    lines[#lines + 1] = ("%s on %s %s %s locked=%s %s MB window=%s %s"):format(one.name, one.host, one.path, one.power,
+    lines[#lines + 1] = ("%s on %s %s %s locked=%s %s MB window=%s snapshots=%s VBS=%s %s"):format(one.name, one.host, one.path, one.power,
       tostring(one.memory_locked), tostring(one.memory_reservation),
-      tostring((one.extra_config or {})["pciPassthru.64bitMMIOSizeGB"]), table.concat(devices, " "))
+      tostring((one.extra_config or {})["pciPassthru.64bitMMIOSizeGB"]), table.concat(one.snapshots, ","), tostring(one.vbs),
+      table.concat(devices, " "))
   end
   local setups = 0
   for _, event in ipairs(truth.timeline) do if event.kind == "agent-setup" then setups = setups + 1 end end

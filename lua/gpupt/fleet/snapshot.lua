@@ -62,10 +62,29 @@ local inventory_paths = {
     table.unpack(vm.claim_paths) },
 }
 
+local function folder_of(file) return (file or ""):match "^(.*)/[^/]*$" end
+
+-- Notes from which disks of other VMs the disks of a linked clone read: file -> names.
+local function take_parents(self, object)
+  for _, device in ipairs(object["config.hardware.device"] or {}) do
+    local backing = device._type == "VirtualDisk" and device.backing or nil
+    local parent = backing and rawget(backing, "parent") -- raw disks and persistent memory have none
+    local own = parent and folder_of(backing.fileName)
+    while parent do
+      if folder_of(parent.fileName) ~= own then
+        self.children[parent.fileName] = self.children[parent.fileName] or {}
+        table.insert(self.children[parent.fileName], object.name or tostring(object.ref))
+      end
+      parent = parent.parent
+    end
+  end
+end
+
 -- Of a VM only what says where it is, and its cards: thousands of VMs would fill the memory.
 local function take(self, object)
   if object.ref.type ~= "VirtualMachine" then return end
   local claim = claim_record(object)
+  take_parents(self, object)
   if #claim.cards > 0 then self.claims[claim.ref] = claim end
   self.vms[claim.ref] = { name = claim.name, host = claim.host, parent = object.parent, power = claim.power,
     template = claim.template, managed = object["config.managedBy"] and true or nil }
@@ -82,7 +101,7 @@ end
 -- VM may hold a card of a host on which it is not registered.
 function Snapshot:whole()
   if not self.inventory then
-    self.claims, self.vms, self.running = {}, {}, {}
+    self.claims, self.vms, self.running, self.children = {}, {}, {}, {}
     self.inventory = check(inventory.read(self.vc, inventory_paths, function(object) take(self, object) end))
   end
   return self.inventory
@@ -98,6 +117,12 @@ function Snapshot:object(ref) return self:whole().values[ref] end
 function Snapshot:place_of(ref)
   self:whole()
   return self.vms[ref]
+end
+
+--- The names of the linked clones whose disks read from this file of another VM.
+function Snapshot:children_of(file)
+  self:whole()
+  return self.children[file] or {}
 end
 
 --- The inventory paths of all VMs of this name, sorted.
@@ -401,7 +426,7 @@ end
 function Snapshot:planned()
   self.read_once = {}
   self.planning, self.records, self.inventory, self.vms, self.running, self.off = false, {}, nil, nil, nil, nil
-  self.named = nil
+  self.named, self.children = nil, nil
   self.ids:ask_again()
 end
 

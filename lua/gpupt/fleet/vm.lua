@@ -19,6 +19,10 @@ local guest_family = require "gpupt.facts.guest_family"
 ---@field cpus integer
 ---@field guest_id string
 ---@field locked boolean            memory reservation locked to the maximum
+---@field vbs boolean               virtualization-based security
+---@field vvtd boolean              a virtual IOMMU
+---@field snapshot table?           VirtualMachineSnapshotInfo
+---@field consolidation boolean     disks of deleted snapshots were not merged
 ---@field path string               "[datastore] folder/name.vmx"
 ---@field guest table               { running, ready, version, version_status, install_type, family, id }
 
@@ -31,7 +35,7 @@ vm.paths = {
   "config.guestId", "config.memoryReservationLockedToMax", "config.memoryAllocation", "config.cpuHotAddEnabled",
   "config.memoryHotAddEnabled", "config.nestedHVEnabled", "config.files.vmPathName", "guest.toolsRunningStatus",
   "guest.toolsVersionStatus2", "guest.toolsVersion", "guest.toolsInstallType", "guest.guestOperationsReady",
-  "guest.guestFamily", "guest.guestId", "snapshot", "config.flags",
+  "guest.guestFamily", "guest.guestId", "snapshot", "config.flags", "runtime.consolidationNeeded",
 }
 
 --- The properties that show which cards a VM holds.
@@ -64,7 +68,7 @@ end
 function vm.record(ref, props)
   local extra = {}
   for _, pair in ipairs(props["config.extraConfig"] or {}) do extra[pair.key:lower()] = tostring(pair.value) end
-  local allocation = props["config.memoryAllocation"] or {}
+  local allocation, flags = props["config.memoryAllocation"] or {}, props["config.flags"] or {}
   return {
     ref = ref, name = props.name, parent = props.parent, host = props["runtime.host"],
     power = props["runtime.powerState"], boot_time = props["runtime.bootTime"],
@@ -77,7 +81,9 @@ function vm.record(ref, props)
     locked = props["config.memoryReservationLockedToMax"] == true, reservation_mb = allocation.reservation,
     limit_mb = allocation.limit, cpu_hot_add = props["config.cpuHotAddEnabled"] == true,
     memory_hot_add = props["config.memoryHotAddEnabled"] == true, nested = props["config.nestedHVEnabled"] == true,
-    path = props["config.files.vmPathName"], snapshot = props.snapshot, flags = props["config.flags"],
+    vbs = flags.vbsEnabled == true, vvtd = flags.vvtdEnabled == true,
+    path = props["config.files.vmPathName"], snapshot = props.snapshot,
+    consolidation = props["runtime.consolidationNeeded"] == true,
     guest = {
       running = props["guest.toolsRunningStatus"] == "guestToolsRunning",
       ready = props["guest.guestOperationsReady"] == true, version = props["guest.toolsVersion"],

@@ -5,7 +5,7 @@
 ---@field file string a file of your own, next to the playbook
 
 ---@class gpupt.options.p.doctor.repair
----@field fix? table|function what is repaired: mmio, memory, hot-add, stale-backing, hide-hypervisor; everything else is only shown
+---@field fix? table|function what is repaired: mmio, memory, hot-add, stale-backing, hide-hypervisor, vbs (needs --allow vbs-off); everything else is only shown
 ---@field driver? string|function version of the guest's driver, if known (for hide-hypervisor)
 ---@field sessions? string|function a VM in which a user is logged in: skip it, or shut it down (needs --allow sessions)
 ---@field power_on? boolean|function power a repaired VM on afterwards
@@ -39,7 +39,9 @@
 ---@field count? integer|function how many cards each VM gets; with `whole`, how many sets
 ---@field each? table in place of count, the cards of each model: { ['10de:1eb8'] = 1, ['10de:20b5'] = 2 }; devices has to match all of them
 ---@field whole? string|function count whole sets: group: cards that depend on each other (dependentDevice); board: all GPUs of a board
----@field accept? table what is refused otherwise, and you accept: nvswitch-passthrough (whole boards with NVSwitches, which NVIDIA does not support), snapshots (a VM that has some)
+---@field accept? table what is refused otherwise, and you accept: nvswitch-passthrough (whole boards with NVSwitches, which NVIDIA does not support), snapshots (a VM that has some keeps them)
+---@field snapshots? string|function a VM that has snapshots: refuse it, or delete them before the card goes in (needs --allow delete-snapshots); only those that the plan lists
+---@field vbs? string|function a VM with virtualization-based security: refuse it, or switch it off, and nested virtualization and the virtual IOMMU with it (needs --allow vbs-off); in the guest it has to be switched off as well
 ---@field backing? string|function fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)
 ---@field mmio? string|integer|function min, safe, seed, off or a size in GiB; measure: as safe, and BARs that the table does not have are read from the vmware.log of a first power-on
 ---@field hide_hypervisor? string|boolean|function auto (by card and driver, also that of a later driver.install), true or false

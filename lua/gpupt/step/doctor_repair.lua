@@ -13,12 +13,14 @@ local repair_values = require "gpupt.step.repair_values"
 local restore = require "gpupt.step.vm_restore"
 local settings = require "gpupt.settings"
 local settings_spec = require "gpupt.settings.spec"
+local vbs = require "gpupt.step.gpu_vbs"
 local values = require "gpupt.step.vm_values"
 
 -- The doctor's findings that each word repairs.
 local words = {
   mmio = { "mmio-window", "mmio-size", "mmio-size-alone" }, memory = { "memory-reservation", "memory-limit" },
   ["hot-add"] = { "cpu-hot-add", "memory-hot-add" }, ["stale-backing"] = { "stale-backing" }, ["hide-hypervisor"] = {},
+  vbs = { "nested-hv" },
 }
 local word_of = {}
 for word, codes in pairs(words) do for _, code in ipairs(codes) do word_of[code] = word end end
@@ -28,7 +30,8 @@ local step = {
   canary = 1, -- what helped one VM is looked at before it is done to all
   options = {
     { "fix", "table", default = {}, late = true,
-      doc = "what is repaired: mmio, memory, hot-add, stale-backing, hide-hypervisor; everything else is only shown" },
+      doc = "what is repaired: mmio, memory, hot-add, stale-backing, hide-hypervisor, vbs (needs --allow vbs-off); "
+      .. "everything else is only shown" },
     { "driver", "string", late = true, doc = "version of the guest's driver, if known (for hide-hypervisor)" },
     { "sessions", "string", choices = { "skip", "shutdown" }, default = "skip", late = true,
       doc = "a VM in which a user is logged in: skip it, or shut it down (needs --allow sessions)" },
@@ -38,6 +41,7 @@ local step = {
     ["guest-shutdown"] = "shut down the guests of running VMs",
     ["hide-hypervisor"] = "hide the hypervisor from a datacenter card's driver",
     sessions = "shut down guests in which a user is logged in",
+    [vbs.word] = vbs.approval,
   },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
     "VirtualMachine.Config.Resource", "VirtualMachine.Config.Memory", "VirtualMachine.Config.CPUCount",
@@ -48,7 +52,8 @@ local step = {
 function step.check(o)
   for _, word in ipairs(type(o.fix) == "table" and o.fix or {}) do
     if not words[word] then
-      return ("fix: '%s' is not one of hide-hypervisor, hot-add, memory, mmio, stale-backing"):format(tostring(word))
+      return ("fix: '%s' is not one of hide-hypervisor, hot-add, memory, mmio, stale-backing, vbs"):format(
+        tostring(word))
     end
   end
 end
@@ -116,9 +121,16 @@ local function state_of(seen)
   return seen.refusal and "power-on X" or seen.vm.power == "poweredOff" and "off" or seen.vm.power
 end
 
+-- The word of `fix` for a finding; nil if it is only shown. Nested virtualization that is not for VBS is its owner's.
+local function word_for(finding, vm)
+  local word = word_of[finding.code]
+  if word == "vbs" and not vm.vbs then return nil end
+  return word
+end
+
 -- Adds the settings of one finding to the spec: the fix in words, or why there is none.
 local function add_finding(spec, vm, finding, fix)
-  local word = word_of[finding.code]
+  local word = word_for(finding, vm)
   if (finding.proposal or ""):find "firmware" then
     return nil, "NOT FIXABLE HERE: the firmware of an installed system is never changed. Convert its disk first"
   end
@@ -242,6 +254,12 @@ function step.plan(ctx, target, seen)
       changes[2] = { sign = "!", verb = "session", what = "a user is logged in and loses the session",
         allow = "sessions" }
     end
+  end
+  if found.spec.flags then
+    local off = vbs.change(vbs.off(seen.vm))
+    off.sign = "!"
+    changes[#changes + 1] = off
+    for _, text in ipairs(vbs.notes(seen.vm)) do ctx:note(target, text) end
   end
   local texts = {}
   for _, row in ipairs(found.rows) do

@@ -13,8 +13,10 @@ local measure = require "gpupt.step.gpu_measure"
 local power = require "gpupt.step.vm_power"
 local restore = require "gpupt.step.vm_restore"
 local settings = require "gpupt.settings"
+local snapshots = require "gpupt.step.vm_snapshots"
 local units = require "gpupt.units"
 local values = require "gpupt.step.vm_values"
+local vbs = require "gpupt.step.gpu_vbs"
 local vms = require "gpupt.fleet.vm"
 
 local step = {
@@ -27,7 +29,13 @@ local step = {
     { "whole", "string", choices = { "group", "board" }, late = true,
       doc = "count whole sets: group: cards that depend on each other (dependentDevice); board: all GPUs of a board" },
     { "accept", "table", default = {}, doc = "what is refused otherwise, and you accept: nvswitch-passthrough "
-      .. "(whole boards with NVSwitches, which NVIDIA does not support), snapshots (a VM that has some)" },
+      .. "(whole boards with NVSwitches, which NVIDIA does not support), snapshots (a VM that has some keeps them)" },
+    { "snapshots", "string", choices = { "refuse", "delete" }, default = "refuse", late = true,
+      doc = "a VM that has snapshots: refuse it, or delete them before the card goes in (needs --allow "
+      .. "delete-snapshots); only those that the plan lists" },
+    { "vbs", "string", choices = { "refuse", "off" }, default = "refuse", late = true,
+      doc = "a VM with virtualization-based security: refuse it, or switch it off, and nested virtualization and the "
+      .. "virtual IOMMU with it (needs --allow vbs-off); in the guest it has to be switched off as well" },
     { "backing", "string", choices = { "fixed", "dynamic" }, default = "fixed", late = true,
       doc = "fixed: these cards; dynamic: any card of this model, chosen at power-on (Dynamic DirectPath I/O)" },
     { "mmio", "string|integer", default = "safe", late = true, doc = "min, safe, seed, off or a size in GiB; measure: "
@@ -46,6 +54,7 @@ local step = {
   approvals = {
     ["guest-shutdown"] = "shut down the guests of running VMs",
     ["hide-hypervisor"] = "hide the hypervisor from a datacenter card's driver",
+    [snapshots.word] = snapshots.approval, [vbs.word] = vbs.approval,
   },
   claims = { "cards" },
   needs = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
@@ -53,17 +62,18 @@ local step = {
     "VirtualMachine.Config.CPUCount", "VirtualMachine.Interact.PowerOn", "VirtualMachine.Interact.PowerOff" },
 }
 
---- The video card of a Horizon desktop is edited; the log of a VM is read from its datastore.
+--- The video card of a Horizon desktop is edited; the log of a VM is read from its datastore; snapshots are deleted.
 function step.also_needs(o)
   local list = {}
   if not o or o.horizon ~= false then list[1] = "VirtualMachine.Config.EditDevice" end
   if not o or o.mmio == "measure" or type(o.mmio) == "function" then list[#list + 1] = "Datastore.Browse" end
+  if not o or o.snapshots == "delete" or type(o.snapshots) == "function" then list[#list + 1] = snapshots.NEED end
   return list
 end
 
 function step.check(o)
   if math.type(o.count) == "integer" and o.count < 1 then return "count must be at least 1" end
-  local problem = o.each and each_model.problem(o.each, o) or measure.problem(o.mmio)
+  local problem = o.each and each_model.problem(o.each, o) or measure.problem(o.mmio) or snapshots.problem(o)
   if problem then return problem end
   if type(o.video_memory) == "string" then
     local _, message = units.mebibytes(o.video_memory)
@@ -126,7 +136,7 @@ local function compute(target, vm)
     return nil, "its memory is not known: the step that creates the VM has to return memory_mb in its forecast",
       "EPLAYBOOK"
   end
-  return settings.compute {
+  local value, message, code = settings.compute {
     gpus = gpus, memory_mb = memory,
     guest = vm and vm.guest_id or target.forecast.guest_id,
     installed = vm and vm.firmware or target.forecast.firmware, hide_hypervisor = o.hide_hypervisor,
@@ -135,6 +145,9 @@ local function compute(target, vm)
     video_memory_mb = o.video_memory and units.mebibytes(o.video_memory) or nil, backing = o.backing,
     label = o.backing == "dynamic" and label_of(o, gpus) or nil,
   }
+  local like = vm or target.forecast.like
+  if value and like then value.vbs = vbs.off(like) end
+  return value, message, code
 end
 
 function step.observe(ctx, target)
@@ -155,7 +168,11 @@ end
 local function refusal(target, vm, value)
   if not vm then return end
   if vm.template then return "is a template. Clone it first" end
-  if vm.nested then return "has nested virtualization enabled, which does not work with a passed-through card" end
+  local of_vbs = vbs.refusal(vm, target.options)
+  if of_vbs then return of_vbs end
+  if vm.nested and not vm.vbs then
+    return "has nested virtualization enabled, which does not work with a passed-through card"
+  end
   if value.backing == "dynamic" and (vm.hardware_version or 99) < 17 then
     return ("has hardware version %d, but a dynamic backing needs 17"):format(vm.hardware_version)
   end
@@ -166,17 +183,10 @@ local function refusal(target, vm, value)
   end
 end
 
--- Why a VM that gets a card must not have snapshots, or nil: they cannot be restored while it runs with the card
--- (vSphere documentation, Add a PCI device), and a restored one is without the card.
-local function snapshot_refusal(target, vm, changes)
-  if not vm.snapshot then return end
-  for _, word in ipairs(target.options.accept) do if word == "snapshots" then return end end
-  for _, change in ipairs(changes) do
-    if change.verb == "attach" then
-      return "has snapshots: they cannot be restored while a VM runs with a passed-through card, and none can be "
-        .. "taken. Delete them, or set accept = { \"snapshots\" } in p.gpu.attach"
-    end
-  end
+-- Whether one of the changes gives the VM a card.
+local function attaches(changes)
+  for _, change in ipairs(changes) do if change.verb == "attach" then return true end end
+  return false
 end
 
 -- " dynamic label=t4-vdi"
@@ -227,6 +237,7 @@ local function needs_of(target, changes, value, installed)
   for _, change in ipairs(changes) do
     if change.verb ~= "power on" then needs.change = true end
     if change.verb == "guest shutdown" then needs.off = true end
+    needs.merge = needs.merge or change.merges
   end
   if needs.change then
     list = { "VirtualMachine.Config.AddRemoveDevice", "VirtualMachine.Config.AdvancedConfig",
@@ -234,6 +245,7 @@ local function needs_of(target, changes, value, installed)
       "VirtualMachine.Config.CPUCount" }
     if value.video then list[#list + 1] = "VirtualMachine.Config.EditDevice" end
     if needs.off or installed then list[#list + 1] = "VirtualMachine.Interact.PowerOff" end
+    if needs.merge then list[#list + 1] = snapshots.NEED end
   end
   if target.options.power_on then list[#list + 1] = "VirtualMachine.Interact.PowerOn" end
   for _, change in ipairs(changes) do
@@ -249,46 +261,58 @@ local function measuring(unknown)
     .. "then set the 64-bit MMIO window"):format(table.concat(unknown, ", ")) }
 end
 
+-- The changes of a VM that does not exist yet, or gets its system before the card.
+local function plan_new(target, value, unknown)
+  local what = ", memory locked and reserved, " .. (#unknown > 0 and "64-bit MMIO as measured"
+    or #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed")
+    .. (target.options.power_on and ", then power on" or "")
+  local changes = { { sign = "+", verb = "attach", allow = value.allow[1], starts = target.options.power_on,
+    what = card_text(target) .. what, same = card_text(target, true) .. what,
+    settings = difference.of_new(value, value.gpus) } }
+  changes[2] = value.vbs and vbs.change(value.vbs)
+  return changes
+end
+
+-- Those of a VM that is there: the guest is shut down for them.
+local function plan_existing(target, vm, value)
+  local changes = difference.list(vm, value, value.gpus)
+  if #changes == 0 then return changes end
+  changes[1].allow = changes[1].allow or value.allow[1]
+  if vm.power == "poweredOn" then
+    table.insert(changes, 1, { sign = "-", verb = "guest shutdown", what = "shut down the guest",
+      stops = { target.name }, stop_seconds = power.stop_seconds(target),
+      allow = power.delivered(vm) and "guest-shutdown" or nil })
+  end
+  return changes
+end
+
 function step.plan(ctx, target, seen)
   if not target.cards then return nil, target.name .. ": no cards were found for this VM", "ENOCARDS" end
   local value, message, code = compute(target, seen.vm)
   if not value and code == "ENOENT" then message = measure.advice(message) end
   if not value then return nil, ("%s: %s"):format(target.name, message), code end
-  local changes, unknown = {}, measure.missing(target, seen.vm)
-  local vm = seen.vm
-  -- a clone is like its source
-  local why = refusal(target, vm or target.forecast.like, value)
+  local unknown = measure.missing(target, seen.vm)
+  local vm, like = seen.vm, seen.vm or target.forecast.like -- a clone is like its source
+  local new = not vm or target.forecast.installs
+  local changes = new and plan_new(target, value, unknown) or plan_existing(target, vm, value)
+  local why, deletion = refusal(target, like, value), nil
+  if not why then deletion, why = snapshots.change(ctx, target, vm, attaches(changes)) end
   if why then return nil, target.name .. " " .. why, "EREFUSED" end
-  if not vm or target.forecast.installs then
-    if #unknown == 0 then explain(ctx, target, value) end
-    local what = ", memory locked and reserved, " .. (#unknown > 0 and "64-bit MMIO as measured"
-      or #value.extra > 0 and "64-bit MMIO " .. value.window.gb .. " GiB" or "no 64-bit MMIO needed")
-      .. (target.options.power_on and ", then power on" or "")
-    changes[1] = { sign = "+", verb = "attach", allow = value.allow[1], starts = target.options.power_on,
-      what = card_text(target) .. what, same = card_text(target, true) .. what,
-      settings = difference.of_new(value, value.gpus) }
-    changes[2] = measuring(unknown)
-    changes.needs = needs_of(target, changes, value, target.forecast.installs)
-    return changes
-  end
-  changes = difference.list(vm, value, value.gpus)
-  why = snapshot_refusal(target, vm, changes)
-  if why then return nil, target.name .. " " .. why, "EREFUSED" end
-  if #changes > 0 then
-    if #unknown == 0 then explain(ctx, target, value) end
-    changes[1].allow = value.allow[1]
-    if vm.power == "poweredOn" then
-      table.insert(changes, 1, { sign = "-", verb = "guest shutdown", what = "shut down the guest",
-        stops = { target.name }, stop_seconds = power.stop_seconds(target),
-        allow = power.delivered(vm) and "guest-shutdown" or nil })
-    end
-  end
+  if deletion then table.insert(changes, changes[1].verb == "guest shutdown" and 2 or 1, deletion) end
+  if #changes > 0 and #unknown == 0 then explain(ctx, target, value) end
+  if value.vbs and ctx.planning then for _, text in ipairs(vbs.notes(like)) do ctx:note(target, text) end end
   changes[#changes + 1] = measuring(unknown)
-  if target.options.power_on and (vm.power ~= "poweredOn" or #changes > 0) then
+  if not new and target.options.power_on and (vm.power ~= "poweredOn" or #changes > 0) then
     changes[#changes + 1] = { sign = "~", verb = "power on", what = "power on", starts = true }
   end
-  changes.needs = needs_of(target, changes, value)
+  changes.needs = needs_of(target, changes, value, target.forecast.installs)
   return changes
+end
+
+--- Deleted snapshots are merged into the disks, which takes space.
+function step.requires(_, target, changes)
+  for _, change in ipairs(changes) do if change.merges then return { merges = target.ref } end end
+  return {}
 end
 
 local function reconfigure(ctx, target, vm)
@@ -298,6 +322,7 @@ local function reconfigure(ctx, target, vm)
   local spec = check(settings.to_spec(value, { change_version = vm.change_version, firmware = false, devices = false,
     video_card = vms.devices_of(vm, "VirtualMachineVideoCard") }))
   spec.deviceChange = difference.device_changes(vm, value, value.gpus, spec.deviceChange)
+  spec.flags = value.vbs and value.vbs.flags
   table.insert(spec.extraConfig, { key = "gpupt.run", value = ctx.run })
   table.insert(spec.extraConfig, measure.setting(target))
   -- the proof was for other devices
@@ -314,7 +339,8 @@ end
 -- Attaches the cards with all settings that are known. Gives the VM as it is then.
 local function configure(ctx, target, vm)
   local wanted = check(compute(target, vm))
-  if #difference.list(vm, wanted, wanted.gpus) > 0 then
+  local changes = difference.list(vm, wanted, wanted.gpus)
+  if #changes > 0 then
     local detail
     gpu_free.await(ctx, target)
     local ok, message, code = gpu_free.check(ctx, target)
@@ -323,6 +349,10 @@ local function configure(ctx, target, vm)
       ok, message, code, detail = power.off(ctx, target, vm)
       if not ok then return nil, message, code, detail end
       vm = ctx.fleet:vm(target.ref)
+    end
+    if attaches(changes) then
+      vm, message, code, detail = snapshots.settle(ctx, target, vm)
+      if not vm then return nil, message, code, detail end
     end
     ok, message, code, detail = reconfigure(ctx, target, vm)
     if not ok then return nil, message, code, detail end
@@ -380,7 +410,12 @@ function step.prove(ctx, target)
   return card_text(target) .. (target.options.power_on and ", running" or "")
 end
 
---- Detaches the cards that the run attached, and sets the settings back to their values before.
-function step.undo(ctx, target, done) return restore.undo(ctx, target, done) end
+--- Detaches the cards that the run attached, and sets the settings back to their values before. Deleted snapshots are
+-- gone.
+function step.undo(ctx, target, done)
+  local result = restore.undo(ctx, target, done)
+  for _, text in ipairs(snapshots.lost(ctx, target, done)) do table.insert(result.lost, text) end
+  return result
+end
 
 return step

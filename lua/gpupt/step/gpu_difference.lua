@@ -2,6 +2,7 @@
 local hosts = require "gpupt.fleet.host"
 local seats = require "gpupt.fleet.seats"
 local settings_spec = require "gpupt.settings.spec"
+local vbs = require "gpupt.step.gpu_vbs"
 local vms = require "gpupt.fleet.vm"
 
 local difference = {}
@@ -134,6 +135,7 @@ function difference.list(vm, value, cards)
   end
   if vm.cpu_hot_add then setting(list, "CPU hot-add", "on", "off") end
   if vm.memory_hot_add then setting(list, "memory hot-add", "on", "off") end
+  if value.vbs then list[#list + 1] = vbs.change(value.vbs) end
   local edits = value.video and video_edits(value.video, vms.devices_of(vm, "VirtualMachineVideoCard")) or {}
   if #edits > 0 then add(list, "video card -> " .. value.video.text, { settings = edits }) end
   return list
@@ -144,7 +146,7 @@ function difference.of_new(value, cards)
   local blank = { cards = {}, extra = {}, devices = { { _type = "VirtualMachineVideoCard" } }, locked = false }
   local list = {}
   for _, change in ipairs(difference.list(blank, value, cards)) do
-    for _, one in ipairs(change.settings or {}) do
+    for _, one in ipairs(change.verb ~= vbs.verb and change.settings or {}) do
       list[#list + 1] = { name = one.name, after = one.after }
     end
   end

@@ -1,4 +1,6 @@
 --- What a change of a .vmx key, as the doctor offers it, is in a ConfigSpec of a server.
+local vbs = require "gpupt.step.gpu_vbs"
+
 local repair_values = {}
 
 local function truth(text) return text ~= nil and tostring(text):lower() == "true" end
@@ -17,6 +19,8 @@ local fields = {
   end,
   ["vcpu.hotadd"] = function(spec, _, change) spec.cpuHotAddEnabled = truth(change.value) end,
   ["mem.hotadd"] = function(spec, _, change) spec.memoryHotAddEnabled = truth(change.value) end,
+  ["vhv.enable"] = function(spec, _, change) spec.nestedHVEnabled = truth(change.value) end,
+  ["windows.vbs.enabled"] = function(spec, vm) spec.flags = vbs.off(vm).flags end,
 }
 
 -- Keys of fields that a repair never changes: another firmware keeps an installed system from booting.
@@ -39,7 +43,8 @@ end
 local LOCKED = "all memory locked and reserved"
 local said = { ["sched.mem.min"] = LOCKED, ["sched.mem.minsize"] = LOCKED, ["sched.mem.pin"] = LOCKED,
   ["sched.mem.max"] = "no memory limit",
-  ["vcpu.hotadd"] = "CPU hot-add off", ["mem.hotadd"] = "memory hot-add off" }
+  ["vcpu.hotadd"] = "CPU hot-add off", ["mem.hotadd"] = "memory hot-add off",
+  ["vhv.enable"] = "nested virtualization off", ["windows.vbs.enabled"] = "virtualization-based security off" }
 
 --- The change in words: "use64bitMMIO TRUE".
 function repair_values.text(change)

@@ -57,6 +57,8 @@ local function read(vm, one)
   if one.name == "extraConfig" then return true, vm.extra[one.key:lower()] end
   local part = one.name:match "^memoryAllocation%.(.+)$"
   if part then return true, vm[values.allocation[part] or ""] end
+  local flag = one.name:match "^flags%.(.+)$"
+  if flag then return true, vm[values.flags[flag] or ""] end
   if values.fields[one.name] then return true, vm[values.fields[one.name]] end
   return one.unknown == true
 end
@@ -64,7 +66,8 @@ end
 local labels = { memoryMB = "memory in MiB", numCPUs = "CPUs", memoryReservationLockedToMax = "memory locked",
   ["memoryAllocation.reservation"] = "memory reservation in MiB", ["memoryAllocation.limit"] = "memory limit in MiB",
   cpuHotAddEnabled = "CPU hot-add", memoryHotAddEnabled = "memory hot-add",
-  nestedHVEnabled = "nested virtualization" }
+  nestedHVEnabled = "nested virtualization", ["flags.vbsEnabled"] = "virtualization-based security",
+  ["flags.vvtdEnabled"] = "virtual IOMMU" }
 
 local function label(one) return one.key or labels[one.name] or one.name end
 
@@ -91,17 +94,33 @@ local function stays_with(vm, one, all, forecast)
   return ("it stays with %s, which was changed since and works only together with it"):format(label(other))
 end
 
+-- What a VM with a card cannot have: VBS, and what it needs.
+local EXCLUDED = { nestedHVEnabled = true, ["flags.vbsEnabled"] = true, ["flags.vvtdEnabled"] = true }
+
+-- Why such a setting stays off, or nil: the VM still has a card after these device changes.
+local function excluded(vm, one, devices)
+  if not (EXCLUDED[one.name] and one.before == true) then return nil end
+  local count = #vm.cards
+  for _, change in ipairs(devices) do
+    if change.device._type == "VirtualPCIPassthrough" then count = count + (change.operation == "add" and 1 or -1) end
+  end
+  return count > 0 and "it stays off, because the VM has a card that the run did not attach" or nil
+end
+
 -- Marks of gpupt can be changed while the VM runs; a plan names them in one line.
 local function is_mark(one) return one.name == "extraConfig" and one.key:find "^gpupt%." ~= nil end
 
 local function put(spec, one)
-  local part = one.name:match "^memoryAllocation%.(.+)$"
+  local part, flag = one.name:match "^memoryAllocation%.(.+)$", one.name:match "^flags%.(.+)$"
   if one.name == "extraConfig" then
     spec.extraConfig = spec.extraConfig or {}
     table.insert(spec.extraConfig, { key = one.key, value = one.before or "" })
   elseif part then
     spec.memoryAllocation = spec.memoryAllocation or {}
     spec.memoryAllocation[part] = one.before
+  elseif flag then
+    spec.flags = spec.flags or {}
+    spec.flags[flag] = one.before
   else
     spec[one.name] = one.before
   end
@@ -120,7 +139,7 @@ function restore.compare(vm, done, forecast, busy)
     if planned then now = planned[1] end
     local verdict, why
     if known then verdict, why = restore.judge(one, now) end
-    local with = verdict == "restore" and stays_with(vm, one, all, forecast)
+    local with = verdict == "restore" and (stays_with(vm, one, all, forecast) or excluded(vm, one, result.devices))
     if with then verdict, why = nil, with end
     if verdict == "restore" then
       put(spec, one)

@@ -10,9 +10,10 @@ local values = {}
 local fields = { memoryMB = "memory_mb", numCPUs = "cpus", memoryReservationLockedToMax = "locked",
   cpuHotAddEnabled = "cpu_hot_add", memoryHotAddEnabled = "memory_hot_add", nestedHVEnabled = "nested" }
 local allocation = { reservation = "reservation_mb", limit = "limit_mb" }
-local apart = { changeVersion = true, extraConfig = true, deviceChange = true, memoryAllocation = true }
+local flags = { vbsEnabled = "vbs", vvtdEnabled = "vvtd" }
+local apart = { changeVersion = true, extraConfig = true, deviceChange = true, memoryAllocation = true, flags = true }
 
-values.fields, values.allocation = fields, allocation
+values.fields, values.allocation, values.flags = fields, allocation, flags
 
 local function add(list, entry)
   if entry.before ~= entry.after then list[#list + 1] = entry end
@@ -48,6 +49,10 @@ function values.of(vm, spec)
   for name, field in pairs(allocation) do
     local after = spec.memoryAllocation and spec.memoryAllocation[name]
     if after ~= nil then add(list, { name = "memoryAllocation." .. name, before = vm[field], after = after }) end
+  end
+  for name, field in pairs(flags) do
+    local after = spec.flags and spec.flags[name]
+    if after ~= nil then add(list, { name = "flags." .. name, before = vm[field], after = after }) end
   end
   for _, pair in ipairs(spec.extraConfig or {}) do
     local after = pair.value ~= "" and pair.value or nil

@@ -138,6 +138,22 @@ func nameOf(files []types.VirtualMachineFileLayoutExFileInfo, d types.VirtualMac
 	return ""
 }
 
+// snapshotNames are the names of a VM's snapshots, parents first.
+func (vm *VM) snapshotNames() []string {
+	out := []string{}
+	var walk func([]types.VirtualMachineSnapshotTree)
+	walk = func(list []types.VirtualMachineSnapshotTree) {
+		for _, t := range list {
+			out = append(out, t.Name)
+			walk(t.ChildSnapshotList)
+		}
+	}
+	if vm.Snapshot != nil {
+		walk(vm.Snapshot.RootSnapshotList)
+	}
+	return out
+}
+
 // merged are the bytes that are written when these snapshots are deleted: the deltas between the disk below them and now.
 func (vm *VM) merged(of func(types.ManagedObjectReference) bool) int64 {
 	sum := int64(0)
@@ -159,8 +175,8 @@ func (vm *VM) merged(of func(types.ManagedObjectReference) bool) int64 {
 	return sum
 }
 
-// growth is what the first disk grows by when so many bytes are merged into it: a thick one does not, a thin one up to
-// its capacity.
+// growth is the space that the first disk takes when this many bytes are merged into it: none for a thick disk, for a thin
+// one up to its capacity.
 func (vm *VM) growth(bytes int64) int64 {
 	disk := vm.firstDisk()
 	if disk == nil || vm.LayoutEx == nil {

@@ -293,6 +293,7 @@ func (r *Service) truth() any {
 			"firmware": vm.Config.Firmware, "version": vm.Config.Version, "extra_config": extra, "devices": devices,
 			"memory_mb": vm.Config.Hardware.MemoryMB, "memory_locked": isTrue(vm.Config.MemoryReservationLockedToMax),
 			"memory_reservation": mem.Reservation, "memory_limit": mem.Limit, "path": vm.Config.Files.VmPathName,
+			"snapshots": vm.snapshotNames(), "vbs": isTrue(vm.Config.Flags.VbsEnabled), "nested_hv": isTrue(vm.Config.NestedHVEnabled),
 			"guest": map[string]any{"state": g.State, "stage": g.Stage, "why": g.Why, "os": g.OS, "tools": g.ToolsRun, "tools_version": g.Tools.Text,
 				"tools_features": g.Tools.Features, "ready": g.Ready, "devices": g.Devices, "hostname": g.Hostname, "session": vm.guest.Session(), "unsupported": vm.guest.Unsupported()}})
 	}
