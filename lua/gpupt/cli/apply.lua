@@ -127,7 +127,7 @@ local function finish(options, run, allow)
     local text = tostring(run)
     if text ~= "" then printer.out("%s", text) end
   end
-  if result.status == "nothing" or result.status == "partial" and not result.id and not result.runs then
+  if result.status == "nothing" or result.status == "partial" and not cli.journalled.any then
     if not options.json and not options.events then
       printer.out("%s", result.undoes and "nothing is left to undo" or "nothing to change")
     end
@@ -197,7 +197,7 @@ function command.carry_out(plan, store, allow, options, plan_again)
   local id = result.id
   local journalled = id ~= nil
   for _, one in ipairs(result.runs or {}) do journalled = journalled or one.id ~= nil end
-  cli.journalled = { counts = not options.json,
+  cli.journalled = { counts = not options.json, any = journalled,
     text = journalled and "see " .. next_command.status(id) or "nothing was changed" }
   return finish(options, run, allow)
 end

@@ -112,7 +112,12 @@ function connection.open_for(pb, options)
     connected(nil, "a playbook with p.vcenter cannot be recorded: unset GPUPT_RECORD", "EUSAGE")
   end
   require "gpupt.net".signals.catch()
-  return connected(pb:connect())
+  local sites = connected(pb:connect())
+  local only = #sites == 1 and sites[1]
+  if only and not only.vc then
+    connected(nil, ("vCenter %s: %s"):format(only.name, only.message), only.code, only.detail)
+  end
+  return sites
 end
 
 --- Ends the session that --persist-session kept; whether there was one. Raises as open does.

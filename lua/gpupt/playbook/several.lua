@@ -18,6 +18,21 @@ Plans.__name = "gpupt.plans"
 -- The vCenter's fault, not the plan's.
 local AWAY = { ECONNECT = true, ELOST = true, ENOLOGIN = true, ETLS = true }
 
+-- What may be its fault: a proxy answers for it, it takes too long, or it refuses to be logged in to again.
+local PERHAPS = { EHTTP = true, ETIMEDOUT = true, ETRUNCATED = true, EUNTRUSTED = true, EPROXY = true,
+  InvalidLogin = true, NotAuthenticated = true }
+
+local function answers(vc)
+  local now, _, code = failure.catch(vc.call, vc, vc.instance, "CurrentTime", {}, { retries = 0 })
+  return now ~= nil or not (AWAY[code] or PERHAPS[code])
+end
+
+-- Whether the vCenter is why there is no plan. The problem of a step may be one with another server, such as a BMC.
+local function is_away(part, code, detail)
+  if AWAY[code] and not (type(detail) == "table" and detail.problems) then return true end
+  return (AWAY[code] or PERHAPS[code]) and not answers(part.vc)
+end
+
 -- Makes the plan of one part; part.plan, or part.message and part.code, or part.nothing: no host or VM is meant.
 local function make(self, part, o, limit)
   if part.message then
@@ -33,7 +48,7 @@ local function make(self, part, o, limit)
   part.plan = made
   if made then return end
   part.nothing = limit and code == "ENOENT" and not detail
-  part.message, part.code, part.away = message, code, AWAY[code]
+  part.message, part.code, part.away = message, code, is_away(part, code, detail)
 end
 
 local function refusal(self)
