@@ -11,7 +11,8 @@ describe("a VM that moves", function()
   -- the test vCenter's distributed switches are on all hosts
   it("needs its distributed port groups as well", function()
     local group, vm, host = { type = "DistributedVirtualPortgroup", value = "dvportgroup-7" }, {}, {}
-    local world = { networks = { [group] = { name = "Desks 210", hosts = { [{}] = true } } }, networks_of = { [vm] = { group } } }
+    local world = { networks = { [group] = { name = "Desks 210", hosts = { [{}] = true } } }, networks_of = { [vm] = { group } },
+      datacenters = {} }
     local target = { ref = vm, moves = {} }
     assert.equal("does not have the distributed port group Desks 210, to which it is connected", look.unfit(world, target, { ref = host }))
     world.networks[group].hosts[host] = true

@@ -86,7 +86,8 @@ local function any_host(fleet, target, world)
     away = away or record ~= nil and not record.ours and (hosts.away(record) or hosts.closed(record)) ~= nil
     list[i] = { name = record and record.name or ref.value, why = why }
   end
-  return nil, ("%s: place: no host can take the VM: %s"):format(target.scope.source, shortage.text(list)), away
+  return nil, ("%s: %s: no host can take the VM: %s"):format(target.scope.source, target.moves and "p.vm.move: to"
+    or "place", shortage.text(list)), away
 end
 
 -- What the step that creates the VM says about it: its memory, and datastores that its host must mount.

@@ -74,14 +74,32 @@ local function name_mounts(records, stores)
   end
 end
 
+-- Of a VM that moves, the path of its datacenter, and those of the hosts that are in another one: { host -> path }.
+local function datacenters(fleet, target)
+  local all = fleet:whole():datacenters()
+  local function of(ref)
+    local path = fleet:path(ref)
+    for _, one in ipairs(all) do if path:sub(1, #one + 1) == one .. "/" then return one end end
+  end
+  local result = { own = of(target.ref), of = {} }
+  for _, ref in ipairs(#all > 1 and target.moves or {}) do
+    local one = of(ref)
+    if one ~= result.own then result.of[ref] = one end
+  end
+  return result
+end
+
 local types = { HostSystem = { "datastore" }, VirtualMachine = { "network" }, Datastore = store_paths,
   Network = network_paths, DistributedVirtualPortgroup = network_paths, OpaqueNetwork = network_paths }
 
---- { networks = { ref -> { name, hosts = set } }, networks_of = { VM that moves -> references }, stores = { ref ->
--- datastore }, records = hosts that were read }.
+--- { networks = { ref -> { name, hosts = set } }, networks_of = { VM that moves -> references }, datacenters = { VM
+-- that moves -> see above }, stores = { ref -> datastore }, records = hosts that were read }.
 function look.read(fleet, targets)
   local objects, records = objects_of(fleet, targets)
-  local world = { networks = {}, networks_of = {}, stores = {}, records = records }
+  local world = { networks = {}, networks_of = {}, datacenters = {}, stores = {}, records = records }
+  for _, target in ipairs(targets) do
+    if target.moves then world.datacenters[target.ref] = datacenters(fleet, target) end
+  end
   if #records == 0 then return world end
   for object in fleet.vc:collect { objects = objects, types = types, follow = { HostSystem = "datastore",
     VirtualMachine = "network" } } do
@@ -134,8 +152,20 @@ local function networks_unfit(world, refs, record)
   return #words > 0 and ("does not have %s, to which it is connected"):format(table.concat(words, " and ")) or nil
 end
 
+-- Why a VM that moves cannot go there, whatever else the host has: the datastores and networks of another datacenter
+-- are other objects, also those of the same names, so RelocateVM needs the datastore, and the networks, that it gets
+-- there (API reference: VirtualMachineRelocateSpec.datastore, deviceChange).
+local function too_far(world, target, record)
+  local centers = target.moves and world.datacenters[target.ref]
+  local other = centers and centers.of[record.ref]
+  return other and ("is in the datacenter %s, and the VM in %s: p.vm.move does not move a VM to another datacenter, "
+    .. "where its folder, datastores and networks are others. Migrate it by hand"):format(other, centers.own)
+end
+
 --- Why a VM of this target cannot be on a host, or nil: "does not mount the datastore nvme-1".
 function look.unfit(world, target, record)
+  local far = too_far(world, target, record)
+  if far then return far end
   if (not target.ref or target.moves) and record.mounts then
     local why = target.datastore and store_unfit(record, target.datastore, true)
     if why then return why end
