@@ -141,8 +141,8 @@ local function finish(options, run, allow)
   return WORST[worst]
 end
 
--- The plan; of one without changes, only what it left out and the runs that may be why: the rest is the result. One
--- without hosts and VMs says that its p.finds found none.
+-- The plan; of one without changes, only what it left out, the runs that may be why, and VMs that are not where `place`
+-- says: the rest is the result. One without hosts and VMs says that its p.finds found none.
 local function show(plan)
   if #plan:changes() > 0 or plan.lost and #plan:lost() + #plan:left() > 0 then
     printer.err("%s\n", plan:text { width = require "gpupt.cli.terminal".columns "stderr" })
@@ -151,7 +151,9 @@ local function show(plan)
     for _, event in ipairs(plan.notes) do printer.err("  %s: %s", event.target or "", event.text) end
   end
   for _, claim in ipairs(plan:claimed()) do printer.err("! %s. %s", claim.text, claim.next) end
-  for _, skipped in ipairs(plan:left_out()) do printer.err("! %s", skipped.text) end
+  for _, list in ipairs { plan:left_out(), plan:misplaced() } do
+    for _, one in ipairs(list) do printer.err("! %s", one.text) end
+  end
 end
 
 --- What is wrong with the options of a command that makes changes, or nil.

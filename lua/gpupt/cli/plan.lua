@@ -81,6 +81,7 @@ function command.run(options, words)
     end
     printer.json { playbook = pb.name, changes = json.array(changes), allow = json.array(plan:needs()),
       unverified = json.array(plan.unverified), read_only = plan.read_only, skipped = json.array(plan:left_out()),
+      misplaced = json.array(plan:misplaced()),
       claims = json.array(plan:claimed()), groups = json.array(groups), capacity = json.array(plan:capacity()),
       out_of_service = json.array(stops.hosts), shut_down = json.array(stops.vms) }
   else

@@ -15,6 +15,7 @@ local left_out = require "gpupt.playbook.left_out"
 local look = require "gpupt.playbook.look"
 local options = require "gpupt.options"
 local patterns = require "gpupt.playbook.patterns"
+local placed = require "gpupt.playbook.placed"
 local preflight = require "gpupt.playbook.preflight"
 local read_ahead = require "gpupt.playbook.read_ahead"
 local remembered = require "gpupt.playbook.remembered"
@@ -277,6 +278,7 @@ local function plan_vms(self, vm_targets, later, problems)
   -- if the journal cannot be read, the plan notes it below
   self.world.claims = self.journal and failure.catch(leases.cards, self.journal, self.run_id) or nil
   self.pool, vm_targets = cards.allocate(self.fleet, vm_targets, problems, self.over, self.world, self.skipped)
+  self.placed_otherwise = placed.otherwise(self.world, vm_targets)
   for _, target in ipairs(vm_targets) do
     self.vms[#self.vms + 1] = target
     target.host_is_late = target.host and not target.moves and late[target.host.ref] ~= nil or nil
@@ -302,7 +304,7 @@ function plan.make(playbook, vc, o)
   end
   local self = setmetatable({ playbook = playbook, vc = vc, limit = limit and limit.text, patterns = limit,
     new_limit = o.new_limit, journal = o.journal, run_id = o.run, fleet = snapshot.new(vc), entries = {},
-    skipped = {}, over = {}, notes = {}, unverified = {}, began = os.time() }, Plan)
+    skipped = {}, over = {}, notes = {}, placed_otherwise = {}, unverified = {}, began = os.time() }, Plan)
   local problems = {}
   self.ctx = context.new { vc = vc, fleet = self.fleet, planning = true, run = o.run, book = o.journal,
     emit = function(event) self.notes[#self.notes + 1] = event end }
@@ -402,6 +404,10 @@ end
 
 --- Those that are meant and could not be reached or used, each once: a list of { target =, kind =, why = }.
 function Plan:unreached() return left_out.unreached(self) end
+
+--- VMs that exist and are not where `place` says, which a plan does not change: a list of { names =, label =, what =,
+-- text = }, those with the same difference together.
+function Plan:misplaced() return table.move(self.placed_otherwise, 1, #self.placed_otherwise, 1, {}) end
 
 --- Of the plan of an undo: what cannot be undone, as a list of { target =, text = }.
 function Plan:lost() return texts(self.playbook.lost) end

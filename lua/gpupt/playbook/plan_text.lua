@@ -163,6 +163,7 @@ return function(self, o)
   if self.read_only then add("! " .. self.read_only) end
   for _, text in ipairs(self.over) do add("! " .. text) end
   for _, skip in ipairs(self.skipped) do add("! " .. skip.text) end
+  for _, one in ipairs(self:misplaced()) do add("! " .. one.text) end
   for _, text in ipairs(self.unverified) do add("! " .. text) end
   if #list == 0 then
     add(self.playbook.undoes and "nothing is left to undo" or "nothing to change")

@@ -142,6 +142,7 @@ function Plans:left_out()
   end
   return list
 end
+function Plans:misplaced() return gather(self, function(one) return one:misplaced() end) end
 function Plans:unreached() return gather(self, function(one) return one:unreached() end) end
 
 function Plans:needs()

@@ -21,7 +21,7 @@ local function objects_of(fleet, targets)
   end
   for _, target in ipairs(targets) do
     take(target.network)
-    if target.moves then take(target.ref) end -- for its networks
+    if target.moves or target.ref and target.network then take(target.ref) end -- for its networks
     for _, ref in ipairs(target.host_refs or {}) do
       local record = fleet.by_ref[ref]
       if record and record.connection == "connected" and take(ref) then
@@ -92,8 +92,9 @@ end
 local types = { HostSystem = { "datastore" }, VirtualMachine = { "network" }, Datastore = store_paths,
   Network = network_paths, DistributedVirtualPortgroup = network_paths, OpaqueNetwork = network_paths }
 
---- { networks = { ref -> { name, hosts = set } }, networks_of = { VM that moves -> references }, datacenters = { VM
--- that moves -> see above }, stores = { ref -> datastore }, records = hosts that were read }.
+--- { networks = { ref -> { name, hosts = set } }, networks_of = { VM that moves, or whose place names one ->
+-- references }, datacenters = { VM that moves -> see above }, stores = { ref -> datastore }, records = hosts that were
+-- read }.
 function look.read(fleet, targets)
   local objects, records = objects_of(fleet, targets)
   local world = { networks = {}, networks_of = {}, datacenters = {}, stores = {}, records = records }
