@@ -9,7 +9,10 @@ local plan = gpupt.check(playbook:plan(vc))
 
 local approved = { reboot = true }
 for _, word in ipairs(plan:needs()) do
-  if not approved[word] then error("this plan needs '" .. word .. "', which is not approved", 0) end
+  if not approved[word] then
+    io.stderr:write("this plan needs '" .. word .. "', which is not approved\n")
+    os.exit(4, true)
+  end
 end
 print(("%d changes"):format(#plan:changes()))
 
@@ -18,4 +21,8 @@ local run = gpupt.check(plan:apply { journal = journal, allow = plan:needs() })
 local result = run:result()
 print(result.status)
 for _, target in ipairs(result.targets) do print(("%s: %s"):format(target.target, target.status)) end
-os.exit((result.status == "done" or result.status == "nothing") and 0 or 1, true)
+for _, skip in ipairs(result.skipped) do print(("%s: skipped: %s"):format(skip.target, skip.why)) end
+
+-- the exit status of the command: all else is done (3), paused after a canary (5), resumable (130)
+local exit = { done = 0, nothing = 0, partial = 3, paused = 5, interrupted = 130 }
+os.exit(exit[result.status] or 1, true)

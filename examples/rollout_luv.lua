@@ -32,6 +32,7 @@ luv.go(function()
     end })
   local result = run:result()
   for _, one in ipairs(result.targets) do print(one.target, one.status, one.message or "") end
+  for _, one in ipairs(result.skipped) do print(one.target, "skipped", one.why) end
   status = result.status
   if status == "interrupted" then print("resume with " .. run.id) end
   timer:close()
@@ -40,4 +41,6 @@ end)
 
 uv.run()
 print(ticks > 0 and "the rest of the program kept running" or "the rest of the program was blocked")
-os.exit((status == "done" or status == "nothing") and 0 or 1, true)
+-- as the command: all else is done (3), paused after a canary (5), resumable (130)
+local exit = { done = 0, nothing = 0, partial = 3, paused = 5, interrupted = 130 }
+os.exit(exit[status] or 1, true)

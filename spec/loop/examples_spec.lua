@@ -76,7 +76,7 @@ describe("the example rollout_luv", function()
     until_true(function() return (vcenter.read(l.dir .. "/out") or ""):find("rebooting", 1, true) end)
     os.execute("kill -TERM " .. vcenter.read(l.dir .. "/pid"))
     local status, out = ended()
-    assert.equal(1, status, out)
+    assert.equal(130, status, out)
     assert.matches("kept running", out, 1, true)
     local run = out:match "resume with (%S+)"
     assert.is_truthy(run, out)
