@@ -33,7 +33,8 @@ function printer.format(format, ...)
 end
 
 function printer.out(...) write(io.stdout, printer.format(...), "\n") end
-function printer.err(...) write(io.stderr, printer.format(...), "\n") end
+-- In one piece: standard error has no buffer, and lines of several programs must not mix.
+function printer.err(...) write(io.stderr, printer.format(...) .. "\n") end
 
 function printer.lines(list)
   if #list > 0 then write(io.stdout, visible.lines(list), "\n") end
