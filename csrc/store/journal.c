@@ -43,6 +43,8 @@ static const char *const sql[FIRST_LEASE] = {
     [APPEND] = "INSERT INTO row(run, kind, target, step, source, what, operation, detail, action, object, "
                "identity, of, at)"
                " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [OPEN_TRANSACTION] = "BEGIN IMMEDIATE",
+    [COMMIT_TRANSACTION] = "COMMIT",
 };
 
 static double now(void)
@@ -313,7 +315,9 @@ int gp_journal_gather(gp_journal *journal, gp_error *err)
     if (gp_journal_check(journal, err) != 0) return -1;
     if (journal->spoilt) return repeat(journal, err);
     if (journal->gathering) return 0;
-    if (execute(journal, "BEGIN IMMEDIATE", "cannot write the journal", err) != 0) return -1;
+    if (gp_journal_run_statement(journal, journal->statement[OPEN_TRANSACTION], true, "cannot write the journal",
+                                 err) != 0)
+        return -1;
     journal->gathering = true;
     return 0;
 }
@@ -323,7 +327,9 @@ int gp_journal_settle(gp_journal *journal, gp_error *err)
     if (gp_journal_check(journal, err) != 0) return -1;
     if (journal->spoilt) return repeat(journal, err);
     if (!journal->gathering) return 0;
-    if (execute(journal, "COMMIT", "cannot write the journal", err) != 0) return gp_journal_spoil(journal, err);
+    if (gp_journal_run_statement(journal, journal->statement[COMMIT_TRANSACTION], true,
+                                 "cannot write the journal", err) != 0)
+        return gp_journal_spoil(journal, err);
     journal->gathering = false;
     return 0;
 }

@@ -8,10 +8,12 @@
 
 #include "store/journal.h"
 
-/* The first three are of journal.c, the rest of lease.c. */
+/* Those before FIRST_LEASE are of journal.c, the rest of lease.c. */
 enum {
     BEGIN,
     APPEND,
+    OPEN_TRANSACTION,
+    COMMIT_TRANSACTION,
     FIRST_LEASE,
     ENTER = FIRST_LEASE,
     RENEW,

@@ -68,11 +68,12 @@ end
 --- Adds a row of this run; a change's is on disk when this returns (gpupt.playbook.rows). Raises if the journal cannot
 -- be written, because then nothing may change. `what` is
 -- { action =, object = reference, text = }: action and object, with target and step, identify the change; the text is
--- for people. A string is the text alone.
+-- for people. A string is the text alone. `soon`, for a change that has no effect by itself: its row is written with
+-- the next ones, and an item is returned instead of its number (gpupt.playbook.rows.soon).
 function Context:row(target, kind, what, detail, more)
   if not self.journal then error("a plan must not change anything: no journal is open", 3) end
   if type(what) ~= "table" then what = { text = what } end
-  if kind == "change" and self.before_change then self.before_change(target, what.action) end
+  if kind == "change" and self.before_change and not what.soon then self.before_change(target, what.action) end
   local instance = target and target.instance
   local text, stored
   if detail then text, stored = kept.encode(detail) end
@@ -80,12 +81,19 @@ function Context:row(target, kind, what, detail, more)
     what = what.text, step = instance and instance.name, source = instance and instance.source, action = what.action,
     object = what.object and kept.plain(what.object), detail = text }
   for name, value in pairs(more or {}) do row[name] = value end
+  local entry = kind == "change" and target and { step = row.step, action = row.action, object = row.object,
+    what = row.what, source = row.source, detail = stored or {}, operation = row.operation }
+  if kind == "change" and what.soon then
+    local item
+    item = rows.soon(self.journal, row, function(number) self.history:number(item, number) end)
+    self.history:add(target.name, target.identity, entry, item)
+    return item
+  end
   local write = kind == "change" and rows.write or rows.add
   local number = failure.check(write(self.journal, row))
-  if kind == "change" and target then
-    self.history:add(target.name, target.identity, { step = row.step, action = row.action, object = row.object,
-      what = row.what, source = row.source, detail = stored or {}, number = number,
-      operation = row.operation })
+  if entry then
+    entry.number = number
+    self.history:add(target.name, target.identity, entry)
   end
   return number
 end
@@ -255,11 +263,11 @@ end
 
 -- { action =, text = } or a text; both default to the method's name. `detail` is added to the row's. `refusals` are the
 -- faults by which the server says that it did not begin, if the call may have had an effect after others. `timeout`:
--- seconds for the answer.
+-- seconds for the answer. `soon`: see Context:row.
 local function change_of(what, method, ref)
   if type(what) ~= "table" then what = { text = what } end
   return { action = what.action or method, object = ref, text = what.text or method, detail = what.detail,
-    refusals = what.refusals, timeout = what.timeout }
+    refusals = what.refusals, timeout = what.timeout, soon = what.soon }
 end
 
 -- The row before the call, and the call's options.

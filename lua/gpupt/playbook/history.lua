@@ -7,8 +7,9 @@ History.__index = History
 
 function history.new() return setmetatable({ lists = {}, order = {}, by_number = {} }, History) end
 
---- Adds a change: { step, action, object, what, source, detail, number, operation }.
-function History:add(name, identity, entry)
+--- Adds a change: { step, action, object, what, source, detail, number, operation }. `item`: instead of the number
+-- of its row, until that is written (gpupt.playbook.rows.soon).
+function History:add(name, identity, entry, item)
   local key = identity or "\0" .. name
   local list = self.lists[key]
   if not list then
@@ -17,7 +18,17 @@ function History:add(name, identity, entry)
     self.order[#self.order + 1] = list
   end
   list.changes[#list.changes + 1] = entry
-  if entry.number then self.by_number[entry.number] = { entry = entry, list = list.changes } end
+  if item then entry.number = math.huge end -- the newest
+  local key_of = item or entry.number
+  if key_of then self.by_number[key_of] = { entry = entry, list = list.changes } end
+end
+
+--- The row of this item was written and has this number; nil: it could not be written, so there was no such change.
+function History:number(item, number)
+  local found = self.by_number[item]
+  if not found then return end
+  if not number then return self:forget(item) end
+  found.entry.number, self.by_number[number] = number, found
 end
 
 --- Adds a change of another run of the same journal, by the order of the rows.

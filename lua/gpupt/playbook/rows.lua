@@ -16,7 +16,7 @@ local wait = require "gpupt.loop.wait"
 local rows = {}
 
 --- Seconds after which rows are written that nothing waits for.
-rows.LATER = 0.05
+rows.LATER = 0.2
 
 -- journal -> { list = what is to be written, event = of the commit, wake = hurries the helper, failures = count }
 local open = setmetatable({}, { __mode = "k" })
@@ -29,6 +29,7 @@ local function write_all(journal, list)
   for i = 1, ok and #list or 0 do
     local item = list[i]
     if item.row then
+      if type(item.row.of) == "table" then item.row.of = item.row.of.number end
       ok, message, code = journal:append(item.row)
       item.number = ok
     else
@@ -52,6 +53,9 @@ function rows.flush(journal, work)
   local list = state and state.list or {}
   if work then list[#list + 1] = { work = work } end
   local ok, message, code = write_all(journal, list)
+  for _, item in ipairs(list) do
+    if item.written then item.written(ok and item.number) end
+  end
   if not ok then failures[journal] = (failures[journal] or 0) + 1 end
   if state then
     if not ok then state.event.failed = { message, code } end
@@ -86,11 +90,12 @@ end
 --- Adds a row, to be written with the next change, or soon. true; or nil, message, code.
 function rows.add(journal, row)
   -- outside a loop nothing turns until something is waited for: the journal itself writes such rows when it is closed
-  if not fiber.inside() then
+  if not fiber.inside() and not (type(row.of) == "table" and not row.of.number) then
     local ok, message, code = true, nil, nil
     if open[journal] and open[journal].list[1] then ok, message, code = rows.flush(journal) end
     if ok then ok, message, code = journal:gather() end
     if not ok then return nil, message, code end
+    if type(row.of) == "table" then row.of = row.of.number end
     ok, message, code = journal:append(row)
     if not ok then return nil, message, code end
     state_of(journal)
@@ -98,6 +103,13 @@ function rows.add(journal, row)
   end
   push(journal, { row = row })
   return true
+end
+
+--- Adds a row like rows.add, before its number is known: gives an item, which a later row may have as its `of`
+-- instead of the number. written(number) is called when it is on disk, written(nil) if the commit failed.
+function rows.soon(journal, row, written)
+  local _, item = push(journal, { row = row, written = written })
+  return item
 end
 
 --- Adds other work on the journal, work(journal), which gives true or nil, message, code.

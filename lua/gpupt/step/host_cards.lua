@@ -109,6 +109,11 @@ function cards.changed(record, seen)
   return #off > 0 and cards.addresses(off) or nil
 end
 
+-- Has the host look at its devices again. It changes nothing, so no commit of its own is waited for.
+local function refresh(ctx, target)
+  ctx:call(target, target.record.system, "Refresh", {}, { text = "Refresh", soon = true })
+end
+
 --- Activates the cards, or gives them back to the host, without a reboot; whether that worked.
 function cards.rebind(ctx, target, seen)
   local ok, message = configure(ctx, target, seen.devices, seen.enable, true,
@@ -117,7 +122,7 @@ function cards.rebind(ctx, target, seen)
     ctx:note(target, "not possible without a reboot: " .. message)
     return false
   end
-  ctx:call(target, target.record.system, "Refresh", {}, "Refresh")
+  refresh(ctx, target)
   ctx.fleet:refresh_state(target.record)
   return #cards.missing(target.record, seen) == 0
 end
@@ -131,7 +136,7 @@ function cards.settle(ctx, target, seen)
     ctx.fleet:refresh_host(record)
     return true
   end
-  ctx:call(target, record.system, "Refresh", {}, "Refresh")
+  refresh(ctx, target)
   ctx.fleet:refresh_host(record)
   local missing = cards.missing(record, seen)
   if #missing > 0 then

@@ -164,9 +164,10 @@ function reboot.cycle(ctx, target, ready, enabled)
     local ok, message, code, detail = ready()
     if not ok then return ok, message, code, detail end
     if not earlier then
-      -- journalled before the request is sent, so that a resumed run can see whether the host rebooted
+      -- journalled before the request is sent, with its row, so that a resumed run can see whether the host rebooted
       earlier = { boot_time = record.boot_time }
-      local intent = { action = "reboot-intent", object = record.ref, text = "RebootHost (boot time before)" }
+      local intent = { action = "reboot-intent", object = record.ref, text = "RebootHost (boot time before)",
+        soon = true }
       local number = ctx:row(target, "change", intent, earlier)
       ctx:row(target, "result", intent, { ok = true }, { of = number })
     end

@@ -1,0 +1,97 @@
+-- The boot time before a reboot and the reboot itself were two commits, one right after the other, and so was a Refresh,
+-- which changes nothing. Such a row is written with the next one; what its number is, is known then.
+local context = require "gpupt.playbook.context"
+local loop = require "gpupt.loop"
+local rows = require "gpupt.playbook.rows"
+local store = require "gpupt.store"
+local vcenter = require "spec.support.vcenter"
+
+-- The commits in SQLite's log: see 361-rows-share-a-commit.lua.
+local function commits(path)
+  local log, count = assert(vcenter.read(path .. "-wal")), 0
+  local page = (">I4"):unpack(log, 9)
+  local salt = log:sub(17, 24)
+  for at = 33, #log - 23, page + 24 do
+    if log:sub(at + 8, at + 15) == salt and (">I4"):unpack(log, at + 4) > 0 then count = count + 1 end
+  end
+  return count
+end
+
+describe("a row that needs no commit of its own", function()
+  local dir, path, journal, ctx
+  local host = { name = "esx-1" }
+  local INTENT = { action = "reboot-intent", text = "boot time before", soon = true }
+  before_each(function()
+    dir = vcenter.shell "mktemp -d":match "%S+"
+    path = dir .. "/journal.db"
+    journal = assert(store.open(path))
+    assert(journal:begin { id = "r1", playbook = "x.lua" })
+    ctx = context.new { journal = journal, run = "r1" }
+  end)
+  after_each(function()
+    journal:close()
+    os.execute("rm -rf " .. dir)
+  end)
+
+  local function on_disk()
+    local list, reader = {}, assert(store.read(path))
+    for row in reader:rows "r1" do list[#list + 1] = row end
+    reader:close()
+    return list
+  end
+
+  -- The intent with its result, then a change that is waited for; called by `inside`, in a loop or not.
+  local function intent_and_reboot()
+    local item = ctx:row(host, "change", INTENT, { boot_time = 7 })
+    ctx:row(host, "result", INTENT, { ok = true }, { of = item })
+    assert.same({}, on_disk())
+    assert.equal(7, ctx:did(host, "reboot-intent").boot_time)
+    ctx:row(host, "change", { action = "reboot", text = "RebootHost" })
+  end
+
+  for _, where in ipairs { "in a loop", "outside a loop" } do
+    it("is written with the next change, before it: " .. where, function()
+      local before = commits(path)
+      if where == "in a loop" then loop.run(intent_and_reboot) else intent_and_reboot() end
+      local list = on_disk()
+      assert.equal(1, commits(path) - before)
+      assert.same({ "reboot-intent", "reboot-intent", "reboot" }, { list[1].action, list[2].action, list[3].action })
+      assert.equal(list[1].number, list[2].of)
+      -- the history knows the row's number then, as a resumed run does
+      assert.equal("reboot-intent", ctx.history:entry(list[1].number).action)
+      assert.equal(list[1].number, ctx.history:entry(list[1].number).number)
+      local resumed = context.of_run(journal, "r1")
+      assert.equal(7, resumed:did(host, "reboot-intent").boot_time)
+    end)
+  end
+
+  it("is no change if the commit fails", function()
+    loop.run(function()
+      local item = ctx:row(host, "change", INTENT, { boot_time = 7 })
+      rows.add(journal, { run = "there is none", kind = "event" })
+      assert.is_false((pcall(ctx.row, ctx, host, "change", { action = "reboot", text = "RebootHost" })))
+      assert.is_nil(ctx:did(host, "reboot-intent"))
+      assert.is_nil(ctx.history:entry(item))
+    end)
+    assert.same({}, on_disk())
+  end)
+
+  it("gets the answer to its call, and is forgotten if the server refused that", function()
+    local system = setmetatable({ type = "HostPciPassthruSystem", value = "s-1" }, { __index = function(_, method)
+      return function()
+        if method == "Refresh" then return nil, "no", "NoPermission", { fault = { _type = "NoPermission" } } end
+      end
+    end })
+    loop.run(function()
+      local ok, _, code = ctx:call(host, system, "Refresh", {}, { text = "Refresh", soon = true })
+      assert.is_nil(ok)
+      assert.equal("NoPermission", code)
+    end)
+    assert(rows.flush(journal))
+    local list = on_disk()
+    assert.same({ "change", "result" }, { list[1].kind, list[2].kind })
+    assert.equal(list[1].number, list[2].of)
+    assert.is_nil(ctx:did(host, "Refresh"))
+    assert.is_nil(context.of_run(journal, "r1"):did(host, "Refresh"))
+  end)
+end)
