@@ -155,7 +155,7 @@ function away.ended(vc, ref, info)
 end
 
 local state_paths = { "name", "runtime.connectionState", "runtime.inMaintenanceMode", "runtime.standbyMode",
-  "runtime.dasHostState", "recentTask" }
+  "runtime.bootTime", "runtime.dasHostState", "recentTask" }
 
 --- The states of an HA agent on which HA counts.
 away.joined = { master = true, connectedToMaster = true }
@@ -174,14 +174,23 @@ local function why_away(props)
   end
 end
 
+local card_paths = { "pciPassthruInfo" }
+
 -- The states of a cluster's hosts, or of a list of references. The server leaves out of a traversal what may not be
--- read: reading it says why not.
-local function states_of(vc, cluster, refs)
-  if refs then return check(vc:collect_all { objects = refs, type = "HostSystem", paths = state_paths }) end
+-- read: reading it says why not. `system`: the HostPciPassthruSystem of a host, whose cards are read with them; they
+-- are the second result.
+local function states_of(vc, cluster, refs, system)
+  local types, objects, cards = { HostSystem = state_paths }, { cluster }, nil
+  if refs then objects = table.move(refs, 1, #refs, 1, {}) else types[cluster.type] = { "host" } end
+  if system then
+    objects[#objects + 1], types[system.type] = system, card_paths
+  end
   local list, seen, rest, hosts = {}, {}, {}, {}
-  for _, object in ipairs(check(vc:collect_all { objects = { cluster }, follow = { [cluster.type] = "host" },
-    types = { [cluster.type] = { "host" }, HostSystem = state_paths } })) do
-    if object.ref == cluster then
+  for _, object in ipairs(check(vc:collect_all { objects = objects, types = types,
+    follow = not refs and { [cluster.type] = "host" } or nil })) do
+    if object.ref == system then
+      cards = object.pciPassthruInfo
+    elseif object.ref == cluster then
       hosts = object.host or {}
     else
       list[#list + 1], seen[object.ref] = object, true
@@ -191,7 +200,7 @@ local function states_of(vc, cluster, refs)
   for _, object in ipairs(check(vc:collect_all { objects = rest, type = "HostSystem", paths = state_paths })) do
     list[#list + 1] = object
   end
-  return list
+  return list, cards
 end
 
 -- The tasks of these hosts that leave and that have entered, by host; and the hosts of which a task was first seen to
@@ -236,9 +245,12 @@ local function owner_of(states, task)
   end
 end
 
-local function read(vc, cluster, refs, mine)
-  local states = states_of(vc, cluster, refs)
-  if #states < 2 then return {} end
+local function read(vc, cluster, refs, mine, record)
+  local states, cards = states_of(vc, cluster, refs, record and record.system)
+  for _, object in ipairs(cards and states or {}) do
+    if object.ref == record.ref then host_records.update_part(record, object, cards) end
+  end
+  if #states < 2 then return {}, cards ~= nil end
   -- which of the two came first has to be known only if there are others
   if mine and others_away(states, owner_of(states, mine)) then mine = nil end
   local tasks, entered, ended = tasks_of(vc, states, mine)
@@ -261,7 +273,7 @@ local function read(vc, cluster, refs, mine)
     end
   end
   table.sort(list, function(a, b) return a.name < b.name end)
-  return list
+  return list, cards ~= nil
 end
 
 local function without(list, gone)
@@ -272,14 +284,15 @@ end
 
 --- The hosts of a cluster, or of a list of references, that are away or leaving, by name; an empty list if there is one
 -- host only. `mine`: a task of the caller's that takes a host out of service; without any other such host, its own may
--- be missing from the list. Raises.
-function away.of(vc, group, mine)
+-- be missing from the list. `record`: of one of these hosts; it is brought up to date as far as host.update_part does,
+-- by the same request, and the second result is true, unless the server did not show its cards. Raises.
+function away.of(vc, group, mine, record)
   local cluster, refs = group, nil
   if not vim_ref.is(group) then cluster, refs = group.cluster, group.refs end
   for try = 1, 5 do
     if refs and #refs < 2 then return {} end
-    local list, message, code, detail = failure.catch(read, vc, cluster, refs, mine)
-    if list then return list end
+    local list, message, code, detail = failure.catch(read, vc, cluster, refs, mine, record)
+    if list then return list, message end
     -- a task that the server dropped after it was listed, or a host that was removed, makes the whole read fail
     if code ~= "ManagedObjectNotFound" or try == 5 then error(failure.new(message, code, detail), 0) end
     if refs then refs = without(refs, detail and detail.fault and field(detail.fault, "obj")) end

@@ -169,18 +169,24 @@ local function take_state(self, props)
   self.lockdown = props["config.lockdownMode"]
 end
 
--- How the cards are configured, and used by virtual GPUs.
-local function take_passthrough(self, props)
-  local vgpu = vgpu_cards(props)
-  for _, info in ipairs(props["config.pciPassthruInfo"] or {}) do
+-- How the cards are configured.
+local function take_cards(self, list)
+  for _, info in ipairs(list or {}) do
     local device = self.devices[info.id]
     if device then
       device.capable, device.enabled, device.active = info.passthruCapable == true, info.passthruEnabled == true,
         info.passthruActive == true
       device.dependent = info.dependentDevice ~= "" and info.dependentDevice or nil
       device.label = info.hardwareLabel ~= "" and info.hardwareLabel or nil
-      device.vgpu = vgpu[info.id]
     end
+  end
+end
+
+-- The same, and how they are used by virtual GPUs.
+local function take_passthrough(self, props)
+  take_cards(self, props["config.pciPassthruInfo"])
+  for id, why in pairs(vgpu_cards(props)) do
+    if self.devices[id] then self.devices[id].vgpu = why end
   end
 end
 
@@ -193,6 +199,17 @@ function host.update(self, props)
     device.dependent, device.label, device.vgpu = nil, nil, nil
   end
   take_passthrough(self, props)
+  return self
+end
+
+--- The same with what is read of a host together with the others of its group (gpupt.fleet.away): its connection,
+-- maintenance mode and boot time, and how its cards are configured (the list of its HostPciPassthruSystem).
+function host.update_part(self, props, cards)
+  self.connection, self.standby = props["runtime.connectionState"], props["runtime.standbyMode"]
+  self.maintenance = props["runtime.inMaintenanceMode"] == true
+  self.boot_time = props["runtime.bootTime"]
+  for _, device in pairs(self.devices) do device.capable, device.enabled, device.active = nil, nil, nil end
+  take_cards(self, cards)
   return self
 end
 

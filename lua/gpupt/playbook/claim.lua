@@ -60,14 +60,16 @@ local function taken_by_us(self, entry)
   return ctx:did(target, "reboot-intent") ~= nil or ctx:did(target, "maintenance-enter") ~= nil
 end
 
--- The hosts of a group that are away or leaving, this one apart; and its own entry. `mine`: see away.of.
-local function look(self, group, mine)
+-- The hosts of a group that are away or leaving, without this one; its own entry; and whether its record is now up to
+-- date. `mine`, `with_record`: see away.of.
+local function look(self, group, mine, with_record)
   local record, others, own = self.target.record, {}, nil
-  for _, one in ipairs(away.of(self.ctx.vc, group, mine)) do
+  local list, fresh = away.of(self.ctx.vc, group, mine, with_record and record)
+  for _, one in ipairs(list) do
     -- its own missing HA agent does not keep a host from its reboot
     if one.ref ~= record.ref then others[#others + 1] = one elseif not one.unguarded then own = one end
   end
-  return others, own
+  return others, own, fresh
 end
 
 -- Nothing, or a text that says what has to be waited for in a group. true if the host is out of service already. Adds
@@ -238,24 +240,44 @@ function Slot:behind(mine)
   end
 end
 
--- The hosts of a group that are out of service, if they leave no slot for this one.
-local function down_in(self, group)
+-- The hosts of a group that are out of service, if they leave no slot for this one; and whether the host's own record
+-- was brought up to date.
+local function down_in(self, group, with_record)
+  local others, _, fresh = look(self, group, nil, with_record)
   local first = {}
-  for _, one in ipairs((look(self, group))) do if not one.task then first[#first + 1] = one end end
-  return #first >= group.most and text_of(group, first) or nil
+  for _, one in ipairs(others) do if not one.task then first[#first + 1] = one end end
+  return #first >= group.most and text_of(group, first) or nil, fresh
 end
 
---- The last look before the reboot, when the host is in maintenance mode: nil, or a text. A host of another run that
+-- The same of all its groups, the first that leaves none.
+local function down(self, with_record)
+  local fresh = false
+  for _, hold in ipairs(self.holds) do
+    local text, read = down_in(self, hold.group, with_record and not fresh)
+    fresh = fresh or read
+    if text then return text, fresh end
+  end
+  return nil, fresh
+end
+
+--- The last look before the reboot, when the host is in maintenance mode: its record is brought up to date, with what
+-- the other hosts of its groups do. Gives nil, or a text, for Slot:lost.
+function Slot:last_look()
+  local text, fresh = down(self, true)
+  if not fresh then self.ctx.fleet:refresh_state(self.target.record) end
+  return text
+end
+
+--- Whether other hosts leave it no slot: nil, or a text. `text`: what the last look gave. A host of another run that
 -- came later leaves maintenance mode at once; it gets the time for that (settle_within).
-function Slot:lost()
+function Slot:lost(text)
   local deadline = clock.now() + waits.of(self.target, "settle_within")
   while true do
-    local text
-    for _, hold in ipairs(self.holds) do text = text or down_in(self, hold.group) end
     if not text then return nil end
     local left = deadline - clock.now()
     if left <= 0 then return text end
     loop.sleep(math.min(left, claim.PAUSE / 5))
+    text = down(self)
   end
 end
 

@@ -64,7 +64,8 @@ local ENDED = "%s is not in maintenance mode, which it had entered: another user
 -- The last look before the reboot: true; false and a text if the slot went to other hosts; nil, message, code if
 -- the cards were changed: the host is not rebooted then, and is as before.
 local function ready(ctx, target, seen, foreign)
-  ctx.fleet:refresh_state(target.record)
+  local slot, others = ctx:slot(target), nil
+  if slot then others = slot:last_look() else ctx.fleet:refresh_state(target.record) end
   if not target.record.maintenance then
     drain.restore(ctx, target)
     return cards.unstage(ctx, target, seen, { ENDED:format(target.name), "EPROOF" })
@@ -84,8 +85,7 @@ local function ready(ctx, target, seen, foreign)
     if not ok then return nil, message, code, detail end
     return nil, why .. ". The host was not rebooted", how
   end
-  local slot = ctx:slot(target)
-  local first = slot and (slot:shut() or not foreign and slot:lost())
+  local first = slot and (slot:shut() or not foreign and slot:lost(others))
   if first then return false, first end
   return true
 end
