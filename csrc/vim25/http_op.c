@@ -161,6 +161,8 @@ static int set_request(gp_op *op, const gp_request *request, gp_error *err)
     SET(CURLOPT_HTTPHEADER, op->headers);
     SET(CURLOPT_PROXY, op->http->proxy ? op->http->proxy : "");
     SET(CURLOPT_BUFFERSIZE, request->identity ? (long)FILE_BUFFER : (long)PACKED_BUFFER);
+    /* curl allocates it for each request over TLS, 64 KiB by default: more than a request needs */
+    if (request->upload_fd < 0) SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)PACKED_BUFFER);
     SET(CURLOPT_ERRORBUFFER, op->detail);
     SET(CURLOPT_PRIVATE, op);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);

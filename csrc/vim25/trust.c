@@ -94,10 +94,15 @@ static CURLcode on_context(CURL *easy, void *context, void *data)
     return CURLE_OK;
 }
 
+/* Asked once: libcurl writes the versions of all its libraries to answer. */
 static bool openssl_backend(void)
 {
-    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-    return info->ssl_version && strncasecmp(info->ssl_version, "OpenSSL/", 8) == 0;
+    static _Atomic int known; /* 0 not yet, 1 yes, 2 no */
+    if (!known) {
+        const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+        known = info->ssl_version && strncasecmp(info->ssl_version, "OpenSSL/", 8) == 0 ? 1 : 2;
+    }
+    return known == 1;
 }
 
 int gp_trust_apply(gp_trust *trust, CURL *easy, gp_error *err)
