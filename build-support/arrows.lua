@@ -87,7 +87,8 @@ local function arrows_of(file, known)
   for line in handle:lines() do
     number = number + 1
     if is_lua then
-      for name in line:gsub("%-%-.*$", ""):gmatch 'require%s*%(?%s*"(gpupt[%w_.]*)"' do
+      line = line:gsub("%-%-.*$", ""):gsub('later"? "gpupt%.', 'require "gpupt.')
+      for name in line:gmatch 'require%s*%(?%s*"(gpupt[%w_.]*)"' do
         list[#list + 1] = { to = lua_file(name, known), line = number, name = name }
       end
     else

@@ -30,6 +30,7 @@ local function load_everything()
     end
   end
   pipe:close()
+  for _, load in pairs(require("gpupt.playbook.step_word").all) do load() end
 end
 
 local function commands()

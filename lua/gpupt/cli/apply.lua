@@ -45,8 +45,8 @@ changed since the plan was saved or the run started, it is not executed.
 
 --- The approvals of --allow; nil, message, code.
 function command.approvals(given)
-  local list, known, words = {}, {}, {}
-  for i, one in ipairs(require("gpupt.playbook").approvals()) do known[one.word], words[i] = true, one.word end
+  local list, known, words = {}, {}, require("gpupt.playbook").approval_words()
+  for _, word in ipairs(words) do known[word] = true end
   for _, one in ipairs(given or {}) do
     for word in one:gmatch "[^,%s]+" do
       if not known[word] then

@@ -1,7 +1,7 @@
 --- p.gpus: selects cards.
 -- A card matches if it is a GPU of the allow-list (never a BMC's VGA, whatever its class) and all given fields match:
 -- `match` ("10de:20b5", "10de:25b6:10de:159a", "10de:*"), `class`, `address`, `label`.
-local bar = require "gpupt.bar"
+local bar = require "gpupt.later" "gpupt.bar"
 local pci = require "gpupt.pci"
 
 local selector = {}

@@ -326,6 +326,9 @@ function gpupt.playbook.read_var_file(path) end
 ---Whether a limit is well-formed: true; nil, message, "EINVAL".
 function gpupt.playbook.check_limit(limit) end
 
+---The words that --allow accepts, sorted.
+function gpupt.playbook.approval_words() end
+
 ---The approvals that --allow accepts: { { word =, doc =, steps = { names } } }, sorted by word.
 function gpupt.playbook.approvals() end
 

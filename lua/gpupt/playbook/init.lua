@@ -156,10 +156,20 @@ function playbook.check_limit(limit)
   return true
 end
 
+local OVER_COMMIT = { word = "over-commit", doc = "leave fewer cards free than keep_free", steps = {} }
+
+--- The words that --allow accepts, sorted.
+function playbook.approval_words()
+  local words = table.move(steps.approval_words, 1, #steps.approval_words, 1, {})
+  words[#words + 1] = OVER_COMMIT.word
+  table.sort(words)
+  return words
+end
+
 --- The approvals that --allow accepts: { { word =, doc =, steps = { names } } }, sorted by word.
 function playbook.approvals()
   local list = steps.approvals()
-  list[#list + 1] = { word = "over-commit", doc = "leave fewer cards free than keep_free", steps = {} }
+  list[#list + 1] = OVER_COMMIT
   table.sort(list, function(a, b) return a.word < b.word end)
   return list
 end

@@ -399,7 +399,7 @@ end
 for _, name in ipairs(steps.names) do
   local group, word = name:match "^(.-)%.(.+)$"
   language[group] = rawget(language, group) or {}
-  language[group][word] = step_word(steps.load(name))
+  language[group][word] = step_word.named(name)
 end
 for _, name in ipairs(steps.names) do
   local group = name:match "^(.-)%."

@@ -4,7 +4,7 @@
 -- What counts is the wall clock of this computer: it is read again at every look, so that a clock that is set, and a
 -- computer that slept, are seen.
 local units = require "gpupt.units"
-local zone = require "gpupt.zone"
+local zone = require "gpupt.later" "gpupt.zone"
 
 local window = {}
 

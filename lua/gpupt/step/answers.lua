@@ -3,9 +3,11 @@
 -- autoyast). They are checked when the playbook is loaded, by creating the text without its secrets, and again with
 -- them before the run changes anything. The secrets are read again for the upload, and the ISO is on the datastore only
 -- during the installation. A host name that is not given is the VM's name.
-local answer = require "gpupt.guest.answer"
+local later = require "gpupt.later"
 local options = require "gpupt.options"
 local secret = require "gpupt.secret"
+
+local answer = later "gpupt.guest.answer"
 
 local answers = {}
 
@@ -15,9 +17,9 @@ Answer.__name = "gpupt.playbook.answer"
 
 -- The field with the name of the guest, and what Setup calls the kind. autoyast is always a file.
 local kinds = {
-  windows = { family = "windows", name = "computer_name", make = answer.windows },
-  cloud_init = { family = "linux", name = "hostname", make = answer.cloud_init },
-  kickstart = { family = "linux", name = "hostname", make = answer.kickstart },
+  windows = { family = "windows", name = "computer_name", make = "windows" },
+  cloud_init = { family = "linux", name = "hostname", make = "cloud_init" },
+  kickstart = { family = "linux", name = "hostname", make = "kickstart" },
   autoyast = { family = "linux" },
 }
 
@@ -93,7 +95,7 @@ function Answer:text(redacted, guest)
   for key, value in pairs(self.options) do o[key] = value end
   if o[kind.name] == nil then o[kind.name] = guest and guest.name or "vm" end
   if answers.needs_image(self) then o.image = guest and guest.image or 1 end
-  local made, message, code = kind.make(o)
+  local made, message, code = answer[kind.make](o)
   if not made then return nil, message, code end
   return type(made) == "table" and made or { [answer.media[self.kind].file] = made }, label
 end

@@ -7,14 +7,14 @@
 -- proves it after, and takes it back if the reboot does not come.
 --
 -- Each function opens a session at the BMC and ends it: a run lasts longer than a session.
-local bios = require "gpupt.redfish.bios"
 local clock = require "gpupt.clock"
+local later = require "gpupt.later"
 local logins = require "gpupt.logins"
 local loop = require "gpupt.loop"
-local pending = require "gpupt.redfish.pending"
-local redfish = require "gpupt.redfish"
-local settings = require "gpupt.redfish.settings"
 local units = require "gpupt.units"
+
+local bios, pending = later "gpupt.redfish.bios", later "gpupt.redfish.pending"
+local redfish, settings = later "gpupt.redfish", later "gpupt.redfish.settings"
 
 local host_bios = {}
 

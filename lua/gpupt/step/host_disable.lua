@@ -4,9 +4,10 @@
 -- of this step wait for the VMs of the plan.
 local cards = require "gpupt.step.host_cards"
 local release = require "gpupt.step.host_release"
-local host_undo = require "gpupt.step.host_undo"
 local reboot = require "gpupt.step.host_reboot"
 local roll = require "gpupt.step.host_roll"
+
+local host_undo = require "gpupt.later" "gpupt.step.host_undo"
 
 local step = {
   name = "host.disable", scope = "hosts", after_vms = true,

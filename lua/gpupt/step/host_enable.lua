@@ -3,11 +3,12 @@
 -- The run claims the cluster's slot before it calls apply. Enabled is not active: a card counts only when the host
 -- reports passthruActive after the reboot. A failure before the reboot undoes the change (UNSTAGE).
 local cards = require "gpupt.step.host_cards"
-local host_undo = require "gpupt.step.host_undo"
 local hosts = require "gpupt.fleet.host"
 local labels = require "gpupt.step.host_labels"
 local reboot = require "gpupt.step.host_reboot"
 local roll = require "gpupt.step.host_roll"
+
+local host_undo = require "gpupt.later" "gpupt.step.host_undo"
 
 local step = {
   name = "host.enable", scope = "hosts",

@@ -73,6 +73,10 @@ local steps = {
     "gpu.detach", "vm.delete", "host.disable" },
 }
 
+--- The words of steps.approvals(), which loads every step. spec/step/approval_words_spec.lua compares the two.
+steps.approval_words = { "bios", "delete-snapshots", "delete-vm", "drain-vmotion", "foreign-maintenance",
+  "guest-shutdown", "hide-hypervisor", "power-off", "reboot", "sessions", "vbs-off" }
+
 local contract_fields = options.declare("step contract", {
   { "name", "string", required = true, doc = "the name of the step, as group.word" },
   { "scope", "string", required = true, choices = { "hosts", "vms" }, doc = "the targets it runs on" },

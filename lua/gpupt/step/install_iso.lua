@@ -1,13 +1,15 @@
 --- The ISO files of an installation, looked into on their datastore by ranges: is the medium for this system, is the
 -- edition on it, and would the answer medium of the user be accepted? Each file is read once for a plan or a run,
 -- whatever the number of VMs, by a few requests of 128 KiB.
-local answer_iso = require "gpupt.guest.answer_iso"
 local failure = require "gpupt.failure"
 local install_iso = require "gpupt.guest.install_iso"
 local loop = require "gpupt.loop"
 local nearest = require "gpupt.nearest"
 
 local look = {}
+
+-- With all that checks answers: loaded when there is one.
+local function answer_iso(...) return require "gpupt.guest.answer_iso" (...) end
 
 -- Reads of a file that raise: a cancelled run, for example, must go on to end.
 local function reader(vc, path)

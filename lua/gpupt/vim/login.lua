@@ -5,7 +5,7 @@ local net = require "gpupt.net"
 local options = require "gpupt.options"
 local passwords = require "gpupt.rest.password"
 local secrets = require "gpupt.vim.secrets"
-local token = require "gpupt.vim.token"
+local token = require "gpupt.later" "gpupt.vim.token"
 
 local login = {}
 
