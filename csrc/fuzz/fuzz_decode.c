@@ -3,7 +3,8 @@
  * Bytes -> decoder -> tape. The first byte chooses the method whose answer it is to be (0xff: any document),
  * the second how the rest is cut into pieces. Every tape that comes out is walked to its last cell, so that a
  * wrong offset, count or end is seen by the sanitizers, each known field is of its declared kind, and a page is read as
- * page() does. The limits are small: a slow input is a finding.
+ * page() does. The limits are small: a slow input is a finding. A decoder that was used for earlier inputs must give the
+ * same as a new one.
  */
 #include "vim25/decode.h"
 #include "vim25/tape_page.h"
@@ -130,26 +131,64 @@ static void check(const gp_tape *tape)
     gp_buf_free(&message);
 }
 
+static void must_be_same_cell(const gp_tape *a, const gp_tape *b, uint32_t at)
+{
+    const gp_cell *one = &a->cells[at], *other = &b->cells[at];
+    must(one->tag == other->tag && one->flags == other->flags && one->key == other->key &&
+         one->type == other->type);
+    if (one->tag == GP_TAG_STRING || one->tag == GP_TAG_BINARY || one->tag == GP_TAG_MOREF)
+        must(one->as.text.length == other->as.text.length &&
+             memcmp(gp_tape_text(a, one), gp_tape_text(b, other), one->as.text.length) == 0);
+    else
+        must(one->as.integer == other->as.integer);
+}
+
+static void must_be_same(const gp_tape *a, const gp_tape *b)
+{
+    must(!a == !b);
+    if (!a) return;
+    must(a->kind == b->kind && a->count == b->count && a->own_count == b->own_count && a->bytes == b->bytes);
+    for (uint32_t i = 0; i < a->count; i++)
+        must_be_same_cell(a, b, i);
+}
+
+static gp_tape *decode(gp_decode *d, const uint8_t *data, size_t size, gp_error *err)
+{
+    size_t piece = data[1] ? data[1] : size;
+    for (size_t at = 2; at < size; at += piece) {
+        size_t length = size - at < piece ? size - at : piece;
+        if (gp_decode_feed(d, (const char *)data + at, length, err) != 0) break;
+    }
+    return gp_decode_finish(d, err);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static gp_decode *used; /* for as many inputs as it can be */
     static const gp_decode_limits limits = {1 << 20, 1 << 16, 1 << 16, 100, 32};
     gp_error err;
     if (size < 2) return 0;
     const char *name = methods[data[0] % (sizeof methods / sizeof methods[0])];
     const gp_schema_method *method = data[0] == 0xff ? NULL : gp_schema_method_find(name, strlen(name));
-    size_t piece = data[1] ? data[1] : size;
     gp_decode *d = gp_decode_new(method, &limits, &err);
     must(d != NULL);
-    for (size_t at = 2; at < size; at += piece) {
-        size_t length = size - at < piece ? size - at : piece;
-        if (gp_decode_feed(d, (const char *)data + at, length, &err) != 0) break;
-    }
-    gp_tape *tape = gp_decode_finish(d, &err);
+    gp_tape *tape = decode(d, data, size, &err);
     if (tape)
         check(tape);
     else
         must(err.code[0] != '\0' && err.message[0] != '\0');
+    if (used && gp_decode_again(used, method, &limits, &err) != 0) {
+        gp_decode_free(used);
+        used = NULL;
+    }
+    if (used) {
+        gp_tape *again = decode(used, data, size, &err);
+        must_be_same(tape, again);
+        gp_tape_free(again);
+        gp_decode_free(d);
+    } else {
+        used = d;
+    }
     gp_tape_free(tape);
-    gp_decode_free(d);
     return 0;
 }

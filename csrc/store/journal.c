@@ -315,8 +315,8 @@ int gp_journal_gather(gp_journal *journal, gp_error *err)
     if (gp_journal_check(journal, err) != 0) return -1;
     if (journal->spoilt) return repeat(journal, err);
     if (journal->gathering) return 0;
-    if (gp_journal_run_statement(journal, journal->statement[OPEN_TRANSACTION], true, "cannot write the journal",
-                                 err) != 0)
+    if (gp_journal_run_statement(journal, journal->statement[OPEN_TRANSACTION], true,
+                                 "cannot write the journal", err) != 0)
         return -1;
     journal->gathering = true;
     return 0;

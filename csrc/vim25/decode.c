@@ -101,19 +101,25 @@ static int make_parser(gp_decode *d, gp_error *err)
     return 0;
 }
 
+/* The document that comes next. false: out of memory. */
+static bool expect(gp_decode *d, const gp_schema_method *method, const gp_decode_limits *limits)
+{
+    d->limits = limits ? *limits : gp_decode_default_limits;
+    if (d->limits.depth > GP_DECODE_DEPTH_MOST) d->limits.depth = GP_DECODE_DEPTH_MOST;
+    if (d->limits.attributes > GP_DECODE_ATTRIBUTES_MOST) d->limits.attributes = GP_DECODE_ATTRIBUTES_MOST;
+    d->tape = calloc(1, sizeof *d->tape);
+    if (!d->tape) return false;
+    d->tape->method = method;
+    d->tape->kind = method ? GP_TAPE_RESULT : GP_TAPE_DOCUMENT;
+    return gp_decode_slab(d, "", 1); /* offset 0 is the empty string */
+}
+
 gp_decode *gp_decode_new(const gp_schema_method *method, const gp_decode_limits *limits, gp_error *err)
 {
     gp_decode *d = calloc(1, sizeof *d);
     if (!d) goto memory;
     d->outside = gp_decode_outside;
-    d->limits = limits ? *limits : gp_decode_default_limits;
-    if (d->limits.depth > GP_DECODE_DEPTH_MOST) d->limits.depth = GP_DECODE_DEPTH_MOST;
-    if (d->limits.attributes > GP_DECODE_ATTRIBUTES_MOST) d->limits.attributes = GP_DECODE_ATTRIBUTES_MOST;
-    d->tape = calloc(1, sizeof *d->tape);
-    if (!d->tape) goto memory;
-    d->tape->method = method;
-    d->tape->kind = method ? GP_TAPE_RESULT : GP_TAPE_DOCUMENT;
-    if (!gp_decode_slab(d, "", 1)) goto memory; /* offset 0 is the empty string */
+    if (!expect(d, method, limits)) goto memory;
     if (make_parser(d, err) != 0) {
         gp_decode_free(d);
         return NULL;
@@ -176,9 +182,28 @@ gp_tape *gp_decode_finish(gp_decode *d, gp_error *err)
     gp_tape *tape = d->tape;
     tape->bytes = d->fed;
     d->tape = NULL;
+    d->taken = true;
     gp_fail(&d->error, "EINVAL", "the tape has already been taken");
     d->failed = true;
     return tape;
+}
+
+int gp_decode_again(gp_decode *d, const gp_schema_method *method, const gp_decode_limits *limits,
+                    gp_error *err)
+{
+    xmlParserCtxtPtr parser = d->parser;
+    /* libxml2 resets these only in part; after a complete document they are as at the beginning */
+    if (!d->taken || d->own_slots || parser->myDoc || parser->nsNr != 0 || parser->nameNr != 0 ||
+        parser->nodeNr != 0 || xmlDictSize(parser->dict) > GP_DECODE_NAMES_KEPT ||
+        d->frame_capacity > GP_DECODE_FRAMES_KEPT)
+        return -1;
+    if (xmlCtxtResetPush(parser, NULL, 0, NULL, NULL) != 0) return gp_fail_memory(err);
+    parser->progressive = 0;
+    parser->checkIndex = 0;
+    d->failed = d->done = d->saw_body = d->taken = false;
+    d->fed = 0;
+    d->depth = d->cell_capacity = d->slab_capacity = 0;
+    return expect(d, method, limits) ? 0 : gp_fail_memory(err);
 }
 
 bool gp_decode_failed(const gp_decode *d, gp_error *err)

@@ -52,6 +52,10 @@ gp_decode *gp_decode_new(const gp_schema_method *method, const gp_decode_limits 
 int gp_decode_feed(gp_decode *decode, const char *bytes, size_t length, gp_error *err);
 /* The tape (the caller frees it) once the document is complete; NULL and the latched error otherwise. */
 gp_tape *gp_decode_finish(gp_decode *decode, gp_error *err);
+/* Makes a decoder whose tape was taken ready for another document: creating one costs as much as decoding a small answer.
+ * 0; -1 if it cannot be used again (then `err` is not set, unless memory ran out): free it. */
+int gp_decode_again(gp_decode *decode, const gp_schema_method *method, const gp_decode_limits *limits,
+                    gp_error *err);
 /* Frees the decoder and what it still owns; NULL is fine. */
 void gp_decode_free(gp_decode *decode);
 /* Whether an error has latched (then `err`, when not NULL, gets it). */

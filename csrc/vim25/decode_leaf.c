@@ -37,9 +37,12 @@ void gp_decode_string(gp_decode *d, gp_cell *cell, uint32_t start)
     }
     if (length <= 64) {
         uint32_t at = hash_text(t->slab + start, length) % GP_DECODE_STRINGS;
-        if (d->strings[at].length == length &&
-            memcmp(t->slab + d->strings[at].offset, t->slab + start, length) == 0) {
-            cell->as.text.offset = d->strings[at].offset;
+        uint32_t known = d->strings[at].offset;
+        /* the entry may be of an earlier document: any whole text before this one that has its bytes will do */
+        if (d->strings[at].length == length && known > 0 && known < start && length < start - known &&
+            t->slab[known - 1] == '\0' && memcmp(t->slab + known, t->slab + start, length) == 0 &&
+            t->slab[known + length] == '\0') {
+            cell->as.text.offset = known;
             t->slab_length = start;
             return;
         }

@@ -25,7 +25,10 @@ enum {
     GP_DECODE_TYPES = 128,
     GP_DECODE_STRINGS = 1024,
     GP_DECODE_OWN_MOST = 4096,
-    GP_DECODE_OWN_SLOTS = 16384
+    GP_DECODE_OWN_SLOTS = 16384,
+    /* of a decoder that is used again: names in libxml2's dictionary, which keeps all of them, and open elements */
+    GP_DECODE_NAMES_KEPT = 2048,
+    GP_DECODE_FRAMES_KEPT = 256
 };
 #define GP_NO_CELL UINT32_MAX
 
@@ -88,7 +91,7 @@ struct gp_decode {
     gp_tape *tape;
     gp_decode_limits limits;
     gp_error error;
-    bool failed, done, saw_body;
+    bool failed, done, saw_body, taken; /* taken: the tape, after a complete document */
     uint64_t fed;
     uint32_t cell_capacity; /* never beyond the limit */
     uint32_t slab_capacity, frame_capacity;
@@ -97,6 +100,7 @@ struct gp_decode {
     const xmlChar *xsi, *xsi_type, *xsi_nil, *type_name, *xsi_prefix; /* interned */
     uint16_t *own_slots; /* pointer hash over own names; created with the first one */
     const xmlChar **own_pointers;
+    /* Also for the next document of a decoder that is used again: what is found in them is compared. */
     field_slot cache[GP_DECODE_CACHE];
     type_slot types[GP_DECODE_TYPES];
     struct {

@@ -13,6 +13,18 @@ static bool is_xml(const char *type)
     return strcasestr(type, "xml") != NULL;
 }
 
+/* The decoder that is kept, if it can be used again, or a new one. */
+static gp_decode *decoder(gp_answer *answer, gp_error *err)
+{
+    gp_decode *kept = answer->idle ? *answer->idle : NULL;
+    if (kept) {
+        *answer->idle = NULL;
+        if (gp_decode_again(kept, answer->method, &answer->limits, err) == 0) return kept;
+        gp_decode_free(kept);
+    }
+    return gp_decode_new(answer->method, &answer->limits, err);
+}
+
 static int begin(void *user, long status, const char *type, gp_error *err)
 {
     gp_answer *answer = user;
@@ -30,7 +42,7 @@ static int begin(void *user, long status, const char *type, gp_error *err)
     }
     answer->foreign = (status != 200 && status != 500) || !is_xml(type);
     if (answer->foreign) return 0;
-    answer->decode = gp_decode_new(answer->method, &answer->limits, err);
+    answer->decode = decoder(answer, err);
     return answer->decode ? 0 : -1;
 }
 
@@ -107,7 +119,10 @@ gp_tape *gp_answer_tape(gp_answer *answer, gp_error *err)
     if (gp_answer_check(answer, err) < 0) return NULL;
     if (!answer->decode) return gp_fail_null(err, "ETRUNCATED", "the response is empty");
     gp_tape *tape = gp_decode_finish(answer->decode, err);
-    gp_decode_free(answer->decode);
+    if (tape && answer->idle && !*answer->idle)
+        *answer->idle = answer->decode;
+    else
+        gp_decode_free(answer->decode);
     answer->decode = NULL;
     return tape;
 }

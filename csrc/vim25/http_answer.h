@@ -31,6 +31,7 @@ typedef struct gp_answer {
     char type[96];
     bool foreign; /* not the requested kind of answer: `bytes` holds its beginning */
     gp_decode *decode;
+    gp_decode **idle; /* SOAP: where a decoder is kept between answers; NULL: nowhere */
     gp_buf bytes;
 } gp_answer;
 

@@ -27,6 +27,7 @@ enum { OF_CLIENT = 1, OF_BODY, OF_TAPE, OF_UPLOAD, OF_DOWNLOAD, USER_VALUES = OF
 
 typedef struct client_handle {
     gp_http *http;
+    gp_decode *idle; /* used again for the next answer */
 } client_handle;
 
 typedef struct op_handle {
@@ -111,7 +112,7 @@ static int client_new(lua_State *L)
     gp_http_options options = {.max_connections = (long)whole_field(L, 2, "connections", 8),
                                .proxy = text_field(L, 2, "proxy")};
     client_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
-    handle->http = NULL;
+    *handle = (client_handle){0};
     luaL_setmetatable(L, CLIENT);
     luaL_checkstack(L, 4, NULL);
     if (read_trust(L, 2, &trust, &err) < 0)
@@ -129,6 +130,8 @@ static int client_close(lua_State *L)
     gp_http *http = handle->http;
     handle->http = NULL;
     gp_http_release(http);
+    gp_decode_free(handle->idle);
+    handle->idle = NULL;
     return 0;
 }
 
@@ -246,6 +249,8 @@ static int client_request(lua_State *L)
     read_headers(L, 2, headers);
     request.headers = headers;
     read_answer(L, 2, 3, handle);
+    /* the client is a user value: it lives as long as the operation */
+    handle->answer.idle = &((client_handle *)lua_touserdata(L, 1))->idle;
     request.sink = gp_answer_sink(&handle->answer);
     lua_getfield(L, 2, "file");
     if (!lua_isnil(L, -1)) {
