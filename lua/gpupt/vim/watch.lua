@@ -160,9 +160,7 @@ local function endure(self, entries, message, code, detail)
   back_off(self.silent)
 end
 
-local function answered(self) self.silent, self.since = 0, nil end
-
-Watch.answered = answered
+function Watch:answered() self.silent, self.since = 0, nil end
 
 -- ---- filters
 
@@ -239,7 +237,7 @@ function Watch:create_filter(collector, spec)
     self.early = nil
     return nil, message, code, detail
   end
-  answered(self)
+  self:answered()
   return made
 end
 
@@ -334,7 +332,7 @@ local function recover(self, message, code, detail)
     endure(self, living(self), message, code, detail)
     return true
   end
-  answered(self)
+  self:answered()
   self.tries = self.tries + 1
   local tries = self.tries
   if tries > self.client.retries + 2 then
@@ -387,11 +385,14 @@ local function updates_helper(self)
       { version = self.version, options = { maxWaitSeconds = watch.MAX_WAIT } },
       { timeout = watch.MAX_WAIT + 60, stall_timeout = watch.MAX_WAIT + 45, retries = 0, safe = true, no_login = true })
     self.waiting = false
+    if set and watch_updates.session_lost(self, set) then
+      set, message, code = nil, "the session ended", "NotAuthenticated"
+    end
     if set == nil then
       if not recover(self, message, code, detail) then return end
     else
       self.tries = 0
-      answered(self)
+      self:answered()
       if set then
         if watch_updates.announces(self, set, watch.FEW, watch.MANY) then
           wait.wait(engine.event(), engine.now() + watch.GATHER_FEW)

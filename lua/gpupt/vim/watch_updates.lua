@@ -83,6 +83,25 @@ function watch_updates.announces(self, set, few, many)
   return most >= many
 end
 
+local function unauthenticated(list)
+  for _, one in ipairs(list or {}) do
+    if select(2, fault.read(one.fault)) == "NotAuthenticated" then return true end
+  end
+end
+
+--- Whether an answer says that the server does not know the session any more (gpupt.vim.lost_session). Only once, until
+-- another answer says otherwise: a server that says so with a new session too means a missing right.
+function watch_updates.session_lost(self, set)
+  local lost = false
+  for _, part in ipairs(set.filterSet or {}) do
+    lost = lost or unauthenticated(part.missingSet)
+    for _, update in ipairs(part.objectSet or {}) do lost = lost or unauthenticated(update.missingSet) end
+  end
+  local again = self.session_lost
+  self.session_lost = lost
+  return lost and not again and self.client.session_open
+end
+
 --- A whole answer.
 function watch_updates.take(self, set)
   if #set.version > VERSION_MOST then
