@@ -23,7 +23,8 @@ static void check_text(const char *text)
         uint32_t c = *at++;
         int more = c < 0x80 ? 0 : c < 0xe0 ? 1 : 2;
         must(c >= 0x20 && c != 0x7f && (c < 0x80 || (c >= 0xc2 && c < 0xf0)));
-        for (; more > 0; more--, at++) must((*at & 0xc0) == 0x80);
+        for (; more > 0; more--, at++)
+            must((*at & 0xc0) == 0x80);
     }
 }
 
@@ -59,7 +60,8 @@ static void entry(const uint8_t *data, size_t size)
     }
     uint64_t sum = 0;
     must(file.count <= GP_DISC_PIECES);
-    for (uint32_t i = 0; i < file.count; i++) sum += file.pieces[i].length;
+    for (uint32_t i = 0; i < file.count; i++)
+        sum += file.pieces[i].length;
     if (file.bytes) {
         must(file.bytes >= data && file.size <= (size_t)(data + size - file.bytes) && file.count == 0);
     } else {
@@ -86,8 +88,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     switch (kind) {
     case 0:
     case 1:
-    case 2: folder(bytes, size, kind); break;
-    case 3: entry(bytes, size); break;
+    case 2:
+        folder(bytes, size, kind);
+        break;
+    case 3:
+        entry(bytes, size);
+        break;
     case 4:
         failed = gp_disc_read_volume(bytes, size, &volume, &err);
         check_text(volume.label);
@@ -96,8 +102,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         failed = gp_udf_volume(bytes, size, &udf, &err);
         check_text(udf.label);
         break;
-    case 6: failed = gp_wim_header(bytes, size, &wim, &err); break;
-    default: failed = gp_udf_anchor(bytes, size, &piece, &err) | gp_udf_root(bytes, size, &block, &err); break;
+    case 6:
+        failed = gp_wim_header(bytes, size, &wim, &err);
+        break;
+    default:
+        failed = gp_udf_anchor(bytes, size, &piece, &err) | gp_udf_root(bytes, size, &block, &err);
+        break;
     }
     if (failed) check_error(&err);
     free(bytes);

@@ -37,7 +37,8 @@ void gp_disc_text(const unsigned char *bytes, size_t length, bool wide, char *ou
         if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0xd800 && c < 0xe000) || c >= 0xfffe) c = '?';
         put(out, &used, c);
     }
-    while (used > 0 && out[used - 1] == ' ') used--;
+    while (used > 0 && out[used - 1] == ' ')
+        used--;
     out[used] = '\0';
 }
 

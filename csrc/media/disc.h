@@ -75,7 +75,8 @@ int gp_disc_read_volume(const unsigned char *bytes, size_t length, gp_disc_volum
 int gp_udf_anchor(const unsigned char *bytes, size_t length, gp_disc_piece *descriptors, gp_error *err);
 int gp_udf_volume(const unsigned char *bytes, size_t length, gp_udf *udf, gp_error *err);
 int gp_udf_root(const unsigned char *bytes, size_t length, uint32_t *block, gp_error *err);
-int gp_udf_entry(const unsigned char *bytes, size_t length, uint64_t partition, gp_disc_file *file, gp_error *err);
+int gp_udf_entry(const unsigned char *bytes, size_t length, uint64_t partition, gp_disc_file *file,
+                 gp_error *err);
 
 /* The entry of a folder at *at, which moves on: 1, 0 at the end, -1. The folder's own and its parent's entry are left
  * out. */

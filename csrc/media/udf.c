@@ -21,7 +21,8 @@ static bool tagged(const unsigned char *at, size_t length, unsigned id)
 {
     if (length < TAG || gp_le16(at) != id) return false;
     unsigned sum = 0;
-    for (size_t i = 0; i < TAG; i++) sum += i == 4 ? 0 : at[i];
+    for (size_t i = 0; i < TAG; i++)
+        sum += i == 4 ? 0 : at[i];
     return (sum & 0xff) == at[4];
 }
 
@@ -53,8 +54,8 @@ int gp_udf_volume(const unsigned char *bytes, size_t length, gp_udf *udf, gp_err
             volume = true;
             dstring(d + 84, 128, udf->label);
             if (gp_le32(d + 212) != GP_DISC_SECTOR) {
-                return gp_fail(err, "ENOTSUP", "the blocks of its UDF have %u bytes instead of %u", gp_le32(d + 212),
-                               GP_DISC_SECTOR);
+                return gp_fail(err, "ENOTSUP", "the blocks of its UDF have %u bytes instead of %u",
+                               gp_le32(d + 212), GP_DISC_SECTOR);
             }
             udf->fileset = gp_le32(d + 252);
             if (gp_le32(d + 268) != 1 || d[440] != 1 || d[441] != 6) {
@@ -81,8 +82,8 @@ int gp_udf_root(const unsigned char *bytes, size_t length, uint32_t *block, gp_e
 }
 
 /* Adds the pieces that the allocation descriptors list. */
-static int add_pieces(const unsigned char *list, size_t length, size_t each, uint64_t partition, gp_disc_file *file,
-                      gp_error *err)
+static int add_pieces(const unsigned char *list, size_t length, size_t each, uint64_t partition,
+                      gp_disc_file *file, gp_error *err)
 {
     uint64_t left = file->size;
     for (size_t at = 0; at + each <= length && left > 0; at += each) {
@@ -91,7 +92,8 @@ static int add_pieces(const unsigned char *list, size_t length, size_t each, uin
         if (word >> 30 == 3) return gp_fail(err, "ENOTSUP", "a file of it is in too many pieces");
         if (bytes == 0) break;
         if (word >> 30 != 0) return gp_fail(err, "ENOTSUP", "a file of it has parts that are not recorded");
-        if (file->count == GP_DISC_PIECES) return gp_fail(err, "ENOTSUP", "a file of it is in too many pieces");
+        if (file->count == GP_DISC_PIECES)
+            return gp_fail(err, "ENOTSUP", "a file of it is in too many pieces");
         gp_disc_piece *piece = &file->pieces[file->count++];
         piece->at = partition + (uint64_t)gp_le32(list + at + 4) * GP_DISC_SECTOR;
         piece->length = bytes < left ? bytes : left;
@@ -100,7 +102,8 @@ static int add_pieces(const unsigned char *list, size_t length, size_t each, uin
     return left == 0 ? 0 : gp_fail(err, "EPARSE", "a file of it is shorter than its entry says");
 }
 
-int gp_udf_entry(const unsigned char *bytes, size_t length, uint64_t partition, gp_disc_file *file, gp_error *err)
+int gp_udf_entry(const unsigned char *bytes, size_t length, uint64_t partition, gp_disc_file *file,
+                 gp_error *err)
 {
     memset(file, 0, sizeof *file);
     bool extended = tagged(bytes, length, EXTENDED_ENTRY);
@@ -116,13 +119,16 @@ int gp_udf_entry(const unsigned char *bytes, size_t length, uint64_t partition, 
     }
     const unsigned char *list = bytes + head + attributes;
     switch (gp_le16(bytes + 34) & 7) {
-    case 0: return add_pieces(list, descriptors, 8, partition, file, err);
-    case 1: return add_pieces(list, descriptors, 16, partition, file, err);
+    case 0:
+        return add_pieces(list, descriptors, 8, partition, file, err);
+    case 1:
+        return add_pieces(list, descriptors, 16, partition, file, err);
     case 3:
         if (file->size > descriptors) return gp_fail(err, "EPARSE", "an entry of its UDF is damaged");
         file->bytes = list;
         return 0;
-    default: return gp_fail(err, "ENOTSUP", "a file of it is stored in a way that no DVD uses");
+    default:
+        return gp_fail(err, "ENOTSUP", "a file of it is stored in a way that no DVD uses");
     }
 }
 
@@ -131,7 +137,8 @@ int gp_udf_next(const unsigned char *bytes, size_t length, size_t *at, gp_disc_n
     while (*at < length) {
         const unsigned char *d = bytes + *at;
         size_t left = length - *at;
-        if (left < 38 || !tagged(d, left, FILE_NAME)) return gp_fail(err, "EPARSE", "a folder of its UDF is damaged");
+        if (left < 38 || !tagged(d, left, FILE_NAME))
+            return gp_fail(err, "EPARSE", "a folder of its UDF is damaged");
         size_t used = (size_t)gp_le16(d + 36), count = d[19];
         size_t size = (38 + used + count + 3) & ~(size_t)3;
         if (38 + used + count > left) return gp_fail(err, "EPARSE", "a folder of its UDF is damaged");

@@ -101,7 +101,6 @@ int gp_engine_check(const gp_engine *engine, gp_error *err)
                    (long)engine->pid);
 }
 
-
 static int64_t earliest(const gp_engine *engine)
 {
     int64_t at = 0;
@@ -132,7 +131,8 @@ static void set_timerfd(gp_engine *engine, int64_t at)
  * much as writing a request: without another loop it is not kept up. */
 static void arm(gp_engine *engine)
 {
-    if (engine->polled && !gp_engine_forked(engine)) set_timerfd(engine, engine->first ? 1 : earliest(engine));
+    if (engine->polled && !gp_engine_forked(engine))
+        set_timerfd(engine, engine->first ? 1 : earliest(engine));
 }
 
 int gp_engine_fd(gp_engine *engine)

@@ -116,7 +116,8 @@ static int udf_entry(lua_State *L)
         lua_pushlstring(L, (const char *)file->bytes, (size_t)file->size);
         lua_setfield(L, -2, "bytes");
     }
-    for (uint32_t i = 0; i < file->count; i++) add_piece(L, i + 1, &file->pieces[i]);
+    for (uint32_t i = 0; i < file->count; i++)
+        add_piece(L, i + 1, &file->pieces[i]);
     return 1;
 }
 
@@ -145,7 +146,10 @@ static int names(lua_State *L)
         uint64_t size = (uint64_t)lua_tointeger(L, -1) + one->data.length;
         lua_pop(L, 1);
         set_number(L, "size", size);
-        if (more && count > 0) lua_pop(L, 1); else lua_rawseti(L, -2, count + 1);
+        if (more && count > 0)
+            lua_pop(L, 1);
+        else
+            lua_rawseti(L, -2, count + 1);
         more = one->more;
     }
     return found < 0 ? gp_bind_fail(L, &err) : 1;
@@ -187,9 +191,14 @@ static int wim(lua_State *L)
 
 void gp_open_disc(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"volume", volume},       {"udf_anchor", udf_anchor}, {"udf_volume", udf_volume}, {"udf_root", udf_root},
-        {"udf_entry", udf_entry}, {"names", names},           {"udf_names", udf_names},   {"wim", wim},
-        {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"volume", volume},
+                                         {"udf_anchor", udf_anchor},
+                                         {"udf_volume", udf_volume},
+                                         {"udf_root", udf_root},
+                                         {"udf_entry", udf_entry},
+                                         {"names", names},
+                                         {"udf_names", udf_names},
+                                         {"wim", wim},
+                                         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }
