@@ -56,7 +56,7 @@ local function measure(name, cap)
     waits = waits / vms }
 end
 
-sh("mkdir -p %s && gcc -O2 -o %s/cycle bench/cycle/loop.c -lcurl", scratch, scratch)
+sh("mkdir -p %s && gcc -O2 -Wall -Wextra -o %s/cycle bench/cycle/loop.c bench/support/bare.c -lcurl", scratch, scratch)
 sh(". build-support/environment && cd spec/vcenter && go build -o ../../%s/govc ./govc", scratch)
 print(("%d VMs off, reconfigured and on, with 3 x %.1f s of delay each"):format(vms, DELAY))
 print "  cap          x delay   CPU ms/VM        requests/VM (of them WaitForUpdates)"
