@@ -1,10 +1,12 @@
 --- A roll of 100 hosts in 10 clusters by `gpupt apply` with host.enable, one host of a cluster at a time; and the same
 -- with 200 VMs that get a card and are powered on when their host is back. Elapsed times are from the start of the
 -- process to its end, as multiples of the critical path, which bench/roll/path.py computes from the fleet file and its
--- delays alone. CPU time and memory are those of the process, requests from the journal of the test vCenter. pyVmomi
--- makes the same calls with a thread for each cluster, without a journal, claims and proofs. Median and worst of the
--- passes.
--- usage: lua5.4 bench/roll.lua [passes [clusters [hosts of a cluster]]]      needs `make build vcenter`, build/venv
+-- delays alone. CPU time and memory are those of the process, requests from the journal of the test vCenter. The C loop
+-- is the lower bound: the same changes with as few requests as correctness allows, without a journal, claims or a look
+-- at other hosts; elapsed and CPU time are also printed as multiples of its own. pyVmomi makes the same calls with a
+-- thread for each cluster, without journal, claims and proofs too. Medians of the passes, and the longest elapsed time.
+-- usage: lua5.4 bench/roll.lua [passes [clusters [hosts of a cluster]]]
+-- needs `make build vcenter`, gcc, build/venv
 local lab = require "spec.support.lab"
 local median = require "bench.support.median"
 local requests = require "spec.support.requests"
@@ -35,10 +37,18 @@ local function sh(command)
   return ok and text or error(command .. " failed: " .. text, 0)
 end
 
+sh("mkdir -p build/bench && gcc -O2 -Wall -Wextra -o build/bench/roll bench/roll/loop.c bench/support/bare.c -lcurl")
+
 local function gpupt(site, vms)
   local scopes = { requests.hosts "/DC0/host/*" }
   if vms then scopes[2] = requests.existing_vms("/DC0/vm/*", true) end
   return ("lua5.4 bin/gpupt apply %s --allow reboot"):format(site:write(requests.playbook(table.unpack(scopes))))
+end
+
+local function c_loop(site)
+  local ready = site.sim.ready
+  return ("build/bench/roll '%s' '%s' '%s' '%s' 10de:20b5"):format(ready.url, ready.username, ready.password,
+    ready.ca_file)
 end
 
 local function pyvmomi(site)
@@ -54,13 +64,14 @@ local function measure(command, vms)
   local ready = started.sim.ready
   started.sim:forget()
   local text = sh(("GOVC_URL='%s' GOVC_USERNAME='%s' GOVC_PASSWORD='%s' GOVC_TLS_CA_CERTS='%s' XDG_STATE_HOME=%s "
-    .. "python3 bench/measure.py %s 2>%s/err"):format(ready.url, ready.username, ready.password, ready.ca_file,
-    started.dir, command(started, vms), started.dir))
+    .. "python3 bench/measure.py %s 2>%s/err || { cat %s/err; exit 1; }"):format(ready.url, ready.username,
+    ready.password, ready.ca_file, started.dir, command(started, vms), started.dir, started.dir))
   local wall, cpu, memory = text:match "([%d.]+) ([%d.]+) ([%d.]+)"
   local counts = requests.since(started.sim)
   local truth = started.sim:get "truth"
   assert(#truth.violations == 0, "the server's rules were broken")
   for _, host in ipairs(truth.hosts) do
+    assert(not host.maintenance, host.name .. " is in maintenance mode")
     for _, card in ipairs(host.cards) do
       assert(card.device ~= "20b5" or card.active, host.name .. " is not rolled")
     end
@@ -75,19 +86,35 @@ local function worst(list)
   return most
 end
 
-local function row(name, command, count, vms, limit)
-  local list = {}
+local function line(...)
+  print((("  %-15s %7s %7s %11s %7s %10s %4s %9s %14s"):format(...):gsub(" +$", "")))
+end
+
+local floor -- the figures of the C loop, which is measured first
+
+-- vms: more than the C loop does, so not compared with it
+local function row(name, command, count, vms)
+  local list, of = {}, {}
   for i = 1, count do list[i] = measure(command, vms) end
-  print(("  %-18s %6.3f x (worst %.3f%s)  CPU %5.1f ms%s  %3.0f MB%s  %5.1f requests%s + %.1f WaitForUpdates"):format(
-    name, median(list, "wall"), worst(list), limit and (", limit %.2f"):format(limit) or "", median(list, "cpu"),
-    limit and (" (limit %d)"):format(LIMITS.cpu) or "", median(list, "memory"),
-    limit and (" (limit %d)"):format(LIMITS.memory) or "", median(list, "requests"),
-    limit and (" (limit %d)"):format(LIMITS.requests) or "", median(list, "waits")))
+  for _, field in ipairs { "wall", "cpu", "memory", "requests", "waits" } do of[field] = median(list, field) end
+  local function times(format, field) return floor and not vms and format:format(of[field] / floor[field]) or "" end
+  line(name, ("%.3f"):format(of.wall), ("%.3f"):format(worst(list)), times("(%.3f x C)", "wall"),
+    ("%.2f"):format(of.cpu), times("(%.1f x C)", "cpu"), ("%.0f"):format(of.memory), ("%.1f"):format(of.requests),
+    ("%.1f"):format(of.waits))
+  floor = floor or of
   return list[1].path
 end
 
+local function limits(wall)
+  line("  at most", ("%.3f"):format(wall), "", "", LIMITS.cpu, "", LIMITS.memory, LIMITS.requests, "")
+end
+
 print(("%d hosts in %d clusters, CPU and requests for each host"):format(hosts, clusters))
-local path = row("gpupt", gpupt, passes, false, LIMITS.wall)
-row("pyVmomi", pyvmomi, math.min(passes, 3), false)
-print(("  the critical path: %.1f s"):format(path))
-row(("gpupt, %d VMs"):format(2 * hosts), gpupt, passes, true, LIMITS.with_vms)
+line("", "x path", "worst", "", "CPU ms", "", "MB", "requests", "WaitForUpdates")
+local path = row("C loop", c_loop, math.min(passes, 3))
+row("gpupt", gpupt, passes)
+limits(LIMITS.wall)
+row("pyVmomi", pyvmomi, math.min(passes, 3))
+row(("gpupt, %d VMs"):format(2 * hosts), gpupt, passes, true)
+limits(LIMITS.with_vms)
+print(("  the critical path of the hosts: %.1f s"):format(path))
