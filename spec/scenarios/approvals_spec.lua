@@ -33,12 +33,16 @@ describe("the approval", function()
   setup(function()
     local drain = one "drain"
     drain.drs, drain.hosts[2] = "manual", lab.host "dr-2"
-    local cards = one("cards", { cards = { lab.card("0000:3b:00.0", { enabled = true }),
-      lab.card("0000:5e:00.0", { enabled = true }) } })
+    local four = {}
+    for i, address in ipairs { "0000:3b:00.0", "0000:5e:00.0", "0000:86:00.0", "0000:af:00.0" } do
+      four[i] = lab.card(address, { enabled = true })
+    end
+    local cards = one("cards", { cards = four })
     l = lab.start { speed = 500, fleet = { datastores = { { name = "ds-1" } }, networks = { "VM Network" },
       clusters = { one "reboot", one("guest", busy()), one("session", busy()), one("foreign", { maintenance = true }),
         one("bios", { above_4g = false, bmc = { user = "root", password = "Bmc-secret-1" } }), drain, cards },
-      vms = { running("gu-vm", "gu-1"), running("se-vm", "se-1"), off "hide-vm", off "over-vm",
+      vms = { running("gu-vm", "gu-1"), running("se-vm", "se-1"), off "hide-vm", off "over-vm", off "old-vm",
+        off "safe-vm",
         { name = "web", host = "dr-1", power = "poweredOn", memory_mb = 4096, datastore = "ds-1" } } } }
     journal = l.dir .. "/journal.db"
     vcenter.write(l.dir .. "/password", "Bmc-secret-1\n")
@@ -49,6 +53,11 @@ describe("the approval", function()
       end, { timeout = 60 }))
     end
     l.sim:post("set", { vm = "se-vm", session = "mia" })
+    local function change(name, method, args)
+      gpupt.check(vc:wait(gpupt.check(vc:call(gpupt.check(vc:one("/DC0/vm/" .. name)), method, args))))
+    end
+    change("old-vm", "CreateSnapshot_Task", { name = "before", memory = false, quiesce = false })
+    change("safe-vm", "ReconfigVM_Task", { spec = { nestedHVEnabled = true, flags = { vbsEnabled = true, vvtdEnabled = true } } })
   end)
   teardown(function() l:stop() end)
 
@@ -65,6 +74,10 @@ describe("the approval", function()
 
   -- word -> { words = what else is needed, text = of the playbook, before = makes the run to undo, done = the effect }
   local cases = {}
+
+  local function attach(name, options)
+    return ([[p.vms { where = "/DC0/vm/%s", p.gpu.attach { devices = %s, %s, power_on = false } }]]):format(name, GPUS, options)
+  end
 
   cases.reboot = { text = hosts "reboot", done = function() return active "re-1" end }
 
@@ -88,13 +101,19 @@ describe("the approval", function()
       l.dir .. "/password", l.sim.ready.ca_file)
   end, done = patched }
 
-  cases["hide-hypervisor"] = { text = ([[p.vms { where = "/DC0/vm/hide-vm",
-    p.gpu.attach { devices = %s, hide_hypervisor = true, power_on = false } }]]):format(GPUS),
+  cases["hide-hypervisor"] = { text = attach("hide-vm", "hide_hypervisor = true"),
     done = function() return l:truth("vms", "hide-vm").extra_config["hypervisor.cpuid.v0"] == "FALSE" end }
 
   cases["over-commit"] = { text = ([[p.vms { where = "/DC0/vm/over-vm", keep_free = 2,
     p.gpu.attach { devices = %s, power_on = false } }]]):format(GPUS),
     done = function() return #l:truth("vms", "over-vm").devices == 1 end }
+
+  cases["delete-snapshots"] = { text = attach("old-vm", 'snapshots = "delete"'),
+    done = function() return #l:truth("vms", "old-vm").snapshots == 0 end }
+
+  cases["vbs-off"] = { text = attach("safe-vm", 'vbs = "off"'), done = function()
+    return gpupt.check(gpupt.check(l.vc:one "/DC0/vm/safe-vm"):get "config.flags").vbsEnabled == false
+  end }
 
   local function created(name, powered)
     return function()
