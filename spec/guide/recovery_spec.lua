@@ -74,7 +74,8 @@ describe("docs/guide/recovery.md", function()
   local function fresh()
     stop()
     l = lab.start { speed = 400, fleet = { datastores = { { name = "ds-1" } }, clusters = { { name = "gpu-a",
-        hosts = { lab.host "esx-1", lab.host "esx-2" } } },
+        -- back before the command that follows a killed one has looked
+        hosts = { lab.host("esx-1", { boot_seconds = 10 }), lab.host "esx-2" } } },
       vms = { { name = "desk-1", host = "esx-1", guest = "ubuntu64Guest", firmware = "efi", memory_mb = 4096, disk_gb = 10 } } } }
     environment = { GOVC_URL = l.sim.ready.url, GOVC_USERNAME = l.sim.ready.username, GOVC_PASSWORD = l.sim.ready.password,
       GOVC_TLS_CA_CERTS = l.sim.ready.ca_file, XDG_STATE_HOME = l.dir .. "/state", TERM = "dumb",
