@@ -2,6 +2,7 @@
 -- gpupt.settings computes the settings; each difference is a line of the plan. The VM must be powered off: cards cannot
 -- be hot-added. changeVersion guards the reconfigure against concurrent edits.
 local bar = require "gpupt.bar"
+local card_back = require "gpupt.step.card_back"
 local check = require "gpupt.failure".check
 local devices_per_vm = require "gpupt.facts.devices_per_vm"
 local difference = require "gpupt.step.gpu_difference"
@@ -410,10 +411,10 @@ function step.prove(ctx, target)
   return card_text(target) .. (target.options.power_on and ", running" or "")
 end
 
---- Detaches the cards that the run attached, and sets the settings back to their values before. Deleted snapshots are
--- gone.
+--- Detaches the cards that the run attached, attaches those that they replaced, and sets the settings back to their
+-- values before. Deleted snapshots are gone.
 function step.undo(ctx, target, done)
-  local result = restore.undo(ctx, target, done)
+  local result = restore.undo(ctx, target, done, card_back.check(ctx, target, target.host))
   for _, text in ipairs(snapshots.lost(ctx, target, done)) do table.insert(result.lost, text) end
   return result
 end

@@ -10,11 +10,15 @@ local hosts = require "gpupt.fleet.host"
 
 local restore_devices = {}
 
+-- A field of a value as the server or the journal has it; nil also of a type that does not have it: a backing may be of
+-- another kind than the run left.
+local function field(value, name) return value and rawget(value, name) end
+
 -- Whether a device has what the run gave it. The server adds fields of its own.
 local function has(device, wanted)
   if type(wanted) ~= "table" or type(device) ~= "table" then return device == wanted end
   for name, value in pairs(wanted) do
-    if name ~= "key" and name ~= "controllerKey" and name ~= "connected" and not has(device[name], value) then
+    if name ~= "key" and name ~= "controllerKey" and name ~= "connected" and not has(field(device, name), value) then
       return false
     end
   end
@@ -33,9 +37,11 @@ local function same_kind(device, added)
   return device.unitNumber == added.unitNumber and (added.busNumber == nil or device.busNumber == added.busNumber)
 end
 
+local function address_of(device) return field(device.backing, "id") end
+
 local function card_name(device)
-  local id = device.backing and device.backing.id
-  return id and hosts.short(id) or "a card"
+  local id = address_of(device)
+  return id and hosts.short(id) or "a dynamic card"
 end
 
 -- The devices of the VM that the run added and that are still there.
@@ -106,14 +112,14 @@ local function remove_added(vm, done, result, stay)
   local list, taken = added(vm, done)
   for _, one in ipairs(list) do
     local device = one.device
-    local file = device._type == "VirtualCdrom" and device.backing and device.backing.fileName
+    local file = device._type == "VirtualCdrom" and field(device.backing, "fileName")
     local users = {}
     for _, other in ipairs(vm.devices) do
       if other.controllerKey == device.key and not taken[other.key] then users[#users + 1] = describe(other) end
     end
     if stay[one.as] then
       taken[device.key] = nil
-    elseif file and not (one.as.backing and file == one.as.backing.fileName) then
+    elseif file and not (one.as.backing and file == field(one.as.backing, "fileName")) then
       result.left[#result.left + 1] = ("%s that the run added: %s is in it now"):format(describe(device), file)
       taken[device.key] = nil
     elseif #users > 0 then
@@ -124,7 +130,7 @@ local function remove_added(vm, done, result, stay)
       local card = device._type == "VirtualPCIPassthrough"
       table.insert(result.lines, { sign = "-", verb = card and "detach" or "reconfigure",
         what = card and "detach " .. card_name(device) or "remove " .. describe(device), off = true })
-      if card then table.insert(result.freed, device.backing and device.backing.id or false) end
+      if card then table.insert(result.freed, address_of(device) or false) end
     end
   end
 end
@@ -199,8 +205,8 @@ local function again(device, key)
   return { _type = device._type, key = key, backing = backing }
 end
 
--- The changes that take cards from a VM which had them. Cards of another host, which gpu.attach removes from a copied
--- VM, are never attached again.
+-- The changes that take cards from a VM which had them. What gpu.attach removes it replaces: a card of the VM's own host
+-- comes back, those of another host, which a copied VM names, are never attached again.
 local takes = { ["remove-cards"] = true, detach = true, repair = true }
 
 local function removed(vm, done, result, busy, stay)
@@ -214,10 +220,10 @@ local function removed(vm, done, result, busy, stay)
         for _, now in ipairs(vm.devices) do
           if not there and not used[now.key] and same_kind(now, device) then there = now end
         end
-        local why = busy and device.backing.id and busy(device)
+        local why = busy and address_of(device) and busy(device)
         if there then
           used[there.key] = true
-        elseif not takes[change.action] then
+        elseif not takes[change.action] and not (busy and address_of(device) and not why) then
           result.lost[#result.lost + 1] = ("%s, which the run removed from the VM, is not attached again")
             :format(card_name(device))
         elseif why then
