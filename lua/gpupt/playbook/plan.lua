@@ -353,7 +353,8 @@ function plan.make(playbook, vc, o)
   if #problems > 0 then
     return nil, text_of(problems, self.claims, self.advice), first_code(problems), { problems = problems }
   end
-  local gone = playbook.undoes and #playbook.left > 0 and #self.skipped == 0
+  -- of an undo: what the run changed is gone, or it changed nothing
+  local gone = playbook.undoes and (#playbook.left > 0 or #playbook.root.children == 0) and #self.skipped == 0
   if #self.entries == 0 and not gone and not found_nothing(self)
     and not (self.fleet.remembered and self.fleet.remembered.deletes) then
     return nil, self.skipped[1] and text_of(self.skipped) or limit and limit:nothing_left()
