@@ -29,6 +29,9 @@ function left_out.unreached(plan)
   return list
 end
 
+--- Whether the plan leaves out anything.
+function left_out.any(plan) return #each(plan) > 0 end
+
 --- Writes the rows of a plan that is applied: true; nil, message, code.
 function left_out.write(store, run, plan)
   for _, skip in ipairs(each(plan)) do

@@ -223,7 +223,7 @@ end
 -- longer found.
 local function incomplete(self)
   return self.failures > 0 or #(self.plan.strayed or {}) > 0
-    or self.deferred > 0 or self.plan.playbook.undoes ~= nil and #self.plan.skipped > 0
+    or self.deferred > 0 or self.plan.playbook.undoes ~= nil and left_out.any(self.plan)
 end
 
 --- The hosts and VMs that the plan left out, because they or their host could not be reached or used: { target, kind,
