@@ -198,6 +198,12 @@ local function slots_of(vc, group)
   return list
 end
 
+-- The cards that a VM gets, and those that a step takes from it.
+local function cards_of(target)
+  local list = table.move(target.cards or {}, 1, #(target.cards or {}), 1, {})
+  return table.move(target.taken or {}, 1, #(target.taken or {}), #list + 1, list)
+end
+
 local claimed = {
   host = function(target)
     local record = target.record
@@ -207,7 +213,7 @@ local claimed = {
   end,
   cards = function(target)
     local list = {}
-    for i, card in ipairs(target.cards or {}) do
+    for i, card in ipairs(cards_of(target)) do
       -- of a dynamic backing, the cards stand for their number: each run that needs one claims another one
       local record = card.host or target.host
       list[i] = { resource = ("card/%s/%s"):format(record.uuid, card.address), host = record.name,

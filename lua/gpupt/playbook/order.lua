@@ -17,6 +17,8 @@ order.rules = {
   { "vm.clone", "gpu.attach", "a clone copies the source's devices: clone without the card first, then attach it" },
   { "vm.clone", "tools.ensure", "Tools are configured in the cloned VM" },
   { "doctor.repair", "guest.verify", "the check is of the repaired VM" },
+  { "gpu.detach", "gpu.attach", "the VM is shut down once for both, and started with the cards that it gets" },
+  { "gpu.detach", "vm.move", "a card does not move with its VM" },
   { "vm.move", "doctor.repair", "what is wrong depends on the host" },
   { "vm.move", "gpu.attach", "a card is attached on the host to which the VM moves" },
   { "vm.move", "tools.ensure", "the VM is shut down to move" },

@@ -52,14 +52,29 @@ local function chosen(target, vm)
   return gone, left
 end
 
+local function attaches(target)
+  for _, instance in ipairs(target.scope.children) do if instance.name == "gpu.attach" then return true end end
+  return false
+end
+
+-- A card that gpu.attach gives the VM, and that this step would take from it the next time; or nil.
+local function given(target)
+  for _, card in ipairs(attaches(target) and target.cards or {}) do
+    local node = target.options.devices
+    if not node or selector.matches(node, card) then return card end
+  end
+end
+
 function step.observe(ctx, target)
   if not target.ref then return nil, target.name .. " does not exist", "ENOENT" end
   local vm = ctx.fleet:vm(target.ref)
   local gone, left = chosen(target, vm)
-  target.cards = {} -- what the run claims
+  local taken = {} -- what the run claims
   for _, card in ipairs(gone) do
-    target.cards[#target.cards + 1] = target.host and card.address and target.host.devices[card.address]
+    taken[#taken + 1] = target.host and card.address and target.host.devices[card.address]
   end
+  -- those of gpu.attach are the VM's
+  if attaches(target) then target.taken = taken else target.cards = taken end
   local strip = target.options.settings == "remove" and left == 0
   return { vm = vm, cards = gone, strip = strip and vm.extra["gpupt.run"] ~= nil,
     foreign = strip and vm.extra["gpupt.run"] == nil, owed = ctx:newer(target, "guest-shutdown", "power-on") ~= nil }
@@ -117,6 +132,12 @@ end
 function step.plan(ctx, target, seen)
   local vm, spec = seen.vm, spec_of(seen)
   if vm.template then return nil, target.name .. " is a template. Convert it to a VM first", "EREFUSED" end
+  local again = given(target)
+  if again then
+    return nil, ("%s: gpu.attach gives it %s, and gpu.detach takes such cards. Choose cards with devices, so that both "
+      .. "do not match the same, or leave gpu.detach out: a VM that moves gives up its cards in vm.move"):format(
+      target.name, hosts.short(again.address)), "EREFUSED"
+  end
   if seen.foreign and #seen.cards > 0 then
     ctx:note(target, "its settings stay: it does not carry gpupt.run, so they are not gpupt's")
   end

@@ -110,10 +110,11 @@ local function refusal(target, vm)
   end
 end
 
-local function fixed_of(vm)
+-- The cards with a fixed backing, without those that an earlier step takes away.
+local function fixed_of(vm, freed)
   local list, words = {}, {}
   for _, card in ipairs(vm.cards) do
-    if card.kind == "fixed" then
+    if card.kind == "fixed" and not (type(freed) == "table" and freed[card.address]) then
       list[#list + 1] = card
       words[#words + 1] = hosts.short(card.address)
     end
@@ -165,7 +166,7 @@ function step.plan(ctx, target, seen)
     changes[1] = { sign = "-", verb = "guest shutdown", what = "shut down the guest",
       allow = power.delivered(vm) and "guest-shutdown" or nil }
   end
-  local cards, text = fixed_of(vm)
+  local cards, text = fixed_of(vm, target.forecast.freed)
   if #cards > 0 and moves then
     changes[#changes + 1] = { sign = "-", verb = "detach", what = ("detach %s of %s"):format(text,
       seen.from and seen.from.name or "its host") }
@@ -181,7 +182,7 @@ function step.plan(ctx, target, seen)
   end
   changes.needs = needs_of(target, seen, pool_of(target, seen) ~= nil)
   local freed = {}
-  for _, card in ipairs(moves and cards or {}) do freed[card.address] = true end
+  for _, card in ipairs(moves and fixed_of(vm) or {}) do freed[card.address] = true end
   return changes, { memory_mb = vm.memory_mb, installs = attaches(target) and moves or nil, freed = freed }
 end
 
