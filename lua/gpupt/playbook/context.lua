@@ -11,7 +11,7 @@
 --   ctx:newer(target, action, undone_by)        the same, unless such a change has undone it since
 --   ctx:objects_of(target, action)              the objects of such changes
 --   ctx:done_by(run, target)                    what another run of this journal did when it created VMs
---   ctx:unfinished(target, action, task)        the change of this run that started this task and saw no end of it
+--   ctx:unfinished(target, action, task, undone_by)  the change of this run that started this task and saw no end of it
 --   ctx:slot(target)                            the right to take this host out of service (gpupt.playbook.claim)
 --   ctx:wait_for(ref, paths, predicate, o)      waits until the predicate is true
 --   ctx:at_end(fn)                              calls fn when the plan is made or the run has ended
@@ -141,13 +141,17 @@ function Context:objects_of(target, action)
 end
 
 --- The newest change of this action whose end the run has not seen, if it started this task { ref, operation }; for a
--- task that still runs after an interruption or a lost answer. Otherwise nil.
-function Context:unfinished(target, action, task)
-  local list = each_done(self, target, action)
+-- task that still runs after an interruption or a lost answer. Otherwise nil. One that a later change of `undone_by`
+-- (optional) took back is over, though a killed run did not write its end.
+function Context:unfinished(target, action, task, undone_by)
+  local list, over = each_done(self, target, action), 0
+  for _, entry in ipairs(undone_by and each_done(self, target, undone_by) or {}) do
+    if entry.ended then over = entry.number end
+  end
   for i = #list, 1, -1 do
     local entry = list[i]
     local same = entry.task == tostring(task.ref) or (entry.operation and entry.operation == task.operation)
-    if same and not entry.ended then return entry end
+    if same and not entry.ended and entry.number > over then return entry end
   end
 end
 

@@ -16,13 +16,18 @@ end
 
 local ENTER = "EnterMaintenanceMode"
 
+-- The request of this run that started this task, unless the host has left maintenance mode since.
+local function unfinished(ctx, target, task)
+  return ctx:unfinished(target, "maintenance-enter", task, "maintenance-exit")
+end
+
 -- The task of this run, started before an interruption or by a call whose answer was lost, as ctx:start gives it. It
 -- may have ended.
 local function arrived(ctx, target)
   local ref = target.record.ref
   local running, entered = away.tasks(ctx.vc, { ref })
   local task = running[ref] or entered[ref]
-  local entry = task and ctx:unfinished(target, "maintenance-enter", task)
+  local entry = task and unfinished(ctx, target, task)
   return entry and ctx:adopt(target, entry, task.ref, ENTER)
 end
 
@@ -143,7 +148,7 @@ function maintenance.earlier(ctx, target)
   if not ctx:did(target, "maintenance-enter") then return false end
   local ref = target.record.ref
   local running = away.tasks(ctx.vc, { ref })[ref]
-  return running ~= nil and ctx:unfinished(target, "maintenance-enter", running) ~= nil
+  return running ~= nil and unfinished(ctx, target, running) ~= nil
 end
 
 --- Cancels such a request and waits for its end; the host may have entered nevertheless.
@@ -192,7 +197,7 @@ function maintenance.foreign(ctx, target)
   ctx.fleet:refresh_state(target.record)
   if target.record.maintenance then return not maintenance.entered(ctx, target) end
   local task = away.tasks(ctx.vc, { ref })[ref]
-  return task ~= nil and not ctx:unfinished(target, "maintenance-enter", task)
+  return task ~= nil and not unfinished(ctx, target, task)
 end
 
 return maintenance
