@@ -244,6 +244,8 @@ function step.plan(ctx, target, seen)
   if seen.vm.power == "suspended" then
     return nil, target.name .. " is suspended. Power it on or off first", "EREFUSED"
   end
+  local why = power.refusal(target, seen.vm)
+  if why then return nil, why, "EREFUSED" end
   if seen.fleet and ctx.planning then
     seen.fleet.repaired = seen.fleet.repaired or {}
     for _, card in ipairs(found.cards) do seen.fleet.repaired[card] = true end

@@ -299,6 +299,8 @@ function step.plan(ctx, target, seen)
   local why, deletion = refusal(target, like, value), nil
   if not why then deletion, why = snapshots.change(ctx, target, vm, attaches(changes)) end
   if why then return nil, target.name .. " " .. why, "EREFUSED" end
+  why = not new and #changes > 0 and power.refusal(target, vm)
+  if why then return nil, why, "EREFUSED" end
   if deletion then table.insert(changes, changes[1].verb == "guest shutdown" and 2 or 1, deletion) end
   if #changes > 0 and #unknown == 0 then explain(ctx, target, value) end
   if value.vbs and ctx.planning then for _, text in ipairs(vbs.notes(like)) do ctx:note(target, text) end end

@@ -147,6 +147,8 @@ function step.plan(ctx, target, seen)
       if vm.power ~= "poweredOn" then
         return nil, ("%s is %s. Power it on or off first"):format(target.name, vm.power), "EREFUSED"
       end
+      local why = power.refusal(target, vm)
+      if why then return nil, why, "EREFUSED" end
       changes[1] = { sign = "-", verb = "guest shutdown", what = "shut down the guest", lost = "guest shutdown",
         allow = power.delivered(vm) and "guest-shutdown" or nil }
     end

@@ -160,7 +160,8 @@ function step.plan(ctx, target, seen)
     return {}
   end
   local why = refusal(target, vm)
-  if why then return nil, ("%s %s"):format(target.name, why), "EREFUSED" end
+  why = why and ("%s %s"):format(target.name, why) or power.refusal(target, vm)
+  if why then return nil, why, "EREFUSED" end
   local changes, words = {}, {}
   if vm.power == "poweredOn" then
     changes[1] = { sign = "-", verb = "guest shutdown", what = "shut down the guest",

@@ -12,6 +12,15 @@ function power.delivered(vm, run)
   return by == nil or vm.extra["gpupt.proved"] ~= nil and by ~= run
 end
 
+--- Why a plan cannot shut this VM down, or nil: it has no VMware Tools. They may still come in a VM that a run of gpupt
+-- made a moment ago, and that a step of the plan gives a system.
+function power.refusal(target, vm)
+  local none = vm.power == "poweredOn" and not vm.guest.running and vm.guest.version_status == "guestToolsNotInstalled"
+  if not none or target.forecast.installs or not power.delivered(vm) then return nil end
+  return ("%s runs and has to be shut down for this, but VMware Tools are not installed in it. Shut it down by hand, or "
+    .. "install them"):format(target.name)
+end
+
 --- The longest time that `off` waits for.
 function power.stop_seconds(target) return waits.of(target, "shutdown_within") + waits.of(target, "tools_within") end
 
