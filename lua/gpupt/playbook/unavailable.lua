@@ -238,7 +238,8 @@ function unavailable.line(targets)
         seen[group] = true
         plain = plain and group.text == "1/cluster"
         local count = group.refs and #group.refs or #target.record.cluster.host_refs
-        words[#words + 1] = ("%d of %s of %s"):format(group.most, units.count(count, "host"), group.name)
+        words[#words + 1] = ("%d of %s of %s"):format(math.min(group.most, count), units.count(count, "host"),
+          group.name)
       end
     end
   end

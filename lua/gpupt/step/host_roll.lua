@@ -245,7 +245,8 @@ function roll.plan(ctx, target, seen, refusal)
   changes.needs = of_cards and { "Host.Config.PciPassthru" } or {}
   local why = refusal(seen)
   if why then return nil, why, "EREFUSED" end
-  if record.maintenance and entering then
+  -- cards that only wait for a reboot, which this step does not do, need nothing of the host
+  if record.maintenance and entering and (#seen.stage > 0 or seen.reboots) then
     if not target.options.foreign_maintenance then
       return nil, ("%s is already in maintenance mode, set by another user or an earlier run. Resume that run "
         .. "(gpupt status, gpupt apply --resume RUN), or set foreign_maintenance = true to use the host as it is")
