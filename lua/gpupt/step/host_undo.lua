@@ -108,6 +108,11 @@ function undo.of(ctx, target, done, enabled)
       break
     end
   end
+  for _, change in ipairs(done) do
+    if change.action == "vmotion" and change.ended then
+      result.lost[#result.lost + 1] = change.what .. ": the VM stays there"
+    end
+  end
   if #changes == 0 and maintenance.earlier(ctx, target) then
     changes[1] = { sign = "~", verb = "maintenance exit",
       what = "cancel EnterMaintenanceMode, which the run started, and leave maintenance mode" }
