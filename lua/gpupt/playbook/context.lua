@@ -13,6 +13,7 @@
 --   ctx:done_by(run, target)                    what another run of this journal did when it created VMs
 --   ctx:unfinished(target, action, task, undone_by)  the change of this run that started this task and saw no end of it
 --   ctx:slot(target)                            the right to take this host out of service (gpupt.playbook.claim)
+--   ctx:takes_down(ref)                         whether this run is using that right for a host
 --   ctx:wait_for(ref, paths, predicate, o)      waits until the predicate is true
 --   ctx:at_end(fn)                              calls fn when the plan is made or the run has ended
 --   ctx:observes_again(target, code, detail)    whether the run observes again after this failure of the step's apply
@@ -375,6 +376,12 @@ end
 
 --- The slot of a host target, or nil.
 function Context:slot(target) return self.slots[target.ref] end
+
+--- Whether this run is taking the host of this reference out of service: a VM must not go there now.
+function Context:takes_down(ref)
+  local slot = self.slots[ref]
+  return slot ~= nil and slot.held == true
+end
 
 --- Lets the host of a VM target go first, if that waits for its VMs: true; nil, message, "EHOSTUNDONE" if the host was
 -- not done. See gpupt.playbook.turns.

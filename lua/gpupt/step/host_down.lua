@@ -25,6 +25,18 @@ local function unstage(ctx, target, seen, failure)
   return cards.unstage(ctx, target, seen, failure)
 end
 
+-- Faults that say that the host did not get empty in time.
+local late = { Timedout = true, ETIMEDOUT = true }
+
+-- What is said then: the server's fault does not name the VMs that are still there.
+local function not_empty(ctx, target, message)
+  local read, list = pcall(drain.still_there, ctx, target.record)
+  if not read or #list == 0 then return message end
+  return ("%s: EnterMaintenanceMode did not end within %s (drain_within), because %s still %s there. Migrate %s, or shut "
+    .. "%s down, then resume the run"):format(target.name, target.scope.options.roll.drain_within, drain.names(list),
+    #list == 1 and "runs" or "run", #list == 1 and "it" or "them", #list == 1 and "it" or "them")
+end
+
 -- DRAIN and MM. true; false and a text if other hosts of the cluster go first; nil, message, code, detail.
 local function empty(ctx, target, seen)
   local ok, message, code, detail = drain.run(ctx, target)
@@ -33,6 +45,7 @@ local function empty(ctx, target, seen)
   ok, message, code, detail = maintenance.enter(ctx, target)
   if ok ~= nil then return ok, message end
   if ctx:observes_again(target, code, detail) then return nil, message, code, detail end
+  if late[code] then message = not_empty(ctx, target, message) end
   if maintenance.foreign(ctx, target) then return nil, left_alone(ctx, target, message), code, detail end
   drain.restore(ctx, target)
   return unstage(ctx, target, seen, { message, code, detail })

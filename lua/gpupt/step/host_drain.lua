@@ -36,6 +36,15 @@ local function running(ctx, record)
   return list
 end
 
+--- The VMs that run on the host now, but for vCenter's own: a list of { name }.
+function drain.still_there(ctx, record)
+  local list = {}
+  for _, vm in ipairs(running(ctx, ctx.fleet:refresh_state(record))) do
+    if not own(vm) then list[#list + 1] = vm end
+  end
+  return list
+end
+
 --- Whether the VMs of a host have no other host to go to.
 function drain.alone(record) return #record.cluster.host_refs < 2 end
 
