@@ -22,6 +22,7 @@ local remembered = require "gpupt.playbook.remembered"
 local targets = require "gpupt.playbook.targets"
 local turns = require "gpupt.playbook.turns"
 local snapshot = require "gpupt.fleet.snapshot"
+local stayed = require "gpupt.playbook.stayed"
 local strayed = require "gpupt.playbook.strayed"
 local unavailable = require "gpupt.playbook.unavailable"
 local unfinished = require "gpupt.playbook.unfinished"
@@ -329,6 +330,7 @@ function plan.make(playbook, vc, o)
     for _, target in ipairs(vm_targets) do if target.moves then self.fleet:expect_off(target.ref, true) end end
     problems = plan_hosts(self, early, problems)
     problems = plan_vms(self, vm_targets, late, problems)
+    stayed.plan_again(self, vm_targets, function(target) return plan.steps(self.ctx, target, problems) end)
     problems = plan_hosts(self, late, problems)
     taken_away.check(self, function(...) add_problem(problems, ...) end)
     local round = circle.problem(self, canary.of(self, self.canary_passed))
