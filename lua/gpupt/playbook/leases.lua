@@ -247,11 +247,14 @@ function leases.cards(journal, run)
   return cards
 end
 
+-- Changes of the configuration alone, which take effect with a reboot or without one: that is a change of its own.
+local configures = { enable = true, disable = true, label = true }
+
 --- Whether the changes of an entry of the plan take its host out of service.
 function leases.takes_down(entry)
   for _, one in ipairs(entry.steps) do
     for _, change in ipairs(one.changes) do
-      if change.verb ~= "enable" and change.verb ~= "label" then return true end
+      if not configures[change.verb] then return true end
     end
   end
   return false
