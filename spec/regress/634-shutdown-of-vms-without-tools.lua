@@ -13,7 +13,8 @@ describe("a running VM without VMware Tools", function()
     l = lab.start { speed = 400, fleet = { clusters = { { name = "a", drs = "off", hosts = {
       lab.host("esx-1", { cards = { card "0000:3b:00.0", card "0000:5e:00.0",
         card("0000:86:00.0", "2204", "GA102 [GeForce RTX 3090]") } }), lab.host("esx-2", { cards = { card "0000:3b:00.0" } }) } } },
-      vms = { { name = "plain", host = "esx-1", firmware = "efi", memory_mb = 2048, version = "vmx-20", disk_gb = 10, power = "poweredOn" },
+      vms = { { name = "plain", host = "esx-1", firmware = "efi", memory_mb = 2048, version = "vmx-20", disk_gb = 10,
+        power = "poweredOn" },
         { name = "bound", host = "esx-1", firmware = "efi", memory_mb = 2048, version = "vmx-20", disk_gb = 10, memory_lock = true,
           devices = { "0000:3b:00.0" }, power = "poweredOn" },
         { name = "geforce", host = "esx-1", guest = "windows9_64Guest", firmware = "efi", memory_mb = 2048, version = "vmx-20", disk_gb = 10, memory_lock = true,

@@ -36,7 +36,7 @@ local function destinations(ctx, record)
   end
   local leaving = away.tasks(ctx.vc, refs)
   for _, host in ipairs(check(ctx.vc:collect_all { objects = refs, type = "HostSystem", paths = host_paths })) do
-    -- another host of this roll may not have begun to enter maintenance mode yet, and would not get rid of the VM
+    -- another host of this roll, which a VM could not leave again, may not be entering maintenance mode yet
     if usable(host) and not leaving[host.ref] and not ctx:takes_down(host.ref) then
       host.free = (host["hardware.memorySize"] or 0) // (1 << 20) - (host["summary.quickStats.overallMemoryUsage"] or 0)
       list[#list + 1] = host
