@@ -17,7 +17,8 @@ describe("a running VM without VMware Tools", function()
         power = "poweredOn" },
         { name = "bound", host = "esx-1", firmware = "efi", memory_mb = 2048, version = "vmx-20", disk_gb = 10, memory_lock = true,
           devices = { "0000:3b:00.0" }, power = "poweredOn" },
-        { name = "geforce", host = "esx-1", guest = "windows9_64Guest", firmware = "efi", memory_mb = 2048, version = "vmx-20", disk_gb = 10, memory_lock = true,
+        { name = "geforce", host = "esx-1", guest = "windows9_64Guest", firmware = "efi", memory_mb = 2048, version = "vmx-20",
+          disk_gb = 10, memory_lock = true,
           devices = { "0000:86:00.0" }, power = "poweredOn", extra_config = { ["pciPassthru.use64bitMMIO"] = "TRUE",
             ["pciPassthru.64bitMMIOSizeGB"] = "64" } } } } }
   end)

@@ -1,5 +1,5 @@
---- Hosts that were planned as if a VM had moved away, which is left out of the plan after all because its new host cannot
--- be used: they are planned again, with the VM on them.
+--- Hosts that were planned as if a VM had moved away, which is left out of the plan after all because its new host
+-- cannot be used: they are planned again, with the VM on them.
 local stayed = {}
 
 -- The references to the VMs that were to move and are left out.

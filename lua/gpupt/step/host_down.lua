@@ -32,9 +32,9 @@ local late = { Timedout = true, ETIMEDOUT = true }
 local function not_empty(ctx, target, message)
   local read, list = pcall(drain.still_there, ctx, target.record)
   if not read or #list == 0 then return message end
-  return ("%s: EnterMaintenanceMode did not end within %s (drain_within), because %s still %s there. Migrate %s, or shut "
-    .. "%s down, then resume the run"):format(target.name, target.scope.options.roll.drain_within, drain.names(list),
-    #list == 1 and "runs" or "run", #list == 1 and "it" or "them", #list == 1 and "it" or "them")
+  return ("%s: EnterMaintenanceMode did not end within %s (drain_within), because %s still %s there. Migrate %s, or "
+    .. "shut %s down, then resume the run"):format(target.name, target.scope.options.roll.drain_within,
+    drain.names(list), #list == 1 and "runs" or "run", #list == 1 and "it" or "them", #list == 1 and "it" or "them")
 end
 
 -- DRAIN and MM. true; false and a text if other hosts of the cluster go first; nil, message, code, detail.

@@ -139,8 +139,8 @@ local function move_change(target, busy, changes)
       .. "roll = { drain = \"vmotion\" }"):format(record.name, names, why, busy.left[1].drs), "EREFUSED"
   end
   changes[#changes + 1] = { what = ("vMotion of %s (DRS: %s)"):format(names, busy.left[1].drs), sign = "~",
-    allow = "drain-vmotion", verb = "vmotion", lost = "vMotion", roll = { part = "move", vms = drain.all_names(busy.left),
-    drs = busy.left[1].drs } }
+    allow = "drain-vmotion", verb = "vmotion", lost = "vMotion",
+    roll = { part = "move", vms = drain.all_names(busy.left), drs = busy.left[1].drs } }
   table.insert(changes.needs, { privilege = vmotion.PRIVILEGE, objects = busy.left })
   return true
 end

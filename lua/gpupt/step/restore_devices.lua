@@ -205,8 +205,8 @@ local function again(device, key)
   return { _type = device._type, key = key, backing = backing }
 end
 
--- The changes that take cards from a VM which had them. What gpu.attach removes it replaces: a card of the VM's own host
--- comes back, those of another host, which a copied VM names, are never attached again.
+-- The changes that take cards from a VM which had them. What gpu.attach removes it replaces: a card of the VM's own
+-- host comes back, those of another host, which a copied VM names, are never attached again.
 local takes = { ["remove-cards"] = true, detach = true, repair = true }
 
 local function removed(vm, done, result, busy, stay)

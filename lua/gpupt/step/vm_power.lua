@@ -17,8 +17,8 @@ end
 function power.refusal(target, vm)
   local none = vm.power == "poweredOn" and not vm.guest.running and vm.guest.version_status == "guestToolsNotInstalled"
   if not none or target.forecast.installs or not power.delivered(vm) then return nil end
-  return ("%s runs and has to be shut down for this, but VMware Tools are not installed in it. Shut it down by hand, or "
-    .. "install them"):format(target.name)
+  return ("%s runs and has to be shut down for this, but VMware Tools are not installed in it. Shut it down by hand, "
+    .. "or install them"):format(target.name)
 end
 
 --- The longest time that `off` waits for.
