@@ -280,6 +280,17 @@ func (r *Service) moveFiles(vm *VM, to types.ManagedObjectReference) *fault.Erro
 		}
 		vm.LayoutEx = &l
 	}
+	if vm.Layout != nil { // the same files, by names alone
+		l := *vm.Layout
+		l.Disk = slices.Clone(l.Disk)
+		for i := range l.Disk {
+			l.Disk[i].DiskFile = slices.Clone(l.Disk[i].DiskFile)
+			for j, n := range l.Disk[i].DiskFile {
+				l.Disk[i].DiskFile[j] = renamed(n)
+			}
+		}
+		vm.Layout = &l
+	}
 	for _, old := range vm.Datastore {
 		if o, ok := r.w.Reg.Get(old).(*simulator.Datastore); ok {
 			simulator.RemoveReference(&o.Vm, vm.Self)

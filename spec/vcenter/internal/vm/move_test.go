@@ -54,7 +54,8 @@ func TestMoves(t *testing.T) {
 	text := k.file("a/a.vmx")
 	k.accepted(move(vctest.Ref("datastore", ds2) + vctest.Ref("pool", poolB) + vctest.Ref("host", b)))
 	if has(ds1, "vm") || !has(ds2, "vm") || k.get(vm, "config.files.vmPathName") != "[ds-2] a/a.vmx" || !strings.Contains(k.get(vm, "config.hardware.device"), "[ds-2] a/a.vmdk") ||
-		!strings.Contains(k.get(vm, "layoutEx"), "[ds-2] a/a.vmx") || strings.Contains(k.get(vm, "layoutEx"), "[ds-1]") {
+		!strings.Contains(k.get(vm, "layoutEx"), "[ds-2] a/a.vmx") || strings.Contains(k.get(vm, "layoutEx"), "[ds-1]") ||
+		strings.Contains(k.get(vm, "layout"), "[ds-1]") || !strings.Contains(k.get(vm, "layout"), "[ds-2] a/a.vmdk") {
 		t.Errorf("datastores: %s %s", k.get(vm, "config.files"), k.get(vm, "layoutEx"))
 	}
 	if code := k.http("GET", "/folder/a/a.vmx?dcPath=DC0&dsName=ds-1", "", k.c.Cookie); code != 404 {
