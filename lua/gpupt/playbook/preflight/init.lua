@@ -16,7 +16,7 @@ local preflight = {}
 -- In the order in which their problems are printed.
 local checks = { secrets.plan }
 for _, name in ipairs { "privileges", "places", "merges", "guests", "media", "install_media", "memory", "dynamic",
-  "capacity", "admission", "logins" } do
+  "capacity", "admission", "starts", "logins" } do
   checks[#checks + 1] = require("gpupt.playbook.preflight." .. name)
 end
 
