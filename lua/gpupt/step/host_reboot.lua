@@ -2,7 +2,8 @@
 -- A reboot is proved by a different boot time (not a later one, because clocks skew). A request whose answer was lost
 -- is not simply sent again: it may have arrived, and a host stays connected for a while before it goes down. Only a
 -- host that stays connected with its old boot time for `resend_after` gets one more request, and never a third,
--- however often the run is resumed.
+-- however often the run is resumed. What was not seen because the server did not answer does not count.
+local away = require "gpupt.vim.away"
 local clock = require "gpupt.clock"
 local hosts = require "gpupt.fleet.host"
 local loop = require "gpupt.loop"
@@ -111,10 +112,13 @@ local function change_of(eye, before, known, seconds)
   end
 end
 
--- The only request that may follow the first: true; false if the host went away meanwhile; nil, message, code, detail.
+-- The only request that may follow the first: true; false if the host went away or rebooted meanwhile, as it shows when
+-- it is read for this; nil, message, code, detail.
 local function send_again(ctx, target, before, enabled, seconds, eye)
   local ok, message, code = enabled()
   if not ok then return ok, message, code end
+  local record = target.record
+  if record.connection ~= "connected" or record.boot_time ~= before then return false end
   ctx:note(target, ("has not rebooted within %s: sending the request once more"):format(units.span(seconds)))
   return send(ctx, target, before, "reboot-again", eye)
 end
@@ -124,8 +128,10 @@ end
 local function wait_away(ctx, target, before, quiet, enabled, eye)
   local roll, now = target.scope.options.roll, clock.now()
   local resend, deadline = reboot.resend_after(roll), now + units.duration(roll.back_within)
-  -- a run that was resumed watches the host for a while before it sends the second request
-  local not_before, known = now + math.min(waits.of(target, "watch_for"), resend), "connected"
+  -- a run that was resumed, or whose server did not answer for a time, watches the host for a while before it sends the
+  -- second request: the host may have rebooted unseen
+  local watched_for, known, outages = math.min(waits.of(target, "watch_for"), resend), "connected", ctx.vc.outages
+  local not_before = now + watched_for
   while true do
     local left, due = deadline - clock.now(), nil
     if known == "connected" and not ctx:did(target, "reboot-again") then
@@ -134,6 +140,9 @@ local function wait_away(ctx, target, before, quiet, enabled, eye)
     local seen, why, how = change_of(eye, before, known, math.max(0, math.min(left, due or left)))
     if how then return nil, why, how end
     if seen == "back" then return true end
+    if away.now(ctx.vc) or ctx.vc.outages ~= outages then
+      outages, not_before = ctx.vc.outages, clock.now() + watched_for
+    end
     if seen then
       known, quiet = seen, since.here()
     elseif clock.now() >= deadline then
@@ -183,6 +192,11 @@ function reboot.cycle(ctx, target, ready, enabled)
     return true
   end
   if message then return nil, message, code, detail end
+  local silent = away.now(ctx.vc)
+  if silent then
+    return nil, ("%s: %s does not answer %s, so it is not known whether the host is back from its reboot. Resume the "
+      .. "run when it answers"):format(target.name, ctx.vc.base, silent), "ECONNECT"
+  end
   return nil, ("%s did not reconnect within %s of the reboot. Check its console, then resume the run"):format(
     target.name, units.span(units.duration(target.scope.options.roll.back_within))), "ELOST"
 end

@@ -17,9 +17,10 @@ local function say(client, text)
   if client.outage_event then pcall(client.outage_event, text) end -- its errors are not the call's
 end
 
---- A request has failed: notes the start of an outage.
+--- A request has failed: notes the start of an outage. client.outages: how many there were.
 function away.failed(client, message, code, info)
   if client.away or not away.unanswered(code, info) then return end
+  client.outages = (client.outages or 0) + 1
   client.away = { since = os.time(), why = code == "EHTTP" and "HTTP " .. info.status or message }
 end
 
@@ -31,6 +32,12 @@ function away.announce(client, deadline)
   local till = deadline < math.huge and os.date("%H:%M:%S", os.time() + math.ceil(deadline - engine.now()))
   say(client, ("%s does not answer since %s (%s); waiting%s"):format(client.base, os.date("%H:%M:%S", state.since),
     state.why, till and " until " .. till or ""))
+end
+
+--- "since 03:12:45 (Connection refused)" while the server does not answer, else nil.
+function away.now(client)
+  local state = client.away
+  return state and ("since %s (%s)"):format(os.date("%H:%M:%S", state.since), state.why)
 end
 
 --- The server has answered.

@@ -30,6 +30,10 @@ function session.negotiate(client)
     if not ok then return nil, problem, failed end
   end
   if info.status ~= 200 then
+    if info.status >= 502 and info.status <= 504 then
+      return nil, ("%s answers HTTP %d for %s/vimServiceVersions.xml: the server is starting, or a proxy cannot reach "
+        .. "it. Try again in a few minutes"):format(client.base, info.status, client.url_path), "EHTTP"
+    end
     local to = info.status // 100 == 3 and " (a redirect, which is not followed)" or ""
     return nil, ("%s does not offer the vSphere API: HTTP %d%s for %s/vimServiceVersions.xml"):format(client.base,
       info.status, to, client.url_path), info.status >= 500 and "EHTTP" or "ECONNECT"
