@@ -11,7 +11,8 @@ local own = setmetatable({}, { __mode = "k" })
 local waiting, woken = 0, {}
 local poll, timer, busy_engine
 
---- Runs fn(...) in a coroutine in which calls of gpupt yield to luv. An error in it is raised into uv.run.
+--- Runs fn(...) in a coroutine in which calls of gpupt yield to luv. An error in it is raised into uv.run: after its
+-- first wait as a text, because luv ends the program then, with "Uncaught Error: (null)" for anything else.
 function adapter.go(fn, ...)
   local co = coroutine.create(fn)
   own[co] = true
@@ -43,14 +44,14 @@ end
 function pump()
   if not busy_engine then return end
   local ok, message = busy_engine:step()
-  if not ok then error(message, 0) end
+  if not ok then error(tostring(message), 0) end
   fiber.turn()
   local list = woken
   woken = {}
   for _, co in ipairs(list) do
     waiting = waiting - 1
     local alive, err = coroutine.resume(co)
-    if not alive then error(err, 0) end
+    if not alive then error(tostring(err), 0) end
   end
   if not busy_engine then return end
   if waiting == 0 and #woken == 0 and not fiber.pending() and fiber.foreign_living() == 0 then
