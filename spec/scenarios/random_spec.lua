@@ -3,7 +3,7 @@ local round = require "spec.support.random_round"
 
 describe("random fleets and playbooks", function()
   local kinds = {}
-  for _, seed in ipairs { 9, 45, 98, 109, 133 } do
+  for _, seed in ipairs { 3000, 3003, 3013, 3015 } do
     it(("are planned, applied and undone as the plans say: seed %d"):format(seed), function()
       local result, problems = round.run(round.case(seed))
       assert.same({}, problems)

@@ -47,7 +47,7 @@ local DRS = { "fullyAutomated", "fullyAutomated", "partiallyAutomated", "manual"
 
 local function cluster(chance, letter)
   local one = { name = "cl-" .. letter, drs = pick(chance, DRS), ha = chance() < 0.4, hosts = {}, max_away = 4 }
-  if one.ha and chance() < 0.5 then one.host_failures = 1 end
+  if one.ha and chance() < 0.4 then one.host_failures = 1 elseif one.ha and chance() < 0.3 then one.ha_percent = 25 end
   local kind = pick(chance, KINDS)
   for i = 1, chance(4) do one.hosts[i] = host(chance, ("esx-%s%d"):format(letter, i), kind) end
   return one

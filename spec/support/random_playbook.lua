@@ -60,7 +60,8 @@ local function host_scope(chance, fleet, used)
   if chance() < 0.3 then words[#words + 1] = "foreign_maintenance = true" end
   local cards = gpus(chance, fleet)
   if chance() < 0.1 then cards = cards:gsub(" }$", ', label = "new" }') end
-  return ("p.hosts { %s, devices = %s, %s,\n  p.host.%s { %s } }"):format(where, cards, roll(chance),
+  return ("p.hosts { %s, devices = %s, %s,%s\n  p.host.%s { %s } }"):format(where, cards, roll(chance),
+    chance() < 0.15 and " canary = 1," or "",
     chance() < 0.55 and "enable" or "disable", table.concat(words, ", "))
 end
 
@@ -108,6 +109,9 @@ local function existing(chance, fleet, used)
     local name = table.remove(names, chance(#names))
     used[name] = true
     paths[i] = ('"/DC0/vm/%s"'):format(name)
+  end
+  if chance() < 0.1 then -- a pattern, which may mean VMs of another scope as well
+    paths = { ('"/DC0/vm/vm-%d*"'):format(chance(3)) }
   end
   local steps
   local what = chance()
