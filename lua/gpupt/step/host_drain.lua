@@ -25,9 +25,10 @@ local function running(ctx, record)
   local list = {}
   if #record.vms == 0 then return list end
   for _, object in ipairs(check(ctx.vc:collect_all { objects = record.vms, type = "VirtualMachine",
-    paths = { "name", "runtime.powerState", "config.hardware.device", "config.managedBy",
+    paths = { "name", "runtime.powerState", "runtime.host", "config.hardware.device", "config.managedBy",
       "guest.interactiveGuestOperationsReady" } })) do
-    if object["runtime.powerState"] == "poweredOn" then
+    -- one that has left the host since its record was read is none of its VMs
+    if object["runtime.powerState"] == "poweredOn" and object["runtime.host"] == record.ref then
       list[#list + 1] = { ref = object.ref, name = object.name, managed = object["config.managedBy"],
         session = object["guest.interactiveGuestOperationsReady"] == true,
         cards = #vms.cards(object["config.hardware.device"]) }
