@@ -1,5 +1,6 @@
 -- Each row of the journal was a commit of its own: eight changes that were due at the same moment wrote to the disk eight
 -- times before the last of them was sent.
+local commits = require "spec.support.commits"
 local context = require "gpupt.playbook.context"
 local loop = require "gpupt.loop"
 local rows = require "gpupt.playbook.rows"
@@ -7,17 +8,6 @@ local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
 
 local FIBERS = 8
-
--- The commits in SQLite's log, by its documented format: a frame that ends a commit has the size of the database.
-local function commits(path)
-  local log, count = assert(vcenter.read(path .. "-wal")), 0
-  local page = (">I4"):unpack(log, 9)
-  local salt = log:sub(17, 24)
-  for at = 33, #log - 23, page + 24 do
-    if log:sub(at + 8, at + 15) == salt and (">I4"):unpack(log, at + 4) > 0 then count = count + 1 end
-  end
-  return count
-end
 
 describe("rows that are due in one turn of the loop", function()
   local dir, path, journal, ctx

@@ -1,22 +1,12 @@
 -- Each row of a result was a commit of its own, and so was each claim that was kept before a change: a host of a roll
 -- wrote to the disk 24 times. While a row waited for its commit, the journal was locked for other processes.
+local commits = require "spec.support.commits"
 local context = require "gpupt.playbook.context"
 local leases = require "gpupt.playbook.leases"
 local loop = require "gpupt.loop"
 local rows = require "gpupt.playbook.rows"
 local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
-
--- The commits in SQLite's log: see 361-rows-share-a-commit.lua.
-local function commits(path)
-  local log, count = assert(vcenter.read(path .. "-wal")), 0
-  local page = (">I4"):unpack(log, 9)
-  local salt = log:sub(17, 24)
-  for at = 33, #log - 23, page + 24 do
-    if log:sub(at + 8, at + 15) == salt and (">I4"):unpack(log, at + 4) > 0 then count = count + 1 end
-  end
-  return count
-end
 
 describe("the rows of a run", function()
   local dir, path, journal, ctx

@@ -1,21 +1,11 @@
 -- The boot time before a reboot and the reboot itself were two commits, one right after the other, and so was a Refresh,
 -- which changes nothing. Such a row is written with the next one; what its number is, is known then.
+local commits = require "spec.support.commits"
 local context = require "gpupt.playbook.context"
 local loop = require "gpupt.loop"
 local rows = require "gpupt.playbook.rows"
 local store = require "gpupt.store"
 local vcenter = require "spec.support.vcenter"
-
--- The commits in SQLite's log: see 361-rows-share-a-commit.lua.
-local function commits(path)
-  local log, count = assert(vcenter.read(path .. "-wal")), 0
-  local page = (">I4"):unpack(log, 9)
-  local salt = log:sub(17, 24)
-  for at = 33, #log - 23, page + 24 do
-    if log:sub(at + 8, at + 15) == salt and (">I4"):unpack(log, at + 4) > 0 then count = count + 1 end
-  end
-  return count
-end
 
 describe("a row that needs no commit of its own", function()
   local dir, path, journal, ctx
