@@ -33,7 +33,7 @@ func TestTheStagesOfTools(t *testing.T) {
 	t.Parallel()
 	k, lin, _ := guests(t, func(lin, win *fleet.VM) { lin.Power, win.Power = "poweredOff", "poweredOff" })
 	k.rule("tools.stages")
-	k.Control(t, "POST", "/set", map[string]any{"vm": "lin", "seconds": map[string]any{"tools.start": 1000, "tools.ready": 200, "tools.net": 300}})
+	k.Control(t, "POST", "/set", map[string]any{"vm": "lin", "seconds": map[string]any{"tools.start": 3000, "tools.ready": 600, "tools.net": 900}})
 	k.accepted(k.on(lin))
 	want := "NotRunning false gray|ExecutingScripts false gray|Running false green|Running true green|Running true green address"
 	if got := strings.Join(k.seen(lin), "|"); got != want {
