@@ -277,6 +277,7 @@ end
 local TRACES = { "guest%.", "dasHostState", "guestHeartbeatStatus", "vmware%-?%d*%.log", "storage%.perDatastoreUsage",
   "storage%.timestamp", "summary%.storage%.", "freeSpace", "quickStats", "summary%.uncommitted", "layoutEx%.file",
   "layoutEx%.disk", "layoutEx%.snapshot", "consumedOverhead",
+  "^%S+ %[%S+%]/[%w%-]+: %d+ %-> %d+$", -- the size of a folder, which grows with its logs where /tmp is in memory
   "runtime%.maxCpuUsage", "runtime%.maxMemoryUsage", "lastPowerOn", "cleanPowerOff", "healthSystem" }
 
 -- `moved`: VMs that this run moved itself; DRS moves others.
