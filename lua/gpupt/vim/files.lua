@@ -26,6 +26,9 @@ local meanings = {
   [507] = { "the datastore is full", "NoDiskSpace" },
 }
 
+-- vSphere's documentation of /folder: reading and writing files of a datastore need it.
+local NEEDS = ": it needs Datastore.FileManagement on the datastore"
+
 --- Whether a transfer that failed so may be tried again.
 function files.again(code, info)
   return code ~= "ETIMEDOUT" and code ~= "ETRUNCATED" and away.unanswered(code, info or {})
@@ -70,6 +73,8 @@ local function transfer(client, request, what, retries)
     if what.session then away.failed(client, message, code, info) end
     local meaning = code == "EHTTP" and meanings[info.status]
     if meaning then message, code = ("%s (HTTP %d)"):format(meaning[1], info.status), meaning[2] end
+    -- the server does not say which one; a file of a guest has a path without a datastore
+    if code == "NoPermission" and what.name:find "^%[" then message = message .. NEEDS end
     message = ("%s: %s"):format(what.name, message)
     if code == "NotAuthenticated" and what.session and not relogged then
       relogged = true
