@@ -247,10 +247,14 @@ end
 
 local function read(vc, cluster, refs, mine, record)
   local states, cards = states_of(vc, cluster, refs, record and record.system)
+  local fresh = false
   for _, object in ipairs(cards and states or {}) do
-    if object.ref == record.ref then host_records.update_part(record, object, cards) end
+    if object.ref == record.ref then
+      host_records.update_part(record, object, cards)
+      fresh = true
+    end
   end
-  if #states < 2 then return {}, cards ~= nil end
+  if #states < 2 then return {}, fresh end
   -- which of the two came first has to be known only if there are others
   if mine and others_away(states, owner_of(states, mine)) then mine = nil end
   local tasks, entered, ended = tasks_of(vc, states, mine)
@@ -273,7 +277,7 @@ local function read(vc, cluster, refs, mine, record)
     end
   end
   table.sort(list, function(a, b) return a.name < b.name end)
-  return list, cards ~= nil
+  return list, fresh
 end
 
 local function without(list, gone)
@@ -285,7 +289,8 @@ end
 --- The hosts of a cluster, or of a list of references, that are away or leaving, by name; an empty list if there is one
 -- host only. `mine`: a task of the caller's that takes a host out of service; without any other such host, its own may
 -- be missing from the list. `record`: of one of these hosts; it is brought up to date as far as host.update_part does,
--- by the same request, and the second result is true, unless the server did not show its cards. Raises.
+-- by the same request, and the second result is true, unless it has left the group or the server did not show its
+-- cards. Raises.
 function away.of(vc, group, mine, record)
   local cluster, refs = group, nil
   if not vim_ref.is(group) then cluster, refs = group.cluster, group.refs end

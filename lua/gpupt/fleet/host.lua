@@ -169,8 +169,12 @@ local function take_state(self, props)
   self.lockdown = props["config.lockdownMode"]
 end
 
--- How the cards are configured.
+-- How the cards are configured. One that the host no longer lists is neither enabled nor active.
 local function take_cards(self, list)
+  for _, device in pairs(self.devices) do
+    device.capable, device.enabled, device.active = nil, nil, nil
+    device.dependent, device.label = nil, nil
+  end
   for _, info in ipairs(list or {}) do
     local device = self.devices[info.id]
     if device then
@@ -185,19 +189,13 @@ end
 -- The same, and how they are used by virtual GPUs.
 local function take_passthrough(self, props)
   take_cards(self, props["config.pciPassthruInfo"])
-  for id, why in pairs(vgpu_cards(props)) do
-    if self.devices[id] then self.devices[id].vgpu = why end
-  end
+  local vgpu = vgpu_cards(props)
+  for address, device in pairs(self.devices) do device.vgpu = vgpu[address] end
 end
 
---- Brings a record up to date with what state_paths read. A device that the host no longer lists is neither enabled nor
--- active.
+--- Brings a record up to date with what state_paths read.
 function host.update(self, props)
   take_state(self, props)
-  for _, device in pairs(self.devices) do
-    device.capable, device.enabled, device.active = nil, nil, nil
-    device.dependent, device.label, device.vgpu = nil, nil, nil
-  end
   take_passthrough(self, props)
   return self
 end
@@ -208,7 +206,6 @@ function host.update_part(self, props, cards)
   self.connection, self.standby = props["runtime.connectionState"], props["runtime.standbyMode"]
   self.maintenance = props["runtime.inMaintenanceMode"] == true
   self.boot_time = props["runtime.bootTime"]
-  for _, device in pairs(self.devices) do device.capable, device.enabled, device.active = nil, nil, nil end
   take_cards(self, cards)
   return self
 end
