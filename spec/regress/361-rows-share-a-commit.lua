@@ -1,35 +1,26 @@
 -- Each row of the journal was a commit of its own: eight changes that were due at the same moment wrote to the disk eight
 -- times before the last of them was sent.
-local commits = require "spec.support.commits"
 local context = require "gpupt.playbook.context"
 local loop = require "gpupt.loop"
 local rows = require "gpupt.playbook.rows"
-local store = require "gpupt.store"
-local vcenter = require "spec.support.vcenter"
+local scratch_journal = require "spec.support.scratch_journal"
 
 local FIBERS = 8
 
 describe("rows that are due in one turn of the loop", function()
-  local dir, path, journal, ctx
+  local book, journal, ctx
   before_each(function()
-    dir = vcenter.shell "mktemp -d":match "%S+"
-    path = dir .. "/journal.db"
-    journal = assert(store.open(path))
-    assert(journal:begin { id = "r1", playbook = "x.lua" })
-    ctx = context.new { journal = journal, run = "r1" }
+    book = scratch_journal.open()
+    journal, ctx = book.journal, book.ctx
   end)
-  after_each(function()
-    journal:close()
-    os.execute("rm -rf " .. dir)
-  end)
+  after_each(function() book:close() end)
 
   -- An object whose calls are kept, with the rows that another process saw on the disk when each was made.
   local function object(calls)
     return setmetatable({ type = "VirtualMachine", value = "vm-1" }, { __index = function()
       return function()
-        local seen, reader = 0, assert(store.read(path))
-        for row in reader:rows "r1" do if row.kind == "change" then seen = seen + 1 end end
-        reader:close()
+        local seen = 0
+        for _, row in ipairs(book:rows()) do if row.kind == "change" then seen = seen + 1 end end
         calls[#calls + 1] = { seen = seen }
         return true
       end
@@ -37,7 +28,7 @@ describe("rows that are due in one turn of the loop", function()
   end
 
   it("share one commit, which is done before any of their calls is sent", function()
-    local calls, before = {}, commits(path)
+    local calls, before = {}, book:commits()
     loop.run(function()
       for i = 1, FIBERS do
         loop.spawn(function() ctx:call({ name = "vm-" .. i }, object(calls), "Reset", {}, "reset it") end)
@@ -47,7 +38,7 @@ describe("rows that are due in one turn of the loop", function()
     for _, call in ipairs(calls) do assert.are.equal(FIBERS, call.seen) end
     -- one for the changes, one for their results
     assert(rows.flush(journal))
-    assert.are.equal(2, commits(path) - before)
+    assert.are.equal(2, book:commits() - before)
   end)
 
   it("are on disk when a change returns, without a loop too", function()
@@ -60,9 +51,8 @@ describe("rows that are due in one turn of the loop", function()
   it("are on disk when the journal is closed", function()
     ctx:row(nil, "event", "something")
     journal:close()
-    local reader, kinds = assert(store.read(path)), {}
-    for row in reader:rows "r1" do kinds[#kinds + 1] = row.kind end
-    reader:close()
+    local kinds = {}
+    for i, row in ipairs(book:rows()) do kinds[i] = row.kind end
     assert.are.same({ "event" }, kinds)
   end)
 

@@ -1,31 +1,22 @@
 -- Each row of a result was a commit of its own, and so was each claim that was kept before a change: a host of a roll
 -- wrote to the disk 24 times. While a row waited for its commit, the journal was locked for other processes.
-local commits = require "spec.support.commits"
-local context = require "gpupt.playbook.context"
 local leases = require "gpupt.playbook.leases"
 local loop = require "gpupt.loop"
 local rows = require "gpupt.playbook.rows"
+local scratch_journal = require "spec.support.scratch_journal"
 local store = require "gpupt.store"
-local vcenter = require "spec.support.vcenter"
 
 describe("the rows of a run", function()
-  local dir, path, journal, ctx
+  local book, journal, ctx
   before_each(function()
-    dir = vcenter.shell "mktemp -d":match "%S+"
-    path = dir .. "/journal.db"
-    journal = assert(store.open(path))
-    assert(journal:begin { id = "r1", playbook = "x.lua" })
-    ctx = context.new { journal = journal, run = "r1" }
+    book = scratch_journal.open()
+    journal, ctx = book.journal, book.ctx
   end)
-  after_each(function()
-    journal:close()
-    os.execute("rm -rf " .. dir)
-  end)
+  after_each(function() book:close() end)
 
   local function kinds()
-    local list, reader = {}, assert(store.read(path))
-    for row in reader:rows "r1" do list[#list + 1] = row.kind end
-    reader:close()
+    local list = {}
+    for i, row in ipairs(book:rows()) do list[i] = row.kind end
     return list
   end
 
@@ -34,13 +25,13 @@ describe("the rows of a run", function()
   end })
 
   it("that tell a result are written with the next change", function()
-    local before = commits(path)
+    local before = book:commits()
     loop.run(function()
       for _ = 1, 5 do ctx:call({ name = "vm-1" }, vm, "Reset", {}, "reset it") end
     end)
     assert(rows.flush(journal))
     -- one for each change, with the result of the one before, and the last result
-    assert.equal(6, commits(path) - before)
+    assert.equal(6, book:commits() - before)
     assert.same({ "change", "result", "change", "result", "change", "result", "change", "result", "change", "result" }, kinds())
   end)
 
@@ -48,7 +39,7 @@ describe("the rows of a run", function()
     loop.run(function()
       ctx:row({ name = "vm-1" }, "event", "something")
       assert.same({}, kinds())
-      local other = assert(store.open(path))
+      local other = assert(store.open(book.path))
       assert(other:append { run = "r1", kind = "stop" })
       other:close()
       for _ = 1, 400 do
@@ -65,10 +56,10 @@ describe("the rows of a run", function()
     assert(held:claim_all { entries = { { target = host, steps = { { changes = { 1 }, instance = { step = {
       claims = { "host" } } } } } } } })
     ctx.before_change = function(target, action) held:before_change(target, action) end
-    local before = commits(path)
+    local before = book:commits()
     loop.run(function() ctx:row(host, "change", { action = "maintenance-enter", text = "in" }) end)
-    assert.equal(1, commits(path) - before)
-    local reader, kept = assert(store.read(path)), {}
+    assert.equal(1, book:commits() - before)
+    local reader, kept = assert(store.read(book.path)), {}
     for lease in reader:leases(require "gpupt.clock".read()) do kept[#kept + 1] = lease.kept end
     reader:close()
     assert.same({ "host esx-1 in maintenance mode" }, kept)

@@ -1,50 +1,35 @@
 -- The boot time before a reboot and the reboot itself were two commits, one right after the other, and so was a Refresh,
--- which changes nothing. Such a row is written with the next one; what its number is, is known then.
-local commits = require "spec.support.commits"
+-- which changes nothing. Such a row is written with the next one; its number is known then.
 local context = require "gpupt.playbook.context"
 local loop = require "gpupt.loop"
 local rows = require "gpupt.playbook.rows"
-local store = require "gpupt.store"
-local vcenter = require "spec.support.vcenter"
+local scratch_journal = require "spec.support.scratch_journal"
 
 describe("a row that needs no commit of its own", function()
-  local dir, path, journal, ctx
+  local book, journal, ctx
   local host = { name = "esx-1" }
   local INTENT = { action = "reboot-intent", text = "boot time before", soon = true }
   before_each(function()
-    dir = vcenter.shell "mktemp -d":match "%S+"
-    path = dir .. "/journal.db"
-    journal = assert(store.open(path))
-    assert(journal:begin { id = "r1", playbook = "x.lua" })
-    ctx = context.new { journal = journal, run = "r1" }
+    book = scratch_journal.open()
+    journal, ctx = book.journal, book.ctx
   end)
-  after_each(function()
-    journal:close()
-    os.execute("rm -rf " .. dir)
-  end)
+  after_each(function() book:close() end)
 
-  local function on_disk()
-    local list, reader = {}, assert(store.read(path))
-    for row in reader:rows "r1" do list[#list + 1] = row end
-    reader:close()
-    return list
-  end
-
-  -- The intent with its result, then a change that is waited for; called by `inside`, in a loop or not.
+  -- The intent with its result, then a change that is waited for.
   local function intent_and_reboot()
     local item = ctx:row(host, "change", INTENT, { boot_time = 7 })
     ctx:row(host, "result", INTENT, { ok = true }, { of = item })
-    assert.same({}, on_disk())
+    assert.same({}, book:rows())
     assert.equal(7, ctx:did(host, "reboot-intent").boot_time)
     ctx:row(host, "change", { action = "reboot", text = "RebootHost" })
   end
 
   for _, where in ipairs { "in a loop", "outside a loop" } do
     it("is written with the next change, before it: " .. where, function()
-      local before = commits(path)
+      local before = book:commits()
       if where == "in a loop" then loop.run(intent_and_reboot) else intent_and_reboot() end
-      local list = on_disk()
-      assert.equal(1, commits(path) - before)
+      local list = book:rows()
+      assert.equal(1, book:commits() - before)
       assert.same({ "reboot-intent", "reboot-intent", "reboot" }, { list[1].action, list[2].action, list[3].action })
       assert.equal(list[1].number, list[2].of)
       -- the history knows the row's number then, as a resumed run does
@@ -63,7 +48,7 @@ describe("a row that needs no commit of its own", function()
       assert.is_nil(ctx:did(host, "reboot-intent"))
       assert.is_nil(ctx.history:entry(item))
     end)
-    assert.same({}, on_disk())
+    assert.same({}, book:rows())
   end)
 
   it("gets the answer to its call, and is forgotten if the server refused that", function()
@@ -78,7 +63,7 @@ describe("a row that needs no commit of its own", function()
       assert.equal("NoPermission", code)
     end)
     assert(rows.flush(journal))
-    local list = on_disk()
+    local list = book:rows()
     assert.same({ "change", "result" }, { list[1].kind, list[2].kind })
     assert.equal(list[1].number, list[2].of)
     assert.is_nil(ctx:did(host, "Refresh"))
