@@ -8,18 +8,18 @@ local left_out = {}
 local ONE = "1 %s left out, because it or its host could not be reached or used: %s. %s"
 local SEVERAL = "%d %s left out, because they or their hosts could not be reached or used: %s. %s"
 
--- The rest is done, or will be.
-local done = { one = "was", several = "were", advice = "Apply again when %s can be" }
-local planned = { one = "is", several = "are", advice = "Without %s, the others can be applied" }
+-- The rest is done, or can be: verb and advice for one, and for several.
+local done = { "was", "Apply again when it can be", "were", "Apply again when they can be" }
+local planned = { "is", "Without it, the others can be applied", "are", "Without them, the others can be applied" }
 
 local function say(list, words)
   local names = {}
   for i, one in ipairs(list) do names[i] = one.target end
   local text = ranges.text(names, 8)
   if #list == 1 then
-    cli.complain(ONE, words.one, text, words.advice:format "it")
+    cli.complain(ONE, words[1], text, words[2])
   else
-    cli.complain(SEVERAL, #list, words.several, text, words.advice:format(words == done and "they" or "them"))
+    cli.complain(SEVERAL, #list, words[3], text, words[4])
   end
   return cli.UNREACHABLE
 end

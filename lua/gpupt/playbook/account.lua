@@ -146,19 +146,11 @@ local function cause(one, outcome)
   return { code = detail.code, message = detail.message }
 end
 
--- file:line of the step where it is or failed.
-local function source_of(one, outcome, part)
+-- The "step" where it is or failed, or its file:line, "source".
+local function where(field, one, outcome, part)
   if over[outcome] or left_out[outcome] then return nil end
-  local newest = one.changes[#one.changes]
-  return one.last and one.last.part == part and one.last.source or newest and newest.source
-    or one.last and one.last.source
-end
-
--- The step where it is or failed.
-local function step_of(one, outcome, part)
-  if over[outcome] or left_out[outcome] then return nil end
-  local newest = one.changes[#one.changes]
-  return one.last and one.last.part == part and one.last.step or newest and newest.step or one.last and one.last.step
+  local newest, last = one.changes[#one.changes], one.last
+  return last and last.part == part and last[field] or newest and newest[field] or last and last[field] or nil
 end
 
 -- ---- the next command
@@ -229,8 +221,8 @@ function account.of(journal, record, o)
     local outcome = outcome_of(one, seen, working)
     local why = cause(one, outcome)
     result.targets[i] = { target = one.target, identity = one.identity, outcome = outcome, cause = why,
-      evidence = evidence(one, outcome, working and seen.part), source = source_of(one, outcome, seen.part),
-      step = step_of(one, outcome, seen.part), next = next_of(one, outcome, why, run, o) }
+      evidence = evidence(one, outcome, working and seen.part), source = where("source", one, outcome, seen.part),
+      step = where("step", one, outcome, seen.part), next = next_of(one, outcome, why, run, o) }
   end
   return result
 end

@@ -84,9 +84,9 @@ function Context:row(target, kind, what, detail, more)
   for name, value in pairs(more or {}) do row[name] = value end
   local entry = kind == "change" and target and { step = row.step, action = row.action, object = row.object,
     what = row.what, source = row.source, detail = stored or {}, operation = row.operation }
-  if kind == "change" and what.soon then
+  if entry and what.soon then
     local item
-    item = rows.soon(self.journal, row, function(number) self.history:number(item, number) end)
+    item = rows.soon(self.journal, row, function(number) self.history:written(item, number) end)
     self.history:add(target.name, target.identity, entry, item)
     return item
   end

@@ -19,12 +19,12 @@ function History:add(name, identity, entry, item)
   end
   list.changes[#list.changes + 1] = entry
   if item then entry.number = math.huge end -- the newest
-  local key_of = item or entry.number
-  if key_of then self.by_number[key_of] = { entry = entry, list = list.changes } end
+  local known_as = item or entry.number
+  if known_as then self.by_number[known_as] = { entry = entry, list = list.changes } end
 end
 
 --- The row of this item was written and has this number; nil: it could not be written, so there was no such change.
-function History:number(item, number)
+function History:written(item, number)
   local found = self.by_number[item]
   if not found then return end
   if not number then return self:forget(item) end

@@ -23,13 +23,19 @@ local open = setmetatable({}, { __mode = "k" })
 
 local failures = setmetatable({}, { __mode = "k" })
 
+-- A row's `of` may be an item (rows.soon), whose number is known when it is written: whether it is the number now.
+local function settled(row)
+  if type(row.of) == "table" then row.of = row.of.number or row.of end
+  return type(row.of) ~= "table"
+end
+
 -- Writes the list inside a transaction. true; or nil, message, code.
 local function write_all(journal, list)
   local ok, message, code = journal:gather()
   for i = 1, ok and #list or 0 do
     local item = list[i]
     if item.row then
-      if type(item.row.of) == "table" then item.row.of = item.row.of.number end
+      settled(item.row)
       ok, message, code = journal:append(item.row)
       item.number = ok
     else
@@ -90,12 +96,11 @@ end
 --- Adds a row, to be written with the next change, or soon. true; or nil, message, code.
 function rows.add(journal, row)
   -- outside a loop nothing turns until something is waited for: the journal itself writes such rows when it is closed
-  if not fiber.inside() and not (type(row.of) == "table" and not row.of.number) then
+  if not fiber.inside() and settled(row) then
     local ok, message, code = true, nil, nil
     if open[journal] and open[journal].list[1] then ok, message, code = rows.flush(journal) end
     if ok then ok, message, code = journal:gather() end
     if not ok then return nil, message, code end
-    if type(row.of) == "table" then row.of = row.of.number end
     ok, message, code = journal:append(row)
     if not ok then return nil, message, code end
     state_of(journal)

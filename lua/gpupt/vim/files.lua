@@ -73,8 +73,8 @@ local function transfer(client, request, what, retries)
     if what.session then away.failed(client, message, code, info) end
     local meaning = code == "EHTTP" and meanings[info.status]
     if meaning then message, code = ("%s (HTTP %d)"):format(meaning[1], info.status), meaning[2] end
-    -- the server does not say which one; a file of a guest has a path without a datastore
-    if code == "NoPermission" and what.name:find "^%[" then message = message .. NEEDS end
+    -- the server does not say which right; transfers with a session are those of datastores
+    if code == "NoPermission" and what.session then message = message .. NEEDS end
     message = ("%s: %s"):format(what.name, message)
     if code == "NotAuthenticated" and what.session and not relogged then
       relogged = true

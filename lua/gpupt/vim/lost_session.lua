@@ -7,12 +7,14 @@ local outage = require "gpupt.vim.outage"
 
 local lost_session = {}
 
+--- Whether a fault is that of a client without a session.
+function lost_session.says(one) return select(2, fault.read(one)) == "NotAuthenticated" end
+
 --- Whether these faults by path (nil: none) are those of a client without a session.
 function lost_session.among(client, missing)
   if not (missing and client.session_open) then return false end
   for _, one in pairs(missing) do
-    local _, code = fault.read(one)
-    if code == "NotAuthenticated" then return true end
+    if lost_session.says(one) then return true end
   end
   return false
 end

@@ -30,7 +30,7 @@ function session.negotiate(client)
     if not ok then return nil, problem, failed end
   end
   if info.status ~= 200 then
-    if info.status >= 502 and info.status <= 504 then
+    if away.unanswered("EHTTP", info) then
       return nil, ("%s answers HTTP %d for %s/vimServiceVersions.xml: the server is starting, or a proxy cannot reach "
         .. "it. Try again in a few minutes"):format(client.base, info.status, client.url_path), "EHTTP"
     end

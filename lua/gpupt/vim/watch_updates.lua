@@ -3,6 +3,7 @@
 local engine = require "gpupt.loop.engine"
 local failure = require "gpupt.failure"
 local fault = require "gpupt.vim.fault"
+local lost_session = require "gpupt.vim.lost_session"
 local watch_list = require "gpupt.vim.watch_list"
 
 local watch_updates = {}
@@ -85,7 +86,7 @@ end
 
 local function unauthenticated(list)
   for _, one in ipairs(list or {}) do
-    if select(2, fault.read(one.fault)) == "NotAuthenticated" then return true end
+    if lost_session.says(one.fault) then return true end
   end
 end
 
